@@ -1,0 +1,6 @@
+namespace Lockstep.TestServer;
+
+internal static class Program
+{
+    private static int Main() => 0;
+}
