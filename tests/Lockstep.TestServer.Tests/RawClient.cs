@@ -74,7 +74,13 @@ internal sealed class RawClient : IAsyncDisposable
     {
         StringBuilder text = new(length);
         while (text.Length < length)
-            text.Append((char)await ReadByteAsync(cancellationToken));
+        {
+            if (!await FillAsync(cancellationToken))
+                throw new EndOfStreamException("The server closed the connection.");
+            int take = Math.Min(length - text.Length, _end - _start);
+            text.Append(Encoding.Latin1.GetString(_buffer, _start, take));
+            _start += take;
+        }
         return text.ToString();
     }
 

@@ -38,7 +38,7 @@ internal sealed class FeedBody
         await context.Response.StartAsync(cancellationToken).ConfigureAwait(false);
         await context.Response.BodyWriter.FlushAsync(cancellationToken).ConfigureAwait(false);
         bool framed = length is null && HttpProtocol.IsHttp11(context.Request.Protocol) && !HttpMethods.IsHead(context.Request.Method);
-        return new FeedBody(framed ? RawOutput.Of(context.Features).Writer : context.Response.BodyWriter, framed, log);
+        return new FeedBody(framed ? HostedConnection.Of(context.Features).RawOutput : context.Response.BodyWriter, framed, log);
     }
 
     /// <summary>Adds one chunk; <see cref="FlushAsync"/> sends it.</summary>

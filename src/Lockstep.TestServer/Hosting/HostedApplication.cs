@@ -11,7 +11,7 @@ internal sealed class HostedApplication : IHttpApplication<HttpContext>
 
     public Task ProcessRequestAsync(HttpContext context)
     {
-        if (RawOutput.Of(context.Features).Endpoint.Routes.Find(context.Request.Path) is { } handler)
+        if (HostedConnection.Of(context.Features).Endpoint.Routes.Find(context.Request.Path) is { } handler)
             return handler(context);
         context.Response.StatusCode = StatusCodes.Status404NotFound;
         return Task.CompletedTask;

@@ -99,7 +99,7 @@ public sealed class HttpHost : IAsyncDisposable
             listen.Use(next => connection => TlsConnection.RunAsync(connection, certificate, next));
         listen.Use(next => connection =>
         {
-            connection.Features.Set(new RawOutput(connection) { Endpoint = endpoint });
+            connection.Features.Set(new HostedConnection(connection, endpoint));
             return next(connection);
         });
     }
