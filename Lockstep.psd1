@@ -14,6 +14,10 @@
 
     # One line per cmdlet, in the order of their names; a test compares them with the assembly.
     CmdletsToExport      = @(
+        'Add-LockstepTestRecord'
+        'Get-LockstepTestServer'
+        'Start-LockstepTestServer'
+        'Stop-LockstepTestServer'
     )
     FunctionsToExport    = @()
     VariablesToExport    = @()
