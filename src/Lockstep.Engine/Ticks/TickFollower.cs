@@ -74,7 +74,8 @@ internal sealed class TickFollower : IAsyncDisposable
     {
         try
         {
-            await ReadAsync(cancellationToken).ConfigureAwait(false);
+            // The first read also connects.
+            await ReadAsync(LongestReadLimit, cancellationToken).ConfigureAwait(false);
         }
         catch (TickStoreUnavailableException e) when (lastKnown is not null)
         {
@@ -116,7 +117,6 @@ internal sealed class TickFollower : IAsyncDisposable
         {
             if (_disposed) return Task.CompletedTask;
             var now = _time.GetUtcNow();
-            Switch(now);
             if (now >= _uncovered && !_staleNoticed)
             {
                 _staleNoticed = true;
@@ -131,7 +131,7 @@ internal sealed class TickFollower : IAsyncDisposable
             }
 
             refresh = _refreshing ?? Task.CompletedTask;
-            Arm(now);
+            SwitchAndArm(now);
         }
 
         Notify();
@@ -160,7 +160,9 @@ internal sealed class TickFollower : IAsyncDisposable
     {
         try
         {
-            await ReadAsync(_stop.Token).ConfigureAwait(false);
+            var limit = Lead(_time.GetUtcNow());
+            limit = limit < ShortestReadLimit ? ShortestReadLimit : limit > LongestReadLimit ? LongestReadLimit : limit;
+            await ReadAsync(limit, _stop.Token).ConfigureAwait(false);
         }
         catch (Exception e)
         {
@@ -171,17 +173,15 @@ internal sealed class TickFollower : IAsyncDisposable
         lock (_gate)
         {
             _refreshing = null;
-            if (!_disposed) Arm(_time.GetUtcNow());
+            if (!_disposed) SwitchAndArm(_time.GetUtcNow());
         }
 
         Notify();
         done.SetResult();
     }
 
-    private async Task ReadAsync(CancellationToken cancellationToken)
+    private async Task ReadAsync(TimeSpan limit, CancellationToken cancellationToken)
     {
-        var limit = Lead(_time.GetUtcNow());
-        limit = limit < ShortestReadLimit ? ShortestReadLimit : limit > LongestReadLimit ? LongestReadLimit : limit;
         using var timeout = new CancellationTokenSource(limit, _time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
         var begun = _time.GetUtcNow();
@@ -269,9 +269,13 @@ internal sealed class TickFollower : IAsyncDisposable
         }
     }
 
-    /// <summary>Sets the timer for whatever comes next: the next switch, the next refresh, or a look at the clock.</summary>
-    private void Arm(DateTimeOffset now)
+    /// <summary>
+    /// Does what is due and sets the timer for what comes next: a switch, a refresh, or a look at the clock. Both by one reading of the clock: a switch that fell due
+    /// between two readings would be neither done nor waited for.
+    /// </summary>
+    private void SwitchAndArm(DateTimeOffset now)
     {
+        Switch(now);
         var sleep = LongestSleep;
         if (_schedule.NextAfter(now) is { } next && next.ActiveAt - now < sleep) sleep = next.ActiveAt - now;
         if (_refreshing is null && _refreshAt - now < sleep) sleep = _refreshAt - now;
