@@ -195,8 +195,19 @@ internal sealed class BodyReader
     {
         SyncCounters counters = _context.Counters;
         RecordParser parser = _context.Parser;
-        while (_frames.TryRead(out Frame frame))
+        while (true)
         {
+            // Most of a feed is plain records: those are framed and read in one pass.
+            ReadOnlySpan<byte> bytes = _frames.Unframed;
+            if (!bytes.IsEmpty && parser.TryParseRecord(bytes, out int length) && length <= _context.Options.MaximumRecordSize)
+            {
+                bool isFull = Take(parser, bytes);
+                _frames.Take(length);
+                if (isFull) return FrameSignal.BatchFull;
+                continue;
+            }
+
+            if (!_frames.TryRead(out Frame frame)) return FrameSignal.NeedMore;
             switch (frame.Kind)
             {
                 case FrameKind.BlankLine:
@@ -212,11 +223,7 @@ internal sealed class BodyReader
             switch (parser.Parse(frame.Bytes))
             {
                 case ParsedKind.Record:
-                    counters.Received++;
-                    _snapshotRecords++;
-                    if (_tracker.Note(parser)) counters.OutOfOrder++;
-                    Add(parser, frame.Bytes);
-                    if (_finished is not null || _batch!.ArenaUsed >= MostBatchBytes || _batch.Count >= MostBatchRecords) return FrameSignal.BatchFull;
+                    if (Take(parser, frame.Bytes)) return FrameSignal.BatchFull;
                     continue;
                 case ParsedKind.Heartbeat:
                     counters.Heartbeats++;
@@ -232,8 +239,16 @@ internal sealed class BodyReader
                     continue;
             }
         }
+    }
 
-        return FrameSignal.NeedMore;
+    /// <summary>Puts the record that the parser has just read into the batch. Whether that is full then.</summary>
+    private bool Take(RecordParser parser, ReadOnlySpan<byte> bytes)
+    {
+        _context.Counters.Received++;
+        _snapshotRecords++;
+        if (_tracker.Note(parser)) _context.Counters.OutOfOrder++;
+        Add(parser, bytes);
+        return _finished is not null || _batch!.ArenaUsed >= MostBatchBytes || _batch.Count >= MostBatchRecords;
     }
 
     private void NoteHorizon(RecordParser parser)
