@@ -15,9 +15,11 @@
     # One line per cmdlet, in the order of their names; a test compares them with the assembly.
     CmdletsToExport      = @(
         'Add-LockstepTestRecord'
+        'Get-LockstepRecord'
         'Get-LockstepTestServer'
         'Start-LockstepTestServer'
         'Stop-LockstepTestServer'
+        'Sync-LockstepTable'
     )
     FunctionsToExport    = @()
     VariablesToExport    = @()
