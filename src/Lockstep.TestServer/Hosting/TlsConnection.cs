@@ -12,7 +12,7 @@ internal static class TlsConnection
 {
     private static readonly TimeSpan HandshakePatience = TimeSpan.FromSeconds(10);
 
-    public static async Task RunAsync(ConnectionContext connection, X509Certificate2 certificate, ConnectionDelegate next)
+    public static async Task RunAsync(ConnectionContext connection, HostedConnection hosted, ConnectionDelegate next)
     {
         IDuplexPipe plain = connection.Transport;
         SslStream tls = new(new DuplexPipeStream(plain), leaveInnerStreamOpen: false);
@@ -22,6 +22,7 @@ internal static class TlsConnection
             {
                 using CancellationTokenSource patience = CancellationTokenSource.CreateLinkedTokenSource(connection.ConnectionClosed);
                 patience.CancelAfter(HandshakePatience);
+                X509Certificate2 certificate = hosted.Endpoint.SelectCertificate?.Invoke() ?? hosted.Endpoint.Certificate!;
                 await tls.AuthenticateAsServerAsync(new SslServerAuthenticationOptions { ServerCertificate = certificate }, patience.Token).ConfigureAwait(false);
             }
             catch (Exception error) when (error is AuthenticationException or IOException or OperationCanceledException)
@@ -32,6 +33,7 @@ internal static class TlsConnection
             connection.Features.Set<ITlsConnectionFeature>(new TlsFeature());
             StreamPipe pipe = new(tls);
             connection.Transport = pipe;
+            hosted.UseTls(pipe.Output);
             try
             {
                 await next(connection).ConfigureAwait(false);
