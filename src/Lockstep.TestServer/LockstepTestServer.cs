@@ -1,9 +1,8 @@
-using System.Globalization;
 using System.Text;
+using Lockstep.TestServer.Faults;
 using Lockstep.TestServer.Feeds;
 using Lockstep.TestServer.Hosting;
 using Lockstep.TestServer.Requests;
-using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
 
 namespace Lockstep.TestServer;
@@ -13,6 +12,7 @@ public sealed class LockstepTestServer : IAsyncDisposable
 {
     private readonly IFeed _feed;
     private readonly RequestLog _log;
+    private readonly RequestRunner _runner;
     private readonly HttpEndpoint _endpoint;
     private readonly HttpEndpoint? _redirect;
     private HttpHost _host = null!;
@@ -29,12 +29,16 @@ public sealed class LockstepTestServer : IAsyncDisposable
             FeedKind.Scripted => new ScriptedFeed(options.Scripted, time),
             _ => throw new ArgumentOutOfRangeException(nameof(options), options.Feed, "There is no such feed."),
         };
+        _runner = new RequestRunner(_log, Faults, time, options.Feed == FeedKind.Scripted ? options.Scripted.OrderField : "updated_at");
         _endpoint = new HttpEndpoint { Address = options.ListenAddress, Port = options.Port, Certificate = options.Certificate };
-        _endpoint.Routes.Add("/", context => LogAsync(context, _feed.ServeAsync));
+        _endpoint.SelectCertificate = () => Faults.SelectCertificate(options.Certificate!);
+        _endpoint.Routes.Add("/", context => _runner.RunAsync(context, _feed.ServeAsync, _host.Stopping));
         if (options.EffectiveRedirectPort is { } port)
         {
+            // The redirecting port is logged, but faults are for the feed.
+            RequestRunner redirects = new(_log, new FaultList(), time, "");
             _redirect = new HttpEndpoint { Address = options.ListenAddress, Port = port, Certificate = options.Certificate };
-            _redirect.Routes.Add("/", context => LogAsync(context, RedirectAsync));
+            _redirect.Routes.Add("/", context => redirects.RunAsync(context, RedirectAsync, _host.Stopping));
         }
     }
 
@@ -58,6 +62,15 @@ public sealed class LockstepTestServer : IAsyncDisposable
 
     /// <summary>The newest requests, oldest first, open ones included; a copy of the list at this moment.</summary>
     public IReadOnlyList<TestRequest> Requests => _log.ToList();
+
+    /// <summary>What the server does wrong on purpose.</summary>
+    public FaultList Faults { get; } = new();
+
+    /// <summary>How many requests for the feed are being answered: the clients that are connected to an endless feed.</summary>
+    public int ClientCount => _runner.OpenCount;
+
+    /// <summary>How many requests there were since the start.</summary>
+    public long RequestCount => _log.Count;
 
     /// <summary>False once it was told to stop.</summary>
     public bool IsRunning => !_host.Stopping.IsCancellationRequested;
@@ -109,6 +122,21 @@ public sealed class LockstepTestServer : IAsyncDisposable
         Scripted.Add([.. json.Select(ToUtf8)]);
     }
 
+    /// <summary>Has a heartbeat sent to every client of the endless scripted feed, now.</summary>
+    /// <param name="kind">What it looks like; <see cref="HeartbeatKind.Auto"/> for the feed's own.</param>
+    /// <exception cref="InvalidOperationException">The server has another feed.</exception>
+    public void SendHeartbeat(HeartbeatKind kind = HeartbeatKind.Auto) => Scripted.SendHeartbeat(kind);
+
+    /// <summary>Cuts off every response that is being sent; the server goes on.</summary>
+    /// <returns>How many there were.</returns>
+    public int CloseConnections(CutKind how = CutKind.Fin) => _runner.Close(how);
+
+    /// <summary>Waits until at least so many requests are being answered at the same time.</summary>
+    public Task WaitForClientsAsync(int count, CancellationToken cancellationToken = default) => _runner.Changed.WaitUntilAsync(() => ClientCount >= count, cancellationToken);
+
+    /// <summary>Waits until at least so many requests have come since the start.</summary>
+    public Task WaitForRequestsAsync(long count, CancellationToken cancellationToken = default) => _runner.Changed.WaitUntilAsync(() => RequestCount >= count, cancellationToken);
+
     /// <summary>Stops listening and cuts off what is under way. May be called more than once.</summary>
     public Task StopAsync() => _host.StopAsync();
 
@@ -122,31 +150,6 @@ public sealed class LockstepTestServer : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(json);
         return Encoding.UTF8.GetBytes(json);
-    }
-
-    private async Task LogAsync(HttpContext context, Func<HttpContext, TestRequest, CancellationToken, Task> serveAsync)
-    {
-        CancellationToken stopping = _host.Stopping;
-        TestRequest log = _log.Begin(context.Request, RequestCursor.Of(context.Request));
-        using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, stopping);
-        try
-        {
-            await serveAsync(context, log, either.Token).ConfigureAwait(false);
-            log.Status = context.Response.StatusCode;
-            log.End(RequestEnding.Completed);
-        }
-        catch (Exception error) when (error is OperationCanceledException or ConnectionAbortedException or ConnectionResetException)
-        {
-            log.End(stopping.IsCancellationRequested ? RequestEnding.ServerStopped : RequestEnding.ClientClosed);
-            // A stopped feed must look cut off and not whole: the end of a body can complete a snapshot (I6).
-            context.Abort();
-        }
-        catch (Exception error)
-        {
-            log.Status = StatusCodes.Status500InternalServerError;
-            log.End(RequestEnding.Failed, error.Message);
-            throw;
-        }
     }
 
     /// <summary>Points to the address that is really bound. When that is a wildcard, to the one that the client itself reached.</summary>

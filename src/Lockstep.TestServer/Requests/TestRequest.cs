@@ -59,6 +59,9 @@ public sealed class TestRequest
     /// <summary>Why the server failed; null unless <see cref="Ending"/> is <see cref="RequestEnding.Failed"/>.</summary>
     public string? Error { get; private set; }
 
+    /// <summary>The ids of the faults that took part in the response.</summary>
+    public IReadOnlyList<string> Faults { get; internal set; } = [];
+
     internal void Sent(int bytes, int records)
     {
         // One writer a request, so there is nothing to lose.
