@@ -39,9 +39,9 @@ public sealed class TlsFault : Fault
     {
         DateTimeOffset now = TimeProvider.System.GetUtcNow();
         (int from, int to) = Problem switch { CertificateProblem.Expired => (-20, -10), CertificateProblem.NotYetValid => (10, 20), _ => (-1, 10) };
-        using RSA key = RSA.Create(2048);
+        using ECDsa key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         string subject = Problem == CertificateProblem.WrongHost ? "CN=wrong-host.invalid" : proper.Subject;
-        CertificateRequest request = new(subject, key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
+        CertificateRequest request = new(subject, key, HashAlgorithmName.SHA256);
         if (Problem != CertificateProblem.WrongHost && proper.Extensions.OfType<X509SubjectAlternativeNameExtension>().FirstOrDefault() is { } names)
             request.CertificateExtensions.Add(names);
         using X509Certificate2 made = request.CreateSelfSigned(now.AddDays(from), now.AddDays(to));

@@ -9,7 +9,7 @@ namespace Lockstep.TestServer.Feeds;
 /// Sends what is added to a feed to all clients that have everything before it: framed once, the same memory for each, by one loop that writes to their sockets without waiting.
 /// A client whose socket does not take all of it leaves, and sees to the rest itself. Thread-safe.
 /// </summary>
-internal sealed class FanOut(ScriptedFeedOptions options, RecordLog log, FeedSignals signals)
+internal sealed class FanOut(ScriptedFeedOptions options, RecordLog log, FeedSignals signals, Signal delivered)
 {
     private const int MostRecords = 4096;
     private static readonly TimeSpan WorthARest = TimeSpan.FromMilliseconds(1);
@@ -82,6 +82,7 @@ internal sealed class FanOut(ScriptedFeedOptions options, RecordLog log, FeedSig
                 else
                     Send(Frame(heartbeat), heartbeat.Length, 0, _position);
             }
+            delivered.Raise();
             TimeSpan took = Stopwatch.GetElapsedTime(began);
             // Many clients: what comes while it rests goes out together, and half of a core stays free. By the machine's clock, whatever the feed's clock shows.
             if (took > WorthARest)
@@ -126,6 +127,7 @@ internal sealed class FanOut(ScriptedFeedOptions options, RecordLog log, FeedSig
             if (sent >= 0)
                 member.Entry.Sent(payload, records);
             member.Position = _position;
+            member.Entry.LivePosition = sent == framed.Length ? _position : from;
             if (sent == framed.Length)
                 continue;
             _members[i] = _members[^1];

@@ -8,20 +8,25 @@ namespace Lockstep.TestServer.Feeds;
 /// <summary>Serves the records that a test supplies: those that are there from the cursor on and, when it is endless, each one that is added.</summary>
 internal sealed class ScriptedFeed : IFeed
 {
-    private const string SnapshotPath = "/_lockstep/snapshot/";
+    public const string SnapshotPath = "/_lockstep/snapshot/";
     private const int BatchSize = 256;
 
     private readonly ScriptedFeedOptions _options;
     private readonly RecordMaker _maker;
     private readonly FeedSignals _signals;
     private readonly FanOut _fanOut;
+    private readonly Signal _delivered;
 
-    public ScriptedFeed(ScriptedFeedOptions options, TimeProvider time)
+    /// <param name="options">How it behaves.</param>
+    /// <param name="time">For its heartbeats.</param>
+    /// <param name="delivered">Raised when records have gone out to live clients.</param>
+    public ScriptedFeed(ScriptedFeedOptions options, TimeProvider time, Signal delivered)
     {
         _options = options;
+        _delivered = delivered;
         _maker = new RecordMaker(options);
         _signals = new FeedSignals(options, Log, time);
-        _fanOut = new FanOut(options, Log, _signals);
+        _fanOut = new FanOut(options, Log, _signals, delivered);
         Path = "/" + options.Path.Trim('/') + "/";
         if (Path == "//")
             Path = "/";
@@ -98,6 +103,8 @@ internal sealed class ScriptedFeed : IFeed
         AskedHeartbeat asked = new(_signals.LastAsked);
         while (true)
         {
+            log.LivePosition = position;
+            _delivered.Raise();
             if (body.SharedSocket is { } socket && await _fanOut.JoinAsync(socket, log, position, cancellationToken).ConfigureAwait(false) is { } rest)
             {
                 if (rest.IsGone)

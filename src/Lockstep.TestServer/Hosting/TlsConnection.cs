@@ -18,11 +18,11 @@ internal static class TlsConnection
         SslStream tls = new(new DuplexPipeStream(plain), leaveInnerStreamOpen: false);
         await using (tls.ConfigureAwait(false))
         {
+            X509Certificate2 certificate = hosted.Endpoint.SelectCertificate?.Invoke() ?? hosted.Endpoint.Certificate!;
             try
             {
                 using CancellationTokenSource patience = CancellationTokenSource.CreateLinkedTokenSource(connection.ConnectionClosed);
                 patience.CancelAfter(HandshakePatience);
-                X509Certificate2 certificate = hosted.Endpoint.SelectCertificate?.Invoke() ?? hosted.Endpoint.Certificate!;
                 await tls.AuthenticateAsServerAsync(new SslServerAuthenticationOptions { ServerCertificate = certificate }, patience.Token).ConfigureAwait(false);
             }
             catch (Exception error) when (error is AuthenticationException or IOException or OperationCanceledException)

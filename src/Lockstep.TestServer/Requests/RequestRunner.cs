@@ -7,7 +7,7 @@ using Microsoft.AspNetCore.Http;
 namespace Lockstep.TestServer.Requests;
 
 /// <summary>Has requests answered: logs each, lets the faults meant for it take part, and ends its connection as it has to end. Thread-safe.</summary>
-internal sealed class RequestRunner(RequestLog log, FaultList faults, TimeProvider time, string orderField)
+internal sealed class RequestRunner(RequestLog log, FaultList faults, TimeProvider time, string orderField, Signal changed)
 {
     private readonly ConcurrentDictionary<TestRequest, OpenRequest> _open = new();
 
@@ -16,8 +16,8 @@ internal sealed class RequestRunner(RequestLog log, FaultList faults, TimeProvid
     /// <summary>How many are being answered.</summary>
     public int OpenCount => _open.Count;
 
-    /// <summary>Raised when a request has come or is done.</summary>
-    public Signal Changed { get; } = new();
+    /// <summary>Those that are being answered, at this moment.</summary>
+    public ICollection<TestRequest> Open => _open.Keys;
 
     /// <summary>Ends all that are being answered.</summary>
     /// <returns>How many there were.</returns>
@@ -34,7 +34,7 @@ internal sealed class RequestRunner(RequestLog log, FaultList faults, TimeProvid
         TestRequest entry = log.Begin(context.Request, Feeds.RequestCursor.Of(context.Request));
         using OpenRequest open = new(context.RequestAborted, stopping);
         _open[entry] = open;
-        Changed.Raise();
+        changed.Raise();
         CutKind? cut = null;
         try
         {
@@ -43,7 +43,7 @@ internal sealed class RequestRunner(RequestLog log, FaultList faults, TimeProvid
         finally
         {
             _open.TryRemove(entry, out _);
-            Changed.Raise();
+            changed.Raise();
         }
         if (cut is not { } how)
             return;
