@@ -85,12 +85,16 @@ internal sealed class RecordParser
     /// <summary>The cursor that a control row carries, if it does.</summary>
     public Cursor? ControlCursor { get; private set; }
 
+    /// <summary>Whether the heartbeat was a control row, and not the heartbeat object.</summary>
+    public bool IsControlRow { get; private set; }
+
     /// <summary>Why the object is malformed.</summary>
     public string Reason { get; private set; } = "";
 
     /// <summary>Reads one object, from brace to brace.</summary>
     public ParsedKind Parse(ReadOnlySpan<byte> json)
     {
+        Fields.BeginRecord();
         if (!Utf8.IsValid(json)) return Malformed("it is not valid UTF-8");
         try
         {
@@ -108,8 +112,8 @@ internal sealed class RecordParser
         }
         catch (InvalidOperationException)
         {
-            // Utf8JsonReader's way to say that an escaped string has half a surrogate pair; only keys and order values are unescaped.
-            return Malformed("its key or order field holds a string that is not valid Unicode");
+            // Utf8JsonReader's way to say that an escaped string has half a surrogate pair; only names, keys and order values are unescaped.
+            return Malformed("a field's name, its key or its order field is a string that is not valid Unicode");
         }
     }
 
@@ -147,7 +151,6 @@ internal sealed class RecordParser
         var reader = new Utf8JsonReader(json, Strict);
         reader.Read();
         bool hasOrder = false;
-        Fields.BeginRecord();
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
             ReadOnlySpan<byte> name = NameOf(ref reader);
@@ -215,7 +218,6 @@ internal sealed class RecordParser
     {
         // A repeated 'data' replaces the one before, as a repeated name does everywhere.
         Array.Clear(_keyValues);
-        Fields.BeginRecord();
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
             ReadOnlySpan<byte> name = NameOf(ref reader);
@@ -301,7 +303,9 @@ internal sealed class RecordParser
     private ParsedKind ControlOr(ReadOnlySpan<byte> json, string reason)
     {
         ParsedKind kind = ReadControl(json);
-        return kind == ParsedKind.Malformed ? Malformed(reason) : kind;
+        if (kind == ParsedKind.Malformed) return Malformed(reason);
+        Fields.ForgetRecord();
+        return kind;
     }
 
     /// <summary>A heartbeat has exactly the one member; a control row has <c>control</c> true and a <c>type</c>.</summary>
@@ -331,6 +335,7 @@ internal sealed class RecordParser
             reader.Skip();
         }
 
+        IsControlRow = control && typed;
         if (heartbeat && members == 1) return ParsedKind.Heartbeat;
         if (!control || !typed) return ParsedKind.Malformed;
         return snapshot ? ParsedKind.SnapshotCompleted : beat ? ParsedKind.Heartbeat : ParsedKind.OtherControl;
@@ -354,18 +359,28 @@ internal sealed class RecordParser
         Dialect dialect = _request.Dialect != Dialect.Auto ? _request.Dialect : isTransaction ? Dialect.Transaction : Dialect.Record;
         IReadOnlyList<string> fields = dialect == Dialect.Transaction ? first.DataFields ?? [] : first.Fields;
         IReadOnlyList<string>? keys = _request.KeyFields;
+        bool guessed = false;
         if (keys is null)
         {
             if (fields.Count == 0) return Malformed(dialect == Dialect.Transaction ? "it has no object 'data' with a key field" : "it has no fields");
-            KeyWasGuessed = !fields.Contains(WireNames.DefaultKeyField);
-            keys = [KeyWasGuessed ? fields[0] : WireNames.DefaultKeyField];
+            guessed = !fields.Contains(WireNames.DefaultKeyField);
+            keys = [guessed ? fields[0] : WireNames.DefaultKeyField];
         }
 
-        RecordShape? before = Shape;
         string order = dialect == Dialect.Transaction ? "since" : _request.OrderField;
         Adopt(new RecordShape(dialect, keys, [], KeyLayout.Integer, order, OrderKind.Unknown));
-        ParsedKind kind = dialect == Dialect.Transaction ? ParseEnvelope(json) : ParseRecord(json);
-        if (kind != ParsedKind.Record) Shape = before;
+        ParsedKind kind = ParsedKind.Malformed;
+        try
+        {
+            kind = dialect == Dialect.Transaction ? ParseEnvelope(json) : ParseRecord(json);
+        }
+        finally
+        {
+            // Only a record decides: what is malformed, in whatever way, leaves no trace.
+            if (kind != ParsedKind.Record) Shape = null;
+        }
+
+        KeyWasGuessed = guessed && kind == ParsedKind.Record;
         return kind;
     }
 
