@@ -36,6 +36,7 @@ internal sealed class RowApplier(RowStatements rows)
 
         foreach (ref RecordEntry entry in batch.Entries)
         {
+            rows.ThrowIfInterrupted();
             ChangeKind? kind = insertOnly ? InsertRow(batch, entry, sequence) : ApplyOne(batch, entry, sequence);
             if (kind is not { } changed) continue;
             Counts = Counts.With(changed);
