@@ -1,0 +1,141 @@
+using System.Net;
+using System.Net.Sockets;
+
+namespace Lockstep.Testing;
+
+/// <summary>
+/// A PostgreSQL server of a test's own: a fresh cluster in a temporary folder, on a free port of the loopback address, without
+/// passwords and without fsync, stopped and deleted on dispose. Skips the test where the machine has no PostgreSQL; where
+/// the environment variable LOCKSTEP_REQUIRE_POSTGRES is 1 (continuous integration) that is a failure.
+/// </summary>
+/// <remarks>
+/// The binaries are looked for in LOCKSTEP_POSTGRES_BIN, on PATH and where packages put them. initdb refuses root, so a test that
+/// runs as root drops to another user for it. No member needs a database driver.
+/// </remarks>
+public sealed class PostgresServer : IAsyncDisposable
+{
+    private const string User = "lockstep";
+    private readonly PostgresTools _tools;
+    private readonly string _folder;
+    private readonly string[] _settings;
+    private bool _running;
+
+    private PostgresServer(PostgresTools tools, string[] settings)
+    {
+        _tools = tools;
+        _settings = settings;
+        _folder = Directory.CreateTempSubdirectory("lockstep-pg-").FullName;
+    }
+
+    /// <summary>The port, which stays the same when the server is stopped and started again.</summary>
+    public int Port { get; private set; }
+
+    /// <summary>For Npgsql; a superuser, in the database postgres.</summary>
+    public string ConnectionString => ConnectionStringTo("postgres");
+
+    private string Data => Path.Combine(_folder, "data");
+
+    private string Log => Path.Combine(_folder, "log");
+
+    /// <summary>Makes a cluster and starts it.</summary>
+    /// <param name="settings">Further server settings, each as <c>name=value</c>.</param>
+    public static async Task<PostgresServer> StartAsync(CancellationToken cancellationToken, params string[] settings)
+    {
+        var server = new PostgresServer(PostgresTools.FindOrSkip(), settings);
+        try
+        {
+            await server._tools.OwnAsync(server._folder, cancellationToken);
+            await server._tools.RunAsync(
+                "initdb", ["-D", server.Data, "-U", User, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"], cancellationToken);
+            for (var attempt = 1; server.Port == 0; attempt++)
+            {
+                server.Port = FreePort();
+                try
+                {
+                    await server.StartAsync(cancellationToken);
+                }
+                catch (InvalidOperationException) when (attempt < 3 && server.PortWasTaken())
+                {
+                    server.Port = 0;
+                }
+            }
+
+            return server;
+        }
+        catch
+        {
+            await server.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>The connection string of one of the server's databases.</summary>
+    public string ConnectionStringTo(string database) =>
+        $"Host=127.0.0.1;Port={Port};Username={User};Database={database};Timeout=5;Include Error Detail=true";
+
+    /// <summary>Makes an empty database, so that tests can share the server, and returns its connection string.</summary>
+    public async Task<string> CreateDatabaseAsync(CancellationToken cancellationToken)
+    {
+        var name = "test_" + Guid.NewGuid().ToString("N")[..12];
+        await _tools.RunAsync("createdb", ["-h", "127.0.0.1", "-p", $"{Port}", "-U", User, name], cancellationToken);
+        return ConnectionStringTo(name);
+    }
+
+    /// <summary>Runs a script in the database postgres and returns what it prints: values apart by <c>|</c>, a row a line.</summary>
+    public async Task<string> RunSqlAsync(string sql, CancellationToken cancellationToken) =>
+        (await _tools.RunAsync(
+            "psql",
+            ["-h", "127.0.0.1", "-p", $"{Port}", "-U", User, "-d", "postgres", "-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-c", sql],
+            cancellationToken)).TrimEnd();
+
+    /// <summary>Starts the stopped server again on the same port and data; returns when it accepts connections.</summary>
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        string[] settings =
+        [
+            $"port={Port}", "listen_addresses=127.0.0.1", $"unix_socket_directories={_folder}", "fsync=off", "full_page_writes=off",
+            "max_connections=200", "shared_buffers=16MB", .. _settings,
+        ];
+        var options = string.Join(' ', settings.Select(setting => $"-c {setting}"));
+        await _tools.RunAsync("pg_ctl", ["start", "-D", Data, "-l", Log, "-w", "-t", "60", "-s", "-o", options], cancellationToken);
+        _running = true;
+        AppDomain.CurrentDomain.ProcessExit += StopAtExit;
+    }
+
+    /// <summary>Stops the server in good order; open connections are cut.</summary>
+    public Task StopAsync(CancellationToken cancellationToken) => StopAsync("fast", cancellationToken);
+
+    /// <summary>Takes the server down without a checkpoint, as a crash does: it recovers from its log when it is started again.</summary>
+    public Task CrashAsync(CancellationToken cancellationToken) => StopAsync("immediate", cancellationToken);
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_running) await CrashAsync(CancellationToken.None);
+        try
+        {
+            Directory.Delete(_folder, recursive: true);
+        }
+        catch (IOException)
+        {
+            // A backend may still be letting go of a file; the system clears its temporary folder.
+        }
+    }
+
+    private async Task StopAsync(string mode, CancellationToken cancellationToken)
+    {
+        AppDomain.CurrentDomain.ProcessExit -= StopAtExit;
+        await _tools.RunAsync("pg_ctl", ["stop", "-D", Data, "-m", mode, "-w", "-t", "60", "-s"], cancellationToken);
+        _running = false;
+    }
+
+    private void StopAtExit(object? sender, EventArgs e) => DisposeAsync().AsTask().GetAwaiter().GetResult();
+
+    private bool PortWasTaken() => File.Exists(Log) && File.ReadAllText(Log).Contains("could not bind", StringComparison.Ordinal);
+
+    private static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+}

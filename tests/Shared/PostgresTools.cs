@@ -1,0 +1,101 @@
+using System.Diagnostics;
+
+namespace Lockstep.Testing;
+
+/// <summary>PostgreSQL's programs on this machine, and the user to run them as.</summary>
+internal sealed class PostgresTools
+{
+    private static readonly string[] Needed = ["initdb", "pg_ctl", "postgres", "psql", "createdb"];
+
+    private readonly string _bin;
+
+    /// <summary>Whom to become; null when the tests themselves do not run as root.</summary>
+    private readonly string? _user;
+
+    private PostgresTools(string bin, string? user)
+    {
+        _bin = bin;
+        _user = user;
+    }
+
+    /// <summary>Finds the programs, or ends the test: as skipped, or as failed where LOCKSTEP_REQUIRE_POSTGRES is 1.</summary>
+    public static PostgresTools FindOrSkip()
+    {
+        var bin = Candidates().FirstOrDefault(folder => Array.TrueForAll(Needed, name => File.Exists(Path.Combine(folder, Executable(name)))));
+        if (bin is null) return Missing("no PostgreSQL server programs were found; install them or set LOCKSTEP_POSTGRES_BIN to their folder");
+        if (!Environment.IsPrivilegedProcess || OperatingSystem.IsWindows()) return new PostgresTools(bin, null);
+
+        // In /etc/passwd: name:password:uid:gid:...
+        var users = File.ReadLines("/etc/passwd").Select(line => line.Split(':')[0]).ToHashSet(StringComparer.Ordinal);
+        string[] preferred = ["postgres", "nobody"];
+        var user = preferred.FirstOrDefault(users.Contains);
+        return user is null || !File.Exists("/usr/bin/setpriv")
+            ? Missing("initdb refuses to run as root, and there is no setpriv or no user postgres or nobody to drop to")
+            : new PostgresTools(bin, user);
+    }
+
+    /// <summary>Gives a folder to the user whom the server runs as.</summary>
+    public async Task OwnAsync(string folder, CancellationToken cancellationToken)
+    {
+        if (_user is not null) await RunAsync(new ProcessStartInfo("chown", [_user, folder]), cancellationToken);
+    }
+
+    /// <summary>Runs a program to its end and returns what it printed; a failure is an exception with what it said.</summary>
+    public Task<string> RunAsync(string program, string[] arguments, CancellationToken cancellationToken)
+    {
+        var path = Path.Combine(_bin, Executable(program));
+        var start = _user is null
+            ? new ProcessStartInfo(path, arguments)
+            : new ProcessStartInfo("/usr/bin/setpriv", ["--reuid", _user, "--regid", _user, "--init-groups", path, .. arguments]);
+        return RunAsync(start, cancellationToken);
+    }
+
+    private static async Task<string> RunAsync(ProcessStartInfo start, CancellationToken cancellationToken)
+    {
+        start.RedirectStandardOutput = start.RedirectStandardError = true;
+        start.WorkingDirectory = Path.GetPathRoot(Path.GetTempPath())!;
+        using var process = Process.Start(start)!;
+        try
+        {
+            var output = process.StandardOutput.ReadToEndAsync(cancellationToken);
+            var errors = process.StandardError.ReadToEndAsync(cancellationToken);
+            await process.WaitForExitAsync(cancellationToken);
+            if (process.ExitCode == 0) return await output;
+            throw new InvalidOperationException($"{start.FileName} {string.Join(' ', start.ArgumentList)} ended with {process.ExitCode}: {await errors}{await output}");
+        }
+        catch (OperationCanceledException)
+        {
+            process.Kill();
+            throw;
+        }
+    }
+
+    private static PostgresTools Missing(string reason)
+    {
+        if (Environment.GetEnvironmentVariable("LOCKSTEP_REQUIRE_POSTGRES") == "1") Assert.Fail("LOCKSTEP_REQUIRE_POSTGRES is 1, but " + reason);
+        Assert.Skip(reason);
+        return null!;
+    }
+
+    private static IEnumerable<string> Candidates()
+    {
+        // An explicit folder is the only one looked at, so that a test of a certain version never runs on another.
+        if (Environment.GetEnvironmentVariable("LOCKSTEP_POSTGRES_BIN") is { Length: > 0 } given) return [given];
+        var onPath = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries);
+        string[] roots =
+        [
+            "/usr/lib/postgresql", "/usr/local/opt", "/opt/homebrew/opt",
+            Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.ProgramFiles), "PostgreSQL"),
+        ];
+        var installed = roots.Where(Directory.Exists)
+            .SelectMany(root => Directory.EnumerateDirectories(root))
+            .OrderByDescending(Version)
+            .Select(folder => Path.Combine(folder, "bin"));
+        return [.. onPath, .. installed];
+
+        // The folders are named 15 or postgresql@15.
+        static int Version(string folder) => int.TryParse(Path.GetFileName(folder).Split('@')[^1], out var version) ? version : 0;
+    }
+
+    private static string Executable(string program) => OperatingSystem.IsWindows() ? program + ".exe" : program;
+}
