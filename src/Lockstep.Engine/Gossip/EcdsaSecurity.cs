@@ -96,6 +96,6 @@ public sealed class EcdsaSecurity : GossipSecurity, IDisposable
         GossipKeys.Import(key, pem, what);
         return key.ExportParameters(false).Curve.Oid.Value == P256
             ? key
-            : throw new GossipSecurityException($"The {what} key is not on the curve P-256: make one with 'openssl ecparam -name prime256v1 -genkey -noout'.");
+            : throw new GossipSecurityException($"The {what} key is not on the curve P-256.", "Make one with 'openssl ecparam -name prime256v1 -genkey -noout'.");
     }
 }

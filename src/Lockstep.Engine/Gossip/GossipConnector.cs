@@ -74,7 +74,7 @@ public sealed class GossipConnector : IAsyncDisposable
         await first.ConfigureAwait(false);
         if (!synced.IsCompleted)
         {
-            throw new GossipException("The connector was disposed before it synced.");
+            throw new GossipException("The connector was disposed before it synced.", "Wait before disposing it.");
         }
     }
 

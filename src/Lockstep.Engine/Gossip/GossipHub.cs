@@ -74,7 +74,7 @@ public sealed class GossipHub
         }
     }
 
-    internal static GossipException UnknownName(string name) => new($"No model named '{name}' is offered here: ask for one that the listener offers.");
+    internal static GossipException UnknownName(string name) => new($"No model named '{name}' is offered here.", "Ask for one that the listener offers.");
 
     internal static string? NameIn(JsonElement? meta) =>
         meta is { ValueKind: JsonValueKind.Object } given && given.TryGetProperty(NameMember, out var name) && name.ValueKind == JsonValueKind.String ? name.GetString() : null;
@@ -107,7 +107,7 @@ public sealed class GossipHub
             }
             catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
             {
-                throw new GossipException("The peer did not say which model it wants, and several are offered.");
+                throw new GossipException("The peer did not say which model it wants, and several are offered.", "Set 'model' in the meta of its header, or name it in its URI.");
             }
 
             var end = buffer.AsSpan(length, read).IndexOf((byte)'\n');
@@ -116,7 +116,7 @@ public sealed class GossipHub
             {
                 var line = buffer.AsMemory(0, length - read + end);
                 var header = new GossipMessageParser().Parse(line.Span).Header ?? throw new GossipProtocolException("The first line is not a header.");
-                var name = NameIn(header.Meta) ?? throw new GossipException("The peer does not name a model, and several are offered: set 'model' in the meta of its header.");
+                var name = NameIn(header.Meta) ?? throw new GossipException("The peer does not name a model, and several are offered.", "Set 'model' in the meta of its header, or name it in its URI.");
                 return (name, buffer.AsMemory(0, length));
             }
 

@@ -14,9 +14,9 @@ internal static class GossipKeys
         catch (Exception error) when (error is ArgumentException or CryptographicException)
         {
             var hint = pem.Contains("OPENSSH PRIVATE KEY", StringComparison.Ordinal)
-                ? "It is in OpenSSH's own form: convert it with 'ssh-keygen -p -m PEM -f <file>'."
+                ? "Convert it from OpenSSH's own form with 'ssh-keygen -p -m PEM -f <file>'."
                 : "Give a PEM file that is not encrypted, with one key of the scheme.";
-            throw new GossipSecurityException($"The {what} key cannot be read. {hint}", error);
+            throw new GossipSecurityException($"The {what} key cannot be read.", hint, error);
         }
     }
 }

@@ -167,7 +167,7 @@ public abstract partial class GossipNode
     {
         if (header.Id == Id && !from.Options.AllowOwnId)
         {
-            throw new GossipIdentityException($"The peer has this node's own id '{Id}'. One live process per id: give one of the two another id.");
+            throw new GossipIdentityException($"The peer has this node's own id '{Id}', and there can be one live process per id.", "Give one of the two another id.");
         }
 
         if (from.Options.OfferedName is { } offered && GossipHub.NameIn(header.Meta) is { } wanted && wanted != offered)
@@ -201,7 +201,7 @@ public abstract partial class GossipNode
         if (theirs != scheme)
         {
             throw new GossipSecurityException(
-                $"This node signs with {scheme} and the peer announces {theirs ?? "no signature scheme"}: give both nodes keys of one scheme (RSA keys for npm scuttlebutt).");
+                $"This node signs with {scheme} and the peer announces {theirs ?? "no signature scheme"}.", "Give both nodes keys of one scheme; for npm scuttlebutt that is RSA.");
         }
     }
 

@@ -82,7 +82,7 @@ public abstract partial class GossipNode
         {
             if (timestamp > clock[source])
             {
-                throw new GossipException($"Events of '{source}' were forgotten before they were read: read faster, or keep more.");
+                throw new GossipException($"Events of '{source}' were forgotten before they were read.", "Read faster, or keep more.");
             }
         }
     }

@@ -52,7 +52,7 @@ public abstract partial class GossipNode : IAsyncDisposable
         Options = options ?? new GossipNodeOptions();
         if (Options.Security is { } security && Options.Id is { } wanted && wanted != security.Id)
         {
-            throw new GossipIdentityException($"With security the id follows from the public key ({security.Id}). Leave out the id '{wanted}'.");
+            throw new GossipIdentityException($"With security the id follows from the public key: it is '{security.Id}', not '{wanted}'.", "Leave out the id.");
         }
 
         Id = CheckId(Options.Security?.Id ?? Options.Id ?? Convert.ToHexString(RandomNumberGenerator.GetBytes(16)));
@@ -330,12 +330,12 @@ public abstract partial class GossipNode : IAsyncDisposable
     {
         if (id == GossipJson.ForbiddenName)
         {
-            throw new GossipIdentityException("\"__proto__\" is refused as an id: choose another.");
+            throw new GossipIdentityException("\"__proto__\" is refused as an id.", "Choose another.");
         }
 
         return id.Length > 0 && GossipMessageParser.IsWellFormed(id)
             ? id
-            : throw new GossipIdentityException("An id must not be empty and must not have unpaired surrogates: choose another.");
+            : throw new GossipIdentityException("An id must not be empty and must not have unpaired surrogates.", "Choose another.");
     }
 
     /// <summary>Writes the line of an update, signing it where a signer is given.</summary>
@@ -383,7 +383,7 @@ public abstract partial class GossipNode : IAsyncDisposable
         ObjectDisposedException.ThrowIf(_disposed, this);
         if (_failure is not null)
         {
-            throw new GossipStoreException(_failure.Message, _failure);
+            throw new GossipStoreException(_failure.Message, _failure.RecommendedAction, _failure);
         }
     }
 }

@@ -50,7 +50,7 @@ internal sealed class GossipStore : IDisposable
             store.Id = (string)Scalar(connection, "SELECT value FROM gossip_node WHERE name = 'id'")!;
             if (requiredId is not null && store.Id != requiredId)
             {
-                throw new GossipIdentityException($"'{path}' belongs to the node '{store.Id}', not '{requiredId}': leave out the id, or choose another file.");
+                throw new GossipIdentityException($"'{path}' belongs to the node '{store.Id}', not '{requiredId}'.", "Leave out the id, or choose another file.");
             }
 
             return store;
@@ -59,7 +59,7 @@ internal sealed class GossipStore : IDisposable
         {
             connection.Dispose();
             fileLock.Dispose();
-            throw new GossipStoreException($"'{path}' cannot be opened as the file of a node: {error.Message}", error);
+            throw new GossipStoreException($"'{path}' cannot be opened as the file of a node: {error.Message}", "Choose another file, or mend this one.", error);
         }
         catch
         {
@@ -146,7 +146,7 @@ internal sealed class GossipStore : IDisposable
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            throw new GossipStoreException($"'{path}' is open in another process, or its folder cannot be written: one live process per node. ({error.Message})", error);
+            throw new GossipStoreException($"'{path}' is open in another process, or its folder cannot be written. ({error.Message})", "Close it there: there can be one live process per node.", error);
         }
     }
 
@@ -157,7 +157,7 @@ internal sealed class GossipStore : IDisposable
         var isNew = (long)Scalar(connection, "SELECT count(*) FROM sqlite_master")! == 0;
         if (!isNew && application != ApplicationId)
         {
-            throw new GossipStoreException($"'{path}' is not the file of a gossip node: choose another file.");
+            throw new GossipStoreException($"'{path}' is not the file of a gossip node.", "Choose another file.");
         }
 
         if (isNew)
@@ -183,7 +183,7 @@ internal sealed class GossipStore : IDisposable
         var found = (string)Scalar(connection, "SELECT value FROM gossip_node WHERE name = 'kind'")!;
         if (version != 1 || found != kind)
         {
-            throw new GossipStoreException($"'{path}' holds a node of type '{found}' (version {version}), not '{kind}' (version 1): choose another file.");
+            throw new GossipStoreException($"'{path}' holds a node of type '{found}' (version {version}), not '{kind}' (version 1).", "Choose another file.");
         }
     }
 
@@ -195,7 +195,7 @@ internal sealed class GossipStore : IDisposable
         }
         catch (SqliteException error)
         {
-            throw new GossipStoreException("The node's file could not be written, and the node takes no further updates. Free the disk or mend the file, and start it again: " + error.Message, error);
+            throw new GossipStoreException("The node's file could not be written, and the node takes no further updates: " + error.Message, "Free the disk or mend the file, and start the node again.", error);
         }
     }
 

@@ -29,7 +29,7 @@ internal sealed class MonotonicTimestamps(TimeProvider time)
 
             if (!double.IsFinite(next))
             {
-                throw new GossipException("No timestamp is left above those already in use: an update with an impossible timestamp was accepted. Start over from a node that does not have it.");
+                throw new GossipException("No timestamp is left above those already in use: an update with an impossible timestamp was accepted.", "Start over from a node that does not have it.");
             }
 
             _last = next;

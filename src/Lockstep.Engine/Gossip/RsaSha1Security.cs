@@ -31,7 +31,7 @@ public sealed class RsaSha1Security : GossipSecurity, IDisposable
         GossipKeys.Import(_private, privateKeyPem, "private");
         if (!_private.ExportRSAPublicKey().AsSpan().SequenceEqual(_keys[Id].ExportRSAPublicKey()))
         {
-            throw new GossipSecurityException("The private and the public key do not belong together.");
+            throw new GossipSecurityException("The private and the public key do not belong together.", "Give the two of one pair.");
         }
     }
 
@@ -68,7 +68,7 @@ public sealed class RsaSha1Security : GossipSecurity, IDisposable
     {
         if (_private is null)
         {
-            throw new GossipSecurityException("This node has no private key, so it cannot write: give it one.");
+            throw new GossipSecurityException("This node has no private key, so it cannot write.", "Give it one.");
         }
 
         lock (_private)
