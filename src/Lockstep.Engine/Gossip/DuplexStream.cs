@@ -6,6 +6,9 @@ namespace Lockstep.Engine.Gossip;
 /// <param name="leaveOpen">Whether the two stay open when this is disposed.</param>
 public sealed class DuplexStream(Stream input, Stream output, bool leaveOpen = false) : Stream
 {
+    /// <summary>Tells the other side that nothing more is written, while it may still be read from; null where that cannot be told.</summary>
+    internal Func<CancellationToken, Task>? EndWriting { get; init; }
+
     /// <inheritdoc/>
     public override bool CanRead => true;
 
@@ -57,6 +60,18 @@ public sealed class DuplexStream(Stream input, Stream output, bool leaveOpen = f
 
     /// <inheritdoc/>
     public override void SetLength(long value) => throw new NotSupportedException();
+
+    /// <inheritdoc/>
+    public override async ValueTask DisposeAsync()
+    {
+        if (!leaveOpen)
+        {
+            await input.DisposeAsync().ConfigureAwait(false);
+            await output.DisposeAsync().ConfigureAwait(false);
+        }
+
+        GC.SuppressFinalize(this);
+    }
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)

@@ -149,5 +149,13 @@ public static class GossipDialer
     }
 
     /// <summary>An open WebSocket, of either side, as a stream for <see cref="GossipNode.Attach(Stream, GossipStreamOptions?)"/>: each write is one text message of whole lines, so that browsers read it too.</summary>
-    public static Stream OverWebSocket(WebSocket socket) => WebSocketStream.Create(socket, WebSocketMessageType.Text, TimeSpan.FromSeconds(5));
+    public static Stream OverWebSocket(WebSocket socket)
+    {
+        ArgumentNullException.ThrowIfNull(socket);
+        var stream = WebSocketStream.Create(socket, WebSocketMessageType.Text, TimeSpan.FromSeconds(5));
+        return new DuplexStream(stream, stream)
+        {
+            EndWriting = cancellationToken => socket.CloseOutputAsync(WebSocketCloseStatus.NormalClosure, null, cancellationToken),
+        };
+    }
 }

@@ -15,7 +15,17 @@ public abstract partial class GossipNode
 
     private void CommitHere(GossipUpdate update)
     {
-        var applied = Apply(update);
+        bool applied;
+        try
+        {
+            applied = Apply(update);
+        }
+        catch (GossipStoreException error)
+        {
+            Break(error);
+            throw;
+        }
+
         _clock.Advance(update.Source, update.Timestamp);
         _store?.SetClock(update.Source, update.Timestamp);
         _dirty = true;
@@ -43,22 +53,32 @@ public abstract partial class GossipNode
         {
             _store?.Commit();
         }
-        catch (GossipException error)
+        catch (GossipStoreException error)
         {
-            _failure = error;
+            Break(error);
             throw;
         }
-        finally
-        {
-            foreach (var session in _sessions)
-            {
-                session.Wake();
-            }
 
-            foreach (var watcher in _watchers)
-            {
-                watcher.Set();
-            }
+        WakeReaders();
+    }
+
+    /// <summary>What is in memory is not in the file: nobody may see it, so every stream ends, and nothing more is taken.</summary>
+    private void Break(GossipStoreException error)
+    {
+        _failure = error;
+        WakeReaders();
+    }
+
+    private void WakeReaders()
+    {
+        foreach (var session in _sessions)
+        {
+            session.Wake();
+        }
+
+        foreach (var watcher in _watchers)
+        {
+            watcher.Set();
         }
     }
 

@@ -181,6 +181,7 @@ public abstract partial class GossipNode
         }
         else if (askAgain)
         {
+            held.Due = null;
             session.Fail(new GossipException($"Updates of '{held.Source}' that were held are due now and were too many to keep.", "Connect again, as a connector does by itself: they are asked for again."));
         }
     }

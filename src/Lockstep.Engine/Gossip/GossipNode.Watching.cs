@@ -47,6 +47,7 @@ public abstract partial class GossipNode
                         yield break;
                     }
 
+                    ThrowIfUnusable();
                     ThrowIfForgotten(clock);
                     foreach (var update in History(clock).Take(AtATime))
                     {

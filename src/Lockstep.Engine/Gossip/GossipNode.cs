@@ -41,7 +41,7 @@ public abstract partial class GossipNode : IAsyncDisposable
     private readonly ArrayBufferWriter<byte> _changeScratch = new(256);
     private GossipFamily _family;
     private GossipStore? _store;
-    private GossipException? _failure;
+    private GossipStoreException? _failure;
     private bool _dirty;
     private bool _disposed;
 
@@ -318,11 +318,7 @@ public abstract partial class GossipNode : IAsyncDisposable
         }
     }
 
-    internal IEnumerable<GossipUpdate> HistoryFor(GossipClock since)
-    {
-        ThrowIfUnusable();
-        return History(since);
-    }
+    internal IEnumerable<GossipUpdate> HistoryFor(GossipClock since) => History(since);
 
     internal GossipClock ClockUnderLock => _clock;
 
@@ -378,7 +374,7 @@ public abstract partial class GossipNode : IAsyncDisposable
         Notify(observer => observer.OnStreamCount(count));
     }
 
-    private void ThrowIfUnusable()
+    internal void ThrowIfUnusable()
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         if (_failure is not null)

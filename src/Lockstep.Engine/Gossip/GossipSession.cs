@@ -138,6 +138,7 @@ internal sealed class GossipSession
             return true;
         }
 
+        _node.ThrowIfUnusable();
         if (!_started || (_target is null && (!Sends || !Options.Tail)))
         {
             return false;

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Net.Security;
 using System.Net.Sockets;
+using System.Net.WebSockets;
 
 namespace Lockstep.Engine.Gossip;
 
@@ -110,13 +111,16 @@ public sealed class GossipStream : IAsyncDisposable
                 case SslStream secure:
                     await secure.ShutdownAsync().ConfigureAwait(false);
                     break;
+                case DuplexStream { EndWriting: { } endWriting }:
+                    await endWriting(_stop.Token).ConfigureAwait(false);
+                    break;
                 default:
                     return;
             }
 
             await WaitShortlyAsync(reading).ConfigureAwait(false);
         }
-        catch (Exception error) when (error is IOException or SocketException or ObjectDisposedException or InvalidOperationException)
+        catch (Exception error) when (error is IOException or SocketException or WebSocketException or ObjectDisposedException or InvalidOperationException or OperationCanceledException)
         {
             // The peer is gone.
         }

@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Runtime.CompilerServices;
 using System.Text.Json;
 
 namespace Lockstep.Engine.Gossip;
@@ -85,13 +84,8 @@ public sealed class LockstepEmitter : GossipNode
 
     /// <summary>The events from now on, or all that are kept and then those, once each; within what comes together in order of time.</summary>
     /// <exception cref="GossipException">Events were forgotten before the consumer came to them.</exception>
-    public async IAsyncEnumerable<GossipEvent> ReceiveAsync(bool includeExisting = false, [EnumeratorCancellation] CancellationToken cancellationToken = default)
-    {
-        await foreach (var update in WatchUpdatesAsync(includeExisting ? new GossipClock() : null, cancellationToken).ConfigureAwait(false))
-        {
-            yield return ToEvent(update);
-        }
-    }
+    public IAsyncEnumerable<GossipEvent> ReceiveAsync(bool includeExisting = false, CancellationToken cancellationToken = default) =>
+        WatchUpdatesAsync(includeExisting ? new GossipClock() : null, cancellationToken).Select(ToEvent);
 
     /// <summary>An emitter in this process with the same id and events, kept equal at once; each may have streams of its own. It has no file. Disposed by itself.</summary>
     public LockstepEmitter Clone() => (LockstepEmitter)AdoptClone(new LockstepEmitter(Options with { Path = null, Id = Id }, _retention));

@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Runtime.CompilerServices;
 using System.Text.Json;
 
 namespace Lockstep.Engine.Gossip;
@@ -118,13 +117,8 @@ public sealed class LockstepModel : GossipNode
     /// <summary>
     /// The changes from now on, or all there are and then those; at the consumer's pace: a value that is replaced before the consumer comes to it is left out, so a slow consumer sees the newest and nothing piles up.
     /// </summary>
-    public async IAsyncEnumerable<ModelChange> WatchAsync(bool includeExisting = false, [EnumeratorCancellation] CancellationToken cancellationToken = default)
-    {
-        await foreach (var update in WatchUpdatesAsync(includeExisting ? new GossipClock() : null, cancellationToken).ConfigureAwait(false))
-        {
-            yield return ToChange(update);
-        }
-    }
+    public IAsyncEnumerable<ModelChange> WatchAsync(bool includeExisting = false, CancellationToken cancellationToken = default) =>
+        WatchUpdatesAsync(includeExisting ? new GossipClock() : null, cancellationToken).Select(ToChange);
 
     /// <summary>A model in this process with the same id and content, kept equal at once; each may have streams of its own. It has no file. Disposed by itself.</summary>
     public LockstepModel Clone() => (LockstepModel)AdoptClone(new LockstepModel(Options with { Path = null, Id = Id }));
