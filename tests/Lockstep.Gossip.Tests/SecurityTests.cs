@@ -112,7 +112,7 @@ public sealed class SecurityTests
     [InlineData("-0", "0")]
     [InlineData("1e21", "1e+21")]
     [InlineData("1E20", "100000000000000000000")]
-    [InlineData("123456789012345678901234", "1.2345678901234568e+23")]
+    [InlineData("123456789012345678901234", "1.2345678901234569e+23")]
     [InlineData("0.00001", "0.00001")]
     [InlineData("0.000001", "0.000001")]
     [InlineData("0.0000001", "1e-7")]

@@ -6,6 +6,8 @@ namespace Lockstep.Engine.Gossip;
 /// <param name="leaveOpen">Whether the two stay open when this is disposed.</param>
 public sealed class DuplexStream(Stream input, Stream output, bool leaveOpen = false) : Stream
 {
+    private bool _disposed;
+
     /// <summary>Tells the other side that nothing more is written, while it may still be read from; null where that cannot be told.</summary>
     internal Func<CancellationToken, Task>? EndWriting { get; init; }
 
@@ -64,20 +66,23 @@ public sealed class DuplexStream(Stream input, Stream output, bool leaveOpen = f
     /// <inheritdoc/>
     public override async ValueTask DisposeAsync()
     {
-        if (!leaveOpen)
+        if (!leaveOpen && !_disposed)
         {
+            _disposed = true;
             await input.DisposeAsync().ConfigureAwait(false);
             await output.DisposeAsync().ConfigureAwait(false);
         }
 
+        await base.DisposeAsync().ConfigureAwait(false);
         GC.SuppressFinalize(this);
     }
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
-        if (disposing && !leaveOpen)
+        if (disposing && !leaveOpen && !_disposed)
         {
+            _disposed = true;
             input.Dispose();
             output.Dispose();
         }

@@ -153,7 +153,7 @@ public sealed class GossipStream : IAsyncDisposable
         {
             if (!_stop.IsCancellationRequested)
             {
-                Fail(error);
+                Fail(error is WebSocketException ? new IOException("The WebSocket broke: " + error.Message, error) : error);
             }
         }
     }
