@@ -1,10 +1,10 @@
-// npm's scuttlebutt doing what the benchmark does: `listen <keys>` fills a model and serves it; `dial <port> <keys>` gets it.
-// Each says one JSON line when it is ready or done; the dialler counts its time from the connection to the last key.
+// npm's scuttlebutt doing what the benchmark does: `listen <keys>` fills a model and serves it; `dial <port> <keys> <times>` gets it into a new model so many times.
+// Each says one JSON line when it is ready or done; the dialler counts its time from the dial to the last key.
 'use strict'
 const fs = require('fs')
 const net = require('net')
 const Model = require('scuttlebutt/model')
-const [role, first, second] = process.argv.slice(2)
+const [role, first, second, third] = process.argv.slice(2)
 const model = new Model()
 
 // The peak of the resident set, as the system counts it.
@@ -22,15 +22,25 @@ if (role === 'listen') {
   process.stdin.on('data', () => {}).on('end', () => { say({ peak: peak() }); process.exit(0) })
 } else {
   const count = Number(second)
-  let seen = 0
-  const started = process.hrtime.bigint()
-  model.on('update', () => {
-    if (++seen === count) {
-      say({ milliseconds: Number(process.hrtime.bigint() - started) / 1e6, peak: peak() })
+  const times = []
+  const transfer = () => {
+    const receiver = new Model()
+    const cpu = process.cpuUsage()
+    const started = process.hrtime.bigint()
+    const socket = net.connect(Number(first), '127.0.0.1')
+    let seen = 0
+    receiver.on('update', () => {
+      if (++seen < count) return
+      const used = process.cpuUsage(cpu)
+      times.push({ milliseconds: Number(process.hrtime.bigint() - started) / 1e6, cpu: (used.user + used.system) / 1e3, peak: peak() })
+      socket.destroy()
+      receiver.dispose()
+      if (times.length < Number(third)) return setImmediate(transfer)
+      say({ times })
       process.exit(0)
-    }
-  })
-  const socket = net.connect(Number(first), '127.0.0.1')
-  const stream = model.createStream()
-  socket.pipe(stream).pipe(socket)
+    })
+    const stream = receiver.createStream()
+    socket.pipe(stream).pipe(socket)
+  }
+  transfer()
 }
