@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Lockstep.Engine.Gossip;
 
 public abstract partial class GossipNode
@@ -13,6 +15,7 @@ public abstract partial class GossipNode
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // the hot path: worth its optimised code from the first call on
     private void CommitHere(GossipUpdate update)
     {
         bool applied;
@@ -31,7 +34,7 @@ public abstract partial class GossipNode
         _dirty = true;
         if (applied && HasObservers)
         {
-            Notify(observer => observer.OnUpdate(update));
+            _notifications.AddApplied(update);
         }
 
         if (_heldSources > 0)

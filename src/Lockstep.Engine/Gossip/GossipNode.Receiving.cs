@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.CompilerServices;
 
 namespace Lockstep.Engine.Gossip;
 
@@ -9,6 +10,7 @@ public abstract partial class GossipNode
 
     /// <summary>Takes whole lines from a stream, all of one stream on one thread at a time.</summary>
     /// <exception cref="GossipProtocolException">A line is no message; those before it are applied.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // the hot path: worth its optimised code from the first call on
     internal void Receive(GossipSession from, ReadOnlySpan<byte> lines)
     {
         GossipException? malformed = null;
@@ -61,6 +63,7 @@ public abstract partial class GossipNode
     }
 
     /// <summary>Everything about a message that needs no lock. Updates of one stream are verified in order, one after another.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // the hot path: worth its optimised code from the first call on
     private Received Examine(GossipSession from, GossipMessage message)
     {
         if (message.Update is not { } update || !from.Receives)
@@ -111,6 +114,7 @@ public abstract partial class GossipNode
         return security.Verify(update.Source, text.WrittenSpan, update.Signature);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // the hot path: worth its optimised code from the first call on
     private void Accept(GossipSession from, GossipUpdate update, bool verified)
     {
         // The peer has what it sent: no echo.

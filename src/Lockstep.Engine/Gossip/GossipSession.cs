@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 
@@ -193,6 +194,7 @@ internal sealed class GossipSession
         return behind;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // the hot path: worth its optimised code from the first call on
     private bool Fill(IBufferWriter<byte> output)
     {
         var written = 0;

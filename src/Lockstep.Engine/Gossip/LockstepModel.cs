@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 
 namespace Lockstep.Engine.Gossip;
@@ -124,6 +125,7 @@ public sealed class LockstepModel : GossipNode
     public LockstepModel Clone() => (LockstepModel)AdoptClone(new LockstepModel(Options with { Path = null, Id = Id }));
 
     /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // the hot path: worth its optimised code from the first call on
     protected override bool Apply(GossipUpdate update)
     {
         var key = ReadKey(update.Change.Span);
@@ -147,6 +149,7 @@ public sealed class LockstepModel : GossipNode
     }
 
     /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // the hot path: worth its optimised code from the first call on
     protected override void Validate(ReadOnlySpan<byte> change)
     {
         var reader = new Utf8JsonReader(change, GossipJson.ReaderOptions);
@@ -167,6 +170,7 @@ public sealed class LockstepModel : GossipNode
         throw new GossipProtocolException("A model's change must be [\"key\",value], and \"__proto__\" is refused as a key.");
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // the hot path: worth its optimised code from the first call on
     private ReadOnlySpan<char> ReadKey(ReadOnlySpan<byte> change)
     {
         var reader = new Utf8JsonReader(change, GossipJson.ReaderOptions);

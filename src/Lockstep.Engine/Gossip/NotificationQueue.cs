@@ -4,7 +4,8 @@ namespace Lockstep.Engine.Gossip;
 internal sealed class NotificationQueue
 {
     private readonly Lock _gate = new();
-    private readonly Queue<Action<IGossipObserver>> _pending = new();
+    private List<Notification> _pending = [];
+    private List<Notification> _taken = [];
     private volatile IGossipObserver[] _observers = [];
     private bool _delivering;
 
@@ -21,13 +22,10 @@ internal sealed class NotificationQueue
         return new Subscription(this, observer);
     }
 
-    public void Add(Action<IGossipObserver> notification)
-    {
-        lock (_gate)
-        {
-            _pending.Enqueue(notification);
-        }
-    }
+    public void Add(Action<IGossipObserver> notification) => Add(new Notification(null, notification));
+
+    /// <summary>The most frequent of all, without an object for each.</summary>
+    public void AddApplied(GossipUpdate update) => Add(new Notification(update, null));
 
     /// <summary>Delivers what is queued, unless another thread, or a caller further up on this one, is at it: that one delivers it.</summary>
     public void Deliver()
@@ -47,32 +45,63 @@ internal sealed class NotificationQueue
             _delivering = true;
         }
 
-        while (true)
+        try
         {
-            Action<IGossipObserver>? next;
+            while (TakeAll())
+            {
+                foreach (var notification in _taken)
+                {
+                    notification.Tell(_observers);
+                }
+
+                _taken.Clear();
+            }
+        }
+        catch
+        {
+            // An observer failed: the caller hears of it, and those who come later are told of the rest.
             lock (_gate)
             {
-                if (!_pending.TryDequeue(out next))
-                {
-                    _delivering = false;
-                    return;
-                }
+                _taken.Clear();
+                _delivering = false;
             }
 
-            foreach (var observer in _observers)
-            {
-                try
-                {
-                    next(observer);
-                }
-                catch
-                {
-                    lock (_gate)
-                    {
-                        _delivering = false;
-                    }
+            throw;
+        }
+    }
 
-                    throw;
+    private void Add(Notification notification)
+    {
+        lock (_gate)
+        {
+            _pending.Add(notification);
+        }
+    }
+
+    /// <summary>Takes what is queued; with nothing there, delivering is over.</summary>
+    private bool TakeAll()
+    {
+        lock (_gate)
+        {
+            (_pending, _taken) = (_taken, _pending);
+            _delivering = _taken.Count > 0;
+            return _delivering;
+        }
+    }
+
+    private readonly record struct Notification(GossipUpdate? Applied, Action<IGossipObserver>? Other)
+    {
+        public void Tell(IGossipObserver[] observers)
+        {
+            foreach (var observer in observers)
+            {
+                if (Applied is not null)
+                {
+                    observer.OnUpdate(Applied);
+                }
+                else
+                {
+                    Other!(observer);
                 }
             }
         }
