@@ -1,20 +1,35 @@
+using System.Globalization;
 using BenchmarkDotNet.Running;
+using Lockstep.Bench.EndToEnd;
 
 namespace Lockstep.Bench;
 
-/// <summary>
-/// `dotnet run -c Release --project bench -- --filter '*Framing*'` runs the parts; `endtoend` runs the whole beside its peers; `gossip` runs a model beside npm's scuttlebutt.
-/// </summary>
+/// <summary>The benchmarks: <c>endtoend</c> runs the whole beside its peers, <c>gossip</c> a model beside npm's scuttlebutt, anything else goes to BenchmarkDotNet (<c>--filter '*Parse*'</c>).</summary>
 internal static class Program
 {
-    private static async Task<int> Main(string[] args)
+    private static void Main(string[] args)
     {
         switch (args)
         {
-            case ["gossip", .. var rest]: return await Gossip.GossipBenchmark.RunAsync(rest).ConfigureAwait(false);
+            case ["endtoend", .. var rest]:
+                int rounds = rest.Length > 0 && int.TryParse(rest[0], CultureInfo.InvariantCulture, out int n) ? n : 5;
+                EndToEndRun.Run(rounds, [.. rest.Where(BenchFeed.Names.Contains)]);
+                break;
+            case ["gossip", .. var rest]:
+                Environment.ExitCode = Gossip.GossipBenchmark.RunAsync(rest).GetAwaiter().GetResult();
+                break;
+            case ["host", var file, var repeats]:
+                FeedHost.Run(file, long.Parse(repeats, CultureInfo.InvariantCulture));
+                break;
+            case ["raw", var file, var database, ..]:
+                RawLoop.Run(file, database, sorted: args.Contains("sorted"));
+                break;
+            case ["generate", var name, var file]:
+                using (var output = new BufferedStream(File.Create(file), 1 << 20)) BenchFeed.Write(name, output);
+                break;
+            default:
+                BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);
+                break;
         }
-
-        BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);
-        return 0;
     }
 }
