@@ -4,7 +4,7 @@ using Lockstep.Bench.EndToEnd;
 
 namespace Lockstep.Bench;
 
-/// <summary>The benchmarks: <c>endtoend</c> runs the whole beside its peers, anything else goes to BenchmarkDotNet (<c>--filter '*Parse*'</c>).</summary>
+/// <summary>The benchmarks: <c>endtoend</c> runs the whole beside its peers, <c>gossip</c> a model beside npm's scuttlebutt, anything else goes to BenchmarkDotNet (<c>--filter '*Parse*'</c>).</summary>
 internal static class Program
 {
     private static void Main(string[] args)
@@ -14,6 +14,9 @@ internal static class Program
             case ["endtoend", .. var rest]:
                 int rounds = rest.Length > 0 && int.TryParse(rest[0], CultureInfo.InvariantCulture, out int n) ? n : 5;
                 EndToEndRun.Run(rounds, [.. rest.Where(BenchFeed.Names.Contains)]);
+                break;
+            case ["gossip", .. var rest]:
+                Environment.ExitCode = Gossip.GossipBenchmark.RunAsync(rest).GetAwaiter().GetResult();
                 break;
             case ["host", var file, var repeats]:
                 FeedHost.Run(file, long.Parse(repeats, CultureInfo.InvariantCulture));
