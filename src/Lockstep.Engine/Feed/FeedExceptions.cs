@@ -1,0 +1,147 @@
+using System.Globalization;
+using System.Net;
+
+namespace Lockstep.Engine.Feed;
+
+/// <summary>Something went wrong between here and a feed.</summary>
+public abstract class FeedException : LockstepException
+{
+    private protected FeedException(FeedUri feed, string message, string recommendedAction, Exception? inner = null)
+        : base(message, recommendedAction, inner) => Feed = feed.Display;
+
+    /// <summary>The feed's URI without user info.</summary>
+    public string Feed { get; }
+
+    /// <summary>Whether trying again later may help.</summary>
+    public virtual bool IsTransient => true;
+}
+
+/// <summary>The feed's host cannot be reached: no such name, no connection, no TLS, no answer in time.</summary>
+public sealed class FeedUnreachableException : FeedException
+{
+    internal FeedUnreachableException(FeedUri feed, string reason, Exception? inner = null)
+        : base(
+            feed, $"The feed {feed.Display} cannot be reached: {reason}",
+            "Check the address, that the server runs, and -ConnectionTimeoutSeconds; with -Follow or -MaximumRetryCount Lockstep tries again by itself.", inner)
+    {
+    }
+}
+
+/// <summary>The feed answered with an error status.</summary>
+public sealed class FeedStatusException : FeedException
+{
+    internal FeedStatusException(FeedUri feed, HttpStatusCode status, string? reason, TimeSpan? retryAfter)
+        : base(feed, string.Create(CultureInfo.InvariantCulture, $"The feed {feed.Display} answered {(int)status} {reason ?? status.ToString()}."), Advise(status))
+    {
+        Status = status;
+        RetryAfter = retryAfter;
+    }
+
+    /// <summary>The HTTP status.</summary>
+    public HttpStatusCode Status { get; }
+
+    /// <summary>How long the server asks to wait, when it does.</summary>
+    public TimeSpan? RetryAfter { get; }
+
+    /// <inheritdoc/>
+    public override bool IsTransient => (int)Status >= 500 || Status is HttpStatusCode.RequestTimeout or HttpStatusCode.TooManyRequests;
+
+    /// <summary>Whether the server wants other credentials.</summary>
+    public bool IsRefusal => Status is HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden;
+
+    /// <summary>Whether the server cannot go on from the cursor, so that only the whole set helps.</summary>
+    internal bool AsksForResync => Status is HttpStatusCode.Gone or HttpStatusCode.Conflict;
+
+    private static string Advise(HttpStatusCode status) => status switch
+    {
+        HttpStatusCode.Unauthorized => "Give -Credential or -Token.",
+        HttpStatusCode.Forbidden => "Check that these credentials may read the feed.",
+        HttpStatusCode.NotFound => "Check the URI and -CursorStyle: a feed whose URI ends with / gets the cursor as the last path element, another as ?since=.",
+        HttpStatusCode.Gone or HttpStatusCode.Conflict => "Sync again with -Resync.",
+        >= HttpStatusCode.InternalServerError => "Try again later; with -Follow or -MaximumRetryCount Lockstep does so by itself.",
+        _ => "Check the URI and the options of the request.",
+    };
+}
+
+/// <summary>The connection broke off, or fell silent, before the body was whole.</summary>
+public sealed class FeedCutException : FeedException
+{
+    internal FeedCutException(FeedUri feed, string reason, Exception? inner = null)
+        : base(feed, $"The feed {feed.Display} was cut off: {reason}", "Sync again: it goes on from what was committed. With -Follow Lockstep reconnects by itself.", inner)
+    {
+    }
+}
+
+/// <summary>The feed redirects in a way that leads nowhere.</summary>
+public sealed class FeedRedirectException : FeedException
+{
+    internal FeedRedirectException(FeedUri feed, string reason)
+        : base(feed, $"The feed {feed.Display} redirects wrongly: {reason}", "Use the address that the feed is really at, or tell its operator.")
+    {
+    }
+
+    /// <inheritdoc/>
+    public override bool IsTransient => false;
+}
+
+/// <summary>Credentials would go unencrypted over a network.</summary>
+public sealed class InsecureCredentialsException : FeedException
+{
+    internal InsecureCredentialsException(FeedUri feed)
+        : base(feed, $"The credentials for {feed.Display} would be sent unencrypted.", "Use https, or -AllowUnencryptedAuthentication if the network is yours alone.")
+    {
+    }
+
+    /// <inheritdoc/>
+    public override bool IsTransient => false;
+}
+
+/// <summary>Something in the feed is no record.</summary>
+public sealed class MalformedRecordException : FeedException
+{
+    internal MalformedRecordException(FeedUri feed, long byteOffset, string reason, string snippet)
+        : base(
+            feed, string.Create(CultureInfo.InvariantCulture, $"The feed {feed.Display} holds a malformed record at byte {byteOffset}: {reason}. It begins: {snippet}"),
+            "Tell the feed's operator; with -MalformedRecord Quarantine such records are set aside and the sync goes on.")
+    {
+        ByteOffset = byteOffset;
+        Reason = reason;
+        Snippet = snippet;
+    }
+
+    /// <summary>The offset in the body at which it begins.</summary>
+    public long ByteOffset { get; }
+
+    /// <summary>What is wrong.</summary>
+    public string Reason { get; }
+
+    /// <summary>Its first characters.</summary>
+    public string Snippet { get; }
+
+    /// <inheritdoc/>
+    public override bool IsTransient => false;
+}
+
+/// <summary>The body ended within its last record.</summary>
+public sealed class TruncatedFeedException : FeedException
+{
+    internal TruncatedFeedException(FeedUri feed, long byteOffset, string snippet)
+        : base(
+            feed, string.Create(CultureInfo.InvariantCulture, $"The feed {feed.Display} ended within a record that begins at byte {byteOffset}: {snippet}"),
+            "Sync again: it goes on from the last whole record.") => ByteOffset = byteOffset;
+
+    /// <summary>The offset in the body at which the record begins.</summary>
+    public long ByteOffset { get; }
+}
+
+/// <summary>The feed asks for a new snapshot again and again.</summary>
+public sealed class ResyncLoopException : FeedException
+{
+    internal ResyncLoopException(FeedUri feed, int times)
+        : base(feed, string.Create(CultureInfo.InvariantCulture, $"The feed {feed.Display} asked {times} times in a row to begin anew."), "Tell the feed's operator; the table keeps what it had.")
+    {
+    }
+
+    /// <inheritdoc/>
+    public override bool IsTransient => false;
+}

@@ -1,0 +1,72 @@
+using System.Net;
+using System.Security.Cryptography.X509Certificates;
+
+namespace Lockstep.Engine.Feed;
+
+/// <summary>How to reach a feed. Immutable; holds secrets, so it has no text form of its own.</summary>
+public sealed class FeedOptions
+{
+    /// <summary>The feed's URI; user info in it becomes Basic authentication.</summary>
+    public required Uri Uri { get; init; }
+
+    /// <summary>Where the cursor goes.</summary>
+    public CursorStyle CursorStyle { get; init; }
+
+    /// <summary>Further query options, such as filters of the feed.</summary>
+    public IReadOnlyList<KeyValuePair<string, string>> Query { get; init; } = [];
+
+    /// <summary>Further request headers. They go to the feed's own host only.</summary>
+    public IReadOnlyList<KeyValuePair<string, string>> Headers { get; init; } = [];
+
+    /// <summary>User and password for Basic authentication; goes before those in the URI.</summary>
+    public NetworkCredential? Credential { get; init; }
+
+    /// <summary>A bearer token; goes before any user and password.</summary>
+    public string? BearerToken { get; init; }
+
+    /// <summary>How long connecting, up to the response's headers, may take.</summary>
+    public TimeSpan ConnectionTimeout { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long a connection may be silent; every byte counts as life. <see cref="Timeout.InfiniteTimeSpan"/> for ever.</summary>
+    public TimeSpan OperationTimeout { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>Whether credentials may go over plain http to another host than loopback.</summary>
+    public bool AllowUnencryptedAuthentication { get; init; }
+
+    /// <summary>Whether the server's certificate is taken without a check.</summary>
+    public bool SkipCertificateCheck { get; init; }
+
+    /// <summary>A client certificate.</summary>
+    public X509Certificate2? Certificate { get; init; }
+
+    /// <summary>A proxy; null for the system's own.</summary>
+    public IWebProxy? Proxy { get; init; }
+
+    /// <summary>Whether to use no proxy at all.</summary>
+    public bool NoProxy { get; init; }
+
+    /// <summary>Whether not to ask for a compressed body.</summary>
+    public bool DisableCompression { get; init; }
+
+    /// <inheritdoc/>
+    public override string ToString() => FeedUri.Parse(Uri).Display;
+
+    /// <summary>The same feed at another URI, with or without another token: what an owner supplies to go on after a refusal.</summary>
+    internal FeedOptions With(Uri? uri, string? bearerToken) => new()
+    {
+        Uri = uri ?? Uri,
+        CursorStyle = CursorStyle,
+        Query = Query,
+        Headers = Headers,
+        Credential = Credential,
+        BearerToken = bearerToken ?? BearerToken,
+        ConnectionTimeout = ConnectionTimeout,
+        OperationTimeout = OperationTimeout,
+        AllowUnencryptedAuthentication = AllowUnencryptedAuthentication,
+        SkipCertificateCheck = SkipCertificateCheck,
+        Certificate = Certificate,
+        Proxy = Proxy,
+        NoProxy = NoProxy,
+        DisableCompression = DisableCompression,
+    };
+}

@@ -1,0 +1,88 @@
+using System.Net;
+using System.Text;
+using Lockstep.Engine.Records;
+
+namespace Lockstep.Engine.Feed;
+
+/// <summary>
+/// A feed's URI, taken apart: where it is, and the user and password that came with it. Only <see cref="Display"/> is ever stored or
+/// shown (I9). Immutable.
+/// </summary>
+public sealed class FeedUri
+{
+    private FeedUri(Uri location, NetworkCredential? credential)
+    {
+        Location = location;
+        Credential = credential;
+    }
+
+    /// <summary>The URI without user info.</summary>
+    public Uri Location { get; }
+
+    /// <summary>The URI as text, without user info.</summary>
+    public string Display => Location.AbsoluteUri;
+
+    internal NetworkCredential? Credential { get; }
+
+    /// <summary>Takes an absolute http or https URI apart.</summary>
+    /// <exception cref="ArgumentException">It is not absolute, or of another scheme.</exception>
+    public static FeedUri Parse(Uri uri)
+    {
+        ArgumentNullException.ThrowIfNull(uri);
+        if (!uri.IsAbsoluteUri || (uri.Scheme != Uri.UriSchemeHttp && uri.Scheme != Uri.UriSchemeHttps))
+        {
+            throw new ArgumentException("A feed's URI begins with http:// or https://.", nameof(uri));
+        }
+
+        if (uri.UserInfo.Length == 0) return new FeedUri(uri, null);
+        string[] parts = uri.UserInfo.Split(':', 2);
+        var credential = new NetworkCredential(Uri.UnescapeDataString(parts[0]), parts.Length > 1 ? Uri.UnescapeDataString(parts[1]) : "");
+        return new FeedUri(new UriBuilder(uri) { UserName = "", Password = "" }.Uri, credential);
+    }
+
+    /// <summary>The name that a table of this feed gets by default: the last element of the path that is a name, else <c>lockstep</c>.</summary>
+    public string DefaultTableName
+    {
+        get
+        {
+            string[] elements = Location.AbsolutePath.Split('/', StringSplitOptions.RemoveEmptyEntries);
+            string? name = elements.Select(Uri.UnescapeDataString).LastOrDefault(element => Tables.TableName.IsValid(element) && !element.All(char.IsAsciiDigit));
+            return name ?? Tables.TableName.Default;
+        }
+    }
+
+    /// <summary>The request's URI for a cursor.</summary>
+    /// <param name="style">Where the cursor goes.</param>
+    /// <param name="cursor">The cursor.</param>
+    /// <param name="query">Further options, appended to the query; null for none.</param>
+    /// <param name="update">Whether to ask for updates only, never a snapshot by redirect.</param>
+    public Uri Request(CursorStyle style, Cursor cursor, IEnumerable<KeyValuePair<string, string>>? query, bool update)
+    {
+        bool inPath = style == CursorStyle.Path || (style == CursorStyle.Auto && Location.AbsolutePath.EndsWith('/'));
+        var builder = new UriBuilder(Location);
+        var parameters = new StringBuilder(builder.Query.TrimStart('?'));
+        if (inPath)
+        {
+            // The cursor's own colons stay as they are (5:5000); what would end the path does not.
+            builder.Path = builder.Path.TrimEnd('/') + "/" + Uri.EscapeDataString(cursor.ToString()).Replace("%3A", ":", StringComparison.Ordinal);
+        }
+        else
+        {
+            Append(parameters, "since", cursor.ToString());
+        }
+
+        if (update) Append(parameters, "update", "true");
+        foreach ((string name, string value) in query ?? []) Append(parameters, name, value);
+        builder.Query = parameters.ToString();
+        return builder.Uri;
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => Display;
+
+    private static void Append(StringBuilder query, string name, string value)
+    {
+        if (query.Length > 0) query.Append('&');
+        query.Append(Uri.EscapeDataString(name)).Append('=').Append(Uri.EscapeDataString(value).Replace("%3A", ":", StringComparison.Ordinal));
+    }
+}

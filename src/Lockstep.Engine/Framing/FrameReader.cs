@@ -1,0 +1,332 @@
+namespace Lockstep.Engine.Framing;
+
+/// <summary>
+/// Finds the JSON objects in a stream of bytes, whatever lies between them: nothing, line ends, blank lines. It does no I/O:
+/// the owner writes into <see cref="GetFreeSpan"/>, says how much with <see cref="Advance"/>, and takes frames by
+/// <see cref="TryRead"/>. A chunk border means nothing, and a byte is looked at once. One thread at a time.
+/// </summary>
+/// <remarks>
+/// Frames are found by their braces, so every byte ends up in exactly one frame or is white space between frames (I7).
+/// A brace that cannot stand where it stands, or a line end within a string, shows a torn object; reading goes on behind it.
+/// </remarks>
+public sealed class FrameReader
+{
+    /// <summary>The default limit of a record's size, in bytes.</summary>
+    public const int DefaultMaximumLength = 16 * 1024 * 1024;
+
+    private const int InitialCapacity = 256 * 1024;
+    private const int SmallestRead = 16 * 1024;
+    private const int GarbageLimit = 64 * 1024;
+    private const int TooLongSnippet = 1024;
+
+    private readonly int _maximumLength;
+    private byte[] _buffer;
+    private long _bufferOffset;
+    private int _start;
+    private int _scan;
+    private int _end;
+    private int _depth;
+    private bool _inString;
+    private bool _lineHasContent;
+    private bool _passingOver;
+    private bool _completed;
+
+    /// <summary>Creates a reader.</summary>
+    /// <param name="maximumLength">The largest object in bytes; at least 2.</param>
+    public FrameReader(int maximumLength = DefaultMaximumLength)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(maximumLength, 2);
+        _maximumLength = maximumLength;
+        _buffer = new byte[InitialCapacity];
+    }
+
+    /// <summary>The count of bytes given so far.</summary>
+    public long BytesReceived => _bufferOffset + _end;
+
+    /// <summary>Whether the bytes so far end within an object.</summary>
+    public bool IsInsideObject => _depth > 0;
+
+    /// <summary>Free space to read into; at least a few kilobytes. Frames taken before are no longer valid.</summary>
+    public Memory<byte> GetFreeMemory()
+    {
+        if (_start == _end)
+        {
+            _bufferOffset += _end;
+            _start = _scan = _end = 0;
+        }
+        else if (_buffer.Length - _end < SmallestRead)
+        {
+            MakeRoom();
+        }
+
+        return _buffer.AsMemory(_end);
+    }
+
+    /// <summary>The same as <see cref="GetFreeMemory"/>, as a span.</summary>
+    public Span<byte> GetFreeSpan() => GetFreeMemory().Span;
+
+    /// <summary>Says that <paramref name="count"/> bytes were written into the free space.</summary>
+    public void Advance(int count)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, _buffer.Length - _end);
+        _end += count;
+    }
+
+    /// <summary>Copies bytes in; for sources that have their own buffer.</summary>
+    public void Append(ReadOnlySpan<byte> bytes)
+    {
+        while (!bytes.IsEmpty)
+        {
+            Span<byte> free = GetFreeSpan();
+            int count = Math.Min(free.Length, bytes.Length);
+            bytes[..count].CopyTo(free);
+            Advance(count);
+            bytes = bytes[count..];
+        }
+    }
+
+    /// <summary>Says that the body has ended; what is still open becomes a last frame.</summary>
+    public void Complete() => _completed = true;
+
+    /// <summary>Takes the next frame, or returns false when more bytes are needed.</summary>
+    public bool TryRead(out Frame frame)
+    {
+        while (_scan < _end)
+        {
+            if (_depth > 0)
+            {
+                if (ScanObject(out frame)) return true;
+                if (_depth > 0) break;
+            }
+            else if (ScanBetween(out frame))
+            {
+                return true;
+            }
+            else if (_depth == 0 && _scan < _end)
+            {
+                return false;
+            }
+        }
+
+        if (_depth > 0 && _completed)
+        {
+            if (_passingOver)
+            {
+                EndObject(_end);
+            }
+            else
+            {
+                frame = CutTorn(_end, FrameKind.Truncated);
+                return true;
+            }
+        }
+
+        frame = default;
+        return false;
+    }
+
+    /// <summary>Between objects: white space, blank lines, garbage. False with nothing left, or with an object just opened.</summary>
+    private bool ScanBetween(out Frame frame)
+    {
+        frame = default;
+        while (_scan < _end)
+        {
+            _start = _scan;
+            switch (_buffer[_scan])
+            {
+                case (byte)'{':
+                    _depth = 1;
+                    _lineHasContent = true;
+                    _scan++;
+                    return false;
+                case (byte)' ' or (byte)'\t' or (byte)'\r':
+                    _start = ++_scan;
+                    break;
+                case (byte)'\n':
+                    bool blank = !_lineHasContent;
+                    _lineHasContent = false;
+                    frame = Take(FrameKind.BlankLine, _scan + 1);
+                    if (blank) return true;
+                    break;
+                case 0xEF when _bufferOffset + _scan == 0:
+                    if (!TrySkipByteOrderMark()) return TakeGarbage(out frame);
+                    if (_scan == 0) return false;
+                    break;
+                default:
+                    return TakeGarbage(out frame);
+            }
+        }
+
+        return false;
+    }
+
+    private bool TrySkipByteOrderMark()
+    {
+        ReadOnlySpan<byte> mark = [0xEF, 0xBB, 0xBF];
+        ReadOnlySpan<byte> seen = _buffer.AsSpan(0, Math.Min(3, _end));
+        if (!mark.StartsWith(seen) || (seen.Length < 3 && _completed)) return false;
+        if (seen.Length == 3) _start = _scan = 3;
+        return true;
+    }
+
+    private bool TakeGarbage(out Frame frame)
+    {
+        int length = _buffer.AsSpan(_scan, _end - _scan).IndexOfAny((byte)'\n', (byte)'{');
+        if (length < 0)
+        {
+            length = _end - _scan;
+            if (length < GarbageLimit && !_completed)
+            {
+                frame = default;
+                return false;
+            }
+        }
+
+        _lineHasContent = true;
+        frame = Take(FrameKind.Garbage, _scan + length);
+        return true;
+    }
+
+    /// <summary>Within an object: on to its last brace. False when the bytes end before, or when an object was passed over.</summary>
+    private bool ScanObject(out Frame frame)
+    {
+        ReadOnlySpan<byte> bytes = _buffer.AsSpan(0, _end);
+        int i = _scan;
+        while (i < _end)
+        {
+            int next = _inString
+                ? bytes[i..].IndexOfAny((byte)'"', (byte)'\\', (byte)'\n')
+                : bytes[i..].IndexOfAny((byte)'"', (byte)'{', (byte)'}');
+            if (next < 0)
+            {
+                i = _end;
+                break;
+            }
+
+            i += next;
+            switch (bytes[i])
+            {
+                case (byte)'"':
+                    _inString = !_inString;
+                    i++;
+                    break;
+                case (byte)'\\':
+                    if (i + 1 == _end)
+                    {
+                        // The escaped character is not here yet: look at the backslash again when it is.
+                        return Suspend(i, out frame);
+                    }
+
+                    i += bytes[i + 1] == (byte)'\n' ? 1 : 2;
+                    break;
+                case (byte)'\n':
+                    if (!_passingOver)
+                    {
+                        frame = CutTorn(i, FrameKind.Torn);
+                        return true;
+                    }
+
+                    EndObject(i);
+                    frame = default;
+                    return false;
+                case (byte)'{':
+                    if (!_passingOver && !MayOpen(bytes[_start..i]))
+                    {
+                        frame = CutTorn(i, FrameKind.Torn);
+                        return true;
+                    }
+
+                    _depth++;
+                    i++;
+                    break;
+                default:
+                    i++;
+                    if (--_depth > 0) break;
+                    if (_passingOver)
+                    {
+                        EndObject(i);
+                        frame = default;
+                        return false;
+                    }
+
+                    frame = Take(i - _start > _maximumLength ? FrameKind.TooLong : FrameKind.Object, i);
+                    return true;
+            }
+        }
+
+        return Suspend(i, out frame);
+    }
+
+    /// <summary>Remembers how far the scan came; an object above the limit is reported here, once.</summary>
+    private bool Suspend(int scanned, out Frame frame)
+    {
+        _scan = scanned;
+        frame = default;
+        if (_passingOver)
+        {
+            _start = scanned;
+        }
+        else if (scanned - _start > _maximumLength)
+        {
+            frame = new Frame(FrameKind.TooLong, _buffer.AsSpan(_start, Math.Min(TooLongSnippet, scanned - _start)), _bufferOffset + _start);
+            _passingOver = true;
+            _start = scanned;
+            return true;
+        }
+
+        return false;
+    }
+
+    /// <summary>Whether an object may open behind these bytes: as a member's value or in an array.</summary>
+    private static bool MayOpen(ReadOnlySpan<byte> before)
+    {
+        int last = before.LastIndexOfAnyExcept(" \t\r\n"u8);
+        return before[last] is (byte)':' or (byte)',' or (byte)'[';
+    }
+
+    /// <summary>A torn object ends, at the latest, where a line begins with a brace: what starts there is looked at again.</summary>
+    private Frame CutTorn(int end, FrameKind kind)
+    {
+        int line = _buffer.AsSpan(_start, end - _start).IndexOf("\n{"u8);
+        if (line >= 0)
+        {
+            end = _start + line;
+            kind = FrameKind.Torn;
+        }
+
+        return Take(kind, end);
+    }
+
+    private Frame Take(FrameKind kind, int end)
+    {
+        var frame = new Frame(kind, _buffer.AsSpan(_start, end - _start), _bufferOffset + _start);
+        EndObject(end);
+        return frame;
+    }
+
+    private void EndObject(int end)
+    {
+        _start = _scan = end;
+        _depth = 0;
+        _inString = false;
+        _passingOver = false;
+    }
+
+    private void MakeRoom()
+    {
+        int kept = _end - _start;
+        byte[] target = _buffer;
+        if (_buffer.Length - kept < SmallestRead + (_buffer.Length / 4))
+        {
+            target = new byte[checked(_buffer.Length * 2)];
+        }
+
+        _buffer.AsSpan(_start, kept).CopyTo(target);
+        _buffer = target;
+        _bufferOffset += _start;
+        _scan -= _start;
+        _start = 0;
+        _end = kept;
+    }
+}

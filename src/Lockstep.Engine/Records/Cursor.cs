@@ -1,0 +1,37 @@
+using System.Globalization;
+
+namespace Lockstep.Engine.Records;
+
+/// <summary>
+/// Where a feed is to go on. Opaque to the client but for its order: usually an integer, for some servers a string.
+/// <see cref="Start"/> asks for the whole set. Immutable.
+/// </summary>
+public readonly record struct Cursor
+{
+    private readonly string? _text;
+
+    private Cursor(string text) => _text = text;
+
+    /// <summary>The cursor <c>0</c>: everything.</summary>
+    public static Cursor Start => default;
+
+    /// <summary>Whether this asks for the whole set.</summary>
+    public bool IsStart => _text is null;
+
+    /// <summary>A cursor from its text; null, empty and <c>0</c> are <see cref="Start"/>.</summary>
+    public static Cursor Parse(string? text) => string.IsNullOrEmpty(text) || text == "0" ? Start : new Cursor(text);
+
+    /// <summary>The cursor that resumes at a record's order value.</summary>
+    public static Cursor From(OrderValue value) => Parse(value.ToString());
+
+    /// <summary>The cursor a window before this one, for feeds whose writers may be late; a cursor that is no number stays.</summary>
+    /// <param name="window">The window in the order field's own units; not negative.</param>
+    public Cursor Back(decimal window)
+    {
+        if (window <= 0 || !decimal.TryParse(_text, NumberStyles.Float, CultureInfo.InvariantCulture, out decimal value)) return this;
+        return Parse(Math.Max(0, value - window).ToString(CultureInfo.InvariantCulture));
+    }
+
+    /// <summary>The text that goes into a request.</summary>
+    public override string ToString() => _text ?? "0";
+}

@@ -1,0 +1,129 @@
+using System.Buffers;
+using System.Buffers.Binary;
+using System.Globalization;
+using System.Text;
+
+namespace Lockstep.Engine.Records;
+
+/// <summary>
+/// Keys as bytes whose order as bytes is the order of the keys: numbers by value, then strings by code point, part after part.
+/// The scheme is that of FoundationDB's tuple layer, with decimals in place of its integers. Equal keys have equal bytes:
+/// 1, 1.0 and 10e-1 are one key.
+/// </summary>
+internal static class KeyEncoding
+{
+    private const byte Number = 0x10;
+    private const byte Text = 0x20;
+
+    /// <summary>Appends a number by JSON's grammar.</summary>
+    public static void WriteNumber(IBufferWriter<byte> output, ReadOnlySpan<byte> json)
+    {
+        DecimalText number = DecimalText.Parse(json);
+        Span<byte> bytes = output.GetSpan(12 + number.DigitCount);
+        bytes[0] = Number;
+        if (number.IsZero)
+        {
+            bytes[1] = 1;
+            output.Advance(2);
+            return;
+        }
+
+        bytes[1] = (byte)(number.IsNegative ? 0 : 2);
+        BinaryPrimitives.WriteUInt64BigEndian(bytes[2..], (ulong)number.Exponent ^ (1UL << 63));
+        for (int i = 0; i < number.DigitCount; i++) bytes[10 + i] = number[i];
+        bytes[10 + number.DigitCount] = 0;
+        int length = 11 + number.DigitCount;
+        if (number.IsNegative)
+        {
+            // The larger the magnitude, the smaller the number: every byte behind the sign is turned over.
+            for (int i = 2; i < length; i++) bytes[i] = (byte)~bytes[i];
+        }
+
+        output.Advance(length);
+    }
+
+    /// <summary>Appends a string given as UTF-8 without escapes. A zero byte inside is written as 00 FF, the end as 00 00.</summary>
+    public static void WriteText(IBufferWriter<byte> output, ReadOnlySpan<byte> utf8)
+    {
+        Span<byte> bytes = output.GetSpan((utf8.Length * 2) + 3);
+        int length = 0;
+        bytes[length++] = Text;
+        if (!utf8.Contains((byte)0))
+        {
+            utf8.CopyTo(bytes[length..]);
+            length += utf8.Length;
+        }
+        else
+        {
+            foreach (byte b in utf8)
+            {
+                bytes[length++] = b;
+                if (b == 0) bytes[length++] = 0xFF;
+            }
+        }
+
+        bytes[length++] = 0;
+        bytes[length++] = 0;
+        output.Advance(length);
+    }
+
+    /// <summary>The parts of a key: <see cref="long"/>, a decimal's text as <see cref="OrderValue"/> number, or string.</summary>
+    public static RecordKey Read(ReadOnlySpan<byte> encoded)
+    {
+        var parts = new List<object>(1);
+        while (!encoded.IsEmpty) parts.Add(ReadPart(ref encoded));
+        return new RecordKey([.. parts]);
+    }
+
+    private static object ReadPart(ref ReadOnlySpan<byte> encoded)
+    {
+        if (encoded[0] == Text)
+        {
+            var text = new ArrayBufferWriter<byte>();
+            int i = 1;
+            while (true)
+            {
+                int zero = encoded[i..].IndexOf((byte)0) + i;
+                text.Write(encoded[i..zero]);
+                if (encoded[zero + 1] == 0)
+                {
+                    encoded = encoded[(zero + 2)..];
+                    return Encoding.UTF8.GetString(text.WrittenSpan);
+                }
+
+                text.Write<byte>([0]);
+                i = zero + 2;
+            }
+        }
+
+        if (encoded[1] == 1)
+        {
+            encoded = encoded[2..];
+            return 0L;
+        }
+
+        bool negative = encoded[1] == 0;
+        byte end = (byte)(negative ? 0xFF : 0);
+        ulong exponentBits = BinaryPrimitives.ReadUInt64BigEndian(encoded[2..]);
+        long exponent = (long)((negative ? ~exponentBits : exponentBits) ^ (1UL << 63));
+        int length = encoded[10..].IndexOf(end);
+        Span<byte> digits = new byte[length];
+        for (int d = 0; d < length; d++) digits[d] = negative ? (byte)~encoded[10 + d] : encoded[10 + d];
+        encoded = encoded[(11 + length)..];
+        return FormatNumber(negative, Encoding.ASCII.GetString(digits), exponent);
+    }
+
+    private static object FormatNumber(bool negative, string digits, long exponent)
+    {
+        string sign = negative ? "-" : "";
+        string text = exponent switch
+        {
+            >= 0 and <= 40 when exponent >= digits.Length => sign + digits.PadRight((int)exponent, '0'),
+            > 0 and <= 40 => $"{sign}{digits[..(int)exponent]}.{digits[(int)exponent..]}",
+            <= 0 and > -40 => $"{sign}0.{new string('0', (int)-exponent)}{digits}",
+            _ => string.Create(CultureInfo.InvariantCulture, $"{sign}0.{digits}e{exponent}"),
+        };
+        OrderValue value = OrderValue.FromNumber(Encoding.ASCII.GetBytes(text));
+        return value.IsInteger ? value.Integer : value;
+    }
+}

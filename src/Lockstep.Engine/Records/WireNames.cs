@@ -1,0 +1,38 @@
+namespace Lockstep.Engine.Records;
+
+/// <summary>The names that the wire formats give their members, in one place. They are exact.</summary>
+public static class WireNames
+{
+    /// <summary>The order field where no other is named.</summary>
+    public const string DefaultOrderField = "updated_at";
+
+    /// <summary>The key field where the first record has it and no other is named.</summary>
+    public const string DefaultKeyField = "id";
+
+    /// <summary>The response and request header that carries a feed's identity.</summary>
+    public const string FeedIdentityHeader = "Lockstep-Feed";
+
+    /// <summary>The response header that names the serving node.</summary>
+    public const string InstanceNameHeader = "Instance-Name";
+
+    /// <summary>The response header that announces how many records a snapshot holds.</summary>
+    public const string CountHeader = "X-Amz-Meta-Count";
+
+    internal static ReadOnlySpan<byte> DeletedAt => "deleted_at"u8;
+
+    internal static ReadOnlySpan<byte> Heartbeat => "heartbeat"u8;
+
+    internal static ReadOnlySpan<byte> Control => "control"u8;
+
+    internal static ReadOnlySpan<byte> ControlType => "type"u8;
+
+    internal static ReadOnlySpan<byte> SnapshotCompleted => "snapshot_completed"u8;
+
+    internal static ReadOnlySpan<byte> TransactionId => "txid"u8;
+
+    internal static ReadOnlySpan<byte> Since => "since"u8;
+
+    internal static ReadOnlySpan<byte> Deleted => "deleted"u8;
+
+    internal static ReadOnlySpan<byte> Data => "data"u8;
+}

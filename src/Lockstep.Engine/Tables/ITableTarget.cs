@@ -1,0 +1,66 @@
+using Lockstep.Engine.Records;
+
+namespace Lockstep.Engine.Tables;
+
+/// <summary>
+/// Where a sync puts what it gets: the table file, or a table in a database. Opened for one writer; one thread at a time, but for
+/// <see cref="Interrupt"/>. Every commit is atomic (I1).
+/// </summary>
+internal interface ITableTarget : IDisposable
+{
+    /// <summary>The table as of the last commit.</summary>
+    TableState State { get; }
+
+    /// <summary>Commits a batch with cursor and identity; returns what it changed.</summary>
+    CommitResult Commit(TableCommit commit);
+
+    /// <summary>Begins a snapshot beside the records (I6).</summary>
+    void BeginSnapshot();
+
+    /// <summary>Adds a batch to the snapshot.</summary>
+    void CommitToSnapshot(RecordBatch batch, RecordShape shape);
+
+    /// <summary>Lets the snapshot replace the records, at once; what it does not hold is swept.</summary>
+    /// <param name="commit">Cursor, identity and the like; no batch.</param>
+    /// <param name="forgetOrder">Whether the feed is another one, so that stored order values and tombstones mean nothing any more.</param>
+    CommitResult CompleteSnapshot(TableCommit commit, bool forgetOrder);
+
+    /// <summary>Gives a snapshot up.</summary>
+    void DiscardSnapshot();
+
+    /// <summary>Breaks off what runs, from any thread.</summary>
+    void Interrupt();
+}
+
+/// <summary>What one commit holds. Null leaves a thing as it is.</summary>
+internal sealed record TableCommit
+{
+    public RecordBatch? Batch { get; init; }
+
+    public RecordShape? Shape { get; init; }
+
+    public IReadOnlyList<string> NewFields { get; init; } = [];
+
+    public string? Feed { get; init; }
+
+    public Cursor? Cursor { get; init; }
+
+    /// <summary>Where the next request starts when that is before the cursor; unlike the others, null clears it.</summary>
+    public Cursor? Resume { get; init; }
+
+    public string? FeedIdentity { get; init; }
+
+    public DateTimeOffset? At { get; init; }
+
+    public IReadOnlyList<QuarantinedRecord> Quarantined { get; init; } = [];
+
+    public bool WantsChanges { get; init; }
+}
+
+/// <summary>What a commit changed.</summary>
+/// <param name="Counts">The counts.</param>
+/// <param name="Changes">The changes in the order of their sequence, where they were asked for; may be read only once, before the next commit.</param>
+internal sealed record CommitResult(ApplyCounts Counts, IEnumerable<TableChange> Changes)
+{
+    public static CommitResult Nothing { get; } = new(default, []);
+}

@@ -1,0 +1,238 @@
+using System.Buffers.Text;
+using System.Runtime.CompilerServices;
+using System.Text;
+using Lockstep.Engine.Records;
+
+namespace Lockstep.Engine.Tables;
+
+/// <summary>One record of a batch; its variable parts are ranges of the batch's arena.</summary>
+internal struct RecordEntry
+{
+    public long IntegerKey;
+    public long IntegerOrder;
+    public long TransactionId;
+    public int KeyStart;
+    public int KeyLength;
+    public int OrderStart;
+    public int OrderLength;
+    public int BodyStart;
+    public int BodyLength;
+    public int Arrival;
+    public EntryFlags Flags;
+}
+
+[Flags]
+internal enum EntryFlags : byte
+{
+    None = 0,
+    Deleted = 1,
+    OrderIsText = 2,
+    HasTransactionId = 4,
+}
+
+/// <summary>
+/// Records on their way from the parser to the table: their bytes in one pinned arena, so that SQLite reads them where they are.
+/// With <c>coalesce</c> only the newest version of each key is kept, by the rule of I3. Filled by one thread, then handed on.
+/// </summary>
+internal sealed class RecordBatch
+{
+    private const int InitialEntries = 256;
+    private const int InitialArena = 32 * 1024;
+
+    private readonly bool _coalesce;
+    private byte[] _arena;
+    private RecordEntry[] _entries;
+    private int[] _slots;
+    private int _used;
+
+    public RecordBatch(KeyLayout layout, OrderKind orderKind, bool coalesce)
+    {
+        Layout = layout;
+        OrderKind = orderKind;
+        _coalesce = coalesce;
+        _arena = GC.AllocateUninitializedArray<byte>(InitialArena, pinned: true);
+        _entries = new RecordEntry[InitialEntries];
+        _slots = coalesce ? new int[InitialEntries * 2] : [];
+    }
+
+    public bool IsCoalesced => _coalesce;
+
+    public KeyLayout Layout { get; }
+
+    public OrderKind OrderKind { get; }
+
+    /// <summary>How many records are kept.</summary>
+    public int Count { get; private set; }
+
+    /// <summary>How many records were added, those that a newer version replaced among them.</summary>
+    public int Added { get; private set; }
+
+    /// <summary>The memory that the records take, in bytes.</summary>
+    public int ArenaUsed => _used;
+
+    public Span<RecordEntry> Entries => _entries.AsSpan(0, Count);
+
+    /// <summary>The bytes of a range; pinned.</summary>
+    public ReadOnlySpan<byte> Bytes(int start, int length) => _arena.AsSpan(start, length);
+
+    public ReadOnlyMemory<byte> Memory(int start, int length) => _arena.AsMemory(start, length);
+
+    /// <summary>Adds the record that the parser has just read from <paramref name="json"/>.</summary>
+    public void Add(RecordParser parser, ReadOnlySpan<byte> json)
+    {
+        var entry = new RecordEntry
+        {
+            IntegerKey = parser.IntegerKey,
+            IntegerOrder = parser.IntegerOrder,
+            TransactionId = parser.TransactionId ?? 0,
+            Arrival = Added++,
+            Flags = (parser.IsDeleted ? EntryFlags.Deleted : 0) | (parser.OrderIsText ? EntryFlags.OrderIsText : 0)
+                | (parser.TransactionId is not null ? EntryFlags.HasTransactionId : 0),
+        };
+        ReadOnlySpan<byte> key = Layout == KeyLayout.Encoded ? parser.EncodedKey : default;
+        ReadOnlySpan<byte> order = parser.OrderIsText ? parser.OrderText : default;
+        ReadOnlySpan<byte> body = json.Slice(parser.Body.Start, parser.Body.Length);
+
+        ref RecordEntry target = ref Place(ref entry, key, order, out bool replaces);
+        if (Unsafe.IsNullRef(ref target)) return;
+
+        // A newer version goes where the older one was when it fits, so that a key that changes all the time takes no more memory.
+        int at = replaces && target.BodyLength >= body.Length ? target.BodyStart : Append(body.Length);
+        body.CopyTo(_arena.AsSpan(at));
+        entry.BodyStart = at;
+        entry.BodyLength = body.Length;
+        if (replaces)
+        {
+            (entry.KeyStart, entry.KeyLength) = (target.KeyStart, target.KeyLength);
+        }
+        else
+        {
+            (entry.KeyStart, entry.KeyLength) = Store(key);
+        }
+
+        (entry.OrderStart, entry.OrderLength) = Store(order);
+        target = entry;
+    }
+
+    /// <summary>Sorts the entries by key, which is the order of the table's pages.</summary>
+    public void SortByKey()
+    {
+        if (Layout == KeyLayout.Integer)
+        {
+            Entries.Sort(static (a, b) => a.IntegerKey.CompareTo(b.IntegerKey));
+        }
+        else
+        {
+            Entries.Sort((a, b) => Bytes(a.KeyStart, a.KeyLength).SequenceCompareTo(Bytes(b.KeyStart, b.KeyLength)));
+        }
+
+        _slots = [];
+    }
+
+    /// <summary>Compares the order values of an entry and another value, given in the same form.</summary>
+    public int CompareOrder(in RecordEntry entry, bool otherIsText, long otherInteger, ReadOnlySpan<byte> otherText)
+    {
+        if (OrderKind == OrderKind.Text) return 0;
+        bool isText = (entry.Flags & EntryFlags.OrderIsText) != 0;
+        if (!isText && !otherIsText) return entry.IntegerOrder.CompareTo(otherInteger);
+        Span<byte> mine = stackalloc byte[20], others = stackalloc byte[20];
+        ReadOnlySpan<byte> left = isText ? Bytes(entry.OrderStart, entry.OrderLength) : Format(entry.IntegerOrder, mine);
+        return DecimalText.Compare(left, otherIsText ? otherText : Format(otherInteger, others));
+    }
+
+    public OrderValue OrderOf(in RecordEntry entry)
+    {
+        if ((entry.Flags & EntryFlags.OrderIsText) == 0) return OrderValue.FromInteger(entry.IntegerOrder);
+        ReadOnlySpan<byte> text = Bytes(entry.OrderStart, entry.OrderLength);
+        return OrderKind == OrderKind.Text ? OrderValue.FromText(Encoding.UTF8.GetString(text)) : OrderValue.FromNumber(text);
+    }
+
+    public RecordKey KeyOf(in RecordEntry entry) =>
+        Layout == KeyLayout.Integer ? new RecordKey(entry.IntegerKey) : KeyEncoding.Read(Bytes(entry.KeyStart, entry.KeyLength));
+
+    /// <summary>Finds where the record goes: a new place, the place of an older version, or none when a newer one is there.</summary>
+    private ref RecordEntry Place(ref RecordEntry entry, ReadOnlySpan<byte> key, ReadOnlySpan<byte> order, out bool replaces)
+    {
+        replaces = false;
+        if (!_coalesce) return ref NewEntry();
+
+        int mask = _slots.Length - 1;
+        int slot = Hash(entry.IntegerKey, key) & mask;
+        while (_slots[slot] is var index and > 0)
+        {
+            ref RecordEntry stored = ref _entries[index - 1];
+            if (stored.IntegerKey == entry.IntegerKey && (Layout == KeyLayout.Integer || Bytes(stored.KeyStart, stored.KeyLength).SequenceEqual(key)))
+            {
+                bool isText = (entry.Flags & EntryFlags.OrderIsText) != 0;
+                if (CompareOrder(stored, isText, entry.IntegerOrder, order) > 0) return ref Unsafe.NullRef<RecordEntry>();
+                replaces = true;
+                return ref stored;
+            }
+
+            slot = (slot + 1) & mask;
+        }
+
+        ref RecordEntry added = ref NewEntry();
+        _slots[slot] = Count;
+        if (Count * 2 > _slots.Length) GrowSlots(ref entry, key);
+        return ref added;
+    }
+
+    private ref RecordEntry NewEntry()
+    {
+        if (Count == _entries.Length) Array.Resize(ref _entries, Count * 2);
+        return ref _entries[Count++];
+    }
+
+    /// <summary>Doubles the hash table. The newest entry is not written yet, so its key comes with the call.</summary>
+    private void GrowSlots(ref RecordEntry newest, ReadOnlySpan<byte> newestKey)
+    {
+        _slots = new int[_slots.Length * 2];
+        int mask = _slots.Length - 1;
+        for (int i = 0; i < Count; i++)
+        {
+            bool isNewest = i == Count - 1;
+            ref RecordEntry entry = ref isNewest ? ref newest : ref _entries[i];
+            ReadOnlySpan<byte> key = isNewest ? newestKey : Bytes(entry.KeyStart, entry.KeyLength);
+            int slot = Hash(entry.IntegerKey, key) & mask;
+            while (_slots[slot] > 0) slot = (slot + 1) & mask;
+            _slots[slot] = i + 1;
+        }
+    }
+
+    private int Hash(long integer, ReadOnlySpan<byte> key)
+    {
+        if (Layout == KeyLayout.Integer) return (int)(((ulong)integer * 0x9E3779B97F4A7C15) >> 33);
+        var hash = new HashCode();
+        hash.AddBytes(key);
+        return hash.ToHashCode();
+    }
+
+    private (int Start, int Length) Store(ReadOnlySpan<byte> bytes)
+    {
+        if (bytes.IsEmpty) return (0, 0);
+        int at = Append(bytes.Length);
+        bytes.CopyTo(_arena.AsSpan(at));
+        return (at, bytes.Length);
+    }
+
+    private int Append(int length)
+    {
+        int at = _used;
+        if (_arena.Length - at < length)
+        {
+            byte[] larger = GC.AllocateUninitializedArray<byte>(Math.Max(checked(_arena.Length * 2), checked(at + length)), pinned: true);
+            _arena.AsSpan(0, at).CopyTo(larger);
+            _arena = larger;
+        }
+
+        _used = at + length;
+        return at;
+    }
+
+    private static ReadOnlySpan<byte> Format(long value, Span<byte> buffer)
+    {
+        Utf8Formatter.TryFormat(value, buffer, out int written);
+        return buffer[..written];
+    }
+}

@@ -1,0 +1,220 @@
+using Lockstep.Engine.Records;
+using Lockstep.Engine.Tables.Native;
+using Microsoft.Data.Sqlite;
+
+namespace Lockstep.Engine.Tables;
+
+/// <summary>
+/// A snapshot while it comes in: a twin of the table of records, which nobody reads. When it is whole it is merged into the records in
+/// one transaction (I6): what differs is changed, what it does not hold is swept.
+/// </summary>
+internal sealed class SnapshotStage(SqliteConnection connection) : IDisposable
+{
+    private const string ChangeLog = "temp.lockstep_change";
+
+    private RowStatements? _rows;
+    private long _sequence = -1;
+    private KeyLayout _layout;
+    private OrderKind _orderKind;
+
+    public ApplyCounts Counts { get; private set; }
+
+    public IEnumerable<TableChange> Changes { get; private set; } = [];
+
+    public long RowsAfter { get; private set; }
+
+    public long TombstonesAfter { get; private set; }
+
+    public long SequenceAfter { get; private set; }
+
+    /// <summary>Adds a batch, within the caller's transaction. Sequence numbers go on from the table's, in order of arrival.</summary>
+    public void Apply(RecordBatch batch, RecordShape shape, long tableSequence)
+    {
+        bool isNew = !StageSql.TableExists(connection, TableSchema.Stage);
+        if (isNew)
+        {
+            TableFile.Execute(connection, TableSchema.CreateRows(TableSchema.Stage, shape.KeyLayout, batch.ArenaUsed / Math.Max(1, batch.Count)));
+            _sequence = tableSequence;
+            _layout = shape.KeyLayout;
+        }
+        else if (_layout != shape.KeyLayout)
+        {
+            _rows?.Dispose();
+            _rows = null;
+            StageSql.EncodeKeys(connection, TableSchema.Stage);
+            _layout = shape.KeyLayout;
+        }
+
+        _rows ??= new RowStatements(connection, TableSchema.Stage);
+        new RowApplier(_rows).Apply(batch, _sequence, isNew, changes: null);
+        _sequence += batch.Added;
+    }
+
+    /// <summary>Merges the snapshot into the records, within the caller's transaction.</summary>
+    /// <param name="before">The table's state before.</param>
+    /// <param name="shape">The records' shape; null when there never was a record.</param>
+    /// <param name="forgetOrder">Whether stored order values and tombstones are of another feed and count no more.</param>
+    /// <param name="wantsChanges">Whether <see cref="Changes"/> will be read, before the next commit.</param>
+    public void Complete(TableState before, RecordShape? shape, bool forgetOrder, bool wantsChanges)
+    {
+        _rows?.Dispose();
+        _rows = null;
+        (RowsAfter, TombstonesAfter, SequenceAfter) = (before.Rows, before.Tombstones, Math.Max(before.Sequence, _sequence));
+        bool hasStage = StageSql.TableExists(connection, TableSchema.Stage);
+        bool hasRows = StageSql.TableExists(connection, TableSchema.Rows);
+        _orderKind = shape?.OrderKind ?? OrderKind.Unknown;
+
+        if (forgetOrder && hasRows)
+        {
+            TableFile.Execute(connection, $"DELETE FROM {TableSchema.Rows} WHERE gone <> 0; UPDATE {TableSchema.Rows} SET ord = NULL");
+            TombstonesAfter = 0;
+        }
+
+        if (hasStage && RowsAfter + TombstonesAfter == 0)
+        {
+            BecomeTheTable(hasRows, shape!, before.Sequence, wantsChanges);
+        }
+        else if (hasRows)
+        {
+            StartChangeLog(wantsChanges);
+            if (hasStage) Merge(shape!, wantsChanges);
+            Sweep(shape!, hasStage, wantsChanges);
+            if (hasStage) TableFile.Execute(connection, $"DROP TABLE {TableSchema.Stage}");
+            if (wantsChanges) Changes = ReadChangeLog(shape!);
+        }
+    }
+
+    public void Dispose()
+    {
+        Abandon();
+        TableFile.Execute(connection, $"DROP TABLE IF EXISTS {TableSchema.Stage}");
+    }
+
+    /// <summary>Lets go of the statements; the next writer drops the table.</summary>
+    public void Abandon()
+    {
+        _rows?.Dispose();
+        _rows = null;
+    }
+
+    /// <summary>Nothing was there before: the stage is the table from now on, without a row being copied.</summary>
+    private void BecomeTheTable(bool hasRows, RecordShape shape, long sequence, bool wantsChanges)
+    {
+        if (hasRows) TableFile.Execute(connection, $"DROP TABLE {TableSchema.Rows}");
+        TableFile.Execute(connection, $"ALTER TABLE {TableSchema.Stage} RENAME TO {TableSchema.Rows}");
+        RowsAfter = TableFile.Scalar(connection, $"SELECT count(*) FROM {TableSchema.Rows} WHERE gone = 0");
+        TombstonesAfter = TableFile.Scalar(connection, $"SELECT count(*) FROM {TableSchema.Rows} WHERE gone <> 0");
+        Counts = new ApplyCounts(RowsAfter, 0, TombstonesAfter);
+        if (wantsChanges)
+        {
+            Changes = Read(
+                $"SELECT key, seq, CASE gone WHEN 0 THEN {(int)ChangeKind.Added} ELSE {(int)ChangeKind.Deleted} END, body FROM {TableSchema.Rows} WHERE seq > {sequence} ORDER BY seq",
+                shape.KeyLayout);
+        }
+    }
+
+    private void Merge(RecordShape shape, bool wantsChanges)
+    {
+        using var stage = new Statement(connection, $"SELECT key, seq, ord, txid, gone, body FROM {TableSchema.Stage}");
+        using var stored = new Statement(connection, $"SELECT gone, ord, txid, body FROM {TableSchema.Rows} WHERE key = ?1");
+        using var copy = new Statement(connection, $"REPLACE INTO {TableSchema.Rows}(key, seq, ord, txid, gone, body) SELECT key, seq, ord, txid, gone, body FROM {TableSchema.Stage} WHERE key = ?1");
+        using var raise = new Statement(connection, $"UPDATE {TableSchema.Rows} SET ord = (SELECT ord FROM {TableSchema.Stage} WHERE key = ?1) WHERE key = ?1");
+        using Statement? log = wantsChanges ? LogStatement() : null;
+        while (stage.Step())
+        {
+            StageSql.CopyKey(stage, 0, stored, 1, shape.KeyLayout);
+            ChangeKind? kind = Judge(stage, stored, out bool higherOrder);
+            stored.Reset();
+            if (kind is null && !higherOrder) continue;
+            Statement write = kind is null ? raise : copy;
+            StageSql.CopyKey(stage, 0, write, 1, shape.KeyLayout);
+            write.Execute();
+            if (kind is not { } changed) continue;
+            Counts = Counts.With(changed);
+            if (log is not null) Log(log, stage.Integer(1), changed, stage, shape.KeyLayout);
+        }
+    }
+
+    /// <summary>What the snapshot's record does to the stored one, by I3; null for nothing.</summary>
+    private ChangeKind? Judge(Statement stage, Statement stored, out bool higherOrder)
+    {
+        higherOrder = false;
+        bool isLive = stage.Integer(4) == (long)RowState.Live;
+        if (!stored.Step())
+        {
+            Move(isLive ? 1 : 0, isLive ? 0 : 1);
+            return isLive ? ChangeKind.Added : ChangeKind.Deleted;
+        }
+
+        var state = (RowState)stored.Integer(0);
+        int order = StageSql.CompareOrder(stage, 2, stored, 1, _orderKind);
+        if (order < 0 || (order == 0 && state == RowState.Swept && !stored.IsNull(1))) return null;
+        bool wasLive = state == RowState.Live;
+        bool same = state == (RowState)stage.Integer(4) && stage.IsNull(3) == stored.IsNull(2)
+            && stage.Integer(3) == stored.Integer(2) && stage.Bytes(5).SequenceEqual(stored.Bytes(3));
+        if (same)
+        {
+            higherOrder = order > 0;
+            return null;
+        }
+
+        Move((isLive ? 1 : 0) - (wasLive ? 1 : 0), (isLive ? 0 : 1) - (wasLive ? 0 : 1));
+        return !isLive ? ChangeKind.Deleted : wasLive ? ChangeKind.Updated : ChangeKind.Added;
+    }
+
+    /// <summary>
+    /// What the snapshot does not hold is gone. It leaves a tombstone at its stored order value, so that nothing as old comes back;
+    /// where order values are strings there is nothing to compare with, and none is kept.
+    /// </summary>
+    private void Sweep(RecordShape shape, bool hasStage, bool wantsChanges)
+    {
+        string absent = hasStage ? $"AND NOT EXISTS (SELECT 1 FROM {TableSchema.Stage} s WHERE s.key = r.key)" : "";
+        string order = shape.OrderKind == OrderKind.Text ? ", ord = NULL" : "";
+        using var select = new Statement(connection, $"SELECT r.key FROM {TableSchema.Rows} r WHERE r.gone = 0 {absent}");
+        using var sweep = new Statement(connection, $"UPDATE {TableSchema.Rows} SET gone = {(int)RowState.Swept}, seq = ?2{order} WHERE key = ?1");
+        using Statement? log = wantsChanges ? LogStatement() : null;
+        while (select.Step())
+        {
+            StageSql.CopyKey(select, 0, sweep, 1, shape.KeyLayout);
+            sweep.Bind(2, ++SequenceAfter);
+            sweep.Execute();
+            Move(-1, 1);
+            Counts = Counts.With(ChangeKind.Deleted);
+            if (log is not null) Log(log, SequenceAfter, ChangeKind.Deleted, select, shape.KeyLayout);
+        }
+    }
+
+    private void Move(int rows, int tombstones)
+    {
+        RowsAfter += rows;
+        TombstonesAfter += tombstones;
+    }
+
+    private void StartChangeLog(bool wanted)
+    {
+        TableFile.Execute(connection, $"DROP TABLE IF EXISTS {ChangeLog}");
+        if (wanted) TableFile.Execute(connection, $"CREATE TABLE {ChangeLog}(seq INTEGER PRIMARY KEY, kind INTEGER NOT NULL, key NOT NULL)");
+    }
+
+    private Statement LogStatement() => new(connection, $"INSERT INTO {ChangeLog}(seq, kind, key) VALUES(?1, ?2, ?3)");
+
+    private static void Log(Statement log, long sequence, ChangeKind kind, Statement keySource, KeyLayout layout)
+    {
+        log.Bind(1, sequence);
+        log.Bind(2, (long)kind);
+        StageSql.CopyKey(keySource, 0, log, 3, layout);
+        log.Execute();
+    }
+
+    private IEnumerable<TableChange> ReadChangeLog(RecordShape shape) =>
+        Read($"SELECT c.key, c.seq, c.kind, r.body FROM {ChangeLog} c JOIN {TableSchema.Rows} r ON r.key = c.key ORDER BY c.seq", shape.KeyLayout);
+
+    private IEnumerable<TableChange> Read(string sql, KeyLayout layout)
+    {
+        using var row = new Statement(connection, sql);
+        while (row.Step())
+        {
+            yield return new TableChange((ChangeKind)row.Integer(2), StageSql.ReadKey(row, 0, layout), row.Integer(1), row.Bytes(3).ToArray());
+        }
+    }
+}

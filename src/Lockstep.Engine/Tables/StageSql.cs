@@ -1,0 +1,67 @@
+using System.Buffers;
+using System.Globalization;
+using System.Text;
+using Lockstep.Engine.Records;
+using Lockstep.Engine.Tables.Native;
+using Microsoft.Data.Sqlite;
+
+namespace Lockstep.Engine.Tables;
+
+/// <summary>What reshaping a table of records takes, wherever it is done.</summary>
+internal static class StageSql
+{
+    /// <summary>Binds to one statement the key that another one has read.</summary>
+    public static void CopyKey(Statement from, int column, Statement to, int parameter, KeyLayout layout)
+    {
+        if (layout == KeyLayout.Integer)
+        {
+            to.Bind(parameter, from.Integer(column));
+        }
+        else
+        {
+            to.BindBlob(parameter, from.Bytes(column));
+        }
+    }
+
+    /// <summary>
+    /// Compares two stored order values of one table: -1, 0 or 1. Strings are all equal, so that arrival decides; an order value that is
+    /// not known is below all.
+    /// </summary>
+    public static int CompareOrder(Statement left, int leftColumn, Statement right, int rightColumn, OrderKind kind) =>
+        OrderValue.Compare(ReadOrder(left, leftColumn, kind), ReadOrder(right, rightColumn, kind));
+
+    public static OrderValue ReadOrder(Statement row, int column, OrderKind kind)
+    {
+        if (row.IsNull(column)) return default;
+        if (row.IsInteger(column)) return OrderValue.FromInteger(row.Integer(column));
+        return kind == OrderKind.Text ? OrderValue.FromText(Encoding.UTF8.GetString(row.Bytes(column))) : OrderValue.FromNumber(row.Bytes(column));
+    }
+
+    public static RecordKey ReadKey(Statement row, int column, KeyLayout layout) =>
+        layout == KeyLayout.Integer ? new RecordKey(row.Integer(column)) : KeyEncoding.Read(row.Bytes(column));
+
+    public static bool TableExists(SqliteConnection connection, string name) =>
+        TableFile.Scalar(connection, $"SELECT count(*) FROM sqlite_master WHERE name = '{name}'") > 0;
+
+    /// <summary>Rewrites a table of integer keys as one of encoded keys, within the caller's transaction. Views of it must be gone.</summary>
+    public static void EncodeKeys(SqliteConnection connection, string table)
+    {
+        const string Target = "lockstep_encoded";
+        TableFile.Execute(connection, TableSchema.CreateRows(Target, KeyLayout.Encoded, 0));
+        using (var select = new Statement(connection, $"SELECT key FROM {table}"))
+        using (var insert = new Statement(connection, $"INSERT INTO {Target}(key, seq, ord, txid, gone, body) SELECT ?2, seq, ord, txid, gone, body FROM {table} WHERE key = ?1"))
+        {
+            var encoded = new ArrayBufferWriter<byte>();
+            while (select.Step())
+            {
+                encoded.ResetWrittenCount();
+                KeyEncoding.WriteNumber(encoded, Encoding.ASCII.GetBytes(select.Integer(0).ToString(CultureInfo.InvariantCulture)));
+                insert.Bind(1, select.Integer(0));
+                insert.BindBlob(2, encoded.WrittenSpan);
+                insert.Execute();
+            }
+        }
+
+        TableFile.Execute(connection, $"DROP TABLE {table}; ALTER TABLE {Target} RENAME TO {table}");
+    }
+}

@@ -1,0 +1,62 @@
+namespace Lockstep.Engine.Tables;
+
+/// <summary>A table file cannot be used: it is no table file, cannot be read or written, or lies where SQLite's log does not work.</summary>
+public sealed class TableFileException : LockstepException
+{
+    internal TableFileException(string path, string message, string recommendedAction, Exception? inner = null)
+        : base(message, recommendedAction, inner) => Path = path;
+
+    /// <summary>The file's full path.</summary>
+    public string Path { get; }
+}
+
+/// <summary>A table file belongs to another feed, or its records have another key, order field or dialect than asked for.</summary>
+public sealed class TableMismatchException : LockstepException
+{
+    internal TableMismatchException(string path, string message, string recommendedAction)
+        : base(message, recommendedAction) => Path = path;
+
+    /// <summary>The file's full path.</summary>
+    public string Path { get; }
+}
+
+/// <summary>There is no such table.</summary>
+public sealed class TableNotFoundException : LockstepException
+{
+    /// <summary>Creates the error.</summary>
+    /// <param name="name">The table's name or path, as it was asked for.</param>
+    /// <param name="message">What was looked for and where.</param>
+    /// <param name="recommendedAction">What to do next; names the candidates where there are some.</param>
+    public TableNotFoundException(string name, string message, string recommendedAction)
+        : base(message, recommendedAction) => Name = name;
+
+    /// <summary>The table's name or path, as it was asked for.</summary>
+    public string Name { get; }
+}
+
+/// <summary>Another sync is writing to the table.</summary>
+public sealed class TableBusyException : LockstepException
+{
+    internal TableBusyException(string path, string holder)
+        : base($"The table file '{path}' is being written by {holder}.", "Wait for it to end, use -Wait to do so, or sync to another file with -Path.")
+    {
+        Path = path;
+        Holder = holder;
+    }
+
+    /// <summary>The file's full path.</summary>
+    public string Path { get; }
+
+    /// <summary>Who writes: a process and since when, as far as it is known.</summary>
+    public string Holder { get; }
+}
+
+/// <summary>A filter is not one read-only SQL expression over the table's fields, or names a field or parameter that is not there.</summary>
+public sealed class FilterException : LockstepException
+{
+    internal FilterException(string filter, string message, string recommendedAction, Exception? inner = null)
+        : base(message, recommendedAction, inner) => Filter = filter;
+
+    /// <summary>The filter as it was given.</summary>
+    public string Filter { get; }
+}

@@ -1,0 +1,207 @@
+using Microsoft.Data.Sqlite;
+
+namespace Lockstep.Engine.Tables;
+
+/// <summary>Opens table files, and turns what SQLite and the file system say about them into errors that tell what to do.</summary>
+internal static class TableFile
+{
+    private const int NotADatabase = 26;
+    private const int CannotOpen = 14;
+    private const int ReadOnlyDatabase = 8;
+    private const int Full = 13;
+
+    static TableFile() => SQLitePCL.Batteries_V2.Init();
+
+    /// <summary>Opens a table to write to. The caller holds its <see cref="WriterLock"/>.</summary>
+    /// <param name="path">The full path.</param>
+    /// <param name="createAs">The name of the table to create where there is no file; null to open only.</param>
+    /// <param name="isServed">Whether others are served from this table, so that a commit must survive a loss of power too (I5).</param>
+    public static SqliteConnection OpenForWriting(string path, string? createAs, bool isServed = false)
+    {
+        CheckFileSystem(path);
+        if (createAs is null) RequireFile(path);
+        return Guard(path, () =>
+        {
+            SqliteConnection connection = Connect(path, createAs is null ? SqliteOpenMode.ReadWrite : SqliteOpenMode.ReadWriteCreate);
+            try
+            {
+                long tables = Scalar(connection, "SELECT count(*) FROM sqlite_master");
+                if (tables == 0 && createAs is not null)
+                {
+                    Initialise(connection, createAs);
+                }
+                else
+                {
+                    RequireTable(connection, path);
+                }
+
+                string synchronous = isServed ? "FULL" : "NORMAL";
+                Execute(connection, $"PRAGMA journal_mode=WAL; PRAGMA synchronous={synchronous}; PRAGMA cache_size=-65536; DROP TABLE IF EXISTS {TableSchema.Stage}");
+                return connection;
+            }
+            catch
+            {
+                connection.Dispose();
+                throw;
+            }
+        });
+    }
+
+    /// <summary>Opens a table to read from; writers and other readers are not disturbed.</summary>
+    public static SqliteConnection OpenForReading(string path)
+    {
+        RequireFile(path);
+        return Guard(path, () =>
+        {
+            SqliteConnection connection = Connect(path, SqliteOpenMode.ReadOnly);
+            try
+            {
+                RequireTable(connection, path);
+                Execute(connection, "PRAGMA query_only=ON");
+                return connection;
+            }
+            catch
+            {
+                connection.Dispose();
+                throw;
+            }
+        });
+    }
+
+    /// <summary>Whether a file says of itself that it is a Lockstep table; reads its first hundred bytes, opens nothing.</summary>
+    public static bool IsTableFile(string path)
+    {
+        Span<byte> header = stackalloc byte[100];
+        try
+        {
+            using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 1);
+            if (file.ReadAtLeast(header, header.Length, throwOnEndOfStream: false) < header.Length) return false;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+
+        return header.StartsWith("SQLite format 3\0"u8)
+            && System.Buffers.Binary.BinaryPrimitives.ReadInt32BigEndian(header[68..]) == TableSchema.ApplicationId;
+    }
+
+    /// <summary>Runs work on a table file; what goes wrong with the file comes out as a <see cref="TableFileException"/>.</summary>
+    public static T Guard<T>(string path, Func<T> work)
+    {
+        try
+        {
+            return work();
+        }
+        catch (SqliteException e) when (Explain(path, e) is { } error)
+        {
+            throw error;
+        }
+        catch (Exception e) when (e is UnauthorizedAccessException or DirectoryNotFoundException)
+        {
+            throw new TableFileException(path, $"The table file '{path}' cannot be written: {e.Message}", "Choose a folder that exists and that you may write to, with -Path.", e);
+        }
+    }
+
+    public static void Execute(SqliteConnection connection, string sql)
+    {
+        using SqliteCommand command = connection.CreateCommand();
+        command.CommandText = sql;
+        command.ExecuteNonQuery();
+    }
+
+    public static long Scalar(SqliteConnection connection, string sql)
+    {
+        using SqliteCommand command = connection.CreateCommand();
+        command.CommandText = sql;
+        return command.ExecuteScalar() is long value ? value : 0;
+    }
+
+    private static SqliteConnection Connect(string path, SqliteOpenMode mode)
+    {
+        var builder = new SqliteConnectionStringBuilder { DataSource = path, Mode = mode, Pooling = false, DefaultTimeout = 30 };
+        var connection = new SqliteConnection(builder.ConnectionString);
+        try
+        {
+            connection.Open();
+            Execute(connection, "PRAGMA busy_timeout=10000");
+            return connection;
+        }
+        catch
+        {
+            connection.Dispose();
+            throw;
+        }
+    }
+
+    private static void Initialise(SqliteConnection connection, string name)
+    {
+        Execute(connection, $"BEGIN IMMEDIATE; PRAGMA application_id={TableSchema.ApplicationId}; PRAGMA user_version={TableSchema.Version}; {TableSchema.Tables}");
+        using (SqliteCommand insert = connection.CreateCommand())
+        {
+            insert.CommandText = "INSERT INTO lockstep_table(name) VALUES($name)";
+            insert.Parameters.AddWithValue("$name", name);
+            insert.ExecuteNonQuery();
+        }
+
+        Execute(connection, "COMMIT");
+    }
+
+    private static void RequireFile(string path)
+    {
+        if (!File.Exists(path))
+        {
+            throw new TableNotFoundException(path, $"There is no table file '{path}'.", "Create it with Sync-LockstepTable -Path, or name another file.");
+        }
+    }
+
+    private static void RequireTable(SqliteConnection connection, string path)
+    {
+        if (Scalar(connection, "PRAGMA application_id") != TableSchema.ApplicationId)
+        {
+            throw new TableFileException(path, $"'{path}' is an SQLite database, but not a Lockstep table.", "Name another file with -Path; Lockstep writes only to files of its own.");
+        }
+
+        long version = Scalar(connection, "PRAGMA user_version");
+        if (version > TableSchema.Version)
+        {
+            throw new TableFileException(path, $"'{path}' was written by a newer Lockstep (file version {version}).", "Update Lockstep, or sync to a new file with -Path.");
+        }
+    }
+
+    /// <summary>SQLite's write-ahead log needs shared memory, which a network file system does not give.</summary>
+    private static void CheckFileSystem(string path)
+    {
+        string? folder = Path.GetDirectoryName(path);
+        if (string.IsNullOrEmpty(folder) || !Directory.Exists(folder))
+        {
+            throw new TableFileException(path, $"The folder of the table file '{path}' does not exist.", "Create the folder, or choose another one with -Path.");
+        }
+
+        DriveType type;
+        try
+        {
+            type = path.StartsWith(@"\\", StringComparison.Ordinal) ? DriveType.Network : new DriveInfo(folder).DriveType;
+        }
+        catch (Exception e) when (e is ArgumentException or IOException or UnauthorizedAccessException)
+        {
+            return;
+        }
+
+        if (type == DriveType.Network)
+        {
+            throw new TableFileException(
+                path, $"The table file '{path}' lies on a network file system, where SQLite's write-ahead log does not work.",
+                "Sync to a local file with -Path, and share the table by serving it or by Backup-LockstepTable.");
+        }
+    }
+
+    private static TableFileException? Explain(string path, SqliteException e) => e.SqliteErrorCode switch
+    {
+        NotADatabase => new TableFileException(path, $"'{path}' is not an SQLite database.", "Name another file with -Path; nothing was changed in this one.", e),
+        CannotOpen or ReadOnlyDatabase => new TableFileException(
+            path, $"The table file '{path}' cannot be opened for writing: {e.Message}", "Check that the folder exists and that you may write to the folder and the file, or choose another with -Path.", e),
+        Full => new TableFileException(path, $"There is no room left for the table file '{path}'.", "Free some space and sync again; what was committed before is kept.", e),
+        _ => null,
+    };
+}

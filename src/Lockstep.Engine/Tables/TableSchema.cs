@@ -1,0 +1,63 @@
+using Lockstep.Engine.Records;
+
+namespace Lockstep.Engine.Tables;
+
+/// <summary>
+/// The layout of a table file. One file holds one table: its records in <c>lockstep_row</c>, what is known of the table in the single
+/// row of <c>lockstep_table</c>, and a view named like the table with a column per field, for any other SQLite tool.
+/// </summary>
+/// <remarks>
+/// A record is kept as the JSON text that the feed sent: typed columns take 0.7 times as long again to write. An integer key is the
+/// rowid. Other keys are bytes whose order is the keys' order (<see cref="KeyEncoding"/>). There is no index on <c>seq</c>: it would
+/// double the cost of every write, and reading by it sorts when asked.
+/// </remarks>
+internal static class TableSchema
+{
+    /// <summary>"LkSt": how a Lockstep file is known among SQLite files.</summary>
+    public const int ApplicationId = 0x4C6B5374;
+
+    public const int Version = 1;
+
+    public const string Rows = "lockstep_row";
+
+    public const string Stage = "lockstep_stage";
+
+    public const string Tables =
+        """
+        CREATE TABLE lockstep_table(
+            name TEXT NOT NULL, feed TEXT, dialect INTEGER NOT NULL DEFAULT 0,
+            key_fields TEXT, key_kinds TEXT, key_layout INTEGER NOT NULL DEFAULT 0,
+            order_field TEXT, order_kind INTEGER NOT NULL DEFAULT 0, fields TEXT NOT NULL DEFAULT '[]',
+            cursor TEXT NOT NULL DEFAULT '0', resume TEXT, feed_identity TEXT,
+            rows INTEGER NOT NULL DEFAULT 0, tombstones INTEGER NOT NULL DEFAULT 0, sequence INTEGER NOT NULL DEFAULT 0,
+            horizon TEXT, last_sync TEXT);
+        CREATE TABLE lockstep_quarantine(
+            id INTEGER PRIMARY KEY, at TEXT NOT NULL, byte_offset INTEGER NOT NULL, reason TEXT NOT NULL, bytes BLOB NOT NULL);
+        """;
+
+    /// <summary>Records of this average size and above go into a table with rowids: without, they would overflow its pages.</summary>
+    private const int LargeBody = 400;
+
+    /// <summary>The table of the records, or its twin that a snapshot is built in.</summary>
+    /// <param name="table"><see cref="Rows"/> or <see cref="Stage"/>.</param>
+    /// <param name="layout">How keys are held.</param>
+    /// <param name="averageBody">The records' average size in bytes, as far as it is known.</param>
+    public static string CreateRows(string table, KeyLayout layout, int averageBody)
+    {
+        string key = layout == KeyLayout.Integer ? "INTEGER PRIMARY KEY" : "BLOB NOT NULL PRIMARY KEY";
+        string without = layout == KeyLayout.Encoded && averageBody < LargeBody ? " WITHOUT ROWID" : "";
+        return $"CREATE TABLE {table}(key {key}, seq INTEGER NOT NULL, ord, txid INTEGER, gone INTEGER NOT NULL, body TEXT NOT NULL){without}";
+    }
+}
+
+/// <summary>Whether a stored record is there or deleted, as the column <c>gone</c> says it.</summary>
+internal enum RowState
+{
+    Live = 0,
+
+    /// <summary>The feed deleted it.</summary>
+    Deleted = 1,
+
+    /// <summary>A snapshot did not hold it any more; at its stored order value a tie loses against this (I6).</summary>
+    Swept = 2,
+}

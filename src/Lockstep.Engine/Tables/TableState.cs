@@ -1,0 +1,109 @@
+using System.Globalization;
+using System.Text.Json;
+using Lockstep.Engine.Records;
+using Microsoft.Data.Sqlite;
+
+namespace Lockstep.Engine.Tables;
+
+/// <summary>What a table file says of its table: the one row of <c>lockstep_table</c>. Immutable.</summary>
+internal sealed record TableState
+{
+    public required string Name { get; init; }
+
+    /// <summary>The feed's URI without user info; null for a table that no feed has filled.</summary>
+    public string? Feed { get; init; }
+
+    /// <summary>Null until the first record has come.</summary>
+    public RecordShape? Shape { get; init; }
+
+    public IReadOnlyList<string> Fields { get; init; } = [];
+
+    /// <summary>The newest position reached; it never goes back (I4).</summary>
+    public Cursor Cursor { get; init; }
+
+    /// <summary>Where the next request starts when that is before <see cref="Cursor"/>: a body was out of order and cut off.</summary>
+    public Cursor? Resume { get; init; }
+
+    public string? FeedIdentity { get; init; }
+
+    public long Rows { get; init; }
+
+    public long Tombstones { get; init; }
+
+    /// <summary>The last sequence number given (I11).</summary>
+    public long Sequence { get; init; }
+
+    /// <summary>Tombstones before this cursor have been cleared away; an older cursor needs a resync.</summary>
+    public Cursor? Horizon { get; init; }
+
+    public DateTimeOffset? LastSync { get; init; }
+
+    public Cursor RequestCursor => Resume ?? Cursor;
+
+    public static TableState Load(SqliteConnection connection)
+    {
+        using SqliteCommand command = connection.CreateCommand();
+        command.CommandText = "SELECT * FROM lockstep_table";
+        using SqliteDataReader row = command.ExecuteReader();
+        if (!row.Read()) throw new InvalidDataException("The table file has lost its description.");
+
+        string? Text(string column) => row[column] as string;
+        long Number(string column) => row[column] is long value ? value : 0;
+
+        return new TableState
+        {
+            Name = Text("name")!,
+            Feed = Text("feed"),
+            Shape = Text("key_fields") is { } keys
+                ? new RecordShape(
+                    (Dialect)Number("dialect"), List(keys), [.. List(Text("key_kinds") ?? "[]").Select(Enum.Parse<KeyPartKind>)],
+                    (KeyLayout)Number("key_layout"), Text("order_field") ?? WireNames.DefaultOrderField, (OrderKind)Number("order_kind"))
+                : null,
+            Fields = List(Text("fields") ?? "[]"),
+            Cursor = Cursor.Parse(Text("cursor")),
+            Resume = Text("resume") is { } resume ? Cursor.Parse(resume) : null,
+            FeedIdentity = Text("feed_identity"),
+            Rows = Number("rows"),
+            Tombstones = Number("tombstones"),
+            Sequence = Number("sequence"),
+            Horizon = Text("horizon") is { } horizon ? Cursor.Parse(horizon) : null,
+            LastSync = Text("last_sync") is { } at ? DateTimeOffset.Parse(at, CultureInfo.InvariantCulture) : null,
+        };
+    }
+
+    /// <summary>Writes the row, within the caller's transaction.</summary>
+    public void Save(SqliteConnection connection)
+    {
+        using SqliteCommand command = connection.CreateCommand();
+        command.CommandText =
+            """
+            UPDATE lockstep_table SET name=$name, feed=$feed, dialect=$dialect, key_fields=$keys, key_kinds=$kinds, key_layout=$layout,
+                order_field=$order, order_kind=$orderKind, fields=$fields, cursor=$cursor, resume=$resume, feed_identity=$identity,
+                rows=$rows, tombstones=$tombstones, sequence=$sequence, horizon=$horizon, last_sync=$last
+            """;
+        void Set(string name, object? value) => command.Parameters.AddWithValue(name, value ?? DBNull.Value);
+
+        Set("$name", Name);
+        Set("$feed", Feed);
+        Set("$dialect", (int)(Shape?.Dialect ?? Dialect.Auto));
+        Set("$keys", Shape is null ? null : Json(Shape.KeyFields));
+        Set("$kinds", Shape is null ? null : Json(Shape.KeyParts.Select(part => part.ToString())));
+        Set("$layout", (int)(Shape?.KeyLayout ?? KeyLayout.Integer));
+        Set("$order", Shape?.OrderField);
+        Set("$orderKind", (int)(Shape?.OrderKind ?? OrderKind.Unknown));
+        Set("$fields", Json(Fields));
+        Set("$cursor", Cursor.ToString());
+        Set("$resume", Resume?.ToString());
+        Set("$identity", FeedIdentity);
+        Set("$rows", Rows);
+        Set("$tombstones", Tombstones);
+        Set("$sequence", Sequence);
+        Set("$horizon", Horizon?.ToString());
+        Set("$last", LastSync?.ToString("O", CultureInfo.InvariantCulture));
+        command.ExecuteNonQuery();
+    }
+
+    private static string[] List(string json) => JsonSerializer.Deserialize(json, EngineJson.Default.StringArray) ?? [];
+
+    private static string Json(IEnumerable<string> values) => JsonSerializer.Serialize([.. values], EngineJson.Default.StringArray);
+}

@@ -1,0 +1,43 @@
+using System.Text;
+
+namespace Lockstep.Engine.Tables;
+
+/// <summary>The SQL by which a table's records are seen as columns: the view for other tools, and the source of a filter.</summary>
+internal static class TableView
+{
+    /// <summary>The statements that make the view anew.</summary>
+    public static string Create(string table, IReadOnlyList<string> fields) =>
+        $"DROP VIEW IF EXISTS {Quote(table)}; CREATE VIEW {Quote(table)} AS SELECT {Columns(fields)} FROM {TableSchema.Rows} WHERE gone = 0";
+
+    /// <summary>The select list: one column per field. Names that differ only by case get a number, as SQLite's columns ignore case.</summary>
+    public static string Columns(IReadOnlyList<string> fields)
+    {
+        if (fields.Count == 0) return "body";
+        var taken = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
+        var sql = new StringBuilder();
+        foreach (string field in fields)
+        {
+            string name = field;
+            for (int i = 2; !taken.Add(name); i++) name = $"{field}_{i}";
+            if (sql.Length > 0) sql.Append(", ");
+            sql.Append(Value(field)).Append(" AS ").Append(Quote(name));
+        }
+
+        return sql.ToString();
+    }
+
+    public static string Quote(string name) => "\"" + name.Replace("\"", "\"\"", StringComparison.Ordinal) + "\"";
+
+    private static string Value(string field)
+    {
+        // A JSON path cannot quote these; such a name is looked up among all of the record's.
+        if (field.AsSpan().IndexOfAny("\"\\") >= 0 || field.Any(char.IsControl))
+        {
+            return $"(SELECT value FROM json_each(body) WHERE key = {Literal(field)})";
+        }
+
+        return $"json_extract(body, {Literal($"$.\"{field}\"")})";
+    }
+
+    private static string Literal(string text) => "'" + text.Replace("'", "''", StringComparison.Ordinal) + "'";
+}

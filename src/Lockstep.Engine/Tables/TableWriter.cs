@@ -1,0 +1,260 @@
+using System.Globalization;
+using Lockstep.Engine.Records;
+using Lockstep.Engine.Tables.Native;
+using Microsoft.Data.Sqlite;
+
+namespace Lockstep.Engine.Tables;
+
+/// <summary>
+/// The one writer of a table file. Each commit holds records, tombstones, cursor and feed identity together (I1).
+/// One thread at a time, but for <see cref="Interrupt"/>.
+/// </summary>
+internal sealed class TableWriter : ITableTarget
+{
+    private readonly string _path;
+    private readonly WriterLock _lock;
+    private readonly SqliteConnection _connection;
+    private RowStatements? _rows;
+    private SnapshotStage? _stage;
+
+    private TableWriter(string path, WriterLock writerLock, SqliteConnection connection)
+    {
+        _path = path;
+        _lock = writerLock;
+        _connection = connection;
+        State = TableState.Load(connection);
+    }
+
+    public TableState State { get; private set; }
+
+    /// <summary>Opens a table for writing; takes the lock over, which this gives back when it is disposed.</summary>
+    public static TableWriter Open(string path, string? createAs, WriterLock writerLock, bool isServed = false)
+    {
+        SqliteConnection connection = TableFile.OpenForWriting(path, createAs, isServed);
+        try
+        {
+            return new TableWriter(path, writerLock, connection);
+        }
+        catch
+        {
+            connection.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Breaks off the statement that runs, from any thread; its transaction is rolled back.</summary>
+    public void Interrupt() => NativeSqlite.InterruptStatements(_connection.Handle!.DangerousGetHandle());
+
+    /// <summary>Commits a batch and what else there is to say about the table, or nothing at all when nothing is new.</summary>
+    public CommitResult Commit(TableCommit commit)
+    {
+        bool hasRecords = commit.Batch is { Count: > 0 };
+        TableState wanted = Describe(commit);
+        if (!hasRecords && wanted == State && commit.Quarantined.Count == 0) return CommitResult.Nothing;
+
+        return InTransaction(() =>
+        {
+            var changes = commit.WantsChanges ? new List<TableChange>() : null;
+            ApplyCounts counts = default;
+            if (hasRecords)
+            {
+                RecordBatch batch = commit.Batch!;
+                EnsureRows(wanted.Shape!, batch);
+                var applier = new RowApplier(_rows!);
+                applier.Apply(batch, State.Sequence, State.Rows + State.Tombstones == 0, changes);
+                counts = applier.Counts;
+                wanted = wanted with
+                {
+                    Rows = State.Rows + applier.RowsAdded,
+                    Tombstones = State.Tombstones + applier.TombstonesAdded,
+                    Sequence = counts.Changes > 0 ? State.Sequence + batch.Added : State.Sequence,
+                };
+            }
+
+            Quarantine(commit.Quarantined);
+            Save(wanted);
+            return new CommitResult(counts, (IReadOnlyList<TableChange>?)changes ?? []);
+        });
+    }
+
+    /// <summary>Begins a snapshot that is built beside the records, which readers go on to see (I6).</summary>
+    public void BeginSnapshot()
+    {
+        DiscardSnapshot();
+        _stage = new SnapshotStage(_connection);
+    }
+
+    /// <summary>Commits a batch to the snapshot; no cursor (I4).</summary>
+    public void CommitToSnapshot(RecordBatch batch, RecordShape shape)
+    {
+        SnapshotStage stage = _stage ?? throw new InvalidOperationException("No snapshot has begun.");
+        InTransaction(() =>
+        {
+            stage.Apply(batch, shape, State.Sequence);
+            return true;
+        });
+    }
+
+    /// <summary>The snapshot is whole: it replaces the table's content in one transaction.</summary>
+    public CommitResult CompleteSnapshot(TableCommit commit, bool forgetOrder)
+    {
+        SnapshotStage stage = _stage ?? throw new InvalidOperationException("No snapshot has begun.");
+        TableState wanted = Describe(commit);
+        CommitResult result = InTransaction(() =>
+        {
+            _rows?.Dispose();
+            _rows = null;
+            if (wanted.Shape is { } shape) AlignLayout(shape);
+            TableFile.Execute(_connection, $"DROP VIEW IF EXISTS {TableView.Quote(State.Name)}");
+            stage.Complete(State, wanted.Shape, forgetOrder, commit.WantsChanges);
+            Quarantine(commit.Quarantined);
+            Save(wanted with { Rows = stage.RowsAfter, Tombstones = stage.TombstonesAfter, Sequence = stage.SequenceAfter });
+            return new CommitResult(stage.Counts, stage.Changes);
+        });
+        _stage = null;
+        return result;
+    }
+
+    /// <summary>Drops a snapshot that will not be whole; the table stays as it is.</summary>
+    public void DiscardSnapshot()
+    {
+        _stage?.Dispose();
+        _stage = null;
+    }
+
+    /// <summary>Empties the table: records, tombstones, quarantine, cursor and the feed it belongs to. Sequence numbers go on (I11).</summary>
+    public void Clear()
+    {
+        DiscardSnapshot();
+        InTransaction(() =>
+        {
+            _rows?.Dispose();
+            _rows = null;
+            TableFile.Execute(_connection, $"DROP VIEW IF EXISTS {TableView.Quote(State.Name)}; DROP TABLE IF EXISTS {TableSchema.Rows}; DELETE FROM lockstep_quarantine");
+            Save(new TableState { Name = State.Name, Sequence = State.Sequence });
+            return true;
+        });
+    }
+
+    /// <summary>Removes tombstones whose order value is below a horizon, which the file remembers.</summary>
+    /// <returns>How many were removed.</returns>
+    public long ClearTombstones(Cursor before) => InTransaction(() =>
+    {
+        long removed = 0;
+        if (State.Shape is { OrderKind: OrderKind.Number } && HasRows())
+        {
+            OrderValue limit = OrderValue.FromNumber(System.Text.Encoding.ASCII.GetBytes(before.ToString()));
+            using var select = new Statement(_connection, $"SELECT key, ord FROM {TableSchema.Rows} WHERE gone <> 0");
+            using var delete = new Statement(_connection, $"DELETE FROM {TableSchema.Rows} WHERE key = ?1");
+            while (select.Step())
+            {
+                if (OrderValue.Compare(StageSql.ReadOrder(select, 1, OrderKind.Number), limit) >= 0) continue;
+                StageSql.CopyKey(select, 0, delete, 1, State.Shape.KeyLayout);
+                delete.Execute();
+                removed++;
+            }
+        }
+
+        Save(State with { Tombstones = State.Tombstones - removed, Horizon = before });
+        return removed;
+    });
+
+    public void Dispose()
+    {
+        _stage?.Abandon();
+        _rows?.Dispose();
+        _connection.Dispose();
+        _lock.Dispose();
+    }
+
+    private T InTransaction<T>(Func<T> work) => TableFile.Guard(_path, () =>
+    {
+        TableFile.Execute(_connection, "BEGIN IMMEDIATE");
+        TableState before = State;
+        try
+        {
+            T result = work();
+            TableFile.Execute(_connection, "COMMIT");
+            return result;
+        }
+        catch
+        {
+            State = before;
+            _rows?.Dispose();
+            _rows = null;
+            if (SQLitePCL.raw.sqlite3_get_autocommit(_connection.Handle) == 0) TableFile.Execute(_connection, "ROLLBACK");
+            throw;
+        }
+    });
+
+    private TableState Describe(TableCommit commit) => State with
+    {
+        Feed = commit.Feed ?? State.Feed,
+        Shape = commit.Shape ?? State.Shape,
+        Fields = commit.NewFields.Count > 0 ? [.. State.Fields, .. commit.NewFields] : State.Fields,
+        Cursor = commit.Cursor ?? State.Cursor,
+        Resume = commit.Resume,
+        FeedIdentity = commit.FeedIdentity ?? State.FeedIdentity,
+        LastSync = commit.At ?? State.LastSync,
+    };
+
+    private void Save(TableState wanted)
+    {
+        wanted.Save(_connection);
+        if (HasRows() && (wanted.Fields.Count != State.Fields.Count || State.Shape is null || !HasView(wanted.Name)))
+        {
+            TableFile.Execute(_connection, TableView.Create(wanted.Name, wanted.Fields));
+        }
+
+        State = wanted;
+    }
+
+    private void EnsureRows(RecordShape shape, RecordBatch batch)
+    {
+        if (!HasRows())
+        {
+            int average = batch.ArenaUsed / Math.Max(1, batch.Count);
+            TableFile.Execute(_connection, TableSchema.CreateRows(TableSchema.Rows, shape.KeyLayout, average));
+        }
+
+        if (shape.KeyLayout != State.Shape?.KeyLayout) AlignLayout(shape);
+        _rows ??= new RowStatements(_connection, TableSchema.Rows);
+    }
+
+    /// <summary>Integer keys become encoded ones when the first key comes that is none.</summary>
+    private void AlignLayout(RecordShape shape)
+    {
+        if (State.Shape is not { KeyLayout: KeyLayout.Integer } || shape.KeyLayout == KeyLayout.Integer || !HasRows()) return;
+        _rows?.Dispose();
+        _rows = null;
+        TableFile.Execute(_connection, $"DROP VIEW IF EXISTS {TableView.Quote(State.Name)}");
+        StageSql.EncodeKeys(_connection, TableSchema.Rows);
+        TableFile.Execute(_connection, TableView.Create(State.Name, State.Fields));
+    }
+
+    private void Quarantine(IReadOnlyList<QuarantinedRecord> records)
+    {
+        if (records.Count == 0) return;
+        using SqliteCommand insert = _connection.CreateCommand();
+        insert.CommandText = "INSERT INTO lockstep_quarantine(at, byte_offset, reason, bytes) VALUES($at, $offset, $reason, $bytes)";
+        foreach (QuarantinedRecord record in records)
+        {
+            insert.Parameters.Clear();
+            insert.Parameters.AddWithValue("$at", record.At.ToString("O", CultureInfo.InvariantCulture));
+            insert.Parameters.AddWithValue("$offset", record.ByteOffset);
+            insert.Parameters.AddWithValue("$reason", record.Reason);
+            insert.Parameters.AddWithValue("$bytes", record.Bytes.ToArray());
+            insert.ExecuteNonQuery();
+        }
+    }
+
+    private bool HasRows() => StageSql.TableExists(_connection, TableSchema.Rows);
+
+    private bool HasView(string name)
+    {
+        using SqliteCommand command = _connection.CreateCommand();
+        command.CommandText = "SELECT count(*) FROM sqlite_master WHERE type = 'view' AND name = $name";
+        command.Parameters.AddWithValue("$name", name);
+        return command.ExecuteScalar() is > 0L;
+    }
+}

@@ -1,0 +1,104 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text;
+
+namespace Lockstep.Engine.Tables;
+
+/// <summary>
+/// The one-writer lock of a table file: a file beside it that only one writer, of whatever process, has open. It says who that is.
+/// The system lets go of it when its process dies, so a dead holder is no obstacle. It is a file of its own because closing any
+/// other handle of the table file would drop SQLite's locks on it, which on Linux belong to the process.
+/// </summary>
+internal sealed class WriterLock : IDisposable
+{
+    private const string Suffix = "-lock";
+    private static readonly TimeSpan RetryInterval = TimeSpan.FromMilliseconds(100);
+
+    private readonly FileStream _file;
+
+    private WriterLock(FileStream file) => _file = file;
+
+    /// <summary>Takes the lock at once, or throws <see cref="TableBusyException"/> that names the holder.</summary>
+    public static WriterLock Take(string tablePath)
+    {
+        string path = tablePath + Suffix;
+        FileStream file;
+        try
+        {
+            file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 1);
+        }
+        catch (IOException) when (File.Exists(path))
+        {
+            throw new TableBusyException(tablePath, ReadHolder(path));
+        }
+
+        file.SetLength(0);
+        using var self = Process.GetCurrentProcess();
+        string holder = string.Create(CultureInfo.InvariantCulture, $"process {self.Id} ({self.ProcessName}) on {Environment.MachineName} since {DateTimeOffset.UtcNow:u}");
+        file.Write(Encoding.UTF8.GetBytes(holder));
+        file.Flush();
+        return new WriterLock(file);
+    }
+
+    /// <summary>Takes the lock as soon as its holder lets go.</summary>
+    public static async Task<WriterLock> WaitAsync(string tablePath, TimeProvider time, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            try
+            {
+                return Take(tablePath);
+            }
+            catch (TableBusyException)
+            {
+                await Task.Delay(RetryInterval, time, cancellationToken).ConfigureAwait(false);
+            }
+        }
+    }
+
+    /// <summary>Who holds the lock of a table file, or null when nobody does.</summary>
+    public static string? HolderOf(string tablePath)
+    {
+        string path = tablePath + Suffix;
+        if (!File.Exists(path)) return null;
+        try
+        {
+            using var probe = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 1);
+            return null;
+        }
+        catch (IOException)
+        {
+            return ReadHolder(path);
+        }
+        catch (UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Removes the lock file of a table that is being removed; the caller holds the lock.</summary>
+    public void DisposeAndDelete()
+    {
+        string path = _file.Name;
+        _file.Dispose();
+        File.Delete(path);
+    }
+
+    public void Dispose() => _file.Dispose();
+
+    private static string ReadHolder(string path)
+    {
+        try
+        {
+            // Sharing everything takes no lock of its own where locks are advisory; on Windows the holder's exclusive handle refuses it.
+            using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 1);
+            using var reader = new StreamReader(file);
+            string holder = reader.ReadToEnd();
+            return holder.Length > 0 ? holder : "another writer";
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return "another writer";
+        }
+    }
+}

@@ -1,0 +1,53 @@
+namespace Lockstep.Engine.Ticks;
+
+/// <summary>What every error of tick variables derives from.</summary>
+public abstract class TickException(string message, Exception? inner = null) : Exception(message, inner);
+
+/// <summary>The boundary is taken by another pending value. Nothing was written: choose another time, remove the pending one, or replace it.</summary>
+public sealed class TickConflictException(string variable, TickTuple occupant)
+    : TickException($"'{variable}' already has a pending change at {occupant.ActiveAt:O}. Choose another time, remove that change first, or replace it.")
+{
+    /// <summary>The variable.</summary>
+    public string Variable { get; } = variable;
+
+    /// <summary>The pending tuple that is in the way.</summary>
+    public TickTuple Occupant { get; } = occupant;
+}
+
+/// <summary>The change would touch an instant so near that some process may not learn of it in time. Nothing was written.</summary>
+public sealed class TickTooLateException(string variable, DateTimeOffset instant, DateTimeOffset nextAvailable)
+    : TickException($"It is too late to change '{variable}' at {instant:O}: the first instant that every process can still be told of is {nextAvailable:O}. Set a new value for then instead.")
+{
+    /// <summary>The first instant that can still be changed.</summary>
+    public DateTimeOffset NextAvailable { get; } = nextAvailable;
+}
+
+/// <summary>The tick is too small for the store's bounds on skew and latency: processes would not switch together. Nothing was written.</summary>
+public sealed class TickTooSmallException(TimeSpan tick, TimeSpan minimum)
+    : TickException($"A tick of {tick.TotalMilliseconds} ms is too small: with this store's bounds on clock skew and latency it must be at least {minimum.TotalMilliseconds} ms.")
+{
+    /// <summary>The smallest tick that the store's settings allow.</summary>
+    public TimeSpan Minimum { get; } = minimum;
+}
+
+/// <summary>The store was so slow that the transaction ran past the instant it had to be committed by. It was rolled back: try again.</summary>
+public sealed class TickDeadlineException(string variable, DateTimeOffset deadline)
+    : TickException($"The change of '{variable}' had to be committed by {deadline:O}; the store was too slow and it was rolled back. Try again.")
+{
+    /// <summary>When it had to be committed, on the store's clock.</summary>
+    public DateTimeOffset Deadline { get; } = deadline;
+}
+
+/// <summary>The store cannot be reached or used just now.</summary>
+/// <param name="store">The store's description, without secrets (I9).</param>
+/// <param name="reason">What went wrong.</param>
+/// <param name="outcomeUnknown">The connection was lost while a change was being committed.</param>
+/// <param name="inner">What the store's driver said.</param>
+public sealed class TickStoreUnavailableException(string store, string reason, bool outcomeUnknown, Exception? inner)
+    : TickException(
+        $"The store {store} is not available: {reason}." + (outcomeUnknown ? " Whether the change was committed is not known: read the schedule before trying again." : ""),
+        inner)
+{
+    /// <summary>True when a change may have been committed or not; the schedule tells.</summary>
+    public bool OutcomeUnknown { get; } = outcomeUnknown;
+}

@@ -1,0 +1,30 @@
+using Lockstep.TestServer.Requests;
+using Microsoft.AspNetCore.Http;
+
+namespace Lockstep.TestServer.Feeds;
+
+/// <summary>The reference's finite feed: two records whatever the cursor is, a newline after each, then the end.</summary>
+internal sealed class FiniteFeed : IFeed
+{
+    private static ReadOnlySpan<byte> Body =>
+        """
+        {"id":123,"updated_at":999,"deleted_at":null,"ip":"0.0.0.0","port":1234}
+        {"id":124,"updated_at":1000,"deleted_at":1000,"ip":"0.0.0.0","port":1234}
+
+        """u8;
+
+    public string Path => "/servers/";
+
+    public async Task ServeAsync(HttpContext context, TestRequest log, CancellationToken cancellationToken)
+    {
+        if (!RequestCursor.TryRead(context.Request, Path, out _))
+        {
+            await Refusal.SendAsync(context, log, StatusCodes.Status404NotFound, $"The feed is at {Path}", cancellationToken).ConfigureAwait(false);
+            return;
+        }
+        context.Response.ContentType = "text/plain";
+        FeedBody body = await FeedBody.StartAsync(context, log, Body.Length, cancellationToken).ConfigureAwait(false);
+        body.Write(Body, records: 2);
+        await body.FlushAsync(cancellationToken).ConfigureAwait(false);
+    }
+}

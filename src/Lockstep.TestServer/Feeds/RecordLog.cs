@@ -1,0 +1,94 @@
+namespace Lockstep.TestServer.Feeds;
+
+/// <summary>The records of a scripted feed in order of arrival; append-only. Thread-safe: many readers, each with a position of its own.</summary>
+internal sealed class RecordLog
+{
+    private readonly Lock _gate = new();
+    private readonly List<FeedRecord> _records = [];
+    private readonly Dictionary<string, int> _firstByText = new(StringComparer.Ordinal);
+    private TaskCompletionSource _grown = NewSignal();
+    private OrderValue _greatest;
+
+    public int Count
+    {
+        get
+        {
+            lock (_gate)
+                return _records.Count;
+        }
+    }
+
+    /// <summary>The greatest numeric order value so far.</summary>
+    public OrderValue Greatest
+    {
+        get
+        {
+            lock (_gate)
+                return _greatest;
+        }
+    }
+
+    /// <summary>Makes and appends records as one step, so that what is made in order also stands in order.</summary>
+    public void Append(IEnumerable<ReadOnlyMemory<byte>> json, RecordMaker maker)
+    {
+        lock (_gate)
+        {
+            try
+            {
+                foreach (ReadOnlyMemory<byte> record in json)
+                    Append(maker.Make(record));
+            }
+            finally
+            {
+                // Its continuations run on the pool, so none of them runs under the lock.
+                _grown.SetResult();
+                _grown = NewSignal();
+            }
+        }
+    }
+
+    /// <summary>Copies records from a position on, as many as are there and fit.</summary>
+    public int Read(int position, Span<FeedRecord> target)
+    {
+        lock (_gate)
+        {
+            int count = Math.Min(target.Length, _records.Count - position);
+            for (int i = 0; i < count; i++)
+                target[i] = _records[position + i];
+            return count;
+        }
+    }
+
+    /// <summary>Completes when there is a record at the position.</summary>
+    public Task WaitAsync(int position)
+    {
+        lock (_gate)
+            return _records.Count > position ? Task.CompletedTask : _grown.Task;
+    }
+
+    /// <summary>What a request with this cursor gets of the records that are there; the boundary is part of it (I4).</summary>
+    /// <returns>Null when the cursor is a string that this feed never gave out.</returns>
+    public RecordRange? Select(string? cursor)
+    {
+        lock (_gate)
+        {
+            if (cursor is null or "" or "0")
+                return new RecordRange(0, _records.Count, default, IsWhole: true);
+            if (_firstByText.TryGetValue(cursor, out int first))
+                return new RecordRange(first, _records.Count, default);
+            OrderValue minimum = OrderValue.Parse(cursor);
+            return minimum.Kind == OrderKind.Number && _firstByText.Count == 0 ? new RecordRange(0, _records.Count, minimum) : null;
+        }
+    }
+
+    private void Append(FeedRecord record)
+    {
+        if (record.Order.Text is { } text)
+            _firstByText.TryAdd(text, _records.Count);
+        else if (record.Order.Kind == OrderKind.Number && (_greatest.Kind == OrderKind.None || OrderValue.CompareNumbers(record.Order, _greatest) > 0))
+            _greatest = record.Order;
+        _records.Add(record);
+    }
+
+    private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+}

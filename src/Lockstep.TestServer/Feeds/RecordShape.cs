@@ -1,0 +1,53 @@
+using System.Text.Json;
+
+namespace Lockstep.TestServer.Feeds;
+
+/// <summary>The few things that a scripted feed needs to know of a record, found in one pass over its top level.</summary>
+internal readonly record struct RecordShape(OrderValue Order, bool Deleted, bool IsTransactionRow)
+{
+    // Deeper than any client takes, so that a test can send what a client must refuse.
+    private const int MaxDepth = 100_000;
+
+    /// <exception cref="InvalidRecordException">Not one JSON object.</exception>
+    public static RecordShape Read(ReadOnlySpan<byte> json, string orderField)
+    {
+        try
+        {
+            Utf8JsonReader reader = new(json, new JsonReaderOptions { MaxDepth = MaxDepth });
+            if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
+                throw new InvalidRecordException("A record must be a JSON object, such as {\"id\":1,\"updated_at\":1,\"deleted_at\":null}.");
+            RecordShape shape = Scan(ref reader, orderField);
+            if (reader.Read())
+                throw new InvalidRecordException("More than one JSON value was given where one record belongs. Add them one by one.");
+            return shape;
+        }
+        catch (JsonException error)
+        {
+            throw new InvalidRecordException($"A record is not valid JSON: {error.Message}", error);
+        }
+    }
+
+    private static RecordShape Scan(ref Utf8JsonReader reader, string orderField)
+    {
+        OrderValue order = default;
+        bool deleted = false;
+        bool hasTxid = false;
+        bool hasData = false;
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            bool isOrder = reader.ValueTextEquals(orderField);
+            bool isDeletedAt = reader.ValueTextEquals("deleted_at"u8);
+            bool isDeleted = reader.ValueTextEquals("deleted"u8);
+            bool isTxid = reader.ValueTextEquals("txid"u8);
+            bool isData = reader.ValueTextEquals("data"u8);
+            reader.Read();
+            if (isOrder)
+                order = OrderValue.Read(reader);
+            deleted |= (isDeletedAt && reader.TokenType != JsonTokenType.Null) || (isDeleted && reader.TokenType == JsonTokenType.True);
+            hasTxid |= isTxid && reader.TokenType == JsonTokenType.Number;
+            hasData |= isData && reader.TokenType == JsonTokenType.StartObject;
+            reader.Skip();
+        }
+        return new RecordShape(order, deleted, hasTxid && hasData);
+    }
+}

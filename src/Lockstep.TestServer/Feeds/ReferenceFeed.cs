@@ -1,0 +1,38 @@
+using System.Text;
+using Lockstep.TestServer.Requests;
+using Microsoft.AspNetCore.Http;
+
+namespace Lockstep.TestServer.Feeds;
+
+/// <summary>The reference feed: whatever is asked, 200 and the same six objects over and over. It breaks the ordering rule on purpose: 124 is deleted at 1000 but updated at 1001.</summary>
+internal sealed class ReferenceFeed(TimeProvider time) : IFeed
+{
+    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(1);
+
+    private static readonly byte[][] Objects =
+    [
+        Encoding.ASCII.GetBytes("""{"id":123,"updated_at":999,"deleted_at":null,"ip":"0.0.0.0","port":1234}"""),
+        Encoding.ASCII.GetBytes("""{"id":124,"updated_at":1001,"deleted_at":null,"ip":"0.0.0.0","port":1235}"""),
+        Encoding.ASCII.GetBytes("""{"id":125,"updated_at":1002,"deleted_at":null,"ip":"0.0.0.0","port":1236}"""),
+        Encoding.ASCII.GetBytes("""{"id":126,"updated_at":1003,"deleted_at":null,"ip":"0.0.0.0","port":1237}"""),
+        Encoding.ASCII.GetBytes("""{"id":127,"updated_at":1004,"deleted_at":null,"ip":"0.0.0.0","port":1238}"""),
+        Encoding.ASCII.GetBytes("""{"id":124,"updated_at":1000,"deleted_at":1000,"ip":"0.0.0.0","port":1236}"""),
+    ];
+
+    public string Path => "/servers/";
+
+    public async Task ServeAsync(HttpContext context, TestRequest log, CancellationToken cancellationToken)
+    {
+        context.Response.ContentType = "text/plain";
+        FeedBody body = await FeedBody.StartAsync(context, log, length: null, cancellationToken).ConfigureAwait(false);
+        if (HttpMethods.IsHead(context.Request.Method))
+            return;
+        using PeriodicTimer timer = new(Interval, time);
+        while (await timer.WaitForNextTickAsync(cancellationToken).ConfigureAwait(false))
+        {
+            foreach (byte[] item in Objects)
+                body.Write(item, records: 1);
+            await body.FlushAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
+}

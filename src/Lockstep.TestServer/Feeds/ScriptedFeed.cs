@@ -1,0 +1,204 @@
+using System.Globalization;
+using System.Text;
+using Lockstep.TestServer.Requests;
+using Microsoft.AspNetCore.Http;
+
+namespace Lockstep.TestServer.Feeds;
+
+/// <summary>Serves the records that a test supplies: those that are there from the cursor on and, when it is endless, each one that is added.</summary>
+internal sealed class ScriptedFeed : IFeed
+{
+    private const string SnapshotPath = "/_lockstep/snapshot/";
+    private const int BatchSize = 256;
+
+    private readonly ScriptedFeedOptions _options;
+    private readonly TimeProvider _time;
+    private readonly RecordMaker _maker;
+    private readonly byte[] _separator;
+
+    public ScriptedFeed(ScriptedFeedOptions options, TimeProvider time)
+    {
+        _options = options;
+        _time = time;
+        _maker = new RecordMaker(options);
+        _separator = Encoding.UTF8.GetBytes(options.Separator);
+        Path = "/" + options.Path.Trim('/') + "/";
+        if (Path == "//")
+            Path = "/";
+    }
+
+    public string Path { get; }
+
+    public RecordLog Log { get; } = new();
+
+    private bool IsTransactional => _options.Dialect == FeedDialect.Transaction;
+
+    /// <exception cref="InvalidRecordException">One of them is not a JSON object; those before it were added.</exception>
+    public void Add(IEnumerable<ReadOnlyMemory<byte>> records) => Log.Append(records, _maker);
+
+    public async Task ServeAsync(HttpContext context, TestRequest log, CancellationToken cancellationToken)
+    {
+        AddHeaders(context.Response.Headers);
+        if (SnapshotSize(context.Request.Path) is { } size)
+            await SendFiniteAsync(context, log, new RecordRange(0, size, default, IsWhole: true), cancellationToken).ConfigureAwait(false);
+        else if (!RequestCursor.TryRead(context.Request, Path, out string? cursor))
+            await Refusal.SendAsync(context, log, StatusCodes.Status404NotFound, $"The feed is at {Path}", cancellationToken).ConfigureAwait(false);
+        else if (IsOfAnotherFeed(context.Request))
+            await Refusal.SendAsync(context, log, StatusCodes.Status409Conflict, "This is not the feed that the cursor is from. Start over with cursor 0.", cancellationToken).ConfigureAwait(false);
+        else if (Log.Select(cursor) is not { } range)
+            await Refusal.SendAsync(context, log, StatusCodes.Status410Gone, "This cursor is not known here. Start over with cursor 0.", cancellationToken).ConfigureAwait(false);
+        else
+            await SendAsync(context, log, range, cancellationToken).ConfigureAwait(false);
+    }
+
+    private Task SendAsync(HttpContext context, TestRequest log, RecordRange range, CancellationToken cancellationToken)
+    {
+        if (range.IsWhole && _options.RedirectToSnapshot && context.Request.Query["update"] != "true")
+        {
+            RedirectToSnapshot(context, range.End);
+            return Task.CompletedTask;
+        }
+        return _options.Endless && !HttpMethods.IsHead(context.Request.Method)
+            ? SendEndlessAsync(context, log, range, cancellationToken)
+            : SendFiniteAsync(context, log, range, cancellationToken);
+    }
+
+    private async Task SendFiniteAsync(HttpContext context, TestRequest log, RecordRange range, CancellationToken cancellationToken)
+    {
+        byte[] end = IsTransactional ? Control(range.IsWhole ? ControlRow.SnapshotCompleted : ControlRow.Heartbeat) : [];
+        (int count, long length) = Measure(range);
+        AnnounceCount(context.Response, count);
+        FeedBody body = await FeedBody.StartAsync(context, log, length + end.Length, cancellationToken).ConfigureAwait(false);
+        await SendAsync(body, range, cancellationToken).ConfigureAwait(false);
+        if (end.Length > 0)
+            body.Write(end);
+        await body.FlushAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task SendEndlessAsync(HttpContext context, TestRequest log, RecordRange range, CancellationToken cancellationToken)
+    {
+        if (_options.AnnounceCount)
+            AnnounceCount(context.Response, Measure(range).Count);
+        FeedBody body = await FeedBody.StartAsync(context, log, length: null, cancellationToken).ConfigureAwait(false);
+        await SendAsync(body, range, cancellationToken).ConfigureAwait(false);
+        if (IsTransactional)
+        {
+            body.Write(Control(range.IsWhole ? ControlRow.SnapshotCompleted : ControlRow.Heartbeat));
+            await body.FlushAsync(cancellationToken).ConfigureAwait(false);
+        }
+        for (int position = range.End; ;)
+        {
+            if (await WaitAsync(position, cancellationToken).ConfigureAwait(false))
+            {
+                // What is added goes to everyone who is connected, whatever its order value: a late record is the client's to deal with.
+                RecordRange added = new(position, Log.Count, default);
+                await SendAsync(body, added, cancellationToken).ConfigureAwait(false);
+                position = added.End;
+                if (IsTransactional)
+                    body.Write(Control(ControlRow.Heartbeat));
+            }
+            else
+            {
+                body.Write(HeartbeatBytes());
+            }
+            await body.FlushAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <returns>True when there is a record at the position, false when it is time for a heartbeat.</returns>
+    private async Task<bool> WaitAsync(int position, CancellationToken cancellationToken)
+    {
+        Task there = Log.WaitAsync(position);
+        try
+        {
+            await there.WaitAsync(_options.HeartbeatInterval ?? Timeout.InfiniteTimeSpan, _time, cancellationToken).ConfigureAwait(false);
+            return true;
+        }
+        catch (TimeoutException)
+        {
+            return false;
+        }
+    }
+
+    private async Task SendAsync(FeedBody body, RecordRange range, CancellationToken cancellationToken)
+    {
+        FeedRecord[] batch = new FeedRecord[Math.Min(BatchSize, range.End - range.Start)];
+        for (int position = range.Start; position < range.End;)
+        {
+            int read = Log.Read(position, batch.AsSpan(0, Math.Min(batch.Length, range.End - position)));
+            position += read;
+            body.Write(batch.AsSpan(0, Keep(batch.AsSpan(0, read), range)));
+            await body.FlushAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private (int Count, long Length) Measure(RecordRange range)
+    {
+        FeedRecord[] batch = new FeedRecord[BatchSize];
+        int count = 0;
+        long length = 0;
+        for (int position = range.Start; position < range.End;)
+        {
+            int read = Log.Read(position, batch.AsSpan(0, Math.Min(batch.Length, range.End - position)));
+            position += read;
+            int kept = Keep(batch.AsSpan(0, read), range);
+            count += kept;
+            foreach (FeedRecord record in batch.AsSpan(0, kept))
+                length += record.Bytes.Length;
+        }
+        return (count, length);
+    }
+
+    /// <summary>Moves the records that are to be sent to the front, in order, and counts them.</summary>
+    private int Keep(Span<FeedRecord> batch, RecordRange range)
+    {
+        int kept = 0;
+        foreach (FeedRecord record in batch)
+        {
+            if (range.Takes(record) && !(range.IsWhole && _options.OmitDeleted && record.Deleted))
+                batch[kept++] = record;
+        }
+        return kept;
+    }
+
+    private byte[] HeartbeatBytes() => _options.Heartbeat switch
+    {
+        HeartbeatKind.BlankLine => "\n"u8.ToArray(),
+        HeartbeatKind.ControlRow => Control(ControlRow.Heartbeat),
+        HeartbeatKind.Auto when IsTransactional => Control(ControlRow.Heartbeat),
+        _ => [.. """{"heartbeat":true}"""u8, .. _separator],
+    };
+
+    private byte[] Control(string type) => ControlRow.Make(type, _time.GetUtcNow(), Log.Greatest, _separator);
+
+    private void AddHeaders(IHeaderDictionary headers)
+    {
+        headers.ContentType = "application/x-ndjson";
+        if (_options.InstanceName is { } name)
+            headers["Instance-Name"] = name;
+        if (_options.Identity is { } identity)
+            headers["Lockstep-Feed"] = identity;
+    }
+
+    private void AnnounceCount(HttpResponse response, int count)
+    {
+        if (_options.AnnounceCount)
+            response.Headers["X-Amz-Meta-Count"] = count.ToString(CultureInfo.InvariantCulture);
+    }
+
+    private bool IsOfAnotherFeed(HttpRequest request) =>
+        _options.Identity is { } identity && request.Headers.TryGetValue("Lockstep-Feed", out var asked) && asked != identity;
+
+    /// <summary>The snapshot's URI fixes how many records it holds, so that it stays the same however often it is fetched.</summary>
+    private static void RedirectToSnapshot(HttpContext context, int size)
+    {
+        context.Response.StatusCode = StatusCodes.Status307TemporaryRedirect;
+        context.Response.Headers.Location = $"{context.Request.Scheme}://{context.Request.Host}{SnapshotPath}{size.ToString(CultureInfo.InvariantCulture)}";
+    }
+
+    private int? SnapshotSize(PathString path) =>
+        path.Value is { } text && text.StartsWith(SnapshotPath, StringComparison.Ordinal)
+        && int.TryParse(text.AsSpan(SnapshotPath.Length), NumberStyles.None, CultureInfo.InvariantCulture, out int size)
+            ? Math.Min(size, Log.Count)
+            : null;
+}

@@ -1,0 +1,44 @@
+namespace Lockstep.TestServer.Feeds;
+
+/// <summary>How a scripted feed behaves. To be set before the server starts.</summary>
+public sealed class ScriptedFeedOptions
+{
+    /// <summary>Where the feed is: <c>/servers/N</c> and <c>/servers?since=N</c> are answered, any other path gets 404.</summary>
+    public string Path { get; set; } = "/servers/";
+
+    /// <summary>Records or transaction rows.</summary>
+    public FeedDialect Dialect { get; set; }
+
+    /// <summary>The field that the cursor is compared with; null for <c>updated_at</c>, or <c>since</c> in the transaction dialect. Numbers compare exactly; strings are opaque and
+    /// the feed goes on from the first record that carries the one asked for. A record without the field is part of every answer.</summary>
+    public string? OrderBy { get; set; }
+
+    /// <summary>True: clients stay connected and get what is added. False: the response ends after the records that are there, and tells its Content-Length.</summary>
+    public bool Endless { get; set; } = true;
+
+    /// <summary>After how much silence an endless feed sends a heartbeat; null for never. At least one millisecond. The transaction dialect also sends one after each set of updates.</summary>
+    public TimeSpan? HeartbeatInterval { get; set; }
+
+    /// <summary>What a heartbeat looks like.</summary>
+    public HeartbeatKind Heartbeat { get; set; }
+
+    /// <summary>What stands between records: any white space, or nothing.</summary>
+    public string Separator { get; set; } = "\n";
+
+    /// <summary>Leave deleted records out of what is there when a client asks with cursor 0, as a feed may.</summary>
+    public bool OmitDeleted { get; set; }
+
+    /// <summary>Answer cursor 0 with a 307 to a finite snapshot of what is there, unless the client says <c>update=true</c>.</summary>
+    public bool RedirectToSnapshot { get; set; }
+
+    /// <summary>Announce the number of records that are there in <c>X-Amz-Meta-Count</c>.</summary>
+    public bool AnnounceCount { get; set; }
+
+    /// <summary>Sent as <c>Instance-Name</c>; null for none.</summary>
+    public string? InstanceName { get; set; }
+
+    /// <summary>Sent as <c>Lockstep-Feed</c>; a client that names another one gets 409. Null for none.</summary>
+    public string? Identity { get; set; }
+
+    internal string OrderField => OrderBy ?? (Dialect == FeedDialect.Transaction ? "since" : "updated_at");
+}

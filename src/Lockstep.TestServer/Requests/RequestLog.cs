@@ -1,0 +1,34 @@
+using Microsoft.AspNetCore.Http;
+
+namespace Lockstep.TestServer.Requests;
+
+/// <summary>The newest requests of a server, oldest first. Thread-safe; memory is bounded by the capacity.</summary>
+internal sealed class RequestLog(int capacity, TimeProvider time)
+{
+    private readonly Lock _gate = new();
+    private readonly Queue<TestRequest> _requests = new();
+    private long _count;
+
+    public TestRequest Begin(HttpRequest request, string? cursor)
+    {
+        string path = request.PathBase.Add(request.Path).ToUriComponent() + Secrets.Hide(request.QueryString);
+        Dictionary<string, string> headers = Secrets.Hide(request.Headers);
+        lock (_gate)
+        {
+            TestRequest entry = new(++_count, time, request.Method, path, cursor, headers);
+            if (capacity > 0)
+            {
+                if (_requests.Count == capacity)
+                    _requests.Dequeue();
+                _requests.Enqueue(entry);
+            }
+            return entry;
+        }
+    }
+
+    public IReadOnlyList<TestRequest> ToList()
+    {
+        lock (_gate)
+            return [.. _requests];
+    }
+}

@@ -1,0 +1,219 @@
+using System.Globalization;
+using System.Text.Json;
+using Lockstep.Testing;
+using Lockstep.TestServer.Feeds;
+using Lockstep.TestServer.Requests;
+
+namespace Lockstep.TestServer.Tests.Feeds;
+
+public sealed class ScriptedFeedTests
+{
+    private const string One = """{"id":1,"updated_at":1,"deleted_at":null}""";
+    private const string Three = """{"id":3,"updated_at":3,"deleted_at":null}""";
+    private const string Two = """{"id":2,"updated_at":2,"deleted_at":2}""";
+
+    private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData("/servers/0", One + "\n" + Three + "\n" + Two + "\n")]
+    [InlineData("/servers/", One + "\n" + Three + "\n" + Two + "\n")]
+    [InlineData("/servers", One + "\n" + Three + "\n" + Two + "\n")]
+    [InlineData("/servers/2", Three + "\n" + Two + "\n")]
+    [InlineData("/servers?since=2&update=true", Three + "\n" + Two + "\n")]
+    [InlineData("/servers/2.5", Three + "\n")]
+    [InlineData("/servers/4", "")]
+    public async Task The_cursor_is_inclusive_in_both_styles_and_arrival_is_the_order(string path, string expected)
+    {
+        await using LockstepTestServer server = await TestServers.StartScriptedAsync(Cancelled, feed => feed.Endless = false, One, Three, Two);
+        Assert.Equal(expected, await GetBodyAsync(server, path));
+    }
+
+    [Fact]
+    public async Task A_string_cursor_goes_on_from_its_first_record_and_an_unknown_one_is_gone()
+    {
+        const string a = """{"id":1,"updated_at":"5:5000"}""";
+        const string b = """{"id":2,"updated_at":"4:1/2"}""";
+        await using LockstepTestServer server = await TestServers.StartScriptedAsync(Cancelled, feed => feed.Endless = false, a, b, a);
+        Assert.Equal($"{a}\n{b}\n{a}\n", await GetBodyAsync(server, "/servers/5:5000"));
+        Assert.Equal($"{b}\n{a}\n", await GetBodyAsync(server, "/servers/4%3A1%2F2"));
+        Assert.Equal($"{b}\n{a}\n", await GetBodyAsync(server, "/servers?since=4:1/2"));
+        (RawClient client, string head) = await RawClient.GetAsync(server.Uri, "/servers/6:1", Cancelled);
+        await using (client)
+            Assert.StartsWith("HTTP/1.1 410 ", head, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task What_is_added_goes_to_connected_clients_in_order_whatever_its_cursor()
+    {
+        await using LockstepTestServer server = await TestServers.StartScriptedAsync(Cancelled, null, One);
+        (RawClient client, _) = await RawClient.GetAsync(server.Uri, "/servers/1", Cancelled);
+        (RawClient other, _) = await RawClient.GetAsync(server.Uri, "/servers/5", Cancelled);
+        await using (client)
+        await using (other)
+        {
+            Assert.Equal(One + "\n", await client.ReadChunkAsync(Cancelled));
+            server.AddRecord(Three);
+            server.AddRecords([Two, One]);
+            Assert.Equal($"{Three}\n{Two}\n{One}\n", await client.ReadChunkedAsync(Three.Length + Two.Length + One.Length + 3, Cancelled));
+            Assert.Equal($"{Three}\n{Two}\n{One}\n", await other.ReadChunkedAsync(Three.Length + Two.Length + One.Length + 3, Cancelled));
+        }
+        Assert.Equal(4, server.RecordCount);
+    }
+
+    [Fact]
+    public async Task A_client_that_does_not_read_holds_up_nobody()
+    {
+        await using LockstepTestServer server = await TestServers.StartScriptedAsync(Cancelled);
+        (RawClient idle, _) = await RawClient.GetAsync(server.Uri, "/servers/", Cancelled);
+        (RawClient reader, _) = await RawClient.GetAsync(server.Uri, "/servers/", Cancelled);
+        await using (idle)
+        await using (reader)
+        {
+            // More than the sockets and Kestrel's buffers hold.
+            string[] records = [.. Enumerable.Range(1, 15_000).Select(i => $$"""{"id":{{i}},"updated_at":{{i}},"text":"{{new string('x', 1000)}}"}""")];
+            server.AddRecords(records);
+            string all = string.Concat(records.Select(record => record + "\n"));
+            Assert.Equal(all, await reader.ReadChunkedAsync(all.Length, Cancelled));
+            Assert.Equal(RequestEnding.Open, server.Requests[0].Ending);
+            Assert.True(server.Requests[0].Records < records.Length);
+        }
+    }
+
+    [Theory]
+    [InlineData(HeartbeatKind.Auto, FeedDialect.Record, "{\"heartbeat\":true}\n")]
+    [InlineData(HeartbeatKind.Object, FeedDialect.Record, "{\"heartbeat\":true}\n")]
+    [InlineData(HeartbeatKind.BlankLine, FeedDialect.Record, "\n")]
+    public async Task Silence_is_filled_with_heartbeats(HeartbeatKind kind, FeedDialect dialect, string expected)
+    {
+        await using LockstepTestServer server = await TestServers.StartScriptedAsync(Cancelled, feed =>
+        {
+            feed.Dialect = dialect;
+            feed.Heartbeat = kind;
+            feed.HeartbeatInterval = TimeSpan.FromMilliseconds(2);
+        });
+        (RawClient client, _) = await RawClient.GetAsync(server.Uri, "/servers/", Cancelled);
+        await using (client)
+        {
+            Assert.Equal(expected, await client.ReadChunkAsync(Cancelled));
+            Assert.Equal(expected, await client.ReadChunkAsync(Cancelled));
+        }
+    }
+
+    [Fact]
+    public async Task The_transaction_dialect_wraps_records_and_marks_the_end_of_the_snapshot_and_of_each_set()
+    {
+        const string row = """{"txid":9,"current_xmin":12,"since":9,"deleted":false,"data":{"id":7}}""";
+        await using LockstepTestServer server = await TestServers.StartScriptedAsync(Cancelled, feed => feed.Dialect = FeedDialect.Transaction, One, Two, row);
+        (RawClient client, _) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
+        await using (client)
+        {
+            Assert.Equal(
+                $$"""{"txid":1,"current_xmin":1,"since":1,"deleted":false,"data":{{One}}}""" + "\n"
+                + $$"""{"txid":2,"current_xmin":2,"since":2,"deleted":true,"data":{{Two}}}""" + "\n"
+                + row + "\n",
+                await client.ReadChunkAsync(Cancelled));
+            AssertControl("snapshot_completed", since: 9, await client.ReadChunkAsync(Cancelled));
+            server.AddRecord("""{"txid":10,"current_xmin":13,"since":10,"deleted":true,"data":{"id":7}}""");
+            Assert.StartsWith("""{"txid":10,""", await client.ReadChunkAsync(Cancelled), StringComparison.Ordinal);
+            AssertControl("heartbeat", since: 10, await client.ReadChunkAsync(Cancelled));
+        }
+    }
+
+    [Fact]
+    public async Task Cursor_0_can_be_redirected_to_a_snapshot_that_stays_the_same()
+    {
+        await using LockstepTestServer server = await TestServers.StartScriptedAsync(Cancelled, feed =>
+        {
+            feed.RedirectToSnapshot = true;
+            feed.AnnounceCount = true;
+        }, One, Three);
+        (RawClient client, string head) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
+        await using (client)
+            Assert.StartsWith("HTTP/1.1 307 ", head, StringComparison.Ordinal);
+        server.AddRecord(Two);
+        Uri snapshot = new(head.Split("Location: ")[1].Split("\r\n")[0]);
+        Assert.Equal($"{One}\n{Three}\n", await GetBodyAsync(server, snapshot.PathAndQuery));
+        (RawClient live, string liveHead) = await RawClient.GetAsync(server.Uri, "/servers?since=0&update=true", Cancelled);
+        await using (live)
+        {
+            Assert.Contains("X-Amz-Meta-Count: 3\r\n", liveHead, StringComparison.Ordinal);
+            Assert.Equal($"{One}\n{Three}\n{Two}\n", await live.ReadChunkAsync(Cancelled));
+        }
+    }
+
+    [Fact]
+    public async Task Deleted_records_can_be_left_out_of_a_snapshot_only()
+    {
+        await using LockstepTestServer server = await TestServers.StartScriptedAsync(Cancelled, feed => (feed.OmitDeleted, feed.Endless) = (true, false), One, Two, Three);
+        Assert.Equal($"{One}\n{Three}\n", await GetBodyAsync(server, "/servers/0"));
+        Assert.Equal($"{One}\n{Two}\n{Three}\n", await GetBodyAsync(server, "/servers/1"));
+    }
+
+    [Fact]
+    public async Task A_client_of_another_feed_gets_409_and_the_right_identity()
+    {
+        await using LockstepTestServer server = await TestServers.StartScriptedAsync(Cancelled, feed => (feed.Identity, feed.InstanceName) = ("new", "node-1"), One);
+        (RawClient client, string head) = await RawClient.GetAsync(server.Uri, "/servers/1", Cancelled, "Lockstep-Feed: old\r\n");
+        await using (client)
+        {
+            Assert.StartsWith("HTTP/1.1 409 ", head, StringComparison.Ordinal);
+            Assert.Contains("Lockstep-Feed: new\r\n", head, StringComparison.Ordinal);
+            Assert.Contains("Instance-Name: node-1\r\n", head, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public async Task Records_come_from_a_file_and_keep_their_bytes()
+    {
+        using TempFolder folder = new();
+        const string odd = """{ "id" : 12345678901234567890123, "updated_at":1e3, "name":"\u00e9é" }""";
+        await File.WriteAllTextAsync(folder["r.ndjson"], $"{odd}\r\n\n{One}\n", Cancelled);
+        TestServerOptions options = new() { Port = 0, Feed = FeedKind.Scripted, RecordsFile = folder["r.ndjson"] };
+        (options.Scripted.Endless, options.Scripted.Separator) = (false, "");
+        await using LockstepTestServer server = await LockstepTestServer.StartAsync(options, cancellationToken: Cancelled);
+        using HttpClient http = new();
+        Assert.Equal(odd + One, await http.GetStringAsync(server.FeedUri, Cancelled));
+        Assert.Equal(odd, await http.GetStringAsync(new Uri(server.FeedUri, "1000"), Cancelled));
+    }
+
+    [Theory]
+    [InlineData("[1]")]
+    [InlineData("{\"id\":1")]
+    [InlineData("{}{}")]
+    [InlineData("")]
+    public async Task What_is_not_one_object_is_refused(string record)
+    {
+        await using LockstepTestServer server = await TestServers.StartScriptedAsync(Cancelled);
+        Assert.Throws<InvalidRecordException>(() => server.AddRecord(record));
+        Assert.Equal(0, server.RecordCount);
+    }
+
+    [Fact]
+    public async Task Only_a_scripted_feed_takes_records()
+    {
+        await using LockstepTestServer server = await TestServers.StartAsync(FeedKind.Finite, Cancelled);
+        Assert.Throws<InvalidOperationException>(() => server.AddRecord(One));
+        await Assert.ThrowsAsync<ArgumentException>(() => LockstepTestServer.StartAsync(new TestServerOptions { Port = 0, Records = [One] }, cancellationToken: Cancelled));
+    }
+
+    private static void AssertControl(string type, long since, string line)
+    {
+        using JsonDocument row = JsonDocument.Parse(line);
+        Assert.True(row.RootElement.GetProperty("control").GetBoolean());
+        Assert.Equal(type, row.RootElement.GetProperty("type").GetString());
+        Assert.Equal(since, row.RootElement.GetProperty("since").GetInt64());
+        Assert.True(row.RootElement.GetProperty("timestamp").GetInt64() > 0);
+    }
+
+    private static async Task<string> GetBodyAsync(LockstepTestServer server, string path)
+    {
+        (RawClient client, string head) = await RawClient.GetAsync(server.Uri, path, Cancelled, "Connection: close\r\n");
+        await using (client)
+        {
+            Assert.StartsWith("HTTP/1.1 200 ", head, StringComparison.Ordinal);
+            string body = await client.ReadToEndAsync(Cancelled);
+            Assert.Contains(string.Create(CultureInfo.InvariantCulture, $"Content-Length: {body.Length}\r\n"), head, StringComparison.Ordinal);
+            return body;
+        }
+    }
+}
