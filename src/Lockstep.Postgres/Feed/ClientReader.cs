@@ -182,11 +182,13 @@ internal sealed class ClientReader(PostgresFeed feed, TableDescription table, st
 
     private async IAsyncEnumerable<FeedChunk> FollowAsync(long place, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        for (var silent = false; ; silent = false)
+        var silent = false;
+        while (true)
         {
             switch (feed.Log.Take(ref place, identity, out var batch, out var end, out var changed))
             {
                 case LiveOutcome.Batch:
+                    silent = false;
                     if (_known.IsWithin(batch!.To)) _known = batch.To;
                     for (var i = 0; i < batch.Pieces.Count; i++)
                     {
@@ -199,7 +201,7 @@ internal sealed class ClientReader(PostgresFeed feed, TableDescription table, st
                     if (_known.IsWithin(end!)) _known = end!;
                     if (silent) yield return new FeedChunk(FeedChunkKind.CaughtUp, default, _known.Xmin);
                     silent = !await SignalledAsync(changed, cancellationToken).ConfigureAwait(false);
-                    continue;
+                    break;
                 case LiveOutcome.Lost:
                     feed.Metrics.SentBack();
                     yield break;
