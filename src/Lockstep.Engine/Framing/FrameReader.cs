@@ -46,6 +46,9 @@ public sealed class FrameReader
     /// <summary>Whether the bytes so far end within an object.</summary>
     public bool IsInsideObject => _depth > 0;
 
+    /// <summary>Whether the bytes just written, before <see cref="Advance"/>, are white space, which within an object is no sign of life.</summary>
+    internal bool NextIsWhiteSpace(int count) => _buffer.AsSpan(_end, count).IndexOfAnyExcept(" \t\r\n"u8) < 0;
+
     /// <summary>Free space to read into; at least a few kilobytes. Frames taken before are no longer valid.</summary>
     public Memory<byte> GetFreeMemory()
     {

@@ -113,6 +113,34 @@ internal sealed class RecordParser
         }
     }
 
+    /// <summary>Reads the key alone from a record's own fields, as a rewritten record has them. False with <see cref="Reason"/>.</summary>
+    public bool TryReadKey(ReadOnlySpan<byte> json)
+    {
+        Reset();
+        if (!Utf8.IsValid(json) || json.IsEmpty || json[0] != (byte)'{') return Refuse("it is no JSON object");
+        try
+        {
+            var reader = new Utf8JsonReader(json, Strict);
+            reader.Read();
+            ReadData(ref reader);
+            if (!ReachedEnd(ref reader, json)) return Refuse("something follows its closing brace");
+            if (MissingKey() is { } missing) return Refuse(missing);
+            if (Shape!.KeyLayout == KeyLayout.Integer)
+            {
+                if (!_keyValues[0].TryGetInteger(json, out long integer)) return Refuse("its key is no longer an integer");
+                IntegerKey = integer;
+                return true;
+            }
+
+            EncodeKey(json);
+            return true;
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            return Refuse("it is not valid JSON: " + e.Message);
+        }
+    }
+
     private ParsedKind ParseRecord(ReadOnlySpan<byte> json)
     {
         Reset();
@@ -386,6 +414,12 @@ internal sealed class RecordParser
         Reason = reason;
         Fields.ForgetRecord();
         return ParsedKind.Malformed;
+    }
+
+    private bool Refuse(string reason)
+    {
+        Malformed(reason);
+        return false;
     }
 
     private static bool ReachedEnd(ref Utf8JsonReader reader, ReadOnlySpan<byte> json) =>
