@@ -1,25 +1,26 @@
 using System.Net.Sockets;
+using Lockstep.Engine;
 using Lockstep.Engine.Serving;
 using Npgsql;
 
 namespace Lockstep.Postgres;
 
 /// <summary>The table, view or one of its columns is not there, or is not what a feed needs.</summary>
-public sealed class PostgresTableException : Exception
+public sealed class PostgresTableException : LockstepException
 {
     /// <summary>Says what is missing and what to do.</summary>
-    public PostgresTableException(string message, Exception? inner = null)
-        : base(message, inner)
+    public PostgresTableException(string message, string recommendedAction, Exception? inner = null)
+        : base(message, recommendedAction, inner)
     {
     }
 }
 
 /// <summary>The database refuses this user: a wrong password, or a privilege that it lacks.</summary>
-public sealed class PostgresAccessException : Exception
+public sealed class PostgresAccessException : LockstepException
 {
     /// <summary>Says which and what to do; holds no password (I9).</summary>
-    public PostgresAccessException(string message, Exception? inner = null)
-        : base(message, inner)
+    public PostgresAccessException(string message, string recommendedAction, Exception? inner = null)
+        : base(message, recommendedAction, inner)
     {
     }
 }
@@ -48,13 +49,15 @@ internal static class PostgresErrors
     public static Exception Translate(Exception error, string target) => error switch
     {
         PostgresException { SqlState: "28P01" or "28000" } e => new PostgresAccessException(
-            $"PostgreSQL refuses the login for {target} ({e.SqlState}). Check the user name, the password and pg_hba.conf.", e),
+            $"PostgreSQL refuses the login for {target} ({e.SqlState}).", "Check the user name, the password and pg_hba.conf.", e),
         PostgresException { SqlState: "42501" } e => new PostgresAccessException(
-            $"{target}: {e.MessageText} ({e.SqlState}). Grant this user SELECT on the table and USAGE on its schema, and on the schema lockstep for a tracked table.", e),
-        PostgresException { SqlState: "3D000" } e => new PostgresAccessException($"{e.MessageText} ({e.SqlState}). Check the connection string.", e),
+            $"{target}: {e.MessageText} ({e.SqlState}).",
+            "Grant this user SELECT on the table (and on its tombstones in the schema lockstep, if it is tracked) and USAGE on the schemas.", e),
+        PostgresException { SqlState: "3D000" } e => new PostgresAccessException($"{e.MessageText} ({e.SqlState}).", "Check the connection string.", e),
         PostgresException { SqlState: "42P01" or "3F000" } e => new PostgresTableException(
-            $"{target}: {e.MessageText} ({e.SqlState}). Check the name, its case and the schema.", e),
-        PostgresException e when !IsPassing(e) => new PostgresTableException($"{target}: {e.MessageText} ({e.SqlState}).", e),
+            $"{target}: {e.MessageText} ({e.SqlState}).", "Check the name, its case and the schema.", e),
+        PostgresException e when !IsPassing(e) => new PostgresTableException(
+            $"{target}: {e.MessageText} ({e.SqlState}).", "See PostgreSQL's list of error codes for the one in parentheses.", e),
         PostgresException e => new FeedUnavailableException(
             $"PostgreSQL cannot serve {target} for now: {e.MessageText} ({e.SqlState}).", TimeSpan.FromSeconds(1), e),
         _ when IsPassing(error) && error is not FeedUnavailableException => new FeedUnavailableException(

@@ -184,7 +184,7 @@ public sealed class PostgresFeed : IFeedSource
         }
         catch (Exception e) when (e is FormatException or JsonException)
         {
-            throw new FeedPositionException("The page's position is not one that this server gave out. Take the address of a page from the page before it.", e);
+            throw new FeedPositionException(e);
         }
     }
 }

@@ -6,6 +6,9 @@ public enum FeedChunkKind
     /// <summary>Rows, with more to follow at once. Says nothing about the position.</summary>
     Rows,
 
+    /// <summary>Rows of a snapshot that the client cannot have heard of before: one that does not fit its filter may be left out.</summary>
+    SnapshotRows,
+
     /// <summary>After these rows the snapshot is whole, and the client stands at <see cref="FeedChunk.Since"/>.</summary>
     SnapshotCompleted,
 
@@ -19,5 +22,5 @@ public enum FeedChunkKind
 /// </summary>
 /// <param name="Kind">What follows from having received it.</param>
 /// <param name="Lines">The rows; empty when only the position moves.</param>
-/// <param name="Since">The client's cursor after the chunk; 0 for <see cref="FeedChunkKind.Rows"/>, whose rows carry their own.</param>
+/// <param name="Since">The client's cursor after the chunk; 0 for the kinds of rows only, which carry their own.</param>
 public readonly record struct FeedChunk(FeedChunkKind Kind, ReadOnlyMemory<byte> Lines, long Since);

@@ -1,11 +1,11 @@
 namespace Lockstep.Engine.Serving;
 
 /// <summary>Why a source cannot give a client what it asks for.</summary>
-public abstract class FeedServingException : Exception
+public abstract class FeedServingException : LockstepException
 {
     /// <summary>Describes the cause and what to do.</summary>
-    protected FeedServingException(string message, Exception? inner = null)
-        : base(message, inner)
+    protected FeedServingException(string message, string recommendedAction, Exception? inner = null)
+        : base(message, recommendedAction, inner)
     {
     }
 }
@@ -16,7 +16,7 @@ public sealed class FeedIdentityChangedException : FeedServingException
     /// <summary>Names the identity that is served now.</summary>
     public FeedIdentityChangedException(string identity)
         : base($"The cursor belongs to another feed than the one served now ({identity}): the table was altered, truncated or restored, " +
-            "or another database answers. Start over from cursor 0.")
+            "or another database answers.", "Start over from cursor 0.")
     {
         Identity = identity;
     }
@@ -30,8 +30,8 @@ public sealed class FeedBehindException : FeedServingException
 {
     /// <summary>Says how far behind, and when to try again.</summary>
     public FeedBehindException(long since, long horizon, TimeSpan retryAfter)
-        : base($"This server stands at {horizon}, behind the cursor {since}: it may be a replica that lags. Try again, or start over from " +
-            "cursor 0 if the database was restored from a backup.")
+        : base($"This server stands at {horizon}, behind the cursor {since}: it may be a replica that lags.",
+            "Try again. If the database was restored from a backup, start over from cursor 0.")
     {
         RetryAfter = retryAfter;
     }
@@ -45,7 +45,7 @@ public sealed class FeedCursorExpiredException : FeedServingException
 {
     /// <summary>Names the oldest cursor that is still served.</summary>
     public FeedCursorExpiredException(long since, long oldest)
-        : base($"The changes after cursor {since} are no longer kept; the oldest cursor served is {oldest}. Start over from cursor 0.")
+        : base($"The changes after cursor {since} are no longer kept; the oldest cursor served is {oldest}.", "Start over from cursor 0.")
     {
         Oldest = oldest;
     }
@@ -59,7 +59,7 @@ public sealed class FeedUnavailableException : FeedServingException
 {
     /// <summary>Says why and when to try again; the message must hold no secret (I9), and what the inner exception says is not shown to clients.</summary>
     public FeedUnavailableException(string message, TimeSpan retryAfter, Exception? inner = null)
-        : base(message, inner)
+        : base(message, "Try again later; if it stays so, look at the server that the feed comes from.", inner)
     {
         RetryAfter = retryAfter;
     }
@@ -71,9 +71,19 @@ public sealed class FeedUnavailableException : FeedServingException
 /// <summary>A position in a request is not one that the source gave out. HTTP 400.</summary>
 public sealed class FeedPositionException : FeedServingException
 {
-    /// <summary>Says what is wrong with it.</summary>
-    public FeedPositionException(string message, Exception? inner = null)
-        : base(message, inner)
+    /// <summary>Says that it is not.</summary>
+    public FeedPositionException(Exception? inner = null)
+        : base("The page's position is not one that this server gave out.", "Take the address of a page from the page before it.", inner)
+    {
+    }
+}
+
+/// <summary>A filter in a request cannot be understood. HTTP 400.</summary>
+public sealed class FeedFilterException : FeedServingException
+{
+    /// <summary>Says which part.</summary>
+    public FeedFilterException(string message)
+        : base(message, "Write columns=a,b and where=column=value, with one of = != < <= > >= and a number, true, false, null or text.")
     {
     }
 }

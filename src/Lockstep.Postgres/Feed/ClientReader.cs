@@ -24,7 +24,7 @@ internal sealed class ClientReader(PostgresFeed feed, TableDescription table, st
             var completed = since > 0;
             if (!completed)
             {
-                await foreach (var piece in SnapshotAsync(cancellationToken).ConfigureAwait(false)) yield return Rows(piece);
+                await foreach (var piece in SnapshotAsync(cancellationToken).ConfigureAwait(false)) yield return new FeedChunk(FeedChunkKind.SnapshotRows, piece, 0);
             }
 
             while (true)

@@ -48,8 +48,8 @@ internal static class TableCatalog
             Relation, [table.ToSql()], r => (Oid: r.GetInt64(0), Name: r.GetString(1), Kind: r.GetString(2)[0], Registry: r.GetBoolean(3)), cancellationToken)
             .ConfigureAwait(false);
         if (relation is not [var (oid, name, kind, registry)])
-            throw new PostgresTableException($"There is no table or view {table} (names are taken as written, capitals included). Check the name and the schema.");
-        if (!"rpvmf".Contains(kind, StringComparison.Ordinal)) throw new PostgresTableException($"{table} is neither a table nor a view.");
+            throw new PostgresTableException($"There is no table or view {table} (names are taken as written, capitals included).", "Check the name and the schema.");
+        if (!"rpvmf".Contains(kind, StringComparison.Ordinal)) throw new PostgresTableException($"{table} is neither a table nor a view.", "Name a table or a view.");
         var columns = await connection.QueryAsync(
             Columns, [oid], r => new TableColumn(r.GetString(0), r.GetString(1), ShapeOf(r.GetString(2))), cancellationToken).ConfigureAwait(false);
         var tracking = registry
@@ -74,13 +74,15 @@ internal static class TableCatalog
     private static TableDescription Check(TableName table, char kind, List<TableColumn> columns)
     {
         var isTable = kind is 'r' or 'p';
-        var txid = columns.Find(c => c.Name == "txid") ?? throw new PostgresTableException(isTable
-            ? $"{table} has no column txid. Let lockstep track the table (Enable-LockstepPostgresTracking), or serve it in replication mode."
-            : $"The view {table} has no column txid bigint. Add the txid of the tables it reads (the greatest one), and deleted boolean for what is gone.");
-        if (txid.Type is not ("bigint" or "integer")) throw new PostgresTableException($"The column txid of {table} is of type {txid.Type}; a feed needs bigint.");
+        var txid = columns.Find(c => c.Name == "txid") ?? throw new PostgresTableException(
+            $"{table} has no column txid, by which changes are told.",
+            isTable
+                ? "Let lockstep track the table (Enable-LockstepPostgresTracking), or serve it in replication mode."
+                : "Add to the view the txid bigint of the tables it reads (the greatest one), and deleted boolean for what is gone.");
+        if (txid.Type is not ("bigint" or "integer")) throw new PostgresTableException($"The column txid of {table} is of type {txid.Type}; a feed needs bigint.", "Serve a view that renames it.");
         var deleted = columns.Find(c => c.Name == "deleted");
         if (deleted is not null && deleted.Type != "boolean")
-            throw new PostgresTableException($"The column deleted of {table} is of type {deleted.Type}; a feed needs boolean. Serve a view that renames it.");
+            throw new PostgresTableException($"The column deleted of {table} is of type {deleted.Type}; a feed needs boolean.", "Serve a view that renames it.");
         return new TableDescription
         {
             SqlName = "",
@@ -99,7 +101,7 @@ internal static class TableCatalog
 
     private static List<TableColumn> KeyOf(TableName table, List<TableColumn> columns, IReadOnlyList<string> names) =>
         [.. names.Select(name => columns.Find(c => c.Name == name)
-            ?? throw new PostgresTableException($"{table} has no column {name}, which is to be its key. If a tracked table's key was renamed, enable tracking again."))];
+            ?? throw new PostgresTableException($"{table} has no column {name}, which is to be its key.", "Name one of its columns. If a tracked table's key was renamed, enable tracking again."))];
 
     private static ColumnShape ShapeOf(string type) => type switch
     {

@@ -110,9 +110,9 @@ public static class PostgresTracking
     {
         var (table, registered, txidType) = await FindAsync(connection, name, cancellationToken).ConfigureAwait(false);
         if (table.Key.Count == 0)
-            throw new PostgresTableException($"{name} has no primary key, so its rows cannot be told apart. Give it one, or serve it in replication mode with a replica identity.");
-        if (table.Key.Contains("txid")) throw new PostgresTableException($"The key of {name} has a column txid, which tracking would overwrite.");
-        if (txidType is not ("" or "bigint")) throw new PostgresTableException($"{name} has a column txid of type {txidType}; tracking needs bigint. Rename it.");
+            throw new PostgresTableException($"{name} has no primary key, so its rows cannot be told apart.", "Give it one.");
+        if (table.Key.Contains("txid")) throw new PostgresTableException($"The key of {name} has a column txid, which tracking would overwrite.", "Rename the column.");
+        if (txidType is not ("" or "bigint")) throw new PostgresTableException($"{name} has a column txid of type {txidType}; tracking needs bigint.", "Rename the column.");
         if (registered is null) return new TrackingPlan(table.SqlName, TrackingSql.Enable(table, wake));
         if (registered.Key.SequenceEqual(table.Key)) return new TrackingPlan(table.SqlName, []);
 
@@ -137,11 +137,11 @@ public static class PostgresTracking
                 SqlName: r.GetString(0), Plain: r.GetString(1), Kind: r.GetString(2), Inherited: r.GetBoolean(3), Partition: r.GetBoolean(4), Txid: r.GetString(5),
                 Readers: r.GetFieldValue<string[]>(6), Key: r.GetFieldValue<string[]>(7), Registry: r.GetBoolean(8), Oid: r.GetInt64(9)),
             cancellationToken).ConfigureAwait(false);
-        if (found is not [var t]) throw new PostgresTableException($"There is no table {name} (names are taken as written, capitals included). Check the name and the schema.");
+        if (found is not [var t]) throw new PostgresTableException($"There is no table {name} (names are taken as written, capitals included).", "Check the name and the schema.");
         if (t.Kind is not ("r" or "p"))
-            throw new PostgresTableException($"{name} is not a table. A view brings txid and deleted itself, from the tables it reads: track those.");
-        if (t.Partition) throw new PostgresTableException($"{name} is a partition. Track the partitioned table, which covers all of them.");
-        if (t.Inherited) throw new PostgresTableException($"Other tables inherit from {name}; triggers are not inherited, so their rows would go unseen. Track and serve each of them.");
+            throw new PostgresTableException($"{name} is not a table.", "A view brings txid and deleted itself, from the tables it reads: track those.");
+        if (t.Partition) throw new PostgresTableException($"{name} is a partition.", "Track the partitioned table, which covers all of them.");
+        if (t.Inherited) throw new PostgresTableException($"Other tables inherit from {name}; triggers are not inherited, so their rows would go unseen.", "Track and serve each of them.");
 
         var registered = t.Registry
             ? await connection.QueryAsync(

@@ -58,7 +58,7 @@ internal sealed class Follower(IFeedSource source, string key = "id")
                 snapshot = null;
             }
 
-            if (chunk.Kind != FeedChunkKind.Rows) highest = Math.Max(highest, chunk.Since);
+            if (chunk.Kind is FeedChunkKind.SnapshotCompleted or FeedChunkKind.CaughtUp) highest = Math.Max(highest, chunk.Since);
             if (snapshot is null) Cursor = Math.Max(Cursor, highest);
             if (enough(chunk)) break;
         }
@@ -71,7 +71,7 @@ internal sealed class Follower(IFeedSource source, string key = "id")
         {
             try
             {
-                await ReadAsync(chunk => chunk.Kind != FeedChunkKind.Rows && chunk.Since >= horizon, cancellationToken);
+                await ReadAsync(chunk => chunk.Kind is (FeedChunkKind.SnapshotCompleted or FeedChunkKind.CaughtUp) && chunk.Since >= horizon, cancellationToken);
                 return;
             }
             catch (FeedIdentityChangedException) when (attempt < 20)
