@@ -89,8 +89,11 @@ internal sealed class FeedCondition
         try
         {
             var json = new Utf8JsonReader(bytes);
-            if (json.Read() && json.TokenType is not (JsonTokenType.StartObject or JsonTokenType.StartArray) && json.BytesConsumed == bytes.Length && !json.Read())
-                return (json.TokenType, json.TokenType == JsonTokenType.String ? Encoding.UTF8.GetBytes(json.GetString()!) : json.ValueSpan.ToArray());
+            if (json.Read() && json.TokenType is not (JsonTokenType.StartObject or JsonTokenType.StartArray))
+            {
+                var (type, value) = (json.TokenType, json.TokenType == JsonTokenType.String ? Encoding.UTF8.GetBytes(json.GetString()!) : json.ValueSpan.ToArray());
+                if (!json.Read()) return (type, value);
+            }
         }
         catch (JsonException)
         {
