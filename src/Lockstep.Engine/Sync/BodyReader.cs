@@ -38,6 +38,8 @@ internal sealed class BodyReader
 
     private const int SnippetLength = 80;
 
+    private static readonly TimeSpan UpToDateInterval = TimeSpan.FromSeconds(1);
+
     private readonly SyncContext _context;
     private readonly BodySource _source;
     private readonly FrameReader _frames;
@@ -48,6 +50,8 @@ internal sealed class BodyReader
     private long _batchStart;
     private long _lastByte;
     private long _snapshotRecords;
+    private long _upToDate;
+    private long _settledAfter;
     private bool _hasFirstByte;
     private bool _staged;
     private bool _isWholeSet;
@@ -163,9 +167,18 @@ internal sealed class BodyReader
         {
             if (!_tracker.IsHeld) _tracker.Complete();
             await FlushAsync(drain: false, cancellationToken).ConfigureAwait(false);
+            await NoteUpToDateAsync(cancellationToken).ConfigureAwait(false);
         }
 
         return _context.StopsWhenCaughtUp;
+    }
+
+    /// <summary>Says in the file that the table has all that the feed has, for those who wait for that; at most once a second.</summary>
+    private async Task NoteUpToDateAsync(CancellationToken cancellationToken)
+    {
+        if (_context.StopsWhenCaughtUp || (_upToDate != 0 && _context.Time.GetElapsedTime(_upToDate) < UpToDateInterval)) return;
+        _upToDate = _context.Time.GetTimestamp();
+        await _context.Queue.EnqueueAsync(new CommitJob(CommitKind.Commit, Describe(null) with { At = _context.Time.GetUtcNow() }), cancellationToken).ConfigureAwait(false);
     }
 
     private enum FrameSignal
@@ -267,7 +280,7 @@ internal sealed class BodyReader
     {
         TimeSpan next = TimeSpan.FromSeconds(30);
         if (_source.IdleTimeout != Timeout.InfiniteTimeSpan) next = Min(next, _source.IdleTimeout - _context.Time.GetElapsedTime(_lastByte));
-        if (_hasFirstByte && Settles) next = Min(next, _context.Options.Settle - _context.Time.GetElapsedTime(_context.Queue.LastChange));
+        if (_hasFirstByte && (Settles || _settledAfter != _context.Queue.LastChange)) next = Min(next, _context.Options.Settle - _context.Time.GetElapsedTime(_context.Queue.LastChange));
         if (_context.FollowDeadline is { } deadline) next = Min(next, deadline - _context.Time.GetElapsedTime(_context.Start));
         // A commit that is still under way decides whether the table has settled.
         return next <= TimeSpan.Zero && !_context.Queue.IsIdle ? TimeSpan.FromMilliseconds(1) : next;
@@ -283,7 +296,12 @@ internal sealed class BodyReader
     private async Task<BodyEnd?> IsOverAsync(CancellationToken cancellationToken)
     {
         if (_context.FollowDeadline is { } deadline && _context.Time.GetElapsedTime(_context.Start) >= deadline) return BodyEnd.TimeElapsed;
-        if (!_hasFirstByte || !Settles || _context.Time.GetElapsedTime(_context.Queue.LastChange) < _context.Options.Settle) return null;
+        if (!_hasFirstByte || _context.Time.GetElapsedTime(_context.Queue.LastChange) < _context.Options.Settle) return null;
+        if (!Settles)
+        {
+            await NoteSettledAsync(cancellationToken).ConfigureAwait(false);
+            return null;
+        }
 
         await FlushAsync(drain: true, cancellationToken).ConfigureAwait(false);
         if (_staged)
@@ -296,6 +314,14 @@ internal sealed class BodyReader
 
         if (_context.Time.GetElapsedTime(_context.Queue.LastChange) < _context.Options.Settle) return null;
         return _context.StopsWhenCaughtUp ? BodyEnd.Settled : null;
+    }
+
+    /// <summary>A feed that is followed and gives no other sign is up to date when it has settled, once after each change.</summary>
+    private async Task NoteSettledAsync(CancellationToken cancellationToken)
+    {
+        if (_tracker.IsHeld || _settledAfter == _context.Queue.LastChange || _batch is { Count: > 0 } || !_context.Queue.IsIdle) return;
+        _settledAfter = _context.Queue.LastChange;
+        await NoteUpToDateAsync(cancellationToken).ConfigureAwait(false);
     }
 
     private async Task FlushWhenDueAsync(CancellationToken cancellationToken)
@@ -345,7 +371,7 @@ internal sealed class BodyReader
             Batch = batch,
             Shape = _context.Parser.Shape,
             NewFields = _context.Options.Transforms ? [] : _context.Parser.Fields.TakeNew(),
-            Feed = _source.Feed.Display,
+            Feed = _source.IsImport ? null : _source.Feed.Display,
             Cursor = cursor,
             Resume = resume,
             FeedIdentity = _staged ? null : _source.FeedIdentity,
@@ -379,6 +405,7 @@ internal sealed class BodyReader
         }
 
         _context.SetCompleted();
+        if (SetIsComplete) await NoteUpToDateAsync(cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>A feed that never says where its set ends cannot be swept by: what came is merged.</summary>
@@ -403,7 +430,7 @@ internal sealed class BodyReader
         if (end == BodyEnd.EndOfBody && _source.HasDefiniteEnd)
         {
             // A whole body is complete whatever order its records came in; that of the whole set is the whole set (I6).
-            _tracker.Complete();
+            if (!_source.IsImport || !_tracker.IsHeld) _tracker.Complete();
             await CompleteSetAsync(_isWholeSet ? SnapshotEnding.Sweep : SnapshotEnding.MergeOnly, cancellationToken).ConfigureAwait(false);
             return end;
         }

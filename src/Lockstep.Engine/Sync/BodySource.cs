@@ -25,6 +25,9 @@ internal sealed record BodySource
     /// <summary>Whether the feed redirected here.</summary>
     public bool IsRedirected { get; init; }
 
+    /// <summary>Whether the records come from no feed: the table is bound to none, and a cursor that is held stays.</summary>
+    public bool IsImport { get; init; }
+
     /// <summary>Whether the feed says that it is another one than the table has known.</summary>
     public bool IsAnotherFeed { get; init; }
 

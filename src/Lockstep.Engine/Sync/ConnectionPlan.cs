@@ -16,7 +16,8 @@ internal sealed class ConnectionPlan
     {
         _options = options;
         _override = options.Since is null ? null : Cursor.Parse(options.Since);
-        _resync = options.Resync;
+        _resync = options.Resync || options.Repair;
+        _isAnotherFeed = options.Repair;
         Start = _override ?? state.RequestCursor;
     }
 

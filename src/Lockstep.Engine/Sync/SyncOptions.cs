@@ -56,6 +56,9 @@ public sealed class SyncOptions
     /// <summary>Whether to fetch the whole set anew, and remove what it does not hold.</summary>
     public bool Resync { get; init; }
 
+    /// <summary>Whether a resync also mends records whose stored order value is above the feed's: what is stored counts for nothing.</summary>
+    public bool Repair { get; init; }
+
     /// <summary>How far before the cursor each connection begins, in the order field's own units, for feeds whose writers may be late.</summary>
     public decimal Lookback { get; init; }
 

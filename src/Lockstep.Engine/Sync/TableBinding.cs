@@ -8,7 +8,7 @@ namespace Lockstep.Engine.Sync;
 internal static class TableBinding
 {
     /// <exception cref="TableMismatchException">They do not.</exception>
-    public static void Check(TableState state, SyncOptions options, FeedUri feed)
+    public static void Check(TableState state, SyncOptions options, FeedUri? feed)
     {
         string path = options.TablePath;
         const string Advice = "Sync to another file with -Path, or empty this one with Clear-LockstepTable.";
@@ -17,7 +17,7 @@ internal static class TableBinding
             throw new TableMismatchException(path, $"The file '{path}' holds the table '{state.Name}', not '{name}'.", "Sync to another file with -Path, or leave -Table out.");
         }
 
-        if (state.Feed is { } stored && stored != feed.Display)
+        if (feed is not null && state.Feed is { } stored && stored != feed.Display)
         {
             throw new TableMismatchException(path, $"The table '{state.Name}' in '{path}' belongs to the feed {stored}, not to {feed.Display}.", Advice);
         }

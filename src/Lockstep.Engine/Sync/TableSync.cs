@@ -112,61 +112,24 @@ public sealed class TableSync
 
     private async Task OpenAndFollowAsync(CancellationToken cancellationToken)
     {
-        string name = _options.TableName ?? _feed.DefaultTableName;
-        WriterLock writerLock = _options.WaitForWriter
-            ? await WriterLock.WaitAsync(_options.TablePath, _time, cancellationToken).ConfigureAwait(false)
-            : WriterLock.Take(_options.TablePath);
-        TableWriter target;
+        await using SyncSession session = await SyncSession.OpenAsync(_options, _feed, _steps!, _counters, () => Result, _time, cancellationToken).ConfigureAwait(false);
+        _table = session.Target.State.Name;
+        _context = session.CreateContext(_start, (kind, message) => PostAsync(kind, message, cancellationToken), () =>
+        {
+            if (_state.Phase == SyncPhase.Snapshot) Move(SyncTrigger.SnapshotCompleted);
+        });
+        RunningSyncs.Add(this);
         try
         {
-            target = TableWriter.Open(_options.TablePath, name, writerLock, _options.IsServed);
+            await FollowAsync(cancellationToken).ConfigureAwait(false);
+            var last = new TableCommit { Resume = session.Target.State.Resume, Feed = _feed.Display, At = _time.GetUtcNow() };
+            await session.Queue.RunAsync(new CommitJob(CommitKind.Commit, last), cancellationToken).ConfigureAwait(false);
         }
-        catch
+        finally
         {
-            writerLock.Dispose();
-            throw;
-        }
-
-        using (target)
-        {
-            TableBinding.Check(target.State, _options, _feed);
-            _table = target.State.Name;
-            RecordParser parser = TableBinding.CreateParser(target.State, _options);
-            var queue = new CommitQueue(target, _options, _steps!, _counters, () => Result, _time, cancellationToken);
-            using var interrupt = cancellationToken.Register(target.Interrupt);
-            _context = new SyncContext
-            {
-                Options = _options, Time = _time, Target = target, Parser = parser, Counters = _counters, Queue = queue, Start = _start,
-                SetCompleted = () =>
-                {
-                    if (_state.Phase == SyncPhase.Snapshot) Move(SyncTrigger.SnapshotCompleted);
-                },
-                PostEventAsync = (kind, message) => PostAsync(kind, message, cancellationToken),
-            };
-            try
-            {
-                await FollowAsync(cancellationToken).ConfigureAwait(false);
-                await queue.RunAsync(new CommitJob(CommitKind.Commit, new TableCommit { Resume = target.State.Resume, Feed = _feed.Display, At = _time.GetUtcNow() }), cancellationToken).ConfigureAwait(false);
-            }
-            finally
-            {
-                _cursor = target.State.Cursor;
-                await FinishAsync(queue).ConfigureAwait(false);
-                _context = null;
-            }
-        }
-    }
-
-    /// <summary>The writer has ended, well or not, before its connection is closed. Its error came out where it was waited for.</summary>
-    private static async Task FinishAsync(CommitQueue queue)
-    {
-        try
-        {
-            await queue.FinishAsync().ConfigureAwait(false);
-        }
-        catch (Exception e) when (e is OperationCanceledException or LockstepException or Microsoft.Data.Sqlite.SqliteException)
-        {
-            // Reported already.
+            RunningSyncs.Remove(this);
+            _cursor = session.Target.State.Cursor;
+            _context = null;
         }
     }
 

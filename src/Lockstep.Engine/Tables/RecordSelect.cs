@@ -14,6 +14,7 @@ internal sealed class RecordSelect(SqliteConnection connection, TableState state
     public const int SequenceColumn = 1;
     public const int GoneColumn = 2;
     public const int BodyColumn = 3;
+    public const int BornColumn = 4;
 
     private const string KeyParameter = "@lockstep_key";
 
@@ -24,7 +25,7 @@ internal sealed class RecordSelect(SqliteConnection connection, TableState state
     {
         string order = query.Since is null ? "lockstep_key" : "lockstep_seq";
         return Prepare(
-            "lockstep_key, lockstep_seq, lockstep_gone, lockstep_body",
+            "lockstep_key, lockstep_seq, lockstep_gone, lockstep_body, lockstep_born",
             string.Create(CultureInfo.InvariantCulture, $" ORDER BY {order} LIMIT {query.First ?? -1} OFFSET {query.Skip}"));
     }
 
@@ -54,7 +55,7 @@ internal sealed class RecordSelect(SqliteConnection connection, TableState state
 
         // The table's own columns stand aside under longer names, so that a filter sees the fields by theirs.
         string fields = query.Filter is null || state.Fields.Count == 0 ? "" : ", " + TableView.Columns(state.Fields);
-        string source = $"(SELECT key AS lockstep_key, seq AS lockstep_seq, gone AS lockstep_gone, body AS lockstep_body{fields} FROM {TableSchema.Rows})";
+        string source = $"(SELECT key AS lockstep_key, seq AS lockstep_seq, gone AS lockstep_gone, body AS lockstep_body, born AS lockstep_born{fields} FROM {TableSchema.Rows})";
         string where = conditions.Count > 0 ? " WHERE " + string.Join(" AND ", conditions) : "";
         string sql = $"SELECT {columns} FROM {source}{where}{ending}";
 

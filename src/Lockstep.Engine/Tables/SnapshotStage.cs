@@ -124,7 +124,13 @@ internal sealed class SnapshotStage(SqliteConnection connection) : IDisposable
     {
         using var stage = new Statement(connection, $"SELECT key, seq, ord, txid, gone, body FROM {TableSchema.Stage}");
         using var stored = new Statement(connection, $"SELECT gone, ord, txid, body FROM {TableSchema.Rows} WHERE key = ?1");
-        using var copy = new Statement(connection, $"REPLACE INTO {TableSchema.Rows}(key, seq, ord, txid, gone, body) SELECT key, seq, ord, txid, gone, body FROM {TableSchema.Stage} WHERE key = ?1");
+        using var copy = new Statement(
+            connection,
+            $"""
+            INSERT INTO {TableSchema.Rows}(key, seq, born, ord, txid, gone, body) SELECT key, seq, born, ord, txid, gone, body FROM {TableSchema.Stage} WHERE key = ?1
+            ON CONFLICT(key) DO UPDATE SET born = CASE gone WHEN 0 THEN born ELSE excluded.seq END,
+                seq = excluded.seq, ord = excluded.ord, txid = excluded.txid, gone = excluded.gone, body = excluded.body
+            """);
         using var raise = new Statement(connection, $"UPDATE {TableSchema.Rows} SET ord = (SELECT ord FROM {TableSchema.Stage} WHERE key = ?1) WHERE key = ?1");
         using Statement? log = wantsChanges ? LogStatement() : null;
         while (stage.Step())
