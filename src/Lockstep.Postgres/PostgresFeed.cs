@@ -90,13 +90,16 @@ public sealed class PostgresFeed : IFeedSource
     }
 
     /// <inheritdoc/>
-    public ValueTask<FeedReading> OpenAsync(FeedRequest request, CancellationToken cancellationToken)
+    public async ValueTask<FeedReading> OpenAsync(FeedRequest request, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(request);
-        var stamp = _poller.Last ?? throw Unavailable(Error);
+        if (Error is { } error) throw Unavailable(error);
+
+        // The poller may not have looked since the table was altered: a client that has to resync is to hear it from the status, not from a body cut off.
+        var stamp = await ReadAsync((c, token) => Database.ReadAsync(c, _ => null, (_, _) => Task.CompletedTask, token), cancellationToken).ConfigureAwait(false);
         Admit(stamp, request.Identity, request.Since);
         var reader = new ClientReader(this, stamp.Table, stamp.Identity, request.Since, request.HeartbeatInterval);
-        return ValueTask.FromResult(new FeedReading(stamp.Identity, KeyNames(stamp.Table), reader.ReadAsync(cancellationToken)));
+        return new FeedReading(stamp.Identity, KeyNames(stamp.Table), reader.ReadAsync(cancellationToken));
     }
 
     /// <inheritdoc/>

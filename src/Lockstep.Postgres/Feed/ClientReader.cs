@@ -29,19 +29,14 @@ internal sealed class ClientReader(PostgresFeed feed, TableDescription table, st
 
             while (true)
             {
-                // The first time round, unless the log reaches back to the client's cursor, and whenever it was lost: rounds until one page holds all that is new.
-                var place = completed ? feed.Log.PlaceAfter(_known, identity) : null;
-                if (place is null)
-                {
-                    await foreach (var piece in CatchUpAsync(cancellationToken).ConfigureAwait(false)) yield return Rows(piece);
-                }
-
+                // Also the first time round, where the log may reach back far enough: a client that connects is told of everything committed before it did,
+                // and the poller may not have looked since.
+                await foreach (var piece in CatchUpAsync(cancellationToken).ConfigureAwait(false)) yield return Rows(piece);
                 yield return new FeedChunk(completed ? FeedChunkKind.CaughtUp : FeedChunkKind.SnapshotCompleted, default, _known.Xmin);
                 completed = true;
-                place ??= feed.Log.PlaceAfter(_known, identity);
-                if (place is { } start)
+                if (feed.Log.PlaceAfter(_known, identity) is { } place)
                 {
-                    await foreach (var chunk in FollowAsync(start, cancellationToken).ConfigureAwait(false)) yield return chunk;
+                    await foreach (var chunk in FollowAsync(place, cancellationToken).ConfigureAwait(false)) yield return chunk;
                 }
                 else if (feed.Log.Identity is { } now && now != identity)
                 {
@@ -185,14 +180,14 @@ internal sealed class ClientReader(PostgresFeed feed, TableDescription table, st
         var silent = false;
         while (true)
         {
-            switch (feed.Log.Take(ref place, identity, out var batch, out var end, out var changed))
+            switch (feed.Log.Take(ref place, identity, out var batch, out var more, out var end, out var changed))
             {
                 case LiveOutcome.Batch:
                     silent = false;
                     if (_known.IsWithin(batch!.To)) _known = batch.To;
                     for (var i = 0; i < batch.Pieces.Count; i++)
                     {
-                        yield return i < batch.Pieces.Count - 1 ? Rows(batch.Pieces[i]) : new FeedChunk(FeedChunkKind.CaughtUp, batch.Pieces[i], _known.Xmin);
+                        yield return more || i < batch.Pieces.Count - 1 ? Rows(batch.Pieces[i]) : new FeedChunk(FeedChunkKind.CaughtUp, batch.Pieces[i], _known.Xmin);
                     }
 
                     break;

@@ -120,17 +120,18 @@ internal sealed class LiveLog(long capacity)
         }
     }
 
-    /// <summary>Takes what is at a place. <paramref name="end"/> is what a follower knows that has nothing more to take.</summary>
-    public LiveOutcome Take(ref long place, string identity, out LiveBatch? batch, out PgSnapshot? end, out Task changed)
+    /// <summary>Takes what is at a place. <paramref name="more"/> tells whether another batch follows; <paramref name="end"/> is what a follower knows that has taken all.</summary>
+    public LiveOutcome Take(ref long place, string identity, out LiveBatch? batch, out bool more, out PgSnapshot? end, out Task changed)
     {
         lock (_gate)
         {
-            (batch, end, changed) = (null, _end, _changed.Task);
+            (batch, more, end, changed) = (null, false, _end, _changed.Task);
             if (_identity != identity) return LiveOutcome.OtherFeed;
             if (place < _first) return LiveOutcome.Lost;
             if (place - _first >= _batches.Count - _head) return LiveOutcome.AtEnd;
             batch = _batches[_head + (int)(place - _first)];
             place++;
+            more = place - _first < _batches.Count - _head;
             return LiveOutcome.Batch;
         }
     }

@@ -12,7 +12,7 @@ public class LiveLogTests
         log.Append(Batch(1, 2, 10));
         log.Append(Batch(2, 3, 10));
         Assert.Equal([2, 3], TakeAll(log, ref place));
-        Assert.Equal(LiveOutcome.AtEnd, log.Take(ref place, "feed", out _, out var end, out var changed));
+        Assert.Equal(LiveOutcome.AtEnd, log.Take(ref place, "feed", out _, out _, out var end, out var changed));
         Assert.Equal(At(3), end);
         Assert.False(changed.IsCompleted);
         log.Append(Batch(3, 4, 10));
@@ -26,7 +26,7 @@ public class LiveLogTests
         var log = Started(capacity: 2000);
         var place = log.PlaceAfter(At(1), "feed")!.Value;
         for (var i = 1; i < 10; i++) log.Append(Batch(i, i + 1, 1000));
-        Assert.Equal(LiveOutcome.Lost, log.Take(ref place, "feed", out _, out _, out _));
+        Assert.Equal(LiveOutcome.Lost, log.Take(ref place, "feed", out _, out _, out _, out _));
         Assert.Null(log.PlaceAfter(At(1), "feed"));
         Assert.NotNull(log.PlaceAfter(At(9), "feed"));
     }
@@ -37,7 +37,7 @@ public class LiveLogTests
         var log = Started(capacity: 2000);
         var place = log.PlaceAfter(At(1), "feed")!.Value;
         log.Append(Batch(1, 2, 3000));
-        Assert.Equal(LiveOutcome.Lost, log.Take(ref place, "feed", out _, out _, out _));
+        Assert.Equal(LiveOutcome.Lost, log.Take(ref place, "feed", out _, out _, out _, out _));
         Assert.Null(log.PlaceAfter(At(1), "feed"));
         Assert.NotNull(log.PlaceAfter(At(2), "feed"));
     }
@@ -48,7 +48,7 @@ public class LiveLogTests
         var log = Started();
         var place = log.PlaceAfter(At(1), "feed")!.Value;
         log.Restart("feed", At(5));
-        Assert.Equal(LiveOutcome.Lost, log.Take(ref place, "feed", out _, out _, out _));
+        Assert.Equal(LiveOutcome.Lost, log.Take(ref place, "feed", out _, out _, out _, out _));
     }
 
     [Fact]
@@ -57,7 +57,7 @@ public class LiveLogTests
         var log = Started();
         var place = log.PlaceAfter(At(1), "feed")!.Value;
         log.Restart("other", At(5));
-        Assert.Equal(LiveOutcome.OtherFeed, log.Take(ref place, "feed", out _, out _, out _));
+        Assert.Equal(LiveOutcome.OtherFeed, log.Take(ref place, "feed", out _, out _, out _, out _));
         Assert.Null(log.PlaceAfter(At(5), "feed"));
     }
 
@@ -88,7 +88,7 @@ public class LiveLogTests
     private static List<long> TakeAll(LiveLog log, ref long place)
     {
         var taken = new List<long>();
-        while (log.Take(ref place, "feed", out var batch, out _, out _) == LiveOutcome.Batch) taken.Add(batch!.To.Xmin);
+        while (log.Take(ref place, "feed", out var batch, out _, out _, out _) == LiveOutcome.Batch) taken.Add(batch!.To.Xmin);
         return taken;
     }
 }
