@@ -96,7 +96,7 @@ public sealed class PostgresFeed : IFeedSource
         if (Error is { } error) throw Unavailable(error);
 
         // The poller may not have looked since the table was altered: a client that has to resync is to hear it from the status, not from a body cut off.
-        var stamp = await ReadAsync((c, token) => Database.ReadAsync(c, _ => null, (_, _) => Task.CompletedTask, token), cancellationToken).ConfigureAwait(false);
+        var stamp = await ProbeAsync(cancellationToken).ConfigureAwait(false);
         Admit(stamp, request.Identity, request.Since);
         var reader = new ClientReader(this, stamp.Table, stamp.Identity, request.Since, request.HeartbeatInterval);
         return new FeedReading(stamp.Identity, KeyNames(stamp.Table), reader.ReadAsync(cancellationToken));
@@ -128,6 +128,10 @@ public sealed class PostgresFeed : IFeedSource
         await _source.DisposeAsync().ConfigureAwait(false);
         Metrics.Dispose();
     }
+
+    /// <summary>What the database would serve at this moment.</summary>
+    internal Task<FeedStamp> ProbeAsync(CancellationToken cancellationToken) =>
+        ReadAsync((c, token) => Database.ReadAsync(c, _ => null, (_, _) => Task.CompletedTask, token), cancellationToken);
 
     /// <summary>Runs a read on a connection, one of a limited number, and again while the database is away and patience lasts.</summary>
     /// <param name="read">The read; may run several times.</param>

@@ -31,16 +31,21 @@ internal sealed class ClientReader(PostgresFeed feed, TableDescription table, st
             {
                 // Also the first time round, where the log may reach back far enough: a client that connects is told of everything committed before it did,
                 // and the poller may not have looked since.
-                await foreach (var piece in CatchUpAsync(cancellationToken).ConfigureAwait(false)) yield return Rows(piece);
+                if (completed || table.Changes == ChangeSource.Tracked)
+                {
+                    await foreach (var piece in CatchUpAsync(cancellationToken).ConfigureAwait(false)) yield return Rows(piece);
+                }
+
                 yield return new FeedChunk(completed ? FeedChunkKind.CaughtUp : FeedChunkKind.SnapshotCompleted, default, _known.Xmin);
                 completed = true;
                 if (feed.Log.PlaceAfter(_known, identity) is { } place)
                 {
                     await foreach (var chunk in FollowAsync(place, cancellationToken).ConfigureAwait(false)) yield return chunk;
                 }
-                else if (feed.Log.Identity is { } now && now != identity)
+                else if (feed.Log.Identity != identity)
                 {
-                    throw new FeedIdentityChangedException(now);
+                    // Either the poller has not yet seen what this client has, or it has seen more: the next read from the database tells which.
+                    await Task.Delay(feed.Options.PollInterval < heartbeat ? feed.Options.PollInterval : heartbeat, feed.Time, cancellationToken).ConfigureAwait(false);
                 }
             }
         }
@@ -81,6 +86,15 @@ internal sealed class ClientReader(PostgresFeed feed, TableDescription table, st
     /// <summary>The changes after what the client knows, in rounds.</summary>
     private async IAsyncEnumerable<ReadOnlyMemory<byte>> CatchUpAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
+        if (table.Changes == ChangeSource.SnapshotsOnly)
+        {
+            // Its identity is that of its content: as long as that is the same, nothing has changed.
+            var stamp = await feed.ProbeAsync(cancellationToken).ConfigureAwait(false);
+            Check(stamp);
+            _known = stamp.Snapshot;
+            yield break;
+        }
+
         if (!table.Pages)
         {
             var known = _known;

@@ -56,6 +56,7 @@ internal sealed class FeedDatabase(TableName table, IReadOnlyList<string> namedK
         batch.Add(FeedSql.Begin);
         if (description.Lockable) batch.Add(FeedSql.Lock(description));
         batch.Add(FeedSql.State(description.Registry), description.SqlName);
+        if (description.Changes == ChangeSource.SnapshotsOnly) batch.Add(FeedSql.Digest(description));
         if (query is not null) batch.Add(query.Sql, query.Parameters);
         batch.Add(FeedSql.Commit);
         try
@@ -65,6 +66,13 @@ internal sealed class FeedDatabase(TableName table, IReadOnlyList<string> namedK
             {
                 await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
                 if (StampOf(reader, description) is not { } stamp) return null;
+                if (description.Changes == ChangeSource.SnapshotsOnly)
+                {
+                    await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
+                    await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
+                    stamp = stamp with { Identity = $"{stamp.Identity}.{reader.GetString(0)}" };
+                }
+
                 if (query is not null)
                 {
                     await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
@@ -92,9 +100,11 @@ internal sealed class FeedDatabase(TableName table, IReadOnlyList<string> namedK
         var snapshot = PgSnapshot.Parse(row.GetString(0));
         if (row.GetBoolean(1)) snapshot = snapshot.WithoutUncertainty();
         var identity = string.Create(
-            CultureInfo.InvariantCulture, $"{row.GetInt64(2)}.{row.GetInt32(3)}.{row.GetInt64(4)}-{row.GetInt64(7)}-{description.Fingerprint}.polling");
+            CultureInfo.InvariantCulture, $"{row.GetInt64(2)}.{row.GetInt32(3)}.{row.GetInt64(4)}-{row.GetInt64(7)}-{description.Fingerprint}.{Mode(description)}");
         return new FeedStamp(snapshot, identity, description);
     }
+
+    private static string Mode(TableDescription description) => description.Changes == ChangeSource.Tracked ? "polling" : "snapshots";
 
     private async Task<TableDescription> DescribeAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {

@@ -90,7 +90,7 @@ internal sealed class FeedPoller(
         var complete = true;
         var stamp = await database.ReadAsync(
             connection,
-            table => known is null
+            table => known is null || table.Changes == ChangeSource.SnapshotsOnly
                 ? null
                 : new FeedQuery(FeedSql.Changes(table, new ChangeRange(known.InProgress.Length > 0, After: false)), known.Xmax, known.InProgressArray, RowLimit),
             async (stamp, rows) =>

@@ -108,7 +108,8 @@ internal static class FeedSql
 
     /// <summary>Stands for the content of a view, so that a change of it is seen.</summary>
     public static string Digest(TableDescription table) =>
-        $"SELECT count(*), coalesce(sum(hashtextextended({Json("d")}, 0)), 0)::text\nFROM {table.SqlName} AS r, {Data(table.Columns, "r")}";
+        $"SELECT count(*) || '.' || coalesce(sum(hashtextextended({Json("d")}, 0)), 0)\nFROM {table.SqlName} AS r, {Data(table.Columns, "r")}"
+        + (table.HasDeleted ? "\nWHERE r.deleted IS NOT TRUE" : "");
 
     /// <summary>The rows of one relation that changed; their JSON is made after the limit has been applied.</summary>
     private static string Branch(TableDescription table, string relation, IReadOnlyList<TableColumn> columns, string deleted, string where)

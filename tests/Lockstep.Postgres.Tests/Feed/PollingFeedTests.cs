@@ -244,6 +244,68 @@ public sealed class PollingFeedTests(SharedPostgres postgres)
     }
 
     [Fact]
+    public async Task A_view_with_its_own_tombstones_is_followed()
+    {
+        await using var db = await TrackedAsync();
+        await db.RunAsync(
+            """
+            INSERT INTO items SELECT g, 'n' FROM generate_series(1, 20) g;
+            CREATE VIEW shown AS SELECT id, name, txid, false AS deleted FROM items
+                UNION ALL SELECT id, NULL, txid, true FROM lockstep."public.items"
+            """);
+        await using var feed = await StartAsync(db, o => o with { Table = new TableName(null, "shown"), Key = ["id"] });
+        var follower = new Follower(feed);
+        await follower.CatchUpAsync(await HorizonAsync(db), Cancel);
+        await db.RunAsync("DELETE FROM items WHERE id < 5; UPDATE items SET name = 'changed' WHERE id = 6; INSERT INTO items VALUES (2, 'back')");
+        await follower.CatchUpAsync(await HorizonAsync(db), Cancel);
+        Assert.Equal(await db.RowsAsync("items"), follower.Rows);
+        Assert.Equal(0, follower.Resyncs);
+    }
+
+    [Fact]
+    public async Task A_view_without_tombstones_is_served_as_snapshots_whenever_it_changes()
+    {
+        await using var db = await TrackedAsync();
+        await db.RunAsync("INSERT INTO items SELECT g, 'n' FROM generate_series(1, 20) g; CREATE VIEW shown AS SELECT id, name, txid FROM items");
+        await using var feed = await StartAsync(db, o => o with { Table = new TableName(null, "shown") });
+        var follower = new Follower(feed);
+        await follower.CatchUpAsync(await HorizonAsync(db), Cancel);
+        await db.RunAsync("CREATE TABLE unrelated (id int)");
+        await follower.CatchUpAsync(await HorizonAsync(db), Cancel);
+        Assert.Equal(0, follower.Resyncs);
+        await db.RunAsync("DELETE FROM items WHERE id = 5");
+        await follower.CatchUpAsync(await HorizonAsync(db), Cancel);
+        Assert.Equal(1, follower.Resyncs);
+        Assert.Equal(await db.RowsAsync("items"), follower.Rows);
+
+        var reading = follower.ReadAsync(_ => false, Cancel);
+        await db.RunAsync("INSERT INTO items VALUES (50, 'new')");
+        await Assert.ThrowsAsync<FeedIdentityChangedException>(() => reading);
+        await follower.CatchUpAsync(await HorizonAsync(db), Cancel);
+        Assert.Equal(await db.RowsAsync("items"), follower.Rows);
+    }
+
+    [Fact]
+    public async Task A_bulk_change_larger_than_the_live_log_reaches_those_who_follow()
+    {
+        await using var db = await TrackedAsync();
+        await using var feed = await StartAsync(db, o => o with { LiveBytes = 10_000 });
+        var follower = new Follower(feed);
+        var caughtUp = new TaskCompletionSource();
+        var reading = follower.ReadAsync(
+            chunk =>
+            {
+                if (chunk.Kind == FeedChunkKind.CaughtUp) caughtUp.TrySetResult();
+                return follower.Rows.Count == 5000;
+            },
+            Cancel);
+        await caughtUp.Task.WaitAsync(Cancel);
+        await db.RunAsync("INSERT INTO items SELECT g, 'bulk' FROM generate_series(1, 5000) g");
+        await reading;
+        Assert.Equal(await db.RowsAsync("items"), follower.Rows);
+    }
+
+    [Fact]
     public async Task A_row_inserted_under_an_older_snapshot_than_its_deletion_lives()
     {
         await using var db = await TrackedAsync();
