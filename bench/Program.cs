@@ -1,9 +1,32 @@
+using System.Globalization;
 using BenchmarkDotNet.Running;
+using Lockstep.Bench.EndToEnd;
 
 namespace Lockstep.Bench;
 
-/// <summary>`dotnet run -c Release --project bench -- --filter '*Framing*'` runs the parts; `endtoend` runs the whole beside its peers.</summary>
+/// <summary>The benchmarks: <c>endtoend</c> runs the whole beside its peers, anything else goes to BenchmarkDotNet (<c>--filter '*Parse*'</c>).</summary>
 internal static class Program
 {
-    private static void Main(string[] args) => BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);
+    private static void Main(string[] args)
+    {
+        switch (args)
+        {
+            case ["endtoend", .. var rest]:
+                int rounds = rest.Length > 0 && int.TryParse(rest[0], CultureInfo.InvariantCulture, out int n) ? n : 5;
+                EndToEndRun.Run(rounds, [.. rest.Where(BenchFeed.Names.Contains)]);
+                break;
+            case ["host", var file, var repeats]:
+                FeedHost.Run(file, long.Parse(repeats, CultureInfo.InvariantCulture));
+                break;
+            case ["raw", var file, var database, ..]:
+                RawLoop.Run(file, database, sorted: args.Contains("sorted"));
+                break;
+            case ["generate", var name, var file]:
+                using (var output = new BufferedStream(File.Create(file), 1 << 20)) BenchFeed.Write(name, output);
+                break;
+            default:
+                BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);
+                break;
+        }
+    }
 }
