@@ -13,6 +13,7 @@ internal sealed class ClientReader(PostgresFeed feed, TableDescription table, st
     private const long PageBytes = 2 << 20;
     private const int MaxPageRows = 20_000;
     private int _pageRows = 1000;
+    private bool _isReplica;
     private PgSnapshot _known = PgSnapshot.Below(since);
 
     /// <summary>Chunks without end.</summary>
@@ -31,6 +32,7 @@ internal sealed class ClientReader(PostgresFeed feed, TableDescription table, st
             {
                 // Also the first time round, where the log may reach back far enough: a client that connects is told of everything committed before it did,
                 // and the poller may not have looked since.
+                var polls = feed.Log.Polls;
                 if (completed || table.Changes == ChangeSource.Tracked)
                 {
                     await foreach (var piece in CatchUpAsync(cancellationToken).ConfigureAwait(false)) yield return Rows(piece);
@@ -38,7 +40,7 @@ internal sealed class ClientReader(PostgresFeed feed, TableDescription table, st
 
                 yield return new FeedChunk(completed ? FeedChunkKind.CaughtUp : FeedChunkKind.SnapshotCompleted, default, _known.Xmin);
                 completed = true;
-                if (feed.Log.PlaceAfter(_known, identity) is { } place)
+                if ((_isReplica ? feed.Log.PlaceAtEnd(polls, identity) : feed.Log.PlaceAfter(_known, identity)) is { } place)
                 {
                     await foreach (var chunk in FollowAsync(place, cancellationToken).ConfigureAwait(false)) yield return chunk;
                 }
@@ -46,6 +48,11 @@ internal sealed class ClientReader(PostgresFeed feed, TableDescription table, st
                 {
                     // Either the poller has not yet seen what this client has, or it has seen more: the next read from the database tells which.
                     await Task.Delay(feed.Options.PollInterval < heartbeat ? feed.Options.PollInterval : heartbeat, feed.Time, cancellationToken).ConfigureAwait(false);
+                }
+                else if (_isReplica)
+                {
+                    // A poll was under way; it takes milliseconds.
+                    await Task.Delay(TimeSpan.FromMilliseconds(5), feed.Time, cancellationToken).ConfigureAwait(false);
                 }
             }
         }
@@ -235,6 +242,7 @@ internal sealed class ClientReader(PostgresFeed feed, TableDescription table, st
 
     private void Check(FeedStamp stamp)
     {
+        _isReplica = stamp.IsReplica;
         if (stamp.Identity != identity) throw new FeedIdentityChangedException(stamp.Identity);
         if (stamp.Snapshot.Xmin < _known.Xmin) throw new FeedBehindException(_known.Xmin, stamp.Snapshot.Xmin, feed.Options.RetryAfter);
     }

@@ -8,7 +8,8 @@ namespace Lockstep.Postgres.Feed;
 /// <param name="Snapshot">What it shows; on a replica only what is certain.</param>
 /// <param name="Identity">The feed.</param>
 /// <param name="Table">The description that holds in it.</param>
-internal sealed record FeedStamp(PgSnapshot Snapshot, string Identity, TableDescription Table);
+/// <param name="IsReplica">Whether the server that answered is in recovery.</param>
+internal sealed record FeedStamp(PgSnapshot Snapshot, string Identity, TableDescription Table, bool IsReplica);
 
 /// <summary>A query to run in a stamped snapshot.</summary>
 internal sealed record FeedQuery(string Sql, params object?[] Parameters);
@@ -101,7 +102,7 @@ internal sealed class FeedDatabase(TableName table, IReadOnlyList<string> namedK
         if (row.GetBoolean(1)) snapshot = snapshot.WithoutUncertainty();
         var identity = string.Create(
             CultureInfo.InvariantCulture, $"{row.GetInt64(2)}.{row.GetInt32(3)}.{row.GetInt64(4)}-{row.GetInt64(7)}-{description.Fingerprint}.{Mode(description)}");
-        return new FeedStamp(snapshot, identity, description);
+        return new FeedStamp(snapshot, identity, description, row.GetBoolean(1));
     }
 
     private static string Mode(TableDescription description) => description.Changes == ChangeSource.Tracked ? "polling" : "snapshots";

@@ -25,8 +25,11 @@ internal sealed class FeedLines
     /// <summary>The pieces that are full, oldest first; the caller takes and clears them.</summary>
     public List<ReadOnlyMemory<byte>> Full { get; } = [];
 
-    /// <summary>Appends the reader's row. <paramref name="horizon"/> is the most that its <c>since</c> may be.</summary>
-    public void Append(NpgsqlDataReader row, long horizon)
+    /// <summary>Appends the reader's row.</summary>
+    /// <param name="row">Stands on the row.</param>
+    /// <param name="horizon">The most that its <c>since</c> may be.</param>
+    /// <param name="sent">Knows which rows were sent already, which are left out; null to leave out none.</param>
+    public void Append(NpgsqlDataReader row, long horizon, SentRows? sent = null)
     {
         var txid = row.GetInt64(0);
         var length = checked((int)row.GetBytes(2, 0, null, 0, 0));
@@ -45,6 +48,12 @@ internal sealed class FeedLines
         var json = _piece.AsSpan(_written, length);
         json.Replace((byte)'\n', (byte)' ');
         json.Replace((byte)'\r', (byte)' ');
+        if (sent?.IsRepeated(txid, row.GetBoolean(1), json) == true)
+        {
+            _written = start;
+            return;
+        }
+
         _written += length;
         Write("}\n"u8);
         Rows++;

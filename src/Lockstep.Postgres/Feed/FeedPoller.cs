@@ -15,6 +15,7 @@ internal sealed class FeedPoller(
     private volatile Exception? _error;
     private volatile FeedStamp? _last;
     private string? _listeningFor;
+    private readonly SentRows _sent = new();
     private volatile bool _woken;
 
     /// <summary>Done when the first look has ended, in success or not.</summary>
@@ -84,10 +85,24 @@ internal sealed class FeedPoller(
 
     private async Task<FeedStamp> PollAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
+        log.CountPoll();
+        try
+        {
+            return await PollOnceAsync(connection, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            log.CountPoll();
+        }
+    }
+
+    private async Task<FeedStamp> PollOnceAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
         _woken = false;
         var known = log.End;
         var lines = new FeedLines();
-        var complete = true;
+        var read = 0;
+        _sent.Begin();
         var stamp = await database.ReadAsync(
             connection,
             table => known is null || table.Changes == ChangeSource.SnapshotsOnly
@@ -98,15 +113,17 @@ internal sealed class FeedPoller(
                 if (stamp.Identity != log.Identity) return;
                 while (await rows.ReadAsync(cancellationToken).ConfigureAwait(false))
                 {
-                    if (complete) lines.Append(rows, stamp.Snapshot.Xmin);
-                    complete = lines.Rows < RowLimit && lines.Bytes <= options.LiveBytes;
+                    if (lines.Bytes <= options.LiveBytes) lines.Append(rows, stamp.Snapshot.Xmin, stamp.IsReplica ? _sent : null);
+                    read++;
                 }
             },
             cancellationToken).ConfigureAwait(false);
 
         metrics.Read(lines);
+        _sent.End();
+        var complete = read < RowLimit && lines.Bytes <= options.LiveBytes;
         if (known is null || stamp.Identity != log.Identity || !complete) log.Restart(stamp.Identity, stamp.Snapshot);
-        else if (!stamp.Snapshot.Equals(known)) log.Append(new LiveBatch(known, stamp.Snapshot, lines.Take(), lines.Bytes));
+        else if (lines.Bytes > 0 || !stamp.Snapshot.Equals(known)) log.Append(new LiveBatch(known, stamp.Snapshot, lines.Take(), lines.Bytes));
         metrics.Polled(stamp.Snapshot);
         _last = stamp;
         _error = null;

@@ -37,6 +37,7 @@ internal sealed class LiveLog(long capacity)
     private TaskCompletionSource _changed = NewSignal();
     private long _first;
     private long _bytes;
+    private long _polls;
     private string? _identity;
     private PgSnapshot? _end;
 
@@ -56,6 +57,21 @@ internal sealed class LiveLog(long capacity)
         {
             lock (_gate) return _end;
         }
+    }
+
+    /// <summary>How many polls have begun and ended, both counted: odd while one is under way.</summary>
+    public long Polls
+    {
+        get
+        {
+            lock (_gate) return _polls;
+        }
+    }
+
+    /// <summary>A poll begins or ends: between the two its snapshot is taken and its rows are appended.</summary>
+    public void CountPoll()
+    {
+        lock (_gate) _polls++;
     }
 
     /// <summary>Drops everything and goes on from a snapshot: at the start, for another feed, or after more changes than fit.</summary>
@@ -118,6 +134,15 @@ internal sealed class LiveLog(long capacity)
 
             return _first + low - _head;
         }
+    }
+
+    /// <summary>
+    /// The log's end, for a reader that read from the database while no poll was under way: what the log holds it has, and what comes it has not. For replicas, whose
+    /// snapshots do not tell which came first. Null when there was a poll since <paramref name="polls"/>.
+    /// </summary>
+    public long? PlaceAtEnd(long polls, string identity)
+    {
+        lock (_gate) return _identity == identity && _polls == polls && polls % 2 == 0 ? _first + _batches.Count - _head : null;
     }
 
     /// <summary>Takes what is at a place. <paramref name="more"/> tells whether another batch follows; <paramref name="end"/> is what a follower knows that has taken all.</summary>
