@@ -1,24 +1,38 @@
 using System.Globalization;
 using BenchmarkDotNet.Running;
+using Lockstep.Bench.EndToEnd;
 using Lockstep.Bench.FanOut;
 
 namespace Lockstep.Bench;
 
-/// <summary>`dotnet run -c Release --project bench -- --filter '*Framing*'` runs the parts; `endtoend` runs the whole beside its peers; `fanout` many live clients.</summary>
+/// <summary>The benchmarks: <c>endtoend</c> runs the whole beside its peers, <c>fanout</c> serves many live clients, anything else goes to BenchmarkDotNet (<c>--filter '*Parse*'</c>).</summary>
 internal static class Program
 {
     private static void Main(string[] args)
     {
         switch (args)
         {
+            case ["endtoend", .. var rest]:
+                int rounds = rest.Length > 0 && int.TryParse(rest[0], CultureInfo.InvariantCulture, out int n) ? n : 5;
+                EndToEndRun.Run(rounds, [.. rest.Where(BenchFeed.Names.Contains)]);
+                break;
+            case ["host", var file, var repeats]:
+                FeedHost.Run(file, long.Parse(repeats, CultureInfo.InvariantCulture));
+                break;
+            case ["raw", var file, var database, ..]:
+                RawLoop.Run(file, database, sorted: args.Contains("sorted"));
+                break;
+            case ["generate", var name, var file]:
+                using (var output = new BufferedStream(File.Create(file), 1 << 20)) BenchFeed.Write(name, output);
+                break;
             case ["fanout", .. var rest]:
                 FanOutRun.Run(clients: Number(rest, 0, 1000), rate: Number(rest, 1, 1000), seconds: Number(rest, 2, 10), rounds: Number(rest, 3, 3));
                 break;
-            case ["fanout-server", var rate]:
-                FanOutServer.Run(Number([rate], 0, 0));
+            case ["fanout-server", ..]:
+                FanOutServer.Run(rate: Number(args, 1, 1000));
                 break;
-            case ["fanout-clients", var port, var clients, var seconds]:
-                FanOutClients.Run(Number([port], 0, 0), Number([clients], 0, 0), Number([seconds], 0, 0));
+            case ["fanout-clients", ..]:
+                FanOutClients.Run(port: Number(args, 1, 0), clients: Number(args, 2, 1000), seconds: Number(args, 3, 10));
                 break;
             default:
                 BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);

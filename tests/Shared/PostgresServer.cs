@@ -71,7 +71,7 @@ public sealed class PostgresServer : IAsyncDisposable
 
     /// <summary>The connection string of one of the server's databases.</summary>
     public string ConnectionStringTo(string database) =>
-        $"Host=127.0.0.1;Port={Port};Username={User};Database={database};Timeout=5;Include Error Detail=true";
+        $"Host=127.0.0.1;Port={Port};Username={User};Database={database};Timeout=15;Include Error Detail=true";
 
     /// <summary>Makes an empty database, so that tests can share the server, and returns its connection string.</summary>
     public async Task<string> CreateDatabaseAsync(CancellationToken cancellationToken)

@@ -15,6 +15,14 @@ internal static class KeyEncoding
     private const byte Number = 0x10;
     private const byte Text = 0x20;
 
+    /// <summary>An integer key's bytes.</summary>
+    public static ReadOnlySpan<byte> Encode(long key)
+    {
+        var output = new ArrayBufferWriter<byte>();
+        WriteNumber(output, Encoding.ASCII.GetBytes(key.ToString(CultureInfo.InvariantCulture)));
+        return output.WrittenSpan;
+    }
+
     /// <summary>Appends a number by JSON's grammar.</summary>
     public static void WriteNumber(IBufferWriter<byte> output, ReadOnlySpan<byte> json)
     {

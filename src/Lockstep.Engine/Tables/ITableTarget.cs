@@ -18,18 +18,32 @@ internal interface ITableTarget : IDisposable
     void BeginSnapshot();
 
     /// <summary>Adds a batch to the snapshot.</summary>
-    void CommitToSnapshot(RecordBatch batch, RecordShape shape);
+    void CommitToSnapshot(TableCommit commit);
 
-    /// <summary>Lets the snapshot replace the records, at once; what it does not hold is swept.</summary>
+    /// <summary>Lets the snapshot replace the records, at once.</summary>
     /// <param name="commit">Cursor, identity and the like; no batch.</param>
-    /// <param name="forgetOrder">Whether the feed is another one, so that stored order values and tombstones mean nothing any more.</param>
-    CommitResult CompleteSnapshot(TableCommit commit, bool forgetOrder);
+    /// <param name="ending">What the snapshot's end means.</param>
+    CommitResult CompleteSnapshot(TableCommit commit, SnapshotEnding ending);
 
     /// <summary>Gives a snapshot up.</summary>
     void DiscardSnapshot();
 
     /// <summary>Breaks off what runs, from any thread.</summary>
     void Interrupt();
+}
+
+/// <summary>What the end of a snapshot means.</summary>
+[Flags]
+internal enum SnapshotEnding
+{
+    /// <summary>It is not known to be complete: its records are merged, nothing is swept (I6).</summary>
+    MergeOnly = 0,
+
+    /// <summary>It is complete: what it does not hold is gone.</summary>
+    Sweep = 1,
+
+    /// <summary>The feed is another one than before: stored order values and tombstones mean nothing any more.</summary>
+    ForgetOrder = 2,
 }
 
 /// <summary>What one commit holds. Null leaves a thing as it is.</summary>

@@ -114,6 +114,15 @@ internal sealed class RecordBatch
         target = entry;
     }
 
+    /// <summary>Gives a record another body, under the same key and order value.</summary>
+    public void ReplaceBody(int index, ReadOnlySpan<byte> body)
+    {
+        int at = Append(body.Length);
+        body.CopyTo(_arena.AsSpan(at));
+        _entries[index].BodyStart = at;
+        _entries[index].BodyLength = body.Length;
+    }
+
     /// <summary>Sorts the entries by key, which is the order of the table's pages.</summary>
     public void SortByKey()
     {

@@ -24,9 +24,9 @@ internal sealed class RowStatements(SqliteConnection connection, string table) :
     /// <summary>The stored record of a key.</summary>
     public Statement Select { get; } = new(connection, $"SELECT gone, ord, txid, body FROM {table} WHERE key = ?1");
 
-    public Statement Insert { get; } = new(connection, $"INSERT INTO {table}(key, seq, ord, txid, gone, body) VALUES(?1, ?2, ?3, ?4, ?5, ?6)");
+    public Statement Insert { get; } = new(connection, $"INSERT INTO {table}(key, seq, born, ord, txid, gone, body) VALUES(?1, ?2, ?2, ?3, ?4, ?5, ?6)");
 
-    public Statement Update { get; } = new(connection, $"UPDATE {table} SET seq = ?2, ord = ?3, txid = ?4, gone = ?5, body = ?6 WHERE key = ?1");
+    public Statement Update { get; } = new(connection, $"UPDATE {table} SET born = CASE gone WHEN 0 THEN born ELSE ?2 END, seq = ?2, ord = ?3, txid = ?4, gone = ?5, body = ?6 WHERE key = ?1");
 
     /// <summary>The same record came with a higher order value: that is remembered, and is no change.</summary>
     public Statement UpdateOrder { get; } = new(connection, $"UPDATE {table} SET ord = ?2 WHERE key = ?1");

@@ -17,6 +17,11 @@ internal sealed class SnapshotStage(SqliteConnection connection) : IDisposable
     private KeyLayout _layout;
     private OrderKind _orderKind;
 
+    private readonly List<string> _newFields = [];
+
+    /// <summary>The fields that its records brought and the table does not know yet.</summary>
+    public IReadOnlyList<string> NewFields => _newFields;
+
     public ApplyCounts Counts { get; private set; }
 
     public IEnumerable<TableChange> Changes { get; private set; } = [];
@@ -50,12 +55,14 @@ internal sealed class SnapshotStage(SqliteConnection connection) : IDisposable
         _sequence += batch.Added;
     }
 
+    public void NoteFields(IReadOnlyList<string> fields) => _newFields.AddRange(fields);
+
     /// <summary>Merges the snapshot into the records, within the caller's transaction.</summary>
     /// <param name="before">The table's state before.</param>
     /// <param name="shape">The records' shape; null when there never was a record.</param>
-    /// <param name="forgetOrder">Whether stored order values and tombstones are of another feed and count no more.</param>
+    /// <param name="ending">What its end means.</param>
     /// <param name="wantsChanges">Whether <see cref="Changes"/> will be read, before the next commit.</param>
-    public void Complete(TableState before, RecordShape? shape, bool forgetOrder, bool wantsChanges)
+    public void Complete(TableState before, RecordShape? shape, SnapshotEnding ending, bool wantsChanges)
     {
         _rows?.Dispose();
         _rows = null;
@@ -64,7 +71,7 @@ internal sealed class SnapshotStage(SqliteConnection connection) : IDisposable
         bool hasRows = StageSql.TableExists(connection, TableSchema.Rows);
         _orderKind = shape?.OrderKind ?? OrderKind.Unknown;
 
-        if (forgetOrder && hasRows)
+        if (ending.HasFlag(SnapshotEnding.ForgetOrder) && hasRows)
         {
             TableFile.Execute(connection, $"DELETE FROM {TableSchema.Rows} WHERE gone <> 0; UPDATE {TableSchema.Rows} SET ord = NULL");
             TombstonesAfter = 0;
@@ -78,7 +85,7 @@ internal sealed class SnapshotStage(SqliteConnection connection) : IDisposable
         {
             StartChangeLog(wantsChanges);
             if (hasStage) Merge(shape!, wantsChanges);
-            Sweep(shape!, hasStage, wantsChanges);
+            if (ending.HasFlag(SnapshotEnding.Sweep)) Sweep(shape!, hasStage, wantsChanges);
             if (hasStage) TableFile.Execute(connection, $"DROP TABLE {TableSchema.Stage}");
             if (wantsChanges) Changes = ReadChangeLog(shape!);
         }
@@ -117,7 +124,13 @@ internal sealed class SnapshotStage(SqliteConnection connection) : IDisposable
     {
         using var stage = new Statement(connection, $"SELECT key, seq, ord, txid, gone, body FROM {TableSchema.Stage}");
         using var stored = new Statement(connection, $"SELECT gone, ord, txid, body FROM {TableSchema.Rows} WHERE key = ?1");
-        using var copy = new Statement(connection, $"REPLACE INTO {TableSchema.Rows}(key, seq, ord, txid, gone, body) SELECT key, seq, ord, txid, gone, body FROM {TableSchema.Stage} WHERE key = ?1");
+        using var copy = new Statement(
+            connection,
+            $"""
+            INSERT INTO {TableSchema.Rows}(key, seq, born, ord, txid, gone, body) SELECT key, seq, born, ord, txid, gone, body FROM {TableSchema.Stage} WHERE key = ?1
+            ON CONFLICT(key) DO UPDATE SET born = CASE gone WHEN 0 THEN born ELSE excluded.seq END,
+                seq = excluded.seq, ord = excluded.ord, txid = excluded.txid, gone = excluded.gone, body = excluded.body
+            """);
         using var raise = new Statement(connection, $"UPDATE {TableSchema.Rows} SET ord = (SELECT ord FROM {TableSchema.Stage} WHERE key = ?1) WHERE key = ?1");
         using Statement? log = wantsChanges ? LogStatement() : null;
         while (stage.Step())

@@ -1,5 +1,3 @@
-using System.Buffers;
-using System.Globalization;
 using System.Text;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Tables.Native;
@@ -49,15 +47,12 @@ internal static class StageSql
         const string Target = "lockstep_encoded";
         TableFile.Execute(connection, TableSchema.CreateRows(Target, KeyLayout.Encoded, 0));
         using (var select = new Statement(connection, $"SELECT key FROM {table}"))
-        using (var insert = new Statement(connection, $"INSERT INTO {Target}(key, seq, ord, txid, gone, body) SELECT ?2, seq, ord, txid, gone, body FROM {table} WHERE key = ?1"))
+        using (var insert = new Statement(connection, $"INSERT INTO {Target}(key, seq, born, ord, txid, gone, body) SELECT ?2, seq, born, ord, txid, gone, body FROM {table} WHERE key = ?1"))
         {
-            var encoded = new ArrayBufferWriter<byte>();
             while (select.Step())
             {
-                encoded.ResetWrittenCount();
-                KeyEncoding.WriteNumber(encoded, Encoding.ASCII.GetBytes(select.Integer(0).ToString(CultureInfo.InvariantCulture)));
                 insert.Bind(1, select.Integer(0));
-                insert.BindBlob(2, encoded.WrittenSpan);
+                insert.BindBlob(2, KeyEncoding.Encode(select.Integer(0)));
                 insert.Execute();
             }
         }

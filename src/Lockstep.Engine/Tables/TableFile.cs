@@ -18,7 +18,7 @@ internal static class TableFile
     /// <param name="isServed">Whether others are served from this table, so that a commit must survive a loss of power too (I5).</param>
     public static SqliteConnection OpenForWriting(string path, string? createAs, bool isServed = false)
     {
-        CheckFileSystem(path);
+        RequireWritableFolder(path);
         if (createAs is null) RequireFile(path);
         return Guard(path, () =>
         {
@@ -169,8 +169,21 @@ internal static class TableFile
         }
     }
 
-    /// <summary>SQLite's write-ahead log needs shared memory, which a network file system does not give.</summary>
-    private static void CheckFileSystem(string path)
+    /// <summary>Removes a table file that was made and never used, with what is beside it.</summary>
+    public static void DeleteUnused(string path)
+    {
+        try
+        {
+            foreach (string suffix in (string[])["", "-wal", "-shm", "-lock"]) File.Delete(path + suffix);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // An empty table file does no harm.
+        }
+    }
+
+    /// <summary>The folder is there, and on a file system that gives SQLite's write-ahead log the shared memory it needs.</summary>
+    public static void RequireWritableFolder(string path)
     {
         string? folder = Path.GetDirectoryName(path);
         if (string.IsNullOrEmpty(folder) || !Directory.Exists(folder))

@@ -8,7 +8,8 @@ namespace Lockstep.Engine.Tables;
 /// </summary>
 /// <remarks>
 /// A record is kept as the JSON text that the feed sent: typed columns take 0.7 times as long again to write. An integer key is the
-/// rowid. Other keys are bytes whose order is the keys' order (<see cref="KeyEncoding"/>). There is no index on <c>seq</c>: it would
+/// rowid. Other keys are bytes whose order is the keys' order (<see cref="KeyEncoding"/>). <c>seq</c> numbers a record's last change and <c>born</c> the one that
+/// added it, so that whoever reads changes later can tell one from the other. There is no index on <c>seq</c>: it would
 /// double the cost of every write, and reading by it sorts when asked.
 /// </remarks>
 internal static class TableSchema
@@ -46,7 +47,7 @@ internal static class TableSchema
     {
         string key = layout == KeyLayout.Integer ? "INTEGER PRIMARY KEY" : "BLOB NOT NULL PRIMARY KEY";
         string without = layout == KeyLayout.Encoded && averageBody < LargeBody ? " WITHOUT ROWID" : "";
-        return $"CREATE TABLE {table}(key {key}, seq INTEGER NOT NULL, ord, txid INTEGER, gone INTEGER NOT NULL, body TEXT NOT NULL){without}";
+        return $"CREATE TABLE {table}(key {key}, seq INTEGER NOT NULL, born INTEGER NOT NULL, ord, txid INTEGER, gone INTEGER NOT NULL, body TEXT NOT NULL){without}";
     }
 }
 

@@ -85,28 +85,30 @@ internal sealed class TableWriter : ITableTarget
     }
 
     /// <summary>Commits a batch to the snapshot; no cursor (I4).</summary>
-    public void CommitToSnapshot(RecordBatch batch, RecordShape shape)
+    public void CommitToSnapshot(TableCommit commit)
     {
         SnapshotStage stage = _stage ?? throw new InvalidOperationException("No snapshot has begun.");
         InTransaction(() =>
         {
-            stage.Apply(batch, shape, State.Sequence);
+            stage.Apply(commit.Batch!, commit.Shape!, State.Sequence);
+            Quarantine(commit.Quarantined);
+            stage.NoteFields(commit.NewFields);
             return true;
         });
     }
 
-    /// <summary>The snapshot is whole: it replaces the table's content in one transaction.</summary>
-    public CommitResult CompleteSnapshot(TableCommit commit, bool forgetOrder)
+    /// <summary>The snapshot replaces the table's content in one transaction.</summary>
+    public CommitResult CompleteSnapshot(TableCommit commit, SnapshotEnding ending)
     {
         SnapshotStage stage = _stage ?? throw new InvalidOperationException("No snapshot has begun.");
-        TableState wanted = Describe(commit);
+        TableState wanted = Describe(commit with { NewFields = [.. stage.NewFields, .. commit.NewFields] });
         CommitResult result = InTransaction(() =>
         {
             _rows?.Dispose();
             _rows = null;
             if (wanted.Shape is { } shape) AlignLayout(shape);
             TableFile.Execute(_connection, $"DROP VIEW IF EXISTS {TableView.Quote(State.Name)}");
-            stage.Complete(State, wanted.Shape, forgetOrder, commit.WantsChanges);
+            stage.Complete(State, wanted.Shape, ending, commit.WantsChanges);
             Quarantine(commit.Quarantined);
             Save(wanted with { Rows = stage.RowsAfter, Tombstones = stage.TombstonesAfter, Sequence = stage.SequenceAfter });
             return new CommitResult(stage.Counts, stage.Changes);
@@ -191,7 +193,7 @@ internal sealed class TableWriter : ITableTarget
     {
         Feed = commit.Feed ?? State.Feed,
         Shape = commit.Shape ?? State.Shape,
-        Fields = commit.NewFields.Count > 0 ? [.. State.Fields, .. commit.NewFields] : State.Fields,
+        Fields = commit.NewFields.Count > 0 ? [.. State.Fields.Union(commit.NewFields)] : State.Fields,
         Cursor = commit.Cursor ?? State.Cursor,
         Resume = commit.Resume,
         FeedIdentity = commit.FeedIdentity ?? State.FeedIdentity,

@@ -155,24 +155,27 @@ public sealed class SqliteTickStore : ITickStore
         }
     }
 
-    private Task<T> RunAsync<T>(Func<SqliteConnection, TickSettings, T> operation, CancellationToken cancellationToken)
-    {
-        // SQLite has no asynchronous calls; an operation takes about a millisecond.
-        try
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            using var connection = Open();
-            return Task.FromResult(operation(connection, _settings!));
-        }
-        catch (SqliteException e)
-        {
-            return Task.FromException<T>(new TickStoreUnavailableException(Description, e.Message, outcomeUnknown: false, e));
-        }
-        catch (Exception e) when (e is not OutOfMemoryException)
-        {
-            return Task.FromException<T>(e);
-        }
-    }
+    /// <summary>
+    /// SQLite has no asynchronous calls, and one that waits for another process's lock would hold up a thread of the pool, where the timers run that
+    /// switch variables: each operation has a thread of its own.
+    /// </summary>
+    private Task<T> RunAsync<T>(Func<SqliteConnection, TickSettings, T> operation, CancellationToken cancellationToken) =>
+        Task.Factory.StartNew(
+            () =>
+            {
+                try
+                {
+                    using var connection = Open();
+                    return operation(connection, _settings!);
+                }
+                catch (SqliteException e)
+                {
+                    throw new TickStoreUnavailableException(Description, e.Message, outcomeUnknown: false, e);
+                }
+            },
+            cancellationToken,
+            TaskCreationOptions.LongRunning,
+            TaskScheduler.Default);
 
     private SqliteConnection Open()
     {

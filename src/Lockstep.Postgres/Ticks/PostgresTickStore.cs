@@ -88,7 +88,8 @@ public sealed class PostgresTickStore : ITickStore
                     committing = false;
                     return new TickCommit(edit, before, await CommittedAtAsync(connection, before, cancellationToken).ConfigureAwait(false));
                 },
-                cancellationToken).ConfigureAwait(false);
+                cancellationToken,
+                mayRepeat: () => !committing).ConfigureAwait(false);
         }
         catch (TickStoreUnavailableException e) when (committing)
         {
@@ -221,16 +222,27 @@ public sealed class PostgresTickStore : ITickStore
         }
     }
 
-    private async Task<T> RunAsync<T>(Func<NpgsqlConnection, TickSettings, Task<T>> operation, CancellationToken cancellationToken)
+    /// <summary>
+    /// Tries once more when the first connection turns out to be broken: a pooled one does after the server was restarted. Never once a commit was sent.
+    /// </summary>
+    private async Task<T> RunAsync<T>(
+        Func<NpgsqlConnection, TickSettings, Task<T>> operation, CancellationToken cancellationToken, Func<bool>? mayRepeat = null)
     {
-        try
+        for (var attempt = 1; ; attempt++)
         {
-            await using var connection = await _source.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
-            return await operation(connection, _settings ?? await PrepareAsync(connection, cancellationToken).ConfigureAwait(false)).ConfigureAwait(false);
-        }
-        catch (Exception e) when (e is NpgsqlException or SocketException or IOException or TimeoutException)
-        {
-            throw new TickStoreUnavailableException(Description, e.Message, outcomeUnknown: false, e);
+            try
+            {
+                await using var connection = await _source.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+                return await operation(connection, _settings ?? await PrepareAsync(connection, cancellationToken).ConfigureAwait(false)).ConfigureAwait(false);
+            }
+            catch (NpgsqlException e) when (attempt == 1 && e.InnerException is IOException && mayRepeat?.Invoke() != false)
+            {
+                _source.Clear();
+            }
+            catch (Exception e) when (e is NpgsqlException or SocketException or IOException or TimeoutException)
+            {
+                throw new TickStoreUnavailableException(Description, e.Message, outcomeUnknown: false, e);
+            }
         }
     }
 

@@ -1,0 +1,35 @@
+@{
+    RootModule           = 'Lockstep.PowerShell.dll'
+    ModuleVersion        = '0.1.0'
+    GUID                 = '00a8b998-bf84-4972-aab1-ab16fe605c81'
+    Author               = 'The Lockstep contributors'
+    CompanyName          = 'The Lockstep contributors'
+    Copyright            = '(c) The Lockstep contributors. MIT licence.'
+    Description          = 'Keeps a local SQLite table in step with a feed of JSON records over HTTP: sync, follow, resume where it left off, and a feed server to test against.'
+
+    CompatiblePSEditions = @('Core')
+    PowerShellVersion    = '7.6'
+
+    FormatsToProcess     = @('Lockstep.format.ps1xml')
+
+    # One line per cmdlet, in the order of their names; a test compares them with the assembly.
+    CmdletsToExport      = @(
+        'Add-LockstepTestRecord'
+        'Get-LockstepRecord'
+        'Get-LockstepTestServer'
+        'Start-LockstepTestServer'
+        'Stop-LockstepTestServer'
+        'Sync-LockstepTable'
+    )
+    FunctionsToExport    = @()
+    VariablesToExport    = @()
+    AliasesToExport      = @()
+
+    PrivateData          = @{
+        PSData = @{
+            Tags         = @('lockstep', 'sync', 'feed', 'ndjson', 'json', 'sqlite', 'http', 'stream', 'replication', 'changefeed', 'testserver',
+                'Windows', 'Linux', 'MacOS', 'PSEdition_Core')
+            ReleaseNotes = 'See CHANGELOG.md.'
+        }
+    }
+}

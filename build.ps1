@@ -1,0 +1,79 @@
+#Requires -Version 7.4
+<#
+.SYNOPSIS
+    Builds, tests and packages the module Lockstep.
+.DESCRIPTION
+    Build    stages out/Lockstep, ready to import and to copy to a module path.
+    Test     runs all tests, the Pester suite in this PowerShell among them.
+    Package  makes out/packages: a .nupkg for a PowerShell repository, and a .zip to unpack into a module path.
+    Clean    removes everything that a build makes.
+    It needs the .NET SDK 10; Test needs Pester 6 besides.
+.EXAMPLE
+    ./build.ps1
+    Import-Module ./out/Lockstep
+#>
+[CmdletBinding()]
+param(
+    [ValidateSet('Build', 'Test', 'Package', 'Clean')]
+    [string] $Task = 'Build',
+
+    [ValidateSet('Debug', 'Release')]
+    [string] $Configuration = 'Release'
+)
+
+Set-StrictMode -Version Latest
+$ErrorActionPreference = 'Stop'
+$PSNativeCommandUseErrorActionPreference = $true
+
+$root = $PSScriptRoot
+$module = Join-Path $root 'out/Lockstep'
+$packages = Join-Path $root 'out/packages'
+
+function Build {
+    dotnet build "$root/src/Lockstep.PowerShell" --target:Stage --configuration $Configuration --nologo --verbosity minimal
+}
+
+function Test {
+    # The tests take the first pwsh of the search path: let it be this one.
+    $env:PATH = $PSHOME + [IO.Path]::PathSeparator + $env:PATH
+    $env:LOCKSTEP_REQUIRE_PWSH = '1'
+    dotnet test "$root/Lockstep.PS.sln" --configuration $Configuration --nologo
+}
+
+function Package {
+    Build
+    $manifest = Import-PowerShellDataFile "$module/Lockstep.psd1"
+    $version = $manifest.ModuleVersion
+    Remove-Item $packages -Recurse -Force -ErrorAction Ignore
+    $null = New-Item $packages -ItemType Directory
+
+    # By these tags a repository finds a module, and a module by its commands.
+    $commands = $manifest.CmdletsToExport
+    $tags = @('PSModule', 'PSIncludes_Cmdlet') + $manifest.PrivateData.PSData.Tags +
+        ($commands -replace '^', 'PSCmdlet_') + ($commands -replace '^', 'PSCommand_')
+    $properties = @{
+        version     = $version
+        authors     = $manifest.Author
+        description = $manifest.Description
+        copyright   = $manifest.Copyright
+        tags        = $tags -join ' '
+    }.GetEnumerator().ForEach({ "$($_.Key)=$($_.Value -replace ';', ',')" }) -join ';'
+
+    # Through the environment, because MSBuild would take the semicolons of an argument apart.
+    $env:NuspecProperties = $properties
+    try {
+        dotnet pack "$root/src/Lockstep.PowerShell" --no-build --configuration $Configuration --nologo --output $packages `
+            -p:NuspecFile="$root/build/Lockstep.nuspec" -p:NuspecBasePath="$module/" -p:NoPackageAnalysis=true
+    }
+    finally { Remove-Item Env:NuspecProperties }
+
+    [IO.Compression.ZipFile]::CreateFromDirectory($module, "$packages/Lockstep.$version.zip", 'SmallestSize', $true)
+    Get-ChildItem $packages
+}
+
+function Clean {
+    $made = @("$root/out", "$root/artifacts") + @(Get-ChildItem "$root/src", "$root/tests", "$root/bench", "$root/build" -Directory -Recurse -Include bin, obj, TestResults)
+    $made | Where-Object { Test-Path $_ } | Remove-Item -Recurse -Force
+}
+
+& $Task

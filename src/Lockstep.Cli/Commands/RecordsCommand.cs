@@ -1,0 +1,113 @@
+using System.CommandLine;
+using System.Text;
+using Lockstep.Cli.Output;
+using Lockstep.Engine.Tables;
+
+namespace Lockstep.Cli.Commands;
+
+/// <summary>lockstep records: reads a table file.</summary>
+internal static class RecordsCommand
+{
+    public static Command Create()
+    {
+        var table = new TableOptions();
+        var key = new Option<string[]>("--key", "-k") { Description = "Only the records of these keys.", HelpName = "KEY", AllowMultipleArgumentsPerToken = true };
+        var filter = new Option<string?>("--filter") { Description = "One SQL expression over the fields, such as \"port > 1000\".", HelpName = "SQL" };
+        var parameter = new Option<string[]>("--filter-parameter") { Description = "A value for a parameter of the filter.", HelpName = "NAME=VALUE" };
+        var since = new Option<long?>("--since") { Description = "Only what changed after this sequence number, in the order of the changes.", HelpName = "N" };
+        var deleted = new Option<bool>("--include-deleted") { Description = "Deleted records as well." };
+        var first = new Option<long?>("--first") { Description = "At most so many.", HelpName = "N" };
+        var skip = new Option<long>("--skip") { Description = "Pass over so many.", HelpName = "N" };
+        var quarantined = new Option<bool>("--quarantined") { Description = "The malformed records that were set aside, instead." };
+        var json = new Option<bool>("--json") { Description = "Print each record as it came, one a line." };
+
+        var command = new Command("records", "Print the records of a table file.");
+        table.AddTo(command);
+        foreach (Option option in (Option[])[key, filter, parameter, since, deleted, first, skip, quarantined, json]) command.Options.Add(option);
+        command.SetAction(result =>
+        {
+            var file = new Table(table.Find(result));
+            if (result.GetValue(quarantined))
+            {
+                PrintQuarantined(file, result.GetValue(json));
+                return ExitCodes.Ok;
+            }
+
+            var query = new RecordQuery
+            {
+                Keys = result.GetValue(key) is { Length: > 0 } keys ? [.. keys.Select(k => (IReadOnlyList<object>)[k])] : null,
+                Filter = result.GetValue(filter),
+                FilterParameters = Parameters(result.GetValue(parameter)),
+                Since = result.GetValue(since),
+                IncludeDeleted = result.GetValue(deleted),
+                First = result.GetValue(first),
+                Skip = result.GetValue(skip),
+            };
+            using RecordScan scan = file.Read(query);
+            if (result.GetValue(json))
+            {
+                PrintLines(scan);
+            }
+            else
+            {
+                var text = new TextTable(Console.Out);
+                while (scan.Read()) text.Add(scan.Json);
+                text.Finish();
+            }
+
+            return ExitCodes.Ok;
+        });
+        return command;
+    }
+
+    private static void PrintLines(RecordScan scan)
+    {
+        using var output = new BufferedStream(Console.OpenStandardOutput(), 64 * 1024);
+        while (scan.Read())
+        {
+            output.Write(scan.Json);
+            output.WriteByte((byte)'\n');
+        }
+    }
+
+    private static void PrintQuarantined(Table file, bool json)
+    {
+        using Stream output = Console.OpenStandardOutput();
+        var text = new TextTable(Console.Out);
+        foreach (QuarantinedRecord record in file.ReadQuarantined())
+        {
+            string bytes = Encoding.UTF8.GetString(record.Bytes.Span);
+            if (json)
+            {
+                JsonLines.Write(output, writer =>
+                {
+                    writer.WriteString("at", record.At);
+                    writer.WriteNumber("byteOffset", record.ByteOffset);
+                    writer.WriteString("reason", record.Reason);
+                    writer.WriteString("bytes", bytes);
+                });
+            }
+            else
+            {
+                text.Add(new Dictionary<string, string> { ["at"] = $"{record.At:u}", ["byteOffset"] = $"{record.ByteOffset}", ["reason"] = record.Reason, ["bytes"] = bytes });
+            }
+        }
+
+        text.Finish();
+    }
+
+    /// <summary>A value that reads as a number is one; anything else is text.</summary>
+    private static Dictionary<string, object?> Parameters(string[]? texts)
+    {
+        var parameters = new Dictionary<string, object?>();
+        foreach (string text in texts ?? [])
+        {
+            int at = text.IndexOf('=', StringComparison.Ordinal);
+            if (at <= 0) throw new ArgumentException($"'{text}' is not of the form NAME=VALUE.");
+            string value = text[(at + 1)..];
+            parameters[text[..at]] = long.TryParse(value, out long integer) ? integer : double.TryParse(value, out double real) ? real : value;
+        }
+
+        return parameters;
+    }
+}

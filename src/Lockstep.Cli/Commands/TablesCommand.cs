@@ -1,0 +1,64 @@
+using System.CommandLine;
+using System.Globalization;
+using Lockstep.Cli.Output;
+using Lockstep.Engine.Tables;
+
+namespace Lockstep.Cli.Commands;
+
+/// <summary>lockstep tables: what the table files of a folder say of themselves.</summary>
+internal static class TablesCommand
+{
+    public static Command Create()
+    {
+        var path = new Argument<string[]>("path") { Description = "Table files or folders. Default: the current folder.", Arity = ArgumentArity.ZeroOrMore };
+        var json = new Option<bool>("--json") { Description = "Print each table as one line of JSON." };
+        var command = new Command("tables", "List table files.") { path, json };
+        command.SetAction(result =>
+        {
+            string[] paths = result.GetValue(path) is { Length: > 0 } given ? given : ["."];
+            IEnumerable<string> files = paths.SelectMany(p => Directory.Exists(p) ? Table.FindIn(Path.GetFullPath(p)) : [Path.GetFullPath(p)]);
+            using Stream output = Console.OpenStandardOutput();
+            var text = new TextTable(Console.Out);
+            foreach (TableInfo info in files.Select(file => new Table(file).GetInfo()))
+            {
+                if (result.GetValue(json))
+                {
+                    JsonLines.Write(output, writer =>
+                    {
+                        writer.WriteString("name", info.Name);
+                        writer.WriteString("path", info.Path);
+                        writer.WriteString("feed", info.Feed);
+                        writer.WriteString("dialect", info.Dialect.ToString());
+                        writer.WriteString("key", string.Join(",", info.KeyFields));
+                        writer.WriteString("orderBy", info.OrderField);
+                        writer.WriteString("cursor", info.Cursor.ToString());
+                        writer.WriteNumber("rows", info.Rows);
+                        writer.WriteNumber("tombstones", info.Tombstones);
+                        writer.WriteNumber("quarantined", info.Quarantined);
+                        writer.WriteNumber("sequence", info.Sequence);
+                        writer.WriteNumber("size", info.Size);
+                        writer.WriteString("lastSync", info.LastSync?.ToString("O", CultureInfo.InvariantCulture));
+                        writer.WriteString("writer", info.Writer);
+                    });
+                }
+                else
+                {
+                    text.Add(new Dictionary<string, string>
+                    {
+                        ["Name"] = info.Name,
+                        ["Rows"] = info.Rows.ToString(CultureInfo.InvariantCulture),
+                        ["Tombstones"] = info.Tombstones.ToString(CultureInfo.InvariantCulture),
+                        ["Cursor"] = info.Cursor.ToString(),
+                        ["Size"] = info.Size.ToString(CultureInfo.InvariantCulture),
+                        ["LastSync"] = info.LastSync?.ToLocalTime().ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture) ?? "",
+                        ["Feed"] = info.Feed ?? "",
+                    });
+                }
+            }
+
+            text.Finish();
+            return ExitCodes.Ok;
+        });
+        return command;
+    }
+}

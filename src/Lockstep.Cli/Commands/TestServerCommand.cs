@@ -1,0 +1,51 @@
+using System.CommandLine;
+using System.Net;
+using Lockstep.TestServer;
+using Lockstep.TestServer.Feeds;
+
+namespace Lockstep.Cli.Commands;
+
+/// <summary>lockstep testserver: a feed that does what it is told.</summary>
+internal static class TestServerCommand
+{
+    public static Command Create()
+    {
+        var port = new Option<int>("--port") { Description = "The port; 0 picks a free one.", HelpName = "N", DefaultValueFactory = _ => 4567 };
+        var listen = new Option<string>("--listen-address") { Description = "The address to listen on.", HelpName = "ADDRESS", DefaultValueFactory = _ => "127.0.0.1" };
+        var feed = new Option<FeedKind?>("--feed") { Description = "What to serve. Default: Reference, or Scripted when there are records." };
+        var record = new Option<string[]>("--record") { Description = "A record to serve, as JSON; may be given more than once.", HelpName = "JSON" };
+        var path = new Option<string?>("--path") { Description = "A file of records to serve, one JSON object a line.", HelpName = "FILE" };
+
+        var command = new Command("testserver", "Serve a feed for tests, until Ctrl+C.") { port, listen, feed, record, path };
+        command.SetAction(async (result, cancellationToken) =>
+        {
+            string[] records = result.GetValue(record) ?? [];
+            string? file = result.GetValue(path);
+            var options = new TestServerOptions
+            {
+                Port = result.GetValue(port),
+                ListenAddress = IPAddress.TryParse(result.GetValue(listen), out IPAddress? address) ? address : throw new ArgumentException("--listen-address takes an IP address."),
+                Feed = result.GetValue(feed) ?? (records.Length > 0 || file is not null ? FeedKind.Scripted : FeedKind.Reference),
+                Records = records,
+                RecordsFile = file,
+            };
+            LockstepTestServer server = await LockstepTestServer.StartAsync(options, cancellationToken: cancellationToken).ConfigureAwait(false);
+            await using (server.ConfigureAwait(false))
+            {
+                Console.WriteLine($"Listening on port {server.Uri.Port}");
+                Console.WriteLine(server.FeedUri);
+                try
+                {
+                    await Task.Delay(Timeout.Infinite, cancellationToken).ConfigureAwait(false);
+                }
+                catch (OperationCanceledException)
+                {
+                    // Ctrl+C and SIGTERM are how it ends.
+                }
+            }
+
+            return ExitCodes.Ok;
+        });
+        return command;
+    }
+}

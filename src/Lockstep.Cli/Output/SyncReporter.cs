@@ -1,0 +1,94 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using Lockstep.Engine.Sync;
+using Lockstep.Engine.Tables;
+
+namespace Lockstep.Cli.Output;
+
+/// <summary>Prints what a sync says: changes and the result to standard output, events to standard error.</summary>
+internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool follows = false)
+{
+    private readonly Stream _output = Console.OpenStandardOutput();
+
+    public void Report(SyncStep step)
+    {
+        switch (step)
+        {
+            case ChangesCommitted committed when changes:
+                foreach (TableChange change in committed.Changes) Write(change);
+                _output.Flush();
+                break;
+            case FeedEventOccurred { Event: var happened } when !quiet && IsWorthTelling(happened.Kind):
+                Console.Error.WriteLine($"lockstep: {happened}");
+                break;
+            case SyncEnded { Result: var result } when !quiet:
+                if (json)
+                {
+                    JsonLines.Write(_output, writer => Write(writer, result));
+                }
+                else if (!changes)
+                {
+                    Console.WriteLine(Describe(result));
+                }
+
+                break;
+        }
+    }
+
+    /// <summary>Failures are told by the error that ends a sync; one that follows has no end to tell them.</summary>
+    private bool IsWorthTelling(FeedEventKind kind) => kind switch
+    {
+        FeedEventKind.Warning or FeedEventKind.Resync or FeedEventKind.InstanceName => true,
+        FeedEventKind.Heartbeat or FeedEventKind.Connect or FeedEventKind.Disconnect or FeedEventKind.Count => false,
+        _ => follows,
+    };
+
+    private void Write(TableChange change) => JsonLines.Write(_output, writer =>
+    {
+        writer.WriteString("kind", change.Kind.ToString());
+        writer.WriteString("key", change.Key.ToString());
+        writer.WriteNumber("sequence", change.Sequence);
+        writer.WritePropertyName("record");
+        writer.WriteRawValue(change.Record.Span, skipInputValidation: true);
+    });
+
+    private static void Write(Utf8JsonWriter writer, SyncResult result)
+    {
+        writer.WriteString("table", result.Table);
+        writer.WriteString("path", result.Path);
+        writer.WriteString("feed", result.Feed);
+        writer.WriteString("cursor", result.Cursor.ToString());
+        writer.WriteNumber("received", result.Received);
+        writer.WriteNumber("added", result.Added);
+        writer.WriteNumber("updated", result.Updated);
+        writer.WriteNumber("deleted", result.Deleted);
+        writer.WriteNumber("unchanged", result.Unchanged);
+        writer.WriteNumber("outOfOrder", result.OutOfOrder);
+        writer.WriteNumber("malformed", result.Malformed);
+        writer.WriteNumber("heartbeats", result.Heartbeats);
+        writer.WriteNumber("bytes", result.Bytes);
+        writer.WriteNumber("durationSeconds", Math.Round(result.Duration.TotalSeconds, 3));
+        writer.WriteNumber("rate", Math.Round(result.Rate, 1));
+        writer.WriteString("endReason", result.EndReason.ToString());
+    }
+
+    private static string Describe(SyncResult result)
+    {
+        var text = new StringBuilder();
+        text.Append(CultureInfo.InvariantCulture, $"{result.Table}: {result.Added} added, {result.Updated} updated, {result.Deleted} deleted, {result.Unchanged} unchanged");
+        if (result.Malformed > 0) text.Append(CultureInfo.InvariantCulture, $", {result.Malformed} malformed");
+        text.Append(CultureInfo.InvariantCulture, $" ({result.Received} records in {result.Duration.TotalSeconds:0.00} s). ");
+        text.Append(CultureInfo.InvariantCulture, $"{Reason(result.EndReason)} Cursor {result.Cursor}.");
+        return text.ToString();
+    }
+
+    private static string Reason(SyncEndReason reason) => reason switch
+    {
+        SyncEndReason.EndOfFeed => "The feed ended.",
+        SyncEndReason.CaughtUp => "Caught up.",
+        SyncEndReason.Settled => "Nothing new came.",
+        SyncEndReason.TimeElapsed => "The time is over.",
+        _ => "Stopped.",
+    };
+}

@@ -1,0 +1,78 @@
+using System.Text;
+using System.Text.Json;
+
+namespace Lockstep.Cli.Output;
+
+/// <summary>Prints records as a table: a column per field, as wide as its widest value among the first records.</summary>
+internal sealed class TextTable(TextWriter output)
+{
+    /// <summary>Widths are taken from so many records; the rest streams by.</summary>
+    private const int Sampled = 500;
+    private const int Widest = 40;
+
+    private readonly List<Dictionary<string, string>> _sample = [];
+    private List<string>? _columns;
+    private int[] _widths = [];
+
+    public void Add(ReadOnlySpan<byte> json) => Add(Read(json));
+
+    public void Add(Dictionary<string, string> row)
+    {
+        if (_columns is not null)
+        {
+            Print(row);
+            return;
+        }
+
+        _sample.Add(row);
+        if (_sample.Count == Sampled) Start();
+    }
+
+    public void Finish()
+    {
+        if (_columns is null && _sample.Count > 0) Start();
+        output.Flush();
+    }
+
+    private static Dictionary<string, string> Read(ReadOnlySpan<byte> json)
+    {
+        var row = new Dictionary<string, string>();
+        var reader = new Utf8JsonReader(json);
+        using JsonDocument document = JsonDocument.ParseValue(ref reader);
+        foreach (JsonProperty field in document.RootElement.EnumerateObject())
+        {
+            row[field.Name] = field.Value.ValueKind switch
+            {
+                JsonValueKind.Null => "",
+                JsonValueKind.String => field.Value.GetString()!,
+                _ => field.Value.GetRawText(),
+            };
+        }
+
+        return row;
+    }
+
+    private void Start()
+    {
+        _columns = [.. _sample.SelectMany(row => row.Keys).Distinct()];
+        _widths = [.. _columns.Select(column => Math.Min(Widest, Math.Max(column.Length, _sample.Max(row => row.GetValueOrDefault(column)?.Length ?? 0))))];
+        Print(_columns.ToDictionary(column => column));
+        Print(_columns.ToDictionary(column => column, column => new string('-', column.Length)));
+        foreach (Dictionary<string, string> row in _sample) Print(row);
+        _sample.Clear();
+    }
+
+    private void Print(Dictionary<string, string> row)
+    {
+        var line = new StringBuilder();
+        for (int i = 0; i < _columns!.Count; i++)
+        {
+            string value = (row.GetValueOrDefault(_columns[i]) ?? "").ReplaceLineEndings(" ");
+            if (value.Length > Widest) value = string.Concat(value.AsSpan(0, Widest - 3), "...");
+            if (i > 0) line.Append("  ");
+            line.Append(value.PadRight(_widths[i]));
+        }
+
+        output.WriteLine(line.ToString().TrimEnd());
+    }
+}

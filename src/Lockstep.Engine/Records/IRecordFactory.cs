@@ -1,0 +1,15 @@
+namespace Lockstep.Engine.Records;
+
+/// <summary>Makes objects of a caller's own kind from what a <see cref="RecordReader"/> reads.</summary>
+public interface IRecordFactory
+{
+    /// <summary>Makes the object for one JSON object.</summary>
+    /// <param name="names">The field names. Objects with the same names in the same order come with the same instance.</param>
+    /// <param name="values">
+    /// One value per name, valid during the call: null, a boxed <see cref="bool"/>, <see cref="long"/>,
+    /// <see cref="System.Numerics.BigInteger"/> or <see cref="double"/>, a <see cref="string"/>, an <c>object?[]</c>,
+    /// or what this factory made for a nested object.
+    /// </param>
+    /// <param name="depth">0 for the record itself, 1 for an object in one of its fields, and so on; arrays do not count.</param>
+    object Create(FieldNames names, ReadOnlySpan<object?> values, int depth);
+}

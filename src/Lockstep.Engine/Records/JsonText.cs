@@ -1,0 +1,41 @@
+using System.Text;
+using System.Text.Json;
+
+namespace Lockstep.Engine.Records;
+
+/// <summary>Decodes JSON strings. Unlike <see cref="Utf8JsonReader.GetString"/> it takes half a surrogate pair as it comes.</summary>
+internal static class JsonText
+{
+    /// <summary>The text of the reader's current string or property name.</summary>
+    public static string Decode(ref Utf8JsonReader reader) =>
+        reader.ValueIsEscaped ? Unescape(reader.ValueSpan) : Encoding.UTF8.GetString(reader.ValueSpan);
+
+    private static string Unescape(ReadOnlySpan<byte> escaped)
+    {
+        var text = new StringBuilder(escaped.Length);
+        for (var next = escaped.IndexOf((byte)'\\'); next >= 0; next = escaped.IndexOf((byte)'\\'))
+        {
+            text.Append(Encoding.UTF8.GetString(escaped[..next]));
+            var isCode = escaped[next + 1] == 'u';
+            text.Append(isCode ? HexToChar(escaped.Slice(next + 2, 4)) : Unescape(escaped[next + 1]));
+            escaped = escaped[(next + (isCode ? 6 : 2))..];
+        }
+
+        return text.Append(Encoding.UTF8.GetString(escaped)).ToString();
+    }
+
+    private static char Unescape(byte letter) => letter switch
+    {
+        (byte)'b' => '\b',
+        (byte)'f' => '\f',
+        (byte)'n' => '\n',
+        (byte)'r' => '\r',
+        (byte)'t' => '\t',
+        _ => (char)letter,
+    };
+
+    private static char HexToChar(ReadOnlySpan<byte> digits) =>
+        (char)(Digit(digits[0]) << 12 | Digit(digits[1]) << 8 | Digit(digits[2]) << 4 | Digit(digits[3]));
+
+    private static int Digit(byte digit) => digit <= '9' ? digit - '0' : (digit | 0x20) - 'a' + 10;
+}

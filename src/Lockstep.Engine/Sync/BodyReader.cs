@@ -1,0 +1,505 @@
+using System.Globalization;
+using System.Text;
+using Lockstep.Engine.Feed;
+using Lockstep.Engine.Framing;
+using Lockstep.Engine.Records;
+using Lockstep.Engine.Tables;
+
+namespace Lockstep.Engine.Sync;
+
+/// <summary>Why reading a body ended, when it did not fail.</summary>
+internal enum BodyEnd
+{
+    EndOfBody,
+    CaughtUp,
+    Settled,
+    TimeElapsed,
+}
+
+/// <summary>
+/// Reads one body: bytes to frames to records to batches, and says when a batch is to be committed. It is the reading half of a sync;
+/// <see cref="CommitQueue"/> is the writing half. One thread at a time.
+/// </summary>
+internal sealed class BodyReader
+{
+    /// <summary>A batch's size is bounded by its memory (I8).</summary>
+    private const int MostBatchBytes = 24 * 1024 * 1024;
+    private const int MostBatchRecords = 300_000;
+
+    /// <summary>When the feed pauses for so long, what there is gets committed.</summary>
+    private static readonly TimeSpan Linger = TimeSpan.FromMilliseconds(5);
+
+    /// <summary>Under load a commit comes about once a second: each one rewrites most of the pages that it touches.</summary>
+    private static readonly TimeSpan CommitInterval = TimeSpan.FromSeconds(1);
+
+    /// <summary>A feed that trickles without a pause is committed this often, as long as that is cheap.</summary>
+    private static readonly TimeSpan TrickleInterval = TimeSpan.FromMilliseconds(50);
+    private const int TrickleRecords = 1000;
+
+    private const int SnippetLength = 80;
+
+    private static readonly TimeSpan UpToDateInterval = TimeSpan.FromSeconds(1);
+
+    private readonly SyncContext _context;
+    private readonly BodySource _source;
+    private readonly FrameReader _frames;
+    private readonly CursorTracker _tracker;
+    private readonly List<QuarantinedRecord> _quarantined = [];
+    private RecordBatch? _batch;
+    private RecordBatch? _finished;
+    private long _batchStart;
+    private long _lastByte;
+    private long _snapshotRecords;
+    private long _upToDate;
+    private long _settledAfter;
+    private bool _hasFirstByte;
+    private bool _staged;
+    private bool _isWholeSet;
+    private bool _warnedOfKey;
+    private FeedException? _malformed;
+
+    public BodyReader(SyncContext context, BodySource source)
+    {
+        _context = context;
+        _source = source;
+        _frames = new FrameReader(context.Options.MaximumRecordSize);
+        _tracker = new CursorTracker(source.Start, source.IsHeld);
+        _staged = source.IsStaged;
+        _isWholeSet = source.IsWholeSet;
+        _lastByte = context.Time.GetTimestamp();
+    }
+
+    /// <summary>Whether the set that this body brings is complete.</summary>
+    public bool SetIsComplete { get; private set; }
+
+    /// <summary>Reads to the end, or until the caller's wish is met. What came before an error is committed.</summary>
+    public async Task<BodyEnd> ReadAsync(CancellationToken cancellationToken)
+    {
+        if (_staged) await _context.Queue.EnqueueAsync(new CommitJob(CommitKind.BeginSnapshot, new TableCommit()), cancellationToken).ConfigureAwait(false);
+        try
+        {
+            return await ReadToEndAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is IOException or HttpRequestException or InvalidDataException)
+        {
+            await FlushAsync(drain: true, cancellationToken).ConfigureAwait(false);
+            await DiscardStageAsync(cancellationToken).ConfigureAwait(false);
+            throw new FeedCutException(_source.Feed, "the connection was closed before the body was whole.", e);
+        }
+        catch (FeedException)
+        {
+            await FlushAsync(drain: true, cancellationToken).ConfigureAwait(false);
+            await DiscardStageAsync(cancellationToken).ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    private async Task<BodyEnd> ReadToEndAsync(CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            ValueTask<int> read = _source.Stream.ReadAsync(_frames.GetFreeMemory(), cancellationToken);
+            int count;
+            if (read.IsCompleted)
+            {
+                count = await read.ConfigureAwait(false);
+            }
+            else
+            {
+                Task<int> pending = read.AsTask();
+                if (await WaitAsync(pending, cancellationToken).ConfigureAwait(false) is { } end) return await EndAsync(end, cancellationToken).ConfigureAwait(false);
+                count = await pending.ConfigureAwait(false);
+            }
+
+            NoteBytes(count);
+            if (await ProcessAsync(cancellationToken).ConfigureAwait(false)) return await EndAsync(BodyEnd.CaughtUp, cancellationToken).ConfigureAwait(false);
+            if (count == 0) return await EndAsync(BodyEnd.EndOfBody, cancellationToken).ConfigureAwait(false);
+            await FlushWhenDueAsync(cancellationToken).ConfigureAwait(false);
+            if (await IsOverAsync(cancellationToken).ConfigureAwait(false) is { } over) return await EndAsync(over, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Takes all frames that are there. True when the feed said that it has nothing more and the caller waits for that.</summary>
+    private async Task<bool> ProcessAsync(CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            FrameSignal signal = ReadFrames();
+            if (_context.Parser.KeyWasGuessed && !_warnedOfKey) await WarnOfKeyAsync().ConfigureAwait(false);
+            switch (signal)
+            {
+                case FrameSignal.NeedMore:
+                    return false;
+                case FrameSignal.BatchFull:
+                    await FlushAsync(drain: false, cancellationToken).ConfigureAwait(false);
+                    break;
+                case FrameSignal.Malformed:
+                    throw _malformed!;
+                case FrameSignal.SnapshotCompleted:
+                    await CompleteSetAsync(SnapshotEnding.Sweep, cancellationToken).ConfigureAwait(false);
+                    if (_context.StopsWhenCaughtUp) return true;
+                    break;
+                case FrameSignal.Heartbeat:
+                    if (await BeatAsync(cancellationToken).ConfigureAwait(false)) return true;
+                    break;
+            }
+        }
+    }
+
+    private async Task WarnOfKeyAsync()
+    {
+        _warnedOfKey = true;
+        string field = _context.Parser.Shape!.KeyFields[0];
+        await _context.PostEventAsync(
+            FeedEventKind.Warning,
+            $"The records have no field 'id', so their first field '{field}' is taken as the key. If it is not unique, records overwrite each other: name the key with -KeyProperty.").ConfigureAwait(false);
+    }
+
+    private async Task<bool> BeatAsync(CancellationToken cancellationToken)
+    {
+        await _context.PostEventAsync(FeedEventKind.Heartbeat, "The feed sent a heartbeat.").ConfigureAwait(false);
+        if (_context.Parser.Shape?.Dialect == Dialect.Transaction && (_tracker.IsHeld || _staged)) return false;
+        if (_staged)
+        {
+            await MergeUnfinishedAsync(cancellationToken).ConfigureAwait(false);
+        }
+        else
+        {
+            if (!_tracker.IsHeld) _tracker.Complete();
+            await FlushAsync(drain: false, cancellationToken).ConfigureAwait(false);
+            await NoteUpToDateAsync(cancellationToken).ConfigureAwait(false);
+        }
+
+        return _context.StopsWhenCaughtUp;
+    }
+
+    /// <summary>Says in the file that the table has all that the feed has, for those who wait for that; at most once a second.</summary>
+    private async Task NoteUpToDateAsync(CancellationToken cancellationToken)
+    {
+        if (_context.StopsWhenCaughtUp || (_upToDate != 0 && _context.Time.GetElapsedTime(_upToDate) < UpToDateInterval)) return;
+        _upToDate = _context.Time.GetTimestamp();
+        await _context.Queue.EnqueueAsync(new CommitJob(CommitKind.Commit, Describe(null) with { At = _context.Time.GetUtcNow() }), cancellationToken).ConfigureAwait(false);
+    }
+
+    private enum FrameSignal
+    {
+        NeedMore,
+        BatchFull,
+        Heartbeat,
+        SnapshotCompleted,
+        Malformed,
+    }
+
+    /// <summary>Frames to batch, without a break until something has to be waited for.</summary>
+    private FrameSignal ReadFrames()
+    {
+        SyncCounters counters = _context.Counters;
+        RecordParser parser = _context.Parser;
+        while (true)
+        {
+            // Most of a feed is plain records: those are framed and read in one pass.
+            ReadOnlySpan<byte> bytes = _frames.Unframed;
+            if (!bytes.IsEmpty && parser.TryParseRecord(bytes, out int length) && length <= _context.Options.MaximumRecordSize)
+            {
+                bool isFull = Take(parser, bytes);
+                _frames.Take(length);
+                if (isFull) return FrameSignal.BatchFull;
+                continue;
+            }
+
+            if (!_frames.TryRead(out Frame frame)) return FrameSignal.NeedMore;
+            switch (frame.Kind)
+            {
+                case FrameKind.BlankLine:
+                    counters.Heartbeats++;
+                    continue;
+                case FrameKind.Object:
+                    break;
+                default:
+                    if (Refuse(frame, Describe(frame.Kind))) return FrameSignal.Malformed;
+                    continue;
+            }
+
+            switch (parser.Parse(frame.Bytes))
+            {
+                case ParsedKind.Record:
+                    if (Take(parser, frame.Bytes)) return FrameSignal.BatchFull;
+                    continue;
+                case ParsedKind.Heartbeat:
+                    counters.Heartbeats++;
+                    NoteHorizon(parser);
+                    return FrameSignal.Heartbeat;
+                case ParsedKind.SnapshotCompleted:
+                    NoteHorizon(parser);
+                    return FrameSignal.SnapshotCompleted;
+                case ParsedKind.OtherControl:
+                    continue;
+                default:
+                    if (Refuse(frame, parser.Reason)) return FrameSignal.Malformed;
+                    continue;
+            }
+        }
+    }
+
+    /// <summary>Puts the record that the parser has just read into the batch. Whether that is full then.</summary>
+    private bool Take(RecordParser parser, ReadOnlySpan<byte> bytes)
+    {
+        _context.Counters.Received++;
+        _snapshotRecords++;
+        if (_tracker.Note(parser)) _context.Counters.OutOfOrder++;
+        Add(parser, bytes);
+        return _finished is not null || _batch!.ArenaUsed >= MostBatchBytes || _batch.Count >= MostBatchRecords;
+    }
+
+    private void NoteHorizon(RecordParser parser)
+    {
+        if (parser.ControlCursor is { } cursor) _tracker.Note(cursor);
+    }
+
+    private void Add(RecordParser parser, ReadOnlySpan<byte> json)
+    {
+        RecordShape shape = parser.Shape!;
+        if (_batch is null || _batch.Layout != shape.KeyLayout)
+        {
+            // The first key that is no integer: the table gets another layout, and a batch has but one.
+            if (_batch is { Count: > 0 }) _finished = _batch;
+            _batch = new RecordBatch(shape.KeyLayout, shape.OrderKind, _context.Coalesces);
+            _batchStart = _context.Time.GetTimestamp();
+            if (shape.Dialect == Dialect.Transaction && _source.Start.IsStart && !SetIsComplete && !_staged) _tracker.Hold();
+        }
+
+        _batch.Add(parser, json);
+    }
+
+    /// <summary>Waits for bytes; meanwhile commits what there is, and looks at the clock. Null when bytes have come.</summary>
+    private async Task<BodyEnd?> WaitAsync(Task<int> pending, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            bool lingers = _batch is { Count: > 0 };
+            TimeSpan wait = lingers ? Linger : NextDeadline();
+            if (wait <= TimeSpan.Zero || !await pending.CompletesWithinAsync(wait, _context.Time).ConfigureAwait(false))
+            {
+                if (lingers) await FlushAsync(drain: false, cancellationToken).ConfigureAwait(false);
+                if (await IsOverAsync(cancellationToken).ConfigureAwait(false) is { } over) return over;
+                if (IsSilent()) throw new FeedCutException(_source.Feed, string.Create(CultureInfo.InvariantCulture, $"nothing came for {_source.IdleTimeout.TotalSeconds:0.###} s."));
+                if (!pending.IsCompleted) continue;
+            }
+
+            return null;
+        }
+    }
+
+    /// <summary>How long nothing need be looked at.</summary>
+    private TimeSpan NextDeadline()
+    {
+        TimeSpan next = TimeSpan.FromSeconds(30);
+        if (_source.IdleTimeout != Timeout.InfiniteTimeSpan) next = Min(next, _source.IdleTimeout - _context.Time.GetElapsedTime(_lastByte));
+        if (_hasFirstByte && (Settles || _settledAfter != _context.Queue.LastChange)) next = Min(next, _context.Options.Settle - _context.Time.GetElapsedTime(_context.Queue.LastChange));
+        if (_context.FollowDeadline is { } deadline) next = Min(next, deadline - _context.Time.GetElapsedTime(_context.Start));
+        // A commit that is still under way decides whether the table has settled.
+        return next <= TimeSpan.Zero && !_context.Queue.IsIdle ? TimeSpan.FromMilliseconds(1) : next;
+    }
+
+    private static TimeSpan Min(TimeSpan left, TimeSpan right) => left < right ? left : right;
+
+    private bool IsSilent() => _source.IdleTimeout != Timeout.InfiniteTimeSpan && _context.Time.GetElapsedTime(_lastByte) >= _source.IdleTimeout;
+
+    /// <summary>Whether nothing new for the settling time means anything here.</summary>
+    private bool Settles => _context.StopsWhenCaughtUp || (_staged && _context.Parser.Shape?.Dialect == Dialect.Record);
+
+    private async Task<BodyEnd?> IsOverAsync(CancellationToken cancellationToken)
+    {
+        if (_context.FollowDeadline is { } deadline && _context.Time.GetElapsedTime(_context.Start) >= deadline) return BodyEnd.TimeElapsed;
+        if (!_hasFirstByte || _context.Time.GetElapsedTime(_context.Queue.LastChange) < _context.Options.Settle) return null;
+        if (!Settles)
+        {
+            await NoteSettledAsync(cancellationToken).ConfigureAwait(false);
+            return null;
+        }
+
+        await FlushAsync(drain: true, cancellationToken).ConfigureAwait(false);
+        if (_staged)
+        {
+            // Whether a staged snapshot has settled cannot be told from the table, which it does not touch: it is merged, then watched.
+            await MergeUnfinishedAsync(cancellationToken).ConfigureAwait(false);
+            _context.Queue.ResetLastChange();
+            return null;
+        }
+
+        if (_context.Time.GetElapsedTime(_context.Queue.LastChange) < _context.Options.Settle) return null;
+        return _context.StopsWhenCaughtUp ? BodyEnd.Settled : null;
+    }
+
+    /// <summary>A feed that is followed and gives no other sign is up to date when it has settled, once after each change.</summary>
+    private async Task NoteSettledAsync(CancellationToken cancellationToken)
+    {
+        if (_tracker.IsHeld || _settledAfter == _context.Queue.LastChange || _batch is { Count: > 0 } || !_context.Queue.IsIdle) return;
+        _settledAfter = _context.Queue.LastChange;
+        await NoteUpToDateAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task FlushWhenDueAsync(CancellationToken cancellationToken)
+    {
+        if (_batch is not { Count: > 0 } || !_context.Queue.IsIdle) return;
+        TimeSpan age = _context.Time.GetElapsedTime(_batchStart);
+        if (age >= CommitInterval || (age >= TrickleInterval && _batch.Added < TrickleRecords)) await FlushAsync(drain: false, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Hands what there is to the writing half; with <paramref name="drain"/>, returns when it is committed.</summary>
+    private async Task FlushAsync(bool drain, CancellationToken cancellationToken)
+    {
+        if (_finished is { } finished)
+        {
+            _finished = null;
+            await SendAsync(finished, wait: false, cancellationToken).ConfigureAwait(false);
+        }
+
+        RecordBatch? batch = _batch;
+        _batch = null;
+        await SendAsync(batch, drain || _context.Options.Transforms, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task SendAsync(RecordBatch? batch, bool wait, CancellationToken cancellationToken)
+    {
+        if (_staged && batch is null && _quarantined.Count == 0) return;
+        TableCommit commit = Describe(batch);
+        var job = new CommitJob(_staged ? CommitKind.AddToSnapshot : CommitKind.Commit, commit);
+        if (_staged && batch is null) return;
+        _quarantined.Clear();
+        if (wait)
+        {
+            await _context.Queue.RunAsync(job, cancellationToken).ConfigureAwait(false);
+        }
+        else
+        {
+            await _context.Queue.EnqueueAsync(job, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private TableCommit Describe(RecordBatch? batch)
+    {
+        TableState state = _context.Target.State;
+        (Cursor? cursor, Cursor? resume) = _staged ? (null, state.Resume) : _tracker.Position(state.Cursor, state.Resume);
+        return new TableCommit
+        {
+            Batch = batch,
+            Shape = _context.Parser.Shape,
+            NewFields = _context.Options.Transforms ? [] : _context.Parser.Fields.TakeNew(),
+            Feed = _source.IsImport ? null : _source.Feed.Display,
+            Cursor = cursor,
+            Resume = resume,
+            FeedIdentity = _staged ? null : _source.FeedIdentity,
+            Quarantined = [.. _quarantined],
+            WantsChanges = _context.Options.WantsChanges,
+        };
+    }
+
+    /// <summary>The body's set is complete, or at least its end is reached.</summary>
+    private async Task CompleteSetAsync(SnapshotEnding ending, CancellationToken cancellationToken)
+    {
+        await FlushAsync(drain: false, cancellationToken).ConfigureAwait(false);
+        bool wasStaged = _staged;
+        _staged = false;
+        if (ending.HasFlag(SnapshotEnding.Sweep))
+        {
+            _tracker.Complete();
+            SetIsComplete = true;
+            _isWholeSet = false;
+        }
+
+        TableCommit commit = Describe(null);
+        if (wasStaged)
+        {
+            if (_source.IsAnotherFeed) ending |= SnapshotEnding.ForgetOrder;
+            await _context.Queue.RunAsync(new CommitJob(CommitKind.EndSnapshot, commit) { Ending = ending, SnapshotRecords = _snapshotRecords }, cancellationToken).ConfigureAwait(false);
+        }
+        else
+        {
+            await _context.Queue.RunAsync(new CommitJob(CommitKind.Commit, commit), cancellationToken).ConfigureAwait(false);
+        }
+
+        _context.SetCompleted();
+        if (SetIsComplete) await NoteUpToDateAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>A feed that never says where its set ends cannot be swept by: what came is merged.</summary>
+    private async Task MergeUnfinishedAsync(CancellationToken cancellationToken)
+    {
+        await _context.PostEventAsync(
+            FeedEventKind.Warning,
+            "The feed does not say where its whole set ends, so records that it no longer holds cannot be told; what it sent was merged into the table.").ConfigureAwait(false);
+        if (!_source.IsRedirected) _tracker.Complete();
+        await CompleteSetAsync(SnapshotEnding.MergeOnly, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task DiscardStageAsync(CancellationToken cancellationToken)
+    {
+        if (!_staged) return;
+        _staged = false;
+        await _context.Queue.RunAsync(new CommitJob(CommitKind.DiscardSnapshot, new TableCommit()), cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task<BodyEnd> EndAsync(BodyEnd end, CancellationToken cancellationToken)
+    {
+        if (end == BodyEnd.EndOfBody && _source.HasDefiniteEnd)
+        {
+            // A whole body is complete whatever order its records came in; that of the whole set is the whole set (I6).
+            if (!_source.IsImport || !_tracker.IsHeld) _tracker.Complete();
+            await CompleteSetAsync(_isWholeSet ? SnapshotEnding.Sweep : SnapshotEnding.MergeOnly, cancellationToken).ConfigureAwait(false);
+            return end;
+        }
+
+        if (end is BodyEnd.Settled or BodyEnd.CaughtUp && !_tracker.IsHeld) _tracker.Complete();
+        await FlushAsync(drain: true, cancellationToken).ConfigureAwait(false);
+        await DiscardStageAsync(cancellationToken).ConfigureAwait(false);
+        return end;
+    }
+
+    private void NoteBytes(int count)
+    {
+        if (count == 0)
+        {
+            _frames.Complete();
+            return;
+        }
+
+        _context.Counters.Bytes += count;
+        if (!_frames.IsInsideObject || !_frames.NextIsWhiteSpace(count)) _lastByte = _context.Time.GetTimestamp();
+        _frames.Advance(count);
+        _context.LastByte = _context.Time.GetTimestamp();
+        if (_hasFirstByte) return;
+        _hasFirstByte = true;
+        _context.Queue.ResetLastChange();
+    }
+
+    /// <summary>Sets a malformed stretch aside, or true with the error to end with.</summary>
+    private bool Refuse(Frame frame, string reason)
+    {
+        _context.Counters.Malformed++;
+        string snippet = Encoding.UTF8.GetString(frame.Bytes[..Math.Min(SnippetLength, frame.Bytes.Length)]).ReplaceLineEndings(" ");
+        if (frame.Kind == FrameKind.Truncated)
+        {
+            // It will come again, whole: nothing to set aside.
+            _malformed = new TruncatedFeedException(_source.Feed, frame.Offset, snippet);
+            return true;
+        }
+
+        if (_context.Options.MalformedRecord == MalformedRecordPolicy.Stop)
+        {
+            _malformed = new MalformedRecordException(_source.Feed, frame.Offset, reason, snippet);
+            return true;
+        }
+
+        _quarantined.Add(new QuarantinedRecord(_context.Time.GetUtcNow(), frame.Offset, reason, frame.Bytes.ToArray()));
+        return false;
+    }
+
+    private string Describe(FrameKind kind) => kind switch
+    {
+        FrameKind.Garbage => "it is no JSON object",
+        FrameKind.Torn => "it breaks off within an object",
+        FrameKind.TooLong => string.Create(CultureInfo.InvariantCulture, $"it is larger than {_context.Options.MaximumRecordSize} bytes, the maximum record size"),
+        _ => "it is truncated",
+    };
+}

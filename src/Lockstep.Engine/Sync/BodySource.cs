@@ -1,0 +1,40 @@
+using Lockstep.Engine.Feed;
+using Lockstep.Engine.Records;
+
+namespace Lockstep.Engine.Sync;
+
+/// <summary>A body and what is known of it before its first byte. Immutable.</summary>
+internal sealed record BodySource
+{
+    public required FeedUri Feed { get; init; }
+
+    public required Stream Stream { get; init; }
+
+    /// <summary>Where the request began, before any look-back window.</summary>
+    public Cursor Start { get; init; }
+
+    /// <summary>Whether no cursor may be committed until the set is complete (I4).</summary>
+    public bool IsHeld { get; init; }
+
+    /// <summary>Whether the records go beside the table's until the set is complete (I6).</summary>
+    public bool IsStaged { get; init; }
+
+    /// <summary>Whether it was asked for with cursor 0 or by redirect, so that its end completes the whole set.</summary>
+    public bool IsWholeSet { get; init; }
+
+    /// <summary>Whether the feed redirected here.</summary>
+    public bool IsRedirected { get; init; }
+
+    /// <summary>Whether the records come from no feed: the table is bound to none, and a cursor that is held stays.</summary>
+    public bool IsImport { get; init; }
+
+    /// <summary>Whether the feed says that it is another one than the table has known.</summary>
+    public bool IsAnotherFeed { get; init; }
+
+    /// <summary>Whether the body says by itself where it ends.</summary>
+    public bool HasDefiniteEnd { get; init; }
+
+    public string? FeedIdentity { get; init; }
+
+    public TimeSpan IdleTimeout { get; init; } = Timeout.InfiniteTimeSpan;
+}

@@ -1,0 +1,38 @@
+using Lockstep.Engine.Tables;
+
+namespace Lockstep.Engine.Sync;
+
+internal enum CommitKind
+{
+    Commit = 0,
+    BeginSnapshot,
+    AddToSnapshot,
+    EndSnapshot,
+    DiscardSnapshot,
+}
+
+/// <summary>One thing to write.</summary>
+internal sealed class CommitJob(CommitKind kind, TableCommit commit)
+{
+    private readonly TaskCompletionSource _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public CommitKind Kind => kind;
+
+    public TableCommit Commit => commit;
+
+    /// <summary>Of how many records the snapshot was that ends.</summary>
+    public long SnapshotRecords { get; init; }
+
+    public SnapshotEnding Ending { get; init; }
+
+    public Task Done => _done.Task;
+
+    public void Succeed() => _done.TrySetResult();
+
+    public void Fail(Exception e)
+    {
+        _done.TrySetException(e);
+        // Somebody may wait for it or not; the queue tells of the error in any case.
+        _ = _done.Task.Exception;
+    }
+}

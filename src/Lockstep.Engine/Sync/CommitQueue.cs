@@ -1,0 +1,176 @@
+using System.Threading.Channels;
+using Lockstep.Engine.Records;
+using Lockstep.Engine.Tables;
+
+namespace Lockstep.Engine.Sync;
+
+/// <summary>
+/// The writing half of a sync: takes batches from the reading half one at a time, commits them on a thread of its own and hands on what
+/// was committed (I5). While one batch is being written the next one fills.
+/// </summary>
+internal sealed class CommitQueue
+{
+    private readonly Channel<CommitJob> _jobs = Channel.CreateBounded<CommitJob>(new BoundedChannelOptions(1) { SingleReader = true });
+    private readonly ITableTarget _target;
+    private readonly SyncOptions _options;
+    private readonly StepChannel _steps;
+    private readonly SyncCounters _counters;
+    private readonly Func<SyncResult> _result;
+    private readonly TimeProvider _time;
+    private readonly Task _worker;
+    private TransformedRecords? _transformed;
+    private int _pending;
+    private long _lastChange;
+
+    public CommitQueue(ITableTarget target, SyncOptions options, StepChannel steps, SyncCounters counters, Func<SyncResult> result, TimeProvider time, CancellationToken cancellationToken)
+    {
+        _target = target;
+        _options = options;
+        _steps = steps;
+        _counters = counters;
+        _result = result;
+        _time = time;
+        _lastChange = time.GetTimestamp();
+        _worker = Task.Run(() => WorkAsync(cancellationToken), CancellationToken.None);
+    }
+
+    /// <summary>Whether nothing is being written.</summary>
+    public bool IsIdle => Volatile.Read(ref _pending) == 0;
+
+    /// <summary>When a commit last changed the table, as the time provider's timestamp.</summary>
+    public long LastChange => Volatile.Read(ref _lastChange);
+
+    /// <summary>Counts from now: the first byte has come.</summary>
+    public void ResetLastChange() => Volatile.Write(ref _lastChange, _time.GetTimestamp());
+
+    /// <summary>Queues a job; returns when there is room for it.</summary>
+    public async Task EnqueueAsync(CommitJob job, CancellationToken cancellationToken)
+    {
+        Interlocked.Increment(ref _pending);
+        try
+        {
+            await _jobs.Writer.WriteAsync(job, cancellationToken).ConfigureAwait(false);
+        }
+        catch (ChannelClosedException e) when (e.InnerException is not null)
+        {
+            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(e.InnerException);
+        }
+    }
+
+    /// <summary>Queues a job and waits until it is done.</summary>
+    public async Task RunAsync(CommitJob job, CancellationToken cancellationToken)
+    {
+        await EnqueueAsync(job, cancellationToken).ConfigureAwait(false);
+        await job.Done.WaitAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Waits until all is written, and ends.</summary>
+    public async Task FinishAsync()
+    {
+        _jobs.Writer.TryComplete();
+        await _worker.ConfigureAwait(false);
+    }
+
+    private async Task WorkAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await foreach (CommitJob job in _jobs.Reader.ReadAllAsync(cancellationToken).ConfigureAwait(false))
+            {
+                try
+                {
+                    await RunOneAsync(job, cancellationToken).ConfigureAwait(false);
+                    job.Succeed();
+                }
+                catch (Exception e)
+                {
+                    job.Fail(e);
+                    throw;
+                }
+                finally
+                {
+                    Interlocked.Decrement(ref _pending);
+                }
+            }
+        }
+        catch (Exception e)
+        {
+            _jobs.Writer.TryComplete(e);
+            throw;
+        }
+    }
+
+    private async Task RunOneAsync(CommitJob job, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        TableCommit commit = job.Commit;
+        if (_options.Transforms && commit is { Batch.Count: > 0, Shape: { } shape })
+        {
+            commit = commit with { NewFields = await TransformAsync(commit.Batch, shape, cancellationToken).ConfigureAwait(false) };
+        }
+
+        CommitResult result = Write(job, commit);
+        if (result.Counts.Changes > 0) ResetLastChange();
+        _counters.Count(result.Counts, job.Kind == CommitKind.EndSnapshot, job.SnapshotRecords);
+
+        List<ReceivedRecord> records = _options.WantsRecords && commit.Batch is not null ? ReceivedFrom(commit.Batch) : [];
+        const int Chunk = 4096;
+        bool any = false;
+        foreach (TableChange[] changes in result.Changes.Chunk(Chunk))
+        {
+            any = true;
+            await _steps.ExchangeAsync(new ChangesCommitted(changes, records, _result()), cancellationToken).ConfigureAwait(false);
+            records = [];
+        }
+
+        if (!any && records.Count > 0) await _steps.ExchangeAsync(new ChangesCommitted([], records, _result()), cancellationToken).ConfigureAwait(false);
+    }
+
+    private CommitResult Write(CommitJob job, TableCommit commit)
+    {
+        switch (job.Kind)
+        {
+            case CommitKind.Commit:
+                return _target.Commit(commit);
+            case CommitKind.BeginSnapshot:
+                _target.BeginSnapshot();
+                return CommitResult.Nothing;
+            case CommitKind.AddToSnapshot:
+                _target.CommitToSnapshot(commit);
+                return CommitResult.Nothing;
+            case CommitKind.EndSnapshot:
+                return _target.CompleteSnapshot(commit, job.Ending);
+            default:
+                _target.DiscardSnapshot();
+                return CommitResult.Nothing;
+        }
+    }
+
+    /// <summary>Has the consumer rewrite the batch's records; returns the fields that they have now and the table did not know.</summary>
+    private async Task<IReadOnlyList<string>> TransformAsync(RecordBatch batch, RecordShape shape, CancellationToken cancellationToken)
+    {
+        var records = new List<TransformableRecord>(batch.Count);
+        for (int i = 0; i < batch.Count; i++)
+        {
+            ref RecordEntry entry = ref batch.Entries[i];
+            if ((entry.Flags & EntryFlags.Deleted) == 0) records.Add(new TransformableRecord(i, batch.KeyOf(entry), batch.Memory(entry.BodyStart, entry.BodyLength)));
+        }
+
+        if (records.Count == 0) return [];
+        await _steps.ExchangeAsync(new RecordsToTransform(records), cancellationToken).ConfigureAwait(false);
+        _transformed ??= new TransformedRecords(_target.State.Fields);
+        foreach (TransformableRecord record in records) _transformed.Take(record, batch, shape);
+        return _transformed.TakeNewFields();
+    }
+
+    private static List<ReceivedRecord> ReceivedFrom(RecordBatch batch)
+    {
+        var records = new List<ReceivedRecord>(batch.Count);
+        foreach (ref RecordEntry entry in batch.Entries)
+        {
+            records.Add(new ReceivedRecord(batch.KeyOf(entry), (entry.Flags & EntryFlags.Deleted) != 0, batch.Memory(entry.BodyStart, entry.BodyLength)));
+        }
+
+        return records;
+    }
+}

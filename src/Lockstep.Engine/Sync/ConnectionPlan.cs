@@ -1,0 +1,93 @@
+using Lockstep.Engine.Feed;
+using Lockstep.Engine.Records;
+using Lockstep.Engine.Tables;
+
+namespace Lockstep.Engine.Sync;
+
+/// <summary>What the next connection is to ask for, as the ones before it ended. One thread at a time.</summary>
+internal sealed class ConnectionPlan
+{
+    private readonly SyncOptions _options;
+    private Cursor? _override;
+    private bool _resync;
+    private bool _isAnotherFeed;
+
+    public ConnectionPlan(SyncOptions options, TableState state)
+    {
+        _options = options;
+        _override = options.Since is null ? null : Cursor.Parse(options.Since);
+        _resync = options.Resync || options.Repair;
+        _isAnotherFeed = options.Repair;
+        Start = _override ?? state.RequestCursor;
+    }
+
+    /// <summary>Where the next request goes on, before any look-back window.</summary>
+    public Cursor Start { get; private set; }
+
+    /// <summary>The cursor to send.</summary>
+    public Cursor RequestCursor => _resync ? Cursor.Start : Start.Back(_options.Lookback);
+
+    /// <summary>Whether a snapshot has just been taken, so that the feed is asked for what came after it, and must not redirect again.</summary>
+    public bool UpdatesOnly { get; private set; }
+
+    /// <summary>Whether the last body completed its set.</summary>
+    public bool SetIsComplete { get; private set; }
+
+    /// <summary>Begins anew with the next connection.</summary>
+    public void Resync(bool isAnotherFeed)
+    {
+        _resync = true;
+        _isAnotherFeed |= isAnotherFeed;
+        UpdatesOnly = false;
+    }
+
+    /// <summary>A cursor older than the tombstones that are kept would miss deletions without a word: that needs a resync.</summary>
+    public void CheckHorizon(TableState state)
+    {
+        if (_resync || state.Horizon is not { } horizon || state.Rows + state.Tombstones == 0) return;
+        if (CursorTracker.Compare(Start, horizon) < 0) Resync(isAnotherFeed: false);
+    }
+
+    /// <summary>A resync takes whatever feed there is; otherwise the feed is told which one the cursor belongs to.</summary>
+    public string? IdentityToSend(TableState state) => _resync || Start.IsStart ? null : state.FeedIdentity;
+
+    public bool MeetsAnotherFeed(TableState state, FeedBody body) =>
+        !_resync && state.FeedIdentity is { } known && body.FeedIdentity is { } met && known != met && state.Rows + state.Tombstones > 0;
+
+    public BodySource Describe(FeedClient client, FeedBody body, TableState state)
+    {
+        bool isEmpty = state.Rows + state.Tombstones == 0;
+        bool replaces = _resync || body.IsSnapshot;
+        return new BodySource
+        {
+            Feed = client.Uri,
+            Stream = body.Stream,
+            Start = _resync ? Cursor.Start : Start,
+            IsHeld = body.IsSnapshot,
+            // Into an empty table there is nothing to put a snapshot beside.
+            IsStaged = replaces && !isEmpty,
+            IsWholeSet = replaces || RequestCursor.IsStart,
+            IsRedirected = body.IsSnapshot,
+            IsAnotherFeed = _isAnotherFeed || (_resync && state.FeedIdentity is { } known && body.FeedIdentity is { } met && known != met),
+            HasDefiniteEnd = body.HasDefiniteEnd,
+            FeedIdentity = body.FeedIdentity,
+            IdleTimeout = client.OperationTimeout,
+        };
+    }
+
+    /// <summary>A body ended without an error.</summary>
+    public void Ended(BodySource source, bool setIsComplete, TableState state)
+    {
+        SetIsComplete = setIsComplete;
+        _override = null;
+        if (setIsComplete) _resync = _isAnotherFeed = false;
+        UpdatesOnly = source.IsRedirected && setIsComplete;
+        Start = state.RequestCursor;
+    }
+
+    /// <summary>A connection failed; the next one goes on from what is committed.</summary>
+    public void Interrupted(TableState state)
+    {
+        if (_override is null) Start = state.RequestCursor;
+    }
+}

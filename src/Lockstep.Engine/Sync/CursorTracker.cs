@@ -1,0 +1,102 @@
+using System.Text;
+using Lockstep.Engine.Records;
+
+namespace Lockstep.Engine.Sync;
+
+/// <summary>
+/// Where one body has got to, and from where a next request may go on without missing anything (I4): the largest order value as long
+/// as records come in order; once they did not, where this request began, until the body's end shows that nothing is missing.
+/// </summary>
+internal sealed class CursorTracker
+{
+    private readonly Cursor _start;
+    private Cursor _reached;
+    private long _maximumInteger;
+    private OrderValue _maximum;
+    private bool _hasMaximum;
+    private bool _isComplete;
+
+    /// <param name="start">Where the request began, before any look-back window.</param>
+    /// <param name="isHeld">Whether no cursor may be committed until the body's set is complete.</param>
+    public CursorTracker(Cursor start, bool isHeld)
+    {
+        _start = _reached = start;
+        IsHeld = isHeld;
+    }
+
+    /// <summary>Whether no cursor may be committed yet.</summary>
+    public bool IsHeld { get; private set; }
+
+    /// <summary>Whether a record came whose order value is below one before it.</summary>
+    public bool WasOutOfOrder { get; private set; }
+
+    /// <summary>Notes the record that the parser has just read. Returns whether it came out of order.</summary>
+    public bool Note(RecordParser parser)
+    {
+        if (parser.OrderIsText || (_hasMaximum && !_maximum.IsInteger)) return NoteText(parser);
+        long value = parser.IntegerOrder;
+        if (_hasMaximum && value < _maximumInteger) return WasOutOfOrder = true;
+        if (!_hasMaximum || value > _maximumInteger)
+        {
+            _maximumInteger = value;
+            _maximum = OrderValue.FromInteger(value);
+            _hasMaximum = true;
+        }
+
+        return false;
+    }
+
+    /// <summary>A control row names a cursor: everything before it has been sent.</summary>
+    public void Note(Cursor horizon)
+    {
+        if (Compare(horizon, _reached) > 0) _reached = horizon;
+    }
+
+    /// <summary>The set is complete, or the sender has nothing more: the largest order value holds.</summary>
+    public void Complete()
+    {
+        IsHeld = false;
+        WasOutOfOrder = false;
+        _isComplete = true;
+    }
+
+    /// <summary>Holds the cursor back until <see cref="Complete"/>.</summary>
+    public void Hold() => IsHeld = true;
+
+    /// <summary>What to commit now, given the cursor that is stored: the newest position, and where to resume when that is before it.</summary>
+    public (Cursor? Cursor, Cursor? Resume) Position(Cursor stored, Cursor? storedResume)
+    {
+        if (IsHeld) return (null, storedResume);
+        if (_maximum.Kind == OrderKind.Text) return (Cursor.From(_maximum), null);
+        Cursor maximum = _hasMaximum ? Later(Cursor.From(_maximum), _reached) : _reached;
+        Cursor newest = Later(maximum, stored);
+        Cursor safe = WasOutOfOrder ? _start : Later(maximum, _start);
+        return (newest, !_isComplete && Compare(safe, newest) < 0 ? safe : null);
+    }
+
+    /// <summary>Compares cursors as numbers. Between others there is no order, and the one that came later, the left one, is taken.</summary>
+    public static int Compare(Cursor left, Cursor right)
+    {
+        if (left == right) return 0;
+        return AsNumber(left) is { } l && AsNumber(right) is { } r ? OrderValue.Compare(l, r) : right.IsStart || !left.IsStart ? 1 : -1;
+    }
+
+    private bool NoteText(RecordParser parser)
+    {
+        OrderValue value = parser.Shape!.OrderKind == OrderKind.Text ? OrderValue.FromText(Encoding.UTF8.GetString(parser.OrderText))
+            : parser.OrderIsText ? OrderValue.FromNumber(parser.OrderText) : OrderValue.FromInteger(parser.IntegerOrder);
+        if (_hasMaximum && OrderValue.Compare(value, _maximum) < 0) return WasOutOfOrder = true;
+        _maximum = value;
+        _maximumInteger = value.IsInteger ? value.Integer : 0;
+        _hasMaximum = true;
+        return false;
+    }
+
+    private static Cursor Later(Cursor left, Cursor right) => Compare(left, right) >= 0 ? left : right;
+
+    private static OrderValue? AsNumber(Cursor cursor)
+    {
+        byte[] text = Encoding.UTF8.GetBytes(cursor.ToString());
+        return JsonNumber.IsValid(text) ? OrderValue.FromNumber(text) : null;
+    }
+}

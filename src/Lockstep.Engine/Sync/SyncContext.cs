@@ -1,0 +1,40 @@
+using Lockstep.Engine.Records;
+using Lockstep.Engine.Tables;
+
+namespace Lockstep.Engine.Sync;
+
+/// <summary>What the parts of one running sync share.</summary>
+internal sealed class SyncContext
+{
+    public required SyncOptions Options { get; init; }
+
+    public required TimeProvider Time { get; init; }
+
+    public required ITableTarget Target { get; init; }
+
+    public required RecordParser Parser { get; init; }
+
+    public required SyncCounters Counters { get; init; }
+
+    public required CommitQueue Queue { get; init; }
+
+    public required Func<FeedEventKind, string, Task> PostEventAsync { get; init; }
+
+    /// <summary>Called when a whole set is complete.</summary>
+    public required Action SetCompleted { get; init; }
+
+    /// <summary>When the sync began, as the time provider's timestamp.</summary>
+    public required long Start { get; init; }
+
+    /// <summary>When the last byte came, likewise; 0 before the first.</summary>
+    public long LastByte { get; set; }
+
+    /// <summary>Whether the sync ends when the feed has nothing more for now.</summary>
+    public bool StopsWhenCaughtUp => !Options.Follow && Options.FollowFor is null;
+
+    /// <summary>How long after its start the sync ends; null for never.</summary>
+    public TimeSpan? FollowDeadline => Options.FollowFor;
+
+    /// <summary>Only the newest version of each record in a commit is written, unless somebody wants to see each.</summary>
+    public bool Coalesces => !Options.EveryVersion && !Options.WantsRecords && !Options.Transforms;
+}

@@ -1,0 +1,91 @@
+using Lockstep.Engine.Feed;
+using Lockstep.Engine.Framing;
+using Lockstep.Engine.Records;
+
+namespace Lockstep.Engine.Sync;
+
+/// <summary>What to do with a malformed record.</summary>
+public enum MalformedRecordPolicy
+{
+    /// <summary>End with an error; what came before it is committed.</summary>
+    Stop = 0,
+
+    /// <summary>Set it aside in the table file, with its offset and the reason, and go on.</summary>
+    Quarantine = 1,
+}
+
+/// <summary>How to sync a table. Immutable.</summary>
+public sealed class SyncOptions
+{
+    /// <summary>How to reach the feed.</summary>
+    public required FeedOptions Feed { get; init; }
+
+    /// <summary>The table file's full path; it is created where it does not exist.</summary>
+    public required string TablePath { get; init; }
+
+    /// <summary>The table's name; null for that of an existing file, else the feed's.</summary>
+    public string? TableName { get; init; }
+
+    /// <summary>The feed's dialect.</summary>
+    public Dialect Dialect { get; init; }
+
+    /// <summary>The field that orders the records; null for <c>updated_at</c>, or that of an existing table.</summary>
+    public string? OrderBy { get; init; }
+
+    /// <summary>The fields that are the key; null for <c>id</c>, else the first field, or those of an existing table.</summary>
+    public IReadOnlyList<string>? KeyFields { get; init; }
+
+    /// <summary>The cursor to begin at instead of the stored one; null for the stored one.</summary>
+    public string? Since { get; init; }
+
+    /// <summary>Whether to go on when the feed has nothing more, for ever or for <see cref="FollowFor"/>.</summary>
+    public bool Follow { get; init; }
+
+    /// <summary>How long to follow; null for ever.</summary>
+    public TimeSpan? FollowFor { get; init; }
+
+    /// <summary>An endless feed counts as caught up when nothing has changed the table for this long.</summary>
+    public TimeSpan Settle { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>How many attempts may fail in a row; null for ever when following, else none.</summary>
+    public int? MaximumRetryCount { get; init; }
+
+    /// <summary>The shortest wait before another attempt; it doubles with each one that fails, up to a minute.</summary>
+    public TimeSpan RetryInterval { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>Whether to fetch the whole set anew, and remove what it does not hold.</summary>
+    public bool Resync { get; init; }
+
+    /// <summary>Whether a resync also mends records whose stored order value is above the feed's: what is stored counts for nothing.</summary>
+    public bool Repair { get; init; }
+
+    /// <summary>How far before the cursor each connection begins, in the order field's own units, for feeds whose writers may be late.</summary>
+    public decimal Lookback { get; init; }
+
+    /// <summary>What to do with a malformed record.</summary>
+    public MalformedRecordPolicy MalformedRecord { get; init; }
+
+    /// <summary>The largest record in bytes.</summary>
+    public int MaximumRecordSize { get; init; } = FrameReader.DefaultMaximumLength;
+
+    /// <summary>Whether to wait for another writer of the file to end, instead of an error.</summary>
+    public bool WaitForWriter { get; init; }
+
+    /// <summary>Whether <see cref="ChangesCommitted"/> is to list the changes.</summary>
+    public bool WantsChanges { get; init; }
+
+    /// <summary>Whether each version of a record is a change of its own, instead of the newest in each commit.</summary>
+    public bool EveryVersion { get; init; }
+
+    /// <summary>Whether <see cref="ChangesCommitted"/> is to list every record received.</summary>
+    public bool WantsRecords { get; init; }
+
+    /// <summary>Whether records are handed out before they are applied, to be rewritten (<see cref="RecordsToTransform"/>).</summary>
+    public bool Transforms { get; init; }
+
+    /// <summary>Whether a token is asked for at the start (<see cref="CredentialsNeeded"/>), not only when the feed refuses.</summary>
+    public bool AsksForToken { get; init; }
+
+    /// <summary>Whether others are served from this table, so that commits must survive a loss of power (I5).</summary>
+    public bool IsServed { get; init; }
+}

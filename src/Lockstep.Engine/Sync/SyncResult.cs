@@ -1,0 +1,98 @@
+using Lockstep.Engine.Records;
+
+namespace Lockstep.Engine.Sync;
+
+/// <summary>Why a sync ended.</summary>
+public enum SyncEndReason
+{
+    /// <summary>It has not ended.</summary>
+    None = 0,
+
+    /// <summary>The feed's body ended.</summary>
+    EndOfFeed = 1,
+
+    /// <summary>The feed said that it has nothing more for now.</summary>
+    CaughtUp = 2,
+
+    /// <summary>Nothing changed the table for the settling time.</summary>
+    Settled = 3,
+
+    /// <summary>The time to follow is over.</summary>
+    TimeElapsed = 4,
+
+    /// <summary>The caller stopped it.</summary>
+    Stopped = 5,
+
+    /// <summary>An error ended it.</summary>
+    Failed = 6,
+}
+
+/// <summary>What a sync did. Immutable; while it runs, a picture of the moment.</summary>
+public sealed record SyncResult
+{
+    /// <summary>The table's name.</summary>
+    public required string Table { get; init; }
+
+    /// <summary>The table file's full path.</summary>
+    public required string Path { get; init; }
+
+    /// <summary>The feed's URI without user info.</summary>
+    public required string Feed { get; init; }
+
+    /// <summary>The cursor that is committed.</summary>
+    public Cursor Cursor { get; init; }
+
+    /// <summary>Well-formed records that came.</summary>
+    public long Received { get; init; }
+
+    /// <summary>Records added, by commit.</summary>
+    public long Added { get; init; }
+
+    /// <summary>Records updated, by commit.</summary>
+    public long Updated { get; init; }
+
+    /// <summary>Records deleted, by commit.</summary>
+    public long Deleted { get; init; }
+
+    /// <summary>Records that changed nothing: already there, older than what is there, or followed by a newer version within one commit.</summary>
+    public long Unchanged => Math.Max(0, Received - Added - Updated - Deleted + Swept);
+
+    /// <summary>Records that a snapshot did not hold any more; part of <see cref="Deleted"/>.</summary>
+    public long Swept { get; init; }
+
+    /// <summary>Records whose order value was below one that came before in the same body.</summary>
+    public long OutOfOrder { get; init; }
+
+    /// <summary>Malformed records.</summary>
+    public long Malformed { get; init; }
+
+    /// <summary>Heartbeats of each kind.</summary>
+    public long Heartbeats { get; init; }
+
+    /// <summary>Bytes read, after decompression.</summary>
+    public long Bytes { get; init; }
+
+    /// <summary>How many connections delivered a body.</summary>
+    public int Connections { get; init; }
+
+    /// <summary>How long it took so far.</summary>
+    public TimeSpan Duration { get; init; }
+
+    /// <summary>Records received per second.</summary>
+    public double Rate => Duration > TimeSpan.Zero ? Received / Duration.TotalSeconds : 0;
+
+    /// <summary>How many records the feed announced; null when it did not.</summary>
+    public long? Expected { get; init; }
+
+    /// <summary>The share of the body that has come, 0 to 1; null when its length is not known.</summary>
+    public double? ShareDone { get; init; }
+
+    /// <summary>The sync's state.</summary>
+    public SyncState State { get; init; }
+
+    /// <summary>How long ago the last byte came; null when none has.</summary>
+    public TimeSpan? SinceLastByte { get; init; }
+
+    /// <summary>Why it ended.</summary>
+    public SyncEndReason EndReason { get; init; }
+}

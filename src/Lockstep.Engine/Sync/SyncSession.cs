@@ -1,0 +1,95 @@
+using Lockstep.Engine.Feed;
+using Lockstep.Engine.Records;
+using Lockstep.Engine.Tables;
+
+namespace Lockstep.Engine.Sync;
+
+/// <summary>
+/// A table opened to be filled, with the writing half at work: lock, file, parser and queue, in the order in which they must be taken
+/// and given back. A file that was made for a sync which then brought nothing is removed again.
+/// </summary>
+internal sealed class SyncSession : IAsyncDisposable
+{
+    private readonly SyncOptions _options;
+    private readonly SyncCounters _counters;
+    private readonly TimeProvider _time;
+    private readonly CancellationTokenRegistration _interrupt;
+    private readonly bool _isNew;
+    private readonly TableWriter _target;
+
+    private SyncSession(SyncOptions options, TableWriter target, bool isNew, CommitQueue queue, SyncCounters counters, TimeProvider time, CancellationToken cancellationToken)
+    {
+        _options = options;
+        _target = target;
+        _isNew = isNew;
+        _counters = counters;
+        _time = time;
+        Queue = queue;
+        Parser = TableBinding.CreateParser(target.State, options);
+        _interrupt = cancellationToken.Register(target.Interrupt);
+    }
+
+    public ITableTarget Target => _target;
+
+    public CommitQueue Queue { get; }
+
+    public RecordParser Parser { get; }
+
+    /// <summary>Opens the table that the options name, for a feed that it must belong to; null for an import.</summary>
+    public static async Task<SyncSession> OpenAsync(
+        SyncOptions options, FeedUri? feed, StepChannel steps, SyncCounters counters, Func<SyncResult> result, TimeProvider time, CancellationToken cancellationToken)
+    {
+        string path = options.TablePath;
+        TableFile.RequireWritableFolder(path);
+        WriterLock writerLock = options.WaitForWriter
+            ? await WriterLock.WaitAsync(path, time, cancellationToken).ConfigureAwait(false)
+            : TableFile.Guard(path, () => WriterLock.Take(path));
+        bool isNew = !File.Exists(path);
+        TableWriter? target = null;
+        try
+        {
+            target = TableWriter.Open(path, options.TableName ?? feed?.DefaultTableName ?? TableName.Default, writerLock, options.IsServed);
+            TableBinding.Check(target.State, options, feed);
+            var queue = new CommitQueue(target, options, steps, counters, result, time, cancellationToken);
+            return new SyncSession(options, target, isNew, queue, counters, time, cancellationToken);
+        }
+        catch
+        {
+            target?.Dispose();
+            writerLock.Dispose();
+            if (isNew) TableFile.DeleteUnused(path);
+            throw;
+        }
+    }
+
+    public SyncContext CreateContext(long start, Func<FeedEventKind, string, Task> postEvent, Action setCompleted) => new()
+    {
+        Options = _options,
+        Time = _time,
+        Target = _target,
+        Parser = Parser,
+        Counters = _counters,
+        Queue = Queue,
+        Start = start,
+        PostEventAsync = postEvent,
+        SetCompleted = setCompleted,
+    };
+
+    public async ValueTask DisposeAsync()
+    {
+        try
+        {
+            // The writer has ended, well or not, before its connection is closed.
+            await Queue.FinishAsync().ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is OperationCanceledException or LockstepException or Microsoft.Data.Sqlite.SqliteException)
+        {
+            // It came out where it was waited for.
+        }
+
+        await _interrupt.DisposeAsync().ConfigureAwait(false);
+        bool isUnused = _isNew && _target.State is { Feed: null, Shape: null };
+        _target.Dispose();
+        if (isUnused) TableFile.DeleteUnused(_options.TablePath);
+    }
+}

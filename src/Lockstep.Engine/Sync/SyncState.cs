@@ -1,0 +1,99 @@
+namespace Lockstep.Engine.Sync;
+
+/// <summary>Where a sync is.</summary>
+public enum SyncPhase
+{
+    /// <summary>Asking the feed.</summary>
+    Connecting = 0,
+
+    /// <summary>Taking in a whole set that replaces the table when it is complete.</summary>
+    Snapshot = 1,
+
+    /// <summary>Taking in records as they come.</summary>
+    Live = 2,
+
+    /// <summary>Waiting before the next attempt.</summary>
+    BackingOff = 3,
+
+    /// <summary>Done.</summary>
+    Ended = 4,
+
+    /// <summary>Given up with an error.</summary>
+    Failed = 5,
+}
+
+/// <summary>What moves a sync from one phase to the next.</summary>
+public enum SyncTrigger
+{
+    /// <summary>The feed answered with records that go on from the cursor.</summary>
+    Connected = 0,
+
+    /// <summary>The feed answered with a whole set.</summary>
+    SnapshotBegan = 1,
+
+    /// <summary>The whole set is complete.</summary>
+    SnapshotCompleted = 2,
+
+    /// <summary>The body ended, the connection broke or the feed could not be reached; there will be another attempt.</summary>
+    Interrupted = 3,
+
+    /// <summary>The wait is over.</summary>
+    WaitElapsed = 4,
+
+    /// <summary>There is nothing more to do, or the caller wants no more.</summary>
+    Finished = 5,
+
+    /// <summary>An error that no attempt will mend.</summary>
+    GaveUp = 6,
+}
+
+/// <summary>
+/// A sync's state: an immutable value that <see cref="Next"/> takes to the following one. The table of transitions is complete:
+/// what it does not name does not happen.
+/// </summary>
+/// <param name="Phase">Where the sync is.</param>
+/// <param name="Attempt">How many attempts in a row have failed; 0 when the last one went well.</param>
+public readonly record struct SyncState(SyncPhase Phase, int Attempt)
+{
+    private static readonly Dictionary<(SyncPhase, SyncTrigger), SyncPhase> Transitions = new()
+    {
+        [(SyncPhase.Connecting, SyncTrigger.Connected)] = SyncPhase.Live,
+        [(SyncPhase.Connecting, SyncTrigger.SnapshotBegan)] = SyncPhase.Snapshot,
+        [(SyncPhase.Connecting, SyncTrigger.Interrupted)] = SyncPhase.BackingOff,
+        [(SyncPhase.Connecting, SyncTrigger.Finished)] = SyncPhase.Ended,
+        [(SyncPhase.Connecting, SyncTrigger.GaveUp)] = SyncPhase.Failed,
+        [(SyncPhase.Snapshot, SyncTrigger.SnapshotCompleted)] = SyncPhase.Live,
+        [(SyncPhase.Snapshot, SyncTrigger.Interrupted)] = SyncPhase.BackingOff,
+        [(SyncPhase.Snapshot, SyncTrigger.Finished)] = SyncPhase.Ended,
+        [(SyncPhase.Snapshot, SyncTrigger.GaveUp)] = SyncPhase.Failed,
+        [(SyncPhase.Live, SyncTrigger.Interrupted)] = SyncPhase.BackingOff,
+        [(SyncPhase.Live, SyncTrigger.Finished)] = SyncPhase.Ended,
+        [(SyncPhase.Live, SyncTrigger.GaveUp)] = SyncPhase.Failed,
+        [(SyncPhase.BackingOff, SyncTrigger.WaitElapsed)] = SyncPhase.Connecting,
+        [(SyncPhase.BackingOff, SyncTrigger.Finished)] = SyncPhase.Ended,
+        [(SyncPhase.BackingOff, SyncTrigger.GaveUp)] = SyncPhase.Failed,
+    };
+
+    /// <summary>The state that a sync begins in.</summary>
+    public static SyncState Initial => new(SyncPhase.Connecting, 0);
+
+    /// <summary>Whether nothing follows.</summary>
+    public bool IsFinal => Phase is SyncPhase.Ended or SyncPhase.Failed;
+
+    /// <summary>Whether the trigger may happen in this state.</summary>
+    public bool Allows(SyncTrigger trigger) => Transitions.ContainsKey((Phase, trigger));
+
+    /// <summary>The state after the trigger.</summary>
+    /// <exception cref="InvalidOperationException">The trigger cannot happen here.</exception>
+    public SyncState Next(SyncTrigger trigger)
+    {
+        if (!Transitions.TryGetValue((Phase, trigger), out SyncPhase phase)) throw new InvalidOperationException($"A sync that is {Phase} cannot take {trigger}.");
+        int attempt = trigger switch
+        {
+            SyncTrigger.Connected or SyncTrigger.SnapshotBegan => 0,
+            SyncTrigger.Interrupted => Attempt + 1,
+            _ => Attempt,
+        };
+        return new SyncState(phase, attempt);
+    }
+}

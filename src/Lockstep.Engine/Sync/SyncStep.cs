@@ -1,0 +1,88 @@
+using Lockstep.Engine.Feed;
+using Lockstep.Engine.Records;
+using Lockstep.Engine.Tables;
+
+namespace Lockstep.Engine.Sync;
+
+/// <summary>One thing that a running sync tells the one who pulls it. What it holds is valid until the next is pulled.</summary>
+public abstract record SyncStep;
+
+/// <summary>Nothing happened for a quarter of a second, or enough did to show progress again.</summary>
+/// <param name="Result">The counts so far.</param>
+public sealed record SyncProgress(SyncResult Result) : SyncStep;
+
+/// <summary>A commit is done (I5).</summary>
+/// <param name="Changes">What it changed, in the order of the sequence; empty unless asked for.</param>
+/// <param name="Records">The records that it is made of, in order of arrival; empty unless asked for.</param>
+/// <param name="Result">The counts so far.</param>
+public sealed record ChangesCommitted(IReadOnlyList<TableChange> Changes, IReadOnlyList<ReceivedRecord> Records, SyncResult Result) : SyncStep;
+
+/// <summary>Something happened to the connection.</summary>
+/// <param name="Event">What.</param>
+public sealed record FeedEventOccurred(FeedEvent Event) : SyncStep;
+
+/// <summary>
+/// Records that are about to be applied and may be rewritten. When the next step is pulled they are taken as they are then;
+/// tombstones are not among them.
+/// </summary>
+/// <param name="Records">The records, in order of arrival.</param>
+public sealed record RecordsToTransform(IReadOnlyList<TransformableRecord> Records) : SyncStep;
+
+/// <summary>
+/// The feed refused the credentials or the request. Whoever pulls may supply another URI or token; when the next step is pulled
+/// without, the sync fails with <paramref name="Error"/>.
+/// </summary>
+/// <param name="Error">What the feed answered; null at the start, when a token is asked for the first time.</param>
+public sealed record CredentialsNeeded(FeedStatusException? Error) : SyncStep
+{
+    /// <summary>The URI to go on with; null for the same.</summary>
+    public Uri? NewUri { get; set; }
+
+    /// <summary>The token to go on with; null for the same.</summary>
+    public string? NewToken { get; set; }
+
+    internal bool IsAnswered => NewUri is not null || NewToken is not null;
+}
+
+/// <summary>The sync has ended; the last step.</summary>
+/// <param name="Result">What it did.</param>
+public sealed record SyncEnded(SyncResult Result) : SyncStep;
+
+/// <summary>A record that came.</summary>
+/// <param name="Key">Its key.</param>
+/// <param name="IsDeleted">Whether it is a tombstone.</param>
+/// <param name="Record">The record as one JSON object in UTF-8.</param>
+public sealed record ReceivedRecord(RecordKey Key, bool IsDeleted, ReadOnlyMemory<byte> Record);
+
+/// <summary>A record before it is applied.</summary>
+public sealed class TransformableRecord
+{
+    internal TransformableRecord(int index, RecordKey key, ReadOnlyMemory<byte> record)
+    {
+        Index = index;
+        Key = key;
+        Record = record;
+    }
+
+    /// <summary>The record's key.</summary>
+    public RecordKey Key { get; }
+
+    /// <summary>The record as one JSON object in UTF-8. Set another object with the same key to store that instead.</summary>
+    public ReadOnlyMemory<byte> Record { get; private set; }
+
+    internal int Index { get; }
+
+    internal bool IsReplaced { get; private set; }
+
+    internal bool IsSkipped { get; private set; }
+
+    /// <summary>Stores another object under the same key.</summary>
+    public void Replace(ReadOnlyMemory<byte> json)
+    {
+        Record = json;
+        IsReplaced = true;
+    }
+
+    /// <summary>Stores nothing; the key gets a tombstone at the record's order value, so that no older version stays.</summary>
+    public void Skip() => IsSkipped = true;
+}

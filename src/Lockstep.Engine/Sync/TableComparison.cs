@@ -1,0 +1,91 @@
+using System.Runtime.CompilerServices;
+using Lockstep.Engine.Records;
+using Lockstep.Engine.Tables;
+
+namespace Lockstep.Engine.Sync;
+
+/// <summary>How a table differs from its feed in one record.</summary>
+public enum DifferenceKind
+{
+    /// <summary>The feed has it, the table does not.</summary>
+    Missing = 1,
+
+    /// <summary>The table has it, the feed does not.</summary>
+    Extra = 2,
+
+    /// <summary>Both have it, and it is not the same.</summary>
+    Different = 3,
+}
+
+/// <summary>One record in which a table differs from its feed. Immutable.</summary>
+/// <param name="Kind">How.</param>
+/// <param name="Key">The record's key.</param>
+/// <param name="Expected">The feed's record as JSON in UTF-8; null where the feed has none.</param>
+/// <param name="Actual">The table's record likewise.</param>
+public sealed record TableDifference(DifferenceKind Kind, RecordKey Key, ReadOnlyMemory<byte>? Expected, ReadOnlyMemory<byte>? Actual);
+
+/// <summary>A difference that was found; a step of <see cref="TableComparison"/>.</summary>
+/// <param name="Difference">The difference.</param>
+public sealed record DifferenceFound(TableDifference Difference) : SyncStep;
+
+/// <summary>
+/// Compares a table with its feed by a full read: the feed goes into a table file of its own, and both are walked side by side in the
+/// order of their keys. A feed that goes on changing meanwhile shows what has changed since the table was synced.
+/// </summary>
+/// <param name="options">The table and its feed; where the records go to, and how, is decided here.</param>
+/// <param name="time">The clock; null for the system's.</param>
+public sealed class TableComparison(SyncOptions options, TimeProvider? time = null)
+{
+    /// <summary>Runs the comparison, step by step: those of the sync that reads the feed, then the differences.</summary>
+    /// <exception cref="LockstepException">The feed cannot be read, or the table cannot.</exception>
+    public async IAsyncEnumerable<SyncStep> RunAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        TableInfo info = new Table(options.TablePath).GetInfo();
+        DirectoryInfo folder = Directory.CreateTempSubdirectory("lockstep-compare-");
+        try
+        {
+            string copy = Path.Combine(folder.FullName, "feed.db");
+            var fetch = new SyncOptions
+            {
+                Feed = options.Feed,
+                TablePath = copy,
+                TableName = info.Name,
+                Dialect = info.Dialect,
+                KeyFields = info.KeyFields.Count > 0 ? info.KeyFields : options.KeyFields,
+                OrderBy = info.OrderField ?? options.OrderBy,
+                Settle = options.Settle,
+                MaximumRecordSize = options.MaximumRecordSize,
+                MaximumRetryCount = options.MaximumRetryCount,
+                MalformedRecord = options.MalformedRecord,
+            };
+            await foreach (SyncStep step in new TableSync(fetch, time).RunAsync(cancellationToken).ConfigureAwait(false)) yield return step;
+
+            using RecordScan expected = new Table(copy).Read(), actual = new Table(options.TablePath).Read();
+            bool hasExpected = expected.Read(), hasActual = actual.Read();
+            while (hasExpected || hasActual)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                int order = !hasExpected ? 1 : !hasActual ? -1 : expected.CompareKey(actual);
+                if (order == 0 && !expected.Json.SequenceEqual(actual.Json))
+                {
+                    yield return new DifferenceFound(new TableDifference(DifferenceKind.Different, actual.Key, expected.Json.ToArray(), actual.Json.ToArray()));
+                }
+                else if (order < 0)
+                {
+                    yield return new DifferenceFound(new TableDifference(DifferenceKind.Missing, expected.Key, expected.Json.ToArray(), null));
+                }
+                else if (order > 0)
+                {
+                    yield return new DifferenceFound(new TableDifference(DifferenceKind.Extra, actual.Key, null, actual.Json.ToArray()));
+                }
+
+                if (order <= 0) hasExpected = expected.Read();
+                if (order >= 0) hasActual = actual.Read();
+            }
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+}

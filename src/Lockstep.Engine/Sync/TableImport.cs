@@ -1,0 +1,73 @@
+using System.Runtime.CompilerServices;
+using Lockstep.Engine.Feed;
+using Lockstep.Engine.Tables;
+
+namespace Lockstep.Engine.Sync;
+
+/// <summary>
+/// Fills a table from a stream of records, such as a file with one JSON object a line, by the same rules as a feed. It is pulled like
+/// <see cref="TableSync"/>. A table that belongs to a feed keeps its cursor; any other gets the largest order value as its cursor.
+/// </summary>
+/// <param name="options">What to fill, and how; the feed's options are not used but for a name in errors.</param>
+/// <param name="source">The records; read to its end, not disposed.</param>
+/// <param name="time">The clock; null for the system's.</param>
+public sealed class TableImport(SyncOptions options, Stream source, TimeProvider? time = null)
+{
+    private readonly TimeProvider _time = time ?? TimeProvider.System;
+    private readonly SyncCounters _counters = new();
+    private SyncResult _result = new() { Table = options.TableName ?? "", Path = options.TablePath, Feed = options.Feed.ToString() };
+
+    /// <summary>Runs the import, step by step.</summary>
+    /// <exception cref="LockstepException">The source holds something wrong, or the table cannot be written; what was committed before stays.</exception>
+    public async IAsyncEnumerable<SyncStep> RunAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        long start = _time.GetTimestamp();
+        var steps = new StepChannel(_time);
+        SyncResult Now() => _counters.Fill(_result) with { Duration = _time.GetElapsedTime(start) };
+        Task work = Task.Run(() => WorkAsync(steps, start, Now, stop.Token), CancellationToken.None);
+        try
+        {
+            await foreach (SyncStep step in steps.ReadAsync(() => new SyncProgress(Now()), cancellationToken).ConfigureAwait(false)) yield return step;
+            await work.ConfigureAwait(false);
+            yield return new SyncEnded(Now());
+        }
+        finally
+        {
+            await stop.CancelAsync().ConfigureAwait(false);
+            await work.ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default).ConfigureAwait(false);
+        }
+    }
+
+    private async Task WorkAsync(StepChannel steps, long start, Func<SyncResult> now, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await using SyncSession session = await SyncSession.OpenAsync(options, null, steps, _counters, now, _time, cancellationToken).ConfigureAwait(false);
+            TableState state = session.Target.State;
+            _result = _result with { Table = state.Name };
+            SyncContext context = session.CreateContext(
+                start,
+                async (kind, message) => await steps.PostAsync(new FeedEventOccurred(new FeedEvent(kind, _time.GetUtcNow(), message)), cancellationToken).ConfigureAwait(false),
+                static () => { });
+            var body = new BodySource
+            {
+                Feed = FeedUri.Parse(options.Feed.Uri),
+                Stream = source,
+                Start = state.RequestCursor,
+                HasDefiniteEnd = true,
+                IsImport = true,
+                // The feed's own cursor says how far the feed was read; what is imported says nothing of that.
+                IsHeld = state.Feed is not null,
+            };
+            await new BodyReader(context, body).ReadAsync(cancellationToken).ConfigureAwait(false);
+            _result = _result with { Cursor = session.Target.State.Cursor, EndReason = SyncEndReason.EndOfFeed };
+            steps.Complete(null);
+        }
+        catch (Exception e)
+        {
+            _result = _result with { EndReason = SyncEndReason.Failed };
+            steps.Complete(e);
+        }
+    }
+}

@@ -1,0 +1,44 @@
+using Lockstep.Engine.Records;
+using Lockstep.Engine.Tables;
+
+namespace Lockstep.Engine.Sync;
+
+/// <summary>A transform put out something else than one object with the record's key, or nothing.</summary>
+public sealed class TransformException : LockstepException
+{
+    /// <summary>Creates the error.</summary>
+    /// <param name="key">The record's key.</param>
+    /// <param name="reason">What is wrong with the output, as a clause.</param>
+    public TransformException(RecordKey key, string reason)
+        : base($"The transform of the record {key} failed: {reason}.", "Have -Transform output exactly one object with the same key, or nothing to skip the record.") => Key = key;
+
+    /// <summary>The record's key.</summary>
+    public RecordKey Key { get; }
+}
+
+/// <summary>Takes rewritten records back into their batch: each is one object and has the key that it had.</summary>
+internal sealed class TransformedRecords(IReadOnlyList<string> knownFields)
+{
+    private RecordParser? _parser;
+
+    public void Take(TransformableRecord record, RecordBatch batch, RecordShape shape)
+    {
+        ref RecordEntry entry = ref batch.Entries[record.Index];
+        if (record.IsSkipped)
+        {
+            entry.Flags |= EntryFlags.Deleted;
+            return;
+        }
+
+        if (_parser?.Shape != shape) _parser = new RecordParser(shape, knownFields);
+        ReadOnlySpan<byte> json = record.Record.Span;
+        if (!_parser.TryReadKey(json)) throw new TransformException(record.Key, _parser.Reason);
+        bool same = batch.Layout == KeyLayout.Integer
+            ? _parser.IntegerKey == entry.IntegerKey
+            : _parser.EncodedKey.SequenceEqual(batch.Bytes(entry.KeyStart, entry.KeyLength));
+        if (!same) throw new TransformException(record.Key, "its output has another key");
+        if (record.IsReplaced) batch.ReplaceBody(record.Index, json);
+    }
+
+    public IReadOnlyList<string> TakeNewFields() => _parser?.Fields.TakeNew() ?? [];
+}

@@ -1,0 +1,63 @@
+using Lockstep.Engine.Records;
+using Lockstep.Engine.Tables.Native;
+using Microsoft.Data.Sqlite;
+
+namespace Lockstep.Engine.Tables;
+
+/// <summary>
+/// Reads records one after another, as of the moment at which it was opened; a sync of the same table neither waits for it nor
+/// disturbs it. The current record's properties are valid until the next <see cref="Read"/>. One thread at a time.
+/// </summary>
+public sealed class RecordScan : IDisposable
+{
+    private readonly string _path;
+    private readonly SqliteConnection _connection;
+    private readonly Statement? _rows;
+    private readonly KeyLayout _layout;
+
+    internal RecordScan(string path, SqliteConnection connection, Statement? rows, KeyLayout layout)
+    {
+        _path = path;
+        _connection = connection;
+        _rows = rows;
+        _layout = layout;
+    }
+
+    /// <summary>The record as one JSON object in UTF-8; for a deleted one, what is known of it.</summary>
+    public ReadOnlySpan<byte> Json => Row.Bytes(RecordSelect.BodyColumn);
+
+    /// <summary>The record's key.</summary>
+    public RecordKey Key => StageSql.ReadKey(Row, RecordSelect.KeyColumn, _layout);
+
+    /// <summary>The table's number of the record's last change (I11).</summary>
+    public long Sequence => Row.Integer(RecordSelect.SequenceColumn);
+
+    /// <summary>Whether the record is deleted.</summary>
+    public bool IsDeleted => Row.Integer(RecordSelect.GoneColumn) != (long)RowState.Live;
+
+    /// <summary>What happened to the record after a sequence number, which is below its own.</summary>
+    public ChangeKind KindSince(long sequence) =>
+        IsDeleted ? ChangeKind.Deleted : Row.Integer(RecordSelect.BornColumn) > sequence ? ChangeKind.Added : ChangeKind.Updated;
+
+    /// <summary>Compares the current keys of two scans in the order in which scans go.</summary>
+    internal int CompareKey(RecordScan other)
+    {
+        if (_layout == KeyLayout.Integer && other._layout == KeyLayout.Integer) return Row.Integer(RecordSelect.KeyColumn).CompareTo(other.Row.Integer(RecordSelect.KeyColumn));
+        return EncodedKey().SequenceCompareTo(other.EncodedKey());
+    }
+
+    private ReadOnlySpan<byte> EncodedKey() => _layout == KeyLayout.Encoded ? Row.Bytes(RecordSelect.KeyColumn) : KeyEncoding.Encode(Row.Integer(RecordSelect.KeyColumn));
+
+    private Statement Row => _rows ?? throw new InvalidOperationException("There is no current record.");
+
+    /// <summary>On to the next record; false when there is none.</summary>
+    /// <exception cref="TableFileException">The file cannot be read any more.</exception>
+    public bool Read() => _rows is not null && TableFile.Guard(_path, _rows.Step);
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _rows?.Dispose();
+        _connection.Dispose();
+    }
+}

@@ -1,0 +1,171 @@
+using System.Buffers;
+using System.Globalization;
+using System.Text;
+using Lockstep.Engine.Records;
+using Lockstep.Engine.Tables.Native;
+using Microsoft.Data.Sqlite;
+
+namespace Lockstep.Engine.Tables;
+
+/// <summary>Makes of a query the statement that answers it.</summary>
+internal sealed class RecordSelect(SqliteConnection connection, TableState state, RecordQuery query)
+{
+    public const int KeyColumn = 0;
+    public const int SequenceColumn = 1;
+    public const int GoneColumn = 2;
+    public const int BodyColumn = 3;
+    public const int BornColumn = 4;
+
+    private const string KeyParameter = "@lockstep_key";
+
+    private static readonly string[] ParameterPrefixes = ["@", ":", "$"];
+
+    /// <summary>The statement, ready to step.</summary>
+    public Statement Prepare()
+    {
+        string order = query.Since is null ? "lockstep_key" : "lockstep_seq";
+        return Prepare(
+            "lockstep_key, lockstep_seq, lockstep_gone, lockstep_body, lockstep_born",
+            string.Create(CultureInfo.InvariantCulture, $" ORDER BY {order} LIMIT {query.First ?? -1} OFFSET {query.Skip}"));
+    }
+
+    /// <summary>The statement that counts what the query would read without its paging.</summary>
+    public Statement PrepareCount() => Prepare("count(*)", "");
+
+    private Statement Prepare(string columns, string ending)
+    {
+        var conditions = new List<string>();
+        if (query.Since is { } since)
+        {
+            conditions.Add(string.Create(CultureInfo.InvariantCulture, $"lockstep_seq > {since}"));
+        }
+        else if (!query.IncludeDeleted)
+        {
+            conditions.Add("lockstep_gone = 0");
+        }
+
+        if (query.Keys is { } keys)
+        {
+            IEnumerable<string> names = Enumerable.Range(0, keys.Count).Select(i => KeyParameter + i.ToString(CultureInfo.InvariantCulture));
+            conditions.Add($"lockstep_key IN ({string.Join(", ", names)})");
+        }
+
+        // CASE takes exactly one expression, and a line end keeps a comment from swallowing what follows.
+        if (query.Filter is { } filter) conditions.Add($"CASE WHEN (\n{filter}\n) THEN 1 END");
+
+        // The table's own columns stand aside under longer names, so that a filter sees the fields by theirs.
+        string fields = query.Filter is null || state.Fields.Count == 0 ? "" : ", " + TableView.Columns(state.Fields);
+        string source = $"(SELECT key AS lockstep_key, seq AS lockstep_seq, gone AS lockstep_gone, body AS lockstep_body, born AS lockstep_born{fields} FROM {TableSchema.Rows})";
+        string where = conditions.Count > 0 ? " WHERE " + string.Join(" AND ", conditions) : "";
+        string sql = $"SELECT {columns} FROM {source}{where}{ending}";
+
+        Statement statement = query.Filter is null ? new Statement(connection, sql) : FilterGuard.Prepare(connection, sql, query.Filter, state.Fields);
+        try
+        {
+            Bind(statement);
+            return statement;
+        }
+        catch
+        {
+            statement.Dispose();
+            throw;
+        }
+    }
+
+    private void Bind(Statement statement)
+    {
+        var unused = new HashSet<string>(query.FilterParameters.Keys, StringComparer.Ordinal);
+        foreach ((int index, string name) in statement.Parameters)
+        {
+            if (name.StartsWith(KeyParameter, StringComparison.Ordinal))
+            {
+                BindKey(statement, index, query.Keys![int.Parse(name.AsSpan(KeyParameter.Length), CultureInfo.InvariantCulture)]);
+                continue;
+            }
+
+            string plain = ParameterPrefixes.Contains(name[..1]) ? name[1..] : name;
+            if (!query.FilterParameters.TryGetValue(plain, out object? value))
+            {
+                throw new FilterException(query.Filter ?? "", $"The filter's parameter {name} has no value.", "Give it one with -FilterParameter @{ " + plain + " = ... }.");
+            }
+
+            unused.Remove(plain);
+            Bind(statement, index, plain, value);
+        }
+
+        if (unused.Count > 0)
+        {
+            throw new FilterException(query.Filter ?? "", $"The filter has no parameter :{unused.First()}.", "Name it in -Filter, or leave it out of -FilterParameter.");
+        }
+    }
+
+    private void Bind(Statement statement, int index, string name, object? value)
+    {
+        switch (value)
+        {
+            case null:
+                statement.BindNull(index);
+                break;
+            case bool flag:
+                statement.Bind(index, flag ? 1L : 0L);
+                break;
+            case byte or sbyte or short or ushort or int or uint or long:
+                statement.Bind(index, Convert.ToInt64(value, CultureInfo.InvariantCulture));
+                break;
+            case float or double or decimal or ulong:
+                statement.Bind(index, Convert.ToDouble(value, CultureInfo.InvariantCulture));
+                break;
+            case string or char:
+                statement.BindText(index, Encoding.UTF8.GetBytes(value.ToString()!));
+                break;
+            default:
+                throw new FilterException(query.Filter ?? "", $"The filter's parameter :{name} is a {value.GetType().Name}.", "Give a string, a number, a boolean or null.");
+        }
+    }
+
+    /// <summary>A key as the user gave it, by the types that the table's keys have. One that cannot be a key matches nothing.</summary>
+    private void BindKey(Statement statement, int index, IReadOnlyList<object> parts)
+    {
+        RecordShape shape = state.Shape!;
+        if (parts.Count != shape.KeyFields.Count)
+        {
+            throw new FilterException("", $"The key of '{state.Name}' has {shape.KeyFields.Count} parts, not {parts.Count}.", $"Give a value for each of {string.Join(", ", shape.KeyFields)}.");
+        }
+
+        var encoded = new ArrayBufferWriter<byte>();
+        for (int i = 0; i < parts.Count; i++)
+        {
+            string text = Convert.ToString(parts[i], CultureInfo.InvariantCulture) ?? "";
+            if (shape.KeyParts[i] == KeyPartKind.Text)
+            {
+                KeyEncoding.WriteText(encoded, Encoding.UTF8.GetBytes(text));
+                continue;
+            }
+
+            byte[] number = Encoding.UTF8.GetBytes(text.Trim());
+            if (!JsonNumber.IsValid(number))
+            {
+                statement.BindNull(index);
+                return;
+            }
+
+            if (shape.KeyLayout == KeyLayout.Integer)
+            {
+                if (DecimalText.TryGetInt64(number, out long integer))
+                {
+                    statement.Bind(index, integer);
+                }
+                else
+                {
+                    statement.BindNull(index);
+                }
+
+                return;
+            }
+
+            KeyEncoding.WriteNumber(encoded, number);
+        }
+
+        statement.BindBlob(index, encoded.WrittenSpan);
+    }
+}

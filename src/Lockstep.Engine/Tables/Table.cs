@@ -1,0 +1,160 @@
+using System.Globalization;
+using Lockstep.Engine.Records;
+using Lockstep.Engine.Tables.Native;
+using Microsoft.Data.Sqlite;
+
+namespace Lockstep.Engine.Tables;
+
+/// <summary>
+/// A table file, for all that is not syncing it. Each member opens the file for itself; any thread may call any of them, and a sync
+/// of the same file goes on meanwhile, but for those that write, which need the file to themselves.
+/// </summary>
+/// <param name="path">The file's full path.</param>
+public sealed class Table(string path)
+{
+    /// <summary>The file's full path.</summary>
+    public string Path => path;
+
+    /// <summary>Whether a file says of itself that it is a Lockstep table. Cheap: it reads a hundred bytes.</summary>
+    public static bool IsTable(string path) => TableFile.IsTableFile(path);
+
+    /// <summary>The table files of a folder, by name.</summary>
+    public static IReadOnlyList<string> FindIn(string folder)
+    {
+        if (!Directory.Exists(folder)) return [];
+        var options = new EnumerationOptions { IgnoreInaccessible = true };
+        return [.. Directory.EnumerateFiles(folder, "*", options).Where(IsTable).Order(StringComparer.Ordinal)];
+    }
+
+    /// <summary>What the file says of its table.</summary>
+    /// <exception cref="TableNotFoundException">There is no such file.</exception>
+    /// <exception cref="TableFileException">It is no table file, or cannot be read.</exception>
+    public TableInfo GetInfo()
+    {
+        using SqliteConnection connection = TableFile.OpenForReading(path);
+        return TableFile.Guard(path, () =>
+        {
+            TableState state = TableState.Load(connection);
+            return TableInfo.From(path, state, TableFile.Scalar(connection, "SELECT count(*) FROM lockstep_quarantine"));
+        });
+    }
+
+    /// <summary>Opens a scan of records; dispose it.</summary>
+    /// <exception cref="TableNotFoundException">There is no such file.</exception>
+    /// <exception cref="FilterException">The filter is no read-only expression over the fields.</exception>
+    public RecordScan Read(RecordQuery? query = null)
+    {
+        SqliteConnection connection = TableFile.OpenForReading(path);
+        try
+        {
+            return TableFile.Guard(path, () =>
+            {
+                TableState state = TableState.Load(connection);
+                Statement? rows = state.Shape is not null && StageSql.TableExists(connection, TableSchema.Rows)
+                    ? new RecordSelect(connection, state, query ?? RecordQuery.All).Prepare() : null;
+                return new RecordScan(path, connection, rows, state.Shape?.KeyLayout ?? KeyLayout.Integer);
+            });
+        }
+        catch
+        {
+            connection.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>How many records a query would read without its paging.</summary>
+    public long Count(RecordQuery query)
+    {
+        using SqliteConnection connection = TableFile.OpenForReading(path);
+        return TableFile.Guard(path, () =>
+        {
+            TableState state = TableState.Load(connection);
+            if (state.Shape is null || !StageSql.TableExists(connection, TableSchema.Rows)) return 0;
+            if (query is { Filter: null, Keys: null, Since: null }) return query.IncludeDeleted ? state.Rows + state.Tombstones : state.Rows;
+            using Statement count = new RecordSelect(connection, state, query).PrepareCount();
+            return count.Step() ? count.Integer(0) : 0;
+        });
+    }
+
+    /// <summary>The malformed records that were set aside, oldest first.</summary>
+    public IEnumerable<QuarantinedRecord> ReadQuarantined()
+    {
+        using SqliteConnection connection = TableFile.OpenForReading(path);
+        using SqliteCommand command = connection.CreateCommand();
+        command.CommandText = "SELECT at, byte_offset, reason, bytes FROM lockstep_quarantine ORDER BY id";
+        using SqliteDataReader row = command.ExecuteReader();
+        while (row.Read())
+        {
+            yield return new QuarantinedRecord(
+                DateTimeOffset.Parse(row.GetString(0), CultureInfo.InvariantCulture), row.GetInt64(1), row.GetString(2), (byte[])row.GetValue(3));
+        }
+    }
+
+    /// <summary>Empties the table, and lets go of the feed that it belongs to. Sequence numbers go on.</summary>
+    /// <exception cref="TableBusyException">A sync is writing to it.</exception>
+    public void Clear()
+    {
+        using TableWriter writer = OpenWriter();
+        writer.Clear();
+    }
+
+    /// <summary>Forgets deleted records whose order value is below a cursor; a cursor older than that needs a resync from then on.</summary>
+    /// <returns>How many were forgotten.</returns>
+    /// <exception cref="TableBusyException">A sync is writing to it.</exception>
+    public long ClearTombstones(Cursor before)
+    {
+        using TableWriter writer = OpenWriter();
+        return writer.ClearTombstones(before);
+    }
+
+    /// <summary>Removes the file and what SQLite keeps beside it.</summary>
+    /// <exception cref="TableBusyException">A sync is writing to it.</exception>
+    public void Remove()
+    {
+        TableFile.OpenForReading(path).Dispose();
+        using WriterLock writerLock = WriterLock.Take(path);
+        TableFile.Guard(path, () =>
+        {
+            foreach (string suffix in (string[])["", "-wal", "-shm"]) File.Delete(path + suffix);
+            return true;
+        });
+        writerLock.DisposeAndDelete();
+    }
+
+    /// <summary>Writes a copy of the table as of this moment, while a sync may go on. The copy is a whole table file of its own.</summary>
+    /// <param name="target">The full path of a file that does not exist yet (I12).</param>
+    /// <param name="overwrite">Whether a table file that is there may be overwritten in place.</param>
+    public void Backup(string target, bool overwrite = false)
+    {
+        if (File.Exists(target) && (!overwrite || !IsTable(target)))
+        {
+            throw new TableFileException(target, $"The file '{target}' is there already.", "Name another file; only a table file can be overwritten, with -Force.");
+        }
+
+        using SqliteConnection source = TableFile.OpenForReading(path);
+        using WriterLock targetLock = TableFile.Guard(target, () => WriterLock.Take(target));
+        TableFile.Guard(target, () =>
+        {
+            using var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = target, Pooling = false }.ConnectionString);
+            connection.Open();
+            source.BackupDatabase(connection);
+            return true;
+        });
+        targetLock.DisposeAndDelete();
+    }
+
+    private TableWriter OpenWriter()
+    {
+        TableFile.OpenForReading(path).Dispose();
+        WriterLock writerLock = WriterLock.Take(path);
+        try
+        {
+            return TableWriter.Open(path, createAs: null, writerLock);
+        }
+        catch
+        {
+            writerLock.Dispose();
+            throw;
+        }
+    }
+}

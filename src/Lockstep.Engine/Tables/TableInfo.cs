@@ -1,0 +1,85 @@
+using Lockstep.Engine.Records;
+
+namespace Lockstep.Engine.Tables;
+
+/// <summary>What a table file says of its table. Immutable; as of the moment it was read.</summary>
+public sealed record TableInfo
+{
+    /// <summary>The table's name.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>The file's full path.</summary>
+    public required string Path { get; init; }
+
+    /// <summary>The feed's URI without user info; null where no feed has filled the table.</summary>
+    public string? Feed { get; init; }
+
+    /// <summary>The dialect; <see cref="Dialect.Auto"/> until a record has come.</summary>
+    public Dialect Dialect { get; init; }
+
+    /// <summary>The fields that are the key; empty until a record has come.</summary>
+    public IReadOnlyList<string> KeyFields { get; init; } = [];
+
+    /// <summary>The field that orders the records; null until one has come.</summary>
+    public string? OrderField { get; init; }
+
+    /// <summary>The names of the fields that records have had, in the order in which they came up.</summary>
+    public IReadOnlyList<string> Fields { get; init; } = [];
+
+    /// <summary>The cursor that is committed.</summary>
+    public Cursor Cursor { get; init; }
+
+    /// <summary>Where the next request starts, when that is before the cursor.</summary>
+    public Cursor? Resume { get; init; }
+
+    /// <summary>The feed's identity, when it named one.</summary>
+    public string? FeedIdentity { get; init; }
+
+    /// <summary>How many records there are.</summary>
+    public long Rows { get; init; }
+
+    /// <summary>How many deleted records are remembered.</summary>
+    public long Tombstones { get; init; }
+
+    /// <summary>The number of the last change (I11).</summary>
+    public long Sequence { get; init; }
+
+    /// <summary>The cursor before which tombstones have been cleared away; null when none have.</summary>
+    public Cursor? Horizon { get; init; }
+
+    /// <summary>When a sync last ended well.</summary>
+    public DateTimeOffset? LastSync { get; init; }
+
+    /// <summary>How many malformed records are set aside.</summary>
+    public long Quarantined { get; init; }
+
+    /// <summary>The file's size in bytes, its log included.</summary>
+    public long Size { get; init; }
+
+    /// <summary>Who is writing to it; null when nobody is.</summary>
+    public string? Writer { get; init; }
+
+    internal static TableInfo From(string path, TableState state, long quarantined) => new()
+    {
+        Name = state.Name,
+        Path = path,
+        Feed = state.Feed,
+        Dialect = state.Shape?.Dialect ?? Dialect.Auto,
+        KeyFields = state.Shape?.KeyFields ?? [],
+        OrderField = state.Shape?.OrderField,
+        Fields = state.Fields,
+        Cursor = state.Cursor,
+        Resume = state.Resume,
+        FeedIdentity = state.FeedIdentity,
+        Rows = state.Rows,
+        Tombstones = state.Tombstones,
+        Sequence = state.Sequence,
+        Horizon = state.Horizon,
+        LastSync = state.LastSync,
+        Quarantined = quarantined,
+        Size = SizeOf(path) + SizeOf(path + "-wal"),
+        Writer = WriterLock.HolderOf(path),
+    };
+
+    private static long SizeOf(string path) => new FileInfo(path) is { Exists: true } file ? file.Length : 0;
+}

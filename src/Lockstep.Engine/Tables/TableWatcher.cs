@@ -1,0 +1,81 @@
+using System.Runtime.CompilerServices;
+using Lockstep.Engine.Records;
+using Microsoft.Data.Sqlite;
+
+namespace Lockstep.Engine.Tables;
+
+/// <summary>
+/// Sees what a sync, of this or another process, does to a table file: changes as they are committed, newest state per record, in the
+/// order of their sequence (I11). It only reads. SQLite's data version tells cheaply that something was committed; then the changes
+/// are read by one scan, so a change of a table of a million records is seen within about a tenth of a second.
+/// </summary>
+/// <param name="path">The file's full path.</param>
+/// <param name="time">The clock; null for the system's.</param>
+public sealed class TableWatcher(string path, TimeProvider? time = null)
+{
+    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(25);
+
+    private readonly TimeProvider _time = time ?? TimeProvider.System;
+
+    /// <summary>The changes after a sequence number, and then those to come, until it is cancelled.</summary>
+    /// <param name="since">The sequence number; null for what comes from now on.</param>
+    /// <param name="cancellationToken">Ends the watching.</param>
+    /// <returns>A batch per look that found something; an empty batch at least four times a second, so that the caller can do other things.</returns>
+    /// <exception cref="TableNotFoundException">There is no such file.</exception>
+    public async IAsyncEnumerable<IReadOnlyList<TableChange>> WatchAsync(long? since = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        using SqliteConnection connection = TableFile.OpenForReading(path);
+        long sequence = since ?? TableState.Load(connection).Sequence;
+        long version = -1;
+        long pulse = _time.GetTimestamp();
+        while (!cancellationToken.IsCancellationRequested)
+        {
+            long now = TableFile.Scalar(connection, "PRAGMA data_version");
+            if (now != version)
+            {
+                version = now;
+                List<TableChange> changes = ReadSince(sequence);
+                if (changes.Count > 0)
+                {
+                    sequence = changes[^1].Sequence;
+                    pulse = _time.GetTimestamp();
+                    yield return changes;
+                    continue;
+                }
+            }
+
+            if (_time.GetElapsedTime(pulse) > TimeSpan.FromMilliseconds(200))
+            {
+                pulse = _time.GetTimestamp();
+                yield return [];
+            }
+
+            await Task.Delay(Interval, _time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    /// <summary>Waits until the table is as a condition wants it.</summary>
+    /// <param name="condition">The condition.</param>
+    /// <param name="timeout">How long at the most; null for ever.</param>
+    /// <param name="cancellationToken">Ends the waiting.</param>
+    /// <returns>The table then; null when the time was up.</returns>
+    public async Task<TableInfo?> WaitAsync(Func<TableInfo, bool> condition, TimeSpan? timeout, CancellationToken cancellationToken)
+    {
+        long start = _time.GetTimestamp();
+        var table = new Table(path);
+        while (true)
+        {
+            if (File.Exists(path) && TableFile.IsTableFile(path) && table.GetInfo() is { } info && condition(info)) return info;
+            if (timeout is { } limit && _time.GetElapsedTime(start) >= limit) return null;
+            await Task.Delay(Interval, _time, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private List<TableChange> ReadSince(long sequence)
+    {
+        using RecordScan scan = new Table(path).Read(new RecordQuery { Since = sequence });
+        var changes = new List<TableChange>();
+        while (scan.Read()) changes.Add(new TableChange(scan.KindSince(sequence), scan.Key, scan.Sequence, scan.Json.ToArray()));
+        return changes;
+    }
+}

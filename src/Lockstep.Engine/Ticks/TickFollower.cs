@@ -1,0 +1,324 @@
+using System.Text.Json;
+using System.Threading.Channels;
+
+namespace Lockstep.Engine.Ticks;
+
+/// <summary>
+/// Follows one variable for a process: reads the store once before each boundary, switches at each tuple's instant, and goes on with what it knows when
+/// the store fails. One timer serves both; it looks at the clock at least once a second, so that a clock that was set does not upset it.
+/// </summary>
+internal sealed class TickFollower : IAsyncDisposable
+{
+    private static readonly TimeSpan LongestSleep = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LongestBackoff = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan ShortestReadLimit = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan LongestReadLimit = TimeSpan.FromSeconds(10);
+
+    private readonly Lock _gate = new();
+    private readonly ITickStore _store;
+    private readonly TickLockerOptions _options;
+    private readonly Action _scheduleChanged;
+    private readonly TimeProvider _time;
+    private readonly ITimer _timer;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly List<ITickView> _views = [];
+    private readonly List<ChannelWriter<TickActivation>> _watchers = [];
+    private readonly Queue<Action<ITickObserver>> _notices = new();
+
+    private TickSchedule _schedule = new(TickSettings.Default.DefaultTick);
+    private TickTuple? _active;
+    private DateTimeOffset? _lastRefresh;
+    private TimeSpan? _offset;
+    private bool _skewed;
+    private Exception? _lastError;
+    private int _failures;
+    private bool _staleNoticed;
+
+    /// <summary>The next boundary that no read covers yet. A read covers a boundary when it begins no earlier than the lead before it.</summary>
+    private DateTimeOffset _uncovered = DateTimeOffset.MinValue;
+
+    private DateTimeOffset _refreshAt = DateTimeOffset.MaxValue;
+    private Task? _refreshing;
+    private bool _disposed;
+
+    public TickFollower(string name, ITickStore store, TickLockerOptions options, Action scheduleChanged)
+    {
+        Name = name;
+        _store = store;
+        _options = options;
+        _scheduleChanged = scheduleChanged;
+        _time = options.TimeProvider;
+        _timer = _time.CreateTimer(static state => ((TickFollower)state!).Pump(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    }
+
+    public string Name { get; }
+
+    public TickSchedule Schedule
+    {
+        get
+        {
+            lock (_gate) return _schedule;
+        }
+    }
+
+    public TickStatus Status
+    {
+        get
+        {
+            lock (_gate) return StatusAt(_time.GetUtcNow());
+        }
+    }
+
+    /// <summary>Reads the store for the first time; when that fails, goes by the last known schedule if there is one.</summary>
+    public async Task StartAsync(TickSchedule? lastKnown, CancellationToken cancellationToken)
+    {
+        try
+        {
+            // The first read also connects.
+            await ReadAsync(LongestReadLimit, cancellationToken).ConfigureAwait(false);
+        }
+        catch (TickStoreUnavailableException e) when (lastKnown is not null)
+        {
+            lock (_gate) _schedule = lastKnown;
+            Failed(e);
+        }
+
+        _ = Pump();
+    }
+
+    public void Attach(ITickView view)
+    {
+        lock (_gate)
+        {
+            _views.Add(view);
+            PublishTo(view);
+        }
+
+        Notify();
+    }
+
+    public void AddWatcher(ChannelWriter<TickActivation> watcher)
+    {
+        lock (_gate) _watchers.Add(watcher);
+    }
+
+    public void RemoveWatcher(ChannelWriter<TickActivation> watcher)
+    {
+        lock (_gate) _watchers.Remove(watcher);
+    }
+
+    /// <summary>Catches up with the clock: switches, and reads the store if that is due.</summary>
+    /// <returns>The read that is under way; completed when there is none.</returns>
+    public Task Pump()
+    {
+        TaskCompletionSource? started = null;
+        Task refresh;
+        lock (_gate)
+        {
+            if (_disposed) return Task.CompletedTask;
+            var now = _time.GetUtcNow();
+            NoticeStaleness(now);
+
+            if (now >= _refreshAt && _refreshing is null)
+            {
+                started = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+                _refreshing = started.Task;
+            }
+
+            refresh = _refreshing ?? Task.CompletedTask;
+            SwitchAndArm(now);
+        }
+
+        Notify();
+        if (started is not null) _ = RefreshAsync(started);
+        return refresh;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Task? refreshing;
+        lock (_gate)
+        {
+            if (_disposed) return;
+            _disposed = true;
+            refreshing = _refreshing;
+            foreach (var watcher in _watchers) watcher.TryComplete();
+        }
+
+        await _stop.CancelAsync().ConfigureAwait(false);
+        await _timer.DisposeAsync().ConfigureAwait(false);
+        if (refreshing is not null) await refreshing.ConfigureAwait(false);
+        _stop.Dispose();
+    }
+
+    private async Task RefreshAsync(TaskCompletionSource done)
+    {
+        try
+        {
+            var limit = Lead(_time.GetUtcNow());
+            limit = limit < ShortestReadLimit ? ShortestReadLimit : limit > LongestReadLimit ? LongestReadLimit : limit;
+            await ReadAsync(limit, _stop.Token).ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            // Whatever went wrong, a follower that stopped trying would be worse.
+            if (!_stop.IsCancellationRequested) Failed(e);
+        }
+
+        lock (_gate)
+        {
+            _refreshing = null;
+            if (!_disposed) SwitchAndArm(_time.GetUtcNow());
+        }
+
+        Notify();
+        done.SetResult();
+    }
+
+    private async Task ReadAsync(TimeSpan limit, CancellationToken cancellationToken)
+    {
+        using var timeout = new CancellationTokenSource(limit, _time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
+        var begun = _time.GetUtcNow();
+        var stamp = _time.GetTimestamp();
+        try
+        {
+            var reading = await _store.ReadAsync(Name, either.Token).ConfigureAwait(false);
+            Accept(reading, begun, _time.GetElapsedTime(stamp));
+        }
+        catch (OperationCanceledException e) when (timeout.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            throw new TickStoreUnavailableException(_store.Description, $"it did not answer within {limit.TotalMilliseconds} ms", outcomeUnknown: false, e);
+        }
+    }
+
+    private void Accept(TickReading reading, DateTimeOffset begun, TimeSpan took)
+    {
+        bool changed;
+        lock (_gate)
+        {
+            // A read that was due before a boundary and began after it does not undo that the boundary was missed.
+            if (_lastRefresh is not null) NoticeStaleness(begun);
+            changed = !reading.Schedule.Equals(_schedule);
+            _schedule = reading.Schedule;
+            _lastRefresh = begun;
+            _lastError = null;
+            _failures = 0;
+            _offset = reading.StoreTime - (begun + (took / 2));
+            _skewed = _offset.Value.Duration() - (took / 2) > reading.Settings.Skew(_schedule.TickAt(begun));
+
+            _uncovered = _schedule.NextCheckAt(begun);
+            if (begun >= _uncovered - LeadBefore(_uncovered)) _uncovered = _schedule.NextCheckAt(_uncovered);
+            var lead = LeadBefore(_uncovered);
+            _refreshAt = _uncovered - lead + (lead / 2 * _options.Jitter.NextDouble());
+
+            var now = _time.GetUtcNow();
+            _staleNoticed = false;
+            Switch(now);
+            var status = StatusAt(now);
+            _notices.Enqueue(observer => observer.OnRefreshed(status));
+            if (_skewed) _notices.Enqueue(observer => observer.OnSkewed(status));
+        }
+
+        if (changed) _scheduleChanged();
+        Notify();
+    }
+
+    private void Failed(Exception error)
+    {
+        lock (_gate)
+        {
+            var now = _time.GetUtcNow();
+            _lastError = error;
+            var backoff = Lead(now) / 8 * Math.Pow(2, Math.Min(_failures++, 30));
+            var tick = _schedule.TickAt(now);
+            if (backoff > tick / 2) backoff = tick / 2;
+            if (backoff > LongestBackoff) backoff = LongestBackoff;
+            _refreshAt = now + (backoff * (0.75 + (0.5 * _options.Jitter.NextDouble())));
+            var status = StatusAt(now);
+            _notices.Enqueue(observer => observer.OnRefreshFailed(status));
+        }
+
+        Notify();
+    }
+
+    private void NoticeStaleness(DateTimeOffset now)
+    {
+        if (now < _uncovered || _staleNoticed) return;
+        _staleNoticed = true;
+        var status = StatusAt(now);
+        _notices.Enqueue(observer => observer.OnStale(status));
+    }
+
+    private void Switch(DateTimeOffset now)
+    {
+        var active = _schedule.ActiveAt(now);
+        if (active == _active) return;
+        _active = active;
+        foreach (var view in _views) PublishTo(view);
+        var activation = new TickActivation(Name, active, now);
+        foreach (var watcher in _watchers) watcher.TryWrite(activation);
+        _notices.Enqueue(observer => observer.OnActivated(activation));
+    }
+
+    private void PublishTo(ITickView view)
+    {
+        var tuple = _active;
+        try
+        {
+            view.Publish(tuple);
+        }
+        catch (Exception e) when (e is JsonException or NotSupportedException)
+        {
+            _notices.Enqueue(observer => observer.OnUnreadable(Name, tuple!, e));
+        }
+    }
+
+    /// <summary>
+    /// Does what is due and sets the timer for what comes next: a switch, a refresh, or a look at the clock. Both by one reading of the clock: a switch that fell due
+    /// between two readings would be neither done nor waited for.
+    /// </summary>
+    private void SwitchAndArm(DateTimeOffset now)
+    {
+        Switch(now);
+        var sleep = LongestSleep;
+        if (_schedule.NextAfter(now) is { } next && next.ActiveAt - now < sleep) sleep = next.ActiveAt - now;
+        if (_refreshing is null && _refreshAt - now < sleep) sleep = _refreshAt - now;
+        if (!_staleNoticed && _uncovered - now < sleep) sleep = _uncovered - now;
+
+        // Timers count whole milliseconds and would round down to a moment too early.
+        _timer.Change(TimeSpan.FromMilliseconds(Math.Max(0, Math.Ceiling(sleep.TotalMilliseconds))), Timeout.InfiniteTimeSpan);
+    }
+
+    private void Notify()
+    {
+        while (true)
+        {
+            Action<ITickObserver>? notice;
+            lock (_gate)
+            {
+                if (!_notices.TryDequeue(out notice)) return;
+            }
+
+            // Outside the lock: an observer may ask for the status, or wait for another thread that does.
+            if (_options.Observer is { } observer) notice(observer);
+        }
+    }
+
+    private TickStatus StatusAt(DateTimeOffset now) => new()
+    {
+        Variable = Name,
+        Schedule = _schedule,
+        Active = _active,
+        LastRefresh = _lastRefresh,
+        Age = now - _lastRefresh,
+        IsStale = now >= _uncovered,
+        ClockOffset = _offset,
+        IsSkewed = _skewed,
+        LastError = _lastError,
+    };
+
+    private TimeSpan Lead(DateTimeOffset instant) => TickSettings.Lead(_schedule.TickAt(instant));
+
+    private TimeSpan LeadBefore(DateTimeOffset boundary) => Lead(_schedule.BoundaryBefore(boundary));
+}

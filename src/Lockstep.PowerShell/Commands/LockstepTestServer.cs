@@ -1,0 +1,97 @@
+using System.Management.Automation;
+using System.Net;
+using Lockstep.Errors;
+using Lockstep.Records;
+using Lockstep.TestServer;
+using Lockstep.TestServer.Feeds;
+using Lockstep.TestServers;
+
+namespace Lockstep.Commands;
+
+/// <summary>Starts a feed server in this process.</summary>
+[Cmdlet(VerbsLifecycle.Start, "LockstepTestServer", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
+[OutputType(typeof(TestServerInfo))]
+public sealed class StartLockstepTestServerCommand : LockstepCmdlet
+{
+    private readonly RecordTexts _records = new();
+
+    /// <summary>The port: 4567 as the reference server, or 0 for a free one.</summary>
+    [Parameter(Position = 0)]
+    [ValidateRange(0, IPEndPoint.MaxPort)]
+    public int Port { get; set; } = TestServerOptions.DefaultPort;
+
+    /// <summary>The address to listen on; loopback unless told otherwise.</summary>
+    [Parameter]
+    public IPAddress ListenAddress { get; set; } = IPAddress.Loopback;
+
+    /// <summary>What it sends: Reference, or Scripted where records are given.</summary>
+    [Parameter]
+    public TestServerFeed Feed { get; set; }
+
+    /// <summary>Records of the scripted feed: objects, hashtables, or strings that hold a JSON object each.</summary>
+    [Parameter(ValueFromPipeline = true)]
+    [AllowEmptyCollection]
+    public object[] Record { get; set; } = [];
+
+    /// <summary>A file with records of the scripted feed, one JSON object a line. They come after those of -Record.</summary>
+    [Parameter]
+    [Alias("PSPath")]
+    public string? Path { get; set; }
+
+    private protected override object? ErrorTarget => Port;
+
+    private protected override void Process()
+    {
+        foreach (var record in Record)
+            _records.Add(record);
+    }
+
+    private protected override void End()
+    {
+        var hasRecords = _records.Count > 0 || Path is not null;
+        var feed = MyInvocation.BoundParameters.ContainsKey(nameof(Feed)) ? Feed : hasRecords ? TestServerFeed.Scripted : TestServerFeed.Reference;
+        if (hasRecords && feed != TestServerFeed.Scripted)
+            throw new InvalidOptionException($"The {feed} feed sends what it always sends.", "Leave out -Record and -Path, or use -Feed Scripted.");
+
+        var options = new TestServerOptions
+        {
+            Port = Port,
+            ListenAddress = ListenAddress,
+            Feed = Enum.Parse<FeedKind>(feed.ToString()),
+            Records = _records,
+            RecordsFile = Path is null ? null : FileSystemPath.ResolveLiteral(SessionState.Path, Path),
+        };
+        if (!ShouldProcess($"{ListenAddress}:{Port}", $"Start a test server with the {feed} feed"))
+            return;
+
+        var server = new TestServerInfo(new RunningServer(LockstepTestServer.StartAsync(options, cancellationToken: StopToken).GetAwaiter().GetResult()));
+        RunspaceServers.Current.Add(server);
+        WriteObject(server);
+    }
+}
+
+/// <summary>Stops feed servers of this session.</summary>
+[Cmdlet(VerbsLifecycle.Stop, "LockstepTestServer", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
+public sealed class StopLockstepTestServerCommand : LockstepCmdlet
+{
+    /// <summary>The servers; the only one that runs if none is given.</summary>
+    [Parameter(Position = 0, ValueFromPipeline = true)]
+    public TestServerInfo[]? Server { get; set; }
+
+    private protected override void Process()
+    {
+        foreach (var server in Server ?? [RunspaceServers.Current.Only])
+        {
+            if (ShouldProcess(server.ToString(), "Stop the test server"))
+                server.Server.StopAsync().GetAwaiter().GetResult();
+        }
+    }
+}
+
+/// <summary>Lists the feed servers that run in this session.</summary>
+[Cmdlet(VerbsCommon.Get, "LockstepTestServer")]
+[OutputType(typeof(TestServerInfo))]
+public sealed class GetLockstepTestServerCommand : LockstepCmdlet
+{
+    private protected override void Process() => WriteObject(RunspaceServers.Current.Running, enumerateCollection: true);
+}

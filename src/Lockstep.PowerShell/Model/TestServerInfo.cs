@@ -1,0 +1,41 @@
+using Lockstep.TestServers;
+
+namespace Lockstep;
+
+/// <summary>A feed server in this process, as <c>Start-LockstepTestServer</c> returns it. What it says is what is so at the moment of asking.</summary>
+public sealed class TestServerInfo
+{
+    internal TestServerInfo(RunningServer server) => Server = server;
+
+    /// <summary>Its root, with the port that is really bound.</summary>
+    public Uri Uri => Server.Uri;
+
+    /// <summary>The feed: what <c>Sync-LockstepTable -Uri</c> wants.</summary>
+    public Uri FeedUri => Server.FeedUri;
+
+    /// <summary>The root of the port that redirects to the first; null when there is none.</summary>
+    public Uri? RedirectUri => Server.RedirectUri;
+
+    /// <summary>What it sends.</summary>
+    public TestServerFeed Feed => Server.Feed;
+
+    /// <summary>The port that is bound.</summary>
+    public int Port => Uri.Port;
+
+    /// <summary>How many records a scripted feed holds; 0 for the others.</summary>
+    public int RecordCount => Server.RecordCount;
+
+    /// <summary>How many requests are in its log, which keeps the newest 10,000.</summary>
+    public int RequestCount => Server.RequestCount;
+
+    /// <summary>When it was started, in local time.</summary>
+    public DateTime StartTime => Server.StartTime;
+
+    /// <summary>False once it was stopped.</summary>
+    public bool IsRunning => Server.IsRunning;
+
+    internal RunningServer Server { get; }
+
+    /// <summary>The feed's URI.</summary>
+    public override string ToString() => FeedUri.ToString();
+}

@@ -1,0 +1,57 @@
+using System.Management.Automation;
+using Lockstep.Engine.Records;
+
+namespace Lockstep.Records;
+
+/// <summary>Makes the objects of the pipeline from records: one note property per field, in the record's order.</summary>
+/// <param name="table">The table's name, for the type name <c>Lockstep.Record#table</c>.</param>
+/// <param name="warn">Called once, with the first field that had to be named otherwise.</param>
+/// <param name="wanted">The only properties that records get, in this order, wildcards allowed; null for all.</param>
+internal sealed class RecordObjectFactory(string table, Action<string> warn, IReadOnlyList<string>? wanted) : IRecordFactory
+{
+    private readonly RecordTypeNames _typeNames = new($"Lockstep.Record#{table}", "Lockstep.Record");
+    private bool _warned;
+
+    public object Create(FieldNames names, ReadOnlySpan<object?> values, int depth)
+    {
+        var properties = names.Attachment as PropertyNames ?? Attach(names);
+        if (depth > 0)
+            return Fill(PSObjectAccess.WithCapacity(values.Length), properties, values);
+
+        var record = PSObjectAccess.WithCapacity(values.Length);
+        _typeNames.ApplyTo(record);
+        return wanted is null ? Fill(record, properties, values) : FillWanted(record, properties.Select(wanted), values);
+    }
+
+    // The names have been looked at: not reserved, not empty, no two the same.
+    private static PSObject Fill(PSObject record, PropertyNames properties, ReadOnlySpan<object?> values)
+    {
+        var members = record.Properties;
+        for (var i = 0; i < values.Length; i++)
+            members.Add(properties.IsRenamed(i) ? new RenamedFieldProperty(properties[i], values[i], properties.FieldAt(i)) : new FieldProperty(properties[i], values[i]), preValidated: true);
+
+        return record;
+    }
+
+    private static PSObject FillWanted(PSObject record, IReadOnlyList<(string Property, int Field)> selected, ReadOnlySpan<object?> values)
+    {
+        foreach (var (property, field) in selected)
+            record.Properties.Add(new FieldProperty(property, field < 0 ? null : values[field]), preValidated: true);
+
+        return record;
+    }
+
+    private PropertyNames Attach(FieldNames names)
+    {
+        var properties = new PropertyNames(names);
+        names.Attachment = properties;
+        if (properties.FirstRenamed is { } renamed && !_warned)
+        {
+            _warned = true;
+            warn($"The field '{renamed.Field}' is called '{renamed.Property}' in the objects, because PowerShell does not tell names apart by case, "
+                + "has no empty ones and keeps some for itself. Other fields may be renamed alike; -Raw gives the records as they are.");
+        }
+
+        return properties;
+    }
+}

@@ -1,0 +1,22 @@
+using System.Management.Automation;
+using Lockstep.Engine.Records;
+
+namespace Lockstep.Records;
+
+/// <summary>Turns the records of one table into objects for the pipeline. One thread at a time.</summary>
+internal sealed class RecordObjects
+{
+    private readonly RecordReader _reader;
+
+    /// <param name="table">The table's name.</param>
+    /// <param name="warn">Called once, if a field cannot keep its name.</param>
+    /// <param name="properties">The only properties wanted, in this order, wildcards allowed; null for all.</param>
+    public RecordObjects(string table, Action<string> warn, IReadOnlyList<string>? properties = null) =>
+        _reader = new RecordReader(new RecordObjectFactory(table, warn, properties));
+
+    /// <summary>The object for one record, given as its JSON in UTF-8.</summary>
+    public PSObject Read(ReadOnlySpan<byte> json) => (PSObject)_reader.Read(json);
+
+    /// <inheritdoc cref="Read(ReadOnlySpan{byte})"/>
+    public PSObject Read(ReadOnlyMemory<byte> json) => Read(json.Span);
+}

@@ -1,0 +1,167 @@
+using System.Collections;
+using System.Globalization;
+using System.Management.Automation;
+using System.Management.Automation.Internal;
+using System.Net;
+using System.Numerics;
+using System.Security;
+using Lockstep.Errors;
+
+namespace Lockstep.Records;
+
+/// <summary>
+/// Writes an object of the pipeline as one JSON object in UTF-8: the inverse of <see cref="RecordObjectFactory"/>. Culture plays no
+/// part. Custom objects, instances of PowerShell classes, dictionaries and arrays may be nested, 64 deep as everywhere; any other kind
+/// of object counts only as the record itself, by its properties. One thread at a time.
+/// </summary>
+internal sealed class RecordSerializer
+{
+    private const int MaximumDepth = 64;
+    private const string IsoTime = "yyyy-MM-dd'T'HH:mm:ss.FFFFFFFK";
+
+    private readonly JsonOutput _output = new();
+
+    // The objects that are being written, each within the one before.
+    private readonly List<object> _path = [];
+
+    /// <summary>Writes one record.</summary>
+    /// <returns>Its bytes, valid until the next call.</returns>
+    /// <exception cref="UnsuitableObjectException">It is no object, or holds something that JSON has no form for.</exception>
+    public ReadOnlyMemory<byte> Serialize(object? record)
+    {
+        _output.Clear();
+        _path.Clear();
+        var value = Unwrap(record);
+        if (value is null or IEnumerable and not IDictionary || Literal(value) is not null || Text(value) is not null)
+            throw new UnsuitableObjectException("The record", $"is {Describe(value)}, not an object with properties");
+
+        // A wrapped object keeps its wrapping, which holds the properties that were added to it.
+        WriteMembers(value is IDictionary ? value : record!);
+        return _output.Written;
+    }
+
+    /// <summary>A time in ISO 8601, as records have it.</summary>
+    public static string Iso(object time) => ((IFormattable)time).ToString(IsoTime, CultureInfo.InvariantCulture);
+
+    private void WriteValue(string name, object? given)
+    {
+        var value = Unwrap(given);
+        if (value is double or float && !double.IsFinite(Convert.ToDouble(value, CultureInfo.InvariantCulture)))
+            throw Unsuitable(name, $"is {Convert.ToString(value, CultureInfo.InvariantCulture)}, which JSON has no number for");
+
+        if (value is SecureString or PSCredential)
+            throw Unsuitable(name, "is a secret, and a record is no place for one");
+
+        if (Literal(value) is { } literal)
+            _output.Literal(literal);
+        else if (Text(value!) is { } text)
+            _output.String(text);
+        else if (value is IDictionary or PSObject || value!.GetType().Assembly.IsDynamic)
+            Within(name, value, () => WriteMembers(value));
+        else if (value is IEnumerable elements)
+            Within(name, value, () => WriteElements(name, elements));
+        else
+            throw Unsuitable(name, $"is {Describe(value)}, which has no form as JSON");
+    }
+
+    /// <summary>What is neither quoted nor an object: numbers, which are written exactly, and the three words.</summary>
+    private static string? Literal(object? value) => value switch
+    {
+        null => "null",
+        bool flag => flag ? "true" : "false",
+        Enum => null,
+        int or long or double or decimal or float or byte or sbyte or short or ushort or uint or ulong or BigInteger =>
+            ((IFormattable)value).ToString(null, CultureInfo.InvariantCulture),
+        _ => null,
+    };
+
+    private static string? Text(object value) => value switch
+    {
+        string text => text,
+        char or Enum or Guid or Uri or Version or IPAddress or ScriptBlock => value.ToString(),
+        DateTime or DateTimeOffset => Iso(value),
+        DateOnly or TimeOnly => ((IFormattable)value).ToString("O", CultureInfo.InvariantCulture),
+        TimeSpan span => span.ToString("c", CultureInfo.InvariantCulture),
+        byte[] bytes => Convert.ToBase64String(bytes),
+        _ => null,
+    };
+
+    private void Within(string name, object container, Action write)
+    {
+        if (_path.Exists(outer => ReferenceEquals(outer, container)))
+            throw Unsuitable(name, "contains itself");
+
+        if (_path.Count == MaximumDepth)
+            throw Unsuitable(name, $"lies more than {MaximumDepth} levels deep");
+
+        write();
+    }
+
+    private void WriteMembers(object container)
+    {
+        _path.Add(container);
+        _output.Begin('{');
+        if (container is IDictionary dictionary)
+        {
+            foreach (DictionaryEntry entry in dictionary)
+                WriteMember(Convert.ToString(Unwrap(entry.Key), CultureInfo.InvariantCulture)!, entry.Value);
+        }
+        else
+        {
+            foreach (var property in PSObject.AsPSObject(container).Properties)
+                WriteMember((property as RenamedFieldProperty)?.Field ?? property.Name, Read(property));
+        }
+
+        _output.End('}');
+        _path.RemoveAt(_path.Count - 1);
+    }
+
+    private void WriteMember(string name, object? value)
+    {
+        _output.Name(name);
+        WriteValue(name, value);
+    }
+
+    private void WriteElements(string name, IEnumerable elements)
+    {
+        _path.Add(elements);
+        _output.Begin('[');
+        foreach (var element in elements)
+            WriteValue(name, element);
+
+        _output.End(']');
+        _path.RemoveAt(_path.Count - 1);
+    }
+
+    private static object? Read(PSPropertyInfo property)
+    {
+        try
+        {
+            return property.Value;
+        }
+        catch (GetValueException failed)
+        {
+            throw Unsuitable(property.Name, $"cannot be read ({failed.Message.TrimEnd('.')})");
+        }
+    }
+
+    /// <summary>The object behind PowerShell's wrapping; a custom object has none and stays.</summary>
+    private static object? Unwrap(object? value) => value switch
+    {
+        PSObject when value == AutomationNull.Value => null,
+        PSObject { BaseObject: PSCustomObject } => value,
+        PSObject wrapped => Unwrap(wrapped.BaseObject),
+        DBNull => null,
+        _ => value,
+    };
+
+    private static UnsuitableObjectException Unsuitable(string name, string what) => new($"The property '{name}'", what);
+
+    private static string Describe(object? value) => value switch
+    {
+        null => "nothing",
+        string => "a string",
+        IEnumerable and not IDictionary => "an array",
+        _ => $"a {value.GetType().Name}",
+    };
+}

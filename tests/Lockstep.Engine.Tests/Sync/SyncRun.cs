@@ -1,0 +1,66 @@
+using System.Text;
+using Lockstep.Engine.Feed;
+using Lockstep.Engine.Sync;
+using Lockstep.Engine.Tables;
+
+namespace Lockstep.Engine.Tests.Sync;
+
+/// <summary>Runs a sync to its end and keeps what it said.</summary>
+internal sealed class SyncRun
+{
+    public required SyncResult Result { get; init; }
+
+    public List<TableChange> Changes { get; } = [];
+
+    public List<FeedEvent> Events { get; } = [];
+
+    public static SyncOptions Options(Uri uri, string path) => new()
+    {
+        Feed = new FeedOptions { Uri = uri },
+        TablePath = path,
+        Settle = TimeSpan.FromMilliseconds(200),
+        WantsChanges = true,
+    };
+
+    public static async Task<SyncRun> ToEndAsync(SyncOptions options, Action<SyncStep>? onStep = null)
+    {
+        var run = new SyncRun { Result = null! };
+        SyncResult? result = null;
+        var sync = new TableSync(options);
+        await foreach (SyncStep step in sync.RunAsync(TestContext.Current.CancellationToken))
+        {
+            onStep?.Invoke(step);
+            switch (step)
+            {
+                case ChangesCommitted committed:
+                    // The bytes are valid until the next step only.
+                    run.Changes.AddRange(committed.Changes.Select(c => c with { Record = c.Record.ToArray() }));
+                    break;
+                case FeedEventOccurred happened:
+                    run.Events.Add(happened.Event);
+                    break;
+                case SyncEnded ended:
+                    result = ended.Result;
+                    break;
+            }
+        }
+
+        return new SyncRun { Result = result! }.With(run);
+    }
+
+    /// <summary>The live records of a table file, by key.</summary>
+    public static SortedDictionary<string, string> Read(string path, RecordQuery? query = null)
+    {
+        var records = new SortedDictionary<string, string>(StringComparer.Ordinal);
+        using RecordScan scan = new Table(path).Read(query);
+        while (scan.Read()) records[scan.Key.ToString()] = Encoding.UTF8.GetString(scan.Json);
+        return records;
+    }
+
+    private SyncRun With(SyncRun other)
+    {
+        Changes.AddRange(other.Changes);
+        Events.AddRange(other.Events);
+        return this;
+    }
+}

@@ -1,0 +1,91 @@
+using System.Diagnostics;
+using Lockstep.Testing;
+
+namespace Lockstep.Pester.Tests;
+
+/// <summary>How the suite behaves where PowerShell is missing or does not behave.</summary>
+public sealed class PesterSuiteTests : IDisposable
+{
+    private readonly TempFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Theory]
+    [InlineData(false, "Skipped")]
+    [InlineData(true, "Failed")]
+    public async Task Without_PowerShell_it_is_one_result_and_never_passed(bool required, string result)
+    {
+        var outcome = Assert.Single(await Run(new PesterSuite { SearchPath = _folder.Path, Required = required }));
+        Assert.Equal(result, outcome.Result);
+        Assert.Contains("no PowerShell", outcome.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(false, "Skipped")]
+    [InlineData(true, "Failed")]
+    public async Task Without_Pester_the_reason_is_told(bool required, string result)
+    {
+        WriteFakePowerShell("echo 'Pester 6 is not installed'; exit 77");
+        var outcome = Assert.Single(await Run(new PesterSuite { SearchPath = _folder.Path, Required = required }));
+        Assert.Equal(result, outcome.Result);
+        Assert.Equal("Pester 6 is not installed", outcome.Message);
+    }
+
+    [Fact]
+    public async Task A_PowerShell_that_hangs_is_ended_and_is_a_failure()
+    {
+        WriteFakePowerShell("echo $$ > pid; exec sleep 1000".Replace("pid", _folder["pid"], StringComparison.Ordinal));
+        var outcome = Assert.Single(await Run(new PesterSuite { SearchPath = _folder.Path, Timeout = TimeSpan.FromSeconds(1) }));
+
+        Assert.Equal("Failed", outcome.Result);
+        Assert.Contains("did not end within", outcome.Message, StringComparison.Ordinal);
+        var id = int.Parse(await File.ReadAllTextAsync(_folder["pid"], TestContext.Current.CancellationToken), null);
+        Assert.Throws<ArgumentException>(() => Process.GetProcessById(id));
+    }
+
+    [Fact]
+    public async Task A_PowerShell_that_dies_is_a_failure_with_what_it_said_last()
+    {
+        WriteFakePowerShell("echo 'out of memory' >&2; exit 134");
+        var outcome = Assert.Single(await Run(new PesterSuite { SearchPath = _folder.Path }));
+
+        Assert.Equal("Failed", outcome.Result);
+        Assert.Contains("code 134", outcome.Message, StringComparison.Ordinal);
+        Assert.Contains("out of memory", outcome.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Failures_skips_and_broken_blocks_are_results_of_their_own()
+    {
+        await File.WriteAllTextAsync(
+            _folder["Sample.Tests.ps1"],
+            """
+            Describe 'good' { It 'passes' { 1 | Should -Be 1 }; It 'fails' { 1 | Should -Be 2 }; It 'is skipped' -Skip { } }
+            Describe 'bad' { BeforeAll { throw 'no setup' }; It 'never runs' { } }
+            """,
+            TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(_folder["Broken.Tests.ps1"], "Describe 'x' {", TestContext.Current.CancellationToken);
+
+        var outcomes = await Run(new PesterSuite { Tests = _folder.Path, Required = false });
+        Assert.SkipWhen(outcomes is [{ Name: "Suite", Result: "Skipped" }], "There is no PowerShell with Pester 6.");
+        Assert.Equal("Passed", Result("Sample.good.passes"));
+        Assert.Equal("Failed", Result("Sample.good.fails"));
+        Assert.Equal("Skipped", Result("Sample.good.is skipped"));
+        Assert.Equal("Failed", Result("Sample.bad.never runs"));
+        Assert.Contains(outcomes, outcome => outcome.Result == "Failed" && outcome.Message.Contains("no setup", StringComparison.Ordinal));
+        Assert.Contains(outcomes, outcome => outcome.Result == "Failed" && outcome.Name.Contains("Broken", StringComparison.Ordinal));
+
+        string Result(string name) => Assert.Single(outcomes, outcome => outcome.Name == name).Result;
+    }
+
+    private static Task<IReadOnlyList<PesterOutcome>> Run(PesterSuite suite) => suite.RunAsync(TestContext.Current.CancellationToken);
+
+    private void WriteFakePowerShell(string script)
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "The stand-in for PowerShell is a shell script.");
+        var file = _folder["pwsh"];
+        File.WriteAllText(file, $"#!/bin/sh\nPATH=/usr/bin:/bin\n{script}\n");
+        if (!OperatingSystem.IsWindows())
+            File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+    }
+}

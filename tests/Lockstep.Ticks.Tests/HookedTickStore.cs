@@ -1,0 +1,47 @@
+using Lockstep.Engine.Ticks;
+
+namespace Lockstep.Ticks.Tests;
+
+/// <summary>A store under a test's control: counts the reads, and lets a test be slow or fail where it wants.</summary>
+public sealed class HookedTickStore(ITickStore inner) : ITickStore
+{
+    private int _reads;
+
+    public int Reads => _reads;
+
+    /// <summary>Runs before each read; what it throws is what the read throws.</summary>
+    public Func<CancellationToken, Task>? BeforeRead { get; set; }
+
+    /// <summary>Runs inside each change's transaction, after the decision.</summary>
+    public Action<TickEdit>? AfterDecision { get; set; }
+
+    public string Description => inner.Description;
+
+    public Task<TickSettings> ReadSettingsAsync(CancellationToken cancellationToken) => inner.ReadSettingsAsync(cancellationToken);
+
+    public async Task<TickReading> ReadAsync(string variable, CancellationToken cancellationToken)
+    {
+        Interlocked.Increment(ref _reads);
+        if (BeforeRead is not null) await BeforeRead(cancellationToken);
+        return await inner.ReadAsync(variable, cancellationToken);
+    }
+
+    public Task<IReadOnlyList<string>> ListAsync(CancellationToken cancellationToken) => inner.ListAsync(cancellationToken);
+
+    public Task<TickCommit> ChangeAsync(string variable, string who, Func<TickReading, TickEdit> decide, CancellationToken cancellationToken) =>
+        inner.ChangeAsync(
+            variable,
+            who,
+            reading =>
+            {
+                var edit = decide(reading);
+                AfterDecision?.Invoke(edit);
+                return edit;
+            },
+            cancellationToken);
+
+    public Task<IReadOnlyList<TickAuditEntry>> ReadAuditAsync(string variable, int newest, CancellationToken cancellationToken) =>
+        inner.ReadAuditAsync(variable, newest, cancellationToken);
+
+    public ValueTask DisposeAsync() => inner.DisposeAsync();
+}

@@ -1,0 +1,363 @@
+using System.Text.Json;
+using Lockstep.Engine.Ticks;
+using Lockstep.Testing;
+
+namespace Lockstep.Ticks.Tests;
+
+/// <summary>What every store promises, and every rule of the contract over each of them. The store's clock is the test's.</summary>
+public abstract class TickStoreContract : IAsyncLifetime
+{
+    private const string Name = "checkout.percent";
+    private static readonly TimeSpan Tick = TimeSpan.FromSeconds(10);
+
+    protected static TickSettings Settings { get; } = TickSettings.Default with { DefaultTick = Tick };
+
+    protected static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    protected ManualTimeProvider Time { get; } = new(new DateTimeOffset(2030, 1, 1, 0, 0, 3, TimeSpan.Zero));
+
+    private ITickStore Store { get; set; } = null!;
+
+    private TickEditor Editor { get; set; } = null!;
+
+    /// <summary>A store over the same data each time within a test; the settings count for the first.</summary>
+    protected abstract Task<ITickStore> OpenAsync(TickSettings settings);
+
+    public async ValueTask InitializeAsync()
+    {
+        Store = await OpenAsync(Settings);
+        Editor = new TickEditor(Store, "ann") { KeepExpired = null };
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (Store is not null) await Store.DisposeAsync();
+        await CleanAsync();
+        GC.SuppressFinalize(this);
+    }
+
+    protected virtual ValueTask CleanAsync() => ValueTask.CompletedTask;
+
+    private static DateTimeOffset At(double seconds) => new DateTimeOffset(2030, 1, 1, 0, 0, 0, TimeSpan.Zero).AddSeconds(seconds);
+
+    private async Task<TickSchedule> ScheduleAsync() => (await Store.ReadAsync(Name, Cancel)).Schedule;
+
+    private async Task<string[]> TimelineAsync() =>
+        [.. (await ScheduleAsync()).Tuples.Select(tuple => $"{(tuple.ActiveAt - At(0)).TotalSeconds}:{tuple.Json}/{tuple.Tick.TotalSeconds}")];
+
+    [Fact]
+    public async Task An_unknown_variable_has_an_empty_schedule_and_the_stores_default_tick()
+    {
+        var reading = await Store.ReadAsync(Name, Cancel);
+
+        Assert.Empty(reading.Schedule.Tuples);
+        Assert.Equal(Tick, reading.Schedule.DefaultTick);
+        Assert.Equal(Time.GetUtcNow(), reading.StoreTime);
+        Assert.Empty(await Store.ListAsync(Cancel));
+        Assert.Empty(await Store.ReadAuditAsync(Name, 10, Cancel));
+    }
+
+    [Fact]
+    public async Task The_default_tick_lives_in_the_store_whatever_a_process_is_configured_with()
+    {
+        await Editor.SetAsync(Name, "1", cancellationToken: Cancel);
+        await using var other = await OpenAsync(Settings with { DefaultTick = TimeSpan.FromSeconds(600) });
+
+        Assert.Equal(Settings, await other.ReadSettingsAsync(Cancel));
+        Assert.Equal(Tick, (await other.ReadAsync(Name, Cancel)).Schedule.DefaultTick);
+    }
+
+    [Theory]
+    [InlineData("null")]
+    [InlineData("\"caf\\u00e9 \\u0000 \\ud83d\\ude00 é\"")]
+    [InlineData("{\"b\": [1, 2.50, 1e400], \"a\": {\"x\": null}, \"b\": 12345678901234567890}")]
+    [InlineData("  true ")]
+    public async Task Any_JSON_text_comes_back_as_it_was_written(string json)
+    {
+        await Editor.SetAsync(Name, json, cancellationToken: Cancel);
+
+        Assert.Equal(json, Assert.Single((await ScheduleAsync()).Tuples).Json);
+        Assert.Equal(json, Assert.Single(await Store.ReadAuditAsync(Name, 10, Cancel)).Operation.Tuple.Json);
+    }
+
+    [Fact]
+    public async Task Set_takes_the_second_boundary_from_now_and_says_so()
+    {
+        var change = await Editor.SetAsync(Name, "1", cancellationToken: Cancel);
+        Assert.Equal(At(20), change.ActiveAt);
+        Assert.False(change.Replaced);
+        Assert.False(change.IsLate);
+
+        Time.AdvanceTo(At(20));
+        Assert.Equal(At(40), (await Editor.SetAsync(Name, "2", cancellationToken: Cancel)).ActiveAt);
+    }
+
+    [Theory]
+    [InlineData(-100, 20)]
+    [InlineData(12, 20)]
+    [InlineData(20, 20)]
+    [InlineData(20.001, 30)]
+    [InlineData(3601, 3610)]
+    public async Task Set_schedules_for_the_first_boundary_not_before_the_wish(double desired, double expected) =>
+        Assert.Equal(At(expected), (await Editor.SetAsync(Name, "1", At(desired), cancellationToken: Cancel)).ActiveAt);
+
+    [Fact]
+    public async Task Set_counts_boundaries_of_the_tuple_active_at_that_instant_pending_ones_included()
+    {
+        await Editor.SetAsync(Name, "1", tick: TimeSpan.FromSeconds(7), cancellationToken: Cancel);
+
+        Assert.Equal(At(27), (await Editor.SetAsync(Name, "2", At(21), cancellationToken: Cancel)).ActiveAt);
+        Assert.Equal(["20:1/7", "27:2/7"], await TimelineAsync());
+    }
+
+    [Fact]
+    public async Task An_occupied_boundary_is_a_conflict_and_not_an_overwrite()
+    {
+        await Editor.SetAsync(Name, "1", cancellationToken: Cancel);
+
+        var conflict = await Assert.ThrowsAsync<TickConflictException>(() => Editor.SetAsync(Name, "2", cancellationToken: Cancel));
+
+        Assert.Equal(At(20), conflict.Occupant.ActiveAt);
+        Assert.Equal(["20:1/10"], await TimelineAsync());
+    }
+
+    [Fact]
+    public async Task A_pending_value_is_replaced_when_that_is_asked_for()
+    {
+        await Editor.SetAsync(Name, "1", cancellationToken: Cancel);
+
+        var change = await Editor.SetAsync(Name, "2", replace: true, cancellationToken: Cancel);
+
+        Assert.True(change.Replaced);
+        Assert.Equal(["20:2/10"], await TimelineAsync());
+    }
+
+    [Fact]
+    public async Task Remove_takes_out_a_pending_value_and_says_when_there_is_none()
+    {
+        await Editor.SetAsync(Name, "1", cancellationToken: Cancel);
+
+        Assert.Equal("1", (await Editor.RemoveAsync(Name, At(20), Cancel))!.Tuple!.Json);
+        Assert.Null(await Editor.RemoveAsync(Name, At(20), Cancel));
+        Assert.Empty((await ScheduleAsync()).Tuples);
+        Assert.Empty(await Store.ListAsync(Cancel));
+    }
+
+    [Theory]
+    [InlineData(9.999, true)]
+    [InlineData(10, false)]
+    [InlineData(20, false)]
+    [InlineData(25, false)]
+    public async Task What_some_process_may_already_go_by_is_refused_to_removals_and_replacements(double now, bool allowed)
+    {
+        await Editor.SetAsync(Name, "1", cancellationToken: Cancel);
+        Time.AdvanceTo(At(now));
+
+        if (allowed)
+        {
+            Assert.NotNull(await Editor.RemoveAsync(Name, At(20), Cancel));
+        }
+        else
+        {
+            var late = await Assert.ThrowsAsync<TickTooLateException>(() => Editor.RemoveAsync(Name, At(20), Cancel));
+            Assert.Equal((await ScheduleAsync()).NextAvailableChangeAt(Time.GetUtcNow()), late.NextAvailable);
+            Assert.True((await Editor.SetAsync(Name, "2", At(20), replace: true, cancellationToken: Cancel)).ActiveAt > At(20));
+            Assert.Equal("1", (await ScheduleAsync()).ActiveAt(At(20))!.Json);
+        }
+    }
+
+    [Fact]
+    public async Task A_tick_below_the_safe_minimum_is_refused()
+    {
+        var small = await Assert.ThrowsAsync<TickTooSmallException>(
+            () => Editor.SetAsync(Name, "1", tick: TimeSpan.FromMilliseconds(150), cancellationToken: Cancel));
+
+        Assert.Equal(Settings.MinimumTick, small.Minimum);
+        Assert.NotNull(await Editor.SetAsync(Name, "1", tick: small.Minimum, cancellationToken: Cancel));
+        await Assert.ThrowsAsync<TickTooSmallException>(
+            () => Editor.RampAsync("other", new TickRamp(0, 100, TimeSpan.FromHours(1)), tick: small.Minimum - TimeSpan.FromMilliseconds(1), cancellationToken: Cancel));
+    }
+
+    [Fact]
+    public async Task When_the_tick_changes_before_them_pending_values_move_to_valid_boundaries_in_order()
+    {
+        await Editor.SetAsync(Name, "1", At(60), cancellationToken: Cancel);
+        await Editor.SetAsync(Name, "2", At(70), cancellationToken: Cancel);
+        await Editor.SetAsync(Name, "3", At(120), cancellationToken: Cancel);
+
+        var change = await Editor.SetAsync(Name, "0", At(30), TimeSpan.FromSeconds(50), cancellationToken: Cancel);
+
+        Assert.Equal(["30:0/50", "80:1/10", "90:2/10", "120:3/10"], await TimelineAsync());
+        Assert.Equal([TickAction.Set, TickAction.Move, TickAction.Move], change.Operations.Select(operation => operation.Action));
+        Assert.Equal([null, At(60), At(70)], change.Operations.Select(operation => operation.MovedFrom));
+    }
+
+    [Fact]
+    public async Task When_a_tick_change_is_removed_what_counted_on_it_moves_and_no_two_meet()
+    {
+        await Editor.SetAsync(Name, "1", At(30), TimeSpan.FromSeconds(3), cancellationToken: Cancel);
+        await Editor.SetAsync(Name, "2", At(33), cancellationToken: Cancel);
+        await Editor.SetAsync(Name, "3", At(36), TimeSpan.FromSeconds(10), cancellationToken: Cancel);
+
+        await Editor.RemoveAsync(Name, At(30), Cancel);
+
+        Assert.Equal(["40:2/3", "43:3/10"], await TimelineAsync());
+    }
+
+    [Fact]
+    public async Task Reschedule_moves_what_something_else_wrote_off_the_boundaries_and_leaves_the_rest()
+    {
+        await Editor.SetAsync(Name, "1", cancellationToken: Cancel);
+        await Store.ChangeAsync(
+            Name,
+            "a script",
+            _ => new TickEdit([new(TickAction.Set, new(At(33), "2", Tick)), new(TickAction.Set, new(At(47), "3", Tick))], null, null),
+            Cancel);
+
+        var change = await Editor.RescheduleAsync(Name, Cancel);
+
+        Assert.Equal(["20:1/10", "40:2/10", "50:3/10"], await TimelineAsync());
+        Assert.Equal(2, change!.Operations.Count);
+        Assert.Null(await Editor.RescheduleAsync(Name, Cancel));
+    }
+
+    [Fact]
+    public async Task Purge_keeps_the_active_value_the_pending_ones_and_the_newest_expired()
+    {
+        foreach (var i in Enumerable.Range(2, 9)) await Editor.SetAsync(Name, $"{i}", At(i * 10), cancellationToken: Cancel);
+        Time.AdvanceTo(At(95));
+
+        // Active is 9, since five seconds: 8 is not yet safe to forget.
+        Assert.Single((await Editor.PurgeAsync(Name, cancellationToken: Cancel))!.Operations);
+        Assert.Equal(["3", "4", "5", "6", "7", "8", "9", "10"], (await ScheduleAsync()).Tuples.Select(tuple => tuple.Json));
+        Assert.Null(await Editor.PurgeAsync(Name, cancellationToken: Cancel));
+        await Editor.PurgeAsync(Name, 0, Cancel);
+        Assert.Equal(["8", "9", "10"], (await ScheduleAsync()).Tuples.Select(tuple => tuple.Json));
+    }
+
+    [Fact]
+    public async Task Set_clears_away_all_but_five_expired_values_unless_told_otherwise()
+    {
+        var clearing = new TickEditor(Store, "ann");
+        foreach (var i in Enumerable.Range(2, 9)) await clearing.SetAsync(Name, $"{i}", At(i * 10), cancellationToken: Cancel);
+        Time.AdvanceTo(At(105));
+        await clearing.SetAsync(Name, "12", cancellationToken: Cancel);
+
+        Assert.Equal(["4", "5", "6", "7", "8", "9", "10", "12"], (await ScheduleAsync()).Tuples.Select(tuple => tuple.Json));
+    }
+
+    [Fact]
+    public async Task A_ramp_writes_every_step_or_nothing()
+    {
+        var change = await Editor.RampAsync(Name, new TickRamp(0, 100, TimeSpan.FromSeconds(40)), cancellationToken: Cancel);
+        Assert.Equal(["20:0/10", "30:25/10", "40:50/10", "50:75/10", "60:100/10"], await TimelineAsync());
+        Assert.Equal(At(20), change.ActiveAt);
+        Assert.Equal(["100", "66.6667", "33.3333", "0"], (await Editor.RampAsync(
+            Name, new TickRamp(100, 0, TimeSpan.FromSeconds(60), 3), At(65), cancellationToken: Cancel)).Operations.Select(operation => operation.Tuple.Json));
+
+        await Assert.ThrowsAsync<TickConflictException>(() => Editor.RampAsync(Name, new TickRamp(0, 1, TimeSpan.FromSeconds(30)), At(125), cancellationToken: Cancel));
+        Assert.Equal(9, (await ScheduleAsync()).Tuples.Count);
+        Assert.Equal(["9 Set"], (await Store.ReadAuditAsync(Name, 100, Cancel)).GroupBy(entry => entry.Operation.Action).Select(group => $"{group.Count()} {group.Key}"));
+        Assert.Equal(2, (await Store.ReadAuditAsync(Name, 100, Cancel)).Select(entry => entry.ChangeId).Distinct().Count());
+    }
+
+    [Fact]
+    public async Task The_audit_trail_says_who_did_what_when()
+    {
+        await Editor.SetAsync(Name, "1", cancellationToken: Cancel);
+        Time.Advance(TimeSpan.FromSeconds(1));
+        await new TickEditor(Store, "bob").RemoveAsync(Name, At(20), Cancel);
+
+        var trail = await Store.ReadAuditAsync(Name, 10, Cancel);
+
+        var tuple = new TickTuple(At(20), "1", Tick);
+        Assert.Equal(
+            [("ann", At(3), new TickOperation(TickAction.Set, tuple)), ("bob", At(4), new TickOperation(TickAction.Remove, tuple))],
+            trail.Select(entry => (entry.Who, entry.At, entry.Operation)));
+        Assert.Equal(trail[1], Assert.Single(await Store.ReadAuditAsync(Name, 1, Cancel)));
+        Assert.Empty(await Store.ReadAuditAsync("other", 10, Cancel));
+    }
+
+    [Fact]
+    public async Task What_a_decision_throws_leaves_no_trace()
+    {
+        await Assert.ThrowsAsync<JsonException>(() => Store.ChangeAsync(Name, "ann", _ => throw new JsonException("no"), Cancel));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Editor.SetAsync(Name, "1", cancellationToken: new CancellationToken(canceled: true)));
+
+        Assert.Empty((await ScheduleAsync()).Tuples);
+        Assert.Empty(await Store.ReadAuditAsync(Name, 10, Cancel));
+    }
+
+    [Fact]
+    public async Task A_commit_after_its_deadline_is_rolled_back_and_decided_anew()
+    {
+        var slow = 1;
+        var store = new HookedTickStore(Store) { AfterDecision = edit => Time.AdvanceTo(slow-- > 0 ? edit.Deadline!.Value : Time.GetUtcNow()) };
+
+        Assert.Equal(At(30), (await new TickEditor(store).SetAsync(Name, "1", cancellationToken: Cancel)).ActiveAt);
+
+        Assert.Equal(["30:1/10"], await TimelineAsync());
+        Assert.Single(await Store.ReadAuditAsync(Name, 10, Cancel));
+    }
+
+    [Fact]
+    public async Task A_store_that_stays_too_slow_is_an_error_that_leaves_no_trace()
+    {
+        var store = new HookedTickStore(Store) { AfterDecision = edit => Time.AdvanceTo(edit.Deadline!.Value) };
+
+        var missed = await Assert.ThrowsAsync<TickDeadlineException>(() => new TickEditor(store).SetAsync(Name, "1", cancellationToken: Cancel));
+
+        Assert.Equal(At(30), missed.Deadline);
+        Assert.Empty((await ScheduleAsync()).Tuples);
+        Assert.Empty(await Store.ReadAuditAsync(Name, 10, Cancel));
+    }
+
+    [Fact]
+    public async Task A_commit_that_ends_too_late_for_some_readers_is_reported()
+    {
+        var commit = await Store.ChangeAsync(
+            Name, "ann", reading => TickRules.Set(Name, reading, "1", null, null, replace: false) with { VisibleBy = reading.StoreTime - Tick }, Cancel);
+
+        Assert.True(commit.IsLate);
+        Assert.Equal(["20:1/10"], await TimelineAsync());
+    }
+
+    [Fact]
+    public async Task Names_are_told_apart_ordinally_and_listed()
+    {
+        string[] names = ["a", "A", "ä", "a ", "Z'; DROP TABLE x --"];
+        foreach (var name in names) await Editor.SetAsync(name, $"\"{name}\"", cancellationToken: Cancel);
+
+        Assert.Equal(names.Order(StringComparer.Ordinal), await Store.ListAsync(Cancel));
+        foreach (var name in names) Assert.Equal($"\"{name}\"", Assert.Single((await Store.ReadAsync(name, Cancel)).Schedule.Tuples).Json);
+        await Assert.ThrowsAsync<ArgumentException>(() => Editor.SetAsync("", "1", cancellationToken: Cancel));
+        await Assert.ThrowsAsync<ArgumentException>(() => Editor.SetAsync("a\0b", "1", cancellationToken: Cancel));
+    }
+
+    [Fact]
+    public async Task Of_writers_at_once_each_lands_or_gets_a_clear_conflict()
+    {
+        await using var other = await OpenAsync(Settings);
+        TickEditor[] editors = [Editor, new(other, "bob") { KeepExpired = null }];
+        var outcomes = await Task.WhenAll(Enumerable.Range(0, 60).Select(i => Task.Run(
+            async () =>
+            {
+                try
+                {
+                    var change = await editors[i % 2].SetAsync(Name, $"{i}", At(20 + (i % 7 * 10)), cancellationToken: Cancel);
+                    return $"{(change.ActiveAt!.Value - At(0)).TotalSeconds}:{i}/10";
+                }
+                catch (TickConflictException)
+                {
+                    return null;
+                }
+            },
+            Cancel)));
+
+        // Seven boundaries were wished for: each has one winner, who was told so, and everyone else a conflict.
+        var winners = outcomes.Where(outcome => outcome is not null).Order(StringComparer.Ordinal);
+        Assert.Equal(winners, (await TimelineAsync()).Order(StringComparer.Ordinal));
+        Assert.Equal(7, winners.Count());
+        Assert.Equal(7, (await Store.ReadAuditAsync(Name, 100, Cancel)).Count);
+    }
+}

@@ -1,0 +1,114 @@
+using Lockstep.Engine.Ticks;
+using Lockstep.Postgres.Ticks;
+using Lockstep.Testing;
+
+namespace Lockstep.Ticks.Tests;
+
+public sealed class MemoryTickStoreTests : TickStoreContract
+{
+    private MemoryTickStore? _store;
+
+    protected override Task<ITickStore> OpenAsync(TickSettings settings) => Task.FromResult<ITickStore>(_store ??= new MemoryTickStore(settings, Time));
+}
+
+public sealed class SqliteTickStoreTests : TickStoreContract
+{
+    private readonly TempFolder _folder = new();
+
+    protected override Task<ITickStore> OpenAsync(TickSettings settings) =>
+        Task.FromResult<ITickStore>(new SqliteTickStore(_folder["ticks.db"], settings, Time));
+
+    protected override ValueTask CleanAsync()
+    {
+        _folder.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    [Fact]
+    public async Task A_missing_file_is_a_store_that_is_down_and_never_made_anew()
+    {
+        var path = _folder["missing.db"];
+        await using var reader = new SqliteTickStore(path);
+        await Assert.ThrowsAsync<TickStoreUnavailableException>(() => reader.ReadAsync("x", Cancel));
+        Assert.False(File.Exists(path));
+
+        await using var writer = new SqliteTickStore(path, Settings);
+        await writer.ReadAsync("x", Cancel);
+        await reader.ReadAsync("x", Cancel);
+        File.Delete(path);
+        await Assert.ThrowsAsync<TickStoreUnavailableException>(() => writer.ReadAsync("x", Cancel));
+        Assert.False(File.Exists(path));
+    }
+
+    [Fact]
+    public async Task A_file_that_is_no_store_is_refused_with_its_name()
+    {
+        var path = _folder["other.db"];
+        await File.WriteAllTextAsync(path, new string('x', 5000), Cancel);
+        await using var store = new SqliteTickStore(path, Settings);
+
+        var error = await Assert.ThrowsAsync<TickStoreUnavailableException>(() => store.ReadAsync("x", Cancel));
+        Assert.Contains(path, error.Message, StringComparison.Ordinal);
+    }
+}
+
+public sealed class PostgresTickStoreTests(SharedPostgres postgres) : TickStoreContract, IClassFixture<SharedPostgres>
+{
+    private string? _connection;
+
+    protected override async Task<ITickStore> OpenAsync(TickSettings settings)
+    {
+        _connection ??= await (await postgres.GetAsync(Cancel)).CreateDatabaseAsync(Cancel);
+        return new PostgresTickStore(_connection, settings, Time);
+    }
+
+    [Fact]
+    public async Task The_servers_clock_is_the_stores()
+    {
+        await using var store = new PostgresTickStore(_connection!, Settings);
+        var server = await postgres.GetAsync(Cancel);
+        var before = await server.RunSqlAsync("SELECT extract(epoch FROM clock_timestamp())", Cancel);
+        var reading = await store.ReadAsync("x", Cancel);
+        var after = await server.RunSqlAsync("SELECT extract(epoch FROM clock_timestamp())", Cancel);
+
+        Assert.InRange(
+            (decimal)(reading.StoreTime - DateTimeOffset.UnixEpoch).TotalSeconds,
+            decimal.Parse(before, System.Globalization.CultureInfo.InvariantCulture) - 0.001m,
+            decimal.Parse(after, System.Globalization.CultureInfo.InvariantCulture) + 0.001m);
+    }
+
+    [Fact]
+    public async Task Many_processes_may_make_the_tables_at_once()
+    {
+        var connection = await (await postgres.GetAsync(Cancel)).CreateDatabaseAsync(Cancel);
+        var stores = Enumerable.Range(0, 8).Select(_ => new PostgresTickStore(connection, Settings)).ToList();
+
+        await Task.WhenAll(stores.Select(store => Task.Run(() => store.ReadAsync("x", Cancel), Cancel)));
+        foreach (var store in stores) await store.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task A_server_that_is_away_is_reported_without_the_password_and_used_again_when_back()
+    {
+        await using var server = await PostgresServer.StartAsync(Cancel);
+        await using var store = new PostgresTickStore(server.ConnectionString + ";Password=s3cret", Settings, Time);
+        await new TickEditor(store).SetAsync("x", "1", cancellationToken: Cancel);
+
+        await server.CrashAsync(Cancel);
+        var error = await Assert.ThrowsAsync<TickStoreUnavailableException>(() => store.ReadAsync("x", Cancel));
+        Assert.DoesNotContain("s3cret", error.ToString(), StringComparison.Ordinal);
+        Assert.DoesNotContain("s3cret", store.Description, StringComparison.Ordinal);
+        await server.StartAsync(Cancel);
+
+        Assert.Single((await store.ReadAsync("x", Cancel)).Schedule.Tuples);
+    }
+
+    [Fact]
+    public async Task Missing_tables_are_a_store_that_is_down_where_none_are_to_be_made()
+    {
+        var connection = await (await postgres.GetAsync(Cancel)).CreateDatabaseAsync(Cancel);
+        await using var store = new PostgresTickStore(connection);
+
+        await Assert.ThrowsAsync<TickStoreUnavailableException>(() => store.ReadAsync("x", Cancel));
+    }
+}

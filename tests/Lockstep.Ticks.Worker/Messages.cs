@@ -1,0 +1,40 @@
+namespace Lockstep.Ticks.Worker;
+
+/// <summary>What a worker is told, a line of JSON on its standard input; the end of input stops it.</summary>
+/// <param name="Id">Comes back in the reply.</param>
+/// <param name="Kind"><c>set</c> or <c>remove</c>.</param>
+/// <param name="Variable">The variable.</param>
+/// <param name="Value">The value to set.</param>
+/// <param name="At">The wish to set for, or the instant to remove.</param>
+/// <param name="TickMs">The tick to set.</param>
+public sealed record Command(int Id, string Kind, string Variable, string? Value = null, DateTimeOffset? At = null, int? TickMs = null);
+
+/// <summary>A line of JSON on its standard output. The first one, with id 0, says that it is ready.</summary>
+/// <param name="Id">The command's.</param>
+/// <param name="ActiveAt">When the change takes effect; null if nothing was changed.</param>
+/// <param name="IsLate">Whether the commit was reported as late.</param>
+/// <param name="Error">The type of the exception; null when there was none.</param>
+/// <param name="Report">Only in the last one.</param>
+public sealed record Reply(int Id, DateTimeOffset? ActiveAt = null, bool IsLate = false, string? Error = null, Report? Report = null);
+
+/// <summary>What a worker saw. "True" times are the machine's, "own" times those of the worker's skewed clock.</summary>
+public sealed record Report(
+    IReadOnlyList<Sighting> Sightings, IReadOnlyList<StoreRead> Reads, IReadOnlyList<StaleSpan> Stale, IReadOnlyList<Stall> Stalls, DateTimeOffset Stopped, int SkewWarnings);
+
+/// <summary>A value was seen to change.</summary>
+/// <param name="Variable">The variable.</param>
+/// <param name="Value">The new value.</param>
+/// <param name="OldAt">True time right before the last look that found the old value.</param>
+/// <param name="NewAt">True time right after the first look that found the new one.</param>
+public sealed record Sighting(string Variable, string? Value, DateTimeOffset OldAt, DateTimeOffset NewAt);
+
+/// <summary>A read of the store that succeeded.</summary>
+/// <param name="Variable">The variable.</param>
+/// <param name="Begun">When it began, own time.</param>
+public sealed record StoreRead(string Variable, DateTimeOffset Begun);
+
+/// <summary>A time during which the worker said that it may be late, true time.</summary>
+public sealed record StaleSpan(string Variable, DateTimeOffset From, DateTimeOffset To);
+
+/// <summary>A plain timer of the worker's, due every few milliseconds, did not run for this long: the machine was busy elsewhere. True time.</summary>
+public sealed record Stall(DateTimeOffset From, DateTimeOffset To);

@@ -1,0 +1,49 @@
+using System.Collections.Concurrent;
+using Lockstep.Engine.Ticks;
+
+namespace Lockstep.Ticks.Worker;
+
+/// <summary>A store that notes successful reads, and an observer that notes when the process says it may be late.</summary>
+internal sealed class Recorder(ITickStore inner, TimeProvider ownTime) : ITickStore, ITickObserver
+{
+    private readonly ConcurrentDictionary<string, DateTimeOffset> _staleSince = new();
+
+    public ConcurrentQueue<StoreRead> Reads { get; } = new();
+
+    public ConcurrentQueue<StaleSpan> Stale { get; } = new();
+
+    public int SkewWarnings { get; private set; }
+
+    public string Description => inner.Description;
+
+    public async Task<TickReading> ReadAsync(string variable, CancellationToken cancellationToken)
+    {
+        var begun = ownTime.GetUtcNow();
+        var reading = await inner.ReadAsync(variable, cancellationToken);
+        Reads.Enqueue(new StoreRead(variable, begun));
+        return reading;
+    }
+
+    public void OnStale(TickStatus status) => _staleSince.TryAdd(status.Variable, DateTimeOffset.UtcNow);
+
+    public void OnRefreshed(TickStatus status) => EndStale(status.Variable);
+
+    public void OnSkewed(TickStatus status) => SkewWarnings++;
+
+    public void EndStale(string variable)
+    {
+        if (_staleSince.TryRemove(variable, out var from)) Stale.Enqueue(new StaleSpan(variable, from, DateTimeOffset.UtcNow));
+    }
+
+    public Task<TickSettings> ReadSettingsAsync(CancellationToken cancellationToken) => inner.ReadSettingsAsync(cancellationToken);
+
+    public Task<IReadOnlyList<string>> ListAsync(CancellationToken cancellationToken) => inner.ListAsync(cancellationToken);
+
+    public Task<TickCommit> ChangeAsync(string variable, string who, Func<TickReading, TickEdit> decide, CancellationToken cancellationToken) =>
+        inner.ChangeAsync(variable, who, decide, cancellationToken);
+
+    public Task<IReadOnlyList<TickAuditEntry>> ReadAuditAsync(string variable, int newest, CancellationToken cancellationToken) =>
+        inner.ReadAuditAsync(variable, newest, cancellationToken);
+
+    public ValueTask DisposeAsync() => inner.DisposeAsync();
+}

@@ -1,0 +1,48 @@
+# What several test files need. Everything is loopback, on free ports.
+
+# The first objects that a feed sends, as text; then the connection is closed.
+function Read-Feed([uri] $Uri, [int] $Count = 1, [int] $TimeoutSec = 20) {
+    $client = [System.Net.Http.HttpClient]::new()
+    $limit = [System.Threading.CancellationTokenSource]::new([timespan]::FromSeconds($TimeoutSec))
+    try {
+        $stream = $client.GetStreamAsync($Uri, $limit.Token).GetAwaiter().GetResult()
+        $text = [System.Text.StringBuilder]::new()
+        $buffer = [byte[]]::new(4096)
+        while (([regex]::Matches($text.ToString(), '\}(?=\s|\{|$)')).Count -lt $Count) {
+            $read = $stream.ReadAsync($buffer, 0, $buffer.Length, $limit.Token).GetAwaiter().GetResult()
+            if ($read -eq 0) { break }
+            $null = $text.Append([System.Text.Encoding]::UTF8.GetString($buffer, 0, $read))
+        }
+        [regex]::Matches($text.ToString(), '\{[^{}]*\}').Value | Select-Object -First $Count
+    }
+    finally { $client.Dispose(); $limit.Dispose() }
+}
+
+# Whether something listens on the port.
+function Test-Port([int] $Port) {
+    $client = [System.Net.Sockets.TcpClient]::new()
+    try { $client.Connect('127.0.0.1', $Port); $true }
+    catch [System.Management.Automation.MethodInvocationException] { $false }
+    finally { $client.Dispose() }
+}
+
+# A session of its own in this process, with the module imported; close it with Dispose.
+function New-Session {
+    $session = [powershell]::Create([initialsessionstate]::CreateDefault2())
+    $session.Runspace.SessionStateProxy.SetVariable('module', (Get-Module Lockstep).Path)
+    Invoke-Session $session { Import-Module (Join-Path (Split-Path $module) 'Lockstep.psd1') }
+    $session
+}
+
+function Invoke-Session([powershell] $Session, [scriptblock] $Script) {
+    $Session.Commands.Clear()
+    $Session.AddScript($Script.ToString()).Invoke()
+    if ($Session.HadErrors) { throw $Session.Streams.Error[0] }
+}
+
+# The error record that a command ends with.
+function Get-ErrorOf([scriptblock] $Script) {
+    try { $null = & $Script }
+    catch { return $_ }
+    throw 'The command did not fail.'
+}
