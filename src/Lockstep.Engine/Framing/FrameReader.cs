@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 
 namespace Lockstep.Engine.Framing;
@@ -157,6 +158,7 @@ public sealed class FrameReader
     }
 
     /// <summary>Between objects: white space, blank lines, garbage. False with nothing left, or with an object just opened.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private bool ScanBetween(out Frame frame)
     {
         frame = default;

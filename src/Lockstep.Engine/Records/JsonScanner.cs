@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.CompilerServices;
 
 namespace Lockstep.Engine.Records;
 
@@ -36,6 +37,10 @@ internal readonly record struct JsonSlice(JsonKind Kind, int Start, int Length, 
 /// and reading what it holds are one pass. It checks all of the grammar and the nesting depth; valid UTF-8 is the caller's to check.
 /// It does what is needed to route a record and no more, which makes it several times as fast as a general reader.
 /// </summary>
+/// <remarks>
+/// The methods that run for each token are compiled with all optimisations at once: a sync of a second or two would otherwise run
+/// for most of its time in code that the runtime has not got around to optimising. The same holds wherever this is said of a method.
+/// </remarks>
 internal ref struct JsonScanner
 {
     /// <summary>Strings up to this length are mostly names and short values: a plain loop beats the start of a vector search.</summary>
@@ -69,6 +74,7 @@ internal ref struct JsonScanner
     }
 
     /// <summary>On to the next member of the object that was entered last; false at its end, which leaves it, or when something is wrong.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public bool NextName(out JsonSlice name)
     {
         name = default;
@@ -93,6 +99,7 @@ internal ref struct JsonScanner
     }
 
     /// <summary>Reads a value of any kind to its end.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public bool ReadValue(out JsonSlice value)
     {
         value = default;
@@ -142,6 +149,7 @@ internal ref struct JsonScanner
         };
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private bool SkipObject()
     {
         if (!Open()) return false;
@@ -153,6 +161,7 @@ internal ref struct JsonScanner
         return Status == ScanStatus.Ok;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private bool SkipArray()
     {
         Position++;
@@ -175,6 +184,7 @@ internal ref struct JsonScanner
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private bool ReadString(out JsonSlice value)
     {
         value = default;
@@ -230,6 +240,7 @@ internal ref struct JsonScanner
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private bool SkipNumber()
     {
         int at = Position;

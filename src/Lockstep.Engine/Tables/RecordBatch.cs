@@ -78,6 +78,7 @@ internal sealed class RecordBatch
     public ReadOnlyMemory<byte> Memory(int start, int length) => _arena.AsMemory(start, length);
 
     /// <summary>Adds the record that the parser has just read from <paramref name="json"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Add(RecordParser parser, ReadOnlySpan<byte> json)
     {
         var entry = new RecordEntry
@@ -169,6 +170,7 @@ internal sealed class RecordBatch
         Layout == KeyLayout.Integer ? new RecordKey(entry.IntegerKey) : KeyEncoding.Read(Bytes(entry.KeyStart, entry.KeyLength));
 
     /// <summary>Finds where the record goes: a new place, the place of an older version, or none when a newer one is there.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private ref RecordEntry Place(ref RecordEntry entry, ReadOnlySpan<byte> key, ReadOnlySpan<byte> order, out bool replaces)
     {
         replaces = false;

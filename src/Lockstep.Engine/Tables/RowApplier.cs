@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Tables.Native;
 
@@ -41,6 +42,7 @@ internal sealed class RowApplier(RowStatements rows)
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Apply(RecordBatch batch, in RecordEntry entry, long sequence, bool insertOnly, List<TableChange>? changes)
     {
         rows.ThrowIfInterrupted();
@@ -50,6 +52,7 @@ internal sealed class RowApplier(RowStatements rows)
         changes?.Add(new TableChange(changed, batch.KeyOf(entry), sequence + entry.Arrival + 1, batch.Memory(entry.BodyStart, entry.BodyLength)));
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private ChangeKind? ApplyOne(RecordBatch batch, in RecordEntry entry, long sequence)
     {
         Statement select = rows.Select;
@@ -94,6 +97,7 @@ internal sealed class RowApplier(RowStatements rows)
         return ChangeKind.Added;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private ChangeKind InsertRow(RecordBatch batch, in RecordEntry entry, long sequence)
     {
         BindRow(rows.Insert, batch, entry, sequence);
@@ -132,6 +136,7 @@ internal sealed class RowApplier(RowStatements rows)
         return stored.Bytes(RowStatements.BodyColumn).SequenceEqual(batch.Bytes(entry.BodyStart, entry.BodyLength));
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void BindRow(Statement statement, RecordBatch batch, in RecordEntry entry, long sequence)
     {
         BindKey(statement, batch, entry);
