@@ -14,12 +14,18 @@
 
     # One line per cmdlet, in the order of their names; a test compares them with the assembly.
     CmdletsToExport      = @(
+        'Add-LockstepTestFault'
         'Add-LockstepTestRecord'
         'Get-LockstepRecord'
+        'Get-LockstepTestFault'
+        'Get-LockstepTestRequest'
         'Get-LockstepTestServer'
+        'Invoke-LockstepTestScenario'
+        'Remove-LockstepTestFault'
         'Start-LockstepTestServer'
         'Stop-LockstepTestServer'
         'Sync-LockstepTable'
+        'Test-LockstepFeed'
     )
     FunctionsToExport    = @()
     VariablesToExport    = @()
