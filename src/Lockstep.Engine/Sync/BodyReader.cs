@@ -22,9 +22,20 @@ internal enum BodyEnd
 /// </summary>
 internal sealed class BodyReader
 {
-    /// <summary>A batch's size is bounded by its memory (I8).</summary>
-    private const int MostBatchBytes = 24 * 1024 * 1024;
-    private const int MostBatchRecords = 300_000;
+    /// <summary>
+    /// A batch's memory is bounded (I8). It may be large: records are written in the order of their keys, and the more of them there
+    /// are, the fewer pages each write touches. While another one is being written it grows no further than a part of that.
+    /// </summary>
+    private const int MostBatchBytes = 96 * 1024 * 1024;
+    private const int MostBatchBytesWhileWriting = 24 * 1024 * 1024;
+    private const int MostBatchRecords = 1_100_000;
+
+    /// <summary>Records that come in the order of their keys gain nothing by waiting: they are written while the next ones are read.</summary>
+    private const int AscendingBatchBytes = 4 * 1024 * 1024;
+    private const int MostQuarantinedBytes = 1024 * 1024;
+
+    /// <summary>What a quarantined record takes besides its bytes, so that many small ones count as well.</summary>
+    private const int QuarantineOverhead = 256;
 
     /// <summary>When the feed pauses for so long, what there is gets committed.</summary>
     private static readonly TimeSpan Linger = TimeSpan.FromMilliseconds(5);
@@ -47,7 +58,11 @@ internal sealed class BodyReader
     private readonly List<QuarantinedRecord> _quarantined = [];
     private RecordBatch? _batch;
     private RecordBatch? _finished;
-    private long _batchStart;
+    private long _uncommittedSince;
+    private bool _hasOpenTransaction;
+    private int _quarantinedBytes;
+    private long _advances;
+    private long _lastAdvance;
     private long _lastByte;
     private long _snapshotRecords;
     private long _upToDate;
@@ -63,7 +78,7 @@ internal sealed class BodyReader
         _context = context;
         _source = source;
         _frames = new FrameReader(context.Options.MaximumRecordSize);
-        _tracker = new CursorTracker(source.Start, source.IsHeld);
+        _tracker = new CursorTracker(source.Start, source.IsHeld, source.IsResync);
         _staged = source.IsStaged;
         _isWholeSet = source.IsWholeSet;
         _lastByte = context.Time.GetTimestamp();
@@ -71,6 +86,20 @@ internal sealed class BodyReader
 
     /// <summary>Whether the set that this body brings is complete.</summary>
     public bool SetIsComplete { get; private set; }
+
+    /// <summary>Whether something of this body went into the table.</summary>
+    public bool HasCommitted { get; private set; }
+
+    /// <summary>Whether all that the feed had, as far as it tells, went into the table.</summary>
+    public bool IsCaughtUp { get; private set; }
+
+    /// <summary>Whether the sync ends when this body has nothing more for now; what is imported ends where it ends.</summary>
+    private bool StopsWhenCaughtUp => _context.StopsWhenCaughtUp && !_source.IsImport;
+
+    /// <summary>Whether this is the whole set of a transaction feed, or may be, which only its end or <c>snapshot_completed</c> completes (I6).</summary>
+    private bool IsTransactionSetUnderWay => _context.Parser.Shape is { } shape
+        ? shape.Dialect == Dialect.Transaction && (_tracker.IsHeld || _staged)
+        : _context.Parser.IsControlRow && _source.Start.IsStart && !SetIsComplete;
 
     /// <summary>Reads to the end, or until the caller's wish is met. What came before an error is committed.</summary>
     public async Task<BodyEnd> ReadAsync(CancellationToken cancellationToken)
@@ -112,10 +141,13 @@ internal sealed class BodyReader
             }
 
             NoteBytes(count);
+            long arrived = _context.Time.GetTimestamp();
             if (await ProcessAsync(cancellationToken).ConfigureAwait(false)) return await EndAsync(BodyEnd.CaughtUp, cancellationToken).ConfigureAwait(false);
             if (count == 0) return await EndAsync(BodyEnd.EndOfBody, cancellationToken).ConfigureAwait(false);
             await FlushWhenDueAsync(cancellationToken).ConfigureAwait(false);
             if (await IsOverAsync(cancellationToken).ConfigureAwait(false) is { } over) return await EndAsync(over, cancellationToken).ConfigureAwait(false);
+            // The time that the table and the consumer take is not the feed's silence.
+            _lastByte += _context.Time.GetTimestamp() - arrived;
         }
     }
 
@@ -131,13 +163,13 @@ internal sealed class BodyReader
                 case FrameSignal.NeedMore:
                     return false;
                 case FrameSignal.BatchFull:
-                    await FlushAsync(drain: false, cancellationToken).ConfigureAwait(false);
+                    await HandOverAsync(cancellationToken).ConfigureAwait(false);
                     break;
                 case FrameSignal.Malformed:
                     throw _malformed!;
                 case FrameSignal.SnapshotCompleted:
                     await CompleteSetAsync(SnapshotEnding.Sweep, cancellationToken).ConfigureAwait(false);
-                    if (_context.StopsWhenCaughtUp) return true;
+                    if (StopsWhenCaughtUp) return true;
                     break;
                 case FrameSignal.Heartbeat:
                     if (await BeatAsync(cancellationToken).ConfigureAwait(false)) return true;
@@ -158,19 +190,26 @@ internal sealed class BodyReader
     private async Task<bool> BeatAsync(CancellationToken cancellationToken)
     {
         await _context.PostEventAsync(FeedEventKind.Heartbeat, "The feed sent a heartbeat.").ConfigureAwait(false);
-        if (_context.Parser.Shape?.Dialect == Dialect.Transaction && (_tracker.IsHeld || _staged)) return false;
+        if (IsTransactionSetUnderWay) return false;
         if (_staged)
         {
-            await MergeUnfinishedAsync(cancellationToken).ConfigureAwait(false);
+            // A snapshot that ends takes its time; only a feed that goes on for ever has nothing more to say after this.
+            if (!_source.MayMergeUnfinished || _source.IsRedirected) return false;
+            await MergeUnfinishedAsync(isCaughtUp: true, cancellationToken).ConfigureAwait(false);
         }
         else
         {
-            if (!_tracker.IsHeld) _tracker.Complete();
+            if (!_tracker.IsHeld)
+            {
+                _tracker.Complete();
+                IsCaughtUp = true;
+            }
+
             await FlushAsync(drain: false, cancellationToken).ConfigureAwait(false);
             await NoteUpToDateAsync(cancellationToken).ConfigureAwait(false);
         }
 
-        return _context.StopsWhenCaughtUp;
+        return StopsWhenCaughtUp;
     }
 
     /// <summary>Says in the file that the table has all that the feed has, for those who wait for that; at most once a second.</summary>
@@ -217,6 +256,7 @@ internal sealed class BodyReader
                     break;
                 default:
                     if (Refuse(frame, Describe(frame.Kind))) return FrameSignal.Malformed;
+                    if (_quarantinedBytes >= MostQuarantinedBytes) return FrameSignal.BatchFull;
                     continue;
             }
 
@@ -227,7 +267,8 @@ internal sealed class BodyReader
                     continue;
                 case ParsedKind.Heartbeat:
                     counters.Heartbeats++;
-                    NoteHorizon(parser);
+                    // While the whole set is under way, a heartbeat's horizon is ahead of the set's own.
+                    if (!IsTransactionSetUnderWay) NoteHorizon(parser);
                     return FrameSignal.Heartbeat;
                 case ParsedKind.SnapshotCompleted:
                     NoteHorizon(parser);
@@ -236,6 +277,7 @@ internal sealed class BodyReader
                     continue;
                 default:
                     if (Refuse(frame, parser.Reason)) return FrameSignal.Malformed;
+                    if (_quarantinedBytes >= MostQuarantinedBytes) return FrameSignal.BatchFull;
                     continue;
             }
         }
@@ -248,7 +290,15 @@ internal sealed class BodyReader
         _snapshotRecords++;
         if (_tracker.Note(parser)) _context.Counters.OutOfOrder++;
         Add(parser, bytes);
-        return _finished is not null || _batch!.ArenaUsed >= MostBatchBytes || _batch.Count >= MostBatchRecords;
+        return _finished is not null || IsFull(_batch!);
+    }
+
+    private bool IsFull(RecordBatch batch)
+    {
+        int used = batch.ArenaUsed;
+        if (used < AscendingBatchBytes) return false;
+        return used >= MostBatchBytes || batch.Count >= MostBatchRecords || !batch.IsCoalesced || batch.IsAscending
+            || (used >= MostBatchBytesWhileWriting && !_context.Queue.IsIdle);
     }
 
     private void NoteHorizon(RecordParser parser)
@@ -264,7 +314,7 @@ internal sealed class BodyReader
             // The first key that is no integer: the table gets another layout, and a batch has but one.
             if (_batch is { Count: > 0 }) _finished = _batch;
             _batch = new RecordBatch(shape.KeyLayout, shape.OrderKind, _context.Coalesces);
-            _batchStart = _context.Time.GetTimestamp();
+            if (!_hasOpenTransaction) _uncommittedSince = _context.Time.GetTimestamp();
             if (shape.Dialect == Dialect.Transaction && _source.Start.IsStart && !SetIsComplete && !_staged) _tracker.Hold();
         }
 
@@ -276,11 +326,19 @@ internal sealed class BodyReader
     {
         while (true)
         {
-            bool lingers = _batch is { Count: > 0 };
+            bool lingers = HasUncommitted || _quarantined.Count > 0;
             TimeSpan wait = lingers ? Linger : NextDeadline();
-            if (wait <= TimeSpan.Zero || !await pending.CompletesWithinAsync(wait, _context.Time).ConfigureAwait(false))
+            // An error of the writing half must not wait for the feed to say something.
+            Task either = Task.WhenAny(pending, _context.Queue.Completion);
+            if (wait > TimeSpan.Zero && await either.CompletesWithinAsync(wait, _context.Time).ConfigureAwait(false))
             {
+                if (!pending.IsCompleted) await _context.Queue.Completion.ConfigureAwait(false);
+            }
+            else
+            {
+                long before = _context.Time.GetTimestamp();
                 if (lingers) await FlushAsync(drain: false, cancellationToken).ConfigureAwait(false);
+                _lastByte += _context.Time.GetTimestamp() - before;
                 if (await IsOverAsync(cancellationToken).ConfigureAwait(false) is { } over) return over;
                 if (IsSilent()) throw new FeedCutException(_source.Feed, string.Create(CultureInfo.InvariantCulture, $"nothing came for {_source.IdleTimeout.TotalSeconds:0.###} s."));
                 if (!pending.IsCompleted) continue;
@@ -295,7 +353,7 @@ internal sealed class BodyReader
     {
         TimeSpan next = TimeSpan.FromSeconds(30);
         if (_source.IdleTimeout != Timeout.InfiniteTimeSpan) next = Min(next, _source.IdleTimeout - _context.Time.GetElapsedTime(_lastByte));
-        if (_hasFirstByte && (Settles || _settledAfter != _context.Queue.LastChange)) next = Min(next, _context.Options.Settle - _context.Time.GetElapsedTime(_context.Queue.LastChange));
+        if (_hasFirstByte && (Settles || (NotesSettling && _settledAfter != _context.Queue.LastChange))) next = Min(next, _context.Options.Settle - SinceNews());
         if (_context.FollowDeadline is { } deadline) next = Min(next, deadline - _context.Time.GetElapsedTime(_context.Start));
         // A commit that is still under way decides whether the table has settled.
         return next <= TimeSpan.Zero && !_context.Queue.IsIdle ? TimeSpan.FromMilliseconds(1) : next;
@@ -305,13 +363,29 @@ internal sealed class BodyReader
 
     private bool IsSilent() => _source.IdleTimeout != Timeout.InfiniteTimeSpan && _context.Time.GetElapsedTime(_lastByte) >= _source.IdleTimeout;
 
-    /// <summary>Whether nothing new for the settling time means anything here.</summary>
-    private bool Settles => _context.StopsWhenCaughtUp || (_staged && _context.Parser.Shape?.Dialect == Dialect.Record);
+    /// <summary>Whether nothing new for the settling time means anything here: not in what is known to end, nor in a snapshot that must not be merged before it does.</summary>
+    private bool Settles => !_source.IsImport && !_source.IsFinite
+        && (_staged ? _source.MayMergeUnfinished && (_context.StopsWhenCaughtUp || _context.Parser.Shape?.Dialect == Dialect.Record) : _context.StopsWhenCaughtUp);
+
+    /// <summary>Whether the file is to be told when nothing new comes any more.</summary>
+    private bool NotesSettling => !_context.StopsWhenCaughtUp && !_source.IsImport && !_staged && !_tracker.IsHeld;
+
+    /// <summary>How long ago the table changed, or a record came that is newer than all before it: a long stretch that is known already is not the end.</summary>
+    private TimeSpan SinceNews()
+    {
+        if (_tracker.Advances != _advances)
+        {
+            _advances = _tracker.Advances;
+            _lastAdvance = _context.Time.GetTimestamp();
+        }
+
+        return _context.Time.GetElapsedTime(Math.Max(_context.Queue.LastChange, _lastAdvance));
+    }
 
     private async Task<BodyEnd?> IsOverAsync(CancellationToken cancellationToken)
     {
         if (_context.FollowDeadline is { } deadline && _context.Time.GetElapsedTime(_context.Start) >= deadline) return BodyEnd.TimeElapsed;
-        if (!_hasFirstByte || _context.Time.GetElapsedTime(_context.Queue.LastChange) < _context.Options.Settle) return null;
+        if (!_hasFirstByte || SinceNews() < _context.Options.Settle) return null;
         if (!Settles)
         {
             await NoteSettledAsync(cancellationToken).ConfigureAwait(false);
@@ -322,28 +396,31 @@ internal sealed class BodyReader
         if (_staged)
         {
             // Whether a staged snapshot has settled cannot be told from the table, which it does not touch: it is merged, then watched.
-            await MergeUnfinishedAsync(cancellationToken).ConfigureAwait(false);
+            if (SinceNews() < _context.Options.Settle) return null;
+            await MergeUnfinishedAsync(isCaughtUp: true, cancellationToken).ConfigureAwait(false);
             _context.Queue.ResetLastChange();
             return null;
         }
 
-        if (_context.Time.GetElapsedTime(_context.Queue.LastChange) < _context.Options.Settle) return null;
+        if (SinceNews() < _context.Options.Settle) return null;
         return _context.StopsWhenCaughtUp ? BodyEnd.Settled : null;
     }
 
     /// <summary>A feed that is followed and gives no other sign is up to date when it has settled, once after each change.</summary>
     private async Task NoteSettledAsync(CancellationToken cancellationToken)
     {
-        if (_tracker.IsHeld || _settledAfter == _context.Queue.LastChange || _batch is { Count: > 0 } || !_context.Queue.IsIdle) return;
+        if (!NotesSettling || _settledAfter == _context.Queue.LastChange || HasUncommitted || !_context.Queue.IsIdle) return;
         _settledAfter = _context.Queue.LastChange;
         await NoteUpToDateAsync(cancellationToken).ConfigureAwait(false);
     }
 
+    private bool HasUncommitted => _hasOpenTransaction || _batch is { Count: > 0 };
+
     private async Task FlushWhenDueAsync(CancellationToken cancellationToken)
     {
-        if (_batch is not { Count: > 0 } || !_context.Queue.IsIdle) return;
-        TimeSpan age = _context.Time.GetElapsedTime(_batchStart);
-        if (age >= CommitInterval || (age >= TrickleInterval && _batch.Added < TrickleRecords)) await FlushAsync(drain: false, cancellationToken).ConfigureAwait(false);
+        if (!HasUncommitted || !_context.Queue.IsIdle) return;
+        TimeSpan age = _context.Time.GetElapsedTime(_uncommittedSince);
+        if (age >= CommitInterval || (age >= TrickleInterval && _batch is { Added: < TrickleRecords } && !_hasOpenTransaction)) await FlushAsync(drain: false, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Hands what there is to the writing half; with <paramref name="drain"/>, returns when it is committed.</summary>
@@ -360,13 +437,31 @@ internal sealed class BodyReader
         await SendAsync(batch, drain || _context.Options.Transforms, cancellationToken).ConfigureAwait(false);
     }
 
+    /// <summary>Hands a full batch over to be written, and committed with others when it is time.</summary>
+    private async Task HandOverAsync(CancellationToken cancellationToken)
+    {
+        bool mayStayOpen = !_context.Options.WantsChanges && !_context.Options.WantsRecords && !_context.Options.Transforms && !_staged
+            && _finished is null && _context.Time.GetElapsedTime(_uncommittedSince) < CommitInterval;
+        if (!mayStayOpen)
+        {
+            await FlushAsync(drain: false, cancellationToken).ConfigureAwait(false);
+            return;
+        }
+
+        TableCommit commit = Describe(_batch) with { MayStayOpen = true };
+        _quarantined.Clear();
+        _batch = null;
+        _hasOpenTransaction = true;
+        await _context.Queue.EnqueueAsync(new CommitJob(CommitKind.Commit, commit), cancellationToken).ConfigureAwait(false);
+    }
+
     private async Task SendAsync(RecordBatch? batch, bool wait, CancellationToken cancellationToken)
     {
+        _hasOpenTransaction = false;
         if (_staged && batch is null && _quarantined.Count == 0) return;
-        TableCommit commit = Describe(batch);
-        var job = new CommitJob(_staged ? CommitKind.AddToSnapshot : CommitKind.Commit, commit);
-        if (_staged && batch is null) return;
+        var job = new CommitJob(_staged ? CommitKind.AddToSnapshot : CommitKind.Commit, Describe(batch));
         _quarantined.Clear();
+        _quarantinedBytes = 0;
         if (wait)
         {
             await _context.Queue.RunAsync(job, cancellationToken).ConfigureAwait(false);
@@ -380,11 +475,14 @@ internal sealed class BodyReader
     private TableCommit Describe(RecordBatch? batch)
     {
         TableState state = _context.Target.State;
+        if (!_staged) HasCommitted = true;
+        RecordShape? shape = _context.Parser.Shape;
         (Cursor? cursor, Cursor? resume) = _staged ? (null, state.Resume) : _tracker.Position(state.Cursor, state.Resume);
         return new TableCommit
         {
             Batch = batch,
-            Shape = _context.Parser.Shape,
+            // The batch before the first key that is no integer still holds integers.
+            Shape = batch is not null && shape is not null && shape.KeyLayout != batch.Layout ? shape with { KeyLayout = batch.Layout } : shape,
             NewFields = _context.Options.Transforms ? [] : _context.Parser.Fields.TakeNew(),
             Feed = _source.IsImport ? null : _source.Feed.Display,
             Cursor = cursor,
@@ -396,11 +494,12 @@ internal sealed class BodyReader
     }
 
     /// <summary>The body's set is complete, or at least its end is reached.</summary>
-    private async Task CompleteSetAsync(SnapshotEnding ending, CancellationToken cancellationToken)
+    private async Task CompleteSetAsync(SnapshotEnding ending, CancellationToken cancellationToken, bool isCaughtUp = true)
     {
         await FlushAsync(drain: false, cancellationToken).ConfigureAwait(false);
         bool wasStaged = _staged;
         _staged = false;
+        IsCaughtUp = isCaughtUp;
         if (ending.HasFlag(SnapshotEnding.Sweep))
         {
             _tracker.Complete();
@@ -424,13 +523,13 @@ internal sealed class BodyReader
     }
 
     /// <summary>A feed that never says where its set ends cannot be swept by: what came is merged.</summary>
-    private async Task MergeUnfinishedAsync(CancellationToken cancellationToken)
+    private async Task MergeUnfinishedAsync(bool isCaughtUp, CancellationToken cancellationToken)
     {
         await _context.PostEventAsync(
             FeedEventKind.Warning,
             "The feed does not say where its whole set ends, so records that it no longer holds cannot be told; what it sent was merged into the table.").ConfigureAwait(false);
-        if (!_source.IsRedirected) _tracker.Complete();
-        await CompleteSetAsync(SnapshotEnding.MergeOnly, cancellationToken).ConfigureAwait(false);
+        if (isCaughtUp && !_source.IsRedirected) _tracker.Complete();
+        await CompleteSetAsync(SnapshotEnding.MergeOnly, cancellationToken, isCaughtUp).ConfigureAwait(false);
     }
 
     private async Task DiscardStageAsync(CancellationToken cancellationToken)
@@ -450,7 +549,19 @@ internal sealed class BodyReader
             return end;
         }
 
-        if (end is BodyEnd.Settled or BodyEnd.CaughtUp && !_tracker.IsHeld) _tracker.Complete();
+        if (_staged && end == BodyEnd.EndOfBody)
+        {
+            // Such an end cannot be told from a cut. What came is as good as what a feed without an end has sent so far.
+            await MergeUnfinishedAsync(isCaughtUp: false, cancellationToken).ConfigureAwait(false);
+            return end;
+        }
+
+        if (end is BodyEnd.Settled or BodyEnd.CaughtUp && !_tracker.IsHeld)
+        {
+            _tracker.Complete();
+            IsCaughtUp = true;
+        }
+
         await FlushAsync(drain: true, cancellationToken).ConfigureAwait(false);
         await DiscardStageAsync(cancellationToken).ConfigureAwait(false);
         return end;
@@ -491,6 +602,7 @@ internal sealed class BodyReader
             return true;
         }
 
+        _quarantinedBytes += QuarantineOverhead + frame.Bytes.Length;
         _quarantined.Add(new QuarantinedRecord(_context.Time.GetUtcNow(), frame.Offset, reason, frame.Bytes.ToArray()));
         return false;
     }

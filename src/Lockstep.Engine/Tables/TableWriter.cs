@@ -14,18 +14,25 @@ internal sealed class TableWriter : ITableTarget
     private readonly string _path;
     private readonly WriterLock _lock;
     private readonly SqliteConnection _connection;
+    private readonly Interruption _interruption = new();
     private RowStatements? _rows;
     private SnapshotStage? _stage;
+    private bool _isOpen;
+    private ApplyCounts _uncommitted;
 
     private TableWriter(string path, WriterLock writerLock, SqliteConnection connection)
     {
         _path = path;
         _lock = writerLock;
         _connection = connection;
-        State = TableState.Load(connection);
+        State = Committed = TableState.Load(connection);
+        // While another program holds the file, each wait is short, so that an interruption is seen in time (I10).
+        TableFile.Execute(connection, "PRAGMA busy_timeout=250");
     }
 
     public TableState State { get; private set; }
+
+    public TableState Committed { get; private set; }
 
     /// <summary>Opens a table for writing; takes the lock over, which this gives back when it is disposed.</summary>
     public static TableWriter Open(string path, string? createAs, WriterLock writerLock, bool isServed = false)
@@ -43,58 +50,65 @@ internal sealed class TableWriter : ITableTarget
     }
 
     /// <summary>Breaks off the statement that runs, from any thread; its transaction is rolled back.</summary>
-    public void Interrupt() => NativeSqlite.InterruptStatements(_connection.Handle!.DangerousGetHandle());
+    public void Interrupt()
+    {
+        _interruption.Request();
+        NativeSqlite.InterruptStatements(_connection.Handle!.DangerousGetHandle());
+    }
 
     /// <summary>Commits a batch and what else there is to say about the table, or nothing at all when nothing is new.</summary>
     public CommitResult Commit(TableCommit commit)
     {
         bool hasRecords = commit.Batch is { Count: > 0 };
         TableState wanted = Describe(commit);
-        if (!hasRecords && wanted == State && commit.Quarantined.Count == 0) return CommitResult.Nothing;
+        if (!hasRecords && !_isOpen && wanted == State && commit.Quarantined.Count == 0) return CommitResult.Nothing;
 
-        return InTransaction(() =>
+        var changes = commit.WantsChanges ? new List<TableChange>() : null;
+        InTransaction(commit.MayStayOpen, () =>
         {
-            var changes = commit.WantsChanges ? new List<TableChange>() : null;
-            ApplyCounts counts = default;
-            if (hasRecords)
-            {
-                RecordBatch batch = commit.Batch!;
-                EnsureRows(wanted.Shape!, batch);
-                var applier = new RowApplier(_rows!);
-                applier.Apply(batch, State.Sequence, State.Rows + State.Tombstones == 0, changes);
-                counts = applier.Counts;
-                wanted = wanted with
-                {
-                    Rows = State.Rows + applier.RowsAdded,
-                    Tombstones = State.Tombstones + applier.TombstonesAdded,
-                    Sequence = counts.Changes > 0 ? State.Sequence + batch.Added : State.Sequence,
-                };
-            }
-
+            if (hasRecords) wanted = Apply(commit.Batch!, wanted, changes);
             Quarantine(commit.Quarantined);
-            Save(wanted);
-            return new CommitResult(counts, (IReadOnlyList<TableChange>?)changes ?? []);
+            State = wanted;
         });
+        if (_isOpen) return CommitResult.Nothing;
+        ApplyCounts counts = _uncommitted;
+        _uncommitted = default;
+        return new CommitResult(counts, (IReadOnlyList<TableChange>?)changes ?? []);
+    }
+
+    private TableState Apply(RecordBatch batch, TableState wanted, List<TableChange>? changes)
+    {
+        EnsureRows(wanted.Shape!, batch);
+        var applier = new RowApplier(_rows!);
+        applier.Apply(batch, State.Sequence, State.Rows + State.Tombstones == 0, changes);
+        _uncommitted += applier.Counts;
+        return wanted with
+        {
+            Rows = State.Rows + applier.RowsAdded,
+            Tombstones = State.Tombstones + applier.TombstonesAdded,
+            Sequence = applier.Counts.Changes > 0 ? State.Sequence + batch.Added : State.Sequence,
+        };
     }
 
     /// <summary>Begins a snapshot that is built beside the records, which readers go on to see (I6).</summary>
     public void BeginSnapshot()
     {
         DiscardSnapshot();
-        _stage = new SnapshotStage(_connection);
+        _stage = new SnapshotStage(_connection, _interruption);
     }
 
     /// <summary>Commits a batch to the snapshot; no cursor (I4).</summary>
-    public void CommitToSnapshot(TableCommit commit)
+    public ApplyCounts CommitToSnapshot(TableCommit commit)
     {
         SnapshotStage stage = _stage ?? throw new InvalidOperationException("No snapshot has begun.");
-        InTransaction(() =>
+        ApplyCounts counts = default;
+        InTransaction(stayOpen: false, () =>
         {
-            stage.Apply(commit.Batch!, commit.Shape!, State.Sequence);
+            counts = commit.Batch is { } batch ? stage.Apply(batch, commit.Shape!, State.Sequence) : default;
             Quarantine(commit.Quarantined);
             stage.NoteFields(commit.NewFields);
-            return true;
         });
+        return counts;
     }
 
     /// <summary>The snapshot replaces the table's content in one transaction.</summary>
@@ -102,7 +116,7 @@ internal sealed class TableWriter : ITableTarget
     {
         SnapshotStage stage = _stage ?? throw new InvalidOperationException("No snapshot has begun.");
         TableState wanted = Describe(commit with { NewFields = [.. stage.NewFields, .. commit.NewFields] });
-        CommitResult result = InTransaction(() =>
+        InTransaction(stayOpen: false, () =>
         {
             _rows?.Dispose();
             _rows = null;
@@ -110,11 +124,10 @@ internal sealed class TableWriter : ITableTarget
             TableFile.Execute(_connection, $"DROP VIEW IF EXISTS {TableView.Quote(State.Name)}");
             stage.Complete(State, wanted.Shape, ending, commit.WantsChanges);
             Quarantine(commit.Quarantined);
-            Save(wanted with { Rows = stage.RowsAfter, Tombstones = stage.TombstonesAfter, Sequence = stage.SequenceAfter });
-            return new CommitResult(stage.Counts, stage.Changes);
+            State = wanted with { Rows = stage.RowsAfter, Tombstones = stage.TombstonesAfter, Sequence = stage.SequenceAfter };
         });
         _stage = null;
-        return result;
+        return new CommitResult(stage.Counts, stage.Changes);
     }
 
     /// <summary>Drops a snapshot that will not be whole; the table stays as it is.</summary>
@@ -128,38 +141,27 @@ internal sealed class TableWriter : ITableTarget
     public void Clear()
     {
         DiscardSnapshot();
-        InTransaction(() =>
+        InTransaction(stayOpen: false, () =>
         {
             _rows?.Dispose();
             _rows = null;
             TableFile.Execute(_connection, $"DROP VIEW IF EXISTS {TableView.Quote(State.Name)}; DROP TABLE IF EXISTS {TableSchema.Rows}; DELETE FROM lockstep_quarantine");
-            Save(new TableState { Name = State.Name, Sequence = State.Sequence });
-            return true;
+            State = new TableState { Name = State.Name, Sequence = State.Sequence };
         });
     }
 
     /// <summary>Removes tombstones whose order value is below a horizon, which the file remembers.</summary>
     /// <returns>How many were removed.</returns>
-    public long ClearTombstones(Cursor before) => InTransaction(() =>
+    public long ClearTombstones(Cursor before)
     {
         long removed = 0;
-        if (State.Shape is { OrderKind: OrderKind.Number } && HasRows())
+        InTransaction(stayOpen: false, () =>
         {
-            OrderValue limit = OrderValue.FromNumber(System.Text.Encoding.ASCII.GetBytes(before.ToString()));
-            using var select = new Statement(_connection, $"SELECT key, ord FROM {TableSchema.Rows} WHERE gone <> 0");
-            using var delete = new Statement(_connection, $"DELETE FROM {TableSchema.Rows} WHERE key = ?1");
-            while (select.Step())
-            {
-                if (OrderValue.Compare(StageSql.ReadOrder(select, 1, OrderKind.Number), limit) >= 0) continue;
-                StageSql.CopyKey(select, 0, delete, 1, State.Shape.KeyLayout);
-                delete.Execute();
-                removed++;
-            }
-        }
-
-        Save(State with { Tombstones = State.Tombstones - removed, Horizon = before });
+            if (State.Shape is { OrderKind: OrderKind.Number } shape && HasRows()) removed = DeleteTombstones(before, shape.KeyLayout);
+            State = State with { Tombstones = State.Tombstones - removed, Horizon = before };
+        });
         return removed;
-    });
+    }
 
     public void Dispose()
     {
@@ -169,25 +171,79 @@ internal sealed class TableWriter : ITableTarget
         _lock.Dispose();
     }
 
-    private T InTransaction<T>(Func<T> work) => TableFile.Guard(_path, () =>
+    /// <summary>Ends the writer of a file that was made and never used, and removes the file while nobody else can have it (I12).</summary>
+    public void DisposeAndDelete()
     {
-        TableFile.Execute(_connection, "BEGIN IMMEDIATE");
-        TableState before = State;
+        _stage?.Abandon();
+        _rows?.Dispose();
+        _connection.Dispose();
+        TableFile.DeleteUnused(_path);
+        _lock.DisposeAndDelete();
+    }
+
+    /// <summary>Runs work in the transaction that is open, or in a new one; commits it, unless it may stay open.</summary>
+    private void InTransaction(bool stayOpen, Action work) => TableFile.Guard(_path, () =>
+    {
+        if (!_isOpen) Begin();
+        _isOpen = true;
         try
         {
-            T result = work();
+            work();
+            if (stayOpen) return true;
+            Save();
             TableFile.Execute(_connection, "COMMIT");
-            return result;
+            _isOpen = false;
+            Committed = State;
+            return true;
         }
         catch
         {
-            State = before;
+            State = Committed;
+            _uncommitted = default;
+            _isOpen = false;
             _rows?.Dispose();
             _rows = null;
             if (SQLitePCL.raw.sqlite3_get_autocommit(_connection.Handle) == 0) TableFile.Execute(_connection, "ROLLBACK");
             throw;
         }
     });
+
+    private long DeleteTombstones(Cursor before, KeyLayout layout)
+    {
+        long removed = 0;
+        OrderValue limit = OrderValue.FromNumber(System.Text.Encoding.ASCII.GetBytes(before.ToString()));
+        using var select = new Statement(_connection, $"SELECT key, ord FROM {TableSchema.Rows} WHERE gone <> 0");
+        using var delete = new Statement(_connection, $"DELETE FROM {TableSchema.Rows} WHERE key = ?1");
+        while (select.Step())
+        {
+            if (OrderValue.Compare(StageSql.ReadOrder(select, 1, OrderKind.Number), limit) >= 0) continue;
+            StageSql.CopyKey(select, 0, delete, 1, layout);
+            delete.Execute();
+            removed++;
+        }
+
+        return removed;
+    }
+
+    /// <summary>Begins a transaction, waiting for a while for another program that writes to the file.</summary>
+    private void Begin()
+    {
+        const int MostWaits = 120;
+        using var begin = new Statement(_connection, "BEGIN IMMEDIATE");
+        for (int waits = 1; ; waits++)
+        {
+            _interruption.ThrowIfRequested();
+            try
+            {
+                begin.Execute();
+                return;
+            }
+            catch (SqliteException e) when (e.SqliteErrorCode == NativeSqlite.Busy && waits < MostWaits)
+            {
+                // Each wait is as long as the busy timeout.
+            }
+        }
+    }
 
     private TableState Describe(TableCommit commit) => State with
     {
@@ -200,15 +256,13 @@ internal sealed class TableWriter : ITableTarget
         LastSync = commit.At ?? State.LastSync,
     };
 
-    private void Save(TableState wanted)
+    private void Save()
     {
-        wanted.Save(_connection);
-        if (HasRows() && (wanted.Fields.Count != State.Fields.Count || State.Shape is null || !HasView(wanted.Name)))
+        State.Save(_connection);
+        if (HasRows() && (State.Fields.Count != Committed.Fields.Count || Committed.Shape is null || !HasView(State.Name)))
         {
-            TableFile.Execute(_connection, TableView.Create(wanted.Name, wanted.Fields));
+            TableFile.Execute(_connection, TableView.Create(State.Name, State.Fields));
         }
-
-        State = wanted;
     }
 
     private void EnsureRows(RecordShape shape, RecordBatch batch)
@@ -220,7 +274,7 @@ internal sealed class TableWriter : ITableTarget
         }
 
         if (shape.KeyLayout != State.Shape?.KeyLayout) AlignLayout(shape);
-        _rows ??= new RowStatements(_connection, TableSchema.Rows);
+        _rows ??= new RowStatements(_connection, TableSchema.Rows, _interruption);
     }
 
     /// <summary>Integer keys become encoded ones when the first key comes that is none.</summary>

@@ -182,7 +182,7 @@ public sealed class SyncLockstepTableCommand : LockstepCmdlet
             TableName = destination.Name,
             Dialect = (Engine.Records.Dialect)Dialect,
             OrderBy = NullIfEmpty(OrderBy),
-            KeyFields = KeyProperty.Length > 0 ? KeyProperty : null,
+            KeyFields = KeyProperty.Where(name => name.Length > 0).ToArray() is { Length: > 0 } keys ? keys : null,
             Since = NullIfEmpty(Since),
             Follow = Follow,
             FollowFor = FollowFor,

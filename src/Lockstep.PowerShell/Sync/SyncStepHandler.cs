@@ -15,6 +15,9 @@ internal sealed class SyncStepHandler(LockstepCmdlet cmdlet, string activity)
     private readonly SyncProgressDisplay _progress = new(cmdlet, activity);
     private RecordObjects? _objects;
 
+    /// <summary>The name of the table, for the type name of its records; asked for when there is one, for it is known once the file is open.</summary>
+    public Func<string> Table { get; init; } = static () => "";
+
     /// <summary>Called for each record received, its output discarded; null for none.</summary>
     public RecordScript? Callback { get; init; }
 
@@ -56,9 +59,6 @@ internal sealed class SyncStepHandler(LockstepCmdlet cmdlet, string activity)
 
     /// <summary>Takes the progress away; to be called however the sync ended.</summary>
     public void End() => _progress.End();
-
-    /// <summary>The name of the table, for the type name of its records: it is known once the file is open, before any record comes.</summary>
-    public required Func<string> Table { get; init; }
 
     private RecordObjects Objects => _objects ??= new RecordObjects(Table(), cmdlet.WriteWarning);
 
