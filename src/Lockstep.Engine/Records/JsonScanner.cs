@@ -53,6 +53,7 @@ internal ref struct JsonScanner
     private readonly int _maximumDepth;
     private int _depth;
     private bool _expectsName;
+    private int _position;
 
     public JsonScanner(ReadOnlySpan<byte> bytes, int maximumDepth)
     {
@@ -61,7 +62,7 @@ internal ref struct JsonScanner
     }
 
     /// <summary>How many bytes have been read.</summary>
-    public int Position { get; private set; }
+    public readonly int Position => _position;
 
     public ScanStatus Status { get; private set; }
 
@@ -79,10 +80,10 @@ internal ref struct JsonScanner
     {
         name = default;
         if (!SkipSpace()) return false;
-        byte next = _bytes[Position];
+        byte next = _bytes[_position];
         if (next == (byte)'}')
         {
-            Position++;
+            _position++;
             _depth--;
             _expectsName = false;
             return false;
@@ -91,7 +92,7 @@ internal ref struct JsonScanner
         if (!_expectsName)
         {
             if (next != (byte)',') return Fail(ScanStatus.Invalid);
-            Position++;
+            _position++;
         }
 
         _expectsName = false;
@@ -104,18 +105,18 @@ internal ref struct JsonScanner
     {
         value = default;
         if (!SkipSpace()) return false;
-        int start = Position;
+        int start = _position;
         switch (_bytes[start])
         {
             case (byte)'"':
                 return ReadString(out value);
             case (byte)'{':
                 if (!SkipObject()) return false;
-                value = new JsonSlice(JsonKind.Object, start, Position - start, false);
+                value = new JsonSlice(JsonKind.Object, start, _position - start, false);
                 return true;
             case (byte)'[':
                 if (!SkipArray()) return false;
-                value = new JsonSlice(JsonKind.Array, start, Position - start, false);
+                value = new JsonSlice(JsonKind.Array, start, _position - start, false);
                 return true;
             case (byte)'t':
                 value = new JsonSlice(JsonKind.True, start, 4, false);
@@ -128,7 +129,7 @@ internal ref struct JsonScanner
                 return ReadLiteral("null"u8);
             default:
                 if (!SkipNumber()) return false;
-                value = new JsonSlice(JsonKind.Number, start, Position - start, false);
+                value = new JsonSlice(JsonKind.Number, start, _position - start, false);
                 return true;
         }
     }
@@ -137,7 +138,7 @@ internal ref struct JsonScanner
     public JsonKind Peek()
     {
         if (!SkipSpace()) return JsonKind.None;
-        return _bytes[Position] switch
+        return _bytes[_position] switch
         {
             (byte)'"' => JsonKind.String,
             (byte)'{' => JsonKind.Object,
@@ -164,12 +165,12 @@ internal ref struct JsonScanner
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private bool SkipArray()
     {
-        Position++;
+        _position++;
         if (++_depth > _maximumDepth) return Fail(ScanStatus.Invalid);
         if (!SkipSpace()) return false;
-        if (_bytes[Position] == (byte)']')
+        if (_bytes[_position] == (byte)']')
         {
-            Position++;
+            _position++;
             _depth--;
             return true;
         }
@@ -177,7 +178,7 @@ internal ref struct JsonScanner
         while (true)
         {
             if (!ReadValue(out _) || !SkipSpace()) return false;
-            byte next = _bytes[Position++];
+            byte next = _bytes[_position++];
             if (next == (byte)',') continue;
             _depth--;
             return next == (byte)']' || Fail(ScanStatus.Invalid);
@@ -189,7 +190,7 @@ internal ref struct JsonScanner
     {
         value = default;
         if (!Expect((byte)'"')) return false;
-        int start = Position, at = start;
+        int start = _position, at = start;
         bool escaped = false;
         while (true)
         {
@@ -205,7 +206,7 @@ internal ref struct JsonScanner
             switch (_bytes[at])
             {
                 case (byte)'"':
-                    Position = at + 1;
+                    _position = at + 1;
                     value = new JsonSlice(JsonKind.String, start, at - start, escaped);
                     return true;
                 case (byte)'\\':
@@ -243,7 +244,7 @@ internal ref struct JsonScanner
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private bool SkipNumber()
     {
-        int at = Position;
+        int at = _position;
         if (_bytes[at] == (byte)'-') at++;
         if (at < _bytes.Length && _bytes[at] == (byte)'0')
         {
@@ -269,11 +270,12 @@ internal ref struct JsonScanner
 
         // A number at the very end may go on in what comes next.
         if (at == _bytes.Length) return Fail(ScanStatus.Incomplete);
-        Position = at;
+        _position = at;
         return true;
     }
 
     /// <summary>At least one digit.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private bool SkipDigits(ref int at)
     {
         int start = at;
@@ -283,10 +285,10 @@ internal ref struct JsonScanner
 
     private bool ReadLiteral(ReadOnlySpan<byte> literal)
     {
-        ReadOnlySpan<byte> rest = _bytes[Position..];
+        ReadOnlySpan<byte> rest = _bytes[_position..];
         if (rest.StartsWith(literal))
         {
-            Position += literal.Length;
+            _position += literal.Length;
             return true;
         }
 
@@ -296,22 +298,26 @@ internal ref struct JsonScanner
     private bool Expect(byte expected)
     {
         if (!SkipSpace()) return false;
-        if (_bytes[Position] != expected) return Fail(ScanStatus.Invalid);
-        Position++;
+        if (_bytes[_position] != expected) return Fail(ScanStatus.Invalid);
+        _position++;
         return true;
     }
 
-    /// <summary>Passes over white space; false when nothing follows it.</summary>
-    private bool SkipSpace()
+    /// <summary>Passes over white space, of which there mostly is none; false when nothing follows it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private bool SkipSpace() => (_position < _bytes.Length && _bytes[_position] > 0x20) || SkipSomeSpace();
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private bool SkipSomeSpace()
     {
-        int at = Position;
+        int at = _position;
         while (at < _bytes.Length && _bytes[at] <= 0x20)
         {
             if (_bytes[at] is not ((byte)' ' or (byte)'\t' or (byte)'\r' or (byte)'\n')) return Fail(ScanStatus.Invalid);
             at++;
         }
 
-        Position = at;
+        _position = at;
         return at < _bytes.Length || Fail(ScanStatus.Incomplete);
     }
 

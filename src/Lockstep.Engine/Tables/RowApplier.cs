@@ -26,6 +26,7 @@ internal sealed class RowApplier(RowStatements rows)
     /// <param name="sequence">The sequence number before the batch: the n-th arrival gets this plus n (I11).</param>
     /// <param name="tableIsEmpty">Whether nothing is stored yet, so that nothing need be looked up.</param>
     /// <param name="changes">Where the changes go, in the order of their sequence; null when nobody wants them.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Apply(RecordBatch batch, long sequence, bool tableIsEmpty, List<TableChange>? changes)
     {
         int before = changes?.Count ?? 0;
