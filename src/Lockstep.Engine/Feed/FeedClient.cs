@@ -33,6 +33,8 @@ internal sealed class FeedClient : IDisposable
     /// <summary>The feed.</summary>
     public FeedUri Uri { get; private set; }
 
+    public TimeSpan ConnectionTimeout => _options.ConnectionTimeout;
+
     public TimeSpan OperationTimeout => _options.OperationTimeout;
 
     /// <summary>Goes on with another URI or token; the cursor stays.</summary>
@@ -52,6 +54,7 @@ internal sealed class FeedClient : IDisposable
         {
             HttpResponseMessage response = await SendAsync(target, feedIdentity, cancellationToken).ConfigureAwait(false);
             if (response.IsSuccessStatusCode) return await ReadAsync(response, isSnapshot, cancellationToken).ConfigureAwait(false);
+
             using (response)
             {
                 Uri? location = response.Headers.Location;
@@ -92,7 +95,7 @@ internal sealed class FeedClient : IDisposable
         {
             return await _http.SendAsync(request, both.Token).ConfigureAwait(false);
         }
-        catch (OperationCanceledException) when (timeout.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
             throw new FeedUnreachableException(Uri, string.Create(CultureInfo.InvariantCulture, $"there was no answer within {_options.ConnectionTimeout.TotalSeconds:0.###} s."));
         }
@@ -128,8 +131,17 @@ internal sealed class FeedClient : IDisposable
 
     private async Task<FeedBody> ReadAsync(HttpResponseMessage response, bool isSnapshot, CancellationToken cancellationToken)
     {
-        Stream stream = await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
-        foreach (string encoding in response.Content.Headers.ContentEncoding.Reverse()) stream = Decode(stream, encoding);
+        Stream stream;
+        try
+        {
+            stream = await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
+            foreach (string encoding in response.Content.Headers.ContentEncoding.Reverse()) stream = Decode(stream, encoding);
+        }
+        catch
+        {
+            response.Dispose();
+            throw;
+        }
 
         string? Header(string name) => response.Headers.TryGetValues(name, out IEnumerable<string>? values) || response.Content.Headers.TryGetValues(name, out values)
             ? values.FirstOrDefault() : null;
@@ -152,10 +164,10 @@ internal sealed class FeedClient : IDisposable
         _ => throw new FeedCutException(Uri, $"its content encoding '{encoding}' is not known."),
     };
 
-    private static TimeSpan? RetryAfter(HttpResponseMessage response) => response.Headers.RetryAfter switch
+    private TimeSpan? RetryAfter(HttpResponseMessage response) => response.Headers.RetryAfter switch
     {
         { Delta: { } delta } => delta,
-        { Date: { } date } => date - DateTimeOffset.UtcNow,
+        { Date: { } date } => date - _time.GetUtcNow(),
         _ => null,
     };
 

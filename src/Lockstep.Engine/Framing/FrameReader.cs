@@ -1,3 +1,5 @@
+using System.Text.Json;
+
 namespace Lockstep.Engine.Framing;
 
 /// <summary>
@@ -29,6 +31,7 @@ public sealed class FrameReader
     private bool _inString;
     private bool _lineHasContent;
     private bool _passingOver;
+    private byte _passedOver;
     private bool _completed;
 
     /// <summary>Creates a reader.</summary>
@@ -144,7 +147,7 @@ public sealed class FrameReader
             }
             else
             {
-                frame = CutTorn(_end, FrameKind.Truncated);
+                frame = IsWellFormedSoFar(_buffer.AsSpan(_start, _end - _start)) ? Take(FrameKind.Truncated, _end) : CutTorn(_end, FrameKind.Truncated);
                 return true;
             }
         }
@@ -199,10 +202,12 @@ public sealed class FrameReader
 
     private bool TakeGarbage(out Frame frame)
     {
-        int length = _buffer.AsSpan(_scan, _end - _scan).IndexOfAny((byte)'\n', (byte)'{');
+        // What is longer than the limit comes in pieces of exactly that, so that chunk borders do not show.
+        int available = Math.Min(GarbageLimit, _end - _scan);
+        int length = _buffer.AsSpan(_scan, available).IndexOfAny((byte)'\n', (byte)'{');
         if (length < 0)
         {
-            length = _end - _scan;
+            length = available;
             if (length < GarbageLimit && !_completed)
             {
                 frame = default;
@@ -218,16 +223,18 @@ public sealed class FrameReader
     /// <summary>Within an object: on to its last brace. False when the bytes end before, or when an object was passed over.</summary>
     private bool ScanObject(out Frame frame)
     {
-        ReadOnlySpan<byte> bytes = _buffer.AsSpan(0, _end);
+        // An object above the limit is looked at no further than that, so that it is too long at the same byte however it was chunked.
+        int end = _passingOver ? _end : (int)Math.Min(_end, (long)_start + _maximumLength + 1);
+        ReadOnlySpan<byte> bytes = _buffer.AsSpan(0, end);
         int i = _scan;
-        while (i < _end)
+        while (i < end)
         {
             int next = _inString
                 ? bytes[i..].IndexOfAny((byte)'"', (byte)'\\', (byte)'\n')
                 : bytes[i..].IndexOfAny((byte)'"', (byte)'{', (byte)'}');
             if (next < 0)
             {
-                i = _end;
+                i = end;
                 break;
             }
 
@@ -245,7 +252,7 @@ public sealed class FrameReader
                         return Suspend(i, out frame);
                     }
 
-                    i += bytes[i + 1] == (byte)'\n' ? 1 : 2;
+                    i += _buffer[i + 1] == (byte)'\n' ? 1 : 2;
                     break;
                 case (byte)'\n':
                     if (!_passingOver)
@@ -258,10 +265,18 @@ public sealed class FrameReader
                     frame = default;
                     return false;
                 case (byte)'{':
-                    if (!_passingOver && !MayOpen(bytes[_start..i]))
+                    if (!MayOpen(bytes[_start..i]))
                     {
-                        frame = CutTorn(i, FrameKind.Torn);
-                        return true;
+                        if (!_passingOver)
+                        {
+                            frame = CutTorn(i, FrameKind.Torn);
+                            return true;
+                        }
+
+                        // What is passed over is torn as well: it must not take all that follows with it.
+                        EndObject(i);
+                        frame = default;
+                        return false;
                     }
 
                     _depth++;
@@ -277,7 +292,16 @@ public sealed class FrameReader
                         return false;
                     }
 
-                    frame = Take(i - _start > _maximumLength ? FrameKind.TooLong : FrameKind.Object, i);
+                    if (i - _start > _maximumLength)
+                    {
+                        frame = TooLong(i);
+                        EndObject(i);
+                    }
+                    else
+                    {
+                        frame = Take(FrameKind.Object, i);
+                    }
+
                     return true;
             }
         }
@@ -292,24 +316,55 @@ public sealed class FrameReader
         frame = default;
         if (_passingOver)
         {
-            _start = scanned;
+            PassOver(scanned);
         }
         else if (scanned - _start > _maximumLength)
         {
-            frame = new Frame(FrameKind.TooLong, _buffer.AsSpan(_start, Math.Min(TooLongSnippet, scanned - _start)), _bufferOffset + _start);
+            frame = TooLong(scanned);
             _passingOver = true;
-            _start = scanned;
+            PassOver(scanned);
             return true;
         }
 
         return false;
     }
 
-    /// <summary>Whether an object may open behind these bytes: as a member's value or in an array.</summary>
-    private static bool MayOpen(ReadOnlySpan<byte> before)
+    /// <summary>Shows the beginning only: how much more of it is here depends on chunk borders.</summary>
+    private Frame TooLong(int end) =>
+        new(FrameKind.TooLong, _buffer.AsSpan(_start, Math.Min(Math.Min(TooLongSnippet, _maximumLength), end - _start)), _bufferOffset + _start);
+
+    /// <summary>Lets go of what was scanned, but for the byte that says whether an object may open next.</summary>
+    private void PassOver(int scanned)
+    {
+        ReadOnlySpan<byte> passed = _buffer.AsSpan(_start, scanned - _start);
+        int last = passed.LastIndexOfAnyExcept(" \t\r\n"u8);
+        if (last >= 0) _passedOver = passed[last];
+        _start = scanned;
+    }
+
+    /// <summary>Whether an object may open behind these bytes of the current one: as a member's value or in an array.</summary>
+    private bool MayOpen(ReadOnlySpan<byte> before)
     {
         int last = before.LastIndexOfAnyExcept(" \t\r\n"u8);
-        return before[last] is (byte)':' or (byte)',' or (byte)'[';
+        return (last >= 0 ? before[last] : _passedOver) is (byte)':' or (byte)',' or (byte)'[';
+    }
+
+    /// <summary>Whether the beginning of an object breaks no rule of JSON, so that the rest of it is what is missing.</summary>
+    private static bool IsWellFormedSoFar(ReadOnlySpan<byte> beginning)
+    {
+        try
+        {
+            var reader = new Utf8JsonReader(beginning, isFinalBlock: false, default);
+            while (reader.Read())
+            {
+            }
+
+            return true;
+        }
+        catch (JsonException)
+        {
+            return false;
+        }
     }
 
     /// <summary>A torn object ends, at the latest, where a line begins with a brace: what starts there is looked at again.</summary>

@@ -6,7 +6,8 @@ namespace Lockstep.Engine.Records;
 /// <summary>What an object that is no record may be: a heartbeat has exactly the one member, a control row has <c>control</c> true and a <c>type</c>.</summary>
 /// <param name="Kind">What it is; <see cref="ParsedKind.Malformed"/> when it is neither.</param>
 /// <param name="Cursor">The cursor that it carries, when it does.</param>
-internal readonly record struct ControlRow(ParsedKind Kind, Cursor? Cursor)
+/// <param name="IsControl">Whether it is a control row, and not the heartbeat object.</param>
+internal readonly record struct ControlRow(ParsedKind Kind, Cursor? Cursor, bool IsControl)
 {
     /// <summary>Reads an object that is valid JSON.</summary>
     public static ControlRow Read(ReadOnlySpan<byte> json, JsonReaderOptions options)
@@ -38,7 +39,7 @@ internal readonly record struct ControlRow(ParsedKind Kind, Cursor? Cursor)
         ParsedKind kind = heartbeat && members == 1 ? ParsedKind.Heartbeat
             : !control || !typed ? ParsedKind.Malformed
             : snapshot ? ParsedKind.SnapshotCompleted : beat ? ParsedKind.Heartbeat : ParsedKind.OtherControl;
-        return new ControlRow(kind, cursor);
+        return new ControlRow(kind, cursor, control && typed);
     }
 
     private static Cursor? ReadCursor(ref Utf8JsonReader reader) => reader.TokenType switch

@@ -24,12 +24,15 @@ public readonly record struct Cursor
     /// <summary>The cursor that resumes at a record's order value.</summary>
     public static Cursor From(OrderValue value) => Parse(value.ToString());
 
-    /// <summary>The cursor a window before this one, for feeds whose writers may be late; a cursor that is no number stays.</summary>
+    /// <summary>
+    /// The cursor a window before this one, for feeds whose writers may be late; a cursor that is no number stays. It never becomes
+    /// <see cref="Start"/>, which a feed may answer without the deleted records.
+    /// </summary>
     /// <param name="window">The window in the order field's own units; not negative.</param>
     public Cursor Back(decimal window)
     {
         if (window <= 0 || !decimal.TryParse(_text, NumberStyles.Float, CultureInfo.InvariantCulture, out decimal value)) return this;
-        return Parse(Math.Max(0, value - window).ToString(CultureInfo.InvariantCulture));
+        return Parse(Math.Max(Math.Min(value, 1), value - window).ToString(CultureInfo.InvariantCulture));
     }
 
     /// <summary>The text that goes into a request.</summary>

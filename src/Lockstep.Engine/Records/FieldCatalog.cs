@@ -13,6 +13,9 @@ internal sealed class FieldCatalog
     /// <summary>Names beyond this count get no column: SQLite's views end at 2,000, and a feed that invents names must not fill memory (I8).</summary>
     public const int Limit = 500;
 
+    /// <summary>Likewise names longer than this, in bytes, or with a NUL, which no SQL text can hold.</summary>
+    public const int LongestName = 250;
+
     private readonly List<byte[]> _names = [];
     private readonly Dictionary<byte[], int> _index = new(new Utf8Comparer());
     private readonly Dictionary<byte[], int>.AlternateLookup<ReadOnlySpan<byte>> _lookup;
@@ -57,7 +60,7 @@ internal sealed class FieldCatalog
         {
             _next = index + 1;
         }
-        else if (_names.Count < Limit)
+        else if (_names.Count < Limit && name.Length <= LongestName && !name.Contains((byte)0))
         {
             Add(name.ToArray());
             _next = _names.Count;

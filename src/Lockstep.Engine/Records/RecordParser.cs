@@ -87,12 +87,16 @@ internal sealed class RecordParser
     /// <summary>The cursor that a control row carries, if it does.</summary>
     public Cursor? ControlCursor { get; private set; }
 
+    /// <summary>Whether the heartbeat was a control row, and not the heartbeat object.</summary>
+    public bool IsControlRow { get; private set; }
+
     /// <summary>Why the object is malformed.</summary>
     public string Reason { get; private set; } = "";
 
     /// <summary>Reads one object, from brace to brace.</summary>
     public ParsedKind Parse(ReadOnlySpan<byte> json)
     {
+        Fields.BeginRecord();
         if (!Utf8.IsValid(json)) return Malformed("it is not valid UTF-8");
         try
         {
@@ -111,7 +115,7 @@ internal sealed class RecordParser
         catch (InvalidOperationException)
         {
             // Utf8JsonReader's way to say that an escaped string has half a surrogate pair; only names, keys and order values are unescaped.
-            return Malformed("a field name, its key or its order field holds a string that is not valid Unicode");
+            return Malformed("a field's name, its key or its order field is a string that is not valid Unicode");
         }
     }
 
@@ -125,6 +129,7 @@ internal sealed class RecordParser
     {
         length = 0;
         if (Shape is null) return false;
+        Fields.BeginRecord();
         try
         {
             if (Read(bytes, out length, out _) == ParsedKind.Record && Utf8.IsValid(bytes[..length])) return true;
@@ -142,6 +147,7 @@ internal sealed class RecordParser
     public bool TryReadKey(ReadOnlySpan<byte> json)
     {
         Reset();
+        Fields.BeginRecord();
         if (!Utf8.IsValid(json)) return Refuse("it is not valid UTF-8");
         try
         {
@@ -172,7 +178,6 @@ internal sealed class RecordParser
         Reset();
         var scan = new JsonScanner(bytes, MaximumDepth);
         bool isTransaction = Shape!.Dialect == Dialect.Transaction;
-        Fields.BeginRecord();
         if (!scan.Open() || !(isTransaction ? ReadEnvelope(ref scan, bytes) : ReadRecord(ref scan, bytes))) return ParsedKind.Malformed;
 
         length = scan.Position;
@@ -236,7 +241,6 @@ internal sealed class RecordParser
     /// <summary>The fields of the object just entered, of which only the key matters.</summary>
     private bool ReadFields(ref JsonScanner scan, ReadOnlySpan<byte> bytes)
     {
-        Fields.BeginRecord();
         while (scan.NextName(out JsonSlice slice))
         {
             ReadOnlySpan<byte> name = NameOf(slice, bytes);
@@ -336,10 +340,16 @@ internal sealed class RecordParser
     private ParsedKind ControlOr(ReadOnlySpan<byte> json, string reason)
     {
         ControlRow row = ControlRow.Read(json, Strict);
-        ControlCursor = row.Cursor;
+        NoteControl(row);
         if (row.Kind == ParsedKind.Malformed) return Malformed(reason);
         Fields.ForgetRecord();
         return row.Kind;
+    }
+
+    private void NoteControl(ControlRow row)
+    {
+        ControlCursor = row.Cursor;
+        IsControlRow = row.IsControl;
     }
 
     /// <summary>Decides the shape by the first object that is neither a heartbeat nor a control row.</summary>
@@ -350,7 +360,7 @@ internal sealed class RecordParser
         if (!isTransaction && !first.HasField(_request.OrderField))
         {
             ControlRow row = ControlRow.Read(json, Strict);
-            ControlCursor = row.Cursor;
+            NoteControl(row);
             if (row.Kind != ParsedKind.Malformed) return row.Kind;
         }
 
@@ -367,15 +377,20 @@ internal sealed class RecordParser
 
         string order = dialect == Dialect.Transaction ? "since" : _request.OrderField;
         Adopt(new RecordShape(dialect, keys, [], KeyLayout.Integer, order, OrderKind.Unknown));
-        ParsedKind kind = Read(json, out _, out string? reason);
-        if (kind == ParsedKind.Record)
+        ParsedKind kind = ParsedKind.Malformed;
+        string? reason = null;
+        try
         {
-            KeyWasGuessed = guessed;
-            return kind;
+            kind = Read(json, out _, out reason);
+        }
+        finally
+        {
+            // Only a record decides: what is malformed, in whatever way, leaves no trace.
+            if (kind != ParsedKind.Record) Shape = null;
         }
 
-        Shape = null;
-        return Malformed(reason ?? "it is no record");
+        KeyWasGuessed = guessed && kind == ParsedKind.Record;
+        return kind == ParsedKind.Record ? kind : Malformed(reason ?? "it is no record");
     }
 
     private void Adopt(RecordShape shape)

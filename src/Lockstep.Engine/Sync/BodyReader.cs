@@ -32,6 +32,10 @@ internal sealed class BodyReader
 
     /// <summary>Records that come in the order of their keys gain nothing by waiting: they are written while the next ones are read.</summary>
     private const int AscendingBatchBytes = 4 * 1024 * 1024;
+    private const int MostQuarantinedBytes = 1024 * 1024;
+
+    /// <summary>What a quarantined record takes besides its bytes, so that many small ones count as well.</summary>
+    private const int QuarantineOverhead = 256;
 
     /// <summary>When the feed pauses for so long, what there is gets committed.</summary>
     private static readonly TimeSpan Linger = TimeSpan.FromMilliseconds(5);
@@ -56,6 +60,9 @@ internal sealed class BodyReader
     private RecordBatch? _finished;
     private long _uncommittedSince;
     private bool _hasOpenTransaction;
+    private int _quarantinedBytes;
+    private long _advances;
+    private long _lastAdvance;
     private long _lastByte;
     private long _snapshotRecords;
     private long _upToDate;
@@ -71,7 +78,7 @@ internal sealed class BodyReader
         _context = context;
         _source = source;
         _frames = new FrameReader(context.Options.MaximumRecordSize);
-        _tracker = new CursorTracker(source.Start, source.IsHeld);
+        _tracker = new CursorTracker(source.Start, source.IsHeld, source.IsResync);
         _staged = source.IsStaged;
         _isWholeSet = source.IsWholeSet;
         _lastByte = context.Time.GetTimestamp();
@@ -79,6 +86,20 @@ internal sealed class BodyReader
 
     /// <summary>Whether the set that this body brings is complete.</summary>
     public bool SetIsComplete { get; private set; }
+
+    /// <summary>Whether something of this body went into the table.</summary>
+    public bool HasCommitted { get; private set; }
+
+    /// <summary>Whether all that the feed had, as far as it tells, went into the table.</summary>
+    public bool IsCaughtUp { get; private set; }
+
+    /// <summary>Whether the sync ends when this body has nothing more for now; what is imported ends where it ends.</summary>
+    private bool StopsWhenCaughtUp => _context.StopsWhenCaughtUp && !_source.IsImport;
+
+    /// <summary>Whether this is the whole set of a transaction feed, or may be, which only its end or <c>snapshot_completed</c> completes (I6).</summary>
+    private bool IsTransactionSetUnderWay => _context.Parser.Shape is { } shape
+        ? shape.Dialect == Dialect.Transaction && (_tracker.IsHeld || _staged)
+        : _context.Parser.IsControlRow && _source.Start.IsStart && !SetIsComplete;
 
     /// <summary>Reads to the end, or until the caller's wish is met. What came before an error is committed.</summary>
     public async Task<BodyEnd> ReadAsync(CancellationToken cancellationToken)
@@ -120,10 +141,13 @@ internal sealed class BodyReader
             }
 
             NoteBytes(count);
+            long arrived = _context.Time.GetTimestamp();
             if (await ProcessAsync(cancellationToken).ConfigureAwait(false)) return await EndAsync(BodyEnd.CaughtUp, cancellationToken).ConfigureAwait(false);
             if (count == 0) return await EndAsync(BodyEnd.EndOfBody, cancellationToken).ConfigureAwait(false);
             await FlushWhenDueAsync(cancellationToken).ConfigureAwait(false);
             if (await IsOverAsync(cancellationToken).ConfigureAwait(false) is { } over) return await EndAsync(over, cancellationToken).ConfigureAwait(false);
+            // The time that the table and the consumer take is not the feed's silence.
+            _lastByte += _context.Time.GetTimestamp() - arrived;
         }
     }
 
@@ -145,7 +169,7 @@ internal sealed class BodyReader
                     throw _malformed!;
                 case FrameSignal.SnapshotCompleted:
                     await CompleteSetAsync(SnapshotEnding.Sweep, cancellationToken).ConfigureAwait(false);
-                    if (_context.StopsWhenCaughtUp) return true;
+                    if (StopsWhenCaughtUp) return true;
                     break;
                 case FrameSignal.Heartbeat:
                     if (await BeatAsync(cancellationToken).ConfigureAwait(false)) return true;
@@ -166,19 +190,26 @@ internal sealed class BodyReader
     private async Task<bool> BeatAsync(CancellationToken cancellationToken)
     {
         await _context.PostEventAsync(FeedEventKind.Heartbeat, "The feed sent a heartbeat.").ConfigureAwait(false);
-        if (_context.Parser.Shape?.Dialect == Dialect.Transaction && (_tracker.IsHeld || _staged)) return false;
+        if (IsTransactionSetUnderWay) return false;
         if (_staged)
         {
-            await MergeUnfinishedAsync(cancellationToken).ConfigureAwait(false);
+            // A snapshot that ends takes its time; only a feed that goes on for ever has nothing more to say after this.
+            if (!_source.MayMergeUnfinished || _source.IsRedirected) return false;
+            await MergeUnfinishedAsync(isCaughtUp: true, cancellationToken).ConfigureAwait(false);
         }
         else
         {
-            if (!_tracker.IsHeld) _tracker.Complete();
+            if (!_tracker.IsHeld)
+            {
+                _tracker.Complete();
+                IsCaughtUp = true;
+            }
+
             await FlushAsync(drain: false, cancellationToken).ConfigureAwait(false);
             await NoteUpToDateAsync(cancellationToken).ConfigureAwait(false);
         }
 
-        return _context.StopsWhenCaughtUp;
+        return StopsWhenCaughtUp;
     }
 
     /// <summary>Says in the file that the table has all that the feed has, for those who wait for that; at most once a second.</summary>
@@ -225,6 +256,7 @@ internal sealed class BodyReader
                     break;
                 default:
                     if (Refuse(frame, Describe(frame.Kind))) return FrameSignal.Malformed;
+                    if (_quarantinedBytes >= MostQuarantinedBytes) return FrameSignal.BatchFull;
                     continue;
             }
 
@@ -235,7 +267,8 @@ internal sealed class BodyReader
                     continue;
                 case ParsedKind.Heartbeat:
                     counters.Heartbeats++;
-                    NoteHorizon(parser);
+                    // While the whole set is under way, a heartbeat's horizon is ahead of the set's own.
+                    if (!IsTransactionSetUnderWay) NoteHorizon(parser);
                     return FrameSignal.Heartbeat;
                 case ParsedKind.SnapshotCompleted:
                     NoteHorizon(parser);
@@ -244,6 +277,7 @@ internal sealed class BodyReader
                     continue;
                 default:
                     if (Refuse(frame, parser.Reason)) return FrameSignal.Malformed;
+                    if (_quarantinedBytes >= MostQuarantinedBytes) return FrameSignal.BatchFull;
                     continue;
             }
         }
@@ -292,11 +326,19 @@ internal sealed class BodyReader
     {
         while (true)
         {
-            bool lingers = HasUncommitted;
+            bool lingers = HasUncommitted || _quarantined.Count > 0;
             TimeSpan wait = lingers ? Linger : NextDeadline();
-            if (wait <= TimeSpan.Zero || !await pending.CompletesWithinAsync(wait, _context.Time).ConfigureAwait(false))
+            // An error of the writing half must not wait for the feed to say something.
+            Task either = Task.WhenAny(pending, _context.Queue.Completion);
+            if (wait > TimeSpan.Zero && await either.CompletesWithinAsync(wait, _context.Time).ConfigureAwait(false))
             {
+                if (!pending.IsCompleted) await _context.Queue.Completion.ConfigureAwait(false);
+            }
+            else
+            {
+                long before = _context.Time.GetTimestamp();
                 if (lingers) await FlushAsync(drain: false, cancellationToken).ConfigureAwait(false);
+                _lastByte += _context.Time.GetTimestamp() - before;
                 if (await IsOverAsync(cancellationToken).ConfigureAwait(false) is { } over) return over;
                 if (IsSilent()) throw new FeedCutException(_source.Feed, string.Create(CultureInfo.InvariantCulture, $"nothing came for {_source.IdleTimeout.TotalSeconds:0.###} s."));
                 if (!pending.IsCompleted) continue;
@@ -311,7 +353,7 @@ internal sealed class BodyReader
     {
         TimeSpan next = TimeSpan.FromSeconds(30);
         if (_source.IdleTimeout != Timeout.InfiniteTimeSpan) next = Min(next, _source.IdleTimeout - _context.Time.GetElapsedTime(_lastByte));
-        if (_hasFirstByte && (Settles || _settledAfter != _context.Queue.LastChange)) next = Min(next, _context.Options.Settle - _context.Time.GetElapsedTime(_context.Queue.LastChange));
+        if (_hasFirstByte && (Settles || (NotesSettling && _settledAfter != _context.Queue.LastChange))) next = Min(next, _context.Options.Settle - SinceNews());
         if (_context.FollowDeadline is { } deadline) next = Min(next, deadline - _context.Time.GetElapsedTime(_context.Start));
         // A commit that is still under way decides whether the table has settled.
         return next <= TimeSpan.Zero && !_context.Queue.IsIdle ? TimeSpan.FromMilliseconds(1) : next;
@@ -321,13 +363,29 @@ internal sealed class BodyReader
 
     private bool IsSilent() => _source.IdleTimeout != Timeout.InfiniteTimeSpan && _context.Time.GetElapsedTime(_lastByte) >= _source.IdleTimeout;
 
-    /// <summary>Whether nothing new for the settling time means anything here.</summary>
-    private bool Settles => _context.StopsWhenCaughtUp || (_staged && _context.Parser.Shape?.Dialect == Dialect.Record);
+    /// <summary>Whether nothing new for the settling time means anything here: not in what is known to end, nor in a snapshot that must not be merged before it does.</summary>
+    private bool Settles => !_source.IsImport && !_source.IsFinite
+        && (_staged ? _source.MayMergeUnfinished && (_context.StopsWhenCaughtUp || _context.Parser.Shape?.Dialect == Dialect.Record) : _context.StopsWhenCaughtUp);
+
+    /// <summary>Whether the file is to be told when nothing new comes any more.</summary>
+    private bool NotesSettling => !_context.StopsWhenCaughtUp && !_source.IsImport && !_staged && !_tracker.IsHeld;
+
+    /// <summary>How long ago the table changed, or a record came that is newer than all before it: a long stretch that is known already is not the end.</summary>
+    private TimeSpan SinceNews()
+    {
+        if (_tracker.Advances != _advances)
+        {
+            _advances = _tracker.Advances;
+            _lastAdvance = _context.Time.GetTimestamp();
+        }
+
+        return _context.Time.GetElapsedTime(Math.Max(_context.Queue.LastChange, _lastAdvance));
+    }
 
     private async Task<BodyEnd?> IsOverAsync(CancellationToken cancellationToken)
     {
         if (_context.FollowDeadline is { } deadline && _context.Time.GetElapsedTime(_context.Start) >= deadline) return BodyEnd.TimeElapsed;
-        if (!_hasFirstByte || _context.Time.GetElapsedTime(_context.Queue.LastChange) < _context.Options.Settle) return null;
+        if (!_hasFirstByte || SinceNews() < _context.Options.Settle) return null;
         if (!Settles)
         {
             await NoteSettledAsync(cancellationToken).ConfigureAwait(false);
@@ -338,19 +396,20 @@ internal sealed class BodyReader
         if (_staged)
         {
             // Whether a staged snapshot has settled cannot be told from the table, which it does not touch: it is merged, then watched.
-            await MergeUnfinishedAsync(cancellationToken).ConfigureAwait(false);
+            if (SinceNews() < _context.Options.Settle) return null;
+            await MergeUnfinishedAsync(isCaughtUp: true, cancellationToken).ConfigureAwait(false);
             _context.Queue.ResetLastChange();
             return null;
         }
 
-        if (_context.Time.GetElapsedTime(_context.Queue.LastChange) < _context.Options.Settle) return null;
+        if (SinceNews() < _context.Options.Settle) return null;
         return _context.StopsWhenCaughtUp ? BodyEnd.Settled : null;
     }
 
     /// <summary>A feed that is followed and gives no other sign is up to date when it has settled, once after each change.</summary>
     private async Task NoteSettledAsync(CancellationToken cancellationToken)
     {
-        if (_tracker.IsHeld || _settledAfter == _context.Queue.LastChange || HasUncommitted || !_context.Queue.IsIdle) return;
+        if (!NotesSettling || _settledAfter == _context.Queue.LastChange || HasUncommitted || !_context.Queue.IsIdle) return;
         _settledAfter = _context.Queue.LastChange;
         await NoteUpToDateAsync(cancellationToken).ConfigureAwait(false);
     }
@@ -400,10 +459,9 @@ internal sealed class BodyReader
     {
         _hasOpenTransaction = false;
         if (_staged && batch is null && _quarantined.Count == 0) return;
-        TableCommit commit = Describe(batch);
-        var job = new CommitJob(_staged ? CommitKind.AddToSnapshot : CommitKind.Commit, commit);
-        if (_staged && batch is null) return;
+        var job = new CommitJob(_staged ? CommitKind.AddToSnapshot : CommitKind.Commit, Describe(batch));
         _quarantined.Clear();
+        _quarantinedBytes = 0;
         if (wait)
         {
             await _context.Queue.RunAsync(job, cancellationToken).ConfigureAwait(false);
@@ -417,11 +475,14 @@ internal sealed class BodyReader
     private TableCommit Describe(RecordBatch? batch)
     {
         TableState state = _context.Target.State;
+        if (!_staged) HasCommitted = true;
+        RecordShape? shape = _context.Parser.Shape;
         (Cursor? cursor, Cursor? resume) = _staged ? (null, state.Resume) : _tracker.Position(state.Cursor, state.Resume);
         return new TableCommit
         {
             Batch = batch,
-            Shape = _context.Parser.Shape,
+            // The batch before the first key that is no integer still holds integers.
+            Shape = batch is not null && shape is not null && shape.KeyLayout != batch.Layout ? shape with { KeyLayout = batch.Layout } : shape,
             NewFields = _context.Options.Transforms ? [] : _context.Parser.Fields.TakeNew(),
             Feed = _source.IsImport ? null : _source.Feed.Display,
             Cursor = cursor,
@@ -433,11 +494,12 @@ internal sealed class BodyReader
     }
 
     /// <summary>The body's set is complete, or at least its end is reached.</summary>
-    private async Task CompleteSetAsync(SnapshotEnding ending, CancellationToken cancellationToken)
+    private async Task CompleteSetAsync(SnapshotEnding ending, CancellationToken cancellationToken, bool isCaughtUp = true)
     {
         await FlushAsync(drain: false, cancellationToken).ConfigureAwait(false);
         bool wasStaged = _staged;
         _staged = false;
+        IsCaughtUp = isCaughtUp;
         if (ending.HasFlag(SnapshotEnding.Sweep))
         {
             _tracker.Complete();
@@ -461,13 +523,13 @@ internal sealed class BodyReader
     }
 
     /// <summary>A feed that never says where its set ends cannot be swept by: what came is merged.</summary>
-    private async Task MergeUnfinishedAsync(CancellationToken cancellationToken)
+    private async Task MergeUnfinishedAsync(bool isCaughtUp, CancellationToken cancellationToken)
     {
         await _context.PostEventAsync(
             FeedEventKind.Warning,
             "The feed does not say where its whole set ends, so records that it no longer holds cannot be told; what it sent was merged into the table.").ConfigureAwait(false);
-        if (!_source.IsRedirected) _tracker.Complete();
-        await CompleteSetAsync(SnapshotEnding.MergeOnly, cancellationToken).ConfigureAwait(false);
+        if (isCaughtUp && !_source.IsRedirected) _tracker.Complete();
+        await CompleteSetAsync(SnapshotEnding.MergeOnly, cancellationToken, isCaughtUp).ConfigureAwait(false);
     }
 
     private async Task DiscardStageAsync(CancellationToken cancellationToken)
@@ -487,7 +549,19 @@ internal sealed class BodyReader
             return end;
         }
 
-        if (end is BodyEnd.Settled or BodyEnd.CaughtUp && !_tracker.IsHeld) _tracker.Complete();
+        if (_staged && end == BodyEnd.EndOfBody)
+        {
+            // Such an end cannot be told from a cut. What came is as good as what a feed without an end has sent so far.
+            await MergeUnfinishedAsync(isCaughtUp: false, cancellationToken).ConfigureAwait(false);
+            return end;
+        }
+
+        if (end is BodyEnd.Settled or BodyEnd.CaughtUp && !_tracker.IsHeld)
+        {
+            _tracker.Complete();
+            IsCaughtUp = true;
+        }
+
         await FlushAsync(drain: true, cancellationToken).ConfigureAwait(false);
         await DiscardStageAsync(cancellationToken).ConfigureAwait(false);
         return end;
@@ -528,6 +602,7 @@ internal sealed class BodyReader
             return true;
         }
 
+        _quarantinedBytes += QuarantineOverhead + frame.Bytes.Length;
         _quarantined.Add(new QuarantinedRecord(_context.Time.GetUtcNow(), frame.Offset, reason, frame.Bytes.ToArray()));
         return false;
     }

@@ -28,6 +28,15 @@ internal sealed record BodySource
     /// <summary>Whether the records come from no feed: the table is bound to none, and a cursor that is held stays.</summary>
     public bool IsImport { get; init; }
 
+    /// <summary>Whether the whole set was asked for on purpose, which may take the cursor back (I4).</summary>
+    public bool IsResync { get; init; }
+
+    /// <summary>Whether it is known to end, so that a pause in it means nothing.</summary>
+    public bool IsFinite { get; init; }
+
+    /// <summary>Whether a set that goes beside the table's may be merged without having ended: a feed of this kind may never say that it has (I6).</summary>
+    public bool MayMergeUnfinished { get; init; }
+
     /// <summary>Whether the feed says that it is another one than the table has known.</summary>
     public bool IsAnotherFeed { get; init; }
 

@@ -34,6 +34,9 @@ internal sealed class CommitQueue
         _worker = Task.Run(() => WorkAsync(cancellationToken), CancellationToken.None);
     }
 
+    /// <summary>Ends when no job will be done any more; with the error, if that is why.</summary>
+    public Task Completion => _worker;
+
     /// <summary>Whether nothing is being written.</summary>
     public bool IsIdle => Volatile.Read(ref _pending) == 0;
 
@@ -96,6 +99,8 @@ internal sealed class CommitQueue
         catch (Exception e)
         {
             _jobs.Writer.TryComplete(e);
+            // Somebody may wait for what is still queued.
+            while (_jobs.Reader.TryRead(out CommitJob? job)) job.Fail(e);
             throw;
         }
     }
@@ -136,7 +141,8 @@ internal sealed class CommitQueue
                 _target.BeginSnapshot();
                 return CommitResult.Nothing;
             case CommitKind.AddToSnapshot:
-                _target.CommitToSnapshot(commit);
+                // A snapshot that still changes has not settled, though the table does not show it yet.
+                if (_target.CommitToSnapshot(commit).Changes > 0) ResetLastChange();
                 return CommitResult.Nothing;
             case CommitKind.EndSnapshot:
                 return _target.CompleteSnapshot(commit, job.Ending);

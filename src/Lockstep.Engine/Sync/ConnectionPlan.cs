@@ -33,9 +33,13 @@ internal sealed class ConnectionPlan
     /// <summary>Whether the last body completed its set.</summary>
     public bool SetIsComplete { get; private set; }
 
+    /// <summary>How often in a row the feed made a sync begin anew, without a set taken in between.</summary>
+    public int Resyncs { get; private set; }
+
     /// <summary>Begins anew with the next connection.</summary>
     public void Resync(bool isAnotherFeed)
     {
+        Resyncs++;
         _resync = true;
         _isAnotherFeed |= isAnotherFeed;
         UpdatesOnly = false;
@@ -52,21 +56,26 @@ internal sealed class ConnectionPlan
     public string? IdentityToSend(TableState state) => _resync || Start.IsStart ? null : state.FeedIdentity;
 
     public bool MeetsAnotherFeed(TableState state, FeedBody body) =>
-        !_resync && state.FeedIdentity is { } known && body.FeedIdentity is { } met && known != met && state.Rows + state.Tombstones > 0;
+        !_resync && state.FeedIdentity is { } known && body.FeedIdentity is { } met && known != met && (state.Rows + state.Tombstones > 0 || !Start.IsStart);
 
     public BodySource Describe(FeedClient client, FeedBody body, TableState state)
     {
         bool isEmpty = state.Rows + state.Tombstones == 0;
-        bool replaces = _resync || body.IsSnapshot;
+        bool replaces = _resync || body.IsSnapshot, isWhole = replaces || RequestCursor.IsStart;
+        bool isTransaction = state.Shape?.Dialect == Dialect.Transaction;
         return new BodySource
         {
             Feed = client.Uri,
             Stream = body.Stream,
             Start = _resync ? Cursor.Start : Start,
             IsHeld = body.IsSnapshot,
-            // Into an empty table there is nothing to put a snapshot beside.
-            IsStaged = replaces && !isEmpty,
-            IsWholeSet = replaces || RequestCursor.IsStart,
+            // Into an empty table there is nothing to put a snapshot beside. Into any other the whole set goes beside what is there, also when
+            // the one before was cut off: what was deleted in between is not in it, and is to be swept (I6).
+            IsStaged = isWhole && !isEmpty,
+            IsWholeSet = isWhole,
+            IsResync = _resync,
+            IsFinite = body.ContentLength is not null,
+            MayMergeUnfinished = body.ContentLength is null && !(isTransaction && replaces),
             IsRedirected = body.IsSnapshot,
             IsAnotherFeed = _isAnotherFeed || (_resync && state.FeedIdentity is { } known && body.FeedIdentity is { } met && known != met),
             HasDefiniteEnd = body.HasDefiniteEnd,
@@ -80,9 +89,18 @@ internal sealed class ConnectionPlan
     {
         SetIsComplete = setIsComplete;
         _override = null;
-        if (setIsComplete) _resync = _isAnotherFeed = false;
         UpdatesOnly = source.IsRedirected && setIsComplete;
         Start = state.RequestCursor;
+    }
+
+    /// <summary>Something of a body was committed to the table, so that the next one goes on from there.</summary>
+    /// <param name="isCaughtUp">Whether that was all that the feed had.</param>
+    public void MovedOn(bool isCaughtUp)
+    {
+        _override = null;
+        if (!isCaughtUp) return;
+        _resync = _isAnotherFeed = false;
+        Resyncs = 0;
     }
 
     /// <summary>A connection failed; the next one goes on from what is committed.</summary>

@@ -10,6 +10,7 @@ namespace Lockstep.Engine.Sync;
 internal sealed class CursorTracker
 {
     private readonly Cursor _start;
+    private readonly bool _replaces;
     private Cursor _reached;
     private long _maximumInteger;
     private OrderValue _maximum;
@@ -18,8 +19,10 @@ internal sealed class CursorTracker
 
     /// <param name="start">Where the request began, before any look-back window.</param>
     /// <param name="isHeld">Whether no cursor may be committed until the body's set is complete.</param>
-    public CursorTracker(Cursor start, bool isHeld)
+    /// <param name="replaces">Whether this is an explicit resync, the one thing that may take the cursor back (I4).</param>
+    public CursorTracker(Cursor start, bool isHeld, bool replaces = false)
     {
+        _replaces = replaces;
         _start = _reached = start;
         IsHeld = isHeld;
     }
@@ -30,17 +33,21 @@ internal sealed class CursorTracker
     /// <summary>Whether a record came whose order value is below one before it.</summary>
     public bool WasOutOfOrder { get; private set; }
 
+    /// <summary>How often a number came that is above all before it: a sign that the body gets on, even where nothing in it is new.</summary>
+    public long Advances { get; private set; }
+
     /// <summary>Notes the record that the parser has just read. Returns whether it came out of order.</summary>
     public bool Note(RecordParser parser)
     {
         if (parser.OrderIsText || (_hasMaximum && !_maximum.IsInteger)) return NoteText(parser);
         long value = parser.IntegerOrder;
-        if (_hasMaximum && value < _maximumInteger) return WasOutOfOrder = true;
+        if (_hasMaximum && value < _maximumInteger) return NoteOutOfOrder();
         if (!_hasMaximum || value > _maximumInteger)
         {
             _maximumInteger = value;
             _maximum = OrderValue.FromInteger(value);
             _hasMaximum = true;
+            Advances++;
         }
 
         return false;
@@ -68,6 +75,7 @@ internal sealed class CursorTracker
     {
         if (IsHeld) return (null, storedResume);
         if (_maximum.Kind == OrderKind.Text) return (Cursor.From(_maximum), null);
+        if (_replaces) stored = _start;
         Cursor maximum = _hasMaximum ? Later(Cursor.From(_maximum), _reached) : _reached;
         Cursor newest = Later(maximum, stored);
         Cursor safe = WasOutOfOrder ? _start : Later(maximum, _start);
@@ -85,11 +93,19 @@ internal sealed class CursorTracker
     {
         OrderValue value = parser.Shape!.OrderKind == OrderKind.Text ? OrderValue.FromText(Encoding.UTF8.GetString(parser.OrderText))
             : parser.OrderIsText ? OrderValue.FromNumber(parser.OrderText) : OrderValue.FromInteger(parser.IntegerOrder);
-        if (_hasMaximum && OrderValue.Compare(value, _maximum) < 0) return WasOutOfOrder = true;
+        if (_hasMaximum && OrderValue.Compare(value, _maximum) < 0) return NoteOutOfOrder();
+        if (value.Kind == OrderKind.Number && (!_hasMaximum || OrderValue.Compare(value, _maximum) > 0)) Advances++;
         _maximum = value;
         _maximumInteger = value.IsInteger ? value.Integer : 0;
         _hasMaximum = true;
         return false;
+    }
+
+    /// <summary>What was complete before is complete no more: others may be on their way that are as late as this one.</summary>
+    private bool NoteOutOfOrder()
+    {
+        _isComplete = false;
+        return WasOutOfOrder = true;
     }
 
     private static Cursor Later(Cursor left, Cursor right) => Compare(left, right) >= 0 ? left : right;

@@ -9,6 +9,9 @@ internal sealed class RetryPolicy(TimeSpan interval, int? maximumCount, Random r
     private const double Jitter = 0.2;
     private static readonly TimeSpan Longest = TimeSpan.FromMinutes(1);
 
+    /// <summary>A server that asks for more is asked again after this all the same; a timer could not wait much longer.</summary>
+    private static readonly TimeSpan LongestRetryAfter = TimeSpan.FromDays(1);
+
     /// <summary>Whether an attempt may follow this many failures in a row.</summary>
     public bool Allows(int failures) => maximumCount is not { } most || failures <= most;
 
@@ -18,6 +21,7 @@ internal sealed class RetryPolicy(TimeSpan interval, int? maximumCount, Random r
         double factor = Math.Pow(2, Math.Min(failures - 1, 30));
         double ticks = Math.Min(interval.Ticks * factor, Math.Max(Longest.Ticks, interval.Ticks));
         var delay = TimeSpan.FromTicks((long)(ticks * (1 - (Jitter * random.NextDouble()))));
-        return retryAfter is { } floor && floor > delay ? floor : delay;
+        if (retryAfter is not { } floor || floor <= delay) return delay;
+        return floor < LongestRetryAfter ? floor : LongestRetryAfter;
     }
 }

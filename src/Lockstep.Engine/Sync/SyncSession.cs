@@ -55,9 +55,17 @@ internal sealed class SyncSession : IAsyncDisposable
         }
         catch
         {
-            target?.Dispose();
-            writerLock.Dispose();
-            if (isNew) TableFile.DeleteUnused(path);
+            if (isNew && target is not null)
+            {
+                target.DisposeAndDelete();
+            }
+            else
+            {
+                target?.Dispose();
+                if (isNew) TableFile.DeleteUnused(path);
+                writerLock.Dispose();
+            }
+
             throw;
         }
     }
@@ -89,7 +97,13 @@ internal sealed class SyncSession : IAsyncDisposable
 
         await _interrupt.DisposeAsync().ConfigureAwait(false);
         bool isUnused = _isNew && _target.Committed is { Feed: null, Shape: null };
-        _target.Dispose();
-        if (isUnused) TableFile.DeleteUnused(_options.TablePath);
+        if (isUnused)
+        {
+            _target.DisposeAndDelete();
+        }
+        else
+        {
+            _target.Dispose();
+        }
     }
 }

@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Tables;
+using Lockstep.Engine.Tables.Native;
 
 namespace Lockstep.Engine.Sync;
 
@@ -99,7 +100,8 @@ public sealed class TableSync
         }
         catch (Exception e)
         {
-            bool stopped = e is OperationCanceledException && cancellationToken.IsCancellationRequested;
+            // A commit that is broken off may be the first to tell.
+            bool stopped = cancellationToken.IsCancellationRequested && e is OperationCanceledException or Microsoft.Data.Sqlite.SqliteException { SqliteErrorCode: NativeSqlite.Interrupt };
             _endReason = stopped ? SyncEndReason.Stopped : SyncEndReason.Failed;
             Move(stopped ? SyncTrigger.Finished : SyncTrigger.GaveUp);
             _steps!.Complete(stopped ? new OperationCanceledException(cancellationToken) : e);
@@ -138,30 +140,28 @@ public sealed class TableSync
     {
         using var client = new FeedClient(_options.Feed, _time);
         var plan = new ConnectionPlan(_options, _context!.Target.State);
-        int resyncs = 0, refusals = 0;
+        int failures = 0, refusals = 0;
         if (_options.AsksForToken) await AskForCredentialsAsync(client, null, cancellationToken).ConfigureAwait(false);
         while (true)
         {
             TimeSpan? retryAfter = null;
-            long before = _counters.Changes;
+            long before = _counters.Changes, beatsBefore = _counters.Heartbeats;
             try
             {
                 BodyOutcome outcome = await ConnectAsync(client, plan, cancellationToken).ConfigureAwait(false);
                 if (outcome == BodyOutcome.AnotherFeed)
                 {
-                    resyncs++;
-                    GuardResyncs(resyncs);
+                    GuardResyncs(plan.Resyncs);
                     continue;
                 }
 
-                refusals = 0;
-                if (plan.SetIsComplete) resyncs = 0;
+                refusals = failures = 0;
                 if (outcome == BodyOutcome.GoOn) continue;
                 if (outcome == BodyOutcome.Done) return;
             }
             catch (FeedStatusException e) when (e.AsksForResync)
             {
-                GuardResyncs(++resyncs);
+                GuardResyncs(plan.Resyncs + 1);
                 await PostStatusAsync(e, cancellationToken).ConfigureAwait(false);
                 await PostAsync(FeedEventKind.Resync, "The feed cannot go on from the cursor; the whole set is fetched anew.", cancellationToken).ConfigureAwait(false);
                 plan.Resync(isAnotherFeed: false);
@@ -179,12 +179,14 @@ public sealed class TableSync
                 plan.Interrupted(_context!.Target.State);
                 Move(SyncTrigger.Interrupted);
                 retryAfter = (e as FeedStatusException)?.RetryAfter;
-                if (!_retry.Allows(_state.Attempt)) throw;
+                // A connection that brought nothing but what was known is one more that failed.
+                failures = _counters.Changes > before || _counters.Heartbeats > beatsBefore ? 1 : failures + 1;
+                if (!_retry.Allows(failures)) throw;
             }
 
             if (_state.Phase != SyncPhase.BackingOff) Move(SyncTrigger.Interrupted);
             bool broughtNews = _counters.Changes > before;
-            TimeSpan wait = retryAfter is null && broughtNews ? TimeSpan.Zero : _retry.Delay(Math.Max(1, _state.Attempt), retryAfter);
+            TimeSpan wait = retryAfter is null && broughtNews ? TimeSpan.Zero : _retry.Delay(Math.Max(1, failures), retryAfter);
             if (!await BackOffAsync(wait, cancellationToken).ConfigureAwait(false)) return;
         }
     }
@@ -209,7 +211,13 @@ public sealed class TableSync
         if (_state.Phase == SyncPhase.BackingOff) Move(SyncTrigger.WaitElapsed);
         TableState state = _context!.Target.State;
         plan.CheckHorizon(state);
-        await using FeedBody body = await client.OpenAsync(plan.RequestCursor, plan.UpdatesOnly, plan.IdentityToSend(state), cancellationToken).ConfigureAwait(false);
+        if (await OpenAsync(client, plan, state, cancellationToken).ConfigureAwait(false) is not { } opened)
+        {
+            _endReason = SyncEndReason.TimeElapsed;
+            return BodyOutcome.Done;
+        }
+
+        await using FeedBody body = opened;
         await PostConnectedAsync(client, body, cancellationToken).ConfigureAwait(false);
         if (plan.MeetsAnotherFeed(state, body))
         {
@@ -225,7 +233,16 @@ public sealed class TableSync
         _counters.Connections++;
         Move(source.IsStaged || source.IsRedirected ? SyncTrigger.SnapshotBegan : SyncTrigger.Connected);
         var reader = new BodyReader(_context, source);
-        BodyEnd end = await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
+        BodyEnd end;
+        try
+        {
+            end = await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            if (reader.HasCommitted) plan.MovedOn(reader.IsCaughtUp);
+        }
+
         plan.Ended(source, reader.SetIsComplete, _context.Target.State);
         _contentLength = null;
 
@@ -251,6 +268,25 @@ public sealed class TableSync
 
         _endReason = SyncEndReason.EndOfFeed;
         return _context.StopsWhenCaughtUp ? BodyOutcome.Done : BodyOutcome.Again;
+    }
+
+    /// <summary>Asks the feed, no longer than the time to follow; null when that is over.</summary>
+    private async Task<FeedBody?> OpenAsync(FeedClient client, ConnectionPlan plan, TableState state, CancellationToken cancellationToken)
+    {
+        if (_options.FollowFor is not { } limit) return await client.OpenAsync(plan.RequestCursor, plan.UpdatesOnly, plan.IdentityToSend(state), cancellationToken).ConfigureAwait(false);
+
+        TimeSpan left = limit - _time.GetElapsedTime(_start);
+        if (left <= TimeSpan.Zero) return null;
+        using var deadline = new CancellationTokenSource(left < client.ConnectionTimeout || client.ConnectionTimeout < TimeSpan.Zero ? left : Timeout.InfiniteTimeSpan, _time);
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
+        try
+        {
+            return await client.OpenAsync(plan.RequestCursor, plan.UpdatesOnly, plan.IdentityToSend(state), both.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (deadline.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            return null;
+        }
     }
 
     private async Task<bool> BackOffAsync(TimeSpan wait, CancellationToken cancellationToken)

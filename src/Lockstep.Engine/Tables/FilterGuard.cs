@@ -7,21 +7,33 @@ namespace Lockstep.Engine.Tables;
 /// <summary>Prepares a statement that holds a user's filter: SQLite's authorizer lets it read the records and nothing else.</summary>
 internal static class FilterGuard
 {
+    /// <summary>SQLITE_DBCONFIG_DQS_DML.</summary>
+    private const int DoubleQuotedStrings = 1013;
+
     private static readonly HashSet<string> Refused = new(StringComparer.OrdinalIgnoreCase)
     {
         "load_extension", "fts3_tokenizer", "readfile", "writefile", "edit", "randomblob", "zeroblob",
     };
 
-    public static Statement Prepare(SqliteConnection connection, string sql, string filter, IReadOnlyList<string> fields)
+    /// <summary>Prepares a statement with a filter in it.</summary>
+    /// <param name="connection">The connection.</param>
+    /// <param name="sql">The statement, the filter in it as <c>CASE WHEN (filter) THEN</c>.</param>
+    /// <param name="filter">The filter.</param>
+    /// <param name="source">What the statement reads from.</param>
+    /// <param name="fields">The fields, for an error's advice.</param>
+    public static Statement Prepare(SqliteConnection connection, string sql, string filter, string source, IReadOnlyList<string> fields)
     {
         strdelegate_authorizer authorize = Authorize;
         raw.sqlite3_set_authorizer(connection.Handle, authorize, null);
+        // A name that is no field's is an error, and not the text between its double quotes.
+        raw.sqlite3_db_config(connection.Handle, DoubleQuotedStrings, 0, out _);
         try
         {
+            RequireOneExpression(connection, filter, source);
             var statement = new Statement(connection, sql);
             if (!statement.HasTail) return statement;
             statement.Dispose();
-            throw new FilterException(filter, "The filter is more than one expression.", "Give one SQL expression such as \"port > 1000\".");
+            throw NotOne(filter);
         }
         catch (SqliteException e)
         {
@@ -36,6 +48,32 @@ internal static class FilterGuard
             GC.KeepAlive(authorize);
         }
     }
+
+    /// <summary>Runs a step of a statement; what fails in it by the filter's fault comes out as a <see cref="FilterException"/>.</summary>
+    public static bool Run(string? filter, Func<bool> step)
+    {
+        try
+        {
+            return step();
+        }
+        catch (SqliteException e) when (filter is not null && e.SqliteErrorCode is raw.SQLITE_ERROR or raw.SQLITE_TOOBIG or raw.SQLITE_NOMEM)
+        {
+            throw new FilterException(filter, $"The filter cannot be worked out: {Plain(e.Message)}.", "Change the expression so that it holds for every record, for example with typeof() or json_valid().", e);
+        }
+    }
+
+    /// <summary>
+    /// What closes its bracket early, to go on with SQL of its own behind the CASE, needs a THEN and an END, which make no sense in
+    /// these brackets: whatever is an expression in both places is one expression.
+    /// </summary>
+    private static void RequireOneExpression(SqliteConnection connection, string filter, string source)
+    {
+        using var alone = new Statement(connection, $"SELECT (\n{filter}\n) FROM {source}");
+        if (alone.HasTail) throw NotOne(filter);
+    }
+
+    private static FilterException NotOne(string filter) =>
+        new(filter, "The filter is more than one expression.", "Give one SQL expression such as \"port > 1000\".");
 
     private static int Authorize(object userData, int action, string first, string second, string database, string view) => action switch
     {

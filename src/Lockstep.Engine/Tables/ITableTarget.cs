@@ -20,8 +20,8 @@ internal interface ITableTarget : IDisposable
     /// <summary>Begins a snapshot beside the records (I6).</summary>
     void BeginSnapshot();
 
-    /// <summary>Adds a batch to the snapshot.</summary>
-    void CommitToSnapshot(TableCommit commit);
+    /// <summary>Adds a batch to the snapshot, or only what was set aside; returns what that changed in the snapshot, which is not yet a change of the table.</summary>
+    ApplyCounts CommitToSnapshot(TableCommit commit);
 
     /// <summary>Lets the snapshot replace the records, at once.</summary>
     /// <param name="commit">Cursor, identity and the like; no batch.</param>

@@ -14,13 +14,15 @@ public sealed class RecordScan : IDisposable
     private readonly SqliteConnection _connection;
     private readonly Statement? _rows;
     private readonly KeyLayout _layout;
+    private readonly string? _filter;
 
-    internal RecordScan(string path, SqliteConnection connection, Statement? rows, KeyLayout layout)
+    internal RecordScan(string path, SqliteConnection connection, Statement? rows, KeyLayout layout, string? filter)
     {
         _path = path;
         _connection = connection;
         _rows = rows;
         _layout = layout;
+        _filter = filter;
     }
 
     /// <summary>The record as one JSON object in UTF-8; for a deleted one, what is known of it.</summary>
@@ -52,7 +54,8 @@ public sealed class RecordScan : IDisposable
 
     /// <summary>On to the next record; false when there is none.</summary>
     /// <exception cref="TableFileException">The file cannot be read any more.</exception>
-    public bool Read() => _rows is not null && TableFile.Guard(_path, _rows.Step);
+    /// <exception cref="FilterException">The filter cannot be worked out for a record.</exception>
+    public bool Read() => _rows is not null && TableFile.Guard(_path, () => FilterGuard.Run(_filter, _rows.Step));
 
     /// <inheritdoc/>
     public void Dispose()

@@ -59,7 +59,7 @@ internal sealed class RecordSelect(SqliteConnection connection, TableState state
         string where = conditions.Count > 0 ? " WHERE " + string.Join(" AND ", conditions) : "";
         string sql = $"SELECT {columns} FROM {source}{where}{ending}";
 
-        Statement statement = query.Filter is null ? new Statement(connection, sql) : FilterGuard.Prepare(connection, sql, query.Filter, state.Fields);
+        Statement statement = query.Filter is null ? new Statement(connection, sql) : FilterGuard.Prepare(connection, sql, query.Filter, source, state.Fields);
         try
         {
             Bind(statement);
@@ -79,6 +79,11 @@ internal sealed class RecordSelect(SqliteConnection connection, TableState state
         {
             if (name.StartsWith(KeyParameter, StringComparison.Ordinal))
             {
+                if (query.Filter?.Contains(KeyParameter, StringComparison.Ordinal) == true)
+                {
+                    throw new FilterException(query.Filter, $"The filter's parameter {name} has a name that Lockstep uses itself.", "Give it another name.");
+                }
+
                 BindKey(statement, index, query.Keys![int.Parse(name.AsSpan(KeyParameter.Length), CultureInfo.InvariantCulture)]);
                 continue;
             }

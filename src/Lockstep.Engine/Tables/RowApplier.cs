@@ -43,6 +43,7 @@ internal sealed class RowApplier(RowStatements rows)
 
     private void Apply(RecordBatch batch, in RecordEntry entry, long sequence, bool insertOnly, List<TableChange>? changes)
     {
+        rows.ThrowIfInterrupted();
         ChangeKind? kind = insertOnly ? InsertRow(batch, entry, sequence) : ApplyOne(batch, entry, sequence);
         if (kind is not { } changed) return;
         Counts = Counts.With(changed);

@@ -4,7 +4,7 @@ using Microsoft.Data.Sqlite;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>The statements that run once per record, prepared for the table of the records or for its stage.</summary>
-internal sealed class RowStatements(SqliteConnection connection, string table) : IDisposable
+internal sealed class RowStatements(SqliteConnection connection, string table, Interruption interruption) : IDisposable
 {
     public const int KeyParameter = 1;
     public const int SequenceParameter = 2;
@@ -30,6 +30,9 @@ internal sealed class RowStatements(SqliteConnection connection, string table) :
 
     /// <summary>The same record came with a higher order value: that is remembered, and is no change.</summary>
     public Statement UpdateOrder { get; } = new(connection, $"UPDATE {table} SET ord = ?2 WHERE key = ?1");
+
+    /// <exception cref="OperationCanceledException">The writer was told to break off.</exception>
+    public void ThrowIfInterrupted() => interruption.ThrowIfRequested();
 
     public void Dispose()
     {

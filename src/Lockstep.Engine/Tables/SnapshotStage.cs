@@ -8,7 +8,7 @@ namespace Lockstep.Engine.Tables;
 /// A snapshot while it comes in: a twin of the table of records, which nobody reads. When it is whole it is merged into the records in
 /// one transaction (I6): what differs is changed, what it does not hold is swept.
 /// </summary>
-internal sealed class SnapshotStage(SqliteConnection connection) : IDisposable
+internal sealed class SnapshotStage(SqliteConnection connection, Interruption interruption) : IDisposable
 {
     private const string ChangeLog = "temp.lockstep_change";
 
@@ -33,7 +33,8 @@ internal sealed class SnapshotStage(SqliteConnection connection) : IDisposable
     public long SequenceAfter { get; private set; }
 
     /// <summary>Adds a batch, within the caller's transaction. Sequence numbers go on from the table's, in order of arrival.</summary>
-    public void Apply(RecordBatch batch, RecordShape shape, long tableSequence)
+    /// <returns>What it changed in the snapshot.</returns>
+    public ApplyCounts Apply(RecordBatch batch, RecordShape shape, long tableSequence)
     {
         bool isNew = !StageSql.TableExists(connection, TableSchema.Stage);
         if (isNew)
@@ -50,9 +51,11 @@ internal sealed class SnapshotStage(SqliteConnection connection) : IDisposable
             _layout = shape.KeyLayout;
         }
 
-        _rows ??= new RowStatements(connection, TableSchema.Stage);
-        new RowApplier(_rows).Apply(batch, _sequence, isNew, changes: null);
+        _rows ??= new RowStatements(connection, TableSchema.Stage, interruption);
+        var applier = new RowApplier(_rows);
+        applier.Apply(batch, _sequence, isNew, changes: null);
         _sequence += batch.Added;
+        return applier.Counts;
     }
 
     public void NoteFields(IReadOnlyList<string> fields) => _newFields.AddRange(fields);

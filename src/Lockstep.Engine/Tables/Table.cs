@@ -49,10 +49,12 @@ public sealed class Table(string path)
         {
             return TableFile.Guard(path, () =>
             {
+                // One read transaction from here on, so that the description and the records are of one moment.
+                TableFile.Execute(connection, "BEGIN");
                 TableState state = TableState.Load(connection);
                 Statement? rows = state.Shape is not null && StageSql.TableExists(connection, TableSchema.Rows)
                     ? new RecordSelect(connection, state, query ?? RecordQuery.All).Prepare() : null;
-                return new RecordScan(path, connection, rows, state.Shape?.KeyLayout ?? KeyLayout.Integer);
+                return new RecordScan(path, connection, rows, state.Shape?.KeyLayout ?? KeyLayout.Integer, query?.Filter);
             });
         }
         catch
@@ -68,11 +70,12 @@ public sealed class Table(string path)
         using SqliteConnection connection = TableFile.OpenForReading(path);
         return TableFile.Guard(path, () =>
         {
+            TableFile.Execute(connection, "BEGIN");
             TableState state = TableState.Load(connection);
             if (state.Shape is null || !StageSql.TableExists(connection, TableSchema.Rows)) return 0;
             if (query is { Filter: null, Keys: null, Since: null }) return query.IncludeDeleted ? state.Rows + state.Tombstones : state.Rows;
             using Statement count = new RecordSelect(connection, state, query).PrepareCount();
-            return count.Step() ? count.Integer(0) : 0;
+            return FilterGuard.Run(query.Filter, count.Step) ? count.Integer(0) : 0;
         });
     }
 
@@ -115,7 +118,8 @@ public sealed class Table(string path)
         using WriterLock writerLock = WriterLock.Take(path);
         TableFile.Guard(path, () =>
         {
-            foreach (string suffix in (string[])["", "-wal", "-shm"]) File.Delete(path + suffix);
+            // The log goes first: one that is left behind would be applied to a new file of this name (I12).
+            foreach (string suffix in (string[])["-wal", "-shm", ""]) File.Delete(path + suffix);
             return true;
         });
         writerLock.DisposeAndDelete();
@@ -126,6 +130,11 @@ public sealed class Table(string path)
     /// <param name="overwrite">Whether a table file that is there may be overwritten in place.</param>
     public void Backup(string target, bool overwrite = false)
     {
+        if (string.Equals(System.IO.Path.GetFullPath(target), System.IO.Path.GetFullPath(path), StringComparison.Ordinal))
+        {
+            throw new TableFileException(target, $"The table file '{target}' cannot be backed up to itself.", "Name another file.");
+        }
+
         if (File.Exists(target) && (!overwrite || !IsTable(target)))
         {
             throw new TableFileException(target, $"The file '{target}' is there already.", "Name another file; only a table file can be overwritten, with -Force.");

@@ -26,7 +26,7 @@ internal static class TableFile
             try
             {
                 long tables = Scalar(connection, "SELECT count(*) FROM sqlite_master");
-                if (tables == 0 && createAs is not null)
+                if (tables == 0 && createAs is not null && Scalar(connection, "PRAGMA application_id") is 0 or TableSchema.ApplicationId)
                 {
                     Initialise(connection, createAs);
                 }
@@ -97,7 +97,11 @@ internal static class TableFile
         {
             throw error;
         }
-        catch (Exception e) when (e is UnauthorizedAccessException or DirectoryNotFoundException)
+        catch (Exception e) when (e is InvalidDataException or System.Text.Json.JsonException or FormatException)
+        {
+            throw Damaged(path, e.Message, e);
+        }
+        catch (Exception e) when (e is UnauthorizedAccessException or IOException)
         {
             throw new TableFileException(path, $"The table file '{path}' cannot be written: {e.Message}", "Choose a folder that exists and that you may write to, with -Path.", e);
         }
@@ -169,12 +173,12 @@ internal static class TableFile
         }
     }
 
-    /// <summary>Removes a table file that was made and never used, with what is beside it.</summary>
+    /// <summary>Removes a table file that was made and never used, with what SQLite keeps beside it. The caller holds its <see cref="WriterLock"/>.</summary>
     public static void DeleteUnused(string path)
     {
         try
         {
-            foreach (string suffix in (string[])["", "-wal", "-shm", "-lock"]) File.Delete(path + suffix);
+            foreach (string suffix in (string[])["-wal", "-shm", ""]) File.Delete(path + suffix);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -215,6 +219,11 @@ internal static class TableFile
         CannotOpen or ReadOnlyDatabase => new TableFileException(
             path, $"The table file '{path}' cannot be opened for writing: {e.Message}", "Check that the folder exists and that you may write to the folder and the file, or choose another with -Path.", e),
         Full => new TableFileException(path, $"There is no room left for the table file '{path}'.", "Free some space and sync again; what was committed before is kept.", e),
-        _ => null,
+        Native.NativeSqlite.Busy => new TableFileException(path, $"Another program holds the table file '{path}': {e.Message}", "End the other program's transaction and try again.", e),
+        Native.NativeSqlite.Interrupt => null,
+        _ => Damaged(path, e.Message, e),
     };
+
+    private static TableFileException Damaged(string path, string reason, Exception e) => new(
+        path, $"The table file '{path}' cannot be used: {reason}", "If it is damaged, put a backup in its place, or remove it and sync again.", e);
 }

@@ -14,6 +14,7 @@ internal sealed class TableWriter : ITableTarget
     private readonly string _path;
     private readonly WriterLock _lock;
     private readonly SqliteConnection _connection;
+    private readonly Interruption _interruption = new();
     private RowStatements? _rows;
     private SnapshotStage? _stage;
     private bool _isOpen;
@@ -25,6 +26,8 @@ internal sealed class TableWriter : ITableTarget
         _lock = writerLock;
         _connection = connection;
         State = Committed = TableState.Load(connection);
+        // While another program holds the file, each wait is short, so that an interruption is seen in time (I10).
+        TableFile.Execute(connection, "PRAGMA busy_timeout=250");
     }
 
     public TableState State { get; private set; }
@@ -47,7 +50,11 @@ internal sealed class TableWriter : ITableTarget
     }
 
     /// <summary>Breaks off the statement that runs, from any thread; its transaction is rolled back.</summary>
-    public void Interrupt() => NativeSqlite.InterruptStatements(_connection.Handle!.DangerousGetHandle());
+    public void Interrupt()
+    {
+        _interruption.Request();
+        NativeSqlite.InterruptStatements(_connection.Handle!.DangerousGetHandle());
+    }
 
     /// <summary>Commits a batch and what else there is to say about the table, or nothing at all when nothing is new.</summary>
     public CommitResult Commit(TableCommit commit)
@@ -87,19 +94,21 @@ internal sealed class TableWriter : ITableTarget
     public void BeginSnapshot()
     {
         DiscardSnapshot();
-        _stage = new SnapshotStage(_connection);
+        _stage = new SnapshotStage(_connection, _interruption);
     }
 
     /// <summary>Commits a batch to the snapshot; no cursor (I4).</summary>
-    public void CommitToSnapshot(TableCommit commit)
+    public ApplyCounts CommitToSnapshot(TableCommit commit)
     {
         SnapshotStage stage = _stage ?? throw new InvalidOperationException("No snapshot has begun.");
+        ApplyCounts counts = default;
         InTransaction(stayOpen: false, () =>
         {
-            stage.Apply(commit.Batch!, commit.Shape!, State.Sequence);
+            counts = commit.Batch is { } batch ? stage.Apply(batch, commit.Shape!, State.Sequence) : default;
             Quarantine(commit.Quarantined);
             stage.NoteFields(commit.NewFields);
         });
+        return counts;
     }
 
     /// <summary>The snapshot replaces the table's content in one transaction.</summary>
@@ -162,10 +171,20 @@ internal sealed class TableWriter : ITableTarget
         _lock.Dispose();
     }
 
+    /// <summary>Ends the writer of a file that was made and never used, and removes the file while nobody else can have it (I12).</summary>
+    public void DisposeAndDelete()
+    {
+        _stage?.Abandon();
+        _rows?.Dispose();
+        _connection.Dispose();
+        TableFile.DeleteUnused(_path);
+        _lock.DisposeAndDelete();
+    }
+
     /// <summary>Runs work in the transaction that is open, or in a new one; commits it, unless it may stay open.</summary>
     private void InTransaction(bool stayOpen, Action work) => TableFile.Guard(_path, () =>
     {
-        if (!_isOpen) TableFile.Execute(_connection, "BEGIN IMMEDIATE");
+        if (!_isOpen) Begin();
         _isOpen = true;
         try
         {
@@ -206,6 +225,26 @@ internal sealed class TableWriter : ITableTarget
         return removed;
     }
 
+    /// <summary>Begins a transaction, waiting for a while for another program that writes to the file.</summary>
+    private void Begin()
+    {
+        const int MostWaits = 120;
+        using var begin = new Statement(_connection, "BEGIN IMMEDIATE");
+        for (int waits = 1; ; waits++)
+        {
+            _interruption.ThrowIfRequested();
+            try
+            {
+                begin.Execute();
+                return;
+            }
+            catch (SqliteException e) when (e.SqliteErrorCode == NativeSqlite.Busy && waits < MostWaits)
+            {
+                // Each wait is as long as the busy timeout.
+            }
+        }
+    }
+
     private TableState Describe(TableCommit commit) => State with
     {
         Feed = commit.Feed ?? State.Feed,
@@ -235,7 +274,7 @@ internal sealed class TableWriter : ITableTarget
         }
 
         if (shape.KeyLayout != State.Shape?.KeyLayout) AlignLayout(shape);
-        _rows ??= new RowStatements(_connection, TableSchema.Rows);
+        _rows ??= new RowStatements(_connection, TableSchema.Rows, _interruption);
     }
 
     /// <summary>Integer keys become encoded ones when the first key comes that is none.</summary>

@@ -12,6 +12,8 @@ namespace Lockstep.Engine.Tables;
 internal sealed class WriterLock : IDisposable
 {
     private const string Suffix = "-lock";
+    private const int Probes = 4;
+    private static readonly TimeSpan ProbeTime = TimeSpan.FromMilliseconds(5);
     private static readonly TimeSpan RetryInterval = TimeSpan.FromMilliseconds(100);
 
     private readonly FileStream _file;
@@ -21,23 +23,31 @@ internal sealed class WriterLock : IDisposable
     /// <summary>Takes the lock at once, or throws <see cref="TableBusyException"/> that names the holder.</summary>
     public static WriterLock Take(string tablePath)
     {
-        string path = tablePath + Suffix;
-        FileStream file;
-        try
-        {
-            file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 1);
-        }
-        catch (IOException) when (File.Exists(path))
-        {
-            throw new TableBusyException(tablePath, ReadHolder(path));
-        }
-
+        FileStream file = Open(tablePath);
         file.SetLength(0);
         using var self = Process.GetCurrentProcess();
         string holder = string.Create(CultureInfo.InvariantCulture, $"process {self.Id} ({self.ProcessName}) on {Environment.MachineName} since {DateTimeOffset.UtcNow:u}");
         file.Write(Encoding.UTF8.GetBytes(holder));
         file.Flush();
         return new WriterLock(file);
+    }
+
+    private static FileStream Open(string tablePath)
+    {
+        string path = tablePath + Suffix;
+        for (int probe = 1; ; probe++)
+        {
+            try
+            {
+                return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 1);
+            }
+            catch (IOException e) when (e is not (DirectoryNotFoundException or FileNotFoundException) && File.Exists(path))
+            {
+                // Somebody who only asks for the holder has it open for an instant; a writer keeps it.
+                if (probe == Probes) throw new TableBusyException(tablePath, ReadHolder(path));
+                Thread.Sleep(ProbeTime);
+            }
+        }
     }
 
     /// <summary>Takes the lock as soon as its holder lets go.</summary>
@@ -60,7 +70,8 @@ internal sealed class WriterLock : IDisposable
     public static string? HolderOf(string tablePath)
     {
         string path = tablePath + Suffix;
-        if (!File.Exists(path)) return null;
+        // Who lets go of it in good order leaves it empty.
+        if (new FileInfo(path) is not { Exists: true, Length: > 0 }) return null;
         try
         {
             using var probe = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 1);
@@ -80,11 +91,15 @@ internal sealed class WriterLock : IDisposable
     public void DisposeAndDelete()
     {
         string path = _file.Name;
-        _file.Dispose();
+        Dispose();
         File.Delete(path);
     }
 
-    public void Dispose() => _file.Dispose();
+    public void Dispose()
+    {
+        if (_file.CanWrite) _file.SetLength(0);
+        _file.Dispose();
+    }
 
     private static string ReadHolder(string path)
     {

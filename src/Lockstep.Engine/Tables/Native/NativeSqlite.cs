@@ -13,6 +13,7 @@ internal static unsafe partial class NativeSqlite
     public const int Ok = 0;
     public const int Row = 100;
     public const int Done = 101;
+    public const int Busy = 5;
     public const int Interrupt = 9;
 
     public const int IntegerType = 1;

@@ -1,0 +1,17 @@
+namespace Lockstep.Engine.Tables;
+
+/// <summary>
+/// Whether a writer was told to break off. SQLite's own interrupt reaches only a statement that runs at that instant; a batch is many
+/// short ones, and between two of them it would be lost (I10). Requested by any thread, once and for all.
+/// </summary>
+internal sealed class Interruption
+{
+    private volatile bool _isRequested;
+
+    public void Request() => _isRequested = true;
+
+    public void ThrowIfRequested()
+    {
+        if (_isRequested) throw new OperationCanceledException("The commit was broken off; nothing of it was kept.");
+    }
+}

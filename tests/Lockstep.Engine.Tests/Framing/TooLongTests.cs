@@ -1,0 +1,70 @@
+using System.Text;
+using Lockstep.Engine.Framing;
+
+namespace Lockstep.Engine.Tests.Framing;
+
+/// <summary>A record has a maximum size, and memory does not grow beyond it (I8).</summary>
+public sealed class TooLongTests
+{
+    [Theory]
+    [InlineData(20, FrameKind.Object)]
+    [InlineData(19, FrameKind.TooLong)]
+    [Trait("Invariant", "I8")]
+    public void The_limit_is_a_size_that_is_still_allowed(int maximum, FrameKind expected)
+    {
+        const string Record = "{\"id\":1,\"a\":\"45678\"}";
+        Assert.Equal(20, Record.Length);
+
+        Assert.Equal([expected, FrameKind.Object], Frames.Of(Record + "{\"id\":2}", maximum).Select(f => f.Kind));
+    }
+
+    [Fact]
+    [Trait("Invariant", "I8")]
+    public void What_is_too_long_is_told_once_with_its_beginning_and_the_next_record_is_read()
+    {
+        byte[] bytes = Encoding.UTF8.GetBytes("{\"id\":1}{\"long\":\"" + new string('}', 50_000) + "\",\"o\":{\"p\":[{}]}}\n{\"id\":2}");
+
+        foreach (int longest in (int[])[1, 50, 5000, 100_000])
+        {
+            List<ReadFrame> frames = Frames.Read(Frames.Chop(bytes, new Random(1), longest), maximum: 2000);
+
+            Assert.Equal([(FrameKind.Object, 0L), (FrameKind.TooLong, 8L), (FrameKind.Object, 50_035L)], frames.Select(f => (f.Kind, f.Offset)));
+            Assert.Equal(1024, frames[1].Length);
+        }
+    }
+
+    [Fact]
+    [Trait("Invariant", "I8")]
+    public void The_buffer_stays_small_while_a_record_without_end_is_passed_over()
+    {
+        var reader = new FrameReader(maximumLength: 1000);
+        reader.Append("{\"long\":\""u8);
+        byte[] more = new byte[10_000];
+        more.AsSpan().Fill((byte)'x');
+        int largest = 0, tooLong = 0;
+        for (int i = 0; i < 1000; i++)
+        {
+            reader.Append(more);
+            while (reader.TryRead(out Frame frame)) tooLong += frame.Kind == FrameKind.TooLong ? 1 : 0;
+            largest = Math.Max(largest, reader.GetFreeMemory().Length);
+        }
+
+        Assert.Equal(1, tooLong);
+        Assert.True(largest <= 256 * 1024);
+    }
+
+    [Fact]
+    [Trait("Invariant", "I7")]
+    public void A_torn_object_that_is_too_long_does_not_swallow_the_rest_of_the_feed()
+    {
+        string torn = "{\"list\":[" + string.Join(",", Enumerable.Range(0, 500));
+        string body = torn + "\n{\"id\":2}\n{\"id\":3}\n";
+
+        foreach (int longest in (int[])[1, 10, 10_000])
+        {
+            List<ReadFrame> frames = Frames.Read(Frames.Chop(Encoding.UTF8.GetBytes(body), new Random(1), longest), maximum: 100);
+
+            Assert.Equal([FrameKind.TooLong, FrameKind.Object, FrameKind.Object], frames.Select(f => f.Kind));
+        }
+    }
+}
