@@ -56,7 +56,6 @@ internal sealed class BodyReader
     private long _advances;
     private long _lastAdvance;
     private long _lastByte;
-    private long _snapshotRecords;
     private long _upToDate;
     private long _settledAfter;
     private bool _hasFirstByte;
@@ -245,7 +244,6 @@ internal sealed class BodyReader
             {
                 case ParsedKind.Record:
                     counters.Received++;
-                    _snapshotRecords++;
                     if (_tracker.Note(parser)) counters.OutOfOrder++;
                     Add(parser, frame.Bytes);
                     if (_finished is not null || _batch!.ArenaUsed >= MostBatchBytes || _batch.Count >= MostBatchRecords) return FrameSignal.BatchFull;
@@ -459,7 +457,7 @@ internal sealed class BodyReader
         if (wasStaged)
         {
             if (_source.IsAnotherFeed) ending |= SnapshotEnding.ForgetOrder;
-            await _context.Queue.RunAsync(new CommitJob(CommitKind.EndSnapshot, commit) { Ending = ending, SnapshotRecords = _snapshotRecords }, cancellationToken).ConfigureAwait(false);
+            await _context.Queue.RunAsync(new CommitJob(CommitKind.EndSnapshot, commit) { Ending = ending }, cancellationToken).ConfigureAwait(false);
         }
         else
         {

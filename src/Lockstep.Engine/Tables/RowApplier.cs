@@ -43,7 +43,8 @@ internal sealed class RowApplier(RowStatements rows)
             changes?.Add(new TableChange(changed, batch.KeyOf(entry), sequence + entry.Arrival + 1, batch.Memory(entry.BodyStart, entry.BodyLength)));
         }
 
-        if (_isSorted) changes?.Sort(before, changes.Count - before, Comparer<TableChange>.Create(static (a, b) => a.Sequence.CompareTo(b.Sequence)));
+        // A newer version stands where the older one was, and has the newer one's number.
+        if (_isSorted || batch.Added != batch.Count) changes?.Sort(before, changes.Count - before, Comparer<TableChange>.Create(static (a, b) => a.Sequence.CompareTo(b.Sequence)));
     }
 
     private ChangeKind? ApplyOne(RecordBatch batch, in RecordEntry entry, long sequence)

@@ -118,7 +118,7 @@ internal sealed class TableWriter : ITableTarget
             stage.Complete(State, wanted.Shape, ending, commit.WantsChanges);
             Quarantine(commit.Quarantined);
             Save(wanted with { Rows = stage.RowsAfter, Tombstones = stage.TombstonesAfter, Sequence = stage.SequenceAfter });
-            return new CommitResult(stage.Counts, stage.Changes);
+            return new CommitResult(stage.Counts, stage.Changes) { Swept = stage.Swept };
         });
         _stage = null;
         return result;
