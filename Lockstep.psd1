@@ -15,9 +15,16 @@
     # One line per cmdlet, in the order of their names; a test compares them with the assembly.
     CmdletsToExport      = @(
         'Add-LockstepTestRecord'
+        'Backup-LockstepTable'
+        'Clear-LockstepTable'
+        'Get-LockstepRecord'
+        'Get-LockstepTable'
         'Get-LockstepTestServer'
+        'Import-LockstepTable'
+        'Remove-LockstepTable'
         'Start-LockstepTestServer'
         'Stop-LockstepTestServer'
+        'Sync-LockstepTable'
     )
     FunctionsToExport    = @()
     VariablesToExport    = @()

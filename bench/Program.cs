@@ -1,9 +1,55 @@
+using System.Globalization;
 using BenchmarkDotNet.Running;
+using Lockstep.Bench.EndToEnd;
+using Lockstep.Bench.FanOut;
 
 namespace Lockstep.Bench;
 
-/// <summary>`dotnet run -c Release --project bench -- --filter '*Framing*'` runs the parts; `endtoend` runs the whole beside its peers.</summary>
+/// <summary>
+/// The benchmarks: <c>endtoend</c> runs the whole beside its peers, <c>gossip</c> a model beside npm's scuttlebutt, <c>fanout</c> serves many
+/// live clients, <c>postgres</c> a table feed; anything else goes to BenchmarkDotNet (<c>--filter '*Parse*'</c>).
+/// </summary>
 internal static class Program
 {
-    private static void Main(string[] args) => BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);
+    private static void Main(string[] args)
+    {
+        switch (args)
+        {
+            case ["endtoend", .. var rest]:
+                int rounds = rest.Length > 0 && int.TryParse(rest[0], CultureInfo.InvariantCulture, out int n) ? n : 5;
+                EndToEndRun.Run(rounds, [.. rest.Where(BenchFeed.Names.Contains)]);
+                break;
+            case ["gossip", .. var rest]:
+                Environment.ExitCode = Gossip.GossipBenchmark.RunAsync(rest).GetAwaiter().GetResult();
+                break;
+            case ["host", var file, var repeats]:
+                FeedHost.Run(file, long.Parse(repeats, CultureInfo.InvariantCulture));
+                break;
+            case ["raw", var file, var database, ..]:
+                RawLoop.Run(file, database, sorted: args.Contains("sorted"));
+                break;
+            case ["generate", var name, var file]:
+                using (var output = new BufferedStream(File.Create(file), 1 << 20)) BenchFeed.Write(name, output);
+                break;
+            case ["fanout", .. var rest]:
+                FanOutRun.Run(clients: Number(rest, 0, 1000), rate: Number(rest, 1, 1000), seconds: Number(rest, 2, 10), rounds: Number(rest, 3, 3));
+                break;
+            case ["fanout-server", ..]:
+                FanOutServer.Run(rate: Number(args, 1, 1000));
+                break;
+            case ["fanout-clients", ..]:
+                FanOutClients.Run(port: Number(args, 1, 0), clients: Number(args, 2, 1000), seconds: Number(args, 3, 10));
+                break;
+            case ["postgres", var connection, .. var rest]:
+                int[] sizes = [.. rest.Select(r => int.Parse(r, CultureInfo.InvariantCulture))];
+                Postgres.FeedRun.RunAsync(connection, sizes.ElementAtOrDefault(0) is > 0 and var rows ? rows : 1_000_000, sizes.ElementAtOrDefault(1) is > 0 and var clients ? clients : 1000)
+                    .GetAwaiter().GetResult();
+                break;
+            default:
+                BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);
+                break;
+        }
+    }
+
+    private static int Number(string[] args, int index, int usual) => index < args.Length ? int.Parse(args[index], CultureInfo.InvariantCulture) : usual;
 }

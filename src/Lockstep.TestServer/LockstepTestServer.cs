@@ -1,9 +1,10 @@
-using System.Globalization;
 using System.Text;
+using Lockstep.TestServer.Control;
+using Lockstep.TestServer.Faults;
 using Lockstep.TestServer.Feeds;
 using Lockstep.TestServer.Hosting;
 using Lockstep.TestServer.Requests;
-using Microsoft.AspNetCore.Connections;
+using Lockstep.TestServer.Scenarios;
 using Microsoft.AspNetCore.Http;
 
 namespace Lockstep.TestServer;
@@ -13,28 +14,42 @@ public sealed class LockstepTestServer : IAsyncDisposable
 {
     private readonly IFeed _feed;
     private readonly RequestLog _log;
+    private readonly RequestRunner _runner;
     private readonly HttpEndpoint _endpoint;
     private readonly HttpEndpoint? _redirect;
+    private readonly Signal _changed = new();
+    private readonly Lock _scenarioGate = new();
     private HttpHost _host = null!;
 
     private LockstepTestServer(TestServerOptions options, TimeProvider time)
     {
         Feed = options.Feed;
+        Time = time;
         StartTime = time.GetUtcNow();
         _log = new RequestLog(options.RequestLogCapacity, time);
         _feed = options.Feed switch
         {
             FeedKind.Reference => new ReferenceFeed(time),
             FeedKind.Finite => new FiniteFeed(),
-            FeedKind.Scripted => new ScriptedFeed(options.Scripted, time),
+            FeedKind.Scripted => new ScriptedFeed(options.Scripted, time, _changed),
+            FeedKind.Replay => new ReplayFeed(options.ReplayFile!, options.ReplaySpeed, time),
             _ => throw new ArgumentOutOfRangeException(nameof(options), options.Feed, "There is no such feed."),
         };
+        _runner = new RequestRunner(_log, Faults, time, options.Feed == FeedKind.Scripted ? options.Scripted.OrderField : "updated_at", _changed);
         _endpoint = new HttpEndpoint { Address = options.ListenAddress, Port = options.Port, Certificate = options.Certificate };
-        _endpoint.Routes.Add("/", context => LogAsync(context, _feed.ServeAsync));
+        _endpoint.SelectCertificate = () => Faults.SelectCertificate(options.Certificate!);
+        _endpoint.Routes.Add("/", context => _runner.RunAsync(context, _feed.ServeAsync, _host.Stopping));
+        if (options.ControlPath)
+        {
+            _endpoint.Routes.Add(ControlPath.Prefix, new ControlPath(this).AnswerAsync);
+            _endpoint.Routes.Add(ScriptedFeed.SnapshotPath, context => _runner.RunAsync(context, _feed.ServeAsync, _host.Stopping));
+        }
         if (options.EffectiveRedirectPort is { } port)
         {
+            // The redirecting port is logged, but faults are for the feed.
+            RequestRunner redirects = new(_log, new FaultList(), time, "", _changed);
             _redirect = new HttpEndpoint { Address = options.ListenAddress, Port = port, Certificate = options.Certificate };
-            _redirect.Routes.Add("/", context => LogAsync(context, RedirectAsync));
+            _redirect.Routes.Add("/", context => redirects.RunAsync(context, RedirectAsync, _host.Stopping));
         }
     }
 
@@ -59,6 +74,21 @@ public sealed class LockstepTestServer : IAsyncDisposable
     /// <summary>The newest requests, oldest first, open ones included; a copy of the list at this moment.</summary>
     public IReadOnlyList<TestRequest> Requests => _log.ToList();
 
+    /// <summary>What the server does wrong on purpose.</summary>
+    public FaultList Faults { get; } = new();
+
+    /// <summary>The clock of the feed, the faults and the scenarios.</summary>
+    public TimeProvider Time { get; }
+
+    /// <summary>The scenario that was started last; null before the first.</summary>
+    public ScenarioRun? CurrentScenario { get; private set; }
+
+    /// <summary>How many requests for the feed are being answered: the clients that are connected to an endless feed.</summary>
+    public int ClientCount => _runner.OpenCount;
+
+    /// <summary>How many requests there were since the start.</summary>
+    public long RequestCount => _log.Count;
+
     /// <summary>False once it was told to stop.</summary>
     public bool IsRunning => !_host.Stopping.IsCancellationRequested;
 
@@ -70,7 +100,9 @@ public sealed class LockstepTestServer : IAsyncDisposable
     /// <exception cref="PortInUseException">A port is taken; port 0 never is.</exception>
     /// <exception cref="ListenException">The address cannot be listened on.</exception>
     /// <exception cref="InvalidRecordException">A record is not a JSON object.</exception>
-    /// <exception cref="IOException">The records' file cannot be read.</exception>
+    /// <exception cref="Recording.InvalidRecordingException">The file to replay is no recording.</exception>
+    /// <exception cref="InvalidScenarioException">The scenario's file cannot be understood.</exception>
+    /// <exception cref="IOException">A file cannot be read.</exception>
     public static async Task<LockstepTestServer> StartAsync(TestServerOptions? options = null, TimeProvider? timeProvider = null, CancellationToken cancellationToken = default)
     {
         options ??= new TestServerOptions();
@@ -82,8 +114,11 @@ public sealed class LockstepTestServer : IAsyncDisposable
             if (options.RecordsFile is { } file)
                 scripted.Add(NdjsonFile.Read(file));
         }
+        Scenario? scenario = options.ScenarioFile is { } script ? Scenario.Load(script) : null;
         HttpEndpoint[] endpoints = server._redirect is null ? [server._endpoint] : [server._endpoint, server._redirect];
         server._host = await HttpHost.StartAsync(endpoints, cancellationToken).ConfigureAwait(false);
+        if (scenario is not null)
+            server.StartScenario(scenario);
         return server;
     }
 
@@ -109,6 +144,38 @@ public sealed class LockstepTestServer : IAsyncDisposable
         Scripted.Add([.. json.Select(ToUtf8)]);
     }
 
+    /// <summary>Has a heartbeat sent to every client of the endless scripted feed, now.</summary>
+    /// <param name="kind">What it looks like; <see cref="HeartbeatKind.Auto"/> for the feed's own.</param>
+    /// <exception cref="InvalidOperationException">The server has another feed.</exception>
+    public void SendHeartbeat(HeartbeatKind kind = HeartbeatKind.Auto) => Scripted.SendHeartbeat(kind);
+
+    /// <summary>Cuts off every response that is being sent; the server goes on.</summary>
+    /// <returns>How many there were.</returns>
+    public int CloseConnections(CutKind how = CutKind.Fin) => _runner.Close(how);
+
+    /// <summary>Waits until every connected client of the endless scripted feed has been sent all records that there are. A client that does not read makes it wait.</summary>
+    public Task WaitForDeliveryAsync(CancellationToken cancellationToken = default) =>
+        _changed.WaitUntilAsync(() => _runner.Open.All(request => request.LivePosition >= RecordCount), cancellationToken);
+
+    /// <summary>Starts a scenario; it runs on its own, and ends with the server.</summary>
+    /// <exception cref="InvalidOperationException">Another one still runs.</exception>
+    public ScenarioRun StartScenario(Scenario scenario)
+    {
+        ArgumentNullException.ThrowIfNull(scenario);
+        lock (_scenarioGate)
+        {
+            if (CurrentScenario is { State: ScenarioState.Running })
+                throw new InvalidOperationException("A scenario is running already. Wait for its end, or put the steps into one.");
+            return CurrentScenario = new ScenarioRun(scenario, this, _host.Stopping);
+        }
+    }
+
+    /// <summary>Waits until at least so many requests are being answered at the same time.</summary>
+    public Task WaitForClientsAsync(int count, CancellationToken cancellationToken = default) => _changed.WaitUntilAsync(() => ClientCount >= count, cancellationToken);
+
+    /// <summary>Waits until at least so many requests have come since the start.</summary>
+    public Task WaitForRequestsAsync(long count, CancellationToken cancellationToken = default) => _changed.WaitUntilAsync(() => RequestCount >= count, cancellationToken);
+
     /// <summary>Stops listening and cuts off what is under way. May be called more than once.</summary>
     public Task StopAsync() => _host.StopAsync();
 
@@ -122,31 +189,6 @@ public sealed class LockstepTestServer : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(json);
         return Encoding.UTF8.GetBytes(json);
-    }
-
-    private async Task LogAsync(HttpContext context, Func<HttpContext, TestRequest, CancellationToken, Task> serveAsync)
-    {
-        CancellationToken stopping = _host.Stopping;
-        TestRequest log = _log.Begin(context.Request, RequestCursor.Of(context.Request));
-        using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, stopping);
-        try
-        {
-            await serveAsync(context, log, either.Token).ConfigureAwait(false);
-            log.Status = context.Response.StatusCode;
-            log.End(RequestEnding.Completed);
-        }
-        catch (Exception error) when (error is OperationCanceledException or ConnectionAbortedException or ConnectionResetException)
-        {
-            log.End(stopping.IsCancellationRequested ? RequestEnding.ServerStopped : RequestEnding.ClientClosed);
-            // A stopped feed must look cut off and not whole: the end of a body can complete a snapshot (I6).
-            context.Abort();
-        }
-        catch (Exception error)
-        {
-            log.Status = StatusCodes.Status500InternalServerError;
-            log.End(RequestEnding.Failed, error.Message);
-            throw;
-        }
     }
 
     /// <summary>Points to the address that is really bound. When that is a wildcard, to the one that the client itself reached.</summary>

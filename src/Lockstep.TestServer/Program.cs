@@ -3,6 +3,7 @@ using System.Net;
 using System.Runtime.InteropServices;
 using Lockstep.TestServer.Feeds;
 using Lockstep.TestServer.Hosting;
+using Lockstep.TestServer.Recording;
 
 namespace Lockstep.TestServer;
 
@@ -15,17 +16,25 @@ internal static class Program
 
           --port <n>         Port to listen on; 0 picks a free one. Default: PORT of the environment, else 4567.
           --listen <address> Address to listen on. Default: 127.0.0.1.
-          --feed <kind>      reference, finite or scripted. Default: reference, or scripted with --records.
+          --feed <kind>      reference, finite or scripted. Default: reference, or scripted with --records or --scenario.
           --records <file>   Records for the scripted feed, one JSON object a line.
+          --replay <file>    Serve a recording.
+          --speed <factor>   How much faster than it was recorded. Default: 1; max leaves the pauses out.
+          --record <uri>     Save a feed's response with its timing instead of serving.
+          --record-to <file> Where to save it. Ends with the response, with Ctrl+C, or after --seconds.
+          --seconds <n>      How long to record.
+          --scenario <file>  Steps to run from the start, as JSON; for the scripted feed.
           --help             This text.
         """;
 
     private static async Task<int> Main(string[] args)
     {
         TestServerOptions? options;
+        (Uri Feed, string File, RecordingOptions Options)? recording;
         try
         {
-            options = Parse(args, Environment.GetEnvironmentVariable("PORT"));
+            recording = ParseRecording(args);
+            options = recording is null ? Parse(args, Environment.GetEnvironmentVariable("PORT")) : null;
         }
         catch (ArgumentException error)
         {
@@ -33,17 +42,20 @@ internal static class Program
             await Console.Error.WriteLineAsync(Usage).ConfigureAwait(false);
             return 2;
         }
-        if (options is null)
+        if (options is null && recording is null)
         {
             Console.WriteLine(Usage);
             return 0;
         }
         try
         {
-            await RunAsync(options).ConfigureAwait(false);
+            if (recording is { } record)
+                await RecordAsync(record.Feed, record.File, record.Options).ConfigureAwait(false);
+            else
+                await RunAsync(options!).ConfigureAwait(false);
             return 0;
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException or ArgumentException or InvalidRecordException)
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or ArgumentException or FormatException or HttpRequestException)
         {
             await Console.Error.WriteLineAsync(error.Message).ConfigureAwait(false);
             return 1;
@@ -77,6 +89,17 @@ internal static class Program
                     options.RecordsFile = value;
                     options.Feed = FeedKind.Scripted;
                     break;
+                case "--replay":
+                    options.ReplayFile = value;
+                    options.Feed = FeedKind.Replay;
+                    break;
+                case "--speed":
+                    options.ReplaySpeed = value == "max" ? double.PositiveInfinity : Number(name, value);
+                    break;
+                case "--scenario":
+                    options.ScenarioFile = value;
+                    options.Feed = FeedKind.Scripted;
+                    break;
                 default:
                     throw new ArgumentException($"{name} is not an option.");
             }
@@ -92,6 +115,8 @@ internal static class Program
         LockstepTestServer server = await LockstepTestServer.StartAsync(options).ConfigureAwait(false);
         await using (server.ConfigureAwait(false))
         {
+            _ = server.CurrentScenario?.Completion.ContinueWith(
+                failed => Console.Error.WriteLine($"The scenario failed: {server.CurrentScenario.Error}"), CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
             Console.WriteLine($"Listening on port {server.Uri.Port}");
             await ended.Task.ConfigureAwait(false);
         }
@@ -102,6 +127,44 @@ internal static class Program
             ended.TrySetResult();
         }
     }
+
+    /// <returns>Null when there is nothing to record.</returns>
+    internal static (Uri Feed, string File, RecordingOptions Options)? ParseRecording(string[] args)
+    {
+        if (!args.Contains("--record"))
+            return null;
+        Dictionary<string, string> given = [];
+        for (int i = 0; i < args.Length; i += 2)
+        {
+            if (args[i] is not ("--record" or "--record-to" or "--seconds"))
+                throw new ArgumentException($"{args[i]} is not an option of --record.");
+            given[args[i]] = i + 1 < args.Length ? args[i + 1] : throw new ArgumentException($"{args[i]} needs a value.");
+        }
+        if (!Uri.TryCreate(given["--record"], UriKind.Absolute, out Uri? feed))
+            throw new ArgumentException("--record takes the absolute URI of a feed.");
+        if (!given.TryGetValue("--record-to", out string? file))
+            throw new ArgumentException("--record needs --record-to with a file to save to.");
+        TimeSpan? duration = given.TryGetValue("--seconds", out string? seconds) ? TimeSpan.FromSeconds(Number("--seconds", seconds)) : null;
+        return (feed, file, new RecordingOptions { Duration = duration });
+    }
+
+    private static async Task RecordAsync(Uri feed, string file, RecordingOptions options)
+    {
+        using CancellationTokenSource ended = new();
+        using PosixSignalRegistration terminated = PosixSignalRegistration.Create(PosixSignal.SIGTERM, End);
+        using PosixSignalRegistration interrupted = PosixSignalRegistration.Create(PosixSignal.SIGINT, End);
+        FeedRecording recording = await FeedRecorder.RecordAsync(feed, file, options, cancellationToken: ended.Token).ConfigureAwait(false);
+        Console.WriteLine($"Recorded {recording.Bytes} bytes in {recording.Duration.TotalSeconds:0.000} s ({recording.End})");
+
+        void End(PosixSignalContext signal)
+        {
+            signal.Cancel = true;
+            ended.Cancel();
+        }
+    }
+
+    private static double Number(string name, string value) =>
+        double.TryParse(value, NumberStyles.Float, CultureInfo.InvariantCulture, out double number) && number > 0 ? number : throw new ArgumentException($"{name} takes a number above 0, not {value}.");
 
     private static int Port(string name, string value) =>
         int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out int port) && port <= IPEndPoint.MaxPort

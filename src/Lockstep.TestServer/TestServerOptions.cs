@@ -34,6 +34,18 @@ public sealed class TestServerOptions
     /// <summary>A file with one JSON object a line, whose records come after <see cref="Records"/>; null for none.</summary>
     public string? RecordsFile { get; set; }
 
+    /// <summary>The recording that the Replay feed serves.</summary>
+    public string? ReplayFile { get; set; }
+
+    /// <summary>How much faster than it was recorded: 1 as it was, 2 twice as fast, infinity without any pause. Above 0.</summary>
+    public double ReplaySpeed { get; set; } = 1;
+
+    /// <summary>A file with a scenario to start at once; null for none. See <see cref="Scenarios.Scenario.Parse"/>.</summary>
+    public string? ScenarioFile { get; set; }
+
+    /// <summary>Whether the server can be controlled over HTTP, under <c>/_lockstep/</c>, by everyone who reaches it.</summary>
+    public bool ControlPath { get; set; } = true;
+
     /// <summary>How many of the newest requests are kept.</summary>
     public int RequestLogCapacity { get; set; } = 10_000;
 
@@ -46,6 +58,10 @@ public sealed class TestServerOptions
             throw new ArgumentOutOfRangeException(nameof(RedirectPort), EffectiveRedirectPort, "The redirecting port must lie between 0 and 65535. Choose a lower port, or 0 for free ones.");
         if (Scripted.HeartbeatInterval is { } interval)
             ArgumentOutOfRangeException.ThrowIfLessThan(interval, TimeSpan.FromMilliseconds(1), nameof(Scripted.HeartbeatInterval));
+        if ((Feed == FeedKind.Replay) != (ReplayFile is not null))
+            throw new ArgumentException("The Replay feed and a file to replay belong together. Give both or neither.", nameof(ReplayFile));
+        if (!(ReplaySpeed > 0))
+            throw new ArgumentOutOfRangeException(nameof(ReplaySpeed), ReplaySpeed, "The speed must be above 0; infinity leaves the pauses out.");
         if (!string.IsNullOrWhiteSpace(Scripted.Separator))
             throw new ArgumentException("Only white space may stand between records.", nameof(Scripted.Separator));
         if (Feed != FeedKind.Scripted && (RecordsFile is not null || Records.Any()))

@@ -20,9 +20,9 @@ public sealed class ManyProcessesTests(ITestOutputHelper output)
     private const int Changes = 50;
     private static readonly TimeSpan SkewBound = TimeSpan.FromMilliseconds(60);
     private static readonly TimeSpan Tolerance = SkewBound + TimeSpan.FromMilliseconds(50);
-    private static readonly string[] Variables = ["a", "b", "c", "d", "e", "f"];
-    private static readonly int?[] Ticks = [null, null, null, 600, 800, 1300];
-    private static readonly TickSettings Settings = new(TimeSpan.FromMilliseconds(800), SkewBound, TimeSpan.FromMilliseconds(100));
+    private static readonly string[] Variables = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
+    private static readonly int?[] Ticks = [null, null, null, 1200, 1600, 2300];
+    private static readonly TickSettings Settings = new(TimeSpan.FromMilliseconds(1600), SkewBound, TimeSpan.FromMilliseconds(200));
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
@@ -81,7 +81,7 @@ public sealed class ManyProcessesTests(ITestOutputHelper output)
 
             var schedules = new Dictionary<string, TickSchedule>();
             foreach (var name in Variables) schedules[name] = (await store.ReadAsync(name, Cancel)).Schedule;
-            var end = schedules.Values.Max(schedule => schedule.Tuples[^1].ActiveAt) + Settings.DefaultTick;
+            var end = schedules.Values.SelectMany(schedule => schedule.Tuples).Max(tuple => tuple.ActiveAt) + Settings.DefaultTick;
             await Task.Delay(Max(TimeSpan.Zero, end - DateTimeOffset.UtcNow), Cancel);
             var reports = await Task.WhenAll(workers.Select(worker => worker.StopAsync(Cancel)));
 
@@ -89,9 +89,16 @@ public sealed class ManyProcessesTests(ITestOutputHelper output)
             var judge = new Judge(schedules, Tolerance, ready, downAt, upAt);
             for (var i = 0; i < workers.Count; i++) judge.Hear(workers[i].Skew, reports[i]);
             output.WriteLine($"{drive} {judge}");
+            foreach (var name in judge.Faulty)
+            {
+                var trail = await store.ReadAuditAsync(name, int.MaxValue, Cancel);
+                output.WriteLine(string.Join(Environment.NewLine, trail.Select(entry =>
+                    $"{name} {entry.At:ss.fff} {entry.Operation.Action} {entry.Operation.MovedFrom:ss.fff} {entry.Operation.Tuple.ActiveAt:ss.fff} {entry.Operation.Tuple.Json} {entry.Operation.Tuple.Tick.TotalMilliseconds}")));
+            }
+
             Assert.Empty(judge.Faults);
-            Assert.True(judge.Seen >= Processes * Changes / 2, judge.ToString());
-            Assert.True(judge.HeldUp <= judge.Seen / 10, "This machine is too busy to tell: " + judge);
+            Assert.SkipWhen(judge.IsMachineTooBusy, "This machine is too busy to tell: " + judge);
+            Assert.True(judge.Seen >= Processes * Changes / 3, judge.ToString());
         }
         finally
         {
@@ -157,10 +164,10 @@ public sealed class ManyProcessesTests(ITestOutputHelper output)
         private Task ChangeAnyAsync(CancellationToken cancellationToken)
         {
             // Often enough, something that was scheduled well ahead goes again.
-            var pending = Set.Where(set => set.At > DateTimeOffset.UtcNow.AddSeconds(2.5) && !Removed.Contains((set.Variable, set.Value))).ToList();
+            var pending = Set.Where(set => set.At > DateTimeOffset.UtcNow.AddSeconds(4) && !Removed.Contains((set.Variable, set.Value))).ToList();
             return pending.Count > 0 && random.Next(2) == 0
                 ? RemoveAsync(pending[random.Next(pending.Count)], cancellationToken)
-                : SetAsync(Variables[random.Next(Variables.Length)], cancellationToken, TimeSpan.FromSeconds(random.Next(2, 5)));
+                : SetAsync(Variables[random.Next(Variables.Length)], cancellationToken, TimeSpan.FromSeconds(random.Next(4, 7)));
         }
 
         private async Task SetAsync(string variable, CancellationToken cancellationToken, TimeSpan ahead = default)

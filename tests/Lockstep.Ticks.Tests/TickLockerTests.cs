@@ -166,6 +166,18 @@ public sealed class TickLockerTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task Staleness_is_told_at_the_boundary_that_was_missed()
+    {
+        await _locker.OpenAsync<int>(Name, Cancel);
+        FailReads();
+        DateTimeOffset? told = null;
+        _observer.BecameStale = () => told ??= _time.GetUtcNow();
+
+        _time.AdvanceTo(At(30));
+        Assert.Equal(At(20), told);
+    }
+
+    [Fact]
     public async Task A_process_that_missed_a_change_takes_it_up_with_the_next_read()
     {
         var variable = await _locker.OpenAsync<int>(Name, Cancel);
@@ -437,7 +449,13 @@ public sealed class TickLockerTests : IAsyncDisposable
 
         public void OnRefreshed(TickStatus status) => Refreshed?.Invoke();
 
-        public void OnStale(TickStatus status) => Stale++;
+        public Action? BecameStale { get; set; }
+
+        public void OnStale(TickStatus status)
+        {
+            Stale++;
+            BecameStale?.Invoke();
+        }
 
         public void OnSkewed(TickStatus status) => Skewed++;
 

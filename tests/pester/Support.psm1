@@ -46,3 +46,14 @@ function Get-ErrorOf([scriptblock] $Script) {
     catch { return $_ }
     throw 'The command did not fail.'
 }
+
+# What a command writes to the host, such as what -WhatIf says, as text.
+function Invoke-Quietly([scriptblock] $Script) {
+    $transcript = [System.IO.Path]::GetTempFileName()
+    try {
+        $null = Start-Transcript -Path $transcript -Force
+        try { & $Script | Out-Null } finally { $null = Stop-Transcript }
+        Get-Content $transcript -Raw
+    }
+    finally { Remove-Item $transcript }
+}

@@ -40,6 +40,9 @@ public sealed class FeedUri
         return new FeedUri(new UriBuilder(uri) { UserName = "", Password = "" }.Uri, credential);
     }
 
+    /// <summary>Names a source of records that is no feed, such as a file, for results and errors. A request cannot be made of it.</summary>
+    internal static FeedUri OfImport(Uri uri) => new(uri, null);
+
     /// <summary>The name that a table of this feed gets by default: the last element of the path that is a name, else <c>lockstep</c>.</summary>
     public string DefaultTableName
     {

@@ -95,6 +95,30 @@ public sealed class FrameReader
     /// <summary>Says that the body has ended; what is still open becomes a last frame.</summary>
     public void Complete() => _completed = true;
 
+    /// <summary>
+    /// The bytes not taken yet when they begin with an object that has not been looked at, for a reader that finds its end by itself;
+    /// else nothing. Such a reader says with <see cref="Take(int)"/> what it took, or takes frames.
+    /// </summary>
+    internal ReadOnlySpan<byte> Unframed => _depth == 0 && _scan < _end && _buffer[_scan] == (byte)'{' ? _buffer.AsSpan(_scan, _end - _scan) : default;
+
+    /// <summary>The offset of <see cref="Unframed"/> in the body.</summary>
+    internal long Offset => _bufferOffset + _scan;
+
+    /// <summary>Takes an object of <see cref="Unframed"/>, and the line end behind it.</summary>
+    internal void Take(int length)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(length, _maximumLength);
+        _scan += length;
+        _lineHasContent = true;
+        if (_scan < _end && _buffer[_scan] == (byte)'\n')
+        {
+            _scan++;
+            _lineHasContent = false;
+        }
+
+        _start = _scan;
+    }
+
     /// <summary>Takes the next frame, or returns false when more bytes are needed.</summary>
     public bool TryRead(out Frame frame)
     {

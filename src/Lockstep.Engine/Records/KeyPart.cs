@@ -4,58 +4,41 @@ using System.Text.Json;
 namespace Lockstep.Engine.Records;
 
 /// <summary>One key field's value while its record is read: where it lies in the record's bytes. <c>default</c> is missing.</summary>
-internal readonly struct KeyPart
+internal readonly struct KeyPart(JsonSlice slice)
 {
-    private readonly int _start;
-    private readonly int _length;
-    private readonly bool _escaped;
-
-    private KeyPart(KeyPartKind kind, int start, int length, bool escaped)
+    public KeyPartKind Kind => slice.Kind switch
     {
-        Kind = kind;
-        _start = start;
-        _length = length;
-        _escaped = escaped;
-    }
-
-    public KeyPartKind Kind { get; }
-
-    /// <summary>The reader's current value, or <c>default</c> when it is neither a number nor a string.</summary>
-    public static KeyPart From(ref Utf8JsonReader reader)
-    {
-        int start = (int)reader.TokenStartIndex, length = reader.ValueSpan.Length;
-        return reader.TokenType switch
-        {
-            JsonTokenType.Number => new KeyPart(KeyPartKind.Number, start, length, false),
-            JsonTokenType.String => new KeyPart(KeyPartKind.Text, start + 1, length, reader.ValueIsEscaped),
-            _ => default,
-        };
-    }
+        JsonKind.Number => KeyPartKind.Number,
+        JsonKind.String => KeyPartKind.Text,
+        _ => default,
+    };
 
     public bool TryGetInteger(ReadOnlySpan<byte> json, out long value)
     {
         value = 0;
-        return Kind == KeyPartKind.Number && DecimalText.TryGetInt64(json.Slice(_start, _length), out value);
+        return slice.Kind == JsonKind.Number && DecimalText.TryGetInt64(slice.Of(json), out value);
     }
 
     public void Encode(ReadOnlySpan<byte> json, IBufferWriter<byte> output)
     {
-        ReadOnlySpan<byte> value = json.Slice(_start, _length);
-        if (Kind == KeyPartKind.Number)
+        if (slice.Kind == JsonKind.Number)
         {
-            KeyEncoding.WriteNumber(output, value);
-        }
-        else if (!_escaped)
-        {
-            KeyEncoding.WriteText(output, value);
+            KeyEncoding.WriteNumber(output, slice.Of(json));
         }
         else
         {
-            // A string token on its own, quotes included, so that the reader takes the escapes out.
-            var reader = new Utf8JsonReader(json.Slice(_start - 1, _length + 2));
-            reader.Read();
-            byte[] unescaped = new byte[_length];
-            KeyEncoding.WriteText(output, unescaped.AsSpan(0, reader.CopyString(unescaped)));
+            KeyEncoding.WriteText(output, slice.IsEscaped ? Unescape(slice, json) : slice.Of(json));
         }
+    }
+
+    /// <summary>A string without its escapes.</summary>
+    /// <exception cref="InvalidOperationException">It holds half a surrogate pair, which UTF-8 cannot.</exception>
+    public static byte[] Unescape(JsonSlice text, ReadOnlySpan<byte> json)
+    {
+        // A string token on its own, quotes included.
+        var reader = new Utf8JsonReader(json.Slice(text.Start - 1, text.Length + 2));
+        reader.Read();
+        byte[] unescaped = new byte[text.Length];
+        return unescaped[..reader.CopyString(unescaped)];
     }
 }

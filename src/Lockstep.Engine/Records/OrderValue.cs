@@ -47,8 +47,9 @@ public readonly struct OrderValue : IEquatable<OrderValue>
     /// <summary>An opaque string.</summary>
     public static OrderValue FromText(string value) => new(OrderKind.Text, 0, value);
 
-    /// <summary>A number by JSON's grammar.</summary>
-    internal static OrderValue FromNumber(ReadOnlySpan<byte> json) =>
+    /// <summary>A number of any size.</summary>
+    /// <param name="json">A number by JSON's grammar; not checked.</param>
+    public static OrderValue FromNumber(ReadOnlySpan<byte> json) =>
         DecimalText.TryGetInt64(json, out long integer) ? FromInteger(integer) : new(OrderKind.Number, 0, Encoding.ASCII.GetString(json));
 
     /// <summary>

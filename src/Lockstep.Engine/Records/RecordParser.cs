@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Buffers.Text;
 using System.Text;
 using System.Text.Json;
 using System.Text.Unicode;
@@ -21,6 +22,9 @@ internal enum ParsedKind
 /// </summary>
 internal sealed class RecordParser
 {
+    /// <summary>Objects may be nested as deep as this; one that is deeper is malformed.</summary>
+    public const int MaximumDepth = 64;
+
     private static readonly JsonReaderOptions Strict = new() { MaxDepth = MaximumDepth };
 
     private readonly RecordShapeRequest _request;
@@ -31,6 +35,7 @@ internal sealed class RecordParser
     private byte[] _orderName = [];
     private KeyPartKind[] _keyKinds = [];
     private OrderKind _observedOrder;
+    private bool _hasData;
 
     /// <summary>Creates a parser that decides the shape by the first record.</summary>
     public RecordParser(RecordShapeRequest request)
@@ -46,9 +51,6 @@ internal sealed class RecordParser
         Fields = new FieldCatalog(knownFields);
         Adopt(shape);
     }
-
-    /// <summary>Objects may be nested as deep as this; one that is deeper is malformed.</summary>
-    public const int MaximumDepth = 64;
 
     /// <summary>The shape, once the first record told it.</summary>
     public RecordShape? Shape { get; private set; }
@@ -67,19 +69,19 @@ internal sealed class RecordParser
     /// <summary>The key's bytes, when the layout is <see cref="KeyLayout.Encoded"/>.</summary>
     public ReadOnlySpan<byte> EncodedKey => _encodedKey.WrittenSpan;
 
-    /// <summary>The order value when it is a number of 64 bits, which <see cref="OrderText"/> being empty says.</summary>
+    /// <summary>The order value when it is a number of 64 bits.</summary>
     public long IntegerOrder { get; private set; }
+
+    /// <summary>Whether <see cref="OrderText"/> holds the order value.</summary>
+    public bool OrderIsText { get; private set; }
 
     /// <summary>The order value's text otherwise: a number's as it was sent, or a string's without escapes.</summary>
     public ReadOnlySpan<byte> OrderText => _orderText.WrittenSpan;
 
-    /// <summary>Whether <see cref="OrderText"/> holds the value.</summary>
-    public bool OrderIsText { get; private set; }
-
     /// <summary>The transaction's id, in the transaction dialect.</summary>
     public long? TransactionId { get; private set; }
 
-    /// <summary>Where the record's own bytes begin in the object, and how many they are.</summary>
+    /// <summary>Where the record's own bytes begin, and how many they are.</summary>
     public (int Start, int Length) Body { get; private set; }
 
     /// <summary>The cursor that a control row carries, if it does.</summary>
@@ -100,15 +102,15 @@ internal sealed class RecordParser
         {
             if (Shape is null)
             {
+                var check = new JsonScanner(json, MaximumDepth);
+                if (!check.ReadValue(out _) || check.Position != json.Length) return Malformed(ExplainJson(json));
                 ParsedKind kind = Detect(json);
                 if (kind != ParsedKind.Record) return kind;
             }
 
-            return Shape!.Dialect == Dialect.Transaction ? ParseEnvelope(json) : ParseRecord(json);
-        }
-        catch (JsonException e)
-        {
-            return Malformed("it is not valid JSON: " + e.Message.TrimEnd('.'));
+            ParsedKind parsed = Read(json, out int length, out string? reason);
+            if (length != json.Length) return Malformed(length == 0 ? ExplainJson(json) : "something follows its closing brace");
+            return parsed == ParsedKind.Malformed ? ControlOr(json, reason!) : parsed;
         }
         catch (InvalidOperationException)
         {
@@ -117,17 +119,40 @@ internal sealed class RecordParser
         }
     }
 
+    /// <summary>
+    /// Reads a record from the start of bytes that may go on behind it, in one pass with finding its end. False for whatever is not
+    /// plainly a record and whole, which is then to be framed and looked at by <see cref="Parse"/>.
+    /// </summary>
+    /// <param name="bytes">Bytes that begin with a brace.</param>
+    /// <param name="length">The record's length in bytes.</param>
+    public bool TryParseRecord(ReadOnlySpan<byte> bytes, out int length)
+    {
+        length = 0;
+        if (Shape is null) return false;
+        Fields.BeginRecord();
+        try
+        {
+            if (Read(bytes, out length, out _) == ParsedKind.Record && Utf8.IsValid(bytes[..length])) return true;
+        }
+        catch (InvalidOperationException)
+        {
+            // Framed, it gets its reason.
+        }
+
+        Fields.ForgetRecord();
+        return false;
+    }
+
     /// <summary>Reads the key alone from a record's own fields, as a rewritten record has them. False with <see cref="Reason"/>.</summary>
     public bool TryReadKey(ReadOnlySpan<byte> json)
     {
         Reset();
-        if (!Utf8.IsValid(json) || json.IsEmpty || json[0] != (byte)'{') return Refuse("it is no JSON object");
+        Fields.BeginRecord();
+        if (!Utf8.IsValid(json)) return Refuse("it is not valid UTF-8");
         try
         {
-            var reader = new Utf8JsonReader(json, Strict);
-            reader.Read();
-            ReadData(ref reader);
-            if (!ReachedEnd(ref reader, json)) return Refuse("something follows its closing brace");
+            var scan = new JsonScanner(json, MaximumDepth);
+            if (!scan.Open() || !ReadFields(ref scan, json) || scan.Position != json.Length) return Refuse("it is no JSON object");
             if (MissingKey() is { } missing) return Refuse(missing);
             if (Shape!.KeyLayout == KeyLayout.Integer)
             {
@@ -139,145 +164,160 @@ internal sealed class RecordParser
             EncodeKey(json);
             return true;
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        catch (InvalidOperationException)
         {
-            return Refuse("it is not valid JSON: " + e.Message);
+            return Refuse("a field name or its key is not valid Unicode");
         }
     }
 
-    private ParsedKind ParseRecord(ReadOnlySpan<byte> json)
+    /// <summary>Reads an object of the known shape. The length is 0 when it is no JSON, or not whole.</summary>
+    private ParsedKind Read(ReadOnlySpan<byte> bytes, out int length, out string? reason)
     {
+        length = 0;
+        reason = null;
         Reset();
-        var reader = new Utf8JsonReader(json, Strict);
-        reader.Read();
-        bool hasOrder = false;
-        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        var scan = new JsonScanner(bytes, MaximumDepth);
+        bool isTransaction = Shape!.Dialect == Dialect.Transaction;
+        if (!scan.Open() || !(isTransaction ? ReadEnvelope(ref scan, bytes) : ReadRecord(ref scan, bytes))) return ParsedKind.Malformed;
+
+        length = scan.Position;
+        if (!isTransaction) Body = (0, length);
+        reason = isTransaction && (TransactionId is null || !_hasData)
+            ? "it has no integer 'txid' and no object 'data', which every row of the transaction dialect has"
+            : MissingKey();
+        if (reason is null && _observedOrder == OrderKind.Unknown) reason = $"it has no number or string '{Shape.OrderField}', its order field";
+        return reason is null ? Finish(bytes, out reason) : ParsedKind.Malformed;
+    }
+
+    private bool ReadRecord(ref JsonScanner scan, ReadOnlySpan<byte> bytes)
+    {
+        while (scan.NextName(out JsonSlice slice))
         {
-            ReadOnlySpan<byte> name = NameOf(ref reader);
+            ReadOnlySpan<byte> name = NameOf(slice, bytes);
             Fields.Note(name);
-            int key = KeyIndex(name);
-            bool isOrder = name.SequenceEqual(_orderName);
-            bool isDeletedAt = name.SequenceEqual(WireNames.DeletedAt);
-            reader.Read();
-            if (key >= 0) _keyValues[key] = KeyPart.From(ref reader);
-            if (isOrder) hasOrder = ReadOrder(ref reader);
-            if (isDeletedAt) IsDeleted = reader.TokenType is not (JsonTokenType.Null or JsonTokenType.False);
-            reader.Skip();
+            if (!scan.ReadValue(out JsonSlice value)) return false;
+            NoteKey(name, value);
+            if (name.SequenceEqual(_orderName)) ReadOrder(value, bytes);
+            if (name.SequenceEqual(WireNames.DeletedAt)) IsDeleted = value.Kind is not (JsonKind.Null or JsonKind.False);
         }
 
-        if (!ReachedEnd(ref reader, json)) return Malformed("something follows its closing brace");
-        Body = (0, json.Length);
-        if (MissingKey() is { } missing) return ControlOr(json, missing);
-        if (!hasOrder) return ControlOr(json, $"it has no '{Shape!.OrderField}', its order field");
-        return Finish(json);
+        return scan.Status == ScanStatus.Ok;
     }
 
-    private ParsedKind ParseEnvelope(ReadOnlySpan<byte> json)
+    private bool ReadEnvelope(ref JsonScanner scan, ReadOnlySpan<byte> bytes)
     {
-        Reset();
-        var reader = new Utf8JsonReader(json, Strict);
-        reader.Read();
-        bool hasOrder = false, hasData = false;
         long? horizon = null;
-        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        while (scan.NextName(out JsonSlice slice))
         {
-            ReadOnlySpan<byte> name = NameOf(ref reader);
-            bool isData = name.SequenceEqual(WireNames.Data), isSince = name.SequenceEqual(WireNames.Since);
-            bool isTransaction = name.SequenceEqual(WireNames.TransactionId), isDeleted = name.SequenceEqual(WireNames.Deleted);
-            bool isHorizon = name.SequenceEqual("current_xmin"u8);
-            reader.Read();
-            if (isTransaction) TransactionId = reader.TokenType == JsonTokenType.Number && reader.TryGetInt64(out long id) ? id : null;
-            if (isHorizon) horizon = reader.TokenType == JsonTokenType.Number && reader.TryGetInt64(out long xmin) ? xmin : null;
-            if (isDeleted) IsDeleted = reader.TokenType == JsonTokenType.True;
-            if (isSince) hasOrder = ReadOrder(ref reader);
-            if (isData && reader.TokenType == JsonTokenType.StartObject)
+            ReadOnlySpan<byte> name = NameOf(slice, bytes);
+            if (name.SequenceEqual(WireNames.Data) && scan.Peek() == JsonKind.Object)
             {
-                hasData = true;
-                int start = (int)reader.TokenStartIndex;
-                ReadData(ref reader);
-                Body = (start, (int)reader.BytesConsumed - start);
+                int start = scan.Position;
+                // A repeated 'data' replaces the one before, as a repeated name does everywhere.
+                Array.Clear(_keyValues);
+                if (!scan.Open() || !ReadFields(ref scan, bytes)) return false;
+                Body = (start, scan.Position - start);
+                _hasData = true;
+                continue;
             }
-            else
-            {
-                reader.Skip();
-            }
+
+            if (!scan.ReadValue(out JsonSlice value)) return false;
+            if (name.SequenceEqual(WireNames.TransactionId)) TransactionId = IntegerOf(value, bytes);
+            else if (name.SequenceEqual(WireNames.Since)) ReadOrder(value, bytes);
+            else if (name.SequenceEqual(WireNames.Deleted)) IsDeleted = value.Kind == JsonKind.True;
+            else if (name.SequenceEqual(WireNames.Horizon)) horizon = IntegerOf(value, bytes);
         }
 
-        if (!ReachedEnd(ref reader, json)) return Malformed("something follows its closing brace");
-        if (TransactionId is not { } transaction || !hasData) return ControlOr(json, "it has no integer 'txid' and no object 'data', which every row of the transaction dialect has");
-        if (!hasOrder)
+        if (_observedOrder == OrderKind.Unknown && TransactionId is { } transaction)
         {
             // What a server leaves out follows from the rest: since is the smaller of the two.
+            _observedOrder = OrderKind.Number;
             IntegerOrder = Math.Min(transaction, horizon ?? transaction);
         }
 
-        return MissingKey() is { } missing ? Malformed(missing) : Finish(json);
+        return scan.Status == ScanStatus.Ok;
     }
 
-    private void ReadData(ref Utf8JsonReader reader)
+    /// <summary>The fields of the object just entered, of which only the key matters.</summary>
+    private bool ReadFields(ref JsonScanner scan, ReadOnlySpan<byte> bytes)
     {
-        // A repeated 'data' replaces the one before, as a repeated name does everywhere.
-        Array.Clear(_keyValues);
-        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        while (scan.NextName(out JsonSlice slice))
         {
-            ReadOnlySpan<byte> name = NameOf(ref reader);
+            ReadOnlySpan<byte> name = NameOf(slice, bytes);
             Fields.Note(name);
-            int key = KeyIndex(name);
-            reader.Read();
-            if (key >= 0) _keyValues[key] = KeyPart.From(ref reader);
-            reader.Skip();
+            if (!scan.ReadValue(out JsonSlice value)) return false;
+            NoteKey(name, value);
+        }
+
+        return scan.Status == ScanStatus.Ok;
+    }
+
+    private void NoteKey(ReadOnlySpan<byte> name, JsonSlice value)
+    {
+        for (int i = 0; i < _keyNames.Length; i++)
+        {
+            if (name.SequenceEqual(_keyNames[i])) _keyValues[i] = new KeyPart(value);
         }
     }
 
-    private bool ReadOrder(ref Utf8JsonReader reader)
+    private void ReadOrder(JsonSlice value, ReadOnlySpan<byte> bytes)
     {
         _orderText.ResetWrittenCount();
         OrderIsText = false;
-        if (reader.TokenType == JsonTokenType.Number)
+        ReadOnlySpan<byte> text = value.Of(bytes);
+        switch (value.Kind)
         {
-            _observedOrder = OrderKind.Number;
-            if (reader.TryGetInt64(out long integer) || DecimalText.TryGetInt64(reader.ValueSpan, out integer))
-            {
-                IntegerOrder = integer;
-                return true;
-            }
+            case JsonKind.Number:
+                _observedOrder = OrderKind.Number;
+                if (DecimalText.TryGetInt64(text, out long integer))
+                {
+                    IntegerOrder = integer;
+                    return;
+                }
 
-            OrderIsText = true;
-            _orderText.Write(reader.ValueSpan);
-            return true;
+                OrderIsText = true;
+                _orderText.Write(text);
+                return;
+            case JsonKind.String:
+                _observedOrder = OrderKind.Text;
+                OrderIsText = true;
+                _orderText.Write(value.IsEscaped ? KeyPart.Unescape(value, bytes) : text);
+                return;
+            default:
+                _observedOrder = OrderKind.Unknown;
+                return;
         }
-
-        _observedOrder = reader.TokenType == JsonTokenType.String ? OrderKind.Text : OrderKind.Unknown;
-        if (_observedOrder == OrderKind.Unknown) return false;
-        OrderIsText = true;
-        _orderText.Advance(reader.CopyString(_orderText.GetSpan(reader.ValueSpan.Length + 1)));
-        return true;
     }
 
     /// <summary>The key and the order are of the types that the table has, or this record is malformed (I3).</summary>
-    private ParsedKind Finish(ReadOnlySpan<byte> json)
+    private ParsedKind Finish(ReadOnlySpan<byte> bytes, out string? reason)
     {
         RecordShape shape = Shape!;
-        if (_observedOrder == OrderKind.Unknown) _observedOrder = OrderKind.Number;
-        if (shape.OrderKind == OrderKind.Unknown) Shape = shape = shape with { OrderKind = _observedOrder };
-        if (shape.OrderKind != _observedOrder)
+        reason = null;
+        if (shape.OrderKind != OrderKind.Unknown && shape.OrderKind != _observedOrder)
         {
-            return Malformed($"its order field '{shape.OrderField}' is a {Describe(_observedOrder)}, while this table's are {Describe(shape.OrderKind)}s");
+            reason = $"its order field '{shape.OrderField}' is a {Describe(_observedOrder)}, while this table's are {Describe(shape.OrderKind)}s";
+            return ParsedKind.Malformed;
         }
 
         for (int i = 0; i < _keyValues.Length; i++)
         {
-            if (_keyKinds[i] == default) _keyKinds[i] = _keyValues[i].Kind;
-            if (_keyKinds[i] != _keyValues[i].Kind)
-            {
-                return Malformed($"its key field '{shape.KeyFields[i]}' is a {Describe(_keyValues[i].Kind)}, while this table's are {Describe(_keyKinds[i])}s");
-            }
+            if (_keyKinds[i] == default || _keyKinds[i] == _keyValues[i].Kind) continue;
+            reason = $"its key field '{shape.KeyFields[i]}' is a {Describe(_keyValues[i].Kind)}, while this table's are {Describe(_keyKinds[i])}s";
+            return ParsedKind.Malformed;
         }
 
-        if (shape.KeyParts.Count == 0) Shape = shape = shape with { KeyParts = [.. _keyKinds], KeyLayout = FirstLayout(json) };
+        if (shape.OrderKind == OrderKind.Unknown) Shape = shape = shape with { OrderKind = _observedOrder };
+        if (shape.KeyParts.Count == 0)
+        {
+            _keyKinds = [.. _keyValues.Select(part => part.Kind)];
+            KeyLayout layout = _keyValues.Length == 1 && _keyValues[0].TryGetInteger(bytes, out _) ? KeyLayout.Integer : KeyLayout.Encoded;
+            Shape = shape = shape with { KeyParts = [.. _keyKinds], KeyLayout = layout };
+        }
+
         if (shape.KeyLayout == KeyLayout.Integer)
         {
-            if (_keyValues[0].TryGetInteger(json, out long integer))
+            if (_keyValues[0].TryGetInteger(bytes, out long integer))
             {
                 IntegerKey = integer;
                 return ParsedKind.Record;
@@ -287,74 +327,42 @@ internal sealed class RecordParser
             Shape = shape with { KeyLayout = KeyLayout.Encoded };
         }
 
-        EncodeKey(json);
+        EncodeKey(bytes);
         return ParsedKind.Record;
     }
 
-    private KeyLayout FirstLayout(ReadOnlySpan<byte> json) =>
-        _keyValues.Length == 1 && _keyValues[0].TryGetInteger(json, out _) ? KeyLayout.Integer : KeyLayout.Encoded;
-
-    private void EncodeKey(ReadOnlySpan<byte> json)
+    private void EncodeKey(ReadOnlySpan<byte> bytes)
     {
         _encodedKey.ResetWrittenCount();
-        foreach (KeyPart part in _keyValues) part.Encode(json, _encodedKey);
+        foreach (KeyPart part in _keyValues) part.Encode(bytes, _encodedKey);
     }
 
     private ParsedKind ControlOr(ReadOnlySpan<byte> json, string reason)
     {
-        ParsedKind kind = ReadControl(json);
-        if (kind == ParsedKind.Malformed) return Malformed(reason);
+        ControlRow row = ControlRow.Read(json, Strict);
+        NoteControl(row);
+        if (row.Kind == ParsedKind.Malformed) return Malformed(reason);
         Fields.ForgetRecord();
-        return kind;
+        return row.Kind;
     }
 
-    /// <summary>A heartbeat has exactly the one member; a control row has <c>control</c> true and a <c>type</c>.</summary>
-    private ParsedKind ReadControl(ReadOnlySpan<byte> json)
+    private void NoteControl(ControlRow row)
     {
-        var reader = new Utf8JsonReader(json, Strict);
-        reader.Read();
-        int members = 0;
-        bool heartbeat = false, control = false, snapshot = false, beat = false, typed = false;
-        ControlCursor = null;
-        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
-        {
-            members++;
-            bool isHeartbeat = reader.ValueTextEquals(WireNames.Heartbeat), isControl = reader.ValueTextEquals(WireNames.Control);
-            bool isType = reader.ValueTextEquals(WireNames.ControlType), isSince = reader.ValueTextEquals(WireNames.Since);
-            reader.Read();
-            if (isHeartbeat) heartbeat = reader.TokenType == JsonTokenType.True;
-            if (isControl) control = reader.TokenType == JsonTokenType.True;
-            if (isType && reader.TokenType == JsonTokenType.String)
-            {
-                typed = true;
-                snapshot = reader.ValueTextEquals(WireNames.SnapshotCompleted);
-                beat = reader.ValueTextEquals(WireNames.Heartbeat);
-            }
-
-            if (isSince) ControlCursor = ReadCursor(ref reader);
-            reader.Skip();
-        }
-
-        IsControlRow = control && typed;
-        if (heartbeat && members == 1) return ParsedKind.Heartbeat;
-        if (!control || !typed) return ParsedKind.Malformed;
-        return snapshot ? ParsedKind.SnapshotCompleted : beat ? ParsedKind.Heartbeat : ParsedKind.OtherControl;
+        ControlCursor = row.Cursor;
+        IsControlRow = row.IsControl;
     }
-
-    private static Cursor? ReadCursor(ref Utf8JsonReader reader) => reader.TokenType switch
-    {
-        JsonTokenType.Number => Cursor.Parse(Encoding.ASCII.GetString(reader.ValueSpan)),
-        JsonTokenType.String => Cursor.Parse(reader.GetString()),
-        _ => null,
-    };
 
     /// <summary>Decides the shape by the first object that is neither a heartbeat nor a control row.</summary>
     private ParsedKind Detect(ReadOnlySpan<byte> json)
     {
         FirstRecord first = FirstRecord.Read(json, Strict);
-        ParsedKind control = ReadControl(json);
         bool isTransaction = first.HasTransactionId && first.DataFields is not null;
-        if (control != ParsedKind.Malformed && !isTransaction && !first.HasField(_request.OrderField)) return control;
+        if (!isTransaction && !first.HasField(_request.OrderField))
+        {
+            ControlRow row = ControlRow.Read(json, Strict);
+            NoteControl(row);
+            if (row.Kind != ParsedKind.Malformed) return row.Kind;
+        }
 
         Dialect dialect = _request.Dialect != Dialect.Auto ? _request.Dialect : isTransaction ? Dialect.Transaction : Dialect.Record;
         IReadOnlyList<string> fields = dialect == Dialect.Transaction ? first.DataFields ?? [] : first.Fields;
@@ -370,9 +378,10 @@ internal sealed class RecordParser
         string order = dialect == Dialect.Transaction ? "since" : _request.OrderField;
         Adopt(new RecordShape(dialect, keys, [], KeyLayout.Integer, order, OrderKind.Unknown));
         ParsedKind kind = ParsedKind.Malformed;
+        string? reason = null;
         try
         {
-            kind = dialect == Dialect.Transaction ? ParseEnvelope(json) : ParseRecord(json);
+            kind = Read(json, out _, out reason);
         }
         finally
         {
@@ -381,7 +390,7 @@ internal sealed class RecordParser
         }
 
         KeyWasGuessed = guessed && kind == ParsedKind.Record;
-        return kind;
+        return kind == ParsedKind.Record ? kind : Malformed(reason ?? "it is no record");
     }
 
     private void Adopt(RecordShape shape)
@@ -402,16 +411,7 @@ internal sealed class RecordParser
         IntegerOrder = 0;
         IsDeleted = false;
         TransactionId = null;
-    }
-
-    private int KeyIndex(ReadOnlySpan<byte> name)
-    {
-        for (int i = 0; i < _keyNames.Length; i++)
-        {
-            if (name.SequenceEqual(_keyNames[i])) return i;
-        }
-
-        return -1;
+        _hasData = false;
     }
 
     private string? MissingKey()
@@ -437,11 +437,28 @@ internal sealed class RecordParser
         return false;
     }
 
-    private static bool ReachedEnd(ref Utf8JsonReader reader, ReadOnlySpan<byte> json) =>
-        reader.TokenType == JsonTokenType.EndObject && reader.BytesConsumed == json.Length;
+    /// <summary>What a general reader has to say about bytes that the scanner refused.</summary>
+    private static string ExplainJson(ReadOnlySpan<byte> json)
+    {
+        try
+        {
+            var reader = new Utf8JsonReader(json, Strict);
+            while (reader.Read())
+            {
+            }
 
-    private static ReadOnlySpan<byte> NameOf(ref Utf8JsonReader reader) =>
-        reader.ValueIsEscaped ? Encoding.UTF8.GetBytes(reader.GetString()!) : reader.ValueSpan;
+            return "it is not valid JSON";
+        }
+        catch (JsonException e)
+        {
+            return "it is not valid JSON: " + e.Message.TrimEnd('.');
+        }
+    }
+
+    private static long? IntegerOf(JsonSlice value, ReadOnlySpan<byte> bytes) =>
+        value.Kind == JsonKind.Number && Utf8Parser.TryParse(value.Of(bytes), out long integer, out int used) && used == value.Length ? integer : null;
+
+    private static ReadOnlySpan<byte> NameOf(JsonSlice name, ReadOnlySpan<byte> bytes) => name.IsEscaped ? KeyPart.Unescape(name, bytes) : name.Of(bytes);
 
     private static string Describe(OrderKind kind) => kind == OrderKind.Number ? "number" : "string";
 

@@ -32,6 +32,8 @@ public static class WireNames
 
     internal static ReadOnlySpan<byte> Since => "since"u8;
 
+    internal static ReadOnlySpan<byte> Horizon => "current_xmin"u8;
+
     internal static ReadOnlySpan<byte> Deleted => "deleted"u8;
 
     internal static ReadOnlySpan<byte> Data => "data"u8;

@@ -22,9 +22,16 @@ internal enum BodyEnd
 /// </summary>
 internal sealed class BodyReader
 {
-    /// <summary>A batch's size is bounded by its memory (I8).</summary>
-    private const int MostBatchBytes = 24 * 1024 * 1024;
-    private const int MostBatchRecords = 300_000;
+    /// <summary>
+    /// A batch's memory is bounded (I8). It may be large: records are written in the order of their keys, and the more of them there
+    /// are, the fewer pages each write touches. While another one is being written it grows no further than a part of that.
+    /// </summary>
+    private const int MostBatchBytes = 96 * 1024 * 1024;
+    private const int MostBatchBytesWhileWriting = 24 * 1024 * 1024;
+    private const int MostBatchRecords = 1_100_000;
+
+    /// <summary>Records that come in the order of their keys gain nothing by waiting: they are written while the next ones are read.</summary>
+    private const int AscendingBatchBytes = 4 * 1024 * 1024;
     private const int MostQuarantinedBytes = 1024 * 1024;
 
     /// <summary>What a quarantined record takes besides its bytes, so that many small ones count as well.</summary>
@@ -51,8 +58,9 @@ internal sealed class BodyReader
     private readonly List<QuarantinedRecord> _quarantined = [];
     private RecordBatch? _batch;
     private RecordBatch? _finished;
+    private long _uncommittedSince;
+    private bool _hasOpenTransaction;
     private int _quarantinedBytes;
-    private long _batchStart;
     private long _advances;
     private long _lastAdvance;
     private long _lastByte;
@@ -154,7 +162,7 @@ internal sealed class BodyReader
                 case FrameSignal.NeedMore:
                     return false;
                 case FrameSignal.BatchFull:
-                    await FlushAsync(drain: false, cancellationToken).ConfigureAwait(false);
+                    await HandOverAsync(cancellationToken).ConfigureAwait(false);
                     break;
                 case FrameSignal.Malformed:
                     throw _malformed!;
@@ -225,8 +233,19 @@ internal sealed class BodyReader
     {
         SyncCounters counters = _context.Counters;
         RecordParser parser = _context.Parser;
-        while (_frames.TryRead(out Frame frame))
+        while (true)
         {
+            // Most of a feed is plain records: those are framed and read in one pass.
+            ReadOnlySpan<byte> bytes = _frames.Unframed;
+            if (!bytes.IsEmpty && parser.TryParseRecord(bytes, out int length) && length <= _context.Options.MaximumRecordSize)
+            {
+                bool isFull = Take(parser, bytes);
+                _frames.Take(length);
+                if (isFull) return FrameSignal.BatchFull;
+                continue;
+            }
+
+            if (!_frames.TryRead(out Frame frame)) return FrameSignal.NeedMore;
             switch (frame.Kind)
             {
                 case FrameKind.BlankLine:
@@ -243,10 +262,7 @@ internal sealed class BodyReader
             switch (parser.Parse(frame.Bytes))
             {
                 case ParsedKind.Record:
-                    counters.Received++;
-                    if (_tracker.Note(parser)) counters.OutOfOrder++;
-                    Add(parser, frame.Bytes);
-                    if (_finished is not null || _batch!.ArenaUsed >= MostBatchBytes || _batch.Count >= MostBatchRecords) return FrameSignal.BatchFull;
+                    if (Take(parser, frame.Bytes)) return FrameSignal.BatchFull;
                     continue;
                 case ParsedKind.Heartbeat:
                     counters.Heartbeats++;
@@ -264,8 +280,23 @@ internal sealed class BodyReader
                     continue;
             }
         }
+    }
 
-        return FrameSignal.NeedMore;
+    /// <summary>Puts the record that the parser has just read into the batch. Whether that is full then.</summary>
+    private bool Take(RecordParser parser, ReadOnlySpan<byte> bytes)
+    {
+        _context.Counters.Received++;
+        if (_tracker.Note(parser)) _context.Counters.OutOfOrder++;
+        Add(parser, bytes);
+        return _finished is not null || IsFull(_batch!);
+    }
+
+    private bool IsFull(RecordBatch batch)
+    {
+        int used = batch.ArenaUsed;
+        if (used < AscendingBatchBytes) return false;
+        return used >= MostBatchBytes || batch.Count >= MostBatchRecords || !batch.IsCoalesced || batch.IsAscending
+            || (used >= MostBatchBytesWhileWriting && !_context.Queue.IsIdle);
     }
 
     private void NoteHorizon(RecordParser parser)
@@ -281,7 +312,7 @@ internal sealed class BodyReader
             // The first key that is no integer: the table gets another layout, and a batch has but one.
             if (_batch is { Count: > 0 }) _finished = _batch;
             _batch = new RecordBatch(shape.KeyLayout, shape.OrderKind, _context.Coalesces);
-            _batchStart = _context.Time.GetTimestamp();
+            if (!_hasOpenTransaction) _uncommittedSince = _context.Time.GetTimestamp();
             if (shape.Dialect == Dialect.Transaction && _source.Start.IsStart && !SetIsComplete && !_staged) _tracker.Hold();
         }
 
@@ -293,7 +324,7 @@ internal sealed class BodyReader
     {
         while (true)
         {
-            bool lingers = _batch is { Count: > 0 } || _quarantined.Count > 0;
+            bool lingers = HasUncommitted || _quarantined.Count > 0;
             TimeSpan wait = lingers ? Linger : NextDeadline();
             // An error of the writing half must not wait for the feed to say something.
             Task either = Task.WhenAny(pending, _context.Queue.Completion);
@@ -376,16 +407,18 @@ internal sealed class BodyReader
     /// <summary>A feed that is followed and gives no other sign is up to date when it has settled, once after each change.</summary>
     private async Task NoteSettledAsync(CancellationToken cancellationToken)
     {
-        if (!NotesSettling || _settledAfter == _context.Queue.LastChange || _batch is { Count: > 0 } || !_context.Queue.IsIdle) return;
+        if (!NotesSettling || _settledAfter == _context.Queue.LastChange || HasUncommitted || !_context.Queue.IsIdle) return;
         _settledAfter = _context.Queue.LastChange;
         await NoteUpToDateAsync(cancellationToken).ConfigureAwait(false);
     }
 
+    private bool HasUncommitted => _hasOpenTransaction || _batch is { Count: > 0 };
+
     private async Task FlushWhenDueAsync(CancellationToken cancellationToken)
     {
-        if (_batch is not { Count: > 0 } || !_context.Queue.IsIdle) return;
-        TimeSpan age = _context.Time.GetElapsedTime(_batchStart);
-        if (age >= CommitInterval || (age >= TrickleInterval && _batch.Added < TrickleRecords)) await FlushAsync(drain: false, cancellationToken).ConfigureAwait(false);
+        if (!HasUncommitted || !_context.Queue.IsIdle) return;
+        TimeSpan age = _context.Time.GetElapsedTime(_uncommittedSince);
+        if (age >= CommitInterval || (age >= TrickleInterval && _batch is { Added: < TrickleRecords } && !_hasOpenTransaction)) await FlushAsync(drain: false, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Hands what there is to the writing half; with <paramref name="drain"/>, returns when it is committed.</summary>
@@ -402,8 +435,27 @@ internal sealed class BodyReader
         await SendAsync(batch, drain || _context.Options.Transforms, cancellationToken).ConfigureAwait(false);
     }
 
+    /// <summary>Hands a full batch over to be written, and committed with others when it is time.</summary>
+    private async Task HandOverAsync(CancellationToken cancellationToken)
+    {
+        bool mayStayOpen = !_context.Options.WantsChanges && !_context.Options.WantsRecords && !_context.Options.Transforms && !_staged
+            && _finished is null && _context.Time.GetElapsedTime(_uncommittedSince) < CommitInterval;
+        if (!mayStayOpen)
+        {
+            await FlushAsync(drain: false, cancellationToken).ConfigureAwait(false);
+            return;
+        }
+
+        TableCommit commit = Describe(_batch) with { MayStayOpen = true };
+        _quarantined.Clear();
+        _batch = null;
+        _hasOpenTransaction = true;
+        await _context.Queue.EnqueueAsync(new CommitJob(CommitKind.Commit, commit), cancellationToken).ConfigureAwait(false);
+    }
+
     private async Task SendAsync(RecordBatch? batch, bool wait, CancellationToken cancellationToken)
     {
+        _hasOpenTransaction = false;
         if (_staged && batch is null && _quarantined.Count == 0) return;
         var job = new CommitJob(_staged ? CommitKind.AddToSnapshot : CommitKind.Commit, Describe(batch));
         _quarantined.Clear();

@@ -96,7 +96,7 @@ internal sealed class SyncSession : IAsyncDisposable
         }
 
         await _interrupt.DisposeAsync().ConfigureAwait(false);
-        bool isUnused = _isNew && _target.State is { Feed: null, Shape: null };
+        bool isUnused = _isNew && _target.Committed is { Feed: null, Shape: null };
         if (isUnused)
         {
             _target.DisposeAndDelete();

@@ -8,14 +8,14 @@ namespace Lockstep.Engine.Sync;
 /// Fills a table from a stream of records, such as a file with one JSON object a line, by the same rules as a feed. It is pulled like
 /// <see cref="TableSync"/>. A table that belongs to a feed keeps its cursor; any other gets the largest order value as its cursor.
 /// </summary>
-/// <param name="options">What to fill, and how; the feed's options are not used but for a name in errors.</param>
+/// <param name="options">What to fill, and how; of the feed's options only the URI is used, of any scheme, to name the source in errors.</param>
 /// <param name="source">The records; read to its end, not disposed.</param>
 /// <param name="time">The clock; null for the system's.</param>
 public sealed class TableImport(SyncOptions options, Stream source, TimeProvider? time = null)
 {
     private readonly TimeProvider _time = time ?? TimeProvider.System;
     private readonly SyncCounters _counters = new();
-    private SyncResult _result = new() { Table = options.TableName ?? "", Path = options.TablePath, Feed = options.Feed.ToString() };
+    private SyncResult _result = new() { Table = options.TableName ?? "", Path = options.TablePath, Feed = FeedUri.OfImport(options.Feed.Uri).Display };
 
     /// <summary>Runs the import, step by step.</summary>
     /// <exception cref="LockstepException">The source holds something wrong, or the table cannot be written; what was committed before stays.</exception>
@@ -52,7 +52,7 @@ public sealed class TableImport(SyncOptions options, Stream source, TimeProvider
                 static () => { });
             var body = new BodySource
             {
-                Feed = FeedUri.Parse(options.Feed.Uri),
+                Feed = FeedUri.OfImport(options.Feed.Uri),
                 Stream = source,
                 Start = state.RequestCursor,
                 HasDefiniteEnd = true,

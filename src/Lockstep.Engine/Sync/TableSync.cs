@@ -55,7 +55,7 @@ public sealed class TableSync
         Table = _table,
         Path = _options.TablePath,
         Feed = _feed.Display,
-        Cursor = _context?.Target.State.Cursor ?? _cursor,
+        Cursor = _context?.Target.Committed.Cursor ?? _cursor,
         Duration = _duration ?? (_start == 0 ? TimeSpan.Zero : _time.GetElapsedTime(_start)),
         Expected = _expected,
         ShareDone = ShareDone,
@@ -130,7 +130,7 @@ public sealed class TableSync
         finally
         {
             RunningSyncs.Remove(this);
-            _cursor = session.Target.State.Cursor;
+            _cursor = session.Target.Committed.Cursor;
             _context = null;
         }
     }

@@ -8,8 +8,11 @@ namespace Lockstep.Engine.Tables;
 /// </summary>
 internal interface ITableTarget : IDisposable
 {
-    /// <summary>The table as of the last commit.</summary>
+    /// <summary>The table as of the last write, whether it is committed or not.</summary>
     TableState State { get; }
+
+    /// <summary>The table as of the last commit.</summary>
+    TableState Committed { get; }
 
     /// <summary>Commits a batch with cursor and identity; returns what it changed.</summary>
     CommitResult Commit(TableCommit commit);
@@ -69,6 +72,12 @@ internal sealed record TableCommit
     public IReadOnlyList<QuarantinedRecord> Quarantined { get; init; } = [];
 
     public bool WantsChanges { get; init; }
+
+    /// <summary>
+    /// Whether the transaction may stay open for the next batch: a commit rewrites most of the pages that it touches, so under load
+    /// one follows many batches. What was written so is counted by the commit that ends it.
+    /// </summary>
+    public bool MayStayOpen { get; init; }
 }
 
 /// <summary>What a commit changed.</summary>

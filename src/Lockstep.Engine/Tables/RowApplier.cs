@@ -12,8 +12,6 @@ internal sealed class RowApplier(RowStatements rows)
     /// <summary>From this many records on, writing in the order of the table's pages repays the sorting.</summary>
     private const int WorthSorting = 10_000;
 
-    private bool _isSorted;
-
     /// <summary>How the stored live records and tombstones changed in number.</summary>
     public long RowsAdded { get; private set; }
 
@@ -23,28 +21,35 @@ internal sealed class RowApplier(RowStatements rows)
     public ApplyCounts Counts { get; private set; }
 
     /// <summary>Applies all records of the batch.</summary>
-    /// <param name="batch">The records; it may be sorted by this.</param>
+    /// <param name="batch">The records.</param>
     /// <param name="sequence">The sequence number before the batch: the n-th arrival gets this plus n (I11).</param>
     /// <param name="tableIsEmpty">Whether nothing is stored yet, so that nothing need be looked up.</param>
     /// <param name="changes">Where the changes go, in the order of their sequence; null when nobody wants them.</param>
     public void Apply(RecordBatch batch, long sequence, bool tableIsEmpty, List<TableChange>? changes)
     {
-        _isSorted = batch.IsCoalesced && batch.Count >= WorthSorting;
-        if (_isSorted) batch.SortByKey();
         int before = changes?.Count ?? 0;
         bool insertOnly = tableIsEmpty && batch.IsCoalesced;
-
-        foreach (ref RecordEntry entry in batch.Entries)
+        Span<RecordEntry> entries = batch.Entries;
+        if (batch.IsCoalesced && !batch.IsAscending && entries.Length >= WorthSorting)
         {
-            rows.ThrowIfInterrupted();
-            ChangeKind? kind = insertOnly ? InsertRow(batch, entry, sequence) : ApplyOne(batch, entry, sequence);
-            if (kind is not { } changed) continue;
-            Counts = Counts.With(changed);
-            changes?.Add(new TableChange(changed, batch.KeyOf(entry), sequence + entry.Arrival + 1, batch.Memory(entry.BodyStart, entry.BodyLength)));
+            foreach (int index in batch.OrderByKey()) Apply(batch, entries[index], sequence, insertOnly, changes);
+        }
+        else
+        {
+            foreach (ref RecordEntry entry in entries) Apply(batch, entry, sequence, insertOnly, changes);
         }
 
-        // A newer version stands where the older one was, and has the newer one's number.
-        if (_isSorted || batch.Added != batch.Count) changes?.Sort(before, changes.Count - before, Comparer<TableChange>.Create(static (a, b) => a.Sequence.CompareTo(b.Sequence)));
+        // A version that replaced an older one of the batch stands in its place, but has its own number.
+        if (batch.IsCoalesced) changes?.Sort(before, changes.Count - before, Comparer<TableChange>.Create(static (a, b) => a.Sequence.CompareTo(b.Sequence)));
+    }
+
+    private void Apply(RecordBatch batch, in RecordEntry entry, long sequence, bool insertOnly, List<TableChange>? changes)
+    {
+        rows.ThrowIfInterrupted();
+        ChangeKind? kind = insertOnly ? InsertRow(batch, entry, sequence) : ApplyOne(batch, entry, sequence);
+        if (kind is not { } changed) return;
+        Counts = Counts.With(changed);
+        changes?.Add(new TableChange(changed, batch.KeyOf(entry), sequence + entry.Arrival + 1, batch.Memory(entry.BodyStart, entry.BodyLength)));
     }
 
     private ChangeKind? ApplyOne(RecordBatch batch, in RecordEntry entry, long sequence)

@@ -17,18 +17,22 @@ internal sealed class TableWriter : ITableTarget
     private readonly Interruption _interruption = new();
     private RowStatements? _rows;
     private SnapshotStage? _stage;
+    private bool _isOpen;
+    private ApplyCounts _uncommitted;
 
     private TableWriter(string path, WriterLock writerLock, SqliteConnection connection)
     {
         _path = path;
         _lock = writerLock;
         _connection = connection;
-        State = TableState.Load(connection);
+        State = Committed = TableState.Load(connection);
         // While another program holds the file, each wait is short, so that an interruption is seen in time (I10).
         TableFile.Execute(connection, "PRAGMA busy_timeout=250");
     }
 
     public TableState State { get; private set; }
+
+    public TableState Committed { get; private set; }
 
     /// <summary>Opens a table for writing; takes the lock over, which this gives back when it is disposed.</summary>
     public static TableWriter Open(string path, string? createAs, WriterLock writerLock, bool isServed = false)
@@ -57,31 +61,33 @@ internal sealed class TableWriter : ITableTarget
     {
         bool hasRecords = commit.Batch is { Count: > 0 };
         TableState wanted = Describe(commit);
-        if (!hasRecords && wanted == State && commit.Quarantined.Count == 0) return CommitResult.Nothing;
+        if (!hasRecords && !_isOpen && wanted == State && commit.Quarantined.Count == 0) return CommitResult.Nothing;
 
-        return InTransaction(() =>
+        var changes = commit.WantsChanges ? new List<TableChange>() : null;
+        InTransaction(commit.MayStayOpen, () =>
         {
-            var changes = commit.WantsChanges ? new List<TableChange>() : null;
-            ApplyCounts counts = default;
-            if (hasRecords)
-            {
-                RecordBatch batch = commit.Batch!;
-                EnsureRows(wanted.Shape!, batch);
-                var applier = new RowApplier(_rows!);
-                applier.Apply(batch, State.Sequence, State.Rows + State.Tombstones == 0, changes);
-                counts = applier.Counts;
-                wanted = wanted with
-                {
-                    Rows = State.Rows + applier.RowsAdded,
-                    Tombstones = State.Tombstones + applier.TombstonesAdded,
-                    Sequence = counts.Changes > 0 ? State.Sequence + batch.Added : State.Sequence,
-                };
-            }
-
+            if (hasRecords) wanted = Apply(commit.Batch!, wanted, changes);
             Quarantine(commit.Quarantined);
-            Save(wanted);
-            return new CommitResult(counts, (IReadOnlyList<TableChange>?)changes ?? []);
+            State = wanted;
         });
+        if (_isOpen) return CommitResult.Nothing;
+        ApplyCounts counts = _uncommitted;
+        _uncommitted = default;
+        return new CommitResult(counts, (IReadOnlyList<TableChange>?)changes ?? []);
+    }
+
+    private TableState Apply(RecordBatch batch, TableState wanted, List<TableChange>? changes)
+    {
+        EnsureRows(wanted.Shape!, batch);
+        var applier = new RowApplier(_rows!);
+        applier.Apply(batch, State.Sequence, State.Rows + State.Tombstones == 0, changes);
+        _uncommitted += applier.Counts;
+        return wanted with
+        {
+            Rows = State.Rows + applier.RowsAdded,
+            Tombstones = State.Tombstones + applier.TombstonesAdded,
+            Sequence = applier.Counts.Changes > 0 ? State.Sequence + batch.Added : State.Sequence,
+        };
     }
 
     /// <summary>Begins a snapshot that is built beside the records, which readers go on to see (I6).</summary>
@@ -95,13 +101,14 @@ internal sealed class TableWriter : ITableTarget
     public ApplyCounts CommitToSnapshot(TableCommit commit)
     {
         SnapshotStage stage = _stage ?? throw new InvalidOperationException("No snapshot has begun.");
-        return InTransaction(() =>
+        ApplyCounts counts = default;
+        InTransaction(stayOpen: false, () =>
         {
-            ApplyCounts counts = commit.Batch is { } batch ? stage.Apply(batch, commit.Shape!, State.Sequence) : default;
+            counts = commit.Batch is { } batch ? stage.Apply(batch, commit.Shape!, State.Sequence) : default;
             Quarantine(commit.Quarantined);
             stage.NoteFields(commit.NewFields);
-            return counts;
         });
+        return counts;
     }
 
     /// <summary>The snapshot replaces the table's content in one transaction.</summary>
@@ -109,7 +116,7 @@ internal sealed class TableWriter : ITableTarget
     {
         SnapshotStage stage = _stage ?? throw new InvalidOperationException("No snapshot has begun.");
         TableState wanted = Describe(commit with { NewFields = [.. stage.NewFields, .. commit.NewFields] });
-        CommitResult result = InTransaction(() =>
+        InTransaction(stayOpen: false, () =>
         {
             _rows?.Dispose();
             _rows = null;
@@ -117,11 +124,10 @@ internal sealed class TableWriter : ITableTarget
             TableFile.Execute(_connection, $"DROP VIEW IF EXISTS {TableView.Quote(State.Name)}");
             stage.Complete(State, wanted.Shape, ending, commit.WantsChanges);
             Quarantine(commit.Quarantined);
-            Save(wanted with { Rows = stage.RowsAfter, Tombstones = stage.TombstonesAfter, Sequence = stage.SequenceAfter });
-            return new CommitResult(stage.Counts, stage.Changes) { Swept = stage.Swept };
+            State = wanted with { Rows = stage.RowsAfter, Tombstones = stage.TombstonesAfter, Sequence = stage.SequenceAfter };
         });
         _stage = null;
-        return result;
+        return new CommitResult(stage.Counts, stage.Changes) { Swept = stage.Swept };
     }
 
     /// <summary>Drops a snapshot that will not be whole; the table stays as it is.</summary>
@@ -135,38 +141,27 @@ internal sealed class TableWriter : ITableTarget
     public void Clear()
     {
         DiscardSnapshot();
-        InTransaction(() =>
+        InTransaction(stayOpen: false, () =>
         {
             _rows?.Dispose();
             _rows = null;
             TableFile.Execute(_connection, $"DROP VIEW IF EXISTS {TableView.Quote(State.Name)}; DROP TABLE IF EXISTS {TableSchema.Rows}; DELETE FROM lockstep_quarantine");
-            Save(new TableState { Name = State.Name, Sequence = State.Sequence });
-            return true;
+            State = new TableState { Name = State.Name, Sequence = State.Sequence };
         });
     }
 
     /// <summary>Removes tombstones whose order value is below a horizon, which the file remembers.</summary>
     /// <returns>How many were removed.</returns>
-    public long ClearTombstones(Cursor before) => InTransaction(() =>
+    public long ClearTombstones(Cursor before)
     {
         long removed = 0;
-        if (State.Shape is { OrderKind: OrderKind.Number } && HasRows())
+        InTransaction(stayOpen: false, () =>
         {
-            OrderValue limit = OrderValue.FromNumber(System.Text.Encoding.ASCII.GetBytes(before.ToString()));
-            using var select = new Statement(_connection, $"SELECT key, ord FROM {TableSchema.Rows} WHERE gone <> 0");
-            using var delete = new Statement(_connection, $"DELETE FROM {TableSchema.Rows} WHERE key = ?1");
-            while (select.Step())
-            {
-                if (OrderValue.Compare(StageSql.ReadOrder(select, 1, OrderKind.Number), limit) >= 0) continue;
-                StageSql.CopyKey(select, 0, delete, 1, State.Shape.KeyLayout);
-                delete.Execute();
-                removed++;
-            }
-        }
-
-        Save(State with { Tombstones = State.Tombstones - removed, Horizon = before });
+            if (State.Shape is { OrderKind: OrderKind.Number } shape && HasRows()) removed = DeleteTombstones(before, shape.KeyLayout);
+            State = State with { Tombstones = State.Tombstones - removed, Horizon = before };
+        });
         return removed;
-    });
+    }
 
     public void Dispose()
     {
@@ -186,25 +181,49 @@ internal sealed class TableWriter : ITableTarget
         _lock.DisposeAndDelete();
     }
 
-    private T InTransaction<T>(Func<T> work) => TableFile.Guard(_path, () =>
+    /// <summary>Runs work in the transaction that is open, or in a new one; commits it, unless it may stay open.</summary>
+    private void InTransaction(bool stayOpen, Action work) => TableFile.Guard(_path, () =>
     {
-        Begin();
-        TableState before = State;
+        if (!_isOpen) Begin();
+        _isOpen = true;
         try
         {
-            T result = work();
+            work();
+            if (stayOpen) return true;
+            Save();
             TableFile.Execute(_connection, "COMMIT");
-            return result;
+            _isOpen = false;
+            Committed = State;
+            return true;
         }
         catch
         {
-            State = before;
+            State = Committed;
+            _uncommitted = default;
+            _isOpen = false;
             _rows?.Dispose();
             _rows = null;
             if (SQLitePCL.raw.sqlite3_get_autocommit(_connection.Handle) == 0) TableFile.Execute(_connection, "ROLLBACK");
             throw;
         }
     });
+
+    private long DeleteTombstones(Cursor before, KeyLayout layout)
+    {
+        long removed = 0;
+        OrderValue limit = OrderValue.FromNumber(System.Text.Encoding.ASCII.GetBytes(before.ToString()));
+        using var select = new Statement(_connection, $"SELECT key, ord FROM {TableSchema.Rows} WHERE gone <> 0");
+        using var delete = new Statement(_connection, $"DELETE FROM {TableSchema.Rows} WHERE key = ?1");
+        while (select.Step())
+        {
+            if (OrderValue.Compare(StageSql.ReadOrder(select, 1, OrderKind.Number), limit) >= 0) continue;
+            StageSql.CopyKey(select, 0, delete, 1, layout);
+            delete.Execute();
+            removed++;
+        }
+
+        return removed;
+    }
 
     /// <summary>Begins a transaction, waiting for a while for another program that writes to the file.</summary>
     private void Begin()
@@ -237,15 +256,13 @@ internal sealed class TableWriter : ITableTarget
         LastSync = commit.At ?? State.LastSync,
     };
 
-    private void Save(TableState wanted)
+    private void Save()
     {
-        wanted.Save(_connection);
-        if (HasRows() && (wanted.Fields.Count != State.Fields.Count || State.Shape is null || !HasView(wanted.Name)))
+        State.Save(_connection);
+        if (HasRows() && (State.Fields.Count != Committed.Fields.Count || Committed.Shape is null || !HasView(State.Name)))
         {
-            TableFile.Execute(_connection, TableView.Create(wanted.Name, wanted.Fields));
+            TableFile.Execute(_connection, TableView.Create(State.Name, State.Fields));
         }
-
-        State = wanted;
     }
 
     private void EnsureRows(RecordShape shape, RecordBatch batch)

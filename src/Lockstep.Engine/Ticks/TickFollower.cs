@@ -117,12 +117,7 @@ internal sealed class TickFollower : IAsyncDisposable
         {
             if (_disposed) return Task.CompletedTask;
             var now = _time.GetUtcNow();
-            if (now >= _uncovered && !_staleNoticed)
-            {
-                _staleNoticed = true;
-                var status = StatusAt(now);
-                _notices.Enqueue(observer => observer.OnStale(status));
-            }
+            NoticeStaleness(now);
 
             if (now >= _refreshAt && _refreshing is null)
             {
@@ -202,6 +197,8 @@ internal sealed class TickFollower : IAsyncDisposable
         bool changed;
         lock (_gate)
         {
+            // A read that was due before a boundary and began after it does not undo that the boundary was missed.
+            if (_lastRefresh is not null) NoticeStaleness(begun);
             changed = !reading.Schedule.Equals(_schedule);
             _schedule = reading.Schedule;
             _lastRefresh = begun;
@@ -245,6 +242,14 @@ internal sealed class TickFollower : IAsyncDisposable
         Notify();
     }
 
+    private void NoticeStaleness(DateTimeOffset now)
+    {
+        if (now < _uncovered || _staleNoticed) return;
+        _staleNoticed = true;
+        var status = StatusAt(now);
+        _notices.Enqueue(observer => observer.OnStale(status));
+    }
+
     private void Switch(DateTimeOffset now)
     {
         var active = _schedule.ActiveAt(now);
@@ -279,6 +284,7 @@ internal sealed class TickFollower : IAsyncDisposable
         var sleep = LongestSleep;
         if (_schedule.NextAfter(now) is { } next && next.ActiveAt - now < sleep) sleep = next.ActiveAt - now;
         if (_refreshing is null && _refreshAt - now < sleep) sleep = _refreshAt - now;
+        if (!_staleNoticed && _uncovered - now < sleep) sleep = _uncovered - now;
 
         // Timers count whole milliseconds and would round down to a moment too early.
         _timer.Change(TimeSpan.FromMilliseconds(Math.Max(0, Math.Ceiling(sleep.TotalMilliseconds))), Timeout.InfiniteTimeSpan);

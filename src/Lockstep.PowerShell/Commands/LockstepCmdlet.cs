@@ -87,7 +87,7 @@ public abstract class LockstepCmdlet : PSCmdlet, IDisposable
     }
 
     /// <summary>Tells of an event on the information stream, tagged <c>Lockstep</c>, for <c>-InformationVariable</c> to collect.</summary>
-    private protected void WriteEvent(object happened) => WriteInformation(happened, ["Lockstep"]);
+    internal void WriteEvent(object happened) => WriteInformation(happened, ["Lockstep"]);
 
     /// <summary>Called by PowerShell when the pipeline has ended, however it ended.</summary>
     public void Dispose()
@@ -99,6 +99,9 @@ public abstract class LockstepCmdlet : PSCmdlet, IDisposable
     /// <summary>Lets go of what the cmdlet holds.</summary>
     /// <param name="disposing">Always true: there is no finalizer.</param>
     protected virtual void Dispose(bool disposing) => _stopping.Dispose();
+
+    /// <summary>Does one of several things, whose error does not keep the others from being done.</summary>
+    private protected void Attempt(Action step) => Guard(step, WriteError);
 
     private void Guard(Action step, Action<ErrorRecord> report)
     {

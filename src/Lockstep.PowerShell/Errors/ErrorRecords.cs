@@ -1,5 +1,9 @@
 using System.Management.Automation;
+using System.Net;
 using Lockstep.Engine;
+using Lockstep.Engine.Feed;
+using Lockstep.Engine.Sync;
+using Lockstep.Engine.Tables;
 using Lockstep.TestServer.Feeds;
 using Lockstep.TestServer.Hosting;
 
@@ -18,7 +22,23 @@ internal static class ErrorRecords
         [typeof(InvalidOptionException)] = new(ErrorCategory.InvalidArgument),
         [typeof(UnsuitableObjectException)] = new(ErrorCategory.InvalidData),
         [typeof(TestServerNotFoundException)] = new(ErrorCategory.ObjectNotFound),
+        [typeof(CallbackException)] = new(ErrorCategory.InvalidOperation),
         [typeof(LockstepException)] = new(ErrorCategory.NotSpecified),
+
+        [typeof(FeedUnreachableException)] = new(ErrorCategory.ConnectionError),
+        [typeof(FeedStatusException)] = new(ErrorCategory.InvalidResult),
+        [typeof(FeedCutException)] = new(ErrorCategory.ConnectionError),
+        [typeof(FeedRedirectException)] = new(ErrorCategory.ProtocolError),
+        [typeof(InsecureCredentialsException)] = new(ErrorCategory.SecurityError),
+        [typeof(MalformedRecordException)] = new(ErrorCategory.InvalidData),
+        [typeof(TruncatedFeedException)] = new(ErrorCategory.InvalidData),
+        [typeof(ResyncLoopException)] = new(ErrorCategory.ProtocolError),
+        [typeof(TransformException)] = new(ErrorCategory.InvalidResult),
+        [typeof(TableFileException)] = new(ErrorCategory.OpenError),
+        [typeof(TableMismatchException)] = new(ErrorCategory.InvalidArgument),
+        [typeof(TableNotFoundException)] = new(ErrorCategory.ObjectNotFound),
+        [typeof(TableBusyException)] = new(ErrorCategory.ResourceBusy),
+        [typeof(FilterException)] = new(ErrorCategory.SyntaxError),
 
         // The test server's own, which are .NET's kinds of error.
         [typeof(PortInUseException)] = new(ErrorCategory.ResourceUnavailable, "PortInUse", "Use -Port 0 to have a free port picked, or stop the program that listens there."),
@@ -38,11 +58,20 @@ internal static class ErrorRecords
             return null;
 
         var known = error as LockstepException;
-        return new ErrorRecord(error, known?.ErrorId ?? entry.Id, entry.Category, target)
+        var category = error is FeedStatusException status ? CategoryOf(status) : entry.Category;
+        return new ErrorRecord(error, known?.ErrorId ?? entry.Id, category, target)
         {
             ErrorDetails = new ErrorDetails(error.Message) { RecommendedAction = known?.RecommendedAction ?? entry.RecommendedAction },
         };
     }
+
+    private static ErrorCategory CategoryOf(FeedStatusException error) => error switch
+    {
+        { IsRefusal: true } => ErrorCategory.AuthenticationError,
+        { Status: HttpStatusCode.NotFound } => ErrorCategory.ObjectNotFound,
+        { IsTransient: true } => ErrorCategory.ResourceUnavailable,
+        _ => ErrorCategory.InvalidResult,
+    };
 
     private static Entry? Find(Type? type)
     {

@@ -6,7 +6,7 @@ namespace Lockstep.Records;
 /// One field of a record. PowerShell copies a property when it is added to an object; this one is made for one object only and
 /// gives itself the first time, which saves half of what a record allocates. Later copies are ordinary note properties.
 /// </summary>
-internal sealed class FieldProperty(string name, object? value) : PSNoteProperty(name, value)
+internal class FieldProperty(string name, object? value) : PSNoteProperty(name, value)
 {
     private bool _added;
 
@@ -18,4 +18,10 @@ internal sealed class FieldProperty(string name, object? value) : PSNoteProperty
         _added = true;
         return this;
     }
+}
+
+/// <summary>A field whose property could not keep its name. When the object is written as a record again, the field gets it back.</summary>
+internal sealed class RenamedFieldProperty(string name, object? value, string fieldName) : FieldProperty(name, value)
+{
+    public string Field => fieldName;
 }

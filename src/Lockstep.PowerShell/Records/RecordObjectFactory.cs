@@ -6,7 +6,8 @@ namespace Lockstep.Records;
 /// <summary>Makes the objects of the pipeline from records: one note property per field, in the record's order.</summary>
 /// <param name="table">The table's name, for the type name <c>Lockstep.Record#table</c>.</param>
 /// <param name="warn">Called once, with the first field that had to be named otherwise.</param>
-internal sealed class RecordObjectFactory(string table, Action<string> warn) : IRecordFactory
+/// <param name="wanted">The only properties that records get, in this order, wildcards allowed; null for all.</param>
+internal sealed class RecordObjectFactory(string table, Action<string> warn, IReadOnlyList<string>? wanted) : IRecordFactory
 {
     private readonly RecordTypeNames _typeNames = new($"Lockstep.Record#{table}", "Lockstep.Record");
     private bool _warned;
@@ -14,14 +15,28 @@ internal sealed class RecordObjectFactory(string table, Action<string> warn) : I
     public object Create(FieldNames names, ReadOnlySpan<object?> values, int depth)
     {
         var properties = names.Attachment as PropertyNames ?? Attach(names);
-        var record = PSObjectAccess.WithCapacity(values.Length);
-        if (depth == 0)
-            _typeNames.ApplyTo(record);
+        if (depth > 0)
+            return Fill(PSObjectAccess.WithCapacity(values.Length), properties, values);
 
-        // The names have been looked at: not reserved, not empty, no two the same.
+        var record = PSObjectAccess.WithCapacity(values.Length);
+        _typeNames.ApplyTo(record);
+        return wanted is null ? Fill(record, properties, values) : FillWanted(record, properties.Select(wanted), values);
+    }
+
+    // The names have been looked at: not reserved, not empty, no two the same.
+    private static PSObject Fill(PSObject record, PropertyNames properties, ReadOnlySpan<object?> values)
+    {
         var members = record.Properties;
         for (var i = 0; i < values.Length; i++)
-            members.Add(new FieldProperty(properties[i], values[i]), preValidated: true);
+            members.Add(properties.IsRenamed(i) ? new RenamedFieldProperty(properties[i], values[i], properties.FieldAt(i)) : new FieldProperty(properties[i], values[i]), preValidated: true);
+
+        return record;
+    }
+
+    private static PSObject FillWanted(PSObject record, IReadOnlyList<(string Property, int Field)> selected, ReadOnlySpan<object?> values)
+    {
+        foreach (var (property, field) in selected)
+            record.Properties.Add(new FieldProperty(property, field < 0 ? null : values[field]), preValidated: true);
 
         return record;
     }

@@ -10,8 +10,13 @@ internal sealed class RecordObjects
 
     /// <param name="table">The table's name.</param>
     /// <param name="warn">Called once, if a field cannot keep its name.</param>
-    public RecordObjects(string table, Action<string> warn) => _reader = new RecordReader(new RecordObjectFactory(table, warn));
+    /// <param name="properties">The only properties wanted, in this order, wildcards allowed; null for all.</param>
+    public RecordObjects(string table, Action<string> warn, IReadOnlyList<string>? properties = null) =>
+        _reader = new RecordReader(new RecordObjectFactory(table, warn, properties));
 
     /// <summary>The object for one record, given as its JSON in UTF-8.</summary>
-    public PSObject Read(ReadOnlyMemory<byte> json) => (PSObject)_reader.Read(json.Span);
+    public PSObject Read(ReadOnlySpan<byte> json) => (PSObject)_reader.Read(json);
+
+    /// <inheritdoc cref="Read(ReadOnlySpan{byte})"/>
+    public PSObject Read(ReadOnlyMemory<byte> json) => Read(json.Span);
 }

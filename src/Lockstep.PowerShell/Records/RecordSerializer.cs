@@ -40,6 +40,9 @@ internal sealed class RecordSerializer
         return _output.Written;
     }
 
+    /// <summary>A time in ISO 8601, as records have it.</summary>
+    public static string Iso(object time) => ((IFormattable)time).ToString(IsoTime, CultureInfo.InvariantCulture);
+
     private void WriteValue(string name, object? given)
     {
         var value = Unwrap(given);
@@ -76,7 +79,7 @@ internal sealed class RecordSerializer
     {
         string text => text,
         char or Enum or Guid or Uri or Version or IPAddress or ScriptBlock => value.ToString(),
-        DateTime or DateTimeOffset => ((IFormattable)value).ToString(IsoTime, CultureInfo.InvariantCulture),
+        DateTime or DateTimeOffset => Iso(value),
         DateOnly or TimeOnly => ((IFormattable)value).ToString("O", CultureInfo.InvariantCulture),
         TimeSpan span => span.ToString("c", CultureInfo.InvariantCulture),
         byte[] bytes => Convert.ToBase64String(bytes),
@@ -106,7 +109,7 @@ internal sealed class RecordSerializer
         else
         {
             foreach (var property in PSObject.AsPSObject(container).Properties)
-                WriteMember(property.Name, Read(property));
+                WriteMember((property as RenamedFieldProperty)?.Field ?? property.Name, Read(property));
         }
 
         _output.End('}');

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text.Json;
+using Lockstep.Engine.Records;
 
 namespace Lockstep.TestServer.Feeds;
 

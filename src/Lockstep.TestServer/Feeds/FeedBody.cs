@@ -1,31 +1,14 @@
-using System.Buffers;
-using System.Buffers.Text;
-using System.IO.Pipelines;
-using Lockstep.TestServer.Hosting;
+using System.Net.Sockets;
+using Lockstep.TestServer.Faults;
 using Lockstep.TestServer.Requests;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Http.Features;
 
 namespace Lockstep.TestServer.Feeds;
 
-/// <summary>
-/// The body of one response. A chunked one is framed here and written below Kestrel, so that each call is exactly one chunk and many of them can go out in one send;
-/// Kestrel writes the head and, when the handler ends, the last chunk.
-/// </summary>
-internal sealed class FeedBody
+/// <summary>The body of one response. One writer at a time.</summary>
+internal abstract class FeedBody
 {
-    private readonly PipeWriter _output;
-    private readonly bool _framed;
-    private readonly TestRequest _log;
-
-    private FeedBody(PipeWriter output, bool framed, TestRequest log)
-    {
-        _output = output;
-        _framed = framed;
-        _log = log;
-    }
-
     /// <summary>Sends the head of the response.</summary>
     /// <param name="context">A response that has not started.</param>
     /// <param name="log">Gets the status and counts what is written.</param>
@@ -33,62 +16,27 @@ internal sealed class FeedBody
     /// <param name="cancellationToken">Gives up.</param>
     public static async ValueTask<FeedBody> StartAsync(HttpContext context, TestRequest log, long? length, CancellationToken cancellationToken)
     {
-        context.Response.ContentLength = length;
-        log.Status = context.Response.StatusCode;
-        await context.Response.StartAsync(cancellationToken).ConfigureAwait(false);
-        await context.Response.BodyWriter.FlushAsync(cancellationToken).ConfigureAwait(false);
-        bool framed = length is null && HttpProtocol.IsHttp11(context.Request.Protocol) && !HttpMethods.IsHead(context.Request.Method);
-        return new FeedBody(framed ? HostedConnection.Of(context.Features).RawOutput : context.Response.BodyWriter, framed, log);
+        if (FaultedResponse.Of(context) is not { } faulted)
+            return await PlainBody.StartAsync(context, log, length, cancellationToken).ConfigureAwait(false);
+        await faulted.StartAsync(length, cancellationToken).ConfigureAwait(false);
+        return new FaultedBody(faulted);
     }
 
     /// <summary>Adds one chunk; <see cref="FlushAsync"/> sends it.</summary>
     /// <param name="payload">Not empty, or it would end the body.</param>
-    /// <param name="records">How many records it holds, for the log.</param>
-    public void Write(ReadOnlySpan<byte> payload, int records = 0)
-    {
-        BeginChunk(payload.Length);
-        _output.Write(payload);
-        EndChunk();
-        _log.Sent(payload.Length, records);
-    }
+    /// <param name="records">How many records it holds, 0 or 1.</param>
+    public abstract void Write(ReadOnlySpan<byte> payload, int records = 0);
 
     /// <summary>Adds one chunk that holds all of these records.</summary>
-    public void Write(ReadOnlySpan<FeedRecord> records)
-    {
-        int length = 0;
-        foreach (FeedRecord record in records)
-            length += record.Bytes.Length;
-        if (length == 0)
-            return;
-        BeginChunk(length);
-        foreach (FeedRecord record in records)
-            _output.Write(record.Bytes.Span);
-        EndChunk();
-        _log.Sent(length, records.Length);
-    }
+    public abstract void Write(ReadOnlySpan<FeedRecord> records);
 
     /// <summary>Sends what was added; waits while the client is slow to take it, so that memory stays bounded (I8).</summary>
     /// <exception cref="ConnectionAbortedException">The client is gone.</exception>
-    public async ValueTask FlushAsync(CancellationToken cancellationToken)
-    {
-        FlushResult result = await _output.FlushAsync(cancellationToken).ConfigureAwait(false);
-        if (result.IsCompleted)
-            throw new ConnectionAbortedException();
-    }
+    public abstract ValueTask FlushAsync(CancellationToken cancellationToken);
 
-    private void BeginChunk(int length)
-    {
-        if (!_framed)
-            return;
-        Span<byte> head = _output.GetSpan(10);
-        Utf8Formatter.TryFormat(length, head, out int written, new StandardFormat('x'));
-        "\r\n"u8.CopyTo(head[written..]);
-        _output.Advance(written + 2);
-    }
+    /// <summary>The socket that chunks can be sent to directly while nothing is pending here; null when TLS, a fault or an old client stands in the way.</summary>
+    public virtual Socket? SharedSocket => null;
 
-    private void EndChunk()
-    {
-        if (_framed)
-            _output.Write("\r\n"u8);
-    }
+    /// <summary>Sends bytes that are framed (and counted) already; only where there is a <see cref="SharedSocket"/>.</summary>
+    public virtual ValueTask SendFramedAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken) => throw new NotSupportedException();
 }

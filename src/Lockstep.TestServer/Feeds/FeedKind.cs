@@ -11,4 +11,7 @@ public enum FeedKind
 
     /// <summary>The records that the test supplies, from the cursor on; see <see cref="ScriptedFeedOptions"/>.</summary>
     Scripted,
+
+    /// <summary>A response of a real feed that was recorded with its timing, to every request; see <see cref="Recording.FeedRecorder"/>.</summary>
+    Replay,
 }

@@ -1,3 +1,5 @@
+using Lockstep.Engine.Records;
+
 namespace Lockstep.TestServer.Feeds;
 
 /// <summary>One record of a scripted feed, ready to be sent: every client gets the same memory.</summary>

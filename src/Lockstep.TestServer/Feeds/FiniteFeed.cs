@@ -6,12 +6,11 @@ namespace Lockstep.TestServer.Feeds;
 /// <summary>The reference's finite feed: two records whatever the cursor is, a newline after each, then the end.</summary>
 internal sealed class FiniteFeed : IFeed
 {
-    private static ReadOnlySpan<byte> Body =>
-        """
-        {"id":123,"updated_at":999,"deleted_at":null,"ip":"0.0.0.0","port":1234}
-        {"id":124,"updated_at":1000,"deleted_at":1000,"ip":"0.0.0.0","port":1234}
-
-        """u8;
+    private static readonly byte[][] Records =
+    [
+        [.. """{"id":123,"updated_at":999,"deleted_at":null,"ip":"0.0.0.0","port":1234}"""u8, (byte)'\n'],
+        [.. """{"id":124,"updated_at":1000,"deleted_at":1000,"ip":"0.0.0.0","port":1234}"""u8, (byte)'\n'],
+    ];
 
     public string Path => "/servers/";
 
@@ -23,8 +22,9 @@ internal sealed class FiniteFeed : IFeed
             return;
         }
         context.Response.ContentType = "text/plain";
-        FeedBody body = await FeedBody.StartAsync(context, log, Body.Length, cancellationToken).ConfigureAwait(false);
-        body.Write(Body, records: 2);
+        FeedBody body = await FeedBody.StartAsync(context, log, Records.Sum(record => record.Length), cancellationToken).ConfigureAwait(false);
+        foreach (byte[] record in Records)
+            body.Write(record, records: 1);
         await body.FlushAsync(cancellationToken).ConfigureAwait(false);
     }
 }

@@ -1,3 +1,6 @@
+using Lockstep.Engine.Records;
+using Lockstep.TestServer.Requests;
+
 namespace Lockstep.TestServer.Feeds;
 
 /// <summary>The records of a scripted feed in order of arrival; append-only. Thread-safe: many readers, each with a position of its own.</summary>
@@ -6,7 +9,7 @@ internal sealed class RecordLog
     private readonly Lock _gate = new();
     private readonly List<FeedRecord> _records = [];
     private readonly Dictionary<string, int> _firstByText = new(StringComparer.Ordinal);
-    private TaskCompletionSource _grown = NewSignal();
+    private readonly Signal _grown = new();
     private OrderValue _greatest;
 
     public int Count
@@ -40,9 +43,7 @@ internal sealed class RecordLog
             }
             finally
             {
-                // Its continuations run on the pool, so none of them runs under the lock.
-                _grown.SetResult();
-                _grown = NewSignal();
+                _grown.Raise();
             }
         }
     }
@@ -63,7 +64,7 @@ internal sealed class RecordLog
     public Task WaitAsync(int position)
     {
         lock (_gate)
-            return _records.Count > position ? Task.CompletedTask : _grown.Task;
+            return _records.Count > position ? Task.CompletedTask : _grown.Next;
     }
 
     /// <summary>What a request with this cursor gets of the records that are there; the boundary is part of it (I4).</summary>
@@ -76,19 +77,17 @@ internal sealed class RecordLog
                 return new RecordRange(0, _records.Count, default, IsWhole: true);
             if (_firstByText.TryGetValue(cursor, out int first))
                 return new RecordRange(first, _records.Count, default);
-            OrderValue minimum = OrderValue.Parse(cursor);
+            OrderValue minimum = RequestCursor.Parse(cursor);
             return minimum.Kind == OrderKind.Number && _firstByText.Count == 0 ? new RecordRange(0, _records.Count, minimum) : null;
         }
     }
 
     private void Append(FeedRecord record)
     {
-        if (record.Order.Text is { } text)
-            _firstByText.TryAdd(text, _records.Count);
-        else if (record.Order.Kind == OrderKind.Number && (_greatest.Kind == OrderKind.None || OrderValue.CompareNumbers(record.Order, _greatest) > 0))
+        if (record.Order.Kind == OrderKind.Text)
+            _firstByText.TryAdd(record.Order.ToString(), _records.Count);
+        else if (record.Order.Kind == OrderKind.Number && (_greatest.Kind == OrderKind.Unknown || OrderValue.Compare(record.Order, _greatest) > 0))
             _greatest = record.Order;
         _records.Add(record);
     }
-
-    private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 }

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text;
 using System.Text.Json;
+using Lockstep.Engine.Records;
 
 namespace Lockstep.TestServer.Feeds;
 
@@ -15,8 +16,13 @@ internal sealed class RecordMaker(ScriptedFeedOptions options)
     {
         RecordShape shape = RecordShape.Read(json.Span, options.OrderField);
         ArrayBufferWriter<byte> line = new(json.Length + 128);
-        if (options.Dialect == FeedDialect.Transaction && !shape.IsTransactionRow)
+        // Wrapped rows are numbered above the ready-made ones before them, so that no transaction is two.
+        if (options.Dialect == FeedDialect.Transaction && shape.Transaction is { } given)
+            _lastTransaction = Math.Max(_lastTransaction, given);
+        if (options.Dialect == FeedDialect.Transaction && shape.Transaction is null)
         {
+            if (_lastTransaction == long.MaxValue)
+                throw new InvalidRecordException("There is no transaction id above that of the rows before. Give the row's own txid, current_xmin and since.");
             long transaction = ++_lastTransaction;
             WriteRow(line, json, transaction, shape.Deleted);
             shape = shape with { Order = OrderValue.FromInteger(transaction) };

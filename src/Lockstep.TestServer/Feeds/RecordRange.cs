@@ -1,3 +1,5 @@
+using Lockstep.Engine.Records;
+
 namespace Lockstep.TestServer.Feeds;
 
 /// <summary>A part of a record log: the positions from <paramref name="Start"/> up to but not including <paramref name="End"/>, and of those what is not below a minimum.</summary>
@@ -8,5 +10,5 @@ namespace Lockstep.TestServer.Feeds;
 internal readonly record struct RecordRange(int Start, int End, OrderValue Minimum, bool IsWhole = false)
 {
     public bool Takes(FeedRecord record) =>
-        Minimum.Kind == OrderKind.None || record.Order.Kind != OrderKind.Number || OrderValue.CompareNumbers(record.Order, Minimum) >= 0;
+        Minimum.Kind == OrderKind.Unknown || record.Order.Kind != OrderKind.Number || OrderValue.Compare(record.Order, Minimum) >= 0;
 }

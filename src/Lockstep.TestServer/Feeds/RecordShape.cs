@@ -1,9 +1,13 @@
 using System.Text.Json;
+using Lockstep.Engine.Records;
 
 namespace Lockstep.TestServer.Feeds;
 
 /// <summary>The few things that a scripted feed needs to know of a record, found in one pass over its top level.</summary>
-internal readonly record struct RecordShape(OrderValue Order, bool Deleted, bool IsTransactionRow)
+/// <param name="Order">The value of the order field.</param>
+/// <param name="Deleted">Whether it is a tombstone in either dialect.</param>
+/// <param name="Transaction">The <c>txid</c> of a ready-made transaction row; null for any other record.</param>
+internal readonly record struct RecordShape(OrderValue Order, bool Deleted, long? Transaction)
 {
     // Deeper than any client takes, so that a test can send what a client must refuse.
     private const int MaxDepth = 100_000;
@@ -31,7 +35,7 @@ internal readonly record struct RecordShape(OrderValue Order, bool Deleted, bool
     {
         OrderValue order = default;
         bool deleted = false;
-        bool hasTxid = false;
+        long? transaction = null;
         bool hasData = false;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
@@ -42,12 +46,20 @@ internal readonly record struct RecordShape(OrderValue Order, bool Deleted, bool
             bool isData = reader.ValueTextEquals("data"u8);
             reader.Read();
             if (isOrder)
-                order = OrderValue.Read(reader);
+                order = ReadOrder(reader);
             deleted |= (isDeletedAt && reader.TokenType != JsonTokenType.Null) || (isDeleted && reader.TokenType == JsonTokenType.True);
-            hasTxid |= isTxid && reader.TokenType == JsonTokenType.Number;
+            if (isTxid && reader.TokenType == JsonTokenType.Number)
+                transaction = reader.TryGetInt64(out long number) ? number : long.MaxValue;
             hasData |= isData && reader.TokenType == JsonTokenType.StartObject;
             reader.Skip();
         }
-        return new RecordShape(order, deleted, hasTxid && hasData);
+        return new RecordShape(order, deleted, hasData ? transaction : null);
     }
+
+    private static OrderValue ReadOrder(in Utf8JsonReader reader) => reader.TokenType switch
+    {
+        JsonTokenType.Number => OrderValue.FromNumber(reader.ValueSpan),
+        JsonTokenType.String => OrderValue.FromText(reader.GetString()!),
+        _ => default,
+    };
 }

@@ -19,6 +19,10 @@ internal sealed class ReferenceFeed(TimeProvider time) : IFeed
         Encoding.ASCII.GetBytes("""{"id":124,"updated_at":1000,"deleted_at":1000,"ip":"0.0.0.0","port":1236}"""),
     ];
 
+    private readonly Lock _gate = new();
+    private TaskCompletionSource? _tick;
+    private ITimer? _timer;
+
     public string Path => "/servers/";
 
     public async Task ServeAsync(HttpContext context, TestRequest log, CancellationToken cancellationToken)
@@ -27,12 +31,34 @@ internal sealed class ReferenceFeed(TimeProvider time) : IFeed
         FeedBody body = await FeedBody.StartAsync(context, log, length: null, cancellationToken).ConfigureAwait(false);
         if (HttpMethods.IsHead(context.Request.Method))
             return;
-        using PeriodicTimer timer = new(Interval, time);
-        while (await timer.WaitForNextTickAsync(cancellationToken).ConfigureAwait(false))
+        while (true)
         {
+            await NextTick().WaitAsync(cancellationToken).ConfigureAwait(false);
             foreach (byte[] item in Objects)
                 body.Write(item, records: 1);
             await body.FlushAsync(cancellationToken).ConfigureAwait(false);
         }
+    }
+
+    /// <summary>One timer for all clients; it runs while somebody waits for it.</summary>
+    private Task NextTick()
+    {
+        lock (_gate)
+        {
+            if (_tick is not null)
+                return _tick.Task;
+            _tick = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            _timer ??= time.CreateTimer(_ => Tick(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            _timer.Change(Interval, Timeout.InfiniteTimeSpan);
+            return _tick.Task;
+        }
+    }
+
+    private void Tick()
+    {
+        TaskCompletionSource? tick;
+        lock (_gate)
+            (tick, _tick) = (_tick, null);
+        tick?.SetResult();
     }
 }

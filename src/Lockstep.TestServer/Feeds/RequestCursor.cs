@@ -1,3 +1,6 @@
+using System.Text;
+using System.Text.Json;
+using Lockstep.Engine.Records;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 
@@ -28,6 +31,26 @@ internal static class RequestCursor
         if (cursor is null && path.Length > feedPath.Length)
             cursor = Uri.UnescapeDataString(path[feedPath.Length..]);
         return true;
+    }
+
+    /// <summary>What a cursor compares as: a number where it reads as one in JSON, else an opaque string.</summary>
+    public static OrderValue Parse(string cursor)
+    {
+        Utf8JsonReader reader = new(Encoding.UTF8.GetBytes(cursor));
+        try
+        {
+            if (reader.Read() && reader.TokenType == JsonTokenType.Number)
+            {
+                OrderValue number = OrderValue.FromNumber(reader.ValueSpan);
+                if (!reader.Read())
+                    return number;
+            }
+        }
+        catch (JsonException)
+        {
+            // Not a number, then.
+        }
+        return OrderValue.FromText(cursor);
     }
 
     private static string? Since(HttpRequest request) => request.Query.TryGetValue("since", out var since) ? since.ToString() : null;

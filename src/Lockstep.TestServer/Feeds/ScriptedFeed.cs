@@ -1,6 +1,6 @@
 using System.Globalization;
-using System.Text;
 using Lockstep.TestServer.Requests;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
 
 namespace Lockstep.TestServer.Feeds;
@@ -8,20 +8,25 @@ namespace Lockstep.TestServer.Feeds;
 /// <summary>Serves the records that a test supplies: those that are there from the cursor on and, when it is endless, each one that is added.</summary>
 internal sealed class ScriptedFeed : IFeed
 {
-    private const string SnapshotPath = "/_lockstep/snapshot/";
+    public const string SnapshotPath = "/_lockstep/snapshot/";
     private const int BatchSize = 256;
 
     private readonly ScriptedFeedOptions _options;
-    private readonly TimeProvider _time;
     private readonly RecordMaker _maker;
-    private readonly byte[] _separator;
+    private readonly FeedSignals _signals;
+    private readonly FanOut _fanOut;
+    private readonly Signal _delivered;
 
-    public ScriptedFeed(ScriptedFeedOptions options, TimeProvider time)
+    /// <param name="options">How it behaves.</param>
+    /// <param name="time">For its heartbeats.</param>
+    /// <param name="delivered">Raised when records have gone out to live clients.</param>
+    public ScriptedFeed(ScriptedFeedOptions options, TimeProvider time, Signal delivered)
     {
         _options = options;
-        _time = time;
+        _delivered = delivered;
         _maker = new RecordMaker(options);
-        _separator = Encoding.UTF8.GetBytes(options.Separator);
+        _signals = new FeedSignals(options, Log, time);
+        _fanOut = new FanOut(options, Log, _signals, delivered);
         Path = "/" + options.Path.Trim('/') + "/";
         if (Path == "//")
             Path = "/";
@@ -35,6 +40,9 @@ internal sealed class ScriptedFeed : IFeed
 
     /// <exception cref="InvalidRecordException">One of them is not a JSON object; those before it were added.</exception>
     public void Add(IEnumerable<ReadOnlyMemory<byte>> records) => Log.Append(records, _maker);
+
+    /// <summary>Has a heartbeat sent to everyone who is connected to an endless feed.</summary>
+    public void SendHeartbeat(HeartbeatKind kind) => _signals.AskForHeartbeat(kind);
 
     public async Task ServeAsync(HttpContext context, TestRequest log, CancellationToken cancellationToken)
     {
@@ -65,7 +73,7 @@ internal sealed class ScriptedFeed : IFeed
 
     private async Task SendFiniteAsync(HttpContext context, TestRequest log, RecordRange range, CancellationToken cancellationToken)
     {
-        byte[] end = IsTransactional ? Control(range.IsWhole ? ControlRow.SnapshotCompleted : ControlRow.Heartbeat) : [];
+        byte[] end = IsTransactional ? _signals.Control(range.IsWhole ? ControlRow.SnapshotCompleted : ControlRow.Heartbeat) : [];
         (int count, long length) = Measure(range);
         AnnounceCount(context.Response, count);
         FeedBody body = await FeedBody.StartAsync(context, log, length + end.Length, cancellationToken).ConfigureAwait(false);
@@ -83,40 +91,41 @@ internal sealed class ScriptedFeed : IFeed
         await SendAsync(body, range, cancellationToken).ConfigureAwait(false);
         if (IsTransactional)
         {
-            body.Write(Control(range.IsWhole ? ControlRow.SnapshotCompleted : ControlRow.Heartbeat));
+            body.Write(_signals.Control(range.IsWhole ? ControlRow.SnapshotCompleted : ControlRow.Heartbeat));
             await body.FlushAsync(cancellationToken).ConfigureAwait(false);
         }
-        for (int position = range.End; ;)
+        await SendLiveAsync(body, log, range.End, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>What is added goes to everyone who is connected, whatever its order value: a late record is the client's to deal with.</summary>
+    private async Task SendLiveAsync(FeedBody body, TestRequest log, int position, CancellationToken cancellationToken)
+    {
+        AskedHeartbeat asked = new(_signals.LastAsked);
+        while (true)
         {
-            if (await WaitAsync(position, cancellationToken).ConfigureAwait(false))
+            log.LivePosition = position;
+            _delivered.Raise();
+            if (body.SharedSocket is { } socket && await _fanOut.JoinAsync(socket, log, position, cancellationToken).ConfigureAwait(false) is { } rest)
             {
-                // What is added goes to everyone who is connected, whatever its order value: a late record is the client's to deal with.
+                if (rest.IsGone)
+                    throw new ConnectionAbortedException();
+                await body.SendFramedAsync(rest.Bytes, cancellationToken).ConfigureAwait(false);
+                position = rest.Position;
+                asked.Number = _signals.LastAsked;
+            }
+            else if (await _signals.NextAsync(position, asked, cancellationToken).ConfigureAwait(false) is { } heartbeat)
+            {
+                body.Write(heartbeat);
+            }
+            else
+            {
                 RecordRange added = new(position, Log.Count, default);
                 await SendAsync(body, added, cancellationToken).ConfigureAwait(false);
                 position = added.End;
                 if (IsTransactional)
-                    body.Write(Control(ControlRow.Heartbeat));
-            }
-            else
-            {
-                body.Write(HeartbeatBytes());
+                    body.Write(_signals.Control(ControlRow.Heartbeat));
             }
             await body.FlushAsync(cancellationToken).ConfigureAwait(false);
-        }
-    }
-
-    /// <returns>True when there is a record at the position, false when it is time for a heartbeat.</returns>
-    private async Task<bool> WaitAsync(int position, CancellationToken cancellationToken)
-    {
-        Task there = Log.WaitAsync(position);
-        try
-        {
-            await there.WaitAsync(_options.HeartbeatInterval ?? Timeout.InfiniteTimeSpan, _time, cancellationToken).ConfigureAwait(false);
-            return true;
-        }
-        catch (TimeoutException)
-        {
-            return false;
         }
     }
 
@@ -160,16 +169,6 @@ internal sealed class ScriptedFeed : IFeed
         }
         return kept;
     }
-
-    private byte[] HeartbeatBytes() => _options.Heartbeat switch
-    {
-        HeartbeatKind.BlankLine => "\n"u8.ToArray(),
-        HeartbeatKind.ControlRow => Control(ControlRow.Heartbeat),
-        HeartbeatKind.Auto when IsTransactional => Control(ControlRow.Heartbeat),
-        _ => [.. """{"heartbeat":true}"""u8, .. _separator],
-    };
-
-    private byte[] Control(string type) => ControlRow.Make(type, _time.GetUtcNow(), Log.Greatest, _separator);
 
     private void AddHeaders(IHeaderDictionary headers)
     {

@@ -15,6 +15,9 @@ public sealed class HttpEndpoint
     /// <summary>A certificate with its private key makes the endpoint speak TLS; without one it speaks plain HTTP. The caller keeps and disposes it.</summary>
     public X509Certificate2? Certificate { get; init; }
 
+    /// <summary>Asked at each handshake for a certificate to use instead; null, or an answer of null, leaves it at <see cref="Certificate"/>.</summary>
+    internal Func<X509Certificate2?>? SelectCertificate { get; set; }
+
     /// <summary>What is answered, by path prefix.</summary>
     public RouteTable Routes { get; } = new();
 }

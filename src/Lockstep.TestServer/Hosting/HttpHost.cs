@@ -1,3 +1,4 @@
+using System.IO.Pipelines;
 using System.Net;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections;
@@ -95,12 +96,21 @@ public sealed class HttpHost : IAsyncDisposable
     {
         _bound[endpoint] = listen;
         listen.Protocols = HttpProtocols.Http1;
-        if (endpoint.Certificate is { } certificate)
-            listen.Use(next => connection => TlsConnection.RunAsync(connection, certificate, next));
-        listen.Use(next => connection =>
+        listen.Use(next => async connection =>
         {
-            connection.Features.Set(new HostedConnection(connection, endpoint));
-            return next(connection);
+            IDuplexPipe transport = connection.Transport;
+            HostedConnection hosted = HostedConnection.Attach(connection, endpoint);
+            try
+            {
+                if (endpoint.Certificate is null)
+                    await next(connection).ConfigureAwait(false);
+                else
+                    await TlsConnection.RunAsync(connection, hosted, next).ConfigureAwait(false);
+            }
+            finally
+            {
+                connection.Transport = transport;
+            }
         });
     }
 

@@ -12,12 +12,13 @@ internal static class TlsConnection
 {
     private static readonly TimeSpan HandshakePatience = TimeSpan.FromSeconds(10);
 
-    public static async Task RunAsync(ConnectionContext connection, X509Certificate2 certificate, ConnectionDelegate next)
+    public static async Task RunAsync(ConnectionContext connection, HostedConnection hosted, ConnectionDelegate next)
     {
         IDuplexPipe plain = connection.Transport;
         SslStream tls = new(new DuplexPipeStream(plain), leaveInnerStreamOpen: false);
         await using (tls.ConfigureAwait(false))
         {
+            X509Certificate2 certificate = hosted.Endpoint.SelectCertificate?.Invoke() ?? hosted.Endpoint.Certificate!;
             try
             {
                 using CancellationTokenSource patience = CancellationTokenSource.CreateLinkedTokenSource(connection.ConnectionClosed);
@@ -32,6 +33,7 @@ internal static class TlsConnection
             connection.Features.Set<ITlsConnectionFeature>(new TlsFeature());
             StreamPipe pipe = new(tls);
             connection.Transport = pipe;
+            hosted.UseTls(pipe.Output);
             try
             {
                 await next(connection).ConfigureAwait(false);

@@ -15,6 +15,9 @@ public enum RequestEnding
     /// <summary>The server was stopped and cut the response off.</summary>
     ServerStopped,
 
+    /// <summary>A fault, or <see cref="LockstepTestServer.CloseConnections"/>, cut the response off.</summary>
+    Cut,
+
     /// <summary>The server failed; <see cref="TestRequest.Error"/> says why.</summary>
     Failed,
 }

@@ -9,6 +9,9 @@ internal sealed class RequestLog(int capacity, TimeProvider time)
     private readonly Queue<TestRequest> _requests = new();
     private long _count;
 
+    /// <summary>How many there were, those that are no longer kept included.</summary>
+    public long Count => Volatile.Read(ref _count);
+
     public TestRequest Begin(HttpRequest request, string? cursor)
     {
         string path = request.PathBase.Add(request.Path).ToUriComponent() + Secrets.Hide(request.QueryString);

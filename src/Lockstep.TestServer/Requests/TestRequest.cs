@@ -9,6 +9,7 @@ public sealed class TestRequest
     private long _records;
     private long _ended;
     private volatile int _status;
+    private volatile int _position = -1;
     private volatile RequestEnding _ending;
 
     internal TestRequest(long number, TimeProvider time, string method, string path, string? cursor, IReadOnlyDictionary<string, string> headers)
@@ -58,6 +59,12 @@ public sealed class TestRequest
 
     /// <summary>Why the server failed; null unless <see cref="Ending"/> is <see cref="RequestEnding.Failed"/>.</summary>
     public string? Error { get; private set; }
+
+    /// <summary>The ids of the faults that took part in the response.</summary>
+    public IReadOnlyList<string> Faults { get; internal set; } = [];
+
+    /// <summary>How many of the scripted feed's records a live client has been sent or passed over; -1 until it has all that were there when it came.</summary>
+    internal int LivePosition { get => _position; set => _position = value; }
 
     internal void Sent(int bytes, int records)
     {

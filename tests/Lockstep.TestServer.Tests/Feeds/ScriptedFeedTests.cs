@@ -85,18 +85,54 @@ public sealed class ScriptedFeedTests
     [InlineData(HeartbeatKind.BlankLine, FeedDialect.Record, "\n")]
     public async Task Silence_is_filled_with_heartbeats(HeartbeatKind kind, FeedDialect dialect, string expected)
     {
-        await using LockstepTestServer server = await TestServers.StartScriptedAsync(Cancelled, feed =>
-        {
-            feed.Dialect = dialect;
-            feed.Heartbeat = kind;
-            feed.HeartbeatInterval = TimeSpan.FromMilliseconds(2);
-        });
+        ManualTimeProvider time = new();
+        TestServerOptions options = new() { Port = 0, Feed = FeedKind.Scripted };
+        (options.Scripted.Dialect, options.Scripted.Heartbeat, options.Scripted.HeartbeatInterval) = (dialect, kind, TimeSpan.FromSeconds(30));
+        await using LockstepTestServer server = await LockstepTestServer.StartAsync(options, time, Cancelled);
         (RawClient client, _) = await RawClient.GetAsync(server.Uri, "/servers/", Cancelled);
         await using (client)
         {
-            Assert.Equal(expected, await client.ReadChunkAsync(Cancelled));
-            Assert.Equal(expected, await client.ReadChunkAsync(Cancelled));
+            for (int i = 0; i < 3; i++)
+            {
+                await time.WaitForTimersAsync(1, Cancelled);
+                time.Advance(TimeSpan.FromSeconds(30));
+                Assert.Equal(expected, await client.ReadChunkAsync(Cancelled));
+            }
         }
+    }
+
+    [Fact]
+    public async Task A_heartbeat_can_be_asked_for_and_goes_to_everyone()
+    {
+        await using LockstepTestServer server = await TestServers.StartScriptedAsync(Cancelled, null, One);
+        (RawClient first, _) = await RawClient.GetAsync(server.Uri, "/servers/", Cancelled);
+        (RawClient second, _) = await RawClient.GetAsync(server.Uri, "/servers/", Cancelled);
+        await using (first)
+        await using (second)
+        {
+            foreach (RawClient client in new[] { first, second })
+                Assert.Equal(One + "\n", await client.ReadChunkAsync(Cancelled));
+            server.AddRecord(Two);
+            foreach (RawClient client in new[] { first, second })
+                Assert.Equal(Two + "\n", await client.ReadChunkAsync(Cancelled));
+            server.SendHeartbeat(HeartbeatKind.BlankLine);
+            foreach (RawClient client in new[] { first, second })
+                Assert.Equal("\n", await client.ReadChunkAsync(Cancelled));
+            server.SendHeartbeat();
+            Assert.Equal("{\"heartbeat\":true}\n", await first.ReadChunkAsync(Cancelled));
+        }
+    }
+
+    [Fact]
+    public async Task A_wrapped_record_is_numbered_above_the_ready_made_rows_before_it()
+    {
+        await using LockstepTestServer server = await TestServers.StartScriptedAsync(
+            Cancelled,
+            feed => (feed.Dialect, feed.Endless) = (FeedDialect.Transaction, false),
+            """{"txid":41,"current_xmin":41,"since":41,"deleted":false,"data":{"id":1}}""",
+            One);
+        string body = await GetBodyAsync(server, "/servers/42");
+        Assert.StartsWith("""{"txid":42,""", body, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -1,0 +1,167 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text;
+
+namespace Lockstep.Bench.EndToEnd;
+
+/// <summary>
+/// HTTP to durable table, whole processes, ours beside a limit and peers on the same feeds: interleaved, so that a noisy machine is
+/// noisy for all, and shown as medians and ratios.
+/// </summary>
+internal static class EndToEndRun
+{
+    private static readonly string Self = Environment.ProcessPath!;
+
+    /// <param name="rounds">How many runs each contestant gets.</param>
+    /// <param name="feeds">The feeds to run; empty for all.</param>
+    public static void Run(int rounds, IReadOnlyList<string> feeds)
+    {
+        DirectoryInfo folder = Directory.CreateTempSubdirectory("lockstep-bench-");
+        try
+        {
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Environment.ProcessorCount} cores, .NET {Environment.Version}, medians of {rounds} interleaved runs"));
+            foreach (string feed in feeds.Count > 0 ? feeds : BenchFeed.Names) RunFeed(folder.FullName, feed, rounds);
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    private static void RunFeed(string folder, string feed, int rounds)
+    {
+        string file = Path.Combine(folder, feed + ".ndjson");
+        using (var output = new BufferedStream(File.Create(file), 1 << 20)) BenchFeed.Write(feed, output);
+        using var host = new HostProcess(file, 1);
+        var contestants = Contestants(folder, file, host.Uri).ToList();
+        var runs = contestants.ToDictionary(c => c.Name, _ => new List<Measured>());
+        for (int round = 0; round < rounds; round++)
+        {
+            foreach (Contestant contestant in contestants)
+            {
+                contestant.Prepare();
+                runs[contestant.Name].Add(Measured.Run(contestant.Program, contestant.Arguments, contestant.PrintsTime));
+            }
+        }
+
+        double limit = Measured.Median(runs["raw SQLite loop, from memory"]).Seconds;
+        Console.WriteLine();
+        Console.WriteLine($"### {feed}");
+        Console.WriteLine();
+        Console.WriteLine("| contestant | seconds | ratio to the raw loop | processor seconds | peak MB |");
+        Console.WriteLine("| --- | --- | --- | --- | --- |");
+        foreach (Contestant contestant in contestants)
+        {
+            Measured median = Measured.Median(runs[contestant.Name]);
+            Console.WriteLine(string.Create(
+                CultureInfo.InvariantCulture,
+                $"| {contestant.Name} | {median.Seconds:0.00} | {median.Seconds / limit:0.00} | {median.ProcessorSeconds:0.00} | {median.PeakMegabytes:0} |"));
+        }
+    }
+
+    private static IEnumerable<Contestant> Contestants(string folder, string file, string uri)
+    {
+        string Database(string name) => Path.Combine(folder, name + ".db");
+        void Remove(string name)
+        {
+            foreach (string suffix in (string[])["", "-wal", "-shm", "-lock"]) File.Delete(Database(name) + suffix);
+        }
+
+        yield return new Contestant("lockstep sync, whole process", Lockstep.Program, [.. Lockstep.Prefix, "sync", uri, "--path", Database("ours"), "--quiet"], () => Remove("ours"));
+        yield return new Contestant("raw SQLite loop, from memory", Self, ["raw", file, Database("raw")], () => Remove("raw")) { PrintsTime = true };
+        yield return new Contestant("raw SQLite loop, sorted by key", Self, ["raw", file, Database("sorted"), "sorted"], () => Remove("sorted")) { PrintsTime = true };
+        yield return new Contestant("lockstep sync again, nothing new", Lockstep.Program, [.. Lockstep.Prefix, "sync", uri, "--path", Database("ours"), "--quiet"], () => { });
+        if (Tool.Find("python3") is { } python)
+        {
+            yield return new Contestant("python, urllib + sqlite3, one transaction", python, ["-c", Peers.Python, uri, Database("python")], () => Remove("python"));
+        }
+
+        if (Tool.Find("node") is { } node && Tool.HasNodeModule(node, "better-sqlite3"))
+        {
+            yield return new Contestant("node, http + better-sqlite3, one transaction", node, ["-e", Peers.Node, uri, Database("node")], () => Remove("node"));
+        }
+    }
+
+    /// <summary>The command line as it was built beside this program.</summary>
+    private static (string Program, string[] Prefix) Lockstep
+    {
+        get
+        {
+            string program = Path.Combine(AppContext.BaseDirectory, OperatingSystem.IsWindows() ? "lockstep.exe" : "lockstep");
+            return File.Exists(program) ? (program, []) : throw new FileNotFoundException("Build the solution first: the command line is not beside the benchmarks.", program);
+        }
+    }
+
+    private sealed record Contestant(string Name, string Program, IReadOnlyList<string> Arguments, Action Prepare)
+    {
+        public bool PrintsTime { get; init; }
+    }
+
+    /// <summary>The feed's server, in a process of its own.</summary>
+    internal sealed class HostProcess : IDisposable
+    {
+        private readonly Process _process;
+
+        public HostProcess(string file, long repeats)
+        {
+            _process = Process.Start(new ProcessStartInfo(Self, ["host", file, repeats.ToString(CultureInfo.InvariantCulture)]) { RedirectStandardOutput = true })!;
+            Uri = $"http://127.0.0.1:{_process.StandardOutput.ReadLine()}/feed/";
+        }
+
+        public string Uri { get; }
+
+        public void Dispose()
+        {
+            _process.Kill();
+            _process.WaitForExit();
+            _process.Dispose();
+        }
+    }
+
+    private static class Tool
+    {
+        public static string? Find(string name) => (Environment.GetEnvironmentVariable("PATH") ?? "")
+            .Split(Path.PathSeparator).Select(folder => Path.Combine(folder, name)).FirstOrDefault(File.Exists);
+
+        public static bool HasNodeModule(string node, string module)
+        {
+            using Process probe = Process.Start(new ProcessStartInfo(node, ["-e", $"require('{module}')"]) { RedirectStandardError = true })!;
+            probe.WaitForExit();
+            return probe.ExitCode == 0;
+        }
+    }
+
+    /// <summary>What a competent script would do: stream, parse, upsert, one transaction.</summary>
+    private static class Peers
+    {
+        public const string Python =
+            """
+            import json, sqlite3, sys, urllib.request
+            db = sqlite3.connect(sys.argv[2], isolation_level=None)
+            db.execute("PRAGMA journal_mode=WAL"); db.execute("PRAGMA synchronous=NORMAL"); db.execute("PRAGMA cache_size=-65536")
+            db.execute("CREATE TABLE row(key INTEGER PRIMARY KEY, ord INTEGER, gone INTEGER, body TEXT)")
+            db.execute("BEGIN")
+            def rows():
+                with urllib.request.urlopen(sys.argv[1] + "0") as feed:
+                    for line in feed:
+                        r = json.loads(line)
+                        yield r["id"], r["updated_at"], r["deleted_at"] is not None, line.decode()
+            db.executemany("INSERT INTO row VALUES(?,?,?,?) ON CONFLICT(key) DO UPDATE SET ord=excluded.ord, gone=excluded.gone, body=excluded.body WHERE excluded.ord>=ord", rows())
+            db.execute("COMMIT"); db.close()
+            """;
+
+        public const string Node =
+            """
+            const http = require('http'), Database = require('better-sqlite3');
+            const [, uri, file] = process.argv, db = new Database(file);
+            db.pragma('journal_mode=WAL'); db.pragma('synchronous=NORMAL'); db.pragma('cache_size=-65536');
+            db.exec('CREATE TABLE row(key INTEGER PRIMARY KEY, ord INTEGER, gone INTEGER, body TEXT)');
+            const put = db.prepare('INSERT INTO row VALUES(?,?,?,?) ON CONFLICT(key) DO UPDATE SET ord=excluded.ord, gone=excluded.gone, body=excluded.body WHERE excluded.ord>=ord');
+            db.exec('BEGIN');
+            let rest = '';
+            http.get(uri + '0', r => { r.setEncoding('utf8');
+              r.on('data', d => { const lines = (rest + d).split('\n'); rest = lines.pop(); for (const l of lines) { const o = JSON.parse(l); put.run(o.id, o.updated_at, o.deleted_at === null ? 0 : 1, l); } });
+              r.on('end', () => { db.exec('COMMIT'); db.close(); }); });
+            """;
+    }
+}

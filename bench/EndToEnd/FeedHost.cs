@@ -1,0 +1,68 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+
+namespace Lockstep.Bench.EndToEnd;
+
+/// <summary>
+/// Serves one file from memory to whoever asks, as fast as the socket takes it, in a process of its own: the least that a server can
+/// cost. With a repeat count the body is the file so many times over, chunked.
+/// </summary>
+internal static class FeedHost
+{
+    private const int Piece = 1024 * 1024;
+
+    public static void Run(string file, long repeats)
+    {
+        byte[] body = File.ReadAllBytes(file);
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        Console.WriteLine(((IPEndPoint)listener.LocalEndpoint).Port.ToString(CultureInfo.InvariantCulture));
+        while (true)
+        {
+            TcpClient client = listener.AcceptTcpClient();
+            new Thread(() => Serve(client, body, repeats)) { IsBackground = true }.Start();
+        }
+    }
+
+    private static void Serve(TcpClient client, byte[] body, long repeats)
+    {
+        try
+        {
+            using (client)
+            {
+                Socket socket = client.Client;
+                var request = new byte[16 * 1024];
+                int length = 0;
+                while (request.AsSpan(0, length).IndexOf("\r\n\r\n"u8) < 0)
+                {
+                    int count = socket.Receive(request.AsSpan(length));
+                    if (count == 0) return;
+                    length += count;
+                }
+
+                // Asked for what comes after the end, there is nothing: a sync that is up to date.
+                string target = Encoding.ASCII.GetString(request, 0, length).Split(' ')[1];
+                bool hasNews = target.EndsWith("/0", StringComparison.Ordinal) || target.EndsWith("since=0", StringComparison.Ordinal) || target == "/";
+                long total = hasNews ? body.Length * repeats : 0;
+                socket.Send(Encoding.ASCII.GetBytes($"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nContent-Length: {total}\r\nConnection: close\r\n\r\n"));
+                for (long r = 0; r < repeats && hasNews; r++)
+                {
+                    for (int at = 0; at < body.Length; at += Piece) SendAll(socket, body.AsSpan(at, Math.Min(Piece, body.Length - at)));
+                }
+
+                socket.Shutdown(SocketShutdown.Send);
+            }
+        }
+        catch (SocketException)
+        {
+            // The client has gone.
+        }
+    }
+
+    private static void SendAll(Socket socket, ReadOnlySpan<byte> bytes)
+    {
+        while (!bytes.IsEmpty) bytes = bytes[socket.Send(bytes)..];
+    }
+}

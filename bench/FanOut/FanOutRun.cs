@@ -1,0 +1,86 @@
+using System.Diagnostics;
+using System.Globalization;
+
+namespace Lockstep.Bench.FanOut;
+
+/// <summary>
+/// Many live clients of one feed: our server and, where node is there, one of node's with shared buffers, one after the other, each in a process of its own beside the process of the clients.
+/// A record's latency counts from when it was due and not from when it was made, so that a server that falls behind cannot hide it.
+/// </summary>
+internal static class FanOutRun
+{
+    private static readonly TimeSpan Settle = TimeSpan.FromSeconds(3);
+
+    public static void Run(int clients, int rate, int seconds, int rounds)
+    {
+        Console.WriteLine($"{clients} clients, {rate} records/s, {seconds} s measured; {Environment.ProcessorCount} cores, {Environment.OSVersion}");
+        Console.WriteLine($"{"server",-10} {"deliveries/s",13} {"p50 ms",8} {"p99 ms",8} {"server CPU-s/s",15} {"clients CPU-s/s",16} {"KB a client",12}");
+        for (int round = 0; round < rounds; round++)
+        {
+            Measure("lockstep", Self("fanout-server", rate.ToString(CultureInfo.InvariantCulture)), clients, seconds);
+            if (HasNode())
+                Measure("node", new ProcessStartInfo("node", ["-e", NodeServer.Source, rate.ToString(CultureInfo.InvariantCulture)]), clients, seconds);
+        }
+    }
+
+    private static void Measure(string name, ProcessStartInfo start, int clients, int seconds)
+    {
+        using Process server = Start(start);
+        try
+        {
+            string port = server.StandardOutput.ReadLine() ?? throw new InvalidOperationException($"The {name} server did not start.");
+            server.Refresh();
+            long before = server.WorkingSet64;
+            using Process load = Start(Self("fanout-clients", port, clients.ToString(CultureInfo.InvariantCulture), seconds.ToString(CultureInfo.InvariantCulture)));
+            try
+            {
+                // The clients say "connected", start to count when they are told to, and end with their figures.
+                load.StandardOutput.ReadLine();
+                server.StandardInput.WriteLine();
+                Thread.Sleep(Settle);
+                server.Refresh();
+                double kilobytes = (server.WorkingSet64 - before) / 1024.0 / clients;
+                (TimeSpan serverCpu, TimeSpan loadCpu) = (server.TotalProcessorTime, load.TotalProcessorTime);
+                load.StandardInput.WriteLine();
+                string[] figures = load.StandardOutput.ReadLine()!.Split(' ');
+                server.Refresh();
+                load.Refresh();
+                double cpu = (server.TotalProcessorTime - serverCpu).TotalSeconds / seconds;
+                double clientCpu = (load.TotalProcessorTime - loadCpu).TotalSeconds / seconds;
+                Console.WriteLine($"{name,-10} {figures[0],13} {figures[1],8} {figures[2],8} {cpu,15:0.00} {clientCpu,16:0.00} {kilobytes,12:0.0}");
+            }
+            finally
+            {
+                load.Kill();
+            }
+        }
+        finally
+        {
+            server.Kill();
+        }
+    }
+
+    private static Process Start(ProcessStartInfo start)
+    {
+        (start.RedirectStandardInput, start.RedirectStandardOutput) = (true, true);
+        return Process.Start(start)!;
+    }
+
+    private static ProcessStartInfo Self(params string[] arguments) => new(Environment.ProcessPath!, Environment.ProcessPath!.EndsWith("dotnet", StringComparison.Ordinal)
+        ? [typeof(FanOutRun).Assembly.Location, .. arguments]
+        : arguments);
+
+    private static bool HasNode()
+    {
+        try
+        {
+            using Process node = Process.Start(new ProcessStartInfo("node", ["--version"]) { RedirectStandardOutput = true })!;
+            node.WaitForExit();
+            return node.ExitCode == 0;
+        }
+        catch (System.ComponentModel.Win32Exception)
+        {
+            return false;
+        }
+    }
+}

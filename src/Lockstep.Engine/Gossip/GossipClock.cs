@@ -1,0 +1,60 @@
+using System.Collections;
+
+namespace Lockstep.Engine.Gossip;
+
+/// <summary>
+/// For each source the newest timestamp that is known from it. A node that has a clock entry has every update of that source up to it, or what replaced it.
+/// Sources compare ordinally. Not safe for concurrent use: what a node hands out is a copy.
+/// </summary>
+public sealed class GossipClock : IReadOnlyCollection<KeyValuePair<string, double>>
+{
+    private readonly Dictionary<string, double> _entries = new(StringComparer.Ordinal);
+
+    /// <summary>The newest timestamp (milliseconds since 1970) of a source, or negative infinity when nothing is known from it.</summary>
+    public double this[string source] => _entries.TryGetValue(source, out var timestamp) ? timestamp : double.NegativeInfinity;
+
+    /// <summary>The number of sources.</summary>
+    public int Count => _entries.Count;
+
+    /// <summary>Whether the clock says that this update is already known.</summary>
+    public bool Covers(GossipUpdate update) => update.Timestamp <= this[update.Source];
+
+    /// <summary>A clock of its own with the same entries.</summary>
+    public GossipClock Copy()
+    {
+        var copy = new GossipClock();
+        copy.Replace(this);
+        return copy;
+    }
+
+    /// <inheritdoc/>
+    public IEnumerator<KeyValuePair<string, double>> GetEnumerator() => _entries.GetEnumerator();
+
+    /// <inheritdoc/>
+    IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
+
+    internal void Advance(string source, double timestamp)
+    {
+        if (timestamp > this[source])
+        {
+            _entries[source] = timestamp;
+        }
+    }
+
+    internal void Advance(GossipClock other)
+    {
+        foreach (var (source, timestamp) in other._entries)
+        {
+            Advance(source, timestamp);
+        }
+    }
+
+    internal void Replace(GossipClock other)
+    {
+        _entries.Clear();
+        foreach (var (source, timestamp) in other._entries)
+        {
+            _entries[source] = timestamp;
+        }
+    }
+}

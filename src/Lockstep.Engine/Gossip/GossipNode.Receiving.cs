@@ -1,0 +1,213 @@
+using System.Buffers;
+using System.Runtime.CompilerServices;
+
+namespace Lockstep.Engine.Gossip;
+
+public abstract partial class GossipNode
+{
+    /// <summary>The newest timestamp that a peer has of this node's own id: a local update below it would be ignored there without a word.</summary>
+    private double _peersClockOfMine = double.NegativeInfinity;
+
+    /// <summary>Takes whole lines from a stream, all of one stream on one thread at a time.</summary>
+    /// <exception cref="GossipProtocolException">A line is no message; those before it are applied.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // the hot path: worth its optimised code from the first call on
+    internal void Receive(GossipSession from, ReadOnlySpan<byte> lines)
+    {
+        GossipException? malformed = null;
+        from.Inbox.Clear();
+        while (!lines.IsEmpty && malformed is null)
+        {
+            var end = lines.IndexOf((byte)'\n');
+            var line = (end < 0 ? lines : lines[..end]).Trim(" \t\r"u8);
+            lines = end < 0 ? [] : lines[(end + 1)..];
+            if (line.IsEmpty)
+            {
+                continue;
+            }
+
+            try
+            {
+                from.Inbox.Add(Examine(from, from.Parser.Parse(line)));
+            }
+            catch (GossipProtocolException error)
+            {
+                malformed = error;
+            }
+        }
+
+        using (BeginBatch())
+        {
+            ThrowIfUnusable();
+            foreach (var received in from.Inbox)
+            {
+                switch (received.Message.Kind)
+                {
+                    case GossipMessageKind.Update when from.Receives:
+                        Accept(from, received.Message.Update!, received.Verified);
+                        break;
+                    case GossipMessageKind.Header:
+                        TakeHeader(from, received.Message.Header!);
+                        break;
+                    case GossipMessageKind.Sync:
+                        from.TakeSync();
+                        break;
+                }
+            }
+        }
+
+        from.Inbox.Clear();
+        if (malformed is not null)
+        {
+            throw malformed;
+        }
+    }
+
+    /// <summary>Everything about a message that needs no lock. Updates of one stream are verified in order, one after another.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // the hot path: worth its optimised code from the first call on
+    private Received Examine(GossipSession from, GossipMessage message)
+    {
+        if (message.Update is not { } update || !from.Receives)
+        {
+            return new Received(message, true);
+        }
+
+        Validate(update.Change.Span);
+        if (Options.Security is null || IsKnown(update))
+        {
+            return new Received(message, true);
+        }
+
+        // What is kept and passed on is the very text that the signature covers.
+        update = Canonical(update);
+        return new Received(new GossipMessage(GossipMessageKind.Update, update), Verify(update));
+    }
+
+    private bool IsKnown(GossipUpdate update)
+    {
+        lock (Gate)
+        {
+            return _clock.Covers(update);
+        }
+    }
+
+    private GossipUpdate Canonical(GossipUpdate update)
+    {
+        var change = new ArrayBufferWriter<byte>(update.Change.Length);
+        GossipJson.WriteCanonical(update.Change.Span, change);
+        return Build(change.WrittenSpan, update.Timestamp, update.Source, null, update.Signature);
+    }
+
+    private bool Verify(GossipUpdate update)
+    {
+        if (Options.Security is not { } security)
+        {
+            return true;
+        }
+
+        if (update.Signature is null)
+        {
+            return false;
+        }
+
+        var text = new ArrayBufferWriter<byte>(update.Text.Length);
+        WriteSignedPart(update.Change.Span, update.Timestamp, update.Source, text);
+        return security.Verify(update.Source, text.WrittenSpan, update.Signature);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // the hot path: worth its optimised code from the first call on
+    private void Accept(GossipSession from, GossipUpdate update, bool verified)
+    {
+        // The peer has what it sent: no echo.
+        from.PeerHas(update);
+        if (_clock.Covers(update))
+        {
+            if (HasObservers)
+            {
+                Notify(observer => observer.OnOldData(update));
+            }
+
+            return;
+        }
+
+        if (from.Held.TryGetValue(update.Source, out var held))
+        {
+            Hold(from, held, update);
+            return;
+        }
+
+        if (!verified)
+        {
+            Notify(observer => observer.OnUnverified(update));
+            Hold(from, AddHeld(from, update.Source, null), update);
+            return;
+        }
+
+        if (DueTime(update) is { } due)
+        {
+            Notify(observer => observer.OnHeld(update, due));
+            Hold(from, AddHeld(from, update.Source, due), update);
+            ScheduleHeld();
+            return;
+        }
+
+        NoteGap(from, update);
+        Commit(update);
+    }
+
+    /// <summary>When an update that is stamped too far ahead may be applied; null when it may be now.</summary>
+    private DateTimeOffset? DueTime(GossipUpdate update)
+    {
+        if (Options.MaxFuture == Timeout.InfiniteTimeSpan)
+        {
+            return null;
+        }
+
+        var now = Options.TimeProvider.GetUtcNow();
+        var ahead = update.Timestamp - (now - DateTimeOffset.UnixEpoch).TotalMilliseconds;
+        return ahead <= Options.MaxFuture.TotalMilliseconds ? null : GossipUpdate.ToTime(update.Timestamp - Options.MaxFuture.TotalMilliseconds);
+    }
+
+    private void TakeHeader(GossipSession from, GossipHeader header)
+    {
+        if (header.Id == Id && !from.Options.AllowOwnId)
+        {
+            throw new GossipIdentityException($"The peer has this node's own id '{Id}', and there can be one live process per id.", "Give one of the two another id.");
+        }
+
+        if (from.Options.OfferedName is { } offered && GossipHub.NameIn(header.Meta) is { } wanted && wanted != offered)
+        {
+            throw GossipHub.UnknownName(wanted);
+        }
+
+        CheckScheme(header);
+        var mine = header.Clock[Id];
+        var limit = Options.TimeProvider.GetUtcNow().ToUnixTimeMilliseconds() + Options.MaxFuture.TotalMilliseconds;
+        if (mine > _peersClockOfMine && (mine <= limit || Options.MaxFuture == Timeout.InfiniteTimeSpan))
+        {
+            _peersClockOfMine = mine;
+        }
+
+        from.TakeHeader(header, _clock);
+        Notify(from, (stream, observer) => observer.OnHeader(stream, header));
+    }
+
+    private void CheckScheme(GossipHeader header)
+    {
+        if (Options.Security?.Scheme is not { } scheme)
+        {
+            return;
+        }
+
+        var theirs = header.Meta is { ValueKind: System.Text.Json.JsonValueKind.Object } meta
+            && meta.TryGetProperty(GossipSession.SchemeMember, out var member) && member.ValueKind == System.Text.Json.JsonValueKind.String
+            ? member.GetString()
+            : null;
+        if (theirs != scheme)
+        {
+            throw new GossipSecurityException(
+                $"This node signs with {scheme} and the peer announces {theirs ?? "no signature scheme"}.", "Give both nodes keys of one scheme; for npm scuttlebutt that is RSA.");
+        }
+    }
+
+    internal readonly record struct Received(GossipMessage Message, bool Verified);
+}

@@ -1,0 +1,251 @@
+using System.Buffers;
+using System.Runtime.CompilerServices;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace Lockstep.Engine.Gossip;
+
+/// <summary>
+/// One stream's side of the protocol, without I/O: lines in, lines out. One thread feeds it and one drains it. Nothing is queued for the peer: what it gets is read from the history, by the clock of what
+/// was handed out so far, so that history and live updates are one sequence and a slow peer costs no memory.
+/// </summary>
+internal sealed class GossipSession
+{
+    public const string SchemeMember = "signature";
+
+    /// <summary>So much is handed out at a time; a slow peer's clock is never further ahead than that of what was written.</summary>
+    public const int BatchBytes = 64 * 1024;
+
+    private readonly GossipNode _node;
+    private readonly GossipClock _peerClock = new();
+    private readonly GossipClock _toldHorizon = new();
+    private GossipClock? _target;
+    private bool _headerWritten;
+    private bool _started;
+    private bool _synced;
+
+    public GossipSession(GossipNode node, GossipStreamOptions options)
+    {
+        _node = node;
+        Options = options;
+        Meta = ComposeMeta(node.Options.Security?.Scheme, options.Meta);
+        SyncReceived = !Receives;
+    }
+
+    public GossipStreamOptions Options { get; }
+
+    public GossipStream? Owner { get; init; }
+
+    public GossipMessageParser Parser { get; } = new();
+
+    public List<GossipNode.Received> Inbox { get; } = [];
+
+    public Dictionary<string, HeldSource> Held { get; } = new(StringComparer.Ordinal);
+
+    public GossipHeader? PeerHeader { get; private set; }
+
+    public JsonElement? Meta { get; }
+
+    public bool Receives => Options.Direction != GossipDirection.SendOnly;
+
+    public bool Sends => Options.Direction != GossipDirection.ReceiveOnly;
+
+    public bool SyncSent { get; private set; }
+
+    public bool SyncReceived { get; private set; }
+
+    /// <summary>A stream that is not to stay has done its work.</summary>
+    public bool Finished => !Options.Tail && (SyncSent || !Sends) && SyncReceived;
+
+    /// <summary>The peer's history is under way; at the peer's end it is still worth finishing.</summary>
+    public bool Syncing => _target is not null;
+
+    public Action Wake { get; init; } = static () => { };
+
+    public Action<Exception> Fail { get; init; } = static _ => { };
+
+    /// <summary>Takes whole lines, or the last one without its end.</summary>
+    public void Receive(ReadOnlySpan<byte> lines) => _node.Receive(this, lines);
+
+    /// <summary>Writes what is to be sent now; false when there is nothing.</summary>
+    public bool Produce(IBufferWriter<byte> output)
+    {
+        if (!_headerWritten)
+        {
+            _node.PrepareHeader();
+        }
+
+        bool more;
+        lock (_node.Gate)
+        {
+            more = ProduceUnderLock(output);
+        }
+
+        _node.Deliver();
+        return more;
+    }
+
+    // What follows is called under the node's lock.
+
+    public void PeerHas(GossipUpdate update) => _peerClock.Advance(update.Source, update.Timestamp);
+
+    public void TakeHeader(GossipHeader header, GossipClock mine)
+    {
+        if (PeerHeader is null)
+        {
+            // What was sent before the header came, the peer has as well.
+            _peerClock.Advance(header.Clock);
+        }
+        else
+        {
+            // A peer that says hello again wants everything since.
+            _peerClock.Replace(header.Clock);
+        }
+
+        PeerHeader = header;
+        Begin(mine);
+        Wake();
+    }
+
+    public void TakeSync()
+    {
+        SyncReceived = true;
+        NoteSynced();
+        Wake();
+    }
+
+    private void Begin(GossipClock mine)
+    {
+        _started = true;
+        _target = mine.Copy();
+    }
+
+    private bool ProduceUnderLock(IBufferWriter<byte> output)
+    {
+        if (!_headerWritten)
+        {
+            _headerWritten = true;
+            if (!Sends && !Options.SendClock)
+            {
+                return ProduceUnderLock(output);
+            }
+
+            WriteHeader(output);
+            if (!Receives && !Options.AwaitClock)
+            {
+                Begin(_node.ClockUnderLock);
+            }
+
+            return true;
+        }
+
+        _node.ThrowIfUnusable();
+        if (!_started || (_target is null && (!Sends || !Options.Tail)))
+        {
+            return false;
+        }
+
+        if (TellHorizon(output) || (Sends && Fill(output)))
+        {
+            return true;
+        }
+
+        if (_target is null)
+        {
+            return false;
+        }
+
+        _target = null;
+        SyncSent = true;
+        output.Write("\"SYNC\"\n"u8);
+        NoteSynced();
+        return true;
+    }
+
+    private void WriteHeader(IBufferWriter<byte> output)
+    {
+        var horizon = _node.HorizonUnderLock;
+        new GossipHeader(_node.Id, _node.ClockUnderLock, Meta, horizon).Write(output);
+        if (horizon is not null)
+        {
+            _toldHorizon.Advance(horizon);
+        }
+    }
+
+    /// <summary>A peer that fell behind what is kept is told so, if it is one that understands.</summary>
+    private bool TellHorizon(IBufferWriter<byte> output)
+    {
+        if (!Sends || PeerHeader?.Horizon is null || _node.HorizonUnderLock is not { } horizon)
+        {
+            return false;
+        }
+
+        var behind = false;
+        foreach (var (source, timestamp) in horizon)
+        {
+            behind |= timestamp > _peerClock[source] && timestamp > _toldHorizon[source];
+        }
+
+        if (behind)
+        {
+            WriteHeader(output);
+        }
+
+        return behind;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // the hot path: worth its optimised code from the first call on
+    private bool Fill(IBufferWriter<byte> output)
+    {
+        var written = 0;
+        foreach (var update in _node.HistoryFor(_peerClock))
+        {
+            // Until "SYNC" only what was known when the peer's header came, or a busy node would never get there.
+            if (_target is not null && update.Timestamp > _target[update.Source])
+            {
+                continue;
+            }
+
+            var text = update.Text.Span;
+            var span = output.GetSpan(text.Length + 1);
+            text.CopyTo(span);
+            span[text.Length] = (byte)'\n';
+            output.Advance(text.Length + 1);
+            _peerClock.Advance(update.Source, update.Timestamp);
+            written += text.Length + 1;
+            if (written >= BatchBytes)
+            {
+                break;
+            }
+        }
+
+        return written > 0;
+    }
+
+    private void NoteSynced()
+    {
+        if (!_synced && SyncReceived && (SyncSent || !Sends))
+        {
+            _synced = true;
+            Owner?.NoteSynced();
+            _node.Notify(this, static (stream, observer) => observer.OnSynced(stream));
+        }
+    }
+
+    private static JsonElement? ComposeMeta(string? scheme, JsonElement? meta)
+    {
+        if (scheme is null)
+        {
+            return meta;
+        }
+
+        if (meta is { ValueKind: not JsonValueKind.Object })
+        {
+            throw new ArgumentException("With signatures that peers must agree on, the meta must be an object.", nameof(meta));
+        }
+
+        var composed = meta is { } given ? JsonObject.Create(given)! : [];
+        composed[SchemeMember] = scheme;
+        return JsonSerializer.SerializeToElement(composed);
+    }
+}

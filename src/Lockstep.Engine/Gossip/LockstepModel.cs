@@ -1,0 +1,209 @@
+using System.Buffers;
+using System.Runtime.CompilerServices;
+using System.Text.Json;
+
+namespace Lockstep.Engine.Gossip;
+
+/// <summary>One key's newest value.</summary>
+/// <param name="Key">The key.</param>
+/// <param name="Value">The value; a removed key has null.</param>
+/// <param name="Update">The update that set it.</param>
+public sealed record ModelChange(string Key, JsonElement Value, GossipUpdate Update)
+{
+    /// <summary>Whether the key was removed: its value is null.</summary>
+    public bool IsRemoved => Value.ValueKind == JsonValueKind.Null;
+}
+
+/// <summary>
+/// Keys and values; the newest timestamp wins per key, and on equal timestamps the greater source id. Compatible with npm <c>scuttlebutt/model</c>. A key that is set to null is gone from the model's JSON view, but goes on
+/// being passed on. All members may be called from any thread.
+/// </summary>
+public sealed class LockstepModel : GossipNode
+{
+    private const string FileKind = "model";
+    private readonly Dictionary<string, GossipUpdate> _entries = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, GossipUpdate>.AlternateLookup<ReadOnlySpan<char>> _lookup;
+    private readonly ArrayBufferWriter<byte> _change = new(256);
+    private char[] _keyText = new char[256];
+
+    /// <summary>A model that is empty or, where the options name a file, has what that holds.</summary>
+    /// <exception cref="GossipIdentityException">The id cannot be used.</exception>
+    /// <exception cref="GossipStoreException">The file cannot be used.</exception>
+    public LockstepModel(GossipNodeOptions? options = null)
+        : base(options)
+    {
+        _lookup = _entries.GetAlternateLookup<ReadOnlySpan<char>>();
+        OpenFile(FileKind);
+    }
+
+    /// <summary>The keys that have a value.</summary>
+    public IReadOnlyList<string> Keys
+    {
+        get
+        {
+            lock (Gate)
+            {
+                return [.. _entries.Where(static entry => !IsNull(entry.Value)).Select(static entry => entry.Key)];
+            }
+        }
+    }
+
+    /// <summary>The value of a key; null when it has none.</summary>
+    public JsonElement? this[string key] => TryGet(key, out var change) && !change.IsRemoved ? change.Value : null;
+
+    /// <summary>Finds what set a key last, also if that removed it.</summary>
+    public bool TryGet(string key, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out ModelChange? change)
+    {
+        GossipUpdate? update;
+        lock (Gate)
+        {
+            _entries.TryGetValue(key, out update);
+        }
+
+        change = update is null ? null : ToChange(update);
+        return change is not null;
+    }
+
+    /// <summary>Sets a key to a value that is serialised as JSON.</summary>
+    /// <exception cref="ArgumentException">The key is <c>__proto__</c>.</exception>
+    public GossipUpdate Set<T>(string key, T value) => SetJson(key, JsonSerializer.SerializeToUtf8Bytes(value));
+
+    /// <summary>Sets a key to a value that is JSON text already.</summary>
+    /// <exception cref="ArgumentException">The key is <c>__proto__</c>.</exception>
+    /// <exception cref="JsonException">The text is not one JSON value.</exception>
+    public GossipUpdate SetJson(string key, ReadOnlySpan<byte> json)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        if (key == GossipJson.ForbiddenName)
+        {
+            throw new ArgumentException("\"__proto__\" is refused as a key: choose another.", nameof(key));
+        }
+
+        using var batch = Batch();
+        _change.ResetWrittenCount();
+        _change.Write("["u8);
+        GossipJson.WriteString(key, _change);
+        _change.Write(","u8);
+        WriteValue(json, _change);
+        _change.Write("]"u8);
+        return LocalUpdateOf(_change.WrittenSpan, _entries.TryGetValue(key, out var stored) ? stored.Timestamp : double.NegativeInfinity);
+    }
+
+    /// <summary>Sets several keys at once: one transaction where the model has a file.</summary>
+    public void SetAll<T>(IEnumerable<KeyValuePair<string, T>> values)
+    {
+        ArgumentNullException.ThrowIfNull(values);
+        using var batch = Batch();
+        foreach (var (key, value) in values)
+        {
+            Set(key, value);
+        }
+    }
+
+    /// <summary>Removes a key, by setting it to null.</summary>
+    public GossipUpdate Remove(string key) => SetJson(key, "null"u8);
+
+    /// <summary>The keys that have a value, with it: a copy.</summary>
+    public IReadOnlyDictionary<string, JsonElement> ToDictionary()
+    {
+        GossipUpdate[] updates;
+        lock (Gate)
+        {
+            updates = [.. _entries.Values];
+        }
+
+        return updates.Select(ToChange).Where(static change => !change.IsRemoved).ToDictionary(static change => change.Key, static change => change.Value, StringComparer.Ordinal);
+    }
+
+    /// <summary>
+    /// The changes from now on, or all there are and then those; at the consumer's pace: a value that is replaced before the consumer comes to it is left out, so a slow consumer sees the newest and nothing piles up.
+    /// </summary>
+    public IAsyncEnumerable<ModelChange> WatchAsync(bool includeExisting = false, CancellationToken cancellationToken = default) =>
+        WatchUpdatesAsync(includeExisting ? new GossipClock() : null, cancellationToken).Select(ToChange);
+
+    /// <summary>A model in this process with the same id and content, kept equal at once; each may have streams of its own. It has no file. Disposed by itself.</summary>
+    public LockstepModel Clone() => (LockstepModel)AdoptClone(new LockstepModel(Options with { Path = null, Id = Id }));
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // the hot path: worth its optimised code from the first call on
+    protected override bool Apply(GossipUpdate update)
+    {
+        var key = ReadKey(update.Change.Span);
+        if (_lookup.TryGetValue(key, out var text, out var stored))
+        {
+            if (update.CompareTo(stored) < 0)
+            {
+                return false;
+            }
+
+            Drop(stored);
+            _entries[text] = update;
+        }
+        else
+        {
+            _lookup[key] = update;
+        }
+
+        Keep(update);
+        return true;
+    }
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // the hot path: worth its optimised code from the first call on
+    protected override void Validate(ReadOnlySpan<byte> change)
+    {
+        var reader = new Utf8JsonReader(change, GossipJson.ReaderOptions);
+        reader.Read();
+        if (reader.TokenType == JsonTokenType.StartArray && reader.Read())
+        {
+            if (GossipJson.IsName(ref reader))
+            {
+                reader.Read();
+                reader.Skip();
+                if (reader.TokenType != JsonTokenType.EndArray && reader.Read() && reader.TokenType == JsonTokenType.EndArray)
+                {
+                    return;
+                }
+            }
+        }
+
+        throw new GossipProtocolException("A model's change must be [\"key\",value], and \"__proto__\" is refused as a key.");
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // the hot path: worth its optimised code from the first call on
+    private ReadOnlySpan<char> ReadKey(ReadOnlySpan<byte> change)
+    {
+        var reader = new Utf8JsonReader(change, GossipJson.ReaderOptions);
+        reader.Read();
+        reader.Read();
+        if (reader.ValueIsEscaped || reader.TokenType != JsonTokenType.String)
+        {
+            return GossipJson.ReadName(ref reader);
+        }
+
+        if (reader.ValueSpan.Length > _keyText.Length)
+        {
+            _keyText = new char[reader.ValueSpan.Length * 2];
+        }
+
+        return _keyText.AsSpan(0, System.Text.Encoding.UTF8.GetChars(reader.ValueSpan, _keyText));
+    }
+
+    private static Utf8JsonReader AtValue(ReadOnlySpan<byte> change, out string key)
+    {
+        var reader = new Utf8JsonReader(change, GossipJson.ReaderOptions);
+        reader.Read();
+        reader.Read();
+        key = GossipJson.ReadName(ref reader)!;
+        reader.Read();
+        return reader;
+    }
+
+    private static bool IsNull(GossipUpdate update) => AtValue(update.Change.Span, out _).TokenType == JsonTokenType.Null;
+
+    private static ModelChange ToChange(GossipUpdate update)
+    {
+        var reader = AtValue(update.Change.Span, out var key);
+        return new ModelChange(key, JsonElement.ParseValue(ref reader), update);
+    }
+}

@@ -1,0 +1,312 @@
+using System.Buffers;
+
+namespace Lockstep.Engine.Records;
+
+internal enum JsonKind : byte
+{
+    None = 0,
+    String,
+    Number,
+    True,
+    False,
+    Null,
+    Object,
+    Array,
+}
+
+internal enum ScanStatus : byte
+{
+    Ok = 0,
+
+    /// <summary>The bytes end within the value.</summary>
+    Incomplete,
+
+    /// <summary>The bytes are no JSON.</summary>
+    Invalid,
+}
+
+/// <summary>A value's place in the scanned bytes; of a string, without its quotes.</summary>
+internal readonly record struct JsonSlice(JsonKind Kind, int Start, int Length, bool IsEscaped)
+{
+    public ReadOnlySpan<byte> Of(ReadOnlySpan<byte> bytes) => bytes.Slice(Start, Length);
+}
+
+/// <summary>
+/// Reads JSON by RFC 8259 from the start of a stretch of bytes that may hold more than one value, so that finding where a record ends
+/// and reading what it holds are one pass. It checks all of the grammar and the nesting depth; valid UTF-8 is the caller's to check.
+/// It does what is needed to route a record and no more, which makes it several times as fast as a general reader.
+/// </summary>
+internal ref struct JsonScanner
+{
+    /// <summary>Strings up to this length are mostly names and short values: a plain loop beats the start of a vector search.</summary>
+    private const int ShortString = 16;
+
+    private static readonly SearchValues<byte> Special =
+        SearchValues.Create([(byte)'"', (byte)'\\', .. Enumerable.Range(0, 0x20).Select(i => (byte)i)]);
+
+    private readonly ReadOnlySpan<byte> _bytes;
+    private readonly int _maximumDepth;
+    private int _depth;
+    private bool _expectsName;
+
+    public JsonScanner(ReadOnlySpan<byte> bytes, int maximumDepth)
+    {
+        _bytes = bytes;
+        _maximumDepth = maximumDepth;
+    }
+
+    /// <summary>How many bytes have been read.</summary>
+    public int Position { get; private set; }
+
+    public ScanStatus Status { get; private set; }
+
+    /// <summary>Enters an object. False when there is none, or it is nested too deep.</summary>
+    public bool Open()
+    {
+        if (!Expect((byte)'{')) return false;
+        _expectsName = true;
+        return ++_depth <= _maximumDepth || Fail(ScanStatus.Invalid);
+    }
+
+    /// <summary>On to the next member of the object that was entered last; false at its end, which leaves it, or when something is wrong.</summary>
+    public bool NextName(out JsonSlice name)
+    {
+        name = default;
+        if (!SkipSpace()) return false;
+        byte next = _bytes[Position];
+        if (next == (byte)'}')
+        {
+            Position++;
+            _depth--;
+            _expectsName = false;
+            return false;
+        }
+
+        if (!_expectsName)
+        {
+            if (next != (byte)',') return Fail(ScanStatus.Invalid);
+            Position++;
+        }
+
+        _expectsName = false;
+        return ReadString(out name) && Expect((byte)':');
+    }
+
+    /// <summary>Reads a value of any kind to its end.</summary>
+    public bool ReadValue(out JsonSlice value)
+    {
+        value = default;
+        if (!SkipSpace()) return false;
+        int start = Position;
+        switch (_bytes[start])
+        {
+            case (byte)'"':
+                return ReadString(out value);
+            case (byte)'{':
+                if (!SkipObject()) return false;
+                value = new JsonSlice(JsonKind.Object, start, Position - start, false);
+                return true;
+            case (byte)'[':
+                if (!SkipArray()) return false;
+                value = new JsonSlice(JsonKind.Array, start, Position - start, false);
+                return true;
+            case (byte)'t':
+                value = new JsonSlice(JsonKind.True, start, 4, false);
+                return ReadLiteral("true"u8);
+            case (byte)'f':
+                value = new JsonSlice(JsonKind.False, start, 5, false);
+                return ReadLiteral("false"u8);
+            case (byte)'n':
+                value = new JsonSlice(JsonKind.Null, start, 4, false);
+                return ReadLiteral("null"u8);
+            default:
+                if (!SkipNumber()) return false;
+                value = new JsonSlice(JsonKind.Number, start, Position - start, false);
+                return true;
+        }
+    }
+
+    /// <summary>The kind of the value that comes next, without reading it.</summary>
+    public JsonKind Peek()
+    {
+        if (!SkipSpace()) return JsonKind.None;
+        return _bytes[Position] switch
+        {
+            (byte)'"' => JsonKind.String,
+            (byte)'{' => JsonKind.Object,
+            (byte)'[' => JsonKind.Array,
+            (byte)'t' => JsonKind.True,
+            (byte)'f' => JsonKind.False,
+            (byte)'n' => JsonKind.Null,
+            _ => JsonKind.Number,
+        };
+    }
+
+    private bool SkipObject()
+    {
+        if (!Open()) return false;
+        while (NextName(out _))
+        {
+            if (!ReadValue(out _)) return false;
+        }
+
+        return Status == ScanStatus.Ok;
+    }
+
+    private bool SkipArray()
+    {
+        Position++;
+        if (++_depth > _maximumDepth) return Fail(ScanStatus.Invalid);
+        if (!SkipSpace()) return false;
+        if (_bytes[Position] == (byte)']')
+        {
+            Position++;
+            _depth--;
+            return true;
+        }
+
+        while (true)
+        {
+            if (!ReadValue(out _) || !SkipSpace()) return false;
+            byte next = _bytes[Position++];
+            if (next == (byte)',') continue;
+            _depth--;
+            return next == (byte)']' || Fail(ScanStatus.Invalid);
+        }
+    }
+
+    private bool ReadString(out JsonSlice value)
+    {
+        value = default;
+        if (!Expect((byte)'"')) return false;
+        int start = Position, at = start;
+        bool escaped = false;
+        while (true)
+        {
+            int limit = Math.Min(_bytes.Length, at + ShortString);
+            while (at < limit && _bytes[at] >= 0x20 && _bytes[at] is not ((byte)'"' or (byte)'\\')) at++;
+            if (at == limit)
+            {
+                int next = _bytes[at..].IndexOfAny(Special);
+                if (next < 0) return Fail(ScanStatus.Incomplete);
+                at += next;
+            }
+
+            switch (_bytes[at])
+            {
+                case (byte)'"':
+                    Position = at + 1;
+                    value = new JsonSlice(JsonKind.String, start, at - start, escaped);
+                    return true;
+                case (byte)'\\':
+                    escaped = true;
+                    if (!SkipEscape(ref at)) return false;
+                    break;
+                default:
+                    return Fail(ScanStatus.Invalid);
+            }
+        }
+    }
+
+    private bool SkipEscape(ref int at)
+    {
+        if (at + 1 >= _bytes.Length) return Fail(ScanStatus.Incomplete);
+        switch (_bytes[at + 1])
+        {
+            case (byte)'"' or (byte)'\\' or (byte)'/' or (byte)'b' or (byte)'f' or (byte)'n' or (byte)'r' or (byte)'t':
+                at += 2;
+                return true;
+            case (byte)'u':
+                for (int i = 2; i < 6; i++)
+                {
+                    if (at + i >= _bytes.Length) return Fail(ScanStatus.Incomplete);
+                    if (!char.IsAsciiHexDigit((char)_bytes[at + i])) return Fail(ScanStatus.Invalid);
+                }
+
+                at += 6;
+                return true;
+            default:
+                return Fail(ScanStatus.Invalid);
+        }
+    }
+
+    private bool SkipNumber()
+    {
+        int at = Position;
+        if (_bytes[at] == (byte)'-') at++;
+        if (at < _bytes.Length && _bytes[at] == (byte)'0')
+        {
+            at++;
+        }
+        else if (!SkipDigits(ref at))
+        {
+            return false;
+        }
+
+        if (at < _bytes.Length && _bytes[at] == (byte)'.')
+        {
+            at++;
+            if (!SkipDigits(ref at)) return false;
+        }
+
+        if (at < _bytes.Length && _bytes[at] is (byte)'e' or (byte)'E')
+        {
+            at++;
+            if (at < _bytes.Length && _bytes[at] is (byte)'+' or (byte)'-') at++;
+            if (!SkipDigits(ref at)) return false;
+        }
+
+        // A number at the very end may go on in what comes next.
+        if (at == _bytes.Length) return Fail(ScanStatus.Incomplete);
+        Position = at;
+        return true;
+    }
+
+    /// <summary>At least one digit.</summary>
+    private bool SkipDigits(ref int at)
+    {
+        int start = at;
+        while (at < _bytes.Length && (uint)(_bytes[at] - '0') <= 9) at++;
+        return at > start || Fail(at == _bytes.Length ? ScanStatus.Incomplete : ScanStatus.Invalid);
+    }
+
+    private bool ReadLiteral(ReadOnlySpan<byte> literal)
+    {
+        ReadOnlySpan<byte> rest = _bytes[Position..];
+        if (rest.StartsWith(literal))
+        {
+            Position += literal.Length;
+            return true;
+        }
+
+        return Fail(literal.StartsWith(rest) ? ScanStatus.Incomplete : ScanStatus.Invalid);
+    }
+
+    private bool Expect(byte expected)
+    {
+        if (!SkipSpace()) return false;
+        if (_bytes[Position] != expected) return Fail(ScanStatus.Invalid);
+        Position++;
+        return true;
+    }
+
+    /// <summary>Passes over white space; false when nothing follows it.</summary>
+    private bool SkipSpace()
+    {
+        int at = Position;
+        while (at < _bytes.Length && _bytes[at] <= 0x20)
+        {
+            if (_bytes[at] is not ((byte)' ' or (byte)'\t' or (byte)'\r' or (byte)'\n')) return Fail(ScanStatus.Invalid);
+            at++;
+        }
+
+        Position = at;
+        return at < _bytes.Length || Fail(ScanStatus.Incomplete);
+    }
+
+    private bool Fail(ScanStatus status)
+    {
+        Status = status;
+        return false;
+    }
+}

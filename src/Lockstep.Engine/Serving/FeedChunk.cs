@@ -1,0 +1,26 @@
+namespace Lockstep.Engine.Serving;
+
+/// <summary>What a chunk means to the client that has received it and everything before it.</summary>
+public enum FeedChunkKind
+{
+    /// <summary>Rows, with more to follow at once. Says nothing about the position.</summary>
+    Rows,
+
+    /// <summary>Rows of a snapshot that the client cannot have heard of before: one that does not fit its filter may be left out.</summary>
+    SnapshotRows,
+
+    /// <summary>After these rows the snapshot is whole, and the client stands at <see cref="FeedChunk.Since"/>.</summary>
+    SnapshotCompleted,
+
+    /// <summary>After these rows (there may be none) the client stands at <see cref="FeedChunk.Since"/>: a heartbeat says so.</summary>
+    CaughtUp,
+}
+
+/// <summary>
+/// A piece of a feed: whole lines of UTF-8, each ended by a line feed. The memory is shared by all clients and never written again;
+/// a receiver may keep it as long as it likes.
+/// </summary>
+/// <param name="Kind">What follows from having received it.</param>
+/// <param name="Lines">The rows; empty when only the position moves.</param>
+/// <param name="Since">The client's cursor after the chunk; 0 for the kinds of rows only, which carry their own.</param>
+public readonly record struct FeedChunk(FeedChunkKind Kind, ReadOnlyMemory<byte> Lines, long Since);

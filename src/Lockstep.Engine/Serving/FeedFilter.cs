@@ -1,0 +1,141 @@
+using System.Buffers;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+
+namespace Lockstep.Engine.Serving;
+
+/// <summary>
+/// Which rows and which columns of a feed a client wants. Works on finished lines, so it serves every source alike and nothing of a request reaches a database. A changed row
+/// that does not fit is sent as deleted, with its key, since it may have fitted before; the key is always among the columns. Immutable, thread-safe.
+/// </summary>
+public sealed class FeedFilter
+{
+    private readonly HashSet<string>? _columns;
+    private readonly IReadOnlyList<FeedCondition> _conditions;
+
+    private FeedFilter(HashSet<string>? columns, IReadOnlyList<FeedCondition> conditions, string identity)
+    {
+        _columns = columns;
+        _conditions = conditions;
+        Identity = identity;
+    }
+
+    /// <summary>Stands for the filter in a feed's identity: a cursor got with another filter means nothing, since rows that it left out would never come.</summary>
+    public string Identity { get; }
+
+    /// <summary>Makes a filter of a request's parameters; null when they ask for everything.</summary>
+    /// <param name="columns">The values of <c>columns</c>: names apart by commas.</param>
+    /// <param name="where">The values of <c>where</c>, all of which must hold: a name, one of <c>= != &lt; &lt;= &gt; &gt;=</c>, and a value.</param>
+    /// <exception cref="FeedFilterException">They cannot be understood.</exception>
+    public static FeedFilter? Parse(IEnumerable<string?> columns, IEnumerable<string?> where)
+    {
+        ArgumentNullException.ThrowIfNull(columns);
+        ArgumentNullException.ThrowIfNull(where);
+        var names = columns.SelectMany(c => (c ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)).ToHashSet(StringComparer.Ordinal);
+        FeedCondition[] conditions = [.. where.Where(w => !string.IsNullOrEmpty(w)).Select(w => FeedCondition.Parse(w!))];
+        if (names.Count == 0 && conditions.Length == 0) return null;
+        var text = string.Join(',', names.Order(StringComparer.Ordinal)) + "\n" + string.Join('\n', conditions.Select(c => c.ToString()).Order(StringComparer.Ordinal));
+        var digest = SHA256.HashData(Encoding.UTF8.GetBytes(text));
+        return new FeedFilter(names.Count > 0 ? names : null, conditions, Convert.ToHexStringLower(digest.AsSpan(0, 6)));
+    }
+
+    /// <summary>Writes what the client is to see of a row.</summary>
+    /// <param name="line">One data row of the transaction dialect, without its line feed.</param>
+    /// <param name="key">The key's members of <c>data</c>; empty for the first one.</param>
+    /// <param name="isNew">Whether the client cannot have heard of the row before; one that does not fit is then left out.</param>
+    /// <param name="output">Gets the line, with its line feed.</param>
+    /// <exception cref="JsonException">The line is no such row.</exception>
+    public void Write(ReadOnlySpan<byte> line, IReadOnlyList<string> key, bool isNew, IBufferWriter<byte> output)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        ArgumentNullException.ThrowIfNull(output);
+        var row = FeedRow.Find(line);
+        var fits = row.IsDeleted || Fits(line[row.Data]);
+        if (!fits && isNew) return;
+
+        // Everything before the two values that may change, and after them, as it is.
+        output.Write(line[..row.Deleted.Start]);
+        output.Write(row.IsDeleted || !fits ? "true"u8 : "false"u8);
+        output.Write(line[row.Deleted.End..row.Data.Start]);
+        WriteMembers(line[row.Data], key, keyOnly: row.IsDeleted || !fits, output);
+        output.Write(line[row.Data.End..]);
+        output.Write("\n"u8);
+    }
+
+    private bool Fits(ReadOnlySpan<byte> data)
+    {
+        foreach (var condition in _conditions)
+        {
+            if (!condition.Holds(data)) return false;
+        }
+
+        return true;
+    }
+
+    private void WriteMembers(ReadOnlySpan<byte> data, IReadOnlyList<string> key, bool keyOnly, IBufferWriter<byte> output)
+    {
+        if (!keyOnly && _columns is null)
+        {
+            output.Write(data);
+            return;
+        }
+
+        output.Write("{"u8);
+        var json = new Utf8JsonReader(data);
+        json.Read();
+        var (index, written) = (0, 0);
+        for (; json.Read() && json.TokenType == JsonTokenType.PropertyName; index++)
+        {
+            var start = (int)json.TokenStartIndex;
+            var name = json.GetString()!;
+            json.Read();
+            json.Skip();
+            var isKey = key.Count == 0 ? index == 0 : key.Contains(name);
+            if (!isKey && (keyOnly || !_columns!.Contains(name))) continue;
+            if (written++ > 0) output.Write(","u8);
+            output.Write(data[start..(int)json.BytesConsumed]);
+        }
+
+        output.Write("}"u8);
+    }
+
+    /// <summary>Where the two values lie that a filter looks at.</summary>
+    private readonly ref struct FeedRow
+    {
+        private FeedRow(Range deleted, bool isDeleted, Range data)
+        {
+            Deleted = deleted;
+            IsDeleted = isDeleted;
+            Data = data;
+        }
+
+        public Range Deleted { get; }
+
+        public bool IsDeleted { get; }
+
+        public Range Data { get; }
+
+        public static FeedRow Find(ReadOnlySpan<byte> line)
+        {
+            var json = new Utf8JsonReader(line);
+            Range? deleted = null, data = null;
+            var isDeleted = false;
+            json.Read();
+            while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
+            {
+                var (isDeletedName, isDataName) = (json.ValueTextEquals("deleted"u8), json.ValueTextEquals("data"u8));
+                json.Read();
+                var start = (int)json.TokenStartIndex;
+                if (isDeletedName) isDeleted = json.TokenType == JsonTokenType.True;
+                json.Skip();
+                if (isDeletedName) deleted = start..(int)json.BytesConsumed;
+                if (isDataName) data = start..(int)json.BytesConsumed;
+            }
+
+            return deleted is { } a && data is { } b && a.Start.Value < b.Start.Value
+                ? new FeedRow(a, isDeleted, b)
+                : throw new JsonException("A row has no members deleted and, after it, data.");
+        }
+    }
+}

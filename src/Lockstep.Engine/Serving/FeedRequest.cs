@@ -1,0 +1,13 @@
+namespace Lockstep.Engine.Serving;
+
+/// <summary>Where a client stands.</summary>
+/// <param name="Since">The cursor; 0 for the whole set.</param>
+/// <param name="Identity">The identity that the client stored with its cursor; null when it has none or does not say.</param>
+/// <param name="HeartbeatInterval">The longest silence between two chunks once the client is caught up; above zero.</param>
+public sealed record FeedRequest(long Since, string? Identity, TimeSpan HeartbeatInterval);
+
+/// <summary>A page of a snapshot.</summary>
+/// <param name="Identity">The feed that the first page named; null for the first page.</param>
+/// <param name="Horizon">The horizon that the first page fixed; null for the first page.</param>
+/// <param name="After">The previous page's <see cref="SnapshotPage.Next"/>; null for the first page.</param>
+public sealed record SnapshotPageRequest(string? Identity, long? Horizon, string? After);

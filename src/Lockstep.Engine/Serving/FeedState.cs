@@ -1,0 +1,26 @@
+namespace Lockstep.Engine.Serving;
+
+/// <summary>What a source serves at a moment.</summary>
+/// <param name="Identity">Changes whenever cursors given out before mean nothing any more; visible ASCII without white space or quotes.</param>
+/// <param name="Horizon">The cursor of a client that has everything.</param>
+/// <param name="KeyColumns">The members of <c>data</c> that identify a record, in key order; empty when the source cannot tell.</param>
+/// <param name="Pages">Whether <see cref="IFeedSource.ReadPageAsync"/> works.</param>
+public sealed record FeedState(string Identity, long Horizon, IReadOnlyList<string> KeyColumns, bool Pages);
+
+/// <summary>What an admitted client is to be sent.</summary>
+/// <param name="Identity">The feed's identity, for the client to store with its cursor.</param>
+/// <param name="KeyColumns">As in <see cref="FeedState"/>.</param>
+/// <param name="Chunks">
+/// To be enumerated once. Throws what <see cref="IFeedSource.OpenAsync"/> throws when that becomes true later; a body that
+/// ends so must be cut off, not ended: a clean end would pass for the end of a snapshot (I6).
+/// </param>
+public sealed record FeedReading(string Identity, IReadOnlyList<string> KeyColumns, IAsyncEnumerable<FeedChunk> Chunks);
+
+/// <summary>One page of a snapshot.</summary>
+/// <param name="Identity">The feed's identity.</param>
+/// <param name="Horizon">The horizon that the snapshot's first page fixed: the cursor to go on from once all pages are there.</param>
+/// <param name="KeyColumns">As in <see cref="FeedState"/>.</param>
+/// <param name="Lines">The rows, whole lines each ended by a line feed, in pieces that are to be sent one after the other.</param>
+/// <param name="Next">The position of the next page; null when this is the last one.</param>
+public sealed record SnapshotPage(
+    string Identity, long Horizon, IReadOnlyList<string> KeyColumns, IReadOnlyList<ReadOnlyMemory<byte>> Lines, string? Next);

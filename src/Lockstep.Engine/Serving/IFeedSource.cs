@@ -1,0 +1,37 @@
+namespace Lockstep.Engine.Serving;
+
+/// <summary>
+/// What a feed endpoint serves: one table, view or log, as lines of the transaction dialect. The source knows where rows come from;
+/// the endpoint knows HTTP. Neither knows the other.
+/// </summary>
+/// <remarks>All members may be used from any thread and by any number of clients at once.</remarks>
+public interface IFeedSource : IAsyncDisposable
+{
+    /// <summary>The name under which the source is served, as a path segment before escaping.</summary>
+    string Name { get; }
+
+    /// <summary>What the source serves at this moment. Cheap: it answers from what the source last saw.</summary>
+    /// <exception cref="FeedUnavailableException">Nothing has been seen yet, or the origin cannot be reached.</exception>
+    ValueTask<FeedState> GetStateAsync(CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Checks a client's position against the source, and gives it what follows that position. The chunks never end by themselves.
+    /// </summary>
+    /// <exception cref="FeedIdentityChangedException">The client's cursor belongs to another feed; it has to resync.</exception>
+    /// <exception cref="FeedBehindException">This server is behind the client; it has to wait.</exception>
+    /// <exception cref="FeedCursorExpiredException">What followed the cursor is no longer kept; the client has to resync.</exception>
+    /// <exception cref="FeedUnavailableException">The origin cannot be reached.</exception>
+    ValueTask<FeedReading> OpenAsync(FeedRequest request, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// One page of a snapshot, in key order. The first page (no <see cref="SnapshotPageRequest.After"/>) fixes the horizon that the
+    /// requests for all further pages repeat, so that a cache can hold the pages: a change made after a page was read
+    /// comes again in the updates after that horizon.
+    /// </summary>
+    /// <exception cref="NotSupportedException">The source has no key order to page by.</exception>
+    /// <exception cref="FeedPositionException">The page's position is not one that this source gave out.</exception>
+    /// <exception cref="FeedIdentityChangedException">The page belongs to another feed.</exception>
+    /// <exception cref="FeedBehindException">This server has not yet reached the page's horizon.</exception>
+    /// <exception cref="FeedUnavailableException">The origin cannot be reached.</exception>
+    ValueTask<SnapshotPage> ReadPageAsync(SnapshotPageRequest request, CancellationToken cancellationToken);
+}

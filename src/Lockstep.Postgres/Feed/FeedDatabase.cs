@@ -1,0 +1,122 @@
+using System.Globalization;
+using Lockstep.Engine.Serving;
+using Npgsql;
+
+namespace Lockstep.Postgres.Feed;
+
+/// <summary>What one snapshot belongs to, and how far it reaches.</summary>
+/// <param name="Snapshot">What it shows; on a replica only what is certain.</param>
+/// <param name="Identity">The feed.</param>
+/// <param name="Table">The description that holds in it.</param>
+/// <param name="IsReplica">Whether the server that answered is in recovery.</param>
+internal sealed record FeedStamp(PgSnapshot Snapshot, string Identity, TableDescription Table, bool IsReplica);
+
+/// <summary>A query to run in a stamped snapshot.</summary>
+internal sealed record FeedQuery(string Sql, params object?[] Parameters);
+
+/// <summary>
+/// Reads a table in snapshots, each a transaction of one round trip that also says what it belongs to. Keeps the table's description, and
+/// reads it again when a snapshot shows that it no longer holds. Any number of reads may run at once, each on a connection of its own.
+/// </summary>
+internal sealed class FeedDatabase(TableName table, IReadOnlyList<string> namedKey)
+{
+    private const int DescriptionAttempts = 5;
+    private volatile TableDescription? _description;
+
+    /// <summary>Runs a query in a snapshot of its own.</summary>
+    /// <param name="connection">Open and idle; idle again afterwards, or broken.</param>
+    /// <param name="query">Makes the query for the table as described; null for no query.</param>
+    /// <param name="read">Is given the stamp and the query's rows, before the first one; not called without a query. A second call means
+    /// that the first one's rows are void: never happens once the stamp has been seen to match.</param>
+    /// <param name="cancellationToken">Ends the read.</param>
+    public async Task<FeedStamp> ReadAsync(
+        NpgsqlConnection connection, Func<TableDescription, FeedQuery?> query, Func<FeedStamp, NpgsqlDataReader, Task> read, CancellationToken cancellationToken)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            var description = _description ??= await DescribeAsync(connection, cancellationToken).ConfigureAwait(false);
+            try
+            {
+                if (await TryReadAsync(connection, description, query(description), read, cancellationToken).ConfigureAwait(false) is { } stamp) return stamp;
+            }
+            catch (PostgresException e) when (PostgresErrors.IsStaleDescription(e) && attempt < DescriptionAttempts)
+            {
+                // The batch stops at its first error: the table or a column is gone, or the registry has gone or come.
+            }
+
+            _description = null;
+            if (attempt == DescriptionAttempts)
+                throw new FeedUnavailableException($"{table} keeps changing its columns while it is read.", TimeSpan.FromSeconds(1));
+        }
+    }
+
+    private static async Task<FeedStamp?> TryReadAsync(
+        NpgsqlConnection connection, TableDescription description, FeedQuery? query, Func<FeedStamp, NpgsqlDataReader, Task> read, CancellationToken cancellationToken)
+    {
+        await using var batch = new NpgsqlBatch(connection);
+        batch.Add(FeedSql.Begin);
+        if (description.Lockable) batch.Add(FeedSql.Lock(description));
+        batch.Add(FeedSql.State(description.Registry), description.SqlName);
+        if (description.Changes == ChangeSource.SnapshotsOnly) batch.Add(FeedSql.Digest(description));
+        if (query is not null) batch.Add(query.Sql, query.Parameters);
+        batch.Add(FeedSql.Commit);
+        try
+        {
+            var reader = await batch.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+            await using (reader.ConfigureAwait(false))
+            {
+                await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
+                if (StampOf(reader, description) is not { } stamp) return null;
+                if (description.Changes == ChangeSource.SnapshotsOnly)
+                {
+                    await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
+                    await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
+                    stamp = stamp with { Identity = $"{stamp.Identity}.{reader.GetString(0)}" };
+                }
+
+                if (query is not null)
+                {
+                    await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
+                    await read(stamp, reader).ConfigureAwait(false);
+                }
+
+                // To the end: the transaction is not over before COMMIT has been answered.
+                while (await reader.NextResultAsync(cancellationToken).ConfigureAwait(false))
+                {
+                }
+
+                return stamp;
+            }
+        }
+        catch (PostgresException) when (connection.FullState.HasFlag(System.Data.ConnectionState.Open))
+        {
+            await connection.ExecuteAsync("ROLLBACK", CancellationToken.None).ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    private static FeedStamp? StampOf(NpgsqlDataReader row, TableDescription description)
+    {
+        if (!row.GetBoolean(5) || row.GetString(6) != description.Fingerprint) return null;
+        var snapshot = PgSnapshot.Parse(row.GetString(0));
+        if (row.GetBoolean(1)) snapshot = snapshot.WithoutUncertainty();
+        var identity = string.Create(
+            CultureInfo.InvariantCulture, $"{row.GetInt64(2)}.{row.GetInt32(3)}.{row.GetInt64(4)}-{row.GetInt64(7)}-{description.Fingerprint}.{Mode(description)}");
+        return new FeedStamp(snapshot, identity, description, row.GetBoolean(1));
+    }
+
+    private static string Mode(TableDescription description) => description.Changes == ChangeSource.Tracked ? "polling" : "snapshots";
+
+    private async Task<TableDescription> DescribeAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        // Catalog functions look at the newest catalog, not at a snapshot; the fingerprint is compared in every read, so a mixture does not live.
+        var transaction = await connection.BeginTransactionAsync(System.Data.IsolationLevel.RepeatableRead, cancellationToken).ConfigureAwait(false);
+        await using (transaction.ConfigureAwait(false))
+        {
+            var description = await TableCatalog.DescribeAsync(connection, table, namedKey, cancellationToken).ConfigureAwait(false);
+            var fingerprint = await connection.QueryAsync(
+                FeedSql.State(description.Registry), [description.SqlName], row => row.GetString(6), cancellationToken).ConfigureAwait(false);
+            return description with { Fingerprint = fingerprint[0] };
+        }
+    }
+}

@@ -1,0 +1,79 @@
+using System.Diagnostics.Metrics;
+
+namespace Lockstep.Postgres.Feed;
+
+/// <summary>
+/// What operators watch, through the meter <c>Lockstep.Postgres</c>; each measurement carries the tag <c>feed</c>. The lag is that of the horizon: how long the
+/// oldest writing transaction (a prepared one, too) has held cursors back.
+/// </summary>
+internal sealed class FeedMetrics : IDisposable
+{
+    /// <summary>The meter's name.</summary>
+    public const string MeterName = "Lockstep.Postgres";
+
+    private readonly Meter _meter = new(MeterName);
+    private readonly TimeProvider _time;
+    private readonly KeyValuePair<string, object?> _feed;
+    private readonly Counter<long> _polls;
+    private readonly Counter<long> _pollErrors;
+    private readonly Counter<long> _rows;
+    private readonly Counter<long> _bytes;
+    private readonly Counter<long> _lost;
+    private readonly UpDownCounter<long> _clients;
+    private PgSnapshot? _snapshot;
+    private long _heldSince;
+
+    public FeedMetrics(string feed, TimeProvider time)
+    {
+        _feed = new("feed", feed);
+        _time = time;
+        _polls = _meter.CreateCounter<long>("lockstep.feed.polls", "{poll}", "Looks at the table.");
+        _pollErrors = _meter.CreateCounter<long>("lockstep.feed.poll_errors", "{poll}", "Looks at the table that failed.");
+        _rows = _meter.CreateCounter<long>("lockstep.feed.rows", "{row}", "Rows read from the database, for the live log and for clients.");
+        _bytes = _meter.CreateCounter<long>("lockstep.feed.bytes", "By", "Bytes of rows read from the database.");
+        _lost = _meter.CreateCounter<long>("lockstep.feed.sent_back", "{client}", "Times that a client was too slow and was sent back to the database.");
+        _clients = _meter.CreateUpDownCounter<long>("lockstep.feed.clients", "{client}", "Clients being served.");
+        _meter.CreateObservableGauge(
+            "lockstep.feed.horizon_lag_transactions", () => new Measurement<long>(HorizonLag.Transactions, _feed), "{transaction}",
+            "Transactions between the horizon and the newest one.");
+        _meter.CreateObservableGauge(
+            "lockstep.feed.horizon_lag", () => new Measurement<double>(HorizonLag.Age.TotalSeconds, _feed), "s",
+            "How long the oldest open writing transaction has held the horizon, as far as the poller has seen.");
+    }
+
+    /// <summary>How many transactions, and for how long, the horizon is held back.</summary>
+    public (long Transactions, TimeSpan Age) HorizonLag
+    {
+        get
+        {
+            var snapshot = Volatile.Read(ref _snapshot);
+            return snapshot is null || snapshot.Xmin == snapshot.Xmax
+                ? (0, TimeSpan.Zero)
+                : (snapshot.Xmax - snapshot.Xmin, _time.GetElapsedTime(Volatile.Read(ref _heldSince)));
+        }
+    }
+
+    public void Polled(PgSnapshot snapshot)
+    {
+        var previous = Volatile.Read(ref _snapshot);
+        if (previous is null || previous.Xmin != snapshot.Xmin || previous.Xmin == previous.Xmax) Volatile.Write(ref _heldSince, _time.GetTimestamp());
+        Volatile.Write(ref _snapshot, snapshot);
+        _polls.Add(1, _feed);
+    }
+
+    public void PollFailed() => _pollErrors.Add(1, _feed);
+
+    public void Read(FeedLines lines)
+    {
+        _rows.Add(lines.Rows, _feed);
+        _bytes.Add(lines.Bytes, _feed);
+    }
+
+    public void SentBack() => _lost.Add(1, _feed);
+
+    public void ClientCame() => _clients.Add(1, _feed);
+
+    public void ClientLeft() => _clients.Add(-1, _feed);
+
+    public void Dispose() => _meter.Dispose();
+}

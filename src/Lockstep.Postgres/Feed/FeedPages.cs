@@ -1,0 +1,83 @@
+using Npgsql;
+
+namespace Lockstep.Postgres.Feed;
+
+/// <summary>Where a page of changes ended.</summary>
+/// <param name="Txid">Of its last row.</param>
+/// <param name="Key">Of its last row, each part as text.</param>
+internal sealed record ChangePosition(long Txid, string[] Key);
+
+/// <summary>A page of rows.</summary>
+/// <param name="Stamp">The snapshot it was read in.</param>
+/// <param name="Lines">Its rows.</param>
+/// <param name="Next">Where it ended; null when nothing follows.</param>
+internal sealed record FeedPage<TPosition>(FeedStamp Stamp, FeedLines Lines, TPosition? Next)
+    where TPosition : class;
+
+/// <summary>Reads a table in pages, each a short transaction.</summary>
+internal static class FeedPages
+{
+    /// <summary>A page of the rows in key order above a key (empty: from the start).</summary>
+    /// <param name="database">Reads.</param>
+    /// <param name="connection">Open and idle.</param>
+    /// <param name="after">The key, each part as text; empty for the first page.</param>
+    /// <param name="horizon">The horizon of the first page, which bounds every row's <c>since</c>; null for the first page.</param>
+    /// <param name="limit">The most rows.</param>
+    /// <param name="cancellationToken">Ends the read.</param>
+    public static async Task<FeedPage<string[]>> ReadKeysAsync(
+        FeedDatabase database, NpgsqlConnection connection, string[] after, long? horizon, int limit, CancellationToken cancellationToken)
+    {
+        var lines = new FeedLines();
+        string[]? next = null;
+        var stamp = await database.ReadAsync(
+            connection,
+            table => new FeedQuery(FeedSql.Page(table, after.Length > 0), [limit, .. after]),
+            async (stamp, rows) =>
+            {
+                while (await rows.ReadAsync(cancellationToken).ConfigureAwait(false))
+                {
+                    lines.Append(rows, horizon ?? stamp.Snapshot.Xmin);
+                    if (lines.Rows == limit) next = KeyOf(rows);
+                }
+            },
+            cancellationToken).ConfigureAwait(false);
+        return new FeedPage<string[]>(stamp, lines, next);
+    }
+
+    /// <summary>A page of the changes that a snapshot does not show, above a position.</summary>
+    public static async Task<FeedPage<ChangePosition>> ReadChangesAsync(
+        FeedDatabase database, NpgsqlConnection connection, PgSnapshot known, ChangePosition? after, long? horizon, int limit, CancellationToken cancellationToken)
+    {
+        var lines = new FeedLines();
+        ChangePosition? next = null;
+        var stamp = await database.ReadAsync(
+            connection,
+            table => ChangesQuery(table, known, after, limit),
+            async (stamp, rows) =>
+            {
+                while (await rows.ReadAsync(cancellationToken).ConfigureAwait(false))
+                {
+                    lines.Append(rows, horizon ?? stamp.Snapshot.Xmin);
+                    if (lines.Rows == limit) next = new ChangePosition(rows.GetInt64(0), KeyOf(rows));
+                }
+            },
+            cancellationToken).ConfigureAwait(false);
+        return new FeedPage<ChangePosition>(stamp, lines, next);
+    }
+
+    /// <summary>The query for the changes that a snapshot does not show.</summary>
+    public static FeedQuery ChangesQuery(TableDescription table, PgSnapshot known, ChangePosition? after, int limit)
+    {
+        // Once the position is past the snapshot's xmax, what was in progress in it lies behind, and the index alone gives the order.
+        var range = new ChangeRange(known.InProgress.Length > 0 && !(after?.Txid >= known.Xmax), after is not null);
+        object?[] position = after is null ? [] : [after.Txid, .. after.Key];
+        return new FeedQuery(FeedSql.Changes(table, range), [known.Xmax, known.InProgressArray, limit, .. position]);
+    }
+
+    private static string[] KeyOf(NpgsqlDataReader row)
+    {
+        var key = new string[row.FieldCount - 3];
+        for (var i = 0; i < key.Length; i++) key[i] = row.GetString(3 + i);
+        return key;
+    }
+}

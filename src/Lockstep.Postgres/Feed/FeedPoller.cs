@@ -1,0 +1,172 @@
+using Lockstep.Engine.Serving;
+using Npgsql;
+
+namespace Lockstep.Postgres.Feed;
+
+/// <summary>
+/// The one reader of a table's changes, however many clients follow: looks whenever it is woken or the interval has passed, and appends what the previous snapshot did
+/// not show. It never gives up: after an error it comes back, and goes on from the snapshot that it has.
+/// </summary>
+internal sealed class FeedPoller(
+    NpgsqlDataSource source, FeedDatabase database, LiveLog log, PostgresFeedOptions options, FeedMetrics metrics, TimeProvider time)
+{
+    private static readonly TimeSpan LongestBackoff = TimeSpan.FromSeconds(10);
+    private readonly TaskCompletionSource _seen = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private volatile Exception? _error;
+    private volatile FeedStamp? _last;
+    private string? _listeningFor;
+    private readonly SentRows _sent = new();
+    private volatile bool _woken;
+
+    /// <summary>Done when the first look has ended, in success or not.</summary>
+    public Task Seen => _seen.Task;
+
+    /// <summary>What the last look that succeeded saw; null before the first one.</summary>
+    public FeedStamp? Last => _last;
+
+    /// <summary>What the last look failed of; null when it did not.</summary>
+    public Exception? Error => _error;
+
+    private int RowLimit => (int)Math.Min(options.LiveBytes / 64, 200_000);
+
+    /// <summary>Runs until it is cancelled; throws nothing else.</summary>
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        for (var failures = 0; !cancellationToken.IsCancellationRequested;)
+        {
+            try
+            {
+                var connection = await source.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+                await using (connection.ConfigureAwait(false))
+                {
+                    _listeningFor = null;
+                    connection.Notification += OnNotification;
+                    try
+                    {
+                        while (true)
+                        {
+                            var stamp = await PollAsync(connection, cancellationToken).ConfigureAwait(false);
+                            failures = 0;
+                            if (await ListenAsync(connection, stamp, cancellationToken).ConfigureAwait(false)) continue;
+                            await WaitAsync(connection, cancellationToken).ConfigureAwait(false);
+                        }
+                    }
+                    finally
+                    {
+                        connection.Notification -= OnNotification;
+                    }
+                }
+            }
+            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+            {
+                return;
+            }
+#pragma warning disable CA1031 // Whatever it was, it is kept for whoever asks, and the next look may succeed.
+            catch (Exception e)
+#pragma warning restore CA1031
+            {
+                _error = PostgresErrors.Translate(e, options.Table.ToString());
+                metrics.PollFailed();
+                _seen.TrySetResult();
+                failures++;
+            }
+
+            var backoff = TimeSpan.FromMilliseconds(100 * Math.Pow(2, Math.Min(failures, 10)) * (0.5 + (Random.Shared.NextDouble() / 2)));
+            try
+            {
+                await Task.Delay(backoff < LongestBackoff ? backoff : LongestBackoff, time, cancellationToken).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+        }
+    }
+
+    private async Task<FeedStamp> PollAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        log.CountPoll();
+        try
+        {
+            return await PollOnceAsync(connection, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            log.CountPoll();
+        }
+    }
+
+    private async Task<FeedStamp> PollOnceAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        _woken = false;
+        var known = log.End;
+        var lines = new FeedLines();
+        var read = 0;
+        _sent.Begin();
+        var stamp = await database.ReadAsync(
+            connection,
+            table => known is null || table.Changes == ChangeSource.SnapshotsOnly
+                ? null
+                : new FeedQuery(FeedSql.Changes(table, new ChangeRange(known.InProgress.Length > 0, After: false)), known.Xmax, known.InProgressArray, RowLimit),
+            async (stamp, rows) =>
+            {
+                if (stamp.Identity != log.Identity) return;
+                while (await rows.ReadAsync(cancellationToken).ConfigureAwait(false))
+                {
+                    if (lines.Bytes <= options.LiveBytes) lines.Append(rows, stamp.Snapshot.Xmin, stamp.IsReplica ? _sent : null);
+                    read++;
+                }
+            },
+            cancellationToken).ConfigureAwait(false);
+
+        metrics.Read(lines);
+        _sent.End();
+        var complete = read < RowLimit && lines.Bytes <= options.LiveBytes;
+        if (known is null || stamp.Identity != log.Identity || !complete) log.Restart(stamp.Identity, stamp.Snapshot);
+        else if (lines.Bytes > 0 || !stamp.Snapshot.Equals(known)) log.Append(new LiveBatch(known, stamp.Snapshot, lines.Take(), lines.Bytes));
+        metrics.Polled(stamp.Snapshot);
+        _last = stamp;
+        _error = null;
+        _seen.TrySetResult();
+        return stamp;
+    }
+
+    /// <summary>Begins to listen once the table is known to send wake-ups. What was committed before that may have gone unheard: true to look again.</summary>
+    private async Task<bool> ListenAsync(NpgsqlConnection connection, FeedStamp stamp, CancellationToken cancellationToken)
+    {
+        if (!options.Listen || stamp.Table.TrackingId == _listeningFor) return false;
+        _listeningFor = stamp.Table.TrackingId;
+        if (_listeningFor is null) return false;
+        try
+        {
+            await connection.ExecuteAsync($"LISTEN {Sql.Quote(Tracking.TrackingSql.Channel)}", cancellationToken).ConfigureAwait(false);
+            return true;
+        }
+        catch (PostgresException)
+        {
+            // A replica in recovery takes no LISTEN: the interval has to do.
+            return false;
+        }
+    }
+
+    private async Task WaitAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        if (_listeningFor is null)
+        {
+            await Task.Delay(options.PollInterval, time, cancellationToken).ConfigureAwait(false);
+            return;
+        }
+
+        var until = time.GetTimestamp();
+        while (!_woken)
+        {
+            var left = options.PollInterval - time.GetElapsedTime(until);
+            if (left <= TimeSpan.Zero || !await connection.WaitAsync(left, cancellationToken).ConfigureAwait(false)) return;
+        }
+    }
+
+    private void OnNotification(object sender, NpgsqlNotificationEventArgs e)
+    {
+        if (e.Payload == _listeningFor) _woken = true;
+    }
+}

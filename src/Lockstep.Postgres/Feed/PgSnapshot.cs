@@ -1,0 +1,98 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
+
+namespace Lockstep.Postgres.Feed;
+
+/// <summary>
+/// A snapshot as <c>pg_current_snapshot()</c> prints it, <c>xmin:xmax:xip</c>: it shows every transaction below <see cref="Xmax"/>
+/// that is not listed as in progress. Ids are 64 bits wide and never wrap.
+/// </summary>
+internal sealed class PgSnapshot : IEquatable<PgSnapshot>
+{
+    private readonly long[] _inProgress;
+
+    private PgSnapshot(long xmin, long xmax, long[] inProgress)
+    {
+        Xmin = xmin;
+        Xmax = xmax;
+        _inProgress = inProgress;
+    }
+
+    /// <summary>The horizon: every transaction below it has ended, so a cursor at it has missed nothing.</summary>
+    public long Xmin { get; }
+
+    /// <summary>One above the newest transaction that can be shown.</summary>
+    public long Xmax { get; }
+
+    /// <summary>The transactions in progress, all in [Xmin, Xmax), ascending.</summary>
+    public ReadOnlySpan<long> InProgress => _inProgress;
+
+    /// <summary>For a query parameter; not to be written to.</summary>
+    internal long[] InProgressArray => _inProgress;
+
+    /// <summary>Shows exactly the transactions below a cursor: where a client that resumes from it stands.</summary>
+    public static PgSnapshot Below(long cursor) => new(cursor, cursor, []);
+
+    /// <summary>Shows a transaction or does not.</summary>
+    public bool Shows(long txid) => txid < Xmax && (txid < Xmin || Array.BinarySearch(_inProgress, txid) < 0);
+
+    /// <summary>
+    /// The part of this snapshot that can be relied on when it was taken during recovery, where the server keeps the
+    /// transactions in progress elsewhere and prints none.
+    /// </summary>
+    public PgSnapshot WithoutUncertainty() => Below(Xmin);
+
+    /// <summary>Whether every transaction that this snapshot shows is shown by the other one.</summary>
+    public bool IsWithin(PgSnapshot other)
+    {
+        // What the other hides below our xmax, we must hide as well: its list there, and everything from its xmax up.
+        foreach (var txid in other._inProgress)
+        {
+            if (Shows(txid)) return false;
+        }
+
+        if (Xmax <= other.Xmax) return true;
+        var hidden = 0L;
+        foreach (var txid in _inProgress)
+        {
+            if (txid >= other.Xmax) hidden++;
+        }
+
+        return hidden == Xmax - other.Xmax;
+    }
+
+    /// <summary>Reads the server's form.</summary>
+    /// <exception cref="FormatException">It is not that form.</exception>
+    public static PgSnapshot Parse(string text) =>
+        TryParse(text, out var snapshot) ? snapshot : throw new FormatException($"'{text}' is not a snapshot of the form xmin:xmax:xip.");
+
+    /// <summary>Reads the server's form.</summary>
+    public static bool TryParse(string? text, [NotNullWhen(true)] out PgSnapshot? snapshot)
+    {
+        snapshot = null;
+        var parts = text?.Split(':');
+        if (parts is not { Length: 3 } || !TryParseId(parts[0], out var xmin) || !TryParseId(parts[1], out var xmax) || xmin > xmax) return false;
+        var list = parts[2].Length == 0 ? [] : parts[2].Split(',');
+        var inProgress = new long[list.Length];
+        for (var i = 0; i < list.Length; i++)
+        {
+            if (!TryParseId(list[i], out inProgress[i])) return false;
+            if (inProgress[i] < (i == 0 ? xmin : inProgress[i - 1] + 1) || inProgress[i] >= xmax) return false;
+        }
+
+        snapshot = new PgSnapshot(xmin, xmax, inProgress);
+        return true;
+    }
+
+    public bool Equals(PgSnapshot? other) =>
+        other is not null && Xmin == other.Xmin && Xmax == other.Xmax && _inProgress.AsSpan().SequenceEqual(other._inProgress);
+
+    public override bool Equals(object? obj) => Equals(obj as PgSnapshot);
+
+    public override int GetHashCode() => HashCode.Combine(Xmin, Xmax, _inProgress.Length);
+
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Xmin}:{Xmax}:{string.Join(',', _inProgress)}");
+
+    private static bool TryParseId(string text, out long id) =>
+        long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out id);
+}

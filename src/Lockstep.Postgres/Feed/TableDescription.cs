@@ -1,0 +1,67 @@
+namespace Lockstep.Postgres.Feed;
+
+/// <summary>A column that goes into a record's <c>data</c>.</summary>
+/// <param name="Name">As the catalog has it.</param>
+/// <param name="Type">As SQL text, for a cast.</param>
+/// <param name="Shape">How its JSON comes about.</param>
+internal sealed record TableColumn(string Name, string Type, ColumnShape Shape);
+
+/// <summary>How a column becomes JSON.</summary>
+internal enum ColumnShape
+{
+    /// <summary>PostgreSQL's own JSON of it.</summary>
+    Natural,
+
+    /// <summary>Binary: base64 text.</summary>
+    Bytes,
+
+    /// <summary>An array of binaries: an array of base64 texts, one-dimensional.</summary>
+    ByteArray,
+}
+
+/// <summary>How changes of a table or view can be told.</summary>
+internal enum ChangeSource
+{
+    /// <summary>By txid, with tombstones: in a column <c>deleted</c>, in a tombstone table, or both.</summary>
+    Tracked,
+
+    /// <summary>By comparing whole snapshots: a view without tombstones.</summary>
+    SnapshotsOnly,
+}
+
+/// <summary>What the catalog says of a table or view. It holds as long as <see cref="Fingerprint"/> does.</summary>
+internal sealed record TableDescription
+{
+    /// <summary>With its schema, quoted.</summary>
+    public required string SqlName { get; init; }
+
+    /// <summary>Whether LOCK TABLE takes it (a table, a partitioned table or a view).</summary>
+    public required bool Lockable { get; init; }
+
+    /// <summary>What goes into <c>data</c>, in column order.</summary>
+    public required IReadOnlyList<TableColumn> Columns { get; init; }
+
+    /// <summary>The key, in its order; empty when the catalog knows none and none was named.</summary>
+    public required IReadOnlyList<TableColumn> Key { get; init; }
+
+    /// <summary>Whether rows can be read by ranges of the key, through a unique index: otherwise a snapshot is one statement.</summary>
+    public required bool Pages { get; init; }
+
+    /// <summary>Whether there is a boolean column <c>deleted</c>.</summary>
+    public required bool HasDeleted { get; init; }
+
+    /// <summary>The tombstone table, quoted with its schema; null when there is none.</summary>
+    public required string? Tombstones { get; init; }
+
+    /// <summary>The table's name in lockstep.tracked, which wake-ups carry; null when it is not tracked.</summary>
+    public required string? TrackingId { get; init; }
+
+    /// <summary>Whether this database has tracked tables at all (not necessarily this one).</summary>
+    public required bool Registry { get; init; }
+
+    /// <summary>How changes are told.</summary>
+    public required ChangeSource Changes { get; init; }
+
+    /// <summary>Stands for everything that makes cursors invalid when it changes: columns, storage, partitions, key, tracking.</summary>
+    public required string Fingerprint { get; init; }
+}

@@ -1,0 +1,50 @@
+namespace Lockstep.Postgres;
+
+/// <summary>How a table or view is served.</summary>
+public sealed record PostgresFeedOptions
+{
+    /// <summary>The table or view.</summary>
+    public required TableName Table { get; init; }
+
+    /// <summary>The name under which it is served; null for the table's own name.</summary>
+    public string? Name { get; init; }
+
+    /// <summary>
+    /// The columns that identify a row, in order. Empty: the primary key, else a unique index over columns that cannot be null, else none
+    /// (a view: the client then takes the first member of a record). Ignored for a tracked table, whose tombstones know the key.
+    /// </summary>
+    public IReadOnlyList<string> Key { get; init; } = [];
+
+    /// <summary>How often the table is looked at when nothing wakes the poller; above zero. Default 1 s.</summary>
+    public TimeSpan PollInterval { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>Whether to be woken by the notifications of a tracked table (LISTEN). Needs a connection that is not pooled by transaction.</summary>
+    public bool Listen { get; init; } = true;
+
+    /// <summary>
+    /// How many bytes of recent changes are kept for the clients that follow live; a client that falls further behind is sent back to read from the
+    /// database. At least 1 KiB; default 16 MiB.
+    /// </summary>
+    public long LiveBytes { get; init; } = 16 << 20;
+
+    /// <summary>How many clients may read from the database at once (the others wait their turn); at least 1, default 8.</summary>
+    public int MaxReaders { get; init; } = 8;
+
+    /// <summary>The most rows of a snapshot page; at least 1, default 5,000.</summary>
+    public int PageRows { get; init; } = 5_000;
+
+    /// <summary>How long a client's read is tried again while the database is away, before the client is cut off. Default 30 s.</summary>
+    public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>What a lagging server asks a client to wait before it comes again; whole seconds, default 2 s.</summary>
+    public TimeSpan RetryAfter { get; init; } = TimeSpan.FromSeconds(2);
+
+    internal PostgresFeedOptions Checked()
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(PollInterval, TimeSpan.Zero);
+        ArgumentOutOfRangeException.ThrowIfLessThan(LiveBytes, 1024);
+        ArgumentOutOfRangeException.ThrowIfLessThan(MaxReaders, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(PageRows, 1);
+        return this;
+    }
+}

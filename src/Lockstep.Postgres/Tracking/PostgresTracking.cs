@@ -1,0 +1,169 @@
+using Lockstep.Postgres.Tracking;
+using Npgsql;
+
+namespace Lockstep.Postgres;
+
+/// <summary>What would be done to a database.</summary>
+/// <param name="Table">The table, quoted with its schema.</param>
+/// <param name="Statements">SQL, to be run in this order in one transaction; empty when nothing has to be done.</param>
+public sealed record TrackingPlan(string Table, IReadOnlyList<string> Statements)
+{
+    /// <summary>A script for psql that does the same.</summary>
+    public override string ToString() =>
+        Statements.Count == 0 ? "" : "BEGIN;\n" + string.Concat(Statements.Select(s => s + ";\n")) + "COMMIT;\n";
+}
+
+/// <summary>
+/// Makes a table tell its changes: a column txid kept by triggers (also for what logical replication applies), and tombstones for what was deleted or got another key. Adding it needs
+/// the table's owner, locks the table for as long as an index over its rows written since takes, and changes the feed's identity.
+/// </summary>
+public static class PostgresTracking
+{
+    private const string Describe = """
+        SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname), n.nspname || '.' || c.relname, c.relkind::text,
+            EXISTS (SELECT FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent WHERE i.inhparent = c.oid AND p.relkind = 'r'),
+            c.relispartition,
+            coalesce((SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = c.oid AND attname = 'txid' AND NOT attisdropped), ''),
+            ARRAY(SELECT DISTINCT CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END
+                FROM aclexplode(c.relacl) WHERE privilege_type = 'SELECT' AND grantee <> c.relowner),
+            coalesce((SELECT ARRAY(SELECT a.attname::text FROM unnest(i.indkey::smallint[]) WITH ORDINALITY AS k(attnum, at)
+                JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum WHERE k.at <= i.indnkeyatts ORDER BY k.at)
+                FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary), '{}'),
+            to_regclass('lockstep.tracked') IS NOT NULL, c.oid::bigint
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass($1)
+        """;
+
+    private const string OperatorSchemas = """
+        SELECT DISTINCT quote_ident(n.nspname) FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid JOIN pg_namespace n ON n.oid = t.typnamespace
+        WHERE a.attrelid = $1::bigint::oid AND a.attname = ANY($2) AND n.nspname <> 'pg_catalog' ORDER BY 1
+        """;
+
+    private const string Registered = "SELECT name, added_txid, key_columns FROM lockstep.tracked WHERE relation = $1::bigint::oid";
+
+    /// <summary>Says what <see cref="EnableAsync"/> would do; changes nothing.</summary>
+    /// <param name="connectionString">For Npgsql.</param>
+    /// <param name="table">The table.</param>
+    /// <param name="wake">
+    /// Whether each change also notifies the feeds, so that they look at once. Transactions that notify commit one at a time, and cannot be
+    /// prepared for a two-phase commit.
+    /// </param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="PostgresTableException">The table is missing, or is nothing that can be tracked.</exception>
+    /// <exception cref="PostgresAccessException">The login is refused.</exception>
+    /// <exception cref="Engine.Serving.FeedUnavailableException">The database cannot be reached.</exception>
+    public static Task<TrackingPlan> PlanEnableAsync(
+        string connectionString, TableName table, bool wake = true, CancellationToken cancellationToken = default) =>
+        RunAsync(connectionString, table, run: false, (c, token) => PlanEnableAsync(c, table, wake, token), cancellationToken);
+
+    /// <summary>Begins to track a table, in one transaction; does nothing when it is tracked already and its key is still the same.</summary>
+    /// <inheritdoc cref="PlanEnableAsync(string, TableName, bool, CancellationToken)"/>
+    /// <returns>What was done.</returns>
+    public static Task<TrackingPlan> EnableAsync(
+        string connectionString, TableName table, bool wake = true, CancellationToken cancellationToken = default) =>
+        RunAsync(connectionString, table, run: true, (c, token) => PlanEnableAsync(c, table, wake, token), cancellationToken);
+
+    /// <summary>Says what <see cref="DisableAsync"/> would do; changes nothing.</summary>
+    /// <inheritdoc cref="PlanEnableAsync(string, TableName, bool, CancellationToken)"/>
+    public static Task<TrackingPlan> PlanDisableAsync(string connectionString, TableName table, CancellationToken cancellationToken = default) =>
+        RunAsync(connectionString, table, run: false, (c, token) => PlanDisableAsync(c, table, token), cancellationToken);
+
+    /// <summary>Ends tracking, and takes away what <see cref="EnableAsync"/> added; does nothing when the table is not tracked.</summary>
+    /// <inheritdoc cref="PlanEnableAsync(string, TableName, bool, CancellationToken)"/>
+    /// <returns>What was done.</returns>
+    public static Task<TrackingPlan> DisableAsync(string connectionString, TableName table, CancellationToken cancellationToken = default) =>
+        RunAsync(connectionString, table, run: true, (c, token) => PlanDisableAsync(c, table, token), cancellationToken);
+
+    private static async Task<TrackingPlan> RunAsync(
+        string connectionString, TableName table, bool run, Func<NpgsqlConnection, CancellationToken, Task<TrackingPlan>> plan, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(table);
+        var source = PostgresConnection.CreateSource(connectionString, 1);
+        await using (source.ConfigureAwait(false))
+        {
+            try
+            {
+                var connection = await source.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+                await using (connection.ConfigureAwait(false))
+                {
+                    var transaction = await connection.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
+                    await using (transaction.ConfigureAwait(false))
+                    {
+                        var planned = await plan(connection, cancellationToken).ConfigureAwait(false);
+                        if (run)
+                        {
+                            foreach (var statement in planned.Statements) await connection.ExecuteAsync(statement, cancellationToken).ConfigureAwait(false);
+                            await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
+                        }
+
+                        return planned;
+                    }
+                }
+            }
+            catch (Exception e) when (e is NpgsqlException or System.Net.Sockets.SocketException or TimeoutException)
+            {
+                throw PostgresErrors.Translate(e, table.ToString());
+            }
+        }
+    }
+
+    private static async Task<TrackingPlan> PlanEnableAsync(NpgsqlConnection connection, TableName name, bool wake, CancellationToken cancellationToken)
+    {
+        var (table, registered, txidType) = await FindAsync(connection, name, cancellationToken).ConfigureAwait(false);
+        if (table.Key.Count == 0)
+            throw new PostgresTableException($"{name} has no primary key, so its rows cannot be told apart.", "Give it one.");
+        if (table.Key.Contains("txid")) throw new PostgresTableException($"The key of {name} has a column txid, which tracking would overwrite.", "Rename the column.");
+        if (txidType is not ("" or "bigint")) throw new PostgresTableException($"{name} has a column txid of type {txidType}; tracking needs bigint.", "Rename the column.");
+        if (registered is null) return new TrackingPlan(table.SqlName, TrackingSql.Enable(table, wake));
+        if (registered.Key.SequenceEqual(table.Key)) return new TrackingPlan(table.SqlName, []);
+
+        // The key has changed since: what was made for the old one goes. The column stays, and with it whether it is ours.
+        var statements = TrackingSql.Disable(table, dropTxid: registered.AddedTxid);
+        return new TrackingPlan(table.SqlName, [.. statements, .. TrackingSql.Enable(table with { HasTxid = table.HasTxid && !registered.AddedTxid }, wake)]);
+    }
+
+    private static async Task<TrackingPlan> PlanDisableAsync(NpgsqlConnection connection, TableName name, CancellationToken cancellationToken)
+    {
+        var (table, registered, _) = await FindAsync(connection, name, cancellationToken).ConfigureAwait(false);
+        return new TrackingPlan(table.SqlName, registered is null ? [] : TrackingSql.Disable(table, registered.AddedTxid));
+    }
+
+    private static async Task<(TrackedTable Table, Registration? Registered, string TxidType)> FindAsync(
+        NpgsqlConnection connection, TableName name, CancellationToken cancellationToken)
+    {
+        var found = await connection.QueryAsync(
+            Describe,
+            [name.ToSql()],
+            r => (
+                SqlName: r.GetString(0), Plain: r.GetString(1), Kind: r.GetString(2), Inherited: r.GetBoolean(3), Partition: r.GetBoolean(4), Txid: r.GetString(5),
+                Readers: r.GetFieldValue<string[]>(6), Key: r.GetFieldValue<string[]>(7), Registry: r.GetBoolean(8), Oid: r.GetInt64(9)),
+            cancellationToken).ConfigureAwait(false);
+        if (found is not [var t]) throw new PostgresTableException($"There is no table {name} (names are taken as written, capitals included).", "Check the name and the schema.");
+        if (t.Kind is not ("r" or "p"))
+            throw new PostgresTableException($"{name} is not a table.", "A view brings txid and deleted itself, from the tables it reads: track those.");
+        if (t.Partition) throw new PostgresTableException($"{name} is a partition.", "Track the partitioned table, which covers all of them.");
+        if (t.Inherited) throw new PostgresTableException($"Other tables inherit from {name}; triggers are not inherited, so their rows would go unseen.", "Track and serve each of them.");
+
+        var registered = t.Registry
+            ? await connection.QueryAsync(
+                Registered, [t.Oid], r => new Registration(r.GetString(0), r.GetBoolean(1), r.GetFieldValue<string[]>(2)), cancellationToken).ConfigureAwait(false)
+            : [];
+        var schemas = await connection.QueryAsync(OperatorSchemas, [t.Oid, t.Key], r => r.GetString(0), cancellationToken).ConfigureAwait(false);
+        var own = registered.FirstOrDefault();
+        var registryName = own?.Name ?? await FreeNameAsync(connection, t.Plain, cancellationToken).ConfigureAwait(false);
+        return (new TrackedTable(t.SqlName, registryName, t.Key, t.Txid.Length > 0, t.Readers, schemas), own, t.Txid);
+    }
+
+    /// <summary>A name for the tombstone table: another tracked table may have had this one's name, and been renamed.</summary>
+    private static async Task<string> FreeNameAsync(NpgsqlConnection connection, string plain, CancellationToken cancellationToken)
+    {
+        for (var i = 1; ; i++)
+        {
+            var name = PostgresNames.Shorten(plain, i == 1 ? "" : $"_{i}");
+            var taken = await connection.QueryAsync(
+                "SELECT to_regclass($1) IS NOT NULL", [$"lockstep.{Sql.Quote(name)}"], r => r.GetBoolean(0), cancellationToken).ConfigureAwait(false);
+            if (!taken[0]) return name;
+        }
+    }
+
+    private sealed record Registration(string Name, bool AddedTxid, string[] Key);
+}

@@ -1,0 +1,170 @@
+using System.Management.Automation;
+using System.Text;
+using Lockstep.Engine.Sync;
+using Lockstep.Engine.Tables;
+using Lockstep.Records;
+using Lockstep.Sync;
+using Lockstep.Tables;
+
+namespace Lockstep.Commands;
+
+/// <summary>Fills a table from files with one JSON object a line, or from the pipeline, by the same rules as a feed.</summary>
+[Cmdlet(VerbsData.Import, "LockstepTable", DefaultParameterSetName = FromPipeline, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
+[OutputType(typeof(SyncResult))]
+public sealed class ImportLockstepTableCommand : LockstepCmdlet
+{
+    private const string FromPipeline = "InputObject";
+    private const string FromPath = "Path";
+    private const string FromLiteralPath = "LiteralPath";
+
+    private readonly RecordSerializer _serializer = new();
+    private PipelineImport? _import;
+    private SyncStepHandler? _steps;
+    private object? _current;
+    private bool _failed;
+
+    /// <summary>Records: objects, hashtables, or strings that hold a JSON object each.</summary>
+    [Parameter(ParameterSetName = FromPipeline, Mandatory = true, ValueFromPipeline = true)]
+    public object[] InputObject { get; set; } = [];
+
+    /// <summary>Files with one JSON object a line.</summary>
+    [Parameter(ParameterSetName = FromPath, Mandatory = true, Position = 0)]
+    [SupportsWildcards]
+    public string[] Path { get; set; } = [];
+
+    /// <summary>Files with one JSON object a line, their names taken as they are, without wildcards.</summary>
+    [Parameter(ParameterSetName = FromLiteralPath, Mandatory = true)]
+    [Alias("PSPath", "LP")]
+    public string[] LiteralPath { get; set; } = [];
+
+    /// <summary>The table's name; by default that of an existing file, else the imported file's without its extension, else <c>lockstep</c>.</summary>
+    [Parameter(Position = 1)]
+    [Alias("Name")]
+    [ArgumentCompleter(typeof(TableCompleter))]
+    public string? Table { get; set; }
+
+    /// <summary>Keeps the table in a file, by default <c>table.db</c> in the current location; without it the table lives as long as this process.</summary>
+    [Parameter]
+    public SwitchParameter Disk { get; set; }
+
+    /// <summary>The table file; implies -Disk.</summary>
+    [Parameter]
+    public string? Destination { get; set; }
+
+    /// <summary>The field that orders the records; by default <c>updated_at</c>, or that of the table.</summary>
+    [Parameter]
+    public string? OrderBy { get; set; }
+
+    /// <summary>The fields that are the key; by default those of the table, else <c>id</c>, else the first field of the first record.</summary>
+    [Parameter]
+    [AllowEmptyCollection]
+    public string[] KeyProperty { get; set; } = [];
+
+    /// <summary>How the records are written; Auto tells by the first one.</summary>
+    [Parameter]
+    public FeedDialect Dialect { get; set; }
+
+    /// <summary>What to do with a malformed record.</summary>
+    [Parameter]
+    public MalformedRecordAction MalformedRecord { get; set; }
+
+    /// <summary>Waits for a sync of the same file to end, instead of an error.</summary>
+    [Parameter]
+    public SwitchParameter Wait { get; set; }
+
+    private protected override object? ErrorTarget => _current;
+
+    private ImportSettings Settings => new(OrderBy, KeyProperty, Dialect, MalformedRecord, Wait);
+
+    private protected override void Begin()
+    {
+        if (ParameterSetName != FromPipeline)
+            return;
+
+        var destination = ResolveDestination(TableName.Default);
+        _failed = !ShouldProcess(destination.Description, "Import records from the pipeline");
+        if (!_failed)
+        {
+            _steps = new SyncStepHandler(this, "Importing records from the pipeline");
+            _import = new PipelineImport(Settings.For(destination, new Uri("pipeline:records")), _steps, StopToken);
+        }
+    }
+
+    private protected override void Process()
+    {
+        if (ParameterSetName == FromPipeline)
+            AddRecords();
+        else if (ParameterSetName == FromPath)
+            ImportFiles(Path.SelectMany(path => FileSystemPath.Resolve(SessionState.Path, path)));
+        else
+            ImportFiles(LiteralPath.Select(path => FileSystemPath.ResolveLiteral(SessionState.Path, path)));
+    }
+
+    private protected override void End()
+    {
+        if (_import is null || _failed)
+            return;
+
+        _import.Complete();
+        _steps!.End();
+        WriteObject(_steps.Result!.ToModel());
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        _import?.Dispose();
+        base.Dispose(disposing);
+    }
+
+    private TableDestination ResolveDestination(string defaultName) => TableDestination.Resolve(
+        SessionState.Path, TableName.IsValid(defaultName) ? defaultName : TableName.Default, Table, Disk, path: null, literalPath: Destination);
+
+    private void AddRecords()
+    {
+        foreach (var record in InputObject)
+        {
+            if (_failed)
+                return;
+
+            _current = record;
+            var json = RecordTexts.TextOf(record) is { } text ? Encoding.UTF8.GetBytes(text) : _serializer.Serialize(record);
+            try
+            {
+                _import!.Add(json.Span);
+            }
+            catch
+            {
+                // The table has what was committed before; what follows has nowhere to go.
+                _failed = true;
+                throw;
+            }
+        }
+    }
+
+    private void ImportFiles(IEnumerable<string> files)
+    {
+        foreach (var file in files)
+        {
+            _current = file;
+            Attempt(() =>
+            {
+                var destination = ResolveDestination(System.IO.Path.GetFileNameWithoutExtension(file));
+                if (!ShouldProcess(destination.Description, $"Import {file}"))
+                    return;
+
+                var steps = new SyncStepHandler(this, $"Importing {file}");
+                using var source = File.OpenRead(file);
+                try
+                {
+                    Pump(new TableImport(Settings.For(destination, new Uri(file)), source).RunAsync(StopToken), steps.Take);
+                    WriteObject(steps.Result!.ToModel());
+                }
+                finally
+                {
+                    steps.End();
+                }
+            });
+        }
+    }
+}

@@ -1,0 +1,67 @@
+using System.Collections;
+using System.Management.Automation;
+using Lockstep.Engine.Tables;
+using Lockstep.Records;
+using Lockstep.Tables;
+
+namespace Lockstep.Commands;
+
+/// <summary>Reads the records of tables.</summary>
+[Cmdlet(VerbsCommon.Get, "LockstepRecord", DefaultParameterSetName = ByTable, SupportsPaging = true)]
+[OutputType("Lockstep.Record", "System.String")]
+public sealed class GetLockstepRecordCommand : TableCmdlet
+{
+    /// <summary>The keys of the records; each an array where the key has several fields.</summary>
+    [Parameter(Position = 1)]
+    public object[]? Key { get; set; }
+
+    /// <summary>One SQL expression over the fields: only the records for which it holds.</summary>
+    [Parameter]
+    public string? Filter { get; set; }
+
+    /// <summary>Values for the names that -Filter has with a <c>$</c>, <c>@</c> or <c>:</c>.</summary>
+    [Parameter]
+    public IDictionary? FilterParameter { get; set; }
+
+    /// <summary>Only what changed after this sequence number, deleted records too, in the order of the changes.</summary>
+    [Parameter]
+    [ValidateRange(0L, long.MaxValue)]
+    public long? Since { get; set; }
+
+    /// <summary>Reads deleted records as well, as far as they are known.</summary>
+    [Parameter]
+    public SwitchParameter IncludeDeleted { get; set; }
+
+    /// <summary>Only these fields, in this order; wildcards are allowed.</summary>
+    [Parameter]
+    [SupportsWildcards]
+    [ArgumentCompleter(typeof(FieldCompleter))]
+    public string[]? Property { get; set; }
+
+    /// <summary>The records as they came: JSON texts, not objects.</summary>
+    [Parameter]
+    public SwitchParameter Raw { get; set; }
+
+    private protected override void Process()
+    {
+        var query = new RecordQuery
+        {
+            Keys = Key is null ? null : [.. Key.Select(QueryValues.Key)],
+            Since = Since,
+            IncludeDeleted = IncludeDeleted,
+            Filter = Filter,
+            FilterParameters = QueryValues.Parameters(FilterParameter),
+            Skip = (long)Math.Min(PagingParameters.Skip, long.MaxValue),
+            First = PagingParameters.First < long.MaxValue ? (long)PagingParameters.First : null,
+        };
+        ForEachTable(path =>
+        {
+            var table = new Table(path);
+            if (PagingParameters.IncludeTotalCount)
+                WriteObject(PagingParameters.NewTotalCount((ulong)table.Count(query), accuracy: 1));
+
+            using var scan = table.Read(query);
+            RecordOutput.Write(this, scan, Raw ? null : new RecordObjects(table.GetInfo().Name, WriteWarning, Property), tellsState: IncludeDeleted || Since is not null);
+        });
+    }
+}

@@ -1,0 +1,236 @@
+using System.Collections;
+using System.Management.Automation;
+using System.Net;
+using Lockstep.Engine.Feed;
+using Lockstep.Engine.Sync;
+using Lockstep.Engine.Tables;
+using Lockstep.Errors;
+using Lockstep.Sync;
+using Lockstep.Tables;
+
+namespace Lockstep.Commands;
+
+/// <summary>Brings a table in step with a feed, and keeps it there with -Follow.</summary>
+[Cmdlet(VerbsData.Sync, "LockstepTable", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
+[OutputType(typeof(SyncResult), typeof(Change))]
+public sealed class SyncLockstepTableCommand : LockstepCmdlet
+{
+    private readonly List<SyncResult> _results = [];
+    private string? _feed;
+
+    /// <summary>The feed, or a test server of this session. User and password in it become Basic authentication, and are stored nowhere.</summary>
+    [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
+    [FeedOfServer]
+    [Alias("FeedUri")]
+    public Uri Uri { get; set; } = null!;
+
+    /// <summary>The table's name; by default that of an existing file, else the last element of the URI's path that is a name.</summary>
+    [Parameter(Position = 1, ValueFromPipelineByPropertyName = true)]
+    [Alias("Name")]
+    [ArgumentCompleter(typeof(TableCompleter))]
+    public string? Table { get; set; }
+
+    /// <summary>Keeps the table in a file, by default <c>table.db</c> in the current location; without it the table lives as long as this process.</summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    public SwitchParameter Disk { get; set; }
+
+    /// <summary>The table file; implies -Disk.</summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    public string? Path { get; set; }
+
+    /// <summary>The table file, taken as it is, without wildcards; implies -Disk.</summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    [Alias("PSPath", "LP")]
+    public string? LiteralPath { get; set; }
+
+    /// <summary>The field that orders the records; by default <c>updated_at</c>, or that of the table.</summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    [ArgumentCompleter(typeof(FieldCompleter))]
+    public string? OrderBy { get; set; }
+
+    /// <summary>The fields that are the key; by default those of the table, else <c>id</c>, else the first field of the first record.</summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    [ArgumentCompleter(typeof(FieldCompleter))]
+    [AllowEmptyCollection]
+    public string[] KeyProperty { get; set; } = [];
+
+    /// <summary>Where in the request the cursor goes.</summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    public CursorStyle CursorStyle { get; set; }
+
+    /// <summary>Further options of the request's query.</summary>
+    [Parameter]
+    public IDictionary? Query { get; set; }
+
+    /// <summary>The cursor to begin at, instead of the one that the table has.</summary>
+    [Parameter]
+    public string? Since { get; set; }
+
+    /// <summary>How the feed writes its records; Auto tells by the first one.</summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    public FeedDialect Dialect { get; set; }
+
+    /// <summary>Called for each record received, in <c>$_</c>, when it is committed; its output is discarded.</summary>
+    [Parameter]
+    public ScriptBlock? Callback { get; set; }
+
+    /// <summary>Called for each record before it is applied, in <c>$_</c>: puts out one object with the same key to store instead, or nothing to skip the record.</summary>
+    [Parameter]
+    public ScriptBlock? Transform { get; set; }
+
+    /// <summary>Goes on until Ctrl+C: waits for more, and reconnects.</summary>
+    [Parameter]
+    public SwitchParameter Follow { get; set; }
+
+    /// <summary>Goes on for so long: seconds, or a TimeSpan.</summary>
+    [Parameter]
+    [Seconds]
+    public TimeSpan? FollowFor { get; set; }
+
+    /// <summary>An endless feed counts as caught up when nothing has changed the table for so many seconds.</summary>
+    [Parameter]
+    [ValidateRange(0.0, 86400.0)]
+    public double SettleSec { get; set; } = 1;
+
+    /// <summary>How many seconds connecting may take, up to the response's headers; 0 for any time.</summary>
+    [Parameter]
+    [Alias("TimeoutSec")]
+    [ValidateRange(0.0, 2000000.0)]
+    public double ConnectionTimeoutSeconds { get; set; } = 30;
+
+    /// <summary>How many seconds a connection may be silent; 0 for any time.</summary>
+    [Parameter]
+    [ValidateRange(0.0, 2000000.0)]
+    public double OperationTimeoutSeconds { get; set; } = 60;
+
+    /// <summary>Puts out each change as it is committed, the newest state per key in each commit; the result then goes to -ResultVariable only.</summary>
+    [Parameter]
+    public SwitchParameter PassThru { get; set; }
+
+    /// <summary>Puts out each version of a record, not only the newest in each commit; implies -PassThru.</summary>
+    [Parameter]
+    public SwitchParameter EveryChange { get; set; }
+
+    /// <summary>The name of a variable for the result, also when the sync fails or is stopped; several results come as an array.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string? ResultVariable { get; set; }
+
+    /// <summary>Further headers of the request; they go to the feed's own host only.</summary>
+    [Parameter]
+    public IDictionary? Headers { get; set; }
+
+    /// <summary>User and password for Basic authentication.</summary>
+    [Parameter]
+    [Credential]
+    public PSCredential? Credential { get; set; }
+
+    /// <summary>Sends credentials over plain http to another host than loopback.</summary>
+    [Parameter]
+    public SwitchParameter AllowUnencryptedAuthentication { get; set; }
+
+    /// <summary>Fetches the whole set anew, and removes what it does not hold.</summary>
+    [Parameter]
+    public SwitchParameter Resync { get; set; }
+
+    /// <summary>What to do with a malformed record.</summary>
+    [Parameter]
+    public MalformedRecordAction MalformedRecord { get; set; }
+
+    /// <summary>How many attempts may fail in a row; by default none, and with -Follow any number.</summary>
+    [Parameter]
+    [ValidateRange(0, int.MaxValue)]
+    public int? MaximumRetryCount { get; set; }
+
+    /// <summary>The shortest wait before another attempt, in seconds; it doubles with each failure, up to a minute.</summary>
+    [Parameter]
+    [ValidateRange(0.0, 86400.0)]
+    public double RetryIntervalSec { get; set; } = 5;
+
+    /// <summary>Waits for another sync of the same file to end, instead of an error.</summary>
+    [Parameter]
+    public SwitchParameter Wait { get; set; }
+
+    private protected override object? ErrorTarget => _feed;
+
+    private protected override void Process()
+    {
+        if (!Uri.IsAbsoluteUri || Uri.Scheme is not ("http" or "https"))
+            throw new InvalidOptionException("A feed's URI begins with http:// or https://.", "Give the whole URI with -Uri.");
+
+        // From here on only the form without user and password is shown (I9).
+        var feed = FeedUri.Parse(Uri);
+        _feed = feed.Display;
+        var destination = TableDestination.Resolve(SessionState.Path, feed.DefaultTableName, Table, Disk, Path, LiteralPath);
+        if (!ShouldProcess(destination.Description, $"Sync with {_feed}"))
+            return;
+
+        var sync = new TableSync(new SyncOptions
+        {
+            Feed = new FeedOptions
+            {
+                Uri = Uri,
+                CursorStyle = (Engine.Feed.CursorStyle)CursorStyle,
+                Query = Pairs(Query),
+                Headers = Pairs(Headers),
+                Credential = Credential?.GetNetworkCredential(),
+                ConnectionTimeout = Limit(ConnectionTimeoutSeconds),
+                OperationTimeout = Limit(OperationTimeoutSeconds),
+                AllowUnencryptedAuthentication = AllowUnencryptedAuthentication,
+            },
+            TablePath = destination.GetPath(),
+            TableName = destination.Name,
+            Dialect = (Engine.Records.Dialect)Dialect,
+            OrderBy = NullIfEmpty(OrderBy),
+            KeyFields = KeyProperty.Where(name => name.Length > 0).ToArray() is { Length: > 0 } keys ? keys : null,
+            Since = NullIfEmpty(Since),
+            Follow = Follow,
+            FollowFor = FollowFor,
+            Settle = TimeSpan.FromSeconds(SettleSec),
+            MaximumRetryCount = MaximumRetryCount,
+            RetryInterval = TimeSpan.FromSeconds(RetryIntervalSec),
+            Resync = Resync,
+            MalformedRecord = (MalformedRecordPolicy)MalformedRecord,
+            WaitForWriter = Wait,
+            WantsChanges = PassThru || EveryChange,
+            EveryVersion = EveryChange,
+            WantsRecords = Callback is not null,
+            Transforms = Transform is not null,
+        });
+        var steps = new SyncStepHandler(this, $"Syncing {_feed}")
+        {
+            Table = () => sync.Result.Table,
+            Callback = Callback is null ? null : new RecordScript(Callback),
+            Transform = Transform is null ? null : new RecordTransform(Transform),
+            PassesChanges = PassThru || EveryChange,
+        };
+        try
+        {
+            Pump(sync.RunAsync(StopToken), steps.Take);
+            if (!PassThru && !EveryChange)
+                WriteObject(sync.Result.ToModel());
+        }
+        finally
+        {
+            steps.End();
+            Keep(sync.Result.ToModel());
+        }
+    }
+
+    private void Keep(SyncResult result)
+    {
+        _results.Add(result);
+        if (ResultVariable is not null)
+            SessionState.PSVariable.Set(ResultVariable, _results is [var only] ? only : _results.ToArray());
+    }
+
+    /// <summary>A feed that comes from a CSV file has empty texts where nothing is said.</summary>
+    private static string? NullIfEmpty(string? text) => string.IsNullOrEmpty(text) ? null : text;
+
+    private static TimeSpan Limit(double seconds) => seconds == 0 ? Timeout.InfiniteTimeSpan : TimeSpan.FromSeconds(seconds);
+
+    private static KeyValuePair<string, string>[] Pairs(IDictionary? dictionary) => dictionary is null
+        ? []
+        : [.. dictionary.Cast<DictionaryEntry>().Select(entry => KeyValuePair.Create(
+            LanguagePrimitives.ConvertTo<string>(entry.Key), LanguagePrimitives.ConvertTo<string>(entry.Value)))];
+}

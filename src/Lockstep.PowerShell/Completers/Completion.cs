@@ -1,0 +1,29 @@
+using System.Management.Automation;
+using System.Management.Automation.Runspaces;
+
+namespace Lockstep;
+
+/// <summary>What completers share. They open no connection and change nothing.</summary>
+internal static class Completion
+{
+    /// <summary>The paths of the session that is completing.</summary>
+    public static PathIntrinsics Paths
+    {
+        get
+        {
+            using var shell = PowerShell.Create(RunspaceMode.CurrentRunspace);
+            return shell.AddScript("$ExecutionContext.SessionState").Invoke<SessionState>()[0].Path;
+        }
+    }
+
+    /// <summary>The names that begin with a word, quoted where they need it.</summary>
+    public static IEnumerable<CompletionResult> Of(string word, IEnumerable<string> names)
+    {
+        var pattern = WildcardPattern.Get(WildcardPattern.Escape(word.Trim('\'', '"')) + "*", WildcardOptions.IgnoreCase);
+        foreach (var name in names.Distinct(StringComparer.OrdinalIgnoreCase).Where(pattern.IsMatch))
+        {
+            var text = name.All(letter => char.IsLetterOrDigit(letter) || letter == '_') ? name : $"'{name.Replace("'", "''", StringComparison.Ordinal)}'";
+            yield return new CompletionResult(text, name, CompletionResultType.ParameterValue, name);
+        }
+    }
+}

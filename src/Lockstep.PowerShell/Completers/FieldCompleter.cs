@@ -1,0 +1,38 @@
+using System.Collections;
+using System.Management.Automation;
+using System.Management.Automation.Language;
+using Lockstep.Commands;
+using Lockstep.Engine;
+using Lockstep.Engine.Tables;
+using Lockstep.Tables;
+
+namespace Lockstep;
+
+/// <summary>Completes the names of a table's fields.</summary>
+public sealed class FieldCompleter : IArgumentCompleter
+{
+    /// <inheritdoc/>
+    public IEnumerable<CompletionResult> CompleteArgument(string commandName, string parameterName, string wordToComplete, CommandAst commandAst, IDictionary fakeBoundParameters)
+    {
+        try
+        {
+            return Completion.Of(wordToComplete, FilesOf(fakeBoundParameters).SelectMany(path => new Table(path).GetInfo().Fields));
+        }
+        catch (LockstepException)
+        {
+            // No such table, or several: there is nothing to complete.
+            return [];
+        }
+    }
+
+    private static IReadOnlyList<string> FilesOf(IDictionary bound)
+    {
+        var paths = Completion.Paths;
+        string? Text(string name) => (bound[name] is PSObject wrapped ? wrapped.BaseObject : bound[name])?.ToString();
+
+        return Text("LiteralPath") is { } literal ? [FileSystemPath.ResolveLiteral(paths, literal)]
+            : Text("Path") is { } path ? FileSystemPath.Resolve(paths, path)
+            : Text("Table") is { } table ? TableLookup.ByName(paths, table)
+            : [TableLookup.Only(paths)];
+    }
+}

@@ -1,0 +1,59 @@
+using Lockstep.Engine.Records;
+using EngineSyncResult = Lockstep.Engine.Sync.SyncResult;
+using EngineTableInfo = Lockstep.Engine.Tables.TableInfo;
+
+namespace Lockstep;
+
+/// <summary>
+/// From the engine's values to those that users see. PowerShell looks at public types before the engine can be loaded, so that
+/// these are types of their own; their enumerations have the engine's values.
+/// </summary>
+internal static class EngineMapping
+{
+    public static SyncResult ToModel(this EngineSyncResult result) => new()
+    {
+        Table = result.Table,
+        Path = result.Path,
+        Uri = new Uri(result.Feed),
+        Cursor = result.Cursor.ToString(),
+        Received = result.Received,
+        Added = result.Added,
+        Updated = result.Updated,
+        Deleted = result.Deleted,
+        Unchanged = result.Unchanged,
+        OutOfOrder = result.OutOfOrder,
+        Malformed = result.Malformed,
+        Heartbeats = result.Heartbeats,
+        Bytes = result.Bytes,
+        Duration = result.Duration,
+        Rate = result.Rate,
+        EndReason = (EndReason)result.EndReason,
+    };
+
+    public static TableInfo ToModel(this EngineTableInfo table, bool isSession) => new()
+    {
+        Name = table.Name,
+        Path = table.Path,
+        IsSession = isSession,
+        Uri = table.Feed is null ? null : new Uri(table.Feed),
+        Dialect = (FeedDialect)table.Dialect,
+        KeyProperty = [.. table.KeyFields],
+        OrderBy = table.OrderField,
+        Fields = [.. table.Fields],
+        Cursor = table.Cursor.ToString(),
+        Rows = table.Rows,
+        Tombstones = table.Tombstones,
+        Sequence = table.Sequence,
+        Quarantined = table.Quarantined,
+        Size = table.Size,
+        LastSync = table.LastSync?.LocalDateTime,
+        Writer = table.Writer,
+    };
+
+    /// <summary>The key as PowerShell shows it: one value, or an array where there are several fields.</summary>
+    public static object ToModel(this RecordKey key)
+    {
+        object[] parts = [.. key.Parts.Select(part => part is OrderValue number ? number.ToString() : part)];
+        return parts is [var only] ? only : parts;
+    }
+}

@@ -1,0 +1,57 @@
+namespace Lockstep;
+
+/// <summary>What a sync did.</summary>
+public sealed class SyncResult
+{
+    internal SyncResult()
+    {
+    }
+
+    /// <summary>The table's name.</summary>
+    public string Table { get; internal init; } = "";
+
+    /// <summary>The table file.</summary>
+    public string Path { get; internal init; } = "";
+
+    /// <summary>The feed, without user and password.</summary>
+    public Uri? Uri { get; internal init; }
+
+    /// <summary>The cursor that is committed: where the next sync goes on.</summary>
+    public string Cursor { get; internal init; } = "0";
+
+    /// <summary>Well-formed records that came.</summary>
+    public long Received { get; internal init; }
+
+    /// <summary>Records that were not there before.</summary>
+    public long Added { get; internal init; }
+
+    /// <summary>Records that are different now.</summary>
+    public long Updated { get; internal init; }
+
+    /// <summary>Records that are gone.</summary>
+    public long Deleted { get; internal init; }
+
+    /// <summary>Records that changed nothing: they came again, or were older than what was there.</summary>
+    public long Unchanged { get; internal init; }
+
+    /// <summary>Records that came after one with a higher order value.</summary>
+    public long OutOfOrder { get; internal init; }
+
+    /// <summary>Malformed records.</summary>
+    public long Malformed { get; internal init; }
+
+    /// <summary>Heartbeats.</summary>
+    public long Heartbeats { get; internal init; }
+
+    /// <summary>Bytes of the feed, after decompression.</summary>
+    public long Bytes { get; internal init; }
+
+    /// <summary>How long it took.</summary>
+    public TimeSpan Duration { get; internal init; }
+
+    /// <summary>Records received per second.</summary>
+    public double Rate { get; internal init; }
+
+    /// <summary>Why it ended.</summary>
+    public EndReason EndReason { get; internal init; }
+}

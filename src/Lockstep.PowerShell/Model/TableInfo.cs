@@ -1,0 +1,60 @@
+namespace Lockstep;
+
+/// <summary>What a table file says of its table, as of the moment of asking.</summary>
+public sealed class TableInfo
+{
+    internal TableInfo()
+    {
+    }
+
+    /// <summary>The table's name.</summary>
+    public string Name { get; internal init; } = "";
+
+    /// <summary>The table file.</summary>
+    public string Path { get; internal init; } = "";
+
+    /// <summary>Whether the table is gone with this process.</summary>
+    public bool IsSession { get; internal init; }
+
+    /// <summary>The feed, without user and password; null where none has filled the table.</summary>
+    public Uri? Uri { get; internal init; }
+
+    /// <summary>How the feed writes its records.</summary>
+    public FeedDialect Dialect { get; internal init; }
+
+    /// <summary>The fields that are the key; empty until a record has come.</summary>
+    public string[] KeyProperty { get; internal init; } = [];
+
+    /// <summary>The field that orders the records; null until one has come.</summary>
+    public string? OrderBy { get; internal init; }
+
+    /// <summary>The names of the fields that records have had.</summary>
+    public string[] Fields { get; internal init; } = [];
+
+    /// <summary>The cursor that is committed: where the next sync goes on.</summary>
+    public string Cursor { get; internal init; } = "0";
+
+    /// <summary>How many records there are.</summary>
+    public long Rows { get; internal init; }
+
+    /// <summary>How many deleted records are remembered, so that nothing old comes back.</summary>
+    public long Tombstones { get; internal init; }
+
+    /// <summary>The number of the last change: what <c>Get-LockstepRecord -Since</c> takes.</summary>
+    public long Sequence { get; internal init; }
+
+    /// <summary>How many malformed records are set aside.</summary>
+    public long Quarantined { get; internal init; }
+
+    /// <summary>The file's size in bytes, its log included.</summary>
+    public long Size { get; internal init; }
+
+    /// <summary>When a sync last ended well, in local time; null when none has.</summary>
+    public DateTime? LastSync { get; internal init; }
+
+    /// <summary>Who is writing to it; null when nobody is.</summary>
+    public string? Writer { get; internal init; }
+
+    /// <summary>The table's name.</summary>
+    public override string ToString() => Name;
+}

@@ -1,0 +1,24 @@
+using System.Management.Automation;
+using Lockstep.Engine.Tables;
+
+namespace Lockstep.Records;
+
+/// <summary>
+/// What a table knows of a record besides its fields: sequence number and whether it is deleted. It is a member set of the object,
+/// <c>$record.LockstepState.Sequence</c>, so that it is no field among the record's own.
+/// </summary>
+internal static class RecordState
+{
+    public const string MemberSet = "LockstepState";
+
+    public static void Attach(PSObject record, RecordScan scan)
+    {
+        // A field of that name is the record's own and goes first.
+        if (record.Properties[MemberSet] is null)
+        {
+            record.Members.Add(new PSMemberSet(
+                MemberSet,
+                [new PSNoteProperty("Sequence", scan.Sequence), new PSNoteProperty("IsDeleted", scan.IsDeleted), new PSNoteProperty("Key", scan.Key.ToModel())]));
+        }
+    }
+}

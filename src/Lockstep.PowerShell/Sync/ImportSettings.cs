@@ -1,0 +1,24 @@
+using Lockstep.Engine.Feed;
+using Lockstep.Engine.Records;
+using Lockstep.Engine.Sync;
+using Lockstep.Tables;
+
+namespace Lockstep.Sync;
+
+/// <summary>How records are imported, whatever they come from.</summary>
+internal sealed record ImportSettings(string? OrderBy, string[] KeyProperty, FeedDialect Dialect, MalformedRecordAction MalformedRecord, bool Wait)
+{
+    /// <param name="destination">Where the table is.</param>
+    /// <param name="source">What results and errors call the source.</param>
+    public SyncOptions For(TableDestination destination, Uri source) => new()
+    {
+        Feed = new FeedOptions { Uri = source },
+        TablePath = destination.GetPath(),
+        TableName = destination.Name,
+        OrderBy = OrderBy,
+        KeyFields = KeyProperty.Length > 0 ? KeyProperty : null,
+        Dialect = (Dialect)Dialect,
+        MalformedRecord = (MalformedRecordPolicy)MalformedRecord,
+        WaitForWriter = Wait,
+    };
+}

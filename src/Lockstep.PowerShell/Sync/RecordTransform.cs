@@ -1,0 +1,39 @@
+using System.Management.Automation;
+using Lockstep.Engine.Sync;
+using Lockstep.Errors;
+using Lockstep.Records;
+
+namespace Lockstep.Sync;
+
+/// <summary>Has a script block rewrite records before they are applied: it puts out one object with the same key, or nothing to skip the record.</summary>
+internal sealed class RecordTransform(ScriptBlock script)
+{
+    private readonly RecordScript _script = new(script);
+    private readonly RecordSerializer _serializer = new();
+
+    /// <param name="record">The record; what becomes of it is noted in it.</param>
+    /// <param name="objects">Makes the object that the script block sees.</param>
+    /// <exception cref="TransformException">The script block threw, or put out something else. (The key is checked by the engine.)</exception>
+    public void Apply(TransformableRecord record, RecordObjects objects)
+    {
+        var output = _script.Invoke(objects.Read(record.Record), thrown => new TransformException(record.Key, thrown.Message.TrimEnd('.')));
+        if (output.Count == 0)
+            record.Skip();
+        else if (output.Count == 1)
+            record.Replace(Serialize(record, output[0]));
+        else
+            throw new TransformException(record.Key, $"it put out {output.Count} objects");
+    }
+
+    private byte[] Serialize(TransformableRecord record, PSObject output)
+    {
+        try
+        {
+            return _serializer.Serialize(output).ToArray();
+        }
+        catch (UnsuitableObjectException unsuitable)
+        {
+            throw new TransformException(record.Key, unsuitable.Message.TrimEnd('.'));
+        }
+    }
+}

@@ -1,0 +1,82 @@
+using System.Management.Automation;
+using Lockstep.Commands;
+using Lockstep.Engine.Sync;
+using Lockstep.Engine.Tables;
+using Lockstep.Errors;
+using Lockstep.Records;
+
+namespace Lockstep.Sync;
+
+/// <summary>Takes the steps of a sync, or of an import, to the pipeline: changes, callbacks, events, progress. On the pipeline thread.</summary>
+/// <param name="cmdlet">Whose streams they go to.</param>
+/// <param name="activity">What the progress is called.</param>
+internal sealed class SyncStepHandler(LockstepCmdlet cmdlet, string activity)
+{
+    private readonly SyncProgressDisplay _progress = new(cmdlet, activity);
+    private RecordObjects? _objects;
+
+    /// <summary>The name of the table, for the type name of its records; asked for when there is one, for it is known once the file is open.</summary>
+    public Func<string> Table { get; init; } = static () => "";
+
+    /// <summary>Called for each record received, its output discarded; null for none.</summary>
+    public RecordScript? Callback { get; init; }
+
+    /// <summary>Rewrites records; null for none.</summary>
+    public RecordTransform? Transform { get; init; }
+
+    /// <summary>Whether changes go to the output.</summary>
+    public bool PassesChanges { get; init; }
+
+    /// <summary>What has been done so far, as of the last step that told.</summary>
+    public Engine.Sync.SyncResult? Result { get; private set; }
+
+    public void Take(SyncStep step)
+    {
+        switch (step)
+        {
+            case SyncProgress progress:
+                _progress.Show(Result = progress.Result);
+                break;
+            case ChangesCommitted commit:
+                Result = commit.Result;
+                foreach (var record in commit.Records)
+                    Observe(record);
+                foreach (var change in commit.Changes)
+                    Pass(change);
+                break;
+            case RecordsToTransform records:
+                foreach (var record in records.Records)
+                    Transform!.Apply(record, Objects);
+                break;
+            case FeedEventOccurred { Event: var happened }:
+                Tell(happened);
+                break;
+            case SyncEnded ended:
+                Result = ended.Result;
+                break;
+        }
+    }
+
+    /// <summary>Takes the progress away; to be called however the sync ended.</summary>
+    public void End() => _progress.End();
+
+    private RecordObjects Objects => _objects ??= new RecordObjects(Table(), cmdlet.WriteWarning);
+
+    private void Observe(ReceivedRecord record) =>
+        Callback?.Invoke(Objects.Read(record.Record), thrown => new CallbackException(record.Key, thrown));
+
+    private void Pass(TableChange change)
+    {
+        if (PassesChanges)
+            cmdlet.WriteObject(new Change((ChangeKind)change.Kind, change.Key.ToModel(), change.Sequence, Objects.Read(change.Record)));
+    }
+
+    private void Tell(FeedEvent happened)
+    {
+        cmdlet.WriteEvent(happened.ToString());
+        if (happened.Kind == FeedEventKind.Warning)
+            cmdlet.WriteWarning(happened.Message);
+        else
+            cmdlet.WriteVerbose(happened.Message);
+    }
+}

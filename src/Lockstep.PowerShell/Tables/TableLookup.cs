@@ -1,0 +1,95 @@
+using System.Management.Automation;
+using Lockstep.Commands;
+using Lockstep.Engine;
+using Lockstep.Engine.Tables;
+
+namespace Lockstep.Tables;
+
+/// <summary>Finds the table files that a user means: those of the session by name, those of the current location by name or path.</summary>
+internal static class TableLookup
+{
+    private const string Extension = ".db";
+
+    /// <summary>The file that a table of a name has in the current location.</summary>
+    public static string FileInCurrentLocation(PathIntrinsics paths, string table) => FileSystemPath.InCurrentLocation(paths, table + Extension);
+
+    /// <summary>The tables of a name, or of a pattern.</summary>
+    /// <exception cref="TableNotFoundException">There is no table of that name. (A pattern may match none.)</exception>
+    public static IReadOnlyList<string> ByName(PathIntrinsics paths, string name)
+    {
+        if (WildcardPattern.ContainsWildcardCharacters(name))
+        {
+            var pattern = WildcardPattern.Get(name, WildcardOptions.IgnoreCase);
+            return [.. All(paths).Where(table => pattern.IsMatch(table.Name)).Select(table => table.Path)];
+        }
+
+        // The session's table goes before one in a file, and the file of that name before others that say so of themselves.
+        if (SessionTables.Find(name) is { } inSession)
+            return [inSession];
+
+        var file = FileInCurrentLocation(paths, name);
+        if (Table.IsTable(file))
+            return [file];
+
+        return All(paths).Where(table => string.Equals(table.Name, name, StringComparison.OrdinalIgnoreCase)).Select(table => table.Path).FirstOrDefault() is { } found
+            ? [found]
+            : throw new TableNotFoundException(name, $"There is no table '{name}' in this session or in {paths.CurrentFileSystemLocation}.", Candidates(paths));
+    }
+
+    /// <summary>The table that is meant when none is named: the only one of the session, else the only file here.</summary>
+    /// <exception cref="TableNotFoundException">There is none, or there are several.</exception>
+    public static string Only(PathIntrinsics paths)
+    {
+        var session = SessionTables.Names;
+        if (session is [var only] && SessionTables.Find(only) is { } path)
+            return path;
+
+        var here = session.Count == 0 ? Here(paths) : [];
+        return here is [var file]
+            ? file
+            : throw new TableNotFoundException(
+                "", session.Count + here.Count == 0 ? $"There is no table in this session or in {paths.CurrentFileSystemLocation}." : "There are several tables.", Candidates(paths));
+    }
+
+    /// <summary>What a table file says of its table.</summary>
+    public static TableInfo Describe(string path) => new Table(path).GetInfo().ToModel(isSession: SessionTables.Names.Any(name => SessionTables.Find(name) == path));
+
+    /// <summary>All tables of the session and of the current location.</summary>
+    public static IEnumerable<(string Name, string Path)> All(PathIntrinsics paths)
+    {
+        foreach (var name in SessionTables.Names)
+        {
+            if (SessionTables.Find(name) is { } path)
+                yield return (name, path);
+        }
+
+        foreach (var path in Here(paths))
+        {
+            if (NameIn(path) is { } name)
+                yield return (name, path);
+        }
+    }
+
+    private static IReadOnlyList<string> Here(PathIntrinsics paths) => Table.FindIn(paths.CurrentFileSystemLocation.ProviderPath);
+
+    /// <summary>The name of the table in a file; null when the file cannot be read, which is no matter while others are looked for.</summary>
+    private static string? NameIn(string path)
+    {
+        try
+        {
+            return new Table(path).GetInfo().Name;
+        }
+        catch (LockstepException)
+        {
+            return null;
+        }
+    }
+
+    private static string Candidates(PathIntrinsics paths)
+    {
+        var names = All(paths).Select(table => table.Name).ToArray();
+        return names.Length > 0
+            ? $"Say which one with -Table: {string.Join(", ", names)}; or name a file with -Path."
+            : "Make one with Sync-LockstepTable, change to the folder that holds its file, or name the file with -Path.";
+    }
+}

@@ -1,0 +1,52 @@
+using Lockstep.Engine.Feed;
+using Lockstep.Engine.Records;
+
+namespace Lockstep.TestServer.Conformance;
+
+/// <summary>Checks anyone's feed against the contract, rule by rule, by asking it as a client would: from the start, from its end, from its middle.</summary>
+public static class FeedConformance
+{
+    /// <summary>Checks a feed. It is only read.</summary>
+    /// <param name="feed">Its URI, in path style (with a slash at its end) or in query style; user and password in it are used and not shown.</param>
+    /// <param name="options">How; null for the usual.</param>
+    /// <param name="timeProvider">Measures; null for the system's clock.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <exception cref="ArgumentException">The URI is none of http or https.</exception>
+    /// <exception cref="HttpRequestException">The feed gives no answer at all.</exception>
+    public static async Task<ConformanceReport> CheckAsync(Uri feed, ConformanceOptions? options = null, TimeProvider? timeProvider = null, CancellationToken cancellationToken = default)
+    {
+        FeedUri uri = FeedUri.Parse(feed);
+        options ??= new ConformanceOptions();
+        TimeProvider time = timeProvider ?? TimeProvider.System;
+        DateTimeOffset start = time.GetUtcNow();
+        long began = time.GetTimestamp();
+        using FeedReader reader = new(feed, options, time);
+        FeedObservation seen = await ObserveAsync(uri, reader, options, cancellationToken).ConfigureAwait(false);
+        RuleResult[] results = [.. ConformanceRules.All.Select(rule => rule.Check(seen))];
+        return new ConformanceReport(uri.Display, start, time.GetElapsedTime(began), results);
+    }
+
+    private static async Task<FeedObservation> ObserveAsync(FeedUri uri, FeedReader reader, ConformanceOptions options, CancellationToken cancellationToken)
+    {
+        FeedReading first = await AskAsync("0").ConfigureAwait(false);
+        FeedReading? snapshot = null;
+        FeedReading? update = null;
+        if (first is { Status: 307, Location: { } location })
+        {
+            snapshot = await reader.ReadAsync(location, heartbeat: false, cancellationToken).ConfigureAwait(false);
+            update = await AskAsync("0", update: true).ConfigureAwait(false);
+        }
+        FeedReading? whole = snapshot ?? (first.IsSuccess ? first : null);
+        FeedItem[] records = [.. (whole?.Records ?? []).Where(item => item.Order.Kind != OrderKind.Unknown)];
+        FeedItem? last = records.Aggregate((FeedItem?)null, (greatest, item) => greatest is null || item.Order.Kind != OrderKind.Number || OrderValue.Compare(item.Order, greatest.Order) > 0 ? item : greatest);
+        FeedItem? middle = records.Length == 0 ? null : records[records.Length / 2];
+        FeedReading? boundary = last is null ? null : await AskAsync(last.Order.ToString()).ConfigureAwait(false);
+        FeedReading? from = middle is null ? null : await AskAsync(middle.Order.ToString()).ConfigureAwait(false);
+        bool waits = options.Heartbeat is not null && whole?.End == ReadingEnd.Settled;
+        FeedReading? heartbeat = waits ? await AskAsync(last?.Order.ToString() ?? "0", wait: true).ConfigureAwait(false) : null;
+        return new FeedObservation(first, snapshot, whole, boundary, from, update, heartbeat, last, middle);
+
+        Task<FeedReading> AskAsync(string cursor, bool update = false, bool wait = false) =>
+            reader.ReadAsync(uri.Request(CursorStyle.Auto, Cursor.Parse(cursor), query: null, update), wait, cancellationToken);
+    }
+}

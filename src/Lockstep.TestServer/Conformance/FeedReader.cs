@@ -1,0 +1,130 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Text;
+using Lockstep.Engine.Feed;
+using Lockstep.Engine.Framing;
+
+namespace Lockstep.TestServer.Conformance;
+
+/// <summary>Asks a feed and reads what it answers: without following redirects, without mending anything.</summary>
+internal sealed class FeedReader : IDisposable
+{
+    private readonly HttpClient _http;
+    private readonly ConformanceOptions _options;
+    private readonly TimeProvider _time;
+    private readonly string _authority;
+    private readonly AuthenticationHeaderValue? _authorization;
+
+    public FeedReader(Uri feed, ConformanceOptions options, TimeProvider time)
+    {
+        (_options, _time, _authority) = (options, time, feed.Authority);
+        if (feed.UserInfo.Length > 0)
+            _authorization = new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes(Uri.UnescapeDataString(feed.UserInfo))));
+        SocketsHttpHandler handler = new() { AllowAutoRedirect = false, AutomaticDecompression = DecompressionMethods.All, ResponseDrainTimeout = TimeSpan.Zero };
+#pragma warning disable CA5359 // Only where the caller says so.
+        if (options.SkipCertificateCheck)
+            handler.SslOptions.RemoteCertificateValidationCallback = (_, _, _, _) => true;
+#pragma warning restore CA5359
+        _http = new HttpClient(handler) { Timeout = Timeout.InfiniteTimeSpan };
+    }
+
+    /// <summary>Reads one response until it ends, falls silent, or has told enough.</summary>
+    /// <param name="uri">What to ask.</param>
+    /// <param name="heartbeat">Whether to wait for a heartbeat once the records are there.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <exception cref="HttpRequestException">There is no answer.</exception>
+    public async Task<FeedReading> ReadAsync(Uri uri, bool heartbeat, CancellationToken cancellationToken)
+    {
+        using HttpRequestMessage request = new(HttpMethod.Get, uri);
+        // Credentials are for the feed, and not for where it points (I9).
+        if (uri.Authority == _authority)
+        {
+            request.Headers.Authorization = _authorization;
+            foreach ((string name, string value) in _options.Headers ?? new Dictionary<string, string>())
+                request.Headers.TryAddWithoutValidation(name, value);
+        }
+        using HttpResponseMessage response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken).ConfigureAwait(false);
+        string? count = response.Headers.TryGetValues("X-Amz-Meta-Count", out IEnumerable<string>? counts) ? counts.First() : null;
+        Uri? location = response.Headers.Location is { } given ? new Uri(uri, given) : null;
+        Body body = response.IsSuccessStatusCode
+            ? await ReadBodyAsync(response, heartbeat ? _options.Heartbeat ?? _options.Settle : _options.Settle, heartbeat, cancellationToken).ConfigureAwait(false)
+            : new Body();
+        return new FeedReading(uri, (int)response.StatusCode, response.Content.Headers.ContentType?.MediaType, location, count, body.End, body.Items, body.BlankLines);
+    }
+
+    public void Dispose() => _http.Dispose();
+
+    private sealed class Body
+    {
+        public ReadingEnd End { get; set; }
+
+        public List<FeedItem> Items { get; } = [];
+
+        public int BlankLines { get; set; }
+
+        public int Records { get; set; }
+
+        public bool IsAlive => BlankLines > 0 || Items.Exists(item => item.Kind == FeedItemKind.Heartbeat);
+    }
+
+    private async Task<Body> ReadBodyAsync(HttpResponseMessage response, TimeSpan patience, bool heartbeat, CancellationToken cancellationToken)
+    {
+        Body body = new();
+        FrameReader frames = new();
+        FeedItemReader items = new(_options);
+        using CancellationTokenSource silence = new(patience, _time);
+        using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(silence.Token, cancellationToken);
+        try
+        {
+            Stream stream = await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
+            int read;
+            do
+            {
+                read = await stream.ReadAsync(frames.GetFreeMemory(), either.Token).ConfigureAwait(false);
+                frames.Advance(read);
+                if (read == 0)
+                    frames.Complete();
+                int before = body.Records;
+                Take(frames, items, body);
+                // Heartbeats do not count: a feed may well send them more often than this waits.
+                if (body.Records > before)
+                    silence.CancelAfter(patience);
+                if (body.Items.Count >= _options.MaximumRecords || (heartbeat && body.IsAlive))
+                    return Ended(body, ReadingEnd.Enough);
+            }
+            while (read > 0);
+            return Ended(body, ReadingEnd.Completed);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            return Ended(body, ReadingEnd.Settled);
+        }
+        catch (Exception error) when (error is IOException or HttpRequestException or InvalidDataException)
+        {
+            return Ended(body, ReadingEnd.Broken);
+        }
+    }
+
+    private static void Take(FrameReader frames, FeedItemReader items, Body body)
+    {
+        while (frames.TryRead(out Frame frame))
+        {
+            if (items.Read(frame) is not { } item)
+            {
+                body.BlankLines++;
+                continue;
+            }
+            // Heartbeats are noted once, or a long wait would gather them (I8).
+            if (item.Kind != FeedItemKind.Heartbeat || !body.IsAlive)
+                body.Items.Add(item);
+            if (item.Kind is FeedItemKind.Record or FeedItemKind.Transaction)
+                body.Records++;
+        }
+    }
+
+    private static Body Ended(Body body, ReadingEnd end)
+    {
+        body.End = end;
+        return body;
+    }
+}

@@ -1,0 +1,69 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Lockstep.TestServer.Faults;
+using Lockstep.TestServer.Parts;
+using Lockstep.TestServer.Requests;
+using Lockstep.TestServer.Scenarios;
+
+namespace Lockstep.TestServer.Control;
+
+/// <summary>What the control path answers with.</summary>
+internal static class ControlJson
+{
+    public static JsonSerializerOptions Options { get; } = new(JsonSerializerDefaults.Web)
+    {
+        Converters = { new JsonStringEnumConverter(), new SecondsConverter() },
+        // It is JSON for programs, and never part of a page.
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    };
+
+    public static object State(LockstepTestServer server) => new
+    {
+        feed = server.Feed,
+        uri = server.FeedUri,
+        started = server.StartTime,
+        time = server.Time.GetUtcNow(),
+        records = server.RecordCount,
+        clients = server.ClientCount,
+        requests = server.RequestCount,
+        faults = server.Faults.Count,
+        scenario = Scenario(server.CurrentScenario),
+    };
+
+    public static object Request(TestRequest request) => new
+    {
+        request.Number,
+        request.Time,
+        request.Method,
+        request.Path,
+        request.Cursor,
+        request.Headers,
+        request.Status,
+        request.Bytes,
+        request.Records,
+        request.Ending,
+        request.Duration,
+        request.Faults,
+        request.Error,
+    };
+
+    public static object Fault(ActiveFault fault) => new { fault.Id, fault.Kind, fault.Description, fault.Parameters, fault.Seen, fault.Hits };
+
+    public static object Kind(PartKind kind) => new
+    {
+        kind.Name,
+        kind.Description,
+        parameters = kind.Parameters.Select(parameter => new { parameter.Name, type = parameter.TypeName, parameter.Description }),
+    };
+
+    public static object? Scenario(ScenarioRun? run) => run is null ? null : new { run.State, run.Step, steps = run.Scenario.Steps.Count, run.Error };
+
+    /// <summary>Times as numbers of seconds, as faults take them.</summary>
+    private sealed class SecondsConverter : JsonConverter<TimeSpan>
+    {
+        public override TimeSpan Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => TimeSpan.FromSeconds(reader.GetDouble());
+
+        public override void Write(Utf8JsonWriter writer, TimeSpan value, JsonSerializerOptions options) => writer.WriteNumberValue(value.TotalSeconds);
+    }
+}

@@ -1,0 +1,137 @@
+using System.Text;
+using System.Text.Json;
+using Lockstep.TestServer.Faults;
+using Lockstep.TestServer.Feeds;
+using Lockstep.TestServer.Hosting;
+using Lockstep.TestServer.Scenarios;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+
+namespace Lockstep.TestServer.Control;
+
+/// <summary>The server's controls over HTTP, as JSON, for tests in any language; they lie under <c>/_lockstep/</c> and are neither logged nor faulted.</summary>
+internal sealed class ControlPath(LockstepTestServer server)
+{
+    public const string Prefix = "/_lockstep";
+
+    private delegate Task<object?> Action(HttpRequest request, string rest, CancellationToken cancellationToken);
+
+    private IEnumerable<(string Method, string Path, Action Run)> Actions =>
+    [
+        ("GET", "state", (_, _, _) => Done(ControlJson.State(server))),
+        ("GET", "requests", (request, _, _) => Done(server.Requests.Where(entry => entry.Number > After(request)).Select(ControlJson.Request))),
+        ("GET", "faults", (_, id, _) => Done(id.Length == 0 ? server.Faults.Select(ControlJson.Fault) : ControlJson.Fault(server.Faults.Find(id) ?? throw new KeyNotFoundException($"There is no fault {id}.")))),
+        ("POST", "faults", AddFaultsAsync),
+        ("DELETE", "faults", RemoveFaults),
+        ("GET", "kinds", (_, _, _) => Done(FaultKinds.All.Select(ControlJson.Kind))),
+        ("POST", "records", AddRecordsAsync),
+        ("POST", "heartbeat", (request, _, _) => Do(() => server.SendHeartbeat(Query(request, "kind", HeartbeatKind.Auto)))),
+        ("POST", "close", (request, _, _) => Done(new { closed = server.CloseConnections(Query(request, "how", CutKind.Fin)) })),
+        ("GET", "scenario", (_, _, _) => Done(ControlJson.Scenario(server.CurrentScenario))),
+        ("POST", "scenario", StartScenarioAsync),
+    ];
+
+    public async Task AnswerAsync(HttpContext context)
+    {
+        (int status, object? answer) = await RunAsync(context.Request, context.RequestAborted).ConfigureAwait(false);
+        byte[] json = JsonSerializer.SerializeToUtf8Bytes(answer, ControlJson.Options);
+        context.Response.StatusCode = status;
+        context.Response.ContentType = "application/json";
+        context.Response.ContentLength = json.Length;
+        await context.Response.BodyWriter.WriteAsync(json, context.RequestAborted).ConfigureAwait(false);
+    }
+
+    private async Task<(int Status, object? Answer)> RunAsync(HttpRequest request, CancellationToken cancellationToken)
+    {
+        string[] parts = request.Path.Value![Prefix.Length..].Trim('/').Split('/', 2);
+        (string Method, string Path, Action Run)[] there = [.. Actions.Where(action => action.Path.Equals(parts[0], StringComparison.OrdinalIgnoreCase))];
+        if (there.Length == 0)
+            return (StatusCodes.Status404NotFound, Error($"There is no {parts[0]} here. Choose one of {string.Join(", ", Actions.Select(action => $"{action.Method} {Prefix}/{action.Path}"))}."));
+        Action? run = there.FirstOrDefault(action => action.Method == request.Method).Run;
+        if (run is null)
+            return (StatusCodes.Status405MethodNotAllowed, Error($"{parts[0]} takes {string.Join(" and ", there.Select(action => action.Method))}."));
+        try
+        {
+            return (StatusCodes.Status200OK, await run(request, parts.ElementAtOrDefault(1) ?? "", cancellationToken).ConfigureAwait(false));
+        }
+        catch (KeyNotFoundException error)
+        {
+            return (StatusCodes.Status404NotFound, Error(error.Message));
+        }
+        catch (Exception error) when (error is ArgumentException or FormatException or JsonException)
+        {
+            return (StatusCodes.Status400BadRequest, Error(error.Message));
+        }
+        catch (InvalidOperationException error)
+        {
+            return (StatusCodes.Status409Conflict, Error(error.Message));
+        }
+    }
+
+    /// <summary>One fault, or an array of them: all are added or none.</summary>
+    private async Task<object?> AddFaultsAsync(HttpRequest request, string rest, CancellationToken cancellationToken)
+    {
+        using JsonDocument body = await JsonDocument.ParseAsync(request.Body, cancellationToken: cancellationToken).ConfigureAwait(false);
+        if (body.RootElement.ValueKind != JsonValueKind.Array)
+            return ControlJson.Fault(Add(body.RootElement));
+        foreach (JsonElement fault in body.RootElement.EnumerateArray())
+            FaultKinds.Create(fault, out _);
+        return body.RootElement.EnumerateArray().Select(fault => ControlJson.Fault(Add(fault))).ToArray();
+
+        ActiveFault Add(JsonElement json)
+        {
+            Fault fault = FaultKinds.Create(json, out string? id);
+            return server.Faults.Add(fault, id);
+        }
+    }
+
+    private Task<object?> RemoveFaults(HttpRequest request, string id, CancellationToken cancellationToken)
+    {
+        if (id.Length == 0)
+            server.Faults.Clear();
+        else if (!server.Faults.Remove(id))
+            throw new KeyNotFoundException($"There is no fault {id}.");
+        return Done(server.Faults.Select(ControlJson.Fault));
+    }
+
+    /// <summary>One JSON object a line, or a JSON array of objects.</summary>
+    private async Task<object?> AddRecordsAsync(HttpRequest request, string rest, CancellationToken cancellationToken)
+    {
+        using StreamReader reader = new(request.Body, Encoding.UTF8);
+        string text = await reader.ReadToEndAsync(cancellationToken).ConfigureAwait(false);
+        if (text.AsSpan().TrimStart().StartsWith("["))
+        {
+            using JsonDocument array = JsonDocument.Parse(text);
+            server.AddRecords(array.RootElement.EnumerateArray().Select(record => record.GetRawText()));
+        }
+        else
+        {
+            server.AddRecords(text.Split('\n').Where(line => !string.IsNullOrWhiteSpace(line)));
+        }
+        return new { records = server.RecordCount };
+    }
+
+    private async Task<object?> StartScenarioAsync(HttpRequest request, string rest, CancellationToken cancellationToken)
+    {
+        using StreamReader reader = new(request.Body, Encoding.UTF8);
+        return ControlJson.Scenario(server.StartScenario(Scenario.Parse(await reader.ReadToEndAsync(cancellationToken).ConfigureAwait(false))));
+    }
+
+    private static long After(HttpRequest request) => long.TryParse(request.Query["after"], out long number) ? number : 0;
+
+    private static T Query<T>(HttpRequest request, string name, T usual)
+        where T : struct, Enum =>
+        request.Query[name].ToString() is not { Length: > 0 } text ? usual
+        : Enum.TryParse(text, ignoreCase: true, out T value) && Enum.IsDefined(value) ? value
+        : throw new ArgumentException($"{name} is one of {string.Join(", ", Enum.GetNames<T>())}, not {text}.");
+
+    private static Task<object?> Do(System.Action action)
+    {
+        action();
+        return Done(new { });
+    }
+
+    private static Task<object?> Done(object? answer) => Task.FromResult(answer);
+
+    private static object Error(string message) => new { error = message };
+}

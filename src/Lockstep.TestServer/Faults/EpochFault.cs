@@ -1,0 +1,30 @@
+using System.ComponentModel;
+using Lockstep.TestServer.Feeds;
+using Microsoft.AspNetCore.Http;
+
+namespace Lockstep.TestServer.Faults;
+
+/// <summary>Serves under another identity, as a feed does whose table was made anew: a client that brings the old one gets 409.</summary>
+[Description("Serves under another identity; a client that brings an older one gets 409.")]
+public sealed class EpochFault : Fault
+{
+    /// <summary>The header Lockstep-Feed.</summary>
+    [Description("The new identity, sent as Lockstep-Feed. Default: another-epoch.")]
+    public string Identity { get; init; } = "another-epoch";
+
+    internal override string Describe() => $"Change the feed's identity to {Identity}";
+
+    internal override void Apply(FaultedResponse response)
+    {
+        response.ChangeHead(head => head.Headers["Lockstep-Feed"] = Identity);
+        IHeaderDictionary asked = response.Context.Request.Headers;
+        if (!asked.TryGetValue("Lockstep-Feed", out var identity) || identity == Identity)
+        {
+            // The feed itself must not mind an identity that is not its own any more.
+            asked.Remove("Lockstep-Feed");
+            return;
+        }
+        response.AnswerWith(cancellationToken => Refusal.SendAsync(
+            response.Context, response.Log, StatusCodes.Status409Conflict, "This is not the feed that the cursor is from. Start over with cursor 0.", cancellationToken));
+    }
+}

@@ -1,0 +1,100 @@
+using System.Collections;
+using System.Globalization;
+using System.Security.Cryptography.X509Certificates;
+using Lockstep.TestServer.Requests;
+using Microsoft.AspNetCore.Http;
+
+namespace Lockstep.TestServer.Faults;
+
+/// <summary>The faults of a server, in the order in which they were added. Thread-safe; a change takes effect with the next request.</summary>
+public sealed class FaultList : IReadOnlyCollection<ActiveFault>
+{
+    private readonly Lock _gate = new();
+    private volatile ActiveFault[] _faults = [];
+    private int _lastId;
+
+    internal FaultList()
+    {
+    }
+
+    /// <summary>How many there are.</summary>
+    public int Count => _faults.Length;
+
+    /// <summary>Adds a fault.</summary>
+    /// <param name="fault">May be added to several servers.</param>
+    /// <param name="id">A name for it; null to have one given.</param>
+    /// <exception cref="ArgumentException">Its parameters make no sense, or the id is taken.</exception>
+    public ActiveFault Add(Fault fault, string? id = null)
+    {
+        ArgumentNullException.ThrowIfNull(fault);
+        fault.Validate();
+        lock (_gate)
+        {
+            if (id is not null && Find(id) is not null)
+                throw new ArgumentException($"There is a fault {id} already. Remove it first, or choose another id.", nameof(id));
+            while (id is null || Find(id) is not null)
+                id = "fault" + (++_lastId).ToString(CultureInfo.InvariantCulture);
+            ActiveFault added = new(id, fault);
+            _faults = [.. _faults, added];
+            return added;
+        }
+    }
+
+    /// <summary>Makes a fault by the name of its kind and adds it; see <see cref="FaultKinds"/>.</summary>
+    /// <exception cref="ArgumentException">There is no such kind or parameter, or a value does not fit.</exception>
+    public ActiveFault Add(string kind, IEnumerable<KeyValuePair<string, object?>>? parameters = null, string? id = null) => Add(FaultKinds.Create(kind, parameters), id);
+
+    /// <summary>The fault with this id (without regard to case), or null.</summary>
+    public ActiveFault? Find(string id) => _faults.FirstOrDefault(fault => fault.Id.Equals(id, StringComparison.OrdinalIgnoreCase));
+
+    /// <summary>Removes a fault; responses under way keep it.</summary>
+    /// <returns>False when there is none with this id.</returns>
+    public bool Remove(string id)
+    {
+        lock (_gate)
+        {
+            int before = _faults.Length;
+            _faults = [.. _faults.Where(fault => !fault.Id.Equals(id, StringComparison.OrdinalIgnoreCase))];
+            return _faults.Length < before;
+        }
+    }
+
+    /// <summary>Removes all faults.</summary>
+    public void Clear()
+    {
+        lock (_gate)
+            _faults = [];
+    }
+
+    /// <summary>The faults at this moment.</summary>
+    public IEnumerator<ActiveFault> GetEnumerator() => ((IEnumerable<ActiveFault>)_faults).GetEnumerator();
+
+    IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
+
+    /// <summary>The response that the faults meant for a request have a part in; null for a request that none is meant for.</summary>
+    internal FaultedResponse? Select(HttpContext context, TestRequest log, TimeProvider time, string orderField)
+    {
+        if (_faults.Length == 0)
+            return null;
+        ActiveFault[] taking;
+        lock (_gate)
+            taking = [.. _faults.Where(fault => fault.Fault is not TlsFault && fault.Takes(context.Request.Path.Value))];
+        if (taking.Length == 0)
+            return null;
+        FaultedResponse response = new(context, log, time, orderField);
+        foreach (ActiveFault fault in taking)
+            fault.Fault.Apply(response);
+        log.Faults = [.. taking.Select(fault => fault.Id)];
+        context.Features.Set(response);
+        return response;
+    }
+
+    /// <summary>The certificate for a connection that a fault is meant for, else null.</summary>
+    internal X509Certificate2? SelectCertificate(X509Certificate2 proper)
+    {
+        if (_faults.Length == 0)
+            return null;
+        lock (_gate)
+            return _faults.Where(fault => fault.Fault is TlsFault && fault.Takes(null)).Select(fault => ((TlsFault)fault.Fault).Certificate(proper)).FirstOrDefault();
+    }
+}

@@ -1,0 +1,132 @@
+using System.Globalization;
+using System.Text;
+using Lockstep.TestServer.Faults.Stages;
+using Lockstep.TestServer.Feeds;
+using Lockstep.TestServer.Hosting;
+using Lockstep.TestServer.Requests;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.WebUtilities;
+using Microsoft.Extensions.Primitives;
+
+namespace Lockstep.TestServer.Faults;
+
+/// <summary>
+/// A response that faults have a part in. Kestrel writes none of it: from the status line to the last byte it passes through stages (records, encoding, framing, wire) to
+/// the connection, which ends with it.
+/// </summary>
+internal sealed class FaultedResponse(HttpContext context, TestRequest log, TimeProvider time, string orderField)
+{
+    private readonly List<Stage> _records = [];
+    private readonly List<Stage> _encoding = [];
+    private readonly List<Stage> _wire = [];
+    private readonly List<Action<HttpResponse>> _headChanges = [];
+    private Stage? _first;
+    private bool _dropsLength;
+
+    public HttpContext Context { get; } = context;
+
+    public TestRequest Log { get; } = log;
+
+    public TimeProvider Time { get; } = time;
+
+    /// <summary>The field by which the feed orders its records.</summary>
+    public string OrderField { get; } = orderField;
+
+    /// <summary>Stands in for the feed; the first fault that sets it wins.</summary>
+    public Func<CancellationToken, Task>? Answer { get; private set; }
+
+    /// <summary>Frames a chunked body.</summary>
+    public ChunkStage Framing { get; set; } = new();
+
+    /// <summary>Announced instead of the body's true length.</summary>
+    public Func<long?, long>? FalseLength { get; set; }
+
+    /// <summary>Whether the feed knows how long the body is; before the start, false.</summary>
+    public bool IsFinite { get; private set; }
+
+    private bool IsHead => HttpMethods.IsHead(Context.Request.Method);
+
+    public static FaultedResponse? Of(HttpContext context) => context.Features.Get<FaultedResponse>();
+
+    public void AnswerWith(Func<CancellationToken, Task> answer) => Answer ??= answer;
+
+    /// <summary>Has a body of known length sent in chunks.</summary>
+    public void DropLength() => _dropsLength = true;
+
+    public void ChangeHead(Action<HttpResponse> change) => _headChanges.Add(change);
+
+    /// <summary>Works on whole records.</summary>
+    public void AddToRecords(Stage stage)
+    {
+        DropLength();
+        _records.Add(stage);
+    }
+
+    /// <summary>Works on the bytes of the body, before they are framed.</summary>
+    public void AddToBody(Stage stage)
+    {
+        DropLength();
+        _encoding.Add(stage);
+    }
+
+    /// <summary>Works on everything, as it goes out; the announced length stays.</summary>
+    public void AddToWire(Stage stage) => _wire.Add(stage);
+
+    /// <summary>Sends the head, and gets ready for the body.</summary>
+    public async ValueTask StartAsync(long? length, CancellationToken cancellationToken)
+    {
+        HttpResponse response = Context.Response;
+        IsFinite = length is not null;
+        response.ContentLength = _dropsLength ? null : length;
+        foreach (Action<HttpResponse> change in _headChanges)
+            change(response);
+        if (FalseLength is { } announce)
+            response.ContentLength = announce(length);
+        bool hasBody = !IsHead && response.StatusCode is not (StatusCodes.Status204NoContent or StatusCodes.Status304NotModified);
+        bool chunked = hasBody && response.ContentLength is null && HttpProtocol.IsHttp11(Context.Request.Protocol);
+        if (chunked)
+            response.Headers.TransferEncoding = "chunked";
+        response.Headers.Connection = "close";
+        Log.Status = response.StatusCode;
+        Stage wire = Link([.. _wire, new OutputStage(HostedConnection.Of(Context.Features).RawOutput, Log)]);
+        await wire.WriteAsync(new Piece(Head(response), PieceKind.Head), cancellationToken).ConfigureAwait(false);
+        await wire.FlushAsync(cancellationToken).ConfigureAwait(false);
+        _first = Link([.. _records, .. _encoding, .. chunked ? [Framing] : Array.Empty<Stage>(), wire]);
+        await _first.BeginAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Takes a part of the body on its way.</summary>
+    public ValueTask WriteAsync(Piece piece, CancellationToken cancellationToken) => IsHead ? default : _first!.WriteAsync(piece, cancellationToken);
+
+    public ValueTask FlushAsync(CancellationToken cancellationToken) => _first!.FlushAsync(cancellationToken);
+
+    /// <summary>The feed is done. One that answered with a status only has not even begun.</summary>
+    public async ValueTask CompleteAsync(CancellationToken cancellationToken)
+    {
+        if (_first is null)
+            await StartAsync(0, cancellationToken).ConfigureAwait(false);
+        if (IsHead)
+            await _first!.FlushAsync(cancellationToken).ConfigureAwait(false);
+        else
+            await _first!.EndAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    private static Stage Link(Stage[] stages)
+    {
+        for (int i = 0; i + 1 < stages.Length; i++)
+            stages[i].Next = stages[i + 1];
+        return stages[0];
+    }
+
+    private static byte[] Head(HttpResponse response)
+    {
+        StringBuilder head = new();
+        head.Append(CultureInfo.InvariantCulture, $"HTTP/1.1 {response.StatusCode} {ReasonPhrases.GetReasonPhrase(response.StatusCode)}\r\n");
+        foreach ((string name, StringValues values) in response.Headers)
+        {
+            foreach (string? value in values)
+                head.Append(name).Append(": ").Append(value).Append("\r\n");
+        }
+        return Encoding.Latin1.GetBytes(head.Append("\r\n").ToString());
+    }
+}

@@ -1,0 +1,33 @@
+using System.ComponentModel;
+using Lockstep.TestServer.Feeds;
+using Microsoft.AspNetCore.Http;
+
+namespace Lockstep.TestServer.Faults;
+
+/// <summary>Points somewhere else instead of sending the feed.</summary>
+[Description("Points somewhere else instead of sending the feed.")]
+public sealed class RedirectFault : Fault
+{
+    /// <summary>The header Location as it is sent: absolute, or relative to the request.</summary>
+    [Description("The header Location as it is sent: absolute, or relative to the request. Default: / (a loop, for a feed there).")]
+    public string To { get; init; } = "/";
+
+    /// <summary>The status code, 300 to 399.</summary>
+    [Description("The status code. Default: 307.")]
+    public int Code { get; init; } = StatusCodes.Status307TemporaryRedirect;
+
+    internal override string Describe() => $"Redirect ({Code}) to {To}";
+
+    internal override void Apply(FaultedResponse response) => response.AnswerWith(cancellationToken =>
+    {
+        response.ChangeHead(head => head.Headers.Location = To);
+        return Refusal.SendAsync(response.Context, response.Log, Code, $"See {To}", cancellationToken);
+    });
+
+    internal override void Validate()
+    {
+        base.Validate();
+        if (Code is < 300 or > 399)
+            throw new ArgumentException($"Code must lie between 300 and 399, but is {Code}.");
+    }
+}

@@ -1,0 +1,19 @@
+namespace Lockstep.TestServer.Faults.Stages;
+
+/// <summary>One step on the way of a response to the client; it holds what a fault needs to know of that one response. Called by one request at a time.</summary>
+internal abstract class Stage
+{
+    /// <summary>The step after this one; null for the last.</summary>
+    public Stage Next { get; set; } = null!;
+
+    /// <summary>The head is out, the body begins.</summary>
+    public virtual ValueTask BeginAsync(CancellationToken cancellationToken) => Next.BeginAsync(cancellationToken);
+
+    public virtual ValueTask WriteAsync(Piece piece, CancellationToken cancellationToken) => Next.WriteAsync(piece, cancellationToken);
+
+    /// <summary>The feed has nothing more for now: what came so far goes to the client.</summary>
+    public virtual ValueTask FlushAsync(CancellationToken cancellationToken) => Next.FlushAsync(cancellationToken);
+
+    /// <summary>The body is whole.</summary>
+    public virtual ValueTask EndAsync(CancellationToken cancellationToken) => Next.EndAsync(cancellationToken);
+}

@@ -1,0 +1,36 @@
+using System.ComponentModel;
+using System.Text;
+using Lockstep.TestServer.Feeds;
+using Lockstep.TestServer.Parts;
+using Microsoft.AspNetCore.Http;
+
+namespace Lockstep.TestServer.Faults;
+
+/// <summary>Wants to be shown a token, and answers 401 until it is.</summary>
+[Description("Answers 401 until the request carries a token.")]
+public sealed class UnauthorizedFault : Fault
+{
+    /// <summary>The token of Bearer, or user:password of Basic. Null: none will do.</summary>
+    [Secret]
+    [Description("The token of Bearer, or user:password of Basic. Default: none will do.")]
+    public string? Token { get; init; }
+
+    /// <summary>How it is to be shown.</summary>
+    [Description("How it is to be shown. Default: Bearer.")]
+    public AuthenticationScheme Scheme { get; init; }
+
+    internal override string Describe() => $"Answer 401 until {(Token is null ? "removed" : $"the right {Scheme} credentials are shown")}";
+
+    internal override void Apply(FaultedResponse response)
+    {
+        string shown = response.Context.Request.Headers.Authorization.ToString();
+        string? wanted = Token is null ? null : Scheme == AuthenticationScheme.Basic ? Convert.ToBase64String(Encoding.UTF8.GetBytes(Token)) : Token;
+        if (wanted is not null && shown.StartsWith(Scheme + " ", StringComparison.OrdinalIgnoreCase) && shown[(shown.IndexOf(' ', StringComparison.Ordinal) + 1)..].Trim() == wanted)
+            return;
+        response.AnswerWith(cancellationToken =>
+        {
+            response.ChangeHead(head => head.Headers.WWWAuthenticate = $"{Scheme} realm=\"Lockstep\"");
+            return Refusal.SendAsync(response.Context, response.Log, StatusCodes.Status401Unauthorized, "Show the right credentials.", cancellationToken);
+        });
+    }
+}

@@ -1,9 +1,0 @@
-namespace Lockstep.TestServer.Feeds;
-
-/// <summary>What a record is ordered by.</summary>
-internal enum OrderKind
-{
-    None,
-    Number,
-    Text,
-}

@@ -1,0 +1,89 @@
+using System.Buffers;
+using System.IO.Pipelines;
+using System.Net.Sockets;
+using Lockstep.TestServer.Hosting;
+using Lockstep.TestServer.Requests;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+
+namespace Lockstep.TestServer.Feeds;
+
+/// <summary>
+/// A body as it should be. A chunked one is framed here and written below Kestrel, so that each call is exactly one chunk and many of them can go out in one send;
+/// Kestrel writes the head and, when the handler ends, the last chunk.
+/// </summary>
+internal sealed class PlainBody : FeedBody
+{
+    private readonly PipeWriter _output;
+    private readonly bool _framed;
+    private readonly TestRequest _log;
+
+    private PlainBody(PipeWriter output, Socket? socket, bool framed, TestRequest log)
+    {
+        SharedSocket = socket;
+        _output = output;
+        _framed = framed;
+        _log = log;
+    }
+
+    public static new async ValueTask<FeedBody> StartAsync(HttpContext context, TestRequest log, long? length, CancellationToken cancellationToken)
+    {
+        context.Response.ContentLength = length;
+        log.Status = context.Response.StatusCode;
+        await context.Response.StartAsync(cancellationToken).ConfigureAwait(false);
+        await context.Response.BodyWriter.FlushAsync(cancellationToken).ConfigureAwait(false);
+        bool framed = length is null && HttpProtocol.IsHttp11(context.Request.Protocol) && !HttpMethods.IsHead(context.Request.Method);
+        HostedConnection connection = HostedConnection.Of(context.Features);
+        return new PlainBody(framed ? connection.RawOutput : context.Response.BodyWriter, framed && !connection.IsTls ? connection.Socket : null, framed, log);
+    }
+
+    public override Socket? SharedSocket { get; }
+
+    public override async ValueTask SendFramedAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
+    {
+        _output.Write(bytes.Span);
+        await FlushAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    public override void Write(ReadOnlySpan<byte> payload, int records = 0)
+    {
+        BeginChunk(payload.Length);
+        _output.Write(payload);
+        EndChunk();
+        _log.Sent(payload.Length, records);
+    }
+
+    public override void Write(ReadOnlySpan<FeedRecord> records)
+    {
+        int length = 0;
+        foreach (FeedRecord record in records)
+            length += record.Bytes.Length;
+        if (length == 0)
+            return;
+        BeginChunk(length);
+        foreach (FeedRecord record in records)
+            _output.Write(record.Bytes.Span);
+        EndChunk();
+        _log.Sent(length, records.Length);
+    }
+
+    public override async ValueTask FlushAsync(CancellationToken cancellationToken)
+    {
+        FlushResult result = await _output.FlushAsync(cancellationToken).ConfigureAwait(false);
+        if (result.IsCompleted)
+            throw new ConnectionAbortedException();
+    }
+
+    private void BeginChunk(int length)
+    {
+        if (_framed)
+            ChunkFraming.Begin(_output, length);
+    }
+
+    private void EndChunk()
+    {
+        if (_framed)
+            ChunkFraming.End(_output);
+    }
+}

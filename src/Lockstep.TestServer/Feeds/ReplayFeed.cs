@@ -1,0 +1,64 @@
+using Lockstep.TestServer.Faults;
+using Lockstep.TestServer.Hosting;
+using Lockstep.TestServer.Recording;
+using Lockstep.TestServer.Requests;
+using Microsoft.AspNetCore.Http;
+
+namespace Lockstep.TestServer.Feeds;
+
+/// <summary>Serves a recorded response to every request, whatever is asked: the same bytes, one chunk for each stretch that came at once, and the same pauses, shortened by the speed.</summary>
+internal sealed class ReplayFeed : IFeed
+{
+    private readonly string _file;
+    private readonly double _speed;
+    private readonly TimeProvider _time;
+    private readonly RecordingLine _head;
+
+    /// <param name="file">A recording.</param>
+    /// <param name="speed">1 is as it was, 2 twice as fast; infinity leaves the pauses out.</param>
+    /// <param name="time">Measures the pauses.</param>
+    /// <exception cref="InvalidRecordingException">It is none.</exception>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    public ReplayFeed(string file, double speed, TimeProvider time)
+    {
+        (_file, _speed, _time) = (file, speed, time);
+        _head = RecordingFormat.Read(file).First();
+    }
+
+    public string Path => "/servers/";
+
+    public async Task ServeAsync(HttpContext context, TestRequest log, CancellationToken cancellationToken)
+    {
+        context.Response.StatusCode = _head.Status ?? StatusCodes.Status200OK;
+        foreach ((string name, string value) in _head.Headers ?? [])
+            context.Response.Headers[name] = value;
+        FeedBody body = await FeedBody.StartAsync(context, log, length: null, cancellationToken).ConfigureAwait(false);
+        if (HttpMethods.IsHead(context.Request.Method))
+            return;
+        double last = 0;
+        foreach (RecordingLine line in RecordingFormat.Read(_file).Skip(1))
+        {
+            TimeSpan pause = TimeSpan.FromSeconds(Math.Max(0, (line.At ?? last) - last) / _speed);
+            last = line.At ?? last;
+            if (pause > TimeSpan.Zero)
+                await Task.Delay(pause, _time, cancellationToken).ConfigureAwait(false);
+            if (line.End is { } end)
+            {
+                await EndAsync(end, cancellationToken).ConfigureAwait(false);
+                return;
+            }
+            if (line.Bytes is { Length: > 0 } bytes)
+                body.Write(bytes);
+            await body.FlushAsync(cancellationToken).ConfigureAwait(false);
+        }
+        // A recording whose recorder was killed tells no end.
+        await EndAsync(RecordingEnd.Cut, cancellationToken).ConfigureAwait(false);
+    }
+
+    private static Task EndAsync(RecordingEnd end, CancellationToken cancellationToken) => end switch
+    {
+        RecordingEnd.Completed => Task.CompletedTask,
+        RecordingEnd.Cut => throw new ResponseEndedException(CutKind.Fin, RequestEnding.Cut),
+        _ => Task.Delay(Timeout.Infinite, cancellationToken),
+    };
+}

@@ -1,0 +1,49 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Lockstep.TestServer.Recording;
+
+/// <summary>A recording is a text file with one JSON object a line.</summary>
+internal static class RecordingFormat
+{
+    public const int Version = 1;
+
+    private static readonly JsonSerializerOptions Options = new(JsonSerializerDefaults.Web)
+    {
+        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase) },
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    };
+
+    public static string Write(RecordingLine line) => JsonSerializer.Serialize(line, Options);
+
+    /// <summary>Streams a recording's lines; the first is the head's.</summary>
+    /// <exception cref="InvalidRecordingException">It is none, or torn.</exception>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    public static IEnumerable<RecordingLine> Read(string path)
+    {
+        int number = 0;
+        foreach (string text in File.ReadLines(path))
+        {
+            RecordingLine line = Parse(text, path, ++number);
+            if (number == 1 && line.Version != Version)
+                throw new InvalidRecordingException($"{path} is no recording of a feed that this version can read. Record the feed anew.");
+            yield return line;
+        }
+        if (number == 0)
+            throw new InvalidRecordingException($"{path} is empty. Record the feed anew.");
+    }
+
+    private static RecordingLine Parse(string text, string path, int number)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize<RecordingLine>(text, Options) ?? throw new JsonException("null");
+        }
+        catch (JsonException error)
+        {
+            throw new InvalidRecordingException($"Line {number} of {path} does not belong to a recording. Record the feed anew, or cut the file off before that line.", error);
+        }
+    }
+}

@@ -1,0 +1,184 @@
+using System.Globalization;
+using System.Text;
+using Lockstep.Engine.Gossip;
+using Lockstep.Testing;
+using Microsoft.Data.Sqlite;
+
+namespace Lockstep.Gossip.Tests;
+
+public sealed class PersistenceTests : IDisposable
+{
+    private readonly TempFolder _folder = new();
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task A_model_takes_up_its_id_clock_and_content_from_its_file()
+    {
+        string id;
+        GossipClock clock;
+        await using (var model = new LockstepModel(new GossipNodeOptions { Path = _folder["m.db"] }))
+        {
+            id = model.Id;
+            model.Set("a", 1);
+            model.Set("a", 2);
+            model.Set("b", "x");
+            model.Remove("b");
+            using var peer = new ScriptedPeer(model);
+
+            // Lost to what is there: leaves nothing but its clock entry.
+            peer.Says("""[["a",0],5,"S"]""");
+            clock = model.GetClock();
+        }
+
+        await using var again = new LockstepModel(new GossipNodeOptions { Path = _folder["m.db"] });
+        Assert.Equal(id, again.Id);
+        Assert.Equal(["a"], again.Keys);
+        Assert.Equal(2, again["a"]!.Value.GetInt32());
+        Assert.Equal(2, again.HistoryCount);
+        Assert.Equal(clock.OrderBy(static entry => entry.Key), again.GetClock().OrderBy(static entry => entry.Key));
+        Assert.True(again.Set("c", 1).Timestamp > clock[id]);
+    }
+
+    [Fact]
+    public async Task What_was_set_is_in_the_file_at_once()
+    {
+        await using var model = new LockstepModel(new GossipNodeOptions { Path = _folder["m.db"] });
+        model.Set("a", 1);
+
+        // As a crash at this instant would leave it: the files as they are, opened by another.
+        File.Copy(_folder["m.db"], _folder["copy.db"]);
+        File.Copy(_folder["m.db-wal"], _folder["copy.db-wal"]);
+        await using var copy = new LockstepModel(new GossipNodeOptions { Path = _folder["copy.db"] });
+        Assert.Equal(1, copy["a"]!.Value.GetInt32());
+        Assert.Equal(model.GetClock()[model.Id], copy.GetClock()[model.Id]);
+    }
+
+    [Fact]
+    public async Task A_peer_never_has_an_update_that_the_file_has_not()
+    {
+        await using var model = new LockstepModel(new GossipNodeOptions { Path = _folder["m.db"] });
+        using var peer = new ScriptedPeer(model);
+        peer.SaysHello();
+        peer.Hears();
+        using (var broken = new SqliteConnection($"Data Source={_folder["m.db"]};Pooling=False"))
+        {
+            broken.Open();
+            using var command = broken.CreateCommand();
+            command.CommandText = "CREATE TRIGGER no BEFORE INSERT ON gossip_update BEGIN SELECT RAISE(ABORT, 'full'); END";
+            command.ExecuteNonQuery();
+        }
+
+        Assert.Throws<GossipStoreException>(() => model.Set("k", 1));
+        Assert.ThrowsAny<GossipException>(() => peer.Hears());
+        Assert.Throws<GossipStoreException>(() => model.Set("k", 2));
+    }
+
+    [Fact]
+    public async Task A_second_process_cannot_open_the_file()
+    {
+        await using var model = new LockstepModel(new GossipNodeOptions { Path = _folder["m.db"] });
+        Assert.Throws<GossipStoreException>(() => new LockstepModel(new GossipNodeOptions { Path = _folder["m.db"] }));
+    }
+
+    [Fact]
+    public async Task Another_id_another_type_and_another_kind_of_file_are_refused()
+    {
+        await using (new LockstepModel(new GossipNodeOptions { Path = _folder["m.db"], Id = "A" }))
+        {
+        }
+
+        Assert.Throws<GossipIdentityException>(() => new LockstepModel(new GossipNodeOptions { Path = _folder["m.db"], Id = "B" }));
+        Assert.Throws<GossipStoreException>(() => new LockstepEmitter(new GossipNodeOptions { Path = _folder["m.db"] }));
+        await File.WriteAllTextAsync(_folder["text.db"], "this is a text and no database at all, and long enough to be looked at".PadRight(4096), Token);
+        Assert.Throws<GossipStoreException>(() => new LockstepModel(new GossipNodeOptions { Path = _folder["text.db"] }));
+    }
+
+    [Fact]
+    public async Task An_emitter_keeps_its_events_and_its_horizon()
+    {
+        var options = new GossipNodeOptions { Path = _folder["e.db"] };
+        double horizon;
+        await using (var emitter = new LockstepEmitter(options, new EventRetention { MaxEvents = 3 }))
+        {
+            for (var i = 0; i < 5; i++)
+            {
+                emitter.Emit("e", i);
+            }
+
+            horizon = emitter.GetHorizon()![emitter.Id];
+        }
+
+        await using var again = new LockstepEmitter(options, new EventRetention { MaxEvents = 2 });
+        Assert.Equal([3, 4], again.GetEvents().Select(static e => e.Arguments[0].GetInt32()));
+        Assert.True(again.GetHorizon()![again.Id] > horizon);
+    }
+
+    [Fact]
+    public async Task A_killed_process_leaves_its_file_with_clock_and_content_in_step()
+    {
+        // What a peer sent in one piece is one transaction: cut the log of it at every length and see that each state is whole.
+        var wal = _folder["m.db-wal"];
+        await using (var model = new LockstepModel(new GossipNodeOptions { Path = _folder["m.db"], Id = "A" }))
+        {
+            using var peer = new ScriptedPeer(model);
+            for (var i = 1; i <= 6; i++)
+            {
+                peer.Says(
+                    string.Create(CultureInfo.InvariantCulture, $"[[\"k\",{i}],{i},\"S\"]"),
+                    string.Create(CultureInfo.InvariantCulture, $"[[\"l{i}\",{i}],{i}.5,\"S\"]"));
+            }
+
+            File.Copy(_folder["m.db"], _folder["base.db"]);
+            File.Copy(wal, _folder["base.wal"]);
+        }
+
+        var log = await File.ReadAllBytesAsync(_folder["base.wal"], Token);
+        for (var length = 0; length <= log.Length; length += 2048)
+        {
+            var name = string.Create(CultureInfo.InvariantCulture, $"cut{length}.db");
+            File.Copy(_folder["base.db"], _folder[name]);
+            await File.WriteAllBytesAsync(_folder[name + "-wal"], log[..length], Token);
+            await using var model = new LockstepModel(new GossipNodeOptions { Path = _folder[name], Id = "A" });
+            var known = model.GetClock()["S"];
+            var whole = double.IsNegativeInfinity(known) ? 0 : (int)known;
+            Assert.Equal(whole == 0 ? known : whole + 0.5, known);
+            Assert.Equal(whole == 0 ? 0 : whole + 1, model.Keys.Count);
+            Assert.Equal(whole == 0 ? null : whole, model["k"]?.GetInt32());
+        }
+    }
+
+    [Fact]
+    public async Task Export_and_import_carry_everything_over()
+    {
+        await using var a = new LockstepModel();
+        a.Set("k", "ключ");
+        a.Set("gone", 1);
+        a.Remove("gone");
+        await GossipFile.ExportAsync(a, _folder["a.ndjson"], Token);
+        var lines = await File.ReadAllLinesAsync(_folder["a.ndjson"], Token);
+        Assert.Equal(4, lines.Length);
+        Assert.Equal("\"SYNC\"", lines[^1]);
+
+        await using var b = new LockstepModel();
+        await GossipFile.ImportAsync(b, _folder["a.ndjson"], Token);
+        Assert.Equal(a.GetHistory().Select(static update => update.ToString()), b.GetHistory().Select(static update => update.ToString()));
+
+        // One's own file as well, into a node of the same id.
+        await using var restored = new LockstepModel(new GossipNodeOptions { Id = a.Id });
+        await GossipFile.ImportAsync(restored, _folder["a.ndjson"], Token);
+        Assert.Equal("ключ", restored["k"]!.Value.GetString());
+    }
+
+    [Fact]
+    public async Task A_torn_file_gives_what_was_whole_and_an_error()
+    {
+        await using var model = new LockstepModel();
+        using var file = new MemoryStream(Encoding.UTF8.GetBytes("{\"id\":\"x\",\"clock\":{}}\n[[\"k\",1],1,\"x\"]\n[[\"l\","));
+        await Assert.ThrowsAsync<EndOfStreamException>(() => GossipFile.ImportAsync(model, file, Token));
+        Assert.Equal(["k"], model.Keys);
+        Assert.True(file.CanRead);
+    }
+}

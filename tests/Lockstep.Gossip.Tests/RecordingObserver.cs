@@ -1,0 +1,43 @@
+using Lockstep.Engine.Gossip;
+
+namespace Lockstep.Gossip.Tests;
+
+/// <summary>Keeps everything that it is told, as short sentences and as what it was told of.</summary>
+internal sealed class RecordingObserver : IGossipObserver
+{
+    public List<GossipHeader> Headers { get; } = [];
+
+    public List<GossipUpdate> Updates { get; } = [];
+
+    public List<GossipUpdate> Old { get; } = [];
+
+    public List<GossipUpdate> Unverified { get; } = [];
+
+    public List<(GossipUpdate Update, DateTimeOffset Due)> Held { get; } = [];
+
+    public List<(string Source, double From, double Horizon)> Gaps { get; } = [];
+
+    public List<int> StreamCounts { get; } = [];
+
+    public List<int> CloneCounts { get; } = [];
+
+    public int Synced { get; private set; }
+
+    public void OnHeader(GossipStream? stream, GossipHeader header) => Headers.Add(header);
+
+    public void OnSynced(GossipStream? stream) => Synced++;
+
+    public void OnUpdate(GossipUpdate update) => Updates.Add(update);
+
+    public void OnOldData(GossipUpdate update) => Old.Add(update);
+
+    public void OnUnverified(GossipUpdate update) => Unverified.Add(update);
+
+    public void OnHeld(GossipUpdate update, DateTimeOffset due) => Held.Add((update, due));
+
+    public void OnGap(string source, double from, double horizon) => Gaps.Add((source, from, horizon));
+
+    public void OnStreamCount(int count) => StreamCounts.Add(count);
+
+    public void OnCloneCount(int count) => CloneCounts.Add(count);
+}

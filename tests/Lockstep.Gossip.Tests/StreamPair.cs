@@ -1,0 +1,38 @@
+using System.IO.Pipelines;
+using Lockstep.Engine.Gossip;
+
+namespace Lockstep.Gossip.Tests;
+
+/// <summary>Two ends of a duplex stream in memory. Disposing one ends the reading of the other.</summary>
+internal static class StreamPair
+{
+    public static (Stream Left, Stream Right) Create()
+    {
+        var (toRight, toLeft) = (new Pipe(), new Pipe());
+        return (new DuplexStream(toLeft.Reader.AsStream(), toRight.Writer.AsStream()), new DuplexStream(toRight.Reader.AsStream(), toLeft.Writer.AsStream()));
+    }
+
+    /// <summary>Attaches two nodes to each other.</summary>
+    public static (GossipStream Left, GossipStream Right) Connect(GossipNode left, GossipNode right, GossipStreamOptions? leftOptions = null, GossipStreamOptions? rightOptions = null)
+    {
+        var (leftStream, rightStream) = Create();
+        return (left.Attach(leftStream, leftOptions), right.Attach(rightStream, rightOptions));
+    }
+}
+
+/// <summary>Waits for what comes of itself, without looking at a clock: until a condition holds or the test is cancelled.</summary>
+internal static class Eventually
+{
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
+
+    public static async Task TrueAsync(Func<bool> condition, string what, CancellationToken cancellationToken)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(Limit);
+        while (!condition())
+        {
+            await Task.Delay(5, limit.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            Assert.False(limit.IsCancellationRequested, "It never came about: " + what);
+        }
+    }
+}

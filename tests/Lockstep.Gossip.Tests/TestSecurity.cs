@@ -1,0 +1,45 @@
+using System.Globalization;
+using System.Text;
+using Lockstep.Engine.Gossip;
+
+namespace Lockstep.Gossip.Tests;
+
+/// <summary>Signatures that a test can read: "good:" and the length of the text.</summary>
+internal sealed class TestSecurity(string id) : GossipSecurity
+{
+    public override string Id => id;
+
+    public override string? Scheme => null;
+
+    public HashSet<string> Distrusted { get; } = [];
+
+    public int Signatures { get; private set; }
+
+    public Action? WhileVerifying { get; set; }
+
+    public void Trust(string source)
+    {
+        Distrusted.Remove(source);
+        OnKeysChanged();
+    }
+
+    public static string Signed(string name, int value, double timestamp, string source)
+    {
+        var text = $"[[\"{name}\",{value}],{timestamp.ToString(CultureInfo.InvariantCulture)},\"{source}\"]";
+        return text[..^1] + ",\"" + Seal(Encoding.UTF8.GetBytes(text)) + "\"]";
+    }
+
+    public override string Sign(ReadOnlySpan<byte> text)
+    {
+        Signatures++;
+        return Seal(text);
+    }
+
+    public override bool Verify(string source, ReadOnlySpan<byte> text, string signature)
+    {
+        WhileVerifying?.Invoke();
+        return !Distrusted.Contains(source) && signature == Seal(text);
+    }
+
+    private static string Seal(ReadOnlySpan<byte> text) => "good:" + text.Length.ToString(CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,184 @@
+using System.Net;
+using System.Net.Security;
+using System.Net.Sockets;
+using System.Net.WebSockets;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using System.Text;
+using Lockstep.Engine.Gossip;
+
+namespace Lockstep.Gossip.Tests;
+
+public sealed class TransportTests
+{
+    private static readonly IPEndPoint Loopback = new(IPAddress.Loopback, 0);
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Two_models_sync_over_TCP()
+    {
+        await using var a = new LockstepModel();
+        await using var b = new LockstepModel();
+        a.Set("a", 1);
+        b.Set("b", 1);
+        await using var listener = GossipListener.Start(Loopback, new GossipHub(KeyValuePair.Create<string, GossipNode>("m", a)));
+        await using var connector = new GossipConnector(b, listener.Uri);
+        await connector.WaitForSyncAsync(Token);
+        await Eventually.TrueAsync(() => a.Keys.Count == 2 && b.Keys.Count == 2, "both keys", Token);
+    }
+
+    [Fact]
+    public async Task Two_models_sync_over_TLS()
+    {
+        using var key = RSA.Create(2048);
+        var request = new CertificateRequest("CN=localhost", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
+        using var certificate = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
+        await using var a = new LockstepModel();
+        await using var b = new LockstepModel();
+        a.Set("a", 1);
+        b.Set("b", 1);
+        var options = new GossipListenerOptions { Tls = new SslServerAuthenticationOptions { ServerCertificate = certificate } };
+        await using var listener = GossipListener.Start(Loopback, new GossipHub(KeyValuePair.Create<string, GossipNode>("m", a)), options);
+        Assert.Equal("tls", listener.Uri.Scheme);
+
+        // A certificate that the system does not know is refused, and one that the owner pins is not.
+        await Assert.ThrowsAsync<IOException>(() => GossipDialer.ConnectAsync(listener.Uri, null, Token));
+        var pinned = new GossipDialOptions
+        {
+            Tls = new SslClientAuthenticationOptions { TargetHost = "localhost", RemoteCertificateValidationCallback = (_, theirs, _, _) => theirs!.GetCertHashString() == certificate.GetCertHashString() },
+        };
+        await using var connector = new GossipConnector(b, listener.Uri, new GossipConnectorOptions { Dial = pinned, Stream = new GossipStreamOptions { Tail = false } });
+        await connector.Completion.WaitAsync(Token);
+        Assert.Equal(["a", "b"], b.Keys.Order());
+        Assert.Equal(["a", "b"], a.Keys.Order());
+    }
+
+    [Fact]
+    public async Task Two_models_sync_over_a_named_pipe()
+    {
+        var name = "lockstep-" + Guid.NewGuid().ToString("N");
+        await using var a = new LockstepModel();
+        await using var b = new LockstepModel();
+        a.Set("a", 1);
+        b.Set("b", 1);
+        await using var listener = GossipListener.StartPipe(name, new GossipHub(KeyValuePair.Create<string, GossipNode>("m", a)));
+        await using var connector = new GossipConnector(b, listener.Uri);
+        await connector.WaitForSyncAsync(Token);
+        await Eventually.TrueAsync(() => a.Keys.Count == 2 && b.Keys.Count == 2, "both keys", Token);
+    }
+
+    [Fact]
+    public async Task Several_models_share_a_listener_by_name()
+    {
+        await using var orders = new LockstepModel();
+        await using var stock = new LockstepEmitter();
+        orders.Set("order", 1);
+        stock.Emit("moved");
+        var failures = new List<Exception>();
+        var hub = new GossipHub(KeyValuePair.Create<string, GossipNode>("orders", orders), KeyValuePair.Create<string, GossipNode>("stock", stock));
+        await using var listener = GossipListener.Start(Loopback, hub, new GossipListenerOptions { ConnectionFailed = error => { lock (failures) { failures.Add(error); } } });
+        await using var myOrders = new LockstepModel();
+        await using var myStock = new LockstepEmitter();
+        await using var first = new GossipConnector(myOrders, new Uri(listener.Uri, "/orders"));
+        await using var second = new GossipConnector(myStock, new Uri(listener.Uri, "/stock"));
+        await Task.WhenAll(first.WaitForSyncAsync(Token), second.WaitForSyncAsync(Token));
+        await Eventually.TrueAsync(() => myOrders.Keys.Count == 1 && myStock.HistoryCount == 1, "each its own", Token);
+
+        await using var third = new GossipConnector(myOrders, new Uri(listener.Uri, "/nothing"));
+        await using var fourth = new GossipConnector(myOrders, listener.Uri);
+        await Eventually.TrueAsync(() => { lock (failures) { return failures.OfType<GossipException>().Select(error => error.Message).Distinct().Count() >= 2; } }, "both refusals", Token);
+        Assert.Equal(1, orders.StreamCount);
+    }
+
+    [Fact]
+    public async Task A_listener_with_one_model_refuses_a_peer_that_asks_for_another()
+    {
+        await using var a = new LockstepModel();
+        await using var b = new LockstepModel();
+        b.Set("secret", 1);
+        var failed = new TaskCompletionSource<Exception>();
+        await using var listener = GossipListener.Start(Loopback, new GossipHub(KeyValuePair.Create<string, GossipNode>("right", a)), new GossipListenerOptions { ConnectionFailed = error => failed.TrySetResult(error) });
+        await using var connector = new GossipConnector(b, new Uri(listener.Uri, "/wrong"));
+        var error = await failed.Task.WaitAsync(Token);
+        Assert.Contains("'wrong'", error.Message, StringComparison.Ordinal);
+        Assert.Empty(a.Keys);
+    }
+
+    [Fact]
+    public async Task A_connector_comes_back_when_the_listener_does()
+    {
+        await using var a = new LockstepModel();
+        await using var b = new LockstepModel();
+        var hub = new GossipHub(KeyValuePair.Create<string, GossipNode>("m", a));
+        var listener = GossipListener.Start(Loopback, hub);
+        var port = listener.Uri.Port;
+        await using var connector = new GossipConnector(b, listener.Uri, new GossipConnectorOptions { FirstDelay = TimeSpan.FromMilliseconds(20) });
+        await connector.WaitForSyncAsync(Token);
+        await listener.DisposeAsync();
+        a.Set("while away", 1);
+        b.Set("also", 1);
+        await using var again = GossipListener.Start(new IPEndPoint(IPAddress.Loopback, port), hub);
+        await Eventually.TrueAsync(() => a.Keys.Count == 2 && b.Keys.Count == 2, "what both wrote meanwhile", Token);
+        Assert.True(connector.Connections >= 2);
+    }
+
+    [Fact]
+    public async Task A_WebSocket_carries_whole_lines_as_text()
+    {
+        // The handshake by hand (RFC 6455), for the listening side lives in the server.
+        using var socket = new TcpListener(IPAddress.Loopback, 0);
+        socket.Start();
+        await using var a = new LockstepModel();
+        await using var b = new LockstepModel();
+        a.Set("a", "€");
+        b.Set("b", 1);
+        var serving = ServeAsync();
+        await using var connector = new GossipConnector(b, new Uri($"ws://127.0.0.1:{((IPEndPoint)socket.LocalEndpoint).Port}/gossip/m"), new GossipConnectorOptions { Stream = new GossipStreamOptions { Tail = false } });
+        await connector.Completion.WaitAsync(Token);
+        await serving.WaitAsync(Token);
+        Assert.Equal(["a", "b"], a.Keys.Order());
+        Assert.Equal(["a", "b"], b.Keys.Order());
+
+        async Task ServeAsync()
+        {
+            using var client = await socket.AcceptTcpClientAsync(Token);
+            var stream = client.GetStream();
+            var request = new StringBuilder();
+            var one = new byte[1];
+            while (!request.ToString().EndsWith("\r\n\r\n", StringComparison.Ordinal))
+            {
+                await stream.ReadExactlyAsync(one, Token);
+                request.Append((char)one[0]);
+            }
+
+            var key = request.ToString().Split("\r\n").Single(static line => line.StartsWith("Sec-WebSocket-Key: ", StringComparison.OrdinalIgnoreCase))[19..];
+#pragma warning disable CA5350 // RFC 6455 says SHA-1.
+            var accept = Convert.ToBase64String(SHA1.HashData(Encoding.ASCII.GetBytes(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")));
+#pragma warning restore CA5350
+            await stream.WriteAsync(Encoding.ASCII.GetBytes($"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"), Token);
+            using var webSocket = WebSocket.CreateFromStream(stream, new WebSocketCreationOptions { IsServer = true });
+            await a.RunAsync(GossipDialer.OverWebSocket(webSocket), null, Token);
+        }
+    }
+
+    [Theory]
+    [InlineData("http://localhost/")]
+    [InlineData("tcp://localhost")]
+    [InlineData("pipe://localhost/")]
+    public async Task An_address_of_no_known_form_is_refused_at_once(string uri)
+    {
+        await using var node = new LockstepModel();
+        Assert.Throws<ArgumentException>(() => new GossipConnector(node, new Uri(uri)));
+    }
+
+    [Fact]
+    public async Task A_connector_gives_up_where_trying_again_cannot_help()
+    {
+        await using var a = new LockstepModel(new GossipNodeOptions { Id = "same" });
+        await using var b = new LockstepModel(new GossipNodeOptions { Id = "same" });
+        await using var listener = GossipListener.Start(Loopback, new GossipHub(KeyValuePair.Create<string, GossipNode>("m", a)));
+        await using var connector = new GossipConnector(b, listener.Uri);
+        await Assert.ThrowsAsync<GossipIdentityException>(() => connector.Completion.WaitAsync(Token));
+    }
+}

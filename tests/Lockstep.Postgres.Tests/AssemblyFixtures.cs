@@ -1,0 +1,3 @@
+using Lockstep.Testing;
+
+[assembly: AssemblyFixture(typeof(SharedPostgres))]

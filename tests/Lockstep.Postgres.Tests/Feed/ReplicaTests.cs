@@ -1,0 +1,101 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using Lockstep.Engine.Serving;
+using Lockstep.Testing;
+
+namespace Lockstep.Postgres.Tests.Feed;
+
+/// <summary>A feed over a streaming replica: the same feed as its primary's, never ahead of what the replica has.</summary>
+public sealed class ReplicaTests
+{
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task A_replica_serves_the_same_feed_loses_no_late_commit_and_says_when_it_lags()
+    {
+        await using var primary = await PostgresServer.StartAsync(Cancel);
+        await using var db = TestDatabase.Open(primary.ConnectionString);
+        await db.RunAsync("CREATE TABLE items (id int PRIMARY KEY, name text)");
+        await PostgresTracking.EnableAsync(db.ConnectionString, new TableName(null, "items"), cancellationToken: Cancel);
+        await db.RunAsync("INSERT INTO items VALUES (1, 'first')");
+        await using var replica = await Replica.StartAsync(primary.Port);
+        await using var copy = TestDatabase.Open(replica.ConnectionString);
+        await using var ahead = await StartAsync(db);
+        await using var behind = await StartAsync(copy);
+        Assert.Equal((await ahead.GetStateAsync(Cancel)).Identity, (await behind.GetStateAsync(Cancel)).Identity);
+
+        // A transaction that is in progress, as the replica prints no list of, must come when it commits; and what committed meanwhile comes once.
+        await using var open = await db.ConnectAsync();
+        await open.ExecuteAsync("BEGIN; INSERT INTO items VALUES (2, 'late')", Cancel);
+        var follower = new Follower(behind);
+        var (others, beats) = (new TaskCompletionSource(), 0);
+        var reading = follower.ReadAsync(
+            chunk =>
+            {
+                if (chunk.Kind == FeedChunkKind.CaughtUp && follower.Rows.Count == 11 && ++beats == 5) others.TrySetResult();
+                return follower.Rows.Count == 12;
+            },
+            Cancel);
+        for (var i = 10; i < 20; i++) await db.RunAsync($"INSERT INTO items VALUES ({i}, 'other')");
+        await others.Task.WaitAsync(Cancel);
+        Assert.InRange(follower.Received, 11, 30);
+        await open.ExecuteAsync("COMMIT", Cancel);
+        await reading;
+        Assert.Equal(await db.RowsAsync("items"), follower.Rows);
+
+        await copy.RunAsync("SELECT pg_wal_replay_pause()");
+        await db.RunAsync("INSERT INTO items VALUES (3, 'ahead')");
+        var client = new Follower(ahead);
+        await client.CatchUpAsync(long.Parse(await db.ScalarAsync("SELECT pg_snapshot_xmax(pg_current_snapshot())"), CultureInfo.InvariantCulture), Cancel);
+        var position = new FeedRequest(client.Cursor, client.Identity, Follower.Heartbeat);
+        await Assert.ThrowsAsync<FeedBehindException>(async () => await behind.OpenAsync(position, Cancel));
+        await copy.RunAsync("SELECT pg_wal_replay_resume()");
+        for (var admitted = false; !admitted;)
+        {
+            try
+            {
+                await behind.OpenAsync(position, Cancel);
+                admitted = true;
+            }
+            catch (FeedBehindException)
+            {
+                await Task.Delay(10, Cancel);
+            }
+        }
+    }
+
+    private static Task<PostgresFeed> StartAsync(TestDatabase db) => PostgresFeed.StartAsync(
+        db.ConnectionString, new PostgresFeedOptions { Table = new TableName(null, "items"), PollInterval = TimeSpan.FromMilliseconds(20) }, cancellationToken: Cancel);
+
+    private sealed class Replica(PostgresTools tools, string folder, int port) : IAsyncDisposable
+    {
+        public string ConnectionString => $"Host=127.0.0.1;Port={port};Username=lockstep;Database=postgres;Timeout=5";
+
+        private string Data => Path.Combine(folder, "data");
+
+        public static async Task<Replica> StartAsync(int primary)
+        {
+            var tools = PostgresTools.FindOrSkip();
+            var folder = Directory.CreateTempSubdirectory("lockstep-replica-").FullName;
+            await tools.OwnAsync(folder, Cancel);
+            using var listener = new TcpListener(IPAddress.Loopback, 0);
+            listener.Start();
+            var replica = new Replica(tools, folder, ((IPEndPoint)listener.LocalEndpoint).Port);
+            listener.Stop();
+            await tools.RunAsync(
+                "pg_basebackup", ["-h", "127.0.0.1", "-p", $"{primary}", "-U", "lockstep", "-D", replica.Data, "-R", "-c", "fast", "--no-sync"], Cancel);
+            var options = $"-c port={replica.Port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off -c max_connections=200";
+            await tools.RunAsync("pg_ctl", ["start", "-D", replica.Data, "-l", Path.Combine(folder, "log"), "-w", "-t", "60", "-s", "-o", options], Cancel);
+            return replica;
+        }
+
+        public int Port => port;
+
+        public async ValueTask DisposeAsync()
+        {
+            await tools.RunAsync("pg_ctl", ["stop", "-D", Data, "-m", "immediate", "-w", "-s"], CancellationToken.None);
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+}

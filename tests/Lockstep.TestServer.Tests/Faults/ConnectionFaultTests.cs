@@ -1,0 +1,252 @@
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using System.Net.Security;
+using System.Net.Sockets;
+using Lockstep.Testing;
+using Lockstep.TestServer.Faults;
+using Lockstep.TestServer.Feeds;
+using Lockstep.TestServer.Hosting;
+using Lockstep.TestServer.Requests;
+using static Lockstep.TestServer.Tests.Faults.FaultServer;
+
+namespace Lockstep.TestServer.Tests.Faults;
+
+/// <summary>Cut, stall, drip, slow headers, a bad certificate, and closing by hand.</summary>
+public sealed class ConnectionFaultTests
+{
+    private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task A_cut_is_possible_behind_every_byte_of_the_body()
+    {
+        string all = A + B + C;
+        await using LockstepTestServer server = await StartAsync(Cancelled);
+        for (int i = 0; i < all.Length; i++)
+        {
+            server.Faults.Clear();
+            server.Faults.Add(new CutFault { AtByte = i });
+            (string head, string rest) = await server.ReadAllAsync(Cancelled);
+            Assert.Contains($"Content-Length: {all.Length}\r\n", head, StringComparison.Ordinal);
+            Assert.Equal(all[..i], rest);
+        }
+    }
+
+    [Fact]
+    public async Task A_cut_is_possible_behind_every_byte_of_a_chunked_response()
+    {
+        await using LockstepTestServer server = await StartAsync(Cancelled);
+        server.Faults.Add(new RechunkFault { Size = 100 });
+        string whole = await ReadRawAsync(server);
+        Assert.Equal(A + B + C, Unchunk(whole[(whole.IndexOf("\r\n\r\n", StringComparison.Ordinal) + 4)..]));
+        for (int i = 0; i < whole.Length; i++)
+        {
+            ActiveFault cut = server.Faults.Add(new CutFault { AtByte = i, Of = ByteCount.Response });
+            Assert.Equal(whole[..i], await ReadRawAsync(server));
+            server.Faults.Remove(cut.Id);
+        }
+    }
+
+    [Theory]
+    [InlineData(0, "")]
+    [InlineData(1, A)]
+    [InlineData(3, A + B + C)]
+    public async Task A_cut_behind_a_record_leaves_those_before_it(int record, string expected)
+    {
+        await using LockstepTestServer server = await StartAsync(Cancelled, endless: true);
+        server.Faults.Add(new CutFault { AtRecord = record });
+        (_, string rest) = await server.ReadAllAsync(Cancelled);
+        // One chunk was announced for the three.
+        Assert.Equal(expected, rest.Length == 0 ? "" : rest[(rest.IndexOf("\r\n", StringComparison.Ordinal) + 2)..]);
+        Assert.Equal(record, (await server.EndOfOnlyRequestAsync(Cancelled)).Records);
+    }
+
+    [Fact]
+    public async Task A_cut_at_the_end_withholds_only_the_last_chunk()
+    {
+        await using LockstepTestServer server = await StartAsync(Cancelled);
+        server.Faults.Add(new RechunkFault { Size = 0 });
+        server.Faults.Add(new CutFault { AtEnd = true });
+        (_, string rest) = await server.ReadAllAsync(Cancelled);
+        Assert.Null(Unchunk(rest));
+        Assert.Equal(A + B + C, Unchunk(rest + "0\r\n\r\n"));
+    }
+
+    [Fact]
+    public async Task A_reset_is_an_error_for_the_client()
+    {
+        await using LockstepTestServer server = await StartAsync(Cancelled);
+        server.Faults.Add(new CutFault { AtByte = 10, How = CutKind.Reset });
+        await using RawClient client = await RawClient.ConnectAsync(server.Uri, Cancelled);
+        await client.SendAsync("GET /servers/0 HTTP/1.1\r\nHost: x\r\n\r\n", Cancelled);
+        IOException error = await Assert.ThrowsAsync<IOException>(() => client.ReadToEndAsync(Cancelled));
+        Assert.Equal(SocketError.ConnectionReset, Assert.IsType<SocketException>(error.InnerException).SocketErrorCode);
+        Assert.Equal(RequestEnding.Cut, (await server.EndOfOnlyRequestAsync(Cancelled)).Ending);
+    }
+
+    [Fact]
+    public async Task A_stall_is_silent_for_its_time_with_everything_before_it_sent()
+    {
+        ManualTimeProvider time = new();
+        await using LockstepTestServer server = await StartAsync(Cancelled, time: time);
+        server.Faults.Add(new StallFault { AtByte = 20, Duration = TimeSpan.FromHours(1) });
+        (RawClient client, _) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
+        await using (client)
+        {
+            Assert.Equal(A[..20], await client.ReadAsync(20, Cancelled));
+            await time.WaitForTimersAsync(1, Cancelled);
+            time.Advance(TimeSpan.FromMinutes(59));
+            Assert.Equal(RequestEnding.Open, server.Requests[0].Ending);
+            Assert.Equal(20, server.Requests[0].Bytes);
+            time.Advance(TimeSpan.FromMinutes(1));
+            Assert.Equal((A + B + C)[20..], await client.ReadToEndAsync(Cancelled));
+        }
+    }
+
+    [Fact]
+    public async Task A_stall_for_good_ends_with_the_client_or_the_server()
+    {
+        await using LockstepTestServer server = await StartAsync(Cancelled);
+        server.Faults.Add(new StallFault { AtRecord = 1 });
+        (RawClient client, _) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
+        Assert.Equal(A, await client.ReadAsync(A.Length, Cancelled));
+        await client.DisposeAsync();
+        Assert.Equal(RequestEnding.ClientClosed, (await server.EndOfOnlyRequestAsync(Cancelled)).Ending);
+        (RawClient next, _) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
+        await using (next)
+        {
+            await server.StopAsync();
+            Assert.Equal(A, await next.ReadToEndAsync(Cancelled));
+        }
+    }
+
+    [Fact]
+    public async Task A_drip_sends_so_many_bytes_an_interval()
+    {
+        ManualTimeProvider time = new();
+        await using LockstepTestServer server = await StartAsync(Cancelled, time: time);
+        server.Faults.Add(new DripFault { Bytes = 3, Interval = TimeSpan.FromSeconds(1) });
+        (RawClient client, _) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
+        await using (client)
+        {
+            for (int i = 0; i < 12; i += 3)
+            {
+                await time.WaitForTimersAsync(1, Cancelled);
+                Assert.Equal(i + 3, server.Requests[0].Bytes);
+                Assert.Equal(A.Substring(i, 3), await client.ReadAsync(3, Cancelled));
+                time.Advance(TimeSpan.FromSeconds(1));
+            }
+        }
+    }
+
+    [Fact]
+    public async Task A_slow_head_comes_byte_by_byte_and_the_body_at_once()
+    {
+        ManualTimeProvider time = new();
+        await using LockstepTestServer server = await StartAsync(Cancelled, time: time);
+        server.Faults.Add(new SlowHeadersFault { Bytes = 10, Interval = TimeSpan.FromSeconds(1) });
+        await using RawClient client = await RawClient.ConnectAsync(server.Uri, Cancelled);
+        await client.SendAsync("GET /servers/0 HTTP/1.1\r\nHost: x\r\n\r\n", Cancelled);
+        string head = "";
+        while (!head.EndsWith("\r\n\r\n", StringComparison.Ordinal))
+        {
+            await time.WaitForTimersAsync(1, Cancelled);
+            head += await client.ReadAsync(head.StartsWith("HTTP", StringComparison.Ordinal) ? 1 : 10, Cancelled);
+            if (head.Length % 10 == 0)
+                time.Advance(TimeSpan.FromSeconds(1));
+        }
+        time.Advance(TimeSpan.FromSeconds(1));
+        Assert.Equal(A + B + C, await client.ReadToEndAsync(Cancelled));
+    }
+
+    [Theory]
+    [InlineData(CertificateProblem.Untrusted, SslPolicyErrors.RemoteCertificateChainErrors)]
+    [InlineData(CertificateProblem.Expired, SslPolicyErrors.RemoteCertificateChainErrors)]
+    [InlineData(CertificateProblem.NotYetValid, SslPolicyErrors.RemoteCertificateChainErrors)]
+    [InlineData(CertificateProblem.WrongHost, SslPolicyErrors.RemoteCertificateChainErrors | SslPolicyErrors.RemoteCertificateNameMismatch)]
+    public async Task A_bad_certificate_is_shown_to_the_connections_that_are_meant(CertificateProblem problem, SslPolicyErrors expected)
+    {
+        using X509Certificate2 proper = MakeCertificate();
+        TestServerOptions options = new() { Port = 0, Feed = FeedKind.Finite, Certificate = proper };
+        await using LockstepTestServer server = await LockstepTestServer.StartAsync(options, cancellationToken: Cancelled);
+        server.Faults.Add(new TlsFault { Problem = problem, Request = 1 });
+        (X509Certificate2 bad, SslPolicyErrors errors) = await ShakeHandsAsync(server.Uri);
+        using (bad)
+        {
+            Assert.NotEqual(proper.Thumbprint, bad.Thumbprint);
+            Assert.Equal(expected, errors);
+            DateTime now = TimeProvider.System.GetUtcNow().UtcDateTime;
+            Assert.Equal(problem == CertificateProblem.Expired, bad.NotAfter.ToUniversalTime() < now);
+            Assert.Equal(problem == CertificateProblem.NotYetValid, bad.NotBefore.ToUniversalTime() > now);
+        }
+        (X509Certificate2 good, _) = await ShakeHandsAsync(server.Uri);
+        using (good)
+            Assert.Equal(proper.Thumbprint, good.Thumbprint);
+    }
+
+    [Fact]
+    public async Task Faults_and_exact_cuts_work_inside_TLS()
+    {
+        using X509Certificate2 certificate = MakeCertificate();
+        TestServerOptions options = new() { Port = 0, Feed = FeedKind.Scripted, Certificate = certificate, Records = [A, B, C] };
+        await using LockstepTestServer server = await LockstepTestServer.StartAsync(options, cancellationToken: Cancelled);
+        server.Faults.Add(new CutFault { AtRecord = 2 });
+        (RawClient client, _) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
+        await using (client)
+            Assert.Equal($"{A.Length + B.Length + C.Length:x}\r\n" + A + B, await client.ReadToEndAsync(Cancelled));
+    }
+
+    [Theory]
+    [InlineData(CutKind.Fin)]
+    [InlineData(CutKind.Reset)]
+    public async Task All_connections_can_be_closed_by_hand_and_the_server_goes_on(CutKind how)
+    {
+        await using LockstepTestServer server = await StartAsync(Cancelled, endless: true);
+        (RawClient client, _) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
+        await using (client)
+        {
+            Assert.Equal(A + B + C, await client.ReadChunkAsync(Cancelled));
+            Assert.Equal(1, server.CloseConnections(how));
+            if (how == CutKind.Fin)
+                Assert.Equal("", await client.ReadToEndAsync(Cancelled));
+            else
+                await Assert.ThrowsAsync<IOException>(() => client.ReadToEndAsync(Cancelled));
+        }
+        Assert.Equal(RequestEnding.Cut, (await server.EndOfOnlyRequestAsync(Cancelled)).Ending);
+        (RawClient next, _) = await RawClient.GetAsync(server.Uri, "/servers/3", Cancelled);
+        await using (next)
+            Assert.Equal(C, await next.ReadChunkAsync(Cancelled));
+    }
+
+    private static async Task<string> ReadRawAsync(LockstepTestServer server)
+    {
+        await using RawClient client = await RawClient.ConnectAsync(server.Uri, Cancelled);
+        await client.SendAsync("GET /servers/0 HTTP/1.1\r\nHost: x\r\n\r\n", Cancelled);
+        return await client.ReadToEndAsync(Cancelled);
+    }
+
+    private static X509Certificate2 MakeCertificate()
+    {
+        using ECDsa key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        CertificateRequest request = new("CN=localhost", key, HashAlgorithmName.SHA256);
+        SubjectAlternativeNameBuilder names = new();
+        names.AddIpAddress(System.Net.IPAddress.Loopback);
+        request.CertificateExtensions.Add(names.Build());
+        return request.CreateSelfSigned(TimeProvider.System.GetUtcNow().AddDays(-1), TimeProvider.System.GetUtcNow().AddDays(1));
+    }
+
+    private static async Task<(X509Certificate2 Certificate, SslPolicyErrors Errors)> ShakeHandsAsync(Uri uri)
+    {
+        (X509Certificate2? shown, SslPolicyErrors errors) = (null, SslPolicyErrors.None);
+        using TcpClient socket = new();
+        await socket.ConnectAsync(uri.Host, uri.Port, Cancelled);
+#pragma warning disable CA5359 // What is tested is which certificate is shown.
+        await using SslStream tls = new(socket.GetStream(), false, (_, certificate, _, found) =>
+        {
+            (shown, errors) = (X509CertificateLoader.LoadCertificate(certificate!.GetRawCertData()), found);
+            return true;
+        });
+#pragma warning restore CA5359
+        await tls.AuthenticateAsClientAsync("127.0.0.1");
+        return (shown!, errors);
+    }
+}

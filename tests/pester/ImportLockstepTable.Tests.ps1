@@ -1,0 +1,77 @@
+BeforeAll { Import-Module $PSScriptRoot/Support.psm1 -Force }
+
+Describe 'Import-LockstepTable' {
+    BeforeEach { Push-Location (New-Item "TestDrive:/$([guid]::NewGuid())" -ItemType Directory) }
+
+    AfterEach {
+        Pop-Location
+        Get-LockstepTable | Where-Object IsSession | Remove-LockstepTable
+    }
+
+    It 'takes objects, hashtables and JSON texts from the pipeline' {
+        $result = [pscustomobject]@{ id = 1; updated_at = 1 }, @{ id = 2; updated_at = 2 }, '{"id":3,"updated_at":3}' | Import-LockstepTable -Disk
+        $result.Table, $result.Added, $result.Cursor, $result.EndReason | Should -Be lockstep, 3, 3, EndOfFeed
+        (Get-LockstepRecord).id | Should -Be 1, 2, 3
+    }
+
+    It 'takes files with one object a line, and names the tables after them' {
+        '{"id":1,"updated_at":1}', '', '{"id":2,"updated_at":2}' | Set-Content one.ndjson
+        '{"id":3,"updated_at":3}' | Set-Content two.ndjson
+        (Import-LockstepTable *.ndjson -Disk).Table | Should -Be one, two
+        (Get-LockstepTable one, two).Rows | Should -Be 2, 1
+        (Import-LockstepTable -LiteralPath two.ndjson -Destination ./both.db -Table both).Table | Should -Be both
+    }
+
+    It 'goes by the rules of a feed: the newer record wins, a tombstone removes' {
+        $null = '{"id":1,"updated_at":5,"v":"new"}', '{"id":1,"updated_at":3,"v":"old"}', '{"id":2,"updated_at":1}', '{"id":2,"updated_at":6,"deleted_at":6}' |
+            Import-LockstepTable -WarningAction SilentlyContinue
+        Get-LockstepRecord -Raw | Should -Be '{"id":1,"updated_at":5,"v":"new"}'
+    }
+
+    It 'takes another key and order field' {
+        $null = [pscustomobject]@{ host = 'a'; port = 1; rev = 1 }, [pscustomobject]@{ host = 'a'; port = 2; rev = 1 } | Import-LockstepTable -KeyProperty host, port -OrderBy rev
+        (Get-LockstepTable).KeyProperty | Should -Be host, port
+        (Get-LockstepRecord -Key (, ('a', 2))).port | Should -Be 2
+    }
+
+    It 'streams more than fits into its buffer' {
+        $text = 'x' * 1000
+        (1..20000 | ForEach-Object { "{`"id`":$_,`"updated_at`":$_,`"text`":`"$text`"}" } | Import-LockstepTable).Added | Should -Be 20000
+        (Get-LockstepTable).Rows | Should -Be 20000
+    }
+
+    It 'keeps what was committed before a wrong record, and stops there' {
+        '{"id":1,"updated_at":1}', '{"id":2}', '{"id":3,"updated_at":3}' | Set-Content x.ndjson
+        { Import-LockstepTable x.ndjson -ErrorAction Stop } | Should -Throw -ErrorId 'MalformedRecord,*'
+        (Get-LockstepRecord).id | Should -Be 1
+        (Import-LockstepTable x.ndjson -MalformedRecord Quarantine).Malformed | Should -Be 1
+        (Get-LockstepRecord).id | Should -Be 1, 3
+    }
+
+    It 'goes on with the other files after a wrong one' {
+        'nonsense' | Set-Content a.ndjson
+        '{"id":1,"updated_at":1}' | Set-Content b.ndjson
+        $results = Import-LockstepTable a.ndjson, nothing.ndjson, b.ndjson -ErrorVariable failures -ErrorAction SilentlyContinue
+        $results.Table | Should -Be b
+        $failures.FullyQualifiedErrorId | Should -Be 'MalformedRecord,Lockstep.Commands.ImportLockstepTableCommand', 'FileNotFound,Lockstep.Commands.ImportLockstepTableCommand'
+    }
+
+    It 'goes on with the other objects after one that has no form as a record' {
+        $result = @{ id = 1; updated_at = 1 }, @{ id = [double]::NaN }, @{ id = 3; updated_at = 3 } | Import-LockstepTable -ErrorVariable failures -ErrorAction SilentlyContinue
+        $result.Added | Should -Be 2
+        $failures[0].FullyQualifiedErrorId | Should -BeLike 'UnsuitableObject,*'
+    }
+
+    It 'leaves no writer behind when the pipeline is ended early' {
+        { & { @{ id = 1; updated_at = 1 }; throw 'broken' } | Import-LockstepTable -Table broken -Disk } | Should -Throw broken
+        (@{ id = 2; updated_at = 2 } | Import-LockstepTable -Table broken -Disk).Added | Should -Be 1
+        (Get-LockstepTable broken).Writer | Should -BeNullOrEmpty
+    }
+
+    It 'creates nothing with -WhatIf' {
+        @{ id = 1; updated_at = 1 } | Import-LockstepTable -Disk -WhatIf | Should -BeNullOrEmpty
+        '{"id":1,"updated_at":1}' | Set-Content x.ndjson
+        Import-LockstepTable x.ndjson -Disk -WhatIf | Should -BeNullOrEmpty
+        Get-LockstepTable | Should -BeNullOrEmpty
+    }
+}

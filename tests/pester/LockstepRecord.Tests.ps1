@@ -1,0 +1,139 @@
+BeforeAll {
+    Import-Module $PSScriptRoot/Support.psm1 -Force
+    Push-Location (New-Item "TestDrive:/$([guid]::NewGuid())" -ItemType Directory)
+
+    # Ten people, one of them deleted; added in one order, keyed in another.
+    10..1 | ForEach-Object { [pscustomobject]@{ id = $_; updated_at = 100 - $_; name = "n$_"; age = 10 * $_; tags = @('a', @{ deep = $true }) } } |
+        Import-LockstepTable -Table people -Disk
+    '{"id":4,"updated_at":200,"deleted_at":200}' | Import-LockstepTable -Table people -Disk
+}
+
+AfterAll { Pop-Location }
+
+Describe 'Get-LockstepRecord' {
+    It 'streams the records in key order, with JSON types' {
+        $records = Get-LockstepRecord
+        $records.id | Should -Be 1, 2, 3, 5, 6, 7, 8, 9, 10
+        $records[0].age | Should -BeOfType long
+        $records[0].tags[1].deep | Should -BeTrue
+        $records[0].pstypenames[0, 1] | Should -Be 'Lockstep.Record#people', 'Lockstep.Record'
+    }
+
+    It 'reads by key' {
+        (Get-LockstepRecord people 7, 2).name | Should -Be n2, n7
+        Get-LockstepRecord people 4, 99 | Should -BeNullOrEmpty
+    }
+
+    It 'filters by an SQL expression with parameters' {
+        (Get-LockstepRecord -Filter 'age > $age and name like $name' -FilterParameter @{ age = 50; name = 'n%' }).id | Should -Be 6, 7, 8, 9, 10
+        (Get-LockstepRecord -Filter 'age = @age' -FilterParameter @{ '@age' = 20 }).id | Should -Be 2
+    }
+
+    It 'refuses a filter that <name>' -ForEach @(
+        @{ name = 'is no expression'; filter = 'drop table x' }
+        @{ name = 'names a field that is not there'; filter = 'nothing = 1' }
+        @{ name = 'writes'; filter = '1); delete from people; select (1' }
+        @{ name = 'reads elsewhere'; filter = 'exists (select 1 from sqlite_master)' }
+    ) {
+        $failure = Get-ErrorOf { Get-LockstepRecord -Filter $filter -ErrorAction Stop }
+        $failure.FullyQualifiedErrorId | Should -BeLike 'Filter,*'
+        $failure.ErrorDetails.RecommendedAction | Should -Not -BeNullOrEmpty
+        (Get-LockstepTable).Rows | Should -Be 9
+    }
+
+    It 'refuses a filter parameter that is no value' {
+        (Get-ErrorOf { Get-LockstepRecord -Filter 'age = $x' -FilterParameter @{ x = @{} } }).FullyQualifiedErrorId | Should -BeLike 'InvalidOption,*'
+    }
+
+    It 'pages, and counts' {
+        (Get-LockstepRecord -Skip 2 -First 3).id | Should -Be 3, 5, 6
+        $all = Get-LockstepRecord -First 1 -IncludeTotalCount
+        $all[0] | Should -Be 9
+        $all[1].id | Should -Be 1
+        (Get-LockstepRecord -Filter 'age > 50' -First 0 -IncludeTotalCount) | Should -Be 5
+    }
+
+    It 'reads what changed after a sequence number, deleted records too, in that order' {
+        $last = (Get-LockstepTable).Sequence
+        $changed = Get-LockstepRecord -Since ($last - 3)
+        $changed.id | Should -Be 2, 1, 4
+        $changed[2].LockstepState.IsDeleted | Should -BeTrue
+        $changed.LockstepState.Sequence | Should -Be ($last - 2), ($last - 1), $last
+        Get-LockstepRecord -Since $last | Should -BeNullOrEmpty
+    }
+
+    It 'includes deleted records when asked, and says so beside their fields' {
+        $records = Get-LockstepRecord -IncludeDeleted
+        $records | Should -HaveCount 10
+        ($records | Where-Object { $_.LockstepState.IsDeleted }).LockstepState.Key | Should -Be 4
+        $records[0].psobject.Properties.Name | Should -Not -Contain LockstepState
+        ($records[0] | ConvertTo-Json -Depth 5) | Should -Not -Match LockstepState
+    }
+
+    It 'gives only the properties asked for, as Select-Object does' {
+        $record = Get-LockstepRecord -Key 1 -Property age, n*, absent
+        $record.psobject.Properties.Name | Should -Be age, name, absent
+        $record.psobject.Properties.Value | Should -Be 10, n1, $null
+    }
+
+    It 'gives the records as they are with -Raw' {
+        Get-LockstepRecord -Key 1 -Raw | Should -BeExactly '{"id":1,"updated_at":99,"name":"n1","age":10,"tags":["a",{"deep":true}]}'
+    }
+
+    It 'lets Select-Object end it early' {
+        (Get-LockstepRecord | Select-Object -First 2).id | Should -Be 1, 2
+    }
+
+    It 'goes on with other tables after one that is not there' {
+        $records = Get-LockstepRecord nothing, people -ErrorVariable failures -ErrorAction SilentlyContinue
+        $records | Should -HaveCount 9
+        $failures[0].FullyQualifiedErrorId | Should -BeLike 'TableNotFound,*'
+    }
+
+    It 'completes the names of tables and fields' {
+        (TabExpansion2 'Get-LockstepRecord -Table p').CompletionMatches.CompletionText | Should -Be people
+        (TabExpansion2 'Get-LockstepRecord people -Property a').CompletionMatches.CompletionText | Should -Be age
+        (TabExpansion2 'Get-LockstepRecord -Path ./people.db -Property na').CompletionMatches.CompletionText | Should -Be name
+    }
+}
+
+Describe 'Which table Get-LockstepRecord reads' {
+    BeforeEach { Push-Location (New-Item "TestDrive:/$([guid]::NewGuid())" -ItemType Directory) }
+
+    AfterEach {
+        Pop-Location
+        Get-LockstepTable | Where-Object IsSession | Remove-LockstepTable
+    }
+
+    It 'is the only one of the session, before any file here' {
+        @{ id = 1; updated_at = 1 } | Import-LockstepTable -Table file -Disk
+        (Get-LockstepRecord).id | Should -Be 1
+        @{ id = 2; updated_at = 1 } | Import-LockstepTable -Table mine
+        (Get-LockstepRecord).id | Should -Be 2
+    }
+
+    It 'is asked for where there are none or several, with the candidates' {
+        (Get-ErrorOf { Get-LockstepRecord -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'TableNotFound,*'
+        foreach ($name in 'one', 'two') { $null = @{ id = 1; updated_at = 1 } | Import-LockstepTable -Table $name -Disk }
+        $failure = Get-ErrorOf { Get-LockstepRecord -ErrorAction Stop }
+        $failure.ErrorDetails.RecommendedAction | Should -BeLike '*one, two*'
+    }
+
+    It 'knows a table file by what it holds, not by its name' {
+        $null = @{ id = 1; updated_at = 1 } | Import-LockstepTable -Table people -Destination ./data.bin
+        'x' | Set-Content other.db
+        (Get-LockstepRecord).id | Should -Be 1
+        (Get-LockstepRecord people).id | Should -Be 1
+    }
+
+    It 'is one error for a file that <name>' -ForEach @(
+        @{ name = 'is not there'; make = { }; id = 'TableNotFound'; category = 'ObjectNotFound' }
+        @{ name = 'is no database'; make = { Set-Content x.db ('x' * 5000) }; id = 'TableFile'; category = 'OpenError' }
+        @{ name = 'is empty'; make = { $null = New-Item x.db }; id = 'TableFile'; category = 'OpenError' }
+    ) {
+        & $make
+        $failure = Get-ErrorOf { Get-LockstepRecord -Path x.db -ErrorAction Stop }
+        $failure.FullyQualifiedErrorId | Should -BeLike "$id,*"
+        $failure.CategoryInfo.Category | Should -Be $category
+    }
+}

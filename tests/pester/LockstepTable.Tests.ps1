@@ -1,0 +1,116 @@
+BeforeAll { Import-Module $PSScriptRoot/Support.psm1 -Force }
+
+Describe 'The tables there are' {
+    BeforeEach {
+        Push-Location (New-Item "TestDrive:/$([guid]::NewGuid())" -ItemType Directory)
+        $null = 1..3 | ForEach-Object { @{ id = $_; updated_at = $_ } } | Import-LockstepTable -Table numbers -Disk
+        $null = @{ id = 'a'; updated_at = 1 } | Import-LockstepTable -Table letters
+    }
+
+    AfterEach {
+        Pop-Location
+        Get-LockstepTestServer | Stop-LockstepTestServer
+        Get-LockstepTable | Where-Object IsSession | Remove-LockstepTable
+    }
+
+    Context 'Get-LockstepTable' {
+        It 'lists those of the session and of the files here' {
+            (Get-LockstepTable).Name | Should -Be letters, numbers
+            (Get-LockstepTable num*).Name | Should -Be numbers
+            Get-LockstepTable x* | Should -BeNullOrEmpty
+        }
+
+        It 'tells what the file says' {
+            $server = Start-LockstepTestServer -Port 0 -Feed Finite
+            $null = Sync-LockstepTable ($server.FeedUri -replace '//', '//user:hunter2@') -Disk
+            $table = Get-LockstepTable servers
+            $table | Should -BeOfType Lockstep.TableInfo
+            $table.Uri | Should -Be $server.FeedUri
+            $table.KeyProperty, $table.OrderBy, $table.Cursor, $table.Rows, $table.Tombstones | Should -Be id, updated_at, 1000, 1, 1
+            $table.Size | Should -BeGreaterThan 1000
+            ([datetime]::Now - $table.LastSync).TotalMinutes | Should -BeLessThan 5
+            $table | Format-List | Out-String | Should -Not -Match hunter2
+            [System.IO.File]::ReadAllText($table.Path) | Should -Not -Match hunter2
+        }
+
+        It 'has a table view' {
+            Get-LockstepTable | Out-String | Should -BeLike '*Name*Rows*Cursor*LastSync*Path*letters*(session)*numbers*3*'
+        }
+
+        It 'is an error for a name that is not there, with the candidates' {
+            $failure = Get-ErrorOf { Get-LockstepTable nothing -ErrorAction Stop }
+            $failure.FullyQualifiedErrorId | Should -BeLike 'TableNotFound,*'
+            $failure.ErrorDetails.RecommendedAction | Should -BeLike '*letters, numbers*'
+        }
+    }
+
+    Context 'Remove-LockstepTable' {
+        It 'removes file and log, and nothing with -WhatIf' {
+            Remove-LockstepTable numbers -WhatIf
+            Get-LockstepTable numbers | Should -Not -BeNullOrEmpty
+            Remove-LockstepTable numbers
+            Get-ChildItem | Should -BeNullOrEmpty
+        }
+
+        It 'takes tables from the pipeline' {
+            Get-LockstepTable | Remove-LockstepTable
+            Get-LockstepTable | Should -BeNullOrEmpty
+        }
+
+        It 'removes no file that is no table, and wants a name' {
+            Set-Content x.db ('x' * 5000)
+            { Remove-LockstepTable -Path x.db -ErrorAction Stop } | Should -Throw -ErrorId 'TableFile,*'
+            'x.db' | Should -Exist
+            { Remove-LockstepTable -ErrorAction Stop } | Should -Throw -ErrorId 'InvalidOption,*'
+        }
+    }
+
+    Context 'Clear-LockstepTable' {
+        It 'empties the table, and nothing with -WhatIf' {
+            Clear-LockstepTable numbers -WhatIf
+            (Get-LockstepTable numbers).Rows | Should -Be 3
+            Clear-LockstepTable numbers
+            $table = Get-LockstepTable numbers
+            $table.Rows, $table.Cursor | Should -Be 0, 0
+        }
+
+        It 'lets go of the feed' {
+            $null = Start-LockstepTestServer -Port 0 -Feed Finite | Sync-LockstepTable -Disk
+            Clear-LockstepTable servers
+            (Start-LockstepTestServer -Port 0 -Feed Finite | Sync-LockstepTable -Disk).Added | Should -Be 1
+        }
+    }
+
+    Context 'Backup-LockstepTable' {
+        It 'writes a copy that is a table of its own' {
+            $copy = Backup-LockstepTable numbers ./copy.bin -PassThru
+            $copy.Rows | Should -Be 3
+            Clear-LockstepTable -Path numbers.db
+            (Get-LockstepRecord -Path copy.bin).id | Should -Be 1, 2, 3
+        }
+
+        It 'names the copy after the table in a folder' {
+            $null = New-Item backups -ItemType Directory
+            Get-LockstepTable | Backup-LockstepTable -Destination backups
+            (Get-ChildItem backups/*.db).Name | Should -Be letters.db, numbers.db
+        }
+
+        It 'overwrites only a table, and only with -Force' {
+            Backup-LockstepTable numbers copy.db
+            { Backup-LockstepTable numbers copy.db -ErrorAction Stop } | Should -Throw -ErrorId 'TableFile,*'
+            Backup-LockstepTable letters copy.db -Force
+            (Get-LockstepTable -Path copy.db).Name | Should -Be letters
+            'mine' | Set-Content text.db
+            { Backup-LockstepTable numbers text.db -Force -ErrorAction Stop } | Should -Throw -ErrorId 'TableFile,*'
+            Get-Content text.db | Should -Be mine
+        }
+
+        It 'copies while a sync runs' {
+            $copy = Start-LockstepTestServer -Port 0 | Sync-LockstepTable -Disk -PassThru -Follow |
+                ForEach-Object { Backup-LockstepTable servers copy.db -PassThru } | Select-Object -First 1
+            $copy.Rows | Should -BeGreaterThan 0
+            $copy.Writer | Should -BeNullOrEmpty
+            (Get-LockstepRecord -Path copy.db)[0].id | Should -Be 123
+        }
+    }
+}
