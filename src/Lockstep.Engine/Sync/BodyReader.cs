@@ -65,7 +65,6 @@ internal sealed class BodyReader
     private long _advances;
     private long _lastAdvance;
     private long _lastByte;
-    private long _snapshotRecords;
     private long _upToDate;
     private long _settledAfter;
     private bool _hasFirstByte;
@@ -289,7 +288,6 @@ internal sealed class BodyReader
     private bool Take(RecordParser parser, ReadOnlySpan<byte> bytes)
     {
         _context.Counters.Received++;
-        _snapshotRecords++;
         if (_tracker.Note(parser)) _context.Counters.OutOfOrder++;
         Add(parser, bytes);
         return _finished is not null || IsFull(_batch!);
@@ -513,7 +511,7 @@ internal sealed class BodyReader
         if (wasStaged)
         {
             if (_source.IsAnotherFeed) ending |= SnapshotEnding.ForgetOrder;
-            await _context.Queue.RunAsync(new CommitJob(CommitKind.EndSnapshot, commit) { Ending = ending, SnapshotRecords = _snapshotRecords }, cancellationToken).ConfigureAwait(false);
+            await _context.Queue.RunAsync(new CommitJob(CommitKind.EndSnapshot, commit) { Ending = ending }, cancellationToken).ConfigureAwait(false);
         }
         else
         {

@@ -119,7 +119,7 @@ internal sealed class CommitQueue
 
         CommitResult result = Write(job, commit);
         if (result.Counts.Changes > 0) ResetLastChange();
-        _counters.Count(result.Counts, job.Kind == CommitKind.EndSnapshot, job.SnapshotRecords);
+        _counters.Count(result.Counts, result.Swept);
 
         List<ReceivedRecord> records = _options.WantsRecords && commit.Batch is not null ? ReceivedFrom(commit.Batch) : [];
         const int Chunk = 4096;

@@ -35,12 +35,14 @@ internal sealed class RowApplier(RowStatements rows)
         if (batch.IsCoalesced && !batch.IsAscending && entries.Length >= WorthSorting)
         {
             foreach (int index in batch.OrderByKey()) Apply(batch, entries[index], sequence, insertOnly, changes);
-            changes?.Sort(before, changes.Count - before, Comparer<TableChange>.Create(static (a, b) => a.Sequence.CompareTo(b.Sequence)));
         }
         else
         {
             foreach (ref RecordEntry entry in entries) Apply(batch, entry, sequence, insertOnly, changes);
         }
+
+        // A version that replaced an older one of the batch stands in its place, but has its own number.
+        if (batch.IsCoalesced) changes?.Sort(before, changes.Count - before, Comparer<TableChange>.Create(static (a, b) => a.Sequence.CompareTo(b.Sequence)));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
