@@ -46,8 +46,6 @@ internal sealed class EncodedStream : ReadOnlyStream
         }
     }
 
-    public override ValueTask DisposeAsync() => _decoder.DisposeAsync();
-
     protected override void Dispose(bool disposing)
     {
         if (disposing) _decoder.Dispose();
@@ -68,8 +66,6 @@ internal sealed class EncodedStream : ReadOnlyStream
             _left -= count;
             return count;
         }
-
-        public override ValueTask DisposeAsync() => stream.DisposeAsync();
 
         protected override void Dispose(bool disposing)
         {
