@@ -18,6 +18,7 @@
         'Add-LockstepTestRecord'
         'Backup-LockstepTable'
         'Clear-LockstepTable'
+        'Clear-LockstepTombstone'
         'Get-LockstepRecord'
         'Get-LockstepTable'
         'Get-LockstepTestFault'
@@ -31,6 +32,8 @@
         'Stop-LockstepTestServer'
         'Sync-LockstepTable'
         'Test-LockstepFeed'
+        'Wait-LockstepTable'
+        'Watch-LockstepTable'
     )
     FunctionsToExport    = @()
     VariablesToExport    = @()

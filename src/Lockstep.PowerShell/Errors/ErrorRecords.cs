@@ -25,6 +25,7 @@ internal static class ErrorRecords
         [typeof(UnsuitableObjectException)] = new(ErrorCategory.InvalidData),
         [typeof(TestServerNotFoundException)] = new(ErrorCategory.ObjectNotFound),
         [typeof(CallbackException)] = new(ErrorCategory.InvalidOperation),
+        [typeof(WaitTimeoutException)] = new(ErrorCategory.OperationTimeout),
         [typeof(LockstepException)] = new(ErrorCategory.NotSpecified),
 
         [typeof(FeedUnreachableException)] = new(ErrorCategory.ConnectionError),
