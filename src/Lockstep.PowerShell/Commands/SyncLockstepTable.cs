@@ -1,6 +1,7 @@
 using System.Collections;
 using System.Management.Automation;
 using System.Net;
+using System.Security;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
@@ -125,6 +126,10 @@ public sealed class SyncLockstepTableCommand : LockstepCmdlet
     [Credential]
     public PSCredential? Credential { get; set; }
 
+    /// <summary>A bearer token; it goes before any user and password.</summary>
+    [Parameter]
+    public SecureString? Token { get; set; }
+
     /// <summary>Sends credentials over plain http to another host than loopback.</summary>
     [Parameter]
     public SwitchParameter AllowUnencryptedAuthentication { get; set; }
@@ -174,6 +179,7 @@ public sealed class SyncLockstepTableCommand : LockstepCmdlet
                 Query = Pairs(Query),
                 Headers = Pairs(Headers),
                 Credential = Credential?.GetNetworkCredential(),
+                BearerToken = Token is null ? null : new NetworkCredential("", Token).Password,
                 ConnectionTimeout = Limit(ConnectionTimeoutSeconds),
                 OperationTimeout = Limit(OperationTimeoutSeconds),
                 AllowUnencryptedAuthentication = AllowUnencryptedAuthentication,

@@ -71,10 +71,10 @@ internal sealed class SyncStepHandler(LockstepCmdlet cmdlet, string activity)
             cmdlet.WriteObject(new Change((ChangeKind)change.Kind, change.Key.ToModel(), change.Sequence, Objects.Read(change.Record)));
     }
 
-    private void Tell(FeedEvent happened)
+    private void Tell(Engine.Sync.FeedEvent happened)
     {
-        cmdlet.WriteEvent(happened.ToString());
-        if (happened.Kind == FeedEventKind.Warning)
+        cmdlet.WriteEvent(happened.ToModel());
+        if (happened.Kind == Engine.Sync.FeedEventKind.Warning)
             cmdlet.WriteWarning(happened.Message);
         else
             cmdlet.WriteVerbose(happened.Message);
