@@ -14,17 +14,23 @@
 
     # One line per cmdlet, in the order of their names; a test compares them with the assembly.
     CmdletsToExport      = @(
+        'Add-LockstepTestFault'
         'Add-LockstepTestRecord'
         'Backup-LockstepTable'
         'Clear-LockstepTable'
         'Get-LockstepRecord'
         'Get-LockstepTable'
+        'Get-LockstepTestFault'
+        'Get-LockstepTestRequest'
         'Get-LockstepTestServer'
         'Import-LockstepTable'
+        'Invoke-LockstepTestScenario'
         'Remove-LockstepTable'
+        'Remove-LockstepTestFault'
         'Start-LockstepTestServer'
         'Stop-LockstepTestServer'
         'Sync-LockstepTable'
+        'Test-LockstepFeed'
     )
     FunctionsToExport    = @()
     VariablesToExport    = @()

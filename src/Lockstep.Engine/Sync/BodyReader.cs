@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using System.Text;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Framing;
@@ -229,6 +230,7 @@ internal sealed class BodyReader
     }
 
     /// <summary>Frames to batch, without a break until something has to be waited for.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private FrameSignal ReadFrames()
     {
         SyncCounters counters = _context.Counters;
@@ -311,7 +313,7 @@ internal sealed class BodyReader
         {
             // The first key that is no integer: the table gets another layout, and a batch has but one.
             if (_batch is { Count: > 0 }) _finished = _batch;
-            _batch = new RecordBatch(shape.KeyLayout, shape.OrderKind, _context.Coalesces);
+            _batch = _context.Batches.Take(shape.KeyLayout, shape.OrderKind, _context.Coalesces);
             if (!_hasOpenTransaction) _uncommittedSince = _context.Time.GetTimestamp();
             if (shape.Dialect == Dialect.Transaction && _source.Start.IsStart && !SetIsComplete && !_staged) _tracker.Hold();
         }

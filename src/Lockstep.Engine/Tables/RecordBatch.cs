@@ -39,7 +39,6 @@ internal sealed class RecordBatch
     private const int InitialEntries = 256;
     private const int InitialArena = 32 * 1024;
 
-    private readonly bool _coalesce;
     private byte[] _arena;
     private RecordEntry[] _entries;
     private int[] _slots;
@@ -47,19 +46,29 @@ internal sealed class RecordBatch
 
     public RecordBatch(KeyLayout layout, OrderKind orderKind, bool coalesce)
     {
-        Layout = layout;
-        OrderKind = orderKind;
-        _coalesce = coalesce;
         _arena = GC.AllocateUninitializedArray<byte>(InitialArena, pinned: true);
         _entries = new RecordEntry[InitialEntries];
-        _slots = coalesce ? new int[InitialEntries * 2] : [];
+        _slots = [];
+        Reset(layout, orderKind, coalesce);
     }
 
-    public bool IsCoalesced => _coalesce;
+    /// <summary>Empties the batch for other records; its memory is kept, which saves the system clearing it anew.</summary>
+    public void Reset(KeyLayout layout, OrderKind orderKind, bool coalesce)
+    {
+        Layout = layout;
+        OrderKind = orderKind;
+        IsCoalesced = coalesce;
+        IsAscending = true;
+        Count = Added = _used = 0;
+        if (coalesce && _slots.Length == 0) _slots = new int[InitialEntries * 2];
+        Array.Clear(_slots);
+    }
 
-    public KeyLayout Layout { get; }
+    public bool IsCoalesced { get; private set; }
 
-    public OrderKind OrderKind { get; }
+    public KeyLayout Layout { get; private set; }
+
+    public OrderKind OrderKind { get; private set; }
 
     /// <summary>How many records are kept.</summary>
     public int Count { get; private set; }
@@ -78,6 +87,7 @@ internal sealed class RecordBatch
     public ReadOnlyMemory<byte> Memory(int start, int length) => _arena.AsMemory(start, length);
 
     /// <summary>Adds the record that the parser has just read from <paramref name="json"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Add(RecordParser parser, ReadOnlySpan<byte> json)
     {
         var entry = new RecordEntry
@@ -169,10 +179,11 @@ internal sealed class RecordBatch
         Layout == KeyLayout.Integer ? new RecordKey(entry.IntegerKey) : KeyEncoding.Read(Bytes(entry.KeyStart, entry.KeyLength));
 
     /// <summary>Finds where the record goes: a new place, the place of an older version, or none when a newer one is there.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private ref RecordEntry Place(ref RecordEntry entry, ReadOnlySpan<byte> key, ReadOnlySpan<byte> order, out bool replaces)
     {
         replaces = false;
-        if (!_coalesce) return ref NewEntry();
+        if (!IsCoalesced) return ref NewEntry();
 
         int mask = _slots.Length - 1;
         int slot = Hash(entry.IntegerKey, key) & mask;
@@ -198,6 +209,7 @@ internal sealed class RecordBatch
 
     private ReadOnlySpan<byte> KeyBytes(int index) => Bytes(_entries[index].KeyStart, _entries[index].KeyLength);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private ref RecordEntry NewEntry()
     {
         if (Count == _entries.Length) Array.Resize(ref _entries, Count * 2);
@@ -205,6 +217,7 @@ internal sealed class RecordBatch
     }
 
     /// <summary>Doubles the hash table. The newest entry is not written yet, so its key comes with the call.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void GrowSlots(ref RecordEntry newest, ReadOnlySpan<byte> newestKey)
     {
         _slots = new int[_slots.Length * 2];
@@ -228,6 +241,7 @@ internal sealed class RecordBatch
         return hash.ToHashCode();
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private (int Start, int Length) Store(ReadOnlySpan<byte> bytes)
     {
         if (bytes.IsEmpty) return (0, 0);
@@ -236,6 +250,7 @@ internal sealed class RecordBatch
         return (at, bytes.Length);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private int Append(int length)
     {
         int at = _used;
