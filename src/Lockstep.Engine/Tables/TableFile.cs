@@ -13,7 +13,13 @@ internal static class TableFile
     private static readonly Lock Gate = new();
     private static readonly Dictionary<string, int> Opened = new(StringComparer.Ordinal);
 
-    static TableFile() => SQLitePCL.Batteries_V2.Init();
+    static TableFile()
+    {
+        SQLitePCL.Batteries_V2.Init();
+        // Every connection here is used by one thread at a time, so SQLite need not lock at each call. Where a connection was opened
+        // before, this is refused, and does no harm.
+        _ = SQLitePCL.raw.sqlite3_config(SQLitePCL.raw.SQLITE_CONFIG_MULTITHREAD);
+    }
 
     /// <summary>Opens a table to write to. The caller holds its <see cref="WriterLock"/>.</summary>
     /// <param name="path">The full path.</param>
