@@ -17,9 +17,14 @@
         'Add-LockstepTestRecord'
         'Get-LockstepRecord'
         'Get-LockstepTestServer'
+        'Get-LockstepVariable'
+        'Get-LockstepVariableSchedule'
+        'Remove-LockstepVariable'
+        'Set-LockstepVariable'
         'Start-LockstepTestServer'
         'Stop-LockstepTestServer'
         'Sync-LockstepTable'
+        'Watch-LockstepVariable'
     )
     FunctionsToExport    = @()
     VariablesToExport    = @()
