@@ -24,16 +24,21 @@
         'Get-LockstepTestFault'
         'Get-LockstepTestRequest'
         'Get-LockstepTestServer'
+        'Get-LockstepVariable'
+        'Get-LockstepVariableSchedule'
         'Import-LockstepTable'
         'Invoke-LockstepTestScenario'
         'Remove-LockstepTable'
         'Remove-LockstepTestFault'
+        'Remove-LockstepVariable'
+        'Set-LockstepVariable'
         'Start-LockstepTestServer'
         'Stop-LockstepTestServer'
         'Sync-LockstepTable'
         'Test-LockstepFeed'
         'Wait-LockstepTable'
         'Watch-LockstepTable'
+        'Watch-LockstepVariable'
     )
     FunctionsToExport    = @()
     VariablesToExport    = @()

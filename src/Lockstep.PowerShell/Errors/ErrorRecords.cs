@@ -4,6 +4,7 @@ using Lockstep.Engine;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
+using Lockstep.Engine.Ticks;
 using Lockstep.TestServer.Feeds;
 using Lockstep.TestServer.Hosting;
 using Lockstep.TestServer.Recording;
@@ -42,6 +43,13 @@ internal static class ErrorRecords
         [typeof(TableNotFoundException)] = new(ErrorCategory.ObjectNotFound),
         [typeof(TableBusyException)] = new(ErrorCategory.ResourceBusy),
         [typeof(FilterException)] = new(ErrorCategory.SyntaxError),
+
+        [typeof(VariableNotFoundException)] = new(ErrorCategory.ObjectNotFound),
+        [typeof(TickConflictException)] = new(ErrorCategory.ResourceExists),
+        [typeof(TickTooLateException)] = new(ErrorCategory.InvalidOperation),
+        [typeof(TickTooSmallException)] = new(ErrorCategory.LimitsExceeded),
+        [typeof(TickDeadlineException)] = new(ErrorCategory.OperationTimeout),
+        [typeof(TickStoreUnavailableException)] = new(ErrorCategory.ResourceUnavailable),
 
         // The test server's own, which are .NET's kinds of error.
         [typeof(PortInUseException)] = new(ErrorCategory.ResourceUnavailable, "PortInUse", "Use -Port 0 to have a free port picked, or stop the program that listens there."),
