@@ -26,6 +26,7 @@ internal static class ErrorRecords
         [typeof(UnsuitableObjectException)] = new(ErrorCategory.InvalidData),
         [typeof(TestServerNotFoundException)] = new(ErrorCategory.ObjectNotFound),
         [typeof(CallbackException)] = new(ErrorCategory.InvalidOperation),
+        [typeof(TokenProviderException)] = new(ErrorCategory.AuthenticationError),
         [typeof(WaitTimeoutException)] = new(ErrorCategory.OperationTimeout),
         [typeof(LockstepException)] = new(ErrorCategory.NotSpecified),
 
