@@ -17,14 +17,29 @@
         'Add-LockstepTestRecord'
         'Backup-LockstepTable'
         'Clear-LockstepTable'
+        'Connect-LockstepModel'
+        'Disconnect-LockstepModel'
+        'Get-LockstepModel'
+        'Get-LockstepModelListener'
+        'Get-LockstepModelValue'
         'Get-LockstepRecord'
         'Get-LockstepTable'
         'Get-LockstepTestServer'
         'Import-LockstepTable'
+        'New-LockstepModel'
+        'Receive-LockstepEvent'
+        'Remove-LockstepModel'
+        'Remove-LockstepModelValue'
         'Remove-LockstepTable'
+        'Send-LockstepEvent'
+        'Set-LockstepModelValue'
+        'Start-LockstepModelListener'
         'Start-LockstepTestServer'
+        'Stop-LockstepModelListener'
         'Stop-LockstepTestServer'
         'Sync-LockstepTable'
+        'Wait-LockstepModel'
+        'Watch-LockstepModel'
     )
     FunctionsToExport    = @()
     VariablesToExport    = @()
@@ -32,7 +47,7 @@
 
     PrivateData          = @{
         PSData = @{
-            Tags         = @('lockstep', 'sync', 'feed', 'ndjson', 'json', 'sqlite', 'http', 'stream', 'replication', 'changefeed', 'testserver',
+            Tags         = @('lockstep', 'sync', 'feed', 'ndjson', 'json', 'sqlite', 'http', 'stream', 'replication', 'changefeed', 'testserver', 'gossip', 'scuttlebutt',
                 'Windows', 'Linux', 'MacOS', 'PSEdition_Core')
             ReleaseNotes = 'See CHANGELOG.md.'
         }

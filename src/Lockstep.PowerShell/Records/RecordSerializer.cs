@@ -40,6 +40,19 @@ internal sealed class RecordSerializer
         return _output.Written;
     }
 
+    /// <summary>Writes a value of any kind that a record's field may have, null included.</summary>
+    /// <param name="name">What errors call it.</param>
+    /// <param name="value">The value.</param>
+    /// <returns>Its bytes, valid until the next call.</returns>
+    /// <exception cref="UnsuitableObjectException">It is, or holds, something that JSON has no form for.</exception>
+    public ReadOnlyMemory<byte> SerializeValue(string name, object? value)
+    {
+        _output.Clear();
+        _path.Clear();
+        WriteValue(name, value);
+        return _output.Written;
+    }
+
     /// <summary>A time in ISO 8601, as records have it.</summary>
     public static string Iso(object time) => ((IFormattable)time).ToString(IsoTime, CultureInfo.InvariantCulture);
 
