@@ -1,7 +1,10 @@
 using System.Management.Automation;
 using System.Net;
+using System.Net.Sockets;
+using System.Text.Json;
 using Lockstep.Engine;
 using Lockstep.Engine.Feed;
+using Lockstep.Engine.Gossip;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
 using Lockstep.Engine.Ticks;
@@ -28,6 +31,12 @@ internal static class ErrorRecords
         [typeof(CallbackException)] = new(ErrorCategory.InvalidOperation),
         [typeof(TokenProviderException)] = new(ErrorCategory.AuthenticationError),
         [typeof(WaitTimeoutException)] = new(ErrorCategory.OperationTimeout),
+        [typeof(ModelNotFoundException)] = new(ErrorCategory.ObjectNotFound),
+        [typeof(ModelNameInUseException)] = new(ErrorCategory.ResourceExists),
+        [typeof(ModelValueNotFoundException)] = new(ErrorCategory.ObjectNotFound),
+        [typeof(ModelListenerNotFoundException)] = new(ErrorCategory.ObjectNotFound),
+        [typeof(ModelNotConnectedException)] = new(ErrorCategory.InvalidOperation),
+        [typeof(ModelSyncTimeoutException)] = new(ErrorCategory.OperationTimeout),
         [typeof(LockstepException)] = new(ErrorCategory.NotSpecified),
 
         [typeof(FeedUnreachableException)] = new(ErrorCategory.ConnectionError),
@@ -51,6 +60,14 @@ internal static class ErrorRecords
         [typeof(TickTooSmallException)] = new(ErrorCategory.LimitsExceeded),
         [typeof(TickDeadlineException)] = new(ErrorCategory.OperationTimeout),
         [typeof(TickStoreUnavailableException)] = new(ErrorCategory.ResourceUnavailable),
+        [typeof(GossipException)] = new(ErrorCategory.InvalidOperation),
+        [typeof(GossipUnreachableException)] = new(ErrorCategory.ConnectionError),
+        [typeof(GossipProtocolException)] = new(ErrorCategory.ProtocolError),
+        [typeof(GossipIdentityException)] = new(ErrorCategory.InvalidArgument),
+        [typeof(GossipSecurityException)] = new(ErrorCategory.SecurityError),
+        [typeof(GossipStoreException)] = new(ErrorCategory.OpenError),
+        [typeof(JsonException)] = new(ErrorCategory.InvalidData, "InvalidJson", "A peer has sent a value that is nested too deep for objects: read it with -Raw."),
+        [typeof(SocketException)] = new(ErrorCategory.OpenError, "ListenFailed", "Use -Port 0 to have a free port picked, and check that -ListenAddress is one of this machine."),
 
         // The test server's own, which are .NET's kinds of error.
         [typeof(PortInUseException)] = new(ErrorCategory.ResourceUnavailable, "PortInUse", "Use -Port 0 to have a free port picked, or stop the program that listens there."),

@@ -14,7 +14,7 @@ internal sealed class VariableValues(Action<string> warn)
         "", _ => warn("Some members of a value have other names in the object, because PowerShell does not tell names apart by case; the property Json has the value as it is."), null));
 
     /// <exception cref="Errors.UnsuitableObjectException">The value holds something that JSON has no form for.</exception>
-    public string ToJson(object? value) => Encoding.UTF8.GetString(_serializer.SerializeAny(value).Span);
+    public string ToJson(object? value) => Encoding.UTF8.GetString(_serializer.SerializeValue("Value", value).Span);
 
     public object? ToObject(string? json) => json is null ? null : _reader.ReadAny(Encoding.UTF8.GetBytes(json));
 }
