@@ -83,7 +83,8 @@ internal static class GossipCommand
             var lines = new ModelLines(result.GetValue(model.Json));
             string[] wanted = result.GetValue(keys)!;
             int exit = ExitCodes.Ok;
-            foreach (string key in wanted.Length > 0 ? wanted : shared.Keys.Order(StringComparer.Ordinal))
+            IEnumerable<string> chosen = wanted.Length > 0 ? wanted : shared.Keys.Order(StringComparer.Ordinal);
+            foreach (string key in chosen)
             {
                 if (shared.TryGet(key, out ModelChange? value) && !value.IsRemoved)
                 {

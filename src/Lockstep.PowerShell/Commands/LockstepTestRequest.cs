@@ -24,6 +24,6 @@ public sealed class GetLockstepTestRequestCommand : LockstepCmdlet
     private protected override void Process()
     {
         foreach (var request in (Server ?? RunspaceServers.Current.Only).Server.Server.Requests.Where(request => request.Number > After).TakeLast(Last))
-            WriteObject(new TestRequestInfo(request));
+            WriteObject(request.ToModel());
     }
 }
