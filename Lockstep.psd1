@@ -18,19 +18,44 @@
         'Add-LockstepTestRecord'
         'Backup-LockstepTable'
         'Clear-LockstepTable'
+        'Clear-LockstepTombstone'
+        'Connect-LockstepModel'
+        'Disconnect-LockstepModel'
+        'Get-LockstepModel'
+        'Get-LockstepModelListener'
+        'Get-LockstepModelValue'
         'Get-LockstepRecord'
         'Get-LockstepTable'
         'Get-LockstepTestFault'
         'Get-LockstepTestRequest'
         'Get-LockstepTestServer'
+        'Get-LockstepVariable'
+        'Get-LockstepVariableSchedule'
         'Import-LockstepTable'
         'Invoke-LockstepTestScenario'
+        'New-LockstepModel'
+        'Receive-LockstepEvent'
+        'Remove-LockstepModel'
+        'Remove-LockstepModelValue'
         'Remove-LockstepTable'
         'Remove-LockstepTestFault'
+        'Remove-LockstepVariable'
+        'Repair-LockstepTable'
+        'Send-LockstepEvent'
+        'Set-LockstepModelValue'
+        'Set-LockstepVariable'
+        'Start-LockstepModelListener'
         'Start-LockstepTestServer'
+        'Stop-LockstepModelListener'
         'Stop-LockstepTestServer'
         'Sync-LockstepTable'
         'Test-LockstepFeed'
+        'Test-LockstepTable'
+        'Wait-LockstepModel'
+        'Wait-LockstepTable'
+        'Watch-LockstepModel'
+        'Watch-LockstepTable'
+        'Watch-LockstepVariable'
     )
     FunctionsToExport    = @()
     VariablesToExport    = @()
@@ -38,7 +63,7 @@
 
     PrivateData          = @{
         PSData = @{
-            Tags         = @('lockstep', 'sync', 'feed', 'ndjson', 'json', 'sqlite', 'http', 'stream', 'replication', 'changefeed', 'testserver',
+            Tags         = @('lockstep', 'sync', 'feed', 'ndjson', 'json', 'sqlite', 'http', 'stream', 'replication', 'changefeed', 'testserver', 'gossip', 'scuttlebutt',
                 'Windows', 'Linux', 'MacOS', 'PSEdition_Core')
             ReleaseNotes = 'See CHANGELOG.md.'
         }

@@ -1,5 +1,6 @@
 using Lockstep.Engine;
 using Lockstep.Engine.Feed;
+using Lockstep.Engine.Gossip;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
 
@@ -16,7 +17,7 @@ internal static class ExitCodes
     /// <summary>The command line is wrong.</summary>
     public const int Usage = 2;
 
-    /// <summary>The feed cannot be reached, answered with an error, or was cut off: trying again may help.</summary>
+    /// <summary>The feed or peer cannot be reached, answered with an error, or was cut off: trying again may help.</summary>
     public const int Feed = 3;
 
     /// <summary>The table file cannot be used, is in use, or belongs to something else.</summary>
@@ -32,8 +33,8 @@ internal static class ExitCodes
     {
         OperationCanceledException => Cancelled,
         MalformedRecordException or TransformException => Data,
-        FeedException => Feed,
-        TableFileException or TableMismatchException or TableNotFoundException or TableBusyException => Table,
+        FeedException or GossipUnreachableException => Feed,
+        GossipStoreException or TableFileException or TableMismatchException or TableNotFoundException or TableBusyException => Table,
         FilterException or ArgumentException => Usage,
         LockstepException => Error,
         _ => Error,

@@ -15,6 +15,7 @@ internal static class Program
             RecordsCommand.Create(),
             TablesCommand.Create(),
             TestServerCommand.Create(),
+            GossipCommand.Create(),
             QuickstartCommand.Create(),
         };
         ParseResult command = root.Parse(args);

@@ -181,4 +181,26 @@ public sealed class TransportTests
         await using var connector = new GossipConnector(b, listener.Uri);
         await Assert.ThrowsAsync<GossipIdentityException>(() => connector.Completion.WaitAsync(Token));
     }
+
+    [Fact]
+    public async Task A_connector_gives_up_after_so_many_failures_in_a_row_of_which_a_broken_stream_that_had_synced_is_none()
+    {
+        await using var a = new LockstepModel();
+        await using var b = new LockstepModel();
+        var hub = new GossipHub(KeyValuePair.Create<string, GossipNode>("m", a));
+        var listener = GossipListener.Start(Loopback, hub);
+        var options = new GossipConnectorOptions { MaximumRetryCount = 1, FirstDelay = TimeSpan.FromMilliseconds(1), LongestDelay = TimeSpan.FromMilliseconds(1) };
+        await using var connector = new GossipConnector(b, listener.Uri, options);
+        await connector.WaitForSyncAsync(Token);
+        await listener.DisposeAsync();
+
+        // One that was reached, then two attempts at nobody.
+        var error = await Assert.ThrowsAsync<GossipUnreachableException>(() => connector.Completion.WaitAsync(Token));
+        Assert.IsType<IOException>(error.InnerException);
+        Assert.Equal(1, connector.Connections);
+
+        await using var lost = new GossipConnector(b, listener.Uri, options with { MaximumRetryCount = 0 });
+        await Assert.ThrowsAsync<GossipUnreachableException>(() => lost.Completion.WaitAsync(Token));
+        Assert.Equal(0, lost.Connections);
+    }
 }

@@ -86,6 +86,7 @@ public sealed partial class StagedModuleTests
     [InlineData("ChangeKind", "Tables.ChangeKind")]
     [InlineData("CursorStyle", "Feed.CursorStyle")]
     [InlineData("EndReason", "Sync.SyncEndReason")]
+    [InlineData("FeedEventKind", "Sync.FeedEventKind")]
     [InlineData("FeedDialect", "Records.Dialect")]
     [InlineData("MalformedRecordAction", "Sync.MalformedRecordPolicy")]
     public void Enumerations_have_the_members_of_the_engines(string shown, string engine)

@@ -14,6 +14,9 @@ public sealed record GossipConnectorOptions
 
     /// <summary>The longest wait. Default 30 s.</summary>
     public TimeSpan LongestDelay { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>How many attempts may fail in a row before it gives up; null for any number. A stream that synced before it broke was no failed attempt. Default null.</summary>
+    public int? MaximumRetryCount { get; init; }
 }
 
 /// <summary>Keeps a node connected to a peer: connects, and connects again whenever the stream ends, until it is disposed. All members may be called from any thread.</summary>
@@ -25,6 +28,8 @@ public sealed class GossipConnector : IAsyncDisposable
     private readonly Lock _gate = new();
     private readonly Task _running;
     private TaskCompletionSource _synced = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private bool _hasSynced;
+    private int _failures;
 
     /// <summary>Starts at once.</summary>
     /// <exception cref="ArgumentException">The URI is of no known form.</exception>
@@ -57,7 +62,7 @@ public sealed class GossipConnector : IAsyncDisposable
 
     /// <summary>
     /// Completes when there is nothing more to try: disposed, or synced once without tail. Faults with what trying again cannot mend: <see cref="GossipIdentityException"/>, <see cref="GossipSecurityException"/>,
-    /// <see cref="GossipStoreException"/>.
+    /// <see cref="GossipStoreException"/>; or with <see cref="GossipUnreachableException"/> when <see cref="GossipConnectorOptions.MaximumRetryCount"/> is used up.
     /// </summary>
     public Task Completion => _running;
 
@@ -99,12 +104,17 @@ public sealed class GossipConnector : IAsyncDisposable
                 {
                     return;
                 }
+
+                if (!synced)
+                {
+                    CountFailure(null);
+                }
             }
             catch (Exception error) when (error is OperationCanceledException or ObjectDisposedException && (_stop.IsCancellationRequested || _node.IsDisposed))
             {
                 return;
             }
-            catch (Exception error) when (error is GossipIdentityException or GossipSecurityException or GossipStoreException)
+            catch (Exception error) when (error is GossipIdentityException or GossipSecurityException or GossipStoreException or GossipUnreachableException)
             {
                 LastError = error;
                 throw;
@@ -112,6 +122,7 @@ public sealed class GossipConnector : IAsyncDisposable
             catch (Exception error) when (error is IOException or GossipException or OperationCanceledException)
             {
                 LastError = error;
+                CountFailure(error);
             }
 
             await WaitAsync(delay).ConfigureAwait(false);
@@ -122,6 +133,7 @@ public sealed class GossipConnector : IAsyncDisposable
     /// <summary>One connection to its end; whether it synced.</summary>
     private async Task<bool> RunOnceAsync()
     {
+        _hasSynced = false;
         var stream = await GossipDialer.ConnectAsync(Uri, _options.Dial, _stop.Token).ConfigureAwait(false);
         var attached = _node.Attach(stream, _options.Stream);
         await using (attached.ConfigureAwait(false))
@@ -148,8 +160,18 @@ public sealed class GossipConnector : IAsyncDisposable
         }
     }
 
+    private void CountFailure(Exception? error)
+    {
+        if (!_hasSynced && _failures++ >= _options.MaximumRetryCount)
+        {
+            throw new GossipUnreachableException(error?.Message ?? $"The peer at {Uri.GetLeftPart(UriPartial.Path)} ended the stream before it had synced.", error);
+        }
+    }
+
     private void NoteSynced()
     {
+        _hasSynced = true;
+        _failures = 0;
         lock (_gate)
         {
             _synced.TrySetResult();

@@ -19,3 +19,7 @@ public sealed class GossipSecurityException(string message, string recommendedAc
 /// <summary>The file of a node cannot be opened, read or written. A node that could not write takes no further updates.</summary>
 public sealed class GossipStoreException(string message, string recommendedAction, Exception? innerException = null)
     : GossipException(message, recommendedAction, innerException);
+
+/// <summary>A peer could not be reached, or did not sync, as often as was to be tried.</summary>
+public sealed class GossipUnreachableException(string message, Exception? innerException = null)
+    : GossipException(message, "Check that the peer listens there and offers the model, or let more attempts fail before giving up.", innerException);

@@ -1,9 +1,13 @@
 using System.Management.Automation;
 using System.Net;
+using System.Net.Sockets;
+using System.Text.Json;
 using Lockstep.Engine;
 using Lockstep.Engine.Feed;
+using Lockstep.Engine.Gossip;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
+using Lockstep.Engine.Ticks;
 using Lockstep.TestServer.Feeds;
 using Lockstep.TestServer.Hosting;
 using Lockstep.TestServer.Recording;
@@ -25,6 +29,14 @@ internal static class ErrorRecords
         [typeof(UnsuitableObjectException)] = new(ErrorCategory.InvalidData),
         [typeof(TestServerNotFoundException)] = new(ErrorCategory.ObjectNotFound),
         [typeof(CallbackException)] = new(ErrorCategory.InvalidOperation),
+        [typeof(TokenProviderException)] = new(ErrorCategory.AuthenticationError),
+        [typeof(WaitTimeoutException)] = new(ErrorCategory.OperationTimeout),
+        [typeof(ModelNotFoundException)] = new(ErrorCategory.ObjectNotFound),
+        [typeof(ModelNameInUseException)] = new(ErrorCategory.ResourceExists),
+        [typeof(ModelValueNotFoundException)] = new(ErrorCategory.ObjectNotFound),
+        [typeof(ModelListenerNotFoundException)] = new(ErrorCategory.ObjectNotFound),
+        [typeof(ModelNotConnectedException)] = new(ErrorCategory.InvalidOperation),
+        [typeof(ModelSyncTimeoutException)] = new(ErrorCategory.OperationTimeout),
         [typeof(LockstepException)] = new(ErrorCategory.NotSpecified),
 
         [typeof(FeedUnreachableException)] = new(ErrorCategory.ConnectionError),
@@ -41,6 +53,21 @@ internal static class ErrorRecords
         [typeof(TableNotFoundException)] = new(ErrorCategory.ObjectNotFound),
         [typeof(TableBusyException)] = new(ErrorCategory.ResourceBusy),
         [typeof(FilterException)] = new(ErrorCategory.SyntaxError),
+
+        [typeof(VariableNotFoundException)] = new(ErrorCategory.ObjectNotFound),
+        [typeof(TickConflictException)] = new(ErrorCategory.ResourceExists),
+        [typeof(TickTooLateException)] = new(ErrorCategory.InvalidOperation),
+        [typeof(TickTooSmallException)] = new(ErrorCategory.LimitsExceeded),
+        [typeof(TickDeadlineException)] = new(ErrorCategory.OperationTimeout),
+        [typeof(TickStoreUnavailableException)] = new(ErrorCategory.ResourceUnavailable),
+        [typeof(GossipException)] = new(ErrorCategory.InvalidOperation),
+        [typeof(GossipUnreachableException)] = new(ErrorCategory.ConnectionError),
+        [typeof(GossipProtocolException)] = new(ErrorCategory.ProtocolError),
+        [typeof(GossipIdentityException)] = new(ErrorCategory.InvalidArgument),
+        [typeof(GossipSecurityException)] = new(ErrorCategory.SecurityError),
+        [typeof(GossipStoreException)] = new(ErrorCategory.OpenError),
+        [typeof(JsonException)] = new(ErrorCategory.InvalidData, "InvalidJson", "A peer has sent a value that is nested too deep for objects: read it with -Raw."),
+        [typeof(SocketException)] = new(ErrorCategory.OpenError, "ListenFailed", "Use -Port 0 to have a free port picked, and check that -ListenAddress is one of this machine."),
 
         // The test server's own, which are .NET's kinds of error.
         [typeof(PortInUseException)] = new(ErrorCategory.ResourceUnavailable, "PortInUse", "Use -Port 0 to have a free port picked, or stop the program that listens there."),

@@ -1,4 +1,6 @@
 using System.Management.Automation;
+using Lockstep.Models;
+using Lockstep.Sessions;
 using Lockstep.TestServers;
 
 namespace Lockstep.Loading;
@@ -15,5 +17,9 @@ public sealed class ModuleInitializer : IModuleAssemblyInitializer, IModuleAssem
 
     /// <summary>Stops what the session that removes the module has running.</summary>
     /// <param name="psModuleInfo">The module that is removed.</param>
-    public void OnRemove(PSModuleInfo psModuleInfo) => RunspaceServers.StopCurrent();
+    public void OnRemove(PSModuleInfo psModuleInfo)
+    {
+        PerRunspace<RunspaceServers>.CloseCurrent();
+        PerRunspace<RunspaceModels>.CloseCurrent();
+    }
 }

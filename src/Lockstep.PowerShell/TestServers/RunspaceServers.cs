@@ -1,22 +1,16 @@
-using System.Collections.Concurrent;
-using System.Management.Automation.Runspaces;
 using Lockstep.Errors;
+using Lockstep.Sessions;
 
 namespace Lockstep.TestServers;
 
-/// <summary>
-/// The test servers of one runspace. They belong to the runspace that started them: when it closes, or the module is removed
-/// there, they stop, and those of other runspaces go on. Thread-safe.
-/// </summary>
-internal sealed class RunspaceServers
+/// <summary>The test servers of one runspace, which stop with it. Thread-safe.</summary>
+internal sealed class RunspaceServers : IRunspaceState
 {
-    private static readonly ConcurrentDictionary<Guid, RunspaceServers> All = new();
-
     private readonly List<TestServerInfo> _servers = [];
     private bool _closed;
 
     /// <summary>Those of the runspace that this thread runs for.</summary>
-    public static RunspaceServers Current => All.GetOrAdd(Runspace.DefaultRunspace.InstanceId, _ => Follow(Runspace.DefaultRunspace));
+    public static RunspaceServers Current => PerRunspace<RunspaceServers>.Current;
 
     /// <summary>The servers that run, the oldest first.</summary>
     public IReadOnlyList<TestServerInfo> Running
@@ -35,13 +29,6 @@ internal sealed class RunspaceServers
     /// <exception cref="TestServerNotFoundException">There is none, or there are several.</exception>
     public TestServerInfo Only => Running is [var only] ? only : throw new TestServerNotFoundException([.. Running.Select(server => server.FeedUri)]);
 
-    /// <summary>Stops those of the runspace that this thread runs for.</summary>
-    public static void StopCurrent()
-    {
-        if (Runspace.DefaultRunspace is { } runspace && All.TryRemove(runspace.InstanceId, out var servers))
-            servers.StopAll();
-    }
-
     /// <summary>Makes a server one of this runspace.</summary>
     public void Add(TestServerInfo server)
     {
@@ -58,21 +45,8 @@ internal sealed class RunspaceServers
         server.Server.StopAsync().GetAwaiter().GetResult();
     }
 
-    private static RunspaceServers Follow(Runspace runspace)
-    {
-        var servers = new RunspaceServers();
-        runspace.StateChanged += (sender, change) =>
-        {
-            if (change.RunspaceStateInfo.State is RunspaceState.Closing or RunspaceState.Closed or RunspaceState.Broken)
-            {
-                All.TryRemove(runspace.InstanceId, out _);
-                servers.StopAll();
-            }
-        };
-        return servers;
-    }
-
-    private void StopAll()
+    /// <inheritdoc/>
+    public void Close()
     {
         TestServerInfo[] servers;
         lock (_servers)

@@ -1,0 +1,76 @@
+using System.Management.Automation;
+using Lockstep.Errors;
+using Lockstep.Models;
+
+namespace Lockstep.Commands;
+
+/// <summary>Keeps a model connected to a peer: at once, and again whenever the connection breaks.</summary>
+[Cmdlet(VerbsCommunications.Connect, "LockstepModel", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
+[OutputType(typeof(ModelConnectionInfo))]
+public sealed class ConnectLockstepModelCommand : LockstepCmdlet
+{
+    private static readonly string[] Schemes = ["tcp", "tls", "ws", "wss", "pipe"];
+
+    /// <summary>The model, or its name; the only one of the session if none is given.</summary>
+    [Parameter(Position = 0)]
+    [ArgumentCompleter(typeof(ModelCompleter))]
+    public ModelReference? Model { get; set; }
+
+    /// <summary>The peer: <c>tcp://host:port</c> or <c>tls://host:port</c>, with <c>/name</c> where it offers several models, or <c>ws://</c>, <c>wss://host:port/name</c>.</summary>
+    [Parameter(Mandatory = true, Position = 1, ValueFromPipelineByPropertyName = true)]
+    public Uri Uri { get; set; } = null!;
+
+    /// <summary>Which way changes go.</summary>
+    [Parameter]
+    public ModelDirection Direction { get; set; }
+
+    /// <summary>How many attempts may fail in a row before it gives up; by default any number.</summary>
+    [Parameter]
+    [ValidateRange(0, int.MaxValue)]
+    public int? MaximumRetryCount { get; set; }
+
+    // Never the URI as it was given: it may hold a secret (I9).
+    private protected override object? ErrorTarget => Model?.ToString();
+
+    private protected override void Process()
+    {
+        var model = Model?.Find() ?? RunspaceModels.Current.Only.Session;
+        if (!Uri.IsAbsoluteUri || !Schemes.Contains(Uri.Scheme))
+            throw new InvalidOptionException($"A peer's URI begins with {string.Join(", ", Schemes.Select(scheme => scheme + "://"))}.", "Give the whole URI with -Uri, as a listener's Uri has it.");
+
+        if (Uri.UserInfo.Length > 0)
+            throw new InvalidOptionException("A peer's URI has no user and password: peers do not ask for them.", "Leave them out.");
+
+        if (!ShouldProcess(model.Name, $"Connect to {Uri.GetLeftPart(UriPartial.Path)}"))
+            return;
+
+        try
+        {
+            WriteObject(model.Connect(Uri, Direction, MaximumRetryCount));
+        }
+        catch (ArgumentException)
+        {
+            throw new InvalidOptionException("The URI lacks a host, a port or a name.", "Give it as tcp://host:port, ws://host:port/name or pipe://host/name.");
+        }
+    }
+}
+
+/// <summary>Ends connections that this session has made. The model stays.</summary>
+[Cmdlet(VerbsCommunications.Disconnect, "LockstepModel", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
+public sealed class DisconnectLockstepModelCommand : ModelsCmdlet
+{
+    /// <summary>Only the connections to these peers; all of the model if none is given.</summary>
+    [Parameter(Position = 1, ValueFromPipelineByPropertyName = true)]
+    public Uri[]? Uri { get; set; }
+
+    private protected override void Process() => ForEachModel(Disconnect);
+
+    private void Disconnect(SessionModel model)
+    {
+        foreach (var connection in model.Connections.Where(connection => Uri?.Contains(connection.Uri) ?? true))
+        {
+            if (ShouldProcess(model.Name, $"Disconnect from {connection}"))
+                model.DisconnectAsync(connection).GetAwaiter().GetResult();
+        }
+    }
+}

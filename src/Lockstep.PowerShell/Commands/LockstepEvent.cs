@@ -1,0 +1,91 @@
+using System.Management.Automation;
+using Lockstep.Engine.Gossip;
+using Lockstep.Models;
+using Lockstep.Records;
+
+namespace Lockstep.Commands;
+
+/// <summary>Sends an event through a model that holds events: every node gets it once.</summary>
+[Cmdlet(VerbsCommunications.Send, "LockstepEvent", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
+[OutputType(typeof(ModelEvent), ParameterSetName = [nameof(PassThru)])]
+public sealed class SendLockstepEventCommand : ModelCmdlet
+{
+    private readonly RecordSerializer _serializer = new();
+
+    /// <summary>The event's name.</summary>
+    [Parameter(Mandatory = true, Position = 1, ValueFromPipelineByPropertyName = true)]
+    [AllowEmptyString]
+    public string Name { get; set; } = "";
+
+    /// <summary>What is sent with it: anything that a record's field may be.</summary>
+    [Parameter(Position = 2, ValueFromPipelineByPropertyName = true, ValueFromRemainingArguments = true)]
+    [AllowNull]
+    [AllowEmptyCollection]
+    public object?[]? Argument { get; set; } = [];
+
+    /// <summary>Puts out what was sent.</summary>
+    [Parameter]
+    public SwitchParameter PassThru { get; set; }
+
+    private protected override object? ErrorTarget => Name;
+
+    private protected override void Process()
+    {
+        var model = FindModel();
+        var arguments = Argument ?? [];
+        List<ReadOnlyMemory<byte>> json = [.. arguments.Select((argument, i) => (ReadOnlyMemory<byte>)_serializer.SerializeValue($"Argument {i + 1}", argument).ToArray())];
+        _ = model.Events;
+        if (!ShouldProcess($"{model.Name}: {Name}", "Send the event"))
+            return;
+
+        var sent = model.Emit(Name, json);
+        if (PassThru)
+            WriteObject(new ModelEvent(model.Name, Name, arguments, sent.Source, sent.Time.LocalDateTime));
+    }
+}
+
+/// <summary>Puts out the events that a model has, in order of time, and with -Follow those that come.</summary>
+[Cmdlet(VerbsCommunications.Receive, "LockstepEvent")]
+[OutputType(typeof(ModelEvent))]
+public sealed class ReceiveLockstepEventCommand : ModelCmdlet
+{
+    /// <summary>Only the events of these names.</summary>
+    [Parameter(Position = 1)]
+    [SupportsWildcards]
+    public string[] Name { get; set; } = [];
+
+    /// <summary>Goes on with the events that come, until Ctrl+C or until the model is removed.</summary>
+    [Parameter]
+    public SwitchParameter Follow { get; set; }
+
+    /// <summary>Leaves out the events that are there already; implies -Follow.</summary>
+    [Parameter]
+    public SwitchParameter NewOnly { get; set; }
+
+    /// <summary>The arguments as JSON texts, not objects.</summary>
+    [Parameter]
+    public SwitchParameter Raw { get; set; }
+
+    private protected override void Process()
+    {
+        var model = FindModel();
+        var output = new ModelOutput(this, model.Name, Raw);
+        WildcardPattern[] patterns = [.. Name.Select(name => WildcardPattern.Get(name, WildcardOptions.None))];
+        Action<GossipEvent> take = happened =>
+        {
+            if (patterns.Length == 0 || Array.Exists(patterns, pattern => pattern.IsMatch(happened.Name)))
+                Attempt(() => output.Write(happened));
+        };
+        if (Follow || NewOnly)
+        {
+            Pump(model.Events.ReceiveAsync(!NewOnly, StopToken), take);
+            return;
+        }
+
+        foreach (var happened in model.Events.GetEvents())
+        {
+            StopToken.ThrowIfCancellationRequested();
+            take(happened);
+        }
+    }
+}

@@ -1,0 +1,91 @@
+using System.Management.Automation;
+using Lockstep.Engine.Gossip;
+using Lockstep.Errors;
+using Lockstep.Models;
+
+namespace Lockstep.Commands;
+
+/// <summary>Makes replicated data that this session and its peers may all change.</summary>
+[Cmdlet(VerbsCommon.New, "LockstepModel", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
+[OutputType(typeof(ModelInfo))]
+public sealed class NewLockstepModelCommand : LockstepCmdlet
+{
+    /// <summary>By what name this session and its listeners know it; by default the file's without extension, else the id.</summary>
+    [Parameter(Position = 0, ValueFromPipelineByPropertyName = true)]
+    public string? Name { get; set; }
+
+    /// <summary>What it holds: values by key, or events.</summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    public ModelKind Kind { get; set; }
+
+    /// <summary>The SQLite file that keeps it, made if it is not there; without one the model lives as long as the session.</summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    public string? Path { get; set; }
+
+    /// <summary>The id under which it writes; by default that of the file, else a random one. No two live models may have one id.</summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    [ValidateNotNullOrEmpty]
+    public string? Id { get; set; }
+
+    private protected override object? ErrorTarget => Name ?? Path;
+
+    private protected override void Process()
+    {
+        var models = RunspaceModels.Current;
+        var path = string.IsNullOrEmpty(Path) ? null : FileSystemPath.ResolveLiteral(SessionState.Path, Path);
+        var name = Name ?? (path is null ? null : System.IO.Path.GetFileNameWithoutExtension(path));
+        if (name?.Trim('.').Length == 0)
+            throw new InvalidOptionException("A model's name is part of its URI: it must not be empty or of dots only.", "Give another with -Name.");
+
+        if (name is not null)
+            models.RequireFree(name);
+
+        if (!ShouldProcess(name ?? "a model without name", $"Make a model of kind {Kind}"))
+            return;
+
+        var model = new ModelInfo(new SessionModel(name, Kind, new GossipNodeOptions { Id = Id, Path = path }));
+        models.Add(model);
+        WriteObject(model);
+    }
+}
+
+/// <summary>Lists the models of this session.</summary>
+[Cmdlet(VerbsCommon.Get, "LockstepModel")]
+[OutputType(typeof(ModelInfo))]
+public sealed class GetLockstepModelCommand : LockstepCmdlet
+{
+    /// <summary>Only those of these names.</summary>
+    [Parameter(Position = 0, ValueFromPipelineByPropertyName = true)]
+    [Alias("Model")]
+    [SupportsWildcards]
+    [ArgumentCompleter(typeof(ModelCompleter))]
+    public string[] Name { get; set; } = ["*"];
+
+    private protected override void Process()
+    {
+        foreach (var name in Name)
+            Attempt(() => WriteObject(Find(name), enumerateCollection: true));
+    }
+
+    private static IReadOnlyList<ModelInfo> Find(string name)
+    {
+        if (!WildcardPattern.ContainsWildcardCharacters(name))
+            return [RunspaceModels.Current.Find(name)];
+
+        var pattern = WildcardPattern.Get(name, WildcardOptions.IgnoreCase);
+        return [.. RunspaceModels.Current.Models.Where(model => pattern.IsMatch(model.Name))];
+    }
+}
+
+/// <summary>Ends models: their connections, then the models themselves. A file stays.</summary>
+[Cmdlet(VerbsCommon.Remove, "LockstepModel", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
+public sealed class RemoveLockstepModelCommand : ModelsCmdlet
+{
+    private protected override void Process() => ForEachModel(Remove);
+
+    private void Remove(SessionModel model)
+    {
+        if (ShouldProcess(model.Name, "Remove the model from the session"))
+            Await(model.DisposeAsync());
+    }
+}

@@ -1,0 +1,136 @@
+using System.Management.Automation;
+using Lockstep.Engine.Gossip;
+using Lockstep.Errors;
+using Lockstep.Models;
+using Lockstep.Records;
+
+namespace Lockstep.Commands;
+
+/// <summary>Reads values of a model.</summary>
+[Cmdlet(VerbsCommon.Get, "LockstepModelValue")]
+[OutputType(typeof(ModelValue), typeof(object))]
+public sealed class GetLockstepModelValueCommand : ModelCmdlet
+{
+    private string? _key;
+
+    /// <summary>The keys; all of them if none is given.</summary>
+    [Parameter(Position = 1, ValueFromPipelineByPropertyName = true)]
+    [SupportsWildcards]
+    [AllowEmptyString]
+    public string[] Key { get; set; } = ["*"];
+
+    /// <summary>Puts out the values alone.</summary>
+    [Parameter]
+    public SwitchParameter ValueOnly { get; set; }
+
+    /// <summary>The values as JSON texts, not objects.</summary>
+    [Parameter]
+    public SwitchParameter Raw { get; set; }
+
+    private protected override object? ErrorTarget => _key ?? base.ErrorTarget;
+
+    private protected override void Process()
+    {
+        _key = null;
+        var model = FindModel();
+        var values = model.Values;
+        var output = new ModelOutput(this, model.Name, Raw);
+        Action<ModelChange> write = ValueOnly ? output.WriteValue : output.Write;
+        foreach (var key in Key)
+        {
+            _key = key;
+            Attempt(() =>
+            {
+                if (values.TryGet(key, out var exact) && !exact.IsRemoved)
+                    write(exact);
+                else if (!WildcardPattern.ContainsWildcardCharacters(key))
+                    throw new ModelValueNotFoundException(model.Name, key);
+                else
+                    WriteMatching(values, key, write);
+            });
+        }
+    }
+
+    private static void WriteMatching(LockstepModel values, string key, Action<ModelChange> write)
+    {
+        var pattern = WildcardPattern.Get(key, WildcardOptions.None);
+        foreach (var matching in values.Keys.Where(pattern.IsMatch).Order(StringComparer.Ordinal))
+        {
+            // A peer may have removed it since the keys were listed.
+            if (values.TryGet(matching, out var change) && !change.IsRemoved)
+                write(change);
+        }
+    }
+}
+
+/// <summary>Sets values of a model; its peers get them at once.</summary>
+[Cmdlet(VerbsCommon.Set, "LockstepModelValue", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
+[OutputType(typeof(ModelValue), ParameterSetName = [nameof(PassThru)])]
+public sealed class SetLockstepModelValueCommand : ModelCmdlet
+{
+    private readonly RecordSerializer _serializer = new();
+
+    /// <summary>The key. Case counts.</summary>
+    [Parameter(Mandatory = true, Position = 1, ValueFromPipelineByPropertyName = true)]
+    [AllowEmptyString]
+    public string Key { get; set; } = "";
+
+    /// <summary>The value: anything that a record's field may be. Null removes the key.</summary>
+    [Parameter(Mandatory = true, Position = 2, ValueFromPipelineByPropertyName = true)]
+    [AllowNull]
+    [AllowEmptyString]
+    [AllowEmptyCollection]
+    public object? Value { get; set; }
+
+    /// <summary>Puts out what was set.</summary>
+    [Parameter]
+    public SwitchParameter PassThru { get; set; }
+
+    private protected override object? ErrorTarget => Key;
+
+    private protected override void Process()
+    {
+        var model = FindModel();
+        var values = model.Values;
+        var json = _serializer.SerializeValue(Key, Value);
+        if (!ShouldProcess($"{model.Name}: {Key}", "Set the value"))
+            return;
+
+        model.Set(Key, json);
+        if (PassThru && values.TryGet(Key, out var change))
+            new ModelOutput(this, model.Name, raw: false).Write(change);
+    }
+}
+
+/// <summary>Removes values of a model, here and at its peers.</summary>
+[Cmdlet(VerbsCommon.Remove, "LockstepModelValue", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
+public sealed class RemoveLockstepModelValueCommand : ModelCmdlet
+{
+    private string? _key;
+
+    /// <summary>The keys. Case counts.</summary>
+    [Parameter(Mandatory = true, Position = 1, ValueFromPipelineByPropertyName = true)]
+    [AllowEmptyString]
+    public string[] Key { get; set; } = [];
+
+    private protected override object? ErrorTarget => _key ?? base.ErrorTarget;
+
+    private protected override void Process()
+    {
+        _key = null;
+        var model = FindModel();
+        var values = model.Values;
+        foreach (var key in Key)
+        {
+            _key = key;
+            Attempt(() =>
+            {
+                if (values[key] is null)
+                    throw new ModelValueNotFoundException(model.Name, key);
+
+                if (ShouldProcess($"{model.Name}: {key}", "Remove the value"))
+                    values.Remove(key);
+            });
+        }
+    }
+}

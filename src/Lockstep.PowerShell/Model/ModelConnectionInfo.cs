@@ -1,0 +1,38 @@
+using Lockstep.Models;
+
+namespace Lockstep;
+
+/// <summary>A connection from a model to a peer, which is made again whenever it breaks. What it says is what is so at the moment of asking.</summary>
+public sealed class ModelConnectionInfo
+{
+    internal ModelConnectionInfo(SessionConnection connection) => Session = connection;
+
+    /// <summary>The name of the model.</summary>
+    public string Model => Session.Model;
+
+    /// <summary>The peer, without the query that its URI may have.</summary>
+    public Uri Uri => Session.Uri;
+
+    /// <summary>Which way changes go.</summary>
+    public ModelDirection Direction => Session.Direction;
+
+    /// <summary>Whether the peer is reached at this moment.</summary>
+    public bool IsConnected => Session.IsConnected;
+
+    /// <summary>Whether, over the present connection, each side has what the other had when it was made; what came since goes at once.</summary>
+    public bool IsSynced => Session.IsSynced;
+
+    /// <summary>Whether it has ended: disconnected, or an error that trying again cannot mend.</summary>
+    public bool IsEnded => Session.IsEnded;
+
+    /// <summary>How many times it was made.</summary>
+    public int ConnectionCount => Session.ConnectionCount;
+
+    /// <summary>Why the last attempt failed or the connection broke; null where nothing went wrong.</summary>
+    public string? LastError => Session.LastError?.Message;
+
+    internal SessionConnection Session { get; }
+
+    /// <summary>The peer.</summary>
+    public override string ToString() => Uri.ToString();
+}

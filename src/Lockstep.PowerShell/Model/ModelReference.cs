@@ -1,0 +1,26 @@
+using Lockstep.Models;
+
+namespace Lockstep;
+
+/// <summary>What a cmdlet takes for a model: the object, also that of another runspace, or the name of one of this session.</summary>
+public sealed class ModelReference
+{
+    private readonly string _name;
+    private readonly ModelInfo? _model;
+
+    /// <summary>Refers to a model of the session by name, which is looked up when it is used.</summary>
+    public ModelReference(string name) => _name = name ?? throw new ArgumentNullException(nameof(name));
+
+    /// <summary>Refers to a model.</summary>
+    public ModelReference(ModelInfo model)
+    {
+        _model = model ?? throw new ArgumentNullException(nameof(model));
+        _name = model.Name;
+    }
+
+    /// <summary>The name.</summary>
+    public override string ToString() => _name;
+
+    /// <exception cref="Errors.ModelNotFoundException">The session has none of that name.</exception>
+    internal SessionModel Find() => (_model ?? RunspaceModels.Current.Find(_name)).Session;
+}

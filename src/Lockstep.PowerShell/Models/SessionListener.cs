@@ -1,0 +1,108 @@
+using System.Net;
+using Lockstep.Engine.Gossip;
+using Lockstep.Errors;
+using Lockstep.TestServer.Gossip;
+using Lockstep.TestServer.Hosting;
+
+namespace Lockstep.Models;
+
+/// <summary>Keeps a listener of either kind, TCP or WebSocket, and its hub out of the sight of public types. Thread-safe.</summary>
+internal sealed class SessionListener : IAsyncDisposable
+{
+    private readonly GossipHub _hub = new();
+    private readonly List<string> _names = [];
+    private readonly Lock _gate = new();
+    private IAsyncDisposable? _listener;
+    private Exception? _lastError;
+    private int _failures;
+
+    private SessionListener()
+    {
+    }
+
+    public Uri Uri { get; private set; } = null!;
+
+    /// <summary>The names of the models, in the order in which they were given.</summary>
+    public IReadOnlyList<string> Names
+    {
+        get
+        {
+            lock (_gate)
+                return [.. _names];
+        }
+    }
+
+    public IReadOnlyList<Uri> ModelUris => [.. Names.Select(name => new Uri($"{Uri.GetLeftPart(UriPartial.Authority)}/{Uri.EscapeDataString(name)}"))];
+
+    public bool IsListening => Volatile.Read(ref _listener) is not null;
+
+    public int FailureCount => Volatile.Read(ref _failures);
+
+    public Exception? LastError => Volatile.Read(ref _lastError);
+
+    /// <summary>Listens, and offers each model under its name.</summary>
+    /// <exception cref="ModelNameInUseException">Two of the models have one name.</exception>
+    /// <exception cref="System.Net.Sockets.SocketException">The address cannot be listened on.</exception>
+    /// <exception cref="ListenException">The address cannot be listened on, with WebSocket.</exception>
+    public static async Task<SessionListener> StartAsync(IPEndPoint address, bool webSocket, ModelDirection direction, IReadOnlyList<SessionModel> models, CancellationToken cancellationToken)
+    {
+        var session = new SessionListener();
+        foreach (var model in models)
+            session.Offer(model);
+
+        var stream = new GossipStreamOptions { Direction = (GossipDirection)direction, AwaitClock = direction == ModelDirection.SendOnly };
+        if (webSocket)
+        {
+            var endpoint = await GossipEndpoint.StartAsync(
+                new HttpEndpoint { Address = address.Address, Port = address.Port },
+                session._hub,
+                new GossipEndpointOptions { Stream = stream, ConnectionFailed = session.NoteFailure },
+                cancellationToken).ConfigureAwait(false);
+            session.Uri = endpoint.Uri;
+            session._listener = endpoint;
+        }
+        else
+        {
+            var listener = GossipListener.Start(address, session._hub, new GossipListenerOptions { Stream = stream, ConnectionFailed = session.NoteFailure });
+            session.Uri = listener.Uri;
+            session._listener = listener;
+        }
+
+        foreach (var model in models)
+            model.OfferBy(session);
+
+        return session;
+    }
+
+    /// <summary>Offers a model no longer, and stops with the last one.</summary>
+    public async Task WithdrawAsync(string name)
+    {
+        bool last;
+        lock (_gate)
+        {
+            _hub.Remove(name);
+            last = _names.Remove(name) && _names.Count == 0;
+        }
+
+        if (last)
+            await DisposeAsync().ConfigureAwait(false);
+    }
+
+    /// <summary>Stops listening and ends the streams that peers have opened. May be called twice.</summary>
+    public ValueTask DisposeAsync() => Interlocked.Exchange(ref _listener, null)?.DisposeAsync() ?? ValueTask.CompletedTask;
+
+    private void Offer(SessionModel model)
+    {
+        if (_names.Contains(model.Name))
+            throw new ModelNameInUseException(model.Name);
+
+        _hub.Add(model.Name, model.Node);
+        _names.Add(model.Name);
+    }
+
+    private void NoteFailure(Exception error)
+    {
+        Interlocked.Increment(ref _failures);
+        Volatile.Write(ref _lastError, error);
+    }
+}

@@ -1,0 +1,47 @@
+using System.Collections.Concurrent;
+using System.Management.Automation.Runspaces;
+
+namespace Lockstep.Sessions;
+
+/// <summary>What a runspace has running, and what ends with it.</summary>
+internal interface IRunspaceState
+{
+    /// <summary>Ends all of it. Called once, from whichever thread closes the runspace; nothing is added afterwards.</summary>
+    void Close();
+}
+
+/// <summary>
+/// One state for each runspace, made when it is first asked for. It is closed when the runspace closes, or the module is removed there;
+/// those of other runspaces go on. Thread-safe.
+/// </summary>
+internal static class PerRunspace<T>
+    where T : class, IRunspaceState, new()
+{
+    private static readonly ConcurrentDictionary<Guid, T> All = new();
+
+    /// <summary>That of the runspace that this thread runs for.</summary>
+    public static T Current => All.GetOrAdd(Runspace.DefaultRunspace.InstanceId, _ => Follow(Runspace.DefaultRunspace));
+
+    /// <summary>Closes that of the runspace that this thread runs for.</summary>
+    public static void CloseCurrent()
+    {
+        if (Runspace.DefaultRunspace is { } runspace)
+            Close(runspace);
+    }
+
+    private static T Follow(Runspace runspace)
+    {
+        runspace.StateChanged += (_, change) =>
+        {
+            if (change.RunspaceStateInfo.State is RunspaceState.Closing or RunspaceState.Closed or RunspaceState.Broken)
+                Close(runspace);
+        };
+        return new T();
+    }
+
+    private static void Close(Runspace runspace)
+    {
+        if (All.TryRemove(runspace.InstanceId, out var state))
+            state.Close();
+    }
+}

@@ -1,0 +1,147 @@
+using System.Diagnostics;
+using System.Text.Json;
+using Lockstep.Testing;
+
+namespace Lockstep.Cli.Tests;
+
+/// <summary>lockstep gossip, each command as a process of its own.</summary>
+public sealed class GossipCommandTests
+{
+    private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData("tcp", "--json")]
+    [InlineData("ws", "--web-socket", "--json")]
+    public async Task A_model_is_set_read_and_watched_at_a_peer_and_stays_in_its_file(string scheme, params string[] options)
+    {
+        using var folder = new TempFolder();
+        using var listening = Start(["listen", "--path", folder["shared.db"], .. options]);
+        try
+        {
+            var uri = (await ReadLineAsync(listening)).GetProperty("uri").GetString()!;
+            Assert.StartsWith(scheme + "://127.0.0.1:", uri, StringComparison.Ordinal);
+
+            Assert.Equal((0, ""), await RunAsync(["set", "color", "dark \"red\"", "--peer", uri, "--id", "setter"]));
+            var change = await ReadLineAsync(listening);
+            Assert.Equal(("color", "dark \"red\"", "setter"), (change.GetProperty("key").GetString(), change.GetProperty("value").GetString(), change.GetProperty("source").GetString()));
+
+            Assert.Equal((0, ""), await RunAsync(["set", "--json", "--peer", uri], """
+                {"key":"size","value":{"w":[1,2.5]}}
+
+                {"key":"gone","value":1}
+                {"key":"gone","value":null}
+                """));
+            Assert.Equal((0, "size = {\"w\":[1,2.5]}\n"), await RunAsync(["get", "size", "--peer", uri]));
+
+            using var watching = Start(["watch", uri, "--json"]);
+            try
+            {
+                HashSet<string?> keys = [(await ReadLineAsync(watching)).GetProperty("key").GetString(), (await ReadLineAsync(watching)).GetProperty("key").GetString(), (await ReadLineAsync(watching)).GetProperty("key").GetString()];
+                Assert.Equal(["color", "gone", "size"], keys.Order());
+                Assert.Equal((0, ""), await RunAsync(["set", "color", "null", "--peer", uri]));
+                Assert.Equal(JsonValueKind.Null, (await ReadLineAsync(watching)).GetProperty("value").ValueKind);
+            }
+            finally
+            {
+                await EndAsync(watching);
+            }
+        }
+        finally
+        {
+            await EndAsync(listening);
+        }
+
+        Assert.Equal((0, "size = {\"w\":[1,2.5]}\n"), await RunAsync(["get", "--path", folder["shared.db"]]));
+        Assert.Equal((0, ""), await RunAsync(["set", "size", "9", "--path", folder["shared.db"]]));
+        Assert.Equal((0, "size = 9\n"), await RunAsync(["get", "size", "--path", folder["shared.db"]]));
+    }
+
+    [Fact]
+    public async Task Two_files_are_brought_together_once()
+    {
+        using var folder = new TempFolder();
+        Assert.Equal((0, ""), await RunAsync(["set", "a", "1", "--path", folder["a.db"]]));
+        Assert.Equal((0, ""), await RunAsync(["set", "b", "2", "--path", folder["b.db"]]));
+        using var listening = Start("listen", "--path", folder["a.db"], "--json");
+        try
+        {
+            var uri = (await ReadLineAsync(listening)).GetProperty("uri").GetString()!;
+            Assert.Equal((0, ""), await RunAsync(["connect", uri, "--path", folder["b.db"], "--once"]));
+        }
+        finally
+        {
+            await EndAsync(listening);
+        }
+
+        Assert.Equal((0, "a = 1\nb = 2\n"), await RunAsync(["get", "--path", folder["a.db"]]));
+        Assert.Equal((0, "a = 1\nb = 2\n"), await RunAsync(["get", "--path", folder["b.db"]]));
+    }
+
+    [Fact]
+    public async Task What_goes_wrong_has_its_exit_code()
+    {
+        using var folder = new TempFolder();
+        var file = folder["m.db"];
+        Assert.Equal(2, (await RunAsync(["get", "a"])).Exit);
+        Assert.Equal(2, (await RunAsync(["set", "a", "--path", file])).Exit);
+        Assert.Equal(2, (await RunAsync(["get", "--peer", "http://127.0.0.1:1"])).Exit);
+        Assert.Equal(2, (await RunAsync(["set", "--json", "--path", file], "{\"key\":1}")).Exit);
+        Assert.Equal(2, (await RunAsync(["set", "__proto__", "1", "--path", file])).Exit);
+        Assert.Equal(1, (await RunAsync(["get", "a", "--path", file])).Exit);
+        Assert.Equal(3, (await RunAsync(["get", "--peer", "tcp://127.0.0.1:1"])).Exit);
+        await File.WriteAllTextAsync(folder["other.db"], "this is no database, whatever its name says", Cancelled);
+        Assert.Equal(4, (await RunAsync(["get", "--path", folder["other.db"]])).Exit);
+    }
+
+    private static async Task<(int Exit, string Output)> RunAsync(string[] arguments, string? input = null)
+    {
+        using var process = Start(arguments);
+        try
+        {
+            if (input is not null)
+                await process.StandardInput.WriteAsync(input.AsMemory(), Cancelled);
+
+            process.StandardInput.Close();
+            var errors = process.StandardError.ReadToEndAsync(Cancelled);
+            var output = await process.StandardOutput.ReadToEndAsync(Cancelled);
+            await process.WaitForExitAsync(Cancelled);
+            if (process.ExitCode != 0)
+                Assert.NotEmpty(await errors);
+
+            return (process.ExitCode, output.ReplaceLineEndings("\n"));
+        }
+        finally
+        {
+            if (!process.HasExited)
+                process.Kill();
+        }
+    }
+
+    private static Process Start(params string[] arguments) => Process.Start(new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "lockstep.dll"), "gossip", .. arguments])
+    {
+        RedirectStandardInput = true,
+        RedirectStandardOutput = true,
+        RedirectStandardError = true,
+    })!;
+
+    private static async Task<JsonElement> ReadLineAsync(Process process)
+    {
+        var line = await process.StandardOutput.ReadLineAsync(Cancelled) ?? throw new EndOfStreamException(await process.StandardError.ReadToEndAsync(Cancelled));
+        return JsonDocument.Parse(line).RootElement;
+    }
+
+    /// <summary>Ctrl+C, where the system has a way to send it.</summary>
+    private static async Task EndAsync(Process process)
+    {
+        if (OperatingSystem.IsWindows() || process.HasExited)
+        {
+            process.Kill();
+            await process.WaitForExitAsync(Cancelled);
+            return;
+        }
+
+        using var kill = Process.Start("kill", ["-TERM", $"{process.Id}"]);
+        await process.WaitForExitAsync(Cancelled);
+        Assert.Equal(0, process.ExitCode);
+    }
+}
