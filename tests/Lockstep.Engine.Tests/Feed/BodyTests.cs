@@ -64,6 +64,34 @@ public sealed class BodyTests : SyncTest
     }
 
     [Theory]
+    [InlineData("gzip")]
+    [InlineData("deflate")]
+    [InlineData("br")]
+    [Trait("Invariant", "I6")]
+    public async Task Wherever_a_compressed_body_breaks_off_only_bytes_that_were_sent_come_out(string encoding)
+    {
+        byte[] plain = Encoding.UTF8.GetBytes(string.Concat(Enumerable.Range(1, 40).Select(i => Record(i, i))));
+        byte[] packed = Compress(encoding, Encoding.UTF8.GetString(plain));
+        for (int length = 0; length <= packed.Length; length++)
+        {
+            await using Stream decoded = EncodedStream.Open(new MemoryStream(packed[..length]), encoding)!;
+            var output = new MemoryStream();
+            Exception? error = await Xunit.Record.ExceptionAsync(() => decoded.CopyToAsync(output, Cancellation));
+
+            Assert.True(plain.AsSpan().StartsWith(output.ToArray()), $"cut at {length}");
+            if (length == packed.Length)
+            {
+                Assert.Null(error);
+                Assert.Equal(plain.Length, output.Length);
+            }
+            else if (length > 0 || encoding == "br")
+            {
+                Assert.IsType<InvalidDataException>(error);
+            }
+        }
+    }
+
+    [Theory]
     [InlineData("HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\n", "")]
     [InlineData("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2328\r\n", "")]
     [InlineData("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n40\r\n", "\r\nxyz\r\n")]

@@ -30,7 +30,7 @@ public sealed class CrashTests : IDisposable
             if (kills < Kills)
             {
                 while (server.Requests.Count == before && !worker.HasExited) await Task.Delay(5, cancellation);
-                await Task.Delay(random.Next(350), cancellation);
+                await Task.Delay(random.Next(700), cancellation);
                 worker.Kill();
             }
 
@@ -78,7 +78,8 @@ public sealed class CrashTests : IDisposable
             }
 
             await exchange.ChunkAsync(piece.ToString());
-            await Task.Delay(2, exchange.Stopping);
+            // A pause now and then, in which what has come so far is committed.
+            await Task.Delay(random.Next(12) == 0 ? 40 : 2, exchange.Stopping);
         }
 
         await exchange.LastChunkAsync();
