@@ -22,7 +22,7 @@ public sealed class AddLockstepTestFaultCommand : LockstepCmdlet, IDynamicParame
     public string? Id { get; set; }
 
     /// <summary>The server; the only one that runs if none is given.</summary>
-    [Parameter]
+    [Parameter(ValueFromPipeline = true)]
     public TestServerInfo? Server { get; set; }
 
     /// <summary>The parameters of the kind that was given.</summary>
