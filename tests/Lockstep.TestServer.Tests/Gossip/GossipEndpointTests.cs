@@ -79,7 +79,7 @@ public sealed class GossipEndpointTests
     public async Task A_web_page_of_another_origin_is_refused_unless_allowed(string origin, bool allowed)
     {
         await using LockstepModel model = new();
-        await using GossipEndpoint endpoint = await StartWithAsync(new GossipEndpointOptions { AllowedOrigins = ["https://friend.example"] }, Named("m", model));
+        await using GossipEndpoint endpoint = await StartAsync(new GossipEndpointOptions { AllowedOrigins = ["https://friend.example"] }, Named("m", model));
         using ClientWebSocket socket = new();
         if (origin.Length == 0)
             origin = "http://" + endpoint.Uri.Authority;
@@ -102,7 +102,7 @@ public sealed class GossipEndpointTests
     {
         await using LockstepModel model = new();
         TaskCompletionSource<Exception> failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        await using GossipEndpoint endpoint = await StartWithAsync(new GossipEndpointOptions { ConnectionFailed = error => failed.TrySetResult(error) }, Named("m", model));
+        await using GossipEndpoint endpoint = await StartAsync(new GossipEndpointOptions { ConnectionFailed = error => failed.TrySetResult(error) }, Named("m", model));
         using ClientWebSocket socket = new();
         await socket.ConnectAsync(endpoint.Uri, Cancelled);
         await socket.SendAsync("nonsense\n"u8.ToArray(), WebSocketMessageType.Text, endOfMessage: true, Cancelled);
@@ -128,12 +128,12 @@ public sealed class GossipEndpointTests
         here.Set("still", 1);
     }
 
-    private static KeyValuePair<string, GossipNode> Named(string name, GossipNode node) => new(name, node);
+    private static Task<GossipEndpoint> StartAsync(params KeyValuePair<string, GossipNode>[] nodes) => StartAsync(new GossipEndpointOptions(), nodes);
 
-    private static Task<GossipEndpoint> StartAsync(params KeyValuePair<string, GossipNode>[] nodes) => StartWithAsync(new GossipEndpointOptions(), nodes);
-
-    private static Task<GossipEndpoint> StartWithAsync(GossipEndpointOptions options, params KeyValuePair<string, GossipNode>[] nodes) =>
+    private static Task<GossipEndpoint> StartAsync(GossipEndpointOptions options, params KeyValuePair<string, GossipNode>[] nodes) =>
         GossipEndpoint.StartAsync(new HttpEndpoint(), new GossipHub(nodes), options, Cancelled);
+
+    private static KeyValuePair<string, GossipNode> Named(string name, GossipNode node) => new(name, node);
 
     private static async Task SyncOnceAsync(GossipNode node, Uri uri)
     {
