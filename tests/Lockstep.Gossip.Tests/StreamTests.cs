@@ -137,6 +137,40 @@ public sealed class StreamTests
         await Eventually.TrueAsync(() => good["still"] is not null && good["k"] is not null, "the other stream goes on", Token);
     }
 
+    [Theory]
+    [InlineData("[]")]
+    [InlineData("[1,[2]]")]
+    [InlineData("{\"a\":[1]}")]
+    [InlineData("\"text\"")]
+    [InlineData("1.5")]
+    [InlineData("true")]
+    [InlineData("null")]
+    public async Task A_value_of_any_kind_is_taken_from_a_peer(string json)
+    {
+        await using var a = new LockstepModel();
+        await using var b = new LockstepModel();
+        a.SetJson("key", System.Text.Encoding.UTF8.GetBytes(json));
+        var (left, right) = StreamPair.Connect(a, b);
+        await Task.WhenAll(left.Synced, right.Synced).WaitAsync(Token);
+        Assert.True(b.TryGet("key", out var change));
+        Assert.Equal(json, change.Value.GetRawText());
+    }
+
+    [Theory]
+    [InlineData("[]")]
+    [InlineData("[\"key\"]")]
+    [InlineData("[\"key\",1,2]")]
+    [InlineData("[\"key\",[],2]")]
+    [InlineData("[1,2]")]
+    [InlineData("\"key\"")]
+    public async Task A_change_that_is_no_key_with_a_value_is_refused(string change)
+    {
+        await using var node = new LockstepModel();
+        using var lines = new MemoryStream(System.Text.Encoding.UTF8.GetBytes($"{{\"id\":\"x\",\"clock\":{{}}}}\n[{change},1,\"x\"]\n\"SYNC\"\n"));
+        await Assert.ThrowsAsync<GossipProtocolException>(() => GossipFile.ImportAsync(node, lines, Token));
+        Assert.Equal(0, node.HistoryCount);
+    }
+
     [Fact]
     public async Task A_line_beyond_the_limit_closes_the_stream()
     {

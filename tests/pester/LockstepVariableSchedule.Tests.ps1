@@ -29,9 +29,9 @@ Describe 'Get-LockstepVariableSchedule' {
     }
 
     It 'says where pending values move when the tick changes before them' {
-        $null = Set-LockstepVariable v 1 -Store ./v.db -ActiveAt 2090-01-01T00:00:05Z -Tick 1
-        $later = Set-LockstepVariable v 2 -Store ./v.db -ActiveAt 2090-01-01T00:00:11Z
-        $null = Set-LockstepVariable v 3 -Store ./v.db -ActiveAt 2090-01-01T00:00:07Z -Tick 7s -WarningVariable warnings -WarningAction SilentlyContinue
+        $null = Set-LockstepVariable v 1 -Store ./v.db -ActiveAt 2090-01-01T00:00:10Z -Tick 1
+        $later = Set-LockstepVariable v 2 -Store ./v.db -ActiveAt 2090-01-01T00:00:20Z
+        $null = Set-LockstepVariable v 3 -Store ./v.db -ActiveAt 2090-01-01T00:00:15Z -Tick 7s -WarningVariable warnings -WarningAction SilentlyContinue
         $schedule = Get-LockstepVariableSchedule v -Store ./v.db
         $schedule.Value | Should -Be 1, 3, 2
         ($schedule[2].ActiveAt - $schedule[1].ActiveAt).TotalSeconds | Should -Be 7

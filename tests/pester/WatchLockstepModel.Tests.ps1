@@ -10,13 +10,14 @@ BeforeAll {
         , $output
     }
 
-    # Blocks until so many objects have come, or fails.
+    # Waits until so many objects have come and gives all that have; fails where they do not come. (To enumerate the collection would wait for its end.)
     function Wait-Output($Output, [int] $Count) {
         $limit = [System.Diagnostics.Stopwatch]::StartNew()
         while ($Output.Count -lt $Count) {
             if ($limit.Elapsed.TotalSeconds -gt 60) { throw "Only $($Output.Count) of $Count objects came." }
             [System.Threading.Thread]::Sleep(10)
         }
+        for ($i = 0; $i -lt $Output.Count; $i++) { $Output[$i] }
     }
 }
 
@@ -43,15 +44,15 @@ Describe 'Watch-LockstepModel' {
     It 'puts out each change as it comes, removals too, until the pipeline is stopped' {
         Set-LockstepModelValue $model begin 1
         $output = Start-Watching $session { Watch-LockstepModel $model -IncludeExisting } $model
-        Wait-Output $output 1
+        $null = Wait-Output $output 1
         Set-LockstepModelValue $model new @{ x = 1 }
-        Wait-Output $output 2
+        $null = Wait-Output $output 2
         Remove-LockstepModelValue $model begin
-        Wait-Output $output 3
-        $output.Key | Should -Be begin, new, begin
-        $output[1].Value.x | Should -Be 1
-        $output.IsRemoved | Should -Be $false, $false, $true
-        $output[2] | Out-String | Should -BeLike '*begin*(removed)*'
+        $changes = Wait-Output $output 3
+        $changes.Key | Should -Be begin, new, begin
+        $changes[1].Value.x | Should -Be 1
+        $changes.IsRemoved | Should -Be $false, $false, $true
+        $changes[2] | Out-String | Should -BeLike '*begin*(removed)*'
 
         $session.InvocationStateInfo.State | Should -Be Running
         $session.Stop()
@@ -63,7 +64,7 @@ Describe 'Watch-LockstepModel' {
     It 'leaves out what is there already, unless told otherwise' {
         Set-LockstepModelValue $model old 1
         $output = Start-Watching $session { 'ready'; Watch-LockstepModel $model | Select-Object -First 1 } $model
-        Wait-Output $output 1
+        $null = Wait-Output $output 1
         # From when on it watches cannot be seen from here: it gets changes until it has one.
         $limit = [System.Diagnostics.Stopwatch]::StartNew()
         while ($output.Count -lt 2 -and $limit.Elapsed.TotalSeconds -lt 60) { Set-LockstepModelValue $model new 1; [System.Threading.Thread]::Sleep(10) }
@@ -87,10 +88,9 @@ Describe 'Watch-LockstepModel' {
     It 'ends when the model is removed' {
         Set-LockstepModelValue $model a 1
         $output = Start-Watching $session { Watch-LockstepModel $model -IncludeExisting; 'over' } $model
-        Wait-Output $output 1
+        $null = Wait-Output $output 1
         Remove-LockstepModel $model
-        Wait-Output $output 2
-        $output[1] | Should -Be over
+        (Wait-Output $output 2)[1] | Should -Be over
     }
 
     It 'has nothing to say of events' {

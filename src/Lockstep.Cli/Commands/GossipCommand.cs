@@ -81,9 +81,9 @@ internal static class GossipCommand
             await using var _ = shared.ConfigureAwait(false);
             if (result.GetValue(peer) is { } uri) await SyncOnceAsync(shared, uri, GossipDirection.ReceiveOnly, cancellationToken).ConfigureAwait(false);
             var lines = new ModelLines(result.GetValue(model.Json));
-            string[] wanted = result.GetValue(keys)!;
+            IEnumerable<string> wanted = result.GetValue(keys) is { Length: > 0 } named ? named : shared.Keys.Order(StringComparer.Ordinal);
             int exit = ExitCodes.Ok;
-            foreach (string key in wanted.Length > 0 ? wanted : shared.Keys.Order(StringComparer.Ordinal))
+            foreach (string key in wanted)
             {
                 if (shared.TryGet(key, out ModelChange? value) && !value.IsRemoved)
                 {

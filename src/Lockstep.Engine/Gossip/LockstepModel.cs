@@ -158,11 +158,15 @@ public sealed class LockstepModel : GossipNode
         {
             if (GossipJson.IsName(ref reader))
             {
+                // The end of the change, where a value is missing, comes before skipping; after it, it may be that of a value that is an array.
                 reader.Read();
-                reader.Skip();
-                if (reader.TokenType != JsonTokenType.EndArray && reader.Read() && reader.TokenType == JsonTokenType.EndArray)
+                if (reader.TokenType != JsonTokenType.EndArray)
                 {
-                    return;
+                    reader.Skip();
+                    if (reader.Read() && reader.TokenType == JsonTokenType.EndArray)
+                    {
+                        return;
+                    }
                 }
             }
         }

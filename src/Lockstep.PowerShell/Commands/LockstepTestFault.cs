@@ -22,7 +22,7 @@ public sealed class AddLockstepTestFaultCommand : LockstepCmdlet, IDynamicParame
     public string? Id { get; set; }
 
     /// <summary>The server; the only one that runs if none is given.</summary>
-    [Parameter]
+    [Parameter(ValueFromPipeline = true)]
     public TestServerInfo? Server { get; set; }
 
     /// <summary>The parameters of the kind that was given.</summary>
@@ -37,7 +37,7 @@ public sealed class AddLockstepTestFaultCommand : LockstepCmdlet, IDynamicParame
         {
             var fault = FaultKinds.Create(Kind, FaultParameters.Given(_parameters));
             if (ShouldProcess(server.ToString(), fault.ToString()))
-                WriteObject(new TestFaultInfo(server.Server.Server.Faults.Add(fault, Id), server));
+                WriteObject(server.Server.Server.Faults.Add(fault, Id).ToModel(server));
         }
         catch (ArgumentException error)
         {
@@ -77,7 +77,7 @@ public sealed class GetLockstepTestFaultCommand : LockstepCmdlet
         var server = Server ?? RunspaceServers.Current.Only;
         var pattern = WildcardPattern.Get(Id, WildcardOptions.IgnoreCase);
         foreach (var fault in server.Server.Server.Faults.Where(fault => pattern.IsMatch(fault.Id)))
-            WriteObject(new TestFaultInfo(fault, server));
+            WriteObject(fault.ToModel(server));
     }
 }
 

@@ -23,7 +23,9 @@ public sealed class GetLockstepTestRequestCommand : LockstepCmdlet
 
     private protected override void Process()
     {
-        foreach (var request in (Server ?? RunspaceServers.Current.Only).Server.Server.Requests.Where(request => request.Number > After).TakeLast(Last))
-            WriteObject(new TestRequestInfo(request));
+        // A lambda that captures the cmdlet would become a method of it, and show an engine type.
+        var after = After;
+        foreach (var request in (Server ?? RunspaceServers.Current.Only).Server.Server.Requests.Where(request => request.Number > after).TakeLast(Last))
+            WriteObject(request.ToModel());
     }
 }

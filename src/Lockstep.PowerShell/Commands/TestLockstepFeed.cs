@@ -5,6 +5,7 @@ using System.Net;
 using System.Security;
 using System.Text;
 using Lockstep.TestServer.Conformance;
+using Lockstep.TestServers;
 
 namespace Lockstep.Commands;
 
@@ -88,7 +89,7 @@ public sealed class TestLockstepFeedCommand : LockstepCmdlet
         if (Quiet)
             WriteObject(report.Passed);
         else
-            WriteObject(report.Results.Select(result => new FeedRuleInfo(result)), enumerateCollection: true);
+            WriteObject(report.Results.Select(result => result.ToModel()), enumerateCollection: true);
     }
 
     private Dictionary<string, string> AllHeaders()

@@ -1,29 +1,19 @@
-using Lockstep.TestServer.Conformance;
-
 namespace Lockstep;
 
 /// <summary>What became of one rule in <c>Test-LockstepFeed</c>.</summary>
 public sealed class FeedRuleInfo
 {
-    internal FeedRuleInfo(RuleResult result)
-    {
-        Id = result.Id;
-        Rule = result.Rule;
-        Outcome = Enum.Parse<FeedRuleOutcome>(result.Outcome.ToString());
-        Message = result.Message;
-    }
-
     /// <summary>Names the rule.</summary>
-    public string Id { get; }
+    public string Id { get; internal init; } = "";
 
     /// <summary>The rule, as a sentence.</summary>
-    public string Rule { get; }
+    public string Rule { get; internal init; } = "";
 
     /// <summary>Whether the feed keeps it.</summary>
-    public FeedRuleOutcome Outcome { get; }
+    public FeedRuleOutcome Outcome { get; internal init; }
 
     /// <summary>What was seen where it is broken, or why there was nothing to judge by.</summary>
-    public string? Message { get; }
+    public string? Message { get; internal init; }
 
     /// <summary>The rule and its outcome.</summary>
     public override string ToString() => $"{Id}: {Outcome}";

@@ -3,7 +3,7 @@ namespace Lockstep;
 /// <summary>One event of a model that holds events.</summary>
 public sealed class ModelEvent
 {
-    internal ModelEvent(string model, string name, IReadOnlyList<object?> arguments, string source, DateTime time)
+    internal ModelEvent(string model, string name, object?[] arguments, string source, DateTime time)
     {
         Model = model;
         Name = name;
@@ -19,7 +19,7 @@ public sealed class ModelEvent
     public string Name { get; }
 
     /// <summary>What was sent with it: texts, numbers, booleans, objects and arrays.</summary>
-    public IReadOnlyList<object?> Argument { get; }
+    public object?[] Argument { get; }
 
     /// <summary>The id of the node that sent it.</summary>
     public string Source { get; }

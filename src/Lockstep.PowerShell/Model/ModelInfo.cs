@@ -26,7 +26,7 @@ public sealed class ModelInfo
     public int PeerCount => Session.PeerCount;
 
     /// <summary>The connections that were made from here, until they are ended by <c>Disconnect-LockstepModel</c>.</summary>
-    public IReadOnlyList<ModelConnectionInfo> Connection => Session.Connections;
+    public ModelConnectionInfo[] Connection => Session.Connections;
 
     /// <summary>True once it was removed from the session.</summary>
     public bool IsRemoved => Session.IsRemoved;

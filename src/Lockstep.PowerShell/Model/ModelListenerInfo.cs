@@ -11,10 +11,10 @@ public sealed class ModelListenerInfo
     public Uri Uri => Session.Uri;
 
     /// <summary>The names of the models that it offers.</summary>
-    public IReadOnlyList<string> Model => Session.Names;
+    public string[] Model => Session.Names;
 
     /// <summary>The URI of each of these models, in the same order.</summary>
-    public IReadOnlyList<Uri> ModelUri => Session.ModelUris;
+    public Uri[] ModelUri => Session.ModelUris;
 
     /// <summary>The port that is bound.</summary>
     public int Port => Uri.Port;

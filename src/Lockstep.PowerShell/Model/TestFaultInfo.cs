@@ -1,5 +1,3 @@
-using Lockstep.TestServer.Faults;
-
 namespace Lockstep;
 
 /// <summary>A fault of a test server. Its counts are what is so at the moment of asking.</summary>
@@ -7,27 +5,23 @@ public sealed class TestFaultInfo
 {
     private readonly Func<(int Seen, int Hits)> _counts;
 
-    internal TestFaultInfo(ActiveFault fault, TestServerInfo server)
+    internal TestFaultInfo(TestServerInfo server, Func<(int Seen, int Hits)> counts)
     {
-        Id = fault.Id;
-        Kind = fault.Kind;
-        Description = fault.Description;
-        Parameters = fault.Parameters.ToDictionary(parameter => parameter.Key, parameter => parameter.Value is Enum name ? name.ToString() : parameter.Value, StringComparer.OrdinalIgnoreCase);
         Server = server;
-        _counts = () => (fault.Seen, fault.Hits);
+        _counts = counts;
     }
 
     /// <summary>Names it within its server.</summary>
-    public string Id { get; }
+    public string Id { get; internal init; } = "";
 
     /// <summary>The name of its kind.</summary>
-    public string Kind { get; }
+    public string Kind { get; internal init; } = "";
 
     /// <summary>What it does to which requests.</summary>
-    public string Description { get; }
+    public string Description { get; internal init; } = "";
 
     /// <summary>The parameters that were given; secrets are hidden.</summary>
-    public IReadOnlyDictionary<string, object> Parameters { get; }
+    public IReadOnlyDictionary<string, object> Parameters { get; internal init; } = new Dictionary<string, object>();
 
     /// <summary>How many requests it has looked at.</summary>
     public int Seen => _counts().Seen;

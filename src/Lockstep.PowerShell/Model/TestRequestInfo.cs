@@ -1,65 +1,46 @@
-using Lockstep.TestServer.Requests;
-
 namespace Lockstep;
 
 /// <summary>A request that a test server got, as it stood at the moment of asking.</summary>
 public sealed class TestRequestInfo
 {
-    internal TestRequestInfo(TestRequest request)
-    {
-        Number = request.Number;
-        Time = request.Time.LocalDateTime;
-        Method = request.Method;
-        Path = request.Path;
-        Cursor = request.Cursor;
-        Headers = request.Headers;
-        Status = request.Status;
-        Bytes = request.Bytes;
-        Records = request.Records;
-        Ending = Enum.Parse<TestRequestEnding>(request.Ending.ToString());
-        Duration = request.Duration;
-        Faults = request.Faults;
-        Error = request.Error;
-    }
-
     /// <summary>Counts from 1 in order of arrival.</summary>
-    public long Number { get; }
+    public long Number { get; internal init; }
 
     /// <summary>When it arrived, in local time.</summary>
-    public DateTime Time { get; }
+    public DateTime Time { get; internal init; }
 
     /// <summary>The HTTP method.</summary>
-    public string Method { get; }
+    public string Method { get; internal init; } = "";
 
     /// <summary>Path and query; secrets are hidden.</summary>
-    public string Path { get; }
+    public string Path { get; internal init; } = "";
 
     /// <summary>The cursor asked for; null when there was none.</summary>
-    public string? Cursor { get; }
+    public string? Cursor { get; internal init; }
 
     /// <summary>The request's headers; secrets are hidden.</summary>
-    public IReadOnlyDictionary<string, string> Headers { get; }
+    public IReadOnlyDictionary<string, string> Headers { get; internal init; } = new Dictionary<string, string>();
 
     /// <summary>The response's status code; 0 until it has one.</summary>
-    public int Status { get; }
+    public int Status { get; internal init; }
 
     /// <summary>Bytes of the body that were sent.</summary>
-    public long Bytes { get; }
+    public long Bytes { get; internal init; }
 
     /// <summary>Records among them.</summary>
-    public long Records { get; }
+    public long Records { get; internal init; }
 
     /// <summary>How it ended.</summary>
-    public TestRequestEnding Ending { get; }
+    public TestRequestEnding Ending { get; internal init; }
 
     /// <summary>From its arrival to its end, or to the moment of asking.</summary>
-    public TimeSpan Duration { get; }
+    public TimeSpan Duration { get; internal init; }
 
     /// <summary>The ids of the faults that took part.</summary>
-    public IReadOnlyList<string> Faults { get; }
+    public IReadOnlyList<string> Faults { get; internal init; } = [];
 
     /// <summary>Why the server failed, where it did.</summary>
-    public string? Error { get; }
+    public string? Error { get; internal init; }
 
     /// <summary>The request in one line.</summary>
     public override string ToString() => $"{Number} {Method} {Path} {Status} {Ending}";

@@ -23,7 +23,7 @@ internal sealed class SessionListener : IAsyncDisposable
     public Uri Uri { get; private set; } = null!;
 
     /// <summary>The names of the models, in the order in which they were given.</summary>
-    public IReadOnlyList<string> Names
+    public string[] Names
     {
         get
         {
@@ -32,7 +32,7 @@ internal sealed class SessionListener : IAsyncDisposable
         }
     }
 
-    public IReadOnlyList<Uri> ModelUris => [.. Names.Select(name => new Uri($"{Uri.GetLeftPart(UriPartial.Authority)}/{Uri.EscapeDataString(name)}"))];
+    public Uri[] ModelUris => [.. Names.Select(name => new Uri($"{Uri.GetLeftPart(UriPartial.Authority)}/{Uri.EscapeDataString(name)}"))];
 
     public bool IsListening => Volatile.Read(ref _listener) is not null;
 

@@ -40,7 +40,7 @@ internal sealed class SessionModel : IAsyncDisposable
     public bool IsRemoved => Volatile.Read(ref _removed);
 
     /// <summary>Where it is connected to, the oldest first.</summary>
-    public IReadOnlyList<ModelConnectionInfo> Connections
+    public ModelConnectionInfo[] Connections
     {
         get
         {
@@ -128,7 +128,7 @@ internal sealed class SessionModel : IAsyncDisposable
         waiting.CancelAfter(limit);
         try
         {
-            if (Connections is { Count: > 0 } connections)
+            if (Connections is { Length: > 0 } connections)
                 await Task.WhenAll(connections.Select(connection => connection.Session.WaitForSyncAsync(waiting.Token))).ConfigureAwait(false);
             else
                 await (_peers?.Any ?? throw new ModelNotConnectedException(Name)).WaitAsync(waiting.Token).ConfigureAwait(false);

@@ -6,6 +6,7 @@ namespace Lockstep.Engine.Tests.Sync;
 
 /// <summary>Memory does not grow with the feed (I8).</summary>
 [Trait("Invariant", "I8")]
+[Collection(nameof(MeasuresMemory))]
 public sealed class MemoryTests : SyncTest
 {
     private const int Records = 1_000_000;
