@@ -42,9 +42,11 @@ public sealed class FaultSoakTests : SyncTest
     {
         var random = new Random(seed);
         int faulty = 8;
+        var story = new System.Collections.Concurrent.ConcurrentQueue<string>();
         await using var server = new RawServer(async exchange =>
         {
             string fault = Interlocked.Decrement(ref faulty) > 0 ? faults[random.Next(faults.Length)] : "none";
+            story.Enqueue($"{exchange.Cursor}: {fault}");
             await ServeAsync(exchange, fault, new Random(random.Next()));
         });
         string path = Folder($"soak{seed}-{faults.Length}.db");
@@ -78,7 +80,7 @@ public sealed class FaultSoakTests : SyncTest
         }
         catch (Exception e)
         {
-            Assert.Fail($"seed {seed} ({string.Join(", ", faults)}): {e}");
+            Assert.Fail($"seed {seed} ({string.Join(", ", story)}): {e}");
         }
     }
 
@@ -123,10 +125,13 @@ public sealed class FaultSoakTests : SyncTest
 
                 break;
             case "reorder":
-                byte[][] shuffled = [.. Enumerable.Range(Math.Max(1, cursor), Feed.Count - Math.Max(1, cursor) + 1).Select(o => Feed[o])];
-                random.Shuffle(shuffled);
+                int[] orders = [.. Enumerable.Range(Math.Max(1, cursor), Feed.Count - Math.Max(1, cursor) + 1)];
+                random.Shuffle(orders);
+                // The disorder shows before the cut: a client cannot know of what it has not seen.
+                if (orders.Length > 1) (orders[0], orders[1]) = (Math.Max(orders[0], orders[1]), Math.Min(orders[0], orders[1]));
+                int shown = orders.Take(2).Sum(o => Feed[o].Length);
                 await exchange.SendAsync($"HTTP/1.1 200 OK\r\nContent-Length: {body.Length}\r\n\r\n");
-                await exchange.SendAsync(shuffled.SelectMany(r => r).ToArray()[..some]);
+                await exchange.SendAsync(orders.SelectMany(o => Feed[o]).ToArray()[..Math.Max(shown, some)]);
                 break;
             case "chunk":
                 await exchange.ChunkedAsync();
