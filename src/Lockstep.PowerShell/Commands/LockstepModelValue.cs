@@ -46,19 +46,8 @@ public sealed class GetLockstepModelValueCommand : ModelCmdlet
                 else if (!WildcardPattern.ContainsWildcardCharacters(key))
                     throw new ModelValueNotFoundException(model.Name, key);
                 else
-                    WriteMatching(values, key, write);
+                    model.ForEachMatch(WildcardPattern.Get(key, WildcardOptions.None), write);
             });
-        }
-    }
-
-    private static void WriteMatching(LockstepModel values, string key, Action<ModelChange> write)
-    {
-        var pattern = WildcardPattern.Get(key, WildcardOptions.None);
-        foreach (var matching in values.Keys.Where(pattern.IsMatch).Order(StringComparer.Ordinal))
-        {
-            // A peer may have removed it since the keys were listed.
-            if (values.TryGet(matching, out var change) && !change.IsRemoved)
-                write(change);
         }
     }
 }
