@@ -7,7 +7,7 @@ namespace Lockstep.Bench;
 
 /// <summary>
 /// The benchmarks: <c>endtoend</c> runs the whole beside its peers, <c>gossip</c> a model beside npm's scuttlebutt, <c>fanout</c> serves many
-/// live clients; anything else goes to BenchmarkDotNet (<c>--filter '*Parse*'</c>).
+/// live clients, <c>postgres</c> a table feed; anything else goes to BenchmarkDotNet (<c>--filter '*Parse*'</c>).
 /// </summary>
 internal static class Program
 {
@@ -39,6 +39,11 @@ internal static class Program
                 break;
             case ["fanout-clients", ..]:
                 FanOutClients.Run(port: Number(args, 1, 0), clients: Number(args, 2, 1000), seconds: Number(args, 3, 10));
+                break;
+            case ["postgres", var connection, .. var rest]:
+                int[] sizes = [.. rest.Select(r => int.Parse(r, CultureInfo.InvariantCulture))];
+                Postgres.FeedRun.RunAsync(connection, sizes.ElementAtOrDefault(0) is > 0 and var rows ? rows : 1_000_000, sizes.ElementAtOrDefault(1) is > 0 and var clients ? clients : 1000)
+                    .GetAwaiter().GetResult();
                 break;
             default:
                 BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);

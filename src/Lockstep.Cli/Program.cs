@@ -14,6 +14,7 @@ internal static class Program
             SyncCommand.Create(),
             RecordsCommand.Create(),
             TablesCommand.Create(),
+            VarCommand.Create(),
             TestServerCommand.Create(),
             GossipCommand.Create(),
             QuickstartCommand.Create(),

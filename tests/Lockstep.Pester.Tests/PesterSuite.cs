@@ -18,7 +18,7 @@ internal sealed class PesterSuite
     public bool Required { get; init; } = Environment.GetEnvironmentVariable("LOCKSTEP_REQUIRE_PWSH") == "1";
 
     /// <summary>How long the whole suite may take. A PowerShell that hangs is then ended.</summary>
-    public TimeSpan Timeout { get; init; } = TimeSpan.FromMinutes(5);
+    public TimeSpan Timeout { get; init; } = TimeSpan.FromMinutes(15);
 
     /// <summary>The folder or file with the tests.</summary>
     public string Tests { get; init; } = Path.Combine(Repository.Root, "tests", "pester");

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.RegularExpressions;
 using Mono.Cecil;
 
@@ -80,6 +81,25 @@ public sealed partial class StagedModuleTests
         Assert.Equal(AssemblyName(CmdletAssembly).Version.ToString(3), Quoted(Section("ModuleVersion")).First());
     }
 
+    /// <summary>The module has enumerations of its own, which are cast to the engine's.</summary>
+    [Theory]
+    [InlineData("ChangeKind", "Tables.ChangeKind")]
+    [InlineData("CursorStyle", "Feed.CursorStyle")]
+    [InlineData("EndReason", "Sync.SyncEndReason")]
+    [InlineData("FeedEventKind", "Sync.FeedEventKind")]
+    [InlineData("FeedDialect", "Records.Dialect")]
+    [InlineData("MalformedRecordAction", "Sync.MalformedRecordPolicy")]
+    public void Enumerations_have_the_members_of_the_engines(string shown, string engine)
+    {
+        Assert.Equal(Members(Path.Combine(Dependencies, "Lockstep.Engine.dll"), "Lockstep.Engine." + engine), Members(CmdletAssembly, "Lockstep." + shown));
+
+        static Dictionary<string, object> Members(string assembly, string type)
+        {
+            using var module = ModuleDefinition.ReadModule(assembly);
+            return module.GetType(type).Fields.Where(field => field.IsStatic).ToDictionary(field => field.Name, field => field.Constant);
+        }
+    }
+
     /// <summary>PowerShell looks at the public types before the module's initializer can make the engine known.</summary>
     [Fact]
     public void No_public_type_shows_a_type_that_only_the_engine_context_can_load()
@@ -117,9 +137,18 @@ public sealed partial class StagedModuleTests
         return module.Types
             .SelectMany(type => type.CustomAttributes)
             .Where(attribute => attribute.AttributeType.Name == "CmdletAttribute")
-            .Select(attribute => $"{attribute.ConstructorArguments[0].Value}-{attribute.ConstructorArguments[1].Value}")
+            .Select(attribute => CmdletName(attribute.GetBlob()))
             .Order(StringComparer.Ordinal)
             .ToArray();
+    }
+
+    /// <summary>Verb and noun are the attribute's first arguments, each a length and UTF-8. (To read the others, PowerShell's own assembly would have to be there.)</summary>
+    private static string CmdletName(byte[] blob)
+    {
+        const int Prolog = 2;
+        var verb = Encoding.UTF8.GetString(blob, Prolog + 1, blob[Prolog]);
+        var noun = Prolog + 1 + verb.Length;
+        return $"{verb}-{Encoding.UTF8.GetString(blob, noun + 1, blob[noun])}";
     }
 
     private static string Section(string name) =>

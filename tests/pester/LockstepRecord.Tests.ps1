@@ -78,6 +78,7 @@ Describe 'Get-LockstepRecord' {
 
     It 'gives the records as they are with -Raw' {
         Get-LockstepRecord -Key 1 -Raw | Should -BeExactly '{"id":1,"updated_at":99,"name":"n1","age":10,"tags":["a",{"deep":true}]}'
+        { Get-LockstepRecord -Key 1 -Raw -Property id } | Should -Throw -ErrorId 'InvalidOption,*'
     }
 
     It 'lets Select-Object end it early' {

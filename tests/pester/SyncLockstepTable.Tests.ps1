@@ -257,7 +257,8 @@ $($two.FeedUri),two,id,updated_at
         It 'tells of the connection on the information stream, tagged Lockstep' {
             $null = Start-LockstepTestServer -Port 0 -Feed Finite | Sync-LockstepTable -InformationVariable events
             $events.Tags | Select-Object -Unique | Should -Be Lockstep
-            "$($events.MessageData)" | Should -BeLike '*Connect: *Disconnect: *'
+            $events.MessageData | Should -BeOfType Lockstep.FeedEvent
+            $events.MessageData.Kind | Should -Be Connect, Disconnect
         }
 
         It 'shows progress also while nothing arrives' {
@@ -277,29 +278,48 @@ $($two.FeedUri),two,id,updated_at
     }
 
     Context 'requests' {
-        It 'puts the cursor into the query with further options' {
-            $listener = [System.Net.HttpListener]::new()
-            $port = (Start-LockstepTestServer -Port 0).Port
-            Get-LockstepTestServer | Stop-LockstepTestServer
-            $listener.Prefixes.Add("http://127.0.0.1:$port/")
-            $listener.Start()
-            $session = New-Session
-            try {
-                $session.Commands.Clear()
-                $null = $session.AddCommand('Sync-LockstepTable').AddParameters(@{
-                        Uri = "http://user:hunter2@127.0.0.1:$port/feed/"; CursorStyle = 'Query'; Since = '998'; Query = @{ key = 'a b' }; Headers = @{ 'X-Mine' = 'yes' }
-                    })
-                $running = $session.BeginInvoke()
-                $context = $listener.GetContext()
-                $context.Request.RawUrl | Should -Be '/feed/?since=998&key=a%20b'
-                $context.Request.Headers['X-Mine'] | Should -Be yes
-                $context.Request.Headers['Authorization'] | Should -Be "Basic $([Convert]::ToBase64String([byte[]][char[]]'user:hunter2'))"
-                $context.Response.Close([byte[]][char[]]'{"id":1,"updated_at":1}', $true)
-                $result = $session.EndInvoke($running)
-                "$($result.Uri)" | Should -Be "http://127.0.0.1:$port/feed/"
-                "$($session.Streams.Verbose)$($session.Streams.Information)$($result | Format-List | Out-String)" | Should -Not -Match hunter2
+        BeforeAll {
+            # What a sync with these parameters asks for, on a free port; and the session in which it ran.
+            function Get-RequestOf([hashtable] $Parameters) {
+                $free = Start-LockstepTestServer -Port 0
+                $free | Stop-LockstepTestServer
+                $listener = [System.Net.HttpListener]::new()
+                $listener.Prefixes.Add("http://127.0.0.1:$($free.Port)/")
+                $listener.Start()
+                $session = New-Session
+                try {
+                    $Parameters.Uri = $Parameters.Uri -replace '127.0.0.1', "127.0.0.1:$($free.Port)"
+                    $Parameters.ResultVariable = 'outcome'
+                    $Parameters.Table = "at$($free.Port)"
+                    $session.Commands.Clear()
+                    $running = $session.AddCommand('Sync-LockstepTable').AddParameters($Parameters).BeginInvoke()
+                    $asked = $listener.GetContextAsync()
+                    if (-not $asked.Wait(20000)) { throw "Nothing was asked for: $($session.Streams.Error)" }
+                    $context = $asked.Result
+                    $context.Response.Close([byte[]][char[]]'{"id":1,"updated_at":1}', $true)
+                    $null = $session.EndInvoke($running)
+                    $context.Request, $session
+                }
+                finally { $listener.Stop() }
             }
-            finally { $session.Dispose(); $listener.Stop() }
+        }
+
+        It 'puts the cursor into the query with further options' {
+            $request, $session = Get-RequestOf @{ Uri = 'http://user:hunter2@127.0.0.1/feed/'; CursorStyle = 'Query'; Since = '998'; Query = @{ key = 'a b' }; Headers = @{ 'X-Mine' = 'yes' } }
+            $request.RawUrl | Should -Be '/feed/?since=998&key=a%20b'
+            $request.Headers['X-Mine'] | Should -Be yes
+            $request.Headers['Authorization'] | Should -Be "Basic $([Convert]::ToBase64String([byte[]][char[]]'user:hunter2'))"
+            $said = $session.Streams.Verbose, $session.Streams.Information, $session.Streams.Error, ($session.Runspace.SessionStateProxy.GetVariable('outcome') | Format-List | Out-String)
+            "$said" | Should -Not -Match hunter2
+            $session.Runspace.SessionStateProxy.GetVariable('outcome').Uri.UserInfo | Should -BeNullOrEmpty
+        }
+
+        It 'sends -Credential, or -Token before it' {
+            $credential = [pscredential]::new('me', (ConvertTo-SecureString p:w -AsPlainText -Force))
+            $request, $null = Get-RequestOf @{ Uri = 'http://127.0.0.1/feed/'; Credential = $credential }
+            $request.Headers['Authorization'] | Should -Be "Basic $([Convert]::ToBase64String([byte[]][char[]]'me:p:w'))"
+            $request, $null = Get-RequestOf @{ Uri = 'http://127.0.0.1/feed/'; Credential = $credential; Token = ConvertTo-SecureString t0k3n -AsPlainText -Force }
+            $request.Headers['Authorization'] | Should -Be 'Bearer t0k3n'
         }
     }
 

@@ -15,8 +15,11 @@ internal static class TestServerCommand
         var feed = new Option<FeedKind?>("--feed") { Description = "What to serve. Default: Reference, or Scripted when there are records." };
         var record = new Option<string[]>("--record") { Description = "A record to serve, as JSON; may be given more than once.", HelpName = "JSON" };
         var path = new Option<string?>("--path") { Description = "A file of records to serve, one JSON object a line.", HelpName = "FILE" };
+        var scenario = new Option<string?>("--scenario") { Description = "A scenario to run, as a JSON file of steps: send, waitForClients, fault, close and others.", HelpName = "FILE" };
+        var replay = new Option<string?>("--replay") { Description = "A recording to serve again, with its timing.", HelpName = "FILE" };
+        var speed = new Option<double>("--speed") { Description = "How many times as fast to replay.", HelpName = "N", DefaultValueFactory = _ => 1 };
 
-        var command = new Command("testserver", "Serve a feed for tests, until Ctrl+C.") { port, listen, feed, record, path };
+        var command = new Command("testserver", "Serve a feed for tests, until Ctrl+C.") { port, listen, feed, record, path, scenario, replay, speed };
         command.SetAction(async (result, cancellationToken) =>
         {
             string[] records = result.GetValue(record) ?? [];
@@ -25,9 +28,13 @@ internal static class TestServerCommand
             {
                 Port = result.GetValue(port),
                 ListenAddress = IPAddress.TryParse(result.GetValue(listen), out IPAddress? address) ? address : throw new ArgumentException("--listen-address takes an IP address."),
-                Feed = result.GetValue(feed) ?? (records.Length > 0 || file is not null ? FeedKind.Scripted : FeedKind.Reference),
+                Feed = result.GetValue(feed) ?? (result.GetValue(replay) is not null ? FeedKind.Replay
+                    : records.Length > 0 || file is not null || result.GetValue(scenario) is not null ? FeedKind.Scripted : FeedKind.Reference),
                 Records = records,
                 RecordsFile = file,
+                ScenarioFile = result.GetValue(scenario),
+                ReplayFile = result.GetValue(replay),
+                ReplaySpeed = result.GetValue(speed),
             };
             LockstepTestServer server = await LockstepTestServer.StartAsync(options, cancellationToken: cancellationToken).ConfigureAwait(false);
             await using (server.ConfigureAwait(false))

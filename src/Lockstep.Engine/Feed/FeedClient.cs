@@ -155,14 +155,8 @@ internal sealed class FeedClient : IDisposable
         };
     }
 
-    private Stream Decode(Stream stream, string encoding) => encoding.ToUpperInvariant() switch
-    {
-        "GZIP" or "X-GZIP" => new GZipStream(stream, CompressionMode.Decompress),
-        "DEFLATE" => new ZLibStream(stream, CompressionMode.Decompress),
-        "BR" => new BrotliStream(stream, CompressionMode.Decompress),
-        "IDENTITY" or "" => stream,
-        _ => throw new FeedCutException(Uri, $"its content encoding '{encoding}' is not known."),
-    };
+    private Stream Decode(Stream stream, string encoding) =>
+        EncodedStream.Open(stream, encoding) ?? throw new FeedCutException(Uri, $"its content encoding '{encoding}' is not known.");
 
     private TimeSpan? RetryAfter(HttpResponseMessage response) => response.Headers.RetryAfter switch
     {

@@ -18,6 +18,9 @@ public readonly record struct Cursor
     /// <summary>Whether this asks for the whole set.</summary>
     public bool IsStart => _text is null;
 
+    /// <summary>Whether it is a number by JSON's grammar, so that it has an order.</summary>
+    internal bool IsNumber => JsonNumber.IsValid(System.Text.Encoding.UTF8.GetBytes(ToString()));
+
     /// <summary>A cursor from its text; null, empty and <c>0</c> are <see cref="Start"/>.</summary>
     public static Cursor Parse(string? text) => string.IsNullOrEmpty(text) || text == "0" ? Start : new Cursor(text);
 

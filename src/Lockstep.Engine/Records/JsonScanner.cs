@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.CompilerServices;
 
 namespace Lockstep.Engine.Records;
 
@@ -36,6 +37,10 @@ internal readonly record struct JsonSlice(JsonKind Kind, int Start, int Length, 
 /// and reading what it holds are one pass. It checks all of the grammar and the nesting depth; valid UTF-8 is the caller's to check.
 /// It does what is needed to route a record and no more, which makes it several times as fast as a general reader.
 /// </summary>
+/// <remarks>
+/// The methods that run for each token are compiled with all optimisations at once: a sync of a second or two would otherwise run
+/// for most of its time in code that the runtime has not got around to optimising. The same holds wherever this is said of a method.
+/// </remarks>
 internal ref struct JsonScanner
 {
     /// <summary>Strings up to this length are mostly names and short values: a plain loop beats the start of a vector search.</summary>
@@ -48,6 +53,7 @@ internal ref struct JsonScanner
     private readonly int _maximumDepth;
     private int _depth;
     private bool _expectsName;
+    private int _position;
 
     public JsonScanner(ReadOnlySpan<byte> bytes, int maximumDepth)
     {
@@ -56,7 +62,7 @@ internal ref struct JsonScanner
     }
 
     /// <summary>How many bytes have been read.</summary>
-    public int Position { get; private set; }
+    public readonly int Position => _position;
 
     public ScanStatus Status { get; private set; }
 
@@ -69,14 +75,15 @@ internal ref struct JsonScanner
     }
 
     /// <summary>On to the next member of the object that was entered last; false at its end, which leaves it, or when something is wrong.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public bool NextName(out JsonSlice name)
     {
         name = default;
         if (!SkipSpace()) return false;
-        byte next = _bytes[Position];
+        byte next = _bytes[_position];
         if (next == (byte)'}')
         {
-            Position++;
+            _position++;
             _depth--;
             _expectsName = false;
             return false;
@@ -85,7 +92,7 @@ internal ref struct JsonScanner
         if (!_expectsName)
         {
             if (next != (byte)',') return Fail(ScanStatus.Invalid);
-            Position++;
+            _position++;
         }
 
         _expectsName = false;
@@ -93,22 +100,23 @@ internal ref struct JsonScanner
     }
 
     /// <summary>Reads a value of any kind to its end.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public bool ReadValue(out JsonSlice value)
     {
         value = default;
         if (!SkipSpace()) return false;
-        int start = Position;
+        int start = _position;
         switch (_bytes[start])
         {
             case (byte)'"':
                 return ReadString(out value);
             case (byte)'{':
                 if (!SkipObject()) return false;
-                value = new JsonSlice(JsonKind.Object, start, Position - start, false);
+                value = new JsonSlice(JsonKind.Object, start, _position - start, false);
                 return true;
             case (byte)'[':
                 if (!SkipArray()) return false;
-                value = new JsonSlice(JsonKind.Array, start, Position - start, false);
+                value = new JsonSlice(JsonKind.Array, start, _position - start, false);
                 return true;
             case (byte)'t':
                 value = new JsonSlice(JsonKind.True, start, 4, false);
@@ -121,7 +129,7 @@ internal ref struct JsonScanner
                 return ReadLiteral("null"u8);
             default:
                 if (!SkipNumber()) return false;
-                value = new JsonSlice(JsonKind.Number, start, Position - start, false);
+                value = new JsonSlice(JsonKind.Number, start, _position - start, false);
                 return true;
         }
     }
@@ -130,7 +138,7 @@ internal ref struct JsonScanner
     public JsonKind Peek()
     {
         if (!SkipSpace()) return JsonKind.None;
-        return _bytes[Position] switch
+        return _bytes[_position] switch
         {
             (byte)'"' => JsonKind.String,
             (byte)'{' => JsonKind.Object,
@@ -142,6 +150,7 @@ internal ref struct JsonScanner
         };
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private bool SkipObject()
     {
         if (!Open()) return false;
@@ -153,14 +162,15 @@ internal ref struct JsonScanner
         return Status == ScanStatus.Ok;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private bool SkipArray()
     {
-        Position++;
+        _position++;
         if (++_depth > _maximumDepth) return Fail(ScanStatus.Invalid);
         if (!SkipSpace()) return false;
-        if (_bytes[Position] == (byte)']')
+        if (_bytes[_position] == (byte)']')
         {
-            Position++;
+            _position++;
             _depth--;
             return true;
         }
@@ -168,18 +178,19 @@ internal ref struct JsonScanner
         while (true)
         {
             if (!ReadValue(out _) || !SkipSpace()) return false;
-            byte next = _bytes[Position++];
+            byte next = _bytes[_position++];
             if (next == (byte)',') continue;
             _depth--;
             return next == (byte)']' || Fail(ScanStatus.Invalid);
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private bool ReadString(out JsonSlice value)
     {
         value = default;
         if (!Expect((byte)'"')) return false;
-        int start = Position, at = start;
+        int start = _position, at = start;
         bool escaped = false;
         while (true)
         {
@@ -195,7 +206,7 @@ internal ref struct JsonScanner
             switch (_bytes[at])
             {
                 case (byte)'"':
-                    Position = at + 1;
+                    _position = at + 1;
                     value = new JsonSlice(JsonKind.String, start, at - start, escaped);
                     return true;
                 case (byte)'\\':
@@ -230,9 +241,10 @@ internal ref struct JsonScanner
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private bool SkipNumber()
     {
-        int at = Position;
+        int at = _position;
         if (_bytes[at] == (byte)'-') at++;
         if (at < _bytes.Length && _bytes[at] == (byte)'0')
         {
@@ -258,11 +270,12 @@ internal ref struct JsonScanner
 
         // A number at the very end may go on in what comes next.
         if (at == _bytes.Length) return Fail(ScanStatus.Incomplete);
-        Position = at;
+        _position = at;
         return true;
     }
 
     /// <summary>At least one digit.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private bool SkipDigits(ref int at)
     {
         int start = at;
@@ -272,10 +285,10 @@ internal ref struct JsonScanner
 
     private bool ReadLiteral(ReadOnlySpan<byte> literal)
     {
-        ReadOnlySpan<byte> rest = _bytes[Position..];
+        ReadOnlySpan<byte> rest = _bytes[_position..];
         if (rest.StartsWith(literal))
         {
-            Position += literal.Length;
+            _position += literal.Length;
             return true;
         }
 
@@ -285,22 +298,26 @@ internal ref struct JsonScanner
     private bool Expect(byte expected)
     {
         if (!SkipSpace()) return false;
-        if (_bytes[Position] != expected) return Fail(ScanStatus.Invalid);
-        Position++;
+        if (_bytes[_position] != expected) return Fail(ScanStatus.Invalid);
+        _position++;
         return true;
     }
 
-    /// <summary>Passes over white space; false when nothing follows it.</summary>
-    private bool SkipSpace()
+    /// <summary>Passes over white space, of which there mostly is none; false when nothing follows it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private bool SkipSpace() => (_position < _bytes.Length && _bytes[_position] > 0x20) || SkipSomeSpace();
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private bool SkipSomeSpace()
     {
-        int at = Position;
+        int at = _position;
         while (at < _bytes.Length && _bytes[at] <= 0x20)
         {
             if (_bytes[at] is not ((byte)' ' or (byte)'\t' or (byte)'\r' or (byte)'\n')) return Fail(ScanStatus.Invalid);
             at++;
         }
 
-        Position = at;
+        _position = at;
         return at < _bytes.Length || Fail(ScanStatus.Incomplete);
     }
 

@@ -38,6 +38,29 @@ public sealed class RecordReader
     /// <exception cref="JsonException">It is not one JSON object, or nested deeper.</exception>
     public object Read(ReadOnlySpan<byte> json)
     {
+        Reset();
+        var reader = new Utf8JsonReader(json, Options);
+        if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
+            throw new JsonException("A record is a JSON object.");
+
+        var record = ReadObject(ref reader, depth: 0);
+        return reader.Read() ? throw new JsonException("A record is one JSON object.") : record;
+    }
+
+    /// <summary>Reads one JSON value of any kind. An object is made as one that is nested in a record.</summary>
+    /// <param name="json">The value in UTF-8, nested at most 64 deep.</param>
+    /// <exception cref="JsonException">It is not one JSON value, or nested deeper.</exception>
+    public object? ReadAny(ReadOnlySpan<byte> json)
+    {
+        Reset();
+        var reader = new Utf8JsonReader(json, Options);
+        reader.Read();
+        var value = ReadValue(ref reader, depth: 0);
+        return reader.Read() ? throw new JsonException("There is more than one JSON value.") : value;
+    }
+
+    private void Reset()
+    {
         if (_shared > MostShared)
         {
             _root = FieldNames.Empty();
@@ -45,12 +68,6 @@ public sealed class RecordReader
         }
 
         _top = 0;
-        var reader = new Utf8JsonReader(json, Options);
-        if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
-            throw new JsonException("A record is a JSON object.");
-
-        var record = ReadObject(ref reader, depth: 0);
-        return reader.Read() ? throw new JsonException("A record is one JSON object.") : record;
     }
 
     private object ReadObject(ref Utf8JsonReader reader, int depth)

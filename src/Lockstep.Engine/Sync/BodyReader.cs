@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using System.Text;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Framing;
@@ -64,7 +65,6 @@ internal sealed class BodyReader
     private long _advances;
     private long _lastAdvance;
     private long _lastByte;
-    private long _snapshotRecords;
     private long _upToDate;
     private long _settledAfter;
     private bool _hasFirstByte;
@@ -230,6 +230,7 @@ internal sealed class BodyReader
     }
 
     /// <summary>Frames to batch, without a break until something has to be waited for.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private FrameSignal ReadFrames()
     {
         SyncCounters counters = _context.Counters;
@@ -287,7 +288,6 @@ internal sealed class BodyReader
     private bool Take(RecordParser parser, ReadOnlySpan<byte> bytes)
     {
         _context.Counters.Received++;
-        _snapshotRecords++;
         if (_tracker.Note(parser)) _context.Counters.OutOfOrder++;
         Add(parser, bytes);
         return _finished is not null || IsFull(_batch!);
@@ -313,7 +313,7 @@ internal sealed class BodyReader
         {
             // The first key that is no integer: the table gets another layout, and a batch has but one.
             if (_batch is { Count: > 0 }) _finished = _batch;
-            _batch = new RecordBatch(shape.KeyLayout, shape.OrderKind, _context.Coalesces);
+            _batch = _context.Batches.Take(shape.KeyLayout, shape.OrderKind, _context.Coalesces);
             if (!_hasOpenTransaction) _uncommittedSince = _context.Time.GetTimestamp();
             if (shape.Dialect == Dialect.Transaction && _source.Start.IsStart && !SetIsComplete && !_staged) _tracker.Hold();
         }
@@ -511,7 +511,7 @@ internal sealed class BodyReader
         if (wasStaged)
         {
             if (_source.IsAnotherFeed) ending |= SnapshotEnding.ForgetOrder;
-            await _context.Queue.RunAsync(new CommitJob(CommitKind.EndSnapshot, commit) { Ending = ending, SnapshotRecords = _snapshotRecords }, cancellationToken).ConfigureAwait(false);
+            await _context.Queue.RunAsync(new CommitJob(CommitKind.EndSnapshot, commit) { Ending = ending }, cancellationToken).ConfigureAwait(false);
         }
         else
         {

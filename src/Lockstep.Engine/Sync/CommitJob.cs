@@ -20,9 +20,6 @@ internal sealed class CommitJob(CommitKind kind, TableCommit commit)
 
     public TableCommit Commit => commit;
 
-    /// <summary>Of how many records the snapshot was that ends.</summary>
-    public long SnapshotRecords { get; init; }
-
     public SnapshotEnding Ending { get; init; }
 
     public Task Done => _done.Task;

@@ -37,6 +37,9 @@ internal sealed class CommitQueue
     /// <summary>Ends when no job will be done any more; with the error, if that is why.</summary>
     public Task Completion => _worker;
 
+    /// <summary>The batches that were written and may be filled again.</summary>
+    public BatchPool Batches { get; } = new();
+
     /// <summary>Whether nothing is being written.</summary>
     public bool IsIdle => Volatile.Read(ref _pending) == 0;
 
@@ -116,7 +119,7 @@ internal sealed class CommitQueue
 
         CommitResult result = Write(job, commit);
         if (result.Counts.Changes > 0) ResetLastChange();
-        _counters.Count(result.Counts, job.Kind == CommitKind.EndSnapshot, job.SnapshotRecords);
+        _counters.Count(result.Counts, result.Swept);
 
         List<ReceivedRecord> records = _options.WantsRecords && commit.Batch is not null ? ReceivedFrom(commit.Batch) : [];
         const int Chunk = 4096;
@@ -129,6 +132,8 @@ internal sealed class CommitQueue
         }
 
         if (!any && records.Count > 0) await _steps.ExchangeAsync(new ChangesCommitted([], records, _result()), cancellationToken).ConfigureAwait(false);
+
+        if (commit.Batch is not null) Batches.Return(commit.Batch);
     }
 
     private CommitResult Write(CommitJob job, TableCommit commit)

@@ -20,6 +20,9 @@ internal sealed class SyncContext
 
     public required Func<FeedEventKind, string, Task> PostEventAsync { get; init; }
 
+    /// <summary>Where batches come from and go back to.</summary>
+    public BatchPool Batches => Queue.Batches;
+
     /// <summary>Called when a whole set is complete.</summary>
     public required Action SetCompleted { get; init; }
 

@@ -19,12 +19,12 @@ internal sealed class SyncCounters
 
     public long Changes => Volatile.Read(ref _added) + Volatile.Read(ref _updated) + Volatile.Read(ref _deleted);
 
-    public void Count(ApplyCounts counts, bool isSnapshot, long snapshotRecords)
+    public void Count(ApplyCounts counts, long swept)
     {
         Interlocked.Add(ref _added, counts.Added);
         Interlocked.Add(ref _updated, counts.Updated);
         Interlocked.Add(ref _deleted, counts.Deleted);
-        if (isSnapshot) Interlocked.Add(ref _swept, Math.Max(0, counts.Changes - snapshotRecords));
+        Interlocked.Add(ref _swept, swept);
     }
 
     public SyncResult Fill(SyncResult result) => result with

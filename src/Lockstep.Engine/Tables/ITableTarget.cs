@@ -85,5 +85,8 @@ internal sealed record TableCommit
 /// <param name="Changes">The changes in the order of their sequence, where they were asked for; may be read only once, before the next commit.</param>
 internal sealed record CommitResult(ApplyCounts Counts, IEnumerable<TableChange> Changes)
 {
+    /// <summary>How many of the deleted records a snapshot did not hold any more.</summary>
+    public long Swept { get; init; }
+
     public static CommitResult Nothing { get; } = new(default, []);
 }

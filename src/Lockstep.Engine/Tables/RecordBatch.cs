@@ -37,29 +37,46 @@ internal enum EntryFlags : byte
 internal sealed class RecordBatch
 {
     private const int InitialEntries = 256;
-    private const int InitialArena = 32 * 1024;
 
-    private readonly bool _coalesce;
-    private byte[] _arena;
+    /// <summary>The arena grows by pieces of this size, so that growing copies nothing and leaves nothing behind. A place in it is the piece's number and the offset in the piece.</summary>
+    private const int PieceShift = 22;
+    private const int PieceSize = 1 << PieceShift;
+    private const int FirstPiece = 64 * 1024;
+
+    private readonly List<byte[]> _pieces = [];
     private RecordEntry[] _entries;
     private int[] _slots;
     private int _used;
+    private int _piece;
+    private int _position;
+    private int _capacity;
 
     public RecordBatch(KeyLayout layout, OrderKind orderKind, bool coalesce)
     {
-        Layout = layout;
-        OrderKind = orderKind;
-        _coalesce = coalesce;
-        _arena = GC.AllocateUninitializedArray<byte>(InitialArena, pinned: true);
+        _pieces.Add(GC.AllocateUninitializedArray<byte>(FirstPiece, pinned: true));
         _entries = new RecordEntry[InitialEntries];
-        _slots = coalesce ? new int[InitialEntries * 2] : [];
+        _slots = [];
+        Reset(layout, orderKind, coalesce);
     }
 
-    public bool IsCoalesced => _coalesce;
+    /// <summary>Empties the batch for other records; its memory is kept, which saves the system clearing it anew.</summary>
+    public void Reset(KeyLayout layout, OrderKind orderKind, bool coalesce)
+    {
+        Layout = layout;
+        OrderKind = orderKind;
+        IsCoalesced = coalesce;
+        IsAscending = true;
+        Count = Added = _used = _piece = _position = 0;
+        _capacity = _pieces[0].Length;
+        if (coalesce && _slots.Length == 0) _slots = new int[InitialEntries * 2];
+        Array.Clear(_slots);
+    }
 
-    public KeyLayout Layout { get; }
+    public bool IsCoalesced { get; private set; }
 
-    public OrderKind OrderKind { get; }
+    public KeyLayout Layout { get; private set; }
+
+    public OrderKind OrderKind { get; private set; }
 
     /// <summary>How many records are kept.</summary>
     public int Count { get; private set; }
@@ -73,11 +90,14 @@ internal sealed class RecordBatch
     public Span<RecordEntry> Entries => _entries.AsSpan(0, Count);
 
     /// <summary>The bytes of a range; pinned.</summary>
-    public ReadOnlySpan<byte> Bytes(int start, int length) => _arena.AsSpan(start, length);
+    public ReadOnlySpan<byte> Bytes(int start, int length) => _pieces[start >> PieceShift].AsSpan(start & (PieceSize - 1), length);
 
-    public ReadOnlyMemory<byte> Memory(int start, int length) => _arena.AsMemory(start, length);
+    public ReadOnlyMemory<byte> Memory(int start, int length) => _pieces[start >> PieceShift].AsMemory(start & (PieceSize - 1), length);
+
+    private Span<byte> Writable(int start, int length) => _pieces[start >> PieceShift].AsSpan(start & (PieceSize - 1), length);
 
     /// <summary>Adds the record that the parser has just read from <paramref name="json"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Add(RecordParser parser, ReadOnlySpan<byte> json)
     {
         var entry = new RecordEntry
@@ -98,7 +118,7 @@ internal sealed class RecordBatch
 
         // A newer version goes where the older one was when it fits, so that a key that changes all the time takes no more memory.
         int at = replaces && target.BodyLength >= body.Length ? target.BodyStart : Append(body.Length);
-        body.CopyTo(_arena.AsSpan(at));
+        body.CopyTo(Writable(at, body.Length));
         entry.BodyStart = at;
         entry.BodyLength = body.Length;
         if (replaces)
@@ -119,7 +139,7 @@ internal sealed class RecordBatch
     public void ReplaceBody(int index, ReadOnlySpan<byte> body)
     {
         int at = Append(body.Length);
-        body.CopyTo(_arena.AsSpan(at));
+        body.CopyTo(Writable(at, body.Length));
         _entries[index].BodyStart = at;
         _entries[index].BodyLength = body.Length;
     }
@@ -169,10 +189,11 @@ internal sealed class RecordBatch
         Layout == KeyLayout.Integer ? new RecordKey(entry.IntegerKey) : KeyEncoding.Read(Bytes(entry.KeyStart, entry.KeyLength));
 
     /// <summary>Finds where the record goes: a new place, the place of an older version, or none when a newer one is there.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private ref RecordEntry Place(ref RecordEntry entry, ReadOnlySpan<byte> key, ReadOnlySpan<byte> order, out bool replaces)
     {
         replaces = false;
-        if (!_coalesce) return ref NewEntry();
+        if (!IsCoalesced) return ref NewEntry();
 
         int mask = _slots.Length - 1;
         int slot = Hash(entry.IntegerKey, key) & mask;
@@ -198,6 +219,7 @@ internal sealed class RecordBatch
 
     private ReadOnlySpan<byte> KeyBytes(int index) => Bytes(_entries[index].KeyStart, _entries[index].KeyLength);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private ref RecordEntry NewEntry()
     {
         if (Count == _entries.Length) Array.Resize(ref _entries, Count * 2);
@@ -205,6 +227,7 @@ internal sealed class RecordBatch
     }
 
     /// <summary>Doubles the hash table. The newest entry is not written yet, so its key comes with the call.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void GrowSlots(ref RecordEntry newest, ReadOnlySpan<byte> newestKey)
     {
         _slots = new int[_slots.Length * 2];
@@ -228,26 +251,42 @@ internal sealed class RecordBatch
         return hash.ToHashCode();
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private (int Start, int Length) Store(ReadOnlySpan<byte> bytes)
     {
         if (bytes.IsEmpty) return (0, 0);
         int at = Append(bytes.Length);
-        bytes.CopyTo(_arena.AsSpan(at));
+        bytes.CopyTo(Writable(at, bytes.Length));
         return (at, bytes.Length);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private int Append(int length)
     {
-        int at = _used;
-        if (_arena.Length - at < length)
+        if (length > _capacity - _position) NextPiece(length);
+        int at = (_piece << PieceShift) + _position;
+        _position += length;
+        _used += length;
+        return at;
+    }
+
+    /// <summary>On to a piece with room for so many bytes. A record that is larger than a piece gets one of its own.</summary>
+    private void NextPiece(int length)
+    {
+        _piece++;
+        int size = Math.Max(length, _piece == 1 ? PieceSize / 4 : PieceSize);
+        if (_piece == _pieces.Count)
         {
-            byte[] larger = GC.AllocateUninitializedArray<byte>(Math.Max(checked(_arena.Length * 2), checked(at + length)), pinned: true);
-            _arena.AsSpan(0, at).CopyTo(larger);
-            _arena = larger;
+            _pieces.Add(GC.AllocateUninitializedArray<byte>(size, pinned: true));
+        }
+        else if (_pieces[_piece].Length < size)
+        {
+            _pieces[_piece] = GC.AllocateUninitializedArray<byte>(size, pinned: true);
         }
 
-        _used = at + length;
-        return at;
+        _position = 0;
+        // What lies beyond the piece's nominal size cannot be named as a place, so a larger record fills its piece.
+        _capacity = Math.Max(length, Math.Min(size, PieceSize));
     }
 
     private static ReadOnlySpan<byte> Format(long value, Span<byte> buffer)

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Tables.Native;
 
@@ -25,6 +26,7 @@ internal sealed class RowApplier(RowStatements rows)
     /// <param name="sequence">The sequence number before the batch: the n-th arrival gets this plus n (I11).</param>
     /// <param name="tableIsEmpty">Whether nothing is stored yet, so that nothing need be looked up.</param>
     /// <param name="changes">Where the changes go, in the order of their sequence; null when nobody wants them.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Apply(RecordBatch batch, long sequence, bool tableIsEmpty, List<TableChange>? changes)
     {
         int before = changes?.Count ?? 0;
@@ -33,14 +35,17 @@ internal sealed class RowApplier(RowStatements rows)
         if (batch.IsCoalesced && !batch.IsAscending && entries.Length >= WorthSorting)
         {
             foreach (int index in batch.OrderByKey()) Apply(batch, entries[index], sequence, insertOnly, changes);
-            changes?.Sort(before, changes.Count - before, Comparer<TableChange>.Create(static (a, b) => a.Sequence.CompareTo(b.Sequence)));
         }
         else
         {
             foreach (ref RecordEntry entry in entries) Apply(batch, entry, sequence, insertOnly, changes);
         }
+
+        // A version that replaced an older one of the batch stands in its place, but has its own number.
+        if (batch.IsCoalesced) changes?.Sort(before, changes.Count - before, Comparer<TableChange>.Create(static (a, b) => a.Sequence.CompareTo(b.Sequence)));
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Apply(RecordBatch batch, in RecordEntry entry, long sequence, bool insertOnly, List<TableChange>? changes)
     {
         rows.ThrowIfInterrupted();
@@ -50,6 +55,7 @@ internal sealed class RowApplier(RowStatements rows)
         changes?.Add(new TableChange(changed, batch.KeyOf(entry), sequence + entry.Arrival + 1, batch.Memory(entry.BodyStart, entry.BodyLength)));
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private ChangeKind? ApplyOne(RecordBatch batch, in RecordEntry entry, long sequence)
     {
         Statement select = rows.Select;
@@ -94,6 +100,7 @@ internal sealed class RowApplier(RowStatements rows)
         return ChangeKind.Added;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private ChangeKind InsertRow(RecordBatch batch, in RecordEntry entry, long sequence)
     {
         BindRow(rows.Insert, batch, entry, sequence);
@@ -132,6 +139,7 @@ internal sealed class RowApplier(RowStatements rows)
         return stored.Bytes(RowStatements.BodyColumn).SequenceEqual(batch.Bytes(entry.BodyStart, entry.BodyLength));
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void BindRow(Statement statement, RecordBatch batch, in RecordEntry entry, long sequence)
     {
         BindKey(statement, batch, entry);

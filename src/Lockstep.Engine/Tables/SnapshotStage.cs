@@ -24,6 +24,8 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
 
     public ApplyCounts Counts { get; private set; }
 
+    public long Swept { get; private set; }
+
     public IEnumerable<TableChange> Changes { get; private set; } = [];
 
     public long RowsAfter { get; private set; }
@@ -194,6 +196,7 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
             StageSql.CopyKey(select, 0, sweep, 1, shape.KeyLayout);
             sweep.Bind(2, ++SequenceAfter);
             sweep.Execute();
+            Swept++;
             Move(-1, 1);
             Counts = Counts.With(ChangeKind.Deleted);
             if (log is not null) Log(log, SequenceAfter, ChangeKind.Deleted, select, shape.KeyLayout);

@@ -10,7 +10,16 @@ internal static class TableFile
     private const int ReadOnlyDatabase = 8;
     private const int Full = 13;
 
-    static TableFile() => SQLitePCL.Batteries_V2.Init();
+    private static readonly Lock Gate = new();
+    private static readonly Dictionary<string, int> Opened = new(StringComparer.Ordinal);
+
+    static TableFile()
+    {
+        SQLitePCL.Batteries_V2.Init();
+        // Every connection here is used by one thread at a time, so SQLite need not lock at each call. Where a connection was opened
+        // before, this is refused, and does no harm.
+        _ = SQLitePCL.raw.sqlite3_config(SQLitePCL.raw.SQLITE_CONFIG_MULTITHREAD);
+    }
 
     /// <summary>Opens a table to write to. The caller holds its <see cref="WriterLock"/>.</summary>
     /// <param name="path">The full path.</param>
@@ -68,8 +77,31 @@ internal static class TableFile
         });
     }
 
-    /// <summary>Whether a file says of itself that it is a Lockstep table; reads its first hundred bytes, opens nothing.</summary>
+    /// <summary>
+    /// Whether a file says of itself that it is a Lockstep table; reads its first hundred bytes. Not so while this process has it open:
+    /// on Unix, closing any other handle of the file would drop SQLite's locks on it, and another process would take the log for
+    /// abandoned and remove it. SQLite itself knows how to close one handle of several.
+    /// </summary>
     public static bool IsTableFile(string path)
+    {
+        string full = Path.GetFullPath(path);
+        lock (Gate)
+        {
+            if (!Opened.ContainsKey(full)) return HasHeader(full);
+        }
+
+        try
+        {
+            OpenForReading(full).Dispose();
+            return true;
+        }
+        catch (LockstepException)
+        {
+            return false;
+        }
+    }
+
+    private static bool HasHeader(string path)
     {
         Span<byte> header = stackalloc byte[100];
         try
@@ -125,6 +157,15 @@ internal static class TableFile
     {
         var builder = new SqliteConnectionStringBuilder { DataSource = path, Mode = mode, Pooling = false, DefaultTimeout = 30 };
         var connection = new SqliteConnection(builder.ConnectionString);
+        string full = Path.GetFullPath(path);
+        lock (Gate) Opened[full] = Opened.GetValueOrDefault(full) + 1;
+        EventHandler? forget = null;
+        forget = (_, _) =>
+        {
+            connection.Disposed -= forget;
+            Forget(full);
+        };
+        connection.Disposed += forget;
         try
         {
             connection.Open();
@@ -135,6 +176,14 @@ internal static class TableFile
         {
             connection.Dispose();
             throw;
+        }
+    }
+
+    private static void Forget(string path)
+    {
+        lock (Gate)
+        {
+            if (--Opened[path] == 0) Opened.Remove(path);
         }
     }
 

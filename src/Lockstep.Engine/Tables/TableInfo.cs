@@ -1,4 +1,5 @@
 using Lockstep.Engine.Records;
+using Lockstep.Engine.Sync;
 
 namespace Lockstep.Engine.Tables;
 
@@ -58,6 +59,9 @@ public sealed record TableInfo
 
     /// <summary>Who is writing to it; null when nobody is.</summary>
     public string? Writer { get; init; }
+
+    /// <summary>Whether the table's cursor is at or above another one. Cursors that are no numbers have no order: they must be equal.</summary>
+    public bool HasReached(Cursor cursor) => cursor.IsStart || Cursor == cursor || (Cursor.IsNumber && cursor.IsNumber && CursorTracker.Compare(Cursor, cursor) >= 0);
 
     internal static TableInfo From(string path, TableState state, long quarantined) => new()
     {

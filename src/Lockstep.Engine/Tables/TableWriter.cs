@@ -127,7 +127,7 @@ internal sealed class TableWriter : ITableTarget
             State = wanted with { Rows = stage.RowsAfter, Tombstones = stage.TombstonesAfter, Sequence = stage.SequenceAfter };
         });
         _stage = null;
-        return new CommitResult(stage.Counts, stage.Changes);
+        return new CommitResult(stage.Counts, stage.Changes) { Swept = stage.Swept };
     }
 
     /// <summary>Drops a snapshot that will not be whole; the table stays as it is.</summary>

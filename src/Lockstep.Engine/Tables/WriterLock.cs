@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text;
+using Lockstep.Engine.Tables.Native;
 
 namespace Lockstep.Engine.Tables;
 
@@ -13,6 +14,9 @@ internal sealed class WriterLock : IDisposable
 {
     private const string Suffix = "-lock";
     private const int Probes = 4;
+
+    /// <summary>On Windows others may read who the holder is; elsewhere this is an exclusive advisory lock, which reading can do without.</summary>
+    private static readonly FileShare WhileHeld = OperatingSystem.IsWindows() ? FileShare.Read : FileShare.None;
     private static readonly TimeSpan ProbeTime = TimeSpan.FromMilliseconds(5);
     private static readonly TimeSpan RetryInterval = TimeSpan.FromMilliseconds(100);
 
@@ -39,7 +43,7 @@ internal sealed class WriterLock : IDisposable
         {
             try
             {
-                return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 1);
+                return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, WhileHeld, bufferSize: 1);
             }
             catch (IOException e) when (e is not (DirectoryNotFoundException or FileNotFoundException) && File.Exists(path))
             {
@@ -105,8 +109,9 @@ internal sealed class WriterLock : IDisposable
     {
         try
         {
-            // Sharing everything takes no lock of its own where locks are advisory; on Windows the holder's exclusive handle refuses it.
-            using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 1);
+            using FileStream file = OperatingSystem.IsWindows()
+                ? new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 1)
+                : UnixFile.OpenToRead(path);
             using var reader = new StreamReader(file);
             string holder = reader.ReadToEnd();
             return holder.Length > 0 ? holder : "another writer";

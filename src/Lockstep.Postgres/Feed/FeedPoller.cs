@@ -32,6 +32,7 @@ internal sealed class FeedPoller(
     /// <summary>Runs until it is cancelled; throws nothing else.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
+        var hasPolled = false;
         for (var failures = 0; !cancellationToken.IsCancellationRequested;)
         {
             try
@@ -46,6 +47,7 @@ internal sealed class FeedPoller(
                         while (true)
                         {
                             var stamp = await PollAsync(connection, cancellationToken).ConfigureAwait(false);
+                            hasPolled = true;
                             failures = 0;
                             if (await ListenAsync(connection, stamp, cancellationToken).ConfigureAwait(false)) continue;
                             await WaitAsync(connection, cancellationToken).ConfigureAwait(false);
@@ -65,10 +67,17 @@ internal sealed class FeedPoller(
             catch (Exception e)
 #pragma warning restore CA1031
             {
-                _error = PostgresErrors.Translate(e, options.Table.ToString());
                 metrics.PollFailed();
-                _seen.TrySetResult();
                 failures++;
+                if (hasPolled && failures == 1)
+                {
+                    // A connection that has just worked may have been closed, or timed out on a busy machine: a new one mostly helps, and
+                    // no client need know.
+                    continue;
+                }
+
+                _error = PostgresErrors.Translate(e, options.Table.ToString());
+                _seen.TrySetResult();
             }
 
             var backoff = TimeSpan.FromMilliseconds(100 * Math.Pow(2, Math.Min(failures, 10)) * (0.5 + (Random.Shared.NextDouble() / 2)));

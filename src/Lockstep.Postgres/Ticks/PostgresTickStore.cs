@@ -33,7 +33,7 @@ public sealed class PostgresTickStore : ITickStore
     internal PostgresTickStore(string connectionString, TickSettings? create, TimeProvider? clock)
     {
         var builder = new NpgsqlConnectionStringBuilder(connectionString) { CommandTimeout = TimeoutSeconds, ApplicationName = "lockstep" };
-        Description = $"postgres://{builder.Host}:{builder.Port.ToString(CultureInfo.InvariantCulture)}/{builder.Database}";
+        Description = Describe(builder);
         _source = NpgsqlDataSource.Create(builder);
         _newSettings = create?.Check();
         _clock = clock;
@@ -41,6 +41,10 @@ public sealed class PostgresTickStore : ITickStore
 
     /// <inheritdoc/>
     public string Description { get; }
+
+    /// <summary>The database without user and password (I9).</summary>
+    internal static string Describe(NpgsqlConnectionStringBuilder settings) =>
+        $"postgres://{settings.Host}:{settings.Port.ToString(CultureInfo.InvariantCulture)}/{settings.Database}";
 
     /// <inheritdoc/>
     public Task<TickSettings> ReadSettingsAsync(CancellationToken cancellationToken) => RunAsync((_, settings) => Task.FromResult(settings), cancellationToken);

@@ -42,11 +42,21 @@ public sealed class GetLockstepModelValueCommand : ModelCmdlet
             Attempt(() =>
             {
                 if (values.TryGet(key, out var exact) && !exact.IsRemoved)
+                {
                     write(exact);
-                else if (!WildcardPattern.ContainsWildcardCharacters(key))
+                    return;
+                }
+
+                if (!WildcardPattern.ContainsWildcardCharacters(key))
                     throw new ModelValueNotFoundException(model.Name, key);
-                else
-                    model.ForEachMatch(WildcardPattern.Get(key, WildcardOptions.None), write);
+
+                var pattern = WildcardPattern.Get(key, WildcardOptions.None);
+                foreach (var matching in values.Keys.Where(pattern.IsMatch).Order(StringComparer.Ordinal))
+                {
+                    // A peer may have removed it since the keys were listed.
+                    if (values.TryGet(matching, out var change) && !change.IsRemoved)
+                        write(change);
+                }
             });
         }
     }

@@ -1,6 +1,7 @@
 using System.Collections;
 using System.Management.Automation;
 using Lockstep.Engine.Tables;
+using Lockstep.Errors;
 using Lockstep.Records;
 using Lockstep.Tables;
 
@@ -41,6 +42,12 @@ public sealed class GetLockstepRecordCommand : TableCmdlet
     /// <summary>The records as they came: JSON texts, not objects.</summary>
     [Parameter]
     public SwitchParameter Raw { get; set; }
+
+    private protected override void Begin()
+    {
+        if (Raw && Property is not null)
+            throw new InvalidOptionException("-Raw gives the records as they are, with all their fields.", "Leave out -Raw or -Property.");
+    }
 
     private protected override void Process()
     {

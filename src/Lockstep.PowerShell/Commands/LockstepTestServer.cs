@@ -38,6 +38,19 @@ public sealed class StartLockstepTestServerCommand : LockstepCmdlet
     [Alias("PSPath")]
     public string? Path { get; set; }
 
+    /// <summary>A scenario to run from the start: steps as hashtables, or the path of a JSON file.</summary>
+    [Parameter]
+    public object[]? Scenario { get; set; }
+
+    /// <summary>A recording of a feed to serve.</summary>
+    [Parameter]
+    public string? Replay { get; set; }
+
+    /// <summary>How much faster than it was recorded; infinity leaves the pauses out.</summary>
+    [Parameter]
+    [ValidateRange(double.Epsilon, double.PositiveInfinity)]
+    public double ReplaySpeed { get; set; } = 1;
+
     private protected override object? ErrorTarget => Port;
 
     private protected override void Process()
@@ -49,16 +62,24 @@ public sealed class StartLockstepTestServerCommand : LockstepCmdlet
     private protected override void End()
     {
         var hasRecords = _records.Count > 0 || Path is not null;
-        var feed = MyInvocation.BoundParameters.ContainsKey(nameof(Feed)) ? Feed : hasRecords ? TestServerFeed.Scripted : TestServerFeed.Reference;
+        var feed = MyInvocation.BoundParameters.ContainsKey(nameof(Feed)) ? Feed
+            : Replay is not null ? TestServerFeed.Replay
+            : hasRecords || Scenario is not null ? TestServerFeed.Scripted : TestServerFeed.Reference;
         if (hasRecords && feed != TestServerFeed.Scripted)
             throw new InvalidOptionException($"The {feed} feed sends what it always sends.", "Leave out -Record and -Path, or use -Feed Scripted.");
 
+        if ((feed == TestServerFeed.Replay) != (Replay is not null))
+            throw new InvalidOptionException("The Replay feed and a recording belong together.", "Give -Replay with the path of a recording, and no other -Feed.");
+
+        var scenario = Scenario is null ? null : ScenarioTexts.Read(Scenario, SessionState.Path);
         var options = new TestServerOptions
         {
             Port = Port,
             ListenAddress = ListenAddress,
             Feed = Enum.Parse<FeedKind>(feed.ToString()),
             Records = _records,
+            ReplayFile = Replay is null ? null : FileSystemPath.ResolveLiteral(SessionState.Path, Replay),
+            ReplaySpeed = ReplaySpeed,
             RecordsFile = Path is null ? null : FileSystemPath.ResolveLiteral(SessionState.Path, Path),
         };
         if (!ShouldProcess($"{ListenAddress}:{Port}", $"Start a test server with the {feed} feed"))
@@ -66,6 +87,8 @@ public sealed class StartLockstepTestServerCommand : LockstepCmdlet
 
         var server = new TestServerInfo(new RunningServer(LockstepTestServer.StartAsync(options, cancellationToken: StopToken).GetAwaiter().GetResult()));
         RunspaceServers.Current.Add(server);
+        if (scenario is not null)
+            server.Server.Server.StartScenario(scenario);
         WriteObject(server);
     }
 }

@@ -1,13 +1,14 @@
 using System.Globalization;
 using System.Management.Automation;
+using Lockstep.Engine;
 
 namespace Lockstep.Commands;
 
-/// <summary>Lets a number stand for seconds where a TimeSpan is wanted. PowerShell by itself would take it for ticks.</summary>
+/// <summary>Lets a number stand for seconds where a TimeSpan is wanted, and <c>250ms</c> or <c>2h</c> for what it says. PowerShell by itself would take a number for ticks.</summary>
 [AttributeUsage(AttributeTargets.Property | AttributeTargets.Field)]
 public sealed class SecondsAttribute : ArgumentTransformationAttribute
 {
-    /// <summary>Turns numbers, and texts that are numbers, into a TimeSpan of so many seconds; leaves everything else to PowerShell.</summary>
+    /// <summary>Turns numbers, and texts that are numbers or have a unit, into a TimeSpan; leaves everything else to PowerShell.</summary>
     /// <param name="engineIntrinsics">Not used.</param>
     /// <param name="inputData">What was given.</param>
     public override object Transform(EngineIntrinsics engineIntrinsics, object inputData)
@@ -15,8 +16,11 @@ public sealed class SecondsAttribute : ArgumentTransformationAttribute
         var given = inputData is PSObject wrapped ? wrapped.BaseObject : inputData;
         return given switch
         {
-            int or long or double or decimal or float => FromSeconds(Convert.ToDouble(given, CultureInfo.InvariantCulture)),
+            // PowerShell reads 3s as a short and 7d as a decimal, but knows how a number was written.
+            short or decimal when DurationText.TryParse(LanguagePrimitives.ConvertTo<string>(inputData), out var written) => written,
+            int or long or double or decimal or float or short or byte => FromSeconds(Convert.ToDouble(given, CultureInfo.InvariantCulture)),
             string text when double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var seconds) => FromSeconds(seconds),
+            string text when DurationText.TryParse(text, out var duration) => duration,
             _ => inputData,
         };
     }

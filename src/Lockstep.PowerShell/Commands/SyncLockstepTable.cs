@@ -1,6 +1,7 @@
 using System.Collections;
 using System.Management.Automation;
 using System.Net;
+using System.Security;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
@@ -13,7 +14,7 @@ namespace Lockstep.Commands;
 /// <summary>Brings a table in step with a feed, and keeps it there with -Follow.</summary>
 [Cmdlet(VerbsData.Sync, "LockstepTable", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
 [OutputType(typeof(SyncResult), typeof(Change))]
-public sealed class SyncLockstepTableCommand : LockstepCmdlet
+public sealed class SyncLockstepTableCommand : FeedCmdlet
 {
     private readonly List<SyncResult> _results = [];
     private string? _feed;
@@ -54,14 +55,6 @@ public sealed class SyncLockstepTableCommand : LockstepCmdlet
     [AllowEmptyCollection]
     public string[] KeyProperty { get; set; } = [];
 
-    /// <summary>Where in the request the cursor goes.</summary>
-    [Parameter(ValueFromPipelineByPropertyName = true)]
-    public CursorStyle CursorStyle { get; set; }
-
-    /// <summary>Further options of the request's query.</summary>
-    [Parameter]
-    public IDictionary? Query { get; set; }
-
     /// <summary>The cursor to begin at, instead of the one that the table has.</summary>
     [Parameter]
     public string? Since { get; set; }
@@ -92,17 +85,6 @@ public sealed class SyncLockstepTableCommand : LockstepCmdlet
     [ValidateRange(0.0, 86400.0)]
     public double SettleSec { get; set; } = 1;
 
-    /// <summary>How many seconds connecting may take, up to the response's headers; 0 for any time.</summary>
-    [Parameter]
-    [Alias("TimeoutSec")]
-    [ValidateRange(0.0, 2000000.0)]
-    public double ConnectionTimeoutSeconds { get; set; } = 30;
-
-    /// <summary>How many seconds a connection may be silent; 0 for any time.</summary>
-    [Parameter]
-    [ValidateRange(0.0, 2000000.0)]
-    public double OperationTimeoutSeconds { get; set; } = 60;
-
     /// <summary>Puts out each change as it is committed, the newest state per key in each commit; the result then goes to -ResultVariable only.</summary>
     [Parameter]
     public SwitchParameter PassThru { get; set; }
@@ -116,22 +98,19 @@ public sealed class SyncLockstepTableCommand : LockstepCmdlet
     [ValidateNotNullOrEmpty]
     public string? ResultVariable { get; set; }
 
-    /// <summary>Further headers of the request; they go to the feed's own host only.</summary>
-    [Parameter]
-    public IDictionary? Headers { get; set; }
-
-    /// <summary>User and password for Basic authentication.</summary>
-    [Parameter]
-    [Credential]
-    public PSCredential? Credential { get; set; }
-
-    /// <summary>Sends credentials over plain http to another host than loopback.</summary>
-    [Parameter]
-    public SwitchParameter AllowUnencryptedAuthentication { get; set; }
-
     /// <summary>Fetches the whole set anew, and removes what it does not hold.</summary>
     [Parameter]
     public SwitchParameter Resync { get; set; }
+
+    /// <summary>How far before the cursor each connection begins, in the order field's own units, for feeds whose writers may be late.</summary>
+    [Parameter]
+    [ValidateRange(0.0, 1e18)]
+    public decimal Lookback { get; set; }
+
+    /// <summary>The largest record in bytes; a larger one is malformed.</summary>
+    [Parameter]
+    [ValidateRange(2, 1024 * 1024 * 1024)]
+    public int MaximumRecordSize { get; set; } = 16 * 1024 * 1024;
 
     /// <summary>What to do with a malformed record.</summary>
     [Parameter]
@@ -155,8 +134,7 @@ public sealed class SyncLockstepTableCommand : LockstepCmdlet
 
     private protected override void Process()
     {
-        if (!Uri.IsAbsoluteUri || Uri.Scheme is not ("http" or "https"))
-            throw new InvalidOptionException("A feed's URI begins with http:// or https://.", "Give the whole URI with -Uri.");
+        FeedSettings.Require(Uri);
 
         // From here on only the form without user and password is shown (I9).
         var feed = FeedUri.Parse(Uri);
@@ -167,17 +145,7 @@ public sealed class SyncLockstepTableCommand : LockstepCmdlet
 
         var sync = new TableSync(new SyncOptions
         {
-            Feed = new FeedOptions
-            {
-                Uri = Uri,
-                CursorStyle = (Engine.Feed.CursorStyle)CursorStyle,
-                Query = Pairs(Query),
-                Headers = Pairs(Headers),
-                Credential = Credential?.GetNetworkCredential(),
-                ConnectionTimeout = Limit(ConnectionTimeoutSeconds),
-                OperationTimeout = Limit(OperationTimeoutSeconds),
-                AllowUnencryptedAuthentication = AllowUnencryptedAuthentication,
-            },
+            Feed = FeedSettings.Of(this, Uri),
             TablePath = destination.GetPath(),
             TableName = destination.Name,
             Dialect = (Engine.Records.Dialect)Dialect,
@@ -190,6 +158,9 @@ public sealed class SyncLockstepTableCommand : LockstepCmdlet
             MaximumRetryCount = MaximumRetryCount,
             RetryInterval = TimeSpan.FromSeconds(RetryIntervalSec),
             Resync = Resync,
+            Lookback = Lookback,
+            MaximumRecordSize = MaximumRecordSize,
+            AsksForToken = TokenProvider is not null,
             MalformedRecord = (MalformedRecordPolicy)MalformedRecord,
             WaitForWriter = Wait,
             WantsChanges = PassThru || EveryChange,
@@ -203,6 +174,7 @@ public sealed class SyncLockstepTableCommand : LockstepCmdlet
             Callback = Callback is null ? null : new RecordScript(Callback),
             Transform = Transform is null ? null : new RecordTransform(Transform),
             PassesChanges = PassThru || EveryChange,
+            TokenProvider = TokenProvider,
         };
         try
         {
@@ -226,11 +198,4 @@ public sealed class SyncLockstepTableCommand : LockstepCmdlet
 
     /// <summary>A feed that comes from a CSV file has empty texts where nothing is said.</summary>
     private static string? NullIfEmpty(string? text) => string.IsNullOrEmpty(text) ? null : text;
-
-    private static TimeSpan Limit(double seconds) => seconds == 0 ? Timeout.InfiniteTimeSpan : TimeSpan.FromSeconds(seconds);
-
-    private static KeyValuePair<string, string>[] Pairs(IDictionary? dictionary) => dictionary is null
-        ? []
-        : [.. dictionary.Cast<DictionaryEntry>().Select(entry => KeyValuePair.Create(
-            LanguagePrimitives.ConvertTo<string>(entry.Key), LanguagePrimitives.ConvertTo<string>(entry.Value)))];
 }

@@ -7,8 +7,11 @@ using Lockstep.Engine.Feed;
 using Lockstep.Engine.Gossip;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
+using Lockstep.Engine.Ticks;
 using Lockstep.TestServer.Feeds;
 using Lockstep.TestServer.Hosting;
+using Lockstep.TestServer.Recording;
+using Lockstep.TestServer.Scenarios;
 
 namespace Lockstep.Errors;
 
@@ -26,6 +29,8 @@ internal static class ErrorRecords
         [typeof(UnsuitableObjectException)] = new(ErrorCategory.InvalidData),
         [typeof(TestServerNotFoundException)] = new(ErrorCategory.ObjectNotFound),
         [typeof(CallbackException)] = new(ErrorCategory.InvalidOperation),
+        [typeof(TokenProviderException)] = new(ErrorCategory.AuthenticationError),
+        [typeof(WaitTimeoutException)] = new(ErrorCategory.OperationTimeout),
         [typeof(ModelNotFoundException)] = new(ErrorCategory.ObjectNotFound),
         [typeof(ModelNameInUseException)] = new(ErrorCategory.ResourceExists),
         [typeof(ModelValueNotFoundException)] = new(ErrorCategory.ObjectNotFound),
@@ -49,6 +54,12 @@ internal static class ErrorRecords
         [typeof(TableBusyException)] = new(ErrorCategory.ResourceBusy),
         [typeof(FilterException)] = new(ErrorCategory.SyntaxError),
 
+        [typeof(VariableNotFoundException)] = new(ErrorCategory.ObjectNotFound),
+        [typeof(TickConflictException)] = new(ErrorCategory.ResourceExists),
+        [typeof(TickTooLateException)] = new(ErrorCategory.InvalidOperation),
+        [typeof(TickTooSmallException)] = new(ErrorCategory.LimitsExceeded),
+        [typeof(TickDeadlineException)] = new(ErrorCategory.OperationTimeout),
+        [typeof(TickStoreUnavailableException)] = new(ErrorCategory.ResourceUnavailable),
         [typeof(GossipException)] = new(ErrorCategory.InvalidOperation),
         [typeof(GossipUnreachableException)] = new(ErrorCategory.ConnectionError),
         [typeof(GossipProtocolException)] = new(ErrorCategory.ProtocolError),
@@ -62,6 +73,9 @@ internal static class ErrorRecords
         [typeof(PortInUseException)] = new(ErrorCategory.ResourceUnavailable, "PortInUse", "Use -Port 0 to have a free port picked, or stop the program that listens there."),
         [typeof(ListenException)] = new(ErrorCategory.OpenError, "ListenFailed", "Check -ListenAddress and -Port: the address must be one of this machine, and ports below 1024 may need more rights."),
         [typeof(InvalidRecordException)] = new(ErrorCategory.InvalidData, "InvalidRecord", "Give objects, hashtables, or strings that hold one JSON object each."),
+        [typeof(InvalidScenarioException)] = new(ErrorCategory.InvalidData, "InvalidScenario", "A step is a hashtable with one member, such as @{ waitForClients = 1 }, or @{ fault = @{ kind = 'Cut' } }."),
+        [typeof(InvalidRecordingException)] = new(ErrorCategory.InvalidData, "InvalidRecording", "Give a file that a recording of a feed was saved to."),
+        [typeof(HttpRequestException)] = new(ErrorCategory.ConnectionError, "FeedUnreachable", "Check the URI, and that the feed's server runs and can be reached from here."),
         [typeof(FileNotFoundException)] = new(ErrorCategory.ObjectNotFound, "FileNotFound", "Check the path."),
         [typeof(DirectoryNotFoundException)] = new(ErrorCategory.ObjectNotFound, "FileNotFound", "Check the path."),
         [typeof(UnauthorizedAccessException)] = new(ErrorCategory.PermissionDenied, "AccessDenied", "Check the rights to the file and its folder, or name another one."),

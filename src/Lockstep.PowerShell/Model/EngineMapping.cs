@@ -1,4 +1,5 @@
 using Lockstep.Engine.Records;
+using EngineFeedEvent = Lockstep.Engine.Sync.FeedEvent;
 using EngineSyncResult = Lockstep.Engine.Sync.SyncResult;
 using EngineTableInfo = Lockstep.Engine.Tables.TableInfo;
 
@@ -49,6 +50,8 @@ internal static class EngineMapping
         LastSync = table.LastSync?.LocalDateTime,
         Writer = table.Writer,
     };
+
+    public static FeedEvent ToModel(this EngineFeedEvent happened) => new((FeedEventKind)happened.Kind, happened.At.LocalDateTime, happened.Message);
 
     /// <summary>The key as PowerShell shows it: one value, or an array where there are several fields.</summary>
     public static object ToModel(this RecordKey key)

@@ -11,4 +11,7 @@ public enum TestServerFeed
 
     /// <summary>The records that it is given, from the client's cursor on; then it waits for more.</summary>
     Scripted,
+
+    /// <summary>A response of a real feed that was recorded with its timing.</summary>
+    Replay,
 }

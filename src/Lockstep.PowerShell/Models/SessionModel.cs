@@ -1,4 +1,3 @@
-using System.Management.Automation;
 using Lockstep.Engine.Gossip;
 using Lockstep.Errors;
 
@@ -70,18 +69,6 @@ internal sealed class SessionModel : IAsyncDisposable
     {
         var values = Values;
         WithName(key, () => values.SetJson(key, json.Span));
-    }
-
-    /// <summary>Does something with each value whose key matches, in the order of the keys.</summary>
-    public void ForEachMatch(WildcardPattern pattern, Action<ModelChange> use)
-    {
-        var values = Values;
-        foreach (var key in values.Keys.Where(pattern.IsMatch).Order(StringComparer.Ordinal))
-        {
-            // A peer may have removed it since the keys were listed.
-            if (values.TryGet(key, out var change) && !change.IsRemoved)
-                use(change);
-        }
     }
 
     /// <summary>Sends an event with JSON values.</summary>

@@ -40,16 +40,21 @@ internal sealed class RecordSerializer
         return _output.Written;
     }
 
-    /// <summary>Writes a value of any kind that a record's field may have, null included.</summary>
+    /// <summary>Writes a value of any kind: null, a number, a text, an array, or an object by its properties.</summary>
     /// <param name="name">What errors call it.</param>
-    /// <param name="value">The value.</param>
+    /// <param name="given">The value.</param>
     /// <returns>Its bytes, valid until the next call.</returns>
     /// <exception cref="UnsuitableObjectException">It is, or holds, something that JSON has no form for.</exception>
-    public ReadOnlyMemory<byte> SerializeValue(string name, object? value)
+    public ReadOnlyMemory<byte> SerializeValue(string name, object? given)
     {
         _output.Clear();
         _path.Clear();
-        WriteValue(name, value);
+        var value = Unwrap(given);
+        if (value is null or IEnumerable or SecureString or PSCredential || Literal(value) is not null || Text(value) is not null)
+            WriteValue(name, given);
+        else
+            WriteMembers(given!);
+
         return _output.Written;
     }
 

@@ -1,4 +1,6 @@
 using System.Management.Automation;
+using System.Net;
+using System.Security;
 using Lockstep.Commands;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
@@ -23,6 +25,9 @@ internal sealed class SyncStepHandler(LockstepCmdlet cmdlet, string activity)
 
     /// <summary>Rewrites records; null for none.</summary>
     public RecordTransform? Transform { get; init; }
+
+    /// <summary>Gets a token, at the start and when the feed refuses the one that there is; null for none.</summary>
+    public ScriptBlock? TokenProvider { get; init; }
 
     /// <summary>Whether changes go to the output.</summary>
     public bool PassesChanges { get; init; }
@@ -51,6 +56,9 @@ internal sealed class SyncStepHandler(LockstepCmdlet cmdlet, string activity)
             case FeedEventOccurred { Event: var happened }:
                 Tell(happened);
                 break;
+            case CredentialsNeeded question:
+                question.NewToken = AskForToken();
+                break;
             case SyncEnded ended:
                 Result = ended.Result;
                 break;
@@ -71,10 +79,23 @@ internal sealed class SyncStepHandler(LockstepCmdlet cmdlet, string activity)
             cmdlet.WriteObject(new Change((ChangeKind)change.Kind, change.Key.ToModel(), change.Sequence, Objects.Read(change.Record)));
     }
 
-    private void Tell(FeedEvent happened)
+    private string? AskForToken()
     {
-        cmdlet.WriteEvent(happened.ToString());
-        if (happened.Kind == FeedEventKind.Warning)
+        try
+        {
+            return TokenProvider?.Invoke() is not [.., { BaseObject: var token }] ? null
+                : token is SecureString secret ? new NetworkCredential("", secret).Password : LanguagePrimitives.ConvertTo<string>(token);
+        }
+        catch (RuntimeException thrown) when (thrown is not PipelineStoppedException)
+        {
+            throw new TokenProviderException(thrown);
+        }
+    }
+
+    private void Tell(Engine.Sync.FeedEvent happened)
+    {
+        cmdlet.WriteEvent(happened.ToModel());
+        if (happened.Kind == Engine.Sync.FeedEventKind.Warning)
             cmdlet.WriteWarning(happened.Message);
         else
             cmdlet.WriteVerbose(happened.Message);

@@ -5,6 +5,9 @@ namespace Lockstep.TestServers;
 /// <summary>Keeps the engine's server out of the sight of public types. Thread-safe.</summary>
 internal sealed class RunningServer(LockstepTestServer server)
 {
+    /// <summary>The engine's own; internal adapters alone may hold it.</summary>
+    public LockstepTestServer Server => server;
+
     public Uri Uri { get; } = server.Uri;
 
     public Uri FeedUri { get; } = server.FeedUri;

@@ -13,7 +13,7 @@ internal sealed class FanOut(ScriptedFeedOptions options, RecordLog log, FeedSig
 {
     private const int MostRecords = 4096;
     private static readonly TimeSpan WorthARest = TimeSpan.FromMilliseconds(1);
-    private static readonly TimeSpan LongestRest = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan LongestRest = TimeSpan.FromMilliseconds(8);
 
     private readonly Lock _gate = new();
     private readonly List<Member> _members = [];
@@ -84,9 +84,9 @@ internal sealed class FanOut(ScriptedFeedOptions options, RecordLog log, FeedSig
             }
             delivered.Raise();
             TimeSpan took = Stopwatch.GetElapsedTime(began);
-            // Many clients: what comes while it rests goes out together, and half of a core stays free. By the machine's clock, whatever the feed's clock shows.
+            // Many clients: what comes while it rests goes out together, and a third of a core stays free. By the machine's clock, whatever the feed's clock shows.
             if (took > WorthARest)
-                await Task.Delay(took < LongestRest ? took : LongestRest).ConfigureAwait(false);
+                await Task.Delay(took / 2 < LongestRest ? took / 2 : LongestRest).ConfigureAwait(false);
         }
     }
 

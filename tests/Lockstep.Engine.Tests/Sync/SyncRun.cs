@@ -48,6 +48,18 @@ internal sealed class SyncRun
         return new SyncRun { Result = result! }.With(run);
     }
 
+    /// <summary>Runs a sync that must fail, and keeps what it said before.</summary>
+    public static async Task<(TError Error, List<FeedEvent> Events)> ToErrorAsync<TError>(SyncOptions options)
+        where TError : Exception
+    {
+        var events = new List<FeedEvent>();
+        TError error = await Assert.ThrowsAsync<TError>(() => ToEndAsync(options, step =>
+        {
+            if (step is FeedEventOccurred happened) events.Add(happened.Event);
+        }));
+        return (error, events);
+    }
+
     /// <summary>The live records of a table file, by key.</summary>
     public static SortedDictionary<string, string> Read(string path, RecordQuery? query = null)
     {

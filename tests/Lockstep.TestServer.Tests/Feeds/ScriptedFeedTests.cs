@@ -60,25 +60,6 @@ public sealed class ScriptedFeedTests
         Assert.Equal(4, server.RecordCount);
     }
 
-    [Fact]
-    public async Task A_client_that_does_not_read_holds_up_nobody()
-    {
-        await using LockstepTestServer server = await TestServers.StartScriptedAsync(Cancelled);
-        (RawClient idle, _) = await RawClient.GetAsync(server.Uri, "/servers/", Cancelled);
-        (RawClient reader, _) = await RawClient.GetAsync(server.Uri, "/servers/", Cancelled);
-        await using (idle)
-        await using (reader)
-        {
-            // More than the sockets and Kestrel's buffers hold.
-            string[] records = [.. Enumerable.Range(1, 15_000).Select(i => $$"""{"id":{{i}},"updated_at":{{i}},"text":"{{new string('x', 1000)}}"}""")];
-            server.AddRecords(records);
-            string all = string.Concat(records.Select(record => record + "\n"));
-            Assert.Equal(all, await reader.ReadChunkedAsync(all.Length, Cancelled));
-            Assert.Equal(RequestEnding.Open, server.Requests[0].Ending);
-            Assert.True(server.Requests[0].Records < records.Length);
-        }
-    }
-
     [Theory]
     [InlineData(HeartbeatKind.Auto, FeedDialect.Record, "{\"heartbeat\":true}\n")]
     [InlineData(HeartbeatKind.Object, FeedDialect.Record, "{\"heartbeat\":true}\n")]

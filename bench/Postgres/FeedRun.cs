@@ -1,0 +1,152 @@
+using System.Diagnostics;
+using System.Globalization;
+using Lockstep.Postgres;
+using Lockstep.TestServer.Serving;
+using Npgsql;
+
+namespace Lockstep.Bench.Postgres;
+
+/// <summary>
+/// What serving a Postgres table costs, measured on a database of the user's own (<c>postgres CONNECTION-STRING [rows] [clients]</c>): a snapshot through HTTP beside COPY of the
+/// same rows as JSON, the time from COMMIT to the client, and many live clients at once. Makes and drops a table lockstep_bench.
+/// </summary>
+internal static class FeedRun
+{
+    private const string Table = "lockstep_bench";
+
+    public static async Task RunAsync(string connectionString, int rows, int clients)
+    {
+        await using var source = NpgsqlDataSource.Create(connectionString);
+        await ExecuteAsync(source, $"DROP TABLE IF EXISTS {Table}; CREATE TABLE {Table} (id bigint PRIMARY KEY, name text, user_id int, updated timestamptz, ok boolean)");
+        await ExecuteAsync(source, $"INSERT INTO {Table} SELECT g, 'domain' || g || '.example.com', g % 1000, now(), g % 2 = 0 FROM generate_series(1, {rows}) g");
+        var name = new TableName(null, Table);
+        await PostgresTracking.EnableAsync(connectionString, name);
+        await ExecuteAsync(source, $"VACUUM ANALYZE {Table}");
+        try
+        {
+            var feed = await PostgresFeed.StartAsync(connectionString, new PostgresFeedOptions { Table = name });
+            await using var server = await FeedServer.StartAsync([feed], new FeedServerOptions());
+            for (var round = 0; round < 3; round++)
+            {
+                Report("copy (select row_to_json) to stdout", rows, await TimeAsync(() => CopyAsync(source)));
+                Report("snapshot through HTTP", rows, await TimeAsync(() => SnapshotAsync(server)));
+            }
+
+            await LatencyAsync(source, server, rows, 1);
+            await LatencyAsync(source, server, rows, clients);
+        }
+        finally
+        {
+            await PostgresTracking.DisableAsync(connectionString, name);
+            await ExecuteAsync(source, $"DROP TABLE {Table}");
+        }
+    }
+
+    private static async Task ExecuteAsync(NpgsqlDataSource source, string sql)
+    {
+        await using var command = source.CreateCommand(sql);
+        command.CommandTimeout = 600;
+        await command.ExecuteNonQueryAsync();
+    }
+
+    private static async Task CopyAsync(NpgsqlDataSource source)
+    {
+        await using var connection = await source.OpenConnectionAsync();
+        await using var copy = await connection.BeginRawBinaryCopyAsync(
+            $"COPY (SELECT row_to_json(d) FROM (SELECT id, name, user_id, updated, ok FROM {Table} ORDER BY id) d) TO STDOUT (FORMAT binary)");
+        await copy.CopyToAsync(Stream.Null);
+    }
+
+    private static async Task SnapshotAsync(FeedServer server)
+    {
+        using var client = new HttpClient();
+        using var response = await client.GetAsync(new Uri(server.Uri, Table), HttpCompletionOption.ResponseHeadersRead);
+        await using var body = await response.Content.ReadAsStreamAsync();
+        var buffer = new byte[1 << 16];
+        for (var kept = 0; ;)
+        {
+            var read = await body.ReadAsync(buffer.AsMemory(kept));
+            if (read == 0) throw new IOException("The feed ended before its snapshot was complete.");
+            if (buffer.AsSpan(0, kept + read).IndexOf("snapshot_completed"u8) >= 0) return;
+            var tail = Math.Min(32, kept + read);
+            buffer.AsSpan(kept + read - tail, tail).CopyTo(buffer);
+            kept = tail;
+        }
+    }
+
+    private static async Task LatencyAsync(NpgsqlDataSource source, FeedServer server, int rows, int clients)
+    {
+        const int Commits = 200;
+        using var http = new HttpClient(new SocketsHttpHandler { MaxConnectionsPerServer = clients });
+        using var stop = new CancellationTokenSource();
+        var position = (await server.Sources[0].GetStateAsync(default)).Horizon;
+        var arrivals = new List<double>();
+        var committed = new long[Commits];
+        var ready = new CountdownEvent(clients);
+        var done = new CountdownEvent(clients * Commits);
+        var readers = Enumerable.Range(0, clients).Select(_ => Task.Run(ReadAsync)).ToArray();
+        await Task.Run(ready.Wait);
+        await using var connection = await source.OpenConnectionAsync();
+        for (var i = 0; i < Commits; i++)
+        {
+            await using var command = new NpgsqlCommand($"INSERT INTO {Table} (id, name) VALUES ({rows + 1 + i}, 'live')", connection);
+            await command.ExecuteNonQueryAsync();
+            Volatile.Write(ref committed[i], Stopwatch.GetTimestamp());
+            await Task.Delay(clients > 1 ? 50 : 10);
+        }
+
+        await Task.Run(() => done.Wait(TimeSpan.FromMinutes(2)));
+        await stop.CancelAsync();
+        await Task.WhenAll(readers);
+        await ExecuteAsync(source, $"DELETE FROM {Table} WHERE id > {rows}");
+        arrivals.Sort();
+        Console.WriteLine(
+            $"{clients,6} clients: {arrivals.Count} of {clients * Commits} changes, from COMMIT's return to the client p50 {At(0.5):F2} ms, p99 {At(0.99):F2} ms, max {At(1):F2} ms; "
+            + $"memory {GC.GetTotalMemory(false) >> 20} MiB");
+
+        double At(double share) => arrivals[Math.Min(arrivals.Count - 1, (int)(share * arrivals.Count))];
+
+        async Task ReadAsync()
+        {
+            try
+            {
+                using var response = await http.GetAsync(new Uri(server.Uri, $"{Table}?since={position}"), HttpCompletionOption.ResponseHeadersRead, stop.Token);
+                using var lines = new StreamReader(await response.Content.ReadAsStreamAsync(stop.Token));
+                var caughtUp = false;
+                while (await lines.ReadLineAsync(stop.Token) is { } line)
+                {
+                    if (!caughtUp && line.Contains("heartbeat", StringComparison.Ordinal))
+                    {
+                        caughtUp = true;
+                        ready.Signal();
+                    }
+
+                    var at = line.IndexOf("\"data\":{\"id\":", StringComparison.Ordinal);
+                    if (!caughtUp || at < 0 || line.Contains("\"deleted\":true", StringComparison.Ordinal)) continue;
+                    at += "\"data\":{\"id\":".Length;
+                    var id = int.Parse(line.AsSpan(at, line.AsSpan(at).IndexOfAny(',', '}')), CultureInfo.InvariantCulture);
+                    if (id <= rows) continue;
+                    var now = Stopwatch.GetTimestamp();
+
+                    // The row can be here before COMMIT has returned to the one who committed it.
+                    var sent = Volatile.Read(ref committed[id - rows - 1]);
+                    lock (arrivals) arrivals.Add(sent == 0 ? 0 : Math.Max(0, Stopwatch.GetElapsedTime(sent, now).TotalMilliseconds));
+                    done.Signal();
+                }
+            }
+            catch (OperationCanceledException)
+            {
+            }
+        }
+    }
+
+    private static async Task<TimeSpan> TimeAsync(Func<Task> work)
+    {
+        var start = Stopwatch.GetTimestamp();
+        await work();
+        return Stopwatch.GetElapsedTime(start);
+    }
+
+    private static void Report(string what, int rows, TimeSpan time) =>
+        Console.WriteLine($"{what,-40} {time.TotalSeconds,6:F2} s {rows / time.TotalSeconds,10:N0} rows/s");
+}

@@ -1,0 +1,126 @@
+using System.Management.Automation;
+using Lockstep.Errors;
+using Lockstep.TestServer.Faults;
+using Lockstep.TestServers;
+
+namespace Lockstep.Commands;
+
+/// <summary>Has a test server do something wrong. The parameters besides these are those of the kind.</summary>
+[Cmdlet(VerbsCommon.Add, "LockstepTestFault", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
+[OutputType(typeof(TestFaultInfo))]
+public sealed class AddLockstepTestFaultCommand : LockstepCmdlet, IDynamicParameters
+{
+    private RuntimeDefinedParameterDictionary? _parameters;
+
+    /// <summary>The kind: Cut, Stall, Status and so on; <c>Get-LockstepTestFault -ListAvailable</c> shows them all.</summary>
+    [Parameter(Mandatory = true, Position = 0)]
+    [ArgumentCompleter(typeof(FaultKindCompleter))]
+    public string Kind { get; set; } = "";
+
+    /// <summary>A name for it, to remove it by; one is given otherwise.</summary>
+    [Parameter]
+    public string? Id { get; set; }
+
+    /// <summary>The server; the only one that runs if none is given.</summary>
+    [Parameter(ValueFromPipeline = true)]
+    public TestServerInfo? Server { get; set; }
+
+    /// <summary>The parameters of the kind that was given.</summary>
+    public object? GetDynamicParameters() => _parameters = FaultParameters.Of(Kind);
+
+    private protected override object? ErrorTarget => Kind;
+
+    private protected override void End()
+    {
+        var server = Server ?? RunspaceServers.Current.Only;
+        try
+        {
+            var fault = FaultKinds.Create(Kind, FaultParameters.Given(_parameters));
+            if (ShouldProcess(server.ToString(), fault.ToString()))
+                WriteObject(server.Server.Server.Faults.Add(fault, Id).ToModel(server));
+        }
+        catch (ArgumentException error)
+        {
+            throw new InvalidOptionException(error.Message, "Get-LockstepTestFault -ListAvailable shows the kinds and what each takes.");
+        }
+    }
+}
+
+/// <summary>Lists the faults of a test server, or the kinds there are.</summary>
+[Cmdlet(VerbsCommon.Get, "LockstepTestFault", DefaultParameterSetName = nameof(Server))]
+[OutputType(typeof(TestFaultInfo), ParameterSetName = [nameof(Server)])]
+[OutputType(typeof(TestFaultKindInfo), ParameterSetName = [nameof(ListAvailable)])]
+public sealed class GetLockstepTestFaultCommand : LockstepCmdlet
+{
+    /// <summary>Only those with this id; wildcards may be used.</summary>
+    [Parameter(Position = 0, ParameterSetName = nameof(Server))]
+    [SupportsWildcards]
+    public string Id { get; set; } = "*";
+
+    /// <summary>The server; the only one that runs if none is given.</summary>
+    [Parameter(ParameterSetName = nameof(Server), ValueFromPipeline = true)]
+    public TestServerInfo? Server { get; set; }
+
+    /// <summary>Lists the kinds of fault with their parameters.</summary>
+    [Parameter(ParameterSetName = nameof(ListAvailable), Mandatory = true)]
+    public SwitchParameter ListAvailable { get; set; }
+
+    private protected override void Process()
+    {
+        if (ListAvailable)
+        {
+            foreach (var kind in FaultKinds.All)
+                WriteObject(new TestFaultKindInfo(kind.Name, kind.Description, [.. kind.Parameters.Select(parameter => $"-{parameter.Name} <{parameter.TypeName}> {parameter.Description}")]));
+            return;
+        }
+
+        var server = Server ?? RunspaceServers.Current.Only;
+        var pattern = WildcardPattern.Get(Id, WildcardOptions.IgnoreCase);
+        foreach (var fault in server.Server.Server.Faults.Where(fault => pattern.IsMatch(fault.Id)))
+            WriteObject(fault.ToModel(server));
+    }
+}
+
+/// <summary>Removes faults from a test server; responses under way keep them.</summary>
+[Cmdlet(VerbsCommon.Remove, "LockstepTestFault", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low, DefaultParameterSetName = nameof(Id))]
+public sealed class RemoveLockstepTestFaultCommand : LockstepCmdlet
+{
+    /// <summary>Those with these ids; wildcards may be used, and * removes all.</summary>
+    [Parameter(Mandatory = true, Position = 0, ParameterSetName = nameof(Id))]
+    [SupportsWildcards]
+    public string[] Id { get; set; } = [];
+
+    /// <summary>The server; the only one that runs if none is given.</summary>
+    [Parameter(ParameterSetName = nameof(Id))]
+    public TestServerInfo? Server { get; set; }
+
+    /// <summary>Faults from <c>Add-LockstepTestFault</c> or <c>Get-LockstepTestFault</c>.</summary>
+    [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = nameof(InputObject))]
+    public TestFaultInfo[] InputObject { get; set; } = [];
+
+    private protected override object? ErrorTarget => Id;
+
+    private protected override void Process()
+    {
+        foreach (var fault in InputObject)
+            Remove(fault.Server, fault.Id);
+
+        foreach (var id in Id)
+        {
+            var server = Server ?? RunspaceServers.Current.Only;
+            var pattern = WildcardPattern.Get(id, WildcardOptions.IgnoreCase);
+            string[] found = [.. server.Server.Server.Faults.Select(fault => fault.Id).Where(pattern.IsMatch)];
+            if (found.Length == 0 && !WildcardPattern.ContainsWildcardCharacters(id))
+                throw new InvalidOptionException($"The server at {server.FeedUri} has no fault {id}.", "Get-LockstepTestFault lists those that it has.");
+
+            foreach (var each in found)
+                Remove(server, each);
+        }
+    }
+
+    private void Remove(TestServerInfo server, string id)
+    {
+        if (ShouldProcess(server.ToString(), $"Remove the fault {id}"))
+            server.Server.Server.Faults.Remove(id);
+    }
+}

@@ -1,0 +1,31 @@
+using System.Management.Automation;
+using Lockstep.TestServers;
+
+namespace Lockstep.Commands;
+
+/// <summary>Shows the requests that a test server got, the oldest first.</summary>
+[Cmdlet(VerbsCommon.Get, "LockstepTestRequest")]
+[OutputType(typeof(TestRequestInfo))]
+public sealed class GetLockstepTestRequestCommand : LockstepCmdlet
+{
+    /// <summary>The server; the only one that runs if none is given.</summary>
+    [Parameter(Position = 0, ValueFromPipeline = true)]
+    public TestServerInfo? Server { get; set; }
+
+    /// <summary>Only so many of the newest.</summary>
+    [Parameter]
+    [ValidateRange(1, int.MaxValue)]
+    public int Last { get; set; } = int.MaxValue;
+
+    /// <summary>Only those whose number is above this one.</summary>
+    [Parameter]
+    public long After { get; set; }
+
+    private protected override void Process()
+    {
+        // A lambda that captures the cmdlet would become a method of it, and show an engine type.
+        var after = After;
+        foreach (var request in (Server ?? RunspaceServers.Current.Only).Server.Server.Requests.Where(request => request.Number > after).TakeLast(Last))
+            WriteObject(request.ToModel());
+    }
+}

@@ -1,0 +1,35 @@
+using System.Management.Automation;
+using Lockstep.TestServers;
+
+namespace Lockstep.Commands;
+
+/// <summary>Runs a scenario on a test server and waits for its end.</summary>
+[Cmdlet(VerbsLifecycle.Invoke, "LockstepTestScenario", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
+public sealed class InvokeLockstepTestScenarioCommand : LockstepCmdlet
+{
+    /// <summary>Steps as hashtables, such as <c>@{ waitForClients = 1 }, @{ send = @{ id = 1 } }</c>, or the path of a JSON file.</summary>
+    [Parameter(Mandatory = true, Position = 0)]
+    public object[] Scenario { get; set; } = [];
+
+    /// <summary>The server; the only one that runs if none is given.</summary>
+    [Parameter]
+    public TestServerInfo? Server { get; set; }
+
+    /// <summary>Lets it run on its own.</summary>
+    [Parameter]
+    public SwitchParameter NoWait { get; set; }
+
+    private protected override object? ErrorTarget => Server;
+
+    private protected override void End()
+    {
+        var server = Server ?? RunspaceServers.Current.Only;
+        var scenario = ScenarioTexts.Read(Scenario, SessionState.Path);
+        if (!ShouldProcess(server.ToString(), $"Run a scenario of {scenario.Steps.Count} steps"))
+            return;
+
+        var run = server.Server.Server.StartScenario(scenario);
+        if (!NoWait)
+            run.Completion.WaitAsync(StopToken).GetAwaiter().GetResult();
+    }
+}

@@ -1,0 +1,37 @@
+using System.Management.Automation;
+using Lockstep.Engine.Records;
+using Lockstep.Engine.Tables;
+using Lockstep.Errors;
+using Lockstep.Tables;
+
+namespace Lockstep.Commands;
+
+/// <summary>Forgets deleted records of tables up to a horizon, which the file remembers: a cursor older than that needs a resync.</summary>
+[Cmdlet(VerbsCommon.Clear, "LockstepTombstone", DefaultParameterSetName = ByTable, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
+[OutputType(typeof(TableInfo))]
+public sealed class ClearLockstepTombstoneCommand : TableCmdlet
+{
+    /// <summary>Deleted records whose order value is below this are forgotten. It may not be above the table's cursor.</summary>
+    [Parameter(Mandatory = true, Position = 1)]
+    public string Before { get; set; } = "";
+
+    /// <summary>Puts out what the table says of itself then.</summary>
+    [Parameter]
+    public SwitchParameter PassThru { get; set; }
+
+    private protected override void Process() => ForEachTable(path =>
+    {
+        var table = new Table(path);
+        var info = table.GetInfo();
+        if (!info.HasReached(Cursor.Parse(Before)))
+            throw new InvalidOptionException($"The table '{info.Name}' has its cursor at {info.Cursor}, below {Before}.", "Name a horizon at or below the cursor: what is newer may still be sent again.");
+
+        if (!ShouldProcess(path, $"Forget the deleted records of '{info.Name}' before {Before}"))
+            return;
+
+        var removed = table.ClearTombstones(Cursor.Parse(Before));
+        WriteVerbose($"Forgot {removed} deleted records.");
+        if (PassThru)
+            WriteObject(TableLookup.Describe(path));
+    });
+}

@@ -1,0 +1,149 @@
+using System.Management.Automation;
+using Lockstep.Errors;
+using Lockstep.Variables;
+
+namespace Lockstep.Commands;
+
+/// <summary>Tells what variables there are, and their values.</summary>
+[Cmdlet(VerbsCommon.Get, "LockstepVariable")]
+[OutputType(typeof(VariableInfo))]
+public sealed class GetLockstepVariableCommand : VariableCmdlet
+{
+    /// <summary>The variables; all of the store if none is named.</summary>
+    [Parameter(Position = 0, ValueFromPipelineByPropertyName = true)]
+    [SupportsWildcards]
+    [ArgumentCompleter(typeof(VariableCompleter))]
+    public string[] Name { get; set; } = ["*"];
+
+    private protected override void Process() => ForEach(Name, (store, variable) => WriteObject(store.Get(variable)));
+}
+
+/// <summary>Sets a variable, or schedules values: all processes switch together. Says when.</summary>
+[Cmdlet(VerbsCommon.Set, "LockstepVariable", DefaultParameterSetName = ByValue, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
+[OutputType(typeof(ScheduledValue))]
+public sealed class SetLockstepVariableCommand : VariableCmdlet
+{
+    private const string ByValue = "Value";
+    private const string ByRamp = "Ramp";
+
+    /// <summary>The variable; its first value makes it.</summary>
+    [Parameter(Mandatory = true, Position = 0, ValueFromPipelineByPropertyName = true)]
+    [ArgumentCompleter(typeof(VariableCompleter))]
+    public string Name { get; set; } = "";
+
+    /// <summary>The value: whatever has a form as JSON.</summary>
+    [Parameter(Mandatory = true, Position = 1, ParameterSetName = ByValue, ValueFromPipelineByPropertyName = true)]
+    [AllowNull]
+    [AllowEmptyString]
+    [AllowEmptyCollection]
+    public object? Value { get; set; }
+
+    /// <summary>The number that a ramp starts with.</summary>
+    [Parameter(Mandatory = true, ParameterSetName = ByRamp)]
+    public decimal From { get; set; }
+
+    /// <summary>The number that a ramp ends with.</summary>
+    [Parameter(Mandatory = true, ParameterSetName = ByRamp)]
+    public decimal To { get; set; }
+
+    /// <summary>How long a ramp takes: seconds, <c>2h</c>, or a TimeSpan.</summary>
+    [Parameter(Mandatory = true, ParameterSetName = ByRamp)]
+    [Seconds]
+    public TimeSpan Over { get; set; }
+
+    /// <summary>How many steps a ramp has; by default steps of 1, or as many as there are ticks.</summary>
+    [Parameter(ParameterSetName = ByRamp)]
+    [ValidateRange(1, 1000)]
+    public int? Steps { get; set; }
+
+    /// <summary>When to become active: the first boundary from then on. By default as soon as every process can know of it.</summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    public DateTimeOffset? ActiveAt { get; set; }
+
+    /// <summary>How often processes look for changes from then on: seconds, <c>500ms</c>, or a TimeSpan. By default as before.</summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    [Seconds]
+    public TimeSpan? Tick { get; set; }
+
+    /// <summary>The tick of variables before their first value, if this makes the store. By default 10 seconds.</summary>
+    [Parameter]
+    [Seconds]
+    public TimeSpan? DefaultTick { get; set; }
+
+    /// <summary>Replaces a value that is already pending for that boundary.</summary>
+    [Parameter(ParameterSetName = ByValue)]
+    public SwitchParameter Force { get; set; }
+
+    private protected override void Process()
+    {
+        Current = Name;
+        var store = Stores[Store];
+        var json = ParameterSetName == ByValue ? Stores.Values.ToJson(Value) : null;
+        if (!ShouldProcess($"the variable '{Name}' in {store.Name}", json is null ? $"Ramp from {From} to {To} over {Over}" : $"Set to {json}"))
+            return;
+
+        store.OpenOrCreate(DefaultTick);
+        WriteObject(
+            json is null ? store.Ramp(Name, From, To, Over, Steps, ActiveAt, Tick) : store.Set(Name, json, ActiveAt, Tick, Force),
+            enumerateCollection: true);
+    }
+}
+
+/// <summary>Removes a value that is pending.</summary>
+[Cmdlet(VerbsCommon.Remove, "LockstepVariable", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
+public sealed class RemoveLockstepVariableCommand : VariableCmdlet
+{
+    /// <summary>The variable.</summary>
+    [Parameter(Mandatory = true, Position = 0, ValueFromPipelineByPropertyName = true)]
+    [ArgumentCompleter(typeof(VariableCompleter))]
+    public string Name { get; set; } = "";
+
+    /// <summary>When the value would become active, to the millisecond, as Get-LockstepVariableSchedule tells it.</summary>
+    [Parameter(Mandatory = true, Position = 1, ValueFromPipelineByPropertyName = true)]
+    public DateTimeOffset ActiveAt { get; set; }
+
+    private protected override void Process()
+    {
+        Current = Name;
+        var store = Stores[Store];
+        if (ShouldProcess($"the variable '{Name}' in {store.Name}", $"Remove the value that becomes active at {ActiveAt:yyyy-MM-dd HH:mm:ss.fffK}"))
+            store.Remove(Name, ActiveAt);
+    }
+}
+
+/// <summary>Puts out each value at the instant at which it becomes active, until Ctrl+C.</summary>
+[Cmdlet(VerbsCommon.Watch, "LockstepVariable")]
+[OutputType(typeof(VariableActivation))]
+public sealed class WatchLockstepVariableCommand : VariableCmdlet
+{
+    private readonly List<string> _names = [];
+    private StoreConnection? _store;
+
+    /// <summary>The variables. One that has no value yet is waited for.</summary>
+    [Parameter(Mandatory = true, Position = 0, ValueFromPipelineByPropertyName = true)]
+    [ArgumentCompleter(typeof(VariableCompleter))]
+    public string[] Name { get; set; } = [];
+
+    /// <summary>Puts out the values that are active at the start, too.</summary>
+    [Parameter]
+    public SwitchParameter IncludeCurrent { get; set; }
+
+    private protected override void Process()
+    {
+        var store = Stores[Store];
+        if (_store is not null && _store != store)
+            throw new InvalidOptionException("The variables come from several stores.", "Watch those of one store at a time.");
+
+        _store = store;
+        _names.AddRange(Name.Except(_names, StringComparer.Ordinal));
+    }
+
+    private protected override void End()
+    {
+        if (_store is null)
+            return;
+
+        Current = string.Join(", ", _names);
+        Pump(_store.Watch(_names, IncludeCurrent), new ActivationOutput(this, _store.Name, Stores.Values).Take);
+    }
+}

@@ -1,0 +1,140 @@
+using System.Globalization;
+using System.Management.Automation;
+using Lockstep.Engine.Sync;
+using Lockstep.Engine.Tables;
+using Lockstep.Errors;
+using Lockstep.Records;
+using Lockstep.Sync;
+using Lockstep.Tables;
+
+namespace Lockstep.Commands;
+
+/// <summary>The base of the cmdlets that compare a table with its feed, by a full read of both.</summary>
+public abstract class CompareTableCmdlet : FeedCmdlet
+{
+    private protected CompareTableCmdlet()
+    {
+    }
+
+    /// <summary>The table, of the session or of a file in the current location; by default the only one there is.</summary>
+    [Parameter(Position = 0)]
+    [Alias("Name")]
+    [ArgumentCompleter(typeof(TableCompleter))]
+    public string? Table { get; set; }
+
+    /// <summary>The table file.</summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    public string? Path { get; set; }
+
+    /// <summary>The feed; by default that which the table says it belongs to. Needed when its URI holds user and password, which are never stored.</summary>
+    [Parameter]
+    public Uri? Uri { get; set; }
+
+    /// <summary>An endless feed counts as read when nothing more has come for so many seconds.</summary>
+    [Parameter]
+    [ValidateRange(0.0, 86400.0)]
+    public double SettleSec { get; set; } = 1;
+
+    private protected string? File { get; private set; }
+
+    private protected override object? ErrorTarget => File;
+
+    private protected string Locate() => File = !string.IsNullOrEmpty(Path) ? FileSystemPath.ResolveOne(SessionState.Path, Path)
+        : string.IsNullOrEmpty(Table) ? TableLookup.Only(SessionState.Path)
+        : TableLookup.ByName(SessionState.Path, Table) is [var only] ? only
+        : throw new InvalidOptionException("That is not one table.", "Name one table.");
+
+    private protected Uri FeedOf(string file) => Uri ?? (TableLookup.Describe(file).Uri
+        ?? throw new InvalidOptionException($"The table in '{file}' belongs to no feed.", "Name the feed with -Uri."));
+
+    /// <summary>Reads feed and table, and hands on each difference.</summary>
+    private protected void Compare(string file, Action<TableDifference> found)
+    {
+        var table = TableLookup.Describe(file).Name;
+        var objects = new RecordObjects(table, WriteWarning);
+        var steps = new SyncStepHandler(this, $"Comparing {table} with its feed") { Table = () => table, TokenProvider = TokenProvider };
+        var comparison = new TableComparison(new SyncOptions { Feed = FeedSettings.Of(this, FeedOf(file)), TablePath = file, Settle = TimeSpan.FromSeconds(SettleSec) });
+        try
+        {
+            Pump(comparison.RunAsync(StopToken), step =>
+            {
+                if (step is not DifferenceFound { Difference: var difference })
+                {
+                    steps.Take(step);
+                    return;
+                }
+
+                found(new TableDifference(
+                    table, (DifferenceKind)difference.Kind, difference.Key.ToModel(),
+                    difference.Expected is { } expected ? objects.Read(expected) : null, difference.Actual is { } actual ? objects.Read(actual) : null));
+            });
+        }
+        finally
+        {
+            steps.End();
+        }
+    }
+}
+
+/// <summary>Compares a table with its feed and puts out each difference; with -Quiet, whether they are equal.</summary>
+[Cmdlet(VerbsDiagnostic.Test, "LockstepTable")]
+[OutputType(typeof(TableDifference), typeof(bool))]
+public sealed class TestLockstepTableCommand : CompareTableCmdlet
+{
+    /// <summary>Puts out only whether table and feed are equal.</summary>
+    [Parameter]
+    public SwitchParameter Quiet { get; set; }
+
+    private protected override void Process()
+    {
+        var count = 0;
+        Compare(Locate(), difference =>
+        {
+            count++;
+            if (!Quiet)
+                WriteObject(difference);
+        });
+        if (Quiet)
+            WriteObject(count == 0);
+    }
+}
+
+/// <summary>Mends what a table differs from its feed in, by a new whole set that replaces its records at once.</summary>
+[Cmdlet(VerbsDiagnostic.Repair, "LockstepTable", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
+[OutputType(typeof(SyncResult))]
+public sealed class RepairLockstepTableCommand : CompareTableCmdlet
+{
+    private protected override void Process()
+    {
+        var file = Locate();
+        var counts = new Dictionary<DifferenceKind, int>();
+        Compare(file, difference => counts[difference.Kind] = counts.GetValueOrDefault(difference.Kind) + 1);
+        if (counts.Count == 0)
+        {
+            WriteVerbose("The table equals its feed.");
+            return;
+        }
+
+        int Count(DifferenceKind kind) => counts.GetValueOrDefault(kind);
+        var what = string.Create(
+            CultureInfo.InvariantCulture,
+            $"Add {Count(DifferenceKind.Missing)} missing, remove {Count(DifferenceKind.Extra)} extra and replace {Count(DifferenceKind.Different)} different records");
+        if (!ShouldProcess(file, what))
+            return;
+
+        var sync = new TableSync(new SyncOptions
+        {
+            Feed = FeedSettings.Of(this, FeedOf(file)), TablePath = file, Settle = TimeSpan.FromSeconds(SettleSec), Repair = true, AsksForToken = TokenProvider is not null,
+        });
+        var steps = new SyncStepHandler(this, "Repairing") { Table = () => sync.Result.Table, TokenProvider = TokenProvider };
+        try
+        {
+            Pump(sync.RunAsync(StopToken), steps.Take);
+            WriteObject(sync.Result.ToModel());
+        }
+        finally
+        {
+            steps.End();
+        }
+    }
+}

@@ -1,0 +1,37 @@
+using System.Management.Automation;
+using Lockstep.Engine.Tables;
+using Lockstep.Records;
+
+namespace Lockstep.Commands;
+
+/// <summary>Puts out the changes of a table as a sync, of this or another process, commits them; until Ctrl+C, or for so long.</summary>
+[Cmdlet(VerbsCommon.Watch, "LockstepTable", DefaultParameterSetName = ByTable)]
+[OutputType(typeof(Change))]
+public sealed class WatchLockstepTableCommand : TableCmdlet
+{
+    /// <summary>The sequence number after which to begin; by default what comes from now on.</summary>
+    [Parameter]
+    [ValidateRange(0L, long.MaxValue)]
+    public long? Since { get; set; }
+
+    /// <summary>Watches for so long: seconds, or a TimeSpan; by default until Ctrl+C.</summary>
+    [Parameter]
+    [Seconds]
+    public TimeSpan? For { get; set; }
+
+    private protected override void Process() => ForEachTable(path =>
+    {
+        var start = TimeProvider.System.GetTimestamp();
+        var objects = new RecordObjects(new Table(path).GetInfo().Name, WriteWarning);
+        using var ended = CancellationTokenSource.CreateLinkedTokenSource(StopToken);
+        Pump(new TableWatcher(path).WatchAsync(Since, ended.Token), changes =>
+        {
+            foreach (var change in changes)
+                WriteObject(new Change((ChangeKind)change.Kind, change.Key.ToModel(), change.Sequence, objects.Read(change.Record)));
+
+            // The engine comes by several times a second, also when nothing has changed.
+            if (TimeProvider.System.GetElapsedTime(start) >= For)
+                ended.Cancel();
+        });
+    });
+}

@@ -1,0 +1,37 @@
+using Lockstep.Postgres.Ticks;
+
+namespace Lockstep;
+
+/// <summary>
+/// Where variables are kept: what <c>-Store</c> takes. It is <c>memory</c> for this session, the path of an SQLite file, or a connection string or URI of
+/// PostgreSQL. What it shows of itself holds no password (I9); objects carry it along the pipeline whole.
+/// </summary>
+public sealed class VariableStore
+{
+    private const string MemoryName = "memory";
+
+    /// <summary>Names a store; nothing is opened.</summary>
+    /// <param name="store"><c>memory</c>, a path, or a connection string.</param>
+    /// <exception cref="ArgumentException">It is empty.</exception>
+    public VariableStore(string store)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(store);
+        Text = store;
+    }
+
+    /// <summary>The store that lives as long as the session, in its memory.</summary>
+    public static VariableStore Memory { get; } = new(MemoryName);
+
+    /// <summary>The store without secrets.</summary>
+    public string Description => IsMemory ? MemoryName : IsFile ? Text : TickStoreName.Describe(Text);
+
+    /// <summary>As it was given, a password included.</summary>
+    internal string Text { get; }
+
+    internal bool IsMemory => string.Equals(Text, MemoryName, StringComparison.OrdinalIgnoreCase);
+
+    internal bool IsFile => !IsMemory && !TickStoreName.IsPostgres(Text);
+
+    /// <summary>The store without secrets.</summary>
+    public override string ToString() => Description;
+}

@@ -1,0 +1,57 @@
+using System.Collections;
+using System.Management.Automation;
+using System.Net;
+using Lockstep.Commands;
+using Lockstep.Engine.Feed;
+using Lockstep.Errors;
+
+namespace Lockstep.Sync;
+
+/// <summary>What the parameters of a cmdlet say of how to reach a feed, for the engine.</summary>
+internal static class FeedSettings
+{
+    /// <exception cref="InvalidOptionException">It is no feed's URI.</exception>
+    public static void Require(Uri uri)
+    {
+        if (!uri.IsAbsoluteUri || uri.Scheme is not ("http" or "https"))
+            throw new InvalidOptionException("A feed's URI begins with http:// or https://.", "Give the whole URI with -Uri.");
+    }
+
+    /// <exception cref="InvalidOptionException">The parameters do not go together.</exception>
+    public static FeedOptions Of(FeedCmdlet cmdlet, Uri uri)
+    {
+        Require(uri);
+        if (cmdlet.Authentication == FeedAuthentication.Basic && cmdlet.Credential is null)
+            throw new InvalidOptionException("Basic authentication needs user and password.", "Give them with -Credential.");
+        if (cmdlet.Authentication == FeedAuthentication.Bearer && cmdlet.Token is null && cmdlet.TokenProvider is null)
+            throw new InvalidOptionException("Bearer authentication needs a token.", "Give one with -Token, or a script that gets one with -TokenProvider.");
+
+        return new FeedOptions
+        {
+            Uri = uri,
+            CursorStyle = (Engine.Feed.CursorStyle)cmdlet.CursorStyle,
+            Query = Pairs(cmdlet.Query),
+            Headers = Pairs(cmdlet.Headers),
+            Credential = cmdlet.Authentication == FeedAuthentication.Bearer ? null : cmdlet.Credential?.GetNetworkCredential(),
+            BearerToken = cmdlet.Token is null || cmdlet.Authentication == FeedAuthentication.Basic ? null : new NetworkCredential("", cmdlet.Token).Password,
+            ConnectionTimeout = Limit(cmdlet.ConnectionTimeoutSeconds),
+            OperationTimeout = Limit(cmdlet.OperationTimeoutSeconds),
+            AllowUnencryptedAuthentication = cmdlet.AllowUnencryptedAuthentication,
+            SkipCertificateCheck = cmdlet.SkipCertificateCheck,
+            Certificate = cmdlet.Certificate,
+            NoProxy = cmdlet.NoProxy,
+            Proxy = cmdlet.Proxy is null ? null : new WebProxy(cmdlet.Proxy)
+            {
+                UseDefaultCredentials = cmdlet.ProxyUseDefaultCredentials,
+                Credentials = cmdlet.ProxyUseDefaultCredentials ? CredentialCache.DefaultCredentials : cmdlet.ProxyCredential?.GetNetworkCredential(),
+            },
+        };
+    }
+
+    private static TimeSpan Limit(double seconds) => seconds == 0 ? Timeout.InfiniteTimeSpan : TimeSpan.FromSeconds(seconds);
+
+    private static KeyValuePair<string, string>[] Pairs(IDictionary? dictionary) => dictionary is null
+        ? []
+        : [.. dictionary.Cast<DictionaryEntry>().Select(entry => KeyValuePair.Create(
+            LanguagePrimitives.ConvertTo<string>(entry.Key), LanguagePrimitives.ConvertTo<string>(entry.Value)))];
+}

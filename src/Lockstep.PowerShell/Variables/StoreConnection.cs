@@ -1,0 +1,164 @@
+using System.Management.Automation;
+using Lockstep.Commands;
+using Lockstep.Engine.Ticks;
+using Lockstep.Errors;
+using Lockstep.Postgres.Ticks;
+
+namespace Lockstep.Variables;
+
+/// <summary>A store as a cmdlet uses it: asks the engine, waits on the pipeline thread, and answers with what users see.</summary>
+internal sealed class StoreConnection(VariableStore name, VariableValues values, LockstepCmdlet cmdlet, CancellationToken stop) : IDisposable
+{
+    /// <summary>So many lines of the audit trail are looked through for who set a value: those of the longest ramp, twice.</summary>
+    private const int AuditLines = 2 * TickRamp.MaximumSteps;
+
+    private static readonly string Who = $"{Environment.UserName}@{Environment.MachineName}";
+
+    private ITickStore? _store;
+
+    public VariableStore Name { get; } = name;
+
+    /// <summary>Opens the store for writing, and makes it if it is not there yet.</summary>
+    /// <param name="defaultTick">The default tick of a new store; an existing one keeps its own, with a warning if that is another.</param>
+    public void OpenOrCreate(TimeSpan? defaultTick)
+    {
+        Open(TickSettings.Default with { DefaultTick = defaultTick ?? TickSettings.Default.DefaultTick });
+        if (defaultTick is { } wanted && Ask(store => store.ReadSettingsAsync(stop)).DefaultTick is var kept && kept != wanted)
+            cmdlet.WriteWarning($"The store {Name} was made with a default tick of {kept} and keeps it.");
+    }
+
+    /// <summary>The names that a name or pattern means. A variable of exactly that name is meant, also where the name looks like a pattern.</summary>
+    public IReadOnlyList<string> Find(string pattern)
+    {
+        if (!WildcardPattern.ContainsWildcardCharacters(pattern))
+            return [pattern];
+
+        var all = Names();
+        var wildcard = WildcardPattern.Get(pattern, WildcardOptions.IgnoreCase);
+        return all.Contains(pattern) ? [pattern] : [.. all.Where(wildcard.IsMatch)];
+    }
+
+    public IReadOnlyList<string> Names() => Ask(store => store.ListAsync(stop));
+
+    /// <exception cref="VariableNotFoundException">The variable has no value at any time.</exception>
+    public VariableInfo Get(string variable)
+    {
+        var reading = Read(variable);
+        var active = reading.Schedule.ActiveAt(reading.StoreTime);
+        var next = reading.Schedule.NextAfter(reading.StoreTime);
+        return new VariableInfo
+        {
+            Name = variable,
+            Value = values.ToObject(active?.Json),
+            ActiveAt = active?.ActiveAt.ToLocalTime(),
+            Tick = reading.Schedule.TickAt(reading.StoreTime),
+            NextValue = values.ToObject(next?.Json),
+            NextActiveAt = next?.ActiveAt.ToLocalTime(),
+            Json = active?.Json,
+            NextJson = next?.Json,
+            Store = Name,
+        };
+    }
+
+    /// <exception cref="VariableNotFoundException">The variable has no value at any time.</exception>
+    public IEnumerable<ScheduledValue> GetSchedule(string variable)
+    {
+        var reading = Read(variable);
+        var active = reading.Schedule.ActiveAt(reading.StoreTime);
+        var written = Ask(store => store.ReadAuditAsync(variable, AuditLines, stop))
+            .Where(entry => entry.Operation.Action is TickAction.Set or TickAction.Move)
+            .ToLookup(entry => entry.Operation.Tuple.ActiveAt);
+        return reading.Schedule.Tuples.Select(tuple =>
+        {
+            var state = tuple == active ? ScheduleState.Current : tuple.ActiveAt <= reading.StoreTime ? ScheduleState.Past : ScheduleState.Pending;
+            var last = written[tuple.ActiveAt].LastOrDefault();
+            return ToModel(variable, tuple, state, last?.Who, last?.At);
+        });
+    }
+
+    /// <summary>Sets a value.</summary>
+    /// <returns>The entries of the schedule that were written.</returns>
+    public IEnumerable<ScheduledValue> Set(string variable, string json, DateTimeOffset? activeAt, TimeSpan? tick, bool replace) =>
+        Written(Ask(store => new TickEditor(store, Who).SetAsync(variable, json, activeAt, tick, replace, stop)));
+
+    /// <summary>Sets a ramp.</summary>
+    /// <returns>The entries of the schedule that were written.</returns>
+    public IEnumerable<ScheduledValue> Ramp(string variable, decimal from, decimal to, TimeSpan over, int? steps, DateTimeOffset? activeAt, TimeSpan? tick) =>
+        Written(Ask(store => new TickEditor(store, Who).RampAsync(variable, new TickRamp(from, to, over, steps), activeAt, tick, stop)));
+
+    /// <exception cref="VariableNotFoundException">The schedule has nothing at that instant.</exception>
+    public void Remove(string variable, DateTimeOffset activeAt)
+    {
+        var change = Ask(store => new TickEditor(store, Who).RemoveAsync(variable, activeAt, stop)) ?? throw new VariableNotFoundException(variable, activeAt, Name);
+        Tell(change);
+    }
+
+    /// <summary>What becomes active, and what goes wrong meanwhile; an <see cref="ActivationOutput"/> takes it.</summary>
+    public IAsyncEnumerable<TickNotice> Watch(IReadOnlyCollection<string> variables, bool includeCurrent) =>
+        TickWatch.RunAsync(_store ?? Open(null), variables, includeCurrent, cancellationToken: stop);
+
+    public void Dispose() => _store?.DisposeAsync().AsTask().GetAwaiter().GetResult();
+
+    private ITickStore Open(TickSettings? create) => _store ??= Checked(() =>
+        Name.IsMemory ? RunspaceMemory.Open(create) : TickStoreName.OpenAsync(Name.Text, create, stop).WaitAsync(stop).GetAwaiter().GetResult());
+
+    private TickReading Read(string variable)
+    {
+        var reading = Ask(store => store.ReadAsync(variable, stop));
+        return reading.Schedule.Tuples.Count > 0 ? reading : throw new VariableNotFoundException(variable, Name);
+    }
+
+    private IEnumerable<ScheduledValue> Written(TickChange change)
+    {
+        Tell(change);
+        return change.Operations
+            .Where(operation => operation.Action == TickAction.Set)
+            .Select(operation => ToModel(change.Variable, operation.Tuple, ScheduleState.Pending, Who, change.Before.StoreTime));
+    }
+
+    private void Tell(TickChange change)
+    {
+        if (change.IsLate)
+            cmdlet.WriteWarning($"The store was slow: some process may take up the change of '{change.Variable}' at {change.ActiveAt:O} one tick late.");
+
+        if (change.Replaced)
+            cmdlet.WriteVerbose($"The value of '{change.Variable}' that was pending for {change.ActiveAt:O} was replaced.");
+
+        foreach (var moved in change.Operations.Where(operation => operation.Action == TickAction.Move))
+            cmdlet.WriteWarning($"The tick changes, and with it the value of '{change.Variable}' that was pending for {moved.MovedFrom:O} moves to {moved.Tuple.ActiveAt:O}.");
+    }
+
+    private ScheduledValue ToModel(string variable, TickTuple tuple, ScheduleState state, string? who, DateTimeOffset? at) => new()
+    {
+        Name = variable,
+        State = state,
+        ActiveAt = tuple.ActiveAt.ToLocalTime(),
+        Value = values.ToObject(tuple.Json),
+        Tick = tuple.Tick,
+        Json = tuple.Json,
+        SetBy = who,
+        SetAt = at?.ToLocalTime(),
+        Store = Name,
+    };
+
+    // Waits no longer than until the pipeline is stopped, also where the store is not quick to notice (I10).
+    private T Ask<T>(Func<ITickStore, Task<T>> question)
+    {
+        var store = Open(null);
+        return Checked(() => question(store).WaitAsync(stop).GetAwaiter().GetResult());
+    }
+
+    /// <summary>The engine tells by an <see cref="ArgumentException"/> what a user gave wrong.</summary>
+    private static T Checked<T>(Func<T> work)
+    {
+        try
+        {
+            return work();
+        }
+        catch (ArgumentException wrong)
+        {
+            var message = wrong.ParamName is null ? wrong.Message : wrong.Message.Replace($" (Parameter '{wrong.ParamName}')", "", StringComparison.Ordinal);
+            throw new InvalidOptionException(message, "Give a value within these bounds.");
+        }
+    }
+}

@@ -1,0 +1,28 @@
+using System.Diagnostics;
+
+namespace Lockstep.Cli.Tests;
+
+/// <summary>lockstep as a process: what it prints and how it ends.</summary>
+internal sealed record CliProcess(int ExitCode, string Output, string Error)
+{
+    private static readonly string Program = Path.Combine(AppContext.BaseDirectory, "lockstep.dll");
+
+    public IReadOnlyList<string> Lines => Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+
+    /// <summary>Runs it to its end in a folder.</summary>
+    public static async Task<CliProcess> RunAsync(string folder, params string[] arguments)
+    {
+        using Process process = Start(folder, arguments);
+        Task<string> output = process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken), error = process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
+        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+        return new CliProcess(process.ExitCode, await output, await error);
+    }
+
+    /// <summary>Starts it; whoever asks ends it.</summary>
+    public static Process Start(string folder, params string[] arguments) => Process.Start(new ProcessStartInfo("dotnet", [Program, .. arguments])
+    {
+        WorkingDirectory = folder,
+        RedirectStandardOutput = true,
+        RedirectStandardError = true,
+    })!;
+}

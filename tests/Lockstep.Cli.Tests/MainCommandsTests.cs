@@ -1,0 +1,124 @@
+using System.Diagnostics;
+using System.Text.Json;
+using Lockstep.Testing;
+using Lockstep.TestServer;
+using Lockstep.TestServer.Feeds;
+
+namespace Lockstep.Cli.Tests;
+
+/// <summary>sync, records, tables, testserver and quickstart, each as a process of its own.</summary>
+public sealed class MainCommandsTests : IDisposable
+{
+    private readonly TempFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task Quickstart_shows_the_five_records_and_the_resume()
+    {
+        CliProcess run = await CliProcess.RunAsync(_folder.Path, "quickstart");
+
+        Assert.Equal(0, run.ExitCode);
+        Assert.Contains("5 added", run.Output, StringComparison.Ordinal);
+        Assert.Contains("124  1001                    0.0.0.0  1235", run.Output, StringComparison.Ordinal);
+        Assert.Contains("0 added, 0 updated, 0 deleted", run.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_synced_table_is_read_listed_and_goes_on_from_its_cursor()
+    {
+        await using LockstepTestServer server = await StartAsync(FeedKind.Finite);
+        string uri = server.FeedUri.AbsoluteUri;
+
+        CliProcess first = await CliProcess.RunAsync(_folder.Path, "sync", uri, "--json");
+        CliProcess second = await CliProcess.RunAsync(_folder.Path, "sync", uri, "--json");
+        CliProcess records = await CliProcess.RunAsync(_folder.Path, "records", "--json");
+        CliProcess tables = await CliProcess.RunAsync(_folder.Path, "tables", "--json");
+
+        JsonElement result = JsonDocument.Parse(first.Output).RootElement;
+        Assert.Equal((0, 1, 1, "1000", "EndOfFeed"), (first.ExitCode, result.GetProperty("added").GetInt32(), result.GetProperty("deleted").GetInt32(), result.GetProperty("cursor").GetString(), result.GetProperty("endReason").GetString()));
+        Assert.Equal(0, JsonDocument.Parse(second.Output).RootElement.GetProperty("added").GetInt32());
+        Assert.Equal("1000", server.Requests[^1].Cursor);
+        Assert.Equal(123, JsonDocument.Parse(Assert.Single(records.Lines)).RootElement.GetProperty("id").GetInt32());
+        JsonElement table = JsonDocument.Parse(Assert.Single(tables.Lines)).RootElement;
+        Assert.Equal(("servers", 1, 1), (table.GetProperty("name").GetString(), table.GetProperty("rows").GetInt32(), table.GetProperty("tombstones").GetInt32()));
+    }
+
+    [Fact]
+    public async Task Changes_are_printed_as_they_are_committed()
+    {
+        await using LockstepTestServer server = await StartAsync(FeedKind.Finite);
+
+        CliProcess run = await CliProcess.RunAsync(_folder.Path, "sync", server.FeedUri.AbsoluteUri, "--path", "t.db", "--pass-thru", "--quiet");
+
+        Assert.Equal(["Added", "Deleted"], run.Lines.Select(line => JsonDocument.Parse(line).RootElement.GetProperty("kind").GetString()));
+    }
+
+    [Fact]
+    public async Task A_filter_takes_parameters_and_refuses_what_is_no_expression()
+    {
+        await using LockstepTestServer server = await StartAsync(FeedKind.Reference);
+        await CliProcess.RunAsync(_folder.Path, "sync", server.FeedUri.AbsoluteUri, "--settle-sec", "0.2", "--quiet");
+
+        CliProcess some = await CliProcess.RunAsync(_folder.Path, "records", "--filter", "port > :least", "--filter-parameter", "least=1236", "--json");
+        CliProcess wrong = await CliProcess.RunAsync(_folder.Path, "records", "--filter", "port > 1; DROP TABLE lockstep_row");
+
+        Assert.Equal(2, some.Lines.Count);
+        Assert.Equal(2, wrong.ExitCode);
+        Assert.Contains("Filter", wrong.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(2, "http:// or https://", "sync", "ftp://127.0.0.1/x")]
+    [InlineData(3, "FeedUnreachable", "sync", "http://127.0.0.1:1/x/")]
+    [InlineData(4, "TableNotFound", "records")]
+    [InlineData(4, "TableNotFound", "records", "--table", "nothing")]
+    [InlineData(2, "--help", "sync")]
+    public async Task What_is_wrong_ends_in_its_exit_code_and_leaves_nothing_behind(int exitCode, string says, params string[] arguments)
+    {
+        CliProcess run = await CliProcess.RunAsync(_folder.Path, arguments);
+
+        Assert.Equal(exitCode, run.ExitCode);
+        Assert.Contains(says, run.Error, StringComparison.Ordinal);
+        Assert.Empty(Directory.EnumerateFileSystemEntries(_folder.Path));
+    }
+
+    [Fact]
+    public async Task A_file_of_another_feed_and_a_file_that_is_no_table_are_refused()
+    {
+        await using LockstepTestServer server = await StartAsync(FeedKind.Finite);
+        await CliProcess.RunAsync(_folder.Path, "sync", server.FeedUri.AbsoluteUri, "--path", "t.db");
+        await File.WriteAllTextAsync(_folder["text.db"], new string('x', 4096), TestContext.Current.CancellationToken);
+
+        CliProcess other = await CliProcess.RunAsync(_folder.Path, "sync", server.Uri.AbsoluteUri + "others/", "--path", "t.db");
+        CliProcess text = await CliProcess.RunAsync(_folder.Path, "sync", server.FeedUri.AbsoluteUri, "--path", "text.db");
+
+        Assert.Equal((4, 4), (other.ExitCode, text.ExitCode));
+        Assert.Contains("TableMismatch", other.Error, StringComparison.Ordinal);
+        Assert.Contains("TableFile", text.Error, StringComparison.Ordinal);
+        Assert.Equal(new string('x', 4096), await File.ReadAllTextAsync(_folder["text.db"], TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
+    public async Task The_test_server_serves_records_of_the_command_line()
+    {
+        using Process server = CliProcess.Start(_folder.Path, "testserver", "--port", "0", "--record", """{"id":7,"updated_at":1,"deleted_at":null}""");
+        try
+        {
+            Assert.StartsWith("Listening on port ", await server.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
+            string uri = (await server.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken))!;
+
+            CliProcess sync = await CliProcess.RunAsync(_folder.Path, "sync", uri, "--settle-sec", "0.2", "--json");
+
+            Assert.Equal(1, JsonDocument.Parse(sync.Output).RootElement.GetProperty("added").GetInt32());
+        }
+        finally
+        {
+            server.Kill();
+            await server.WaitForExitAsync(TestContext.Current.CancellationToken);
+        }
+    }
+
+    private static Task<LockstepTestServer> StartAsync(FeedKind feed) =>
+        LockstepTestServer.StartAsync(new TestServerOptions { Port = 0, Feed = feed }, cancellationToken: TestContext.Current.CancellationToken);
+}

@@ -1,0 +1,17 @@
+using Lockstep.Engine.Feed;
+using Lockstep.Engine.Sync;
+
+// Syncs the feed of the first argument to the table file of the second, through whatever cuts it off, until the feed ends. To be killed at any moment.
+var options = new SyncOptions
+{
+    Feed = new FeedOptions { Uri = new Uri(args[0]) },
+    TablePath = args[1],
+    MaximumRetryCount = 1000,
+    RetryInterval = TimeSpan.FromMilliseconds(5),
+};
+await foreach (SyncStep step in new TableSync(options).RunAsync())
+{
+    if (step is SyncEnded { Result.EndReason: SyncEndReason.EndOfFeed }) return 0;
+}
+
+return 1;

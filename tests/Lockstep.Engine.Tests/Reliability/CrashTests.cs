@@ -1,0 +1,87 @@
+using System.Diagnostics;
+using System.Globalization;
+using Lockstep.Engine.Tables;
+using Lockstep.Testing;
+
+namespace Lockstep.Engine.Tests.Reliability;
+
+/// <summary>A process that is killed at any instant leaves the net effect of a prefix, and the next one ends with the feed's truth.</summary>
+public sealed class CrashTests : IDisposable
+{
+    private static readonly int Kills = LongForm.Of(20, 300);
+
+    private readonly TempFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    [Trait("Invariant", "I1")]
+    public async Task A_sync_that_is_killed_again_and_again_loses_nothing_and_doubles_nothing()
+    {
+        CancellationToken cancellation = TestContext.Current.CancellationToken;
+        var truth = new Truth(200_000, 60_000);
+        var random = new Random(LongForm.Seed(20));
+        await using var server = new RawServer(exchange => ServeAsync(truth, exchange, random.Next()));
+        int kills = 0, between = 0;
+        while (true)
+        {
+            int before = server.Requests.Count;
+            using Process worker = Start(server.FeedUri);
+            if (kills < Kills)
+            {
+                while (server.Requests.Count == before && !worker.HasExited) await Task.Delay(5, cancellation);
+                await Task.Delay(random.Next(700), cancellation);
+                worker.Kill();
+            }
+
+            await worker.WaitForExitAsync(cancellation);
+            if (Table.IsTable(_folder["t.db"]))
+            {
+                int length = int.Parse(new Table(_folder["t.db"]).GetInfo().Cursor.ToString(), CultureInfo.InvariantCulture);
+                truth.AssertPrefix(_folder["t.db"], length);
+                if (length > 0 && length < truth.Count) between++;
+                if (kills >= Kills)
+                {
+                    Assert.Equal((0, truth.Count), (worker.ExitCode, length));
+                    break;
+                }
+
+                // Killed after the end: begin anew, so that each kill hits a sync at work.
+                if (length == truth.Count) foreach (string file in Directory.EnumerateFiles(_folder.Path)) File.Delete(file);
+            }
+
+            kills++;
+        }
+
+        Assert.True(between > 0, "no kill hit a sync between two commits");
+    }
+
+    private Process Start(Uri feed) => Process.Start(new ProcessStartInfo(Environment.ProcessPath is { } host && Path.GetFileNameWithoutExtension(host) == "dotnet" ? host : "dotnet",
+        [Path.Combine(AppContext.BaseDirectory, "Lockstep.Crash.Worker.dll"), feed.AbsoluteUri, _folder["t.db"]]))!;
+
+    /// <summary>Slowly enough that a kill finds it at work, and now and then it breaks off by itself.</summary>
+    private static async Task ServeAsync(Truth truth, RawExchange exchange, int seed)
+    {
+        var random = new Random(seed);
+        int cursor = int.Parse(exchange.Cursor, CultureInfo.InvariantCulture);
+        await exchange.ChunkedAsync();
+        for (int order = Math.Max(1, cursor); order <= truth.Count;)
+        {
+            int end = Math.Min(truth.Count, order + 1500);
+            var piece = new System.Text.StringBuilder();
+            for (; order <= end; order++) piece.Append(System.Text.Encoding.UTF8.GetString(truth[order]));
+            if (random.Next(60) == 0)
+            {
+                await exchange.SendAsync($"{piece.Length * 2:x}\r\n{piece}");
+                exchange.Reset();
+                return;
+            }
+
+            await exchange.ChunkAsync(piece.ToString());
+            // A pause now and then, in which what has come so far is committed.
+            await Task.Delay(random.Next(12) == 0 ? 40 : 2, exchange.Stopping);
+        }
+
+        await exchange.LastChunkAsync();
+    }
+}

@@ -1,0 +1,12 @@
+namespace Lockstep.Engine.Tests.Reliability;
+
+/// <summary>The reliability tests are short in the suite; with <c>LOCKSTEP_LONG=1</c> they run whole.</summary>
+internal static class LongForm
+{
+    public static bool IsAsked => Environment.GetEnvironmentVariable("LOCKSTEP_LONG") == "1";
+
+    public static T Of<T>(T brief, T whole) => IsAsked ? whole : brief;
+
+    /// <summary>The seed of a random run, from <c>LOCKSTEP_SEED</c> to run one again.</summary>
+    public static int Seed(int otherwise) => int.TryParse(Environment.GetEnvironmentVariable("LOCKSTEP_SEED"), out int seed) ? seed : otherwise;
+}

@@ -1,0 +1,233 @@
+using System.Net;
+using Lockstep.Engine.Feed;
+using Lockstep.Engine.Sync;
+using Lockstep.Testing;
+
+namespace Lockstep.Engine.Tests.Sync;
+
+/// <summary>Following a feed through whatever happens to the connection.</summary>
+public sealed class FollowTests : SyncTest
+{
+    [Fact]
+    public async Task It_reconnects_from_its_cursor_after_cuts_resets_errors_and_ends()
+    {
+        await using var server = new RawServer(async exchange =>
+        {
+            switch (exchange.Number)
+            {
+                case 1:
+                    await exchange.ChunkedAsync();
+                    await exchange.ChunkAsync(Record(1, 10));
+                    break;
+                case 2:
+                    exchange.Reset();
+                    break;
+                case 3:
+                    await exchange.StatusAsync("503 Busy", "Retry-After: 0\r\n");
+                    break;
+                case 4:
+                    await exchange.BodyAsync(Record(2, 20));
+                    break;
+                case 5:
+                    await exchange.SendAsync("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzzz\r\nnot a chunk\r\n");
+                    break;
+                default:
+                    await exchange.ChunkedAsync();
+                    await exchange.ChunkAsync(Record(3, 30));
+                    await exchange.StallAsync();
+                    break;
+            }
+        });
+
+        List<FeedEvent> events = await FollowUntilAsync(Options(server, follow: true), "3");
+
+        Assert.Equal(["0", "10", "10", "10", "20", "20"], server.Cursors);
+        Assert.Equal(["1", "2", "3"], Keys);
+        Assert.All([FeedEventKind.Connect, FeedEventKind.Close, FeedEventKind.ServerError, FeedEventKind.Disconnect], kind => Assert.Contains(events, e => e.Kind == kind));
+    }
+
+    [Fact]
+    public async Task A_server_that_only_repeats_itself_and_breaks_off_is_given_up_after_the_maximum()
+    {
+        await using var server = new RawServer(async exchange =>
+        {
+            await exchange.ChunkedAsync();
+            await exchange.ChunkAsync(Record(1, 10));
+        });
+
+        await SyncRun.ToErrorAsync<FeedCutException>(Options(server, follow: true, retries: 3));
+
+        // The first brought something new; three more were allowed in a row.
+        Assert.Equal(4, server.Requests.Count);
+    }
+
+    [Fact]
+    public async Task Nobody_at_the_address_is_an_error_of_its_own_after_the_attempts_allowed()
+    {
+        var gone = new RawServer(exchange => Task.CompletedTask);
+        Uri uri = gone.FeedUri;
+        await gone.DisposeAsync();
+
+        (FeedUnreachableException error, List<FeedEvent> events) = await SyncRun.ToErrorAsync<FeedUnreachableException>(Options(gone, uri: uri, retries: 2));
+
+        Assert.Equal("FeedUnreachable", error.ErrorId);
+        Assert.Equal(3, events.Count(e => e.Kind == FeedEventKind.SocketError));
+    }
+
+    [Fact]
+    public async Task A_silent_connection_is_dropped_and_white_space_within_a_record_is_no_life()
+    {
+        await using var server = new RawServer(async exchange =>
+        {
+            await exchange.ChunkedAsync();
+            if (exchange.Number == 1)
+            {
+                await exchange.ChunkAsync(Record(1, 10) + "{\"id\":2,");
+                while (true)
+                {
+                    await exchange.ChunkAsync(" ");
+                    await Task.Delay(20, exchange.Stopping);
+                }
+            }
+
+            await exchange.ChunkAsync(Record(2, 20));
+            await exchange.StallAsync();
+        });
+
+        List<FeedEvent> events = await FollowUntilAsync(Options(server, follow: true, idle: 0.4), "2");
+
+        Assert.Contains(events, e => e.Kind == FeedEventKind.Close && e.Message.Contains("nothing came", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Blank_lines_keep_a_connection_alive()
+    {
+        await using var server = new RawServer(async exchange =>
+        {
+            await exchange.ChunkedAsync();
+            for (int i = 0; i < 30; i++)
+            {
+                await exchange.ChunkAsync("\n");
+                await Task.Delay(40, exchange.Stopping);
+            }
+
+            await exchange.ChunkAsync(Record(1, 10));
+            await exchange.StallAsync();
+        });
+
+        await FollowUntilAsync(Options(server, follow: true, idle: 0.8), "1");
+
+        Assert.Single(server.Requests);
+    }
+
+    [Fact]
+    public async Task A_slow_consumer_is_not_the_feeds_silence()
+    {
+        await using var server = new RawServer(async exchange =>
+        {
+            await exchange.ChunkedAsync();
+            for (int i = 1; i <= 12; i++)
+            {
+                await exchange.ChunkAsync(Record(i, i));
+                await Task.Delay(60, exchange.Stopping);
+            }
+
+            await exchange.StallAsync();
+        });
+        var seen = new List<FeedEvent>();
+        var sync = new TableSync(Options(server, follow: true, idle: 0.5));
+        bool slept = false;
+        await foreach (SyncStep step in sync.RunAsync(Cancellation))
+        {
+            if (step is FeedEventOccurred happened) seen.Add(happened.Event);
+            if (step is not ChangesCommitted committed) continue;
+            if (!slept) await Task.Delay(1500, Cancellation);
+            slept = true;
+            if (committed.Changes.Any(c => c.Key.ToString() == "12")) break;
+        }
+
+        Assert.DoesNotContain(seen, e => e.Kind == FeedEventKind.Close);
+    }
+
+    [Fact]
+    public async Task Retry_after_is_waited_for_on_the_clock_that_was_given()
+    {
+        await using var server = new RawServer(exchange => exchange.Number == 1 ? exchange.StatusAsync("503 Busy", "Retry-After: 3600\r\n") : exchange.BodyAsync(Record(1, 1)));
+        var time = new ManualTimeProvider();
+        var sync = new TableSync(Options(server, retries: 1, connect: -0.001, idle: -0.001), time);
+
+        await foreach (SyncStep step in sync.RunAsync(Cancellation))
+        {
+            if (step is FeedEventOccurred { Event: { Kind: FeedEventKind.Retry } retry })
+            {
+                Assert.Contains("3600.0 s", retry.Message, StringComparison.Ordinal);
+                Assert.Single(server.Requests);
+            }
+
+            // Whoever pulls moves the clock; without that nothing would ever happen.
+            if (sync.Result.State.Phase == SyncPhase.BackingOff) _ = Task.Run(() => time.Advance(TimeSpan.FromMinutes(30)), Cancellation);
+        }
+
+        Assert.Equal(2, server.Requests.Count);
+    }
+
+    [Fact]
+    public async Task A_401_in_mid_follow_asks_for_credentials_and_goes_on_from_the_cursor()
+    {
+        await using var server = new RawServer(exchange =>
+            exchange.Number == 1 ? exchange.BodyAsync(Record(1, 10))
+            : exchange.Head.Contains("Authorization: Bearer fresh", StringComparison.Ordinal) ? exchange.BodyAsync(Record(2, 20))
+            : exchange.StatusAsync("401 Unauthorized"));
+        var sync = new TableSync(Options(server, follow: true));
+        int asked = 0;
+        await foreach (SyncStep step in sync.RunAsync(Cancellation))
+        {
+            if (step is CredentialsNeeded needed)
+            {
+                asked++;
+                Assert.Equal(HttpStatusCode.Unauthorized, needed.Error!.Status);
+                needed.NewToken = "fresh";
+            }
+
+            if (step is ChangesCommitted { Changes: [{ } change] } && change.Key.ToString() == "2") break;
+        }
+
+        Assert.Equal(1, asked);
+        Assert.Equal(["0", "10", "10"], server.Cursors.Take(3));
+    }
+
+    [Fact]
+    public async Task Without_an_answer_a_refusal_ends_the_sync()
+    {
+        await using var server = new RawServer(exchange => exchange.StatusAsync("403 Forbidden"));
+
+        (FeedStatusException error, List<FeedEvent> events) = await SyncRun.ToErrorAsync<FeedStatusException>(Options(server, follow: true));
+
+        Assert.True(error.IsRefusal);
+        Assert.Contains(events, e => e.Kind == FeedEventKind.ClientError);
+    }
+
+    [Fact]
+    public async Task Instance_name_and_count_are_told()
+    {
+        await using var server = new RawServer(exchange => exchange.BodyAsync(Record(1, 1), "Instance-Name: node-7\r\nX-Amz-Meta-Count: 1\r\n"));
+
+        SyncRun run = await SyncRun.ToEndAsync(Options(server));
+
+        Assert.Contains(run.Events, e => e is { Kind: FeedEventKind.InstanceName, Message: "node-7" });
+        Assert.Contains(run.Events, e => e is { Kind: FeedEventKind.Count, Message: "1" });
+        Assert.Equal(1, run.Result.Expected);
+    }
+
+    private static async Task<List<FeedEvent>> FollowUntilAsync(SyncOptions options, string key)
+    {
+        var events = new List<FeedEvent>();
+        await foreach (SyncStep step in new TableSync(options).RunAsync(Cancellation))
+        {
+            if (step is FeedEventOccurred happened) events.Add(happened.Event);
+            if (step is ChangesCommitted committed && committed.Changes.Any(c => c.Key.ToString() == key)) break;
+        }
+
+        return events;
+    }
+}

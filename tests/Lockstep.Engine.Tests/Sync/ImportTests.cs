@@ -1,0 +1,39 @@
+using System.IO.Pipelines;
+using System.Text;
+using Lockstep.Engine.Feed;
+using Lockstep.Engine.Sync;
+
+namespace Lockstep.Engine.Tests.Sync;
+
+/// <summary>What is imported ends where it ends, and not where a feed would be caught up.</summary>
+public sealed class ImportTests : SyncTest
+{
+    [Fact]
+    public async Task A_pause_a_heartbeat_or_a_control_row_in_the_source_is_not_its_end()
+    {
+        var pipe = new Pipe();
+        var options = new SyncOptions { Feed = new FeedOptions { Uri = new Uri("http://localhost/") }, TablePath = TablePath, Settle = TimeSpan.FromMilliseconds(50) };
+        Task writing = Task.Run(
+            async () =>
+            {
+                foreach (string text in (string[])[Record(1, 1), "{\"heartbeat\":true}\n", Record(2, 2), Completed(2), Beat(3), Record(3, 3)])
+                {
+                    await pipe.Writer.WriteAsync(Encoding.UTF8.GetBytes(text), Cancellation);
+                    await Task.Delay(120, Cancellation);
+                }
+
+                await pipe.Writer.CompleteAsync();
+            },
+            Cancellation);
+
+        SyncResult? result = null;
+        await foreach (SyncStep step in new TableImport(options, pipe.Reader.AsStream()).RunAsync(Cancellation))
+        {
+            if (step is SyncEnded ended) result = ended.Result;
+        }
+
+        await writing;
+        Assert.Equal((SyncEndReason.EndOfFeed, 3L), (result!.EndReason, result.Added));
+        Assert.Equal(["1", "2", "3"], Keys);
+    }
+}

@@ -1,0 +1,31 @@
+using System.Diagnostics;
+using Lockstep.Engine.Tables;
+
+namespace Lockstep.Engine.Tests.Tables;
+
+/// <summary>SQLite's locks belong to the process, and any handle of the file that is closed would drop them.</summary>
+public sealed class LockSurvivalTests
+{
+    [Fact]
+    [Trait("Invariant", "I12")]
+    public void Looking_for_tables_beside_an_open_one_does_not_let_another_program_take_its_log_away()
+    {
+        if (!File.Exists("/usr/bin/sqlite3")) Assert.Skip("The sqlite3 program is not installed.");
+        using var table = new TestTable();
+        table.Apply("""{"id":1,"updated_at":1}""");
+
+        Assert.True(Table.IsTable(table.Path));
+        Assert.Equal([table.Path], Table.FindIn(Path.GetDirectoryName(table.Path)!));
+        // Opens the file for writing and closes it: where it finds no other's lock, it takes the log to be abandoned.
+        using (Process other = Process.Start(new ProcessStartInfo("/usr/bin/sqlite3", [table.Path, "select count(*) from lockstep_row"]) { RedirectStandardOutput = true })!)
+        {
+            Assert.Equal("1", other.StandardOutput.ReadToEnd().Trim());
+            other.WaitForExit();
+        }
+
+        Assert.True(File.Exists(table.Path + "-wal"));
+        table.Apply("""{"id":2,"updated_at":2}""");
+        table.Reopen();
+        Assert.Equal(["1", "2"], table.Live.Keys);
+    }
+}

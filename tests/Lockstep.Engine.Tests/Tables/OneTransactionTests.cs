@@ -1,0 +1,108 @@
+using Lockstep.Engine.Records;
+using Lockstep.Engine.Sync;
+using Lockstep.Engine.Tables;
+using Microsoft.Data.Sqlite;
+
+namespace Lockstep.Engine.Tests.Tables;
+
+/// <summary>Rows, tombstones, cursor and feed identity commit in one SQLite transaction (I1).</summary>
+[Trait("Invariant", "I1")]
+public sealed class OneTransactionTests
+{
+    [Fact]
+    public void A_copy_of_the_files_at_any_instant_holds_rows_and_cursor_of_one_commit()
+    {
+        using var table = new TestTable();
+        for (int n = 1; n <= 20; n++)
+        {
+            table.Apply($$"""{"id":{{n}},"updated_at":{{n}}}""", $$"""{"id":{{n + 1000}},"updated_at":{{n}},"deleted_at":1}""");
+            table.Writer.Commit(new TableCommit { Cursor = Cursor.Parse($"{n}"), FeedIdentity = $"feed-{n}" });
+
+            TableInfo info = new Table(CopyAfterCrash(table.Path)).GetInfo();
+            Assert.Equal((n, n, $"{n}", $"feed-{n}"), ((int)info.Rows, (int)info.Tombstones, info.Cursor.ToString(), info.FeedIdentity));
+        }
+    }
+
+    [Fact]
+    public void A_commit_that_fails_in_the_middle_leaves_nothing_behind()
+    {
+        using var table = new TestTable();
+        table.Apply("""{"id":1,"updated_at":1}""");
+        TableState before = table.Writer.State;
+        // The second record fails: a trigger stands for whatever may go wrong within a commit.
+        Sql(table.Path, "CREATE TRIGGER t BEFORE INSERT ON lockstep_row WHEN NEW.key = 3 BEGIN SELECT RAISE(FAIL, 'no room'); END");
+
+        Assert.Throws<TableFileException>(() => table.Apply("""{"id":2,"updated_at":2}""", """{"id":3,"updated_at":3}"""));
+
+        Assert.Equal(before, table.Writer.State);
+        Assert.Equal(["1"], table.Live.Keys);
+        Sql(table.Path, "DROP TRIGGER t");
+        Assert.Equal(["+2"], table.Apply("""{"id":2,"updated_at":2}"""));
+        Assert.Equal(2, table.Table.GetInfo().Rows);
+    }
+
+    [Fact]
+    public void A_commit_that_is_interrupted_is_rolled_back()
+    {
+        using var table = new TestTable();
+        table.Apply("""{"id":1,"updated_at":1}""");
+
+        table.Writer.Interrupt();
+
+        Assert.Throws<OperationCanceledException>(() => table.Apply("""{"id":2,"updated_at":2}"""));
+        table.Reopen();
+        Assert.Equal(["1"], table.Live.Keys);
+        Assert.Equal(1, table.Writer.State.Sequence);
+    }
+
+    [Fact]
+    [Trait("Invariant", "I10")]
+    public async Task An_interruption_is_heard_while_another_program_holds_the_file()
+    {
+        using var table = new TestTable();
+        table.Apply("""{"id":1,"updated_at":1}""");
+        using var other = new SqliteConnection($"Data Source={table.Path};Pooling=False");
+        other.Open();
+        using SqliteTransaction held = other.BeginTransaction(deferred: false);
+
+        Task writing = Task.Run(() => table.Apply("""{"id":2,"updated_at":2}"""), TestContext.Current.CancellationToken);
+        table.Writer.Interrupt();
+
+        await Assert.ThrowsAsync<OperationCanceledException>(() => writing.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
+    public async Task A_commit_waits_for_another_program_to_let_go_of_the_file()
+    {
+        using var table = new TestTable();
+        table.Apply("""{"id":1,"updated_at":1}""");
+        using var other = new SqliteConnection($"Data Source={table.Path};Pooling=False");
+        other.Open();
+        SqliteTransaction held = other.BeginTransaction(deferred: false);
+
+        Task<List<string>> writing = Task.Run(() => table.Apply("""{"id":2,"updated_at":2}"""), TestContext.Current.CancellationToken);
+        await Task.Delay(600, TestContext.Current.CancellationToken);
+        Assert.False(writing.IsCompleted);
+        held.Rollback();
+
+        Assert.Equal(["+2"], await writing);
+    }
+
+    private static void Sql(string path, string sql)
+    {
+        using var connection = new SqliteConnection($"Data Source={path};Pooling=False");
+        connection.Open();
+        using SqliteCommand command = connection.CreateCommand();
+        command.CommandText = sql;
+        command.ExecuteNonQuery();
+    }
+
+    /// <summary>What a crash would leave: the file and its log as they are.</summary>
+    private static string CopyAfterCrash(string path)
+    {
+        string copy = path + ".crash" + Guid.NewGuid().ToString("N");
+        File.Copy(path, copy);
+        if (File.Exists(path + "-wal")) File.Copy(path + "-wal", copy + "-wal");
+        return copy;
+    }
+}

@@ -1,0 +1,137 @@
+using Lockstep.Engine.Tables;
+
+namespace Lockstep.Engine.Tests.Tables;
+
+/// <summary>A snapshot replaces the table's content at once, and sweeps what it does not hold (I6).</summary>
+[Trait("Invariant", "I6")]
+public sealed class SnapshotTests
+{
+    [Fact]
+    public void What_a_complete_snapshot_does_not_hold_is_swept()
+    {
+        using TestTable table = WithThree();
+
+        List<string> changes = table.Snapshot(SnapshotEnding.Sweep, """{"id":1,"updated_at":1}""", """{"id":2,"updated_at":20,"v":2}""", """{"id":4,"updated_at":21}""");
+
+        Assert.Equal(["*2", "+4", "-3"], changes);
+        Assert.Equal(["1", "2", "4"], table.Live.Keys);
+        TableInfo info = table.Table.GetInfo();
+        Assert.Equal((3L, 1L), (info.Rows, info.Tombstones));
+    }
+
+    [Fact]
+    public void Against_what_was_swept_ties_lose_and_newer_versions_win()
+    {
+        using TestTable table = WithThree();
+        table.Snapshot(SnapshotEnding.Sweep, """{"id":1,"updated_at":1}""");
+
+        Assert.Empty(table.Apply("""{"id":3,"updated_at":3}""", """{"id":3,"updated_at":2}"""));
+        Assert.Equal(["+3"], table.Apply("""{"id":3,"updated_at":4}"""));
+    }
+
+    [Fact]
+    public void Tombstones_survive_a_snapshot_of_the_same_feed()
+    {
+        using TestTable table = WithThree();
+        table.Apply("""{"id":2,"updated_at":9,"deleted_at":9}""");
+
+        List<string> changes = table.Snapshot(SnapshotEnding.Sweep, """{"id":1,"updated_at":1}""", """{"id":2,"updated_at":8}""", """{"id":3,"updated_at":3}""");
+
+        Assert.Empty(changes);
+        Assert.Equal(["1", "3"], table.Live.Keys);
+        Assert.Empty(table.Apply("""{"id":2,"updated_at":8}"""));
+    }
+
+    [Fact]
+    public void With_a_new_identity_order_values_and_tombstones_are_discarded()
+    {
+        using TestTable table = WithThree();
+        table.Apply("""{"id":2,"updated_at":900,"deleted_at":9}""");
+
+        List<string> changes = table.Snapshot(
+            SnapshotEnding.Sweep | SnapshotEnding.ForgetOrder, """{"id":1,"updated_at":1,"v":"other"}""", """{"id":2,"updated_at":1}""");
+
+        Assert.Equal(["*1", "+2", "-3"], changes);
+        Assert.Equal(["*1"], table.Apply("""{"id":1,"updated_at":2,"v":"newer"}"""));
+        Assert.Equal(["1", "2"], table.Live.Keys);
+    }
+
+    [Fact]
+    public void An_empty_snapshot_is_a_snapshot()
+    {
+        using TestTable table = WithThree();
+
+        Assert.Equal(["-1", "-2", "-3"], table.Snapshot(SnapshotEnding.Sweep));
+        Assert.Empty(table.Live);
+        Assert.Equal(3, table.Table.GetInfo().Tombstones);
+    }
+
+    [Fact]
+    public void A_snapshot_that_is_not_known_to_be_complete_sweeps_nothing()
+    {
+        using TestTable table = WithThree();
+
+        Assert.Equal(["+4"], table.Snapshot(SnapshotEnding.MergeOnly, """{"id":4,"updated_at":4}"""));
+        Assert.Equal(["1", "2", "3", "4"], table.Live.Keys);
+    }
+
+    [Fact]
+    public void Readers_see_the_old_set_until_the_new_one_is_complete()
+    {
+        using TestTable table = WithThree();
+
+        table.StageOnly("""{"id":7,"updated_at":70}""");
+        Assert.Equal(["1", "2", "3"], table.Live.Keys);
+        using RecordScan old = table.Table.Read();
+        Assert.True(old.Read());
+        table.Writer.CompleteSnapshot(new TableCommit(), SnapshotEnding.Sweep);
+
+        Assert.True(old.Read());
+        Assert.Equal("2", old.Key.ToString());
+        Assert.Equal(["7"], table.Live.Keys);
+    }
+
+    [Fact]
+    public void A_snapshot_that_is_given_up_or_crashes_leaves_the_table_as_it_was()
+    {
+        using TestTable table = WithThree();
+
+        table.StageOnly("""{"id":7,"updated_at":70}""");
+        table.Writer.DiscardSnapshot();
+        Assert.Equal(["1", "2", "3"], table.Live.Keys);
+        table.StageOnly("""{"id":8,"updated_at":70}""");
+        table.Reopen();
+
+        Assert.Equal(["1", "2", "3"], table.Live.Keys);
+        Assert.Equal(["+9", "-1", "-2", "-3"], table.Snapshot(SnapshotEnding.Sweep, """{"id":9,"updated_at":70}"""));
+    }
+
+    [Fact]
+    public void Into_an_empty_table_a_snapshot_becomes_the_table()
+    {
+        using var table = new TestTable();
+
+        Assert.Equal(["+2", "+1", "-3"], table.Snapshot(SnapshotEnding.Sweep, """{"id":2,"updated_at":1}""", """{"id":1,"updated_at":2}""", """{"id":3,"updated_at":3,"deleted_at":1}"""));
+        Assert.Equal(["1", "2"], table.Live.Keys);
+        Assert.Equal(["*1"], table.Apply("""{"id":1,"updated_at":5}"""));
+    }
+
+    [Fact]
+    public void A_snapshot_may_bring_the_first_key_that_is_no_integer()
+    {
+        using TestTable table = WithThree();
+
+        List<string> changes = table.Snapshot(SnapshotEnding.Sweep, """{"id":1,"updated_at":1}""", """{"id":1e30,"updated_at":9}""");
+
+        Assert.Equal(2, table.Live.Count);
+        Assert.Equal(3, changes.Count);
+        Assert.Contains("1", table.Live.Keys);
+    }
+
+    private static TestTable WithThree()
+    {
+        var table = new TestTable();
+        table.Apply("""{"id":1,"updated_at":1}""", """{"id":2,"updated_at":2}""", """{"id":3,"updated_at":3}""");
+        return table;
+    }
+}

@@ -1,0 +1,93 @@
+using System.Diagnostics;
+using Lockstep.Engine.Tables;
+using Lockstep.Testing;
+
+namespace Lockstep.Engine.Tests.Tables;
+
+/// <summary>One writer per table file, in whatever process.</summary>
+public sealed class WriterLockTests : IDisposable
+{
+    private readonly TempFolder _folder = new();
+
+    private string Path => _folder["t.db"];
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void The_second_writer_is_told_who_the_first_is()
+    {
+        using WriterLock first = WriterLock.Take(Path);
+
+        TableBusyException error = Assert.Throws<TableBusyException>(() => WriterLock.Take(Path));
+
+        Assert.Contains($"process {Environment.ProcessId} ", error.Holder, StringComparison.Ordinal);
+        Assert.Contains(Environment.MachineName, error.Message, StringComparison.Ordinal);
+        Assert.Equal(error.Holder, WriterLock.HolderOf(Path));
+        first.Dispose();
+        Assert.Null(WriterLock.HolderOf(Path));
+        WriterLock.Take(Path).Dispose();
+    }
+
+    [Fact]
+    public void What_a_dead_holder_left_is_no_obstacle()
+    {
+        File.WriteAllText(Path + "-lock", "process 1 (gone) on elsewhere since ever");
+
+        Assert.Null(WriterLock.HolderOf(Path));
+        using WriterLock taken = WriterLock.Take(Path);
+        Assert.Contains($"process {Environment.ProcessId} ", WriterLock.HolderOf(Path), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Asking_for_the_holder_never_makes_the_file_look_taken()
+    {
+        File.WriteAllText(Path + "-lock", "left by a crash");
+        using var stop = new CancellationTokenSource();
+        Task asking = Task.Run(() =>
+        {
+            while (!stop.IsCancellationRequested) WriterLock.HolderOf(Path);
+        }, TestContext.Current.CancellationToken);
+
+        for (int i = 0; i < 300; i++) WriterLock.Take(Path).Dispose();
+
+        await stop.CancelAsync();
+        await asking;
+    }
+
+    [Fact]
+    public async Task Who_waits_gets_the_lock_when_the_holder_lets_go()
+    {
+        WriterLock first = WriterLock.Take(Path);
+        var time = new ManualTimeProvider();
+        Task<WriterLock> waiting = WriterLock.WaitAsync(Path, time, TestContext.Current.CancellationToken);
+        await time.WaitForTimersAsync(1, TestContext.Current.CancellationToken);
+        Assert.False(waiting.IsCompleted);
+
+        first.Dispose();
+        time.Advance(TimeSpan.FromSeconds(1));
+
+        (await waiting).Dispose();
+    }
+
+    [Fact]
+    public async Task Another_process_that_holds_it_is_named_until_it_dies()
+    {
+        // flock(1) is what the runtime itself uses on Linux.
+        if (!File.Exists("/usr/bin/flock")) Assert.Skip("The flock program is not installed.");
+        string file = Path + "-lock";
+        await File.WriteAllTextAsync(file, "process 4242 (other)", TestContext.Current.CancellationToken);
+        using Process holder = Process.Start(new ProcessStartInfo("/usr/bin/flock", ["-x", file, "sh", "-c", "echo held; exec sleep 60"]) { RedirectStandardOutput = true })!;
+        try
+        {
+            Assert.Equal("held", await holder.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken));
+            Assert.Equal("process 4242 (other)", Assert.Throws<TableBusyException>(() => WriterLock.Take(Path)).Holder);
+        }
+        finally
+        {
+            holder.Kill(entireProcessTree: true);
+            await holder.WaitForExitAsync(TestContext.Current.CancellationToken);
+        }
+
+        WriterLock.Take(Path).Dispose();
+    }
+}

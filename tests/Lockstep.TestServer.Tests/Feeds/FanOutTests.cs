@@ -1,0 +1,85 @@
+using System.Globalization;
+using Lockstep.TestServer.Feeds;
+
+namespace Lockstep.TestServer.Tests.Feeds;
+
+public sealed class FanOutTests
+{
+    private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Clients_that_come_while_records_are_added_get_each_record_once_and_in_order()
+    {
+        const int records = 3000;
+        await using LockstepTestServer server = await TestServers.StartScriptedAsync(Cancelled);
+        string all = string.Concat(Enumerable.Range(1, records).Select(i => Record(i) + "\n"));
+        Task<string>[] clients = new Task<string>[30];
+        for (int i = 1, next = 0; i <= records; i++)
+        {
+            if (i % (records / clients.Length) == 1)
+                clients[next++] = ReadAsync(server, all.Length);
+            server.AddRecord(Record(i));
+            // Lets clients come in between; how many records each finds there differs from run to run, and must not matter.
+            if (i % 10 == 0)
+                await Task.Yield();
+        }
+        foreach (string got in await Task.WhenAll(clients))
+            Assert.Equal(all, got);
+    }
+
+    [Fact]
+    public async Task A_client_that_stops_reading_leaves_the_others_and_loses_nothing()
+    {
+        await using LockstepTestServer server = await TestServers.StartScriptedAsync(Cancelled);
+        (RawClient slow, _) = await RawClient.GetAsync(server.Uri, "/servers/", Cancelled);
+        (RawClient quick, _) = await RawClient.GetAsync(server.Uri, "/servers/", Cancelled);
+        await using (slow)
+        await using (quick)
+        {
+            string padding = new('x', 1000);
+            string all = "";
+            for (int set = 0; set < 15; set++)
+            {
+                string[] records = [.. Enumerable.Range(set * 1000, 1000).Select(i => $$"""{"id":{{i}},"updated_at":{{i}},"text":"{{padding}}"}""")];
+                server.AddRecords(records);
+                string text = string.Concat(records.Select(record => record + "\n"));
+                Assert.Equal(text, await quick.ReadChunkedAsync(text.Length, Cancelled));
+                all += text;
+            }
+            Assert.True(server.Requests[0].LivePosition < 15_000);
+            Assert.Equal(15_000, server.Requests[1].Records);
+            Assert.Equal(all, await slow.ReadChunkedAsync(all.Length, Cancelled));
+            await server.WaitForDeliveryAsync(Cancelled);
+            Assert.Equal(15_000, server.Requests[0].Records);
+            // Both are served together again.
+            server.AddRecord(Record(20_000));
+            Assert.Equal(Record(20_000) + "\n", await slow.ReadChunkAsync(Cancelled));
+            Assert.Equal(Record(20_000) + "\n", await quick.ReadChunkAsync(Cancelled));
+        }
+    }
+
+    [Fact]
+    public async Task When_all_have_left_the_next_one_is_served_as_well()
+    {
+        await using LockstepTestServer server = await TestServers.StartScriptedAsync(Cancelled);
+        for (int i = 1; i <= 3; i++)
+        {
+            (RawClient client, _) = await RawClient.GetAsync(server.Uri, "/servers/" + i.ToString(CultureInfo.InvariantCulture), Cancelled);
+            await using (client)
+            {
+                await server.WaitForClientsAsync(1, Cancelled);
+                server.AddRecord(Record(i));
+                Assert.Equal(Record(i) + "\n", await client.ReadChunkAsync(Cancelled));
+            }
+        }
+    }
+
+    private static string Record(int i) => $$"""{"id":{{i}},"updated_at":{{i}}}""";
+
+    private static async Task<string> ReadAsync(LockstepTestServer server, int length)
+    {
+        (RawClient client, _) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
+        await using (client)
+            return await client.ReadChunkedAsync(length, Cancelled);
+    }
+}
