@@ -32,7 +32,7 @@ internal sealed class ClientReader(PostgresFeed feed, TableDescription table, st
             {
                 // Also the first time round, where the log may reach back far enough: a client that connects is told of everything committed before it did,
                 // and the poller may not have looked since.
-                var polls = feed.Log.Polls;
+                var end = feed.Log.PlaceAtEnd(identity);
                 if (completed || table.Changes == ChangeSource.Tracked)
                 {
                     await foreach (var piece in CatchUpAsync(cancellationToken).ConfigureAwait(false)) yield return Rows(piece);
@@ -40,7 +40,7 @@ internal sealed class ClientReader(PostgresFeed feed, TableDescription table, st
 
                 yield return new FeedChunk(completed ? FeedChunkKind.CaughtUp : FeedChunkKind.SnapshotCompleted, default, _known.Xmin);
                 completed = true;
-                if ((_isReplica ? feed.Log.PlaceAtEnd(polls, identity) : feed.Log.PlaceAfter(_known, identity)) is { } place)
+                if ((_isReplica ? end : feed.Log.PlaceAfter(_known, identity)) is { } place)
                 {
                     await foreach (var chunk in FollowAsync(place, cancellationToken).ConfigureAwait(false)) yield return chunk;
                 }
@@ -48,11 +48,6 @@ internal sealed class ClientReader(PostgresFeed feed, TableDescription table, st
                 {
                     // Either the poller has not yet seen what this client has, or it has seen more: the next read from the database tells which.
                     await Task.Delay(feed.Options.PollInterval < heartbeat ? feed.Options.PollInterval : heartbeat, feed.Time, cancellationToken).ConfigureAwait(false);
-                }
-                else if (_isReplica)
-                {
-                    // A poll was under way; it takes milliseconds.
-                    await Task.Delay(TimeSpan.FromMilliseconds(5), feed.Time, cancellationToken).ConfigureAwait(false);
                 }
             }
         }
@@ -102,14 +97,8 @@ internal sealed class ClientReader(PostgresFeed feed, TableDescription table, st
             yield break;
         }
 
-        if (!table.Pages)
-        {
-            var known = _known;
-            await foreach (var piece in WholeAsync(t => FeedPages.ChangesQuery(t, known, null, int.MaxValue), cancellationToken).ConfigureAwait(false)) yield return piece;
-            yield break;
-        }
-
-        for (var pages = 0; pages != 1;)
+        // A replica's snapshots say nothing above the horizon, so a round there brings again what the one before it brought: one has to do.
+        for (var pages = 0; table.Pages && !(_isReplica && pages > 0);)
         {
             PgSnapshot? round = null;
             pages = 0;
@@ -127,10 +116,14 @@ internal sealed class ClientReader(PostgresFeed feed, TableDescription table, st
             // What a transaction wrote that ended during the round may lie below the position the round had reached; the round's first snapshot does not
             // show it, so the next round brings it.
             _known = round!;
+            if (pages == 1) yield break;
         }
+
+        var known = _known;
+        await foreach (var piece in WholeAsync(t => FeedPages.ChangesQuery(t, known, null, int.MaxValue), cancellationToken).ConfigureAwait(false)) yield return piece;
     }
 
-    /// <summary>One statement's rows, handed over while its transaction is open: for what has no key to page by.</summary>
+    /// <summary>One statement's rows, handed over while its transaction is open: for what has no key to page by, and for what a replica's rounds leave open.</summary>
     private async IAsyncEnumerable<ReadOnlyMemory<byte>> WholeAsync(
         Func<TableDescription, FeedQuery> query, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
