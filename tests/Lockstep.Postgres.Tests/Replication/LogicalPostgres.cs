@@ -1,3 +1,5 @@
+using Lockstep.Engine.Serving;
+using Lockstep.Postgres.Tests.Feed;
 using Lockstep.Testing;
 
 namespace Lockstep.Postgres.Tests.Replication;
@@ -44,6 +46,23 @@ public sealed class LogicalPostgres : IAsyncDisposable
     /// <summary>The cursor of a client that has everything committed so far.</summary>
     internal static async Task<long> EndAsync(TestDatabase db) =>
         long.Parse(await db.ScalarAsync("SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint"), System.Globalization.CultureInfo.InvariantCulture);
+
+    /// <summary>Brings a client to what is committed now, however often the feed has to be asked for it.</summary>
+    internal static async Task CatchUpAsync(Follower follower, TestDatabase db, CancellationToken cancellationToken)
+    {
+        for (var end = await EndAsync(db); ;)
+        {
+            try
+            {
+                await follower.CatchUpAsync(end, cancellationToken);
+                return;
+            }
+            catch (FeedUnavailableException)
+            {
+                await Task.Delay(10, cancellationToken);
+            }
+        }
+    }
 
     public async ValueTask DisposeAsync()
     {
