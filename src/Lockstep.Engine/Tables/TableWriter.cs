@@ -18,6 +18,7 @@ internal sealed class TableWriter : ITableTarget
     private RowStatements? _rows;
     private SnapshotStage? _stage;
     private bool _isOpen;
+    private bool _isServed;
     private ApplyCounts _uncommitted;
 
     private TableWriter(string path, WriterLock writerLock, SqliteConnection connection)
@@ -147,6 +148,7 @@ internal sealed class TableWriter : ITableTarget
             _rows = null;
             TableFile.Execute(_connection, $"DROP VIEW IF EXISTS {TableView.Quote(State.Name)}; DROP TABLE IF EXISTS {TableSchema.Rows}; DELETE FROM lockstep_quarantine");
             State = new TableState { Name = State.Name, Sequence = State.Sequence };
+            ServingMark.Renew(_connection);
         });
     }
 
@@ -212,16 +214,19 @@ internal sealed class TableWriter : ITableTarget
     {
         long removed = 0;
         OrderValue limit = OrderValue.FromNumber(System.Text.Encoding.ASCII.GetBytes(before.ToString()));
-        using var select = new Statement(_connection, $"SELECT key, ord FROM {TableSchema.Rows} WHERE gone <> 0");
+        long newest = 0;
+        using var select = new Statement(_connection, $"SELECT key, ord, seq FROM {TableSchema.Rows} WHERE gone <> 0");
         using var delete = new Statement(_connection, $"DELETE FROM {TableSchema.Rows} WHERE key = ?1");
         while (select.Step())
         {
             if (OrderValue.Compare(StageSql.ReadOrder(select, 1, OrderKind.Number), limit) >= 0) continue;
             StageSql.CopyKey(select, 0, delete, 1, layout);
             delete.Execute();
+            newest = Math.Max(newest, select.Integer(2));
             removed++;
         }
 
+        if (removed > 0) ServingMark.ClearedUpTo(_connection, newest);
         return removed;
     }
 
@@ -229,6 +234,14 @@ internal sealed class TableWriter : ITableTarget
     private void Begin()
     {
         const int MostWaits = 120;
+
+        // Others may have begun to be served from the table since it was opened: from then on a commit must outlast a loss of power (I5).
+        if (!_isServed && ServingMark.Exists(_connection))
+        {
+            TableFile.Execute(_connection, "PRAGMA synchronous=FULL");
+            _isServed = true;
+        }
+
         using var begin = new Statement(_connection, "BEGIN IMMEDIATE");
         for (int waits = 1; ; waits++)
         {
