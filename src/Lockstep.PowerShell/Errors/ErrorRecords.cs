@@ -10,6 +10,7 @@ using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
 using Lockstep.Engine.Ticks;
 using Lockstep.Postgres;
+using Lockstep.Postgres.Tables;
 using Lockstep.TestServer.Feeds;
 using Lockstep.TestServer.Hosting;
 using Lockstep.TestServer.Recording;
@@ -58,6 +59,8 @@ internal static class ErrorRecords
         [typeof(FilterException)] = new(ErrorCategory.SyntaxError),
 
         [typeof(PostgresTableException)] = new(ErrorCategory.ObjectNotFound),
+        [typeof(TableLeaderException)] = new(ErrorCategory.ResourceBusy),
+        [typeof(TableStoreUnavailableException)] = new(ErrorCategory.ResourceUnavailable),
         [typeof(PostgresAccessException)] = new(ErrorCategory.AuthenticationError),
         [typeof(FeedUnavailableException)] = new(ErrorCategory.ResourceUnavailable),
 
