@@ -168,6 +168,9 @@ public sealed class Table(string path)
             using var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = target, Pooling = false }.ConnectionString);
             connection.Open();
             source.BackupDatabase(connection);
+
+            // From here on the two go different ways: a cursor got from one means nothing to the other.
+            ServingMark.Renew(connection);
             return true;
         });
         targetLock.DisposeAndDelete();
