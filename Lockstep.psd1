@@ -21,6 +21,7 @@
         'Clear-LockstepTombstone'
         'Connect-LockstepModel'
         'Disconnect-LockstepModel'
+        'Export-LockstepTable'
         'Get-LockstepModel'
         'Get-LockstepModelListener'
         'Get-LockstepModelValue'
@@ -44,6 +45,7 @@
         'Send-LockstepEvent'
         'Set-LockstepModelValue'
         'Set-LockstepVariable'
+        'Show-LockstepTable'
         'Start-LockstepModelListener'
         'Start-LockstepTestServer'
         'Stop-LockstepModelListener'
@@ -65,7 +67,10 @@
         PSData = @{
             Tags         = @('lockstep', 'sync', 'feed', 'ndjson', 'json', 'sqlite', 'http', 'stream', 'replication', 'changefeed', 'testserver', 'gossip', 'scuttlebutt',
                 'Windows', 'Linux', 'MacOS', 'PSEdition_Core')
-            ReleaseNotes = 'See CHANGELOG.md.'
+            LicenseUri   = 'https://github.com/lockstep-ps/lockstep-ps/blob/main/LICENSE'
+            ProjectUri   = 'https://github.com/lockstep-ps/lockstep-ps'
+            IconUri      = 'https://raw.githubusercontent.com/lockstep-ps/lockstep-ps/main/docs/icon.png'
+            ReleaseNotes = 'https://github.com/lockstep-ps/lockstep-ps/blob/main/CHANGELOG.md'
         }
     }
 }

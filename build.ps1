@@ -5,6 +5,7 @@
 .DESCRIPTION
     Build    stages out/Lockstep, ready to import and to copy to a module path.
     Test     runs all tests, the Pester suite in this PowerShell among them.
+    Help     brings docs/help up to date with the code: syntax, parameters, inputs and outputs; makes a page for a new cmdlet.
     Package  makes out/packages: a .nupkg for a PowerShell repository, and a .zip to unpack into a module path.
     Clean    removes everything that a build makes.
     It needs the .NET SDK 10; Test needs Pester 6 besides.
@@ -14,7 +15,7 @@
 #>
 [CmdletBinding()]
 param(
-    [ValidateSet('Build', 'Test', 'Package', 'Clean')]
+    [ValidateSet('Build', 'Test', 'Help', 'Package', 'Clean')]
     [string] $Task = 'Build',
 
     [ValidateSet('Debug', 'Release')]
@@ -38,6 +39,10 @@ function Test {
     $env:PATH = $PSHOME + [IO.Path]::PathSeparator + $env:PATH
     $env:LOCKSTEP_REQUIRE_PWSH = '1'
     dotnet test "$root/Lockstep.PS.sln" --configuration $Configuration --nologo
+}
+
+function Help {
+    dotnet build "$root/src/Lockstep.PowerShell" --target:RefreshHelp --configuration $Configuration --nologo --verbosity minimal
 }
 
 function Package {
