@@ -45,10 +45,10 @@ function Start-ExampleFeed {
     $server
 }
 
-# Text that is equal where only figures, such as ports, times and rates, and the widths they take differ.
+# Text that is equal where only larger figures, such as ports, times and rates, and the widths they take differ. A figure of one digit counts.
 function ConvertTo-Shape([string] $Text) {
     $plain = $Text -replace '\e\[[0-9;?]*[a-zA-Z]' -replace '\r'
-    (($plain -split "`n").ForEach{ (($_ -replace '\d+', '#' -replace '(#[.,:-])+#', '#' -replace '-+', '-' -replace '[ \t]+', ' ').Trim()) }.Where{ $_ }) -join "`n"
+    (($plain -split "`n").ForEach{ (($_ -replace '\d{2,}', '#' -replace '(#[.,:-])+#', '#' -replace '-+', '-' -replace '[ \t]+', ' ').Trim()) }.Where{ $_ }) -join "`n"
 }
 
 # Ends what an example has left running.
