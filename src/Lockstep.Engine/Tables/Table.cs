@@ -119,7 +119,7 @@ public sealed class Table(string path)
         TableFile.Guard(path, () =>
         {
             // The log goes first: one that is left behind would be applied to a new file of this name (I12).
-            foreach (string suffix in (string[])["-wal", "-shm", ""]) File.Delete(path + suffix);
+            foreach (string suffix in (string[])["-journal", "-wal", "-shm", ""]) File.Delete(path + suffix);
             return true;
         });
         writerLock.DisposeAndDelete();

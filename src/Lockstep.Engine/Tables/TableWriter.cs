@@ -15,17 +15,20 @@ internal sealed class TableWriter : ITableTarget
     private readonly WriterLock _lock;
     private readonly SqliteConnection _connection;
     private readonly Interruption _interruption = new();
+    private readonly FirstLoad? _firstLoad;
     private RowStatements? _rows;
     private SnapshotStage? _stage;
     private bool _isOpen;
     private ApplyCounts _uncommitted;
 
-    private TableWriter(string path, WriterLock writerLock, SqliteConnection connection)
+    private TableWriter(string path, WriterLock writerLock, SqliteConnection connection, bool isServed)
     {
         _path = path;
         _lock = writerLock;
         _connection = connection;
         State = Committed = TableState.Load(connection);
+        // Whoever is served from a table reads it while it is filled.
+        if (!isServed) _firstLoad = new FirstLoad(connection);
         // While another program holds the file, each wait is short, so that an interruption is seen in time (I10).
         TableFile.Execute(connection, "PRAGMA busy_timeout=250");
     }
@@ -40,7 +43,7 @@ internal sealed class TableWriter : ITableTarget
         SqliteConnection connection = TableFile.OpenForWriting(path, createAs, isServed);
         try
         {
-            return new TableWriter(path, writerLock, connection);
+            return new TableWriter(path, writerLock, connection, isServed);
         }
         catch
         {
@@ -64,6 +67,7 @@ internal sealed class TableWriter : ITableTarget
         if (!hasRecords && !_isOpen && wanted == State && commit.Quarantined.Count == 0) return CommitResult.Nothing;
 
         var changes = commit.WantsChanges ? new List<TableChange>() : null;
+        if (hasRecords && !_isOpen && State.Sequence == 0) _firstLoad?.Begin(commit.Batch!.MemoryUsed);
         InTransaction(commit.MayStayOpen, () =>
         {
             if (hasRecords) wanted = Apply(commit.Batch!, wanted, changes);
@@ -86,7 +90,7 @@ internal sealed class TableWriter : ITableTarget
         {
             Rows = State.Rows + applier.RowsAdded,
             Tombstones = State.Tombstones + applier.TombstonesAdded,
-            Sequence = applier.Counts.Changes > 0 ? State.Sequence + batch.Added : State.Sequence,
+            Sequence = applier.Counts.Changes > 0 ? State.Sequence + batch.Count : State.Sequence,
         };
     }
 
@@ -184,16 +188,17 @@ internal sealed class TableWriter : ITableTarget
     /// <summary>Runs work in the transaction that is open, or in a new one; commits it, unless it may stay open.</summary>
     private void InTransaction(bool stayOpen, Action work) => TableFile.Guard(_path, () =>
     {
-        if (!_isOpen) Begin();
+        if (!_isOpen) ExecutePatiently("BEGIN IMMEDIATE");
         _isOpen = true;
         try
         {
             work();
             if (stayOpen) return true;
             Save();
-            TableFile.Execute(_connection, "COMMIT");
+            ExecutePatiently("COMMIT");
             _isOpen = false;
             Committed = State;
+            _firstLoad?.End();
             return true;
         }
         catch
@@ -225,17 +230,17 @@ internal sealed class TableWriter : ITableTarget
         return removed;
     }
 
-    /// <summary>Begins a transaction, waiting for a while for another program that writes to the file.</summary>
-    private void Begin()
+    /// <summary>Runs a statement that another program which uses the file may hold up, waiting for it for a while.</summary>
+    private void ExecutePatiently(string sql)
     {
         const int MostWaits = 120;
-        using var begin = new Statement(_connection, "BEGIN IMMEDIATE");
+        using var statement = new Statement(_connection, sql);
         for (int waits = 1; ; waits++)
         {
             _interruption.ThrowIfRequested();
             try
             {
-                begin.Execute();
+                statement.Execute();
                 return;
             }
             catch (SqliteException e) when (e.SqliteErrorCode == NativeSqlite.Busy && waits < MostWaits)
