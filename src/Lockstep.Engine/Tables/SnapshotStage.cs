@@ -56,7 +56,7 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
         _rows ??= new RowStatements(connection, TableSchema.Stage, interruption);
         var applier = new RowApplier(_rows);
         applier.Apply(batch, _sequence, isNew, changes: null);
-        _sequence += batch.Added;
+        _sequence += batch.Count;
         return applier.Counts;
     }
 
@@ -78,6 +78,7 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
 
         if (ending.HasFlag(SnapshotEnding.ForgetOrder) && hasRows)
         {
+            ServingMark.ClearingAll(connection);
             TableFile.Execute(connection, $"DELETE FROM {TableSchema.Rows} WHERE gone <> 0; UPDATE {TableSchema.Rows} SET ord = NULL");
             TombstonesAfter = 0;
         }

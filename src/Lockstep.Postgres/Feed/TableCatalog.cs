@@ -84,7 +84,7 @@ internal static class TableCatalog
         var txid = columns.Find(c => c.Name == "txid") ?? throw new PostgresTableException(
             $"{table} has no column txid, by which changes are told.",
             isTable
-                ? "Let Lockstep track the table, with PostgresTracking.EnableAsync."
+                ? $"Let Lockstep track the table: Enable-LockstepPostgresTracking -Table {table} adds what it lacks, and -WhatIf shows how."
                 : "Add to the view the txid bigint of the tables it reads (the greatest one), and deleted boolean for what is gone.");
         if (txid.Type is not ("bigint" or "integer")) throw new PostgresTableException($"The column txid of {table} is of type {txid.Type}; a feed needs bigint.", "Serve a view that renames it.");
         var deleted = columns.Find(c => c.Name == "deleted");

@@ -38,7 +38,8 @@ internal sealed class FanOut(ScriptedFeedOptions options, RecordLog log, FeedSig
         Member member = new(socket, entry, position);
         lock (_gate)
         {
-            if (_members.Count == 0)
+            // While it runs it may be waiting for what comes behind its position, also after the last member has left: it must not be moved back then.
+            if (!_running)
                 _position = position;
             else if (position < _position)
                 return null;

@@ -1,5 +1,8 @@
 using System.Globalization;
+using System.Net.Sockets;
+using System.Text;
 using Lockstep.TestServer.Feeds;
+using Lockstep.TestServer.Requests;
 
 namespace Lockstep.TestServer.Tests.Feeds;
 
@@ -72,6 +75,23 @@ public sealed class FanOutTests
                 Assert.Equal(Record(i) + "\n", await client.ReadChunkAsync(Cancelled));
             }
         }
+    }
+
+    [Fact]
+    public async Task Who_comes_after_the_last_one_has_left_and_lacks_what_that_one_got_is_told_to_fetch_it()
+    {
+        ScriptedFeedOptions options = new();
+        RecordLog log = new();
+        RecordMaker maker = new(options);
+        FanOut fanOut = new(options, log, new FeedSignals(options, log, TimeProvider.System), new Signal());
+        using Socket first = new(SocketType.Stream, ProtocolType.Tcp);
+        using Socket second = new(SocketType.Stream, ProtocolType.Tcp);
+        TestRequest entry = new(1, TimeProvider.System, "GET", "/", null, new Dictionary<string, string>());
+        // A socket that is not connected is one whose client is gone, as soon as there is something to send.
+        Task<FanOut.Rest?> gone = fanOut.JoinAsync(first, entry, 0, Cancelled);
+        log.Append([Encoding.UTF8.GetBytes(Record(1))], maker);
+        Assert.True((await gone)!.Value.IsGone);
+        Assert.Null(await fanOut.JoinAsync(second, entry, 0, Cancelled).WaitAsync(TimeSpan.FromSeconds(30), Cancelled));
     }
 
     private static string Record(int i) => $$"""{"id":{{i}},"updated_at":{{i}}}""";
