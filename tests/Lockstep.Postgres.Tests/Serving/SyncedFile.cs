@@ -17,6 +17,7 @@ internal sealed class SyncedFile(Uri feed, string path)
             var sync = new TableSync(new SyncOptions
             {
                 Feed = new FeedOptions { Uri = feed, CursorStyle = CursorStyle.Query }, TablePath = path, Settle = TimeSpan.FromMilliseconds(100),
+                MaximumRetryCount = 20, RetryInterval = TimeSpan.FromMilliseconds(50),
             });
             await foreach (var _ in sync.RunAsync(cancellationToken))
             {
