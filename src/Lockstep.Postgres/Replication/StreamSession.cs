@@ -138,8 +138,8 @@ internal sealed class StreamSession(
 
             // Clients start over anyway: let them do so once more, after this transaction, of which half is written for a table that is no more.
             if (Epoch != stretch) _open.EndsEpoch = true;
-            if (_open.IsDropped) return;
             _open.First = 0;
+            if (_open.IsDropped) return;
             _changes.AddRange(rest);
             _size = rest.Sum(c => c.Size);
             if (_changes.Count < MaxRows && _size < MaxBytes) return;
@@ -165,6 +165,9 @@ internal sealed class StreamSession(
         _position = end;
         if (!ended.IsRelevant) return;
         _ended.Add(ended.Transaction);
+
+        // What every snapshot shows, the table's altering and emptying included, the stretch has begun with.
+        if (ended.IsShown) return;
         if (ended.IsSpilled || ended.EndsEpoch || ended.IsOdd) await FlushAsync(cancellationToken).ConfigureAwait(false);
 
         // With what was left out known to the log, no snapshot passes for whole that does not show it.
