@@ -23,6 +23,7 @@
         'Disable-LockstepPostgresTracking'
         'Disconnect-LockstepModel'
         'Enable-LockstepPostgresTracking'
+        'Export-LockstepTable'
         'Get-LockstepModel'
         'Get-LockstepModelListener'
         'Get-LockstepModelValue'
@@ -47,6 +48,7 @@
         'Send-LockstepEvent'
         'Set-LockstepModelValue'
         'Set-LockstepVariable'
+        'Show-LockstepTable'
         'Start-LockstepModelListener'
         'Start-LockstepServer'
         'Start-LockstepTestServer'
@@ -70,7 +72,10 @@
         PSData = @{
             Tags         = @('lockstep', 'sync', 'feed', 'ndjson', 'json', 'sqlite', 'http', 'stream', 'replication', 'changefeed', 'testserver', 'gossip', 'scuttlebutt',
                 'Windows', 'Linux', 'MacOS', 'PSEdition_Core')
-            ReleaseNotes = 'See CHANGELOG.md.'
+            LicenseUri   = 'https://github.com/lockstep-ps/lockstep-ps/blob/main/LICENSE'
+            ProjectUri   = 'https://github.com/lockstep-ps/lockstep-ps'
+            IconUri      = 'https://raw.githubusercontent.com/lockstep-ps/lockstep-ps/main/docs/icon.png'
+            ReleaseNotes = 'https://github.com/lockstep-ps/lockstep-ps/blob/main/CHANGELOG.md'
         }
     }
 }

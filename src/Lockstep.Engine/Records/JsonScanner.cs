@@ -1,5 +1,8 @@
 using System.Buffers;
+using System.Numerics;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 
 namespace Lockstep.Engine.Records;
 
@@ -43,9 +46,6 @@ internal readonly record struct JsonSlice(JsonKind Kind, int Start, int Length, 
 /// </remarks>
 internal ref struct JsonScanner
 {
-    /// <summary>Strings up to this length are mostly names and short values: a plain loop beats the start of a vector search.</summary>
-    private const int ShortString = 16;
-
     private static readonly SearchValues<byte> Special =
         SearchValues.Create([(byte)'"', (byte)'\\', .. Enumerable.Range(0, 0x20).Select(i => (byte)i)]);
 
@@ -190,19 +190,21 @@ internal ref struct JsonScanner
     {
         value = default;
         if (!Expect((byte)'"')) return false;
-        int start = _position, at = start;
+        int start = _position, at = PlainStringEnd(_bytes, start);
+        if (at >= 0)
+        {
+            _position = at + 1;
+            value = new JsonSlice(JsonKind.String, start, at - start, false);
+            return true;
+        }
+
+        at = start;
         bool escaped = false;
         while (true)
         {
-            int limit = Math.Min(_bytes.Length, at + ShortString);
-            while (at < limit && _bytes[at] >= 0x20 && _bytes[at] is not ((byte)'"' or (byte)'\\')) at++;
-            if (at == limit)
-            {
-                int next = _bytes[at..].IndexOfAny(Special);
-                if (next < 0) return Fail(ScanStatus.Incomplete);
-                at += next;
-            }
-
+            int next = _bytes[at..].IndexOfAny(Special);
+            if (next < 0) return Fail(ScanStatus.Incomplete);
+            at += next;
             switch (_bytes[at])
             {
                 case (byte)'"':
@@ -217,6 +219,24 @@ internal ref struct JsonScanner
                     return Fail(ScanStatus.Invalid);
             }
         }
+    }
+
+    /// <summary>Where the closing quote of a string is, whose text begins at a place; negative when something else comes first that needs a closer look, or the end of the bytes is near.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int PlainStringEnd(ReadOnlySpan<byte> bytes, int at)
+    {
+        ref byte start = ref MemoryMarshal.GetReference(bytes);
+        for (; at <= bytes.Length - Vector128<byte>.Count; at += Vector128<byte>.Count)
+        {
+            Vector128<byte> block = Vector128.LoadUnsafe(ref start, (nuint)at);
+            uint special = (Vector128.Equals(block, Vector128.Create((byte)'"')) | Vector128.Equals(block, Vector128.Create((byte)'\\'))
+                | Vector128.LessThan(block, Vector128.Create((byte)' '))).ExtractMostSignificantBits();
+            if (special == 0) continue;
+            at += BitOperations.TrailingZeroCount(special);
+            return bytes[at] == (byte)'"' ? at : -1;
+        }
+
+        return -1;
     }
 
     private bool SkipEscape(ref int at)

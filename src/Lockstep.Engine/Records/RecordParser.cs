@@ -31,6 +31,7 @@ internal sealed class RecordParser
     private readonly RecordShapeRequest _request;
     private readonly ArrayBufferWriter<byte> _encodedKey = new();
     private readonly ArrayBufferWriter<byte> _orderText = new();
+    private readonly RecordTemplates _templates = new();
     private byte[][] _keyNames = [];
     private KeyPart[] _keyValues = [];
     private byte[] _orderName = [];
@@ -131,10 +132,15 @@ internal sealed class RecordParser
     {
         length = 0;
         if (Shape is null) return false;
-        Fields.BeginRecord();
         try
         {
-            if (Read(bytes, out length, out _) == ParsedKind.Record && Utf8.IsValid(bytes[..length])) return true;
+            if (ReadByTemplate(bytes, out length) && Utf8.IsValid(bytes[..length])) return true;
+            Fields.BeginRecord();
+            if (Read(bytes, out length, out _) == ParsedKind.Record && Utf8.IsValid(bytes[..length]))
+            {
+                _templates.Learn(bytes[..length], Shape);
+                return true;
+            }
         }
         catch (InvalidOperationException)
         {
@@ -172,6 +178,31 @@ internal sealed class RecordParser
         }
     }
 
+    /// <summary>Reads a record that has the form of one before it; whatever else it may be is for <see cref="Read"/> to say.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private bool ReadByTemplate(ReadOnlySpan<byte> bytes, out int length)
+    {
+        if (!_templates.TryRead(bytes, out length, out (int Start, int Length) body, out ReadOnlySpan<RoutingValue> routing, out ReadOnlySpan<JsonSlice> found)) return false;
+        Reset();
+        long? horizon = null;
+        for (int i = 0; i < routing.Length; i++)
+        {
+            ValueRoles roles = routing[i].Roles;
+            JsonSlice value = found[i];
+            if ((roles & ValueRoles.Key) != 0) _keyValues[routing[i].KeyIndex] = new KeyPart(value);
+            if ((roles & ValueRoles.Order) != 0) ReadOrder(value, bytes);
+            if ((roles & ValueRoles.DeletedAt) != 0) IsDeleted = IsTombstone(value);
+            if ((roles & ValueRoles.Deleted) != 0) IsDeleted = value.Kind == JsonKind.True;
+            if ((roles & ValueRoles.TransactionId) != 0) TransactionId = IntegerOf(value, bytes);
+            if ((roles & ValueRoles.Horizon) != 0) horizon = IntegerOf(value, bytes);
+        }
+
+        _hasData = true;
+        Body = body;
+        if (Shape!.Dialect == Dialect.Transaction) DeriveOrder(horizon);
+        return WhatIsMissing() is null && Finish(bytes, out _) == ParsedKind.Record;
+    }
+
     /// <summary>Reads an object of the known shape. The length is 0 when it is no JSON, or not whole.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private ParsedKind Read(ReadOnlySpan<byte> bytes, out int length, out string? reason)
@@ -185,10 +216,7 @@ internal sealed class RecordParser
 
         length = scan.Position;
         if (!isTransaction) Body = (0, length);
-        reason = isTransaction && (TransactionId is null || !_hasData)
-            ? "it has no integer 'txid' and no object 'data', which every row of the transaction dialect has"
-            : MissingKey();
-        if (reason is null && _observedOrder == OrderKind.Unknown) reason = $"it has no number or string '{Shape.OrderField}', its order field";
+        reason = WhatIsMissing();
         return reason is null ? Finish(bytes, out reason) : ParsedKind.Malformed;
     }
 
@@ -202,7 +230,7 @@ internal sealed class RecordParser
             if (!scan.ReadValue(out JsonSlice value)) return false;
             NoteKey(name, value);
             if (name.SequenceEqual(_orderName)) ReadOrder(value, bytes);
-            if (name.SequenceEqual(WireNames.DeletedAt)) IsDeleted = value.Kind is not (JsonKind.Null or JsonKind.False);
+            if (name.SequenceEqual(WireNames.DeletedAt)) IsDeleted = IsTombstone(value);
         }
 
         return scan.Status == ScanStatus.Ok;
@@ -233,14 +261,16 @@ internal sealed class RecordParser
             else if (name.SequenceEqual(WireNames.Horizon)) horizon = IntegerOf(value, bytes);
         }
 
-        if (_observedOrder == OrderKind.Unknown && TransactionId is { } transaction)
-        {
-            // What a server leaves out follows from the rest: since is the smaller of the two.
-            _observedOrder = OrderKind.Number;
-            IntegerOrder = Math.Min(transaction, horizon ?? transaction);
-        }
-
+        DeriveOrder(horizon);
         return scan.Status == ScanStatus.Ok;
+    }
+
+    /// <summary>What a server leaves out follows from the rest: since is the smaller of the two.</summary>
+    private void DeriveOrder(long? horizon)
+    {
+        if (_observedOrder != OrderKind.Unknown || TransactionId is not { } transaction) return;
+        _observedOrder = OrderKind.Number;
+        IntegerOrder = Math.Min(transaction, horizon ?? transaction);
     }
 
     /// <summary>The fields of the object just entered, of which only the key matters.</summary>
@@ -403,6 +433,7 @@ internal sealed class RecordParser
     private void Adopt(RecordShape shape)
     {
         Shape = shape;
+        _templates.Clear();
         _keyNames = [.. shape.KeyFields.Select(Encoding.UTF8.GetBytes)];
         _keyValues = new KeyPart[_keyNames.Length];
         _keyKinds = shape.KeyParts.Count == _keyNames.Length ? [.. shape.KeyParts] : new KeyPartKind[_keyNames.Length];
@@ -420,6 +451,19 @@ internal sealed class RecordParser
         TransactionId = null;
         _hasData = false;
     }
+
+    /// <summary>What is missing to know where the record belongs; null when nothing is.</summary>
+    private string? WhatIsMissing()
+    {
+        if (Shape!.Dialect == Dialect.Transaction && (TransactionId is null || !_hasData))
+        {
+            return "it has no integer 'txid' and no object 'data', which every row of the transaction dialect has";
+        }
+
+        return MissingKey() ?? (_observedOrder == OrderKind.Unknown ? $"it has no number or string '{Shape.OrderField}', its order field" : null);
+    }
+
+    private static bool IsTombstone(JsonSlice deletedAt) => deletedAt.Kind is not (JsonKind.Null or JsonKind.False);
 
     private string? MissingKey()
     {

@@ -27,9 +27,11 @@ internal sealed class BodyReader
     /// A batch's memory is bounded (I8). It may be large: records are written in the order of their keys, and the more of them there
     /// are, the fewer pages each write touches. While another one is being written it grows no further than a part of that.
     /// </summary>
-    private const int MostBatchBytes = 96 * 1024 * 1024;
-    private const int MostBatchBytesWhileWriting = 24 * 1024 * 1024;
-    private const int MostBatchRecords = 1_100_000;
+    private const int MostBatchBytes = 160 * 1024 * 1024;
+    private const int MostBatchBytesWhileWriting = 48 * 1024 * 1024;
+
+    /// <summary>What a feed without an end brings is written in smaller pieces, so that following it takes little memory.</summary>
+    private const int MostEndlessBatchBytes = 12 * 1024 * 1024;
 
     /// <summary>Records that come in the order of their keys gain nothing by waiting: they are written while the next ones are read.</summary>
     private const int AscendingBatchBytes = 4 * 1024 * 1024;
@@ -43,6 +45,9 @@ internal sealed class BodyReader
 
     /// <summary>Under load a commit comes about once a second: each one rewrites most of the pages that it touches.</summary>
     private static readonly TimeSpan CommitInterval = TimeSpan.FromSeconds(1);
+
+    /// <summary>The first commit of a body that is known to end may take as long as this: into an empty table, all of it at once is written fastest.</summary>
+    private static readonly TimeSpan FirstCommitInterval = TimeSpan.FromSeconds(3);
 
     /// <summary>A feed that trickles without a pause is committed this often, as long as that is cheap.</summary>
     private static readonly TimeSpan TrickleInterval = TimeSpan.FromMilliseconds(50);
@@ -61,6 +66,7 @@ internal sealed class BodyReader
     private RecordBatch? _finished;
     private long _uncommittedSince;
     private bool _hasOpenTransaction;
+    private bool _isFirstCommit;
     private int _quarantinedBytes;
     private long _advances;
     private long _lastAdvance;
@@ -81,6 +87,7 @@ internal sealed class BodyReader
         _tracker = new CursorTracker(source.Start, source.IsHeld, source.IsResync);
         _staged = source.IsStaged;
         _isWholeSet = source.IsWholeSet;
+        _isFirstCommit = source.IsFinite && context.Target.State.Sequence == 0;
         _lastByte = context.Time.GetTimestamp();
     }
 
@@ -296,9 +303,9 @@ internal sealed class BodyReader
 
     private bool IsFull(RecordBatch batch)
     {
-        int used = batch.ArenaUsed;
+        long used = batch.MemoryUsed;
         if (used < AscendingBatchBytes) return false;
-        return used >= MostBatchBytes || batch.Count >= MostBatchRecords || !batch.IsCoalesced || batch.IsAscending
+        return used >= (_source.IsFinite ? MostBatchBytes : MostEndlessBatchBytes) || !batch.IsCoalesced || batch.IsAscending
             || (used >= MostBatchBytesWhileWriting && !_context.Queue.IsIdle);
     }
 
@@ -415,13 +422,15 @@ internal sealed class BodyReader
         await NoteUpToDateAsync(cancellationToken).ConfigureAwait(false);
     }
 
+    private TimeSpan Interval => _isFirstCommit ? FirstCommitInterval : CommitInterval;
+
     private bool HasUncommitted => _hasOpenTransaction || _batch is { Count: > 0 };
 
     private async Task FlushWhenDueAsync(CancellationToken cancellationToken)
     {
         if (!HasUncommitted || !_context.Queue.IsIdle) return;
         TimeSpan age = _context.Time.GetElapsedTime(_uncommittedSince);
-        if (age >= CommitInterval || (age >= TrickleInterval && _batch is { Added: < TrickleRecords } && !_hasOpenTransaction)) await FlushAsync(drain: false, cancellationToken).ConfigureAwait(false);
+        if (age >= Interval || (age >= TrickleInterval && _batch is { Count: < TrickleRecords } && !_hasOpenTransaction)) await FlushAsync(drain: false, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Hands what there is to the writing half; with <paramref name="drain"/>, returns when it is committed.</summary>
@@ -442,7 +451,7 @@ internal sealed class BodyReader
     private async Task HandOverAsync(CancellationToken cancellationToken)
     {
         bool mayStayOpen = !_context.Options.WantsChanges && !_context.Options.WantsRecords && !_context.Options.Transforms && !_staged
-            && _finished is null && _context.Time.GetElapsedTime(_uncommittedSince) < CommitInterval;
+            && _finished is null && _context.Time.GetElapsedTime(_uncommittedSince) < Interval;
         if (!mayStayOpen)
         {
             await FlushAsync(drain: false, cancellationToken).ConfigureAwait(false);
@@ -458,7 +467,7 @@ internal sealed class BodyReader
 
     private async Task SendAsync(RecordBatch? batch, bool wait, CancellationToken cancellationToken)
     {
-        _hasOpenTransaction = false;
+        _hasOpenTransaction = _isFirstCommit = false;
         if (_staged && batch is null && _quarantined.Count == 0) return;
         var job = new CommitJob(_staged ? CommitKind.AddToSnapshot : CommitKind.Commit, Describe(batch));
         _quarantined.Clear();

@@ -163,7 +163,7 @@ internal sealed class CommitQueue
         var records = new List<TransformableRecord>(batch.Count);
         for (int i = 0; i < batch.Count; i++)
         {
-            ref RecordEntry entry = ref batch.Entries[i];
+            ref RecordEntry entry = ref batch[i];
             if ((entry.Flags & EntryFlags.Deleted) == 0) records.Add(new TransformableRecord(i, batch.KeyOf(entry), batch.Memory(entry.BodyStart, entry.BodyLength)));
         }
 
@@ -177,8 +177,9 @@ internal sealed class CommitQueue
     private static List<ReceivedRecord> ReceivedFrom(RecordBatch batch)
     {
         var records = new List<ReceivedRecord>(batch.Count);
-        foreach (ref RecordEntry entry in batch.Entries)
+        for (int i = 0; i < batch.Count; i++)
         {
+            ref RecordEntry entry = ref batch[i];
             records.Add(new ReceivedRecord(batch.KeyOf(entry), (entry.Flags & EntryFlags.Deleted) != 0, batch.Memory(entry.BodyStart, entry.BodyLength)));
         }
 

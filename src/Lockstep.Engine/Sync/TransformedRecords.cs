@@ -23,7 +23,7 @@ internal sealed class TransformedRecords(IReadOnlyList<string> knownFields)
 
     public void Take(TransformableRecord record, RecordBatch batch, RecordShape shape)
     {
-        ref RecordEntry entry = ref batch.Entries[record.Index];
+        ref RecordEntry entry = ref batch[record.Index];
         if (record.IsSkipped)
         {
             entry.Flags |= EntryFlags.Deleted;
@@ -35,7 +35,7 @@ internal sealed class TransformedRecords(IReadOnlyList<string> knownFields)
         if (!_parser.TryReadKey(json)) throw new TransformException(record.Key, _parser.Reason);
         bool same = batch.Layout == KeyLayout.Integer
             ? _parser.IntegerKey == entry.IntegerKey
-            : _parser.EncodedKey.SequenceEqual(batch.Bytes(entry.KeyStart, entry.KeyLength));
+            : _parser.EncodedKey.SequenceEqual(batch.Key(entry));
         if (!same) throw new TransformException(record.Key, "its output has another key");
         if (record.IsReplaced) batch.ReplaceBody(record.Index, json);
     }

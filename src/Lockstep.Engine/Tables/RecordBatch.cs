@@ -1,3 +1,5 @@
+using System.Buffers;
+using System.Buffers.Binary;
 using System.Buffers.Text;
 using System.Runtime.CompilerServices;
 using System.Text;
@@ -5,7 +7,7 @@ using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Tables;
 
-/// <summary>One record of a batch; its variable parts are ranges of the batch's arena.</summary>
+/// <summary>One record of a batch; its variable parts are ranges of the batch's arena: the key and behind it the order value, and the body.</summary>
 internal struct RecordEntry
 {
     public long IntegerKey;
@@ -13,11 +15,9 @@ internal struct RecordEntry
     public long TransactionId;
     public int KeyStart;
     public int KeyLength;
-    public int OrderStart;
     public int OrderLength;
     public int BodyStart;
     public int BodyLength;
-    public int Arrival;
     public EntryFlags Flags;
 }
 
@@ -31,31 +31,33 @@ internal enum EntryFlags : byte
 }
 
 /// <summary>
-/// Records on their way from the parser to the table: their bytes in one pinned arena, so that SQLite reads them where they are.
-/// With <c>coalesce</c> only the newest version of each key is kept, by the rule of I3. Filled by one thread, then handed on.
+/// Records on their way from the parser to the table, in order of arrival: their bytes in one pinned arena, so that SQLite reads them where they are.
+/// Filled by one thread, then handed on.
 /// </summary>
 internal sealed class RecordBatch
 {
-    private const int InitialEntries = 256;
-
     /// <summary>The arena grows by pieces of this size, so that growing copies nothing and leaves nothing behind. A place in it is the piece's number and the offset in the piece.</summary>
     private const int PieceShift = 22;
     private const int PieceSize = 1 << PieceShift;
     private const int FirstPiece = 64 * 1024;
 
+    /// <summary>The entries likewise.</summary>
+    private const int BlockShift = 13;
+    private const int BlockSize = 1 << BlockShift;
+    private const int FirstBlock = 256;
+
     private readonly List<byte[]> _pieces = [];
-    private RecordEntry[] _entries;
-    private int[] _slots;
+    private RecordEntry[][] _blocks;
     private int _used;
     private int _piece;
     private int _position;
     private int _capacity;
+    private bool _ordersRise;
 
     public RecordBatch(KeyLayout layout, OrderKind orderKind, bool coalesce)
     {
         _pieces.Add(GC.AllocateUninitializedArray<byte>(FirstPiece, pinned: true));
-        _entries = new RecordEntry[InitialEntries];
-        _slots = [];
+        _blocks = [new RecordEntry[FirstBlock]];
         Reset(layout, orderKind, coalesce);
     }
 
@@ -65,74 +67,70 @@ internal sealed class RecordBatch
         Layout = layout;
         OrderKind = orderKind;
         IsCoalesced = coalesce;
-        IsAscending = true;
-        Count = Added = _used = _piece = _position = 0;
+        IsAscending = _ordersRise = true;
+        Count = _used = _piece = _position = 0;
         _capacity = _pieces[0].Length;
-        if (coalesce && _slots.Length == 0) _slots = new int[InitialEntries * 2];
-        Array.Clear(_slots);
     }
 
+    /// <summary>Whether only the newest version of each key is to be applied.</summary>
     public bool IsCoalesced { get; private set; }
 
     public KeyLayout Layout { get; private set; }
 
     public OrderKind OrderKind { get; private set; }
 
-    /// <summary>How many records are kept.</summary>
+    /// <summary>How many records have arrived.</summary>
     public int Count { get; private set; }
 
-    /// <summary>How many records were added, those that a newer version replaced among them.</summary>
-    public int Added { get; private set; }
-
-    /// <summary>The memory that the records take, in bytes.</summary>
+    /// <summary>The bytes of the records.</summary>
     public int ArenaUsed => _used;
 
-    public Span<RecordEntry> Entries => _entries.AsSpan(0, Count);
+    /// <summary>The memory that the records take, in bytes.</summary>
+    public long MemoryUsed => _used + ((long)Count * Unsafe.SizeOf<RecordEntry>());
+
+    /// <summary>Whether the records have come in the order of their keys, no key twice, so that nothing is won by waiting for more and sorting.</summary>
+    public bool IsAscending { get; private set; } = true;
+
+    /// <summary>A record by its arrival, from 0.</summary>
+    public ref RecordEntry this[int index] => ref _blocks[index >> BlockShift][index & (BlockSize - 1)];
 
     /// <summary>The bytes of a range; pinned.</summary>
     public ReadOnlySpan<byte> Bytes(int start, int length) => _pieces[start >> PieceShift].AsSpan(start & (PieceSize - 1), length);
 
     public ReadOnlyMemory<byte> Memory(int start, int length) => _pieces[start >> PieceShift].AsMemory(start & (PieceSize - 1), length);
 
-    private Span<byte> Writable(int start, int length) => _pieces[start >> PieceShift].AsSpan(start & (PieceSize - 1), length);
+    public ReadOnlySpan<byte> Key(in RecordEntry entry) => Bytes(entry.KeyStart, entry.KeyLength);
+
+    public ReadOnlySpan<byte> Order(in RecordEntry entry) => Bytes(entry.KeyStart + entry.KeyLength, entry.OrderLength);
+
+    public ReadOnlySpan<byte> Body(in RecordEntry entry) => Bytes(entry.BodyStart, entry.BodyLength);
 
     /// <summary>Adds the record that the parser has just read from <paramref name="json"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Add(RecordParser parser, ReadOnlySpan<byte> json)
     {
-        var entry = new RecordEntry
-        {
-            IntegerKey = parser.IntegerKey,
-            IntegerOrder = parser.IntegerOrder,
-            TransactionId = parser.TransactionId ?? 0,
-            Arrival = Added++,
-            Flags = (parser.IsDeleted ? EntryFlags.Deleted : 0) | (parser.OrderIsText ? EntryFlags.OrderIsText : 0)
-                | (parser.TransactionId is not null ? EntryFlags.HasTransactionId : 0),
-        };
         ReadOnlySpan<byte> key = Layout == KeyLayout.Encoded ? parser.EncodedKey : default;
         ReadOnlySpan<byte> order = parser.OrderIsText ? parser.OrderText : default;
         ReadOnlySpan<byte> body = json.Slice(parser.Body.Start, parser.Body.Length);
+        int routing = key.Length + order.Length;
+        int start = Append(routing + body.Length);
+        Span<byte> target = Writable(start, routing + body.Length);
+        key.CopyTo(target);
+        order.CopyTo(target[key.Length..]);
+        body.CopyTo(target[routing..]);
 
-        ref RecordEntry target = ref Place(ref entry, key, order, out bool replaces);
-        if (Unsafe.IsNullRef(ref target)) return;
-
-        // A newer version goes where the older one was when it fits, so that a key that changes all the time takes no more memory.
-        int at = replaces && target.BodyLength >= body.Length ? target.BodyStart : Append(body.Length);
-        body.CopyTo(Writable(at, body.Length));
-        entry.BodyStart = at;
+        if (Count > 0) CompareWithLast(parser);
+        ref RecordEntry entry = ref NewEntry();
+        entry.IntegerKey = parser.IntegerKey;
+        entry.IntegerOrder = parser.IntegerOrder;
+        entry.TransactionId = parser.TransactionId ?? 0;
+        entry.KeyStart = start;
+        entry.KeyLength = key.Length;
+        entry.OrderLength = order.Length;
+        entry.BodyStart = start + routing;
         entry.BodyLength = body.Length;
-        if (replaces)
-        {
-            (entry.KeyStart, entry.KeyLength) = (target.KeyStart, target.KeyLength);
-        }
-        else
-        {
-            (entry.KeyStart, entry.KeyLength) = Store(key);
-        }
-
-        (entry.OrderStart, entry.OrderLength) = Store(order);
-        target = entry;
-        if (!replaces && IsAscending && Count > 1) IsAscending = Layout == KeyLayout.Integer && _entries[Count - 2].IntegerKey < entry.IntegerKey;
+        entry.Flags = (parser.IsDeleted ? EntryFlags.Deleted : 0) | (parser.OrderIsText ? EntryFlags.OrderIsText : 0)
+            | (parser.TransactionId is not null ? EntryFlags.HasTransactionId : 0);
     }
 
     /// <summary>Gives a record another body, under the same key and order value.</summary>
@@ -140,32 +138,43 @@ internal sealed class RecordBatch
     {
         int at = Append(body.Length);
         body.CopyTo(Writable(at, body.Length));
-        _entries[index].BodyStart = at;
-        _entries[index].BodyLength = body.Length;
+        this[index].BodyStart = at;
+        this[index].BodyLength = body.Length;
     }
 
-    /// <summary>The entries in the order of their keys, which is the order of the table's pages, as indexes into <see cref="Entries"/>.</summary>
-    public ReadOnlySpan<int> OrderByKey()
+    /// <summary>
+    /// The newest version of each key by the rule of I3, in the order of the keys, which is the order of the table's pages: writing so
+    /// touches each page once. An older version of a key is found by sorting, which is several times as fast as looking each record up
+    /// as it arrives.
+    /// </summary>
+    /// <param name="places">At least <see cref="Count"/> long; gets the records' places.</param>
+    /// <returns>How many there are.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public int NewestByKey(Span<int> places)
     {
-        int[] indexes = new int[Count];
-        for (int i = 0; i < indexes.Length; i++) indexes[i] = i;
-        if (Layout == KeyLayout.Integer)
+        places = places[..Count];
+        for (int i = 0; i < places.Length; i++) places[i] = i;
+        if (IsAscending) return Count;
+
+        ulong[] pooled = ArrayPool<ulong>.Shared.Rent(Count);
+        Span<ulong> numbers = pooled.AsSpan(0, Count);
+        Sort(numbers, places);
+        int kept = 0;
+        for (int i = 0; i < places.Length; i++)
         {
-            // Sorting bare numbers beside indexes is several times as fast as sorting whole entries by a comparison.
-            long[] keys = new long[Count];
-            for (int i = 0; i < keys.Length; i++) keys[i] = _entries[i].IntegerKey;
-            Array.Sort(keys, indexes);
-        }
-        else
-        {
-            Array.Sort(indexes, (a, b) => KeyBytes(a).SequenceCompareTo(KeyBytes(b)));
+            if (i == 0 || numbers[i] != numbers[i - 1] || !HaveSameKey(places[kept - 1], places[i]))
+            {
+                places[kept++] = places[i];
+            }
+            else if (_ordersRise || CompareOrder(this[places[kept - 1]], this[places[i]]) <= 0)
+            {
+                places[kept - 1] = places[i];
+            }
         }
 
-        return indexes;
+        ArrayPool<ulong>.Shared.Return(pooled);
+        return kept;
     }
-
-    /// <summary>Whether the records have come in the order of their keys, so that nothing is won by waiting for more and sorting.</summary>
-    public bool IsAscending { get; private set; } = true;
 
     /// <summary>Compares the order values of an entry and another value, given in the same form.</summary>
     public int CompareOrder(in RecordEntry entry, bool otherIsText, long otherInteger, ReadOnlySpan<byte> otherText)
@@ -174,90 +183,82 @@ internal sealed class RecordBatch
         bool isText = (entry.Flags & EntryFlags.OrderIsText) != 0;
         if (!isText && !otherIsText) return entry.IntegerOrder.CompareTo(otherInteger);
         Span<byte> mine = stackalloc byte[20], others = stackalloc byte[20];
-        ReadOnlySpan<byte> left = isText ? Bytes(entry.OrderStart, entry.OrderLength) : Format(entry.IntegerOrder, mine);
+        ReadOnlySpan<byte> left = isText ? Order(entry) : Format(entry.IntegerOrder, mine);
         return DecimalText.Compare(left, otherIsText ? otherText : Format(otherInteger, others));
     }
 
     public OrderValue OrderOf(in RecordEntry entry)
     {
         if ((entry.Flags & EntryFlags.OrderIsText) == 0) return OrderValue.FromInteger(entry.IntegerOrder);
-        ReadOnlySpan<byte> text = Bytes(entry.OrderStart, entry.OrderLength);
+        ReadOnlySpan<byte> text = Order(entry);
         return OrderKind == OrderKind.Text ? OrderValue.FromText(Encoding.UTF8.GetString(text)) : OrderValue.FromNumber(text);
     }
 
-    public RecordKey KeyOf(in RecordEntry entry) =>
-        Layout == KeyLayout.Integer ? new RecordKey(entry.IntegerKey) : KeyEncoding.Read(Bytes(entry.KeyStart, entry.KeyLength));
+    public RecordKey KeyOf(in RecordEntry entry) => Layout == KeyLayout.Integer ? new RecordKey(entry.IntegerKey) : KeyEncoding.Read(Key(entry));
 
-    /// <summary>Finds where the record goes: a new place, the place of an older version, or none when a newer one is there.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private ref RecordEntry Place(ref RecordEntry entry, ReadOnlySpan<byte> key, ReadOnlySpan<byte> order, out bool replaces)
+    private void CompareWithLast(RecordParser parser)
     {
-        replaces = false;
-        if (!IsCoalesced) return ref NewEntry();
-
-        int mask = _slots.Length - 1;
-        int slot = Hash(entry.IntegerKey, key) & mask;
-        while (_slots[slot] is var index and > 0)
-        {
-            ref RecordEntry stored = ref _entries[index - 1];
-            if (stored.IntegerKey == entry.IntegerKey && (Layout == KeyLayout.Integer || Bytes(stored.KeyStart, stored.KeyLength).SequenceEqual(key)))
-            {
-                bool isText = (entry.Flags & EntryFlags.OrderIsText) != 0;
-                if (CompareOrder(stored, isText, entry.IntegerOrder, order) > 0) return ref Unsafe.NullRef<RecordEntry>();
-                replaces = true;
-                return ref stored;
-            }
-
-            slot = (slot + 1) & mask;
-        }
-
-        ref RecordEntry added = ref NewEntry();
-        _slots[slot] = Count;
-        if (Count * 2 > _slots.Length) GrowSlots(ref entry, key);
-        return ref added;
+        ref RecordEntry last = ref this[Count - 1];
+        IsAscending = IsAscending && Layout == KeyLayout.Integer && last.IntegerKey < parser.IntegerKey;
+        // Of opaque order values the later is the greater, by definition.
+        _ordersRise = _ordersRise && (OrderKind == OrderKind.Text
+            || (!parser.OrderIsText && (last.Flags & EntryFlags.OrderIsText) == 0 && last.IntegerOrder <= parser.IntegerOrder));
     }
 
-    private ReadOnlySpan<byte> KeyBytes(int index) => Bytes(_entries[index].KeyStart, _entries[index].KeyLength);
+    private int CompareOrder(in RecordEntry entry, in RecordEntry other) =>
+        CompareOrder(entry, (other.Flags & EntryFlags.OrderIsText) != 0, other.IntegerOrder, Order(other));
+
+    /// <summary>Whether two records whose numbers for sorting are equal have the same key.</summary>
+    private bool HaveSameKey(int index, int other) => Layout == KeyLayout.Integer || Key(this[index]).SequenceEqual(Key(this[other]));
+
+    /// <summary>Sorts places by key, and those of one key by arrival; the numbers that stand for the keys with them.</summary>
+    private void Sort(Span<ulong> numbers, Span<int> places)
+    {
+        for (int i = 0; i < numbers.Length; i++) numbers[i] = Layout == KeyLayout.Integer ? (ulong)this[i].IntegerKey ^ (1UL << 63) : FirstBytes(Key(this[i]));
+        KeySort.Sort(numbers, places);
+        if (Layout == KeyLayout.Encoded) SortAlike(numbers, places);
+    }
+
+    /// <summary>Keys that begin alike are compared whole.</summary>
+    private void SortAlike(ReadOnlySpan<ulong> numbers, Span<int> places)
+    {
+        for (int start = 0, end; start < numbers.Length; start = end)
+        {
+            for (end = start + 1; end < numbers.Length && numbers[end] == numbers[start]; end++)
+            {
+            }
+
+            if (end - start > 1) places[start..end].Sort((a, b) => Key(this[a]).SequenceCompareTo(Key(this[b])) is var order and not 0 ? order : a.CompareTo(b));
+        }
+    }
+
+    private static ulong FirstBytes(ReadOnlySpan<byte> key)
+    {
+        if (key.Length >= sizeof(ulong)) return BinaryPrimitives.ReadUInt64BigEndian(key);
+        Span<byte> padded = stackalloc byte[sizeof(ulong)];
+        padded.Clear();
+        key.CopyTo(padded);
+        return BinaryPrimitives.ReadUInt64BigEndian(padded);
+    }
+
+    private Span<byte> Writable(int start, int length) => _pieces[start >> PieceShift].AsSpan(start & (PieceSize - 1), length);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private ref RecordEntry NewEntry()
     {
-        if (Count == _entries.Length) Array.Resize(ref _entries, Count * 2);
-        return ref _entries[Count++];
+        int index = Count++;
+        int block = index >> BlockShift;
+        if (block >= _blocks.Length || (index & (BlockSize - 1)) >= _blocks[block].Length) AddBlock(block);
+        return ref _blocks[block][index & (BlockSize - 1)];
     }
 
-    /// <summary>Doubles the hash table. The newest entry is not written yet, so its key comes with the call.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void GrowSlots(ref RecordEntry newest, ReadOnlySpan<byte> newestKey)
+    /// <summary>Another block; the first one grows at once from a size that suits a few records to that of the others.</summary>
+    private void AddBlock(int block)
     {
-        _slots = new int[_slots.Length * 2];
-        int mask = _slots.Length - 1;
-        for (int i = 0; i < Count; i++)
-        {
-            bool isNewest = i == Count - 1;
-            ref RecordEntry entry = ref isNewest ? ref newest : ref _entries[i];
-            ReadOnlySpan<byte> key = isNewest ? newestKey : Bytes(entry.KeyStart, entry.KeyLength);
-            int slot = Hash(entry.IntegerKey, key) & mask;
-            while (_slots[slot] > 0) slot = (slot + 1) & mask;
-            _slots[slot] = i + 1;
-        }
-    }
-
-    private int Hash(long integer, ReadOnlySpan<byte> key)
-    {
-        if (Layout == KeyLayout.Integer) return (int)(((ulong)integer * 0x9E3779B97F4A7C15) >> 33);
-        var hash = new HashCode();
-        hash.AddBytes(key);
-        return hash.ToHashCode();
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private (int Start, int Length) Store(ReadOnlySpan<byte> bytes)
-    {
-        if (bytes.IsEmpty) return (0, 0);
-        int at = Append(bytes.Length);
-        bytes.CopyTo(Writable(at, bytes.Length));
-        return (at, bytes.Length);
+        if (block >= _blocks.Length) Array.Resize(ref _blocks, block + 1);
+        RecordEntry[] added = GC.AllocateUninitializedArray<RecordEntry>(BlockSize);
+        _blocks[block]?.CopyTo(added, 0);
+        _blocks[block] = added;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -55,7 +55,17 @@ public sealed class RecordScan : IRecordScan
     /// <summary>On to the next record; false when there is none.</summary>
     /// <exception cref="TableFileException">The file cannot be read any more.</exception>
     /// <exception cref="FilterException">The filter cannot be worked out for a record.</exception>
-    public bool Read() => _rows is not null && TableFile.Guard(_path, () => FilterGuard.Run(_filter, _rows.Step));
+    public bool Read()
+    {
+        try
+        {
+            return _rows is not null && _rows.Step();
+        }
+        catch (SqliteException e)
+        {
+            return TableFile.Guard(_path, () => FilterGuard.Run(_filter, () => throw e));
+        }
+    }
 
     /// <inheritdoc/>
     public void Dispose()

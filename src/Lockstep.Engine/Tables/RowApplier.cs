@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Runtime.CompilerServices;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Tables.Native;
@@ -10,9 +11,6 @@ namespace Lockstep.Engine.Tables;
 /// </summary>
 internal sealed class RowApplier(RowStatements rows)
 {
-    /// <summary>From this many records on, writing in the order of the table's pages repays the sorting.</summary>
-    private const int WorthSorting = 10_000;
-
     /// <summary>How the stored live records and tombstones changed in number.</summary>
     public long RowsAdded { get; private set; }
 
@@ -29,30 +27,31 @@ internal sealed class RowApplier(RowStatements rows)
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Apply(RecordBatch batch, long sequence, bool tableIsEmpty, List<TableChange>? changes)
     {
-        int before = changes?.Count ?? 0;
-        bool insertOnly = tableIsEmpty && batch.IsCoalesced;
-        Span<RecordEntry> entries = batch.Entries;
-        if (batch.IsCoalesced && !batch.IsAscending && entries.Length >= WorthSorting)
+        if (!batch.IsCoalesced)
         {
-            foreach (int index in batch.OrderByKey()) Apply(batch, entries[index], sequence, insertOnly, changes);
-        }
-        else
-        {
-            foreach (ref RecordEntry entry in entries) Apply(batch, entry, sequence, insertOnly, changes);
+            for (int i = 0; i < batch.Count; i++) Apply(batch, i, sequence, insertOnly: false, changes);
+            return;
         }
 
-        // A version that replaced an older one of the batch stands in its place, but has its own number.
-        if (batch.IsCoalesced) changes?.Sort(before, changes.Count - before, Comparer<TableChange>.Create(static (a, b) => a.Sequence.CompareTo(b.Sequence)));
+        int before = changes?.Count ?? 0;
+        int[] pooled = ArrayPool<int>.Shared.Rent(batch.Count);
+        int count = batch.NewestByKey(pooled);
+        foreach (int index in pooled.AsSpan(0, count)) Apply(batch, index, sequence, tableIsEmpty, changes);
+        ArrayPool<int>.Shared.Return(pooled);
+        // They were written in the order of their keys.
+        changes?.Sort(before, changes.Count - before, Comparer<TableChange>.Create(static (a, b) => a.Sequence.CompareTo(b.Sequence)));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Apply(RecordBatch batch, in RecordEntry entry, long sequence, bool insertOnly, List<TableChange>? changes)
+    private void Apply(RecordBatch batch, int index, long sequence, bool insertOnly, List<TableChange>? changes)
     {
         rows.ThrowIfInterrupted();
+        ref RecordEntry entry = ref batch[index];
+        sequence += index + 1;
         ChangeKind? kind = insertOnly ? InsertRow(batch, entry, sequence) : ApplyOne(batch, entry, sequence);
         if (kind is not { } changed) return;
         Counts = Counts.With(changed);
-        changes?.Add(new TableChange(changed, batch.KeyOf(entry), sequence + entry.Arrival + 1, batch.Memory(entry.BodyStart, entry.BodyLength)));
+        changes?.Add(new TableChange(changed, batch.KeyOf(entry), sequence, batch.Memory(entry.BodyStart, entry.BodyLength)));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -136,14 +135,14 @@ internal sealed class RowApplier(RowStatements rows)
         bool hasTransaction = (entry.Flags & EntryFlags.HasTransactionId) != 0;
         if (stored.IsNull(RowStatements.TransactionColumn) == hasTransaction) return false;
         if (hasTransaction && stored.Integer(RowStatements.TransactionColumn) != entry.TransactionId) return false;
-        return stored.Bytes(RowStatements.BodyColumn).SequenceEqual(batch.Bytes(entry.BodyStart, entry.BodyLength));
+        return stored.Bytes(RowStatements.BodyColumn).SequenceEqual(batch.Body(entry));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void BindRow(Statement statement, RecordBatch batch, in RecordEntry entry, long sequence)
     {
         BindKey(statement, batch, entry);
-        statement.Bind(RowStatements.SequenceParameter, sequence + entry.Arrival + 1);
+        statement.Bind(RowStatements.SequenceParameter, sequence);
         BindOrder(statement, RowStatements.OrderParameter, batch, entry);
         if ((entry.Flags & EntryFlags.HasTransactionId) != 0)
         {
@@ -155,7 +154,7 @@ internal sealed class RowApplier(RowStatements rows)
         }
 
         statement.Bind(RowStatements.GoneParameter, (entry.Flags & EntryFlags.Deleted) != 0 ? (long)RowState.Deleted : (long)RowState.Live);
-        statement.BindPinnedText(RowStatements.BodyParameter, batch.Bytes(entry.BodyStart, entry.BodyLength));
+        statement.BindPinnedText(RowStatements.BodyParameter, batch.Body(entry));
     }
 
     private static void BindKey(Statement statement, RecordBatch batch, in RecordEntry entry)
@@ -166,7 +165,7 @@ internal sealed class RowApplier(RowStatements rows)
         }
         else
         {
-            statement.BindPinnedBlob(RowStatements.KeyParameter, batch.Bytes(entry.KeyStart, entry.KeyLength));
+            statement.BindPinnedBlob(RowStatements.KeyParameter, batch.Key(entry));
         }
     }
 
@@ -174,7 +173,7 @@ internal sealed class RowApplier(RowStatements rows)
     {
         if ((entry.Flags & EntryFlags.OrderIsText) != 0)
         {
-            statement.BindPinnedText(parameter, batch.Bytes(entry.OrderStart, entry.OrderLength));
+            statement.BindPinnedText(parameter, batch.Order(entry));
         }
         else
         {

@@ -56,7 +56,7 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
         _rows ??= new RowStatements(connection, TableSchema.Stage, interruption);
         var applier = new RowApplier(_rows);
         applier.Apply(batch, _sequence, isNew, changes: null);
-        _sequence += batch.Added;
+        _sequence += batch.Count;
         return applier.Counts;
     }
 

@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Tables.Native;
 using Microsoft.Data.Sqlite;
@@ -64,6 +66,25 @@ public sealed class Table(string path)
         }
     }
 
+    /// <summary>Reads records as objects of the caller's own type, one after another, as of the moment at which reading begins.</summary>
+    /// <typeparam name="T">What a record is made into.</typeparam>
+    /// <param name="type">How: what <c>System.Text.Json</c>'s source generator makes for the type, or <c>JsonSerializerOptions.GetTypeInfo</c>.</param>
+    /// <param name="query">Which records; null for all that are not deleted, in the order of their keys.</param>
+    /// <returns>The objects, made as they are asked for. Not asking on keeps the file open until the enumerator is disposed.</returns>
+    /// <exception cref="TableNotFoundException">There is no such file.</exception>
+    /// <exception cref="JsonException">A record does not fit the type.</exception>
+    public IEnumerable<T> Read<T>(JsonTypeInfo<T> type, RecordQuery? query = null)
+    {
+        ArgumentNullException.ThrowIfNull(type);
+        return ReadAll();
+
+        IEnumerable<T> ReadAll()
+        {
+            using RecordScan scan = Read(query);
+            while (scan.Read()) yield return JsonSerializer.Deserialize(scan.Json, type)!;
+        }
+    }
+
     /// <summary>How many records a query would read without its paging.</summary>
     public long Count(RecordQuery query)
     {
@@ -119,7 +140,7 @@ public sealed class Table(string path)
         TableFile.Guard(path, () =>
         {
             // The log goes first: one that is left behind would be applied to a new file of this name (I12).
-            foreach (string suffix in (string[])["-wal", "-shm", ""]) File.Delete(path + suffix);
+            foreach (string suffix in (string[])["-journal", "-wal", "-shm", ""]) File.Delete(path + suffix);
             return true;
         });
         writerLock.DisposeAndDelete();

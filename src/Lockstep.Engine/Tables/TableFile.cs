@@ -9,6 +9,7 @@ internal static class TableFile
     private const int CannotOpen = 14;
     private const int ReadOnlyDatabase = 8;
     private const int Full = 13;
+    private const int HotJournal = ReadOnlyDatabase | (3 << 8);
 
     private static readonly Lock Gate = new();
     private static readonly Dictionary<string, int> Opened = new(StringComparer.Ordinal);
@@ -83,6 +84,20 @@ internal static class TableFile
         RequireFile(path);
         return Guard(path, () =>
         {
+            try
+            {
+                return Open();
+            }
+            catch (SqliteException e) when (e.SqliteExtendedErrorCode == HotJournal)
+            {
+                // The process that filled the table for the first time did not live to commit; who only reads may not undo what it left.
+                using (SqliteConnection writable = Connect(path, SqliteOpenMode.ReadWrite)) _ = Scalar(writable, "SELECT count(*) FROM sqlite_master");
+                return Open();
+            }
+        });
+
+        SqliteConnection Open()
+        {
             SqliteConnection connection = Connect(path, SqliteOpenMode.ReadOnly);
             try
             {
@@ -95,7 +110,7 @@ internal static class TableFile
                 connection.Dispose();
                 throw;
             }
-        });
+        }
     }
 
     /// <summary>
@@ -248,7 +263,7 @@ internal static class TableFile
     {
         try
         {
-            foreach (string suffix in (string[])["-wal", "-shm", ""]) File.Delete(path + suffix);
+            foreach (string suffix in (string[])["-journal", "-wal", "-shm", ""]) File.Delete(path + suffix);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -15,18 +15,21 @@ internal sealed class TableWriter : ITableTarget
     private readonly WriterLock _lock;
     private readonly SqliteConnection _connection;
     private readonly Interruption _interruption = new();
+    private readonly FirstLoad _firstLoad;
     private RowStatements? _rows;
     private SnapshotStage? _stage;
     private bool _isOpen;
     private bool _isServed;
     private ApplyCounts _uncommitted;
 
-    private TableWriter(string path, WriterLock writerLock, SqliteConnection connection)
+    private TableWriter(string path, WriterLock writerLock, SqliteConnection connection, bool isServed)
     {
         _path = path;
         _lock = writerLock;
         _connection = connection;
         State = Committed = TableState.Load(connection);
+        _isServed = isServed;
+        _firstLoad = new FirstLoad(connection);
         // While another program holds the file, each wait is short, so that an interruption is seen in time (I10).
         TableFile.Execute(connection, "PRAGMA busy_timeout=250");
     }
@@ -41,7 +44,7 @@ internal sealed class TableWriter : ITableTarget
         SqliteConnection connection = TableFile.OpenForWriting(path, createAs, isServed);
         try
         {
-            return new TableWriter(path, writerLock, connection);
+            return new TableWriter(path, writerLock, connection, isServed);
         }
         catch
         {
@@ -65,6 +68,8 @@ internal sealed class TableWriter : ITableTarget
         if (!hasRecords && !_isOpen && wanted == State && commit.Quarantined.Count == 0) return CommitResult.Nothing;
 
         var changes = commit.WantsChanges ? new List<TableChange>() : null;
+        // Whoever is served from a table reads it while it is filled.
+        if (hasRecords && !_isOpen && State.Sequence == 0 && !_isServed && !ServingMark.Exists(_connection)) _firstLoad.Begin(commit.Batch!.MemoryUsed);
         InTransaction(commit.MayStayOpen, () =>
         {
             if (hasRecords) wanted = Apply(commit.Batch!, wanted, changes);
@@ -87,7 +92,7 @@ internal sealed class TableWriter : ITableTarget
         {
             Rows = State.Rows + applier.RowsAdded,
             Tombstones = State.Tombstones + applier.TombstonesAdded,
-            Sequence = applier.Counts.Changes > 0 ? State.Sequence + batch.Added : State.Sequence,
+            Sequence = applier.Counts.Changes > 0 ? State.Sequence + batch.Count : State.Sequence,
         };
     }
 
@@ -193,9 +198,10 @@ internal sealed class TableWriter : ITableTarget
             work();
             if (stayOpen) return true;
             Save();
-            TableFile.Execute(_connection, "COMMIT");
+            ExecutePatiently("COMMIT");
             _isOpen = false;
             Committed = State;
+            _firstLoad.End();
             return true;
         }
         catch
@@ -230,11 +236,8 @@ internal sealed class TableWriter : ITableTarget
         return removed;
     }
 
-    /// <summary>Begins a transaction, waiting for a while for another program that writes to the file.</summary>
     private void Begin()
     {
-        const int MostWaits = 120;
-
         // Others may have begun to be served from the table since it was opened: from then on a commit must outlast a loss of power (I5).
         if (!_isServed && ServingMark.Exists(_connection))
         {
@@ -242,13 +245,20 @@ internal sealed class TableWriter : ITableTarget
             _isServed = true;
         }
 
-        using var begin = new Statement(_connection, "BEGIN IMMEDIATE");
+        ExecutePatiently("BEGIN IMMEDIATE");
+    }
+
+    /// <summary>Runs a statement that another program which uses the file may hold up, waiting for it for a while.</summary>
+    private void ExecutePatiently(string sql)
+    {
+        const int MostWaits = 120;
+        using var statement = new Statement(_connection, sql);
         for (int waits = 1; ; waits++)
         {
             _interruption.ThrowIfRequested();
             try
             {
-                begin.Execute();
+                statement.Execute();
                 return;
             }
             catch (SqliteException e) when (e.SqliteErrorCode == NativeSqlite.Busy && waits < MostWaits)

@@ -48,7 +48,7 @@ internal sealed class PostgresTableWriter : ITableTarget
             {
                 Fill(commit.Batch!, State.Sequence);
                 Merge(TableSql.Stage, commit.WantsChanges, merged);
-                wanted = merged.Apply(wanted, merged.Counts.Changes > 0 ? State.Sequence + commit.Batch!.Added : State.Sequence);
+                wanted = merged.Apply(wanted, merged.Counts.Changes > 0 ? State.Sequence + commit.Batch!.Count : State.Sequence);
             }
 
             Quarantine(commit.Quarantined);
@@ -80,7 +80,7 @@ internal sealed class PostgresTableWriter : ITableTarget
             Quarantine(commit.Quarantined);
             return count;
         });
-        if (commit.Batch is { } added) _snapshotSequence += added.Added;
+        if (commit.Batch is { } added) _snapshotSequence += added.Count;
         _newFields.AddRange(commit.NewFields);
         return new ApplyCounts(changed, 0, 0);
     }
@@ -178,10 +178,10 @@ internal sealed class PostgresTableWriter : ITableTarget
         foreach (var index in Newest(batch))
         {
             if (_interrupted) throw new OperationCanceledException();
-            ref readonly var entry = ref batch.Entries[index];
+            ref readonly var entry = ref batch[index];
             copy.StartRow();
             copy.Write(KeyOf(batch, entry), NpgsqlDbType.Bytea);
-            copy.Write(sequence + entry.Arrival + 1, NpgsqlDbType.Bigint);
+            copy.Write(sequence + index + 1, NpgsqlDbType.Bigint);
             if (batch.OrderKind == OrderKind.Number) copy.Write(batch.OrderOf(entry).ToString(), NpgsqlDbType.Text);
             else copy.WriteNull();
             if (entry.Flags.HasFlag(EntryFlags.HasTransactionId)) copy.Write(entry.TransactionId, NpgsqlDbType.Bigint);
@@ -195,22 +195,14 @@ internal sealed class PostgresTableWriter : ITableTarget
 
     private static IEnumerable<int> Newest(RecordBatch batch)
     {
-        if (batch.IsCoalesced) return Enumerable.Range(0, batch.Count);
-        var newest = new Dictionary<string, int>(StringComparer.Ordinal);
-        for (var i = 0; i < batch.Count; i++)
-        {
-            var key = Convert.ToBase64String(KeyOf(batch, batch.Entries[i]));
-            if (newest.TryGetValue(key, out var other) && OrderValue.Compare(batch.OrderOf(batch.Entries[i]), batch.OrderOf(batch.Entries[other])) < 0) continue;
-            newest[key] = i;
-        }
-
-        return newest.Values;
+        var places = new int[batch.Count];
+        return places.Take(batch.NewestByKey(places));
     }
 
     /// <summary>Always encoded: PostgreSQL has no rowid to gain from.</summary>
     private static byte[] KeyOf(RecordBatch batch, in RecordEntry entry) => batch.Layout == KeyLayout.Integer
         ? KeyEncoding.Encode(entry.IntegerKey).ToArray()
-        : batch.Bytes(entry.KeyStart, entry.KeyLength).ToArray();
+        : batch.Key(entry).ToArray();
 
     private void Merge(string source, bool wantsChanges, Merged merged) => Read(
         TableSql.Merge(_table, source, wantsChanges),

@@ -18,11 +18,13 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
 {
     private readonly List<SyncResult> _results = [];
     private string? _feed;
+    private ParallelSyncs? _parallel;
 
     /// <summary>The feed, or a test server of this session. User and password in it become Basic authentication, and are stored nowhere.</summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
     [FeedOfServer]
     [Alias("FeedUri")]
+    [ArgumentCompleter(typeof(FeedUriCompleter))]
     public Uri Uri { get; set; } = null!;
 
     /// <summary>The table's name; by default that of an existing file, else the last element of the URI's path that is a name.</summary>
@@ -37,11 +39,13 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
 
     /// <summary>The table file; implies -Disk.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
+    [ArgumentCompleter(typeof(TableFileCompleter))]
     public string? Path { get; set; }
 
     /// <summary>The table file, taken as it is, without wildcards; implies -Disk.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [Alias("PSPath", "LP")]
+    [ArgumentCompleter(typeof(TableFileCompleter))]
     public string? LiteralPath { get; set; }
 
     /// <summary>Keeps the table in this database of PostgreSQL instead of a file, for many machines to share. Of several syncs of it one leads, the others wait to take over.</summary>
@@ -135,6 +139,11 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
     [Parameter]
     public SwitchParameter Wait { get; set; }
 
+    /// <summary>How many feeds of the pipeline are synced at the same time. With more than one, all begin when the last one has come.</summary>
+    [Parameter]
+    [ValidateRange(1, 1000)]
+    public int ThrottleLimit { get; set; } = 1;
+
     private protected override object? ErrorTarget => _feed;
 
     private protected override void Process()
@@ -183,6 +192,12 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
             PassesChanges = PassThru || EveryChange,
             TokenProvider = TokenProvider,
         };
+        if (ThrottleLimit > 1)
+        {
+            (_parallel ??= new ParallelSyncs(ThrottleLimit)).Add(_feed, sync, steps);
+            return;
+        }
+
         try
         {
             Pump(sync.RunAsync(StopToken), steps.Take);
@@ -195,6 +210,20 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
             Keep(sync.Result.ToModel());
         }
     }
+
+    private protected override void End() => _parallel?.Run(
+        (feed, step) =>
+        {
+            _feed = feed;
+            Attempt(step);
+        },
+        (result, failed) =>
+        {
+            Keep(result);
+            if (!failed && !PassThru && !EveryChange)
+                WriteObject(result);
+        },
+        StopToken);
 
     private void Keep(SyncResult result)
     {

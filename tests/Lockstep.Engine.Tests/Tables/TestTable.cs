@@ -52,6 +52,12 @@ internal sealed class TestTable : IDisposable
         return changes;
     }
 
+    /// <summary>Writes records in a transaction that stays open.</summary>
+    public void ApplyAndKeepOpen(params IEnumerable<string> records)
+    {
+        foreach (RecordBatch batch in Batches(records)) Writer.Commit(Commit(batch) with { MayStayOpen = true, WantsChanges = false });
+    }
+
     public List<string> Snapshot(SnapshotEnding ending, params IEnumerable<string> records)
     {
         Writer.BeginSnapshot();

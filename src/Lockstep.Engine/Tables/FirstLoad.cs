@@ -1,0 +1,52 @@
+using Lockstep.Engine.Tables.Native;
+using Microsoft.Data.Sqlite;
+
+namespace Lockstep.Engine.Tables;
+
+/// <summary>
+/// Fills an empty table through SQLite's rollback journal instead of its write-ahead log. What is to be rolled back to is next to
+/// nothing, so each page is written once and not twice; a crash at any instant leaves the empty table (I1). The file keeps its
+/// name and place (I12). While such a transaction writes, readers wait for it, as those of a table without records can.
+/// Used by the writer's thread, between its transactions.
+/// </summary>
+internal sealed class FirstLoad(SqliteConnection connection)
+{
+    /// <summary>From this many bytes of records on, it repays the change of the journal.</summary>
+    private const int WorthIt = 2 * 1024 * 1024;
+
+    private bool _isActive;
+
+    /// <summary>Changes to the rollback journal if that is worth it and nobody else has the file open; otherwise all stays as it is.</summary>
+    /// <param name="bytes">How large the records are that come first.</param>
+    public void Begin(long bytes)
+    {
+        if (_isActive || bytes < WorthIt) return;
+        // A loss of power in this transaction must not cost the file, so its few syncs are made whole ones.
+        _isActive = SetJournal("delete") && Run("PRAGMA synchronous=FULL");
+    }
+
+    /// <summary>Back to the write-ahead log, after the commit. If a reader holds the file just then, the next time will do.</summary>
+    public void End()
+    {
+        if (_isActive) _isActive = !SetJournal("wal") || !Run("PRAGMA synchronous=NORMAL");
+    }
+
+    private bool SetJournal(string mode)
+    {
+        using var pragma = new Statement(connection, $"PRAGMA journal_mode={mode}");
+        try
+        {
+            return pragma.Step() && pragma.Bytes(0).SequenceEqual(System.Text.Encoding.ASCII.GetBytes(mode));
+        }
+        catch (SqliteException e) when (e.SqliteErrorCode == NativeSqlite.Busy)
+        {
+            return false;
+        }
+    }
+
+    private bool Run(string pragma)
+    {
+        TableFile.Execute(connection, pragma);
+        return true;
+    }
+}

@@ -1,0 +1,94 @@
+using System.Buffers;
+using System.Runtime.CompilerServices;
+
+namespace Lockstep.Engine.Tables;
+
+/// <summary>
+/// Sorts places by numbers that stand for keys, keeping the order of those whose numbers are equal: a radix sort from the least
+/// significant digit (Knuth, The Art of Computer Programming 3, 5.2.5), which touches memory in order and passes over digits that are all alike.
+/// </summary>
+internal static class KeySort
+{
+    private const int DigitBits = 11;
+    private const int Digits = 1 << DigitBits;
+
+    /// <summary>Below this many places, a sort by comparison is faster.</summary>
+    private const int WorthDigits = 512;
+
+    /// <summary>Sorts both spans by the numbers, as unsigned ones.</summary>
+    /// <param name="numbers">The numbers; sorted afterwards.</param>
+    /// <param name="places">What goes with them; at first in ascending order.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Sort(Span<ulong> numbers, Span<int> places)
+    {
+        if (numbers.Length < WorthDigits)
+        {
+            numbers.Sort(places);
+            KeepOrder(numbers, places);
+            return;
+        }
+
+        ulong least = ulong.MaxValue, greatest = 0;
+        foreach (ulong number in numbers)
+        {
+            least = Math.Min(least, number);
+            greatest = Math.Max(greatest, number);
+        }
+
+        ulong[] otherNumbers = ArrayPool<ulong>.Shared.Rent(numbers.Length);
+        int[] otherPlaces = ArrayPool<int>.Shared.Rent(numbers.Length);
+        Span<ulong> from = numbers, to = otherNumbers.AsSpan(0, numbers.Length);
+        Span<int> fromPlaces = places, toPlaces = otherPlaces.AsSpan(0, numbers.Length);
+        Span<int> starts = stackalloc int[Digits];
+        bool isSwapped = false;
+        for (int shift = 0; shift < 64 && (greatest - least) >> shift != 0; shift += DigitBits)
+        {
+            CountDigits(from, least, shift, starts);
+            for (int i = 0; i < from.Length; i++)
+            {
+                ref int at = ref starts[(int)((from[i] - least) >> shift) & (Digits - 1)];
+                to[at] = from[i];
+                toPlaces[at++] = fromPlaces[i];
+            }
+
+            Span<ulong> numbersSwap = from;
+            from = to;
+            to = numbersSwap;
+            Span<int> placesSwap = fromPlaces;
+            fromPlaces = toPlaces;
+            toPlaces = placesSwap;
+            isSwapped = !isSwapped;
+        }
+
+        if (isSwapped)
+        {
+            from.CopyTo(to);
+            fromPlaces.CopyTo(toPlaces);
+        }
+
+        ArrayPool<ulong>.Shared.Return(otherNumbers);
+        ArrayPool<int>.Shared.Return(otherPlaces);
+    }
+
+    /// <summary>Where the places of each digit begin.</summary>
+    private static void CountDigits(ReadOnlySpan<ulong> numbers, ulong least, int shift, Span<int> starts)
+    {
+        starts.Clear();
+        foreach (ulong number in numbers) starts[(int)((number - least) >> shift) & (Digits - 1)]++;
+        int start = 0;
+        foreach (ref int digit in starts) (digit, start) = (start, start + digit);
+    }
+
+    /// <summary>A sort by comparison leaves equal numbers in any order.</summary>
+    private static void KeepOrder(ReadOnlySpan<ulong> numbers, Span<int> places)
+    {
+        for (int start = 0, end; start < numbers.Length; start = end)
+        {
+            for (end = start + 1; end < numbers.Length && numbers[end] == numbers[start]; end++)
+            {
+            }
+
+            if (end - start > 1) places[start..end].Sort();
+        }
+    }
+}

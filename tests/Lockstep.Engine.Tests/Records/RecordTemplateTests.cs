@@ -1,0 +1,111 @@
+using System.Text;
+using Lockstep.Engine.Records;
+
+namespace Lockstep.Engine.Tests.Records;
+
+/// <summary>A record that is read by the form of the one before it is read as its grammar would have it read, or not at all.</summary>
+public sealed class RecordTemplateTests
+{
+    private static readonly byte[] Interesting = [.. "\"\\{}[],:0-.eE+ntf9 \n\r\t"u8, 0x00, 0x1F, 0x7F, 0x80, 0xC3, 0xFF];
+
+    public static TheoryData<string> Forms =>
+    [
+        """{"id":123,"updated_at":999,"deleted_at":null,"ip":"0.0.0.0","port":1234}""",
+        """{ "id" : "a b" , "updated_at" : 12.50 , "deleted_at" : false, "text" : "ü\n\u0041" }""",
+        """{"name":"x","labels":{"a":"1","b":{}},"list":[1,{"c":[null]}],"updated_at":7,"id":-5,"ok":true}""",
+        """{"i\u0064":1,"updated_at":2,"id":3,"updated_at":4}""",
+        """{"txid":549163,"current_xmin":551033,"since":549163,"deleted":true,"data":{"id":1,"name":"n","in":{"id":2}}}""",
+        """{"data":{"name":"n","id":12},"txid":7}""",
+        """{"txid":7,"data":{"id":1},"data":{"id":2},"since":3}""",
+    ];
+
+    [Theory]
+    [MemberData(nameof(Forms))]
+    public void What_a_form_takes_its_grammar_takes_alike(string form)
+    {
+        byte[] record = Encoding.UTF8.GetBytes(form);
+        RecordParser learned = Learned(record);
+        int taken = 0;
+        foreach (byte[] mutant in Mutants(record))
+        {
+            if (!learned.TryParseRecord([.. mutant, .. "\n{\"id\":"u8], out int length)) continue;
+            taken++;
+            RecordParser strict = Learned(record);
+            Assert.True(strict.Parse(mutant.AsSpan(0, length)) == ParsedKind.Record, Encoding.UTF8.GetString(mutant));
+            Assert.Equal(Describe(strict), Describe(learned));
+            // A key that is no integer changes what the parser makes of the next one.
+            learned = Learned(record);
+        }
+
+        Assert.True(taken > record.Length);
+    }
+
+    [Theory]
+    [InlineData("""{"id":1,"updated_at":2,"deleted_at":null,"s":"a"}""", """{"id":22,"updated_at":-3,"deleted_at":"x","s":"a longer text than a block of sixteen"}""")]
+    [InlineData("""{"id":1,"updated_at":2,"l":[1,2],"o":{"a":1}}""", """{"id":1,"updated_at":2.5e3,"l":[],"o":{"a":{"b":["c"]}}}""")]
+    [InlineData("""{"txid":1,"since":1,"data":{"id":"k"}}""", """{"txid":2,"since":2,"data":{"id":"k2"}}""")]
+    public void A_form_takes_other_values(string form, string other)
+    {
+        byte[] record = Encoding.UTF8.GetBytes(form), bytes = Encoding.UTF8.GetBytes(other + "\n");
+        RecordTemplate template = RecordTemplate.Of(record, Learned(record).Shape!)!;
+
+        Assert.True(template.TryRead(bytes, new JsonSlice[template.Routing.Length], out int length, out (int Start, int Length) body));
+
+        Assert.Equal(other.Length, length);
+        Assert.Equal((byte)'{', bytes[body.Start]);
+        Assert.Equal((byte)'}', bytes[body.Start + body.Length - 1]);
+    }
+
+    [Theory]
+    [InlineData("""{"id":1,"updated_at":2}""", """{"id":1,"updated_at":2,"more":3}""")]
+    [InlineData("""{"id":1,"updated_at":2}""", """{"updated_at":2,"id":1}""")]
+    [InlineData("""{"id":1,"updated_at":2}""", """{"id":1,"updated_at":2""")]
+    [InlineData("""{"id":1,"updated_at":2}""", """{"id":1,"updated_at":""")]
+    public void A_form_takes_no_other_one(string form, string other)
+    {
+        byte[] record = Encoding.UTF8.GetBytes(form);
+        RecordTemplate template = RecordTemplate.Of(record, Learned(record).Shape!)!;
+
+        Assert.False(template.TryRead(Encoding.UTF8.GetBytes(other), new JsonSlice[template.Routing.Length], out _, out _));
+    }
+
+    [Fact]
+    public void Records_of_ever_new_forms_are_all_read()
+    {
+        RecordParser parser = Learned("""{"id":1,"updated_at":2}"""u8.ToArray());
+        for (int i = 0; i < 300; i++)
+        {
+            byte[] record = Encoding.UTF8.GetBytes($$"""{"id":{{i}},"f{{i}}":"x","updated_at":{{i}}}""");
+            Assert.True(parser.TryParseRecord(record, out int length));
+            Assert.Equal((record.Length, (long)i, (long)i), (length, parser.IntegerKey, parser.IntegerOrder));
+        }
+
+        Assert.Equal(302, parser.Fields.TakeNew().Count);
+    }
+
+    private static RecordParser Learned(byte[] record)
+    {
+        var parser = new RecordParser(new RecordShapeRequest(Dialect.Auto, null, WireNames.DefaultOrderField));
+        Assert.Equal(ParsedKind.Record, parser.Parse(record));
+        Assert.True(parser.TryParseRecord(record, out _));
+        return parser;
+    }
+
+    private static string Describe(RecordParser parser) =>
+        $"{parser.Shape} {parser.IntegerKey} {Convert.ToHexString(parser.EncodedKey)} {parser.OrderIsText} {parser.IntegerOrder} {Encoding.UTF8.GetString(parser.OrderText)} {parser.IsDeleted} {parser.TransactionId} {parser.Body}"
+            .Replace("System.Collections.Generic.", "", StringComparison.Ordinal);
+
+    /// <summary>The record with each byte replaced, removed, or preceded by each interesting one.</summary>
+    private static IEnumerable<byte[]> Mutants(byte[] record)
+    {
+        for (int at = 0; at < record.Length; at++)
+        {
+            yield return [.. record[..at], .. record[(at + 1)..]];
+            foreach (byte other in Interesting)
+            {
+                yield return [.. record[..at], other, .. record[(at + 1)..]];
+                yield return [.. record[..at], other, .. record[at..]];
+            }
+        }
+    }
+}
