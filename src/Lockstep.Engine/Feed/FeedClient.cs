@@ -53,7 +53,7 @@ internal sealed class FeedClient : IDisposable
         for (int redirects = 0; redirects <= MostRedirects; redirects++)
         {
             HttpResponseMessage response = await SendAsync(target, feedIdentity, cancellationToken).ConfigureAwait(false);
-            if (response.IsSuccessStatusCode) return await ReadAsync(response, isSnapshot, cancellationToken).ConfigureAwait(false);
+            if (response.IsSuccessStatusCode) return await ReadAsync(response, target, isSnapshot, cancellationToken).ConfigureAwait(false);
 
             using (response)
             {
@@ -129,19 +129,22 @@ internal sealed class FeedClient : IDisposable
         if (isOpen && !_options.AllowUnencryptedAuthentication && request.Headers.Contains("Authorization")) throw new InsecureCredentialsException(Uri);
     }
 
-    private async Task<FeedBody> ReadAsync(HttpResponseMessage response, bool isSnapshot, CancellationToken cancellationToken)
+    private async Task<FeedBody> ReadAsync(HttpResponseMessage response, Uri target, bool isSnapshot, CancellationToken cancellationToken)
     {
         Stream stream;
         try
         {
-            stream = await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
-            foreach (string encoding in response.Content.Headers.ContentEncoding.Reverse()) stream = Decode(stream, encoding);
+            stream = await OpenContentAsync(response, cancellationToken).ConfigureAwait(false);
         }
         catch
         {
             response.Dispose();
             throw;
         }
+
+        // Only a snapshot that the feed led to is taken page by page: elsewhere a link says nothing about the body.
+        bool isPaged = isSnapshot && PagedBody.NextOf(response, target) is not null;
+        if (isPaged) stream = new PagedBody(Uri, target, response, stream, FetchPageAsync, OpenContentAsync);
 
         string? Header(string name) => response.Headers.TryGetValues(name, out IEnumerable<string>? values) || response.Content.Headers.TryGetValues(name, out values)
             ? values.FirstOrDefault() : null;
@@ -150,9 +153,23 @@ internal sealed class FeedClient : IDisposable
             FeedIdentity = Header(WireNames.FeedIdentityHeader),
             InstanceName = Header(WireNames.InstanceNameHeader),
             ExpectedRecords = long.TryParse(Header(WireNames.CountHeader), NumberStyles.None, CultureInfo.InvariantCulture, out long count) ? count : null,
-            ContentLength = response.Content.Headers.ContentLength,
+            ContentLength = isPaged ? null : response.Content.Headers.ContentLength,
             HasDefiniteEnd = response.Content.Headers.ContentLength is not null || response.Headers.TransferEncodingChunked == true || response.Version.Major >= 2,
         };
+    }
+
+    private async Task<Stream> OpenContentAsync(HttpResponseMessage response, CancellationToken cancellationToken)
+    {
+        Stream stream = await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
+        foreach (string encoding in response.Content.Headers.ContentEncoding.Reverse()) stream = Decode(stream, encoding);
+        return stream;
+    }
+
+    private async Task<HttpResponseMessage> FetchPageAsync(Uri page, CancellationToken cancellationToken)
+    {
+        HttpResponseMessage response = await SendAsync(page, null, cancellationToken).ConfigureAwait(false);
+        if (response.IsSuccessStatusCode) return response;
+        using (response) throw new FeedStatusException(Uri, response.StatusCode, response.ReasonPhrase, RetryAfter(response));
     }
 
     private Stream Decode(Stream stream, string encoding) =>

@@ -141,7 +141,8 @@ internal sealed class BodyReader
                     throw _malformed!;
                 case FrameSignal.SnapshotCompleted:
                     await CompleteSetAsync(SnapshotEnding.Sweep, cancellationToken).ConfigureAwait(false);
-                    if (StopsWhenCaughtUp) return true;
+                    // What the feed led to is a snapshot of some time ago: the updates since are still to come, at the feed's own address.
+                    if (StopsWhenCaughtUp && !_source.IsRedirected) return true;
                     break;
                 case FrameSignal.Heartbeat:
                     if (await BeatAsync(cancellationToken).ConfigureAwait(false)) return true;

@@ -63,7 +63,10 @@ public sealed record TableInfo
     /// <summary>Whether the table's cursor is at or above another one. Cursors that are no numbers have no order: they must be equal.</summary>
     public bool HasReached(Cursor cursor) => cursor.IsStart || Cursor == cursor || (Cursor.IsNumber && cursor.IsNumber && CursorTracker.Compare(Cursor, cursor) >= 0);
 
-    internal static TableInfo From(string path, TableState state, long quarantined) => new()
+    internal static TableInfo From(string path, TableState state, long quarantined) =>
+        From(path, state, quarantined, SizeOf(path) + SizeOf(path + "-wal"), WriterLock.HolderOf(path));
+
+    internal static TableInfo From(string path, TableState state, long quarantined, long size, string? writer) => new()
     {
         Name = state.Name,
         Path = path,
@@ -81,8 +84,8 @@ public sealed record TableInfo
         Horizon = state.Horizon,
         LastSync = state.LastSync,
         Quarantined = quarantined,
-        Size = SizeOf(path) + SizeOf(path + "-wal"),
-        Writer = WriterLock.HolderOf(path),
+        Size = size,
+        Writer = writer,
     };
 
     private static long SizeOf(string path) => new FileInfo(path) is { Exists: true } file ? file.Length : 0;
