@@ -78,6 +78,7 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
 
         if (ending.HasFlag(SnapshotEnding.ForgetOrder) && hasRows)
         {
+            ServingMark.ClearingAll(connection);
             TableFile.Execute(connection, $"DELETE FROM {TableSchema.Rows} WHERE gone <> 0; UPDATE {TableSchema.Rows} SET ord = NULL");
             TombstonesAfter = 0;
         }

@@ -48,6 +48,11 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
     [ArgumentCompleter(typeof(TableFileCompleter))]
     public string? LiteralPath { get; set; }
 
+    /// <summary>Keeps the table in this database of PostgreSQL instead of a file, for many machines to share. Of several syncs of it one leads, the others wait to take over.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string? ConnectionString { get; set; }
+
     /// <summary>The field that orders the records; by default <c>updated_at</c>, or that of the table.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [ArgumentCompleter(typeof(FieldCompleter))]
@@ -148,14 +153,16 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
         // From here on only the form without user and password is shown (I9).
         var feed = FeedUri.Parse(Uri);
         _feed = feed.Display;
+        var store = SharedTables.Store(ConnectionString, Disk || Path is not null || LiteralPath is not null, EveryChange);
         var destination = TableDestination.Resolve(SessionState.Path, feed.DefaultTableName, Table, Disk, Path, LiteralPath);
-        if (!ShouldProcess(destination.Description, $"Sync with {_feed}"))
+        if (!ShouldProcess(store?.Description ?? destination.Description, $"Sync with {_feed}"))
             return;
 
         var sync = new TableSync(new SyncOptions
         {
             Feed = FeedSettings.Of(this, Uri),
-            TablePath = destination.GetPath(),
+            Store = store,
+            TablePath = store?.Description ?? destination.GetPath(),
             TableName = destination.Name,
             Dialect = (Engine.Records.Dialect)Dialect,
             OrderBy = NullIfEmpty(OrderBy),

@@ -1,5 +1,6 @@
 using System.Management.Automation;
 using Lockstep.Models;
+using Lockstep.Servers;
 using Lockstep.Sessions;
 using Lockstep.TestServers;
 
@@ -20,6 +21,7 @@ public sealed class ModuleInitializer : IModuleAssemblyInitializer, IModuleAssem
     public void OnRemove(PSModuleInfo psModuleInfo)
     {
         PerRunspace<RunspaceServers>.CloseCurrent();
+        PerRunspace<RunspaceFeedServers>.CloseCurrent();
         PerRunspace<RunspaceModels>.CloseCurrent();
     }
 }
