@@ -41,6 +41,7 @@
         'Remove-LockstepTestFault'
         'Remove-LockstepVariable'
         'Repair-LockstepTable'
+        'Save-LockstepFeed'
         'Send-LockstepEvent'
         'Set-LockstepModelValue'
         'Set-LockstepVariable'

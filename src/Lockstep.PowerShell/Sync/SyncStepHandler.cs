@@ -1,7 +1,5 @@
 using System.Collections.ObjectModel;
 using System.Management.Automation;
-using System.Net;
-using System.Security;
 using Lockstep.Commands;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
@@ -67,7 +65,7 @@ internal sealed class SyncStepHandler(ISyncStreams streams, string activity)
                 Tell(happened);
                 break;
             case CredentialsNeeded question:
-                question.NewToken = AskForToken();
+                question.NewToken = TokenProvider is null ? null : TokenScript.Call(TokenProvider);
                 break;
             case SyncEnded ended:
                 Result = ended.Result;
@@ -92,19 +90,6 @@ internal sealed class SyncStepHandler(ISyncStreams streams, string activity)
         {
             var change = changes[i];
             streams.Output(new Change((ChangeKind)change.Kind, change.Key.ToModel(), change.Sequence, Objects.Read(change.Record)));
-        }
-    }
-
-    private string? AskForToken()
-    {
-        try
-        {
-            return TokenProvider?.Invoke() is not [.., { BaseObject: var token }] ? null
-                : token is SecureString secret ? new NetworkCredential("", secret).Password : LanguagePrimitives.ConvertTo<string>(token);
-        }
-        catch (RuntimeException thrown) when (thrown is not PipelineStoppedException)
-        {
-            throw new TokenProviderException(thrown);
         }
     }
 
