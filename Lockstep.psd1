@@ -20,11 +20,15 @@
         'Clear-LockstepTable'
         'Clear-LockstepTombstone'
         'Connect-LockstepModel'
+        'Disable-LockstepPostgresTracking'
         'Disconnect-LockstepModel'
+        'Enable-LockstepPostgresTracking'
+        'Export-LockstepTable'
         'Get-LockstepModel'
         'Get-LockstepModelListener'
         'Get-LockstepModelValue'
         'Get-LockstepRecord'
+        'Get-LockstepServer'
         'Get-LockstepTable'
         'Get-LockstepTestFault'
         'Get-LockstepTestRequest'
@@ -45,9 +49,12 @@
         'Send-LockstepEvent'
         'Set-LockstepModelValue'
         'Set-LockstepVariable'
+        'Show-LockstepTable'
         'Start-LockstepModelListener'
+        'Start-LockstepServer'
         'Start-LockstepTestServer'
         'Stop-LockstepModelListener'
+        'Stop-LockstepServer'
         'Stop-LockstepTestServer'
         'Sync-LockstepTable'
         'Test-LockstepFeed'
@@ -66,7 +73,10 @@
         PSData = @{
             Tags         = @('lockstep', 'sync', 'feed', 'ndjson', 'json', 'sqlite', 'http', 'stream', 'replication', 'changefeed', 'testserver', 'gossip', 'scuttlebutt',
                 'Windows', 'Linux', 'MacOS', 'PSEdition_Core')
-            ReleaseNotes = 'See CHANGELOG.md.'
+            LicenseUri   = 'https://github.com/lockstep-ps/lockstep-ps/blob/main/LICENSE'
+            ProjectUri   = 'https://github.com/lockstep-ps/lockstep-ps'
+            IconUri      = 'https://raw.githubusercontent.com/lockstep-ps/lockstep-ps/main/docs/icon.png'
+            ReleaseNotes = 'https://github.com/lockstep-ps/lockstep-ps/blob/main/CHANGELOG.md'
         }
     }
 }

@@ -5,6 +5,7 @@
 .DESCRIPTION
     Build    stages out/Lockstep, ready to import and to copy to a module path.
     Test     runs all tests, the Pester suite in this PowerShell among them.
+    Help     brings docs/help up to date with the code: syntax, parameters, inputs and outputs; makes a page for a new cmdlet.
     Package  makes out/packages: a .nupkg for a PowerShell repository, and a .zip to unpack into a module path.
     Clean    removes everything that a build makes.
     It needs the .NET SDK 10; Test needs Pester 6 besides.
@@ -14,11 +15,17 @@
 #>
 [CmdletBinding()]
 param(
-    [ValidateSet('Build', 'Test', 'Package', 'Clean')]
+    [ValidateSet('Build', 'Test', 'Help', 'Package', 'Clean')]
     [string] $Task = 'Build',
 
     [ValidateSet('Debug', 'Release')]
-    [string] $Configuration = 'Release'
+    [string] $Configuration = 'Release',
+
+    # Package: where the packages go.
+    [string] $Destination = (Join-Path $PSScriptRoot out/packages),
+
+    # Package: of what is staged already.
+    [switch] $NoBuild
 )
 
 Set-StrictMode -Version Latest
@@ -27,7 +34,6 @@ $PSNativeCommandUseErrorActionPreference = $true
 
 $root = $PSScriptRoot
 $module = Join-Path $root 'out/Lockstep'
-$packages = Join-Path $root 'out/packages'
 
 function Build {
     dotnet build "$root/src/Lockstep.PowerShell" --target:Stage --configuration $Configuration --nologo --verbosity minimal
@@ -40,35 +46,42 @@ function Test {
     dotnet test "$root/Lockstep.PS.sln" --configuration $Configuration --nologo
 }
 
+function Help {
+    dotnet build "$root/src/Lockstep.PowerShell" --target:RefreshHelp --configuration $Configuration --nologo --verbosity minimal
+}
+
 function Package {
-    Build
+    if (-not $NoBuild) { Build }
     $manifest = Import-PowerShellDataFile "$module/Lockstep.psd1"
     $version = $manifest.ModuleVersion
-    Remove-Item $packages -Recurse -Force -ErrorAction Ignore
-    $null = New-Item $packages -ItemType Directory
+    $null = New-Item $Destination -ItemType Directory -Force
+    Remove-Item $Destination/Lockstep.*.nupkg, $Destination/Lockstep.*.zip
 
     # By these tags a repository finds a module, and a module by its commands.
+    $data = $manifest.PrivateData.PSData
     $commands = $manifest.CmdletsToExport
-    $tags = @('PSModule', 'PSIncludes_Cmdlet') + $manifest.PrivateData.PSData.Tags +
-        ($commands -replace '^', 'PSCmdlet_') + ($commands -replace '^', 'PSCommand_')
+    $tags = @('PSModule', 'PSIncludes_Cmdlet') + $data.Tags + ($commands -replace '^', 'PSCmdlet_') + ($commands -replace '^', 'PSCommand_')
     $properties = @{
-        version     = $version
-        authors     = $manifest.Author
-        description = $manifest.Description
-        copyright   = $manifest.Copyright
-        tags        = $tags -join ' '
+        version      = $version
+        authors      = $manifest.Author
+        description  = $manifest.Description
+        copyright    = $manifest.Copyright
+        projectUrl   = $data.ProjectUri
+        iconUrl      = $data.IconUri
+        releaseNotes = $data.ReleaseNotes
+        tags         = $tags -join ' '
     }.GetEnumerator().ForEach({ "$($_.Key)=$($_.Value -replace ';', ',')" }) -join ';'
 
     # Through the environment, because MSBuild would take the semicolons of an argument apart.
     $env:NuspecProperties = $properties
     try {
-        dotnet pack "$root/src/Lockstep.PowerShell" --no-build --configuration $Configuration --nologo --output $packages `
+        dotnet pack "$root/src/Lockstep.PowerShell" --no-build --configuration $Configuration --nologo --output $Destination `
             -p:NuspecFile="$root/build/Lockstep.nuspec" -p:NuspecBasePath="$module/" -p:NoPackageAnalysis=true
     }
     finally { Remove-Item Env:NuspecProperties }
 
-    [IO.Compression.ZipFile]::CreateFromDirectory($module, "$packages/Lockstep.$version.zip", 'SmallestSize', $true)
-    Get-ChildItem $packages
+    [IO.Compression.ZipFile]::CreateFromDirectory($module, "$Destination/Lockstep.$version.zip", 'SmallestSize', $true)
+    Get-ChildItem $Destination
 }
 
 function Clean {
@@ -76,4 +89,5 @@ function Clean {
     $made | Where-Object { Test-Path $_ } | Remove-Item -Recurse -Force
 }
 
+Write-Verbose "$Task, $Configuration"
 & $Task

@@ -6,7 +6,7 @@ using Lockstep.Bench.FanOut;
 namespace Lockstep.Bench;
 
 /// <summary>
-/// The benchmarks: <c>endtoend</c> runs the whole beside its peers, <c>gossip</c> a model beside npm's scuttlebutt, <c>fanout</c> serves many
+/// The benchmarks: <c>endtoend</c> runs the whole beside its peers, <c>endless</c> follows a long feed, <c>read</c> reads a table back, <c>gossip</c> a model beside npm's scuttlebutt, <c>fanout</c> serves many
 /// live clients, <c>postgres</c> a table feed; anything else goes to BenchmarkDotNet (<c>--filter '*Parse*'</c>).
 /// </summary>
 internal static class Program
@@ -18,6 +18,12 @@ internal static class Program
             case ["endtoend", .. var rest]:
                 int rounds = rest.Length > 0 && int.TryParse(rest[0], CultureInfo.InvariantCulture, out int n) ? n : 5;
                 EndToEndRun.Run(rounds, [.. rest.Where(BenchFeed.Names.Contains)]);
+                break;
+            case ["endless", .. var rest]:
+                EndlessRun.Run(millions: Number(rest, 0, 20));
+                break;
+            case ["read", .. var rest]:
+                ReadRun.Run(rounds: Number(rest, 0, 5));
                 break;
             case ["gossip", .. var rest]:
                 Environment.ExitCode = Gossip.GossipBenchmark.RunAsync(rest).GetAwaiter().GetResult();

@@ -11,21 +11,24 @@ internal static class BenchFeed
     /// F1: 1,000,000 records of about 80 bytes, 200,000 distinct ids at random, 5% tombstones. F2: 1,000,000 distinct ids in random
     /// order. F3: 100,000 records of 1 KB, nested.
     /// </summary>
-    public static void Write(string name, Stream output)
+    /// <param name="name">One of <see cref="Names"/>.</param>
+    /// <param name="output">Where to.</param>
+    /// <param name="most">Ends the feed after so many records.</param>
+    public static void Write(string name, Stream output, int most = int.MaxValue)
     {
         var random = new Random(20261121);
         switch (name)
         {
             case "F1":
-                for (int i = 0; i < 1_000_000; i++) WriteSmall(output, random.Next(200_000), i, random.Next(20) == 0, random);
+                for (int i = 0; i < Math.Min(most, 1_000_000); i++) WriteSmall(output, random.Next(200_000), i, random.Next(20) == 0, random);
                 break;
             case "F2":
                 int[] ids = [.. Enumerable.Range(0, 1_000_000)];
                 random.Shuffle(ids);
-                for (int i = 0; i < ids.Length; i++) WriteSmall(output, ids[i], i, false, random);
+                for (int i = 0; i < Math.Min(most, ids.Length); i++) WriteSmall(output, ids[i], i, false, random);
                 break;
             case "F3":
-                for (int i = 0; i < 100_000; i++) WriteLarge(output, i, random);
+                for (int i = 0; i < Math.Min(most, 100_000); i++) WriteLarge(output, i, random);
                 break;
             default:
                 throw new ArgumentException($"There is no feed {name}; there are {string.Join(", ", Names)}.");
@@ -34,7 +37,7 @@ internal static class BenchFeed
 
     private static void WriteSmall(Stream output, int id, int order, bool deleted, Random random)
     {
-        int updatedAt = 1_000_000 + order;
+        int updatedAt = 10_000_000 + order;
         string deletedAt = deleted ? updatedAt.ToString(System.Globalization.CultureInfo.InvariantCulture) : "null";
         output.Write(Encoding.UTF8.GetBytes(
             $"{{\"id\":{id},\"updated_at\":{updatedAt},\"deleted_at\":{deletedAt},\"ip\":\"10.{random.Next(256)}.{random.Next(256)}.{random.Next(256)}\",\"port\":{random.Next(65536)}}}\n"));

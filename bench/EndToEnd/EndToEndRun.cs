@@ -67,10 +67,10 @@ internal static class EndToEndRun
             foreach (string suffix in (string[])["", "-wal", "-shm", "-lock"]) File.Delete(Database(name) + suffix);
         }
 
-        yield return new Contestant("lockstep sync, whole process", Lockstep.Program, [.. Lockstep.Prefix, "sync", uri, "--path", Database("ours"), "--quiet"], () => Remove("ours"));
+        yield return new Contestant("lockstep sync, whole process", Lockstep, ["sync", uri, "--path", Database("ours"), "--quiet"], () => Remove("ours"));
         yield return new Contestant("raw SQLite loop, from memory", Self, ["raw", file, Database("raw")], () => Remove("raw")) { PrintsTime = true };
         yield return new Contestant("raw SQLite loop, sorted by key", Self, ["raw", file, Database("sorted"), "sorted"], () => Remove("sorted")) { PrintsTime = true };
-        yield return new Contestant("lockstep sync again, nothing new", Lockstep.Program, [.. Lockstep.Prefix, "sync", uri, "--path", Database("ours"), "--quiet"], () => { });
+        yield return new Contestant("lockstep sync again, nothing new", Lockstep, ["sync", uri, "--path", Database("ours"), "--quiet"], () => { });
         if (Tool.Find("python3") is { } python)
         {
             yield return new Contestant("python, urllib + sqlite3, one transaction", python, ["-c", Peers.Python, uri, Database("python")], () => Remove("python"));
@@ -80,15 +80,41 @@ internal static class EndToEndRun
         {
             yield return new Contestant("node, http + better-sqlite3, one transaction", node, ["-e", Peers.Node, uri, Database("node")], () => Remove("node"));
         }
+
+        if (Tool.Find("node") is { } duck && Tool.HasNodeModule(duck, "@duckdb/node-api"))
+        {
+            yield return new Contestant("DuckDB, read_json and the newest row of each id", duck, ["-e", Peers.DuckDb, uri, Database("duckdb")], () => Remove("duckdb"));
+        }
+
+        if (Tool.Find("pwsh") is { } pwsh && StagedModule is { } module)
+        {
+            string script = $"Import-Module '{module}'; $w = [Diagnostics.Stopwatch]::StartNew(); Sync-LockstepTable -Uri {uri} -Path '{Database("pwsh")}' | Out-Null; $w.Elapsed.TotalSeconds.ToString([cultureinfo]::InvariantCulture)";
+            yield return new Contestant("pwsh, Sync-LockstepTable alone", pwsh, ["-NoProfile", "-NonInteractive", "-Command", script], () => Remove("pwsh")) { PrintsTime = true };
+        }
     }
 
-    /// <summary>The command line as it was built beside this program.</summary>
-    private static (string Program, string[] Prefix) Lockstep
+    /// <summary>The command line: as it is published, compiled ahead (<c>./build.ps1 Program</c>), else as it was built beside this program.</summary>
+    internal static string Lockstep
     {
         get
         {
-            string program = Path.Combine(AppContext.BaseDirectory, OperatingSystem.IsWindows() ? "lockstep.exe" : "lockstep");
-            return File.Exists(program) ? (program, []) : throw new FileNotFoundException("Build the solution first: the command line is not beside the benchmarks.", program);
+            string name = OperatingSystem.IsWindows() ? "lockstep.exe" : "lockstep";
+            string[] places = [Path.Combine(Root, "out", "cli", name), Path.Combine(AppContext.BaseDirectory, name)];
+            return places.FirstOrDefault(File.Exists) ?? throw new FileNotFoundException("Build the solution first: the command line is not there.", places[1]);
+        }
+    }
+
+    /// <summary>The staged module; null when it was not built.</summary>
+    internal static string? StagedModule => Path.Combine(Root, "out", "Lockstep") is var folder && Directory.Exists(folder) ? folder : null;
+
+    /// <summary>The repository's folder.</summary>
+    private static string Root
+    {
+        get
+        {
+            string? folder = AppContext.BaseDirectory;
+            while (folder is not null && !File.Exists(Path.Combine(folder, "Lockstep.PS.sln"))) folder = Path.GetDirectoryName(folder);
+            return folder ?? throw new DirectoryNotFoundException("Run the benchmarks from the repository.");
         }
     }
 
@@ -118,7 +144,7 @@ internal static class EndToEndRun
         }
     }
 
-    private static class Tool
+    internal static class Tool
     {
         public static string? Find(string name) => (Environment.GetEnvironmentVariable("PATH") ?? "")
             .Split(Path.PathSeparator).Select(folder => Path.Combine(folder, name)).FirstOrDefault(File.Exists);
@@ -148,6 +174,18 @@ internal static class EndToEndRun
                         yield r["id"], r["updated_at"], r["deleted_at"] is not None, line.decode()
             db.executemany("INSERT INTO row VALUES(?,?,?,?) ON CONFLICT(key) DO UPDATE SET ord=excluded.ord, gone=excluded.gone, body=excluded.body WHERE excluded.ord>=ord", rows())
             db.execute("COMMIT"); db.close()
+            """;
+
+        /// <summary>The body goes to a file first: DuckDB reads HTTP only by an extension that it fetches.</summary>
+        public const string DuckDb =
+            """
+            const http = require('http'), fs = require('fs'), { DuckDBInstance } = require('@duckdb/node-api');
+            const [, uri, file] = process.argv, body = file + '.ndjson';
+            http.get(uri + '0', r => r.pipe(fs.createWriteStream(body)).on('finish', async () => {
+              const db = await (await DuckDBInstance.create(file)).connect();
+              await db.run(`CREATE TABLE row AS SELECT * FROM read_json('${body}', format = 'newline_delimited') QUALIFY row_number() OVER (PARTITION BY id ORDER BY updated_at DESC) = 1`);
+              db.closeSync(); fs.unlinkSync(body); process.exit(0);
+            }));
             """;
 
         public const string Node =

@@ -7,7 +7,8 @@ namespace Lockstep.Bench.EndToEnd;
 
 /// <summary>
 /// Serves one file from memory to whoever asks, as fast as the socket takes it, in a process of its own: the least that a server can
-/// cost. With a repeat count the body is the file so many times over, chunked.
+/// cost. With a repeat count the body is the file so many times over, without a length, and each time the order values go on from
+/// where they were.
 /// </summary>
 internal static class FeedHost
 {
@@ -22,7 +23,7 @@ internal static class FeedHost
         while (true)
         {
             TcpClient client = listener.AcceptTcpClient();
-            new Thread(() => Serve(client, body, repeats)) { IsBackground = true }.Start();
+            new Thread(() => Serve(client, repeats == 1 ? body : [.. body], repeats)) { IsBackground = true }.Start();
         }
     }
 
@@ -46,10 +47,12 @@ internal static class FeedHost
                 string target = Encoding.ASCII.GetString(request, 0, length).Split(' ')[1];
                 bool hasNews = target.EndsWith("/0", StringComparison.Ordinal) || target.EndsWith("since=0", StringComparison.Ordinal) || target == "/";
                 long total = hasNews ? body.Length * repeats : 0;
-                socket.Send(Encoding.ASCII.GetBytes($"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nContent-Length: {total}\r\nConnection: close\r\n\r\n"));
+                string framing = repeats == 1 || !hasNews ? $"Content-Length: {total}\r\n" : "";
+                socket.Send(Encoding.ASCII.GetBytes($"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\n{framing}Connection: close\r\n\r\n"));
                 for (long r = 0; r < repeats && hasNews; r++)
                 {
                     for (int at = 0; at < body.Length; at += Piece) SendAll(socket, body.AsSpan(at, Math.Min(Piece, body.Length - at)));
+                    if (repeats > 1) RaiseOrders(body);
                 }
 
                 socket.Shutdown(SocketShutdown.Send);
@@ -58,6 +61,19 @@ internal static class FeedHost
         catch (SocketException)
         {
             // The client has gone.
+        }
+    }
+
+    /// <summary>Adds a million to each order value, of which all have eight digits.</summary>
+    private static void RaiseOrders(byte[] body)
+    {
+        ReadOnlySpan<byte> name = "\"updated_at\":"u8;
+        for (int at = 0, next; (next = body.AsSpan(at).IndexOf(name)) >= 0;)
+        {
+            at += next + name.Length;
+            if (++body[at + 1] <= (byte)'9') continue;
+            body[at + 1] = (byte)'0';
+            body[at]++;
         }
     }
 

@@ -1,27 +1,40 @@
+using Lockstep.Staging.Help;
+
 namespace Lockstep.Staging;
 
-/// <summary>
-/// Completes a folder of assemblies with the part of ASP.NET Core that they refer to:
-/// <c>Lockstep.Staging &lt;shared&gt; &lt;folder&gt; &lt;root.dll&gt;...</c>.
-/// </summary>
-/// <remarks>
-/// <c>shared</c> is the <c>shared</c> directory of a .NET installation, <c>folder</c> receives the assemblies, and the roots are
-/// the assemblies that ship anyway. One line per assembly of the closure goes to the standard output, for the build to know its files.
-/// </remarks>
+/// <summary>What the build does to the module beside compiling it. See <see cref="Usage"/>.</summary>
 internal static class Program
 {
+    private const string Usage = """
+        usage:
+          Lockstep.Staging aspnet <dotnet/shared> <output folder> <root assembly>...
+              Completes a folder of assemblies with the part of ASP.NET Core that the roots refer to.
+          Lockstep.Staging help <manifest> <cmdlet assembly> <PowerShell reference assembly> <pages folder> <output folder>
+              Makes PowerShell's help of the pages and of the comments in the code.
+          Lockstep.Staging pages <manifest> <cmdlet assembly> <PowerShell reference assembly> <pages folder>
+              Writes into the pages what follows from the code: syntax, parameters, inputs and outputs. Makes the pages that are missing.
+        Each file of the result is a line of the standard output, for the build to know it.
+        """;
+
     private static int Main(string[] args)
     {
-        if (args.Length < 3)
-        {
-            Console.Error.WriteLine("usage: Lockstep.Staging <dotnet/shared> <output folder> <root assembly>...");
-            return 2;
-        }
-
         try
         {
-            Stage(args[0], args[1], args[2..]);
-            return 0;
+            switch (args)
+            {
+                case ["aspnet", var shared, var folder, _, ..]:
+                    Print(StageAspNet(shared, folder, args[3..]));
+                    return 0;
+                case ["help", var manifest, var cmdlets, var powerShell, var pages, var folder]:
+                    Print(new HelpBuilder(manifest, cmdlets, powerShell, pages).WriteHelp(folder));
+                    return 0;
+                case ["pages", var manifest, var cmdlets, var powerShell, var pages]:
+                    Print(new HelpBuilder(manifest, cmdlets, powerShell, pages).RefreshPages());
+                    return 0;
+                default:
+                    Console.Error.WriteLine(Usage);
+                    return 2;
+            }
         }
         catch (StagingException problem)
         {
@@ -30,7 +43,13 @@ internal static class Program
         }
     }
 
-    private static void Stage(string shared, string folder, string[] roots)
+    private static void Print(IEnumerable<string> files)
+    {
+        foreach (var file in files)
+            Console.WriteLine(file);
+    }
+
+    private static IEnumerable<string> StageAspNet(string shared, string folder, string[] roots)
     {
         var aspNet = SharedFramework.Newest(shared, "Microsoft.AspNetCore.App", Environment.Version.Major);
         var runtime = SharedFramework.Newest(shared, "Microsoft.NETCore.App", Environment.Version.Major);
@@ -39,7 +58,7 @@ internal static class Program
         {
             var target = Path.Combine(folder, Path.GetFileName(source));
             PortableCopy.Refresh(source, target);
-            Console.WriteLine(target);
+            yield return target;
         }
     }
 }

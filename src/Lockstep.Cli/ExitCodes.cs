@@ -1,8 +1,10 @@
 using Lockstep.Engine;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Gossip;
+using Lockstep.Engine.Serving;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
+using Lockstep.Postgres;
 
 namespace Lockstep.Cli;
 
@@ -17,10 +19,10 @@ internal static class ExitCodes
     /// <summary>The command line is wrong.</summary>
     public const int Usage = 2;
 
-    /// <summary>The feed or peer cannot be reached, answered with an error, or was cut off: trying again may help.</summary>
+    /// <summary>The feed, peer or database cannot be reached, answered with an error, or was cut off: trying again may help.</summary>
     public const int Feed = 3;
 
-    /// <summary>The table file cannot be used, is in use, or belongs to something else.</summary>
+    /// <summary>The table or its file cannot be used, is in use, or belongs to something else.</summary>
     public const int Table = 4;
 
     /// <summary>The feed holds something that is no record.</summary>
@@ -33,8 +35,8 @@ internal static class ExitCodes
     {
         OperationCanceledException => Cancelled,
         MalformedRecordException or TransformException => Data,
-        FeedException or GossipUnreachableException => Feed,
-        GossipStoreException or TableFileException or TableMismatchException or TableNotFoundException or TableBusyException => Table,
+        FeedException or GossipUnreachableException or FeedServingException or PostgresAccessException => Feed,
+        GossipStoreException or PostgresTableException or TableFileException or TableMismatchException or TableNotFoundException or TableBusyException => Table,
         FilterException or ArgumentException => Usage,
         LockstepException => Error,
         _ => Error,

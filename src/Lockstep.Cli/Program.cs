@@ -15,6 +15,7 @@ internal static class Program
             RecordsCommand.Create(),
             TablesCommand.Create(),
             VarCommand.Create(),
+            ServeCommand.Create(),
             TestServerCommand.Create(),
             GossipCommand.Create(),
             QuickstartCommand.Create(),

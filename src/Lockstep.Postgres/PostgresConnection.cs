@@ -16,6 +16,16 @@ internal static class PostgresConnection
     /// <exception cref="ArgumentException">The connection string is malformed; the message does not repeat it (I9).</exception>
     public static NpgsqlDataSource CreateSource(string connectionString, int size)
     {
+        var settings = Settle(connectionString);
+        settings.MaxPoolSize = size;
+        settings.MinPoolSize = Math.Min(settings.MinPoolSize, size);
+        return NpgsqlDataSource.Create(settings);
+    }
+
+    /// <summary>A connection string with our settings.</summary>
+    /// <exception cref="ArgumentException">It is malformed; the message does not repeat it (I9).</exception>
+    public static NpgsqlConnectionStringBuilder Settle(string connectionString)
+    {
         NpgsqlConnectionStringBuilder settings;
         try
         {
@@ -28,13 +38,11 @@ internal static class PostgresConnection
 
         settings.Options = string.IsNullOrEmpty(settings.Options) ? Settings : $"{settings.Options} {Settings}";
         settings.ApplicationName ??= "lockstep";
-        settings.MaxPoolSize = size;
-        settings.MinPoolSize = Math.Min(settings.MinPoolSize, size);
         settings.Enlist = false;
 
         // Named parameters are for people; and Npgsql would prepare what it sees often, for which PostgreSQL may then choose one plan for all values.
         settings.MaxAutoPrepare = 0;
         if (settings.KeepAlive == 0) settings.KeepAlive = 30;
-        return NpgsqlDataSource.Create(settings);
+        return settings;
     }
 }

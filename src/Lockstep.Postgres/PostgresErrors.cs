@@ -25,6 +25,16 @@ public sealed class PostgresAccessException : LockstepException
     }
 }
 
+/// <summary>The server is not set up for logical replication, or the replication slot or publication is not the feed's.</summary>
+public sealed class PostgresReplicationException : LockstepException
+{
+    /// <summary>Says what is wrong and what to do.</summary>
+    public PostgresReplicationException(string message, string recommendedAction, Exception? inner = null)
+        : base(message, recommendedAction, inner)
+    {
+    }
+}
+
 /// <summary>Sorts what the driver throws by what a caller can do about it.</summary>
 internal static class PostgresErrors
 {

@@ -6,16 +6,28 @@ public sealed record PostgresFeedOptions
     /// <summary>The table or view.</summary>
     public required TableName Table { get; init; }
 
+    /// <summary>How changes are learned of; polling by default.</summary>
+    public PostgresFeedMode Mode { get; init; }
+
+    /// <summary>What <see cref="PostgresFeedMode.Replication"/> needs; must be given for it, and is ignored otherwise.</summary>
+    public PostgresReplicationOptions? Replication { get; init; }
+
+    /// <summary>
+    /// Is told, in a sentence, what an operator should know of: a slot that was dropped, a resync that was forced. From any thread, one at a time; must not throw.
+    /// </summary>
+    public Action<string>? Notify { get; init; }
+
     /// <summary>The name under which it is served; null for the table's own name.</summary>
     public string? Name { get; init; }
 
     /// <summary>
     /// The columns that identify a row, in order. Empty: the primary key, else a unique index over columns that cannot be null, else none
-    /// (a view: the client then takes the first member of a record). Ignored for a tracked table, whose tombstones know the key.
+    /// (a view: the client then takes the first member of a record). Ignored for a tracked table, whose tombstones know the key, and for replication, which has the
+    /// table's replica identity.
     /// </summary>
     public IReadOnlyList<string> Key { get; init; } = [];
 
-    /// <summary>How often the table is looked at when nothing wakes the poller; above zero. Default 1 s.</summary>
+    /// <summary>How often the table is looked at when nothing wakes the poller, and by replication for what the stream does not tell (DDL, the slot's lag); above zero. Default 1 s.</summary>
     public TimeSpan PollInterval { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>Whether to be woken by the notifications of a tracked table (LISTEN). Needs a connection that is not pooled by transaction.</summary>
@@ -39,12 +51,13 @@ public sealed record PostgresFeedOptions
     /// <summary>What a lagging server asks a client to wait before it comes again; whole seconds, default 2 s.</summary>
     public TimeSpan RetryAfter { get; init; } = TimeSpan.FromSeconds(2);
 
-    internal PostgresFeedOptions Checked()
+    internal void Check()
     {
         ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(PollInterval, TimeSpan.Zero);
         ArgumentOutOfRangeException.ThrowIfLessThan(LiveBytes, 1024);
         ArgumentOutOfRangeException.ThrowIfLessThan(MaxReaders, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(PageRows, 1);
-        return this;
+        if (Mode == PostgresFeedMode.Replication)
+            (Replication ?? throw new ArgumentException("A feed by replication needs the options Replication, with the path of its log.", nameof(Replication))).Check();
     }
 }

@@ -86,6 +86,26 @@ public sealed class LockstepTestServer : IAsyncDisposable
     /// <summary>How many requests for the feed are being answered: the clients that are connected to an endless feed.</summary>
     public int ClientCount => _runner.OpenCount;
 
+    /// <summary>How many records were sent since the start, to all clients together; heartbeats and control rows do not count.</summary>
+    public long SentRecords => _runner.Sent.Records;
+
+    /// <summary>How many bytes of bodies were sent since the start.</summary>
+    public long SentBytes => _runner.Sent.Bytes;
+
+    /// <summary>The requests that are being answered, the oldest first.</summary>
+    internal IEnumerable<TestRequest> Connected => _runner.Open.OrderBy(request => request.Number);
+
+    /// <summary>The newest records of the scripted feed, the newest first; none for the other feeds.</summary>
+    internal IReadOnlyList<FeedRecord> Latest(int count)
+    {
+        if (_feed is not ScriptedFeed { Log: var log } || count <= 0)
+            return [];
+        FeedRecord[] latest = new FeedRecord[Math.Min(count, log.Count)];
+        log.Read(log.Count - latest.Length, latest);
+        Array.Reverse(latest);
+        return latest;
+    }
+
     /// <summary>How many requests there were since the start.</summary>
     public long RequestCount => _log.Count;
 

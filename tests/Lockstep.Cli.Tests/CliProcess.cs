@@ -19,10 +19,18 @@ internal sealed record CliProcess(int ExitCode, string Output, string Error)
     }
 
     /// <summary>Starts it; whoever asks ends it.</summary>
-    public static Process Start(string folder, params string[] arguments) => Process.Start(new ProcessStartInfo("dotnet", [Program, .. arguments])
+    public static Process Start(string folder, params string[] arguments) => Start(folder, [], arguments);
+
+    /// <summary>Starts it with further environment variables; whoever asks ends it.</summary>
+    public static Process Start(string folder, Dictionary<string, string> environment, string[] arguments)
     {
-        WorkingDirectory = folder,
-        RedirectStandardOutput = true,
-        RedirectStandardError = true,
-    })!;
+        var start = new ProcessStartInfo("dotnet", [Program, .. arguments])
+        {
+            WorkingDirectory = folder,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        foreach ((string name, string value) in environment) start.Environment[name] = value;
+        return Process.Start(start)!;
+    }
 }

@@ -22,7 +22,7 @@ Describe 'Sync-LockstepTable -AsJob' {
             $job | Should -BeOfType System.Management.Automation.Job
             Get-Job -Name mirror | Should -Be $job
             Get-Job -Id $job.Id | Should -Be $job
-            $job | Out-String | Should -BeLike '*mirror*LockstepSync*localhost*'
+            $job | Out-String | Should -BeLike '*Id*Name*State*Table*Status*mirror*records*'
             (Wait-Job $job -Timeout 60).State | Should -Be Completed
             $job.HasMoreData | Should -BeTrue
             $result = Receive-Job $job
@@ -270,6 +270,7 @@ Describe 'Sync-LockstepTable -AsJob' {
         @{ name = '-Callback'; more = @{ AsJob = $true; Callback = { } } }
         @{ name = '-Transform'; more = @{ AsJob = $true; Transform = { $_ } } }
         @{ name = '-ResultVariable'; more = @{ AsJob = $true; ResultVariable = 'x' } }
+        @{ name = '-ThrottleLimit'; more = @{ AsJob = $true; ThrottleLimit = 2 } }
         @{ name = '-JobName without -AsJob'; more = @{ JobName = 'x' } }
     ) {
         $server = Start-Feed (New-Record 1 10)

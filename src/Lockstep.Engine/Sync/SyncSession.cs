@@ -15,12 +15,11 @@ internal sealed class SyncSession : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly CancellationTokenRegistration _interrupt;
     private readonly bool _isNew;
-    private readonly TableWriter _target;
 
-    private SyncSession(SyncOptions options, TableWriter target, bool isNew, CommitQueue queue, SyncCounters counters, TimeProvider time, CancellationToken cancellationToken)
+    private SyncSession(SyncOptions options, ITableTarget target, bool isNew, CommitQueue queue, SyncCounters counters, TimeProvider time, CancellationToken cancellationToken)
     {
         _options = options;
-        _target = target;
+        Target = target;
         _isNew = isNew;
         _counters = counters;
         _time = time;
@@ -29,7 +28,7 @@ internal sealed class SyncSession : IAsyncDisposable
         _interrupt = cancellationToken.Register(target.Interrupt);
     }
 
-    public ITableTarget Target => _target;
+    public ITableTarget Target { get; }
 
     public CommitQueue Queue { get; }
 
@@ -39,6 +38,7 @@ internal sealed class SyncSession : IAsyncDisposable
     public static async Task<SyncSession> OpenAsync(
         SyncOptions options, FeedUri? feed, StepChannel steps, SyncCounters counters, Func<SyncResult> result, TimeProvider time, CancellationToken cancellationToken)
     {
+        if (options.Store is { } store) return await OpenAsync(store, options, feed, steps, counters, result, time, cancellationToken).ConfigureAwait(false);
         string path = options.TablePath;
         TableFile.RequireWritableFolder(path);
         WriterLock writerLock = options.WaitForWriter
@@ -74,7 +74,7 @@ internal sealed class SyncSession : IAsyncDisposable
     {
         Options = _options,
         Time = _time,
-        Target = _target,
+        Target = Target,
         Parser = Parser,
         Counters = _counters,
         Queue = Queue,
@@ -96,14 +96,30 @@ internal sealed class SyncSession : IAsyncDisposable
         }
 
         await _interrupt.DisposeAsync().ConfigureAwait(false);
-        bool isUnused = _isNew && _target.Committed is { Feed: null, Shape: null };
-        if (isUnused)
+        if (_isNew && Target is TableWriter { Committed: { Feed: null, Shape: null } } unused)
         {
-            _target.DisposeAndDelete();
+            unused.DisposeAndDelete();
         }
         else
         {
-            _target.Dispose();
+            Target.Dispose();
+        }
+    }
+
+    private static async Task<SyncSession> OpenAsync(
+        TableStore store, SyncOptions options, FeedUri? feed, StepChannel steps, SyncCounters counters, Func<SyncResult> result, TimeProvider time, CancellationToken cancellationToken)
+    {
+        ITableTarget target = await store.OpenAsync(options.TableName ?? feed?.DefaultTableName ?? TableName.Default, time, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            TableBinding.Check(target.State, options, feed);
+            var queue = new CommitQueue(target, options, steps, counters, result, time, cancellationToken);
+            return new SyncSession(options, target, isNew: false, queue, counters, time, cancellationToken);
+        }
+        catch
+        {
+            target.Dispose();
+            throw;
         }
     }
 }

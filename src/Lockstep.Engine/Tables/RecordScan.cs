@@ -8,7 +8,7 @@ namespace Lockstep.Engine.Tables;
 /// Reads records one after another, as of the moment at which it was opened; a sync of the same table neither waits for it nor
 /// disturbs it. The current record's properties are valid until the next <see cref="Read"/>. One thread at a time.
 /// </summary>
-public sealed class RecordScan : IDisposable
+public sealed class RecordScan : IRecordScan
 {
     private readonly string _path;
     private readonly SqliteConnection _connection;
@@ -55,7 +55,17 @@ public sealed class RecordScan : IDisposable
     /// <summary>On to the next record; false when there is none.</summary>
     /// <exception cref="TableFileException">The file cannot be read any more.</exception>
     /// <exception cref="FilterException">The filter cannot be worked out for a record.</exception>
-    public bool Read() => _rows is not null && TableFile.Guard(_path, () => FilterGuard.Run(_filter, _rows.Step));
+    public bool Read()
+    {
+        try
+        {
+            return _rows is not null && _rows.Step();
+        }
+        catch (SqliteException e)
+        {
+            return TableFile.Guard(_path, () => FilterGuard.Run(_filter, () => throw e));
+        }
+    }
 
     /// <inheritdoc/>
     public void Dispose()

@@ -77,7 +77,11 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
         _orderKind = shape?.OrderKind ?? OrderKind.Unknown;
 
         bool forgets = ending.HasFlag(SnapshotEnding.ForgetOrder) && hasRows;
-        if (forgets) TableFile.Execute(connection, $"UPDATE {TableSchema.Rows} SET ord = NULL");
+        if (forgets)
+        {
+            ServingMark.ClearingAll(connection);
+            TableFile.Execute(connection, $"UPDATE {TableSchema.Rows} SET ord = NULL");
+        }
 
         if (hasStage && RowsAfter + TombstonesAfter == 0)
         {

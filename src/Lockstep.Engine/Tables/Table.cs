@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Tables.Native;
 using Microsoft.Data.Sqlite;
@@ -61,6 +63,25 @@ public sealed class Table(string path)
         {
             connection.Dispose();
             throw;
+        }
+    }
+
+    /// <summary>Reads records as objects of the caller's own type, one after another, as of the moment at which reading begins.</summary>
+    /// <typeparam name="T">What a record is made into.</typeparam>
+    /// <param name="type">How: what <c>System.Text.Json</c>'s source generator makes for the type, or <c>JsonSerializerOptions.GetTypeInfo</c>.</param>
+    /// <param name="query">Which records; null for all that are not deleted, in the order of their keys.</param>
+    /// <returns>The objects, made as they are asked for. Not asking on keeps the file open until the enumerator is disposed.</returns>
+    /// <exception cref="TableNotFoundException">There is no such file.</exception>
+    /// <exception cref="JsonException">A record does not fit the type.</exception>
+    public IEnumerable<T> Read<T>(JsonTypeInfo<T> type, RecordQuery? query = null)
+    {
+        ArgumentNullException.ThrowIfNull(type);
+        return ReadAll();
+
+        IEnumerable<T> ReadAll()
+        {
+            using RecordScan scan = Read(query);
+            while (scan.Read()) yield return JsonSerializer.Deserialize(scan.Json, type)!;
         }
     }
 
@@ -147,6 +168,9 @@ public sealed class Table(string path)
             using var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = target, Pooling = false }.ConnectionString);
             connection.Open();
             source.BackupDatabase(connection);
+
+            // From here on the two go different ways: a cursor got from one means nothing to the other.
+            ServingMark.Renew(connection);
             return true;
         });
         targetLock.DisposeAndDelete();

@@ -57,6 +57,27 @@ internal static class TableFile
         });
     }
 
+    /// <summary>Opens a table to note something beside the records, while a sync may go on: neither its lock nor its snapshot is touched.</summary>
+    public static SqliteConnection OpenForMarking(string path)
+    {
+        RequireFile(path);
+        return Guard(path, () =>
+        {
+            SqliteConnection connection = Connect(path, SqliteOpenMode.ReadWrite);
+            try
+            {
+                RequireTable(connection, path);
+                Execute(connection, "PRAGMA synchronous=FULL");
+                return connection;
+            }
+            catch
+            {
+                connection.Dispose();
+                throw;
+            }
+        });
+    }
+
     /// <summary>Opens a table to read from; writers and other readers are not disturbed.</summary>
     public static SqliteConnection OpenForReading(string path)
     {

@@ -15,10 +15,11 @@ internal sealed class TableWriter : ITableTarget
     private readonly WriterLock _lock;
     private readonly SqliteConnection _connection;
     private readonly Interruption _interruption = new();
-    private readonly FirstLoad? _firstLoad;
+    private readonly FirstLoad _firstLoad;
     private RowStatements? _rows;
     private SnapshotStage? _stage;
     private bool _isOpen;
+    private bool _isServed;
     private ApplyCounts _uncommitted;
 
     private TableWriter(string path, WriterLock writerLock, SqliteConnection connection, bool isServed)
@@ -27,8 +28,8 @@ internal sealed class TableWriter : ITableTarget
         _lock = writerLock;
         _connection = connection;
         State = Committed = TableState.Load(connection);
-        // Whoever is served from a table reads it while it is filled.
-        if (!isServed) _firstLoad = new FirstLoad(connection);
+        _isServed = isServed;
+        _firstLoad = new FirstLoad(connection);
         // While another program holds the file, each wait is short, so that an interruption is seen in time (I10).
         TableFile.Execute(connection, "PRAGMA busy_timeout=250");
     }
@@ -67,7 +68,8 @@ internal sealed class TableWriter : ITableTarget
         if (!hasRecords && !_isOpen && wanted == State && commit.Quarantined.Count == 0) return CommitResult.Nothing;
 
         var changes = commit.WantsChanges ? new List<TableChange>() : null;
-        if (hasRecords && !_isOpen && State.Sequence == 0) _firstLoad?.Begin(commit.Batch!.MemoryUsed);
+        // Whoever is served from a table reads it while it is filled.
+        if (hasRecords && !_isOpen && State.Sequence == 0 && !_isServed && !ServingMark.Exists(_connection)) _firstLoad.Begin(commit.Batch!.MemoryUsed);
         InTransaction(commit.MayStayOpen, () =>
         {
             if (hasRecords) wanted = Apply(commit.Batch!, wanted, changes);
@@ -151,6 +153,7 @@ internal sealed class TableWriter : ITableTarget
             _rows = null;
             TableFile.Execute(_connection, $"DROP VIEW IF EXISTS {TableView.Quote(State.Name)}; DROP TABLE IF EXISTS {TableSchema.Rows}; DELETE FROM lockstep_quarantine");
             State = new TableState { Name = State.Name, Sequence = State.Sequence };
+            ServingMark.Renew(_connection);
         });
     }
 
@@ -188,7 +191,7 @@ internal sealed class TableWriter : ITableTarget
     /// <summary>Runs work in the transaction that is open, or in a new one; commits it, unless it may stay open.</summary>
     private void InTransaction(bool stayOpen, Action work) => TableFile.Guard(_path, () =>
     {
-        if (!_isOpen) ExecutePatiently("BEGIN IMMEDIATE");
+        if (!_isOpen) Begin();
         _isOpen = true;
         try
         {
@@ -198,7 +201,7 @@ internal sealed class TableWriter : ITableTarget
             ExecutePatiently("COMMIT");
             _isOpen = false;
             Committed = State;
-            _firstLoad?.End();
+            _firstLoad.End();
             return true;
         }
         catch
@@ -217,17 +220,32 @@ internal sealed class TableWriter : ITableTarget
     {
         long removed = 0;
         OrderValue limit = OrderValue.FromNumber(System.Text.Encoding.ASCII.GetBytes(before.ToString()));
-        using var select = new Statement(_connection, $"SELECT key, ord FROM {TableSchema.Rows} WHERE gone <> 0");
+        long newest = 0;
+        using var select = new Statement(_connection, $"SELECT key, ord, seq FROM {TableSchema.Rows} WHERE gone <> 0");
         using var delete = new Statement(_connection, $"DELETE FROM {TableSchema.Rows} WHERE key = ?1");
         while (select.Step())
         {
             if (OrderValue.Compare(StageSql.ReadOrder(select, 1, OrderKind.Number), limit) >= 0) continue;
             StageSql.CopyKey(select, 0, delete, 1, layout);
             delete.Execute();
+            newest = Math.Max(newest, select.Integer(2));
             removed++;
         }
 
+        if (removed > 0) ServingMark.ClearedUpTo(_connection, newest);
         return removed;
+    }
+
+    private void Begin()
+    {
+        // Others may have begun to be served from the table since it was opened: from then on a commit must outlast a loss of power (I5).
+        if (!_isServed && ServingMark.Exists(_connection))
+        {
+            TableFile.Execute(_connection, "PRAGMA synchronous=FULL");
+            _isServed = true;
+        }
+
+        ExecutePatiently("BEGIN IMMEDIATE");
     }
 
     /// <summary>Runs a statement that another program which uses the file may hold up, waiting for it for a while.</summary>

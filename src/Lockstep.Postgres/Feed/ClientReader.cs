@@ -8,13 +8,11 @@ namespace Lockstep.Postgres.Feed;
 /// One client's way through the feed: pages of a snapshot if it starts from nothing, then rounds of changes from the database until it has caught up, then the live
 /// log; and back to the database when it was too slow for the log. Between two pages it holds no connection and no snapshot, so a slow client costs the database nothing.
 /// </summary>
-internal sealed class ClientReader(PostgresFeed feed, TableDescription table, string identity, long since, TimeSpan heartbeat)
+internal sealed class ClientReader(PollingFeed feed, TableDescription table, string identity, long since, TimeSpan heartbeat)
 {
-    private const long PageBytes = 2 << 20;
-    private const int MaxPageRows = 20_000;
-    private int _pageRows = 1000;
+    private readonly PageSize _pages = new();
     private bool _isReplica;
-    private PgSnapshot _known = PgSnapshot.Below(since);
+    private readonly LiveFollower _live = new(feed.Log, feed.Metrics, identity, heartbeat, feed.Time) { Known = PgSnapshot.Below(since) };
 
     /// <summary>Chunks without end.</summary>
     public async IAsyncEnumerable<FeedChunk> ReadAsync([EnumeratorCancellation] CancellationToken cancellationToken)
@@ -32,27 +30,22 @@ internal sealed class ClientReader(PostgresFeed feed, TableDescription table, st
             {
                 // Also the first time round, where the log may reach back far enough: a client that connects is told of everything committed before it did,
                 // and the poller may not have looked since.
-                var polls = feed.Log.Polls;
+                var end = feed.Log.PlaceAtEnd(identity);
                 if (completed || table.Changes == ChangeSource.Tracked)
                 {
                     await foreach (var piece in CatchUpAsync(cancellationToken).ConfigureAwait(false)) yield return Rows(piece);
                 }
 
-                yield return new FeedChunk(completed ? FeedChunkKind.CaughtUp : FeedChunkKind.SnapshotCompleted, default, _known.Xmin);
+                yield return new FeedChunk(completed ? FeedChunkKind.CaughtUp : FeedChunkKind.SnapshotCompleted, default, _live.Known.Xmin);
                 completed = true;
-                if ((_isReplica ? feed.Log.PlaceAtEnd(polls, identity) : feed.Log.PlaceAfter(_known, identity)) is { } place)
+                if ((_isReplica ? end : feed.Log.PlaceAfter(_live.Known, identity)) is { } place)
                 {
-                    await foreach (var chunk in FollowAsync(place, cancellationToken).ConfigureAwait(false)) yield return chunk;
+                    await foreach (var chunk in _live.FollowAsync(place, cancellationToken).ConfigureAwait(false)) yield return chunk;
                 }
                 else if (feed.Log.Identity != identity)
                 {
                     // Either the poller has not yet seen what this client has, or it has seen more: the next read from the database tells which.
                     await Task.Delay(feed.Options.PollInterval < heartbeat ? feed.Options.PollInterval : heartbeat, feed.Time, cancellationToken).ConfigureAwait(false);
-                }
-                else if (_isReplica)
-                {
-                    // A poll was under way; it takes milliseconds.
-                    await Task.Delay(TimeSpan.FromMilliseconds(5), feed.Time, cancellationToken).ConfigureAwait(false);
                 }
             }
         }
@@ -79,15 +72,15 @@ internal sealed class ClientReader(PostgresFeed feed, TableDescription table, st
         PgSnapshot? first = null;
         for (string[]? after = []; after is not null;)
         {
-            var (from, rows) = (after, _pageRows);
-            var page = await feed.ReadAsync((c, token) => FeedPages.ReadKeysAsync(feed.Database, c, from, first?.Xmin, rows, token), cancellationToken).ConfigureAwait(false);
+            var (from, rows) = (after, _pages.Rows);
+            var page = await feed.Readers.ReadAsync((c, token) => FeedPages.ReadKeysAsync(feed.Database, c, from, first?.Xmin, rows, token), cancellationToken).ConfigureAwait(false);
             Check(page.Stamp);
             first ??= page.Stamp.Snapshot;
             foreach (var piece in Take(page.Lines)) yield return piece;
             after = page.Next;
         }
 
-        _known = first!;
+        _live.Known = first!;
     }
 
     /// <summary>The changes after what the client knows, in rounds.</summary>
@@ -98,26 +91,20 @@ internal sealed class ClientReader(PostgresFeed feed, TableDescription table, st
             // Its identity is that of its content: as long as that is the same, nothing has changed.
             var stamp = await feed.ProbeAsync(cancellationToken).ConfigureAwait(false);
             Check(stamp);
-            _known = stamp.Snapshot;
+            _live.Known = stamp.Snapshot;
             yield break;
         }
 
-        if (!table.Pages)
-        {
-            var known = _known;
-            await foreach (var piece in WholeAsync(t => FeedPages.ChangesQuery(t, known, null, int.MaxValue), cancellationToken).ConfigureAwait(false)) yield return piece;
-            yield break;
-        }
-
-        for (var pages = 0; pages != 1;)
+        // A replica's snapshots say nothing above the horizon, so a round there brings again what the one before it brought: one has to do.
+        for (var pages = 0; table.Pages && !(_isReplica && pages > 0);)
         {
             PgSnapshot? round = null;
             pages = 0;
             for (ChangePosition? after = null; pages == 0 || after is not null; pages++)
             {
-                var (from, horizon, rows) = (after, round?.Xmin, _pageRows);
-                var page = await feed.ReadAsync(
-                    (c, token) => FeedPages.ReadChangesAsync(feed.Database, c, _known, from, horizon, rows, token), cancellationToken).ConfigureAwait(false);
+                var (from, horizon, rows) = (after, round?.Xmin, _pages.Rows);
+                var page = await feed.Readers.ReadAsync(
+                    (c, token) => FeedPages.ReadChangesAsync(feed.Database, c, _live.Known, from, horizon, rows, token), cancellationToken).ConfigureAwait(false);
                 Check(page.Stamp);
                 round ??= page.Stamp.Snapshot;
                 foreach (var piece in Take(page.Lines)) yield return piece;
@@ -126,11 +113,15 @@ internal sealed class ClientReader(PostgresFeed feed, TableDescription table, st
 
             // What a transaction wrote that ended during the round may lie below the position the round had reached; the round's first snapshot does not
             // show it, so the next round brings it.
-            _known = round!;
+            _live.Known = round!;
+            if (pages == 1) yield break;
         }
+
+        var known = _live.Known;
+        await foreach (var piece in WholeAsync(t => FeedPages.ChangesQuery(t, known, null, int.MaxValue), cancellationToken).ConfigureAwait(false)) yield return piece;
     }
 
-    /// <summary>One statement's rows, handed over while its transaction is open: for what has no key to page by.</summary>
+    /// <summary>One statement's rows, handed over while its transaction is open: for what has no key to page by, and for what a replica's rounds leave open.</summary>
     private async IAsyncEnumerable<ReadOnlyMemory<byte>> WholeAsync(
         Func<TableDescription, FeedQuery> query, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
@@ -142,7 +133,7 @@ internal sealed class ClientReader(PostgresFeed feed, TableDescription table, st
         {
             await foreach (var piece in pieces.Reader.ReadAllAsync(cancellationToken).ConfigureAwait(false)) yield return piece;
             await producer.ConfigureAwait(false);
-            _known = snapshot!;
+            _live.Known = snapshot!;
         }
         finally
         {
@@ -155,7 +146,7 @@ internal sealed class ClientReader(PostgresFeed feed, TableDescription table, st
             Exception? error = null;
             try
             {
-                await feed.ReadAsync(
+                await feed.Readers.ReadAsync(
                     (c, token) => feed.Database.ReadAsync(
                         c,
                         query,
@@ -192,58 +183,14 @@ internal sealed class ClientReader(PostgresFeed feed, TableDescription table, st
     private IReadOnlyList<ReadOnlyMemory<byte>> Take(FeedLines lines)
     {
         feed.Metrics.Read(lines);
-        if (lines.Rows > 0) _pageRows = (int)Math.Clamp(PageBytes / (lines.Bytes / lines.Rows), 16, MaxPageRows);
+        _pages.Learn(lines);
         return lines.Take();
-    }
-
-    private async IAsyncEnumerable<FeedChunk> FollowAsync(long place, [EnumeratorCancellation] CancellationToken cancellationToken)
-    {
-        var silent = false;
-        while (true)
-        {
-            switch (feed.Log.Take(ref place, identity, out var batch, out var more, out var end, out var changed))
-            {
-                case LiveOutcome.Batch:
-                    silent = false;
-                    if (_known.IsWithin(batch!.To)) _known = batch.To;
-                    for (var i = 0; i < batch.Pieces.Count; i++)
-                    {
-                        yield return more || i < batch.Pieces.Count - 1 ? Rows(batch.Pieces[i]) : new FeedChunk(FeedChunkKind.CaughtUp, batch.Pieces[i], _known.Xmin);
-                    }
-
-                    break;
-                case LiveOutcome.AtEnd:
-                    // The client may have read from the database after the poller did.
-                    if (_known.IsWithin(end!)) _known = end!;
-                    if (silent) yield return new FeedChunk(FeedChunkKind.CaughtUp, default, _known.Xmin);
-                    silent = !await SignalledAsync(changed, cancellationToken).ConfigureAwait(false);
-                    break;
-                case LiveOutcome.Lost:
-                    feed.Metrics.SentBack();
-                    yield break;
-                default:
-                    throw new FeedIdentityChangedException(feed.Log.Identity!);
-            }
-        }
-    }
-
-    private async Task<bool> SignalledAsync(Task changed, CancellationToken cancellationToken)
-    {
-        try
-        {
-            await changed.WaitAsync(heartbeat, feed.Time, cancellationToken).ConfigureAwait(false);
-            return true;
-        }
-        catch (TimeoutException)
-        {
-            return false;
-        }
     }
 
     private void Check(FeedStamp stamp)
     {
         _isReplica = stamp.IsReplica;
         if (stamp.Identity != identity) throw new FeedIdentityChangedException(stamp.Identity);
-        if (stamp.Snapshot.Xmin < _known.Xmin) throw new FeedBehindException(_known.Xmin, stamp.Snapshot.Xmin, feed.Options.RetryAfter);
+        if (stamp.Snapshot.Xmin < _live.Known.Xmin) throw new FeedBehindException(_live.Known.Xmin, stamp.Snapshot.Xmin, feed.Options.RetryAfter);
     }
 }

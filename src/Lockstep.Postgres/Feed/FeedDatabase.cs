@@ -18,10 +18,20 @@ internal sealed record FeedQuery(string Sql, params object?[] Parameters);
 /// Reads a table in snapshots, each a transaction of one round trip that also says what it belongs to. Keeps the table's description, and
 /// reads it again when a snapshot shows that it no longer holds. Any number of reads may run at once, each on a connection of its own.
 /// </summary>
-internal sealed class FeedDatabase(TableName table, IReadOnlyList<string> namedKey)
+/// <param name="table">What is read.</param>
+/// <param name="describe">Reads its description, in the transaction of the connection.</param>
+internal sealed class FeedDatabase(TableName table, Func<NpgsqlConnection, CancellationToken, Task<TableDescription>> describe)
 {
     private const int DescriptionAttempts = 5;
     private volatile TableDescription? _description;
+    private volatile string[] _keyNames = [];
+
+    /// <summary>The key's columns, by the last description; empty before the first.</summary>
+    public IReadOnlyList<string> KeyNames => _keyNames;
+
+    /// <summary>What a snapshot taken now belongs to.</summary>
+    public Task<FeedStamp> LookAsync(NpgsqlConnection connection, CancellationToken cancellationToken) =>
+        ReadAsync(connection, _ => null, (_, _) => Task.CompletedTask, cancellationToken);
 
     /// <summary>Runs a query in a snapshot of its own.</summary>
     /// <param name="connection">Open and idle; idle again afterwards, or broken.</param>
@@ -56,7 +66,7 @@ internal sealed class FeedDatabase(TableName table, IReadOnlyList<string> namedK
         await using var batch = new NpgsqlBatch(connection);
         batch.Add(FeedSql.Begin);
         if (description.Lockable) batch.Add(FeedSql.Lock(description));
-        batch.Add(FeedSql.State(description.Registry), description.SqlName);
+        batch.Add(FeedSql.State(description), description.SqlName);
         if (description.Changes == ChangeSource.SnapshotsOnly) batch.Add(FeedSql.Digest(description));
         if (query is not null) batch.Add(query.Sql, query.Parameters);
         batch.Add(FeedSql.Commit);
@@ -105,7 +115,12 @@ internal sealed class FeedDatabase(TableName table, IReadOnlyList<string> namedK
         return new FeedStamp(snapshot, identity, description, row.GetBoolean(1));
     }
 
-    private static string Mode(TableDescription description) => description.Changes == ChangeSource.Tracked ? "polling" : "snapshots";
+    private static string Mode(TableDescription description) => description.Changes switch
+    {
+        ChangeSource.Tracked => "polling",
+        ChangeSource.Stream => "replication",
+        _ => "snapshots",
+    };
 
     private async Task<TableDescription> DescribeAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
@@ -113,9 +128,10 @@ internal sealed class FeedDatabase(TableName table, IReadOnlyList<string> namedK
         var transaction = await connection.BeginTransactionAsync(System.Data.IsolationLevel.RepeatableRead, cancellationToken).ConfigureAwait(false);
         await using (transaction.ConfigureAwait(false))
         {
-            var description = await TableCatalog.DescribeAsync(connection, table, namedKey, cancellationToken).ConfigureAwait(false);
+            var description = await describe(connection, cancellationToken).ConfigureAwait(false);
             var fingerprint = await connection.QueryAsync(
-                FeedSql.State(description.Registry), [description.SqlName], row => row.GetString(6), cancellationToken).ConfigureAwait(false);
+                FeedSql.State(description), [description.SqlName], row => row.GetString(6), cancellationToken).ConfigureAwait(false);
+            _keyNames = [.. description.Key.Select(k => k.Name)];
             return description with { Fingerprint = fingerprint[0] };
         }
     }

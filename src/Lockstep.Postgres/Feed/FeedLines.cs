@@ -26,12 +26,12 @@ internal sealed class FeedLines
     public List<ReadOnlyMemory<byte>> Full { get; } = [];
 
     /// <summary>Appends the reader's row.</summary>
-    /// <param name="row">Stands on the row.</param>
+    /// <param name="row">Stands on the row; without a txid it gets the horizon for one.</param>
     /// <param name="horizon">The most that its <c>since</c> may be.</param>
     /// <param name="sent">Knows which rows were sent already, which are left out; null to leave out none.</param>
     public void Append(NpgsqlDataReader row, long horizon, SentRows? sent = null)
     {
-        var txid = row.GetInt64(0);
+        var txid = row.IsDBNull(0) ? horizon : row.GetInt64(0);
         var length = checked((int)row.GetBytes(2, 0, null, 0, 0));
         Reserve(length + EnvelopeBytes);
         var start = _written;

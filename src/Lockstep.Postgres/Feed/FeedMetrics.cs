@@ -20,7 +20,10 @@ internal sealed class FeedMetrics : IDisposable
     private readonly Counter<long> _bytes;
     private readonly Counter<long> _lost;
     private readonly UpDownCounter<long> _clients;
+    private readonly Counter<long> _slotsDropped;
+    private readonly Counter<long> _resyncs;
     private PgSnapshot? _snapshot;
+    private long _slotLag;
     private long _heldSince;
 
     public FeedMetrics(string feed, TimeProvider time)
@@ -33,6 +36,10 @@ internal sealed class FeedMetrics : IDisposable
         _bytes = _meter.CreateCounter<long>("lockstep.feed.bytes", "By", "Bytes of rows read from the database.");
         _lost = _meter.CreateCounter<long>("lockstep.feed.sent_back", "{client}", "Times that a client was too slow and was sent back to the database.");
         _clients = _meter.CreateUpDownCounter<long>("lockstep.feed.clients", "{client}", "Clients being served.");
+        _slotsDropped = _meter.CreateCounter<long>("lockstep.feed.slots_dropped", "{slot}", "Replication slots given up since the server kept too much of its log for them.");
+        _resyncs = _meter.CreateCounter<long>("lockstep.feed.resyncs", "{resync}", "Times that a feed by replication had all its clients start over.");
+        _meter.CreateObservableGauge(
+            "lockstep.feed.slot_lag", () => new Measurement<long>(Volatile.Read(ref _slotLag), _feed), "By", "How much of its log the server keeps for the replication slot.");
         _meter.CreateObservableGauge(
             "lockstep.feed.horizon_lag_transactions", () => new Measurement<long>(HorizonLag.Transactions, _feed), "{transaction}",
             "Transactions between the horizon and the newest one.");
@@ -70,6 +77,16 @@ internal sealed class FeedMetrics : IDisposable
     }
 
     public void SentBack() => _lost.Add(1, _feed);
+
+    public void SlotSeen(long lag) => Volatile.Write(ref _slotLag, lag);
+
+    public void SlotDropped()
+    {
+        Volatile.Write(ref _slotLag, 0);
+        _slotsDropped.Add(1, _feed);
+    }
+
+    public void Resynced() => _resyncs.Add(1, _feed);
 
     public void ClientCame() => _clients.Add(1, _feed);
 

@@ -94,19 +94,6 @@ internal sealed class FeedPoller(
 
     private async Task<FeedStamp> PollAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
-        log.CountPoll();
-        try
-        {
-            return await PollOnceAsync(connection, cancellationToken).ConfigureAwait(false);
-        }
-        finally
-        {
-            log.CountPoll();
-        }
-    }
-
-    private async Task<FeedStamp> PollOnceAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
-    {
         _woken = false;
         var known = log.End;
         var lines = new FeedLines();
@@ -131,9 +118,9 @@ internal sealed class FeedPoller(
         metrics.Read(lines);
         _sent.End();
         var complete = read < RowLimit && lines.Bytes <= options.LiveBytes;
+        metrics.Polled(stamp.Snapshot);
         if (known is null || stamp.Identity != log.Identity || !complete) log.Restart(stamp.Identity, stamp.Snapshot);
         else if (lines.Bytes > 0 || !stamp.Snapshot.Equals(known)) log.Append(new LiveBatch(known, stamp.Snapshot, lines.Take(), lines.Bytes));
-        metrics.Polled(stamp.Snapshot);
         _last = stamp;
         _error = null;
         _seen.TrySetResult();

@@ -5,6 +5,15 @@ namespace Lockstep.Postgres.Feed;
 /// <summary>The SQL of a feed. Names come from the catalog and are quoted; everything else is a parameter.</summary>
 internal static class FeedSql
 {
+    private const string Triggers = """
+        SELECT format('trigger %s %s %s', tgname, tgfoid, tgenabled) FROM pg_trigger WHERE tgrelid = to_regclass($1) AND tgname LIKE 'zz\_lockstep\_%'
+        """;
+
+    private const string ReplicaIdentity = """
+        SELECT format('identity %s %s', c.relreplident, (SELECT i.indexrelid FROM pg_index i WHERE i.indrelid = c.oid AND i.indisreplident))
+            FROM related JOIN pg_class c USING (oid)
+        """;
+
     /// <summary>Every read is one snapshot (the contract's first rule).</summary>
     public const string Begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
@@ -18,7 +27,7 @@ internal static class FeedSql
     /// The fingerprint goes over the table, its partitions and children, and for a view over everything it reads: a relation's file is replaced by TRUNCATE
     /// and by every DDL that rewrites rows without firing triggers (and by VACUUM FULL and CLUSTER, which cost a needless resync).
     /// </remarks>
-    public static string State(bool registry) => $"""
+    public static string State(TableDescription table) => $"""
         WITH RECURSIVE related(oid) AS (
             SELECT to_regclass($1)::oid
             UNION
@@ -37,8 +46,7 @@ internal static class FeedSql
             UNION ALL
             SELECT format('key %s', indkey) FROM pg_index WHERE indrelid = to_regclass($1) AND indisprimary
             UNION ALL
-            SELECT format('trigger %s %s %s', tgname, tgfoid, tgenabled) FROM pg_trigger
-                WHERE tgrelid = to_regclass($1) AND tgname LIKE 'zz\_lockstep\_%'
+            {(table.Changes == ChangeSource.Stream ? ReplicaIdentity : Triggers)}
         )
         SELECT pg_current_snapshot()::text,
             pg_is_in_recovery(),
@@ -49,7 +57,7 @@ internal static class FeedSql
             (SELECT oid::bigint FROM pg_database WHERE datname = current_database()),
             to_regclass($1) IS NOT NULL,
             (SELECT left(md5(string_agg(fact, E'\n' ORDER BY fact COLLATE "C")), 16) FROM facts),
-            {(registry ? "(SELECT coalesce(sum(epoch), 0)::bigint FROM lockstep.tracked JOIN related ON relation = oid)" : "0::bigint")}
+            {(table.Registry ? "(SELECT coalesce(sum(epoch), 0)::bigint FROM lockstep.tracked JOIN related ON relation = oid)" : "0::bigint")}
         """;
 
     /// <summary>Waits for DDL in progress and holds off further DDL before the snapshot is taken: a rewritten table looks empty to an older one.</summary>
@@ -79,13 +87,14 @@ internal static class FeedSql
     }
 
     /// <summary>
-    /// A page of the rows in key order, $1 rows at most, above the key $2, $3... when <paramref name="after"/>. Columns: txid, deleted, data, then
-    /// the key as text.
+    /// A page of the rows in key order, $1 rows at most, above the key $2, $3... when <paramref name="after"/>. Columns: txid (null where rows have none), deleted, data,
+    /// then the key as text.
     /// </summary>
     public static string Page(TableDescription table, bool after)
     {
         var order = string.Join(", ", table.Key.Select(k => $"r.{Sql.Quote(k.Name)}"));
-        var sql = new StringBuilder("SELECT r.txid::bigint, false, ").Append(Json("d"));
+        var txid = table.Changes == ChangeSource.Stream ? "NULL::bigint" : "r.txid::bigint";
+        var sql = new StringBuilder($"SELECT {txid}, false, ").Append(Json("d"));
         foreach (var key in table.Key) sql.Append(Invariant($", r.{Sql.Quote(key.Name)}::text"));
         sql.Append(Invariant($"\nFROM (SELECT * FROM {table.SqlName} AS r"));
         var conditions = new List<string>();
@@ -131,9 +140,9 @@ internal static class FeedSql
     }
 
     /// <summary>PostgreSQL makes the JSON: it alone knows every type, domain, composite and extension.</summary>
-    private static string Json(string data) => $"row_to_json({data})::text";
+    internal static string Json(string data) => $"row_to_json({data})::text";
 
-    private static string Data(IReadOnlyList<TableColumn> columns, string row) =>
+    internal static string Data(IReadOnlyList<TableColumn> columns, string row) =>
         $"LATERAL (SELECT {string.Join(", ", columns.Select(c => $"{Value(c, row)} AS {Sql.Quote(c.Name)}"))}) AS d";
 
     private static string Value(TableColumn column, string row)

@@ -37,7 +37,6 @@ internal sealed class LiveLog(long capacity)
     private TaskCompletionSource _changed = NewSignal();
     private long _first;
     private long _bytes;
-    private long _polls;
     private string? _identity;
     private PgSnapshot? _end;
 
@@ -57,21 +56,6 @@ internal sealed class LiveLog(long capacity)
         {
             lock (_gate) return _end;
         }
-    }
-
-    /// <summary>How many polls have begun and ended, both counted: odd while one is under way.</summary>
-    public long Polls
-    {
-        get
-        {
-            lock (_gate) return _polls;
-        }
-    }
-
-    /// <summary>A poll begins or ends: between the two its snapshot is taken and its rows are appended.</summary>
-    public void CountPoll()
-    {
-        lock (_gate) _polls++;
     }
 
     /// <summary>Drops everything and goes on from a snapshot: at the start, for another feed, or after more changes than fit.</summary>
@@ -137,12 +121,12 @@ internal sealed class LiveLog(long capacity)
     }
 
     /// <summary>
-    /// The log's end, for a reader that read from the database while no poll was under way: what the log holds it has, and what comes it has not. For replicas, whose
-    /// snapshots do not tell which came first. Null when there was a poll since <paramref name="polls"/>.
+    /// The log's end, for a reader that will read from the database next: what is appended later is all that the reading can have missed. For replicas, whose
+    /// snapshots do not tell which came first; what is appended during the reading comes to that reader twice. Null before the first poll of the feed.
     /// </summary>
-    public long? PlaceAtEnd(long polls, string identity)
+    public long? PlaceAtEnd(string identity)
     {
-        lock (_gate) return _identity == identity && _polls == polls && polls % 2 == 0 ? _first + _batches.Count - _head : null;
+        lock (_gate) return _identity == identity ? _first + _batches.Count - _head : null;
     }
 
     /// <summary>Takes what is at a place. <paramref name="more"/> tells whether another batch follows; <paramref name="end"/> is what a follower knows that has taken all.</summary>

@@ -17,7 +17,7 @@ internal static class TableCatalog
             UNION ALL
             SELECT attnum, typbasetype FROM types JOIN pg_type USING (oid) WHERE typtype = 'd'
         )
-        SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), t.typname::text
+        SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), t.typname::text, a.atttypid::bigint, a.atttypmod, a.attgenerated <> ''
         FROM pg_attribute a JOIN types USING (attnum) JOIN pg_type t ON t.oid = types.oid AND t.typtype <> 'd'
         WHERE a.attrelid = $1::bigint::oid ORDER BY a.attnum
         """;
@@ -50,8 +50,7 @@ internal static class TableCatalog
         if (relation is not [var (oid, name, kind, registry)])
             throw new PostgresTableException($"There is no table or view {table} (names are taken as written, capitals included).", "Check the name and the schema.");
         if (!"rpvmf".Contains(kind, StringComparison.Ordinal)) throw new PostgresTableException($"{table} is neither a table nor a view.", "Name a table or a view.");
-        var columns = await connection.QueryAsync(
-            Columns, [oid], r => new TableColumn(r.GetString(0), r.GetString(1), ShapeOf(r.GetString(2))), cancellationToken).ConfigureAwait(false);
+        var columns = await ColumnsAsync(connection, oid, cancellationToken).ConfigureAwait(false);
         var tracking = registry
             ? await connection.QueryAsync(
                 Tracking, [oid], r => (Id: r.GetString(0), Tombstones: r.GetString(1), Key: r.GetFieldValue<string[]>(2)), cancellationToken).ConfigureAwait(false)
@@ -61,6 +60,7 @@ internal static class TableCatalog
         var key = KeyOf(table, columns, trackedKey ?? (namedKey.Count > 0 ? namedKey : keys.FirstOrDefault() ?? []));
         return Check(table, kind, columns) with
         {
+            Oid = oid,
             SqlName = name,
             Registry = registry,
             Key = key,
@@ -71,13 +71,20 @@ internal static class TableCatalog
         };
     }
 
+    /// <summary>The columns of a relation, in their order.</summary>
+    public static Task<List<TableColumn>> ColumnsAsync(NpgsqlConnection connection, long oid, CancellationToken cancellationToken) => connection.QueryAsync(
+        Columns,
+        [oid],
+        r => new TableColumn(r.GetString(0), r.GetString(1), ShapeOf(r.GetString(2))) { TypeId = r.GetInt64(3), TypeModifier = r.GetInt32(4), IsGenerated = r.GetBoolean(5) },
+        cancellationToken);
+
     private static TableDescription Check(TableName table, char kind, List<TableColumn> columns)
     {
         var isTable = kind is 'r' or 'p';
         var txid = columns.Find(c => c.Name == "txid") ?? throw new PostgresTableException(
             $"{table} has no column txid, by which changes are told.",
             isTable
-                ? "Let Lockstep track the table, with PostgresTracking.EnableAsync."
+                ? $"Let Lockstep track the table: Enable-LockstepPostgresTracking -Table {table} adds what it lacks, and -WhatIf shows how."
                 : "Add to the view the txid bigint of the tables it reads (the greatest one), and deleted boolean for what is gone.");
         if (txid.Type is not ("bigint" or "integer")) throw new PostgresTableException($"The column txid of {table} is of type {txid.Type}; a feed needs bigint.", "Serve a view that renames it.");
         var deleted = columns.Find(c => c.Name == "deleted");
@@ -85,6 +92,7 @@ internal static class TableCatalog
             throw new PostgresTableException($"The column deleted of {table} is of type {deleted.Type}; a feed needs boolean.", "Serve a view that renames it.");
         return new TableDescription
         {
+            Oid = 0,
             SqlName = "",
             Registry = false,
             Lockable = kind is 'r' or 'p' or 'v',

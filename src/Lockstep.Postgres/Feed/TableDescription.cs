@@ -4,7 +4,17 @@ namespace Lockstep.Postgres.Feed;
 /// <param name="Name">As the catalog has it.</param>
 /// <param name="Type">As SQL text, for a cast.</param>
 /// <param name="Shape">How its JSON comes about.</param>
-internal sealed record TableColumn(string Name, string Type, ColumnShape Shape);
+internal sealed record TableColumn(string Name, string Type, ColumnShape Shape)
+{
+    /// <summary>The oid of its type.</summary>
+    public long TypeId { get; init; }
+
+    /// <summary>The type's modifier (a length, a precision); -1 for none.</summary>
+    public int TypeModifier { get; init; }
+
+    /// <summary>Whether the database computes it from other columns: it is then not in the replication stream.</summary>
+    public bool IsGenerated { get; init; }
+}
 
 /// <summary>How a column becomes JSON.</summary>
 internal enum ColumnShape
@@ -27,11 +37,17 @@ internal enum ChangeSource
 
     /// <summary>By comparing whole snapshots: a view without tombstones.</summary>
     SnapshotsOnly,
+
+    /// <summary>By logical replication.</summary>
+    Stream,
 }
 
 /// <summary>What the catalog says of a table or view. It holds as long as <see cref="Fingerprint"/> does.</summary>
 internal sealed record TableDescription
 {
+    /// <summary>Its oid.</summary>
+    public required long Oid { get; init; }
+
     /// <summary>With its schema, quoted.</summary>
     public required string SqlName { get; init; }
 

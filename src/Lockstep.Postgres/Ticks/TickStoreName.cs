@@ -11,7 +11,7 @@ namespace Lockstep.Postgres.Ticks;
 public static partial class TickStoreName
 {
     /// <summary>Whether a database is named, not a file. A text with what could be a password is never taken for a file's name (I9).</summary>
-    public static bool IsPostgres(string name) => IsUri(name) || ConnectionStringStart().IsMatch(name);
+    public static bool IsPostgres(string name) => PostgresConnectionString.IsUri(name) || ConnectionStringStart().IsMatch(name);
 
     /// <summary>The store without secrets (I9), as <see cref="ITickStore.Description"/> has it: a file's full path.</summary>
     public static string Describe(string name)
@@ -19,7 +19,7 @@ public static partial class TickStoreName
         if (!IsPostgres(name)) return Path.GetFullPath(name);
         try
         {
-            return PostgresTickStore.Describe(Settings(name));
+            return PostgresTickStore.Describe(PostgresConnectionString.Settings(name));
         }
         catch (ArgumentException)
         {
@@ -43,7 +43,7 @@ public static partial class TickStoreName
             return new SqliteTickStore(name, file.Exists && file.Length > 0 ? null : create);
         }
 
-        var settings = Settings(name).ConnectionString;
+        var settings = PostgresConnectionString.Parse(name);
         var store = new PostgresTickStore(settings);
         if (create is null) return store;
         try
@@ -63,47 +63,6 @@ public static partial class TickStoreName
             throw;
         }
     }
-
-    private static NpgsqlConnectionStringBuilder Settings(string name)
-    {
-        try
-        {
-            return IsUri(name) ? FromUri(new Uri(name)) : new NpgsqlConnectionStringBuilder(name);
-        }
-        catch (Exception e) when (e is ArgumentException or FormatException or KeyNotFoundException)
-        {
-            // Npgsql names the part it stumbles over, which may be half of a password.
-            throw new ArgumentException("The connection string cannot be read. It is like Host=db;Username=app;Password=...;Database=app, or postgres://app:...@db/app; a password with ; or = goes in quotes, and in a URI it is percent-encoded.");
-        }
-    }
-
-    private static NpgsqlConnectionStringBuilder FromUri(Uri uri)
-    {
-        var builder = new NpgsqlConnectionStringBuilder { Host = uri.IdnHost };
-        if (uri.Port > 0) builder.Port = uri.Port;
-        if (uri.AbsolutePath.Trim('/') is { Length: > 0 } database) builder.Database = Uri.UnescapeDataString(database);
-        if (uri.UserInfo.Length > 0)
-        {
-            var user = uri.UserInfo.Split(':', 2);
-            builder.Username = Uri.UnescapeDataString(user[0]);
-            if (user.Length > 1) builder.Password = Uri.UnescapeDataString(user[1]);
-        }
-
-        foreach (var option in uri.Query.TrimStart('?').Split('&', StringSplitOptions.RemoveEmptyEntries))
-        {
-            var pair = option.Split('=', 2);
-            var value = Uri.UnescapeDataString(pair.ElementAtOrDefault(1) ?? "");
-
-            // libpq writes verify-full where Npgsql has VerifyFull.
-            var isMode = string.Equals(pair[0], "sslmode", StringComparison.OrdinalIgnoreCase);
-            builder[isMode ? "SSL Mode" : pair[0]] = isMode ? value.Replace("-", "", StringComparison.Ordinal) : value;
-        }
-
-        return builder;
-    }
-
-    private static bool IsUri(string name) =>
-        name.StartsWith("postgres://", StringComparison.OrdinalIgnoreCase) || name.StartsWith("postgresql://", StringComparison.OrdinalIgnoreCase);
 
     [GeneratedRegex(@"(^|;)\s*(host|server|port|database|db|user ?name|user ?id|uid|user|password|pwd|psw)\s*=", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex ConnectionStringStart();

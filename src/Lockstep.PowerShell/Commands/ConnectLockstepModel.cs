@@ -12,7 +12,7 @@ public sealed class ConnectLockstepModelCommand : LockstepCmdlet
     private static readonly string[] Schemes = ["tcp", "tls", "ws", "wss", "pipe"];
 
     /// <summary>The model, or its name; the only one of the session if none is given.</summary>
-    [Parameter(Position = 0)]
+    [Parameter(Position = 0, ValueFromPipeline = true)]
     [ArgumentCompleter(typeof(ModelCompleter))]
     public ModelReference? Model { get; set; }
 

@@ -49,15 +49,18 @@ public sealed class ImportLockstepTableCommand : LockstepCmdlet
 
     /// <summary>The table file; implies -Disk.</summary>
     [Parameter]
+    [ArgumentCompleter(typeof(TableFileCompleter))]
     public string? Destination { get; set; }
 
     /// <summary>The field that orders the records; by default <c>updated_at</c>, or that of the table.</summary>
     [Parameter]
+    [ArgumentCompleter(typeof(FieldCompleter))]
     public string? OrderBy { get; set; }
 
     /// <summary>The fields that are the key; by default those of the table, else <c>id</c>, else the first field of the first record.</summary>
     [Parameter]
     [AllowEmptyCollection]
+    [ArgumentCompleter(typeof(FieldCompleter))]
     public string[] KeyProperty { get; set; } = [];
 
     /// <summary>How the records are written; Auto tells by the first one.</summary>

@@ -12,6 +12,11 @@ namespace Lockstep.Commands;
 [OutputType("Lockstep.Record", "System.String", "Lockstep.QuarantinedRecord")]
 public sealed class GetLockstepRecordCommand : TableCmdlet
 {
+    /// <summary>Reads tables that are kept in this database of PostgreSQL instead of files.</summary>
+    [Parameter(ParameterSetName = ByTable)]
+    [ValidateNotNullOrEmpty]
+    public string? ConnectionString { get; set; }
+
     /// <summary>The keys of the records; each an array where the key has several fields.</summary>
     [Parameter(Position = 1)]
     public object[]? Key { get; set; }
@@ -76,6 +81,12 @@ public sealed class GetLockstepRecordCommand : TableCmdlet
             Skip = (long)Math.Min(PagingParameters.Skip, long.MaxValue),
             First = PagingParameters.First < long.MaxValue ? (long)PagingParameters.First : null,
         };
+        if (ConnectionString is not null)
+        {
+            SharedTables.Read(this, ConnectionString, Table, query, Attempt);
+            return;
+        }
+
         ForEachTable(path =>
         {
             var table = new Table(path);

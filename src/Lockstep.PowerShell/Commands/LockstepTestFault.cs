@@ -23,6 +23,7 @@ public sealed class AddLockstepTestFaultCommand : LockstepCmdlet, IDynamicParame
 
     /// <summary>The server; the only one that runs if none is given.</summary>
     [Parameter(ValueFromPipeline = true)]
+    [ArgumentCompleter(typeof(TestServerCompleter))]
     public TestServerInfo? Server { get; set; }
 
     /// <summary>The parameters of the kind that was given.</summary>
@@ -30,7 +31,7 @@ public sealed class AddLockstepTestFaultCommand : LockstepCmdlet, IDynamicParame
 
     private protected override object? ErrorTarget => Kind;
 
-    private protected override void End()
+    private protected override void Process()
     {
         var server = Server ?? RunspaceServers.Current.Only;
         try
@@ -55,10 +56,12 @@ public sealed class GetLockstepTestFaultCommand : LockstepCmdlet
     /// <summary>Only those with this id; wildcards may be used.</summary>
     [Parameter(Position = 0, ParameterSetName = nameof(Server))]
     [SupportsWildcards]
+    [ArgumentCompleter(typeof(FaultIdCompleter))]
     public string Id { get; set; } = "*";
 
     /// <summary>The server; the only one that runs if none is given.</summary>
     [Parameter(ParameterSetName = nameof(Server), ValueFromPipeline = true)]
+    [ArgumentCompleter(typeof(TestServerCompleter))]
     public TestServerInfo? Server { get; set; }
 
     /// <summary>Lists the kinds of fault with their parameters.</summary>
@@ -88,10 +91,12 @@ public sealed class RemoveLockstepTestFaultCommand : LockstepCmdlet
     /// <summary>Those with these ids; wildcards may be used, and * removes all.</summary>
     [Parameter(Mandatory = true, Position = 0, ParameterSetName = nameof(Id))]
     [SupportsWildcards]
+    [ArgumentCompleter(typeof(FaultIdCompleter))]
     public string[] Id { get; set; } = [];
 
     /// <summary>The server; the only one that runs if none is given.</summary>
     [Parameter(ParameterSetName = nameof(Id))]
+    [ArgumentCompleter(typeof(TestServerCompleter))]
     public TestServerInfo? Server { get; set; }
 
     /// <summary>Faults from <c>Add-LockstepTestFault</c> or <c>Get-LockstepTestFault</c>.</summary>

@@ -21,6 +21,7 @@ public sealed class AddLockstepTestRecordCommand : LockstepCmdlet
 
     /// <summary>The server; the only one that runs if none is given.</summary>
     [Parameter]
+    [ArgumentCompleter(typeof(TestServerCompleter))]
     public TestServerInfo? Server { get; set; }
 
     /// <summary>Hands the records on.</summary>

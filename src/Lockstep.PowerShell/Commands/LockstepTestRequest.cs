@@ -10,6 +10,7 @@ public sealed class GetLockstepTestRequestCommand : LockstepCmdlet
 {
     /// <summary>The server; the only one that runs if none is given.</summary>
     [Parameter(Position = 0, ValueFromPipeline = true)]
+    [ArgumentCompleter(typeof(TestServerCompleter))]
     public TestServerInfo? Server { get; set; }
 
     /// <summary>Only so many of the newest.</summary>

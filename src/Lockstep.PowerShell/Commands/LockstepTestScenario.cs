@@ -13,6 +13,7 @@ public sealed class InvokeLockstepTestScenarioCommand : LockstepCmdlet
 
     /// <summary>The server; the only one that runs if none is given.</summary>
     [Parameter]
+    [ArgumentCompleter(typeof(TestServerCompleter))]
     public TestServerInfo? Server { get; set; }
 
     /// <summary>Lets it run on its own.</summary>

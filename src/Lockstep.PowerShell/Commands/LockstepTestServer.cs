@@ -107,6 +107,7 @@ public sealed class StopLockstepTestServerCommand : LockstepCmdlet
 {
     /// <summary>The servers; the only one that runs if none is given.</summary>
     [Parameter(Position = 0, ValueFromPipeline = true)]
+    [ArgumentCompleter(typeof(TestServerCompleter))]
     public TestServerInfo[]? Server { get; set; }
 
     private protected override void Process()

@@ -19,11 +19,13 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
 {
     private readonly List<SyncResult> _results = [];
     private string? _feed;
+    private ParallelSyncs? _parallel;
 
     /// <summary>The feed, or a test server of this session. User and password in it become Basic authentication, and are stored nowhere.</summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
     [FeedOfServer]
     [Alias("FeedUri")]
+    [ArgumentCompleter(typeof(FeedUriCompleter))]
     public Uri Uri { get; set; } = null!;
 
     /// <summary>The table's name; by default that of an existing file, else the last element of the URI's path that is a name.</summary>
@@ -38,12 +40,19 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
 
     /// <summary>The table file; implies -Disk.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
+    [ArgumentCompleter(typeof(TableFileCompleter))]
     public string? Path { get; set; }
 
     /// <summary>The table file, taken as it is, without wildcards; implies -Disk.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [Alias("PSPath", "LP")]
+    [ArgumentCompleter(typeof(TableFileCompleter))]
     public string? LiteralPath { get; set; }
+
+    /// <summary>Keeps the table in this database of PostgreSQL instead of a file, for many machines to share. Of several syncs of it one leads, the others wait to take over.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string? ConnectionString { get; set; }
 
     /// <summary>The field that orders the records; by default <c>updated_at</c>, or that of the table.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
@@ -142,6 +151,11 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
     [ValidateNotNullOrEmpty]
     public string? JobName { get; set; }
 
+    /// <summary>How many feeds of the pipeline are synced at the same time. With more than one, all begin when the last one has come.</summary>
+    [Parameter]
+    [ValidateRange(1, 1000)]
+    public int ThrottleLimit { get; set; } = 1;
+
     private protected override object? ErrorTarget => _feed;
 
     private protected override void Begin()
@@ -150,6 +164,8 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
             throw new InvalidOptionException("Only a job has a name.", "Give -AsJob as well. (-Table names the table.)");
         if (AsJob && (Callback is not null || Transform is not null))
             throw new InvalidOptionException("A job has no pipeline on which -Callback or -Transform could be called.", "Leave them out, or sync without -AsJob; with -PassThru, Receive-Job gives the changes.");
+        if (AsJob && ThrottleLimit > 1)
+            throw new InvalidOptionException("Each feed gets a job of its own, and they all run at once.", "Leave out -AsJob or -ThrottleLimit.");
         if (AsJob && ResultVariable is not null)
             throw new InvalidOptionException("A job's result comes later.", "Leave out -ResultVariable: the result is the job's output, and its property Sync.");
     }
@@ -161,14 +177,16 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
         // From here on only the form without user and password is shown (I9).
         var feed = FeedUri.Parse(Uri);
         _feed = feed.Display;
+        var store = SharedTables.Store(ConnectionString, Disk || Path is not null || LiteralPath is not null, EveryChange);
         var destination = TableDestination.Resolve(SessionState.Path, feed.DefaultTableName, Table, Disk, Path, LiteralPath);
-        if (!ShouldProcess(destination.Description, $"Sync with {_feed}"))
+        if (!ShouldProcess(store?.Description ?? destination.Description, $"Sync with {_feed}"))
             return;
 
         var sync = new TableSync(new SyncOptions
         {
             Feed = FeedSettings.Of(this, Uri),
-            TablePath = destination.GetPath(),
+            Store = store,
+            TablePath = store?.Description ?? destination.GetPath(),
             TableName = destination.Name,
             Dialect = (Engine.Records.Dialect)Dialect,
             OrderBy = NullIfEmpty(OrderBy),
@@ -208,6 +226,12 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
             PassesChanges = PassThru || EveryChange,
             TokenProvider = TokenProvider is { } provider ? () => provider.Invoke() : null,
         };
+        if (ThrottleLimit > 1)
+        {
+            (_parallel ??= new ParallelSyncs(ThrottleLimit)).Add(_feed, sync, steps);
+            return;
+        }
+
         try
         {
             Pump(sync.RunAsync(StopToken), steps.Take);
@@ -220,6 +244,20 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
             Keep(sync.Result.ToModel());
         }
     }
+
+    private protected override void End() => _parallel?.Run(
+        (feed, step) =>
+        {
+            _feed = feed;
+            Attempt(step);
+        },
+        (result, failed) =>
+        {
+            Keep(result);
+            if (!failed && !PassThru && !EveryChange)
+                WriteObject(result);
+        },
+        StopToken);
 
     private void Keep(SyncResult result)
     {

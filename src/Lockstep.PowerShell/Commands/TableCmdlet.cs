@@ -26,11 +26,13 @@ public abstract class TableCmdlet : LockstepCmdlet
     /// <summary>Table files.</summary>
     [Parameter(ParameterSetName = ByPath, Mandatory = true, ValueFromPipelineByPropertyName = true)]
     [SupportsWildcards]
+    [ArgumentCompleter(typeof(TableFileCompleter))]
     public string[] Path { get; set; } = [];
 
     /// <summary>Table files, their names taken as they are, without wildcards.</summary>
     [Parameter(ParameterSetName = ByLiteralPath, Mandatory = true, ValueFromPipelineByPropertyName = true)]
     [Alias("PSPath", "LP")]
+    [ArgumentCompleter(typeof(TableFileCompleter))]
     public string[] LiteralPath { get; set; } = [];
 
     private protected override object? ErrorTarget => _current;

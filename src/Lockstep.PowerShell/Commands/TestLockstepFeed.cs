@@ -16,15 +16,18 @@ public sealed class TestLockstepFeedCommand : FeedCmdlet
     [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
     [FeedOfServer]
     [Alias("FeedUri")]
+    [ArgumentCompleter(typeof(FeedUriCompleter))]
     public Uri Uri { get; set; } = null!;
 
     /// <summary>The order field; by default updated_at, or since in the transaction dialect.</summary>
     [Parameter]
+    [ArgumentCompleter(typeof(FieldCompleter))]
     public string? OrderBy { get; set; }
 
     /// <summary>The fields that are the key; by default <c>id</c>, else the first field.</summary>
     [Parameter]
     [AllowEmptyCollection]
+    [ArgumentCompleter(typeof(FieldCompleter))]
     public string[] KeyProperty { get; set; } = [];
 
     /// <summary>After how many seconds without a record an endless feed counts as caught up.</summary>

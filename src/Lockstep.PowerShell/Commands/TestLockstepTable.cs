@@ -24,10 +24,12 @@ public abstract class CompareTableCmdlet : FeedCmdlet
 
     /// <summary>The table file.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
+    [ArgumentCompleter(typeof(TableFileCompleter))]
     public string? Path { get; set; }
 
     /// <summary>The feed; by default that which the table says it belongs to. Needed when its URI holds user and password, which are never stored.</summary>
     [Parameter]
+    [ArgumentCompleter(typeof(FeedUriCompleter))]
     public Uri? Uri { get; set; }
 
     /// <summary>An endless feed counts as read when nothing more has come for so many seconds.</summary>

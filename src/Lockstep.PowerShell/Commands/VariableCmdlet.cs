@@ -15,6 +15,7 @@ public abstract class VariableCmdlet : LockstepCmdlet
     /// <summary>Where the variables are kept: <c>memory</c> for this session, the path of an SQLite file, or a connection string or URI of PostgreSQL.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [ValidateNotNull]
+    [ArgumentCompleter(typeof(VariableStoreCompleter))]
     public VariableStore Store { get; set; } = VariableStore.Memory;
 
     /// <summary>The variable that is at hand.</summary>

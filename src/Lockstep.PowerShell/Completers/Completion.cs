@@ -22,8 +22,14 @@ internal static class Completion
         var pattern = WildcardPattern.Get(WildcardPattern.Escape(word.Trim('\'', '"')) + "*", WildcardOptions.IgnoreCase);
         foreach (var name in names.Distinct(StringComparer.OrdinalIgnoreCase).Where(pattern.IsMatch))
         {
-            var text = name.All(letter => char.IsLetterOrDigit(letter) || letter == '_') ? name : $"'{name.Replace("'", "''", StringComparison.Ordinal)}'";
-            yield return new CompletionResult(text, name, CompletionResultType.ParameterValue, name);
+            yield return new CompletionResult(IsWord(name) ? name : Quoted(name), name, CompletionResultType.ParameterValue, name);
         }
     }
+
+    /// <summary>A path, quoted where it needs it.</summary>
+    public static string Quote(string path) => path.All(letter => char.IsLetterOrDigit(letter) || "_-./\\:".Contains(letter)) ? path : Quoted(path);
+
+    private static bool IsWord(string name) => name.All(letter => char.IsLetterOrDigit(letter) || letter == '_');
+
+    private static string Quoted(string text) => $"'{text.Replace("'", "''", StringComparison.Ordinal)}'";
 }

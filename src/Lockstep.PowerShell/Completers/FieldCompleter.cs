@@ -16,7 +16,7 @@ public sealed class FieldCompleter : IArgumentCompleter
     {
         try
         {
-            return Completion.Of(wordToComplete, FilesOf(fakeBoundParameters).SelectMany(path => new Table(path).GetInfo().Fields));
+            return Completion.Of(wordToComplete, FilesOf(commandName, fakeBoundParameters).SelectMany(path => new Table(path).GetInfo().Fields));
         }
         catch (LockstepException)
         {
@@ -25,10 +25,18 @@ public sealed class FieldCompleter : IArgumentCompleter
         }
     }
 
-    private static IReadOnlyList<string> FilesOf(IDictionary bound)
+    private static IReadOnlyList<string> FilesOf(string command, IDictionary bound)
     {
         var paths = Completion.Paths;
         string? Text(string name) => (bound[name] is PSObject wrapped ? wrapped.BaseObject : bound[name])?.ToString();
+
+        // Import's paths are those of the files that are imported; its table is named otherwise.
+        if (command.Equals("Import-LockstepTable", StringComparison.OrdinalIgnoreCase))
+        {
+            return Text("Destination") is { } destination ? [FileSystemPath.ResolveLiteral(paths, destination)]
+                : Text("Table") is { } name ? TableLookup.ByName(paths, name)
+                : [TableLookup.Only(paths)];
+        }
 
         return Text("LiteralPath") is { } literal ? [FileSystemPath.ResolveLiteral(paths, literal)]
             : Text("Path") is { } path ? FileSystemPath.Resolve(paths, path)

@@ -5,9 +5,12 @@ using System.Text.Json;
 using Lockstep.Engine;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Gossip;
+using Lockstep.Engine.Serving;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
 using Lockstep.Engine.Ticks;
+using Lockstep.Postgres;
+using Lockstep.Postgres.Tables;
 using Lockstep.TestServer.Feeds;
 using Lockstep.TestServer.Hosting;
 using Lockstep.TestServer.Recording;
@@ -28,6 +31,7 @@ internal static class ErrorRecords
         [typeof(InvalidOptionException)] = new(ErrorCategory.InvalidArgument),
         [typeof(UnsuitableObjectException)] = new(ErrorCategory.InvalidData),
         [typeof(TestServerNotFoundException)] = new(ErrorCategory.ObjectNotFound),
+        [typeof(ServerNotFoundException)] = new(ErrorCategory.ObjectNotFound),
         [typeof(CallbackException)] = new(ErrorCategory.InvalidOperation),
         [typeof(TokenProviderException)] = new(ErrorCategory.AuthenticationError),
         [typeof(WaitTimeoutException)] = new(ErrorCategory.OperationTimeout),
@@ -53,6 +57,12 @@ internal static class ErrorRecords
         [typeof(TableNotFoundException)] = new(ErrorCategory.ObjectNotFound),
         [typeof(TableBusyException)] = new(ErrorCategory.ResourceBusy),
         [typeof(FilterException)] = new(ErrorCategory.SyntaxError),
+
+        [typeof(PostgresTableException)] = new(ErrorCategory.ObjectNotFound),
+        [typeof(TableLeaderException)] = new(ErrorCategory.ResourceBusy),
+        [typeof(TableStoreUnavailableException)] = new(ErrorCategory.ResourceUnavailable),
+        [typeof(PostgresAccessException)] = new(ErrorCategory.AuthenticationError),
+        [typeof(FeedUnavailableException)] = new(ErrorCategory.ResourceUnavailable),
 
         [typeof(VariableNotFoundException)] = new(ErrorCategory.ObjectNotFound),
         [typeof(TickConflictException)] = new(ErrorCategory.ResourceExists),

@@ -1,6 +1,7 @@
 using System.Management.Automation;
 using Lockstep.Jobs;
 using Lockstep.Models;
+using Lockstep.Servers;
 using Lockstep.Sessions;
 using Lockstep.TestServers;
 
@@ -22,6 +23,7 @@ public sealed class ModuleInitializer : IModuleAssemblyInitializer, IModuleAssem
     {
         PerRunspace<RunspaceJobs>.CloseCurrent();
         PerRunspace<RunspaceServers>.CloseCurrent();
+        PerRunspace<RunspaceFeedServers>.CloseCurrent();
         PerRunspace<RunspaceModels>.CloseCurrent();
     }
 }

@@ -25,6 +25,9 @@ public sealed class TestServerInfo
     /// <summary>How many records a scripted feed holds; 0 for the others.</summary>
     public int RecordCount => Server.RecordCount;
 
+    /// <summary>How many requests are being answered now: the clients that are connected to an endless feed.</summary>
+    public int ClientCount => Server.ClientCount;
+
     /// <summary>How many requests are in its log, which keeps the newest 10,000.</summary>
     public int RequestCount => Server.RequestCount;
 

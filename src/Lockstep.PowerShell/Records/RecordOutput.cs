@@ -11,7 +11,7 @@ internal static class RecordOutput
     /// <param name="scan">The records.</param>
     /// <param name="objects">Makes objects of them; null for their JSON text.</param>
     /// <param name="tellsState">Whether the objects tell their sequence number and whether they are deleted.</param>
-    public static void Write(LockstepCmdlet cmdlet, RecordScan scan, RecordObjects? objects, bool tellsState)
+    public static void Write(LockstepCmdlet cmdlet, IRecordScan scan, RecordObjects? objects, bool tellsState)
     {
         while (!cmdlet.Stopping && scan.Read())
         {

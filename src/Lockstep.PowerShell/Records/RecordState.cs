@@ -11,7 +11,7 @@ internal static class RecordState
 {
     public const string MemberSet = "LockstepState";
 
-    public static void Attach(PSObject record, RecordScan scan)
+    public static void Attach(PSObject record, IRecordScan scan)
     {
         // A field of that name is the record's own and goes first.
         if (record.Properties[MemberSet] is null)

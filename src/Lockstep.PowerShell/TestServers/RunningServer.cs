@@ -20,6 +20,8 @@ internal sealed class RunningServer(LockstepTestServer server)
 
     public int RecordCount => server.RecordCount;
 
+    public int ClientCount => server.ClientCount;
+
     public int RequestCount => server.Requests.Count;
 
     public bool IsRunning => server.IsRunning;

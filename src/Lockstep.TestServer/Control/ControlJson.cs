@@ -26,6 +26,8 @@ internal static class ControlJson
         time = server.Time.GetUtcNow(),
         records = server.RecordCount,
         clients = server.ClientCount,
+        connected = server.Connected.Select(request => Client(request, server.RecordCount)),
+        sent = new { records = server.SentRecords, bytes = server.SentBytes },
         requests = server.RequestCount,
         faults = server.Faults.Count,
         scenario = Scenario(server.CurrentScenario),
@@ -46,6 +48,18 @@ internal static class ControlJson
         request.Duration,
         request.Faults,
         request.Error,
+    };
+
+    /// <summary>How far a client is behind is known once it has had all that was there when it came.</summary>
+    private static object Client(TestRequest request, int records) => new
+    {
+        request.Number,
+        request.Path,
+        request.Cursor,
+        request.Records,
+        request.Bytes,
+        request.Duration,
+        behind = request.LivePosition is >= 0 and var position ? records - position : (int?)null,
     };
 
     public static object Fault(ActiveFault fault) => new { fault.Id, fault.Kind, fault.Description, fault.Parameters, fault.Seen, fault.Hits };

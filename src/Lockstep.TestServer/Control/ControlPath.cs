@@ -4,6 +4,7 @@ using Lockstep.TestServer.Faults;
 using Lockstep.TestServer.Feeds;
 using Lockstep.TestServer.Hosting;
 using Lockstep.TestServer.Scenarios;
+using Lockstep.TestServer.Status;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 
@@ -20,6 +21,7 @@ internal sealed class ControlPath(LockstepTestServer server)
     [
         ("GET", "state", (_, _, _) => Done(ControlJson.State(server))),
         ("GET", "requests", (request, _, _) => Done(server.Requests.Where(entry => entry.Number > After(request)).Select(ControlJson.Request))),
+        ("GET", "latest", (request, _, _) => Done(server.Latest(int.TryParse(request.Query["count"], out int count) ? Math.Min(count, 1000) : 10).Select(record => Encoding.UTF8.GetString(record.Bytes.Span).TrimEnd()))),
         ("GET", "faults", (_, id, _) => Done(id.Length == 0 ? server.Faults.Select(ControlJson.Fault) : ControlJson.Fault(server.Faults.Find(id) ?? throw new KeyNotFoundException($"There is no fault {id}.")))),
         ("POST", "faults", AddFaultsAsync),
         ("DELETE", "faults", RemoveFaults),
@@ -33,6 +35,17 @@ internal sealed class ControlPath(LockstepTestServer server)
 
     public async Task AnswerAsync(HttpContext context)
     {
+        string path = context.Request.Path.Value![Prefix.Length..];
+        if (StatusPage.Has(path.Trim('/')) && (HttpMethods.IsGet(context.Request.Method) || HttpMethods.IsHead(context.Request.Method)))
+        {
+            // The page's links are relative, so it must be at a path that ends with a slash.
+            if (path.Length == 0)
+                context.Response.Redirect(Prefix + "/", permanent: false);
+            else
+                await StatusPage.SendAsync(context, path.Trim('/')).ConfigureAwait(false);
+            return;
+        }
+
         (int status, object? answer) = await RunAsync(context.Request, context.RequestAborted).ConfigureAwait(false);
         byte[] json = JsonSerializer.SerializeToUtf8Bytes(answer, ControlJson.Options);
         context.Response.StatusCode = status;
@@ -43,6 +56,8 @@ internal sealed class ControlPath(LockstepTestServer server)
 
     private async Task<(int Status, object? Answer)> RunAsync(HttpRequest request, CancellationToken cancellationToken)
     {
+        if (IsFromAnotherSite(request))
+            return (StatusCodes.Status403Forbidden, Error("This request comes from a page of another site. Open the server's own page, or send no Origin."));
         string[] parts = request.Path.Value![Prefix.Length..].Trim('/').Split('/', 2);
         (string Method, string Path, Action Run)[] there = [.. Actions.Where(action => action.Path.Equals(parts[0], StringComparison.OrdinalIgnoreCase))];
         if (there.Length == 0)
@@ -67,6 +82,10 @@ internal sealed class ControlPath(LockstepTestServer server)
             return (StatusCodes.Status409Conflict, Error(error.Message));
         }
     }
+
+    /// <summary>Browsers name the site that a page is of. One that somebody happens to visit must not control a server of this machine.</summary>
+    private static bool IsFromAnotherSite(HttpRequest request) =>
+        request.Headers.Origin.ToString() is { Length: > 0 } origin && !(Uri.TryCreate(origin, UriKind.Absolute, out Uri? site) && site.Authority.Equals(request.Host.Value, StringComparison.OrdinalIgnoreCase));
 
     /// <summary>One fault, or an array of them: all are added or none.</summary>
     private async Task<object?> AddFaultsAsync(HttpRequest request, string rest, CancellationToken cancellationToken)

@@ -10,6 +10,7 @@ namespace Lockstep.TestServer.Requests;
 internal sealed class RequestRunner(RequestLog log, FaultList faults, TimeProvider time, string orderField, Signal changed)
 {
     private readonly ConcurrentDictionary<TestRequest, OpenRequest> _open = new();
+    private readonly SentTotals _sent = new();
 
     public delegate Task Serve(HttpContext context, TestRequest log, CancellationToken cancellationToken);
 
@@ -18,6 +19,9 @@ internal sealed class RequestRunner(RequestLog log, FaultList faults, TimeProvid
 
     /// <summary>Those that are being answered, at this moment.</summary>
     public ICollection<TestRequest> Open => _open.Keys;
+
+    /// <summary>Records and bytes sent since the start.</summary>
+    public (long Records, long Bytes) Sent => _sent.Now;
 
     /// <summary>Ends all that are being answered.</summary>
     /// <returns>How many there were.</returns>
@@ -34,6 +38,7 @@ internal sealed class RequestRunner(RequestLog log, FaultList faults, TimeProvid
         TestRequest entry = log.Begin(context.Request, Feeds.RequestCursor.Of(context.Request));
         using OpenRequest open = new(context.RequestAborted, stopping);
         _open[entry] = open;
+        _sent.Begin(entry);
         changed.Raise();
         CutKind? cut = null;
         try
@@ -43,6 +48,7 @@ internal sealed class RequestRunner(RequestLog log, FaultList faults, TimeProvid
         finally
         {
             _open.TryRemove(entry, out _);
+            _sent.End(entry);
             changed.Raise();
         }
         if (cut is not { } how)

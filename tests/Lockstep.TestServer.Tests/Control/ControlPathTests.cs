@@ -110,6 +110,50 @@ public sealed class ControlPathTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task The_newest_records_come_first_and_totals_count_what_was_sent()
+    {
+        _server.AddRecords(["{\"id\":1}", "{\"id\":2}", "{\"id\":3}"]);
+        JsonElement latest = await SendAsync(HttpMethod.Get, "latest?count=2");
+        Assert.Equal(["{\"id\":3}", "{\"id\":2}"], latest.EnumerateArray().Select(record => record.GetString()));
+
+        await _http.GetStringAsync(_server.FeedUri, Cancelled);
+        await _server.EndOfOnlyRequestAsync(Cancelled);
+        JsonElement state = await SendAsync(HttpMethod.Get, "state");
+        Assert.Equal(3, state.GetProperty("sent").GetProperty("records").GetInt64());
+        Assert.Equal(27, state.GetProperty("sent").GetProperty("bytes").GetInt64());
+        Assert.Equal(0, state.GetProperty("connected").GetArrayLength());
+    }
+
+    [Fact]
+    public async Task The_status_page_is_there_and_runs_nothing_but_its_own()
+    {
+        using HttpResponseMessage page = await _http.GetAsync(new Uri(_server.Uri, "_lockstep"), Cancelled);
+        Assert.Equal(new Uri(_server.Uri, "_lockstep/"), page.RequestMessage!.RequestUri);
+        Assert.Equal("text/html", page.Content.Headers.ContentType!.MediaType);
+        Assert.StartsWith("default-src 'self';", page.Headers.GetValues("Content-Security-Policy").Single(), StringComparison.Ordinal);
+        string text = await page.Content.ReadAsStringAsync(Cancelled);
+        Assert.DoesNotContain("http", text, StringComparison.Ordinal);
+        foreach (string file in new[] { "status.css", "status.js" })
+        {
+            Assert.Contains($"\"{file}\"", text, StringComparison.Ordinal);
+            Assert.Equal(HttpStatusCode.OK, (await _http.GetAsync(new Uri(_server.Uri, "_lockstep/" + file), Cancelled)).StatusCode);
+        }
+    }
+
+    [Theory]
+    [InlineData("http://evil.example", HttpStatusCode.Forbidden)]
+    [InlineData("null", HttpStatusCode.Forbidden)]
+    [InlineData("http://127.0.0.1:1", HttpStatusCode.Forbidden)]
+    [InlineData("own", HttpStatusCode.OK)]
+    public async Task A_page_of_another_site_controls_nothing(string origin, HttpStatusCode expected)
+    {
+        using HttpRequestMessage request = new(HttpMethod.Post, new Uri(_server.Uri, "_lockstep/faults")) { Content = new StringContent("{\"kind\":\"Cut\"}") };
+        request.Headers.Add("Origin", origin == "own" ? _server.Uri.GetLeftPart(UriPartial.Authority) : origin);
+        Assert.Equal(expected, (await _http.SendAsync(request, Cancelled)).StatusCode);
+        Assert.Equal(expected == HttpStatusCode.OK ? 1 : 0, _server.Faults.Count);
+    }
+
+    [Fact]
     public async Task It_can_be_switched_off()
     {
         TestServerOptions options = new() { Port = 0, Feed = FeedKind.Finite, ControlPath = false };

@@ -1,0 +1,134 @@
+using System.CommandLine;
+using System.Net;
+using Lockstep.Engine.Serving;
+using Lockstep.Engine.Tables;
+using Lockstep.Postgres;
+using Lockstep.TestServer.Serving;
+
+namespace Lockstep.Cli.Commands;
+
+/// <summary>lockstep serve: tables of a database, or table files, as feeds, until it is told to end. For systemd, cron and containers.</summary>
+internal static class ServeCommand
+{
+    private const string ConnectionVariable = "LOCKSTEP_POSTGRES";
+
+    public static Command Create()
+    {
+        var postgres = new Option<string?>("--postgres")
+        {
+            Description = $"Serve tables of this database: a connection string or postgres:// URI. Without a value it is taken from {ConnectionVariable}; a password alone, from PGPASSWORD or the password file of libpq.",
+            HelpName = "CONNECTION",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
+        var table = new Option<string[]>("--table", "-t") { Description = "A table or view to serve; may be given more than once. Of a file: the table that it must hold.", HelpName = "NAME" };
+        var path = new Option<string[]>("--path", "-p") { Description = "Serve the table in this file, live while it is synced; may be given more than once.", HelpName = "FILE" };
+        var schema = new Option<string?>("--schema") { Description = "The schema of the tables. Default: the user's search path.", HelpName = "NAME" };
+        var key = new Option<string[]>("--key-property", "-k") { Description = "The column that is the key, for a view; several make one key.", HelpName = "COLUMN", AllowMultipleArgumentsPerToken = true };
+        var poll = new Option<double>("--poll-interval-sec") { Description = "The time between two looks at a table when nothing wakes the server.", HelpName = "SECONDS", DefaultValueFactory = _ => 1 };
+        var noListen = new Option<bool>("--no-listen") { Description = "Do not listen for notifications: for a database behind a pool that keeps no sessions." };
+        var listening = new ServeOptions();
+
+        var command = new Command("serve", "Serve tables of PostgreSQL, or synced table files, as feeds, until Ctrl+C or SIGTERM. /healthz tells whether all of them can be read.")
+        {
+            postgres, table, path, schema, key, poll, noListen,
+        };
+        listening.AddTo(command);
+        command.SetAction(async (result, cancellationToken) =>
+        {
+            var tables = result.GetValue(table) ?? [];
+            var isPostgres = result.GetResult(postgres) is not null;
+            List<Func<CancellationToken, Task<IFeedSource>>> starts = [.. (result.GetValue(path) ?? []).Select(file => FromFile(file, isPostgres ? [] : tables))];
+            if (isPostgres)
+            {
+                var connection = PostgresConnectionString.Parse(
+                    result.GetValue(postgres) ?? Environment.GetEnvironmentVariable(ConnectionVariable)
+                    ?? throw new ArgumentException($"--postgres has no value, and {ConnectionVariable} is not set."));
+                if (tables.Length == 0) throw new ArgumentException("Name the tables with --table.");
+                starts.AddRange(tables.Select(name => FromPostgres(connection, new PostgresFeedOptions
+                {
+                    Table = Name(name, result.GetValue(schema)),
+                    Key = result.GetValue(key) ?? [],
+                    PollInterval = TimeSpan.FromSeconds(result.GetValue(poll)),
+                    Listen = !result.GetValue(noListen),
+                })));
+            }
+
+            if (starts.Count == 0) throw new ArgumentException("There is nothing to serve: give --postgres with --table, or --path.");
+            using var certificate = listening.LoadCertificate(result);
+            return await ServeAsync(starts, listening.Read(result, certificate), cancellationToken).ConfigureAwait(false);
+        });
+        return command;
+    }
+
+    private static async Task<int> ServeAsync(IEnumerable<Func<CancellationToken, Task<IFeedSource>>> starts, FeedServerOptions options, CancellationToken cancellationToken)
+    {
+        IReadOnlyList<IFeedSource> sources = await FeedSources.StartAsync(starts, cancellationToken).ConfigureAwait(false);
+        FeedServer server = await FeedServer.StartAsync(sources, options, cancellationToken: cancellationToken).ConfigureAwait(false);
+        await using (server.ConfigureAwait(false))
+        {
+            Console.WriteLine($"Listening on {server.Uri}");
+            foreach (IFeedSource source in sources) Console.WriteLine(new Uri(server.Uri, Uri.EscapeDataString(source.Name)));
+            if (options.Credentials.Count > 0 && options.Certificate is null && !IPAddress.IsLoopback(options.Address))
+                await Console.Error.WriteLineAsync("lockstep: passwords and tokens go over the network unencrypted; give a --certificate, or have a proxy speak TLS.").ConfigureAwait(false);
+            try
+            {
+                await ReportTroubleAsync(sources, cancellationToken).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException)
+            {
+                // Ctrl+C and SIGTERM are how it ends: clients are cut off, and go on from their cursors.
+            }
+        }
+
+        return ExitCodes.Ok;
+    }
+
+    /// <summary>Says on the standard error what cannot be read and when it can be again, for a service's log.</summary>
+    private static async Task ReportTroubleAsync(IReadOnlyList<IFeedSource> sources, CancellationToken cancellationToken)
+    {
+        var troubled = new HashSet<IFeedSource>();
+        using var timer = new PeriodicTimer(TimeSpan.FromSeconds(1));
+        while (await timer.WaitForNextTickAsync(cancellationToken).ConfigureAwait(false))
+        {
+            foreach (IFeedSource source in sources)
+            {
+                try
+                {
+                    await source.GetStateAsync(cancellationToken).ConfigureAwait(false);
+                    if (troubled.Remove(source)) await Console.Error.WriteLineAsync($"lockstep: {source.Name} can be read again.").ConfigureAwait(false);
+                }
+                catch (FeedServingException e)
+                {
+                    if (troubled.Add(source)) await Console.Error.WriteLineAsync($"lockstep: {source.Name}: {e.Message}").ConfigureAwait(false);
+                }
+            }
+        }
+    }
+
+    private static Func<CancellationToken, Task<IFeedSource>> FromPostgres(string connection, PostgresFeedOptions options) =>
+        async token => await PostgresFeed.StartAsync(connection, options, cancellationToken: token).ConfigureAwait(false);
+
+    private static Func<CancellationToken, Task<IFeedSource>> FromFile(string file, string[] tables) => async token =>
+    {
+        string path = Path.GetFullPath(file);
+        string name = new Table(path).GetInfo().Name;
+        if (tables.Length > 0 && !tables.Contains(name, StringComparer.Ordinal))
+            throw new TableNotFoundException(path, $"The file '{path}' holds the table '{name}', not '{string.Join(", ", tables)}'.", "Leave --table out, or name another file with --path.");
+        return await TableFeed.StartAsync(new TableFeedOptions { Path = path }, cancellationToken: token).ConfigureAwait(false);
+    };
+
+    private static Postgres.TableName Name(string text, string? schema)
+    {
+        Postgres.TableName name;
+        try
+        {
+            name = Postgres.TableName.Parse(text);
+        }
+        catch (FormatException e)
+        {
+            throw new ArgumentException(e.Message);
+        }
+
+        return name.Schema is null ? name with { Schema = schema } : name;
+    }
+}

@@ -1,0 +1,282 @@
+using System.Buffers.Text;
+using Lockstep.Engine.Tables;
+using Microsoft.Data.Sqlite;
+
+namespace Lockstep.Engine.Serving;
+
+/// <summary>
+/// A table file as a feed, live while this or another process syncs it: for trees of servers, and for mirrors that outlive their source. It sends the
+/// transaction dialect with the table's own sequence (I11) in the place of transactions, since the order values of the table's source would miss late and swept
+/// records, and has an identity of its own, which the file keeps.
+/// </summary>
+/// <remarks>
+/// A cursor is refused with <see cref="FeedIdentityChangedException"/> where the table was emptied, replaced or put back, and with
+/// <see cref="FeedCursorExpiredException"/> where tombstones after it were cleared away. A file that was put back by other means than
+/// <see cref="Table.Backup"/> is known by its sequence having gone back, if it is looked at before it has passed the clients' cursors again.
+/// </remarks>
+public sealed class TableFeed : IFeedSource
+{
+    /// <summary>How long a file that was replaced by another can go unnoticed.</summary>
+    private static readonly TimeSpan Reopening = TimeSpan.FromSeconds(1);
+
+    private readonly TableFeedOptions _options;
+    private readonly TableFeedFile _file;
+    private readonly SemaphoreSlim _readers;
+    private readonly CancellationTokenSource _stop = new();
+    private Task _watching = Task.CompletedTask;
+    private TableStamp? _last;
+    private FeedUnavailableException? _error;
+    private int _followers;
+
+    private TableFeed(TableFeedOptions options, TimeProvider time, TableStamp stamp)
+    {
+        _options = options;
+        _file = new TableFeedFile(options.Path, options.PageBytes);
+        _readers = new SemaphoreSlim(options.MaxReaders);
+        _last = stamp;
+        Time = time;
+        Name = options.Name ?? stamp.Table;
+        Window = new ChangeWindow(options.LiveBytes);
+        Window.Reset(stamp.Identity, stamp.Sequence);
+    }
+
+    /// <inheritdoc/>
+    public string Name { get; }
+
+    /// <summary>The table file's full path.</summary>
+    public string Path => _options.Path;
+
+    /// <summary>Why the file could not be read when it was last looked at; null when it could. The feed goes on trying.</summary>
+    public Exception? Error => Volatile.Read(ref _error);
+
+    internal TimeProvider Time { get; }
+
+    internal TimeSpan PollInterval => _options.PollInterval;
+
+    internal ChangeWindow Window { get; }
+
+    /// <summary>Starts to serve a table file, which a sync may be writing meanwhile.</summary>
+    /// <param name="options">What to serve, and how.</param>
+    /// <param name="time">The clock for intervals; null for the system's.</param>
+    /// <param name="cancellationToken">Gives up the start.</param>
+    /// <exception cref="TableNotFoundException">There is no such file.</exception>
+    /// <exception cref="TableFileException">It is no table file, or cannot be read and written: its identity is kept in it.</exception>
+    public static async Task<TableFeed> StartAsync(TableFeedOptions options, TimeProvider? time = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        time ??= TimeProvider.System;
+        TableFeedOptions settings = options.Checked();
+        long begun = time.GetTimestamp();
+        while (true)
+        {
+            try
+            {
+                ServingMark.Ensure(settings.Path);
+                var feed = new TableFeed(settings, time, new TableFeedFile(settings.Path, settings.PageBytes).ReadStamp());
+                feed._watching = Task.Run(() => feed.WatchAsync(feed._stop.Token), CancellationToken.None);
+                return feed;
+            }
+            catch (TableFileException e) when (e.InnerException is SqliteException { SqliteErrorCode: Tables.Native.NativeSqlite.Busy } && time.GetElapsedTime(begun) < settings.Patience)
+            {
+                await Task.Delay(settings.PollInterval, time, cancellationToken).ConfigureAwait(false);
+            }
+            catch (FeedUnavailableException e) when (e.InnerException is LockstepException cause)
+            {
+                throw cause;
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<FeedState> GetStateAsync(CancellationToken cancellationToken)
+    {
+        if (Volatile.Read(ref _error) is { } error) throw error;
+        TableStamp stamp = Volatile.Read(ref _last)!;
+        return ValueTask.FromResult(new FeedState(stamp.Identity, stamp.Sequence, stamp.KeyFields, Pages: true));
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<FeedReading> OpenAsync(FeedRequest request, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+
+        // The watch may not have looked since the table was emptied: a client that has to resync is to hear it from the status, not from a body cut off.
+        TableStamp stamp = await ReadAsync(file => file.ReadStamp(), cancellationToken).ConfigureAwait(false);
+
+        // From the start nothing is assumed, so nothing can be wrong.
+        if (request.Since > 0) Admit(stamp, request.Identity ?? stamp.Identity, request.Since);
+        var client = new TableFeedClient(this, stamp.Identity, request.Since, request.HeartbeatInterval);
+        return new FeedReading(stamp.Identity, stamp.KeyFields, client.ReadAsync(cancellationToken));
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<SnapshotPage> ReadPageAsync(SnapshotPageRequest request, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        byte[]? after = request.After is null ? null : ParsePosition(request.After);
+        TablePage page = await ReadAsync(file => file.ReadKeys(after, request.Horizon), cancellationToken).ConfigureAwait(false);
+        long horizon = request.Horizon ?? page.Stamp.Sequence;
+        Admit(page.Stamp, request.Identity ?? page.Stamp.Identity, horizon);
+        return new SnapshotPage(
+            page.Stamp.Identity, horizon, page.Stamp.KeyFields, page.Lines.Rows > 0 ? [page.Lines.All] : [], page.Next is null ? null : Base64Url.EncodeToString(page.Next));
+    }
+
+    /// <summary>Stops watching the file. Clients that still read are cut off.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (_stop.IsCancellationRequested) return;
+        await _stop.CancelAsync().ConfigureAwait(false);
+        await _watching.ConfigureAwait(false);
+    }
+
+    /// <summary>Whether a position means something to the table as it is now.</summary>
+    /// <exception cref="FeedIdentityChangedException">It belongs to another table, or is ahead of this one: the file was put back.</exception>
+    /// <exception cref="FeedCursorExpiredException">Tombstones after it were cleared away.</exception>
+    internal static void Admit(TableStamp stamp, string identity, long position)
+    {
+        if (identity != stamp.Identity || position > stamp.Sequence) throw new FeedIdentityChangedException(stamp.Identity);
+        if (position < stamp.Cleared) throw new FeedCursorExpiredException(position, stamp.Cleared);
+    }
+
+    /// <summary>Waits; false when the time is up.</summary>
+    /// <exception cref="FeedUnavailableException">The feed was stopped.</exception>
+    internal async Task<bool> WaitAsync(Task change, TimeSpan limit, CancellationToken cancellationToken)
+    {
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _stop.Token);
+        try
+        {
+            await change.WaitAsync(limit, Time, either.Token).ConfigureAwait(false);
+            return true;
+        }
+        catch (TimeoutException)
+        {
+            return false;
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw Stopped();
+        }
+    }
+
+    /// <summary>Counts a client, for whom the window is filled, until it is disposed.</summary>
+    internal IDisposable Follow() => new Follower(this);
+
+    /// <summary>Reads from the file, when it is this client's turn.</summary>
+    internal async Task<T> ReadAsync<T>(Func<TableFeedFile, T> read, CancellationToken cancellationToken)
+    {
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _stop.Token);
+        try
+        {
+            await _readers.WaitAsync(either.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw Stopped();
+        }
+
+        try
+        {
+            // SQLite's work is synchronous, and may take a while: not on the thread that serves the connection.
+            return await Task.Run(() => read(_file), cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            _readers.Release();
+        }
+    }
+
+    private async Task WatchAsync(CancellationToken cancellationToken)
+    {
+        SqliteConnection? connection = null;
+        long opened = 0, version = 0;
+        while (!cancellationToken.IsCancellationRequested)
+        {
+            try
+            {
+                if (connection is null || Time.GetElapsedTime(opened) > Reopening)
+                {
+                    connection?.Dispose();
+                    connection = null;
+                    connection = TableFile.OpenForReading(_options.Path);
+                    (opened, version) = (Time.GetTimestamp(), -1);
+                }
+
+                long now = TableFile.Guard(_options.Path, () => TableFile.Scalar(connection, "PRAGMA data_version"));
+                if (now != version) Look();
+                version = now;
+                Volatile.Write(ref _error, null);
+            }
+            catch (LockstepException e)
+            {
+                connection?.Dispose();
+                connection = null;
+                Volatile.Write(ref _error, e as FeedUnavailableException
+                    ?? new FeedUnavailableException($"The table file '{_options.Path}' cannot be read for now: {e.Message}", TimeSpan.FromSeconds(1), e));
+            }
+
+            await Task.Delay(_options.PollInterval, Time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        connection?.Dispose();
+    }
+
+    /// <summary>Something was committed: brings the window up to it.</summary>
+    private void Look()
+    {
+        TableStamp stamp = _file.ReadStamp();
+        if (stamp.Identity == Window.Identity && stamp.Sequence < Window.End)
+        {
+            // The file was put back as it was: numbers above these have been given out, and will be given out again to other changes.
+            _file.Renew(stamp.Identity);
+            stamp = _file.ReadStamp();
+        }
+
+        Volatile.Write(ref _last, stamp);
+        if (stamp.Identity != Window.Identity || stamp.Cleared > Window.End || Volatile.Read(ref _followers) == 0)
+        {
+            if (stamp.Identity != Window.Identity || stamp.Sequence != Window.End) Window.Reset(stamp.Identity, stamp.Sequence);
+            return;
+        }
+
+        for (bool isEnd = stamp.Sequence == Window.End; !isEnd;)
+        {
+            TablePage page = _file.ReadChanges(Window.End);
+            if (page.Stamp.Identity != stamp.Identity || page.Stamp.Cleared > Window.End)
+            {
+                Window.Reset(page.Stamp.Identity, page.Stamp.Sequence);
+                return;
+            }
+
+            Window.Append(page.Lines, page.IsEnd ? page.Stamp.Sequence : page.Lines.Last);
+            isEnd = page.IsEnd;
+        }
+    }
+
+    private FeedUnavailableException Stopped() => new($"The table '{Name}' is no longer served here.", TimeSpan.FromSeconds(1));
+
+    private static byte[] ParsePosition(string text)
+    {
+        try
+        {
+            byte[] key = Base64Url.DecodeFromChars(text);
+            return Records.KeyEncoding.Read(key).Parts.Count > 0 ? key : throw new FormatException();
+        }
+        catch (Exception e) when (e is FormatException or ArgumentException or IndexOutOfRangeException or OverflowException)
+        {
+            throw new FeedPositionException(e);
+        }
+    }
+
+    private sealed class Follower : IDisposable
+    {
+        private readonly TableFeed _feed;
+
+        public Follower(TableFeed feed)
+        {
+            _feed = feed;
+            Interlocked.Increment(ref feed._followers);
+        }
+
+        public void Dispose() => Interlocked.Decrement(ref _feed._followers);
+    }
+}

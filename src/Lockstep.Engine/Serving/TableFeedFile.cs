@@ -1,0 +1,117 @@
+using Lockstep.Engine.Records;
+using Lockstep.Engine.Tables;
+using Lockstep.Engine.Tables.Native;
+using Microsoft.Data.Sqlite;
+
+namespace Lockstep.Engine.Serving;
+
+/// <summary>What a table file serves at a moment.</summary>
+/// <param name="Table">The table's name.</param>
+/// <param name="Identity">As in <see cref="ServingMark"/>.</param>
+/// <param name="Cleared">Likewise: a cursor below it is no longer served.</param>
+/// <param name="Sequence">The number of the last change (I11): the cursor of a client that has everything.</param>
+/// <param name="KeyFields">The fields that are the key; empty until a record has come.</param>
+internal sealed record TableStamp(string Table, string Identity, long Cleared, long Sequence, IReadOnlyList<string> KeyFields);
+
+/// <summary>Records read in one transaction.</summary>
+/// <param name="Stamp">The table in that transaction.</param>
+/// <param name="Lines">The records.</param>
+/// <param name="Next">Read by key: where the next page begins. Read by sequence: null.</param>
+/// <param name="IsEnd">Whether there was no more.</param>
+internal sealed record TablePage(TableStamp Stamp, SequencedLines Lines, byte[]? Next, bool IsEnd);
+
+/// <summary>
+/// Reads a table file for clients. Each read is a short transaction of its own, so that a slow client never keeps SQLite from
+/// shortening the file's log. Thread-safe.
+/// </summary>
+internal sealed class TableFeedFile(string path, int pageBytes)
+{
+    // By sequence there is no index, and a limit keeps the sorter small.
+    private const int MostRows = 20_000;
+
+    private int _averageBytes = 256;
+
+    /// <exception cref="FeedUnavailableException">The file is not there, or cannot be read.</exception>
+    public TableStamp ReadStamp() => Read((_, stamp, _) => stamp);
+
+    /// <summary>Live records in the order of their keys.</summary>
+    /// <param name="after">The encoded key of the last record of the page before; null for the first page.</param>
+    /// <param name="horizon">The most that a record's <c>since</c> may be; null for the table's sequence.</param>
+    public TablePage ReadKeys(byte[]? after, long? horizon) => Read((connection, stamp, shape) =>
+    {
+        var lines = new SequencedLines();
+        if (shape is null) return new TablePage(stamp, lines, null, IsEnd: true);
+        using var select = new Statement(
+            connection, $"SELECT key, seq, body FROM {TableSchema.Rows} WHERE gone = 0{(after is null ? "" : " AND key > ?1")} ORDER BY key");
+        if (after is not null) BindKey(select, after, shape.KeyLayout);
+        while (select.Step())
+        {
+            lines.Append(select.Integer(1), horizon ?? stamp.Sequence, isDeleted: false, select.Bytes(2));
+            if (lines.Bytes < pageBytes) continue;
+            byte[] next = shape.KeyLayout == KeyLayout.Integer ? KeyEncoding.Encode(select.Integer(0)).ToArray() : select.Bytes(0).ToArray();
+            return new TablePage(stamp, lines, next, IsEnd: false);
+        }
+
+        return new TablePage(stamp, lines, null, IsEnd: true);
+    });
+
+    /// <summary>What changed after a sequence number, tombstones too, newest state per record, in the order of the changes.</summary>
+    public TablePage ReadChanges(long after) => Read((connection, stamp, shape) =>
+    {
+        var lines = new SequencedLines();
+        if (shape is null || stamp.Sequence <= after) return new TablePage(stamp, lines, null, IsEnd: true);
+        int most = Math.Clamp(pageBytes / _averageBytes, 16, MostRows);
+        using var select = new Statement(connection, $"SELECT seq, gone, body FROM {TableSchema.Rows} WHERE seq > ?1 ORDER BY seq LIMIT ?2");
+        select.Bind(1, after);
+        select.Bind(2, (long)most);
+        while (select.Step()) lines.Append(select.Integer(0), stamp.Sequence, select.Integer(1) != (long)RowState.Live, select.Bytes(2));
+        if (lines.Rows > 0) _averageBytes = Math.Max(1, lines.Bytes / lines.Rows);
+        return new TablePage(stamp, lines, null, lines.Rows < most);
+    });
+
+    /// <summary>Makes every cursor given out so far void, unless that was done since.</summary>
+    public void Renew(string identity) => ServingMark.Ensure(path, instead: identity);
+
+    /// <exception cref="FeedPositionException">The bytes are no key.</exception>
+    private static void BindKey(Statement select, byte[] encoded, KeyLayout layout)
+    {
+        if (layout == KeyLayout.Encoded) select.BindBlob(1, encoded);
+        else if (KeyEncoding.Read(encoded).Parts is [long key]) select.Bind(1, key);
+        else throw new FeedPositionException();
+    }
+
+    private T Read<T>(Func<SqliteConnection, TableStamp, RecordShape?, T> read)
+    {
+        try
+        {
+            while (true)
+            {
+                using SqliteConnection connection = TableFile.OpenForReading(path);
+                ServingMark? mark = TableFile.Guard(path, () =>
+                {
+                    TableFile.Execute(connection, "BEGIN");
+                    return ServingMark.Load(connection);
+                });
+                if (mark is null)
+                {
+                    // A new file has come in the place of the one that was served.
+                    connection.Dispose();
+                    ServingMark.Ensure(path);
+                    continue;
+                }
+
+                return TableFile.Guard(path, () =>
+                {
+                    TableState state = TableState.Load(connection);
+                    bool hasRows = state.Shape is not null && StageSql.TableExists(connection, TableSchema.Rows);
+                    var stamp = new TableStamp(state.Name, mark.Identity, mark.Cleared, state.Sequence, state.Shape?.KeyFields ?? []);
+                    return read(connection, stamp, hasRows ? state.Shape : null);
+                });
+            }
+        }
+        catch (Exception e) when (e is TableNotFoundException or TableFileException)
+        {
+            throw new FeedUnavailableException($"The table file '{path}' cannot be read for now: {e.Message}", TimeSpan.FromSeconds(1), e);
+        }
+    }
+}

@@ -1,0 +1,39 @@
+namespace Lockstep.Engine.Serving;
+
+/// <summary>How a table file is served.</summary>
+public sealed record TableFeedOptions
+{
+    /// <summary>The table file's full path.</summary>
+    public required string Path { get; init; }
+
+    /// <summary>The name under which it is served; null for the table's own name.</summary>
+    public string? Name { get; init; }
+
+    /// <summary>How often the file is asked whether something was committed; above zero. Default 25 ms: the question costs microseconds.</summary>
+    public TimeSpan PollInterval { get; init; } = TimeSpan.FromMilliseconds(25);
+
+    /// <summary>
+    /// How many bytes of recent changes are kept for the clients that follow live; one that falls further behind reads from the file. At least
+    /// 1 KiB; default 16 MiB.
+    /// </summary>
+    public long LiveBytes { get; init; } = 16 << 20;
+
+    /// <summary>How many clients may read from the file at once (the others wait their turn); at least 1, default 4.</summary>
+    public int MaxReaders { get; init; } = 4;
+
+    /// <summary>About how many bytes of records one read takes into memory; at least 1 KiB, default 1 MiB.</summary>
+    public int PageBytes { get; init; } = 1 << 20;
+
+    /// <summary>How long another program's transaction on the file is waited for at the start. Default 30 s.</summary>
+    public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(30);
+
+    internal TableFeedOptions Checked()
+    {
+        ArgumentException.ThrowIfNullOrEmpty(Path);
+        ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(PollInterval, TimeSpan.Zero);
+        ArgumentOutOfRangeException.ThrowIfLessThan(LiveBytes, 1024);
+        ArgumentOutOfRangeException.ThrowIfLessThan(MaxReaders, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(PageBytes, 1024);
+        return this;
+    }
+}

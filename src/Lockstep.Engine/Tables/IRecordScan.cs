@@ -1,0 +1,23 @@
+using Lockstep.Engine.Records;
+
+namespace Lockstep.Engine.Tables;
+
+/// <summary>Reads the records of a table one after another. The current record's properties are valid until the next <see cref="Read"/>. One thread at a time.</summary>
+public interface IRecordScan : IDisposable
+{
+    /// <summary>The record as one JSON object in UTF-8; for a deleted one, what is known of it.</summary>
+    ReadOnlySpan<byte> Json { get; }
+
+    /// <summary>The record's key.</summary>
+    RecordKey Key { get; }
+
+    /// <summary>The table's number of the record's last change (I11).</summary>
+    long Sequence { get; }
+
+    /// <summary>Whether the record is deleted.</summary>
+    bool IsDeleted { get; }
+
+    /// <summary>On to the next record; false when there is none.</summary>
+    /// <exception cref="LockstepException">The table cannot be read any more.</exception>
+    bool Read();
+}

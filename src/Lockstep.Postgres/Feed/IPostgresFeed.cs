@@ -1,0 +1,16 @@
+using Lockstep.Engine.Serving;
+
+namespace Lockstep.Postgres.Feed;
+
+/// <summary>One of the ways to follow a table.</summary>
+internal interface IPostgresFeed : IFeedSource
+{
+    /// <inheritdoc cref="PostgresFeed.Error"/>
+    Exception? Error { get; }
+
+    /// <inheritdoc cref="PostgresFeed.HorizonLag"/>
+    (long Transactions, TimeSpan Age) HorizonLag { get; }
+
+    /// <inheritdoc cref="PostgresFeed.Slot"/>
+    PostgresSlotState? Slot { get; }
+}

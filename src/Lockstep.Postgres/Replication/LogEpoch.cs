@@ -1,0 +1,26 @@
+using Lockstep.Postgres.Feed;
+
+namespace Lockstep.Postgres.Replication;
+
+/// <summary>
+/// A stretch of the change log within which cursors mean something: from the slot's start, or from DDL or TRUNCATE, to the next. Immutable.
+/// </summary>
+/// <param name="Log">Stands for the slot whose changes these are: another one for each slot that was made.</param>
+/// <param name="Number">Counts the stretches of one slot.</param>
+/// <param name="Table">The identity of what the database shows, which changes with every DDL.</param>
+/// <param name="Base">What every snapshot that is served shows at least; changes that it shows are not in the log.</param>
+internal sealed record LogEpoch(string Log, int Number, string Table, PgSnapshot Base)
+{
+    /// <summary>The feed's identity: never that of a feed by polling, nor that of another slot's.</summary>
+    public string Identity => FormattableString.Invariant($"{Log}-{Number}-{Table}");
+}
+
+/// <summary>A transaction that changed the table.</summary>
+/// <param name="Lsn">Where its commit is in the server's log: the <c>since</c> of its rows.</param>
+/// <param name="Txid">Its id.</param>
+internal readonly record struct LoggedTransaction(long Lsn, long Txid);
+
+/// <summary>Whole lines of the rows of one or more transactions.</summary>
+/// <param name="LastLsn">Of the newest one.</param>
+/// <param name="Lines">The lines.</param>
+internal readonly record struct LogPiece(long LastLsn, ReadOnlyMemory<byte> Lines);

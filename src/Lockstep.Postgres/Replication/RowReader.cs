@@ -1,0 +1,106 @@
+using Npgsql.Replication.PgOutput;
+using Npgsql.Replication.PgOutput.Messages;
+
+namespace Lockstep.Postgres.Replication;
+
+/// <summary>Reads rows off the stream's messages, which hold them only until the next message is asked for.</summary>
+internal static class RowReader
+{
+    /// <summary>The columns that a message describes, for comparison with <see cref="ChangeSql.Signature"/>.</summary>
+    public static string SignatureOf(RelationMessage relation) =>
+        string.Join('\n', relation.Columns.Select(c => ChangeSql.SignatureOf(c.ColumnName, c.DataTypeId, c.TypeModifier)));
+
+    /// <summary>The table that a message changes a row of; null when it changes none.</summary>
+    public static RelationMessage? RelationOf(PgOutputReplicationMessage message) => message switch
+    {
+        InsertMessage insert => insert.Relation,
+        UpdateMessage update => update.Relation,
+        DeleteMessage delete => delete.Relation,
+        _ => null,
+    };
+
+    /// <summary>What a message says of a row: that it is gone from one key, that it is there under another, or both.</summary>
+    /// <exception cref="InvalidDataException">It does not say which row.</exception>
+    public static async Task<IReadOnlyList<StreamChange>> ReadAsync(
+        PgOutputReplicationMessage message, LoggedTransaction transaction, ChangeSql sql, CancellationToken cancellationToken)
+    {
+        Row? before = null, after = null;
+        switch (message)
+        {
+            case InsertMessage insert:
+                after = await ReadAsync(insert.NewRow, cancellationToken).ConfigureAwait(false);
+                break;
+            case IndexUpdateMessage update:
+                before = await ReadAsync(update.Key, cancellationToken).ConfigureAwait(false);
+                after = await ReadAsync(update.NewRow, cancellationToken).ConfigureAwait(false);
+                break;
+            case FullUpdateMessage update:
+                before = await ReadAsync(update.OldRow, cancellationToken).ConfigureAwait(false);
+                after = await ReadAsync(update.NewRow, cancellationToken).ConfigureAwait(false);
+                break;
+            case UpdateMessage update:
+                after = await ReadAsync(update.NewRow, cancellationToken).ConfigureAwait(false);
+                break;
+            case KeyDeleteMessage delete:
+                before = await ReadAsync(delete.Key, cancellationToken).ConfigureAwait(false);
+                break;
+            case FullDeleteMessage delete:
+                before = await ReadAsync(delete.OldRow, cancellationToken).ConfigureAwait(false);
+                break;
+        }
+
+        if (before is not null && after is not null) after = Complete(after, before, sql, isFull: message is FullUpdateMessage);
+        var changes = new List<StreamChange>(2);
+        if (before is not null && (after is null || !SameKey(before, after, sql))) changes.Add(new StreamChange(transaction.Lsn, transaction.Txid, before.Values, null, IsGone: true));
+        if (after is not null) changes.Add(new StreamChange(transaction.Lsn, transaction.Txid, after.Values, after.Missing, IsGone: false));
+        foreach (var change in changes)
+        {
+            foreach (var column in sql.Key)
+            {
+                if (change.Values[column] is null) throw new InvalidDataException("A change in the stream does not tell the key of its row.");
+            }
+        }
+
+        return changes;
+    }
+
+    /// <summary>Takes from the row as it was what the stream left out of the row as it is: all of it, or only the key.</summary>
+    private static Row Complete(Row after, Row before, ChangeSql sql, bool isFull)
+    {
+        if (after.Missing is null) return after;
+        for (var i = 0; i < after.Values.Length; i++)
+        {
+            if (!after.Missing[i] || !(isFull || sql.Key.Contains(i))) continue;
+            (after.Values[i], after.Missing[i]) = (before.Values[i], false);
+        }
+
+        return Array.TrueForAll(after.Missing, m => !m) ? after with { Missing = null } : after;
+    }
+
+    private static bool SameKey(Row before, Row after, ChangeSql sql)
+    {
+        foreach (var column in sql.Key)
+        {
+            if (before.Values[column] != after.Values[column]) return false;
+        }
+
+        return true;
+    }
+
+    private static async Task<Row> ReadAsync(ReplicationTuple tuple, CancellationToken cancellationToken)
+    {
+        var values = new string?[tuple.NumColumns];
+        bool[]? missing = null;
+        var i = 0;
+        await foreach (var value in tuple.WithCancellation(cancellationToken).ConfigureAwait(false))
+        {
+            if (value.IsUnchangedToastedValue) (missing ??= new bool[values.Length])[i] = true;
+            else if (!value.IsDBNull) values[i] = await value.Get<string>(cancellationToken).ConfigureAwait(false);
+            i++;
+        }
+
+        return new Row(values, missing);
+    }
+
+    private sealed record Row(string?[] Values, bool[]? Missing);
+}

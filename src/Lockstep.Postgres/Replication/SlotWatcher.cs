@@ -1,0 +1,87 @@
+using Lockstep.Engine.Serving;
+using Lockstep.Postgres.Feed;
+using Npgsql;
+
+namespace Lockstep.Postgres.Replication;
+
+/// <summary>
+/// Looks at a slot again and again, apart from the stream, so that a stream that stands still is seen too: how much of its log the server keeps for the slot, and
+/// whether that is too much.
+/// </summary>
+internal sealed class SlotWatcher(NpgsqlDataSource source, string slot, PostgresFeedOptions options, FeedMetrics metrics, TimeProvider time)
+{
+    /// <summary>
+    /// How far the stream's position may fall behind on a server that is busy with other tables, of which the stream says nothing, before it is
+    /// given something to say.
+    /// </summary>
+    private const long QuietBytes = 1 << 20;
+
+    // A restart position is lost only with the slot; the server's own bound is in megabytes, -1 for none.
+    private const string Look = """
+        SELECT coalesce(pg_current_wal_lsn() - restart_lsn, 0)::bigint, coalesce(pg_current_wal_lsn() - confirmed_flush_lsn, 0)::bigint,
+            (SELECT setting::bigint FROM pg_settings WHERE name = 'max_slot_wal_keep_size')
+        FROM pg_replication_slots WHERE slot_name = $1
+        """;
+
+    private volatile PostgresSlotState? _state;
+
+    /// <summary>What was seen last; null when there is no slot.</summary>
+    public PostgresSlotState? State => _state;
+
+    /// <summary>Writes a mark into the server's log, which the stream brings after everything that was committed before.</summary>
+    public static Task MarkAsync(NpgsqlConnection connection, CancellationToken cancellationToken) =>
+        connection.ExecuteAsync("SELECT set_config('synchronous_commit', 'local', true), pg_logical_emit_message(true, 'lockstep', '')", cancellationToken);
+
+    /// <summary>Looks until the slot's lag is above the bound, or it is cancelled.</summary>
+    /// <param name="looked">Called each time.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <returns>The lag that is too much; null when it was cancelled.</returns>
+    public async Task<long?> RunAsync(Action looked, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            try
+            {
+                if (await LookAsync(cancellationToken).ConfigureAwait(false) is { } lag && lag > options.Replication!.MaxSlotLagBytes) return lag;
+                looked();
+            }
+            catch (Exception e) when (e is NpgsqlException or System.Net.Sockets.SocketException or TimeoutException or IOException)
+            {
+                // Whether the server is gone is for the stream to find out.
+            }
+            catch (OperationCanceledException)
+            {
+                return null;
+            }
+
+            try
+            {
+                await Task.Delay(options.PollInterval, time, cancellationToken).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException)
+            {
+                return null;
+            }
+        }
+    }
+
+    private async Task<long?> LookAsync(CancellationToken cancellationToken)
+    {
+        var connection = await source.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+        await using (connection.ConfigureAwait(false))
+        {
+            var found = await connection.QueryAsync(
+                Look, [slot], r => (Kept: r.GetInt64(0), Unconfirmed: r.GetInt64(1), Bound: r.GetInt64(2)), cancellationToken).ConfigureAwait(false);
+            if (found is not [var seen])
+            {
+                _state = null;
+                return null;
+            }
+
+            _state = new PostgresSlotState(slot, seen.Kept, seen.Bound < 0 ? null : seen.Bound << 20);
+            metrics.SlotSeen(seen.Kept);
+            if (seen.Unconfirmed > QuietBytes) await MarkAsync(connection, cancellationToken).ConfigureAwait(false);
+            return seen.Kept;
+        }
+    }
+}

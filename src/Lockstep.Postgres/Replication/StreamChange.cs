@@ -1,0 +1,23 @@
+namespace Lockstep.Postgres.Replication;
+
+/// <summary>A row as the stream tells of it, each value as text; kept until enough have come to be made JSON of at once.</summary>
+/// <param name="Lsn">Of the transaction's commit.</param>
+/// <param name="Txid">The transaction.</param>
+/// <param name="Values">
+/// In the order of the stream's columns; only the key's when the row is gone.
+/// </param>
+/// <param name="Missing">Which values the stream left out since they had not changed; null for none.</param>
+/// <param name="IsGone">Whether the row is no longer there, at least not under this key.</param>
+internal sealed record StreamChange(long Lsn, long Txid, string?[] Values, bool[]? Missing, bool IsGone)
+{
+    /// <summary>About what it takes in memory.</summary>
+    public long Size
+    {
+        get
+        {
+            var size = 100L;
+            foreach (var value in Values) size += 32 + (2 * (value?.Length ?? 0));
+            return size;
+        }
+    }
+}

@@ -1,0 +1,180 @@
+using System.Data;
+using Lockstep.Engine;
+using Lockstep.Engine.Tables;
+using Npgsql;
+
+namespace Lockstep.Postgres.Tables;
+
+/// <summary>Another sync has taken over the table that this one was writing; what this one had committed is kept.</summary>
+public sealed class TableLeaderException : LockstepException
+{
+    internal TableLeaderException(string table)
+        : base($"Another sync has taken over {table}.", "Nothing is lost. Sync again to wait in line behind it.")
+    {
+    }
+}
+
+/// <summary>The database that keeps a table cannot be reached, or went away.</summary>
+public sealed class TableStoreUnavailableException : LockstepException
+{
+    internal TableStoreUnavailableException(string table, string reason, Exception inner)
+        : base($"PostgreSQL cannot keep {table} for now: {reason}", "See to the database and sync again; what was committed is kept, and the sync goes on from there.", inner)
+    {
+    }
+}
+
+/// <summary>
+/// A database of PostgreSQL that keeps tables for many machines to share, instead of a file for each. Of several syncs of one table one leads and the others wait to
+/// take over; anybody may read meanwhile.
+/// </summary>
+public sealed class PostgresTableStore : TableStore
+{
+    private static readonly TimeSpan Turn = TimeSpan.FromMilliseconds(200);
+
+    private readonly string _connectionString;
+
+    /// <summary>Names a database; nothing is opened.</summary>
+    /// <param name="connectionString">For Npgsql, or a URI. Never shown (I9).</param>
+    /// <exception cref="ArgumentException">It cannot be read.</exception>
+    public PostgresTableStore(string connectionString)
+    {
+        var settings = PostgresConnectionString.Settings(connectionString);
+        settings.Pooling = false;
+        settings.ApplicationName ??= "lockstep";
+        settings.Enlist = false;
+        if (settings.KeepAlive == 0) settings.KeepAlive = 30;
+
+        // A leader whose machine is gone must not lead on until the system's default of two hours.
+        const string Alive = "-c tcp_keepalives_idle=15 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3";
+        settings.Options = string.IsNullOrEmpty(settings.Options) ? Alive : $"{settings.Options} {Alive}";
+        _connectionString = settings.ConnectionString;
+        Description = PostgresConnectionString.Describe(connectionString);
+    }
+
+    /// <inheritdoc/>
+    public override string Description { get; }
+
+    /// <summary>The tables that are kept there, by name.</summary>
+    /// <exception cref="TableStoreUnavailableException">The database cannot be reached.</exception>
+    /// <exception cref="PostgresAccessException">The login or a privilege is refused.</exception>
+    public IReadOnlyList<PostgresTable> Find()
+    {
+        using var connection = Open();
+        return Guard("tables", () =>
+        {
+            if (!HasTables(connection)) return [];
+            using var command = new NpgsqlCommand($"SELECT id, name FROM {TableSql.Directory} ORDER BY name", connection);
+            using var row = command.ExecuteReader();
+            List<PostgresTable> tables = [];
+            while (row.Read()) tables.Add(new PostgresTable(this, row.GetInt32(0), row.GetString(1)));
+            return tables;
+        });
+    }
+
+    /// <summary>A table by its name.</summary>
+    /// <exception cref="TableNotFoundException">There is none.</exception>
+    /// <inheritdoc cref="Find"/>
+    public PostgresTable Get(string name) => Find().FirstOrDefault(table => table.Name == name)
+        ?? throw new TableNotFoundException(name, $"There is no table '{name}' in {Description}.", "Check the name, or make the table with Sync-LockstepTable -ConnectionString.");
+
+    /// <inheritdoc/>
+    internal override async Task<ITableTarget> OpenAsync(string name, TimeProvider time, CancellationToken cancellationToken)
+    {
+        var description = $"the table '{name}' in {Description}";
+        NpgsqlConnection? connection = null;
+        try
+        {
+            connection = new NpgsqlConnection(_connectionString);
+            await connection.OpenAsync(cancellationToken).ConfigureAwait(false);
+            var table = await RegisterAsync(connection, Engine.Tables.TableName.Require(name), cancellationToken).ConfigureAwait(false);
+            await LeadAsync(connection, table, time, cancellationToken).ConfigureAwait(false);
+            await connection.ExecuteAsync(TableSql.CreateStage, cancellationToken).ConfigureAwait(false);
+            var rows = await connection.QueryAsync(
+                $"UPDATE {TableSql.Directory} SET epoch = epoch + 1 WHERE id = $1 RETURNING epoch, state", [table], row => (row.GetInt64(0), row.GetString(1)), cancellationToken).ConfigureAwait(false);
+            var (epoch, state) = rows[0];
+            return new PostgresTableWriter(connection, table, epoch, StateJson.Read(name, state), description);
+        }
+        catch (Exception e)
+        {
+            if (connection is not null) await connection.DisposeAsync().ConfigureAwait(false);
+            if (e is NpgsqlException or System.Net.Sockets.SocketException or TimeoutException) throw Translate(e, description);
+            throw;
+        }
+    }
+
+    internal static Exception Translate(Exception error, string table) => error switch
+    {
+        PostgresException e when !PostgresErrors.IsPassing(e) => PostgresErrors.Translate(e, table),
+        _ => new TableStoreUnavailableException(table, error.Message, error),
+    };
+
+    internal NpgsqlConnection Open()
+    {
+        var connection = new NpgsqlConnection(_connectionString);
+        try
+        {
+            return Guard("tables", () =>
+            {
+                connection.Open();
+                return connection;
+            });
+        }
+        catch
+        {
+            connection.Dispose();
+            throw;
+        }
+    }
+
+    internal T Guard<T>(string table, Func<T> work)
+    {
+        try
+        {
+            return work();
+        }
+        catch (Exception e) when (e is NpgsqlException or System.Net.Sockets.SocketException or TimeoutException)
+        {
+            throw Translate(e, $"{table} in {Description}");
+        }
+    }
+
+    private static bool HasTables(NpgsqlConnection connection)
+    {
+        using var command = new NpgsqlCommand(TableSql.Exists, connection);
+        return (bool)command.ExecuteScalar()!;
+    }
+
+    private static async Task<int> RegisterAsync(NpgsqlConnection connection, string name, CancellationToken cancellationToken)
+    {
+        var transaction = await connection.BeginTransactionAsync(IsolationLevel.ReadCommitted, cancellationToken).ConfigureAwait(false);
+        await using (transaction.ConfigureAwait(false))
+        {
+            // Who may write tables may not always make schemas: that is tried only where it is missing.
+            if (!HasTables(connection)) await connection.ExecuteAsync(TableSql.Create, cancellationToken).ConfigureAwait(false);
+            await connection.QueryAsync(
+                $"INSERT INTO {TableSql.Directory} (name) VALUES ($1) ON CONFLICT (name) DO NOTHING RETURNING id", [name], row => row.GetInt32(0), cancellationToken).ConfigureAwait(false);
+            var found = await connection.QueryAsync($"SELECT id FROM {TableSql.Directory} WHERE name = $1", [name], row => row.GetInt32(0), cancellationToken).ConfigureAwait(false);
+            var exists = await connection.QueryAsync("SELECT to_regclass($1) IS NOT NULL", [TableSql.Rows(found[0])], row => row.GetBoolean(0), cancellationToken).ConfigureAwait(false);
+            if (!exists[0])
+            {
+                await connection.ExecuteAsync(TableSql.LockCreation, cancellationToken).ConfigureAwait(false);
+                await connection.ExecuteAsync(TableSql.CreateRows(found[0]), cancellationToken).ConfigureAwait(false);
+            }
+
+            await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
+            return found[0];
+        }
+    }
+
+    /// <summary>Waits for the lead. Asked for again and again, so that a wait can be broken off at any moment (I10).</summary>
+    private static async Task LeadAsync(NpgsqlConnection connection, int table, TimeProvider time, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            var got = await connection.QueryAsync(
+                "SELECT pg_try_advisory_lock($1, $2)", [TableSql.LockClass, table], row => row.GetBoolean(0), cancellationToken).ConfigureAwait(false);
+            if (got[0]) return;
+            await Task.Delay(Turn, time, cancellationToken).ConfigureAwait(false);
+        }
+    }
+}

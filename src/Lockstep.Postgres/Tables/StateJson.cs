@@ -1,0 +1,79 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using Lockstep.Engine.Records;
+using Lockstep.Engine.Tables;
+
+namespace Lockstep.Postgres.Tables;
+
+/// <summary>What is known of a table, as the JSON text that the directory keeps.</summary>
+internal static class StateJson
+{
+    public static string Write(TableState state)
+    {
+        using var text = new MemoryStream();
+        using (var json = new Utf8JsonWriter(text))
+        {
+            json.WriteStartObject();
+            json.WriteString("feed", state.Feed);
+            json.WriteString("feedIdentity", state.FeedIdentity);
+            json.WriteString("cursor", state.Cursor.ToString());
+            json.WriteString("resume", state.Resume?.ToString());
+            json.WriteString("horizon", state.Horizon?.ToString());
+            json.WriteString("lastSync", state.LastSync?.ToString("O", CultureInfo.InvariantCulture));
+            json.WriteNumber("rows", state.Rows);
+            json.WriteNumber("tombstones", state.Tombstones);
+            json.WriteNumber("sequence", state.Sequence);
+            WriteList(json, "fields", state.Fields);
+            if (state.Shape is { } shape)
+            {
+                json.WriteNumber("dialect", (int)shape.Dialect);
+                WriteList(json, "keyFields", shape.KeyFields);
+                WriteList(json, "keyKinds", shape.KeyParts.Select(kind => kind.ToString()));
+                json.WriteNumber("keyLayout", (int)shape.KeyLayout);
+                json.WriteString("orderField", shape.OrderField);
+                json.WriteNumber("orderKind", (int)shape.OrderKind);
+            }
+
+            json.WriteEndObject();
+        }
+
+        return Encoding.UTF8.GetString(text.GetBuffer().AsSpan(0, (int)text.Length));
+    }
+
+    public static TableState Read(string name, string text)
+    {
+        using var document = JsonDocument.Parse(text);
+        var json = document.RootElement;
+        return new TableState
+        {
+            Name = name,
+            Feed = Text("feed"),
+            FeedIdentity = Text("feedIdentity"),
+            Cursor = Cursor.Parse(Text("cursor")),
+            Resume = Text("resume") is { } resume ? Cursor.Parse(resume) : null,
+            Horizon = Text("horizon") is { } horizon ? Cursor.Parse(horizon) : null,
+            LastSync = Text("lastSync") is { } at ? DateTimeOffset.Parse(at, CultureInfo.InvariantCulture) : null,
+            Rows = Number("rows"),
+            Tombstones = Number("tombstones"),
+            Sequence = Number("sequence"),
+            Fields = List("fields"),
+            Shape = json.TryGetProperty("keyFields", out _)
+                ? new RecordShape(
+                    (Dialect)Number("dialect"), List("keyFields"), [.. List("keyKinds").Select(Enum.Parse<KeyPartKind>)],
+                    (KeyLayout)Number("keyLayout"), Text("orderField")!, (OrderKind)Number("orderKind"))
+                : null,
+        };
+
+        string? Text(string member) => json.TryGetProperty(member, out var value) ? value.GetString() : null;
+        long Number(string member) => json.TryGetProperty(member, out var value) ? value.GetInt64() : 0;
+        string[] List(string member) => json.TryGetProperty(member, out var value) ? [.. value.EnumerateArray().Select(item => item.GetString()!)] : [];
+    }
+
+    private static void WriteList(Utf8JsonWriter json, string name, IEnumerable<string> values)
+    {
+        json.WriteStartArray(name);
+        foreach (var value in values) json.WriteStringValue(value);
+        json.WriteEndArray();
+    }
+}

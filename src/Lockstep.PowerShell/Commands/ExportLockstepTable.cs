@@ -1,0 +1,64 @@
+using System.Collections;
+using System.Management.Automation;
+using Lockstep.Engine.Tables;
+using Lockstep.Errors;
+using Lockstep.Exporting;
+using Lockstep.Records;
+
+namespace Lockstep.Commands;
+
+/// <summary>Writes the records of tables to files for other programs: NDJSON or CSV.</summary>
+[Cmdlet(VerbsData.Export, "LockstepTable", DefaultParameterSetName = ByTable, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
+[OutputType(typeof(FileInfo))]
+public sealed class ExportLockstepTableCommand : TableCmdlet
+{
+    /// <summary>The file, or a folder that exists: then the file is called as the table.</summary>
+    [Parameter(Mandatory = true, Position = 1)]
+    public string Destination { get; set; } = "";
+
+    /// <summary>How the records are written; Auto goes by the file's extension.</summary>
+    [Parameter]
+    public ExportFormat Format { get; set; }
+
+    /// <summary>One SQL expression over the fields: only the records for which it holds.</summary>
+    [Parameter]
+    public string? Filter { get; set; }
+
+    /// <summary>Values for the names that -Filter has with a <c>$</c>, <c>@</c> or <c>:</c>.</summary>
+    [Parameter]
+    public IDictionary? FilterParameter { get; set; }
+
+    /// <summary>The columns of a CSV file, in this order; wildcards are allowed. By default all fields.</summary>
+    [Parameter]
+    [SupportsWildcards]
+    [ArgumentCompleter(typeof(FieldCompleter))]
+    public string[]? Property { get; set; }
+
+    /// <summary>Overwrites a file that is there.</summary>
+    [Parameter]
+    public SwitchParameter Force { get; set; }
+
+    /// <summary>Puts out the file.</summary>
+    [Parameter]
+    public SwitchParameter PassThru { get; set; }
+
+    private protected override void Process()
+    {
+        var destination = FileSystemPath.ResolveLiteral(SessionState.Path, Destination);
+        var query = new RecordQuery { Filter = Filter, FilterParameters = QueryValues.Parameters(FilterParameter) };
+        ForEachTable(path =>
+        {
+            var table = new Table(path);
+            var target = Directory.Exists(destination) ? System.IO.Path.Combine(destination, table.GetInfo().Name + TableExport.ExtensionOf(Format)) : destination;
+            var format = TableExport.Resolve(Format, target);
+            if (Property is not null && format != ExportFormat.Csv)
+                throw new InvalidOptionException("NDJSON holds the records as they are, with all their fields.", "Leave out -Property, or write CSV with -Format Csv.");
+            if (!ShouldProcess(path, $"Export to {target}"))
+                return;
+
+            new TableExport(table, query, format, Property).Write(target, Force, WriteWarning, StopToken);
+            if (PassThru)
+                WriteObject(new FileInfo(target));
+        });
+    }
+}

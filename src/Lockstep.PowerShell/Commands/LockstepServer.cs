@@ -1,0 +1,148 @@
+using System.Management.Automation;
+using System.Net;
+using System.Security;
+using System.Security.Cryptography.X509Certificates;
+using Lockstep.Servers;
+using Lockstep.Tables;
+
+namespace Lockstep.Commands;
+
+/// <summary>Serves tables of a PostgreSQL database, or synced tables, as feeds from this process.</summary>
+[Cmdlet(VerbsLifecycle.Start, "LockstepServer", DefaultParameterSetName = ByTable, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
+[OutputType(typeof(ServerInfo))]
+public sealed class StartLockstepServerCommand : LockstepCmdlet
+{
+    private const string ByConnection = "ConnectionString";
+    private const string ByTable = "Table";
+    private const string ByPath = "Path";
+    private const string ByLiteralPath = "LiteralPath";
+
+    private readonly List<string> _files = [];
+
+    /// <summary>The database: a connection string of Npgsql, or a URI like <c>postgres://user:password@host/database</c>.</summary>
+    [Parameter(ParameterSetName = ByConnection, Mandatory = true)]
+    [ValidateNotNullOrEmpty]
+    public string? ConnectionString { get; set; }
+
+    /// <summary>Tables and views of the database; or synced tables, by name as for <c>Get-LockstepRecord</c>.</summary>
+    [Parameter(ParameterSetName = ByConnection, Mandatory = true, Position = 0)]
+    [Parameter(ParameterSetName = ByTable, Mandatory = true, Position = 0)]
+    [Parameter(ParameterSetName = ByPath)]
+    [Parameter(ParameterSetName = ByLiteralPath)]
+    [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(TableCompleter))]
+    public string[] Table { get; set; } = [];
+
+    /// <summary>Table files.</summary>
+    [Parameter(ParameterSetName = ByPath, Mandatory = true, ValueFromPipelineByPropertyName = true)]
+    [SupportsWildcards]
+    public string[] Path { get; set; } = [];
+
+    /// <summary>Table files, their names taken as they are, without wildcards.</summary>
+    [Parameter(ParameterSetName = ByLiteralPath, Mandatory = true, ValueFromPipelineByPropertyName = true)]
+    [Alias("PSPath", "LP")]
+    public string[] LiteralPath { get; set; } = [];
+
+    /// <summary>The schema of the tables; by default they are looked up along the user's search path.</summary>
+    [Parameter(ParameterSetName = ByConnection)]
+    public string? Schema { get; set; }
+
+    /// <summary>The columns that are the key, for views; tables have a primary key.</summary>
+    [Parameter(ParameterSetName = ByConnection)]
+    public string[] KeyProperty { get; set; } = [];
+
+    /// <summary>How many seconds pass between two looks at a table when nothing wakes the server.</summary>
+    [Parameter(ParameterSetName = ByConnection)]
+    [ValidateRange(0.01, 86400.0)]
+    public double PollIntervalSec { get; set; } = 1;
+
+    /// <summary>Does not listen for the notifications of tracked tables: for a database behind a pool that keeps no sessions.</summary>
+    [Parameter(ParameterSetName = ByConnection)]
+    public SwitchParameter NoListen { get; set; }
+
+    /// <summary>The port; 0 for a free one.</summary>
+    [Parameter]
+    [ValidateRange(0, IPEndPoint.MaxPort)]
+    public int Port { get; set; } = 4567;
+
+    /// <summary>The address to listen on; loopback unless told otherwise.</summary>
+    [Parameter]
+    public IPAddress ListenAddress { get; set; } = IPAddress.Loopback;
+
+    /// <summary>Users and passwords that may read (Basic authentication); everybody may if neither this nor -Token is given.</summary>
+    [Parameter]
+    [Credential]
+    public PSCredential[] Credential { get; set; } = [];
+
+    /// <summary>Bearer tokens that may read.</summary>
+    [Parameter]
+    public SecureString[] Token { get; set; } = [];
+
+    /// <summary>Makes the server speak TLS; it needs the private key.</summary>
+    [Parameter]
+    [ValidateNotNull]
+    public X509Certificate2? Certificate { get; set; }
+
+    /// <summary>The longest silence on a feed, in seconds.</summary>
+    [Parameter]
+    [ValidateRange(0.01, 86400.0)]
+    public double HeartbeatSec { get; set; } = 15;
+
+    /// <summary>A name for this server, which clients are told.</summary>
+    [Parameter]
+    public string? InstanceName { get; set; }
+
+    private protected override object? ErrorTarget => Table.Length > 0 ? string.Join(", ", Table) : Port;
+
+    private protected override void Process()
+    {
+        var paths = SessionState.Path;
+        _files.AddRange(Path.SelectMany(path => FileSystemPath.Resolve(paths, path)));
+        _files.AddRange(LiteralPath.Select(path => FileSystemPath.ResolveLiteral(paths, path)));
+        if (ParameterSetName == ByTable)
+            _files.AddRange(Table.SelectMany(name => TableLookup.ByName(paths, name)));
+    }
+
+    private protected override void End()
+    {
+        if (ParameterSetName is ByPath or ByLiteralPath && Table.Length > 0)
+            _files.ForEach(file => ServerStart.RequireTable(file, Table));
+
+        var served = ParameterSetName == ByConnection ? Table : [.. _files];
+        if (served.Length == 0 || !ShouldProcess($"{ListenAddress}:{Port}", $"Serve {string.Join(", ", served)}"))
+            return;
+
+        if (Credential.Length + Token.Length > 0 && Certificate is null && !IPAddress.IsLoopback(ListenAddress))
+            WriteWarning("Passwords and tokens go over the network unencrypted. Give the server a certificate with -Certificate, or have a proxy speak TLS for it.");
+
+        var server = new ServerInfo(ParameterSetName == ByConnection ? ServerStart.FromPostgres(this, StopToken) : ServerStart.FromFiles(this, served, StopToken));
+        RunspaceFeedServers.Current.Add(server);
+        WriteObject(server);
+    }
+}
+
+/// <summary>Stops servers of this session; their clients are cut off, and go on elsewhere or later from their cursors.</summary>
+[Cmdlet(VerbsLifecycle.Stop, "LockstepServer", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
+public sealed class StopLockstepServerCommand : LockstepCmdlet
+{
+    /// <summary>The servers; the only one that runs if none is given.</summary>
+    [Parameter(Position = 0, ValueFromPipeline = true)]
+    public ServerInfo[]? Server { get; set; }
+
+    private protected override void Process()
+    {
+        foreach (var server in Server ?? [RunspaceFeedServers.Current.Only])
+        {
+            if (ShouldProcess(server.ToString(), "Stop the server"))
+                server.Server.StopAsync().GetAwaiter().GetResult();
+        }
+    }
+}
+
+/// <summary>Lists the servers that run in this session.</summary>
+[Cmdlet(VerbsCommon.Get, "LockstepServer")]
+[OutputType(typeof(ServerInfo))]
+public sealed class GetLockstepServerCommand : LockstepCmdlet
+{
+    private protected override void Process() => WriteObject(RunspaceFeedServers.Current.Running, enumerateCollection: true);
+}

@@ -1,0 +1,63 @@
+using System.Collections;
+using System.Management.Automation;
+using Lockstep.Engine.Tables;
+using Lockstep.Looking;
+using Lockstep.Records;
+
+namespace Lockstep.Commands;
+
+/// <summary>Shows a table in the terminal, live: what a sync, of this or another process, commits is seen at once.</summary>
+[Cmdlet(VerbsCommon.Show, "LockstepTable", DefaultParameterSetName = ByTable)]
+[OutputType(typeof(string))]
+public sealed class ShowLockstepTableCommand : TableCmdlet
+{
+    /// <summary>Only these fields, in this order; wildcards are allowed.</summary>
+    [Parameter]
+    [SupportsWildcards]
+    [ArgumentCompleter(typeof(FieldCompleter))]
+    public string[]? Property { get; set; }
+
+    /// <summary>One SQL expression over the fields: only the records for which it holds.</summary>
+    [Parameter]
+    public string? Filter { get; set; }
+
+    /// <summary>Values for the names that -Filter has with a <c>$</c>, <c>@</c> or <c>:</c>.</summary>
+    [Parameter]
+    public IDictionary? FilterParameter { get; set; }
+
+    /// <summary>Shows it for so long: seconds, or a TimeSpan; by default until Ctrl+C.</summary>
+    [Parameter]
+    [Seconds]
+    public TimeSpan? For { get; set; }
+
+    /// <summary>Puts out all lines once, as text.</summary>
+    [Parameter]
+    public SwitchParameter Once { get; set; }
+
+    private protected override void Process()
+    {
+        var query = new RecordQuery { Filter = Filter, FilterParameters = QueryValues.Parameters(FilterParameter) };
+        ForEachTable(path =>
+        {
+            var scene = new TableScene(path, query, Property, WriteWarning, TimeProvider.System);
+            if (Once || !TerminalScreen.IsThere(Host))
+            {
+                WriteObject(scene.Draw(TerminalScreen.SizeOf(Host).Width, height: 0), enumerateCollection: true);
+                return;
+            }
+
+            var start = TimeProvider.System.GetTimestamp();
+            using var ended = CancellationTokenSource.CreateLinkedTokenSource(StopToken);
+            using var screen = new TerminalScreen(Host.UI);
+            // The engine comes by several times a second, also when nothing has changed: marks fade and the window may have another size.
+            Pump(new TableWatcher(path).WatchAsync(cancellationToken: ended.Token), changes =>
+            {
+                scene.Note(changes);
+                var (width, height) = TerminalScreen.SizeOf(Host);
+                screen.Show(scene.Draw(width, height));
+                if (TimeProvider.System.GetElapsedTime(start) >= For)
+                    ended.Cancel();
+            });
+        });
+    }
+}

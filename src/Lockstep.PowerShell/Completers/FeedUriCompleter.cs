@@ -1,0 +1,17 @@
+using System.Collections;
+using System.Management.Automation;
+using System.Management.Automation.Language;
+using Lockstep.Tables;
+using Lockstep.TestServers;
+
+namespace Lockstep;
+
+/// <summary>Completes the feeds that are known here: of the session's test servers, and of the tables that have been synced. It asks none of them.</summary>
+public sealed class FeedUriCompleter : IArgumentCompleter
+{
+    /// <inheritdoc/>
+    public IEnumerable<CompletionResult> CompleteArgument(string commandName, string parameterName, string wordToComplete, CommandAst commandAst, IDictionary fakeBoundParameters) =>
+        Completion.Of(wordToComplete, RunspaceServers.Current.Running.Select(server => server.FeedUri)
+            .Concat(TableLookup.All(Completion.Paths).Select(table => TableLookup.Describe(table.Path).Uri).OfType<Uri>())
+            .Select(uri => uri.ToString()));
+}

@@ -1,0 +1,44 @@
+using System.Management.Automation;
+using Lockstep.Commands;
+
+namespace Lockstep;
+
+/// <summary>Completes paths of files of a kind, in the way in which they were begun: relative, absolute, from home.</summary>
+internal static class FileCompletion
+{
+    private static readonly EnumerationOptions Visible = new() { IgnoreInaccessible = true, AttributesToSkip = FileAttributes.Hidden | FileAttributes.System };
+
+    /// <param name="word">What has been typed.</param>
+    /// <param name="isWanted">Looks at a file, given by its full path.</param>
+    public static IEnumerable<CompletionResult> Of(string word, Func<string, bool> isWanted)
+    {
+        var typed = word.Trim('\'', '"');
+        var nameStart = typed.LastIndexOfAny(['/', '\\']) + 1;
+        var (folder, begun) = (typed[..nameStart], typed[nameStart..]);
+        // As PowerShell does: what lies here is written ./name, with the separator of the system.
+        var shownFolder = (folder.Length > 0 ? folder : "./").Replace('/', Path.DirectorySeparatorChar);
+        DirectoryInfo there;
+        try
+        {
+            there = new DirectoryInfo(FileSystemPath.ResolveLiteral(Completion.Paths, folder.Length > 0 ? folder : "."));
+            if (!there.Exists)
+                return [];
+        }
+        catch (Exception error) when (error is RuntimeException or Engine.LockstepException)
+        {
+            // No such drive, or not one of the file system: there is nothing to complete.
+            return [];
+        }
+
+        var pattern = new EnumerationOptions { IgnoreInaccessible = true, AttributesToSkip = Visible.AttributesToSkip, MatchCasing = MatchCasing.CaseInsensitive };
+        return
+        [
+            .. there.EnumerateDirectories("*", pattern).Where(item => item.Name.StartsWith(begun, StringComparison.OrdinalIgnoreCase)).OrderBy(item => item.Name, StringComparer.OrdinalIgnoreCase)
+                .Select(item => Result(shownFolder + item.Name, item.Name, CompletionResultType.ProviderContainer)),
+            .. there.EnumerateFiles("*", pattern).Where(item => item.Name.StartsWith(begun, StringComparison.OrdinalIgnoreCase) && isWanted(item.FullName)).OrderBy(item => item.Name, StringComparer.OrdinalIgnoreCase)
+                .Select(item => Result(shownFolder + item.Name, item.Name, CompletionResultType.ProviderItem)),
+        ];
+    }
+
+    private static CompletionResult Result(string path, string name, CompletionResultType type) => new(Completion.Quote(path), name, type, path);
+}

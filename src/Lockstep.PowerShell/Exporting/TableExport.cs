@@ -1,0 +1,75 @@
+using System.Management.Automation;
+using Lockstep.Engine.Tables;
+using Lockstep.Errors;
+
+namespace Lockstep.Exporting;
+
+/// <summary>Writes a table's records to a file, as of one moment. The file gets its name when it is whole.</summary>
+/// <param name="table">The table.</param>
+/// <param name="query">Which records.</param>
+/// <param name="format">How they are written.</param>
+/// <param name="properties">The only fields wanted, in this order, wildcards allowed; null for all. For CSV only.</param>
+internal sealed class TableExport(Table table, RecordQuery query, ExportFormat format, IReadOnlyList<string>? properties)
+{
+    private const int BufferSize = 1 << 16;
+
+    /// <summary>The extension of a format's files.</summary>
+    public static string ExtensionOf(ExportFormat format) => format == ExportFormat.Csv ? ".csv" : ".ndjson";
+
+    /// <summary>The format that is meant for a file.</summary>
+    public static ExportFormat Resolve(ExportFormat format, string file) =>
+        format != ExportFormat.Auto ? format
+        : System.IO.Path.GetExtension(file).Equals(".csv", StringComparison.OrdinalIgnoreCase) ? ExportFormat.Csv : ExportFormat.Ndjson;
+
+    /// <summary>Writes the file.</summary>
+    /// <param name="file">Its full path.</param>
+    /// <param name="force">Overwrites a file that is there, unless it is a table.</param>
+    /// <param name="warn">Told of what could not be exported.</param>
+    /// <param name="cancellationToken">Gives up; there is no file then.</param>
+    /// <exception cref="InvalidOptionException">There is a file.</exception>
+    public void Write(string file, bool force, Action<string> warn, CancellationToken cancellationToken)
+    {
+        if (Table.IsTable(file))
+            throw new InvalidOptionException($"'{file}' is a table.", "Give another -Destination; Remove-LockstepTable removes a table.");
+        if (File.Exists(file) && !force)
+            throw new InvalidOptionException($"There is a file '{file}'.", "Give another -Destination, or overwrite it with -Force.");
+
+        var unfinished = $"{file}.{Guid.NewGuid():N}.unfinished";
+        try
+        {
+            WriteAll(unfinished, warn, cancellationToken);
+            File.Move(unfinished, file, overwrite: true);
+        }
+        finally
+        {
+            File.Delete(unfinished);
+        }
+    }
+
+    private void WriteAll(string file, Action<string> warn, CancellationToken cancellationToken)
+    {
+        using var records = table.Read(query);
+        using var export = Open(new FileStream(file, FileMode.CreateNew, FileAccess.Write, FileShare.None, BufferSize), warn);
+        while (records.Read())
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            export.Write(records);
+        }
+    }
+
+    private IRecordExport Open(Stream target, Action<string> warn)
+    {
+        if (format != ExportFormat.Csv)
+            return new NdjsonExport(target);
+
+        return properties is null
+            ? new CsvExport(target, table.GetInfo().Fields, field => warn($"The field '{field}' is not in the file: a table knows the names of its first 500 fields. NDJSON has them all."))
+            : new CsvExport(target, Select(table.GetInfo().Fields, properties), unknown: null);
+    }
+
+    /// <summary>A name that is no field becomes an empty column, so that files of one kind look alike.</summary>
+    private static IReadOnlyList<string> Select(IReadOnlyList<string> fields, IReadOnlyList<string> wanted) => [.. wanted
+        .SelectMany(name => WildcardPattern.ContainsWildcardCharacters(name) ? fields.Where(WildcardPattern.Get(name, WildcardOptions.IgnoreCase).IsMatch)
+            : [fields.FirstOrDefault(field => field.Equals(name, StringComparison.OrdinalIgnoreCase)) ?? name])
+        .Distinct(StringComparer.Ordinal)];
+}

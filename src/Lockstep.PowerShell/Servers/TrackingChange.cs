@@ -1,0 +1,51 @@
+using Lockstep.Postgres;
+
+namespace Lockstep.Servers;
+
+/// <summary>What is to be done to a table for its changes to be told, or not any more.</summary>
+internal sealed class TrackingChange
+{
+    private readonly string _connection;
+    private readonly TableName _table;
+    private readonly bool? _wake;
+
+    private TrackingChange(string connection, TableName table, bool? wake, TrackingPlan plan)
+    {
+        (_connection, _table, _wake) = (connection, table, wake);
+        (Table, Script, IsNothing) = (plan.Table, plan.ToString(), plan.Statements.Count == 0);
+    }
+
+    /// <summary>The table, quoted with its schema.</summary>
+    public string Table { get; }
+
+    /// <summary>The SQL, in one transaction.</summary>
+    public string Script { get; }
+
+    /// <summary>Whether the table is as it should be already.</summary>
+    public bool IsNothing { get; }
+
+    /// <summary>Finds out what to do; changes nothing.</summary>
+    /// <param name="connectionString">As the user gave it.</param>
+    /// <param name="table">Likewise.</param>
+    /// <param name="schema">Likewise.</param>
+    /// <param name="wake">Whether changes wake the servers; null to end tracking.</param>
+    /// <param name="cancellationToken">Cancels.</param>
+    public static TrackingChange Plan(string connectionString, string table, string? schema, bool? wake, CancellationToken cancellationToken)
+    {
+        var connection = PostgresTables.Connection(connectionString);
+        var name = PostgresTables.Name(table, schema);
+        var plan = wake is { } wakes
+            ? PostgresTracking.PlanEnableAsync(connection, name, wakes, cancellationToken)
+            : PostgresTracking.PlanDisableAsync(connection, name, cancellationToken);
+        return new TrackingChange(connection, name, wake, plan.GetAwaiter().GetResult());
+    }
+
+    /// <summary>Does it.</summary>
+    public void Run(CancellationToken cancellationToken)
+    {
+        var run = _wake is { } wake
+            ? PostgresTracking.EnableAsync(_connection, _table, wake, cancellationToken)
+            : PostgresTracking.DisableAsync(_connection, _table, cancellationToken);
+        run.GetAwaiter().GetResult();
+    }
+}

@@ -1,0 +1,37 @@
+namespace Lockstep.TestServer.Requests;
+
+/// <summary>What a server has sent since its start: of the requests that have ended, and of those that are open. Thread-safe.</summary>
+internal sealed class SentTotals
+{
+    private readonly Lock _gate = new();
+    private readonly HashSet<TestRequest> _open = [];
+    private long _records;
+    private long _bytes;
+
+    public void Begin(TestRequest request)
+    {
+        lock (_gate)
+            _open.Add(request);
+    }
+
+    /// <summary>In one step, so that no look at the totals sees a request twice or not at all.</summary>
+    public void End(TestRequest request)
+    {
+        lock (_gate)
+        {
+            _open.Remove(request);
+            _records += request.Records;
+            _bytes += request.Bytes;
+        }
+    }
+
+    /// <summary>Records and bytes of bodies, as of now.</summary>
+    public (long Records, long Bytes) Now
+    {
+        get
+        {
+            lock (_gate)
+                return (_records + _open.Sum(request => request.Records), _bytes + _open.Sum(request => request.Bytes));
+        }
+    }
+}

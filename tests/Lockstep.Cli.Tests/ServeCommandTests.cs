@@ -1,0 +1,195 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Http.Headers;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using System.Text.Json;
+using Lockstep.Testing;
+using Lockstep.TestServer;
+using Lockstep.TestServer.Feeds;
+
+namespace Lockstep.Cli.Tests;
+
+/// <summary>lockstep serve, as a process of its own.</summary>
+public sealed class ServeCommandTests : IDisposable
+{
+    private readonly TempFolder _folder = new();
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task A_table_file_is_served_live_and_SIGTERM_ends_the_server_in_order()
+    {
+        await using LockstepTestServer origin = await OriginAsync();
+        await SyncAsync(origin.FeedUri, "servers.db");
+        await using var server = await ServeProcess.StartAsync(_folder.Path, [], "--path", "servers.db", "--table", "servers", "--port", "0");
+        Uri feed = Assert.Single(server.Feeds);
+        Assert.EndsWith("/servers", feed.AbsolutePath, StringComparison.Ordinal);
+
+        Assert.Equal((1, 0), await SyncAsync(feed, "copy.db"));
+        origin.AddRecord("""{"id":8,"updated_at":9,"deleted_at":null}"""u8.ToArray());
+        await SyncAsync(origin.FeedUri, "servers.db");
+        Assert.Equal((1, 0), await SyncAsync(feed, "copy.db"));
+
+        using var client = new HttpClient();
+        Assert.Equal("ok\n", await client.GetStringAsync(new Uri(server.Uri, "healthz"), Cancel));
+        using Stream body = await client.GetStreamAsync(feed, Cancel);
+        Assert.Equal(0, await server.TerminateAsync());
+
+        // What was cut off never looks like the end of a snapshot.
+        await Assert.ThrowsAnyAsync<IOException>(() => body.CopyToAsync(Stream.Null, Cancel));
+        Assert.Equal("", server.Error);
+    }
+
+    [Fact]
+    public async Task Users_and_tokens_come_from_files_and_the_environment()
+    {
+        await using LockstepTestServer origin = await OriginAsync();
+        await SyncAsync(origin.FeedUri, "servers.db");
+        await File.WriteAllTextAsync(_folder["tokens"], "first\n\nsecond\n", Cancel);
+        await using var server = await ServeProcess.StartAsync(
+            _folder.Path, new() { ["LOCKSTEP_SERVER_PASSWORD"] = "pa:ss" }, "--path", "servers.db", "--port", "0", "--user", "me", "--token-file", "tokens");
+        using var client = new HttpClient();
+
+        Assert.Equal(HttpStatusCode.Unauthorized, await StatusAsync(null));
+        Assert.Equal(HttpStatusCode.Unauthorized, await StatusAsync(new AuthenticationHeaderValue("Bearer", "third")));
+        Assert.Equal(HttpStatusCode.OK, await StatusAsync(new AuthenticationHeaderValue("Bearer", "second")));
+        Assert.Equal(HttpStatusCode.OK, await StatusAsync(new AuthenticationHeaderValue("Basic", Convert.ToBase64String("me:pa:ss"u8))));
+
+        async Task<HttpStatusCode> StatusAsync(AuthenticationHeaderValue? authorization)
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Head, server.Feeds[0]) { Headers = { Authorization = authorization } };
+            using HttpResponseMessage response = await client.SendAsync(request, Cancel);
+            return response.StatusCode;
+        }
+    }
+
+    [Fact]
+    public async Task With_a_certificate_it_speaks_TLS()
+    {
+        await using LockstepTestServer origin = await OriginAsync();
+        await SyncAsync(origin.FeedUri, "servers.db");
+        using var key = ECDsa.Create();
+        using X509Certificate2 certificate = new CertificateRequest("CN=localhost", key, HashAlgorithmName.SHA256).CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
+        await File.WriteAllTextAsync(_folder["cert.pem"], certificate.ExportCertificatePem() + "\n" + key.ExportPkcs8PrivateKeyPem(), Cancel);
+        await using var server = await ServeProcess.StartAsync(_folder.Path, [], "--path", "servers.db", "--port", "0", "--certificate", "cert.pem");
+
+        CliProcess sync = await CliProcess.RunAsync(_folder.Path, "sync", server.Feeds[0].AbsoluteUri, "--path", "copy.db", "--skip-certificate-check");
+        Assert.Equal((0, "https"), (sync.ExitCode, server.Uri.Scheme));
+    }
+
+    [Fact]
+    public async Task What_goes_away_is_told_and_so_is_its_return()
+    {
+        await using LockstepTestServer origin = await OriginAsync();
+        await SyncAsync(origin.FeedUri, "servers.db");
+        await using var server = await ServeProcess.StartAsync(_folder.Path, [], "--path", "servers.db", "--port", "0");
+        using var client = new HttpClient();
+        File.Move(_folder["servers.db"], _folder["away"]);
+        Assert.Contains("servers", await server.ReadErrorLineAsync(), StringComparison.Ordinal);
+        using HttpResponseMessage health = await client.GetAsync(new Uri(server.Uri, "healthz"), Cancel);
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, health.StatusCode);
+        File.Move(_folder["away"], _folder["servers.db"]);
+        Assert.Contains("can be read again", await server.ReadErrorLineAsync(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(2, "nothing to serve")]
+    [InlineData(2, "LOCKSTEP_POSTGRES", "--postgres")]
+    [InlineData(2, "--table", "--postgres", "Host=127.0.0.1")]
+    [InlineData(2, "connection string", "--postgres", "Host=x;Pass word=s3cret", "--table", "t")]
+    [InlineData(2, "LOCKSTEP_SERVER_PASSWORD", "--path", "t.db", "--user", "me")]
+    [InlineData(3, "127.0.0.1:1", "--postgres", "postgres://me:s3cret@127.0.0.1:1/db", "--table", "t")]
+    [InlineData(4, "TableNotFound", "--path", "nothing.db")]
+    public async Task What_is_wrong_ends_in_its_exit_code(int exitCode, string says, params string[] arguments)
+    {
+        CliProcess run = await CliProcess.RunAsync(_folder.Path, ["serve", "--port", "0", .. arguments]);
+
+        Assert.Equal(exitCode, run.ExitCode);
+        if (exitCode != 3) Assert.Contains(says, run.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("s3cret", run.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_table_of_PostgreSQL_is_served_with_the_connection_from_the_environment()
+    {
+        await using PostgresServer postgres = await PostgresServer.StartAsync(Cancel);
+        await postgres.RunSqlAsync("CREATE TABLE items (id int PRIMARY KEY, txid bigint NOT NULL, deleted boolean NOT NULL DEFAULT false)", Cancel);
+        await postgres.RunSqlAsync("INSERT INTO items SELECT g, pg_current_xact_id()::text::bigint FROM generate_series(1, 3) g", Cancel);
+        await using var server = await ServeProcess.StartAsync(
+            _folder.Path, new() { ["LOCKSTEP_POSTGRES"] = postgres.ConnectionString }, "--port", "0", "--table", "items", "--poll-interval-sec", "0.1", "--postgres");
+
+        Assert.Equal((3, 0), await SyncAsync(server.Feeds[0], "items.db"));
+        await postgres.RunSqlAsync("UPDATE items SET deleted = true, txid = pg_current_xact_id()::text::bigint WHERE id = 2", Cancel);
+        Assert.Equal((0, 1), await SyncAsync(server.Feeds[0], "items.db"));
+
+        CliProcess missing = await CliProcess.RunAsync(_folder.Path, "serve", "--port", "0", "--postgres", postgres.ConnectionString, "--table", "nothing");
+        Assert.Equal(4, missing.ExitCode);
+        Assert.Contains("PostgresTable", missing.Error, StringComparison.Ordinal);
+        Assert.Equal(0, await server.TerminateAsync());
+    }
+
+    private static Task<LockstepTestServer> OriginAsync() => LockstepTestServer.StartAsync(
+        new TestServerOptions { Port = 0, Feed = FeedKind.Scripted, Records = ["""{"id":7,"updated_at":1,"deleted_at":null}"""] }, cancellationToken: Cancel);
+
+    private async Task<(int Added, int Deleted)> SyncAsync(Uri feed, string file)
+    {
+        CliProcess run = await CliProcess.RunAsync(_folder.Path, "sync", feed.AbsoluteUri, "--path", file, "--settle-sec", "0.2", "--json");
+        Assert.True(run.ExitCode == 0, run.Error);
+        JsonElement result = JsonDocument.Parse(run.Output).RootElement;
+        return (result.GetProperty("added").GetInt32(), result.GetProperty("deleted").GetInt32());
+    }
+
+    /// <summary>lockstep serve, ended with the test.</summary>
+    private sealed class ServeProcess : IAsyncDisposable
+    {
+        private readonly Process _process;
+        private readonly List<string> _errors = [];
+
+        private ServeProcess(Process process, Uri uri, IReadOnlyList<Uri> feeds) => (_process, Uri, Feeds) = (process, uri, feeds);
+
+        public Uri Uri { get; }
+
+        public IReadOnlyList<Uri> Feeds { get; }
+
+        /// <summary>What it wrote to its standard error; whole once it has ended.</summary>
+        public string Error => string.Join('\n', _errors);
+
+        public static async Task<ServeProcess> StartAsync(string folder, Dictionary<string, string> environment, params string[] arguments)
+        {
+            Process process = CliProcess.Start(folder, environment, ["serve", .. arguments]);
+            const string Greeting = "Listening on ";
+            string? first = await process.StandardOutput.ReadLineAsync(Cancel);
+            Assert.True(first?.StartsWith(Greeting, StringComparison.Ordinal) == true, first ?? await process.StandardError.ReadToEndAsync(Cancel));
+            var feed = new Uri((await process.StandardOutput.ReadLineAsync(Cancel))!);
+            return new ServeProcess(process, new Uri(first![Greeting.Length..]), [feed]);
+        }
+
+        public async Task<string> ReadErrorLineAsync()
+        {
+            string line = await _process.StandardError.ReadLineAsync(Cancel) ?? throw new EndOfStreamException();
+            _errors.Add(line);
+            return line;
+        }
+
+        /// <summary>Ends it as systemd does.</summary>
+        public async Task<int> TerminateAsync()
+        {
+            Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no SIGTERM.");
+            using (Process kill = Process.Start("kill", ["-TERM", $"{_process.Id}"])) await kill.WaitForExitAsync(Cancel);
+            await _process.WaitForExitAsync(Cancel);
+            string rest = await _process.StandardError.ReadToEndAsync(Cancel);
+            if (rest.Length > 0) _errors.Add(rest);
+            return _process.ExitCode;
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            if (!_process.HasExited) _process.Kill();
+            await _process.WaitForExitAsync(CancellationToken.None);
+            _process.Dispose();
+        }
+    }
+}

@@ -1,0 +1,269 @@
+using Lockstep.Engine.Feed;
+using Lockstep.Engine.Records;
+using Lockstep.Engine.Serving;
+using Lockstep.Engine.Sync;
+using Lockstep.Engine.Tables;
+using Lockstep.Engine.Tests.Sync;
+using Lockstep.Engine.Tests.Tables;
+using Lockstep.Testing;
+using Lockstep.TestServer.Serving;
+
+namespace Lockstep.Engine.Tests.Serving;
+
+/// <summary>A table that is synced from a relay equals the table that the relay serves, whatever happens to either in between.</summary>
+public sealed class RelayProperties
+{
+    private const int Keys = 40;
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    [InlineData(5)]
+    [InlineData(6)]
+    [InlineData(7)]
+    [InlineData(8)]
+    public async Task A_client_that_comes_and_goes_has_the_whole_table_each_time(int seed)
+    {
+        var random = new Random(seed);
+        using var source = new RandomTable(random);
+        await using Relay relay = await Relay.StartAsync(source.Path);
+        using var folder = new TempFolder();
+        for (int round = 0; round < 12; round++)
+        {
+            for (int steps = random.Next(1, 5); steps > 0; steps--)
+            {
+                switch (random.Next(12))
+                {
+                    case 0: source.Resync(isAnotherFeed: false); break;
+                    case 1: source.Resync(isAnotherFeed: true); break;
+                    case 2: source.ClearTombstones(); break;
+                    case 3: source.Clear(); break;
+                    case 4: source.Remake(); break;
+                    case 5: await relay.RestartAsync(); break;
+                    default: source.Change(); break;
+                }
+            }
+
+            // Two clients, one of which misses rounds.
+            string client = random.Next(2) == 0 ? "a.db" : "b.db";
+            await ConvergeAsync(relay.Uri, folder[client], source);
+        }
+    }
+
+    [Theory]
+    [InlineData(11)]
+    [InlineData(12)]
+    [InlineData(13)]
+    public async Task Clients_that_follow_while_all_that_goes_on_end_with_the_table(int seed)
+    {
+        var random = new Random(seed);
+        using var source = new RandomTable(random);
+        await using Relay relay = await Relay.StartAsync(source.Path);
+        using var folder = new TempFolder();
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
+        string[] files = [folder["a.db"], folder["b.db"], folder["c.db"]];
+        Task[] followers = [.. files.Select(file => FollowAsync(relay.Uri, file, stop.Token))];
+        for (int step = 0; step < 60; step++)
+        {
+            switch (random.Next(16))
+            {
+                case 0: source.Resync(isAnotherFeed: random.Next(2) == 0); break;
+                case 1: source.ClearTombstones(); break;
+                case 2: source.Clear(); break;
+                case 3: await relay.RestartAsync(); break;
+                default: source.Change(); break;
+            }
+
+            if (random.Next(3) == 0) await Task.Yield();
+        }
+
+        source.Change();
+        foreach (string file in files)
+        {
+            while (!Equal(file, source))
+            {
+                Cancel.ThrowIfCancellationRequested();
+                Assert.DoesNotContain(followers, follower => follower.IsFaulted);
+                await Task.Delay(5, Cancel);
+            }
+        }
+
+        await stop.CancelAsync();
+        await Task.WhenAll(followers);
+    }
+
+    [Fact]
+    public async Task A_filtered_client_has_what_fits_the_filter()
+    {
+        var random = new Random(99);
+        using var source = new RandomTable(random);
+        await using Relay relay = await Relay.StartAsync(source.Path);
+        using var folder = new TempFolder();
+        for (int round = 0; round < 6; round++)
+        {
+            for (int i = 0; i < 4; i++) source.Change();
+            await SyncOnceAsync(new Uri(relay.Uri, "?where=value%3C50"), folder["some.db"]);
+            Assert.Equal(source.Live.Where(r => ValueOf(r.Value) < 50).Select(r => r.Key), SyncRun.Read(folder["some.db"]).Keys);
+        }
+
+        static int ValueOf(string json) => System.Text.Json.JsonDocument.Parse(json).RootElement.GetProperty("value").GetInt32();
+    }
+
+    [Fact]
+    public async Task A_relay_of_a_relay_has_the_table_too()
+    {
+        using var source = new RandomTable(new Random(7));
+        source.Change();
+        await using Relay first = await Relay.StartAsync(source.Path);
+        using var folder = new TempFolder();
+        await SyncOnceAsync(first.Uri, folder["a.db"]);
+        await using Relay second = await Relay.StartAsync(folder["a.db"]);
+        for (int round = 0; round < 5; round++)
+        {
+            source.Change();
+            await SyncOnceAsync(first.Uri, folder["a.db"]);
+            await SyncOnceAsync(second.Uri, folder["b.db"]);
+            Assert.Equal(source.Live, SyncRun.Read(folder["b.db"]));
+        }
+    }
+
+    private static bool Equal(string file, RandomTable source) =>
+        Table.IsTable(file) && source.Live.SequenceEqual(SyncRun.Read(file));
+
+    private static async Task ConvergeAsync(Uri uri, string file, RandomTable source)
+    {
+        await SyncOnceAsync(uri, file);
+        Assert.Equal(source.Live, SyncRun.Read(file));
+    }
+
+    private static async Task SyncOnceAsync(Uri uri, string file)
+    {
+        // An empty feed makes no table; then there is nothing to compare either.
+        SyncRun run = await SyncRun.ToEndAsync(Options(uri, file, follow: false));
+        Assert.Equal(SyncEndReason.CaughtUp, run.Result.EndReason);
+    }
+
+    private static async Task FollowAsync(Uri uri, string file, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await foreach (SyncStep _ in new TableSync(Options(uri, file, follow: true)).RunAsync(cancellationToken))
+            {
+            }
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            // The end of the test.
+        }
+    }
+
+    private static SyncOptions Options(Uri uri, string file, bool follow) => new()
+    {
+        Feed = new FeedOptions { Uri = uri, CursorStyle = CursorStyle.Query },
+        TablePath = file,
+        TableName = "copy",
+        Dialect = Dialect.Transaction,
+        Follow = follow,
+        RetryInterval = TimeSpan.FromMilliseconds(10),
+        MaximumRetryCount = follow ? null : 5,
+    };
+
+    /// <summary>A served table file; a restart leaves the address as it is.</summary>
+    private sealed class Relay : IFeedSource
+    {
+        private readonly string _path;
+        private TableFeed _feed;
+        private FeedServer? _server;
+
+        private Relay(string path, TableFeed feed) => (_path, _feed) = (path, feed);
+
+        public Uri Uri => new(_server!.Uri, "table");
+
+        public string Name => "table";
+
+        public static async Task<Relay> StartAsync(string path)
+        {
+            var relay = new Relay(path, await OpenAsync(path));
+            relay._server = await FeedServer.StartAsync([relay], new FeedServerOptions { HeartbeatInterval = TimeSpan.FromMilliseconds(200) }, cancellationToken: Cancel);
+            return relay;
+        }
+
+        public async Task RestartAsync()
+        {
+            TableFeed old = _feed;
+            _feed = await OpenAsync(_path);
+            await old.DisposeAsync();
+        }
+
+        public ValueTask<FeedState> GetStateAsync(CancellationToken cancellationToken) => _feed.GetStateAsync(cancellationToken);
+
+        public ValueTask<FeedReading> OpenAsync(FeedRequest request, CancellationToken cancellationToken) => _feed.OpenAsync(request, cancellationToken);
+
+        public ValueTask<SnapshotPage> ReadPageAsync(SnapshotPageRequest request, CancellationToken cancellationToken) => _feed.ReadPageAsync(request, cancellationToken);
+
+        public async ValueTask DisposeAsync()
+        {
+            if (_server is { } server)
+            {
+                _server = null;
+                await server.DisposeAsync();
+            }
+
+            await _feed.DisposeAsync();
+        }
+
+        private static Task<TableFeed> OpenAsync(string path) => TableFeed.StartAsync(
+            new TableFeedOptions { Path = path, PollInterval = TimeSpan.FromMilliseconds(3), PageBytes = 1024, LiveBytes = 4096 }, cancellationToken: Cancel);
+    }
+
+    /// <summary>A table to which whatever a sync does happens at random.</summary>
+    private sealed class RandomTable(Random random) : IDisposable
+    {
+        private readonly TestTable _table = new();
+        private long _order = 1;
+
+        public string Path => _table.Path;
+
+        public IReadOnlyDictionary<string, string> Live => _table.Live;
+
+        public void Change() => _table.Apply(Enumerable.Range(0, random.Next(1, 12)).Select(_ => Record(random.Next(Keys), random.Next(4) == 0)));
+
+        public void Resync(bool isAnotherFeed)
+        {
+            if (isAnotherFeed) _order = 1;
+            _table.Snapshot(
+                isAnotherFeed ? SnapshotEnding.Sweep | SnapshotEnding.ForgetOrder : SnapshotEnding.Sweep,
+                Enumerable.Range(0, Keys).Where(_ => random.Next(2) == 0).Select(id => Record(id, isDeleted: false)).ToList());
+        }
+
+        public void ClearTombstones() => _table.Writer.ClearTombstones(Cursor.Parse($"{random.NextInt64(_order + 1)}"));
+
+        public void Clear()
+        {
+            _table.Writer.Clear();
+            _table.Reopen();
+            Change();
+        }
+
+        public void Remake()
+        {
+            _table.Writer.Dispose();
+            _table.Table.Remove();
+            _table.Reopen();
+            Change();
+        }
+
+        public void Dispose() => _table.Dispose();
+
+        private string Record(int id, bool isDeleted)
+        {
+            // Some come late: their order value is below the table's.
+            long order = random.Next(5) == 0 ? _order : ++_order;
+            return $$"""{"id":{{id}},"updated_at":{{order}},"deleted_at":{{(isDeleted ? order : "null")}},"value":{{random.Next(100)}}}""";
+        }
+    }
+}

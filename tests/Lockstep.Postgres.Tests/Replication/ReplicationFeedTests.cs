@@ -1,0 +1,346 @@
+using System.Text.Json;
+using Lockstep.Engine.Serving;
+using Lockstep.Postgres.Tests.Feed;
+using Lockstep.Testing;
+
+namespace Lockstep.Postgres.Tests.Replication;
+
+public sealed class ReplicationFeedTests(LogicalPostgres postgres) : IClassFixture<LogicalPostgres>, IDisposable
+{
+    private readonly TempFolder _folder = new();
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task A_client_gets_the_snapshot_and_then_every_change()
+    {
+        await using var db = await postgres.CreateAsync();
+        await db.RunAsync("INSERT INTO items SELECT g, 'n' || g FROM generate_series(1, 2500) g");
+        await using var feed = await StartAsync(db);
+        var follower = new Follower(feed);
+        await CatchUpAsync(follower, db);
+        Assert.Equal(2500, follower.Rows.Count);
+
+        await db.RunAsync("INSERT INTO items VALUES (3000, 'new'); UPDATE items SET name = 'changed' WHERE id = 7; DELETE FROM items WHERE id = 8");
+        await db.RunAsync("UPDATE items SET id = 9000 WHERE id = 9");
+        await db.RunAsync("DELETE FROM items WHERE id = 10; INSERT INTO items VALUES (10, 'again')");
+        var before = follower.Received;
+        await CatchUpAsync(follower, db);
+        Assert.Equal("{\"id\":10,\"name\":\"again\"}", follower.Rows["10"]);
+
+        // Seven changes; those of a batch that the client had begun before it was complete may come twice.
+        Assert.InRange(follower.Received - before, 7, 14);
+        Assert.Equal(0, follower.Resyncs);
+        Assert.Equal("0", await db.ScalarAsync("SELECT count(*) FROM pg_attribute WHERE attrelid = 'items'::regclass AND attname = 'txid'"));
+    }
+
+    [Fact]
+    public async Task An_empty_table_is_an_empty_snapshot()
+    {
+        await using var db = await postgres.CreateAsync();
+        await using var feed = await StartAsync(db);
+        var follower = new Follower(feed);
+        await follower.ReadAsync(chunk => chunk.Kind == FeedChunkKind.SnapshotCompleted, Cancel);
+        Assert.Empty(follower.Rows);
+        Assert.True(follower.Cursor > 0);
+    }
+
+    [Fact]
+    public async Task A_client_that_follows_live_gets_each_change_once()
+    {
+        await using var db = await postgres.CreateAsync();
+        await using var feed = await StartAsync(db);
+        var follower = new Follower(feed);
+        var follows = new TaskCompletionSource();
+        var reading = follower.ReadAsync(
+            chunk =>
+            {
+                if (chunk.Kind == FeedChunkKind.CaughtUp) follows.TrySetResult();
+                return follower.Rows.Count == 3;
+            },
+            Cancel);
+        await follows.Task.WaitAsync(Cancel);
+        for (var i = 1; i <= 3; i++) await db.RunAsync($"INSERT INTO items VALUES ({i}, 'live')");
+        await reading;
+        Assert.Equal(await db.RowsAsync("items"), follower.Rows);
+        Assert.Equal(3, follower.Received);
+    }
+
+    [Fact]
+    public async Task A_transaction_larger_than_what_is_held_in_memory_comes_whole()
+    {
+        await using var db = await postgres.CreateAsync();
+        await using var feed = await StartAsync(db, (PostgresFeedOptions o) => o with { LiveBytes = 50_000 });
+        var follower = new Follower(feed);
+        await CatchUpAsync(follower, db);
+        await db.RunAsync("INSERT INTO items VALUES (-1, 'before'); INSERT INTO items SELECT g, repeat('x', 100) FROM generate_series(1, 20000) g; DELETE FROM items WHERE id % 3 = 0");
+        await CatchUpAsync(follower, db);
+        Assert.Equal(0, follower.Resyncs);
+    }
+
+    [Fact]
+    public async Task A_large_value_that_an_update_leaves_alone_is_sent_along()
+    {
+        await using var db = await postgres.CreateAsync("CREATE TABLE items (id int PRIMARY KEY, name text, big text, more text)");
+        await db.RunAsync("ALTER TABLE items ALTER COLUMN big SET STORAGE EXTERNAL, ALTER COLUMN more SET STORAGE EXTERNAL");
+        await using var feed = await StartAsync(db);
+        var follower = new Follower(feed);
+        await CatchUpAsync(follower, db);
+        await db.RunAsync("INSERT INTO items SELECT g, 'n', repeat(g::text, 5000), repeat('ab', 5000) FROM generate_series(1, 5) g");
+        await db.RunAsync("UPDATE items SET name = 'changed'; UPDATE items SET id = id + 100 WHERE id > 3; UPDATE items SET big = repeat('y', 9000), id = 200 WHERE id = 3");
+        await db.RunAsync("BEGIN; UPDATE items SET name = 'gone' WHERE id = 2; DELETE FROM items WHERE id = 2; COMMIT");
+        await CatchUpAsync(follower, db);
+        Assert.Contains(follower.Lines, l => l.Contains("\"changed\"", StringComparison.Ordinal));
+
+        await db.RunAsync("ALTER TABLE items REPLICA IDENTITY FULL");
+        await db.RunAsync("UPDATE items SET name = 'full'; UPDATE items SET id = -id WHERE id = 1; DELETE FROM items WHERE id = 200");
+        await CatchUpAsync(follower, db);
+    }
+
+    [Fact]
+    public async Task A_generated_column_and_a_key_of_several_columns_are_followed()
+    {
+        await using var db = await TableAsync(
+            "CREATE TABLE items (twice int GENERATED ALWAYS AS (part * 2) STORED, \"the id\" text COLLATE \"C\", part int, v numeric, PRIMARY KEY (part, \"the id\"))");
+        await using var feed = await StartAsync(db);
+        Assert.Equal(["part", "the id"], (await feed.GetStateAsync(Cancel)).KeyColumns);
+        var follower = new Follower(feed, "part");
+        await follower.ReadAsync(chunk => chunk.Kind == FeedChunkKind.SnapshotCompleted, Cancel);
+        await db.RunAsync("INSERT INTO items SELECT 'k' || g, g, g + 0.50 FROM generate_series(1, 20) g".Replace("items SELECT", "items (\"the id\", part, v) SELECT", StringComparison.Ordinal));
+        await db.RunAsync("UPDATE items SET v = 1 WHERE part = 3; UPDATE items SET part = part + 100 WHERE part > 15; DELETE FROM items WHERE part < 3");
+        await follower.CatchUpAsync(await LogicalPostgres.EndAsync(db), Cancel);
+        Assert.Equal(await db.RowsAsync("items", "part"), follower.Rows);
+        Assert.Contains("\"twice\":6", follower.Rows["3"], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_partitioned_table_is_followed_across_its_partitions()
+    {
+        await using var db = await TableAsync(
+            "CREATE TABLE items (id int PRIMARY KEY, name text) PARTITION BY RANGE (id); CREATE TABLE low PARTITION OF items FOR VALUES FROM (0) TO (10); "
+            + "CREATE TABLE high (name text, id int NOT NULL PRIMARY KEY); ALTER TABLE items ATTACH PARTITION high DEFAULT");
+        await using var feed = await StartAsync(db);
+        var follower = new Follower(feed);
+        await db.RunAsync("INSERT INTO items SELECT g, 'n' FROM generate_series(1, 20) g");
+        await CatchUpAsync(follower, db);
+        await db.RunAsync("UPDATE items SET id = id + 15 WHERE id = 7; UPDATE items SET name = 'changed' WHERE id > 12; DELETE FROM items WHERE id = 2");
+        await CatchUpAsync(follower, db);
+        Assert.Equal(0, follower.Resyncs);
+        await db.RunAsync("TRUNCATE low");
+        await CatchUpAsync(follower, db);
+        Assert.Equal(1, follower.Resyncs);
+    }
+
+    [Fact]
+    public async Task A_truncate_and_ddl_force_a_resync()
+    {
+        await using var db = await postgres.CreateAsync();
+        await db.RunAsync("INSERT INTO items SELECT g, 'n' FROM generate_series(1, 10) g");
+        var notices = new List<string>();
+        await using var feed = await StartAsync(db, (PostgresFeedOptions o) => o with { Notify = notices.Add });
+        var follower = new Follower(feed);
+        await CatchUpAsync(follower, db);
+        await db.RunAsync("BEGIN; INSERT INTO items VALUES (0, 'before'); TRUNCATE items; INSERT INTO items VALUES (1, 'after'); COMMIT");
+        await CatchUpAsync(follower, db);
+        Assert.Equal(1, follower.Resyncs);
+
+        await db.RunAsync("ALTER TABLE items ALTER COLUMN name TYPE text USING name || '!', ADD COLUMN more int DEFAULT 5");
+        await db.RunAsync("INSERT INTO items VALUES (2, 'x', 6)");
+        await CatchUpAsync(follower, db);
+        Assert.Equal("{\"id\":1,\"more\":5,\"name\":\"after!\"}", follower.Rows["1"]);
+
+        await db.RunAsync("BEGIN; INSERT INTO items VALUES (3, 'y', 7); ALTER TABLE items RENAME COLUMN more TO less; ALTER TABLE items DROP COLUMN name; INSERT INTO items VALUES (4, 8); COMMIT");
+        await CatchUpAsync(follower, db);
+        Assert.Equal("{\"id\":3,\"less\":7}", follower.Rows["3"]);
+        Assert.Equal(3, follower.Resyncs);
+        Assert.Equal(3, notices.Count);
+
+        // A table of the same name in its place: it has to be published, and gets a slot of its own.
+        await db.RunAsync("DROP TABLE items; CREATE TABLE items (id int PRIMARY KEY, other text); INSERT INTO items VALUES (1, 'another')");
+        await CatchUpAsync(follower, db);
+        await db.RunAsync("INSERT INTO items VALUES (2, 'more')");
+        await CatchUpAsync(follower, db);
+        Assert.Equal(["{\"id\":1,\"other\":\"another\"}", "{\"id\":2,\"other\":\"more\"}"], follower.Rows.Values);
+    }
+
+    [Fact]
+    public async Task A_prepared_transaction_comes_when_it_is_committed_and_one_rolled_back_never()
+    {
+        await using var db = await postgres.CreateAsync();
+        await using var feed = await StartAsync(db);
+        await db.RunAsync("BEGIN; INSERT INTO items VALUES (1, 'prepared'); PREPARE TRANSACTION 'one'");
+        await db.RunAsync("BEGIN; INSERT INTO items VALUES (2, 'never'); PREPARE TRANSACTION 'two'");
+        await db.RunAsync("INSERT INTO items VALUES (3, 'meanwhile')");
+        var follower = new Follower(feed);
+        await CatchUpAsync(follower, db);
+        Assert.Single(follower.Rows);
+        await db.RunAsync("COMMIT PREPARED 'one'");
+        await db.RunAsync("ROLLBACK PREPARED 'two'");
+        await CatchUpAsync(follower, db);
+        Assert.Equal(["1", "3"], follower.Rows.Keys);
+    }
+
+    [Fact]
+    public async Task A_new_feed_on_the_same_slot_goes_on_where_the_last_one_stopped()
+    {
+        await using var db = await postgres.CreateAsync();
+        await db.RunAsync("INSERT INTO items SELECT g, 'n' FROM generate_series(1, 10) g");
+        var options = LogicalPostgres.Options(_folder);
+        var follower = await FollowAsync(db, options);
+        await db.RunAsync("UPDATE items SET name = 'while nobody looked' WHERE id = 5; DELETE FROM items WHERE id = 6");
+        await using var feed = await PostgresFeed.StartAsync(db.ConnectionString, options, cancellationToken: Cancel);
+        var again = new Follower(feed);
+        Assert.Equal(follower.Identity, (await feed.GetStateAsync(Cancel)).Identity);
+        await CatchUpAsync(again, db);
+        Assert.Equal(follower.Identity, again.Identity);
+        var resumed = new FeedRequest(follower.Cursor, follower.Identity, Follower.Heartbeat);
+        var reading = await feed.OpenAsync(resumed, Cancel);
+        var lines = 0;
+        await foreach (var chunk in reading.Chunks)
+        {
+            lines += chunk.Lines.Span.Count((byte)'\n');
+            if (chunk.Kind == FeedChunkKind.CaughtUp) break;
+        }
+
+        Assert.Equal(2, lines);
+    }
+
+    [Fact]
+    public async Task Without_its_log_or_its_slot_a_feed_starts_over_with_another_identity()
+    {
+        await using var db = await postgres.CreateAsync();
+        await db.RunAsync("INSERT INTO items SELECT g, 'n' FROM generate_series(1, 10) g");
+        var notices = new List<string>();
+        var options = LogicalPostgres.Options(_folder) with { Notify = notices.Add };
+        var first = await FollowAsync(db, options);
+        File.Delete(_folder["items.log"]);
+        File.Delete(_folder["items.log-wal"]);
+        var second = await FollowAsync(db, options);
+        Assert.NotEqual(first.Identity, second.Identity);
+        Assert.Equal("1", await db.ScalarAsync("SELECT count(*) FROM pg_replication_slots WHERE database = current_database()"));
+
+        await db.RunAsync("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = current_database()");
+        await db.RunAsync("DELETE FROM items WHERE id = 1");
+        await using (var feed = await PostgresFeed.StartAsync(db.ConnectionString, options, cancellationToken: Cancel))
+        {
+            await Assert.ThrowsAsync<FeedIdentityChangedException>(
+                async () => await feed.OpenAsync(new FeedRequest(second.Cursor, second.Identity, Follower.Heartbeat), Cancel));
+        }
+
+        Assert.Contains("is gone from the server", Assert.Single(notices), StringComparison.Ordinal);
+
+        await PostgresFeed.RemoveReplicationAsync(db.ConnectionString, options, Cancel);
+        await PostgresFeed.RemoveReplicationAsync(db.ConnectionString, options, Cancel);
+        Assert.Equal("0|0", await db.ScalarAsync(
+            "SELECT (SELECT count(*) FROM pg_replication_slots WHERE database = current_database()) || '|' || (SELECT count(*) FROM pg_publication)"));
+    }
+
+    [Fact]
+    public async Task The_identity_is_never_that_of_polling()
+    {
+        await using var db = await postgres.CreateAsync();
+        await PostgresTracking.EnableAsync(db.ConnectionString, LogicalPostgres.Items, cancellationToken: Cancel);
+        await using var polling = await PostgresFeed.StartAsync(db.ConnectionString, new PostgresFeedOptions { Table = LogicalPostgres.Items }, cancellationToken: Cancel);
+        await using var feed = await StartAsync(db);
+        var (one, other) = (await polling.GetStateAsync(Cancel), await feed.GetStateAsync(Cancel));
+        Assert.NotEqual(one.Identity, other.Identity);
+        await Assert.ThrowsAsync<FeedIdentityChangedException>(async () => await feed.OpenAsync(new FeedRequest(one.Horizon, one.Identity, Follower.Heartbeat), Cancel));
+        await Assert.ThrowsAsync<FeedIdentityChangedException>(async () => await polling.OpenAsync(new FeedRequest(1, other.Identity, Follower.Heartbeat), Cancel));
+    }
+
+    [Fact]
+    public async Task A_cursor_older_than_the_log_is_expired_and_the_log_keeps_to_its_size()
+    {
+        await using var db = await postgres.CreateAsync();
+        await using var feed = await StartAsync(db, (PostgresReplicationOptions r) => r with { LogBytes = 64 << 10 });
+        var follower = new Follower(feed);
+        await CatchUpAsync(follower, db);
+        var old = new FeedRequest(follower.Cursor, follower.Identity, Follower.Heartbeat);
+        for (var i = 0; i < 20; i++) await db.RunAsync($"INSERT INTO items SELECT {i} * 100 + g, repeat('x', 100) FROM generate_series(1, 100) g");
+        FeedCursorExpiredException? expired = null;
+        while (expired is null)
+        {
+            try
+            {
+                await feed.OpenAsync(old, Cancel);
+                await Task.Delay(10, Cancel);
+            }
+            catch (FeedCursorExpiredException e)
+            {
+                expired = e;
+            }
+        }
+
+        Assert.InRange(expired.Oldest, old.Since + 1, await LogicalPostgres.EndAsync(db));
+        await Assert.ThrowsAsync<FeedBehindException>(async () => await feed.OpenAsync(old with { Since = long.MaxValue }, Cancel));
+        var fresh = new Follower(feed);
+        await CatchUpAsync(fresh, db);
+        Assert.Equal(2000, fresh.Rows.Count);
+    }
+
+    [Fact]
+    public async Task Pages_of_a_snapshot_and_the_log_after_their_horizon_make_the_table()
+    {
+        await using var db = await postgres.CreateAsync();
+        await db.RunAsync("INSERT INTO items SELECT g, 'n' FROM generate_series(1, 25) g");
+        await using var feed = await StartAsync(db, (PostgresFeedOptions o) => o with { PageRows = 10 });
+        var first = await feed.ReadPageAsync(new SnapshotPageRequest(null, null, null), Cancel);
+        await db.RunAsync("UPDATE items SET name = 'later' WHERE id = 20; DELETE FROM items WHERE id = 3");
+        var ids = new List<int>();
+        for (var page = first; ; page = await feed.ReadPageAsync(new SnapshotPageRequest(first.Identity, first.Horizon, page.Next), Cancel))
+        {
+            foreach (var line in page.Lines.SelectMany(l => System.Text.Encoding.UTF8.GetString(l.Span).Split('\n', StringSplitOptions.RemoveEmptyEntries)))
+            {
+                using var json = JsonDocument.Parse(line);
+                ids.Add(json.RootElement.GetProperty("data").GetProperty("id").GetInt32());
+                Assert.Equal(first.Horizon, json.RootElement.GetProperty("since").GetInt64());
+            }
+
+            if (page.Next is null) break;
+        }
+
+        Assert.Equal(Enumerable.Range(1, 25), ids);
+        var reading = await feed.OpenAsync(new FeedRequest(first.Horizon, first.Identity, Follower.Heartbeat), Cancel);
+        var lines = new List<string>();
+        await foreach (var chunk in reading.Chunks)
+        {
+            lines.AddRange(System.Text.Encoding.UTF8.GetString(chunk.Lines.Span).Split('\n', StringSplitOptions.RemoveEmptyEntries));
+            if (chunk.Kind == FeedChunkKind.CaughtUp) break;
+        }
+
+        Assert.Contains(lines, l => l.Contains("\"later\"", StringComparison.Ordinal));
+        Assert.Contains(lines, l => l.Contains("\"deleted\":true,\"data\":{\"id\":3}", StringComparison.Ordinal));
+        await Assert.ThrowsAsync<FeedPositionException>(
+            async () => await feed.ReadPageAsync(new SnapshotPageRequest(first.Identity, first.Horizon, "x'; drop table items"), Cancel));
+        await Assert.ThrowsAsync<FeedIdentityChangedException>(
+            async () => await feed.ReadPageAsync(new SnapshotPageRequest("other", first.Horizon, first.Next), Cancel));
+    }
+
+    /// <summary>A feed's whole life, from its start to its end, with one client.</summary>
+    private static async Task<Follower> FollowAsync(TestDatabase db, PostgresFeedOptions options)
+    {
+        await using var feed = await PostgresFeed.StartAsync(db.ConnectionString, options, cancellationToken: Cancel);
+        var follower = new Follower(feed);
+        await CatchUpAsync(follower, db);
+        return follower;
+    }
+
+    private static async Task CatchUpAsync(Follower follower, TestDatabase db)
+    {
+        await LogicalPostgres.CatchUpAsync(follower, db, Cancel);
+        Assert.Equal(await db.RowsAsync("items"), follower.Rows);
+    }
+
+    private Task<TestDatabase> TableAsync(string sql) => postgres.CreateAsync(sql);
+
+    private Task<PostgresFeed> StartAsync(TestDatabase db, Func<PostgresReplicationOptions, PostgresReplicationOptions> change) =>
+        PostgresFeed.StartAsync(db.ConnectionString, LogicalPostgres.Options(_folder, change), cancellationToken: Cancel);
+
+    private Task<PostgresFeed> StartAsync(TestDatabase db, Func<PostgresFeedOptions, PostgresFeedOptions>? change = null)
+    {
+        var options = LogicalPostgres.Options(_folder);
+        return PostgresFeed.StartAsync(db.ConnectionString, change is null ? options : change(options), cancellationToken: Cancel);
+    }
+}

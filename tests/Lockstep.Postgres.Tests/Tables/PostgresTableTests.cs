@@ -1,0 +1,221 @@
+using System.Text;
+using Lockstep.Engine.Feed;
+using Lockstep.Engine.Records;
+using Lockstep.Engine.Sync;
+using Lockstep.Engine.Tables;
+using Lockstep.Postgres.Tables;
+using Lockstep.Testing;
+using Lockstep.TestServer;
+using Lockstep.TestServer.Feeds;
+
+namespace Lockstep.Postgres.Tests.Tables;
+
+public sealed class PostgresTableTests(SharedPostgres postgres)
+{
+    private const int Records = 60;
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    public async Task It_does_what_a_table_file_does(int seed)
+    {
+        await using var db = await TestDatabase.CreateAsync(postgres);
+        var random = new Random(seed);
+        using var twins = await TwinTables.OpenAsync(new PostgresTableStore(db.ConnectionString), Cancel);
+        long order = 1;
+        for (var round = 0; round < 25; round++)
+        {
+            switch (random.Next(10))
+            {
+                case 0: twins.Snapshot(SnapshotEnding.Sweep, [Some(20), Some(5)]); break;
+                case 1: twins.Snapshot(SnapshotEnding.MergeOnly, [Some(8)]); break;
+                case 2: twins.Snapshot(SnapshotEnding.Sweep | SnapshotEnding.ForgetOrder, [Some(15)]); break;
+                case 3: twins.Snapshot(SnapshotEnding.Sweep, [Some(3)], givesUp: true); break;
+                default: twins.Commit(Some(random.Next(1, 15)), Cursor.Parse($"{order}")); break;
+            }
+
+            twins.AssertEqual();
+        }
+
+        List<string> Some(int count) => [.. Enumerable.Range(0, count).Select(_ =>
+        {
+            var at = random.Next(4) == 0 ? $"{Math.Max(1, order - random.Next(5))}" : random.Next(10) == 0 ? $"{++order}.5" : $"{++order}";
+            var key = seed == 4 && random.Next(3) == 0 ? $"{random.Next(20)}.5" : $"{random.Next(20)}";
+            return $$"""{"id":{{key}},"updated_at":{{at}},"deleted_at":{{(random.Next(4) == 0 ? at : "null")}},"value":"{{random.Next(3)}} äöü"}""";
+        })];
+    }
+
+    [Fact]
+    public async Task A_sync_goes_on_from_its_cursor_and_the_records_read_alike()
+    {
+        await using var db = await TestDatabase.CreateAsync(postgres);
+        await using var server = await StartAsync();
+        var store = new PostgresTableStore(db.ConnectionString);
+        Assert.Empty(store.Find());
+        Assert.Throws<TableNotFoundException>(() => store.Get("servers"));
+
+        for (var i = 1; i <= 3; i++) server.AddRecord(Record(i, i));
+        Assert.Equal((3, 0), Counts(await SyncAsync(server, store)));
+        server.AddRecord(Encoding.UTF8.GetBytes("""{"id":2,"updated_at":4,"deleted_at":4}"""));
+        var second = await SyncAsync(server, store);
+        Assert.Equal((0, 1), Counts(second));
+        Assert.Equal("3", server.Requests[^1].Cursor);
+        Assert.Equal(store.Description, second.Path);
+
+        var table = Assert.Single(store.Find());
+        var info = table.GetInfo();
+        Assert.Equal(("servers", 2, 1, "4", (string?)null), (info.Name, (int)info.Rows, (int)info.Tombstones, info.Cursor.ToString(), info.Writer));
+        Assert.Equal(["1", "3"], Keys(table, RecordQuery.All));
+        Assert.Equal(["3"], Keys(table, new RecordQuery { Keys = [[3L], [99L], ["x"]] }));
+        Assert.Equal(["2"], Keys(table, new RecordQuery { Since = 3 }));
+        Assert.Equal(["2"], Keys(table, new RecordQuery { IncludeDeleted = true, Skip = 1, First = 1 }));
+        Assert.Equal(3, table.Count(new RecordQuery { IncludeDeleted = true, First = 1 }));
+        Assert.Throws<FilterException>(() => table.Read(new RecordQuery { Filter = "1" }));
+        Assert.Throws<FilterException>(() => table.Read(new RecordQuery { Keys = [[1L, 2L]] }));
+    }
+
+    [Fact]
+    public async Task When_the_leader_is_killed_the_one_that_waits_takes_over_and_nothing_is_lost_or_doubled()
+    {
+        await using var db = await TestDatabase.CreateAsync(postgres);
+        await using var server = await StartAsync();
+        var store = new PostgresTableStore(db.ConnectionString);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
+        List<TableChange> changes = [];
+        var syncs = new List<Task> { Task.Run(() => FollowAsync(server, store, changes, stop.Token), Cancel) };
+        server.AddRecord(Record(0, 1));
+        await UntilAsync(() => store.Find() is [var table] && table.GetInfo() is { Rows: 1, Writer: not null });
+        for (var kills = 1; kills <= 3; kills++)
+        {
+            // The next one in line, which must see no lead while the other one lives.
+            syncs.Add(Task.Run(() => FollowAsync(server, store, changes, stop.Token), Cancel));
+            await UntilAsync(async () => await db.ScalarAsync("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_try_advisory_lock%' AND datname = current_database()") != "0");
+            var leader = await db.ScalarAsync("SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())");
+
+            // It dies in the midst of its work.
+            for (var i = 1; i < Records; i++)
+            {
+                server.AddRecord(Record(i, kills * 1000 + i));
+                if (i == Records / 2) await db.RunAsync($"SELECT pg_terminate_backend({leader})");
+            }
+
+            await Assert.ThrowsAsync<TableStoreUnavailableException>(() => syncs[^2]);
+            var last = kills * 1000 + Records - 1;
+            await UntilAsync(() => store.Get("servers").GetInfo().Cursor.ToString() == $"{last}");
+        }
+
+        await stop.CancelAsync();
+        await syncs[^1];
+        Assert.Equal(
+            Enumerable.Range(0, Records).Select(i => Encoding.UTF8.GetString(Record(i, i == 0 ? 1 : 3000 + i))).Order(StringComparer.Ordinal),
+            Read(store.Get("servers")).Order(StringComparer.Ordinal));
+        Assert.True(changes.Count >= Records);
+        Assert.Equal(changes.Count, changes.Select(c => c.Sequence).Distinct().Count());
+    }
+
+    [Fact]
+    public async Task A_leader_that_lost_the_lead_without_noticing_cannot_write()
+    {
+        await using var db = await TestDatabase.CreateAsync(postgres);
+        var store = new PostgresTableStore(db.ConnectionString);
+        using var target = await store.OpenAsync("t", TimeProvider.System, Cancel);
+        target.Commit(new TableCommit { Cursor = Cursor.Parse("1") });
+
+        // As after a failover to a replica, which knows no advisory locks.
+        await db.RunAsync("UPDATE lockstep_tables.lockstep_directory SET epoch = epoch + 1");
+        Assert.Throws<TableLeaderException>(() => target.Commit(new TableCommit { Cursor = Cursor.Parse("2") }));
+        Assert.Equal(("1", "1"), (target.State.Cursor.ToString(), store.Get("t").GetInfo().Cursor.ToString()));
+    }
+
+    [Fact]
+    public async Task A_commit_that_waits_can_be_broken_off()
+    {
+        await using var db = await TestDatabase.CreateAsync(postgres);
+        using var target = await new PostgresTableStore(db.ConnectionString).OpenAsync("t", TimeProvider.System, Cancel);
+        await using var other = await db.ConnectAsync();
+        await other.ExecuteAsync("BEGIN; LOCK TABLE lockstep_tables.lockstep_directory", Cancel);
+        var commit = Task.Run(() => target.Commit(new TableCommit { Cursor = Cursor.Parse("1") }), Cancel);
+        await UntilAsync(async () => await db.ScalarAsync("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()") == "1");
+        target.Interrupt();
+        await Assert.ThrowsAsync<OperationCanceledException>(() => commit);
+    }
+
+    [Fact]
+    public async Task What_the_database_refuses_is_told()
+    {
+        await using var db = await TestDatabase.CreateAsync(postgres);
+        await db.RunAsync("CREATE ROLE nobody_much LOGIN");
+        var refused = new PostgresTableStore(db.ConnectionString.Replace("Username=lockstep", "Username=nobody_much", StringComparison.Ordinal));
+        await Assert.ThrowsAsync<PostgresAccessException>(() => refused.OpenAsync("t", TimeProvider.System, Cancel));
+        Assert.Throws<TableStoreUnavailableException>(() => new PostgresTableStore("Host=127.0.0.1;Port=1;Password=s3cret").Find());
+        Assert.Throws<ArgumentException>(() => new PostgresTableStore("Host=x;Pass word=s3cret"));
+        Assert.DoesNotContain("s3cret", new PostgresTableStore("postgres://me:s3cret@db/app").Description, StringComparison.Ordinal);
+        await db.RunAsync("DROP ROLE nobody_much");
+    }
+
+    private static byte[] Record(int id, long order) => Encoding.UTF8.GetBytes($$"""{"id":{{id}},"updated_at":{{order}},"deleted_at":null}""");
+
+    private static (long Added, long Deleted) Counts(SyncResult result) => (result.Added, result.Deleted);
+
+    private static List<string> Keys(PostgresTable table, RecordQuery query)
+    {
+        List<string> keys = [];
+        using var scan = table.Read(query);
+        while (scan.Read()) keys.Add(scan.Key.ToString());
+        return keys;
+    }
+
+    private static List<string> Read(PostgresTable table)
+    {
+        List<string> records = [];
+        using var scan = table.Read();
+        while (scan.Read()) records.Add(Encoding.UTF8.GetString(scan.Json));
+        return records;
+    }
+
+    private static Task<LockstepTestServer> StartAsync() =>
+        LockstepTestServer.StartAsync(new TestServerOptions { Port = 0, Feed = FeedKind.Scripted }, cancellationToken: Cancel);
+
+    private static SyncOptions Options(LockstepTestServer server, PostgresTableStore store, bool follow) => new()
+    {
+        Feed = new FeedOptions { Uri = server.FeedUri }, Store = store, TablePath = store.Description, Settle = TimeSpan.FromMilliseconds(200), Follow = follow, WantsChanges = true,
+        RetryInterval = TimeSpan.FromMilliseconds(20),
+    };
+
+    private static async Task<SyncResult> SyncAsync(LockstepTestServer server, PostgresTableStore store)
+    {
+        var sync = new TableSync(Options(server, store, follow: false));
+        await foreach (var _ in sync.RunAsync(Cancel))
+        {
+        }
+
+        return sync.Result;
+    }
+
+    private static async Task FollowAsync(LockstepTestServer server, PostgresTableStore store, List<TableChange> changes, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await foreach (var step in new TableSync(Options(server, store, follow: true)).RunAsync(cancellationToken))
+            {
+                if (step is not ChangesCommitted committed) continue;
+                lock (changes) changes.AddRange(committed.Changes);
+            }
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            // The end of the test.
+        }
+    }
+
+    private static Task UntilAsync(Func<bool> condition) => UntilAsync(() => Task.FromResult(condition()));
+
+    private static async Task UntilAsync(Func<Task<bool>> condition)
+    {
+        while (!await condition()) await Task.Delay(20, Cancel);
+    }
+}

@@ -1,0 +1,64 @@
+# What the documents show is what happens: their blocks are run one after another, as a reader would, and their outputs compared.
+
+BeforeDiscovery {
+    $documents = @(
+        @{ Document = 'README.md'; Needs = @() }
+        @{ Document = 'docs/FIRST-QUARTER-HOUR.md'; Needs = @() }
+        @{ Document = 'docs/METRICS.md'; Needs = @() }
+        @{ Document = 'docs/OTHER-TOOLS.md'; Needs = 'sqlite3', 'duckdb' }
+    )
+}
+
+BeforeAll {
+    Import-Module $PSScriptRoot/Documents.psm1 -Force
+    $root = (Resolve-Path $PSScriptRoot/../..).ProviderPath
+
+    # DuckDB fetches its extension for SQLite: without a network it may be there and yet not be able to.
+    function Test-Tool([string] $Name) {
+        if (-not (Get-Command $Name -CommandType Application -ErrorAction Ignore)) { return $false }
+        if ($Name -ne 'duckdb') { return $true }
+        $null = duckdb -c 'install sqlite; load sqlite;' 2>&1
+        $LASTEXITCODE -eq 0
+    }
+}
+
+Describe '<Document>' -ForEach $documents {
+    BeforeEach { Push-Location (New-Item "TestDrive:/$([guid]::NewGuid())" -ItemType Directory) }
+    AfterEach {
+        Pop-Location
+        Stop-Example
+    }
+
+    It 'shows what happens' {
+        $missing = @($Needs | Where-Object { -not (Test-Tool $_) })
+        $feed = $null
+        $run = 0
+        foreach ($block in Get-DocumentBlock (Join-Path $root $Document) | Where-Object { -not $_.Reason }) {
+            $code = $block.Code
+            if ($missing | Where-Object { $code.StartsWith($_) }) { continue }
+            if ($code.Contains('https://feeds.example/servers/')) {
+                $feed ??= Start-ExampleFeed
+                $code = $code.Replace('https://feeds.example/servers/', $feed.FeedUri)
+            }
+            try { $printed = . { $ErrorActionPreference = 'Stop'; . ([scriptblock]::Create($code)) } | Out-String -Width 120 }
+            catch { throw "$Document, $($block.Title): $code`n$_" }
+            if ($block.Output) { ConvertTo-Shape $printed | Should -Be (ConvertTo-Shape $block.Output) -Because "$($block.Title) has: $code" }
+            $run++
+        }
+        $run | Should -BeGreaterThan 0
+        if ($missing) { Set-ItResult -Skipped -Because "$($missing -join ' and ') is not here, or cannot fetch its extension; the other blocks were run" }
+    }
+}
+
+Describe 'Links of the documents' {
+    It 'lead somewhere' {
+        $documents = @(Get-Item $root/*.md) + @(Get-ChildItem $root/docs, $root/examples -Recurse -Filter *.md)
+        $broken = foreach ($document in $documents) {
+            foreach ($link in [regex]::Matches((Get-Content $document -Raw), '\]\((?!https?:|#)([^)#]+)')) {
+                $target = Join-Path $document.DirectoryName $link.Groups[1].Value
+                if (-not (Test-Path $target)) { "$($document.Name): $($link.Groups[1].Value)" }
+            }
+        }
+        $broken | Should -BeNullOrEmpty
+    }
+}
