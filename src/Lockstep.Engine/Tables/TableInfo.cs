@@ -48,6 +48,9 @@ public sealed record TableInfo
     /// <summary>The cursor before which tombstones have been cleared away; null when none have.</summary>
     public Cursor? Horizon { get; init; }
 
+    /// <summary>When the newest record last changed, by its order value; null where that is no time.</summary>
+    public DateTimeOffset? NewestRecord { get; init; }
+
     /// <summary>When a sync last ended well.</summary>
     public DateTimeOffset? LastSync { get; init; }
 
@@ -82,6 +85,7 @@ public sealed record TableInfo
         Tombstones = state.Tombstones,
         Sequence = state.Sequence,
         Horizon = state.Horizon,
+        NewestRecord = RecordTime.Of(state.Cursor, state.Shape?.Dialect),
         LastSync = state.LastSync,
         Quarantined = quarantined,
         Size = size,
