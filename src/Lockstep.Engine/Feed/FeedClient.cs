@@ -104,7 +104,7 @@ internal sealed class FeedClient : IDisposable
 
     private async Task<HttpResponseMessage> FetchPageAsync(Uri page, CancellationToken cancellationToken)
     {
-        HttpResponseMessage response = await SendAsync(page, null, cancellationToken).ConfigureAwait(false);
+        HttpResponseMessage response = await _http.GetAsync(page, headers => AddHeaders(headers, feedIdentity: null), cancellationToken).ConfigureAwait(false);
         if (response.IsSuccessStatusCode) return response;
         using (response) throw new FeedStatusException(Uri, response.StatusCode, response.ReasonPhrase, RetryAfter(response));
     }
