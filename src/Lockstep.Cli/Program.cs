@@ -7,19 +7,24 @@ namespace Lockstep.Cli;
 /// <summary>lockstep: the engine from a shell. No logic here that the engine could have.</summary>
 internal static class Program
 {
+    private static readonly (string Name, Func<Command> Create)[] Commands =
+    [
+        ("sync", SyncCommand.Create),
+        ("records", RecordsCommand.Create),
+        ("tables", TablesCommand.Create),
+        ("var", VarCommand.Create),
+        ("serve", ServeCommand.Create),
+        ("testserver", TestServerCommand.Create),
+        ("gossip", GossipCommand.Create),
+        ("quickstart", QuickstartCommand.Create),
+    ];
+
     private static async Task<int> Main(string[] args)
     {
-        var root = new RootCommand("Keeps local tables in step with records that change elsewhere.")
-        {
-            SyncCommand.Create(),
-            RecordsCommand.Create(),
-            TablesCommand.Create(),
-            VarCommand.Create(),
-            ServeCommand.Create(),
-            TestServerCommand.Create(),
-            GossipCommand.Create(),
-            QuickstartCommand.Create(),
-        };
+        var root = new RootCommand("Keeps local tables in step with records that change elsewhere.");
+        // Making a command with its options takes longer than running some of them: the one that is called is enough.
+        Func<Command>[] called = [.. Commands.Where(c => args.Length > 0 && c.Name == args[0]).Select(c => c.Create)];
+        foreach (Func<Command> create in called.Length > 0 ? called : Commands.Select(c => c.Create)) root.Add(create());
         ParseResult command = root.Parse(args);
         if (command.Errors.Count > 0 && command.Action is not System.CommandLine.Help.HelpAction)
         {

@@ -48,7 +48,7 @@ public sealed class ShowLockstepTableCommand : TableCmdlet
 
             var start = TimeProvider.System.GetTimestamp();
             using var ended = CancellationTokenSource.CreateLinkedTokenSource(StopToken);
-            using var screen = new TerminalScreen(Host.UI);
+            using var screen = new TerminalScreen();
             // The engine comes by several times a second, also when nothing has changed: marks fade and the window may have another size.
             Pump(new TableWatcher(path).WatchAsync(cancellationToken: ended.Token), changes =>
             {

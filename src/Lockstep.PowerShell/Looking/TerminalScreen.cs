@@ -12,14 +12,11 @@ internal sealed class TerminalScreen : IDisposable
     private const string ClearLine = "\e[K";
     private const string ClearBelow = "\e[J";
 
-    private readonly PSHostUserInterface _terminal;
+    // Not through the host, which takes out of what is written the sequences that switch screens where no colours are wanted (NO_COLOR).
+    private readonly TextWriter _terminal = Console.Out;
     private string _shown = "";
 
-    public TerminalScreen(PSHostUserInterface terminal)
-    {
-        _terminal = terminal;
-        _terminal.Write(Enter);
-    }
+    public TerminalScreen() => _terminal.Write(Enter);
 
     /// <summary>Whether a host has a terminal that can be drawn on.</summary>
     public static bool IsThere(PSHost host) => !Console.IsOutputRedirected && host.UI is { SupportsVirtualTerminal: true };

@@ -107,7 +107,19 @@ function makeFault(kind) {
   return box;
 }
 
+// What was asked before a switch was moved must not move it back when the answer comes.
+let flips = 0;
+let moves = 0;
+
+async function askFaults() {
+  const asked = moves;
+  const faults = await ask('faults');
+  if (flips === 0 && asked === moves) showFaults(faults);
+}
+
 async function flip(kind, box, toggle) {
+  flips++;
+  moves++;
   problem(null);
   try {
     if (toggle.checked) {
@@ -117,8 +129,11 @@ async function flip(kind, box, toggle) {
     }
   } catch (error) {
     problem(error);
+  } finally {
+    flips--;
+    moves++;
   }
-  showFaults(await ask('faults'));
+  await askFaults();
 }
 
 function showFaults(faults) {
@@ -134,11 +149,10 @@ function showFaults(faults) {
 async function refresh() {
   try {
     const state = await ask('state');
-    const [requests, latest, faults] = await Promise.all([ask(`requests?after=${Math.max(0, state.requests - 10)}`), ask('latest?count=10'), ask('faults')]);
+    const [requests, latest] = await Promise.all([ask(`requests?after=${Math.max(0, state.requests - 10)}`), ask('latest?count=10'), askFaults()]);
     showState(state);
     showRequests(requests.reverse());
     showLatest(latest);
-    showFaults(faults);
     find('alive').textContent = '';
   } catch {
     find('alive').textContent = 'The server does not answer.';
