@@ -54,6 +54,7 @@ function ConvertTo-Shape([string] $Text) {
 # Ends what an example has left running.
 function Stop-Example {
     Get-LockstepTestServer | Stop-LockstepTestServer
+    Get-LockstepServer | Stop-LockstepServer
     Get-LockstepModelListener | Stop-LockstepModelListener
     Get-LockstepModel | Remove-LockstepModel
     Get-LockstepTable | Where-Object IsSession | Remove-LockstepTable
