@@ -45,6 +45,7 @@
         'Remove-LockstepTestFault'
         'Remove-LockstepVariable'
         'Repair-LockstepTable'
+        'Save-LockstepFeed'
         'Send-LockstepEvent'
         'Set-LockstepModelValue'
         'Set-LockstepVariable'

@@ -1,6 +1,9 @@
 using System.Globalization;
 using System.Net;
 using System.Runtime.InteropServices;
+using Lockstep.Engine;
+using Lockstep.Engine.Feed;
+using Lockstep.Engine.Records;
 using Lockstep.TestServer.Feeds;
 using Lockstep.TestServer.Hosting;
 using Lockstep.TestServer.Recording;
@@ -20,7 +23,7 @@ internal static class Program
           --records <file>   Records for the scripted feed, one JSON object a line.
           --replay <file>    Serve a recording.
           --speed <factor>   How much faster than it was recorded. Default: 1; max leaves the pauses out.
-          --record <uri>     Save a feed's response with its timing instead of serving.
+          --record <uri>     Save what a feed answers to cursor 0, with its timing, instead of serving.
           --record-to <file> Where to save it. Ends with the response, with Ctrl+C, or after --seconds.
           --seconds <n>      How long to record.
           --scenario <file>  Steps to run from the start, as JSON; for the scripted feed.
@@ -55,7 +58,7 @@ internal static class Program
                 await RunAsync(options!).ConfigureAwait(false);
             return 0;
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException or ArgumentException or FormatException or HttpRequestException)
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or ArgumentException or FormatException or LockstepException)
         {
             await Console.Error.WriteLineAsync(error.Message).ConfigureAwait(false);
             return 1;
@@ -153,7 +156,7 @@ internal static class Program
         using CancellationTokenSource ended = new();
         using PosixSignalRegistration terminated = PosixSignalRegistration.Create(PosixSignal.SIGTERM, End);
         using PosixSignalRegistration interrupted = PosixSignalRegistration.Create(PosixSignal.SIGINT, End);
-        FeedRecording recording = await FeedRecorder.RecordAsync(feed, file, options, cancellationToken: ended.Token).ConfigureAwait(false);
+        FeedRecording recording = await FeedRecorder.RecordAsync(new FeedOptions { Uri = feed }, Cursor.Start, file, options, cancellationToken: ended.Token).ConfigureAwait(false);
         Console.WriteLine($"Recorded {recording.Bytes} bytes in {recording.Duration.TotalSeconds:0.000} s ({recording.End})");
 
         void End(PosixSignalContext signal)

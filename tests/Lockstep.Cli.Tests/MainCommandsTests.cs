@@ -119,6 +119,33 @@ public sealed class MainCommandsTests : IDisposable
         }
     }
 
+    [Fact]
+    public async Task A_feed_is_recorded_and_the_test_server_replays_it()
+    {
+        await using LockstepTestServer server = await StartAsync(FeedKind.Finite);
+
+        CliProcess record = await CliProcess.RunAsync(_folder.Path, "testserver", "--record-from", server.FeedUri.AbsoluteUri, "--record-to", "feed.rec");
+
+        Assert.Equal((0, ""), (record.ExitCode, record.Error));
+        Assert.Contains("Recorded 147 bytes of a 200 answer", record.Output, StringComparison.Ordinal);
+        using Process replay = CliProcess.Start(_folder.Path, "testserver", "--port", "0", "--replay", "feed.rec", "--speed", "1000");
+        try
+        {
+            await replay.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken);
+            string uri = (await replay.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken))!;
+            CliProcess sync = await CliProcess.RunAsync(_folder.Path, "sync", uri, "--json");
+            JsonElement result = JsonDocument.Parse(sync.Output).RootElement;
+            Assert.Equal((1, 1), (result.GetProperty("added").GetInt32(), result.GetProperty("deleted").GetInt32()));
+        }
+        finally
+        {
+            replay.Kill();
+            await replay.WaitForExitAsync(TestContext.Current.CancellationToken);
+        }
+
+        Assert.Equal(2, (await CliProcess.RunAsync(_folder.Path, "testserver", "--record-to", "x")).ExitCode);
+    }
+
     private static Task<LockstepTestServer> StartAsync(FeedKind feed) =>
         LockstepTestServer.StartAsync(new TestServerOptions { Port = 0, Feed = feed }, cancellationToken: TestContext.Current.CancellationToken);
 }

@@ -178,7 +178,7 @@ public sealed class ServeCommandTests : IDisposable
         public async Task<int> TerminateAsync()
         {
             Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no SIGTERM.");
-            using (Process kill = Process.Start("kill", ["-TERM", $"{_process.Id}"])) await kill.WaitForExitAsync(Cancel);
+            using (Process kill = Process.Start("sh", ["-c", $"kill -TERM {_process.Id}"])) await kill.WaitForExitAsync(Cancel);
             await _process.WaitForExitAsync(Cancel);
             string rest = await _process.StandardError.ReadToEndAsync(Cancel);
             if (rest.Length > 0) _errors.Add(rest);

@@ -89,6 +89,7 @@ public sealed partial class StagedModuleTests
     [InlineData("FeedEventKind", "Sync.FeedEventKind")]
     [InlineData("FeedDialect", "Records.Dialect")]
     [InlineData("MalformedRecordAction", "Sync.MalformedRecordPolicy")]
+    [InlineData("SyncState", "Sync.SyncPhase")]
     public void Enumerations_have_the_members_of_the_engines(string shown, string engine)
     {
         Assert.Equal(Members(Path.Combine(Dependencies, "Lockstep.Engine.dll"), "Lockstep.Engine." + engine), Members(CmdletAssembly, "Lockstep." + shown));

@@ -53,6 +53,7 @@ function ConvertTo-Shape([string] $Text) {
 
 # Ends what an example has left running.
 function Stop-Example {
+    Get-LockstepServer | Stop-LockstepServer
     Get-LockstepTestServer | Stop-LockstepTestServer
     Get-LockstepServer | Stop-LockstepServer
     Get-LockstepModelListener | Stop-LockstepModelListener

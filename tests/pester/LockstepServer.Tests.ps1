@@ -200,4 +200,22 @@ Describe 'Start-LockstepServer over PostgreSQL' -Skip:([bool] $obstacle) {
         Invoke-Sql $postgres "SELECT count(*) FROM lockstep.tracked WHERE name = 'public.domains'" | Should -Be 0
         (Get-ErrorOf { Disable-LockstepPostgresTracking @connection nothing -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'PostgresTable,*'
     }
+
+    It 'serves a table as it is, by replication' {
+        $null = Invoke-Sql $postgres "CREATE TABLE plain (id int PRIMARY KEY, name text); INSERT INTO plain VALUES (1, 'one')"
+        $log = Join-Path $TestDrive log
+        $server = Start-LockstepServer @connection -Table plain -Mode Replication -LogPath $log -Port 0
+        $file = Join-Path $TestDrive plain.db
+        (Sync-LockstepTable $server plain -Path $file).Added | Should -Be 1
+        $null = Invoke-Sql $postgres "INSERT INTO plain VALUES (2, 'two'); DELETE FROM plain WHERE id = 1"
+        # What is committed reaches the server when the database has told it.
+        $null = Sync-LockstepTable $server plain -Path $file -Follow -PassThru | Where-Object Kind -EQ Deleted | Select-Object -First 1
+        (Get-LockstepRecord -Path $file).name | Should -Be two
+        Stop-LockstepServer
+        Get-ChildItem $log | Should -Not -BeNullOrEmpty
+        Invoke-Sql $postgres 'SELECT count(*) FROM pg_replication_slots' | Should -Be 1
+        Disable-LockstepPostgresTracking @connection plain -Mode Replication -Confirm:$false
+        Invoke-Sql $postgres 'SELECT count(*) FROM pg_replication_slots' | Should -Be 0
+        (Get-ErrorOf { Start-LockstepServer @connection -Table plain -Mode Replication -Port 0 -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'InvalidOption,*'
+    }
 }

@@ -55,7 +55,7 @@ function Start-Postgres {
             $listener.Start()
             $port = $listener.LocalEndpoint.Port
             $listener.Stop()
-            $options = "-c port=$port -c listen_addresses=127.0.0.1 -c unix_socket_directories=$($server.Folder) -c fsync=off -c shared_buffers=16MB"
+            $options = "-c port=$port -c listen_addresses=127.0.0.1 -c unix_socket_directories=$($server.Folder) -c fsync=off -c shared_buffers=16MB -c wal_level=logical"
             # The server inherits no pipe of ours: PowerShell would wait for it to close.
             try { $null = Invoke-Postgres $server pg_ctl @('start', '-D', $data, '-l', (Join-Path $server.Folder log), '-w', '-t', '60', '-s', '-o', $options); $server.Port = $port }
             catch { if ($attempt -ge 3) { throw } }

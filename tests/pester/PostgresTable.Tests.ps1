@@ -29,7 +29,7 @@ Describe 'A table in PostgreSQL' -Skip:([bool] $obstacle) {
         (Get-LockstepRecord @shared -Property id).id | Should -Be 2
         Get-LockstepRecord servers @shared -Raw | ConvertFrom-Json | ForEach-Object name | Should -Be two
         (Get-LockstepRecord servers @shared -Key 1, 2 -IncludeDeleted).LockstepState.IsDeleted | Should -Be $true, $false
-        (Get-LockstepRecord servers @shared -Since 2).LockstepState.Sequence | Should -Be 3
+        (Get-LockstepRecord servers @shared -Since 2).LockstepState.Key | Should -Be 1
     }
 
     It 'refuses <name>' -ForEach @(

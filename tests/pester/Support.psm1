@@ -57,3 +57,51 @@ function Invoke-Quietly([scriptblock] $Script) {
     }
     finally { Remove-Item $transcript }
 }
+
+# Waits until a condition holds; an error after a time in which it would have held by far.
+function Wait-Until([scriptblock] $Condition, [int] $TimeoutSec = 60) {
+    $waited = [System.Diagnostics.Stopwatch]::StartNew()
+    while (-not (& $Condition)) {
+        if ($waited.Elapsed.TotalSeconds -gt $TimeoutSec) { throw "This did not come true within $TimeoutSec s: $Condition" }
+        Start-Sleep -Milliseconds 10
+    }
+}
+
+# Whether what is started can be stopped within a second. On a busy machine one attempt may lose that second to others; a stop that waits for
+# something that does not come loses it each time.
+function Test-StopsWithinASecond([scriptblock] $Start, [scriptblock] $Stop, [int] $Attempts = 3) {
+    for ($i = 0; $i -lt $Attempts; $i++) {
+        $started = & $Start
+        $watch = [System.Diagnostics.Stopwatch]::StartNew()
+        $null = & $Stop $started
+        if ($watch.Elapsed.TotalSeconds -lt 1) { return $true }
+    }
+    $false
+}
+
+# A server of each state that a following sync can be in: what to sync with, by splatting, so that the table 'stopping' gets there and stays.
+function New-SyncIn([ValidateSet('Connecting', 'Snapshot', 'Live', 'BackingOff')] [string] $State, [string] $Path) {
+    $record = '{"id":1,"updated_at":10,"deleted_at":null}'
+    $sync = @{ Path = $Path; Follow = $true; RetryIntervalSec = 600 }
+    switch ($State) {
+        'Connecting' {
+            # Takes connections (the system does) and never answers.
+            $silent = [System.Net.Sockets.TcpListener]::new([ipaddress]::Loopback, 0)
+            $silent.Start()
+            # Or it is closed by the garbage collector.
+            $script:silent += , $silent
+            $sync + @{ Uri = "http://127.0.0.1:$($silent.LocalEndpoint.Port)/stopping/" }
+        }
+        'Snapshot' {
+            $server = Start-LockstepTestServer -Port 0 -Record $record
+            $null = $server | Sync-LockstepTable -Path $Path -Table stopping -SettleSec 0.1
+            $null = Add-LockstepTestFault Stall -AtByte 1 -Server $server
+            $sync + @{ Uri = $server.FeedUri; Resync = $true }
+        }
+        'Live' {
+            $server = Start-LockstepTestServer -Port 0 -Record $record
+            $sync + @{ Uri = $server.FeedUri }
+        }
+        'BackingOff' { $sync + @{ Uri = 'http://127.0.0.1:1/stopping/' } }
+    }
+}

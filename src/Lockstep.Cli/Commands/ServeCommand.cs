@@ -26,11 +26,14 @@ internal static class ServeCommand
         var key = new Option<string[]>("--key-property", "-k") { Description = "The column that is the key, for a view; several make one key.", HelpName = "COLUMN", AllowMultipleArgumentsPerToken = true };
         var poll = new Option<double>("--poll-interval-sec") { Description = "The time between two looks at a table when nothing wakes the server.", HelpName = "SECONDS", DefaultValueFactory = _ => 1 };
         var noListen = new Option<bool>("--no-listen") { Description = "Do not listen for notifications: for a database behind a pool that keeps no sessions." };
+        var mode = new Option<PostgresFeedMode>("--mode") { Description = "How changes are learned of. Replication needs no change to the table, but a --log-path and the attribute REPLICATION." };
+        var logPath = new Option<string?>("--log-path") { Description = "With --mode Replication: the folder that keeps the changes for clients that come back.", HelpName = "FOLDER" };
+        var publication = new Option<string?>("--publication") { Description = "With --mode Replication: the publication that the tables' owner has made.", HelpName = "NAME" };
         var listening = new ServeOptions();
 
         var command = new Command("serve", "Serve tables of PostgreSQL, or synced table files, as feeds, until Ctrl+C or SIGTERM. /healthz tells whether all of them can be read.")
         {
-            postgres, table, path, schema, key, poll, noListen,
+            postgres, table, path, schema, key, poll, noListen, mode, logPath, publication,
         };
         listening.AddTo(command);
         command.SetAction(async (result, cancellationToken) =>
@@ -44,8 +47,14 @@ internal static class ServeCommand
                     result.GetValue(postgres) ?? Environment.GetEnvironmentVariable(ConnectionVariable)
                     ?? throw new ArgumentException($"--postgres has no value, and {ConnectionVariable} is not set."));
                 if (tables.Length == 0) throw new ArgumentException("Name the tables with --table.");
+                bool replicates = result.GetValue(mode) == PostgresFeedMode.Replication;
+                if (replicates != result.GetValue(logPath) is not null) throw new ArgumentException("--mode Replication and --log-path belong together.");
+                if (replicates) Directory.CreateDirectory(result.GetValue(logPath)!);
                 starts.AddRange(tables.Select(name => FromPostgres(connection, new PostgresFeedOptions
                 {
+                    Mode = result.GetValue(mode),
+                    Replication = replicates ? new PostgresReplicationOptions { LogPath = LogFile(result.GetValue(logPath)!, name), Publication = result.GetValue(publication) } : null,
+                    Notify = static notice => Console.Error.WriteLine($"lockstep: {notice}"),
                     Table = Name(name, result.GetValue(schema)),
                     Key = result.GetValue(key) ?? [],
                     PollInterval = TimeSpan.FromSeconds(result.GetValue(poll)),
@@ -116,6 +125,9 @@ internal static class ServeCommand
             throw new TableNotFoundException(path, $"The file '{path}' holds the table '{name}', not '{string.Join(", ", tables)}'.", "Leave --table out, or name another file with --path.");
         return await TableFeed.StartAsync(new TableFeedOptions { Path = path }, cancellationToken: token).ConfigureAwait(false);
     };
+
+    private static string LogFile(string folder, string table) =>
+        Path.GetFullPath(Path.Combine(folder, string.Concat($"{table}.log".Select(c => Path.GetInvalidFileNameChars().Contains(c) ? '_' : c))));
 
     private static Postgres.TableName Name(string text, string? schema)
     {

@@ -1,7 +1,11 @@
 using System.CommandLine;
+using System.Globalization;
 using System.Net;
+using Lockstep.Engine.Feed;
+using Lockstep.Engine.Records;
 using Lockstep.TestServer;
 using Lockstep.TestServer.Feeds;
+using Lockstep.TestServer.Recording;
 
 namespace Lockstep.Cli.Commands;
 
@@ -19,9 +23,19 @@ internal static class TestServerCommand
         var replay = new Option<string?>("--replay") { Description = "A recording to serve again, with its timing.", HelpName = "FILE" };
         var speed = new Option<double>("--speed") { Description = "How many times as fast to replay.", HelpName = "N", DefaultValueFactory = _ => 1 };
 
-        var command = new Command("testserver", "Serve a feed for tests, until Ctrl+C.") { port, listen, feed, record, path, scenario, replay, speed };
+        var recordFrom = new Option<string?>("--record-from") { Description = "A feed to record, instead of serving one. A bearer token is taken from LOCKSTEP_TOKEN.", HelpName = "URI" };
+        var recordTo = new Option<string?>("--record-to") { Description = "The file for the recording.", HelpName = "FILE" };
+        var seconds = new Option<double?>("--seconds") { Description = "How long to record. Default: until the feed ends, or Ctrl+C.", HelpName = "N" };
+
+        var command = new Command("testserver", "Serve a feed for tests, until Ctrl+C; or record one to serve it later.") { port, listen, feed, record, path, scenario, replay, speed, recordFrom, recordTo, seconds };
         command.SetAction(async (result, cancellationToken) =>
         {
+            if ((result.GetValue(recordFrom) is null) != (result.GetValue(recordTo) is null)) throw new ArgumentException("--record-from and --record-to belong together.");
+            if (result.GetValue(recordFrom) is { } recorded)
+            {
+                return await RecordAsync(recorded, Path.GetFullPath(result.GetValue(recordTo)!), result.GetValue(seconds), cancellationToken).ConfigureAwait(false);
+            }
+
             string[] records = result.GetValue(record) ?? [];
             string? file = result.GetValue(path);
             var options = new TestServerOptions
@@ -54,5 +68,15 @@ internal static class TestServerCommand
             return ExitCodes.Ok;
         });
         return command;
+    }
+
+    private static async Task<int> RecordAsync(string uri, string file, double? seconds, CancellationToken cancellationToken)
+    {
+        if (!Uri.TryCreate(uri, UriKind.Absolute, out Uri? feed) || feed.Scheme is not ("http" or "https")) throw new ArgumentException("--record-from takes a feed's URI, which begins with http:// or https://.");
+        var options = new FeedOptions { Uri = feed, BearerToken = Environment.GetEnvironmentVariable("LOCKSTEP_TOKEN") };
+        var limits = new RecordingOptions { Duration = seconds is { } limit ? TimeSpan.FromSeconds(limit) : null };
+        FeedRecording recording = await FeedRecorder.RecordAsync(options, Cursor.Start, file, limits, cancellationToken: cancellationToken).ConfigureAwait(false);
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"Recorded {recording.Bytes} bytes of a {recording.Status} answer in {recording.Duration.TotalSeconds:0.000} s ({recording.End})."));
+        return ExitCodes.Ok;
     }
 }

@@ -22,7 +22,9 @@ public sealed class FeedUnreachableException : FeedException
     internal FeedUnreachableException(FeedUri feed, string reason, Exception? inner = null)
         : base(
             feed, $"The feed {feed.Display} cannot be reached: {reason}",
-            "Check the address, that the server runs, and -ConnectionTimeoutSeconds; with -Follow or -MaximumRetryCount Lockstep tries again by itself.", inner)
+            inner is HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError }
+                ? "Have the server's certificate mended, or have its issuer trusted on this machine; -SkipCertificateCheck takes any certificate, and then anybody's."
+                : "Check the address, that the server runs, and -ConnectionTimeoutSeconds; with -Follow or -MaximumRetryCount Lockstep tries again by itself.", inner)
     {
     }
 }
@@ -67,7 +69,9 @@ public sealed class FeedStatusException : FeedException
 public sealed class FeedCutException : FeedException
 {
     internal FeedCutException(FeedUri feed, string reason, Exception? inner = null)
-        : base(feed, $"The feed {feed.Display} was cut off: {reason}", "Sync again: it goes on from what was committed. With -Follow Lockstep reconnects by itself.", inner)
+        : base(
+            feed, feed.IsImport ? $"{feed.Subject} could not be read to its end: {reason}" : $"{feed.Subject} was cut off: {reason}",
+            feed.IsImport ? "Check the source and import again: what came twice changes nothing." : "Sync again: it goes on from what was committed. With -Follow Lockstep reconnects by itself.", inner)
     {
     }
 }
@@ -101,8 +105,9 @@ public sealed class MalformedRecordException : FeedException
 {
     internal MalformedRecordException(FeedUri feed, long byteOffset, string reason, string snippet)
         : base(
-            feed, string.Create(CultureInfo.InvariantCulture, $"The feed {feed.Display} holds a malformed record at byte {byteOffset}: {reason}. It begins: {snippet}"),
-            "Tell the feed's operator; with -MalformedRecord Quarantine such records are set aside and the sync goes on.")
+            feed, string.Create(CultureInfo.InvariantCulture, $"{feed.Subject} holds a malformed record at byte {byteOffset}: {reason}. It begins: {snippet}"),
+            feed.IsImport ? "Correct it, or import with -MalformedRecord Quarantine: such records are then set aside."
+                : "Tell the feed's operator; with -MalformedRecord Quarantine such records are set aside and the sync goes on.")
     {
         ByteOffset = byteOffset;
         Reason = reason;
@@ -127,8 +132,8 @@ public sealed class TruncatedFeedException : FeedException
 {
     internal TruncatedFeedException(FeedUri feed, long byteOffset, string snippet)
         : base(
-            feed, string.Create(CultureInfo.InvariantCulture, $"The feed {feed.Display} ended within a record that begins at byte {byteOffset}: {snippet}"),
-            "Sync again: it goes on from the last whole record.") => ByteOffset = byteOffset;
+            feed, string.Create(CultureInfo.InvariantCulture, $"{feed.Subject} ended within a record that begins at byte {byteOffset}: {snippet}"),
+            feed.IsImport ? "Complete its last record and import again: what came twice changes nothing." : "Sync again: it goes on from the last whole record.") => ByteOffset = byteOffset;
 
     /// <summary>The offset in the body at which the record begins.</summary>
     public long ByteOffset { get; }

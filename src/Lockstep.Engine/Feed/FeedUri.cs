@@ -6,21 +6,30 @@ namespace Lockstep.Engine.Feed;
 
 /// <summary>
 /// A feed's URI, taken apart: where it is, and the user and password that came with it. Only <see cref="Display"/> is ever stored or
-/// shown (I9). Immutable.
+/// shown (I9): without user and password, and without the options of the query that are secrets by their names. Immutable.
 /// </summary>
 public sealed class FeedUri
 {
-    private FeedUri(Uri location, NetworkCredential? credential)
+    private readonly bool _isImport;
+
+    private FeedUri(Uri location, NetworkCredential? credential, bool isImport = false)
     {
         Location = location;
         Credential = credential;
+        _isImport = isImport;
     }
 
-    /// <summary>The URI without user info.</summary>
+    /// <summary>Whether it is no feed but what an import reads.</summary>
+    internal bool IsImport => _isImport;
+
+    /// <summary>The URI without user info, as it is asked.</summary>
     public Uri Location { get; }
 
-    /// <summary>The URI as text, without user info.</summary>
-    public string Display => Location.AbsoluteUri;
+    /// <summary>The URI as text, without secrets. It is the same whatever the secrets are, so that a table outlives a change of them.</summary>
+    public string Display => _isImport ? Location.AbsoluteUri : Location.GetLeftPart(UriPartial.Path) + SecretNames.Replace(Location.Query, static _ => null);
+
+    /// <summary>What it is called at the beginning of a sentence.</summary>
+    internal string Subject => !_isImport ? $"The feed {Display}" : Location.IsFile ? $"The file '{Location.LocalPath}'" : "What was imported";
 
     internal NetworkCredential? Credential { get; }
 
@@ -41,7 +50,7 @@ public sealed class FeedUri
     }
 
     /// <summary>Names a source of records that is no feed, such as a file, for results and errors. A request cannot be made of it.</summary>
-    internal static FeedUri OfImport(Uri uri) => new(uri, null);
+    internal static FeedUri OfImport(Uri uri) => new(uri, null, isImport: true);
 
     /// <summary>The name that a table of this feed gets by default: the last element of the path that is a name, else <c>lockstep</c>.</summary>
     public string DefaultTableName

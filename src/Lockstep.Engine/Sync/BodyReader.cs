@@ -18,40 +18,13 @@ internal enum BodyEnd
 }
 
 /// <summary>
-/// Reads one body: bytes to frames to records to batches, and says when a batch is to be committed. It is the reading half of a sync;
-/// <see cref="CommitQueue"/> is the writing half. One thread at a time.
+/// Reads one body: bytes to frames to records, until it ends or the caller's wish is met. It is the reading half of a sync, with
+/// <see cref="CommitPacer"/>; <see cref="CommitQueue"/> is the writing half. One thread at a time.
 /// </summary>
 internal sealed class BodyReader
 {
-    /// <summary>
-    /// A batch's memory is bounded (I8). It may be large: records are written in the order of their keys, and the more of them there
-    /// are, the fewer pages each write touches. While another one is being written it grows no further than a part of that.
-    /// </summary>
-    private const int MostBatchBytes = 160 * 1024 * 1024;
-    private const int MostBatchBytesWhileWriting = 48 * 1024 * 1024;
-
-    /// <summary>What a feed without an end brings is written in smaller pieces, so that following it takes little memory.</summary>
-    private const int MostEndlessBatchBytes = 12 * 1024 * 1024;
-
-    /// <summary>Records that come in the order of their keys gain nothing by waiting: they are written while the next ones are read.</summary>
-    private const int AscendingBatchBytes = 4 * 1024 * 1024;
-    private const int MostQuarantinedBytes = 1024 * 1024;
-
-    /// <summary>What a quarantined record takes besides its bytes, so that many small ones count as well.</summary>
-    private const int QuarantineOverhead = 256;
-
     /// <summary>When the feed pauses for so long, what there is gets committed.</summary>
     private static readonly TimeSpan Linger = TimeSpan.FromMilliseconds(5);
-
-    /// <summary>Under load a commit comes about once a second: each one rewrites most of the pages that it touches.</summary>
-    private static readonly TimeSpan CommitInterval = TimeSpan.FromSeconds(1);
-
-    /// <summary>The first commit of a body that is known to end may take as long as this: into an empty table, all of it at once is written fastest.</summary>
-    private static readonly TimeSpan FirstCommitInterval = TimeSpan.FromSeconds(3);
-
-    /// <summary>A feed that trickles without a pause is committed this often, as long as that is cheap.</summary>
-    private static readonly TimeSpan TrickleInterval = TimeSpan.FromMilliseconds(50);
-    private const int TrickleRecords = 1000;
 
     private const int SnippetLength = 80;
 
@@ -61,20 +34,13 @@ internal sealed class BodyReader
     private readonly BodySource _source;
     private readonly FrameReader _frames;
     private readonly CursorTracker _tracker;
-    private readonly List<QuarantinedRecord> _quarantined = [];
-    private RecordBatch? _batch;
-    private RecordBatch? _finished;
-    private long _uncommittedSince;
-    private bool _hasOpenTransaction;
-    private bool _isFirstCommit;
-    private int _quarantinedBytes;
+    private readonly CommitPacer _pacer;
     private long _advances;
     private long _lastAdvance;
     private long _lastByte;
     private long _upToDate;
     private long _settledAfter;
     private bool _hasFirstByte;
-    private bool _staged;
     private bool _isWholeSet;
     private bool _warnedOfKey;
     private FeedException? _malformed;
@@ -85,9 +51,8 @@ internal sealed class BodyReader
         _source = source;
         _frames = new FrameReader(context.Options.MaximumRecordSize);
         _tracker = new CursorTracker(source.Start, source.IsHeld, source.IsResync);
-        _staged = source.IsStaged;
+        _pacer = new CommitPacer(context, source, _tracker);
         _isWholeSet = source.IsWholeSet;
-        _isFirstCommit = source.IsFinite && context.Target.State.Sequence == 0;
         _lastByte = context.Time.GetTimestamp();
     }
 
@@ -95,7 +60,7 @@ internal sealed class BodyReader
     public bool SetIsComplete { get; private set; }
 
     /// <summary>Whether something of this body went into the table.</summary>
-    public bool HasCommitted { get; private set; }
+    public bool HasCommitted => _pacer.HasCommitted;
 
     /// <summary>Whether all that the feed had, as far as it tells, went into the table.</summary>
     public bool IsCaughtUp { get; private set; }
@@ -105,26 +70,26 @@ internal sealed class BodyReader
 
     /// <summary>Whether this is the whole set of a transaction feed, or may be, which only its end or <c>snapshot_completed</c> completes (I6).</summary>
     private bool IsTransactionSetUnderWay => _context.Parser.Shape is { } shape
-        ? shape.Dialect == Dialect.Transaction && (_tracker.IsHeld || _staged)
+        ? shape.Dialect == Dialect.Transaction && (_tracker.IsHeld || _pacer.IsStaged)
         : _context.Parser.IsControlRow && _source.Start.IsStart && !SetIsComplete;
 
     /// <summary>Reads to the end, or until the caller's wish is met. What came before an error is committed.</summary>
     public async Task<BodyEnd> ReadAsync(CancellationToken cancellationToken)
     {
-        if (_staged) await _context.Queue.EnqueueAsync(new CommitJob(CommitKind.BeginSnapshot, new TableCommit()), cancellationToken).ConfigureAwait(false);
+        if (_pacer.IsStaged) await _context.Queue.EnqueueAsync(new CommitJob(CommitKind.BeginSnapshot, new TableCommit()), cancellationToken).ConfigureAwait(false);
         try
         {
             return await ReadToEndAsync(cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e) when (e is IOException or HttpRequestException or InvalidDataException)
         {
-            await FlushAsync(drain: true, cancellationToken).ConfigureAwait(false);
+            await _pacer.FlushAsync(drain: true, cancellationToken).ConfigureAwait(false);
             await DiscardStageAsync(cancellationToken).ConfigureAwait(false);
             throw new FeedCutException(_source.Feed, "the connection was closed before the body was whole.", e);
         }
         catch (FeedException)
         {
-            await FlushAsync(drain: true, cancellationToken).ConfigureAwait(false);
+            await _pacer.FlushAsync(drain: true, cancellationToken).ConfigureAwait(false);
             await DiscardStageAsync(cancellationToken).ConfigureAwait(false);
             throw;
         }
@@ -151,7 +116,7 @@ internal sealed class BodyReader
             long arrived = _context.Time.GetTimestamp();
             if (await ProcessAsync(cancellationToken).ConfigureAwait(false)) return await EndAsync(BodyEnd.CaughtUp, cancellationToken).ConfigureAwait(false);
             if (count == 0) return await EndAsync(BodyEnd.EndOfBody, cancellationToken).ConfigureAwait(false);
-            await FlushWhenDueAsync(cancellationToken).ConfigureAwait(false);
+            await _pacer.FlushWhenDueAsync(cancellationToken).ConfigureAwait(false);
             if (await IsOverAsync(cancellationToken).ConfigureAwait(false) is { } over) return await EndAsync(over, cancellationToken).ConfigureAwait(false);
             // The time that the table and the consumer take is not the feed's silence.
             _lastByte += _context.Time.GetTimestamp() - arrived;
@@ -170,13 +135,14 @@ internal sealed class BodyReader
                 case FrameSignal.NeedMore:
                     return false;
                 case FrameSignal.BatchFull:
-                    await HandOverAsync(cancellationToken).ConfigureAwait(false);
+                    await _pacer.HandOverAsync(cancellationToken).ConfigureAwait(false);
                     break;
                 case FrameSignal.Malformed:
                     throw _malformed!;
                 case FrameSignal.SnapshotCompleted:
                     await CompleteSetAsync(SnapshotEnding.Sweep, cancellationToken).ConfigureAwait(false);
-                    if (StopsWhenCaughtUp) return true;
+                    // What the feed led to is a snapshot of some time ago: the updates since are still to come, at the feed's own address.
+                    if (StopsWhenCaughtUp && !_source.IsRedirected) return true;
                     break;
                 case FrameSignal.Heartbeat:
                     if (await BeatAsync(cancellationToken).ConfigureAwait(false)) return true;
@@ -198,7 +164,7 @@ internal sealed class BodyReader
     {
         await _context.PostEventAsync(FeedEventKind.Heartbeat, "The feed sent a heartbeat.").ConfigureAwait(false);
         if (IsTransactionSetUnderWay) return false;
-        if (_staged)
+        if (_pacer.IsStaged)
         {
             // A snapshot that ends takes its time; only a feed that goes on for ever has nothing more to say after this.
             if (!_source.MayMergeUnfinished || _source.IsRedirected) return false;
@@ -212,7 +178,7 @@ internal sealed class BodyReader
                 IsCaughtUp = true;
             }
 
-            await FlushAsync(drain: false, cancellationToken).ConfigureAwait(false);
+            await _pacer.FlushAsync(drain: false, cancellationToken).ConfigureAwait(false);
             await NoteUpToDateAsync(cancellationToken).ConfigureAwait(false);
         }
 
@@ -224,7 +190,7 @@ internal sealed class BodyReader
     {
         if (_context.StopsWhenCaughtUp || (_upToDate != 0 && _context.Time.GetElapsedTime(_upToDate) < UpToDateInterval)) return;
         _upToDate = _context.Time.GetTimestamp();
-        await _context.Queue.EnqueueAsync(new CommitJob(CommitKind.Commit, Describe(null) with { At = _context.Time.GetUtcNow() }), cancellationToken).ConfigureAwait(false);
+        await _context.Queue.EnqueueAsync(new CommitJob(CommitKind.Commit, _pacer.Describe(null) with { At = _context.Time.GetUtcNow() }), cancellationToken).ConfigureAwait(false);
     }
 
     private enum FrameSignal
@@ -264,7 +230,7 @@ internal sealed class BodyReader
                     break;
                 default:
                     if (Refuse(frame, Describe(frame.Kind))) return FrameSignal.Malformed;
-                    if (_quarantinedBytes >= MostQuarantinedBytes) return FrameSignal.BatchFull;
+                    if (_pacer.QuarantineIsFull) return FrameSignal.BatchFull;
                     continue;
             }
 
@@ -285,7 +251,7 @@ internal sealed class BodyReader
                     continue;
                 default:
                     if (Refuse(frame, parser.Reason)) return FrameSignal.Malformed;
-                    if (_quarantinedBytes >= MostQuarantinedBytes) return FrameSignal.BatchFull;
+                    if (_pacer.QuarantineIsFull) return FrameSignal.BatchFull;
                     continue;
             }
         }
@@ -296,16 +262,9 @@ internal sealed class BodyReader
     {
         _context.Counters.Received++;
         if (_tracker.Note(parser)) _context.Counters.OutOfOrder++;
-        Add(parser, bytes);
-        return _finished is not null || IsFull(_batch!);
-    }
-
-    private bool IsFull(RecordBatch batch)
-    {
-        long used = batch.MemoryUsed;
-        if (used < AscendingBatchBytes) return false;
-        return used >= (_source.IsFinite ? MostBatchBytes : MostEndlessBatchBytes) || !batch.IsCoalesced || batch.IsAscending
-            || (used >= MostBatchBytesWhileWriting && !_context.Queue.IsIdle);
+        bool isFull = _pacer.Add(parser, bytes, out bool beginsBatch);
+        if (beginsBatch && parser.Shape!.Dialect == Dialect.Transaction && _source.Start.IsStart && !SetIsComplete && !_pacer.IsStaged) _tracker.Hold();
+        return isFull;
     }
 
     private void NoteHorizon(RecordParser parser)
@@ -313,27 +272,12 @@ internal sealed class BodyReader
         if (parser.ControlCursor is { } cursor) _tracker.Note(cursor);
     }
 
-    private void Add(RecordParser parser, ReadOnlySpan<byte> json)
-    {
-        RecordShape shape = parser.Shape!;
-        if (_batch is null || _batch.Layout != shape.KeyLayout)
-        {
-            // The first key that is no integer: the table gets another layout, and a batch has but one.
-            if (_batch is { Count: > 0 }) _finished = _batch;
-            _batch = _context.Batches.Take(shape.KeyLayout, shape.OrderKind, _context.Coalesces);
-            if (!_hasOpenTransaction) _uncommittedSince = _context.Time.GetTimestamp();
-            if (shape.Dialect == Dialect.Transaction && _source.Start.IsStart && !SetIsComplete && !_staged) _tracker.Hold();
-        }
-
-        _batch.Add(parser, json);
-    }
-
     /// <summary>Waits for bytes; meanwhile commits what there is, and looks at the clock. Null when bytes have come.</summary>
     private async Task<BodyEnd?> WaitAsync(Task<int> pending, CancellationToken cancellationToken)
     {
         while (true)
         {
-            bool lingers = HasUncommitted || _quarantined.Count > 0;
+            bool lingers = _pacer.HasAnything;
             TimeSpan wait = lingers ? Linger : NextDeadline();
             // An error of the writing half must not wait for the feed to say something.
             Task either = Task.WhenAny(pending, _context.Queue.Completion);
@@ -344,7 +288,7 @@ internal sealed class BodyReader
             else
             {
                 long before = _context.Time.GetTimestamp();
-                if (lingers) await FlushAsync(drain: false, cancellationToken).ConfigureAwait(false);
+                if (lingers) await _pacer.FlushAsync(drain: false, cancellationToken).ConfigureAwait(false);
                 _lastByte += _context.Time.GetTimestamp() - before;
                 if (await IsOverAsync(cancellationToken).ConfigureAwait(false) is { } over) return over;
                 if (IsSilent()) throw new FeedCutException(_source.Feed, string.Create(CultureInfo.InvariantCulture, $"nothing came for {_source.IdleTimeout.TotalSeconds:0.###} s."));
@@ -372,10 +316,10 @@ internal sealed class BodyReader
 
     /// <summary>Whether nothing new for the settling time means anything here: not in what is known to end, nor in a snapshot that must not be merged before it does.</summary>
     private bool Settles => !_source.IsImport && !_source.IsFinite
-        && (_staged ? _source.MayMergeUnfinished && (_context.StopsWhenCaughtUp || _context.Parser.Shape?.Dialect == Dialect.Record) : _context.StopsWhenCaughtUp);
+        && (_pacer.IsStaged ? _source.MayMergeUnfinished && (_context.StopsWhenCaughtUp || _context.Parser.Shape?.Dialect == Dialect.Record) : _context.StopsWhenCaughtUp);
 
     /// <summary>Whether the file is to be told when nothing new comes any more.</summary>
-    private bool NotesSettling => !_context.StopsWhenCaughtUp && !_source.IsImport && !_staged && !_tracker.IsHeld;
+    private bool NotesSettling => !_context.StopsWhenCaughtUp && !_source.IsImport && !_pacer.IsStaged && !_tracker.IsHeld;
 
     /// <summary>How long ago the table changed, or a record came that is newer than all before it: a long stretch that is known already is not the end.</summary>
     private TimeSpan SinceNews()
@@ -399,8 +343,8 @@ internal sealed class BodyReader
             return null;
         }
 
-        await FlushAsync(drain: true, cancellationToken).ConfigureAwait(false);
-        if (_staged)
+        await _pacer.FlushAsync(drain: true, cancellationToken).ConfigureAwait(false);
+        if (_pacer.IsStaged)
         {
             // Whether a staged snapshot has settled cannot be told from the table, which it does not touch: it is merged, then watched.
             if (SinceNews() < _context.Options.Settle) return null;
@@ -416,98 +360,17 @@ internal sealed class BodyReader
     /// <summary>A feed that is followed and gives no other sign is up to date when it has settled, once after each change.</summary>
     private async Task NoteSettledAsync(CancellationToken cancellationToken)
     {
-        if (!NotesSettling || _settledAfter == _context.Queue.LastChange || HasUncommitted || !_context.Queue.IsIdle) return;
+        if (!NotesSettling || _settledAfter == _context.Queue.LastChange || _pacer.HasUncommitted || !_context.Queue.IsIdle) return;
         _settledAfter = _context.Queue.LastChange;
         await NoteUpToDateAsync(cancellationToken).ConfigureAwait(false);
-    }
-
-    private TimeSpan Interval => _isFirstCommit ? FirstCommitInterval : CommitInterval;
-
-    private bool HasUncommitted => _hasOpenTransaction || _batch is { Count: > 0 };
-
-    private async Task FlushWhenDueAsync(CancellationToken cancellationToken)
-    {
-        if (!HasUncommitted || !_context.Queue.IsIdle) return;
-        TimeSpan age = _context.Time.GetElapsedTime(_uncommittedSince);
-        if (age >= Interval || (age >= TrickleInterval && _batch is { Count: < TrickleRecords } && !_hasOpenTransaction)) await FlushAsync(drain: false, cancellationToken).ConfigureAwait(false);
-    }
-
-    /// <summary>Hands what there is to the writing half; with <paramref name="drain"/>, returns when it is committed.</summary>
-    private async Task FlushAsync(bool drain, CancellationToken cancellationToken)
-    {
-        if (_finished is { } finished)
-        {
-            _finished = null;
-            await SendAsync(finished, wait: false, cancellationToken).ConfigureAwait(false);
-        }
-
-        RecordBatch? batch = _batch;
-        _batch = null;
-        await SendAsync(batch, drain || _context.Options.Transforms, cancellationToken).ConfigureAwait(false);
-    }
-
-    /// <summary>Hands a full batch over to be written, and committed with others when it is time.</summary>
-    private async Task HandOverAsync(CancellationToken cancellationToken)
-    {
-        bool mayStayOpen = !_context.Options.WantsChanges && !_context.Options.WantsRecords && !_context.Options.Transforms && !_staged
-            && _finished is null && _context.Time.GetElapsedTime(_uncommittedSince) < Interval;
-        if (!mayStayOpen)
-        {
-            await FlushAsync(drain: false, cancellationToken).ConfigureAwait(false);
-            return;
-        }
-
-        TableCommit commit = Describe(_batch) with { MayStayOpen = true };
-        _quarantined.Clear();
-        _batch = null;
-        _hasOpenTransaction = true;
-        await _context.Queue.EnqueueAsync(new CommitJob(CommitKind.Commit, commit), cancellationToken).ConfigureAwait(false);
-    }
-
-    private async Task SendAsync(RecordBatch? batch, bool wait, CancellationToken cancellationToken)
-    {
-        _hasOpenTransaction = _isFirstCommit = false;
-        if (_staged && batch is null && _quarantined.Count == 0) return;
-        var job = new CommitJob(_staged ? CommitKind.AddToSnapshot : CommitKind.Commit, Describe(batch));
-        _quarantined.Clear();
-        _quarantinedBytes = 0;
-        if (wait)
-        {
-            await _context.Queue.RunAsync(job, cancellationToken).ConfigureAwait(false);
-        }
-        else
-        {
-            await _context.Queue.EnqueueAsync(job, cancellationToken).ConfigureAwait(false);
-        }
-    }
-
-    private TableCommit Describe(RecordBatch? batch)
-    {
-        TableState state = _context.Target.State;
-        if (!_staged) HasCommitted = true;
-        RecordShape? shape = _context.Parser.Shape;
-        (Cursor? cursor, Cursor? resume) = _staged ? (null, state.Resume) : _tracker.Position(state.Cursor, state.Resume);
-        return new TableCommit
-        {
-            Batch = batch,
-            // The batch before the first key that is no integer still holds integers.
-            Shape = batch is not null && shape is not null && shape.KeyLayout != batch.Layout ? shape with { KeyLayout = batch.Layout } : shape,
-            NewFields = _context.Options.Transforms ? [] : _context.Parser.Fields.TakeNew(),
-            Feed = _source.IsImport ? null : _source.Feed.Display,
-            Cursor = cursor,
-            Resume = resume,
-            FeedIdentity = _staged ? null : _source.FeedIdentity,
-            Quarantined = [.. _quarantined],
-            WantsChanges = _context.Options.WantsChanges,
-        };
     }
 
     /// <summary>The body's set is complete, or at least its end is reached.</summary>
     private async Task CompleteSetAsync(SnapshotEnding ending, CancellationToken cancellationToken, bool isCaughtUp = true)
     {
-        await FlushAsync(drain: false, cancellationToken).ConfigureAwait(false);
-        bool wasStaged = _staged;
-        _staged = false;
+        await _pacer.FlushAsync(drain: false, cancellationToken).ConfigureAwait(false);
+        bool wasStaged = _pacer.IsStaged;
+        _pacer.IsStaged = false;
         IsCaughtUp = isCaughtUp;
         if (ending.HasFlag(SnapshotEnding.Sweep))
         {
@@ -516,7 +379,7 @@ internal sealed class BodyReader
             _isWholeSet = false;
         }
 
-        TableCommit commit = Describe(null);
+        TableCommit commit = _pacer.Describe(null);
         if (wasStaged)
         {
             if (_source.IsAnotherFeed) ending |= SnapshotEnding.ForgetOrder;
@@ -543,8 +406,8 @@ internal sealed class BodyReader
 
     private async Task DiscardStageAsync(CancellationToken cancellationToken)
     {
-        if (!_staged) return;
-        _staged = false;
+        if (!_pacer.IsStaged) return;
+        _pacer.IsStaged = false;
         await _context.Queue.RunAsync(new CommitJob(CommitKind.DiscardSnapshot, new TableCommit()), cancellationToken).ConfigureAwait(false);
     }
 
@@ -558,7 +421,7 @@ internal sealed class BodyReader
             return end;
         }
 
-        if (_staged && end == BodyEnd.EndOfBody)
+        if (_pacer.IsStaged && end == BodyEnd.EndOfBody)
         {
             // Such an end cannot be told from a cut. What came is as good as what a feed without an end has sent so far.
             await MergeUnfinishedAsync(isCaughtUp: false, cancellationToken).ConfigureAwait(false);
@@ -571,7 +434,7 @@ internal sealed class BodyReader
             IsCaughtUp = true;
         }
 
-        await FlushAsync(drain: true, cancellationToken).ConfigureAwait(false);
+        await _pacer.FlushAsync(drain: true, cancellationToken).ConfigureAwait(false);
         await DiscardStageAsync(cancellationToken).ConfigureAwait(false);
         return end;
     }
@@ -611,8 +474,7 @@ internal sealed class BodyReader
             return true;
         }
 
-        _quarantinedBytes += QuarantineOverhead + frame.Bytes.Length;
-        _quarantined.Add(new QuarantinedRecord(_context.Time.GetUtcNow(), frame.Offset, reason, frame.Bytes.ToArray()));
+        _pacer.Quarantine(new QuarantinedRecord(_context.Time.GetUtcNow(), frame.Offset, reason, frame.Bytes.ToArray()));
         return false;
     }
 

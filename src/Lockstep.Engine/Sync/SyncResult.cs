@@ -93,6 +93,9 @@ public sealed record SyncResult
     /// <summary>How long ago the last byte came; null when none has.</summary>
     public TimeSpan? SinceLastByte { get; init; }
 
+    /// <summary>When the newest record last changed, by its order value; null where that is no time (<see cref="RecordTime"/>).</summary>
+    public DateTimeOffset? NewestRecord { get; init; }
+
     /// <summary>Why it ended.</summary>
     public SyncEndReason EndReason { get; init; }
 }

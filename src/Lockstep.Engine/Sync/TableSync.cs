@@ -28,6 +28,7 @@ public sealed class TableSync
     private SyncState _state = SyncState.Initial;
     private string _table = "";
     private Cursor _cursor;
+    private DateTimeOffset? _newestRecord;
     private SyncEndReason _endReason;
     private long? _expected;
     private long? _contentLength;
@@ -56,6 +57,7 @@ public sealed class TableSync
         Path = _options.TablePath,
         Feed = _feed.Display,
         Cursor = _context?.Target.Committed.Cursor ?? _cursor,
+        NewestRecord = _context?.Target.Committed is { } committed ? RecordTime.Of(committed.Cursor, committed.Shape?.Dialect) : _newestRecord,
         Duration = _duration ?? (_start == 0 ? TimeSpan.Zero : _time.GetElapsedTime(_start)),
         Expected = _expected,
         ShareDone = ShareDone,
@@ -131,6 +133,7 @@ public sealed class TableSync
         {
             RunningSyncs.Remove(this);
             _cursor = session.Target.Committed.Cursor;
+            _newestRecord = RecordTime.Of(_cursor, session.Target.Committed.Shape?.Dialect);
             _context = null;
         }
     }

@@ -26,9 +26,12 @@ internal sealed class FirstLoad(SqliteConnection connection)
     }
 
     /// <summary>Back to the write-ahead log, after the commit. If a reader holds the file just then, the next time will do.</summary>
-    public void End()
+    /// <returns>Whether it is done just now.</returns>
+    public bool End()
     {
-        if (_isActive) _isActive = !SetJournal("wal") || !Run("PRAGMA synchronous=NORMAL");
+        if (!_isActive) return false;
+        _isActive = !SetJournal("wal") || !Run("PRAGMA synchronous=NORMAL");
+        return !_isActive;
     }
 
     private bool SetJournal(string mode)

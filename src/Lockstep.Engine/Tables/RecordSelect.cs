@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Globalization;
 using System.Text;
+using System.Text.Json;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Tables.Native;
 using Microsoft.Data.Sqlite;
@@ -17,6 +18,10 @@ internal sealed class RecordSelect(SqliteConnection connection, TableState state
     public const int BornColumn = 4;
 
     private const string KeyParameter = "@lockstep_key";
+    private const string KeyListParameter = "@lockstep_key_list";
+
+    /// <summary>SQLite takes 32,766 parameters; more keys than this come as one list.</summary>
+    private const int MostKeyParameters = 1000;
 
     private static readonly string[] ParameterPrefixes = ["@", ":", "$"];
 
@@ -47,7 +52,9 @@ internal sealed class RecordSelect(SqliteConnection connection, TableState state
         if (query.Keys is { } keys)
         {
             IEnumerable<string> names = Enumerable.Range(0, keys.Count).Select(i => KeyParameter + i.ToString(CultureInfo.InvariantCulture));
-            conditions.Add($"lockstep_key IN ({string.Join(", ", names)})");
+            string value = state.Shape!.KeyLayout == KeyLayout.Integer ? "value" : "unhex(value)";
+            string list = keys.Count <= MostKeyParameters ? string.Join(", ", names) : $"SELECT {value} FROM json_each({KeyListParameter})";
+            conditions.Add($"lockstep_key IN ({list})");
         }
 
         // CASE takes exactly one expression, and a line end keeps a comment from swallowing what follows.
@@ -84,7 +91,25 @@ internal sealed class RecordSelect(SqliteConnection connection, TableState state
                     throw new FilterException(query.Filter, $"The filter's parameter {name} has a name that Lockstep uses itself.", "Give it another name.");
                 }
 
-                BindKey(statement, index, query.Keys![int.Parse(name.AsSpan(KeyParameter.Length), CultureInfo.InvariantCulture)]);
+                if (name == KeyListParameter)
+                {
+                    statement.BindText(index, KeyList(query.Keys!));
+                    continue;
+                }
+
+                switch (ReadKey(query.Keys![int.Parse(name.AsSpan(KeyParameter.Length), CultureInfo.InvariantCulture)]))
+                {
+                    case long integer:
+                        statement.Bind(index, integer);
+                        break;
+                    case byte[] encodedKey:
+                        statement.BindBlob(index, encodedKey);
+                        break;
+                    default:
+                        statement.BindNull(index);
+                        break;
+                }
+
                 continue;
             }
 
@@ -128,8 +153,32 @@ internal sealed class RecordSelect(SqliteConnection connection, TableState state
         }
     }
 
-    /// <summary>A key as the user gave it, by the types that the table's keys have. One that cannot be a key matches nothing.</summary>
-    private void BindKey(Statement statement, int index, IReadOnlyList<object> parts)
+    /// <summary>The keys as a JSON array, encoded ones as hexadecimal text.</summary>
+    private byte[] KeyList(IReadOnlyList<IReadOnlyList<object>> keys)
+    {
+        var list = new ArrayBufferWriter<byte>();
+        using var json = new Utf8JsonWriter(list);
+        json.WriteStartArray();
+        foreach (IReadOnlyList<object> parts in keys)
+        {
+            object? key = ReadKey(parts);
+            if (key is long integer)
+            {
+                json.WriteNumberValue(integer);
+            }
+            else if (key is byte[] encoded)
+            {
+                json.WriteStringValue(Convert.ToHexString(encoded));
+            }
+        }
+
+        json.WriteEndArray();
+        json.Flush();
+        return list.WrittenSpan.ToArray();
+    }
+
+    /// <summary>A key as the user gave it, by the types that the table's keys have: a long or encoded bytes. Null for one that cannot be a key, and matches nothing.</summary>
+    private object? ReadKey(IReadOnlyList<object> parts)
     {
         RecordShape shape = state.Shape!;
         if (parts.Count != shape.KeyFields.Count)
@@ -148,29 +197,11 @@ internal sealed class RecordSelect(SqliteConnection connection, TableState state
             }
 
             byte[] number = Encoding.UTF8.GetBytes(text.Trim());
-            if (!JsonNumber.IsValid(number))
-            {
-                statement.BindNull(index);
-                return;
-            }
-
-            if (shape.KeyLayout == KeyLayout.Integer)
-            {
-                if (DecimalText.TryGetInt64(number, out long integer))
-                {
-                    statement.Bind(index, integer);
-                }
-                else
-                {
-                    statement.BindNull(index);
-                }
-
-                return;
-            }
-
+            if (!JsonNumber.IsValid(number)) return null;
+            if (shape.KeyLayout == KeyLayout.Integer) return DecimalText.TryGetInt64(number, out long integer) ? integer : null;
             KeyEncoding.WriteNumber(encoded, number);
         }
 
-        statement.BindBlob(index, encoded.WrittenSpan);
+        return encoded.WrittenSpan.ToArray();
     }
 }

@@ -76,11 +76,11 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
         bool hasRows = StageSql.TableExists(connection, TableSchema.Rows);
         _orderKind = shape?.OrderKind ?? OrderKind.Unknown;
 
-        if (ending.HasFlag(SnapshotEnding.ForgetOrder) && hasRows)
+        bool forgets = ending.HasFlag(SnapshotEnding.ForgetOrder) && hasRows;
+        if (forgets)
         {
             ServingMark.ClearingAll(connection);
-            TableFile.Execute(connection, $"DELETE FROM {TableSchema.Rows} WHERE gone <> 0; UPDATE {TableSchema.Rows} SET ord = NULL");
-            TombstonesAfter = 0;
+            TableFile.Execute(connection, $"UPDATE {TableSchema.Rows} SET ord = NULL");
         }
 
         if (hasStage && RowsAfter + TombstonesAfter == 0)
@@ -91,6 +91,7 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
         {
             StartChangeLog(wantsChanges);
             if (hasStage) Merge(shape!, wantsChanges);
+            if (forgets) ForgetTombstones();
             if (ending.HasFlag(SnapshotEnding.Sweep)) Sweep(shape!, hasStage, wantsChanges);
             if (hasStage) TableFile.Execute(connection, $"DROP TABLE {TableSchema.Stage}");
             if (wantsChanges) Changes = ReadChangeLog(shape!);
@@ -202,6 +203,13 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
             Counts = Counts.With(ChangeKind.Deleted);
             if (log is not null) Log(log, SequenceAfter, ChangeKind.Deleted, select, shape.KeyLayout);
         }
+    }
+
+    /// <summary>What the other feed deleted is forgotten, but for what this one has deleted too: that is gone already, and no change.</summary>
+    private void ForgetTombstones()
+    {
+        TableFile.Execute(connection, $"DELETE FROM {TableSchema.Rows} WHERE gone <> 0 AND ord IS NULL");
+        TombstonesAfter = TableFile.Scalar(connection, $"SELECT count(*) FROM {TableSchema.Rows} WHERE gone <> 0");
     }
 
     private void Move(int rows, int tombstones)

@@ -48,6 +48,9 @@ public sealed record TableInfo
     /// <summary>The cursor before which tombstones have been cleared away; null when none have.</summary>
     public Cursor? Horizon { get; init; }
 
+    /// <summary>When the newest record last changed, by its order value; null where that is no time.</summary>
+    public DateTimeOffset? NewestRecord { get; init; }
+
     /// <summary>When a sync last ended well.</summary>
     public DateTimeOffset? LastSync { get; init; }
 
@@ -63,7 +66,10 @@ public sealed record TableInfo
     /// <summary>Whether the table's cursor is at or above another one. Cursors that are no numbers have no order: they must be equal.</summary>
     public bool HasReached(Cursor cursor) => cursor.IsStart || Cursor == cursor || (Cursor.IsNumber && cursor.IsNumber && CursorTracker.Compare(Cursor, cursor) >= 0);
 
-    internal static TableInfo From(string path, TableState state, long quarantined) => new()
+    internal static TableInfo From(string path, TableState state, long quarantined) =>
+        From(path, state, quarantined, SizeOf(path) + SizeOf(path + "-wal"), WriterLock.HolderOf(path));
+
+    internal static TableInfo From(string path, TableState state, long quarantined, long size, string? writer) => new()
     {
         Name = state.Name,
         Path = path,
@@ -79,10 +85,11 @@ public sealed record TableInfo
         Tombstones = state.Tombstones,
         Sequence = state.Sequence,
         Horizon = state.Horizon,
+        NewestRecord = RecordTime.Of(state.Cursor, state.Shape?.Dialect),
         LastSync = state.LastSync,
         Quarantined = quarantined,
-        Size = SizeOf(path) + SizeOf(path + "-wal"),
-        Writer = WriterLock.HolderOf(path),
+        Size = size,
+        Writer = writer,
     };
 
     private static long SizeOf(string path) => new FileInfo(path) is { Exists: true } file ? file.Length : 0;

@@ -201,7 +201,8 @@ internal sealed class TableWriter : ITableTarget
             ExecutePatiently("COMMIT");
             _isOpen = false;
             Committed = State;
-            _firstLoad.End();
+            // Who came to be served meanwhile is seen again at the next transaction.
+            if (_firstLoad.End()) _isServed = false;
             return true;
         }
         catch

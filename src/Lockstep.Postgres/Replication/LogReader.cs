@@ -19,14 +19,17 @@ internal sealed class LogReader(ReplicationFeed feed, LogEpoch epoch, long end, 
         feed.Metrics.ClientCame();
         try
         {
+            // A client is told of everything that was committed before it came.
+            await feed.ReachAsync(end, cancellationToken).ConfigureAwait(false);
             var completed = since > 0;
             if (!completed)
             {
                 await foreach (var piece in SnapshotAsync(cancellationToken).ConfigureAwait(false)) yield return new FeedChunk(FeedChunkKind.SnapshotRows, piece, 0);
+
+                // The last page may show what the first one did not: the snapshot is whole when the log has all of that.
+                await feed.ReachAsync(await feed.EndAsync(cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
             }
 
-            // A client is told of everything that was committed before it came.
-            await feed.ReachAsync(end, cancellationToken).ConfigureAwait(false);
             while (true)
             {
                 var position = feed.Log.Position;

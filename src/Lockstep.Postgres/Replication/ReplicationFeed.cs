@@ -169,6 +169,9 @@ internal sealed class ReplicationFeed : IPostgresFeed
         }
     }
 
+    /// <summary>The end of the server's log: what is committed now is before it.</summary>
+    internal Task<long> EndAsync(CancellationToken cancellationToken) => _readers.ReadAsync(EndAsync, cancellationToken);
+
     /// <summary>Why the log does not have what follows a client's cursor.</summary>
     internal Exception Lost(LogEpoch epoch, long cursor) => Log.Epoch == epoch ? new FeedCursorExpiredException(cursor, Log.Floor) : Changed();
 
@@ -192,9 +195,12 @@ internal sealed class ReplicationFeed : IPostgresFeed
 
     private async Task<(FeedStamp Stamp, long End)> LookAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
-        var end = await connection.QueryAsync("SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint", [], r => r.GetInt64(0), cancellationToken).ConfigureAwait(false);
-        return (await _database.LookAsync(connection, cancellationToken).ConfigureAwait(false), end[0]);
+        var end = await EndAsync(connection, cancellationToken).ConfigureAwait(false);
+        return (await _database.LookAsync(connection, cancellationToken).ConfigureAwait(false), end);
     }
+
+    private static async Task<long> EndAsync(NpgsqlConnection connection, CancellationToken cancellationToken) =>
+        (await connection.QueryAsync("SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint", [], r => r.GetInt64(0), cancellationToken).ConfigureAwait(false))[0];
 
     private LogEpoch Current() => Error is { } error ? throw Unavailable(error) : Log.Epoch ?? throw Unavailable(null);
 

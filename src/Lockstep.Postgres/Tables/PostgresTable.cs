@@ -35,27 +35,7 @@ public sealed class PostgresTable
             command.Parameters.Add(new NpgsqlParameter { Value = _table });
             using var row = command.ExecuteReader();
             row.Read();
-            return new TableInfo
-            {
-                Name = Name,
-                Path = _store.Description,
-                Feed = state.Feed,
-                Dialect = state.Shape?.Dialect ?? Dialect.Auto,
-                KeyFields = state.Shape?.KeyFields ?? [],
-                OrderField = state.Shape?.OrderField,
-                Fields = state.Fields,
-                Cursor = state.Cursor,
-                Resume = state.Resume,
-                FeedIdentity = state.FeedIdentity,
-                Rows = state.Rows,
-                Tombstones = state.Tombstones,
-                Sequence = state.Sequence,
-                Horizon = state.Horizon,
-                LastSync = state.LastSync,
-                Size = row.GetInt64(0),
-                Quarantined = row.GetInt64(1),
-                Writer = row.IsDBNull(2) ? null : row.GetString(2),
-            };
+            return TableInfo.From(_store.Description, state, row.GetInt64(1), row.GetInt64(0), row.IsDBNull(2) ? null : row.GetString(2));
         });
     }
 

@@ -58,9 +58,29 @@ public sealed class EnableLockstepPostgresTrackingCommand : PostgresTrackingCmdl
     private protected override void Process() => ForEachTable(!NoNotify, "Track changes");
 }
 
-/// <summary>Takes away what <c>Enable-LockstepPostgresTracking</c> added to tables, tombstones included.</summary>
+/// <summary>Takes away what <c>Enable-LockstepPostgresTracking</c> added to tables, tombstones included; or what a server by replication has left.</summary>
 [Cmdlet(VerbsLifecycle.Disable, "LockstepPostgresTracking", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.High)]
 public sealed class DisableLockstepPostgresTrackingCommand : PostgresTrackingCmdlet
 {
-    private protected override void Process() => ForEachTable(null, "No longer track changes");
+    /// <summary>Replication takes away the slot and the publication of a server that is stopped. A slot that nobody reads keeps the database from cutting its log.</summary>
+    [Parameter]
+    public ServerMode Mode { get; set; }
+
+    private protected override void Process()
+    {
+        if (Mode == ServerMode.Polling)
+        {
+            ForEachTable(null, "No longer track changes");
+            return;
+        }
+
+        foreach (var table in Table)
+        {
+            Attempt(() =>
+            {
+                if (ShouldProcess(table, "Drop the replication slot and publication"))
+                    TrackingChange.RemoveReplication(ConnectionString, table, Schema, StopToken);
+            });
+        }
+    }
 }

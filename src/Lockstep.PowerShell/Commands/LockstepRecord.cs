@@ -9,7 +9,7 @@ namespace Lockstep.Commands;
 
 /// <summary>Reads the records of tables.</summary>
 [Cmdlet(VerbsCommon.Get, "LockstepRecord", DefaultParameterSetName = ByTable, SupportsPaging = true)]
-[OutputType("Lockstep.Record", "System.String")]
+[OutputType("Lockstep.Record", "System.String", "Lockstep.QuarantinedRecord")]
 public sealed class GetLockstepRecordCommand : TableCmdlet
 {
     /// <summary>Reads tables that are kept in this database of PostgreSQL instead of files.</summary>
@@ -48,14 +48,29 @@ public sealed class GetLockstepRecordCommand : TableCmdlet
     [Parameter]
     public SwitchParameter Raw { get; set; }
 
+    /// <summary>Reads the malformed records that were set aside instead, oldest first: where they were, why, and their bytes.</summary>
+    [Parameter]
+    public SwitchParameter Quarantined { get; set; }
+
     private protected override void Begin()
     {
+        if (Quarantined && (Key is not null || Filter is not null || FilterParameter is not null || Since is not null || IncludeDeleted || Property is not null || Raw))
+            throw new InvalidOptionException("What is set aside is no record, with fields or a key.", "Leave out everything but the table, -Skip and -First.");
+
         if (Raw && Property is not null)
             throw new InvalidOptionException("-Raw gives the records as they are, with all their fields.", "Leave out -Raw or -Property.");
     }
 
     private protected override void Process()
     {
+        if (Quarantined)
+        {
+            var skip = (long)Math.Min(PagingParameters.Skip, long.MaxValue);
+            var first = (long)Math.Min(PagingParameters.First, long.MaxValue);
+            ForEachTable(path => QuarantineOutput.Write(this, path, skip, first, StopToken));
+            return;
+        }
+
         var query = new RecordQuery
         {
             Keys = Key is null ? null : [.. Key.Select(QueryValues.Key)],

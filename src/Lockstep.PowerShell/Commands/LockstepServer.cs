@@ -51,6 +51,25 @@ public sealed class StartLockstepServerCommand : LockstepCmdlet
     [Parameter(ParameterSetName = ByConnection)]
     public string[] KeyProperty { get; set; } = [];
 
+    /// <summary>How changes are learned of. Replication needs no change to the table, but the attribute REPLICATION, and -LogPath.</summary>
+    [Parameter(ParameterSetName = ByConnection)]
+    public ServerMode Mode { get; set; }
+
+    /// <summary>For replication: the folder that keeps the changes for clients that come back, a file for each table. Without it they would all have to resync.</summary>
+    [Parameter(ParameterSetName = ByConnection)]
+    [ValidateNotNullOrEmpty]
+    public string? LogPath { get; set; }
+
+    /// <summary>For replication: the publication, where the tables' owner has made one.</summary>
+    [Parameter(ParameterSetName = ByConnection)]
+    [ValidateNotNullOrEmpty]
+    public string? Publication { get; set; }
+
+    /// <summary>For replication: how many bytes of its log the database may be made to keep. Beyond it the slot is dropped and made anew, with a resync of all clients.</summary>
+    [Parameter(ParameterSetName = ByConnection)]
+    [ValidateRange(16L << 20, long.MaxValue)]
+    public long MaximumSlotLag { get; set; } = 4L << 30;
+
     /// <summary>How many seconds pass between two looks at a table when nothing wakes the server.</summary>
     [Parameter(ParameterSetName = ByConnection)]
     [ValidateRange(0.01, 86400.0)]
@@ -97,6 +116,9 @@ public sealed class StartLockstepServerCommand : LockstepCmdlet
     private protected override void Process()
     {
         var paths = SessionState.Path;
+        if (LogPath is not null)
+            LogPath = FileSystemPath.ResolveLiteral(paths, LogPath);
+
         _files.AddRange(Path.SelectMany(path => FileSystemPath.Resolve(paths, path)));
         _files.AddRange(LiteralPath.Select(path => FileSystemPath.ResolveLiteral(paths, path)));
         if (ParameterSetName == ByTable)

@@ -1,5 +1,6 @@
 using System.Management.Automation;
 using System.Net;
+using System.Security.Cryptography.X509Certificates;
 using Lockstep.Errors;
 using Lockstep.Records;
 using Lockstep.TestServer;
@@ -48,8 +49,14 @@ public sealed class StartLockstepTestServerCommand : LockstepCmdlet
 
     /// <summary>How much faster than it was recorded; infinity leaves the pauses out.</summary>
     [Parameter]
+    [Alias("Speed")]
     [ValidateRange(double.Epsilon, double.PositiveInfinity)]
     public double ReplaySpeed { get; set; } = 1;
+
+    /// <summary>A certificate with its private key, to serve https.</summary>
+    [Parameter]
+    [ValidateNotNull]
+    public X509Certificate2? Certificate { get; set; }
 
     private protected override object? ErrorTarget => Port;
 
@@ -80,6 +87,7 @@ public sealed class StartLockstepTestServerCommand : LockstepCmdlet
             Records = _records,
             ReplayFile = Replay is null ? null : FileSystemPath.ResolveLiteral(SessionState.Path, Replay),
             ReplaySpeed = ReplaySpeed,
+            Certificate = Certificate,
             RecordsFile = Path is null ? null : FileSystemPath.ResolveLiteral(SessionState.Path, Path),
         };
         if (!ShouldProcess($"{ListenAddress}:{Port}", $"Start a test server with the {feed} feed"))

@@ -6,6 +6,7 @@ using Lockstep.Engine.Feed;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
 using Lockstep.Errors;
+using Lockstep.Jobs;
 using Lockstep.Sync;
 using Lockstep.Tables;
 
@@ -13,7 +14,7 @@ namespace Lockstep.Commands;
 
 /// <summary>Brings a table in step with a feed, and keeps it there with -Follow.</summary>
 [Cmdlet(VerbsData.Sync, "LockstepTable", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
-[OutputType(typeof(SyncResult), typeof(Change))]
+[OutputType(typeof(SyncResult), typeof(Change), typeof(SyncJob))]
 public sealed class SyncLockstepTableCommand : FeedCmdlet
 {
     private readonly List<SyncResult> _results = [];
@@ -139,12 +140,35 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
     [Parameter]
     public SwitchParameter Wait { get; set; }
 
+    /// <summary>
+    /// Syncs in the background and puts out the job. Its output is the result, or with -PassThru the changes; it keeps the newest 10,000 that nobody has received.
+    /// </summary>
+    [Parameter]
+    public SwitchParameter AsJob { get; set; }
+
+    /// <summary>The job's name. (-Name is the table's.)</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string? JobName { get; set; }
+
     /// <summary>How many feeds of the pipeline are synced at the same time. With more than one, all begin when the last one has come.</summary>
     [Parameter]
     [ValidateRange(1, 1000)]
     public int ThrottleLimit { get; set; } = 1;
 
     private protected override object? ErrorTarget => _feed;
+
+    private protected override void Begin()
+    {
+        if (!AsJob && JobName is not null)
+            throw new InvalidOptionException("Only a job has a name.", "Give -AsJob as well. (-Table names the table.)");
+        if (AsJob && (Callback is not null || Transform is not null))
+            throw new InvalidOptionException("A job has no pipeline on which -Callback or -Transform could be called.", "Leave them out, or sync without -AsJob; with -PassThru, Receive-Job gives the changes.");
+        if (AsJob && ThrottleLimit > 1)
+            throw new InvalidOptionException("Each feed gets a job of its own, and they all run at once.", "Leave out -AsJob or -ThrottleLimit.");
+        if (AsJob && ResultVariable is not null)
+            throw new InvalidOptionException("A job's result comes later.", "Leave out -ResultVariable: the result is the job's output, and its property Sync.");
+    }
 
     private protected override void Process()
     {
@@ -184,13 +208,23 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
             WantsRecords = Callback is not null,
             Transforms = Transform is not null,
         });
+        if (AsJob)
+        {
+            var tokens = TokenProvider is null ? null : new TokenRunspace(TokenProvider, SessionState);
+            var job = new SyncJob(JobName, new BackgroundSync(sync, PassThru || EveryChange, tokens));
+            JobRepository.Add(job);
+            RunspaceJobs.Current.Start(job);
+            WriteObject(job);
+            return;
+        }
+
         var steps = new SyncStepHandler(this, $"Syncing {_feed}")
         {
             Table = () => sync.Result.Table,
             Callback = Callback is null ? null : new RecordScript(Callback),
             Transform = Transform is null ? null : new RecordTransform(Transform),
             PassesChanges = PassThru || EveryChange,
-            TokenProvider = TokenProvider,
+            TokenProvider = TokenProvider is { } provider ? () => provider.Invoke() : null,
         };
         if (ThrottleLimit > 1)
         {

@@ -1,9 +1,5 @@
-using System.Collections;
-using System.Globalization;
 using System.Management.Automation;
-using System.Net;
-using System.Security;
-using System.Text;
+using Lockstep.Sync;
 using Lockstep.TestServer.Conformance;
 using Lockstep.TestServers;
 
@@ -12,8 +8,10 @@ namespace Lockstep.Commands;
 /// <summary>Checks a feed against the contract, rule by rule. The feed is only read.</summary>
 [Cmdlet(VerbsDiagnostic.Test, "LockstepFeed")]
 [OutputType(typeof(FeedRuleInfo), typeof(bool))]
-public sealed class TestLockstepFeedCommand : LockstepCmdlet
+public sealed class TestLockstepFeedCommand : FeedCmdlet
 {
+    private string? _feed;
+
     /// <summary>The feed, or a test server of this session: with a slash at its end in path style, without one in query style.</summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
     [FeedOfServer]
@@ -31,23 +29,6 @@ public sealed class TestLockstepFeedCommand : LockstepCmdlet
     [AllowEmptyCollection]
     [ArgumentCompleter(typeof(FieldCompleter))]
     public string[] KeyProperty { get; set; } = [];
-
-    /// <summary>User and password for Basic authentication.</summary>
-    [Parameter]
-    [Credential]
-    public PSCredential? Credential { get; set; }
-
-    /// <summary>A token for Bearer authentication.</summary>
-    [Parameter]
-    public SecureString? Token { get; set; }
-
-    /// <summary>Headers for each request.</summary>
-    [Parameter]
-    public IDictionary? Headers { get; set; }
-
-    /// <summary>Takes any certificate.</summary>
-    [Parameter]
-    public SwitchParameter SkipCertificateCheck { get; set; }
 
     /// <summary>After how many seconds without a record an endless feed counts as caught up.</summary>
     [Parameter]
@@ -72,10 +53,12 @@ public sealed class TestLockstepFeedCommand : LockstepCmdlet
     [Parameter]
     public SwitchParameter Quiet { get; set; }
 
-    private protected override object? ErrorTarget => new UriBuilder(Uri) { UserName = "", Password = "" }.Uri;
+    private protected override object? ErrorTarget => _feed;
 
     private protected override void Process()
     {
+        var feed = FeedSettings.Of(this, Uri, TokenProvider is { } provider ? TokenScript.Call(() => provider.Invoke()) : null);
+        _feed = feed.ToString();
         var options = new ConformanceOptions
         {
             OrderBy = OrderBy,
@@ -83,27 +66,13 @@ public sealed class TestLockstepFeedCommand : LockstepCmdlet
             Settle = SettleSec,
             Heartbeat = HeartbeatSec,
             MaximumRecords = MaximumRecordCount,
-            Headers = AllHeaders(),
-            SkipCertificateCheck = SkipCertificateCheck,
         };
-        var report = FeedConformance.CheckAsync(Uri, options, cancellationToken: StopToken).GetAwaiter().GetResult();
+        var report = FeedConformance.CheckAsync(feed, options, cancellationToken: StopToken).GetAwaiter().GetResult();
         if (NUnitXmlPath is not null)
             File.WriteAllText(FileSystemPath.ResolveLiteral(SessionState.Path, NUnitXmlPath), report.ToNUnitXml());
         if (Quiet)
             WriteObject(report.Passed);
         else
             WriteObject(report.Results.Select(result => result.ToModel()), enumerateCollection: true);
-    }
-
-    private Dictionary<string, string> AllHeaders()
-    {
-        Dictionary<string, string> headers = new(StringComparer.OrdinalIgnoreCase);
-        foreach (DictionaryEntry header in Headers ?? new Hashtable())
-            headers[Convert.ToString(header.Key, CultureInfo.InvariantCulture)!] = Convert.ToString(header.Value, CultureInfo.InvariantCulture) ?? "";
-        if (Credential is not null)
-            headers["Authorization"] = "Basic " + Convert.ToBase64String(Encoding.UTF8.GetBytes($"{Credential.UserName}:{Credential.GetNetworkCredential().Password}"));
-        else if (Token is not null)
-            headers["Authorization"] = "Bearer " + new NetworkCredential("", Token).Password;
-        return headers;
     }
 }

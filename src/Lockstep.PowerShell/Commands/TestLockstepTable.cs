@@ -54,7 +54,7 @@ public abstract class CompareTableCmdlet : FeedCmdlet
     {
         var table = TableLookup.Describe(file).Name;
         var objects = new RecordObjects(table, WriteWarning);
-        var steps = new SyncStepHandler(this, $"Comparing {table} with its feed") { Table = () => table, TokenProvider = TokenProvider };
+        var steps = new SyncStepHandler(this, $"Comparing {table} with its feed") { Table = () => table, TokenProvider = TokenProvider is { } provider ? () => provider.Invoke() : null };
         var comparison = new TableComparison(new SyncOptions { Feed = FeedSettings.Of(this, FeedOf(file)), TablePath = file, Settle = TimeSpan.FromSeconds(SettleSec) });
         try
         {
@@ -128,7 +128,7 @@ public sealed class RepairLockstepTableCommand : CompareTableCmdlet
         {
             Feed = FeedSettings.Of(this, FeedOf(file)), TablePath = file, Settle = TimeSpan.FromSeconds(SettleSec), Repair = true, AsksForToken = TokenProvider is not null,
         });
-        var steps = new SyncStepHandler(this, "Repairing") { Table = () => sync.Result.Table, TokenProvider = TokenProvider };
+        var steps = new SyncStepHandler(this, "Repairing") { Table = () => sync.Result.Table, TokenProvider = TokenProvider is { } provider ? () => provider.Invoke() : null };
         try
         {
             Pump(sync.RunAsync(StopToken), steps.Take);

@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using Lockstep.Jobs;
 using Lockstep.Models;
 using Lockstep.Servers;
 using Lockstep.Sessions;
@@ -20,6 +21,7 @@ public sealed class ModuleInitializer : IModuleAssemblyInitializer, IModuleAssem
     /// <param name="psModuleInfo">The module that is removed.</param>
     public void OnRemove(PSModuleInfo psModuleInfo)
     {
+        PerRunspace<RunspaceJobs>.CloseCurrent();
         PerRunspace<RunspaceServers>.CloseCurrent();
         PerRunspace<RunspaceFeedServers>.CloseCurrent();
         PerRunspace<RunspaceModels>.CloseCurrent();

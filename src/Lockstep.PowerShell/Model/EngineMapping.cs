@@ -1,4 +1,5 @@
 using Lockstep.Engine.Records;
+using Lockstep.Engine.Sync;
 using EngineFeedEvent = Lockstep.Engine.Sync.FeedEvent;
 using EngineSyncResult = Lockstep.Engine.Sync.SyncResult;
 using EngineTableInfo = Lockstep.Engine.Tables.TableInfo;
@@ -28,11 +29,17 @@ internal static class EngineMapping
         Bytes = result.Bytes,
         Duration = result.Duration,
         Rate = result.Rate,
+        State = (SyncState)result.State.Phase,
+        Attempt = result.State.Attempt,
+        SinceLastByte = result.SinceLastByte,
+        Lag = LagOf(result.NewestRecord),
         EndReason = (EndReason)result.EndReason,
     };
 
     public static TableInfo ToModel(this EngineTableInfo table, bool isSession) => new()
     {
+        Sync = RunningSyncs.Find(table.Path)?.ToModel(),
+        Lag = LagOf(table.NewestRecord),
         Name = table.Name,
         Path = table.Path,
         IsSession = isSession,
@@ -50,6 +57,9 @@ internal static class EngineMapping
         LastSync = table.LastSync?.LocalDateTime,
         Writer = table.Writer,
     };
+
+    /// <summary>Never negative: the feed's clock may be ahead of ours.</summary>
+    private static TimeSpan? LagOf(DateTimeOffset? newest) => newest is not { } at ? null : DateTimeOffset.UtcNow is var now && now > at ? now - at : TimeSpan.Zero;
 
     public static FeedEvent ToModel(this EngineFeedEvent happened) => new((FeedEventKind)happened.Kind, happened.At.LocalDateTime, happened.Message);
 

@@ -1,6 +1,6 @@
 namespace Lockstep;
 
-/// <summary>What a sync did.</summary>
+/// <summary>What a sync did; of one that runs, what it has done so far.</summary>
 public sealed class SyncResult
 {
     internal SyncResult()
@@ -52,6 +52,18 @@ public sealed class SyncResult
     /// <summary>Records received per second.</summary>
     public double Rate { get; internal init; }
 
-    /// <summary>Why it ended.</summary>
+    /// <summary>Where it is.</summary>
+    public SyncState State { get; internal init; }
+
+    /// <summary>How many attempts to connect have failed in a row.</summary>
+    public int Attempt { get; internal init; }
+
+    /// <summary>How long ago the last byte came from the feed; null when none has.</summary>
+    public TimeSpan? SinceLastByte { get; internal init; }
+
+    /// <summary>How old the newest record is, by its order value; null where that is no time.</summary>
+    public TimeSpan? Lag { get; internal init; }
+
+    /// <summary>Why it ended; None while it runs.</summary>
     public EndReason EndReason { get; internal init; }
 }

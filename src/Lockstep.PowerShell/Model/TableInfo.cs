@@ -55,6 +55,18 @@ public sealed class TableInfo
     /// <summary>Who is writing to it; null when nobody is.</summary>
     public string? Writer { get; internal init; }
 
+    /// <summary>The state of the sync that runs in this process; null when none does.</summary>
+    public SyncState? State => Sync?.State;
+
+    /// <summary>How old the newest record is, by its order value; null where that is no time.</summary>
+    public TimeSpan? Lag { get; internal init; }
+
+    /// <summary>How long ago the last byte came to the sync that runs in this process; null when none runs, or none came.</summary>
+    public TimeSpan? SinceLastByte => Sync?.SinceLastByte;
+
+    /// <summary>What the sync that runs in this process has done so far; null when none runs.</summary>
+    public SyncResult? Sync { get; internal init; }
+
     /// <summary>The table's name.</summary>
     public override string ToString() => Name;
 }

@@ -20,6 +20,10 @@ internal static class PostgresTables
         }
     }
 
+    /// <summary>The file that keeps a table's changes, in a folder.</summary>
+    public static string LogFile(string folder, TableName table) =>
+        Path.Combine(folder, string.Concat($"{table}.log".Select(c => Path.GetInvalidFileNameChars().Contains(c) ? '_' : c)));
+
     /// <summary>A table, in a schema that is given apart or with it.</summary>
     /// <exception cref="InvalidOptionException">It is no table's name, or has two schemas.</exception>
     public static TableName Name(string text, string? schema)

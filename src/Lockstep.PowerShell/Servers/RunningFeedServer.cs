@@ -5,7 +5,7 @@ using Lockstep.TestServer.Serving;
 namespace Lockstep.Servers;
 
 /// <summary>Keeps the engine's server out of the sight of public types. Thread-safe.</summary>
-internal sealed class RunningFeedServer(FeedServer server, string source)
+internal sealed class RunningFeedServer(FeedServer server, string source, IReadOnlyDictionary<string, string> notices)
 {
     private int _stopped;
 
@@ -46,6 +46,7 @@ internal sealed class RunningFeedServer(FeedServer server, string source)
             Cursor = state?.Horizon,
             Identity = state?.Identity,
             Lag = feed is PostgresFeed { HorizonLag: var (_, age) } ? age : TimeSpan.Zero,
+            Notice = notices.GetValueOrDefault(feed.Name),
             Error = error,
         };
     }

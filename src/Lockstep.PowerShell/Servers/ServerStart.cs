@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net;
 using Lockstep.Commands;
 using Lockstep.Engine.Serving;
@@ -15,15 +16,41 @@ internal static class ServerStart
     public static RunningFeedServer FromPostgres(StartLockstepServerCommand cmdlet, CancellationToken cancellationToken)
     {
         var connection = PostgresTables.Connection(cmdlet.ConnectionString!);
+        if ((cmdlet.Mode == ServerMode.Replication) != (cmdlet.LogPath is not null))
+            throw new InvalidOptionException("Replication and a folder for the changes belong together.", "Give -LogPath with -Mode Replication, and not without it.");
+        if (cmdlet.Publication is not null && cmdlet.Mode != ServerMode.Replication)
+            throw new InvalidOptionException("Only replication has a publication.", "Use -Mode Replication, or leave out -Publication.");
+
         var tables = cmdlet.Table.Select(table => PostgresTables.Name(table, cmdlet.Schema)).ToArray();
+        var notices = new ConcurrentDictionary<string, string>(StringComparer.Ordinal);
         return Start(
             cmdlet,
-            tables.Select<Postgres.TableName, Func<CancellationToken, Task<IFeedSource>>>(table => async token => await PostgresFeed.StartAsync(
-                connection,
-                new PostgresFeedOptions { Table = table, Key = cmdlet.KeyProperty, PollInterval = TimeSpan.FromSeconds(cmdlet.PollIntervalSec), Listen = !cmdlet.NoListen },
-                cancellationToken: token).ConfigureAwait(false)),
+            tables.Select<Postgres.TableName, Func<CancellationToken, Task<IFeedSource>>>(table => async token =>
+                await PostgresFeed.StartAsync(connection, Options(cmdlet, table, notices), cancellationToken: token).ConfigureAwait(false)),
             PostgresConnectionString.Describe(connection),
+            notices,
             cancellationToken);
+    }
+
+    private static PostgresFeedOptions Options(StartLockstepServerCommand cmdlet, Postgres.TableName table, ConcurrentDictionary<string, string> notices)
+    {
+        var options = new PostgresFeedOptions
+        {
+            Table = table,
+            Key = cmdlet.KeyProperty,
+            PollInterval = TimeSpan.FromSeconds(cmdlet.PollIntervalSec),
+            Listen = !cmdlet.NoListen,
+            Notify = notice => notices[table.Name] = notice,
+        };
+        if (cmdlet.Mode == ServerMode.Polling)
+            return options;
+
+        Directory.CreateDirectory(cmdlet.LogPath!);
+        return options with
+        {
+            Mode = PostgresFeedMode.Replication,
+            Replication = new PostgresReplicationOptions { LogPath = PostgresTables.LogFile(cmdlet.LogPath!, table), Publication = cmdlet.Publication, MaxSlotLagBytes = cmdlet.MaximumSlotLag },
+        };
     }
 
     /// <summary>Serves table files, each under the name of its table.</summary>
@@ -32,6 +59,7 @@ internal static class ServerStart
         paths.Select<string, Func<CancellationToken, Task<IFeedSource>>>(
             path => async token => await TableFeed.StartAsync(new TableFeedOptions { Path = path }, cancellationToken: token).ConfigureAwait(false)),
         "",
+        [],
         cancellationToken);
 
     /// <summary>The file's table is the one that the user means.</summary>
@@ -44,7 +72,8 @@ internal static class ServerStart
     }
 
     private static RunningFeedServer Start(
-        StartLockstepServerCommand cmdlet, IEnumerable<Func<CancellationToken, Task<IFeedSource>>> starts, string source, CancellationToken cancellationToken)
+        StartLockstepServerCommand cmdlet, IEnumerable<Func<CancellationToken, Task<IFeedSource>>> starts, string source, ConcurrentDictionary<string, string> notices,
+        CancellationToken cancellationToken)
     {
         var options = new FeedServerOptions
         {
@@ -66,7 +95,7 @@ internal static class ServerStart
             var sources = await FeedSources.StartAsync(starts, cancellationToken).ConfigureAwait(false);
             try
             {
-                return new RunningFeedServer(await FeedServer.StartAsync(sources, options, cancellationToken: cancellationToken).ConfigureAwait(false), source);
+                return new RunningFeedServer(await FeedServer.StartAsync(sources, options, cancellationToken: cancellationToken).ConfigureAwait(false), source, notices);
             }
             catch (ArgumentException e)
             {

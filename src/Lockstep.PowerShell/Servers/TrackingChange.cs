@@ -40,6 +40,16 @@ internal sealed class TrackingChange
         return new TrackingChange(connection, name, wake, plan.GetAwaiter().GetResult());
     }
 
+    /// <summary>Takes away what a feed by replication has left on the server.</summary>
+    public static void RemoveReplication(string connectionString, string table, string? schema, CancellationToken cancellationToken)
+    {
+        var name = PostgresTables.Name(table, schema);
+        PostgresFeed.RemoveReplicationAsync(
+            PostgresTables.Connection(connectionString),
+            new PostgresFeedOptions { Table = name, Mode = PostgresFeedMode.Replication, Replication = new PostgresReplicationOptions { LogPath = PostgresTables.LogFile("", name) } },
+            cancellationToken).GetAwaiter().GetResult();
+    }
+
     /// <summary>Does it.</summary>
     public void Run(CancellationToken cancellationToken)
     {

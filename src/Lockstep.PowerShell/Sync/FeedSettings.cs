@@ -18,7 +18,10 @@ internal static class FeedSettings
     }
 
     /// <exception cref="InvalidOptionException">The parameters do not go together.</exception>
-    public static FeedOptions Of(FeedCmdlet cmdlet, Uri uri)
+    /// <param name="cmdlet">The cmdlet.</param>
+    /// <param name="uri">The feed.</param>
+    /// <param name="token">A token that goes before the cmdlet's own; null for none.</param>
+    public static FeedOptions Of(FeedCmdlet cmdlet, Uri uri, string? token = null)
     {
         Require(uri);
         if (cmdlet.Authentication == FeedAuthentication.Basic && cmdlet.Credential is null)
@@ -33,7 +36,7 @@ internal static class FeedSettings
             Query = Pairs(cmdlet.Query),
             Headers = Pairs(cmdlet.Headers),
             Credential = cmdlet.Authentication == FeedAuthentication.Bearer ? null : cmdlet.Credential?.GetNetworkCredential(),
-            BearerToken = cmdlet.Token is null || cmdlet.Authentication == FeedAuthentication.Basic ? null : new NetworkCredential("", cmdlet.Token).Password,
+            BearerToken = token ?? (cmdlet.Token is null || cmdlet.Authentication == FeedAuthentication.Basic ? null : new NetworkCredential("", cmdlet.Token).Password),
             ConnectionTimeout = Limit(cmdlet.ConnectionTimeoutSeconds),
             OperationTimeout = Limit(cmdlet.OperationTimeoutSeconds),
             AllowUnencryptedAuthentication = cmdlet.AllowUnencryptedAuthentication,

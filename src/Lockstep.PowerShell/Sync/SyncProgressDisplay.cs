@@ -1,12 +1,11 @@
 using System.Globalization;
 using System.Management.Automation;
-using Lockstep.Commands;
 using EngineSyncResult = Lockstep.Engine.Sync.SyncResult;
 
 namespace Lockstep.Sync;
 
 /// <summary>Shows how far a sync is: records, rate, and the share done and time left where the feed tells its length.</summary>
-internal sealed class SyncProgressDisplay(LockstepCmdlet cmdlet, string activity)
+internal sealed class SyncProgressDisplay(ISyncStreams streams, string activity)
 {
     private readonly int _id = Random.Shared.Next();
     private bool _shown;
@@ -14,7 +13,7 @@ internal sealed class SyncProgressDisplay(LockstepCmdlet cmdlet, string activity
     public void Show(EngineSyncResult result)
     {
         _shown = true;
-        cmdlet.WriteProgress(new ProgressRecord(_id, activity, Describe(result))
+        streams.Progress(new ProgressRecord(_id, activity, Describe(result))
         {
             PercentComplete = result.ShareDone is { } share ? (int)(share * 100) : -1,
             SecondsRemaining = result.ShareDone is > 0.01 and { } done ? (int)(result.Duration.TotalSeconds / done * (1 - done)) : -1,
@@ -24,10 +23,11 @@ internal sealed class SyncProgressDisplay(LockstepCmdlet cmdlet, string activity
     public void End()
     {
         if (_shown)
-            cmdlet.WriteProgress(new ProgressRecord(_id, activity, "Done") { RecordType = ProgressRecordType.Completed });
+            streams.Progress(new ProgressRecord(_id, activity, "Done") { RecordType = ProgressRecordType.Completed });
     }
 
-    private static string Describe(EngineSyncResult result) => string.Create(
+    /// <summary>How far it is, in words.</summary>
+    public static string Describe(EngineSyncResult result) => string.Create(
         CultureInfo.CurrentCulture,
         $"{result.State.Phase}: {result.Received:N0} records, {result.Rate:N0}/s, {result.Added:N0} added, {result.Updated:N0} updated, {result.Deleted:N0} deleted");
 }

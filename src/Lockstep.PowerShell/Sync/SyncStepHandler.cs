@@ -1,6 +1,5 @@
+using System.Collections.ObjectModel;
 using System.Management.Automation;
-using System.Net;
-using System.Security;
 using Lockstep.Commands;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
@@ -9,13 +8,22 @@ using Lockstep.Records;
 
 namespace Lockstep.Sync;
 
-/// <summary>Takes the steps of a sync, or of an import, to the pipeline: changes, callbacks, events, progress. On the pipeline thread.</summary>
-/// <param name="cmdlet">Whose streams they go to.</param>
+/// <summary>
+/// Takes the steps of a sync, or of an import, to where they are seen: changes, callbacks, events, progress. One thread at a time; for a
+/// cmdlet the pipeline thread.
+/// </summary>
+/// <param name="streams">Where they go to.</param>
 /// <param name="activity">What the progress is called.</param>
-internal sealed class SyncStepHandler(LockstepCmdlet cmdlet, string activity)
+internal sealed class SyncStepHandler(ISyncStreams streams, string activity)
 {
-    private readonly SyncProgressDisplay _progress = new(cmdlet, activity);
+    private readonly SyncProgressDisplay _progress = new(streams, activity);
     private RecordObjects? _objects;
+
+    /// <summary>For a cmdlet's own streams.</summary>
+    public SyncStepHandler(LockstepCmdlet cmdlet, string activity)
+        : this(new CmdletStreams(cmdlet), activity)
+    {
+    }
 
     /// <summary>The name of the table, for the type name of its records; asked for when there is one, for it is known once the file is open.</summary>
     public Func<string> Table { get; init; } = static () => "";
@@ -26,8 +34,8 @@ internal sealed class SyncStepHandler(LockstepCmdlet cmdlet, string activity)
     /// <summary>Rewrites records; null for none.</summary>
     public RecordTransform? Transform { get; init; }
 
-    /// <summary>Gets a token, at the start and when the feed refuses the one that there is; null for none.</summary>
-    public ScriptBlock? TokenProvider { get; init; }
+    /// <summary>Calls the script that gets a token, at the start and when the feed refuses the one that there is; null for none.</summary>
+    public Func<Collection<PSObject>>? TokenProvider { get; init; }
 
     /// <summary>Whether changes go to the output.</summary>
     public bool PassesChanges { get; init; }
@@ -46,8 +54,8 @@ internal sealed class SyncStepHandler(LockstepCmdlet cmdlet, string activity)
                 Result = commit.Result;
                 foreach (var record in commit.Records)
                     Observe(record);
-                foreach (var change in commit.Changes)
-                    Pass(change);
+                if (PassesChanges)
+                    Pass(commit.Changes);
                 break;
             case RecordsToTransform records:
                 foreach (var record in records.Records)
@@ -57,7 +65,7 @@ internal sealed class SyncStepHandler(LockstepCmdlet cmdlet, string activity)
                 Tell(happened);
                 break;
             case CredentialsNeeded question:
-                question.NewToken = AskForToken();
+                question.NewToken = TokenProvider is null ? null : TokenScript.Call(TokenProvider);
                 break;
             case SyncEnded ended:
                 Result = ended.Result;
@@ -68,36 +76,29 @@ internal sealed class SyncStepHandler(LockstepCmdlet cmdlet, string activity)
     /// <summary>Takes the progress away; to be called however the sync ended.</summary>
     public void End() => _progress.End();
 
-    private RecordObjects Objects => _objects ??= new RecordObjects(Table(), cmdlet.WriteWarning);
+    private RecordObjects Objects => _objects ??= new RecordObjects(Table(), streams.Warn);
 
     private void Observe(ReceivedRecord record) =>
         Callback?.Invoke(Objects.Read(record.Record), thrown => new CallbackException(record.Key, thrown));
 
-    private void Pass(TableChange change)
+    private void Pass(IReadOnlyList<TableChange> changes)
     {
-        if (PassesChanges)
-            cmdlet.WriteObject(new Change((ChangeKind)change.Kind, change.Key.ToModel(), change.Sequence, Objects.Read(change.Record)));
-    }
-
-    private string? AskForToken()
-    {
-        try
+        // What would be dropped again at once is not made an object of.
+        var first = Math.Max(0, changes.Count - streams.Capacity);
+        streams.Drop(first);
+        for (var i = first; i < changes.Count; i++)
         {
-            return TokenProvider?.Invoke() is not [.., { BaseObject: var token }] ? null
-                : token is SecureString secret ? new NetworkCredential("", secret).Password : LanguagePrimitives.ConvertTo<string>(token);
-        }
-        catch (RuntimeException thrown) when (thrown is not PipelineStoppedException)
-        {
-            throw new TokenProviderException(thrown);
+            var change = changes[i];
+            streams.Output(new Change((ChangeKind)change.Kind, change.Key.ToModel(), change.Sequence, Objects.Read(change.Record)));
         }
     }
 
     private void Tell(Engine.Sync.FeedEvent happened)
     {
-        cmdlet.WriteEvent(happened.ToModel());
+        streams.Event(happened.ToModel());
         if (happened.Kind == Engine.Sync.FeedEventKind.Warning)
-            cmdlet.WriteWarning(happened.Message);
+            streams.Warn(happened.Message);
         else
-            cmdlet.WriteVerbose(happened.Message);
+            streams.Verbose(happened.Message);
     }
 }

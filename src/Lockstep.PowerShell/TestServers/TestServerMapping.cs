@@ -1,5 +1,6 @@
 using Lockstep.TestServer.Conformance;
 using Lockstep.TestServer.Faults;
+using Lockstep.TestServer.Recording;
 using Lockstep.TestServer.Requests;
 
 namespace Lockstep.TestServers;
@@ -38,5 +39,14 @@ internal static class TestServerMapping
         Duration = request.Duration,
         Faults = request.Faults,
         Error = request.Error,
+    };
+
+    public static FeedRecordingInfo ToModel(this FeedRecording recording) => new()
+    {
+        Path = recording.Path,
+        Status = recording.Status,
+        Bytes = recording.Bytes,
+        Duration = recording.Duration,
+        End = recording.End.ToString(),
     };
 }

@@ -17,10 +17,4 @@ public sealed class ConformanceOptions
 
     /// <summary>How many records of a response are looked at.</summary>
     public int MaximumRecords { get; set; } = 100_000;
-
-    /// <summary>Sent with each request; never shown.</summary>
-    public IReadOnlyDictionary<string, string>? Headers { get; set; }
-
-    /// <summary>Takes any certificate of a feed over https.</summary>
-    public bool SkipCertificateCheck { get; set; }
 }

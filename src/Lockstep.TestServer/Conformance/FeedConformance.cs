@@ -7,26 +7,26 @@ namespace Lockstep.TestServer.Conformance;
 public static class FeedConformance
 {
     /// <summary>Checks a feed. It is only read.</summary>
-    /// <param name="feed">Its URI, in path style (with a slash at its end) or in query style; user and password in it are used and not shown.</param>
-    /// <param name="options">How; null for the usual.</param>
+    /// <param name="feed">How to reach it: credentials, proxy and the like. What is a secret is used and not shown.</param>
+    /// <param name="options">How to check it; null for the usual.</param>
     /// <param name="timeProvider">Measures; null for the system's clock.</param>
     /// <param name="cancellationToken">Gives up.</param>
     /// <exception cref="ArgumentException">The URI is none of http or https.</exception>
-    /// <exception cref="HttpRequestException">The feed gives no answer at all.</exception>
-    public static async Task<ConformanceReport> CheckAsync(Uri feed, ConformanceOptions? options = null, TimeProvider? timeProvider = null, CancellationToken cancellationToken = default)
+    /// <exception cref="FeedException">The feed gives no answer at all.</exception>
+    public static async Task<ConformanceReport> CheckAsync(FeedOptions feed, ConformanceOptions? options = null, TimeProvider? timeProvider = null, CancellationToken cancellationToken = default)
     {
-        FeedUri uri = FeedUri.Parse(feed);
+        FeedUri uri = FeedUri.Parse(feed.Uri);
         options ??= new ConformanceOptions();
         TimeProvider time = timeProvider ?? TimeProvider.System;
         DateTimeOffset start = time.GetUtcNow();
         long began = time.GetTimestamp();
         using FeedReader reader = new(feed, options, time);
-        FeedObservation seen = await ObserveAsync(uri, reader, options, cancellationToken).ConfigureAwait(false);
+        FeedObservation seen = await ObserveAsync(uri, feed, reader, options, cancellationToken).ConfigureAwait(false);
         RuleResult[] results = [.. ConformanceRules.All.Select(rule => rule.Check(seen))];
         return new ConformanceReport(uri.Display, start, time.GetElapsedTime(began), results);
     }
 
-    private static async Task<FeedObservation> ObserveAsync(FeedUri uri, FeedReader reader, ConformanceOptions options, CancellationToken cancellationToken)
+    private static async Task<FeedObservation> ObserveAsync(FeedUri uri, FeedOptions feed, FeedReader reader, ConformanceOptions options, CancellationToken cancellationToken)
     {
         FeedReading first = await AskAsync("0").ConfigureAwait(false);
         FeedReading? snapshot = null;
@@ -47,6 +47,6 @@ public static class FeedConformance
         return new FeedObservation(first, snapshot, whole, boundary, from, update, heartbeat, last, middle);
 
         Task<FeedReading> AskAsync(string cursor, bool update = false, bool wait = false) =>
-            reader.ReadAsync(uri.Request(CursorStyle.Auto, Cursor.Parse(cursor), query: null, update), wait, cancellationToken);
+            reader.ReadAsync(uri.Request(feed.CursorStyle, Cursor.Parse(cursor), feed.Query, update), wait, cancellationToken);
     }
 }

@@ -1,6 +1,3 @@
-using System.Net;
-using System.Net.Http.Headers;
-using System.Text;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Framing;
 
@@ -9,41 +6,24 @@ namespace Lockstep.TestServer.Conformance;
 /// <summary>Asks a feed and reads what it answers: without following redirects, without mending anything.</summary>
 internal sealed class FeedReader : IDisposable
 {
-    private readonly HttpClient _http;
+    private readonly FeedHttp _http;
     private readonly ConformanceOptions _options;
     private readonly TimeProvider _time;
-    private readonly string _authority;
-    private readonly AuthenticationHeaderValue? _authorization;
 
-    public FeedReader(Uri feed, ConformanceOptions options, TimeProvider time)
+    public FeedReader(FeedOptions feed, ConformanceOptions options, TimeProvider time)
     {
-        (_options, _time, _authority) = (options, time, feed.Authority);
-        if (feed.UserInfo.Length > 0)
-            _authorization = new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes(Uri.UnescapeDataString(feed.UserInfo))));
-        SocketsHttpHandler handler = new() { AllowAutoRedirect = false, AutomaticDecompression = DecompressionMethods.All, ResponseDrainTimeout = TimeSpan.Zero };
-#pragma warning disable CA5359 // Only where the caller says so.
-        if (options.SkipCertificateCheck)
-            handler.SslOptions.RemoteCertificateValidationCallback = (_, _, _, _) => true;
-#pragma warning restore CA5359
-        _http = new HttpClient(handler) { Timeout = Timeout.InfiniteTimeSpan };
+        (_options, _time) = (options, time);
+        _http = new FeedHttp(feed, time, decompresses: true);
     }
 
     /// <summary>Reads one response until it ends, falls silent, or has told enough.</summary>
     /// <param name="uri">What to ask.</param>
     /// <param name="heartbeat">Whether to wait for a heartbeat once the records are there.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    /// <exception cref="HttpRequestException">There is no answer.</exception>
+    /// <exception cref="FeedException">There is no answer, or credentials may not be sent.</exception>
     public async Task<FeedReading> ReadAsync(Uri uri, bool heartbeat, CancellationToken cancellationToken)
     {
-        using HttpRequestMessage request = new(HttpMethod.Get, uri);
-        // Credentials are for the feed, and not for where it points (I9).
-        if (uri.Authority == _authority)
-        {
-            request.Headers.Authorization = _authorization;
-            foreach ((string name, string value) in _options.Headers ?? new Dictionary<string, string>())
-                request.Headers.TryAddWithoutValidation(name, value);
-        }
-        using HttpResponseMessage response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken).ConfigureAwait(false);
+        using HttpResponseMessage response = await _http.GetAsync(uri, addHeaders: null, cancellationToken).ConfigureAwait(false);
         string? count = response.Headers.TryGetValues("X-Amz-Meta-Count", out IEnumerable<string>? counts) ? counts.First() : null;
         Uri? location = response.Headers.Location is { } given ? new Uri(uri, given) : null;
         Body body = response.IsSuccessStatusCode

@@ -1,6 +1,6 @@
-using System.Net;
-using System.Net.Http.Headers;
 using System.Text;
+using Lockstep.Engine.Feed;
+using Lockstep.Engine.Records;
 
 namespace Lockstep.TestServer.Recording;
 
@@ -11,22 +11,21 @@ public static class FeedRecorder
     private static readonly string[] Kept = ["Content-Type", "Content-Encoding", "Instance-Name", "Lockstep-Feed", "X-Amz-Meta-Count", "Retry-After"];
 
     /// <summary>Records until the body ends, the limit is reached or the token is cancelled; in each case the file is whole.</summary>
-    /// <param name="feed">The URI to ask, with its cursor. User and password in it become Basic authentication and do not go into the file.</param>
+    /// <param name="feed">The feed and how to reach it. Nothing of that goes into the file.</param>
+    /// <param name="cursor">Where to begin.</param>
     /// <param name="path">The file; an existing one is overwritten.</param>
-    /// <param name="options">Limits and headers.</param>
+    /// <param name="options">Limits.</param>
     /// <param name="timeProvider">Measures; null for the system's clock.</param>
     /// <param name="cancellationToken">Ends the recording.</param>
-    /// <exception cref="HttpRequestException">The feed cannot be reached.</exception>
+    /// <exception cref="FeedException">The feed cannot be reached, or redirects wrongly.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
-    public static async Task<FeedRecording> RecordAsync(Uri feed, string path, RecordingOptions? options = null, TimeProvider? timeProvider = null, CancellationToken cancellationToken = default)
+    public static async Task<FeedRecording> RecordAsync(FeedOptions feed, Cursor cursor, string path, RecordingOptions? options = null, TimeProvider? timeProvider = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(feed);
         options ??= new RecordingOptions();
         TimeProvider time = timeProvider ?? TimeProvider.System;
-        using SocketsHttpHandler handler = new() { ResponseDrainTimeout = TimeSpan.Zero, AutomaticDecompression = DecompressionMethods.None };
-        using HttpClient http = new(handler) { Timeout = Timeout.InfiniteTimeSpan };
-        using HttpRequestMessage request = Request(feed, options);
-        using HttpResponseMessage response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken).ConfigureAwait(false);
+        using FeedHttp http = new(feed, time);
+        using HttpResponseMessage response = await AskAsync(http, feed, cursor, cancellationToken).ConfigureAwait(false);
         StreamWriter file = new(path, append: false, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false));
         await using (file.ConfigureAwait(false))
         {
@@ -70,14 +69,18 @@ public static class FeedRecorder
         }
     }
 
-    private static HttpRequestMessage Request(Uri feed, RecordingOptions options)
+    /// <summary>Asks as a client would, a redirect to a snapshot included: what is there is what gets recorded.</summary>
+    private static async Task<HttpResponseMessage> AskAsync(FeedHttp http, FeedOptions feed, Cursor cursor, CancellationToken cancellationToken)
     {
-        HttpRequestMessage request = new(HttpMethod.Get, new UriBuilder(feed) { UserName = "", Password = "" }.Uri);
-        if (feed.UserInfo.Length > 0)
-            request.Headers.Authorization = new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes(Uri.UnescapeDataString(feed.UserInfo))));
-        foreach ((string name, string value) in options.Headers ?? new Dictionary<string, string>())
-            request.Headers.TryAddWithoutValidation(name, value);
-        return request;
+        Uri target = http.Uri.Request(feed.CursorStyle, cursor, feed.Query, update: false);
+        for (int redirects = 0; ; redirects++)
+        {
+            HttpResponseMessage response = await http.GetAsync(target, addHeaders: null, cancellationToken).ConfigureAwait(false);
+            if (redirects == FeedHttp.MostRedirects || http.RedirectOf(response, target) is not { } location)
+                return response;
+            response.Dispose();
+            target = location;
+        }
     }
 
     private static RecordingLine Head(HttpResponseMessage response)

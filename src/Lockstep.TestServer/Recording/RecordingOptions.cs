@@ -1,6 +1,6 @@
 namespace Lockstep.TestServer.Recording;
 
-/// <summary>How much of a feed a <see cref="FeedRecorder"/> takes, and how it asks.</summary>
+/// <summary>How much of a feed a <see cref="FeedRecorder"/> takes.</summary>
 public sealed class RecordingOptions
 {
     /// <summary>How long; null until the end of the body.</summary>
@@ -8,7 +8,4 @@ public sealed class RecordingOptions
 
     /// <summary>How many bytes of the body at most; null for no limit.</summary>
     public long? MaximumBytes { get; set; }
-
-    /// <summary>Sent with the request; none of them goes into the file.</summary>
-    public IReadOnlyDictionary<string, string>? Headers { get; set; }
 }

@@ -7,7 +7,7 @@ namespace Lockstep.TestServer.Serving;
 
 /// <summary>
 /// One source over HTTP. <c>GET /name?since=N</c> or <c>/name/N</c>: the snapshot if N is 0, then live updates, in one chunked body without end. <c>GET /name/pages</c>: the snapshot
-/// in pages that caches can hold. The filter is in <c>columns</c> and <c>where</c>. A body that cannot go on is cut off, never ended: a clean end would pass
+/// in pages that caches can hold; with <c>since</c> above 0, or <c>update=true</c>, the updates after it, so that a client which takes pages goes on at the same address. The filter is in <c>columns</c> and <c>where</c>. A body that cannot go on is cut off, never ended: a clean end would pass
 /// for the end of a snapshot (I6).
 /// </summary>
 internal sealed class FeedEndpoint(IFeedSource source, FeedServerOptions options, FeedAccess access, ServingMetrics metrics, TimeProvider time, CancellationToken stopping)
@@ -36,8 +36,8 @@ internal sealed class FeedEndpoint(IFeedSource source, FeedServerOptions options
             var filter = FeedFilter.Parse(request.Query["columns"], request.Query["where"]);
             filterIdentity = filter?.Identity;
             var rest = request.Path.Value!.TrimStart('/')[source.Name.Length..].Trim('/');
-            if (rest == PagesSegment) await _pages.HandleAsync(context, filter, ending.Token).ConfigureAwait(false);
-            else if (CursorOf(request, rest) is { } since) await StreamAsync(context, since, filter, ending.Token).ConfigureAwait(false);
+            if (rest == PagesSegment && !WantsUpdates(request)) await _pages.HandleAsync(context, filter, ending.Token).ConfigureAwait(false);
+            else if (CursorOf(request, rest == PagesSegment ? "" : rest) is { } since) await StreamAsync(context, since, filter, ending.Token).ConfigureAwait(false);
             else await Answer.WriteAsync(context, StatusCodes.Status400BadRequest, "bad_cursor", "The cursor is a whole number, 0 or above.").ConfigureAwait(false);
         }
         catch (FeedServingException e) when (!response.HasStarted)
@@ -58,6 +58,8 @@ internal sealed class FeedEndpoint(IFeedSource source, FeedServerOptions options
             context.Abort();
         }
     }
+
+    private static bool WantsUpdates(HttpRequest request) => CursorOf(request, "") is null or > 0 || request.Query["update"] == "true";
 
     private static long? CursorOf(HttpRequest request, string rest)
     {

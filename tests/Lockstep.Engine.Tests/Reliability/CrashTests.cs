@@ -27,10 +27,12 @@ public sealed class CrashTests : IDisposable
         {
             int before = server.Requests.Count;
             using Process worker = Start(server.FeedUri);
-            if (kills < Kills)
+            // On a busy machine a sync takes longer to get to work: the later a kill may come, the more of them have come too early.
+            bool kill = kills < Kills || between == 0;
+            if (kill)
             {
                 while (server.Requests.Count == before && !worker.HasExited) await Task.Delay(5, cancellation);
-                await Task.Delay(random.Next(700), cancellation);
+                await Task.Delay(random.Next(between == 0 ? 700 + (kills * 100) : 700), cancellation);
                 worker.Kill();
             }
 
@@ -40,7 +42,7 @@ public sealed class CrashTests : IDisposable
                 int length = int.Parse(new Table(_folder["t.db"]).GetInfo().Cursor.ToString(), CultureInfo.InvariantCulture);
                 truth.AssertPrefix(_folder["t.db"], length);
                 if (length > 0 && length < truth.Count) between++;
-                if (kills >= Kills)
+                if (!kill)
                 {
                     Assert.Equal((0, truth.Count), (worker.ExitCode, length));
                     break;
@@ -52,8 +54,6 @@ public sealed class CrashTests : IDisposable
 
             kills++;
         }
-
-        Assert.True(between > 0, "no kill hit a sync between two commits");
     }
 
     private Process Start(Uri feed) => Process.Start(new ProcessStartInfo(Environment.ProcessPath is { } host && Path.GetFileNameWithoutExtension(host) == "dotnet" ? host : "dotnet",

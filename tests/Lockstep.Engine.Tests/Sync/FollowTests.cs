@@ -105,17 +105,17 @@ public sealed class FollowTests : SyncTest
         await using var server = new RawServer(async exchange =>
         {
             await exchange.ChunkedAsync();
-            for (int i = 0; i < 30; i++)
+            for (int i = 0; i < 60; i++)
             {
                 await exchange.ChunkAsync("\n");
-                await Task.Delay(40, exchange.Stopping);
+                await Task.Delay(50, exchange.Stopping);
             }
 
             await exchange.ChunkAsync(Record(1, 10));
             await exchange.StallAsync();
         });
 
-        await FollowUntilAsync(Options(server, follow: true, idle: 0.8), "1");
+        await FollowUntilAsync(Options(server, follow: true, idle: 2), "1");
 
         Assert.Single(server.Requests);
     }

@@ -36,4 +36,23 @@ public sealed class ImportTests : SyncTest
         Assert.Equal((SyncEndReason.EndOfFeed, 3L), (result!.EndReason, result.Added));
         Assert.Equal(["1", "2", "3"], Keys);
     }
+
+    [Theory]
+    [InlineData("{\"id\":1,\"updated_at\":1}\nnonsense\n", "holds a malformed record at byte 24", "import with -MalformedRecord Quarantine")]
+    [InlineData("{\"id\":1,\"updated_at\":1}\n{\"id\":2", "ended within a record that begins at byte 24", "import again")]
+    public async Task Its_errors_speak_of_the_file_and_not_of_a_feed(string text, string message, string advice)
+    {
+        await File.WriteAllTextAsync(Folder("records.ndjson"), text, Cancellation);
+        var options = new SyncOptions { Feed = new FeedOptions { Uri = new Uri(Folder("records.ndjson")) }, TablePath = TablePath };
+        await using FileStream source = File.OpenRead(Folder("records.ndjson"));
+
+        FeedException error = await Assert.ThrowsAnyAsync<FeedException>(async () =>
+        {
+            await foreach (SyncStep step in new TableImport(options, source).RunAsync(Cancellation)) Assert.IsNotType<SyncEnded>(step);
+        });
+
+        Assert.StartsWith($"The file '{Folder("records.ndjson")}' {message}", error.Message, StringComparison.Ordinal);
+        Assert.Contains(advice, error.RecommendedAction, StringComparison.Ordinal);
+        Assert.DoesNotContain("feed", error.Message + error.RecommendedAction, StringComparison.OrdinalIgnoreCase);
+    }
 }

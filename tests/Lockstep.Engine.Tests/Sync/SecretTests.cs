@@ -53,6 +53,7 @@ public sealed class SecretTests : SyncTest
             new() { Uri = server.FeedUri, BearerToken = Secret },
             new() { Uri = server.FeedUri, Headers = [new("Authorization", Secret), new("X-Key", Secret), new("Bad Name", Secret), new("X-Bad", Secret + "\r\nInjected: 1"), new("X-Umlaut", Secret + "ü")] },
             new() { Uri = server.FeedUri, Query = [new("token", Secret)] },
+            new() { Uri = new Uri(server.FeedUri, $"?access_token={Secret}&sig={Secret}") },
         ];
 
         var said = new StringBuilder();
@@ -83,5 +84,23 @@ public sealed class SecretTests : SyncTest
 
         said.Append(sync.Result);
         if (RunningSyncs.Find(TablePath) is { } running) said.Append(running);
+    }
+
+    [Fact]
+    public async Task A_secret_in_the_feeds_query_is_sent_but_neither_stored_nor_shown_and_may_change()
+    {
+        await using RawServer server = RawServer.WithBodies(Record(1, 1), Record(2, 2), Record(3, 3));
+        Uri With(string query) => new(server.FeedUri, query);
+
+        SyncRun first = await SyncRun.ToEndAsync(Options(server, uri: With($"?key=a&token={Secret}")));
+        await SyncRun.ToEndAsync(Options(server, uri: With("?key=a&token=another")));
+
+        Assert.Equal(With("?key=a").AbsoluteUri, first.Result.Feed);
+        Assert.Equal(With("?key=a").AbsoluteUri, Info.Feed);
+        Assert.Equal([$"0?key=a&token={Secret}", "1?key=a&token=another"], server.Cursors);
+        // What the table says of its feed, with the secret given apart, is the same feed.
+        SyncRun third = await SyncRun.ToEndAsync(new SyncOptions { Feed = new FeedOptions { Uri = new Uri(Info.Feed!), Query = [new("token", "third")] }, TablePath = TablePath });
+        Assert.Equal(1, third.Result.Added);
+        await SyncRun.ToErrorAsync<TableMismatchException>(Options(server, uri: With("?key=b&token=x")));
     }
 }

@@ -30,6 +30,21 @@ public sealed class SnapshotTests
     }
 
     [Fact]
+    public void What_was_gone_before_is_no_deletion_when_another_feed_has_deleted_it_too()
+    {
+        using TestTable table = WithThree();
+        table.Apply("""{"id":2,"updated_at":9,"deleted_at":9}""", """{"id":3,"updated_at":9,"deleted_at":9}""");
+
+        List<string> changes = table.Snapshot(
+            SnapshotEnding.Sweep | SnapshotEnding.ForgetOrder, """{"id":1,"updated_at":1}""", """{"id":2,"updated_at":9,"deleted_at":9}""", """{"id":4,"updated_at":1}""");
+
+        Assert.Equal(["+4"], changes);
+        Assert.Equal((2L, 1L), (table.Table.GetInfo().Rows, table.Table.GetInfo().Tombstones));
+        // The other feed's order counts for what it has deleted; what only the first one had deleted is forgotten.
+        Assert.Equal(["+3"], table.Apply("""{"id":2,"updated_at":8}""", """{"id":3,"updated_at":1}"""));
+    }
+
+    [Fact]
     public void Tombstones_survive_a_snapshot_of_the_same_feed()
     {
         using TestTable table = WithThree();

@@ -44,6 +44,13 @@ internal sealed class Follower(IFeedSource source, string key = "id")
             reading = await source.OpenAsync(new FeedRequest(Cursor, Identity, Heartbeat), stop.Token);
         }
 
+        catch (FeedCursorExpiredException)
+        {
+            Cursor = 0;
+            Resyncs++;
+            reading = await source.OpenAsync(new FeedRequest(Cursor, Identity, Heartbeat), stop.Token);
+        }
+
         if (Identity != reading.Identity) _table = new Dictionary<string, Entry>(StringComparer.Ordinal);
         Identity = reading.Identity;
         var snapshot = Cursor == 0 ? new Dictionary<string, Entry>(StringComparer.Ordinal) : null;
@@ -74,7 +81,7 @@ internal sealed class Follower(IFeedSource source, string key = "id")
                 await ReadAsync(chunk => chunk.Kind is (FeedChunkKind.SnapshotCompleted or FeedChunkKind.CaughtUp) && chunk.Since >= horizon, cancellationToken);
                 return;
             }
-            catch (FeedIdentityChangedException) when (attempt < 20)
+            catch (Exception e) when (e is FeedIdentityChangedException or FeedCursorExpiredException && attempt < 20)
             {
                 // Cut off in the middle of the body: the next request is told to resync.
             }

@@ -1,6 +1,8 @@
 using System.Text.Json;
 using Lockstep.Engine.Serving;
 using Lockstep.Postgres.Tests.Feed;
+using Lockstep.Postgres.Tests.Serving;
+using Lockstep.TestServer.Serving;
 using Lockstep.Testing;
 
 namespace Lockstep.Postgres.Tests.Replication;
@@ -166,6 +168,34 @@ public sealed class ReplicationFeedTests(LogicalPostgres postgres) : IClassFixtu
     }
 
     [Fact]
+    public async Task A_row_looks_the_same_in_the_stream_as_in_a_snapshot()
+    {
+        var values = new (string Type, string Value)[]
+        {
+            ("bigint", "9223372036854775807"), ("numeric", "123456789012345678901234567890.1230"), ("numeric(9,4)", "'NaN'"), ("double precision", "0.1"),
+            ("real", "'-Infinity'"), ("boolean", "true"), ("text", "E'a\"b\\n\\u00e9\\U0001F600, {}\\\\'"), ("varchar(3)[]", "ARRAY['a,b', NULL, '\"']"), ("char(4)", "'x'"),
+            ("\"char\"", "'y'"), ("name", "'n'"), ("timestamptz", "'2024-03-01 12:00:00.5+02'"), ("timestamp", "'infinity'"), ("date", "'2024-03-01'"), ("time(2)", "'12:00:00.123'"),
+            ("interval", "'1 day 2 hours'"), ("uuid", "'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'"), ("bytea", "decode(repeat('00ff', 40), 'hex')"), ("bytea[]", "ARRAY['\\x01'::bytea, NULL]"),
+            ("int[]", "'{{1,2},{3,NULL}}'"), ("jsonb", "'{\"b\": 1, \"a\": [1.50]}'"), ("json", "E'{\"b\": 1,\\r\\n \"a\": \"x\\\\ny\"}'"), ("int4range", "'[1,5]'"),
+            ("tstzrange", "'[2024-03-01 12:00+02,)'"), ("inet", "'10.0.0.1'"), ("point", "'(1,2)'"), ("money", "12.5"), ("xml", "'<a/>'"), ("bit varying", "B'101'"), ("bit(3)", "B'110'"),
+            ("tsvector", "'a b'"), ("mood", "'so-so'"), ("mood[]", "'{so-so}'"), ("small", "7"), ("secret", "'\\x00'"), ("pair", "ROW(1, 'x')"), ("pair[]", "ARRAY[ROW(1, 'x, y')::pair]"),
+            ("regclass", "'items'"), ("pg_lsn", "'0/1'"), ("int", "NULL"),
+        };
+        await using var db = await postgres.CreateAsync(
+            "CREATE TYPE mood AS ENUM ('so-so'); CREATE DOMAIN small AS int CHECK (VALUE < 10); CREATE DOMAIN secret AS bytea; CREATE TYPE pair AS (a int, b text);"
+            + $"CREATE TABLE items (id int PRIMARY KEY, {string.Join(", ", values.Select((v, i) => $"c{i} {v.Type}"))})");
+        var row = string.Join(", ", values.Select(v => v.Value));
+        await db.RunAsync($"INSERT INTO items VALUES (1, {row})");
+        await using var feed = await StartAsync(db);
+        var follower = new Follower(feed);
+        await follower.ReadAsync(chunk => chunk.Kind == FeedChunkKind.SnapshotCompleted, Cancel);
+        await db.RunAsync($"INSERT INTO items VALUES (2, {row})");
+        await follower.CatchUpAsync(await LogicalPostgres.EndAsync(db), Cancel);
+        Assert.Equal(follower.Lines[0][follower.Lines[0].IndexOf("\"c0\"", StringComparison.Ordinal)..], follower.Lines[1][follower.Lines[1].IndexOf("\"c0\"", StringComparison.Ordinal)..]);
+        Assert.Contains("\"id\":2,", follower.Lines[1], StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_prepared_transaction_comes_when_it_is_committed_and_one_rolled_back_never()
     {
         await using var db = await postgres.CreateAsync();
@@ -316,6 +346,25 @@ public sealed class ReplicationFeedTests(LogicalPostgres postgres) : IClassFixtu
             async () => await feed.ReadPageAsync(new SnapshotPageRequest(first.Identity, first.Horizon, "x'; drop table items"), Cancel));
         await Assert.ThrowsAsync<FeedIdentityChangedException>(
             async () => await feed.ReadPageAsync(new SnapshotPageRequest("other", first.Horizon, first.Next), Cancel));
+    }
+
+    [Fact]
+    public async Task A_synced_table_file_equals_the_table_in_the_database()
+    {
+        await using var db = await postgres.CreateAsync();
+        await db.RunAsync("INSERT INTO items SELECT g, 'n' || g FROM generate_series(1, 3000) g");
+        var feed = await StartAsync(db, (PostgresReplicationOptions r) => r with { LogBytes = 64 << 10 });
+        await using var server = await FeedServer.StartAsync([feed], new FeedServerOptions { HeartbeatInterval = TimeSpan.FromMilliseconds(200) }, cancellationToken: Cancel);
+        var file = new SyncedFile(new Uri(server.Uri, "items"), _folder["items.db"]);
+        await file.SyncUntilAsync(await db.RowsAsync("items"), Cancel);
+        await db.RunAsync("DELETE FROM items WHERE id < 100; UPDATE items SET name = 'changed' WHERE id % 10 = 0; UPDATE items SET id = -id WHERE id > 2990");
+        await file.SyncUntilAsync(await db.RowsAsync("items"), Cancel);
+
+        // More than the log keeps, and so a resync with the same identity; and one with another.
+        for (var i = 0; i < 4; i++) await db.RunAsync("UPDATE items SET name = name || 'x'; DELETE FROM items WHERE id = (SELECT max(id) FROM items); INSERT INTO items VALUES (5, 'back') ON CONFLICT DO NOTHING");
+        await file.SyncUntilAsync(await db.RowsAsync("items"), Cancel);
+        await db.RunAsync("TRUNCATE items; INSERT INTO items VALUES (1, 'after')");
+        await file.SyncUntilAsync(await db.RowsAsync("items"), Cancel);
     }
 
     /// <summary>A feed's whole life, from its start to its end, with one client.</summary>

@@ -1,6 +1,3 @@
-using Lockstep.Engine.Feed;
-using Lockstep.Engine.Sync;
-using Lockstep.Engine.Tables;
 using Lockstep.TestServer.Serving;
 using Lockstep.Testing;
 
@@ -22,36 +19,11 @@ public sealed class PostgresOverHttpTests(SharedPostgres postgres)
         await using var server = await FeedServer.StartAsync([feed], new FeedServerOptions { HeartbeatInterval = TimeSpan.FromMilliseconds(200) }, cancellationToken: Cancel);
         using var folder = new TempFolder();
 
-        await SyncAsync();
+        var file = new SyncedFile(new Uri(server.Uri, "items"), folder["items.db"]);
+        await file.SyncUntilAsync(await db.RowsAsync("items"), Cancel);
         await db.RunAsync("DELETE FROM items WHERE id < 100; UPDATE items SET name = 'changed' WHERE id % 10 = 0; UPDATE items SET id = -id WHERE id > 2990");
-        await SyncAsync();
+        await file.SyncUntilAsync(await db.RowsAsync("items"), Cancel);
         await db.RunAsync("TRUNCATE items; INSERT INTO items VALUES (1, 'after')");
-        await SyncAsync();
-
-        async Task SyncAsync()
-        {
-            var expected = await db.RowsAsync("items");
-            for (var got = new SortedDictionary<string, string>(); !got.SequenceEqual(expected);)
-            {
-                Cancel.ThrowIfCancellationRequested();
-                var sync = new TableSync(new SyncOptions
-                {
-                    Feed = new FeedOptions { Uri = new Uri(server.Uri, "items"), CursorStyle = CursorStyle.Query }, TablePath = folder["items.db"],
-                    Settle = TimeSpan.FromMilliseconds(100),
-                });
-                await foreach (var _ in sync.RunAsync(Cancel))
-                {
-                }
-
-                got = new SortedDictionary<string, string>(StringComparer.Ordinal);
-                using var scan = new Table(folder["items.db"]).Read();
-                while (scan.Read())
-                {
-                    var json = JsonText.Canonical(System.Text.Encoding.UTF8.GetString(scan.Json));
-                    using var row = System.Text.Json.JsonDocument.Parse(json);
-                    got.Add(row.RootElement.GetProperty("id").GetRawText(), json);
-                }
-            }
-        }
+        await file.SyncUntilAsync(await db.RowsAsync("items"), Cancel);
     }
 }

@@ -1,4 +1,5 @@
 using System.Xml.Linq;
+using Lockstep.Engine.Feed;
 using Lockstep.TestServer.Conformance;
 using Lockstep.TestServer.Faults;
 using Lockstep.TestServer.Feeds;
@@ -87,7 +88,7 @@ public sealed class FeedConformanceTests
     public async Task The_reference_feed_breaks_the_order_and_is_known_for_it()
     {
         await using LockstepTestServer server = await TestServers.StartAsync(FeedKind.Reference, Cancelled);
-        ConformanceReport report = await FeedConformance.CheckAsync(server.FeedUri, new ConformanceOptions { MaximumRecords = 60 }, cancellationToken: Cancelled);
+        ConformanceReport report = await FeedConformance.CheckAsync(new FeedOptions { Uri = server.FeedUri }, new ConformanceOptions { MaximumRecords = 60 }, cancellationToken: Cancelled);
         RuleResult order = report.Results.Single(result => result.Id == "order");
         Assert.Equal(RuleOutcome.Failed, order.Outcome);
         Assert.Contains("1000 comes behind 1004", order.Message, StringComparison.Ordinal);
@@ -117,17 +118,16 @@ public sealed class FeedConformanceTests
         server.Faults.Add(new UnauthorizedFault { Token = $"me:{secret}", Scheme = AuthenticationScheme.Basic });
         server.Faults.Add(new RedirectFault { To = elsewhere.FeedUri.ToString(), Path = "/servers/0" });
         Uri feed = new UriBuilder(server.FeedUri) { UserName = "me", Password = secret }.Uri;
-        ConformanceReport report = await FeedConformance.CheckAsync(feed, Options(new Dictionary<string, string> { ["X-Key"] = secret }), cancellationToken: Cancelled);
+        ConformanceReport report = await FeedConformance.CheckAsync(new FeedOptions { Uri = feed, Headers = [new("X-Key", secret)] }, Options(), cancellationToken: Cancelled);
         Assert.Equal([307, 307, 200, 200], server.Requests.Select(request => request.Status).Order().Reverse());
         Assert.DoesNotContain("Authorization", elsewhere.Requests[0].Headers.Keys);
         Assert.DoesNotContain("X-Key", elsewhere.Requests[0].Headers.Keys);
         Assert.DoesNotContain(secret, report.ToNUnitXml(), StringComparison.Ordinal);
     }
 
-    private static Task<ConformanceReport> CheckAsync(LockstepTestServer server) => FeedConformance.CheckAsync(server.FeedUri, Options(), cancellationToken: Cancelled);
+    private static Task<ConformanceReport> CheckAsync(LockstepTestServer server) => FeedConformance.CheckAsync(new FeedOptions { Uri = server.FeedUri }, Options(), cancellationToken: Cancelled);
 
-    private static ConformanceOptions Options(Dictionary<string, string>? headers = null) =>
-        new() { Settle = TimeSpan.FromMilliseconds(500), Heartbeat = TimeSpan.FromSeconds(2), Headers = headers };
+    private static ConformanceOptions Options() => new() { Settle = TimeSpan.FromMilliseconds(500), Heartbeat = TimeSpan.FromSeconds(2) };
 
     private static Task<LockstepTestServer> StartAsync(FeedDialect dialect, bool endless, bool redirect)
     {

@@ -1,3 +1,5 @@
+using Lockstep.Engine.Feed;
+using Lockstep.Engine.Records;
 using Lockstep.Testing;
 using Lockstep.TestServer.Faults;
 using Lockstep.TestServer.Feeds;
@@ -16,7 +18,7 @@ public sealed class RecordingTests
     {
         using TempFolder folder = new();
         await using LockstepTestServer real = await TestServers.StartAsync(FeedKind.Finite, Cancelled);
-        FeedRecording recording = await FeedRecorder.RecordAsync(new Uri(real.FeedUri, "0"), folder["r"], cancellationToken: Cancelled);
+        FeedRecording recording = await FeedRecorder.RecordAsync(Of(real), Cursor.Start, folder["r"], cancellationToken: Cancelled);
         Assert.Equal((200, 147, RecordingEnd.Completed), (recording.Status, recording.Bytes, recording.End));
         await using LockstepTestServer replay = await ReplayAsync(folder["r"], 1000);
         using HttpClient http = new();
@@ -55,7 +57,7 @@ public sealed class RecordingTests
         ManualTimeProvider time = new();
         using TempFolder folder = new();
         await using LockstepTestServer real = await TestServers.StartScriptedAsync(Cancelled);
-        Task<FeedRecording> recording = FeedRecorder.RecordAsync(real.FeedUri, folder["r"], new RecordingOptions { MaximumBytes = 18 }, time, Cancelled);
+        Task<FeedRecording> recording = FeedRecorder.RecordAsync(Of(real), Cursor.Start, folder["r"], new RecordingOptions { MaximumBytes = 18 }, time, Cancelled);
         await real.WaitForClientsAsync(1, Cancelled);
         real.AddRecord("""{"id":1}""");
         while (real.Requests[0].Bytes < 9 || new FileInfo(folder["r"]) is { Exists: false })
@@ -73,7 +75,7 @@ public sealed class RecordingTests
         using TempFolder folder = new();
         await using LockstepTestServer real = await FaultServer.StartAsync(Cancelled);
         real.Faults.Add(new CutFault { AtRecord = 1 });
-        FeedRecording recording = await FeedRecorder.RecordAsync(real.FeedUri, folder["r"], cancellationToken: Cancelled);
+        FeedRecording recording = await FeedRecorder.RecordAsync(Of(real), Cursor.Start, folder["r"], cancellationToken: Cancelled);
         Assert.Equal((FaultServer.A.Length, RecordingEnd.Cut), (recording.Bytes, recording.End));
         await using LockstepTestServer replay = await ReplayAsync(folder["r"], double.PositiveInfinity);
         (_, string body) = await replay.ReadAllAsync(Cancelled);
@@ -90,7 +92,7 @@ public sealed class RecordingTests
         real.Faults.Add(new UnauthorizedFault { Token = $"me:{secret}", Scheme = AuthenticationScheme.Basic });
         real.Faults.Add(new StatusFault { Code = 299, Headers = new Dictionary<string, string> { ["Set-Cookie"] = secret } });
         Uri feed = new UriBuilder(real.FeedUri) { UserName = "me", Password = secret }.Uri;
-        FeedRecording recording = await FeedRecorder.RecordAsync(feed, folder["r"], new RecordingOptions { Headers = new Dictionary<string, string> { ["X-Token"] = secret } }, cancellationToken: Cancelled);
+        FeedRecording recording = await FeedRecorder.RecordAsync(new FeedOptions { Uri = feed, Headers = [new("X-Token", secret)] }, Cursor.Start, folder["r"], cancellationToken: Cancelled);
         Assert.Equal(299, recording.Status);
         Assert.DoesNotContain(secret, await File.ReadAllTextAsync(folder["r"], Cancelled), StringComparison.Ordinal);
     }
@@ -117,6 +119,19 @@ public sealed class RecordingTests
         TestServerOptions replay = Program.Parse(["--replay", "f", "--speed", "max"], null)!;
         Assert.Equal((FeedKind.Replay, "f", double.PositiveInfinity), (replay.Feed, replay.ReplayFile, replay.ReplaySpeed));
     }
+
+    [Fact]
+    public async Task A_snapshot_behind_a_redirect_is_what_gets_recorded()
+    {
+        using TempFolder folder = new();
+        await using LockstepTestServer real = await TestServers.StartAsync(FeedKind.Finite, Cancelled);
+        await using LockstepTestServer redirecting = await FaultServer.StartAsync(Cancelled);
+        redirecting.Faults.Add(new RedirectFault { To = new Uri(real.FeedUri, "0").AbsoluteUri });
+        FeedRecording recording = await FeedRecorder.RecordAsync(Of(redirecting), Cursor.Start, folder["r"], cancellationToken: Cancelled);
+        Assert.Equal((200, 147, RecordingEnd.Completed), (recording.Status, recording.Bytes, recording.End));
+    }
+
+    private static FeedOptions Of(LockstepTestServer server) => new() { Uri = server.FeedUri };
 
     private static async Task AdvanceAsync(ManualTimeProvider time, double seconds)
     {

@@ -1,0 +1,156 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Http.Headers;
+using System.Net.Security;
+using System.Reflection;
+using System.Text;
+
+namespace Lockstep.Engine.Feed;
+
+/// <summary>
+/// How requests of a feed are sent: proxy, certificates, timeout, and the credentials, which go to the feed's own origin only (I9). It follows no
+/// redirect by itself. One thread at a time.
+/// </summary>
+public sealed class FeedHttp : IDisposable
+{
+    /// <summary>How many redirects in a row may be followed.</summary>
+    public const int MostRedirects = 10;
+
+    private static readonly string Version = typeof(FeedHttp).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "0";
+
+    private readonly TimeProvider _time;
+    private readonly HttpMessageInvoker _http;
+
+    /// <summary>Prepares; nothing is sent yet.</summary>
+    /// <param name="options">How to reach the feed.</param>
+    /// <param name="time">Measures the connection timeout; null for the system's clock.</param>
+    /// <param name="decompresses">Whether to ask for a compressed body and hand it out decompressed.</param>
+    /// <exception cref="ArgumentException">The URI is none of http or https.</exception>
+    public FeedHttp(FeedOptions options, TimeProvider? time = null, bool decompresses = false)
+    {
+        Options = options;
+        _time = time ?? TimeProvider.System;
+        Uri = FeedUri.Parse(options.Uri);
+        _http = new HttpMessageInvoker(CreateHandler(options, decompresses), disposeHandler: true);
+    }
+
+    /// <summary>The feed.</summary>
+    public FeedUri Uri { get; private set; }
+
+    /// <summary>How it is reached.</summary>
+    internal FeedOptions Options { get; private set; }
+
+    /// <summary>Goes on with another URI or token.</summary>
+    internal void Replace(Uri? uri, string? bearerToken)
+    {
+        Options = Options.With(uri, bearerToken);
+        Uri = FeedUri.Parse(Options.Uri);
+    }
+
+    /// <summary>Sends a GET, and returns when the response's headers are there.</summary>
+    /// <param name="target">What to ask; credentials and the user's headers go along only if it is of the feed's origin.</param>
+    /// <param name="addHeaders">Adds further headers; null for none.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <exception cref="FeedUnreachableException">There is no answer, or not in time.</exception>
+    /// <exception cref="InsecureCredentialsException">Credentials would go unencrypted over a network.</exception>
+    public async Task<HttpResponseMessage> GetAsync(Uri target, Action<HttpRequestHeaders>? addHeaders, CancellationToken cancellationToken)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, target);
+        request.Headers.UserAgent.Add(new ProductInfoHeaderValue("Lockstep", Version));
+        addHeaders?.Invoke(request.Headers);
+        if (IsSameOrigin(target)) AddSecrets(request);
+
+        using var timeout = new CancellationTokenSource(Options.ConnectionTimeout, _time);
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, timeout.Token);
+        try
+        {
+            return await _http.SendAsync(request, both.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new FeedUnreachableException(Uri, string.Create(CultureInfo.InvariantCulture, $"there was no answer within {Options.ConnectionTimeout.TotalSeconds:0.###} s."));
+        }
+        catch (HttpRequestException e)
+        {
+            throw new FeedUnreachableException(Uri, Describe(e), e);
+        }
+    }
+
+    /// <summary>Where a response redirects to; null if it does not.</summary>
+    /// <param name="response">The response.</param>
+    /// <param name="target">What was asked.</param>
+    /// <exception cref="FeedRedirectException">It leads nowhere, or from https to http.</exception>
+    public Uri? RedirectOf(HttpResponseMessage response, Uri target)
+    {
+        if ((int)response.StatusCode is not (301 or 302 or 303 or 307 or 308)) return null;
+        if (response.Headers.Location is not { } given) throw new FeedRedirectException(Uri, "it names no Location.");
+
+        var location = new Uri(target, given);
+        if (location.Scheme is not ("http" or "https")) throw new FeedRedirectException(Uri, $"it leads to the scheme '{location.Scheme}'.");
+        if (target.Scheme == "https" && location.Scheme == "http") throw new FeedRedirectException(Uri, "it leads from https to http.");
+        return new UriBuilder(location) { UserName = "", Password = "" }.Uri;
+    }
+
+    /// <summary>The error of too many redirects in a row.</summary>
+    internal FeedRedirectException TooManyRedirects() => new(Uri, string.Create(CultureInfo.InvariantCulture, $"more than {MostRedirects} times."));
+
+    /// <inheritdoc/>
+    public void Dispose() => _http.Dispose();
+
+    /// <summary>Credentials and the user's headers go to the feed's own origin only, whatever a redirect says.</summary>
+    private bool IsSameOrigin(Uri target) =>
+        target.Scheme == Uri.Location.Scheme && target.Port == Uri.Location.Port && string.Equals(target.IdnHost, Uri.Location.IdnHost, StringComparison.OrdinalIgnoreCase);
+
+    private void AddSecrets(HttpRequestMessage request)
+    {
+        foreach ((string name, string value) in Options.Headers) request.Headers.TryAddWithoutValidation(name, value);
+
+        NetworkCredential? credential = Options.Credential ?? Uri.Credential;
+        if (Options.BearerToken is { } token)
+        {
+            request.Headers.Remove("Authorization");
+            request.Headers.TryAddWithoutValidation("Authorization", "Bearer " + token);
+        }
+        else if (credential is not null)
+        {
+            request.Headers.Remove("Authorization");
+            request.Headers.Authorization = new("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{credential.UserName}:{credential.Password}")));
+        }
+
+        bool isOpen = Uri.Location.Scheme == "http" && !Uri.Location.IsLoopback;
+        if (isOpen && !Options.AllowUnencryptedAuthentication && request.Headers.Contains("Authorization")) throw new InsecureCredentialsException(Uri);
+    }
+
+    private static string Describe(HttpRequestException e) => e.HttpRequestError switch
+    {
+        HttpRequestError.NameResolutionError => "its name is not known.",
+        HttpRequestError.SecureConnectionError => "the secure connection failed: " + (e.InnerException?.Message ?? e.Message),
+        HttpRequestError.ConnectionError => e.InnerException?.Message ?? e.Message,
+        _ => e.Message,
+    };
+
+    private static SocketsHttpHandler CreateHandler(FeedOptions options, bool decompresses)
+    {
+        var handler = new SocketsHttpHandler
+        {
+            AllowAutoRedirect = false,
+            AutomaticDecompression = decompresses ? DecompressionMethods.All : DecompressionMethods.None,
+            ConnectTimeout = options.ConnectionTimeout,
+            // An endless body is never drained: dropping the connection at once is what a reader that stops wants.
+            ResponseDrainTimeout = TimeSpan.Zero,
+            UseCookies = false,
+            UseProxy = !options.NoProxy,
+            Proxy = options.Proxy,
+        };
+        if (options.SkipCertificateCheck)
+        {
+            // CA5359: the user has asked for this by name.
+#pragma warning disable CA5359
+            handler.SslOptions.RemoteCertificateValidationCallback = static (_, _, _, _) => true;
+#pragma warning restore CA5359
+        }
+
+        if (options.Certificate is { } certificate) handler.SslOptions.ClientCertificates = [certificate];
+        return handler;
+    }
+}

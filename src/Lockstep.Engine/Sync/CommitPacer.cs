@@ -1,0 +1,194 @@
+using Lockstep.Engine.Records;
+using Lockstep.Engine.Tables;
+
+namespace Lockstep.Engine.Sync;
+
+/// <summary>
+/// What a body has brought that is not committed yet: it fills batches, and says when one is handed over to be written and when what was
+/// written is committed. The reading half's thread.
+/// </summary>
+internal sealed class CommitPacer
+{
+    /// <summary>
+    /// A batch's memory is bounded (I8). It may be large: records are written in the order of their keys, and the more of them there
+    /// are, the fewer pages each write touches. While another one is being written it grows no further than a part of that.
+    /// </summary>
+    private const int MostBatchBytes = 160 * 1024 * 1024;
+    private const int MostBatchBytesWhileWriting = 48 * 1024 * 1024;
+
+    /// <summary>What a feed without an end brings is written in smaller pieces, so that following it takes little memory.</summary>
+    private const int MostEndlessBatchBytes = 12 * 1024 * 1024;
+
+    /// <summary>Records that come in the order of their keys gain nothing by waiting: they are written while the next ones are read.</summary>
+    private const int AscendingBatchBytes = 4 * 1024 * 1024;
+    private const int MostQuarantinedBytes = 1024 * 1024;
+
+    /// <summary>What a quarantined record takes besides its bytes, so that many small ones count as well.</summary>
+    private const int QuarantineOverhead = 256;
+
+    /// <summary>Under load a commit comes about once a second: each one rewrites most of the pages that it touches.</summary>
+    private static readonly TimeSpan CommitInterval = TimeSpan.FromSeconds(1);
+
+    /// <summary>The first commit of a body that is known to end may take as long as this: into an empty table, all of it at once is written fastest.</summary>
+    private static readonly TimeSpan FirstCommitInterval = TimeSpan.FromSeconds(3);
+
+    /// <summary>A feed that trickles without a pause is committed this often, as long as that is cheap.</summary>
+    private static readonly TimeSpan TrickleInterval = TimeSpan.FromMilliseconds(50);
+    private const int TrickleRecords = 1000;
+
+    private readonly SyncContext _context;
+    private readonly BodySource _source;
+    private readonly CursorTracker _tracker;
+    private readonly List<QuarantinedRecord> _quarantined = [];
+    private RecordBatch? _batch;
+    private RecordBatch? _finished;
+    private long _uncommittedSince;
+    private bool _hasOpenTransaction;
+    private bool _isFirstCommit;
+    private int _quarantinedBytes;
+
+    public CommitPacer(SyncContext context, BodySource source, CursorTracker tracker)
+    {
+        _context = context;
+        _source = source;
+        _tracker = tracker;
+        _isFirstCommit = source.IsFinite && context.Target.State.Sequence == 0;
+        IsStaged = source.IsStaged;
+    }
+
+    /// <summary>Whether the records go beside the table's until the set is complete (I6).</summary>
+    public bool IsStaged { get; set; }
+
+    /// <summary>Whether something of this body went into the table.</summary>
+    public bool HasCommitted { get; private set; }
+
+    public bool HasUncommitted => _hasOpenTransaction || _batch is { Count: > 0 };
+
+    /// <summary>Whether something is not written yet, malformed records among it.</summary>
+    public bool HasAnything => HasUncommitted || _quarantined.Count > 0;
+
+    /// <summary>Whether so much is set aside that it is to be written before more comes.</summary>
+    public bool QuarantineIsFull => _quarantinedBytes >= MostQuarantinedBytes;
+
+    private TimeSpan Interval => _isFirstCommit ? FirstCommitInterval : CommitInterval;
+
+    /// <summary>Adds the record that the parser has just read.</summary>
+    /// <param name="parser">Holds what routes it.</param>
+    /// <param name="json">Begins with it.</param>
+    /// <param name="beginsBatch">Whether it is the first one of a batch.</param>
+    /// <returns>Whether what there is has to be handed over before the next one comes.</returns>
+    public bool Add(RecordParser parser, ReadOnlySpan<byte> json, out bool beginsBatch)
+    {
+        RecordShape shape = parser.Shape!;
+        beginsBatch = _batch is null || _batch.Layout != shape.KeyLayout;
+        if (beginsBatch)
+        {
+            // The first key that is no integer: the table gets another layout, and a batch has but one.
+            if (_batch is { Count: > 0 }) _finished = _batch;
+            _batch = _context.Batches.Take(shape.KeyLayout, shape.OrderKind, _context.Coalesces);
+            if (!_hasOpenTransaction) _uncommittedSince = _context.Time.GetTimestamp();
+        }
+
+        _batch!.Add(parser, json);
+        return _finished is not null || IsFull(_batch);
+    }
+
+    /// <summary>Sets a malformed record aside, to be written with the next commit.</summary>
+    public void Quarantine(QuarantinedRecord record)
+    {
+        _quarantinedBytes += QuarantineOverhead + record.Bytes.Length;
+        _quarantined.Add(record);
+    }
+
+    /// <summary>Commits what has waited long enough.</summary>
+    public async Task FlushWhenDueAsync(CancellationToken cancellationToken)
+    {
+        if (!HasUncommitted || !_context.Queue.IsIdle) return;
+        TimeSpan age = _context.Time.GetElapsedTime(_uncommittedSince);
+        if (age >= Interval || (age >= TrickleInterval && _batch is { Count: < TrickleRecords } && !_hasOpenTransaction)) await FlushAsync(drain: false, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Hands what there is to the writing half, to be committed; with <paramref name="drain"/>, returns when it is.</summary>
+    public async Task FlushAsync(bool drain, CancellationToken cancellationToken)
+    {
+        if (_finished is { } finished)
+        {
+            _finished = null;
+            await SendAsync(finished, wait: false, cancellationToken).ConfigureAwait(false);
+        }
+
+        RecordBatch? batch = _batch;
+        _batch = null;
+        await SendAsync(batch, drain || _context.Options.Transforms, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Hands a full batch over to be written, and committed with others when it is time.</summary>
+    public async Task HandOverAsync(CancellationToken cancellationToken)
+    {
+        bool mayStayOpen = !_context.Options.WantsChanges && !_context.Options.WantsRecords && !_context.Options.Transforms && !IsStaged
+            && _finished is null && _context.Time.GetElapsedTime(_uncommittedSince) < Interval;
+        if (!mayStayOpen)
+        {
+            await FlushAsync(drain: false, cancellationToken).ConfigureAwait(false);
+            return;
+        }
+
+        TableCommit commit = Describe(_batch) with { MayStayOpen = true };
+        ForgetQuarantined();
+        _batch = null;
+        _hasOpenTransaction = true;
+        await _context.Queue.EnqueueAsync(new CommitJob(CommitKind.Commit, commit), cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>A commit of a batch, or of none, with what is known of the table by now.</summary>
+    public TableCommit Describe(RecordBatch? batch)
+    {
+        TableState state = _context.Target.State;
+        if (!IsStaged) HasCommitted = true;
+        RecordShape? shape = _context.Parser.Shape;
+        (Cursor? cursor, Cursor? resume) = IsStaged ? (null, state.Resume) : _tracker.Position(state.Cursor, state.Resume);
+        return new TableCommit
+        {
+            Batch = batch,
+            // The batch before the first key that is no integer still holds integers.
+            Shape = batch is not null && shape is not null && shape.KeyLayout != batch.Layout ? shape with { KeyLayout = batch.Layout } : shape,
+            NewFields = _context.Options.Transforms ? [] : _context.Parser.Fields.TakeNew(),
+            Feed = _source.IsImport ? null : _source.Feed.Display,
+            Cursor = cursor,
+            Resume = resume,
+            FeedIdentity = IsStaged ? null : _source.FeedIdentity,
+            Quarantined = [.. _quarantined],
+            WantsChanges = _context.Options.WantsChanges,
+        };
+    }
+
+    private bool IsFull(RecordBatch batch)
+    {
+        long used = batch.MemoryUsed;
+        if (used < AscendingBatchBytes) return false;
+        return used >= (_source.IsFinite ? MostBatchBytes : MostEndlessBatchBytes) || !batch.IsCoalesced || batch.IsAscending
+            || (used >= MostBatchBytesWhileWriting && !_context.Queue.IsIdle);
+    }
+
+    private async Task SendAsync(RecordBatch? batch, bool wait, CancellationToken cancellationToken)
+    {
+        _hasOpenTransaction = _isFirstCommit = false;
+        if (IsStaged && batch is null && _quarantined.Count == 0) return;
+        var job = new CommitJob(IsStaged ? CommitKind.AddToSnapshot : CommitKind.Commit, Describe(batch));
+        ForgetQuarantined();
+        if (wait)
+        {
+            await _context.Queue.RunAsync(job, cancellationToken).ConfigureAwait(false);
+        }
+        else
+        {
+            await _context.Queue.EnqueueAsync(job, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private void ForgetQuarantined()
+    {
+        _quarantined.Clear();
+        _quarantinedBytes = 0;
+    }
+}

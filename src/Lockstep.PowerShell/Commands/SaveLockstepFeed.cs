@@ -1,0 +1,58 @@
+using System.Management.Automation;
+using Lockstep.Engine.Records;
+using Lockstep.Sync;
+using Lockstep.TestServer.Recording;
+using Lockstep.TestServers;
+
+namespace Lockstep.Commands;
+
+/// <summary>Saves what a feed answers, with its timing, for <c>Start-LockstepTestServer -Replay</c> to serve it again at any speed.</summary>
+/// <remarks>It ends with the feed's answer, at a limit, or with Ctrl+C; in each case the file is whole. No secret goes into the file.</remarks>
+[Cmdlet(VerbsData.Save, "LockstepFeed", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
+[OutputType(typeof(FeedRecordingInfo))]
+public sealed class SaveLockstepFeedCommand : FeedCmdlet
+{
+    private string? _feed;
+
+    /// <summary>The feed, or a test server of this session.</summary>
+    [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
+    [FeedOfServer]
+    [Alias("FeedUri")]
+    public Uri Uri { get; set; } = null!;
+
+    /// <summary>The file for the recording; one that is there is overwritten.</summary>
+    [Parameter(Mandatory = true, Position = 1)]
+    [ValidateNotNullOrEmpty]
+    public string RecordTo { get; set; } = "";
+
+    /// <summary>The cursor to begin at; by default the whole set is asked for.</summary>
+    [Parameter]
+    public string? Since { get; set; }
+
+    /// <summary>How long to record: seconds, or a TimeSpan; by default until the answer ends.</summary>
+    [Parameter]
+    [Seconds]
+    public TimeSpan? For { get; set; }
+
+    /// <summary>How many bytes to record at the most.</summary>
+    [Parameter]
+    [ValidateRange(1L, long.MaxValue)]
+    public long? MaximumBytes { get; set; }
+
+    private protected override object? ErrorTarget => _feed;
+
+    private protected override void Process()
+    {
+        var feed = FeedSettings.Of(this, Uri, TokenProvider is { } provider ? TokenScript.Call(() => provider.Invoke()) : null);
+        _feed = feed.ToString();
+        var file = FileSystemPath.ResolveLiteral(SessionState.Path, RecordTo);
+        if (!ShouldProcess(file, $"Record {_feed}"))
+            return;
+
+        var limits = new RecordingOptions { Duration = For, MaximumBytes = MaximumBytes };
+        var recording = FeedRecorder.RecordAsync(feed, Cursor.Parse(Since), file, limits, cancellationToken: StopToken).GetAwaiter().GetResult();
+        if (recording.Status >= 400)
+            WriteWarning($"The feed answered {recording.Status}; that answer is what was recorded.");
+        WriteObject(recording.ToModel());
+    }
+}

@@ -1,0 +1,34 @@
+using System.Collections;
+using System.Management.Automation;
+
+namespace Lockstep.Jobs;
+
+/// <summary>A stream of a job that keeps its newest records only, so that a job that nobody reads does not grow (I8). One writer, any readers.</summary>
+internal sealed class BoundedStream<T>(PSDataCollection<T> records, int capacity)
+{
+    /// <summary>How many records were dropped because nobody had taken them.</summary>
+    public long Dropped { get; private set; }
+
+    public void Add(T record)
+    {
+        // Not while the lock is held: who waits for records may be called from within, and takes the same lock.
+        MakeRoom();
+        if (records.IsOpen)
+            records.Add(record);
+    }
+
+    /// <summary>Counts records that were dropped before they came here.</summary>
+    public void Drop(int count) => Dropped += count;
+
+    private void MakeRoom()
+    {
+        lock (((ICollection)records).SyncRoot)
+        {
+            while (records.Count >= capacity)
+            {
+                records.RemoveAt(0);
+                Dropped++;
+            }
+        }
+    }
+}

@@ -1,0 +1,41 @@
+using Lockstep.Sessions;
+
+namespace Lockstep.Jobs;
+
+/// <summary>The background syncs of one runspace, which end with it. Thread-safe.</summary>
+internal sealed class RunspaceJobs : IRunspaceState
+{
+    private readonly List<SyncJob> _jobs = [];
+    private bool _closed;
+
+    /// <summary>Those of the runspace that this thread runs for.</summary>
+    public static RunspaceJobs Current => PerRunspace<RunspaceJobs>.Current;
+
+    /// <summary>Starts a job and makes it one of this runspace.</summary>
+    public void Start(SyncJob job)
+    {
+        lock (_jobs)
+        {
+            if (_closed)
+                return;
+
+            _jobs.RemoveAll(static other => other.Finished.WaitOne(0));
+            _jobs.Add(job);
+            job.Start();
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Close()
+    {
+        SyncJob[] jobs;
+        lock (_jobs)
+        {
+            _closed = true;
+            jobs = [.. _jobs];
+            _jobs.Clear();
+        }
+
+        Parallel.ForEach(jobs, static job => job.StopJob());
+    }
+}

@@ -1,0 +1,24 @@
+using System.Management.Automation;
+using Lockstep.Engine.Tables;
+
+namespace Lockstep.Records;
+
+/// <summary>Puts out what a table has set aside.</summary>
+internal static class QuarantineOutput
+{
+    public static void Write(Cmdlet cmdlet, string path, long skip, long first, CancellationToken cancellationToken)
+    {
+        var table = new Table(path);
+        var name = table.GetInfo().Name;
+        foreach (var record in table.ReadQuarantined())
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            if (skip-- > 0)
+                continue;
+            if (first-- <= 0)
+                return;
+
+            cmdlet.WriteObject(new QuarantinedRecord(name, record.At.LocalDateTime, record.ByteOffset, record.Reason, record.Bytes.ToArray()));
+        }
+    }
+}

@@ -1,0 +1,26 @@
+using System.Collections.ObjectModel;
+using System.Management.Automation;
+using System.Net;
+using System.Security;
+using Lockstep.Errors;
+
+namespace Lockstep.Sync;
+
+/// <summary>Calls a script that puts out a token, as text or SecureString.</summary>
+internal static class TokenScript
+{
+    /// <summary>The token that the script puts out last; null where it puts out nothing.</summary>
+    /// <exception cref="TokenProviderException">The script threw.</exception>
+    public static string? Call(Func<Collection<PSObject>> script)
+    {
+        try
+        {
+            return script() is not [.., { BaseObject: var token }] ? null
+                : token is SecureString secret ? new NetworkCredential("", secret).Password : LanguagePrimitives.ConvertTo<string>(token);
+        }
+        catch (RuntimeException thrown) when (thrown is not PipelineStoppedException)
+        {
+            throw new TokenProviderException(thrown);
+        }
+    }
+}

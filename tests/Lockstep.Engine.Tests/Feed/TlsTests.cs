@@ -1,0 +1,158 @@
+using System.Net;
+using System.Net.Security;
+using System.Net.Sockets;
+using System.Security.Authentication;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using Lockstep.Engine.Feed;
+using Lockstep.Engine.Sync;
+using Lockstep.Engine.Tests.Sync;
+using Lockstep.TestServer;
+using Lockstep.TestServer.Faults;
+using Lockstep.TestServer.Feeds;
+
+namespace Lockstep.Engine.Tests.Feed;
+
+/// <summary>TLS is verified unless the user says otherwise, and is never left again by a redirect.</summary>
+public sealed class TlsTests : SyncTest
+{
+    private const string Password = "s3cr3t-pass";
+
+    [Fact]
+    public async Task A_certificate_that_nobody_vouches_for_is_refused_and_the_error_says_so()
+    {
+        await using LockstepTestServer server = await StartAsync();
+
+        (FeedUnreachableException error, _) = await SyncRun.ToErrorAsync<FeedUnreachableException>(Options(server.FeedUri));
+
+        Assert.Contains("secure connection", error.Message, StringComparison.Ordinal);
+        Assert.Contains("certificate", error.Message, StringComparison.OrdinalIgnoreCase);
+        Assert.Contains("-SkipCertificateCheck", error.RecommendedAction, StringComparison.Ordinal);
+        Assert.Empty(server.Requests);
+    }
+
+    [Fact]
+    public async Task It_is_taken_when_the_user_says_so()
+    {
+        await using LockstepTestServer server = await StartAsync();
+
+        SyncRun run = await SyncRun.ToEndAsync(Options(server.FeedUri, skipCheck: true));
+
+        Assert.Equal((1L, 1L), (run.Result.Added, run.Result.Deleted));
+        Assert.StartsWith("https://", run.Result.Feed, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(CertificateProblem.Expired)]
+    [InlineData(CertificateProblem.WrongHost)]
+    [InlineData(CertificateProblem.NotYetValid)]
+    [InlineData(CertificateProblem.Untrusted)]
+    public async Task A_bad_certificate_is_refused_until_it_is_mended_and_counts_as_an_attempt(CertificateProblem problem)
+    {
+        await using LockstepTestServer server = await StartAsync();
+        server.Faults.Add(new TlsFault { Problem = problem });
+
+        (FeedUnreachableException error, List<FeedEvent> events) = await SyncRun.ToErrorAsync<FeedUnreachableException>(Options(server.FeedUri, retries: 2));
+
+        Assert.Contains("certificate", error.Message, StringComparison.OrdinalIgnoreCase);
+        Assert.Equal(3, events.Count(e => e.Kind == FeedEventKind.SocketError));
+        Assert.Empty(server.Requests);
+    }
+
+    [Fact]
+    [Trait("Invariant", "I9")]
+    public async Task A_redirect_from_https_to_http_is_refused_and_nothing_is_sent_there()
+    {
+        await using RawServer open = RawServer.WithBodies(Record(1, 1));
+        await using LockstepTestServer server = await StartAsync();
+        foreach (int code in (int[])[301, 302, 307, 308])
+        {
+            server.Faults.Clear();
+            server.Faults.Add(new RedirectFault { Code = code, To = open.FeedUri.AbsoluteUri });
+            Uri uri = new UriBuilder(server.FeedUri) { UserName = "me", Password = Password }.Uri;
+
+            (FeedRedirectException error, _) = await SyncRun.ToErrorAsync<FeedRedirectException>(Options(uri, skipCheck: true, retries: 5));
+
+            Assert.Contains("from https to http", error.Message, StringComparison.Ordinal);
+            Assert.DoesNotContain(Password, error.ToString(), StringComparison.Ordinal);
+        }
+
+        Assert.Equal(4, server.Requests.Count);
+        Assert.Empty(open.Requests);
+    }
+
+    [Fact]
+    [Trait("Invariant", "I9")]
+    public async Task A_redirect_from_http_to_https_is_followed_without_credentials()
+    {
+        await using LockstepTestServer secure = await StartAsync();
+        await using var server = new RawServer(exchange => exchange.RedirectAsync(secure.FeedUri.AbsoluteUri + "0", 302));
+        Uri uri = new UriBuilder(server.FeedUri) { UserName = "me", Password = Password }.Uri;
+
+        SyncRun run = await SyncRun.ToEndAsync(Options(uri, skipCheck: true));
+
+        Assert.Equal(1, run.Result.Added);
+        Assert.Contains("Authorization", Assert.Single(server.Requests), StringComparison.Ordinal);
+        Assert.DoesNotContain("Authorization", Assert.Single(secure.Requests).Headers.Keys);
+    }
+
+    [Fact]
+    public async Task A_client_certificate_is_shown_to_a_server_that_asks_for_one()
+    {
+        using X509Certificate2 mine = Certificate("CN=lockstep-client"), its = Certificate("CN=localhost");
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        Task<string?> shown = AnswerAsync(listener, its);
+        var uri = new Uri($"https://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/servers/");
+
+        SyncRun run = await SyncRun.ToEndAsync(new SyncOptions { Feed = new FeedOptions { Uri = uri, Certificate = mine, SkipCertificateCheck = true }, TablePath = TablePath });
+
+        Assert.Equal(1, run.Result.Added);
+        Assert.Equal(mine.Thumbprint, await shown);
+    }
+
+    /// <summary>Answers one request, and tells whose certificate came with it.</summary>
+    private static async Task<string?> AnswerAsync(TcpListener listener, X509Certificate2 certificate)
+    {
+        using TcpClient client = await listener.AcceptTcpClientAsync(Cancellation);
+        await using var stream = new SslStream(client.GetStream());
+#pragma warning disable CA5359 // The test is about what is shown, not about who vouches for it.
+        await stream.AuthenticateAsServerAsync(
+            new SslServerAuthenticationOptions { ServerCertificate = certificate, ClientCertificateRequired = true, RemoteCertificateValidationCallback = (_, _, _, _) => true, EnabledSslProtocols = SslProtocols.None },
+            Cancellation);
+#pragma warning restore CA5359
+        _ = await stream.ReadAsync(new byte[4096], Cancellation);
+        string body = Record(1, 1);
+        await stream.WriteAsync(System.Text.Encoding.ASCII.GetBytes($"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {body.Length}\r\n\r\n{body}"), Cancellation);
+        return (stream.RemoteCertificate as X509Certificate2)?.Thumbprint;
+    }
+
+    private SyncOptions Options(Uri uri, bool skipCheck = false, int? retries = null) => new()
+    {
+        Feed = new FeedOptions { Uri = uri, SkipCertificateCheck = skipCheck },
+        TablePath = TablePath,
+        MaximumRetryCount = retries,
+        RetryInterval = TimeSpan.FromMilliseconds(5),
+        Settle = TimeSpan.FromMilliseconds(200),
+    };
+
+    private static async Task<LockstepTestServer> StartAsync()
+    {
+        using X509Certificate2 certificate = Certificate("CN=localhost");
+        // The server copies what it needs of it, and lives longer than this method.
+        return await LockstepTestServer.StartAsync(
+            new TestServerOptions { Port = 0, Feed = FeedKind.Finite, Certificate = X509CertificateLoader.LoadPkcs12(certificate.Export(X509ContentType.Pkcs12), null) }, cancellationToken: Cancellation);
+    }
+
+    private static X509Certificate2 Certificate(string subject)
+    {
+        using ECDsa key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var request = new CertificateRequest(subject, key, HashAlgorithmName.SHA256);
+        var names = new SubjectAlternativeNameBuilder();
+        names.AddIpAddress(IPAddress.Loopback);
+        request.CertificateExtensions.Add(names.Build());
+        DateTimeOffset now = TimeProvider.System.GetUtcNow();
+        using X509Certificate2 made = request.CreateSelfSigned(now.AddDays(-1), now.AddDays(1));
+        return X509CertificateLoader.LoadPkcs12(made.Export(X509ContentType.Pkcs12), null);
+    }
+}
