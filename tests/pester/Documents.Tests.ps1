@@ -62,3 +62,12 @@ Describe 'Links of the documents' {
         $broken | Should -BeNullOrEmpty
     }
 }
+
+Describe 'docs/METRICS.md' {
+    It 'lists every instrument that there is, and no other' {
+        $there = Get-ChildItem $root/src -Recurse -Filter *.cs | Where-Object FullName -NotMatch '[\\/](obj|bin)[\\/]' |
+            ForEach-Object { [regex]::Matches((Get-Content $_ -Raw), '\.Create\w+(?:<\w+>)?\(\s*"(lockstep\.[\w.]+)"').ForEach{ $_.Groups[1].Value } } | Sort-Object -Unique
+        $listed = [regex]::Matches((Get-Content $root/docs/METRICS.md -Raw), '(?m)^\| `[\w.]+` \| `(lockstep\.[\w.]+)`').ForEach{ $_.Groups[1].Value } | Sort-Object -Unique
+        $listed | Should -Be $there
+    }
+}

@@ -55,6 +55,7 @@ function ConvertTo-Shape([string] $Text) {
 function Stop-Example {
     Get-LockstepServer | Stop-LockstepServer
     Get-LockstepTestServer | Stop-LockstepTestServer
+    Get-LockstepServer | Stop-LockstepServer
     Get-LockstepModelListener | Stop-LockstepModelListener
     Get-LockstepModel | Remove-LockstepModel
     Get-LockstepTable | Where-Object IsSession | Remove-LockstepTable

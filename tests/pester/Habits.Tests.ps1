@@ -37,8 +37,8 @@ Describe '<Name>' -ForEach $cmdlets {
             $usual ?? $parameter.Name | Should -Be $parameter.Name
             if ($parameter.ParameterType -eq [switch]) { $parameter.Name | Should -Not -MatchExactly '^(Enable|Is|Do|Should)[A-Z]' }
             if ($parameter.ParameterType -eq [bool]) { throw "-$($parameter.Name) should be a switch" }
-            if ($parameter.Name -like '*Credential') { $parameter.ParameterType | Should -Be ([pscredential]) }
-            if ($parameter.Name -match '^(Token|Password|Secret)$') { $parameter.ParameterType | Should -Be ([securestring]) }
+            if ($parameter.Name -like '*Credential') { $parameter.ParameterType | Should -BeIn ([pscredential]), ([pscredential[]]) }
+            if ($parameter.Name -match '^(Token|Password|Secret)$') { $parameter.ParameterType | Should -BeIn ([securestring]), ([securestring[]]) }
             if ($parameter.Name -eq 'LiteralPath') { $parameter.Aliases | Should -Contain PSPath }
         }
     }
@@ -50,7 +50,9 @@ Describe '<Name>' -ForEach $cmdlets {
     It 'completes what names a thing of ours' {
         foreach ($name in 'Table', 'Property', 'OrderBy', 'KeyProperty', 'Model', 'Server', 'Store') {
             $parameter = $Command.Parameters[$name]
-            if ($parameter -and ($name -ne 'Server' -or $parameter.ParameterType.Name -like 'TestServerInfo*')) {
+            # What lies in a database cannot be completed without asking it.
+            $elsewhere = -not ($Command.ParameterSets | Where-Object { $_.Parameters.Name -contains $name -and -not ($_.Parameters | Where-Object { $_.Name -eq 'ConnectionString' -and $_.IsMandatory }) })
+            if ($parameter -and -not $elsewhere -and ($name -ne 'Server' -or $parameter.ParameterType.Name -like 'TestServerInfo*')) {
                 $parameter.Attributes | Where-Object { $_ -is [ArgumentCompleter] } | Should -Not -BeNullOrEmpty -Because "-$name"
             }
         }
