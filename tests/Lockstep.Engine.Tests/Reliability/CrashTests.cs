@@ -30,7 +30,9 @@ public sealed class CrashTests : IDisposable
             if (kills < Kills)
             {
                 while (server.Requests.Count == before && !worker.HasExited) await Task.Delay(5, cancellation);
-                await Task.Delay(random.Next(700), cancellation);
+                // Every other kill waits for a commit, so that kills hit a sync between two of them however fast the machine is.
+                if (kills % 2 == 1) await CommittedAsync(worker, cancellation);
+                await Task.Delay(random.Next(kills % 2 == 1 ? 60 : 700), cancellation);
                 worker.Kill();
             }
 
@@ -54,6 +56,30 @@ public sealed class CrashTests : IDisposable
         }
 
         Assert.True(between > 0, "no kill hit a sync between two commits");
+    }
+
+    /// <summary>Waits until the worker has moved the table's cursor on, or has ended.</summary>
+    private async Task CommittedAsync(Process worker, CancellationToken cancellation)
+    {
+        string? before = null;
+        while (!worker.HasExited)
+        {
+            try
+            {
+                if (File.Exists(_folder["t.db"]))
+                {
+                    string now = new Table(_folder["t.db"]).GetInfo().Cursor.ToString();
+                    before ??= now;
+                    if (now != before) return;
+                }
+            }
+            catch (LockstepException)
+            {
+                // The worker is just making the file, or has it to itself.
+            }
+
+            await Task.Delay(2, cancellation);
+        }
     }
 
     private Process Start(Uri feed) => Process.Start(new ProcessStartInfo(Environment.ProcessPath is { } host && Path.GetFileNameWithoutExtension(host) == "dotnet" ? host : "dotnet",
