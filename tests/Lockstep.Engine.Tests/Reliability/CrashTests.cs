@@ -27,12 +27,14 @@ public sealed class CrashTests : IDisposable
         {
             int before = server.Requests.Count;
             using Process worker = Start(server.FeedUri);
-            // On a busy machine a sync takes longer to get to work: the later a kill may come, the more of them have come too early.
+            // Until one has hit a sync between two commits.
             bool kill = kills < Kills || between == 0;
             if (kill)
             {
                 while (server.Requests.Count == before && !worker.HasExited) await Task.Delay(5, cancellation);
-                await Task.Delay(random.Next(between == 0 ? 700 + (kills * 100) : 700), cancellation);
+                // Every other kill waits for a commit, so that kills hit a sync between two of them however fast the machine is.
+                if (kills % 2 == 1) await CommittedAsync(worker, cancellation);
+                await Task.Delay(random.Next(kills % 2 == 1 ? 60 : 700), cancellation);
                 worker.Kill();
             }
 
@@ -53,6 +55,30 @@ public sealed class CrashTests : IDisposable
             }
 
             kills++;
+        }
+    }
+
+    /// <summary>Waits until the worker has moved the table's cursor on, or has ended.</summary>
+    private async Task CommittedAsync(Process worker, CancellationToken cancellation)
+    {
+        string? before = null;
+        while (!worker.HasExited)
+        {
+            try
+            {
+                if (File.Exists(_folder["t.db"]))
+                {
+                    string now = new Table(_folder["t.db"]).GetInfo().Cursor.ToString();
+                    before ??= now;
+                    if (now != before) return;
+                }
+            }
+            catch (LockstepException)
+            {
+                // The worker is just making the file, or has it to itself.
+            }
+
+            await Task.Delay(2, cancellation);
         }
     }
 
