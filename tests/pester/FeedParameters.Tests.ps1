@@ -269,7 +269,8 @@ Describe 'Test-LockstepFeed' {
         $server = Start-LockstepTestServer -Port 0 -Feed Finite
         $null = Add-LockstepTestFault Unauthorized -Token t0k3n -Server $server
         (Test-LockstepFeed http://feed.invalid/servers/ -Proxy $server.Uri | Where-Object Id -EQ status).Outcome | Should -Be Failed
-        $results = Test-LockstepFeed http://feed.invalid/servers/ -Proxy $server.Uri -TokenProvider { 't0k3n' } -AllowUnencryptedAuthentication -Query @{ part = 'a' }
+        $token = @{ TokenProvider = { 't0k3n' }; AllowUnencryptedAuthentication = $true }
+        $results = Test-LockstepFeed http://feed.invalid/servers/ -Proxy $server.Uri @token -Query @{ part = 'a' }
         ($results | Where-Object Id -EQ status).Outcome | Should -Be Passed
         (Get-LockstepTestRequest -Last 1 -Server $server).Path | Should -BeLike '*part=a*'
         (Get-ErrorOf { Test-LockstepFeed http://feed.invalid/servers/ -Proxy $server.Uri -Token (ConvertTo-SecureString x -AsPlainText -Force) -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'InsecureCredentials,*'

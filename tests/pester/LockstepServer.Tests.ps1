@@ -130,7 +130,7 @@ Describe 'Start-LockstepServer over a table file' {
 
 Describe 'Start-LockstepServer over PostgreSQL' -Skip:([bool] $obstacle) {
     BeforeAll {
-        $postgres = Start-Postgres
+        $postgres = Start-PostgresServer
         $connection = @{ ConnectionString = $postgres.ConnectionString }
         $null = Invoke-Sql $postgres @'
             CREATE TABLE domains (name text PRIMARY KEY, user_id bigint);
@@ -141,7 +141,7 @@ Describe 'Start-LockstepServer over PostgreSQL' -Skip:([bool] $obstacle) {
 '@
         $stranger = "Host=127.0.0.1;Port=$($postgres.Port);Username=stranger;Database=postgres"
     }
-    AfterAll { Stop-Postgres $postgres }
+    AfterAll { Stop-PostgresServer $postgres }
     AfterEach { Get-LockstepServer | Stop-LockstepServer }
 
     It 'has tracking shown and then added by Enable-LockstepPostgresTracking' {

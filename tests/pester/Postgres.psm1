@@ -3,7 +3,7 @@
 $needed = 'initdb', 'pg_ctl', 'postgres', 'psql', 'createdb'
 
 # The folder of PostgreSQL's programs; $null where there is none.
-function Find-Postgres {
+function Find-PostgresServer {
     $folders = if ($env:LOCKSTEP_POSTGRES_BIN) { $env:LOCKSTEP_POSTGRES_BIN }
     else {
         $env:PATH -split [System.IO.Path]::PathSeparator
@@ -24,14 +24,14 @@ function Get-PostgresUser {
 
 # Why no server can be started here; empty when one can. Where LOCKSTEP_REQUIRE_POSTGRES is 1 the tests are not to be skipped.
 function Get-PostgresObstacle {
-    $reason = if (-not (Find-Postgres)) { 'There are no PostgreSQL server programs.' }
+    $reason = if (-not (Find-PostgresServer)) { 'There are no PostgreSQL server programs.' }
     elseif (-not $IsWindows -and [System.Environment]::UserName -eq 'root' -and (-not (Get-PostgresUser) -or -not (Test-Path /usr/bin/setpriv))) {
         'initdb refuses to run as root, and there is nobody to become.'
     }
     if ($env:LOCKSTEP_REQUIRE_POSTGRES -ne '1') { $reason }
 }
 
-function Invoke-Postgres($Server, [string] $Program, [string[]] $Arguments) {
+function Invoke-PostgresProgram($Server, [string] $Program, [string[]] $Arguments) {
     $path = Join-Path $Server.Bin $Program
     $output = if ($Server.User) { & /usr/bin/setpriv --reuid $Server.User --regid $Server.User --init-groups $path @Arguments 2>&1 }
     else { & $path @Arguments 2>&1 }
@@ -39,15 +39,15 @@ function Invoke-Postgres($Server, [string] $Program, [string[]] $Arguments) {
     $output
 }
 
-# Starts it; Stop-Postgres ends it. User lockstep is a superuser; with -Password everybody else has to give one.
-function Start-Postgres {
-    $server = [pscustomobject]@{ Bin = Find-Postgres; User = Get-PostgresUser; Folder = Join-Path ([System.IO.Path]::GetTempPath()) "lockstep-pg-$([guid]::NewGuid().ToString('n').Substring(0, 12))"; Port = 0; ConnectionString = '' }
+# Starts it; Stop-PostgresServer ends it. User lockstep is a superuser; with -Password everybody else has to give one.
+function Start-PostgresServer {
+    $server = [pscustomobject]@{ Bin = Find-PostgresServer; User = Get-PostgresUser; Folder = Join-Path ([System.IO.Path]::GetTempPath()) "lockstep-pg-$([guid]::NewGuid().ToString('n').Substring(0, 12))"; Port = 0; ConnectionString = '' }
     $null = New-Item -ItemType Directory $server.Folder
     if ($server.User) { chown $server.User $server.Folder }
     Push-Location ([System.IO.Path]::GetPathRoot($server.Folder))
     try {
         $data = Join-Path $server.Folder data
-        $null = Invoke-Postgres $server initdb @('-D', $data, '-U', 'lockstep', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync')
+        $null = Invoke-PostgresProgram $server initdb @('-D', $data, '-U', 'lockstep', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync')
         $rules = Join-Path $data pg_hba.conf
         @('host all stranger all scram-sha-256') + (Get-Content $rules) | Set-Content $rules
         for ($attempt = 1; -not $server.Port; $attempt++) {
@@ -57,7 +57,7 @@ function Start-Postgres {
             $listener.Stop()
             $options = "-c port=$port -c listen_addresses=127.0.0.1 -c unix_socket_directories=$($server.Folder) -c fsync=off -c shared_buffers=16MB -c wal_level=logical"
             # The server inherits no pipe of ours: PowerShell would wait for it to close.
-            try { $null = Invoke-Postgres $server pg_ctl @('start', '-D', $data, '-l', (Join-Path $server.Folder log), '-w', '-t', '60', '-s', '-o', $options); $server.Port = $port }
+            try { $null = Invoke-PostgresProgram $server pg_ctl @('start', '-D', $data, '-l', (Join-Path $server.Folder log), '-w', '-t', '60', '-s', '-o', $options); $server.Port = $port }
             catch { if ($attempt -ge 3) { throw } }
         }
     }
@@ -70,13 +70,13 @@ function Start-Postgres {
     $server
 }
 
-function Stop-Postgres($Server) {
+function Stop-PostgresServer($Server) {
     if (-not $Server) { return }
-    try { $null = Invoke-Postgres $Server pg_ctl @('stop', '-D', (Join-Path $Server.Folder data), '-m', 'immediate', '-w', '-s') }
+    try { $null = Invoke-PostgresProgram $Server pg_ctl @('stop', '-D', (Join-Path $Server.Folder data), '-m', 'immediate', '-w', '-s') }
     finally { Remove-Item $Server.Folder -Recurse -Force -ErrorAction Ignore }
 }
 
 # Runs a script and gives what it prints: values apart by |, a row a line.
 function Invoke-Sql($Server, [string] $Sql) {
-    Invoke-Postgres $Server psql @('-h', '127.0.0.1', '-p', $Server.Port, '-U', 'lockstep', '-d', 'postgres', '-X', '-A', '-t', '-q', '-v', 'ON_ERROR_STOP=1', '-c', $Sql)
+    Invoke-PostgresProgram $Server psql @('-h', '127.0.0.1', '-p', $Server.Port, '-U', 'lockstep', '-d', 'postgres', '-X', '-A', '-t', '-q', '-v', 'ON_ERROR_STOP=1', '-c', $Sql)
 }

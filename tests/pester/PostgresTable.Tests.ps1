@@ -10,10 +10,10 @@ BeforeAll {
 
 Describe 'A table in PostgreSQL' -Skip:([bool] $obstacle) {
     BeforeAll {
-        $postgres = Start-Postgres
+        $postgres = Start-PostgresServer
         $shared = @{ ConnectionString = $postgres.ConnectionString }
     }
-    AfterAll { Stop-Postgres $postgres }
+    AfterAll { Stop-PostgresServer $postgres }
     AfterEach { Get-LockstepTestServer | Stop-LockstepTestServer }
 
     It 'is synced and read as one in a file is' {
