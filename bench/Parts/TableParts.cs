@@ -97,12 +97,23 @@ public class TableParts : IDisposable
 }
 
 /// <summary>A record of the small feeds.</summary>
-internal sealed record Host(
-    [property: JsonPropertyName("id")] long Id,
-    [property: JsonPropertyName("updated_at")] long UpdatedAt,
-    [property: JsonPropertyName("deleted_at")] long? DeletedAt,
-    [property: JsonPropertyName("ip")] string Ip,
-    [property: JsonPropertyName("port")] int Port);
+internal sealed class Host
+{
+    [JsonPropertyName("id")]
+    public long Id { get; set; }
+
+    [JsonPropertyName("updated_at")]
+    public long UpdatedAt { get; set; }
+
+    [JsonPropertyName("deleted_at")]
+    public long? DeletedAt { get; set; }
+
+    [JsonPropertyName("ip")]
+    public string Ip { get; set; } = "";
+
+    [JsonPropertyName("port")]
+    public int Port { get; set; }
+}
 
 [JsonSerializable(typeof(Host))]
 internal sealed partial class HostContext : JsonSerializerContext;

@@ -100,24 +100,34 @@ public sealed class FrameReader
     /// The bytes not taken yet when they begin with an object that has not been looked at, for a reader that finds its end by itself;
     /// else nothing. Such a reader says with <see cref="Take(int)"/> what it took, or takes frames.
     /// </summary>
-    internal ReadOnlySpan<byte> Unframed => _depth == 0 && _scan < _end && _buffer[_scan] == (byte)'{' ? _buffer.AsSpan(_scan, _end - _scan) : default;
+    internal ReadOnlySpan<byte> PeekUnframed()
+    {
+        if (_depth > 0) return default;
+        SkipLineEnd();
+        return _scan < _end && _buffer[_scan] == (byte)'{' ? _buffer.AsSpan(_scan, _end - _scan) : default;
+    }
 
-    /// <summary>The offset of <see cref="Unframed"/> in the body.</summary>
+    /// <summary>The offset of <see cref="PeekUnframed"/> in the body.</summary>
     internal long Offset => _bufferOffset + _scan;
 
-    /// <summary>Takes an object of <see cref="Unframed"/>, and the line end behind it.</summary>
+    /// <summary>Takes an object of <see cref="PeekUnframed"/>, and the line end behind it.</summary>
     internal void Take(int length)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(length, _maximumLength);
         _scan += length;
         _lineHasContent = true;
-        if (_scan < _end && _buffer[_scan] == (byte)'\n')
-        {
-            _scan++;
-            _lineHasContent = false;
-        }
-
+        SkipLineEnd();
         _start = _scan;
+    }
+
+    /// <summary>Passes over the line end behind an object, if it is there: it is no blank line.</summary>
+    private void SkipLineEnd()
+    {
+        if (!_lineHasContent) return;
+        if (_scan < _end && _buffer[_scan] == (byte)'\r') _start = ++_scan;
+        if (_scan == _end || _buffer[_scan] != (byte)'\n') return;
+        _start = ++_scan;
+        _lineHasContent = false;
     }
 
     /// <summary>Takes the next frame, or returns false when more bytes are needed.</summary>

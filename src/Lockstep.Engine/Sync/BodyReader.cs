@@ -211,7 +211,7 @@ internal sealed class BodyReader
         while (true)
         {
             // Most of a feed is plain records: those are framed and read in one pass.
-            ReadOnlySpan<byte> bytes = _frames.Unframed;
+            ReadOnlySpan<byte> bytes = _frames.PeekUnframed();
             if (!bytes.IsEmpty && parser.TryParseRecord(bytes, out int length) && length <= _context.Options.MaximumRecordSize)
             {
                 bool isFull = Take(parser, bytes);
