@@ -248,14 +248,14 @@ Describe 'Sync-LockstepTable -AsJob' {
 
         It 'ends when the module is removed there' {
             Invoke-Session $session { Remove-Module Lockstep }
-            $job.State | Should -Be Stopped
-            (Get-LockstepTable -Path s.db).Writer | Should -BeNullOrEmpty
+            Wait-Until { $job.State -eq 'Stopped' }
+            Wait-Until { -not (Get-LockstepTable -Path s.db).Writer }
             (Invoke-Session $session { Get-Job | Remove-Job; Get-Job }) | Should -BeNullOrEmpty
         }
 
         It 'ends when the session closes' {
             $session.Runspace.Close()
-            $job.State | Should -Be Stopped
+            Wait-Until { $job.State -eq 'Stopped' }
         }
     }
 
