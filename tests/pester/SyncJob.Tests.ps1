@@ -60,7 +60,8 @@ Describe 'Sync-LockstepTable -AsJob' {
         It 'whose state goes from Running by Stopping to Stopped' {
             $job = Start-Feed (New-Record 1 10) | Sync-LockstepTable -Disk -Follow -AsJob
             $job.State | Should -Be Running
-            Wait-Until { $job.Sync.State -eq 'Live' }
+            # With its record committed: a file that a sync brought nothing to goes away with it.
+            Wait-Until { $job.Sync.State -eq 'Live' -and $job.Sync.Added -eq 1 }
             $null = Register-ObjectEvent $job StateChanged -SourceIdentifier states
             try {
                 Stop-Job $job
@@ -236,7 +237,8 @@ Describe 'Sync-LockstepTable -AsJob' {
             $session = New-Session
             $session.Runspace.SessionStateProxy.SetVariable('sync', @{ Uri = $server.FeedUri; Path = (Join-Path (Get-Location).ProviderPath s.db); Follow = $true })
             $job = Invoke-Session $session { Sync-LockstepTable @sync -AsJob } | ForEach-Object { $_ }
-            Wait-Until { $job.Sync.State -eq 'Live' }
+            # With its record committed: a file that a sync brought nothing to goes away with it.
+            Wait-Until { $job.Sync.State -eq 'Live' -and $job.Sync.Added -eq 1 }
         }
 
         AfterEach { $session.Dispose() }
