@@ -67,10 +67,9 @@ internal sealed class Judge(
         var seen = report.Sightings.Where(sighting => sighting.Variable == name).ToList();
         foreach (var sighting in seen.Where(sighting => sighting.NewAt > ready && !expected.Contains(sighting.Value ?? "")))
         {
-            // A removal that was committed just before the store went away; a process that has not read it yet says so, however long that takes it.
-            if (!WasStale(name, sighting.NewAt, report)) Faults.Add($"{name}: {sighting.Value} was seen and is not on the schedule{Circumstances(name, sighting.NewAt, skew, report)}");
-            else if (NearOutage(sighting.NewAt, sighting.OldAt)) _excused++;
-            else Announced++;
+            // A removal that was committed just before the store went away.
+            if (NearOutage(sighting.NewAt, sighting.OldAt) && WasStale(name, sighting.NewAt, report)) _excused++;
+            else Faults.Add($"{name}: {sighting.Value} was seen and is not on the schedule{Circumstances(name, sighting.NewAt, skew, report)}");
         }
 
         foreach (var tuple in tuples)
