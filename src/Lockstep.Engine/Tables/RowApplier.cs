@@ -21,9 +21,8 @@ internal sealed class RowApplier(RowStatements rows)
     /// <summary>Applies all records of the batch.</summary>
     /// <param name="batch">The records.</param>
     /// <param name="sequence">The sequence number before the batch: the n-th arrival gets this plus n (I11).</param>
-    /// <param name="tableIsEmpty">Whether nothing is stored yet, so that nothing need be looked up.</param>
     /// <param name="changes">Where the changes go, in the order of their sequence; null when nobody wants them.</param>
-    public void Apply(RecordBatch batch, long sequence, bool tableIsEmpty, List<TableChange>? changes)
+    public void Apply(RecordBatch batch, long sequence, List<TableChange>? changes)
     {
         if (!batch.IsCoalesced)
         {
@@ -35,15 +34,9 @@ internal sealed class RowApplier(RowStatements rows)
         int[] pooled = ArrayPool<int>.Shared.Rent(batch.Count);
         int count = batch.NewestByKey(pooled);
         ReadOnlySpan<int> newest = pooled.AsSpan(0, count);
-        if (tableIsEmpty)
-        {
-            Insert(batch, newest, sequence, changes);
-        }
-        else
-        {
-            foreach (int index in newest) Apply(batch, index, sequence, changes);
-        }
-
+        int lookedUp = CountUpToLastStored(batch, newest);
+        foreach (int index in newest[..lookedUp]) Apply(batch, index, sequence, changes);
+        Insert(batch, newest[lookedUp..], sequence, changes);
         ArrayPool<int>.Shared.Return(pooled);
         // They were written in the order of their keys.
         changes?.Sort(before, changes.Count - before, Comparer<TableChange>.Create(static (a, b) => a.Sequence.CompareTo(b.Sequence)));
@@ -56,7 +49,32 @@ internal sealed class RowApplier(RowStatements rows)
         if (ApplyOne(batch, entry, sequence + index + 1) is { } kind) Note(kind, batch, entry, sequence + index + 1, changes);
     }
 
-    /// <summary>Inserts records of which none is stored.</summary>
+    /// <summary>How many of the records, which are in the order of their keys, are not above all that is stored: the others need no looking up.</summary>
+    private int CountUpToLastStored(RecordBatch batch, ReadOnlySpan<int> places)
+    {
+        Statement last = rows.SelectLastKey;
+        last.Step();
+        int count = 0;
+        for (int above = last.IsNull(0) ? 0 : places.Length; count < above;)
+        {
+            int middle = (count + above) / 2;
+            ref RecordEntry entry = ref batch[places[middle]];
+            int order = batch.Layout == KeyLayout.Integer ? entry.IntegerKey.CompareTo(last.Integer(0)) : batch.Key(entry).SequenceCompareTo(last.Bytes(0));
+            if (order <= 0)
+            {
+                count = middle + 1;
+            }
+            else
+            {
+                above = middle;
+            }
+        }
+
+        last.Reset();
+        return count;
+    }
+
+    /// <summary>Inserts records of which none is stored, in the order of their keys.</summary>
     private void Insert(RecordBatch batch, ReadOnlySpan<int> places, long sequence, List<TableChange>? changes)
     {
         while (!places.IsEmpty)

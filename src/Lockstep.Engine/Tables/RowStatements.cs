@@ -33,6 +33,9 @@ internal sealed class RowStatements(SqliteConnection connection, string table, I
     /// <summary>The stored record of a key.</summary>
     public Statement Select { get; } = new(connection, $"SELECT gone, ord, txid, body FROM {table} WHERE key = ?1");
 
+    /// <summary>The greatest key stored; NULL when none is.</summary>
+    public Statement SelectLastKey { get; } = new(connection, $"SELECT max(key) FROM {table}");
+
     public Statement Insert { get; } = new(connection, InsertInto(table) + ValuesOf(0));
 
     /// <summary>
@@ -53,6 +56,7 @@ internal sealed class RowStatements(SqliteConnection connection, string table, I
     public void Dispose()
     {
         Select.Dispose();
+        SelectLastKey.Dispose();
         Insert.Dispose();
         _insertMany?.Dispose();
         Update.Dispose();
