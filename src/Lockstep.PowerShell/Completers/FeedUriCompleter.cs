@@ -12,6 +12,6 @@ public sealed class FeedUriCompleter : IArgumentCompleter
     /// <inheritdoc/>
     public IEnumerable<CompletionResult> CompleteArgument(string commandName, string parameterName, string wordToComplete, CommandAst commandAst, IDictionary fakeBoundParameters) =>
         Completion.Of(wordToComplete, RunspaceServers.Current.Running.Select(server => server.FeedUri)
-            .Concat(TableLookup.All(Completion.Paths).Select(table => TableLookup.Describe(table.Path).Uri).OfType<Uri>())
+            .Concat(TableLookup.All(Completion.Paths).Select(table => FoundTable.OfFile(table.Path).Describe().Uri).OfType<Uri>())
             .Select(uri => uri.ToString()));
 }
