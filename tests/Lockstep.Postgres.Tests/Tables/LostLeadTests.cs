@@ -18,6 +18,8 @@ public sealed class LostLeadTests(SharedPostgres postgres)
     private const string Leader =
         "SELECT coalesce(max(pid), 0) FROM pg_locks WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
 
+    private const string InLine = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_try_advisory_lock%' AND datname = current_database()";
+
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -26,11 +28,9 @@ public sealed class LostLeadTests(SharedPostgres postgres)
         await using var db = await TestDatabase.CreateAsync(postgres);
         await using var feed = await LiveFeed.StartAsync();
         var store = new PostgresTableStore(db.ConnectionString);
-        await using var first = new Run(feed.Options(store));
-        feed.Send(1, 1);
-        await first.UntilAsync(changes => changes.Count == 1);
+        await using var first = await Run.StartAsync(feed, store);
         await using var second = new Run(feed.Options(store));
-        await UntilAsync(async () => await db.ScalarAsync("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_try_advisory_lock%' AND datname = current_database()") != "0");
+        await UntilAsync(async () => await db.ScalarAsync(InLine) != "0");
         for (var round = 2; round <= 8; round++)
         {
             await db.RunAsync($"SELECT pg_terminate_backend(({Leader}), 10000)");
@@ -53,9 +53,7 @@ public sealed class LostLeadTests(SharedPostgres postgres)
         await using var db = await TestDatabase.CreateAsync(postgres);
         await using var feed = await LiveFeed.StartAsync();
         var store = new PostgresTableStore(db.ConnectionString);
-        await using var run = new Run(feed.Options(store));
-        feed.Send(1, 1);
-        await run.UntilAsync(changes => changes.Count == 1);
+        await using var run = await Run.StartAsync(feed, store);
 
         // It notices with its next commit; until then another one leads.
         await db.RunAsync($"SELECT pg_terminate_backend(({Leader}), 10000)");
@@ -73,9 +71,7 @@ public sealed class LostLeadTests(SharedPostgres postgres)
         await using var db = await TestDatabase.CreateAsync(postgres);
         await using var feed = await LiveFeed.StartAsync();
         var store = new PostgresTableStore(db.ConnectionString);
-        await using var run = new Run(feed.Options(store));
-        feed.Send(1, 1);
-        await run.UntilAsync(changes => changes.Count == 1);
+        await using var run = await Run.StartAsync(feed, store);
         await db.RunAsync("UPDATE lockstep_tables.lockstep_directory SET epoch = epoch + 1");
         feed.Send(2, 2);
         await run.UntilAsync(changes => changes.Count == 2);
@@ -107,11 +103,9 @@ public sealed class LostLeadTests(SharedPostgres postgres)
         await using var server = await PostgresServer.StartAsync(Cancel);
         await using var feed = await LiveFeed.StartAsync();
         var store = new PostgresTableStore(server.ConnectionString);
-        await using var first = new Run(feed.Options(store));
-        feed.Send(1, 1);
-        await first.UntilAsync(changes => changes.Count == 1);
+        await using var first = await Run.StartAsync(feed, store);
         await using var second = new Run(feed.Options(store));
-        await UntilAsync(async () => await server.RunSqlAsync("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_try_advisory_lock%'", Cancel) != "0");
+        await UntilAsync(async () => await server.RunSqlAsync(InLine, Cancel) != "0");
 
         await server.CrashAsync(Cancel);
         feed.Send(2, 2);
@@ -255,6 +249,15 @@ public sealed class LostLeadTests(SharedPostgres postgres)
         private readonly Task _work;
 
         public Run(SyncOptions options) => _work = Task.Run(() => WorkAsync(options), CancellationToken.None);
+
+        /// <summary>One that follows, and has brought the first record.</summary>
+        public static async Task<Run> StartAsync(LiveFeed feed, PostgresTableStore store)
+        {
+            var run = new Run(feed.Options(store));
+            feed.Send(1, 1);
+            await run.UntilAsync(changes => changes.Count == 1);
+            return run;
+        }
 
         public bool HasEnded => _work.IsCompleted;
 
