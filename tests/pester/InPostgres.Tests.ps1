@@ -13,6 +13,7 @@ Describe 'In PostgreSQL' -Skip:([bool] $obstacle) {
         $postgres = Start-PostgresServer
         $shared = @{ ConnectionString = $postgres.ConnectionString }
         $store = @{ Store = $postgres.ConnectionString }
+        $null = Invoke-Sql $postgres "CREATE ROLE stranger LOGIN PASSWORD 'another'"
         $place = "postgres://127.0.0.1:$($postgres.Port)/postgres"
     }
     AfterAll { Stop-PostgresServer $postgres }
@@ -136,6 +137,7 @@ Describe 'In PostgreSQL' -Skip:([bool] $obstacle) {
             @{ name = 'a backup to a file'; script = { $null = Sync-LockstepTable $origin servers @shared; Backup-LockstepTable servers x.db @shared -ErrorAction Stop }; id = 'InvalidOption' }
             @{ name = 'to remove all'; script = { Remove-LockstepTable @shared -ErrorAction Stop }; id = 'InvalidOption' }
             @{ name = 'a table that is not there'; script = { Get-LockstepRecord nothing @shared -ErrorAction Stop }; id = 'TableNotFound' }
+            @{ name = 'a wrong password'; script = { Sync-LockstepTable $origin servers -ConnectionString "postgres://stranger:s3cret@127.0.0.1:$($postgres.Port)/postgres" -Follow -ErrorAction Stop }; id = 'PostgresAccess' }
             @{ name = 'a database that is not there'; script = { Get-LockstepTable -ConnectionString 'postgres://me:s3cret@127.0.0.1:1/db' -ErrorAction Stop }; id = 'TableStoreUnavailable' }
         ) {
             $failure = Get-ErrorOf $script
