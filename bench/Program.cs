@@ -7,7 +7,7 @@ namespace Lockstep.Bench;
 
 /// <summary>
 /// The benchmarks: <c>endtoend</c> runs the whole beside its peers, <c>endless</c> follows a long feed, <c>read</c> reads a table back, <c>gossip</c> a model beside npm's scuttlebutt, <c>fanout</c> serves many
-/// live clients, <c>postgres</c> a table feed; anything else goes to BenchmarkDotNet (<c>--filter '*Parse*'</c>).
+/// live clients, <c>relay</c> a table file that is being synced, <c>postgres</c> a table feed; anything else goes to BenchmarkDotNet (<c>--filter '*Parse*'</c>).
 /// </summary>
 internal static class Program
 {
@@ -45,6 +45,9 @@ internal static class Program
                 break;
             case ["fanout-clients", ..]:
                 FanOutClients.Run(port: Number(args, 1, 0), clients: Number(args, 2, 1000), seconds: Number(args, 3, 10));
+                break;
+            case ["relay", .. var rest]:
+                RelayRun.RunAsync(rows: Number(rest, 0, 1_000_000), commits: Number(rest, 1, 200)).GetAwaiter().GetResult();
                 break;
             case ["postgres", var connection, .. var rest]:
                 int[] sizes = [.. rest.Select(r => int.Parse(r, CultureInfo.InvariantCulture))];

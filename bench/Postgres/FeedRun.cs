@@ -7,8 +7,9 @@ using Npgsql;
 namespace Lockstep.Bench.Postgres;
 
 /// <summary>
-/// What serving a Postgres table costs, measured on a database of the user's own (<c>postgres CONNECTION-STRING [rows] [clients]</c>): a snapshot through HTTP beside COPY of the
-/// same rows as JSON, the time from COMMIT to the client, and many live clients at once. Makes and drops a table lockstep_bench.
+/// What serving a Postgres table costs, measured on a database of the user's own (<c>postgres CONNECTION-STRING [rows] [clients]</c>): a snapshot through HTTP beside psql's COPY of the
+/// same rows as JSON, the time from COMMIT to the client in each way of following, and many live clients at once. Makes and drops a table lockstep_bench; with
+/// wal_level=logical, a replication slot too.
 /// </summary>
 internal static class FeedRun
 {
@@ -24,16 +25,21 @@ internal static class FeedRun
         await ExecuteAsync(source, $"VACUUM ANALYZE {Table}");
         try
         {
-            var feed = await PostgresFeed.StartAsync(connectionString, new PostgresFeedOptions { Table = name });
-            await using var server = await FeedServer.StartAsync([feed], new FeedServerOptions());
-            for (var round = 0; round < 3; round++)
+            await using (var server = await ServeAsync(connectionString, new PostgresFeedOptions { Table = name }))
             {
-                Report("copy (select row_to_json) to stdout", rows, await TimeAsync(() => CopyAsync(source)));
-                Report("snapshot through HTTP", rows, await TimeAsync(() => SnapshotAsync(server)));
+                for (var round = 0; round < 3; round++)
+                {
+                    Report("psql: copy (select row_to_json) to stdout", rows, await TimeAsync(() => PsqlAsync(connectionString)));
+                    Report("snapshot through HTTP", rows, await TimeAsync(() => SnapshotAsync(server)));
+                }
+
+                await LatencyAsync("polling, NOTIFY", source, server, rows, 1);
+                await LatencyAsync("polling, NOTIFY", source, server, rows, clients);
             }
 
-            await LatencyAsync(source, server, rows, 1);
-            await LatencyAsync(source, server, rows, clients);
+            await using (var server = await ServeAsync(connectionString, new PostgresFeedOptions { Table = name, Listen = false }))
+                await LatencyAsync("polling each second", source, server, rows, 1);
+            await ReplicationAsync(connectionString, source, name, rows, clients);
         }
         finally
         {
@@ -49,12 +55,57 @@ internal static class FeedRun
         await command.ExecuteNonQueryAsync();
     }
 
-    private static async Task CopyAsync(NpgsqlDataSource source)
+    private static async Task<FeedServer> ServeAsync(string connectionString, PostgresFeedOptions options) =>
+        await FeedServer.StartAsync([await PostgresFeed.StartAsync(connectionString, options)], new FeedServerOptions());
+
+    private static async Task ReplicationAsync(string connectionString, NpgsqlDataSource source, TableName name, int rows, int clients)
     {
-        await using var connection = await source.OpenConnectionAsync();
-        await using var copy = await connection.BeginRawBinaryCopyAsync(
-            $"COPY (SELECT row_to_json(d) FROM (SELECT id, name, user_id, updated, ok FROM {Table} ORDER BY id) d) TO STDOUT (FORMAT binary)");
-        await copy.CopyToAsync(Stream.Null);
+        await using var level = source.CreateCommand("SHOW wal_level");
+        if (await level.ExecuteScalarAsync() is not "logical")
+        {
+            Console.WriteLine("replication: left out, since the server has another wal_level than logical");
+            return;
+        }
+
+        var folder = Directory.CreateTempSubdirectory("lockstep-bench-");
+        var options = new PostgresFeedOptions
+        {
+            Table = name, Mode = PostgresFeedMode.Replication, Replication = new PostgresReplicationOptions { LogPath = Path.Combine(folder.FullName, "bench.log") },
+        };
+        try
+        {
+            await using var server = await ServeAsync(connectionString, options);
+            await LatencyAsync("replication", source, server, rows, 1);
+            await LatencyAsync("replication", source, server, rows, clients);
+        }
+        finally
+        {
+            await PostgresFeed.RemoveReplicationAsync(connectionString, options);
+            folder.Delete(recursive: true);
+        }
+    }
+
+    /// <summary>What psql needs to write the rows as JSON, thrown away. The password goes by the environment.</summary>
+    private static async Task PsqlAsync(string connectionString)
+    {
+        var settings = new NpgsqlConnectionStringBuilder(connectionString);
+        var start = new ProcessStartInfo("psql", ["-X", "-q", "-c", $"COPY (SELECT row_to_json(d) FROM (SELECT id, name, user_id, updated, ok FROM {Table} ORDER BY id) d) TO STDOUT"])
+        {
+            RedirectStandardOutput = true,
+        };
+        foreach (var (variable, value) in new[]
+        {
+            ("PGHOST", settings.Host), ("PGPORT", settings.Port.ToString(CultureInfo.InvariantCulture)), ("PGDATABASE", settings.Database), ("PGUSER", settings.Username),
+            ("PGPASSWORD", settings.Password),
+        })
+        {
+            if (!string.IsNullOrEmpty(value)) start.Environment[variable] = value;
+        }
+
+        using var psql = Process.Start(start)!;
+        await psql.StandardOutput.BaseStream.CopyToAsync(Stream.Null);
+        await psql.WaitForExitAsync();
+        if (psql.ExitCode != 0) throw new InvalidOperationException($"psql ended with {psql.ExitCode}.");
     }
 
     private static async Task SnapshotAsync(FeedServer server)
@@ -74,7 +125,7 @@ internal static class FeedRun
         }
     }
 
-    private static async Task LatencyAsync(NpgsqlDataSource source, FeedServer server, int rows, int clients)
+    private static async Task LatencyAsync(string how, NpgsqlDataSource source, FeedServer server, int rows, int clients)
     {
         const int Commits = 200;
         using var http = new HttpClient(new SocketsHttpHandler { MaxConnectionsPerServer = clients });
@@ -92,7 +143,9 @@ internal static class FeedRun
             await using var command = new NpgsqlCommand($"INSERT INTO {Table} (id, name) VALUES ({rows + 1 + i}, 'live')", connection);
             await command.ExecuteNonQueryAsync();
             Volatile.Write(ref committed[i], Stopwatch.GetTimestamp());
-            await Task.Delay(clients > 1 ? 50 : 10);
+            
+            // A change that comes while a poll runs waits for the next one: the moments are spread over the interval.
+            await Task.Delay(clients > 1 ? 50 : 5 + (i * 7 % 11));
         }
 
         await Task.Run(() => done.Wait(TimeSpan.FromMinutes(2)));
@@ -101,7 +154,7 @@ internal static class FeedRun
         await ExecuteAsync(source, $"DELETE FROM {Table} WHERE id > {rows}");
         arrivals.Sort();
         Console.WriteLine(
-            $"{clients,6} clients: {arrivals.Count} of {clients * Commits} changes, from COMMIT's return to the client p50 {At(0.5):F2} ms, p99 {At(0.99):F2} ms, max {At(1):F2} ms; "
+            $"{how}, {clients} clients: {arrivals.Count} of {clients * Commits} changes, from COMMIT's return to the client p50 {At(0.5):F2} ms, p99 {At(0.99):F2} ms, max {At(1):F2} ms; "
             + $"memory {GC.GetTotalMemory(false) >> 20} MiB");
 
         double At(double share) => arrivals[Math.Min(arrivals.Count - 1, (int)(share * arrivals.Count))];

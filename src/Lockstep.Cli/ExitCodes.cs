@@ -35,7 +35,7 @@ internal static class ExitCodes
     {
         OperationCanceledException => Cancelled,
         MalformedRecordException or TransformException => Data,
-        FeedException or GossipUnreachableException or FeedServingException or PostgresAccessException => Feed,
+        FeedException or GossipUnreachableException or FeedServingException or PostgresAccessException or TableStoreException => Feed,
         GossipStoreException or PostgresTableException or TableFileException or TableMismatchException or TableNotFoundException or TableBusyException => Table,
         FilterException or ArgumentException => Usage,
         LockstepException => Error,

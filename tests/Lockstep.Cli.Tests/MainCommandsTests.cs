@@ -100,6 +100,35 @@ public sealed class MainCommandsTests : IDisposable
     }
 
     [Fact]
+    public async Task A_table_in_PostgreSQL_is_synced_read_and_listed_like_a_file()
+    {
+        await using PostgresServer postgres = await PostgresServer.StartAsync(TestContext.Current.CancellationToken);
+        await using LockstepTestServer origin = await LockstepTestServer.StartAsync(
+            new TestServerOptions { Port = 0, Feed = FeedKind.Scripted, Records = ["""{"id":7,"updated_at":1,"deleted_at":null}""", """{"id":8,"updated_at":2,"deleted_at":null}"""] },
+            cancellationToken: TestContext.Current.CancellationToken);
+        string[] database = ["--postgres", postgres.ConnectionString];
+
+        Assert.Contains("\"added\":2", await RunAsync(["sync", origin.FeedUri.AbsoluteUri, "--settle-sec", "0.2", "--json", "--table", "shared"]), StringComparison.Ordinal);
+        Assert.Contains("\"added\":0", await RunAsync(["sync", origin.FeedUri.AbsoluteUri, "--settle-sec", "0.2", "--json", "--table", "shared"]), StringComparison.Ordinal);
+        Assert.Equal("""{"id":8,"updated_at":2,"deleted_at":null}""" + "\n", await RunAsync(["records", "--filter", "id > 7", "--json"]));
+        Assert.Contains("\"name\":\"shared\"", await RunAsync(["tables", "--json"]), StringComparison.Ordinal);
+        Assert.Empty(Directory.EnumerateFiles(_folder.Path));
+
+        CliProcess both = await CliProcess.RunAsync(_folder.Path, ["records", "--path", "x.db", .. database]);
+        Assert.Equal(2, both.ExitCode);
+        CliProcess away = await CliProcess.RunAsync(_folder.Path, "tables", "--postgres", "postgres://me:s3cret@127.0.0.1:1/db");
+        Assert.Equal(3, away.ExitCode);
+        Assert.DoesNotContain("s3cret", away.Error, StringComparison.Ordinal);
+
+        async Task<string> RunAsync(string[] arguments)
+        {
+            CliProcess run = await CliProcess.RunAsync(_folder.Path, [.. arguments, .. database]);
+            Assert.True(run.ExitCode == 0, run.Error);
+            return run.Output;
+        }
+    }
+
+    [Fact]
     public async Task The_test_server_serves_records_of_the_command_line()
     {
         using Process server = CliProcess.Start(_folder.Path, "testserver", "--port", "0", "--record", """{"id":7,"updated_at":1,"deleted_at":null}""");

@@ -131,6 +131,43 @@ public sealed class ServeCommandTests : IDisposable
         Assert.Equal(0, await server.TerminateAsync());
     }
 
+    [Fact]
+    public async Task With_replication_it_serves_ends_in_order_and_goes_on_where_it_stopped()
+    {
+        await using PostgresServer postgres = await PostgresServer.StartAsync(Cancel, "wal_level=logical");
+        await postgres.RunSqlAsync("CREATE TABLE items (id int PRIMARY KEY, name text); INSERT INTO items SELECT g, 'as it was' FROM generate_series(1, 3) g", Cancel);
+        string[] arguments = ["--port", "0", "--postgres", postgres.ConnectionString, "--table", "items", "--mode", "Replication", "--log-path", "log"];
+        var client = new FeedLines();
+        await using (var server = await ServeProcess.StartAsync(_folder.Path, [], arguments))
+        {
+            await client.ReadAsync(server.Feeds[0], line => line.Contains("snapshot_completed", StringComparison.Ordinal), Cancel);
+            Assert.Equal([1, 2, 3], client.Ids.Order());
+            Assert.Equal(0, await server.TerminateAsync());
+            Assert.Equal("", server.Error);
+        }
+
+        // While it is down the database keeps what happens for it.
+        await postgres.RunSqlAsync("UPDATE items SET name = 'late' WHERE id = 2; DELETE FROM items WHERE id = 3; INSERT INTO items VALUES (4, 'new')", Cancel);
+        string identity = client.Identity;
+        client.Ids.Clear();
+        await using (var server = await ServeProcess.StartAsync(_folder.Path, [], arguments))
+        {
+            await client.ReadAsync(server.Feeds[0], line => line.Contains("\"id\":4", StringComparison.Ordinal), Cancel);
+            Assert.Equal([2, 3, 4], client.Ids.Distinct().Order());
+            Assert.Equal(identity, client.Identity);
+
+            // The database is restarted under a client that reads: it is told by heartbeats that the feed lives, and then goes on.
+            Task live = client.ReadAsync(server.Feeds[0], line => line.Contains("\"id\":5", StringComparison.Ordinal), Cancel);
+            await postgres.StopAsync(Cancel);
+            await postgres.StartAsync(Cancel);
+            await postgres.RunSqlAsync("INSERT INTO items VALUES (5, 'after')", Cancel);
+            await live;
+            Assert.Equal(0, await server.TerminateAsync());
+        }
+
+        Assert.Equal("t", await postgres.RunSqlAsync("SELECT NOT active FROM pg_replication_slots", Cancel));
+    }
+
     private static Task<LockstepTestServer> OriginAsync() => LockstepTestServer.StartAsync(
         new TestServerOptions { Port = 0, Feed = FeedKind.Scripted, Records = ["""{"id":7,"updated_at":1,"deleted_at":null}"""] }, cancellationToken: Cancel);
 
@@ -140,6 +177,56 @@ public sealed class ServeCommandTests : IDisposable
         Assert.True(run.ExitCode == 0, run.Error);
         JsonElement result = JsonDocument.Parse(run.Output).RootElement;
         return (result.GetProperty("added").GetInt32(), result.GetProperty("deleted").GetInt32());
+    }
+
+    /// <summary>A client of the wire: it keeps cursor and identity, and connects again when it is cut off.</summary>
+    private sealed class FeedLines
+    {
+        private long _cursor;
+
+        public string Identity { get; private set; } = "";
+
+        public List<int> Ids { get; } = [];
+
+        /// <summary>Reads on from the cursor until a line is the last one wanted.</summary>
+        public async Task ReadAsync(Uri feed, Predicate<string> isLast, CancellationToken cancellationToken)
+        {
+            using var client = new HttpClient();
+            while (true)
+            {
+                try
+                {
+                    using var request = new HttpRequestMessage(HttpMethod.Get, $"{feed}?since={_cursor}");
+                    if (_cursor > 0) request.Headers.Add("Lockstep-Feed", Identity);
+                    using HttpResponseMessage response = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+                    if (response.StatusCode != HttpStatusCode.ServiceUnavailable)
+                    {
+                        response.EnsureSuccessStatusCode();
+                        Identity = response.Headers.GetValues("Lockstep-Feed").Single();
+                        using var lines = new StreamReader(await response.Content.ReadAsStreamAsync(cancellationToken));
+                        while (await lines.ReadLineAsync(cancellationToken) is { } line)
+                        {
+                            Take(line);
+                            if (isLast(line)) return;
+                        }
+                    }
+                }
+                catch (Exception e) when (e is IOException or HttpRequestException { StatusCode: null })
+                {
+                    // Cut off, to come again.
+                }
+
+                await Task.Delay(50, cancellationToken);
+            }
+        }
+
+        private void Take(string line)
+        {
+            if (line.Length == 0) return;
+            JsonElement row = JsonDocument.Parse(line).RootElement;
+            if (row.TryGetProperty("data", out JsonElement data)) Ids.Add(data.GetProperty("id").GetInt32());
+            else if (row.TryGetProperty("since", out JsonElement since)) _cursor = Math.Max(_cursor, since.GetInt64());
+        }
     }
 
     /// <summary>lockstep serve, ended with the test.</summary>

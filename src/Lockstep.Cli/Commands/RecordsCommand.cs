@@ -21,15 +21,15 @@ internal static class RecordsCommand
         var quarantined = new Option<bool>("--quarantined") { Description = "The malformed records that were set aside, instead." };
         var json = new Option<bool>("--json") { Description = "Print each record as it came, one a line." };
 
-        var command = new Command("records", "Print the records of a table file.");
+        var command = new Command("records", "Print the records of a table.");
         table.AddTo(command);
         foreach (Option option in (Option[])[key, filter, parameter, since, deleted, first, skip, quarantined, json]) command.Options.Add(option);
         command.SetAction(result =>
         {
-            var file = new Table(table.Find(result));
+            ITable found = table.Find(result);
             if (result.GetValue(quarantined))
             {
-                PrintQuarantined(file, result.GetValue(json));
+                PrintQuarantined(found, result.GetValue(json));
                 return ExitCodes.Ok;
             }
 
@@ -43,7 +43,7 @@ internal static class RecordsCommand
                 First = result.GetValue(first),
                 Skip = result.GetValue(skip),
             };
-            using RecordScan scan = file.Read(query);
+            using IRecordScan scan = found.Read(query);
             if (result.GetValue(json))
             {
                 PrintLines(scan);
@@ -60,7 +60,7 @@ internal static class RecordsCommand
         return command;
     }
 
-    private static void PrintLines(RecordScan scan)
+    private static void PrintLines(IRecordScan scan)
     {
         using var output = new BufferedStream(Console.OpenStandardOutput(), 64 * 1024);
         while (scan.Read())
@@ -70,11 +70,11 @@ internal static class RecordsCommand
         }
     }
 
-    private static void PrintQuarantined(Table file, bool json)
+    private static void PrintQuarantined(ITable table, bool json)
     {
         using Stream output = Console.OpenStandardOutput();
         var text = new TextTable(Console.Out);
-        foreach (QuarantinedRecord record in file.ReadQuarantined())
+        foreach (QuarantinedRecord record in table.ReadQuarantined())
         {
             string bytes = Encoding.UTF8.GetString(record.Bytes.Span);
             if (json)

@@ -10,16 +10,9 @@ namespace Lockstep.Cli.Commands;
 /// <summary>lockstep serve: tables of a database, or table files, as feeds, until it is told to end. For systemd, cron and containers.</summary>
 internal static class ServeCommand
 {
-    private const string ConnectionVariable = "LOCKSTEP_POSTGRES";
-
     public static Command Create()
     {
-        var postgres = new Option<string?>("--postgres")
-        {
-            Description = $"Serve tables of this database: a connection string or postgres:// URI. Without a value it is taken from {ConnectionVariable}; a password alone, from PGPASSWORD or the password file of libpq.",
-            HelpName = "CONNECTION",
-            Arity = ArgumentArity.ZeroOrOne,
-        };
+        var postgres = new PostgresOption("Serve tables of this database");
         var table = new Option<string[]>("--table", "-t") { Description = "A table or view to serve; may be given more than once. Of a file: the table that it must hold.", HelpName = "NAME" };
         var path = new Option<string[]>("--path", "-p") { Description = "Serve the table in this file, live while it is synced; may be given more than once.", HelpName = "FILE" };
         var schema = new Option<string?>("--schema") { Description = "The schema of the tables. Default: the user's search path.", HelpName = "NAME" };
@@ -33,19 +26,16 @@ internal static class ServeCommand
 
         var command = new Command("serve", "Serve tables of PostgreSQL, or synced table files, as feeds, until Ctrl+C or SIGTERM. /healthz tells whether all of them can be read.")
         {
-            postgres, table, path, schema, key, poll, noListen, mode, logPath, publication,
+            postgres.Option, table, path, schema, key, poll, noListen, mode, logPath, publication,
         };
         listening.AddTo(command);
         command.SetAction(async (result, cancellationToken) =>
         {
             var tables = result.GetValue(table) ?? [];
-            var isPostgres = result.GetResult(postgres) is not null;
-            List<Func<CancellationToken, Task<IFeedSource>>> starts = [.. (result.GetValue(path) ?? []).Select(file => FromFile(file, isPostgres ? [] : tables))];
-            if (isPostgres)
+            var connection = postgres.Read(result);
+            List<Func<CancellationToken, Task<IFeedSource>>> starts = [.. (result.GetValue(path) ?? []).Select(file => FromFile(file, connection is null ? tables : []))];
+            if (connection is not null)
             {
-                var connection = PostgresConnectionString.Parse(
-                    result.GetValue(postgres) ?? Environment.GetEnvironmentVariable(ConnectionVariable)
-                    ?? throw new ArgumentException($"--postgres has no value, and {ConnectionVariable} is not set."));
                 if (tables.Length == 0) throw new ArgumentException("Name the tables with --table.");
                 bool replicates = result.GetValue(mode) == PostgresFeedMode.Replication;
                 if (replicates != result.GetValue(logPath) is not null) throw new ArgumentException("--mode Replication and --log-path belong together.");

@@ -6,6 +6,7 @@ using Lockstep.Engine.Feed;
 using Lockstep.Engine.Framing;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Sync;
+using Lockstep.Engine.Tables;
 
 namespace Lockstep.Cli.Commands;
 
@@ -16,7 +17,7 @@ internal static class SyncCommand
     {
         var uri = new Argument<Uri>("uri") { Description = "The feed. One whose path ends with / gets the cursor as its last element, another as ?since=.", CustomParser = ParseUri };
         var table = new TableOptions();
-        var disk = new Option<bool>("--disk") { Description = "Keep the table in a file. It always is here; the option is taken so that a command carries over from PowerShell." };
+        var disk = new Option<bool>("--disk") { Description = "Keep the table in a file. It is here, but for --postgres; the option is taken so that a command carries over from PowerShell." };
         var orderBy = new Option<string?>("--order-by") { Description = "The field that orders the records. Default: updated_at.", HelpName = "FIELD" };
         var key = new Option<string[]>("--key-property", "-k") { Description = "The field that is the key; several make one key. Default: id, else the first field.", HelpName = "FIELD", AllowMultipleArgumentsPerToken = true };
         var style = new Option<CursorStyle>("--cursor-style") { Description = "Where the cursor goes in a request." };
@@ -34,7 +35,7 @@ internal static class SyncCommand
         var lookback = new Option<decimal>("--lookback") { Description = "Begin each connection so far before the cursor, in the order field's units.", HelpName = "N" };
         var malformed = new Option<MalformedRecordPolicy>("--malformed-record") { Description = "Whether a malformed record ends the sync or is set aside." };
         var maximum = new Option<int>("--maximum-record-size") { Description = "The largest record.", HelpName = "BYTES", DefaultValueFactory = _ => FrameReader.DefaultMaximumLength };
-        var wait = new Option<bool>("--wait") { Description = "Wait for another writer of the file to end." };
+        var wait = new Option<bool>("--wait") { Description = "Wait for another writer of the file to end. (Of several syncs of a table in a database one leads, and the others always wait.)" };
         var passThru = new Option<bool>("--pass-thru") { Description = "Print each change as one line of JSON, as it is committed." };
         var everyChange = new Option<bool>("--every-change") { Description = "With --pass-thru: each version of a record, not the newest of each commit." };
         var header = new Option<string[]>("--header", "-H") { Description = "A request header; may be given more than once.", HelpName = "NAME:VALUE" };
@@ -44,7 +45,7 @@ internal static class SyncCommand
         var json = new Option<bool>("--json") { Description = "Print the result as JSON." };
         var quiet = new Option<bool>("--quiet", "-q") { Description = "Print nothing but errors." };
 
-        var command = new Command("sync", "Bring a table file up to date with a feed. A bearer token is taken from LOCKSTEP_TOKEN.") { uri };
+        var command = new Command("sync", "Bring a table, in a file or in a database, up to date with a feed. A bearer token is taken from LOCKSTEP_TOKEN.") { uri };
         table.AddTo(command);
         foreach (Option option in (Option[])[
             disk, orderBy, key, style, query, since, dialect, follow, followFor, settle, connection, operation, retries, retryInterval, resync, lookback, malformed,
@@ -57,7 +58,8 @@ internal static class SyncCommand
         {
             Uri feed = result.GetValue(uri)!;
             string? name = result.GetValue(table.Table);
-            string path = result.GetValue(table.Path) is { } file ? Path.GetFullPath(file) : TableOptions.FileOf(name ?? FeedUri.Parse(feed).DefaultTableName);
+            TableStore? store = table.Store(result);
+            string path = store is not null ? store.Description : result.GetValue(table.Path) is { } file ? Path.GetFullPath(file) : TableOptions.FileOf(name ?? FeedUri.Parse(feed).DefaultTableName);
             var options = new SyncOptions
             {
                 Feed = new FeedOptions
@@ -73,6 +75,7 @@ internal static class SyncCommand
                     AllowUnencryptedAuthentication = result.GetValue(allowOpen),
                     SkipCertificateCheck = result.GetValue(skipCheck),
                 },
+                Store = store,
                 TablePath = path,
                 TableName = name,
                 Dialect = result.GetValue(dialect),

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using Lockstep.Cli.Output;
 using Lockstep.Engine.Tables;
+using Lockstep.Postgres.Tables;
 
 namespace Lockstep.Cli.Commands;
 
@@ -12,14 +13,19 @@ internal static class TablesCommand
     {
         var path = new Argument<string[]>("path") { Description = "Table files or folders. Default: the current folder.", Arity = ArgumentArity.ZeroOrMore };
         var json = new Option<bool>("--json") { Description = "Print each table as one line of JSON." };
-        var command = new Command("tables", "List table files.") { path, json };
+        var postgres = new PostgresOption("List the tables that this database keeps");
+        var command = new Command("tables", "List table files, or the tables that a database keeps.") { path, json, postgres.Option };
         command.SetAction(result =>
         {
-            string[] paths = result.GetValue(path) is { Length: > 0 } given ? given : ["."];
-            IEnumerable<string> files = paths.SelectMany(p => Directory.Exists(p) ? Table.FindIn(Path.GetFullPath(p)) : [Path.GetFullPath(p)]);
+            string[] given = result.GetValue(path) ?? [];
+            string? database = postgres.Read(result);
+            if (database is not null && given.Length > 0) throw new ArgumentException("List table files, or the tables of --postgres, not both.");
+            IEnumerable<ITable> tables = database is not null
+                ? new PostgresTableStore(database).Find()
+                : (given.Length > 0 ? given : ["."]).SelectMany(p => Directory.Exists(p) ? Table.FindIn(Path.GetFullPath(p)) : [Path.GetFullPath(p)]).Select(file => new Table(file));
             using Stream output = Console.OpenStandardOutput();
             var text = new TextTable(Console.Out);
-            foreach (TableInfo info in files.Select(file => new Table(file).GetInfo()))
+            foreach (TableInfo info in tables.Select(table => table.GetInfo()))
             {
                 if (result.GetValue(json))
                 {

@@ -2,16 +2,21 @@ using System.Collections.Concurrent;
 
 namespace Lockstep.Engine.Sync;
 
-/// <summary>The syncs that run in this process, by table file, so that others can see their state. Any thread.</summary>
+/// <summary>The syncs that run in this process, by table, so that others can see their state. Any thread.</summary>
 public static class RunningSyncs
 {
-    private static readonly ConcurrentDictionary<string, TableSync> Running = new(StringComparer.Ordinal);
+    private static readonly ConcurrentDictionary<(string Path, string Table), TableSync> Running = new();
 
-    /// <summary>What the sync of a table file is doing; null when none runs in this process.</summary>
-    /// <param name="path">The file's full path.</param>
-    public static SyncResult? Find(string path) => Running.TryGetValue(path, out TableSync? sync) ? sync.Result : null;
+    /// <summary>What the sync of a table is doing; null when none runs in this process.</summary>
+    /// <param name="path">The file's full path, or the description of the store.</param>
+    /// <param name="table">The table's name; null where there is only one in that place.</param>
+    public static SyncResult? Find(string path, string? table = null) => table is not null
+        ? Running.TryGetValue((path, table), out TableSync? sync) ? sync.Result : null
+        : Running.Where(running => running.Key.Path == path).Select(running => running.Value.Result).FirstOrDefault();
 
-    internal static void Add(TableSync sync) => Running[sync.Result.Path] = sync;
+    internal static void Add(TableSync sync) => Running[KeyOf(sync)] = sync;
 
-    internal static void Remove(TableSync sync) => Running.TryRemove(new KeyValuePair<string, TableSync>(sync.Result.Path, sync));
+    internal static void Remove(TableSync sync) => Running.TryRemove(new KeyValuePair<(string, string), TableSync>(KeyOf(sync), sync));
+
+    private static (string Path, string Table) KeyOf(TableSync sync) => sync.Result is var result ? (result.Path, result.Table) : default;
 }

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Lockstep.Engine.Feed;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Tables;
 
@@ -40,7 +41,8 @@ public sealed class TableComparison(SyncOptions options, TimeProvider? time = nu
     /// <exception cref="LockstepException">The feed cannot be read, or the table cannot.</exception>
     public async IAsyncEnumerable<SyncStep> RunAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
-        TableInfo info = new Table(options.TablePath).GetInfo();
+        ITable table = options.Store is { } store ? store.Get(options.TableName ?? FeedUri.Parse(options.Feed.Uri).DefaultTableName) : new Table(options.TablePath);
+        TableInfo info = table.GetInfo();
         DirectoryInfo folder = Directory.CreateTempSubdirectory("lockstep-compare-");
         try
         {
@@ -60,12 +62,13 @@ public sealed class TableComparison(SyncOptions options, TimeProvider? time = nu
             };
             await foreach (SyncStep step in new TableSync(fetch, time).RunAsync(cancellationToken).ConfigureAwait(false)) yield return step;
 
-            using RecordScan expected = new Table(copy).Read(), actual = new Table(options.TablePath).Read();
+            using RecordScan expected = new Table(copy).Read();
+            using IRecordScan actual = table.Read();
             bool hasExpected = expected.Read(), hasActual = actual.Read();
             while (hasExpected || hasActual)
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                int order = !hasExpected ? 1 : !hasActual ? -1 : expected.CompareKey(actual);
+                int order = !hasExpected ? 1 : !hasActual ? -1 : Compare(expected, actual);
                 if (order == 0 && !expected.Json.SequenceEqual(actual.Json))
                 {
                     yield return new DifferenceFound(new TableDifference(DifferenceKind.Different, actual.Key, expected.Json.ToArray(), actual.Json.ToArray()));
@@ -88,4 +91,8 @@ public sealed class TableComparison(SyncOptions options, TimeProvider? time = nu
             folder.Delete(recursive: true);
         }
     }
+
+    private static int Compare(RecordScan expected, IRecordScan actual) => actual is RecordScan file
+        ? expected.CompareKey(file)
+        : expected.EncodedKey.SequenceCompareTo(actual.EncodedKey);
 }

@@ -28,6 +28,8 @@ public sealed class TableSync
     private SyncState _state = SyncState.Initial;
     private string _table = "";
     private Cursor _cursor;
+    private long? _sequence;
+    private ConnectionPlan? _plan;
     private DateTimeOffset? _newestRecord;
     private SyncEndReason _endReason;
     private long? _expected;
@@ -96,7 +98,7 @@ public sealed class TableSync
     {
         try
         {
-            await OpenAndFollowAsync(cancellationToken).ConfigureAwait(false);
+            await KeepOpenAsync(cancellationToken).ConfigureAwait(false);
             Move(SyncTrigger.Finished);
             _steps!.Complete(null);
         }
@@ -114,9 +116,34 @@ public sealed class TableSync
         }
     }
 
-    private async Task OpenAndFollowAsync(CancellationToken cancellationToken)
+    /// <summary>
+    /// The outer loop: opens the table, and again when its store went away or another sync has taken it over. What was committed is kept, so that the feed is asked
+    /// to go on from there.
+    /// </summary>
+    private async Task KeepOpenAsync(CancellationToken cancellationToken)
+    {
+        using var client = new FeedClient(_options.Feed, _time);
+        for (int failures = 0; ;)
+        {
+            try
+            {
+                await OpenAndFollowAsync(client, () => failures = 0, cancellationToken).ConfigureAwait(false);
+                return;
+            }
+            catch (TableStoreException e) when (_retry.Allows(failures + 1))
+            {
+                failures++;
+                if (_state.Phase != SyncPhase.BackingOff) Move(SyncTrigger.Interrupted);
+                await PostAsync(FeedEventKind.SocketError, e.Message, cancellationToken).ConfigureAwait(false);
+                if (!await BackOffAsync(_retry.Delay(failures, null), cancellationToken).ConfigureAwait(false)) return;
+            }
+        }
+    }
+
+    private async Task OpenAndFollowAsync(FeedClient client, Action opened, CancellationToken cancellationToken)
     {
         await using SyncSession session = await SyncSession.OpenAsync(_options, _feed, _steps!, _counters, () => Result, _time, cancellationToken).ConfigureAwait(false);
+        opened();
         _table = session.Target.State.Name;
         _context = session.CreateContext(_start, (kind, message) => PostAsync(kind, message, cancellationToken), () =>
         {
@@ -125,7 +152,8 @@ public sealed class TableSync
         RunningSyncs.Add(this);
         try
         {
-            await FollowAsync(cancellationToken).ConfigureAwait(false);
+            await CatchUpWithStoreAsync(session.Target.State, cancellationToken).ConfigureAwait(false);
+            await FollowAsync(client, session.Target.State, cancellationToken).ConfigureAwait(false);
             var last = new TableCommit { Resume = session.Target.State.Resume, Feed = _feed.Display, At = _time.GetUtcNow() };
             await session.Queue.RunAsync(new CommitJob(CommitKind.Commit, last), cancellationToken).ConfigureAwait(false);
         }
@@ -133,16 +161,34 @@ public sealed class TableSync
         {
             RunningSyncs.Remove(this);
             _cursor = session.Target.Committed.Cursor;
+            _sequence = session.Target.Committed.Sequence;
             _newestRecord = RecordTime.Of(_cursor, session.Target.Committed.Shape?.Dialect);
             _context = null;
         }
     }
 
-    /// <summary>The loop: connect, read, and again until there is nothing more to want.</summary>
-    private async Task FollowAsync(CancellationToken cancellationToken)
+    /// <summary>
+    /// The table was opened again. Others may have changed it meanwhile, and a commit whose answer was lost may have succeeded: whoever follows the changes gets
+    /// those first, the newest of each record (I5).
+    /// </summary>
+    private async Task CatchUpWithStoreAsync(TableState state, CancellationToken cancellationToken)
     {
-        using var client = new FeedClient(_options.Feed, _time);
-        var plan = new ConnectionPlan(_options, _context!.Target.State);
+        if (_options.Store is not { } store || !_options.WantsChanges || _sequence is not { } seen || state.Sequence <= seen) return;
+        const int Chunk = 4096;
+        using IRecordScan scan = store.Get(state.Name).Read(new RecordQuery { Since = seen });
+        for (var changes = new List<TableChange>(); ; changes = [])
+        {
+            while (changes.Count < Chunk && scan.Read()) changes.Add(new TableChange(scan.KindSince(seen), scan.Key, scan.Sequence, scan.Json.ToArray()));
+            if (changes.Count == 0) return;
+            await _steps!.ExchangeAsync(new ChangesCommitted(changes, [], Result), cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>The loop: connect, read, and again until there is nothing more to want.</summary>
+    private async Task FollowAsync(FeedClient client, TableState state, CancellationToken cancellationToken)
+    {
+        ConnectionPlan plan = _plan ??= new ConnectionPlan(_options, state);
+        plan.Interrupted(state);
         int failures = 0, refusals = 0;
         if (_options.AsksForToken) await AskForCredentialsAsync(client, null, cancellationToken).ConfigureAwait(false);
         while (true)
@@ -240,10 +286,15 @@ public sealed class TableSync
         try
         {
             end = await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
-        }
-        finally
-        {
             if (reader.HasCommitted) plan.MovedOn(reader.IsCaughtUp);
+        }
+        catch (Exception e)
+        {
+            // Of what was handed over when the store was lost, only what it is known to have kept counts.
+            TableState kept = _context.Target.Committed;
+            bool isLost = e is TableStoreException;
+            if (isLost ? kept != state : reader.HasCommitted) plan.MovedOn(isLost ? kept.LastSync != state.LastSync : reader.IsCaughtUp);
+            throw;
         }
 
         plan.Ended(source, reader.SetIsComplete, _context.Target.State);

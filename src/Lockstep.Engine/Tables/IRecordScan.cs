@@ -17,6 +17,12 @@ public interface IRecordScan : IDisposable
     /// <summary>Whether the record is deleted.</summary>
     bool IsDeleted { get; }
 
+    /// <summary>What happened to the record after a sequence number, which is below its own.</summary>
+    ChangeKind KindSince(long sequence);
+
+    /// <summary>The key as bytes whose order is the keys' order (<see cref="KeyEncoding"/>).</summary>
+    internal ReadOnlySpan<byte> EncodedKey { get; }
+
     /// <summary>On to the next record; false when there is none.</summary>
     /// <exception cref="LockstepException">The table cannot be read any more.</exception>
     bool Read();

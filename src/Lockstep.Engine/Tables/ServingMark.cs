@@ -46,6 +46,7 @@ internal sealed record ServingMark(string Identity, long Cleared)
                 Renew(connection);
             }
 
+            SequenceIndex.Ensure(connection);
             TableFile.Execute(connection, "COMMIT");
             return true;
         });

@@ -12,7 +12,7 @@ namespace Lockstep.Engine.Tables;
 /// of the same file goes on meanwhile, but for those that write, which need the file to themselves.
 /// </summary>
 /// <param name="path">The file's full path.</param>
-public sealed class Table(string path)
+public sealed class Table(string path) : ITable
 {
     /// <summary>The file's full path.</summary>
     public string Path => path;
@@ -66,6 +66,8 @@ public sealed class Table(string path)
         }
     }
 
+    IRecordScan ITable.Read(RecordQuery? query) => Read(query);
+
     /// <summary>Reads records as objects of the caller's own type, one after another, as of the moment at which reading begins.</summary>
     /// <typeparam name="T">What a record is made into.</typeparam>
     /// <param name="type">How: what <c>System.Text.Json</c>'s source generator makes for the type, or <c>JsonSerializerOptions.GetTypeInfo</c>.</param>
@@ -113,6 +115,14 @@ public sealed class Table(string path)
                 DateTimeOffset.Parse(row.GetString(0), CultureInfo.InvariantCulture), row.GetInt64(1), row.GetString(2), (byte[])row.GetValue(3));
         }
     }
+
+    /// <inheritdoc/>
+    public IAsyncEnumerable<IReadOnlyList<TableChange>> WatchAsync(long? since = null, TimeProvider? time = null, CancellationToken cancellationToken = default) =>
+        new TableWatcher(path, time).WatchAsync(since, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<TableInfo?> WaitAsync(Func<TableInfo, bool> condition, TimeSpan? timeout, TimeProvider? time = null, CancellationToken cancellationToken = default) =>
+        new TableWatcher(path, time).WaitAsync(condition, timeout, cancellationToken);
 
     /// <summary>Empties the table, and lets go of the feed that it belongs to. Sequence numbers go on.</summary>
     /// <exception cref="TableBusyException">A sync is writing to it.</exception>

@@ -38,13 +38,18 @@ public sealed class TableNotFoundException : LockstepException
 public sealed class TableBusyException : LockstepException
 {
     internal TableBusyException(string path, string holder)
-        : base($"The table file '{path}' is being written by {holder}.", "Wait for it to end, use -Wait to do so, or sync to another file with -Path.")
+        : this(path, holder, $"The table file '{path}' is being written by {holder}.", "Wait for it to end, use -Wait to do so, or sync to another file with -Path.")
+    {
+    }
+
+    internal TableBusyException(string path, string holder, string message, string recommendedAction)
+        : base(message, recommendedAction)
     {
         Path = path;
         Holder = holder;
     }
 
-    /// <summary>The file's full path.</summary>
+    /// <summary>The file's full path, or what the store that keeps the table calls it.</summary>
     public string Path { get; }
 
     /// <summary>Who writes: a process and since when, as far as it is known.</summary>

@@ -57,6 +57,14 @@ internal static class TableFile
         });
     }
 
+    /// <summary>Opens an empty database that lives in memory until it is closed.</summary>
+    public static SqliteConnection OpenInMemory()
+    {
+        var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = ":memory:", Pooling = false }.ConnectionString);
+        connection.Open();
+        return connection;
+    }
+
     /// <summary>Opens a table to note something beside the records, while a sync may go on: neither its lock nor its snapshot is touched.</summary>
     public static SqliteConnection OpenForMarking(string path)
     {

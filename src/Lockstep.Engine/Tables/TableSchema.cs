@@ -9,8 +9,8 @@ namespace Lockstep.Engine.Tables;
 /// <remarks>
 /// A record is kept as the JSON text that the feed sent: typed columns take 0.7 times as long again to write. An integer key is the
 /// rowid. Other keys are bytes whose order is the keys' order (<see cref="KeyEncoding"/>). <c>seq</c> numbers a record's last change and <c>born</c> the one that
-/// added it, so that whoever reads changes later can tell one from the other. There is no index on <c>seq</c>: it would
-/// double the cost of every write, and reading by it sorts when asked.
+/// added it, so that whoever reads changes later can tell one from the other. There is an index on <c>seq</c> only where the table
+/// is served (<see cref="SequenceIndex"/>): it doubles the cost of every write, and otherwise reading by it sorts when asked.
 /// </remarks>
 internal static class TableSchema
 {

@@ -286,6 +286,7 @@ internal sealed class TableWriter : ITableTarget
         if (HasRows() && (State.Fields.Count != Committed.Fields.Count || Committed.Shape is null || !HasView(State.Name)))
         {
             TableFile.Execute(_connection, TableView.Create(State.Name, State.Fields));
+            SequenceIndex.Ensure(_connection);
         }
     }
 
@@ -310,6 +311,7 @@ internal sealed class TableWriter : ITableTarget
         TableFile.Execute(_connection, $"DROP VIEW IF EXISTS {TableView.Quote(State.Name)}");
         StageSql.EncodeKeys(_connection, TableSchema.Rows);
         TableFile.Execute(_connection, TableView.Create(State.Name, State.Fields));
+        SequenceIndex.Ensure(_connection);
     }
 
     private void Quarantine(IReadOnlyList<QuarantinedRecord> records)

@@ -6,70 +6,37 @@ namespace Lockstep.Postgres.Feed;
 /// A table or view by polling. One poller per feed, however many clients; it keeps no state of its own beyond the last changes, so any number of feeds over one database (or
 /// its replicas) serve the same clients.
 /// </summary>
-internal sealed class PollingFeed : IPostgresFeed
+internal sealed class PollingFeed : DatabaseFeed
 {
     private readonly FeedPoller _poller;
-    private readonly CancellationTokenSource _stop = new();
-    private Task _polling = Task.CompletedTask;
 
     private PollingFeed(string connectionString, PostgresFeedOptions options, TimeProvider time)
+        : base(connectionString, options, time, (connection, token) => TableCatalog.DescribeAsync(connection, options.Table, options.Key, token))
     {
-        Options = options;
-        Time = time;
-        Name = options.Name ?? options.Table.Name;
-        Readers = new DatabaseReaders(connectionString, options, time, _stop.Token);
-        Metrics = new FeedMetrics(Name, time);
         Log = new LiveLog(options.LiveBytes);
-        Database = new FeedDatabase(options.Table, (connection, token) => TableCatalog.DescribeAsync(connection, options.Table, options.Key, token));
         _poller = new FeedPoller(Readers.Source, Database, Log, options, Metrics, time);
     }
 
-    public string Name { get; }
-
-    public Exception? Error => _poller.Error;
-
-    public (long Transactions, TimeSpan Age) HorizonLag => Metrics.HorizonLag;
-
-    public PostgresSlotState? Slot => null;
-
-    internal DatabaseReaders Readers { get; }
-
-    internal PostgresFeedOptions Options { get; }
-
-    internal TimeProvider Time { get; }
-
-    internal FeedMetrics Metrics { get; }
+    public override Exception? Error => _poller.Error;
 
     internal LiveLog Log { get; }
-
-    internal FeedDatabase Database { get; }
 
     /// <summary>Returns once the table has been looked at.</summary>
     public static async Task<PollingFeed> StartAsync(string connectionString, PostgresFeedOptions options, TimeProvider time, CancellationToken cancellationToken)
     {
         var feed = new PollingFeed(connectionString, options, time);
-        try
-        {
-            feed._polling = Task.Run(() => feed._poller.RunAsync(feed._stop.Token), CancellationToken.None);
-            await feed._poller.Seen.WaitAsync(cancellationToken).ConfigureAwait(false);
-            if (feed.Error is { } error) throw error;
-            return feed;
-        }
-        catch
-        {
-            await feed.DisposeAsync().ConfigureAwait(false);
-            throw;
-        }
+        await feed.BeginAsync(feed._poller.RunAsync, () => feed._poller.Seen.WaitAsync(cancellationToken)).ConfigureAwait(false);
+        return feed;
     }
 
-    public ValueTask<FeedState> GetStateAsync(CancellationToken cancellationToken)
+    public override ValueTask<FeedState> GetStateAsync(CancellationToken cancellationToken)
     {
         if (Error is { } error) throw Unavailable(error);
         var stamp = _poller.Last!;
         return ValueTask.FromResult(new FeedState(stamp.Identity, stamp.Snapshot.Xmin, KeyNames(stamp.Table), stamp.Table.Pages));
     }
 
-    public async ValueTask<FeedReading> OpenAsync(FeedRequest request, CancellationToken cancellationToken)
+    public override async ValueTask<FeedReading> OpenAsync(FeedRequest request, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(request);
         if (Error is { } error) throw Unavailable(error);
@@ -81,7 +48,7 @@ internal sealed class PollingFeed : IPostgresFeed
         return new FeedReading(stamp.Identity, KeyNames(stamp.Table), reader.ReadAsync(cancellationToken));
     }
 
-    public async ValueTask<SnapshotPage> ReadPageAsync(SnapshotPageRequest request, CancellationToken cancellationToken)
+    public override async ValueTask<SnapshotPage> ReadPageAsync(SnapshotPageRequest request, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(request);
         var last = _poller.Last ?? throw Unavailable(Error);
@@ -97,15 +64,6 @@ internal sealed class PollingFeed : IPostgresFeed
             PagePosition.Format(page.Next));
     }
 
-    public async ValueTask DisposeAsync()
-    {
-        if (_stop.IsCancellationRequested) return;
-        await _stop.CancelAsync().ConfigureAwait(false);
-        await _polling.ConfigureAwait(false);
-        await Readers.DisposeAsync().ConfigureAwait(false);
-        Metrics.Dispose();
-    }
-
     /// <summary>What the database would serve at this moment.</summary>
     internal Task<FeedStamp> ProbeAsync(CancellationToken cancellationToken) =>
         Readers.ReadAsync(Database.LookAsync, cancellationToken);
@@ -117,8 +75,7 @@ internal sealed class PollingFeed : IPostgresFeed
         if (cursor > stamp.Snapshot.Xmin) throw new FeedBehindException(cursor, stamp.Snapshot.Xmin, Options.RetryAfter);
     }
 
-    private FeedUnavailableException Unavailable(Exception? error) =>
-        error as FeedUnavailableException ?? new FeedUnavailableException(error?.Message ?? $"{Options.Table} has not been looked at yet.", Options.RetryAfter, error);
+    private FeedUnavailableException Unavailable(Exception? error) => Unavailable(error, "has not been looked at yet.");
 
     private static string[] KeyNames(TableDescription table) => [.. table.Key.Select(k => k.Name)];
 }

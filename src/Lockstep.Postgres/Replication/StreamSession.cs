@@ -285,30 +285,4 @@ internal sealed class StreamSession(
 
     /// <summary>The stream's ids are the lower 32 bits; the whole id is the one next to what was seen last.</summary>
     private long Widen(uint id) => _newest + (int)(id - (uint)_newest);
-
-    private sealed class OpenTransaction(LoggedTransaction transaction, int first)
-    {
-        public LoggedTransaction Transaction => transaction;
-
-        /// <summary>The place of its first row among the changes gathered.</summary>
-        public int First { get; set; } = first;
-
-        /// <summary>Whether it changed the table.</summary>
-        public bool IsRelevant { get; set; }
-
-        /// <summary>Whether every snapshot of the stretch shows it.</summary>
-        public bool IsShown { get; init; }
-
-        /// <summary>Whether its rows are of another form than the table has.</summary>
-        public bool IsOdd { get; set; }
-
-        /// <summary>Whether clients have to start over after it.</summary>
-        public bool EndsEpoch { get; set; }
-
-        /// <summary>Whether some of its rows have been written already.</summary>
-        public bool IsSpilled { get; set; }
-
-        /// <summary>Whether its rows stay out of the log.</summary>
-        public bool IsDropped => IsShown || IsOdd || EndsEpoch;
-    }
 }

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using System.Text;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Tables;
@@ -8,9 +9,15 @@ using NpgsqlTypes;
 
 namespace Lockstep.Postgres.Tables;
 
-/// <summary>A table that is kept in PostgreSQL, for reading. Any thread may call any of the members, and a sync goes on meanwhile.</summary>
-public sealed class PostgresTable
+/// <summary>A table that is kept in PostgreSQL, for all that is not syncing it. Any thread may call any of the members, and a sync goes on meanwhile, but for those that write.</summary>
+public sealed class PostgresTable : ITable
 {
+    /// <summary>How often a watcher asks whether something was committed.</summary>
+    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>The most changes that one look takes into memory.</summary>
+    private const int MostChanges = 10_000;
+
     private readonly PostgresTableStore _store;
     private readonly int _table;
 
@@ -19,56 +26,34 @@ public sealed class PostgresTable
     /// <summary>The table's name.</summary>
     public string Name { get; }
 
-    /// <summary>What is known of the table.</summary>
+    /// <inheritdoc/>
     /// <exception cref="TableStoreUnavailableException">The database cannot be reached.</exception>
     public TableInfo GetInfo()
     {
         using var connection = _store.Open();
-        return _store.Guard(Name, () =>
-        {
-            var state = ReadState(connection);
-            using var command = new NpgsqlCommand(
-                $"SELECT pg_total_relation_size('{TableSql.Rows(_table)}'), (SELECT count(*) FROM lockstep_tables.lockstep_quarantine WHERE table_id = $1), "
-                + $"(SELECT format('%s from %s', application_name, coalesce(host(client_addr), 'this machine')) FROM pg_stat_activity WHERE pid = (SELECT pid FROM pg_locks WHERE locktype = 'advisory' "
-                + $"AND classid = {TableSql.LockClass.ToString(CultureInfo.InvariantCulture)}::bigint::oid AND objid = $1::bigint::oid AND objsubid = 2 AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) LIMIT 1))",
-                connection);
-            command.Parameters.Add(new NpgsqlParameter { Value = _table });
-            using var row = command.ExecuteReader();
-            row.Read();
-            return TableInfo.From(_store.Description, state, row.GetInt64(1), row.GetInt64(0), row.IsDBNull(2) ? null : row.GetString(2));
-        });
+        return GetInfo(connection);
     }
 
-    /// <summary>Opens a scan of records, as of one moment; dispose it.</summary>
-    /// <param name="query">Which; a filter is not possible here.</param>
-    /// <exception cref="FilterException">There is a filter, or a key has too few or too many parts.</exception>
+    /// <inheritdoc/>
+    /// <remarks>A filter is an expression of SQLite, as on a table file, and is worked out here and not in the database: all records that the rest of the query leaves come over.</remarks>
     /// <exception cref="TableStoreUnavailableException">The database cannot be reached.</exception>
     public IRecordScan Read(RecordQuery? query = null)
     {
         var wanted = query ?? RecordQuery.All;
-        if (wanted.Filter is { } filter)
-            throw new FilterException(filter, "A filter is an expression of SQLite, and this table is kept in PostgreSQL.", "Read the records of -Key, or pick them with Where-Object.");
-        var connection = _store.Open();
+        if (wanted.Filter is null) return Open(wanted, out _);
+        var all = Open(wanted with { Skip = 0, First = null }, out var state);
         try
         {
-            return _store.Guard<IRecordScan>(Name, () =>
-            {
-                var state = ReadState(connection);
-                if (state.Shape is not { } shape) return new Scan(_store, Name, connection, null, null);
-                var command = new NpgsqlCommand(Sql(wanted, shape, out var keys), connection) { CommandTimeout = 0 };
-                if (keys is not null) command.Parameters.Add(new NpgsqlParameter { Value = keys, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Bytea });
-                return new Scan(_store, Name, connection, command, command.ExecuteReader());
-            });
+            return state.Shape is null ? all : new FilteredScan(all, state, wanted);
         }
         catch
         {
-            connection.Dispose();
+            all.Dispose();
             throw;
         }
     }
 
-    /// <summary>How many records a query would read without its paging.</summary>
-    /// <inheritdoc cref="Read"/>
+    /// <inheritdoc/>
     public long Count(RecordQuery query)
     {
         ArgumentNullException.ThrowIfNull(query);
@@ -76,6 +61,122 @@ public sealed class PostgresTable
         using var scan = Read(query with { Skip = 0, First = null });
         while (scan.Read()) count++;
         return count;
+    }
+
+    /// <inheritdoc/>
+    public IEnumerable<QuarantinedRecord> ReadQuarantined()
+    {
+        using var connection = _store.Open();
+        using var command = new NpgsqlCommand($"SELECT at, byte_offset, reason, bytes FROM {TableSql.Quarantine} WHERE table_id = $1 ORDER BY id", connection);
+        command.Parameters.Add(new NpgsqlParameter { Value = _table });
+        using var row = _store.Guard(Name, command.ExecuteReader);
+        while (_store.Guard(Name, row.Read))
+            yield return new QuarantinedRecord(row.GetFieldValue<DateTimeOffset>(0), row.GetInt64(1), row.GetString(2), row.GetFieldValue<byte[]>(3));
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="TableStoreUnavailableException">The database cannot be reached.</exception>
+    public async IAsyncEnumerable<IReadOnlyList<TableChange>> WatchAsync(long? since = null, TimeProvider? time = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        time ??= TimeProvider.System;
+        using var connection = _store.Open();
+        var sequence = since ?? _store.Guard(Name, () => ReadState(connection).Sequence);
+        var pulse = time.GetTimestamp();
+        while (!cancellationToken.IsCancellationRequested)
+        {
+            var changes = await LookAsync(connection, sequence, cancellationToken).ConfigureAwait(false);
+            if (changes.Count > 0 || time.GetElapsedTime(pulse) > TimeSpan.FromMilliseconds(180))
+            {
+                if (changes.Count > 0) sequence = changes[^1].Sequence;
+                pulse = time.GetTimestamp();
+                yield return changes;
+            }
+
+            if (changes.Count < MostChanges) await Task.Delay(Interval, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="TableStoreUnavailableException">The database cannot be reached.</exception>
+    public async Task<TableInfo?> WaitAsync(Func<TableInfo, bool> condition, TimeSpan? timeout, TimeProvider? time = null, CancellationToken cancellationToken = default)
+    {
+        time ??= TimeProvider.System;
+        var start = time.GetTimestamp();
+        using var connection = _store.Open();
+        while (true)
+        {
+            if (GetInfo(connection) is var info && condition(info)) return info;
+            if (timeout is { } limit && time.GetElapsedTime(start) >= limit) return null;
+            await Task.Delay(Interval, time, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Clear()
+    {
+        using var writer = _store.Take(_table, Name);
+        writer.Clear();
+    }
+
+    /// <inheritdoc/>
+    public long ClearTombstones(Cursor before)
+    {
+        using var writer = _store.Take(_table, Name);
+        return writer.ClearTombstones(before);
+    }
+
+    /// <inheritdoc/>
+    public void Remove()
+    {
+        using var writer = _store.Take(_table, Name);
+        writer.Remove();
+    }
+
+    private TableInfo GetInfo(NpgsqlConnection connection) => _store.Guard(Name, () =>
+    {
+        var state = ReadState(connection);
+        using var command = new NpgsqlCommand(
+            $"SELECT pg_total_relation_size(to_regclass('{TableSql.Rows(_table)}')), (SELECT count(*) FROM {TableSql.Quarantine} WHERE table_id = $1)", connection);
+        command.Parameters.Add(new NpgsqlParameter { Value = _table });
+        long size, quarantined;
+        using (var row = command.ExecuteReader())
+        {
+            row.Read();
+            (size, quarantined) = (row.IsDBNull(0) ? 0 : row.GetInt64(0), row.GetInt64(1));
+        }
+
+        return TableInfo.From(_store.Description, state, quarantined, size, TableSql.HolderOf(connection, _table));
+    });
+
+    private IRecordScan Open(RecordQuery query, out TableState state)
+    {
+        var connection = _store.Open();
+        try
+        {
+            TableState? found = null;
+            var scan = _store.Guard<IRecordScan>(Name, () =>
+            {
+                // Description and records are of one moment.
+                using (var begin = new NpgsqlCommand("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", connection)) begin.ExecuteNonQuery();
+                found = ReadState(connection);
+                if (found.Shape is not { } shape)
+                {
+                    connection.Dispose();
+                    return new EmptyScan();
+                }
+
+                var command = new NpgsqlCommand(Sql(query, shape, out var keys), connection) { CommandTimeout = 0 };
+                if (keys is not null) command.Parameters.Add(new NpgsqlParameter { Value = keys, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Bytea });
+                return new PostgresScan(_store, Name, connection, command);
+            });
+            state = found!;
+            return scan;
+        }
+        catch
+        {
+            connection.Dispose();
+            throw;
+        }
     }
 
     private string Sql(RecordQuery query, RecordShape shape, out byte[][]? keys)
@@ -88,7 +189,7 @@ public sealed class PostgresTable
         var where = conditions.Count > 0 ? " WHERE " + string.Join(" AND ", conditions) : "";
         var order = query.Since is null ? " ORDER BY key" : " ORDER BY seq";
         var limit = query.First is { } first ? FormattableString.Invariant($" LIMIT {first}") : "";
-        return FormattableString.Invariant($"SELECT key, seq, gone, body FROM {TableSql.Rows(_table)}{where}{order}{limit} OFFSET {query.Skip}");
+        return FormattableString.Invariant($"SELECT {PostgresScan.Columns} FROM {TableSql.Rows(_table)}{where}{order}{limit} OFFSET {query.Skip}");
     }
 
     /// <summary>A key as the user gave it, by the types that the table's keys have; null for one that cannot be a key.</summary>
@@ -117,35 +218,25 @@ public sealed class PostgresTable
     {
         using var command = new NpgsqlCommand($"SELECT state FROM {TableSql.Directory} WHERE id = $1", connection);
         command.Parameters.Add(new NpgsqlParameter { Value = _table });
-        return StateJson.Read(Name, (string)command.ExecuteScalar()!);
+        return command.ExecuteScalar() is string state ? StateJson.Read(Name, state) : throw _store.Missing(Name);
     }
 
-    private sealed class Scan(PostgresTableStore store, string table, NpgsqlConnection connection, NpgsqlCommand? command, NpgsqlDataReader? rows) : IRecordScan
+    private async Task<IReadOnlyList<TableChange>> LookAsync(NpgsqlConnection connection, long sequence, CancellationToken cancellationToken)
     {
-        private byte[] _json = [];
-
-        public ReadOnlySpan<byte> Json => _json;
-
-        public RecordKey Key => KeyEncoding.Read(rows!.GetFieldValue<byte[]>(0));
-
-        public long Sequence => rows!.GetInt64(1);
-
-        public bool IsDeleted => rows!.GetInt16(2) != 0;
-
-        public bool Read() => rows is not null && store.Guard(table, () =>
+        try
         {
-            if (!rows.Read()) return false;
-            _json = rows.GetFieldValue<byte[]>(3);
-            return true;
-        });
-
-        public void Dispose()
+            return await connection.QueryAsync(
+                FormattableString.Invariant($"SELECT {PostgresScan.Columns} FROM {TableSql.Rows(_table)} WHERE seq > $1 ORDER BY seq LIMIT {MostChanges}"), [sequence],
+                row => new TableChange(PostgresScan.KindSince(row, sequence), KeyEncoding.Read(row.GetFieldValue<byte[]>(0)), row.GetInt64(1), row.GetFieldValue<byte[]>(3)),
+                cancellationToken).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
-            // A scan that is left early need not be read to its end.
-            if (rows is { IsClosed: false }) command!.Cancel();
-            rows?.Dispose();
-            command?.Dispose();
-            connection.Dispose();
+            return [];
+        }
+        catch (Exception e) when (e is NpgsqlException or System.Net.Sockets.SocketException or TimeoutException)
+        {
+            throw PostgresTableStore.Translate(e, $"{Name} in {_store.Description}");
         }
     }
 }

@@ -5,24 +5,6 @@ using Npgsql;
 
 namespace Lockstep.Postgres.Tables;
 
-/// <summary>Another sync has taken over the table that this one was writing; what this one had committed is kept.</summary>
-public sealed class TableLeaderException : LockstepException
-{
-    internal TableLeaderException(string table)
-        : base($"Another sync has taken over {table}.", "Nothing is lost. Sync again to wait in line behind it.")
-    {
-    }
-}
-
-/// <summary>The database that keeps a table cannot be reached, or went away.</summary>
-public sealed class TableStoreUnavailableException : LockstepException
-{
-    internal TableStoreUnavailableException(string table, string reason, Exception inner)
-        : base($"PostgreSQL cannot keep {table} for now: {reason}", "See to the database and sync again; what was committed is kept, and the sync goes on from there.", inner)
-    {
-    }
-}
-
 /// <summary>
 /// A database of PostgreSQL that keeps tables for many machines to share, instead of a file for each. Of several syncs of one table one leads and the others wait to
 /// take over; anybody may read meanwhile.
@@ -57,7 +39,7 @@ public sealed class PostgresTableStore : TableStore
     /// <summary>The tables that are kept there, by name.</summary>
     /// <exception cref="TableStoreUnavailableException">The database cannot be reached.</exception>
     /// <exception cref="PostgresAccessException">The login or a privilege is refused.</exception>
-    public IReadOnlyList<PostgresTable> Find()
+    public override IReadOnlyList<PostgresTable> Find()
     {
         using var connection = Open();
         return Guard("tables", () =>
@@ -74,8 +56,8 @@ public sealed class PostgresTableStore : TableStore
     /// <summary>A table by its name.</summary>
     /// <exception cref="TableNotFoundException">There is none.</exception>
     /// <inheritdoc cref="Find"/>
-    public PostgresTable Get(string name) => Find().FirstOrDefault(table => table.Name == name)
-        ?? throw new TableNotFoundException(name, $"There is no table '{name}' in {Description}.", "Check the name, or make the table with Sync-LockstepTable -ConnectionString.");
+    public override PostgresTable Get(string name) => Find().FirstOrDefault(table => table.Name == name)
+        ?? throw Missing(name);
 
     /// <inheritdoc/>
     internal override async Task<ITableTarget> OpenAsync(string name, TimeProvider time, CancellationToken cancellationToken)
@@ -86,13 +68,15 @@ public sealed class PostgresTableStore : TableStore
         {
             connection = new NpgsqlConnection(_connectionString);
             await connection.OpenAsync(cancellationToken).ConfigureAwait(false);
-            var table = await RegisterAsync(connection, Engine.Tables.TableName.Require(name), cancellationToken).ConfigureAwait(false);
-            await LeadAsync(connection, table, time, cancellationToken).ConfigureAwait(false);
-            await connection.ExecuteAsync(TableSql.CreateStage, cancellationToken).ConfigureAwait(false);
-            var rows = await connection.QueryAsync(
-                $"UPDATE {TableSql.Directory} SET epoch = epoch + 1 WHERE id = $1 RETURNING epoch, state", [table], row => (row.GetInt64(0), row.GetString(1)), cancellationToken).ConfigureAwait(false);
-            var (epoch, state) = rows[0];
-            return new PostgresTableWriter(connection, table, epoch, StateJson.Read(name, state), description);
+            while (true)
+            {
+                var table = await RegisterAsync(connection, Engine.Tables.TableName.Require(name), cancellationToken).ConfigureAwait(false);
+                await LeadAsync(connection, table, time, cancellationToken).ConfigureAwait(false);
+                if (TakeOver(connection, table, name, description) is { } writer) return writer;
+
+                // Whoever led has removed the table: it is another one now.
+                await connection.ExecuteAsync("SELECT pg_advisory_unlock_all()", cancellationToken).ConfigureAwait(false);
+            }
         }
         catch (Exception e)
         {
@@ -101,6 +85,38 @@ public sealed class PostgresTableStore : TableStore
             throw;
         }
     }
+
+    /// <summary>Opens a table for a moment's writing.</summary>
+    /// <exception cref="TableBusyException">A sync leads it.</exception>
+    /// <exception cref="TableNotFoundException">It is gone.</exception>
+    internal PostgresTableWriter Take(int table, string name)
+    {
+        var connection = Open();
+        try
+        {
+            return Guard(name, () =>
+            {
+                using var lead = new NpgsqlCommand(TableSql.TryLead, connection);
+                lead.Parameters.Add(new NpgsqlParameter { Value = TableSql.LockClass });
+                lead.Parameters.Add(new NpgsqlParameter { Value = table });
+                if (!(bool)lead.ExecuteScalar()!)
+                {
+                    var holder = TableSql.HolderOf(connection, table) ?? "another sync";
+                    throw new TableBusyException(Description, holder, $"The table '{name}' in {Description} is being written by {holder}.", "Wait for it to end, or stop it.");
+                }
+
+                return TakeOver(connection, table, name, $"the table '{name}' in {Description}") ?? throw Missing(name);
+            });
+        }
+        catch
+        {
+            connection.Dispose();
+            throw;
+        }
+    }
+
+    internal TableNotFoundException Missing(string name) =>
+        new(name, $"There is no table '{name}' in {Description}.", "Check the name, or make the table with Sync-LockstepTable -ConnectionString.");
 
     internal static Exception Translate(Exception error, string table) => error switch
     {
@@ -138,6 +154,24 @@ public sealed class PostgresTableStore : TableStore
         }
     }
 
+    /// <summary>Whoever has the lead becomes the writer, with a number above all before it; null where the table is gone.</summary>
+    private static PostgresTableWriter? TakeOver(NpgsqlConnection connection, int table, string name, string description)
+    {
+        using var command = new NpgsqlCommand($"UPDATE {TableSql.Directory} SET epoch = epoch + 1 WHERE id = $1 RETURNING epoch, state", connection);
+        command.Parameters.Add(new NpgsqlParameter { Value = table });
+        long epoch;
+        TableState state;
+        using (var row = command.ExecuteReader())
+        {
+            if (!row.Read()) return null;
+            (epoch, state) = (row.GetInt64(0), StateJson.Read(name, row.GetString(1)));
+        }
+
+        using var stage = new NpgsqlCommand(TableSql.CreateStage, connection);
+        stage.ExecuteNonQuery();
+        return new PostgresTableWriter(connection, table, epoch, state, description);
+    }
+
     private static bool HasTables(NpgsqlConnection connection)
     {
         using var command = new NpgsqlCommand(TableSql.Exists, connection);
@@ -172,7 +206,7 @@ public sealed class PostgresTableStore : TableStore
         while (true)
         {
             var got = await connection.QueryAsync(
-                "SELECT pg_try_advisory_lock($1, $2)", [TableSql.LockClass, table], row => row.GetBoolean(0), cancellationToken).ConfigureAwait(false);
+                TableSql.TryLead, [TableSql.LockClass, table], row => row.GetBoolean(0), cancellationToken).ConfigureAwait(false);
             if (got[0]) return;
             await Task.Delay(Turn, time, cancellationToken).ConfigureAwait(false);
         }

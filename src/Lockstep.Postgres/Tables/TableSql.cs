@@ -1,4 +1,5 @@
 using System.Globalization;
+using Npgsql;
 
 namespace Lockstep.Postgres.Tables;
 
@@ -10,6 +11,8 @@ internal static class TableSql
 {
     public const string Directory = "lockstep_tables.lockstep_directory";
 
+    public const string Quarantine = "lockstep_tables.lockstep_quarantine";
+
     /// <summary>Where a batch waits to be merged.</summary>
     public const string Stage = "pg_temp.lockstep_stage";
 
@@ -19,6 +22,9 @@ internal static class TableSql
     /// <summary>The class of advisory locks by which one sync leads; the object is the table's number.</summary>
     public const int LockClass = 0x4C6B5374;
 
+    /// <summary>Asks for the lead: $1 is the class, $2 the table's number.</summary>
+    public const string TryLead = "SELECT pg_try_advisory_lock($1, $2)";
+
     /// <summary>Keeps two from making the same things at once, until the transaction ends.</summary>
     public const string LockCreation = "SELECT pg_advisory_xact_lock(1282102132, -1)";
 
@@ -27,7 +33,7 @@ internal static class TableSql
         CREATE SCHEMA IF NOT EXISTS lockstep_tables;
         CREATE TABLE IF NOT EXISTS lockstep_tables.lockstep_directory (
             id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL UNIQUE, epoch bigint NOT NULL DEFAULT 0, state text NOT NULL DEFAULT '{}');
-        CREATE TABLE IF NOT EXISTS lockstep_tables.lockstep_quarantine (
+        CREATE TABLE IF NOT EXISTS {{Quarantine}} (
             id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, table_id int NOT NULL REFERENCES lockstep_tables.lockstep_directory, at timestamptz NOT NULL,
             byte_offset bigint NOT NULL, reason text NOT NULL, bytes bytea NOT NULL);
         """;
@@ -50,10 +56,28 @@ internal static class TableSql
 
     private const string StageColumns = "key bytea NOT NULL, seq bigint NOT NULL, ord text, txid bigint, gone smallint NOT NULL, body text NOT NULL";
 
+    /// <summary>Who leads a table, in words; null when nobody does.</summary>
+    public static string? HolderOf(NpgsqlConnection connection, int table)
+    {
+        using var command = new NpgsqlCommand(
+            $"""
+            SELECT format('%s from %s', application_name, coalesce(host(client_addr), 'this machine')) FROM pg_stat_activity WHERE pid = (
+                SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND classid = $1::bigint::oid AND objid = $2::bigint::oid AND objsubid = 2 AND granted
+                    AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) LIMIT 1)
+            """,
+            connection);
+        command.Parameters.Add(new NpgsqlParameter { Value = (long)LockClass });
+        command.Parameters.Add(new NpgsqlParameter { Value = (long)table });
+        return command.ExecuteScalar() as string;
+    }
+
     public static string Rows(int table) => string.Create(CultureInfo.InvariantCulture, $"lockstep_tables.lockstep_rows_{table}");
 
-    public static string CreateRows(int table) =>
-        $"CREATE TABLE IF NOT EXISTS {Rows(table)} (key bytea PRIMARY KEY, seq bigint NOT NULL, born bigint NOT NULL, ord numeric, txid bigint, gone smallint NOT NULL, body text NOT NULL)";
+    /// <summary>The table of the records; the index is for those who follow the changes.</summary>
+    public static string CreateRows(int table) => string.Create(CultureInfo.InvariantCulture, $"""
+        CREATE TABLE {Rows(table)} (key bytea PRIMARY KEY, seq bigint NOT NULL, born bigint NOT NULL, ord numeric, txid bigint, gone smallint NOT NULL, body text NOT NULL);
+        CREATE INDEX lockstep_rows_{table}_seq ON {Rows(table)} (seq)
+        """);
 
     /// <summary>
     /// Merges records into a table: an order value below the stored one loses, a tie against what a snapshot swept too, what comes again unchanged is no change (I3, I4). Kinds are
@@ -91,6 +115,16 @@ internal static class TableSql
             WHERE lost.key = r.key RETURNING r.seq, r.key, r.body)
         SELECT seq, key, body FROM swept ORDER BY seq
         """;
+
+    /// <summary>Removes all that is in a table; not by TRUNCATE, which would wait for every reader and keep new ones out.</summary>
+    public static string Empty(int table) => string.Create(CultureInfo.InvariantCulture, $"DELETE FROM {Rows(table)}; DELETE FROM {Quarantine} WHERE table_id = {table}");
+
+    /// <summary>Removes tombstones below the order value $1; one that is not known is below all.</summary>
+    public static string ForgetTombstones(int table) => $"DELETE FROM {Rows(table)} WHERE gone <> 0 AND (ord IS NULL OR ord < $1::numeric)";
+
+    /// <summary>Removes a table from the directory, where a condition that follows holds too.</summary>
+    public static string Forget(int table) =>
+        string.Create(CultureInfo.InvariantCulture, $"WITH aside AS (DELETE FROM {Quarantine} WHERE table_id = {table}) DELETE FROM {Directory} WHERE id = {table}");
 
     /// <summary>With another feed stored order values and tombstones mean nothing any more (I6).</summary>
     public static string ForgetOrder(int table) => $"DELETE FROM {Rows(table)} WHERE gone <> 0; UPDATE {Rows(table)} SET ord = NULL";

@@ -46,17 +46,16 @@ public sealed class ExportLockstepTableCommand : TableCmdlet
     {
         var destination = FileSystemPath.ResolveLiteral(SessionState.Path, Destination);
         var query = new RecordQuery { Filter = Filter, FilterParameters = QueryValues.Parameters(FilterParameter) };
-        ForEachTable(path =>
+        ForEachTable(found =>
         {
-            var table = new Table(path);
-            var target = Directory.Exists(destination) ? System.IO.Path.Combine(destination, table.GetInfo().Name + TableExport.ExtensionOf(Format)) : destination;
+            var target = Directory.Exists(destination) ? System.IO.Path.Combine(destination, found.Table.GetInfo().Name + TableExport.ExtensionOf(Format)) : destination;
             var format = TableExport.Resolve(Format, target);
             if (Property is not null && format != ExportFormat.Csv)
                 throw new InvalidOptionException("NDJSON holds the records as they are, with all their fields.", "Leave out -Property, or write CSV with -Format Csv.");
-            if (!ShouldProcess(path, $"Export to {target}"))
+            if (!ShouldProcess(found.Location, $"Export to {target}"))
                 return;
 
-            new TableExport(table, query, format, Property).Write(target, Force, WriteWarning, StopToken);
+            new TableExport(found.Table, query, format, Property).Write(target, Force, WriteWarning, StopToken);
             if (PassThru)
                 WriteObject(new FileInfo(target));
         });

@@ -12,11 +12,6 @@ namespace Lockstep.Commands;
 [OutputType("Lockstep.Record", "System.String", "Lockstep.QuarantinedRecord")]
 public sealed class GetLockstepRecordCommand : TableCmdlet
 {
-    /// <summary>Reads tables that are kept in this database of PostgreSQL instead of files.</summary>
-    [Parameter(ParameterSetName = ByTable)]
-    [ValidateNotNullOrEmpty]
-    public string? ConnectionString { get; set; }
-
     /// <summary>The keys of the records; each an array where the key has several fields.</summary>
     [Parameter(Position = 1)]
     public object[]? Key { get; set; }
@@ -67,7 +62,7 @@ public sealed class GetLockstepRecordCommand : TableCmdlet
         {
             var skip = (long)Math.Min(PagingParameters.Skip, long.MaxValue);
             var first = (long)Math.Min(PagingParameters.First, long.MaxValue);
-            ForEachTable(path => QuarantineOutput.Write(this, path, skip, first, StopToken));
+            ForEachTable(found => QuarantineOutput.Write(this, found, skip, first, StopToken));
             return;
         }
 
@@ -81,20 +76,13 @@ public sealed class GetLockstepRecordCommand : TableCmdlet
             Skip = (long)Math.Min(PagingParameters.Skip, long.MaxValue),
             First = PagingParameters.First < long.MaxValue ? (long)PagingParameters.First : null,
         };
-        if (ConnectionString is not null)
+        ForEachTable(found =>
         {
-            SharedTables.Read(this, ConnectionString, Table, query, Attempt);
-            return;
-        }
-
-        ForEachTable(path =>
-        {
-            var table = new Table(path);
             if (PagingParameters.IncludeTotalCount)
-                WriteObject(PagingParameters.NewTotalCount((ulong)table.Count(query), accuracy: 1));
+                WriteObject(PagingParameters.NewTotalCount((ulong)found.Table.Count(query), accuracy: 1));
 
-            using var scan = table.Read(query);
-            RecordOutput.Write(this, scan, Raw ? null : new RecordObjects(table.GetInfo().Name, WriteWarning, Property), tellsState: IncludeDeleted || Since is not null);
+            using var scan = found.Table.Read(query);
+            RecordOutput.Write(this, scan, Raw ? null : new RecordObjects(found.Table.GetInfo().Name, WriteWarning, Property), tellsState: IncludeDeleted || Since is not null);
         });
     }
 }

@@ -3,6 +3,7 @@ using System.Net;
 using System.Security;
 using System.Security.Cryptography.X509Certificates;
 using Lockstep.Servers;
+using Lockstep.Sessions;
 using Lockstep.Tables;
 
 namespace Lockstep.Commands;
@@ -138,7 +139,7 @@ public sealed class StartLockstepServerCommand : LockstepCmdlet
             WriteWarning("Passwords and tokens go over the network unencrypted. Give the server a certificate with -Certificate, or have a proxy speak TLS for it.");
 
         var server = new ServerInfo(ParameterSetName == ByConnection ? ServerStart.FromPostgres(this, StopToken) : ServerStart.FromFiles(this, served, StopToken));
-        RunspaceFeedServers.Current.Add(server);
+        SessionServers<ServerInfo>.Current.Add(server);
         WriteObject(server);
     }
 }
@@ -153,7 +154,7 @@ public sealed class StopLockstepServerCommand : LockstepCmdlet
 
     private protected override void Process()
     {
-        foreach (var server in Server ?? [RunspaceFeedServers.Current.Only])
+        foreach (var server in Server ?? [SessionServers<ServerInfo>.Current.Only])
         {
             if (ShouldProcess(server.ToString(), "Stop the server"))
                 server.Server.StopAsync().GetAwaiter().GetResult();
@@ -166,5 +167,5 @@ public sealed class StopLockstepServerCommand : LockstepCmdlet
 [OutputType(typeof(ServerInfo))]
 public sealed class GetLockstepServerCommand : LockstepCmdlet
 {
-    private protected override void Process() => WriteObject(RunspaceFeedServers.Current.Running, enumerateCollection: true);
+    private protected override void Process() => WriteObject(SessionServers<ServerInfo>.Current.Running, enumerateCollection: true);
 }

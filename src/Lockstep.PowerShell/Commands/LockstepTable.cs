@@ -10,38 +10,36 @@ namespace Lockstep.Commands;
 [OutputType(typeof(TableInfo))]
 public sealed class GetLockstepTableCommand : TableCmdlet
 {
-    private protected override IEnumerable<string> DefaultTables => TableLookup.All(SessionState.Path).Select(table => table.Path);
+    private protected override IEnumerable<FoundTable> DefaultTables(TablePlace place) => place.All();
 
-    private protected override void Process() => ForEachTable(path => WriteObject(TableLookup.Describe(path)));
+    private protected override void Process() => ForEachTable(found => WriteObject(found.Describe()));
 }
 
-/// <summary>Removes tables: their files, with everything in them.</summary>
+/// <summary>Removes tables with everything in them: their files, or what a database keeps of them.</summary>
 [Cmdlet(VerbsCommon.Remove, "LockstepTable", DefaultParameterSetName = ByTable, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
 public sealed class RemoveLockstepTableCommand : TableCmdlet
 {
-    private protected override IEnumerable<string> DefaultTables => throw new InvalidOptionException("No table is named.", "Say which one with -Table or -Path.");
+    private protected override IEnumerable<FoundTable> DefaultTables(TablePlace place) => throw new InvalidOptionException("No table is named.", "Say which one with -Table or -Path.");
 
-    private protected override void Process() => ForEachTable(path =>
+    private protected override void Process() => ForEachTable(found =>
     {
-        var table = new Table(path);
-        var name = table.GetInfo().Name;
-        if (ShouldProcess(path, $"Remove the table '{name}'"))
-            table.Remove();
+        var name = found.Table.GetInfo().Name;
+        if (ShouldProcess(found.Location, $"Remove the table '{name}'"))
+            found.Table.Remove();
     });
 }
 
-/// <summary>Empties tables, and lets go of the feeds that they belong to. The files stay, and sequence numbers go on.</summary>
+/// <summary>Empties tables, and lets go of the feeds that they belong to. The tables stay, and sequence numbers go on.</summary>
 [Cmdlet(VerbsCommon.Clear, "LockstepTable", DefaultParameterSetName = ByTable, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
 public sealed class ClearLockstepTableCommand : TableCmdlet
 {
-    private protected override IEnumerable<string> DefaultTables => throw new InvalidOptionException("No table is named.", "Say which one with -Table or -Path.");
+    private protected override IEnumerable<FoundTable> DefaultTables(TablePlace place) => throw new InvalidOptionException("No table is named.", "Say which one with -Table or -Path.");
 
-    private protected override void Process() => ForEachTable(path =>
+    private protected override void Process() => ForEachTable(found =>
     {
-        var table = new Table(path);
-        var name = table.GetInfo().Name;
-        if (ShouldProcess(path, $"Empty the table '{name}'"))
-            table.Clear();
+        var name = found.Table.GetInfo().Name;
+        if (ShouldProcess(found.Location, $"Empty the table '{name}'"))
+            found.Table.Clear();
     });
 }
 
@@ -65,16 +63,18 @@ public sealed class BackupLockstepTableCommand : TableCmdlet
     private protected override void Process()
     {
         var destination = FileSystemPath.ResolveLiteral(SessionState.Path, Destination);
-        ForEachTable(path =>
+        ForEachTable(found =>
         {
-            var table = new Table(path);
+            if (found.Table is not Table table)
+                throw new InvalidOptionException("A table in PostgreSQL is backed up with its database.", "Use pg_dump --schema=lockstep_tables, or write the records to a file with Export-LockstepTable.");
+
             var target = Directory.Exists(destination) ? System.IO.Path.Combine(destination, table.GetInfo().Name + ".db") : destination;
-            if (!ShouldProcess(path, $"Back up to {target}"))
+            if (!ShouldProcess(found.Location, $"Back up to {target}"))
                 return;
 
             table.Backup(target, Force);
             if (PassThru)
-                WriteObject(TableLookup.Describe(target));
+                WriteObject(FoundTable.OfFile(target).Describe());
         });
     }
 }

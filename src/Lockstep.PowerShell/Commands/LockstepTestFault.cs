@@ -1,5 +1,6 @@
 using System.Management.Automation;
 using Lockstep.Errors;
+using Lockstep.Sessions;
 using Lockstep.TestServer.Faults;
 using Lockstep.TestServers;
 
@@ -33,7 +34,7 @@ public sealed class AddLockstepTestFaultCommand : LockstepCmdlet, IDynamicParame
 
     private protected override void Process()
     {
-        var server = Server ?? RunspaceServers.Current.Only;
+        var server = Server ?? SessionServers<TestServerInfo>.Current.Only;
         try
         {
             var fault = FaultKinds.Create(Kind, FaultParameters.Given(_parameters));
@@ -77,7 +78,7 @@ public sealed class GetLockstepTestFaultCommand : LockstepCmdlet
             return;
         }
 
-        var server = Server ?? RunspaceServers.Current.Only;
+        var server = Server ?? SessionServers<TestServerInfo>.Current.Only;
         var pattern = WildcardPattern.Get(Id, WildcardOptions.IgnoreCase);
         foreach (var fault in server.Server.Server.Faults.Where(fault => pattern.IsMatch(fault.Id)))
             WriteObject(fault.ToModel(server));
@@ -112,7 +113,7 @@ public sealed class RemoveLockstepTestFaultCommand : LockstepCmdlet
 
         foreach (var id in Id)
         {
-            var server = Server ?? RunspaceServers.Current.Only;
+            var server = Server ?? SessionServers<TestServerInfo>.Current.Only;
             var pattern = WildcardPattern.Get(id, WildcardOptions.IgnoreCase);
             string[] found = [.. server.Server.Server.Faults.Select(fault => fault.Id).Where(pattern.IsMatch)];
             if (found.Length == 0 && !WildcardPattern.ContainsWildcardCharacters(id))

@@ -2,6 +2,7 @@ using System.Management.Automation;
 using System.Text;
 using Lockstep.Errors;
 using Lockstep.Records;
+using Lockstep.Sessions;
 using Lockstep.TestServers;
 
 namespace Lockstep.Commands;
@@ -32,7 +33,7 @@ public sealed class AddLockstepTestRecordCommand : LockstepCmdlet
 
     private protected override void Begin()
     {
-        _server = (Server ?? RunspaceServers.Current.Only).Server;
+        _server = (Server ?? SessionServers<TestServerInfo>.Current.Only).Server;
         if (_server.Feed != TestServerFeed.Scripted)
             throw new InvalidOptionException($"The server at {_server.FeedUri} sends the {_server.Feed} feed, which takes no records.", "Start one with -Feed Scripted.");
     }

@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using Lockstep.Sessions;
 using Lockstep.TestServers;
 
 namespace Lockstep.Commands;
@@ -26,7 +27,7 @@ public sealed class GetLockstepTestRequestCommand : LockstepCmdlet
     {
         // A lambda that captures the cmdlet would become a method of it, and show an engine type.
         var after = After;
-        foreach (var request in (Server ?? RunspaceServers.Current.Only).Server.Server.Requests.Where(request => request.Number > after).TakeLast(Last))
+        foreach (var request in (Server ?? SessionServers<TestServerInfo>.Current.Only).Server.Server.Requests.Where(request => request.Number > after).TakeLast(Last))
             WriteObject(request.ToModel());
     }
 }

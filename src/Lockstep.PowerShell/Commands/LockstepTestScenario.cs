@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using Lockstep.Sessions;
 using Lockstep.TestServers;
 
 namespace Lockstep.Commands;
@@ -24,7 +25,7 @@ public sealed class InvokeLockstepTestScenarioCommand : LockstepCmdlet
 
     private protected override void End()
     {
-        var server = Server ?? RunspaceServers.Current.Only;
+        var server = Server ?? SessionServers<TestServerInfo>.Current.Only;
         var scenario = ScenarioTexts.Read(Scenario, SessionState.Path);
         if (!ShouldProcess(server.ToString(), $"Run a scenario of {scenario.Steps.Count} steps"))
             return;

@@ -3,6 +3,7 @@ using System.Net;
 using System.Security.Cryptography.X509Certificates;
 using Lockstep.Errors;
 using Lockstep.Records;
+using Lockstep.Sessions;
 using Lockstep.TestServer;
 using Lockstep.TestServer.Feeds;
 using Lockstep.TestServers;
@@ -94,7 +95,7 @@ public sealed class StartLockstepTestServerCommand : LockstepCmdlet
             return;
 
         var server = new TestServerInfo(new RunningServer(LockstepTestServer.StartAsync(options, cancellationToken: StopToken).GetAwaiter().GetResult()));
-        RunspaceServers.Current.Add(server);
+        SessionServers<TestServerInfo>.Current.Add(server);
         if (scenario is not null)
             server.Server.Server.StartScenario(scenario);
         WriteObject(server);
@@ -112,7 +113,7 @@ public sealed class StopLockstepTestServerCommand : LockstepCmdlet
 
     private protected override void Process()
     {
-        foreach (var server in Server ?? [RunspaceServers.Current.Only])
+        foreach (var server in Server ?? [SessionServers<TestServerInfo>.Current.Only])
         {
             if (ShouldProcess(server.ToString(), "Stop the test server"))
                 server.Server.StopAsync().GetAwaiter().GetResult();
@@ -125,5 +126,5 @@ public sealed class StopLockstepTestServerCommand : LockstepCmdlet
 [OutputType(typeof(TestServerInfo))]
 public sealed class GetLockstepTestServerCommand : LockstepCmdlet
 {
-    private protected override void Process() => WriteObject(RunspaceServers.Current.Running, enumerateCollection: true);
+    private protected override void Process() => WriteObject(SessionServers<TestServerInfo>.Current.Running, enumerateCollection: true);
 }

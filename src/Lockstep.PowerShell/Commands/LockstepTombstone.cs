@@ -19,19 +19,18 @@ public sealed class ClearLockstepTombstoneCommand : TableCmdlet
     [Parameter]
     public SwitchParameter PassThru { get; set; }
 
-    private protected override void Process() => ForEachTable(path =>
+    private protected override void Process() => ForEachTable(found =>
     {
-        var table = new Table(path);
-        var info = table.GetInfo();
+        var info = found.Table.GetInfo();
         if (!info.HasReached(Cursor.Parse(Before)))
             throw new InvalidOptionException($"The table '{info.Name}' has its cursor at {info.Cursor}, below {Before}.", "Name a horizon at or below the cursor: what is newer may still be sent again.");
 
-        if (!ShouldProcess(path, $"Forget the deleted records of '{info.Name}' before {Before}"))
+        if (!ShouldProcess(found.Location, $"Forget the deleted records of '{info.Name}' before {Before}"))
             return;
 
-        var removed = table.ClearTombstones(Cursor.Parse(Before));
+        var removed = found.Table.ClearTombstones(Cursor.Parse(Before));
         WriteVerbose($"Forgot {removed} deleted records.");
         if (PassThru)
-            WriteObject(TableLookup.Describe(path));
+            WriteObject(found.Describe());
     });
 }

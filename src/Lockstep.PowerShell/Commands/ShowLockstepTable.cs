@@ -37,9 +37,9 @@ public sealed class ShowLockstepTableCommand : TableCmdlet
     private protected override void Process()
     {
         var query = new RecordQuery { Filter = Filter, FilterParameters = QueryValues.Parameters(FilterParameter) };
-        ForEachTable(path =>
+        ForEachTable(found =>
         {
-            var scene = new TableScene(path, query, Property, WriteWarning, TimeProvider.System);
+            var scene = new TableScene(found, query, Property, WriteWarning, TimeProvider.System);
             if (Once || !TerminalScreen.IsThere(Host))
             {
                 WriteObject(scene.Draw(TerminalScreen.SizeOf(Host).Width, height: 0), enumerateCollection: true);
@@ -50,7 +50,7 @@ public sealed class ShowLockstepTableCommand : TableCmdlet
             using var ended = CancellationTokenSource.CreateLinkedTokenSource(StopToken);
             using var screen = new TerminalScreen();
             // The engine comes by several times a second, also when nothing has changed: marks fade and the window may have another size.
-            Pump(new TableWatcher(path).WatchAsync(cancellationToken: ended.Token), changes =>
+            Pump(found.Table.WatchAsync(null, TimeProvider.System, ended.Token), changes =>
             {
                 scene.Note(changes);
                 var (width, height) = TerminalScreen.SizeOf(Host);

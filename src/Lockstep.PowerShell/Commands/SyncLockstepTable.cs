@@ -177,8 +177,8 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
         // From here on only the form without user and password is shown (I9).
         var feed = FeedUri.Parse(Uri);
         _feed = feed.Display;
-        var store = SharedTables.Store(ConnectionString, Disk || Path is not null || LiteralPath is not null, EveryChange);
-        var destination = TableDestination.Resolve(SessionState.Path, feed.DefaultTableName, Table, Disk, Path, LiteralPath);
+        var store = SharedTables.Store(ConnectionString, string.IsNullOrEmpty(Path) ? LiteralPath : Path, Disk);
+        var destination = TableDestination.Resolve(SessionState.Path, feed.DefaultTableName, Table, Disk, store is null ? Path : null, store is null ? LiteralPath : null);
         if (!ShouldProcess(store?.Description ?? destination.Description, $"Sync with {_feed}"))
             return;
 

@@ -9,6 +9,7 @@ public abstract class TableCmdlet : LockstepCmdlet
     private protected const string ByTable = "Table";
     private protected const string ByPath = "Path";
     private protected const string ByLiteralPath = "LiteralPath";
+    private protected const string ByDatabase = "Database";
 
     private string? _current;
 
@@ -16,8 +17,9 @@ public abstract class TableCmdlet : LockstepCmdlet
     {
     }
 
-    /// <summary>Tables by name, those of the session first, then those of the table files in the current location.</summary>
+    /// <summary>Tables by name, those of the session first, then those of the table files in the current location; with -ConnectionString, those of the database.</summary>
     [Parameter(ParameterSetName = ByTable, Position = 0)]
+    [Parameter(ParameterSetName = ByDatabase, Position = 0, ValueFromPipelineByPropertyName = true)]
     [Alias("Name")]
     [SupportsWildcards]
     [ArgumentCompleter(typeof(TableCompleter))]
@@ -35,43 +37,50 @@ public abstract class TableCmdlet : LockstepCmdlet
     [ArgumentCompleter(typeof(TableFileCompleter))]
     public string[] LiteralPath { get; set; } = [];
 
+    /// <summary>The database of PostgreSQL that keeps the tables: a connection string, or a <c>postgres://</c> URI.</summary>
+    [Parameter(ParameterSetName = ByDatabase, Mandatory = true)]
+    [ValidateNotNullOrEmpty]
+    public string ConnectionString { get; set; } = "";
+
     private protected override object? ErrorTarget => _current;
 
-    /// <summary>The full paths of the tables that are meant when none is named.</summary>
-    private protected virtual IEnumerable<string> DefaultTables => [TableLookup.Only(SessionState.Path)];
+    /// <summary>The tables that are meant when none is named.</summary>
+    private protected virtual IEnumerable<FoundTable> DefaultTables(TablePlace place) => [place.Only()];
 
-    /// <summary>Does something with each table that the parameters mean, given by its full path. An error of one does not end the others.</summary>
-    private protected void ForEachTable(Action<string> use)
+    /// <summary>Does something with each table that the parameters mean. An error of one does not end the others.</summary>
+    private protected void ForEachTable(Action<FoundTable> use)
     {
         var paths = SessionState.Path;
         switch (ParameterSetName)
         {
             case ByPath:
-                ForEach(Path, path => FileSystemPath.Resolve(paths, path), use);
+                ForEach(Path, path => FileSystemPath.Resolve(paths, path).Select(FoundTable.OfFile), use);
                 break;
             case ByLiteralPath:
-                ForEach(LiteralPath, path => [FileSystemPath.ResolveLiteral(paths, path)], use);
-                break;
-            case var _ when Table.Length > 0:
-                ForEach(Table, name => TableLookup.ByName(paths, name), use);
+                ForEach(LiteralPath, path => [FoundTable.OfFile(FileSystemPath.ResolveLiteral(paths, path))], use);
                 break;
             default:
-                ForEach(DefaultTables, path => [path], use);
+                TablePlace? place = null;
+                TablePlace Place() => place ??= ParameterSetName == ByDatabase ? new SharedTables(ConnectionString) : new LocalTables(paths);
+                if (Table.Length > 0)
+                    ForEach(Table, name => Place().ByName(name), use);
+                else
+                    ForEach([""], _ => DefaultTables(Place()), use);
                 break;
         }
     }
 
-    private void ForEach(IEnumerable<string> named, Func<string, IReadOnlyList<string>> resolve, Action<string> use)
+    private void ForEach(IEnumerable<string> named, Func<string, IEnumerable<FoundTable>> resolve, Action<FoundTable> use)
     {
         foreach (var name in named)
         {
-            _current = name;
+            _current = name.Length > 0 ? name : null;
             Attempt(() =>
             {
-                foreach (var file in resolve(name))
+                foreach (var table in resolve(name))
                 {
-                    _current = file;
-                    Attempt(() => use(file));
+                    _current = table.Location;
+                    Attempt(() => use(table));
                 }
             });
         }

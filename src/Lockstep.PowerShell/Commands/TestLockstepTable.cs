@@ -12,12 +12,14 @@ namespace Lockstep.Commands;
 /// <summary>The base of the cmdlets that compare a table with its feed, by a full read of both.</summary>
 public abstract class CompareTableCmdlet : FeedCmdlet
 {
+    private string? _location;
+
     private protected CompareTableCmdlet()
     {
     }
 
-    /// <summary>The table, of the session or of a file in the current location; by default the only one there is.</summary>
-    [Parameter(Position = 0)]
+    /// <summary>The table, of the session or of a file in the current location, or with -ConnectionString of the database; by default the only one there is.</summary>
+    [Parameter(Position = 0, ValueFromPipelineByPropertyName = true)]
     [Alias("Name")]
     [ArgumentCompleter(typeof(TableCompleter))]
     public string? Table { get; set; }
@@ -26,6 +28,11 @@ public abstract class CompareTableCmdlet : FeedCmdlet
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [ArgumentCompleter(typeof(TableFileCompleter))]
     public string? Path { get; set; }
+
+    /// <summary>The database of PostgreSQL that keeps the table: a connection string, or a <c>postgres://</c> URI.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string? ConnectionString { get; set; }
 
     /// <summary>The feed; by default that which the table says it belongs to. Needed when its URI holds user and password, which are never stored.</summary>
     [Parameter]
@@ -37,25 +44,33 @@ public abstract class CompareTableCmdlet : FeedCmdlet
     [ValidateRange(0.0, 86400.0)]
     public double SettleSec { get; set; } = 1;
 
-    private protected string? File { get; private set; }
+    private protected override object? ErrorTarget => _location;
 
-    private protected override object? ErrorTarget => File;
+    private protected FoundTable Locate()
+    {
+        // What Get-LockstepTable says of a table in a database is no file's path.
+        TablePlace place = ConnectionString is { } database ? new SharedTables(database) : new LocalTables(SessionState.Path);
+        var found = !string.IsNullOrEmpty(Path) && SharedTables.Store(ConnectionString, Path, disk: false) is null ? FoundTable.OfFile(FileSystemPath.ResolveOne(SessionState.Path, Path))
+            : string.IsNullOrEmpty(Table) ? place.Only()
+            : place.ByName(Table) is [var only] ? only
+            : throw new InvalidOptionException("That is not one table.", "Name one table.");
+        _location = found.Location;
+        return found;
+    }
 
-    private protected string Locate() => File = !string.IsNullOrEmpty(Path) ? FileSystemPath.ResolveOne(SessionState.Path, Path)
-        : string.IsNullOrEmpty(Table) ? TableLookup.Only(SessionState.Path)
-        : TableLookup.ByName(SessionState.Path, Table) is [var only] ? only
-        : throw new InvalidOptionException("That is not one table.", "Name one table.");
-
-    private protected Uri FeedOf(string file) => Uri ?? (TableLookup.Describe(file).Uri
-        ?? throw new InvalidOptionException($"The table in '{file}' belongs to no feed.", "Name the feed with -Uri."));
+    private protected Uri FeedOf(FoundTable table) => Uri ?? (table.Describe().Uri
+        ?? throw new InvalidOptionException($"The table in '{table.Location}' belongs to no feed.", "Name the feed with -Uri."));
 
     /// <summary>Reads feed and table, and hands on each difference.</summary>
-    private protected void Compare(string file, Action<TableDifference> found)
+    private protected void Compare(FoundTable compared, Action<TableDifference> found)
     {
-        var table = TableLookup.Describe(file).Name;
+        var table = compared.Describe().Name;
         var objects = new RecordObjects(table, WriteWarning);
         var steps = new SyncStepHandler(this, $"Comparing {table} with its feed") { Table = () => table, TokenProvider = TokenProvider is { } provider ? () => provider.Invoke() : null };
-        var comparison = new TableComparison(new SyncOptions { Feed = FeedSettings.Of(this, FeedOf(file)), TablePath = file, Settle = TimeSpan.FromSeconds(SettleSec) });
+        var comparison = new TableComparison(new SyncOptions
+        {
+            Feed = FeedSettings.Of(this, FeedOf(compared)), TablePath = compared.Location, Store = compared.Store, TableName = table, Settle = TimeSpan.FromSeconds(SettleSec),
+        });
         try
         {
             Pump(comparison.RunAsync(StopToken), step =>
@@ -108,9 +123,9 @@ public sealed class RepairLockstepTableCommand : CompareTableCmdlet
 {
     private protected override void Process()
     {
-        var file = Locate();
+        var table = Locate();
         var counts = new Dictionary<DifferenceKind, int>();
-        Compare(file, difference => counts[difference.Kind] = counts.GetValueOrDefault(difference.Kind) + 1);
+        Compare(table, difference => counts[difference.Kind] = counts.GetValueOrDefault(difference.Kind) + 1);
         if (counts.Count == 0)
         {
             WriteVerbose("The table equals its feed.");
@@ -121,12 +136,13 @@ public sealed class RepairLockstepTableCommand : CompareTableCmdlet
         var what = string.Create(
             CultureInfo.InvariantCulture,
             $"Add {Count(DifferenceKind.Missing)} missing, remove {Count(DifferenceKind.Extra)} extra and replace {Count(DifferenceKind.Different)} different records");
-        if (!ShouldProcess(file, what))
+        if (!ShouldProcess(table.Location, what))
             return;
 
         var sync = new TableSync(new SyncOptions
         {
-            Feed = FeedSettings.Of(this, FeedOf(file)), TablePath = file, Settle = TimeSpan.FromSeconds(SettleSec), Repair = true, AsksForToken = TokenProvider is not null,
+            Feed = FeedSettings.Of(this, FeedOf(table)), TablePath = table.Location, Store = table.Store, TableName = table.Describe().Name, Settle = TimeSpan.FromSeconds(SettleSec),
+            Repair = true, AsksForToken = TokenProvider is not null,
         });
         var steps = new SyncStepHandler(this, "Repairing") { Table = () => sync.Result.Table, TokenProvider = TokenProvider is { } provider ? () => provider.Invoke() : null };
         try

@@ -35,14 +35,14 @@ public sealed class WaitLockstepTableCommand : TableCmdlet
             throw new InvalidOptionException("There is nothing to wait for.", "Say what for with -UpToDate, -Cursor or -Count.");
 
         var began = DateTimeOffset.UtcNow;
-        ForEachTable(path =>
+        ForEachTable(found =>
         {
             var limit = TimeoutSec is { } seconds ? TimeSpan.FromSeconds(seconds) : (TimeSpan?)null;
-            var info = Await(new ValueTask<Engine.Tables.TableInfo?>(new TableWatcher(path).WaitAsync(Holds, limit, StopToken)));
+            var info = Await(new ValueTask<Engine.Tables.TableInfo?>(found.Table.WaitAsync(Holds, limit, TimeProvider.System, StopToken)));
             if (info is null)
-                throw new WaitTimeoutException(path, limit!.Value);
+                throw new WaitTimeoutException(found.Location, limit!.Value);
 
-            WriteObject(TableLookup.Describe(path));
+            WriteObject(found.Describe());
         });
 
         bool Holds(Engine.Tables.TableInfo info) =>

@@ -19,12 +19,12 @@ public sealed class WatchLockstepTableCommand : TableCmdlet
     [Seconds]
     public TimeSpan? For { get; set; }
 
-    private protected override void Process() => ForEachTable(path =>
+    private protected override void Process() => ForEachTable(found =>
     {
         var start = TimeProvider.System.GetTimestamp();
-        var objects = new RecordObjects(new Table(path).GetInfo().Name, WriteWarning);
+        var objects = new RecordObjects(found.Table.GetInfo().Name, WriteWarning);
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(StopToken);
-        Pump(new TableWatcher(path).WatchAsync(Since, ended.Token), changes =>
+        Pump(found.Table.WatchAsync(Since, TimeProvider.System, ended.Token), changes =>
         {
             foreach (var change in changes)
                 WriteObject(new Change((ChangeKind)change.Kind, change.Key.ToModel(), change.Sequence, objects.Read(change.Record)));

@@ -1,6 +1,7 @@
 using System.Collections;
 using System.Management.Automation;
 using System.Management.Automation.Language;
+using Lockstep.Sessions;
 using Lockstep.Tables;
 using Lockstep.TestServers;
 
@@ -11,7 +12,7 @@ public sealed class FeedUriCompleter : IArgumentCompleter
 {
     /// <inheritdoc/>
     public IEnumerable<CompletionResult> CompleteArgument(string commandName, string parameterName, string wordToComplete, CommandAst commandAst, IDictionary fakeBoundParameters) =>
-        Completion.Of(wordToComplete, RunspaceServers.Current.Running.Select(server => server.FeedUri)
-            .Concat(TableLookup.All(Completion.Paths).Select(table => TableLookup.Describe(table.Path).Uri).OfType<Uri>())
+        Completion.Of(wordToComplete, SessionServers<TestServerInfo>.Current.Running.Select(server => server.FeedUri)
+            .Concat(TableLookup.All(Completion.Paths).Select(table => FoundTable.OfFile(table.Path).Describe().Uri).OfType<Uri>())
             .Select(uri => uri.ToString()));
 }

@@ -2,6 +2,7 @@ using System.Collections;
 using System.Globalization;
 using System.Management.Automation;
 using System.Management.Automation.Language;
+using Lockstep.Sessions;
 using Lockstep.TestServers;
 
 namespace Lockstep;
@@ -11,7 +12,7 @@ public sealed class TestServerCompleter : IArgumentCompleter
 {
     /// <inheritdoc/>
     public IEnumerable<CompletionResult> CompleteArgument(string commandName, string parameterName, string wordToComplete, CommandAst commandAst, IDictionary fakeBoundParameters) =>
-        RunspaceServers.Current.Running
+        SessionServers<TestServerInfo>.Current.Running
             .Where(server => server.Port.ToString(CultureInfo.InvariantCulture).StartsWith(wordToComplete ?? "", StringComparison.Ordinal))
             .Select(server => new CompletionResult($"(Get-LockstepTestServer | Where-Object Port -EQ {server.Port})", $"{server.FeedUri}", CompletionResultType.ParameterValue, $"{server.Feed} at {server.FeedUri}"));
 }

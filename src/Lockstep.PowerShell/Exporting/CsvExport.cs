@@ -28,7 +28,7 @@ internal sealed class CsvExport : IRecordExport
         WriteLine(fields);
     }
 
-    public void Write(RecordScan record)
+    public void Write(IRecordScan record)
     {
         Array.Clear(_values);
         var json = record.Json;

@@ -6,5 +6,5 @@ namespace Lockstep.Exporting;
 internal interface IRecordExport : IDisposable
 {
     /// <summary>Writes the scan's current record.</summary>
-    void Write(RecordScan record);
+    void Write(IRecordScan record);
 }

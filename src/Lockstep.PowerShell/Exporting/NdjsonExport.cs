@@ -7,7 +7,7 @@ internal sealed class NdjsonExport(Stream target) : IRecordExport
 {
     private byte[] _line = new byte[4096];
 
-    public void Write(RecordScan record)
+    public void Write(IRecordScan record)
     {
         var json = record.Json;
         if (_line.Length <= json.Length)

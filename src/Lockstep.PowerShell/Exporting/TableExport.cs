@@ -9,7 +9,7 @@ namespace Lockstep.Exporting;
 /// <param name="query">Which records.</param>
 /// <param name="format">How they are written.</param>
 /// <param name="properties">The only fields wanted, in this order, wildcards allowed; null for all. For CSV only.</param>
-internal sealed class TableExport(Table table, RecordQuery query, ExportFormat format, IReadOnlyList<string>? properties)
+internal sealed class TableExport(ITable table, RecordQuery query, ExportFormat format, IReadOnlyList<string>? properties)
 {
     private const int BufferSize = 1 << 16;
 

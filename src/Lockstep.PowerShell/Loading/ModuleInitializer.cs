@@ -22,8 +22,8 @@ public sealed class ModuleInitializer : IModuleAssemblyInitializer, IModuleAssem
     public void OnRemove(PSModuleInfo psModuleInfo)
     {
         PerRunspace<RunspaceJobs>.CloseCurrent();
-        PerRunspace<RunspaceServers>.CloseCurrent();
-        PerRunspace<RunspaceFeedServers>.CloseCurrent();
+        PerRunspace<SessionServers<TestServerInfo>>.CloseCurrent();
+        PerRunspace<SessionServers<ServerInfo>>.CloseCurrent();
         PerRunspace<RunspaceModels>.CloseCurrent();
     }
 }

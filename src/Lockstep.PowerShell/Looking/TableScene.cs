@@ -3,11 +3,12 @@ using System.Management.Automation;
 using System.Text;
 using Lockstep.Engine.Tables;
 using Lockstep.Records;
+using Lockstep.Tables;
 
 namespace Lockstep.Looking;
 
 /// <summary>What is to be seen of a table that changes: its first records, what has just happened to them, and how fast changes come.</summary>
-internal sealed class TableScene(string path, RecordQuery query, IReadOnlyList<string>? properties, Action<string> warn, TimeProvider time)
+internal sealed class TableScene(FoundTable table, RecordQuery query, IReadOnlyList<string>? properties, Action<string> warn, TimeProvider time)
 {
     private static readonly TimeSpan MarkFor = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan RateOver = TimeSpan.FromSeconds(5);
@@ -37,11 +38,11 @@ internal sealed class TableScene(string path, RecordQuery query, IReadOnlyList<s
     public IReadOnlyList<string> Draw(int width, int height)
     {
         const int OtherLines = 4;
-        var info = new Table(path).GetInfo();
+        var info = table.Table.GetInfo();
         var objects = new RecordObjects(info.Name, warn, properties);
         var columns = new List<string>();
         var records = new List<(char Mark, PSObject Record)>();
-        using (var scan = new Table(path).Read(query with { First = height > 0 ? Math.Max(1, height - OtherLines) : query.First }))
+        using (var scan = table.Table.Read(query with { First = height > 0 ? Math.Max(1, height - OtherLines) : query.First }))
         {
             while (scan.Read())
             {

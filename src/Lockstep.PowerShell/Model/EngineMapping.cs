@@ -38,7 +38,7 @@ internal static class EngineMapping
 
     public static TableInfo ToModel(this EngineTableInfo table, bool isSession) => new()
     {
-        Sync = RunningSyncs.Find(table.Path)?.ToModel(),
+        Sync = RunningSyncs.Find(table.Path, table.Name)?.ToModel(),
         Lag = LagOf(table.NewestRecord),
         Name = table.Name,
         Path = table.Path,

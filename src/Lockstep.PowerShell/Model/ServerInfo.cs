@@ -1,9 +1,11 @@
+using Lockstep.Errors;
 using Lockstep.Servers;
+using Lockstep.Sessions;
 
 namespace Lockstep;
 
 /// <summary>A server of feeds in this process, as <c>Start-LockstepServer</c> returns it. What it says is what is so at the moment of asking.</summary>
-public sealed class ServerInfo
+public sealed class ServerInfo : ISessionServer<ServerInfo>
 {
     internal ServerInfo(RunningFeedServer server) => Server = server;
 
@@ -26,6 +28,10 @@ public sealed class ServerInfo
     public bool IsRunning => Server.IsRunning;
 
     internal RunningFeedServer Server { get; }
+
+    Task ISessionServer<ServerInfo>.StopAsync() => Server.StopAsync();
+
+    static Exception ISessionServer<ServerInfo>.NotOne(IReadOnlyList<ServerInfo> running) => new ServerNotFoundException([.. running.Select(server => server.Uri)]);
 
     /// <summary>The server's root.</summary>
     public override string ToString() => Uri.ToString();

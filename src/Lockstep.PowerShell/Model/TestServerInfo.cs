@@ -1,9 +1,11 @@
+using Lockstep.Errors;
+using Lockstep.Sessions;
 using Lockstep.TestServers;
 
 namespace Lockstep;
 
 /// <summary>A feed server in this process, as <c>Start-LockstepTestServer</c> returns it. What it says is what is so at the moment of asking.</summary>
-public sealed class TestServerInfo
+public sealed class TestServerInfo : ISessionServer<TestServerInfo>
 {
     internal TestServerInfo(RunningServer server) => Server = server;
 
@@ -38,6 +40,10 @@ public sealed class TestServerInfo
     public bool IsRunning => Server.IsRunning;
 
     internal RunningServer Server { get; }
+
+    Task ISessionServer<TestServerInfo>.StopAsync() => Server.StopAsync();
+
+    static Exception ISessionServer<TestServerInfo>.NotOne(IReadOnlyList<TestServerInfo> running) => new TestServerNotFoundException([.. running.Select(server => server.FeedUri)]);
 
     /// <summary>The feed's URI.</summary>
     public override string ToString() => FeedUri.ToString();

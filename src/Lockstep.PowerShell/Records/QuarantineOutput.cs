@@ -1,16 +1,15 @@
 using System.Management.Automation;
-using Lockstep.Engine.Tables;
+using Lockstep.Tables;
 
 namespace Lockstep.Records;
 
 /// <summary>Puts out what a table has set aside.</summary>
 internal static class QuarantineOutput
 {
-    public static void Write(Cmdlet cmdlet, string path, long skip, long first, CancellationToken cancellationToken)
+    public static void Write(Cmdlet cmdlet, FoundTable found, long skip, long first, CancellationToken cancellationToken)
     {
-        var table = new Table(path);
-        var name = table.GetInfo().Name;
-        foreach (var record in table.ReadQuarantined())
+        var name = found.Table.GetInfo().Name;
+        foreach (var record in found.Table.ReadQuarantined())
         {
             cancellationToken.ThrowIfCancellationRequested();
             if (skip-- > 0)

@@ -1,12 +1,29 @@
 namespace Lockstep.Sessions;
 
+/// <summary>A server that a session has started.</summary>
+/// <typeparam name="T">Its kind.</typeparam>
+internal interface ISessionServer<T>
+{
+    /// <summary>Whether it has not been stopped.</summary>
+    bool IsRunning { get; }
+
+    /// <summary>Stops it.</summary>
+    Task StopAsync();
+
+    /// <summary>What to say where one is wanted and there are none or several.</summary>
+    static abstract Exception NotOne(IReadOnlyList<T> running);
+}
+
 /// <summary>Servers of one kind of one runspace, which stop with it. Thread-safe.</summary>
 /// <typeparam name="T">The kind.</typeparam>
-internal abstract class SessionServers<T> : IRunspaceState
-    where T : class
+internal sealed class SessionServers<T> : IRunspaceState
+    where T : class, ISessionServer<T>
 {
     private readonly List<T> _servers = [];
     private bool _closed;
+
+    /// <summary>Those of the runspace that this thread runs for.</summary>
+    public static SessionServers<T> Current => PerRunspace<SessionServers<T>>.Current;
 
     /// <summary>The servers that run, the oldest first.</summary>
     public IReadOnlyList<T> Running
@@ -15,7 +32,7 @@ internal abstract class SessionServers<T> : IRunspaceState
         {
             lock (_servers)
             {
-                _servers.RemoveAll(server => !IsRunning(server));
+                _servers.RemoveAll(server => !server.IsRunning);
                 return [.. _servers];
             }
         }
@@ -23,7 +40,7 @@ internal abstract class SessionServers<T> : IRunspaceState
 
     /// <summary>The only server that runs.</summary>
     /// <exception cref="Engine.LockstepException">There is none, or there are several.</exception>
-    public T Only => Running is [var only] ? only : throw NotOne(Running);
+    public T Only => Running is [var only] ? only : throw T.NotOne(Running);
 
     /// <summary>Makes a server one of this runspace.</summary>
     public void Add(T server)
@@ -38,7 +55,7 @@ internal abstract class SessionServers<T> : IRunspaceState
         }
 
         // The runspace closed while the server started.
-        StopAsync(server).GetAwaiter().GetResult();
+        server.StopAsync().GetAwaiter().GetResult();
     }
 
     /// <inheritdoc/>
@@ -52,15 +69,6 @@ internal abstract class SessionServers<T> : IRunspaceState
             _servers.Clear();
         }
 
-        Task.WhenAll(servers.Select(StopAsync)).GetAwaiter().GetResult();
+        Task.WhenAll(servers.Select(server => server.StopAsync())).GetAwaiter().GetResult();
     }
-
-    /// <summary>Whether a server has not been stopped.</summary>
-    protected abstract bool IsRunning(T server);
-
-    /// <summary>Stops a server.</summary>
-    protected abstract Task StopAsync(T server);
-
-    /// <summary>What to say where one server is wanted and there are none or several.</summary>
-    protected abstract Engine.LockstepException NotOne(IReadOnlyList<T> running);
 }

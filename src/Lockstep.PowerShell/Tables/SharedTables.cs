@@ -1,63 +1,46 @@
 using System.Management.Automation;
-using Lockstep.Commands;
 using Lockstep.Engine.Tables;
 using Lockstep.Errors;
 using Lockstep.Postgres.Tables;
-using Lockstep.Records;
 using Lockstep.Servers;
 
 namespace Lockstep.Tables;
 
-/// <summary>Tables that are kept in PostgreSQL for many machines to share.</summary>
-internal static class SharedTables
+/// <summary>The tables that a database of PostgreSQL keeps for many machines to share.</summary>
+internal sealed class SharedTables : TablePlace
 {
+    private readonly PostgresTableStore _store;
+
+    /// <exception cref="InvalidOptionException">The connection string cannot be read; the message does not repeat it (I9).</exception>
+    public SharedTables(string connectionString) => _store = new PostgresTableStore(PostgresTables.Connection(connectionString));
+
     /// <summary>Where a sync keeps its table; null for a file.</summary>
+    /// <param name="connectionString">The database; null for a file.</param>
+    /// <param name="path">A path that is named as well. What Get-LockstepTable says of a table in a database is none.</param>
+    /// <param name="disk">Whether a file is asked for.</param>
     /// <exception cref="InvalidOptionException">A file is named as well, or the connection string cannot be read.</exception>
-    public static PostgresTableStore? Store(string? connectionString, bool namesFile, bool everyVersion)
+    public static TableStore? Store(string? connectionString, string? path, bool disk)
     {
         if (connectionString is null)
             return null;
-        if (namesFile)
-            throw new InvalidOptionException("The table can be in a file or in a database.", "Use -ConnectionString, or -Disk, -Path or -LiteralPath.");
-        if (everyVersion)
-            throw new InvalidOptionException("A table in PostgreSQL gets the newest version of each record in a commit.", "Use -PassThru instead of -EveryChange.");
-        return new PostgresTableStore(PostgresTables.Connection(connectionString));
+        var store = new SharedTables(connectionString)._store;
+        return disk || !(string.IsNullOrEmpty(path) || path == store.Description)
+            ? throw new InvalidOptionException("The table can be in a file or in a database.", "Use -ConnectionString, or -Disk, -Path or -LiteralPath.")
+            : store;
     }
 
-    /// <summary>Puts out the records of tables by name or pattern; of the only table where none is named.</summary>
-    public static void Read(GetLockstepRecordCommand cmdlet, string connectionString, string[] names, RecordQuery query, Action<Action> attempt)
+    public override IEnumerable<FoundTable> All() => _store.Find().Select(Found);
+
+    public override IReadOnlyList<FoundTable> ByName(string name) => WildcardPattern.ContainsWildcardCharacters(name)
+        ? [.. _store.Find().Where(table => WildcardPattern.Get(name, WildcardOptions.IgnoreCase).IsMatch(table.Name)).Select(Found)]
+        : [Found(_store.Get(name))];
+
+    public override FoundTable Only() => _store.Find() switch
     {
-        var store = new PostgresTableStore(PostgresTables.Connection(connectionString));
-        foreach (var name in names.Length > 0 ? names : [""])
-        {
-            attempt(() =>
-            {
-                foreach (var table in Find(store, name))
-                    attempt(() => Read(cmdlet, table, query));
-            });
-        }
-    }
+        [var only] => Found(only),
+        [] => throw new TableNotFoundException("", $"There is no table in {_store.Description}.", "Make one with Sync-LockstepTable -ConnectionString."),
+        var all => throw new TableNotFoundException("", "There are several tables.", $"Say which one with -Table: {string.Join(", ", all.Select(table => table.Name))}."),
+    };
 
-    private static void Read(GetLockstepRecordCommand cmdlet, PostgresTable table, RecordQuery query)
-    {
-        if (cmdlet.PagingParameters.IncludeTotalCount)
-            cmdlet.WriteObject(cmdlet.PagingParameters.NewTotalCount((ulong)table.Count(query), accuracy: 1));
-
-        using var scan = table.Read(query);
-        RecordOutput.Write(
-            cmdlet, scan, cmdlet.Raw ? null : new RecordObjects(table.Name, cmdlet.WriteWarning, cmdlet.Property), tellsState: cmdlet.IncludeDeleted || cmdlet.Since is not null);
-    }
-
-    private static IReadOnlyList<PostgresTable> Find(PostgresTableStore store, string name)
-    {
-        if (name.Length > 0 && !WildcardPattern.ContainsWildcardCharacters(name))
-            return [store.Get(name)];
-
-        var all = store.Find();
-        if (name.Length > 0)
-            return [.. all.Where(table => WildcardPattern.Get(name, WildcardOptions.IgnoreCase).IsMatch(table.Name))];
-        return all is [var only] ? [only] : throw new TableNotFoundException(
-            "", all.Count == 0 ? $"There is no table in {store.Description}." : "There are several tables.",
-            all.Count == 0 ? "Make one with Sync-LockstepTable -ConnectionString." : $"Say which one with -Table: {string.Join(", ", all.Select(table => table.Name))}.");
-    }
+    private FoundTable Found(PostgresTable table) => new(table, _store.Description, _store);
 }

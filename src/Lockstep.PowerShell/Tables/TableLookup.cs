@@ -51,9 +51,6 @@ internal static class TableLookup
                 "", session.Count + here.Count == 0 ? $"There is no table in this session or in {paths.CurrentFileSystemLocation}." : "There are several tables.", Candidates(paths));
     }
 
-    /// <summary>What a table file says of its table.</summary>
-    public static TableInfo Describe(string path) => new Table(path).GetInfo().ToModel(isSession: SessionTables.Names.Any(name => SessionTables.Find(name) == path));
-
     /// <summary>All tables of the session and of the current location.</summary>
     public static IEnumerable<(string Name, string Path)> All(PathIntrinsics paths)
     {

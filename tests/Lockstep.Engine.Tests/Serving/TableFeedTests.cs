@@ -266,6 +266,50 @@ public sealed class TableFeedTests : IDisposable
     }
 
     [Fact]
+    public async Task What_changed_is_found_without_reading_the_table_whatever_was_done_to_it()
+    {
+        _table.Apply(Record(1, 10));
+        Assert.DoesNotContain(SequenceIndex.Name, Plan(), StringComparison.Ordinal);
+        await using TableFeed feed = await StartAsync();
+        AssertIndexed();
+
+        // A key that makes the table encode its keys.
+        _table.Apply("""{"id":2.5,"updated_at":11,"deleted_at":null}""");
+        AssertIndexed();
+        _table.Writer.Clear();
+        _table.Reopen();
+        _table.Apply(Record(3, 12));
+        AssertIndexed();
+        _table.Writer.Clear();
+        _table.Reopen();
+        _table.Snapshot(SnapshotEnding.Sweep, Record(4, 13));
+        AssertIndexed();
+        using var folder = new TempFolder();
+        _table.Table.Backup(folder["copy.db"]);
+        Assert.Contains(SequenceIndex.Name, Plan(folder["copy.db"]), StringComparison.Ordinal);
+
+        void AssertIndexed()
+        {
+            string plan = Plan();
+            Assert.Contains($"SEARCH lockstep_row USING INDEX {SequenceIndex.Name}", plan, StringComparison.Ordinal);
+            Assert.DoesNotContain("TEMP B-TREE", plan, StringComparison.Ordinal);
+        }
+
+        string Plan(string? path = null)
+        {
+            using SqliteConnection connection = TableFile.OpenForReading(path ?? _table.Path);
+            using SqliteCommand explain = connection.CreateCommand();
+            explain.CommandText = $"EXPLAIN QUERY PLAN {TableFeedFile.Changes}";
+            explain.Parameters.AddWithValue("?1", 0);
+            explain.Parameters.AddWithValue("?2", 1);
+            using SqliteDataReader row = explain.ExecuteReader();
+            var lines = new StringBuilder();
+            while (row.Read()) lines.AppendLine(row.GetString(3));
+            return lines.ToString();
+        }
+    }
+
+    [Fact]
     public async Task What_is_no_table_is_refused_at_the_start()
     {
         using var folder = new TempFolder();

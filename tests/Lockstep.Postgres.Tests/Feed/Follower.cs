@@ -71,6 +71,21 @@ internal sealed class Follower(IFeedSource source, string key = "id")
         }
     }
 
+    /// <summary>Connects, and returns once it follows live; what comes back then ends with so many rows.</summary>
+    public async Task<Task> FollowAsync(int rows, CancellationToken cancellationToken)
+    {
+        var follows = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var reading = ReadAsync(
+            chunk =>
+            {
+                if (chunk.Kind == FeedChunkKind.CaughtUp) follows.TrySetResult();
+                return Rows.Count == rows;
+            },
+            cancellationToken);
+        if (await Task.WhenAny(follows.Task, reading) == reading) await reading;
+        return reading;
+    }
+
     /// <summary>Reads until the feed says that it has caught up with a horizon; resyncs when told to.</summary>
     public async Task CatchUpAsync(long horizon, CancellationToken cancellationToken)
     {

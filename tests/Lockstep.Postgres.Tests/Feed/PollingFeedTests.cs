@@ -50,15 +50,7 @@ public sealed class PollingFeedTests(SharedPostgres postgres)
         await using var db = await TrackedAsync();
         await using var feed = await StartAsync(db);
         var follower = new Follower(feed);
-        var caughtUp = new TaskCompletionSource();
-        var reading = follower.ReadAsync(
-            chunk =>
-            {
-                if (chunk.Kind == FeedChunkKind.CaughtUp) caughtUp.TrySetResult();
-                return follower.Rows.Count == 3;
-            },
-            Cancel);
-        await caughtUp.Task.WaitAsync(Cancel);
+        var reading = await follower.FollowAsync(rows: 3, Cancel);
         for (var i = 1; i <= 3; i++) await db.RunAsync($"INSERT INTO items VALUES ({i}, 'live')");
         await reading;
         Assert.Equal(await db.RowsAsync("items"), follower.Rows);
@@ -196,15 +188,7 @@ public sealed class PollingFeedTests(SharedPostgres postgres)
         await db.RunAsync("INSERT INTO items SELECT g, 'n' FROM generate_series(1, 1000) g");
         await using var feed = await StartAsync(db);
         var follower = new Follower(feed);
-        var caughtUp = new TaskCompletionSource();
-        var reading = follower.ReadAsync(
-            chunk =>
-            {
-                if (chunk.Kind == FeedChunkKind.CaughtUp) caughtUp.TrySetResult();
-                return follower.Rows.Count == 1001;
-            },
-            Cancel);
-        await caughtUp.Task.WaitAsync(Cancel);
+        var reading = await follower.FollowAsync(rows: 1001, Cancel);
         await server.CrashAsync(Cancel);
         await server.StartAsync(Cancel);
         await db.RunAsync("INSERT INTO items VALUES (2000, 'after the crash')");
@@ -300,15 +284,7 @@ public sealed class PollingFeedTests(SharedPostgres postgres)
         await using var db = await TrackedAsync();
         await using var feed = await StartAsync(db, o => o with { LiveBytes = 10_000 });
         var follower = new Follower(feed);
-        var caughtUp = new TaskCompletionSource();
-        var reading = follower.ReadAsync(
-            chunk =>
-            {
-                if (chunk.Kind == FeedChunkKind.CaughtUp) caughtUp.TrySetResult();
-                return follower.Rows.Count == 5000;
-            },
-            Cancel);
-        await caughtUp.Task.WaitAsync(Cancel);
+        var reading = await follower.FollowAsync(rows: 5000, Cancel);
         await db.RunAsync("INSERT INTO items SELECT g, 'bulk' FROM generate_series(1, 5000) g");
         await reading;
         Assert.Equal(await db.RowsAsync("items"), follower.Rows);

@@ -38,15 +38,7 @@ public sealed class WakeUpTests(SharedPostgres postgres)
         // What is committed while nobody listens comes with the next connection, which polls, listens, and polls.
         var polls = metrics.Sum(Polls);
         var follower = new Follower(feed);
-        var follows = new TaskCompletionSource();
-        var reading = follower.ReadAsync(
-            chunk =>
-            {
-                if (chunk.Kind == FeedChunkKind.CaughtUp) follows.TrySetResult();
-                return follower.Rows.Count == 1;
-            },
-            Cancel);
-        await follows.Task.WaitAsync(Cancel);
+        var reading = await follower.FollowAsync(rows: 1, Cancel);
         var server = await postgres.GetAsync(Cancel);
         var name = await db.ScalarAsync("SELECT current_database()");
         await using (var inside = await db.ConnectAsync())
@@ -83,15 +75,7 @@ public sealed class WakeUpTests(SharedPostgres postgres)
     private static async Task FollowAsync(PostgresFeed feed, TestDatabase db)
     {
         var follower = new Follower(feed);
-        var follows = new TaskCompletionSource();
-        var reading = follower.ReadAsync(
-            chunk =>
-            {
-                if (chunk.Kind == FeedChunkKind.CaughtUp) follows.TrySetResult();
-                return follower.Rows.Count == 3;
-            },
-            Cancel);
-        await follows.Task.WaitAsync(Cancel);
+        var reading = await follower.FollowAsync(rows: 3, Cancel);
         for (var i = 1; i <= 3; i++) await db.RunAsync($"INSERT INTO items VALUES ({i}, 'heard')");
         await reading;
         Assert.Equal(await db.RowsAsync("items"), follower.Rows);

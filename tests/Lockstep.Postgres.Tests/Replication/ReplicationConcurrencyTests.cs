@@ -12,8 +12,6 @@ namespace Lockstep.Postgres.Tests.Replication;
 /// </summary>
 public sealed class ReplicationConcurrencyTests(LogicalPostgres postgres) : IClassFixture<LogicalPostgres>
 {
-    private const int Keys = 40;
-
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     public static TheoryData<int> Seeds =>
@@ -37,7 +35,7 @@ public sealed class ReplicationConcurrencyTests(LogicalPostgres postgres) : ICla
         try
         {
             using var done = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
-            var writers = Enumerable.Range(0, 5).Select(i => Task.Run(() => WriteAsync(db, new Random((seed * 100) + i), i), Cancel)).ToArray();
+            var writers = Enumerable.Range(0, 5).Select(i => Task.Run(() => RandomWriter.WriteAsync(db, new Random((seed * 100) + i), i, canPrepare: true), Cancel)).ToArray();
             var clients = Enumerable.Range(0, 6).Select(i => Task.Run(() => FollowAsync(feed, new Random((seed * 1000) + i), done.Token), Cancel)).ToArray();
             var writing = Task.WhenAll(writers);
             while (!writing.IsCompleted)
@@ -60,62 +58,6 @@ public sealed class ReplicationConcurrencyTests(LogicalPostgres postgres) : ICla
         {
             await feed.DisposeAsync();
         }
-    }
-
-    private static async Task WriteAsync(TestDatabase db, Random random, int writer)
-    {
-        await using var connection = await db.ConnectAsync();
-        for (var n = 0; n < 40; n++)
-        {
-            try
-            {
-                await connection.ExecuteAsync(random.Next(3) == 0 ? "BEGIN ISOLATION LEVEL REPEATABLE READ" : "BEGIN", Cancel);
-                for (var i = random.Next(1, 6); i > 0; i--)
-                {
-                    await connection.ExecuteAsync(Statement(random), Cancel);
-                    if (random.Next(4) == 0) await Task.Delay(random.Next(random.Next(10) == 0 ? 60 : 6), Cancel);
-                }
-
-                await EndAsync(connection, random, $"{writer}-{n}");
-            }
-            catch (PostgresException e) when (e.SqlState is "40001" or "40P01" or "23505")
-            {
-                await connection.ExecuteAsync("ROLLBACK", Cancel);
-            }
-        }
-    }
-
-    private static async Task EndAsync(NpgsqlConnection connection, Random random, string name)
-    {
-        switch (random.Next(10))
-        {
-            case 0:
-                await connection.ExecuteAsync("ROLLBACK", Cancel);
-                break;
-            case 1:
-                await connection.ExecuteAsync($"PREPARE TRANSACTION '{name}'", Cancel);
-                await Task.Delay(random.Next(30), Cancel);
-                await connection.ExecuteAsync($"{(random.Next(3) == 0 ? "ROLLBACK" : "COMMIT")} PREPARED '{name}'", Cancel);
-                break;
-            default:
-                await connection.ExecuteAsync("COMMIT", Cancel);
-                break;
-        }
-    }
-
-    private static string Statement(Random random)
-    {
-        var id = random.Next(Keys);
-        return random.Next(8) switch
-        {
-            0 => $"DELETE FROM items WHERE id = {id}",
-            1 => $"DELETE FROM items WHERE id BETWEEN {id} AND {id + 4}",
-            2 => $"UPDATE items SET id = {random.Next(Keys)} WHERE id = {id} AND NOT EXISTS (SELECT FROM items WHERE id = {id} + 1)",
-            3 => $"SAVEPOINT s; UPDATE items SET v = -1 WHERE id = {id}; ROLLBACK TO s",
-            4 => $"SAVEPOINT s; UPDATE items SET v = v + 1 WHERE id = {id}; RELEASE s",
-            5 => $"UPDATE items SET v = v + 1 WHERE id % 7 = {id % 7}",
-            _ => $"INSERT INTO items VALUES ({id}, {random.Next(1000)}) ON CONFLICT (id) DO UPDATE SET v = EXCLUDED.v",
-        };
     }
 
     /// <summary>A client that is cut off at random places, and sometimes by the end of the feed's process.</summary>

@@ -55,15 +55,7 @@ public sealed class ReplicationFeedTests(LogicalPostgres postgres) : IClassFixtu
         await using var db = await postgres.CreateAsync();
         await using var feed = await StartAsync(db);
         var follower = new Follower(feed);
-        var follows = new TaskCompletionSource();
-        var reading = follower.ReadAsync(
-            chunk =>
-            {
-                if (chunk.Kind == FeedChunkKind.CaughtUp) follows.TrySetResult();
-                return follower.Rows.Count == 3;
-            },
-            Cancel);
-        await follows.Task.WaitAsync(Cancel);
+        var reading = await follower.FollowAsync(rows: 3, Cancel);
         for (var i = 1; i <= 3; i++) await db.RunAsync($"INSERT INTO items VALUES ({i}, 'live')");
         await reading;
         Assert.Equal(await db.RowsAsync("items"), follower.Rows);

@@ -19,15 +19,7 @@ public sealed class ReplicationServerTests
         await using var feed = await PostgresFeed.StartAsync(db.ConnectionString, LogicalPostgres.Options(folder), cancellationToken: Cancel);
         var identity = (await feed.GetStateAsync(Cancel)).Identity;
         var follower = new Follower(feed);
-        var follows = new TaskCompletionSource();
-        var reading = follower.ReadAsync(
-            chunk =>
-            {
-                if (chunk.Kind == FeedChunkKind.CaughtUp) follows.TrySetResult();
-                return follower.Rows.Count == 1001;
-            },
-            Cancel);
-        await follows.Task.WaitAsync(Cancel);
+        var reading = await follower.FollowAsync(rows: 1001, Cancel);
         await server.CrashAsync(Cancel);
         await server.StartAsync(Cancel);
         await db.RunAsync("INSERT INTO items VALUES (2000, 'after the crash')");

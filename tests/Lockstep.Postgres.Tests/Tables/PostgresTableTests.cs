@@ -17,28 +17,33 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     [Theory]
-    [InlineData(1)]
-    [InlineData(2)]
-    [InlineData(3)]
-    [InlineData(4)]
-    public async Task It_does_what_a_table_file_does(int seed)
+    [InlineData(1, true)]
+    [InlineData(2, true)]
+    [InlineData(3, true)]
+    [InlineData(4, true)]
+    [InlineData(5, false)]
+    [InlineData(6, false)]
+    public async Task It_does_what_a_table_file_does(int seed, bool coalesces)
     {
         await using var db = await TestDatabase.CreateAsync(postgres);
         var random = new Random(seed);
-        using var twins = await TwinTables.OpenAsync(new PostgresTableStore(db.ConnectionString), Cancel);
+        using var twins = await TwinTables.OpenAsync(new PostgresTableStore(db.ConnectionString), coalesces, Cancel);
         long order = 1;
         for (var round = 0; round < 25; round++)
         {
-            switch (random.Next(10))
+            switch (random.Next(12))
             {
                 case 0: twins.Snapshot(SnapshotEnding.Sweep, [Some(20), Some(5)]); break;
                 case 1: twins.Snapshot(SnapshotEnding.MergeOnly, [Some(8)]); break;
                 case 2: twins.Snapshot(SnapshotEnding.Sweep | SnapshotEnding.ForgetOrder, [Some(15)]); break;
                 case 3: twins.Snapshot(SnapshotEnding.Sweep, [Some(3)], givesUp: true); break;
+                case 4: twins.ClearTombstones(Cursor.Parse($"{random.NextInt64(order) + 1}")); break;
+                case 5 when random.Next(3) == 0: twins.Clear(); break;
                 default: twins.Commit(Some(random.Next(1, 15)), Cursor.Parse($"{order}")); break;
             }
 
             twins.AssertEqual();
+            twins.AssertAlike(new RecordQuery { Filter = "id > 5 and value like '1%'", Since = random.Next(2) == 0 ? random.NextInt64(60) : null });
         }
 
         List<string> Some(int count) => [.. Enumerable.Range(0, count).Select(_ =>
@@ -74,8 +79,143 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
         Assert.Equal(["2"], Keys(table, new RecordQuery { Since = 3 }));
         Assert.Equal(["2"], Keys(table, new RecordQuery { IncludeDeleted = true, Skip = 1, First = 1 }));
         Assert.Equal(3, table.Count(new RecordQuery { IncludeDeleted = true, First = 1 }));
-        Assert.Throws<FilterException>(() => table.Read(new RecordQuery { Filter = "1" }));
         Assert.Throws<FilterException>(() => table.Read(new RecordQuery { Keys = [[1L, 2L]] }));
+    }
+
+    [Fact]
+    public async Task A_filter_means_what_it_means_on_a_table_file()
+    {
+        await using var db = await TestDatabase.CreateAsync(postgres);
+        using var twins = await TwinTables.OpenAsync(new PostgresTableStore(db.ConnectionString), coalesces: true, Cancel);
+        twins.Commit(Enumerable.Range(1, 2500).Select(i => $$"""{"id":{{i}},"updated_at":{{i}},"deleted_at":{{(i % 7 == 0 ? i : "null")}},"value":"v{{i % 5}}"}"""));
+        string[] filters =
+        [
+            "id % 3 = 0", "value = :wanted", "value is null", "updated_at between 900 and 2100", "(", "nothing = 1", "1); DELETE FROM lockstep_row; --",
+            "id in (select 1 from sqlite_master)", "load_extension('x')", "json_extract(value, '$') = 1",
+        ];
+        foreach (var filter in filters)
+        {
+            var query = new RecordQuery
+            {
+                Filter = filter,
+                FilterParameters = filter.Contains(':', StringComparison.Ordinal) ? new Dictionary<string, object?> { ["wanted"] = "v2" } : RecordQuery.All.FilterParameters,
+            };
+            twins.AssertAlike(query);
+            twins.AssertAlike(query with { Skip = 350, First = 130 });
+            twins.AssertAlike(query with { IncludeDeleted = true, Keys = [[3L], [6L], [7L], [9L], [14L], [2402L]] });
+            twins.AssertAlike(query with { Since = 2300, First = 40 });
+        }
+
+        twins.AssertEqual();
+    }
+
+    [Fact]
+    public async Task A_table_without_records_reads_empty_and_what_is_set_aside_is_kept()
+    {
+        await using var db = await TestDatabase.CreateAsync(postgres);
+        var store = new PostgresTableStore(db.ConnectionString);
+        var at = new DateTimeOffset(2026, 11, 21, 12, 0, 0, TimeSpan.Zero);
+        using (var target = await store.OpenAsync("t", TimeProvider.System, Cancel))
+        {
+            target.Commit(new TableCommit { Quarantined = [new QuarantinedRecord(at, 7, "no object", "[1]"u8.ToArray()), new QuarantinedRecord(at, 10, "no key", "{}"u8.ToArray())] });
+        }
+
+        var table = store.Get("t");
+        using (var scan = table.Read(new RecordQuery { Filter = "1" })) Assert.False(scan.Read());
+        Assert.Equal(0, table.Count(RecordQuery.All));
+        Assert.Equal(["[1]", "{}"], table.ReadQuarantined().Select(record => Encoding.UTF8.GetString(record.Bytes.Span)));
+        Assert.Equal((at, 7L, "no object"), table.ReadQuarantined().Select(record => (record.At, record.ByteOffset, record.Reason)).First());
+        Assert.Equal(2, table.GetInfo().Quarantined);
+        table.Clear();
+        Assert.Empty(table.ReadQuarantined());
+    }
+
+    [Fact]
+    public async Task What_writes_needs_the_table_to_itself_and_what_is_removed_is_gone()
+    {
+        await using var db = await TestDatabase.CreateAsync(postgres);
+        await using var server = await StartAsync();
+        server.AddRecord(Record(1, 1));
+        var store = new PostgresTableStore(db.ConnectionString);
+        await SyncAsync(server, store);
+        PostgresTable table = store.Get("servers"), stale = store.Get("servers");
+        using (await store.OpenAsync("servers", TimeProvider.System, Cancel))
+        {
+            foreach (var write in (Action[])[table.Clear, table.Remove, () => table.ClearTombstones(Cursor.Parse("1"))])
+                Assert.Contains("lockstep from 127.0.0.1", Assert.Throws<TableBusyException>(write).Holder, StringComparison.Ordinal);
+        }
+
+        // The one that waits in line gets a table of that name, and not the one that is removed while it waits.
+        using var first = await store.OpenAsync("servers", TimeProvider.System, Cancel);
+        var second = Task.Run(() => store.OpenAsync("servers", TimeProvider.System, Cancel), Cancel);
+        await UntilAsync(async () => await db.ScalarAsync("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_try_advisory_lock%' AND datname = current_database()") != "0");
+        ((PostgresTableWriter)first).Remove();
+        Assert.Throws<TableNotFoundException>(() => stale.GetInfo());
+        first.Dispose();
+        using (var target = await second) Assert.Equal(("0", 0L), (target.State.Cursor.ToString(), target.State.Sequence));
+        Assert.Throws<TableNotFoundException>(stale.Clear);
+
+        store.Get("servers").Remove();
+        Assert.Empty(store.Find());
+        Assert.Equal((1, 0), Counts(await SyncAsync(server, store)));
+    }
+
+    [Fact]
+    public async Task A_watcher_sees_each_change_as_it_is_committed_and_a_waiter_what_it_waits_for()
+    {
+        await using var db = await TestDatabase.CreateAsync(postgres);
+        using var twins = await TwinTables.OpenAsync(new PostgresTableStore(db.ConnectionString), coalesces: true, Cancel);
+        twins.Commit([Text(1, 1), Text(2, 2)], Cursor.Parse("2"));
+        var table = twins.Postgres;
+        Assert.Null(await table.WaitAsync(info => info.Rows > 2, TimeSpan.Zero, cancellationToken: Cancel));
+        var waiting = table.WaitAsync(info => info.Rows > 2, null, cancellationToken: Cancel);
+
+        List<string> seen = [];
+        var step = 0;
+        await foreach (var changes in table.WatchAsync(cancellationToken: Cancel))
+        {
+            seen.AddRange(changes.Select(change => $"{change.Kind} {change.Key}"));
+
+            // It begins with what comes from now on; and says so also when nothing comes.
+            if (step == 0) twins.Commit([Text(2, 3), Text(3, 3), Gone(1, 4)], Cursor.Parse("4"));
+            if (step++ > 0 && seen.Count >= 3) break;
+        }
+
+        Assert.Equal(["Updated 2", "Added 3", "Deleted 1"], seen);
+        await foreach (var changes in table.WatchAsync(since: 0, cancellationToken: Cancel))
+        {
+            Assert.Equal(["Added 2", "Added 3", "Deleted 1"], changes.Select(change => $"{change.Kind} {change.Key}"));
+            break;
+        }
+
+        twins.Commit([Text(4, 5)], Cursor.Parse("5"));
+        Assert.Equal(3, (await waiting)!.Rows);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
+        await stop.CancelAsync();
+        await foreach (var _ in table.WatchAsync(cancellationToken: stop.Token)) Assert.Fail("It was cancelled.");
+    }
+
+    [Fact]
+    public async Task A_comparison_finds_what_differs_from_the_feed()
+    {
+        await using var db = await TestDatabase.CreateAsync(postgres);
+        await using var server = await StartAsync();
+        for (var i = 1; i <= 3; i++) server.AddRecord(Record(i, i));
+        var store = new PostgresTableStore(db.ConnectionString);
+        await SyncAsync(server, store);
+        Assert.Empty(await CompareAsync());
+
+        await db.RunAsync("DELETE FROM lockstep_tables.lockstep_rows_1 WHERE seq = 1; UPDATE lockstep_tables.lockstep_rows_1 SET body = '{\"id\":2}' WHERE seq = 2");
+        server.AddRecord(Encoding.UTF8.GetBytes("""{"id":3,"updated_at":4,"deleted_at":4}"""));
+        Assert.Equal(["Missing 1", "Different 2", "Extra 3"], await CompareAsync());
+
+        async Task<List<string>> CompareAsync()
+        {
+            List<string> found = [];
+            await foreach (var step in new TableComparison(Options(server, store, follow: false)).RunAsync(Cancel))
+                if (step is DifferenceFound { Difference: var difference }) found.Add($"{difference.Kind} {difference.Key}");
+            return found;
+        }
     }
 
     [Fact]
@@ -86,13 +226,13 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
         var store = new PostgresTableStore(db.ConnectionString);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
         List<TableChange> changes = [];
-        var syncs = new List<Task> { Task.Run(() => FollowAsync(server, store, changes, stop.Token), Cancel) };
+        var syncs = new List<Task> { Task.Run(() => FollowAsync(server, store, changes, stop.Token, mostRetries: 0), Cancel) };
         server.AddRecord(Record(0, 1));
         await UntilAsync(() => store.Find() is [var table] && table.GetInfo() is { Rows: 1, Writer: not null });
         for (var kills = 1; kills <= 3; kills++)
         {
             // The next one in line, which must see no lead while the other one lives.
-            syncs.Add(Task.Run(() => FollowAsync(server, store, changes, stop.Token), Cancel));
+            syncs.Add(Task.Run(() => FollowAsync(server, store, changes, stop.Token, mostRetries: 0), Cancel));
             await UntilAsync(async () => await db.ScalarAsync("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_try_advisory_lock%' AND datname = current_database()") != "0");
             var leader = await db.ScalarAsync("SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())");
 
@@ -157,7 +297,11 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
         await db.RunAsync("DROP ROLE nobody_much");
     }
 
-    private static byte[] Record(int id, long order) => Encoding.UTF8.GetBytes($$"""{"id":{{id}},"updated_at":{{order}},"deleted_at":null}""");
+    private static byte[] Record(int id, long order) => Encoding.UTF8.GetBytes(Text(id, order));
+
+    private static string Text(int id, long order) => $$"""{"id":{{id}},"updated_at":{{order}},"deleted_at":null}""";
+
+    private static string Gone(int id, long order) => $$"""{"id":{{id}},"updated_at":{{order}},"deleted_at":{{order}}}""";
 
     private static (long Added, long Deleted) Counts(SyncResult result) => (result.Added, result.Deleted);
 
@@ -180,10 +324,10 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
     private static Task<LockstepTestServer> StartAsync() =>
         LockstepTestServer.StartAsync(new TestServerOptions { Port = 0, Feed = FeedKind.Scripted }, cancellationToken: Cancel);
 
-    private static SyncOptions Options(LockstepTestServer server, PostgresTableStore store, bool follow) => new()
+    private static SyncOptions Options(LockstepTestServer server, PostgresTableStore store, bool follow, int? mostRetries = null) => new()
     {
         Feed = new FeedOptions { Uri = server.FeedUri }, Store = store, TablePath = store.Description, Settle = TimeSpan.FromMilliseconds(200), Follow = follow, WantsChanges = true,
-        RetryInterval = TimeSpan.FromMilliseconds(20),
+        RetryInterval = TimeSpan.FromMilliseconds(20), MaximumRetryCount = mostRetries,
     };
 
     private static async Task<SyncResult> SyncAsync(LockstepTestServer server, PostgresTableStore store)
@@ -196,11 +340,11 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
         return sync.Result;
     }
 
-    private static async Task FollowAsync(LockstepTestServer server, PostgresTableStore store, List<TableChange> changes, CancellationToken cancellationToken)
+    private static async Task FollowAsync(LockstepTestServer server, PostgresTableStore store, List<TableChange> changes, CancellationToken cancellationToken, int? mostRetries = null)
     {
         try
         {
-            await foreach (var step in new TableSync(Options(server, store, follow: true)).RunAsync(cancellationToken))
+            await foreach (var step in new TableSync(Options(server, store, follow: true, mostRetries)).RunAsync(cancellationToken))
             {
                 if (step is not ChangesCommitted committed) continue;
                 lock (changes) changes.AddRange(committed.Changes);

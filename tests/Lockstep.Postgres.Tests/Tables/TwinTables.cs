@@ -11,19 +11,30 @@ internal sealed class TwinTables : IDisposable
 {
     private readonly TempFolder _folder = new();
     private readonly PostgresTableStore _store;
+    private readonly bool _coalesces;
+    private readonly PostgresTableWriter _postgres;
+    private readonly TableWriter _file;
     private readonly ITableTarget[] _targets;
     private readonly RecordParser _parser = new(new RecordShapeRequest(Dialect.Auto, null, WireNames.DefaultOrderField));
 
-    private TwinTables(PostgresTableStore store, ITableTarget target)
+    private TwinTables(PostgresTableStore store, ITableTarget target, bool coalesces)
     {
-        _store = store;
-        _targets = [target, TableWriter.Open(_folder["twin.db"], "twin", WriterLock.Take(_folder["twin.db"]))];
+        (_store, _coalesces, _postgres) = (store, coalesces, (PostgresTableWriter)target);
+        _file = TableWriter.Open(_folder["twin.db"], "twin", WriterLock.Take(_folder["twin.db"]));
+        _targets = [_postgres, _file];
     }
 
     public TableState State => _targets[0].State;
 
-    public static async Task<TwinTables> OpenAsync(PostgresTableStore store, CancellationToken cancellationToken) =>
-        new(store, await store.OpenAsync("twin", TimeProvider.System, cancellationToken));
+    public ITable Postgres => _store.Get("twin");
+
+    public ITable File => new Table(_folder["twin.db"]);
+
+    /// <param name="store">The database.</param>
+    /// <param name="coalesces">Whether only the newest version of each record in a batch is applied, or each one.</param>
+    /// <param name="cancellationToken">Ends the wait for the lead.</param>
+    public static async Task<TwinTables> OpenAsync(PostgresTableStore store, bool coalesces, CancellationToken cancellationToken) =>
+        new(store, await store.OpenAsync("twin", TimeProvider.System, cancellationToken), coalesces);
 
     public void Commit(IEnumerable<string> records, Cursor? cursor = null) => Both(target =>
     {
@@ -40,14 +51,41 @@ internal sealed class TwinTables : IDisposable
         return givesUp ? "" : Describe(target.CompleteSnapshot(new TableCommit { Shape = _parser.Shape, WantsChanges = true }, ending));
     });
 
+    public void Clear()
+    {
+        _postgres.Clear();
+        _file.Clear();
+    }
+
+    public void ClearTombstones(Cursor before) => Assert.Equal(_file.ClearTombstones(before), _postgres.ClearTombstones(before));
+
+    /// <summary>Both give the same answer to a query, or refuse it with the same words.</summary>
+    public void AssertAlike(RecordQuery query)
+    {
+        Assert.Equal(Answer(File), Answer(Postgres));
+
+        string Answer(ITable table)
+        {
+            try
+            {
+                using var scan = table.Read(query);
+                return string.Join('\n', Lines(scan).Prepend($"{table.Count(query)}"));
+            }
+            catch (FilterException e)
+            {
+                return $"{e.Message} {e.RecommendedAction}";
+            }
+        }
+    }
+
     public void AssertEqual()
     {
         var (postgres, file) = (_targets[0].Committed, _targets[1].Committed);
         Assert.Equal((file.Rows, file.Tombstones, file.Sequence, file.Cursor), (postgres.Rows, postgres.Tombstones, postgres.Sequence, postgres.Cursor));
         Assert.Equal(file.Fields.Order(StringComparer.Ordinal), postgres.Fields.Order(StringComparer.Ordinal));
         var all = new RecordQuery { IncludeDeleted = true };
-        using var mine = _store.Get("twin").Read(all);
-        using IRecordScan its = new Table(_folder["twin.db"]).Read(all);
+        using var mine = Postgres.Read(all);
+        using var its = File.Read(all);
         Assert.Equal(Lines(its), Lines(mine));
     }
 
@@ -81,7 +119,7 @@ internal sealed class TwinTables : IDisposable
         {
             var json = Encoding.UTF8.GetBytes(record);
             Assert.True(_parser.Parse(json) == ParsedKind.Record, $"{record}: {_parser.Reason}");
-            if (batches.Count == 0 || batches[^1].Layout != _parser.Shape!.KeyLayout) batches.Add(new RecordBatch(_parser.Shape!.KeyLayout, _parser.Shape.OrderKind, coalesce: true));
+            if (batches.Count == 0 || batches[^1].Layout != _parser.Shape!.KeyLayout) batches.Add(new RecordBatch(_parser.Shape!.KeyLayout, _parser.Shape.OrderKind, _coalesces));
             batches[^1].Add(_parser, json);
         }
 

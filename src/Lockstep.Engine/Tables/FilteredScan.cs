@@ -1,0 +1,106 @@
+using Lockstep.Engine.Records;
+using Lockstep.Engine.Tables.Native;
+using Microsoft.Data.Sqlite;
+
+namespace Lockstep.Engine.Tables;
+
+/// <summary>
+/// The records of a scan for which a filter holds. They pass through a table of SQLite in memory, some at a time, so that a filter means here what it means on a table
+/// file, and may read no more (<see cref="FilterGuard"/>). One thread at a time.
+/// </summary>
+internal sealed class FilteredScan : IRecordScan
+{
+    private const int MostRows = 1000;
+
+    private readonly IRecordScan _rows;
+    private readonly RecordQuery _query;
+    private readonly SqliteConnection _connection;
+    private readonly Statement _insert;
+    private readonly Statement _select;
+    private long _skip;
+    private long _left;
+    private bool _isFilled;
+
+    /// <param name="rows">What the query reads without its filter and its paging, in its order; taken over.</param>
+    /// <param name="state">The table.</param>
+    /// <param name="query">The query, with a filter.</param>
+    /// <exception cref="FilterException">The filter is no read-only expression over the fields.</exception>
+    public FilteredScan(IRecordScan rows, TableState state, RecordQuery query)
+    {
+        (_rows, _query, _skip, _left) = (rows, query, query.Skip, query.First ?? long.MaxValue);
+        _connection = TableFile.OpenInMemory();
+        try
+        {
+            TableFile.Execute(_connection, TableSchema.CreateRows(TableSchema.Rows, KeyLayout.Encoded, averageBody: 0));
+            _insert = new Statement(_connection, $"INSERT INTO {TableSchema.Rows}(key, seq, born, gone, body) VALUES(?1, ?2, ?3, ?4, ?5)");
+            _select = new RecordSelect(_connection, state, query with { Keys = null, IncludeDeleted = true, Skip = 0, First = null }).Prepare();
+        }
+        catch
+        {
+            _insert?.Dispose();
+            _connection.Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public ReadOnlySpan<byte> Json => _select.Bytes(RecordSelect.BodyColumn);
+
+    /// <inheritdoc/>
+    public RecordKey Key => StageSql.ReadKey(_select, RecordSelect.KeyColumn, KeyLayout.Encoded);
+
+    /// <inheritdoc/>
+    public long Sequence => _select.Integer(RecordSelect.SequenceColumn);
+
+    /// <inheritdoc/>
+    public bool IsDeleted => _select.Integer(RecordSelect.GoneColumn) != (long)RowState.Live;
+
+    ReadOnlySpan<byte> IRecordScan.EncodedKey => _select.Bytes(RecordSelect.KeyColumn);
+
+    /// <inheritdoc/>
+    public ChangeKind KindSince(long sequence) =>
+        IsDeleted ? ChangeKind.Deleted : _select.Integer(RecordSelect.BornColumn) > sequence ? ChangeKind.Added : ChangeKind.Updated;
+
+    /// <inheritdoc/>
+    public bool Read()
+    {
+        while (_left > 0)
+        {
+            if (!_isFilled && !Fill()) return false;
+            _isFilled = FilterGuard.Run(_query.Filter, _select.Step);
+            if (!_isFilled || _skip-- > 0) continue;
+            _left--;
+            return true;
+        }
+
+        return false;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _insert.Dispose();
+        _select.Dispose();
+        _connection.Dispose();
+        _rows.Dispose();
+    }
+
+    private bool Fill()
+    {
+        _select.Reset();
+        TableFile.Execute(_connection, $"BEGIN; DELETE FROM {TableSchema.Rows}");
+        int count = 0;
+        for (; count < MostRows && _rows.Read(); count++)
+        {
+            _insert.BindBlob(1, _rows.EncodedKey);
+            _insert.Bind(2, _rows.Sequence);
+            _insert.Bind(3, _rows.KindSince(_query.Since ?? 0) == ChangeKind.Added ? _rows.Sequence : 0);
+            _insert.Bind(4, (long)(_rows.IsDeleted ? RowState.Deleted : RowState.Live));
+            _insert.BindText(5, _rows.Json);
+            _insert.Execute();
+        }
+
+        TableFile.Execute(_connection, "COMMIT");
+        return count > 0;
+    }
+}

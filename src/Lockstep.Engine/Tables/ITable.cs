@@ -1,0 +1,55 @@
+using Lockstep.Engine.Records;
+
+namespace Lockstep.Engine.Tables;
+
+/// <summary>
+/// A table that exists, wherever it is kept, for all that is not syncing it. Any thread may call any of the members, and a sync goes on meanwhile, but for those that
+/// write, which need the table to themselves.
+/// </summary>
+public interface ITable
+{
+    /// <summary>What is known of the table.</summary>
+    /// <exception cref="TableNotFoundException">It is gone.</exception>
+    TableInfo GetInfo();
+
+    /// <summary>Opens a scan of records, as of one moment; dispose it.</summary>
+    /// <param name="query">Which; null for all that are not deleted, in the order of their keys.</param>
+    /// <exception cref="TableNotFoundException">The table is gone.</exception>
+    /// <exception cref="FilterException">The filter is no read-only expression over the fields.</exception>
+    IRecordScan Read(RecordQuery? query = null);
+
+    /// <summary>How many records a query would read without its paging.</summary>
+    /// <inheritdoc cref="Read"/>
+    long Count(RecordQuery query);
+
+    /// <summary>The malformed records that were set aside, oldest first.</summary>
+    IEnumerable<QuarantinedRecord> ReadQuarantined();
+
+    /// <summary>The changes after a sequence number (I11), and then those to come as syncs commit them, newest state per record, until it is cancelled.</summary>
+    /// <param name="since">The sequence number; null for what comes from now on.</param>
+    /// <param name="time">The clock; null for the system's.</param>
+    /// <param name="cancellationToken">Ends the watching.</param>
+    /// <returns>A batch per look that found something; an empty batch at least four times a second, so that the caller can do other things.</returns>
+    IAsyncEnumerable<IReadOnlyList<TableChange>> WatchAsync(long? since = null, TimeProvider? time = null, CancellationToken cancellationToken = default);
+
+    /// <summary>Waits until the table is as a condition wants it.</summary>
+    /// <param name="condition">The condition.</param>
+    /// <param name="timeout">How long at the most; null for ever.</param>
+    /// <param name="time">The clock; null for the system's.</param>
+    /// <param name="cancellationToken">Ends the waiting.</param>
+    /// <returns>The table then; null when the time was up.</returns>
+    Task<TableInfo?> WaitAsync(Func<TableInfo, bool> condition, TimeSpan? timeout, TimeProvider? time = null, CancellationToken cancellationToken = default);
+
+    /// <summary>Empties the table, and lets go of the feed that it belongs to. Sequence numbers go on.</summary>
+    /// <exception cref="TableBusyException">A sync is writing to it.</exception>
+    void Clear();
+
+    /// <summary>Forgets deleted records whose order value is below a cursor; a cursor older than that needs a resync from then on.</summary>
+    /// <returns>How many were forgotten.</returns>
+    /// <exception cref="TableBusyException">A sync is writing to it.</exception>
+    long ClearTombstones(Cursor before);
+
+    /// <summary>Removes the table with everything in it.</summary>
+    /// <exception cref="TableBusyException">A sync is writing to it.</exception>
+    void Remove();
+}

@@ -1,0 +1,99 @@
+using Lockstep.Engine.Serving;
+using Npgsql;
+
+namespace Lockstep.Postgres.Feed;
+
+/// <summary>What the ways to follow a table have in common: the connections, one task that follows the table, and how they start and end.</summary>
+internal abstract class DatabaseFeed : IPostgresFeed
+{
+    private Task _following = Task.CompletedTask;
+
+    /// <param name="connectionString">For Npgsql.</param>
+    /// <param name="options">What to serve, and how.</param>
+    /// <param name="time">The clock for intervals.</param>
+    /// <param name="describe">Tells what the table is like.</param>
+    protected DatabaseFeed(
+        string connectionString, PostgresFeedOptions options, TimeProvider time, Func<NpgsqlConnection, CancellationToken, Task<TableDescription>> describe)
+    {
+        Options = options;
+        Time = time;
+        Name = options.Name ?? options.Table.Name;
+        Readers = new DatabaseReaders(connectionString, options, time, Stop.Token);
+        Metrics = new FeedMetrics(Name, time);
+        Database = new FeedDatabase(options.Table, describe);
+    }
+
+    public string Name { get; }
+
+    public abstract Exception? Error { get; }
+
+    public (long Transactions, TimeSpan Age) HorizonLag => Metrics.HorizonLag;
+
+    public virtual PostgresSlotState? Slot => null;
+
+    internal PostgresFeedOptions Options { get; }
+
+    internal TimeProvider Time { get; }
+
+    internal FeedMetrics Metrics { get; }
+
+    internal FeedDatabase Database { get; }
+
+    internal DatabaseReaders Readers { get; }
+
+    /// <summary>Set off when the feed is disposed.</summary>
+    protected CancellationTokenSource Stop { get; } = new();
+
+    public abstract ValueTask<FeedState> GetStateAsync(CancellationToken cancellationToken);
+
+    public abstract ValueTask<FeedReading> OpenAsync(FeedRequest request, CancellationToken cancellationToken);
+
+    public abstract ValueTask<SnapshotPage> ReadPageAsync(SnapshotPageRequest request, CancellationToken cancellationToken);
+
+    public async ValueTask DisposeAsync()
+    {
+        if (Stop.IsCancellationRequested) return;
+        await Stop.CancelAsync().ConfigureAwait(false);
+        await _following.ConfigureAwait(false);
+        await Readers.DisposeAsync().ConfigureAwait(false);
+        Close();
+        Metrics.Dispose();
+    }
+
+    /// <summary>Begins to follow the table and returns once it has been looked at; a feed that could not be started is disposed.</summary>
+    /// <param name="follow">Follows it until the feed is disposed.</param>
+    /// <param name="seen">Ends when the table has been looked at, well or not; or with <see cref="TimeoutException"/>, to be told of by <see cref="Error"/>.</param>
+    protected async Task BeginAsync(Func<CancellationToken, Task> follow, Func<Task> seen)
+    {
+        try
+        {
+            _following = Task.Run(() => follow(Stop.Token), CancellationToken.None);
+            try
+            {
+                await seen().ConfigureAwait(false);
+            }
+            catch (TimeoutException)
+            {
+                return;
+            }
+
+            if (Error is { } error) throw error;
+        }
+        catch
+        {
+            await DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    /// <summary>Lets go of what this way of following holds besides.</summary>
+    protected virtual void Close()
+    {
+    }
+
+    /// <summary>What a client is told while the table cannot be served.</summary>
+    /// <param name="error">Why; null for what is said by <paramref name="otherwise"/>.</param>
+    /// <param name="otherwise">What is so when there is no error.</param>
+    protected FeedUnavailableException Unavailable(Exception? error, string otherwise) =>
+        error as FeedUnavailableException ?? new FeedUnavailableException(error?.Message ?? $"{Options.Table} {otherwise}", Options.RetryAfter, error);
+}

@@ -1,0 +1,30 @@
+namespace Lockstep.Postgres.Replication;
+
+/// <summary>A transaction whose beginning the stream has brought, and whose end it has not.</summary>
+/// <param name="transaction">Its place in the server's log and its id.</param>
+/// <param name="first">The place of its first row among the changes gathered.</param>
+internal sealed class OpenTransaction(LoggedTransaction transaction, int first)
+{
+    public LoggedTransaction Transaction => transaction;
+
+    /// <summary>The place of its first row among the changes gathered.</summary>
+    public int First { get; set; } = first;
+
+    /// <summary>Whether it changed the table.</summary>
+    public bool IsRelevant { get; set; }
+
+    /// <summary>Whether every snapshot of the stretch shows it.</summary>
+    public bool IsShown { get; init; }
+
+    /// <summary>Whether its rows are of another form than the table has.</summary>
+    public bool IsOdd { get; set; }
+
+    /// <summary>Whether clients have to start over after it.</summary>
+    public bool EndsEpoch { get; set; }
+
+    /// <summary>Whether some of its rows have been written already.</summary>
+    public bool IsSpilled { get; set; }
+
+    /// <summary>Whether its rows stay out of the log.</summary>
+    public bool IsDropped => IsShown || IsOdd || EndsEpoch;
+}

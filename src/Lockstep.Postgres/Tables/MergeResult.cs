@@ -1,0 +1,48 @@
+using Lockstep.Engine.Records;
+using Lockstep.Engine.Tables;
+using Npgsql;
+
+namespace Lockstep.Postgres.Tables;
+
+/// <summary>What a merge did to a table, as its rows tell it one after another.</summary>
+internal sealed class MergeResult
+{
+    private long _rows;
+    private long _tombstones;
+
+    public ApplyCounts Counts { get; private set; }
+
+    public List<TableChange> Changes { get; } = [];
+
+    /// <param name="kind">The change.</param>
+    /// <param name="was">What was there: 0 a record, above it a tombstone, below it nothing.</param>
+    /// <param name="count">How many of them.</param>
+    public void Add(ChangeKind kind, int was, long count)
+    {
+        Counts += kind switch
+        {
+            ChangeKind.Added => new ApplyCounts(count, 0, 0),
+            ChangeKind.Updated => new ApplyCounts(0, count, 0),
+            _ => new ApplyCounts(0, 0, count),
+        };
+        _rows += ((kind == ChangeKind.Deleted ? 0 : 1) - (was == 0 ? 1 : 0)) * count;
+        _tombstones += ((kind == ChangeKind.Deleted ? 1 : 0) - (was > 0 ? 1 : 0)) * count;
+    }
+
+    /// <summary>Keeps a change for whoever wants to see it.</summary>
+    /// <param name="kind">The change.</param>
+    /// <param name="row">The row that tells of it.</param>
+    /// <param name="column">Where sequence number, key and record stand in the row.</param>
+    public void Keep(ChangeKind kind, NpgsqlDataReader row, int column) =>
+        Changes.Add(new TableChange(kind, KeyEncoding.Read(row.GetFieldValue<byte[]>(column + 1)), row.GetInt64(column), row.GetFieldValue<byte[]>(column + 2)));
+
+    /// <summary>The changes in the order of their sequence (I11), in which several rounds have not found them.</summary>
+    public IEnumerable<TableChange> InOrder() => Changes.OrderBy(change => change.Sequence);
+
+    public TableState Apply(TableState state, long sequence) => state with
+    {
+        Rows = state.Rows + _rows,
+        Tombstones = state.Tombstones + _tombstones,
+        Sequence = sequence,
+    };
+}

@@ -1,0 +1,21 @@
+using Lockstep.Engine.Tables;
+
+namespace Lockstep.Postgres.Tables;
+
+/// <summary>Another sync has taken over the table that this one was writing; what this one had committed is kept.</summary>
+public sealed class TableLeaderException : TableStoreException
+{
+    internal TableLeaderException(string table)
+        : base($"Another sync has taken over {table}.", "Nothing is lost. Sync again to wait in line behind it.")
+    {
+    }
+}
+
+/// <summary>The database that keeps a table cannot be reached, or went away.</summary>
+public sealed class TableStoreUnavailableException : TableStoreException
+{
+    internal TableStoreUnavailableException(string table, string reason, Exception inner)
+        : base($"PostgreSQL cannot keep {table} for now: {reason}", "See to the database and sync again; what was committed is kept, and the sync goes on from there.", inner)
+    {
+    }
+}

@@ -1,0 +1,84 @@
+using Npgsql;
+
+namespace Lockstep.Postgres.Tables;
+
+/// <summary>A connection that writes, whose work can be broken off from any thread; otherwise one thread at a time.</summary>
+/// <param name="connection">Open; taken over.</param>
+/// <param name="description">The table in words, for errors.</param>
+internal sealed class WriterConnection(NpgsqlConnection connection, string description) : IDisposable
+{
+    private NpgsqlCommand? _running;
+    private volatile bool _interrupted;
+
+    /// <summary>Breaks off what runs, and whatever else is tried.</summary>
+    public void Interrupt()
+    {
+        _interrupted = true;
+        Volatile.Read(ref _running)?.Cancel();
+    }
+
+    /// <exception cref="OperationCanceledException">It was told to break off.</exception>
+    public void ThrowIfInterrupted()
+    {
+        if (_interrupted) throw new OperationCanceledException("The commit was broken off.");
+    }
+
+    /// <summary>Does work in a transaction of its own, and commits it.</summary>
+    /// <exception cref="OperationCanceledException">It was told to break off; nothing of the work is kept.</exception>
+    /// <exception cref="TableStoreUnavailableException">The database went away.</exception>
+    public T InTransaction<T>(Func<T> work)
+    {
+        try
+        {
+            using var transaction = connection.BeginTransaction();
+            var result = work();
+            ThrowIfInterrupted();
+            transaction.Commit();
+            return result;
+        }
+        catch (Exception e)
+        {
+            if (_interrupted) throw new OperationCanceledException("The commit was broken off.", e);
+            if (e is NpgsqlException or InvalidOperationException or System.Net.Sockets.SocketException or IOException or TimeoutException) throw PostgresTableStore.Translate(e, description);
+            throw;
+        }
+    }
+
+    public NpgsqlBinaryImporter Copy(string sql)
+    {
+        ThrowIfInterrupted();
+        var copy = connection.BeginBinaryImport(sql);
+        copy.Timeout = TimeSpan.Zero;
+        return copy;
+    }
+
+    public int Run(string sql, params object[] parameters)
+    {
+        using var command = Begin(sql, parameters);
+        var count = command.ExecuteNonQuery();
+        Volatile.Write(ref _running, null);
+        return count;
+    }
+
+    public void Read(string sql, Action<NpgsqlDataReader> take, params object[] parameters)
+    {
+        using var command = Begin(sql, parameters);
+        using (var row = command.ExecuteReader())
+        {
+            while (row.Read()) take(row);
+        }
+
+        Volatile.Write(ref _running, null);
+    }
+
+    public void Dispose() => connection.Dispose();
+
+    private NpgsqlCommand Begin(string sql, object[] parameters)
+    {
+        var command = new NpgsqlCommand(sql, connection) { CommandTimeout = 0 };
+        foreach (var parameter in parameters) command.Parameters.Add(new NpgsqlParameter { Value = parameter });
+        Volatile.Write(ref _running, command);
+        ThrowIfInterrupted();
+        return command;
+    }
+}

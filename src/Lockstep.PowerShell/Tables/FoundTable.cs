@@ -1,0 +1,15 @@
+using Lockstep.Engine.Tables;
+
+namespace Lockstep.Tables;
+
+/// <summary>A table that a user means, wherever it is kept.</summary>
+/// <param name="Table">The table.</param>
+/// <param name="Location">The file's full path, or the database in words.</param>
+/// <param name="Store">The database; null for a file.</param>
+internal sealed record FoundTable(ITable Table, string Location, TableStore? Store = null)
+{
+    public static FoundTable OfFile(string path) => new(new Table(path), path);
+
+    /// <summary>What the table says of itself.</summary>
+    public TableInfo Describe() => Table.GetInfo().ToModel(isSession: Store is null && SessionTables.Names.Any(name => SessionTables.Find(name) == Location));
+}
