@@ -92,7 +92,7 @@ internal sealed class GossipMessageParser
         }
 
         reader.Read();
-        return new GossipUpdate(line.ToArray(), start, length, timestamp, source, signature);
+        return new GossipUpdate(line.Slice(start, length).ToArray(), timestamp, source, signature);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)] // the hot path: worth its optimised code from the first call on

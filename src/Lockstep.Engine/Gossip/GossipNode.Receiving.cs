@@ -90,11 +90,11 @@ public abstract partial class GossipNode
         }
     }
 
-    private GossipUpdate Canonical(GossipUpdate update)
+    private static GossipUpdate Canonical(GossipUpdate update)
     {
         var change = new ArrayBufferWriter<byte>(update.Change.Length);
         GossipJson.WriteCanonical(update.Change.Span, change);
-        return Build(change.WrittenSpan, update.Timestamp, update.Source, null, update.Signature);
+        return new GossipUpdate(change.WrittenSpan.ToArray(), update.Timestamp, update.Source, update.Signature);
     }
 
     private bool Verify(GossipUpdate update)
@@ -104,14 +104,7 @@ public abstract partial class GossipNode
             return true;
         }
 
-        if (update.Signature is null)
-        {
-            return false;
-        }
-
-        var text = new ArrayBufferWriter<byte>(update.Text.Length);
-        WriteSignedPart(update.Change.Span, update.Timestamp, update.Source, text);
-        return security.Verify(update.Source, text.WrittenSpan, update.Signature);
+        return update.Signature is { } signature && security.Verify(update.Source, update.TextToSign(), signature);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)] // the hot path: worth its optimised code from the first call on

@@ -68,7 +68,7 @@ internal sealed class GossipSession
     public void Receive(ReadOnlySpan<byte> lines) => _node.Receive(this, lines);
 
     /// <summary>Writes what is to be sent now; false when there is nothing.</summary>
-    public bool Produce(IBufferWriter<byte> output)
+    public bool Produce(ArrayBufferWriter<byte> output)
     {
         if (!_headerWritten)
         {
@@ -120,7 +120,7 @@ internal sealed class GossipSession
         _target = mine.Copy();
     }
 
-    private bool ProduceUnderLock(IBufferWriter<byte> output)
+    private bool ProduceUnderLock(ArrayBufferWriter<byte> output)
     {
         if (!_headerWritten)
         {
@@ -162,7 +162,7 @@ internal sealed class GossipSession
         return true;
     }
 
-    private void WriteHeader(IBufferWriter<byte> output)
+    private void WriteHeader(ArrayBufferWriter<byte> output)
     {
         var horizon = _node.HorizonUnderLock;
         new GossipHeader(_node.Id, _node.ClockUnderLock, Meta, horizon).Write(output);
@@ -173,7 +173,7 @@ internal sealed class GossipSession
     }
 
     /// <summary>A peer that fell behind what is kept is told so, if it is one that understands.</summary>
-    private bool TellHorizon(IBufferWriter<byte> output)
+    private bool TellHorizon(ArrayBufferWriter<byte> output)
     {
         if (!Sends || PeerHeader?.Horizon is null || _node.HorizonUnderLock is not { } horizon)
         {
@@ -195,9 +195,11 @@ internal sealed class GossipSession
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)] // the hot path: worth its optimised code from the first call on
-    private bool Fill(IBufferWriter<byte> output)
+    private bool Fill(ArrayBufferWriter<byte> output)
     {
-        var written = 0;
+        var start = output.WrittenCount;
+        string? source = null;
+        byte[] sourceText = [];
         foreach (var update in _node.HistoryFor(_peerClock))
         {
             // Until "SYNC" only what was known when the peer's header came, or a busy node would never get there.
@@ -206,20 +208,22 @@ internal sealed class GossipSession
                 continue;
             }
 
-            var text = update.Text.Span;
-            var span = output.GetSpan(text.Length + 1);
-            text.CopyTo(span);
-            span[text.Length] = (byte)'\n';
-            output.Advance(text.Length + 1);
+            if (!ReferenceEquals(update.Source, source))
+            {
+                source = update.Source;
+                sourceText = GossipUpdate.SourceText(source);
+            }
+
+            update.WriteTo(output, sourceText);
+            output.Write("\n"u8);
             _peerClock.Advance(update.Source, update.Timestamp);
-            written += text.Length + 1;
-            if (written >= BatchBytes)
+            if (output.WrittenCount - start >= BatchBytes)
             {
                 break;
             }
         }
 
-        return written > 0;
+        return output.WrittenCount > start;
     }
 
     private void NoteSynced()

@@ -11,7 +11,6 @@ public sealed class ExportLockstepModelCommand : ModelCmdlet
 {
     /// <summary>The file. It appears when it is whole.</summary>
     [Parameter(Mandatory = true, Position = 1, ValueFromPipelineByPropertyName = true)]
-    [Alias("FilePath")]
     public string Destination { get; set; } = "";
 
     /// <summary>Overwrites a file that is there.</summary>
