@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 
@@ -24,6 +23,10 @@ internal sealed class GossipSession
     private bool _started;
     private bool _synced;
 
+    // Not a list: one of a type of ours is compiled anew in each process, and a peer that comes has all of its history to tell.
+    private GossipNode.Received[] _inbox = new GossipNode.Received[64];
+    private int _inboxCount;
+
     public GossipSession(GossipNode node, GossipStreamOptions options)
     {
         _node = node;
@@ -38,7 +41,8 @@ internal sealed class GossipSession
 
     public GossipMessageParser Parser { get; } = new();
 
-    public List<GossipNode.Received> Inbox { get; } = [];
+    /// <summary>What the lines of one read hold, until it is taken under the node's lock.</summary>
+    public ReadOnlySpan<GossipNode.Received> Inbox => _inbox.AsSpan(0, _inboxCount);
 
     public Dictionary<string, HeldSource> Held { get; } = new(StringComparer.Ordinal);
 
@@ -63,6 +67,22 @@ internal sealed class GossipSession
     public Action Wake { get; init; } = static () => { };
 
     public Action<Exception> Fail { get; init; } = static _ => { };
+
+    public void AddToInbox(GossipNode.Received received)
+    {
+        if (_inboxCount == _inbox.Length)
+        {
+            Array.Resize(ref _inbox, _inboxCount * 2);
+        }
+
+        _inbox[_inboxCount++] = received;
+    }
+
+    public void ClearInbox()
+    {
+        _inbox.AsSpan(0, _inboxCount).Clear();
+        _inboxCount = 0;
+    }
 
     /// <summary>Takes whole lines, or the last one without its end.</summary>
     public void Receive(ReadOnlySpan<byte> lines) => _node.Receive(this, lines);
@@ -194,7 +214,6 @@ internal sealed class GossipSession
         return behind;
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // the hot path: worth its optimised code from the first call on
     private bool Fill(ArrayBufferWriter<byte> output)
     {
         var start = output.WrittenCount;

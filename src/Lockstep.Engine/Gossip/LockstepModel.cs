@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Runtime.CompilerServices;
 using System.Text.Json;
 
 namespace Lockstep.Engine.Gossip;
@@ -122,7 +121,6 @@ public sealed class LockstepModel : GossipNode
     public LockstepModel Clone() => (LockstepModel)AdoptClone(new LockstepModel(Options with { Path = null, Id = Id }));
 
     /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // the hot path: worth its optimised code from the first call on
     protected override bool Apply(GossipUpdate update)
     {
         ref var stored = ref _table.PlaceOf(update, out var isNew);
@@ -142,7 +140,6 @@ public sealed class LockstepModel : GossipNode
     }
 
     /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // the hot path: worth its optimised code from the first call on
     protected override void Validate(ReadOnlySpan<byte> change)
     {
         var reader = new Utf8JsonReader(change, GossipJson.ReaderOptions);

@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Json;
 
@@ -30,7 +29,6 @@ internal sealed class ModelTable
     }
 
     /// <summary>The place of the key that an update is of, added with this update if the key is new; <paramref name="isNew"/> tells. It holds until the next call.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // the hot path: worth its optimised code from the first call on
     public ref GossipUpdate PlaceOf(GossipUpdate update, out bool isNew)
     {
         var key = KeyOf(update.Change.Span, _wanted);
@@ -95,7 +93,12 @@ internal sealed class ModelTable
     /// <summary>The key of a change that is valid: mostly as it stands there, otherwise as <see cref="Encode"/> writes it.</summary>
     private static ReadOnlySpan<byte> KeyOf(ReadOnlySpan<byte> change, ArrayBufferWriter<byte> buffer)
     {
-        var rest = change[1..].TrimStart(" \t\r\n"u8);
+        var rest = change[1..];
+        while (rest[0] <= ' ')
+        {
+            rest = rest[1..];
+        }
+
         if (rest[0] == '"')
         {
             rest = rest[1..];
