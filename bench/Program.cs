@@ -26,7 +26,7 @@ internal static class Program
                 ReadRun.Run(rounds: Number(rest, 0, 5));
                 break;
             case ["gossip", .. var rest]:
-                Environment.ExitCode = Gossip.GossipBenchmark.RunAsync(rest).GetAwaiter().GetResult();
+                Gossip.GossipBenchmark.RunAsync(rest).GetAwaiter().GetResult();
                 break;
             case ["host", var file, var repeats]:
                 FeedHost.Run(file, long.Parse(repeats, CultureInfo.InvariantCulture));

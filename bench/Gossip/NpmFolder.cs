@@ -8,7 +8,7 @@ internal sealed class NpmFolder : IDisposable
     public NpmFolder()
     {
         Path = Directory.CreateTempSubdirectory("lockstep-bench-").FullName;
-        foreach (var file in Directory.EnumerateFiles(System.IO.Path.Combine(AppContext.BaseDirectory, "gossip-peer")))
+        foreach (var file in Directory.EnumerateFiles(System.IO.Path.Combine(AppContext.BaseDirectory, "npm-peer")))
         {
             File.Copy(file, System.IO.Path.Combine(Path, System.IO.Path.GetFileName(file)));
         }

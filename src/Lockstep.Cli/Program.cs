@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Lockstep.Cli.Commands;
+using Lockstep.Cli.Commands.Gossip;
 using Lockstep.Engine;
 
 namespace Lockstep.Cli;

@@ -1,5 +1,8 @@
 using System.Diagnostics;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
+using Lockstep.Engine.Gossip;
 using Lockstep.Testing;
 
 namespace Lockstep.Cli.Tests;
@@ -75,6 +78,105 @@ public sealed class GossipCommandTests
 
         Assert.Equal((0, "a = 1\nb = 2\n"), await RunAsync(["get", "--path", folder["a.db"]]));
         Assert.Equal((0, "a = 1\nb = 2\n"), await RunAsync(["get", "--path", folder["b.db"]]));
+    }
+
+    [Fact]
+    public async Task Events_are_sent_and_received_at_a_peer_and_stay_in_its_file()
+    {
+        using var folder = new TempFolder();
+        using var listening = Start("listen", "--events", "--path", folder["log.db"], "--max-events", "2", "--json");
+        try
+        {
+            var uri = (await ReadLineAsync(listening)).GetProperty("uri").GetString()!;
+            Assert.Equal((0, ""), await RunAsync(["send", "deployed", "web", "{\"build\":7}", "--peer", uri, "--id", "sender"]));
+            var heard = await ReadLineAsync(listening);
+            Assert.Equal(("deployed", """["web",{"build":7}]""", "sender"), (heard.GetProperty("event").GetString(), heard.GetProperty("arguments").GetRawText(), heard.GetProperty("source").GetString()));
+            Assert.Equal((0, "deployed \"web\" {\"build\":7}\n"), await RunAsync(["receive", "--peer", uri]));
+
+            using var following = Start("receive", "rolled-back", "--follow", "--json", "--peer", uri);
+            try
+            {
+                Assert.Equal((0, ""), await RunAsync(["send", "deployed", "--peer", uri]));
+                Assert.Equal((0, ""), await RunAsync(["send", "rolled-back", "--peer", uri]));
+                Assert.Equal("rolled-back", (await ReadLineAsync(following)).GetProperty("event").GetString());
+            }
+            finally
+            {
+                await EndAsync(following);
+            }
+        }
+        finally
+        {
+            await EndAsync(listening);
+        }
+
+        // Of three events the newest two were kept.
+        Assert.Equal((0, "deployed\nrolled-back\n"), await RunAsync(["receive", "--path", folder["log.db"]]));
+        Assert.Equal((0, ""), await RunAsync(["send", "local", "--path", folder["log.db"]]));
+        Assert.Equal((0, "local\n"), await RunAsync(["receive", "local", "--path", folder["log.db"]]));
+    }
+
+    [Fact]
+    public async Task What_is_signed_goes_over_TLS_to_who_trusts_key_and_certificate()
+    {
+        using var folder = new TempFolder();
+        foreach (var name in new[] { "a", "b" })
+        {
+            var pem = EcdsaSecurity.CreatePrivateKeyPem();
+            using var keys = new EcdsaSecurity(pem);
+            await File.WriteAllTextAsync(folder[name + ".key"], pem, Cancelled);
+            await File.WriteAllTextAsync(folder[name + ".pub"], keys.PublicKeyPem, Cancelled);
+        }
+
+        using var rsa = RSA.Create(2048);
+        using var certificate = new CertificateRequest("CN=127.0.0.1", rsa, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1).CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
+        await File.WriteAllTextAsync(folder["tls.pem"], certificate.ExportCertificatePem(), Cancelled);
+        await File.WriteAllTextAsync(folder["tls.key"], rsa.ExportPkcs8PrivateKeyPem(), Cancelled);
+
+        string[] trusting = ["--private-key", folder["a.key"], "--trusted-key", folder["b.pub"]];
+        using var listening = Start(["listen", "--path", folder["a.db"], "--json", "--certificate", folder["tls.pem"], "--certificate-key", folder["tls.key"], .. trusting]);
+        try
+        {
+            var uri = (await ReadLineAsync(listening)).GetProperty("uri").GetString()!;
+            Assert.StartsWith("tls://", uri, StringComparison.Ordinal);
+            string[] signed = ["--private-key", folder["b.key"], "--trusted-key", folder["a.pub"], "--trusted-certificate", folder["tls.pem"]];
+            Assert.Equal((0, ""), await RunAsync(["set", "k", "1", "--peer", uri, .. signed]));
+            Assert.Equal("k", (await ReadLineAsync(listening)).GetProperty("key").GetString());
+            Assert.Equal((0, "k = 1\n"), await RunAsync(["get", "--peer", uri, .. signed[..4], "--skip-certificate-check"]));
+
+            // Whose certificate is not trusted is not spoken with; who signs with no key, or is not trusted, is not listened to.
+            Assert.Equal(3, (await RunAsync(["set", "k", "2", "--peer", uri, .. signed[..4]])).Exit);
+            Assert.NotEqual(0, (await RunAsync(["set", "k", "3", "--peer", uri, .. signed[4..]])).Exit);
+        }
+        finally
+        {
+            await EndAsync(listening);
+        }
+
+        Assert.Equal((0, "k = 1\n"), await RunAsync(["get", "--path", folder["a.db"], .. trusting]));
+        Assert.Equal(1, (await RunAsync(["get", "--path", folder["a.db"], "--private-key", folder["tls.pem"]])).Exit);
+    }
+
+    [Fact]
+    public async Task A_named_pipe_and_a_file_of_lines_carry_a_model_over()
+    {
+        using var folder = new TempFolder();
+        Assert.Equal((0, ""), await RunAsync(["set", "a", "1", "--path", folder["a.db"]]));
+        Assert.Equal((0, ""), await RunAsync(["export", folder["a.ndjson"], "--path", folder["a.db"]]));
+        Assert.Equal((0, ""), await RunAsync(["import", folder["a.ndjson"], "--path", folder["b.db"]]));
+        Assert.Equal((0, "a = 1\n"), await RunAsync(["get", "--path", folder["b.db"]]));
+
+        using var listening = Start("listen", "--path", folder["b.db"], "--pipe", "lockstep-" + Guid.NewGuid().ToString("N"), "--json");
+        try
+        {
+            var uri = (await ReadLineAsync(listening)).GetProperty("uri").GetString()!;
+            Assert.StartsWith("pipe://", uri, StringComparison.Ordinal);
+            Assert.Equal((0, "a = 1\n"), await RunAsync(["get", "a", "--peer", uri]));
+        }
+        finally
+        {
+            await EndAsync(listening);
+        }
     }
 
     [Fact]

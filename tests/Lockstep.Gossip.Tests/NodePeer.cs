@@ -103,7 +103,7 @@ internal sealed class NodePeer : IAsyncDisposable
         var peer = new NodePeer(Process.Start(start)!);
         var ready = peer.Wait("id");
         peer.Id = ready.GetProperty("id").GetString()!;
-        peer.Port = ready.TryGetProperty("port", out var port) ? port.GetInt32() : 0;
+        peer.Port = ready.TryGetProperty("port", out var port) && port.ValueKind == JsonValueKind.Number ? port.GetInt32() : 0;
         return peer;
     }
 

@@ -3,19 +3,28 @@ using Lockstep.Ticks.Worker;
 
 namespace Lockstep.Ticks.Tests;
 
-/// <summary>Compares what the workers saw with the schedules as they turned out.</summary>
+/// <summary>
+/// Compares what the workers saw with the schedules as they turned out. What a process may show otherwise follows from the contract: "never late" does not cover one whose last
+/// refresh is too old for the instant, and that one says so. Both are checked, what it said and when it had read the store.
+/// </summary>
 /// <param name="schedules">The schedules at the end; nothing was purged.</param>
+/// <param name="settings">The store's settings.</param>
 /// <param name="tolerance">How far from a tuple's instant a process may switch.</param>
 /// <param name="ready">When all workers were there.</param>
 /// <param name="downAt">When the store was taken away.</param>
 /// <param name="upAt">When it was back.</param>
+/// <param name="reportedLate">Values of changes whose commit was reported as late: the contract promises nothing of them.</param>
 internal sealed class Judge(
-    Dictionary<string, TickSchedule> schedules, TimeSpan tolerance, DateTimeOffset ready, DateTimeOffset downAt, DateTimeOffset upAt)
+    Dictionary<string, TickSchedule> schedules,
+    TickSettings settings,
+    TimeSpan tolerance,
+    DateTimeOffset ready,
+    DateTimeOffset downAt,
+    DateTimeOffset upAt,
+    IReadOnlySet<(string Variable, string Value)> reportedLate)
 {
     private static readonly TimeSpan Short = TimeSpan.FromMilliseconds(20);
-
-    /// <summary>How long after the boundary a busy process may say it.</summary>
-    private static readonly TimeSpan Notice = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan Moment = new(1);
 
     /// <summary>Half the time that there is between a refresh and its boundary at the smallest tick.</summary>
     private static readonly TimeSpan LongStall = TimeSpan.FromMilliseconds(75);
@@ -31,7 +40,7 @@ internal sealed class Judge(
     /// <summary>The variables of the faults.</summary>
     public IEnumerable<string> Faulty => Faults.Select(fault => fault.Split(':')[0]).Where(schedules.ContainsKey).Distinct();
 
-    /// <summary>How many switches a process had said it might miss although the store was there: a read took longer than the settings allow for.</summary>
+    /// <summary>How many switches a process had said it might miss although the store was there: a read or a commit took longer than the settings allow for.</summary>
     public int Announced { get; private set; }
 
     /// <summary>Whether the machine had so much else to do that the outcome says little; whatever is a fault still is one.</summary>
@@ -48,8 +57,11 @@ internal sealed class Judge(
         if (report.SkewWarnings > 0) Faults.Add($"{report.SkewWarnings} warnings of a skew of {skew.TotalMilliseconds} ms, which is within the bound");
         foreach (var (name, schedule) in schedules)
         {
-            JudgeSwitches(name, schedule, skew, report);
-            JudgeReads(name, schedule, skew, report);
+            var process = new Process(
+                name, schedule, skew, report, [.. report.Sightings.Where(sighting => sighting.Variable == name)], [.. report.Reads.Where(read => read.Variable == name)]);
+            foreach (var tuple in schedule.Tuples.Where(tuple => tuple.ActiveAt > ready && tuple.ActiveAt < report.Stopped - tolerance)) JudgeTuple(process, tuple);
+            foreach (var sighting in process.Sightings.Where(sighting => sighting.NewAt > ready)) JudgeSighting(process, sighting);
+            JudgeReads(process);
         }
     }
 
@@ -60,44 +72,50 @@ internal sealed class Judge(
             + $"half within {(Seen == 0 ? 0 : _distances[Seen / 2]):0} ms. {_reads} reads in {_intervals} process ticks, {_judgedIntervals} of them undisturbed; the store was away {downAt:ss.fff}-{upAt:ss.fff}. {string.Join("; ", Faults.Take(8))}";
     }
 
-    private void JudgeSwitches(string name, TickSchedule schedule, TimeSpan skew, Report report)
+    /// <summary>Every value of the schedule is seen at its instant.</summary>
+    private void JudgeTuple(Process process, TickTuple tuple)
     {
-        var tuples = schedule.Tuples.Where(tuple => tuple.ActiveAt > ready && tuple.ActiveAt < report.Stopped - tolerance).ToList();
-        var expected = tuples.Select(tuple => tuple.Json.Trim('"')).ToHashSet(StringComparer.Ordinal);
-        var seen = report.Sightings.Where(sighting => sighting.Variable == name).ToList();
-        foreach (var sighting in seen.Where(sighting => sighting.NewAt > ready && !expected.Contains(sighting.Value ?? "")))
+        var seen = process.Sightings.Where(sighting => sighting.Value == Value(tuple)).ToList();
+        if (seen.Find(sighting => sighting.OldAt - tuple.ActiveAt <= tolerance && tuple.ActiveAt - sighting.NewAt <= tolerance) is { } inTime)
         {
-            // A removal that was committed just before the store went away.
-            if (NearOutage(sighting.NewAt, sighting.OldAt) && WasStale(name, sighting.NewAt, report)) _excused++;
-            else Faults.Add($"{name}: {sighting.Value} was seen and is not on the schedule{Circumstances(name, sighting.NewAt, skew, report)}");
+            // The least distance that the two looks allow.
+            _distances.Add(Math.Max(0, Math.Max((tuple.ActiveAt - inTime.NewAt).TotalMilliseconds, (inTime.OldAt - tuple.ActiveAt).TotalMilliseconds)));
         }
-
-        foreach (var tuple in tuples)
+        else if (reportedLate.Contains((process.Name, Value(tuple))))
         {
-            var sighting = seen.Find(sighting => sighting.Value == tuple.Json.Trim('"'));
-            var late = sighting is null || sighting.OldAt - tuple.ActiveAt > tolerance;
-            var wrong = late || tuple.ActiveAt - sighting!.NewAt > tolerance;
-            if (wrong && WasStale(name, tuple.ActiveAt, report))
-            {
-                if (NearOutage(tuple.ActiveAt, tuple.ActiveAt)) _excused++;
-                else Announced++;
-            }
-            else if (late && sighting is not null && WasHeldUp(tuple.ActiveAt - skew, sighting.OldAt, report))
-            {
-                HeldUp++;
-            }
-            else if (wrong)
-            {
-                Faults.Add($"{name}: a process with a skew of {skew.TotalMilliseconds:0} ms saw the value of {tuple.ActiveAt:ss.fff} "
-                    + (sighting is null ? "never" : $"between {sighting.OldAt:ss.fff} and {sighting.NewAt:ss.fff}")
-                    + Circumstances(name, tuple.ActiveAt, skew, report));
-            }
-            else
-            {
-                // The least distance that the two looks allow.
-                var early = (tuple.ActiveAt - sighting!.NewAt).TotalMilliseconds;
-                _distances.Add(Math.Max(0, Math.Max(early, (sighting.OldAt - tuple.ActiveAt).TotalMilliseconds)));
-            }
+            Announced++;
+        }
+        else if (process.SaidStaleAt(tuple.ActiveAt) && !KnewOf(process, tuple))
+        {
+            Excuse(process, tuple.ActiveAt);
+        }
+        else if (seen is [var first, ..] && first.OldAt - tuple.ActiveAt > tolerance && process.WasHeldUp(tuple.ActiveAt - process.Skew, first.OldAt))
+        {
+            HeldUp++;
+        }
+        else
+        {
+            Faults.Add($"{process.Name}: a process with a skew of {process.Skew.TotalMilliseconds:0} ms saw the value of {tuple.ActiveAt:ss.fff} "
+                + (seen is [var some, ..] ? $"between {some.OldAt:ss.fff} and {some.NewAt:ss.fff}" : "never")
+                + process.Circumstances(tuple.ActiveAt));
+        }
+    }
+
+    /// <summary>Whatever is seen is what the schedule says, or what a process that was cut off from the store could not know better.</summary>
+    private void JudgeSighting(Process process, Sighting sighting)
+    {
+        if (process.IsRight(sighting.Value, sighting.OldAt - tolerance, sighting.NewAt + tolerance)) return;
+        if (reportedLate.Contains((process.Name, sighting.Value ?? "")))
+        {
+            Announced++;
+        }
+        else if (process.SwitchOf(sighting) is { IsStale: true } said && said.LastRefresh - process.Skew < settings.VisibleBy(said.ActiveAt, said.TickBefore))
+        {
+            Excuse(process, said.At);
+        }
+        else
+        {
+            Faults.Add($"{process.Name}: {sighting.Value} was seen at {sighting.NewAt:ss.fff} and is not on the schedule{process.Circumstances(sighting.NewAt)}");
         }
     }
 
@@ -105,30 +123,24 @@ internal sealed class Judge(
     /// One read per tick, none while the store was away and one to catch up; in all no more than the ticks and one for the start. A process that said it might be
     /// late was, as on a machine that has just started all of them.
     /// </summary>
-    private void JudgeReads(string name, TickSchedule schedule, TimeSpan skew, Report report)
+    private void JudgeReads(Process process)
     {
-        var reads = report.Reads.Where(read => read.Variable == name).Select(read => read.Begun).ToList();
-        var end = report.Stopped + skew;
-        if (reads.Count > Intervals(schedule, reads[0], end) + 1) Faults.Add($"{name}: {reads.Count} reads in all by a process with a skew of {skew.TotalMilliseconds:0} ms");
+        var (name, schedule) = (process.Name, process.Schedule);
+        var reads = process.Reads.ConvertAll(read => read.Begun);
+        var end = process.Report.Stopped + process.Skew;
+        if (reads.Count > Intervals(schedule, reads[0], end) + 1) Faults.Add($"{name}: {reads.Count} reads in all by a process with a skew of {process.Skew.TotalMilliseconds:0} ms");
+        if (process.Returned(upAt) is null) Faults.Add($"{name}: a process did not read the store any more once it was back{process.Circumstances(upAt)}");
         for (var from = schedule.BoundaryBefore(reads[0]); schedule.NextCheckAt(from) < end; from = schedule.NextCheckAt(from))
         {
             var to = schedule.NextCheckAt(from);
             var count = reads.Count(read => read >= from && read < to);
             _intervals++;
             _reads += count;
-            if (from <= ready || WasStale(name, from - skew, report) || WasStale(name, to - skew, report) || NearOutage(from - skew, to - skew)) continue;
-            if (report.Stalls.Any(stall => stall.To > from - skew && stall.From < to - skew && stall.To - stall.From > LongStall)) continue;
+            if (from <= ready || process.SaidStaleAt(from) || process.SaidStaleAt(to) || WasCutOff(process, from, to)) continue;
+            if (process.Report.Stalls.Any(stall => stall.To > from - process.Skew && stall.From < to - process.Skew && stall.To - stall.From > LongStall)) continue;
             _judgedIntervals++;
-            if (count != 1) Faults.Add($"{name}: {count} reads from {from:ss.fff} to {to:ss.fff} by a process with a skew of {skew.TotalMilliseconds:0} ms");
+            if (count != 1) Faults.Add($"{name}: {count} reads from {from:ss.fff} to {to:ss.fff} by a process with a skew of {process.Skew.TotalMilliseconds:0} ms{process.Circumstances(to)}");
         }
-    }
-
-    private static string Circumstances(string name, DateTimeOffset at, TimeSpan skew, Report report)
-    {
-        var around = TimeSpan.FromSeconds(3);
-        var reads = report.Reads.Where(read => read.Variable == name && (read.Begun - at).Duration() < around).Select(read => $"{read.Begun - skew:ss.fff}");
-        var stale = report.Stale.Where(span => span.Variable == name && span.To > at - around && span.From < at + around).Select(span => $"{span.From:ss.fff}-{span.To:ss.fff}");
-        return $" (reads {string.Join(' ', reads)}; said it might be late {string.Join(' ', stale)})";
     }
 
     private static int Intervals(TickSchedule schedule, DateTimeOffset from, DateTimeOffset to)
@@ -138,12 +150,56 @@ internal sealed class Judge(
         return count;
     }
 
-    private static bool WasHeldUp(DateTimeOffset due, DateTimeOffset lastOld, Report report) =>
-        report.Stalls.Any(stall => stall.From - Short <= due && due <= stall.To && lastOld <= stall.To + Short);
+    private static string Value(TickTuple tuple) => tuple.Json.Trim('"');
 
-    private bool NearOutage(DateTimeOffset from, DateTimeOffset to) => to > downAt && from < upAt + TimeSpan.FromSeconds(2.3);
+    /// <summary>Whether the process had read the store for the instant after every change that touches it was visible: then it must switch, whatever it says of itself.</summary>
+    private bool KnewOf(Process process, TickTuple tuple)
+    {
+        var visible = settings.VisibleBy(tuple.ActiveAt, process.Schedule.TickAt(tuple.ActiveAt - Moment));
+        return process.Reads.Exists(read => read.Begun - process.Skew >= visible && read.Ended <= tuple.ActiveAt);
+    }
 
-    /// <summary>Whether the process said then that it might be late.</summary>
-    private bool WasStale(string name, DateTimeOffset at, Report report) =>
-        report.Stale.Any(stale => stale.Variable == name && at >= stale.From - Notice && at <= stale.To + tolerance);
+    private void Excuse(Process process, DateTimeOffset at)
+    {
+        if (WasCutOff(process, at, at)) _excused++;
+        else Announced++;
+    }
+
+    /// <summary>Whether it falls into the time, by the process's clock, from the store's going away until this process had read it again.</summary>
+    private bool WasCutOff(Process process, DateTimeOffset from, DateTimeOffset to) =>
+        to - process.Skew > downAt && (process.Returned(upAt) is not { } returned || from <= returned);
+
+    /// <summary>One process and one variable. Sightings are in true time, reads and what it said in its own.</summary>
+    private sealed record Process(string Name, TickSchedule Schedule, TimeSpan Skew, Report Report, List<Sighting> Sightings, List<StoreRead> Reads)
+    {
+        /// <summary>Whether the process said that it might be late at an instant of its clock.</summary>
+        public bool SaidStaleAt(DateTimeOffset at) => Report.Stale.Any(stale => stale.Variable == Name && stale.From <= at && at <= stale.To);
+
+        /// <summary>What the process itself said of a switch that was seen.</summary>
+        public Switch? SwitchOf(Sighting sighting) =>
+            Report.Switches.LastOrDefault(said => said.Variable == Name && said.Value == sighting.Value && said.At - Skew <= sighting.NewAt);
+
+        /// <summary>When the first read ended once the store was back, by the process's clock; null when none did.</summary>
+        public DateTimeOffset? Returned(DateTimeOffset upAt) => Reads.Find(read => read.Ended - Skew > upAt)?.Ended;
+
+        /// <summary>Whether the schedule has the value at some instant of a span.</summary>
+        public bool IsRight(string? value, DateTimeOffset from, DateTimeOffset to)
+        {
+            if (Shown(Schedule.ActiveAt(from)) == value) return true;
+            return Schedule.PendingAt(from).Any(tuple => tuple.ActiveAt <= to && Value(tuple) == value);
+        }
+
+        public bool WasHeldUp(DateTimeOffset due, DateTimeOffset lastOld) => Report.Stalls.Any(stall => stall.From - Short <= due && due <= stall.To && lastOld <= stall.To + Short);
+
+        public string Circumstances(DateTimeOffset at)
+        {
+            var around = TimeSpan.FromSeconds(3);
+            var reads = Reads.Where(read => (read.Begun - at).Duration() < around).Select(read => $"{read.Begun - Skew:ss.fff}");
+            var stale = Report.Stale.Where(span => span.Variable == Name && span.To > at - around && span.From < at + around).Select(span => $"{span.From - Skew:ss.fff}-{span.To - Skew:ss.fff}");
+            var said = Report.Switches.Where(said => said.Variable == Name && (said.At - at).Duration() < around).Select(said => $"{said.At - Skew:ss.fff} {said.Value}{(said.IsStale ? " stale" : "")}");
+            return $" (reads {string.Join(' ', reads)}; said it might be late {string.Join(' ', stale)}; switched {string.Join(", ", said)})";
+        }
+
+        private static string? Shown(TickTuple? tuple) => tuple is null ? null : Value(tuple);
+    }
 }

@@ -10,8 +10,9 @@ namespace Lockstep.Ticks.Tests;
 /// 16 processes with skewed clocks over one store; several of them change variables at once, the store goes down and comes back.
 /// A worker looks at its variables every few milliseconds and notes between which two looks a value changed. What is judged is what a request would have
 /// seen: a look that surely came too late and still found the old value, or surely too early and found the new one. A machine that stops a worker for a while does not
-/// make such a look. Time is real here, so it runs when it is asked for, with nothing beside it: <c>LOCKSTEP_LONG=1</c>.
+/// make such a look. Time is real here, so it runs when it is asked for, with nothing beside it: <c>LOCKSTEP_LONG=1</c>, as <c>.ci/run</c> does by the trait after all other tests.
 /// </summary>
+[Trait("Needs", "QuietMachine")]
 [Collection(nameof(ManyProcessesTests))]
 [CollectionDefinition(nameof(ManyProcessesTests), DisableParallelization = true)]
 public sealed class ManyProcessesTests(ITestOutputHelper output)
@@ -89,7 +90,8 @@ public sealed class ManyProcessesTests(ITestOutputHelper output)
             var reports = await Task.WhenAll(workers.Select(worker => worker.StopAsync(Cancel)));
 
             await CheckChangesAsync(drive, store, schedules);
-            var judge = new Judge(schedules, Tolerance, ready, downAt, upAt);
+            var late = await LateValuesAsync(drive, store);
+            var judge = new Judge(schedules, Settings, Tolerance, ready, downAt, upAt, late);
             for (var i = 0; i < workers.Count; i++) judge.Hear(workers[i].Skew, reports[i]);
             output.WriteLine($"{drive} {judge}");
             foreach (var name in judge.Faulty)
@@ -129,6 +131,24 @@ public sealed class ManyProcessesTests(ITestOutputHelper output)
         }
     }
 
+    /// <summary>The values of all changes that a writer was told had been committed late.</summary>
+    private static async Task<HashSet<(string Variable, string Value)>> LateValuesAsync(Drive drive, ITickStore store)
+    {
+        var values = new HashSet<(string, string)>();
+        foreach (var name in drive.Late.Select(late => late.Variable).Distinct())
+        {
+            var trail = await store.ReadAuditAsync(name, int.MaxValue, Cancel);
+            foreach (var change in trail.GroupBy(entry => entry.ChangeId).Where(change => change.Any(entry => drive.Late.Contains((name, ValueOf(entry))))))
+            {
+                values.UnionWith(change.Select(entry => (name, ValueOf(entry))));
+            }
+        }
+
+        return values;
+
+        static string ValueOf(TickAuditEntry entry) => entry.Operation.Tuple.Json.Trim('"');
+    }
+
     private static TimeSpan Max(TimeSpan a, TimeSpan b) => a > b ? a : b;
 
     /// <summary>Makes the workers change variables: a mix of sets, scheduled sets, removals and tick changes, several at once and also on one variable.</summary>
@@ -136,7 +156,8 @@ public sealed class ManyProcessesTests(ITestOutputHelper output)
     {
         private int _values;
         private int _conflicts;
-        private int _late;
+
+        public List<(string Variable, string Value)> Late { get; } = [];
 
         public List<(string Variable, string Value, DateTimeOffset At)> Set { get; } = [];
 
@@ -162,7 +183,7 @@ public sealed class ManyProcessesTests(ITestOutputHelper output)
             Assert.Equal(nameof(TickStoreUnavailableException), reply.Error);
         }
 
-        public override string ToString() => $"{Set.Count} set, {Removed.Count} removed, {_conflicts} conflicts or refusals, {_late} late commits.";
+        public override string ToString() => $"{Set.Count} set, {Removed.Count} removed, {_conflicts} conflicts or refusals, {Late.Count} late commits.";
 
         private Task ChangeAnyAsync(CancellationToken cancellationToken)
         {
@@ -191,7 +212,7 @@ public sealed class ManyProcessesTests(ITestOutputHelper output)
         private async Task<Reply> TellAsync(Command command, CancellationToken cancellationToken)
         {
             var reply = await workers[random.Next(workers.Count)].TellAsync(command, cancellationToken);
-            if (reply.IsLate) _late++;
+            if (reply.IsLate) Late.Add((command.Variable, command.Value!));
             if (reply.Error is nameof(TickConflictException) or nameof(TickTooLateException)) _conflicts++;
             return reply;
         }

@@ -178,6 +178,60 @@ public sealed class TickLockerTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_process_that_could_not_read_of_a_removal_shows_the_value_says_so_and_goes_back_with_the_next_read()
+    {
+        await _editor.SetAsync(Name, "7", cancellationToken: Cancel);
+        await _editor.SetAsync(Name, "8", At(80), cancellationToken: Cancel);
+        var variable = await _locker.OpenAsync<int>(Name, Cancel);
+        AdvanceTo(41);
+        FailReads();
+        await _editor.RemoveAsync(Name, At(80), Cancel);
+
+        AdvanceTo(81);
+        Assert.Equal(8, variable.Get());
+        var switched = _observer.Activations[^1];
+        Assert.Equal((At(80), At(60)), (switched.SwitchedAt, switched.Status.StaleSince));
+        Assert.True(switched.Status.LastRefresh < At(60), "its last read is older than a tick");
+
+        // However long after the store's return that is.
+        _store.BeforeRead = null;
+        AdvanceTo(95);
+        Assert.Equal(7, variable.Get());
+        Assert.Equal((7, false), (int.Parse(_observer.Activations[^1].Tuple!.Json, null), _observer.Activations[^1].Status.IsStale));
+        Assert.Null(variable.Status.StaleSince);
+    }
+
+    [Fact]
+    public async Task An_observer_hears_of_one_variable_one_thing_at_a_time_and_in_order()
+    {
+        await _locker.OpenAsync<int>(Name, Cancel);
+        FailReads();
+        var heard = new List<string>();
+        var staleness = new TaskCompletionSource();
+        var telling = new TaskCompletionSource();
+        _observer.BecameStale = () =>
+        {
+            telling.SetResult();
+            staleness.Task.Wait(Cancel);
+            heard.Add("stale");
+        };
+        _observer.Refreshed = () => heard.Add("refreshed");
+
+        // The clock's thread is held up in telling of the staleness, while the read that ends it succeeds on this one.
+        var clock = Task.Run(() => AdvanceTo(20), Cancel);
+        await telling.Task.WaitAsync(Cancel);
+        _store.BeforeRead = null;
+        _time.SetUtcNow(At(26));
+        await _locker.RefreshAsync(Cancel);
+        Assert.False(_locker.Status[0].IsStale);
+        Assert.Empty(heard);
+
+        staleness.SetResult();
+        await clock;
+        Assert.Equal(["stale", "refreshed"], heard.Take(2));
+    }
+
+    [Fact]
     public async Task A_process_that_missed_a_change_takes_it_up_with_the_next_read()
     {
         var variable = await _locker.OpenAsync<int>(Name, Cancel);

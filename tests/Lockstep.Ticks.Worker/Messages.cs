@@ -19,7 +19,13 @@ public sealed record Reply(int Id, DateTimeOffset? ActiveAt = null, bool IsLate 
 
 /// <summary>What a worker saw. "True" times are the machine's, "own" times those of the worker's skewed clock.</summary>
 public sealed record Report(
-    IReadOnlyList<Sighting> Sightings, IReadOnlyList<StoreRead> Reads, IReadOnlyList<StaleSpan> Stale, IReadOnlyList<Stall> Stalls, DateTimeOffset Stopped, int SkewWarnings);
+    IReadOnlyList<Sighting> Sightings,
+    IReadOnlyList<Switch> Switches,
+    IReadOnlyList<StoreRead> Reads,
+    IReadOnlyList<StaleSpan> Stale,
+    IReadOnlyList<Stall> Stalls,
+    DateTimeOffset Stopped,
+    int SkewWarnings);
 
 /// <summary>A value was seen to change.</summary>
 /// <param name="Variable">The variable.</param>
@@ -28,12 +34,23 @@ public sealed record Report(
 /// <param name="NewAt">True time right after the first look that found the new one.</param>
 public sealed record Sighting(string Variable, string? Value, DateTimeOffset OldAt, DateTimeOffset NewAt);
 
+/// <summary>What the process itself said when it switched; own times.</summary>
+/// <param name="Variable">The variable.</param>
+/// <param name="Value">The new value.</param>
+/// <param name="ActiveAt">The instant that the schedule which it knew has for it.</param>
+/// <param name="TickBefore">The tick right before that instant.</param>
+/// <param name="At">When it switched.</param>
+/// <param name="IsStale">Whether it said that it may miss a change.</param>
+/// <param name="LastRefresh">When the read began that the schedule comes from.</param>
+public sealed record Switch(string Variable, string Value, DateTimeOffset ActiveAt, TimeSpan TickBefore, DateTimeOffset At, bool IsStale, DateTimeOffset LastRefresh);
+
 /// <summary>A read of the store that succeeded.</summary>
 /// <param name="Variable">The variable.</param>
 /// <param name="Begun">When it began, own time.</param>
-public sealed record StoreRead(string Variable, DateTimeOffset Begun);
+/// <param name="Ended">When it had the schedule, own time.</param>
+public sealed record StoreRead(string Variable, DateTimeOffset Begun, DateTimeOffset Ended);
 
-/// <summary>A time during which the worker said that it may be late, true time.</summary>
+/// <summary>From the boundary that the worker missed, as it said itself, until the refresh that ended this; own times.</summary>
 public sealed record StaleSpan(string Variable, DateTimeOffset From, DateTimeOffset To);
 
 /// <summary>A plain timer of the worker's, due every few milliseconds, did not run for this long: the machine was busy elsewhere. True time.</summary>

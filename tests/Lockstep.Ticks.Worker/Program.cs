@@ -30,7 +30,7 @@ internal static class Program
         await Task.WhenAll(running);
         var sightings = looker.Stop();
         foreach (var variable in variables) store.EndStale(variable.Name);
-        Answer(new Reply(-1, Report: new Report(sightings, [.. store.Reads], [.. store.Stale], probe.Stalls, DateTimeOffset.UtcNow, store.SkewWarnings)));
+        Answer(new Reply(-1, Report: new Report(sightings, [.. store.Switches], [.. store.Reads], [.. store.Stale], probe.Stalls, DateTimeOffset.UtcNow, store.SkewWarnings)));
     }
 
     private static void TryRaisePriority()

@@ -1,12 +1,15 @@
 using System.Collections.Concurrent;
+using System.Text.Json;
 using Lockstep.Engine.Ticks;
 
 namespace Lockstep.Ticks.Worker;
 
-/// <summary>A store that notes successful reads, and an observer that notes when the process says it may be late.</summary>
+/// <summary>A store that notes successful reads, and an observer that notes what the process says of itself.</summary>
 internal sealed class Recorder(ITickStore inner, TimeProvider ownTime) : ITickStore, ITickObserver
 {
     private readonly ConcurrentDictionary<string, DateTimeOffset> _staleSince = new();
+
+    public ConcurrentQueue<Switch> Switches { get; } = new();
 
     public ConcurrentQueue<StoreRead> Reads { get; } = new();
 
@@ -20,11 +23,25 @@ internal sealed class Recorder(ITickStore inner, TimeProvider ownTime) : ITickSt
     {
         var begun = ownTime.GetUtcNow();
         var reading = await inner.ReadAsync(variable, cancellationToken);
-        Reads.Enqueue(new StoreRead(variable, begun));
+        Reads.Enqueue(new StoreRead(variable, begun, ownTime.GetUtcNow()));
         return reading;
     }
 
-    public void OnStale(TickStatus status) => _staleSince.TryAdd(status.Variable, DateTimeOffset.UtcNow);
+    public void OnActivated(TickActivation activation)
+    {
+        if (activation.Tuple is not { } tuple) return;
+        var status = activation.Status;
+        Switches.Enqueue(new Switch(
+            activation.Variable,
+            JsonSerializer.Deserialize<string>(tuple.Json)!,
+            tuple.ActiveAt,
+            status.Schedule.TickAt(tuple.ActiveAt - new TimeSpan(1)),
+            activation.SwitchedAt,
+            status.IsStale,
+            status.LastRefresh!.Value));
+    }
+
+    public void OnStale(TickStatus status) => _staleSince.TryAdd(status.Variable, status.StaleSince!.Value);
 
     public void OnRefreshed(TickStatus status) => EndStale(status.Variable);
 
@@ -32,7 +49,7 @@ internal sealed class Recorder(ITickStore inner, TimeProvider ownTime) : ITickSt
 
     public void EndStale(string variable)
     {
-        if (_staleSince.TryRemove(variable, out var from)) Stale.Enqueue(new StaleSpan(variable, from, DateTimeOffset.UtcNow));
+        if (_staleSince.TryRemove(variable, out var from)) Stale.Enqueue(new StaleSpan(variable, from, ownTime.GetUtcNow()));
     }
 
     public Task<TickSettings> ReadSettingsAsync(CancellationToken cancellationToken) => inner.ReadSettingsAsync(cancellationToken);

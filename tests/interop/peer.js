@@ -1,7 +1,9 @@
 // A node of npm's scuttlebutt over TCP, told what to do by JSON lines on its standard input; it answers with JSON lines.
-// Its one argument is a JSON object: kind (model | events), id, listen | dial (a port), stream (options of createStream),
-// security ({private, public, trusted: [file, ...]}).
+// Its one argument is a JSON object: kind (model | events), id, listen (true, or the path of a pipe) | dial (a port or such a path),
+// stream (options of createStream), security ({private, public, trusted: [file, ...]}), spawn ([program, argument, ...]: speaks with it over its
+// standard input and output), stdio (speaks over its own), do ([command, ...] to begin with), answer (a key: once a peer has set it, its value is set as 'answer').
 'use strict'
+const childProcess = require('child_process')
 const fs = require('fs')
 const net = require('net')
 const readline = require('readline')
@@ -10,7 +12,7 @@ const Emitter = require('scuttlebutt/events')
 const security = require('scuttlebutt/security')
 
 const options = JSON.parse(process.argv[2])
-const say = object => process.stdout.write(JSON.stringify(object) + '\n')
+const say = object => (options.stdio ? process.stderr : process.stdout).write(JSON.stringify(object) + '\n')
 
 function identity () {
   if (!options.security) return options.id
@@ -28,15 +30,24 @@ const on = require('events').EventEmitter.prototype.on
 on.call(node, 'unverified_data', update => say({ unverified: update }))
 on.call(node, 'error', error => say({ error: String(error) }))
 
+if (options.answer) on.call(node, 'update', ([key, value]) => { if (key === options.answer) node.set('answer', value) })
+
 function attach (socket) {
+  speak(socket, socket)
+}
+
+function speak (input, output) {
   const stream = node.createStream(Object.assign({}, options.stream))
   stream.on('header', header => say({ header }))
   stream.on('synced', () => say({ synced: true }))
   stream.on('error', error => say({ streamError: String(error) }))
-  socket.on('error', () => {})
-  socket.on('close', () => { say({ closed: true }); stream.destroy() })
-  socket.pipe(stream).pipe(socket)
+  input.on('error', () => {})
+  if (output !== input) output.on('error', () => {})
+  input.on('close', () => { say({ closed: true }); stream.destroy() })
+  input.pipe(stream).pipe(output)
 }
+
+const connect = to => typeof to === 'string' ? net.connect(to) : net.connect(to, '127.0.0.1')
 
 function state () {
   const history = node.history({})
@@ -51,21 +62,33 @@ const commands = {
   state: () => say(state()),
   count: () => say({ count: node.history({}).length }),
   sign: change => say({ text: JSON.stringify([change, 1, 'x']) }),
-  dial: port => attach(net.connect(port, '127.0.0.1')),
+  dial: to => attach(connect(to)),
   destroy: () => process.exit(0)
 }
 
-readline.createInterface({ input: process.stdin })
-  .on('line', line => {
-    const command = JSON.parse(line)
-    for (const name in command) commands[name](command[name])
-  })
-  .on('close', () => process.exit(0))
+function run (command) {
+  for (const name in command) commands[name](command[name])
+}
 
-if (options.dial) attach(net.connect(options.dial, '127.0.0.1'))
+;(options.do || []).forEach(run)
+if (options.stdio) {
+  speak(process.stdin, process.stdout)
+} else {
+  readline.createInterface({ input: process.stdin }).on('line', line => run(JSON.parse(line))).on('close', () => process.exit(0))
+}
+
+if (options.spawn) {
+  const child = childProcess.spawn(options.spawn[0], options.spawn.slice(1), { stdio: ['pipe', 'pipe', 'inherit'] })
+  child.on('exit', code => say({ exit: code }))
+  commands.end = () => child.stdin.end()
+  speak(child.stdout, child.stdin)
+}
+if (options.dial) attach(connect(options.dial))
 if (options.listen) {
   const server = net.createServer(attach)
-  server.listen(0, '127.0.0.1', () => say({ port: server.address().port, id: node.id }))
+  const ready = () => say({ port: server.address().port, id: node.id })
+  if (typeof options.listen === 'string') server.listen(options.listen, ready)
+  else server.listen(0, '127.0.0.1', ready)
 } else {
   say({ id: node.id })
 }

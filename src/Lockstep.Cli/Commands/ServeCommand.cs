@@ -53,7 +53,7 @@ internal static class ServeCommand
             }
 
             if (starts.Count == 0) throw new ArgumentException("There is nothing to serve: give --postgres with --table, or --path.");
-            using var certificate = listening.LoadCertificate(result);
+            using var certificate = listening.Certificate.Load(result);
             return await ServeAsync(starts, listening.Read(result, certificate), cancellationToken).ConfigureAwait(false);
         });
         return command;

@@ -11,21 +11,21 @@ internal sealed class ServeOptions
 {
     private const string PasswordVariable = "LOCKSTEP_SERVER_PASSWORD";
     private const string TokenVariable = "LOCKSTEP_SERVER_TOKEN";
-    private const string CertificateVariable = "LOCKSTEP_CERTIFICATE_PASSWORD";
 
     private readonly Option<int> _port = new("--port") { Description = "The port; 0 picks a free one.", HelpName = "N", DefaultValueFactory = _ => 4567 };
     private readonly Option<string> _address = new("--listen-address") { Description = "The address to listen on.", HelpName = "ADDRESS", DefaultValueFactory = _ => "127.0.0.1" };
     private readonly Option<string?> _user = new("--user", "-u") { Description = $"Let in this user (Basic authentication); the password comes from --password-file or {PasswordVariable}.", HelpName = "NAME" };
     private readonly Option<FileInfo?> _passwordFile = new("--password-file") { Description = "A file that holds the user's password.", HelpName = "FILE" };
     private readonly Option<FileInfo?> _tokenFile = new("--token-file") { Description = $"A file of bearer tokens to let in, one a line. {TokenVariable} holds one as well.", HelpName = "FILE" };
-    private readonly Option<FileInfo?> _certificate = new("--certificate") { Description = $"Speak TLS with this certificate: PEM with --certificate-key, or PKCS #12, its password in {CertificateVariable}.", HelpName = "FILE" };
-    private readonly Option<FileInfo?> _certificateKey = new("--certificate-key") { Description = "The certificate's private key, PEM; by default it is in the same file.", HelpName = "FILE" };
     private readonly Option<double> _heartbeat = new("--heartbeat-sec") { Description = "The longest silence on a feed.", HelpName = "SECONDS", DefaultValueFactory = _ => 15 };
     private readonly Option<string?> _instance = new("--instance-name") { Description = "A name for this server, which clients are told.", HelpName = "NAME" };
 
+    public CertificateOptions Certificate { get; } = new();
+
     public void AddTo(Command command)
     {
-        foreach (Option option in (Option[])[_port, _address, _user, _passwordFile, _tokenFile, _certificate, _certificateKey, _heartbeat, _instance]) command.Options.Add(option);
+        foreach (Option option in (Option[])[_port, _address, _user, _passwordFile, _tokenFile, _heartbeat, _instance]) command.Options.Add(option);
+        Certificate.AddTo(command);
     }
 
     /// <exception cref="ArgumentException">A value cannot be, or a secret is missing.</exception>
@@ -38,24 +38,6 @@ internal sealed class ServeOptions
         Certificate = certificate,
         Credentials = [.. Credentials(result)],
     };
-
-    /// <summary>The certificate with its key; null for plain http.</summary>
-    /// <exception cref="ArgumentException">There is no key, or it is no certificate.</exception>
-    public X509Certificate2? LoadCertificate(ParseResult result)
-    {
-        if (result.GetValue(_certificate) is not { } file) return null;
-        try
-        {
-            string? password = Environment.GetEnvironmentVariable(CertificateVariable);
-            if (X509Certificate2.GetCertContentType(file.FullName) == X509ContentType.Pkcs12) return X509CertificateLoader.LoadPkcs12FromFile(file.FullName, password);
-            string key = (result.GetValue(_certificateKey) ?? file).FullName;
-            return password is null ? X509Certificate2.CreateFromPemFile(file.FullName, key) : X509Certificate2.CreateFromEncryptedPemFile(file.FullName, password, key);
-        }
-        catch (CryptographicException e)
-        {
-            throw new ArgumentException($"The certificate in '{file}' cannot be used: {e.Message}");
-        }
-    }
 
     private IEnumerable<FeedCredential> Credentials(ParseResult result)
     {

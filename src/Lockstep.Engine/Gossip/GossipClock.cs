@@ -8,10 +8,11 @@ namespace Lockstep.Engine.Gossip;
 /// </summary>
 public sealed class GossipClock : IReadOnlyCollection<KeyValuePair<string, double>>
 {
-    private readonly Dictionary<string, double> _entries = new(StringComparer.Ordinal);
+    // Cells, because they are looked up several times for each update: a dictionary of references is compiled with the framework, one of numbers anew in each process.
+    private readonly Dictionary<string, Cell> _entries = new(StringComparer.Ordinal);
 
     /// <summary>The newest timestamp (milliseconds since 1970) of a source, or negative infinity when nothing is known from it.</summary>
-    public double this[string source] => _entries.TryGetValue(source, out var timestamp) ? timestamp : double.NegativeInfinity;
+    public double this[string source] => _entries.TryGetValue(source, out var cell) ? cell.Timestamp : double.NegativeInfinity;
 
     /// <summary>The number of sources.</summary>
     public int Count => _entries.Count;
@@ -28,33 +29,45 @@ public sealed class GossipClock : IReadOnlyCollection<KeyValuePair<string, doubl
     }
 
     /// <inheritdoc/>
-    public IEnumerator<KeyValuePair<string, double>> GetEnumerator() => _entries.GetEnumerator();
+    public IEnumerator<KeyValuePair<string, double>> GetEnumerator() => _entries.Select(static entry => KeyValuePair.Create(entry.Key, entry.Value.Timestamp)).GetEnumerator();
 
     /// <inheritdoc/>
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
     internal void Advance(string source, double timestamp)
     {
-        if (timestamp > this[source])
+        if (!_entries.TryGetValue(source, out var cell))
         {
-            _entries[source] = timestamp;
+            if (timestamp > double.NegativeInfinity)
+            {
+                _entries.Add(source, new Cell { Timestamp = timestamp });
+            }
+        }
+        else if (timestamp > cell.Timestamp)
+        {
+            cell.Timestamp = timestamp;
         }
     }
 
     internal void Advance(GossipClock other)
     {
-        foreach (var (source, timestamp) in other._entries)
+        foreach (var (source, cell) in other._entries)
         {
-            Advance(source, timestamp);
+            Advance(source, cell.Timestamp);
         }
     }
 
     internal void Replace(GossipClock other)
     {
         _entries.Clear();
-        foreach (var (source, timestamp) in other._entries)
+        foreach (var (source, cell) in other._entries)
         {
-            _entries[source] = timestamp;
+            _entries.Add(source, new Cell { Timestamp = cell.Timestamp });
         }
+    }
+
+    private sealed class Cell
+    {
+        public double Timestamp { get; set; }
     }
 }

@@ -8,7 +8,7 @@ namespace Lockstep.Engine.Gossip;
 /// <summary>How to reach a peer.</summary>
 public sealed record GossipDialOptions
 {
-    /// <summary>What is asked of the peer's certificate with <c>tls</c>; null for the system's rules and the URI's host.</summary>
+    /// <summary>What is asked of the peer's certificate with <c>tls</c>; null for the system's rules. Without a name to expect there it is the URI's host.</summary>
     public SslClientAuthenticationOptions? Tls { get; init; }
 
     /// <summary>Sets headers, credentials, certificates and the like of a WebSocket.</summary>
@@ -99,7 +99,9 @@ public static class GossipDialer
         var secure = new SslStream(await ConnectSocketAsync(uri, cancellationToken).ConfigureAwait(false));
         try
         {
-            await secure.AuthenticateAsClientAsync(tls ?? new SslClientAuthenticationOptions { TargetHost = uri.DnsSafeHost }, cancellationToken).ConfigureAwait(false);
+            tls ??= new SslClientAuthenticationOptions();
+            tls.TargetHost = string.IsNullOrEmpty(tls.TargetHost) ? uri.DnsSafeHost : tls.TargetHost;
+            await secure.AuthenticateAsClientAsync(tls, cancellationToken).ConfigureAwait(false);
             return secure;
         }
         catch

@@ -264,19 +264,18 @@ internal static class GossipJson
     };
 
     /// <summary>Writes a number as JavaScript does; what no double holds becomes null, as there.</summary>
-    public static void WriteNumber(double value, IBufferWriter<byte> output)
+    public static void WriteNumber(double value, IBufferWriter<byte> output) => output.Advance(FormatNumber(value, output.GetSpan(32)));
+
+    /// <summary>As <see cref="WriteNumber"/>, into at least 32 bytes; the result is how many it took.</summary>
+    public static int FormatNumber(double value, Span<byte> output)
     {
-        var magnitude = Math.Abs(value);
-        if (magnitude is >= 1e-4 and < 1e15)
+        if (Math.Abs(value) is >= 1e-4 and < 1e15)
         {
-            var span = output.GetSpan(32);
-            value.TryFormat(span, out var written, default, CultureInfo.InvariantCulture);
-            output.Advance(written);
-            return;
+            value.TryFormat(output, out var written, default, CultureInfo.InvariantCulture);
+            return written;
         }
 
-        var text = FormatRare(value);
-        output.Advance(Encoding.ASCII.GetBytes(text, output.GetSpan(text.Length)));
+        return Encoding.ASCII.GetBytes(FormatRare(value), output);
     }
 
     private static string FormatRare(double value)

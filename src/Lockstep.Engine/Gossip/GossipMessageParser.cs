@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Json;
 
@@ -21,7 +20,6 @@ internal sealed class GossipMessageParser
     private string _lastSource = string.Empty;
 
     /// <exception cref="GossipProtocolException">The line is no message.</exception>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // the hot path: worth its optimised code from the first call on
     public GossipMessage Parse(ReadOnlySpan<byte> line)
     {
         if (!System.Text.Unicode.Utf8.IsValid(line))
@@ -52,7 +50,6 @@ internal sealed class GossipMessageParser
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // the hot path: worth its optimised code from the first call on
     private GossipUpdate ParseUpdate(ref Utf8JsonReader reader, ReadOnlySpan<byte> line)
     {
         reader.Read();
@@ -92,10 +89,9 @@ internal sealed class GossipMessageParser
         }
 
         reader.Read();
-        return new GossipUpdate(line.ToArray(), start, length, timestamp, source, signature);
+        return new GossipUpdate(line.Slice(start, length).ToArray(), timestamp, source, signature);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // the hot path: worth its optimised code from the first call on
     private string ReadSource(ref Utf8JsonReader reader)
     {
         if (reader.ValueSpan.SequenceEqual(_lastSourceText))

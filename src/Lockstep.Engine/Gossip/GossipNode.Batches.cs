@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 
 namespace Lockstep.Engine.Gossip;
 
@@ -15,7 +14,6 @@ public abstract partial class GossipNode
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // the hot path: worth its optimised code from the first call on
     private void CommitHere(GossipUpdate update)
     {
         bool applied;

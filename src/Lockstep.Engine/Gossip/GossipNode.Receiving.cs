@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Runtime.CompilerServices;
 
 namespace Lockstep.Engine.Gossip;
 
@@ -10,15 +9,14 @@ public abstract partial class GossipNode
 
     /// <summary>Takes whole lines from a stream, all of one stream on one thread at a time.</summary>
     /// <exception cref="GossipProtocolException">A line is no message; those before it are applied.</exception>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // the hot path: worth its optimised code from the first call on
     internal void Receive(GossipSession from, ReadOnlySpan<byte> lines)
     {
         GossipException? malformed = null;
-        from.Inbox.Clear();
+        from.ClearInbox();
         while (!lines.IsEmpty && malformed is null)
         {
             var end = lines.IndexOf((byte)'\n');
-            var line = (end < 0 ? lines : lines[..end]).Trim(" \t\r"u8);
+            var line = Trim(end < 0 ? lines : lines[..end]);
             lines = end < 0 ? [] : lines[(end + 1)..];
             if (line.IsEmpty)
             {
@@ -27,7 +25,7 @@ public abstract partial class GossipNode
 
             try
             {
-                from.Inbox.Add(Examine(from, from.Parser.Parse(line)));
+                from.AddToInbox(Examine(from, from.Parser.Parse(line)));
             }
             catch (GossipProtocolException error)
             {
@@ -55,15 +53,31 @@ public abstract partial class GossipNode
             }
         }
 
-        from.Inbox.Clear();
+        from.ClearInbox();
         if (malformed is not null)
         {
             throw malformed;
         }
     }
 
+    private static ReadOnlySpan<byte> Trim(ReadOnlySpan<byte> line)
+    {
+        while (!line.IsEmpty && IsBlank(line[0]))
+        {
+            line = line[1..];
+        }
+
+        while (!line.IsEmpty && IsBlank(line[^1]))
+        {
+            line = line[..^1];
+        }
+
+        return line;
+    }
+
+    private static bool IsBlank(byte c) => c is (byte)' ' or (byte)'\t' or (byte)'\r';
+
     /// <summary>Everything about a message that needs no lock. Updates of one stream are verified in order, one after another.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // the hot path: worth its optimised code from the first call on
     private Received Examine(GossipSession from, GossipMessage message)
     {
         if (message.Update is not { } update || !from.Receives)
@@ -90,11 +104,11 @@ public abstract partial class GossipNode
         }
     }
 
-    private GossipUpdate Canonical(GossipUpdate update)
+    private static GossipUpdate Canonical(GossipUpdate update)
     {
         var change = new ArrayBufferWriter<byte>(update.Change.Length);
         GossipJson.WriteCanonical(update.Change.Span, change);
-        return Build(change.WrittenSpan, update.Timestamp, update.Source, null, update.Signature);
+        return new GossipUpdate(change.WrittenSpan.ToArray(), update.Timestamp, update.Source, update.Signature);
     }
 
     private bool Verify(GossipUpdate update)
@@ -104,17 +118,9 @@ public abstract partial class GossipNode
             return true;
         }
 
-        if (update.Signature is null)
-        {
-            return false;
-        }
-
-        var text = new ArrayBufferWriter<byte>(update.Text.Length);
-        WriteSignedPart(update.Change.Span, update.Timestamp, update.Source, text);
-        return security.Verify(update.Source, text.WrittenSpan, update.Signature);
+        return update.Signature is { } signature && security.Verify(update.Source, update.TextToSign(), signature);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // the hot path: worth its optimised code from the first call on
     private void Accept(GossipSession from, GossipUpdate update, bool verified)
     {
         // The peer has what it sent: no echo.

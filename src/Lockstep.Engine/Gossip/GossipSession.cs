@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 
@@ -24,6 +23,10 @@ internal sealed class GossipSession
     private bool _started;
     private bool _synced;
 
+    // Not a list: one of a type of ours is compiled anew in each process, and a peer that comes has all of its history to tell.
+    private GossipNode.Received[] _inbox = new GossipNode.Received[64];
+    private int _inboxCount;
+
     public GossipSession(GossipNode node, GossipStreamOptions options)
     {
         _node = node;
@@ -38,7 +41,8 @@ internal sealed class GossipSession
 
     public GossipMessageParser Parser { get; } = new();
 
-    public List<GossipNode.Received> Inbox { get; } = [];
+    /// <summary>What the lines of one read hold, until it is taken under the node's lock.</summary>
+    public ReadOnlySpan<GossipNode.Received> Inbox => _inbox.AsSpan(0, _inboxCount);
 
     public Dictionary<string, HeldSource> Held { get; } = new(StringComparer.Ordinal);
 
@@ -64,11 +68,27 @@ internal sealed class GossipSession
 
     public Action<Exception> Fail { get; init; } = static _ => { };
 
+    public void AddToInbox(GossipNode.Received received)
+    {
+        if (_inboxCount == _inbox.Length)
+        {
+            Array.Resize(ref _inbox, _inboxCount * 2);
+        }
+
+        _inbox[_inboxCount++] = received;
+    }
+
+    public void ClearInbox()
+    {
+        _inbox.AsSpan(0, _inboxCount).Clear();
+        _inboxCount = 0;
+    }
+
     /// <summary>Takes whole lines, or the last one without its end.</summary>
     public void Receive(ReadOnlySpan<byte> lines) => _node.Receive(this, lines);
 
     /// <summary>Writes what is to be sent now; false when there is nothing.</summary>
-    public bool Produce(IBufferWriter<byte> output)
+    public bool Produce(ArrayBufferWriter<byte> output)
     {
         if (!_headerWritten)
         {
@@ -120,7 +140,7 @@ internal sealed class GossipSession
         _target = mine.Copy();
     }
 
-    private bool ProduceUnderLock(IBufferWriter<byte> output)
+    private bool ProduceUnderLock(ArrayBufferWriter<byte> output)
     {
         if (!_headerWritten)
         {
@@ -162,7 +182,7 @@ internal sealed class GossipSession
         return true;
     }
 
-    private void WriteHeader(IBufferWriter<byte> output)
+    private void WriteHeader(ArrayBufferWriter<byte> output)
     {
         var horizon = _node.HorizonUnderLock;
         new GossipHeader(_node.Id, _node.ClockUnderLock, Meta, horizon).Write(output);
@@ -173,7 +193,7 @@ internal sealed class GossipSession
     }
 
     /// <summary>A peer that fell behind what is kept is told so, if it is one that understands.</summary>
-    private bool TellHorizon(IBufferWriter<byte> output)
+    private bool TellHorizon(ArrayBufferWriter<byte> output)
     {
         if (!Sends || PeerHeader?.Horizon is null || _node.HorizonUnderLock is not { } horizon)
         {
@@ -194,10 +214,11 @@ internal sealed class GossipSession
         return behind;
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // the hot path: worth its optimised code from the first call on
-    private bool Fill(IBufferWriter<byte> output)
+    private bool Fill(ArrayBufferWriter<byte> output)
     {
-        var written = 0;
+        var start = output.WrittenCount;
+        string? source = null;
+        byte[] sourceText = [];
         foreach (var update in _node.HistoryFor(_peerClock))
         {
             // Until "SYNC" only what was known when the peer's header came, or a busy node would never get there.
@@ -206,20 +227,22 @@ internal sealed class GossipSession
                 continue;
             }
 
-            var text = update.Text.Span;
-            var span = output.GetSpan(text.Length + 1);
-            text.CopyTo(span);
-            span[text.Length] = (byte)'\n';
-            output.Advance(text.Length + 1);
+            if (!ReferenceEquals(update.Source, source))
+            {
+                source = update.Source;
+                sourceText = GossipUpdate.SourceText(source);
+            }
+
+            update.WriteTo(output, sourceText);
+            output.Write("\n"u8);
             _peerClock.Advance(update.Source, update.Timestamp);
-            written += text.Length + 1;
-            if (written >= BatchBytes)
+            if (output.WrittenCount - start >= BatchBytes)
             {
                 break;
             }
         }
 
-        return written > 0;
+        return output.WrittenCount > start;
     }
 
     private void NoteSynced()

@@ -1,3 +1,4 @@
+using System.Buffers;
 using Microsoft.Data.Sqlite;
 
 namespace Lockstep.Engine.Gossip;
@@ -16,6 +17,7 @@ internal sealed class GossipStore : IDisposable
     private readonly SqliteCommand _clock;
     private readonly Dictionary<string, (double Timestamp, double? Horizon)> _entries = new(StringComparer.Ordinal);
     private readonly HashSet<string> _changed = new(StringComparer.Ordinal);
+    private readonly ArrayBufferWriter<byte> _line = new(256);
     private SqliteTransaction? _transaction;
 
     private GossipStore(FileStream fileLock, SqliteConnection connection)
@@ -94,7 +96,12 @@ internal sealed class GossipStore : IDisposable
         return [.. _entries.Select(static entry => (entry.Key, entry.Value.Timestamp, entry.Value.Horizon))];
     }
 
-    public void Add(GossipUpdate update) => Try(() => Run(_add, update.Source, update.Timestamp, update.Text.ToArray()));
+    public void Add(GossipUpdate update) => Try(() =>
+    {
+        _line.ResetWrittenCount();
+        update.WriteTo(_line);
+        Run(_add, update.Source, update.Timestamp, _line.WrittenSpan.ToArray());
+    });
 
     public void Remove(GossipUpdate update) => Try(() => Run(_remove, update.Source, update.Timestamp));
 

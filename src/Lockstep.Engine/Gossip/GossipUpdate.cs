@@ -1,20 +1,17 @@
+using System.Buffers;
 using System.Text;
 using System.Text.Json;
 
 namespace Lockstep.Engine.Gossip;
 
-/// <summary>One update as it goes over the wire: <c>[change,timestamp,source]</c> or <c>[change,timestamp,source,signature]</c>. Immutable; it keeps its own UTF-8 text.</summary>
+/// <summary>One update, which goes over the wire as <c>[change,timestamp,source]</c> or <c>[change,timestamp,source,signature]</c>. Immutable; of its text it keeps the change only, since a node has many.</summary>
 public sealed class GossipUpdate
 {
-    private readonly byte[] _text;
-    private readonly int _changeStart;
-    private readonly int _changeLength;
+    private readonly byte[] _change;
 
-    internal GossipUpdate(byte[] text, int changeStart, int changeLength, double timestamp, string source, string? signature)
+    internal GossipUpdate(byte[] change, double timestamp, string source, string? signature)
     {
-        _text = text;
-        _changeStart = changeStart;
-        _changeLength = changeLength;
+        _change = change;
         Timestamp = timestamp;
         Source = source;
         Signature = signature;
@@ -30,10 +27,7 @@ public sealed class GossipUpdate
     public string? Signature { get; }
 
     /// <summary>The JSON text of the change: whatever the data type puts there, such as <c>["key",value]</c>.</summary>
-    public ReadOnlyMemory<byte> Change => _text.AsMemory(_changeStart, _changeLength);
-
-    /// <summary>The whole update as one line of JSON text, without the newline.</summary>
-    public ReadOnlyMemory<byte> Text => _text;
+    public ReadOnlyMemory<byte> Change => _change;
 
     /// <summary>The timestamp as a point in time; the ends of the range stand for what lies beyond them.</summary>
     public DateTimeOffset Time => ToTime(Timestamp);
@@ -56,14 +50,69 @@ public sealed class GossipUpdate
     public int CompareTo(GossipUpdate other) => Compare(Timestamp, Source, other);
 
     /// <summary>The change as a JSON value of its own.</summary>
-    public JsonElement GetChange() => Parse(Change.Span);
+    public JsonElement GetChange()
+    {
+        var reader = new Utf8JsonReader(_change, GossipJson.ReaderOptions);
+        return JsonElement.ParseValue(ref reader);
+    }
+
+    /// <summary>Writes the whole update as one line of JSON text, without the newline.</summary>
+    public void WriteTo(IBufferWriter<byte> output)
+    {
+        ArgumentNullException.ThrowIfNull(output);
+        WriteTo(output, SourceText(Source));
+    }
+
+    /// <summary>As the other one, for a caller that has many updates of one source.</summary>
+    /// <param name="output">Where to.</param>
+    /// <param name="source">The source as <see cref="SourceText"/> writes it.</param>
+    internal void WriteTo(IBufferWriter<byte> output, ReadOnlySpan<byte> source)
+    {
+        WriteSigned(output, source);
+        if (Signature is not null)
+        {
+            output.Write(","u8);
+            GossipJson.WriteString(Signature, output);
+        }
+
+        output.Write("]"u8);
+    }
+
+    /// <summary>The text that a signature covers: the update without one.</summary>
+    internal ReadOnlySpan<byte> TextToSign()
+    {
+        var text = new ArrayBufferWriter<byte>(_change.Length + 128);
+        WriteSigned(text, SourceText(Source));
+        text.Write("]"u8);
+        return text.WrittenSpan;
+    }
+
+    internal static byte[] SourceText(string source)
+    {
+        var text = new ArrayBufferWriter<byte>(source.Length + 16);
+        GossipJson.WriteString(source, text);
+        return text.WrittenSpan.ToArray();
+    }
 
     /// <summary>The wire text.</summary>
-    public override string ToString() => Encoding.UTF8.GetString(_text);
-
-    internal static JsonElement Parse(ReadOnlySpan<byte> json)
+    public override string ToString()
     {
-        var reader = new Utf8JsonReader(json, GossipJson.ReaderOptions);
-        return JsonElement.ParseValue(ref reader);
+        var text = new ArrayBufferWriter<byte>(_change.Length + 128);
+        WriteTo(text);
+        return Encoding.UTF8.GetString(text.WrittenSpan);
+    }
+
+    private void WriteSigned(IBufferWriter<byte> output, ReadOnlySpan<byte> source)
+    {
+        const int Number = 32;
+        var span = output.GetSpan(_change.Length + Number + source.Length + 3);
+        span[0] = (byte)'[';
+        _change.CopyTo(span[1..]);
+        var length = _change.Length + 1;
+        span[length++] = (byte)',';
+        length += GossipJson.FormatNumber(Timestamp, span.Slice(length, Number));
+        span[length++] = (byte)',';
+        source.CopyTo(span[length..]);
+        output.Advance(length + source.Length);
     }
 }

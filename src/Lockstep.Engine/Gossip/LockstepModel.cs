@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Runtime.CompilerServices;
 using System.Text.Json;
 
 namespace Lockstep.Engine.Gossip;
@@ -21,10 +20,8 @@ public sealed record ModelChange(string Key, JsonElement Value, GossipUpdate Upd
 public sealed class LockstepModel : GossipNode
 {
     private const string FileKind = "model";
-    private readonly Dictionary<string, GossipUpdate> _entries = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, GossipUpdate>.AlternateLookup<ReadOnlySpan<char>> _lookup;
+    private readonly ModelTable _table = new();
     private readonly ArrayBufferWriter<byte> _change = new(256);
-    private char[] _keyText = new char[256];
 
     /// <summary>A model that is empty or, where the options name a file, has what that holds.</summary>
     /// <exception cref="GossipIdentityException">The id cannot be used.</exception>
@@ -32,7 +29,6 @@ public sealed class LockstepModel : GossipNode
     public LockstepModel(GossipNodeOptions? options = null)
         : base(options)
     {
-        _lookup = _entries.GetAlternateLookup<ReadOnlySpan<char>>();
         OpenFile(FileKind);
     }
 
@@ -43,7 +39,7 @@ public sealed class LockstepModel : GossipNode
         {
             lock (Gate)
             {
-                return [.. _entries.Where(static entry => !IsNull(entry.Value)).Select(static entry => entry.Key)];
+                return [.. _table.Updates.Where(static update => !IsNull(update)).Select(KeyOf)];
             }
         }
     }
@@ -57,7 +53,7 @@ public sealed class LockstepModel : GossipNode
         GossipUpdate? update;
         lock (Gate)
         {
-            _entries.TryGetValue(key, out update);
+            update = _table.Find(key);
         }
 
         change = update is null ? null : ToChange(update);
@@ -86,7 +82,7 @@ public sealed class LockstepModel : GossipNode
         _change.Write(","u8);
         WriteValue(json, _change);
         _change.Write("]"u8);
-        return LocalUpdateOf(_change.WrittenSpan, _entries.TryGetValue(key, out var stored) ? stored.Timestamp : double.NegativeInfinity);
+        return LocalUpdateOf(_change.WrittenSpan, _table.Find(key)?.Timestamp ?? double.NegativeInfinity);
     }
 
     /// <summary>Sets several keys at once: one transaction where the model has a file.</summary>
@@ -109,7 +105,7 @@ public sealed class LockstepModel : GossipNode
         GossipUpdate[] updates;
         lock (Gate)
         {
-            updates = [.. _entries.Values];
+            updates = [.. _table.Updates];
         }
 
         return updates.Select(ToChange).Where(static change => !change.IsRemoved).ToDictionary(static change => change.Key, static change => change.Value, StringComparer.Ordinal);
@@ -125,11 +121,10 @@ public sealed class LockstepModel : GossipNode
     public LockstepModel Clone() => (LockstepModel)AdoptClone(new LockstepModel(Options with { Path = null, Id = Id }));
 
     /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // the hot path: worth its optimised code from the first call on
     protected override bool Apply(GossipUpdate update)
     {
-        var key = ReadKey(update.Change.Span);
-        if (_lookup.TryGetValue(key, out var text, out var stored))
+        ref var stored = ref _table.PlaceOf(update, out var isNew);
+        if (!isNew)
         {
             if (update.CompareTo(stored) < 0)
             {
@@ -137,11 +132,7 @@ public sealed class LockstepModel : GossipNode
             }
 
             Drop(stored);
-            _entries[text] = update;
-        }
-        else
-        {
-            _lookup[key] = update;
+            stored = update;
         }
 
         Keep(update);
@@ -149,7 +140,6 @@ public sealed class LockstepModel : GossipNode
     }
 
     /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // the hot path: worth its optimised code from the first call on
     protected override void Validate(ReadOnlySpan<byte> change)
     {
         var reader = new Utf8JsonReader(change, GossipJson.ReaderOptions);
@@ -174,25 +164,6 @@ public sealed class LockstepModel : GossipNode
         throw new GossipProtocolException("A model's change must be [\"key\",value], and \"__proto__\" is refused as a key.");
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // the hot path: worth its optimised code from the first call on
-    private ReadOnlySpan<char> ReadKey(ReadOnlySpan<byte> change)
-    {
-        var reader = new Utf8JsonReader(change, GossipJson.ReaderOptions);
-        reader.Read();
-        reader.Read();
-        if (reader.ValueIsEscaped || reader.TokenType != JsonTokenType.String)
-        {
-            return GossipJson.ReadName(ref reader);
-        }
-
-        if (reader.ValueSpan.Length > _keyText.Length)
-        {
-            _keyText = new char[reader.ValueSpan.Length * 2];
-        }
-
-        return _keyText.AsSpan(0, System.Text.Encoding.UTF8.GetChars(reader.ValueSpan, _keyText));
-    }
-
     private static Utf8JsonReader AtValue(ReadOnlySpan<byte> change, out string key)
     {
         var reader = new Utf8JsonReader(change, GossipJson.ReaderOptions);
@@ -204,6 +175,12 @@ public sealed class LockstepModel : GossipNode
     }
 
     private static bool IsNull(GossipUpdate update) => AtValue(update.Change.Span, out _).TokenType == JsonTokenType.Null;
+
+    private static string KeyOf(GossipUpdate update)
+    {
+        AtValue(update.Change.Span, out var key);
+        return key;
+    }
 
     private static ModelChange ToChange(GossipUpdate update)
     {

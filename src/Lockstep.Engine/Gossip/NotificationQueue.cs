@@ -4,8 +4,10 @@ namespace Lockstep.Engine.Gossip;
 internal sealed class NotificationQueue
 {
     private readonly Lock _gate = new();
-    private List<Notification> _pending = [];
-    private List<Notification> _taken = [];
+
+    /// <summary>A <see cref="GossipUpdate"/> that was applied, the most frequent of all, or an <see cref="Action{T}"/> of an observer. Lists of objects are compiled with the framework, those of a type of ours in each new process.</summary>
+    private List<object> _pending = [];
+    private List<object> _taken = [];
     private volatile IGossipObserver[] _observers = [];
     private bool _delivering;
 
@@ -22,10 +24,10 @@ internal sealed class NotificationQueue
         return new Subscription(this, observer);
     }
 
-    public void Add(Action<IGossipObserver> notification) => Add(new Notification(null, notification));
+    public void Add(Action<IGossipObserver> notification) => Queue(notification);
 
-    /// <summary>The most frequent of all, without an object for each.</summary>
-    public void AddApplied(GossipUpdate update) => Add(new Notification(update, null));
+    /// <summary>That an update was applied.</summary>
+    public void AddApplied(GossipUpdate update) => Queue(update);
 
     /// <summary>Delivers what is queued, unless another thread, or a caller further up on this one, is at it: that one delivers it.</summary>
     public void Deliver()
@@ -51,7 +53,7 @@ internal sealed class NotificationQueue
             {
                 foreach (var notification in _taken)
                 {
-                    notification.Tell(_observers);
+                    Tell(notification);
                 }
 
                 _taken.Clear();
@@ -70,7 +72,7 @@ internal sealed class NotificationQueue
         }
     }
 
-    private void Add(Notification notification)
+    private void Queue(object notification)
     {
         lock (_gate)
         {
@@ -89,20 +91,17 @@ internal sealed class NotificationQueue
         }
     }
 
-    private readonly record struct Notification(GossipUpdate? Applied, Action<IGossipObserver>? Other)
+    private void Tell(object notification)
     {
-        public void Tell(IGossipObserver[] observers)
+        foreach (var observer in _observers)
         {
-            foreach (var observer in observers)
+            if (notification is GossipUpdate update)
             {
-                if (Applied is not null)
-                {
-                    observer.OnUpdate(Applied);
-                }
-                else
-                {
-                    Other!(observer);
-                }
+                observer.OnUpdate(update);
+            }
+            else
+            {
+                ((Action<IGossipObserver>)notification)(observer);
             }
         }
     }

@@ -1,8 +1,9 @@
 namespace Lockstep.Engine.Ticks;
 
 /// <summary>
-/// Hears what happens to the variables of a <see cref="TickLocker"/>. Calls come from timer and store threads, two may come at once for different
-/// variables, and they hold up the variable's next refresh: return quickly and do not throw.
+/// Hears what happens to the variables of a <see cref="TickLocker"/>. Calls come from timer and store threads. Those for one variable come one at a time and in
+/// the order in which it happened, so that what is told last is what holds; for different variables two may come at once. They hold up the variable's next
+/// refresh or the calls that follow: return quickly and do not throw.
 /// </summary>
 public interface ITickObserver
 {
@@ -46,7 +47,8 @@ public interface ITickObserver
 /// <param name="Variable">The variable.</param>
 /// <param name="Tuple">The tuple that is active now; null for none.</param>
 /// <param name="SwitchedAt">When this process switched, on its own clock.</param>
-public sealed record TickActivation(string Variable, TickTuple? Tuple, DateTimeOffset SwitchedAt);
+/// <param name="Status">How the variable stood at the switch. Where it is stale, the store may no longer hold this tuple: other processes may show something else.</param>
+public sealed record TickActivation(string Variable, TickTuple? Tuple, DateTimeOffset SwitchedAt, TickStatus Status);
 
 /// <summary>How a variable stands in this process.</summary>
 public sealed record TickStatus
@@ -66,8 +68,15 @@ public sealed record TickStatus
     /// <summary>How long ago that was; null likewise.</summary>
     public required TimeSpan? Age { get; init; }
 
-    /// <summary>True when a boundary has passed for which the store was not read: the promise that this process is never late does not hold now.</summary>
-    public required bool IsStale { get; init; }
+    /// <summary>
+    /// The boundary, on this process's clock, that passed without a read of the store for it (the least instant there is where the store has not
+    /// been read at all); null when there is none. From then until the next read that
+    /// succeeds the promise that this process is never late does not hold, and it goes by the last schedule that it knows.
+    /// </summary>
+    public required DateTimeOffset? StaleSince { get; init; }
+
+    /// <summary>True when <see cref="StaleSince"/> is known: this process may miss a change now.</summary>
+    public bool IsStale => StaleSince is not null;
 
     /// <summary>The store's clock minus this process's at the last refresh, known to within half the time that the read took; null before the first.</summary>
     public required TimeSpan? ClockOffset { get; init; }

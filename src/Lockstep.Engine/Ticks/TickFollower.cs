@@ -23,7 +23,7 @@ internal sealed class TickFollower : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly List<ITickView> _views = [];
     private readonly List<ChannelWriter<TickActivation>> _watchers = [];
-    private readonly Queue<Action<ITickObserver>> _notices = new();
+    private readonly TickNotices _notices;
 
     private TickSchedule _schedule = new(TickSettings.Default.DefaultTick);
     private TickTuple? _active;
@@ -48,6 +48,7 @@ internal sealed class TickFollower : IAsyncDisposable
         _options = options;
         _scheduleChanged = scheduleChanged;
         _time = options.TimeProvider;
+        _notices = new TickNotices(options.Observer);
         _timer = _time.CreateTimer(static state => ((TickFollower)state!).Pump(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
@@ -94,7 +95,7 @@ internal sealed class TickFollower : IAsyncDisposable
             PublishTo(view);
         }
 
-        Notify();
+        _notices.Tell();
     }
 
     public void AddWatcher(ChannelWriter<TickActivation> watcher)
@@ -129,7 +130,7 @@ internal sealed class TickFollower : IAsyncDisposable
             SwitchAndArm(now);
         }
 
-        Notify();
+        _notices.Tell();
         if (started is not null) _ = RefreshAsync(started);
         return refresh;
     }
@@ -171,7 +172,7 @@ internal sealed class TickFollower : IAsyncDisposable
             if (!_disposed) SwitchAndArm(_time.GetUtcNow());
         }
 
-        Notify();
+        _notices.Tell();
         done.SetResult();
     }
 
@@ -216,12 +217,12 @@ internal sealed class TickFollower : IAsyncDisposable
             _staleNoticed = false;
             Switch(now);
             var status = StatusAt(now);
-            _notices.Enqueue(observer => observer.OnRefreshed(status));
-            if (_skewed) _notices.Enqueue(observer => observer.OnSkewed(status));
+            _notices.Add(observer => observer.OnRefreshed(status));
+            if (_skewed) _notices.Add(observer => observer.OnSkewed(status));
         }
 
         if (changed) _scheduleChanged();
-        Notify();
+        _notices.Tell();
     }
 
     private void Failed(Exception error)
@@ -236,10 +237,10 @@ internal sealed class TickFollower : IAsyncDisposable
             if (backoff > LongestBackoff) backoff = LongestBackoff;
             _refreshAt = now + (backoff * (0.75 + (0.5 * _options.Jitter.NextDouble())));
             var status = StatusAt(now);
-            _notices.Enqueue(observer => observer.OnRefreshFailed(status));
+            _notices.Add(observer => observer.OnRefreshFailed(status));
         }
 
-        Notify();
+        _notices.Tell();
     }
 
     private void NoticeStaleness(DateTimeOffset now)
@@ -247,7 +248,7 @@ internal sealed class TickFollower : IAsyncDisposable
         if (now < _uncovered || _staleNoticed) return;
         _staleNoticed = true;
         var status = StatusAt(now);
-        _notices.Enqueue(observer => observer.OnStale(status));
+        _notices.Add(observer => observer.OnStale(status));
     }
 
     private void Switch(DateTimeOffset now)
@@ -256,9 +257,9 @@ internal sealed class TickFollower : IAsyncDisposable
         if (active == _active) return;
         _active = active;
         foreach (var view in _views) PublishTo(view);
-        var activation = new TickActivation(Name, active, now);
+        var activation = new TickActivation(Name, active, now, StatusAt(now));
         foreach (var watcher in _watchers) watcher.TryWrite(activation);
-        _notices.Enqueue(observer => observer.OnActivated(activation));
+        _notices.Add(observer => observer.OnActivated(activation));
     }
 
     private void PublishTo(ITickView view)
@@ -270,7 +271,7 @@ internal sealed class TickFollower : IAsyncDisposable
         }
         catch (Exception e) when (e is JsonException or NotSupportedException)
         {
-            _notices.Enqueue(observer => observer.OnUnreadable(Name, tuple!, e));
+            _notices.Add(observer => observer.OnUnreadable(Name, tuple!, e));
         }
     }
 
@@ -290,21 +291,6 @@ internal sealed class TickFollower : IAsyncDisposable
         _timer.Change(TimeSpan.FromMilliseconds(Math.Max(0, Math.Ceiling(sleep.TotalMilliseconds))), Timeout.InfiniteTimeSpan);
     }
 
-    private void Notify()
-    {
-        while (true)
-        {
-            Action<ITickObserver>? notice;
-            lock (_gate)
-            {
-                if (!_notices.TryDequeue(out notice)) return;
-            }
-
-            // Outside the lock: an observer may ask for the status, or wait for another thread that does.
-            if (_options.Observer is { } observer) notice(observer);
-        }
-    }
-
     private TickStatus StatusAt(DateTimeOffset now) => new()
     {
         Variable = Name,
@@ -312,7 +298,7 @@ internal sealed class TickFollower : IAsyncDisposable
         Active = _active,
         LastRefresh = _lastRefresh,
         Age = now - _lastRefresh,
-        IsStale = now >= _uncovered,
+        StaleSince = now >= _uncovered ? _uncovered : null,
         ClockOffset = _offset,
         IsSkewed = _skewed,
         LastError = _lastError,

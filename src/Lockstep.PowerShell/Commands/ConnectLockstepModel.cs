@@ -1,4 +1,6 @@
 using System.Management.Automation;
+using System.Security.Cryptography.X509Certificates;
+using Lockstep.Engine.Gossip;
 using Lockstep.Errors;
 using Lockstep.Models;
 
@@ -16,7 +18,7 @@ public sealed class ConnectLockstepModelCommand : LockstepCmdlet
     [ArgumentCompleter(typeof(ModelCompleter))]
     public ModelReference? Model { get; set; }
 
-    /// <summary>The peer: <c>tcp://host:port</c> or <c>tls://host:port</c>, with <c>/name</c> where it offers several models, or <c>ws://</c>, <c>wss://host:port/name</c>.</summary>
+    /// <summary>The peer: <c>tcp://host:port</c> or <c>tls://host:port</c>, with <c>/name</c> where it offers several models, <c>ws://</c> or <c>wss://host:port/name</c>, or <c>pipe://localhost/pipe</c>, with <c>/name</c> likewise.</summary>
     [Parameter(Mandatory = true, Position = 1, ValueFromPipelineByPropertyName = true)]
     public Uri Uri { get; set; } = null!;
 
@@ -28,6 +30,14 @@ public sealed class ConnectLockstepModelCommand : LockstepCmdlet
     [Parameter]
     [ValidateRange(0, int.MaxValue)]
     public int? MaximumRetryCount { get; set; }
+
+    /// <summary>Certificates that are trusted as the peer's own or its issuer's, with <c>tls</c> and <c>wss</c>, besides those that the system trusts.</summary>
+    [Parameter]
+    public X509Certificate2[] TrustedCertificate { get; set; } = [];
+
+    /// <summary>Takes any certificate of the peer, and with it whoever is in between.</summary>
+    [Parameter]
+    public SwitchParameter SkipCertificateCheck { get; set; }
 
     // Never the URI as it was given: it may hold a secret (I9).
     private protected override object? ErrorTarget => Model?.ToString();
@@ -46,7 +56,7 @@ public sealed class ConnectLockstepModelCommand : LockstepCmdlet
 
         try
         {
-            WriteObject(model.Connect(Uri, Direction, MaximumRetryCount));
+            WriteObject(model.Connect(Uri, Direction, MaximumRetryCount, GossipTrust.Dial([.. TrustedCertificate], SkipCertificateCheck)));
         }
         catch (ArgumentException)
         {

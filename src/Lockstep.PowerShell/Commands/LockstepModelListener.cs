@@ -1,44 +1,61 @@
 using System.Management.Automation;
 using System.Net;
+using System.Security.Cryptography.X509Certificates;
+using Lockstep.Errors;
 using Lockstep.Models;
 
 namespace Lockstep.Commands;
 
 /// <summary>Offers models to peers.</summary>
-[Cmdlet(VerbsLifecycle.Start, "LockstepModelListener", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
+[Cmdlet(VerbsLifecycle.Start, "LockstepModelListener", DefaultParameterSetName = ByAddress, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
 [OutputType(typeof(ModelListenerInfo))]
 public sealed class StartLockstepModelListenerCommand : ModelsCmdlet
 {
+    private const string ByAddress = "Address";
+    private const string ByPipe = "Pipe";
     private readonly List<SessionModel> _models = [];
 
     /// <summary>The port; 0 for a free one.</summary>
-    [Parameter]
+    [Parameter(ParameterSetName = ByAddress)]
     [ValidateRange(0, IPEndPoint.MaxPort)]
     public int Port { get; set; }
 
     /// <summary>The address to listen on; loopback unless told otherwise. Whoever reaches it may read and change the models.</summary>
-    [Parameter]
+    [Parameter(ParameterSetName = ByAddress)]
     public IPAddress ListenAddress { get; set; } = IPAddress.Loopback;
 
     /// <summary>Speaks over WebSocket, a model at the path that is its name, instead of plain TCP.</summary>
-    [Parameter]
+    [Parameter(ParameterSetName = ByAddress)]
     public SwitchParameter WebSocket { get; set; }
+
+    /// <summary>Listens on a named pipe of this name instead, for the same user of this machine.</summary>
+    [Parameter(Mandatory = true, ParameterSetName = ByPipe)]
+    [ValidateNotNullOrEmpty]
+    public string? PipeName { get; set; }
+
+    /// <summary>A certificate with its private key: speaks TLS, <c>tls</c> or with -WebSocket <c>wss</c>.</summary>
+    [Parameter(ParameterSetName = ByAddress)]
+    public X509Certificate2? Certificate { get; set; }
 
     /// <summary>Which way changes go.</summary>
     [Parameter]
     public ModelDirection Direction { get; set; }
 
-    private protected override object? ErrorTarget => base.ErrorTarget ?? Port;
+    private protected override object? ErrorTarget => base.ErrorTarget ?? PipeName ?? (object)Port;
 
     private protected override void Process() => ForEachModel(_models.Add);
 
     private protected override void End()
     {
         // Where each model that was named has got its error, there is nothing left to offer.
-        if (_models.Count == 0 || !ShouldProcess($"{ListenAddress}:{Port}", $"Offer {string.Join(", ", _models.Select(model => model.Name))}"))
+        if (_models.Count == 0 || !ShouldProcess(PipeName ?? $"{ListenAddress}:{Port}", $"Offer {string.Join(", ", _models.Select(model => model.Name))}"))
             return;
 
-        var session = SessionListener.StartAsync(new IPEndPoint(ListenAddress, Port), WebSocket, Direction, _models, StopToken).GetAwaiter().GetResult();
+        if (Certificate is { HasPrivateKey: false })
+            throw new InvalidOptionException("The certificate has no private key, and a listener needs it.", "Give one with its key, as Get-PfxCertificate reads it.");
+
+        var place = new ListeningPlace(new IPEndPoint(ListenAddress, Port), PipeName, WebSocket, Certificate);
+        var session = SessionListener.StartAsync(place, Direction, _models, StopToken).GetAwaiter().GetResult();
         var listener = new ModelListenerInfo(session);
         RunspaceModels.Current.Add(listener);
         WriteObject(listener);

@@ -16,7 +16,7 @@ public sealed class ModelListenerInfo
     /// <summary>The URI of each of these models, in the same order.</summary>
     public Uri[] ModelUri => Session.ModelUris;
 
-    /// <summary>The port that is bound.</summary>
+    /// <summary>The port that is bound; -1 for a named pipe.</summary>
     public int Port => Uri.Port;
 
     /// <summary>False once it was stopped.</summary>

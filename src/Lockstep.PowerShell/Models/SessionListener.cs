@@ -1,4 +1,6 @@
 using System.Net;
+using System.Net.Security;
+using System.Security.Cryptography.X509Certificates;
 using Lockstep.Engine.Gossip;
 using Lockstep.Errors;
 using Lockstep.TestServer.Gossip;
@@ -6,7 +8,14 @@ using Lockstep.TestServer.Hosting;
 
 namespace Lockstep.Models;
 
-/// <summary>Keeps a listener of either kind, TCP or WebSocket, and its hub out of the sight of public types. Thread-safe.</summary>
+/// <summary>Where to listen, and how.</summary>
+/// <param name="Address">The address, unless it is a pipe.</param>
+/// <param name="PipeName">The named pipe; null for the address.</param>
+/// <param name="WebSocket">WebSocket instead of plain TCP.</param>
+/// <param name="Certificate">The certificate with its key, which stays the caller's; null for no TLS.</param>
+internal sealed record ListeningPlace(IPEndPoint Address, string? PipeName, bool WebSocket, X509Certificate2? Certificate);
+
+/// <summary>Keeps a listener of any kind and its hub out of the sight of public types. Thread-safe.</summary>
 internal sealed class SessionListener : IAsyncDisposable
 {
     private readonly GossipHub _hub = new();
@@ -32,7 +41,7 @@ internal sealed class SessionListener : IAsyncDisposable
         }
     }
 
-    public Uri[] ModelUris => [.. Names.Select(name => new Uri($"{Uri.GetLeftPart(UriPartial.Authority)}/{Uri.EscapeDataString(name)}"))];
+    public Uri[] ModelUris => [.. Names.Select(name => new Uri($"{Uri.GetLeftPart(UriPartial.Path).TrimEnd('/')}/{Uri.EscapeDataString(name)}"))];
 
     public bool IsListening => Volatile.Read(ref _listener) is not null;
 
@@ -44,17 +53,17 @@ internal sealed class SessionListener : IAsyncDisposable
     /// <exception cref="ModelNameInUseException">Two of the models have one name.</exception>
     /// <exception cref="System.Net.Sockets.SocketException">The address cannot be listened on.</exception>
     /// <exception cref="ListenException">The address cannot be listened on, with WebSocket.</exception>
-    public static async Task<SessionListener> StartAsync(IPEndPoint address, bool webSocket, ModelDirection direction, IReadOnlyList<SessionModel> models, CancellationToken cancellationToken)
+    public static async Task<SessionListener> StartAsync(ListeningPlace place, ModelDirection direction, IReadOnlyList<SessionModel> models, CancellationToken cancellationToken)
     {
         var session = new SessionListener();
         foreach (var model in models)
             session.Offer(model);
 
         var stream = new GossipStreamOptions { Direction = (GossipDirection)direction, AwaitClock = direction == ModelDirection.SendOnly };
-        if (webSocket)
+        if (place.WebSocket)
         {
             var endpoint = await GossipEndpoint.StartAsync(
-                new HttpEndpoint { Address = address.Address, Port = address.Port },
+                new HttpEndpoint { Address = place.Address.Address, Port = place.Address.Port, Certificate = place.Certificate },
                 session._hub,
                 new GossipEndpointOptions { Stream = stream, ConnectionFailed = session.NoteFailure },
                 cancellationToken).ConfigureAwait(false);
@@ -63,7 +72,13 @@ internal sealed class SessionListener : IAsyncDisposable
         }
         else
         {
-            var listener = GossipListener.Start(address, session._hub, new GossipListenerOptions { Stream = stream, ConnectionFailed = session.NoteFailure });
+            var options = new GossipListenerOptions
+            {
+                Stream = stream,
+                ConnectionFailed = session.NoteFailure,
+                Tls = place.Certificate is { } certificate ? new SslServerAuthenticationOptions { ServerCertificate = certificate } : null,
+            };
+            var listener = place.PipeName is { } pipe ? GossipListener.StartPipe(pipe, session._hub, options) : GossipListener.Start(place.Address, session._hub, options);
             session.Uri = listener.Uri;
             session._listener = listener;
         }

@@ -8,6 +8,7 @@ internal sealed class SessionModel : IAsyncDisposable
 {
     private readonly Lock _gate = new();
     private readonly GossipNode _node;
+    private readonly IDisposable? _keys;
     private readonly List<ModelConnectionInfo> _connections = [];
     private readonly List<SessionListener> _listeners = [];
     private SyncedPeers? _peers;
@@ -15,11 +16,22 @@ internal sealed class SessionModel : IAsyncDisposable
 
     /// <param name="name">The model's name; null for the node's id.</param>
     /// <param name="kind">What it holds.</param>
-    /// <param name="options">How the node is made.</param>
+    /// <param name="options">How the node is made. Its keys are disposed with the model.</param>
+    /// <param name="retention">How much of the past a model of events keeps.</param>
     /// <exception cref="GossipException">The id or the file cannot be used.</exception>
-    public SessionModel(string? name, ModelKind kind, GossipNodeOptions options)
+    public SessionModel(string? name, ModelKind kind, GossipNodeOptions options, EventRetention retention)
     {
-        _node = kind == ModelKind.Model ? new LockstepModel(options) : new LockstepEmitter(options);
+        _keys = options.Security as IDisposable;
+        try
+        {
+            _node = kind == ModelKind.Model ? new LockstepModel(options) : new LockstepEmitter(options, retention);
+        }
+        catch
+        {
+            _keys?.Dispose();
+            throw;
+        }
+
         Name = name ?? _node.Id;
         Kind = kind;
         Path = options.Path;
@@ -81,9 +93,9 @@ internal sealed class SessionModel : IAsyncDisposable
 
     /// <summary>Keeps it connected to a peer from now on.</summary>
     /// <exception cref="ArgumentException">The URI is of no form that the engine knows.</exception>
-    public ModelConnectionInfo Connect(Uri uri, ModelDirection direction, int? maximumRetryCount)
+    public ModelConnectionInfo Connect(Uri uri, ModelDirection direction, int? maximumRetryCount, GossipDialOptions dial)
     {
-        var connection = new ModelConnectionInfo(new SessionConnection(Name, Node, uri, direction, maximumRetryCount));
+        var connection = new ModelConnectionInfo(new SessionConnection(Name, Node, uri, direction, maximumRetryCount, dial));
         lock (_gate)
         {
             if (!_removed)
@@ -164,6 +176,7 @@ internal sealed class SessionModel : IAsyncDisposable
 
         _peers?.Dispose();
         await _node.DisposeAsync().ConfigureAwait(false);
+        _keys?.Dispose();
     }
 
     /// <summary>What the engine refuses as a name is the user's to change.</summary>

@@ -1,0 +1,81 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using System.Text.Json;
+using Lockstep.Engine.Gossip;
+
+namespace Lockstep.Bench.Gossip;
+
+/// <summary>
+/// What peer.js is for npm: <c>listen keys</c> fills a model and serves it; <c>dial port keys times</c> gets it into a new model so many times. Each says one JSON line when it is ready or done; the dialler counts its time
+/// from the dial to the last key.
+/// </summary>
+internal static class Program
+{
+    private static Task Main(string[] args) => args[0] == "listen" ? ListenAsync(Number(args[1])) : DialAsync(Number(args[1]), Number(args[2]), Number(args[3]));
+
+    private static async Task ListenAsync(int keys)
+    {
+        var model = new LockstepModel();
+        model.SetAll(Enumerable.Range(0, keys).Select(static i =>
+        {
+            var n = i.ToString(CultureInfo.InvariantCulture);
+            return KeyValuePair.Create("key" + n, new Value(i, "value " + n));
+        }));
+        await using var listener = GossipListener.Start(new IPEndPoint(IPAddress.Loopback, 0), new GossipHub(KeyValuePair.Create<string, GossipNode>("bench", model)));
+        Say(new { port = listener.Uri.Port });
+        await Console.In.ReadToEndAsync();
+        Say(new { peak = Peak() });
+    }
+
+    private static async Task DialAsync(int port, int keys, int times)
+    {
+        var results = new List<object>();
+        using var process = Process.GetCurrentProcess();
+        for (var i = 0; i < times; i++)
+        {
+            await using var model = new LockstepModel();
+            var all = new AllKeys(keys);
+            using var subscription = model.Subscribe(all);
+            process.Refresh();
+            var cpu = process.TotalProcessorTime;
+            var started = Stopwatch.GetTimestamp();
+            model.Attach(await GossipDialer.ConnectAsync(new Uri(string.Create(CultureInfo.InvariantCulture, $"tcp://127.0.0.1:{port}"))));
+            await all.Done;
+            var elapsed = Stopwatch.GetElapsedTime(started);
+            process.Refresh();
+            results.Add(new { milliseconds = elapsed.TotalMilliseconds, cpu = (process.TotalProcessorTime - cpu).TotalMilliseconds, peak = Peak() });
+        }
+
+        Say(new { times = results });
+    }
+
+    /// <summary>The peak of the resident set in KiB, as node's resourceUsage gives it.</summary>
+    private static double Peak()
+    {
+        using var process = Process.GetCurrentProcess();
+        return process.PeakWorkingSet64 / 1024.0;
+    }
+
+    private static void Say(object value) => Console.WriteLine(JsonSerializer.Serialize(value));
+
+    private static int Number(string text) => int.Parse(text, CultureInfo.InvariantCulture);
+
+    private sealed record Value(int n, string name);
+
+    private sealed class AllKeys(int expected) : IGossipObserver
+    {
+        private readonly TaskCompletionSource _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private int _seen;
+
+        public Task Done => _done.Task;
+
+        public void OnUpdate(GossipUpdate update)
+        {
+            if (++_seen == expected)
+            {
+                _done.TrySetResult();
+            }
+        }
+    }
+}

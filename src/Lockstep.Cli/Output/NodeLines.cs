@@ -1,0 +1,104 @@
+using System.Text.Json;
+using Lockstep.Engine.Gossip;
+
+namespace Lockstep.Cli.Output;
+
+/// <summary>Prints values and events, for people or for machines.</summary>
+internal sealed class NodeLines(bool json)
+{
+    private readonly Stream _output = Console.OpenStandardOutput();
+
+    /// <summary>A connection that failed is no failure of the model.</summary>
+    public static void Tell(Exception error) => Console.Error.WriteLine("lockstep: " + error.Message);
+
+    /// <summary>Prints where the node is reached, what it has and what comes, until Ctrl+C.</summary>
+    public Task<int> FollowAsync(GossipNode node, Uri uri, CancellationToken cancellationToken)
+    {
+        if (json) JsonLines.Write(_output, writer => writer.WriteString("uri", uri.ToString()));
+        else Console.WriteLine($"Listening on {uri}");
+        return FollowAsync(node, cancellationToken);
+    }
+
+    /// <summary>Prints what the node has and what comes, until Ctrl+C or until there is no sense in trying to connect again.</summary>
+    /// <param name="node">The node.</param>
+    /// <param name="connector">What keeps it connected.</param>
+    /// <param name="cancellationToken">Ctrl+C.</param>
+    /// <param name="events">Only events of these names; all of them if none is given.</param>
+    public async Task<int> FollowAsync(GossipNode node, GossipConnector connector, CancellationToken cancellationToken, params string[] events)
+    {
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        Task<int> following = FollowAsync(node, ending.Token, events);
+        await Task.WhenAny(following, connector.Completion).ConfigureAwait(false);
+        await ending.CancelAsync().ConfigureAwait(false);
+        int exit = await following.ConfigureAwait(false);
+        if (connector.Completion.IsFaulted) await connector.Completion.ConfigureAwait(false);
+        return exit;
+    }
+
+    public void Write(ModelChange change)
+    {
+        if (!json)
+        {
+            Console.WriteLine($"{change.Key} = {change.Value.GetRawText()}");
+            return;
+        }
+
+        Write(change.Update, writer =>
+        {
+            writer.WriteString("key", change.Key);
+            writer.WritePropertyName("value");
+            writer.WriteRawValue(change.Value.GetRawText(), skipInputValidation: true);
+        });
+    }
+
+    /// <summary>Prints an event, if it is one of these names or no name is given.</summary>
+    public void Write(GossipEvent happened, params string[] names)
+    {
+        if (names.Length > 0 && !names.Contains(happened.Name, StringComparer.Ordinal)) return;
+        if (!json)
+        {
+            Console.WriteLine(string.Join(' ', [happened.Name, .. happened.Arguments.Select(argument => argument.GetRawText())]));
+            return;
+        }
+
+        Write(happened.Update, writer =>
+        {
+            writer.WriteString("event", happened.Name);
+            writer.WriteStartArray("arguments");
+            foreach (JsonElement argument in happened.Arguments) writer.WriteRawValue(argument.GetRawText(), skipInputValidation: true);
+            writer.WriteEndArray();
+        });
+    }
+
+    private void Write(GossipUpdate update, Action<Utf8JsonWriter> members)
+    {
+        JsonLines.Write(_output, writer =>
+        {
+            members(writer);
+            writer.WriteNumber("timestamp", update.Timestamp);
+            writer.WriteString("source", update.Source);
+        });
+        _output.Flush();
+    }
+
+    private async Task<int> FollowAsync(GossipNode node, CancellationToken cancellationToken, params string[] names)
+    {
+        try
+        {
+            if (node is LockstepEmitter events)
+            {
+                await foreach (GossipEvent happened in events.ReceiveAsync(includeExisting: true, cancellationToken).ConfigureAwait(false)) Write(happened, names);
+            }
+            else
+            {
+                await foreach (ModelChange change in ((LockstepModel)node).WatchAsync(includeExisting: true, cancellationToken).ConfigureAwait(false)) Write(change);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // Ctrl+C and SIGTERM are how it ends.
+        }
+
+        return ExitCodes.Ok;
+    }
+}

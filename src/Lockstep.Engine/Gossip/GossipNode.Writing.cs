@@ -1,0 +1,56 @@
+using System.Buffers;
+
+namespace Lockstep.Engine.Gossip;
+
+public abstract partial class GossipNode
+{
+    private readonly MonotonicTimestamps _timestamps;
+    private readonly ArrayBufferWriter<byte> _changeScratch = new(256);
+
+    /// <summary>Makes an update of this node's own, applies it and sends it to the peers.</summary>
+    /// <param name="change">One JSON value.</param>
+    /// <param name="floor">The update's timestamp will be above this one, and above now and all that is known of this node.</param>
+    /// <exception cref="System.Text.Json.JsonException">The change is not one JSON value.</exception>
+    /// <exception cref="ObjectDisposedException">The node is disposed.</exception>
+    /// <exception cref="GossipStoreException">The file could not be written.</exception>
+    protected GossipUpdate LocalUpdate(ReadOnlySpan<byte> change, double floor = double.NegativeInfinity)
+    {
+        using var batch = BeginBatch();
+        _changeScratch.ResetWrittenCount();
+        WriteValue(change, _changeScratch);
+        return LocalUpdateOf(_changeScratch.WrittenSpan, floor);
+    }
+
+    /// <summary>Writes one JSON value as it goes into a local update: without white space, and as JavaScript would write it where it is to be signed.</summary>
+    /// <exception cref="System.Text.Json.JsonException">The text is not one JSON value.</exception>
+    private protected void WriteValue(ReadOnlySpan<byte> json, IBufferWriter<byte> output)
+    {
+        if (Options.Security is null)
+        {
+            GossipJson.WriteCompact(json, output);
+        }
+        else
+        {
+            GossipJson.WriteCanonical(json, output);
+        }
+    }
+
+    /// <summary>A local update of a change that <see cref="WriteValue"/> wrote the values of.</summary>
+    private protected GossipUpdate LocalUpdateOf(ReadOnlySpan<byte> change, double floor = double.NegativeInfinity)
+    {
+        using var batch = BeginBatch();
+        ThrowIfUnusable();
+        var timestamp = _timestamps.Next(Math.Max(Math.Max(floor, _clock[Id]), _peersClockOfMine));
+        var update = new GossipUpdate(change.ToArray(), timestamp, Id, null);
+        if (Options.Security is { } signer)
+        {
+            update = new GossipUpdate(change.ToArray(), timestamp, Id, signer.Sign(update.TextToSign()));
+        }
+
+        Commit(update);
+        return update;
+    }
+
+    /// <summary>Holds the node's lock over several operations, which then go to the file in one transaction. Dispose the result on the same thread.</summary>
+    protected IDisposable Batch() => BeginBatch();
+}

@@ -1,0 +1,58 @@
+using System.Management.Automation;
+using Lockstep.Engine.Gossip;
+using Lockstep.Errors;
+
+namespace Lockstep.Commands;
+
+/// <summary>Writes what a model has to a file of lines of JSON, as npm scuttlebutt keeps them.</summary>
+[Cmdlet(VerbsData.Export, "LockstepModel", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
+[OutputType(typeof(FileInfo), ParameterSetName = [nameof(PassThru)])]
+public sealed class ExportLockstepModelCommand : ModelCmdlet
+{
+    /// <summary>The file. It appears when it is whole.</summary>
+    [Parameter(Mandatory = true, Position = 1, ValueFromPipelineByPropertyName = true)]
+    public string Destination { get; set; } = "";
+
+    /// <summary>Overwrites a file that is there.</summary>
+    [Parameter]
+    public SwitchParameter Force { get; set; }
+
+    /// <summary>Puts out the file.</summary>
+    [Parameter]
+    public SwitchParameter PassThru { get; set; }
+
+    private protected override void Process()
+    {
+        var model = FindModel();
+        var path = FileSystemPath.ResolveLiteral(SessionState.Path, Destination);
+        if (File.Exists(path) && !Force)
+            throw new InvalidOptionException($"The file '{path}' is there already.", "Overwrite it with -Force, or name another.");
+
+        if (!ShouldProcess(model.Name, $"Export to {path}"))
+            return;
+
+        GossipFile.ExportAsync(model.Node, path, StopToken).GetAwaiter().GetResult();
+        if (PassThru)
+            WriteObject(new FileInfo(path));
+    }
+}
+
+/// <summary>Takes into a model what a file of lines of JSON holds, as npm scuttlebutt or Export-LockstepModel wrote it.</summary>
+[Cmdlet(VerbsData.Import, "LockstepModel", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
+public sealed class ImportLockstepModelCommand : ModelCmdlet
+{
+    /// <summary>The file. What the model knows already stays; signatures are verified as those of a peer.</summary>
+    [Parameter(Mandatory = true, Position = 1, ValueFromPipelineByPropertyName = true)]
+    [Alias("FullName")]
+    public string Path { get; set; } = "";
+
+    private protected override object? ErrorTarget => Path;
+
+    private protected override void Process()
+    {
+        var model = FindModel();
+        var path = FileSystemPath.ResolveOne(SessionState.Path, Path);
+        if (ShouldProcess(model.Name, $"Import {path}"))
+            GossipFile.ImportAsync(model.Node, path, StopToken).GetAwaiter().GetResult();
+    }
+}
