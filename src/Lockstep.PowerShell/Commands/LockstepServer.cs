@@ -111,6 +111,10 @@ public sealed class StartLockstepServerCommand : LockstepCmdlet
     [Parameter]
     public string? InstanceName { get; set; }
 
+    /// <summary>Leaves out the page at /_lockstep/ that shows clients, rates and the newest records.</summary>
+    [Parameter]
+    public SwitchParameter NoStatusPage { get; set; }
+
     private protected override object? ErrorTarget => Table.Length > 0 ? string.Join(", ", Table) : Port;
 
     private protected override void Process()
