@@ -16,12 +16,13 @@ public sealed class ExportLockstepTableCommand : TableCmdlet
     [Parameter(Mandatory = true, Position = 1)]
     public string Destination { get; set; } = "";
 
-    /// <summary>How the records are written; Auto goes by the file's extension.</summary>
+    /// <summary>How the records are written; Auto goes by the file's extension: csv, or ndjson, jsonl, json, txt and none.</summary>
     [Parameter]
     public ExportFormat Format { get; set; }
 
     /// <summary>One SQL expression over the fields: only the records for which it holds.</summary>
     [Parameter]
+    [ArgumentCompleter(typeof(FieldCompleter))]
     public string? Filter { get; set; }
 
     /// <summary>Values for the names that -Filter has with a <c>$</c>, <c>@</c> or <c>:</c>.</summary>

@@ -17,8 +17,9 @@ public abstract class TableCmdlet : LockstepCmdlet
     }
 
     /// <summary>Tables by name, those of the session first, then those of the table files in the current location.</summary>
-    [Parameter(ParameterSetName = ByTable, Position = 0)]
+    [Parameter(ParameterSetName = ByTable, Position = 0, ValueFromPipeline = true)]
     [Alias("Name")]
+    [ValidateNotNull]
     [SupportsWildcards]
     [ArgumentCompleter(typeof(TableCompleter))]
     public string[] Table { get; set; } = [];
@@ -71,7 +72,11 @@ public abstract class TableCmdlet : LockstepCmdlet
                 foreach (var file in resolve(name))
                 {
                     _current = file;
-                    Attempt(() => use(file));
+                    Attempt(() =>
+                    {
+                        FileSystemPath.RequireFile(file);
+                        use(file);
+                    });
                 }
             });
         }

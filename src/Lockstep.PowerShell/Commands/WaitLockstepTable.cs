@@ -40,7 +40,7 @@ public sealed class WaitLockstepTableCommand : TableCmdlet
             var limit = TimeoutSec is { } seconds ? TimeSpan.FromSeconds(seconds) : (TimeSpan?)null;
             var info = Await(new ValueTask<Engine.Tables.TableInfo?>(new TableWatcher(path).WaitAsync(Holds, limit, StopToken)));
             if (info is null)
-                throw new WaitTimeoutException(path, limit!.Value);
+                throw new WaitTimeoutException(TableLookup.NameOf(path), limit!.Value);
 
             WriteObject(TableLookup.Describe(path));
         });

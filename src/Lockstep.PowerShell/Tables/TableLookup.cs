@@ -52,7 +52,10 @@ internal static class TableLookup
     }
 
     /// <summary>What a table file says of its table.</summary>
-    public static TableInfo Describe(string path) => new Table(path).GetInfo().ToModel(isSession: SessionTables.Names.Any(name => SessionTables.Find(name) == path));
+    public static TableInfo Describe(string path) => new Table(path).GetInfo().ToModel(isSession: NameOf(path) != path);
+
+    /// <summary>What a user calls a table: the name of one of the session, the path of another.</summary>
+    public static string NameOf(string path) => SessionTables.Names.FirstOrDefault(name => SessionTables.Find(name) == path) ?? path;
 
     /// <summary>All tables of the session and of the current location.</summary>
     public static IEnumerable<(string Name, string Path)> All(PathIntrinsics paths)
