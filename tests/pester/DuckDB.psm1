@@ -35,5 +35,3 @@ function Remove-DuckDB {
     if ($folder) { Remove-Item -LiteralPath $folder -Recurse -Force -ErrorAction Ignore }
     $script:folder = $null
 }
-
-Export-ModuleMember -Function Test-DuckDB, Test-DuckDBSqlite, duckdb, Remove-DuckDB

@@ -126,3 +126,38 @@ Describe 'Completion' {
         (TabExpansion2 $line $line.Length).CompletionMatches.CompletionText | Should -Be name
     }
 }
+
+Describe 'Nothing where something is meant' {
+    It 'is refused before anything is done: <_>' -ForEach @(
+        'Get-LockstepTable -Table $null'
+        'Get-LockstepModel -Name $null'
+        'Get-LockstepModelValue m -Key $null'
+        'Remove-LockstepModel -Model $null -WhatIf'
+        'Disconnect-LockstepModel -Model @($null) -WhatIf'
+        'Wait-LockstepModel -Model $null'
+        'Stop-LockstepServer -Server $null -WhatIf'
+        'Stop-LockstepTestServer -Server $null -WhatIf'
+        '$null | Stop-LockstepTestServer -WhatIf'
+        'Stop-LockstepModelListener -Listener @($null) -WhatIf'
+        'Start-LockstepTestServer -Port 0 -ListenAddress $null -WhatIf'
+        'Start-LockstepTestServer -Port 0 -Record $null -WhatIf'
+        'Start-LockstepServer things -Port 0 -ListenAddress $null -WhatIf'
+        # An empty list of those who may read must not let everybody read.
+        'Start-LockstepServer things -Port 0 -Token $null -WhatIf'
+        'Start-LockstepServer things -Port 0 -Token @() -WhatIf'
+        'Start-LockstepServer things -Port 0 -Credential @() -WhatIf'
+    ) {
+        $failure = Get-ErrorOf { & ([scriptblock]::Create("`$ErrorActionPreference = 'Stop'; $_")) }
+        $failure.FullyQualifiedErrorId | Should -BeLike 'ParameterArgument*'
+    }
+
+    It 'is no key, as in a short line of a CSV file' {
+        Set-Content -LiteralPath (Join-Path (Get-Location) feeds.csv) -Value 'Uri,Table,KeyProperty,OrderBy', "$($server.FeedUri),short", "$($server.FeedUri),empty,,", "$($server.FeedUri),full,id,updated_at"
+        (Import-Csv -LiteralPath (Join-Path (Get-Location) feeds.csv) | Sync-LockstepTable -Disk -SettleSec 0.2).Added | Should -Be 2, 2, 2
+    }
+
+    It 'is no proxy' {
+        $failure = Get-ErrorOf { Sync-LockstepTable $server.FeedUri things -Proxy '' -ErrorAction Stop }
+        $failure.FullyQualifiedErrorId | Should -BeLike 'InvalidOption,*'
+    }
+}

@@ -61,7 +61,7 @@ Describe 'Start-LockstepServer over a table file' {
         $token = ConvertTo-SecureString 'a-token' -AsPlainText -Force
         $closed = Start-LockstepServer -Path $file -Port 0 -Token $token
         (Invoke-WebRequest "$($closed.Uri)_lockstep/" -SkipHttpErrorCheck).StatusCode | Should -Be 401
-        (Invoke-RestMethod "$($closed.Uri)_lockstep/state" -Authentication Bearer -Token $token -AllowUnencryptedAuthentication).feeds.readable | Should -BeTrue
+        (Invoke-RestMethod "$($closed.Uri)_lockstep/state" -Headers @{ Authorization = 'Bearer a-token' }).feeds.readable | Should -BeTrue
 
         $without = Start-LockstepServer -Path $file -Port 0 -NoStatusPage
         (Invoke-WebRequest "$($without.Uri)_lockstep/" -SkipHttpErrorCheck).StatusCode | Should -Be 404

@@ -4,6 +4,7 @@ using Lockstep.Engine.Tables;
 using Lockstep.Errors;
 using Lockstep.Exporting;
 using Lockstep.Records;
+using Lockstep.Sync;
 
 namespace Lockstep.Commands;
 
@@ -57,7 +58,7 @@ public sealed class ExportLockstepTableCommand : TableCmdlet
             if (!ShouldProcess(path, $"Export to {target}"))
                 return;
 
-            new TableExport(table, query, format, Property).Write(target, Force, WriteWarning, StopToken);
+            new TableExport(table, query, format, Property is null ? null : FeedSettings.Named(Property)).Write(target, Force, WriteWarning, StopToken);
             if (PassThru)
                 WriteObject(new FileInfo(target));
         });

@@ -78,7 +78,7 @@ public sealed class ImportLockstepTableCommand : LockstepCmdlet
 
     private protected override object? ErrorTarget => _current;
 
-    private ImportSettings Settings => new(OrderBy, KeyProperty, Dialect, MalformedRecord, Wait);
+    private ImportSettings Settings => new(OrderBy, FeedSettings.Named(KeyProperty), Dialect, MalformedRecord, Wait);
 
     private protected override void Begin()
     {

@@ -193,7 +193,7 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
             TableName = destination.Name,
             Dialect = (Engine.Records.Dialect)Dialect,
             OrderBy = NullIfEmpty(OrderBy),
-            KeyFields = KeyProperty.Where(name => name.Length > 0).ToArray() is { Length: > 0 } keys ? keys : null,
+            KeyFields = FeedSettings.Named(KeyProperty) is { Length: > 0 } keys ? keys : null,
             Since = NullIfEmpty(Since),
             Follow = Follow,
             FollowFor = FollowFor,
