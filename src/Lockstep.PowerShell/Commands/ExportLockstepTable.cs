@@ -5,6 +5,7 @@ using Lockstep.Errors;
 using Lockstep.Exporting;
 using Lockstep.Records;
 using Lockstep.Sync;
+using Lockstep.Tables;
 
 namespace Lockstep.Commands;
 
@@ -55,7 +56,7 @@ public sealed class ExportLockstepTableCommand : TableCmdlet
             var format = TableExport.Resolve(Format, target);
             if (Property is not null && format != ExportFormat.Csv)
                 throw new InvalidOptionException("NDJSON holds the records as they are, with all their fields.", "Leave out -Property, or write CSV with -Format Csv.");
-            if (!ShouldProcess(path, $"Export to {target}"))
+            if (!ShouldProcess(TableLookup.NameOf(path), $"Export to {target}"))
                 return;
 
             new TableExport(table, query, format, Property is null ? null : FeedSettings.Named(Property)).Write(target, Force, WriteWarning, StopToken);

@@ -25,7 +25,7 @@ public sealed class RemoveLockstepTableCommand : TableCmdlet
     {
         var table = new Table(path);
         var name = table.GetInfo().Name;
-        if (ShouldProcess(path, $"Remove the table '{name}'"))
+        if (ShouldProcess(TableLookup.NameOf(path), $"Remove the table '{name}'"))
             table.Remove();
     });
 }
@@ -40,7 +40,7 @@ public sealed class ClearLockstepTableCommand : TableCmdlet
     {
         var table = new Table(path);
         var name = table.GetInfo().Name;
-        if (ShouldProcess(path, $"Empty the table '{name}'"))
+        if (ShouldProcess(TableLookup.NameOf(path), $"Empty the table '{name}'"))
             table.Clear();
     });
 }
@@ -69,7 +69,7 @@ public sealed class BackupLockstepTableCommand : TableCmdlet
         {
             var table = new Table(path);
             var target = Directory.Exists(destination) ? System.IO.Path.Combine(destination, table.GetInfo().Name + ".db") : destination;
-            if (!ShouldProcess(path, $"Back up to {target}"))
+            if (!ShouldProcess(TableLookup.NameOf(path), $"Back up to {target}"))
                 return;
 
             table.Backup(target, Force);

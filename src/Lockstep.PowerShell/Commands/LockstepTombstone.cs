@@ -26,7 +26,7 @@ public sealed class ClearLockstepTombstoneCommand : TableCmdlet
         if (!info.HasReached(Cursor.Parse(Before)))
             throw new InvalidOptionException($"The table '{info.Name}' has its cursor at {info.Cursor}, below {Before}.", "Name a horizon at or below the cursor: what is newer may still be sent again.");
 
-        if (!ShouldProcess(path, $"Forget the deleted records of '{info.Name}' before {Before}"))
+        if (!ShouldProcess(TableLookup.NameOf(path), $"Forget the deleted records of '{info.Name}' before {Before}"))
             return;
 
         var removed = table.ClearTombstones(Cursor.Parse(Before));

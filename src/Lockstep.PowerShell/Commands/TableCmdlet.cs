@@ -71,7 +71,7 @@ public abstract class TableCmdlet : LockstepCmdlet
             {
                 foreach (var file in resolve(name))
                 {
-                    _current = file;
+                    _current = TableLookup.NameOf(file);
                     Attempt(() =>
                     {
                         FileSystemPath.RequireFile(file);
