@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using System.Text.Json;
 
 namespace Lockstep.Engine.Framing;
@@ -131,7 +130,6 @@ public sealed class FrameReader
     }
 
     /// <summary>Takes the next frame, or returns false when more bytes are needed.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public bool TryRead(out Frame frame)
     {
         while (_scan < _end)
@@ -169,7 +167,6 @@ public sealed class FrameReader
     }
 
     /// <summary>Between objects: white space, blank lines, garbage. False with nothing left, or with an object just opened.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private bool ScanBetween(out Frame frame)
     {
         frame = default;
@@ -234,7 +231,6 @@ public sealed class FrameReader
     }
 
     /// <summary>Within an object: on to its last brace. False when the bytes end before, or when an object was passed over.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private bool ScanObject(out Frame frame)
     {
         // An object above the limit is looked at no further than that, so that it is too long at the same byte however it was chunked.

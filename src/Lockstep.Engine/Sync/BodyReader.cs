@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Runtime.CompilerServices;
 using System.Text;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Framing;
@@ -203,7 +202,6 @@ internal sealed class BodyReader
     }
 
     /// <summary>Frames to batch, without a break until something has to be waited for.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private FrameSignal ReadFrames()
     {
         SyncCounters counters = _context.Counters;

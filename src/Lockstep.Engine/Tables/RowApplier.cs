@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Runtime.CompilerServices;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Tables.Native;
 
@@ -22,47 +21,90 @@ internal sealed class RowApplier(RowStatements rows)
     /// <summary>Applies all records of the batch.</summary>
     /// <param name="batch">The records.</param>
     /// <param name="sequence">The sequence number before the batch: the n-th arrival gets this plus n (I11).</param>
-    /// <param name="tableIsEmpty">Whether nothing is stored yet, so that nothing need be looked up.</param>
     /// <param name="changes">Where the changes go, in the order of their sequence; null when nobody wants them.</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public void Apply(RecordBatch batch, long sequence, bool tableIsEmpty, List<TableChange>? changes)
+    public void Apply(RecordBatch batch, long sequence, List<TableChange>? changes)
     {
         if (!batch.IsCoalesced)
         {
-            for (int i = 0; i < batch.Count; i++) Apply(batch, i, sequence, insertOnly: false, changes);
+            for (int i = 0; i < batch.Count; i++) Apply(batch, i, sequence, changes);
             return;
         }
 
         int before = changes?.Count ?? 0;
         int[] pooled = ArrayPool<int>.Shared.Rent(batch.Count);
         int count = batch.NewestByKey(pooled);
-        foreach (int index in pooled.AsSpan(0, count)) Apply(batch, index, sequence, tableIsEmpty, changes);
+        ReadOnlySpan<int> newest = pooled.AsSpan(0, count);
+        int lookedUp = CountUpToLastStored(batch, newest);
+        foreach (int index in newest[..lookedUp]) Apply(batch, index, sequence, changes);
+        Insert(batch, newest[lookedUp..], sequence, changes);
         ArrayPool<int>.Shared.Return(pooled);
         // They were written in the order of their keys.
         changes?.Sort(before, changes.Count - before, Comparer<TableChange>.Create(static (a, b) => a.Sequence.CompareTo(b.Sequence)));
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Apply(RecordBatch batch, int index, long sequence, bool insertOnly, List<TableChange>? changes)
+    private void Apply(RecordBatch batch, int index, long sequence, List<TableChange>? changes)
     {
         rows.ThrowIfInterrupted();
         ref RecordEntry entry = ref batch[index];
-        sequence += index + 1;
-        ChangeKind? kind = insertOnly ? InsertRow(batch, entry, sequence) : ApplyOne(batch, entry, sequence);
-        if (kind is not { } changed) return;
-        Counts = Counts.With(changed);
-        changes?.Add(new TableChange(changed, batch.KeyOf(entry), sequence, batch.Memory(entry.BodyStart, entry.BodyLength)));
+        if (ApplyOne(batch, entry, sequence + index + 1) is { } kind) Note(kind, batch, entry, sequence + index + 1, changes);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    /// <summary>How many of the records, which are in the order of their keys, are not above all that is stored: the others need no looking up.</summary>
+    private int CountUpToLastStored(RecordBatch batch, ReadOnlySpan<int> places)
+    {
+        Statement last = rows.SelectLastKey;
+        last.Step();
+        int count = 0;
+        for (int above = last.IsNull(0) ? 0 : places.Length; count < above;)
+        {
+            int middle = (count + above) / 2;
+            ref RecordEntry entry = ref batch[places[middle]];
+            int order = batch.Layout == KeyLayout.Integer ? entry.IntegerKey.CompareTo(last.Integer(0)) : batch.Key(entry).SequenceCompareTo(last.Bytes(0));
+            if (order <= 0)
+            {
+                count = middle + 1;
+            }
+            else
+            {
+                above = middle;
+            }
+        }
+
+        last.Reset();
+        return count;
+    }
+
+    /// <summary>Inserts records of which none is stored, in the order of their keys.</summary>
+    private void Insert(RecordBatch batch, ReadOnlySpan<int> places, long sequence, List<TableChange>? changes)
+    {
+        while (!places.IsEmpty)
+        {
+            rows.ThrowIfInterrupted();
+            int count = places.Length < RowStatements.ManyRows ? 1 : RowStatements.ManyRows;
+            Statement insert = count == 1 ? rows.Insert : rows.InsertMany;
+            for (int i = 0; i < count; i++) BindRow(insert, i * RowStatements.Parameters, batch, batch[places[i]], sequence + places[i] + 1);
+            insert.Execute();
+            foreach (int place in places[..count]) Note(NoteInserted(batch[place]), batch, batch[place], sequence + place + 1, changes);
+            places = places[count..];
+        }
+    }
+
+    private void Note(ChangeKind kind, RecordBatch batch, in RecordEntry entry, long sequence, List<TableChange>? changes)
+    {
+        Counts = Counts.With(kind);
+        changes?.Add(new TableChange(kind, batch.KeyOf(entry), sequence, batch.Memory(entry.BodyStart, entry.BodyLength)));
+    }
+
     private ChangeKind? ApplyOne(RecordBatch batch, in RecordEntry entry, long sequence)
     {
         Statement select = rows.Select;
-        BindKey(select, batch, entry);
+        BindKey(select, RowStatements.KeyParameter, batch, entry);
         if (!select.Step())
         {
             select.Reset();
-            return InsertRow(batch, entry, sequence);
+            BindRow(rows.Insert, 0, batch, entry, sequence);
+            rows.Insert.Execute();
+            return NoteInserted(entry);
         }
 
         var state = (RowState)select.Integer(RowStatements.GoneColumn);
@@ -83,7 +125,7 @@ internal sealed class RowApplier(RowStatements rows)
         }
 
         select.Reset();
-        BindRow(rows.Update, batch, entry, sequence);
+        BindRow(rows.Update, 0, batch, entry, sequence);
         rows.Update.Execute();
         if (state == RowState.Live)
         {
@@ -99,11 +141,8 @@ internal sealed class RowApplier(RowStatements rows)
         return ChangeKind.Added;
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private ChangeKind InsertRow(RecordBatch batch, in RecordEntry entry, long sequence)
+    private ChangeKind NoteInserted(in RecordEntry entry)
     {
-        BindRow(rows.Insert, batch, entry, sequence);
-        rows.Insert.Execute();
         if ((entry.Flags & EntryFlags.Deleted) != 0)
         {
             TombstonesAdded++;
@@ -116,7 +155,7 @@ internal sealed class RowApplier(RowStatements rows)
 
     private void RaiseOrder(RecordBatch batch, in RecordEntry entry)
     {
-        BindKey(rows.UpdateOrder, batch, entry);
+        BindKey(rows.UpdateOrder, RowStatements.KeyParameter, batch, entry);
         BindOrder(rows.UpdateOrder, RowStatements.OnlyOrderParameter, batch, entry);
         rows.UpdateOrder.Execute();
     }
@@ -138,34 +177,38 @@ internal sealed class RowApplier(RowStatements rows)
         return stored.Bytes(RowStatements.BodyColumn).SequenceEqual(batch.Body(entry));
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void BindRow(Statement statement, RecordBatch batch, in RecordEntry entry, long sequence)
+    /// <param name="statement">An insert or the update.</param>
+    /// <param name="before">How many of its parameters belong to rows before this one.</param>
+    /// <param name="batch">Holds the record.</param>
+    /// <param name="entry">The record.</param>
+    /// <param name="sequence">The number of its change.</param>
+    private static void BindRow(Statement statement, int before, RecordBatch batch, in RecordEntry entry, long sequence)
     {
-        BindKey(statement, batch, entry);
-        statement.Bind(RowStatements.SequenceParameter, sequence);
-        BindOrder(statement, RowStatements.OrderParameter, batch, entry);
+        BindKey(statement, before + RowStatements.KeyParameter, batch, entry);
+        statement.Bind(before + RowStatements.SequenceParameter, sequence);
+        BindOrder(statement, before + RowStatements.OrderParameter, batch, entry);
         if ((entry.Flags & EntryFlags.HasTransactionId) != 0)
         {
-            statement.Bind(RowStatements.TransactionParameter, entry.TransactionId);
+            statement.Bind(before + RowStatements.TransactionParameter, entry.TransactionId);
         }
         else
         {
-            statement.BindNull(RowStatements.TransactionParameter);
+            statement.BindNull(before + RowStatements.TransactionParameter);
         }
 
-        statement.Bind(RowStatements.GoneParameter, (entry.Flags & EntryFlags.Deleted) != 0 ? (long)RowState.Deleted : (long)RowState.Live);
-        statement.BindPinnedText(RowStatements.BodyParameter, batch.Body(entry));
+        statement.Bind(before + RowStatements.GoneParameter, (entry.Flags & EntryFlags.Deleted) != 0 ? (long)RowState.Deleted : (long)RowState.Live);
+        statement.BindPinnedText(before + RowStatements.BodyParameter, batch.Body(entry));
     }
 
-    private static void BindKey(Statement statement, RecordBatch batch, in RecordEntry entry)
+    private static void BindKey(Statement statement, int parameter, RecordBatch batch, in RecordEntry entry)
     {
         if (batch.Layout == KeyLayout.Integer)
         {
-            statement.Bind(RowStatements.KeyParameter, entry.IntegerKey);
+            statement.Bind(parameter, entry.IntegerKey);
         }
         else
         {
-            statement.BindPinnedBlob(RowStatements.KeyParameter, batch.Key(entry));
+            statement.BindPinnedBlob(parameter, batch.Key(entry));
         }
     }
 

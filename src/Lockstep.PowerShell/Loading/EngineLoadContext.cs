@@ -42,7 +42,9 @@ internal sealed class EngineLoadContext : AssemblyLoadContext
 
     protected override Assembly? Load(AssemblyName assemblyName)
     {
-        var path = Path.Combine(_folder, assemblyName.Name + ".dll");
+        // The same assembly compiled ahead for this platform, where the module brings it, saves the first sync of a session its compiling.
+        var compiled = Path.Combine(_folder, "runtimes", Platform, "lib", assemblyName.Name + ".dll");
+        var path = File.Exists(compiled) ? compiled : Path.Combine(_folder, assemblyName.Name + ".dll");
         return File.Exists(path) ? LoadFromAssemblyPath(path) : null;
     }
 
