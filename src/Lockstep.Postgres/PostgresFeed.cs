@@ -22,6 +22,9 @@ public sealed class PostgresFeed : IFeedSource
     /// <summary>How many transactions, and for how long, the oldest open writing transaction holds cursors (by replication: the slot) back.</summary>
     public (long Transactions, TimeSpan Age) HorizonLag => _feed.HorizonLag;
 
+    /// <inheritdoc/>
+    public TimeSpan Lag => HorizonLag.Age;
+
     /// <summary>The replication slot; null for a feed by polling, and while there is none.</summary>
     public PostgresSlotState? Slot => _feed.Slot;
 

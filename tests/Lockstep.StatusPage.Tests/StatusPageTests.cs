@@ -1,8 +1,8 @@
-using System.Text.Json;
 using Lockstep.TestServer;
 using Lockstep.TestServer.Faults;
 using Lockstep.TestServer.Feeds;
 using Microsoft.Playwright;
+using static Lockstep.StatusPage.Tests.PageChecks;
 
 namespace Lockstep.StatusPage.Tests;
 
@@ -122,18 +122,8 @@ public sealed class StatusPageTests(Browser browser) : IAsyncLifetime
     [Fact]
     public async Task It_asks_nobody_else_and_complains_of_nothing()
     {
-        List<string> complaints = [];
         var page = await browser.OpenAsync(Address);
-        page.Console += (_, message) =>
-        {
-            if (message.Type is "error" or "warning")
-                complaints.Add(message.Text);
-        };
-        page.Request += (_, request) =>
-        {
-            if (!request.Url.StartsWith(_server.Uri.ToString(), StringComparison.Ordinal) && !request.Url.StartsWith("data:", StringComparison.Ordinal))
-                complaints.Add(request.Url);
-        };
+        var complaints = Complaints(page, _server.Uri);
         await page.ReloadAsync();
         await TextAsync(page, "#records", "2");
         Assert.Empty(complaints);
@@ -151,36 +141,6 @@ public sealed class StatusPageTests(Browser browser) : IAsyncLifetime
         await TextAsync(page, "#records", "3");
         await TextAsync(page, "#clients", "1");
 
-        Assert.True(await page.EvaluateAsync<bool>("document.documentElement.scrollWidth <= window.innerWidth"), "The page is wider than the phone.");
-        var (back, text, quiet) = (await ColorAsync(page, "section", "backgroundColor"), await ColorAsync(page, "#records", "color"), await ColorAsync(page, ".figures", "color"));
-        Assert.Equal(scheme == ColorScheme.Dark, Luminance(back) < 0.1);
-        Assert.True(Contrast(back, text) >= 7, $"Contrast {Contrast(back, text):F1}");
-        Assert.True(Contrast(back, quiet) >= 4.5, $"Contrast {Contrast(back, quiet):F1}");
-
-        if (Environment.GetEnvironmentVariable("LOCKSTEP_SCREENSHOTS") is { Length: > 0 } folder)
-            await page.ScreenshotAsync(new() { Path = Path.Combine(folder, $"status-{scheme}.png"), FullPage = true });
-    }
-
-    /// <summary>Waits until an element says something.</summary>
-    private static async Task TextAsync(IPage page, string selector, string text) =>
-        await page.WaitForFunctionAsync("([selector, text]) => document.querySelector(selector)?.textContent === text", new[] { selector, text });
-
-    private static async Task<int[]> ColorAsync(IPage page, string selector, string property)
-    {
-        var json = await page.EvaluateAsync<string>("([selector, property]) => JSON.stringify(getComputedStyle(document.querySelector(selector))[property].match(/\\d+/g).map(Number))", new[] { selector, property });
-        return JsonSerializer.Deserialize<int[]>(json)!;
-    }
-
-    /// <summary>The contrast of two colours, 1 to 21, as the Web Content Accessibility Guidelines (2.1) define it: 4.5 is readable, 7 is good.</summary>
-    private static double Contrast(int[] one, int[] other)
-    {
-        var (light, dark) = (Math.Max(Luminance(one), Luminance(other)), Math.Min(Luminance(one), Luminance(other)));
-        return (light + 0.05) / (dark + 0.05);
-    }
-
-    private static double Luminance(int[] color)
-    {
-        var parts = color.Take(3).Select(value => value / 255.0).Select(value => value <= 0.03928 ? value / 12.92 : Math.Pow((value + 0.055) / 1.055, 2.4)).ToArray();
-        return (0.2126 * parts[0]) + (0.7152 * parts[1]) + (0.0722 * parts[2]);
+        await LegibleAsync(page, scheme, "test-server");
     }
 }

@@ -5,22 +5,26 @@ BeforeDiscovery {
         @{ Document = 'README.md'; Needs = @() }
         @{ Document = 'docs/FIRST-QUARTER-HOUR.md'; Needs = @() }
         @{ Document = 'docs/METRICS.md'; Needs = @() }
-        @{ Document = 'docs/OTHER-TOOLS.md'; Needs = 'sqlite3', 'duckdb' }
+        @{ Document = 'docs/OTHER-TOOLS.md'; Needs = 'sqlite3', 'duckdb', 'type sqlite' }
     )
 }
 
 BeforeAll {
     Import-Module $PSScriptRoot/Documents.psm1 -Force
+    Import-Module $PSScriptRoot/DuckDB.psm1 -Force
     $root = (Resolve-Path $PSScriptRoot/../..).ProviderPath
 
-    # DuckDB fetches its extension for SQLite: without a network it may be there and yet not be able to.
+    # What blocks need, by what is in their code.
     function Test-Tool([string] $Name) {
-        if (-not (Get-Command $Name -CommandType Application -ErrorAction Ignore)) { return $false }
-        if ($Name -ne 'duckdb') { return $true }
-        $null = duckdb -c 'install sqlite; load sqlite;' 2>&1
-        $LASTEXITCODE -eq 0
+        switch ($Name) {
+            'duckdb' { Test-DuckDB }
+            'type sqlite' { Test-DuckDBSqlite }
+            default { [bool](Get-Command $Name -CommandType Application -ErrorAction Ignore) }
+        }
     }
 }
+
+AfterAll { Remove-DuckDB }
 
 Describe '<Document>' -ForEach $documents {
     BeforeEach { Push-Location (New-Item "TestDrive:/$([guid]::NewGuid())" -ItemType Directory) }
@@ -35,7 +39,7 @@ Describe '<Document>' -ForEach $documents {
         $run = 0
         foreach ($block in Get-DocumentBlock (Join-Path $root $Document) | Where-Object { -not $_.Reason }) {
             $code = $block.Code
-            if ($missing | Where-Object { $code.StartsWith($_) }) { continue }
+            if ($missing | Where-Object { $code.Contains($_) }) { continue }
             if ($code.Contains('https://feeds.example/servers/')) {
                 $feed ??= Start-ExampleFeed
                 $code = $code.Replace('https://feeds.example/servers/', $feed.FeedUri)
@@ -46,7 +50,7 @@ Describe '<Document>' -ForEach $documents {
             $run++
         }
         $run | Should -BeGreaterThan 0
-        if ($missing) { Set-ItResult -Skipped -Because "$($missing -join ' and ') is not here, or cannot fetch its extension; the other blocks were run" }
+        if ($missing) { Set-ItResult -Skipped -Because "there is no $($missing -replace '^type sqlite$', 'extension of DuckDB for SQLite' -join ' and no '); the other blocks were run" }
     }
 }
 

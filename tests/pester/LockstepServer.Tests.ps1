@@ -53,6 +53,20 @@ Describe 'Start-LockstepServer over a table file' {
         Remove-LockstepTable of-the-session -Confirm:$false
     }
 
+    It 'has a status page, with the credentials of its feeds, that can be left out' {
+        $server = Start-LockstepServer -Path $file -Port 0
+        (Invoke-WebRequest "$($server.Uri)_lockstep/").Headers['Content-Type'] | Should -BeLike 'text/html*'
+        (Invoke-RestMethod "$($server.Uri)_lockstep/state").feeds.name | Should -Be servers
+
+        $token = ConvertTo-SecureString 'a-token' -AsPlainText -Force
+        $closed = Start-LockstepServer -Path $file -Port 0 -Token $token
+        (Invoke-WebRequest "$($closed.Uri)_lockstep/" -SkipHttpErrorCheck).StatusCode | Should -Be 401
+        (Invoke-RestMethod "$($closed.Uri)_lockstep/state" -Headers @{ Authorization = 'Bearer a-token' }).feeds.readable | Should -BeTrue
+
+        $without = Start-LockstepServer -Path $file -Port 0 -NoStatusPage
+        (Invoke-WebRequest "$($without.Uri)_lockstep/" -SkipHttpErrorCheck).StatusCode | Should -Be 404
+    }
+
     It 'filters' {
         $server = Start-LockstepServer -Path $file -Port 0
         Read-Feed "$($server.Feed.Uri)?where=id=2&columns=name" | ConvertFrom-Json | ForEach-Object { "$($_.id) $($_.name)" } | Should -Be '2 two'

@@ -10,6 +10,17 @@ Describe 'The module' {
         { Test-ModuleManifest (Join-Path $folder 'Lockstep.psd1') -ErrorAction Stop } | Should -Not -Throw
     }
 
+    It 'names one address of the project, and nothing else does' {
+        $root = (Resolve-Path $PSScriptRoot/../..).ProviderPath
+        $data = (Import-PowerShellDataFile $root/Lockstep.psd1).PrivateData.PSData
+        $repository = ([uri] $data.ProjectUri).AbsolutePath.Trim('/')
+        $data.LicenseUri, $data.ReleaseNotes, $data.IconUri | Should -Match "^https://(github|raw\.githubusercontent)\.com/$repository/"
+        # Help and packages take it from there.
+        $others = Get-ChildItem $root -Recurse -File -Include *.md, *.ps1, *.psm1, *.cs, *.props, *.targets, *.nuspec, *.yml, *.html |
+            Where-Object FullName -NotMatch '[\\/](obj|bin|out|node_modules)[\\/]' | Select-String -SimpleMatch "/$repository"
+        $others | Should -BeNullOrEmpty
+    }
+
     It 'exports what its manifest says' {
         (Get-Command -Module Lockstep).Name | Sort-Object | Should -Be $manifest.CmdletsToExport
     }

@@ -24,7 +24,7 @@ internal static class ServeCommand
         var publication = new Option<string?>("--publication") { Description = "With --mode Replication: the publication that the tables' owner has made.", HelpName = "NAME" };
         var listening = new ServeOptions();
 
-        var command = new Command("serve", "Serve tables of PostgreSQL, or synced table files, as feeds, until Ctrl+C or SIGTERM. /healthz tells whether all of them can be read.")
+        var command = new Command("serve", "Serve tables of PostgreSQL, or synced table files, as feeds, until Ctrl+C or SIGTERM. /_lockstep/ shows clients and lag in a browser, /healthz tells whether all feeds can be read.")
         {
             postgres.Option, table, path, schema, key, poll, noListen, mode, logPath, publication,
         };

@@ -20,11 +20,13 @@ internal sealed class ServeOptions
     private readonly Option<double> _heartbeat = new("--heartbeat-sec") { Description = "The longest silence on a feed.", HelpName = "SECONDS", DefaultValueFactory = _ => 15 };
     private readonly Option<string?> _instance = new("--instance-name") { Description = "A name for this server, which clients are told.", HelpName = "NAME" };
 
+    private readonly Option<bool> _noStatusPage = new("--no-status-page") { Description = "Leave out the page at /_lockstep/ that shows clients, rates and the newest records." };
+
     public CertificateOptions Certificate { get; } = new();
 
     public void AddTo(Command command)
     {
-        foreach (Option option in (Option[])[_port, _address, _user, _passwordFile, _tokenFile, _heartbeat, _instance]) command.Options.Add(option);
+        foreach (Option option in (Option[])[_port, _address, _user, _passwordFile, _tokenFile, _heartbeat, _instance, _noStatusPage]) command.Options.Add(option);
         Certificate.AddTo(command);
     }
 
@@ -35,6 +37,7 @@ internal sealed class ServeOptions
         Address = IPAddress.TryParse(result.GetValue(_address), out IPAddress? address) ? address : throw new ArgumentException("--listen-address takes an IP address."),
         HeartbeatInterval = result.GetValue(_heartbeat) is > 0 and <= 86400 and var seconds ? TimeSpan.FromSeconds(seconds) : throw new ArgumentException("--heartbeat-sec takes seconds, above 0 and up to a day."),
         InstanceName = result.GetValue(_instance),
+        StatusPage = !result.GetValue(_noStatusPage),
         Certificate = certificate,
         Credentials = [.. Credentials(result)],
     };

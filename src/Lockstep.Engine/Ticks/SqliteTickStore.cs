@@ -170,7 +170,8 @@ public sealed class SqliteTickStore : ITickStore
                 }
                 catch (SqliteException e)
                 {
-                    throw new TickStoreUnavailableException(Description, e.Message, outcomeUnknown: false, e);
+                    string reason = File.Exists(_path) ? e.Message.TrimEnd('.') : "there is no such file; setting a variable makes it";
+                    throw new TickStoreUnavailableException(Description, reason, outcomeUnknown: false, e);
                 }
             },
             cancellationToken,

@@ -4,6 +4,8 @@ using Lockstep.Engine.Tables;
 using Lockstep.Errors;
 using Lockstep.Exporting;
 using Lockstep.Records;
+using Lockstep.Sync;
+using Lockstep.Tables;
 
 namespace Lockstep.Commands;
 
@@ -16,12 +18,13 @@ public sealed class ExportLockstepTableCommand : TableCmdlet
     [Parameter(Mandatory = true, Position = 1)]
     public string Destination { get; set; } = "";
 
-    /// <summary>How the records are written; Auto goes by the file's extension.</summary>
+    /// <summary>How the records are written; Auto goes by the file's extension: csv, or ndjson, jsonl, json, txt and none.</summary>
     [Parameter]
     public ExportFormat Format { get; set; }
 
     /// <summary>One SQL expression over the fields: only the records for which it holds.</summary>
     [Parameter]
+    [ArgumentCompleter(typeof(FieldCompleter))]
     public string? Filter { get; set; }
 
     /// <summary>Values for the names that -Filter has with a <c>$</c>, <c>@</c> or <c>:</c>.</summary>
@@ -52,10 +55,10 @@ public sealed class ExportLockstepTableCommand : TableCmdlet
             var format = TableExport.Resolve(Format, target);
             if (Property is not null && format != ExportFormat.Csv)
                 throw new InvalidOptionException("NDJSON holds the records as they are, with all their fields.", "Leave out -Property, or write CSV with -Format Csv.");
-            if (!ShouldProcess(found.Location, $"Export to {target}"))
+            if (!ShouldProcess(found.DisplayName, $"Export to {target}"))
                 return;
 
-            new TableExport(found.Table, query, format, Property).Write(target, Force, WriteWarning, StopToken);
+            new TableExport(found.Table, query, format, Property is null ? null : FeedSettings.Named(Property)).Write(target, Force, WriteWarning, StopToken);
             if (PassThru)
                 WriteObject(new FileInfo(target));
         });

@@ -10,7 +10,7 @@ internal static class FileSystemPath
     /// The full paths that -Path names. A file of exactly that name is meant, also where the name holds brackets (it may come from
     /// an object of the pipeline); else a pattern means the files that match it, and anything else the one path, whether or not it exists.
     /// </summary>
-    /// <exception cref="PathNotFoundException">No file matches the pattern.</exception>
+    /// <exception cref="PathNotFoundException">No file matches the pattern, or there is no such drive.</exception>
     /// <exception cref="PathProviderException">The path is not one of the file system.</exception>
     public static IReadOnlyList<string> Resolve(PathIntrinsics paths, string path)
     {
@@ -20,8 +20,11 @@ internal static class FileSystemPath
         if (ResolveLiteral(paths, path) is var literal && File.Exists(literal))
             return [literal];
 
-        var found = paths.GetResolvedProviderPathFromPSPath(path, out var provider);
-        CheckProvider(path, provider);
+        var found = Translated(path, paths, () =>
+        {
+            var matches = paths.GetResolvedProviderPathFromPSPath(path, out var provider);
+            return (matches, provider);
+        });
         return found.Count > 0 ? found : throw new PathNotFoundException(path);
     }
 
@@ -35,17 +38,40 @@ internal static class FileSystemPath
     /// <exception cref="PathProviderException">The path is not one of the file system.</exception>
     public static string ResolveLiteral(PathIntrinsics paths, string path)
     {
-        var full = paths.GetUnresolvedProviderPathFromPSPath(path, out var provider, out _);
-        CheckProvider(path, provider);
-        return full;
+        return Translated(path, paths, () =>
+        {
+            var full = paths.GetUnresolvedProviderPathFromPSPath(path, out var provider, out _);
+            return (full, provider);
+        });
+    }
+
+    /// <summary>A table is a file.</summary>
+    /// <exception cref="PathIsFolderException">The path is that of a folder.</exception>
+    public static void RequireFile(string fullPath)
+    {
+        if (Directory.Exists(fullPath))
+            throw new PathIsFolderException(fullPath);
     }
 
     /// <summary>A name in the file system's current location, also while the current location is elsewhere.</summary>
     public static string InCurrentLocation(PathIntrinsics paths, string name) => Path.Combine(paths.CurrentFileSystemLocation.ProviderPath, name);
 
-    private static void CheckProvider(string path, ProviderInfo provider)
+    /// <summary>What goes wrong with one path of several must not end the others, so it is an exception of ours.</summary>
+    private static T Translated<T>(string path, PathIntrinsics paths, Func<(T Found, ProviderInfo Provider)> resolve)
     {
-        if (provider.Name != "FileSystem")
-            throw new PathProviderException(path, provider.Name);
+        try
+        {
+            var (found, provider) = resolve();
+            return provider.Name == "FileSystem" ? found : throw new PathProviderException(path, provider.Name);
+        }
+        catch (System.Management.Automation.DriveNotFoundException e)
+        {
+            throw new PathNotFoundException(path, $"There is no drive '{e.ItemName}' for '{path}'.", "Get-PSDrive -PSProvider FileSystem lists the drives that there are.");
+        }
+        catch (PSInvalidOperationException)
+        {
+            // A provider without a home, such as that of Env:, does not know what ~ is.
+            throw new PathProviderException(path, paths.CurrentLocation.Provider.Name);
+        }
     }
 }

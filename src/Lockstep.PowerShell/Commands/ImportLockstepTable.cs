@@ -2,6 +2,7 @@ using System.Management.Automation;
 using System.Text;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
+using Lockstep.Errors;
 using Lockstep.Records;
 using Lockstep.Sync;
 using Lockstep.Tables;
@@ -77,12 +78,17 @@ public sealed class ImportLockstepTableCommand : LockstepCmdlet
 
     private protected override object? ErrorTarget => _current;
 
-    private ImportSettings Settings => new(OrderBy, KeyProperty, Dialect, MalformedRecord, Wait);
+    private ImportSettings Settings => new(OrderBy, FeedSettings.Named(KeyProperty), Dialect, MalformedRecord, Wait);
 
     private protected override void Begin()
     {
         if (ParameterSetName != FromPipeline)
+        {
+            // Else each object of the pipeline would be refused, with no word of why.
+            if (MyInvocation.ExpectingInput && Path is [var only])
+                throw new InvalidOptionException($"The records come from the pipeline, and '{only}' is a file of others.", $"To name the table, give -Table {only}.");
             return;
+        }
 
         var destination = ResolveDestination(TableName.Default);
         _failed = !ShouldProcess(destination.Description, "Import records from the pipeline");

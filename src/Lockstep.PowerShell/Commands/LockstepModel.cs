@@ -99,6 +99,7 @@ public sealed class GetLockstepModelCommand : LockstepCmdlet
     [Alias("Model")]
     [SupportsWildcards]
     [ArgumentCompleter(typeof(ModelCompleter))]
+    [ValidateNotNull]
     public string[] Name { get; set; } = ["*"];
 
     private protected override void Process()

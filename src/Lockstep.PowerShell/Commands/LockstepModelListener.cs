@@ -22,6 +22,7 @@ public sealed class StartLockstepModelListenerCommand : ModelsCmdlet
 
     /// <summary>The address to listen on; loopback unless told otherwise. Whoever reaches it may read and change the models.</summary>
     [Parameter(ParameterSetName = ByAddress)]
+    [ValidateNotNull]
     public IPAddress ListenAddress { get; set; } = IPAddress.Loopback;
 
     /// <summary>Speaks over WebSocket, a model at the path that is its name, instead of plain TCP.</summary>
@@ -76,6 +77,7 @@ public sealed class StopLockstepModelListenerCommand : LockstepCmdlet
 {
     /// <summary>The listeners; the only one that runs if none is given.</summary>
     [Parameter(Position = 0, ValueFromPipeline = true)]
+    [ValidateNotNull]
     public ModelListenerInfo[]? Listener { get; set; }
 
     private protected override void Process()

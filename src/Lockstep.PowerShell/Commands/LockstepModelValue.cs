@@ -17,6 +17,7 @@ public sealed class GetLockstepModelValueCommand : ModelCmdlet
     [Parameter(Position = 1, ValueFromPipelineByPropertyName = true)]
     [SupportsWildcards]
     [AllowEmptyString]
+    [ValidateNotNull]
     public string[] Key { get; set; } = ["*"];
 
     /// <summary>Puts out the values alone.</summary>

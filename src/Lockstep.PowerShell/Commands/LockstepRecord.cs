@@ -18,6 +18,7 @@ public sealed class GetLockstepRecordCommand : TableCmdlet
 
     /// <summary>One SQL expression over the fields: only the records for which it holds.</summary>
     [Parameter]
+    [ArgumentCompleter(typeof(FieldCompleter))]
     public string? Filter { get; set; }
 
     /// <summary>Values for the names that -Filter has with a <c>$</c>, <c>@</c> or <c>:</c>.</summary>

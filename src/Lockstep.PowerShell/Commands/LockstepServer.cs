@@ -87,15 +87,18 @@ public sealed class StartLockstepServerCommand : LockstepCmdlet
 
     /// <summary>The address to listen on; loopback unless told otherwise.</summary>
     [Parameter]
+    [ValidateNotNull]
     public IPAddress ListenAddress { get; set; } = IPAddress.Loopback;
 
     /// <summary>Users and passwords that may read (Basic authentication); everybody may if neither this nor -Token is given.</summary>
     [Parameter]
     [Credential]
+    [ValidateNotNullOrEmpty]
     public PSCredential[] Credential { get; set; } = [];
 
     /// <summary>Bearer tokens that may read.</summary>
     [Parameter]
+    [ValidateNotNullOrEmpty]
     public SecureString[] Token { get; set; } = [];
 
     /// <summary>Makes the server speak TLS; it needs the private key.</summary>
@@ -111,6 +114,10 @@ public sealed class StartLockstepServerCommand : LockstepCmdlet
     /// <summary>A name for this server, which clients are told.</summary>
     [Parameter]
     public string? InstanceName { get; set; }
+
+    /// <summary>Leaves out the page at /_lockstep/ that shows clients, rates and the newest records.</summary>
+    [Parameter]
+    public SwitchParameter NoStatusPage { get; set; }
 
     private protected override object? ErrorTarget => Table.Length > 0 ? string.Join(", ", Table) : Port;
 
@@ -150,6 +157,7 @@ public sealed class StopLockstepServerCommand : LockstepCmdlet
 {
     /// <summary>The servers; the only one that runs if none is given.</summary>
     [Parameter(Position = 0, ValueFromPipeline = true)]
+    [ValidateNotNull]
     public ServerInfo[]? Server { get; set; }
 
     private protected override void Process()

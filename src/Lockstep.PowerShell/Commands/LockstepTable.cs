@@ -24,7 +24,7 @@ public sealed class RemoveLockstepTableCommand : TableCmdlet
     private protected override void Process() => ForEachTable(found =>
     {
         var name = found.Table.GetInfo().Name;
-        if (ShouldProcess(found.Location, $"Remove the table '{name}'"))
+        if (ShouldProcess(found.DisplayName, $"Remove the table '{name}'"))
             found.Table.Remove();
     });
 }
@@ -38,7 +38,7 @@ public sealed class ClearLockstepTableCommand : TableCmdlet
     private protected override void Process() => ForEachTable(found =>
     {
         var name = found.Table.GetInfo().Name;
-        if (ShouldProcess(found.Location, $"Empty the table '{name}'"))
+        if (ShouldProcess(found.DisplayName, $"Empty the table '{name}'"))
             found.Table.Clear();
     });
 }
@@ -69,7 +69,7 @@ public sealed class BackupLockstepTableCommand : TableCmdlet
                 throw new InvalidOptionException("A table in PostgreSQL is backed up with its database.", "Use pg_dump --schema=lockstep_tables, or write the records to a file with Export-LockstepTable.");
 
             var target = Directory.Exists(destination) ? System.IO.Path.Combine(destination, table.GetInfo().Name + ".db") : destination;
-            if (!ShouldProcess(found.Location, $"Back up to {target}"))
+            if (!ShouldProcess(found.DisplayName, $"Back up to {target}"))
                 return;
 
             table.Backup(target, Force);

@@ -13,15 +13,14 @@ namespace Lockstep.Commands;
 public sealed class AddLockstepTestRecordCommand : LockstepCmdlet
 {
     private readonly RecordSerializer _serializer = new();
-    private RunningServer _server = null!;
     private object? _current;
 
     /// <summary>The records: objects, hashtables, or strings that hold a JSON object each.</summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true)]
     public object[] Record { get; set; } = [];
 
-    /// <summary>The server; the only one that runs if none is given.</summary>
-    [Parameter]
+    /// <summary>The server; the only one that runs if none is given. It may come by the pipeline where the records do not.</summary>
+    [Parameter(ValueFromPipeline = true)]
     [ArgumentCompleter(typeof(TestServerCompleter))]
     public TestServerInfo? Server { get; set; }
 
@@ -31,22 +30,22 @@ public sealed class AddLockstepTestRecordCommand : LockstepCmdlet
 
     private protected override object? ErrorTarget => _current;
 
-    private protected override void Begin()
-    {
-        _server = (Server ?? SessionServers<TestServerInfo>.Current.Only).Server;
-        if (_server.Feed != TestServerFeed.Scripted)
-            throw new InvalidOptionException($"The server at {_server.FeedUri} sends the {_server.Feed} feed, which takes no records.", "Start one with -Feed Scripted.");
-    }
-
     private protected override void Process()
     {
+        if (Record is [PSObject { BaseObject: TestServerInfo } or TestServerInfo])
+            throw new InvalidOptionException("A server came by the pipeline, and there is no record.", "Give the records with -Record.");
+
+        var server = (Server ?? SessionServers<TestServerInfo>.Current.Only).Server;
+        if (server.Feed != TestServerFeed.Scripted)
+            throw new InvalidOptionException($"The server at {server.FeedUri} sends the {server.Feed} feed, which takes no records.", "Start one with -Feed Scripted.");
+
         foreach (var record in Record)
         {
             _current = record;
-            if (!ShouldProcess(_server.FeedUri.ToString(), "Add a record"))
+            if (!ShouldProcess(server.FeedUri.ToString(), "Add a record"))
                 continue;
 
-            _server.Add(RecordTexts.TextOf(record) is { } text ? Encoding.UTF8.GetBytes(text) : _serializer.Serialize(record).ToArray());
+            server.Add(RecordTexts.TextOf(record) is { } text ? Encoding.UTF8.GetBytes(text) : _serializer.Serialize(record).ToArray());
             if (PassThru)
                 WriteObject(record);
         }

@@ -24,6 +24,7 @@ public sealed class StartLockstepTestServerCommand : LockstepCmdlet
 
     /// <summary>The address to listen on; loopback unless told otherwise.</summary>
     [Parameter]
+    [ValidateNotNull]
     public IPAddress ListenAddress { get; set; } = IPAddress.Loopback;
 
     /// <summary>What it sends: Reference, or Scripted where records are given.</summary>
@@ -33,6 +34,7 @@ public sealed class StartLockstepTestServerCommand : LockstepCmdlet
     /// <summary>Records of the scripted feed: objects, hashtables, or strings that hold a JSON object each.</summary>
     [Parameter(ValueFromPipeline = true)]
     [AllowEmptyCollection]
+    [ValidateNotNull]
     public object[] Record { get; set; } = [];
 
     /// <summary>A file with records of the scripted feed, one JSON object a line. They come after those of -Record.</summary>
@@ -109,6 +111,7 @@ public sealed class StopLockstepTestServerCommand : LockstepCmdlet
     /// <summary>The servers; the only one that runs if none is given.</summary>
     [Parameter(Position = 0, ValueFromPipeline = true)]
     [ArgumentCompleter(typeof(TestServerCompleter))]
+    [ValidateNotNull]
     public TestServerInfo[]? Server { get; set; }
 
     private protected override void Process()

@@ -25,7 +25,7 @@ public sealed class ClearLockstepTombstoneCommand : TableCmdlet
         if (!info.HasReached(Cursor.Parse(Before)))
             throw new InvalidOptionException($"The table '{info.Name}' has its cursor at {info.Cursor}, below {Before}.", "Name a horizon at or below the cursor: what is newer may still be sent again.");
 
-        if (!ShouldProcess(found.Location, $"Forget the deleted records of '{info.Name}' before {Before}"))
+        if (!ShouldProcess(found.DisplayName, $"Forget the deleted records of '{info.Name}' before {Before}"))
             return;
 
         var removed = found.Table.ClearTombstones(Cursor.Parse(Before));

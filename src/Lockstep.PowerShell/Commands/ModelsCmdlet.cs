@@ -15,6 +15,7 @@ public abstract class ModelsCmdlet : LockstepCmdlet
     /// <summary>The models, or their names; the only one of the session if none is given.</summary>
     [Parameter(Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
     [ArgumentCompleter(typeof(ModelCompleter))]
+    [ValidateNotNull]
     public ModelReference[] Model { get; set; } = [];
 
     private protected override object? ErrorTarget => _current?.ToString();

@@ -31,6 +31,7 @@ public sealed class SaveLockstepFeedCommand : FeedCmdlet
 
     /// <summary>How long to record: seconds, or a TimeSpan; by default until the answer ends.</summary>
     [Parameter]
+    [Alias("FollowFor")]
     [Seconds]
     public TimeSpan? For { get; set; }
 

@@ -27,6 +27,7 @@ public sealed class ShowLockstepTableCommand : TableCmdlet
 
     /// <summary>Shows it for so long: seconds, or a TimeSpan; by default until Ctrl+C.</summary>
     [Parameter]
+    [Alias("FollowFor")]
     [Seconds]
     public TimeSpan? For { get; set; }
 

@@ -160,6 +160,9 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
 
     private protected override void Begin()
     {
+        // Bound already, so it is not from the pipeline: the first thing that was named is the feed.
+        if (MyInvocation.ExpectingInput && Uri is { IsAbsoluteUri: false })
+            throw new InvalidOptionException($"The feed comes from the pipeline, and '{Uri.OriginalString}' is another one.", $"To name the table, give -Table {Uri.OriginalString}.");
         if (!AsJob && JobName is not null)
             throw new InvalidOptionException("Only a job has a name.", "Give -AsJob as well. (-Table names the table.)");
         if (AsJob && (Callback is not null || Transform is not null))
@@ -190,7 +193,7 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
             TableName = destination.Name,
             Dialect = (Engine.Records.Dialect)Dialect,
             OrderBy = NullIfEmpty(OrderBy),
-            KeyFields = KeyProperty.Where(name => name.Length > 0).ToArray() is { Length: > 0 } keys ? keys : null,
+            KeyFields = FeedSettings.Named(KeyProperty) is { Length: > 0 } keys ? keys : null,
             Since = NullIfEmpty(Since),
             Follow = Follow,
             FollowFor = FollowFor,

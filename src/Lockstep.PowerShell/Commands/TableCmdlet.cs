@@ -18,9 +18,10 @@ public abstract class TableCmdlet : LockstepCmdlet
     }
 
     /// <summary>Tables by name, those of the session first, then those of the table files in the current location; with -ConnectionString, those of the database.</summary>
-    [Parameter(ParameterSetName = ByTable, Position = 0)]
+    [Parameter(ParameterSetName = ByTable, Position = 0, ValueFromPipeline = true)]
     [Parameter(ParameterSetName = ByDatabase, Position = 0, ValueFromPipelineByPropertyName = true)]
     [Alias("Name")]
+    [ValidateNotNull]
     [SupportsWildcards]
     [ArgumentCompleter(typeof(TableCompleter))]
     public string[] Table { get; set; } = [];
@@ -79,8 +80,13 @@ public abstract class TableCmdlet : LockstepCmdlet
             {
                 foreach (var table in resolve(name))
                 {
-                    _current = table.Location;
-                    Attempt(() => use(table));
+                    _current = table.DisplayName;
+                    Attempt(() =>
+                    {
+                        if (table.Store is null)
+                            FileSystemPath.RequireFile(table.Location);
+                        use(table);
+                    });
                 }
             });
         }

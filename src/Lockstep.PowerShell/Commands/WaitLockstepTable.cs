@@ -40,7 +40,7 @@ public sealed class WaitLockstepTableCommand : TableCmdlet
             var limit = TimeoutSec is { } seconds ? TimeSpan.FromSeconds(seconds) : (TimeSpan?)null;
             var info = Await(new ValueTask<Engine.Tables.TableInfo?>(found.Table.WaitAsync(Holds, limit, TimeProvider.System, StopToken)));
             if (info is null)
-                throw new WaitTimeoutException(found.Location, limit!.Value);
+                throw new WaitTimeoutException(found.DisplayName, limit!.Value);
 
             WriteObject(found.Describe());
         });

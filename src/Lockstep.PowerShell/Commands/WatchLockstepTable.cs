@@ -16,6 +16,7 @@ public sealed class WatchLockstepTableCommand : TableCmdlet
 
     /// <summary>Watches for so long: seconds, or a TimeSpan; by default until Ctrl+C.</summary>
     [Parameter]
+    [Alias("FollowFor")]
     [Seconds]
     public TimeSpan? For { get; set; }
 

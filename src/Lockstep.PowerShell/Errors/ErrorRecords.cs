@@ -28,6 +28,7 @@ internal static class ErrorRecords
     {
         [typeof(PathProviderException)] = new(ErrorCategory.InvalidArgument),
         [typeof(PathNotFoundException)] = new(ErrorCategory.ObjectNotFound),
+        [typeof(PathIsFolderException)] = new(ErrorCategory.InvalidArgument),
         [typeof(InvalidOptionException)] = new(ErrorCategory.InvalidArgument),
         [typeof(UnsuitableObjectException)] = new(ErrorCategory.InvalidData),
         [typeof(TestServerNotFoundException)] = new(ErrorCategory.ObjectNotFound),

@@ -2,7 +2,17 @@ using Lockstep.Engine;
 
 namespace Lockstep.Errors;
 
-/// <summary>A pattern that no file matches.</summary>
-internal sealed class PathNotFoundException(string pattern) : LockstepException(
-    $"No file matches '{pattern}'.",
-    "Check the pattern, or use -LiteralPath if the name itself holds *, ? or brackets.");
+/// <summary>A pattern that no file matches, or a path on a drive that there is not.</summary>
+internal sealed class PathNotFoundException : LockstepException
+{
+    public PathNotFoundException(string pattern)
+        : this(pattern, $"No file matches '{pattern}'.", "Check the pattern, or use -LiteralPath if the name itself holds *, ? or brackets.")
+    {
+    }
+
+    public PathNotFoundException(string path, string message, string recommendedAction)
+        : base(message, recommendedAction) => Path = path;
+
+    /// <summary>What was asked for.</summary>
+    public string Path { get; }
+}

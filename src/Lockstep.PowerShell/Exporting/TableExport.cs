@@ -17,9 +17,14 @@ internal sealed class TableExport(ITable table, RecordQuery query, ExportFormat 
     public static string ExtensionOf(ExportFormat format) => format == ExportFormat.Csv ? ".csv" : ".ndjson";
 
     /// <summary>The format that is meant for a file.</summary>
-    public static ExportFormat Resolve(ExportFormat format, string file) =>
-        format != ExportFormat.Auto ? format
-        : System.IO.Path.GetExtension(file).Equals(".csv", StringComparison.OrdinalIgnoreCase) ? ExportFormat.Csv : ExportFormat.Ndjson;
+    /// <exception cref="InvalidOptionException">Its extension tells of none of them: the file would not be what its name says.</exception>
+    public static ExportFormat Resolve(ExportFormat format, string file) => format != ExportFormat.Auto ? format : System.IO.Path.GetExtension(file).ToUpperInvariant() switch
+    {
+        ".CSV" => ExportFormat.Csv,
+        "" or ".NDJSON" or ".JSONL" or ".JSON" or ".TXT" => ExportFormat.Ndjson,
+        var other => throw new InvalidOptionException(
+            $"'{other.ToLowerInvariant()}' tells no format that tables are exported in.", "Give -Format Ndjson or Csv, or a -Destination that ends so. For Parquet and others, see docs/OTHER-TOOLS.md."),
+    };
 
     /// <summary>Writes the file.</summary>
     /// <param name="file">Its full path.</param>

@@ -1,5 +1,4 @@
 using Lockstep.Engine.Serving;
-using Lockstep.Postgres;
 using Lockstep.TestServer.Serving;
 
 namespace Lockstep.Servers;
@@ -45,7 +44,7 @@ internal sealed class RunningFeedServer(FeedServer server, string source, IReadO
             },
             Cursor = state?.Horizon,
             Identity = state?.Identity,
-            Lag = feed is PostgresFeed { HorizonLag: var (_, age) } ? age : TimeSpan.Zero,
+            Lag = feed.Lag,
             Notice = notices.GetValueOrDefault(feed.Name),
             Error = error,
         };

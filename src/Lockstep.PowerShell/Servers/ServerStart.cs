@@ -82,6 +82,7 @@ internal static class ServerStart
             Certificate = cmdlet.Certificate,
             HeartbeatInterval = TimeSpan.FromSeconds(cmdlet.HeartbeatSec),
             InstanceName = cmdlet.InstanceName,
+            StatusPage = !cmdlet.NoStatusPage,
             Credentials =
             [
                 .. cmdlet.Credential.Select(credential => Basic(credential.GetNetworkCredential())),

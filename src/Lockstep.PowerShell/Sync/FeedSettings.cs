@@ -29,6 +29,9 @@ internal static class FeedSettings
         if (cmdlet.Authentication == FeedAuthentication.Bearer && cmdlet.Token is null && cmdlet.TokenProvider is null)
             throw new InvalidOptionException("Bearer authentication needs a token.", "Give one with -Token, or a script that gets one with -TokenProvider.");
 
+        if (cmdlet.Proxy is { IsAbsoluteUri: false })
+            throw new InvalidOptionException("A proxy's address begins with http:// or the like.", "Give the whole URI with -Proxy, or leave it out.");
+
         return new FeedOptions
         {
             Uri = uri,
@@ -50,6 +53,9 @@ internal static class FeedSettings
             },
         };
     }
+
+    /// <summary>The names among texts of which some may say nothing: a feed that comes from a CSV file has empty ones, and none at all where its line is short.</summary>
+    public static string[] Named(string?[]? names) => [.. (names ?? []).Where(name => !string.IsNullOrEmpty(name)).Select(name => name!)];
 
     private static TimeSpan Limit(double seconds) => seconds == 0 ? Timeout.InfiniteTimeSpan : TimeSpan.FromSeconds(seconds);
 

@@ -17,6 +17,7 @@ namespace Lockstep.Sync;
 internal sealed class SyncStepHandler(ISyncStreams streams, string activity)
 {
     private readonly SyncProgressDisplay _progress = new(streams, activity);
+    private readonly SyncStory _story = new(streams.Verbose);
     private RecordObjects? _objects;
 
     /// <summary>For a cmdlet's own streams.</summary>
@@ -49,9 +50,11 @@ internal sealed class SyncStepHandler(ISyncStreams streams, string activity)
         {
             case SyncProgress progress:
                 _progress.Show(Result = progress.Result);
+                _story.Tell(Result);
                 break;
             case ChangesCommitted commit:
                 Result = commit.Result;
+                _story.Tell(Result);
                 foreach (var record in commit.Records)
                     Observe(record);
                 if (PassesChanges)
@@ -68,7 +71,7 @@ internal sealed class SyncStepHandler(ISyncStreams streams, string activity)
                 question.NewToken = TokenProvider is null ? null : TokenScript.Call(TokenProvider);
                 break;
             case SyncEnded ended:
-                Result = ended.Result;
+                _story.TellEnd(Result = ended.Result);
                 break;
         }
     }

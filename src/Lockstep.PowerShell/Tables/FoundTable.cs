@@ -10,6 +10,11 @@ internal sealed record FoundTable(ITable Table, string Location, TableStore? Sto
 {
     public static FoundTable OfFile(string path) => new(new Table(path), path);
 
+    /// <summary>What a user calls it: the name of a table of the session, the place of another.</summary>
+    public string DisplayName => SessionName ?? Location;
+
+    private string? SessionName => Store is null ? SessionTables.Names.FirstOrDefault(name => SessionTables.Find(name) == Location) : null;
+
     /// <summary>What the table says of itself.</summary>
-    public TableInfo Describe() => Table.GetInfo().ToModel(isSession: Store is null && SessionTables.Names.Any(name => SessionTables.Find(name) == Location));
+    public TableInfo Describe() => Table.GetInfo().ToModel(isSession: SessionName is not null);
 }

@@ -30,6 +30,7 @@ internal sealed class TableDestination
     /// <param name="path">The path with wildcards.</param>
     /// <param name="literalPath">The path without.</param>
     /// <exception cref="InvalidOptionException">What the user says does not go together, or the name cannot be a table's.</exception>
+    /// <exception cref="PathIsFolderException">The path is that of a folder.</exception>
     public static TableDestination Resolve(PathIntrinsics paths, string defaultName, string? table, bool disk, string? path, string? literalPath)
     {
         var name = string.IsNullOrEmpty(table) ? null : table;
@@ -43,8 +44,11 @@ internal sealed class TableDestination
         if (hasPath && !string.IsNullOrEmpty(literalPath))
             throw new InvalidOptionException("There are two paths for one table.", "Use either -Path or -LiteralPath.");
 
-        return hasPath ? new TableDestination(name, FileSystemPath.ResolveOne(paths, path!))
-            : !string.IsNullOrEmpty(literalPath) ? new TableDestination(name, FileSystemPath.ResolveLiteral(paths, literalPath))
+        var file = hasPath ? FileSystemPath.ResolveOne(paths, path!) : !string.IsNullOrEmpty(literalPath) ? FileSystemPath.ResolveLiteral(paths, literalPath) : null;
+        if (file is not null)
+            FileSystemPath.RequireFile(file);
+
+        return file is not null ? new TableDestination(name, file)
             : disk ? new TableDestination(name ?? defaultName, TableLookup.FileInCurrentLocation(paths, name ?? defaultName))
             : new TableDestination(name ?? defaultName, null);
     }

@@ -13,7 +13,7 @@ namespace Lockstep.TestServer.Control;
 /// <summary>The server's controls over HTTP, as JSON, for tests in any language; they lie under <c>/_lockstep/</c> and are neither logged nor faulted.</summary>
 internal sealed class ControlPath(LockstepTestServer server)
 {
-    public const string Prefix = "/_lockstep";
+    public const string Prefix = StatusPage.Prefix;
 
     private delegate Task<object?> Action(HttpRequest request, string rest, CancellationToken cancellationToken);
 
@@ -35,17 +35,8 @@ internal sealed class ControlPath(LockstepTestServer server)
 
     public async Task AnswerAsync(HttpContext context)
     {
-        string path = context.Request.Path.Value![Prefix.Length..];
-        if (StatusPage.Has(path.Trim('/')) && (HttpMethods.IsGet(context.Request.Method) || HttpMethods.IsHead(context.Request.Method)))
-        {
-            // The page's links are relative, so it must be at a path that ends with a slash.
-            if (path.Length == 0)
-                context.Response.Redirect(Prefix + "/", permanent: false);
-            else
-                await StatusPage.SendAsync(context, path.Trim('/')).ConfigureAwait(false);
+        if (await StatusPage.TrySendAsync(context).ConfigureAwait(false))
             return;
-        }
-
         (int status, object? answer) = await RunAsync(context.Request, context.RequestAborted).ConfigureAwait(false);
         byte[] json = JsonSerializer.SerializeToUtf8Bytes(answer, ControlJson.Options);
         context.Response.StatusCode = status;
@@ -56,7 +47,7 @@ internal sealed class ControlPath(LockstepTestServer server)
 
     private async Task<(int Status, object? Answer)> RunAsync(HttpRequest request, CancellationToken cancellationToken)
     {
-        if (IsFromAnotherSite(request))
+        if (StatusPage.IsAskedByAnotherSite(request))
             return (StatusCodes.Status403Forbidden, Error("This request comes from a page of another site. Open the server's own page, or send no Origin."));
         string[] parts = request.Path.Value![Prefix.Length..].Trim('/').Split('/', 2);
         (string Method, string Path, Action Run)[] there = [.. Actions.Where(action => action.Path.Equals(parts[0], StringComparison.OrdinalIgnoreCase))];
@@ -82,10 +73,6 @@ internal sealed class ControlPath(LockstepTestServer server)
             return (StatusCodes.Status409Conflict, Error(error.Message));
         }
     }
-
-    /// <summary>Browsers name the site that a page is of. One that somebody happens to visit must not control a server of this machine.</summary>
-    private static bool IsFromAnotherSite(HttpRequest request) =>
-        request.Headers.Origin.ToString() is { Length: > 0 } origin && !(Uri.TryCreate(origin, UriKind.Absolute, out Uri? site) && site.Authority.Equals(request.Host.Value, StringComparison.OrdinalIgnoreCase));
 
     /// <summary>One fault, or an array of them: all are added or none.</summary>
     private async Task<object?> AddFaultsAsync(HttpRequest request, string rest, CancellationToken cancellationToken)

@@ -36,6 +36,15 @@ internal sealed class FanOut(ScriptedFeedOptions options, RecordLog log, FeedSig
     public async Task<Rest?> JoinAsync(Socket socket, TestRequest entry, int position, CancellationToken cancellationToken)
     {
         Member member = new(socket, entry, position);
+        try
+        {
+            socket.Blocking = false;
+        }
+        catch (Exception error) when (error is SocketException or ObjectDisposedException)
+        {
+            // Kestrel closes the socket of a client that leaves, whoever else holds it.
+            return new Rest(default, position, IsGone: true);
+        }
         lock (_gate)
         {
             // While it runs it may be waiting for what comes behind its position, also after the last member has left: it must not be moved back then.
@@ -43,7 +52,6 @@ internal sealed class FanOut(ScriptedFeedOptions options, RecordLog log, FeedSig
                 _position = position;
             else if (position < _position)
                 return null;
-            socket.Blocking = false;
             _members.Add(member);
             if (!_running)
                 _ = Task.Run(RunAsync, CancellationToken.None);

@@ -10,7 +10,7 @@ namespace Lockstep.TestServer.Requests;
 internal sealed class RequestRunner(RequestLog log, FaultList faults, TimeProvider time, string orderField, Signal changed)
 {
     private readonly ConcurrentDictionary<TestRequest, OpenRequest> _open = new();
-    private readonly SentTotals _sent = new();
+    private readonly SentTotals<TestRequest> _sent = new();
 
     public delegate Task Serve(HttpContext context, TestRequest log, CancellationToken cancellationToken);
 

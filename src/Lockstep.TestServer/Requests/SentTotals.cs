@@ -1,21 +1,32 @@
 namespace Lockstep.TestServer.Requests;
 
 /// <summary>What a server has sent since its start: of the requests that have ended, and of those that are open. Thread-safe.</summary>
-internal sealed class SentTotals
+internal sealed class SentTotals<T>
+    where T : ISentCount
 {
     private readonly Lock _gate = new();
-    private readonly HashSet<TestRequest> _open = [];
+    private readonly HashSet<T> _open = [];
     private long _records;
     private long _bytes;
 
-    public void Begin(TestRequest request)
+    public void Begin(T request)
     {
         lock (_gate)
             _open.Add(request);
     }
 
+    /// <summary>The requests that are open, at this moment.</summary>
+    public IReadOnlyList<T> Open
+    {
+        get
+        {
+            lock (_gate)
+                return [.. _open];
+        }
+    }
+
     /// <summary>In one step, so that no look at the totals sees a request twice or not at all.</summary>
-    public void End(TestRequest request)
+    public void End(T request)
     {
         lock (_gate)
         {

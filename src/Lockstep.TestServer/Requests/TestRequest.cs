@@ -1,7 +1,7 @@
 namespace Lockstep.TestServer.Requests;
 
 /// <summary>One request that the test server got, and what became of it. While it is open its figures move on; any thread may read them.</summary>
-public sealed class TestRequest
+public sealed class TestRequest : ISentCount
 {
     private readonly TimeProvider _time;
     private readonly long _started;

@@ -18,18 +18,32 @@ internal sealed class FeedAccess(IReadOnlyList<FeedCredential> credentials)
         if (IsOpen) return true;
         if (Find(context.Request.Headers.Authorization) is not { } credential)
         {
-            if (credentials.Any(c => !c.IsBearer)) context.Response.Headers.Append("WWW-Authenticate", "Basic realm=\"lockstep\", charset=\"UTF-8\"");
-            if (credentials.Any(c => c.IsBearer)) context.Response.Headers.Append("WWW-Authenticate", "Bearer realm=\"lockstep\"");
-            await Answer.WriteAsync(context, StatusCodes.Status401Unauthorized, "unauthorized", "This feed needs a credential, and the request has none that fits.").ConfigureAwait(false);
+            await RefuseAsync(context, isBrowser: false).ConfigureAwait(false);
             return false;
         }
 
-        if (credential.Feeds?.Contains(feed) != false) return true;
+        if (credential.Opens(feed)) return true;
         await Answer.WriteAsync(context, StatusCodes.Status403Forbidden, "forbidden", "The credential does not open this feed.").ConfigureAwait(false);
         return false;
     }
 
-    private FeedCredential? Find(string? header)
+    /// <summary>The request's credential, if it has one that opens any feed; if not, the answer is written. A browser asks its user for a name and a password only, so a token may be given as the password.</summary>
+    public async Task<FeedCredential?> AuthenticateBrowserAsync(HttpContext context)
+    {
+        FeedCredential? credential = Find(context.Request.Headers.Authorization, tokenAsPassword: true);
+        if (credential is null) await RefuseAsync(context, isBrowser: true).ConfigureAwait(false);
+        return credential;
+    }
+
+    private Task RefuseAsync(HttpContext context, bool isBrowser)
+    {
+        if (isBrowser || credentials.Any(c => !c.IsBearer)) context.Response.Headers.Append("WWW-Authenticate", "Basic realm=\"lockstep\", charset=\"UTF-8\"");
+        if (credentials.Any(c => c.IsBearer)) context.Response.Headers.Append("WWW-Authenticate", "Bearer realm=\"lockstep\"");
+        return Answer.WriteAsync(
+            context, StatusCodes.Status401Unauthorized, "unauthorized", $"This {(isBrowser ? "page" : "feed")} needs a credential, and the request has none that fits.");
+    }
+
+    private FeedCredential? Find(string? header, bool tokenAsPassword = false)
     {
         if (!AuthenticationHeaderValue.TryParse(header, out var value) || value.Parameter is not { } parameter) return null;
         var isBearer = value.Scheme.Equals("Bearer", StringComparison.OrdinalIgnoreCase);
@@ -46,10 +60,11 @@ internal sealed class FeedAccess(IReadOnlyList<FeedCredential> credentials)
 
         // All are tried, so that the time does not tell which one fits.
         var digest = FeedCredential.Digest(secret);
+        var token = !isBearer && tokenAsPassword ? FeedCredential.Digest(secret[(secret.IndexOf(':', StringComparison.Ordinal) + 1)..]) : null;
         FeedCredential? found = null;
         foreach (var credential in credentials)
         {
-            if (credential.Matches(isBearer, digest)) found = credential;
+            if (credential.Matches(isBearer, digest) | (token is not null && credential.Matches(isBearer: true, token))) found = credential;
         }
 
         return found;

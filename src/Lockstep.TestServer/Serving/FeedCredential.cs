@@ -35,6 +35,8 @@ public sealed class FeedCredential
         return new FeedCredential(isBearer: true, token, feeds);
     }
 
+    internal bool Opens(string feed) => Feeds?.Contains(feed) != false;
+
     /// <summary>Takes the same time whatever the secrets are: digests of equal length are compared in full.</summary>
     internal bool Matches(bool isBearer, ReadOnlySpan<byte> digest) => CryptographicOperations.FixedTimeEquals(digest, _digest) & (isBearer == IsBearer);
 

@@ -10,11 +10,12 @@ namespace Lockstep.TestServer.Serving;
 /// in pages that caches can hold; with <c>since</c> above 0, or <c>update=true</c>, the updates after it, so that a client which takes pages goes on at the same address. The filter is in <c>columns</c> and <c>where</c>. A body that cannot go on is cut off, never ended: a clean end would pass
 /// for the end of a snapshot (I6).
 /// </summary>
-internal sealed class FeedEndpoint(IFeedSource source, FeedServerOptions options, FeedAccess access, ServingMetrics metrics, TimeProvider time, CancellationToken stopping)
+internal sealed class FeedEndpoint(
+    IFeedSource source, FeedServerOptions options, FeedAccess access, ServingMetrics metrics, FeedClients clients, TimeProvider time, CancellationToken stopping)
 {
     public const string ContentType = "application/x-ndjson";
     public const string PagesSegment = "pages";
-    private readonly PageEndpoint _pages = new(source, options, access, time);
+    private readonly PageEndpoint _pages = new(source, options, access, clients, time);
 
     public async Task HandleAsync(HttpContext context)
     {
@@ -83,7 +84,8 @@ internal sealed class FeedEndpoint(IFeedSource source, FeedServerOptions options
 
         var reading = await source.OpenAsync(new FeedRequest(since, identity, options.HeartbeatInterval), cancellationToken).ConfigureAwait(false);
         response.Headers[WireNames.FeedIdentityHeader] = FeedName.Join(reading.Identity, filter?.Identity);
-        using var client = metrics.Client(source.Name);
+        using var client = clients.Begin(context.Request, since);
+        using var measurement = metrics.Client(source.Name);
         var writer = new FeedLineWriter(response.BodyWriter, filter, reading.KeyColumns, time);
 
         // The client learns the feed's identity before the first row, which may take a while to come.
@@ -91,6 +93,7 @@ internal sealed class FeedEndpoint(IFeedSource source, FeedServerOptions options
         var spoke = time.GetTimestamp();
         await foreach (var chunk in reading.Chunks.WithCancellation(cancellationToken).ConfigureAwait(false))
         {
+            client.Begin();
             var wrote = writer.WriteRows(chunk);
             switch (chunk.Kind)
             {
@@ -110,7 +113,8 @@ internal sealed class FeedEndpoint(IFeedSource source, FeedServerOptions options
 
             await response.BodyWriter.FlushAsync(cancellationToken).ConfigureAwait(false);
             spoke = time.GetTimestamp();
-            client.Sent(writer.Bytes);
+            client.Sent(writer.Rows, writer.Bytes, chunk.Kind is FeedChunkKind.SnapshotCompleted or FeedChunkKind.CaughtUp ? chunk.Since : null);
+            measurement.Sent(writer.Bytes);
         }
     }
 }

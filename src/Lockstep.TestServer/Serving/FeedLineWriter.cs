@@ -12,6 +12,9 @@ internal sealed class FeedLineWriter(PipeWriter output, FeedFilter? filter, IRea
     /// <summary>Bytes written.</summary>
     public long Bytes { get; private set; }
 
+    /// <summary>Rows among them.</summary>
+    public long Rows { get; private set; }
+
     /// <summary>Writes a chunk's rows; false when the filter left nothing of them.</summary>
     public bool WriteRows(FeedChunk chunk)
     {
@@ -20,6 +23,7 @@ internal sealed class FeedLineWriter(PipeWriter output, FeedFilter? filter, IRea
         {
             output.Write(chunk.Lines.Span);
             Bytes += chunk.Lines.Length;
+            Rows += chunk.Lines.Span.Count((byte)'\n');
             return true;
         }
 
@@ -27,7 +31,9 @@ internal sealed class FeedLineWriter(PipeWriter output, FeedFilter? filter, IRea
         for (var lines = chunk.Lines.Span; !lines.IsEmpty;)
         {
             var end = lines.IndexOf((byte)'\n');
+            var written = output.UnflushedBytes;
             filter.Write(lines[..end], key, chunk.Kind == FeedChunkKind.SnapshotRows, output);
+            if (output.UnflushedBytes > written) Rows++;
             lines = lines[(end + 1)..];
         }
 

@@ -1,23 +1,29 @@
 using Lockstep.Engine.Serving;
 using Lockstep.TestServer.Hosting;
+using Lockstep.TestServer.Status;
 using Microsoft.AspNetCore.Http;
 
 namespace Lockstep.TestServer.Serving;
 
-/// <summary>Serves feeds over HTTP: each source under <c>/name</c>, and <c>/healthz</c>, which is 200 while all of them can be read and 503 otherwise. Thread-safe.</summary>
+/// <summary>
+/// Serves feeds over HTTP: each source under <c>/name</c>, a status page under <c>/_lockstep/</c>, and <c>/healthz</c>, which is 200 while all sources can be read and 503 otherwise.
+/// Thread-safe.
+/// </summary>
 public sealed class FeedServer : IAsyncDisposable
 {
     /// <summary>The meter through which servers report connections, bytes and refusals.</summary>
     public const string MeterName = ServingMetrics.MeterName;
 
     private readonly IReadOnlyList<IFeedSource> _sources;
+    private readonly IReadOnlyList<ServedFeed> _feeds;
     private readonly HttpHost _host;
     private readonly ServingMetrics _metrics;
     private readonly CancellationTokenSource _stopping;
 
-    private FeedServer(IReadOnlyList<IFeedSource> sources, HttpHost host, Uri uri, ServingMetrics metrics, CancellationTokenSource stopping)
+    private FeedServer(IReadOnlyList<ServedFeed> feeds, HttpHost host, Uri uri, ServingMetrics metrics, CancellationTokenSource stopping)
     {
-        (_sources, _host, Uri, _metrics, _stopping) = (sources, host, uri, metrics, stopping);
+        (_feeds, _host, Uri, _metrics, _stopping) = (feeds, host, uri, metrics, stopping);
+        _sources = [.. feeds.Select(feed => feed.Source)];
     }
 
     /// <summary>The server's root; a feed is at this address followed by its name.</summary>
@@ -33,7 +39,7 @@ public sealed class FeedServer : IAsyncDisposable
     /// <param name="cancellationToken">Gives up the start.</param>
     /// <exception cref="PortInUseException">The port is taken.</exception>
     /// <exception cref="ListenException">The address cannot be listened on.</exception>
-    /// <exception cref="ArgumentException">Two sources have one name, or a source is called healthz.</exception>
+    /// <exception cref="ArgumentException">Two sources have one name, or one is called healthz or _lockstep.</exception>
     public static async Task<FeedServer> StartAsync(
         IReadOnlyList<IFeedSource> sources, FeedServerOptions options, TimeProvider? time = null, CancellationToken cancellationToken = default)
     {
@@ -45,11 +51,14 @@ public sealed class FeedServer : IAsyncDisposable
         {
             HttpEndpoint endpoint = new() { Address = options.Address, Port = options.Port, Certificate = options.Certificate };
             FeedAccess access = new(options.Credentials);
+            time ??= TimeProvider.System;
+            ServedFeed[] feeds = [.. sources.Select(source => new ServedFeed(source, new FeedClients(time), new LatestRecords(source, time, stopping.Token)))];
             endpoint.Routes.Add("/healthz", context => HealthAsync(context, sources));
-            foreach (var source in sources)
-                endpoint.Routes.Add("/" + source.Name, new FeedEndpoint(source, options, access, metrics, time ?? TimeProvider.System, stopping.Token).HandleAsync);
+            if (options.StatusPage) endpoint.Routes.Add(StatusPage.Prefix, new StatusEndpoint(feeds, options, access, time).HandleAsync);
+            foreach (var feed in feeds)
+                endpoint.Routes.Add("/" + feed.Source.Name, new FeedEndpoint(feed.Source, options, access, metrics, feed.Clients, time, stopping.Token).HandleAsync);
             var host = await HttpHost.StartAsync([endpoint], cancellationToken).ConfigureAwait(false);
-            return new FeedServer(sources, host, host.GetUri(endpoint), metrics, stopping);
+            return new FeedServer(feeds, host, host.GetUri(endpoint), metrics, stopping);
         }
         catch
         {
@@ -66,6 +75,7 @@ public sealed class FeedServer : IAsyncDisposable
         if (_stopping.IsCancellationRequested) return;
         await _stopping.CancelAsync().ConfigureAwait(false);
         await _host.DisposeAsync().ConfigureAwait(false);
+        foreach (var feed in _feeds) await feed.Latest.Following.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         foreach (var source in _sources) await source.DisposeAsync().ConfigureAwait(false);
         _metrics.Dispose();
     }

@@ -12,7 +12,7 @@ namespace Lockstep.TestServer.Serving;
 /// next one in <c>Link: ...; rel="next"</c>, and the last one ends with the row snapshot_completed. A page may come from a cache however old: what changed since its horizon
 /// comes with the updates after it.
 /// </summary>
-internal sealed class PageEndpoint(IFeedSource source, FeedServerOptions options, FeedAccess access, TimeProvider time)
+internal sealed class PageEndpoint(IFeedSource source, FeedServerOptions options, FeedAccess access, FeedClients clients, TimeProvider time)
 {
     private readonly Lock _gate = new();
     private Generation? _shared;
@@ -71,6 +71,7 @@ internal sealed class PageEndpoint(IFeedSource source, FeedServerOptions options
         }
 
         if (HttpMethods.IsHead(request.Method)) return;
+        using var client = clients.Begin(request, 0);
         var output = new Pipe(new PipeOptions(pauseWriterThreshold: 0));
         var writer = new FeedLineWriter(output.Writer, filter, page.KeyColumns, time);
         foreach (var piece in page.Lines) writer.WriteRows(new FeedChunk(FeedChunkKind.SnapshotRows, piece, 0));
@@ -79,6 +80,7 @@ internal sealed class PageEndpoint(IFeedSource source, FeedServerOptions options
         response.ContentLength = writer.Bytes;
         await output.Reader.CopyToAsync(response.BodyWriter, cancellationToken).ConfigureAwait(false);
         await output.Reader.CompleteAsync().ConfigureAwait(false);
+        client.Sent(writer.Rows, writer.Bytes, null);
     }
 
     /// <summary>The page's stable address, as a reference relative to the server.</summary>

@@ -1,52 +1,49 @@
-// Asks the control path once a second, and shows the answers. Everything that comes from outside is set as text, never as markup.
-'use strict';
+// Asks the server once a second, and shows the answers: clients, rate, lag, the newest records. Everything that comes from outside is set as text, never as markup.
+import * as controls from './controls.js';
+import { ask, element, find, row } from './page.js';
 
-const find = id => document.getElementById(id);
 const history = [];     // records sent in each of the last seconds
 let before = null;      // the totals of the last answer, and when it came
 
-async function ask(path, options) {
-  const response = await fetch(path, { cache: 'no-store', ...options });
-  const answer = await response.json();
-  if (!response.ok) throw new Error(answer.error);
-  return answer;
-}
-
-function element(name, text, attributes = {}) {
-  const made = document.createElement(name);
-  if (text !== undefined) made.textContent = text;
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  return made;
-}
-
-const row = values => {
-  const made = element('tr');
-  made.append(...values.map(value => element('td', value)));
-  return made;
-};
-
 const number = value => value.toLocaleString(undefined, { maximumFractionDigits: value < 10 ? 1 : 0 });
-const duration = seconds => seconds < 60 ? `${seconds.toFixed(1)} s` : `${Math.floor(seconds / 60)} min`;
+const duration = seconds => seconds < 60 ? `${seconds.toFixed(1)} s` : seconds < 3600 ? `${Math.floor(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
+
+// A test server knows how many records a client lacks; a feed server, for how long there has been something that a client has not taken.
+const behind = client => client.lag !== undefined ? duration(client.lag) : client.behind === null ? '–' : number(client.behind);
 
 function showState(state) {
-  find('feed').textContent = `${state.feed} feed`;
-  find('uri').textContent = state.uri;
+  const isFeedServer = state.kind === 'feed';
+  find('feed').textContent = isFeedServer ? state.instance ?? 'feed server' : `${state.feed} feed`;
+  find('uri').textContent = isFeedServer ? new URL('/', location).href : state.uri;
   find('clients').textContent = number(state.clients);
-  find('records').textContent = number(state.records);
-  find('requests').textContent = number(state.requests);
-  find('lag').textContent = number(Math.max(0, ...state.connected.map(client => client.behind ?? 0)));
+  find('records').textContent = number(isFeedServer ? state.sent.records : state.records);
+  find('records-label').textContent = isFeedServer ? 'records sent' : 'records';
+  find('lag').textContent = number(Math.max(0, ...state.connected.map(client => client.lag ?? client.behind ?? 0)));
+  find('lag-label').textContent = isFeedServer ? 'seconds behind' : 'records behind';
   find('client-rows').replaceChildren(...state.connected.map(client =>
-    row([client.number, client.path, duration(client.duration), number(client.records), client.behind === null ? '–' : number(client.behind)])));
+    row([client.number, client.path, duration(client.duration), number(client.records), behind(client), ...isFeedServer ? [client.position, client.address] : []])));
+  if (isFeedServer) showFeeds(state.feeds);
+  showRate(state.sent.records);
+}
 
+function showFeeds(feeds) {
+  find('feed-rows').replaceChildren(...feeds.map(feed => {
+    const made = row([feed.name, feed.readable ? 'ok' : 'cannot be read', number(feed.clients), feed.position ?? '–', duration(feed.lag), number(feed.records)]);
+    made.classList.toggle('trouble', !feed.readable);
+    return made;
+  }));
+}
+
+function showRate(sent) {
   const now = performance.now();
   if (before) {
-    const rate = Math.max(0, state.sent.records - before.sent) / ((now - before.now) / 1000);
+    const rate = Math.max(0, sent - before.sent) / ((now - before.now) / 1000);
     find('rate').textContent = number(rate);
     history.push(rate);
     if (history.length > 60) history.shift();
     showChart();
   }
-  before = { sent: state.sent.records, now };
+  before = { sent, now };
 }
 
 function showChart() {
@@ -59,125 +56,50 @@ function showChart() {
   }));
 }
 
-function showRequests(requests) {
-  find('request-rows').replaceChildren(...requests.map(request =>
-    row([request.number, request.path, request.status || '–', number(request.records), request.ending])));
-}
-
-function showLatest(records) {
-  const list = find('latest');
-  list.replaceChildren(...(records.length ? records : ['(this feed keeps no records)']).map(record => element('li', record)));
-}
-
-function problem(error) {
-  find('problem').textContent = error ? error.message : '';
-  find('problem').hidden = !error;
-}
-
-// A switch that the page has made names its fault so; those that were added elsewhere are shown, and can be switched off.
-const idOf = kind => `page-${kind}`;
-
-function parameterInput(parameter) {
-  const label = element('label', undefined, { class: 'parameter', title: parameter.description });
-  const choices = parameter.type === 'Boolean' ? ['true', 'false'] : parameter.type.includes('|') ? parameter.type.split('|') : null;
-  const input = choices ? element('select') : element('input', undefined, { placeholder: parameter.type });
-  if (choices) input.append(element('option', ''), ...choices.map(choice => element('option', choice)));
-  input.name = parameter.name;
-  label.append(element('span', parameter.name), input);
-  return label;
-}
-
-function parametersOf(box) {
-  const given = {};
-  for (const input of box.querySelectorAll('.parameter input, .parameter select')) {
-    const text = input.value.trim();
-    if (text) given[input.name] = text === 'true' ? true : text === 'false' ? false : text;
-  }
-  return given;
-}
-
-function makeFault(kind) {
-  const box = element('details', undefined, { class: 'fault', 'data-kind': kind.name });
-  const summary = element('summary');
-  const toggle = element('input', undefined, { type: 'checkbox', 'aria-label': `Fault ${kind.name}` });
-  toggle.addEventListener('click', event => event.stopPropagation());
-  toggle.addEventListener('change', () => flip(kind.name, box, toggle));
-  summary.append(toggle, element('span', kind.name), element('small'));
-  box.append(summary, element('p', kind.description), ...kind.parameters.map(parameterInput));
-  return box;
-}
-
-// What was asked before a switch was moved must not move it back when the answer comes.
-let flips = 0;
-let moves = 0;
-
-async function askFaults() {
-  const asked = moves;
-  const faults = await ask('faults');
-  if (flips === 0 && asked === moves) showFaults(faults);
-}
-
-async function flip(kind, box, toggle) {
-  flips++;
-  moves++;
-  problem(null);
-  try {
-    if (toggle.checked) {
-      await ask('faults', { method: 'POST', body: JSON.stringify({ ...parametersOf(box), kind, id: idOf(kind) }) });
-    } else {
-      for (const fault of (await ask('faults')).filter(fault => fault.kind === kind)) await ask(`faults/${encodeURIComponent(fault.id)}`, { method: 'DELETE' });
-    }
-  } catch (error) {
-    problem(error);
-  } finally {
-    flips--;
-    moves++;
-  }
-  await askFaults();
-}
-
-function showFaults(faults) {
-  for (const box of document.querySelectorAll('.fault')) {
-    const active = faults.filter(fault => fault.kind === box.dataset.kind);
-    box.classList.toggle('on', active.length > 0);
-    box.querySelector('input[type=checkbox]').checked = active.length > 0;
-    box.querySelector('small').textContent = active.length ? `${active.reduce((sum, fault) => sum + fault.hits, 0)} hits` : '';
-    box.title = active.map(fault => fault.description).join('\n');
-  }
+// A feed server says of each record which feed it is of.
+function showLatest(records, isFeedServer) {
+  const none = isFeedServer ? '(none since this page was opened)' : '(this feed keeps no records)';
+  find('latest').replaceChildren(...records.length === 0 ? [element('li', none)] : records.map(record => {
+    if (!isFeedServer) return element('li', record);
+    const made = element('li');
+    made.append(element('b', `${record.feed} `), element('span', record.record));
+    return made;
+  }));
 }
 
 async function refresh() {
   try {
     const state = await ask('state');
-    const [requests, latest] = await Promise.all([ask(`requests?after=${Math.max(0, state.requests - 10)}`), ask('latest?count=10'), askFaults()]);
+    const latest = ask('latest?count=10');
+    if (state.kind !== 'feed') await controls.refresh(state);
     showState(state);
-    showRequests(requests.reverse());
-    showLatest(latest);
+    showLatest(await latest, state.kind === 'feed');
     find('alive').textContent = '';
   } catch {
     find('alive').textContent = 'The server does not answer.';
   }
 }
 
-const press = (id, path) => find(id).addEventListener('click', async () => {
-  problem(null);
-  try {
-    await ask(path, { method: 'POST' });
-  } catch (error) {
-    problem(error);
-  }
-  refresh();
-});
+const second = () => new Promise(resolve => setTimeout(resolve, 1000));
+
+async function prepare() {
+  const state = await ask('state');
+  for (const part of document.querySelectorAll(state.kind === 'feed' ? '[data-feeds]' : '[data-control]')) part.hidden = false;
+  if (state.kind !== 'feed') await controls.start(refresh);
+}
 
 async function start() {
-  press('heartbeat', 'heartbeat');
-  press('close', 'close');
-  find('faults').append(...(await ask('kinds')).map(makeFault));
-  document.body.dataset.ready = 'true';
-  for (;;) {
-    await refresh();
-    await new Promise(resolve => setTimeout(resolve, 1000));
+  for (let isReady = false; !isReady;) {
+    try {
+      await prepare();
+      isReady = true;
+    } catch {
+      find('alive').textContent = 'The server does not answer.';
+      await second();
+    }
   }
+  document.body.dataset.ready = 'true';
+  for (;; await second()) await refresh();
 }
 
 start();
