@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 
 namespace Lockstep.Engine.Framing;
@@ -130,6 +131,7 @@ public sealed class FrameReader
     }
 
     /// <summary>Takes the next frame, or returns false when more bytes are needed.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public bool TryRead(out Frame frame)
     {
         while (_scan < _end)
@@ -167,6 +169,7 @@ public sealed class FrameReader
     }
 
     /// <summary>Between objects: white space, blank lines, garbage. False with nothing left, or with an object just opened.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private bool ScanBetween(out Frame frame)
     {
         frame = default;
@@ -231,6 +234,7 @@ public sealed class FrameReader
     }
 
     /// <summary>Within an object: on to its last brace. False when the bytes end before, or when an object was passed over.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private bool ScanObject(out Frame frame)
     {
         // An object above the limit is looked at no further than that, so that it is too long at the same byte however it was chunked.

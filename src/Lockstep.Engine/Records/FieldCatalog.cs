@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
 using System.Text;
 
 namespace Lockstep.Engine.Records;
@@ -48,6 +49,7 @@ internal sealed class FieldCatalog
     }
 
     /// <summary>Notes a name, given without escapes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Note(ReadOnlySpan<byte> name)
     {
         if (_next < _names.Count && name.SequenceEqual(_names[_next]))

@@ -40,6 +40,10 @@ internal readonly record struct JsonSlice(JsonKind Kind, int Start, int Length, 
 /// and reading what it holds are one pass. It checks all of the grammar and the nesting depth; valid UTF-8 is the caller's to check.
 /// It does what is needed to route a record and no more, which makes it several times as fast as a general reader.
 /// </summary>
+/// <remarks>
+/// The methods that run for each token are compiled with all optimisations at once: a sync of a second or two would otherwise run
+/// for most of its time in code that the runtime has not got around to optimising. The same holds wherever this is said of a method.
+/// </remarks>
 internal ref struct JsonScanner
 {
     private static readonly SearchValues<byte> Special =
@@ -71,6 +75,7 @@ internal ref struct JsonScanner
     }
 
     /// <summary>On to the next member of the object that was entered last; false at its end, which leaves it, or when something is wrong.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public bool NextName(out JsonSlice name)
     {
         name = default;
@@ -95,6 +100,7 @@ internal ref struct JsonScanner
     }
 
     /// <summary>Reads a value of any kind to its end.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public bool ReadValue(out JsonSlice value)
     {
         value = default;
@@ -144,6 +150,7 @@ internal ref struct JsonScanner
         };
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private bool SkipObject()
     {
         if (!Open()) return false;
@@ -155,6 +162,7 @@ internal ref struct JsonScanner
         return Status == ScanStatus.Ok;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private bool SkipArray()
     {
         _position++;
@@ -177,6 +185,7 @@ internal ref struct JsonScanner
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private bool ReadString(out JsonSlice value)
     {
         value = default;
@@ -252,6 +261,7 @@ internal ref struct JsonScanner
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private bool SkipNumber()
     {
         int at = _position;
@@ -285,6 +295,7 @@ internal ref struct JsonScanner
     }
 
     /// <summary>At least one digit.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private bool SkipDigits(ref int at)
     {
         int start = at;
@@ -316,6 +327,7 @@ internal ref struct JsonScanner
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private bool SkipSpace() => (_position < _bytes.Length && _bytes[_position] > 0x20) || SkipSomeSpace();
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private bool SkipSomeSpace()
     {
         int at = _position;

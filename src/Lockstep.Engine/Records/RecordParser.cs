@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Buffers.Text;
+using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Json;
 using System.Text.Unicode;
@@ -126,6 +127,7 @@ internal sealed class RecordParser
     /// </summary>
     /// <param name="bytes">Bytes that begin with a brace.</param>
     /// <param name="length">The record's length in bytes.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public bool TryParseRecord(ReadOnlySpan<byte> bytes, out int length)
     {
         length = 0;
@@ -177,6 +179,7 @@ internal sealed class RecordParser
     }
 
     /// <summary>Reads a record that has the form of one before it; whatever else it may be is for <see cref="Read"/> to say.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private bool ReadByTemplate(ReadOnlySpan<byte> bytes, out int length)
     {
         if (!_templates.TryRead(bytes, out length, out (int Start, int Length) body, out ReadOnlySpan<RoutingValue> routing, out ReadOnlySpan<JsonSlice> found)) return false;
@@ -201,6 +204,7 @@ internal sealed class RecordParser
     }
 
     /// <summary>Reads an object of the known shape. The length is 0 when it is no JSON, or not whole.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private ParsedKind Read(ReadOnlySpan<byte> bytes, out int length, out string? reason)
     {
         length = 0;
@@ -216,6 +220,7 @@ internal sealed class RecordParser
         return reason is null ? Finish(bytes, out reason) : ParsedKind.Malformed;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private bool ReadRecord(ref JsonScanner scan, ReadOnlySpan<byte> bytes)
     {
         while (scan.NextName(out JsonSlice slice))
@@ -231,6 +236,7 @@ internal sealed class RecordParser
         return scan.Status == ScanStatus.Ok;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private bool ReadEnvelope(ref JsonScanner scan, ReadOnlySpan<byte> bytes)
     {
         long? horizon = null;
@@ -268,6 +274,7 @@ internal sealed class RecordParser
     }
 
     /// <summary>The fields of the object just entered, of which only the key matters.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private bool ReadFields(ref JsonScanner scan, ReadOnlySpan<byte> bytes)
     {
         while (scan.NextName(out JsonSlice slice))
@@ -319,6 +326,7 @@ internal sealed class RecordParser
     }
 
     /// <summary>The key and the order are of the types that the table has, or this record is malformed (I3).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private ParsedKind Finish(ReadOnlySpan<byte> bytes, out string? reason)
     {
         RecordShape shape = Shape!;

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using System.Text;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Framing;
@@ -202,6 +203,7 @@ internal sealed class BodyReader
     }
 
     /// <summary>Frames to batch, without a break until something has to be waited for.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private FrameSignal ReadFrames()
     {
         SyncCounters counters = _context.Counters;

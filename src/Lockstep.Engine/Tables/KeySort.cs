@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.CompilerServices;
 
 namespace Lockstep.Engine.Tables;
 
@@ -17,6 +18,7 @@ internal static class KeySort
     /// <summary>Sorts both spans by the numbers, as unsigned ones.</summary>
     /// <param name="numbers">The numbers; sorted afterwards.</param>
     /// <param name="places">What goes with them; at first in ascending order.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Sort(Span<ulong> numbers, Span<int> places)
     {
         if (numbers.Length < WorthDigits)

@@ -106,6 +106,7 @@ internal sealed class RecordBatch
     public ReadOnlySpan<byte> Body(in RecordEntry entry) => Bytes(entry.BodyStart, entry.BodyLength);
 
     /// <summary>Adds the record that the parser has just read from <paramref name="json"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Add(RecordParser parser, ReadOnlySpan<byte> json)
     {
         ReadOnlySpan<byte> key = Layout == KeyLayout.Encoded ? parser.EncodedKey : default;
@@ -148,6 +149,7 @@ internal sealed class RecordBatch
     /// </summary>
     /// <param name="places">At least <see cref="Count"/> long; gets the records' places.</param>
     /// <returns>How many there are.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public int NewestByKey(Span<int> places)
     {
         places = places[..Count];

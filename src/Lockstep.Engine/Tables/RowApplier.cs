@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.CompilerServices;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Tables.Native;
 
@@ -22,6 +23,7 @@ internal sealed class RowApplier(RowStatements rows)
     /// <param name="batch">The records.</param>
     /// <param name="sequence">The sequence number before the batch: the n-th arrival gets this plus n (I11).</param>
     /// <param name="changes">Where the changes go, in the order of their sequence; null when nobody wants them.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Apply(RecordBatch batch, long sequence, List<TableChange>? changes)
     {
         if (!batch.IsCoalesced)
@@ -42,6 +44,7 @@ internal sealed class RowApplier(RowStatements rows)
         changes?.Sort(before, changes.Count - before, Comparer<TableChange>.Create(static (a, b) => a.Sequence.CompareTo(b.Sequence)));
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Apply(RecordBatch batch, int index, long sequence, List<TableChange>? changes)
     {
         rows.ThrowIfInterrupted();
@@ -75,6 +78,7 @@ internal sealed class RowApplier(RowStatements rows)
     }
 
     /// <summary>Inserts records of which none is stored, in the order of their keys.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Insert(RecordBatch batch, ReadOnlySpan<int> places, long sequence, List<TableChange>? changes)
     {
         while (!places.IsEmpty)
@@ -95,6 +99,7 @@ internal sealed class RowApplier(RowStatements rows)
         changes?.Add(new TableChange(kind, batch.KeyOf(entry), sequence, batch.Memory(entry.BodyStart, entry.BodyLength)));
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private ChangeKind? ApplyOne(RecordBatch batch, in RecordEntry entry, long sequence)
     {
         Statement select = rows.Select;
@@ -182,6 +187,7 @@ internal sealed class RowApplier(RowStatements rows)
     /// <param name="batch">Holds the record.</param>
     /// <param name="entry">The record.</param>
     /// <param name="sequence">The number of its change.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void BindRow(Statement statement, int before, RecordBatch batch, in RecordEntry entry, long sequence)
     {
         BindKey(statement, before + RowStatements.KeyParameter, batch, entry);
