@@ -56,7 +56,7 @@ public sealed class FeedStatusException : FeedException
 
     private static string Advise(HttpStatusCode status) => status switch
     {
-        HttpStatusCode.Unauthorized => "Give -Credential or -Token.",
+        HttpStatusCode.Unauthorized => "Give -Credential or -Token, or check the one that was given.",
         HttpStatusCode.Forbidden => "Check that these credentials may read the feed.",
         HttpStatusCode.NotFound => "Check the URI and -CursorStyle: a feed whose URI ends with / gets the cursor as the last path element, another as ?since=.",
         HttpStatusCode.Gone or HttpStatusCode.Conflict => "Sync again with -Resync.",

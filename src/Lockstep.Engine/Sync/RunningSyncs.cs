@@ -18,5 +18,9 @@ public static class RunningSyncs
 
     internal static void Remove(TableSync sync) => Running.TryRemove(new KeyValuePair<(string, string), TableSync>(KeyOf(sync), sync));
 
-    private static (string Path, string Table) KeyOf(TableSync sync) => sync.Result is var result ? (result.Path, result.Table) : default;
+    private static (string Path, string Table) KeyOf(TableSync sync)
+    {
+        SyncResult result = sync.Result;
+        return (result.Path, result.Table);
+    }
 }
