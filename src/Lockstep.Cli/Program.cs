@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Lockstep.Cli.Commands;
 using Lockstep.Cli.Commands.Gossip;
+using Lockstep.Cli.Output;
 using Lockstep.Engine;
 
 namespace Lockstep.Cli;
@@ -45,5 +46,5 @@ internal static class Program
         }
     }
 
-    private static string Describe(Exception e) => e is LockstepException known ? $"{known.Message}\n{known.RecommendedAction} [{known.ErrorId}]" : e.Message;
+    private static string Describe(Exception e) => e is LockstepException known ? $"{known.Message}\n{OptionNames.InShell(known.RecommendedAction)} [{known.ErrorId}]" : e.Message;
 }

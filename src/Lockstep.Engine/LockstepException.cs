@@ -17,6 +17,9 @@ public abstract class LockstepException : Exception
     /// <summary>A stable identifier of the cause, such as <c>FeedUnreachable</c>.</summary>
     public string ErrorId => GetType().Name.EndsWith("Exception", StringComparison.Ordinal) ? GetType().Name[..^9] : GetType().Name;
 
-    /// <summary>What the user can do next, as a sentence.</summary>
+    /// <summary>
+    /// What the user can do next, as a sentence. Options are named as the PowerShell module names them, such as <c>-Resync</c>;
+    /// a front end that calls them otherwise puts its own names in their place.
+    /// </summary>
     public string RecommendedAction { get; }
 }

@@ -174,6 +174,7 @@ public sealed class LockstepTestServer : IAsyncDisposable
     public int CloseConnections(CutKind how = CutKind.Fin) => _runner.Close(how);
 
     /// <summary>Waits until every connected client of the endless scripted feed has been sent all records that there are. A client that does not read makes it wait.</summary>
+    /// <exception cref="OperationCanceledException">The waiting was cancelled.</exception>
     public Task WaitForDeliveryAsync(CancellationToken cancellationToken = default) =>
         _changed.WaitUntilAsync(() => _runner.Open.All(request => request.LivePosition >= RecordCount), cancellationToken);
 
@@ -191,9 +192,11 @@ public sealed class LockstepTestServer : IAsyncDisposable
     }
 
     /// <summary>Waits until at least so many requests are being answered at the same time.</summary>
+    /// <exception cref="OperationCanceledException">The waiting was cancelled.</exception>
     public Task WaitForClientsAsync(int count, CancellationToken cancellationToken = default) => _changed.WaitUntilAsync(() => ClientCount >= count, cancellationToken);
 
-    /// <summary>Waits until at least so many requests have come since the start.</summary>
+    /// <summary>Waits until at least so many requests have come since the start, those to the redirecting port included.</summary>
+    /// <exception cref="OperationCanceledException">The waiting was cancelled.</exception>
     public Task WaitForRequestsAsync(long count, CancellationToken cancellationToken = default) => _changed.WaitUntilAsync(() => RequestCount >= count, cancellationToken);
 
     /// <summary>Stops listening and cuts off what is under way. May be called more than once.</summary>

@@ -46,7 +46,7 @@ public sealed class TestServerOptions
     /// <summary>Whether the server can be controlled over HTTP, under <c>/_lockstep/</c>, by everyone who reaches it.</summary>
     public bool ControlPath { get; set; } = true;
 
-    /// <summary>How many of the newest requests are kept.</summary>
+    /// <summary>How many of the newest requests are kept, 0 or more.</summary>
     public int RequestLogCapacity { get; set; } = 10_000;
 
     internal void Validate()

@@ -71,6 +71,7 @@ public sealed class MainCommandsTests : IDisposable
     [Theory]
     [InlineData(2, "http:// or https://", "sync", "ftp://127.0.0.1/x")]
     [InlineData(3, "FeedUnreachable", "sync", "http://127.0.0.1:1/x/")]
+    [InlineData(3, "with --follow or --maximum-retry-count", "sync", "http://127.0.0.1:1/x/")]
     [InlineData(4, "TableNotFound", "records")]
     [InlineData(4, "TableNotFound", "records", "--table", "nothing")]
     [InlineData(2, "--help", "sync")]

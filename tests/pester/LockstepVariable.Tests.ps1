@@ -164,8 +164,12 @@ Describe 'Set- and Get-LockstepVariable' {
             $failures.TargetObject | Should -Be none
         }
 
-        It 'replaces a pending value with -Force' {
+        It 'replaces a pending value with -Force, as the error says where it helps' {
             $null = Set-LockstepVariable v 1 -ActiveAt 2090-01-01 -Store ./v.db
+            (Get-ErrorOf { Set-LockstepVariable v 2 -ActiveAt 2090-01-01 -Store ./v.db -ErrorAction Stop }).ErrorDetails.RecommendedAction | Should -BeLike '*-Force*'
+            $ramp = Get-ErrorOf { Set-LockstepVariable v -From 0 -To 9 -Over 1h -ActiveAt 2090-01-01 -Store ./v.db -ErrorAction Stop }
+            $ramp.FullyQualifiedErrorId | Should -BeLike 'TickConflict,*'
+            $ramp.ErrorDetails.RecommendedAction | Should -Not -BeLike '*-Force*'
             $null = Set-LockstepVariable v 2 -ActiveAt 2090-01-01 -Store ./v.db -Force
             (Get-LockstepVariableSchedule v -Store ./v.db).Value | Should -Be 2
         }

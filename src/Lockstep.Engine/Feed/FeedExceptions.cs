@@ -114,7 +114,7 @@ public sealed class MalformedRecordException : FeedException
         Snippet = snippet;
     }
 
-    /// <summary>The offset in the body at which it begins.</summary>
+    /// <summary>The offset in the body at which it begins, in bytes after decompression; the first byte has 0.</summary>
     public long ByteOffset { get; }
 
     /// <summary>What is wrong.</summary>
@@ -135,7 +135,7 @@ public sealed class TruncatedFeedException : FeedException
             feed, string.Create(CultureInfo.InvariantCulture, $"{feed.Subject} ended within a record that begins at byte {byteOffset}: {snippet}"),
             feed.IsImport ? "Complete its last record and import again: what came twice changes nothing." : "Sync again: it goes on from the last whole record.") => ByteOffset = byteOffset;
 
-    /// <summary>The offset in the body at which the record begins.</summary>
+    /// <summary>The offset in the body at which the record begins, in bytes after decompression; the first byte has 0.</summary>
     public long ByteOffset { get; }
 }
 

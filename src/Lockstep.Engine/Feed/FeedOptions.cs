@@ -24,10 +24,10 @@ public sealed class FeedOptions
     /// <summary>A bearer token; goes before any user and password.</summary>
     public string? BearerToken { get; init; }
 
-    /// <summary>How long connecting, up to the response's headers, may take.</summary>
+    /// <summary>How long connecting, up to the response's headers, may take; above zero, or <see cref="Timeout.InfiniteTimeSpan"/> for any time. Default 30 s.</summary>
     public TimeSpan ConnectionTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>How long a connection may be silent; every byte counts as life. <see cref="Timeout.InfiniteTimeSpan"/> for ever.</summary>
+    /// <summary>How long a connection may be silent; every byte counts as life. Above zero, or <see cref="Timeout.InfiniteTimeSpan"/> for ever; default 60 s.</summary>
     public TimeSpan OperationTimeout { get; init; } = TimeSpan.FromSeconds(60);
 
     /// <summary>Whether credentials may go over plain http to another host than loopback.</summary>
@@ -36,7 +36,7 @@ public sealed class FeedOptions
     /// <summary>Whether the server's certificate is taken without a check.</summary>
     public bool SkipCertificateCheck { get; init; }
 
-    /// <summary>A client certificate.</summary>
+    /// <summary>A client certificate with its private key, which the caller keeps and disposes; null for none.</summary>
     public X509Certificate2? Certificate { get; init; }
 
     /// <summary>A proxy; null for the system's own.</summary>

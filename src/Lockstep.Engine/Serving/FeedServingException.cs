@@ -36,7 +36,7 @@ public sealed class FeedBehindException : FeedServingException
         RetryAfter = retryAfter;
     }
 
-    /// <summary>When to try again.</summary>
+    /// <summary>How long a client is to wait before it tries again; it is told in the header Retry-After.</summary>
     public TimeSpan RetryAfter { get; }
 }
 
@@ -50,7 +50,7 @@ public sealed class FeedCursorExpiredException : FeedServingException
         Oldest = oldest;
     }
 
-    /// <summary>The oldest cursor that is still served.</summary>
+    /// <summary>The oldest cursor that is still served: one below it misses changes.</summary>
     public long Oldest { get; }
 }
 
@@ -64,7 +64,7 @@ public sealed class FeedUnavailableException : FeedServingException
         RetryAfter = retryAfter;
     }
 
-    /// <summary>When to try again.</summary>
+    /// <summary>How long a client is to wait before it tries again; it is told in the header Retry-After.</summary>
     public TimeSpan RetryAfter { get; }
 }
 

@@ -48,13 +48,13 @@ public sealed class SyncOptions
     /// <summary>How long to follow; null for ever.</summary>
     public TimeSpan? FollowFor { get; init; }
 
-    /// <summary>An endless feed counts as caught up when nothing has changed the table for this long.</summary>
+    /// <summary>An endless feed counts as caught up when nothing has changed the table for this long; zero or more, default one second.</summary>
     public TimeSpan Settle { get; init; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>How many attempts may fail in a row; null for ever when following, else none.</summary>
+    /// <summary>How many attempts may fail in a row before the sync does; 0 for none. Null: any number when following, else none. One that brought something starts the count anew.</summary>
     public int? MaximumRetryCount { get; init; }
 
-    /// <summary>The shortest wait before another attempt; it doubles with each one that fails, up to a minute.</summary>
+    /// <summary>The wait before another attempt, less up to a fifth by chance; it doubles with each one that fails, up to a minute. Zero or more, default 5 s.</summary>
     public TimeSpan RetryInterval { get; init; } = TimeSpan.FromSeconds(5);
 
     /// <summary>Whether to fetch the whole set anew, and remove what it does not hold.</summary>
@@ -63,13 +63,13 @@ public sealed class SyncOptions
     /// <summary>Whether a resync also mends records whose stored order value is above the feed's: what is stored counts for nothing.</summary>
     public bool Repair { get; init; }
 
-    /// <summary>How far before the cursor each connection begins, in the order field's own units, for feeds whose writers may be late.</summary>
+    /// <summary>How far before the cursor each connection begins, in the order field's own units, for feeds whose writers may be late. Zero or more; default zero.</summary>
     public decimal Lookback { get; init; }
 
     /// <summary>What to do with a malformed record.</summary>
     public MalformedRecordPolicy MalformedRecord { get; init; }
 
-    /// <summary>The largest record in bytes.</summary>
+    /// <summary>The largest record in bytes, at least 2; default 16 MiB. A larger one is malformed (I8).</summary>
     public int MaximumRecordSize { get; init; } = FrameReader.DefaultMaximumLength;
 
     /// <summary>Whether to wait for another writer of the file to end, instead of an error.</summary>

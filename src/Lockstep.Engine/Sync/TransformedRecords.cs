@@ -10,7 +10,7 @@ public sealed class TransformException : LockstepException
     /// <param name="key">The record's key.</param>
     /// <param name="reason">What is wrong with the output, as a clause.</param>
     public TransformException(RecordKey key, string reason)
-        : base($"The transform of the record {key} failed: {reason}.", "Have -Transform output exactly one object with the same key, or nothing to skip the record.") => Key = key;
+        : base($"The transform of the record {key} failed: {reason}.", "Have the transform put out exactly one object with the same key, or nothing to skip the record.") => Key = key;
 
     /// <summary>The record's key.</summary>
     public RecordKey Key { get; }

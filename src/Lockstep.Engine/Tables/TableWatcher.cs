@@ -59,6 +59,7 @@ public sealed class TableWatcher(string path, TimeProvider? time = null)
     /// <param name="timeout">How long at the most; null for ever.</param>
     /// <param name="cancellationToken">Ends the waiting.</param>
     /// <returns>The table then; null when the time was up.</returns>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public async Task<TableInfo?> WaitAsync(Func<TableInfo, bool> condition, TimeSpan? timeout, CancellationToken cancellationToken)
     {
         long start = _time.GetTimestamp();

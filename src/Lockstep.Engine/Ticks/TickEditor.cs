@@ -48,6 +48,8 @@ public sealed class TickEditor
     }
 
     /// <summary>Sets a value that is written as JSON; see the other overload.</summary>
+    /// <exception cref="NotSupportedException">There is no JSON for such a value.</exception>
+    /// <inheritdoc cref="SetAsync" path="/exception"/>
     public Task<TickChange> SetValueAsync<T>(
         string variable, T value, DateTimeOffset? desired = null, TimeSpan? tick = null, bool replace = false, CancellationToken cancellationToken = default) =>
         SetAsync(variable, JsonSerializer.Serialize(value), desired, tick, replace, cancellationToken);
@@ -74,11 +76,18 @@ public sealed class TickEditor
     /// schedules that something else wrote.
     /// </summary>
     /// <returns>What was moved; null when nothing had to be.</returns>
+    /// <exception cref="TickDeadlineException">The store was too slow, several times.</exception>
+    /// <exception cref="TickStoreUnavailableException">The store cannot be reached.</exception>
     public Task<TickChange?> RescheduleAsync(string variable, CancellationToken cancellationToken = default) =>
         ChangeIfAnyAsync(variable, TickRules.Reschedule, cancellationToken);
 
     /// <summary>Clears away all expired values but the newest <paramref name="keep"/>; never the active one, nor one that expired less than a tick ago.</summary>
+    /// <param name="variable">The variable.</param>
+    /// <param name="keep">How many expired values stay; 0 or more.</param>
+    /// <param name="cancellationToken">Cancels, up to the commit.</param>
     /// <returns>What was cleared away; null when nothing was.</returns>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="keep"/> is negative.</exception>
+    /// <inheritdoc cref="RescheduleAsync" path="/exception"/>
     public Task<TickChange?> PurgeAsync(string variable, int keep = 5, CancellationToken cancellationToken = default) =>
         ChangeIfAnyAsync(variable, reading => TickRules.Purge(reading, keep), cancellationToken);
 

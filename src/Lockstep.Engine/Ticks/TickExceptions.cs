@@ -11,8 +11,13 @@ public abstract class TickException : LockstepException
 }
 
 /// <summary>The boundary is taken by another pending value. Nothing was written: choose another time, remove the pending one, or replace it.</summary>
-public sealed class TickConflictException(string variable, TickTuple occupant)
-    : TickException($"'{variable}' already has a pending change at {occupant.ActiveAt:O}.", "Choose another time, remove that change first, or replace it.")
+/// <param name="variable">The variable.</param>
+/// <param name="occupant">The pending tuple that is in the way.</param>
+/// <param name="isReplaceable">Whether the change that was asked for could replace it: a single value can, a ramp cannot.</param>
+public sealed class TickConflictException(string variable, TickTuple occupant, bool isReplaceable = true)
+    : TickException(
+        $"'{variable}' already has a pending change at {occupant.ActiveAt:O}.",
+        isReplaceable ? "Choose another time, remove that change first, or replace it with -Force." : "Choose another time, or remove that change first.")
 {
     /// <summary>The variable.</summary>
     public string Variable { get; } = variable;

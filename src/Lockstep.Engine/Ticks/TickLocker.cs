@@ -89,6 +89,8 @@ public sealed class TickLocker : IAsyncDisposable
     }
 
     /// <summary>Yields each value at the instant at which it becomes active in this process, from now on, until it is cancelled or the locker is disposed.</summary>
+    /// <exception cref="TickStoreUnavailableException">The store could not be reached for the first reading.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public async IAsyncEnumerable<TickActivation> WatchAsync(string variable, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         TickFollower follower;

@@ -32,7 +32,7 @@ public sealed record TickRamp(decimal From, decimal To, TimeSpan Over, int? Step
             .ToList();
         if (schedule.PendingAt(start - new TimeSpan(1)).FirstOrDefault(pending => pending.ActiveAt <= tuples[^1].ActiveAt) is { } occupant)
         {
-            throw new TickConflictException(variable, occupant);
+            throw new TickConflictException(variable, occupant, isReplaceable: false);
         }
 
         return TickRules.WithFollowers(

@@ -9,7 +9,7 @@ public sealed record TickTuple
     /// <summary>The longest value, in UTF-16 units of its JSON text: every process holds every value in memory.</summary>
     public const int MaximumJsonLength = 1024 * 1024;
 
-    /// <summary>The longest tick.</summary>
+    /// <summary>The longest tick, 366 days; the shortest is a millisecond.</summary>
     public static readonly TimeSpan MaximumTick = TimeSpan.FromDays(366);
 
     /// <summary>Makes an entry and checks it.</summary>

@@ -1,4 +1,3 @@
-using System.Collections;
 using System.Management.Automation;
 using Lockstep.Engine.Tables;
 using Lockstep.Errors;
@@ -12,7 +11,7 @@ namespace Lockstep.Commands;
 /// <summary>Writes the records of tables to files for other programs: NDJSON or CSV.</summary>
 [Cmdlet(VerbsData.Export, "LockstepTable", DefaultParameterSetName = ByTable, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
 [OutputType(typeof(FileInfo))]
-public sealed class ExportLockstepTableCommand : TableCmdlet
+public sealed class ExportLockstepTableCommand : FilteredTableCmdlet
 {
     /// <summary>The file, or a folder that exists: then the file is called as the table.</summary>
     [Parameter(Mandatory = true, Position = 1)]
@@ -21,15 +20,6 @@ public sealed class ExportLockstepTableCommand : TableCmdlet
     /// <summary>How the records are written; Auto goes by the file's extension: csv, or ndjson, jsonl, json, txt and none.</summary>
     [Parameter]
     public ExportFormat Format { get; set; }
-
-    /// <summary>One SQL expression over the fields: only the records for which it holds.</summary>
-    [Parameter]
-    [ArgumentCompleter(typeof(FieldCompleter))]
-    public string? Filter { get; set; }
-
-    /// <summary>Values for the names that -Filter has with a <c>$</c>, <c>@</c> or <c>:</c>.</summary>
-    [Parameter]
-    public IDictionary? FilterParameter { get; set; }
 
     /// <summary>The columns of a CSV file, in this order; wildcards are allowed. By default all fields.</summary>
     [Parameter]

@@ -1,4 +1,3 @@
-using System.Collections;
 using System.Management.Automation;
 using Lockstep.Engine.Tables;
 using Lockstep.Errors;
@@ -10,20 +9,11 @@ namespace Lockstep.Commands;
 /// <summary>Reads the records of tables.</summary>
 [Cmdlet(VerbsCommon.Get, "LockstepRecord", DefaultParameterSetName = ByTable, SupportsPaging = true)]
 [OutputType("Lockstep.Record", "System.String", "Lockstep.QuarantinedRecord")]
-public sealed class GetLockstepRecordCommand : TableCmdlet
+public sealed class GetLockstepRecordCommand : FilteredTableCmdlet
 {
     /// <summary>The keys of the records; each an array where the key has several fields.</summary>
     [Parameter(Position = 1)]
     public object[]? Key { get; set; }
-
-    /// <summary>One SQL expression over the fields: only the records for which it holds.</summary>
-    [Parameter]
-    [ArgumentCompleter(typeof(FieldCompleter))]
-    public string? Filter { get; set; }
-
-    /// <summary>Values for the names that -Filter has with a <c>$</c>, <c>@</c> or <c>:</c>.</summary>
-    [Parameter]
-    public IDictionary? FilterParameter { get; set; }
 
     /// <summary>Only what changed after this sequence number, deleted records too, in the order of the changes.</summary>
     [Parameter]

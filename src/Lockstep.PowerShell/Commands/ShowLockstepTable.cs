@@ -1,4 +1,3 @@
-using System.Collections;
 using System.Management.Automation;
 using Lockstep.Engine.Tables;
 using Lockstep.Looking;
@@ -9,21 +8,13 @@ namespace Lockstep.Commands;
 /// <summary>Shows a table in the terminal, live: what a sync, of this or another process, commits is seen at once.</summary>
 [Cmdlet(VerbsCommon.Show, "LockstepTable", DefaultParameterSetName = ByTable)]
 [OutputType(typeof(string))]
-public sealed class ShowLockstepTableCommand : TableCmdlet
+public sealed class ShowLockstepTableCommand : FilteredTableCmdlet
 {
     /// <summary>Only these fields, in this order; wildcards are allowed.</summary>
     [Parameter]
     [SupportsWildcards]
     [ArgumentCompleter(typeof(FieldCompleter))]
     public string[]? Property { get; set; }
-
-    /// <summary>One SQL expression over the fields: only the records for which it holds.</summary>
-    [Parameter]
-    public string? Filter { get; set; }
-
-    /// <summary>Values for the names that -Filter has with a <c>$</c>, <c>@</c> or <c>:</c>.</summary>
-    [Parameter]
-    public IDictionary? FilterParameter { get; set; }
 
     /// <summary>Shows it for so long: seconds, or a TimeSpan; by default until Ctrl+C.</summary>
     [Parameter]
