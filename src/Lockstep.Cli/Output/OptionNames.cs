@@ -12,6 +12,8 @@ internal static partial class OptionNames
         ["Token"] = "the environment variable LOCKSTEP_TOKEN",
         ["ConnectionString"] = "--postgres",
         ["Force"] = "--replace",
+        // A number.
+        ["Infinity"] = "-Infinity",
     };
 
     /// <summary>The commands that stand for cmdlets. The others have none.</summary>
