@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Lockstep.Cli.Commands;
 using Lockstep.Cli.Commands.Gossip;
+using Lockstep.Cli.Commands.Variables;
 using Lockstep.Cli.Output;
 using Lockstep.Engine;
 

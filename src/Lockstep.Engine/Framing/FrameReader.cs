@@ -101,19 +101,14 @@ public sealed class FrameReader
     {
         while (!_buffer.IsEmpty)
         {
-            if (_object.IsOpen)
+            if (!_object.IsOpen)
             {
-                if (ReadObject(out frame)) return true;
-                if (_object.IsOpen) break;
+                if (ReadBetween(out frame)) return true;
+                if (!_object.IsOpen) return false;
             }
-            else if (ReadBetween(out frame))
-            {
-                return true;
-            }
-            else if (!_object.IsOpen)
-            {
-                return false;
-            }
+
+            if (ReadObject(out frame)) return true;
+            if (_object.IsOpen) break;
         }
 
         if (_object.IsOpen && _completed) return TakeLast(out frame);
@@ -211,8 +206,9 @@ public sealed class FrameReader
 
         if (length <= _maximumLength)
         {
-            frame = end == ObjectEnd.Closed ? Take(FrameKind.Object, bytes[..length]) : default;
-            return end == ObjectEnd.Closed;
+            bool isWhole = end == ObjectEnd.Closed;
+            frame = isWhole ? Take(FrameKind.Object, bytes[..length]) : default;
+            return isWhole;
         }
 
         // Reported here, once, by its beginning: how much more of it is here depends on chunk borders.

@@ -55,16 +55,15 @@ internal sealed class ObjectScanner
     {
         ObjectEnd end = ObjectEnd.None;
         ReadOnlySpan<byte> looked = bytes[..limit];
-        int i = Scanned, depth = _depth;
-        bool inString = _inString;
-        while (i < limit)
+        int i = Scanned;
+        while (i < looked.Length)
         {
-            int next = inString
+            int next = _inString
                 ? looked[i..].IndexOfAny((byte)'"', (byte)'\\', (byte)'\n')
                 : looked[i..].IndexOfAny((byte)'"', (byte)'{', (byte)'}');
             if (next < 0)
             {
-                i = limit;
+                i = looked.Length;
                 break;
             }
 
@@ -72,7 +71,7 @@ internal sealed class ObjectScanner
             switch (looked[i])
             {
                 case (byte)'"':
-                    inString = !inString;
+                    _inString = !_inString;
                     i++;
                     continue;
                 case (byte)'\\' when i + 1 < bytes.Length:
@@ -82,12 +81,12 @@ internal sealed class ObjectScanner
                     // The escaped character is not here yet: the backslash is looked at again when it is.
                     break;
                 case (byte)'{' when MayOpen(looked[..i]):
-                    depth++;
+                    _depth++;
                     i++;
                     continue;
                 case (byte)'}':
                     i++;
-                    if (--depth > 0) continue;
+                    if (--_depth > 0) continue;
                     end = ObjectEnd.Closed;
                     break;
                 default:
@@ -99,8 +98,6 @@ internal sealed class ObjectScanner
         }
 
         Scanned = i;
-        _depth = depth;
-        _inString = inString;
         return end;
     }
 

@@ -1,29 +1,24 @@
-using System.Text.Json;
 using System.Threading.Channels;
 
 namespace Lockstep.Engine.Ticks;
 
 /// <summary>
-/// Follows one variable for a process: reads the store once before each boundary, switches at each tuple's instant, and goes on with what it knows when
-/// the store fails. One timer serves both; it looks at the clock at least once a second, so that a clock that was set does not upset it.
+/// Follows one variable for a process: reads the store when <see cref="TickRefreshPlan"/> says so, switches at each tuple's instant, and goes on with what it
+/// knows when the store fails. One timer serves both; it looks at the clock at least once a second, so that a clock that was set does not upset it.
 /// </summary>
 internal sealed class TickFollower : IAsyncDisposable
 {
     private static readonly TimeSpan LongestSleep = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan LongestBackoff = TimeSpan.FromMinutes(1);
-    private static readonly TimeSpan ShortestReadLimit = TimeSpan.FromMilliseconds(500);
-    private static readonly TimeSpan LongestReadLimit = TimeSpan.FromSeconds(10);
 
     private readonly Lock _gate = new();
     private readonly ITickStore _store;
-    private readonly TickLockerOptions _options;
     private readonly Action _scheduleChanged;
     private readonly TimeProvider _time;
     private readonly ITimer _timer;
     private readonly CancellationTokenSource _stop = new();
-    private readonly List<ITickView> _views = [];
-    private readonly List<ChannelWriter<TickActivation>> _watchers = [];
     private readonly TickNotices _notices;
+    private readonly TickAudience _audience;
+    private readonly TickRefreshPlan _plan;
 
     private TickSchedule _schedule = new(TickSettings.Default.DefaultTick);
     private TickTuple? _active;
@@ -31,13 +26,7 @@ internal sealed class TickFollower : IAsyncDisposable
     private TimeSpan? _offset;
     private bool _skewed;
     private Exception? _lastError;
-    private int _failures;
     private bool _staleNoticed;
-
-    /// <summary>The next boundary that no read covers yet. A read covers a boundary when it begins no earlier than the lead before it.</summary>
-    private DateTimeOffset _uncovered = DateTimeOffset.MinValue;
-
-    private DateTimeOffset _refreshAt = DateTimeOffset.MaxValue;
     private Task? _refreshing;
     private bool _disposed;
 
@@ -45,10 +34,11 @@ internal sealed class TickFollower : IAsyncDisposable
     {
         Name = name;
         _store = store;
-        _options = options;
         _scheduleChanged = scheduleChanged;
         _time = options.TimeProvider;
         _notices = new TickNotices(options.Observer);
+        _audience = new TickAudience(name, _notices);
+        _plan = new TickRefreshPlan(options.Jitter);
         _timer = _time.CreateTimer(static state => ((TickFollower)state!).Pump(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
@@ -76,7 +66,7 @@ internal sealed class TickFollower : IAsyncDisposable
         try
         {
             // The first read also connects.
-            await ReadAsync(LongestReadLimit, cancellationToken).ConfigureAwait(false);
+            await ReadAsync(TickRefreshPlan.LongestReadLimit, cancellationToken).ConfigureAwait(false);
         }
         catch (TickStoreUnavailableException e) when (lastKnown is not null)
         {
@@ -89,23 +79,18 @@ internal sealed class TickFollower : IAsyncDisposable
 
     public void Attach(ITickView view)
     {
-        lock (_gate)
-        {
-            _views.Add(view);
-            PublishTo(view);
-        }
-
+        lock (_gate) _audience.Attach(view, _active);
         _notices.Tell();
     }
 
     public void AddWatcher(ChannelWriter<TickActivation> watcher)
     {
-        lock (_gate) _watchers.Add(watcher);
+        lock (_gate) _audience.Add(watcher);
     }
 
     public void RemoveWatcher(ChannelWriter<TickActivation> watcher)
     {
-        lock (_gate) _watchers.Remove(watcher);
+        lock (_gate) _audience.Remove(watcher);
     }
 
     /// <summary>Catches up with the clock: switches, and reads the store if that is due.</summary>
@@ -120,7 +105,7 @@ internal sealed class TickFollower : IAsyncDisposable
             var now = _time.GetUtcNow();
             NoticeStaleness(now);
 
-            if (now >= _refreshAt && _refreshing is null)
+            if (now >= _plan.DueAt && _refreshing is null)
             {
                 started = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
                 _refreshing = started.Task;
@@ -143,7 +128,7 @@ internal sealed class TickFollower : IAsyncDisposable
             if (_disposed) return;
             _disposed = true;
             refreshing = _refreshing;
-            foreach (var watcher in _watchers) watcher.TryComplete();
+            _audience.Complete();
         }
 
         await _stop.CancelAsync().ConfigureAwait(false);
@@ -156,9 +141,7 @@ internal sealed class TickFollower : IAsyncDisposable
     {
         try
         {
-            var limit = Lead(_time.GetUtcNow());
-            limit = limit < ShortestReadLimit ? ShortestReadLimit : limit > LongestReadLimit ? LongestReadLimit : limit;
-            await ReadAsync(limit, _stop.Token).ConfigureAwait(false);
+            await ReadAsync(TickRefreshPlan.ReadLimit(_schedule, _time.GetUtcNow()), _stop.Token).ConfigureAwait(false);
         }
         catch (Exception e)
         {
@@ -204,14 +187,9 @@ internal sealed class TickFollower : IAsyncDisposable
             _schedule = reading.Schedule;
             _lastRefresh = begun;
             _lastError = null;
-            _failures = 0;
             _offset = reading.StoreTime - (begun + (took / 2));
             _skewed = _offset.Value.Duration() - (took / 2) > reading.Settings.Skew(_schedule.TickAt(begun));
-
-            _uncovered = _schedule.NextCheckAt(begun);
-            if (begun >= _uncovered - LeadBefore(_uncovered)) _uncovered = _schedule.NextCheckAt(_uncovered);
-            var lead = LeadBefore(_uncovered);
-            _refreshAt = _uncovered - lead + (lead / 2 * _options.Jitter.NextDouble());
+            _plan.Succeeded(_schedule, begun);
 
             var now = _time.GetUtcNow();
             _staleNoticed = false;
@@ -231,11 +209,7 @@ internal sealed class TickFollower : IAsyncDisposable
         {
             var now = _time.GetUtcNow();
             _lastError = error;
-            var backoff = Lead(now) / 8 * Math.Pow(2, Math.Min(_failures++, 30));
-            var tick = _schedule.TickAt(now);
-            if (backoff > tick / 2) backoff = tick / 2;
-            if (backoff > LongestBackoff) backoff = LongestBackoff;
-            _refreshAt = now + (backoff * (0.75 + (0.5 * _options.Jitter.NextDouble())));
+            _plan.Failed(_schedule, now);
             var status = StatusAt(now);
             _notices.Add(observer => observer.OnRefreshFailed(status));
         }
@@ -245,7 +219,7 @@ internal sealed class TickFollower : IAsyncDisposable
 
     private void NoticeStaleness(DateTimeOffset now)
     {
-        if (now < _uncovered || _staleNoticed) return;
+        if (now < _plan.Uncovered || _staleNoticed) return;
         _staleNoticed = true;
         var status = StatusAt(now);
         _notices.Add(observer => observer.OnStale(status));
@@ -256,23 +230,8 @@ internal sealed class TickFollower : IAsyncDisposable
         var active = _schedule.ActiveAt(now);
         if (active == _active) return;
         _active = active;
-        foreach (var view in _views) PublishTo(view);
-        var activation = new TickActivation(Name, active, now, StatusAt(now));
-        foreach (var watcher in _watchers) watcher.TryWrite(activation);
-        _notices.Add(observer => observer.OnActivated(activation));
-    }
-
-    private void PublishTo(ITickView view)
-    {
-        var tuple = _active;
-        try
-        {
-            view.Publish(tuple);
-        }
-        catch (Exception e) when (e is JsonException or NotSupportedException)
-        {
-            _notices.Add(observer => observer.OnUnreadable(Name, tuple!, e));
-        }
+        _audience.Publish(active);
+        _audience.Tell(new TickActivation(Name, active, now, StatusAt(now)));
     }
 
     /// <summary>
@@ -284,8 +243,8 @@ internal sealed class TickFollower : IAsyncDisposable
         Switch(now);
         var sleep = LongestSleep;
         if (_schedule.NextAfter(now) is { } next && next.ActiveAt - now < sleep) sleep = next.ActiveAt - now;
-        if (_refreshing is null && _refreshAt - now < sleep) sleep = _refreshAt - now;
-        if (!_staleNoticed && _uncovered - now < sleep) sleep = _uncovered - now;
+        if (_refreshing is null && _plan.DueAt - now < sleep) sleep = _plan.DueAt - now;
+        if (!_staleNoticed && _plan.Uncovered - now < sleep) sleep = _plan.Uncovered - now;
 
         // Timers count whole milliseconds and would round down to a moment too early.
         _timer.Change(TimeSpan.FromMilliseconds(Math.Max(0, Math.Ceiling(sleep.TotalMilliseconds))), Timeout.InfiniteTimeSpan);
@@ -298,13 +257,9 @@ internal sealed class TickFollower : IAsyncDisposable
         Active = _active,
         LastRefresh = _lastRefresh,
         Age = now - _lastRefresh,
-        StaleSince = now >= _uncovered ? _uncovered : null,
+        StaleSince = now >= _plan.Uncovered ? _plan.Uncovered : null,
         ClockOffset = _offset,
         IsSkewed = _skewed,
         LastError = _lastError,
     };
-
-    private TimeSpan Lead(DateTimeOffset instant) => TickSettings.Lead(_schedule.TickAt(instant));
-
-    private TimeSpan LeadBefore(DateTimeOffset boundary) => Lead(_schedule.BoundaryBefore(boundary));
 }

@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Net.Sockets;
 using Lockstep.Engine.Ticks;
 using Npgsql;
-using NpgsqlTypes;
 
 namespace Lockstep.Postgres.Ticks;
 
@@ -55,17 +54,7 @@ public sealed class PostgresTickStore : ITickStore
 
     /// <inheritdoc/>
     public Task<IReadOnlyList<string>> ListAsync(CancellationToken cancellationToken) =>
-        RunAsync<IReadOnlyList<string>>(
-            async (connection, _) =>
-            {
-                await using var command = new NpgsqlCommand("SELECT DISTINCT name COLLATE \"C\" AS name FROM lockstep_tick_tuples ORDER BY name", connection);
-                await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
-                var names = new List<string>();
-                while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false)) names.Add(reader.GetString(0));
-                names.Sort(StringComparer.Ordinal);
-                return names;
-            },
-            cancellationToken);
+        RunAsync((connection, _) => PostgresTickTables.ReadNamesAsync(connection, cancellationToken), cancellationToken);
 
     /// <inheritdoc/>
     public async Task<TickCommit> ChangeAsync(string variable, string who, Func<TickReading, TickEdit> decide, CancellationToken cancellationToken)
@@ -77,10 +66,10 @@ public sealed class PostgresTickStore : ITickStore
                 async (connection, settings) =>
                 {
                     await using var transaction = await connection.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
-                    await TakeTurnAsync(connection, variable, cancellationToken).ConfigureAwait(false);
+                    await PostgresTickTables.TakeTurnAsync(connection, variable, cancellationToken).ConfigureAwait(false);
                     var before = await ReadAsync(connection, settings, variable, cancellationToken).ConfigureAwait(false);
                     var edit = decide(before);
-                    if (edit.Operations.Count > 0) await ApplyAsync(connection, variable, who, before.StoreTime, edit, cancellationToken).ConfigureAwait(false);
+                    if (edit.Operations.Count > 0) await PostgresTickTables.ApplyAsync(connection, variable, who, before.StoreTime, edit, cancellationToken).ConfigureAwait(false);
                     if (edit.Deadline is { } deadline && await NowAsync(connection, cancellationToken).ConfigureAwait(false) >= deadline)
                     {
                         throw new TickDeadlineException(variable, deadline);
@@ -103,28 +92,7 @@ public sealed class PostgresTickStore : ITickStore
 
     /// <inheritdoc/>
     public Task<IReadOnlyList<TickAuditEntry>> ReadAuditAsync(string variable, int newest, CancellationToken cancellationToken) =>
-        RunAsync<IReadOnlyList<TickAuditEntry>>(
-            async (connection, _) =>
-            {
-                await using var command = new NpgsqlCommand(
-                    """
-                    SELECT change_id, at, who, action, active_at, value, tick_ms, moved_from FROM lockstep_tick_audit
-                    WHERE name = $1 ORDER BY id DESC LIMIT $2
-                    """,
-                    connection) { Parameters = { new() { Value = variable }, new() { Value = newest } } };
-                await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
-                var entries = new List<TickAuditEntry>();
-                while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
-                {
-                    var operation = new TickOperation(
-                        Enum.Parse<TickAction>(reader.GetString(3)), ReadTuple(reader, 4), reader.IsDBNull(7) ? null : reader.GetFieldValue<DateTimeOffset>(7));
-                    entries.Add(new TickAuditEntry(reader.GetGuid(0), reader.GetFieldValue<DateTimeOffset>(1), reader.GetString(2), variable, operation));
-                }
-
-                entries.Reverse();
-                return entries;
-            },
-            cancellationToken);
+        RunAsync((connection, _) => PostgresTickTables.ReadAuditAsync(connection, variable, newest, cancellationToken), cancellationToken);
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
@@ -133,85 +101,14 @@ public sealed class PostgresTickStore : ITickStore
         _opening.Dispose();
     }
 
-    /// <summary>Waits until no other transaction changes the variable, until the end of this one.</summary>
-    private static async Task TakeTurnAsync(NpgsqlConnection connection, string variable, CancellationToken cancellationToken)
-    {
-        await using var turn = new NpgsqlCommand("SELECT pg_advisory_xact_lock(hashtextextended('lockstep tick ' || $1, 0))", connection) { Parameters = { new() { Value = variable } } };
-        await turn.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
-    }
-
-    /// <summary>Reads in a statement of its own, so that after a wait for the turn it sees what the one before committed. The clock comes last.</summary>
     private async Task<TickReading> ReadAsync(NpgsqlConnection connection, TickSettings settings, string variable, CancellationToken cancellationToken)
     {
-        await using var batch = new NpgsqlBatch(connection)
-        {
-            BatchCommands =
-            {
-                new NpgsqlBatchCommand("SELECT active_at, value, tick_ms FROM lockstep_tick_tuples WHERE name = $1") { Parameters = { new() { Value = variable } } },
-                new NpgsqlBatchCommand("SELECT clock_timestamp()"),
-            },
-        };
-        await using var reader = await batch.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
-        var tuples = new List<TickTuple>();
-        while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false)) tuples.Add(ReadTuple(reader, 0));
-        await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
-        await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
-        return new TickReading(new TickSchedule(settings.DefaultTick, tuples), settings, _clock?.GetUtcNow() ?? reader.GetFieldValue<DateTimeOffset>(0));
+        var reading = await PostgresTickTables.ReadAsync(connection, settings, variable, cancellationToken).ConfigureAwait(false);
+        return _clock is null ? reading : reading with { StoreTime = _clock.GetUtcNow() };
     }
 
-    private static async Task ApplyAsync(
-        NpgsqlConnection connection, string variable, string who, DateTimeOffset at, TickEdit edit, CancellationToken cancellationToken)
-    {
-        await using var batch = new NpgsqlBatch(connection);
-        foreach (var instant in edit.Removals)
-        {
-            batch.BatchCommands.Add(new NpgsqlBatchCommand("DELETE FROM lockstep_tick_tuples WHERE name = $1 AND active_at = $2")
-            {
-                Parameters = { new() { Value = variable }, new() { Value = instant } },
-            });
-        }
-
-        foreach (var tuple in edit.Writes)
-        {
-            batch.BatchCommands.Add(new NpgsqlBatchCommand(
-                """
-                INSERT INTO lockstep_tick_tuples (name, active_at, value, tick_ms) VALUES ($1, $2, $3, $4)
-                ON CONFLICT (name, active_at) DO UPDATE SET value = EXCLUDED.value, tick_ms = EXCLUDED.tick_ms
-                """)
-            {
-                Parameters = { new() { Value = variable }, new() { Value = tuple.ActiveAt }, Json(tuple), Tick(tuple) },
-            });
-        }
-
-        var change = Guid.NewGuid();
-        foreach (var operation in edit.Operations)
-        {
-            batch.BatchCommands.Add(new NpgsqlBatchCommand(
-                """
-                INSERT INTO lockstep_tick_audit (change_id, at, who, name, action, active_at, value, tick_ms, moved_from)
-                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-                """)
-            {
-                Parameters =
-                {
-                    new() { Value = change }, new() { Value = at }, new() { Value = who }, new() { Value = variable }, new() { Value = operation.Action.ToString() },
-                    new() { Value = operation.Tuple.ActiveAt }, Json(operation.Tuple), Tick(operation.Tuple),
-                    new() { Value = operation.MovedFrom ?? (object)DBNull.Value, NpgsqlDbType = NpgsqlDbType.TimestampTz },
-                },
-            });
-        }
-
-        await batch.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
-    }
-
-    private async Task<DateTimeOffset> NowAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
-    {
-        if (_clock is not null) return _clock.GetUtcNow();
-        await using var command = new NpgsqlCommand("SELECT clock_timestamp()", connection);
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
-        await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
-        return reader.GetFieldValue<DateTimeOffset>(0);
-    }
+    private async Task<DateTimeOffset> NowAsync(NpgsqlConnection connection, CancellationToken cancellationToken) =>
+        _clock?.GetUtcNow() ?? await PostgresTickTables.ReadClockAsync(connection, cancellationToken).ConfigureAwait(false);
 
     /// <summary>The change stands whatever becomes of the connection now; without an answer it counts as late.</summary>
     private async Task<DateTimeOffset> CommittedAtAsync(NpgsqlConnection connection, TickReading before, CancellationToken cancellationToken)
@@ -256,58 +153,13 @@ public sealed class PostgresTickStore : ITickStore
         await _opening.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            if (_newSettings is not null) await CreateAsync(connection, _newSettings, cancellationToken).ConfigureAwait(false);
-            await using var command = new NpgsqlCommand("SELECT default_tick_ms, skew_bound_ms, latency_ms FROM lockstep_tick_settings", connection);
-            await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
-            if (!await reader.ReadAsync(cancellationToken).ConfigureAwait(false)) throw new TickStoreUnavailableException(Description, "its settings are missing", outcomeUnknown: false, null);
-            return _settings = new TickSettings(
-                TimeSpan.FromMilliseconds(reader.GetInt64(0)),
-                reader.IsDBNull(1) ? null : TimeSpan.FromMilliseconds(reader.GetInt64(1)),
-                TimeSpan.FromMilliseconds(reader.GetInt64(2)));
+            if (_newSettings is not null) await PostgresTickTables.CreateAsync(connection, _newSettings, cancellationToken).ConfigureAwait(false);
+            return _settings = await PostgresTickTables.ReadSettingsAsync(connection, cancellationToken).ConfigureAwait(false)
+                ?? throw new TickStoreUnavailableException(Description, "its settings are missing", outcomeUnknown: false, null);
         }
         finally
         {
             _opening.Release();
         }
     }
-
-    private static async Task CreateAsync(NpgsqlConnection connection, TickSettings settings, CancellationToken cancellationToken)
-    {
-        await using var transaction = await connection.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
-
-        // Two processes that make the tables at once would collide in the catalogue, IF NOT EXISTS or not.
-        await TakeTurnAsync(connection, "tables", cancellationToken).ConfigureAwait(false);
-        await using var tables = new NpgsqlCommand(
-            """
-            CREATE TABLE IF NOT EXISTS lockstep_tick_settings (
-                one integer PRIMARY KEY DEFAULT 1 CHECK (one = 1), default_tick_ms bigint NOT NULL, skew_bound_ms bigint, latency_ms bigint NOT NULL);
-            CREATE TABLE IF NOT EXISTS lockstep_tick_tuples (
-                name text COLLATE "C" NOT NULL, active_at timestamptz NOT NULL, value json NOT NULL, tick_ms bigint NOT NULL, PRIMARY KEY (name, active_at));
-            CREATE TABLE IF NOT EXISTS lockstep_tick_audit (
-                id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, change_id uuid NOT NULL, at timestamptz NOT NULL, who text NOT NULL, name text COLLATE "C" NOT NULL,
-                action text NOT NULL, active_at timestamptz NOT NULL, value json NOT NULL, tick_ms bigint NOT NULL, moved_from timestamptz);
-            CREATE INDEX IF NOT EXISTS lockstep_tick_audit_name ON lockstep_tick_audit (name, id);
-            """,
-            connection);
-        await tables.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
-        await using var row = new NpgsqlCommand(
-            "INSERT INTO lockstep_tick_settings (default_tick_ms, skew_bound_ms, latency_ms) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", connection)
-        {
-            Parameters =
-            {
-                new() { Value = (long)settings.DefaultTick.TotalMilliseconds },
-                new() { Value = settings.SkewBound is { } skew ? (long)skew.TotalMilliseconds : DBNull.Value, NpgsqlDbType = NpgsqlDbType.Bigint },
-                new() { Value = (long)settings.Latency.TotalMilliseconds },
-            },
-        };
-        await row.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
-        await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
-    }
-
-    private static TickTuple ReadTuple(NpgsqlDataReader reader, int column) =>
-        new(reader.GetFieldValue<DateTimeOffset>(column), reader.GetString(column + 1), TimeSpan.FromMilliseconds(reader.GetInt64(column + 2)));
-
-    private static NpgsqlParameter Json(TickTuple tuple) => new() { Value = tuple.Json, NpgsqlDbType = NpgsqlDbType.Json };
-
-    private static NpgsqlParameter Tick(TickTuple tuple) => new() { Value = (long)tuple.Tick.TotalMilliseconds };
 }

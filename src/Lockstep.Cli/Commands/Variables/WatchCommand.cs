@@ -1,0 +1,46 @@
+using System.CommandLine;
+using Lockstep.Cli.Output;
+using Lockstep.Engine.Ticks;
+
+namespace Lockstep.Cli.Commands.Variables;
+
+/// <summary>lockstep var watch: each value as it becomes active.</summary>
+internal static class WatchCommand
+{
+    public static Command Create(StoreOptions store)
+    {
+        var names = new Argument<string[]>("name") { Description = "The variables; one that has no value yet is waited for.", Arity = ArgumentArity.OneOrMore };
+        var current = new Option<bool>("--include-current") { Description = "Print the values that are active at the start, too." };
+        var first = new Option<long?>("--first") { Description = "End after so many.", HelpName = "N" };
+        var command = new Command("watch", "Print each value at the instant at which it becomes active, until Ctrl+C.") { names, current, first };
+        command.SetAction((result, cancellationToken) => store.UseAsync(result, null, async opened =>
+        {
+            VariableLines lines = store.Lines(result);
+            long left = result.GetValue(first) ?? long.MaxValue;
+            try
+            {
+                IAsyncEnumerable<TickNotice> notices = TickWatch.RunAsync(
+                    opened, [.. result.GetValue(names)!.Distinct()], result.GetValue(current), cancellationToken: cancellationToken);
+                await foreach (TickNotice notice in notices.ConfigureAwait(false))
+                {
+                    if (notice is TickWarned warned)
+                    {
+                        await Console.Error.WriteLineAsync("lockstep: " + warned.Message).ConfigureAwait(false);
+                    }
+                    else if (notice is TickActivated { Activation: { Tuple: { } tuple } activation })
+                    {
+                        lines.WriteSwitch(activation, tuple);
+                        if (--left <= 0) break;
+                    }
+                }
+            }
+            catch (OperationCanceledException)
+            {
+                // Ctrl+C and SIGTERM are how one ends watching.
+            }
+
+            return ExitCodes.Ok;
+        }, cancellationToken));
+        return command;
+    }
+}

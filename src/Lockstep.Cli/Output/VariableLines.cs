@@ -1,0 +1,116 @@
+using System.Globalization;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using Lockstep.Engine.Ticks;
+
+namespace Lockstep.Cli.Output;
+
+/// <summary>Prints variables and their values, for people or for machines.</summary>
+internal sealed class VariableLines(bool json)
+{
+    private static readonly JsonSerializerOptions OneLine = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    private readonly Stream _output = Console.OpenStandardOutput();
+    private readonly TextTable _table = new(Console.Out);
+
+    /// <summary>Prints what a variable is: for people its value alone, and text without its quotes, as a shell wants it.</summary>
+    public void WriteValue(string variable, TickReading reading)
+    {
+        if (json)
+        {
+            WriteLine(writer => Write(writer, variable, reading));
+            return;
+        }
+
+        using JsonDocument value = JsonDocument.Parse(reading.Schedule.ActiveAt(reading.StoreTime)?.Json ?? "null");
+        Console.WriteLine(value.RootElement.ValueKind == JsonValueKind.String ? value.RootElement.GetString()! : value.RootElement.GetRawText());
+    }
+
+    /// <summary>Prints what becomes of a variable by a change, and when.</summary>
+    public void WritePending(string variable, TickOperation operation)
+    {
+        if (json) WriteLine(writer => Write(writer, variable, operation.Tuple, "pending"));
+        else Console.WriteLine($"{Instant(operation.Tuple.ActiveAt)}  {variable}  {Compact(operation.Tuple.Json)}{(operation.MovedFrom is { } moved ? $"  (moved from {Instant(moved)})" : "")}");
+    }
+
+    /// <summary>Prints a value that has become active.</summary>
+    public void WriteSwitch(TickActivation activation, TickTuple tuple)
+    {
+        if (json) WriteLine(writer => Write(writer, activation.Variable, tuple, "current", activation.SwitchedAt));
+        else Console.WriteLine($"{Instant(activation.SwitchedAt)}  {activation.Variable}  {Compact(tuple.Json)}");
+    }
+
+    /// <summary>Adds to the list what a variable is and becomes next.</summary>
+    public void Add(string variable, TickReading reading)
+    {
+        if (json)
+        {
+            WriteLine(writer => Write(writer, variable, reading));
+            return;
+        }
+
+        TickTuple? active = reading.Schedule.ActiveAt(reading.StoreTime);
+        TickTuple? next = reading.Schedule.NextAfter(reading.StoreTime);
+        _table.Add(new Dictionary<string, string>
+        {
+            ["Name"] = variable,
+            ["Value"] = active?.Json ?? "null",
+            ["ActiveAt"] = active is null ? "" : Instant(active.ActiveAt),
+            ["Tick"] = $"{reading.Schedule.TickAt(reading.StoreTime)}",
+            ["Next"] = next?.Json ?? "",
+            ["NextActiveAt"] = next is null ? "" : Instant(next.ActiveAt),
+        });
+    }
+
+    /// <summary>Adds to the list what a variable was, is and becomes.</summary>
+    public void AddSchedule(string variable, TickReading reading)
+    {
+        TickTuple? active = reading.Schedule.ActiveAt(reading.StoreTime);
+        foreach (TickTuple tuple in reading.Schedule.Tuples)
+        {
+            string state = tuple == active ? "current" : tuple.ActiveAt <= reading.StoreTime ? "past" : "pending";
+            if (json) WriteLine(writer => Write(writer, variable, tuple, state));
+            else _table.Add(new Dictionary<string, string> { ["Name"] = variable, ["State"] = state, ["ActiveAt"] = Instant(tuple.ActiveAt), ["Value"] = tuple.Json, ["Tick"] = $"{tuple.Tick}" });
+        }
+    }
+
+    /// <summary>The list is complete.</summary>
+    public void Finish() => _table.Finish();
+
+    private void WriteLine(Action<Utf8JsonWriter> members) => JsonLines.Write(_output, members);
+
+    private static void Write(Utf8JsonWriter writer, string variable, TickReading reading)
+    {
+        TickTuple? active = reading.Schedule.ActiveAt(reading.StoreTime);
+        TickTuple? next = reading.Schedule.NextAfter(reading.StoreTime);
+        writer.WriteString("name", variable);
+        WriteJson(writer, "value", active?.Json);
+        writer.WriteString("activeAt", active is null ? null : Instant(active.ActiveAt));
+        writer.WriteNumber("tickSeconds", reading.Schedule.TickAt(reading.StoreTime).TotalSeconds);
+        WriteJson(writer, "nextValue", next?.Json);
+        writer.WriteString("nextActiveAt", next is null ? null : Instant(next.ActiveAt));
+    }
+
+    private static void Write(Utf8JsonWriter writer, string variable, TickTuple tuple, string state, DateTimeOffset? switchedAt = null)
+    {
+        writer.WriteString("name", variable);
+        writer.WriteString("state", state);
+        writer.WriteString("activeAt", Instant(tuple.ActiveAt));
+        if (switchedAt is { } at) writer.WriteString("switchedAt", Instant(at));
+        WriteJson(writer, "value", tuple.Json);
+        writer.WriteNumber("tickSeconds", tuple.Tick.TotalSeconds);
+    }
+
+    /// <summary>On one line, whatever line breaks it was stored with.</summary>
+    private static void WriteJson(Utf8JsonWriter writer, string name, string? json)
+    {
+        using JsonDocument value = JsonDocument.Parse(json ?? "null");
+        writer.WritePropertyName(name);
+        value.RootElement.WriteTo(writer);
+    }
+
+    /// <inheritdoc cref="WriteJson"/>
+    private static string Compact(string json) => JsonSerializer.Serialize(JsonElement.Parse(json), OneLine);
+
+    private static string Instant(DateTimeOffset instant) => instant.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,123 @@
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using System.Text;
+using Lockstep.Engine.Feed;
+using Lockstep.Engine.Framing;
+using Lockstep.Engine.Records;
+using Lockstep.Engine.Tables;
+
+namespace Lockstep.Engine.Sync;
+
+/// <summary>Why parsing stopped.</summary>
+internal enum ParseSignal
+{
+    NeedMore,
+    BatchFull,
+    Heartbeat,
+    SnapshotCompleted,
+    Malformed,
+}
+
+/// <summary>
+/// Frames to records to the batch, without a break until something has to be waited for. Each frame becomes a record, a control row, a
+/// heartbeat, or is set aside as malformed (I7). One thread at a time.
+/// </summary>
+internal sealed class BodyParser(SyncContext context, BodySource source, FrameReader frames, CursorTracker tracker, CommitPacer pacer, SetCompletion set)
+{
+    private const int SnippetLength = 80;
+
+    /// <summary>What to end with, after <see cref="ParseSignal.Malformed"/>.</summary>
+    public FeedException? Error { get; private set; }
+
+    /// <summary>Takes what frames there are.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public ParseSignal Parse()
+    {
+        SyncCounters counters = context.Counters;
+        RecordParser parser = context.Parser;
+        while (true)
+        {
+            // Most of a feed is plain records: those are framed and read in one pass.
+            ReadOnlySpan<byte> bytes = frames.PeekUnframed();
+            if (!bytes.IsEmpty && parser.TryParseRecord(bytes, out int length) && length <= context.Options.MaximumRecordSize)
+            {
+                bool isFull = Take(parser, bytes);
+                frames.Take(length);
+                if (isFull) return ParseSignal.BatchFull;
+                continue;
+            }
+
+            if (!frames.TryRead(out Frame frame)) return ParseSignal.NeedMore;
+            switch (frame.Kind)
+            {
+                case FrameKind.BlankLine:
+                    counters.Heartbeats++;
+                    continue;
+                case FrameKind.Object:
+                    break;
+                default:
+                    if (Refuse(frame, Describe(frame.Kind))) return ParseSignal.Malformed;
+                    if (pacer.QuarantineIsFull) return ParseSignal.BatchFull;
+                    continue;
+            }
+
+            switch (parser.Parse(frame.Bytes))
+            {
+                case ParsedKind.Record:
+                    if (Take(parser, frame.Bytes)) return ParseSignal.BatchFull;
+                    continue;
+                case ParsedKind.Heartbeat:
+                    counters.Heartbeats++;
+                    // While the whole set is under way, a heartbeat's horizon is ahead of the set's own.
+                    if (!set.IsTransactionSetUnderWay) NoteHorizon(parser);
+                    return ParseSignal.Heartbeat;
+                case ParsedKind.SnapshotCompleted:
+                    NoteHorizon(parser);
+                    return ParseSignal.SnapshotCompleted;
+                case ParsedKind.OtherControl:
+                    continue;
+                default:
+                    if (Refuse(frame, parser.Reason)) return ParseSignal.Malformed;
+                    if (pacer.QuarantineIsFull) return ParseSignal.BatchFull;
+                    continue;
+            }
+        }
+    }
+
+    /// <summary>Puts the record that the parser has just read into the batch. Whether that is full then.</summary>
+    private bool Take(RecordParser parser, ReadOnlySpan<byte> bytes)
+    {
+        context.Counters.Received++;
+        if (tracker.Note(parser)) context.Counters.OutOfOrder++;
+        bool isFull = pacer.Add(parser, bytes, out bool beginsBatch);
+        if (beginsBatch && parser.Shape!.Dialect == Dialect.Transaction && source.Start.IsStart && !set.IsComplete && !pacer.IsStaged) tracker.Hold();
+        return isFull;
+    }
+
+    private void NoteHorizon(RecordParser parser)
+    {
+        if (parser.ControlCursor is { } cursor) tracker.Note(cursor);
+    }
+
+    /// <summary>Sets a malformed stretch aside, or true with the error to end with.</summary>
+    private bool Refuse(Frame frame, string reason)
+    {
+        context.Counters.Malformed++;
+        string snippet = Encoding.UTF8.GetString(frame.Bytes[..Math.Min(SnippetLength, frame.Bytes.Length)]).ReplaceLineEndings(" ");
+        // What is truncated will come again, whole: nothing to set aside.
+        Error = frame.Kind == FrameKind.Truncated ? new TruncatedFeedException(source.Feed, frame.Offset, snippet)
+            : context.Options.MalformedRecord == MalformedRecordPolicy.Stop ? new MalformedRecordException(source.Feed, frame.Offset, reason, snippet)
+            : null;
+        if (Error is not null) return true;
+        pacer.Quarantine(new QuarantinedRecord(context.Time.GetUtcNow(), frame.Offset, reason, frame.Bytes.ToArray()));
+        return false;
+    }
+
+    private string Describe(FrameKind kind) => kind switch
+    {
+        FrameKind.Garbage => "it is no JSON object",
+        FrameKind.Torn => "it breaks off within an object",
+        FrameKind.TooLong => string.Create(CultureInfo.InvariantCulture, $"it is larger than {context.Options.MaximumRecordSize} bytes, the maximum record size"),
+        _ => "it is truncated",
+    };
+}

@@ -1,0 +1,134 @@
+using Lockstep.Engine.Records;
+using Lockstep.Engine.Tables;
+
+namespace Lockstep.Engine.Sync;
+
+/// <summary>
+/// Whether what a body brings is the feed's whole set, and what becomes of it when the body ends or says so: the table is swept by it, or it
+/// is merged, or it is discarded (I6). One thread at a time.
+/// </summary>
+internal sealed class SetCompletion(SyncContext context, BodySource source, CursorTracker tracker, CommitPacer pacer)
+{
+    private static readonly TimeSpan UpToDateInterval = TimeSpan.FromSeconds(1);
+
+    private bool _isWholeSet = source.IsWholeSet;
+    private long _upToDate;
+
+    /// <summary>Whether the set that this body brings is complete.</summary>
+    public bool IsComplete { get; private set; }
+
+    /// <summary>Whether all that the feed had, as far as it tells, went into the table.</summary>
+    public bool IsCaughtUp { get; private set; }
+
+    /// <summary>Whether this is the whole set of a transaction feed, or may be, which only its end or <c>snapshot_completed</c> completes (I6).</summary>
+    public bool IsTransactionSetUnderWay => context.Parser.Shape is { } shape
+        ? shape.Dialect == Dialect.Transaction && (tracker.IsHeld || pacer.IsStaged)
+        : context.Parser.IsControlRow && source.Start.IsStart && !IsComplete;
+
+    /// <summary>The body begins: what is to be staged gets its place beside the table.</summary>
+    public async Task BeginAsync(CancellationToken cancellationToken)
+    {
+        if (pacer.IsStaged) await context.Queue.EnqueueAsync(new CommitJob(CommitKind.BeginSnapshot, new TableCommit()), cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>The feed says that it has nothing more for now. Whether the table has all that there is.</summary>
+    public async Task<bool> BeatAsync(CancellationToken cancellationToken)
+    {
+        if (IsTransactionSetUnderWay) return false;
+        if (pacer.IsStaged)
+        {
+            // A snapshot that ends takes its time; only a feed that goes on for ever has nothing more to say after this.
+            if (!source.MayMergeUnfinished || source.IsRedirected) return false;
+            await MergeUnfinishedAsync(isCaughtUp: true, cancellationToken).ConfigureAwait(false);
+            return true;
+        }
+
+        if (!tracker.IsHeld) CatchUp();
+        await pacer.FlushAsync(drain: false, cancellationToken).ConfigureAwait(false);
+        await NoteUpToDateAsync(cancellationToken).ConfigureAwait(false);
+        return true;
+    }
+
+    /// <summary>The body's set is complete, or at least its end is reached.</summary>
+    public async Task CompleteAsync(SnapshotEnding ending, CancellationToken cancellationToken, bool isCaughtUp = true)
+    {
+        await pacer.FlushAsync(drain: false, cancellationToken).ConfigureAwait(false);
+        bool wasStaged = pacer.IsStaged;
+        pacer.IsStaged = false;
+        IsCaughtUp = isCaughtUp;
+        if (ending.HasFlag(SnapshotEnding.Sweep))
+        {
+            tracker.Complete();
+            IsComplete = true;
+            _isWholeSet = false;
+        }
+
+        TableCommit commit = pacer.Describe(null);
+        if (wasStaged)
+        {
+            if (source.IsAnotherFeed) ending |= SnapshotEnding.ForgetOrder;
+            await context.Queue.RunAsync(new CommitJob(CommitKind.EndSnapshot, commit) { Ending = ending }, cancellationToken).ConfigureAwait(false);
+        }
+        else
+        {
+            await context.Queue.RunAsync(new CommitJob(CommitKind.Commit, commit), cancellationToken).ConfigureAwait(false);
+        }
+
+        context.SetCompleted();
+        if (IsComplete) await NoteUpToDateAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>A feed that never says where its set ends cannot be swept by: what came is merged.</summary>
+    public async Task MergeUnfinishedAsync(bool isCaughtUp, CancellationToken cancellationToken)
+    {
+        await context.PostEventAsync(
+            FeedEventKind.Warning,
+            "The feed does not say where its whole set ends, so records that it no longer holds cannot be told; what it sent was merged into the table.").ConfigureAwait(false);
+        if (isCaughtUp && !source.IsRedirected) tracker.Complete();
+        await CompleteAsync(SnapshotEnding.MergeOnly, cancellationToken, isCaughtUp).ConfigureAwait(false);
+    }
+
+    /// <summary>The body is read no further, without an error.</summary>
+    public async Task EndAsync(BodyEnd end, CancellationToken cancellationToken)
+    {
+        if (end == BodyEnd.EndOfBody && source.HasDefiniteEnd)
+        {
+            // A whole body is complete whatever order its records came in; that of the whole set is the whole set (I6).
+            if (!source.IsImport || !tracker.IsHeld) tracker.Complete();
+            await CompleteAsync(_isWholeSet ? SnapshotEnding.Sweep : SnapshotEnding.MergeOnly, cancellationToken).ConfigureAwait(false);
+        }
+        else if (end == BodyEnd.EndOfBody && pacer.IsStaged)
+        {
+            // Such an end cannot be told from a cut. What came is as good as what a feed without an end has sent so far.
+            await MergeUnfinishedAsync(isCaughtUp: false, cancellationToken).ConfigureAwait(false);
+        }
+        else
+        {
+            if (end is BodyEnd.Settled or BodyEnd.CaughtUp && !tracker.IsHeld) CatchUp();
+            await BreakOffAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>What came is committed, but for what was staged: of that, nothing is known to be the whole set.</summary>
+    public async Task BreakOffAsync(CancellationToken cancellationToken)
+    {
+        await pacer.FlushAsync(drain: true, cancellationToken).ConfigureAwait(false);
+        if (!pacer.IsStaged) return;
+        pacer.IsStaged = false;
+        await context.Queue.RunAsync(new CommitJob(CommitKind.DiscardSnapshot, new TableCommit()), cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Says in the file that the table has all that the feed has, for those who wait for that; at most once a second.</summary>
+    public async Task NoteUpToDateAsync(CancellationToken cancellationToken)
+    {
+        if (context.StopsWhenCaughtUp || (_upToDate != 0 && context.Time.GetElapsedTime(_upToDate) < UpToDateInterval)) return;
+        _upToDate = context.Time.GetTimestamp();
+        await context.Queue.EnqueueAsync(new CommitJob(CommitKind.Commit, pacer.Describe(null) with { At = context.Time.GetUtcNow() }), cancellationToken).ConfigureAwait(false);
+    }
+
+    private void CatchUp()
+    {
+        tracker.Complete();
+        IsCaughtUp = true;
+    }
+}
