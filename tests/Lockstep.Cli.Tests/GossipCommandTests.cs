@@ -195,6 +195,68 @@ public sealed class GossipCommandTests
         Assert.Equal(4, (await RunAsync(["get", "--path", folder["other.db"]])).Exit);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task What_is_JSON_stays_JSON_however_deep_it_is(bool lines)
+    {
+        using var folder = new TempFolder();
+        var file = folder["m.db"];
+        var deep = new string('[', 100) + new string(']', 100);
+        Assert.Equal((0, ""), lines ? await RunAsync(["set", "--json", "--path", file], $"{{\"key\":\"deep\",\"value\":{deep}}}") : await RunAsync(["set", "deep", deep, "--path", file]));
+        Assert.Equal((0, $"deep = {deep}\n"), await RunAsync(["get", "--path", file]));
+        var deeper = new string('[', 511) + new string(']', 511);
+        Assert.Equal(1, (await RunAsync(["set", "deeper", deeper, "--path", file])).Exit);
+        Assert.Equal((0, $"deep = {deep}\n"), await RunAsync(["get", "--path", file]));
+    }
+
+    [Theory]
+    [InlineData("connect")]
+    [InlineData("watch")]
+    [InlineData("receive", "--follow", "--peer")]
+    public async Task A_peer_that_is_not_there_is_told_of_and_tried_again(params string[] command)
+    {
+        using var process = Start([.. command, "tcp://127.0.0.1:1"]);
+        try
+        {
+            var told = await process.StandardError.ReadLineAsync(Cancelled);
+            Assert.StartsWith("lockstep: No connection to tcp://127.0.0.1:1", told, StringComparison.Ordinal);
+            Assert.EndsWith(". Trying again.", told, StringComparison.Ordinal);
+        }
+        finally
+        {
+            await EndAsync(process);
+        }
+    }
+
+    [Fact]
+    public async Task What_a_model_holds_back_is_told_of()
+    {
+        using var folder = new TempFolder();
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        await File.WriteAllTextAsync(folder["key"], key.ExportPkcs8PrivateKeyPem(), Cancelled);
+        await File.WriteAllTextAsync(folder["lines"], "{\"id\":\"x\",\"clock\":{}}\n[[\"k\",1],1,\"nobody\"]\n[[\"l\",1],2,\"nobody\"]\n\"SYNC\"\n", Cancelled);
+        Assert.Equal(
+            "lockstep: Changes of 'nobody' are held: they are not signed by a key that is trusted here (--trusted-key).",
+            Assert.Single(await ErrorsAsync("import", folder["lines"], "--path", folder["signed.db"], "--private-key", folder["key"])));
+        await File.WriteAllTextAsync(folder["lines"], $"{{\"id\":\"x\",\"clock\":{{}}}}\n[[\"k\",1],{DateTimeOffset.UtcNow.AddHours(2).ToUnixTimeMilliseconds()},\"early\"]\n\"SYNC\"\n", Cancelled);
+        Assert.StartsWith(
+            "lockstep: Changes of 'early' are held until their time has come",
+            Assert.Single(await ErrorsAsync("import", folder["lines"], "--path", folder["m.db"])), StringComparison.Ordinal);
+        Assert.Empty(await ErrorsAsync("import", folder["lines"], "--path", folder["trusting.db"], "--max-future-sec", "7201"));
+
+        static async Task<string[]> ErrorsAsync(params string[] arguments)
+        {
+            using var process = Start(arguments);
+            process.StandardInput.Close();
+            var output = process.StandardOutput.ReadToEndAsync(Cancelled);
+            var errors = await process.StandardError.ReadToEndAsync(Cancelled);
+            await process.WaitForExitAsync(Cancelled);
+            Assert.Equal((0, ""), (process.ExitCode, await output));
+            return errors.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        }
+    }
+
     private static async Task<(int Exit, string Output)> RunAsync(string[] arguments, string? input = null)
     {
         using var process = Start(arguments);

@@ -80,6 +80,8 @@ public sealed class EmitterTests
         Assert.Equal(2, late.HistoryCount);
         var gap = Assert.Single(seen.Gaps);
         Assert.Equal(("K", double.NegativeInfinity, updates[2].Timestamp), gap);
+        Assert.Equal(updates[2].Timestamp, late.GetGaps()["K"]);
+        Assert.Empty(keeper.GetGaps());
         Assert.Equal(updates[2].Timestamp, late.GetHorizon()!["K"]);
     }
 

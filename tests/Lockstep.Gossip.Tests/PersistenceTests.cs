@@ -76,6 +76,50 @@ public sealed class PersistenceTests : IDisposable
         Assert.Throws<GossipStoreException>(() => model.Set("k", 2));
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_value_is_as_deep_as_the_file_and_peers_take_it_and_no_deeper(bool signed)
+    {
+        static byte[] Deep(int depth) => Encoding.UTF8.GetBytes(string.Concat(Enumerable.Repeat("[", depth)) + string.Concat(Enumerable.Repeat("]", depth)));
+        var options = new GossipNodeOptions { Path = _folder["deep.db"], Security = signed ? new TestSecurity("A") : null };
+        await using (var model = new LockstepModel(options))
+        {
+            model.SetJson("deep", Deep(GossipJson.MaxValueDepth));
+            Assert.Throws<GossipChangeException>(() => model.SetJson("deeper", Deep(GossipJson.MaxValueDepth + 1)));
+            Assert.ThrowsAny<System.Text.Json.JsonException>(() => model.SetJson("broken", Deep(GossipJson.MaxValueDepth + 1).AsSpan()[..^1]));
+            await using var emitter = new LockstepEmitter();
+            Assert.Throws<GossipChangeException>(() => emitter.EmitJson("deeper", [Deep(GossipJson.MaxValueDepth + 1)]));
+            using var peer = new ScriptedPeer(model);
+            peer.SaysHello();
+            await using var other = new LockstepModel(new GossipNodeOptions { Security = options.Security is null ? null : new TestSecurity("B") });
+            using var link = new SimulatedLink(model, other);
+            link.Settle();
+            Assert.Equal(["deep"], other.Keys);
+        }
+
+        await using var again = new LockstepModel(options);
+        Assert.Equal(["deep"], again.Keys);
+    }
+
+    [Fact]
+    public async Task Ids_of_any_letters_come_back_from_the_file()
+    {
+        string[] ids = ["a\0b", "", "\U0001f511 \n\u2028\"", "constructor"];
+        await using (var model = new LockstepModel(new GossipNodeOptions { Path = _folder["m.db"], Id = "i\0d" }))
+        {
+            using var peer = new ScriptedPeer(model);
+            foreach (var id in ids)
+            {
+                peer.Says($"[[\"of {ids.IndexOf(id)}\",1],5,{System.Text.Json.JsonSerializer.Serialize(id)}]");
+            }
+        }
+
+        await using var again = new LockstepModel(new GossipNodeOptions { Path = _folder["m.db"], Id = "i\0d" });
+        Assert.Equal(ids.Order(StringComparer.Ordinal), again.GetClock().Select(static entry => entry.Key).Order(StringComparer.Ordinal));
+        Assert.Equal(ids.Length, again.HistoryCount);
+    }
+
     [Fact]
     public async Task A_second_process_cannot_open_the_file()
     {

@@ -188,6 +188,20 @@ public sealed class ScheduleTests
     }
 
     [Fact]
+    public async Task What_is_held_and_why_can_be_asked_for()
+    {
+        await using var node = new LockstepModel(new GossipNodeOptions { TimeProvider = _time, Security = new TestSecurity("A") });
+        using var peer = new ScriptedPeer(node);
+        using var second = new ScriptedPeer(node);
+        var hour = TimeSpan.FromHours(1).TotalMilliseconds;
+        peer.Says(Update("a", 1, 10, "S"), TestSecurity.Signed("b", 2, 20, "S"), TestSecurity.Signed("c", 3, Now + hour + 5000, "R"), TestSecurity.Signed("d", 4, 5, "Q"));
+        second.Says(Update("a", 1, 10, "S"));
+        Assert.Equal([new GossipHold("R", Start.AddSeconds(5), 1), new GossipHold("S", null, 2)], node.GetHeld());
+        _time.Advance(TimeSpan.FromSeconds(6));
+        Assert.Equal(["S"], node.GetHeld().Select(static hold => hold.Source));
+    }
+
+    [Fact]
     public async Task A_source_that_was_held_for_want_of_a_key_is_applied_in_order_once_the_key_is_there()
     {
         var security = new TestSecurity("A") { Distrusted = { "S" } };
@@ -289,6 +303,16 @@ public sealed class ScheduleTests
     }
 
     [Fact]
+    public async Task A_local_update_is_above_what_a_peer_of_a_clone_knows_of_this_id()
+    {
+        await using var node = NewModel("A");
+        await using var clone = node.Clone();
+        using var peer = new ScriptedPeer(clone);
+        peer.SaysHello("peer", $$"""{"A":{{Number(Now + 60_000)}}}""");
+        Assert.True(node.Set("other", 2).Timestamp > Now + 60_000);
+    }
+
+    [Fact]
     public async Task A_local_update_is_above_the_keys_stored_timestamp()
     {
         await using var node = NewModel("A");
@@ -366,7 +390,62 @@ public sealed class ScheduleTests
     }
 
     [Theory]
+    [InlineData("1.50", "1.5")]
+    [InlineData("-0", "0")]
+    [InlineData("1e21", "1e+21")]
+    [InlineData("1e999", "Infinity")]
+    [InlineData("-1e999", "-Infinity")]
+    [InlineData("true", "true")]
+    [InlineData("false", "false")]
+    [InlineData("null", "null")]
+    [InlineData("\"\"", "")]
+    public async Task A_name_that_is_no_string_is_what_JavaScript_makes_of_it(string json, string name)
+    {
+        await using var model = NewModel("A");
+        await using var emitter = NewEmitter("A");
+        using var toModel = new ScriptedPeer(model);
+        using var toEmitter = new ScriptedPeer(emitter);
+        toModel.Says($"[[{json},1],5,\"S\"]");
+        toEmitter.Says($"[[{json},1],5,\"S\"]");
+        Assert.Equal([name], model.Keys);
+        Assert.Equal(1, model[name]!.Value.GetInt32());
+        Assert.Equal(name, Assert.Single(emitter.GetEvents()).Name);
+
+        // It is the same key as the string, and goes on as it came.
+        model.Set(name, 2);
+        Assert.Equal(1, model.HistoryCount);
+        toEmitter.SaysHello();
+        using var other = new ScriptedPeer(emitter);
+        other.SaysHello("other");
+        Assert.Equal([$"[[{json},1],5,\"S\"]", "\"SYNC\""], other.Hears().Skip(1));
+    }
+
+    [Fact]
+    public async Task A_signature_that_is_null_is_none()
+    {
+        await using var node = NewModel("A");
+        using var peer = new ScriptedPeer(node);
+        peer.Says("""[["k",1],5,"S",null]""");
+        Assert.Null(node.GetHistory()[0].Signature);
+        await using var strict = new LockstepModel(new GossipNodeOptions { TimeProvider = _time, Security = new TestSecurity("B") });
+        using var toStrict = new ScriptedPeer(strict);
+        toStrict.Says("""[["k",1],5,"S",null]""");
+        Assert.Empty(strict.Keys);
+    }
+
+    [Theory]
     [InlineData("nonsense")]
+    [InlineData("""[["k",1],5,"S",null,1]""")]
+    [InlineData("""[["k",1],5,"S",1]""")]
+    [InlineData("""[["k",1],null,"S"]""")]
+    [InlineData("""[["k",1],5,null]""")]
+    [InlineData("""[["k",1],5,"\ud800"]""")]
+    [InlineData("""[[["k"],1],5,"S"]""")]
+    [InlineData("""[[{},1],5,"S"]""")]
+    [InlineData("""{"id":"x","clock":null}""")]
+    [InlineData("""{"id":null,"clock":{}}""")]
+    [InlineData("""{"id":"x","clock":[]}""")]
+    [InlineData("null")]
     [InlineData("[")]
     [InlineData("[]")]
     [InlineData("""[["k",1],"5","S"]""")]

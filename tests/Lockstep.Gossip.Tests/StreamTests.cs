@@ -182,6 +182,82 @@ public sealed class StreamTests
         Assert.Contains("100000", error.Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(200)]
+    [InlineData(70_000)]
+    [InlineData(100_000)]
+    public async Task A_line_of_the_greatest_length_is_taken_and_one_byte_more_is_not(int limit)
+    {
+        await using var node = new LockstepModel();
+        var options = new GossipStreamOptions { MaxLineBytes = limit };
+        var (ours, theirs) = StreamPair.Create();
+        var stream = node.Attach(ours, options);
+        _ = DrainAsync(theirs);
+        await theirs.WriteAsync(LineOf(limit, "a"), Token);
+        await theirs.WriteAsync(LineOf(limit, "b"), Token);
+        await Eventually.TrueAsync(() => node.Keys.Count == 2, "both lines", Token);
+        await theirs.WriteAsync(LineOf(limit + 1, "c"), Token);
+        await Assert.ThrowsAsync<GossipProtocolException>(() => stream.Completion.WaitAsync(Token));
+        Assert.Equal(["a", "b"], node.Keys);
+
+        static byte[] LineOf(int length, string key)
+        {
+            var around = $"[[\"{key}\",\"\"],1,\"{key}\"]";
+            return Encoding.UTF8.GetBytes(around.Insert(7, new string('x', length - around.Length)) + "\n");
+        }
+
+        static async Task DrainAsync(Stream stream) => await stream.CopyToAsync(Stream.Null, Token);
+    }
+
+    [Fact]
+    public async Task A_change_that_makes_a_longer_line_than_peers_take_is_refused()
+    {
+        await using var node = new LockstepModel(new GossipNodeOptions { Id = "A", MaxUpdateBytes = 1000 });
+        var length = node.Set("k", "").ToString().Length;
+        var most = new string('x', 1000 - length);
+        Assert.Equal(1000, node.Set("k", most).ToString().Length);
+        Assert.Throws<GossipChangeException>(() => node.Set("k", most + "x"));
+        Assert.Equal(most, node["k"]!.Value.GetString());
+
+        // By default what other nodes take by default.
+        await using var usual = new LockstepModel();
+        Assert.Throws<GossipChangeException>(() => usual.Set("k", new string('x', GossipStreamOptions.DefaultMaxLineBytes)));
+        Assert.Equal(0, usual.HistoryCount);
+        usual.Set("k", 1);
+    }
+
+    [Fact]
+    public async Task A_stream_that_is_cut_after_any_number_of_bytes_is_made_up_for_by_the_next()
+    {
+        // Both directions together, byte by byte: in a header, a line, "SYNC", and what comes live.
+        for (var bytes = 0; ; bytes++)
+        {
+            await using var a = new LockstepModel(new GossipNodeOptions { Id = "A" });
+            await using var b = new LockstepModel(new GossipNodeOptions { Id = "B" });
+            a.Set("a", "ä");
+            b.Set("b", 1);
+            var (left, right) = StreamPair.Create();
+            var atB = b.Attach(right);
+            var atA = a.Attach(new CutStream(left, bytes));
+            var whole = await Task.WhenAny(Task.WhenAll(atA.Synced, atB.Synced), atA.Completion).WaitAsync(Token) != atA.Completion;
+            a.Set("live", 2);
+            await atA.DisposeAsync();
+            await atB.Completion.WaitAsync(Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+            Assert.Equal((0, 0), (a.StreamCount, b.StreamCount));
+            Assert.True(atB.Completion.Exception?.InnerException is null or IOException, atB.Completion.Exception?.ToString());
+
+            var (again, other) = StreamPair.Connect(a, b, new GossipStreamOptions { Tail = false }, new GossipStreamOptions { Tail = false });
+            await Task.WhenAll(again.Completion, other.Completion).WaitAsync(Token);
+            Assert.Equal(["a", "b", "live"], a.Keys.Order());
+            Assert.Equal(a.GetHistory().Select(static update => update.ToString()), b.GetHistory().Select(static update => update.ToString()));
+            if (whole)
+            {
+                Assert.True(bytes > 100);
+                return;
+            }
+        }
+    }
+
     [Fact]
     public async Task A_stream_that_is_cut_in_a_line_says_so_and_applies_nothing_of_it()
     {

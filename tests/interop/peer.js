@@ -58,6 +58,14 @@ function state () {
 const commands = {
   set: ([key, value]) => node.set(key, value),
   fill: ({ count, prefix }) => { for (let i = 0; i < count; i++) node.set(prefix + i, i) },
+  // What JSON cannot say, so that it is made here.
+  odd: () => {
+    node.set(undefined, 'undefined').set(null, 'null').set(true, 'true').set(1.5, 'number').set(-0, 'zero').set('\ud800', '\udfff')
+    node.set('undefined value').set('not a number', NaN).set('infinity', -Infinity).set('date', new Date(0)).set('huge', 12345678901234567890)
+    node.set('tiny', 5e-324).set('proto', JSON.parse('{"__proto__":{"__proto__":1}}')).set('', '').set('__defineGetter__', 1)
+  },
+  update: update => node._update(update),
+  keys: () => say({ keys: node.keys() }),
   emit: args => node.emit.apply(node, args),
   state: () => say(state()),
   count: () => say({ count: node.history({}).length }),

@@ -6,6 +6,7 @@ BeforeDiscovery {
 BeforeAll {
     Import-Module $PSScriptRoot/Support.psm1 -Force
     Import-Module $PSScriptRoot/Postgres.psm1 -Force
+    $PSDefaultParameterValues = @{ '*-LockstepTable:SettleSec' = 0.5 }
 }
 
 Describe 'In PostgreSQL' -Skip:([bool] $obstacle) {

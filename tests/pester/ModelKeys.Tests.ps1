@@ -48,8 +48,11 @@ Describe 'Models with keys' {
         Set-LockstepModelValue $alice from alice
         Set-LockstepModelValue $eve from eve
         $null = Start-LockstepModelListener $alice | Connect-LockstepModel $eve
-        Wait-LockstepModel $eve -Synced -TimeoutSec 60
-        Wait-LockstepModel $alice -Synced -TimeoutSec 60
+        Wait-LockstepModel $eve -Synced -TimeoutSec 60 -WarningVariable ofEve
+        Wait-LockstepModel $alice -Synced -TimeoutSec 60 -WarningVariable ofAlice -WarningAction SilentlyContinue
+        $ofEve | Should -BeNullOrEmpty
+        $ofAlice | Should -Be "alice: Changes of '$($eve.Id)' are held: they are not signed by a key that the model trusts."
+        $alice.Held.Source, $alice.Held.Until, $alice.Held.Count | Should -Be $eve.Id, $null, 1
         (Get-LockstepModelValue $alice from).Source | Should -Be $alice.Id
         (Get-LockstepModelValue $eve).Key | Should -Be from
     }
@@ -152,6 +155,20 @@ Describe 'Retention of events' {
         (Receive-LockstepEvent $short).Name | Should -Not -Contain old
     }
 
+    It 'tells a peer that was away of what it misses' {
+        $bus = New-LockstepModel bus -Kind Events -MaximumEventCount 2
+        1..5 | ForEach-Object { Send-LockstepEvent $bus "e$_" }
+        $late = New-LockstepModel late -Kind Events
+        $null = Start-LockstepModelListener $bus | Connect-LockstepModel $late
+        Wait-LockstepModel $late -Synced -TimeoutSec 60
+        (Receive-LockstepEvent $late -WarningVariable told -WarningAction SilentlyContinue).Name | Should -Be e4, e5
+        $told | Should -HaveCount 1
+        $told | Should -BeLike "Events of '$($bus.Id)' up to * are missing here: the peers had forgotten them."
+        Receive-LockstepEvent $bus -WarningVariable told | Out-Null
+        $told | Should -BeNullOrEmpty
+        Stop-LockstepModelListener
+    }
+
     It 'is of events only, and no time is negative' {
         (Get-ErrorOf { New-LockstepModel m -MaximumEventCount 2 -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'InvalidOption,*'
         (Get-ErrorOf { New-LockstepModel m -Kind Events -MaximumEventAge '-1' -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'InvalidOption,*'
@@ -165,8 +182,11 @@ Describe 'Retention of events' {
         $client = [System.Net.Sockets.TcpClient]::new('127.0.0.1', $listener.Port)
         $soon = [datetimeoffset]::UtcNow.AddMinutes(30).ToUnixTimeMilliseconds()
         $null = $client.Client.Send([byte[]][char[]]"{`"id`":`"x`",`"clock`":{}}`n[[`"now`",1],1,`"y`"]`n[[`"later`",1],$soon,`"x`"]`n`"SYNC`"`n")
-        (Watch-LockstepModel $model -IncludeExisting | Select-Object -First 1).Key | Should -Be now
-        Get-LockstepModelValue $model later* | Should -BeNullOrEmpty
+        Wait-LockstepModel $model -Synced -TimeoutSec 60 -WarningVariable told -WarningAction SilentlyContinue
+        Get-LockstepModelValue $model | ForEach-Object Key | Should -Be now
+        $told | Should -BeLike "m: Changes of 'x' are held until *"
+        $model.Held.Source | Should -Be x
+        $model.Held.Until | Should -Be ([datetimeoffset]::FromUnixTimeMilliseconds($soon).AddMinutes(-1).LocalDateTime)
         $client.Dispose()
         Stop-LockstepModelListener
     }

@@ -17,6 +17,9 @@ public sealed record GossipConnectorOptions
 
     /// <summary>How many attempts may fail in a row before it gives up; null for any number. A stream that synced before it broke was no failed attempt. Default null.</summary>
     public int? MaximumRetryCount { get; init; }
+
+    /// <summary>Told of each attempt that failed and each stream that broke. Called from any thread.</summary>
+    public Action<Exception>? ConnectionFailed { get; init; }
 }
 
 /// <summary>Keeps a node connected to a peer: connects, and connects again whenever the stream ends, until it is disposed. All members may be called from any thread.</summary>
@@ -122,6 +125,7 @@ public sealed class GossipConnector : IAsyncDisposable
             catch (Exception error) when (error is IOException or GossipException or OperationCanceledException)
             {
                 LastError = error;
+                _options.ConnectionFailed?.Invoke(error);
                 CountFailure(error);
             }
 

@@ -8,6 +8,10 @@ public class GossipException(string message, string recommendedAction, Exception
 public sealed class GossipProtocolException(string message, Exception? innerException = null)
     : GossipException(message, "Mend or replace the peer, or the file; this node is as it was.", innerException);
 
+/// <summary>What is to be written is longer, or nested deeper, than peers accept. Nothing was changed.</summary>
+public sealed class GossipChangeException(string message, Exception? innerException = null)
+    : GossipException(message, "Divide the value among several keys, or keep it elsewhere and share where it is.", innerException);
+
 /// <summary>An id cannot be used: it is <c>__proto__</c>, is not well-formed text, differs from the id of the file, or a live peer has the same one.</summary>
 public sealed class GossipIdentityException(string message, string recommendedAction)
     : GossipException(message, recommendedAction);

@@ -9,6 +9,9 @@ internal sealed class GossipFamily(GossipNode first)
 
     public List<GossipNode> Members { get; } = [first];
 
+    /// <summary>The newest timestamp that a peer of any of them has of their id: a local update below it would be ignored there without a word.</summary>
+    public double PeersClock { get; set; } = double.NegativeInfinity;
+
     /// <summary>How deep the holder of the lock is in batches; what a batch does at its end is done once, at the outermost.</summary>
     public int Depth { get; set; }
 }

@@ -13,12 +13,20 @@ namespace Lockstep.Engine.Gossip;
 internal static class GossipJson
 {
     public const string ForbiddenName = "__proto__";
-    public static readonly JsonReaderOptions ReaderOptions = new() { MaxDepth = 512 };
+
+    /// <summary>How deep a line may be nested.</summary>
+    private const int MaxLineDepth = 512;
+
+    /// <summary>How deep a value that is written here may be nested: it goes into a change and that into an update, and the line must be one that peers and the node's own file take.</summary>
+    public const int MaxValueDepth = MaxLineDepth - 2;
+
+    public static readonly JsonReaderOptions ReaderOptions = new() { MaxDepth = MaxLineDepth };
+    private static readonly JsonReaderOptions ValueOptions = new() { MaxDepth = MaxValueDepth };
 
     /// <summary>Copies one JSON value without the white space between its tokens, so that it fits on a line; everything else stays as it is.</summary>
     public static void WriteCompact(ReadOnlySpan<byte> json, IBufferWriter<byte> output)
     {
-        var reader = new Utf8JsonReader(json, ReaderOptions);
+        var reader = new Utf8JsonReader(json, ValueOptions);
         var separate = false;
         while (reader.Read())
         {
@@ -43,10 +51,30 @@ internal static class GossipJson
         ? (int)reader.TokenStartIndex + reader.ValueSpan.Length + 2
         : (int)reader.BytesConsumed;
 
-    /// <summary>Writes one JSON value as JavaScript would after reading it.</summary>
-    public static void WriteCanonical(ReadOnlySpan<byte> json, IBufferWriter<byte> output)
+    /// <summary>Whether what is wrong with a JSON value is its depth and nothing else.</summary>
+    public static bool IsTooDeep(ReadOnlySpan<byte> json)
     {
-        var reader = new Utf8JsonReader(json, ReaderOptions);
+        var reader = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = int.MaxValue });
+        var deepest = 0;
+        try
+        {
+            while (reader.Read())
+            {
+                deepest = Math.Max(deepest, reader.CurrentDepth);
+            }
+        }
+        catch (JsonException)
+        {
+            return false;
+        }
+
+        return deepest >= MaxValueDepth;
+    }
+
+    /// <summary>Writes one JSON value as JavaScript would after reading it.</summary>
+    public static void WriteCanonical(ReadOnlySpan<byte> json, IBufferWriter<byte> output, int maxDepth = MaxLineDepth)
+    {
+        var reader = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = maxDepth });
         reader.Read();
         WriteCanonical(ref reader, output);
         reader.Read();
@@ -237,8 +265,8 @@ internal static class GossipJson
         return text.ToString();
     }
 
-    /// <summary>The text of the key or event name that the reader stands on; JavaScript takes a number for one as well. Null for what is no name.</summary>
-    public static string? ReadName(ref Utf8JsonReader reader)
+    /// <summary>The text of the key or event name that the reader stands on; as in JavaScript a number, a boolean and null are names as well, by their text.</summary>
+    public static string ReadName(ref Utf8JsonReader reader)
     {
         if (reader.TokenType == JsonTokenType.String)
         {
@@ -247,18 +275,24 @@ internal static class GossipJson
 
         if (reader.TokenType != JsonTokenType.Number)
         {
-            return null;
+            return Encoding.ASCII.GetString(reader.ValueSpan);
+        }
+
+        var value = reader.GetDouble();
+        if (double.IsInfinity(value))
+        {
+            return value > 0 ? "Infinity" : "-Infinity";
         }
 
         var text = new ArrayBufferWriter<byte>(32);
-        WriteNumber(reader.GetDouble(), text);
+        WriteNumber(value, text);
         return Encoding.ASCII.GetString(text.WrittenSpan);
     }
 
-    /// <summary>Whether the reader stands on a string or number that may be a key or an event name.</summary>
+    /// <summary>Whether the reader stands on what may be a key or an event name: not an array or object, which JavaScript would make a text of as well, nor what would be <c>__proto__</c> there.</summary>
     public static bool IsName(ref Utf8JsonReader reader) => reader.TokenType switch
     {
-        JsonTokenType.Number => true,
+        JsonTokenType.Number or JsonTokenType.True or JsonTokenType.False or JsonTokenType.Null => true,
         JsonTokenType.String => reader.ValueIsEscaped ? ReadString(ref reader) != ForbiddenName : !reader.ValueTextEquals(ForbiddenName),
         _ => false,
     };

@@ -82,6 +82,11 @@ internal sealed class GossipMessageParser
             signature = GossipJson.ReadString(ref reader);
             reader.Read();
         }
+        else if (reader.TokenType == JsonTokenType.Null)
+        {
+            // What JavaScript writes for a signature that is undefined.
+            reader.Read();
+        }
 
         if (reader.TokenType != JsonTokenType.EndArray)
         {

@@ -22,6 +22,20 @@ public abstract partial class GossipNode
         Deliver();
     }
 
+    /// <summary>What is held at this moment, a source once, in the order of their ids.</summary>
+    public IReadOnlyList<GossipHold> GetHeld()
+    {
+        lock (Gate)
+        {
+            return [.. _sessions
+                .SelectMany(static session => session.Held.Values)
+                .Select(static held => new GossipHold(held.Source, held.Due, held.Updates.Count))
+                .OrderBy(static hold => hold.Source, StringComparer.Ordinal)
+                .ThenByDescending(static hold => hold.Count)
+                .DistinctBy(static hold => hold.Source)];
+        }
+    }
+
     private void OnKeysChanged(object? sender, EventArgs e) => RetryUnverified();
 
     private HeldSource AddHeld(GossipSession from, string source, DateTimeOffset? due)

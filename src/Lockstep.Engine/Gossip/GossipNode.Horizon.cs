@@ -8,6 +8,18 @@ public abstract partial class GossipNode
     /// <summary>What was forgotten here, for those who read the history here.</summary>
     private readonly GossipClock _forgotten = new();
 
+    /// <summary>Where peers had forgotten updates that this node, in this process, had not got.</summary>
+    private readonly GossipClock _gaps = new();
+
+    /// <summary>For each source of which updates are missing here for good, because the peers had forgotten them: up to where. Of those that were found in this process.</summary>
+    public GossipClock GetGaps()
+    {
+        lock (Gate)
+        {
+            return _gaps.Copy();
+        }
+    }
+
     /// <summary>A copy of the horizon: for each source up to where this node has forgotten its updates, or never got them. Null for a data type that forgets nothing.</summary>
     public GossipClock? GetHorizon()
     {
@@ -55,6 +67,7 @@ public abstract partial class GossipNode
         if (horizon > known && horizon < update.Timestamp)
         {
             MoveHorizon(update.Source, horizon);
+            _gaps.Advance(update.Source, horizon);
             Notify(observer => observer.OnGap(update.Source, known, horizon));
         }
     }

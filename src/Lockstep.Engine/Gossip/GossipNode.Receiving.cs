@@ -4,9 +4,6 @@ namespace Lockstep.Engine.Gossip;
 
 public abstract partial class GossipNode
 {
-    /// <summary>The newest timestamp that a peer has of this node's own id: a local update below it would be ignored there without a word.</summary>
-    private double _peersClockOfMine = double.NegativeInfinity;
-
     /// <summary>Takes whole lines from a stream, all of one stream on one thread at a time.</summary>
     /// <exception cref="GossipProtocolException">A line is no message; those before it are applied.</exception>
     internal void Receive(GossipSession from, ReadOnlySpan<byte> lines)
@@ -25,7 +22,7 @@ public abstract partial class GossipNode
 
             try
             {
-                from.AddToInbox(Examine(from, from.Parser.Parse(line)));
+                from.AddToInbox(Examine(from, line.Length <= from.Options.MaxLineBytes ? from.Parser.Parse(line) : throw GossipSession.TooLong(from.Options.MaxLineBytes)));
             }
             catch (GossipProtocolException error)
             {
@@ -188,9 +185,9 @@ public abstract partial class GossipNode
         CheckScheme(header);
         var mine = header.Clock[Id];
         var limit = Options.TimeProvider.GetUtcNow().ToUnixTimeMilliseconds() + Options.MaxFuture.TotalMilliseconds;
-        if (mine > _peersClockOfMine && (mine <= limit || Options.MaxFuture == Timeout.InfiniteTimeSpan))
+        if (mine > _family.PeersClock && (mine <= limit || Options.MaxFuture == Timeout.InfiniteTimeSpan))
         {
-            _peersClockOfMine = mine;
+            _family.PeersClock = mine;
         }
 
         from.TakeHeader(header, _clock);

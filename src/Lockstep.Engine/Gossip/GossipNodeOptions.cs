@@ -21,6 +21,12 @@ public sealed record GossipNodeOptions
     /// <summary>How many held updates of one stream are kept; beyond that they are asked for again when due. Default 1024.</summary>
     public int MaxHeldUpdates { get; init; } = 1024;
 
+    /// <summary>
+    /// The longest update that may be written here, as a line in bytes. Default 16 MiB, which is what other nodes accept by default (<see cref="GossipStreamOptions.MaxLineBytes"/>): a longer one
+    /// could reach none of them, nor anything that came after it.
+    /// </summary>
+    public int MaxUpdateBytes { get; init; } = GossipStreamOptions.DefaultMaxLineBytes;
+
     /// <summary>The clock for timestamps and timers.</summary>
     public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
 }

@@ -78,6 +78,8 @@ internal sealed class GossipSession
         _inbox[_inboxCount++] = received;
     }
 
+    public static GossipProtocolException TooLong(int limit) => new($"A line is longer than {limit} bytes.");
+
     public void ClearInbox()
     {
         _inbox.AsSpan(0, _inboxCount).Clear();

@@ -214,6 +214,11 @@ public sealed class GossipStream : IAsyncDisposable
                     buffer.AsSpan(whole, length).CopyTo(buffer);
                 }
 
+                if (length > _session.Options.MaxLineBytes)
+                {
+                    throw GossipSession.TooLong(_session.Options.MaxLineBytes);
+                }
+
                 read = 0;
             }
         }
@@ -223,14 +228,8 @@ public sealed class GossipStream : IAsyncDisposable
         }
     }
 
-    private byte[] Grow(byte[] buffer)
+    private static byte[] Grow(byte[] buffer)
     {
-        var limit = _session.Options.MaxLineBytes;
-        if (buffer.Length > limit)
-        {
-            throw new GossipProtocolException($"A line is longer than {limit} bytes.");
-        }
-
         var larger = ArrayPool<byte>.Shared.Rent(buffer.Length * 2);
         buffer.CopyTo(larger, 0);
         ArrayPool<byte>.Shared.Return(buffer);

@@ -18,6 +18,8 @@ public enum GossipDirection
 /// <summary>How a node speaks over one stream.</summary>
 public sealed record GossipStreamOptions
 {
+    internal const int DefaultMaxLineBytes = 16 * 1024 * 1024;
+
     /// <summary>Which way updates go. Default both.</summary>
     public GossipDirection Direction { get; init; }
 
@@ -33,8 +35,8 @@ public sealed record GossipStreamOptions
     /// <summary>Sent to the peer in the header.</summary>
     public JsonElement? Meta { get; init; }
 
-    /// <summary>The largest line that is accepted, in bytes. Default 16 MiB.</summary>
-    public int MaxLineBytes { get; init; } = 16 * 1024 * 1024;
+    /// <summary>The largest line that is accepted, in bytes. Default 16 MiB. An update that is longer ends the stream each time it comes; see <see cref="GossipNodeOptions.MaxUpdateBytes"/>.</summary>
+    public int MaxLineBytes { get; init; } = DefaultMaxLineBytes;
 
     /// <summary>Whether a peer with this node's own id is accepted, as in a file that the node wrote itself. Default false: it would be a second live process of that id.</summary>
     public bool AllowOwnId { get; init; }

@@ -55,6 +55,7 @@ public sealed class LockstepEmitter : GossipNode
     /// <summary>Emits an event with arguments that are JSON text already.</summary>
     /// <exception cref="ArgumentException">The name is <c>__proto__</c>.</exception>
     /// <exception cref="JsonException">An argument is not one JSON value.</exception>
+    /// <exception cref="GossipChangeException">An argument is nested more than 510 deep, or the event is longer than <see cref="GossipNodeOptions.MaxUpdateBytes"/>.</exception>
     public GossipUpdate EmitJson(string name, IReadOnlyList<ReadOnlyMemory<byte>> arguments)
     {
         ArgumentNullException.ThrowIfNull(name);
@@ -143,7 +144,7 @@ public sealed class LockstepEmitter : GossipNode
         var reader = new Utf8JsonReader(update.Change.Span, GossipJson.ReaderOptions);
         reader.Read();
         reader.Read();
-        var name = GossipJson.ReadName(ref reader)!;
+        var name = GossipJson.ReadName(ref reader);
         var arguments = new List<JsonElement>();
         while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
         {

@@ -67,6 +67,7 @@ public sealed class LockstepModel : GossipNode
     /// <summary>Sets a key to a value that is JSON text already.</summary>
     /// <exception cref="ArgumentException">The key is <c>__proto__</c>.</exception>
     /// <exception cref="JsonException">The text is not one JSON value.</exception>
+    /// <exception cref="GossipChangeException">The value is nested more than 510 deep, or the change is longer than <see cref="GossipNodeOptions.MaxUpdateBytes"/>.</exception>
     public GossipUpdate SetJson(string key, ReadOnlySpan<byte> json)
     {
         ArgumentNullException.ThrowIfNull(key);
@@ -169,7 +170,7 @@ public sealed class LockstepModel : GossipNode
         var reader = new Utf8JsonReader(change, GossipJson.ReaderOptions);
         reader.Read();
         reader.Read();
-        key = GossipJson.ReadName(ref reader)!;
+        key = GossipJson.ReadName(ref reader);
         reader.Read();
         return reader;
     }

@@ -70,9 +70,11 @@ public sealed class ReceiveLockstepEventCommand : ModelCmdlet
     {
         var model = FindModel();
         var output = new ModelOutput(this, model.Name, Raw);
+        var gaps = new EventGaps(this, model.Events);
         WildcardPattern[] patterns = [.. Name.Select(name => WildcardPattern.Get(name, WildcardOptions.None))];
         Action<GossipEvent> take = happened =>
         {
+            gaps.Warn();
             if (patterns.Length == 0 || Array.Exists(patterns, pattern => pattern.IsMatch(happened.Name)))
                 Attempt(() => output.Write(happened));
         };

@@ -28,6 +28,9 @@ public sealed class WaitLockstepModelCommand : ModelsCmdlet
     private void Wait(SessionModel model)
     {
         model.WaitForSyncAsync(TimeoutSec is { } seconds ? TimeSpan.FromSeconds(seconds) : Timeout.InfiniteTimeSpan, StopToken).GetAwaiter().GetResult();
+        foreach (var hold in model.Held)
+            WriteWarning($"{model.Name}: {hold}");
+
         if (PassThru)
             WriteObject(new ModelInfo(model));
     }

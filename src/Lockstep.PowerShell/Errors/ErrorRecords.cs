@@ -77,6 +77,7 @@ internal static class ErrorRecords
         [typeof(GossipProtocolException)] = new(ErrorCategory.ProtocolError),
         [typeof(GossipIdentityException)] = new(ErrorCategory.InvalidArgument),
         [typeof(GossipSecurityException)] = new(ErrorCategory.SecurityError),
+        [typeof(GossipChangeException)] = new(ErrorCategory.LimitsExceeded),
         [typeof(GossipStoreException)] = new(ErrorCategory.OpenError),
         [typeof(JsonException)] = new(ErrorCategory.InvalidData, "InvalidJson", "A peer has sent a value that is nested too deep for objects: read it with -Raw."),
         [typeof(SocketException)] = new(ErrorCategory.OpenError, "ListenFailed", "Use -Port 0 to have a free port picked, and check that -ListenAddress is one of this machine."),

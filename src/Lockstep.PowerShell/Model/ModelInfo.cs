@@ -28,6 +28,9 @@ public sealed class ModelInfo
     /// <summary>The connections that were made from here, until they are ended by <c>Disconnect-LockstepModel</c>.</summary>
     public ModelConnectionInfo[] Connection => Session.Connections;
 
+    /// <summary>The nodes whose changes came and are not applied for now: not signed by a trusted key, or of a time that is too far ahead.</summary>
+    public ModelHold[] Held => Session.Held;
+
     /// <summary>True once it was removed from the session.</summary>
     public bool IsRemoved => Session.IsRemoved;
 

@@ -49,6 +49,8 @@ internal sealed class SessionModel : IAsyncDisposable
 
     public int PeerCount => _node.StreamCount;
 
+    public ModelHold[] Held => [.. _node.GetHeld().Select(static hold => new ModelHold(hold.Source, hold.Due?.LocalDateTime, hold.Count))];
+
     public bool IsRemoved => Volatile.Read(ref _removed);
 
     /// <summary>Where it is connected to, the oldest first.</summary>

@@ -50,7 +50,7 @@ internal static class EventCommands
             await using var _ = events.ConfigureAwait(false);
             if (result.GetValue(follow))
             {
-                var options = new GossipConnectorOptions { Stream = new GossipStreamOptions { Direction = GossipDirection.ReceiveOnly }, Dial = peers.Read(result) };
+                var options = new GossipConnectorOptions { Stream = new GossipStreamOptions { Direction = GossipDirection.ReceiveOnly }, Dial = peers.Read(result), ConnectionFailed = node.Troubles.TellOfFailure };
                 var connector = new GossipConnector(events, uri!, options);
                 await using (connector.ConfigureAwait(false)) return await lines.FollowAsync(events, connector, cancellationToken, wanted).ConfigureAwait(false);
             }

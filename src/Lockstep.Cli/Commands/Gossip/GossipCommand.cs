@@ -83,7 +83,7 @@ internal static class GossipCommand
                 return ExitCodes.Ok;
             }
 
-            var connector = new GossipConnector(shared, peer, new GossipConnectorOptions { Dial = peers.Read(result) });
+            var connector = new GossipConnector(shared, peer, new GossipConnectorOptions { Dial = peers.Read(result), ConnectionFailed = node.Troubles.TellOfFailure });
             await using (connector.ConfigureAwait(false)) return await new NodeLines(result.GetValue(node.Json)).FollowAsync(shared, connector, cancellationToken).ConfigureAwait(false);
         });
         return command;

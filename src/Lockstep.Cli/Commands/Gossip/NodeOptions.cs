@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Lockstep.Cli.Output;
 using Lockstep.Engine.Gossip;
 
 namespace Lockstep.Cli.Commands.Gossip;
@@ -28,23 +29,33 @@ internal sealed class NodeOptions
         command.Options.Add(_maxAge);
     }
 
-    public LockstepModel OpenModel(ParseResult result) => new(Read(result));
+    /// <summary>Says what goes wrong with the node that was opened.</summary>
+    public NodeTroubles Troubles { get; } = new();
+
+    public LockstepModel OpenModel(ParseResult result) => Watched(new LockstepModel(Read(result)));
 
     /// <exception cref="ArgumentException">The retention cannot be.</exception>
     public LockstepEmitter OpenEvents(ParseResult result) =>
-        new(
+        Watched(new LockstepEmitter(
             Read(result),
             new EventRetention
             {
                 MaxEvents = result.GetValue(_maxEvents) is { } events ? events > 0 ? events : throw new ArgumentException("--max-events takes a number above 0.") : null,
                 MaxAge = result.GetValue(_maxAge) is { } age ? Seconds(age, "--max-age-sec") : null,
-            });
+            }));
 
     /// <summary>Where nothing is kept and there is no peer, there is nothing to read or write.</summary>
     /// <exception cref="ArgumentException">Neither a file nor a peer is named.</exception>
     public void Require(ParseResult result, Uri? peer)
     {
         if (peer is null && result.GetValue(_path) is null) throw new ArgumentException("Say where it is: --path FILE or --peer URI.");
+    }
+
+    private T Watched<T>(T node)
+        where T : GossipNode
+    {
+        node.Subscribe(Troubles);
+        return node;
     }
 
     private GossipNodeOptions Read(ParseResult result) => new()

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
 using Lockstep.Cli.Output;
@@ -88,19 +89,22 @@ internal static class ValueCommands
         {
             LockstepModel model = node.OpenModel(result);
             await using var _ = model.ConfigureAwait(false);
-            var options = new GossipConnectorOptions { Stream = new GossipStreamOptions { Direction = GossipDirection.ReceiveOnly }, Dial = peers.Read(result) };
+            var options = new GossipConnectorOptions { Stream = new GossipStreamOptions { Direction = GossipDirection.ReceiveOnly }, Dial = peers.Read(result), ConnectionFailed = node.Troubles.TellOfFailure };
             var connector = new GossipConnector(model, result.GetValue(uri)!, options);
             await using (connector.ConfigureAwait(false)) return await new NodeLines(result.GetValue(node.Json)).FollowAsync(model, connector, cancellationToken).ConfigureAwait(false);
         });
         return command;
     }
 
+    // How deep a value may be nested is the model's to say: what is JSON must not become a text because it is deep.
+    private static readonly JsonDocumentOptions AnyDepth = new() { MaxDepth = int.MaxValue };
+
     /// <summary>What is JSON, as it is; anything else as a text.</summary>
     public static byte[] JsonOf(string text)
     {
         try
         {
-            using JsonDocument value = JsonDocument.Parse(text);
+            using JsonDocument value = JsonDocument.Parse(text, AnyDepth);
             return Encoding.UTF8.GetBytes(text);
         }
         catch (JsonException)
@@ -116,8 +120,8 @@ internal static class ValueCommands
             if (string.IsNullOrWhiteSpace(line)) continue;
             try
             {
-                using JsonDocument document = JsonDocument.Parse(line);
-                model.Set(document.RootElement.GetProperty("key").GetString()!, document.RootElement.GetProperty("value"));
+                using JsonDocument document = JsonDocument.Parse(line, AnyDepth);
+                model.SetJson(document.RootElement.GetProperty("key").GetString()!, JsonMarshal.GetRawUtf8Value(document.RootElement.GetProperty("value")));
             }
             catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or ArgumentException)
             {
