@@ -66,7 +66,7 @@ internal static class ServeCommand
         await using (server.ConfigureAwait(false))
         {
             Console.WriteLine($"Listening on {server.Uri}");
-            foreach (IFeedSource source in sources) Console.WriteLine(new Uri(server.Uri, Uri.EscapeDataString(source.Name)));
+            foreach (IFeedSource source in sources) Console.WriteLine(new Uri(server.Uri, Uri.EscapeDataString(source.Name)).AbsoluteUri);
             if (options.Credentials.Count > 0 && options.Certificate is null && !IPAddress.IsLoopback(options.Address))
                 await Console.Error.WriteLineAsync("lockstep: passwords and tokens go over the network unencrypted; give a --certificate, or have a proxy speak TLS.").ConfigureAwait(false);
             try

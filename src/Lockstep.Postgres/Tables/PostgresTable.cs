@@ -35,7 +35,10 @@ public sealed class PostgresTable : ITable
     }
 
     /// <inheritdoc/>
-    /// <remarks>A filter is an expression of SQLite, as on a table file, and is worked out here and not in the database: all records that the rest of the query leaves come over.</remarks>
+    /// <remarks>
+    /// A filter is an expression of SQLite, as on a table file, and SQLite has the last word on it here; but records that its plain comparisons rule out stay in the database
+    /// (a comparison of a field with a number, a text or a parameter, IN, BETWEEN, LIKE, IS NULL, joined by AND and OR).
+    /// </remarks>
     /// <exception cref="TableStoreUnavailableException">The database cannot be reached.</exception>
     public IRecordScan Read(RecordQuery? query = null)
     {
@@ -179,8 +182,8 @@ public sealed class PostgresTable : ITable
                     return new EmptyScan();
                 }
 
-                var command = new NpgsqlCommand(Sql(query, shape, out var keys), connection) { CommandTimeout = 0 };
-                if (keys is not null) command.Parameters.Add(new NpgsqlParameter { Value = keys, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Bytea });
+                var command = new NpgsqlCommand { Connection = connection, CommandTimeout = 0 };
+                command.CommandText = Sql(query, found, shape, command);
                 return new PostgresScan(_store, Name, connection, command);
             });
             state = found!;
@@ -193,13 +196,25 @@ public sealed class PostgresTable : ITable
         }
     }
 
-    private string Sql(RecordQuery query, RecordShape shape, out byte[][]? keys)
+    private string Sql(RecordQuery query, TableState state, RecordShape shape, NpgsqlCommand command)
     {
-        keys = query.Keys is { } given ? [.. given.Select(key => Encode(key, shape)).OfType<byte[]>()] : null;
         List<string> conditions = [];
         if (query.Since is { } since) conditions.Add(FormattableString.Invariant($"seq > {since}"));
         else if (!query.IncludeDeleted) conditions.Add("gone = 0");
-        if (keys is not null) conditions.Add("key = ANY($1)");
+        if (query.Keys is { } keys)
+        {
+            conditions.Add("key = ANY($1)");
+            command.Parameters.Add(new NpgsqlParameter { Value = keys.Select(key => Encode(key, shape)).OfType<byte[]>().ToArray(), NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Bytea });
+        }
+
+        // Texts are compared byte by byte, as SQLite does, where they are kept in UTF-8.
+        if (query.Filter is not null && command.Connection!.PostgresParameters.TryGetValue("server_encoding", out var encoding) && encoding == "UTF8")
+        {
+            List<string> values = [];
+            if (FilterPushdown.Of(query, state.Fields, values, command.Parameters.Count + 1) is { } condition) conditions.Add(condition);
+            foreach (var value in values) command.Parameters.Add(new NpgsqlParameter { Value = value, NpgsqlDbType = NpgsqlDbType.Text });
+        }
+
         var where = conditions.Count > 0 ? " WHERE " + string.Join(" AND ", conditions) : "";
         var order = query.Since is null ? " ORDER BY key" : " ORDER BY seq";
         var limit = query.First is { } first ? FormattableString.Invariant($" LIMIT {first}") : "";

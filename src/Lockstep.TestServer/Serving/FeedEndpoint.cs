@@ -36,7 +36,7 @@ internal sealed class FeedEndpoint(
         {
             var filter = FeedFilter.Parse(request.Query["columns"], request.Query["where"]);
             filterIdentity = filter?.Identity;
-            var rest = request.Path.Value!.TrimStart('/')[source.Name.Length..].Trim('/');
+            var rest = request.Path.Value![PathOf(source.Name).Length..].Trim('/');
             if (rest == PagesSegment && !WantsUpdates(request)) await _pages.HandleAsync(context, filter, ending.Token).ConfigureAwait(false);
             else if (CursorOf(request, rest == PagesSegment ? "" : rest) is { } since) await StreamAsync(context, since, filter, ending.Token).ConfigureAwait(false);
             else await Answer.WriteAsync(context, StatusCodes.Status400BadRequest, "bad_cursor", "The cursor is a whole number, 0 or above.").ConfigureAwait(false);
@@ -59,6 +59,9 @@ internal sealed class FeedEndpoint(
             context.Abort();
         }
     }
+
+    /// <summary>Where a source of a name is asked for: the path as the server sees it, in which an encoded slash is the one character that stays encoded.</summary>
+    public static string PathOf(string name) => "/" + name.Replace("/", "%2F", StringComparison.Ordinal);
 
     private static bool WantsUpdates(HttpRequest request) => CursorOf(request, "") is null or > 0 || request.Query["update"] == "true";
 

@@ -56,7 +56,7 @@ public sealed class FeedServer : IAsyncDisposable
             endpoint.Routes.Add("/healthz", context => HealthAsync(context, sources));
             if (options.StatusPage) endpoint.Routes.Add(StatusPage.Prefix, new StatusEndpoint(feeds, options, access, time).HandleAsync);
             foreach (var feed in feeds)
-                endpoint.Routes.Add("/" + feed.Source.Name, new FeedEndpoint(feed.Source, options, access, metrics, feed.Clients, time, stopping.Token).HandleAsync);
+                endpoint.Routes.Add(FeedEndpoint.PathOf(feed.Source.Name), new FeedEndpoint(feed.Source, options, access, metrics, feed.Clients, time, stopping.Token).HandleAsync);
             var host = await HttpHost.StartAsync([endpoint], cancellationToken).ConfigureAwait(false);
             return new FeedServer(feeds, host, host.GetUri(endpoint), metrics, stopping);
         }

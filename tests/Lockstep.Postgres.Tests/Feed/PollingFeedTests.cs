@@ -115,6 +115,21 @@ public sealed class PollingFeedTests(SharedPostgres postgres)
         Assert.Equal("{\"id\":1,\"less\":5}", follower.Rows["1"]);
     }
 
+    [Fact]
+    public async Task An_operator_can_have_all_clients_start_over()
+    {
+        // After a volume was restored from a snapshot, of which PostgreSQL knows nothing.
+        await using var db = await TrackedAsync();
+        await db.RunAsync("INSERT INTO items VALUES (1, 'a')");
+        await using var feed = await StartAsync(db);
+        var follower = new Follower(feed);
+        await follower.CatchUpAsync(await HorizonAsync(db), Cancel);
+        await db.RunAsync("UPDATE lockstep.tracked SET epoch = (extract(epoch FROM clock_timestamp()) * 1000)::bigint");
+        await follower.CatchUpAsync(await HorizonAsync(db), Cancel);
+        Assert.Equal(1, follower.Resyncs);
+        Assert.Equal(await db.RowsAsync("items"), follower.Rows);
+    }
+
     [Theory]
     [InlineData("mood", "'ok'", "ALTER TYPE mood RENAME VALUE 'ok' TO 'fine'", "\"fine\"")]
     [InlineData("mood[]", "'{ok}'", "ALTER TYPE mood RENAME VALUE 'ok' TO 'fine'", "[\"fine\"]")]

@@ -36,6 +36,21 @@ public sealed class FeedServerTests
     }
 
     [Theory]
+    [InlineData("We\"ird Näme/x?y")]
+    [InlineData("100%")]
+    [InlineData("pages")]
+    [InlineData("a+b#c")]
+    public async Task A_name_is_found_whatever_is_in_it(string name)
+    {
+        var source = new ScriptedSource(name);
+        await using var server = await StartAsync(source);
+        using var client = new HttpClient();
+        using var response = await client.GetAsync(new Uri(server.Uri, $"{Uri.EscapeDataString(name)}/7"), HttpCompletionOption.ResponseHeadersRead, Cancel);
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        Assert.Equal(7, source.Asked!.Since);
+    }
+
+    [Theory]
     [InlineData("items?since=5x")]
     [InlineData("items/-1")]
     [InlineData("items?since=5:5000")]

@@ -24,6 +24,9 @@ internal sealed class TwinTables : IDisposable
         _targets = [_postgres, _file];
     }
 
+    /// <summary>The fields that records are said to have.</summary>
+    public IReadOnlyList<string> Fields { get; set; } = ["id", "updated_at", "deleted_at", "value"];
+
     public TableState State => _targets[0].State;
 
     public ITable Postgres => _store.Get("twin");
@@ -62,7 +65,8 @@ internal sealed class TwinTables : IDisposable
     /// <summary>Both give the same answer to a query, or refuse it with the same words.</summary>
     public void AssertAlike(RecordQuery query)
     {
-        Assert.Equal(Answer(File), Answer(Postgres));
+        var (file, postgres) = (Answer(File), Answer(Postgres));
+        if (file != postgres) Assert.Fail($"{query}\n{string.Join('\n', file.Split('\n').Except(postgres.Split('\n')))}\nis in the file, in PostgreSQL there is\n{string.Join('\n', postgres.Split('\n').Except(file.Split('\n')))}");
 
         string Answer(ITable table)
         {
@@ -109,7 +113,7 @@ internal sealed class TwinTables : IDisposable
 
     private TableCommit CommitOf(RecordBatch batch) => new()
     {
-        Batch = batch, Shape = _parser.Shape! with { KeyLayout = batch.Layout }, NewFields = ["id", "updated_at", "deleted_at", "value"], WantsChanges = true,
+        Batch = batch, Shape = _parser.Shape! with { KeyLayout = batch.Layout }, NewFields = Fields, WantsChanges = true,
     };
 
     private List<RecordBatch> Batches(IEnumerable<string> records)
