@@ -164,10 +164,10 @@ public sealed class LockstepTestServer : IAsyncDisposable
         Scripted.Add([.. json.Select(ToUtf8)]);
     }
 
-    /// <summary>Has a heartbeat sent to every client of the endless scripted feed, now.</summary>
+    /// <summary>Has a heartbeat sent to every client of the endless scripted feed whose request has come, now; to one that is still being sent records, after these.</summary>
     /// <param name="kind">What it looks like; <see cref="HeartbeatKind.Auto"/> for the feed's own.</param>
     /// <exception cref="InvalidOperationException">The server has another feed.</exception>
-    public void SendHeartbeat(HeartbeatKind kind = HeartbeatKind.Auto) => Scripted.SendHeartbeat(kind);
+    public void SendHeartbeat(HeartbeatKind kind = HeartbeatKind.Auto) => Scripted.SendHeartbeat(kind, _log.Count);
 
     /// <summary>Cuts off every response that is being sent; the server goes on.</summary>
     /// <returns>How many there were.</returns>

@@ -1,15 +1,30 @@
-using System.Diagnostics;
-using System.Text;
-using System.Text.Json;
-using Lockstep.Testing;
-
 namespace Lockstep.Pester.Tests;
 
-/// <summary>One run of Pester tests over the staged module, in a fresh PowerShell.</summary>
+/// <summary>One run of Pester tests over the staged module: in several PowerShells at once, each with its own part of the files.</summary>
+/// <remarks>The parts are the same in every run, so that a test always has the same ones before it in its process.</remarks>
 internal sealed class PesterSuite
 {
-    // The exit code by which Invoke-Suite.ps1 says that this machine cannot run it.
-    private const int Unsuitable = 77;
+    /// <summary>Roughly how many seconds those files take that take long. It only makes the parts even; any other counts for <see cref="OrdinarySeconds"/>.</summary>
+    internal static readonly IReadOnlyDictionary<string, int> LongSeconds = new Dictionary<string, int>
+    {
+        ["Package"] = 25,
+        ["Documents"] = 20,
+        ["InPostgres"] = 20,
+        ["LockstepVariable"] = 20,
+        ["LockstepServer"] = 15,
+        ["SyncLockstepTable"] = 15,
+        ["HelpExamples"] = 15,
+        ["FeedParameters"] = 10,
+        ["Stopping"] = 8,
+        ["Help"] = 8,
+        ["ConnectLockstepModel"] = 6,
+        ["WatchLockstepTable"] = 5,
+        ["SyncJob"] = 5,
+        ["Habits"] = 5,
+        ["Examples"] = 4,
+    };
+
+    private const int OrdinarySeconds = 2;
 
     /// <summary>The folders in which PowerShell is looked for, as in the variable PATH.</summary>
     public string SearchPath { get; init; } = Environment.GetEnvironmentVariable("PATH") ?? "";
@@ -23,84 +38,47 @@ internal sealed class PesterSuite
     /// <summary>The folder or file with the tests.</summary>
     public string Tests { get; init; } = Path.Combine(Repository.Root, "tests", "pester");
 
+    /// <summary>How many PowerShells run at once, at most.</summary>
+    public int Processes { get; init; } = Math.Min(2, Environment.ProcessorCount);
+
     /// <summary>Runs the suite.</summary>
-    /// <returns>One outcome per Pester test; or a single one that says why there are none.</returns>
+    /// <returns>One outcome per Pester test, and one for each PowerShell that did not come to its end; or a single one that says why there are none.</returns>
     public async Task<IReadOnlyList<PesterOutcome>> RunAsync(CancellationToken cancellationToken)
     {
         if (PowerShellHost.Find(SearchPath) is not { } host)
             return [Missing("There is no PowerShell: neither pwsh on the search path nor a restored tool (dotnet tool restore).")];
 
-        using var folder = new TempFolder();
-        var results = folder["results.json"];
-        using var process = Process.Start(host.StartInfo(
-            SearchPath,
-            "-File", Path.Combine(Repository.Root, "tests", "pester", "Invoke-Suite.ps1"),
-            "-Module", Repository.StagedModule,
-            "-ResultPath", results,
-            "-Path", Tests))!;
-        process.StandardInput.Close();
-        var output = new Transcript(process);
-        if (!await WaitAsync(process, cancellationToken))
-            return [PesterOutcome.Failed($"PowerShell (process {process.Id}) did not end within {Timeout} and was ended.{output}")];
-
-        if (process.ExitCode == Unsuitable)
-            return [Missing(output.ToString().Trim())];
-
-        if (!File.Exists(results))
-            return [PesterOutcome.Failed($"PowerShell ended with code {process.ExitCode} and no results.{output}")];
-
-        await using var json = File.OpenRead(results);
-        var outcomes = await JsonSerializer.DeserializeAsync<PesterOutcome[]>(json, cancellationToken: cancellationToken);
-        return outcomes is { Length: > 0 } ? outcomes : [PesterOutcome.Failed($"There are no tests in '{Tests}'.{output}")];
-    }
-
-    private PesterOutcome Missing(string reason) => Required ? PesterOutcome.Failed(reason) : PesterOutcome.Skipped(reason);
-
-    private async Task<bool> WaitAsync(Process process, CancellationToken cancellationToken)
-    {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        limit.CancelAfter(Timeout);
         try
         {
-            await process.WaitForExitAsync(limit.Token);
-            return true;
+            var process = new PesterProcess(host, SearchPath, Timeout);
+            var outcomes = await Task.WhenAll(Parts().Select(part => process.RunAsync(part, cancellationToken)));
+            return [.. outcomes.SelectMany(part => part)];
         }
-        catch (OperationCanceledException)
+        catch (UnsuitableMachineException problem)
         {
-            process.Kill(entireProcessTree: true);
-            await process.WaitForExitAsync(CancellationToken.None);
-            cancellationToken.ThrowIfCancellationRequested();
-            return false;
+            return [Missing(problem.Message)];
         }
     }
 
-    /// <summary>What a process writes, both streams as they come.</summary>
-    private sealed class Transcript
+    /// <summary>The files, shared out so that each part takes about as long: the longest first, each to the part that has the least so far.</summary>
+    internal IReadOnlyList<IReadOnlyList<string>> Parts()
     {
-        private readonly StringBuilder _text = new();
+        if (!Directory.Exists(Tests))
+            return [[Tests]];
 
-        public Transcript(Process process)
+        var parts = Enumerable.Range(0, Processes).Select(_ => (Seconds: 0, Files: new List<string>())).ToArray();
+        foreach (var file in Directory.GetFiles(Tests, "*.Tests.ps1", SearchOption.AllDirectories).OrderByDescending(Seconds).ThenBy(file => file, StringComparer.Ordinal))
         {
-            process.OutputDataReceived += Add;
-            process.ErrorDataReceived += Add;
-            process.BeginOutputReadLine();
-            process.BeginErrorReadLine();
+            ref var part = ref parts[Array.IndexOf(parts, parts.MinBy(part => part.Seconds))];
+            part.Seconds += Seconds(file);
+            part.Files.Add(file);
         }
 
-        /// <summary>The end of it, which is where a reason stands.</summary>
-        public override string ToString()
-        {
-            lock (_text)
-            {
-                var tail = Math.Min(_text.Length, 4000);
-                return "\n" + _text.ToString(_text.Length - tail, tail);
-            }
-        }
-
-        private void Add(object sender, DataReceivedEventArgs line)
-        {
-            lock (_text)
-                _text.AppendLine(line.Data);
-        }
+        var used = parts.Where(part => part.Files.Count > 0).Select(part => part.Files).ToArray();
+        return used.Length > 0 ? used : [[Tests]];
     }
+
+    private static int Seconds(string file) => LongSeconds.GetValueOrDefault(Path.GetFileName(file).Replace(".Tests.ps1", "", StringComparison.Ordinal), OrdinarySeconds);
+
+    private PesterOutcome Missing(string reason) => Required ? PesterOutcome.Failed(reason) : PesterOutcome.Skipped(reason);
 }

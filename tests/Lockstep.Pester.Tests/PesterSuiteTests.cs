@@ -35,7 +35,7 @@ public sealed class PesterSuiteTests : IDisposable
     public async Task A_PowerShell_that_hangs_is_ended_and_is_a_failure()
     {
         WriteFakePowerShell("echo $$ > pid; exec sleep 1000".Replace("pid", _folder["pid"], StringComparison.Ordinal));
-        var outcome = Assert.Single(await Run(new PesterSuite { SearchPath = _folder.Path, Timeout = TimeSpan.FromSeconds(1) }));
+        var outcome = Assert.Single(await Run(new PesterSuite { SearchPath = _folder.Path, Processes = 1, Timeout = TimeSpan.FromSeconds(1) }));
 
         Assert.Equal("Failed", outcome.Result);
         Assert.Contains("did not end within", outcome.Message, StringComparison.Ordinal);
@@ -43,15 +43,75 @@ public sealed class PesterSuiteTests : IDisposable
         Assert.Throws<ArgumentException>(() => Process.GetProcessById(id));
     }
 
-    [Fact]
-    public async Task A_PowerShell_that_dies_is_a_failure_with_what_it_said_last()
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task Each_PowerShell_that_dies_is_a_failure_with_what_it_said_last(int processes)
     {
         WriteFakePowerShell("echo 'out of memory' >&2; exit 134");
-        var outcome = Assert.Single(await Run(new PesterSuite { SearchPath = _folder.Path }));
+        var outcomes = await Run(new PesterSuite { SearchPath = _folder.Path, Processes = processes });
 
-        Assert.Equal("Failed", outcome.Result);
-        Assert.Contains("code 134", outcome.Message, StringComparison.Ordinal);
-        Assert.Contains("out of memory", outcome.Message, StringComparison.Ordinal);
+        Assert.Equal(processes, outcomes.Count);
+        Assert.All(outcomes, outcome =>
+        {
+            Assert.Equal("Failed", outcome.Result);
+            Assert.Contains("code 134", outcome.Message, StringComparison.Ordinal);
+            Assert.Contains("out of memory", outcome.Message, StringComparison.Ordinal);
+        });
+    }
+
+    [Fact]
+    public async Task A_PowerShell_that_dies_costs_the_results_of_no_other()
+    {
+        WriteFiles("A", "B");
+        WriteFakePowerShell("""
+            for last; do :; done
+            case $last in */A.Tests.ps1) exit 134;; esac
+            while [ "$1" != -ResultPath ]; do shift; done
+            echo '[{"Name":"B.works","Result":"Passed","Message":""}]' > "$2"
+            """);
+        var outcomes = await Run(new PesterSuite { SearchPath = _folder.Path, Tests = _folder.Path, Processes = 2 });
+
+        Assert.Equal(["Suite", "B.works"], outcomes.Select(outcome => outcome.Name));
+        Assert.Equal(["Failed", "Passed"], outcomes.Select(outcome => outcome.Result));
+    }
+
+    [Fact]
+    public async Task A_PowerShell_that_dies_after_its_tests_is_a_failure_beside_them()
+    {
+        WriteFakePowerShell("""
+            while [ "$1" != -ResultPath ]; do shift; done
+            echo '[{"Name":"A.works","Result":"Passed","Message":""}]' > "$2"
+            exit 134
+            """);
+        var outcomes = await Run(new PesterSuite { SearchPath = _folder.Path, Processes = 1 });
+
+        Assert.Equal(["Passed", "Failed"], outcomes.Select(outcome => outcome.Result));
+        Assert.Contains("code 134", outcomes[1].Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    public void Each_file_is_in_one_part_and_the_parts_are_even_and_always_the_same(int processes)
+    {
+        string[] names = ["A", "B", "C", "Package", "D", "E"];
+        WriteFiles(names);
+        var suite = new PesterSuite { Tests = _folder.Path, Processes = processes };
+        var parts = suite.Parts();
+
+        Assert.Equal(processes, parts.Count);
+        Assert.Equal(names.Order(), parts.SelectMany(part => part).Select(file => Path.GetFileName(file)[..^".Tests.ps1".Length]).Order());
+        Assert.Equal(parts, suite.Parts());
+        // The long one is alone as soon as it can be.
+        Assert.Equal(processes == 1 ? names.Length : 1, parts.Single(part => part.Any(file => file.EndsWith("Package.Tests.ps1", StringComparison.Ordinal))).Count);
+    }
+
+    [Fact]
+    public void The_files_that_take_long_are_there()
+    {
+        Assert.All(PesterSuite.LongSeconds.Keys, name => Assert.True(File.Exists(Path.Combine(Repository.Root, "tests", "pester", name + ".Tests.ps1")), name));
     }
 
     [Fact]
@@ -79,6 +139,12 @@ public sealed class PesterSuiteTests : IDisposable
     }
 
     private static Task<IReadOnlyList<PesterOutcome>> Run(PesterSuite suite) => suite.RunAsync(TestContext.Current.CancellationToken);
+
+    private void WriteFiles(params string[] names)
+    {
+        foreach (var name in names)
+            File.WriteAllText(_folder[name + ".Tests.ps1"], "");
+    }
 
     private void WriteFakePowerShell(string script)
     {

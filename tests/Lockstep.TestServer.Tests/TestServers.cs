@@ -1,5 +1,6 @@
 using Lockstep.TestServer.Feeds;
 using Lockstep.TestServer.Requests;
+using Lockstep.TestServer.Scenarios;
 
 namespace Lockstep.TestServer.Tests;
 
@@ -23,5 +24,12 @@ internal static class TestServers
         while (request.Ending == RequestEnding.Open)
             await Task.Delay(1, cancellationToken);
         return request;
+    }
+
+    /// <summary>Waits until a scenario has come to a step, which it does at its own pace.</summary>
+    public static async Task WaitForStepAsync(this ScenarioRun run, int step, CancellationToken cancellationToken)
+    {
+        while (run.Step < step)
+            await Task.Delay(1, cancellationToken);
     }
 }

@@ -12,6 +12,7 @@ BeforeDiscovery {
 BeforeAll {
     Import-Module $PSScriptRoot/Documents.psm1 -Force
     Import-Module $PSScriptRoot/DuckDB.psm1 -Force
+    Import-Module $PSScriptRoot/Support.psm1 -Force
     $root = (Resolve-Path $PSScriptRoot/../..).ProviderPath
 
     # What blocks need, by what is in their code.
@@ -51,6 +52,38 @@ Describe '<Document>' -ForEach $documents {
         }
         $run | Should -BeGreaterThan 0
         if ($missing) { Set-ItResult -Skipped -Because "there is no $($missing -replace '^type sqlite$', 'extension of DuckDB for SQLite' -join ' and no '); the other blocks were run" }
+    }
+}
+
+Describe 'A table file in DuckDB' {
+    BeforeEach { Push-Location (New-Item "TestDrive:/$([guid]::NewGuid())" -ItemType Directory) }
+    AfterEach {
+        Pop-Location
+        Get-Job | Remove-Job -Force
+        Stop-Example
+    }
+
+    It 'is read while a sync writes to it, with <Kind> as keys' -ForEach @(
+        @{ Kind = 'numbers'; Keys = 1, 2, 3 }
+        @{ Kind = 'texts'; Keys = 'alpha', "o'beta", 'gämma' }
+    ) {
+        if (-not (Test-DuckDBSqlite)) { Set-ItResult -Skipped -Because 'there is no extension of DuckDB for SQLite' }
+        $server = $Keys | ForEach-Object { @{ id = $_; updated_at = 5; rank = 1234; name = "n $_" } } | Start-LockstepTestServer -Port 0
+        $job = $server | Sync-LockstepTable -Table things -Disk -Follow -AsJob
+        function Read-WithDuckDB([string] $Sql) { duckdb -csv -c "load sqlite; attach 'things.db' as t (type sqlite, read_only); $Sql" | Select-Object -Skip 1 }
+        Wait-Until { $job.Sync.Added -eq 3 }
+        Read-WithDuckDB "select id from sqlite_query('t', 'select id from things') order by id" | Should -Be ($Keys | Sort-Object { "$_" } -Culture '')
+
+        # What is committed later is in the write-ahead log, as the writer has the file open.
+        $null = @{ id = $Keys[0]; updated_at = 6; rank = 9; name = 'nine' }, @{ id = $Keys[1]; updated_at = 7; deleted_at = 7 } | Add-LockstepTestRecord -Server $server
+        Wait-Until { $job.Sync.Deleted -eq 1 }
+        (Get-Item things.db-wal).Length | Should -BeGreaterThan 0
+        Read-WithDuckDB "select count(*) as n, max(rank::bigint) as rank from sqlite_query('t', 'select rank from things')" | Should -Be '2,1234'
+        Read-WithDuckDB 'select count(*) as n, max(rank::bigint) as rank from t.things' | Should -Be '2,1234'
+        Read-WithDuckDB "select (name->>'$') as name from t.things where rank = 9" | Should -Be nine
+        Read-WithDuckDB "select name from sqlite_query('t', 'select name from things where rank = 9')" | Should -Be nine
+        $job.State | Should -Be Running
+        Stop-Job $job
     }
 }
 

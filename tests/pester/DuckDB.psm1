@@ -1,7 +1,10 @@
 # DuckDB for what docs/OTHER-TOOLS.md shows: its command line where that is installed, else its package for node, which is fetched into a temporary folder.
+# Its extension for SQLite it fetches itself. One that was built by hand, and put where DuckDB looks for it, is taken where LOCKSTEP_DUCKDB_UNSIGNED is 1.
 
 $program = Get-Command duckdb -CommandType Application -ErrorAction Ignore | Select-Object -First 1
 $folder = $null
+$readsSqlite = $null
+$options = @(if ($env:LOCKSTEP_DUCKDB_UNSIGNED -eq '1') { '-unsigned' })
 
 # Whether there is a DuckDB; the package is fetched where there is not.
 function Test-DuckDB {
@@ -22,13 +25,17 @@ function Test-DuckDB {
 
 # Whether its extension for SQLite is there, or can be fetched.
 function Test-DuckDBSqlite {
-    if (-not (Test-DuckDB)) { return $false }
-    $null = duckdb -c 'install sqlite; load sqlite;' 2>&1
-    $LASTEXITCODE -eq 0
+    if ($null -eq $script:readsSqlite) {
+        $script:readsSqlite = (Test-DuckDB) -and $(
+            $null = duckdb -c 'install sqlite; load sqlite;' 2>&1
+            $LASTEXITCODE -eq 0
+        )
+    }
+    $script:readsSqlite
 }
 
 function duckdb {
-    if ($program) { & $program @args } else { node (Join-Path $folder duckdb.mjs) @args }
+    if ($program) { & $program @options @args } else { node (Join-Path $folder duckdb.mjs) @options @args }
 }
 
 function Remove-DuckDB {

@@ -6,6 +6,7 @@ BeforeDiscovery {
 BeforeAll {
     Import-Module $PSScriptRoot/Support.psm1 -Force
     Import-Module $PSScriptRoot/Postgres.psm1 -Force
+    $PSDefaultParameterValues = @{ '*-LockstepTable:SettleSec' = 0.5 }
 }
 
 Describe 'In PostgreSQL' -Skip:([bool] $obstacle) {
@@ -92,6 +93,34 @@ Describe 'In PostgreSQL' -Skip:([bool] $obstacle) {
             Watch-LockstepTable servers @shared -For 0 | Should -BeNullOrEmpty
         }
 
+        It 'is watched across a loss of the connection, with a warning' {
+            $null = Sync-LockstepTable $origin servers @shared
+            $seen = Watch-LockstepTable servers @shared -Since 0 -WarningVariable told -WarningAction SilentlyContinue | ForEach-Object {
+                if ($_.Sequence -eq 2) {
+                    $null = Invoke-Sql $postgres "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name = 'lockstep'"
+                    $null = '{"id":3,"updated_at":3,"name":"three"}' | Import-LockstepTable -Table servers @shared
+                }
+                $_
+            } | Select-Object -First 3
+            $seen.Sequence | Should -Be 1, 2, 3
+            $seen[2].Record.name | Should -Be three
+            $told | Should -HaveCount 1
+            $told | Should -Match 'tried again'
+        }
+
+        It 'takes what is imported from the pipeline and from files' {
+            $result = @{ id = 1; updated_at = 5; name = 'un' }, @{ id = 2; updated_at = 2; name = 'two' } | Import-LockstepTable -Table servers @shared
+            $result.Added, $result.Path | Should -Be 2, $place
+            $file = Join-Path $TestDrive servers.ndjson
+            '{"id":1,"updated_at":4,"name":"older"}', '{"id":2,"updated_at":6,"deleted_at":6}', '{"id":3,"updated_at":7,"name":"three"}' | Set-Content $file
+            $again = Import-LockstepTable $file @shared
+            $again.Added, $again.Deleted, $again.Updated | Should -Be 1, 1, 0
+            (Get-LockstepRecord servers @shared).name | Should -Be un, three
+            Import-LockstepTable -LiteralPath $file -Table others @shared -WhatIf
+            (Get-LockstepTable @shared).Name | Should -Be servers
+            (Get-ErrorOf { Import-LockstepTable $file @shared -Disk -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'InvalidOption,*'
+        }
+
         It 'is shown and exported' {
             $null = Sync-LockstepTable $origin servers @shared
             Show-LockstepTable servers @shared -Once | Out-String | Should -Match 'two'
@@ -126,6 +155,7 @@ Describe 'In PostgreSQL' -Skip:([bool] $obstacle) {
                 (Wait-LockstepTable servers @shared -Count 3 -TimeoutSec 60).Writer | Should -Match 'lockstep'
                 (Get-LockstepTable servers @shared).State | Should -Not -BeNullOrEmpty
                 (Get-ErrorOf { Clear-LockstepTable servers @shared -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'TableBusy,*'
+                (Get-ErrorOf { '{"id":9,"updated_at":9}' | Import-LockstepTable -Table servers @shared -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'TableBusy,*'
             }
             finally {
                 $job | Stop-Job -PassThru | Remove-Job

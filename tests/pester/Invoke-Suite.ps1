@@ -1,14 +1,15 @@
 <#
 .SYNOPSIS
-    Runs the Pester suite over the staged module and writes what came of each test as JSON.
+    Runs Pester tests over the staged module, all or those of some files, and writes what came of each as JSON.
 .NOTES
     Started in a fresh pwsh, so that nothing else is loaded. Exit code 77: this machine lacks what the suite needs; the reason is on
     the standard output. Any other code: the suite ran, and the file says how it went.
 #>
+[CmdletBinding(PositionalBinding = $false)]
 param(
     [Parameter(Mandatory)] [string] $Module,
     [Parameter(Mandatory)] [string] $ResultPath,
-    [string] $Path = $PSScriptRoot
+    [Parameter(ValueFromRemainingArguments)] [string[]] $Path = $PSScriptRoot
 )
 
 $ErrorActionPreference = 'Stop'

@@ -12,7 +12,7 @@ Describe 'Start-LockstepServer over a table file' {
     BeforeEach {
         $origin = Start-LockstepTestServer -Port 0 -Record @{ id = 1; updated_at = 1; name = 'one' }, @{ id = 2; updated_at = 2; name = 'two' }
         $file = Join-Path $TestDrive "$([guid]::NewGuid().ToString('n')).db"
-        $null = Sync-LockstepTable $origin servers -Path $file
+        $null = Sync-LockstepTable $origin servers -Path $file -SettleSec 0.2
     }
     AfterEach {
         Get-LockstepServer | Stop-LockstepServer

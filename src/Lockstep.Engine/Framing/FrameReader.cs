@@ -17,22 +17,16 @@ public sealed class FrameReader
     /// <summary>The default limit of a record's size, in bytes.</summary>
     public const int DefaultMaximumLength = 16 * 1024 * 1024;
 
-    private const int InitialCapacity = 256 * 1024;
-    private const int SmallestRead = 16 * 1024;
     private const int GarbageLimit = 64 * 1024;
     private const int TooLongSnippet = 1024;
 
+    private static ReadOnlySpan<byte> ByteOrderMark => [0xEF, 0xBB, 0xBF];
+
     private readonly int _maximumLength;
-    private byte[] _buffer;
-    private long _bufferOffset;
-    private int _start;
-    private int _scan;
-    private int _end;
-    private int _depth;
-    private bool _inString;
+    private readonly StreamBuffer _buffer = new();
+    private readonly ObjectScanner _object = new();
     private bool _lineHasContent;
     private bool _passingOver;
-    private byte _passedOver;
     private bool _completed;
 
     /// <summary>Creates a reader.</summary>
@@ -41,44 +35,25 @@ public sealed class FrameReader
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(maximumLength, 2);
         _maximumLength = maximumLength;
-        _buffer = new byte[InitialCapacity];
     }
 
     /// <summary>The count of bytes given so far.</summary>
-    public long BytesReceived => _bufferOffset + _end;
+    public long BytesReceived => _buffer.Received;
 
     /// <summary>Whether the bytes so far end within an object.</summary>
-    public bool IsInsideObject => _depth > 0;
+    public bool IsInsideObject => _object.IsOpen;
 
     /// <summary>Whether the bytes just written, before <see cref="Advance"/>, are white space, which within an object is no sign of life.</summary>
-    internal bool NextIsWhiteSpace(int count) => _buffer.AsSpan(_end, count).IndexOfAnyExcept(" \t\r\n"u8) < 0;
+    internal bool NextIsWhiteSpace(int count) => _buffer.Written(count).IndexOfAnyExcept(" \t\r\n"u8) < 0;
 
     /// <summary>Free space to read into; at least a few kilobytes. Frames taken before are no longer valid.</summary>
-    public Memory<byte> GetFreeMemory()
-    {
-        if (_start == _end)
-        {
-            _bufferOffset += _end;
-            _start = _scan = _end = 0;
-        }
-        else if (_buffer.Length - _end < SmallestRead)
-        {
-            MakeRoom();
-        }
-
-        return _buffer.AsMemory(_end);
-    }
+    public Memory<byte> GetFreeMemory() => _buffer.GetFreeMemory();
 
     /// <summary>The same as <see cref="GetFreeMemory"/>, as a span.</summary>
     public Span<byte> GetFreeSpan() => GetFreeMemory().Span;
 
     /// <summary>Says that <paramref name="count"/> bytes were written into the free space.</summary>
-    public void Advance(int count)
-    {
-        ArgumentOutOfRangeException.ThrowIfNegative(count);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, _buffer.Length - _end);
-        _end += count;
-    }
+    public void Advance(int count) => _buffer.Advance(count);
 
     /// <summary>Copies bytes in; for sources that have their own buffer.</summary>
     public void Append(ReadOnlySpan<byte> bytes)
@@ -102,125 +77,103 @@ public sealed class FrameReader
     /// </summary>
     internal ReadOnlySpan<byte> PeekUnframed()
     {
-        if (_depth > 0) return default;
+        if (_object.IsOpen) return default;
         SkipLineEnd();
-        return _scan < _end && _buffer[_scan] == (byte)'{' ? _buffer.AsSpan(_scan, _end - _scan) : default;
+        ReadOnlySpan<byte> bytes = _buffer.Held;
+        return !bytes.IsEmpty && bytes[0] == (byte)'{' ? bytes : default;
     }
 
     /// <summary>The offset of <see cref="PeekUnframed"/> in the body.</summary>
-    internal long Offset => _bufferOffset + _scan;
+    internal long Offset => _buffer.Offset;
 
     /// <summary>Takes an object of <see cref="PeekUnframed"/>, and the line end behind it.</summary>
     internal void Take(int length)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(length, _maximumLength);
-        _scan += length;
+        _buffer.Consume(length);
         _lineHasContent = true;
         SkipLineEnd();
-        _start = _scan;
-    }
-
-    /// <summary>Passes over the line end behind an object, if it is there: it is no blank line.</summary>
-    private void SkipLineEnd()
-    {
-        if (!_lineHasContent) return;
-        if (_scan < _end && _buffer[_scan] == (byte)'\r') _start = ++_scan;
-        if (_scan == _end || _buffer[_scan] != (byte)'\n') return;
-        _start = ++_scan;
-        _lineHasContent = false;
     }
 
     /// <summary>Takes the next frame, or returns false when more bytes are needed.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public bool TryRead(out Frame frame)
     {
-        while (_scan < _end)
+        while (!_buffer.IsEmpty)
         {
-            if (_depth > 0)
+            if (_object.IsOpen)
             {
-                if (ScanObject(out frame)) return true;
-                if (_depth > 0) break;
+                if (ReadObject(out frame)) return true;
+                if (_object.IsOpen) break;
             }
-            else if (ScanBetween(out frame))
+            else if (ReadBetween(out frame))
             {
                 return true;
             }
-            else if (_depth == 0 && _scan < _end)
+            else if (!_object.IsOpen)
             {
                 return false;
             }
         }
 
-        if (_depth > 0 && _completed)
-        {
-            if (_passingOver)
-            {
-                EndObject(_end);
-            }
-            else
-            {
-                frame = IsWellFormedSoFar(_buffer.AsSpan(_start, _end - _start)) ? Take(FrameKind.Truncated, _end) : CutTorn(_end, FrameKind.Truncated);
-                return true;
-            }
-        }
-
+        if (_object.IsOpen && _completed) return TakeLast(out frame);
         frame = default;
         return false;
     }
 
-    /// <summary>Between objects: white space, blank lines, garbage. False with nothing left, or with an object just opened.</summary>
+    /// <summary>Between objects: white space, blank lines, garbage. False with an object just opened, or when more bytes are needed.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private bool ScanBetween(out Frame frame)
+    private bool ReadBetween(out Frame frame)
     {
         frame = default;
-        while (_scan < _end)
+        ReadOnlySpan<byte> bytes = _buffer.Held;
+        while (!bytes.IsEmpty)
         {
-            _start = _scan;
-            switch (_buffer[_scan])
+            int passed = 1;
+            switch (bytes[0])
             {
                 case (byte)'{':
-                    _depth = 1;
+                    _object.Open();
                     _lineHasContent = true;
-                    _scan++;
                     return false;
                 case (byte)' ' or (byte)'\t' or (byte)'\r':
-                    _start = ++_scan;
                     break;
                 case (byte)'\n':
-                    bool blank = !_lineHasContent;
+                    if (!_lineHasContent)
+                    {
+                        frame = Take(FrameKind.BlankLine, bytes[..1]);
+                        return true;
+                    }
+
                     _lineHasContent = false;
-                    frame = Take(FrameKind.BlankLine, _scan + 1);
-                    if (blank) return true;
                     break;
-                case 0xEF when _bufferOffset + _scan == 0:
-                    if (!TrySkipByteOrderMark()) return TakeGarbage(out frame);
-                    if (_scan == 0) return false;
+                case 0xEF when _buffer.Offset == 0 && MayBeByteOrderMark(bytes):
+                    if (bytes.Length < ByteOrderMark.Length) return false;
+                    passed = ByteOrderMark.Length;
                     break;
                 default:
-                    return TakeGarbage(out frame);
+                    return TakeGarbage(bytes, out frame);
             }
+
+            _buffer.Consume(passed);
+            bytes = bytes[passed..];
         }
 
         return false;
     }
 
-    private bool TrySkipByteOrderMark()
-    {
-        ReadOnlySpan<byte> mark = [0xEF, 0xBB, 0xBF];
-        ReadOnlySpan<byte> seen = _buffer.AsSpan(0, Math.Min(3, _end));
-        if (!mark.StartsWith(seen) || (seen.Length < 3 && _completed)) return false;
-        if (seen.Length == 3) _start = _scan = 3;
-        return true;
-    }
+    /// <summary>Whether the body begins with a byte order mark, or may when more of it has come.</summary>
+    private bool MayBeByteOrderMark(ReadOnlySpan<byte> bytes) =>
+        bytes.Length < ByteOrderMark.Length ? !_completed && ByteOrderMark.StartsWith(bytes) : bytes.StartsWith(ByteOrderMark);
 
-    private bool TakeGarbage(out Frame frame)
+    private bool TakeGarbage(ReadOnlySpan<byte> bytes, out Frame frame)
     {
         // What is longer than the limit comes in pieces of exactly that, so that chunk borders do not show.
-        int available = Math.Min(GarbageLimit, _end - _scan);
-        int length = _buffer.AsSpan(_scan, available).IndexOfAny((byte)'\n', (byte)'{');
+        if (bytes.Length > GarbageLimit) bytes = bytes[..GarbageLimit];
+        int length = bytes.IndexOfAny((byte)'\n', (byte)'{');
         if (length < 0)
         {
-            length = available;
+            length = bytes.Length;
             if (length < GarbageLimit && !_completed)
             {
                 frame = default;
@@ -229,138 +182,96 @@ public sealed class FrameReader
         }
 
         _lineHasContent = true;
-        frame = Take(FrameKind.Garbage, _scan + length);
+        frame = Take(FrameKind.Garbage, bytes[..length]);
         return true;
     }
 
     /// <summary>Within an object: on to its last brace. False when the bytes end before, or when an object was passed over.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private bool ScanObject(out Frame frame)
+    private bool ReadObject(out Frame frame)
     {
         // An object above the limit is looked at no further than that, so that it is too long at the same byte however it was chunked.
-        int end = _passingOver ? _end : (int)Math.Min(_end, (long)_start + _maximumLength + 1);
-        ReadOnlySpan<byte> bytes = _buffer.AsSpan(0, end);
-        int i = _scan;
-        while (i < end)
-        {
-            int next = _inString
-                ? bytes[i..].IndexOfAny((byte)'"', (byte)'\\', (byte)'\n')
-                : bytes[i..].IndexOfAny((byte)'"', (byte)'{', (byte)'}');
-            if (next < 0)
-            {
-                i = end;
-                break;
-            }
-
-            i += next;
-            switch (bytes[i])
-            {
-                case (byte)'"':
-                    _inString = !_inString;
-                    i++;
-                    break;
-                case (byte)'\\':
-                    if (i + 1 == _end)
-                    {
-                        // The escaped character is not here yet: look at the backslash again when it is.
-                        return Suspend(i, out frame);
-                    }
-
-                    i += _buffer[i + 1] == (byte)'\n' ? 1 : 2;
-                    break;
-                case (byte)'\n':
-                    if (!_passingOver)
-                    {
-                        frame = CutTorn(i, FrameKind.Torn);
-                        return true;
-                    }
-
-                    EndObject(i);
-                    frame = default;
-                    return false;
-                case (byte)'{':
-                    if (!MayOpen(bytes[_start..i]))
-                    {
-                        if (!_passingOver)
-                        {
-                            frame = CutTorn(i, FrameKind.Torn);
-                            return true;
-                        }
-
-                        // What is passed over is torn as well: it must not take all that follows with it.
-                        EndObject(i);
-                        frame = default;
-                        return false;
-                    }
-
-                    _depth++;
-                    i++;
-                    break;
-                default:
-                    i++;
-                    if (--_depth > 0) break;
-                    if (_passingOver)
-                    {
-                        EndObject(i);
-                        frame = default;
-                        return false;
-                    }
-
-                    if (i - _start > _maximumLength)
-                    {
-                        frame = TooLong(i);
-                        EndObject(i);
-                    }
-                    else
-                    {
-                        frame = Take(FrameKind.Object, i);
-                    }
-
-                    return true;
-            }
-        }
-
-        return Suspend(i, out frame);
-    }
-
-    /// <summary>Remembers how far the scan came; an object above the limit is reported here, once.</summary>
-    private bool Suspend(int scanned, out Frame frame)
-    {
-        _scan = scanned;
-        frame = default;
+        ReadOnlySpan<byte> bytes = _buffer.Held;
+        ObjectEnd end = _object.Scan(bytes, _passingOver ? bytes.Length : (int)Math.Min(bytes.Length, (long)_maximumLength + 1));
+        int length = _object.Scanned;
         if (_passingOver)
         {
-            PassOver(scanned);
+            // What is passed over may be torn as well: it must not take all that follows with it.
+            frame = default;
+            if (end == ObjectEnd.None) PassOver();
+            else EndObject(length);
+            return false;
         }
-        else if (scanned - _start > _maximumLength)
+
+        if (end == ObjectEnd.Torn)
         {
-            frame = TooLong(scanned);
-            _passingOver = true;
-            PassOver(scanned);
+            frame = TakeTorn(FrameKind.Torn, bytes[..length]);
             return true;
         }
 
-        return false;
+        if (length <= _maximumLength)
+        {
+            frame = end == ObjectEnd.Closed ? Take(FrameKind.Object, bytes[..length]) : default;
+            return end == ObjectEnd.Closed;
+        }
+
+        // Reported here, once, by its beginning: how much more of it is here depends on chunk borders.
+        frame = new Frame(FrameKind.TooLong, bytes[..Math.Min(Math.Min(TooLongSnippet, _maximumLength), length)], _buffer.Offset);
+        _passingOver = end == ObjectEnd.None;
+        if (_passingOver) PassOver();
+        else EndObject(length);
+        return true;
     }
 
-    /// <summary>Shows the beginning only: how much more of it is here depends on chunk borders.</summary>
-    private Frame TooLong(int end) =>
-        new(FrameKind.TooLong, _buffer.AsSpan(_start, Math.Min(Math.Min(TooLongSnippet, _maximumLength), end - _start)), _bufferOffset + _start);
-
-    /// <summary>Lets go of what was scanned, but for the byte that says whether an object may open next.</summary>
-    private void PassOver(int scanned)
+    /// <summary>The body has ended within an object. False when that one is passed over.</summary>
+    private bool TakeLast(out Frame frame)
     {
-        ReadOnlySpan<byte> passed = _buffer.AsSpan(_start, scanned - _start);
-        int last = passed.LastIndexOfAnyExcept(" \t\r\n"u8);
-        if (last >= 0) _passedOver = passed[last];
-        _start = scanned;
+        ReadOnlySpan<byte> bytes = _buffer.Held;
+        bool isPassedOver = _passingOver;
+        frame = default;
+        if (isPassedOver) EndObject(bytes.Length);
+        else frame = IsWellFormedSoFar(bytes) ? Take(FrameKind.Truncated, bytes) : TakeTorn(FrameKind.Truncated, bytes);
+        return !isPassedOver;
     }
 
-    /// <summary>Whether an object may open behind these bytes of the current one: as a member's value or in an array.</summary>
-    private bool MayOpen(ReadOnlySpan<byte> before)
+    /// <summary>A torn object ends, at the latest, where a line begins with a brace: what starts there is looked at again.</summary>
+    private Frame TakeTorn(FrameKind kind, ReadOnlySpan<byte> bytes)
     {
-        int last = before.LastIndexOfAnyExcept(" \t\r\n"u8);
-        return (last >= 0 ? before[last] : _passedOver) is (byte)':' or (byte)',' or (byte)'[';
+        int line = bytes.IndexOf("\n{"u8);
+        return line < 0 ? Take(kind, bytes) : Take(FrameKind.Torn, bytes[..line]);
+    }
+
+    /// <summary>Takes the first bytes that are held as a frame.</summary>
+    private Frame Take(FrameKind kind, ReadOnlySpan<byte> bytes)
+    {
+        var frame = new Frame(kind, bytes, _buffer.Offset);
+        EndObject(bytes.Length);
+        return frame;
+    }
+
+    private void EndObject(int length)
+    {
+        _buffer.Consume(length);
+        _object.Close();
+        _passingOver = false;
+    }
+
+    /// <summary>Lets go of what was looked at of an object above the limit (I8).</summary>
+    private void PassOver() => _buffer.Consume(_object.PassOver(_buffer.Held));
+
+    /// <summary>Passes over the line end behind an object, if it is there: it is no blank line.</summary>
+    private void SkipLineEnd()
+    {
+        if (!_lineHasContent) return;
+        ReadOnlySpan<byte> bytes = _buffer.Held;
+        int length = !bytes.IsEmpty && bytes[0] == (byte)'\r' ? 1 : 0;
+        if (length < bytes.Length && bytes[length] == (byte)'\n')
+        {
+            length++;
+            _lineHasContent = false;
+        }
+
+        _buffer.Consume(length);
     }
 
     /// <summary>Whether the beginning of an object breaks no rule of JSON, so that the rest of it is what is missing.</summary>
@@ -379,50 +290,5 @@ public sealed class FrameReader
         {
             return false;
         }
-    }
-
-    /// <summary>A torn object ends, at the latest, where a line begins with a brace: what starts there is looked at again.</summary>
-    private Frame CutTorn(int end, FrameKind kind)
-    {
-        int line = _buffer.AsSpan(_start, end - _start).IndexOf("\n{"u8);
-        if (line >= 0)
-        {
-            end = _start + line;
-            kind = FrameKind.Torn;
-        }
-
-        return Take(kind, end);
-    }
-
-    private Frame Take(FrameKind kind, int end)
-    {
-        var frame = new Frame(kind, _buffer.AsSpan(_start, end - _start), _bufferOffset + _start);
-        EndObject(end);
-        return frame;
-    }
-
-    private void EndObject(int end)
-    {
-        _start = _scan = end;
-        _depth = 0;
-        _inString = false;
-        _passingOver = false;
-    }
-
-    private void MakeRoom()
-    {
-        int kept = _end - _start;
-        byte[] target = _buffer;
-        if (_buffer.Length - kept < SmallestRead + (_buffer.Length / 4))
-        {
-            target = new byte[checked(_buffer.Length * 2)];
-        }
-
-        _buffer.AsSpan(_start, kept).CopyTo(target);
-        _buffer = target;
-        _bufferOffset += _start;
-        _scan -= _start;
-        _start = 0;
-        _end = kept;
     }
 }

@@ -2,11 +2,45 @@ using System.Text.Json;
 
 namespace Lockstep.Engine.Records;
 
-/// <summary>The field names of a feed's first record, from which dialect and key are told.</summary>
+/// <summary>The field names of a feed's first record, from which dialect and key are told where the user did not.</summary>
+/// <param name="Fields">The names in the order of the record.</param>
+/// <param name="DataFields">Those within its object <c>data</c>; null when it has none.</param>
+/// <param name="HasTransactionId">Whether it has a number <c>txid</c>.</param>
 internal sealed record FirstRecord(IReadOnlyList<string> Fields, IReadOnlyList<string>? DataFields, bool HasTransactionId)
 {
+    /// <summary>Whether it is a row of the transaction dialect; feeds of the first kind may have one of its fields, too.</summary>
+    public bool IsTransaction => HasTransactionId && DataFields is not null;
+
     public bool HasField(string name) => Fields.Contains(name);
 
+    /// <summary>The shape of the feed's records, as far as names tell it; null when this one has no field that could be the key.</summary>
+    /// <param name="request">What the user said.</param>
+    /// <param name="isKeyGuessed">Whether a field is the key for no better reason than that it comes first.</param>
+    /// <param name="reason">What it lacks, if it does.</param>
+    public RecordShape? TellShape(RecordShapeRequest request, out bool isKeyGuessed, out string? reason)
+    {
+        Dialect dialect = request.Dialect != Dialect.Auto ? request.Dialect : IsTransaction ? Dialect.Transaction : Dialect.Record;
+        string order = dialect == Dialect.Transaction ? "since" : request.OrderField;
+        IReadOnlyList<string> fields = dialect == Dialect.Transaction ? DataFields ?? [] : Fields;
+        IReadOnlyList<string>? keys = request.KeyFields;
+        isKeyGuessed = false;
+        reason = null;
+        if (keys is null)
+        {
+            if (fields.Count == 0)
+            {
+                reason = dialect == Dialect.Transaction ? "it has no object 'data' with a key field" : "it has no fields";
+                return null;
+            }
+
+            isKeyGuessed = !fields.Contains(WireNames.DefaultKeyField);
+            keys = [isKeyGuessed ? fields[0] : WireNames.DefaultKeyField];
+        }
+
+        return new RecordShape(dialect, keys, [], KeyLayout.Integer, order, OrderKind.Unknown);
+    }
+
+    /// <summary>Reads an object that is valid JSON.</summary>
     public static FirstRecord Read(ReadOnlySpan<byte> json, JsonReaderOptions options)
     {
         var reader = new Utf8JsonReader(json, options);

@@ -1,44 +1,12 @@
-using System.Buffers;
-using System.Numerics;
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
-using System.Runtime.Intrinsics;
 
 namespace Lockstep.Engine.Records;
-
-internal enum JsonKind : byte
-{
-    None = 0,
-    String,
-    Number,
-    True,
-    False,
-    Null,
-    Object,
-    Array,
-}
-
-internal enum ScanStatus : byte
-{
-    Ok = 0,
-
-    /// <summary>The bytes end within the value.</summary>
-    Incomplete,
-
-    /// <summary>The bytes are no JSON.</summary>
-    Invalid,
-}
-
-/// <summary>A value's place in the scanned bytes; of a string, without its quotes.</summary>
-internal readonly record struct JsonSlice(JsonKind Kind, int Start, int Length, bool IsEscaped)
-{
-    public ReadOnlySpan<byte> Of(ReadOnlySpan<byte> bytes) => bytes.Slice(Start, Length);
-}
 
 /// <summary>
 /// Reads JSON by RFC 8259 from the start of a stretch of bytes that may hold more than one value, so that finding where a record ends
 /// and reading what it holds are one pass. It checks all of the grammar and the nesting depth; valid UTF-8 is the caller's to check.
-/// It does what is needed to route a record and no more, which makes it several times as fast as a general reader.
+/// It does what is needed to route a record and no more, which makes it several times as fast as a general reader. Where a token ends is
+/// <see cref="JsonLexer"/>'s to say; here is how they make objects, arrays and members.
 /// </summary>
 /// <remarks>
 /// The methods that run for each token are compiled with all optimisations at once: a sync of a second or two would otherwise run
@@ -46,9 +14,6 @@ internal readonly record struct JsonSlice(JsonKind Kind, int Start, int Length, 
 /// </remarks>
 internal ref struct JsonScanner
 {
-    private static readonly SearchValues<byte> Special =
-        SearchValues.Create([(byte)'"', (byte)'\\', .. Enumerable.Range(0, 0x20).Select(i => (byte)i)]);
-
     private readonly ReadOnlySpan<byte> _bytes;
     private readonly int _maximumDepth;
     private int _depth;
@@ -120,15 +85,15 @@ internal ref struct JsonScanner
                 return true;
             case (byte)'t':
                 value = new JsonSlice(JsonKind.True, start, 4, false);
-                return ReadLiteral("true"u8);
+                return Accept(JsonLexer.SkipLiteral(_bytes, ref _position, "true"u8));
             case (byte)'f':
                 value = new JsonSlice(JsonKind.False, start, 5, false);
-                return ReadLiteral("false"u8);
+                return Accept(JsonLexer.SkipLiteral(_bytes, ref _position, "false"u8));
             case (byte)'n':
                 value = new JsonSlice(JsonKind.Null, start, 4, false);
-                return ReadLiteral("null"u8);
+                return Accept(JsonLexer.SkipLiteral(_bytes, ref _position, "null"u8));
             default:
-                if (!SkipNumber()) return false;
+                if (!Accept(JsonLexer.SkipNumber(_bytes, ref _position))) return false;
                 value = new JsonSlice(JsonKind.Number, start, _position - start, false);
                 return true;
         }
@@ -190,129 +155,17 @@ internal ref struct JsonScanner
     {
         value = default;
         if (!Expect((byte)'"')) return false;
-        int start = _position, at = PlainStringEnd(_bytes, start);
-        if (at >= 0)
+        int start = _position, end = JsonLexer.PlainStringEnd(_bytes, start);
+        bool isEscaped = false;
+        if (end < 0)
         {
-            _position = at + 1;
-            value = new JsonSlice(JsonKind.String, start, at - start, false);
-            return true;
+            end = start;
+            if (!Accept(JsonLexer.FindStringEnd(_bytes, ref end, out isEscaped))) return false;
         }
 
-        at = start;
-        bool escaped = false;
-        while (true)
-        {
-            int next = _bytes[at..].IndexOfAny(Special);
-            if (next < 0) return Fail(ScanStatus.Incomplete);
-            at += next;
-            switch (_bytes[at])
-            {
-                case (byte)'"':
-                    _position = at + 1;
-                    value = new JsonSlice(JsonKind.String, start, at - start, escaped);
-                    return true;
-                case (byte)'\\':
-                    escaped = true;
-                    if (!SkipEscape(ref at)) return false;
-                    break;
-                default:
-                    return Fail(ScanStatus.Invalid);
-            }
-        }
-    }
-
-    /// <summary>Where the closing quote of a string is, whose text begins at a place; negative when something else comes first that needs a closer look, or the end of the bytes is near.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static int PlainStringEnd(ReadOnlySpan<byte> bytes, int at)
-    {
-        ref byte start = ref MemoryMarshal.GetReference(bytes);
-        for (; at <= bytes.Length - Vector128<byte>.Count; at += Vector128<byte>.Count)
-        {
-            Vector128<byte> block = Vector128.LoadUnsafe(ref start, (nuint)at);
-            uint special = (Vector128.Equals(block, Vector128.Create((byte)'"')) | Vector128.Equals(block, Vector128.Create((byte)'\\'))
-                | Vector128.LessThan(block, Vector128.Create((byte)' '))).ExtractMostSignificantBits();
-            if (special == 0) continue;
-            at += BitOperations.TrailingZeroCount(special);
-            return bytes[at] == (byte)'"' ? at : -1;
-        }
-
-        return -1;
-    }
-
-    private bool SkipEscape(ref int at)
-    {
-        if (at + 1 >= _bytes.Length) return Fail(ScanStatus.Incomplete);
-        switch (_bytes[at + 1])
-        {
-            case (byte)'"' or (byte)'\\' or (byte)'/' or (byte)'b' or (byte)'f' or (byte)'n' or (byte)'r' or (byte)'t':
-                at += 2;
-                return true;
-            case (byte)'u':
-                for (int i = 2; i < 6; i++)
-                {
-                    if (at + i >= _bytes.Length) return Fail(ScanStatus.Incomplete);
-                    if (!char.IsAsciiHexDigit((char)_bytes[at + i])) return Fail(ScanStatus.Invalid);
-                }
-
-                at += 6;
-                return true;
-            default:
-                return Fail(ScanStatus.Invalid);
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private bool SkipNumber()
-    {
-        int at = _position;
-        if (_bytes[at] == (byte)'-') at++;
-        if (at < _bytes.Length && _bytes[at] == (byte)'0')
-        {
-            at++;
-        }
-        else if (!SkipDigits(ref at))
-        {
-            return false;
-        }
-
-        if (at < _bytes.Length && _bytes[at] == (byte)'.')
-        {
-            at++;
-            if (!SkipDigits(ref at)) return false;
-        }
-
-        if (at < _bytes.Length && _bytes[at] is (byte)'e' or (byte)'E')
-        {
-            at++;
-            if (at < _bytes.Length && _bytes[at] is (byte)'+' or (byte)'-') at++;
-            if (!SkipDigits(ref at)) return false;
-        }
-
-        // A number at the very end may go on in what comes next.
-        if (at == _bytes.Length) return Fail(ScanStatus.Incomplete);
-        _position = at;
+        _position = end + 1;
+        value = new JsonSlice(JsonKind.String, start, end - start, isEscaped);
         return true;
-    }
-
-    /// <summary>At least one digit.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private bool SkipDigits(ref int at)
-    {
-        int start = at;
-        while (at < _bytes.Length && (uint)(_bytes[at] - '0') <= 9) at++;
-        return at > start || Fail(at == _bytes.Length ? ScanStatus.Incomplete : ScanStatus.Invalid);
-    }
-
-    private bool ReadLiteral(ReadOnlySpan<byte> literal)
-    {
-        ReadOnlySpan<byte> rest = _bytes[_position..];
-        if (rest.StartsWith(literal))
-        {
-            _position += literal.Length;
-            return true;
-        }
-
-        return Fail(literal.StartsWith(rest) ? ScanStatus.Incomplete : ScanStatus.Invalid);
     }
 
     private bool Expect(byte expected)
@@ -325,21 +178,9 @@ internal ref struct JsonScanner
 
     /// <summary>Passes over white space, of which there mostly is none; false when nothing follows it.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private bool SkipSpace() => (_position < _bytes.Length && _bytes[_position] > 0x20) || SkipSomeSpace();
+    private bool SkipSpace() => (_position < _bytes.Length && _bytes[_position] > 0x20) || Accept(JsonLexer.SkipSpace(_bytes, ref _position));
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private bool SkipSomeSpace()
-    {
-        int at = _position;
-        while (at < _bytes.Length && _bytes[at] <= 0x20)
-        {
-            if (_bytes[at] is not ((byte)' ' or (byte)'\t' or (byte)'\r' or (byte)'\n')) return Fail(ScanStatus.Invalid);
-            at++;
-        }
-
-        _position = at;
-        return at < _bytes.Length || Fail(ScanStatus.Incomplete);
-    }
+    private bool Accept(ScanStatus status) => status == ScanStatus.Ok || Fail(status);
 
     private bool Fail(ScanStatus status)
     {

@@ -1,25 +1,13 @@
-using System.Buffers;
-using System.Buffers.Text;
 using System.Runtime.CompilerServices;
-using System.Text;
 using System.Text.Json;
 using System.Text.Unicode;
 
 namespace Lockstep.Engine.Records;
 
-/// <summary>What an object of the feed is.</summary>
-internal enum ParsedKind
-{
-    Record,
-    Heartbeat,
-    SnapshotCompleted,
-    OtherControl,
-    Malformed,
-}
-
 /// <summary>
-/// Reads from one JSON object what is needed to route it: key, order value, whether it is deleted, and which of its bytes are the
-/// record. The results are this object's properties, valid until the next call. One thread at a time.
+/// Tells what an object of the feed is (I7), and of a record where it belongs: key, order value, whether it is deleted, and which of its
+/// bytes are the record. <see cref="RoutingReader"/> finds these values; here they are held against the table's shape, which the first
+/// record decides. The results are this object's properties, valid until the next call. One thread at a time.
 /// </summary>
 internal sealed class RecordParser
 {
@@ -29,29 +17,27 @@ internal sealed class RecordParser
     private static readonly JsonReaderOptions Strict = new() { MaxDepth = MaximumDepth };
 
     private readonly RecordShapeRequest _request;
-    private readonly ArrayBufferWriter<byte> _encodedKey = new();
-    private readonly ArrayBufferWriter<byte> _orderText = new();
-    private readonly RecordTemplates _templates = new();
-    private byte[][] _keyNames = [];
-    private KeyPart[] _keyValues = [];
-    private byte[] _orderName = [];
-    private KeyPartKind[] _keyKinds = [];
-    private OrderKind _observedOrder;
-    private bool _hasData;
+    private readonly RoutingReader _routing;
+    private readonly KeyReader _key;
+    private readonly OrderReader _order;
 
     /// <summary>Creates a parser that decides the shape by the first record.</summary>
     public RecordParser(RecordShapeRequest request)
+        : this(request, new FieldCatalog([]))
     {
-        _request = request;
-        Fields = new FieldCatalog([]);
     }
 
     /// <summary>Creates a parser for a table whose shape is known.</summary>
     public RecordParser(RecordShape shape, IEnumerable<string> knownFields)
+        : this(new RecordShapeRequest(shape.Dialect, shape.KeyFields, shape.OrderField), new FieldCatalog(knownFields)) => Adopt(shape);
+
+    private RecordParser(RecordShapeRequest request, FieldCatalog fields)
     {
-        _request = new RecordShapeRequest(shape.Dialect, shape.KeyFields, shape.OrderField);
-        Fields = new FieldCatalog(knownFields);
-        Adopt(shape);
+        _request = request;
+        Fields = fields;
+        _routing = new RoutingReader(fields);
+        _key = _routing.Key;
+        _order = _routing.Order;
     }
 
     /// <summary>The shape, once the first record told it.</summary>
@@ -63,28 +49,29 @@ internal sealed class RecordParser
     /// <summary>The names of the records' fields.</summary>
     public FieldCatalog Fields { get; }
 
-    public bool IsDeleted { get; private set; }
+    /// <inheritdoc cref="RoutingReader.IsDeleted"/>
+    public bool IsDeleted => _routing.IsDeleted;
 
     /// <summary>The key, when the shape's layout is <see cref="KeyLayout.Integer"/>.</summary>
-    public long IntegerKey { get; private set; }
+    public long IntegerKey => _key.Integer;
 
     /// <summary>The key's bytes, when the layout is <see cref="KeyLayout.Encoded"/>.</summary>
-    public ReadOnlySpan<byte> EncodedKey => _encodedKey.WrittenSpan;
+    public ReadOnlySpan<byte> EncodedKey => _key.Encoded;
 
     /// <summary>The order value when it is a number of 64 bits.</summary>
-    public long IntegerOrder { get; private set; }
+    public long IntegerOrder => _order.Integer;
 
     /// <summary>Whether <see cref="OrderText"/> holds the order value.</summary>
-    public bool OrderIsText { get; private set; }
+    public bool OrderIsText => _order.IsText;
 
-    /// <summary>The order value's text otherwise: a number's as it was sent, or a string's without escapes.</summary>
-    public ReadOnlySpan<byte> OrderText => _orderText.WrittenSpan;
+    /// <inheritdoc cref="OrderReader.Text"/>
+    public ReadOnlySpan<byte> OrderText => _order.Text;
 
-    /// <summary>The transaction's id, in the transaction dialect.</summary>
-    public long? TransactionId { get; private set; }
+    /// <inheritdoc cref="RoutingReader.TransactionId"/>
+    public long? TransactionId => _routing.TransactionId;
 
-    /// <summary>Where the record's own bytes begin, and how many they are.</summary>
-    public (int Start, int Length) Body { get; private set; }
+    /// <inheritdoc cref="RoutingReader.Body"/>
+    public (int Start, int Length) Body => _routing.Body;
 
     /// <summary>The cursor that a control row carries, if it does.</summary>
     public Cursor? ControlCursor { get; private set; }
@@ -110,9 +97,9 @@ internal sealed class RecordParser
                 if (kind != ParsedKind.Record) return kind;
             }
 
-            ParsedKind parsed = Read(json, out int length, out string? reason);
-            if (length != json.Length) return Malformed(length == 0 ? ExplainJson(json) : "something follows its closing brace");
-            return parsed == ParsedKind.Malformed ? ControlOr(json, reason!) : parsed;
+            if (!_routing.TryRead(json, out int length)) return Malformed(ExplainJson(json));
+            if (length != json.Length) return Malformed("something follows its closing brace");
+            return TrySettle(json) ? ParsedKind.Record : ReadControl(json) ?? Malformed(WhatIsWrong());
         }
         catch (InvalidOperationException)
         {
@@ -134,42 +121,26 @@ internal sealed class RecordParser
         if (Shape is null) return false;
         try
         {
-            if (ReadByTemplate(bytes, out length) && Utf8.IsValid(bytes[..length])) return true;
-            Fields.BeginRecord();
-            if (Read(bytes, out length, out _) == ParsedKind.Record && Utf8.IsValid(bytes[..length]))
-            {
-                _templates.Learn(bytes[..length], Shape);
-                return true;
-            }
+            return (_routing.TryReadByTemplate(bytes, out length) && IsRecord(bytes[..length])) || TryParseByGrammar(bytes, out length);
         }
         catch (InvalidOperationException)
         {
             // Framed, it gets its reason.
+            return false;
         }
-
-        Fields.ForgetRecord();
-        return false;
     }
 
     /// <summary>Reads the key alone from a record's own fields, as a rewritten record has them. False with <see cref="Reason"/>.</summary>
     public bool TryReadKey(ReadOnlySpan<byte> json)
     {
-        Reset();
         Fields.BeginRecord();
         if (!Utf8.IsValid(json)) return Refuse("it is not valid UTF-8");
         try
         {
-            var scan = new JsonScanner(json, MaximumDepth);
-            if (!scan.Open() || !ReadFields(ref scan, json) || scan.Position != json.Length) return Refuse("it is no JSON object");
-            if (MissingKey() is { } missing) return Refuse(missing);
-            if (Shape!.KeyLayout == KeyLayout.Integer)
-            {
-                if (!_keyValues[0].TryGetInteger(json, out long integer)) return Refuse("its key is no longer an integer");
-                IntegerKey = integer;
-                return true;
-            }
-
-            EncodeKey(json);
+            if (!_routing.TryReadKey(json)) return Refuse("it is no JSON object");
+            if (_key.WhatIsMissing() is { } missing) return Refuse(missing);
+            if (Shape!.KeyLayout == KeyLayout.Integer) return _key.TryReadInteger(json) || Refuse("its key is no longer an integer");
+            _key.Encode(json);
             return true;
         }
         catch (InvalidOperationException)
@@ -178,301 +149,105 @@ internal sealed class RecordParser
         }
     }
 
-    /// <summary>Reads a record that has the form of one before it; whatever else it may be is for <see cref="Read"/> to say.</summary>
+    /// <summary>Reads a record of another form than those before, whose names may be new: kept only if it is a record.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private bool ReadByTemplate(ReadOnlySpan<byte> bytes, out int length)
+    private bool TryParseByGrammar(ReadOnlySpan<byte> bytes, out int length)
     {
-        if (!_templates.TryRead(bytes, out length, out (int Start, int Length) body, out ReadOnlySpan<RoutingValue> routing, out ReadOnlySpan<JsonSlice> found)) return false;
-        Reset();
-        long? horizon = null;
-        for (int i = 0; i < routing.Length; i++)
+        Fields.BeginRecord();
+        bool isRecord = false;
+        try
         {
-            ValueRoles roles = routing[i].Roles;
-            JsonSlice value = found[i];
-            if ((roles & ValueRoles.Key) != 0) _keyValues[routing[i].KeyIndex] = new KeyPart(value);
-            if ((roles & ValueRoles.Order) != 0) ReadOrder(value, bytes);
-            if ((roles & ValueRoles.DeletedAt) != 0) IsDeleted = IsTombstone(value);
-            if ((roles & ValueRoles.Deleted) != 0) IsDeleted = value.Kind == JsonKind.True;
-            if ((roles & ValueRoles.TransactionId) != 0) TransactionId = IntegerOf(value, bytes);
-            if ((roles & ValueRoles.Horizon) != 0) horizon = IntegerOf(value, bytes);
+            isRecord = _routing.TryRead(bytes, out length) && IsRecord(bytes[..length]);
+            if (isRecord) _routing.Learn(bytes[..length]);
+            return isRecord;
         }
-
-        _hasData = true;
-        Body = body;
-        if (Shape!.Dialect == Dialect.Transaction) DeriveOrder(horizon);
-        return WhatIsMissing() is null && Finish(bytes, out _) == ParsedKind.Record;
-    }
-
-    /// <summary>Reads an object of the known shape. The length is 0 when it is no JSON, or not whole.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private ParsedKind Read(ReadOnlySpan<byte> bytes, out int length, out string? reason)
-    {
-        length = 0;
-        reason = null;
-        Reset();
-        var scan = new JsonScanner(bytes, MaximumDepth);
-        bool isTransaction = Shape!.Dialect == Dialect.Transaction;
-        if (!scan.Open() || !(isTransaction ? ReadEnvelope(ref scan, bytes) : ReadRecord(ref scan, bytes))) return ParsedKind.Malformed;
-
-        length = scan.Position;
-        if (!isTransaction) Body = (0, length);
-        reason = WhatIsMissing();
-        return reason is null ? Finish(bytes, out reason) : ParsedKind.Malformed;
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private bool ReadRecord(ref JsonScanner scan, ReadOnlySpan<byte> bytes)
-    {
-        while (scan.NextName(out JsonSlice slice))
+        finally
         {
-            ReadOnlySpan<byte> name = NameOf(slice, bytes);
-            Fields.Note(name);
-            if (!scan.ReadValue(out JsonSlice value)) return false;
-            NoteKey(name, value);
-            if (name.SequenceEqual(_orderName)) ReadOrder(value, bytes);
-            if (name.SequenceEqual(WireNames.DeletedAt)) IsDeleted = IsTombstone(value);
-        }
-
-        return scan.Status == ScanStatus.Ok;
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private bool ReadEnvelope(ref JsonScanner scan, ReadOnlySpan<byte> bytes)
-    {
-        long? horizon = null;
-        while (scan.NextName(out JsonSlice slice))
-        {
-            ReadOnlySpan<byte> name = NameOf(slice, bytes);
-            if (name.SequenceEqual(WireNames.Data) && scan.Peek() == JsonKind.Object)
-            {
-                int start = scan.Position;
-                // A repeated 'data' replaces the one before, as a repeated name does everywhere.
-                Array.Clear(_keyValues);
-                if (!scan.Open() || !ReadFields(ref scan, bytes)) return false;
-                Body = (start, scan.Position - start);
-                _hasData = true;
-                continue;
-            }
-
-            if (!scan.ReadValue(out JsonSlice value)) return false;
-            if (name.SequenceEqual(WireNames.TransactionId)) TransactionId = IntegerOf(value, bytes);
-            else if (name.SequenceEqual(WireNames.Since)) ReadOrder(value, bytes);
-            else if (name.SequenceEqual(WireNames.Deleted)) IsDeleted = value.Kind == JsonKind.True;
-            else if (name.SequenceEqual(WireNames.Horizon)) horizon = IntegerOf(value, bytes);
-        }
-
-        DeriveOrder(horizon);
-        return scan.Status == ScanStatus.Ok;
-    }
-
-    /// <summary>What a server leaves out follows from the rest: since is the smaller of the two.</summary>
-    private void DeriveOrder(long? horizon)
-    {
-        if (_observedOrder != OrderKind.Unknown || TransactionId is not { } transaction) return;
-        _observedOrder = OrderKind.Number;
-        IntegerOrder = Math.Min(transaction, horizon ?? transaction);
-    }
-
-    /// <summary>The fields of the object just entered, of which only the key matters.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private bool ReadFields(ref JsonScanner scan, ReadOnlySpan<byte> bytes)
-    {
-        while (scan.NextName(out JsonSlice slice))
-        {
-            ReadOnlySpan<byte> name = NameOf(slice, bytes);
-            Fields.Note(name);
-            if (!scan.ReadValue(out JsonSlice value)) return false;
-            NoteKey(name, value);
-        }
-
-        return scan.Status == ScanStatus.Ok;
-    }
-
-    private void NoteKey(ReadOnlySpan<byte> name, JsonSlice value)
-    {
-        for (int i = 0; i < _keyNames.Length; i++)
-        {
-            if (name.SequenceEqual(_keyNames[i])) _keyValues[i] = new KeyPart(value);
+            if (!isRecord) Fields.ForgetRecord();
         }
     }
 
-    private void ReadOrder(JsonSlice value, ReadOnlySpan<byte> bytes)
-    {
-        _orderText.ResetWrittenCount();
-        OrderIsText = false;
-        ReadOnlySpan<byte> text = value.Of(bytes);
-        switch (value.Kind)
-        {
-            case JsonKind.Number:
-                _observedOrder = OrderKind.Number;
-                if (DecimalText.TryGetInt64(text, out long integer))
-                {
-                    IntegerOrder = integer;
-                    return;
-                }
+    /// <summary>Whether what was read is a record of the table. The order counts: what is malformed leaves no trace in the shape.</summary>
+    private bool IsRecord(ReadOnlySpan<byte> json) => Utf8.IsValid(json) && TrySettle(json);
 
-                OrderIsText = true;
-                _orderText.Write(text);
-                return;
-            case JsonKind.String:
-                _observedOrder = OrderKind.Text;
-                OrderIsText = true;
-                _orderText.Write(value.IsEscaped ? KeyPart.Unescape(value, bytes) : text);
-                return;
-            default:
-                _observedOrder = OrderKind.Unknown;
-                return;
-        }
-    }
-
-    /// <summary>The key and the order are of the types that the table has, or this record is malformed (I3).</summary>
+    /// <summary>
+    /// Brings the key into the table's form. False when something is missing, or key or order is of another type than in the table (I3), which the
+    /// first record tells; <see cref="WhatIsWrong"/> says what.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private ParsedKind Finish(ReadOnlySpan<byte> bytes, out string? reason)
+    private bool TrySettle(ReadOnlySpan<byte> json)
     {
         RecordShape shape = Shape!;
-        reason = null;
-        if (shape.OrderKind != OrderKind.Unknown && shape.OrderKind != _observedOrder)
-        {
-            reason = $"its order field '{shape.OrderField}' is a {Describe(_observedOrder)}, while this table's are {Describe(shape.OrderKind)}s";
-            return ParsedKind.Malformed;
-        }
-
-        for (int i = 0; i < _keyValues.Length; i++)
-        {
-            if (_keyKinds[i] == default || _keyKinds[i] == _keyValues[i].Kind) continue;
-            reason = $"its key field '{shape.KeyFields[i]}' is a {Describe(_keyValues[i].Kind)}, while this table's are {Describe(_keyKinds[i])}s";
-            return ParsedKind.Malformed;
-        }
-
-        if (shape.OrderKind == OrderKind.Unknown) Shape = shape = shape with { OrderKind = _observedOrder };
-        if (shape.KeyParts.Count == 0)
-        {
-            _keyKinds = [.. _keyValues.Select(part => part.Kind)];
-            KeyLayout layout = _keyValues.Length == 1 && _keyValues[0].TryGetInteger(bytes, out _) ? KeyLayout.Integer : KeyLayout.Encoded;
-            Shape = shape = shape with { KeyParts = [.. _keyKinds], KeyLayout = layout };
-        }
-
+        if (!_routing.IsSound || (shape.OrderKind != _order.Kind && shape.OrderKind != OrderKind.Unknown)) return false;
+        if (shape.OrderKind == OrderKind.Unknown || !_key.HasKinds) shape = LearnTypes(shape, json);
         if (shape.KeyLayout == KeyLayout.Integer)
         {
-            if (_keyValues[0].TryGetInteger(bytes, out long integer))
-            {
-                IntegerKey = integer;
-                return ParsedKind.Record;
-            }
+            if (_key.TryReadInteger(json)) return true;
 
             // A number beyond 64 bits or with a fraction: from here on the table holds encoded keys.
             Shape = shape with { KeyLayout = KeyLayout.Encoded };
         }
 
-        EncodeKey(bytes);
-        return ParsedKind.Record;
+        _key.Encode(json);
+        return true;
     }
 
-    private void EncodeKey(ReadOnlySpan<byte> bytes)
+    private RecordShape LearnTypes(RecordShape shape, ReadOnlySpan<byte> json)
     {
-        _encodedKey.ResetWrittenCount();
-        foreach (KeyPart part in _keyValues) part.Encode(bytes, _encodedKey);
+        shape = shape with { OrderKind = _order.Kind };
+        if (!_key.HasKinds) shape = shape with { KeyParts = _key.LearnKinds(), KeyLayout = _key.TryReadInteger(json) ? KeyLayout.Integer : KeyLayout.Encoded };
+        return Shape = shape;
     }
 
-    private ParsedKind ControlOr(ReadOnlySpan<byte> json, string reason)
+    /// <summary>Why what was read is no record of the table.</summary>
+    private string WhatIsWrong()
     {
-        ControlRow row = ControlRow.Read(json, Strict);
-        NoteControl(row);
-        if (row.Kind == ParsedKind.Malformed) return Malformed(reason);
-        Fields.ForgetRecord();
-        return row.Kind;
-    }
-
-    private void NoteControl(ControlRow row)
-    {
-        ControlCursor = row.Cursor;
-        IsControlRow = row.IsControl;
+        RecordShape shape = Shape!;
+        return _routing.WhatIsMissing()
+            ?? (shape.OrderKind != OrderKind.Unknown && shape.OrderKind != _order.Kind
+                ? $"its order field '{shape.OrderField}' is a {Describe(_order.Kind)}, while this table's are {Describe(shape.OrderKind)}s"
+                : _key.WhatDiffers() ?? "it is no record");
     }
 
     /// <summary>Decides the shape by the first object that is neither a heartbeat nor a control row.</summary>
     private ParsedKind Detect(ReadOnlySpan<byte> json)
     {
         FirstRecord first = FirstRecord.Read(json, Strict);
-        bool isTransaction = first.HasTransactionId && first.DataFields is not null;
-        if (!isTransaction && !first.HasField(_request.OrderField))
-        {
-            ControlRow row = ControlRow.Read(json, Strict);
-            NoteControl(row);
-            if (row.Kind != ParsedKind.Malformed) return row.Kind;
-        }
+        if (!first.IsTransaction && !first.HasField(_request.OrderField) && ReadControl(json) is { } control) return control;
+        if (first.TellShape(_request, out bool isKeyGuessed, out string? reason) is not { } shape) return Malformed(reason!);
 
-        Dialect dialect = _request.Dialect != Dialect.Auto ? _request.Dialect : isTransaction ? Dialect.Transaction : Dialect.Record;
-        IReadOnlyList<string> fields = dialect == Dialect.Transaction ? first.DataFields ?? [] : first.Fields;
-        IReadOnlyList<string>? keys = _request.KeyFields;
-        bool guessed = false;
-        if (keys is null)
-        {
-            if (fields.Count == 0) return Malformed(dialect == Dialect.Transaction ? "it has no object 'data' with a key field" : "it has no fields");
-            guessed = !fields.Contains(WireNames.DefaultKeyField);
-            keys = [guessed ? fields[0] : WireNames.DefaultKeyField];
-        }
-
-        string order = dialect == Dialect.Transaction ? "since" : _request.OrderField;
-        Adopt(new RecordShape(dialect, keys, [], KeyLayout.Integer, order, OrderKind.Unknown));
-        ParsedKind kind = ParsedKind.Malformed;
-        string? reason = null;
+        Adopt(shape);
+        bool isRecord = false;
         try
         {
-            kind = Read(json, out _, out reason);
+            isRecord = _routing.TryRead(json, out _) && TrySettle(json);
+            if (!isRecord) reason = WhatIsWrong();
         }
         finally
         {
             // Only a record decides: what is malformed, in whatever way, leaves no trace.
-            if (kind != ParsedKind.Record) Shape = null;
+            if (!isRecord) Shape = null;
         }
 
-        KeyWasGuessed = guessed && kind == ParsedKind.Record;
-        return kind == ParsedKind.Record ? kind : Malformed(reason ?? "it is no record");
+        KeyWasGuessed = isKeyGuessed && isRecord;
+        return isRecord ? ParsedKind.Record : Malformed(reason!);
+    }
+
+    /// <summary>What an object that is no record is; null when it is malformed.</summary>
+    private ParsedKind? ReadControl(ReadOnlySpan<byte> json)
+    {
+        ControlRow row = ControlRow.Read(json, Strict);
+        ControlCursor = row.Cursor;
+        IsControlRow = row.IsControl;
+        if (row.Kind == ParsedKind.Malformed) return null;
+        Fields.ForgetRecord();
+        return row.Kind;
     }
 
     private void Adopt(RecordShape shape)
     {
         Shape = shape;
-        _templates.Clear();
-        _keyNames = [.. shape.KeyFields.Select(Encoding.UTF8.GetBytes)];
-        _keyValues = new KeyPart[_keyNames.Length];
-        _keyKinds = shape.KeyParts.Count == _keyNames.Length ? [.. shape.KeyParts] : new KeyPartKind[_keyNames.Length];
-        _orderName = Encoding.UTF8.GetBytes(shape.OrderField);
-    }
-
-    private void Reset()
-    {
-        Array.Clear(_keyValues);
-        _orderText.ResetWrittenCount();
-        _observedOrder = OrderKind.Unknown;
-        OrderIsText = false;
-        IntegerOrder = 0;
-        IsDeleted = false;
-        TransactionId = null;
-        _hasData = false;
-    }
-
-    /// <summary>What is missing to know where the record belongs; null when nothing is.</summary>
-    private string? WhatIsMissing()
-    {
-        if (Shape!.Dialect == Dialect.Transaction && (TransactionId is null || !_hasData))
-        {
-            return "it has no integer 'txid' and no object 'data', which every row of the transaction dialect has";
-        }
-
-        return MissingKey() ?? (_observedOrder == OrderKind.Unknown ? $"it has no number or string '{Shape.OrderField}', its order field" : null);
-    }
-
-    private static bool IsTombstone(JsonSlice deletedAt) => deletedAt.Kind is not (JsonKind.Null or JsonKind.False);
-
-    private string? MissingKey()
-    {
-        for (int i = 0; i < _keyValues.Length; i++)
-        {
-            if (_keyValues[i].Kind == default) return $"it has no string or number '{Shape!.KeyFields[i]}', its key field";
-        }
-
-        return null;
+        _routing.Adopt(shape);
     }
 
     private ParsedKind Malformed(string reason)
@@ -506,12 +281,5 @@ internal sealed class RecordParser
         }
     }
 
-    private static long? IntegerOf(JsonSlice value, ReadOnlySpan<byte> bytes) =>
-        value.Kind == JsonKind.Number && Utf8Parser.TryParse(value.Of(bytes), out long integer, out int used) && used == value.Length ? integer : null;
-
-    private static ReadOnlySpan<byte> NameOf(JsonSlice name, ReadOnlySpan<byte> bytes) => name.IsEscaped ? KeyPart.Unescape(name, bytes) : name.Of(bytes);
-
     private static string Describe(OrderKind kind) => kind == OrderKind.Number ? "number" : "string";
-
-    private static string Describe(KeyPartKind kind) => kind == KeyPartKind.Number ? "number" : "string";
 }

@@ -169,7 +169,7 @@ internal sealed class RecordTemplate
         if (first == (byte)'"')
         {
             kind = JsonKind.String;
-            int end = JsonScanner.PlainStringEnd(bytes, at + 1);
+            int end = JsonLexer.PlainStringEnd(bytes, at + 1);
             at = end + 1;
             return end >= 0;
         }

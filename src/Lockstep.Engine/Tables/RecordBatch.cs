@@ -7,59 +7,22 @@ using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Tables;
 
-/// <summary>One record of a batch; its variable parts are ranges of the batch's arena: the key and behind it the order value, and the body.</summary>
-internal struct RecordEntry
-{
-    public long IntegerKey;
-    public long IntegerOrder;
-    public long TransactionId;
-    public int KeyStart;
-    public int KeyLength;
-    public int OrderLength;
-    public int BodyStart;
-    public int BodyLength;
-    public EntryFlags Flags;
-}
-
-[Flags]
-internal enum EntryFlags : byte
-{
-    None = 0,
-    Deleted = 1,
-    OrderIsText = 2,
-    HasTransactionId = 4,
-}
-
 /// <summary>
 /// Records on their way from the parser to the table, in order of arrival: their bytes in one pinned arena, so that SQLite reads them where they are.
 /// Filled by one thread, then handed on.
 /// </summary>
 internal sealed class RecordBatch
 {
-    /// <summary>The arena grows by pieces of this size, so that growing copies nothing and leaves nothing behind. A place in it is the piece's number and the offset in the piece.</summary>
-    private const int PieceShift = 22;
-    private const int PieceSize = 1 << PieceShift;
-    private const int FirstPiece = 64 * 1024;
-
-    /// <summary>The entries likewise.</summary>
+    /// <summary>The entries grow by blocks, so that growing copies nothing.</summary>
     private const int BlockShift = 13;
     private const int BlockSize = 1 << BlockShift;
     private const int FirstBlock = 256;
 
-    private readonly List<byte[]> _pieces = [];
-    private RecordEntry[][] _blocks;
-    private int _used;
-    private int _piece;
-    private int _position;
-    private int _capacity;
+    private readonly PinnedArena _arena = new();
+    private RecordEntry[][] _blocks = [new RecordEntry[FirstBlock]];
     private bool _ordersRise;
 
-    public RecordBatch(KeyLayout layout, OrderKind orderKind, bool coalesce)
-    {
-        _pieces.Add(GC.AllocateUninitializedArray<byte>(FirstPiece, pinned: true));
-        _blocks = [new RecordEntry[FirstBlock]];
-        Reset(layout, orderKind, coalesce);
-    }
+    public RecordBatch(KeyLayout layout, OrderKind orderKind, bool coalesce) => Reset(layout, orderKind, coalesce);
 
     /// <summary>Empties the batch for other records; its memory is kept, which saves the system clearing it anew.</summary>
     public void Reset(KeyLayout layout, OrderKind orderKind, bool coalesce)
@@ -68,8 +31,8 @@ internal sealed class RecordBatch
         OrderKind = orderKind;
         IsCoalesced = coalesce;
         IsAscending = _ordersRise = true;
-        Count = _used = _piece = _position = 0;
-        _capacity = _pieces[0].Length;
+        Count = 0;
+        _arena.Clear();
     }
 
     /// <summary>Whether only the newest version of each key is to be applied.</summary>
@@ -83,10 +46,10 @@ internal sealed class RecordBatch
     public int Count { get; private set; }
 
     /// <summary>The bytes of the records.</summary>
-    public int ArenaUsed => _used;
+    public int ArenaUsed => _arena.Used;
 
     /// <summary>The memory that the records take, in bytes.</summary>
-    public long MemoryUsed => _used + ((long)Count * Unsafe.SizeOf<RecordEntry>());
+    public long MemoryUsed => _arena.Used + ((long)Count * Unsafe.SizeOf<RecordEntry>());
 
     /// <summary>Whether the records have come in the order of their keys, no key twice, so that nothing is won by waiting for more and sorting.</summary>
     public bool IsAscending { get; private set; } = true;
@@ -95,9 +58,9 @@ internal sealed class RecordBatch
     public ref RecordEntry this[int index] => ref _blocks[index >> BlockShift][index & (BlockSize - 1)];
 
     /// <summary>The bytes of a range; pinned.</summary>
-    public ReadOnlySpan<byte> Bytes(int start, int length) => _pieces[start >> PieceShift].AsSpan(start & (PieceSize - 1), length);
+    public ReadOnlySpan<byte> Bytes(int start, int length) => _arena.Bytes(start, length);
 
-    public ReadOnlyMemory<byte> Memory(int start, int length) => _pieces[start >> PieceShift].AsMemory(start & (PieceSize - 1), length);
+    public ReadOnlyMemory<byte> Memory(int start, int length) => _arena.Memory(start, length);
 
     public ReadOnlySpan<byte> Key(in RecordEntry entry) => Bytes(entry.KeyStart, entry.KeyLength);
 
@@ -113,8 +76,8 @@ internal sealed class RecordBatch
         ReadOnlySpan<byte> order = parser.OrderIsText ? parser.OrderText : default;
         ReadOnlySpan<byte> body = json.Slice(parser.Body.Start, parser.Body.Length);
         int routing = key.Length + order.Length;
-        int start = Append(routing + body.Length);
-        Span<byte> target = Writable(start, routing + body.Length);
+        int start = _arena.Append(routing + body.Length);
+        Span<byte> target = _arena.Bytes(start, routing + body.Length);
         key.CopyTo(target);
         order.CopyTo(target[key.Length..]);
         body.CopyTo(target[routing..]);
@@ -136,8 +99,8 @@ internal sealed class RecordBatch
     /// <summary>Gives a record another body, under the same key and order value.</summary>
     public void ReplaceBody(int index, ReadOnlySpan<byte> body)
     {
-        int at = Append(body.Length);
-        body.CopyTo(Writable(at, body.Length));
+        int at = _arena.Append(body.Length);
+        body.CopyTo(_arena.Bytes(at, body.Length));
         this[index].BodyStart = at;
         this[index].BodyLength = body.Length;
     }
@@ -241,8 +204,6 @@ internal sealed class RecordBatch
         return BinaryPrimitives.ReadUInt64BigEndian(padded);
     }
 
-    private Span<byte> Writable(int start, int length) => _pieces[start >> PieceShift].AsSpan(start & (PieceSize - 1), length);
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private ref RecordEntry NewEntry()
     {
@@ -259,35 +220,6 @@ internal sealed class RecordBatch
         RecordEntry[] added = GC.AllocateUninitializedArray<RecordEntry>(BlockSize);
         _blocks[block]?.CopyTo(added, 0);
         _blocks[block] = added;
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private int Append(int length)
-    {
-        if (length > _capacity - _position) NextPiece(length);
-        int at = (_piece << PieceShift) + _position;
-        _position += length;
-        _used += length;
-        return at;
-    }
-
-    /// <summary>On to a piece with room for so many bytes. A record that is larger than a piece gets one of its own.</summary>
-    private void NextPiece(int length)
-    {
-        _piece++;
-        int size = Math.Max(length, _piece == 1 ? PieceSize / 4 : PieceSize);
-        if (_piece == _pieces.Count)
-        {
-            _pieces.Add(GC.AllocateUninitializedArray<byte>(size, pinned: true));
-        }
-        else if (_pieces[_piece].Length < size)
-        {
-            _pieces[_piece] = GC.AllocateUninitializedArray<byte>(size, pinned: true);
-        }
-
-        _position = 0;
-        // What lies beyond the piece's nominal size cannot be named as a place, so a larger record fills its piece.
-        _capacity = Math.Max(length, Math.Min(size, PieceSize));
     }
 
     private static ReadOnlySpan<byte> Format(long value, Span<byte> buffer)

@@ -9,6 +9,9 @@ internal static class FeedSql
         SELECT format('trigger %s %s %s', tgname, tgfoid, tgenabled) FROM pg_trigger WHERE tgrelid = to_regclass($1) AND tgname LIKE 'zz\_lockstep\_%'
         """;
 
+    /// <summary>Which rows a policy shows may change without a write. Only where one is in force: where none is, nothing is said, as before.</summary>
+    private const string RowSecurity = "SELECT 'row security' WHERE row_security_active(to_regclass($1))";
+
     private const string ReplicaIdentity = """
         SELECT format('identity %s %s', c.relreplident, (SELECT i.indexrelid FROM pg_index i WHERE i.indrelid = c.oid AND i.indisreplident))
             FROM related JOIN pg_class c USING (oid)
@@ -47,6 +50,9 @@ internal static class FeedSql
             SELECT format('key %s', indkey) FROM pg_index WHERE indrelid = to_regclass($1) AND indisprimary
             UNION ALL
             {(table.Changes == ChangeSource.Stream ? ReplicaIdentity : Triggers)}
+            UNION ALL
+            {RowSecurity}
+            {Types(table)}
         )
         SELECT pg_current_snapshot()::text,
             pg_is_in_recovery(),
@@ -59,6 +65,21 @@ internal static class FeedSql
             (SELECT left(md5(string_agg(fact, E'\n' ORDER BY fact COLLATE "C")), 16) FROM facts),
             {(table.Registry ? "(SELECT coalesce(sum(epoch), 0)::bigint FROM lockstep.tracked JOIN related ON relation = oid)" : "0::bigint")}
         """;
+
+    /// <summary>What the names in enums and composite types are: renaming one changes the JSON of rows that nobody writes.</summary>
+    private static string Types(TableDescription table)
+    {
+        var sql = new StringBuilder();
+        if (table.Enums.Count > 0)
+            sql.Append(Invariant($"UNION ALL\nSELECT format('label %s %s %s', enumtypid, oid, enumlabel) FROM pg_enum WHERE enumtypid IN ({string.Join(", ", table.Enums)})\n"));
+        if (table.Composites.Count > 0)
+        {
+            sql.Append("UNION ALL\nSELECT format('attribute %s %s %s %s %s', attrelid, attnum, attname, atttypid, atttypmod)\n")
+                .Append(Invariant($"FROM pg_attribute WHERE attrelid IN ({string.Join(", ", table.Composites)}) AND attnum > 0 AND NOT attisdropped\n"));
+        }
+
+        return sql.ToString();
+    }
 
     /// <summary>Waits for DDL in progress and holds off further DDL before the snapshot is taken: a rewritten table looks empty to an older one.</summary>
     public static string Lock(TableDescription table) => $"LOCK TABLE {table.SqlName} IN ACCESS SHARE MODE";
@@ -78,7 +99,7 @@ internal static class FeedSql
         if (table.Tombstones is not null)
         {
             // A row that lives wins: a transaction that inserts a key under an older snapshot does not see the tombstone that it should remove.
-            var same = string.Join(" AND ", table.Key.Select(k => $"live.{Sql.Quote(k.Name)} = r.{Sql.Quote(k.Name)}"));
+            var same = string.Join(" AND ", table.Key.Select(k => KeySql.Same(k, "live", "r")));
             var where = $"{Where(table, range)} AND NOT EXISTS (SELECT FROM {table.SqlName} AS live WHERE {same})";
             tombstones = "\nUNION ALL\n" + Branch(table, table.Tombstones, table.Key, "true", where);
         }
@@ -123,7 +144,7 @@ internal static class FeedSql
     /// <summary>The rows of one relation that changed; their JSON is made after the limit has been applied.</summary>
     private static string Branch(TableDescription table, string relation, IReadOnlyList<TableColumn> columns, string deleted, string where)
     {
-        var keys = string.Concat(table.Key.Select(k => $", r.{Sql.Quote(k.Name)}"));
+        var keys = string.Concat(table.Key.Select(k => ", " + KeySql.Value(k, "r")));
         return $"(SELECT r.txid::bigint, {deleted}, {Json("d")}{keys}\n"
             + $"FROM (SELECT * FROM {relation} AS r WHERE {where} ORDER BY r.txid{keys} LIMIT $3) AS r, {Data(columns, "r")})";
     }
@@ -134,13 +155,14 @@ internal static class FeedSql
         const string Ended = "r.txid >= $1 AND r.txid < (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint)";
         var where = range.InProgress ? $"r.txid > 0 AND ({Ended} OR r.txid = ANY($2))" : $"r.txid > 0 AND {Ended} AND $2::bigint[] IS NOT NULL";
         if (!range.After) return where;
-        var names = string.Concat(table.Key.Select(k => $", r.{Sql.Quote(k.Name)}"));
-        var values = string.Concat(table.Key.Select((k, i) => $", ${i + 5}::text::{k.Type}"));
+        var names = string.Concat(table.Key.Select(k => ", " + KeySql.Value(k, "r")));
+        var values = string.Concat(table.Key.Select((k, i) => ", " + KeySql.Value(k, i + 5)));
         return $"{where} AND (r.txid{names}) > ($4::bigint{values})";
     }
 
     /// <summary>PostgreSQL makes the JSON: it alone knows every type, domain, composite and extension.</summary>
-    internal static string Json(string data) => $"row_to_json({data})::text";
+    /// <remarks>With the star, for a column may have the name of the row.</remarks>
+    internal static string Json(string data) => $"row_to_json({data}.*)::text";
 
     internal static string Data(IReadOnlyList<TableColumn> columns, string row) =>
         $"LATERAL (SELECT {string.Join(", ", columns.Select(c => $"{Value(c, row)} AS {Sql.Quote(c.Name)}"))}) AS d";
@@ -151,10 +173,17 @@ internal static class FeedSql
         return column.Shape switch
         {
             ColumnShape.Bytes => $"translate(encode({name}, 'base64'), E'\\n', '')",
-            ColumnShape.ByteArray => $"CASE WHEN {name} IS NOT NULL THEN ARRAY(SELECT translate(encode(e, 'base64'), E'\\n', '') FROM unnest({name}) AS e) END",
+            ColumnShape.ByteArray => $"CASE WHEN array_ndims({name}) > 1 THEN {Matrix(name)} WHEN {name} IS NOT NULL THEN "
+                + $"to_json(ARRAY(SELECT translate(encode(e, 'base64'), E'\\n', '') FROM unnest({name}) AS e)) END",
             _ => name,
         };
     }
+
+    /// <summary>An array of arrays of binaries: its JSON, each text in it, which is hexadecimal, made base64.</summary>
+    private static string Matrix(string array) => $"""
+        (SELECT string_agg(coalesce('"' || translate(encode(decode(part[1], 'hex'), 'base64'), E'\n', '') || '"', part[2]), '' ORDER BY at)::json
+            FROM regexp_matches(to_json({array})::text, E'"\\\\\\\\x([0-9a-f]*)"|([^"]+)', 'g') WITH ORDINALITY AS parts(part, at))
+        """;
 
     private static string Invariant(FormattableString text) => FormattableString.Invariant(text);
 }

@@ -12,6 +12,12 @@ internal sealed record TableColumn(string Name, string Type, ColumnShape Shape)
     /// <summary>The type's modifier (a length, a precision); -1 for none.</summary>
     public int TypeModifier { get; init; }
 
+    /// <summary>Quoted with its schema; null for a type that has none.</summary>
+    public string? Collation { get; init; }
+
+    /// <summary>Whether its type takes values for equal that differ as text, and so for clients (citext, say): see <see cref="KeySql"/>.</summary>
+    public bool IsLoose { get; init; }
+
     /// <summary>Whether the database computes it from other columns: it is then not in the replication stream.</summary>
     public bool IsGenerated { get; init; }
 }
@@ -74,6 +80,12 @@ internal sealed record TableDescription
 
     /// <summary>Whether this database has tracked tables at all (not necessarily this one).</summary>
     public required bool Registry { get; init; }
+
+    /// <summary>The enums among the columns' types and what those are made of.</summary>
+    public required IReadOnlyList<long> Enums { get; init; }
+
+    /// <summary>The composite types likewise, as relations.</summary>
+    public required IReadOnlyList<long> Composites { get; init; }
 
     /// <summary>How changes are told.</summary>
     public required ChangeSource Changes { get; init; }

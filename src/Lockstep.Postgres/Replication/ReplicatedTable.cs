@@ -9,7 +9,8 @@ internal static class ReplicatedTable
     private const string Relation = """
         SELECT c.oid::bigint, quote_ident(n.nspname) || '.' || quote_ident(c.relname), c.relkind::text, c.relpersistence::text, c.relreplident::text,
             c.relkind <> 'p' AND EXISTS (SELECT FROM pg_inherits WHERE inhparent = c.oid),
-            (SELECT min(p.oid::regclass::text) FROM pg_partition_tree(c.oid) t JOIN pg_class p ON p.oid = t.relid WHERE t.isleaf AND p.oid <> c.oid AND p.relreplident NOT IN ('d', 'f'))
+            (SELECT min(p.oid::regclass::text) FROM pg_partition_tree(c.oid) t JOIN pg_class p ON p.oid = t.relid WHERE t.isleaf AND p.oid <> c.oid AND p.relreplident NOT IN ('d', 'f')),
+            row_security_active(c.oid)
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass($1)
         """;
 
@@ -29,10 +30,11 @@ internal static class ReplicatedTable
             Relation,
             [table.ToSql()],
             r => (Oid: r.GetInt64(0), Name: r.GetString(1), Kind: r.GetString(2), Persistence: r.GetString(3), Identity: r.GetString(4), Inherited: r.GetBoolean(5),
-                Odd: r.IsDBNull(6) ? null : r.GetString(6)),
+                Odd: r.IsDBNull(6) ? null : r.GetString(6), Hides: r.GetBoolean(7)),
             cancellationToken).ConfigureAwait(false);
         if (found is not [var t]) throw new PostgresTableException($"There is no table {table} (names are taken as written, capitals included).", "Check the name and the schema.");
         if (t.Kind is not ("r" or "p")) throw new PostgresTableException($"{table} is not a table, and only tables can be replicated.", "Serve a view by polling.");
+        if (t.Hides) throw TableCatalog.HidesRows(table);
         if (t.Persistence != "p") throw new PostgresTableException($"{table} is unlogged or temporary, so its changes are not in the server's log.", "Serve it by polling, or ALTER TABLE ... SET LOGGED.");
         if (t.Inherited) throw new PostgresTableException($"Other tables inherit from {table}, and are replicated under names of their own.", "Serve each of them, or a partitioned table.");
         if (t.Identity == "n" || t.Odd is not null || (t.Kind == "p" && t.Identity == "i"))
@@ -50,8 +52,11 @@ internal static class ReplicatedTable
         }
 
         var columns = await TableCatalog.ColumnsAsync(connection, t.Oid, cancellationToken).ConfigureAwait(false);
+        var (enums, composites) = await TableCatalog.TypesAsync(connection, t.Oid, cancellationToken).ConfigureAwait(false);
         return new TableDescription
         {
+            Enums = enums,
+            Composites = composites,
             Oid = t.Oid,
             SqlName = t.Name,
             Lockable = true,

@@ -75,16 +75,20 @@ public sealed class PostgresTable : ITable
     }
 
     /// <inheritdoc/>
-    /// <exception cref="TableStoreUnavailableException">The database cannot be reached.</exception>
+    /// <remarks>When the connection is lost it is opened anew for as long as that takes, which <see cref="PostgresTableStore.Notify"/> is told; no change is lost or comes twice.</remarks>
+    /// <exception cref="TableStoreUnavailableException">The database cannot be reached at the beginning.</exception>
+    /// <exception cref="TableSetBackException">After a loss, the table is older than what was seen of it.</exception>
     public async IAsyncEnumerable<IReadOnlyList<TableChange>> WatchAsync(long? since = null, TimeProvider? time = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         time ??= TimeProvider.System;
-        using var connection = _store.Open();
-        var sequence = since ?? _store.Guard(Name, () => ReadState(connection).Sequence);
+        var connection = new KeptConnection(_store, Name, time);
+        await using var kept = connection.ConfigureAwait(false);
+        if (!await BeganAsync(connection, cancellationToken).ConfigureAwait(false)) yield break;
+        var sequence = since;
         var pulse = time.GetTimestamp();
         while (!cancellationToken.IsCancellationRequested)
         {
-            var changes = await LookAsync(connection, sequence, cancellationToken).ConfigureAwait(false);
+            var changes = await connection.TryAsync(LookOnAsync).ConfigureAwait(false) ?? [];
             if (changes.Count > 0 || time.GetElapsedTime(pulse) > TimeSpan.FromMilliseconds(180))
             {
                 if (changes.Count > 0) sequence = changes[^1].Sequence;
@@ -94,18 +98,28 @@ public sealed class PostgresTable : ITable
 
             if (changes.Count < MostChanges) await Task.Delay(Interval, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
+
+        Task<IReadOnlyList<TableChange>> LookOnAsync(NpgsqlConnection c, bool isNew)
+        {
+            if (sequence is { } seen) return LookAsync(c, seen, isNew, cancellationToken);
+            sequence = _store.Guard(Name, () => ReadState(c)).Sequence;
+            return Task.FromResult<IReadOnlyList<TableChange>>([]);
+        }
     }
 
     /// <inheritdoc/>
-    /// <exception cref="TableStoreUnavailableException">The database cannot be reached.</exception>
+    /// <remarks>When the connection is lost it is opened anew for as long as that takes, which <see cref="PostgresTableStore.Notify"/> is told.</remarks>
+    /// <exception cref="TableStoreUnavailableException">The database cannot be reached at the beginning.</exception>
     public async Task<TableInfo?> WaitAsync(Func<TableInfo, bool> condition, TimeSpan? timeout, TimeProvider? time = null, CancellationToken cancellationToken = default)
     {
         time ??= TimeProvider.System;
         var start = time.GetTimestamp();
-        using var connection = _store.Open();
+        var connection = new KeptConnection(_store, Name, time);
+        await using var kept = connection.ConfigureAwait(false);
+        await connection.OpenAsync(cancellationToken).ConfigureAwait(false);
         while (true)
         {
-            if (GetInfo(connection) is var info && condition(info)) return info;
+            if (await connection.TryAsync((c, _) => Task.FromResult(GetInfo(c))).ConfigureAwait(false) is { } info && condition(info)) return info;
             if (timeout is { } limit && time.GetElapsedTime(start) >= limit) return null;
             await Task.Delay(Interval, time, cancellationToken).ConfigureAwait(false);
         }
@@ -221,8 +235,24 @@ public sealed class PostgresTable : ITable
         return command.ExecuteScalar() is string state ? StateJson.Read(Name, state) : throw _store.Missing(Name);
     }
 
-    private async Task<IReadOnlyList<TableChange>> LookAsync(NpgsqlConnection connection, long sequence, CancellationToken cancellationToken)
+    /// <summary>Opens a connection; false when it was cancelled.</summary>
+    private static async Task<bool> BeganAsync(KeptConnection connection, CancellationToken cancellationToken)
     {
+        try
+        {
+            await connection.OpenAsync(cancellationToken).ConfigureAwait(false);
+            return true;
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            return false;
+        }
+    }
+
+    private async Task<IReadOnlyList<TableChange>> LookAsync(NpgsqlConnection connection, long sequence, bool isNew, CancellationToken cancellationToken)
+    {
+        // Sequence numbers only rise (I11): a database that stands below what it has told has been restored, or another server has taken its place.
+        if (isNew && _store.Guard(Name, () => ReadState(connection)).Sequence is var now && now < sequence) throw new TableSetBackException($"{Name} in {_store.Description}", now, sequence);
         try
         {
             return await connection.QueryAsync(

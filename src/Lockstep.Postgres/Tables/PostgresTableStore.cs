@@ -36,6 +36,9 @@ public sealed class PostgresTableStore : TableStore
     /// <inheritdoc/>
     public override string Description { get; }
 
+    /// <summary>Is told, in a sentence, when one who watches or waits for a table has lost the database, and tries again. From any thread; must not throw.</summary>
+    public Action<string>? Notify { get; init; }
+
     /// <summary>The tables that are kept there, by name.</summary>
     /// <exception cref="TableStoreUnavailableException">The database cannot be reached.</exception>
     /// <exception cref="PostgresAccessException">The login or a privilege is refused.</exception>
@@ -58,6 +61,14 @@ public sealed class PostgresTableStore : TableStore
     /// <inheritdoc cref="Find"/>
     public override PostgresTable Get(string name) => Find().FirstOrDefault(table => table.Name == name)
         ?? throw Missing(name);
+
+    /// <summary>Looks whether nobody writes to a table, for who would rather be told than wait. It may be there or not.</summary>
+    /// <exception cref="TableBusyException">A sync leads it.</exception>
+    /// <inheritdoc cref="Find"/>
+    public void RequireFree(string name)
+    {
+        if (Find().FirstOrDefault(table => table.Name == name)?.GetInfo().Writer is { } holder) throw Busy(name, holder, "Wait for it to end with -Wait, or stop it.");
+    }
 
     /// <inheritdoc/>
     internal override async Task<ITableTarget> OpenAsync(string name, TimeProvider time, CancellationToken cancellationToken)
@@ -101,8 +112,7 @@ public sealed class PostgresTableStore : TableStore
                 lead.Parameters.Add(new NpgsqlParameter { Value = table });
                 if (!(bool)lead.ExecuteScalar()!)
                 {
-                    var holder = TableSql.HolderOf(connection, table) ?? "another sync";
-                    throw new TableBusyException(Description, holder, $"The table '{name}' in {Description} is being written by {holder}.", "Wait for it to end, or stop it.");
+                    throw Busy(name, TableSql.HolderOf(connection, table) ?? "another sync", "Wait for it to end, or stop it.");
                 }
 
                 return TakeOver(connection, table, name, $"the table '{name}' in {Description}") ?? throw Missing(name);
@@ -142,6 +152,23 @@ public sealed class PostgresTableStore : TableStore
         }
     }
 
+    /// <inheritdoc cref="Open"/>
+    internal async Task<NpgsqlConnection> OpenAsync(string table, CancellationToken cancellationToken)
+    {
+        var connection = new NpgsqlConnection(_connectionString);
+        try
+        {
+            await connection.OpenAsync(cancellationToken).ConfigureAwait(false);
+            return connection;
+        }
+        catch (Exception e)
+        {
+            await connection.DisposeAsync().ConfigureAwait(false);
+            if (e is NpgsqlException or System.Net.Sockets.SocketException or TimeoutException) throw Translate(e, $"{table} in {Description}");
+            throw;
+        }
+    }
+
     internal T Guard<T>(string table, Func<T> work)
     {
         try
@@ -153,6 +180,9 @@ public sealed class PostgresTableStore : TableStore
             throw Translate(e, $"{table} in {Description}");
         }
     }
+
+    private TableBusyException Busy(string name, string holder, string advice) =>
+        new(Description, holder, $"The table '{name}' in {Description} is being written by {holder}.", advice);
 
     /// <summary>Whoever has the lead becomes the writer, with a number above all before it; null where the table is gone.</summary>
     private static PostgresTableWriter? TakeOver(NpgsqlConnection connection, int table, string name, string description)

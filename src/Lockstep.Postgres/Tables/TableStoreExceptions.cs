@@ -19,3 +19,14 @@ public sealed class TableStoreUnavailableException : TableStoreException
     {
     }
 }
+
+/// <summary>The database that keeps a table is older than it was: restored from a backup, or a standby that had not got everything took its place.</summary>
+public sealed class TableSetBackException : TableStoreException
+{
+    internal TableSetBackException(string table, long now, long seen)
+        : base(
+            FormattableString.Invariant($"{table} was set back: it stands at change {now}, and change {seen} had been seen."),
+            FormattableString.Invariant($"Watch again with -Since {now}, after a look at all records; what came after change {now} is gone, or will come again under the same numbers."))
+    {
+    }
+}

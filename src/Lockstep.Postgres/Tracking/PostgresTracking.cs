@@ -1,3 +1,4 @@
+using Lockstep.Postgres.Feed;
 using Lockstep.Postgres.Tracking;
 using Npgsql;
 
@@ -8,6 +9,9 @@ namespace Lockstep.Postgres;
 /// <param name="Statements">SQL, to be run in this order in one transaction; empty when nothing has to be done.</param>
 public sealed record TrackingPlan(string Table, IReadOnlyList<string> Statements)
 {
+    /// <summary>What somebody should know before it is done; null for nothing.</summary>
+    public string? Warning { get; init; }
+
     /// <summary>A script for psql that does the same.</summary>
     public override string ToString() =>
         Statements.Count == 0 ? "" : "BEGIN;\n" + string.Concat(Statements.Select(s => s + ";\n")) + "COMMIT;\n";
@@ -19,6 +23,8 @@ public sealed record TrackingPlan(string Table, IReadOnlyList<string> Statements
 /// </summary>
 public static class PostgresTracking
 {
+    private const string Txid = "txid";
+
     private const string Describe = """
         SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname), n.nspname || '.' || c.relname, c.relkind::text,
             EXISTS (SELECT FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent WHERE i.inhparent = c.oid AND p.relkind = 'r'),
@@ -111,14 +117,34 @@ public static class PostgresTracking
         var (table, registered, txidType) = await FindAsync(connection, name, cancellationToken).ConfigureAwait(false);
         if (table.Key.Count == 0)
             throw new PostgresTableException($"{name} has no primary key, so its rows cannot be told apart.", "Give it one.");
-        if (table.Key.Contains("txid")) throw new PostgresTableException($"The key of {name} has a column txid, which tracking would overwrite.", "Rename the column.");
+        if (table.Key.Any(k => k.Name == Txid)) throw new PostgresTableException($"The key of {name} has a column txid, which tracking would overwrite.", "Rename the column.");
         if (txidType is not ("" or "bigint")) throw new PostgresTableException($"{name} has a column txid of type {txidType}; tracking needs bigint.", "Rename the column.");
-        if (registered is null) return new TrackingPlan(table.SqlName, TrackingSql.Enable(table, wake));
-        if (registered.Key.SequenceEqual(table.Key)) return new TrackingPlan(table.SqlName, []);
+        if (registered is null)
+        {
+            var plan = new TrackingPlan(table.SqlName, TrackingSql.Enable(table, wake));
+            if (!table.HasTxid) return plan;
+            await CheckTxidAsync(connection, table, cancellationToken).ConfigureAwait(false);
+            return plan with { Warning = $"{name} has a column txid already. From now on it holds the number of the transaction that last wrote the row; what was in it is overwritten as rows are written." };
+        }
+
+        if (registered.Key.SequenceEqual(table.Key.Select(k => k.Name))) return new TrackingPlan(table.SqlName, []);
 
         // The key has changed since: what was made for the old one goes. The column stays, and with it whether it is ours.
         var statements = TrackingSql.Disable(table, dropTxid: registered.AddedTxid);
         return new TrackingPlan(table.SqlName, [.. statements, .. TrackingSql.Enable(table with { HasTxid = table.HasTxid && !registered.AddedTxid }, wake)]);
+    }
+
+    /// <summary>A column txid may have meant something else all along.</summary>
+    /// <exception cref="PostgresTableException">It holds what no transaction of this server has written.</exception>
+    private static async Task CheckTxidAsync(NpgsqlConnection connection, TrackedTable table, CancellationToken cancellationToken)
+    {
+        var odd = await connection.QueryAsync(
+            $"SELECT txid FROM {table.SqlName} WHERE txid < 0 OR txid >= (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint) LIMIT 1", [], r => r.GetInt64(0), cancellationToken)
+            .ConfigureAwait(false);
+        if (odd is not [var value]) return;
+        throw new PostgresTableException(
+            FormattableString.Invariant($"The column txid of {table.SqlName} holds {value}, which is no transaction of this server, and tracking would overwrite it."),
+            "If the column is data of your own, rename it. If it came with a dump of another server, drop it.");
     }
 
     private static async Task<TrackingPlan> PlanDisableAsync(NpgsqlConnection connection, TableName name, CancellationToken cancellationToken)
@@ -147,10 +173,11 @@ public static class PostgresTracking
             ? await connection.QueryAsync(
                 Registered, [t.Oid], r => new Registration(r.GetString(0), r.GetBoolean(1), r.GetFieldValue<string[]>(2)), cancellationToken).ConfigureAwait(false)
             : [];
+        var columns = await TableCatalog.ColumnsAsync(connection, t.Oid, cancellationToken).ConfigureAwait(false);
         var schemas = await connection.QueryAsync(OperatorSchemas, [t.Oid, t.Key], r => r.GetString(0), cancellationToken).ConfigureAwait(false);
         var own = registered.FirstOrDefault();
         var registryName = own?.Name ?? await FreeNameAsync(connection, t.Plain, cancellationToken).ConfigureAwait(false);
-        return (new TrackedTable(t.SqlName, registryName, t.Key, t.Txid.Length > 0, t.Readers, schemas), own, t.Txid);
+        return (new TrackedTable(t.SqlName, registryName, [.. t.Key.Select(k => columns.Find(c => c.Name == k)!)], t.Txid.Length > 0, t.Readers, schemas), own, t.Txid);
     }
 
     /// <summary>A name for the tombstone table: another tracked table may have had this one's name, and been renamed.</summary>

@@ -1,14 +1,16 @@
+using Lockstep.Postgres.Feed;
+
 namespace Lockstep.Postgres.Tracking;
 
 /// <summary>What there is to know of a table before it is tracked or no longer tracked.</summary>
 /// <param name="SqlName">Quoted, with its schema.</param>
 /// <param name="Name">Its name in the registry, and of its tombstone table.</param>
-/// <param name="Key">The key columns, unquoted, in order.</param>
+/// <param name="Key">The key columns, in order.</param>
 /// <param name="HasTxid">Whether it has a column txid already.</param>
 /// <param name="Readers">Quoted roles that may read it, so that they may read the tombstones.</param>
 /// <param name="OperatorSchemas">Quoted schemas outside pg_catalog in which the key's types live.</param>
 internal sealed record TrackedTable(
-    string SqlName, string Name, IReadOnlyList<string> Key, bool HasTxid, IReadOnlyList<string> Readers, IReadOnlyList<string> OperatorSchemas);
+    string SqlName, string Name, IReadOnlyList<TableColumn> Key, bool HasTxid, IReadOnlyList<string> Readers, IReadOnlyList<string> OperatorSchemas);
 
 /// <summary>The SQL that makes a table tell its changes, and that undoes it.</summary>
 internal static class TrackingSql
@@ -25,7 +27,7 @@ internal static class TrackingSql
     {
         var tombstones = $"lockstep.{Sql.Quote(table.Name)}";
         var function = FunctionName(table);
-        var keys = string.Join(", ", table.Key.Select(Sql.Quote));
+        var keys = string.Join(", ", table.Key.Select(k => Sql.Quote(k.Name)));
         var statements = new List<string>(Common) { $"LOCK TABLE {table.SqlName} IN ACCESS EXCLUSIVE MODE" };
 
         // A constant default rewrites nothing: rows that were there count as written by transaction 0, before every cursor.
@@ -33,14 +35,15 @@ internal static class TrackingSql
         statements.AddRange(
         [
             $"CREATE INDEX {Sql.Quote(IndexName(table))} ON {table.SqlName} (txid, {keys}) WHERE txid > 0",
-            $"CREATE TABLE {tombstones} AS SELECT {keys} FROM {table.SqlName} WITH NO DATA",
+            $"CREATE TABLE {tombstones} AS SELECT {string.Join(", ", table.Key.Select(k => k.IsLoose ? $"{KeySql.Value(k, "t")} AS {Sql.Quote(k.Name)}" : Sql.Quote(k.Name)))}"
+                + $" FROM {table.SqlName} AS t WITH NO DATA",
             $"ALTER TABLE {tombstones} ADD COLUMN txid bigint NOT NULL, ADD PRIMARY KEY ({keys})",
             $"CREATE INDEX ON {tombstones} (txid, {keys})",
             Function(table, tombstones, function),
             $"CREATE TRIGGER {Triggers[0]} BEFORE INSERT OR UPDATE ON {table.SqlName} FOR EACH ROW EXECUTE FUNCTION lockstep.stamp()",
             $"CREATE TRIGGER {Triggers[1]} AFTER INSERT OR DELETE ON {table.SqlName} FOR EACH ROW EXECUTE FUNCTION {function}()",
             $"CREATE TRIGGER {Triggers[2]} AFTER UPDATE ON {table.SqlName} FOR EACH ROW WHEN ("
-                + string.Join(" OR ", table.Key.Select(k => $"OLD.{Sql.Quote(k)} IS DISTINCT FROM NEW.{Sql.Quote(k)}")) + $") EXECUTE FUNCTION {function}()",
+                + string.Join(" OR ", table.Key.Select(k => $"{KeySql.Value(k, "OLD")} IS DISTINCT FROM {KeySql.Value(k, "NEW")}")) + $") EXECUTE FUNCTION {function}()",
             $"CREATE TRIGGER {Triggers[3]} AFTER TRUNCATE ON {table.SqlName} FOR EACH STATEMENT EXECUTE FUNCTION lockstep.truncated()",
         ]);
         if (wake)
@@ -52,7 +55,7 @@ internal static class TrackingSql
         statements.Add(
             "INSERT INTO lockstep.tracked (name, relation, tombstones, key_columns, epoch, added_txid) VALUES ("
             + $"{Sql.Literal(table.Name)}, {Sql.Literal(table.SqlName)}, {Sql.Literal(tombstones)}, "
-            + $"ARRAY[{string.Join(", ", table.Key.Select(Sql.Literal))}], (extract(epoch FROM clock_timestamp()) * 1000)::bigint, {(table.HasTxid ? "false" : "true")})");
+            + $"ARRAY[{string.Join(", ", table.Key.Select(k => Sql.Literal(k.Name)))}], (extract(epoch FROM clock_timestamp()) * 1000)::bigint, {(table.HasTxid ? "false" : "true")})");
         return statements;
     }
 
@@ -116,12 +119,15 @@ internal static class TrackingSql
     /// </summary>
     private static string Function(TrackedTable table, string tombstones, string function)
     {
-        var keys = string.Join(", ", table.Key.Select(Sql.Quote));
-        var old = string.Join(", ", table.Key.Select(k => $"OLD.{Sql.Quote(k)}"));
-        var same = string.Join(" AND ", table.Key.Select(k => $"gone.{Sql.Quote(k)} = NEW.{Sql.Quote(k)}"));
+        var keys = string.Join(", ", table.Key.Select(k => Sql.Quote(k.Name)));
+        var old = string.Join(", ", table.Key.Select(k => KeySql.Value(k, "OLD")));
+        var same = string.Join(" AND ", table.Key.Select(k => $"gone.{Sql.Quote(k.Name)} = {KeySql.Value(k, "NEW")}"));
+
+        // The text of an interval is to be that which feeds send.
+        var style = table.Key.Any(k => k.IsLoose) ? " SET IntervalStyle = iso_8601" : "";
         var path = string.Join(", ", table.OperatorSchemas.Prepend("pg_catalog").Append("pg_temp"));
         return $"""
-            CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = {path} AS $$
+            CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = {path}{style} AS $$
             BEGIN
                 IF TG_OP <> 'INSERT' THEN
                     INSERT INTO {tombstones} ({keys}, txid) VALUES ({old}, pg_current_xact_id()::text::bigint)

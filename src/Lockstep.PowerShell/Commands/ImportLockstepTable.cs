@@ -53,6 +53,11 @@ public sealed class ImportLockstepTableCommand : LockstepCmdlet
     [ArgumentCompleter(typeof(TableFileCompleter))]
     public string? Destination { get; set; }
 
+    /// <summary>Keeps the table in this database of PostgreSQL instead of a file, for many machines to share: a connection string, or a <c>postgres://</c> URI.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string? ConnectionString { get; set; }
+
     /// <summary>The field that orders the records; by default <c>updated_at</c>, or that of the table.</summary>
     [Parameter]
     [ArgumentCompleter(typeof(FieldCompleter))]
@@ -72,7 +77,7 @@ public sealed class ImportLockstepTableCommand : LockstepCmdlet
     [Parameter]
     public MalformedRecordAction MalformedRecord { get; set; }
 
-    /// <summary>Waits for a sync of the same file to end, instead of an error.</summary>
+    /// <summary>Waits for a sync of the same table to end, instead of an error.</summary>
     [Parameter]
     public SwitchParameter Wait { get; set; }
 
@@ -127,7 +132,7 @@ public sealed class ImportLockstepTableCommand : LockstepCmdlet
     }
 
     private TableDestination ResolveDestination(string defaultName) => TableDestination.Resolve(
-        SessionState.Path, TableName.IsValid(defaultName) ? defaultName : TableName.Default, Table, Disk, path: null, literalPath: Destination);
+        SessionState.Path, TableName.IsValid(defaultName) ? defaultName : TableName.Default, Table, Disk, path: null, literalPath: Destination, ConnectionString);
 
     private void AddRecords()
     {

@@ -40,6 +40,9 @@ public abstract class PostgresTrackingCmdlet : LockstepCmdlet
     private void Change(string table, bool? wake, string action)
     {
         var change = TrackingChange.Plan(ConnectionString, table, Schema, wake, StopToken);
+        if (change.Warning is { } warning)
+            WriteWarning(warning);
+
         if (change.IsNothing)
             WriteVerbose($"{change.Table}: there is nothing to do.");
         else if (ShouldProcess(change.Script, $"{action} {change.Table}?", action))

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Management.Automation;
 using Lockstep.Tables;
 
@@ -11,6 +12,7 @@ public abstract class TableCmdlet : LockstepCmdlet
     private protected const string ByLiteralPath = "LiteralPath";
     private protected const string ByDatabase = "Database";
 
+    private readonly ConcurrentQueue<string> _notices = new();
     private string? _current;
 
     private protected TableCmdlet()
@@ -45,6 +47,13 @@ public abstract class TableCmdlet : LockstepCmdlet
 
     private protected override object? ErrorTarget => _current;
 
+    /// <summary>Warns of what a database has had to say since: that its connection was lost, say. Pipeline thread.</summary>
+    private protected void WriteNotices()
+    {
+        while (_notices.TryDequeue(out var notice))
+            WriteWarning(notice);
+    }
+
     /// <summary>The tables that are meant when none is named.</summary>
     private protected virtual IEnumerable<FoundTable> DefaultTables(TablePlace place) => [place.Only()];
 
@@ -62,7 +71,7 @@ public abstract class TableCmdlet : LockstepCmdlet
                 break;
             default:
                 TablePlace? place = null;
-                TablePlace Place() => place ??= ParameterSetName == ByDatabase ? new SharedTables(ConnectionString) : new LocalTables(paths);
+                TablePlace Place() => place ??= ParameterSetName == ByDatabase ? new SharedTables(ConnectionString, _notices.Enqueue) : new LocalTables(paths);
                 if (Table.Length > 0)
                     ForEach(Table, name => Place().ByName(name), use);
                 else

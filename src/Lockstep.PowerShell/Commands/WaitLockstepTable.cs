@@ -38,11 +38,13 @@ public sealed class WaitLockstepTableCommand : TableCmdlet
         ForEachTable(found =>
         {
             var limit = TimeoutSec is { } seconds ? TimeSpan.FromSeconds(seconds) : (TimeSpan?)null;
-            var info = Await(new ValueTask<Engine.Tables.TableInfo?>(found.Table.WaitAsync(Holds, limit, TimeProvider.System, StopToken)));
-            if (info is null)
-                throw new WaitTimeoutException(found.DisplayName, limit!.Value);
-
-            WriteObject(found.Describe());
+            var waiting = found.Table.WaitAsync(Holds, limit, TimeProvider.System, StopToken);
+            while (Task.WaitAny([waiting], millisecondsTimeout: 200) < 0)
+                WriteNotices();
+            WriteNotices();
+            var info = Await(new ValueTask<Engine.Tables.TableInfo?>(waiting))
+                ?? throw new WaitTimeoutException(found.DisplayName, limit!.Value);
+            WriteObject(found.Describe(info));
         });
 
         bool Holds(Engine.Tables.TableInfo info) =>

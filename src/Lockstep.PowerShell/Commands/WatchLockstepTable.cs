@@ -27,6 +27,7 @@ public sealed class WatchLockstepTableCommand : TableCmdlet
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(StopToken);
         Pump(found.Table.WatchAsync(Since, TimeProvider.System, ended.Token), changes =>
         {
+            WriteNotices();
             foreach (var change in changes)
                 WriteObject(new Change((ChangeKind)change.Kind, change.Key.ToModel(), change.Sequence, objects.Read(change.Record)));
 

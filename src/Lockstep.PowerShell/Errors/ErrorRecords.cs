@@ -61,6 +61,7 @@ internal static class ErrorRecords
 
         [typeof(PostgresTableException)] = new(ErrorCategory.ObjectNotFound),
         [typeof(TableLeaderException)] = new(ErrorCategory.ResourceBusy),
+        [typeof(TableSetBackException)] = new(ErrorCategory.InvalidResult),
         [typeof(TableStoreUnavailableException)] = new(ErrorCategory.ResourceUnavailable),
         [typeof(PostgresAccessException)] = new(ErrorCategory.AuthenticationError),
         [typeof(FeedUnavailableException)] = new(ErrorCategory.ResourceUnavailable),

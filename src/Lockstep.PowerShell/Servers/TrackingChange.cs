@@ -12,7 +12,7 @@ internal sealed class TrackingChange
     private TrackingChange(string connection, TableName table, bool? wake, TrackingPlan plan)
     {
         (_connection, _table, _wake) = (connection, table, wake);
-        (Table, Script, IsNothing) = (plan.Table, plan.ToString(), plan.Statements.Count == 0);
+        (Table, Script, IsNothing, Warning) = (plan.Table, plan.ToString(), plan.Statements.Count == 0, plan.Warning);
     }
 
     /// <summary>The table, quoted with its schema.</summary>
@@ -23,6 +23,9 @@ internal sealed class TrackingChange
 
     /// <summary>Whether the table is as it should be already.</summary>
     public bool IsNothing { get; }
+
+    /// <summary>What the user should know before it is done; null for nothing.</summary>
+    public string? Warning { get; }
 
     /// <summary>Finds out what to do; changes nothing.</summary>
     /// <param name="connectionString">As the user gave it.</param>

@@ -1,6 +1,7 @@
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Sync;
+using Lockstep.Engine.Tables;
 using Lockstep.Tables;
 
 namespace Lockstep.Sync;
@@ -10,15 +11,22 @@ internal sealed record ImportSettings(string? OrderBy, string[] KeyProperty, Fee
 {
     /// <param name="destination">Where the table is.</param>
     /// <param name="source">What results and errors call the source.</param>
-    public SyncOptions For(TableDestination destination, Uri source) => new()
+    /// <exception cref="TableBusyException">A sync leads the table in its database, and is not to be waited for.</exception>
+    public SyncOptions For(TableDestination destination, Uri source)
     {
-        Feed = new FeedOptions { Uri = source },
-        TablePath = destination.GetPath(),
-        TableName = destination.Name,
-        OrderBy = OrderBy,
-        KeyFields = KeyProperty.Length > 0 ? KeyProperty : null,
-        Dialect = (Dialect)Dialect,
-        MalformedRecord = (MalformedRecordPolicy)MalformedRecord,
-        WaitForWriter = Wait,
-    };
+        if (!Wait)
+            destination.RequireFree();
+        return new SyncOptions
+        {
+            Feed = new FeedOptions { Uri = source },
+            Store = destination.Store,
+            TablePath = destination.GetPath(),
+            TableName = destination.Name,
+            OrderBy = OrderBy,
+            KeyFields = KeyProperty.Length > 0 ? KeyProperty : null,
+            Dialect = (Dialect)Dialect,
+            MalformedRecord = (MalformedRecordPolicy)MalformedRecord,
+            WaitForWriter = Wait,
+        };
+    }
 }

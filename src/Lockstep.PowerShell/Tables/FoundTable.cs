@@ -16,5 +16,8 @@ internal sealed record FoundTable(ITable Table, string Location, TableStore? Sto
     private string? SessionName => Store is null ? SessionTables.Names.FirstOrDefault(name => SessionTables.Find(name) == Location) : null;
 
     /// <summary>What the table says of itself.</summary>
-    public TableInfo Describe() => Table.GetInfo().ToModel(isSession: SessionName is not null);
+    public TableInfo Describe() => Describe(Table.GetInfo());
+
+    /// <summary>What it said of itself.</summary>
+    public TableInfo Describe(Engine.Tables.TableInfo info) => info.ToModel(isSession: SessionName is not null);
 }

@@ -11,15 +11,18 @@ internal sealed class SharedTables : TablePlace
 {
     private readonly PostgresTableStore _store;
 
+    /// <param name="connectionString">The database.</param>
+    /// <param name="notify">Is told when its connection is lost to one who watches; from any thread.</param>
     /// <exception cref="InvalidOptionException">The connection string cannot be read; the message does not repeat it (I9).</exception>
-    public SharedTables(string connectionString) => _store = new PostgresTableStore(PostgresTables.Connection(connectionString));
+    public SharedTables(string connectionString, Action<string>? notify = null) =>
+        _store = new PostgresTableStore(PostgresTables.Connection(connectionString)) { Notify = notify };
 
     /// <summary>Where a sync keeps its table; null for a file.</summary>
     /// <param name="connectionString">The database; null for a file.</param>
     /// <param name="path">A path that is named as well. What Get-LockstepTable says of a table in a database is none.</param>
     /// <param name="disk">Whether a file is asked for.</param>
     /// <exception cref="InvalidOptionException">A file is named as well, or the connection string cannot be read.</exception>
-    public static TableStore? Store(string? connectionString, string? path, bool disk)
+    public static PostgresTableStore? Store(string? connectionString, string? path, bool disk)
     {
         if (connectionString is null)
             return null;

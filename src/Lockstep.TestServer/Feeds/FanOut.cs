@@ -19,21 +19,24 @@ internal sealed class FanOut(ScriptedFeedOptions options, RecordLog log, FeedSig
     private readonly List<Member> _members = [];
     private readonly FeedRecord[] _batch = new FeedRecord[MostRecords];
     private int _position;
+    private int _heartbeats;
     private bool _running;
 
     /// <summary>What a client still has to get when it leaves.</summary>
     /// <param name="Bytes">Framed bytes whose beginning it got already.</param>
     /// <param name="Position">The record that comes behind them.</param>
+    /// <param name="Heartbeats">How many of the asked-for heartbeats it has, these bytes included.</param>
     /// <param name="IsGone">There is nobody left to send to.</param>
-    public readonly record struct Rest(ReadOnlyMemory<byte> Bytes, int Position, bool IsGone);
+    public readonly record struct Rest(ReadOnlyMemory<byte> Bytes, int Position, int Heartbeats, bool IsGone);
 
     /// <summary>Takes part until the client is too slow or gone, or the wait is cancelled.</summary>
     /// <param name="socket">Nothing else may be sent to it meanwhile.</param>
     /// <param name="entry">Counts what is sent.</param>
     /// <param name="position">The record that the client lacks first.</param>
+    /// <param name="heartbeats">How many of the asked-for heartbeats it has.</param>
     /// <param name="cancellationToken">Leaves; what the client got up to then is not known.</param>
-    /// <returns>Null when others are ahead of the position: send what lies between, and come again.</returns>
-    public async Task<Rest?> JoinAsync(Socket socket, TestRequest entry, int position, CancellationToken cancellationToken)
+    /// <returns>Null when others have got another part of the feed than it has: send it what comes next, and come again.</returns>
+    public async Task<Rest?> JoinAsync(Socket socket, TestRequest entry, int position, int heartbeats, CancellationToken cancellationToken)
     {
         Member member = new(socket, entry, position);
         try
@@ -43,14 +46,14 @@ internal sealed class FanOut(ScriptedFeedOptions options, RecordLog log, FeedSig
         catch (Exception error) when (error is SocketException or ObjectDisposedException)
         {
             // Kestrel closes the socket of a client that leaves, whoever else holds it.
-            return new Rest(default, position, IsGone: true);
+            return new Rest(default, position, heartbeats, IsGone: true);
         }
         lock (_gate)
         {
             // While it runs it may be waiting for what comes behind its position, also after the last member has left: it must not be moved back then.
             if (!_running)
-                _position = position;
-            else if (position < _position)
+                (_position, _heartbeats) = (position, heartbeats);
+            else if (position < _position || heartbeats != _heartbeats)
                 return null;
             _members.Add(member);
             if (!_running)
@@ -71,12 +74,12 @@ internal sealed class FanOut(ScriptedFeedOptions options, RecordLog log, FeedSig
     /// <summary>Runs while there are members, and ends when it wakes up to none.</summary>
     private async Task RunAsync()
     {
-        AskedHeartbeat asked = new(signals.LastAsked);
+        AskedHeartbeats asked = new(0);
         while (true)
         {
             int position;
             lock (_gate)
-                position = _position;
+                (position, asked.Count) = (_position, _heartbeats);
             byte[]? heartbeat = await signals.NextAsync(position, asked, CancellationToken.None).ConfigureAwait(false);
             long began = Stopwatch.GetTimestamp();
             lock (_gate)
@@ -86,6 +89,8 @@ internal sealed class FanOut(ScriptedFeedOptions options, RecordLog log, FeedSig
                     _running = false;
                     return;
                 }
+                // After the wait, so that who joined meanwhile gets it too.
+                _heartbeats = asked.Count;
                 if (heartbeat is null)
                     SendRecords();
                 else
@@ -132,16 +137,18 @@ internal sealed class FanOut(ScriptedFeedOptions options, RecordLog log, FeedSig
             Member member = _members[i];
             if (member.Position > from)
                 continue;
+            // Counted before, so that who asks when the client has it finds it counted.
+            member.Entry.Sent(payload, records);
             int sent = member.Send(framed.Span);
-            if (sent >= 0)
-                member.Entry.Sent(payload, records);
+            if (sent < 0)
+                member.Entry.Sent(-payload, -records);
             member.Position = _position;
             member.Entry.LivePosition = sent == framed.Length ? _position : from;
             if (sent == framed.Length)
                 continue;
             _members[i] = _members[^1];
             _members.RemoveAt(_members.Count - 1);
-            member.Leave(sent < 0 ? new Rest(default, _position, IsGone: true) : new Rest(framed[sent..], _position, IsGone: false));
+            member.Leave(sent < 0 ? new Rest(default, _position, _heartbeats, IsGone: true) : new Rest(framed[sent..], _position, _heartbeats, IsGone: false));
         }
     }
 

@@ -7,54 +7,69 @@ namespace Lockstep.TestServer.Feeds;
 internal sealed class FeedSignals(ScriptedFeedOptions options, RecordLog log, TimeProvider time)
 {
     private readonly byte[] _separator = Encoding.UTF8.GetBytes(options.Separator);
+    private readonly Lock _gate = new();
+    private readonly List<Ask> _asks = [];
     private readonly Signal _asked = new();
-    private volatile Ask _last = new(0, HeartbeatKind.Auto);
 
-    private sealed record Ask(int Number, HeartbeatKind Kind);
-
-    /// <summary>The number of the newest heartbeat that was asked for.</summary>
-    public int LastAsked => _last.Number;
+    /// <param name="Kind">What it is to look like.</param>
+    /// <param name="Requests">How many requests had come by then: it goes to those of them that are still connected, however far they are.</param>
+    private readonly record struct Ask(HeartbeatKind Kind, long Requests);
 
     /// <summary>Has a heartbeat sent to everyone who is connected to an endless feed.</summary>
-    public void AskForHeartbeat(HeartbeatKind kind)
+    /// <param name="kind">What it looks like.</param>
+    /// <param name="requests">How many requests there were up to now.</param>
+    public void AskForHeartbeat(HeartbeatKind kind, long requests)
     {
-        Ask last;
-        do
-            last = _last;
-#pragma warning disable CS0420 // Interlocked is as good as volatile.
-        while (Interlocked.CompareExchange(ref _last, new Ask(last.Number + 1, kind), last) != last);
-#pragma warning restore CS0420
+        lock (_gate)
+            _asks.Add(new Ask(kind, requests));
         _asked.Raise();
+    }
+
+    /// <summary>How many heartbeats had been asked for when a request came.</summary>
+    /// <param name="request">Its number.</param>
+    public int AskedBefore(long request)
+    {
+        lock (_gate)
+        {
+            int before = _asks.Count;
+            while (before > 0 && _asks[before - 1].Requests >= request)
+                before--;
+            return before;
+        }
     }
 
     /// <summary>Waits for something to send: records at the position, or a heartbeat.</summary>
     /// <param name="position">The position of the record that comes next.</param>
-    /// <param name="asked">The newest asked-for heartbeat that was sent; moves on.</param>
+    /// <param name="asked">How many of the asked-for heartbeats were sent; moves on.</param>
     /// <param name="cancellationToken">Gives up.</param>
     /// <returns>A heartbeat; null when there are records.</returns>
-    public async Task<byte[]?> NextAsync(int position, AskedHeartbeat asked, CancellationToken cancellationToken)
+    public async Task<byte[]?> NextAsync(int position, AskedHeartbeats asked, CancellationToken cancellationToken)
     {
         Task heartbeat = _asked.Next;
         Task record = log.WaitAsync(position);
         if (record.IsCompleted)
             return null;
-        Ask last = _last;
-        if (last.Number == asked.Number)
+        if (TryTake(asked, out HeartbeatKind kind))
+            return Heartbeat(kind);
+        try
         {
-            try
-            {
-                await Task.WhenAny(record, heartbeat).WaitAsync(options.HeartbeatInterval ?? Timeout.InfiniteTimeSpan, time, cancellationToken).ConfigureAwait(false);
-            }
-            catch (TimeoutException)
-            {
-                return Heartbeat(HeartbeatKind.Auto);
-            }
-            last = _last;
-            if (last.Number == asked.Number)
-                return null;
+            await Task.WhenAny(record, heartbeat).WaitAsync(options.HeartbeatInterval ?? Timeout.InfiniteTimeSpan, time, cancellationToken).ConfigureAwait(false);
         }
-        asked.Number = last.Number;
-        return Heartbeat(last.Kind);
+        catch (TimeoutException)
+        {
+            return Heartbeat(HeartbeatKind.Auto);
+        }
+        return TryTake(asked, out kind) ? Heartbeat(kind) : null;
+    }
+
+    private bool TryTake(AskedHeartbeats asked, out HeartbeatKind kind)
+    {
+        lock (_gate)
+        {
+            bool pending = asked.Count < _asks.Count;
+            kind = pending ? _asks[asked.Count++].Kind : default;
+            return pending;
+        }
     }
 
     /// <summary>A control row with the feed's horizon.</summary>
@@ -70,8 +85,8 @@ internal sealed class FeedSignals(ScriptedFeedOptions options, RecordLog log, Ti
     };
 }
 
-/// <summary>How far one response has come with the heartbeats that were asked for.</summary>
-internal sealed class AskedHeartbeat(int number)
+/// <summary>How many of the heartbeats that were asked for are behind one response.</summary>
+internal sealed class AskedHeartbeats(int count)
 {
-    public int Number { get; set; } = number;
+    public int Count { get; set; } = count;
 }

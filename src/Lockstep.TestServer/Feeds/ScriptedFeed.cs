@@ -42,7 +42,9 @@ internal sealed class ScriptedFeed : IFeed
     public void Add(IEnumerable<ReadOnlyMemory<byte>> records) => Log.Append(records, _maker);
 
     /// <summary>Has a heartbeat sent to everyone who is connected to an endless feed.</summary>
-    public void SendHeartbeat(HeartbeatKind kind) => _signals.AskForHeartbeat(kind);
+    /// <param name="kind">What it looks like.</param>
+    /// <param name="requests">How many requests there were up to now.</param>
+    public void SendHeartbeat(HeartbeatKind kind, long requests) => _signals.AskForHeartbeat(kind, requests);
 
     public async Task ServeAsync(HttpContext context, TestRequest log, CancellationToken cancellationToken)
     {
@@ -100,18 +102,17 @@ internal sealed class ScriptedFeed : IFeed
     /// <summary>What is added goes to everyone who is connected, whatever its order value: a late record is the client's to deal with.</summary>
     private async Task SendLiveAsync(FeedBody body, TestRequest log, int position, CancellationToken cancellationToken)
     {
-        AskedHeartbeat asked = new(_signals.LastAsked);
+        AskedHeartbeats asked = new(_signals.AskedBefore(log.Number));
         while (true)
         {
             log.LivePosition = position;
             _delivered.Raise();
-            if (body.SharedSocket is { } socket && await _fanOut.JoinAsync(socket, log, position, cancellationToken).ConfigureAwait(false) is { } rest)
+            if (body.SharedSocket is { } socket && await _fanOut.JoinAsync(socket, log, position, asked.Count, cancellationToken).ConfigureAwait(false) is { } rest)
             {
                 if (rest.IsGone)
                     throw new ConnectionAbortedException();
                 await body.SendFramedAsync(rest.Bytes, cancellationToken).ConfigureAwait(false);
-                position = rest.Position;
-                asked.Number = _signals.LastAsked;
+                (position, asked.Count) = (rest.Position, rest.Heartbeats);
             }
             else if (await _signals.NextAsync(position, asked, cancellationToken).ConfigureAwait(false) is { } heartbeat)
             {

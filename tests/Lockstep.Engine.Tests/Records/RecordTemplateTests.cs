@@ -83,6 +83,28 @@ public sealed class RecordTemplateTests
         Assert.Equal(302, parser.Fields.TakeNew().Count);
     }
 
+    [Fact]
+    public void A_torn_surrogate_in_a_known_form_takes_no_name_from_the_record_before()
+    {
+        RecordParser parser = Learned("""{"id":1,"updated_at":"a"}"""u8.ToArray());
+        Assert.True(parser.TryParseRecord("""{"id":2,"updated_at":"b","name":"x"}"""u8, out _));
+
+        Assert.False(parser.TryParseRecord("""{"id":3,"updated_at":"\ud800","name":"x"}"""u8, out _));
+
+        Assert.Equal(["id", "updated_at", "name"], parser.Fields.TakeNew());
+    }
+
+    [Fact]
+    public void Invalid_utf8_leaves_no_trace_in_the_shape()
+    {
+        RecordParser parser = Learned("""{"id":1,"updated_at":2,"name":"x"}"""u8.ToArray());
+        RecordShape? before = parser.Shape;
+
+        Assert.False(parser.TryParseRecord([.. """{"id":1.5,"updated_at":2,"name":"""u8, (byte)'"', 0xFF, .. "\"}"u8], out _));
+
+        Assert.Equal(before, parser.Shape);
+    }
+
     private static RecordParser Learned(byte[] record)
     {
         var parser = new RecordParser(new RecordShapeRequest(Dialect.Auto, null, WireNames.DefaultOrderField));

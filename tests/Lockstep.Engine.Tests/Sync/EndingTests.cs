@@ -45,7 +45,7 @@ public sealed class EndingTests : SyncTest
     [Fact]
     public async Task A_long_stretch_that_is_known_already_is_not_taken_for_the_end()
     {
-        string known = string.Concat(Enumerable.Range(1, 30).Select(i => Record(i, i)));
+        string known = string.Concat(Enumerable.Range(1, 90).Select(i => Record(i, i)));
         await using var server = new RawServer(async exchange =>
         {
             if (exchange.Number == 1)
@@ -55,7 +55,7 @@ public sealed class EndingTests : SyncTest
             }
 
             await exchange.ChunkedAsync();
-            for (int i = 1; i <= 31; i++)
+            for (int i = 1; i <= 91; i++)
             {
                 await exchange.ChunkAsync(Record(i, i));
                 await Task.Delay(25, exchange.Stopping);
@@ -65,7 +65,7 @@ public sealed class EndingTests : SyncTest
         });
         await SyncRun.ToEndAsync(Options(server));
 
-        SyncRun run = await SyncRun.ToEndAsync(Options(server, since: "1", settle: 0.4));
+        SyncRun run = await SyncRun.ToEndAsync(Options(server, since: "1", settle: 2));
 
         Assert.Equal(1, run.Result.Added);
     }

@@ -135,13 +135,13 @@ public sealed class FollowTests : SyncTest
             await exchange.StallAsync();
         });
         var seen = new List<FeedEvent>();
-        var sync = new TableSync(Options(server, follow: true, idle: 0.5));
+        var sync = new TableSync(Options(server, follow: true, idle: 2));
         bool slept = false;
         await foreach (SyncStep step in sync.RunAsync(Cancellation))
         {
             if (step is FeedEventOccurred happened) seen.Add(happened.Event);
             if (step is not ChangesCommitted committed) continue;
-            if (!slept) await Task.Delay(1500, Cancellation);
+            if (!slept) await Task.Delay(3500, Cancellation);
             slept = true;
             if (committed.Changes.Any(c => c.Key.ToString() == "12")) break;
         }

@@ -115,6 +115,47 @@ public sealed class PollingFeedTests(SharedPostgres postgres)
         Assert.Equal("{\"id\":1,\"less\":5}", follower.Rows["1"]);
     }
 
+    [Theory]
+    [InlineData("mood", "'ok'", "ALTER TYPE mood RENAME VALUE 'ok' TO 'fine'", "\"fine\"")]
+    [InlineData("mood[]", "'{ok}'", "ALTER TYPE mood RENAME VALUE 'ok' TO 'fine'", "[\"fine\"]")]
+    [InlineData("pair", "ROW('ok', 1)", "ALTER TYPE mood RENAME VALUE 'ok' TO 'fine'", "{\"m\":\"fine\",\"n\":1}")]
+    [InlineData("pairs", "ARRAY[ROW('ok', 1)::pair]", "ALTER TYPE pair RENAME ATTRIBUTE n TO count", "[{\"count\":1,\"m\":\"ok\"}]")]
+    public async Task A_name_in_a_type_that_is_changed_forces_a_resync(string type, string value, string change, string json)
+    {
+        await using var db = await TestDatabase.CreateAsync(postgres);
+        await db.RunAsync("CREATE TYPE mood AS ENUM ('ok', 'sad'); CREATE TYPE pair AS (m mood, n int); CREATE DOMAIN pairs AS pair[];"
+            + $"CREATE TABLE items (id int PRIMARY KEY, v {type}); INSERT INTO items VALUES (1, {value})");
+        await PostgresTracking.EnableAsync(db.ConnectionString, Items, cancellationToken: Cancel);
+        await using var feed = await StartAsync(db);
+        var follower = new Follower(feed);
+        await follower.CatchUpAsync(await HorizonAsync(db), Cancel);
+        await db.RunAsync(change);
+        await follower.CatchUpAsync(await HorizonAsync(db), Cancel);
+        Assert.Equal($"{{\"id\":1,\"v\":{json}}}", follower.Rows["1"]);
+    }
+
+    [Fact]
+    public async Task A_table_of_which_policies_hide_rows_is_refused_also_when_they_come_later()
+    {
+        await using var db = await TrackedAsync();
+        var role = $"hidden_from_{Guid.NewGuid():N}";
+        await db.RunAsync($"CREATE ROLE {role} LOGIN; GRANT SELECT ON items, lockstep.\"public.items\" TO {role}; INSERT INTO items VALUES (1, 'a')");
+        var reader = TestDatabase.Open(db.ConnectionString.Replace("Username=lockstep", $"Username={role}", StringComparison.Ordinal));
+        await using var feed = await StartAsync(reader);
+        await new Follower(feed).CatchUpAsync(await HorizonAsync(db), Cancel);
+        await db.RunAsync($"ALTER TABLE items ENABLE ROW LEVEL SECURITY; CREATE POLICY own ON items USING (name = 'a')");
+        var told = await Record.ExceptionAsync(async () => await feed.OpenAsync(new FeedRequest(0, null, Follower.Heartbeat), Cancel));
+        Assert.True(told is PostgresAccessException or FeedUnavailableException { InnerException: PostgresAccessException }, $"{told}");
+        var refused = await Assert.ThrowsAsync<PostgresAccessException>(() => StartAsync(reader));
+        Assert.Contains("BYPASSRLS", refused.RecommendedAction, StringComparison.Ordinal);
+
+        // The owner sees everything.
+        await using var whole = await StartAsync(db);
+        var follower = new Follower(whole);
+        await follower.CatchUpAsync(await HorizonAsync(db), Cancel);
+        Assert.Equal(await db.RowsAsync("items"), follower.Rows);
+    }
+
     [Fact]
     public async Task A_cursor_of_another_feed_is_refused_and_one_ahead_has_to_wait()
     {

@@ -160,6 +160,27 @@ public sealed class ReplicationFeedTests(LogicalPostgres postgres) : IClassFixtu
     }
 
     [Fact]
+    public async Task A_name_in_a_type_that_is_changed_forces_a_resync_and_hidden_rows_are_refused()
+    {
+        await using var db = await postgres.CreateAsync("CREATE TYPE mood AS ENUM ('ok'); CREATE TABLE items (id int PRIMARY KEY, d mood)");
+        await db.RunAsync("INSERT INTO items VALUES (1, 'ok')");
+        await using (var feed = await StartAsync(db))
+        {
+            var follower = new Follower(feed);
+            await CatchUpAsync(follower, db);
+            await db.RunAsync("ALTER TYPE mood RENAME VALUE 'ok' TO 'fine'; INSERT INTO items VALUES (2, 'fine')");
+            await CatchUpAsync(follower, db);
+            Assert.Equal(["{\"d\":\"fine\",\"id\":1}", "{\"d\":\"fine\",\"id\":2}"], follower.Rows.Values);
+        }
+
+        // The stream knows no policies, and would tell of what they hide.
+        var role = $"replicates_{Guid.NewGuid():N}";
+        await db.RunAsync($"CREATE ROLE {role} LOGIN REPLICATION; GRANT SELECT ON items TO {role}; ALTER TABLE items ENABLE ROW LEVEL SECURITY");
+        var reader = TestDatabase.Open(db.ConnectionString.Replace("Username=lockstep", $"Username={role}", StringComparison.Ordinal));
+        await Assert.ThrowsAsync<PostgresAccessException>(() => StartAsync(reader));
+    }
+
+    [Fact]
     public async Task A_row_looks_the_same_in_the_stream_as_in_a_snapshot()
     {
         var values = new (string Type, string Value)[]
@@ -168,6 +189,7 @@ public sealed class ReplicationFeedTests(LogicalPostgres postgres) : IClassFixtu
             ("real", "'-Infinity'"), ("boolean", "true"), ("text", "E'a\"b\\n\\u00e9\\U0001F600, {}\\\\'"), ("varchar(3)[]", "ARRAY['a,b', NULL, '\"']"), ("char(4)", "'x'"),
             ("\"char\"", "'y'"), ("name", "'n'"), ("timestamptz", "'2024-03-01 12:00:00.5+02'"), ("timestamp", "'infinity'"), ("date", "'2024-03-01'"), ("time(2)", "'12:00:00.123'"),
             ("interval", "'1 day 2 hours'"), ("uuid", "'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'"), ("bytea", "decode(repeat('00ff', 40), 'hex')"), ("bytea[]", "ARRAY['\\x01'::bytea, NULL]"),
+            ("bytea[]", "ARRAY[['\\x01'::bytea, NULL], ['\\x02'::bytea, '\\x']]"), ("timestamptz", "'4713-01-01 00:00 BC'"), ("numeric", "'Infinity'"), ("interval", "'1 mon -3 days 04:05:06.7'"),
             ("int[]", "'{{1,2},{3,NULL}}'"), ("jsonb", "'{\"b\": 1, \"a\": [1.50]}'"), ("json", "E'{\"b\": 1,\\r\\n \"a\": \"x\\\\ny\"}'"), ("int4range", "'[1,5]'"),
             ("tstzrange", "'[2024-03-01 12:00+02,)'"), ("inet", "'10.0.0.1'"), ("point", "'(1,2)'"), ("money", "12.5"), ("xml", "'<a/>'"), ("bit varying", "B'101'"), ("bit(3)", "B'110'"),
             ("tsvector", "'a b'"), ("mood", "'so-so'"), ("mood[]", "'{so-so}'"), ("small", "7"), ("secret", "'\\x00'"), ("pair", "ROW(1, 'x')"), ("pair[]", "ARRAY[ROW(1, 'x, y')::pair]"),

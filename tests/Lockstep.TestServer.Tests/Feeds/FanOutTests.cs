@@ -88,10 +88,10 @@ public sealed class FanOutTests
         using Socket second = new(SocketType.Stream, ProtocolType.Tcp);
         TestRequest entry = new(1, TimeProvider.System, "GET", "/", null, new Dictionary<string, string>());
         // A socket that is not connected is one whose client is gone, as soon as there is something to send.
-        Task<FanOut.Rest?> gone = fanOut.JoinAsync(first, entry, 0, Cancelled);
+        Task<FanOut.Rest?> gone = fanOut.JoinAsync(first, entry, 0, 0, Cancelled);
         log.Append([Encoding.UTF8.GetBytes(Record(1))], maker);
         Assert.True((await gone)!.Value.IsGone);
-        Assert.Null(await fanOut.JoinAsync(second, entry, 0, Cancelled).WaitAsync(TimeSpan.FromSeconds(30), Cancelled));
+        Assert.Null(await fanOut.JoinAsync(second, entry, 0, 0, Cancelled).WaitAsync(TimeSpan.FromSeconds(30), Cancelled));
     }
 
     private static string Record(int i) => $$"""{"id":{{i}},"updated_at":{{i}}}""";

@@ -105,6 +105,40 @@ public sealed class ScriptedFeedTests
     }
 
     [Fact]
+    public async Task Heartbeats_asked_for_go_out_one_by_one_to_all_whose_request_has_come_and_to_no_later_one()
+    {
+        for (int i = 0; i < 20; i++)
+        {
+            await using LockstepTestServer server = await TestServers.StartScriptedAsync(Cancelled, null, One);
+            Task<(RawClient Client, string)>[] early = [.. Enumerable.Range(0, 4).Select(_ => RawClient.GetAsync(server.Uri, "/servers/", Cancelled))];
+            // That a request has come says nothing of how far its response is.
+            await server.WaitForRequestsAsync(early.Length, Cancelled);
+            server.SendHeartbeat(HeartbeatKind.BlankLine);
+            server.SendHeartbeat();
+            (RawClient late, _) = await RawClient.GetAsync(server.Uri, "/servers/", Cancelled);
+            await server.WaitForDeliveryAsync(Cancelled);
+            server.AddRecord(Two);
+            foreach ((RawClient client, _) in await Task.WhenAll(early))
+            {
+                await using (client)
+                    Assert.Equal([One + "\n", "\n", "{\"heartbeat\":true}\n", Two + "\n"], await ReadSortedAsync(client, 4));
+            }
+            await using (late)
+                Assert.Equal([One + "\n", Two + "\n"], await ReadSortedAsync(late, 2));
+        }
+
+        // A record goes before a heartbeat that waits.
+        static async Task<string[]> ReadSortedAsync(RawClient client, int chunks)
+        {
+            List<string> got = [];
+            while (got.Count < chunks)
+                got.Add(await client.ReadChunkAsync(Cancelled));
+            got.Remove(Two + "\n");
+            return [.. got, Two + "\n"];
+        }
+    }
+
+    [Fact]
     public async Task A_wrapped_record_is_numbered_above_the_ready_made_rows_before_it()
     {
         await using LockstepTestServer server = await TestServers.StartScriptedAsync(

@@ -1,13 +1,12 @@
-// As much of DuckDB's command line as the documents use: -c with statements, -csv for the results.
-import { DuckDBInstance } from '@duckdb/node-api';
+// As much of DuckDB's command line as the tests use: -c with statements, -csv for the result of the last one, -unsigned for extensions of one's own making.
+import { DuckDBInstance, ResultReturnType } from '@duckdb/node-api';
 
 const [, , ...given] = process.argv;
-const asCsv = given.includes('-csv');
-const connection = await (await DuckDBInstance.create(':memory:')).connect();
-const statements = await connection.extractStatements(given[given.indexOf('-c') + 1]);
-for (let i = 0; i < statements.count; i++) {
-  const result = await (await statements.prepare(i)).runAndReadAll();
-  if (!asCsv || !result.columnCount) continue;
+const instance = await DuckDBInstance.create(':memory:', { allow_unsigned_extensions: String(given.includes('-unsigned')) });
+const connection = await instance.connect();
+const result = await connection.runAndReadAll(given[given.indexOf('-c') + 1]);
+// As the command line does, nothing is said of what only did something, such as load.
+if (given.includes('-csv') && result.returnType === ResultReturnType.QUERY_RESULT) {
   console.log(result.columnNames().join(','));
   for (const row of result.getRowsJson()) console.log(row.join(','));
 }

@@ -1,0 +1,124 @@
+using System.Runtime.CompilerServices;
+
+namespace Lockstep.Engine.Framing;
+
+/// <summary>What a scan of an object came to.</summary>
+internal enum ObjectEnd
+{
+    /// <summary>The bytes end before the object does.</summary>
+    None = 0,
+
+    /// <summary>Its last brace was found.</summary>
+    Closed,
+
+    /// <summary>Something came that cannot stand within it.</summary>
+    Torn,
+}
+
+/// <summary>
+/// Follows one object from brace to brace, in as many pieces as it comes. Only braces and strings are looked at: a brace that cannot stand
+/// where it stands, or a line end within a string, shows a torn object. A byte is looked at once. All places count from the object's
+/// first byte, as far as it is still there.
+/// </summary>
+internal sealed class ObjectScanner
+{
+    private int _depth;
+    private bool _inString;
+    private byte _passedOver;
+
+    /// <summary>Whether an object is being followed.</summary>
+    public bool IsOpen => _depth > 0;
+
+    /// <summary>How many bytes of it have been looked at.</summary>
+    public int Scanned { get; private set; }
+
+    /// <summary>Begins with an object, of which the first brace has been seen.</summary>
+    public void Open()
+    {
+        _depth = 1;
+        Scanned = 1;
+    }
+
+    /// <summary>Forgets the object.</summary>
+    public void Close()
+    {
+        _depth = 0;
+        _inString = false;
+        Scanned = 0;
+    }
+
+    /// <summary>Goes on to the object's end; <see cref="Scanned"/> is behind its last brace then, or before what tore it.</summary>
+    /// <param name="bytes">What there is of the object, and of what follows it.</param>
+    /// <param name="limit">Where to look no further.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public ObjectEnd Scan(ReadOnlySpan<byte> bytes, int limit)
+    {
+        ObjectEnd end = ObjectEnd.None;
+        ReadOnlySpan<byte> looked = bytes[..limit];
+        int i = Scanned, depth = _depth;
+        bool inString = _inString;
+        while (i < limit)
+        {
+            int next = inString
+                ? looked[i..].IndexOfAny((byte)'"', (byte)'\\', (byte)'\n')
+                : looked[i..].IndexOfAny((byte)'"', (byte)'{', (byte)'}');
+            if (next < 0)
+            {
+                i = limit;
+                break;
+            }
+
+            i += next;
+            switch (looked[i])
+            {
+                case (byte)'"':
+                    inString = !inString;
+                    i++;
+                    continue;
+                case (byte)'\\' when i + 1 < bytes.Length:
+                    i += bytes[i + 1] == (byte)'\n' ? 1 : 2;
+                    continue;
+                case (byte)'\\':
+                    // The escaped character is not here yet: the backslash is looked at again when it is.
+                    break;
+                case (byte)'{' when MayOpen(looked[..i]):
+                    depth++;
+                    i++;
+                    continue;
+                case (byte)'}':
+                    i++;
+                    if (--depth > 0) continue;
+                    end = ObjectEnd.Closed;
+                    break;
+                default:
+                    end = ObjectEnd.Torn;
+                    break;
+            }
+
+            break;
+        }
+
+        Scanned = i;
+        _depth = depth;
+        _inString = inString;
+        return end;
+    }
+
+    /// <summary>Has what was scanned let go of, but for the byte that says whether an object may open next.</summary>
+    /// <returns>How many bytes that is.</returns>
+    public int PassOver(ReadOnlySpan<byte> bytes)
+    {
+        ReadOnlySpan<byte> passed = bytes[..Scanned];
+        int last = passed.LastIndexOfAnyExcept(" \t\r\n"u8);
+        if (last >= 0) _passedOver = passed[last];
+        Scanned = 0;
+        return passed.Length;
+    }
+
+    /// <summary>Whether an object may open behind these bytes of the current one: as a member's value or in an array.</summary>
+    private bool MayOpen(ReadOnlySpan<byte> before)
+    {
+        int last = before.LastIndexOfAnyExcept(" \t\r\n"u8);
+        return (last >= 0 ? before[last] : _passedOver) is (byte)':' or (byte)',' or (byte)'[';
+    }
+}

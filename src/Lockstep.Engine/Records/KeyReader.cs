@@ -1,0 +1,114 @@
+using System.Buffers;
+using System.Runtime.CompilerServices;
+using System.Text;
+
+namespace Lockstep.Engine.Records;
+
+/// <summary>
+/// Reads the key of one record after another: its fields' values are noted as they are come upon, then checked and brought into the form
+/// in which a table holds keys. One thread at a time.
+/// </summary>
+internal sealed class KeyReader
+{
+    private readonly ArrayBufferWriter<byte> _encoded = new();
+    private IReadOnlyList<string> _fields = [];
+    private byte[][] _names = [];
+    private KeyPart[] _parts = [];
+    private KeyPartKind[] _kinds = [];
+
+    /// <summary>The key, after <see cref="TryReadInteger"/>.</summary>
+    public long Integer { get; private set; }
+
+    /// <summary>The key's bytes, after <see cref="Encode"/>.</summary>
+    public ReadOnlySpan<byte> Encoded => _encoded.WrittenSpan;
+
+    /// <summary>Whether the types of the key's fields are known, by which all keys of a table are held.</summary>
+    public bool HasKinds { get; private set; }
+
+    /// <summary>Whether each field of the key has a value that can be one, of the type that it has in the keys before.</summary>
+    public bool IsSound
+    {
+        get
+        {
+            KeyPartKind[] kinds = _kinds;
+            KeyPart[] parts = _parts;
+            for (int i = 0; i < parts.Length; i++)
+            {
+                KeyPartKind kind = parts[i].Kind;
+                if (kind == default || (kind != kinds[i] && HasKinds)) return false;
+            }
+
+            return true;
+        }
+    }
+
+    /// <summary>From here on keys are of this shape. Their types are told by the first one, where the shape does not know them.</summary>
+    public void Adopt(RecordShape shape)
+    {
+        _fields = shape.KeyFields;
+        _names = [.. shape.KeyFields.Select(Encoding.UTF8.GetBytes)];
+        _parts = new KeyPart[_names.Length];
+        HasKinds = shape.KeyParts.Count == _names.Length;
+        _kinds = HasKinds ? [.. shape.KeyParts] : new KeyPartKind[_names.Length];
+    }
+
+    /// <summary>Forgets the values that were noted.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Clear() => _parts.AsSpan().Clear();
+
+    /// <summary>Notes a field's value, if the field is of the key. Of a name that stands twice the last value counts.</summary>
+    /// <param name="name">The field's name, without escapes.</param>
+    /// <param name="value">Its value.</param>
+    public void Note(ReadOnlySpan<byte> name, JsonSlice value)
+    {
+        for (int i = 0; i < _names.Length; i++)
+        {
+            if (name.SequenceEqual(_names[i])) _parts[i] = new KeyPart(value);
+        }
+    }
+
+    /// <summary>Notes the value of the key's field with this index.</summary>
+    public void Note(int index, JsonSlice value) => _parts[index] = new KeyPart(value);
+
+    /// <summary>What the key lacks; null when it is whole.</summary>
+    public string? WhatIsMissing()
+    {
+        int missing = Array.FindIndex(_parts, part => part.Kind == default);
+        return missing < 0 ? null : $"it has no string or number '{_fields[missing]}', its key field";
+    }
+
+    /// <summary>Which field is of another type than in the keys before; null when none is.</summary>
+    public string? WhatDiffers()
+    {
+        for (int i = 0; i < _parts.Length; i++)
+        {
+            if (HasKinds && _kinds[i] != _parts[i].Kind) return $"its key field '{_fields[i]}' is a {Describe(_parts[i].Kind)}, while this table's are {Describe(_kinds[i])}s";
+        }
+
+        return null;
+    }
+
+    /// <summary>Takes the types of the key that was noted as those of all that follow.</summary>
+    public IReadOnlyList<KeyPartKind> LearnKinds()
+    {
+        HasKinds = true;
+        return _kinds = [.. _parts.Select(part => part.Kind)];
+    }
+
+    /// <summary>Reads the key as one number of 64 bits. False when it is none.</summary>
+    public bool TryReadInteger(ReadOnlySpan<byte> json)
+    {
+        if (_parts.Length != 1 || !_parts[0].TryGetInteger(json, out long integer)) return false;
+        Integer = integer;
+        return true;
+    }
+
+    /// <summary>Writes the key, of whatever parts, as bytes.</summary>
+    public void Encode(ReadOnlySpan<byte> json)
+    {
+        _encoded.ResetWrittenCount();
+        foreach (KeyPart part in _parts) part.Encode(json, _encoded);
+    }
+
+    private static string Describe(KeyPartKind kind) => kind == KeyPartKind.Number ? "number" : "string";
+}

@@ -1,0 +1,11 @@
+namespace Lockstep.Engine.Records;
+
+/// <summary>What an object of the feed is.</summary>
+internal enum ParsedKind
+{
+    Record,
+    Heartbeat,
+    SnapshotCompleted,
+    OtherControl,
+    Malformed,
+}

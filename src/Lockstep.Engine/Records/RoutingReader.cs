@@ -1,0 +1,183 @@
+using System.Buffers.Text;
+using System.Runtime.CompilerServices;
+using System.Text;
+
+namespace Lockstep.Engine.Records;
+
+/// <summary>
+/// Reads from a record's bytes the values that route it, and where among them its own fields are, in one pass with finding its end:
+/// by the form of a record before it where it has that form, else by JSON's grammar. What the values mean for a table is not its affair.
+/// One thread at a time.
+/// </summary>
+/// <param name="fields">Gets the names of the records' fields.</param>
+internal sealed class RoutingReader(FieldCatalog fields)
+{
+    private readonly RecordTemplates _templates = new();
+
+    /// <summary>Which dialect and which fields; the types and the layout, which a record may still change, are not read here.</summary>
+    private RecordShape? _shape;
+    private byte[] _orderName = [];
+    private bool _isTransaction;
+    private bool _hasData;
+
+    /// <summary>The record's key.</summary>
+    public KeyReader Key { get; } = new();
+
+    /// <summary>The record's order value.</summary>
+    public OrderReader Order { get; } = new();
+
+    /// <summary>Whether the record is a tombstone.</summary>
+    public bool IsDeleted { get; private set; }
+
+    /// <summary>The transaction's id, in the transaction dialect.</summary>
+    public long? TransactionId { get; private set; }
+
+    /// <summary>Where the record's own bytes begin, and how many they are.</summary>
+    public (int Start, int Length) Body { get; private set; }
+
+    /// <summary>Whether nothing is missing to know where the record belongs, and the key is of the types of those before.</summary>
+    public bool IsSound => Order.Kind != OrderKind.Unknown && Key.IsSound && (!_isTransaction || (TransactionId is not null && _hasData));
+
+    /// <summary>From here on records are of this dialect, and these fields of theirs are read.</summary>
+    public void Adopt(RecordShape shape)
+    {
+        _shape = shape;
+        _templates.Clear();
+        _orderName = Encoding.UTF8.GetBytes(shape.OrderField);
+        _isTransaction = shape.Dialect == Dialect.Transaction;
+        Key.Adopt(shape);
+    }
+
+    /// <summary>Reads a record that has the form of one before it. False when it has none of them, or is not whole.</summary>
+    /// <param name="bytes">Bytes that may go on behind the record.</param>
+    /// <param name="length">The record's length in bytes.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public bool TryReadByTemplate(ReadOnlySpan<byte> bytes, out int length)
+    {
+        if (!_templates.TryRead(bytes, out length, out (int Start, int Length) body, out ReadOnlySpan<RoutingValue> routing, out ReadOnlySpan<JsonSlice> found)) return false;
+        Clear();
+        long? horizon = null;
+        for (int i = 0; i < routing.Length; i++)
+        {
+            ValueRoles roles = routing[i].Roles;
+            JsonSlice value = found[i];
+            if ((roles & ValueRoles.Key) != 0) Key.Note(routing[i].KeyIndex, value);
+            if ((roles & ValueRoles.Order) != 0) Order.Read(value, bytes);
+            if ((roles & ValueRoles.DeletedAt) != 0) IsDeleted = IsTombstone(value);
+            if ((roles & ValueRoles.Deleted) != 0) IsDeleted = value.Kind == JsonKind.True;
+            if ((roles & ValueRoles.TransactionId) != 0) TransactionId = IntegerOf(value, bytes);
+            if ((roles & ValueRoles.Horizon) != 0) horizon = IntegerOf(value, bytes);
+        }
+
+        _hasData = true;
+        Body = body;
+        if (_isTransaction) DeriveOrder(horizon);
+        return true;
+    }
+
+    /// <summary>Remembers the form of the record that was just read, which was found to be valid.</summary>
+    public void Learn(ReadOnlySpan<byte> record) => _templates.Learn(record, _shape!);
+
+    /// <summary>Reads an object by JSON's grammar. False, with the length 0, when it is no JSON or not whole.</summary>
+    /// <inheritdoc cref="TryReadByTemplate" path="/param"/>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public bool TryRead(ReadOnlySpan<byte> bytes, out int length)
+    {
+        length = 0;
+        Clear();
+        var scan = new JsonScanner(bytes, RecordParser.MaximumDepth);
+        if (!scan.Open() || !(_isTransaction ? ReadEnvelope(ref scan, bytes) : ReadFields(ref scan, bytes, isRecord: true))) return false;
+        length = scan.Position;
+        if (!_isTransaction) Body = (0, length);
+        return true;
+    }
+
+    /// <summary>Reads the key alone, from an object that has the record's own fields. False when it is no JSON, or something follows it.</summary>
+    public bool TryReadKey(ReadOnlySpan<byte> json)
+    {
+        Clear();
+        var scan = new JsonScanner(json, RecordParser.MaximumDepth);
+        return scan.Open() && ReadFields(ref scan, json, isRecord: false) && scan.Position == json.Length;
+    }
+
+    /// <summary>What is missing to know where the record belongs; null when nothing is.</summary>
+    public string? WhatIsMissing()
+    {
+        if (_isTransaction && (TransactionId is null || !_hasData)) return "it has no integer 'txid' and no object 'data', which every row of the transaction dialect has";
+        return Key.WhatIsMissing() ?? (Order.Kind == OrderKind.Unknown ? $"it has no number or string '{_shape!.OrderField}', its order field" : null);
+    }
+
+    /// <summary>A row of the transaction dialect: what routes it stands beside its fields, all but the key.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private bool ReadEnvelope(ref JsonScanner scan, ReadOnlySpan<byte> bytes)
+    {
+        long? horizon = null;
+        while (scan.NextName(out JsonSlice slice))
+        {
+            ReadOnlySpan<byte> name = NameOf(slice, bytes);
+            if (name.SequenceEqual(WireNames.Data) && scan.Peek() == JsonKind.Object)
+            {
+                int start = scan.Position;
+                // A repeated 'data' replaces the one before, as a repeated name does everywhere.
+                Key.Clear();
+                if (!scan.Open() || !ReadFields(ref scan, bytes, isRecord: false)) return false;
+                Body = (start, scan.Position - start);
+                _hasData = true;
+                continue;
+            }
+
+            if (!scan.ReadValue(out JsonSlice value)) return false;
+            if (name.SequenceEqual(WireNames.TransactionId)) TransactionId = IntegerOf(value, bytes);
+            else if (name.SequenceEqual(WireNames.Since)) Order.Read(value, bytes);
+            else if (name.SequenceEqual(WireNames.Deleted)) IsDeleted = value.Kind == JsonKind.True;
+            else if (name.SequenceEqual(WireNames.Horizon)) horizon = IntegerOf(value, bytes);
+        }
+
+        DeriveOrder(horizon);
+        return scan.Status == ScanStatus.Ok;
+    }
+
+    /// <summary>The fields of the object just entered.</summary>
+    /// <param name="scan">Stands behind the object's brace.</param>
+    /// <param name="bytes">What it scans.</param>
+    /// <param name="isRecord">Whether the object routes itself by its fields; otherwise only the key matters.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private bool ReadFields(ref JsonScanner scan, ReadOnlySpan<byte> bytes, bool isRecord)
+    {
+        while (scan.NextName(out JsonSlice slice))
+        {
+            ReadOnlySpan<byte> name = NameOf(slice, bytes);
+            fields.Note(name);
+            if (!scan.ReadValue(out JsonSlice value)) return false;
+            Key.Note(name, value);
+            if (!isRecord) continue;
+            if (name.SequenceEqual(_orderName)) Order.Read(value, bytes);
+            if (name.SequenceEqual(WireNames.DeletedAt)) IsDeleted = IsTombstone(value);
+        }
+
+        return scan.Status == ScanStatus.Ok;
+    }
+
+    /// <summary>What a server leaves out follows from the rest: since is the smaller of the two.</summary>
+    private void DeriveOrder(long? horizon)
+    {
+        if (TransactionId is { } transaction) Order.Derive(transaction, horizon);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void Clear()
+    {
+        Key.Clear();
+        Order.Clear();
+        IsDeleted = false;
+        TransactionId = null;
+        _hasData = false;
+    }
+
+    private static bool IsTombstone(JsonSlice deletedAt) => deletedAt.Kind is not (JsonKind.Null or JsonKind.False);
+
+    private static long? IntegerOf(JsonSlice value, ReadOnlySpan<byte> bytes) =>
+        value.Kind == JsonKind.Number && Utf8Parser.TryParse(value.Of(bytes), out long integer, out int used) && used == value.Length ? integer : null;
+
+    private static ReadOnlySpan<byte> NameOf(JsonSlice name, ReadOnlySpan<byte> bytes) => name.IsEscaped ? KeyPart.Unescape(name, bytes) : name.Of(bytes);
+}

@@ -1,0 +1,210 @@
+using Lockstep.Engine.Feed;
+using Lockstep.Engine.Tables;
+
+namespace Lockstep.Engine.Sync;
+
+/// <summary>
+/// The inner loop of a sync: connects to the feed, reads what it sends into the open table, and again until there is nothing more to want. Knows what failures
+/// are worth another attempt, and when. One thread at a time.
+/// </summary>
+internal sealed class FeedFollower(SyncOptions options, FeedUri feed, FeedClient client, SyncStatus status, StepChannel steps, SyncEvents events, RetryPolicy retry, TimeProvider time)
+{
+    private const int MostResyncs = 3;
+    private const int MostRefusals = 3;
+
+    /// <summary>Outlives the table's being closed and opened again.</summary>
+    private ConnectionPlan? _plan;
+
+    /// <summary>The loop: connect, read, and again until there is nothing more to want.</summary>
+    public async Task FollowAsync(SyncContext context, CancellationToken cancellationToken)
+    {
+        ConnectionPlan plan = _plan ??= new ConnectionPlan(options, context.Target.State);
+        plan.Interrupted(context.Target.State);
+        int failures = 0, refusals = 0;
+        if (options.AsksForToken) await AskForCredentialsAsync(null, cancellationToken).ConfigureAwait(false);
+        while (true)
+        {
+            TimeSpan? retryAfter = null;
+            long before = status.Counters.Changes, beatsBefore = status.Counters.Heartbeats;
+            try
+            {
+                BodyOutcome outcome = await ConnectAsync(context, plan, cancellationToken).ConfigureAwait(false);
+                if (outcome == BodyOutcome.AnotherFeed)
+                {
+                    GuardResyncs(plan.Resyncs);
+                    continue;
+                }
+
+                refusals = failures = 0;
+                if (outcome == BodyOutcome.GoOn) continue;
+                if (outcome == BodyOutcome.Done) return;
+            }
+            catch (FeedStatusException e) when (e.AsksForResync)
+            {
+                GuardResyncs(plan.Resyncs + 1);
+                await events.PostStatusAsync(e, cancellationToken).ConfigureAwait(false);
+                await events.PostAsync(FeedEventKind.Resync, "The feed cannot go on from the cursor; the whole set is fetched anew.", cancellationToken).ConfigureAwait(false);
+                plan.Resync(isAnotherFeed: false);
+                continue;
+            }
+            catch (FeedStatusException e) when (!e.IsTransient)
+            {
+                await events.PostStatusAsync(e, cancellationToken).ConfigureAwait(false);
+                if (++refusals > MostRefusals || !await AskForCredentialsAsync(e, cancellationToken).ConfigureAwait(false)) throw;
+                continue;
+            }
+            catch (FeedException e) when (e.IsTransient)
+            {
+                await events.PostFailureAsync(e, cancellationToken).ConfigureAwait(false);
+                plan.Interrupted(context.Target.State);
+                status.Move(SyncTrigger.Interrupted);
+                retryAfter = (e as FeedStatusException)?.RetryAfter;
+                // A connection that brought nothing but what was known is one more that failed.
+                failures = status.Counters.Changes > before || status.Counters.Heartbeats > beatsBefore ? 1 : failures + 1;
+                if (!retry.Allows(failures)) throw;
+            }
+
+            if (status.Phase != SyncPhase.BackingOff) status.Move(SyncTrigger.Interrupted);
+            bool broughtNews = status.Counters.Changes > before;
+            TimeSpan wait = retryAfter is null && broughtNews ? TimeSpan.Zero : retry.Delay(Math.Max(1, failures), retryAfter);
+            if (!await BackOffAsync(wait, cancellationToken).ConfigureAwait(false)) return;
+        }
+    }
+
+    private enum BodyOutcome
+    {
+        /// <summary>The caller has what it wants.</summary>
+        Done,
+
+        /// <summary>Ask again, at once.</summary>
+        GoOn,
+
+        /// <summary>Ask again when it is time.</summary>
+        Again,
+
+        /// <summary>The feed is another one than the table has known: begin anew.</summary>
+        AnotherFeed,
+    }
+
+    private async Task<BodyOutcome> ConnectAsync(SyncContext context, ConnectionPlan plan, CancellationToken cancellationToken)
+    {
+        if (status.Phase == SyncPhase.BackingOff) status.Move(SyncTrigger.WaitElapsed);
+        TableState state = context.Target.State;
+        plan.CheckHorizon(state);
+        if (await OpenAsync(plan, state, cancellationToken).ConfigureAwait(false) is not { } opened)
+        {
+            status.EndsFor(SyncEndReason.TimeElapsed);
+            return BodyOutcome.Done;
+        }
+
+        await using FeedBody body = opened;
+        await events.PostConnectedAsync(client.Uri, body, cancellationToken).ConfigureAwait(false);
+        if (plan.MeetsAnotherFeed(state, body))
+        {
+            await events.PostAsync(FeedEventKind.Resync, "The feed is another one than the table has known; the whole set is fetched anew.", cancellationToken).ConfigureAwait(false);
+            plan.Resync(isAnotherFeed: true);
+            return BodyOutcome.AnotherFeed;
+        }
+
+        BodySource source = plan.Describe(client, body, state);
+        status.BodyBegan(body);
+        status.Move(source.IsStaged || source.IsRedirected ? SyncTrigger.SnapshotBegan : SyncTrigger.Connected);
+        var reader = new BodyReader(context, source);
+        BodyEnd end;
+        try
+        {
+            end = await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
+            if (reader.HasCommitted) plan.MovedOn(reader.IsCaughtUp);
+        }
+        catch (Exception e)
+        {
+            // Of what was handed over when the store was lost, only what it is known to have kept counts.
+            TableState kept = context.Target.Committed;
+            bool isLost = e is TableStoreException;
+            if (isLost ? kept != state : reader.HasCommitted) plan.MovedOn(isLost ? kept.LastSync != state.LastSync : reader.IsCaughtUp);
+            throw;
+        }
+
+        plan.Ended(source, reader.SetIsComplete, context.Target.State);
+        status.BodyEnded();
+
+        switch (end)
+        {
+            case BodyEnd.CaughtUp:
+                status.EndsFor(SyncEndReason.CaughtUp);
+                return BodyOutcome.Done;
+            case BodyEnd.Settled:
+                status.EndsFor(SyncEndReason.Settled);
+                return BodyOutcome.Done;
+            case BodyEnd.TimeElapsed:
+                status.EndsFor(SyncEndReason.TimeElapsed);
+                return BodyOutcome.Done;
+        }
+
+        await events.PostAsync(FeedEventKind.Disconnect, "The body ended.", cancellationToken).ConfigureAwait(false);
+        if (source.IsRedirected && reader.SetIsComplete)
+        {
+            status.Move(SyncTrigger.Interrupted);
+            return BodyOutcome.GoOn;
+        }
+
+        status.EndsFor(SyncEndReason.EndOfFeed);
+        return context.StopsWhenCaughtUp ? BodyOutcome.Done : BodyOutcome.Again;
+    }
+
+    /// <summary>Asks the feed, no longer than the time to follow; null when that is over.</summary>
+    private async Task<FeedBody?> OpenAsync(ConnectionPlan plan, TableState state, CancellationToken cancellationToken)
+    {
+        if (options.FollowFor is not { } limit) return await client.OpenAsync(plan.RequestCursor, plan.UpdatesOnly, plan.IdentityToSend(state), cancellationToken).ConfigureAwait(false);
+
+        TimeSpan left = limit - time.GetElapsedTime(status.Start);
+        if (left <= TimeSpan.Zero) return null;
+        using var deadline = new CancellationTokenSource(left < client.ConnectionTimeout || client.ConnectionTimeout < TimeSpan.Zero ? left : Timeout.InfiniteTimeSpan, time);
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
+        try
+        {
+            return await client.OpenAsync(plan.RequestCursor, plan.UpdatesOnly, plan.IdentityToSend(state), both.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (deadline.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Waits before another attempt, no longer than the time to follow; false when that is over.</summary>
+    public async Task<bool> BackOffAsync(TimeSpan wait, CancellationToken cancellationToken)
+    {
+        if (options.FollowFor is { } deadline)
+        {
+            TimeSpan left = deadline - time.GetElapsedTime(status.Start);
+            if (left <= wait)
+            {
+                if (left > TimeSpan.Zero) await Task.Delay(left, time, cancellationToken).ConfigureAwait(false);
+                status.EndsFor(SyncEndReason.TimeElapsed);
+                return false;
+            }
+        }
+
+        if (wait > TimeSpan.Zero)
+        {
+            await events.PostRetryAsync(wait, cancellationToken).ConfigureAwait(false);
+            await Task.Delay(wait, time, cancellationToken).ConfigureAwait(false);
+        }
+
+        return true;
+    }
+
+    private async Task<bool> AskForCredentialsAsync(FeedStatusException? error, CancellationToken cancellationToken)
+    {
+        var question = new CredentialsNeeded(error);
+        await steps.ExchangeAsync(question, cancellationToken).ConfigureAwait(false);
+        if (!question.IsAnswered) return false;
+        client.Replace(question.NewUri, question.NewToken);
+        return true;
+    }
+
+    private void GuardResyncs(int resyncs)
+    {
+        if (resyncs > MostResyncs) throw new ResyncLoopException(feed, resyncs);
+    }
+}

@@ -1,0 +1,67 @@
+using System.Runtime.CompilerServices;
+
+namespace Lockstep.Engine.Tables;
+
+/// <summary>
+/// Pinned memory that is filled from one end, so that SQLite reads what is in it where it is. It grows by pieces, so that growing copies nothing and leaves
+/// nothing behind; a place in it is the piece's number and the offset in the piece, and what was appended at once lies in one piece.
+/// Filled by one thread, then read by any.
+/// </summary>
+internal sealed class PinnedArena
+{
+    private const int PieceShift = 22;
+    private const int PieceSize = 1 << PieceShift;
+    private const int FirstPiece = 64 * 1024;
+
+    private readonly List<byte[]> _pieces = [GC.AllocateUninitializedArray<byte>(FirstPiece, pinned: true)];
+    private int _piece;
+    private int _position;
+    private int _capacity = FirstPiece;
+
+    /// <summary>How many bytes were appended.</summary>
+    public int Used { get; private set; }
+
+    /// <summary>Empties it; its memory is kept, which saves the system clearing it anew.</summary>
+    public void Clear()
+    {
+        Used = _piece = _position = 0;
+        _capacity = _pieces[0].Length;
+    }
+
+    /// <summary>Takes room at the end.</summary>
+    /// <returns>Its place.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public int Append(int length)
+    {
+        if (length > _capacity - _position) NextPiece(length);
+        int at = (_piece << PieceShift) + _position;
+        _position += length;
+        Used += length;
+        return at;
+    }
+
+    /// <summary>The bytes at a place.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public Span<byte> Bytes(int start, int length) => _pieces[start >> PieceShift].AsSpan(start & (PieceSize - 1), length);
+
+    public ReadOnlyMemory<byte> Memory(int start, int length) => _pieces[start >> PieceShift].AsMemory(start & (PieceSize - 1), length);
+
+    /// <summary>On to a piece with room for so many bytes. A record that is larger than a piece gets one of its own.</summary>
+    private void NextPiece(int length)
+    {
+        _piece++;
+        int size = Math.Max(length, _piece == 1 ? PieceSize / 4 : PieceSize);
+        if (_piece == _pieces.Count)
+        {
+            _pieces.Add(GC.AllocateUninitializedArray<byte>(size, pinned: true));
+        }
+        else if (_pieces[_piece].Length < size)
+        {
+            _pieces[_piece] = GC.AllocateUninitializedArray<byte>(size, pinned: true);
+        }
+
+        _position = 0;
+        // What lies beyond the piece's nominal size cannot be named as a place, so a larger record fills its piece.
+        _capacity = Math.Max(length, Math.Min(size, PieceSize));
+    }
+}

@@ -1,0 +1,24 @@
+namespace Lockstep.Engine.Tables;
+
+/// <summary>One record of a batch; its variable parts are ranges of the batch's arena: the key and behind it the order value, and the body.</summary>
+internal struct RecordEntry
+{
+    public long IntegerKey;
+    public long IntegerOrder;
+    public long TransactionId;
+    public int KeyStart;
+    public int KeyLength;
+    public int OrderLength;
+    public int BodyStart;
+    public int BodyLength;
+    public EntryFlags Flags;
+}
+
+[Flags]
+internal enum EntryFlags : byte
+{
+    None = 0,
+    Deleted = 1,
+    OrderIsText = 2,
+    HasTransactionId = 4,
+}

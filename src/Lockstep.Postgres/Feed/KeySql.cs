@@ -1,0 +1,27 @@
+namespace Lockstep.Postgres.Feed;
+
+/// <summary>
+/// Key columns in SQL. A type may take values for equal that clients tell apart: citext and collations that ignore case, or an interval of a day and of 24 hours. Such values are
+/// told apart and ordered by their text here too, and kept as text in tombstones.
+/// </summary>
+internal static class KeySql
+{
+    /// <summary>What a row's value is ordered by.</summary>
+    public static string Value(TableColumn key, string row) => key.IsLoose ? Text($"{row}.{Sql.Quote(key.Name)}") : $"{row}.{Sql.Quote(key.Name)}";
+
+    /// <summary>The same of a parameter that holds the text of a value.</summary>
+    public static string Value(TableColumn key, int parameter) =>
+        key.IsLoose ? Text(FormattableString.Invariant($"${parameter}")) : FormattableString.Invariant($"${parameter}::text::{key.Type}");
+
+    /// <summary>Whether a row has the key of a tombstone. The first of two comparisons is for the index of the key.</summary>
+    public static string Same(TableColumn key, string row, string tombstone)
+    {
+        var name = Sql.Quote(key.Name);
+        if (!key.IsLoose) return $"{row}.{name} = {tombstone}.{name}";
+        var collation = key.Collation is null ? "" : $" COLLATE {key.Collation}";
+        return $"{row}.{name} = {tombstone}.{name}::{key.Type}{collation} AND {Value(key, row)} = {Value(key, tombstone)}";
+    }
+
+    /// <summary>A value as text that is equal only to the same text.</summary>
+    public static string Text(string value) => value + "::text COLLATE \"C\"";
+}
