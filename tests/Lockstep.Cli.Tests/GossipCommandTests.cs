@@ -235,7 +235,7 @@ public sealed class GossipCommandTests
         using var folder = new TempFolder();
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         await File.WriteAllTextAsync(folder["key"], key.ExportPkcs8PrivateKeyPem(), Cancelled);
-        await File.WriteAllTextAsync(folder["lines"], "{\"id\":\"x\",\"clock\":{}}\n[[\"k\",1],1,\"nobody\"]\n[[\"l\",1],2,\"nobody\"]\n\"SYNC\"\n", Cancelled);
+        await File.WriteAllTextAsync(folder["lines"], "{\"id\":\"x\",\"clock\":{},\"meta\":{\"signature\":\"ecdsa-p256-sha256\"}}\n[[\"k\",1],1,\"nobody\"]\n[[\"l\",1],2,\"nobody\"]\n\"SYNC\"\n", Cancelled);
         Assert.Equal(
             "lockstep: Changes of 'nobody' are held: they are not signed by a key that is trusted here (--trusted-key).",
             Assert.Single(await ErrorsAsync("import", folder["lines"], "--path", folder["signed.db"], "--private-key", folder["key"])));

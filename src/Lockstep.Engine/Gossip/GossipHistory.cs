@@ -7,13 +7,14 @@ namespace Lockstep.Engine.Gossip;
 internal sealed class GossipHistory
 {
     private readonly Dictionary<string, SourceLog> _logs = new(StringComparer.Ordinal);
+    private SourceLog? _last;
 
     public int Count { get; private set; }
 
     /// <summary>Adds an update that is newer than all others of its source.</summary>
     public void Add(GossipUpdate update)
     {
-        if (!_logs.TryGetValue(update.Source, out var log))
+        if (LogOf(update.Source) is not { } log)
         {
             _logs.Add(update.Source, log = new SourceLog(update.Source));
         }
@@ -24,13 +25,24 @@ internal sealed class GossipHistory
 
     public bool Remove(GossipUpdate update)
     {
-        if (!_logs.TryGetValue(update.Source, out var log) || !log.Remove(update.Timestamp))
+        if (LogOf(update.Source) is not { } log || !log.Remove(update.Timestamp))
         {
             return false;
         }
 
         Count--;
         return true;
+    }
+
+    /// <summary>As in a clock, the one of last time is looked at first.</summary>
+    private SourceLog? LogOf(string source)
+    {
+        if (_last?.Source == source)
+        {
+            return _last;
+        }
+
+        return _logs.TryGetValue(source, out var log) ? _last = log : null;
     }
 
     /// <summary>The oldest update that is kept, of any source; null when there is none.</summary>

@@ -303,9 +303,14 @@ internal static class GossipJson
     /// <summary>As <see cref="WriteNumber"/>, into at least 32 bytes; the result is how many it took.</summary>
     public static int FormatNumber(double value, Span<byte> output)
     {
+        if (GossipNumbers.TryWrite(value, output, out var written))
+        {
+            return written;
+        }
+
         if (Math.Abs(value) is >= 1e-4 and < 1e15)
         {
-            value.TryFormat(output, out var written, default, CultureInfo.InvariantCulture);
+            value.TryFormat(output, out written, default, CultureInfo.InvariantCulture);
             return written;
         }
 

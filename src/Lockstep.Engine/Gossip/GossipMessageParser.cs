@@ -10,7 +10,7 @@ internal enum GossipMessageKind
     Sync,
 }
 
-internal readonly record struct GossipMessage(GossipMessageKind Kind, GossipUpdate? Update = null, GossipHeader? Header = null);
+internal readonly record struct GossipMessage(GossipMessageKind Kind, GossipUpdate? Update = null, GossipHeader? Header = null, ChangeShape Shape = default);
 
 /// <summary>One line to one message; no I/O in it. Keeps one string for each source that it meets. Not safe for concurrent use.</summary>
 internal sealed class GossipMessageParser
@@ -19,10 +19,12 @@ internal sealed class GossipMessageParser
     private byte[] _lastSourceText = [];
     private string _lastSource = string.Empty;
 
+    /// <param name="line">The line, without its end.</param>
+    /// <param name="isUtf8">Whether it is known to be UTF-8.</param>
     /// <exception cref="GossipProtocolException">The line is no message.</exception>
-    public GossipMessage Parse(ReadOnlySpan<byte> line)
+    public GossipMessage Parse(ReadOnlySpan<byte> line, bool isUtf8 = false)
     {
-        if (!System.Text.Unicode.Utf8.IsValid(line))
+        if (!isUtf8 && !System.Text.Unicode.Utf8.IsValid(line))
         {
             throw new GossipProtocolException("A line is not valid UTF-8.");
         }
@@ -34,7 +36,8 @@ internal sealed class GossipMessageParser
             switch (reader.TokenType)
             {
                 case JsonTokenType.StartArray:
-                    return new GossipMessage(GossipMessageKind.Update, ParseUpdate(ref reader, line));
+                    var update = ParseUpdate(ref reader, line, out var shape);
+                    return new GossipMessage(GossipMessageKind.Update, update, Shape: shape);
                 case JsonTokenType.StartObject:
                     return new GossipMessage(GossipMessageKind.Header, Header: ParseHeader(ref reader));
                 case JsonTokenType.String when reader.ValueTextEquals("SYNC"u8):
@@ -50,7 +53,7 @@ internal sealed class GossipMessageParser
         }
     }
 
-    private GossipUpdate ParseUpdate(ref Utf8JsonReader reader, ReadOnlySpan<byte> line)
+    private GossipUpdate ParseUpdate(ref Utf8JsonReader reader, ReadOnlySpan<byte> line, out ChangeShape shape)
     {
         reader.Read();
         if (reader.TokenType == JsonTokenType.EndArray)
@@ -59,7 +62,7 @@ internal sealed class GossipMessageParser
         }
 
         var start = (int)reader.TokenStartIndex;
-        reader.Skip();
+        shape = SkipChange(ref reader);
         var length = (int)reader.BytesConsumed - start;
         reader.Read();
         if (reader.TokenType != JsonTokenType.Number)
@@ -95,6 +98,25 @@ internal sealed class GossipMessageParser
 
         reader.Read();
         return new GossipUpdate(line.Slice(start, length).ToArray(), timestamp, source, signature);
+    }
+
+    private static ChangeShape SkipChange(ref Utf8JsonReader reader)
+    {
+        if (reader.TokenType != JsonTokenType.StartArray)
+        {
+            reader.Skip();
+            return default;
+        }
+
+        var count = 0;
+        var startsWithName = false;
+        while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+        {
+            startsWithName |= count++ == 0 && GossipJson.IsName(ref reader);
+            reader.Skip();
+        }
+
+        return new ChangeShape(true, count, startsWithName);
     }
 
     private string ReadSource(ref Utf8JsonReader reader)
@@ -205,7 +227,12 @@ internal sealed class GossipMessageParser
 
     private static double Finite(ref Utf8JsonReader reader)
     {
-        var value = reader.GetDouble();
+        if (GossipNumbers.TryRead(reader.ValueSpan, out var value))
+        {
+            return value;
+        }
+
+        value = reader.GetDouble();
         return double.IsFinite(value) ? value : throw new GossipProtocolException("A timestamp is out of range.");
     }
 

@@ -9,6 +9,7 @@ public abstract partial class GossipNode
     internal void Receive(GossipSession from, ReadOnlySpan<byte> lines)
     {
         GossipException? malformed = null;
+        var isUtf8 = System.Text.Unicode.Utf8.IsValid(lines);
         from.ClearInbox();
         while (!lines.IsEmpty && malformed is null)
         {
@@ -22,7 +23,7 @@ public abstract partial class GossipNode
 
             try
             {
-                from.AddToInbox(Examine(from, line.Length <= from.Options.MaxLineBytes ? from.Parser.Parse(line) : throw GossipSession.TooLong(from.Options.MaxLineBytes)));
+                from.AddToInbox(Examine(from, line.Length <= from.Options.MaxLineBytes ? from.Parser.Parse(line, isUtf8) : throw GossipSession.TooLong(from.Options.MaxLineBytes)));
             }
             catch (GossipProtocolException error)
             {
@@ -33,12 +34,13 @@ public abstract partial class GossipNode
         using (BeginBatch())
         {
             ThrowIfUnusable();
-            foreach (var received in from.Inbox)
+            var limit = FutureLimit();
+            foreach (ref readonly var received in from.Inbox)
             {
                 switch (received.Message.Kind)
                 {
                     case GossipMessageKind.Update when from.Receives:
-                        Accept(from, received.Message.Update!, received.Verified);
+                        Accept(from, received.Message.Update!, received.Verified, limit);
                         break;
                     case GossipMessageKind.Header:
                         TakeHeader(from, received.Message.Header!);
@@ -82,7 +84,7 @@ public abstract partial class GossipNode
             return new Received(message, true);
         }
 
-        Validate(update.Change.Span);
+        ValidateShape(update.Change.Span, message.Shape);
         if (Options.Security is null || IsKnown(update))
         {
             return new Received(message, true);
@@ -118,7 +120,11 @@ public abstract partial class GossipNode
         return update.Signature is { } signature && security.Verify(update.Source, update.TextToSign(), signature);
     }
 
-    private void Accept(GossipSession from, GossipUpdate update, bool verified)
+    /// <param name="from">The stream.</param>
+    /// <param name="update">What came over it.</param>
+    /// <param name="verified">Whether it is signed as it must be.</param>
+    /// <param name="limit">Up to which timestamp it is not too far ahead: what was so a moment ago is so now.</param>
+    private void Accept(GossipSession from, GossipUpdate update, bool verified, double limit)
     {
         // The peer has what it sent: no echo.
         from.PeerHas(update);
@@ -145,7 +151,7 @@ public abstract partial class GossipNode
             return;
         }
 
-        if (DueTime(update) is { } due)
+        if (update.Timestamp > limit && DueTime(update) is { } due)
         {
             Notify(observer => observer.OnHeld(update, due));
             Hold(from, AddHeld(from, update.Source, due), update);
@@ -156,6 +162,10 @@ public abstract partial class GossipNode
         NoteGap(from, update);
         Commit(update);
     }
+
+    /// <summary>How far ahead an update may be stamped now, in milliseconds since 1970.</summary>
+    private double FutureLimit() =>
+        Options.MaxFuture == Timeout.InfiniteTimeSpan ? double.PositiveInfinity : (Options.TimeProvider.GetUtcNow() - DateTimeOffset.UnixEpoch).TotalMilliseconds + Options.MaxFuture.TotalMilliseconds;
 
     /// <summary>When an update that is stamped too far ahead may be applied; null when it may be now.</summary>
     private DateTimeOffset? DueTime(GossipUpdate update)
@@ -184,8 +194,7 @@ public abstract partial class GossipNode
 
         CheckScheme(header);
         var mine = header.Clock[Id];
-        var limit = Options.TimeProvider.GetUtcNow().ToUnixTimeMilliseconds() + Options.MaxFuture.TotalMilliseconds;
-        if (mine > _family.PeersClock && (mine <= limit || Options.MaxFuture == Timeout.InfiniteTimeSpan))
+        if (mine > _family.PeersClock && mine <= FutureLimit())
         {
             _family.PeersClock = mine;
         }

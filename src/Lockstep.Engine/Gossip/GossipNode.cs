@@ -175,6 +175,9 @@ public abstract partial class GossipNode : IAsyncDisposable
         }
     }
 
+    /// <summary>As <see cref="Validate"/>, for data types that need no more than what was seen while the line was read.</summary>
+    private protected virtual void ValidateShape(ReadOnlySpan<byte> change, ChangeShape shape) => Validate(change);
+
     internal static string CheckId(string id)
     {
         if (id == GossipJson.ForbiddenName)

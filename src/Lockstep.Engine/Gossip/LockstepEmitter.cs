@@ -103,12 +103,9 @@ public sealed class LockstepEmitter : GossipNode
         return true;
     }
 
-    /// <inheritdoc/>
-    protected override void Validate(ReadOnlySpan<byte> change)
+    private protected override void ValidateShape(ReadOnlySpan<byte> change, ChangeShape shape)
     {
-        var reader = new Utf8JsonReader(change, GossipJson.ReaderOptions);
-        reader.Read();
-        if (reader.TokenType != JsonTokenType.StartArray || !reader.Read() || !GossipJson.IsName(ref reader))
+        if (!shape.StartsWithName)
         {
             throw new GossipProtocolException("An emitter's change must be [\"event\",...], and \"__proto__\" is refused as an event's name.");
         }

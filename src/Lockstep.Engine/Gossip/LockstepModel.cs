@@ -140,29 +140,12 @@ public sealed class LockstepModel : GossipNode
         return true;
     }
 
-    /// <inheritdoc/>
-    protected override void Validate(ReadOnlySpan<byte> change)
+    private protected override void ValidateShape(ReadOnlySpan<byte> change, ChangeShape shape)
     {
-        var reader = new Utf8JsonReader(change, GossipJson.ReaderOptions);
-        reader.Read();
-        if (reader.TokenType == JsonTokenType.StartArray && reader.Read())
+        if (shape is not { Count: 2, StartsWithName: true })
         {
-            if (GossipJson.IsName(ref reader))
-            {
-                // The end of the change, where a value is missing, comes before skipping; after it, it may be that of a value that is an array.
-                reader.Read();
-                if (reader.TokenType != JsonTokenType.EndArray)
-                {
-                    reader.Skip();
-                    if (reader.Read() && reader.TokenType == JsonTokenType.EndArray)
-                    {
-                        return;
-                    }
-                }
-            }
+            throw new GossipProtocolException("A model's change must be [\"key\",value], and \"__proto__\" is refused as a key.");
         }
-
-        throw new GossipProtocolException("A model's change must be [\"key\",value], and \"__proto__\" is refused as a key.");
     }
 
     private static Utf8JsonReader AtValue(ReadOnlySpan<byte> change, out string key)
