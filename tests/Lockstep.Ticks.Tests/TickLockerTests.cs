@@ -159,8 +159,9 @@ public sealed class TickLockerTests : IAsyncDisposable
         Assert.Equal(1, _observer.Stale);
         Assert.InRange(_store.Reads, 5, 20);
 
+        // The next attempt comes within half a tick and a quarter of that.
         _store.BeforeRead = null;
-        AdvanceTo(60);
+        AdvanceTo(50 + 12.5);
         Assert.False(variable.Status.IsStale);
         Assert.Null(variable.Status.LastError);
     }
@@ -453,6 +454,26 @@ public sealed class TickLockerTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_switch_does_not_wait_for_a_thread_pool_that_runs_no_timers()
+    {
+        var store = new MemoryTickStore(new TickSettings(TimeSpan.FromMilliseconds(200), TimeSpan.Zero, TimeSpan.Zero));
+        var change = await new TickEditor(store).SetValueAsync("name", "new", DateTimeOffset.UtcNow.AddSeconds(1), cancellationToken: Cancel);
+        await using var locker = new TickLocker(store, new TickLockerOptions { TimeProvider = new NoTimers(), SwitchOnOwnThread = true, Observer = _observer });
+        var variable = await locker.OpenAsync<string>("name", Cancel);
+        var other = await locker.OpenAsync<string>("other", Cancel);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
+        limit.CancelAfter(TimeSpan.FromSeconds(30));
+        while (variable.Get() is null) await Task.Delay(5, limit.Token);
+
+        // Not before its instant; and whoever looks on is told of it once, when there is time.
+        Assert.True(DateTimeOffset.UtcNow >= change.ActiveAt);
+        Assert.Null(other.Get());
+        await locker.RefreshAsync(Cancel);
+        var activation = Assert.Single(_observer.Activations, activation => activation.Tuple is not null);
+        Assert.True(activation.SwitchedAt >= change.ActiveAt);
+    }
+
+    [Fact]
     public async Task Get_allocates_nothing()
     {
         await _editor.SetAsync(Name, "7", cancellationToken: Cancel);
@@ -481,6 +502,23 @@ public sealed class TickLockerTests : IAsyncDisposable
     private static async Task Eventually(Func<bool> condition)
     {
         while (!condition()) await Task.Delay(Moment, Cancel);
+    }
+
+    /// <summary>The system's clock, with timers that never fire.</summary>
+    private sealed class NoTimers : TimeProvider
+    {
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) => new Inert();
+
+        private sealed class Inert : ITimer
+        {
+            public bool Change(TimeSpan dueTime, TimeSpan period) => true;
+
+            public void Dispose()
+            {
+            }
+
+            public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+        }
     }
 
     private sealed record Rollout(double Rate, string[] Regions);

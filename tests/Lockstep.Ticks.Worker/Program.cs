@@ -16,7 +16,7 @@ internal static class Program
         TryRaisePriority();
         var time = new SkewedTime(TimeSpan.FromMilliseconds(double.Parse(args[2], CultureInfo.InvariantCulture)));
         await using var store = new Recorder(args[0] == "sqlite" ? new SqliteTickStore(args[1]) : new PostgresTickStore(args[1]), time);
-        await using var locker = new TickLocker(store, new TickLockerOptions { TimeProvider = time, Observer = store });
+        await using var locker = new TickLocker(store, new TickLockerOptions { TimeProvider = time, Observer = store, SwitchOnOwnThread = true });
         var variables = new List<TickVariable<string>>();
         foreach (var name in args[3..]) variables.Add(await locker.OpenAsync<string>(name));
 

@@ -120,6 +120,20 @@ internal sealed class TickFollower : IAsyncDisposable
         return refresh;
     }
 
+    /// <summary>Switches if that is due, and no more: observers are told with the next <see cref="Pump"/>, which the timer runs for the same instant.</summary>
+    /// <returns>When the next switch is due; null if there is none.</returns>
+    public DateTimeOffset? SwitchIfDue()
+    {
+        lock (_gate)
+        {
+            if (_disposed) return null;
+            var now = _time.GetUtcNow();
+            NoticeStaleness(now);
+            Switch(now);
+            return _schedule.NextAfter(now)?.ActiveAt;
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
         Task? refreshing;

@@ -19,19 +19,23 @@ public sealed record TickLockerOptions
     /// </summary>
     public string? BootstrapFile { get; init; }
 
+    /// <summary>Whether variables are switched on a thread of the locker's own; null for where time is the system's. A clock that a test sets goes by its timers.</summary>
+    internal bool? SwitchOnOwnThread { get; init; }
+
     /// <summary>Spreads the refreshes; must be safe for use from many threads.</summary>
     internal Random Jitter { get; init; } = Random.Shared;
 }
 
 /// <summary>
 /// Hands out the variables of one store to a process and keeps them current. A variable is read from the store once when it is opened and then
-/// once per tick, however many places use it. All members may be used from any thread. The store is not disposed with it.
+/// once per tick, however many places use it. A thread of the locker's own switches them, so that a busy thread pool does not make them late. All members may be used from any thread. The store is not disposed with it.
 /// </summary>
 public sealed class TickLocker : IAsyncDisposable
 {
     private readonly ITickStore _store;
     private readonly TickLockerOptions _options;
     private readonly TickBootstrapFile? _bootstrap;
+    private readonly TickSwitcher? _switcher;
     private readonly Lock _saving = new();
     private readonly SemaphoreSlim _opening = new(1, 1);
     private readonly Dictionary<string, TickFollower> _followers = new(StringComparer.Ordinal);
@@ -47,6 +51,7 @@ public sealed class TickLocker : IAsyncDisposable
         _store = store;
         _options = options ?? new TickLockerOptions();
         _bootstrap = _options.BootstrapFile is { } path ? new TickBootstrapFile(path) : null;
+        if (_options.SwitchOnOwnThread ?? _options.TimeProvider == TimeProvider.System) _switcher = new TickSwitcher(_options.TimeProvider, () => _all);
     }
 
     /// <summary>How each open variable stands.</summary>
@@ -122,6 +127,7 @@ public sealed class TickLocker : IAsyncDisposable
         await _opening.WaitAsync().ConfigureAwait(false);
         _disposed = true;
         _opening.Release();
+        _switcher?.Dispose();
         foreach (var follower in _all) await follower.DisposeAsync().ConfigureAwait(false);
     }
 
@@ -130,7 +136,7 @@ public sealed class TickLocker : IAsyncDisposable
         ObjectDisposedException.ThrowIf(_disposed, this);
         TickTuple.CheckName(variable);
         if (_followers.TryGetValue(variable, out var known)) return known;
-        var follower = new TickFollower(variable, _store, _options, SaveBootstrap);
+        var follower = new TickFollower(variable, _store, _options, OnScheduleChanged);
         try
         {
             await follower.StartAsync(LastKnown(variable), cancellationToken).ConfigureAwait(false);
@@ -143,8 +149,14 @@ public sealed class TickLocker : IAsyncDisposable
 
         _followers.Add(variable, follower);
         _all = [.. _followers.Values];
-        SaveBootstrap();
+        OnScheduleChanged();
         return follower;
+    }
+
+    private void OnScheduleChanged()
+    {
+        _switcher?.Look();
+        SaveBootstrap();
     }
 
     private TickSchedule? LastKnown(string variable)
