@@ -31,8 +31,8 @@ internal sealed class PlainBody : FeedBody
     {
         context.Response.ContentLength = length;
         log.Status = context.Response.StatusCode;
-        await context.Response.StartAsync(cancellationToken).ConfigureAwait(false);
-        await context.Response.BodyWriter.FlushAsync(cancellationToken).ConfigureAwait(false);
+        await context.Response.StartAsync(CancellationToken.None).ConfigureAwait(false);
+        await FlushByKestrelAsync(context.Response.BodyWriter, cancellationToken).ConfigureAwait(false);
         bool framed = length is null && HttpProtocol.IsHttp11(context.Request.Protocol) && !HttpMethods.IsHead(context.Request.Method);
         HostedConnection connection = HostedConnection.Of(context.Features);
         return new PlainBody(framed ? connection.RawOutput : context.Response.BodyWriter, framed && !connection.IsTls ? connection.Socket : null, framed, log);
@@ -70,9 +70,18 @@ internal sealed class PlainBody : FeedBody
 
     public override async ValueTask FlushAsync(CancellationToken cancellationToken)
     {
-        FlushResult result = await _output.FlushAsync(cancellationToken).ConfigureAwait(false);
+        FlushResult result = _framed
+            ? await _output.FlushAsync(cancellationToken).ConfigureAwait(false)
+            : await FlushByKestrelAsync(_output, cancellationToken).ConfigureAwait(false);
         if (result.IsCompleted)
             throw new ConnectionAbortedException();
+    }
+
+    /// <summary>Kestrel resets the connection of a write that it is told to cancel. Whoever cancels here says how the connection is to end, so Kestrel is not told: the write ends with the connection.</summary>
+    private static async ValueTask<FlushResult> FlushByKestrelAsync(PipeWriter output, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        return await output.FlushAsync(CancellationToken.None).AsTask().WaitAsync(cancellationToken).ConfigureAwait(false);
     }
 
     private void BeginChunk(int length)

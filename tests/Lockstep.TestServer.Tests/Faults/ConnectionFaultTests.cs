@@ -218,6 +218,39 @@ public sealed class ConnectionFaultTests
             Assert.Equal(C, await next.ReadChunkAsync(Cancelled));
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_connection_that_is_closed_however_early_ends_as_it_was_asked_to(bool endless)
+    {
+        await using LockstepTestServer server = await StartAsync(Cancelled, endless);
+        for (int i = 1; i <= 200; i++)
+        {
+            await using RawClient client = await RawClient.ConnectAsync(server.Uri, Cancelled);
+            await client.SendAsync("GET /servers/0 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", Cancelled);
+            await server.WaitForRequestsAsync(i, Cancelled);
+            // The response may not have begun, be under way or be over. A reset would take from the client what was sent.
+            server.CloseConnections();
+            Assert.DoesNotContain("HTTP/1.1 5", await client.ReadToEndAsync(Cancelled), StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public async Task A_body_that_its_client_does_not_take_can_be_closed_and_what_was_sent_arrives()
+    {
+        await using LockstepTestServer server = await TestServers.StartScriptedAsync(Cancelled, feed => feed.Endless = false);
+        string padding = new('x', 1000);
+        server.AddRecords(Enumerable.Range(1, 20_000).Select(i => $$"""{"id":{{i}},"updated_at":{{i}},"text":"{{padding}}"}"""));
+        (RawClient client, string head) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
+        await using (client)
+        {
+            Assert.Equal(1, server.CloseConnections());
+            Assert.True((await client.ReadToEndAsync(Cancelled)).Length < 20_000_000);
+        }
+        Assert.Contains("Content-Length: 2", head, StringComparison.Ordinal);
+        Assert.Equal(RequestEnding.Cut, (await server.EndOfOnlyRequestAsync(Cancelled)).Ending);
+    }
+
     private static async Task<string> ReadRawAsync(LockstepTestServer server)
     {
         await using RawClient client = await RawClient.ConnectAsync(server.Uri, Cancelled);
