@@ -13,7 +13,7 @@ public sealed record GossipHeader(string Id, GossipClock Clock, JsonElement? Met
     internal void Write(IBufferWriter<byte> output)
     {
         output.Write("{\"id\":"u8);
-        GossipJson.WriteString(Id, output);
+        JavaScriptString.Write(Id, output);
         output.Write(",\"clock\":"u8);
         Write(Clock, output);
         if (Meta is { ValueKind: not JsonValueKind.Undefined } meta)
@@ -37,9 +37,9 @@ public sealed record GossipHeader(string Id, GossipClock Clock, JsonElement? Met
         foreach (var (source, timestamp) in clock)
         {
             output.Write(separator);
-            GossipJson.WriteString(source, output);
+            JavaScriptString.Write(source, output);
             output.Write(":"u8);
-            GossipJson.WriteNumber(timestamp, output);
+            JavaScriptNumber.Write(timestamp, output);
             separator = ","u8;
         }
 

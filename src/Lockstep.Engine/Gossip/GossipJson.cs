@@ -2,13 +2,13 @@ using System.Buffers;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Gossip;
 
 /// <summary>
-/// JSON text as JavaScript's JSON.stringify writes it, which is what signatures cover: no white space, integer-like keys first and ascending,
-/// numbers in their shortest form (ECMA-262, Number::toString), only what must be escaped is escaped, the last of equal keys wins.
-/// Reads and writes strings with unpaired surrogates, which JavaScript has and System.Text.Json refuses.
+/// JSON text as JavaScript's JSON.stringify writes it, which is what signatures cover: no white space, integer-like keys first and ascending, the last of equal keys wins,
+/// numbers and strings by <see cref="JavaScriptNumber"/> and <see cref="JavaScriptString"/>.
 /// </summary>
 internal static class GossipJson
 {
@@ -85,10 +85,10 @@ internal static class GossipJson
         switch (reader.TokenType)
         {
             case JsonTokenType.String:
-                WriteString(ReadString(ref reader), output);
+                JavaScriptString.Write(JsonText.Decode(ref reader), output);
                 break;
             case JsonTokenType.Number:
-                WriteNumber(reader.GetDouble(), output);
+                JavaScriptNumber.Write(reader.GetDouble(), output);
                 break;
             case JsonTokenType.StartArray:
                 WriteArray(ref reader, output);
@@ -121,7 +121,7 @@ internal static class GossipJson
         var values = new Dictionary<string, byte[]>(StringComparer.Ordinal);
         while (reader.Read() && reader.TokenType != JsonTokenType.EndObject)
         {
-            var name = ReadString(ref reader);
+            var name = JsonText.Decode(ref reader);
             reader.Read();
             var value = new ArrayBufferWriter<byte>();
             WriteCanonical(ref reader, value);
@@ -158,7 +158,7 @@ internal static class GossipJson
     {
         output.Write(first ? [] : ","u8);
         first = false;
-        WriteString(name, output);
+        JavaScriptString.Write(name, output);
         output.Write(":"u8);
         output.Write(value);
     }
@@ -169,108 +169,12 @@ internal static class GossipJson
         && index != uint.MaxValue
         && (name.Length == 1 || name[0] != '0');
 
-    /// <summary>Writes a string with its quotes. Unpaired surrogates are written as escapes.</summary>
-    public static void WriteString(ReadOnlySpan<char> value, IBufferWriter<byte> output)
-    {
-        output.Write("\""u8);
-        while (!value.IsEmpty)
-        {
-            var plain = PlainLength(value);
-            if (plain > 0)
-            {
-                var span = output.GetSpan(Encoding.UTF8.GetMaxByteCount(plain));
-                output.Advance(Encoding.UTF8.GetBytes(value[..plain], span));
-                value = value[plain..];
-                continue;
-            }
-
-            var escape = value[0] switch
-            {
-                '"' => "\\\"",
-                '\\' => "\\\\",
-                '\b' => "\\b",
-                '\f' => "\\f",
-                '\n' => "\\n",
-                '\r' => "\\r",
-                '\t' => "\\t",
-                var other => string.Create(CultureInfo.InvariantCulture, $"\\u{(int)other:x4}"),
-            };
-            output.Advance(Encoding.ASCII.GetBytes(escape, output.GetSpan(escape.Length)));
-            value = value[1..];
-        }
-
-        output.Write("\""u8);
-    }
-
-    private static int PlainLength(ReadOnlySpan<char> value)
-    {
-        var i = 0;
-        while (i < value.Length)
-        {
-            var c = value[i];
-            if (c is < ' ' or '"' or '\\')
-            {
-                break;
-            }
-
-            if (!char.IsSurrogate(c))
-            {
-                i++;
-            }
-            else if (char.IsHighSurrogate(c) && i + 1 < value.Length && char.IsLowSurrogate(value[i + 1]))
-            {
-                i += 2;
-            }
-            else
-            {
-                break;
-            }
-        }
-
-        return i;
-    }
-
-    /// <summary>The text of the string or property name that the reader stands on.</summary>
-    public static string ReadString(ref Utf8JsonReader reader)
-    {
-        var raw = reader.ValueSpan;
-        if (!reader.ValueIsEscaped)
-        {
-            return Encoding.UTF8.GetString(raw);
-        }
-
-        var text = new StringBuilder(raw.Length);
-        while (!raw.IsEmpty)
-        {
-            var backslash = raw.IndexOf((byte)'\\');
-            if (backslash != 0)
-            {
-                var plain = backslash < 0 ? raw.Length : backslash;
-                text.Append(Encoding.UTF8.GetString(raw[..plain]));
-                raw = raw[plain..];
-                continue;
-            }
-
-            if (raw[1] == 'u')
-            {
-                text.Append((char)ushort.Parse(raw.Slice(2, 4), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture));
-                raw = raw[6..];
-                continue;
-            }
-
-            text.Append((char)raw[1] switch { 'b' => '\b', 'f' => '\f', 'n' => '\n', 'r' => '\r', 't' => '\t', var same => same });
-            raw = raw[2..];
-        }
-
-        return text.ToString();
-    }
-
     /// <summary>The text of the key or event name that the reader stands on; as in JavaScript a number, a boolean and null are names as well, by their text.</summary>
     public static string ReadName(ref Utf8JsonReader reader)
     {
         if (reader.TokenType == JsonTokenType.String)
         {
-            return ReadString(ref reader);
+            return JsonText.Decode(ref reader);
         }
 
         if (reader.TokenType != JsonTokenType.Number)
@@ -285,7 +189,7 @@ internal static class GossipJson
         }
 
         var text = new ArrayBufferWriter<byte>(32);
-        WriteNumber(value, text);
+        JavaScriptNumber.Write(value, text);
         return Encoding.ASCII.GetString(text.WrittenSpan);
     }
 
@@ -293,67 +197,7 @@ internal static class GossipJson
     public static bool IsName(ref Utf8JsonReader reader) => reader.TokenType switch
     {
         JsonTokenType.Number or JsonTokenType.True or JsonTokenType.False or JsonTokenType.Null => true,
-        JsonTokenType.String => reader.ValueIsEscaped ? ReadString(ref reader) != ForbiddenName : !reader.ValueTextEquals(ForbiddenName),
+        JsonTokenType.String => reader.ValueIsEscaped ? JsonText.Decode(ref reader) != ForbiddenName : !reader.ValueTextEquals(ForbiddenName),
         _ => false,
     };
-
-    /// <summary>Writes a number as JavaScript does; what no double holds becomes null, as there.</summary>
-    public static void WriteNumber(double value, IBufferWriter<byte> output) => output.Advance(FormatNumber(value, output.GetSpan(32)));
-
-    /// <summary>As <see cref="WriteNumber"/>, into at least 32 bytes; the result is how many it took.</summary>
-    public static int FormatNumber(double value, Span<byte> output)
-    {
-        if (GossipNumbers.TryWrite(value, output, out var written))
-        {
-            return written;
-        }
-
-        if (Math.Abs(value) is >= 1e-4 and < 1e15)
-        {
-            value.TryFormat(output, out written, default, CultureInfo.InvariantCulture);
-            return written;
-        }
-
-        return Encoding.ASCII.GetBytes(FormatRare(value), output);
-    }
-
-    private static string FormatRare(double value)
-    {
-        if (value == 0)
-        {
-            return "0";
-        }
-
-        if (!double.IsFinite(value))
-        {
-            return "null";
-        }
-
-        // The framework's shortest round-trip digits are JavaScript's; only their layout differs.
-        var shortest = Math.Abs(value).ToString("R", CultureInfo.InvariantCulture);
-        var mark = shortest.IndexOf('E', StringComparison.Ordinal);
-        var exponent = mark < 0 ? 0 : int.Parse(shortest.AsSpan(mark + 1), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture);
-        var mantissa = mark < 0 ? shortest : shortest[..mark];
-        var point = mantissa.IndexOf('.', StringComparison.Ordinal);
-        var position = (point < 0 ? mantissa.Length : point) + exponent;
-        var padded = mantissa.Replace(".", string.Empty, StringComparison.Ordinal);
-        var digits = padded.TrimStart('0');
-        position -= padded.Length - digits.Length;
-        digits = digits.TrimEnd('0');
-
-        var sign = value < 0 ? "-" : string.Empty;
-        if (position is > 0 and <= 21)
-        {
-            return sign + (digits.Length <= position ? digits.PadRight(position, '0') : digits[..position] + "." + digits[position..]);
-        }
-
-        if (position is > -6 and <= 0)
-        {
-            return sign + "0." + new string('0', -position) + digits;
-        }
-
-        var power = position - 1;
-        var tail = digits.Length > 1 ? "." + digits[1..] : string.Empty;
-        return string.Create(CultureInfo.InvariantCulture, $"{sign}{digits[0]}{tail}e{(power < 0 ? "-" : "+")}{Math.Abs(power)}");
-    }
 }

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Gossip;
 
@@ -82,7 +83,7 @@ internal sealed class GossipMessageParser
         string? signature = null;
         if (reader.TokenType == JsonTokenType.String)
         {
-            signature = GossipJson.ReadString(ref reader);
+            signature = JsonText.Decode(ref reader);
             reader.Read();
         }
         else if (reader.TokenType == JsonTokenType.Null)
@@ -126,7 +127,7 @@ internal sealed class GossipMessageParser
             return _lastSource;
         }
 
-        var source = CheckId(GossipJson.ReadString(ref reader));
+        var source = CheckId(JsonText.Decode(ref reader));
         if (_sources.TryGetValue(source, out var known))
         {
             source = known;
@@ -150,7 +151,7 @@ internal sealed class GossipMessageParser
         {
             if (reader.ValueTextEquals("id"u8) && reader.Read())
             {
-                id = reader.TokenType == JsonTokenType.String ? CheckId(GossipJson.ReadString(ref reader)) : throw NotAHeader();
+                id = reader.TokenType == JsonTokenType.String ? CheckId(JsonText.Decode(ref reader)) : throw NotAHeader();
             }
             else if (reader.ValueTextEquals("clock"u8) && reader.Read())
             {
@@ -185,7 +186,7 @@ internal sealed class GossipMessageParser
         var clock = new GossipClock();
         while (reader.Read() && reader.TokenType != JsonTokenType.EndObject)
         {
-            var source = CheckId(GossipJson.ReadString(ref reader));
+            var source = CheckId(JsonText.Decode(ref reader));
             reader.Read();
             if (reader.TokenType != JsonTokenType.Number)
             {

@@ -72,7 +72,7 @@ public sealed class GossipUpdate
         if (Signature is not null)
         {
             output.Write(","u8);
-            GossipJson.WriteString(Signature, output);
+            JavaScriptString.Write(Signature, output);
         }
 
         output.Write("]"u8);
@@ -90,7 +90,7 @@ public sealed class GossipUpdate
     internal static byte[] SourceText(string source)
     {
         var text = new ArrayBufferWriter<byte>(source.Length + 16);
-        GossipJson.WriteString(source, text);
+        JavaScriptString.Write(source, text);
         return text.WrittenSpan.ToArray();
     }
 
@@ -110,7 +110,7 @@ public sealed class GossipUpdate
         _change.CopyTo(span[1..]);
         var length = _change.Length + 1;
         span[length++] = (byte)',';
-        length += GossipJson.FormatNumber(Timestamp, span.Slice(length, Number));
+        length += JavaScriptNumber.Format(Timestamp, span.Slice(length, Number));
         span[length++] = (byte)',';
         source.CopyTo(span[length..]);
         output.Advance(length + source.Length);

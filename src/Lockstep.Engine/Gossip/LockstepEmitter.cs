@@ -68,7 +68,7 @@ public sealed class LockstepEmitter : GossipNode
         using var batch = Batch();
         _change.ResetWrittenCount();
         _change.Write("["u8);
-        GossipJson.WriteString(name, _change);
+        JavaScriptString.Write(name, _change);
         foreach (var argument in arguments)
         {
             _change.Write(","u8);

@@ -79,7 +79,7 @@ public sealed class LockstepModel : GossipNode
         using var batch = Batch();
         _change.ResetWrittenCount();
         _change.Write("["u8);
-        GossipJson.WriteString(key, _change);
+        JavaScriptString.Write(key, _change);
         _change.Write(","u8);
         WriteValue(json, _change);
         _change.Write("]"u8);
