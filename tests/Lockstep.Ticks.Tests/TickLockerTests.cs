@@ -256,7 +256,7 @@ public sealed class TickLockerTests : IAsyncDisposable
         Assert.Null(variable.Status.LastError);
 
         _time.Advance(Lead + TimeSpan.FromMilliseconds(1));
-        await Eventually(() => variable.Status.LastError is TickStoreUnavailableException);
+        await Eventually.TrueAsync(() => variable.Status.LastError is TickStoreUnavailableException);
     }
 
     [Fact]
@@ -269,7 +269,7 @@ public sealed class TickLockerTests : IAsyncDisposable
         // The clock passes the instant between the two looks that a refresh takes at it.
         _observer.Refreshed = () => _time.SetUtcNow(At(40));
         AdvanceTo(38);
-        await Eventually(() => variable.Get() == 7);
+        await Eventually.TrueAsync(() => variable.Get() == 7);
     }
 
     [Fact]
@@ -461,9 +461,7 @@ public sealed class TickLockerTests : IAsyncDisposable
         await using var locker = new TickLocker(store, new TickLockerOptions { TimeProvider = new NoTimers(), SwitchOnOwnThread = true, Observer = _observer });
         var variable = await locker.OpenAsync<string>("name", Cancel);
         var other = await locker.OpenAsync<string>("other", Cancel);
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
-        limit.CancelAfter(TimeSpan.FromSeconds(30));
-        while (variable.Get() is null) await Task.Delay(5, limit.Token);
+        await Eventually.TrueAsync(() => variable.Get() is not null);
 
         // Not before its instant; and whoever looks on is told of it once, when there is time.
         Assert.True(DateTimeOffset.UtcNow >= change.ActiveAt);
@@ -497,11 +495,6 @@ public sealed class TickLockerTests : IAsyncDisposable
         Assert.Equal(1, _store.Reads);
         Assert.Equal(0, _time.ScheduledTimers);
         await Assert.ThrowsAsync<ObjectDisposedException>(() => _locker.OpenAsync<int>("other", Cancel));
-    }
-
-    private static async Task Eventually(Func<bool> condition)
-    {
-        while (!condition()) await Task.Delay(Moment, Cancel);
     }
 
     /// <summary>The system's clock, with timers that never fire.</summary>

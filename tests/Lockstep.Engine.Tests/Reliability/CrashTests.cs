@@ -31,9 +31,9 @@ public sealed class CrashTests : IDisposable
             bool kill = kills < Kills || between == 0;
             if (kill)
             {
-                while (server.Requests.Count == before && !worker.HasExited) await Task.Delay(5, cancellation);
+                await Eventually.TrueAsync(() => server.Requests.Count > before || worker.HasExited);
                 // Every other kill waits for a commit, so that kills hit a sync between two of them however fast the machine is.
-                if (kills % 2 == 1) await CommittedAsync(worker, cancellation);
+                if (kills % 2 == 1) await CommittedAsync(worker);
                 await Task.Delay(random.Next(kills % 2 == 1 ? 60 : 700), cancellation);
                 worker.Kill();
             }
@@ -59,10 +59,10 @@ public sealed class CrashTests : IDisposable
     }
 
     /// <summary>Waits until the worker has moved the table's cursor on, or has ended.</summary>
-    private async Task CommittedAsync(Process worker, CancellationToken cancellation)
+    private async Task CommittedAsync(Process worker)
     {
         string? before = null;
-        while (!worker.HasExited)
+        await Eventually.TrueAsync(() =>
         {
             try
             {
@@ -70,7 +70,7 @@ public sealed class CrashTests : IDisposable
                 {
                     string now = new Table(_folder["t.db"]).GetInfo().Cursor.ToString();
                     before ??= now;
-                    if (now != before) return;
+                    if (now != before) return true;
                 }
             }
             catch (LockstepException)
@@ -78,8 +78,8 @@ public sealed class CrashTests : IDisposable
                 // The worker is just making the file, or has it to itself.
             }
 
-            await Task.Delay(2, cancellation);
-        }
+            return worker.HasExited;
+        });
     }
 
     private Process Start(Uri feed) => Process.Start(new ProcessStartInfo(Environment.ProcessPath is { } host && Path.GetFileNameWithoutExtension(host) == "dotnet" ? host : "dotnet",

@@ -46,12 +46,13 @@ public sealed class ReplicationServerTests
         await using var open = await db.ConnectAsync();
         await open.ExecuteAsync("BEGIN; INSERT INTO items VALUES (2, 'late')", Cancel);
         const int Enough = 40;
-        for (var i = 0; feed.Error is null; i++)
+        var i = 0;
+        await Eventually.TrueAsync(async () =>
         {
-            if (i < Enough) await db.RunAsync("INSERT INTO others SELECT repeat(md5(g::text), 20) FROM generate_series(1, 2000) g");
-            else await Task.Delay(10, Cancel);
+            if (i++ < Enough) await db.RunAsync("INSERT INTO others SELECT repeat(md5(g::text), 20) FROM generate_series(1, 2000) g");
             metrics.Observe();
-        }
+            return feed.Error is not null;
+        });
 
         await Assert.ThrowsAsync<FeedUnavailableException>(async () => await feed.OpenAsync(new FeedRequest(follower.Cursor, follower.Identity, Follower.Heartbeat), Cancel));
         await open.ExecuteAsync("COMMIT", Cancel);
@@ -76,7 +77,7 @@ public sealed class ReplicationServerTests
         await db.RunAsync("CREATE TABLE items (id int PRIMARY KEY, name text); INSERT INTO items SELECT g, 'n' FROM generate_series(1, 10) g");
         await using var feed = await PostgresFeed.StartAsync(
             db.ConnectionString, LogicalPostgres.Options(folder) with { Patience = TimeSpan.FromSeconds(1) }, cancellationToken: Cancel);
-        while (feed.Error is not null) await Task.Delay(5, Cancel);
+        await Eventually.TrueAsync(() => feed.Error is null);
         await using var committer = await db.ConnectAsync();
         await committer.ExecuteAsync("SET synchronous_commit = on", Cancel);
         var (id, waiting) = (0, Task.CompletedTask);
@@ -86,7 +87,7 @@ public sealed class ReplicationServerTests
             await waiting;
             id++;
             waiting = committer.ExecuteAsync($"BEGIN; INSERT INTO items VALUES ({id + 10}, 'waits'); DELETE FROM items WHERE id = {id}; COMMIT", Cancel);
-            while (!waiting.IsCompleted && await db.ScalarAsync("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") == "0") await Task.Delay(5, Cancel);
+            await Eventually.TrueAsync(async () => waiting.IsCompleted || await db.ScalarAsync("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") != "0");
         }
 
         var live = new Follower(feed);
@@ -117,8 +118,8 @@ public sealed class ReplicationServerTests
         var end = await LogicalPostgres.EndAsync(db);
 
         // Nobody reads and nothing changes, and still the position moves; the server is told of it with the next status.
-        while ((await feed.GetStateAsync(Cancel)).Horizon < end) await Task.Delay(10, Cancel);
-        while (await db.ScalarAsync($"SELECT (confirmed_flush_lsn - '0/0'::pg_lsn >= {end})::text FROM pg_replication_slots") != "true") await Task.Delay(50, Cancel);
+        await Eventually.TrueAsync(async () => (await feed.GetStateAsync(Cancel)).Horizon >= end);
+        await Eventually.TrueAsync(async () => await db.ScalarAsync($"SELECT (confirmed_flush_lsn - '0/0'::pg_lsn >= {end})::text FROM pg_replication_slots") == "true");
     }
 
     [Fact]
@@ -132,7 +133,7 @@ public sealed class ReplicationServerTests
         await open.ExecuteAsync("BEGIN; INSERT INTO items VALUES (2, 'late')", Cancel);
         await using var feed = await PostgresFeed.StartAsync(
             db.ConnectionString, LogicalPostgres.Options(folder) with { Patience = TimeSpan.FromMilliseconds(300) }, cancellationToken: Cancel);
-        while (feed.Error?.Message.Contains("waits for the transactions that are open", StringComparison.Ordinal) != true) await Task.Delay(5, Cancel);
+        await Eventually.TrueAsync(() => feed.Error?.Message.Contains("waits for the transactions that are open", StringComparison.Ordinal) == true);
         await Assert.ThrowsAsync<FeedUnavailableException>(async () => await feed.GetStateAsync(Cancel));
         await open.ExecuteAsync("COMMIT", Cancel);
         var follower = new Follower(feed);

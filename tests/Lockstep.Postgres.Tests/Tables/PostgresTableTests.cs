@@ -148,7 +148,7 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
         // The one that waits in line gets a table of that name, and not the one that is removed while it waits.
         using var first = await store.OpenAsync("servers", TimeProvider.System, Cancel);
         var second = Task.Run(() => store.OpenAsync("servers", TimeProvider.System, Cancel), Cancel);
-        await UntilAsync(async () => await db.ScalarAsync("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_try_advisory_lock%' AND datname = current_database()") != "0");
+        await Eventually.TrueAsync(async () => await db.ScalarAsync("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_try_advisory_lock%' AND datname = current_database()") != "0");
         ((PostgresTableWriter)first).Remove();
         Assert.Throws<TableNotFoundException>(() => stale.GetInfo());
         first.Dispose();
@@ -228,12 +228,12 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
         List<TableChange> changes = [];
         var syncs = new List<Task> { Task.Run(() => FollowAsync(server, store, changes, stop.Token, mostRetries: 0), Cancel) };
         server.AddRecord(Record(0, 1));
-        await UntilAsync(() => store.Find() is [var table] && table.GetInfo() is { Rows: 1, Writer: not null });
+        await Eventually.TrueAsync(() => store.Find() is [var table] && table.GetInfo() is { Rows: 1, Writer: not null });
         for (var kills = 1; kills <= 3; kills++)
         {
             // The next one in line, which must see no lead while the other one lives.
             syncs.Add(Task.Run(() => FollowAsync(server, store, changes, stop.Token, mostRetries: 0), Cancel));
-            await UntilAsync(async () => await db.ScalarAsync("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_try_advisory_lock%' AND datname = current_database()") != "0");
+            await Eventually.TrueAsync(async () => await db.ScalarAsync("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_try_advisory_lock%' AND datname = current_database()") != "0");
             var leader = await db.ScalarAsync("SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())");
 
             // It dies in the midst of its work.
@@ -245,7 +245,7 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
 
             await Assert.ThrowsAsync<TableStoreUnavailableException>(() => syncs[^2]);
             var last = kills * 1000 + Records - 1;
-            await UntilAsync(() => store.Get("servers").GetInfo().Cursor.ToString() == $"{last}");
+            await Eventually.TrueAsync(() => store.Get("servers").GetInfo().Cursor.ToString() == $"{last}");
         }
 
         await stop.CancelAsync();
@@ -279,7 +279,7 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
         await using var other = await db.ConnectAsync();
         await other.ExecuteAsync("BEGIN; LOCK TABLE lockstep_tables.lockstep_directory", Cancel);
         var commit = Task.Run(() => target.Commit(new TableCommit { Cursor = Cursor.Parse("1") }), Cancel);
-        await UntilAsync(async () => await db.ScalarAsync("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()") == "1");
+        await Eventually.TrueAsync(async () => await db.ScalarAsync("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()") == "1");
         target.Interrupt();
         await Assert.ThrowsAsync<OperationCanceledException>(() => commit);
     }
@@ -354,12 +354,5 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
         {
             // The end of the test.
         }
-    }
-
-    private static Task UntilAsync(Func<bool> condition) => UntilAsync(() => Task.FromResult(condition()));
-
-    private static async Task UntilAsync(Func<Task<bool>> condition)
-    {
-        while (!await condition()) await Task.Delay(20, Cancel);
     }
 }

@@ -57,7 +57,7 @@ public sealed class ConnectionFaultTests
         (_, string rest) = await server.ReadAllAsync(Cancelled);
         // One chunk was announced for the three.
         Assert.Equal(expected, rest.Length == 0 ? "" : rest[(rest.IndexOf("\r\n", StringComparison.Ordinal) + 2)..]);
-        Assert.Equal(record, (await server.EndOfOnlyRequestAsync(Cancelled)).Records);
+        Assert.Equal(record, (await server.EndOfOnlyRequestAsync()).Records);
     }
 
     [Fact]
@@ -80,7 +80,7 @@ public sealed class ConnectionFaultTests
         await client.SendAsync("GET /servers/0 HTTP/1.1\r\nHost: x\r\n\r\n", Cancelled);
         IOException error = await Assert.ThrowsAsync<IOException>(() => client.ReadToEndAsync(Cancelled));
         Assert.Equal(SocketError.ConnectionReset, Assert.IsType<SocketException>(error.InnerException).SocketErrorCode);
-        Assert.Equal(RequestEnding.Cut, (await server.EndOfOnlyRequestAsync(Cancelled)).Ending);
+        Assert.Equal(RequestEnding.Cut, (await server.EndOfOnlyRequestAsync()).Ending);
     }
 
     [Fact]
@@ -110,7 +110,7 @@ public sealed class ConnectionFaultTests
         (RawClient client, _) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
         Assert.Equal(A, await client.ReadAsync(A.Length, Cancelled));
         await client.DisposeAsync();
-        Assert.Equal(RequestEnding.ClientClosed, (await server.EndOfOnlyRequestAsync(Cancelled)).Ending);
+        Assert.Equal(RequestEnding.ClientClosed, (await server.EndOfOnlyRequestAsync()).Ending);
         (RawClient next, _) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
         await using (next)
         {
@@ -212,7 +212,7 @@ public sealed class ConnectionFaultTests
             else
                 await Assert.ThrowsAsync<IOException>(() => client.ReadToEndAsync(Cancelled));
         }
-        Assert.Equal(RequestEnding.Cut, (await server.EndOfOnlyRequestAsync(Cancelled)).Ending);
+        Assert.Equal(RequestEnding.Cut, (await server.EndOfOnlyRequestAsync()).Ending);
         (RawClient next, _) = await RawClient.GetAsync(server.Uri, "/servers/3", Cancelled);
         await using (next)
             Assert.Equal(C, await next.ReadChunkAsync(Cancelled));
@@ -248,7 +248,7 @@ public sealed class ConnectionFaultTests
             Assert.True((await client.ReadToEndAsync(Cancelled)).Length < 20_000_000);
         }
         Assert.Contains("Content-Length: 2", head, StringComparison.Ordinal);
-        Assert.Equal(RequestEnding.Cut, (await server.EndOfOnlyRequestAsync(Cancelled)).Ending);
+        Assert.Equal(RequestEnding.Cut, (await server.EndOfOnlyRequestAsync()).Ending);
     }
 
     private static async Task<string> ReadRawAsync(LockstepTestServer server)

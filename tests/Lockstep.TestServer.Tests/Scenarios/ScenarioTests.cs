@@ -30,7 +30,7 @@ public sealed class ScenarioTests
             ] }
             """));
         // The scenario runs beside the test: a client that comes before the third step would get the heartbeat too.
-        await run.WaitForStepAsync(3, Cancelled);
+        await run.WaitForStepAsync(3);
         (RawClient client, _) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
         await using (client)
         {
@@ -97,6 +97,6 @@ public sealed class ScenarioTests
         await using RawClient client = await RawClient.ConnectAsync(server.Uri, Cancelled);
         await client.SendAsync("GET /servers/0 HTTP/1.1\r\nHost: x\r\n\r\n", Cancelled);
         Assert.DoesNotContain("\r\n0\r\n\r\n", await client.ReadToEndAsync(Cancelled), StringComparison.Ordinal);
-        Assert.Equal(RequestEnding.Cut, (await server.EndOfOnlyRequestAsync(Cancelled)).Ending);
+        Assert.Equal(RequestEnding.Cut, (await server.EndOfOnlyRequestAsync()).Ending);
     }
 }
