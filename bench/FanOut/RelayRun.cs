@@ -4,7 +4,7 @@ using System.Text;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Serving;
 using Lockstep.Engine.Tables;
-using Lockstep.TestServer.Serving;
+using Lockstep.Serving;
 
 namespace Lockstep.Bench.FanOut;
 

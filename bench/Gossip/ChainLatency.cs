@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Net;
-using Lockstep.Engine.Gossip;
+using Lockstep.Gossip;
 
 namespace Lockstep.Bench.Gossip;
 

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using Lockstep.Postgres;
-using Lockstep.TestServer.Serving;
+using Lockstep.Serving;
 using Npgsql;
 
 namespace Lockstep.Bench.Postgres;

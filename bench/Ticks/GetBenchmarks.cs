@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
 using BenchmarkDotNet.Attributes;
-using Lockstep.Engine.Ticks;
+using Lockstep.Ticks;
 using Microsoft.Extensions.Caching.Memory;
 
 namespace Lockstep.Bench.Ticks;

@@ -1,9 +1,9 @@
 using Lockstep.Engine;
 using Lockstep.Engine.Feed;
-using Lockstep.Engine.Gossip;
 using Lockstep.Engine.Serving;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
+using Lockstep.Gossip;
 using Lockstep.Postgres;
 
 namespace Lockstep.Cli;

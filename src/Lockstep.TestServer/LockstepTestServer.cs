@@ -1,8 +1,8 @@
 using System.Text;
+using Lockstep.Serving.Hosting;
 using Lockstep.TestServer.Control;
 using Lockstep.TestServer.Faults;
 using Lockstep.TestServer.Feeds;
-using Lockstep.TestServer.Hosting;
 using Lockstep.TestServer.Requests;
 using Lockstep.TestServer.Scenarios;
 using Microsoft.AspNetCore.Http;

@@ -4,8 +4,8 @@ using System.Runtime.InteropServices;
 using Lockstep.Engine;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Records;
+using Lockstep.Serving.Hosting;
 using Lockstep.TestServer.Feeds;
-using Lockstep.TestServer.Hosting;
 using Lockstep.TestServer.Recording;
 
 namespace Lockstep.TestServer;

@@ -1,5 +1,5 @@
 using System.Globalization;
-using Lockstep.Engine.Gossip;
+using Lockstep.Gossip;
 using Lockstep.Testing;
 
 namespace Lockstep.Gossip.Tests;

@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Text;
 using System.Text.Json;
-using Lockstep.Engine.Gossip;
+using Lockstep.Gossip;
 using Lockstep.Testing;
 
 namespace Lockstep.Gossip.Tests;

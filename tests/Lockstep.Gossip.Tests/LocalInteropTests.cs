@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json;
-using Lockstep.Engine.Gossip;
+using Lockstep.Gossip;
 using Lockstep.Testing;
 
 namespace Lockstep.Gossip.Tests;

@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Text;
-using Lockstep.Engine.Gossip;
+using Lockstep.Gossip;
 using Lockstep.Testing;
 
 namespace Lockstep.Gossip.Tests;

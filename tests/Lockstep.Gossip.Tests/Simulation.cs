@@ -1,6 +1,6 @@
 using System.Buffers;
 using System.Text;
-using Lockstep.Engine.Gossip;
+using Lockstep.Gossip;
 
 namespace Lockstep.Gossip.Tests;
 

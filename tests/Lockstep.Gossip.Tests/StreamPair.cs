@@ -1,5 +1,5 @@
 using System.IO.Pipelines;
-using Lockstep.Engine.Gossip;
+using Lockstep.Gossip;
 
 namespace Lockstep.Gossip.Tests;
 

@@ -1,6 +1,6 @@
 using System.Text;
 using System.Text.Json;
-using Lockstep.Engine.Gossip;
+using Lockstep.Gossip;
 using Lockstep.Testing;
 
 namespace Lockstep.Gossip.Tests;

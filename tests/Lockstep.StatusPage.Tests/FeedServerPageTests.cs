@@ -3,8 +3,8 @@ using System.Text;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Serving;
 using Lockstep.Engine.Sync;
+using Lockstep.Serving;
 using Lockstep.Testing;
-using Lockstep.TestServer.Serving;
 using Microsoft.Playwright;
 using static Lockstep.StatusPage.Tests.PageChecks;
 

@@ -1,4 +1,4 @@
-using Lockstep.Engine.Ticks;
+using Lockstep.Ticks;
 
 namespace Lockstep.Ticks.Tests;
 

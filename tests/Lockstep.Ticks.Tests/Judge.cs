@@ -1,4 +1,4 @@
-using Lockstep.Engine.Ticks;
+using Lockstep.Ticks;
 using Lockstep.Ticks.Worker;
 
 namespace Lockstep.Ticks.Tests;

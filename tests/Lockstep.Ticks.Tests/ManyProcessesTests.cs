@@ -1,7 +1,7 @@
 using System.Diagnostics;
-using Lockstep.Engine.Ticks;
 using Lockstep.Postgres.Ticks;
 using Lockstep.Testing;
+using Lockstep.Ticks;
 using Lockstep.Ticks.Worker;
 
 namespace Lockstep.Ticks.Tests;

@@ -1,6 +1,6 @@
 using FsCheck;
 using FsCheck.Fluent;
-using Lockstep.Engine.Ticks;
+using Lockstep.Ticks;
 
 namespace Lockstep.Ticks.Tests;
 

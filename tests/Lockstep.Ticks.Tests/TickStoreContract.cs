@@ -1,6 +1,6 @@
 using System.Text.Json;
-using Lockstep.Engine.Ticks;
 using Lockstep.Testing;
+using Lockstep.Ticks;
 
 namespace Lockstep.Ticks.Tests;
 

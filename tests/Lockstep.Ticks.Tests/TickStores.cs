@@ -1,6 +1,6 @@
-using Lockstep.Engine.Ticks;
 using Lockstep.Postgres.Ticks;
 using Lockstep.Testing;
+using Lockstep.Ticks;
 
 namespace Lockstep.Ticks.Tests;
 

@@ -2,8 +2,8 @@ using System.ComponentModel;
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
-using Lockstep.Engine.Ticks;
 using Lockstep.Postgres.Ticks;
+using Lockstep.Ticks;
 
 namespace Lockstep.Ticks.Worker;
 

@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
 using System.Text.Json;
-using Lockstep.Engine.Ticks;
+using Lockstep.Ticks;
 
 namespace Lockstep.Ticks.Worker;
 

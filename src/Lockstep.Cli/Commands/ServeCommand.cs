@@ -3,7 +3,7 @@ using System.Net;
 using Lockstep.Engine.Serving;
 using Lockstep.Engine.Tables;
 using Lockstep.Postgres;
-using Lockstep.TestServer.Serving;
+using Lockstep.Serving;
 
 namespace Lockstep.Cli.Commands;
 

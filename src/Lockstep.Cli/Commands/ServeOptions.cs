@@ -2,7 +2,7 @@ using System.CommandLine;
 using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
-using Lockstep.TestServer.Serving;
+using Lockstep.Serving;
 
 namespace Lockstep.Cli.Commands;
 

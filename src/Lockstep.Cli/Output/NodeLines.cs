@@ -1,5 +1,5 @@
 using System.Text.Json;
-using Lockstep.Engine.Gossip;
+using Lockstep.Gossip;
 
 namespace Lockstep.Cli.Output;
 

@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Net.Sockets;
-using Lockstep.Engine.Ticks;
+using Lockstep.Ticks;
 using Npgsql;
 
 namespace Lockstep.Postgres.Ticks;

@@ -1,5 +1,5 @@
 using System.Text.RegularExpressions;
-using Lockstep.Engine.Ticks;
+using Lockstep.Ticks;
 using Npgsql;
 
 namespace Lockstep.Postgres.Ticks;

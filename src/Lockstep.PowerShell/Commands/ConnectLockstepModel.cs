@@ -1,7 +1,7 @@
 using System.Management.Automation;
 using System.Security.Cryptography.X509Certificates;
-using Lockstep.Engine.Gossip;
 using Lockstep.Errors;
+using Lockstep.Gossip;
 using Lockstep.Models;
 
 namespace Lockstep.Commands;

@@ -1,5 +1,5 @@
 using System.Management.Automation;
-using Lockstep.Engine.Gossip;
+using Lockstep.Gossip;
 using Lockstep.Models;
 using Lockstep.Records;
 

@@ -1,6 +1,6 @@
 using System.Management.Automation;
-using Lockstep.Engine.Gossip;
 using Lockstep.Errors;
+using Lockstep.Gossip;
 using Lockstep.Models;
 
 namespace Lockstep.Commands;

@@ -3,7 +3,7 @@ using System.Management.Automation;
 using System.Management.Automation.Language;
 using Lockstep.Commands;
 using Lockstep.Engine;
-using Lockstep.Engine.Ticks;
+using Lockstep.Ticks;
 using Lockstep.Variables;
 
 namespace Lockstep;

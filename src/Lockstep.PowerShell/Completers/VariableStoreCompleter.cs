@@ -2,7 +2,7 @@ using System.Collections;
 using System.Management.Automation;
 using System.Management.Automation.Language;
 using Lockstep.Engine;
-using Lockstep.Engine.Ticks;
+using Lockstep.Ticks;
 
 namespace Lockstep;
 

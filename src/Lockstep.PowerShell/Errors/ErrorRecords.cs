@@ -4,17 +4,17 @@ using System.Net.Sockets;
 using System.Text.Json;
 using Lockstep.Engine;
 using Lockstep.Engine.Feed;
-using Lockstep.Engine.Gossip;
 using Lockstep.Engine.Serving;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
-using Lockstep.Engine.Ticks;
+using Lockstep.Gossip;
 using Lockstep.Postgres;
 using Lockstep.Postgres.Tables;
+using Lockstep.Serving.Hosting;
 using Lockstep.TestServer.Feeds;
-using Lockstep.TestServer.Hosting;
 using Lockstep.TestServer.Recording;
 using Lockstep.TestServer.Scenarios;
+using Lockstep.Ticks;
 
 namespace Lockstep.Errors;
 

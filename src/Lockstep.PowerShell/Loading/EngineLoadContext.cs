@@ -19,6 +19,9 @@ internal sealed class EngineLoadContext : AssemblyLoadContext
     private static readonly HashSet<string> EngineAssemblies = new(StringComparer.Ordinal)
     {
         "Lockstep.Engine",
+        "Lockstep.Gossip",
+        "Lockstep.Ticks",
+        "Lockstep.Serving",
         "Lockstep.TestServer",
         "Lockstep.Postgres",
     };

@@ -1,5 +1,5 @@
 using Lockstep.Commands;
-using Lockstep.Engine.Gossip;
+using Lockstep.Gossip;
 
 namespace Lockstep.Models;
 

@@ -1,6 +1,6 @@
 using System.Management.Automation;
 using Lockstep.Commands;
-using Lockstep.Engine.Gossip;
+using Lockstep.Gossip;
 
 namespace Lockstep.Models;
 

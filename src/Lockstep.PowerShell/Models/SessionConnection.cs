@@ -1,4 +1,4 @@
-using Lockstep.Engine.Gossip;
+using Lockstep.Gossip;
 
 namespace Lockstep.Models;
 

@@ -1,10 +1,10 @@
 using System.Net;
 using System.Net.Security;
 using System.Security.Cryptography.X509Certificates;
-using Lockstep.Engine.Gossip;
 using Lockstep.Errors;
-using Lockstep.TestServer.Gossip;
-using Lockstep.TestServer.Hosting;
+using Lockstep.Gossip;
+using Lockstep.Serving;
+using Lockstep.Serving.Hosting;
 
 namespace Lockstep.Models;
 

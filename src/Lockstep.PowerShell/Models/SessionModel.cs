@@ -1,5 +1,5 @@
-using Lockstep.Engine.Gossip;
 using Lockstep.Errors;
+using Lockstep.Gossip;
 
 namespace Lockstep.Models;
 

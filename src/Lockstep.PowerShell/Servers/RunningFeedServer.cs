@@ -1,5 +1,5 @@
 using Lockstep.Engine.Serving;
-using Lockstep.TestServer.Serving;
+using Lockstep.Serving;
 
 namespace Lockstep.Servers;
 

@@ -5,7 +5,7 @@ using Lockstep.Engine.Serving;
 using Lockstep.Engine.Tables;
 using Lockstep.Errors;
 using Lockstep.Postgres;
-using Lockstep.TestServer.Serving;
+using Lockstep.Serving;
 
 namespace Lockstep.Servers;
 

@@ -1,5 +1,5 @@
 using Lockstep.Commands;
-using Lockstep.Engine.Ticks;
+using Lockstep.Ticks;
 
 namespace Lockstep.Variables;
 

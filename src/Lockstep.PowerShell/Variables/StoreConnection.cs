@@ -1,8 +1,8 @@
 using System.Management.Automation;
 using Lockstep.Commands;
-using Lockstep.Engine.Ticks;
 using Lockstep.Errors;
 using Lockstep.Postgres.Ticks;
+using Lockstep.Ticks;
 
 namespace Lockstep.Variables;
 

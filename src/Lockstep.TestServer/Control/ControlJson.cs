@@ -1,6 +1,3 @@
-using System.Text.Encodings.Web;
-using System.Text.Json;
-using System.Text.Json.Serialization;
 using Lockstep.TestServer.Faults;
 using Lockstep.TestServer.Parts;
 using Lockstep.TestServer.Requests;
@@ -11,13 +8,6 @@ namespace Lockstep.TestServer.Control;
 /// <summary>What the control path answers with.</summary>
 internal static class ControlJson
 {
-    public static JsonSerializerOptions Options { get; } = new(JsonSerializerDefaults.Web)
-    {
-        Converters = { new JsonStringEnumConverter(), new SecondsConverter() },
-        // It is JSON for programs, and never part of a page.
-        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-    };
-
     public static object State(LockstepTestServer server) => new
     {
         feed = server.Feed,
@@ -72,12 +62,4 @@ internal static class ControlJson
     };
 
     public static object? Scenario(ScenarioRun? run) => run is null ? null : new { run.State, run.Step, steps = run.Scenario.Steps.Count, run.Error };
-
-    /// <summary>Times as numbers of seconds, as faults take them.</summary>
-    private sealed class SecondsConverter : JsonConverter<TimeSpan>
-    {
-        public override TimeSpan Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => TimeSpan.FromSeconds(reader.GetDouble());
-
-        public override void Write(Utf8JsonWriter writer, TimeSpan value, JsonSerializerOptions options) => writer.WriteNumberValue(value.TotalSeconds);
-    }
 }

@@ -1,10 +1,10 @@
 using System.Text;
 using System.Text.Json;
+using Lockstep.Serving.Hosting;
+using Lockstep.Serving.Status;
 using Lockstep.TestServer.Faults;
 using Lockstep.TestServer.Feeds;
-using Lockstep.TestServer.Hosting;
 using Lockstep.TestServer.Scenarios;
-using Lockstep.TestServer.Status;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 
@@ -38,7 +38,7 @@ internal sealed class ControlPath(LockstepTestServer server)
         if (await StatusPage.TrySendAsync(context).ConfigureAwait(false))
             return;
         (int status, object? answer) = await RunAsync(context.Request, context.RequestAborted).ConfigureAwait(false);
-        byte[] json = JsonSerializer.SerializeToUtf8Bytes(answer, ControlJson.Options);
+        byte[] json = JsonSerializer.SerializeToUtf8Bytes(answer, StatusJson.Options);
         context.Response.StatusCode = status;
         context.Response.ContentType = "application/json";
         context.Response.ContentLength = json.Length;

@@ -1,8 +1,8 @@
 using System.Globalization;
 using System.Text;
+using Lockstep.Serving.Hosting;
 using Lockstep.TestServer.Faults.Stages;
 using Lockstep.TestServer.Feeds;
-using Lockstep.TestServer.Hosting;
 using Lockstep.TestServer.Requests;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.WebUtilities;

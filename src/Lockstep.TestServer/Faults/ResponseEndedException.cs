@@ -1,4 +1,4 @@
-using Lockstep.TestServer.Hosting;
+using Lockstep.Serving.Hosting;
 using Lockstep.TestServer.Requests;
 
 namespace Lockstep.TestServer.Faults;

@@ -1,6 +1,6 @@
 using System.ComponentModel;
+using Lockstep.Serving.Hosting;
 using Lockstep.TestServer.Faults.Stages;
-using Lockstep.TestServer.Hosting;
 using Lockstep.TestServer.Requests;
 
 namespace Lockstep.TestServer.Faults;

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Diagnostics;
 using System.Net.Sockets;
+using Lockstep.Serving.Hosting;
 using Lockstep.TestServer.Requests;
 
 namespace Lockstep.TestServer.Feeds;

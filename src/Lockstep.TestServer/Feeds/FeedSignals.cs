@@ -1,4 +1,5 @@
 using System.Text;
+using Lockstep.Serving.Hosting;
 using Lockstep.TestServer.Requests;
 
 namespace Lockstep.TestServer.Feeds;

@@ -1,7 +1,7 @@
 using System.Buffers;
 using System.IO.Pipelines;
 using System.Net.Sockets;
-using Lockstep.TestServer.Hosting;
+using Lockstep.Serving.Hosting;
 using Lockstep.TestServer.Requests;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;

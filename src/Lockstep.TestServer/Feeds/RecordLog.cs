@@ -1,4 +1,5 @@
 using Lockstep.Engine.Records;
+using Lockstep.Serving.Hosting;
 using Lockstep.TestServer.Requests;
 
 namespace Lockstep.TestServer.Feeds;

@@ -1,5 +1,5 @@
+using Lockstep.Serving.Hosting;
 using Lockstep.TestServer.Faults;
-using Lockstep.TestServer.Hosting;
 using Lockstep.TestServer.Recording;
 using Lockstep.TestServer.Requests;
 using Microsoft.AspNetCore.Http;

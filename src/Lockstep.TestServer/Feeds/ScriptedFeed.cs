@@ -1,4 +1,5 @@
 using System.Globalization;
+using Lockstep.Serving.Hosting;
 using Lockstep.TestServer.Requests;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;

@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
+using Lockstep.Serving.Hosting;
 using Lockstep.TestServer.Faults;
-using Lockstep.TestServer.Hosting;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
 

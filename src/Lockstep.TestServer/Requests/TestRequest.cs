@@ -1,3 +1,5 @@
+using Lockstep.Serving.Hosting;
+
 namespace Lockstep.TestServer.Requests;
 
 /// <summary>One request that the test server got, and what became of it. While it is open its figures move on; any thread may read them.</summary>

@@ -1,4 +1,4 @@
-using Lockstep.TestServer.Hosting;
+using Lockstep.Serving.Hosting;
 
 namespace Lockstep.TestServer.Scenarios;
 

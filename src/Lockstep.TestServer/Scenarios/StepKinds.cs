@@ -1,7 +1,7 @@
 using System.Text.Json;
+using Lockstep.Serving.Hosting;
 using Lockstep.TestServer.Faults;
 using Lockstep.TestServer.Feeds;
-using Lockstep.TestServer.Hosting;
 
 namespace Lockstep.TestServer.Scenarios;
 

@@ -4,8 +4,8 @@ using Lockstep.Engine.Serving;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tests.Sync;
 using Lockstep.Engine.Tests.Tables;
+using Lockstep.Serving;
 using Lockstep.Testing;
-using Lockstep.TestServer.Serving;
 
 namespace Lockstep.Engine.Tests.Serving;
 

@@ -5,8 +5,8 @@ using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
 using Lockstep.Engine.Tests.Sync;
 using Lockstep.Engine.Tests.Tables;
+using Lockstep.Serving;
 using Lockstep.Testing;
-using Lockstep.TestServer.Serving;
 
 namespace Lockstep.Engine.Tests.Serving;
 

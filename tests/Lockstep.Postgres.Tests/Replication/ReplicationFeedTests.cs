@@ -2,7 +2,7 @@ using System.Text.Json;
 using Lockstep.Engine.Serving;
 using Lockstep.Postgres.Tests.Feed;
 using Lockstep.Postgres.Tests.Serving;
-using Lockstep.TestServer.Serving;
+using Lockstep.Serving;
 using Lockstep.Testing;
 
 namespace Lockstep.Postgres.Tests.Replication;

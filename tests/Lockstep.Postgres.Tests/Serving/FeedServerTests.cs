@@ -4,7 +4,7 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using Lockstep.Engine.Serving;
-using Lockstep.TestServer.Serving;
+using Lockstep.Serving;
 using Lockstep.Testing;
 
 namespace Lockstep.Postgres.Tests.Serving;

@@ -1,4 +1,4 @@
-using Lockstep.TestServer.Serving;
+using Lockstep.Serving;
 using Lockstep.Testing;
 
 namespace Lockstep.Postgres.Tests.Serving;

@@ -1,6 +1,6 @@
 using Lockstep.Engine.Serving;
+using Lockstep.Serving;
 using Lockstep.Testing;
-using Lockstep.TestServer.Serving;
 
 namespace Lockstep.Postgres.Tests.Serving;
 

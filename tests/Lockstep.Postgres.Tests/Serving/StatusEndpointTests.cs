@@ -2,8 +2,8 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Text.Json;
 using Lockstep.Engine.Serving;
+using Lockstep.Serving;
 using Lockstep.Testing;
-using Lockstep.TestServer.Serving;
 
 namespace Lockstep.Postgres.Tests.Serving;
 

@@ -7,8 +7,8 @@ using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
 using Lockstep.Postgres.Tables;
 using Lockstep.Postgres.Tests.Serving;
+using Lockstep.Serving;
 using Lockstep.Testing;
-using Lockstep.TestServer.Serving;
 
 namespace Lockstep.Postgres.Tests.Tables;
 

@@ -1,12 +1,12 @@
-using System.Security.Cryptography;
-using System.Security.Cryptography.X509Certificates;
 using System.Net.Security;
 using System.Net.Sockets;
-using Lockstep.Testing;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using Lockstep.Serving.Hosting;
 using Lockstep.TestServer.Faults;
 using Lockstep.TestServer.Feeds;
-using Lockstep.TestServer.Hosting;
 using Lockstep.TestServer.Requests;
+using Lockstep.Testing;
 using static Lockstep.TestServer.Tests.Faults.FaultServer;
 
 namespace Lockstep.TestServer.Tests.Faults;

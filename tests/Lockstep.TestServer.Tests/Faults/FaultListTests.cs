@@ -1,6 +1,6 @@
 using System.Text.Json;
+using Lockstep.Serving.Hosting;
 using Lockstep.TestServer.Faults;
-using Lockstep.TestServer.Hosting;
 using Lockstep.TestServer.Parts;
 using Lockstep.TestServer.Requests;
 

@@ -1,6 +1,6 @@
 using System.Diagnostics;
+using Lockstep.Serving.Hosting;
 using Lockstep.TestServer.Feeds;
-using Lockstep.TestServer.Hosting;
 using Lockstep.TestServer.Requests;
 using Lockstep.Testing;
 

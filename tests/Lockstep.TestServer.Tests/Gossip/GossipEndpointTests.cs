@@ -1,8 +1,8 @@
 using System.Net;
 using System.Net.WebSockets;
-using Lockstep.Engine.Gossip;
-using Lockstep.TestServer.Gossip;
-using Lockstep.TestServer.Hosting;
+using Lockstep.Gossip;
+using Lockstep.Serving;
+using Lockstep.Serving.Hosting;
 
 namespace Lockstep.TestServer.Tests.Gossip;
 

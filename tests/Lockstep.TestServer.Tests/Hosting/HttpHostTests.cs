@@ -3,8 +3,8 @@ using System.Net.WebSockets;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
+using Lockstep.Serving.Hosting;
 using Lockstep.TestServer.Feeds;
-using Lockstep.TestServer.Hosting;
 using Microsoft.AspNetCore.Http;
 
 namespace Lockstep.TestServer.Tests.Hosting;

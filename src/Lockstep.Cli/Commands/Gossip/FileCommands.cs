@@ -1,5 +1,5 @@
 using System.CommandLine;
-using Lockstep.Engine.Gossip;
+using Lockstep.Gossip;
 
 namespace Lockstep.Cli.Commands.Gossip;
 

@@ -4,9 +4,9 @@ using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
 using Lockstep.Cli.Output;
-using Lockstep.Engine.Gossip;
-using Lockstep.TestServer.Gossip;
-using Lockstep.TestServer.Hosting;
+using Lockstep.Gossip;
+using Lockstep.Serving;
+using Lockstep.Serving.Hosting;
 
 namespace Lockstep.Cli.Commands.Gossip;
 

@@ -1,6 +1,6 @@
 using System.CommandLine;
 using Lockstep.Cli.Output;
-using Lockstep.Engine.Gossip;
+using Lockstep.Gossip;
 
 namespace Lockstep.Cli.Commands.Gossip;
 

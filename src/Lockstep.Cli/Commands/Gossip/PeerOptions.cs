@@ -2,7 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
-using Lockstep.Engine.Gossip;
+using Lockstep.Gossip;
 
 namespace Lockstep.Cli.Commands.Gossip;
 

@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
 using Lockstep.Cli.Output;
-using Lockstep.Engine.Gossip;
+using Lockstep.Gossip;
 
 namespace Lockstep.Cli.Commands.Gossip;
 

@@ -2,7 +2,7 @@ using System.CommandLine;
 using System.Text.Json;
 using Lockstep.Cli.Output;
 using Lockstep.Engine;
-using Lockstep.Engine.Ticks;
+using Lockstep.Ticks;
 
 namespace Lockstep.Cli.Commands.Variables;
 

@@ -1,7 +1,7 @@
 using System.CommandLine;
 using Lockstep.Cli.Output;
-using Lockstep.Engine.Ticks;
 using Lockstep.Postgres.Ticks;
+using Lockstep.Ticks;
 
 namespace Lockstep.Cli.Commands.Variables;
 

@@ -1,6 +1,6 @@
 using System.CommandLine;
 using Lockstep.Cli.Output;
-using Lockstep.Engine.Ticks;
+using Lockstep.Ticks;
 
 namespace Lockstep.Cli.Commands.Variables;
 

@@ -1,0 +1,35 @@
+using System.Net;
+using System.Security.Cryptography.X509Certificates;
+
+namespace Lockstep.Serving;
+
+/// <summary>How feeds are served over HTTP.</summary>
+public sealed record FeedServerOptions
+{
+    /// <summary>The address to listen on. Loopback unless told otherwise.</summary>
+    public IPAddress Address { get; init; } = IPAddress.Loopback;
+
+    /// <summary>The port, 0 to 65535; 0 for a free one.</summary>
+    public int Port { get; init; }
+
+    /// <summary>Makes the server speak TLS; the caller keeps and disposes it.</summary>
+    public X509Certificate2? Certificate { get; init; }
+
+    /// <summary>Who may read; empty for everybody. The paths /healthz say nothing that needs a credential.</summary>
+    public IReadOnlyList<FeedCredential> Credentials { get; init; } = [];
+
+    /// <summary>The longest silence on a feed; above zero, default 15 s.</summary>
+    public TimeSpan HeartbeatInterval { get; init; } = TimeSpan.FromSeconds(15);
+
+    /// <summary>How long the pages of one snapshot are handed to new clients, before a fresh one is begun; default 60 s.</summary>
+    public TimeSpan SnapshotAge { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>How long a cache may keep a page; default 10 minutes.</summary>
+    public TimeSpan PageAge { get; init; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>Whether there is a page at <c>/_lockstep/</c> that shows clients, rates and the newest records: to who has a credential, or, where none is needed, to this machine.</summary>
+    public bool StatusPage { get; init; } = true;
+
+    /// <summary>Sent as Instance-Name; null for none.</summary>
+    public string? InstanceName { get; init; }
+}

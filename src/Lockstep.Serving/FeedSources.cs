@@ -1,0 +1,28 @@
+using Lockstep.Engine.Serving;
+
+namespace Lockstep.Serving;
+
+/// <summary>Starts what a <see cref="FeedServer"/> is to serve.</summary>
+public static class FeedSources
+{
+    /// <summary>Starts sources one after the other; when one cannot start, those before it are disposed.</summary>
+    /// <param name="starts">What starts each.</param>
+    /// <param name="cancellationToken">Gives up the start.</param>
+    /// <returns>The sources, for the server to take over.</returns>
+    public static async Task<IReadOnlyList<IFeedSource>> StartAsync(
+        IEnumerable<Func<CancellationToken, Task<IFeedSource>>> starts, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(starts);
+        List<IFeedSource> sources = [];
+        try
+        {
+            foreach (var start in starts) sources.Add(await start(cancellationToken).ConfigureAwait(false));
+            return sources;
+        }
+        catch
+        {
+            foreach (var source in sources) await source.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+}

@@ -1,0 +1,128 @@
+using System.Collections.Concurrent;
+using System.Net.WebSockets;
+using Lockstep.Gossip;
+using Lockstep.Serving.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+
+namespace Lockstep.Serving;
+
+/// <summary>How a <see cref="GossipEndpoint"/> speaks with those who come.</summary>
+public sealed record GossipEndpointOptions
+{
+    /// <summary>How each stream is spoken.</summary>
+    public GossipStreamOptions Stream { get; init; } = new();
+
+    /// <summary>Told of each connection that ended by an error. Called from any thread.</summary>
+    public Action<Exception>? ConnectionFailed { get; init; }
+
+    /// <summary>
+    /// The web pages that may connect, each by its origin such as <c>https://app.example</c>, besides those of this server itself. Browsers let any page open a WebSocket to any address, this machine's own included,
+    /// so another page is refused. Peers that are no browser send no origin and are not held up.
+    /// </summary>
+    public IReadOnlyCollection<string> AllowedOrigins { get; init; } = [];
+}
+
+/// <summary>
+/// Accepts peers over WebSocket and has them speak with the nodes of a hub, until it is disposed: a node at the path that is its name and, where it is the only one, at the root. Thread-safe.
+/// </summary>
+public sealed class GossipEndpoint : IAsyncDisposable
+{
+    private static readonly TimeSpan KeepAlive = TimeSpan.FromSeconds(30);
+
+    private readonly GossipHub _hub;
+    private readonly GossipEndpointOptions _options;
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly ConcurrentDictionary<Task, byte> _connections = new();
+    private HttpHost? _host;
+
+    private GossipEndpoint(GossipHub hub, GossipEndpointOptions options)
+    {
+        _hub = hub;
+        _options = options;
+    }
+
+    /// <summary>The root, with the port that is bound: <c>ws</c>, or <c>wss</c> where the endpoint has a certificate.</summary>
+    public Uri Uri { get; private set; } = null!;
+
+    /// <summary>Binds the address, then accepts peers.</summary>
+    /// <param name="endpoint">Address, port and certificate. It may have other routes as well; what they do not take comes here.</param>
+    /// <param name="hub">The nodes that are offered.</param>
+    /// <param name="options">How to speak.</param>
+    /// <param name="cancellationToken">Gives up the start.</param>
+    /// <exception cref="PortInUseException">The port is taken.</exception>
+    /// <exception cref="ListenException">The address cannot be listened on.</exception>
+    /// <exception cref="ArgumentException">The endpoint has a route for <c>/</c>.</exception>
+    public static async Task<GossipEndpoint> StartAsync(HttpEndpoint endpoint, GossipHub hub, GossipEndpointOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(endpoint);
+        ArgumentNullException.ThrowIfNull(hub);
+        GossipEndpoint started = new(hub, options ?? new GossipEndpointOptions());
+        endpoint.Routes.Add("/", started.HandleAsync);
+        started._host = await HttpHost.StartAsync([endpoint], cancellationToken).ConfigureAwait(false);
+        Uri root = started._host.GetUri(endpoint);
+        started.Uri = new UriBuilder(root) { Scheme = root.Scheme == System.Uri.UriSchemeHttps ? System.Uri.UriSchemeWss : System.Uri.UriSchemeWs }.Uri;
+        return started;
+    }
+
+    /// <summary>Stops listening and ends the streams that it accepted. May be called more than once.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _stopping.CancelAsync().ConfigureAwait(false);
+        await _host!.StopAsync().ConfigureAwait(false);
+        await Task.WhenAll(_connections.Keys).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    private async Task HandleAsync(HttpContext context)
+    {
+        string? name = NameIn(context);
+        if (!IsFromHere(context.Request))
+        {
+            context.Response.StatusCode = StatusCodes.Status403Forbidden;
+            return;
+        }
+        if (name is not null && !_hub.Names.Contains(name))
+        {
+            context.Response.StatusCode = StatusCodes.Status404NotFound;
+            return;
+        }
+        WebSocket? socket = await ServerWebSocket.AcceptAsync(context, KeepAlive).ConfigureAwait(false);
+        if (socket is null)
+            return;
+        using (socket)
+        {
+            Task connection = SpeakAsync(socket, name);
+            _connections.TryAdd(connection, 0);
+            await connection.ConfigureAwait(false);
+            _connections.TryRemove(connection, out _);
+        }
+    }
+
+    private async Task SpeakAsync(WebSocket socket, string? name)
+    {
+        try
+        {
+            await _hub.RunAsync(GossipDialer.OverWebSocket(socket), name, _options.Stream, _stopping.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
+        {
+            // Ended from this side.
+        }
+        catch (Exception error)
+        {
+            _options.ConnectionFailed?.Invoke(error);
+        }
+    }
+
+    /// <summary>The model that the path names; null for the root. It is taken from the request line, for Kestrel leaves some escapes in the path and not others.</summary>
+    private static string? NameIn(HttpContext context)
+    {
+        string path = context.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget.Split('?')[0].Trim('/');
+        return path.Length == 0 ? null : System.Uri.UnescapeDataString(path);
+    }
+
+    private bool IsFromHere(HttpRequest request) =>
+        request.Headers.Origin is not [{ Length: > 0 } origin]
+        || _options.AllowedOrigins.Contains(origin, StringComparer.OrdinalIgnoreCase)
+        || string.Equals(origin, $"{request.Scheme}://{request.Host}", StringComparison.OrdinalIgnoreCase);
+}

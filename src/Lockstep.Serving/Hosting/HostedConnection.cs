@@ -1,0 +1,79 @@
+using System.IO.Pipelines;
+using System.Net.Sockets;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Connections.Features;
+using Microsoft.AspNetCore.Http.Features;
+
+namespace Lockstep.Serving.Hosting;
+
+/// <summary>The connection that a request came in by, as a feature of the request.</summary>
+internal sealed class HostedConnection
+{
+    private readonly ConnectionContext _connection;
+
+    private HostedConnection(ConnectionContext connection, HttpEndpoint endpoint, Socket socket)
+    {
+        _connection = connection;
+        Endpoint = endpoint;
+        Socket = socket;
+        RawOutput = new SocketPipeWriter(socket);
+    }
+
+    public HttpEndpoint Endpoint { get; }
+
+    /// <summary>The connection's socket. What is sent here goes around TLS, and must not meet a flush of <see cref="RawOutput"/>.</summary>
+    public Socket Socket { get; }
+
+    /// <summary>Whether what is written reaches the socket through TLS.</summary>
+    public bool IsTls { get; private set; }
+
+    /// <summary>
+    /// The bytes below HTTP: inside TLS, outside Kestrel's own chunk writer. What was framed once can go to every client as it is, and a response can be made that Kestrel
+    /// would never write. When a flush is done, the system has the bytes. To be used while Kestrel itself writes nothing: they share one pipe.
+    /// </summary>
+    public PipeWriter RawOutput { get; private set; }
+
+    public static HostedConnection Of(IFeatureCollection features) =>
+        features.Get<HostedConnection>() ?? throw new InvalidOperationException("The request did not come through an HttpHost.");
+
+    /// <summary>Takes over the sending side of a connection that was just accepted; its requests find this as a feature.</summary>
+    public static HostedConnection Attach(ConnectionContext connection, HttpEndpoint endpoint)
+    {
+        Socket socket = connection.Features.GetRequiredFeature<IConnectionSocketFeature>().Socket;
+        HostedConnection hosted = new(connection, endpoint, socket);
+        connection.Transport = new DuplexPipe(connection.Transport.Input, hosted.RawOutput);
+        connection.Features.Set(hosted);
+        return hosted;
+    }
+
+    /// <summary>Says that TLS lies between what is written from now on and the socket.</summary>
+    public void UseTls(PipeWriter output)
+    {
+        IsTls = true;
+        RawOutput = output;
+    }
+
+    /// <summary>Ends the connection behind the last byte that was flushed. Afterwards nothing can be written, and the request is to be aborted, which sends nothing more.</summary>
+    /// <param name="how">With <see cref="CutKind.Fin"/> the client gets all that was sent and then the end; this waits until it has closed its side, or the host stops.</param>
+    public async Task EndAsync(CutKind how)
+    {
+        if (how == CutKind.Reset)
+        {
+            _connection.Abort(new ConnectionAbortedException("The connection is reset on purpose."));
+            return;
+        }
+        try
+        {
+            Socket.Shutdown(SocketShutdown.Send);
+        }
+        catch (Exception error) when (error is SocketException or ObjectDisposedException)
+        {
+            return;
+        }
+        TaskCompletionSource closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        using (_connection.ConnectionClosed.Register(closed.SetResult))
+            await closed.Task.ConfigureAwait(false);
+    }
+
+    private sealed record DuplexPipe(PipeReader Input, PipeWriter Output) : IDuplexPipe;
+}

@@ -1,0 +1,48 @@
+namespace Lockstep.Serving.Hosting;
+
+/// <summary>What a server has sent since its start: of the requests that have ended, and of those that are open. Thread-safe.</summary>
+internal sealed class SentTotals<T>
+    where T : ISentCount
+{
+    private readonly Lock _gate = new();
+    private readonly HashSet<T> _open = [];
+    private long _records;
+    private long _bytes;
+
+    public void Begin(T request)
+    {
+        lock (_gate)
+            _open.Add(request);
+    }
+
+    /// <summary>The requests that are open, at this moment.</summary>
+    public IReadOnlyList<T> Open
+    {
+        get
+        {
+            lock (_gate)
+                return [.. _open];
+        }
+    }
+
+    /// <summary>In one step, so that no look at the totals sees a request twice or not at all.</summary>
+    public void End(T request)
+    {
+        lock (_gate)
+        {
+            _open.Remove(request);
+            _records += request.Records;
+            _bytes += request.Bytes;
+        }
+    }
+
+    /// <summary>Records and bytes of bodies, as of now.</summary>
+    public (long Records, long Bytes) Now
+    {
+        get
+        {
+            lock (_gate)
+                return (_records + _open.Sum(request => request.Records), _bytes + _open.Sum(request => request.Bytes));
+        }
+    }
+}

@@ -1,0 +1,21 @@
+namespace Lockstep.Serving.Hosting;
+
+/// <summary>Wakes all who wait, again and again. Thread-safe; who waits is woken on the pool and not by the thread that raises it.</summary>
+internal sealed class Signal
+{
+    private TaskCompletionSource _next = New();
+
+    /// <summary>Completes when it is raised the next time. Take it before looking at what it tells of.</summary>
+    public Task Next => Volatile.Read(ref _next).Task;
+
+    public void Raise() => Interlocked.Exchange(ref _next, New()).SetResult();
+
+    /// <summary>Waits until a condition holds; it is looked at once now and once after each raise.</summary>
+    public async Task WaitUntilAsync(Func<bool> condition, CancellationToken cancellationToken)
+    {
+        for (Task next = Next; !condition(); next = Next)
+            await next.WaitAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    private static TaskCompletionSource New() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+}

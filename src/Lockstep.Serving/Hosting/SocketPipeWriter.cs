@@ -1,0 +1,86 @@
+using System.Buffers;
+using System.IO.Pipelines;
+using System.Net.Sockets;
+
+namespace Lockstep.Serving.Hosting;
+
+/// <summary>
+/// Writes to a socket with no queue in between: when a flush is done, the system has taken every byte. So a connection can be cut behind an exact byte, and the socket can be
+/// lent to whoever writes to many at once. One writer at a time; memory is held only between the first byte and the flush.
+/// </summary>
+internal sealed class SocketPipeWriter(Socket socket) : PipeWriter
+{
+    private const int SmallestBuffer = 4096;
+
+    private byte[] _buffer = [];
+    private int _count;
+    private bool _closed;
+
+    public override bool CanGetUnflushedBytes => true;
+
+    public override long UnflushedBytes => _count;
+
+    public override Memory<byte> GetMemory(int sizeHint = 0)
+    {
+        MakeRoom(Math.Max(sizeHint, 1));
+        return _buffer.AsMemory(_count);
+    }
+
+    public override Span<byte> GetSpan(int sizeHint = 0) => GetMemory(sizeHint).Span;
+
+    public override void Advance(int bytes)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(bytes);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(bytes, _buffer.Length - _count);
+        _count += bytes;
+    }
+
+    /// <summary>Waits until the system has taken everything; a client that is gone makes the result complete.</summary>
+    public override async ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default)
+    {
+        try
+        {
+            for (int sent = 0; sent < _count && !_closed;)
+                sent += await socket.SendAsync(_buffer.AsMemory(sent, _count - sent), SocketFlags.None, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception error) when (error is SocketException or ObjectDisposedException)
+        {
+            _closed = true;
+        }
+        finally
+        {
+            Release();
+        }
+        return new FlushResult(isCanceled: false, isCompleted: _closed);
+    }
+
+    /// <summary>Does nothing: whoever gives up on a connection closes its socket, and that ends a flush.</summary>
+    public override void CancelPendingFlush()
+    {
+    }
+
+    public override void Complete(Exception? exception = null) => Release();
+
+    private void MakeRoom(int size)
+    {
+        if (_buffer.Length - _count >= size)
+            return;
+        byte[] larger = ArrayPool<byte>.Shared.Rent(Math.Max(Math.Max(SmallestBuffer, _count + size), _count * 2));
+        _buffer.AsSpan(0, _count).CopyTo(larger);
+        Return();
+        _buffer = larger;
+    }
+
+    private void Release()
+    {
+        Return();
+        _buffer = [];
+        _count = 0;
+    }
+
+    private void Return()
+    {
+        if (_buffer.Length > 0)
+            ArrayPool<byte>.Shared.Return(_buffer);
+    }
+}

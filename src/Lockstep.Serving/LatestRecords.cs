@@ -1,0 +1,82 @@
+using System.Text;
+using Lockstep.Engine.Serving;
+
+namespace Lockstep.Serving;
+
+/// <summary>
+/// The newest records of a feed, for the status page: as a client of the source, for as long as somebody looks, so that nothing is kept or copied while nobody does. What
+/// there was before the first look is not read: it can be any amount. Thread-safe.
+/// </summary>
+internal sealed class LatestRecords(IFeedSource source, TimeProvider time, CancellationToken stopping)
+{
+    /// <summary>The most that are kept.</summary>
+    public const int Capacity = 20;
+
+    /// <summary>How much of a record is shown, in bytes.</summary>
+    private const int MaxLength = 2000;
+
+    /// <summary>How long it goes on after the last look.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+
+    private readonly Lock _gate = new();
+    private readonly Queue<string> _records = new();
+    private long _looked;
+
+    /// <summary>The work that follows the source; done when nobody looks any more.</summary>
+    public Task Following { get; private set; } = Task.CompletedTask;
+
+    /// <summary>The records that came since the first look, the newest first.</summary>
+    public IReadOnlyList<string> Look()
+    {
+        lock (_gate)
+        {
+            _looked = time.GetTimestamp();
+            if (Following.IsCompleted && !stopping.IsCancellationRequested) Following = Task.Run(FollowAsync, CancellationToken.None);
+            return [.. _records.Reverse()];
+        }
+    }
+
+    private bool IsLookedAt
+    {
+        get
+        {
+            lock (_gate) return time.GetElapsedTime(_looked) < Patience;
+        }
+    }
+
+    private async Task FollowAsync()
+    {
+        try
+        {
+            FeedState state = await source.GetStateAsync(stopping).ConfigureAwait(false);
+            FeedReading reading = await source.OpenAsync(new FeedRequest(state.Horizon, state.Identity, Patience / 2), stopping).ConfigureAwait(false);
+            await foreach (FeedChunk chunk in reading.Chunks.WithCancellation(stopping).ConfigureAwait(false))
+            {
+                Keep(chunk.Lines.Span);
+                if (!IsLookedAt) return;
+            }
+        }
+        catch (Exception e) when (e is FeedServingException or OperationCanceledException)
+        {
+            // The page says that the feed cannot be read; the next look tries again.
+        }
+    }
+
+    private void Keep(ReadOnlySpan<byte> lines)
+    {
+        List<string> newest = [];
+        for (lines = lines.TrimEnd((byte)'\n'); !lines.IsEmpty && newest.Count < Capacity;)
+        {
+            int end = lines.LastIndexOf((byte)'\n');
+            ReadOnlySpan<byte> line = lines[(end + 1)..];
+            newest.Add(line.Length <= MaxLength ? Encoding.UTF8.GetString(line) : Encoding.UTF8.GetString(line[..MaxLength]) + "…");
+            lines = lines[..Math.Max(end, 0)];
+        }
+
+        lock (_gate)
+        {
+            for (int i = newest.Count - 1; i >= 0; i--) _records.Enqueue(newest[i]);
+            while (_records.Count > Capacity) _records.Dequeue();
+        }
+    }
+}

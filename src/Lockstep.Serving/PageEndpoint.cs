@@ -1,0 +1,119 @@
+using System.Globalization;
+using System.IO.Pipelines;
+using System.Security.Cryptography;
+using Lockstep.Engine.Records;
+using Lockstep.Engine.Serving;
+using Microsoft.AspNetCore.Http;
+
+namespace Lockstep.Serving;
+
+/// <summary>
+/// The snapshot in pages. Without a horizon the answer is a redirect to the first page of a snapshot that all new clients share for a while; each page names the
+/// next one in <c>Link: ...; rel="next"</c>, and the last one ends with the row snapshot_completed. A page may come from a cache however old: what changed since its horizon
+/// comes with the updates after it.
+/// </summary>
+internal sealed class PageEndpoint(IFeedSource source, FeedServerOptions options, FeedAccess access, FeedClients clients, TimeProvider time)
+{
+    private readonly Lock _gate = new();
+    private Generation? _shared;
+
+    public async Task HandleAsync(HttpContext context, FeedFilter? filter, CancellationToken cancellationToken)
+    {
+        var query = context.Request.Query;
+        if (!query.TryGetValue("horizon", out var horizonText) || !query.TryGetValue("feed", out var feed))
+        {
+            await RedirectAsync(context, filter, cancellationToken).ConfigureAwait(false);
+            return;
+        }
+
+        if (!long.TryParse(horizonText, NumberStyles.None, CultureInfo.InvariantCulture, out var horizon)) throw new FeedPositionException();
+        var after = query.TryGetValue("after", out var position) ? position.ToString() : null;
+        var page = await source.ReadPageAsync(new SnapshotPageRequest(FeedName.ForSource(feed, filter?.Identity), horizon, after), cancellationToken).ConfigureAwait(false);
+        await WriteAsync(context, page, filter, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task RedirectAsync(HttpContext context, FeedFilter? filter, CancellationToken cancellationToken)
+    {
+        var state = await source.GetStateAsync(cancellationToken).ConfigureAwait(false);
+        if (!state.Pages) throw new NotSupportedException($"{source.Name} has no key to page by. Read it without /{FeedEndpoint.PagesSegment}.");
+        Generation shared;
+        lock (_gate)
+        {
+            if (_shared is null || _shared.Identity != state.Identity || time.GetElapsedTime(_shared.Begun) > options.SnapshotAge)
+                _shared = new Generation(state.Identity, state.Horizon, time.GetTimestamp());
+            shared = _shared;
+        }
+
+        context.Response.StatusCode = StatusCodes.Status307TemporaryRedirect;
+        context.Response.Headers.Location = Address(context.Request, FeedName.Join(shared.Identity, filter?.Identity), shared.Horizon, null);
+        context.Response.Headers.CacheControl = Cacheable(TimeSpan.FromSeconds(Math.Min(5, options.SnapshotAge.TotalSeconds)));
+        context.Response.ContentLength = 0;
+    }
+
+    private async Task WriteAsync(HttpContext context, SnapshotPage page, FeedFilter? filter, CancellationToken cancellationToken)
+    {
+        var identity = FeedName.Join(page.Identity, filter?.Identity);
+        var (request, response) = (context.Request, context.Response);
+        response.ContentType = FeedEndpoint.ContentType;
+        response.Headers[WireNames.FeedIdentityHeader] = identity;
+        response.Headers.CacheControl = Cacheable(options.PageAge);
+        if (page.Next is { } next) response.Headers.Link = $"<{Address(request, identity, page.Horizon, next)}>; rel=\"next\"";
+
+        // Weak: the row at the end of the last page tells the time.
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach (var piece in page.Lines) hash.AppendData(piece.Span);
+        var tag = $"W/\"{Convert.ToHexStringLower(hash.GetHashAndReset().AsSpan(0, 16))}\"";
+        response.Headers.ETag = tag;
+        if (request.Headers.IfNoneMatch.ToString().Split(',', StringSplitOptions.TrimEntries).Any(t => t == tag || t == "*"))
+        {
+            response.StatusCode = StatusCodes.Status304NotModified;
+            return;
+        }
+
+        if (HttpMethods.IsHead(request.Method)) return;
+        using var client = clients.Begin(request, 0);
+        var output = new Pipe(new PipeOptions(pauseWriterThreshold: 0));
+        var writer = new FeedLineWriter(output.Writer, filter, page.KeyColumns, time);
+        foreach (var piece in page.Lines) writer.WriteRows(new FeedChunk(FeedChunkKind.SnapshotRows, piece, 0));
+        if (page.Next is null) writer.WriteControl("snapshot_completed", page.Horizon);
+        await output.Writer.CompleteAsync().ConfigureAwait(false);
+        response.ContentLength = writer.Bytes;
+        await output.Reader.CopyToAsync(response.BodyWriter, cancellationToken).ConfigureAwait(false);
+        await output.Reader.CompleteAsync().ConfigureAwait(false);
+        client.Sent(writer.Rows, writer.Bytes, null);
+    }
+
+    /// <summary>The page's stable address, as a reference relative to the server.</summary>
+    private string Address(HttpRequest request, string identity, long horizon, string? after)
+    {
+        var query = new QueryBuilderText();
+        query.Add("feed", identity);
+        query.Add("horizon", horizon.ToString(CultureInfo.InvariantCulture));
+        if (after is not null) query.Add("after", after);
+        foreach (var name in (string[])["columns", "where"])
+        {
+            foreach (var value in request.Query[name]) query.Add(name, value ?? "");
+        }
+
+        return $"/{Uri.EscapeDataString(source.Name)}/{FeedEndpoint.PagesSegment}?{query}";
+    }
+
+    /// <summary>What needs a credential may only be kept by the client's own cache.</summary>
+    private string Cacheable(TimeSpan age) =>
+        string.Create(CultureInfo.InvariantCulture, $"{(access.IsOpen ? "public" : "private")}, max-age={(long)age.TotalSeconds}");
+
+    private sealed record Generation(string Identity, long Horizon, long Begun);
+
+    private sealed class QueryBuilderText
+    {
+        private readonly System.Text.StringBuilder _text = new();
+
+        public void Add(string name, string value)
+        {
+            if (_text.Length > 0) _text.Append('&');
+            _text.Append(name).Append('=').Append(Uri.EscapeDataString(value));
+        }
+
+        public override string ToString() => _text.ToString();
+    }
+}

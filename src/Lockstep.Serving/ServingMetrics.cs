@@ -1,0 +1,51 @@
+using System.Diagnostics.Metrics;
+using Lockstep.Engine.Serving;
+
+namespace Lockstep.Serving;
+
+/// <summary>What operators watch of a <see cref="FeedServer"/>, through the meter <c>Lockstep.Serving</c>; each measurement carries the tag <c>feed</c>.</summary>
+internal sealed class ServingMetrics : IDisposable
+{
+    public const string MeterName = "Lockstep.Serving";
+
+    private readonly Meter _meter = new(MeterName);
+    private readonly UpDownCounter<long> _connections;
+    private readonly Counter<long> _bytes;
+    private readonly Counter<long> _refused;
+
+    public ServingMetrics()
+    {
+        _connections = _meter.CreateUpDownCounter<long>("lockstep.serving.connections", "{connection}", "Feeds being streamed.");
+        _bytes = _meter.CreateCounter<long>("lockstep.serving.sent", "By", "Bytes handed to connections.");
+        _refused = _meter.CreateCounter<long>("lockstep.serving.refused", "{request}", "Requests that were answered 4xx or 503, by reason.");
+    }
+
+    public ClientMeasurement Client(string feed) => new(this, feed);
+
+    public void Refused(string feed, FeedServingException reason) =>
+        _refused.Add(1, new KeyValuePair<string, object?>("feed", feed), new KeyValuePair<string, object?>("reason", reason.ErrorId));
+
+    public void Dispose() => _meter.Dispose();
+
+    internal sealed class ClientMeasurement : IDisposable
+    {
+        private readonly ServingMetrics _metrics;
+        private readonly KeyValuePair<string, object?> _feed;
+        private long _sent;
+
+        public ClientMeasurement(ServingMetrics metrics, string feed)
+        {
+            _metrics = metrics;
+            _feed = new("feed", feed);
+            metrics._connections.Add(1, _feed);
+        }
+
+        public void Sent(long total)
+        {
+            _metrics._bytes.Add(total - _sent, _feed);
+            _sent = total;
+        }
+
+        public void Dispose() => _metrics._connections.Add(-1, _feed);
+    }
+}

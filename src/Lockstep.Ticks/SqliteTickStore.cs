@@ -1,0 +1,142 @@
+using Microsoft.Data.Sqlite;
+
+namespace Lockstep.Ticks;
+
+/// <summary>
+/// A store in an SQLite file, shared by the processes of one machine, whose clock is the store's clock. The file is opened for each operation and closed after it:
+/// a file that was taken away or put back is noticed at once, and nothing stays locked by a process that does not use it.
+/// A rollback journal, not a WAL, so that the store is one file; a change is on the disk when it returns.
+/// </summary>
+public sealed class SqliteTickStore : ITickStore
+{
+    private readonly string _path;
+    private readonly TickSettings? _newSettings;
+    private readonly TimeProvider _clock;
+    private readonly Lock _openGate = new();
+    private TickSettings? _settings;
+
+    static SqliteTickStore() => SQLitePCL.Batteries_V2.Init();
+
+    /// <summary>Names the file; nothing is opened yet.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="create">The settings of the store if the file is not there yet and the first operation makes it; null to find a missing file unavailable.</param>
+    /// <param name="clock">The store's clock, the same for all processes; null for the system's.</param>
+    public SqliteTickStore(string path, TickSettings? create = null, TimeProvider? clock = null)
+    {
+        _path = Path.GetFullPath(path);
+        _newSettings = create?.Check();
+        _clock = clock ?? TimeProvider.System;
+    }
+
+    /// <inheritdoc/>
+    public string Description => _path;
+
+    /// <inheritdoc/>
+    public Task<TickSettings> ReadSettingsAsync(CancellationToken cancellationToken) => RunAsync((_, settings) => settings, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<TickReading> ReadAsync(string variable, CancellationToken cancellationToken) =>
+        RunAsync((connection, settings) => Read(connection, null, settings, variable), cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<string>> ListAsync(CancellationToken cancellationToken) =>
+        RunAsync((connection, _) => SqliteTickTables.ReadNames(connection), cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<TickCommit> ChangeAsync(string variable, string who, Func<TickReading, TickEdit> decide, CancellationToken cancellationToken) =>
+        RunAsync(
+            (connection, settings) =>
+            {
+                // IMMEDIATE: the schedule is read under the lock with which it is written, so that no update is lost.
+                using var transaction = connection.BeginTransaction(deferred: false);
+                var before = Read(connection, transaction, settings, variable);
+                var edit = decide(before);
+                if (edit.Operations.Count > 0) SqliteTickTables.Apply(connection, transaction, variable, who, before.StoreTime, edit);
+                cancellationToken.ThrowIfCancellationRequested();
+                if (edit.Deadline is { } deadline && _clock.GetUtcNow() >= deadline) throw new TickDeadlineException(variable, deadline);
+                transaction.Commit();
+                return new TickCommit(edit, before, _clock.GetUtcNow());
+            },
+            cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<TickAuditEntry>> ReadAuditAsync(string variable, int newest, CancellationToken cancellationToken) =>
+        RunAsync((connection, _) => SqliteTickTables.ReadAudit(connection, variable, newest), cancellationToken);
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+
+    /// <summary>The clock comes last.</summary>
+    private TickReading Read(SqliteConnection connection, SqliteTransaction? transaction, TickSettings settings, string variable)
+    {
+        var schedule = new TickSchedule(settings.DefaultTick, SqliteTickTables.ReadTuples(connection, transaction, variable));
+        return new TickReading(schedule, settings, _clock.GetUtcNow());
+    }
+
+    /// <summary>
+    /// SQLite has no asynchronous calls, and one that waits for another process's lock would hold up a thread of the pool, where the timers run that
+    /// switch variables: each operation has a thread of its own.
+    /// </summary>
+    private Task<T> RunAsync<T>(Func<SqliteConnection, TickSettings, T> operation, CancellationToken cancellationToken) =>
+        Task.Factory.StartNew(
+            () =>
+            {
+                try
+                {
+                    using var connection = Open();
+                    return operation(connection, _settings!);
+                }
+                catch (SqliteException e)
+                {
+                    string reason = File.Exists(_path) ? e.Message.TrimEnd('.') : "there is no such file; setting a variable makes it";
+                    throw new TickStoreUnavailableException(Description, reason, outcomeUnknown: false, e);
+                }
+            },
+            cancellationToken,
+            TaskCreationOptions.LongRunning,
+            TaskScheduler.Default);
+
+    private SqliteConnection Open()
+    {
+        lock (_openGate)
+        {
+            // The file is made at most once: one that disappears later is a store that is down, not an empty one.
+            if (_settings is null && _newSettings is not null)
+            {
+                using var created = Connect(SqliteOpenMode.ReadWriteCreate);
+                SqliteTickTables.Create(created, _newSettings);
+            }
+        }
+
+        var connection = Connect(SqliteOpenMode.ReadWrite);
+        try
+        {
+            _settings ??= SqliteTickTables.ReadSettings(connection);
+            return connection;
+        }
+        catch
+        {
+            connection.Dispose();
+            throw;
+        }
+    }
+
+    private SqliteConnection Connect(SqliteOpenMode mode)
+    {
+        var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = _path, Mode = mode, Pooling = false }.ToString());
+        try
+        {
+            connection.Open();
+
+            // SQLite's own waiting looks again after 1, 2, 5 ... ms; the driver's after 150 ms, which is long beside a small tick.
+            using var pragma = SqliteTickTables.Command(connection, null, "PRAGMA busy_timeout = 5000; PRAGMA synchronous = FULL");
+            pragma.ExecuteNonQuery();
+            return connection;
+        }
+        catch
+        {
+            connection.Dispose();
+            throw;
+        }
+    }
+}

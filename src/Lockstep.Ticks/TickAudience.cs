@@ -1,0 +1,55 @@
+using System.Text.Json;
+using System.Threading.Channels;
+
+namespace Lockstep.Ticks;
+
+/// <summary>Who is told when a variable switches: the views that hold its value, the watchers, and the observer. Not safe for several threads.</summary>
+/// <param name="variable">The variable's name.</param>
+/// <param name="notices">What the observer is told, once nothing is locked any more.</param>
+internal sealed class TickAudience(string variable, TickNotices notices)
+{
+    private readonly List<ITickView> _views = [];
+    private readonly List<ChannelWriter<TickActivation>> _watchers = [];
+
+    /// <summary>Adds a view, which gets the active tuple at once.</summary>
+    public void Attach(ITickView view, TickTuple? active)
+    {
+        _views.Add(view);
+        Publish(view, active);
+    }
+
+    public void Add(ChannelWriter<TickActivation> watcher) => _watchers.Add(watcher);
+
+    public void Remove(ChannelWriter<TickActivation> watcher) => _watchers.Remove(watcher);
+
+    /// <summary>Hands a tuple that has just become active to the views. A watcher that hears of it finds them switched.</summary>
+    public void Publish(TickTuple? active)
+    {
+        foreach (ITickView view in _views) Publish(view, active);
+    }
+
+    /// <summary>Tells the watchers and the observer.</summary>
+    public void Tell(TickActivation activation)
+    {
+        foreach (ChannelWriter<TickActivation> watcher in _watchers) watcher.TryWrite(activation);
+        notices.Add(observer => observer.OnActivated(activation));
+    }
+
+    /// <summary>Ends the watchers' channels.</summary>
+    public void Complete()
+    {
+        foreach (ChannelWriter<TickActivation> watcher in _watchers) watcher.TryComplete();
+    }
+
+    private void Publish(ITickView view, TickTuple? tuple)
+    {
+        try
+        {
+            view.Publish(tuple);
+        }
+        catch (Exception e) when (e is JsonException or NotSupportedException)
+        {
+            notices.Add(observer => observer.OnUnreadable(variable, tuple!, e));
+        }
+    }
+}

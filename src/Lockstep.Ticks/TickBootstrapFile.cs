@@ -1,0 +1,77 @@
+using System.Text.Json;
+
+namespace Lockstep.Ticks;
+
+/// <summary>The schedules that a process last knew, so that it can start while the store is down. One file belongs to one program.</summary>
+internal sealed class TickBootstrapFile(string path)
+{
+    private const int Format = 1;
+    private readonly string _path = System.IO.Path.GetFullPath(path);
+
+    public string Path => _path;
+
+    /// <summary>Replaces the file as a whole: a reader, or a crash, finds the old one or the new one.</summary>
+    public void Save(IEnumerable<KeyValuePair<string, TickSchedule>> schedules)
+    {
+        var temporary = $"{_path}.{Environment.ProcessId}.tmp";
+        using (var stream = File.Create(temporary))
+        {
+            using var json = new Utf8JsonWriter(stream, new JsonWriterOptions { Indented = true });
+            json.WriteStartObject();
+            json.WriteNumber("format", Format);
+            json.WriteStartObject("variables");
+            foreach (var (name, schedule) in schedules) Write(json, name, schedule);
+            json.WriteEndObject();
+            json.WriteEndObject();
+            json.Flush();
+            stream.Flush(flushToDisk: true);
+        }
+
+        File.Move(temporary, _path, overwrite: true);
+    }
+
+    /// <summary>What the file holds; empty when there is none.</summary>
+    /// <exception cref="JsonException">It is not such a file.</exception>
+    public Dictionary<string, TickSchedule> Load()
+    {
+        if (!File.Exists(_path)) return [];
+        try
+        {
+            using var document = JsonDocument.Parse(File.ReadAllBytes(_path));
+            var root = document.RootElement;
+            if (root.GetProperty("format").GetInt32() != Format) throw new JsonException("The bootstrap file is of another format.");
+            return root.GetProperty("variables").EnumerateObject().ToDictionary(variable => variable.Name, variable => Read(variable.Value), StringComparer.Ordinal);
+        }
+        catch (Exception e) when (e is KeyNotFoundException or InvalidOperationException or FormatException or ArgumentException)
+        {
+            throw new JsonException("The bootstrap file is damaged: " + e.Message, e);
+        }
+    }
+
+    private static void Write(Utf8JsonWriter json, string name, TickSchedule schedule)
+    {
+        json.WriteStartObject(name);
+        json.WriteNumber("defaultTickMs", (long)schedule.DefaultTick.TotalMilliseconds);
+        json.WriteStartArray("tuples");
+        foreach (var tuple in schedule.Tuples)
+        {
+            json.WriteStartObject();
+            json.WriteString("activeAt", tuple.ActiveAt);
+            json.WriteNumber("tickMs", (long)tuple.Tick.TotalMilliseconds);
+            json.WritePropertyName("value");
+            json.WriteRawValue(tuple.Json);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        json.WriteEndObject();
+    }
+
+    private static TickSchedule Read(JsonElement variable) =>
+        new(
+            TimeSpan.FromMilliseconds(variable.GetProperty("defaultTickMs").GetInt64()),
+            variable.GetProperty("tuples").EnumerateArray().Select(tuple => new TickTuple(
+                tuple.GetProperty("activeAt").GetDateTimeOffset(),
+                tuple.GetProperty("value").GetRawText(),
+                TimeSpan.FromMilliseconds(tuple.GetProperty("tickMs").GetInt64()))));
+}

@@ -1,0 +1,61 @@
+namespace Lockstep.Ticks;
+
+/// <summary>What a change does to one tuple; the names are those of the audit trail.</summary>
+public enum TickAction
+{
+    /// <summary>A tuple was added, or its value and tick replaced.</summary>
+    Set,
+
+    /// <summary>A pending tuple was removed.</summary>
+    Remove,
+
+    /// <summary>A pending tuple was moved to a boundary that is valid now.</summary>
+    Move,
+
+    /// <summary>An expired tuple was cleared away.</summary>
+    Purge,
+}
+
+/// <summary>One step of a change: <see cref="Tuple"/> is what is set, removed, moved or purged.</summary>
+/// <param name="Action">What is done.</param>
+/// <param name="Tuple">The tuple as it is afterwards, or as it was when it goes.</param>
+/// <param name="MovedFrom">Where a moved tuple was; otherwise null.</param>
+public sealed record TickOperation(TickAction Action, TickTuple Tuple, DateTimeOffset? MovedFrom = null);
+
+/// <summary>
+/// A change as the rules decided it from a schedule and the store's time: the store applies all operations in the transaction in which
+/// they were decided, or none.
+/// </summary>
+/// <param name="Operations">The operations; empty when nothing is to be done. A store first takes out everything removed, purged and moved, then puts in.</param>
+/// <param name="Deadline">On the store's clock: at or after it the store rolls back and throws <see cref="TickDeadlineException"/>; null for a change that no reader waits for.</param>
+/// <param name="VisibleBy">On the store's clock: a commit that ends after it is reported as late; null likewise.</param>
+public sealed record TickEdit(IReadOnlyList<TickOperation> Operations, DateTimeOffset? Deadline, DateTimeOffset? VisibleBy)
+{
+    /// <summary>The change that does nothing.</summary>
+    public static TickEdit Nothing { get; } = new([], null, null);
+
+    /// <summary>The instants whose tuples the store takes out first.</summary>
+    public IEnumerable<DateTimeOffset> Removals =>
+        Operations.Where(operation => operation.Action != TickAction.Set).Select(operation => operation.MovedFrom ?? operation.Tuple.ActiveAt);
+
+    /// <summary>The tuples that the store then writes, over one of the same instant if there is one.</summary>
+    public IEnumerable<TickTuple> Writes =>
+        Operations.Where(operation => operation.Action is TickAction.Set or TickAction.Move).Select(operation => operation.Tuple);
+
+    /// <summary>The schedule after the change.</summary>
+    public TickSchedule ApplyTo(TickSchedule schedule)
+    {
+        var tuples = schedule.Tuples.ToDictionary(tuple => tuple.ActiveAt);
+        foreach (var instant in Removals) tuples.Remove(instant);
+        foreach (var tuple in Writes) tuples[tuple.ActiveAt] = tuple;
+        return new TickSchedule(schedule.DefaultTick, tuples.Values);
+    }
+}
+
+/// <summary>A line of the audit trail.</summary>
+/// <param name="ChangeId">The same for all lines of one change.</param>
+/// <param name="At">When it was decided, on the store's clock.</param>
+/// <param name="Who">Who made the change.</param>
+/// <param name="Variable">The variable.</param>
+/// <param name="Operation">What was done.</param>
+public sealed record TickAuditEntry(Guid ChangeId, DateTimeOffset At, string Who, string Variable, TickOperation Operation);

@@ -1,0 +1,152 @@
+using System.Text.Json;
+
+namespace Lockstep.Ticks;
+
+/// <summary>
+/// Writes schedules. Every change is decided and committed in one transaction on the store's clock and is known to every process before it becomes
+/// active, or it is refused. May be used from any thread; it holds nothing but the store, which it does not dispose.
+/// </summary>
+public sealed class TickEditor
+{
+    private const int Attempts = 3;
+    private readonly ITickStore _store;
+    private readonly string _who;
+
+    /// <param name="store">The store.</param>
+    /// <param name="who">Who makes the changes, for the audit trail; null for this machine's user.</param>
+    public TickEditor(ITickStore store, string? who = null)
+    {
+        _store = store;
+        _who = who ?? $"{Environment.UserName}@{Environment.MachineName}";
+    }
+
+    /// <summary>How many expired tuples each <see cref="SetAsync"/> and <see cref="RampAsync"/> leaves; null to leave all. 5 by default.</summary>
+    public int? KeepExpired { get; init; } = 5;
+
+    /// <summary>
+    /// Sets a value for the first boundary that is neither before <paramref name="desired"/> nor before the next available change, which is the second
+    /// boundary from now. Pending values that follow move to the next boundary if the tick changes under them.
+    /// </summary>
+    /// <param name="variable">The variable; the first value makes it.</param>
+    /// <param name="json">The value, one JSON text.</param>
+    /// <param name="desired">When the value should become active; null for as soon as is safe.</param>
+    /// <param name="tick">The tick from then on, in whole milliseconds; null to leave it as it is.</param>
+    /// <param name="replace">Whether a value that is already pending for that boundary is replaced.</param>
+    /// <param name="cancellationToken">Cancels, up to the commit.</param>
+    /// <returns>What was done, and when the value becomes active.</returns>
+    /// <exception cref="TickConflictException">Another value is pending for that boundary.</exception>
+    /// <exception cref="TickTooSmallException">The tick is below the store's minimum.</exception>
+    /// <exception cref="TickDeadlineException">The store was too slow, several times.</exception>
+    /// <exception cref="TickStoreUnavailableException">The store cannot be reached.</exception>
+    public async Task<TickChange> SetAsync(
+        string variable, string json, DateTimeOffset? desired = null, TimeSpan? tick = null, bool replace = false, CancellationToken cancellationToken = default)
+    {
+        TickTuple.CheckJson(json);
+        var commit = await ChangeAsync(
+            variable, reading => Purged(reading, TickRules.Set(variable, reading, json, desired, tick, replace)), cancellationToken).ConfigureAwait(false);
+        return new TickChange(variable, commit);
+    }
+
+    /// <summary>Sets a value that is written as JSON; see the other overload.</summary>
+    /// <exception cref="NotSupportedException">There is no JSON for such a value.</exception>
+    /// <inheritdoc cref="SetAsync" path="/exception"/>
+    public Task<TickChange> SetValueAsync<T>(
+        string variable, T value, DateTimeOffset? desired = null, TimeSpan? tick = null, bool replace = false, CancellationToken cancellationToken = default) =>
+        SetAsync(variable, JsonSerializer.Serialize(value), desired, tick, replace, cancellationToken);
+
+    /// <summary>Writes a ramp's values as one change: all of them, or none when another value is pending on its way.</summary>
+    /// <inheritdoc cref="SetAsync" path="/exception"/>
+    public async Task<TickChange> RampAsync(
+        string variable, TickRamp ramp, DateTimeOffset? desired = null, TimeSpan? tick = null, CancellationToken cancellationToken = default)
+    {
+        var commit = await ChangeAsync(
+            variable, reading => Purged(reading, ramp.Decide(variable, reading, desired, tick)), cancellationToken).ConfigureAwait(false);
+        return new TickChange(variable, commit);
+    }
+
+    /// <summary>Removes the pending value of an instant. Values that follow move if the tick changes under them.</summary>
+    /// <returns>What was done; null when the schedule has nothing at that instant.</returns>
+    /// <exception cref="TickTooLateException">It is active, past, or too near for every process to be told.</exception>
+    /// <inheritdoc cref="SetAsync" path="/exception"/>
+    public Task<TickChange?> RemoveAsync(string variable, DateTimeOffset activeAt, CancellationToken cancellationToken = default) =>
+        ChangeIfAnyAsync(variable, reading => TickRules.Remove(variable, reading, activeAt.ToUniversalTime()), cancellationToken);
+
+    /// <summary>
+    /// Moves pending values that lie on no boundary to the next one. <see cref="SetAsync"/> and <see cref="RemoveAsync"/> do this themselves; it is for
+    /// schedules that something else wrote.
+    /// </summary>
+    /// <returns>What was moved; null when nothing had to be.</returns>
+    /// <exception cref="TickDeadlineException">The store was too slow, several times.</exception>
+    /// <exception cref="TickStoreUnavailableException">The store cannot be reached.</exception>
+    public Task<TickChange?> RescheduleAsync(string variable, CancellationToken cancellationToken = default) =>
+        ChangeIfAnyAsync(variable, TickRules.Reschedule, cancellationToken);
+
+    /// <summary>Clears away all expired values but the newest <paramref name="keep"/>; never the active one, nor one that expired less than a tick ago.</summary>
+    /// <param name="variable">The variable.</param>
+    /// <param name="keep">How many expired values stay; 0 or more.</param>
+    /// <param name="cancellationToken">Cancels, up to the commit.</param>
+    /// <returns>What was cleared away; null when nothing was.</returns>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="keep"/> is negative.</exception>
+    /// <inheritdoc cref="RescheduleAsync" path="/exception"/>
+    public Task<TickChange?> PurgeAsync(string variable, int keep = 5, CancellationToken cancellationToken = default) =>
+        ChangeIfAnyAsync(variable, reading => TickRules.Purge(reading, keep), cancellationToken);
+
+    private TickEdit Purged(TickReading reading, TickEdit edit) =>
+        KeepExpired is { } keep ? edit with { Operations = [.. TickRules.Purge(reading, keep).Operations, .. edit.Operations] } : edit;
+
+    private async Task<TickChange?> ChangeIfAnyAsync(string variable, Func<TickReading, TickEdit> decide, CancellationToken cancellationToken)
+    {
+        var commit = await ChangeAsync(variable, decide, cancellationToken).ConfigureAwait(false);
+        return commit.Edit.Operations.Count == 0 ? null : new TickChange(variable, commit);
+    }
+
+    private async Task<TickCommit> ChangeAsync(string variable, Func<TickReading, TickEdit> decide, CancellationToken cancellationToken)
+    {
+        TickTuple.CheckName(variable);
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                return await _store.ChangeAsync(variable, _who, decide, cancellationToken).ConfigureAwait(false);
+            }
+            catch (TickDeadlineException) when (attempt < Attempts)
+            {
+                // Rolled back, so that deciding anew is safe: it finds a later boundary.
+            }
+        }
+    }
+}
+
+/// <summary>A change that was committed.</summary>
+public sealed class TickChange
+{
+    internal TickChange(string variable, TickCommit commit)
+    {
+        Variable = variable;
+        Operations = commit.Edit.Operations;
+        Before = commit.Before;
+        IsLate = commit.IsLate;
+        Replaced = Tuple is { } tuple && Operations.Any(operation => operation.Action == TickAction.Set) && commit.Before.Schedule.ActiveAt(tuple.ActiveAt)?.ActiveAt == tuple.ActiveAt;
+    }
+
+    /// <summary>The variable.</summary>
+    public string Variable { get; }
+
+    /// <summary>All that was done, in order.</summary>
+    public IReadOnlyList<TickOperation> Operations { get; }
+
+    /// <summary>The schedule and the store's time from which it was decided.</summary>
+    public TickReading Before { get; }
+
+    /// <summary>The first tuple that was set, or the one that was removed or moved.</summary>
+    public TickTuple? Tuple => Operations.FirstOrDefault(operation => operation.Action != TickAction.Purge)?.Tuple;
+
+    /// <summary>When the change takes effect; null when it only cleared away.</summary>
+    public DateTimeOffset? ActiveAt => Tuple?.ActiveAt;
+
+    /// <summary>True when a pending value was replaced (the contract's "updated"), false when one was added.</summary>
+    public bool Replaced { get; }
+
+    /// <summary>True when the commit took so long that some process may take it up at its next refresh only; see <see cref="TickCommit.IsLate"/>.</summary>
+    public bool IsLate { get; }
+}

@@ -1,0 +1,55 @@
+namespace Lockstep.Ticks;
+
+/// <summary>
+/// When a follower reads the store: once before each boundary, at a moment of its own within the lead, so that a thousand followers do not come at once;
+/// and after a failure again, sooner at first. Not safe for several threads.
+/// </summary>
+internal sealed class TickRefreshPlan(Random jitter)
+{
+    private static readonly TimeSpan LongestBackoff = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan ShortestReadLimit = TimeSpan.FromMilliseconds(500);
+
+    private int _failures;
+
+    /// <summary>The longest that a read may take; the first one, which also connects, may always.</summary>
+    public static TimeSpan LongestReadLimit { get; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>The next boundary that no read covers yet. A read covers a boundary when it begins no earlier than the lead before it.</summary>
+    public DateTimeOffset Uncovered { get; private set; } = DateTimeOffset.MinValue;
+
+    /// <summary>When the store is to be read next.</summary>
+    public DateTimeOffset DueAt { get; private set; } = DateTimeOffset.MaxValue;
+
+    /// <summary>How long a read that begins now may take: after the lead it would be too late.</summary>
+    public static TimeSpan ReadLimit(TickSchedule schedule, DateTimeOffset now)
+    {
+        TimeSpan lead = Lead(schedule, now);
+        return lead < ShortestReadLimit ? ShortestReadLimit : lead > LongestReadLimit ? LongestReadLimit : lead;
+    }
+
+    /// <summary>A read brought this schedule.</summary>
+    /// <param name="schedule">The schedule.</param>
+    /// <param name="begun">When the read began.</param>
+    public void Succeeded(TickSchedule schedule, DateTimeOffset begun)
+    {
+        _failures = 0;
+        Uncovered = schedule.NextCheckAt(begun);
+        if (begun >= Uncovered - LeadBefore(schedule, Uncovered)) Uncovered = schedule.NextCheckAt(Uncovered);
+        TimeSpan lead = LeadBefore(schedule, Uncovered);
+        DueAt = Uncovered - lead + (lead / 2 * jitter.NextDouble());
+    }
+
+    /// <summary>A read failed; until one succeeds, the schedule that is known goes on.</summary>
+    public void Failed(TickSchedule schedule, DateTimeOffset now)
+    {
+        TimeSpan backoff = Lead(schedule, now) / 8 * Math.Pow(2, Math.Min(_failures++, 30));
+        TimeSpan tick = schedule.TickAt(now);
+        if (backoff > tick / 2) backoff = tick / 2;
+        if (backoff > LongestBackoff) backoff = LongestBackoff;
+        DueAt = now + (backoff * (0.75 + (0.5 * jitter.NextDouble())));
+    }
+
+    private static TimeSpan Lead(TickSchedule schedule, DateTimeOffset instant) => TickSettings.Lead(schedule.TickAt(instant));
+
+    private static TimeSpan LeadBefore(TickSchedule schedule, DateTimeOffset boundary) => Lead(schedule, schedule.BoundaryBefore(boundary));
+}

@@ -1,0 +1,77 @@
+namespace Lockstep.Ticks;
+
+/// <summary>
+/// Switches the variables of a locker at their instants, on a thread of its own. Timers run in the thread pool: a program that keeps the pool busy for half a second would switch half a second late, and
+/// a process whose store has just gone away is such a program. It switches and does nothing else: reading the store and telling observers is left to the timers, which may be late.
+/// </summary>
+/// <param name="time">The clock. Waiting goes by the system's.</param>
+/// <param name="followers">Those that switch, at the moment of asking.</param>
+internal sealed class TickSwitcher(TimeProvider time, Func<IReadOnlyList<TickFollower>> followers) : IDisposable
+{
+    /// <summary>It looks at the clock at least so often, so that a clock that was set does not upset it.</summary>
+    private static readonly TimeSpan LongestSleep = TimeSpan.FromSeconds(1);
+
+    private readonly object _gate = new();
+    private bool _started;
+    private bool _look;
+    private bool _stopped;
+
+    /// <summary>Has it look at the schedules anew; the first time starts the thread.</summary>
+    public void Look()
+    {
+        lock (_gate)
+        {
+            if (_stopped) return;
+            _look = true;
+            Monitor.Pulse(_gate);
+            if (_started) return;
+            _started = true;
+        }
+
+        new Thread(Run) { IsBackground = true, Name = "Lockstep variables", Priority = ThreadPriority.AboveNormal }.Start();
+    }
+
+    /// <summary>The thread ends after what it is at.</summary>
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            _stopped = true;
+            Monitor.Pulse(_gate);
+        }
+    }
+
+    private void Run()
+    {
+        while (WaitUntil(SwitchAll()))
+        {
+        }
+    }
+
+    /// <summary>Switches what is due.</summary>
+    /// <returns>The next instant at which something will be; null if there is none.</returns>
+    private DateTimeOffset? SwitchAll()
+    {
+        DateTimeOffset? next = null;
+        foreach (var follower in followers())
+        {
+            if (follower.SwitchIfDue() is { } at && !(at >= next)) next = at;
+        }
+
+        return next;
+    }
+
+    /// <summary>Waits for an instant, or until it is to look earlier; false when it is to stop.</summary>
+    private bool WaitUntil(DateTimeOffset? instant)
+    {
+        lock (_gate)
+        {
+            var sleep = instant - time.GetUtcNow() is { } left && left < LongestSleep ? left : LongestSleep;
+
+            // Waits count whole milliseconds and would round down to a moment too early.
+            if (!_look && !_stopped && sleep > TimeSpan.Zero) Monitor.Wait(_gate, (int)Math.Ceiling(sleep.TotalMilliseconds));
+            _look = false;
+            return !_stopped;
+        }
+    }
+}

@@ -1,0 +1,47 @@
+using System.Runtime.CompilerServices;
+using System.Text.Json;
+
+namespace Lockstep.Ticks;
+
+/// <summary>
+/// A variable as a program reads it. <see cref="Get"/> costs a memory read and may be called from any thread, as often as one likes; a timer exchanges
+/// the value at the instant at which the schedule says so. Comes from <see cref="TickLocker.OpenAsync{T}"/> and lives as long as its locker.
+/// </summary>
+/// <typeparam name="T">What the JSON value is read as; use <see cref="JsonElement"/> for any.</typeparam>
+public sealed class TickVariable<T> : ITickView
+{
+    private readonly TickFollower _follower;
+    private volatile Box _current = new(default);
+
+    internal TickVariable(TickFollower follower)
+    {
+        _follower = follower;
+    }
+
+    /// <summary>The variable's name.</summary>
+    public string Name => _follower.Name;
+
+    /// <summary>How the variable stands: its schedule, how old it is, whether clocks agree.</summary>
+    public TickStatus Status => _follower.Status;
+
+    /// <summary>The value; the type's default when none is active. Takes no lock, allocates nothing and does no I/O.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public T? Get() => _current.Value;
+
+    /// <inheritdoc/>
+    void ITickView.Publish(TickTuple? tuple) => _current = new Box(tuple is null ? default : JsonSerializer.Deserialize<T>(tuple.Json));
+
+    /// <summary>Never changes, so that a value of any size is exchanged as one reference.</summary>
+    private sealed class Box(T? value)
+    {
+        public readonly T? Value = value;
+    }
+}
+
+/// <summary>What a follower hands active values to.</summary>
+internal interface ITickView
+{
+    /// <exception cref="JsonException">The value is of another type.</exception>
+    /// <exception cref="NotSupportedException">The type cannot be read from JSON.</exception>
+    void Publish(TickTuple? tuple);
+}
