@@ -23,14 +23,20 @@ internal sealed record PesterProcess(PowerShellHost Host, string SearchPath, Tim
     {
         using var folder = new TempFolder();
         var results = folder["results.json"];
-        using var process = Process.Start(Host.StartInfo(
-            SearchPath,
-            [
-                "-File", Path.Combine(Repository.Root, "tests", "pester", "Invoke-Suite.ps1"),
-                "-Module", Repository.StagedModule,
-                "-ResultPath", results,
-                .. tests,
-            ]))!;
+        using var process = Process.Start(
+            Host.StartInfo(
+                SearchPath,
+                [
+                    "-File",
+                    Path.Combine(Repository.Root, "tests", "pester", "Invoke-Suite.ps1"),
+                    "-Module",
+                    Repository.StagedModule,
+                    "-ResultPath",
+                    results,
+                    .. tests,
+                ]
+            )
+        )!;
         process.StandardInput.Close();
         var output = new Transcript(process);
         if (!await WaitAsync(process, cancellationToken))
@@ -47,7 +53,9 @@ internal sealed record PesterProcess(PowerShellHost Host, string SearchPath, Tim
         if (outcomes is not { Length: > 0 })
             return [PesterOutcome.Failed($"There are no tests in '{string.Join("', '", tests)}'.{output}")];
 
-        return process.ExitCode == 0 ? outcomes : [.. outcomes, PesterOutcome.Failed($"PowerShell ended with code {process.ExitCode}, after all tests.{output}")];
+        return process.ExitCode == 0
+            ? outcomes
+            : [.. outcomes, PesterOutcome.Failed($"PowerShell ended with code {process.ExitCode}, after all tests.{output}")];
     }
 
     private async Task<bool> WaitAsync(Process process, CancellationToken cancellationToken)

@@ -4,7 +4,10 @@ namespace Lockstep.Pester.Tests;
 /// <remarks>The parts are the same in every run, so that a test always has the same ones before it in its process.</remarks>
 internal sealed class PesterSuite
 {
-    /// <summary>Roughly how many seconds those files take that take long. It only makes the parts even; any other counts for <see cref="OrdinarySeconds"/>.</summary>
+    /// <summary>
+    /// Roughly how many seconds those files take that take long. It only makes the parts even; any other counts for
+    /// <see cref="OrdinarySeconds"/>.
+    /// </summary>
     internal static readonly IReadOnlyDictionary<string, int> LongSeconds = new Dictionary<string, int>
     {
         ["Package"] = 25,
@@ -42,7 +45,9 @@ internal sealed class PesterSuite
     public int Processes { get; init; } = Math.Min(2, Environment.ProcessorCount);
 
     /// <summary>Runs the suite.</summary>
-    /// <returns>One outcome per Pester test, and one for each PowerShell that did not come to its end; or a single one that says why there are none.</returns>
+    /// <returns>
+    /// One outcome per Pester test, and one for each PowerShell that did not come to its end; or a single one that says why there are none.
+    /// </returns>
     public async Task<IReadOnlyList<PesterOutcome>> RunAsync(CancellationToken cancellationToken)
     {
         if (PowerShellHost.Find(SearchPath) is not { } host)
@@ -60,14 +65,26 @@ internal sealed class PesterSuite
         }
     }
 
-    /// <summary>The files, shared out so that each part takes about as long: the longest first, each to the part that has the least so far.</summary>
+    /// <summary>
+    /// The files, shared out so that each part takes about as long: the longest first, each to the part that has the least so far.
+    /// </summary>
     internal IReadOnlyList<IReadOnlyList<string>> Parts()
     {
         if (!Directory.Exists(Tests))
-            return [[Tests]];
+        {
+            return
+            [
+                [Tests],
+            ];
+        }
 
         var parts = Enumerable.Range(0, Processes).Select(_ => (Seconds: 0, Files: new List<string>())).ToArray();
-        foreach (var file in Directory.GetFiles(Tests, "*.Tests.ps1", SearchOption.AllDirectories).OrderByDescending(Seconds).ThenBy(file => file, StringComparer.Ordinal))
+        foreach (
+            var file in Directory
+                .GetFiles(Tests, "*.Tests.ps1", SearchOption.AllDirectories)
+                .OrderByDescending(Seconds)
+                .ThenBy(file => file, StringComparer.Ordinal)
+        )
         {
             ref var part = ref parts[Array.IndexOf(parts, parts.MinBy(part => part.Seconds))];
             part.Seconds += Seconds(file);
@@ -75,10 +92,16 @@ internal sealed class PesterSuite
         }
 
         var used = parts.Where(part => part.Files.Count > 0).Select(part => part.Files).ToArray();
-        return used.Length > 0 ? used : [[Tests]];
+        return used.Length > 0
+            ? used
+            :
+            [
+                [Tests],
+            ];
     }
 
-    private static int Seconds(string file) => LongSeconds.GetValueOrDefault(Path.GetFileName(file).Replace(".Tests.ps1", "", StringComparison.Ordinal), OrdinarySeconds);
+    private static int Seconds(string file) =>
+        LongSeconds.GetValueOrDefault(Path.GetFileName(file).Replace(".Tests.ps1", "", StringComparison.Ordinal), OrdinarySeconds);
 
     private PesterOutcome Missing(string reason) => Required ? PesterOutcome.Failed(reason) : PesterOutcome.Skipped(reason);
 }

@@ -35,7 +35,16 @@ public sealed class PesterSuiteTests : IDisposable
     public async Task A_PowerShell_that_hangs_is_ended_and_is_a_failure()
     {
         WriteFakePowerShell("echo $$ > pid; exec sleep 1000".Replace("pid", _folder["pid"], StringComparison.Ordinal));
-        var outcome = Assert.Single(await Run(new PesterSuite { SearchPath = _folder.Path, Processes = 1, Timeout = TimeSpan.FromSeconds(1) }));
+        var outcome = Assert.Single(
+            await Run(
+                new PesterSuite
+                {
+                    SearchPath = _folder.Path,
+                    Processes = 1,
+                    Timeout = TimeSpan.FromSeconds(1),
+                }
+            )
+        );
 
         Assert.Equal("Failed", outcome.Result);
         Assert.Contains("did not end within", outcome.Message, StringComparison.Ordinal);
@@ -52,25 +61,37 @@ public sealed class PesterSuiteTests : IDisposable
         var outcomes = await Run(new PesterSuite { SearchPath = _folder.Path, Processes = processes });
 
         Assert.Equal(processes, outcomes.Count);
-        Assert.All(outcomes, outcome =>
-        {
-            Assert.Equal("Failed", outcome.Result);
-            Assert.Contains("code 134", outcome.Message, StringComparison.Ordinal);
-            Assert.Contains("out of memory", outcome.Message, StringComparison.Ordinal);
-        });
+        Assert.All(
+            outcomes,
+            outcome =>
+            {
+                Assert.Equal("Failed", outcome.Result);
+                Assert.Contains("code 134", outcome.Message, StringComparison.Ordinal);
+                Assert.Contains("out of memory", outcome.Message, StringComparison.Ordinal);
+            }
+        );
     }
 
     [Fact]
     public async Task A_PowerShell_that_dies_costs_the_results_of_no_other()
     {
         WriteFiles("A", "B");
-        WriteFakePowerShell("""
+        WriteFakePowerShell(
+            """
             for last; do :; done
             case $last in */A.Tests.ps1) exit 134;; esac
             while [ "$1" != -ResultPath ]; do shift; done
             echo '[{"Name":"B.works","Result":"Passed","Message":""}]' > "$2"
-            """);
-        var outcomes = await Run(new PesterSuite { SearchPath = _folder.Path, Tests = _folder.Path, Processes = 2 });
+            """
+        );
+        var outcomes = await Run(
+            new PesterSuite
+            {
+                SearchPath = _folder.Path,
+                Tests = _folder.Path,
+                Processes = 2,
+            }
+        );
 
         Assert.Equal(["Suite", "B.works"], outcomes.Select(outcome => outcome.Name));
         Assert.Equal(["Failed", "Passed"], outcomes.Select(outcome => outcome.Result));
@@ -79,11 +100,13 @@ public sealed class PesterSuiteTests : IDisposable
     [Fact]
     public async Task A_PowerShell_that_dies_after_its_tests_is_a_failure_beside_them()
     {
-        WriteFakePowerShell("""
+        WriteFakePowerShell(
+            """
             while [ "$1" != -ResultPath ]; do shift; done
             echo '[{"Name":"A.works","Result":"Passed","Message":""}]' > "$2"
             exit 134
-            """);
+            """
+        );
         var outcomes = await Run(new PesterSuite { SearchPath = _folder.Path, Processes = 1 });
 
         Assert.Equal(["Passed", "Failed"], outcomes.Select(outcome => outcome.Result));
@@ -105,13 +128,19 @@ public sealed class PesterSuiteTests : IDisposable
         Assert.Equal(names.Order(), parts.SelectMany(part => part).Select(file => Path.GetFileName(file)[..^".Tests.ps1".Length]).Order());
         Assert.Equal(parts, suite.Parts());
         // The long one is alone as soon as it can be.
-        Assert.Equal(processes == 1 ? names.Length : 1, parts.Single(part => part.Any(file => file.EndsWith("Package.Tests.ps1", StringComparison.Ordinal))).Count);
+        Assert.Equal(
+            processes == 1 ? names.Length : 1,
+            parts.Single(part => part.Any(file => file.EndsWith("Package.Tests.ps1", StringComparison.Ordinal))).Count
+        );
     }
 
     [Fact]
     public void The_files_that_take_long_are_there()
     {
-        Assert.All(PesterSuite.LongSeconds.Keys, name => Assert.True(File.Exists(Path.Combine(Repository.Root, "tests", "pester", name + ".Tests.ps1")), name));
+        Assert.All(
+            PesterSuite.LongSeconds.Keys,
+            name => Assert.True(File.Exists(Path.Combine(Repository.Root, "tests", "pester", name + ".Tests.ps1")), name)
+        );
     }
 
     [Fact]
@@ -123,7 +152,8 @@ public sealed class PesterSuiteTests : IDisposable
             Describe 'good' { It 'passes' { 1 | Should -Be 1 }; It 'fails' { 1 | Should -Be 2 }; It 'is skipped' -Skip { } }
             Describe 'bad' { BeforeAll { throw 'no setup' }; It 'never runs' { } }
             """,
-            TestContext.Current.CancellationToken);
+            TestContext.Current.CancellationToken
+        );
         await File.WriteAllTextAsync(_folder["Broken.Tests.ps1"], "Describe 'x' {", TestContext.Current.CancellationToken);
 
         var outcomes = await Run(new PesterSuite { Tests = _folder.Path, Required = false });

@@ -17,7 +17,12 @@ public sealed class PesterTests
         {
             TestDisplayName = "Pester: " + outcome.Name,
             Label = "",
-            Skip = outcome.Result == "Skipped" ? outcome.Message.Length > 0 ? outcome.Message : "Skipped by the test itself." : null,
+            Skip =
+                outcome.Result == "Skipped"
+                    ? outcome.Message.Length > 0
+                        ? outcome.Message
+                        : "Skipped by the test itself."
+                    : null,
         });
     }
 }

@@ -13,7 +13,8 @@ internal sealed record PowerShellHost(string FileName, params string[] Arguments
     public static PowerShellHost? Find(string searchPath)
     {
         var name = OperatingSystem.IsWindows() ? "pwsh.exe" : "pwsh";
-        var found = searchPath.Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
+        var found = searchPath
+            .Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
             .Select(folder => Path.Combine(folder, name))
             .FirstOrDefault(File.Exists);
         return found is not null ? new PowerShellHost(found)

@@ -10,9 +10,18 @@ internal static class TestServers
     public static Task<LockstepTestServer> StartAsync(FeedKind feed, CancellationToken cancellationToken) =>
         LockstepTestServer.StartAsync(new TestServerOptions { Port = 0, Feed = feed }, cancellationToken: cancellationToken);
 
-    public static Task<LockstepTestServer> StartScriptedAsync(CancellationToken cancellationToken, Action<ScriptedFeedOptions>? configure = null, params string[] records)
+    public static Task<LockstepTestServer> StartScriptedAsync(
+        CancellationToken cancellationToken,
+        Action<ScriptedFeedOptions>? configure = null,
+        params string[] records
+    )
     {
-        TestServerOptions options = new() { Port = 0, Feed = FeedKind.Scripted, Records = records };
+        TestServerOptions options = new()
+        {
+            Port = 0,
+            Feed = FeedKind.Scripted,
+            Records = records,
+        };
         configure?.Invoke(options.Scripted);
         return LockstepTestServer.StartAsync(options, cancellationToken: cancellationToken);
     }
@@ -20,7 +29,7 @@ internal static class TestServers
     /// <summary>Waits until the only request of a server has ended: its client knows of the end before the log does.</summary>
     public static async Task<TestRequest> EndOfOnlyRequestAsync(this LockstepTestServer server, CancellationToken cancellationToken)
     {
-        TestRequest request = Assert.Single(server.Requests);
+        var request = Assert.Single(server.Requests);
         while (request.Ending == RequestEnding.Open)
             await Task.Delay(1, cancellationToken);
         return request;

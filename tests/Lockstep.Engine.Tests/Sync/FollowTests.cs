@@ -39,11 +39,14 @@ public sealed class FollowTests : SyncTest
             }
         });
 
-        List<FeedEvent> events = await FollowUntilAsync(Options(server, follow: true), "3");
+        var events = await FollowUntilAsync(Options(server, follow: true), "3");
 
         Assert.Equal(["0", "10", "10", "10", "20", "20"], server.Cursors);
         Assert.Equal(["1", "2", "3"], Keys);
-        Assert.All([FeedEventKind.Connect, FeedEventKind.Close, FeedEventKind.ServerError, FeedEventKind.Disconnect], kind => Assert.Contains(events, e => e.Kind == kind));
+        Assert.All(
+            [FeedEventKind.Connect, FeedEventKind.Close, FeedEventKind.ServerError, FeedEventKind.Disconnect],
+            kind => Assert.Contains(events, e => e.Kind == kind)
+        );
     }
 
     [Fact]
@@ -65,10 +68,10 @@ public sealed class FollowTests : SyncTest
     public async Task Nobody_at_the_address_is_an_error_of_its_own_after_the_attempts_allowed()
     {
         var gone = new RawServer(exchange => Task.CompletedTask);
-        Uri uri = gone.FeedUri;
+        var uri = gone.FeedUri;
         await gone.DisposeAsync();
 
-        (FeedUnreachableException error, List<FeedEvent> events) = await SyncRun.ToErrorAsync<FeedUnreachableException>(Options(gone, uri: uri, retries: 2));
+        (var error, var events) = await SyncRun.ToErrorAsync<FeedUnreachableException>(Options(gone, uri: uri, retries: 2));
 
         Assert.Equal("FeedUnreachable", error.ErrorId);
         Assert.Equal(3, events.Count(e => e.Kind == FeedEventKind.SocketError));
@@ -94,7 +97,7 @@ public sealed class FollowTests : SyncTest
             await exchange.StallAsync();
         });
 
-        List<FeedEvent> events = await FollowUntilAsync(Options(server, follow: true, idle: 0.4), "2");
+        var events = await FollowUntilAsync(Options(server, follow: true, idle: 0.4), "2");
 
         Assert.Contains(events, e => e.Kind == FeedEventKind.Close && e.Message.Contains("nothing came", StringComparison.Ordinal));
     }
@@ -105,7 +108,7 @@ public sealed class FollowTests : SyncTest
         await using var server = new RawServer(async exchange =>
         {
             await exchange.ChunkedAsync();
-            for (int i = 0; i < 60; i++)
+            for (var i = 0; i < 60; i++)
             {
                 await exchange.ChunkAsync("\n");
                 await Task.Delay(50, exchange.Stopping);
@@ -126,7 +129,7 @@ public sealed class FollowTests : SyncTest
         await using var server = new RawServer(async exchange =>
         {
             await exchange.ChunkedAsync();
-            for (int i = 1; i <= 12; i++)
+            for (var i = 1; i <= 12; i++)
             {
                 await exchange.ChunkAsync(Record(i, i));
                 await Task.Delay(60, exchange.Stopping);
@@ -136,14 +139,18 @@ public sealed class FollowTests : SyncTest
         });
         var seen = new List<FeedEvent>();
         var sync = new TableSync(Options(server, follow: true, idle: 2));
-        bool slept = false;
-        await foreach (SyncStep step in sync.RunAsync(Cancellation))
+        var slept = false;
+        await foreach (var step in sync.RunAsync(Cancellation))
         {
-            if (step is FeedEventOccurred happened) seen.Add(happened.Event);
-            if (step is not ChangesCommitted committed) continue;
-            if (!slept) await Task.Delay(3500, Cancellation);
+            if (step is FeedEventOccurred happened)
+                seen.Add(happened.Event);
+            if (step is not ChangesCommitted committed)
+                continue;
+            if (!slept)
+                await Task.Delay(3500, Cancellation);
             slept = true;
-            if (committed.Changes.Any(c => c.Key.ToString() == "12")) break;
+            if (committed.Changes.Any(c => c.Key.ToString() == "12"))
+                break;
         }
 
         Assert.DoesNotContain(seen, e => e.Kind == FeedEventKind.Close);
@@ -152,11 +159,13 @@ public sealed class FollowTests : SyncTest
     [Fact]
     public async Task Retry_after_is_waited_for_on_the_clock_that_was_given()
     {
-        await using var server = new RawServer(exchange => exchange.Number == 1 ? exchange.StatusAsync("503 Busy", "Retry-After: 3600\r\n") : exchange.BodyAsync(Record(1, 1)));
+        await using var server = new RawServer(exchange =>
+            exchange.Number == 1 ? exchange.StatusAsync("503 Busy", "Retry-After: 3600\r\n") : exchange.BodyAsync(Record(1, 1))
+        );
         var time = new ManualTimeProvider();
         var sync = new TableSync(Options(server, retries: 1, connect: -0.001, idle: -0.001), time);
 
-        await foreach (SyncStep step in sync.RunAsync(Cancellation))
+        await foreach (var step in sync.RunAsync(Cancellation))
         {
             if (step is FeedEventOccurred { Event: { Kind: FeedEventKind.Retry } retry })
             {
@@ -165,7 +174,8 @@ public sealed class FollowTests : SyncTest
             }
 
             // Whoever pulls moves the clock; without that nothing would ever happen.
-            if (sync.Result.State.Phase == SyncPhase.BackingOff) _ = Task.Run(() => time.Advance(TimeSpan.FromMinutes(30)), Cancellation);
+            if (sync.Result.State.Phase == SyncPhase.BackingOff)
+                _ = Task.Run(() => time.Advance(TimeSpan.FromMinutes(30)), Cancellation);
         }
 
         Assert.Equal(2, server.Requests.Count);
@@ -177,10 +187,11 @@ public sealed class FollowTests : SyncTest
         await using var server = new RawServer(exchange =>
             exchange.Number == 1 ? exchange.BodyAsync(Record(1, 10))
             : exchange.Head.Contains("Authorization: Bearer fresh", StringComparison.Ordinal) ? exchange.BodyAsync(Record(2, 20))
-            : exchange.StatusAsync("401 Unauthorized"));
+            : exchange.StatusAsync("401 Unauthorized")
+        );
         var sync = new TableSync(Options(server, follow: true));
-        int asked = 0;
-        await foreach (SyncStep step in sync.RunAsync(Cancellation))
+        var asked = 0;
+        await foreach (var step in sync.RunAsync(Cancellation))
         {
             if (step is CredentialsNeeded needed)
             {
@@ -189,7 +200,8 @@ public sealed class FollowTests : SyncTest
                 needed.NewToken = "fresh";
             }
 
-            if (step is ChangesCommitted { Changes: [{ } change] } && change.Key.ToString() == "2") break;
+            if (step is ChangesCommitted { Changes: [{ } change] } && change.Key.ToString() == "2")
+                break;
         }
 
         Assert.Equal(1, asked);
@@ -201,7 +213,7 @@ public sealed class FollowTests : SyncTest
     {
         await using var server = new RawServer(exchange => exchange.StatusAsync("403 Forbidden"));
 
-        (FeedStatusException error, List<FeedEvent> events) = await SyncRun.ToErrorAsync<FeedStatusException>(Options(server, follow: true));
+        (var error, var events) = await SyncRun.ToErrorAsync<FeedStatusException>(Options(server, follow: true));
 
         Assert.True(error.IsRefusal);
         Assert.Contains(events, e => e.Kind == FeedEventKind.ClientError);
@@ -210,9 +222,11 @@ public sealed class FollowTests : SyncTest
     [Fact]
     public async Task Instance_name_and_count_are_told()
     {
-        await using var server = new RawServer(exchange => exchange.BodyAsync(Record(1, 1), "Instance-Name: node-7\r\nX-Amz-Meta-Count: 1\r\n"));
+        await using var server = new RawServer(exchange =>
+            exchange.BodyAsync(Record(1, 1), "Instance-Name: node-7\r\nX-Amz-Meta-Count: 1\r\n")
+        );
 
-        SyncRun run = await SyncRun.ToEndAsync(Options(server));
+        var run = await SyncRun.ToEndAsync(Options(server));
 
         Assert.Contains(run.Events, e => e is { Kind: FeedEventKind.InstanceName, Message: "node-7" });
         Assert.Contains(run.Events, e => e is { Kind: FeedEventKind.Count, Message: "1" });
@@ -222,10 +236,12 @@ public sealed class FollowTests : SyncTest
     private static async Task<List<FeedEvent>> FollowUntilAsync(SyncOptions options, string key)
     {
         var events = new List<FeedEvent>();
-        await foreach (SyncStep step in new TableSync(options).RunAsync(Cancellation))
+        await foreach (var step in new TableSync(options).RunAsync(Cancellation))
         {
-            if (step is FeedEventOccurred happened) events.Add(happened.Event);
-            if (step is ChangesCommitted committed && committed.Changes.Any(c => c.Key.ToString() == key)) break;
+            if (step is FeedEventOccurred happened)
+                events.Add(happened.Event);
+            if (step is ChangesCommitted committed && committed.Changes.Any(c => c.Key.ToString() == key))
+                break;
         }
 
         return events;
