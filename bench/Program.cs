@@ -6,8 +6,9 @@ using Lockstep.Bench.FanOut;
 namespace Lockstep.Bench;
 
 /// <summary>
-/// The benchmarks: <c>endtoend</c> runs the whole beside its peers, <c>endless</c> follows a long feed, <c>read</c> reads a table back, <c>gossip</c> a model beside npm's scuttlebutt, <c>fanout</c> serves many
-/// live clients, <c>relay</c> a table file that is being synced, <c>postgres</c> a table feed; anything else goes to BenchmarkDotNet (<c>--filter '*Parse*'</c>).
+/// The benchmarks: <c>endtoend</c> runs the whole beside its peers, <c>endless</c> follows a long feed, <c>read</c> reads a table back,
+/// <c>gossip</c> a model beside npm's scuttlebutt, <c>fanout</c> serves many live clients, <c>relay</c> a table file that is being synced,
+/// <c>postgres</c> a table feed; anything else goes to BenchmarkDotNet (<c>--filter '*Parse*'</c>).
 /// </summary>
 internal static class Program
 {
@@ -16,7 +17,7 @@ internal static class Program
         switch (args)
         {
             case ["endtoend", .. var rest]:
-                int rounds = rest.Length > 0 && int.TryParse(rest[0], CultureInfo.InvariantCulture, out int n) ? n : 5;
+                var rounds = rest.Length > 0 && int.TryParse(rest[0], CultureInfo.InvariantCulture, out var n) ? n : 5;
                 EndToEndRun.Run(rounds, [.. rest.Where(BenchFeed.Names.Contains)]);
                 break;
             case ["endless", .. var rest]:
@@ -35,10 +36,16 @@ internal static class Program
                 RawLoop.Run(file, database, sorted: args.Contains("sorted"));
                 break;
             case ["generate", var name, var file]:
-                using (var output = new BufferedStream(File.Create(file), 1 << 20)) BenchFeed.Write(name, output);
+                using (var output = new BufferedStream(File.Create(file), 1 << 20))
+                    BenchFeed.Write(name, output);
                 break;
             case ["fanout", .. var rest]:
-                FanOutRun.Run(clients: Number(rest, 0, 1000), rate: Number(rest, 1, 1000), seconds: Number(rest, 2, 10), rounds: Number(rest, 3, 3));
+                FanOutRun.Run(
+                    clients: Number(rest, 0, 1000),
+                    rate: Number(rest, 1, 1000),
+                    seconds: Number(rest, 2, 10),
+                    rounds: Number(rest, 3, 3)
+                );
                 break;
             case ["fanout-server", ..]:
                 FanOutServer.Run(rate: Number(args, 1, 1000));
@@ -51,8 +58,14 @@ internal static class Program
                 break;
             case ["postgres", var connection, .. var rest]:
                 int[] sizes = [.. rest.Select(r => int.Parse(r, CultureInfo.InvariantCulture))];
-                Postgres.FeedRun.RunAsync(connection, sizes.ElementAtOrDefault(0) is > 0 and var rows ? rows : 1_000_000, sizes.ElementAtOrDefault(1) is > 0 and var clients ? clients : 1000)
-                    .GetAwaiter().GetResult();
+                Postgres
+                    .FeedRun.RunAsync(
+                        connection,
+                        sizes.ElementAtOrDefault(0) is > 0 and var rows ? rows : 1_000_000,
+                        sizes.ElementAtOrDefault(1) is > 0 and var clients ? clients : 1000
+                    )
+                    .GetAwaiter()
+                    .GetResult();
                 break;
             default:
                 BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);
@@ -60,5 +73,6 @@ internal static class Program
         }
     }
 
-    private static int Number(string[] args, int index, int usual) => index < args.Length ? int.Parse(args[index], CultureInfo.InvariantCulture) : usual;
+    private static int Number(string[] args, int index, int usual) =>
+        index < args.Length ? int.Parse(args[index], CultureInfo.InvariantCulture) : usual;
 }

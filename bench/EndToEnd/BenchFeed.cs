@@ -20,15 +20,18 @@ internal static class BenchFeed
         switch (name)
         {
             case "F1":
-                for (int i = 0; i < Math.Min(most, 1_000_000); i++) WriteSmall(output, random.Next(200_000), i, random.Next(20) == 0, random);
+                for (var i = 0; i < Math.Min(most, 1_000_000); i++)
+                    WriteSmall(output, random.Next(200_000), i, random.Next(20) == 0, random);
                 break;
             case "F2":
                 int[] ids = [.. Enumerable.Range(0, 1_000_000)];
                 random.Shuffle(ids);
-                for (int i = 0; i < Math.Min(most, ids.Length); i++) WriteSmall(output, ids[i], i, false, random);
+                for (var i = 0; i < Math.Min(most, ids.Length); i++)
+                    WriteSmall(output, ids[i], i, false, random);
                 break;
             case "F3":
-                for (int i = 0; i < Math.Min(most, 100_000); i++) WriteLarge(output, i, random);
+                for (var i = 0; i < Math.Min(most, 100_000); i++)
+                    WriteLarge(output, i, random);
                 break;
             default:
                 throw new ArgumentException($"There is no feed {name}; there are {string.Join(", ", Names)}.");
@@ -37,31 +40,43 @@ internal static class BenchFeed
 
     private static void WriteSmall(Stream output, int id, int order, bool deleted, Random random)
     {
-        int updatedAt = 10_000_000 + order;
-        string deletedAt = deleted ? updatedAt.ToString(System.Globalization.CultureInfo.InvariantCulture) : "null";
-        output.Write(Encoding.UTF8.GetBytes(
-            $"{{\"id\":{id},\"updated_at\":{updatedAt},\"deleted_at\":{deletedAt},\"ip\":\"10.{random.Next(256)}.{random.Next(256)}.{random.Next(256)}\",\"port\":{random.Next(65536)}}}\n"));
+        var updatedAt = 10_000_000 + order;
+        var deletedAt = deleted ? updatedAt.ToString(System.Globalization.CultureInfo.InvariantCulture) : "null";
+        output.Write(
+            Encoding.UTF8.GetBytes(
+                $"{{\"id\":{id},\"updated_at\":{updatedAt},\"deleted_at\":{deletedAt},\"ip\":\"10.{random.Next(256)}.{random.Next(256)}.{random.Next(256)}\",\"port\":{random.Next(65536)}}}\n"
+            )
+        );
     }
 
     private static void WriteLarge(Stream output, int id, Random random)
     {
         var text = new StringBuilder();
-        text.Append(System.Globalization.CultureInfo.InvariantCulture, $"{{\"id\":{id},\"updated_at\":{1_000_000 + id},\"deleted_at\":null,\"name\":\"host-{id}\",\"labels\":{{");
-        for (int i = 0; i < 8; i++)
+        text.Append(
+            System.Globalization.CultureInfo.InvariantCulture,
+            $"{{\"id\":{id},\"updated_at\":{1_000_000 + id},\"deleted_at\":null,\"name\":\"host-{id}\",\"labels\":{{"
+        );
+        for (var i = 0; i < 8; i++)
         {
-            if (i > 0) text.Append(',');
+            if (i > 0)
+                text.Append(',');
             text.Append(System.Globalization.CultureInfo.InvariantCulture, $"\"label-{i}\":\"{random.NextInt64():x16}\"");
         }
 
         text.Append("},\"addresses\":[");
-        for (int i = 0; i < 12; i++)
+        for (var i = 0; i < 12; i++)
         {
-            if (i > 0) text.Append(',');
-            text.Append(System.Globalization.CultureInfo.InvariantCulture, $"{{\"ip\":\"10.{random.Next(256)}.{random.Next(256)}.{random.Next(256)}\",\"port\":{random.Next(65536)}}}");
+            if (i > 0)
+                text.Append(',');
+            text.Append(
+                System.Globalization.CultureInfo.InvariantCulture,
+                $"{{\"ip\":\"10.{random.Next(256)}.{random.Next(256)}.{random.Next(256)}\",\"port\":{random.Next(65536)}}}"
+            );
         }
 
         text.Append("],\"note\":\"");
-        while (text.Length < 1020) text.Append((char)('a' + random.Next(26)));
+        while (text.Length < 1020)
+            text.Append((char)('a' + random.Next(26)));
         text.Append("\"}\n");
         output.Write(Encoding.UTF8.GetBytes(text.ToString()));
     }

@@ -16,11 +16,17 @@ internal static class EndToEndRun
     /// <param name="feeds">The feeds to run; empty for all.</param>
     public static void Run(int rounds, IReadOnlyList<string> feeds)
     {
-        DirectoryInfo folder = Directory.CreateTempSubdirectory("lockstep-bench-");
+        var folder = Directory.CreateTempSubdirectory("lockstep-bench-");
         try
         {
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Environment.ProcessorCount} cores, .NET {Environment.Version}, medians of {rounds} interleaved runs"));
-            foreach (string feed in feeds.Count > 0 ? feeds : BenchFeed.Names) RunFeed(folder.FullName, feed, rounds);
+            Console.WriteLine(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{Environment.ProcessorCount} cores, .NET {Environment.Version}, medians of {rounds} interleaved runs"
+                )
+            );
+            foreach (var feed in feeds.Count > 0 ? feeds : BenchFeed.Names)
+                RunFeed(folder.FullName, feed, rounds);
         }
         finally
         {
@@ -30,32 +36,36 @@ internal static class EndToEndRun
 
     private static void RunFeed(string folder, string feed, int rounds)
     {
-        string file = Path.Combine(folder, feed + ".ndjson");
-        using (var output = new BufferedStream(File.Create(file), 1 << 20)) BenchFeed.Write(feed, output);
+        var file = Path.Combine(folder, feed + ".ndjson");
+        using (var output = new BufferedStream(File.Create(file), 1 << 20))
+            BenchFeed.Write(feed, output);
         using var host = new HostProcess(file, 1);
         var contestants = Contestants(folder, file, host.Uri).ToList();
         var runs = contestants.ToDictionary(c => c.Name, _ => new List<Measured>());
-        for (int round = 0; round < rounds; round++)
+        for (var round = 0; round < rounds; round++)
         {
-            foreach (Contestant contestant in contestants)
+            foreach (var contestant in contestants)
             {
                 contestant.Prepare();
                 runs[contestant.Name].Add(Measured.Run(contestant.Program, contestant.Arguments, contestant.PrintsTime));
             }
         }
 
-        double limit = Measured.Median(runs["raw SQLite loop, from memory"]).Seconds;
+        var limit = Measured.Median(runs["raw SQLite loop, from memory"]).Seconds;
         Console.WriteLine();
         Console.WriteLine($"### {feed}");
         Console.WriteLine();
         Console.WriteLine("| contestant | seconds | ratio to the raw loop | processor seconds | peak MB |");
         Console.WriteLine("| --- | --- | --- | --- | --- |");
-        foreach (Contestant contestant in contestants)
+        foreach (var contestant in contestants)
         {
-            Measured median = Measured.Median(runs[contestant.Name]);
-            Console.WriteLine(string.Create(
-                CultureInfo.InvariantCulture,
-                $"| {contestant.Name} | {median.Seconds:0.00} | {median.Seconds / limit:0.00} | {median.ProcessorSeconds:0.00} | {median.PeakMegabytes:0} |"));
+            var median = Measured.Median(runs[contestant.Name]);
+            Console.WriteLine(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"| {contestant.Name} | {median.Seconds:0.00} | {median.Seconds / limit:0.00} | {median.ProcessorSeconds:0.00} | {median.PeakMegabytes:0} |"
+                )
+            );
         }
     }
 
@@ -64,43 +74,92 @@ internal static class EndToEndRun
         string Database(string name) => Path.Combine(folder, name + ".db");
         void Remove(string name)
         {
-            foreach (string suffix in (string[])["", "-wal", "-shm", "-lock"]) File.Delete(Database(name) + suffix);
+            foreach (var suffix in (string[])["", "-wal", "-shm", "-lock"])
+                File.Delete(Database(name) + suffix);
         }
 
-        yield return new Contestant("lockstep sync, whole process", Lockstep, ["sync", uri, "--path", Database("ours"), "--quiet"], () => Remove("ours"));
-        yield return new Contestant("raw SQLite loop, from memory", Self, ["raw", file, Database("raw")], () => Remove("raw")) { PrintsTime = true };
-        yield return new Contestant("raw SQLite loop, sorted by key", Self, ["raw", file, Database("sorted"), "sorted"], () => Remove("sorted")) { PrintsTime = true };
-        yield return new Contestant("lockstep sync again, nothing new", Lockstep, ["sync", uri, "--path", Database("ours"), "--quiet"], () => { });
+        yield return new Contestant(
+            "lockstep sync, whole process",
+            Lockstep,
+            ["sync", uri, "--path", Database("ours"), "--quiet"],
+            () => Remove("ours")
+        );
+        yield return new Contestant("raw SQLite loop, from memory", Self, ["raw", file, Database("raw")], () => Remove("raw"))
+        {
+            PrintsTime = true,
+        };
+        yield return new Contestant(
+            "raw SQLite loop, sorted by key",
+            Self,
+            ["raw", file, Database("sorted"), "sorted"],
+            () => Remove("sorted")
+        )
+        {
+            PrintsTime = true,
+        };
+        yield return new Contestant(
+            "lockstep sync again, nothing new",
+            Lockstep,
+            ["sync", uri, "--path", Database("ours"), "--quiet"],
+            () => { }
+        );
         if (Tool.Find("python3") is { } python)
         {
-            yield return new Contestant("python, urllib + sqlite3, one transaction", python, ["-c", Peers.Python, uri, Database("python")], () => Remove("python"));
+            yield return new Contestant(
+                "python, urllib + sqlite3, one transaction",
+                python,
+                ["-c", Peers.Python, uri, Database("python")],
+                () => Remove("python")
+            );
         }
 
         if (Tool.Find("node") is { } node && Tool.HasNodeModule(node, "better-sqlite3"))
         {
-            yield return new Contestant("node, http + better-sqlite3, one transaction", node, ["-e", Peers.Node, uri, Database("node")], () => Remove("node"));
+            yield return new Contestant(
+                "node, http + better-sqlite3, one transaction",
+                node,
+                ["-e", Peers.Node, uri, Database("node")],
+                () => Remove("node")
+            );
         }
 
         if (Tool.Find("node") is { } duck && Tool.HasNodeModule(duck, "@duckdb/node-api"))
         {
-            yield return new Contestant("DuckDB, read_json and the newest row of each id", duck, ["-e", Peers.DuckDb, uri, Database("duckdb")], () => Remove("duckdb"));
+            yield return new Contestant(
+                "DuckDB, read_json and the newest row of each id",
+                duck,
+                ["-e", Peers.DuckDb, uri, Database("duckdb")],
+                () => Remove("duckdb")
+            );
         }
 
         if (Tool.Find("pwsh") is { } pwsh && StagedModule is { } module)
         {
-            string script = $"Import-Module '{module}'; $w = [Diagnostics.Stopwatch]::StartNew(); Sync-LockstepTable -Uri {uri} -Path '{Database("pwsh")}' | Out-Null; $w.Elapsed.TotalSeconds.ToString([cultureinfo]::InvariantCulture)";
-            yield return new Contestant("pwsh, Sync-LockstepTable alone", pwsh, ["-NoProfile", "-NonInteractive", "-Command", script], () => Remove("pwsh")) { PrintsTime = true };
+            var script =
+                $"Import-Module '{module}'; $w = [Diagnostics.Stopwatch]::StartNew(); Sync-LockstepTable -Uri {uri} -Path '{Database("pwsh")}' | Out-Null; $w.Elapsed.TotalSeconds.ToString([cultureinfo]::InvariantCulture)";
+            yield return new Contestant(
+                "pwsh, Sync-LockstepTable alone",
+                pwsh,
+                ["-NoProfile", "-NonInteractive", "-Command", script],
+                () => Remove("pwsh")
+            )
+            {
+                PrintsTime = true,
+            };
         }
     }
 
-    /// <summary>The command line: as it is published, compiled ahead (<c>./build.ps1 Program</c>), else as it was built beside this program.</summary>
+    /// <summary>
+    /// The command line: as it is published, compiled ahead (<c>./build.ps1 Program</c>), else as it was built beside this program.
+    /// </summary>
     internal static string Lockstep
     {
         get
         {
-            string name = OperatingSystem.IsWindows() ? "lockstep.exe" : "lockstep";
+            var name = OperatingSystem.IsWindows() ? "lockstep.exe" : "lockstep";
             string[] places = [Path.Combine(Root, "out", "cli", name), Path.Combine(AppContext.BaseDirectory, name)];
-            return places.FirstOrDefault(File.Exists) ?? throw new FileNotFoundException("Build the solution first: the command line is not there.", places[1]);
+            return places.FirstOrDefault(File.Exists)
+                ?? throw new FileNotFoundException("Build the solution first: the command line is not there.", places[1]);
         }
     }
 
@@ -112,8 +171,9 @@ internal static class EndToEndRun
     {
         get
         {
-            string? folder = AppContext.BaseDirectory;
-            while (folder is not null && !File.Exists(Path.Combine(folder, "Lockstep.PS.sln"))) folder = Path.GetDirectoryName(folder);
+            var folder = AppContext.BaseDirectory;
+            while (folder is not null && !File.Exists(Path.Combine(folder, "Lockstep.PS.sln")))
+                folder = Path.GetDirectoryName(folder);
             return folder ?? throw new DirectoryNotFoundException("Run the benchmarks from the repository.");
         }
     }
@@ -130,7 +190,9 @@ internal static class EndToEndRun
 
         public HostProcess(string file, long repeats)
         {
-            _process = Process.Start(new ProcessStartInfo(Self, ["host", file, repeats.ToString(CultureInfo.InvariantCulture)]) { RedirectStandardOutput = true })!;
+            _process = Process.Start(
+                new ProcessStartInfo(Self, ["host", file, repeats.ToString(CultureInfo.InvariantCulture)]) { RedirectStandardOutput = true }
+            )!;
             Uri = $"http://127.0.0.1:{_process.StandardOutput.ReadLine()}/feed/";
         }
 
@@ -146,12 +208,15 @@ internal static class EndToEndRun
 
     internal static class Tool
     {
-        public static string? Find(string name) => (Environment.GetEnvironmentVariable("PATH") ?? "")
-            .Split(Path.PathSeparator).Select(folder => Path.Combine(folder, name)).FirstOrDefault(File.Exists);
+        public static string? Find(string name) =>
+            (Environment.GetEnvironmentVariable("PATH") ?? "")
+                .Split(Path.PathSeparator)
+                .Select(folder => Path.Combine(folder, name))
+                .FirstOrDefault(File.Exists);
 
         public static bool HasNodeModule(string node, string module)
         {
-            using Process probe = Process.Start(new ProcessStartInfo(node, ["-e", $"require('{module}')"]) { RedirectStandardError = true })!;
+            using var probe = Process.Start(new ProcessStartInfo(node, ["-e", $"require('{module}')"]) { RedirectStandardError = true })!;
             probe.WaitForExit();
             return probe.ExitCode == 0;
         }
@@ -160,8 +225,7 @@ internal static class EndToEndRun
     /// <summary>What a competent script would do: stream, parse, upsert, one transaction.</summary>
     private static class Peers
     {
-        public const string Python =
-            """
+        public const string Python = """
             import json, sqlite3, sys, urllib.request
             db = sqlite3.connect(sys.argv[2], isolation_level=None)
             db.execute("PRAGMA journal_mode=WAL"); db.execute("PRAGMA synchronous=NORMAL"); db.execute("PRAGMA cache_size=-65536")
@@ -177,8 +241,7 @@ internal static class EndToEndRun
             """;
 
         /// <summary>The body goes to a file first: DuckDB reads HTTP only by an extension that it fetches.</summary>
-        public const string DuckDb =
-            """
+        public const string DuckDb = """
             const http = require('http'), fs = require('fs'), { DuckDBInstance } = require('@duckdb/node-api');
             const [, uri, file] = process.argv, body = file + '.ndjson';
             http.get(uri + '0', r => r.pipe(fs.createWriteStream(body)).on('finish', async () => {
@@ -188,8 +251,7 @@ internal static class EndToEndRun
             }));
             """;
 
-        public const string Node =
-            """
+        public const string Node = """
             const http = require('http'), Database = require('better-sqlite3');
             const [, uri, file] = process.argv, db = new Database(file);
             db.pragma('journal_mode=WAL'); db.pragma('synchronous=NORMAL'); db.pragma('cache_size=-65536');

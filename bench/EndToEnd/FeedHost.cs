@@ -16,13 +16,13 @@ internal static class FeedHost
 
     public static void Run(string file, long repeats)
     {
-        byte[] body = File.ReadAllBytes(file);
+        var body = File.ReadAllBytes(file);
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
         Console.WriteLine(((IPEndPoint)listener.LocalEndpoint).Port.ToString(CultureInfo.InvariantCulture));
         while (true)
         {
-            TcpClient client = listener.AcceptTcpClient();
+            var client = listener.AcceptTcpClient();
             new Thread(() => Serve(client, repeats == 1 ? body : [.. body], repeats)) { IsBackground = true }.Start();
         }
     }
@@ -33,26 +33,34 @@ internal static class FeedHost
         {
             using (client)
             {
-                Socket socket = client.Client;
+                var socket = client.Client;
                 var request = new byte[16 * 1024];
-                int length = 0;
+                var length = 0;
                 while (request.AsSpan(0, length).IndexOf("\r\n\r\n"u8) < 0)
                 {
-                    int count = socket.Receive(request.AsSpan(length));
-                    if (count == 0) return;
+                    var count = socket.Receive(request.AsSpan(length));
+                    if (count == 0)
+                        return;
                     length += count;
                 }
 
                 // Asked for what comes after the end, there is nothing: a sync that is up to date.
-                string target = Encoding.ASCII.GetString(request, 0, length).Split(' ')[1];
-                bool hasNews = target.EndsWith("/0", StringComparison.Ordinal) || target.EndsWith("since=0", StringComparison.Ordinal) || target == "/";
-                long total = hasNews ? body.Length * repeats : 0;
-                string framing = repeats == 1 || !hasNews ? $"Content-Length: {total}\r\n" : "";
-                socket.Send(Encoding.ASCII.GetBytes($"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\n{framing}Connection: close\r\n\r\n"));
+                var target = Encoding.ASCII.GetString(request, 0, length).Split(' ')[1];
+                var hasNews =
+                    target.EndsWith("/0", StringComparison.Ordinal)
+                    || target.EndsWith("since=0", StringComparison.Ordinal)
+                    || target == "/";
+                var total = hasNews ? body.Length * repeats : 0;
+                var framing = repeats == 1 || !hasNews ? $"Content-Length: {total}\r\n" : "";
+                socket.Send(
+                    Encoding.ASCII.GetBytes($"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\n{framing}Connection: close\r\n\r\n")
+                );
                 for (long r = 0; r < repeats && hasNews; r++)
                 {
-                    for (int at = 0; at < body.Length; at += Piece) SendAll(socket, body.AsSpan(at, Math.Min(Piece, body.Length - at)));
-                    if (repeats > 1) RaiseOrders(body);
+                    for (var at = 0; at < body.Length; at += Piece)
+                        SendAll(socket, body.AsSpan(at, Math.Min(Piece, body.Length - at)));
+                    if (repeats > 1)
+                        RaiseOrders(body);
                 }
 
                 socket.Shutdown(SocketShutdown.Send);
@@ -67,11 +75,12 @@ internal static class FeedHost
     /// <summary>Adds a million to each order value, of which all have eight digits.</summary>
     private static void RaiseOrders(byte[] body)
     {
-        ReadOnlySpan<byte> name = "\"updated_at\":"u8;
-        for (int at = 0, next; (next = body.AsSpan(at).IndexOf(name)) >= 0;)
+        var name = "\"updated_at\":"u8;
+        for (int at = 0, next; (next = body.AsSpan(at).IndexOf(name)) >= 0; )
         {
             at += next + name.Length;
-            if (++body[at + 1] <= (byte)'9') continue;
+            if (++body[at + 1] <= (byte)'9')
+                continue;
             body[at + 1] = (byte)'0';
             body[at]++;
         }
@@ -79,6 +88,7 @@ internal static class FeedHost
 
     private static void SendAll(Socket socket, ReadOnlySpan<byte> bytes)
     {
-        while (!bytes.IsEmpty) bytes = bytes[socket.Send(bytes)..];
+        while (!bytes.IsEmpty)
+            bytes = bytes[socket.Send(bytes)..];
     }
 }

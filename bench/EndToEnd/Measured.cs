@@ -10,10 +10,12 @@ internal sealed record Measured(double Seconds, double ProcessorSeconds, double 
     public static Measured Run(string program, IEnumerable<string> arguments, bool takesPrintedTime = false)
     {
         var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
-        long began = Stopwatch.GetTimestamp();
-        using Process process = Process.Start(start)!;
-        Task<string> output = process.StandardOutput.ReadToEndAsync(), errors = process.StandardError.ReadToEndAsync();
-        double peak = 0, cpu = 0;
+        var began = Stopwatch.GetTimestamp();
+        using var process = Process.Start(start)!;
+        Task<string> output = process.StandardOutput.ReadToEndAsync(),
+            errors = process.StandardError.ReadToEndAsync();
+        double peak = 0,
+            cpu = 0;
         while (!process.WaitForExit(5))
         {
             try
@@ -28,14 +30,16 @@ internal sealed record Measured(double Seconds, double ProcessorSeconds, double 
             }
         }
 
-        double seconds = Stopwatch.GetElapsedTime(began).TotalSeconds;
-        if (process.ExitCode != 0) throw new InvalidOperationException($"{program} ended with {process.ExitCode}: {errors.Result}{output.Result}");
-        if (takesPrintedTime) seconds = double.Parse(output.Result.Trim().Split('\n')[^1], CultureInfo.InvariantCulture);
+        var seconds = Stopwatch.GetElapsedTime(began).TotalSeconds;
+        if (process.ExitCode != 0)
+            throw new InvalidOperationException($"{program} ended with {process.ExitCode}: {errors.Result}{output.Result}");
+        if (takesPrintedTime)
+            seconds = double.Parse(output.Result.Trim().Split('\n')[^1], CultureInfo.InvariantCulture);
         return new Measured(seconds, cpu, peak);
     }
 
-    public static Measured Median(IReadOnlyList<Measured> runs) => new(
-        Middle(runs.Select(r => r.Seconds)), Middle(runs.Select(r => r.ProcessorSeconds)), Middle(runs.Select(r => r.PeakMegabytes)));
+    public static Measured Median(IReadOnlyList<Measured> runs) =>
+        new(Middle(runs.Select(r => r.Seconds)), Middle(runs.Select(r => r.ProcessorSeconds)), Middle(runs.Select(r => r.PeakMegabytes)));
 
     private static double Middle(IEnumerable<double> values)
     {

@@ -15,21 +15,26 @@ internal static class RawLoop
 
     public static void Run(string feed, string database, bool sorted)
     {
-        byte[] bytes = GC.AllocateUninitializedArray<byte>((int)new FileInfo(feed).Length, pinned: true);
-        using (FileStream file = File.OpenRead(feed)) file.ReadExactly(bytes);
-        List<Line> lines = Split(bytes);
-        if (sorted) lines = [.. lines.OrderBy(line => line.Key)];
+        var bytes = GC.AllocateUninitializedArray<byte>((int)new FileInfo(feed).Length, pinned: true);
+        using (var file = File.OpenRead(feed))
+            file.ReadExactly(bytes);
+        var lines = Split(bytes);
+        if (sorted)
+            lines = [.. lines.OrderBy(line => line.Key)];
 
         SQLitePCL.Batteries_V2.Init();
         using var connection = new SqliteConnection($"Data Source={database};Pooling=False");
         connection.Open();
-        Execute(connection, "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-65536; CREATE TABLE row(key INTEGER PRIMARY KEY, ord INTEGER, gone INTEGER, body TEXT)");
+        Execute(
+            connection,
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-65536; CREATE TABLE row(key INTEGER PRIMARY KEY, ord INTEGER, gone INTEGER, body TEXT)"
+        );
 
-        long start = System.Diagnostics.Stopwatch.GetTimestamp();
+        var start = System.Diagnostics.Stopwatch.GetTimestamp();
         Execute(connection, "BEGIN IMMEDIATE");
         using (var insert = new Statement(connection, Sql))
         {
-            foreach (Line line in lines)
+            foreach (var line in lines)
             {
                 insert.Bind(1, line.Key);
                 insert.Bind(2, line.Order);
@@ -40,26 +45,33 @@ internal static class RawLoop
         }
 
         Execute(connection, "COMMIT");
-        Console.WriteLine(System.Diagnostics.Stopwatch.GetElapsedTime(start).TotalSeconds.ToString("R", System.Globalization.CultureInfo.InvariantCulture));
+        Console.WriteLine(
+            System.Diagnostics.Stopwatch.GetElapsedTime(start).TotalSeconds.ToString("R", System.Globalization.CultureInfo.InvariantCulture)
+        );
     }
 
     /// <summary>Keys and order values are taken out before the clock starts: the loop is a limit, not a competitor.</summary>
     private static List<Line> Split(byte[] bytes)
     {
         var lines = new List<Line>();
-        int start = 0;
+        var start = 0;
         while (start < bytes.Length)
         {
-            int length = bytes.AsSpan(start).IndexOf((byte)'\n');
+            var length = bytes.AsSpan(start).IndexOf((byte)'\n');
             var reader = new Utf8JsonReader(bytes.AsSpan(start, length));
-            long key = 0, order = 0;
-            bool gone = false;
+            long key = 0,
+                order = 0;
+            var gone = false;
             while (reader.Read())
             {
-                if (reader.TokenType != JsonTokenType.PropertyName || reader.CurrentDepth != 1) continue;
-                if (reader.ValueTextEquals("id"u8) && reader.Read()) key = reader.GetInt64();
-                else if (reader.ValueTextEquals("updated_at"u8) && reader.Read()) order = reader.GetInt64();
-                else if (reader.ValueTextEquals("deleted_at"u8) && reader.Read()) gone = reader.TokenType != JsonTokenType.Null;
+                if (reader.TokenType != JsonTokenType.PropertyName || reader.CurrentDepth != 1)
+                    continue;
+                if (reader.ValueTextEquals("id"u8) && reader.Read())
+                    key = reader.GetInt64();
+                else if (reader.ValueTextEquals("updated_at"u8) && reader.Read())
+                    order = reader.GetInt64();
+                else if (reader.ValueTextEquals("deleted_at"u8) && reader.Read())
+                    gone = reader.TokenType != JsonTokenType.Null;
             }
 
             lines.Add(new Line(key, order, gone, start, length));
@@ -71,7 +83,7 @@ internal static class RawLoop
 
     private static void Execute(SqliteConnection connection, string sql)
     {
-        using SqliteCommand command = connection.CreateCommand();
+        using var command = connection.CreateCommand();
         command.CommandText = sql;
         command.ExecuteNonQuery();
     }

@@ -7,33 +7,36 @@ using Lockstep.Engine.Tables;
 
 namespace Lockstep.Bench.EndToEnd;
 
-/// <summary>Reads a million rows back: as bytes, as objects of a type, as dictionaries, and beside them node and PowerShell where they are.</summary>
+/// <summary>
+/// Reads a million rows back: as bytes, as objects of a type, as dictionaries, and beside them node and PowerShell where they are.
+/// </summary>
 internal static class ReadRun
 {
     public static void Run(int rounds)
     {
-        DirectoryInfo folder = Directory.CreateTempSubdirectory("lockstep-bench-");
+        var folder = Directory.CreateTempSubdirectory("lockstep-bench-");
         try
         {
-            string database = Fill(folder.FullName);
+            var database = Fill(folder.FullName);
             var contestants = Contestants(database).ToList();
             var seconds = contestants.ToDictionary(c => c.Name, _ => new List<double>());
-            for (int round = 0; round <= rounds; round++)
+            for (var round = 0; round <= rounds; round++)
             {
-                foreach ((string name, Func<double> run) in contestants)
+                foreach ((var name, var run) in contestants)
                 {
-                    double took = run();
+                    var took = run();
                     // The first round is for the compiler and the file cache.
-                    if (round > 0) seconds[name].Add(took);
+                    if (round > 0)
+                        seconds[name].Add(took);
                 }
             }
 
-            double limit = Median(seconds[contestants[0].Name]);
+            var limit = Median(seconds[contestants[0].Name]);
             Console.WriteLine("| reading 1,000,000 rows | seconds | ratio to the scan |");
             Console.WriteLine("| --- | --- | --- |");
-            foreach ((string name, _) in contestants)
+            foreach ((var name, _) in contestants)
             {
-                double median = Median(seconds[name]);
+                var median = Median(seconds[name]);
                 Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {name} | {median:0.00} | {median / limit:0.00} |"));
             }
         }
@@ -45,8 +48,10 @@ internal static class ReadRun
 
     private static string Fill(string folder)
     {
-        string file = Path.Combine(folder, "F2.ndjson"), database = Path.Combine(folder, "rows.db");
-        using (var output = new BufferedStream(File.Create(file), 1 << 20)) BenchFeed.Write("F2", output);
+        string file = Path.Combine(folder, "F2.ndjson"),
+            database = Path.Combine(folder, "rows.db");
+        using (var output = new BufferedStream(File.Create(file), 1 << 20))
+            BenchFeed.Write("F2", output);
         using var host = new EndToEndRun.HostProcess(file, 1);
         Measured.Run(EndToEndRun.Lockstep, ["sync", host.Uri, "--path", database, "--quiet"]);
         return database;
@@ -55,39 +60,78 @@ internal static class ReadRun
     private static IEnumerable<(string Name, Func<double> Run)> Contestants(string database)
     {
         var table = new Table(database);
-        yield return ("scan, bytes only", () => Time(() =>
-        {
-            using RecordScan scan = table.Read();
-            long bytes = 0;
-            while (scan.Read()) bytes += scan.Json.Length;
-            return bytes;
-        }));
+        yield return (
+            "scan, bytes only",
+            () =>
+                Time(() =>
+                {
+                    using var scan = table.Read();
+                    long bytes = 0;
+                    while (scan.Read())
+                        bytes += scan.Json.Length;
+                    return bytes;
+                })
+        );
         yield return ("Table.Read<T>", () => Time(() => table.Read(HostContext.Default.Host).LongCount()));
-        yield return ("dictionaries by RecordReader", () => Time(() =>
-        {
-            var reader = new RecordReader(new Dictionaries());
-            using RecordScan scan = table.Read();
-            long count = 0;
-            while (scan.Read()) count += reader.Read(scan.Json) is not null ? 1 : 0;
-            return count;
-        }));
+        yield return (
+            "dictionaries by RecordReader",
+            () =>
+                Time(() =>
+                {
+                    var reader = new RecordReader(new Dictionaries());
+                    using var scan = table.Read();
+                    long count = 0;
+                    while (scan.Read())
+                        count += reader.Read(scan.Json) is not null ? 1 : 0;
+                    return count;
+                })
+        );
         if (EndToEndRun.Tool.Find("node") is { } node && EndToEndRun.Tool.HasNodeModule(node, "better-sqlite3"))
         {
-            yield return ("node, better-sqlite3 and JSON.parse", () => Measured.Run(node, ["-e", Node, database], takesPrintedTime: true).Seconds);
+            yield return (
+                "node, better-sqlite3 and JSON.parse",
+                () => Measured.Run(node, ["-e", Node, database], takesPrintedTime: true).Seconds
+            );
         }
 
         if (EndToEndRun.Tool.Find("pwsh") is { } pwsh && EndToEndRun.StagedModule is { } module)
         {
-            yield return ("pwsh, Get-LockstepRecord | Out-Null", () => PowerShell(pwsh, $"Import-Module '{module}'; $null = Get-LockstepRecord -Path '{database}' -First 1", $"Get-LockstepRecord -Path '{database}' | Out-Null"));
-            yield return ("pwsh, as many objects from memory | Out-Null", () => PowerShell(pwsh, "", "& { for ($i = 0; $i -lt 1000000; $i++) { [pscustomobject]@{ id = $i; updated_at = $i; deleted_at = $null; ip = '10.0.0.1'; port = 80 } } } | Out-Null"));
+            yield return (
+                "pwsh, Get-LockstepRecord | Out-Null",
+                () =>
+                    PowerShell(
+                        pwsh,
+                        $"Import-Module '{module}'; $null = Get-LockstepRecord -Path '{database}' -First 1",
+                        $"Get-LockstepRecord -Path '{database}' | Out-Null"
+                    )
+            );
+            yield return (
+                "pwsh, as many objects from memory | Out-Null",
+                () =>
+                    PowerShell(
+                        pwsh,
+                        "",
+                        "& { for ($i = 0; $i -lt 1000000; $i++) { [pscustomobject]@{ id = $i; updated_at = $i; deleted_at = $null; ip = '10.0.0.1'; port = 80 } } } | Out-Null"
+                    )
+            );
         }
     }
 
-    private static double PowerShell(string pwsh, string before, string timed) => Measured.Run(
-        pwsh, ["-NoProfile", "-NonInteractive", "-Command", $"{before}; $w = [Diagnostics.Stopwatch]::StartNew(); {timed}; $w.Elapsed.TotalSeconds.ToString([cultureinfo]::InvariantCulture)"], takesPrintedTime: true).Seconds;
+    private static double PowerShell(string pwsh, string before, string timed) =>
+        Measured
+            .Run(
+                pwsh,
+                [
+                    "-NoProfile",
+                    "-NonInteractive",
+                    "-Command",
+                    $"{before}; $w = [Diagnostics.Stopwatch]::StartNew(); {timed}; $w.Elapsed.TotalSeconds.ToString([cultureinfo]::InvariantCulture)",
+                ],
+                takesPrintedTime: true
+            )
+            .Seconds;
 
-    private const string Node =
-        """
+    private const string Node = """
         const Database = require('better-sqlite3'), start = process.hrtime.bigint();
         let count = 0;
         for (const row of new Database(process.argv[1], { readonly: true }).prepare('SELECT body FROM lockstep_row WHERE gone = 0 ORDER BY key').iterate()) count += JSON.parse(row.body) ? 1 : 0;
@@ -96,8 +140,9 @@ internal static class ReadRun
 
     private static double Time(Func<long> work)
     {
-        long start = Stopwatch.GetTimestamp();
-        if (work() < 1_000_000) throw new InvalidOperationException("Rows are missing.");
+        var start = Stopwatch.GetTimestamp();
+        if (work() < 1_000_000)
+            throw new InvalidOperationException("Rows are missing.");
         return Stopwatch.GetElapsedTime(start).TotalSeconds;
     }
 
@@ -113,8 +158,9 @@ internal static class ReadRun
         public object Create(FieldNames names, ReadOnlySpan<object?> values, int depth)
         {
             var record = new Dictionary<string, object?>(values.Length, StringComparer.Ordinal);
-            int i = 0;
-            foreach (string name in names) record[name] = values[i++];
+            var i = 0;
+            foreach (var name in names)
+                record[name] = values[i++];
             return record;
         }
     }

@@ -6,7 +6,9 @@ using System.Text;
 
 namespace Lockstep.Bench.FanOut;
 
-/// <summary>Many clients in one process. They count every record, and take the latency of the oldest and of the newest record of each read.</summary>
+/// <summary>
+/// Many clients in one process. They count every record, and take the latency of the oldest and of the newest record of each read.
+/// </summary>
 internal static class FanOutClients
 {
     // Latencies in steps of a tenth of a millisecond, up to ten seconds.
@@ -16,15 +18,15 @@ internal static class FanOutClients
 
     public static void Run(int port, int clients, int seconds)
     {
-        for (int i = 0; i < clients; i++)
+        for (var i = 0; i < clients; i++)
             _ = FollowAsync(Connect(port));
         Console.WriteLine("connected");
         Console.ReadLine();
-        long began = Stopwatch.GetTimestamp();
+        var began = Stopwatch.GetTimestamp();
         _counting = true;
         Thread.Sleep(TimeSpan.FromSeconds(seconds));
         _counting = false;
-        double took = Stopwatch.GetElapsedTime(began).TotalSeconds;
+        var took = Stopwatch.GetElapsedTime(began).TotalSeconds;
         Console.WriteLine($"{Interlocked.Read(ref _deliveries) / took:0} {Percentile(0.50):0.0} {Percentile(0.99):0.0}");
         Console.ReadLine();
     }
@@ -39,8 +41,8 @@ internal static class FanOutClients
 
     private static async Task FollowAsync(Socket socket)
     {
-        byte[] buffer = new byte[16 * 1024];
-        for (int read; (read = await socket.ReceiveAsync(buffer.AsMemory(), SocketFlags.None)) > 0;)
+        var buffer = new byte[16 * 1024];
+        for (int read; (read = await socket.ReceiveAsync(buffer.AsMemory(), SocketFlags.None)) > 0; )
         {
             if (_counting)
                 Count(buffer.AsSpan(0, read));
@@ -50,9 +52,9 @@ internal static class FanOutClients
     /// <summary>Every record has one member t; one that is torn between two reads counts in that which holds the whole of it.</summary>
     private static void Count(ReadOnlySpan<byte> bytes)
     {
-        long now = Stopwatch.GetTimestamp();
-        ReadOnlySpan<byte> mark = "\"t\":"u8;
-        int count = bytes.Count(mark);
+        var now = Stopwatch.GetTimestamp();
+        var mark = "\"t\":"u8;
+        var count = bytes.Count(mark);
         Interlocked.Add(ref _deliveries, count);
         if (count == 0)
             return;
@@ -62,17 +64,17 @@ internal static class FanOutClients
 
     private static void Latency(long now, ReadOnlySpan<byte> text)
     {
-        if (!Utf8Parser.TryParse(text, out long due, out int used) || used == text.Length)
+        if (!Utf8Parser.TryParse(text, out long due, out var used) || used == text.Length)
             return;
-        long step = (long)(Stopwatch.GetElapsedTime(due, now).TotalMilliseconds * 10);
+        var step = (long)(Stopwatch.GetElapsedTime(due, now).TotalMilliseconds * 10);
         Interlocked.Increment(ref Latencies[Math.Clamp(step, 0, Latencies.Length - 1)]);
     }
 
     private static double Percentile(double share)
     {
-        long wanted = (long)(Latencies.Sum() * share);
-        int step = 0;
-        for (long seen = 0; step < Latencies.Length && (seen += Latencies[step]) <= wanted;)
+        var wanted = (long)(Latencies.Sum() * share);
+        var step = 0;
+        for (long seen = 0; step < Latencies.Length && (seen += Latencies[step]) <= wanted; )
             step++;
         return step / 10.0;
     }

@@ -11,14 +11,14 @@ internal static class FanOutServer
 {
     public static void Run(int rate)
     {
-        LockstepTestServer server = LockstepTestServer.StartAsync(new TestServerOptions { Port = 0, Feed = FeedKind.Scripted }).GetAwaiter().GetResult();
+        var server = LockstepTestServer.StartAsync(new TestServerOptions { Port = 0, Feed = FeedKind.Scripted }).GetAwaiter().GetResult();
         Console.WriteLine(server.Uri.Port);
         Console.ReadLine();
-        long start = Stopwatch.GetTimestamp();
+        var start = Stopwatch.GetTimestamp();
         List<string> due = [];
-        for (long made = 0; ;)
+        for (long made = 0; ; )
         {
-            long target = (long)(Stopwatch.GetElapsedTime(start).TotalSeconds * rate);
+            var target = (long)(Stopwatch.GetElapsedTime(start).TotalSeconds * rate);
             for (; made < target; made++)
                 due.Add(Record(made, start + (made * Stopwatch.Frequency / rate)));
             if (due.Count > 0)
@@ -29,5 +29,10 @@ internal static class FanOutServer
     }
 
     private static string Record(long number, long due) =>
-        new StringBuilder().Append(CultureInfo.InvariantCulture, $"{{\"id\":{number % 10_000},\"updated_at\":{number},\"deleted_at\":null,\"host\":\"10.0.0.1\",\"t\":{due}}}").ToString();
+        new StringBuilder()
+            .Append(
+                CultureInfo.InvariantCulture,
+                $"{{\"id\":{number % 10_000},\"updated_at\":{number},\"deleted_at\":null,\"host\":\"10.0.0.1\",\"t\":{due}}}"
+            )
+            .ToString();
 }

@@ -1,10 +1,11 @@
 namespace Lockstep.Bench.FanOut;
 
-/// <summary>The same feed in node: what is due at a turn of its loop is framed once, and every client's socket gets the same buffer.</summary>
+/// <summary>
+/// The same feed in node: what is due at a turn of its loop is framed once, and every client's socket gets the same buffer.
+/// </summary>
 internal static class NodeServer
 {
-    public const string Source =
-        """
+    public const string Source = """
         const http = require('node:http');
         const rate = Number(process.argv[1]);
         const sockets = new Set();

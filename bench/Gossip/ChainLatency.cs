@@ -18,7 +18,10 @@ internal static class ChainLatency
         var links = new List<IAsyncDisposable>();
         for (var i = 0; i + 1 < Nodes; i++)
         {
-            var listener = GossipListener.Start(new IPEndPoint(IPAddress.Loopback, 0), new GossipHub(KeyValuePair.Create<string, GossipNode>("chain", models[i])));
+            var listener = GossipListener.Start(
+                new IPEndPoint(IPAddress.Loopback, 0),
+                new GossipHub(KeyValuePair.Create<string, GossipNode>("chain", models[i]))
+            );
             var connector = new GossipConnector(models[i + 1], listener.Uri);
             await connector.WaitForSyncAsync().ConfigureAwait(false);
             links.AddRange([connector, listener]);
@@ -45,9 +48,12 @@ internal static class ChainLatency
         }
 
         Array.Sort(times);
-        Console.WriteLine(string.Create(
-            CultureInfo.InvariantCulture,
-            $"one update through a chain of {Nodes} nodes over loopback: median {times[Updates / 2]:N0} us, 95 % {times[Updates * 95 / 100]:N0} us, 99 % {times[Updates * 99 / 100]:N0} us"));
+        Console.WriteLine(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"one update through a chain of {Nodes} nodes over loopback: median {times[Updates / 2]:N0} us, 95 % {times[Updates * 95 / 100]:N0} us, 99 % {times[Updates * 99 / 100]:N0} us"
+            )
+        );
     }
 
     private sealed class Arrival : IGossipObserver

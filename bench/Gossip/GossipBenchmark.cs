@@ -5,9 +5,10 @@ using System.Text.Json;
 namespace Lockstep.Bench.Gossip;
 
 /// <summary>
-/// `gossip [keys]`: a model of so many keys (100,000) goes from process A to process B over loopback, with npm's scuttlebutt and with ours, by turns in one run; time from the dial to the last key, in a new process and in
-/// one that has done it before, and the peak of the resident set of each process. Then the latency of one update through a chain of five nodes. Our side's process is `gossip-peer`: the one in out/gossip-peer, compiled ahead as
-/// the command line is shipped, or else the one beside this program.
+/// `gossip [keys]`: a model of so many keys (100,000) goes from process A to process B over loopback, with npm's scuttlebutt and with ours,
+/// by turns in one run; time from the dial to the last key, in a new process and in one that has done it before, and the peak of the
+/// resident set of each process. Then the latency of one update through a chain of five nodes. Our side's process is `gossip-peer`: the one
+/// in out/gossip-peer, compiled ahead as the command line is shipped, or else the one beside this program.
 /// </summary>
 internal static class GossipBenchmark
 {
@@ -26,8 +27,11 @@ internal static class GossipBenchmark
         {
             var name = OperatingSystem.IsWindows() ? "gossip-peer.exe" : "gossip-peer";
             var root = new DirectoryInfo(AppContext.BaseDirectory);
-            while (root is not null && !File.Exists(Path.Combine(root.FullName, "Lockstep.PS.sln"))) root = root.Parent;
-            return root is not null && File.Exists(Path.Combine(root.FullName, "out", "gossip-peer", name)) ? Path.Combine(root.FullName, "out", "gossip-peer", name) : Path.Combine(AppContext.BaseDirectory, name);
+            while (root is not null && !File.Exists(Path.Combine(root.FullName, "Lockstep.PS.sln")))
+                root = root.Parent;
+            return root is not null && File.Exists(Path.Combine(root.FullName, "out", "gossip-peer", name))
+                ? Path.Combine(root.FullName, "out", "gossip-peer", name)
+                : Path.Combine(AppContext.BaseDirectory, name);
         }
     }
 
@@ -40,7 +44,12 @@ internal static class GossipBenchmark
             ("Lockstep", arguments => Start(Peer, AppContext.BaseDirectory, arguments)),
         };
         Console.WriteLine(Peer);
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{keys:N0} keys from A to B over loopback; medians of {Rounds} rounds by turns, new processes in each, {Times} transfers into a new model in each; node {Version()}, .NET {Environment.Version}"));
+        Console.WriteLine(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"{keys:N0} keys from A to B over loopback; medians of {Rounds} rounds by turns, new processes in each, {Times} transfers into a new model in each; node {Version()}, .NET {Environment.Version}"
+            )
+        );
         var results = sides.Select(static _ => new List<Round>()).ToArray();
         for (var round = 0; round < Rounds; round++)
         {
@@ -56,15 +65,21 @@ internal static class GossipBenchmark
         for (var i = 0; i < sides.Length; i++)
         {
             var (m, e) = (medians[i], empty[i]);
-            Console.WriteLine(string.Create(
-                CultureInfo.InvariantCulture,
-                $"  {sides[i].Name,-24} {m.First,8:N0} {m.FirstCpu,8:N0} | {m.Warm,8:N0} {m.WarmCpu,8:N0} | {m.PeakA / 1024,5:N0} ({(m.PeakA - e.PeakA) / 1024,3:N0}) | {m.PeakB / 1024,5:N0} ({(m.PeakB - e.PeakB) / 1024,3:N0})"));
+            Console.WriteLine(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"  {sides[i].Name, -24} {m.First, 8:N0} {m.FirstCpu, 8:N0} | {m.Warm, 8:N0} {m.WarmCpu, 8:N0} | {m.PeakA / 1024, 5:N0} ({(m.PeakA - e.PeakA) / 1024, 3:N0}) | {m.PeakB / 1024, 5:N0} ({(m.PeakB - e.PeakB) / 1024, 3:N0})"
+                )
+            );
         }
 
         var (theirs, ours) = (medians[0], medians[1]);
-        Console.WriteLine(string.Create(
-            CultureInfo.InvariantCulture,
-            $"  npm / Lockstep: first {theirs.First / ours.First:N1}, warm {theirs.Warm / ours.Warm:N1} in time; memory A {theirs.PeakA / ours.PeakA:N1}, B {theirs.PeakB / ours.PeakB:N1}; above an empty process A {(theirs.PeakA - empty[0].PeakA) / (ours.PeakA - empty[1].PeakA):N1}, B {(theirs.PeakB - empty[0].PeakB) / (ours.PeakB - empty[1].PeakB):N1}"));
+        Console.WriteLine(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"  npm / Lockstep: first {theirs.First / ours.First:N1}, warm {theirs.Warm / ours.Warm:N1} in time; memory A {theirs.PeakA / ours.PeakA:N1}, B {theirs.PeakB / ours.PeakB:N1}; above an empty process A {(theirs.PeakA - empty[0].PeakA) / (ours.PeakA - empty[1].PeakA):N1}, B {(theirs.PeakB - empty[0].PeakB) / (ours.PeakB - empty[1].PeakB):N1}"
+            )
+        );
     }
 
     private static Round RunRound(Func<string[], Process> start, int keys)
@@ -72,7 +87,12 @@ internal static class GossipBenchmark
         var count = keys.ToString(CultureInfo.InvariantCulture);
         using var listener = start(["listen", count]);
         var port = Read(listener).GetProperty("port").GetInt32();
-        using var dialler = start(["dial", port.ToString(CultureInfo.InvariantCulture), count, Times.ToString(CultureInfo.InvariantCulture)]);
+        using var dialler = start([
+            "dial",
+            port.ToString(CultureInfo.InvariantCulture),
+            count,
+            Times.ToString(CultureInfo.InvariantCulture),
+        ]);
         var times = Read(dialler).GetProperty("times").EnumerateArray().ToArray();
         dialler.WaitForExit();
         listener.StandardInput.Close();
@@ -89,17 +109,33 @@ internal static class GossipBenchmark
     }
 
     private static JsonElement Read(Process process) =>
-        JsonSerializer.Deserialize<JsonElement>(process.StandardOutput.ReadLine() ?? throw new InvalidOperationException("A process of the benchmark ended early."));
+        JsonSerializer.Deserialize<JsonElement>(
+            process.StandardOutput.ReadLine() ?? throw new InvalidOperationException("A process of the benchmark ended early.")
+        );
 
     private static Process Start(string file, string folder, string[] arguments) =>
-        Process.Start(new ProcessStartInfo(file, arguments) { WorkingDirectory = folder, RedirectStandardInput = true, RedirectStandardOutput = true })!;
+        Process.Start(
+            new ProcessStartInfo(file, arguments)
+            {
+                WorkingDirectory = folder,
+                RedirectStandardInput = true,
+                RedirectStandardOutput = true,
+            }
+        )!;
 
     private sealed record Round(double First, double FirstCpu, double Warm, double WarmCpu, double PeakA, double PeakB)
     {
         public static Round MedianOf(IReadOnlyCollection<Round> all)
         {
             double Of(Func<Round, double> member) => all.Select(member).Order().ElementAt(all.Count / 2);
-            return new Round(Of(static r => r.First), Of(static r => r.FirstCpu), Of(static r => r.Warm), Of(static r => r.WarmCpu), Of(static r => r.PeakA), Of(static r => r.PeakB));
+            return new Round(
+                Of(static r => r.First),
+                Of(static r => r.FirstCpu),
+                Of(static r => r.Warm),
+                Of(static r => r.WarmCpu),
+                Of(static r => r.PeakA),
+                Of(static r => r.PeakB)
+            );
         }
     }
 }

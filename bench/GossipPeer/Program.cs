@@ -7,22 +7,30 @@ using Lockstep.Gossip;
 namespace Lockstep.Bench.Gossip;
 
 /// <summary>
-/// What peer.js is for npm: <c>listen keys</c> fills a model and serves it; <c>dial port keys times</c> gets it into a new model so many times. Each says one JSON line when it is ready or done; the dialler counts its time
-/// from the dial to the last key.
+/// What peer.js is for npm: <c>listen keys</c> fills a model and serves it; <c>dial port keys times</c> gets it into a new model so many
+/// times. Each says one JSON line when it is ready or done; the dialler counts its time from the dial to the last key.
 /// </summary>
 internal static class Program
 {
-    private static Task Main(string[] args) => args[0] == "listen" ? ListenAsync(Number(args[1])) : DialAsync(Number(args[1]), Number(args[2]), Number(args[3]));
+    private static Task Main(string[] args) =>
+        args[0] == "listen" ? ListenAsync(Number(args[1])) : DialAsync(Number(args[1]), Number(args[2]), Number(args[3]));
 
     private static async Task ListenAsync(int keys)
     {
         var model = new LockstepModel();
-        model.SetAll(Enumerable.Range(0, keys).Select(static i =>
-        {
-            var n = i.ToString(CultureInfo.InvariantCulture);
-            return KeyValuePair.Create("key" + n, new Value(i, "value " + n));
-        }));
-        await using var listener = GossipListener.Start(new IPEndPoint(IPAddress.Loopback, 0), new GossipHub(KeyValuePair.Create<string, GossipNode>("bench", model)));
+        model.SetAll(
+            Enumerable
+                .Range(0, keys)
+                .Select(static i =>
+                {
+                    var n = i.ToString(CultureInfo.InvariantCulture);
+                    return KeyValuePair.Create("key" + n, new Value(i, "value " + n));
+                })
+        );
+        await using var listener = GossipListener.Start(
+            new IPEndPoint(IPAddress.Loopback, 0),
+            new GossipHub(KeyValuePair.Create<string, GossipNode>("bench", model))
+        );
         Say(new { port = listener.Uri.Port });
         await Console.In.ReadToEndAsync();
         Say(new { peak = Peak() });
@@ -44,7 +52,14 @@ internal static class Program
             await all.Done;
             var elapsed = Stopwatch.GetElapsedTime(started);
             process.Refresh();
-            results.Add(new { milliseconds = elapsed.TotalMilliseconds, cpu = (process.TotalProcessorTime - cpu).TotalMilliseconds, peak = Peak() });
+            results.Add(
+                new
+                {
+                    milliseconds = elapsed.TotalMilliseconds,
+                    cpu = (process.TotalProcessorTime - cpu).TotalMilliseconds,
+                    peak = Peak(),
+                }
+            );
         }
 
         Say(new { times = results });

@@ -23,7 +23,8 @@ public class PublishParts : IDisposable
     }
 
     [IterationSetup]
-    public void Start() => _server = LockstepTestServer.StartAsync(new TestServerOptions { Port = 0, Feed = FeedKind.Scripted }).GetAwaiter().GetResult();
+    public void Start() =>
+        _server = LockstepTestServer.StartAsync(new TestServerOptions { Port = 0, Feed = FeedKind.Scripted }).GetAwaiter().GetResult();
 
     [IterationCleanup]
     public void Stop() => _server.DisposeAsync().AsTask().GetAwaiter().GetResult();

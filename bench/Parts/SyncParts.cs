@@ -42,11 +42,12 @@ public class SyncParts
     public long Tokens()
     {
         long tokens = 0;
-        for (int at = 0; at < _bytes.Length;)
+        for (var at = 0; at < _bytes.Length; )
         {
-            int length = _bytes.AsSpan(at).IndexOf((byte)'\n');
+            var length = _bytes.AsSpan(at).IndexOf((byte)'\n');
             var reader = new System.Text.Json.Utf8JsonReader(_bytes.AsSpan(at, length));
-            while (reader.Read()) tokens++;
+            while (reader.Read())
+                tokens++;
             at += length + 1;
         }
 
@@ -57,15 +58,17 @@ public class SyncParts
     public int Frame()
     {
         var frames = new FrameReader();
-        int count = 0, at = 0;
+        int count = 0,
+            at = 0;
         while (at < _bytes.Length)
         {
-            Span<byte> free = frames.GetFreeSpan();
-            int length = Math.Min(free.Length, _bytes.Length - at);
+            var free = frames.GetFreeSpan();
+            var length = Math.Min(free.Length, _bytes.Length - at);
             _bytes.AsSpan(at, length).CopyTo(free);
             frames.Advance(length);
             at += length;
-            while (frames.TryRead(out Frame frame)) count += frame.Kind == FrameKind.Object ? 1 : 0;
+            while (frames.TryRead(out var frame))
+                count += frame.Kind == FrameKind.Object ? 1 : 0;
         }
 
         return count;
@@ -74,8 +77,9 @@ public class SyncParts
     [Benchmark(Description = "frame and parse in one pass")]
     public int Parse()
     {
-        int count = 0;
-        for (int at = 0; at < _bytes.Length; count++) at += Next(at) + 1;
+        var count = 0;
+        for (var at = 0; at < _bytes.Length; count++)
+            at += Next(at) + 1;
         return count;
     }
 
@@ -96,5 +100,7 @@ public class SyncParts
     public int Sort() => _batch.NewestByKey(_places);
 
     private int Next(int at) =>
-        _parser.TryParseRecord(_bytes.AsSpan(at), out int length) ? length : throw new InvalidOperationException("The feed holds something that is no record.");
+        _parser.TryParseRecord(_bytes.AsSpan(at), out var length)
+            ? length
+            : throw new InvalidOperationException("The feed holds something that is no record.");
 }

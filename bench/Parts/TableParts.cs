@@ -25,7 +25,7 @@ public class TableParts : IDisposable
         using var output = new MemoryStream();
         BenchFeed.Write("F2", output, Most);
         var parser = new RecordParser(new RecordShapeRequest(Dialect.Auto, null, WireNames.DefaultOrderField));
-        foreach (ReadOnlySpan<byte> line in new Lines(output.ToArray()))
+        foreach (var line in new Lines(output.ToArray()))
         {
             parser.Parse(line);
             _batch.Add(parser, line);
@@ -46,7 +46,7 @@ public class TableParts : IDisposable
     public long Apply()
     {
         _path = Path.Combine(_folder.FullName, $"{_files++}.db");
-        using TableWriter writer = TableWriter.Open(_path, "table", WriterLock.Take(_path));
+        using var writer = TableWriter.Open(_path, "table", WriterLock.Take(_path));
         return writer.Commit(new TableCommit { Batch = _batch, Shape = _shape }).Counts.Added;
     }
 
@@ -54,8 +54,9 @@ public class TableParts : IDisposable
     public long Scan()
     {
         long bytes = 0;
-        using RecordScan scan = new Table(_path).Read();
-        while (scan.Read()) bytes += scan.Json.Length;
+        using var scan = new Table(_path).Read();
+        while (scan.Read())
+            bytes += scan.Json.Length;
         return bytes;
     }
 
@@ -66,10 +67,10 @@ public class TableParts : IDisposable
     public long ReadElements()
     {
         long count = 0;
-        using RecordScan scan = new Table(_path).Read();
+        using var scan = new Table(_path).Read();
         while (scan.Read())
         {
-            using JsonDocument document = JsonDocument.Parse(scan.Json.ToArray());
+            using var document = JsonDocument.Parse(scan.Json.ToArray());
             count += document.RootElement.ValueKind == JsonValueKind.Object ? 1 : 0;
         }
 
@@ -87,8 +88,9 @@ public class TableParts : IDisposable
 
         public bool MoveNext()
         {
-            int length = _rest.IndexOf((byte)'\n');
-            if (length < 0) return false;
+            var length = _rest.IndexOf((byte)'\n');
+            if (length < 0)
+                return false;
             Current = _rest[..length];
             _rest = _rest[(length + 1)..];
             return true;

@@ -7,9 +7,9 @@ using Npgsql;
 namespace Lockstep.Bench.Postgres;
 
 /// <summary>
-/// What serving a Postgres table costs, measured on a database of the user's own (<c>postgres CONNECTION-STRING [rows] [clients]</c>): a snapshot through HTTP beside psql's COPY of the
-/// same rows as JSON, the time from COMMIT to the client in each way of following, and many live clients at once. Makes and drops a table lockstep_bench; with
-/// wal_level=logical, a replication slot too.
+/// What serving a Postgres table costs, measured on a database of the user's own (<c>postgres CONNECTION-STRING [rows] [clients]</c>): a
+/// snapshot through HTTP beside psql's COPY of the same rows as JSON, the time from COMMIT to the client in each way of following, and many
+/// live clients at once. Makes and drops a table lockstep_bench; with wal_level=logical, a replication slot too.
 /// </summary>
 internal static class FeedRun
 {
@@ -18,8 +18,14 @@ internal static class FeedRun
     public static async Task RunAsync(string connectionString, int rows, int clients)
     {
         await using var source = NpgsqlDataSource.Create(connectionString);
-        await ExecuteAsync(source, $"DROP TABLE IF EXISTS {Table}; CREATE TABLE {Table} (id bigint PRIMARY KEY, name text, user_id int, updated timestamptz, ok boolean)");
-        await ExecuteAsync(source, $"INSERT INTO {Table} SELECT g, 'domain' || g || '.example.com', g % 1000, now(), g % 2 = 0 FROM generate_series(1, {rows}) g");
+        await ExecuteAsync(
+            source,
+            $"DROP TABLE IF EXISTS {Table}; CREATE TABLE {Table} (id bigint PRIMARY KEY, name text, user_id int, updated timestamptz, ok boolean)"
+        );
+        await ExecuteAsync(
+            source,
+            $"INSERT INTO {Table} SELECT g, 'domain' || g || '.example.com', g % 1000, now(), g % 2 = 0 FROM generate_series(1, {rows}) g"
+        );
         var name = new TableName(null, Table);
         await PostgresTracking.EnableAsync(connectionString, name);
         await ExecuteAsync(source, $"VACUUM ANALYZE {Table}");
@@ -70,7 +76,9 @@ internal static class FeedRun
         var folder = Directory.CreateTempSubdirectory("lockstep-bench-");
         var options = new PostgresFeedOptions
         {
-            Table = name, Mode = PostgresFeedMode.Replication, Replication = new PostgresReplicationOptions { LogPath = Path.Combine(folder.FullName, "bench.log") },
+            Table = name,
+            Mode = PostgresFeedMode.Replication,
+            Replication = new PostgresReplicationOptions { LogPath = Path.Combine(folder.FullName, "bench.log") },
         };
         try
         {
@@ -89,23 +97,38 @@ internal static class FeedRun
     private static async Task PsqlAsync(string connectionString)
     {
         var settings = new NpgsqlConnectionStringBuilder(connectionString);
-        var start = new ProcessStartInfo("psql", ["-X", "-q", "-c", $"COPY (SELECT row_to_json(d) FROM (SELECT id, name, user_id, updated, ok FROM {Table} ORDER BY id) d) TO STDOUT"])
+        var start = new ProcessStartInfo(
+            "psql",
+            [
+                "-X",
+                "-q",
+                "-c",
+                $"COPY (SELECT row_to_json(d) FROM (SELECT id, name, user_id, updated, ok FROM {Table} ORDER BY id) d) TO STDOUT",
+            ]
+        )
         {
             RedirectStandardOutput = true,
         };
-        foreach (var (variable, value) in new[]
+        foreach (
+            var (variable, value) in new[]
+            {
+                ("PGHOST", settings.Host),
+                ("PGPORT", settings.Port.ToString(CultureInfo.InvariantCulture)),
+                ("PGDATABASE", settings.Database),
+                ("PGUSER", settings.Username),
+                ("PGPASSWORD", settings.Password),
+            }
+        )
         {
-            ("PGHOST", settings.Host), ("PGPORT", settings.Port.ToString(CultureInfo.InvariantCulture)), ("PGDATABASE", settings.Database), ("PGUSER", settings.Username),
-            ("PGPASSWORD", settings.Password),
-        })
-        {
-            if (!string.IsNullOrEmpty(value)) start.Environment[variable] = value;
+            if (!string.IsNullOrEmpty(value))
+                start.Environment[variable] = value;
         }
 
         using var psql = Process.Start(start)!;
         await psql.StandardOutput.BaseStream.CopyToAsync(Stream.Null);
         await psql.WaitForExitAsync();
-        if (psql.ExitCode != 0) throw new InvalidOperationException($"psql ended with {psql.ExitCode}.");
+        if (psql.ExitCode != 0)
+            throw new InvalidOperationException($"psql ended with {psql.ExitCode}.");
     }
 
     private static async Task SnapshotAsync(FeedServer server)
@@ -114,11 +137,13 @@ internal static class FeedRun
         using var response = await client.GetAsync(new Uri(server.Uri, Table), HttpCompletionOption.ResponseHeadersRead);
         await using var body = await response.Content.ReadAsStreamAsync();
         var buffer = new byte[1 << 16];
-        for (var kept = 0; ;)
+        for (var kept = 0; ; )
         {
             var read = await body.ReadAsync(buffer.AsMemory(kept));
-            if (read == 0) throw new IOException("The feed ended before its snapshot was complete.");
-            if (buffer.AsSpan(0, kept + read).IndexOf("snapshot_completed"u8) >= 0) return;
+            if (read == 0)
+                throw new IOException("The feed ended before its snapshot was complete.");
+            if (buffer.AsSpan(0, kept + read).IndexOf("snapshot_completed"u8) >= 0)
+                return;
             var tail = Math.Min(32, kept + read);
             buffer.AsSpan(kept + read - tail, tail).CopyTo(buffer);
             kept = tail;
@@ -143,7 +168,7 @@ internal static class FeedRun
             await using var command = new NpgsqlCommand($"INSERT INTO {Table} (id, name) VALUES ({rows + 1 + i}, 'live')", connection);
             await command.ExecuteNonQueryAsync();
             Volatile.Write(ref committed[i], Stopwatch.GetTimestamp());
-            
+
             // A change that comes while a poll runs waits for the next one: the moments are spread over the interval.
             await Task.Delay(clients > 1 ? 50 : 5 + (i * 7 % 11));
         }
@@ -155,7 +180,8 @@ internal static class FeedRun
         arrivals.Sort();
         Console.WriteLine(
             $"{how}, {clients} clients: {arrivals.Count} of {clients * Commits} changes, from COMMIT's return to the client p50 {At(0.5):F2} ms, p99 {At(0.99):F2} ms, max {At(1):F2} ms; "
-            + $"memory {GC.GetTotalMemory(false) >> 20} MiB");
+                + $"memory {GC.GetTotalMemory(false) >> 20} MiB"
+        );
 
         double At(double share) => arrivals[Math.Min(arrivals.Count - 1, (int)(share * arrivals.Count))];
 
@@ -163,7 +189,11 @@ internal static class FeedRun
         {
             try
             {
-                using var response = await http.GetAsync(new Uri(server.Uri, $"{Table}?since={position}"), HttpCompletionOption.ResponseHeadersRead, stop.Token);
+                using var response = await http.GetAsync(
+                    new Uri(server.Uri, $"{Table}?since={position}"),
+                    HttpCompletionOption.ResponseHeadersRead,
+                    stop.Token
+                );
                 using var lines = new StreamReader(await response.Content.ReadAsStreamAsync(stop.Token));
                 var caughtUp = false;
                 while (await lines.ReadLineAsync(stop.Token) is { } line)
@@ -175,21 +205,22 @@ internal static class FeedRun
                     }
 
                     var at = line.IndexOf("\"data\":{\"id\":", StringComparison.Ordinal);
-                    if (!caughtUp || at < 0 || line.Contains("\"deleted\":true", StringComparison.Ordinal)) continue;
+                    if (!caughtUp || at < 0 || line.Contains("\"deleted\":true", StringComparison.Ordinal))
+                        continue;
                     at += "\"data\":{\"id\":".Length;
                     var id = int.Parse(line.AsSpan(at, line.AsSpan(at).IndexOfAny(',', '}')), CultureInfo.InvariantCulture);
-                    if (id <= rows) continue;
+                    if (id <= rows)
+                        continue;
                     var now = Stopwatch.GetTimestamp();
 
                     // The row can be here before COMMIT has returned to the one who committed it.
                     var sent = Volatile.Read(ref committed[id - rows - 1]);
-                    lock (arrivals) arrivals.Add(sent == 0 ? 0 : Math.Max(0, Stopwatch.GetElapsedTime(sent, now).TotalMilliseconds));
+                    lock (arrivals)
+                        arrivals.Add(sent == 0 ? 0 : Math.Max(0, Stopwatch.GetElapsedTime(sent, now).TotalMilliseconds));
                     done.Signal();
                 }
             }
-            catch (OperationCanceledException)
-            {
-            }
+            catch (OperationCanceledException) { }
         }
     }
 
@@ -201,5 +232,5 @@ internal static class FeedRun
     }
 
     private static void Report(string what, int rows, TimeSpan time) =>
-        Console.WriteLine($"{what,-40} {time.TotalSeconds,6:F2} s {rows / time.TotalSeconds,10:N0} rows/s");
+        Console.WriteLine($"{what, -40} {time.TotalSeconds, 6:F2} s {rows / time.TotalSeconds, 10:N0} rows/s");
 }

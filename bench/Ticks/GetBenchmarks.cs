@@ -23,13 +23,23 @@ public class GetBenchmarks : IDisposable
     {
         // Active at once: in the past, where only a store's own operation can write.
         var past = new TickTuple(DateTimeOffset.UnixEpoch, "42", TimeSpan.FromSeconds(10));
-        await _store.ChangeAsync(Name, "bench", _ => new TickEdit([new TickOperation(TickAction.Set, past)], null, null), CancellationToken.None);
         await _store.ChangeAsync(
-            "text", "bench", _ => new TickEdit([new TickOperation(TickAction.Set, new TickTuple(past.ActiveAt, "\"blue\"", past.Tick))], null, null), CancellationToken.None);
+            Name,
+            "bench",
+            _ => new TickEdit([new TickOperation(TickAction.Set, past)], null, null),
+            CancellationToken.None
+        );
+        await _store.ChangeAsync(
+            "text",
+            "bench",
+            _ => new TickEdit([new TickOperation(TickAction.Set, new TickTuple(past.ActiveAt, "\"blue\"", past.Tick))], null, null),
+            CancellationToken.None
+        );
         _locker = new TickLocker(_store);
         _variable = await _locker.OpenAsync<int>(Name);
         _text = await _locker.OpenAsync<string>("text");
-        if (_variable.Get() != 42 || _text.Get() != "blue") throw new InvalidOperationException("The variables are not set.");
+        if (_variable.Get() != 42 || _text.Get() != "blue")
+            throw new InvalidOperationException("The variables are not set.");
         _dictionary[Name] = 42;
         _cache.Set(Name, 42);
     }

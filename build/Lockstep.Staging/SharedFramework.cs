@@ -8,8 +8,9 @@ internal sealed class SharedFramework
     private SharedFramework(string folder)
     {
         Folder = folder;
-        _assemblies = Directory.EnumerateFiles(folder, "*.dll").ToDictionary(
-            file => Path.GetFileNameWithoutExtension(file), StringComparer.OrdinalIgnoreCase);
+        _assemblies = Directory
+            .EnumerateFiles(folder, "*.dll")
+            .ToDictionary(file => Path.GetFileNameWithoutExtension(file), StringComparer.OrdinalIgnoreCase);
     }
 
     /// <summary>Full path of the folder.</summary>
@@ -24,7 +25,8 @@ internal sealed class SharedFramework
     {
         var home = Path.Combine(shared, name);
         var newest = Directory.Exists(home)
-            ? Directory.EnumerateDirectories(home)
+            ? Directory
+                .EnumerateDirectories(home)
                 .Select(folder => (folder, version: ParseVersion(Path.GetFileName(folder))))
                 .Where(found => found.version.Number.Major == major)
                 .OrderBy(found => found.version)
@@ -35,7 +37,8 @@ internal sealed class SharedFramework
             ? new SharedFramework(newest)
             : throw new StagingException(
                 $"No {name} {major}.x in '{Path.GetFullPath(shared)}'. Install the ASP.NET Core runtime {major} beside the SDK "
-                + $"(Microsoft's SDK brings it; some Linux distributions have it as a package of its own).");
+                    + $"(Microsoft's SDK brings it; some Linux distributions have it as a package of its own)."
+            );
     }
 
     /// <summary>Whether the framework holds an assembly of this simple name.</summary>

@@ -31,14 +31,20 @@ internal static class ExitCodes
     /// <summary>Ctrl+C.</summary>
     public const int Cancelled = 130;
 
-    public static int Of(Exception error) => error switch
-    {
-        OperationCanceledException => Cancelled,
-        MalformedRecordException or TransformException => Data,
-        FeedException or GossipUnreachableException or FeedServingException or PostgresAccessException or TableStoreException => Feed,
-        GossipStoreException or PostgresTableException or TableFileException or TableMismatchException or TableNotFoundException or TableBusyException => Table,
-        FilterException or ArgumentException => Usage,
-        LockstepException => Error,
-        _ => Error,
-    };
+    public static int Of(Exception error) =>
+        error switch
+        {
+            OperationCanceledException => Cancelled,
+            MalformedRecordException or TransformException => Data,
+            FeedException or GossipUnreachableException or FeedServingException or PostgresAccessException or TableStoreException => Feed,
+            GossipStoreException
+            or PostgresTableException
+            or TableFileException
+            or TableMismatchException
+            or TableNotFoundException
+            or TableBusyException => Table,
+            FilterException or ArgumentException => Usage,
+            LockstepException => Error,
+            _ => Error,
+        };
 }

@@ -27,12 +27,18 @@ internal static class Program
         var root = new RootCommand("Keeps local tables in step with records that change elsewhere.");
         // Making a command with its options takes longer than running some of them: the one that is called is enough.
         Func<Command>[] called = [.. Commands.Where(c => args.Length > 0 && c.Name == args[0]).Select(c => c.Create)];
-        foreach (Func<Command> create in called.Length > 0 ? called : Commands.Select(c => c.Create)) root.Add(create());
-        ParseResult command = root.Parse(args);
+        foreach (var create in called.Length > 0 ? called : Commands.Select(c => c.Create))
+            root.Add(create());
+        var command = root.Parse(args);
         if (command.Errors.Count > 0 && command.Action is not System.CommandLine.Help.HelpAction)
         {
-            foreach (var error in command.Errors) await Console.Error.WriteLineAsync(error.Message).ConfigureAwait(false);
-            await Console.Error.WriteLineAsync($"See 'lockstep {(command.CommandResult.Command is RootCommand ? "" : command.CommandResult.Command.Name + " ")}--help'.").ConfigureAwait(false);
+            foreach (var error in command.Errors)
+                await Console.Error.WriteLineAsync(error.Message).ConfigureAwait(false);
+            await Console
+                .Error.WriteLineAsync(
+                    $"See 'lockstep {(command.CommandResult.Command is RootCommand ? "" : command.CommandResult.Command.Name + " ")}--help'."
+                )
+                .ConfigureAwait(false);
             return ExitCodes.Usage;
         }
 
@@ -40,12 +46,15 @@ internal static class Program
         {
             return await command.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false }).ConfigureAwait(false);
         }
-        catch (Exception e) when (e is LockstepException or OperationCanceledException or ArgumentException or IOException or UnauthorizedAccessException)
+        catch (Exception e)
+            when (e is LockstepException or OperationCanceledException or ArgumentException or IOException or UnauthorizedAccessException)
         {
-            if (e is not OperationCanceledException) await Console.Error.WriteLineAsync("lockstep: " + Describe(e)).ConfigureAwait(false);
+            if (e is not OperationCanceledException)
+                await Console.Error.WriteLineAsync("lockstep: " + Describe(e)).ConfigureAwait(false);
             return ExitCodes.Of(e);
         }
     }
 
-    private static string Describe(Exception e) => e is LockstepException known ? $"{known.Message}\n{OptionNames.InShell(known.RecommendedAction)} [{known.ErrorId}]" : e.Message;
+    private static string Describe(Exception e) =>
+        e is LockstepException known ? $"{known.Message}\n{OptionNames.InShell(known.RecommendedAction)} [{known.ErrorId}]" : e.Message;
 }

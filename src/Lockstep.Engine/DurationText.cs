@@ -2,7 +2,10 @@ using System.Globalization;
 
 namespace Lockstep.Engine;
 
-/// <summary>A length of time as people write it: <c>90</c> (seconds), <c>250ms</c>, <c>1.5h</c>, <c>7d</c> or <c>00:01:30</c>. Culture plays no part.</summary>
+/// <summary>
+/// A length of time as people write it: <c>90</c> (seconds), <c>250ms</c>, <c>1.5h</c>, <c>7d</c> or <c>00:01:30</c>. Culture plays no
+/// part.
+/// </summary>
 public static class DurationText
 {
     private static readonly (string Suffix, double Seconds)[] Units = [("ms", 0.001), ("s", 1), ("m", 60), ("h", 3600), ("d", 86400)];
@@ -16,8 +19,17 @@ public static class DurationText
         duration = TimeSpan.Zero;
         text = text?.Trim() ?? "";
         var (suffix, factor) = Units.FirstOrDefault(unit => text.EndsWith(unit.Suffix, StringComparison.OrdinalIgnoreCase), ("", 1));
-        if (!double.TryParse(text.AsSpan(0, text.Length - suffix.Length), NumberStyles.AllowDecimalPoint | NumberStyles.AllowTrailingWhite, CultureInfo.InvariantCulture, out var number))
+        if (
+            !double.TryParse(
+                text.AsSpan(0, text.Length - suffix.Length),
+                NumberStyles.AllowDecimalPoint | NumberStyles.AllowTrailingWhite,
+                CultureInfo.InvariantCulture,
+                out var number
+            )
+        )
+        {
             return TimeSpan.TryParse(text, CultureInfo.InvariantCulture, out duration) && duration >= TimeSpan.Zero;
+        }
 
         var milliseconds = Math.Round(number * factor * 1000);
         if (milliseconds is not (>= 0 and < MaximumMilliseconds))

@@ -1,7 +1,11 @@
 namespace Lockstep.Gossip;
 
 /// <summary>Wakes one waiter; a signal that nobody waits for is kept, several of them count as one.</summary>
-[System.Diagnostics.CodeAnalysis.SuppressMessage("Reliability", "CA1001", Justification = "A semaphore whose wait handle is not used holds nothing to dispose, and a late signal must not throw.")]
+[System.Diagnostics.CodeAnalysis.SuppressMessage(
+    "Reliability",
+    "CA1001",
+    Justification = "A semaphore whose wait handle is not used holds nothing to dispose, and a late signal must not throw."
+)]
 internal sealed class AsyncSignal
 {
     private readonly SemaphoreSlim _semaphore = new(0, 1);

@@ -1,6 +1,8 @@
 namespace Lockstep.Gossip;
 
-/// <summary>Two one-way streams as one that is read and written, such as a process's standard input and output. One reader and one writer at a time.</summary>
+/// <summary>
+/// Two one-way streams as one that is read and written, such as a process's standard input and output. One reader and one writer at a time.
+/// </summary>
 /// <param name="input">Read from.</param>
 /// <param name="output">Written to.</param>
 /// <param name="leaveOpen">Whether the two stay open when this is disposed.</param>
@@ -8,7 +10,9 @@ public sealed class DuplexStream(Stream input, Stream output, bool leaveOpen = f
 {
     private bool _disposed;
 
-    /// <summary>Tells the other side that nothing more is written, while it may still be read from; null where that cannot be told.</summary>
+    /// <summary>
+    /// Tells the other side that nothing more is written, while it may still be read from; null where that cannot be told.
+    /// </summary>
     internal Func<CancellationToken, Task>? EndWriting { get; init; }
 
     /// <inheritdoc/>
@@ -37,19 +41,23 @@ public sealed class DuplexStream(Stream input, Stream output, bool leaveOpen = f
     public override int Read(byte[] buffer, int offset, int count) => input.Read(buffer, offset, count);
 
     /// <inheritdoc/>
-    public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => input.ReadAsync(buffer, cancellationToken);
+    public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
+        input.ReadAsync(buffer, cancellationToken);
 
     /// <inheritdoc/>
-    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) => ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+        ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
 
     /// <inheritdoc/>
     public override void Write(byte[] buffer, int offset, int count) => output.Write(buffer, offset, count);
 
     /// <inheritdoc/>
-    public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) => output.WriteAsync(buffer, cancellationToken);
+    public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
+        output.WriteAsync(buffer, cancellationToken);
 
     /// <inheritdoc/>
-    public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) => WriteAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+    public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+        WriteAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
 
     /// <inheritdoc/>
     public override void Flush() => output.Flush();

@@ -4,8 +4,9 @@ using System.Security.Cryptography;
 namespace Lockstep.Gossip;
 
 /// <summary>
-/// ECDSA on P-256 with SHA-256 (FIPS 186-5), for nodes that agree on it in their headers; npm scuttlebutt does not know it. A signature is the two numbers of 32 bytes each (IEEE P1363); an id is the SHA-256 of the public
-/// key's SubjectPublicKeyInfo in base64. May be used from any thread.
+/// ECDSA on P-256 with SHA-256 (FIPS 186-5), for nodes that agree on it in their headers; npm scuttlebutt does not know it. A signature is
+/// the two numbers of 32 bytes each (IEEE P1363); an id is the SHA-256 of the public key's SubjectPublicKeyInfo in base64. May be used from
+/// any thread.
 /// </summary>
 public sealed class EcdsaSecurity : GossipSecurity, IDisposable
 {
@@ -61,7 +62,9 @@ public sealed class EcdsaSecurity : GossipSecurity, IDisposable
     {
         lock (_private)
         {
-            return Convert.ToBase64String(_private.SignData(text, HashAlgorithmName.SHA256, DSASignatureFormat.IeeeP1363FixedFieldConcatenation));
+            return Convert.ToBase64String(
+                _private.SignData(text, HashAlgorithmName.SHA256, DSASignatureFormat.IeeeP1363FixedFieldConcatenation)
+            );
         }
     }
 
@@ -76,7 +79,12 @@ public sealed class EcdsaSecurity : GossipSecurity, IDisposable
 
         lock (key)
         {
-            return key.VerifyData(text, bytes.AsSpan(0, length), HashAlgorithmName.SHA256, DSASignatureFormat.IeeeP1363FixedFieldConcatenation);
+            return key.VerifyData(
+                text,
+                bytes.AsSpan(0, length),
+                HashAlgorithmName.SHA256,
+                DSASignatureFormat.IeeeP1363FixedFieldConcatenation
+            );
         }
     }
 
@@ -96,6 +104,9 @@ public sealed class EcdsaSecurity : GossipSecurity, IDisposable
         GossipKeys.Import(key, pem, what);
         return key.ExportParameters(false).Curve.Oid.Value == P256
             ? key
-            : throw new GossipSecurityException($"The {what} key is not on the curve P-256.", "Make one with 'openssl ecparam -name prime256v1 -genkey -noout'.");
+            : throw new GossipSecurityException(
+                $"The {what} key is not on the curve P-256.",
+                "Make one with 'openssl ecparam -name prime256v1 -genkey -noout'."
+            );
     }
 }

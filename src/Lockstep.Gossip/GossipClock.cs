@@ -3,15 +3,19 @@ using System.Collections;
 namespace Lockstep.Gossip;
 
 /// <summary>
-/// For each source the newest timestamp that is known from it. A node that has a clock entry has every update of that source up to it, or what replaced it.
-/// Sources compare ordinally. Not safe for concurrent use: what a node hands out is a copy.
+/// For each source the newest timestamp that is known from it. A node that has a clock entry has every update of that source up to it, or
+/// what replaced it. Sources compare ordinally. Not safe for concurrent use: what a node hands out is a copy.
 /// </summary>
 public sealed class GossipClock : IReadOnlyCollection<KeyValuePair<string, double>>
 {
-    // Cells, because they are looked up several times for each update: a dictionary of references is compiled with the framework, one of numbers anew in each process.
+    // Cells, because they are looked up several times for each update: a dictionary of references is compiled with the framework, one of
+    // numbers anew in each process.
     private readonly Dictionary<string, Cell> _entries = new(StringComparer.Ordinal);
 
-    /// <summary>The cell that was looked up last: updates come many of one source after another, and comparing two equal ids costs less than hashing one.</summary>
+    /// <summary>
+    /// The cell that was looked up last: updates come many of one source after another, and comparing two equal ids costs less than hashing
+    /// one.
+    /// </summary>
     private Cell? _last;
 
     /// <summary>The newest timestamp (milliseconds since 1970) of a source, or negative infinity when nothing is known from it.</summary>
@@ -32,7 +36,8 @@ public sealed class GossipClock : IReadOnlyCollection<KeyValuePair<string, doubl
     }
 
     /// <inheritdoc/>
-    public IEnumerator<KeyValuePair<string, double>> GetEnumerator() => _entries.Select(static entry => KeyValuePair.Create(entry.Key, entry.Value.Timestamp)).GetEnumerator();
+    public IEnumerator<KeyValuePair<string, double>> GetEnumerator() =>
+        _entries.Select(static entry => KeyValuePair.Create(entry.Key, entry.Value.Timestamp)).GetEnumerator();
 
     /// <inheritdoc/>
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();

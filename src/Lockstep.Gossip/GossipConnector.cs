@@ -3,7 +3,9 @@ namespace Lockstep.Gossip;
 /// <summary>How a connector behaves.</summary>
 public sealed record GossipConnectorOptions
 {
-    /// <summary>How the stream is spoken. With <see cref="GossipStreamOptions.Tail"/> false the connector ends after it has synced once.</summary>
+    /// <summary>
+    /// How the stream is spoken. With <see cref="GossipStreamOptions.Tail"/> false the connector ends after it has synced once.
+    /// </summary>
     public GossipStreamOptions Stream { get; init; } = new();
 
     /// <summary>How the peer is reached.</summary>
@@ -15,14 +17,20 @@ public sealed record GossipConnectorOptions
     /// <summary>The longest wait. Default 30 s.</summary>
     public TimeSpan LongestDelay { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>How many attempts may fail in a row before it gives up; null for any number. A stream that synced before it broke was no failed attempt. Default null.</summary>
+    /// <summary>
+    /// How many attempts may fail in a row before it gives up; null for any number. A stream that synced before it broke was no failed
+    /// attempt. Default null.
+    /// </summary>
     public int? MaximumRetryCount { get; init; }
 
     /// <summary>Told of each attempt that failed and each stream that broke. Called from any thread.</summary>
     public Action<Exception>? ConnectionFailed { get; init; }
 }
 
-/// <summary>Keeps a node connected to a peer: connects, and connects again whenever the stream ends, until it is disposed. All members may be called from any thread.</summary>
+/// <summary>
+/// Keeps a node connected to a peer: connects, and connects again whenever the stream ends, until it is disposed. All members may be called
+/// from any thread.
+/// </summary>
 public sealed class GossipConnector : IAsyncDisposable
 {
     private readonly GossipNode _node;
@@ -64,8 +72,10 @@ public sealed class GossipConnector : IAsyncDisposable
     public Exception? LastError { get; private set; }
 
     /// <summary>
-    /// Completes when there is nothing more to try: disposed, or synced once without tail. Faults with what trying again cannot mend: <see cref="GossipIdentityException"/>, <see cref="GossipSecurityException"/>,
-    /// <see cref="GossipStoreException"/>; or with <see cref="GossipUnreachableException"/> when <see cref="GossipConnectorOptions.MaximumRetryCount"/> is used up.
+    /// Completes when there is nothing more to try: disposed, or synced once without tail. Faults with what trying again cannot mend:
+    /// <see cref="GossipIdentityException"/>, <see cref="GossipSecurityException"/>,
+    /// <see cref="GossipStoreException"/>; or with <see cref="GossipUnreachableException"/> when
+    /// <see cref="GossipConnectorOptions.MaximumRetryCount"/> is used up.
     /// </summary>
     public Task Completion => _running;
 
@@ -113,11 +123,13 @@ public sealed class GossipConnector : IAsyncDisposable
                     CountFailure(null);
                 }
             }
-            catch (Exception error) when (error is OperationCanceledException or ObjectDisposedException && (_stop.IsCancellationRequested || _node.IsDisposed))
+            catch (Exception error)
+                when (error is OperationCanceledException or ObjectDisposedException && (_stop.IsCancellationRequested || _node.IsDisposed))
             {
                 return;
             }
-            catch (Exception error) when (error is GossipIdentityException or GossipSecurityException or GossipStoreException or GossipUnreachableException)
+            catch (Exception error)
+                when (error is GossipIdentityException or GossipSecurityException or GossipStoreException or GossipUnreachableException)
             {
                 LastError = error;
                 throw;
@@ -168,7 +180,10 @@ public sealed class GossipConnector : IAsyncDisposable
     {
         if (!_hasSynced && _failures++ >= _options.MaximumRetryCount)
         {
-            throw new GossipUnreachableException(error?.Message ?? $"The peer at {Uri.GetLeftPart(UriPartial.Path)} ended the stream before it had synced.", error);
+            throw new GossipUnreachableException(
+                error?.Message ?? $"The peer at {Uri.GetLeftPart(UriPartial.Path)} ended the stream before it had synced.",
+                error
+            );
         }
     }
 
@@ -194,7 +209,11 @@ public sealed class GossipConnector : IAsyncDisposable
         }
     }
 
-    [System.Diagnostics.CodeAnalysis.SuppressMessage("Security", "CA5394", Justification = "Spreads attempts over time; nothing secret comes of it.")]
+    [System.Diagnostics.CodeAnalysis.SuppressMessage(
+        "Security",
+        "CA5394",
+        Justification = "Spreads attempts over time; nothing secret comes of it."
+    )]
     private async Task WaitAsync(TimeSpan delay)
     {
         // A fifth more or less, so that those who lost the same peer do not all come back at once.

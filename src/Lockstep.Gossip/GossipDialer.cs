@@ -8,7 +8,10 @@ namespace Lockstep.Gossip;
 /// <summary>How to reach a peer.</summary>
 public sealed record GossipDialOptions
 {
-    /// <summary>What is asked of the peer's certificate with <c>tls</c>; null for the system's rules. Without a name to expect there it is the URI's host.</summary>
+    /// <summary>
+    /// What is asked of the peer's certificate with <c>tls</c>; null for the system's rules. Without a name to expect there it is the URI's
+    /// host.
+    /// </summary>
     public SslClientAuthenticationOptions? Tls { get; init; }
 
     /// <summary>Sets headers, credentials, certificates and the like of a WebSocket.</summary>
@@ -16,7 +19,8 @@ public sealed record GossipDialOptions
 }
 
 /// <summary>
-/// Opens streams to peers. <c>tcp://host:port[/model]</c>, <c>tls://host:port[/model]</c>, <c>ws://</c> and <c>wss://host[:port]/path</c>, <c>pipe://host/name[/model]</c>, <c>stdio:</c>.
+/// Opens streams to peers. <c>tcp://host:port[/model]</c>, <c>tls://host:port[/model]</c>, <c>ws://</c> and <c>wss://host[:port]/path</c>,
+/// <c>pipe://host/name[/model]</c>, <c>stdio:</c>.
 /// </summary>
 public static class GossipDialer
 {
@@ -40,7 +44,8 @@ public static class GossipDialer
                 _ => await ConnectWebSocketAsync(uri, options.WebSocket, cancellationToken).ConfigureAwait(false),
             };
         }
-        catch (Exception error) when (error is SocketException or WebSocketException or System.Security.Authentication.AuthenticationException)
+        catch (Exception error)
+            when (error is SocketException or WebSocketException or System.Security.Authentication.AuthenticationException)
         {
             throw new IOException($"No connection to {uri.GetLeftPart(UriPartial.Authority)}: {error.Message}", error);
         }
@@ -53,19 +58,25 @@ public static class GossipDialer
         var known = uri.IsAbsoluteUri && Schemes.Contains(uri.Scheme);
         if (!known || (uri.Scheme is "tcp" or "tls" && uri.Port <= 0) || (uri.Scheme == "pipe" && Segments(uri).Length == 0))
         {
-            throw new ArgumentException("A peer's URI is tcp://host:port, tls://host:port, ws://host/path, wss://host/path, pipe://host/name or stdio:", nameof(uri));
+            throw new ArgumentException(
+                "A peer's URI is tcp://host:port, tls://host:port, ws://host/path, wss://host/path, pipe://host/name or stdio:",
+                nameof(uri)
+            );
         }
     }
 
     /// <summary>The model that a URI names; null where it names none or the server takes it from the path.</summary>
-    internal static string? ModelIn(Uri uri) => uri.Scheme switch
-    {
-        "tcp" or "tls" => Segments(uri).FirstOrDefault(),
-        "pipe" => Segments(uri).Skip(1).FirstOrDefault(),
-        _ => null,
-    };
+    internal static string? ModelIn(Uri uri) =>
+        uri.Scheme switch
+        {
+            "tcp" or "tls" => Segments(uri).FirstOrDefault(),
+            "pipe" => Segments(uri).Skip(1).FirstOrDefault(),
+            _ => null,
+        };
 
-    /// <summary>Updates are small and each is wanted at once; a peer that vanished without a word is noticed within a minute or two.</summary>
+    /// <summary>
+    /// Updates are small and each is wanted at once; a peer that vanished without a word is noticed within a minute or two.
+    /// </summary>
     internal static void Configure(Socket socket)
     {
         socket.NoDelay = true;
@@ -132,7 +143,11 @@ public static class GossipDialer
         }
     }
 
-    private static async Task<Stream> ConnectWebSocketAsync(Uri uri, Action<ClientWebSocketOptions>? configure, CancellationToken cancellationToken)
+    private static async Task<Stream> ConnectWebSocketAsync(
+        Uri uri,
+        Action<ClientWebSocketOptions>? configure,
+        CancellationToken cancellationToken
+    )
     {
         var socket = new ClientWebSocket();
         try
@@ -150,7 +165,10 @@ public static class GossipDialer
         }
     }
 
-    /// <summary>An open WebSocket, of either side, as a stream for <see cref="GossipNode.Attach(Stream, GossipStreamOptions?)"/>: each write is one text message of whole lines, so that browsers read it too.</summary>
+    /// <summary>
+    /// An open WebSocket, of either side, as a stream for <see cref="GossipNode.Attach(Stream, GossipStreamOptions?)"/>: each write is one
+    /// text message of whole lines, so that browsers read it too.
+    /// </summary>
     public static Stream OverWebSocket(WebSocket socket)
     {
         ArgumentNullException.ThrowIfNull(socket);

@@ -14,9 +14,10 @@ public sealed class GossipProtocolException(string message, Exception? innerExce
 public sealed class GossipChangeException(string message, Exception? innerException = null)
     : GossipException(message, "Divide the value among several keys, or keep it elsewhere and share where it is.", innerException);
 
-/// <summary>An id cannot be used: it is <c>__proto__</c>, is not well-formed text, differs from the id of the file, or a live peer has the same one.</summary>
-public sealed class GossipIdentityException(string message, string recommendedAction)
-    : GossipException(message, recommendedAction);
+/// <summary>
+/// An id cannot be used: it is <c>__proto__</c>, is not well-formed text, differs from the id of the file, or a live peer has the same one.
+/// </summary>
+public sealed class GossipIdentityException(string message, string recommendedAction) : GossipException(message, recommendedAction);
 
 /// <summary>A key cannot be read, or a peer does not use the signatures that this node requires.</summary>
 public sealed class GossipSecurityException(string message, string recommendedAction, Exception? innerException = null)
@@ -28,4 +29,8 @@ public sealed class GossipStoreException(string message, string recommendedActio
 
 /// <summary>A peer could not be reached, or did not sync, as often as was to be tried.</summary>
 public sealed class GossipUnreachableException(string message, Exception? innerException = null)
-    : GossipException(message, "Check that the peer listens there and offers the model, or let more attempts fail before giving up.", innerException);
+    : GossipException(
+        message,
+        "Check that the peer listens there and offers the model, or let more attempts fail before giving up.",
+        innerException
+    );

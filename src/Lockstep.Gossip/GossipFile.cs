@@ -1,6 +1,8 @@
 namespace Lockstep.Gossip;
 
-/// <summary>The original's way to keep a node: a file with what goes over a stream, a header, the updates and "SYNC", one JSON value per line.</summary>
+/// <summary>
+/// The original's way to keep a node: a file with what goes over a stream, a header, the updates and "SYNC", one JSON value per line.
+/// </summary>
 public static class GossipFile
 {
     /// <summary>Writes all that a node keeps. The file appears under its name when it is whole.</summary>
@@ -28,7 +30,8 @@ public static class GossipFile
         var duplex = new DuplexStream(Stream.Null, output, leaveOpen: true);
         await using (duplex.ConfigureAwait(false))
         {
-            await node.RunAsync(duplex, new GossipStreamOptions { Direction = GossipDirection.SendOnly, Tail = false }, cancellationToken).ConfigureAwait(false);
+            await node.RunAsync(duplex, new GossipStreamOptions { Direction = GossipDirection.SendOnly, Tail = false }, cancellationToken)
+                .ConfigureAwait(false);
         }
     }
 
@@ -37,7 +40,14 @@ public static class GossipFile
     /// <exception cref="EndOfStreamException">The last line is cut off; those before it are applied.</exception>
     public static async Task ImportAsync(GossipNode node, string path, CancellationToken cancellationToken = default)
     {
-        var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 4096, FileOptions.Asynchronous | FileOptions.SequentialScan);
+        var file = new FileStream(
+            path,
+            FileMode.Open,
+            FileAccess.Read,
+            FileShare.Read,
+            4096,
+            FileOptions.Asynchronous | FileOptions.SequentialScan
+        );
         await using (file.ConfigureAwait(false))
         {
             await ImportAsync(node, file, cancellationToken).ConfigureAwait(false);
@@ -54,7 +64,17 @@ public static class GossipFile
         var duplex = new DuplexStream(input, Stream.Null, leaveOpen: true);
         await using (duplex.ConfigureAwait(false))
         {
-            await node.RunAsync(duplex, new GossipStreamOptions { Direction = GossipDirection.ReceiveOnly, SendClock = false, AllowOwnId = true }, cancellationToken).ConfigureAwait(false);
+            await node.RunAsync(
+                    duplex,
+                    new GossipStreamOptions
+                    {
+                        Direction = GossipDirection.ReceiveOnly,
+                        SendClock = false,
+                        AllowOwnId = true,
+                    },
+                    cancellationToken
+                )
+                .ConfigureAwait(false);
         }
     }
 }

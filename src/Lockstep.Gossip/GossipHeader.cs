@@ -7,7 +7,8 @@ namespace Lockstep.Gossip;
 /// <param name="Id">The id of the node.</param>
 /// <param name="Clock">What the node knew when the header was made.</param>
 /// <param name="Meta">Whatever the node's owner wants its peers to know, or null.</param>
-/// <param name="Horizon">For each source up to where the node has forgotten its events; null for a node that forgets nothing or does not say.</param>
+/// <param name="Horizon">For each source up to where the node has forgotten its events; null for a node that forgets nothing or does not
+/// say.</param>
 public sealed record GossipHeader(string Id, GossipClock Clock, JsonElement? Meta, GossipClock? Horizon)
 {
     internal void Write(IBufferWriter<byte> output)

@@ -60,7 +60,10 @@ internal sealed class GossipHistory
         return oldest;
     }
 
-    /// <summary>What the clock lacks, in order of time and then of source. Where it starts in each source is settled at the first step: the clock may advance meanwhile.</summary>
+    /// <summary>
+    /// What the clock lacks, in order of time and then of source. Where it starts in each source is settled at the first step: the clock
+    /// may advance meanwhile.
+    /// </summary>
     public IEnumerable<GossipUpdate> Since(GossipClock clock)
     {
         PriorityQueue<SourceLog.Cursor, GossipUpdate>? queue = null;
@@ -105,7 +108,9 @@ internal sealed class GossipHistory
         }
     }
 
-    /// <summary>One source's updates, oldest first, with holes where one was replaced; the holes are squeezed out when they are the greater part.</summary>
+    /// <summary>
+    /// One source's updates, oldest first, with holes where one was replaced; the holes are squeezed out when they are the greater part.
+    /// </summary>
     private sealed class SourceLog(string source)
     {
         private double[] _times = new double[4];

@@ -5,8 +5,9 @@ using System.Text.Json.Nodes;
 namespace Lockstep.Gossip;
 
 /// <summary>
-/// Nodes by name, for whatever listens: <see cref="GossipListener"/>, or a web server that hands over its WebSockets as streams. A peer names the node that it wants as member <c>model</c> of its header's <c>meta</c>, or the
-/// server takes the name from elsewhere (a path). All members may be called from any thread.
+/// Nodes by name, for whatever listens: <see cref="GossipListener"/>, or a web server that hands over its WebSockets as streams. A peer
+/// names the node that it wants as member <c>model</c> of its header's <c>meta</c>, or the server takes the name from elsewhere (a path).
+/// All members may be called from any thread.
 /// </summary>
 public sealed class GossipHub
 {
@@ -42,13 +43,19 @@ public sealed class GossipHub
 
     /// <summary>Speaks with a peer until the stream ends. The stream is disposed.</summary>
     /// <param name="stream">A duplex stream.</param>
-    /// <param name="name">The node that the peer wants, or null to take it from the peer's header; where only one is offered, that one.</param>
+    /// <param name="name">The node that the peer wants, or null to take it from the peer's header; where only one is offered, that
+    /// one.</param>
     /// <param name="options">How to speak.</param>
     /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="GossipException">No node of that name is offered, or the peer did not name one.</exception>
     /// <exception cref="GossipProtocolException">The peer sent what is no message.</exception>
     /// <exception cref="IOException">The stream broke.</exception>
-    public async Task RunAsync(Stream stream, string? name = null, GossipStreamOptions? options = null, CancellationToken cancellationToken = default)
+    public async Task RunAsync(
+        Stream stream,
+        string? name = null,
+        GossipStreamOptions? options = null,
+        CancellationToken cancellationToken = default
+    )
     {
         ArgumentNullException.ThrowIfNull(stream);
         options ??= new GossipStreamOptions();
@@ -74,10 +81,15 @@ public sealed class GossipHub
         }
     }
 
-    internal static GossipException UnknownName(string name) => new($"No model named '{name}' is offered here.", "Ask for one that the listener offers.");
+    internal static GossipException UnknownName(string name) =>
+        new($"No model named '{name}' is offered here.", "Ask for one that the listener offers.");
 
     internal static string? NameIn(JsonElement? meta) =>
-        meta is { ValueKind: JsonValueKind.Object } given && given.TryGetProperty(NameMember, out var name) && name.ValueKind == JsonValueKind.String ? name.GetString() : null;
+        meta is { ValueKind: JsonValueKind.Object } given
+        && given.TryGetProperty(NameMember, out var name)
+        && name.ValueKind == JsonValueKind.String
+            ? name.GetString()
+            : null;
 
     /// <summary>A stream's options with the name of the node that is wanted.</summary>
     internal static GossipStreamOptions Asking(GossipStreamOptions options, string name)
@@ -92,7 +104,11 @@ public sealed class GossipHub
         return options with { Meta = JsonSerializer.SerializeToElement(meta) };
     }
 
-    private static async Task<(string Name, ReadOnlyMemory<byte> Received)> ReadNameAsync(Stream stream, int limit, CancellationToken cancellationToken)
+    private static async Task<(string Name, ReadOnlyMemory<byte> Received)> ReadNameAsync(
+        Stream stream,
+        int limit,
+        CancellationToken cancellationToken
+    )
     {
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         timeout.CancelAfter(HeaderTimeout);
@@ -107,7 +123,10 @@ public sealed class GossipHub
             }
             catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
             {
-                throw new GossipException("The peer did not say which model it wants, and several are offered.", "Set 'model' in the meta of its header, or name it in its URI.");
+                throw new GossipException(
+                    "The peer did not say which model it wants, and several are offered.",
+                    "Set 'model' in the meta of its header, or name it in its URI."
+                );
             }
 
             var end = buffer.AsSpan(length, read).IndexOf((byte)'\n');
@@ -115,8 +134,15 @@ public sealed class GossipHub
             if (end >= 0)
             {
                 var line = buffer.AsMemory(0, length - read + end);
-                var header = new GossipMessageParser().Parse(line.Span).Header ?? throw new GossipProtocolException("The first line is not a header.");
-                var name = NameIn(header.Meta) ?? throw new GossipException("The peer does not name a model, and several are offered.", "Set 'model' in the meta of its header, or name it in its URI.");
+                var header =
+                    new GossipMessageParser().Parse(line.Span).Header
+                    ?? throw new GossipProtocolException("The first line is not a header.");
+                var name =
+                    NameIn(header.Meta)
+                    ?? throw new GossipException(
+                        "The peer does not name a model, and several are offered.",
+                        "Set 'model' in the meta of its header, or name it in its URI."
+                    );
                 return (name, buffer.AsMemory(0, length));
             }
 
@@ -127,7 +153,10 @@ public sealed class GossipHub
 
             if (length == buffer.Length)
             {
-                Array.Resize(ref buffer, length < limit ? length * 2 : throw new GossipProtocolException($"A header is longer than {limit} bytes."));
+                Array.Resize(
+                    ref buffer,
+                    length < limit ? length * 2 : throw new GossipProtocolException($"A header is longer than {limit} bytes.")
+                );
             }
         }
     }

@@ -7,8 +7,8 @@ using Lockstep.Engine.Records;
 namespace Lockstep.Gossip;
 
 /// <summary>
-/// JSON text as JavaScript's JSON.stringify writes it, which is what signatures cover: no white space, integer-like keys first and ascending, the last of equal keys wins,
-/// numbers and strings by <see cref="JavaScriptNumber"/> and <see cref="JavaScriptString"/>.
+/// JSON text as JavaScript's JSON.stringify writes it, which is what signatures cover: no white space, integer-like keys first and
+/// ascending, the last of equal keys wins, numbers and strings by <see cref="JavaScriptNumber"/> and <see cref="JavaScriptString"/>.
 /// </summary>
 internal static class GossipJson
 {
@@ -17,13 +17,18 @@ internal static class GossipJson
     /// <summary>How deep a line may be nested.</summary>
     private const int MaxLineDepth = 512;
 
-    /// <summary>How deep a value that is written here may be nested: it goes into a change and that into an update, and the line must be one that peers and the node's own file take.</summary>
+    /// <summary>
+    /// How deep a value that is written here may be nested: it goes into a change and that into an update, and the line must be one that
+    /// peers and the node's own file take.
+    /// </summary>
     public const int MaxValueDepth = MaxLineDepth - 2;
 
     public static readonly JsonReaderOptions ReaderOptions = new() { MaxDepth = MaxLineDepth };
     private static readonly JsonReaderOptions ValueOptions = new() { MaxDepth = MaxValueDepth };
 
-    /// <summary>Copies one JSON value without the white space between its tokens, so that it fits on a line; everything else stays as it is.</summary>
+    /// <summary>
+    /// Copies one JSON value without the white space between its tokens, so that it fits on a line; everything else stays as it is.
+    /// </summary>
     public static void WriteCompact(ReadOnlySpan<byte> json, IBufferWriter<byte> output)
     {
         var reader = new Utf8JsonReader(json, ValueOptions);
@@ -47,9 +52,10 @@ internal static class GossipJson
     }
 
     // BytesConsumed of a property name includes its colon and the white space before it.
-    private static int TokenEnd(in Utf8JsonReader reader) => reader.TokenType is JsonTokenType.PropertyName or JsonTokenType.String
-        ? (int)reader.TokenStartIndex + reader.ValueSpan.Length + 2
-        : (int)reader.BytesConsumed;
+    private static int TokenEnd(in Utf8JsonReader reader) =>
+        reader.TokenType is JsonTokenType.PropertyName or JsonTokenType.String
+            ? (int)reader.TokenStartIndex + reader.ValueSpan.Length + 2
+            : (int)reader.BytesConsumed;
 
     /// <summary>Whether what is wrong with a JSON value is its depth and nothing else.</summary>
     public static bool IsTooDeep(ReadOnlySpan<byte> json)
@@ -169,7 +175,10 @@ internal static class GossipJson
         && index != uint.MaxValue
         && (name.Length == 1 || name[0] != '0');
 
-    /// <summary>The text of the key or event name that the reader stands on; as in JavaScript a number, a boolean and null are names as well, by their text.</summary>
+    /// <summary>
+    /// The text of the key or event name that the reader stands on; as in JavaScript a number, a boolean and null are names as well, by
+    /// their text.
+    /// </summary>
     public static string ReadName(ref Utf8JsonReader reader)
     {
         if (reader.TokenType == JsonTokenType.String)
@@ -193,11 +202,17 @@ internal static class GossipJson
         return Encoding.ASCII.GetString(text.WrittenSpan);
     }
 
-    /// <summary>Whether the reader stands on what may be a key or an event name: not an array or object, which JavaScript would make a text of as well, nor what would be <c>__proto__</c> there.</summary>
-    public static bool IsName(ref Utf8JsonReader reader) => reader.TokenType switch
-    {
-        JsonTokenType.Number or JsonTokenType.True or JsonTokenType.False or JsonTokenType.Null => true,
-        JsonTokenType.String => reader.ValueIsEscaped ? JsonText.Decode(ref reader) != ForbiddenName : !reader.ValueTextEquals(ForbiddenName),
-        _ => false,
-    };
+    /// <summary>
+    /// Whether the reader stands on what may be a key or an event name: not an array or object, which JavaScript would make a text of as
+    /// well, nor what would be <c>__proto__</c> there.
+    /// </summary>
+    public static bool IsName(ref Utf8JsonReader reader) =>
+        reader.TokenType switch
+        {
+            JsonTokenType.Number or JsonTokenType.True or JsonTokenType.False or JsonTokenType.Null => true,
+            JsonTokenType.String => reader.ValueIsEscaped
+                ? JsonText.Decode(ref reader) != ForbiddenName
+                : !reader.ValueTextEquals(ForbiddenName),
+            _ => false,
+        };
 }

@@ -19,7 +19,10 @@ public sealed record GossipKeyFiles
     /// <summary>The private key's file. Null only with <see cref="GossipSignature.RsaSha1"/>, for a node that writes nothing.</summary>
     public string? PrivateKey { get; init; }
 
-    /// <summary>The public key's file, which <see cref="GossipSignature.RsaSha1"/> needs: the node's id is made from its text. With <see cref="GossipSignature.EcdsaP256"/> the key follows from the private one.</summary>
+    /// <summary>
+    /// The public key's file, which <see cref="GossipSignature.RsaSha1"/> needs: the node's id is made from its text. With
+    /// <see cref="GossipSignature.EcdsaP256"/> the key follows from the private one.
+    /// </summary>
     public string? PublicKey { get; init; }
 
     /// <summary>The files of the public keys whose owners' updates are accepted, besides the node's own.</summary>
@@ -32,12 +35,21 @@ public sealed record GossipKeyFiles
     {
         if (Signature == GossipSignature.RsaSha1)
         {
-            var rsa = RsaSha1Security.FromFiles(PrivateKey, PublicKey ?? throw Missing("public", "RSA-SHA1 makes the node's id from the public key's file."));
+            var rsa = RsaSha1Security.FromFiles(
+                PrivateKey,
+                PublicKey ?? throw Missing("public", "RSA-SHA1 makes the node's id from the public key's file.")
+            );
             TrustEach(rsa.Trust);
             return rsa;
         }
 
-        var ecdsa = EcdsaSecurity.FromFile(PrivateKey ?? throw Missing("private", "Make one with 'openssl ecparam -name prime256v1 -genkey -noout', or sign with RSA-SHA1 where npm nodes take part."));
+        var ecdsa = EcdsaSecurity.FromFile(
+            PrivateKey
+                ?? throw Missing(
+                    "private",
+                    "Make one with 'openssl ecparam -name prime256v1 -genkey -noout', or sign with RSA-SHA1 where npm nodes take part."
+                )
+        );
         TrustEach(ecdsa.Trust);
         return ecdsa;
     }

@@ -15,7 +15,9 @@ public sealed record GossipListenerOptions
     /// <summary>The certificate and what goes with it; null for plain TCP.</summary>
     public SslServerAuthenticationOptions? Tls { get; init; }
 
-    /// <summary>Told of each connection that ended by an error, also one that never came to speak with a node. Called from any thread.</summary>
+    /// <summary>
+    /// Told of each connection that ended by an error, also one that never came to speak with a node. Called from any thread.
+    /// </summary>
     public Action<Exception>? ConnectionFailed { get; init; }
 }
 
@@ -29,7 +31,13 @@ public sealed class GossipListener : IAsyncDisposable
     private readonly IDisposable? _socket;
     private readonly Task _accepting;
 
-    private GossipListener(GossipHub hub, GossipListenerOptions options, Uri uri, Func<CancellationToken, Task<Stream>> accept, IDisposable? socket)
+    private GossipListener(
+        GossipHub hub,
+        GossipListenerOptions options,
+        Uri uri,
+        Func<CancellationToken, Task<Stream>> accept,
+        IDisposable? socket
+    )
     {
         _hub = hub;
         _options = options;
@@ -61,7 +69,8 @@ public sealed class GossipListener : IAsyncDisposable
                 GossipDialer.Configure(socket);
                 return new NetworkStream(socket, ownsSocket: true);
             },
-            listener);
+            listener
+        );
     }
 
     /// <summary>Listens on a named pipe of this machine, for this user.</summary>
@@ -75,7 +84,13 @@ public sealed class GossipListener : IAsyncDisposable
             new Uri("pipe://localhost/" + Uri.EscapeDataString(pipeName)),
             async cancellationToken =>
             {
-                var pipe = new NamedPipeServerStream(pipeName, PipeDirection.InOut, NamedPipeServerStream.MaxAllowedServerInstances, PipeTransmissionMode.Byte, PipeOptions.Asynchronous | PipeOptions.CurrentUserOnly);
+                var pipe = new NamedPipeServerStream(
+                    pipeName,
+                    PipeDirection.InOut,
+                    NamedPipeServerStream.MaxAllowedServerInstances,
+                    PipeTransmissionMode.Byte,
+                    PipeOptions.Asynchronous | PipeOptions.CurrentUserOnly
+                );
                 try
                 {
                     await pipe.WaitForConnectionAsync(cancellationToken).ConfigureAwait(false);
@@ -87,7 +102,8 @@ public sealed class GossipListener : IAsyncDisposable
                     throw;
                 }
             },
-            null);
+            null
+        );
     }
 
     /// <summary>Stops listening and ends the streams that it accepted.</summary>

@@ -11,7 +11,12 @@ internal enum GossipMessageKind
     Sync,
 }
 
-internal readonly record struct GossipMessage(GossipMessageKind Kind, GossipUpdate? Update = null, GossipHeader? Header = null, ChangeShape Shape = default);
+internal readonly record struct GossipMessage(
+    GossipMessageKind Kind,
+    GossipUpdate? Update = null,
+    GossipHeader? Header = null,
+    ChangeShape Shape = default
+);
 
 /// <summary>One line to one message; no I/O in it. Keeps one string for each source that it meets. Not safe for concurrent use.</summary>
 internal sealed class GossipMessageParser
@@ -237,7 +242,8 @@ internal sealed class GossipMessageParser
         return double.IsFinite(value) ? value : throw new GossipProtocolException("A timestamp is out of range.");
     }
 
-    private static GossipProtocolException NotAnUpdate() => new("An array is not an update: expected [change,timestamp,source] or [change,timestamp,source,signature].");
+    private static GossipProtocolException NotAnUpdate() =>
+        new("An array is not an update: expected [change,timestamp,source] or [change,timestamp,source,signature].");
 
     private static GossipProtocolException NotAHeader() => new("An object is not a header: expected {\"id\":...,\"clock\":{...}}.");
 }

@@ -1,4 +1,3 @@
-
 namespace Lockstep.Gossip;
 
 public abstract partial class GossipNode
@@ -41,7 +40,9 @@ public abstract partial class GossipNode
         }
     }
 
-    /// <summary>What was applied is in the file before any stream can see it: streams read under the lock that is still held here.</summary>
+    /// <summary>
+    /// What was applied is in the file before any stream can see it: streams read under the lock that is still held here.
+    /// </summary>
     private void EndBatch()
     {
         if (!_dirty)

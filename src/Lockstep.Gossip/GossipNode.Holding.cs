@@ -7,7 +7,10 @@ public abstract partial class GossipNode
     private int _heldSources;
     private bool _lookAgain;
 
-    /// <summary>Looks again at the updates that were refused because they could not be verified; a <see cref="GossipSecurity"/> that raises <see cref="GossipSecurity.KeysChanged"/> needs no such call.</summary>
+    /// <summary>
+    /// Looks again at the updates that were refused because they could not be verified; a <see cref="GossipSecurity"/> that raises
+    /// <see cref="GossipSecurity.KeysChanged"/> needs no such call.
+    /// </summary>
     public void RetryUnverified()
     {
         lock (Gate)
@@ -27,12 +30,15 @@ public abstract partial class GossipNode
     {
         lock (Gate)
         {
-            return [.. _sessions
-                .SelectMany(static session => session.Held.Values)
-                .Select(static held => new GossipHold(held.Source, held.Due, held.Updates.Count))
-                .OrderBy(static hold => hold.Source, StringComparer.Ordinal)
-                .ThenByDescending(static hold => hold.Count)
-                .DistinctBy(static hold => hold.Source)];
+            return
+            [
+                .. _sessions
+                    .SelectMany(static session => session.Held.Values)
+                    .Select(static held => new GossipHold(held.Source, held.Due, held.Updates.Count))
+                    .OrderBy(static hold => hold.Source, StringComparer.Ordinal)
+                    .ThenByDescending(static hold => hold.Count)
+                    .DistinctBy(static hold => hold.Source),
+            ];
         }
     }
 
@@ -88,8 +94,16 @@ public abstract partial class GossipNode
 
         var wait = next.Value - Options.TimeProvider.GetUtcNow();
         // Timers count whole milliseconds: one too many rather than one too few.
-        wait = wait < TimeSpan.Zero ? TimeSpan.Zero : wait > LongestTimer ? LongestTimer : wait + TimeSpan.FromMilliseconds(1);
-        _holdTimer ??= Options.TimeProvider.CreateTimer(static node => ((GossipNode)node!).OnHoldTimer(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        wait =
+            wait < TimeSpan.Zero ? TimeSpan.Zero
+            : wait > LongestTimer ? LongestTimer
+            : wait + TimeSpan.FromMilliseconds(1);
+        _holdTimer ??= Options.TimeProvider.CreateTimer(
+            static node => ((GossipNode)node!).OnHoldTimer(),
+            this,
+            Timeout.InfiniteTimeSpan,
+            Timeout.InfiniteTimeSpan
+        );
         _holdTimer.Change(wait, Timeout.InfiniteTimeSpan);
     }
 
@@ -196,7 +210,12 @@ public abstract partial class GossipNode
         else if (askAgain)
         {
             held.Due = null;
-            session.Fail(new GossipException($"Updates of '{held.Source}' that were held are due now and were too many to keep.", "Connect again, as a connector does by itself: they are asked for again."));
+            session.Fail(
+                new GossipException(
+                    $"Updates of '{held.Source}' that were held are due now and were too many to keep.",
+                    "Connect again, as a connector does by itself: they are asked for again."
+                )
+            );
         }
     }
 }

@@ -11,7 +11,10 @@ public abstract partial class GossipNode
     /// <summary>Where peers had forgotten updates that this node, in this process, had not got.</summary>
     private readonly GossipClock _gaps = new();
 
-    /// <summary>For each source of which updates are missing here for good, because the peers had forgotten them: up to where. Of those that were found in this process.</summary>
+    /// <summary>
+    /// For each source of which updates are missing here for good, because the peers had forgotten them: up to where. Of those that were
+    /// found in this process.
+    /// </summary>
     public GossipClock GetGaps()
     {
         lock (Gate)
@@ -20,7 +23,10 @@ public abstract partial class GossipNode
         }
     }
 
-    /// <summary>A copy of the horizon: for each source up to where this node has forgotten its updates, or never got them. Null for a data type that forgets nothing.</summary>
+    /// <summary>
+    /// A copy of the horizon: for each source up to where this node has forgotten its updates, or never got them. Null for a data type that
+    /// forgets nothing.
+    /// </summary>
     public GossipClock? GetHorizon()
     {
         lock (Gate)
@@ -31,7 +37,9 @@ public abstract partial class GossipNode
 
     internal GossipClock? HorizonUnderLock => _horizon;
 
-    /// <summary>Says that this data type forgets, so that its streams tell their peers how far back it goes. Call it in the constructor.</summary>
+    /// <summary>
+    /// Says that this data type forgets, so that its streams tell their peers how far back it goes. Call it in the constructor.
+    /// </summary>
     private protected void DeclareHorizon() => _horizon ??= new GossipClock();
 
     /// <summary>The oldest update that is kept. Under the lock.</summary>
@@ -54,7 +62,10 @@ public abstract partial class GossipNode
         _dirty = true;
     }
 
-    /// <summary>Called before an update is applied: if the peer has forgotten what comes between it and the clock, that is missing here from now on, and this node says so to others.</summary>
+    /// <summary>
+    /// Called before an update is applied: if the peer has forgotten what comes between it and the clock, that is missing here from now on,
+    /// and this node says so to others.
+    /// </summary>
     private void NoteGap(GossipSession from, GossipUpdate update)
     {
         if (_horizon is null || from.PeerHeader?.Horizon is not { } theirs)

@@ -3,7 +3,8 @@ namespace Lockstep.Gossip;
 public abstract partial class GossipNode
 {
     /// <summary>
-    /// Opens the file of <see cref="GossipNodeOptions.Path"/>, if there is one, and takes up what it holds. A derived type calls it last in its constructor.
+    /// Opens the file of <see cref="GossipNodeOptions.Path"/>, if there is one, and takes up what it holds. A derived type calls it last in
+    /// its constructor.
     /// </summary>
     /// <param name="kind">Names the data type in the file, so that no other opens it.</param>
     /// <exception cref="GossipStoreException">The file is in use, is of another data type, or cannot be read.</exception>

@@ -23,7 +23,14 @@ public abstract partial class GossipNode
 
             try
             {
-                from.AddToInbox(Examine(from, line.Length <= from.Options.MaxLineBytes ? from.Parser.Parse(line, isUtf8) : throw GossipSession.TooLong(from.Options.MaxLineBytes)));
+                from.AddToInbox(
+                    Examine(
+                        from,
+                        line.Length <= from.Options.MaxLineBytes
+                            ? from.Parser.Parse(line, isUtf8)
+                            : throw GossipSession.TooLong(from.Options.MaxLineBytes)
+                    )
+                );
             }
             catch (GossipProtocolException error)
             {
@@ -165,7 +172,9 @@ public abstract partial class GossipNode
 
     /// <summary>How far ahead an update may be stamped now, in milliseconds since 1970.</summary>
     private double FutureLimit() =>
-        Options.MaxFuture == Timeout.InfiniteTimeSpan ? double.PositiveInfinity : (Options.TimeProvider.GetUtcNow() - DateTimeOffset.UnixEpoch).TotalMilliseconds + Options.MaxFuture.TotalMilliseconds;
+        Options.MaxFuture == Timeout.InfiniteTimeSpan
+            ? double.PositiveInfinity
+            : (Options.TimeProvider.GetUtcNow() - DateTimeOffset.UnixEpoch).TotalMilliseconds + Options.MaxFuture.TotalMilliseconds;
 
     /// <summary>When an update that is stamped too far ahead may be applied; null when it may be now.</summary>
     private DateTimeOffset? DueTime(GossipUpdate update)
@@ -177,14 +186,19 @@ public abstract partial class GossipNode
 
         var now = Options.TimeProvider.GetUtcNow();
         var ahead = update.Timestamp - (now - DateTimeOffset.UnixEpoch).TotalMilliseconds;
-        return ahead <= Options.MaxFuture.TotalMilliseconds ? null : GossipUpdate.ToTime(update.Timestamp - Options.MaxFuture.TotalMilliseconds);
+        return ahead <= Options.MaxFuture.TotalMilliseconds
+            ? null
+            : GossipUpdate.ToTime(update.Timestamp - Options.MaxFuture.TotalMilliseconds);
     }
 
     private void TakeHeader(GossipSession from, GossipHeader header)
     {
         if (header.Id == Id && !from.Options.AllowOwnId)
         {
-            throw new GossipIdentityException($"The peer has this node's own id '{Id}', and there can be one live process per id.", "Give one of the two another id.");
+            throw new GossipIdentityException(
+                $"The peer has this node's own id '{Id}', and there can be one live process per id.",
+                "Give one of the two another id."
+            );
         }
 
         if (from.Options.OfferedName is { } offered && GossipHub.NameIn(header.Meta) is { } wanted && wanted != offered)
@@ -210,14 +224,18 @@ public abstract partial class GossipNode
             return;
         }
 
-        var theirs = header.Meta is { ValueKind: System.Text.Json.JsonValueKind.Object } meta
-            && meta.TryGetProperty(GossipSession.SchemeMember, out var member) && member.ValueKind == System.Text.Json.JsonValueKind.String
-            ? member.GetString()
-            : null;
+        var theirs =
+            header.Meta is { ValueKind: System.Text.Json.JsonValueKind.Object } meta
+            && meta.TryGetProperty(GossipSession.SchemeMember, out var member)
+            && member.ValueKind == System.Text.Json.JsonValueKind.String
+                ? member.GetString()
+                : null;
         if (theirs != scheme)
         {
             throw new GossipSecurityException(
-                $"This node signs with {scheme} and the peer announces {theirs ?? "no signature scheme"}.", "Give both nodes keys of one scheme; for npm scuttlebutt that is RSA.");
+                $"This node signs with {scheme} and the peer announces {theirs ?? "no signature scheme"}.",
+                "Give both nodes keys of one scheme; for npm scuttlebutt that is RSA."
+            );
         }
     }
 

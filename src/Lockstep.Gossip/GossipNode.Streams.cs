@@ -16,7 +16,10 @@ public abstract partial class GossipNode
         }
     }
 
-    /// <summary>Starts to speak with a peer over a duplex stream, and returns at once. The stream is disposed at the end, unless the options say otherwise.</summary>
+    /// <summary>
+    /// Starts to speak with a peer over a duplex stream, and returns at once. The stream is disposed at the end, unless the options say
+    /// otherwise.
+    /// </summary>
     /// <exception cref="ObjectDisposedException">The node is disposed.</exception>
     /// <exception cref="GossipException">The node could not write its file.</exception>
     public GossipStream Attach(Stream stream, GossipStreamOptions? options = null) => Attach(stream, options, default);
@@ -33,9 +36,15 @@ public abstract partial class GossipNode
     /// <exception cref="GossipProtocolException">The peer sent what is no message.</exception>
     /// <exception cref="IOException">The stream broke.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
-    public Task RunAsync(Stream stream, GossipStreamOptions? options = null, CancellationToken cancellationToken = default) => RunAsync(stream, options, default, cancellationToken);
+    public Task RunAsync(Stream stream, GossipStreamOptions? options = null, CancellationToken cancellationToken = default) =>
+        RunAsync(stream, options, default, cancellationToken);
 
-    internal async Task RunAsync(Stream stream, GossipStreamOptions? options, ReadOnlyMemory<byte> received, CancellationToken cancellationToken)
+    internal async Task RunAsync(
+        Stream stream,
+        GossipStreamOptions? options,
+        ReadOnlyMemory<byte> received,
+        CancellationToken cancellationToken
+    )
     {
         var attached = Attach(stream, options, received);
         await using (attached.ConfigureAwait(false))
@@ -45,9 +54,7 @@ public abstract partial class GossipNode
     }
 
     /// <summary>What is due before a peer is told what there is. Under the lock.</summary>
-    private protected virtual void BeforeHeader()
-    {
-    }
+    private protected virtual void BeforeHeader() { }
 
     internal void PrepareHeader()
     {

@@ -5,7 +5,8 @@ namespace Lockstep.Gossip;
 public abstract partial class GossipNode
 {
     /// <summary>
-    /// The updates that a clock lacks and then those that come, for ever. It reads the history at the consumer's pace: what is replaced before the consumer comes to it is left out, and nothing piles up.
+    /// The updates that a clock lacks and then those that come, for ever. It reads the history at the consumer's pace: what is replaced
+    /// before the consumer comes to it is left out, and nothing piles up.
     /// </summary>
     /// <param name="since">Where to begin; null for now.</param>
     /// <param name="cancellationToken">Ends it.</param>

@@ -12,7 +12,8 @@ public abstract partial class GossipNode
     /// <param name="change">One JSON value.</param>
     /// <param name="floor">The update's timestamp will be above this one, and above now and all that is known of this node.</param>
     /// <exception cref="JsonException">The change is not one JSON value.</exception>
-    /// <exception cref="GossipChangeException">The change is nested more than 510 deep, or the update is longer than <see cref="GossipNodeOptions.MaxUpdateBytes"/>.</exception>
+    /// <exception cref="GossipChangeException">The change is nested more than 510 deep, or the update is longer than
+    /// <see cref="GossipNodeOptions.MaxUpdateBytes"/>.</exception>
     /// <exception cref="ObjectDisposedException">The node is disposed.</exception>
     /// <exception cref="GossipStoreException">The file could not be written.</exception>
     protected GossipUpdate LocalUpdate(ReadOnlySpan<byte> change, double floor = double.NegativeInfinity)
@@ -23,7 +24,10 @@ public abstract partial class GossipNode
         return LocalUpdateOf(_changeScratch.WrittenSpan, floor);
     }
 
-    /// <summary>Writes one JSON value as it goes into a local update: without white space, and as JavaScript would write it where it is to be signed.</summary>
+    /// <summary>
+    /// Writes one JSON value as it goes into a local update: without white space, and as JavaScript would write it where it is to be
+    /// signed.
+    /// </summary>
     /// <exception cref="JsonException">The text is not one JSON value.</exception>
     /// <exception cref="GossipChangeException">It is nested too deep.</exception>
     private protected void WriteValue(ReadOnlySpan<byte> json, IBufferWriter<byte> output)
@@ -41,7 +45,10 @@ public abstract partial class GossipNode
         }
         catch (JsonException error) when (GossipJson.IsTooDeep(json))
         {
-            throw new GossipChangeException($"The value is nested deeper than {GossipJson.MaxValueDepth}, and peers do not accept that.", error);
+            throw new GossipChangeException(
+                $"The value is nested deeper than {GossipJson.MaxValueDepth}, and peers do not accept that.",
+                error
+            );
         }
     }
 
@@ -77,10 +84,14 @@ public abstract partial class GossipNode
         update.WriteTo(line);
         if (line.WrittenCount > Options.MaxUpdateBytes)
         {
-            throw new GossipChangeException($"The change takes {line.WrittenCount} bytes, and peers accept lines of up to {Options.MaxUpdateBytes} bytes.");
+            throw new GossipChangeException(
+                $"The change takes {line.WrittenCount} bytes, and peers accept lines of up to {Options.MaxUpdateBytes} bytes."
+            );
         }
     }
 
-    /// <summary>Holds the node's lock over several operations, which then go to the file in one transaction. Dispose the result on the same thread.</summary>
+    /// <summary>
+    /// Holds the node's lock over several operations, which then go to the file in one transaction. Dispose the result on the same thread.
+    /// </summary>
     protected IDisposable Batch() => BeginBatch();
 }

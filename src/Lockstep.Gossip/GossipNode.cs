@@ -4,8 +4,9 @@ using System.Security.Cryptography;
 namespace Lockstep.Gossip;
 
 /// <summary>
-/// Replicated data that any node may change, reconciled peer to peer; wire-compatible with npm <c>scuttlebutt</c>. This is the base of data types: one derives from it and says what applying an update does
-/// (<see cref="Apply"/>) and, where the default will not do, what the history is (<see cref="History"/>). All members may be called from any thread; the two operations are called under the node's lock.
+/// Replicated data that any node may change, reconciled peer to peer; wire-compatible with npm <c>scuttlebutt</c>. This is the base of data
+/// types: one derives from it and says what applying an update does (<see cref="Apply"/>) and, where the default will not do, what the
+/// history is (<see cref="History"/>). All members may be called from any thread; the two operations are called under the node's lock.
 /// </summary>
 /// <example>
 /// A set to which any node may add:
@@ -40,14 +41,20 @@ public abstract partial class GossipNode : IAsyncDisposable
     private bool _dirty;
     private bool _disposed;
 
-    /// <summary>A node without history. A derived type whose state does not exist before its constructor ran calls <see cref="OpenFile"/> at the end of it.</summary>
+    /// <summary>
+    /// A node without history. A derived type whose state does not exist before its constructor ran calls <see cref="OpenFile"/> at the end
+    /// of it.
+    /// </summary>
     /// <exception cref="GossipIdentityException">The id cannot be used.</exception>
     protected GossipNode(GossipNodeOptions? options)
     {
         Options = options ?? new GossipNodeOptions();
         if (Options.Security is { } security && Options.Id is { } wanted && wanted != security.Id)
         {
-            throw new GossipIdentityException($"With security the id follows from the public key: it is '{security.Id}', not '{wanted}'.", "Leave out the id.");
+            throw new GossipIdentityException(
+                $"With security the id follows from the public key: it is '{security.Id}', not '{wanted}'.",
+                "Leave out the id."
+            );
         }
 
         Id = CheckId(Options.Security?.Id ?? Options.Id ?? Convert.ToHexString(RandomNumberGenerator.GetBytes(16)));
@@ -142,22 +149,23 @@ public abstract partial class GossipNode : IAsyncDisposable
     }
 
     /// <summary>
-    /// Applies an update that is new to the clock: a local one, one from a peer, or one from the node's file. Call <see cref="Keep"/> for what is to be passed on and remembered, and <see cref="Drop"/> for what it replaces.
-    /// Called under the node's lock, in order within each source.
+    /// Applies an update that is new to the clock: a local one, one from a peer, or one from the node's file. Call <see cref="Keep"/> for
+    /// what is to be passed on and remembered, and <see cref="Drop"/> for what it replaces. Called under the node's lock, in order within
+    /// each source.
     /// </summary>
     /// <returns>Whether it had an effect.</returns>
     protected abstract bool Apply(GossipUpdate update);
 
     /// <summary>
-    /// The updates that a clock lacks, in order of time. Called under the node's lock; the caller takes as many as it has room for and asks again with an advanced clock. The default gives what was kept.
+    /// The updates that a clock lacks, in order of time. Called under the node's lock; the caller takes as many as it has room for and asks
+    /// again with an advanced clock. The default gives what was kept.
     /// </summary>
     protected virtual IEnumerable<GossipUpdate> History(GossipClock since) => _history.Since(since);
 
     /// <summary>Refuses a peer's change that <see cref="Apply"/> could not take. Called outside the lock.</summary>
-    /// <exception cref="GossipProtocolException">The change is not one of this data type; it closes the stream that it came from.</exception>
-    protected virtual void Validate(ReadOnlySpan<byte> change)
-    {
-    }
+    /// <exception cref="GossipProtocolException">The change is not one of this data type; it closes the stream that it came
+    /// from.</exception>
+    protected virtual void Validate(ReadOnlySpan<byte> change) { }
 
     /// <summary>Remembers an update, so that peers get it and the file keeps it. Only within <see cref="Apply"/>.</summary>
     protected void Keep(GossipUpdate update)

@@ -12,13 +12,18 @@ public abstract class GossipSecurity
     /// <summary>This node's id, derived from its public key.</summary>
     public abstract string Id { get; }
 
-    /// <summary>The name of the signature scheme, which a peer must announce as member <c>signature</c> of its header's <c>meta</c>; null where the peer need not know of it (npm scuttlebutt does not).</summary>
+    /// <summary>
+    /// The name of the signature scheme, which a peer must announce as member <c>signature</c> of its header's <c>meta</c>; null where the
+    /// peer need not know of it (npm scuttlebutt does not).
+    /// </summary>
     public abstract string? Scheme { get; }
 
     /// <summary>The signature of a text, in base64.</summary>
     public abstract string Sign(ReadOnlySpan<byte> text);
 
-    /// <summary>Whether a signature is the source's own. False for a source whose key is not known, and for text that is no base64.</summary>
+    /// <summary>
+    /// Whether a signature is the source's own. False for a source whose key is not known, and for text that is no base64.
+    /// </summary>
     public abstract bool Verify(string source, ReadOnlySpan<byte> text, string signature);
 
     /// <summary>Raises <see cref="KeysChanged"/>.</summary>

@@ -5,8 +5,9 @@ using System.Text.Json.Nodes;
 namespace Lockstep.Gossip;
 
 /// <summary>
-/// One stream's side of the protocol, without I/O: lines in, lines out. One thread feeds it and one drains it. Nothing is queued for the peer: what it gets is read from the history, by the clock of what
-/// was handed out so far, so that history and live updates are one sequence and a slow peer costs no memory.
+/// One stream's side of the protocol, without I/O: lines in, lines out. One thread feeds it and one drains it. Nothing is queued for the
+/// peer: what it gets is read from the history, by the clock of what was handed out so far, so that history and live updates are one
+/// sequence and a slow peer costs no memory.
 /// </summary>
 internal sealed class GossipSession
 {

@@ -4,8 +4,9 @@ using Microsoft.Data.Sqlite;
 namespace Lockstep.Gossip;
 
 /// <summary>
-/// The SQLite file of one node: its id, the updates that it keeps and its clock, which change in one transaction. A commit has reached the disk when it returns, for an update of this node that a peer has and
-/// the file has not would be lost here when the node starts again. Held open by one process at a time. Not safe for concurrent use.
+/// The SQLite file of one node: its id, the updates that it keeps and its clock, which change in one transaction. A commit has reached the
+/// disk when it returns, for an update of this node that a peer has and the file has not would be lost here when the node starts again.
+/// Held open by one process at a time. Not safe for concurrent use.
 /// </summary>
 internal sealed class GossipStore : IDisposable
 {
@@ -25,11 +26,23 @@ internal sealed class GossipStore : IDisposable
         _lock = fileLock;
         _connection = connection;
         Id = string.Empty;
-        _add = Command("INSERT INTO gossip_update (source, timestamp, line) VALUES ($source, $timestamp, $line)", ("$source", SqliteType.Text), ("$timestamp", SqliteType.Real), ("$line", SqliteType.Blob));
-        _remove = Command("DELETE FROM gossip_update WHERE source = $source AND timestamp = $timestamp", ("$source", SqliteType.Text), ("$timestamp", SqliteType.Real));
+        _add = Command(
+            "INSERT INTO gossip_update (source, timestamp, line) VALUES ($source, $timestamp, $line)",
+            ("$source", SqliteType.Text),
+            ("$timestamp", SqliteType.Real),
+            ("$line", SqliteType.Blob)
+        );
+        _remove = Command(
+            "DELETE FROM gossip_update WHERE source = $source AND timestamp = $timestamp",
+            ("$source", SqliteType.Text),
+            ("$timestamp", SqliteType.Real)
+        );
         _clock = Command(
             "INSERT INTO gossip_clock (source, timestamp, horizon) VALUES ($source, $timestamp, $horizon) ON CONFLICT (source) DO UPDATE SET timestamp = excluded.timestamp, horizon = excluded.horizon",
-            ("$source", SqliteType.Text), ("$timestamp", SqliteType.Real), ("$horizon", SqliteType.Real));
+            ("$source", SqliteType.Text),
+            ("$timestamp", SqliteType.Real),
+            ("$horizon", SqliteType.Real)
+        );
     }
 
     public string Id { get; private set; }
@@ -52,7 +65,10 @@ internal sealed class GossipStore : IDisposable
             store.Id = (string)Scalar(connection, "SELECT value FROM gossip_node WHERE name = 'id'")!;
             if (requiredId is not null && store.Id != requiredId)
             {
-                throw new GossipIdentityException($"'{path}' belongs to the node '{store.Id}', not '{requiredId}'.", "Leave out the id, or choose another file.");
+                throw new GossipIdentityException(
+                    $"'{path}' belongs to the node '{store.Id}', not '{requiredId}'.",
+                    "Leave out the id, or choose another file."
+                );
             }
 
             return store;
@@ -61,7 +77,11 @@ internal sealed class GossipStore : IDisposable
         {
             connection.Dispose();
             fileLock.Dispose();
-            throw new GossipStoreException($"'{path}' cannot be opened as the file of a node: {error.Message}", "Choose another file, or mend this one.", error);
+            throw new GossipStoreException(
+                $"'{path}' cannot be opened as the file of a node: {error.Message}",
+                "Choose another file, or mend this one.",
+                error
+            );
         }
         catch
         {
@@ -96,12 +116,13 @@ internal sealed class GossipStore : IDisposable
         return [.. _entries.Select(static entry => (entry.Key, entry.Value.Timestamp, entry.Value.Horizon))];
     }
 
-    public void Add(GossipUpdate update) => Try(() =>
-    {
-        _line.ResetWrittenCount();
-        update.WriteTo(_line);
-        Run(_add, update.Source, update.Timestamp, _line.WrittenSpan.ToArray());
-    });
+    public void Add(GossipUpdate update) =>
+        Try(() =>
+        {
+            _line.ResetWrittenCount();
+            update.WriteTo(_line);
+            Run(_add, update.Source, update.Timestamp, _line.WrittenSpan.ToArray());
+        });
 
     public void Remove(GossipUpdate update) => Try(() => Run(_remove, update.Source, update.Timestamp));
 
@@ -120,19 +141,20 @@ internal sealed class GossipStore : IDisposable
 
     /// <summary>Ends the transaction of all that came since the last one.</summary>
     /// <exception cref="GossipStoreException">It could not be written.</exception>
-    public void Commit() => Try(() =>
-    {
-        foreach (var source in _changed)
+    public void Commit() =>
+        Try(() =>
         {
-            var (timestamp, horizon) = _entries[source];
-            Run(_clock, source, timestamp, (object?)horizon ?? DBNull.Value);
-        }
+            foreach (var source in _changed)
+            {
+                var (timestamp, horizon) = _entries[source];
+                Run(_clock, source, timestamp, (object?)horizon ?? DBNull.Value);
+            }
 
-        _changed.Clear();
-        _transaction?.Commit();
-        _transaction?.Dispose();
-        _transaction = null;
-    });
+            _changed.Clear();
+            _transaction?.Commit();
+            _transaction?.Dispose();
+            _transaction = null;
+        });
 
     public void Dispose()
     {
@@ -153,7 +175,11 @@ internal sealed class GossipStore : IDisposable
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            throw new GossipStoreException($"'{path}' is open in another process, or its folder cannot be written. ({error.Message})", "Close it there: there can be one live process per node.", error);
+            throw new GossipStoreException(
+                $"'{path}' is open in another process, or its folder cannot be written. ({error.Message})",
+                "Close it there: there can be one live process per node.",
+                error
+            );
         }
     }
 
@@ -170,13 +196,16 @@ internal sealed class GossipStore : IDisposable
         if (isNew)
         {
             using var transaction = connection.BeginTransaction();
-            Execute(connection, $"""
+            Execute(
+                connection,
+                $"""
                 PRAGMA application_id = {ApplicationId};
                 PRAGMA user_version = 1;
                 CREATE TABLE gossip_node (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
                 CREATE TABLE gossip_update (source TEXT, timestamp REAL, line BLOB NOT NULL, PRIMARY KEY (source, timestamp)) WITHOUT ROWID;
                 CREATE TABLE gossip_clock (source TEXT PRIMARY KEY, timestamp REAL NOT NULL, horizon REAL) WITHOUT ROWID;
-                """);
+                """
+            );
             using var command = connection.CreateCommand();
             command.CommandText = "INSERT INTO gossip_node (name, value) VALUES ('id', $id), ('kind', $kind)";
             command.Parameters.AddWithValue("$id", id);
@@ -190,7 +219,10 @@ internal sealed class GossipStore : IDisposable
         var found = (string)Scalar(connection, "SELECT value FROM gossip_node WHERE name = 'kind'")!;
         if (version != 1 || found != kind)
         {
-            throw new GossipStoreException($"'{path}' holds a node of type '{found}' (version {version}), not '{kind}' (version 1).", "Choose another file.");
+            throw new GossipStoreException(
+                $"'{path}' holds a node of type '{found}' (version {version}), not '{kind}' (version 1).",
+                "Choose another file."
+            );
         }
     }
 
@@ -202,7 +234,11 @@ internal sealed class GossipStore : IDisposable
         }
         catch (SqliteException error)
         {
-            throw new GossipStoreException("The node's file could not be written, and the node takes no further updates: " + error.Message, "Free the disk or mend the file, and start the node again.", error);
+            throw new GossipStoreException(
+                "The node's file could not be written, and the node takes no further updates: " + error.Message,
+                "Free the disk or mend the file, and start the node again.",
+                error
+            );
         }
     }
 

@@ -5,7 +5,9 @@ using System.Net.WebSockets;
 
 namespace Lockstep.Gossip;
 
-/// <summary>One node's end of one stream to a peer: reads and writes until either side ends it. All members may be called from any thread.</summary>
+/// <summary>
+/// One node's end of one stream to a peer: reads and writes until either side ends it. All members may be called from any thread.
+/// </summary>
 public sealed class GossipStream : IAsyncDisposable
 {
     private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(5);
@@ -25,16 +27,26 @@ public sealed class GossipStream : IAsyncDisposable
         _received = received;
         _node = node;
         _stream = stream;
-        _session = new GossipSession(node, options) { Owner = this, Wake = _wake.Set, Fail = Fail };
+        _session = new GossipSession(node, options)
+        {
+            Owner = this,
+            Wake = _wake.Set,
+            Fail = Fail,
+        };
     }
 
     /// <summary>What the peer said first, or null before it did.</summary>
     public GossipHeader? Peer => _session.PeerHeader;
 
-    /// <summary>Completes when both sides have what the other had at the beginning; faults or is cancelled when the stream ends before.</summary>
+    /// <summary>
+    /// Completes when both sides have what the other had at the beginning; faults or is cancelled when the stream ends before.
+    /// </summary>
     public Task Synced => _synced.Task;
 
-    /// <summary>Completes when the stream has ended by either side's wish; faults when it broke (<see cref="IOException"/>) or the peer sent what is no message (<see cref="GossipProtocolException"/>).</summary>
+    /// <summary>
+    /// Completes when the stream has ended by either side's wish; faults when it broke (<see cref="IOException"/>) or the peer sent what is
+    /// no message (<see cref="GossipProtocolException"/>).
+    /// </summary>
     public Task Completion => _completion.Task;
 
     /// <summary>Ends the stream and waits until it has ended. What was not written yet, the peer asks for when it comes again.</summary>
@@ -93,7 +105,9 @@ public sealed class GossipStream : IAsyncDisposable
         Report();
     }
 
-    /// <summary>A stream that did its work says so, and gives the peer time to say the same: closing at once could cut off what is under way to it.</summary>
+    /// <summary>
+    /// A stream that did its work says so, and gives the peer time to say the same: closing at once could cut off what is under way to it.
+    /// </summary>
     private async Task EndWritingAsync(Task reading)
     {
         if (_stop.IsCancellationRequested || _peerEnded)
@@ -120,7 +134,15 @@ public sealed class GossipStream : IAsyncDisposable
 
             await WaitShortlyAsync(reading).ConfigureAwait(false);
         }
-        catch (Exception error) when (error is IOException or SocketException or WebSocketException or ObjectDisposedException or InvalidOperationException or OperationCanceledException)
+        catch (Exception error)
+            when (error
+                    is IOException
+                        or SocketException
+                        or WebSocketException
+                        or ObjectDisposedException
+                        or InvalidOperationException
+                        or OperationCanceledException
+            )
         {
             // The peer is gone.
         }

@@ -4,7 +4,10 @@ using System.Text.Json;
 
 namespace Lockstep.Gossip;
 
-/// <summary>One update, which goes over the wire as <c>[change,timestamp,source]</c> or <c>[change,timestamp,source,signature]</c>. Immutable; of its text it keeps the change only, since a node has many.</summary>
+/// <summary>
+/// One update, which goes over the wire as <c>[change,timestamp,source]</c> or <c>[change,timestamp,source,signature]</c>. Immutable; of
+/// its text it keeps the change only, since a node has many.
+/// </summary>
 public sealed class GossipUpdate
 {
     private readonly byte[] _change;
@@ -46,7 +49,10 @@ public sealed class GossipUpdate
         return order != 0 ? order : string.CompareOrdinal(source, other.Source);
     }
 
-    /// <summary>Which of two updates is the later one everywhere: by timestamp, and on equal timestamps by source id, so that no two nodes ever choose differently.</summary>
+    /// <summary>
+    /// Which of two updates is the later one everywhere: by timestamp, and on equal timestamps by source id, so that no two nodes ever
+    /// choose differently.
+    /// </summary>
     public int CompareTo(GossipUpdate other) => Compare(Timestamp, Source, other);
 
     /// <summary>The change as a JSON value of its own.</summary>

@@ -1,8 +1,9 @@
 namespace Lockstep.Gossip;
 
 /// <summary>
-/// What a stream brought from one source since an update of it was refused for now: the refused one first, then everything later, in order, so that nothing is
-/// applied with a gap before it. Other streams may bring the source without that gap; once the clock has passed what is held, the hold ends.
+/// What a stream brought from one source since an update of it was refused for now: the refused one first, then everything later, in order,
+/// so that nothing is applied with a gap before it. Other streams may bring the source without that gap; once the clock has passed what is
+/// held, the hold ends.
 /// </summary>
 internal sealed class HeldSource(string source)
 {
@@ -10,7 +11,10 @@ internal sealed class HeldSource(string source)
 
     public Queue<GossipUpdate> Updates { get; } = new();
 
-    /// <summary>Set when there were too many to keep. Then <see cref="LastDropped"/> tells how far the clock must come by other ways, or the stream is closed when due and its renewal asks for them again.</summary>
+    /// <summary>
+    /// Set when there were too many to keep. Then <see cref="LastDropped"/> tells how far the clock must come by other ways, or the stream
+    /// is closed when due and its renewal asks for them again.
+    /// </summary>
     public bool Overflowed { get; private set; }
 
     public double LastDropped { get; private set; } = double.NegativeInfinity;

@@ -4,7 +4,10 @@ using System.Text;
 
 namespace Lockstep.Gossip;
 
-/// <summary>Strings as JSON.stringify writes them: only what must be escaped is. Also with unpaired surrogates, which JavaScript has and System.Text.Json refuses.</summary>
+/// <summary>
+/// Strings as JSON.stringify writes them: only what must be escaped is. Also with unpaired surrogates, which JavaScript has and
+/// System.Text.Json refuses.
+/// </summary>
 internal static class JavaScriptString
 {
     /// <summary>Writes a string with its quotes. Unpaired surrogates are written as escapes.</summary>

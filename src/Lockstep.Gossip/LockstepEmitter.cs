@@ -18,12 +18,15 @@ public sealed record EventRetention
     /// <summary>The most events that are kept; null for any number.</summary>
     public int? MaxEvents { get; init; }
 
-    /// <summary>How long an event is kept, by its timestamp; null for ever. What is too old goes when an event comes or a peer does.</summary>
+    /// <summary>
+    /// How long an event is kept, by its timestamp; null for ever. What is too old goes when an event comes or a peer does.
+    /// </summary>
     public TimeSpan? MaxAge { get; init; }
 }
 
 /// <summary>
-/// Reliable events: each is kept, within the retention, and replayed once to every node. Compatible with npm <c>scuttlebutt/events</c>. All members may be called from any thread.
+/// Reliable events: each is kept, within the retention, and replayed once to every node. Compatible with npm <c>scuttlebutt/events</c>. All
+/// members may be called from any thread.
 /// </summary>
 public sealed class LockstepEmitter : GossipNode
 {
@@ -49,13 +52,17 @@ public sealed class LockstepEmitter : GossipNode
     public GossipUpdate Emit(string name, params IReadOnlyList<object?> arguments)
     {
         ArgumentNullException.ThrowIfNull(arguments);
-        return EmitJson(name, [.. arguments.Select(static argument => (ReadOnlyMemory<byte>)JsonSerializer.SerializeToUtf8Bytes(argument))]);
+        return EmitJson(
+            name,
+            [.. arguments.Select(static argument => (ReadOnlyMemory<byte>)JsonSerializer.SerializeToUtf8Bytes(argument))]
+        );
     }
 
     /// <summary>Emits an event with arguments that are JSON text already.</summary>
     /// <exception cref="ArgumentException">The name is <c>__proto__</c>.</exception>
     /// <exception cref="JsonException">An argument is not one JSON value.</exception>
-    /// <exception cref="GossipChangeException">An argument is nested more than 510 deep, or the event is longer than <see cref="GossipNodeOptions.MaxUpdateBytes"/>.</exception>
+    /// <exception cref="GossipChangeException">An argument is nested more than 510 deep, or the event is longer than
+    /// <see cref="GossipNodeOptions.MaxUpdateBytes"/>.</exception>
     public GossipUpdate EmitJson(string name, IReadOnlyList<ReadOnlyMemory<byte>> arguments)
     {
         ArgumentNullException.ThrowIfNull(name);
@@ -83,12 +90,17 @@ public sealed class LockstepEmitter : GossipNode
     public IReadOnlyList<GossipEvent> GetEvents(string? name = null) =>
         [.. GetHistory().Select(ToEvent).Where(e => name is null || e.Name == name)];
 
-    /// <summary>The events from now on, or all that are kept and then those, once each; within what comes together in order of time.</summary>
+    /// <summary>
+    /// The events from now on, or all that are kept and then those, once each; within what comes together in order of time.
+    /// </summary>
     /// <exception cref="GossipException">Events were forgotten before the consumer came to them.</exception>
     public IAsyncEnumerable<GossipEvent> ReceiveAsync(bool includeExisting = false, CancellationToken cancellationToken = default) =>
         WatchUpdatesAsync(includeExisting ? new GossipClock() : null, cancellationToken).Select(ToEvent);
 
-    /// <summary>An emitter in this process with the same id and events, kept equal at once; each may have streams of its own. It has no file. Disposed by itself.</summary>
+    /// <summary>
+    /// An emitter in this process with the same id and events, kept equal at once; each may have streams of its own. It has no file.
+    /// Disposed by itself.
+    /// </summary>
     public LockstepEmitter Clone() => (LockstepEmitter)AdoptClone(new LockstepEmitter(Options with { Path = null, Id = Id }, _retention));
 
     /// <inheritdoc/>
@@ -107,7 +119,9 @@ public sealed class LockstepEmitter : GossipNode
     {
         if (!shape.StartsWithName)
         {
-            throw new GossipProtocolException("An emitter's change must be [\"event\",...], and \"__proto__\" is refused as an event's name.");
+            throw new GossipProtocolException(
+                "An emitter's change must be [\"event\",...], and \"__proto__\" is refused as an event's name."
+            );
         }
     }
 

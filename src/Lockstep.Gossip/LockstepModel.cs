@@ -14,8 +14,9 @@ public sealed record ModelChange(string Key, JsonElement Value, GossipUpdate Upd
 }
 
 /// <summary>
-/// Keys and values; the newest timestamp wins per key, and on equal timestamps the greater source id. Compatible with npm <c>scuttlebutt/model</c>. A key that is set to null is gone from the model's JSON view, but goes on
-/// being passed on. All members may be called from any thread.
+/// Keys and values; the newest timestamp wins per key, and on equal timestamps the greater source id. Compatible with npm
+/// <c>scuttlebutt/model</c>. A key that is set to null is gone from the model's JSON view, but goes on being passed on. All members may be
+/// called from any thread.
 /// </summary>
 public sealed class LockstepModel : GossipNode
 {
@@ -67,7 +68,8 @@ public sealed class LockstepModel : GossipNode
     /// <summary>Sets a key to a value that is JSON text already.</summary>
     /// <exception cref="ArgumentException">The key is <c>__proto__</c>.</exception>
     /// <exception cref="JsonException">The text is not one JSON value.</exception>
-    /// <exception cref="GossipChangeException">The value is nested more than 510 deep, or the change is longer than <see cref="GossipNodeOptions.MaxUpdateBytes"/>.</exception>
+    /// <exception cref="GossipChangeException">The value is nested more than 510 deep, or the change is longer than
+    /// <see cref="GossipNodeOptions.MaxUpdateBytes"/>.</exception>
     public GossipUpdate SetJson(string key, ReadOnlySpan<byte> json)
     {
         ArgumentNullException.ThrowIfNull(key);
@@ -109,16 +111,23 @@ public sealed class LockstepModel : GossipNode
             updates = [.. _table.Updates];
         }
 
-        return updates.Select(ToChange).Where(static change => !change.IsRemoved).ToDictionary(static change => change.Key, static change => change.Value, StringComparer.Ordinal);
+        return updates
+            .Select(ToChange)
+            .Where(static change => !change.IsRemoved)
+            .ToDictionary(static change => change.Key, static change => change.Value, StringComparer.Ordinal);
     }
 
     /// <summary>
-    /// The changes from now on, or all there are and then those; at the consumer's pace: a value that is replaced before the consumer comes to it is left out, so a slow consumer sees the newest and nothing piles up.
+    /// The changes from now on, or all there are and then those; at the consumer's pace: a value that is replaced before the consumer comes
+    /// to it is left out, so a slow consumer sees the newest and nothing piles up.
     /// </summary>
     public IAsyncEnumerable<ModelChange> WatchAsync(bool includeExisting = false, CancellationToken cancellationToken = default) =>
         WatchUpdatesAsync(includeExisting ? new GossipClock() : null, cancellationToken).Select(ToChange);
 
-    /// <summary>A model in this process with the same id and content, kept equal at once; each may have streams of its own. It has no file. Disposed by itself.</summary>
+    /// <summary>
+    /// A model in this process with the same id and content, kept equal at once; each may have streams of its own. It has no file. Disposed
+    /// by itself.
+    /// </summary>
     public LockstepModel Clone() => (LockstepModel)AdoptClone(new LockstepModel(Options with { Path = null, Id = Id }));
 
     /// <inheritdoc/>

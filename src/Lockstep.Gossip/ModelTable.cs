@@ -5,8 +5,8 @@ using System.Text.Json;
 namespace Lockstep.Gossip;
 
 /// <summary>
-/// A model's updates by key. The key is found in the update's own text, so that an entry costs little more than its reference: a hash table with chains, whose hash differs from process to process. It only grows.
-/// Not safe for concurrent use: a model calls it under its lock.
+/// A model's updates by key. The key is found in the update's own text, so that an entry costs little more than its reference: a hash table
+/// with chains, whose hash differs from process to process. It only grows. Not safe for concurrent use: a model calls it under its lock.
 /// </summary>
 internal sealed class ModelTable
 {
@@ -28,7 +28,10 @@ internal sealed class ModelTable
         return i < 0 ? null : _entries[i].Update;
     }
 
-    /// <summary>The place of the key that an update is of, added with this update if the key is new; <paramref name="isNew"/> tells. It holds until the next call.</summary>
+    /// <summary>
+    /// The place of the key that an update is of, added with this update if the key is new; <paramref name="isNew"/> tells. It holds until
+    /// the next call.
+    /// </summary>
     public ref GossipUpdate PlaceOf(GossipUpdate update, out bool isNew)
     {
         var key = KeyOf(update.Change.Span, _wanted);
@@ -51,7 +54,12 @@ internal sealed class ModelTable
         }
 
         ref var bucket = ref _buckets[hash & (_buckets.Length - 1)];
-        _entries[_count] = new Entry { Update = update, Hash = hash, Next = bucket - 1 };
+        _entries[_count] = new Entry
+        {
+            Update = update,
+            Hash = hash,
+            Next = bucket - 1,
+        };
         bucket = ++_count;
         return _count - 1;
     }
@@ -117,7 +125,10 @@ internal sealed class ModelTable
         return buffer.WrittenSpan;
     }
 
-    /// <summary>UTF-8, and for a surrogate without its other half, which JavaScript's strings may have, the three bytes that its number gives: two keys are equal where their bytes are.</summary>
+    /// <summary>
+    /// UTF-8, and for a surrogate without its other half, which JavaScript's strings may have, the three bytes that its number gives: two
+    /// keys are equal where their bytes are.
+    /// </summary>
     private static void Encode(ReadOnlySpan<char> key, ArrayBufferWriter<byte> output)
     {
         while (!key.IsEmpty)

@@ -15,7 +15,10 @@ internal sealed class MonotonicTimestamps(TimeProvider time)
 
     public static MonotonicTimestamps For(TimeProvider time) => OfClocks.GetValue(time, static key => new MonotonicTimestamps(key));
 
-    /// <summary>A timestamp above now, above every earlier one, and above the floor: an update stamped lower would be ignored by whoever knows something newer.</summary>
+    /// <summary>
+    /// A timestamp above now, above every earlier one, and above the floor: an update stamped lower would be ignored by whoever knows
+    /// something newer.
+    /// </summary>
     public double Next(double floor)
     {
         lock (_gate)
@@ -29,7 +32,10 @@ internal sealed class MonotonicTimestamps(TimeProvider time)
 
             if (!double.IsFinite(next))
             {
-                throw new GossipException("No timestamp is left above those already in use: an update with an impossible timestamp was accepted.", "Start over from a node that does not have it.");
+                throw new GossipException(
+                    "No timestamp is left above those already in use: an update with an impossible timestamp was accepted.",
+                    "Start over from a node that does not have it."
+                );
             }
 
             _last = next;

@@ -1,11 +1,16 @@
 namespace Lockstep.Gossip;
 
-/// <summary>Carries notifications out of a node's lock: queued under it, delivered after it in the same order by whichever thread comes first.</summary>
+/// <summary>
+/// Carries notifications out of a node's lock: queued under it, delivered after it in the same order by whichever thread comes first.
+/// </summary>
 internal sealed class NotificationQueue
 {
     private readonly Lock _gate = new();
 
-    /// <summary>A <see cref="GossipUpdate"/> that was applied, the most frequent of all, or an <see cref="Action{T}"/> of an observer. Lists of objects are compiled with the framework, those of a type of ours in each new process.</summary>
+    /// <summary>
+    /// A <see cref="GossipUpdate"/> that was applied, the most frequent of all, or an <see cref="Action{T}"/> of an observer. Lists of
+    /// objects are compiled with the framework, those of a type of ours in each new process.
+    /// </summary>
     private List<object> _pending = [];
     private List<object> _taken = [];
     private volatile IGossipObserver[] _observers = [];
@@ -29,7 +34,9 @@ internal sealed class NotificationQueue
     /// <summary>That an update was applied.</summary>
     public void AddApplied(GossipUpdate update) => Queue(update);
 
-    /// <summary>Delivers what is queued, unless another thread, or a caller further up on this one, is at it: that one delivers it.</summary>
+    /// <summary>
+    /// Delivers what is queued, unless another thread, or a caller further up on this one, is at it: that one delivers it.
+    /// </summary>
     public void Deliver()
     {
         if (!Any)

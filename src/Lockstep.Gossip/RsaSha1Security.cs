@@ -5,10 +5,15 @@ using System.Text;
 namespace Lockstep.Gossip;
 
 /// <summary>
-/// The signatures of npm <c>scuttlebutt/security</c>: RSA (PKCS #1 v1.5) with SHA-1, ids that are the SHA-1 of the public key's PEM text in base64. Legacy: SHA-1 is broken for collisions, so use it only where npm nodes
-/// take part, and <see cref="EcdsaSecurity"/> everywhere else. May be used from any thread.
+/// The signatures of npm <c>scuttlebutt/security</c>: RSA (PKCS #1 v1.5) with SHA-1, ids that are the SHA-1 of the public key's PEM text in
+/// base64. Legacy: SHA-1 is broken for collisions, so use it only where npm nodes take part, and <see cref="EcdsaSecurity"/> everywhere
+/// else. May be used from any thread.
 /// </summary>
-[System.Diagnostics.CodeAnalysis.SuppressMessage("Security", "CA5350", Justification = "The wire format of npm scuttlebutt's security is RSA-SHA1.")]
+[System.Diagnostics.CodeAnalysis.SuppressMessage(
+    "Security",
+    "CA5350",
+    Justification = "The wire format of npm scuttlebutt's security is RSA-SHA1."
+)]
 public sealed class RsaSha1Security : GossipSecurity, IDisposable
 {
     private readonly RSA? _private;

@@ -6,8 +6,8 @@ namespace Lockstep.Postgres;
 internal static class PostgresConnection
 {
     /// <summary>
-    /// Settings on which the text of values depends, fixed so that every server of a feed writes the same; and no JIT, which costs more than it gains in short
-    /// reads. Given at connect, so that a pool's reset keeps them.
+    /// Settings on which the text of values depends, fixed so that every server of a feed writes the same; and no JIT, which costs more
+    /// than it gains in short reads. Given at connect, so that a pool's reset keeps them.
     /// </summary>
     private const string Settings =
         "-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=iso_8601 -c extra_float_digits=1 -c bytea_output=hex -c lc_monetary=C -c jit=off";
@@ -33,16 +33,21 @@ internal static class PostgresConnection
         }
         catch (Exception e) when (e is ArgumentException or FormatException or KeyNotFoundException)
         {
-            throw new ArgumentException("The connection string is malformed. Write it as Host=...;Database=...;Username=...;Password=...", nameof(connectionString));
+            throw new ArgumentException(
+                "The connection string is malformed. Write it as Host=...;Database=...;Username=...;Password=...",
+                nameof(connectionString)
+            );
         }
 
         settings.Options = string.IsNullOrEmpty(settings.Options) ? Settings : $"{settings.Options} {Settings}";
         settings.ApplicationName ??= "lockstep";
         settings.Enlist = false;
 
-        // Named parameters are for people; and Npgsql would prepare what it sees often, for which PostgreSQL may then choose one plan for all values.
+        // Named parameters are for people; and Npgsql would prepare what it sees often, for which PostgreSQL may then choose one plan for
+        // all values.
         settings.MaxAutoPrepare = 0;
-        if (settings.KeepAlive == 0) settings.KeepAlive = 30;
+        if (settings.KeepAlive == 0)
+            settings.KeepAlive = 30;
         return settings;
     }
 }

@@ -12,7 +12,8 @@ public static class PostgresConnectionString
     public static bool IsUri(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        return text.StartsWith("postgres://", StringComparison.OrdinalIgnoreCase) || text.StartsWith("postgresql://", StringComparison.OrdinalIgnoreCase);
+        return text.StartsWith("postgres://", StringComparison.OrdinalIgnoreCase)
+            || text.StartsWith("postgresql://", StringComparison.OrdinalIgnoreCase);
     }
 
     /// <summary>The connection string for Npgsql, a password included.</summary>
@@ -36,20 +37,25 @@ public static class PostgresConnectionString
         catch (Exception e) when (e is ArgumentException or FormatException or KeyNotFoundException)
         {
             // Npgsql names the part it stumbles over, which may be half of a password.
-            throw new ArgumentException("The connection string cannot be read. It is like Host=db;Username=app;Password=...;Database=app, or postgres://app:...@db/app; a password with ; or = goes in quotes, and in a URI it is percent-encoded.");
+            throw new ArgumentException(
+                "The connection string cannot be read. It is like Host=db;Username=app;Password=...;Database=app, or postgres://app:...@db/app; a password with ; or = goes in quotes, and in a URI it is percent-encoded."
+            );
         }
     }
 
     private static NpgsqlConnectionStringBuilder FromUri(Uri uri)
     {
         var builder = new NpgsqlConnectionStringBuilder { Host = uri.IdnHost };
-        if (uri.Port > 0) builder.Port = uri.Port;
-        if (uri.AbsolutePath.Trim('/') is { Length: > 0 } database) builder.Database = Uri.UnescapeDataString(database);
+        if (uri.Port > 0)
+            builder.Port = uri.Port;
+        if (uri.AbsolutePath.Trim('/') is { Length: > 0 } database)
+            builder.Database = Uri.UnescapeDataString(database);
         if (uri.UserInfo.Length > 0)
         {
             var user = uri.UserInfo.Split(':', 2);
             builder.Username = Uri.UnescapeDataString(user[0]);
-            if (user.Length > 1) builder.Password = Uri.UnescapeDataString(user[1]);
+            if (user.Length > 1)
+                builder.Password = Uri.UnescapeDataString(user[1]);
         }
 
         foreach (var option in uri.Query.TrimStart('?').Split('&', StringSplitOptions.RemoveEmptyEntries))

@@ -10,9 +10,7 @@ public sealed class PostgresTableException : LockstepException
 {
     /// <summary>Says what is missing and what to do.</summary>
     public PostgresTableException(string message, string recommendedAction, Exception? inner = null)
-        : base(message, recommendedAction, inner)
-    {
-    }
+        : base(message, recommendedAction, inner) { }
 }
 
 /// <summary>The database refuses this user: a wrong password, or a privilege that it lacks.</summary>
@@ -20,9 +18,7 @@ public sealed class PostgresAccessException : LockstepException
 {
     /// <summary>Says which and what to do; holds no password (I9).</summary>
     public PostgresAccessException(string message, string recommendedAction, Exception? inner = null)
-        : base(message, recommendedAction, inner)
-    {
-    }
+        : base(message, recommendedAction, inner) { }
 }
 
 /// <summary>The server is not set up for logical replication, or the replication slot or publication is not the feed's.</summary>
@@ -30,48 +26,71 @@ public sealed class PostgresReplicationException : LockstepException
 {
     /// <summary>Says what is wrong and what to do.</summary>
     public PostgresReplicationException(string message, string recommendedAction, Exception? inner = null)
-        : base(message, recommendedAction, inner)
-    {
-    }
+        : base(message, recommendedAction, inner) { }
 }
 
 /// <summary>Sorts what the driver throws by what a caller can do about it.</summary>
 internal static class PostgresErrors
 {
     /// <summary>Whether the same request may succeed later without anybody doing anything about it.</summary>
-    public static bool IsPassing(Exception error) => error switch
-    {
-        // Class 57P: shut down, starting up, crashed; class 08: connection; 53: resources; 40: serialisation and conflicts with
-        // recovery; 55P03: a lock not had in time. 57014, cancelled, is the statement timeout.
-        PostgresException e => e.SqlState.StartsWith("57P", StringComparison.Ordinal) || e.SqlState.StartsWith("08", StringComparison.Ordinal)
-            || e.SqlState.StartsWith("53", StringComparison.Ordinal) || e.SqlState.StartsWith("40", StringComparison.Ordinal)
-            || e.SqlState is "55P03" or "57014",
-        NpgsqlException or SocketException or TimeoutException or IOException => true,
-        FeedUnavailableException => true,
-        _ => false,
-    };
+    public static bool IsPassing(Exception error) =>
+        error switch
+        {
+            // Class 57P: shut down, starting up, crashed; class 08: connection; 53: resources; 40: serialisation and conflicts with
+            // recovery; 55P03: a lock not had in time. 57014, cancelled, is the statement timeout.
+            PostgresException e => e.SqlState.StartsWith("57P", StringComparison.Ordinal)
+                || e.SqlState.StartsWith("08", StringComparison.Ordinal)
+                || e.SqlState.StartsWith("53", StringComparison.Ordinal)
+                || e.SqlState.StartsWith("40", StringComparison.Ordinal)
+                || e.SqlState is "55P03" or "57014",
+            NpgsqlException or SocketException or TimeoutException or IOException => true,
+            FeedUnavailableException => true,
+            _ => false,
+        };
 
     /// <summary>A column or table is gone since its description was read.</summary>
     public static bool IsStaleDescription(Exception error) =>
         error is PostgresException { SqlState: "42703" or "42P01" or "42883" or "42804" or "3F000" or "0A000" or "XX000" };
 
     /// <summary>The error that a caller is shown for one of the driver's. The inner exception is kept for a debugger only.</summary>
-    public static Exception Translate(Exception error, string target) => error switch
-    {
-        PostgresException { SqlState: "28P01" or "28000" } e => new PostgresAccessException(
-            $"PostgreSQL refuses the login for {target} ({e.SqlState}).", "Check the user name, the password and pg_hba.conf.", e),
-        PostgresException { SqlState: "42501" } e => new PostgresAccessException(
-            $"{target}: {e.MessageText} ({e.SqlState}).",
-            "Grant this user SELECT on the table (and on its tombstones in the schema lockstep, if it is tracked) and USAGE on the schemas.", e),
-        PostgresException { SqlState: "3D000" } e => new PostgresAccessException($"{e.MessageText} ({e.SqlState}).", "Check the connection string.", e),
-        PostgresException { SqlState: "42P01" or "3F000" } e => new PostgresTableException(
-            $"{target}: {e.MessageText} ({e.SqlState}).", "Check the name, its case and the schema.", e),
-        PostgresException e when !IsPassing(e) => new PostgresTableException(
-            $"{target}: {e.MessageText} ({e.SqlState}).", "See PostgreSQL's list of error codes for the one in parentheses.", e),
-        PostgresException e => new FeedUnavailableException(
-            $"PostgreSQL cannot serve {target} for now: {e.MessageText} ({e.SqlState}).", TimeSpan.FromSeconds(1), e),
-        _ when IsPassing(error) && error is not FeedUnavailableException => new FeedUnavailableException(
-            $"PostgreSQL cannot be reached for {target}.", TimeSpan.FromSeconds(1), error),
-        _ => error,
-    };
+    public static Exception Translate(Exception error, string target) =>
+        error switch
+        {
+            PostgresException { SqlState: "28P01" or "28000" } e => new PostgresAccessException(
+                $"PostgreSQL refuses the login for {target} ({e.SqlState}).",
+                "Check the user name, the password and pg_hba.conf.",
+                e
+            ),
+            PostgresException { SqlState: "42501" } e => new PostgresAccessException(
+                $"{target}: {e.MessageText} ({e.SqlState}).",
+                "Grant this user SELECT on the table (and on its tombstones in the schema lockstep, if it is tracked) and USAGE on the schemas.",
+                e
+            ),
+            PostgresException { SqlState: "3D000" } e => new PostgresAccessException(
+                $"{e.MessageText} ({e.SqlState}).",
+                "Check the connection string.",
+                e
+            ),
+            PostgresException { SqlState: "42P01" or "3F000" } e => new PostgresTableException(
+                $"{target}: {e.MessageText} ({e.SqlState}).",
+                "Check the name, its case and the schema.",
+                e
+            ),
+            PostgresException e when !IsPassing(e) => new PostgresTableException(
+                $"{target}: {e.MessageText} ({e.SqlState}).",
+                "See PostgreSQL's list of error codes for the one in parentheses.",
+                e
+            ),
+            PostgresException e => new FeedUnavailableException(
+                $"PostgreSQL cannot serve {target} for now: {e.MessageText} ({e.SqlState}).",
+                TimeSpan.FromSeconds(1),
+                e
+            ),
+            _ when IsPassing(error) && error is not FeedUnavailableException => new FeedUnavailableException(
+                $"PostgreSQL cannot be reached for {target}.",
+                TimeSpan.FromSeconds(1),
+                error
+            ),
+            _ => error,
+        };
 }

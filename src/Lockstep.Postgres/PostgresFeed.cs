@@ -6,7 +6,10 @@ namespace Lockstep.Postgres;
 /// <summary>A table or view as a feed in the transaction dialect, by polling or by logical replication.</summary>
 public sealed class PostgresFeed : IFeedSource
 {
-    /// <summary>The meter through which feeds report: polls, rows, clients, how long the horizon has been held back, and the lag of replication slots.</summary>
+    /// <summary>
+    /// The meter through which feeds report: polls, rows, clients, how long the horizon has been held back, and the lag of replication
+    /// slots.
+    /// </summary>
     public const string MeterName = FeedMetrics.MeterName;
 
     private readonly IPostgresFeed _feed;
@@ -19,7 +22,9 @@ public sealed class PostgresFeed : IFeedSource
     /// <summary>What the last look at the table failed of; null when it did not. The feed goes on trying.</summary>
     public Exception? Error => _feed.Error;
 
-    /// <summary>How many transactions, and for how long, the oldest open writing transaction holds cursors (by replication: the slot) back.</summary>
+    /// <summary>
+    /// How many transactions, and for how long, the oldest open writing transaction holds cursors (by replication: the slot) back.
+    /// </summary>
     public (long Transactions, TimeSpan Age) HorizonLag => _feed.HorizonLag;
 
     /// <inheritdoc/>
@@ -30,7 +35,8 @@ public sealed class PostgresFeed : IFeedSource
 
     /// <summary>
     /// Starts to serve a table or view: returns once it has been looked at. By replication that is once the slot has been made, for which
-    /// PostgreSQL waits for the transactions that are open; after <see cref="PostgresFeedOptions.Patience"/> the feed is returned without, and has an <see cref="Error"/> until then.
+    /// PostgreSQL waits for the transactions that are open; after <see cref="PostgresFeedOptions.Patience"/> the feed is returned without,
+    /// and has an <see cref="Error"/> until then.
     /// </summary>
     /// <param name="connectionString">For Npgsql. Never shown (I9).</param>
     /// <param name="options">What to serve, and how.</param>
@@ -39,22 +45,29 @@ public sealed class PostgresFeed : IFeedSource
     /// <exception cref="ArgumentException">The connection string is malformed, or an option is out of range or missing.</exception>
     /// <exception cref="PostgresAccessException">The login or a privilege is refused.</exception>
     /// <exception cref="PostgresTableException">The table, or what a feed needs of it, is missing.</exception>
-    /// <exception cref="PostgresReplicationException">The server is not set up for logical replication, or the slot is another's.</exception>
+    /// <exception cref="PostgresReplicationException">The server is not set up for logical replication, or the slot is
+    /// another's.</exception>
     /// <exception cref="FeedUnavailableException">The database cannot be reached.</exception>
     public static async Task<PostgresFeed> StartAsync(
-        string connectionString, PostgresFeedOptions options, TimeProvider? time = null, CancellationToken cancellationToken = default)
+        string connectionString,
+        PostgresFeedOptions options,
+        TimeProvider? time = null,
+        CancellationToken cancellationToken = default
+    )
     {
         ArgumentNullException.ThrowIfNull(options);
         options.Check();
         time ??= TimeProvider.System;
-        IPostgresFeed feed = options.Mode == PostgresFeedMode.Polling
-            ? await PollingFeed.StartAsync(connectionString, options, time, cancellationToken).ConfigureAwait(false)
-            : await Replication.ReplicationFeed.StartAsync(connectionString, options, time, cancellationToken).ConfigureAwait(false);
+        IPostgresFeed feed =
+            options.Mode == PostgresFeedMode.Polling
+                ? await PollingFeed.StartAsync(connectionString, options, time, cancellationToken).ConfigureAwait(false)
+                : await Replication.ReplicationFeed.StartAsync(connectionString, options, time, cancellationToken).ConfigureAwait(false);
         return new PostgresFeed(feed);
     }
 
     /// <summary>
-    /// Takes away what a feed by replication has left on the server: its slot, and the publication unless one was named. The feed must be stopped. Does nothing for what is not there.
+    /// Takes away what a feed by replication has left on the server: its slot, and the publication unless one was named. The feed must be
+    /// stopped. Does nothing for what is not there.
     /// </summary>
     /// <param name="connectionString">For Npgsql. Never shown (I9).</param>
     /// <param name="options">Those of the feed.</param>
@@ -62,7 +75,11 @@ public sealed class PostgresFeed : IFeedSource
     /// <exception cref="ArgumentException">The connection string is malformed, or the options are not for replication.</exception>
     /// <exception cref="PostgresAccessException">The login or a privilege is refused.</exception>
     /// <exception cref="FeedUnavailableException">The database cannot be reached, or the slot is in use.</exception>
-    public static Task RemoveReplicationAsync(string connectionString, PostgresFeedOptions options, CancellationToken cancellationToken = default)
+    public static Task RemoveReplicationAsync(
+        string connectionString,
+        PostgresFeedOptions options,
+        CancellationToken cancellationToken = default
+    )
     {
         ArgumentNullException.ThrowIfNull(options);
         options.Check();
@@ -73,11 +90,16 @@ public sealed class PostgresFeed : IFeedSource
     public ValueTask<FeedState> GetStateAsync(CancellationToken cancellationToken) => _feed.GetStateAsync(cancellationToken);
 
     /// <inheritdoc/>
-    public ValueTask<FeedReading> OpenAsync(FeedRequest request, CancellationToken cancellationToken) => _feed.OpenAsync(request, cancellationToken);
+    public ValueTask<FeedReading> OpenAsync(FeedRequest request, CancellationToken cancellationToken) =>
+        _feed.OpenAsync(request, cancellationToken);
 
     /// <inheritdoc/>
-    public ValueTask<SnapshotPage> ReadPageAsync(SnapshotPageRequest request, CancellationToken cancellationToken) => _feed.ReadPageAsync(request, cancellationToken);
+    public ValueTask<SnapshotPage> ReadPageAsync(SnapshotPageRequest request, CancellationToken cancellationToken) =>
+        _feed.ReadPageAsync(request, cancellationToken);
 
-    /// <summary>Stops following and closes the connections. Clients that still read are cut off. A replication slot stays, for the feed's next start.</summary>
+    /// <summary>
+    /// Stops following and closes the connections. Clients that still read are cut off. A replication slot stays, for the feed's next
+    /// start.
+    /// </summary>
     public ValueTask DisposeAsync() => _feed.DisposeAsync();
 }

@@ -3,7 +3,9 @@ namespace Lockstep.Postgres;
 /// <summary>How a feed learns of changes.</summary>
 public enum PostgresFeedMode
 {
-    /// <summary>By reading what a column <c>txid</c> tells to be new: any table that is tracked, and any view; also from replicas.</summary>
+    /// <summary>
+    /// By reading what a column <c>txid</c> tells to be new: any table that is tracked, and any view; also from replicas.
+    /// </summary>
     Polling,
 
     /// <summary>By logical replication: a table with a primary key as it is, on a primary with <c>wal_level = logical</c>.</summary>

@@ -13,7 +13,8 @@ public sealed record PostgresFeedOptions
     public PostgresReplicationOptions? Replication { get; init; }
 
     /// <summary>
-    /// Is told, in a sentence, what an operator should know of: a slot that was dropped, a resync that was forced. From any thread, one at a time; must not throw.
+    /// Is told, in a sentence, what an operator should know of: a slot that was dropped, a resync that was forced. From any thread, one at
+    /// a time; must not throw.
     /// </summary>
     public Action<string>? Notify { get; init; }
 
@@ -22,20 +23,25 @@ public sealed record PostgresFeedOptions
 
     /// <summary>
     /// The columns that identify a row, in order. Empty: the primary key, else a unique index over columns that cannot be null, else none
-    /// (a view: the client then takes the first member of a record). Ignored for a tracked table, whose tombstones know the key, and for replication, which has the
-    /// table's replica identity.
+    /// (a view: the client then takes the first member of a record). Ignored for a tracked table, whose tombstones know the key, and for
+    /// replication, which has the table's replica identity.
     /// </summary>
     public IReadOnlyList<string> Key { get; init; } = [];
 
-    /// <summary>How often the table is looked at when nothing wakes the poller, and by replication for what the stream does not tell (DDL, the slot's lag); above zero. Default 1 s.</summary>
+    /// <summary>
+    /// How often the table is looked at when nothing wakes the poller, and by replication for what the stream does not tell (DDL, the
+    /// slot's lag); above zero. Default 1 s.
+    /// </summary>
     public TimeSpan PollInterval { get; init; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>Whether to be woken by the notifications of a tracked table (LISTEN). Needs a connection that is not pooled by transaction.</summary>
+    /// <summary>
+    /// Whether to be woken by the notifications of a tracked table (LISTEN). Needs a connection that is not pooled by transaction.
+    /// </summary>
     public bool Listen { get; init; } = true;
 
     /// <summary>
-    /// How many bytes of recent changes are kept for the clients that follow live; a client that falls further behind is sent back to read from the
-    /// database. At least 1 KiB; default 16 MiB.
+    /// How many bytes of recent changes are kept for the clients that follow live; a client that falls further behind is sent back to read
+    /// from the database. At least 1 KiB; default 16 MiB.
     /// </summary>
     public long LiveBytes { get; init; } = 16 << 20;
 
@@ -58,6 +64,14 @@ public sealed record PostgresFeedOptions
         ArgumentOutOfRangeException.ThrowIfLessThan(MaxReaders, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(PageRows, 1);
         if (Mode == PostgresFeedMode.Replication)
-            (Replication ?? throw new ArgumentException("A feed by replication needs the options Replication, with the path of its log.", nameof(Replication))).Check();
+        {
+            (
+                Replication
+                ?? throw new ArgumentException(
+                    "A feed by replication needs the options Replication, with the path of its log.",
+                    nameof(Replication)
+                )
+            ).Check();
+        }
     }
 }

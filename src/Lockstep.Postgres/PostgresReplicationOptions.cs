@@ -1,25 +1,26 @@
 namespace Lockstep.Postgres;
 
 /// <summary>
-/// What <see cref="PostgresFeedMode.Replication"/> needs besides. The user must own the table (or be given <see cref="Publication"/>), and needs the attribute REPLICATION.
+/// What <see cref="PostgresFeedMode.Replication"/> needs besides. The user must own the table (or be given <see cref="Publication"/>), and
+/// needs the attribute REPLICATION.
 /// </summary>
 public sealed record PostgresReplicationOptions
 {
     /// <summary>
-    /// The file that keeps the changes for clients (SQLite; made when it is not there). It belongs to one feed at a time, and to its slot: without it the feed
-    /// starts over and every client resyncs.
+    /// The file that keeps the changes for clients (SQLite; made when it is not there). It belongs to one feed at a time, and to its slot:
+    /// without it the feed starts over and every client resyncs.
     /// </summary>
     public required string LogPath { get; init; }
 
     /// <summary>
-    /// How many bytes of changes are kept for clients that come back; a cursor older than that is answered with 410. At least 64 KiB; default 1 GiB. What no snapshot may
-    /// yet show is kept beyond it.
+    /// How many bytes of changes are kept for clients that come back; a cursor older than that is answered with 410. At least 64 KiB;
+    /// default 1 GiB. What no snapshot may yet show is kept beyond it.
     /// </summary>
     public long LogBytes { get; init; } = 1L << 30;
 
     /// <summary>
-    /// The replication slot: lower-case letters, digits and underscores, at most 63. Null for one named after the database and the table, which then can have one feed
-    /// by replication only.
+    /// The replication slot: lower-case letters, digits and underscores, at most 63. Null for one named after the database and the table,
+    /// which then can have one feed by replication only.
     /// </summary>
     public string? Slot { get; init; }
 
@@ -27,8 +28,9 @@ public sealed record PostgresReplicationOptions
     public string? Publication { get; init; }
 
     /// <summary>
-    /// How many bytes of its log (WAL) the server may be made to keep for the slot. Beyond it the slot is dropped, and made again with a resync of all clients, so that it
-    /// cannot fill the disk. Only a running feed can watch: <c>max_slot_wal_keep_size</c> on the server bounds it always. At least 16 MiB; default 4 GiB.
+    /// How many bytes of its log (WAL) the server may be made to keep for the slot. Beyond it the slot is dropped, and made again with a
+    /// resync of all clients, so that it cannot fill the disk. Only a running feed can watch: <c>max_slot_wal_keep_size</c> on the server
+    /// bounds it always. At least 16 MiB; default 4 GiB.
     /// </summary>
     public long MaxSlotLagBytes { get; init; } = 4L << 30;
 
@@ -37,8 +39,16 @@ public sealed record PostgresReplicationOptions
         ArgumentException.ThrowIfNullOrEmpty(LogPath);
         ArgumentOutOfRangeException.ThrowIfLessThan(LogBytes, 64 << 10);
         ArgumentOutOfRangeException.ThrowIfLessThan(MaxSlotLagBytes, 16 << 20);
-        if (Slot is not null && (Slot.Length is 0 or > 63 || !Slot.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c == '_')))
-            throw new ArgumentException("The name of a replication slot consists of at most 63 lower-case letters, digits and underscores.", nameof(Slot));
+        if (
+            Slot is not null
+            && (Slot.Length is 0 or > 63 || !Slot.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c == '_'))
+        )
+        {
+            throw new ArgumentException(
+                "The name of a replication slot consists of at most 63 lower-case letters, digits and underscores.",
+                nameof(Slot)
+            );
+        }
     }
 }
 

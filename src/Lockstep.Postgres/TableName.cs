@@ -13,11 +13,13 @@ public sealed record TableName(string? Schema, string Name)
     {
         ArgumentNullException.ThrowIfNull(text);
         var parts = new List<string>();
-        for (var at = 0; ;)
+        for (var at = 0; ; )
         {
             parts.Add(ReadPart(text, ref at));
-            if (at == text.Length) break;
-            if (text[at++] != '.') throw Malformed(text);
+            if (at == text.Length)
+                break;
+            if (text[at++] != '.')
+                throw Malformed(text);
         }
 
         return parts switch
@@ -41,19 +43,24 @@ public sealed record TableName(string? Schema, string Name)
         {
             for (at++; ; at++)
             {
-                if (at == text.Length) throw Malformed(text);
-                if (text[at] == '"' && (++at == text.Length || text[at] != '"')) break;
+                if (at == text.Length)
+                    throw Malformed(text);
+                if (text[at] == '"' && (++at == text.Length || text[at] != '"'))
+                    break;
                 part.Append(text[at]);
             }
         }
         else
         {
-            while (at < text.Length && text[at] is not ('.' or '"')) part.Append(text[at++]);
+            while (at < text.Length && text[at] is not ('.' or '"'))
+                part.Append(text[at++]);
         }
 
         return part.Length > 0 ? part.ToString() : throw Malformed(text);
     }
 
     private static FormatException Malformed(string text) =>
-        new($"'{text}' is not the name of a table. Write table or schema.table, and put a part that holds dots or quotes in double quotes.");
+        new(
+            $"'{text}' is not the name of a table. Write table or schema.table, and put a part that holds dots or quotes in double quotes."
+        );
 }

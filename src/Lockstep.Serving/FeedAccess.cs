@@ -4,7 +4,10 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lockstep.Serving;
 
-/// <summary>Lets a request in or answers it: 401 with the ways to authenticate for none or a wrong credential, 403 for one that is right but does not open this feed.</summary>
+/// <summary>
+/// Lets a request in or answers it: 401 with the ways to authenticate for none or a wrong credential, 403 for one that is right but does
+/// not open this feed.
+/// </summary>
 internal sealed class FeedAccess(IReadOnlyList<FeedCredential> credentials)
 {
     private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
@@ -15,39 +18,55 @@ internal sealed class FeedAccess(IReadOnlyList<FeedCredential> credentials)
     /// <summary>Whether the request may read the feed; if not, the answer is written.</summary>
     public async Task<bool> AdmitAsync(HttpContext context, string feed)
     {
-        if (IsOpen) return true;
+        if (IsOpen)
+            return true;
         if (Find(context.Request.Headers.Authorization) is not { } credential)
         {
             await RefuseAsync(context, isBrowser: false).ConfigureAwait(false);
             return false;
         }
 
-        if (credential.Opens(feed)) return true;
-        await Answer.WriteAsync(context, StatusCodes.Status403Forbidden, "forbidden", "The credential does not open this feed.").ConfigureAwait(false);
+        if (credential.Opens(feed))
+            return true;
+        await Answer
+            .WriteAsync(context, StatusCodes.Status403Forbidden, "forbidden", "The credential does not open this feed.")
+            .ConfigureAwait(false);
         return false;
     }
 
-    /// <summary>The request's credential, if it has one that opens any feed; if not, the answer is written. A browser asks its user for a name and a password only, so a token may be given as the password.</summary>
+    /// <summary>
+    /// The request's credential, if it has one that opens any feed; if not, the answer is written. A browser asks its user for a name and a
+    /// password only, so a token may be given as the password.
+    /// </summary>
     public async Task<FeedCredential?> AuthenticateBrowserAsync(HttpContext context)
     {
-        FeedCredential? credential = Find(context.Request.Headers.Authorization, tokenAsPassword: true);
-        if (credential is null) await RefuseAsync(context, isBrowser: true).ConfigureAwait(false);
+        var credential = Find(context.Request.Headers.Authorization, tokenAsPassword: true);
+        if (credential is null)
+            await RefuseAsync(context, isBrowser: true).ConfigureAwait(false);
         return credential;
     }
 
     private Task RefuseAsync(HttpContext context, bool isBrowser)
     {
-        if (isBrowser || credentials.Any(c => !c.IsBearer)) context.Response.Headers.Append("WWW-Authenticate", "Basic realm=\"lockstep\", charset=\"UTF-8\"");
-        if (credentials.Any(c => c.IsBearer)) context.Response.Headers.Append("WWW-Authenticate", "Bearer realm=\"lockstep\"");
+        if (isBrowser || credentials.Any(c => !c.IsBearer))
+            context.Response.Headers.Append("WWW-Authenticate", "Basic realm=\"lockstep\", charset=\"UTF-8\"");
+        if (credentials.Any(c => c.IsBearer))
+            context.Response.Headers.Append("WWW-Authenticate", "Bearer realm=\"lockstep\"");
         return Answer.WriteAsync(
-            context, StatusCodes.Status401Unauthorized, "unauthorized", $"This {(isBrowser ? "page" : "feed")} needs a credential, and the request has none that fits.");
+            context,
+            StatusCodes.Status401Unauthorized,
+            "unauthorized",
+            $"This {(isBrowser ? "page" : "feed")} needs a credential, and the request has none that fits."
+        );
     }
 
     private FeedCredential? Find(string? header, bool tokenAsPassword = false)
     {
-        if (!AuthenticationHeaderValue.TryParse(header, out var value) || value.Parameter is not { } parameter) return null;
+        if (!AuthenticationHeaderValue.TryParse(header, out var value) || value.Parameter is not { } parameter)
+            return null;
         var isBearer = value.Scheme.Equals("Bearer", StringComparison.OrdinalIgnoreCase);
-        if (!isBearer && !value.Scheme.Equals("Basic", StringComparison.OrdinalIgnoreCase)) return null;
+        if (!isBearer && !value.Scheme.Equals("Basic", StringComparison.OrdinalIgnoreCase))
+            return null;
         string secret;
         try
         {
@@ -60,11 +79,13 @@ internal sealed class FeedAccess(IReadOnlyList<FeedCredential> credentials)
 
         // All are tried, so that the time does not tell which one fits.
         var digest = FeedCredential.Digest(secret);
-        var token = !isBearer && tokenAsPassword ? FeedCredential.Digest(secret[(secret.IndexOf(':', StringComparison.Ordinal) + 1)..]) : null;
+        var token =
+            !isBearer && tokenAsPassword ? FeedCredential.Digest(secret[(secret.IndexOf(':', StringComparison.Ordinal) + 1)..]) : null;
         FeedCredential? found = null;
         foreach (var credential in credentials)
         {
-            if (credential.Matches(isBearer, digest) | (token is not null && credential.Matches(isBearer: true, token))) found = credential;
+            if (credential.Matches(isBearer, digest) | (token is not null && credential.Matches(isBearer: true, token)))
+                found = credential;
         }
 
         return found;

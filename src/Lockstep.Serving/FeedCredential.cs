@@ -3,7 +3,10 @@ using System.Text;
 
 namespace Lockstep.Serving;
 
-/// <summary>A secret that lets a client read: user and password, or a bearer token. Keeps a digest of it only, which no member shows (I9). Immutable.</summary>
+/// <summary>
+/// A secret that lets a client read: user and password, or a bearer token. Keeps a digest of it only, which no member shows (I9).
+/// Immutable.
+/// </summary>
 public sealed class FeedCredential
 {
     private readonly byte[] _digest;
@@ -24,7 +27,8 @@ public sealed class FeedCredential
     public static FeedCredential Basic(string user, string password, IReadOnlyCollection<string>? feeds = null)
     {
         ArgumentNullException.ThrowIfNull(user);
-        if (user.Contains(':', StringComparison.Ordinal)) throw new ArgumentException("A user's name cannot hold a colon.", nameof(user));
+        if (user.Contains(':', StringComparison.Ordinal))
+            throw new ArgumentException("A user's name cannot hold a colon.", nameof(user));
         return new FeedCredential(isBearer: false, $"{user}:{password}", feeds);
     }
 
@@ -38,7 +42,8 @@ public sealed class FeedCredential
     internal bool Opens(string feed) => Feeds?.Contains(feed) != false;
 
     /// <summary>Takes the same time whatever the secrets are: digests of equal length are compared in full.</summary>
-    internal bool Matches(bool isBearer, ReadOnlySpan<byte> digest) => CryptographicOperations.FixedTimeEquals(digest, _digest) & (isBearer == IsBearer);
+    internal bool Matches(bool isBearer, ReadOnlySpan<byte> digest) =>
+        CryptographicOperations.FixedTimeEquals(digest, _digest) & (isBearer == IsBearer);
 
     internal static byte[] Digest(string secret) => SHA256.HashData(Encoding.UTF8.GetBytes(secret));
 }

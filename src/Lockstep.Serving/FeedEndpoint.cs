@@ -6,12 +6,20 @@ using Microsoft.AspNetCore.Http;
 namespace Lockstep.Serving;
 
 /// <summary>
-/// One source over HTTP. <c>GET /name?since=N</c> or <c>/name/N</c>: the snapshot if N is 0, then live updates, in one chunked body without end. <c>GET /name/pages</c>: the snapshot
-/// in pages that caches can hold; with <c>since</c> above 0, or <c>update=true</c>, the updates after it, so that a client which takes pages goes on at the same address. The filter is in <c>columns</c> and <c>where</c>. A body that cannot go on is cut off, never ended: a clean end would pass
-/// for the end of a snapshot (I6).
+/// One source over HTTP. <c>GET /name?since=N</c> or <c>/name/N</c>: the snapshot if N is 0, then live updates, in one chunked body without
+/// end. <c>GET /name/pages</c>: the snapshot in pages that caches can hold; with <c>since</c> above 0, or <c>update=true</c>, the updates
+/// after it, so that a client which takes pages goes on at the same address. The filter is in <c>columns</c> and <c>where</c>. A body that
+/// cannot go on is cut off, never ended: a clean end would pass for the end of a snapshot (I6).
 /// </summary>
 internal sealed class FeedEndpoint(
-    IFeedSource source, FeedServerOptions options, FeedAccess access, ServingMetrics metrics, FeedClients clients, TimeProvider time, CancellationToken stopping)
+    IFeedSource source,
+    FeedServerOptions options,
+    FeedAccess access,
+    ServingMetrics metrics,
+    FeedClients clients,
+    TimeProvider time,
+    CancellationToken stopping
+)
 {
     public const string ContentType = "application/x-ndjson";
     public const string PagesSegment = "pages";
@@ -21,15 +29,19 @@ internal sealed class FeedEndpoint(
     {
         var request = context.Request;
         var response = context.Response;
-        if (options.InstanceName is { } instance) response.Headers[WireNames.InstanceNameHeader] = instance;
+        if (options.InstanceName is { } instance)
+            response.Headers[WireNames.InstanceNameHeader] = instance;
         if (!HttpMethods.IsGet(request.Method) && !HttpMethods.IsHead(request.Method))
         {
             response.Headers.Allow = "GET, HEAD";
-            await Answer.WriteAsync(context, StatusCodes.Status405MethodNotAllowed, "method_not_allowed", "A feed can only be read.").ConfigureAwait(false);
+            await Answer
+                .WriteAsync(context, StatusCodes.Status405MethodNotAllowed, "method_not_allowed", "A feed can only be read.")
+                .ConfigureAwait(false);
             return;
         }
 
-        if (!await access.AdmitAsync(context, source.Name).ConfigureAwait(false)) return;
+        if (!await access.AdmitAsync(context, source.Name).ConfigureAwait(false))
+            return;
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, stopping);
         string? filterIdentity = null;
         try
@@ -37,9 +49,20 @@ internal sealed class FeedEndpoint(
             var filter = FeedFilter.Parse(request.Query["columns"], request.Query["where"]);
             filterIdentity = filter?.Identity;
             var rest = request.Path.Value![PathOf(source.Name).Length..].Trim('/');
-            if (rest == PagesSegment && !WantsUpdates(request)) await _pages.HandleAsync(context, filter, ending.Token).ConfigureAwait(false);
-            else if (CursorOf(request, rest == PagesSegment ? "" : rest) is { } since) await StreamAsync(context, since, filter, ending.Token).ConfigureAwait(false);
-            else await Answer.WriteAsync(context, StatusCodes.Status400BadRequest, "bad_cursor", "The cursor is a whole number, 0 or above.").ConfigureAwait(false);
+            if (rest == PagesSegment && !WantsUpdates(request))
+            {
+                await _pages.HandleAsync(context, filter, ending.Token).ConfigureAwait(false);
+            }
+            else if (CursorOf(request, rest == PagesSegment ? "" : rest) is { } since)
+            {
+                await StreamAsync(context, since, filter, ending.Token).ConfigureAwait(false);
+            }
+            else
+            {
+                await Answer
+                    .WriteAsync(context, StatusCodes.Status400BadRequest, "bad_cursor", "The cursor is a whole number, 0 or above.")
+                    .ConfigureAwait(false);
+            }
         }
         catch (FeedServingException e) when (!response.HasStarted)
         {
@@ -60,7 +83,10 @@ internal sealed class FeedEndpoint(
         }
     }
 
-    /// <summary>Where a source of a name is asked for: the path as the server sees it, in which an encoded slash is the one character that stays encoded.</summary>
+    /// <summary>
+    /// Where a source of a name is asked for: the path as the server sees it, in which an encoded slash is the one character that stays
+    /// encoded.
+    /// </summary>
     public static string PathOf(string name) => "/" + name.Replace("/", "%2F", StringComparison.Ordinal);
 
     private static bool WantsUpdates(HttpRequest request) => CursorOf(request, "") is null or > 0 || request.Query["update"] == "true";
@@ -68,7 +94,8 @@ internal sealed class FeedEndpoint(
     private static long? CursorOf(HttpRequest request, string rest)
     {
         var text = request.Query.TryGetValue("since", out var since) ? since.ToString() : rest;
-        if (text.Length == 0) return 0;
+        if (text.Length == 0)
+            return 0;
         return long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var cursor) ? cursor : null;
     }
 
@@ -85,7 +112,9 @@ internal sealed class FeedEndpoint(
             return;
         }
 
-        var reading = await source.OpenAsync(new FeedRequest(since, identity, options.HeartbeatInterval), cancellationToken).ConfigureAwait(false);
+        var reading = await source
+            .OpenAsync(new FeedRequest(since, identity, options.HeartbeatInterval), cancellationToken)
+            .ConfigureAwait(false);
         response.Headers[WireNames.FeedIdentityHeader] = FeedName.Join(reading.Identity, filter?.Identity);
         using var client = clients.Begin(context.Request, since);
         using var measurement = metrics.Client(source.Name);
@@ -108,15 +137,21 @@ internal sealed class FeedEndpoint(
                     break;
                 default:
                     // A filter that leaves out row after row must not make the client believe that the connection is dead.
-                    if (wrote) break;
-                    if (time.GetElapsedTime(spoke) < options.HeartbeatInterval) continue;
+                    if (wrote)
+                        break;
+                    if (time.GetElapsedTime(spoke) < options.HeartbeatInterval)
+                        continue;
                     writer.WriteControl("heartbeat", null);
                     break;
             }
 
             await response.BodyWriter.FlushAsync(cancellationToken).ConfigureAwait(false);
             spoke = time.GetTimestamp();
-            client.Sent(writer.Rows, writer.Bytes, chunk.Kind is FeedChunkKind.SnapshotCompleted or FeedChunkKind.CaughtUp ? chunk.Since : null);
+            client.Sent(
+                writer.Rows,
+                writer.Bytes,
+                chunk.Kind is FeedChunkKind.SnapshotCompleted or FeedChunkKind.CaughtUp ? chunk.Since : null
+            );
             measurement.Sent(writer.Bytes);
         }
     }

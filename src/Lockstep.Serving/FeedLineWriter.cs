@@ -18,7 +18,8 @@ internal sealed class FeedLineWriter(PipeWriter output, FeedFilter? filter, IRea
     /// <summary>Writes a chunk's rows; false when the filter left nothing of them.</summary>
     public bool WriteRows(FeedChunk chunk)
     {
-        if (chunk.Lines.IsEmpty) return false;
+        if (chunk.Lines.IsEmpty)
+            return false;
         if (filter is null)
         {
             output.Write(chunk.Lines.Span);
@@ -28,12 +29,13 @@ internal sealed class FeedLineWriter(PipeWriter output, FeedFilter? filter, IRea
         }
 
         var before = output.UnflushedBytes;
-        for (var lines = chunk.Lines.Span; !lines.IsEmpty;)
+        for (var lines = chunk.Lines.Span; !lines.IsEmpty; )
         {
             var end = lines.IndexOf((byte)'\n');
             var written = output.UnflushedBytes;
             filter.Write(lines[..end], key, chunk.Kind == FeedChunkKind.SnapshotRows, output);
-            if (output.UnflushedBytes > written) Rows++;
+            if (output.UnflushedBytes > written)
+                Rows++;
             lines = lines[(end + 1)..];
         }
 
@@ -46,7 +48,9 @@ internal sealed class FeedLineWriter(PipeWriter output, FeedFilter? filter, IRea
     {
         var position = since is null ? "" : string.Create(CultureInfo.InvariantCulture, $",\"since\":{since}");
         var line = string.Create(
-            CultureInfo.InvariantCulture, $"{{\"control\":true,\"type\":\"{type}\",\"timestamp\":{time.GetUtcNow().ToUnixTimeSeconds()}{position}}}\n");
+            CultureInfo.InvariantCulture,
+            $"{{\"control\":true,\"type\":\"{type}\",\"timestamp\":{time.GetUtcNow().ToUnixTimeSeconds()}{position}}}\n"
+        );
         Bytes += Encoding.UTF8.GetBytes(line, output);
     }
 }

@@ -7,10 +7,13 @@ internal static class FeedName
 
     public static string Join(string source, string? filter) => filter is null ? source : source + Separator + filter;
 
-    /// <summary>What the source is to compare: its own part if the filter is the same, else the whole, which is no source's identity.</summary>
+    /// <summary>
+    /// What the source is to compare: its own part if the filter is the same, else the whole, which is no source's identity.
+    /// </summary>
     public static string? ForSource(string? header, string? filter)
     {
-        if (string.IsNullOrEmpty(header)) return null;
+        if (string.IsNullOrEmpty(header))
+            return null;
         var at = header.LastIndexOf(Separator);
         var (source, given) = at < 0 ? (header, null) : (header[..at], header[(at + 1)..]);
         return given == filter ? source : header + Separator;

@@ -6,8 +6,8 @@ using Microsoft.AspNetCore.Http;
 namespace Lockstep.Serving;
 
 /// <summary>
-/// Serves feeds over HTTP: each source under <c>/name</c>, a status page under <c>/_lockstep/</c>, and <c>/healthz</c>, which is 200 while all sources can be read and 503 otherwise.
-/// Thread-safe.
+/// Serves feeds over HTTP: each source under <c>/name</c>, a status page under <c>/_lockstep/</c>, and <c>/healthz</c>, which is 200 while
+/// all sources can be read and 503 otherwise. Thread-safe.
 /// </summary>
 public sealed class FeedServer : IAsyncDisposable
 {
@@ -33,7 +33,8 @@ public sealed class FeedServer : IAsyncDisposable
     public IReadOnlyList<IFeedSource> Sources => _sources;
 
     /// <summary>Starts to serve.</summary>
-    /// <param name="sources">At least one, of different names. The server takes them over, and disposes them when it stops or fails to start.</param>
+    /// <param name="sources">At least one, of different names. The server takes them over, and disposes them when it stops or fails to
+    /// start.</param>
     /// <param name="options">Address, credentials, intervals.</param>
     /// <param name="time">The clock; null for the system's.</param>
     /// <param name="cancellationToken">Gives up the start.</param>
@@ -41,7 +42,11 @@ public sealed class FeedServer : IAsyncDisposable
     /// <exception cref="ListenException">The address cannot be listened on.</exception>
     /// <exception cref="ArgumentException">Two sources have one name, or one is called healthz or _lockstep.</exception>
     public static async Task<FeedServer> StartAsync(
-        IReadOnlyList<IFeedSource> sources, FeedServerOptions options, TimeProvider? time = null, CancellationToken cancellationToken = default)
+        IReadOnlyList<IFeedSource> sources,
+        FeedServerOptions options,
+        TimeProvider? time = null,
+        CancellationToken cancellationToken = default
+    )
     {
         ArgumentNullException.ThrowIfNull(sources);
         ArgumentNullException.ThrowIfNull(options);
@@ -49,20 +54,36 @@ public sealed class FeedServer : IAsyncDisposable
         CancellationTokenSource stopping = new();
         try
         {
-            HttpEndpoint endpoint = new() { Address = options.Address, Port = options.Port, Certificate = options.Certificate };
+            HttpEndpoint endpoint = new()
+            {
+                Address = options.Address,
+                Port = options.Port,
+                Certificate = options.Certificate,
+            };
             FeedAccess access = new(options.Credentials);
             time ??= TimeProvider.System;
-            ServedFeed[] feeds = [.. sources.Select(source => new ServedFeed(source, new FeedClients(time), new LatestRecords(source, time, stopping.Token)))];
+            ServedFeed[] feeds =
+            [
+                .. sources.Select(source => new ServedFeed(source, new FeedClients(time), new LatestRecords(source, time, stopping.Token))),
+            ];
             endpoint.Routes.Add("/healthz", context => HealthAsync(context, sources));
-            if (options.StatusPage) endpoint.Routes.Add(StatusPage.Prefix, new StatusEndpoint(feeds, options, access, time).HandleAsync);
+            if (options.StatusPage)
+                endpoint.Routes.Add(StatusPage.Prefix, new StatusEndpoint(feeds, options, access, time).HandleAsync);
             foreach (var feed in feeds)
-                endpoint.Routes.Add(FeedEndpoint.PathOf(feed.Source.Name), new FeedEndpoint(feed.Source, options, access, metrics, feed.Clients, time, stopping.Token).HandleAsync);
+            {
+                endpoint.Routes.Add(
+                    FeedEndpoint.PathOf(feed.Source.Name),
+                    new FeedEndpoint(feed.Source, options, access, metrics, feed.Clients, time, stopping.Token).HandleAsync
+                );
+            }
+
             var host = await HttpHost.StartAsync([endpoint], cancellationToken).ConfigureAwait(false);
             return new FeedServer(feeds, host, host.GetUri(endpoint), metrics, stopping);
         }
         catch
         {
-            foreach (var source in sources) await source.DisposeAsync().ConfigureAwait(false);
+            foreach (var source in sources)
+                await source.DisposeAsync().ConfigureAwait(false);
             metrics.Dispose();
             stopping.Dispose();
             throw;
@@ -72,11 +93,14 @@ public sealed class FeedServer : IAsyncDisposable
     /// <summary>Stops listening, cuts the streams off and disposes the sources.</summary>
     public async ValueTask DisposeAsync()
     {
-        if (_stopping.IsCancellationRequested) return;
+        if (_stopping.IsCancellationRequested)
+            return;
         await _stopping.CancelAsync().ConfigureAwait(false);
         await _host.DisposeAsync().ConfigureAwait(false);
-        foreach (var feed in _feeds) await feed.Latest.Following.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        foreach (var source in _sources) await source.DisposeAsync().ConfigureAwait(false);
+        foreach (var feed in _feeds)
+            await feed.Latest.Following.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        foreach (var source in _sources)
+            await source.DisposeAsync().ConfigureAwait(false);
         _metrics.Dispose();
     }
 
@@ -85,14 +109,17 @@ public sealed class FeedServer : IAsyncDisposable
     {
         try
         {
-            foreach (var source in sources) await source.GetStateAsync(context.RequestAborted).ConfigureAwait(false);
+            foreach (var source in sources)
+                await source.GetStateAsync(context.RequestAborted).ConfigureAwait(false);
             context.Response.Headers.CacheControl = "no-store";
             context.Response.ContentType = "text/plain";
             await context.Response.WriteAsync("ok\n", context.RequestAborted).ConfigureAwait(false);
         }
         catch (FeedServingException)
         {
-            await Answer.WriteAsync(context, StatusCodes.Status503ServiceUnavailable, "unavailable", "A feed cannot be read for now.").ConfigureAwait(false);
+            await Answer
+                .WriteAsync(context, StatusCodes.Status503ServiceUnavailable, "unavailable", "A feed cannot be read for now.")
+                .ConfigureAwait(false);
         }
     }
 }

@@ -27,7 +27,10 @@ public sealed record FeedServerOptions
     /// <summary>How long a cache may keep a page; default 10 minutes.</summary>
     public TimeSpan PageAge { get; init; } = TimeSpan.FromMinutes(10);
 
-    /// <summary>Whether there is a page at <c>/_lockstep/</c> that shows clients, rates and the newest records: to who has a credential, or, where none is needed, to this machine.</summary>
+    /// <summary>
+    /// Whether there is a page at <c>/_lockstep/</c> that shows clients, rates and the newest records: to who has a credential, or, where
+    /// none is needed, to this machine.
+    /// </summary>
     public bool StatusPage { get; init; } = true;
 
     /// <summary>Sent as Instance-Name; null for none.</summary>

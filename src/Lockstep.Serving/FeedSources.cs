@@ -10,18 +10,22 @@ public static class FeedSources
     /// <param name="cancellationToken">Gives up the start.</param>
     /// <returns>The sources, for the server to take over.</returns>
     public static async Task<IReadOnlyList<IFeedSource>> StartAsync(
-        IEnumerable<Func<CancellationToken, Task<IFeedSource>>> starts, CancellationToken cancellationToken)
+        IEnumerable<Func<CancellationToken, Task<IFeedSource>>> starts,
+        CancellationToken cancellationToken
+    )
     {
         ArgumentNullException.ThrowIfNull(starts);
         List<IFeedSource> sources = [];
         try
         {
-            foreach (var start in starts) sources.Add(await start(cancellationToken).ConfigureAwait(false));
+            foreach (var start in starts)
+                sources.Add(await start(cancellationToken).ConfigureAwait(false));
             return sources;
         }
         catch
         {
-            foreach (var source in sources) await source.DisposeAsync().ConfigureAwait(false);
+            foreach (var source in sources)
+                await source.DisposeAsync().ConfigureAwait(false);
             throw;
         }
     }

@@ -17,14 +17,16 @@ public sealed record GossipEndpointOptions
     public Action<Exception>? ConnectionFailed { get; init; }
 
     /// <summary>
-    /// The web pages that may connect, each by its origin such as <c>https://app.example</c>, besides those of this server itself. Browsers let any page open a WebSocket to any address, this machine's own included,
-    /// so another page is refused. Peers that are no browser send no origin and are not held up.
+    /// The web pages that may connect, each by its origin such as <c>https://app.example</c>, besides those of this server itself. Browsers
+    /// let any page open a WebSocket to any address, this machine's own included, so another page is refused. Peers that are no browser
+    /// send no origin and are not held up.
     /// </summary>
     public IReadOnlyCollection<string> AllowedOrigins { get; init; } = [];
 }
 
 /// <summary>
-/// Accepts peers over WebSocket and has them speak with the nodes of a hub, until it is disposed: a node at the path that is its name and, where it is the only one, at the root. Thread-safe.
+/// Accepts peers over WebSocket and has them speak with the nodes of a hub, until it is disposed: a node at the path that is its name and,
+/// where it is the only one, at the root. Thread-safe.
 /// </summary>
 public sealed class GossipEndpoint : IAsyncDisposable
 {
@@ -53,15 +55,23 @@ public sealed class GossipEndpoint : IAsyncDisposable
     /// <exception cref="PortInUseException">The port is taken.</exception>
     /// <exception cref="ListenException">The address cannot be listened on.</exception>
     /// <exception cref="ArgumentException">The endpoint has a route for <c>/</c>.</exception>
-    public static async Task<GossipEndpoint> StartAsync(HttpEndpoint endpoint, GossipHub hub, GossipEndpointOptions? options = null, CancellationToken cancellationToken = default)
+    public static async Task<GossipEndpoint> StartAsync(
+        HttpEndpoint endpoint,
+        GossipHub hub,
+        GossipEndpointOptions? options = null,
+        CancellationToken cancellationToken = default
+    )
     {
         ArgumentNullException.ThrowIfNull(endpoint);
         ArgumentNullException.ThrowIfNull(hub);
         GossipEndpoint started = new(hub, options ?? new GossipEndpointOptions());
         endpoint.Routes.Add("/", started.HandleAsync);
         started._host = await HttpHost.StartAsync([endpoint], cancellationToken).ConfigureAwait(false);
-        Uri root = started._host.GetUri(endpoint);
-        started.Uri = new UriBuilder(root) { Scheme = root.Scheme == System.Uri.UriSchemeHttps ? System.Uri.UriSchemeWss : System.Uri.UriSchemeWs }.Uri;
+        var root = started._host.GetUri(endpoint);
+        started.Uri = new UriBuilder(root)
+        {
+            Scheme = root.Scheme == System.Uri.UriSchemeHttps ? System.Uri.UriSchemeWss : System.Uri.UriSchemeWs,
+        }.Uri;
         return started;
     }
 
@@ -75,7 +85,7 @@ public sealed class GossipEndpoint : IAsyncDisposable
 
     private async Task HandleAsync(HttpContext context)
     {
-        string? name = NameIn(context);
+        var name = NameIn(context);
         if (!IsFromHere(context.Request))
         {
             context.Response.StatusCode = StatusCodes.Status403Forbidden;
@@ -86,12 +96,12 @@ public sealed class GossipEndpoint : IAsyncDisposable
             context.Response.StatusCode = StatusCodes.Status404NotFound;
             return;
         }
-        WebSocket? socket = await ServerWebSocket.AcceptAsync(context, KeepAlive).ConfigureAwait(false);
+        var socket = await ServerWebSocket.AcceptAsync(context, KeepAlive).ConfigureAwait(false);
         if (socket is null)
             return;
         using (socket)
         {
-            Task connection = SpeakAsync(socket, name);
+            var connection = SpeakAsync(socket, name);
             _connections.TryAdd(connection, 0);
             await connection.ConfigureAwait(false);
             _connections.TryRemove(connection, out _);
@@ -114,10 +124,13 @@ public sealed class GossipEndpoint : IAsyncDisposable
         }
     }
 
-    /// <summary>The model that the path names; null for the root. It is taken from the request line, for Kestrel leaves some escapes in the path and not others.</summary>
+    /// <summary>
+    /// The model that the path names; null for the root. It is taken from the request line, for Kestrel leaves some escapes in the path and
+    /// not others.
+    /// </summary>
     private static string? NameIn(HttpContext context)
     {
-        string path = context.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget.Split('?')[0].Trim('/');
+        var path = context.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget.Split('?')[0].Trim('/');
         return path.Length == 0 ? null : System.Uri.UnescapeDataString(path);
     }
 

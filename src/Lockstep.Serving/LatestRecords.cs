@@ -4,8 +4,8 @@ using Lockstep.Engine.Serving;
 namespace Lockstep.Serving;
 
 /// <summary>
-/// The newest records of a feed, for the status page: as a client of the source, for as long as somebody looks, so that nothing is kept or copied while nobody does. What
-/// there was before the first look is not read: it can be any amount. Thread-safe.
+/// The newest records of a feed, for the status page: as a client of the source, for as long as somebody looks, so that nothing is kept or
+/// copied while nobody does. What there was before the first look is not read: it can be any amount. Thread-safe.
 /// </summary>
 internal sealed class LatestRecords(IFeedSource source, TimeProvider time, CancellationToken stopping)
 {
@@ -31,7 +31,8 @@ internal sealed class LatestRecords(IFeedSource source, TimeProvider time, Cance
         lock (_gate)
         {
             _looked = time.GetTimestamp();
-            if (Following.IsCompleted && !stopping.IsCancellationRequested) Following = Task.Run(FollowAsync, CancellationToken.None);
+            if (Following.IsCompleted && !stopping.IsCancellationRequested)
+                Following = Task.Run(FollowAsync, CancellationToken.None);
             return [.. _records.Reverse()];
         }
     }
@@ -40,7 +41,8 @@ internal sealed class LatestRecords(IFeedSource source, TimeProvider time, Cance
     {
         get
         {
-            lock (_gate) return time.GetElapsedTime(_looked) < Patience;
+            lock (_gate)
+                return time.GetElapsedTime(_looked) < Patience;
         }
     }
 
@@ -48,12 +50,15 @@ internal sealed class LatestRecords(IFeedSource source, TimeProvider time, Cance
     {
         try
         {
-            FeedState state = await source.GetStateAsync(stopping).ConfigureAwait(false);
-            FeedReading reading = await source.OpenAsync(new FeedRequest(state.Horizon, state.Identity, Patience / 2), stopping).ConfigureAwait(false);
-            await foreach (FeedChunk chunk in reading.Chunks.WithCancellation(stopping).ConfigureAwait(false))
+            var state = await source.GetStateAsync(stopping).ConfigureAwait(false);
+            var reading = await source
+                .OpenAsync(new FeedRequest(state.Horizon, state.Identity, Patience / 2), stopping)
+                .ConfigureAwait(false);
+            await foreach (var chunk in reading.Chunks.WithCancellation(stopping).ConfigureAwait(false))
             {
                 Keep(chunk.Lines.Span);
-                if (!IsLookedAt) return;
+                if (!IsLookedAt)
+                    return;
             }
         }
         catch (Exception e) when (e is FeedServingException or OperationCanceledException)
@@ -65,18 +70,20 @@ internal sealed class LatestRecords(IFeedSource source, TimeProvider time, Cance
     private void Keep(ReadOnlySpan<byte> lines)
     {
         List<string> newest = [];
-        for (lines = lines.TrimEnd((byte)'\n'); !lines.IsEmpty && newest.Count < Capacity;)
+        for (lines = lines.TrimEnd((byte)'\n'); !lines.IsEmpty && newest.Count < Capacity; )
         {
-            int end = lines.LastIndexOf((byte)'\n');
-            ReadOnlySpan<byte> line = lines[(end + 1)..];
+            var end = lines.LastIndexOf((byte)'\n');
+            var line = lines[(end + 1)..];
             newest.Add(line.Length <= MaxLength ? Encoding.UTF8.GetString(line) : Encoding.UTF8.GetString(line[..MaxLength]) + "…");
             lines = lines[..Math.Max(end, 0)];
         }
 
         lock (_gate)
         {
-            for (int i = newest.Count - 1; i >= 0; i--) _records.Enqueue(newest[i]);
-            while (_records.Count > Capacity) _records.Dequeue();
+            for (var i = newest.Count - 1; i >= 0; i--)
+                _records.Enqueue(newest[i]);
+            while (_records.Count > Capacity)
+                _records.Dequeue();
         }
     }
 }

@@ -8,9 +8,9 @@ using Microsoft.AspNetCore.Http;
 namespace Lockstep.Serving;
 
 /// <summary>
-/// The snapshot in pages. Without a horizon the answer is a redirect to the first page of a snapshot that all new clients share for a while; each page names the
-/// next one in <c>Link: ...; rel="next"</c>, and the last one ends with the row snapshot_completed. A page may come from a cache however old: what changed since its horizon
-/// comes with the updates after it.
+/// The snapshot in pages. Without a horizon the answer is a redirect to the first page of a snapshot that all new clients share for a
+/// while; each page names the next one in <c>Link: ...; rel="next"</c>, and the last one ends with the row snapshot_completed. A page may
+/// come from a cache however old: what changed since its horizon comes with the updates after it.
 /// </summary>
 internal sealed class PageEndpoint(IFeedSource source, FeedServerOptions options, FeedAccess access, FeedClients clients, TimeProvider time)
 {
@@ -26,16 +26,20 @@ internal sealed class PageEndpoint(IFeedSource source, FeedServerOptions options
             return;
         }
 
-        if (!long.TryParse(horizonText, NumberStyles.None, CultureInfo.InvariantCulture, out var horizon)) throw new FeedPositionException();
+        if (!long.TryParse(horizonText, NumberStyles.None, CultureInfo.InvariantCulture, out var horizon))
+            throw new FeedPositionException();
         var after = query.TryGetValue("after", out var position) ? position.ToString() : null;
-        var page = await source.ReadPageAsync(new SnapshotPageRequest(FeedName.ForSource(feed, filter?.Identity), horizon, after), cancellationToken).ConfigureAwait(false);
+        var page = await source
+            .ReadPageAsync(new SnapshotPageRequest(FeedName.ForSource(feed, filter?.Identity), horizon, after), cancellationToken)
+            .ConfigureAwait(false);
         await WriteAsync(context, page, filter, cancellationToken).ConfigureAwait(false);
     }
 
     private async Task RedirectAsync(HttpContext context, FeedFilter? filter, CancellationToken cancellationToken)
     {
         var state = await source.GetStateAsync(cancellationToken).ConfigureAwait(false);
-        if (!state.Pages) throw new NotSupportedException($"{source.Name} has no key to page by. Read it without /{FeedEndpoint.PagesSegment}.");
+        if (!state.Pages)
+            throw new NotSupportedException($"{source.Name} has no key to page by. Read it without /{FeedEndpoint.PagesSegment}.");
         Generation shared;
         lock (_gate)
         {
@@ -45,7 +49,12 @@ internal sealed class PageEndpoint(IFeedSource source, FeedServerOptions options
         }
 
         context.Response.StatusCode = StatusCodes.Status307TemporaryRedirect;
-        context.Response.Headers.Location = Address(context.Request, FeedName.Join(shared.Identity, filter?.Identity), shared.Horizon, null);
+        context.Response.Headers.Location = Address(
+            context.Request,
+            FeedName.Join(shared.Identity, filter?.Identity),
+            shared.Horizon,
+            null
+        );
         context.Response.Headers.CacheControl = Cacheable(TimeSpan.FromSeconds(Math.Min(5, options.SnapshotAge.TotalSeconds)));
         context.Response.ContentLength = 0;
     }
@@ -57,11 +66,13 @@ internal sealed class PageEndpoint(IFeedSource source, FeedServerOptions options
         response.ContentType = FeedEndpoint.ContentType;
         response.Headers[WireNames.FeedIdentityHeader] = identity;
         response.Headers.CacheControl = Cacheable(options.PageAge);
-        if (page.Next is { } next) response.Headers.Link = $"<{Address(request, identity, page.Horizon, next)}>; rel=\"next\"";
+        if (page.Next is { } next)
+            response.Headers.Link = $"<{Address(request, identity, page.Horizon, next)}>; rel=\"next\"";
 
         // Weak: the row at the end of the last page tells the time.
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        foreach (var piece in page.Lines) hash.AppendData(piece.Span);
+        foreach (var piece in page.Lines)
+            hash.AppendData(piece.Span);
         var tag = $"W/\"{Convert.ToHexStringLower(hash.GetHashAndReset().AsSpan(0, 16))}\"";
         response.Headers.ETag = tag;
         if (request.Headers.IfNoneMatch.ToString().Split(',', StringSplitOptions.TrimEntries).Any(t => t == tag || t == "*"))
@@ -70,12 +81,15 @@ internal sealed class PageEndpoint(IFeedSource source, FeedServerOptions options
             return;
         }
 
-        if (HttpMethods.IsHead(request.Method)) return;
+        if (HttpMethods.IsHead(request.Method))
+            return;
         using var client = clients.Begin(request, 0);
         var output = new Pipe(new PipeOptions(pauseWriterThreshold: 0));
         var writer = new FeedLineWriter(output.Writer, filter, page.KeyColumns, time);
-        foreach (var piece in page.Lines) writer.WriteRows(new FeedChunk(FeedChunkKind.SnapshotRows, piece, 0));
-        if (page.Next is null) writer.WriteControl("snapshot_completed", page.Horizon);
+        foreach (var piece in page.Lines)
+            writer.WriteRows(new FeedChunk(FeedChunkKind.SnapshotRows, piece, 0));
+        if (page.Next is null)
+            writer.WriteControl("snapshot_completed", page.Horizon);
         await output.Writer.CompleteAsync().ConfigureAwait(false);
         response.ContentLength = writer.Bytes;
         await output.Reader.CopyToAsync(response.BodyWriter, cancellationToken).ConfigureAwait(false);
@@ -89,10 +103,12 @@ internal sealed class PageEndpoint(IFeedSource source, FeedServerOptions options
         var query = new QueryBuilderText();
         query.Add("feed", identity);
         query.Add("horizon", horizon.ToString(CultureInfo.InvariantCulture));
-        if (after is not null) query.Add("after", after);
+        if (after is not null)
+            query.Add("after", after);
         foreach (var name in (string[])["columns", "where"])
         {
-            foreach (var value in request.Query[name]) query.Add(name, value ?? "");
+            foreach (var value in request.Query[name])
+                query.Add(name, value ?? "");
         }
 
         return $"/{Uri.EscapeDataString(source.Name)}/{FeedEndpoint.PagesSegment}?{query}";
@@ -110,7 +126,8 @@ internal sealed class PageEndpoint(IFeedSource source, FeedServerOptions options
 
         public void Add(string name, string value)
         {
-            if (_text.Length > 0) _text.Append('&');
+            if (_text.Length > 0)
+                _text.Append('&');
             _text.Append(name).Append('=').Append(Uri.EscapeDataString(value));
         }
 

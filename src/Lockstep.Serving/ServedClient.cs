@@ -3,7 +3,9 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lockstep.Serving;
 
-/// <summary>A client that is being sent a feed, or a page of it, for the status page. Its own request alone writes to it; any thread may read.</summary>
+/// <summary>
+/// A client that is being sent a feed, or a page of it, for the status page. Its own request alone writes to it; any thread may read.
+/// </summary>
 internal sealed class ServedClient : ISentCount, IDisposable
 {
     private const long Never = long.MinValue;
@@ -46,13 +48,16 @@ internal sealed class ServedClient : ISentCount, IDisposable
     /// <summary>Since it came.</summary>
     public TimeSpan Duration => _time.GetElapsedTime(_started);
 
-    /// <summary>For how long there has been something for it that it has not taken yet; zero when it has all that the source has given out.</summary>
+    /// <summary>
+    /// For how long there has been something for it that it has not taken yet; zero when it has all that the source has given out.
+    /// </summary>
     public TimeSpan Lag => Volatile.Read(ref _behindSince) is not Never and var since ? _time.GetElapsedTime(since) : TimeSpan.Zero;
 
     /// <summary>There is something for it.</summary>
     public void Begin()
     {
-        if (_behindSince == Never) Volatile.Write(ref _behindSince, _time.GetTimestamp());
+        if (_behindSince == Never)
+            Volatile.Write(ref _behindSince, _time.GetTimestamp());
     }
 
     /// <summary>The connection has taken it.</summary>
@@ -63,7 +68,8 @@ internal sealed class ServedClient : ISentCount, IDisposable
     {
         Volatile.Write(ref _records, records);
         Volatile.Write(ref _bytes, bytes);
-        if (position is not { } since) return;
+        if (position is not { } since)
+            return;
         Volatile.Write(ref _position, since);
         Volatile.Write(ref _behindSince, Never);
     }

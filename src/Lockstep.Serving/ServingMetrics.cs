@@ -3,7 +3,10 @@ using Lockstep.Engine.Serving;
 
 namespace Lockstep.Serving;
 
-/// <summary>What operators watch of a <see cref="FeedServer"/>, through the meter <c>Lockstep.Serving</c>; each measurement carries the tag <c>feed</c>.</summary>
+/// <summary>
+/// What operators watch of a <see cref="FeedServer"/>, through the meter <c>Lockstep.Serving</c>; each measurement carries the tag
+/// <c>feed</c>.
+/// </summary>
 internal sealed class ServingMetrics : IDisposable
 {
     public const string MeterName = "Lockstep.Serving";
@@ -17,7 +20,11 @@ internal sealed class ServingMetrics : IDisposable
     {
         _connections = _meter.CreateUpDownCounter<long>("lockstep.serving.connections", "{connection}", "Feeds being streamed.");
         _bytes = _meter.CreateCounter<long>("lockstep.serving.sent", "By", "Bytes handed to connections.");
-        _refused = _meter.CreateCounter<long>("lockstep.serving.refused", "{request}", "Requests that were answered 4xx or 503, by reason.");
+        _refused = _meter.CreateCounter<long>(
+            "lockstep.serving.refused",
+            "{request}",
+            "Requests that were answered 4xx or 503, by reason."
+        );
     }
 
     public ClientMeasurement Client(string feed) => new(this, feed);

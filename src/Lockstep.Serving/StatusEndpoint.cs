@@ -7,8 +7,9 @@ using Microsoft.AspNetCore.Http;
 namespace Lockstep.Serving;
 
 /// <summary>
-/// The server's status page and what it shows, as JSON: <c>state</c> and <c>latest</c>. It can be read and nothing else, with the credentials that open the feeds, and shows the feeds
-/// that the credential opens. A server without credentials shows it to this machine only: everybody may read its feeds, but who else does is nobody's business.
+/// The server's status page and what it shows, as JSON: <c>state</c> and <c>latest</c>. It can be read and nothing else, with the
+/// credentials that open the feeds, and shows the feeds that the credential opens. A server without credentials shows it to this machine
+/// only: everybody may read its feeds, but who else does is nobody's business.
 /// </summary>
 internal sealed class StatusEndpoint(IReadOnlyList<ServedFeed> feeds, FeedServerOptions options, FeedAccess access, TimeProvider time)
 {
@@ -18,29 +19,46 @@ internal sealed class StatusEndpoint(IReadOnlyList<ServedFeed> feeds, FeedServer
     {
         if (StatusPage.IsAskedByAnotherSite(context.Request))
         {
-            await Answer.WriteAsync(context, StatusCodes.Status403Forbidden, "other_site", "This request comes from a page of another site. Open the server's own page.").ConfigureAwait(false);
+            await Answer
+                .WriteAsync(
+                    context,
+                    StatusCodes.Status403Forbidden,
+                    "other_site",
+                    "This request comes from a page of another site. Open the server's own page."
+                )
+                .ConfigureAwait(false);
             return;
         }
 
         if (access.IsOpen && !IsFromThisMachine(context))
         {
-            await Answer.WriteAsync(
-                context, StatusCodes.Status403Forbidden, "this_machine_only", "A server that lets everybody read shows its status to its own machine only, at a loopback address. Give the server credentials to see it from elsewhere.").ConfigureAwait(false);
+            await Answer
+                .WriteAsync(
+                    context,
+                    StatusCodes.Status403Forbidden,
+                    "this_machine_only",
+                    "A server that lets everybody read shows its status to its own machine only, at a loopback address. Give the server credentials to see it from elsewhere."
+                )
+                .ConfigureAwait(false);
             return;
         }
 
         FeedCredential? credential = null;
-        if (!access.IsOpen && (credential = await access.AuthenticateBrowserAsync(context).ConfigureAwait(false)) is null) return;
-        if (await StatusPage.TrySendAsync(context).ConfigureAwait(false)) return;
+        if (!access.IsOpen && (credential = await access.AuthenticateBrowserAsync(context).ConfigureAwait(false)) is null)
+            return;
+        if (await StatusPage.TrySendAsync(context).ConfigureAwait(false))
+            return;
         if (!HttpMethods.IsGet(context.Request.Method))
         {
             context.Response.Headers.Allow = "GET";
-            await Answer.WriteAsync(context, StatusCodes.Status405MethodNotAllowed, "method_not_allowed", "The status can only be read.").ConfigureAwait(false);
+            await Answer
+                .WriteAsync(context, StatusCodes.Status405MethodNotAllowed, "method_not_allowed", "The status can only be read.")
+                .ConfigureAwait(false);
             return;
         }
 
         ServedFeed[] shown = [.. feeds.Where(feed => credential is null || credential.Opens(feed.Source.Name))];
-        object? answer = context.Request.Path.Value![StatusPage.Prefix.Length..].Trim('/') switch
+        var answer = context.Request.Path.Value![StatusPage.Prefix.Length..].Trim('/') switch
         {
             "state" => await StateAsync(context, shown).ConfigureAwait(false),
             "latest" => shown.SelectMany(feed => feed.Latest.Look().Select(record => new { feed = feed.Source.Name, record })),
@@ -48,41 +66,58 @@ internal sealed class StatusEndpoint(IReadOnlyList<ServedFeed> feeds, FeedServer
         };
         if (answer is null)
         {
-            await Answer.WriteAsync(context, StatusCodes.Status404NotFound, "not_found", "There is no such thing here; there are state and latest.").ConfigureAwait(false);
+            await Answer
+                .WriteAsync(context, StatusCodes.Status404NotFound, "not_found", "There is no such thing here; there are state and latest.")
+                .ConfigureAwait(false);
             return;
         }
 
         context.Response.ContentType = "application/json";
         context.Response.Headers.CacheControl = "no-store";
         context.Response.Headers.XContentTypeOptions = "nosniff";
-        await context.Response.BodyWriter.WriteAsync(JsonSerializer.SerializeToUtf8Bytes(answer, StatusJson.Options), context.RequestAborted).ConfigureAwait(false);
+        await context
+            .Response.BodyWriter.WriteAsync(JsonSerializer.SerializeToUtf8Bytes(answer, StatusJson.Options), context.RequestAborted)
+            .ConfigureAwait(false);
     }
 
-    /// <summary>The name must be one that no other site can have: a browser can be made to believe that a foreign name is this machine. What a proxy forwards is not from here.</summary>
+    /// <summary>
+    /// The name must be one that no other site can have: a browser can be made to believe that a foreign name is this machine. What a proxy
+    /// forwards is not from here.
+    /// </summary>
     private static bool IsFromThisMachine(HttpContext context)
     {
-        string host = context.Request.Host.Host.Trim('[', ']');
-        return context.Connection.RemoteIpAddress is { } client && IPAddress.IsLoopback(client)
-            && (host.Equals("localhost", StringComparison.OrdinalIgnoreCase) || IPAddress.TryParse(host, out IPAddress? address) && IPAddress.IsLoopback(address))
-            && !context.Request.Headers.ContainsKey("X-Forwarded-For") && !context.Request.Headers.ContainsKey("Forwarded");
+        var host = context.Request.Host.Host.Trim('[', ']');
+        return context.Connection.RemoteIpAddress is { } client
+            && IPAddress.IsLoopback(client)
+            && (
+                host.Equals("localhost", StringComparison.OrdinalIgnoreCase)
+                || IPAddress.TryParse(host, out var address) && IPAddress.IsLoopback(address)
+            )
+            && !context.Request.Headers.ContainsKey("X-Forwarded-For")
+            && !context.Request.Headers.ContainsKey("Forwarded");
     }
 
     private async Task<object> StateAsync(HttpContext context, ServedFeed[] shown)
     {
         List<object> list = [];
-        foreach (ServedFeed feed in shown) list.Add(await FeedAsync(feed, context.RequestAborted).ConfigureAwait(false));
-        var connected = shown.SelectMany(feed => feed.Clients.Open.Select(client => new
-        {
-            client.Number,
-            feed = feed.Source.Name,
-            client.Path,
-            client.Address,
-            client.Position,
-            client.Records,
-            client.Bytes,
-            client.Duration,
-            client.Lag,
-        })).ToArray();
+        foreach (var feed in shown)
+            list.Add(await FeedAsync(feed, context.RequestAborted).ConfigureAwait(false));
+        var connected = shown
+            .SelectMany(feed =>
+                feed.Clients.Open.Select(client => new
+                {
+                    client.Number,
+                    feed = feed.Source.Name,
+                    client.Path,
+                    client.Address,
+                    client.Position,
+                    client.Records,
+                    client.Bytes,
+                    client.Duration,
+                    client.Lag,
+                })
+            )
+            .ToArray();
         return new
         {
             kind = "feed",

@@ -1,4 +1,5 @@
 using System.Text;
+using Lockstep.Engine.Recording;
 using Lockstep.Serving.Hosting;
 using Lockstep.TestServer.Control;
 using Lockstep.TestServer.Faults;
@@ -9,7 +10,10 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lockstep.TestServer;
 
-/// <summary>A feed server for tests and for trying things out, in this process. Thread-safe. Stop or dispose it; it ends within a second, also with endless responses under way.</summary>
+/// <summary>
+/// A feed server for tests and for trying things out, in this process. Thread-safe. Stop or dispose it; it ends within a second, also with
+/// endless responses under way.
+/// </summary>
 public sealed class LockstepTestServer : IAsyncDisposable
 {
     private readonly IFeed _feed;
@@ -35,8 +39,19 @@ public sealed class LockstepTestServer : IAsyncDisposable
             FeedKind.Replay => new ReplayFeed(options.ReplayFile!, options.ReplaySpeed, time),
             _ => throw new ArgumentOutOfRangeException(nameof(options), options.Feed, "There is no such feed."),
         };
-        _runner = new RequestRunner(_log, Faults, time, options.Feed == FeedKind.Scripted ? options.Scripted.OrderField : "updated_at", _changed);
-        _endpoint = new HttpEndpoint { Address = options.ListenAddress, Port = options.Port, Certificate = options.Certificate };
+        _runner = new RequestRunner(
+            _log,
+            Faults,
+            time,
+            options.Feed == FeedKind.Scripted ? options.Scripted.OrderField : "updated_at",
+            _changed
+        );
+        _endpoint = new HttpEndpoint
+        {
+            Address = options.ListenAddress,
+            Port = options.Port,
+            Certificate = options.Certificate,
+        };
         _endpoint.SelectCertificate = () => Faults.SelectCertificate(options.Certificate!);
         _endpoint.Routes.Add("/", context => _runner.RunAsync(context, _feed.ServeAsync, _host.Stopping));
         if (options.ControlPath)
@@ -48,7 +63,12 @@ public sealed class LockstepTestServer : IAsyncDisposable
         {
             // The redirecting port is logged, but faults are for the feed.
             RequestRunner redirects = new(_log, new FaultList(), time, "", _changed);
-            _redirect = new HttpEndpoint { Address = options.ListenAddress, Port = port, Certificate = options.Certificate };
+            _redirect = new HttpEndpoint
+            {
+                Address = options.ListenAddress,
+                Port = port,
+                Certificate = options.Certificate,
+            };
             _redirect.Routes.Add("/", context => redirects.RunAsync(context, RedirectAsync, _host.Stopping));
         }
     }
@@ -100,7 +120,7 @@ public sealed class LockstepTestServer : IAsyncDisposable
     {
         if (_feed is not ScriptedFeed { Log: var log } || count <= 0)
             return [];
-        FeedRecord[] latest = new FeedRecord[Math.Min(count, log.Count)];
+        var latest = new FeedRecord[Math.Min(count, log.Count)];
         log.Read(log.Count - latest.Length, latest);
         Array.Reverse(latest);
         return latest;
@@ -120,10 +140,14 @@ public sealed class LockstepTestServer : IAsyncDisposable
     /// <exception cref="PortInUseException">A port is taken; port 0 never is.</exception>
     /// <exception cref="ListenException">The address cannot be listened on.</exception>
     /// <exception cref="InvalidRecordException">A record is not a JSON object.</exception>
-    /// <exception cref="Recording.InvalidRecordingException">The file to replay is no recording.</exception>
+    /// <exception cref="InvalidRecordingException">The file to replay is no recording.</exception>
     /// <exception cref="InvalidScenarioException">The scenario's file cannot be understood.</exception>
     /// <exception cref="IOException">A file cannot be read.</exception>
-    public static async Task<LockstepTestServer> StartAsync(TestServerOptions? options = null, TimeProvider? timeProvider = null, CancellationToken cancellationToken = default)
+    public static async Task<LockstepTestServer> StartAsync(
+        TestServerOptions? options = null,
+        TimeProvider? timeProvider = null,
+        CancellationToken cancellationToken = default
+    )
     {
         options ??= new TestServerOptions();
         options.Validate();
@@ -134,7 +158,7 @@ public sealed class LockstepTestServer : IAsyncDisposable
             if (options.RecordsFile is { } file)
                 scripted.Add(NdjsonFile.Read(file));
         }
-        Scenario? scenario = options.ScenarioFile is { } script ? Scenario.Load(script) : null;
+        var scenario = options.ScenarioFile is { } script ? Scenario.Load(script) : null;
         HttpEndpoint[] endpoints = server._redirect is null ? [server._endpoint] : [server._endpoint, server._redirect];
         server._host = await HttpHost.StartAsync(endpoints, cancellationToken).ConfigureAwait(false);
         if (scenario is not null)
@@ -164,7 +188,10 @@ public sealed class LockstepTestServer : IAsyncDisposable
         Scripted.Add([.. json.Select(ToUtf8)]);
     }
 
-    /// <summary>Has a heartbeat sent to every client of the endless scripted feed whose request has come, now; to one that is still being sent records, after these.</summary>
+    /// <summary>
+    /// Has a heartbeat sent to every client of the endless scripted feed whose request has come, now; to one that is still being sent
+    /// records, after these.
+    /// </summary>
     /// <param name="kind">What it looks like; <see cref="HeartbeatKind.Auto"/> for the feed's own.</param>
     /// <exception cref="InvalidOperationException">The server has another feed.</exception>
     public void SendHeartbeat(HeartbeatKind kind = HeartbeatKind.Auto) => Scripted.SendHeartbeat(kind, _log.Count);
@@ -173,7 +200,10 @@ public sealed class LockstepTestServer : IAsyncDisposable
     /// <returns>How many there were.</returns>
     public int CloseConnections(CutKind how = CutKind.Fin) => _runner.Close(how);
 
-    /// <summary>Waits until every connected client of the endless scripted feed has been sent all records that there are. A client that does not read makes it wait.</summary>
+    /// <summary>
+    /// Waits until every connected client of the endless scripted feed has been sent all records that there are. A client that does not
+    /// read makes it wait.
+    /// </summary>
     /// <exception cref="OperationCanceledException">The waiting was cancelled.</exception>
     public Task WaitForDeliveryAsync(CancellationToken cancellationToken = default) =>
         _changed.WaitUntilAsync(() => _runner.Open.All(request => request.LivePosition >= RecordCount), cancellationToken);
@@ -193,11 +223,13 @@ public sealed class LockstepTestServer : IAsyncDisposable
 
     /// <summary>Waits until at least so many requests are being answered at the same time.</summary>
     /// <exception cref="OperationCanceledException">The waiting was cancelled.</exception>
-    public Task WaitForClientsAsync(int count, CancellationToken cancellationToken = default) => _changed.WaitUntilAsync(() => ClientCount >= count, cancellationToken);
+    public Task WaitForClientsAsync(int count, CancellationToken cancellationToken = default) =>
+        _changed.WaitUntilAsync(() => ClientCount >= count, cancellationToken);
 
     /// <summary>Waits until at least so many requests have come since the start, those to the redirecting port included.</summary>
     /// <exception cref="OperationCanceledException">The waiting was cancelled.</exception>
-    public Task WaitForRequestsAsync(long count, CancellationToken cancellationToken = default) => _changed.WaitUntilAsync(() => RequestCount >= count, cancellationToken);
+    public Task WaitForRequestsAsync(long count, CancellationToken cancellationToken = default) =>
+        _changed.WaitUntilAsync(() => RequestCount >= count, cancellationToken);
 
     /// <summary>Stops listening and cuts off what is under way. May be called more than once.</summary>
     public Task StopAsync() => _host.StopAsync();
@@ -205,7 +237,8 @@ public sealed class LockstepTestServer : IAsyncDisposable
     /// <summary>The same as <see cref="StopAsync"/>.</summary>
     public ValueTask DisposeAsync() => _host.DisposeAsync();
 
-    private ScriptedFeed Scripted => _feed as ScriptedFeed
+    private ScriptedFeed Scripted =>
+        _feed as ScriptedFeed
         ?? throw new InvalidOperationException($"A server with the {Feed} feed takes no records. Start one with the Scripted feed.");
 
     private static ReadOnlyMemory<byte> ToUtf8(string json)

@@ -3,18 +3,17 @@ using System.Net;
 using System.Runtime.InteropServices;
 using Lockstep.Engine;
 using Lockstep.Engine.Feed;
+using Lockstep.Engine.Recording;
 using Lockstep.Engine.Records;
 using Lockstep.Serving.Hosting;
 using Lockstep.TestServer.Feeds;
-using Lockstep.TestServer.Recording;
 
 namespace Lockstep.TestServer;
 
 /// <summary>The server as a program: with no arguments it is the reference server.</summary>
 internal static class Program
 {
-    private const string Usage =
-        """
+    private const string Usage = """
         Usage: Lockstep.TestServer [options]
 
           --port <n>         Port to listen on; 0 picks a free one. Default: PORT of the environment, else 4567.
@@ -58,7 +57,8 @@ internal static class Program
                 await RunAsync(options!).ConfigureAwait(false);
             return 0;
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException or ArgumentException or FormatException or LockstepException)
+        catch (Exception error)
+            when (error is IOException or UnauthorizedAccessException or ArgumentException or FormatException or LockstepException)
         {
             await Console.Error.WriteLineAsync(error.Message).ConfigureAwait(false);
             return 1;
@@ -71,22 +71,26 @@ internal static class Program
         TestServerOptions options = new();
         if (!string.IsNullOrEmpty(environmentPort))
             options.Port = Port("PORT", environmentPort);
-        for (int i = 0; i < args.Length; i++)
+        for (var i = 0; i < args.Length; i++)
         {
-            string name = args[i];
+            var name = args[i];
             if (name is "--help" or "-h" or "-?")
                 return null;
-            string value = i + 1 < args.Length ? args[++i] : throw new ArgumentException($"{name} needs a value.");
+            var value = i + 1 < args.Length ? args[++i] : throw new ArgumentException($"{name} needs a value.");
             switch (name)
             {
                 case "--port":
                     options.Port = Port(name, value);
                     break;
                 case "--listen":
-                    options.ListenAddress = IPAddress.TryParse(value, out IPAddress? address) ? address : throw new ArgumentException($"{value} is not an IP address.");
+                    options.ListenAddress = IPAddress.TryParse(value, out var address)
+                        ? address
+                        : throw new ArgumentException($"{value} is not an IP address.");
                     break;
                 case "--feed":
-                    options.Feed = Enum.TryParse(value, ignoreCase: true, out FeedKind feed) ? feed : throw new ArgumentException($"{value} is no feed: choose reference, finite or scripted.");
+                    options.Feed = Enum.TryParse(value, ignoreCase: true, out FeedKind feed)
+                        ? feed
+                        : throw new ArgumentException($"{value} is no feed: choose reference, finite or scripted.");
                     break;
                 case "--records":
                     options.RecordsFile = value;
@@ -113,13 +117,17 @@ internal static class Program
     private static async Task RunAsync(TestServerOptions options)
     {
         TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        using PosixSignalRegistration terminated = PosixSignalRegistration.Create(PosixSignal.SIGTERM, End);
-        using PosixSignalRegistration interrupted = PosixSignalRegistration.Create(PosixSignal.SIGINT, End);
-        LockstepTestServer server = await LockstepTestServer.StartAsync(options).ConfigureAwait(false);
+        using var terminated = PosixSignalRegistration.Create(PosixSignal.SIGTERM, End);
+        using var interrupted = PosixSignalRegistration.Create(PosixSignal.SIGINT, End);
+        var server = await LockstepTestServer.StartAsync(options).ConfigureAwait(false);
         await using (server.ConfigureAwait(false))
         {
             _ = server.CurrentScenario?.Completion.ContinueWith(
-                failed => Console.Error.WriteLine($"The scenario failed: {server.CurrentScenario.Error}"), CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
+                failed => Console.Error.WriteLine($"The scenario failed: {server.CurrentScenario.Error}"),
+                CancellationToken.None,
+                TaskContinuationOptions.OnlyOnFaulted,
+                TaskScheduler.Default
+            );
             Console.WriteLine($"Listening on port {server.Uri.Port}");
             await ended.Task.ConfigureAwait(false);
         }
@@ -137,26 +145,28 @@ internal static class Program
         if (!args.Contains("--record"))
             return null;
         Dictionary<string, string> given = [];
-        for (int i = 0; i < args.Length; i += 2)
+        for (var i = 0; i < args.Length; i += 2)
         {
             if (args[i] is not ("--record" or "--record-to" or "--seconds"))
                 throw new ArgumentException($"{args[i]} is not an option of --record.");
             given[args[i]] = i + 1 < args.Length ? args[i + 1] : throw new ArgumentException($"{args[i]} needs a value.");
         }
-        if (!Uri.TryCreate(given["--record"], UriKind.Absolute, out Uri? feed))
+        if (!Uri.TryCreate(given["--record"], UriKind.Absolute, out var feed))
             throw new ArgumentException("--record takes the absolute URI of a feed.");
-        if (!given.TryGetValue("--record-to", out string? file))
+        if (!given.TryGetValue("--record-to", out var file))
             throw new ArgumentException("--record needs --record-to with a file to save to.");
-        TimeSpan? duration = given.TryGetValue("--seconds", out string? seconds) ? TimeSpan.FromSeconds(Number("--seconds", seconds)) : null;
+        TimeSpan? duration = given.TryGetValue("--seconds", out var seconds) ? TimeSpan.FromSeconds(Number("--seconds", seconds)) : null;
         return (feed, file, new RecordingOptions { Duration = duration });
     }
 
     private static async Task RecordAsync(Uri feed, string file, RecordingOptions options)
     {
         using CancellationTokenSource ended = new();
-        using PosixSignalRegistration terminated = PosixSignalRegistration.Create(PosixSignal.SIGTERM, End);
-        using PosixSignalRegistration interrupted = PosixSignalRegistration.Create(PosixSignal.SIGINT, End);
-        FeedRecording recording = await FeedRecorder.RecordAsync(new FeedOptions { Uri = feed }, Cursor.Start, file, options, cancellationToken: ended.Token).ConfigureAwait(false);
+        using var terminated = PosixSignalRegistration.Create(PosixSignal.SIGTERM, End);
+        using var interrupted = PosixSignalRegistration.Create(PosixSignal.SIGINT, End);
+        var recording = await FeedRecorder
+            .RecordAsync(new FeedOptions { Uri = feed }, Cursor.Start, file, options, cancellationToken: ended.Token)
+            .ConfigureAwait(false);
         Console.WriteLine($"Recorded {recording.Bytes} bytes in {recording.Duration.TotalSeconds:0.000} s ({recording.End})");
 
         void End(PosixSignalContext signal)
@@ -167,10 +177,12 @@ internal static class Program
     }
 
     private static double Number(string name, string value) =>
-        double.TryParse(value, NumberStyles.Float, CultureInfo.InvariantCulture, out double number) && number > 0 ? number : throw new ArgumentException($"{name} takes a number above 0, not {value}.");
+        double.TryParse(value, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && number > 0
+            ? number
+            : throw new ArgumentException($"{name} takes a number above 0, not {value}.");
 
     private static int Port(string name, string value) =>
-        int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out int port) && port <= IPEndPoint.MaxPort
+        int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var port) && port <= IPEndPoint.MaxPort
             ? port
             : throw new ArgumentException($"{name} must be a port number from 0 to {IPEndPoint.MaxPort}, not {value}.");
 }

@@ -13,7 +13,10 @@ public sealed class TestServerOptions
     /// <summary>0 to 65535; 0 has the system pick a free one.</summary>
     public int Port { get; set; } = DefaultPort;
 
-    /// <summary>The port that answers everything with a 307 to <see cref="Port"/>. Null: one above it (or a free one, with 0) for the reference feed, none for the others.</summary>
+    /// <summary>
+    /// The port that answers everything with a 307 to <see cref="Port"/>. Null: one above it (or a free one, with 0) for the reference
+    /// feed, none for the others.
+    /// </summary>
     public int? RedirectPort { get; set; }
 
     /// <summary>Loopback unless told otherwise.</summary>
@@ -55,18 +58,43 @@ public sealed class TestServerOptions
         ArgumentOutOfRangeException.ThrowIfGreaterThan(Port, IPEndPoint.MaxPort);
         ArgumentOutOfRangeException.ThrowIfNegative(RequestLogCapacity);
         if (EffectiveRedirectPort is < 0 or > IPEndPoint.MaxPort)
-            throw new ArgumentOutOfRangeException(nameof(RedirectPort), EffectiveRedirectPort, "The redirecting port must lie between 0 and 65535. Choose a lower port, or 0 for free ones.");
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(RedirectPort),
+                EffectiveRedirectPort,
+                "The redirecting port must lie between 0 and 65535. Choose a lower port, or 0 for free ones."
+            );
+        }
+
         if (Scripted.HeartbeatInterval is { } interval)
             ArgumentOutOfRangeException.ThrowIfLessThan(interval, TimeSpan.FromMilliseconds(1), nameof(Scripted.HeartbeatInterval));
         if ((Feed == FeedKind.Replay) != (ReplayFile is not null))
             throw new ArgumentException("The Replay feed and a file to replay belong together. Give both or neither.", nameof(ReplayFile));
         if (!(ReplaySpeed > 0))
-            throw new ArgumentOutOfRangeException(nameof(ReplaySpeed), ReplaySpeed, "The speed must be above 0; infinity leaves the pauses out.");
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(ReplaySpeed),
+                ReplaySpeed,
+                "The speed must be above 0; infinity leaves the pauses out."
+            );
+        }
+
         if (!string.IsNullOrWhiteSpace(Scripted.Separator))
             throw new ArgumentException("Only white space may stand between records.", nameof(Scripted.Separator));
         if (Feed != FeedKind.Scripted && (RecordsFile is not null || Records.Any()))
-            throw new ArgumentException("Only the Scripted feed serves records of your own. Choose that feed, or give no records.", nameof(Feed));
+        {
+            throw new ArgumentException(
+                "Only the Scripted feed serves records of your own. Choose that feed, or give no records.",
+                nameof(Feed)
+            );
+        }
     }
 
-    internal int? EffectiveRedirectPort => RedirectPort ?? (Feed != FeedKind.Reference ? null : Port == 0 ? 0 : Port + 1);
+    internal int? EffectiveRedirectPort =>
+        RedirectPort
+        ?? (
+            Feed != FeedKind.Reference ? null
+            : Port == 0 ? 0
+            : Port + 1
+        );
 }

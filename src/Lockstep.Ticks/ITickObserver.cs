@@ -1,53 +1,42 @@
 namespace Lockstep.Ticks;
 
 /// <summary>
-/// Hears what happens to the variables of a <see cref="TickLocker"/>. Calls come from timer and store threads. Those for one variable come one at a time and in
-/// the order in which it happened, so that what is told last is what holds; for different variables two may come at once. They hold up the variable's next
-/// refresh or the calls that follow: return quickly and do not throw.
+/// Hears what happens to the variables of a <see cref="TickLocker"/>. Calls come from timer and store threads. Those for one variable come
+/// one at a time and in the order in which it happened, so that what is told last is what holds; for different variables two may come at
+/// once. They hold up the variable's next refresh or the calls that follow: return quickly and do not throw.
 /// </summary>
 public interface ITickObserver
 {
     /// <summary>A value became active in this process.</summary>
-    void OnActivated(TickActivation activation)
-    {
-    }
+    void OnActivated(TickActivation activation) { }
 
     /// <summary>The schedule was read from the store.</summary>
-    void OnRefreshed(TickStatus status)
-    {
-    }
+    void OnRefreshed(TickStatus status) { }
 
     /// <summary>A read failed; the last schedule goes on to count, and the read is tried again soon.</summary>
-    void OnRefreshFailed(TickStatus status)
-    {
-    }
+    void OnRefreshFailed(TickStatus status) { }
 
     /// <summary>A boundary passed for which the store was not read: until the next refresh this process may miss a change.</summary>
-    void OnStale(TickStatus status)
-    {
-    }
+    void OnStale(TickStatus status) { }
 
-    /// <summary>This process's clock is further from the store's than the store's settings allow: it switches too early or too late.</summary>
-    void OnSkewed(TickStatus status)
-    {
-    }
+    /// <summary>
+    /// This process's clock is further from the store's than the store's settings allow: it switches too early or too late.
+    /// </summary>
+    void OnSkewed(TickStatus status) { }
 
     /// <summary>The active value cannot be read as the type that the program wants; the last one that could goes on to count.</summary>
-    void OnUnreadable(string variable, TickTuple tuple, Exception error)
-    {
-    }
+    void OnUnreadable(string variable, TickTuple tuple, Exception error) { }
 
     /// <summary>The bootstrap file could not be written or read.</summary>
-    void OnBootstrapFailed(string path, Exception error)
-    {
-    }
+    void OnBootstrapFailed(string path, Exception error) { }
 }
 
 /// <summary>A value became active.</summary>
 /// <param name="Variable">The variable.</param>
 /// <param name="Tuple">The tuple that is active now; null for none.</param>
 /// <param name="SwitchedAt">When this process switched, on its own clock.</param>
-/// <param name="Status">How the variable stood at the switch. Where it is stale, the store may no longer hold this tuple: other processes may show something else.</param>
+/// <param name="Status">How the variable stood at the switch. Where it is stale, the store may no longer hold this tuple: other processes
+/// may show something else.</param>
 public sealed record TickActivation(string Variable, TickTuple? Tuple, DateTimeOffset SwitchedAt, TickStatus Status);
 
 /// <summary>How a variable stands in this process.</summary>
@@ -69,8 +58,8 @@ public sealed record TickStatus
     public required TimeSpan? Age { get; init; }
 
     /// <summary>
-    /// The boundary, on this process's clock, that passed without a read of the store for it (the least instant there is where the store has not
-    /// been read at all); null when there is none. From then until the next read that
+    /// The boundary, on this process's clock, that passed without a read of the store for it (the least instant there is where the store
+    /// has not been read at all); null when there is none. From then until the next read that
     /// succeeds the promise that this process is never late does not hold, and it goes by the last schedule that it knows.
     /// </summary>
     public required DateTimeOffset? StaleSince { get; init; }
@@ -78,7 +67,9 @@ public sealed record TickStatus
     /// <summary>True when <see cref="StaleSince"/> is known: this process may miss a change now.</summary>
     public bool IsStale => StaleSince is not null;
 
-    /// <summary>The store's clock minus this process's at the last refresh, known to within half the time that the read took; null before the first.</summary>
+    /// <summary>
+    /// The store's clock minus this process's at the last refresh, known to within half the time that the read took; null before the first.
+    /// </summary>
     public required TimeSpan? ClockOffset { get; init; }
 
     /// <summary>True when <see cref="ClockOffset"/> is surely beyond the bound for the current tick.</summary>

@@ -2,7 +2,8 @@ namespace Lockstep.Ticks;
 
 /// <summary>
 /// Where schedules are kept and shared. All members may be called from any thread and any number of processes at once. They throw
-/// <see cref="TickStoreUnavailableException"/> when the store cannot be reached; the store works again as soon as it can be, without being made anew.
+/// <see cref="TickStoreUnavailableException"/> when the store cannot be reached; the store works again as soon as it can be, without being
+/// made anew.
 /// </summary>
 public interface ITickStore : IAsyncDisposable
 {
@@ -20,11 +21,13 @@ public interface ITickStore : IAsyncDisposable
 
     /// <summary>
     /// Changes a variable in one transaction, one after the other with every other change of that variable: takes its turn, reads the
-    /// schedule and then the clock, lets <paramref name="decide"/> choose, applies the edit, writes the audit trail, and commits unless the edit's deadline has passed.
+    /// schedule and then the clock, lets <paramref name="decide"/> choose, applies the edit, writes the audit trail, and commits unless the
+    /// edit's deadline has passed.
     /// </summary>
     /// <param name="variable">The variable.</param>
     /// <param name="who">Who makes the change, for the audit trail.</param>
-    /// <param name="decide">Gets what was read and returns what to do; runs inside the transaction and must be quick. What it throws rolls back and is thrown on.</param>
+    /// <param name="decide">Gets what was read and returns what to do; runs inside the transaction and must be quick. What it throws rolls
+    /// back and is thrown on.</param>
     /// <param name="cancellationToken">Cancels and rolls back, up to the commit.</param>
     /// <exception cref="TickDeadlineException">The deadline passed before the commit; rolled back.</exception>
     Task<TickCommit> ChangeAsync(string variable, string who, Func<TickReading, TickEdit> decide, CancellationToken cancellationToken);

@@ -26,17 +26,28 @@ public sealed class MemoryTickStore : ITickStore
     /// <inheritdoc/>
     public Task<TickReading> ReadAsync(string variable, CancellationToken cancellationToken)
     {
-        lock (_gate) return Task.FromResult(Read(variable));
+        lock (_gate)
+            return Task.FromResult(Read(variable));
     }
 
     /// <inheritdoc/>
     public Task<IReadOnlyList<string>> ListAsync(CancellationToken cancellationToken)
     {
-        lock (_gate) return Task.FromResult<IReadOnlyList<string>>([.. _schedules.Where(pair => pair.Value.Tuples.Count > 0).Select(pair => pair.Key)]);
+        lock (_gate)
+        {
+            return Task.FromResult<IReadOnlyList<string>>([
+                .. _schedules.Where(pair => pair.Value.Tuples.Count > 0).Select(pair => pair.Key),
+            ]);
+        }
     }
 
     /// <inheritdoc/>
-    public Task<TickCommit> ChangeAsync(string variable, string who, Func<TickReading, TickEdit> decide, CancellationToken cancellationToken)
+    public Task<TickCommit> ChangeAsync(
+        string variable,
+        string who,
+        Func<TickReading, TickEdit> decide,
+        CancellationToken cancellationToken
+    )
     {
         cancellationToken.ThrowIfCancellationRequested();
         lock (_gate)
@@ -44,7 +55,8 @@ public sealed class MemoryTickStore : ITickStore
             var before = Read(variable);
             var edit = decide(before);
             var after = edit.ApplyTo(before.Schedule);
-            if (edit.Deadline is { } deadline && _clock.GetUtcNow() >= deadline) throw new TickDeadlineException(variable, deadline);
+            if (edit.Deadline is { } deadline && _clock.GetUtcNow() >= deadline)
+                throw new TickDeadlineException(variable, deadline);
             _schedules[variable] = after;
             var change = Guid.NewGuid();
             _audit.AddRange(edit.Operations.Select(operation => new TickAuditEntry(change, before.StoreTime, who, variable, operation)));
@@ -55,7 +67,8 @@ public sealed class MemoryTickStore : ITickStore
     /// <inheritdoc/>
     public Task<IReadOnlyList<TickAuditEntry>> ReadAuditAsync(string variable, int newest, CancellationToken cancellationToken)
     {
-        lock (_gate) return Task.FromResult<IReadOnlyList<TickAuditEntry>>([.. _audit.Where(entry => entry.Variable == variable).TakeLast(newest)]);
+        lock (_gate)
+            return Task.FromResult<IReadOnlyList<TickAuditEntry>>([.. _audit.Where(entry => entry.Variable == variable).TakeLast(newest)]);
     }
 
     /// <inheritdoc/>

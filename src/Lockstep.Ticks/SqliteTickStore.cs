@@ -3,9 +3,9 @@ using Microsoft.Data.Sqlite;
 namespace Lockstep.Ticks;
 
 /// <summary>
-/// A store in an SQLite file, shared by the processes of one machine, whose clock is the store's clock. The file is opened for each operation and closed after it:
-/// a file that was taken away or put back is noticed at once, and nothing stays locked by a process that does not use it.
-/// A rollback journal, not a WAL, so that the store is one file; a change is on the disk when it returns.
+/// A store in an SQLite file, shared by the processes of one machine, whose clock is the store's clock. The file is opened for each
+/// operation and closed after it: a file that was taken away or put back is noticed at once, and nothing stays locked by a process that
+/// does not use it. A rollback journal, not a WAL, so that the store is one file; a change is on the disk when it returns.
 /// </summary>
 public sealed class SqliteTickStore : ITickStore
 {
@@ -19,7 +19,8 @@ public sealed class SqliteTickStore : ITickStore
 
     /// <summary>Names the file; nothing is opened yet.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="create">The settings of the store if the file is not there yet and the first operation makes it; null to find a missing file unavailable.</param>
+    /// <param name="create">The settings of the store if the file is not there yet and the first operation makes it; null to find a missing
+    /// file unavailable.</param>
     /// <param name="clock">The store's clock, the same for all processes; null for the system's.</param>
     public SqliteTickStore(string path, TickSettings? create = null, TimeProvider? clock = null)
     {
@@ -32,7 +33,8 @@ public sealed class SqliteTickStore : ITickStore
     public string Description => _path;
 
     /// <inheritdoc/>
-    public Task<TickSettings> ReadSettingsAsync(CancellationToken cancellationToken) => RunAsync((_, settings) => settings, cancellationToken);
+    public Task<TickSettings> ReadSettingsAsync(CancellationToken cancellationToken) =>
+        RunAsync((_, settings) => settings, cancellationToken);
 
     /// <inheritdoc/>
     public Task<TickReading> ReadAsync(string variable, CancellationToken cancellationToken) =>
@@ -43,7 +45,12 @@ public sealed class SqliteTickStore : ITickStore
         RunAsync((connection, _) => SqliteTickTables.ReadNames(connection), cancellationToken);
 
     /// <inheritdoc/>
-    public Task<TickCommit> ChangeAsync(string variable, string who, Func<TickReading, TickEdit> decide, CancellationToken cancellationToken) =>
+    public Task<TickCommit> ChangeAsync(
+        string variable,
+        string who,
+        Func<TickReading, TickEdit> decide,
+        CancellationToken cancellationToken
+    ) =>
         RunAsync(
             (connection, settings) =>
             {
@@ -51,13 +58,16 @@ public sealed class SqliteTickStore : ITickStore
                 using var transaction = connection.BeginTransaction(deferred: false);
                 var before = Read(connection, transaction, settings, variable);
                 var edit = decide(before);
-                if (edit.Operations.Count > 0) SqliteTickTables.Apply(connection, transaction, variable, who, before.StoreTime, edit);
+                if (edit.Operations.Count > 0)
+                    SqliteTickTables.Apply(connection, transaction, variable, who, before.StoreTime, edit);
                 cancellationToken.ThrowIfCancellationRequested();
-                if (edit.Deadline is { } deadline && _clock.GetUtcNow() >= deadline) throw new TickDeadlineException(variable, deadline);
+                if (edit.Deadline is { } deadline && _clock.GetUtcNow() >= deadline)
+                    throw new TickDeadlineException(variable, deadline);
                 transaction.Commit();
                 return new TickCommit(edit, before, _clock.GetUtcNow());
             },
-            cancellationToken);
+            cancellationToken
+        );
 
     /// <inheritdoc/>
     public Task<IReadOnlyList<TickAuditEntry>> ReadAuditAsync(string variable, int newest, CancellationToken cancellationToken) =>
@@ -74,8 +84,8 @@ public sealed class SqliteTickStore : ITickStore
     }
 
     /// <summary>
-    /// SQLite has no asynchronous calls, and one that waits for another process's lock would hold up a thread of the pool, where the timers run that
-    /// switch variables: each operation has a thread of its own.
+    /// SQLite has no asynchronous calls, and one that waits for another process's lock would hold up a thread of the pool, where the timers
+    /// run that switch variables: each operation has a thread of its own.
     /// </summary>
     private Task<T> RunAsync<T>(Func<SqliteConnection, TickSettings, T> operation, CancellationToken cancellationToken) =>
         Task.Factory.StartNew(
@@ -88,13 +98,14 @@ public sealed class SqliteTickStore : ITickStore
                 }
                 catch (SqliteException e)
                 {
-                    string reason = File.Exists(_path) ? e.Message.TrimEnd('.') : "there is no such file; setting a variable makes it";
+                    var reason = File.Exists(_path) ? e.Message.TrimEnd('.') : "there is no such file; setting a variable makes it";
                     throw new TickStoreUnavailableException(Description, reason, outcomeUnknown: false, e);
                 }
             },
             cancellationToken,
             TaskCreationOptions.LongRunning,
-            TaskScheduler.Default);
+            TaskScheduler.Default
+        );
 
     private SqliteConnection Open()
     {
@@ -123,7 +134,14 @@ public sealed class SqliteTickStore : ITickStore
 
     private SqliteConnection Connect(SqliteOpenMode mode)
     {
-        var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = _path, Mode = mode, Pooling = false }.ToString());
+        var connection = new SqliteConnection(
+            new SqliteConnectionStringBuilder
+            {
+                DataSource = _path,
+                Mode = mode,
+                Pooling = false,
+            }.ToString()
+        );
         try
         {
             connection.Open();

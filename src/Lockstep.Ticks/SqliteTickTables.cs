@@ -2,7 +2,9 @@ using Microsoft.Data.Sqlite;
 
 namespace Lockstep.Ticks;
 
-/// <summary>The tables of a store in an SQLite file, and each statement on them. Instants and lengths of time are whole milliseconds.</summary>
+/// <summary>
+/// The tables of a store in an SQLite file, and each statement on them. Instants and lengths of time are whole milliseconds.
+/// </summary>
 internal static class SqliteTickTables
 {
     /// <summary>Makes the tables with their settings, unless they are there.</summary>
@@ -25,7 +27,8 @@ internal static class SqliteTickTables
             """,
             ("$tick", (long)settings.DefaultTick.TotalMilliseconds),
             ("$skew", settings.SkewBound is { } skew ? (long)skew.TotalMilliseconds : DBNull.Value),
-            ("$latency", (long)settings.Latency.TotalMilliseconds));
+            ("$latency", (long)settings.Latency.TotalMilliseconds)
+        );
         command.ExecuteNonQuery();
         transaction.Commit();
     }
@@ -38,7 +41,8 @@ internal static class SqliteTickTables
         return new TickSettings(
             TimeSpan.FromMilliseconds(reader.GetInt64(0)),
             reader.IsDBNull(1) ? null : TimeSpan.FromMilliseconds(reader.GetInt64(1)),
-            TimeSpan.FromMilliseconds(reader.GetInt64(2)));
+            TimeSpan.FromMilliseconds(reader.GetInt64(2))
+        );
     }
 
     /// <summary>The names of all variables, in ordinal order.</summary>
@@ -47,7 +51,8 @@ internal static class SqliteTickTables
         using var command = Command(connection, null, "SELECT DISTINCT name FROM lockstep_tick_tuples ORDER BY name");
         using var reader = command.ExecuteReader();
         var names = new List<string>();
-        while (reader.Read()) names.Add(reader.GetString(0));
+        while (reader.Read())
+            names.Add(reader.GetString(0));
         return names;
     }
 
@@ -55,10 +60,15 @@ internal static class SqliteTickTables
     public static List<TickTuple> ReadTuples(SqliteConnection connection, SqliteTransaction? transaction, string variable)
     {
         using var command = Command(
-            connection, transaction, "SELECT active_at_ms, value, tick_ms FROM lockstep_tick_tuples WHERE name = $name", ("$name", variable));
+            connection,
+            transaction,
+            "SELECT active_at_ms, value, tick_ms FROM lockstep_tick_tuples WHERE name = $name",
+            ("$name", variable)
+        );
         using var reader = command.ExecuteReader();
         var tuples = new List<TickTuple>();
-        while (reader.Read()) tuples.Add(ReadTuple(reader, 0));
+        while (reader.Read())
+            tuples.Add(ReadTuple(reader, 0));
         return tuples;
     }
 
@@ -73,14 +83,26 @@ internal static class SqliteTickTables
             WHERE name = $name ORDER BY id DESC LIMIT $newest
             """,
             ("$name", variable),
-            ("$newest", newest));
+            ("$newest", newest)
+        );
         using var reader = command.ExecuteReader();
         var entries = new List<TickAuditEntry>();
         while (reader.Read())
         {
             var operation = new TickOperation(
-                Enum.Parse<TickAction>(reader.GetString(3)), ReadTuple(reader, 4), reader.IsDBNull(7) ? null : FromMilliseconds(reader.GetInt64(7)));
-            entries.Add(new TickAuditEntry(Guid.Parse(reader.GetString(0)), FromMilliseconds(reader.GetInt64(1)), reader.GetString(2), variable, operation));
+                Enum.Parse<TickAction>(reader.GetString(3)),
+                ReadTuple(reader, 4),
+                reader.IsDBNull(7) ? null : FromMilliseconds(reader.GetInt64(7))
+            );
+            entries.Add(
+                new TickAuditEntry(
+                    Guid.Parse(reader.GetString(0)),
+                    FromMilliseconds(reader.GetInt64(1)),
+                    reader.GetString(2),
+                    variable,
+                    operation
+                )
+            );
         }
 
         entries.Reverse();
@@ -89,12 +111,23 @@ internal static class SqliteTickTables
 
     /// <summary>Writes an edit, and into the audit who made it.</summary>
     public static void Apply(
-        SqliteConnection connection, SqliteTransaction transaction, string variable, string who, DateTimeOffset at, TickEdit edit)
+        SqliteConnection connection,
+        SqliteTransaction transaction,
+        string variable,
+        string who,
+        DateTimeOffset at,
+        TickEdit edit
+    )
     {
         foreach (var instant in edit.Removals)
         {
             using var delete = Command(
-                connection, transaction, "DELETE FROM lockstep_tick_tuples WHERE name = $name AND active_at_ms = $at", ("$name", variable), ("$at", Milliseconds(instant)));
+                connection,
+                transaction,
+                "DELETE FROM lockstep_tick_tuples WHERE name = $name AND active_at_ms = $at",
+                ("$name", variable),
+                ("$at", Milliseconds(instant))
+            );
             delete.ExecuteNonQuery();
         }
 
@@ -107,7 +140,8 @@ internal static class SqliteTickTables
                 ("$name", variable),
                 ("$at", Milliseconds(tuple.ActiveAt)),
                 ("$value", tuple.Json),
-                ("$tick", (long)tuple.Tick.TotalMilliseconds));
+                ("$tick", (long)tuple.Tick.TotalMilliseconds)
+            );
             write.ExecuteNonQuery();
         }
 
@@ -129,23 +163,34 @@ internal static class SqliteTickTables
                 ("$at", Milliseconds(operation.Tuple.ActiveAt)),
                 ("$value", operation.Tuple.Json),
                 ("$tick", (long)operation.Tuple.Tick.TotalMilliseconds),
-                ("$from", operation.MovedFrom is { } from ? Milliseconds(from) : DBNull.Value));
+                ("$from", operation.MovedFrom is { } from ? Milliseconds(from) : DBNull.Value)
+            );
             audit.ExecuteNonQuery();
         }
     }
 
     private static TickTuple ReadTuple(SqliteDataReader reader, int column) =>
-        new(FromMilliseconds(reader.GetInt64(column)), reader.GetString(column + 1), TimeSpan.FromMilliseconds(reader.GetInt64(column + 2)));
+        new(
+            FromMilliseconds(reader.GetInt64(column)),
+            reader.GetString(column + 1),
+            TimeSpan.FromMilliseconds(reader.GetInt64(column + 2))
+        );
 
     /// <summary>A statement of which each text is a literal of this assembly.</summary>
-    public static SqliteCommand Command(SqliteConnection connection, SqliteTransaction? transaction, string sql, params ReadOnlySpan<(string Name, object Value)> parameters)
+    public static SqliteCommand Command(
+        SqliteConnection connection,
+        SqliteTransaction? transaction,
+        string sql,
+        params ReadOnlySpan<(string Name, object Value)> parameters
+    )
     {
         var command = connection.CreateCommand();
         command.Transaction = transaction;
 #pragma warning disable CA2100 // Every text is a literal, here or in SqliteTickStore.
         command.CommandText = sql;
 #pragma warning restore CA2100
-        foreach (var (name, value) in parameters) command.Parameters.AddWithValue(name, value);
+        foreach (var (name, value) in parameters)
+            command.Parameters.AddWithValue(name, value);
         return command;
     }
 

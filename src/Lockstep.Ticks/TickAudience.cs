@@ -3,7 +3,9 @@ using System.Threading.Channels;
 
 namespace Lockstep.Ticks;
 
-/// <summary>Who is told when a variable switches: the views that hold its value, the watchers, and the observer. Not safe for several threads.</summary>
+/// <summary>
+/// Who is told when a variable switches: the views that hold its value, the watchers, and the observer. Not safe for several threads.
+/// </summary>
 /// <param name="variable">The variable's name.</param>
 /// <param name="notices">What the observer is told, once nothing is locked any more.</param>
 internal sealed class TickAudience(string variable, TickNotices notices)
@@ -25,20 +27,23 @@ internal sealed class TickAudience(string variable, TickNotices notices)
     /// <summary>Hands a tuple that has just become active to the views. A watcher that hears of it finds them switched.</summary>
     public void Publish(TickTuple? active)
     {
-        foreach (ITickView view in _views) Publish(view, active);
+        foreach (var view in _views)
+            Publish(view, active);
     }
 
     /// <summary>Tells the watchers and the observer.</summary>
     public void Tell(TickActivation activation)
     {
-        foreach (ChannelWriter<TickActivation> watcher in _watchers) watcher.TryWrite(activation);
+        foreach (var watcher in _watchers)
+            watcher.TryWrite(activation);
         notices.Add(observer => observer.OnActivated(activation));
     }
 
     /// <summary>Ends the watchers' channels.</summary>
     public void Complete()
     {
-        foreach (ChannelWriter<TickActivation> watcher in _watchers) watcher.TryComplete();
+        foreach (var watcher in _watchers)
+            watcher.TryComplete();
     }
 
     private void Publish(ITickView view, TickTuple? tuple)

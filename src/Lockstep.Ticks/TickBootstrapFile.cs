@@ -2,7 +2,9 @@ using System.Text.Json;
 
 namespace Lockstep.Ticks;
 
-/// <summary>The schedules that a process last knew, so that it can start while the store is down. One file belongs to one program.</summary>
+/// <summary>
+/// The schedules that a process last knew, so that it can start while the store is down. One file belongs to one program.
+/// </summary>
 internal sealed class TickBootstrapFile(string path)
 {
     private const int Format = 1;
@@ -20,7 +22,8 @@ internal sealed class TickBootstrapFile(string path)
             json.WriteStartObject();
             json.WriteNumber("format", Format);
             json.WriteStartObject("variables");
-            foreach (var (name, schedule) in schedules) Write(json, name, schedule);
+            foreach (var (name, schedule) in schedules)
+                Write(json, name, schedule);
             json.WriteEndObject();
             json.WriteEndObject();
             json.Flush();
@@ -34,13 +37,17 @@ internal sealed class TickBootstrapFile(string path)
     /// <exception cref="JsonException">It is not such a file.</exception>
     public Dictionary<string, TickSchedule> Load()
     {
-        if (!File.Exists(_path)) return [];
+        if (!File.Exists(_path))
+            return [];
         try
         {
             using var document = JsonDocument.Parse(File.ReadAllBytes(_path));
             var root = document.RootElement;
-            if (root.GetProperty("format").GetInt32() != Format) throw new JsonException("The bootstrap file is of another format.");
-            return root.GetProperty("variables").EnumerateObject().ToDictionary(variable => variable.Name, variable => Read(variable.Value), StringComparer.Ordinal);
+            if (root.GetProperty("format").GetInt32() != Format)
+                throw new JsonException("The bootstrap file is of another format.");
+            return root.GetProperty("variables")
+                .EnumerateObject()
+                .ToDictionary(variable => variable.Name, variable => Read(variable.Value), StringComparer.Ordinal);
         }
         catch (Exception e) when (e is KeyNotFoundException or InvalidOperationException or FormatException or ArgumentException)
         {
@@ -70,8 +77,13 @@ internal sealed class TickBootstrapFile(string path)
     private static TickSchedule Read(JsonElement variable) =>
         new(
             TimeSpan.FromMilliseconds(variable.GetProperty("defaultTickMs").GetInt64()),
-            variable.GetProperty("tuples").EnumerateArray().Select(tuple => new TickTuple(
-                tuple.GetProperty("activeAt").GetDateTimeOffset(),
-                tuple.GetProperty("value").GetRawText(),
-                TimeSpan.FromMilliseconds(tuple.GetProperty("tickMs").GetInt64()))));
+            variable
+                .GetProperty("tuples")
+                .EnumerateArray()
+                .Select(tuple => new TickTuple(
+                    tuple.GetProperty("activeAt").GetDateTimeOffset(),
+                    tuple.GetProperty("value").GetRawText(),
+                    TimeSpan.FromMilliseconds(tuple.GetProperty("tickMs").GetInt64())
+                ))
+        );
 }

@@ -26,8 +26,10 @@ public sealed record TickOperation(TickAction Action, TickTuple Tuple, DateTimeO
 /// A change as the rules decided it from a schedule and the store's time: the store applies all operations in the transaction in which
 /// they were decided, or none.
 /// </summary>
-/// <param name="Operations">The operations; empty when nothing is to be done. A store first takes out everything removed, purged and moved, then puts in.</param>
-/// <param name="Deadline">On the store's clock: at or after it the store rolls back and throws <see cref="TickDeadlineException"/>; null for a change that no reader waits for.</param>
+/// <param name="Operations">The operations; empty when nothing is to be done. A store first takes out everything removed, purged and moved,
+/// then puts in.</param>
+/// <param name="Deadline">On the store's clock: at or after it the store rolls back and throws <see cref="TickDeadlineException"/>; null
+/// for a change that no reader waits for.</param>
 /// <param name="VisibleBy">On the store's clock: a commit that ends after it is reported as late; null likewise.</param>
 public sealed record TickEdit(IReadOnlyList<TickOperation> Operations, DateTimeOffset? Deadline, DateTimeOffset? VisibleBy)
 {
@@ -36,7 +38,9 @@ public sealed record TickEdit(IReadOnlyList<TickOperation> Operations, DateTimeO
 
     /// <summary>The instants whose tuples the store takes out first.</summary>
     public IEnumerable<DateTimeOffset> Removals =>
-        Operations.Where(operation => operation.Action != TickAction.Set).Select(operation => operation.MovedFrom ?? operation.Tuple.ActiveAt);
+        Operations
+            .Where(operation => operation.Action != TickAction.Set)
+            .Select(operation => operation.MovedFrom ?? operation.Tuple.ActiveAt);
 
     /// <summary>The tuples that the store then writes, over one of the same instant if there is one.</summary>
     public IEnumerable<TickTuple> Writes =>
@@ -46,8 +50,10 @@ public sealed record TickEdit(IReadOnlyList<TickOperation> Operations, DateTimeO
     public TickSchedule ApplyTo(TickSchedule schedule)
     {
         var tuples = schedule.Tuples.ToDictionary(tuple => tuple.ActiveAt);
-        foreach (var instant in Removals) tuples.Remove(instant);
-        foreach (var tuple in Writes) tuples[tuple.ActiveAt] = tuple;
+        foreach (var instant in Removals)
+            tuples.Remove(instant);
+        foreach (var tuple in Writes)
+            tuples[tuple.ActiveAt] = tuple;
         return new TickSchedule(schedule.DefaultTick, tuples.Values);
     }
 }

@@ -3,8 +3,8 @@ using System.Text.Json;
 namespace Lockstep.Ticks;
 
 /// <summary>
-/// Writes schedules. Every change is decided and committed in one transaction on the store's clock and is known to every process before it becomes
-/// active, or it is refused. May be used from any thread; it holds nothing but the store, which it does not dispose.
+/// Writes schedules. Every change is decided and committed in one transaction on the store's clock and is known to every process before it
+/// becomes active, or it is refused. May be used from any thread; it holds nothing but the store, which it does not dispose.
 /// </summary>
 public sealed class TickEditor
 {
@@ -20,12 +20,14 @@ public sealed class TickEditor
         _who = who ?? $"{Environment.UserName}@{Environment.MachineName}";
     }
 
-    /// <summary>How many expired tuples each <see cref="SetAsync"/> and <see cref="RampAsync"/> leaves; null to leave all. 5 by default.</summary>
+    /// <summary>
+    /// How many expired tuples each <see cref="SetAsync"/> and <see cref="RampAsync"/> leaves; null to leave all. 5 by default.
+    /// </summary>
     public int? KeepExpired { get; init; } = 5;
 
     /// <summary>
-    /// Sets a value for the first boundary that is neither before <paramref name="desired"/> nor before the next available change, which is the second
-    /// boundary from now. Pending values that follow move to the next boundary if the tick changes under them.
+    /// Sets a value for the first boundary that is neither before <paramref name="desired"/> nor before the next available change, which is
+    /// the second boundary from now. Pending values that follow move to the next boundary if the tick changes under them.
     /// </summary>
     /// <param name="variable">The variable; the first value makes it.</param>
     /// <param name="json">The value, one JSON text.</param>
@@ -39,11 +41,21 @@ public sealed class TickEditor
     /// <exception cref="TickDeadlineException">The store was too slow, several times.</exception>
     /// <exception cref="TickStoreUnavailableException">The store cannot be reached.</exception>
     public async Task<TickChange> SetAsync(
-        string variable, string json, DateTimeOffset? desired = null, TimeSpan? tick = null, bool replace = false, CancellationToken cancellationToken = default)
+        string variable,
+        string json,
+        DateTimeOffset? desired = null,
+        TimeSpan? tick = null,
+        bool replace = false,
+        CancellationToken cancellationToken = default
+    )
     {
         TickTuple.CheckJson(json);
         var commit = await ChangeAsync(
-            variable, reading => Purged(reading, TickRules.Set(variable, reading, json, desired, tick, replace)), cancellationToken).ConfigureAwait(false);
+                variable,
+                reading => Purged(reading, TickRules.Set(variable, reading, json, desired, tick, replace)),
+                cancellationToken
+            )
+            .ConfigureAwait(false);
         return new TickChange(variable, commit);
     }
 
@@ -51,16 +63,30 @@ public sealed class TickEditor
     /// <exception cref="NotSupportedException">There is no JSON for such a value.</exception>
     /// <inheritdoc cref="SetAsync" path="/exception"/>
     public Task<TickChange> SetValueAsync<T>(
-        string variable, T value, DateTimeOffset? desired = null, TimeSpan? tick = null, bool replace = false, CancellationToken cancellationToken = default) =>
-        SetAsync(variable, JsonSerializer.Serialize(value), desired, tick, replace, cancellationToken);
+        string variable,
+        T value,
+        DateTimeOffset? desired = null,
+        TimeSpan? tick = null,
+        bool replace = false,
+        CancellationToken cancellationToken = default
+    ) => SetAsync(variable, JsonSerializer.Serialize(value), desired, tick, replace, cancellationToken);
 
     /// <summary>Writes a ramp's values as one change: all of them, or none when another value is pending on its way.</summary>
     /// <inheritdoc cref="SetAsync" path="/exception"/>
     public async Task<TickChange> RampAsync(
-        string variable, TickRamp ramp, DateTimeOffset? desired = null, TimeSpan? tick = null, CancellationToken cancellationToken = default)
+        string variable,
+        TickRamp ramp,
+        DateTimeOffset? desired = null,
+        TimeSpan? tick = null,
+        CancellationToken cancellationToken = default
+    )
     {
         var commit = await ChangeAsync(
-            variable, reading => Purged(reading, ramp.Decide(variable, reading, desired, tick)), cancellationToken).ConfigureAwait(false);
+                variable,
+                reading => Purged(reading, ramp.Decide(variable, reading, desired, tick)),
+                cancellationToken
+            )
+            .ConfigureAwait(false);
         return new TickChange(variable, commit);
     }
 
@@ -72,8 +98,8 @@ public sealed class TickEditor
         ChangeIfAnyAsync(variable, reading => TickRules.Remove(variable, reading, activeAt.ToUniversalTime()), cancellationToken);
 
     /// <summary>
-    /// Moves pending values that lie on no boundary to the next one. <see cref="SetAsync"/> and <see cref="RemoveAsync"/> do this themselves; it is for
-    /// schedules that something else wrote.
+    /// Moves pending values that lie on no boundary to the next one. <see cref="SetAsync"/> and <see cref="RemoveAsync"/> do this
+    /// themselves; it is for schedules that something else wrote.
     /// </summary>
     /// <returns>What was moved; null when nothing had to be.</returns>
     /// <exception cref="TickDeadlineException">The store was too slow, several times.</exception>
@@ -81,7 +107,10 @@ public sealed class TickEditor
     public Task<TickChange?> RescheduleAsync(string variable, CancellationToken cancellationToken = default) =>
         ChangeIfAnyAsync(variable, TickRules.Reschedule, cancellationToken);
 
-    /// <summary>Clears away all expired values but the newest <paramref name="keep"/>; never the active one, nor one that expired less than a tick ago.</summary>
+    /// <summary>
+    /// Clears away all expired values but the newest <paramref name="keep"/>; never the active one, nor one that expired less than a tick
+    /// ago.
+    /// </summary>
     /// <param name="variable">The variable.</param>
     /// <param name="keep">How many expired values stay; 0 or more.</param>
     /// <param name="cancellationToken">Cancels, up to the commit.</param>
@@ -94,7 +123,11 @@ public sealed class TickEditor
     private TickEdit Purged(TickReading reading, TickEdit edit) =>
         KeepExpired is { } keep ? edit with { Operations = [.. TickRules.Purge(reading, keep).Operations, .. edit.Operations] } : edit;
 
-    private async Task<TickChange?> ChangeIfAnyAsync(string variable, Func<TickReading, TickEdit> decide, CancellationToken cancellationToken)
+    private async Task<TickChange?> ChangeIfAnyAsync(
+        string variable,
+        Func<TickReading, TickEdit> decide,
+        CancellationToken cancellationToken
+    )
     {
         var commit = await ChangeAsync(variable, decide, cancellationToken).ConfigureAwait(false);
         return commit.Edit.Operations.Count == 0 ? null : new TickChange(variable, commit);
@@ -126,7 +159,10 @@ public sealed class TickChange
         Operations = commit.Edit.Operations;
         Before = commit.Before;
         IsLate = commit.IsLate;
-        Replaced = Tuple is { } tuple && Operations.Any(operation => operation.Action == TickAction.Set) && commit.Before.Schedule.ActiveAt(tuple.ActiveAt)?.ActiveAt == tuple.ActiveAt;
+        Replaced =
+            Tuple is { } tuple
+            && Operations.Any(operation => operation.Action == TickAction.Set)
+            && commit.Before.Schedule.ActiveAt(tuple.ActiveAt)?.ActiveAt == tuple.ActiveAt;
     }
 
     /// <summary>The variable.</summary>
@@ -147,6 +183,8 @@ public sealed class TickChange
     /// <summary>True when a pending value was replaced (the contract's "updated"), false when one was added.</summary>
     public bool Replaced { get; }
 
-    /// <summary>True when the commit took so long that some process may take it up at its next refresh only; see <see cref="TickCommit.IsLate"/>.</summary>
+    /// <summary>
+    /// True when the commit took so long that some process may take it up at its next refresh only; see <see cref="TickCommit.IsLate"/>.
+    /// </summary>
     public bool IsLate { get; }
 }

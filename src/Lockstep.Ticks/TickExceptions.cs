@@ -7,19 +7,22 @@ public abstract class TickException : LockstepException
 {
     /// <summary>Creates the error with what happened and what to do about it.</summary>
     protected TickException(string message, string recommendedAction, Exception? inner = null)
-        : base(message, recommendedAction, inner)
-    {
-    }
+        : base(message, recommendedAction, inner) { }
 }
 
-/// <summary>The boundary is taken by another pending value. Nothing was written: choose another time, remove the pending one, or replace it.</summary>
+/// <summary>
+/// The boundary is taken by another pending value. Nothing was written: choose another time, remove the pending one, or replace it.
+/// </summary>
 /// <param name="variable">The variable.</param>
 /// <param name="occupant">The pending tuple that is in the way.</param>
 /// <param name="isReplaceable">Whether the change that was asked for could replace it: a single value can, a ramp cannot.</param>
 public sealed class TickConflictException(string variable, TickTuple occupant, bool isReplaceable = true)
     : TickException(
         $"'{variable}' already has a pending change at {occupant.ActiveAt:O}.",
-        isReplaceable ? "Choose another time, remove that change first, or replace it with -Force." : "Choose another time, or remove that change first.")
+        isReplaceable
+            ? "Choose another time, remove that change first, or replace it with -Force."
+            : "Choose another time, or remove that change first."
+    )
 {
     /// <summary>The variable.</summary>
     public string Variable { get; } = variable;
@@ -30,26 +33,36 @@ public sealed class TickConflictException(string variable, TickTuple occupant, b
 
 /// <summary>The change would touch an instant so near that some process may not learn of it in time. Nothing was written.</summary>
 public sealed class TickTooLateException(string variable, DateTimeOffset instant, DateTimeOffset nextAvailable)
-    : TickException($"It is too late to change '{variable}' at {instant:O}: the first instant that every process can still be told of is {nextAvailable:O}.",
-        "Set a new value for that instant or a later one instead.")
+    : TickException(
+        $"It is too late to change '{variable}' at {instant:O}: the first instant that every process can still be told of is {nextAvailable:O}.",
+        "Set a new value for that instant or a later one instead."
+    )
 {
     /// <summary>The first instant that can still be changed.</summary>
     public DateTimeOffset NextAvailable { get; } = nextAvailable;
 }
 
-/// <summary>The tick is too small for the store's bounds on skew and latency: processes would not switch together. Nothing was written.</summary>
+/// <summary>
+/// The tick is too small for the store's bounds on skew and latency: processes would not switch together. Nothing was written.
+/// </summary>
 public sealed class TickTooSmallException(TimeSpan tick, TimeSpan minimum)
-    : TickException($"A tick of {tick.TotalMilliseconds} ms is too small: with this store's bounds on clock skew and latency it must be at least {minimum.TotalMilliseconds} ms.",
-        "Choose a longer tick; a store with tighter bounds allows shorter ones.")
+    : TickException(
+        $"A tick of {tick.TotalMilliseconds} ms is too small: with this store's bounds on clock skew and latency it must be at least {minimum.TotalMilliseconds} ms.",
+        "Choose a longer tick; a store with tighter bounds allows shorter ones."
+    )
 {
     /// <summary>The smallest tick that the store's settings allow.</summary>
     public TimeSpan Minimum { get; } = minimum;
 }
 
-/// <summary>The store was so slow that the transaction ran past the instant it had to be committed by. It was rolled back: try again.</summary>
+/// <summary>
+/// The store was so slow that the transaction ran past the instant it had to be committed by. It was rolled back: try again.
+/// </summary>
 public sealed class TickDeadlineException(string variable, DateTimeOffset deadline)
-    : TickException($"The change of '{variable}' had to be committed by {deadline:O}; the store was too slow and it was rolled back.",
-        "Try again, and see why the store is slow.")
+    : TickException(
+        $"The change of '{variable}' had to be committed by {deadline:O}; the store was too slow and it was rolled back.",
+        "Try again, and see why the store is slow."
+    )
 {
     /// <summary>When it had to be committed, on the store's clock.</summary>
     public DateTimeOffset Deadline { get; } = deadline;
@@ -64,7 +77,8 @@ public sealed class TickStoreUnavailableException(string store, string reason, b
     : TickException(
         $"The store {store} is not available: {reason}." + (outcomeUnknown ? " Whether the change was committed is not known." : ""),
         outcomeUnknown ? "Read the schedule before trying again." : "See that the store exists and can be reached, then try again.",
-        inner)
+        inner
+    )
 {
     /// <summary>True when a change may have been committed or not; the schedule tells.</summary>
     public bool OutcomeUnknown { get; } = outcomeUnknown;

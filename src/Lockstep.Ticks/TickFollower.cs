@@ -3,8 +3,9 @@ using System.Threading.Channels;
 namespace Lockstep.Ticks;
 
 /// <summary>
-/// Follows one variable for a process: reads the store when <see cref="TickRefreshPlan"/> says so, switches at each tuple's instant, and goes on with what it
-/// knows when the store fails. One timer serves both; it looks at the clock at least once a second, so that a clock that was set does not upset it.
+/// Follows one variable for a process: reads the store when <see cref="TickRefreshPlan"/> says so, switches at each tuple's instant, and
+/// goes on with what it knows when the store fails. One timer serves both; it looks at the clock at least once a second, so that a clock
+/// that was set does not upset it.
 /// </summary>
 internal sealed class TickFollower : IAsyncDisposable
 {
@@ -48,7 +49,8 @@ internal sealed class TickFollower : IAsyncDisposable
     {
         get
         {
-            lock (_gate) return _schedule;
+            lock (_gate)
+                return _schedule;
         }
     }
 
@@ -56,7 +58,8 @@ internal sealed class TickFollower : IAsyncDisposable
     {
         get
         {
-            lock (_gate) return StatusAt(_time.GetUtcNow());
+            lock (_gate)
+                return StatusAt(_time.GetUtcNow());
         }
     }
 
@@ -70,7 +73,8 @@ internal sealed class TickFollower : IAsyncDisposable
         }
         catch (TickStoreUnavailableException e) when (lastKnown is not null)
         {
-            lock (_gate) _schedule = lastKnown;
+            lock (_gate)
+                _schedule = lastKnown;
             Failed(e);
         }
 
@@ -79,18 +83,21 @@ internal sealed class TickFollower : IAsyncDisposable
 
     public void Attach(ITickView view)
     {
-        lock (_gate) _audience.Attach(view, _active);
+        lock (_gate)
+            _audience.Attach(view, _active);
         _notices.Tell();
     }
 
     public void AddWatcher(ChannelWriter<TickActivation> watcher)
     {
-        lock (_gate) _audience.Add(watcher);
+        lock (_gate)
+            _audience.Add(watcher);
     }
 
     public void RemoveWatcher(ChannelWriter<TickActivation> watcher)
     {
-        lock (_gate) _audience.Remove(watcher);
+        lock (_gate)
+            _audience.Remove(watcher);
     }
 
     /// <summary>Catches up with the clock: switches, and reads the store if that is due.</summary>
@@ -101,7 +108,8 @@ internal sealed class TickFollower : IAsyncDisposable
         Task refresh;
         lock (_gate)
         {
-            if (_disposed) return Task.CompletedTask;
+            if (_disposed)
+                return Task.CompletedTask;
             var now = _time.GetUtcNow();
             NoticeStaleness(now);
 
@@ -116,17 +124,22 @@ internal sealed class TickFollower : IAsyncDisposable
         }
 
         _notices.Tell();
-        if (started is not null) _ = RefreshAsync(started);
+        if (started is not null)
+            _ = RefreshAsync(started);
         return refresh;
     }
 
-    /// <summary>Switches if that is due, and no more: observers are told with the next <see cref="Pump"/>, which the timer runs for the same instant.</summary>
+    /// <summary>
+    /// Switches if that is due, and no more: observers are told with the next <see cref="Pump"/>, which the timer runs for the same
+    /// instant.
+    /// </summary>
     /// <returns>When the next switch is due; null if there is none.</returns>
     public DateTimeOffset? SwitchIfDue()
     {
         lock (_gate)
         {
-            if (_disposed) return null;
+            if (_disposed)
+                return null;
             var now = _time.GetUtcNow();
             NoticeStaleness(now);
             Switch(now);
@@ -139,7 +152,8 @@ internal sealed class TickFollower : IAsyncDisposable
         Task? refreshing;
         lock (_gate)
         {
-            if (_disposed) return;
+            if (_disposed)
+                return;
             _disposed = true;
             refreshing = _refreshing;
             _audience.Complete();
@@ -147,7 +161,8 @@ internal sealed class TickFollower : IAsyncDisposable
 
         await _stop.CancelAsync().ConfigureAwait(false);
         await _timer.DisposeAsync().ConfigureAwait(false);
-        if (refreshing is not null) await refreshing.ConfigureAwait(false);
+        if (refreshing is not null)
+            await refreshing.ConfigureAwait(false);
         _stop.Dispose();
     }
 
@@ -160,13 +175,15 @@ internal sealed class TickFollower : IAsyncDisposable
         catch (Exception e)
         {
             // Whatever went wrong, a follower that stopped trying would be worse.
-            if (!_stop.IsCancellationRequested) Failed(e);
+            if (!_stop.IsCancellationRequested)
+                Failed(e);
         }
 
         lock (_gate)
         {
             _refreshing = null;
-            if (!_disposed) SwitchAndArm(_time.GetUtcNow());
+            if (!_disposed)
+                SwitchAndArm(_time.GetUtcNow());
         }
 
         _notices.Tell();
@@ -186,7 +203,12 @@ internal sealed class TickFollower : IAsyncDisposable
         }
         catch (OperationCanceledException e) when (timeout.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {
-            throw new TickStoreUnavailableException(_store.Description, $"it did not answer within {limit.TotalMilliseconds} ms", outcomeUnknown: false, e);
+            throw new TickStoreUnavailableException(
+                _store.Description,
+                $"it did not answer within {limit.TotalMilliseconds} ms",
+                outcomeUnknown: false,
+                e
+            );
         }
     }
 
@@ -196,7 +218,8 @@ internal sealed class TickFollower : IAsyncDisposable
         lock (_gate)
         {
             // A read that was due before a boundary and began after it does not undo that the boundary was missed.
-            if (_lastRefresh is not null) NoticeStaleness(begun);
+            if (_lastRefresh is not null)
+                NoticeStaleness(begun);
             changed = !reading.Schedule.Equals(_schedule);
             _schedule = reading.Schedule;
             _lastRefresh = begun;
@@ -210,10 +233,12 @@ internal sealed class TickFollower : IAsyncDisposable
             Switch(now);
             var status = StatusAt(now);
             _notices.Add(observer => observer.OnRefreshed(status));
-            if (_skewed) _notices.Add(observer => observer.OnSkewed(status));
+            if (_skewed)
+                _notices.Add(observer => observer.OnSkewed(status));
         }
 
-        if (changed) _scheduleChanged();
+        if (changed)
+            _scheduleChanged();
         _notices.Tell();
     }
 
@@ -233,7 +258,8 @@ internal sealed class TickFollower : IAsyncDisposable
 
     private void NoticeStaleness(DateTimeOffset now)
     {
-        if (now < _plan.Uncovered || _staleNoticed) return;
+        if (now < _plan.Uncovered || _staleNoticed)
+            return;
         _staleNoticed = true;
         var status = StatusAt(now);
         _notices.Add(observer => observer.OnStale(status));
@@ -242,38 +268,43 @@ internal sealed class TickFollower : IAsyncDisposable
     private void Switch(DateTimeOffset now)
     {
         var active = _schedule.ActiveAt(now);
-        if (active == _active) return;
+        if (active == _active)
+            return;
         _active = active;
         _audience.Publish(active);
         _audience.Tell(new TickActivation(Name, active, now, StatusAt(now)));
     }
 
     /// <summary>
-    /// Does what is due and sets the timer for what comes next: a switch, a refresh, or a look at the clock. Both by one reading of the clock: a switch that fell due
-    /// between two readings would be neither done nor waited for.
+    /// Does what is due and sets the timer for what comes next: a switch, a refresh, or a look at the clock. Both by one reading of the
+    /// clock: a switch that fell due between two readings would be neither done nor waited for.
     /// </summary>
     private void SwitchAndArm(DateTimeOffset now)
     {
         Switch(now);
         var sleep = LongestSleep;
-        if (_schedule.NextAfter(now) is { } next && next.ActiveAt - now < sleep) sleep = next.ActiveAt - now;
-        if (_refreshing is null && _plan.DueAt - now < sleep) sleep = _plan.DueAt - now;
-        if (!_staleNoticed && _plan.Uncovered - now < sleep) sleep = _plan.Uncovered - now;
+        if (_schedule.NextAfter(now) is { } next && next.ActiveAt - now < sleep)
+            sleep = next.ActiveAt - now;
+        if (_refreshing is null && _plan.DueAt - now < sleep)
+            sleep = _plan.DueAt - now;
+        if (!_staleNoticed && _plan.Uncovered - now < sleep)
+            sleep = _plan.Uncovered - now;
 
         // Timers count whole milliseconds and would round down to a moment too early.
         _timer.Change(TimeSpan.FromMilliseconds(Math.Max(0, Math.Ceiling(sleep.TotalMilliseconds))), Timeout.InfiniteTimeSpan);
     }
 
-    private TickStatus StatusAt(DateTimeOffset now) => new()
-    {
-        Variable = Name,
-        Schedule = _schedule,
-        Active = _active,
-        LastRefresh = _lastRefresh,
-        Age = now - _lastRefresh,
-        StaleSince = now >= _plan.Uncovered ? _plan.Uncovered : null,
-        ClockOffset = _offset,
-        IsSkewed = _skewed,
-        LastError = _lastError,
-    };
+    private TickStatus StatusAt(DateTimeOffset now) =>
+        new()
+        {
+            Variable = Name,
+            Schedule = _schedule,
+            Active = _active,
+            LastRefresh = _lastRefresh,
+            Age = now - _lastRefresh,
+            StaleSince = now >= _plan.Uncovered ? _plan.Uncovered : null,
+            ClockOffset = _offset,
+            IsSkewed = _skewed,
+            LastError = _lastError,
+        };
 }

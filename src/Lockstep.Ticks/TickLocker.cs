@@ -14,12 +14,15 @@ public sealed record TickLockerOptions
     public ITickObserver? Observer { get; init; }
 
     /// <summary>
-    /// A file, of this program's own, in which the last known schedules are kept, so that it can start while the store is down; null for none.
-    /// It holds the values as they are.
+    /// A file, of this program's own, in which the last known schedules are kept, so that it can start while the store is down; null for
+    /// none. It holds the values as they are.
     /// </summary>
     public string? BootstrapFile { get; init; }
 
-    /// <summary>Whether variables are switched on a thread of the locker's own; null for where time is the system's. A clock that a test sets goes by its timers.</summary>
+    /// <summary>
+    /// Whether variables are switched on a thread of the locker's own; null for where time is the system's. A clock that a test sets goes
+    /// by its timers.
+    /// </summary>
     internal bool? SwitchOnOwnThread { get; init; }
 
     /// <summary>Spreads the refreshes; must be safe for use from many threads.</summary>
@@ -27,8 +30,9 @@ public sealed record TickLockerOptions
 }
 
 /// <summary>
-/// Hands out the variables of one store to a process and keeps them current. A variable is read from the store once when it is opened and then
-/// once per tick, however many places use it. A thread of the locker's own switches them, so that a busy thread pool does not make them late. All members may be used from any thread. The store is not disposed with it.
+/// Hands out the variables of one store to a process and keeps them current. A variable is read from the store once when it is opened and
+/// then once per tick, however many places use it. A thread of the locker's own switches them, so that a busy thread pool does not make
+/// them late. All members may be used from any thread. The store is not disposed with it.
 /// </summary>
 public sealed class TickLocker : IAsyncDisposable
 {
@@ -51,20 +55,23 @@ public sealed class TickLocker : IAsyncDisposable
         _store = store;
         _options = options ?? new TickLockerOptions();
         _bootstrap = _options.BootstrapFile is { } path ? new TickBootstrapFile(path) : null;
-        if (_options.SwitchOnOwnThread ?? _options.TimeProvider == TimeProvider.System) _switcher = new TickSwitcher(_options.TimeProvider, () => _all);
+        if (_options.SwitchOnOwnThread ?? _options.TimeProvider == TimeProvider.System)
+            _switcher = new TickSwitcher(_options.TimeProvider, () => _all);
     }
 
     /// <summary>How each open variable stands.</summary>
     public IReadOnlyList<TickStatus> Status => [.. _all.Select(follower => follower.Status)];
 
     /// <summary>Opens a variable; the same object for the same name and type.</summary>
-    /// <exception cref="TickStoreUnavailableException">The store cannot be read, and the bootstrap file does not know the variable.</exception>
+    /// <exception cref="TickStoreUnavailableException">The store cannot be read, and the bootstrap file does not know the
+    /// variable.</exception>
     public async Task<TickVariable<T>> OpenAsync<T>(string variable, CancellationToken cancellationToken = default)
     {
         await _opening.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            if (_variables.TryGetValue((variable, typeof(T)), out var known)) return (TickVariable<T>)known;
+            if (_variables.TryGetValue((variable, typeof(T)), out var known))
+                return (TickVariable<T>)known;
             var follower = await FollowAsync(variable, cancellationToken).ConfigureAwait(false);
             var opened = new TickVariable<T>(follower);
             follower.Attach(opened);
@@ -78,8 +85,8 @@ public sealed class TickLocker : IAsyncDisposable
     }
 
     /// <summary>
-    /// Catches up with the clock, at the border of a request, where timers may not have run since the last one (a frozen container, a stopped process).
-    /// Does nothing, and no I/O, where nothing is due; never throws because of the store: <see cref="Status"/> tells.
+    /// Catches up with the clock, at the border of a request, where timers may not have run since the last one (a frozen container, a
+    /// stopped process). Does nothing, and no I/O, where nothing is due; never throws because of the store: <see cref="Status"/> tells.
     /// </summary>
     public ValueTask RefreshAsync(CancellationToken cancellationToken = default)
     {
@@ -87,16 +94,23 @@ public sealed class TickLocker : IAsyncDisposable
         foreach (var follower in _all)
         {
             var refresh = follower.Pump();
-            if (!refresh.IsCompleted) (running ??= []).Add(refresh);
+            if (!refresh.IsCompleted)
+                (running ??= []).Add(refresh);
         }
 
         return running is null ? ValueTask.CompletedTask : new ValueTask(Task.WhenAll(running).WaitAsync(cancellationToken));
     }
 
-    /// <summary>Yields each value at the instant at which it becomes active in this process, from now on, until it is cancelled or the locker is disposed.</summary>
+    /// <summary>
+    /// Yields each value at the instant at which it becomes active in this process, from now on, until it is cancelled or the locker is
+    /// disposed.
+    /// </summary>
     /// <exception cref="TickStoreUnavailableException">The store could not be reached for the first reading.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
-    public async IAsyncEnumerable<TickActivation> WatchAsync(string variable, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    public async IAsyncEnumerable<TickActivation> WatchAsync(
+        string variable,
+        [EnumeratorCancellation] CancellationToken cancellationToken = default
+    )
     {
         TickFollower follower;
         await _opening.WaitAsync(cancellationToken).ConfigureAwait(false);
@@ -113,7 +127,8 @@ public sealed class TickLocker : IAsyncDisposable
         follower.AddWatcher(activations.Writer);
         try
         {
-            await foreach (var activation in activations.Reader.ReadAllAsync(cancellationToken).ConfigureAwait(false)) yield return activation;
+            await foreach (var activation in activations.Reader.ReadAllAsync(cancellationToken).ConfigureAwait(false))
+                yield return activation;
         }
         finally
         {
@@ -128,14 +143,16 @@ public sealed class TickLocker : IAsyncDisposable
         _disposed = true;
         _opening.Release();
         _switcher?.Dispose();
-        foreach (var follower in _all) await follower.DisposeAsync().ConfigureAwait(false);
+        foreach (var follower in _all)
+            await follower.DisposeAsync().ConfigureAwait(false);
     }
 
     private async Task<TickFollower> FollowAsync(string variable, CancellationToken cancellationToken)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         TickTuple.CheckName(variable);
-        if (_followers.TryGetValue(variable, out var known)) return known;
+        if (_followers.TryGetValue(variable, out var known))
+            return known;
         var follower = new TickFollower(variable, _store, _options, OnScheduleChanged);
         try
         {
@@ -161,7 +178,8 @@ public sealed class TickLocker : IAsyncDisposable
 
     private TickSchedule? LastKnown(string variable)
     {
-        if (_bootstrap is null) return null;
+        if (_bootstrap is null)
+            return null;
         try
         {
             return (_lastKnown ??= _bootstrap.Load()).GetValueOrDefault(variable);
@@ -176,14 +194,16 @@ public sealed class TickLocker : IAsyncDisposable
 
     private void SaveBootstrap()
     {
-        if (_bootstrap is null) return;
+        if (_bootstrap is null)
+            return;
         lock (_saving)
         {
             try
             {
                 // What the file knew of variables that are not open yet stays.
                 var schedules = new Dictionary<string, TickSchedule>(_lastKnown ?? [], StringComparer.Ordinal);
-                foreach (var follower in _all) schedules[follower.Name] = follower.Schedule;
+                foreach (var follower in _all)
+                    schedules[follower.Name] = follower.Schedule;
                 _bootstrap.Save(schedules);
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)

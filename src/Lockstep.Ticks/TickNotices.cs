@@ -1,8 +1,8 @@
 namespace Lockstep.Ticks;
 
 /// <summary>
-/// What a variable's observer is yet to be told. Added in the order in which it happened, under the follower's lock; told outside of it, for an observer may ask for the status, or wait
-/// for another thread that does. All members may be called from any thread.
+/// What a variable's observer is yet to be told. Added in the order in which it happened, under the follower's lock; told outside of it,
+/// for an observer may ask for the status, or wait for another thread that does. All members may be called from any thread.
 /// </summary>
 internal sealed class TickNotices(ITickObserver? observer)
 {
@@ -11,24 +11,29 @@ internal sealed class TickNotices(ITickObserver? observer)
 
     public void Add(Action<ITickObserver> notice)
     {
-        if (observer is null) return;
-        lock (_waiting) _waiting.Enqueue(notice);
+        if (observer is null)
+            return;
+        lock (_waiting)
+            _waiting.Enqueue(notice);
     }
 
     /// <summary>
-    /// Tells what waits, one thing after the other. A thread that comes while another one is telling leaves it to that one: a refresh could else be told before the staleness
-    /// that it ended.
+    /// Tells what waits, one thing after the other. A thread that comes while another one is telling leaves it to that one: a refresh could
+    /// else be told before the staleness that it ended.
     /// </summary>
     public void Tell()
     {
-        if (observer is null || !Begin()) return;
+        if (observer is null || !Begin())
+            return;
         try
         {
-            while (Next() is { } notice) notice(observer);
+            while (Next() is { } notice)
+                notice(observer);
         }
         catch
         {
-            lock (_waiting) _telling = false;
+            lock (_waiting)
+                _telling = false;
             throw;
         }
     }
@@ -37,7 +42,8 @@ internal sealed class TickNotices(ITickObserver? observer)
     {
         lock (_waiting)
         {
-            if (_telling) return false;
+            if (_telling)
+                return false;
             return _telling = true;
         }
     }

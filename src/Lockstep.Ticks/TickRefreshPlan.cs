@@ -1,8 +1,8 @@
 namespace Lockstep.Ticks;
 
 /// <summary>
-/// When a follower reads the store: once before each boundary, at a moment of its own within the lead, so that a thousand followers do not come at once;
-/// and after a failure again, sooner at first. Not safe for several threads.
+/// When a follower reads the store: once before each boundary, at a moment of its own within the lead, so that a thousand followers do not
+/// come at once; and after a failure again, sooner at first. Not safe for several threads.
 /// </summary>
 internal sealed class TickRefreshPlan(Random jitter)
 {
@@ -14,7 +14,9 @@ internal sealed class TickRefreshPlan(Random jitter)
     /// <summary>The longest that a read may take; the first one, which also connects, may always.</summary>
     public static TimeSpan LongestReadLimit { get; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>The next boundary that no read covers yet. A read covers a boundary when it begins no earlier than the lead before it.</summary>
+    /// <summary>
+    /// The next boundary that no read covers yet. A read covers a boundary when it begins no earlier than the lead before it.
+    /// </summary>
     public DateTimeOffset Uncovered { get; private set; } = DateTimeOffset.MinValue;
 
     /// <summary>When the store is to be read next.</summary>
@@ -23,8 +25,10 @@ internal sealed class TickRefreshPlan(Random jitter)
     /// <summary>How long a read that begins now may take: after the lead it would be too late.</summary>
     public static TimeSpan ReadLimit(TickSchedule schedule, DateTimeOffset now)
     {
-        TimeSpan lead = Lead(schedule, now);
-        return lead < ShortestReadLimit ? ShortestReadLimit : lead > LongestReadLimit ? LongestReadLimit : lead;
+        var lead = Lead(schedule, now);
+        return lead < ShortestReadLimit ? ShortestReadLimit
+            : lead > LongestReadLimit ? LongestReadLimit
+            : lead;
     }
 
     /// <summary>A read brought this schedule.</summary>
@@ -34,18 +38,21 @@ internal sealed class TickRefreshPlan(Random jitter)
     {
         _failures = 0;
         Uncovered = schedule.NextCheckAt(begun);
-        if (begun >= Uncovered - LeadBefore(schedule, Uncovered)) Uncovered = schedule.NextCheckAt(Uncovered);
-        TimeSpan lead = LeadBefore(schedule, Uncovered);
+        if (begun >= Uncovered - LeadBefore(schedule, Uncovered))
+            Uncovered = schedule.NextCheckAt(Uncovered);
+        var lead = LeadBefore(schedule, Uncovered);
         DueAt = Uncovered - lead + (lead / 2 * jitter.NextDouble());
     }
 
     /// <summary>A read failed; until one succeeds, the schedule that is known goes on.</summary>
     public void Failed(TickSchedule schedule, DateTimeOffset now)
     {
-        TimeSpan backoff = Lead(schedule, now) / 8 * Math.Pow(2, Math.Min(_failures++, 30));
-        TimeSpan tick = schedule.TickAt(now);
-        if (backoff > tick / 2) backoff = tick / 2;
-        if (backoff > LongestBackoff) backoff = LongestBackoff;
+        var backoff = Lead(schedule, now) / 8 * Math.Pow(2, Math.Min(_failures++, 30));
+        var tick = schedule.TickAt(now);
+        if (backoff > tick / 2)
+            backoff = tick / 2;
+        if (backoff > LongestBackoff)
+            backoff = LongestBackoff;
         DueAt = now + (backoff * (0.75 + (0.5 * jitter.NextDouble())));
     }
 

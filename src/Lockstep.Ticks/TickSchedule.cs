@@ -21,7 +21,8 @@ public sealed class TickSchedule : IEquatable<TickSchedule>
         _tuples = [.. tuples.OrderBy(tuple => tuple.ActiveAt)];
         for (var i = 1; i < _tuples.Length; i++)
         {
-            if (_tuples[i].ActiveAt == _tuples[i - 1].ActiveAt) throw new ArgumentException("Two tuples at " + _tuples[i].ActiveAt.ToString("O"), nameof(tuples));
+            if (_tuples[i].ActiveAt == _tuples[i - 1].ActiveAt)
+                throw new ArgumentException("Two tuples at " + _tuples[i].ActiveAt.ToString("O"), nameof(tuples));
         }
     }
 
@@ -64,8 +65,8 @@ public sealed class TickSchedule : IEquatable<TickSchedule>
     }
 
     /// <summary>
-    /// The second boundary after the instant (the contract's <c>next_available_change_at</c>): every process reads the store once before each
-    /// boundary, so one that is written now is known to all of them before it becomes active then.
+    /// The second boundary after the instant (the contract's <c>next_available_change_at</c>): every process reads the store once before
+    /// each boundary, so one that is written now is known to all of them before it becomes active then.
     /// </summary>
     public DateTimeOffset NextAvailableChangeAt(DateTimeOffset instant) => NextCheckAt(NextCheckAt(instant));
 
@@ -84,7 +85,8 @@ public sealed class TickSchedule : IEquatable<TickSchedule>
     public bool IsBoundary(DateTimeOffset instant) => BoundaryAtOrAfter(instant) == instant;
 
     /// <inheritdoc/>
-    public bool Equals(TickSchedule? other) => other is not null && DefaultTick == other.DefaultTick && _tuples.AsSpan().SequenceEqual(other._tuples);
+    public bool Equals(TickSchedule? other) =>
+        other is not null && DefaultTick == other.DefaultTick && _tuples.AsSpan().SequenceEqual(other._tuples);
 
     /// <inheritdoc/>
     public override bool Equals(object? obj) => Equals(obj as TickSchedule);
@@ -98,12 +100,15 @@ public sealed class TickSchedule : IEquatable<TickSchedule>
     /// <summary>The index of the tuple active at the instant, or -1.</summary>
     private int IndexAt(DateTimeOffset instant)
     {
-        int low = 0, high = _tuples.Length;
+        int low = 0,
+            high = _tuples.Length;
         while (low < high)
         {
             var middle = (low + high) / 2;
-            if (_tuples[middle].ActiveAt <= instant) low = middle + 1;
-            else high = middle;
+            if (_tuples[middle].ActiveAt <= instant)
+                low = middle + 1;
+            else
+                high = middle;
         }
 
         return low - 1;

@@ -2,7 +2,8 @@ namespace Lockstep.Ticks;
 
 /// <summary>
 /// What all processes over one store must agree on. It lives in the store and is fixed when the store is made: a process that is
-/// configured otherwise goes by what the store holds (a writer with a default tick of 1 s and a reader with 600 s would be ten minutes apart).
+/// configured otherwise goes by what the store holds (a writer with a default tick of 1 s and a reader with 600 s would be ten minutes
+/// apart).
 /// </summary>
 /// <param name="DefaultTick">The tick of a variable before its first value.</param>
 /// <param name="SkewBound">How far a process's clock may be from the store's; null for a tenth of the tick.</param>
@@ -16,7 +17,8 @@ public sealed record TickSettings(TimeSpan DefaultTick, TimeSpan? SkewBound, Tim
 
     /// <summary>
     /// How long before a boundary the refreshes for it begin: a quarter of the tick, at most 30 s. They are spread over the first half of
-    /// that time, so that a thousand processes do not reach the store in the same millisecond; the other half is for the read itself and its retries.
+    /// that time, so that a thousand processes do not reach the store in the same millisecond; the other half is for the read itself and
+    /// its retries.
     /// </summary>
     public static TimeSpan Lead(TimeSpan tick) => tick / 4 < LongestLead ? tick / 4 : LongestLead;
 
@@ -24,8 +26,8 @@ public sealed record TickSettings(TimeSpan DefaultTick, TimeSpan? SkewBound, Tim
     public TimeSpan Skew(TimeSpan tick) => SkewBound ?? tick / 10;
 
     /// <summary>
-    /// A change reaches everyone in time if and only if tick &gt; 2 x skew + lead + write and refresh latency: it is committed before a boundary,
-    /// on the store's clock, and read no earlier than the lead before the next one, on a reader's clock.
+    /// A change reaches everyone in time if and only if tick &gt; 2 x skew + lead + write and refresh latency: it is committed before a
+    /// boundary, on the store's clock, and read no earlier than the lead before the next one, on a reader's clock.
     /// </summary>
     public bool IsSafe(TimeSpan tick) => tick > (2 * Skew(tick)) + Lead(tick) + Latency;
 
@@ -35,19 +37,24 @@ public sealed record TickSettings(TimeSpan DefaultTick, TimeSpan? SkewBound, Tim
         get
         {
             // IsSafe holds from some tick on: the left side grows by 1, the right by at most 0.45.
-            long low = 0, high = (long)TickTuple.MaximumTick.TotalMilliseconds;
+            long low = 0,
+                high = (long)TickTuple.MaximumTick.TotalMilliseconds;
             while (high - low > 1)
             {
                 var middle = (low + high) / 2;
-                if (IsSafe(TimeSpan.FromMilliseconds(middle))) high = middle;
-                else low = middle;
+                if (IsSafe(TimeSpan.FromMilliseconds(middle)))
+                    high = middle;
+                else
+                    low = middle;
             }
 
             return TimeSpan.FromMilliseconds(high);
         }
     }
 
-    /// <summary>The instant by which a change of <paramref name="activeAt"/> must be visible in the store to be read in time by everyone.</summary>
+    /// <summary>
+    /// The instant by which a change of <paramref name="activeAt"/> must be visible in the store to be read in time by everyone.
+    /// </summary>
     internal DateTimeOffset VisibleBy(DateTimeOffset activeAt, TimeSpan tickBefore) => activeAt - Lead(tickBefore) - (2 * Skew(tickBefore));
 
     /// <summary>Checks settings for a new store and returns them.</summary>
@@ -56,8 +63,10 @@ public sealed record TickSettings(TimeSpan DefaultTick, TimeSpan? SkewBound, Tim
     public TickSettings Check()
     {
         TickTuple.CheckTick(DefaultTick);
-        if (SkewBound < TimeSpan.Zero) throw new ArgumentException("The bound of the skew must not be negative.");
-        if (Latency < TimeSpan.Zero) throw new ArgumentException("The latency must not be negative.");
+        if (SkewBound < TimeSpan.Zero)
+            throw new ArgumentException("The bound of the skew must not be negative.");
+        if (Latency < TimeSpan.Zero)
+            throw new ArgumentException("The latency must not be negative.");
         return IsSafe(DefaultTick) ? this : throw new TickTooSmallException(DefaultTick, MinimumTick);
     }
 }

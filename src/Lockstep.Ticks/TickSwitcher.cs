@@ -1,8 +1,9 @@
 namespace Lockstep.Ticks;
 
 /// <summary>
-/// Switches the variables of a locker at their instants, on a thread of its own. Timers run in the thread pool: a program that keeps the pool busy for half a second would switch half a second late, and
-/// a process whose store has just gone away is such a program. It switches and does nothing else: reading the store and telling observers is left to the timers, which may be late.
+/// Switches the variables of a locker at their instants, on a thread of its own. Timers run in the thread pool: a program that keeps the
+/// pool busy for half a second would switch half a second late, and a process whose store has just gone away is such a program. It switches
+/// and does nothing else: reading the store and telling observers is left to the timers, which may be late.
 /// </summary>
 /// <param name="time">The clock. Waiting goes by the system's.</param>
 /// <param name="followers">Those that switch, at the moment of asking.</param>
@@ -21,14 +22,21 @@ internal sealed class TickSwitcher(TimeProvider time, Func<IReadOnlyList<TickFol
     {
         lock (_gate)
         {
-            if (_stopped) return;
+            if (_stopped)
+                return;
             _look = true;
             Monitor.Pulse(_gate);
-            if (_started) return;
+            if (_started)
+                return;
             _started = true;
         }
 
-        new Thread(Run) { IsBackground = true, Name = "Lockstep variables", Priority = ThreadPriority.AboveNormal }.Start();
+        new Thread(Run)
+        {
+            IsBackground = true,
+            Name = "Lockstep variables",
+            Priority = ThreadPriority.AboveNormal,
+        }.Start();
     }
 
     /// <summary>The thread ends after what it is at.</summary>
@@ -43,9 +51,7 @@ internal sealed class TickSwitcher(TimeProvider time, Func<IReadOnlyList<TickFol
 
     private void Run()
     {
-        while (WaitUntil(SwitchAll()))
-        {
-        }
+        while (WaitUntil(SwitchAll())) { }
     }
 
     /// <summary>Switches what is due.</summary>
@@ -55,7 +61,8 @@ internal sealed class TickSwitcher(TimeProvider time, Func<IReadOnlyList<TickFol
         DateTimeOffset? next = null;
         foreach (var follower in followers())
         {
-            if (follower.SwitchIfDue() is { } at && !(at >= next)) next = at;
+            if (follower.SwitchIfDue() is { } at && !(at >= next))
+                next = at;
         }
 
         return next;
@@ -69,7 +76,8 @@ internal sealed class TickSwitcher(TimeProvider time, Func<IReadOnlyList<TickFol
             var sleep = instant - time.GetUtcNow() is { } left && left < LongestSleep ? left : LongestSleep;
 
             // Waits count whole milliseconds and would round down to a moment too early.
-            if (!_look && !_stopped && sleep > TimeSpan.Zero) Monitor.Wait(_gate, (int)Math.Ceiling(sleep.TotalMilliseconds));
+            if (!_look && !_stopped && sleep > TimeSpan.Zero)
+                Monitor.Wait(_gate, (int)Math.Ceiling(sleep.TotalMilliseconds));
             _look = false;
             return !_stopped;
         }

@@ -3,7 +3,9 @@ using System.Text.Json;
 namespace Lockstep.Ticks;
 
 /// <summary>One entry of a variable's schedule: from <see cref="ActiveAt"/> on the variable has <see cref="Json"/> as its value.</summary>
-/// <remarks>Instants and ticks are whole milliseconds, so that every store keeps them exactly and every process counts the same boundaries.</remarks>
+/// <remarks>
+/// Instants and ticks are whole milliseconds, so that every store keeps them exactly and every process counts the same boundaries.
+/// </remarks>
 public sealed record TickTuple
 {
     /// <summary>The longest value, in UTF-16 units of its JSON text: every process holds every value in memory.</summary>
@@ -15,11 +17,13 @@ public sealed record TickTuple
     /// <summary>Makes an entry and checks it.</summary>
     /// <param name="activeAt">When the value becomes active; a whole millisecond.</param>
     /// <param name="json">The value, one JSON text of at most <see cref="MaximumJsonLength"/> units.</param>
-    /// <param name="tick">The distance of the boundaries counted from <paramref name="activeAt"/>; whole milliseconds, from one up to <see cref="MaximumTick"/>.</param>
+    /// <param name="tick">The distance of the boundaries counted from <paramref name="activeAt"/>; whole milliseconds, from one up to
+    /// <see cref="MaximumTick"/>.</param>
     /// <exception cref="ArgumentException">A part is outside its range, or the text is not JSON.</exception>
     public TickTuple(DateTimeOffset activeAt, string json, TimeSpan tick)
     {
-        if (activeAt.Ticks % TimeSpan.TicksPerMillisecond != 0) throw new ArgumentException("The instant must be a whole millisecond.", nameof(activeAt));
+        if (activeAt.Ticks % TimeSpan.TicksPerMillisecond != 0)
+            throw new ArgumentException("The instant must be a whole millisecond.", nameof(activeAt));
         ActiveAt = activeAt.ToUniversalTime();
         Json = CheckJson(json);
         Tick = CheckTick(tick);
@@ -36,12 +40,22 @@ public sealed record TickTuple
 
     internal static TimeSpan CheckTick(TimeSpan tick) =>
         tick < TimeSpan.FromMilliseconds(1) || tick > MaximumTick || tick.Ticks % TimeSpan.TicksPerMillisecond != 0
-            ? throw new ArgumentException($"A tick is a whole number of milliseconds from 1 ms to {MaximumTick.TotalDays} days; {tick} is not.", nameof(tick))
+            ? throw new ArgumentException(
+                $"A tick is a whole number of milliseconds from 1 ms to {MaximumTick.TotalDays} days; {tick} is not.",
+                nameof(tick)
+            )
             : tick;
 
     internal static string CheckJson(string json)
     {
-        if (json.Length > MaximumJsonLength) throw new ArgumentException($"A value may have at most {MaximumJsonLength} characters of JSON; this one has {json.Length}.", nameof(json));
+        if (json.Length > MaximumJsonLength)
+        {
+            throw new ArgumentException(
+                $"A value may have at most {MaximumJsonLength} characters of JSON; this one has {json.Length}.",
+                nameof(json)
+            );
+        }
+
         try
         {
             using var parsed = JsonDocument.Parse(json);

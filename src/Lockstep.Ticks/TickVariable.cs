@@ -4,8 +4,9 @@ using System.Text.Json;
 namespace Lockstep.Ticks;
 
 /// <summary>
-/// A variable as a program reads it. <see cref="Get"/> costs a memory read and may be called from any thread, as often as one likes; a timer exchanges
-/// the value at the instant at which the schedule says so. Comes from <see cref="TickLocker.OpenAsync{T}"/> and lives as long as its locker.
+/// A variable as a program reads it. <see cref="Get"/> costs a memory read and may be called from any thread, as often as one likes; a
+/// timer exchanges the value at the instant at which the schedule says so. Comes from <see cref="TickLocker.OpenAsync{T}"/> and lives as
+/// long as its locker.
 /// </summary>
 /// <typeparam name="T">What the JSON value is read as; use <see cref="JsonElement"/> for any.</typeparam>
 public sealed class TickVariable<T> : ITickView

@@ -4,10 +4,15 @@ using System.Threading.Channels;
 
 namespace Lockstep.Ticks;
 
-/// <summary>Follows variables of one store for someone who looks on: what becomes active, at the instant at which it does, and what goes wrong meanwhile.</summary>
+/// <summary>
+/// Follows variables of one store for someone who looks on: what becomes active, at the instant at which it does, and what goes wrong
+/// meanwhile.
+/// </summary>
 public static class TickWatch
 {
-    /// <summary>Yields what happens until it is cancelled. All variables come in one sequence; a variable that has no value yet is waited for.</summary>
+    /// <summary>
+    /// Yields what happens until it is cancelled. All variables come in one sequence; a variable that has no value yet is waited for.
+    /// </summary>
     /// <param name="store">The store; it stays the caller's.</param>
     /// <param name="variables">The variables.</param>
     /// <param name="includeCurrent">Whether the values that are active at the start come first.</param>
@@ -15,7 +20,12 @@ public static class TickWatch
     /// <param name="cancellationToken">Ends the sequence with an <see cref="OperationCanceledException"/>.</param>
     /// <exception cref="TickStoreUnavailableException">The store cannot be read at the start. Later failures are notices.</exception>
     public static async IAsyncEnumerable<TickNotice> RunAsync(
-        ITickStore store, IReadOnlyCollection<string> variables, bool includeCurrent, TimeProvider? time = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+        ITickStore store,
+        IReadOnlyCollection<string> variables,
+        bool includeCurrent,
+        TimeProvider? time = null,
+        [EnumeratorCancellation] CancellationToken cancellationToken = default
+    )
     {
         time ??= TimeProvider.System;
         var notices = Channel.CreateUnbounded<TickNotice>(new UnboundedChannelOptions { SingleReader = true });
@@ -23,8 +33,10 @@ public static class TickWatch
         var locker = new TickLocker(store, new TickLockerOptions { TimeProvider = time, Observer = observer });
         try
         {
-            foreach (var variable in variables) await locker.OpenAsync<JsonElement>(variable, cancellationToken).ConfigureAwait(false);
-            await foreach (var notice in notices.Reader.ReadAllAsync(cancellationToken).ConfigureAwait(false)) yield return notice;
+            foreach (var variable in variables)
+                await locker.OpenAsync<JsonElement>(variable, cancellationToken).ConfigureAwait(false);
+            await foreach (var notice in notices.Reader.ReadAllAsync(cancellationToken).ConfigureAwait(false))
+                yield return notice;
         }
         finally
         {
@@ -44,27 +56,35 @@ public static class TickWatch
 
         public void OnActivated(TickActivation activation)
         {
-            if (activation.Tuple is { } tuple && tuple.ActiveAt > begun) notices.TryWrite(new TickActivated(activation));
+            if (activation.Tuple is { } tuple && tuple.ActiveAt > begun)
+                notices.TryWrite(new TickActivated(activation));
         }
 
-        public void OnStale(TickStatus status) => Warn(
-            status.Variable,
-            isSkew: false,
-            () => $"'{status.Variable}' may switch late: {(status.LastRefresh is { } last ? $"the store was last read at {last:O}" : "the store has not been read")}."
-                + (status.LastError is { } error ? " " + error.Message : ""));
+        public void OnStale(TickStatus status) =>
+            Warn(
+                status.Variable,
+                isSkew: false,
+                () =>
+                    $"'{status.Variable}' may switch late: {(status.LastRefresh is { } last ? $"the store was last read at {last:O}" : "the store has not been read")}."
+                    + (status.LastError is { } error ? " " + error.Message : "")
+            );
 
-        public void OnSkewed(TickStatus status) => Warn(
-            status.Variable,
-            isSkew: true,
-            () => $"This machine's clock is {status.ClockOffset!.Value.Duration().TotalMilliseconds:0} ms {(status.ClockOffset > TimeSpan.Zero ? "behind" : "ahead of")} the store's, "
-                + $"more than the store allows: '{status.Variable}' does not switch with the others. Set the clock right.");
+        public void OnSkewed(TickStatus status) =>
+            Warn(
+                status.Variable,
+                isSkew: true,
+                () =>
+                    $"This machine's clock is {status.ClockOffset!.Value.Duration().TotalMilliseconds:0} ms {(status.ClockOffset > TimeSpan.Zero ? "behind" : "ahead of")} the store's, "
+                    + $"more than the store allows: '{status.Variable}' does not switch with the others. Set the clock right."
+            );
 
         private void Warn(string variable, bool isSkew, Func<string> message)
         {
             var now = time.GetUtcNow();
             lock (_told)
             {
-                if (_told.TryGetValue((variable, isSkew), out var last) && now - last < Quiet) return;
+                if (_told.TryGetValue((variable, isSkew), out var last) && now - last < Quiet)
+                    return;
                 _told[(variable, isSkew)] = now;
             }
 

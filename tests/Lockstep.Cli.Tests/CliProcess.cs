@@ -12,8 +12,9 @@ internal sealed record CliProcess(int ExitCode, string Output, string Error)
     /// <summary>Runs it to its end in a folder.</summary>
     public static async Task<CliProcess> RunAsync(string folder, params string[] arguments)
     {
-        using Process process = Start(folder, arguments);
-        Task<string> output = process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken), error = process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
+        using var process = Start(folder, arguments);
+        Task<string> output = process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken),
+            error = process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
         await process.WaitForExitAsync(TestContext.Current.CancellationToken);
         return new CliProcess(process.ExitCode, await output, await error);
     }
@@ -30,7 +31,8 @@ internal sealed record CliProcess(int ExitCode, string Output, string Error)
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
-        foreach ((string name, string value) in environment) start.Environment[name] = value;
+        foreach ((var name, var value) in environment)
+            start.Environment[name] = value;
         return Process.Start(start)!;
     }
 }

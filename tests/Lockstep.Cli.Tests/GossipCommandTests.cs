@@ -26,20 +26,34 @@ public sealed class GossipCommandTests
 
             Assert.Equal((0, ""), await RunAsync(["set", "color", "dark \"red\"", "--peer", uri, "--id", "setter"]));
             var change = await ReadLineAsync(listening);
-            Assert.Equal(("color", "dark \"red\"", "setter"), (change.GetProperty("key").GetString(), change.GetProperty("value").GetString(), change.GetProperty("source").GetString()));
+            Assert.Equal(
+                ("color", "dark \"red\"", "setter"),
+                (change.GetProperty("key").GetString(), change.GetProperty("value").GetString(), change.GetProperty("source").GetString())
+            );
 
-            Assert.Equal((0, ""), await RunAsync(["set", "--json", "--peer", uri], """
-                {"key":"size","value":{"w":[1,2.5]}}
+            Assert.Equal(
+                (0, ""),
+                await RunAsync(
+                    ["set", "--json", "--peer", uri],
+                    """
+                    {"key":"size","value":{"w":[1,2.5]}}
 
-                {"key":"gone","value":1}
-                {"key":"gone","value":null}
-                """));
+                    {"key":"gone","value":1}
+                    {"key":"gone","value":null}
+                    """
+                )
+            );
             Assert.Equal((0, "size = {\"w\":[1,2.5]}\n"), await RunAsync(["get", "size", "--peer", uri]));
 
             using var watching = Start(["watch", uri, "--json"]);
             try
             {
-                HashSet<string?> keys = [(await ReadLineAsync(watching)).GetProperty("key").GetString(), (await ReadLineAsync(watching)).GetProperty("key").GetString(), (await ReadLineAsync(watching)).GetProperty("key").GetString()];
+                HashSet<string?> keys =
+                [
+                    (await ReadLineAsync(watching)).GetProperty("key").GetString(),
+                    (await ReadLineAsync(watching)).GetProperty("key").GetString(),
+                    (await ReadLineAsync(watching)).GetProperty("key").GetString(),
+                ];
                 Assert.Equal(["color", "gone", "size"], keys.Order());
                 Assert.Equal((0, ""), await RunAsync(["set", "color", "null", "--peer", uri]));
                 Assert.Equal(JsonValueKind.Null, (await ReadLineAsync(watching)).GetProperty("value").ValueKind);
@@ -90,7 +104,14 @@ public sealed class GossipCommandTests
             var uri = (await ReadLineAsync(listening)).GetProperty("uri").GetString()!;
             Assert.Equal((0, ""), await RunAsync(["send", "deployed", "web", "{\"build\":7}", "--peer", uri, "--id", "sender"]));
             var heard = await ReadLineAsync(listening);
-            Assert.Equal(("deployed", """["web",{"build":7}]""", "sender"), (heard.GetProperty("event").GetString(), heard.GetProperty("arguments").GetRawText(), heard.GetProperty("source").GetString()));
+            Assert.Equal(
+                ("deployed", """["web",{"build":7}]""", "sender"),
+                (
+                    heard.GetProperty("event").GetString(),
+                    heard.GetProperty("arguments").GetRawText(),
+                    heard.GetProperty("source").GetString()
+                )
+            );
             Assert.Equal((0, "deployed \"web\" {\"build\":7}\n"), await RunAsync(["receive", "--peer", uri]));
 
             using var following = Start("receive", "rolled-back", "--follow", "--json", "--peer", uri);
@@ -129,17 +150,40 @@ public sealed class GossipCommandTests
         }
 
         using var rsa = RSA.Create(2048);
-        using var certificate = new CertificateRequest("CN=127.0.0.1", rsa, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1).CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
+        using var certificate = new CertificateRequest(
+            "CN=127.0.0.1",
+            rsa,
+            HashAlgorithmName.SHA256,
+            RSASignaturePadding.Pkcs1
+        ).CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
         await File.WriteAllTextAsync(folder["tls.pem"], certificate.ExportCertificatePem(), Cancelled);
         await File.WriteAllTextAsync(folder["tls.key"], rsa.ExportPkcs8PrivateKeyPem(), Cancelled);
 
         string[] trusting = ["--private-key", folder["a.key"], "--trusted-key", folder["b.pub"]];
-        using var listening = Start(["listen", "--path", folder["a.db"], "--json", "--certificate", folder["tls.pem"], "--certificate-key", folder["tls.key"], .. trusting]);
+        using var listening = Start([
+            "listen",
+            "--path",
+            folder["a.db"],
+            "--json",
+            "--certificate",
+            folder["tls.pem"],
+            "--certificate-key",
+            folder["tls.key"],
+            .. trusting,
+        ]);
         try
         {
             var uri = (await ReadLineAsync(listening)).GetProperty("uri").GetString()!;
             Assert.StartsWith("tls://", uri, StringComparison.Ordinal);
-            string[] signed = ["--private-key", folder["b.key"], "--trusted-key", folder["a.pub"], "--trusted-certificate", folder["tls.pem"]];
+            string[] signed =
+            [
+                "--private-key",
+                folder["b.key"],
+                "--trusted-key",
+                folder["a.pub"],
+                "--trusted-certificate",
+                folder["tls.pem"],
+            ];
             Assert.Equal((0, ""), await RunAsync(["set", "k", "1", "--peer", uri, .. signed]));
             Assert.Equal("k", (await ReadLineAsync(listening)).GetProperty("key").GetString());
             Assert.Equal((0, "k = 1\n"), await RunAsync(["get", "--peer", uri, .. signed[..4], "--skip-certificate-check"]));
@@ -203,7 +247,12 @@ public sealed class GossipCommandTests
         using var folder = new TempFolder();
         var file = folder["m.db"];
         var deep = new string('[', 100) + new string(']', 100);
-        Assert.Equal((0, ""), lines ? await RunAsync(["set", "--json", "--path", file], $"{{\"key\":\"deep\",\"value\":{deep}}}") : await RunAsync(["set", "deep", deep, "--path", file]));
+        Assert.Equal(
+            (0, ""),
+            lines
+                ? await RunAsync(["set", "--json", "--path", file], $"{{\"key\":\"deep\",\"value\":{deep}}}")
+                : await RunAsync(["set", "deep", deep, "--path", file])
+        );
         Assert.Equal((0, $"deep = {deep}\n"), await RunAsync(["get", "--path", file]));
         var deeper = new string('[', 511) + new string(']', 511);
         Assert.Equal(1, (await RunAsync(["set", "deeper", deeper, "--path", file])).Exit);
@@ -235,14 +284,25 @@ public sealed class GossipCommandTests
         using var folder = new TempFolder();
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         await File.WriteAllTextAsync(folder["key"], key.ExportPkcs8PrivateKeyPem(), Cancelled);
-        await File.WriteAllTextAsync(folder["lines"], "{\"id\":\"x\",\"clock\":{},\"meta\":{\"signature\":\"ecdsa-p256-sha256\"}}\n[[\"k\",1],1,\"nobody\"]\n[[\"l\",1],2,\"nobody\"]\n\"SYNC\"\n", Cancelled);
+        await File.WriteAllTextAsync(
+            folder["lines"],
+            "{\"id\":\"x\",\"clock\":{},\"meta\":{\"signature\":\"ecdsa-p256-sha256\"}}\n[[\"k\",1],1,\"nobody\"]\n[[\"l\",1],2,\"nobody\"]\n\"SYNC\"\n",
+            Cancelled
+        );
         Assert.Equal(
             "lockstep: Changes of 'nobody' are held: they are not signed by a key that is trusted here (--trusted-key).",
-            Assert.Single(await ErrorsAsync("import", folder["lines"], "--path", folder["signed.db"], "--private-key", folder["key"])));
-        await File.WriteAllTextAsync(folder["lines"], $"{{\"id\":\"x\",\"clock\":{{}}}}\n[[\"k\",1],{DateTimeOffset.UtcNow.AddHours(2).ToUnixTimeMilliseconds()},\"early\"]\n\"SYNC\"\n", Cancelled);
+            Assert.Single(await ErrorsAsync("import", folder["lines"], "--path", folder["signed.db"], "--private-key", folder["key"]))
+        );
+        await File.WriteAllTextAsync(
+            folder["lines"],
+            $"{{\"id\":\"x\",\"clock\":{{}}}}\n[[\"k\",1],{DateTimeOffset.UtcNow.AddHours(2).ToUnixTimeMilliseconds()},\"early\"]\n\"SYNC\"\n",
+            Cancelled
+        );
         Assert.StartsWith(
             "lockstep: Changes of 'early' are held until their time has come",
-            Assert.Single(await ErrorsAsync("import", folder["lines"], "--path", folder["m.db"])), StringComparison.Ordinal);
+            Assert.Single(await ErrorsAsync("import", folder["lines"], "--path", folder["m.db"])),
+            StringComparison.Ordinal
+        );
         Assert.Empty(await ErrorsAsync("import", folder["lines"], "--path", folder["trusting.db"], "--max-future-sec", "7201"));
 
         static async Task<string[]> ErrorsAsync(params string[] arguments)
@@ -281,16 +341,21 @@ public sealed class GossipCommandTests
         }
     }
 
-    private static Process Start(params string[] arguments) => Process.Start(new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "lockstep.dll"), "gossip", .. arguments])
-    {
-        RedirectStandardInput = true,
-        RedirectStandardOutput = true,
-        RedirectStandardError = true,
-    })!;
+    private static Process Start(params string[] arguments) =>
+        Process.Start(
+            new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "lockstep.dll"), "gossip", .. arguments])
+            {
+                RedirectStandardInput = true,
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
+            }
+        )!;
 
     private static async Task<JsonElement> ReadLineAsync(Process process)
     {
-        var line = await process.StandardOutput.ReadLineAsync(Cancelled) ?? throw new EndOfStreamException(await process.StandardError.ReadToEndAsync(Cancelled));
+        var line =
+            await process.StandardOutput.ReadLineAsync(Cancelled)
+            ?? throw new EndOfStreamException(await process.StandardError.ReadToEndAsync(Cancelled));
         return JsonDocument.Parse(line).RootElement;
     }
 

@@ -16,7 +16,7 @@ public sealed class MainCommandsTests : IDisposable
     [Fact]
     public async Task Quickstart_shows_the_five_records_and_the_resume()
     {
-        CliProcess run = await CliProcess.RunAsync(_folder.Path, "quickstart");
+        var run = await CliProcess.RunAsync(_folder.Path, "quickstart");
 
         Assert.Equal(0, run.ExitCode);
         Assert.Contains("5 added", run.Output, StringComparison.Ordinal);
@@ -27,29 +27,41 @@ public sealed class MainCommandsTests : IDisposable
     [Fact]
     public async Task A_synced_table_is_read_listed_and_goes_on_from_its_cursor()
     {
-        await using LockstepTestServer server = await StartAsync(FeedKind.Finite);
-        string uri = server.FeedUri.AbsoluteUri;
+        await using var server = await StartAsync(FeedKind.Finite);
+        var uri = server.FeedUri.AbsoluteUri;
 
-        CliProcess first = await CliProcess.RunAsync(_folder.Path, "sync", uri, "--json");
-        CliProcess second = await CliProcess.RunAsync(_folder.Path, "sync", uri, "--json");
-        CliProcess records = await CliProcess.RunAsync(_folder.Path, "records", "--json");
-        CliProcess tables = await CliProcess.RunAsync(_folder.Path, "tables", "--json");
+        var first = await CliProcess.RunAsync(_folder.Path, "sync", uri, "--json");
+        var second = await CliProcess.RunAsync(_folder.Path, "sync", uri, "--json");
+        var records = await CliProcess.RunAsync(_folder.Path, "records", "--json");
+        var tables = await CliProcess.RunAsync(_folder.Path, "tables", "--json");
 
-        JsonElement result = JsonDocument.Parse(first.Output).RootElement;
-        Assert.Equal((0, 1, 1, "1000", "EndOfFeed"), (first.ExitCode, result.GetProperty("added").GetInt32(), result.GetProperty("deleted").GetInt32(), result.GetProperty("cursor").GetString(), result.GetProperty("endReason").GetString()));
+        var result = JsonDocument.Parse(first.Output).RootElement;
+        Assert.Equal(
+            (0, 1, 1, "1000", "EndOfFeed"),
+            (
+                first.ExitCode,
+                result.GetProperty("added").GetInt32(),
+                result.GetProperty("deleted").GetInt32(),
+                result.GetProperty("cursor").GetString(),
+                result.GetProperty("endReason").GetString()
+            )
+        );
         Assert.Equal(0, JsonDocument.Parse(second.Output).RootElement.GetProperty("added").GetInt32());
         Assert.Equal("1000", server.Requests[^1].Cursor);
         Assert.Equal(123, JsonDocument.Parse(Assert.Single(records.Lines)).RootElement.GetProperty("id").GetInt32());
-        JsonElement table = JsonDocument.Parse(Assert.Single(tables.Lines)).RootElement;
-        Assert.Equal(("servers", 1, 1), (table.GetProperty("name").GetString(), table.GetProperty("rows").GetInt32(), table.GetProperty("tombstones").GetInt32()));
+        var table = JsonDocument.Parse(Assert.Single(tables.Lines)).RootElement;
+        Assert.Equal(
+            ("servers", 1, 1),
+            (table.GetProperty("name").GetString(), table.GetProperty("rows").GetInt32(), table.GetProperty("tombstones").GetInt32())
+        );
     }
 
     [Fact]
     public async Task Changes_are_printed_as_they_are_committed()
     {
-        await using LockstepTestServer server = await StartAsync(FeedKind.Finite);
+        await using var server = await StartAsync(FeedKind.Finite);
 
-        CliProcess run = await CliProcess.RunAsync(_folder.Path, "sync", server.FeedUri.AbsoluteUri, "--path", "t.db", "--pass-thru", "--quiet");
+        var run = await CliProcess.RunAsync(_folder.Path, "sync", server.FeedUri.AbsoluteUri, "--path", "t.db", "--pass-thru", "--quiet");
 
         Assert.Equal(["Added", "Deleted"], run.Lines.Select(line => JsonDocument.Parse(line).RootElement.GetProperty("kind").GetString()));
     }
@@ -57,11 +69,19 @@ public sealed class MainCommandsTests : IDisposable
     [Fact]
     public async Task A_filter_takes_parameters_and_refuses_what_is_no_expression()
     {
-        await using LockstepTestServer server = await StartAsync(FeedKind.Reference);
+        await using var server = await StartAsync(FeedKind.Reference);
         await CliProcess.RunAsync(_folder.Path, "sync", server.FeedUri.AbsoluteUri, "--settle-sec", "0.2", "--quiet");
 
-        CliProcess some = await CliProcess.RunAsync(_folder.Path, "records", "--filter", "port > :least", "--filter-parameter", "least=1236", "--json");
-        CliProcess wrong = await CliProcess.RunAsync(_folder.Path, "records", "--filter", "port > 1; DROP TABLE lockstep_row");
+        var some = await CliProcess.RunAsync(
+            _folder.Path,
+            "records",
+            "--filter",
+            "port > :least",
+            "--filter-parameter",
+            "least=1236",
+            "--json"
+        );
+        var wrong = await CliProcess.RunAsync(_folder.Path, "records", "--filter", "port > 1; DROP TABLE lockstep_row");
 
         Assert.Equal(2, some.Lines.Count);
         Assert.Equal(2, wrong.ExitCode);
@@ -77,7 +97,7 @@ public sealed class MainCommandsTests : IDisposable
     [InlineData(2, "--help", "sync")]
     public async Task What_is_wrong_ends_in_its_exit_code_and_leaves_nothing_behind(int exitCode, string says, params string[] arguments)
     {
-        CliProcess run = await CliProcess.RunAsync(_folder.Path, arguments);
+        var run = await CliProcess.RunAsync(_folder.Path, arguments);
 
         Assert.Equal(exitCode, run.ExitCode);
         Assert.Contains(says, run.Error, StringComparison.Ordinal);
@@ -87,12 +107,12 @@ public sealed class MainCommandsTests : IDisposable
     [Fact]
     public async Task A_file_of_another_feed_and_a_file_that_is_no_table_are_refused()
     {
-        await using LockstepTestServer server = await StartAsync(FeedKind.Finite);
+        await using var server = await StartAsync(FeedKind.Finite);
         await CliProcess.RunAsync(_folder.Path, "sync", server.FeedUri.AbsoluteUri, "--path", "t.db");
         await File.WriteAllTextAsync(_folder["text.db"], new string('x', 4096), TestContext.Current.CancellationToken);
 
-        CliProcess other = await CliProcess.RunAsync(_folder.Path, "sync", server.Uri.AbsoluteUri + "others/", "--path", "t.db");
-        CliProcess text = await CliProcess.RunAsync(_folder.Path, "sync", server.FeedUri.AbsoluteUri, "--path", "text.db");
+        var other = await CliProcess.RunAsync(_folder.Path, "sync", server.Uri.AbsoluteUri + "others/", "--path", "t.db");
+        var text = await CliProcess.RunAsync(_folder.Path, "sync", server.FeedUri.AbsoluteUri, "--path", "text.db");
 
         Assert.Equal((4, 4), (other.ExitCode, text.ExitCode));
         Assert.Contains("TableMismatch", other.Error, StringComparison.Ordinal);
@@ -103,27 +123,41 @@ public sealed class MainCommandsTests : IDisposable
     [Fact]
     public async Task A_table_in_PostgreSQL_is_synced_read_and_listed_like_a_file()
     {
-        await using PostgresServer postgres = await PostgresServer.StartAsync(TestContext.Current.CancellationToken);
-        await using LockstepTestServer origin = await LockstepTestServer.StartAsync(
-            new TestServerOptions { Port = 0, Feed = FeedKind.Scripted, Records = ["""{"id":7,"updated_at":1,"deleted_at":null}""", """{"id":8,"updated_at":2,"deleted_at":null}"""] },
-            cancellationToken: TestContext.Current.CancellationToken);
+        await using var postgres = await PostgresServer.StartAsync(TestContext.Current.CancellationToken);
+        await using var origin = await LockstepTestServer.StartAsync(
+            new TestServerOptions
+            {
+                Port = 0,
+                Feed = FeedKind.Scripted,
+                Records = ["""{"id":7,"updated_at":1,"deleted_at":null}""", """{"id":8,"updated_at":2,"deleted_at":null}"""],
+            },
+            cancellationToken: TestContext.Current.CancellationToken
+        );
         string[] database = ["--postgres", postgres.ConnectionString];
 
-        Assert.Contains("\"added\":2", await RunAsync(["sync", origin.FeedUri.AbsoluteUri, "--settle-sec", "0.2", "--json", "--table", "shared"]), StringComparison.Ordinal);
-        Assert.Contains("\"added\":0", await RunAsync(["sync", origin.FeedUri.AbsoluteUri, "--settle-sec", "0.2", "--json", "--table", "shared"]), StringComparison.Ordinal);
+        Assert.Contains(
+            "\"added\":2",
+            await RunAsync(["sync", origin.FeedUri.AbsoluteUri, "--settle-sec", "0.2", "--json", "--table", "shared"]),
+            StringComparison.Ordinal
+        );
+        Assert.Contains(
+            "\"added\":0",
+            await RunAsync(["sync", origin.FeedUri.AbsoluteUri, "--settle-sec", "0.2", "--json", "--table", "shared"]),
+            StringComparison.Ordinal
+        );
         Assert.Equal("""{"id":8,"updated_at":2,"deleted_at":null}""" + "\n", await RunAsync(["records", "--filter", "id > 7", "--json"]));
         Assert.Contains("\"name\":\"shared\"", await RunAsync(["tables", "--json"]), StringComparison.Ordinal);
         Assert.Empty(Directory.EnumerateFiles(_folder.Path));
 
-        CliProcess both = await CliProcess.RunAsync(_folder.Path, ["records", "--path", "x.db", .. database]);
+        var both = await CliProcess.RunAsync(_folder.Path, ["records", "--path", "x.db", .. database]);
         Assert.Equal(2, both.ExitCode);
-        CliProcess away = await CliProcess.RunAsync(_folder.Path, "tables", "--postgres", "postgres://me:s3cret@127.0.0.1:1/db");
+        var away = await CliProcess.RunAsync(_folder.Path, "tables", "--postgres", "postgres://me:s3cret@127.0.0.1:1/db");
         Assert.Equal(3, away.ExitCode);
         Assert.DoesNotContain("s3cret", away.Error, StringComparison.Ordinal);
 
         async Task<string> RunAsync(string[] arguments)
         {
-            CliProcess run = await CliProcess.RunAsync(_folder.Path, [.. arguments, .. database]);
+            var run = await CliProcess.RunAsync(_folder.Path, [.. arguments, .. database]);
             Assert.True(run.ExitCode == 0, run.Error);
             return run.Output;
         }
@@ -132,13 +166,24 @@ public sealed class MainCommandsTests : IDisposable
     [Fact]
     public async Task The_test_server_serves_records_of_the_command_line()
     {
-        using Process server = CliProcess.Start(_folder.Path, "testserver", "--port", "0", "--record", """{"id":7,"updated_at":1,"deleted_at":null}""");
+        using var server = CliProcess.Start(
+            _folder.Path,
+            "testserver",
+            "--port",
+            "0",
+            "--record",
+            """{"id":7,"updated_at":1,"deleted_at":null}"""
+        );
         try
         {
-            Assert.StartsWith("Listening on port ", await server.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
-            string uri = (await server.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken))!;
+            Assert.StartsWith(
+                "Listening on port ",
+                await server.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken),
+                StringComparison.Ordinal
+            );
+            var uri = (await server.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken))!;
 
-            CliProcess sync = await CliProcess.RunAsync(_folder.Path, "sync", uri, "--settle-sec", "0.2", "--json");
+            var sync = await CliProcess.RunAsync(_folder.Path, "sync", uri, "--settle-sec", "0.2", "--json");
 
             Assert.Equal(1, JsonDocument.Parse(sync.Output).RootElement.GetProperty("added").GetInt32());
         }
@@ -152,19 +197,26 @@ public sealed class MainCommandsTests : IDisposable
     [Fact]
     public async Task A_feed_is_recorded_and_the_test_server_replays_it()
     {
-        await using LockstepTestServer server = await StartAsync(FeedKind.Finite);
+        await using var server = await StartAsync(FeedKind.Finite);
 
-        CliProcess record = await CliProcess.RunAsync(_folder.Path, "testserver", "--record-from", server.FeedUri.AbsoluteUri, "--record-to", "feed.rec");
+        var record = await CliProcess.RunAsync(
+            _folder.Path,
+            "testserver",
+            "--record-from",
+            server.FeedUri.AbsoluteUri,
+            "--record-to",
+            "feed.rec"
+        );
 
         Assert.Equal((0, ""), (record.ExitCode, record.Error));
         Assert.Contains("Recorded 147 bytes of a 200 answer", record.Output, StringComparison.Ordinal);
-        using Process replay = CliProcess.Start(_folder.Path, "testserver", "--port", "0", "--replay", "feed.rec", "--speed", "1000");
+        using var replay = CliProcess.Start(_folder.Path, "testserver", "--port", "0", "--replay", "feed.rec", "--speed", "1000");
         try
         {
             await replay.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken);
-            string uri = (await replay.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken))!;
-            CliProcess sync = await CliProcess.RunAsync(_folder.Path, "sync", uri, "--json");
-            JsonElement result = JsonDocument.Parse(sync.Output).RootElement;
+            var uri = (await replay.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken))!;
+            var sync = await CliProcess.RunAsync(_folder.Path, "sync", uri, "--json");
+            var result = JsonDocument.Parse(sync.Output).RootElement;
             Assert.Equal((1, 1), (result.GetProperty("added").GetInt32(), result.GetProperty("deleted").GetInt32()));
         }
         finally
@@ -177,5 +229,8 @@ public sealed class MainCommandsTests : IDisposable
     }
 
     private static Task<LockstepTestServer> StartAsync(FeedKind feed) =>
-        LockstepTestServer.StartAsync(new TestServerOptions { Port = 0, Feed = feed }, cancellationToken: TestContext.Current.CancellationToken);
+        LockstepTestServer.StartAsync(
+            new TestServerOptions { Port = 0, Feed = feed },
+            cancellationToken: TestContext.Current.CancellationToken
+        );
 }

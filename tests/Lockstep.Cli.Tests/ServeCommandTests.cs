@@ -22,10 +22,19 @@ public sealed class ServeCommandTests : IDisposable
     [Fact]
     public async Task A_table_file_is_served_live_and_SIGTERM_ends_the_server_in_order()
     {
-        await using LockstepTestServer origin = await OriginAsync();
+        await using var origin = await OriginAsync();
         await SyncAsync(origin.FeedUri, "servers.db");
-        await using var server = await ServeProcess.StartAsync(_folder.Path, [], "--path", "servers.db", "--table", "servers", "--port", "0");
-        Uri feed = Assert.Single(server.Feeds);
+        await using var server = await ServeProcess.StartAsync(
+            _folder.Path,
+            [],
+            "--path",
+            "servers.db",
+            "--table",
+            "servers",
+            "--port",
+            "0"
+        );
+        var feed = Assert.Single(server.Feeds);
         Assert.EndsWith("/servers", feed.AbsolutePath, StringComparison.Ordinal);
 
         Assert.Equal((1, 0), await SyncAsync(feed, "copy.db"));
@@ -35,7 +44,7 @@ public sealed class ServeCommandTests : IDisposable
 
         using var client = new HttpClient();
         Assert.Equal("ok\n", await client.GetStringAsync(new Uri(server.Uri, "healthz"), Cancel));
-        using Stream body = await client.GetStreamAsync(feed, Cancel);
+        using var body = await client.GetStreamAsync(feed, Cancel);
         Assert.Equal(0, await server.TerminateAsync());
 
         // What was cut off never looks like the end of a snapshot.
@@ -46,11 +55,21 @@ public sealed class ServeCommandTests : IDisposable
     [Fact]
     public async Task Users_and_tokens_come_from_files_and_the_environment()
     {
-        await using LockstepTestServer origin = await OriginAsync();
+        await using var origin = await OriginAsync();
         await SyncAsync(origin.FeedUri, "servers.db");
         await File.WriteAllTextAsync(_folder["tokens"], "first\n\nsecond\n", Cancel);
         await using var server = await ServeProcess.StartAsync(
-            _folder.Path, new() { ["LOCKSTEP_SERVER_PASSWORD"] = "pa:ss" }, "--path", "servers.db", "--port", "0", "--user", "me", "--token-file", "tokens");
+            _folder.Path,
+            new() { ["LOCKSTEP_SERVER_PASSWORD"] = "pa:ss" },
+            "--path",
+            "servers.db",
+            "--port",
+            "0",
+            "--user",
+            "me",
+            "--token-file",
+            "tokens"
+        );
         using var client = new HttpClient();
 
         Assert.Equal(HttpStatusCode.Unauthorized, await StatusAsync(null));
@@ -61,7 +80,7 @@ public sealed class ServeCommandTests : IDisposable
         async Task<HttpStatusCode> StatusAsync(AuthenticationHeaderValue? authorization)
         {
             using var request = new HttpRequestMessage(HttpMethod.Head, server.Feeds[0]) { Headers = { Authorization = authorization } };
-            using HttpResponseMessage response = await client.SendAsync(request, Cancel);
+            using var response = await client.SendAsync(request, Cancel);
             return response.StatusCode;
         }
     }
@@ -69,27 +88,50 @@ public sealed class ServeCommandTests : IDisposable
     [Fact]
     public async Task With_a_certificate_it_speaks_TLS()
     {
-        await using LockstepTestServer origin = await OriginAsync();
+        await using var origin = await OriginAsync();
         await SyncAsync(origin.FeedUri, "servers.db");
         using var key = ECDsa.Create();
-        using X509Certificate2 certificate = new CertificateRequest("CN=localhost", key, HashAlgorithmName.SHA256).CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
-        await File.WriteAllTextAsync(_folder["cert.pem"], certificate.ExportCertificatePem() + "\n" + key.ExportPkcs8PrivateKeyPem(), Cancel);
-        await using var server = await ServeProcess.StartAsync(_folder.Path, [], "--path", "servers.db", "--port", "0", "--certificate", "cert.pem");
+        using var certificate = new CertificateRequest("CN=localhost", key, HashAlgorithmName.SHA256).CreateSelfSigned(
+            DateTimeOffset.UtcNow.AddDays(-1),
+            DateTimeOffset.UtcNow.AddDays(1)
+        );
+        await File.WriteAllTextAsync(
+            _folder["cert.pem"],
+            certificate.ExportCertificatePem() + "\n" + key.ExportPkcs8PrivateKeyPem(),
+            Cancel
+        );
+        await using var server = await ServeProcess.StartAsync(
+            _folder.Path,
+            [],
+            "--path",
+            "servers.db",
+            "--port",
+            "0",
+            "--certificate",
+            "cert.pem"
+        );
 
-        CliProcess sync = await CliProcess.RunAsync(_folder.Path, "sync", server.Feeds[0].AbsoluteUri, "--path", "copy.db", "--skip-certificate-check");
+        var sync = await CliProcess.RunAsync(
+            _folder.Path,
+            "sync",
+            server.Feeds[0].AbsoluteUri,
+            "--path",
+            "copy.db",
+            "--skip-certificate-check"
+        );
         Assert.Equal((0, "https"), (sync.ExitCode, server.Uri.Scheme));
     }
 
     [Fact]
     public async Task What_goes_away_is_told_and_so_is_its_return()
     {
-        await using LockstepTestServer origin = await OriginAsync();
+        await using var origin = await OriginAsync();
         await SyncAsync(origin.FeedUri, "servers.db");
         await using var server = await ServeProcess.StartAsync(_folder.Path, [], "--path", "servers.db", "--port", "0");
         using var client = new HttpClient();
         File.Move(_folder["servers.db"], _folder["away"]);
         Assert.Contains("servers", await server.ReadErrorLineAsync(), StringComparison.Ordinal);
-        using HttpResponseMessage health = await client.GetAsync(new Uri(server.Uri, "healthz"), Cancel);
+        using var health = await client.GetAsync(new Uri(server.Uri, "healthz"), Cancel);
         Assert.Equal(HttpStatusCode.ServiceUnavailable, health.StatusCode);
         File.Move(_folder["away"], _folder["servers.db"]);
         Assert.Contains("can be read again", await server.ReadErrorLineAsync(), StringComparison.Ordinal);
@@ -105,27 +147,49 @@ public sealed class ServeCommandTests : IDisposable
     [InlineData(4, "TableNotFound", "--path", "nothing.db")]
     public async Task What_is_wrong_ends_in_its_exit_code(int exitCode, string says, params string[] arguments)
     {
-        CliProcess run = await CliProcess.RunAsync(_folder.Path, ["serve", "--port", "0", .. arguments]);
+        var run = await CliProcess.RunAsync(_folder.Path, ["serve", "--port", "0", .. arguments]);
 
         Assert.Equal(exitCode, run.ExitCode);
-        if (exitCode != 3) Assert.Contains(says, run.Error, StringComparison.Ordinal);
+        if (exitCode != 3)
+            Assert.Contains(says, run.Error, StringComparison.Ordinal);
         Assert.DoesNotContain("s3cret", run.Error, StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task A_table_of_PostgreSQL_is_served_with_the_connection_from_the_environment()
     {
-        await using PostgresServer postgres = await PostgresServer.StartAsync(Cancel);
-        await postgres.RunSqlAsync("CREATE TABLE items (id int PRIMARY KEY, txid bigint NOT NULL, deleted boolean NOT NULL DEFAULT false)", Cancel);
+        await using var postgres = await PostgresServer.StartAsync(Cancel);
+        await postgres.RunSqlAsync(
+            "CREATE TABLE items (id int PRIMARY KEY, txid bigint NOT NULL, deleted boolean NOT NULL DEFAULT false)",
+            Cancel
+        );
         await postgres.RunSqlAsync("INSERT INTO items SELECT g, pg_current_xact_id()::text::bigint FROM generate_series(1, 3) g", Cancel);
         await using var server = await ServeProcess.StartAsync(
-            _folder.Path, new() { ["LOCKSTEP_POSTGRES"] = postgres.ConnectionString }, "--port", "0", "--table", "items", "--poll-interval-sec", "0.1", "--postgres");
+            _folder.Path,
+            new() { ["LOCKSTEP_POSTGRES"] = postgres.ConnectionString },
+            "--port",
+            "0",
+            "--table",
+            "items",
+            "--poll-interval-sec",
+            "0.1",
+            "--postgres"
+        );
 
         Assert.Equal((3, 0), await SyncAsync(server.Feeds[0], "items.db"));
         await postgres.RunSqlAsync("UPDATE items SET deleted = true, txid = pg_current_xact_id()::text::bigint WHERE id = 2", Cancel);
         Assert.Equal((0, 1), await SyncAsync(server.Feeds[0], "items.db"));
 
-        CliProcess missing = await CliProcess.RunAsync(_folder.Path, "serve", "--port", "0", "--postgres", postgres.ConnectionString, "--table", "nothing");
+        var missing = await CliProcess.RunAsync(
+            _folder.Path,
+            "serve",
+            "--port",
+            "0",
+            "--postgres",
+            postgres.ConnectionString,
+            "--table",
+            "nothing"
+        );
         Assert.Equal(4, missing.ExitCode);
         Assert.Contains("PostgresTable", missing.Error, StringComparison.Ordinal);
         Assert.Equal(0, await server.TerminateAsync());
@@ -134,9 +198,24 @@ public sealed class ServeCommandTests : IDisposable
     [Fact]
     public async Task With_replication_it_serves_ends_in_order_and_goes_on_where_it_stopped()
     {
-        await using PostgresServer postgres = await PostgresServer.StartAsync(Cancel, "wal_level=logical");
-        await postgres.RunSqlAsync("CREATE TABLE items (id int PRIMARY KEY, name text); INSERT INTO items SELECT g, 'as it was' FROM generate_series(1, 3) g", Cancel);
-        string[] arguments = ["--port", "0", "--postgres", postgres.ConnectionString, "--table", "items", "--mode", "Replication", "--log-path", "log"];
+        await using var postgres = await PostgresServer.StartAsync(Cancel, "wal_level=logical");
+        await postgres.RunSqlAsync(
+            "CREATE TABLE items (id int PRIMARY KEY, name text); INSERT INTO items SELECT g, 'as it was' FROM generate_series(1, 3) g",
+            Cancel
+        );
+        string[] arguments =
+        [
+            "--port",
+            "0",
+            "--postgres",
+            postgres.ConnectionString,
+            "--table",
+            "items",
+            "--mode",
+            "Replication",
+            "--log-path",
+            "log",
+        ];
         var client = new FeedLines();
         await using (var server = await ServeProcess.StartAsync(_folder.Path, [], arguments))
         {
@@ -147,8 +226,11 @@ public sealed class ServeCommandTests : IDisposable
         }
 
         // While it is down the database keeps what happens for it.
-        await postgres.RunSqlAsync("UPDATE items SET name = 'late' WHERE id = 2; DELETE FROM items WHERE id = 3; INSERT INTO items VALUES (4, 'new')", Cancel);
-        string identity = client.Identity;
+        await postgres.RunSqlAsync(
+            "UPDATE items SET name = 'late' WHERE id = 2; DELETE FROM items WHERE id = 3; INSERT INTO items VALUES (4, 'new')",
+            Cancel
+        );
+        var identity = client.Identity;
         client.Ids.Clear();
         await using (var server = await ServeProcess.StartAsync(_folder.Path, [], arguments))
         {
@@ -157,7 +239,7 @@ public sealed class ServeCommandTests : IDisposable
             Assert.Equal(identity, client.Identity);
 
             // The database is restarted under a client that reads: it is told by heartbeats that the feed lives, and then goes on.
-            Task live = client.ReadAsync(server.Feeds[0], line => line.Contains("\"id\":5", StringComparison.Ordinal), Cancel);
+            var live = client.ReadAsync(server.Feeds[0], line => line.Contains("\"id\":5", StringComparison.Ordinal), Cancel);
             await postgres.StopAsync(Cancel);
             await postgres.StartAsync(Cancel);
             await postgres.RunSqlAsync("INSERT INTO items VALUES (5, 'after')", Cancel);
@@ -168,14 +250,22 @@ public sealed class ServeCommandTests : IDisposable
         Assert.Equal("t", await postgres.RunSqlAsync("SELECT NOT active FROM pg_replication_slots", Cancel));
     }
 
-    private static Task<LockstepTestServer> OriginAsync() => LockstepTestServer.StartAsync(
-        new TestServerOptions { Port = 0, Feed = FeedKind.Scripted, Records = ["""{"id":7,"updated_at":1,"deleted_at":null}"""] }, cancellationToken: Cancel);
+    private static Task<LockstepTestServer> OriginAsync() =>
+        LockstepTestServer.StartAsync(
+            new TestServerOptions
+            {
+                Port = 0,
+                Feed = FeedKind.Scripted,
+                Records = ["""{"id":7,"updated_at":1,"deleted_at":null}"""],
+            },
+            cancellationToken: Cancel
+        );
 
     private async Task<(int Added, int Deleted)> SyncAsync(Uri feed, string file)
     {
-        CliProcess run = await CliProcess.RunAsync(_folder.Path, "sync", feed.AbsoluteUri, "--path", file, "--settle-sec", "0.2", "--json");
+        var run = await CliProcess.RunAsync(_folder.Path, "sync", feed.AbsoluteUri, "--path", file, "--settle-sec", "0.2", "--json");
         Assert.True(run.ExitCode == 0, run.Error);
-        JsonElement result = JsonDocument.Parse(run.Output).RootElement;
+        var result = JsonDocument.Parse(run.Output).RootElement;
         return (result.GetProperty("added").GetInt32(), result.GetProperty("deleted").GetInt32());
     }
 
@@ -197,8 +287,9 @@ public sealed class ServeCommandTests : IDisposable
                 try
                 {
                     using var request = new HttpRequestMessage(HttpMethod.Get, $"{feed}?since={_cursor}");
-                    if (_cursor > 0) request.Headers.Add("Lockstep-Feed", Identity);
-                    using HttpResponseMessage response = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+                    if (_cursor > 0)
+                        request.Headers.Add("Lockstep-Feed", Identity);
+                    using var response = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
                     if (response.StatusCode != HttpStatusCode.ServiceUnavailable)
                     {
                         response.EnsureSuccessStatusCode();
@@ -207,7 +298,8 @@ public sealed class ServeCommandTests : IDisposable
                         while (await lines.ReadLineAsync(cancellationToken) is { } line)
                         {
                             Take(line);
-                            if (isLast(line)) return;
+                            if (isLast(line))
+                                return;
                         }
                     }
                 }
@@ -222,10 +314,13 @@ public sealed class ServeCommandTests : IDisposable
 
         private void Take(string line)
         {
-            if (line.Length == 0) return;
-            JsonElement row = JsonDocument.Parse(line).RootElement;
-            if (row.TryGetProperty("data", out JsonElement data)) Ids.Add(data.GetProperty("id").GetInt32());
-            else if (row.TryGetProperty("since", out JsonElement since)) _cursor = Math.Max(_cursor, since.GetInt64());
+            if (line.Length == 0)
+                return;
+            var row = JsonDocument.Parse(line).RootElement;
+            if (row.TryGetProperty("data", out var data))
+                Ids.Add(data.GetProperty("id").GetInt32());
+            else if (row.TryGetProperty("since", out var since))
+                _cursor = Math.Max(_cursor, since.GetInt64());
         }
     }
 
@@ -246,17 +341,20 @@ public sealed class ServeCommandTests : IDisposable
 
         public static async Task<ServeProcess> StartAsync(string folder, Dictionary<string, string> environment, params string[] arguments)
         {
-            Process process = CliProcess.Start(folder, environment, ["serve", .. arguments]);
+            var process = CliProcess.Start(folder, environment, ["serve", .. arguments]);
             const string Greeting = "Listening on ";
-            string? first = await process.StandardOutput.ReadLineAsync(Cancel);
-            Assert.True(first?.StartsWith(Greeting, StringComparison.Ordinal) == true, first ?? await process.StandardError.ReadToEndAsync(Cancel));
+            var first = await process.StandardOutput.ReadLineAsync(Cancel);
+            Assert.True(
+                first?.StartsWith(Greeting, StringComparison.Ordinal) == true,
+                first ?? await process.StandardError.ReadToEndAsync(Cancel)
+            );
             var feed = new Uri((await process.StandardOutput.ReadLineAsync(Cancel))!);
             return new ServeProcess(process, new Uri(first![Greeting.Length..]), [feed]);
         }
 
         public async Task<string> ReadErrorLineAsync()
         {
-            string line = await _process.StandardError.ReadLineAsync(Cancel) ?? throw new EndOfStreamException();
+            var line = await _process.StandardError.ReadLineAsync(Cancel) ?? throw new EndOfStreamException();
             _errors.Add(line);
             return line;
         }
@@ -265,16 +363,19 @@ public sealed class ServeCommandTests : IDisposable
         public async Task<int> TerminateAsync()
         {
             Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no SIGTERM.");
-            using (Process kill = Process.Start("sh", ["-c", $"kill -TERM {_process.Id}"])) await kill.WaitForExitAsync(Cancel);
+            using (var kill = Process.Start("sh", ["-c", $"kill -TERM {_process.Id}"]))
+                await kill.WaitForExitAsync(Cancel);
             await _process.WaitForExitAsync(Cancel);
-            string rest = await _process.StandardError.ReadToEndAsync(Cancel);
-            if (rest.Length > 0) _errors.Add(rest);
+            var rest = await _process.StandardError.ReadToEndAsync(Cancel);
+            if (rest.Length > 0)
+                _errors.Add(rest);
             return _process.ExitCode;
         }
 
         public async ValueTask DisposeAsync()
         {
-            if (!_process.HasExited) _process.Kill();
+            if (!_process.HasExited)
+                _process.Kill();
             await _process.WaitForExitAsync(CancellationToken.None);
             _process.Dispose();
         }

@@ -18,33 +18,38 @@ public sealed class VarCommandTests : IDisposable
     [Fact]
     public async Task A_value_that_is_set_is_watched_as_it_becomes_active_got_and_listed()
     {
-        using Process watch = Start("var", "watch", "banner", "--store", await MakeStoreAsync(), "--include-current", "--first", "2", "--json");
+        using var watch = Start("var", "watch", "banner", "--store", await MakeStoreAsync(), "--include-current", "--first", "2", "--json");
         try
         {
             // The current value says that the watch has begun.
-            using (JsonDocument current = await ReadAsync(watch)) Assert.Equal("start", current.RootElement.GetProperty("value").GetString());
+            using (var current = await ReadAsync(watch))
+                Assert.Equal("start", current.RootElement.GetProperty("value").GetString());
 
-            Run set = await RunAsync("var", "set", "banner", "{\"a\":[1,\n\"x\"]}", "--store", Store, "--json");
+            var set = await RunAsync("var", "set", "banner", "{\"a\":[1,\n\"x\"]}", "--store", Store, "--json");
             Assert.Equal(0, set.ExitCode);
-            using JsonDocument announced = JsonDocument.Parse(set.Output);
+            using var announced = JsonDocument.Parse(set.Output);
             Assert.Equal("pending", announced.RootElement.GetProperty("state").GetString());
 
-            using JsonDocument seen = await ReadAsync(watch);
+            using var seen = await ReadAsync(watch);
             Assert.Equal("""{"a":[1,"x"]}""", seen.RootElement.GetProperty("value").GetRawText());
             Assert.Equal(announced.RootElement.GetProperty("activeAt").GetString(), seen.RootElement.GetProperty("activeAt").GetString());
-            Assert.True(seen.RootElement.GetProperty("switchedAt").GetDateTimeOffset() >= seen.RootElement.GetProperty("activeAt").GetDateTimeOffset());
+            Assert.True(
+                seen.RootElement.GetProperty("switchedAt").GetDateTimeOffset()
+                    >= seen.RootElement.GetProperty("activeAt").GetDateTimeOffset()
+            );
             await watch.WaitForExitAsync(Cancelled);
             Assert.Equal(0, watch.ExitCode);
         }
         finally
         {
-            if (!watch.HasExited) watch.Kill();
+            if (!watch.HasExited)
+                watch.Kill();
         }
 
-        Run got = await RunAsync("var", "get", "banner", "--store", Store, "--json");
-        using JsonDocument value = JsonDocument.Parse(got.Output);
+        var got = await RunAsync("var", "get", "banner", "--store", Store, "--json");
+        using var value = JsonDocument.Parse(got.Output);
         Assert.Equal("""{"a":[1,"x"]}""", value.RootElement.GetProperty("value").GetRawText());
-        Run list = await RunAsync("var", "list", "banner", "--store", Store);
+        var list = await RunAsync("var", "list", "banner", "--store", Store);
         Assert.Matches(@"(?s)Name +State +ActiveAt.*banner +past .*banner +current ", list.Output);
     }
 
@@ -52,18 +57,36 @@ public sealed class VarCommandTests : IDisposable
     public async Task Text_is_printed_as_it_is_and_the_store_may_come_from_the_environment()
     {
         await MakeStoreAsync();
-        Run got = await RunAsync(["var", "get", "banner"], ("LOCKSTEP_STORE", Store));
+        var got = await RunAsync(["var", "get", "banner"], ("LOCKSTEP_STORE", Store));
         Assert.Equal((0, "start\n"), (got.ExitCode, got.Output.ReplaceLineEndings("\n")));
     }
 
     [Fact]
     public async Task A_ramp_is_written_step_by_step()
     {
-        Run ramp = await RunAsync("var", "set", "share", "--from", "0", "--to", "1", "--over", "2h", "--steps", "4", "--store", Store, "--json");
+        var ramp = await RunAsync(
+            "var",
+            "set",
+            "share",
+            "--from",
+            "0",
+            "--to",
+            "1",
+            "--over",
+            "2h",
+            "--steps",
+            "4",
+            "--store",
+            Store,
+            "--json"
+        );
         Assert.Equal(0, ramp.ExitCode);
-        Assert.Equal(["0", "0.25", "0.5", "0.75", "1"], ramp.Output.TrimEnd().Split('\n').Select(line => JsonDocument.Parse(line).RootElement.GetProperty("value").GetRawText()));
-        Run list = await RunAsync("var", "list", "--store", Store, "--json");
-        using JsonDocument variable = JsonDocument.Parse(list.Output);
+        Assert.Equal(
+            ["0", "0.25", "0.5", "0.75", "1"],
+            ramp.Output.TrimEnd().Split('\n').Select(line => JsonDocument.Parse(line).RootElement.GetProperty("value").GetRawText())
+        );
+        var list = await RunAsync("var", "list", "--store", Store, "--json");
+        using var variable = JsonDocument.Parse(list.Output);
         Assert.Equal(JsonValueKind.Null, variable.RootElement.GetProperty("value").ValueKind);
         Assert.Equal(0, variable.RootElement.GetProperty("nextValue").GetInt32());
     }
@@ -81,7 +104,9 @@ public sealed class VarCommandTests : IDisposable
     [InlineData(1, "TickTooSmall", "set", "v", "1", "--tick", "1ms", "--store", "{store}")]
     public async Task What_is_wrong_is_told_on_standard_error(int exitCode, string says, params string[] arguments)
     {
-        Run run = await RunAsync([.. arguments.Prepend("var").Select(argument => argument.Replace("{store}", Store, StringComparison.Ordinal))]);
+        var run = await RunAsync([
+            .. arguments.Prepend("var").Select(argument => argument.Replace("{store}", Store, StringComparison.Ordinal)),
+        ]);
         Assert.Equal(exitCode, run.ExitCode);
         Assert.Contains(says, run.Error, StringComparison.Ordinal);
         Assert.Empty(run.Output);
@@ -92,7 +117,7 @@ public sealed class VarCommandTests : IDisposable
     public async Task A_variable_that_is_not_there_is_an_error()
     {
         await MakeStoreAsync();
-        Run run = await RunAsync("var", "get", "none", "--store", Store);
+        var run = await RunAsync("var", "get", "none", "--store", Store);
         Assert.Equal((1, ""), (run.ExitCode, run.Output));
         Assert.Contains("no variable 'none'", run.Error, StringComparison.Ordinal);
     }
@@ -100,23 +125,26 @@ public sealed class VarCommandTests : IDisposable
     /// <summary>Makes the store, with the variable banner active as "start".</summary>
     private async Task<string> MakeStoreAsync()
     {
-        Run set = await RunAsync("var", "set", "banner", "start", "--text", "--default-tick", "1s", "--store", Store);
+        var set = await RunAsync("var", "set", "banner", "start", "--text", "--default-tick", "1s", "--store", Store);
         Assert.Equal("", set.Error);
-        Run active = await RunAsync("var", "watch", "banner", "--include-current", "--first", "1", "--store", Store);
+        var active = await RunAsync("var", "watch", "banner", "--include-current", "--first", "1", "--store", Store);
         Assert.Equal(0, active.ExitCode);
         return Store;
     }
 
     private static async Task<JsonDocument> ReadAsync(Process process) =>
-        JsonDocument.Parse(await process.StandardOutput.ReadLineAsync(Cancelled) ?? throw new InvalidOperationException(await process.StandardError.ReadToEndAsync(Cancelled)));
+        JsonDocument.Parse(
+            await process.StandardOutput.ReadLineAsync(Cancelled)
+                ?? throw new InvalidOperationException(await process.StandardError.ReadToEndAsync(Cancelled))
+        );
 
     private static Task<Run> RunAsync(params string[] arguments) => RunAsync(arguments, ("LOCKSTEP_STORE", null));
 
     private static async Task<Run> RunAsync(string[] arguments, (string Name, string? Value) variable)
     {
-        using Process process = Start(arguments, variable);
-        Task<string> output = process.StandardOutput.ReadToEndAsync(Cancelled);
-        string error = await process.StandardError.ReadToEndAsync(Cancelled);
+        using var process = Start(arguments, variable);
+        var output = process.StandardOutput.ReadToEndAsync(Cancelled);
+        var error = await process.StandardError.ReadToEndAsync(Cancelled);
         await process.WaitForExitAsync(Cancelled);
         return new Run(process.ExitCode, await output, error);
     }
@@ -125,9 +153,14 @@ public sealed class VarCommandTests : IDisposable
 
     private static Process Start(string[] arguments, (string Name, string? Value) variable)
     {
-        ProcessStartInfo start = new("dotnet", [Path.Combine(AppContext.BaseDirectory, "lockstep.dll"), .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        ProcessStartInfo start = new("dotnet", [Path.Combine(AppContext.BaseDirectory, "lockstep.dll"), .. arguments])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
         start.Environment.Remove(variable.Name);
-        if (variable.Value is not null) start.Environment[variable.Name] = variable.Value;
+        if (variable.Value is not null)
+            start.Environment[variable.Name] = variable.Value;
         return Process.Start(start)!;
     }
 

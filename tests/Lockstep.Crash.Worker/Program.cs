@@ -1,7 +1,8 @@
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Sync;
 
-// Syncs the feed of the first argument to the table file of the second, through whatever cuts it off, until the feed ends. To be killed at any moment.
+// Syncs the feed of the first argument to the table file of the second, through whatever cuts it off, until the feed ends. To be killed at
+// any moment.
 var options = new SyncOptions
 {
     Feed = new FeedOptions { Uri = new Uri(args[0]) },
@@ -9,9 +10,10 @@ var options = new SyncOptions
     MaximumRetryCount = 1000,
     RetryInterval = TimeSpan.FromMilliseconds(5),
 };
-await foreach (SyncStep step in new TableSync(options).RunAsync())
+await foreach (var step in new TableSync(options).RunAsync())
 {
-    if (step is SyncEnded { Result.EndReason: SyncEndReason.EndOfFeed }) return 0;
+    if (step is SyncEnded { Result.EndReason: SyncEndReason.EndOfFeed })
+        return 0;
 }
 
 return 1;

@@ -35,7 +35,8 @@ internal sealed class RawServer : IAsyncDisposable
     public IEnumerable<string> Cursors => Requests.Select(r => r.Split(' ')[1].Split('/')[^1]);
 
     /// <summary>Answers each request by its number with a body of its own; the last one for all that follow.</summary>
-    public static RawServer WithBodies(params string[] bodies) => new(exchange => exchange.BodyAsync(bodies[Math.Min(exchange.Number, bodies.Length) - 1]));
+    public static RawServer WithBodies(params string[] bodies) =>
+        new(exchange => exchange.BodyAsync(bodies[Math.Min(exchange.Number, bodies.Length) - 1]));
 
     public async ValueTask DisposeAsync()
     {
@@ -52,7 +53,7 @@ internal sealed class RawServer : IAsyncDisposable
         {
             while (true)
             {
-                Socket socket = await _listener.AcceptSocketAsync(_stop.Token);
+                var socket = await _listener.AcceptSocketAsync(_stop.Token);
                 _exchanges.Add(ServeAsync(socket, Interlocked.Increment(ref _count)));
             }
         }
@@ -69,11 +70,13 @@ internal sealed class RawServer : IAsyncDisposable
             try
             {
                 await using var stream = new NetworkStream(socket);
-                string head = await ReadHeadAsync(stream);
-                if (head.Length == 0) return;
+                var head = await ReadHeadAsync(stream);
+                if (head.Length == 0)
+                    return;
                 Requests.Enqueue(head);
                 await _answer(new RawExchange(number, head, socket, stream, _stop.Token));
-                if (socket.Connected) socket.Shutdown(SocketShutdown.Send);
+                if (socket.Connected)
+                    socket.Shutdown(SocketShutdown.Send);
             }
             catch (Exception e) when (e is OperationCanceledException or IOException or SocketException or ObjectDisposedException)
             {
@@ -85,10 +88,11 @@ internal sealed class RawServer : IAsyncDisposable
     private async Task<string> ReadHeadAsync(NetworkStream stream)
     {
         var head = new StringBuilder();
-        byte[] one = new byte[1];
+        var one = new byte[1];
         while (!head.ToString().EndsWith("\r\n\r\n", StringComparison.Ordinal))
         {
-            if (await stream.ReadAsync(one, _stop.Token) == 0) return "";
+            if (await stream.ReadAsync(one, _stop.Token) == 0)
+                return "";
             head.Append((char)one[0]);
         }
 
@@ -114,21 +118,33 @@ internal sealed class RawExchange(int number, string head, Socket socket, Networ
 
     public async Task BodyAsync(byte[] body, string headers = "")
     {
-        await SendAsync(string.Create(CultureInfo.InvariantCulture, $"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {body.Length}\r\n{headers}\r\n"));
+        await SendAsync(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {body.Length}\r\n{headers}\r\n"
+            )
+        );
         await SendAsync(body);
     }
 
-    public Task StatusAsync(string status, string headers = "") => SendAsync($"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: 0\r\n{headers}\r\n");
+    public Task StatusAsync(string status, string headers = "") =>
+        SendAsync($"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: 0\r\n{headers}\r\n");
 
-    public Task RedirectAsync(string location, int status = 307) => StatusAsync(string.Create(CultureInfo.InvariantCulture, $"{status} Elsewhere"), $"Location: {location}\r\n");
+    public Task RedirectAsync(string location, int status = 307) =>
+        StatusAsync(string.Create(CultureInfo.InvariantCulture, $"{status} Elsewhere"), $"Location: {location}\r\n");
 
     /// <summary>The head of a chunked answer.</summary>
-    public Task ChunkedAsync(string headers = "") => SendAsync($"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n{headers}\r\n");
+    public Task ChunkedAsync(string headers = "") =>
+        SendAsync($"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n{headers}\r\n");
 
     public Task ChunkAsync(string text)
     {
-        byte[] bytes = Encoding.UTF8.GetBytes(text);
-        return SendAsync([.. Encoding.ASCII.GetBytes(bytes.Length.ToString("x", CultureInfo.InvariantCulture) + "\r\n"), .. bytes, .. "\r\n"u8]);
+        var bytes = Encoding.UTF8.GetBytes(text);
+        return SendAsync([
+            .. Encoding.ASCII.GetBytes(bytes.Length.ToString("x", CultureInfo.InvariantCulture) + "\r\n"),
+            .. bytes,
+            .. "\r\n"u8,
+        ]);
     }
 
     public Task LastChunkAsync() => SendAsync("0\r\n\r\n");
@@ -142,10 +158,8 @@ internal sealed class RawExchange(int number, string head, Socket socket, Networ
     {
         try
         {
-            byte[] rest = new byte[256];
-            while (await stream.ReadAsync(rest, stopping) > 0)
-            {
-            }
+            var rest = new byte[256];
+            while (await stream.ReadAsync(rest, stopping) > 0) { }
         }
         catch (IOException)
         {

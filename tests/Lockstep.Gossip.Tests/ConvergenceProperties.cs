@@ -7,7 +7,8 @@ using Lockstep.Testing;
 namespace Lockstep.Gossip.Tests;
 
 /// <summary>
-/// Any number of nodes, any sequence of writes, deliveries, duplications, cuts, connections and passing of time, each node's clock running differently; then any topology that is connected. All nodes end equal.
+/// Any number of nodes, any sequence of writes, deliveries, duplications, cuts, connections and passing of time, each node's clock running
+/// differently; then any topology that is connected. All nodes end equal.
 /// </summary>
 public sealed class ConvergenceProperties
 {
@@ -15,35 +16,53 @@ public sealed class ConvergenceProperties
     private const int Runs = 300;
 
     [Fact]
-    public void Models_that_end_up_connected_are_equal() => Check(
-        static options => new LockstepModel(options),
-        static (node, step) =>
-        {
-            var key = "k" + (step.B % 4).ToString(CultureInfo.InvariantCulture);
-            return step.C % 5 == 0 ? node.Remove(key) : node.Set(key, step.C);
-        },
-        static node => node.ToDictionary().OrderBy(static pair => pair.Key, StringComparer.Ordinal).Select(static pair => pair.Key + "=" + pair.Value.GetRawText()));
+    public void Models_that_end_up_connected_are_equal() =>
+        Check(
+            static options => new LockstepModel(options),
+            static (node, step) =>
+            {
+                var key = "k" + (step.B % 4).ToString(CultureInfo.InvariantCulture);
+                return step.C % 5 == 0 ? node.Remove(key) : node.Set(key, step.C);
+            },
+            static node =>
+                node.ToDictionary()
+                    .OrderBy(static pair => pair.Key, StringComparer.Ordinal)
+                    .Select(static pair => pair.Key + "=" + pair.Value.GetRawText())
+        );
 
     [Fact]
-    public void Emitters_that_end_up_connected_have_every_event_once() => Check(
-        static options => new LockstepEmitter(options),
-        static (node, step) => node.Emit("e" + (step.B % 3).ToString(CultureInfo.InvariantCulture), step.C),
-        static node => node.GetHistory().Select(static update => update.ToString()),
-        static (node, written) => Assert.Equal(written.Select(static update => update.ToString()).Order(StringComparer.Ordinal), node.GetHistory().Select(static update => update.ToString()).Order(StringComparer.Ordinal)));
+    public void Emitters_that_end_up_connected_have_every_event_once() =>
+        Check(
+            static options => new LockstepEmitter(options),
+            static (node, step) => node.Emit("e" + (step.B % 3).ToString(CultureInfo.InvariantCulture), step.C),
+            static node => node.GetHistory().Select(static update => update.ToString()),
+            static (node, written) =>
+                Assert.Equal(
+                    written.Select(static update => update.ToString()).Order(StringComparer.Ordinal),
+                    node.GetHistory().Select(static update => update.ToString()).Order(StringComparer.Ordinal)
+                )
+        );
 
-    private static void Check<T>(Func<GossipNodeOptions, T> create, Func<T, Step, GossipUpdate> write, Func<T, IEnumerable<string>> view, Action<T, List<GossipUpdate>>? complete = null)
+    private static void Check<T>(
+        Func<GossipNodeOptions, T> create,
+        Func<T, Step, GossipUpdate> write,
+        Func<T, IEnumerable<string>> view,
+        Action<T, List<GossipUpdate>>? complete = null
+    )
         where T : GossipNode
     {
-        var step = from kind in Gen.Choose(0, 99)
-                   from a in Gen.Choose(0, 999)
-                   from b in Gen.Choose(0, 999)
-                   from c in Gen.Choose(0, 999)
-                   select new Step(kind, a, b, c);
+        var step =
+            from kind in Gen.Choose(0, 99)
+            from a in Gen.Choose(0, 999)
+            from b in Gen.Choose(0, 999)
+            from c in Gen.Choose(0, 999)
+            select new Step(kind, a, b, c);
         var steps = step.ListOf().Select(static list => list.ToArray());
-        var scenarios = from nodes in Gen.Choose(2, MaxNodes)
-                        from all in steps.Resize(120)
-                        from topology in Gen.Choose(0, int.MaxValue)
-                        select new Scenario(nodes, all, topology);
+        var scenarios =
+            from nodes in Gen.Choose(2, MaxNodes)
+            from all in steps.Resize(120)
+            from topology in Gen.Choose(0, int.MaxValue)
+            select new Scenario(nodes, all, topology);
         Prop.ForAll(Arb.From(scenarios, Shrink), scenario => Run(scenario, create, write, view, complete))
             .Check(Config.QuickThrowOnFailure.WithMaxTest(Runs));
     }
@@ -54,17 +73,33 @@ public sealed class ConvergenceProperties
         {
             for (var start = 0; start + size <= scenario.Steps.Length; start += size)
             {
-                yield return scenario with { Steps = [.. scenario.Steps[..start], .. scenario.Steps[(start + size)..]] };
+                yield return scenario with
+                {
+                    Steps = [.. scenario.Steps[..start], .. scenario.Steps[(start + size)..]],
+                };
             }
         }
     }
 
-    private static void Run<T>(Scenario scenario, Func<GossipNodeOptions, T> create, Func<T, Step, GossipUpdate> write, Func<T, IEnumerable<string>> view, Action<T, List<GossipUpdate>>? complete)
+    private static void Run<T>(
+        Scenario scenario,
+        Func<GossipNodeOptions, T> create,
+        Func<T, Step, GossipUpdate> write,
+        Func<T, IEnumerable<string>> view,
+        Action<T, List<GossipUpdate>>? complete
+    )
         where T : GossipNode
     {
         // Clocks apart by up to a few seconds, and some not at all, so that equal timestamps of different sources occur.
-        var clocks = Enumerable.Range(0, scenario.Nodes).Select(static i => new ManualTimeProvider(new DateTimeOffset(2030, 1, 1, 0, 0, i / 2, TimeSpan.Zero))).ToArray();
-        var nodes = clocks.Select((clock, i) => create(new GossipNodeOptions { Id = "node" + i.ToString(CultureInfo.InvariantCulture), TimeProvider = clock })).ToArray();
+        var clocks = Enumerable
+            .Range(0, scenario.Nodes)
+            .Select(static i => new ManualTimeProvider(new DateTimeOffset(2030, 1, 1, 0, 0, i / 2, TimeSpan.Zero)))
+            .ToArray();
+        var nodes = clocks
+            .Select(
+                (clock, i) => create(new GossipNodeOptions { Id = "node" + i.ToString(CultureInfo.InvariantCulture), TimeProvider = clock })
+            )
+            .ToArray();
         var links = new List<SimulatedLink>();
         var written = new List<GossipUpdate>();
         foreach (var step in scenario.Steps)
@@ -80,16 +115,17 @@ public sealed class ConvergenceProperties
             links.Add(new SimulatedLink(nodes[order[i]], nodes[order[random.Next(i)]]));
         }
 
-        while (links.Aggregate(false, static (any, link) => link.Settle() | any))
-        {
-        }
+        while (links.Aggregate(false, static (any, link) => link.Settle() | any)) { }
 
         Assert.All(links, static link => Assert.Null(link.Failure));
         var expected = view(nodes[0]).ToArray();
         foreach (var node in nodes)
         {
             Assert.Equal(expected, view(node));
-            Assert.Equal(nodes[0].GetHistory().Select(static update => update.ToString()), node.GetHistory().Select(static update => update.ToString()));
+            Assert.Equal(
+                nodes[0].GetHistory().Select(static update => update.ToString()),
+                node.GetHistory().Select(static update => update.ToString())
+            );
             complete?.Invoke(node, written);
         }
 
@@ -127,6 +163,7 @@ public sealed class ConvergenceProperties
 
     internal sealed record Scenario(int Nodes, Step[] Steps, int Topology)
     {
-        public override string ToString() => $"{Nodes} nodes, topology {Topology}:\n" + string.Join("\n", Steps.Select(static step => step.ToString()));
+        public override string ToString() =>
+            $"{Nodes} nodes, topology {Topology}:\n" + string.Join("\n", Steps.Select(static step => step.ToString()));
     }
 }

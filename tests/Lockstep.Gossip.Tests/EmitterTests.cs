@@ -47,14 +47,21 @@ public sealed class EmitterTests
         Assert.Equal([7, 8, 9], emitter.GetEvents().Select(static e => e.Arguments[0].GetInt32()));
         Assert.Equal(updates[6].Timestamp, emitter.GetHorizon()!["A"]);
         using var peer = new ScriptedPeer(emitter);
-        Assert.Contains($$$""","horizon":{"A":{{{updates[6].Timestamp.ToString(CultureInfo.InvariantCulture)}}}}}""", peer.Hears()[0], StringComparison.Ordinal);
+        Assert.Contains(
+            $$$""","horizon":{"A":{{{updates[6].Timestamp.ToString(CultureInfo.InvariantCulture)}}}}}""",
+            peer.Hears()[0],
+            StringComparison.Ordinal
+        );
     }
 
     [Fact]
     public async Task Retention_by_age_forgets_when_a_peer_comes()
     {
         var time = new ManualTimeProvider();
-        await using var emitter = new LockstepEmitter(new GossipNodeOptions { TimeProvider = time }, new EventRetention { MaxAge = TimeSpan.FromMinutes(1) });
+        await using var emitter = new LockstepEmitter(
+            new GossipNodeOptions { TimeProvider = time },
+            new EventRetention { MaxAge = TimeSpan.FromMinutes(1) }
+        );
         emitter.Emit("old");
         time.Advance(TimeSpan.FromSeconds(59));
         emitter.Emit("new");

@@ -37,16 +37,22 @@ public sealed class GossipNumbersTests
         var taken = 0;
         for (var i = 0; i < Runs; i++)
         {
-            var text = random.Next(2) == 0
-                ? Any(random).ToString("R", CultureInfo.InvariantCulture)
-                : (random.NextInt64() >> random.Next(63)).ToString(CultureInfo.InvariantCulture) + "." + random.Next().ToString(CultureInfo.InvariantCulture)[..random.Next(1, 2)];
+            var text =
+                random.Next(2) == 0
+                    ? Any(random).ToString("R", CultureInfo.InvariantCulture)
+                    : (random.NextInt64() >> random.Next(63)).ToString(CultureInfo.InvariantCulture)
+                        + "."
+                        + random.Next().ToString(CultureInfo.InvariantCulture)[..random.Next(1, 2)];
             if (!GossipNumbers.TryRead(Encoding.ASCII.GetBytes(text), out var value))
             {
                 continue;
             }
 
             taken++;
-            Assert.Equal(BitConverter.DoubleToInt64Bits(double.Parse(text, CultureInfo.InvariantCulture)), BitConverter.DoubleToInt64Bits(value));
+            Assert.Equal(
+                BitConverter.DoubleToInt64Bits(double.Parse(text, CultureInfo.InvariantCulture)),
+                BitConverter.DoubleToInt64Bits(value)
+            );
         }
 
         Assert.True(taken > Runs / 4, $"{taken}");
@@ -78,7 +84,8 @@ public sealed class GossipNumbersTests
     [InlineData(-1, false)]
     [InlineData(double.NaN, false)]
     [InlineData(double.PositiveInfinity, false)]
-    public void Only_whole_thousandths_are_written(double value, bool written) => Assert.Equal(written, GossipNumbers.TryWrite(value, new byte[32], out _));
+    public void Only_whole_thousandths_are_written(double value, bool written) =>
+        Assert.Equal(written, GossipNumbers.TryWrite(value, new byte[32], out _));
 
     /// <summary>Timestamps with the fractions that nodes of either kind make, their neighbours, and numbers of any size.</summary>
     private static double Any(Random random)

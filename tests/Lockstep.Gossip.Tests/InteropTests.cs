@@ -13,7 +13,22 @@ public sealed class InteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScuttleb
     private static readonly IPEndPoint Loopback = new(IPAddress.Loopback, 0);
 
     // Keys and values that differ in JSON text between the two, or are hard to write.
-    private static readonly string[] UnicodeKeys = ["ключ", "鍵", "🔑", "e\u0301", "a\"b\\c", "line\nbreak", "\u0000", "\u2028", " ", "", "7", "constructor", "toString"];
+    private static readonly string[] UnicodeKeys =
+    [
+        "ключ",
+        "鍵",
+        "🔑",
+        "e\u0301",
+        "a\"b\\c",
+        "line\nbreak",
+        "\u0000",
+        "\u2028",
+        " ",
+        "",
+        "7",
+        "constructor",
+        "toString",
+    ];
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
@@ -52,7 +67,10 @@ public sealed class InteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScuttleb
         ours.Emit("live", 2);
         await Eventually.TrueAsync(() => ours.HistoryCount == 4, "four events here");
         await Eventually.TrueAsync(() => pair.Peer.Count() == 4, "four events there");
-        Assert.Equal(ours.GetHistory().Select(static update => update.GetChange().GetRawText()), pair.Peer.State().EnumerateArray().Select(static change => change.GetRawText()));
+        Assert.Equal(
+            ours.GetHistory().Select(static update => update.GetChange().GetRawText()),
+            pair.Peer.State().EnumerateArray().Select(static change => change.GetRawText())
+        );
         Assert.Equal("""["theirs",[1]]""", ours.GetEvents("theirs").Single().Update.GetChange().GetRawText());
     }
 
@@ -63,7 +81,9 @@ public sealed class InteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScuttleb
     {
         const int Count = 10_000;
         await using var ours = new LockstepModel();
-        ours.SetAll(Enumerable.Range(0, Count).Select(static i => KeyValuePair.Create("ours" + i.ToString(CultureInfo.InvariantCulture), i)));
+        ours.SetAll(
+            Enumerable.Range(0, Count).Select(static i => KeyValuePair.Create("ours" + i.ToString(CultureInfo.InvariantCulture), i))
+        );
         await using var pair = Join(ours, "model", weListen, static peer => peer.Tell("fill", new { count = Count, prefix = "theirs" }));
         await pair.SyncedAsync();
         await Eventually.TrueAsync(() => ours.HistoryCount == 2 * Count, "their keys");
@@ -81,13 +101,18 @@ public sealed class InteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScuttleb
             ours.Set("ours:" + key, key);
         }
 
-        await using var pair = Join(ours, "model", true, static peer =>
-        {
-            foreach (var key in UnicodeKeys)
+        await using var pair = Join(
+            ours,
+            "model",
+            true,
+            static peer =>
             {
-                peer.Tell("set", new object[] { key, key });
+                foreach (var key in UnicodeKeys)
+                {
+                    peer.Tell("set", new object[] { key, key });
+                }
             }
-        });
+        );
         await pair.SyncedAsync();
         await Eventually.TrueAsync(() => ours.HistoryCount == 2 * UnicodeKeys.Length, "their keys");
         Assert.All(UnicodeKeys, key => Assert.Equal(key, ours[key]?.GetString()));
@@ -113,7 +138,10 @@ public sealed class InteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScuttleb
         await using var second = Join(ours, "model", weListen, static peer => peer.Tell("set", new object[] { "after", 3 }));
         await second.SyncedAsync();
         await Eventually.TrueAsync(() => ours["after"] is not null, "the new key");
-        await Eventually.TrueAsync(() => State(second.Peer, "before") == "1" && State(second.Peer, "meanwhile") == "2", "the old keys over there");
+        await Eventually.TrueAsync(
+            () => State(second.Peer, "before") == "1" && State(second.Peer, "meanwhile") == "2",
+            "the old keys over there"
+        );
     }
 
     [Fact]
@@ -121,7 +149,11 @@ public sealed class InteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScuttleb
     {
         await using var ours = new LockstepModel();
         await using var first = NodePeer.Start(npm, new { kind = "model", listen = true });
-        await using var connector = new GossipConnector(ours, new Uri($"tcp://127.0.0.1:{first.Port}"), new GossipConnectorOptions { FirstDelay = TimeSpan.FromMilliseconds(20) });
+        await using var connector = new GossipConnector(
+            ours,
+            new Uri($"tcp://127.0.0.1:{first.Port}"),
+            new GossipConnectorOptions { FirstDelay = TimeSpan.FromMilliseconds(20) }
+        );
         await connector.WaitForSyncAsync(Token);
         first.Kill();
         await Eventually.TrueAsync(() => connector.Current is null && connector.LastError is IOException, "attempts that fail");
@@ -132,7 +164,13 @@ public sealed class InteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScuttleb
     {
         await using var ours = new LockstepModel();
         ours.Set("ours", 1);
-        await using var pair = Join(ours, "model", true, static peer => peer.Tell("set", new object[] { "theirs", 1 }), new { writable = false });
+        await using var pair = Join(
+            ours,
+            "model",
+            true,
+            static peer => peer.Tell("set", new object[] { "theirs", 1 }),
+            new { writable = false }
+        );
         await pair.SyncedAsync();
         await Eventually.TrueAsync(() => ours["theirs"] is not null, "their key");
         pair.Peer.Tell("set", new object[] { "live", 1 });
@@ -147,7 +185,14 @@ public sealed class InteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScuttleb
     {
         await using var ours = new LockstepModel();
         ours.Set("ours", 1);
-        await using var pair = Join(ours, "model", true, static peer => peer.Tell("set", new object[] { "theirs", 1 }), new { readable = false, sendClock }, new GossipStreamOptions { Direction = GossipDirection.SendOnly });
+        await using var pair = Join(
+            ours,
+            "model",
+            true,
+            static peer => peer.Tell("set", new object[] { "theirs", 1 }),
+            new { readable = false, sendClock },
+            new GossipStreamOptions { Direction = GossipDirection.SendOnly }
+        );
         await Eventually.TrueAsync(() => State(pair.Peer, "ours") == "1", "our key");
         ours.Set("live", 2);
         await Eventually.TrueAsync(() => State(pair.Peer, "live") == "2", "our live update");
@@ -159,7 +204,14 @@ public sealed class InteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScuttleb
     {
         await using var ours = new LockstepModel();
         ours.Set("ours", 1);
-        await using var pair = Join(ours, "model", false, static peer => peer.Tell("set", new object[] { "theirs", 1 }), null, new GossipStreamOptions { Direction = GossipDirection.ReceiveOnly });
+        await using var pair = Join(
+            ours,
+            "model",
+            false,
+            static peer => peer.Tell("set", new object[] { "theirs", 1 }),
+            null,
+            new GossipStreamOptions { Direction = GossipDirection.ReceiveOnly }
+        );
         await pair.SyncedAsync();
         await Eventually.TrueAsync(() => ours["theirs"] is not null, "their key");
         Assert.Null(State(pair.Peer, "ours"));
@@ -173,7 +225,13 @@ public sealed class InteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScuttleb
         await using var ours = new LockstepModel();
         ours.Set("ours", 1);
         await using var pair = Join(
-            ours, "model", true, static peer => peer.Tell("set", new object[] { "theirs", 1 }), theirs ? new { tail = false } : null, new GossipStreamOptions { Tail = theirs });
+            ours,
+            "model",
+            true,
+            static peer => peer.Tell("set", new object[] { "theirs", 1 }),
+            theirs ? new { tail = false } : null,
+            new GossipStreamOptions { Tail = theirs }
+        );
         await Eventually.TrueAsync(() => ours["theirs"] is not null && ours.StreamCount == 0, "the end after sync");
         Assert.Equal("1", State(pair.Peer, "ours"));
     }
@@ -184,7 +242,14 @@ public sealed class InteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScuttleb
         await using var ours = new LockstepModel(new GossipNodeOptions { Id = "ours" });
         var seen = new RecordingObserver();
         using var subscription = ours.Subscribe(seen);
-        await using var pair = Join(ours, "model", true, null, new { meta = new { from = "them" } }, new GossipStreamOptions { Meta = JsonSerializer.SerializeToElement("us") });
+        await using var pair = Join(
+            ours,
+            "model",
+            true,
+            null,
+            new { meta = new { from = "them" } },
+            new GossipStreamOptions { Meta = JsonSerializer.SerializeToElement("us") }
+        );
         Assert.Equal("""{"id":"ours","clock":{},"meta":"us"}""", pair.Peer.Wait("header").GetProperty("header").GetRawText());
         await Eventually.TrueAsync(() => seen.Headers.Count == 1, "their header");
         Assert.Equal("""{"from":"them"}""", seen.Headers[0].Meta!.Value.GetRawText());
@@ -204,15 +269,53 @@ public sealed class InteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScuttleb
         await using var ours = new LockstepModel(new GossipNodeOptions { Security = security });
 
         // What JavaScript's JSON text differs in from the text that was given.
-        ours.SetJson("hard", Encoding.UTF8.GetBytes(""" { "b" : 1.0, "10" : 1e21, "9" : "\u00e9\ud83d\ude00\u2028", "a" : [ -0 , 0.0000001, 12345678901234567890 ] , "b":2 } """));
-        var options = new { @private = folder["theirs"], @public = folder["theirs.pem"], trusted = new[] { folder["mine.pem"] } };
-        await using var pair = Join(ours, "model", true, static peer => peer.Tell("set", new object[] { "theirs", new Dictionary<string, object> { ["z"] = 1, ["2"] = "€", ["1"] = 0.1 } }), null, null, options);
+        ours.SetJson(
+            "hard",
+            Encoding.UTF8.GetBytes(
+                """ { "b" : 1.0, "10" : 1e21, "9" : "\u00e9\ud83d\ude00\u2028", "a" : [ -0 , 0.0000001, 12345678901234567890 ] , "b":2 } """
+            )
+        );
+        var options = new
+        {
+            @private = folder["theirs"],
+            @public = folder["theirs.pem"],
+            trusted = new[] { folder["mine.pem"] },
+        };
+        await using var pair = Join(
+            ours,
+            "model",
+            true,
+            static peer =>
+                peer.Tell(
+                    "set",
+                    new object[]
+                    {
+                        "theirs",
+                        new Dictionary<string, object>
+                        {
+                            ["z"] = 1,
+                            ["2"] = "€",
+                            ["1"] = 0.1,
+                        },
+                    }
+                ),
+            null,
+            null,
+            options
+        );
         Assert.Equal(theirId, pair.Peer.Id);
         await pair.SyncedAsync();
         await Eventually.TrueAsync(() => ours["theirs"] is not null, "their signed key");
         Assert.Equal("""{"1":0.1,"2":"€","z":1}""", ours["theirs"]!.Value.GetRawText());
         await Eventually.TrueAsync(() => State(pair.Peer, "hard") is not null, "our signed key");
-        Assert.Equal("""{"9":"é😀\u2028","10":1e+21,"b":2,"a":[0,1e-7,12345678901234567000]}""".Replace("\\u2028", "\u2028", StringComparison.Ordinal), State(pair.Peer, "hard"));
+        Assert.Equal(
+            """{"9":"é😀\u2028","10":1e+21,"b":2,"a":[0,1e-7,12345678901234567000]}""".Replace(
+                "\\u2028",
+                "\u2028",
+                StringComparison.Ordinal
+            ),
+            State(pair.Peer, "hard")
+        );
     }
 
     [Fact]
@@ -226,8 +329,21 @@ public sealed class InteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScuttleb
         using var security = new RsaSha1Security(mine.Private, mine.Public);
         await using var ours = new LockstepModel(new GossipNodeOptions { Security = security });
         ours.Set("ours", 1);
-        var options = new { @private = folder["theirs"], @public = folder["theirs.pem"], trusted = Array.Empty<string>() };
-        await using var pair = Join(ours, "model", true, static peer => peer.Tell("set", new object[] { "theirs", 1 }), null, null, options);
+        var options = new
+        {
+            @private = folder["theirs"],
+            @public = folder["theirs.pem"],
+            trusted = Array.Empty<string>(),
+        };
+        await using var pair = Join(
+            ours,
+            "model",
+            true,
+            static peer => peer.Tell("set", new object[] { "theirs", 1 }),
+            null,
+            null,
+            options
+        );
         pair.Peer.Wait("unverified");
         await pair.SyncedAsync();
         Assert.Null(State(pair.Peer, "ours"));
@@ -249,7 +365,10 @@ public sealed class InteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScuttleb
             peer.Tell("sign", JsonSerializer.Deserialize<JsonElement>(json));
             var canonical = new System.Buffers.ArrayBufferWriter<byte>();
             GossipJson.WriteCanonical(Encoding.UTF8.GetBytes(json), canonical);
-            Assert.Equal("[" + Encoding.UTF8.GetString(canonical.WrittenSpan) + ",1,\"x\"]", peer.Wait("text").GetProperty("text").GetString());
+            Assert.Equal(
+                "[" + Encoding.UTF8.GetString(canonical.WrittenSpan) + ",1,\"x\"]",
+                peer.Wait("text").GetProperty("text").GetString()
+            );
         }
     }
 
@@ -257,7 +376,15 @@ public sealed class InteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScuttleb
     public async Task A_file_that_they_wrote_is_imported()
     {
         await using var ours = new LockstepModel();
-        await using var peer = NodePeer.Start(npm, new { kind = "model", listen = true, stream = new { writable = false, tail = false } });
+        await using var peer = NodePeer.Start(
+            npm,
+            new
+            {
+                kind = "model",
+                listen = true,
+                stream = new { writable = false, tail = false },
+            }
+        );
         peer.Tell("fill", new { count = 10, prefix = "k" });
         using var folder = new TempFolder();
         await using (var socket = await GossipDialer.ConnectAsync(new Uri($"tcp://127.0.0.1:{peer.Port}"), null, Token))
@@ -272,30 +399,66 @@ public sealed class InteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScuttleb
 
     private static string? State(NodePeer peer, string key) => peer.State().TryGetProperty(key, out var value) ? value.GetRawText() : null;
 
-    private static string RandomJson(Random random, int depth) => random.Next(depth > 0 ? 6 : 4) switch
-    {
-        0 => JsonSerializer.Serialize(BitConverter.Int64BitsToDouble(random.NextInt64()) is var d && double.IsFinite(d) ? d : 1),
-        1 => JsonSerializer.Serialize(random.Next(-1000, 1000) / Math.Pow(10, random.Next(-20, 25))),
-        2 => JsonSerializer.Serialize(new string([.. Enumerable.Range(0, random.Next(8)).Select(_ => (char)random.Next(1, 0xd7ff))])),
-        3 => random.Next(2) == 0 ? "true" : "null",
-        4 => "[" + string.Join(" , ", Enumerable.Range(0, random.Next(4)).Select(_ => RandomJson(random, depth - 1))) + "]",
-        _ => "{" + string.Join(",", Enumerable.Range(0, random.Next(5)).Select(i => $"\"{(random.Next(2) == 0 ? random.Next(20).ToString(CultureInfo.InvariantCulture) : "k" + random.Next(4).ToString(CultureInfo.InvariantCulture))}\" : " + RandomJson(random, depth - 1))) + "}",
-    };
+    private static string RandomJson(Random random, int depth) =>
+        random.Next(depth > 0 ? 6 : 4) switch
+        {
+            0 => JsonSerializer.Serialize(BitConverter.Int64BitsToDouble(random.NextInt64()) is var d && double.IsFinite(d) ? d : 1),
+            1 => JsonSerializer.Serialize(random.Next(-1000, 1000) / Math.Pow(10, random.Next(-20, 25))),
+            2 => JsonSerializer.Serialize(new string([.. Enumerable.Range(0, random.Next(8)).Select(_ => (char)random.Next(1, 0xd7ff))])),
+            3 => random.Next(2) == 0 ? "true" : "null",
+            4 => "[" + string.Join(" , ", Enumerable.Range(0, random.Next(4)).Select(_ => RandomJson(random, depth - 1))) + "]",
+            _ => "{"
+                + string.Join(
+                    ",",
+                    Enumerable
+                        .Range(0, random.Next(5))
+                        .Select(i =>
+                            $"\"{(random.Next(2) == 0 ? random.Next(20).ToString(CultureInfo.InvariantCulture) : "k" + random.Next(4).ToString(CultureInfo.InvariantCulture))}\" : "
+                            + RandomJson(random, depth - 1)
+                        )
+                )
+                + "}",
+        };
 
     /// <summary>Connects a node of ours with one of theirs, one of the two listening.</summary>
-    private Pair Join(GossipNode ours, string kind, bool weListen, Action<NodePeer>? prepare, object? theirStream = null, GossipStreamOptions? ourStream = null, object? security = null)
+    private Pair Join(
+        GossipNode ours,
+        string kind,
+        bool weListen,
+        Action<NodePeer>? prepare,
+        object? theirStream = null,
+        GossipStreamOptions? ourStream = null,
+        object? security = null
+    )
     {
         npm.Require();
         var stream = ourStream ?? new GossipStreamOptions();
-        var peer = NodePeer.Start(npm, new { kind, listen = !weListen, stream = theirStream, security });
+        var peer = NodePeer.Start(
+            npm,
+            new
+            {
+                kind,
+                listen = !weListen,
+                stream = theirStream,
+                security,
+            }
+        );
         prepare?.Invoke(peer);
         if (!weListen)
         {
-            var connector = new GossipConnector(ours, new Uri($"tcp://127.0.0.1:{peer.Port}"), new GossipConnectorOptions { Stream = stream });
+            var connector = new GossipConnector(
+                ours,
+                new Uri($"tcp://127.0.0.1:{peer.Port}"),
+                new GossipConnectorOptions { Stream = stream }
+            );
             return new Pair(peer, connector);
         }
 
-        var listener = GossipListener.Start(Loopback, new GossipHub(KeyValuePair.Create("m", ours)), new GossipListenerOptions { Stream = stream });
+        var listener = GossipListener.Start(
+            Loopback,
+            new GossipHub(KeyValuePair.Create("m", ours)),
+            new GossipListenerOptions { Stream = stream }
+        );
         peer.Tell("dial", listener.Uri.Port);
         return new Pair(peer, listener);
     }

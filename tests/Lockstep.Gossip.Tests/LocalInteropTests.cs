@@ -5,7 +5,10 @@ using Lockstep.Testing;
 
 namespace Lockstep.Gossip.Tests;
 
-/// <summary>npm's scuttlebutt in node against ours within one machine: over a named pipe, and over the standard input and output of a program that either side has started.</summary>
+/// <summary>
+/// npm's scuttlebutt in node against ours within one machine: over a named pipe, and over the standard input and output of a program that
+/// either side has started.
+/// </summary>
 public sealed class LocalInteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScuttlebutt>
 {
     private static readonly object[] TheirKey = [new { set = new object[] { "fromTheirs", "€" } }];
@@ -21,7 +24,15 @@ public sealed class LocalInteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScu
     {
         await using var ours = Ours();
         await using var listener = GossipListener.StartPipe(_pipe, new GossipHub(KeyValuePair.Create<string, GossipNode>("m", ours)));
-        await using var peer = NodePeer.Start(npm, new { kind = "model", answer = "fromOurs", @do = TheirKey });
+        await using var peer = NodePeer.Start(
+            npm,
+            new
+            {
+                kind = "model",
+                answer = "fromOurs",
+                @do = TheirKey,
+            }
+        );
         peer.Tell("dial", PipePath);
         await AnsweredAsync(ours);
     }
@@ -30,8 +41,23 @@ public sealed class LocalInteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScu
     public async Task We_dial_their_named_pipe_and_come_back_to_it()
     {
         await using var ours = Ours();
-        await using var connector = new GossipConnector(ours, new Uri("pipe://localhost/" + _pipe), new GossipConnectorOptions { FirstDelay = TimeSpan.FromMilliseconds(10) });
-        await using (var first = NodePeer.Start(npm, new { kind = "model", listen = PipePath, answer = "fromOurs", @do = TheirKey }))
+        await using var connector = new GossipConnector(
+            ours,
+            new Uri("pipe://localhost/" + _pipe),
+            new GossipConnectorOptions { FirstDelay = TimeSpan.FromMilliseconds(10) }
+        );
+        await using (
+            var first = NodePeer.Start(
+                npm,
+                new
+                {
+                    kind = "model",
+                    listen = PipePath,
+                    answer = "fromOurs",
+                    @do = TheirKey,
+                }
+            )
+        )
         {
             await AnsweredAsync(ours);
             first.Kill();
@@ -39,7 +65,15 @@ public sealed class LocalInteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScu
 
         File.Delete(PipePath);
         ours.Set("later", 1);
-        await using var second = NodePeer.Start(npm, new { kind = "model", listen = PipePath, answer = "later" });
+        await using var second = NodePeer.Start(
+            npm,
+            new
+            {
+                kind = "model",
+                listen = PipePath,
+                answer = "later",
+            }
+        );
         await Eventually.TrueAsync(() => ours["answer"]?.ToString() == "1", "the answer of the second peer");
     }
 
@@ -48,8 +82,23 @@ public sealed class LocalInteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScu
     {
         npm.Require();
         await using var ours = Ours();
-        var options = JsonSerializer.Serialize(new { kind = "model", stdio = true, answer = "fromOurs", @do = TheirKey });
-        using var child = Process.Start(new ProcessStartInfo("node", ["peer.js", options]) { WorkingDirectory = npm.Folder, RedirectStandardInput = true, RedirectStandardOutput = true })!;
+        var options = JsonSerializer.Serialize(
+            new
+            {
+                kind = "model",
+                stdio = true,
+                answer = "fromOurs",
+                @do = TheirKey,
+            }
+        );
+        using var child = Process.Start(
+            new ProcessStartInfo("node", ["peer.js", options])
+            {
+                WorkingDirectory = npm.Folder,
+                RedirectStandardInput = true,
+                RedirectStandardOutput = true,
+            }
+        )!;
         try
         {
             var stream = ours.Attach(new DuplexStream(child.StandardOutput.BaseStream, child.StandardInput.BaseStream));
@@ -83,13 +132,27 @@ public sealed class LocalInteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScu
         }
 
         string[] connect = [.. program, "connect", "stdio:", "--path", file, .. once ? (string[])["--once"] : []];
-        await using (var peer = NodePeer.Start(npm, new { kind = "model", spawn = connect, stream = new { tail = !once }, @do = TheirKey }))
+        await using (
+            var peer = NodePeer.Start(
+                npm,
+                new
+                {
+                    kind = "model",
+                    spawn = connect,
+                    stream = new { tail = !once },
+                    @do = TheirKey,
+                }
+            )
+        )
         {
             await Task.Run(() => peer.Wait("synced"), Token);
             if (!once)
             {
                 peer.Tell("set", new object[] { "live", 1 });
-                await Eventually.TrueAsync(() => peer.State().TryGetProperty("fromOurs", out var value) && value.GetString() == "ключ", "our key");
+                await Eventually.TrueAsync(
+                    () => peer.State().TryGetProperty("fromOurs", out var value) && value.GetString() == "ключ",
+                    "our key"
+                );
                 peer.Tell("end", true);
             }
 

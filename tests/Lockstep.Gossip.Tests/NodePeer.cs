@@ -6,7 +6,10 @@ using Lockstep.Testing;
 
 namespace Lockstep.Gossip.Tests;
 
-/// <summary>npm's scuttlebutt, installed once for all tests into a temporary folder. Where node or npm is missing, tests are skipped; in CI that is a failure.</summary>
+/// <summary>
+/// npm's scuttlebutt, installed once for all tests into a temporary folder. Where node or npm is missing, tests are skipped; in CI that is
+/// a failure.
+/// </summary>
 public sealed class NpmScuttlebutt : IDisposable
 {
     private static readonly string[] Files = ["peer.js", "package.json", "package-lock.json"];
@@ -41,8 +44,15 @@ public sealed class NpmScuttlebutt : IDisposable
         try
         {
             var windows = OperatingSystem.IsWindows();
-            var start = new ProcessStartInfo(windows ? "cmd" : "npm") { WorkingDirectory = _folder.Path, RedirectStandardOutput = true, RedirectStandardError = true };
-            foreach (var argument in (string[])[.. windows ? (string[])["/c", "npm"] : [], "ci", "--no-audit", "--no-fund", "--ignore-scripts"])
+            var start = new ProcessStartInfo(windows ? "cmd" : "npm")
+            {
+                WorkingDirectory = _folder.Path,
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
+            };
+            foreach (
+                var argument in (string[])[.. windows ? (string[])["/c", "npm"] : [], "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
+            )
             {
                 start.ArgumentList.Add(argument);
             }
@@ -56,7 +66,10 @@ public sealed class NpmScuttlebutt : IDisposable
                 return "npm did not install scuttlebutt within two minutes.";
             }
 
-            return npm.ExitCode == 0 ? null : "npm could not install scuttlebutt: exit code " + npm.ExitCode.ToString(System.Globalization.CultureInfo.InvariantCulture);
+            return npm.ExitCode == 0
+                ? null
+                : "npm could not install scuttlebutt: exit code "
+                    + npm.ExitCode.ToString(System.Globalization.CultureInfo.InvariantCulture);
         }
         catch (System.ComponentModel.Win32Exception)
         {
@@ -97,7 +110,12 @@ internal sealed class NodePeer : IAsyncDisposable
     public static NodePeer Start(NpmScuttlebutt npm, object options)
     {
         npm.Require();
-        var start = new ProcessStartInfo("node") { WorkingDirectory = npm.Folder, RedirectStandardInput = true, RedirectStandardOutput = true };
+        var start = new ProcessStartInfo("node")
+        {
+            WorkingDirectory = npm.Folder,
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+        };
         start.ArgumentList.Add("peer.js");
         start.ArgumentList.Add(JsonSerializer.Serialize(options));
         var peer = new NodePeer(Process.Start(start)!);

@@ -7,7 +7,10 @@ using Lockstep.Testing;
 
 namespace Lockstep.Gossip.Tests;
 
-/// <summary>npm's scuttlebutt 5.6.15 against ours where it is hard: odd keys, values and times, every combination of directions, several streams at once, and ends at any moment.</summary>
+/// <summary>
+/// npm's scuttlebutt 5.6.15 against ours where it is hard: odd keys, values and times, every combination of directions, several streams at
+/// once, and ends at any moment.
+/// </summary>
 public sealed class OddInteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScuttlebutt>
 {
     private static readonly Dictionary<string, GossipStreamOptions> Ours = new()
@@ -42,7 +45,8 @@ public sealed class OddInteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScutt
         // As keys there are "undefined" and "null", of which JSON leaves null.
         Assert.Equal(
             ["", "0", "1.5", "__defineGetter__", "date", "huge", "null", "proto", "tiny", "true", "\ud800"],
-            ours.Keys.Order(StringComparer.Ordinal));
+            ours.Keys.Order(StringComparer.Ordinal)
+        );
         Assert.True(ours.TryGet("undefined value", out var undefined) && undefined.IsRemoved);
         Assert.True(ours.TryGet("not a number", out var number) && number.IsRemoved);
         Assert.True(ours.TryGet("infinity", out var infinity) && infinity.IsRemoved);
@@ -90,7 +94,9 @@ public sealed class OddInteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScutt
     [Fact]
     public async Task A_value_as_deep_as_may_be_goes_there_and_comes_back()
     {
-        var deep = string.Concat(Enumerable.Repeat("[", GossipJson.MaxValueDepth)) + string.Concat(Enumerable.Repeat("]", GossipJson.MaxValueDepth));
+        var deep =
+            string.Concat(Enumerable.Repeat("[", GossipJson.MaxValueDepth))
+            + string.Concat(Enumerable.Repeat("]", GossipJson.MaxValueDepth));
         await using var ours = new LockstepModel();
         ours.SetJson("deep", Encoding.UTF8.GetBytes(deep));
         await using var peer = NodePeer.Start(npm, new { kind = "model", listen = true });
@@ -110,8 +116,14 @@ public sealed class OddInteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScutt
         await using var peer = NodePeer.Start(npm, new { kind = "model", listen = true });
         object[][] updates =
         [
-            [new object[] { "negative", 1 }, -5.5, "m"], [new object[] { "zero", 1 }, 0, "n"], [new object[] { "small", 1 }, 1e-7, "s"], [new object[] { "tiny", 1 }, 5e-324, "t"],
-            [new object[] { "fraction", 1 }, 1795260686958.0018, "f"], [new object[] { "nul", 1 }, 5, "a\0b"], [new object[] { "empty", 1 }, 6, ""], [new object[] { "odd", 1 }, 7, "\U0001f511 \n\u2028\"\\"],
+            [new object[] { "negative", 1 }, -5.5, "m"],
+            [new object[] { "zero", 1 }, 0, "n"],
+            [new object[] { "small", 1 }, 1e-7, "s"],
+            [new object[] { "tiny", 1 }, 5e-324, "t"],
+            [new object[] { "fraction", 1 }, 1795260686958.0018, "f"],
+            [new object[] { "nul", 1 }, 5, "a\0b"],
+            [new object[] { "empty", 1 }, 6, ""],
+            [new object[] { "odd", 1 }, 7, "\U0001f511 \n\u2028\"\\"],
             [new object[] { "far", 1 }, 1e300, "future"],
         ];
         foreach (var update in updates)
@@ -121,7 +133,10 @@ public sealed class OddInteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScutt
 
         await using var connector = ConnectTo(peer, ours);
         await connector.WaitForSyncAsync(Token);
-        Assert.Equal(["negative", "zero", "tiny", "small", "nul", "empty", "odd", "fraction"], ours.GetHistory().Select(static update => update.GetChange()[0].GetString()));
+        Assert.Equal(
+            ["negative", "zero", "tiny", "small", "nul", "empty", "odd", "fraction"],
+            ours.GetHistory().Select(static update => update.GetChange()[0].GetString())
+        );
         Assert.Equal(1795260686958.0018, ours.GetClock()["f"]);
         Assert.Equal("future", Assert.Single(ours.GetHeld()).Source);
         Assert.Equal(DateTimeOffset.MaxValue, ours.GetHeld()[0].Due);
@@ -151,18 +166,25 @@ public sealed class OddInteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScutt
 
         // Of a third node: one of no effect, for what is there is newer, and one that is newer than what either has.
         peer.Tell("update", new object[] { new object[] { "k0", "old" }, 10, "third" });
-        peer.Tell("update", new object[] { new object[] { "k4", "newest" }, (double)time.GetUtcNow().AddMinutes(1).ToUnixTimeMilliseconds(), "third" });
+        peer.Tell(
+            "update",
+            new object[] { new object[] { "k4", "newest" }, (double)time.GetUtcNow().AddMinutes(1).ToUnixTimeMilliseconds(), "third" }
+        );
         await using var connector = ConnectTo(peer, ours);
         await connector.WaitForSyncAsync(Token);
         IEnumerable<string> Mine() => ours.ToDictionary().Select(static pair => $"{pair.Key}={pair.Value}").Order(StringComparer.Ordinal);
-        IEnumerable<string> Yours() => peer.State().EnumerateObject().Select(static member => $"{member.Name}={member.Value}").Order(StringComparer.Ordinal);
+        IEnumerable<string> Yours() =>
+            peer.State().EnumerateObject().Select(static member => $"{member.Name}={member.Value}").Order(StringComparer.Ordinal);
         await Eventually.TrueAsync(() => Mine().SequenceEqual(Yours()), "the same on both sides");
         Assert.Equal(["k0=148", "k1=49", "k2=149", "k4=newest"], Mine());
         Assert.Equal(4, ours.HistoryCount);
         Assert.Equal(4, peer.Count());
     }
 
-    /// <summary>Who gets what. It is what two npm nodes do with each other, but for one thing: their stream that only receives sends its history nonetheless to a peer that says what it has, and ours sends nothing.</summary>
+    /// <summary>
+    /// Who gets what. It is what two npm nodes do with each other, but for one thing: their stream that only receives sends its history
+    /// nonetheless to a peer that says what it has, and ours sends nothing.
+    /// </summary>
     [Theory]
     [InlineData("both", "both", true, true)]
     [InlineData("both", "send", true, false)]
@@ -189,7 +211,15 @@ public sealed class OddInteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScutt
     {
         await using var ours = new LockstepModel();
         ours.Set("ours", 1);
-        await using var peer = NodePeer.Start(npm, new { kind = "model", listen = true, stream = Theirs[yours] });
+        await using var peer = NodePeer.Start(
+            npm,
+            new
+            {
+                kind = "model",
+                listen = true,
+                stream = Theirs[yours],
+            }
+        );
         peer.Tell("set", new object[] { "theirs", 1 });
         await using var connector = ConnectTo(peer, ours, Ours[mine]);
         if (weGet)
@@ -226,11 +256,25 @@ public sealed class OddInteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScutt
     {
         const int Count = 3000;
         await using var ours = new LockstepModel();
-        ours.SetAll(Enumerable.Range(0, Count).Select(static i => KeyValuePair.Create("ours" + i.ToString(CultureInfo.InvariantCulture), i)));
-        await using var peer = NodePeer.Start(npm, new { kind = "model", listen = !weListen, stream = new { tail = false } });
+        ours.SetAll(
+            Enumerable.Range(0, Count).Select(static i => KeyValuePair.Create("ours" + i.ToString(CultureInfo.InvariantCulture), i))
+        );
+        await using var peer = NodePeer.Start(
+            npm,
+            new
+            {
+                kind = "model",
+                listen = !weListen,
+                stream = new { tail = false },
+            }
+        );
         peer.Tell("fill", new { count = Count, prefix = "theirs" });
         var once = new GossipStreamOptions { Tail = false };
-        await using var listener = GossipListener.Start(new IPEndPoint(IPAddress.Loopback, 0), new GossipHub(KeyValuePair.Create<string, GossipNode>("m", ours)), new GossipListenerOptions { Stream = once });
+        await using var listener = GossipListener.Start(
+            new IPEndPoint(IPAddress.Loopback, 0),
+            new GossipHub(KeyValuePair.Create<string, GossipNode>("m", ours)),
+            new GossipListenerOptions { Stream = once }
+        );
         if (weListen)
         {
             peer.Tell("dial", listener.Uri.Port);
@@ -273,7 +317,10 @@ public sealed class OddInteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScutt
 
         await Eventually.TrueAsync(() => ours.HistoryCount == 48, "all events here");
         await Eventually.TrueAsync(() => peer.Count() == 48, "all events there");
-        Assert.Equal(Enumerable.Range(0, 20).Concat(Enumerable.Range(0, 20)).Order(), ours.GetEvents("live").Select(static e => e.Arguments[0].GetInt32()).Order());
+        Assert.Equal(
+            Enumerable.Range(0, 20).Concat(Enumerable.Range(0, 20)).Order(),
+            ours.GetEvents("live").Select(static e => e.Arguments[0].GetInt32()).Order()
+        );
 
         // Ended one by one, the last one still carries everything.
         foreach (var connector in connectors.SkipLast(1))
@@ -297,7 +344,9 @@ public sealed class OddInteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScutt
     {
         const int Count = 1000;
         await using var ours = new LockstepModel();
-        ours.SetAll(Enumerable.Range(0, Count).Select(static i => KeyValuePair.Create("ours" + i.ToString(CultureInfo.InvariantCulture), i)));
+        ours.SetAll(
+            Enumerable.Range(0, Count).Select(static i => KeyValuePair.Create("ours" + i.ToString(CultureInfo.InvariantCulture), i))
+        );
         await using var peer = NodePeer.Start(npm, new { kind = "model", listen = true });
         peer.Tell("fill", new { count = Count, prefix = "theirs" });
         await using (var socket = await GossipDialer.ConnectAsync(new Uri($"tcp://127.0.0.1:{peer.Port}"), null, Token))
@@ -327,7 +376,11 @@ public sealed class OddInteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScutt
         ours.Set("k", 1);
         var failed = new TaskCompletionSource<Exception>(TaskCreationOptions.RunContinuationsAsynchronously);
         var options = new GossipListenerOptions { ConnectionFailed = error => failed.TrySetResult(error) };
-        await using var listener = GossipListener.Start(new IPEndPoint(IPAddress.Loopback, 0), new GossipHub(KeyValuePair.Create<string, GossipNode>("m", ours)), options);
+        await using var listener = GossipListener.Start(
+            new IPEndPoint(IPAddress.Loopback, 0),
+            new GossipHub(KeyValuePair.Create<string, GossipNode>("m", ours)),
+            options
+        );
         await using var peer = NodePeer.Start(npm, new { kind = "model" });
         peer.Tell("dial", listener.Uri.Port);
         await Task.Run(() => peer.Wait("synced"), Token);
@@ -343,7 +396,13 @@ public sealed class OddInteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScutt
     private static string[] Keys(NodePeer peer)
     {
         peer.Tell("keys", true);
-        return [.. peer.Wait("keys").GetProperty("keys").EnumerateArray().Select(static key => key.GetRawText() is "\"\\ud800\"" ? "\ud800" : key.GetString()!)];
+        return
+        [
+            .. peer.Wait("keys")
+                .GetProperty("keys")
+                .EnumerateArray()
+                .Select(static key => key.GetRawText() is "\"\\ud800\"" ? "\ud800" : key.GetString()!),
+        ];
     }
 
     private static GossipConnector ConnectTo(NodePeer peer, GossipNode ours, GossipStreamOptions? stream = null) =>

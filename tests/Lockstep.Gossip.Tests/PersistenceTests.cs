@@ -81,18 +81,23 @@ public sealed class PersistenceTests : IDisposable
     [InlineData(true)]
     public async Task A_value_is_as_deep_as_the_file_and_peers_take_it_and_no_deeper(bool signed)
     {
-        static byte[] Deep(int depth) => Encoding.UTF8.GetBytes(string.Concat(Enumerable.Repeat("[", depth)) + string.Concat(Enumerable.Repeat("]", depth)));
+        static byte[] Deep(int depth) =>
+            Encoding.UTF8.GetBytes(string.Concat(Enumerable.Repeat("[", depth)) + string.Concat(Enumerable.Repeat("]", depth)));
         var options = new GossipNodeOptions { Path = _folder["deep.db"], Security = signed ? new TestSecurity("A") : null };
         await using (var model = new LockstepModel(options))
         {
             model.SetJson("deep", Deep(GossipJson.MaxValueDepth));
             Assert.Throws<GossipChangeException>(() => model.SetJson("deeper", Deep(GossipJson.MaxValueDepth + 1)));
-            Assert.ThrowsAny<System.Text.Json.JsonException>(() => model.SetJson("broken", Deep(GossipJson.MaxValueDepth + 1).AsSpan()[..^1]));
+            Assert.ThrowsAny<System.Text.Json.JsonException>(() =>
+                model.SetJson("broken", Deep(GossipJson.MaxValueDepth + 1).AsSpan()[..^1])
+            );
             await using var emitter = new LockstepEmitter();
             Assert.Throws<GossipChangeException>(() => emitter.EmitJson("deeper", [Deep(GossipJson.MaxValueDepth + 1)]));
             using var peer = new ScriptedPeer(model);
             peer.SaysHello();
-            await using var other = new LockstepModel(new GossipNodeOptions { Security = options.Security is null ? null : new TestSecurity("B") });
+            await using var other = new LockstepModel(
+                new GossipNodeOptions { Security = options.Security is null ? null : new TestSecurity("B") }
+            );
             using var link = new SimulatedLink(model, other);
             link.Settle();
             Assert.Equal(["deep"], other.Keys);
@@ -130,13 +135,15 @@ public sealed class PersistenceTests : IDisposable
     [Fact]
     public async Task Another_id_another_type_and_another_kind_of_file_are_refused()
     {
-        await using (new LockstepModel(new GossipNodeOptions { Path = _folder["m.db"], Id = "A" }))
-        {
-        }
+        await using (new LockstepModel(new GossipNodeOptions { Path = _folder["m.db"], Id = "A" })) { }
 
         Assert.Throws<GossipIdentityException>(() => new LockstepModel(new GossipNodeOptions { Path = _folder["m.db"], Id = "B" }));
         Assert.Throws<GossipStoreException>(() => new LockstepEmitter(new GossipNodeOptions { Path = _folder["m.db"] }));
-        await File.WriteAllTextAsync(_folder["text.db"], "this is a text and no database at all, and long enough to be looked at".PadRight(4096), Token);
+        await File.WriteAllTextAsync(
+            _folder["text.db"],
+            "this is a text and no database at all, and long enough to be looked at".PadRight(4096),
+            Token
+        );
         Assert.Throws<GossipStoreException>(() => new LockstepModel(new GossipNodeOptions { Path = _folder["text.db"] }));
     }
 
@@ -172,7 +179,8 @@ public sealed class PersistenceTests : IDisposable
             {
                 peer.Says(
                     string.Create(CultureInfo.InvariantCulture, $"[[\"k\",{i}],{i},\"S\"]"),
-                    string.Create(CultureInfo.InvariantCulture, $"[[\"l{i}\",{i}],{i}.5,\"S\"]"));
+                    string.Create(CultureInfo.InvariantCulture, $"[[\"l{i}\",{i}],{i}.5,\"S\"]")
+                );
             }
 
             File.Copy(_folder["m.db"], _folder["base.db"]);

@@ -37,12 +37,24 @@ public sealed class ScheduleTests
         using var peer = new ScriptedPeer(node);
         peer.SaysHello();
         peer.Hears();
-        peer.Says(Update("x", 1, Now + 10, "X"), Update("y", 1, Now - 5, "Y"), Update("x2", 1, Now + 20, "X"), Update("y2", 1, Now + 15, "Y"));
+        peer.Says(
+            Update("x", 1, Now + 10, "X"),
+            Update("y", 1, Now - 5, "Y"),
+            Update("x2", 1, Now + 20, "X"),
+            Update("y2", 1, Now + 15, "Y")
+        );
         using var other = new ScriptedPeer(node);
         other.SaysHello("other");
         Assert.Equal(
-            [Update("y", 1, Now - 5, "Y"), Update("x", 1, Now + 10, "X"), Update("y2", 1, Now + 15, "Y"), Update("x2", 1, Now + 20, "X"), "\"SYNC\""],
-            other.Hears().Skip(1));
+            [
+                Update("y", 1, Now - 5, "Y"),
+                Update("x", 1, Now + 10, "X"),
+                Update("y2", 1, Now + 15, "Y"),
+                Update("x2", 1, Now + 20, "X"),
+                "\"SYNC\"",
+            ],
+            other.Hears().Skip(1)
+        );
     }
 
     [Fact]
@@ -125,7 +137,8 @@ public sealed class ScheduleTests
             Update("a", 1, Now + hour, "S"),
             Update("b", 2, Now + hour + 5000, "S"),
             Update("c", 3, Now + hour + 6000, "S"),
-            Update("d", 4, Now, "T"));
+            Update("d", 4, Now, "T")
+        );
 
         // At the bound it is applied; beyond it nothing from that source is, nor passed on; other sources go on.
         Assert.Equal(["a", "d"], node.Keys.Order());
@@ -147,7 +160,14 @@ public sealed class ScheduleTests
     [Fact]
     public async Task What_a_held_source_sends_later_on_that_stream_is_not_applied_before_the_refused_update()
     {
-        await using var node = new LockstepModel(new GossipNodeOptions { Id = "A", TimeProvider = _time, MaxFuture = TimeSpan.FromSeconds(1) });
+        await using var node = new LockstepModel(
+            new GossipNodeOptions
+            {
+                Id = "A",
+                TimeProvider = _time,
+                MaxFuture = TimeSpan.FromSeconds(1),
+            }
+        );
         using var peer = new ScriptedPeer(node);
         peer.Says(Update("a", 1, Now + 2000, "S"));
         _time.Advance(TimeSpan.FromSeconds(0.5));
@@ -164,7 +184,10 @@ public sealed class ScheduleTests
         await using var node = new LockstepModel(new GossipNodeOptions { TimeProvider = _time, Security = security });
         using var forger = new ScriptedPeer(node);
         using var honest = new ScriptedPeer(node);
-        forger.Says(TestSecurity.Signed("a", 1, 10, "S").Replace("good", "evil", StringComparison.Ordinal), TestSecurity.Signed("b", 2, 20, "S"));
+        forger.Says(
+            TestSecurity.Signed("a", 1, 10, "S").Replace("good", "evil", StringComparison.Ordinal),
+            TestSecurity.Signed("b", 2, 20, "S")
+        );
         Assert.Empty(node.Keys);
         honest.Says(TestSecurity.Signed("a", 1, 10, "S"));
         Assert.Equal(["a", "b"], node.Keys.Order());
@@ -194,7 +217,12 @@ public sealed class ScheduleTests
         using var peer = new ScriptedPeer(node);
         using var second = new ScriptedPeer(node);
         var hour = TimeSpan.FromHours(1).TotalMilliseconds;
-        peer.Says(Update("a", 1, 10, "S"), TestSecurity.Signed("b", 2, 20, "S"), TestSecurity.Signed("c", 3, Now + hour + 5000, "R"), TestSecurity.Signed("d", 4, 5, "Q"));
+        peer.Says(
+            Update("a", 1, 10, "S"),
+            TestSecurity.Signed("b", 2, 20, "S"),
+            TestSecurity.Signed("c", 3, Now + hour + 5000, "R"),
+            TestSecurity.Signed("d", 4, 5, "Q")
+        );
         second.Says(Update("a", 1, 10, "S"));
         Assert.Equal([new GossipHold("R", Start.AddSeconds(5), 1), new GossipHold("S", null, 2)], node.GetHeld());
         _time.Advance(TimeSpan.FromSeconds(6));
@@ -217,7 +245,15 @@ public sealed class ScheduleTests
     [Fact]
     public async Task More_held_updates_than_are_kept_are_asked_for_again_when_due()
     {
-        await using var node = new LockstepModel(new GossipNodeOptions { Id = "A", TimeProvider = _time, MaxFuture = TimeSpan.FromSeconds(1), MaxHeldUpdates = 2 });
+        await using var node = new LockstepModel(
+            new GossipNodeOptions
+            {
+                Id = "A",
+                TimeProvider = _time,
+                MaxFuture = TimeSpan.FromSeconds(1),
+                MaxHeldUpdates = 2,
+            }
+        );
         var updates = Enumerable.Range(0, 5).Select(static i => Update("k" + i, i, Now + 5000 + i, "S")).ToArray();
         using (var peer = new ScriptedPeer(node))
         {
@@ -506,9 +542,11 @@ public sealed class ScheduleTests
 
     private static string Number(double value) => value.ToString(CultureInfo.InvariantCulture);
 
-    private static string Update(string key, int value, double timestamp, string source) => $"[[\"{key}\",{value}],{Number(timestamp)},\"{source}\"]";
+    private static string Update(string key, int value, double timestamp, string source) =>
+        $"[[\"{key}\",{value}],{Number(timestamp)},\"{source}\"]";
 
-    private static string Line(LockstepModel node, string key) => node.TryGet(key, out var change) ? change.Update.ToString() : string.Empty;
+    private static string Line(LockstepModel node, string key) =>
+        node.TryGet(key, out var change) ? change.Update.ToString() : string.Empty;
 
     private LockstepModel NewModel(string id) => new(new GossipNodeOptions { Id = id, TimeProvider = _time });
 

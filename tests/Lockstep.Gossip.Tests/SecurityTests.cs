@@ -27,7 +27,15 @@ public sealed class SecurityTests
         await using var nodeB = new LockstepModel(new GossipNodeOptions { Security = b });
         await using var nodeC = new LockstepModel(new GossipNodeOptions { Security = c });
         Assert.Equal(a.Id, nodeA.Id);
-        nodeA.Set("k", new Dictionary<string, object> { ["b"] = 1.0, ["10"] = 2, ["9"] = "x" });
+        nodeA.Set(
+            "k",
+            new Dictionary<string, object>
+            {
+                ["b"] = 1.0,
+                ["10"] = 2,
+                ["9"] = "x",
+            }
+        );
         nodeB.Set("mine", 1);
         using var ab = new SimulatedLink(nodeA, nodeB);
         using var bc = new SimulatedLink(nodeB, nodeC);
@@ -125,7 +133,10 @@ public sealed class SecurityTests
     [InlineData("\"\\u0041\\/\\u2028\\u007f\\u001f\\n\"", "\"A/\u2028\u007f\\u001f\\n\"")]
     [InlineData("\"\\ud800\"", "\"\\ud800\"")]
     [InlineData("\"\\ud83d\\ude00\"", "\"😀\"")]
-    [InlineData("{\"b\":1,\"2\":2,\"1\":3,\"a\":4,\"01\":5,\"-1\":6,\"4294967295\":7,\"4294967294\":8}", "{\"1\":3,\"2\":2,\"4294967294\":8,\"b\":1,\"a\":4,\"01\":5,\"-1\":6,\"4294967295\":7}")]
+    [InlineData(
+        "{\"b\":1,\"2\":2,\"1\":3,\"a\":4,\"01\":5,\"-1\":6,\"4294967295\":7,\"4294967294\":8}",
+        "{\"1\":3,\"2\":2,\"4294967294\":8,\"b\":1,\"a\":4,\"01\":5,\"-1\":6,\"4294967295\":7}"
+    )]
     [InlineData("{\"a\":1,\"b\":2,\"a\":3}", "{\"a\":3,\"b\":2}")]
     [InlineData(" [ true , false , null , { } , [ ] ] ", "[true,false,null,{},[]]")]
     public void A_signature_covers_what_JavaScript_would_write(string json, string expected)

@@ -4,13 +4,20 @@ using Lockstep.Gossip;
 
 namespace Lockstep.Gossip.Tests;
 
-/// <summary>Two nodes' sessions with a wire between them that a test moves line by line, in any interleaving; nothing in it runs by itself.</summary>
+/// <summary>
+/// Two nodes' sessions with a wire between them that a test moves line by line, in any interleaving; nothing in it runs by itself.
+/// </summary>
 internal sealed class SimulatedLink : IDisposable
 {
     private readonly End _left;
     private readonly End _right;
 
-    public SimulatedLink(GossipNode left, GossipNode right, GossipStreamOptions? leftOptions = null, GossipStreamOptions? rightOptions = null)
+    public SimulatedLink(
+        GossipNode left,
+        GossipNode right,
+        GossipStreamOptions? leftOptions = null,
+        GossipStreamOptions? rightOptions = null
+    )
     {
         _left = new End(left, leftOptions ?? new GossipStreamOptions());
         _right = new End(right, rightOptions ?? new GossipStreamOptions());
@@ -145,9 +152,7 @@ internal sealed class ScriptedPeer : IDisposable
     public IReadOnlyList<string> Hears()
     {
         _output.ResetWrittenCount();
-        while (_session.Produce(_output))
-        {
-        }
+        while (_session.Produce(_output)) { }
 
         return Encoding.UTF8.GetString(_output.WrittenSpan).Split('\n', StringSplitOptions.RemoveEmptyEntries);
     }

@@ -51,7 +51,12 @@ public sealed class StreamTests
         await using var receiver = new LockstepModel();
         sender.Set("s", 1);
         receiver.Set("r", 1);
-        var (left, right) = StreamPair.Connect(sender, receiver, new GossipStreamOptions { Direction = GossipDirection.SendOnly }, new GossipStreamOptions { Direction = GossipDirection.ReceiveOnly });
+        var (left, right) = StreamPair.Connect(
+            sender,
+            receiver,
+            new GossipStreamOptions { Direction = GossipDirection.SendOnly },
+            new GossipStreamOptions { Direction = GossipDirection.ReceiveOnly }
+        );
         await Task.WhenAll(left.Synced, right.Synced).WaitAsync(Token);
         sender.Set("s2", 2);
         receiver.Set("r2", 2);
@@ -167,7 +172,9 @@ public sealed class StreamTests
     public async Task A_change_that_is_no_key_with_a_value_is_refused(string change)
     {
         await using var node = new LockstepModel();
-        using var lines = new MemoryStream(System.Text.Encoding.UTF8.GetBytes($"{{\"id\":\"x\",\"clock\":{{}}}}\n[{change},1,\"x\"]\n\"SYNC\"\n"));
+        using var lines = new MemoryStream(
+            System.Text.Encoding.UTF8.GetBytes($"{{\"id\":\"x\",\"clock\":{{}}}}\n[{change},1,\"x\"]\n\"SYNC\"\n")
+        );
         await Assert.ThrowsAsync<GossipProtocolException>(() => GossipFile.ImportAsync(node, lines, Token));
         Assert.Equal(0, node.HistoryCount);
     }
@@ -243,14 +250,24 @@ public sealed class StreamTests
             await Task.WhenAny(Task.WhenAll(atA.Synced, atB.Synced), atA.Completion).WaitAsync(Token);
             a.Set("live", 2);
             await atA.DisposeAsync();
-            await atB.Completion.WaitAsync(Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+            await atB
+                .Completion.WaitAsync(Token)
+                .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
             Assert.Equal((0, 0), (a.StreamCount, b.StreamCount));
             Assert.True(atB.Completion.Exception?.InnerException is null or IOException, atB.Completion.Exception?.ToString());
 
-            var (again, other) = StreamPair.Connect(a, b, new GossipStreamOptions { Tail = false }, new GossipStreamOptions { Tail = false });
+            var (again, other) = StreamPair.Connect(
+                a,
+                b,
+                new GossipStreamOptions { Tail = false },
+                new GossipStreamOptions { Tail = false }
+            );
             await Task.WhenAll(again.Completion, other.Completion).WaitAsync(Token);
             Assert.Equal(["a", "b", "live"], a.Keys.Order());
-            Assert.Equal(a.GetHistory().Select(static update => update.ToString()), b.GetHistory().Select(static update => update.ToString()));
+            Assert.Equal(
+                a.GetHistory().Select(static update => update.ToString()),
+                b.GetHistory().Select(static update => update.ToString())
+            );
             if (atA.Synced.IsCompletedSuccessfully && atB.Synced.IsCompletedSuccessfully)
             {
                 // Two headers, two updates and two times "SYNC" have gone over whole.

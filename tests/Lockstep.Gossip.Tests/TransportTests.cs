@@ -47,9 +47,21 @@ public sealed class TransportTests
         await Assert.ThrowsAsync<IOException>(() => GossipDialer.ConnectAsync(listener.Uri, null, Token));
         var pinned = new GossipDialOptions
         {
-            Tls = new SslClientAuthenticationOptions { TargetHost = "localhost", RemoteCertificateValidationCallback = (_, theirs, _, _) => theirs!.GetCertHashString() == certificate.GetCertHashString() },
+            Tls = new SslClientAuthenticationOptions
+            {
+                TargetHost = "localhost",
+                RemoteCertificateValidationCallback = (_, theirs, _, _) => theirs!.GetCertHashString() == certificate.GetCertHashString(),
+            },
         };
-        await using var connector = new GossipConnector(b, listener.Uri, new GossipConnectorOptions { Dial = pinned, Stream = new GossipStreamOptions { Tail = false } });
+        await using var connector = new GossipConnector(
+            b,
+            listener.Uri,
+            new GossipConnectorOptions
+            {
+                Dial = pinned,
+                Stream = new GossipStreamOptions { Tail = false },
+            }
+        );
         await connector.Completion.WaitAsync(Token);
         Assert.Equal(["a", "b"], b.Keys.Order());
         Assert.Equal(["a", "b"], a.Keys.Order());
@@ -77,8 +89,24 @@ public sealed class TransportTests
         orders.Set("order", 1);
         stock.Emit("moved");
         var failures = new List<Exception>();
-        var hub = new GossipHub(KeyValuePair.Create<string, GossipNode>("orders", orders), KeyValuePair.Create<string, GossipNode>("stock", stock));
-        await using var listener = GossipListener.Start(Loopback, hub, new GossipListenerOptions { ConnectionFailed = error => { lock (failures) { failures.Add(error); } } });
+        var hub = new GossipHub(
+            KeyValuePair.Create<string, GossipNode>("orders", orders),
+            KeyValuePair.Create<string, GossipNode>("stock", stock)
+        );
+        await using var listener = GossipListener.Start(
+            Loopback,
+            hub,
+            new GossipListenerOptions
+            {
+                ConnectionFailed = error =>
+                {
+                    lock (failures)
+                    {
+                        failures.Add(error);
+                    }
+                },
+            }
+        );
         await using var myOrders = new LockstepModel();
         await using var myStock = new LockstepEmitter();
         await using var first = new GossipConnector(myOrders, new Uri(listener.Uri, "/orders"));
@@ -88,7 +116,16 @@ public sealed class TransportTests
 
         await using var third = new GossipConnector(myOrders, new Uri(listener.Uri, "/nothing"));
         await using var fourth = new GossipConnector(myOrders, listener.Uri);
-        await Eventually.TrueAsync(() => { lock (failures) { return failures.OfType<GossipException>().Select(error => error.Message).Distinct().Count() >= 2; } }, "both refusals");
+        await Eventually.TrueAsync(
+            () =>
+            {
+                lock (failures)
+                {
+                    return failures.OfType<GossipException>().Select(error => error.Message).Distinct().Count() >= 2;
+                }
+            },
+            "both refusals"
+        );
         Assert.Equal(1, orders.StreamCount);
     }
 
@@ -99,7 +136,11 @@ public sealed class TransportTests
         await using var b = new LockstepModel();
         b.Set("secret", 1);
         var failed = new TaskCompletionSource<Exception>();
-        await using var listener = GossipListener.Start(Loopback, new GossipHub(KeyValuePair.Create<string, GossipNode>("right", a)), new GossipListenerOptions { ConnectionFailed = error => failed.TrySetResult(error) });
+        await using var listener = GossipListener.Start(
+            Loopback,
+            new GossipHub(KeyValuePair.Create<string, GossipNode>("right", a)),
+            new GossipListenerOptions { ConnectionFailed = error => failed.TrySetResult(error) }
+        );
         await using var connector = new GossipConnector(b, new Uri(listener.Uri, "/wrong"));
         var error = await failed.Task.WaitAsync(Token);
         Assert.Contains("'wrong'", error.Message, StringComparison.Ordinal);
@@ -114,7 +155,11 @@ public sealed class TransportTests
         var hub = new GossipHub(KeyValuePair.Create<string, GossipNode>("m", a));
         var listener = GossipListener.Start(Loopback, hub);
         var port = listener.Uri.Port;
-        await using var connector = new GossipConnector(b, listener.Uri, new GossipConnectorOptions { FirstDelay = TimeSpan.FromMilliseconds(20) });
+        await using var connector = new GossipConnector(
+            b,
+            listener.Uri,
+            new GossipConnectorOptions { FirstDelay = TimeSpan.FromMilliseconds(20) }
+        );
         await connector.WaitForSyncAsync(Token);
         await listener.DisposeAsync();
         a.Set("while away", 1);
@@ -135,7 +180,11 @@ public sealed class TransportTests
         a.Set("a", "€");
         b.Set("b", 1);
         var serving = ServeAsync();
-        await using var connector = new GossipConnector(b, new Uri($"ws://127.0.0.1:{((IPEndPoint)socket.LocalEndpoint).Port}/gossip/m"), new GossipConnectorOptions { Stream = new GossipStreamOptions { Tail = false } });
+        await using var connector = new GossipConnector(
+            b,
+            new Uri($"ws://127.0.0.1:{((IPEndPoint)socket.LocalEndpoint).Port}/gossip/m"),
+            new GossipConnectorOptions { Stream = new GossipStreamOptions { Tail = false } }
+        );
         await connector.Completion.WaitAsync(Token);
         await serving.WaitAsync(Token);
         Assert.Equal(["a", "b"], a.Keys.Order());
@@ -153,11 +202,19 @@ public sealed class TransportTests
                 request.Append((char)one[0]);
             }
 
-            var key = request.ToString().Split("\r\n").Single(static line => line.StartsWith("Sec-WebSocket-Key: ", StringComparison.OrdinalIgnoreCase))[19..];
+            var key = request
+                .ToString()
+                .Split("\r\n")
+                .Single(static line => line.StartsWith("Sec-WebSocket-Key: ", StringComparison.OrdinalIgnoreCase))[19..];
 #pragma warning disable CA5350 // RFC 6455 says SHA-1.
             var accept = Convert.ToBase64String(SHA1.HashData(Encoding.ASCII.GetBytes(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")));
 #pragma warning restore CA5350
-            await stream.WriteAsync(Encoding.ASCII.GetBytes($"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"), Token);
+            await stream.WriteAsync(
+                Encoding.ASCII.GetBytes(
+                    $"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
+                ),
+                Token
+            );
             using var webSocket = WebSocket.CreateFromStream(stream, new WebSocketCreationOptions { IsServer = true });
             await a.RunAsync(GossipDialer.OverWebSocket(webSocket), null, Token);
         }
@@ -190,7 +247,12 @@ public sealed class TransportTests
         await using var b = new LockstepModel();
         var hub = new GossipHub(KeyValuePair.Create<string, GossipNode>("m", a));
         var listener = GossipListener.Start(Loopback, hub);
-        var options = new GossipConnectorOptions { MaximumRetryCount = 1, FirstDelay = TimeSpan.FromMilliseconds(1), LongestDelay = TimeSpan.FromMilliseconds(1) };
+        var options = new GossipConnectorOptions
+        {
+            MaximumRetryCount = 1,
+            FirstDelay = TimeSpan.FromMilliseconds(1),
+            LongestDelay = TimeSpan.FromMilliseconds(1),
+        };
         await using var connector = new GossipConnector(b, listener.Uri, options);
         await connector.WaitForSyncAsync(Token);
         await listener.DisposeAsync();

@@ -21,7 +21,10 @@ public sealed class AssemblyClosureTests
 
         Assert.Contains("Microsoft.AspNetCore.Http.Features", names);
         Assert.DoesNotContain(names, name => Runtime.Contains(name!));
-        Assert.All(closure, file => Assert.All(AssemblyClosure.References(file), name => Assert.True(Runtime.Contains(name) || names.Contains(name), name)));
+        Assert.All(
+            closure,
+            file => Assert.All(AssemblyClosure.References(file), name => Assert.True(Runtime.Contains(name) || names.Contains(name), name))
+        );
     }
 
     [Fact]
@@ -40,7 +43,11 @@ public sealed class AssemblyClosureTests
 
         var context = new AssemblyLoadContext("copy", isCollectible: true);
         using (var stream = File.OpenRead(target))
-            Assert.NotNull(context.LoadFromStream(stream).GetType("Microsoft.AspNetCore.Http.Features.IHttpRequestFeature", throwOnError: true));
+        {
+            Assert.NotNull(
+                context.LoadFromStream(stream).GetType("Microsoft.AspNetCore.Http.Features.IHttpRequestFeature", throwOnError: true)
+            );
+        }
 
         context.Unload();
     }

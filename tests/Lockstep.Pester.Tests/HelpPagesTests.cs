@@ -12,7 +12,12 @@ public sealed class HelpPagesTests
 
     /// <summary>As this project was built, in the same configuration.</summary>
     private static readonly string Cmdlets = Path.Combine(
-        Repository.Root, "src", "Lockstep.PowerShell", Path.GetRelativePath(Path.Combine(Repository.Root, "tests", "Lockstep.Pester.Tests"), AppContext.BaseDirectory), "Lockstep.PowerShell.dll");
+        Repository.Root,
+        "src",
+        "Lockstep.PowerShell",
+        Path.GetRelativePath(Path.Combine(Repository.Root, "tests", "Lockstep.Pester.Tests"), AppContext.BaseDirectory),
+        "Lockstep.PowerShell.dll"
+    );
 
     [Fact]
     public void The_pages_say_what_the_code_says()
@@ -22,7 +27,10 @@ public sealed class HelpPagesTests
             File.Copy(page, copies[Path.GetFileName(page)]);
 
         var stale = new HelpBuilder(Manifest, Cmdlets, PowerShell, copies.Path).RefreshPages().Select(Path.GetFileName);
-        Assert.True(!stale.Any(), $"Run ./build.ps1 Help, or dotnet build src/Lockstep.PowerShell -t:RefreshHelp. Out of date: {string.Join(", ", stale)}");
+        Assert.True(
+            !stale.Any(),
+            $"Run ./build.ps1 Help, or dotnet build src/Lockstep.PowerShell -t:RefreshHelp. Out of date: {string.Join(", ", stale)}"
+        );
     }
 
     [Fact]
@@ -34,7 +42,11 @@ public sealed class HelpPagesTests
         Assert.Contains("Brings a table in step with a feed", help, StringComparison.Ordinal);
         Assert.Contains("How many seconds connecting may take", help, StringComparison.Ordinal);
 
-        var page = File.ReadAllText(new HelpBuilder(Manifest, Cmdlets, PowerShell, folder["pages"]).RefreshPages().First(file => file.EndsWith("Sync-LockstepTable.md", StringComparison.Ordinal)));
+        var page = File.ReadAllText(
+            new HelpBuilder(Manifest, Cmdlets, PowerShell, folder["pages"])
+                .RefreshPages()
+                .First(file => file.EndsWith("Sync-LockstepTable.md", StringComparison.Ordinal))
+        );
         Assert.StartsWith("# Sync-LockstepTable\n\nBrings a table in step", page, StringComparison.Ordinal);
         Assert.Contains("### -Uri", page, StringComparison.Ordinal);
     }
@@ -69,8 +81,16 @@ public sealed class HelpPagesTests
     [Fact]
     public void Markdown_reads_well_in_a_terminal()
     {
-        var text = MarkdownText.Topic("# Title\n\nSome `code` and a [link](https://x/) in\ntwo lines.\n\n- an **item**\n  that goes on\n- another\n\n```\n  as `it` is\n```\n");
-        Assert.Equal("TITLE\n\n    Some code and a link in two lines.\n\n    - an item that goes on\n    - another\n\n      as `it` is\n", text);
-        Assert.All(MarkdownText.Topic("- " + string.Join(' ', Enumerable.Repeat("word", 100))).Split('\n'), line => Assert.True(line.Length < 80, line));
+        var text = MarkdownText.Topic(
+            "# Title\n\nSome `code` and a [link](https://x/) in\ntwo lines.\n\n- an **item**\n  that goes on\n- another\n\n```\n  as `it` is\n```\n"
+        );
+        Assert.Equal(
+            "TITLE\n\n    Some code and a link in two lines.\n\n    - an item that goes on\n    - another\n\n      as `it` is\n",
+            text
+        );
+        Assert.All(
+            MarkdownText.Topic("- " + string.Join(' ', Enumerable.Repeat("word", 100))).Split('\n'),
+            line => Assert.True(line.Length < 80, line)
+        );
     }
 }

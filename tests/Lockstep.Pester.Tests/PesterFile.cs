@@ -13,7 +13,12 @@ internal sealed record PesterFile(string File, double Seconds, IReadOnlyList<Pes
     public static string NameOf(string file) => Path.GetFileName(file).Replace(".Tests.ps1", "", StringComparison.Ordinal);
 
     /// <summary>What the log says of it as the suite goes on.</summary>
-    public override string ToString() => string.Join(
-        ", ",
-        Outcomes.CountBy(outcome => outcome.Result).Select(count => $"{count.Value} {count.Key.ToLowerInvariant()}").Prepend($"{Name}: {Seconds:0.0} s"));
+    public override string ToString() =>
+        string.Join(
+            ", ",
+            Outcomes
+                .CountBy(outcome => outcome.Result)
+                .Select(count => $"{count.Value} {count.Key.ToLowerInvariant()}")
+                .Prepend($"{Name}: {Seconds:0.0} s")
+        );
 }

@@ -31,19 +31,29 @@ public sealed class PesterFileCase : XunitTestCase
 
     /// <inheritdoc/>
     public override async ValueTask<IReadOnlyCollection<IXunitTest>> CreateTests() =>
-        [.. (await Run!.OutcomesOfAsync(File)).Select((outcome, index) => new XunitTest(
-            this,
-            TestMethod,
-            @explicit: null,
-            skipReason: outcome.Result == "Skipped" ? outcome.Message.Length > 0 ? outcome.Message : "Skipped by the test itself." : null,
-            skipType: null,
-            skipUnless: null,
-            skipWhen: null,
-            testDisplayName: "Pester: " + outcome.Name,
-            testIndex: index,
-            traits: NoTraits,
-            timeout: null,
-            testMethodArguments: [outcome.Name, outcome.Result, outcome.Message]))];
+        [
+            .. (await Run!.OutcomesOfAsync(File)).Select(
+                (outcome, index) =>
+                    new XunitTest(
+                        this,
+                        TestMethod,
+                        @explicit: null,
+                        skipReason: outcome.Result == "Skipped"
+                            ? outcome.Message.Length > 0
+                                ? outcome.Message
+                                : "Skipped by the test itself."
+                            : null,
+                        skipType: null,
+                        skipUnless: null,
+                        skipWhen: null,
+                        testDisplayName: "Pester: " + outcome.Name,
+                        testIndex: index,
+                        traits: NoTraits,
+                        timeout: null,
+                        testMethodArguments: [outcome.Name, outcome.Result, outcome.Message]
+                    )
+            ),
+        ];
 
     /// <inheritdoc/>
     protected override void Serialize(IXunitSerializationInfo info)

@@ -8,20 +8,27 @@ namespace Lockstep.Pester.Tests;
 /// shows its progress, and a filter takes single files: <c>--filter "DisplayName~LockstepRecord"</c>.</summary>
 [AttributeUsage(AttributeTargets.Method)]
 [XunitTestCaseDiscoverer(typeof(PesterFileDiscoverer))]
-public sealed class PesterFilesAttribute([CallerFilePath] string? sourceFile = null, [CallerLineNumber] int sourceLine = -1) : FactAttribute(sourceFile, sourceLine);
+public sealed class PesterFilesAttribute([CallerFilePath] string? sourceFile = null, [CallerLineNumber] int sourceLine = -1)
+    : FactAttribute(sourceFile, sourceLine);
 
 /// <summary>Makes a test case of each file.</summary>
 public sealed class PesterFileDiscoverer : IXunitTestCaseDiscoverer
 {
     /// <inheritdoc/>
-    public ValueTask<IReadOnlyCollection<IXunitTestCase>> Discover(ITestFrameworkDiscoveryOptions discoveryOptions, IXunitTestMethod testMethod, IFactAttribute factAttribute)
+    public ValueTask<IReadOnlyCollection<IXunitTestCase>> Discover(
+        ITestFrameworkDiscoveryOptions discoveryOptions,
+        IXunitTestMethod testMethod,
+        IFactAttribute factAttribute
+    )
     {
-        return new([.. new PesterSuite().Files.Select(file =>
-        {
-            var name = "Pester: " + PesterFile.NameOf(file);
-            var details = TestIntrospectionHelper.GetTestCaseDetails(discoveryOptions, testMethod, factAttribute, [file], null, name);
-            return new PesterFileCase(details.ResolvedTestMethod, name, details.UniqueID, file);
-        })]);
+        return new([
+            .. new PesterSuite().Files.Select(file =>
+            {
+                var name = "Pester: " + PesterFile.NameOf(file);
+                var details = TestIntrospectionHelper.GetTestCaseDetails(discoveryOptions, testMethod, factAttribute, [file], null, name);
+                return new PesterFileCase(details.ResolvedTestMethod, name, details.UniqueID, file);
+            }),
+        ]);
     }
 }
 
@@ -33,7 +40,9 @@ public sealed class PesterFileOrder : ITestCaseOrderer
         where TTestCase : notnull, ITestCase
     {
         var cases = testCases.ToDictionary(test => ((PesterFileCase)(object)test).File);
-        var files = new PesterSuite { Files = [.. cases.Keys] }.InOrderOfEnd().ToArray();
+        var files = new PesterSuite { Files = [.. cases.Keys] }
+            .InOrderOfEnd()
+            .ToArray();
         PesterFileCase.Run = new PesterRun(files);
         return [.. files.Select(file => cases[file])];
     }

@@ -24,13 +24,17 @@ internal sealed record PesterProcess(PowerShellHost Host, TimeSpan Timeout)
         var results = new PesterResults(folder["results.json"]);
         var waiting = files.ToList();
         PesterFile? last = null;
-        using var process = Process.Start(Host.StartInfo(
-        [
-            "-File", Path.Combine(Repository.Root, "tests", "pester", "Invoke-Suite.ps1"),
-            "-Module", Repository.StagedModule,
-            "-ResultPath", results.Path,
-            .. files,
-        ]))!;
+        using var process = Process.Start(
+            Host.StartInfo([
+                "-File",
+                Path.Combine(Repository.Root, "tests", "pester", "Invoke-Suite.ps1"),
+                "-Module",
+                Repository.StagedModule,
+                "-ResultPath",
+                results.Path,
+                .. files,
+            ])
+        )!;
         process.StandardInput.Close();
         var output = new Transcript(process, Report);
         var ended = await WaitAsync(process, cancellationToken);
@@ -38,8 +42,10 @@ internal sealed record PesterProcess(PowerShellHost Host, TimeSpan Timeout)
             throw new UnsuitableMachineException(output.ToString().Trim());
 
         Report();
-        var problem = !ended ? $"PowerShell (process {process.Id}) did not end within {Timeout} and was ended."
-            : last is null ? $"PowerShell ended with code {process.ExitCode} and no results of {string.Join(", ", waiting.Select(PesterFile.NameOf))}."
+        var problem =
+            !ended ? $"PowerShell (process {process.Id}) did not end within {Timeout} and was ended."
+            : last is null
+                ? $"PowerShell ended with code {process.ExitCode} and no results of {string.Join(", ", waiting.Select(PesterFile.NameOf))}."
             : process.ExitCode != 0 ? $"PowerShell ended with code {process.ExitCode}, after all tests."
             : null;
         var end = last ?? new PesterFile(waiting[0], 0, []);

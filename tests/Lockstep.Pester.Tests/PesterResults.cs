@@ -23,7 +23,13 @@ internal sealed class PesterResults(string path)
         file.ReadExactly(bytes);
         var whole = bytes.AsSpan(0, bytes.AsSpan().LastIndexOf((byte)'\n') + 1);
         _read += whole.Length;
-        return [.. Encoding.UTF8.GetString(whole).Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(Read)];
+        return
+        [
+            .. Encoding
+                .UTF8.GetString(whole)
+                .Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
+                .Select(Read),
+        ];
     }
 
     private static PesterFile Read(string line)

@@ -30,7 +30,8 @@ internal sealed class PesterRun(IReadOnlyList<string> files)
                     context.SendDiagnosticMessage("Pester {0} of {1}, {2}", ++ended, files.Count, file);
                     Outcomes(file.File).SetResult(file.Outcomes);
                 },
-                context.CancellationToken);
+                context.CancellationToken
+            );
             foreach (var file in files)
                 Outcomes(file).TrySetResult([]);
         }

@@ -78,11 +78,15 @@ internal sealed class PesterSuite
     }
 
     /// <summary>The files in the order in which they may be expected to end.</summary>
-    internal IEnumerable<string> InOrderOfEnd() => Parts().SelectMany(part =>
-    {
-        var seconds = 0;
-        return part.Select(file => (File: file, End: seconds += Seconds(file))).ToArray();
-    }).OrderBy(file => file.End).Select(file => file.File);
+    internal IEnumerable<string> InOrderOfEnd() =>
+        Parts()
+            .SelectMany(part =>
+            {
+                var seconds = 0;
+                return part.Select(file => (File: file, End: seconds += Seconds(file))).ToArray();
+            })
+            .OrderBy(file => file.End)
+            .Select(file => file.File);
 
     /// <summary>The files, shared out so that each part takes about as long: the longest first, each to the part that has the least so far.</summary>
     internal IReadOnlyList<IReadOnlyList<string>> Parts()
@@ -100,5 +104,6 @@ internal sealed class PesterSuite
 
     private static int Seconds(string file) => LongSeconds.GetValueOrDefault(PesterFile.NameOf(file), OrdinarySeconds);
 
-    private PesterFile Missing(string reason) => new(Files[0], 0, [Required ? PesterOutcome.Failed(reason) : PesterOutcome.Skipped(reason)]);
+    private PesterFile Missing(string reason) =>
+        new(Files[0], 0, [Required ? PesterOutcome.Failed(reason) : PesterOutcome.Skipped(reason)]);
 }

@@ -53,24 +53,29 @@ public sealed class PesterSuiteTests : IDisposable
         var outcomes = await Run(Here(processes));
 
         Assert.Equal(processes, outcomes.Count);
-        Assert.All(outcomes, outcome =>
-        {
-            Assert.Equal("Failed", outcome.Result);
-            Assert.Contains("code 134", outcome.Message, StringComparison.Ordinal);
-            Assert.Contains("out of memory", outcome.Message, StringComparison.Ordinal);
-        });
+        Assert.All(
+            outcomes,
+            outcome =>
+            {
+                Assert.Equal("Failed", outcome.Result);
+                Assert.Contains("code 134", outcome.Message, StringComparison.Ordinal);
+                Assert.Contains("out of memory", outcome.Message, StringComparison.Ordinal);
+            }
+        );
     }
 
     [Fact]
     public async Task A_PowerShell_that_dies_costs_the_results_of_no_other()
     {
         WriteFiles("A", "B");
-        WriteFakePowerShell("""
+        WriteFakePowerShell(
+            """
             for last; do :; done
             case $last in */A.Tests.ps1) exit 134;; esac
             while [ "$1" != -ResultPath ]; do shift; done
             echo '{"File":"FOLDER/B.Tests.ps1","Seconds":1,"Outcomes":[{"Name":"B.works","Result":"Passed","Message":""}]}' > "$2"
-            """);
+            """
+        );
         var outcomes = await Run(Here());
 
         Assert.Equal(["B.works Passed", "Suite Failed"], outcomes.Select(outcome => $"{outcome.Name} {outcome.Result}").Order());
@@ -80,11 +85,13 @@ public sealed class PesterSuiteTests : IDisposable
     public async Task A_PowerShell_that_dies_after_its_tests_is_a_failure_beside_them()
     {
         WriteFiles("A");
-        WriteFakePowerShell("""
+        WriteFakePowerShell(
+            """
             while [ "$1" != -ResultPath ]; do shift; done
             echo '{"File":"FOLDER/A.Tests.ps1","Seconds":1,"Outcomes":[{"Name":"A.works","Result":"Passed","Message":""}]}' > "$2"
             exit 134
-            """);
+            """
+        );
         var outcomes = await Run(Here(processes: 1));
 
         Assert.Equal(["Passed", "Failed"], outcomes.Select(outcome => outcome.Result));
@@ -95,11 +102,13 @@ public sealed class PesterSuiteTests : IDisposable
     public async Task A_PowerShell_that_dies_has_a_failure_for_the_first_file_that_it_did_not_end_and_keeps_those_before()
     {
         WriteFiles("A", "B", "C");
-        WriteFakePowerShell("""
+        WriteFakePowerShell(
+            """
             while [ "$1" != -ResultPath ]; do shift; done
             echo '{"File":"FOLDER/A.Tests.ps1","Seconds":1,"Outcomes":[{"Name":"A.works","Result":"Passed","Message":""}]}' > "$2"
             exit 0
-            """);
+            """
+        );
         var files = new List<PesterFile>();
         await Here(processes: 1).RunAsync(files.Add, TestContext.Current.CancellationToken);
 
@@ -114,22 +123,26 @@ public sealed class PesterSuiteTests : IDisposable
     public async Task A_file_is_told_as_soon_as_it_ends_and_one_without_tests_is_a_failure()
     {
         WriteFiles("A", "B");
-        WriteFakePowerShell("""
+        WriteFakePowerShell(
+            """
             while [ "$1" != -ResultPath ]; do shift; done
             echo '{"File":"FOLDER/A.Tests.ps1","Seconds":1,"Outcomes":[]}' > "$2"
             echo 'A has run.'
             while [ ! -e FOLDER/told ]; do sleep 0.01; done
             echo '{"File":"FOLDER/B.Tests.ps1","Seconds":1,"Outcomes":[{"Name":"B.works","Result":"Passed","Message":""}]}' >> "$2"
-            """);
+            """
+        );
         var files = new List<PesterFile>();
         // The second file ends only after the first has been told.
-        await Here(processes: 1).RunAsync(
-            file =>
-            {
-                files.Add(file);
-                File.WriteAllText(_folder["told"], "");
-            },
-            TestContext.Current.CancellationToken);
+        await Here(processes: 1)
+            .RunAsync(
+                file =>
+                {
+                    files.Add(file);
+                    File.WriteAllText(_folder["told"], "");
+                },
+                TestContext.Current.CancellationToken
+            );
 
         Assert.Equal(["A: 1.0 s, 1 failed", "B: 1.0 s, 1 passed"], files.Select(file => file.ToString()));
         Assert.Contains("no tests", Assert.Single(files[0].Outcomes).Message, StringComparison.Ordinal);
@@ -158,13 +171,19 @@ public sealed class PesterSuiteTests : IDisposable
         Assert.Equal(names.Order(), parts.SelectMany(part => part).Select(file => Path.GetFileName(file)[..^".Tests.ps1".Length]).Order());
         Assert.Equal(parts, suite.Parts());
         // The long one is alone as soon as it can be.
-        Assert.Equal(processes == 1 ? names.Length : 1, parts.Single(part => part.Any(file => file.EndsWith("Package.Tests.ps1", StringComparison.Ordinal))).Count);
+        Assert.Equal(
+            processes == 1 ? names.Length : 1,
+            parts.Single(part => part.Any(file => file.EndsWith("Package.Tests.ps1", StringComparison.Ordinal))).Count
+        );
     }
 
     [Fact]
     public void The_files_that_take_long_are_there()
     {
-        Assert.All(PesterSuite.LongSeconds.Keys, name => Assert.True(File.Exists(Path.Combine(Repository.Root, "tests", "pester", name + ".Tests.ps1")), name));
+        Assert.All(
+            PesterSuite.LongSeconds.Keys,
+            name => Assert.True(File.Exists(Path.Combine(Repository.Root, "tests", "pester", name + ".Tests.ps1")), name)
+        );
     }
 
     [Fact]
@@ -177,7 +196,8 @@ public sealed class PesterSuiteTests : IDisposable
             Describe 'far' -Skip -Tag 'there is no server' { Context 'inner' { It 'waits' { } } }
             Describe 'bad' { BeforeAll { throw 'no setup' }; It 'never runs' { } }
             """,
-            TestContext.Current.CancellationToken);
+            TestContext.Current.CancellationToken
+        );
         await File.WriteAllTextAsync(_folder["Broken.Tests.ps1"], "Describe 'x' {", TestContext.Current.CancellationToken);
 
         var outcomes = await Run(new PesterSuite { Files = PesterSuite.FilesIn(_folder.Path), Required = false });

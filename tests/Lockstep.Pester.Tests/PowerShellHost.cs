@@ -20,7 +20,8 @@ internal sealed record PowerShellHost(string Folder, string SearchPath, string F
             return tool;
 
         var name = OperatingSystem.IsWindows() ? "pwsh.exe" : "pwsh";
-        var found = searchPath.Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
+        var found = searchPath
+            .Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
             .Select(entry => Path.Combine(entry, name))
             .FirstOrDefault(File.Exists);
         return found is null ? null : new PowerShellHost(folder, searchPath, found);

@@ -8,9 +8,18 @@ public sealed partial class ProtocolDocumentTests
     private static readonly string Document = File.ReadAllText(Path.Combine(Repository.Root, "docs", "PROTOCOL.md"));
 
     /// <summary>The sources of all tests but this project's own.</summary>
-    private static readonly string[] Sources = [.. Directory.EnumerateFiles(Path.Combine(Repository.Root, "tests"), "*.cs", SearchOption.AllDirectories)
-        .Where(file => !Path.GetRelativePath(Repository.Root, file).Split(Path.DirectorySeparatorChar).Intersect(["bin", "obj", "Lockstep.Pester.Tests"]).Any())
-        .Select(File.ReadAllText)];
+    private static readonly string[] Sources =
+    [
+        .. Directory
+            .EnumerateFiles(Path.Combine(Repository.Root, "tests"), "*.cs", SearchOption.AllDirectories)
+            .Where(file =>
+                !Path.GetRelativePath(Repository.Root, file)
+                    .Split(Path.DirectorySeparatorChar)
+                    .Intersect(["bin", "obj", "Lockstep.Pester.Tests"])
+                    .Any()
+            )
+            .Select(File.ReadAllText),
+    ];
 
     public static TheoryData<string> Rules => [.. RuleText().Matches(Document).Select(match => match.Groups["id"].Value)];
 
@@ -31,15 +40,18 @@ public sealed partial class ProtocolDocumentTests
         var heldBy = rule[rule.IndexOf("Held by", StringComparison.Ordinal)..];
         var names = Name().Matches(heldBy).Select(match => match.Groups[1].Value).ToArray();
         Assert.NotEmpty(names);
-        Assert.All(names, name =>
-        {
-            var parts = name.Split('.');
-            var source = Assert.Single(Sources, text => Regex.IsMatch(text, $@"\bclass {parts[0]}\b"));
-            if (parts.Length > 1)
-                Assert.Matches($@"(?s)\[(Fact|Theory)(?:(?!\n    \}}).)*?\b(?:Task|void) {parts[1]}\(", source);
-            if (id[0] == 'I')
-                Assert.Contains($"[Trait(\"Invariant\", \"{id}\")]", source, StringComparison.Ordinal);
-        });
+        Assert.All(
+            names,
+            name =>
+            {
+                var parts = name.Split('.');
+                var source = Assert.Single(Sources, text => Regex.IsMatch(text, $@"\bclass {parts[0]}\b"));
+                if (parts.Length > 1)
+                    Assert.Matches($@"(?s)\[(Fact|Theory)(?:(?!\n    \}}).)*?\b(?:Task|void) {parts[1]}\(", source);
+                if (id[0] == 'I')
+                    Assert.Contains($"[Trait(\"Invariant\", \"{id}\")]", source, StringComparison.Ordinal);
+            }
+        );
     }
 
     [Fact]

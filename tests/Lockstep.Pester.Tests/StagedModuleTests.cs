@@ -15,39 +15,59 @@ public sealed partial class StagedModuleTests
     public void Every_reference_of_every_assembly_is_shipped_or_part_of_dotnet()
     {
         var shipped = Directory.GetFiles(Dependencies, "*.dll").ToDictionary(file => Path.GetFileNameWithoutExtension(file)!, AssemblyName);
-        var runtime = Directory.GetFiles(Path.GetDirectoryName(typeof(object).Assembly.Location)!, "*.dll").Select(Path.GetFileNameWithoutExtension).ToHashSet();
+        var runtime = Directory
+            .GetFiles(Path.GetDirectoryName(typeof(object).Assembly.Location)!, "*.dll")
+            .Select(Path.GetFileNameWithoutExtension)
+            .ToHashSet();
 
-        Assert.All(Directory.GetFiles(Dependencies, "*.dll").Append(CmdletAssembly), file =>
-        {
-            var missing = References(file).Where(reference => !runtime.Contains(reference.Name)
-                && !(shipped.TryGetValue(reference.Name, out var found) && found.Version >= reference.Version));
-            Assert.Equal(file == CmdletAssembly ? ["System.Management.Automation"] : [], missing.Select(reference => reference.Name));
-        });
+        Assert.All(
+            Directory.GetFiles(Dependencies, "*.dll").Append(CmdletAssembly),
+            file =>
+            {
+                var missing = References(file)
+                    .Where(reference =>
+                        !runtime.Contains(reference.Name)
+                        && !(shipped.TryGetValue(reference.Name, out var found) && found.Version >= reference.Version)
+                    );
+                Assert.Equal(file == CmdletAssembly ? ["System.Management.Automation"] : [], missing.Select(reference => reference.Name));
+            }
+        );
     }
 
     [Fact]
     public void Nothing_is_shipped_that_dotnet_has()
     {
         var runtime = Path.GetDirectoryName(typeof(object).Assembly.Location)!;
-        Assert.DoesNotContain(Directory.GetFiles(Dependencies, "*.dll"), file => File.Exists(Path.Combine(runtime, Path.GetFileName(file))));
+        Assert.DoesNotContain(
+            Directory.GetFiles(Dependencies, "*.dll"),
+            file => File.Exists(Path.Combine(runtime, Path.GetFileName(file)))
+        );
     }
 
     [Fact]
     public void No_assembly_holds_code_for_one_platform_only()
     {
-        Assert.All(Directory.GetFiles(Repository.StagedModule, "*.dll", SearchOption.AllDirectories).Where(file => !file.Contains("runtimes", StringComparison.Ordinal)), file =>
-        {
-            using var module = ModuleDefinition.ReadModule(file);
-            Assert.Equal(TargetArchitecture.I386, module.Architecture);
-            Assert.True(module.Attributes.HasFlag(ModuleAttributes.ILOnly));
-        });
+        Assert.All(
+            Directory
+                .GetFiles(Repository.StagedModule, "*.dll", SearchOption.AllDirectories)
+                .Where(file => !file.Contains("runtimes", StringComparison.Ordinal)),
+            file =>
+            {
+                using var module = ModuleDefinition.ReadModule(file);
+                Assert.Equal(TargetArchitecture.I386, module.Architecture);
+                Assert.True(module.Attributes.HasFlag(ModuleAttributes.ILOnly));
+            }
+        );
     }
 
     [Fact]
     public void Native_sqlite_is_there_for_the_platforms_we_claim_and_no_other()
     {
         var runtimes = Path.Combine(Dependencies, "runtimes");
-        var files = Directory.GetFiles(runtimes, "*", SearchOption.AllDirectories).Select(file => Path.GetRelativePath(runtimes, file).Replace('\\', '/')).Order(StringComparer.Ordinal);
+        var files = Directory
+            .GetFiles(runtimes, "*", SearchOption.AllDirectories)
+            .Select(file => Path.GetRelativePath(runtimes, file).Replace('\\', '/'))
+            .Order(StringComparer.Ordinal);
         Assert.Equal(
             [
                 "linux-arm64/native/libe_sqlite3.so",
@@ -59,7 +79,8 @@ public sealed partial class StagedModuleTests
                 "win-arm64/native/e_sqlite3.dll",
                 "win-x64/native/e_sqlite3.dll",
             ],
-            files);
+            files
+        );
     }
 
     [Fact]
@@ -92,7 +113,10 @@ public sealed partial class StagedModuleTests
     [InlineData("SyncState", "Sync.SyncPhase")]
     public void Enumerations_have_the_members_of_the_engines(string shown, string engine)
     {
-        Assert.Equal(Members(Path.Combine(Dependencies, "Lockstep.Engine.dll"), "Lockstep.Engine." + engine), Members(CmdletAssembly, "Lockstep." + shown));
+        Assert.Equal(
+            Members(Path.Combine(Dependencies, "Lockstep.Engine.dll"), "Lockstep.Engine." + engine),
+            Members(CmdletAssembly, "Lockstep." + shown)
+        );
 
         static Dictionary<string, object> Members(string assembly, string type)
         {
@@ -106,8 +130,13 @@ public sealed partial class StagedModuleTests
     public void No_public_type_shows_a_type_that_only_the_engine_context_can_load()
     {
         using var module = ModuleDefinition.ReadModule(CmdletAssembly);
-        var shown = module.Types.Where(type => type.IsPublic).SelectMany(WithNested).SelectMany(type => Shown(type).Select(used => (type, used)));
-        Assert.Empty(shown.Where(pair => Flatten(pair.used).Any(IsOfEngine)).Select(pair => $"{pair.type.FullName} shows {pair.used.FullName}"));
+        var shown = module
+            .Types.Where(type => type.IsPublic)
+            .SelectMany(WithNested)
+            .SelectMany(type => Shown(type).Select(used => (type, used)));
+        Assert.Empty(
+            shown.Where(pair => Flatten(pair.used).Any(IsOfEngine)).Select(pair => $"{pair.type.FullName} shows {pair.used.FullName}")
+        );
     }
 
     private static IEnumerable<TypeDefinition> WithNested(TypeDefinition type) =>
@@ -118,16 +147,19 @@ public sealed partial class StagedModuleTests
             .Concat(type.Interfaces.Select(face => face.InterfaceType))
             .Concat(type.Fields.Select(field => field.FieldType))
             .Concat(type.Properties.Select(property => property.PropertyType))
-            .Concat(type.Methods.SelectMany(method => method.Parameters.Select(parameter => parameter.ParameterType).Append(method.ReturnType)))
+            .Concat(
+                type.Methods.SelectMany(method => method.Parameters.Select(parameter => parameter.ParameterType).Append(method.ReturnType))
+            )
             .OfType<TypeReference>();
 
     /// <summary>The type, what it is made of: an array's element, a generic type's arguments.</summary>
-    private static IEnumerable<TypeReference> Flatten(TypeReference type) => type switch
-    {
-        GenericInstanceType generic => generic.GenericArguments.SelectMany(Flatten).Append(generic.ElementType),
-        TypeSpecification part => Flatten(part.ElementType),
-        _ => [type],
-    };
+    private static IEnumerable<TypeReference> Flatten(TypeReference type) =>
+        type switch
+        {
+            GenericInstanceType generic => generic.GenericArguments.SelectMany(Flatten).Append(generic.ElementType),
+            TypeSpecification part => Flatten(part.ElementType),
+            _ => [type],
+        };
 
     private static bool IsOfEngine(TypeReference type) =>
         type.Scope is AssemblyNameReference { Name: var name } && File.Exists(Path.Combine(Dependencies, name + ".dll"));
@@ -135,15 +167,18 @@ public sealed partial class StagedModuleTests
     private static string[] Cmdlets()
     {
         using var module = ModuleDefinition.ReadModule(CmdletAssembly);
-        return module.Types
-            .SelectMany(type => type.CustomAttributes)
+        return module
+            .Types.SelectMany(type => type.CustomAttributes)
             .Where(attribute => attribute.AttributeType.Name == "CmdletAttribute")
             .Select(attribute => CmdletName(attribute.GetBlob()))
             .Order(StringComparer.Ordinal)
             .ToArray();
     }
 
-    /// <summary>Verb and noun are the attribute's first arguments, each a length and UTF-8. (To read the others, PowerShell's own assembly would have to be there.)</summary>
+    /// <summary>
+    /// Verb and noun are the attribute's first arguments, each a length and UTF-8. (To read the others, PowerShell's own assembly would
+    /// have to be there.)
+    /// </summary>
     private static string CmdletName(byte[] blob)
     {
         const int Prolog = 2;

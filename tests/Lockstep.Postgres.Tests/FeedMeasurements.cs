@@ -15,14 +15,19 @@ internal sealed class FeedMeasurements : IDisposable
         {
             InstrumentPublished = (instrument, listener) =>
             {
-                if (instrument.Meter.Name == PostgresFeed.MeterName) listener.EnableMeasurementEvents(instrument);
+                if (instrument.Meter.Name == PostgresFeed.MeterName)
+                    listener.EnableMeasurementEvents(instrument);
             },
         };
-        _listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) =>
-        {
-            if (!tags.Contains(new KeyValuePair<string, object?>("feed", feed))) return;
-            lock (_gate) _values.Add((instrument.Name, value));
-        });
+        _listener.SetMeasurementEventCallback<long>(
+            (instrument, value, tags, _) =>
+            {
+                if (!tags.Contains(new KeyValuePair<string, object?>("feed", feed)))
+                    return;
+                lock (_gate)
+                    _values.Add((instrument.Name, value));
+            }
+        );
         _listener.Start();
     }
 
@@ -31,12 +36,14 @@ internal sealed class FeedMeasurements : IDisposable
 
     public long Sum(string instrument)
     {
-        lock (_gate) return _values.Where(v => v.Instrument == instrument).Sum(v => v.Value);
+        lock (_gate)
+            return _values.Where(v => v.Instrument == instrument).Sum(v => v.Value);
     }
 
     public long Greatest(string instrument)
     {
-        lock (_gate) return _values.Where(v => v.Instrument == instrument).Select(v => v.Value).DefaultIfEmpty().Max();
+        lock (_gate)
+            return _values.Where(v => v.Instrument == instrument).Select(v => v.Value).DefaultIfEmpty().Max();
     }
 
     public void Dispose() => _listener.Dispose();

@@ -43,13 +43,22 @@ internal sealed class TestDatabase : IAsyncDisposable
         return Convert.ToString(await command.ExecuteScalarAsync(Cancel), CultureInfo.InvariantCulture)!;
     }
 
-    /// <summary>The rows of a table as a feed's client should end with them: the JSON of each without bookkeeping columns, by key.</summary>
+    /// <summary>
+    /// The rows of a table as a feed's client should end with them: the JSON of each without bookkeeping columns, by key.
+    /// </summary>
     public async Task<SortedDictionary<string, string>> RowsAsync(string table, string key = "id", string without = "txid")
     {
         await using var connection = await ConnectAsync();
         var rows = await connection.QueryAsync(
-            $"SELECT to_jsonb(t) -> '{key}', to_jsonb(t) - '{without}' FROM {table} t", [], r => (r.GetString(0), r.GetString(1)), Cancel);
-        return new SortedDictionary<string, string>(rows.ToDictionary(r => r.Item1, r => JsonText.Canonical(r.Item2)), StringComparer.Ordinal);
+            $"SELECT to_jsonb(t) -> '{key}', to_jsonb(t) - '{without}' FROM {table} t",
+            [],
+            r => (r.GetString(0), r.GetString(1)),
+            Cancel
+        );
+        return new SortedDictionary<string, string>(
+            rows.ToDictionary(r => r.Item1, r => JsonText.Canonical(r.Item2)),
+            StringComparer.Ordinal
+        );
     }
 
     public async ValueTask DisposeAsync() => await _source.DisposeAsync();

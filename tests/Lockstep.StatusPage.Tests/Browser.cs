@@ -8,7 +8,15 @@ namespace Lockstep.StatusPage.Tests;
 /// <summary>A headless Chromium of this machine, for all tests; none is downloaded.</summary>
 public sealed class Browser : IAsyncLifetime
 {
-    private static readonly string[] Names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome.exe", "msedge.exe"];
+    private static readonly string[] Names =
+    [
+        "chromium",
+        "chromium-browser",
+        "google-chrome",
+        "google-chrome-stable",
+        "chrome.exe",
+        "msedge.exe",
+    ];
 
     private IPlaywright? _playwright;
     private IBrowser? _browser;
@@ -26,8 +34,11 @@ public sealed class Browser : IAsyncLifetime
         try
         {
             _playwright = await Playwright.CreateAsync();
-            // As root, which a build machine's container often is, Chromium's own sandbox does not work. Nothing but our own page is opened.
-            _browser = await _playwright.Chromium.LaunchAsync(new() { ExecutablePath = program, Args = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"] });
+            // As root, which a build machine's container often is, Chromium's own sandbox does not work. Nothing but our own page is
+            // opened.
+            _browser = await _playwright.Chromium.LaunchAsync(
+                new() { ExecutablePath = program, Args = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"] }
+            );
         }
         catch (PlaywrightException problem)
         {
@@ -55,7 +66,9 @@ public sealed class Browser : IAsyncLifetime
         return page;
     }
 
-    private static string? Find() => (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
-        .SelectMany(folder => Names.Select(name => Path.Combine(folder, name)))
-        .FirstOrDefault(File.Exists);
+    private static string? Find() =>
+        (Environment.GetEnvironmentVariable("PATH") ?? "")
+            .Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
+            .SelectMany(folder => Names.Select(name => Path.Combine(folder, name)))
+            .FirstOrDefault(File.Exists);
 }

@@ -99,7 +99,13 @@ public sealed class FeedServerPageTests(Browser browser) : IAsyncLifetime
     public async Task A_browser_asks_for_the_feeds_credentials(string user, string password)
     {
         await StartAsync(FeedCredential.Basic("reader", "word"), FeedCredential.Bearer("a-token"));
-        var page = await browser.OpenAsync(Address, new() { HttpCredentials = new() { Username = user, Password = password } });
+        var page = await browser.OpenAsync(
+            Address,
+            new()
+            {
+                HttpCredentials = new() { Username = user, Password = password },
+            }
+        );
         await TextAsync(page, "#feed-rows td:nth-child(1)", "servers");
         using HttpClient http = new();
         http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", "a-token");
@@ -115,22 +121,36 @@ public sealed class FeedServerPageTests(Browser browser) : IAsyncLifetime
         await StartAsync();
         using HttpClient http = new();
         await using var feed = await http.GetStreamAsync(new Uri(_server!.Uri, "servers"), Cancelled);
-        var page = await browser.OpenAsync(Address, new() { ViewportSize = new() { Width = 390, Height = 844 }, ColorScheme = scheme });
+        var page = await browser.OpenAsync(
+            Address,
+            new()
+            {
+                ViewportSize = new() { Width = 390, Height = 844 },
+                ColorScheme = scheme,
+            }
+        );
         await TextAsync(page, "#clients", "1");
         await WriteAsync($$"""{"id":3,"updated_at":3,"name":"{{new string('x', 300)}}"}""");
         await TextAsync(page, "#latest li:first-child b", "servers ");
         await LegibleAsync(page, scheme, "feed-server");
     }
 
-    private async Task StartAsync(params FeedCredential[] credentials) => _server = await FeedServer.StartAsync(
-        [await TableFeed.StartAsync(new TableFeedOptions { Path = _folder["servers.db"] }, cancellationToken: Cancelled)], new FeedServerOptions { Credentials = credentials }, cancellationToken: Cancelled);
+    private async Task StartAsync(params FeedCredential[] credentials) =>
+        _server = await FeedServer.StartAsync(
+            [await TableFeed.StartAsync(new TableFeedOptions { Path = _folder["servers.db"] }, cancellationToken: Cancelled)],
+            new FeedServerOptions { Credentials = credentials },
+            cancellationToken: Cancelled
+        );
 
     private async Task WriteAsync(params string[] records)
     {
-        SyncOptions options = new() { Feed = new FeedOptions { Uri = new Uri("http://localhost/servers/") }, TablePath = _folder["servers.db"], TableName = "servers" };
-        using MemoryStream source = new(Encoding.UTF8.GetBytes(string.Join('\n', records)));
-        await foreach (var step in new TableImport(options, source).RunAsync(Cancelled))
+        SyncOptions options = new()
         {
-        }
+            Feed = new FeedOptions { Uri = new Uri("http://localhost/servers/") },
+            TablePath = _folder["servers.db"],
+            TableName = "servers",
+        };
+        using MemoryStream source = new(Encoding.UTF8.GetBytes(string.Join('\n', records)));
+        await foreach (var step in new TableImport(options, source).RunAsync(Cancelled)) { }
     }
 }

@@ -9,7 +9,10 @@ internal static class PageChecks
 {
     /// <summary>Waits until an element says something.</summary>
     public static async Task TextAsync(IPage page, string selector, string text) =>
-        await page.WaitForFunctionAsync("([selector, text]) => document.querySelector(selector)?.textContent === text", new[] { selector, text });
+        await page.WaitForFunctionAsync(
+            "([selector, text]) => document.querySelector(selector)?.textContent === text",
+            new[] { selector, text }
+        );
 
     /// <summary>What the browser complains of from now on, and whom it asks besides the server.</summary>
     public static ConcurrentQueue<string> Complaints(IPage page, Uri server)
@@ -22,17 +25,31 @@ internal static class PageChecks
         };
         page.Request += (_, request) =>
         {
-            if (!request.Url.StartsWith(server.ToString(), StringComparison.Ordinal) && !request.Url.StartsWith("data:", StringComparison.Ordinal))
+            if (
+                !request.Url.StartsWith(server.ToString(), StringComparison.Ordinal)
+                && !request.Url.StartsWith("data:", StringComparison.Ordinal)
+            )
+            {
                 complaints.Enqueue(request.Url);
+            }
         };
         return complaints;
     }
 
-    /// <summary>The page fits its window and its colours can be told apart; a picture of it is made where LOCKSTEP_SCREENSHOTS names a folder.</summary>
+    /// <summary>
+    /// The page fits its window and its colours can be told apart; a picture of it is made where LOCKSTEP_SCREENSHOTS names a folder.
+    /// </summary>
     public static async Task LegibleAsync(IPage page, ColorScheme scheme, string name)
     {
-        Assert.True(await page.EvaluateAsync<bool>("document.documentElement.scrollWidth <= window.innerWidth"), "The page is wider than the phone.");
-        var (back, text, quiet) = (await ColorAsync(page, "section", "backgroundColor"), await ColorAsync(page, "#records", "color"), await ColorAsync(page, ".figures", "color"));
+        Assert.True(
+            await page.EvaluateAsync<bool>("document.documentElement.scrollWidth <= window.innerWidth"),
+            "The page is wider than the phone."
+        );
+        var (back, text, quiet) = (
+            await ColorAsync(page, "section", "backgroundColor"),
+            await ColorAsync(page, "#records", "color"),
+            await ColorAsync(page, ".figures", "color")
+        );
         Assert.Equal(scheme == ColorScheme.Dark, Luminance(back) < 0.1);
         Assert.True(Contrast(back, text) >= 7, $"Contrast {Contrast(back, text):F1}");
         Assert.True(Contrast(back, quiet) >= 4.5, $"Contrast {Contrast(back, quiet):F1}");
@@ -43,11 +60,16 @@ internal static class PageChecks
 
     private static async Task<int[]> ColorAsync(IPage page, string selector, string property)
     {
-        var json = await page.EvaluateAsync<string>("([selector, property]) => JSON.stringify(getComputedStyle(document.querySelector(selector))[property].match(/\\d+/g).map(Number))", new[] { selector, property });
+        var json = await page.EvaluateAsync<string>(
+            "([selector, property]) => JSON.stringify(getComputedStyle(document.querySelector(selector))[property].match(/\\d+/g).map(Number))",
+            new[] { selector, property }
+        );
         return JsonSerializer.Deserialize<int[]>(json)!;
     }
 
-    /// <summary>The contrast of two colours, 1 to 21, as the Web Content Accessibility Guidelines (2.1) define it: 4.5 is readable, 7 is good.</summary>
+    /// <summary>
+    /// The contrast of two colours, 1 to 21, as the Web Content Accessibility Guidelines (2.1) define it: 4.5 is readable, 7 is good.
+    /// </summary>
     private static double Contrast(int[] one, int[] other)
     {
         var (light, dark) = (Math.Max(Luminance(one), Luminance(other)), Math.Min(Luminance(one), Luminance(other)));
@@ -56,7 +78,11 @@ internal static class PageChecks
 
     private static double Luminance(int[] color)
     {
-        var parts = color.Take(3).Select(value => value / 255.0).Select(value => value <= 0.03928 ? value / 12.92 : Math.Pow((value + 0.055) / 1.055, 2.4)).ToArray();
+        var parts = color
+            .Take(3)
+            .Select(value => value / 255.0)
+            .Select(value => value <= 0.03928 ? value / 12.92 : Math.Pow((value + 0.055) / 1.055, 2.4))
+            .ToArray();
         return (0.2126 * parts[0]) + (0.7152 * parts[1]) + (0.0722 * parts[2]);
     }
 }

@@ -15,8 +15,16 @@ public sealed class StatusPageTests(Browser browser) : IAsyncLifetime
 
     private Uri Address => new(_server.Uri, "_lockstep/");
 
-    public async ValueTask InitializeAsync() => _server = await LockstepTestServer.StartAsync(
-        new TestServerOptions { Port = 0, Feed = FeedKind.Scripted, Records = ["""{"id":1,"updated_at":1}""", """{"id":2,"updated_at":2}"""] }, cancellationToken: Cancelled);
+    public async ValueTask InitializeAsync() =>
+        _server = await LockstepTestServer.StartAsync(
+            new TestServerOptions
+            {
+                Port = 0,
+                Feed = FeedKind.Scripted,
+                Records = ["""{"id":1,"updated_at":1}""", """{"id":2,"updated_at":2}"""],
+            },
+            cancellationToken: Cancelled
+        );
 
     public async ValueTask DisposeAsync() => await _server.DisposeAsync();
 
@@ -111,7 +119,8 @@ public sealed class StatusPageTests(Browser browser) : IAsyncLifetime
     [Fact]
     public async Task What_a_record_says_is_shown_and_never_run()
     {
-        const string Record = """{"id":9,"updated_at":9,"name":"<img src=x onerror='document.title=`run`'><script>document.title='run'</script>"}""";
+        const string Record =
+            """{"id":9,"updated_at":9,"name":"<img src=x onerror='document.title=`run`'><script>document.title='run'</script>"}""";
         _server.AddRecord(Record);
         var page = await browser.OpenAsync(Address);
         await TextAsync(page, "#latest li:first-child", Record);
@@ -137,7 +146,14 @@ public sealed class StatusPageTests(Browser browser) : IAsyncLifetime
         _server.AddRecord($$"""{"id":3,"updated_at":3,"name":"{{new string('x', 300)}}"}""");
         using HttpClient http = new();
         await using var feed = await http.GetStreamAsync(_server.FeedUri, Cancelled);
-        var page = await browser.OpenAsync(Address, new() { ViewportSize = new() { Width = 390, Height = 844 }, ColorScheme = scheme });
+        var page = await browser.OpenAsync(
+            Address,
+            new()
+            {
+                ViewportSize = new() { Width = 390, Height = 844 },
+                ColorScheme = scheme,
+            }
+        );
         await TextAsync(page, "#records", "3");
         await TextAsync(page, "#clients", "1");
 

@@ -11,18 +11,22 @@ public sealed class ProgramTests
     [Fact]
     public async Task It_says_where_it_listens_serves_and_ends_on_SIGTERM()
     {
-        using Process server = Start("--port", "0");
+        using var server = Start("--port", "0");
         try
         {
-            string line = (await server.StandardOutput.ReadLineAsync(Cancelled))!;
+            var line = (await server.StandardOutput.ReadLineAsync(Cancelled))!;
             Assert.StartsWith("Listening on port ", line, StringComparison.Ordinal);
-            (RawClient client, string head) = await RawClient.GetAsync(new Uri("http://127.0.0.1:" + line.Split(' ')[^1]), "/servers/998", Cancelled);
+            (var client, var head) = await RawClient.GetAsync(
+                new Uri("http://127.0.0.1:" + line.Split(' ')[^1]),
+                "/servers/998",
+                Cancelled
+            );
             await using (client)
             {
                 Assert.StartsWith("HTTP/1.1 200 ", head, StringComparison.Ordinal);
                 if (OperatingSystem.IsWindows())
                     return;
-                using Process kill = Process.Start("kill", ["-TERM", $"{server.Id}"]);
+                using var kill = Process.Start("kill", ["-TERM", $"{server.Id}"]);
                 await server.WaitForExitAsync(Cancelled);
                 Assert.Equal(0, server.ExitCode);
             }
@@ -37,9 +41,9 @@ public sealed class ProgramTests
     [Fact]
     public async Task A_taken_port_is_one_line_on_standard_error()
     {
-        await using LockstepTestServer holder = await TestServers.StartAsync(FeedKind.Finite, Cancelled);
-        using Process server = Start("--port", $"{holder.Uri.Port}");
-        string error = await server.StandardError.ReadToEndAsync(Cancelled);
+        await using var holder = await TestServers.StartAsync(FeedKind.Finite, Cancelled);
+        using var server = Start("--port", $"{holder.Uri.Port}");
+        var error = await server.StandardError.ReadToEndAsync(Cancelled);
         await server.WaitForExitAsync(Cancelled);
         Assert.Equal(1, server.ExitCode);
         Assert.Contains("already in use", error, StringComparison.Ordinal);
@@ -57,7 +61,7 @@ public sealed class ProgramTests
     [Fact]
     public void Options_choose_the_feed()
     {
-        TestServerOptions options = Program.Parse(["--records", "a.ndjson", "--listen", "0.0.0.0"], null)!;
+        var options = Program.Parse(["--records", "a.ndjson", "--listen", "0.0.0.0"], null)!;
         Assert.Equal(FeedKind.Scripted, options.Feed);
         Assert.Equal("a.ndjson", options.RecordsFile);
         Assert.Equal(IPAddress.Any, options.ListenAddress);
@@ -71,11 +75,12 @@ public sealed class ProgramTests
     [InlineData("--feed", "endless")]
     [InlineData("--listen", "nowhere")]
     [InlineData("--unknown", "1")]
-    public void A_wrong_option_is_refused(string name, string value) => Assert.Throws<ArgumentException>(() => Program.Parse([name, value], null));
+    public void A_wrong_option_is_refused(string name, string value) =>
+        Assert.Throws<ArgumentException>(() => Program.Parse([name, value], null));
 
     private static Process Start(params string[] arguments)
     {
-        string assembly = typeof(LockstepTestServer).Assembly.Location;
+        var assembly = typeof(LockstepTestServer).Assembly.Location;
         ProcessStartInfo start = new("dotnet", [assembly, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true };
         start.Environment.Remove("PORT");
         return Process.Start(start)!;

@@ -34,20 +34,26 @@ internal sealed class RawClient : IAsyncDisposable
     }
 
     /// <summary>Connects, asks for a path of the server and reads the head of the answer.</summary>
-    public static async Task<(RawClient Client, string Head)> GetAsync(Uri uri, string path, CancellationToken cancellationToken, string headers = "")
+    public static async Task<(RawClient Client, string Head)> GetAsync(
+        Uri uri,
+        string path,
+        CancellationToken cancellationToken,
+        string headers = ""
+    )
     {
-        RawClient client = await ConnectAsync(uri, cancellationToken);
+        var client = await ConnectAsync(uri, cancellationToken);
         await client.SendAsync($"GET {path} HTTP/1.1\r\nHost: {uri.Authority}\r\n{headers}\r\n", cancellationToken);
         return (client, await client.ReadHeadAsync(cancellationToken));
     }
 
-    public async Task SendAsync(string text, CancellationToken cancellationToken) => await _stream.WriteAsync(Encoding.ASCII.GetBytes(text), cancellationToken);
+    public async Task SendAsync(string text, CancellationToken cancellationToken) =>
+        await _stream.WriteAsync(Encoding.ASCII.GetBytes(text), cancellationToken);
 
     /// <summary>The status line and the headers, with the empty line that ends them.</summary>
     public async Task<string> ReadHeadAsync(CancellationToken cancellationToken)
     {
         StringBuilder head = new();
-        for (string line = ""; line != "\r\n"; head.Append(line))
+        for (var line = ""; line != "\r\n"; head.Append(line))
             line = await ReadLineAsync(cancellationToken);
         return head.ToString();
     }
@@ -55,8 +61,8 @@ internal sealed class RawClient : IAsyncDisposable
     /// <summary>The payload of the next chunk; empty for the last one.</summary>
     public async Task<string> ReadChunkAsync(CancellationToken cancellationToken)
     {
-        string size = await ReadLineAsync(cancellationToken);
-        string payload = await ReadAsync(int.Parse(size.TrimEnd(), NumberStyles.HexNumber, CultureInfo.InvariantCulture), cancellationToken);
+        var size = await ReadLineAsync(cancellationToken);
+        var payload = await ReadAsync(int.Parse(size.TrimEnd(), NumberStyles.HexNumber, CultureInfo.InvariantCulture), cancellationToken);
         Assert.Equal("\r\n", await ReadLineAsync(cancellationToken));
         return payload;
     }
@@ -77,7 +83,7 @@ internal sealed class RawClient : IAsyncDisposable
         {
             if (!await FillAsync(cancellationToken))
                 throw new EndOfStreamException("The server closed the connection.");
-            int take = Math.Min(length - text.Length, _end - _start);
+            var take = Math.Min(length - text.Length, _end - _start);
             text.Append(Encoding.Latin1.GetString(_buffer, _start, take));
             _start += take;
         }
@@ -106,8 +112,7 @@ internal sealed class RawClient : IAsyncDisposable
     private async Task<string> ReadLineAsync(CancellationToken cancellationToken)
     {
         StringBuilder line = new();
-        do
-            line.Append((char)await ReadByteAsync(cancellationToken));
+        do line.Append((char)await ReadByteAsync(cancellationToken));
         while (line[^1] != '\n');
         return line.ToString();
     }

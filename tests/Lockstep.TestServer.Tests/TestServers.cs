@@ -1,7 +1,7 @@
+using Lockstep.Testing;
 using Lockstep.TestServer.Feeds;
 using Lockstep.TestServer.Requests;
 using Lockstep.TestServer.Scenarios;
-using Lockstep.Testing;
 
 namespace Lockstep.TestServer.Tests;
 
@@ -11,9 +11,18 @@ internal static class TestServers
     public static Task<LockstepTestServer> StartAsync(FeedKind feed, CancellationToken cancellationToken) =>
         LockstepTestServer.StartAsync(new TestServerOptions { Port = 0, Feed = feed }, cancellationToken: cancellationToken);
 
-    public static Task<LockstepTestServer> StartScriptedAsync(CancellationToken cancellationToken, Action<ScriptedFeedOptions>? configure = null, params string[] records)
+    public static Task<LockstepTestServer> StartScriptedAsync(
+        CancellationToken cancellationToken,
+        Action<ScriptedFeedOptions>? configure = null,
+        params string[] records
+    )
     {
-        TestServerOptions options = new() { Port = 0, Feed = FeedKind.Scripted, Records = records };
+        TestServerOptions options = new()
+        {
+            Port = 0,
+            Feed = FeedKind.Scripted,
+            Records = records,
+        };
         configure?.Invoke(options.Scripted);
         return LockstepTestServer.StartAsync(options, cancellationToken: cancellationToken);
     }
@@ -21,12 +30,11 @@ internal static class TestServers
     /// <summary>Waits until the only request of a server has ended: its client knows of the end before the log does.</summary>
     public static async Task<TestRequest> EndOfOnlyRequestAsync(this LockstepTestServer server)
     {
-        TestRequest request = Assert.Single(server.Requests);
+        var request = Assert.Single(server.Requests);
         await Eventually.TrueAsync(() => request.Ending != RequestEnding.Open);
         return request;
     }
 
     /// <summary>Waits until a scenario has come to a step, which it does at its own pace.</summary>
-    public static Task WaitForStepAsync(this ScenarioRun run, int step) =>
-        Eventually.TrueAsync(() => run.Step >= step);
+    public static Task WaitForStepAsync(this ScenarioRun run, int step) => Eventually.TrueAsync(() => run.Step >= step);
 }

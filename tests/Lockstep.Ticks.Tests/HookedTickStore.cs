@@ -22,13 +22,19 @@ public sealed class HookedTickStore(ITickStore inner) : ITickStore
     public async Task<TickReading> ReadAsync(string variable, CancellationToken cancellationToken)
     {
         Interlocked.Increment(ref _reads);
-        if (BeforeRead is not null) await BeforeRead(cancellationToken);
+        if (BeforeRead is not null)
+            await BeforeRead(cancellationToken);
         return await inner.ReadAsync(variable, cancellationToken);
     }
 
     public Task<IReadOnlyList<string>> ListAsync(CancellationToken cancellationToken) => inner.ListAsync(cancellationToken);
 
-    public Task<TickCommit> ChangeAsync(string variable, string who, Func<TickReading, TickEdit> decide, CancellationToken cancellationToken) =>
+    public Task<TickCommit> ChangeAsync(
+        string variable,
+        string who,
+        Func<TickReading, TickEdit> decide,
+        CancellationToken cancellationToken
+    ) =>
         inner.ChangeAsync(
             variable,
             who,
@@ -38,7 +44,8 @@ public sealed class HookedTickStore(ITickStore inner) : ITickStore
                 AfterDecision?.Invoke(edit);
                 return edit;
             },
-            cancellationToken);
+            cancellationToken
+        );
 
     public Task<IReadOnlyList<TickAuditEntry>> ReadAuditAsync(string variable, int newest, CancellationToken cancellationToken) =>
         inner.ReadAuditAsync(variable, newest, cancellationToken);

@@ -4,8 +4,9 @@ using Lockstep.Ticks.Worker;
 namespace Lockstep.Ticks.Tests;
 
 /// <summary>
-/// The judge of the test with many processes lets pass what the contract allows, however long a machine takes over it, and nothing else. Times are seconds: the store goes away
-/// at 9 and is back at 15, the tick is 1.6 s, a value "old" for 12.8 was removed at 8.9; the schedule has "next" for 19.2 alone.
+/// The judge of the test with many processes lets pass what the contract allows, however long a machine takes over it, and nothing else.
+/// Times are seconds: the store goes away at 9 and is back at 15, the tick is 1.6 s, a value "old" for 12.8 was removed at 8.9; the
+/// schedule has "next" for 19.2 alone.
 /// </summary>
 public sealed class JudgeTests
 {
@@ -14,7 +15,10 @@ public sealed class JudgeTests
     private static readonly TimeSpan Tick = TimeSpan.FromSeconds(1.6);
     private static readonly TickSettings Settings = new(Tick, TimeSpan.FromMilliseconds(60), TimeSpan.FromMilliseconds(200));
 
-    /// <summary>What a process does that reads within the lead before each boundary, except while the store is away, and returns late: at 18, after a retry that failed.</summary>
+    /// <summary>
+    /// What a process does that reads within the lead before each boundary, except while the store is away, and returns late: at 18, after
+    /// a retry that failed.
+    /// </summary>
     private static readonly Report Sound = new(
         [Seen("old", 12.8), Seen(null, 18.01), Seen("next", 19.2)],
         [Said("old", 12.8, stale: true, lastRefresh: 7.8), Said("next", 19.2, stale: false, lastRefresh: 18)],
@@ -22,41 +26,72 @@ public sealed class JudgeTests
         [new StaleSpan(Name, At(9.6), At(18.01))],
         [],
         At(24.5),
-        0);
+        0
+    );
 
     [Fact]
     public void A_process_that_was_cut_off_may_show_what_was_removed_and_return_from_it_when_it_can() => Assert.Empty(Judged(Sound));
 
     [Fact]
     public void It_must_have_said_so() =>
-        Assert.Contains("old was seen", Fault(Sound with { Switches = [Said("old", 12.8, stale: false, lastRefresh: 7.8), Sound.Switches[1]] }), StringComparison.Ordinal);
+        Assert.Contains(
+            "old was seen",
+            Fault(Sound with { Switches = [Said("old", 12.8, stale: false, lastRefresh: 7.8), Sound.Switches[1]] }),
+            StringComparison.Ordinal
+        );
 
     [Fact]
     public void It_must_not_have_read_the_store_for_that_instant() =>
-        Assert.Contains("old was seen", Fault(Sound with { Switches = [Said("old", 12.8, stale: true, lastRefresh: 12.5), Sound.Switches[1]] }), StringComparison.Ordinal);
+        Assert.Contains(
+            "old was seen",
+            Fault(Sound with { Switches = [Said("old", 12.8, stale: true, lastRefresh: 12.5), Sound.Switches[1]] }),
+            StringComparison.Ordinal
+        );
 
     [Fact]
     public void It_must_return_to_what_the_schedule_says() =>
-        Assert.Contains("other was seen", Fault(Sound with { Sightings = [Sound.Sightings[0], Seen("other", 18.01), Sound.Sightings[2]] }), StringComparison.Ordinal);
+        Assert.Contains(
+            "other was seen",
+            Fault(Sound with { Sightings = [Sound.Sightings[0], Seen("other", 18.01), Sound.Sightings[2]] }),
+            StringComparison.Ordinal
+        );
 
     [Fact]
     public void It_must_return_at_all() =>
-        Assert.Contains("did not read the store any more", Fault(Sound with { Reads = [.. Sound.Reads.Take(5)], Stale = [new StaleSpan(Name, At(9.6), At(24.5))] }), StringComparison.Ordinal);
+        Assert.Contains(
+            "did not read the store any more",
+            Fault(Sound with { Reads = [.. Sound.Reads.Take(5)], Stale = [new StaleSpan(Name, At(9.6), At(24.5))] }),
+            StringComparison.Ordinal
+        );
 
     [Fact]
     public void A_value_must_be_seen_at_its_instant() =>
-        Assert.Contains("saw the value of 19.200 between", Fault(Sound with { Sightings = [.. Sound.Sightings.Take(2), Seen("next", 19.4)] }), StringComparison.Ordinal);
+        Assert.Contains(
+            "saw the value of 19.200 between",
+            Fault(Sound with { Sightings = [.. Sound.Sightings.Take(2), Seen("next", 19.4)] }),
+            StringComparison.Ordinal
+        );
 
     [Fact]
     public void A_value_must_not_be_seen_before_its_instant() =>
-        Assert.Contains(Judged(Sound with { Sightings = [.. Sound.Sightings.Take(2), Seen("next", 19.0)] }), fault => fault.Contains("next was seen", StringComparison.Ordinal));
+        Assert.Contains(
+            Judged(Sound with { Sightings = [.. Sound.Sightings.Take(2), Seen("next", 19.0)] }),
+            fault => fault.Contains("next was seen", StringComparison.Ordinal)
+        );
 
     [Fact]
     public void A_process_that_had_read_of_a_value_must_switch_whatever_it_says_of_itself() =>
         Assert.Contains(
             "saw the value of 19.200 never",
-            Fault(Sound with { Sightings = [.. Sound.Sightings.Take(2)], Stale = [.. Sound.Stale, new StaleSpan(Name, At(19.2), At(20.5))] }),
-            StringComparison.Ordinal);
+            Fault(
+                Sound with
+                {
+                    Sightings = [.. Sound.Sightings.Take(2)],
+                    Stale = [.. Sound.Stale, new StaleSpan(Name, At(19.2), At(20.5))],
+                }
+            ),
+            StringComparison.Ordinal
+        );
 
     [Fact]
     public void A_process_that_had_not_read_of_a_value_and_said_so_is_late_and_counted()
@@ -77,7 +112,11 @@ public sealed class JudgeTests
 
     [Fact]
     public void There_is_one_read_per_tick() =>
-        Assert.Contains("2 reads from 20.800 to 22.400", Fault(Sound with { Reads = [.. Sound.Reads, Read(22.2)] }), StringComparison.Ordinal);
+        Assert.Contains(
+            "2 reads from 20.800 to 22.400",
+            Fault(Sound with { Reads = [.. Sound.Reads, Read(22.2)] }),
+            StringComparison.Ordinal
+        );
 
     private static string Fault(Report report) => Judged(report)[0];
 
@@ -97,5 +136,6 @@ public sealed class JudgeTests
 
     private static StoreRead Read(double at) => new(Name, At(at), At(at + 0.005));
 
-    private static Switch Said(string value, double at, bool stale, double lastRefresh) => new(Name, value, At(at), Tick, At(at), stale, At(lastRefresh));
+    private static Switch Said(string value, double at, bool stale, double lastRefresh) =>
+        new(Name, value, At(at), Tick, At(at), stale, At(lastRefresh));
 }

@@ -39,7 +39,8 @@ public sealed class ManualTimeProviderTests
             },
             null,
             Second,
-            Second);
+            Second
+        );
 
         _time.Advance(3.5 * Second);
 

@@ -8,9 +8,10 @@ namespace Lockstep.Ticks.Tests;
 
 /// <summary>
 /// 16 processes with skewed clocks over one store; several of them change variables at once, the store goes down and comes back.
-/// A worker looks at its variables every few milliseconds and notes between which two looks a value changed. What is judged is what a request would have
-/// seen: a look that surely came too late and still found the old value, or surely too early and found the new one. A machine that stops a worker for a while does not
-/// make such a look. Time is real here, so it runs when it is asked for, with nothing beside it: <c>LOCKSTEP_LONG=1</c>, as <c>.ci/run</c> does by the trait after all other tests.
+/// A worker looks at its variables every few milliseconds and notes between which two looks a value changed. What is judged is what a
+/// request would have seen: a look that surely came too late and still found the old value, or surely too early and found the new one. A
+/// machine that stops a worker for a while does not make such a look. Time is real here, so it runs when it is asked for, with nothing
+/// beside it: <c>LOCKSTEP_LONG=1</c>, as <c>.ci/run</c> does by the trait after all other tests.
 /// </summary>
 [Trait("Needs", "QuietMachine")]
 [Collection(nameof(ManyProcessesTests))]
@@ -42,7 +43,8 @@ public sealed class ManyProcessesTests(ITestOutputHelper output)
             path,
             store,
             down: () => Task.Run(() => Directory.Move(live, folder["away"])),
-            up: () => Task.Run(() => Directory.Move(folder["away"], live)));
+            up: () => Task.Run(() => Directory.Move(folder["away"], live))
+        );
     }
 
     [Fact]
@@ -59,7 +61,8 @@ public sealed class ManyProcessesTests(ITestOutputHelper output)
     {
         Assert.SkipUnless(
             Environment.GetEnvironmentVariable("LOCKSTEP_LONG") == "1",
-            "Sixteen processes that switch together in real time say nothing on a machine that runs other tests beside them. Set LOCKSTEP_LONG=1 and run this project alone.");
+            "Sixteen processes that switch together in real time say nothing on a machine that runs other tests beside them. Set LOCKSTEP_LONG=1 and run this project alone."
+        );
         var workers = new List<WorkerProcess>();
         try
         {
@@ -67,7 +70,9 @@ public sealed class ManyProcessesTests(ITestOutputHelper output)
             foreach (var group in Enumerable.Range(0, Processes).Chunk(4))
             {
                 // The extremes of the bound are among the skews.
-                workers.AddRange(group.Select(i => WorkerProcess.Start(kind, connection, SkewBound * ((2.0 * i / (Processes - 1)) - 1), Variables)));
+                workers.AddRange(
+                    group.Select(i => WorkerProcess.Start(kind, connection, SkewBound * ((2.0 * i / (Processes - 1)) - 1), Variables))
+                );
                 await Task.WhenAll(workers.Select(worker => worker.Ready)).WaitAsync(Cancel);
             }
 
@@ -84,7 +89,8 @@ public sealed class ManyProcessesTests(ITestOutputHelper output)
             await drive.UntilAsync(Changes, Cancel);
 
             var schedules = new Dictionary<string, TickSchedule>();
-            foreach (var name in Variables) schedules[name] = (await store.ReadAsync(name, Cancel)).Schedule;
+            foreach (var name in Variables)
+                schedules[name] = (await store.ReadAsync(name, Cancel)).Schedule;
             var end = schedules.Values.SelectMany(schedule => schedule.Tuples).Max(tuple => tuple.ActiveAt) + Settings.DefaultTick;
             await Task.Delay(Max(TimeSpan.Zero, end - DateTimeOffset.UtcNow), Cancel);
             var reports = await Task.WhenAll(workers.Select(worker => worker.StopAsync(Cancel)));
@@ -92,13 +98,20 @@ public sealed class ManyProcessesTests(ITestOutputHelper output)
             await CheckChangesAsync(drive, store, schedules);
             var late = await LateValuesAsync(drive, store);
             var judge = new Judge(schedules, Settings, Tolerance, ready, downAt, upAt, late);
-            for (var i = 0; i < workers.Count; i++) judge.Hear(workers[i].Skew, reports[i]);
+            for (var i = 0; i < workers.Count; i++)
+                judge.Hear(workers[i].Skew, reports[i]);
             output.WriteLine($"{drive} {judge}");
             foreach (var name in judge.Faulty)
             {
                 var trail = await store.ReadAuditAsync(name, int.MaxValue, Cancel);
-                output.WriteLine(string.Join(Environment.NewLine, trail.Select(entry =>
-                    $"{name} {entry.At:ss.fff} {entry.Operation.Action} {entry.Operation.MovedFrom:ss.fff} {entry.Operation.Tuple.ActiveAt:ss.fff} {entry.Operation.Tuple.Json} {entry.Operation.Tuple.Tick.TotalMilliseconds}")));
+                output.WriteLine(
+                    string.Join(
+                        Environment.NewLine,
+                        trail.Select(entry =>
+                            $"{name} {entry.At:ss.fff} {entry.Operation.Action} {entry.Operation.MovedFrom:ss.fff} {entry.Operation.Tuple.ActiveAt:ss.fff} {entry.Operation.Tuple.Json} {entry.Operation.Tuple.Tick.TotalMilliseconds}"
+                        )
+                    )
+                );
             }
 
             Assert.Empty(judge.Faults);
@@ -107,7 +120,8 @@ public sealed class ManyProcessesTests(ITestOutputHelper output)
         }
         finally
         {
-            foreach (var worker in workers) await worker.DisposeAsync();
+            foreach (var worker in workers)
+                await worker.DisposeAsync();
         }
     }
 
@@ -138,7 +152,11 @@ public sealed class ManyProcessesTests(ITestOutputHelper output)
         foreach (var name in drive.Late.Select(late => late.Variable).Distinct())
         {
             var trail = await store.ReadAuditAsync(name, int.MaxValue, Cancel);
-            foreach (var change in trail.GroupBy(entry => entry.ChangeId).Where(change => change.Any(entry => drive.Late.Contains((name, ValueOf(entry))))))
+            foreach (
+                var change in trail
+                    .GroupBy(entry => entry.ChangeId)
+                    .Where(change => change.Any(entry => drive.Late.Contains((name, ValueOf(entry)))))
+            )
             {
                 values.UnionWith(change.Select(entry => (name, ValueOf(entry))));
             }
@@ -151,7 +169,10 @@ public sealed class ManyProcessesTests(ITestOutputHelper output)
 
     private static TimeSpan Max(TimeSpan a, TimeSpan b) => a > b ? a : b;
 
-    /// <summary>Makes the workers change variables: a mix of sets, scheduled sets, removals and tick changes, several at once and also on one variable.</summary>
+    /// <summary>
+    /// Makes the workers change variables: a mix of sets, scheduled sets, removals and tick changes, several at once and also on one
+    /// variable.
+    /// </summary>
     private sealed class Drive(List<WorkerProcess> workers, Random random)
     {
         private int _values;
@@ -183,12 +204,14 @@ public sealed class ManyProcessesTests(ITestOutputHelper output)
             Assert.Equal(nameof(TickStoreUnavailableException), reply.Error);
         }
 
-        public override string ToString() => $"{Set.Count} set, {Removed.Count} removed, {_conflicts} conflicts or refusals, {Late.Count} late commits.";
+        public override string ToString() =>
+            $"{Set.Count} set, {Removed.Count} removed, {_conflicts} conflicts or refusals, {Late.Count} late commits.";
 
         private Task ChangeAnyAsync(CancellationToken cancellationToken)
         {
             // Often enough, something that was scheduled well ahead goes again.
-            var pending = Set.Where(set => set.At > DateTimeOffset.UtcNow.AddSeconds(4) && !Removed.Contains((set.Variable, set.Value))).ToList();
+            var pending = Set.Where(set => set.At > DateTimeOffset.UtcNow.AddSeconds(4) && !Removed.Contains((set.Variable, set.Value)))
+                .ToList();
             return pending.Count > 0 && random.Next(2) == 0
                 ? RemoveAsync(pending[random.Next(pending.Count)], cancellationToken)
                 : SetAsync(Variables[random.Next(Variables.Length)], cancellationToken, TimeSpan.FromSeconds(random.Next(4, 7)));
@@ -199,21 +222,25 @@ public sealed class ManyProcessesTests(ITestOutputHelper output)
             var value = $"{variable}{++_values}";
             DateTimeOffset? at = ahead == default ? null : DateTimeOffset.UtcNow + ahead;
             var reply = await TellAsync(new Command(0, "set", variable, value, at, Ticks[random.Next(Ticks.Length)]), cancellationToken);
-            if (reply.ActiveAt is { } activeAt) Set.Add((variable, value, activeAt));
+            if (reply.ActiveAt is { } activeAt)
+                Set.Add((variable, value, activeAt));
         }
 
         private async Task RemoveAsync((string Variable, string Value, DateTimeOffset At) set, CancellationToken cancellationToken)
         {
             // A move may have put another value there since: only the schedule knows, and a removal says what it took only to who asked.
             var reply = await TellAsync(new Command(0, "remove", set.Variable, set.Value, set.At), cancellationToken);
-            if (reply.ActiveAt is not null) Removed.Add((set.Variable, set.Value));
+            if (reply.ActiveAt is not null)
+                Removed.Add((set.Variable, set.Value));
         }
 
         private async Task<Reply> TellAsync(Command command, CancellationToken cancellationToken)
         {
             var reply = await workers[random.Next(workers.Count)].TellAsync(command, cancellationToken);
-            if (reply.IsLate) Late.Add((command.Variable, command.Value!));
-            if (reply.Error is nameof(TickConflictException) or nameof(TickTooLateException)) _conflicts++;
+            if (reply.IsLate)
+                Late.Add((command.Variable, command.Value!));
+            if (reply.Error is nameof(TickConflictException) or nameof(TickTooLateException))
+                _conflicts++;
             return reply;
         }
     }

@@ -4,13 +4,14 @@ using Lockstep.Ticks;
 
 namespace Lockstep.Ticks.Tests;
 
-/// <summary>How a process follows its variables: when it reads, when it switches, and what it does when the store or a clock fails.</summary>
+/// <summary>
+/// How a process follows its variables: when it reads, when it switches, and what it does when the store or a clock fails.
+/// </summary>
 public sealed class TickLockerTests : IAsyncDisposable
 {
     private const string Name = "percent";
     private static readonly TimeSpan Tick = TimeSpan.FromSeconds(20);
     private static readonly TimeSpan Lead = TimeSpan.FromSeconds(5);
-    private static readonly TimeSpan Moment = TimeSpan.FromMilliseconds(1);
     private static readonly DateTimeOffset Start = new(2030, 1, 1, 0, 0, 3, TimeSpan.Zero);
 
     private readonly ManualTimeProvider _time = new(Start);
@@ -41,7 +42,15 @@ public sealed class TickLockerTests : IAsyncDisposable
     }
 
     private TickLocker NewLocker(string? bootstrap = null) =>
-        new(_store, new TickLockerOptions { TimeProvider = _time, Observer = _observer, BootstrapFile = bootstrap });
+        new(
+            _store,
+            new TickLockerOptions
+            {
+                TimeProvider = _time,
+                Observer = _observer,
+                BootstrapFile = bootstrap,
+            }
+        );
 
     private static DateTimeOffset At(double seconds) => Start.AddSeconds(seconds - 3);
 
@@ -86,13 +95,17 @@ public sealed class TickLockerTests : IAsyncDisposable
             return Task.CompletedTask;
         };
         var variable = await _locker.OpenAsync<JsonElement>(Name, Cancel);
-        for (var i = 0; i < 1000; i++) _ = variable.Get();
+        for (var i = 0; i < 1000; i++)
+            _ = variable.Get();
 
         AdvanceTo(200);
 
         Assert.Equal(Start, reads[0]);
         Assert.Equal(10, reads.Count - 1);
-        Assert.All(Enumerable.Range(1, 10), i => Assert.InRange(reads[i], At(i * 20) - Lead, At(i * 20) - (Lead / 2) + TimeSpan.FromMilliseconds(1)));
+        Assert.All(
+            Enumerable.Range(1, 10),
+            i => Assert.InRange(reads[i], At(i * 20) - Lead, At(i * 20) - (Lead / 2) + TimeSpan.FromMilliseconds(1))
+        );
         Assert.True(reads.Skip(1).Select(read => read.Ticks % Tick.Ticks).Distinct().Count() > 3, "the reads are spread by jitter");
     }
 
@@ -457,8 +470,21 @@ public sealed class TickLockerTests : IAsyncDisposable
     public async Task A_switch_does_not_wait_for_a_thread_pool_that_runs_no_timers()
     {
         var store = new MemoryTickStore(new TickSettings(TimeSpan.FromMilliseconds(200), TimeSpan.Zero, TimeSpan.Zero));
-        var change = await new TickEditor(store).SetValueAsync("name", "new", DateTimeOffset.UtcNow.AddSeconds(1), cancellationToken: Cancel);
-        await using var locker = new TickLocker(store, new TickLockerOptions { TimeProvider = new NoTimers(), SwitchOnOwnThread = true, Observer = _observer });
+        var change = await new TickEditor(store).SetValueAsync(
+            "name",
+            "new",
+            DateTimeOffset.UtcNow.AddSeconds(1),
+            cancellationToken: Cancel
+        );
+        await using var locker = new TickLocker(
+            store,
+            new TickLockerOptions
+            {
+                TimeProvider = new NoTimers(),
+                SwitchOnOwnThread = true,
+                Observer = _observer,
+            }
+        );
         var variable = await locker.OpenAsync<string>("name", Cancel);
         var other = await locker.OpenAsync<string>("other", Cancel);
         await Eventually.TrueAsync(() => variable.Get() is not null);
@@ -480,7 +506,8 @@ public sealed class TickLockerTests : IAsyncDisposable
         var sum = variable.Get();
 
         var before = GC.GetAllocatedBytesForCurrentThread();
-        for (var i = 0; i < 100_000; i++) sum += variable.Get();
+        for (var i = 0; i < 100_000; i++)
+            sum += variable.Get();
         Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
         Assert.Equal(700_007, sum);
     }
@@ -506,9 +533,7 @@ public sealed class TickLockerTests : IAsyncDisposable
         {
             public bool Change(TimeSpan dueTime, TimeSpan period) => true;
 
-            public void Dispose()
-            {
-            }
+            public void Dispose() { }
 
             public ValueTask DisposeAsync() => ValueTask.CompletedTask;
         }

@@ -64,7 +64,10 @@ public sealed class TickScheduleTests
         Assert.Null(schedule.ActiveAt(T));
         Assert.Equal(Default, schedule.TickAt(T));
         Assert.Equal(new DateTimeOffset(2030, 1, 1, 0, 1, 0, TimeSpan.Zero), schedule.NextCheckAt(T));
-        Assert.Equal(new DateTimeOffset(1969, 12, 31, 23, 59, 0, TimeSpan.Zero), schedule.NextCheckAt(new DateTimeOffset(1969, 12, 31, 23, 58, 30, TimeSpan.Zero)));
+        Assert.Equal(
+            new DateTimeOffset(1969, 12, 31, 23, 59, 0, TimeSpan.Zero),
+            schedule.NextCheckAt(new DateTimeOffset(1969, 12, 31, 23, 58, 30, TimeSpan.Zero))
+        );
     }
 
     [Fact]
@@ -101,21 +104,29 @@ public sealed class TickScheduleTests
             select (
                 Schedule: new TickSchedule(
                     TimeSpan.FromMilliseconds(700),
-                    ats.Distinct().Zip(ticks, (at, tick) => new TickTuple(T.AddMilliseconds(at), "0", TimeSpan.FromMilliseconds(tick)))),
-                Instants: instants);
+                    ats.Distinct().Zip(ticks, (at, tick) => new TickTuple(T.AddMilliseconds(at), "0", TimeSpan.FromMilliseconds(tick)))
+                ),
+                Instants: instants
+            );
 
-        Prop.ForAll(schedules.ToArbitrary(), sample => sample.Instants.All(offset =>
-        {
-            var (schedule, t) = (sample.Schedule, T.AddMilliseconds(offset));
-            var next = schedule.NextCheckAt(t);
-            return next > t
-                && schedule.IsBoundary(next)
-                && schedule.BoundaryAtOrAfter(next) == next
-                && schedule.BoundaryBefore(next) <= t
-                && schedule.NextCheckAt(schedule.BoundaryBefore(next)) == next
-                && schedule.NextAfter(t) is var pending && (pending is null || next <= pending.ActiveAt)
-                && schedule.NextAvailableChangeAt(t) > next;
-        })).QuickCheckThrowOnFailure();
+        Prop.ForAll(
+                schedules.ToArbitrary(),
+                sample =>
+                    sample.Instants.All(offset =>
+                    {
+                        var (schedule, t) = (sample.Schedule, T.AddMilliseconds(offset));
+                        var next = schedule.NextCheckAt(t);
+                        return next > t
+                            && schedule.IsBoundary(next)
+                            && schedule.BoundaryAtOrAfter(next) == next
+                            && schedule.BoundaryBefore(next) <= t
+                            && schedule.NextCheckAt(schedule.BoundaryBefore(next)) == next
+                            && schedule.NextAfter(t) is var pending
+                            && (pending is null || next <= pending.ActiveAt)
+                            && schedule.NextAvailableChangeAt(t) > next;
+                    })
+            )
+            .QuickCheckThrowOnFailure();
     }
 
     [Theory]

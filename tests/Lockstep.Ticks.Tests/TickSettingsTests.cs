@@ -14,7 +14,10 @@ public sealed class TickSettingsTests
     public void The_smallest_tick_is_more_than_twice_the_skew_and_the_lead_and_the_latency(int? skewMs, int latencyMs, int minimumMs)
     {
         var settings = new TickSettings(
-            TimeSpan.FromHours(1), skewMs is { } skew ? TimeSpan.FromMilliseconds(skew) : null, TimeSpan.FromMilliseconds(latencyMs));
+            TimeSpan.FromHours(1),
+            skewMs is { } skew ? TimeSpan.FromMilliseconds(skew) : null,
+            TimeSpan.FromMilliseconds(latencyMs)
+        );
 
         Assert.Equal(TimeSpan.FromMilliseconds(minimumMs), settings.MinimumTick);
         Assert.True(settings.IsSafe(settings.MinimumTick));
@@ -30,7 +33,10 @@ public sealed class TickSettingsTests
         Assert.Throws<ArgumentException>(() => new MemoryTickStore(TickSettings.Default with { Latency = TimeSpan.FromSeconds(-1) }));
     }
 
-    /// <summary>The worst case, played through: committed just before the deadline, read as early as a skewed reader may, with every allowance used up.</summary>
+    /// <summary>
+    /// The worst case, played through: committed just before the deadline, read as early as a skewed reader may, with every allowance used
+    /// up.
+    /// </summary>
     [Theory]
     [InlineData(294)]
     [InlineData(1000)]

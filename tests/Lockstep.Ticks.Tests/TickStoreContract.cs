@@ -31,7 +31,8 @@ public abstract class TickStoreContract : IAsyncLifetime
 
     public async ValueTask DisposeAsync()
     {
-        if (Store is not null) await Store.DisposeAsync();
+        if (Store is not null)
+            await Store.DisposeAsync();
         await CleanAsync();
         GC.SuppressFinalize(this);
     }
@@ -43,7 +44,11 @@ public abstract class TickStoreContract : IAsyncLifetime
     private async Task<TickSchedule> ScheduleAsync() => (await Store.ReadAsync(Name, Cancel)).Schedule;
 
     private async Task<string[]> TimelineAsync() =>
-        [.. (await ScheduleAsync()).Tuples.Select(tuple => $"{(tuple.ActiveAt - At(0)).TotalSeconds}:{tuple.Json}/{tuple.Tick.TotalSeconds}")];
+        [
+            .. (await ScheduleAsync()).Tuples.Select(tuple =>
+                $"{(tuple.ActiveAt - At(0)).TotalSeconds}:{tuple.Json}/{tuple.Tick.TotalSeconds}"
+            ),
+        ];
 
     [Fact]
     public async Task An_unknown_variable_has_an_empty_schedule_and_the_stores_default_tick()
@@ -169,13 +174,20 @@ public abstract class TickStoreContract : IAsyncLifetime
     [Fact]
     public async Task A_tick_below_the_safe_minimum_is_refused()
     {
-        var small = await Assert.ThrowsAsync<TickTooSmallException>(
-            () => Editor.SetAsync(Name, "1", tick: TimeSpan.FromMilliseconds(150), cancellationToken: Cancel));
+        var small = await Assert.ThrowsAsync<TickTooSmallException>(() =>
+            Editor.SetAsync(Name, "1", tick: TimeSpan.FromMilliseconds(150), cancellationToken: Cancel)
+        );
 
         Assert.Equal(Settings.MinimumTick, small.Minimum);
         Assert.NotNull(await Editor.SetAsync(Name, "1", tick: small.Minimum, cancellationToken: Cancel));
-        await Assert.ThrowsAsync<TickTooSmallException>(
-            () => Editor.RampAsync("other", new TickRamp(0, 100, TimeSpan.FromHours(1)), tick: small.Minimum - TimeSpan.FromMilliseconds(1), cancellationToken: Cancel));
+        await Assert.ThrowsAsync<TickTooSmallException>(() =>
+            Editor.RampAsync(
+                "other",
+                new TickRamp(0, 100, TimeSpan.FromHours(1)),
+                tick: small.Minimum - TimeSpan.FromMilliseconds(1),
+                cancellationToken: Cancel
+            )
+        );
     }
 
     [Fact]
@@ -212,7 +224,8 @@ public abstract class TickStoreContract : IAsyncLifetime
             Name,
             "a script",
             _ => new TickEdit([new(TickAction.Set, new(At(33), "2", Tick)), new(TickAction.Set, new(At(47), "3", Tick))], null, null),
-            Cancel);
+            Cancel
+        );
 
         var change = await Editor.RescheduleAsync(Name, Cancel);
 
@@ -224,7 +237,8 @@ public abstract class TickStoreContract : IAsyncLifetime
     [Fact]
     public async Task Purge_keeps_the_active_value_the_pending_ones_and_the_newest_expired()
     {
-        foreach (var i in Enumerable.Range(2, 9)) await Editor.SetAsync(Name, $"{i}", At(i * 10), cancellationToken: Cancel);
+        foreach (var i in Enumerable.Range(2, 9))
+            await Editor.SetAsync(Name, $"{i}", At(i * 10), cancellationToken: Cancel);
         Time.AdvanceTo(At(95));
 
         // Active is 9, since five seconds: 8 is not yet safe to forget.
@@ -239,7 +253,8 @@ public abstract class TickStoreContract : IAsyncLifetime
     public async Task Set_clears_away_all_but_five_expired_values_unless_told_otherwise()
     {
         var clearing = new TickEditor(Store, "ann");
-        foreach (var i in Enumerable.Range(2, 9)) await clearing.SetAsync(Name, $"{i}", At(i * 10), cancellationToken: Cancel);
+        foreach (var i in Enumerable.Range(2, 9))
+            await clearing.SetAsync(Name, $"{i}", At(i * 10), cancellationToken: Cancel);
         Time.AdvanceTo(At(105));
         await clearing.SetAsync(Name, "12", cancellationToken: Cancel);
 
@@ -252,12 +267,23 @@ public abstract class TickStoreContract : IAsyncLifetime
         var change = await Editor.RampAsync(Name, new TickRamp(0, 100, TimeSpan.FromSeconds(40)), cancellationToken: Cancel);
         Assert.Equal(["20:0/10", "30:25/10", "40:50/10", "50:75/10", "60:100/10"], await TimelineAsync());
         Assert.Equal(At(20), change.ActiveAt);
-        Assert.Equal(["100", "66.6667", "33.3333", "0"], (await Editor.RampAsync(
-            Name, new TickRamp(100, 0, TimeSpan.FromSeconds(60), 3), At(65), cancellationToken: Cancel)).Operations.Select(operation => operation.Tuple.Json));
+        Assert.Equal(
+            ["100", "66.6667", "33.3333", "0"],
+            (
+                await Editor.RampAsync(Name, new TickRamp(100, 0, TimeSpan.FromSeconds(60), 3), At(65), cancellationToken: Cancel)
+            ).Operations.Select(operation => operation.Tuple.Json)
+        );
 
-        await Assert.ThrowsAsync<TickConflictException>(() => Editor.RampAsync(Name, new TickRamp(0, 1, TimeSpan.FromSeconds(30)), At(125), cancellationToken: Cancel));
+        await Assert.ThrowsAsync<TickConflictException>(() =>
+            Editor.RampAsync(Name, new TickRamp(0, 1, TimeSpan.FromSeconds(30)), At(125), cancellationToken: Cancel)
+        );
         Assert.Equal(9, (await ScheduleAsync()).Tuples.Count);
-        Assert.Equal(["9 Set"], (await Store.ReadAuditAsync(Name, 100, Cancel)).GroupBy(entry => entry.Operation.Action).Select(group => $"{group.Count()} {group.Key}"));
+        Assert.Equal(
+            ["9 Set"],
+            (await Store.ReadAuditAsync(Name, 100, Cancel))
+                .GroupBy(entry => entry.Operation.Action)
+                .Select(group => $"{group.Count()} {group.Key}")
+        );
         Assert.Equal(2, (await Store.ReadAuditAsync(Name, 100, Cancel)).Select(entry => entry.ChangeId).Distinct().Count());
     }
 
@@ -273,7 +299,8 @@ public abstract class TickStoreContract : IAsyncLifetime
         var tuple = new TickTuple(At(20), "1", Tick);
         Assert.Equal(
             [("ann", At(3), new TickOperation(TickAction.Set, tuple)), ("bob", At(4), new TickOperation(TickAction.Remove, tuple))],
-            trail.Select(entry => (entry.Who, entry.At, entry.Operation)));
+            trail.Select(entry => (entry.Who, entry.At, entry.Operation))
+        );
         Assert.Equal(trail[1], Assert.Single(await Store.ReadAuditAsync(Name, 1, Cancel)));
         Assert.Empty(await Store.ReadAuditAsync("other", 10, Cancel));
     }
@@ -282,7 +309,9 @@ public abstract class TickStoreContract : IAsyncLifetime
     public async Task What_a_decision_throws_leaves_no_trace()
     {
         await Assert.ThrowsAsync<JsonException>(() => Store.ChangeAsync(Name, "ann", _ => throw new JsonException("no"), Cancel));
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Editor.SetAsync(Name, "1", cancellationToken: new CancellationToken(canceled: true)));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() =>
+            Editor.SetAsync(Name, "1", cancellationToken: new CancellationToken(canceled: true))
+        );
 
         Assert.Empty((await ScheduleAsync()).Tuples);
         Assert.Empty(await Store.ReadAuditAsync(Name, 10, Cancel));
@@ -292,7 +321,10 @@ public abstract class TickStoreContract : IAsyncLifetime
     public async Task A_commit_after_its_deadline_is_rolled_back_and_decided_anew()
     {
         var slow = 1;
-        var store = new HookedTickStore(Store) { AfterDecision = edit => Time.AdvanceTo(slow-- > 0 ? edit.Deadline!.Value : Time.GetUtcNow()) };
+        var store = new HookedTickStore(Store)
+        {
+            AfterDecision = edit => Time.AdvanceTo(slow-- > 0 ? edit.Deadline!.Value : Time.GetUtcNow()),
+        };
 
         Assert.Equal(At(30), (await new TickEditor(store).SetAsync(Name, "1", cancellationToken: Cancel)).ActiveAt);
 
@@ -305,7 +337,9 @@ public abstract class TickStoreContract : IAsyncLifetime
     {
         var store = new HookedTickStore(Store) { AfterDecision = edit => Time.AdvanceTo(edit.Deadline!.Value) };
 
-        var missed = await Assert.ThrowsAsync<TickDeadlineException>(() => new TickEditor(store).SetAsync(Name, "1", cancellationToken: Cancel));
+        var missed = await Assert.ThrowsAsync<TickDeadlineException>(() =>
+            new TickEditor(store).SetAsync(Name, "1", cancellationToken: Cancel)
+        );
 
         Assert.Equal(At(30), missed.Deadline);
         Assert.Empty((await ScheduleAsync()).Tuples);
@@ -316,7 +350,11 @@ public abstract class TickStoreContract : IAsyncLifetime
     public async Task A_commit_that_ends_too_late_for_some_readers_is_reported()
     {
         var commit = await Store.ChangeAsync(
-            Name, "ann", reading => TickRules.Set(Name, reading, "1", null, null, replace: false) with { VisibleBy = reading.StoreTime - Tick }, Cancel);
+            Name,
+            "ann",
+            reading => TickRules.Set(Name, reading, "1", null, null, replace: false) with { VisibleBy = reading.StoreTime - Tick },
+            Cancel
+        );
 
         Assert.True(commit.IsLate);
         Assert.Equal(["20:1/10"], await TimelineAsync());
@@ -326,10 +364,12 @@ public abstract class TickStoreContract : IAsyncLifetime
     public async Task Names_are_told_apart_ordinally_and_listed()
     {
         string[] names = ["a", "A", "ä", "a ", "Z'; DROP TABLE x --"];
-        foreach (var name in names) await Editor.SetAsync(name, $"\"{name}\"", cancellationToken: Cancel);
+        foreach (var name in names)
+            await Editor.SetAsync(name, $"\"{name}\"", cancellationToken: Cancel);
 
         Assert.Equal(names.Order(StringComparer.Ordinal), await Store.ListAsync(Cancel));
-        foreach (var name in names) Assert.Equal($"\"{name}\"", Assert.Single((await Store.ReadAsync(name, Cancel)).Schedule.Tuples).Json);
+        foreach (var name in names)
+            Assert.Equal($"\"{name}\"", Assert.Single((await Store.ReadAsync(name, Cancel)).Schedule.Tuples).Json);
         await Assert.ThrowsAsync<ArgumentException>(() => Editor.SetAsync("", "1", cancellationToken: Cancel));
         await Assert.ThrowsAsync<ArgumentException>(() => Editor.SetAsync("a\0b", "1", cancellationToken: Cancel));
     }
@@ -339,20 +379,27 @@ public abstract class TickStoreContract : IAsyncLifetime
     {
         await using var other = await OpenAsync(Settings);
         TickEditor[] editors = [Editor, new(other, "bob") { KeepExpired = null }];
-        var outcomes = await Task.WhenAll(Enumerable.Range(0, 60).Select(i => Task.Run(
-            async () =>
-            {
-                try
-                {
-                    var change = await editors[i % 2].SetAsync(Name, $"{i}", At(20 + (i % 7 * 10)), cancellationToken: Cancel);
-                    return $"{(change.ActiveAt!.Value - At(0)).TotalSeconds}:{i}/10";
-                }
-                catch (TickConflictException)
-                {
-                    return null;
-                }
-            },
-            Cancel)));
+        var outcomes = await Task.WhenAll(
+            Enumerable
+                .Range(0, 60)
+                .Select(i =>
+                    Task.Run(
+                        async () =>
+                        {
+                            try
+                            {
+                                var change = await editors[i % 2].SetAsync(Name, $"{i}", At(20 + (i % 7 * 10)), cancellationToken: Cancel);
+                                return $"{(change.ActiveAt!.Value - At(0)).TotalSeconds}:{i}/10";
+                            }
+                            catch (TickConflictException)
+                            {
+                                return null;
+                            }
+                        },
+                        Cancel
+                    )
+                )
+        );
 
         // Seven boundaries were wished for: each has one winner, who was told so, and everyone else a conflict.
         var winners = outcomes.Where(outcome => outcome is not null).Order(StringComparer.Ordinal);

@@ -8,7 +8,8 @@ public sealed class MemoryTickStoreTests : TickStoreContract
 {
     private MemoryTickStore? _store;
 
-    protected override Task<ITickStore> OpenAsync(TickSettings settings) => Task.FromResult<ITickStore>(_store ??= new MemoryTickStore(settings, Time));
+    protected override Task<ITickStore> OpenAsync(TickSettings settings) =>
+        Task.FromResult<ITickStore>(_store ??= new MemoryTickStore(settings, Time));
 }
 
 public sealed class SqliteTickStoreTests : TickStoreContract
@@ -74,7 +75,8 @@ public sealed class PostgresTickStoreTests(SharedPostgres postgres) : TickStoreC
         Assert.InRange(
             (decimal)(reading.StoreTime - DateTimeOffset.UnixEpoch).TotalSeconds,
             decimal.Parse(before, System.Globalization.CultureInfo.InvariantCulture) - 0.001m,
-            decimal.Parse(after, System.Globalization.CultureInfo.InvariantCulture) + 0.001m);
+            decimal.Parse(after, System.Globalization.CultureInfo.InvariantCulture) + 0.001m
+        );
     }
 
     [Fact]
@@ -84,7 +86,8 @@ public sealed class PostgresTickStoreTests(SharedPostgres postgres) : TickStoreC
         var stores = Enumerable.Range(0, 8).Select(_ => new PostgresTickStore(connection, Settings)).ToList();
 
         await Task.WhenAll(stores.Select(store => Task.Run(() => store.ReadAsync("x", Cancel), Cancel)));
-        foreach (var store in stores) await store.DisposeAsync();
+        foreach (var store in stores)
+            await store.DisposeAsync();
     }
 
     [Fact]

@@ -35,10 +35,16 @@ internal sealed class WorkerProcess : IAsyncDisposable
         var host = Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet";
         string[] arguments =
         [
-            typeof(Command).Assembly.Location, kind, connection, skew.TotalMilliseconds.ToString(CultureInfo.InvariantCulture), .. variables,
+            typeof(Command).Assembly.Location,
+            kind,
+            connection,
+            skew.TotalMilliseconds.ToString(CultureInfo.InvariantCulture),
+            .. variables,
         ];
         return new WorkerProcess(
-            Process.Start(new ProcessStartInfo(host, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true })!, skew);
+            Process.Start(new ProcessStartInfo(host, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true })!,
+            skew
+        );
     }
 
     public Task<Reply> TellAsync(Command command, CancellationToken cancellationToken)
@@ -62,7 +68,8 @@ internal sealed class WorkerProcess : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        if (!_process.HasExited) _process.Kill();
+        if (!_process.HasExited)
+            _process.Kill();
         await _reading;
         _process.Dispose();
     }
@@ -72,12 +79,15 @@ internal sealed class WorkerProcess : IAsyncDisposable
         while (await _process.StandardOutput.ReadLineAsync() is { } line)
         {
             var reply = JsonSerializer.Deserialize<Reply>(line)!;
-            if (reply.Report is { } report) _report.TrySetResult(report);
-            else if (_waiting.TryRemove(reply.Id, out var waiting)) waiting.TrySetResult(reply);
+            if (reply.Report is { } report)
+                _report.TrySetResult(report);
+            else if (_waiting.TryRemove(reply.Id, out var waiting))
+                waiting.TrySetResult(reply);
         }
 
         var ended = new InvalidOperationException("The worker ended; its error output says why.");
-        foreach (var waiting in _waiting.Values) waiting.TrySetException(ended);
+        foreach (var waiting in _waiting.Values)
+            waiting.TrySetException(ended);
         _report.TrySetException(ended);
     }
 }

@@ -25,7 +25,8 @@ public sealed record Report(
     IReadOnlyList<StaleSpan> Stale,
     IReadOnlyList<Stall> Stalls,
     DateTimeOffset Stopped,
-    int SkewWarnings);
+    int SkewWarnings
+);
 
 /// <summary>A value was seen to change.</summary>
 /// <param name="Variable">The variable.</param>
@@ -42,7 +43,15 @@ public sealed record Sighting(string Variable, string? Value, DateTimeOffset Old
 /// <param name="At">When it switched.</param>
 /// <param name="IsStale">Whether it said that it may miss a change.</param>
 /// <param name="LastRefresh">When the read began that the schedule comes from.</param>
-public sealed record Switch(string Variable, string Value, DateTimeOffset ActiveAt, TimeSpan TickBefore, DateTimeOffset At, bool IsStale, DateTimeOffset LastRefresh);
+public sealed record Switch(
+    string Variable,
+    string Value,
+    DateTimeOffset ActiveAt,
+    TimeSpan TickBefore,
+    DateTimeOffset At,
+    bool IsStale,
+    DateTimeOffset LastRefresh
+);
 
 /// <summary>A read of the store that succeeded.</summary>
 /// <param name="Variable">The variable.</param>
@@ -53,5 +62,7 @@ public sealed record StoreRead(string Variable, DateTimeOffset Begun, DateTimeOf
 /// <summary>From the boundary that the worker missed, as it said itself, until the refresh that ended this; own times.</summary>
 public sealed record StaleSpan(string Variable, DateTimeOffset From, DateTimeOffset To);
 
-/// <summary>A plain timer of the worker's, due every few milliseconds, did not run for this long: the machine was busy elsewhere. True time.</summary>
+/// <summary>
+/// A plain timer of the worker's, due every few milliseconds, did not run for this long: the machine was busy elsewhere. True time.
+/// </summary>
 public sealed record Stall(DateTimeOffset From, DateTimeOffset To);

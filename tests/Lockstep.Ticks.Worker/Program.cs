@@ -16,21 +16,45 @@ internal static class Program
         TryRaisePriority();
         var time = new SkewedTime(TimeSpan.FromMilliseconds(double.Parse(args[2], CultureInfo.InvariantCulture)));
         await using var store = new Recorder(args[0] == "sqlite" ? new SqliteTickStore(args[1]) : new PostgresTickStore(args[1]), time);
-        await using var locker = new TickLocker(store, new TickLockerOptions { TimeProvider = time, Observer = store, SwitchOnOwnThread = true });
+        await using var locker = new TickLocker(
+            store,
+            new TickLockerOptions
+            {
+                TimeProvider = time,
+                Observer = store,
+                SwitchOnOwnThread = true,
+            }
+        );
         var variables = new List<TickVariable<string>>();
-        foreach (var name in args[3..]) variables.Add(await locker.OpenAsync<string>(name));
+        foreach (var name in args[3..])
+            variables.Add(await locker.OpenAsync<string>(name));
 
         var looker = new Looker(variables);
         using var probe = new StallProbe();
         Answer(new Reply(0));
         var editor = new TickEditor(store, $"worker {Environment.ProcessId}") { KeepExpired = null };
         var running = new List<Task>();
-        while (await Console.In.ReadLineAsync() is { } line) running.Add(Task.Run(() => DoAsync(editor, JsonSerializer.Deserialize<Command>(line)!)));
+        while (await Console.In.ReadLineAsync() is { } line)
+            running.Add(Task.Run(() => DoAsync(editor, JsonSerializer.Deserialize<Command>(line)!)));
 
         await Task.WhenAll(running);
         var sightings = looker.Stop();
-        foreach (var variable in variables) store.EndStale(variable.Name);
-        Answer(new Reply(-1, Report: new Report(sightings, [.. store.Switches], [.. store.Reads], [.. store.Stale], probe.Stalls, DateTimeOffset.UtcNow, store.SkewWarnings)));
+        foreach (var variable in variables)
+            store.EndStale(variable.Name);
+        Answer(
+            new Reply(
+                -1,
+                Report: new Report(
+                    sightings,
+                    [.. store.Switches],
+                    [.. store.Reads],
+                    [.. store.Stale],
+                    probe.Stalls,
+                    DateTimeOffset.UtcNow,
+                    store.SkewWarnings
+                )
+            )
+        );
     }
 
     private static void TryRaisePriority()
@@ -50,14 +74,22 @@ internal static class Program
     {
         try
         {
-            var change = command.Kind == "set"
-                ? await editor.SetValueAsync(command.Variable, command.Value, command.At, command.TickMs is { } tick ? TimeSpan.FromMilliseconds(tick) : null)
-                : await editor.RemoveAsync(command.Variable, command.At!.Value);
+            var change =
+                command.Kind == "set"
+                    ? await editor.SetValueAsync(
+                        command.Variable,
+                        command.Value,
+                        command.At,
+                        command.TickMs is { } tick ? TimeSpan.FromMilliseconds(tick) : null
+                    )
+                    : await editor.RemoveAsync(command.Variable, command.At!.Value);
             Answer(new Reply(command.Id, change?.ActiveAt, change?.IsLate ?? false));
         }
         catch (Exception e) when (e is TickException)
         {
-            Answer(new Reply(command.Id, Error: e.GetType().Name + ((e as TickStoreUnavailableException)?.OutcomeUnknown == true ? "?" : "")));
+            Answer(
+                new Reply(command.Id, Error: e.GetType().Name + ((e as TickStoreUnavailableException)?.OutcomeUnknown == true ? "?" : ""))
+            );
         }
     }
 
@@ -106,7 +138,8 @@ internal static class Program
                 {
                     var before = DateTimeOffset.UtcNow;
                     var value = variables[i].Get();
-                    if (value != values[i]) _sightings.Add(new Sighting(variables[i].Name, value, looked[i], DateTimeOffset.UtcNow));
+                    if (value != values[i])
+                        _sightings.Add(new Sighting(variables[i].Name, value, looked[i], DateTimeOffset.UtcNow));
                     (values[i], looked[i]) = (value, before);
                 }
 

@@ -29,16 +29,20 @@ internal sealed class Recorder(ITickStore inner, TimeProvider ownTime) : ITickSt
 
     public void OnActivated(TickActivation activation)
     {
-        if (activation.Tuple is not { } tuple) return;
+        if (activation.Tuple is not { } tuple)
+            return;
         var status = activation.Status;
-        Switches.Enqueue(new Switch(
-            activation.Variable,
-            JsonSerializer.Deserialize<string>(tuple.Json)!,
-            tuple.ActiveAt,
-            status.Schedule.TickAt(tuple.ActiveAt - new TimeSpan(1)),
-            activation.SwitchedAt,
-            status.IsStale,
-            status.LastRefresh!.Value));
+        Switches.Enqueue(
+            new Switch(
+                activation.Variable,
+                JsonSerializer.Deserialize<string>(tuple.Json)!,
+                tuple.ActiveAt,
+                status.Schedule.TickAt(tuple.ActiveAt - new TimeSpan(1)),
+                activation.SwitchedAt,
+                status.IsStale,
+                status.LastRefresh!.Value
+            )
+        );
     }
 
     public void OnStale(TickStatus status) => _staleSince.TryAdd(status.Variable, status.StaleSince!.Value);
@@ -49,15 +53,20 @@ internal sealed class Recorder(ITickStore inner, TimeProvider ownTime) : ITickSt
 
     public void EndStale(string variable)
     {
-        if (_staleSince.TryRemove(variable, out var from)) Stale.Enqueue(new StaleSpan(variable, from, ownTime.GetUtcNow()));
+        if (_staleSince.TryRemove(variable, out var from))
+            Stale.Enqueue(new StaleSpan(variable, from, ownTime.GetUtcNow()));
     }
 
     public Task<TickSettings> ReadSettingsAsync(CancellationToken cancellationToken) => inner.ReadSettingsAsync(cancellationToken);
 
     public Task<IReadOnlyList<string>> ListAsync(CancellationToken cancellationToken) => inner.ListAsync(cancellationToken);
 
-    public Task<TickCommit> ChangeAsync(string variable, string who, Func<TickReading, TickEdit> decide, CancellationToken cancellationToken) =>
-        inner.ChangeAsync(variable, who, decide, cancellationToken);
+    public Task<TickCommit> ChangeAsync(
+        string variable,
+        string who,
+        Func<TickReading, TickEdit> decide,
+        CancellationToken cancellationToken
+    ) => inner.ChangeAsync(variable, who, decide, cancellationToken);
 
     public Task<IReadOnlyList<TickAuditEntry>> ReadAuditAsync(string variable, int newest, CancellationToken cancellationToken) =>
         inner.ReadAuditAsync(variable, newest, cancellationToken);

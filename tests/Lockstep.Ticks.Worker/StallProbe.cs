@@ -18,7 +18,8 @@ internal sealed class StallProbe : IDisposable
     {
         get
         {
-            lock (_stalls) return [.. _stalls];
+            lock (_stalls)
+                return [.. _stalls];
         }
     }
 
@@ -29,7 +30,8 @@ internal sealed class StallProbe : IDisposable
         lock (_stalls)
         {
             var now = DateTimeOffset.UtcNow;
-            if (now - _last > Noteworthy) _stalls.Add(new Stall(_last, now));
+            if (now - _last > Noteworthy)
+                _stalls.Add(new Stall(_last, now));
             _last = now;
         }
     }

@@ -22,7 +22,10 @@ public static class Eventually
         var begun = TimeProvider.System.GetTimestamp();
         while (!await condition())
         {
-            Assert.True(TimeProvider.System.GetElapsedTime(begun) < Deadline, $"Within {Deadline.TotalSeconds} s it never came about: {what}");
+            Assert.True(
+                TimeProvider.System.GetElapsedTime(begun) < Deadline,
+                $"Within {Deadline.TotalSeconds} s it never came about: {what}"
+            );
             await Task.Delay(Pause, TestContext.Current.CancellationToken);
         }
     }
@@ -46,5 +49,6 @@ public static class Eventually
                     return false;
                 }
             },
-            what);
+            what
+        );
 }

@@ -6,7 +6,8 @@ namespace Lockstep.Testing;
 /// instant at which its timer fell due. All members may be used from any thread; two threads that advance do so one after the other.
 /// </summary>
 /// <remarks>
-/// A timer that is due at once fires with the next advance, be it of zero. Work that a callback starts on another thread is not waited for. A test that needs it waits for its outcome, or uses
+/// A timer that is due at once fires with the next advance, be it of zero. Work that a callback starts on another thread is not waited for.
+/// A test that needs it waits for its outcome, or uses
 /// <see cref="WaitForTimersAsync"/> to learn that the code under test has come to rest on a timer again.
 /// </remarks>
 public sealed class ManualTimeProvider : TimeProvider
@@ -21,9 +22,7 @@ public sealed class ManualTimeProvider : TimeProvider
 
     /// <summary>Starts at 2030-01-01 00:00 UTC.</summary>
     public ManualTimeProvider()
-        : this(new DateTimeOffset(2030, 1, 1, 0, 0, 0, TimeSpan.Zero))
-    {
-    }
+        : this(new DateTimeOffset(2030, 1, 1, 0, 0, 0, TimeSpan.Zero)) { }
 
     public ManualTimeProvider(DateTimeOffset start)
     {
@@ -41,7 +40,8 @@ public sealed class ManualTimeProvider : TimeProvider
     {
         get
         {
-            lock (_gate) return _scheduled.Count;
+            lock (_gate)
+                return _scheduled.Count;
         }
     }
 
@@ -50,18 +50,21 @@ public sealed class ManualTimeProvider : TimeProvider
     {
         get
         {
-            lock (_gate) return _scheduled.Min is { } timer ? _origin + timer.Due : null;
+            lock (_gate)
+                return _scheduled.Min is { } timer ? _origin + timer.Due : null;
         }
     }
 
     public override DateTimeOffset GetUtcNow()
     {
-        lock (_gate) return _origin + _elapsed;
+        lock (_gate)
+            return _origin + _elapsed;
     }
 
     public override long GetTimestamp()
     {
-        lock (_gate) return _elapsed.Ticks;
+        lock (_gate)
+            return _elapsed.Ticks;
     }
 
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
@@ -79,15 +82,18 @@ public sealed class ManualTimeProvider : TimeProvider
         lock (_advancing)
         {
             TimeSpan target;
-            lock (_gate) target = _elapsed + by;
-            while (TakeDue(target) is { } timer) timer.Fire();
+            lock (_gate)
+                target = _elapsed + by;
+            while (TakeDue(target) is { } timer)
+                timer.Fire();
         }
     }
 
     /// <summary>Moves the clock on to an instant, which must not lie in the past; see <see cref="Advance"/>.</summary>
     public void AdvanceTo(DateTimeOffset instant)
     {
-        lock (_advancing) Advance(instant - GetUtcNow());
+        lock (_advancing)
+            Advance(instant - GetUtcNow());
     }
 
     /// <summary>
@@ -96,7 +102,8 @@ public sealed class ManualTimeProvider : TimeProvider
     /// </summary>
     public void SetUtcNow(DateTimeOffset instant)
     {
-        lock (_gate) _origin = instant.ToUniversalTime() - _elapsed;
+        lock (_gate)
+            _origin = instant.ToUniversalTime() - _elapsed;
     }
 
     /// <summary>Completes as soon as at least <paramref name="count"/> timers wait to fire.</summary>
@@ -104,14 +111,17 @@ public sealed class ManualTimeProvider : TimeProvider
     {
         lock (_gate)
         {
-            if (_scheduled.Count >= count) return Task.CompletedTask;
+            if (_scheduled.Count >= count)
+                return Task.CompletedTask;
             var reached = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             _waiters.Add((count, reached));
             return reached.Task.WaitAsync(cancellationToken);
         }
     }
 
-    /// <summary>The next timer due at or before the target, with the clock set to its due time; else null, with the clock at the target.</summary>
+    /// <summary>
+    /// The next timer due at or before the target, with the clock set to its due time; else null, with the clock at the target.
+    /// </summary>
     private ManualTimer? TakeDue(TimeSpan target)
     {
         lock (_gate)
@@ -125,7 +135,8 @@ public sealed class ManualTimeProvider : TimeProvider
 
             _scheduled.Remove(timer);
             _elapsed = timer.Due;
-            if (timer.Period > TimeSpan.Zero) Schedule(timer, timer.Period);
+            if (timer.Period > TimeSpan.Zero)
+                Schedule(timer, timer.Period);
             return timer;
         }
     }
@@ -137,7 +148,8 @@ public sealed class ManualTimeProvider : TimeProvider
         _scheduled.Add(timer);
         for (var i = _waiters.Count - 1; i >= 0; i--)
         {
-            if (_waiters[i].Count > _scheduled.Count) continue;
+            if (_waiters[i].Count > _scheduled.Count)
+                continue;
             _waiters[i].Reached.TrySetResult();
             _waiters.RemoveAt(i);
         }
@@ -160,13 +172,16 @@ public sealed class ManualTimeProvider : TimeProvider
 
         public bool Change(TimeSpan dueTime, TimeSpan period)
         {
-            if (dueTime != Timeout.InfiniteTimeSpan) ArgumentOutOfRangeException.ThrowIfLessThan(dueTime, TimeSpan.Zero);
+            if (dueTime != Timeout.InfiniteTimeSpan)
+                ArgumentOutOfRangeException.ThrowIfLessThan(dueTime, TimeSpan.Zero);
             lock (owner._gate)
             {
-                if (_disposed) return false;
+                if (_disposed)
+                    return false;
                 owner._scheduled.Remove(this);
                 Period = period;
-                if (dueTime != Timeout.InfiniteTimeSpan) owner.Schedule(this, dueTime);
+                if (dueTime != Timeout.InfiniteTimeSpan)
+                    owner.Schedule(this, dueTime);
                 return true;
             }
         }

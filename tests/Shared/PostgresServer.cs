@@ -46,7 +46,10 @@ public sealed class PostgresServer : IAsyncDisposable
         {
             await server._tools.OwnAsync(server._folder, cancellationToken);
             await server._tools.RunAsync(
-                "initdb", ["-D", server.Data, "-U", User, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"], cancellationToken);
+                "initdb",
+                ["-D", server.Data, "-U", User, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"],
+                cancellationToken
+            );
             for (var attempt = 1; server.Port == 0; attempt++)
             {
                 server.Port = FreePort();
@@ -83,18 +86,44 @@ public sealed class PostgresServer : IAsyncDisposable
 
     /// <summary>Runs a script in the database postgres and returns what it prints: values apart by <c>|</c>, a row a line.</summary>
     public async Task<string> RunSqlAsync(string sql, CancellationToken cancellationToken) =>
-        (await _tools.RunAsync(
-            "psql",
-            ["-h", "127.0.0.1", "-p", $"{Port}", "-U", User, "-d", "postgres", "-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-c", sql],
-            cancellationToken)).TrimEnd();
+        (
+            await _tools.RunAsync(
+                "psql",
+                [
+                    "-h",
+                    "127.0.0.1",
+                    "-p",
+                    $"{Port}",
+                    "-U",
+                    User,
+                    "-d",
+                    "postgres",
+                    "-X",
+                    "-A",
+                    "-t",
+                    "-q",
+                    "-v",
+                    "ON_ERROR_STOP=1",
+                    "-c",
+                    sql,
+                ],
+                cancellationToken
+            )
+        ).TrimEnd();
 
     /// <summary>Starts the stopped server again on the same port and data; returns when it accepts connections.</summary>
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         string[] settings =
         [
-            $"port={Port}", "listen_addresses=127.0.0.1", $"unix_socket_directories={_folder}", "fsync=off", "full_page_writes=off",
-            "max_connections=200", "shared_buffers=16MB", .. _settings,
+            $"port={Port}",
+            "listen_addresses=127.0.0.1",
+            $"unix_socket_directories={_folder}",
+            "fsync=off",
+            "full_page_writes=off",
+            "max_connections=200",
+            "shared_buffers=16MB",
+            .. _settings,
         ];
         var options = string.Join(' ', settings.Select(setting => $"-c {setting}"));
         await _tools.RunAsync("pg_ctl", ["start", "-D", Data, "-l", Log, "-w", "-t", "60", "-s", "-o", options], cancellationToken);
@@ -110,7 +139,8 @@ public sealed class PostgresServer : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        if (_running) await CrashAsync(CancellationToken.None);
+        if (_running)
+            await CrashAsync(CancellationToken.None);
         try
         {
             Directory.Delete(_folder, recursive: true);

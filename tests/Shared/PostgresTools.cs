@@ -21,9 +21,12 @@ internal sealed class PostgresTools
     /// <summary>Finds the programs, or ends the test: as skipped, or as failed where LOCKSTEP_REQUIRE_POSTGRES is 1.</summary>
     public static PostgresTools FindOrSkip()
     {
-        var bin = Candidates().FirstOrDefault(folder => Array.TrueForAll(Needed, name => File.Exists(Path.Combine(folder, Executable(name)))));
-        if (bin is null) return Missing("no PostgreSQL server programs were found; install them or set LOCKSTEP_POSTGRES_BIN to their folder");
-        if (!Environment.IsPrivilegedProcess || OperatingSystem.IsWindows()) return new PostgresTools(bin, null);
+        var bin = Candidates()
+            .FirstOrDefault(folder => Array.TrueForAll(Needed, name => File.Exists(Path.Combine(folder, Executable(name)))));
+        if (bin is null)
+            return Missing("no PostgreSQL server programs were found; install them or set LOCKSTEP_POSTGRES_BIN to their folder");
+        if (!Environment.IsPrivilegedProcess || OperatingSystem.IsWindows())
+            return new PostgresTools(bin, null);
 
         // In /etc/passwd: name:password:uid:gid:...
         var users = File.ReadLines("/etc/passwd").Select(line => line.Split(':')[0]).ToHashSet(StringComparer.Ordinal);
@@ -37,7 +40,8 @@ internal sealed class PostgresTools
     /// <summary>Gives a folder to the user whom the server runs as.</summary>
     public async Task OwnAsync(string folder, CancellationToken cancellationToken)
     {
-        if (_user is not null) await RunAsync(new ProcessStartInfo("chown", [_user, folder]), cancellationToken);
+        if (_user is not null)
+            await RunAsync(new ProcessStartInfo("chown", [_user, folder]), cancellationToken);
     }
 
     /// <summary>Runs a program to its end and returns what it printed; a failure is an exception with what it said.</summary>
@@ -60,8 +64,11 @@ internal sealed class PostgresTools
             var output = process.StandardOutput.ReadToEndAsync(cancellationToken);
             var errors = process.StandardError.ReadToEndAsync(cancellationToken);
             await process.WaitForExitAsync(cancellationToken);
-            if (process.ExitCode == 0) return await output;
-            throw new InvalidOperationException($"{start.FileName} {string.Join(' ', start.ArgumentList)} ended with {process.ExitCode}: {await errors}{await output}");
+            if (process.ExitCode == 0)
+                return await output;
+            throw new InvalidOperationException(
+                $"{start.FileName} {string.Join(' ', start.ArgumentList)} ended with {process.ExitCode}: {await errors}{await output}"
+            );
         }
         catch (OperationCanceledException)
         {
@@ -72,7 +79,8 @@ internal sealed class PostgresTools
 
     private static PostgresTools Missing(string reason)
     {
-        if (Environment.GetEnvironmentVariable("LOCKSTEP_REQUIRE_POSTGRES") == "1") Assert.Fail("LOCKSTEP_REQUIRE_POSTGRES is 1, but " + reason);
+        if (Environment.GetEnvironmentVariable("LOCKSTEP_REQUIRE_POSTGRES") == "1")
+            Assert.Fail("LOCKSTEP_REQUIRE_POSTGRES is 1, but " + reason);
         Assert.Skip(reason);
         return null!;
     }
@@ -80,14 +88,18 @@ internal sealed class PostgresTools
     private static IEnumerable<string> Candidates()
     {
         // An explicit folder is the only one looked at, so that a test of a certain version never runs on another.
-        if (Environment.GetEnvironmentVariable("LOCKSTEP_POSTGRES_BIN") is { Length: > 0 } given) return [given];
+        if (Environment.GetEnvironmentVariable("LOCKSTEP_POSTGRES_BIN") is { Length: > 0 } given)
+            return [given];
         var onPath = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries);
         string[] roots =
         [
-            "/usr/lib/postgresql", "/usr/local/opt", "/opt/homebrew/opt",
+            "/usr/lib/postgresql",
+            "/usr/local/opt",
+            "/opt/homebrew/opt",
             Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.ProgramFiles), "PostgreSQL"),
         ];
-        var installed = roots.Where(Directory.Exists)
+        var installed = roots
+            .Where(Directory.Exists)
             .SelectMany(root => Directory.EnumerateDirectories(root))
             .OrderByDescending(Version)
             .Select(folder => Path.Combine(folder, "bin"));

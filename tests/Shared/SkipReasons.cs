@@ -20,8 +20,8 @@ public sealed class SkipReasons : XunitTestFramework
             IReadOnlyCollection<IXunitTestCase> testCases,
             IMessageSink executionMessageSink,
             ITestFrameworkExecutionOptions executionOptions,
-            CancellationToken cancellationToken) =>
-            base.RunTestCases(testCases, new Sink(executionMessageSink), executionOptions, cancellationToken);
+            CancellationToken cancellationToken
+        ) => base.RunTestCases(testCases, new Sink(executionMessageSink), executionOptions, cancellationToken);
     }
 
     private sealed class Sink(IMessageSink inner) : IMessageSink

@@ -25,12 +25,13 @@ internal sealed record CmdletDescription
     public required IReadOnlyList<TypeDescription> Outputs { get; init; }
 
     /// <summary>The parameters of a set, in the order of a syntax line: by position, then the mandatory ones, then the others.</summary>
-    public IEnumerable<(ParameterDescription Parameter, ParameterUse Use)> In(string set) => Parameters
-        .Select(parameter => (Parameter: parameter, Use: parameter.In(set)))
-        .Where(pair => pair.Use is not null)
-        .Select(pair => (pair.Parameter, Use: pair.Use!))
-        .OrderBy(pair => pair.Use.Position ?? int.MaxValue)
-        .ThenByDescending(pair => pair.Use.IsMandatory);
+    public IEnumerable<(ParameterDescription Parameter, ParameterUse Use)> In(string set) =>
+        Parameters
+            .Select(parameter => (Parameter: parameter, Use: parameter.In(set)))
+            .Where(pair => pair.Use is not null)
+            .Select(pair => (pair.Parameter, Use: pair.Use!))
+            .OrderBy(pair => pair.Use.Position ?? int.MaxValue)
+            .ThenByDescending(pair => pair.Use.IsMandatory);
 }
 
 /// <summary>A type that goes in or comes out.</summary>

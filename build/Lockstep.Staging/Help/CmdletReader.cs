@@ -21,7 +21,12 @@ internal sealed class CmdletReader : IDisposable
 
     /// <summary>All cmdlets, by name.</summary>
     public IReadOnlyList<CmdletDescription> Read() =>
-        [.. _module.Types.Where(type => AttributeOf(type, "CmdletAttribute") is not null).Select(Describe).OrderBy(cmdlet => cmdlet.Name, StringComparer.Ordinal)];
+        [
+            .. _module
+                .Types.Where(type => AttributeOf(type, "CmdletAttribute") is not null)
+                .Select(Describe)
+                .OrderBy(cmdlet => cmdlet.Name, StringComparer.Ordinal),
+        ];
 
     public void Dispose()
     {
@@ -33,7 +38,9 @@ internal sealed class CmdletReader : IDisposable
     {
         var cmdlet = AttributeOf(type, "CmdletAttribute")!;
         var defaults = DefaultValues.Of(type);
-        var own = Chain(type).Reverse().SelectMany(level => level.Properties)
+        var own = Chain(type)
+            .Reverse()
+            .SelectMany(level => level.Properties)
             .Where(property => AttributesOf(property, "ParameterAttribute").Any(parameter => !Flag(parameter, "DontShow")))
             .ToArray();
         var parameters = own.Select(property => Describe(property, defaults)).ToList();
@@ -49,10 +56,21 @@ internal sealed class CmdletReader : IDisposable
             Noun = (string)cmdlet.ConstructorArguments[1].Value,
             Synopsis = _comments.Summary("T:" + type.FullName),
             Parameters = parameters,
-            ParameterSets = parameters.SelectMany(parameter => parameter.Uses.Keys).Where(set => set != ParameterDescription.AllSets).Distinct()
-                .DefaultIfEmpty(ParameterDescription.AllSets).OrderByDescending(set => set == first).ToArray(),
-            Inputs = [.. own.Where(property => AttributesOf(property, "ParameterAttribute").Any(parameter => Flag(parameter, "ValueFromPipeline")))
-                .Select(property => Describe(property.PropertyType)).Distinct()],
+            ParameterSets = parameters
+                .SelectMany(parameter => parameter.Uses.Keys)
+                .Where(set => set != ParameterDescription.AllSets)
+                .Distinct()
+                .DefaultIfEmpty(ParameterDescription.AllSets)
+                .OrderByDescending(set => set == first)
+                .ToArray(),
+            Inputs =
+            [
+                .. own.Where(property =>
+                        AttributesOf(property, "ParameterAttribute").Any(parameter => Flag(parameter, "ValueFromPipeline"))
+                    )
+                    .Select(property => Describe(property.PropertyType))
+                    .Distinct(),
+            ],
             Outputs = [.. AttributesOf(type, "OutputTypeAttribute").SelectMany(output => Outputs(output.ConstructorArguments)).Distinct()],
         };
     }
@@ -68,23 +86,40 @@ internal sealed class CmdletReader : IDisposable
             Name = property.Name,
             Type = isSwitch ? "" : ShortName(type),
             Text = choices.Count > 0 ? $"{text} One of {string.Join(", ", choices)}." : text,
-            Default = isSwitch ? "False" : defaults.GetValueOrDefault(property.Name) is { } value ? Shown(value, Plain(type)) : FirstOf(type),
-            Aliases = [.. AttributesOf(property, "AliasAttribute").SelectMany(alias => (CustomAttributeArgument[])alias.ConstructorArguments[0].Value).Select(alias => (string)alias.Value)],
+            Default =
+                isSwitch ? "False"
+                : defaults.GetValueOrDefault(property.Name) is { } value ? Shown(value, Plain(type))
+                : FirstOf(type),
+            Aliases =
+            [
+                .. AttributesOf(property, "AliasAttribute")
+                    .SelectMany(alias => (CustomAttributeArgument[])alias.ConstructorArguments[0].Value)
+                    .Select(alias => (string)alias.Value),
+            ],
             TakesWildcards = AttributeOf(property, "SupportsWildcardsAttribute") is not null,
-            Uses = AttributesOf(property, "ParameterAttribute").ToDictionary(
-                parameter => Named(parameter, "ParameterSetName") as string ?? ParameterDescription.AllSets,
-                parameter => new ParameterUse(
-                    Flag(parameter, "Mandatory"), Named(parameter, "Position") as int?, Flag(parameter, "ValueFromPipeline"), Flag(parameter, "ValueFromPipelineByPropertyName"))),
+            Uses = AttributesOf(property, "ParameterAttribute")
+                .ToDictionary(
+                    parameter => Named(parameter, "ParameterSetName") as string ?? ParameterDescription.AllSets,
+                    parameter => new ParameterUse(
+                        Flag(parameter, "Mandatory"),
+                        Named(parameter, "Position") as int?,
+                        Flag(parameter, "ValueFromPipeline"),
+                        Flag(parameter, "ValueFromPipelineByPropertyName")
+                    )
+                ),
         };
     }
 
-    private IEnumerable<TypeDescription> Outputs(IEnumerable<CustomAttributeArgument> arguments) => arguments.SelectMany(argument => argument.Value switch
-    {
-        CustomAttributeArgument[] several => Outputs(several),
-        TypeReference type => [Describe(type)],
-        string name => [new TypeDescription(name, "")],
-        _ => [],
-    });
+    private IEnumerable<TypeDescription> Outputs(IEnumerable<CustomAttributeArgument> arguments) =>
+        arguments.SelectMany(argument =>
+            argument.Value switch
+            {
+                CustomAttributeArgument[] several => Outputs(several),
+                TypeReference type => [Describe(type)],
+                string name => [new TypeDescription(name, "")],
+                _ => [],
+            }
+        );
 
     private TypeDescription Describe(TypeReference type) => new(Display(type), _comments.Summary("T:" + Plain(type).FullName));
 
@@ -92,7 +127,8 @@ internal sealed class CmdletReader : IDisposable
 
     /// <summary>The names of an enumeration, or of a set that the parameter is held to.</summary>
     private static IReadOnlyList<string> Choices(PropertyDefinition property, TypeReference type) =>
-        AttributeOf(property, "ValidateSetAttribute") is { } set ? [.. ((CustomAttributeArgument[])set.ConstructorArguments[0].Value).Select(value => (string)value.Value)]
+        AttributeOf(property, "ValidateSetAttribute") is { } set
+            ? [.. ((CustomAttributeArgument[])set.ConstructorArguments[0].Value).Select(value => (string)value.Value)]
         : type.Resolve() is { IsEnum: true } names ? [.. names.Fields.Where(field => field.IsStatic).Select(field => field.Name)]
         : [];
 
@@ -101,15 +137,18 @@ internal sealed class CmdletReader : IDisposable
         type is TypeDefinition { IsEnum: true } names ? names.Fields.First(field => field.IsStatic).Name : null;
 
     private static string Shown(string value, TypeReference type) =>
-        type.Resolve() is { IsEnum: true } names ? names.Fields.FirstOrDefault(field => field.IsStatic && $"{field.Constant}" == value)?.Name ?? value : value;
+        type.Resolve() is { IsEnum: true } names
+            ? names.Fields.FirstOrDefault(field => field.IsStatic && $"{field.Constant}" == value)?.Name ?? value
+            : value;
 
     /// <summary>Without array and nullable.</summary>
-    private static TypeReference Plain(TypeReference type) => type switch
-    {
-        ArrayType array => Plain(array.ElementType),
-        GenericInstanceType { Name: "Nullable`1" } nullable => nullable.GenericArguments[0],
-        _ => type,
-    };
+    private static TypeReference Plain(TypeReference type) =>
+        type switch
+        {
+            ArrayType array => Plain(array.ElementType),
+            GenericInstanceType { Name: "Nullable`1" } nullable => nullable.GenericArguments[0],
+            _ => type,
+        };
 
     private static string ShortName(TypeReference type) => type is ArrayType array ? ShortName(array.ElementType) + "[]" : Plain(type).Name;
 
@@ -120,7 +159,8 @@ internal sealed class CmdletReader : IDisposable
             yield return level;
     }
 
-    private static IEnumerable<CustomAttribute> AttributesOf(ICustomAttributeProvider part, string name) => part.CustomAttributes.Where(attribute => attribute.AttributeType.Name == name);
+    private static IEnumerable<CustomAttribute> AttributesOf(ICustomAttributeProvider part, string name) =>
+        part.CustomAttributes.Where(attribute => attribute.AttributeType.Name == name);
 
     private static CustomAttribute? AttributeOf(ICustomAttributeProvider part, string name) => AttributesOf(part, name).FirstOrDefault();
 

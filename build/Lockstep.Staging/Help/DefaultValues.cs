@@ -16,10 +16,20 @@ internal static class DefaultValues
         Dictionary<string, string> values = [];
         for (var level = type; level is not null; level = level.BaseType as TypeDefinition)
         {
-            foreach (var instruction in level.Methods.Where(method => method is { IsConstructor: true, IsStatic: false, HasBody: true }).SelectMany(method => method.Body.Instructions))
+            foreach (
+                var instruction in level
+                    .Methods.Where(method => method is { IsConstructor: true, IsStatic: false, HasBody: true })
+                    .SelectMany(method => method.Body.Instructions)
+            )
             {
-                if (instruction.OpCode.Code == Code.Stfld && PropertyOf((FieldReference)instruction.Operand) is { } property && Constant(instruction.Previous) is { } value)
+                if (
+                    instruction.OpCode.Code == Code.Stfld
+                    && PropertyOf((FieldReference)instruction.Operand) is { } property
+                    && Constant(instruction.Previous) is { } value
+                )
+                {
                     values.TryAdd(property, value);
+                }
             }
         }
 
@@ -27,14 +37,22 @@ internal static class DefaultValues
     }
 
     private static string? PropertyOf(FieldReference field) =>
-        field.Name.StartsWith('<') && field.Name.IndexOf(">k__BackingField", StringComparison.Ordinal) is > 0 and var end ? field.Name[1..end] : null;
+        field.Name.StartsWith('<') && field.Name.IndexOf(">k__BackingField", StringComparison.Ordinal) is > 0 and var end
+            ? field.Name[1..end]
+            : null;
 
-    private static string? Constant(Instruction instruction) => instruction.OpCode.Code switch
-    {
-        Code.Ldstr => instruction.Operand is string { Length: > 0 } text ? text : null,
-        Code.Ldc_I4 or Code.Ldc_I4_S or Code.Ldc_I8 or Code.Ldc_R8 or Code.Ldc_R4 => Convert.ToString(instruction.Operand, CultureInfo.InvariantCulture),
-        >= Code.Ldc_I4_0 and <= Code.Ldc_I4_8 => ((int)instruction.OpCode.Code - (int)Code.Ldc_I4_0).ToString(CultureInfo.InvariantCulture),
-        Code.Ldc_I4_M1 => "-1",
-        _ => null,
-    };
+    private static string? Constant(Instruction instruction) =>
+        instruction.OpCode.Code switch
+        {
+            Code.Ldstr => instruction.Operand is string { Length: > 0 } text ? text : null,
+            Code.Ldc_I4 or Code.Ldc_I4_S or Code.Ldc_I8 or Code.Ldc_R8 or Code.Ldc_R4 => Convert.ToString(
+                instruction.Operand,
+                CultureInfo.InvariantCulture
+            ),
+            >= Code.Ldc_I4_0 and <= Code.Ldc_I4_8 => ((int)instruction.OpCode.Code - (int)Code.Ldc_I4_0).ToString(
+                CultureInfo.InvariantCulture
+            ),
+            Code.Ldc_I4_M1 => "-1",
+            _ => null,
+        };
 }

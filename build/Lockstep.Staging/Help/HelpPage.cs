@@ -18,7 +18,8 @@ internal sealed partial class HelpPage
     public string Synopsis { get; }
 
     /// <summary>What is wanted of a page, in this order.</summary>
-    public static IReadOnlyList<string> Headings { get; } = ["Syntax", "Description", "Examples", "Parameters", "Inputs", "Outputs", "Notes", "Related"];
+    public static IReadOnlyList<string> Headings { get; } =
+    ["Syntax", "Description", "Examples", "Parameters", "Inputs", "Outputs", "Notes", "Related"];
 
     /// <summary>An example: what it shows, what is typed, and what is said of it.</summary>
     public sealed record Example(string Title, string Code, string Remarks);
@@ -39,7 +40,8 @@ internal sealed partial class HelpPage
     /// <summary>The body of a section; empty where there is none.</summary>
     public string this[string heading] => _sections.FirstOrDefault(section => section.Heading == heading).Body ?? "";
 
-    public IEnumerable<Example> Examples => ExampleHeading().Split("\n" + this["Examples"]).Skip(1).Chunk(2).Select(pair => ToExample(pair[0], Comment().Replace(pair[1], "")));
+    public IEnumerable<Example> Examples =>
+        ExampleHeading().Split("\n" + this["Examples"]).Skip(1).Chunk(2).Select(pair => ToExample(pair[0], Comment().Replace(pair[1], "")));
 
     /// <summary>Sets a section's body, in its place among <see cref="Headings"/>.</summary>
     public void Set(string heading, string body)

@@ -9,7 +9,13 @@ internal static partial class MarkdownText
     private const int Width = 79;
 
     /// <summary>Paragraphs of running text, without marks of emphasis and links; a list or a block of code keeps its lines.</summary>
-    public static IEnumerable<string> Paragraphs(string markdown) => Blocks(markdown).Select(block => block.IsText ? Inline(string.Join(' ', block.Lines.Select(line => line.Trim()))) : string.Join('\n', block.Lines.Select(Inline)));
+    public static IEnumerable<string> Paragraphs(string markdown) =>
+        Blocks(markdown)
+            .Select(block =>
+                block.IsText
+                    ? Inline(string.Join(' ', block.Lines.Select(line => line.Trim())))
+                    : string.Join('\n', block.Lines.Select(Inline))
+            );
 
     /// <summary>A whole page, indented and broken into lines as PowerShell's own <c>about_</c> topics are.</summary>
     public static string Topic(string markdown)

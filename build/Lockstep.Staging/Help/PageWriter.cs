@@ -8,7 +8,10 @@ internal static class PageWriter
     public static void Refresh(HelpPage page, CmdletDescription cmdlet)
     {
         page.Set("Syntax", $"```\n{string.Join("\n\n", cmdlet.ParameterSets.Select(set => Syntax(cmdlet, set)))}\n```");
-        page.Set("Parameters", string.Join("\n\n", cmdlet.Parameters.OrderBy(parameter => parameter.Name, StringComparer.Ordinal).Select(Section)));
+        page.Set(
+            "Parameters",
+            string.Join("\n\n", cmdlet.Parameters.OrderBy(parameter => parameter.Name, StringComparer.Ordinal).Select(Section))
+        );
         page.Set("Inputs", Types(cmdlet.Inputs));
         page.Set("Outputs", Types(cmdlet.Outputs));
     }
@@ -48,7 +51,18 @@ internal static class PageWriter
         if (parameter.Aliases.Count > 0)
             facts.Add("alias " + string.Join(", ", parameter.Aliases));
         if (parameter.Usual is { ByValue: true } or { ByPropertyName: true })
-            facts.Add("from the pipeline " + string.Join(" and ", new[] { parameter.Usual.ByValue ? "by value" : "", parameter.Usual.ByPropertyName ? "by property name" : "" }.Where(text => text.Length > 0)));
+        {
+            facts.Add(
+                "from the pipeline "
+                    + string.Join(
+                        " and ",
+                        new[] { parameter.Usual.ByValue ? "by value" : "", parameter.Usual.ByPropertyName ? "by property name" : "" }.Where(
+                            text => text.Length > 0
+                        )
+                    )
+            );
+        }
+
         if (parameter.TakesWildcards)
             facts.Add("wildcards");
 
@@ -58,5 +72,7 @@ internal static class PageWriter
     }
 
     private static string Types(IReadOnlyList<TypeDescription> types) =>
-        types.Count == 0 ? "None." : string.Join('\n', types.Select(type => $"- `{type.Name}`{(type.Summary.Length > 0 ? ": " + type.Summary : "")}"));
+        types.Count == 0
+            ? "None."
+            : string.Join('\n', types.Select(type => $"- `{type.Name}`{(type.Summary.Length > 0 ? ": " + type.Summary : "")}"));
 }

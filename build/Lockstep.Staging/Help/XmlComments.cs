@@ -13,7 +13,11 @@ internal sealed partial class XmlComments
     public XmlComments(string file)
     {
         if (!File.Exists(file))
-            throw new StagingException($"There is no '{file}', which holds the help of the parameters. Build with GenerateDocumentationFile.");
+        {
+            throw new StagingException(
+                $"There is no '{file}', which holds the help of the parameters. Build with GenerateDocumentationFile."
+            );
+        }
 
         _members = XDocument.Load(file).Descendants("member").ToDictionary(member => (string)member.Attribute("name")!);
     }
@@ -25,28 +29,33 @@ internal sealed partial class XmlComments
     /// <summary>The summary alone.</summary>
     public string Summary(string id) => Part(id, "summary");
 
-    private string Part(string id, string name) => _members.TryGetValue(id, out var member) && member.Element(name) is { } part ? Text(part) : "";
+    private string Part(string id, string name) =>
+        _members.TryGetValue(id, out var member) && member.Element(name) is { } part ? Text(part) : "";
 
     private static string Text(XElement element)
     {
         var text = new StringBuilder();
         foreach (var node in element.Nodes())
         {
-            text.Append(node switch
-            {
-                XText plain => plain.Value,
-                XElement { Name.LocalName: "see" or "seealso" or "paramref" } link => Name(link),
-                XElement { Name.LocalName: "para" or "br" } paragraph => " " + Text(paragraph) + " ",
-                XElement other => Text(other),
-                _ => "",
-            });
+            text.Append(
+                node switch
+                {
+                    XText plain => plain.Value,
+                    XElement { Name.LocalName: "see" or "seealso" or "paramref" } link => Name(link),
+                    XElement { Name.LocalName: "para" or "br" } paragraph => " " + Text(paragraph) + " ",
+                    XElement other => Text(other),
+                    _ => "",
+                }
+            );
         }
 
         return Space().Replace(text.ToString(), " ").Trim();
     }
 
     private static string Name(XElement link) =>
-        ((string?)link.Attribute("langword") ?? (string?)link.Attribute("name") ?? (string?)link.Attribute("cref") ?? "").Split('.', ':')[^1];
+        ((string?)link.Attribute("langword") ?? (string?)link.Attribute("name") ?? (string?)link.Attribute("cref") ?? "").Split('.', ':')[
+            ^1
+        ];
 
     [GeneratedRegex(@"\s+")]
     private static partial Regex Space();

@@ -9,8 +9,16 @@ internal sealed class CertificateOptions
 {
     private const string PasswordVariable = "LOCKSTEP_CERTIFICATE_PASSWORD";
 
-    private readonly Option<FileInfo?> _certificate = new("--certificate") { Description = $"Speak TLS with this certificate: PEM with --certificate-key, or PKCS #12, its password in {PasswordVariable}.", HelpName = "FILE" };
-    private readonly Option<FileInfo?> _key = new("--certificate-key") { Description = "The certificate's private key, PEM; by default it is in the same file.", HelpName = "FILE" };
+    private readonly Option<FileInfo?> _certificate = new("--certificate")
+    {
+        Description = $"Speak TLS with this certificate: PEM with --certificate-key, or PKCS #12, its password in {PasswordVariable}.",
+        HelpName = "FILE",
+    };
+    private readonly Option<FileInfo?> _key = new("--certificate-key")
+    {
+        Description = "The certificate's private key, PEM; by default it is in the same file.",
+        HelpName = "FILE",
+    };
 
     public void AddTo(Command command)
     {
@@ -22,13 +30,17 @@ internal sealed class CertificateOptions
     /// <exception cref="ArgumentException">There is no key, or it is no certificate.</exception>
     public X509Certificate2? Load(ParseResult result)
     {
-        if (result.GetValue(_certificate) is not { } file) return null;
+        if (result.GetValue(_certificate) is not { } file)
+            return null;
         try
         {
-            string? password = Environment.GetEnvironmentVariable(PasswordVariable);
-            if (X509Certificate2.GetCertContentType(file.FullName) == X509ContentType.Pkcs12) return X509CertificateLoader.LoadPkcs12FromFile(file.FullName, password);
-            string key = (result.GetValue(_key) ?? file).FullName;
-            return password is null ? X509Certificate2.CreateFromPemFile(file.FullName, key) : X509Certificate2.CreateFromEncryptedPemFile(file.FullName, password, key);
+            var password = Environment.GetEnvironmentVariable(PasswordVariable);
+            if (X509Certificate2.GetCertContentType(file.FullName) == X509ContentType.Pkcs12)
+                return X509CertificateLoader.LoadPkcs12FromFile(file.FullName, password);
+            var key = (result.GetValue(_key) ?? file).FullName;
+            return password is null
+                ? X509Certificate2.CreateFromPemFile(file.FullName, key)
+                : X509Certificate2.CreateFromEncryptedPemFile(file.FullName, password, key);
         }
         catch (CryptographicException e)
         {

@@ -8,15 +8,23 @@ internal sealed class PostgresOption(string purpose)
 {
     private const string Variable = "LOCKSTEP_POSTGRES";
 
-    public Option<string?> Option { get; } = new("--postgres")
-    {
-        Description = $"{purpose}: a connection string or postgres:// URI. Without a value it is taken from {Variable}; a password alone, from PGPASSWORD or the password file of libpq.",
-        HelpName = "CONNECTION",
-        Arity = ArgumentArity.ZeroOrOne,
-    };
+    public Option<string?> Option { get; } =
+        new("--postgres")
+        {
+            Description =
+                $"{purpose}: a connection string or postgres:// URI. Without a value it is taken from {Variable}; a password alone, from PGPASSWORD or the password file of libpq.",
+            HelpName = "CONNECTION",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
 
     /// <summary>The connection string for the driver; null where the option is not given.</summary>
     /// <exception cref="ArgumentException">It has no value, or one that cannot be read.</exception>
-    public string? Read(ParseResult result) => result.GetResult(Option) is null ? null : PostgresConnectionString.Parse(
-        result.GetValue(Option) ?? Environment.GetEnvironmentVariable(Variable) ?? throw new ArgumentException($"--postgres has no value, and {Variable} is not set."));
+    public string? Read(ParseResult result) =>
+        result.GetResult(Option) is null
+            ? null
+            : PostgresConnectionString.Parse(
+                result.GetValue(Option)
+                    ?? Environment.GetEnvironmentVariable(Variable)
+                    ?? throw new ArgumentException($"--postgres has no value, and {Variable} is not set.")
+            );
 }

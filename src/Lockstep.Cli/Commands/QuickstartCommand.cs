@@ -12,21 +12,28 @@ internal static class QuickstartCommand
 {
     public static Command Create()
     {
-        var command = new Command("quickstart", "See the main job done: a feed, a table file, its records, and a second sync that goes on from the cursor.");
+        var command = new Command(
+            "quickstart",
+            "See the main job done: a feed, a table file, its records, and a second sync that goes on from the cursor."
+        );
         command.SetAction((_, cancellationToken) => RunAsync(Console.Out, cancellationToken));
         return command;
     }
 
     private static async Task<int> RunAsync(TextWriter output, CancellationToken cancellationToken)
     {
-        DirectoryInfo folder = Directory.CreateTempSubdirectory("lockstep-quickstart-");
+        var folder = Directory.CreateTempSubdirectory("lockstep-quickstart-");
         try
         {
-            LockstepTestServer server = await LockstepTestServer.StartAsync(new TestServerOptions { Port = 0 }, cancellationToken: cancellationToken).ConfigureAwait(false);
+            var server = await LockstepTestServer
+                .StartAsync(new TestServerOptions { Port = 0 }, cancellationToken: cancellationToken)
+                .ConfigureAwait(false);
             await using (server.ConfigureAwait(false))
             {
-                string path = Path.Combine(folder.FullName, "servers.db");
-                await output.WriteLineAsync($"A feed is served at {server.FeedUri}: six records, over and over, for ever.").ConfigureAwait(false);
+                var path = Path.Combine(folder.FullName, "servers.db");
+                await output
+                    .WriteLineAsync($"A feed is served at {server.FeedUri}: six records, over and over, for ever.")
+                    .ConfigureAwait(false);
 
                 await output.WriteLineAsync("\n1. Sync it to a table file, until nothing new comes:").ConfigureAwait(false);
                 await SyncAsync(server.FeedUri, path, cancellationToken).ConfigureAwait(false);
@@ -50,15 +57,23 @@ internal static class QuickstartCommand
     private static async Task SyncAsync(Uri feed, string path, CancellationToken cancellationToken)
     {
         var reporter = new SyncReporter(json: false, changes: false, quiet: false);
-        var sync = new TableSync(new SyncOptions { Feed = new FeedOptions { Uri = feed }, TablePath = path });
-        await foreach (SyncStep step in sync.RunAsync(cancellationToken).ConfigureAwait(false)) reporter.Report(step);
+        var sync = new TableSync(
+            new SyncOptions
+            {
+                Feed = new FeedOptions { Uri = feed },
+                TablePath = path,
+            }
+        );
+        await foreach (var step in sync.RunAsync(cancellationToken).ConfigureAwait(false))
+            reporter.Report(step);
     }
 
     private static void Print(string path, TextWriter output)
     {
         var text = new TextTable(output);
-        using RecordScan scan = new Table(path).Read();
-        while (scan.Read()) text.Add(scan.Json);
+        using var scan = new Table(path).Read();
+        while (scan.Read())
+            text.Add(scan.Json);
         text.Finish();
     }
 }

@@ -11,10 +11,27 @@ internal static class RecordsCommand
     public static Command Create()
     {
         var table = new TableOptions();
-        var key = new Option<string[]>("--key", "-k") { Description = "Only the records of these keys.", HelpName = "KEY", AllowMultipleArgumentsPerToken = true };
-        var filter = new Option<string?>("--filter") { Description = "One SQL expression over the fields, such as \"port > 1000\".", HelpName = "SQL" };
-        var parameter = new Option<string[]>("--filter-parameter") { Description = "A value for a parameter of the filter.", HelpName = "NAME=VALUE" };
-        var since = new Option<long?>("--since") { Description = "Only what changed after this sequence number, in the order of the changes.", HelpName = "N" };
+        var key = new Option<string[]>("--key", "-k")
+        {
+            Description = "Only the records of these keys.",
+            HelpName = "KEY",
+            AllowMultipleArgumentsPerToken = true,
+        };
+        var filter = new Option<string?>("--filter")
+        {
+            Description = "One SQL expression over the fields, such as \"port > 1000\".",
+            HelpName = "SQL",
+        };
+        var parameter = new Option<string[]>("--filter-parameter")
+        {
+            Description = "A value for a parameter of the filter.",
+            HelpName = "NAME=VALUE",
+        };
+        var since = new Option<long?>("--since")
+        {
+            Description = "Only what changed after this sequence number, in the order of the changes.",
+            HelpName = "N",
+        };
         var deleted = new Option<bool>("--include-deleted") { Description = "Deleted records as well." };
         var first = new Option<long?>("--first") { Description = "At most so many.", HelpName = "N" };
         var skip = new Option<long>("--skip") { Description = "Pass over so many.", HelpName = "N" };
@@ -23,10 +40,11 @@ internal static class RecordsCommand
 
         var command = new Command("records", "Print the records of a table.");
         table.AddTo(command);
-        foreach (Option option in (Option[])[key, filter, parameter, since, deleted, first, skip, quarantined, json]) command.Options.Add(option);
+        foreach (var option in (Option[])[key, filter, parameter, since, deleted, first, skip, quarantined, json])
+            command.Options.Add(option);
         command.SetAction(result =>
         {
-            ITable found = table.Find(result);
+            var found = table.Find(result);
             if (result.GetValue(quarantined))
             {
                 PrintQuarantined(found, result.GetValue(json));
@@ -43,7 +61,7 @@ internal static class RecordsCommand
                 First = result.GetValue(first),
                 Skip = result.GetValue(skip),
             };
-            using IRecordScan scan = found.Read(query);
+            using var scan = found.Read(query);
             if (result.GetValue(json))
             {
                 PrintLines(scan);
@@ -51,7 +69,8 @@ internal static class RecordsCommand
             else
             {
                 var text = new TextTable(Console.Out);
-                while (scan.Read()) text.Add(scan.Json);
+                while (scan.Read())
+                    text.Add(scan.Json);
                 text.Finish();
             }
 
@@ -72,24 +91,35 @@ internal static class RecordsCommand
 
     private static void PrintQuarantined(ITable table, bool json)
     {
-        using Stream output = Console.OpenStandardOutput();
+        using var output = Console.OpenStandardOutput();
         var text = new TextTable(Console.Out);
-        foreach (QuarantinedRecord record in table.ReadQuarantined())
+        foreach (var record in table.ReadQuarantined())
         {
-            string bytes = Encoding.UTF8.GetString(record.Bytes.Span);
+            var bytes = Encoding.UTF8.GetString(record.Bytes.Span);
             if (json)
             {
-                JsonLines.Write(output, writer =>
-                {
-                    writer.WriteString("at", record.At);
-                    writer.WriteNumber("byteOffset", record.ByteOffset);
-                    writer.WriteString("reason", record.Reason);
-                    writer.WriteString("bytes", bytes);
-                });
+                JsonLines.Write(
+                    output,
+                    writer =>
+                    {
+                        writer.WriteString("at", record.At);
+                        writer.WriteNumber("byteOffset", record.ByteOffset);
+                        writer.WriteString("reason", record.Reason);
+                        writer.WriteString("bytes", bytes);
+                    }
+                );
             }
             else
             {
-                text.Add(new Dictionary<string, string> { ["at"] = $"{record.At:u}", ["byteOffset"] = $"{record.ByteOffset}", ["reason"] = record.Reason, ["bytes"] = bytes });
+                text.Add(
+                    new Dictionary<string, string>
+                    {
+                        ["at"] = $"{record.At:u}",
+                        ["byteOffset"] = $"{record.ByteOffset}",
+                        ["reason"] = record.Reason,
+                        ["bytes"] = bytes,
+                    }
+                );
             }
         }
 
@@ -100,12 +130,16 @@ internal static class RecordsCommand
     private static Dictionary<string, object?> Parameters(string[]? texts)
     {
         var parameters = new Dictionary<string, object?>();
-        foreach (string text in texts ?? [])
+        foreach (var text in texts ?? [])
         {
-            int at = text.IndexOf('=', StringComparison.Ordinal);
-            if (at <= 0) throw new ArgumentException($"'{text}' is not of the form NAME=VALUE.");
-            string value = text[(at + 1)..];
-            parameters[text[..at]] = long.TryParse(value, out long integer) ? integer : double.TryParse(value, out double real) ? real : value;
+            var at = text.IndexOf('=', StringComparison.Ordinal);
+            if (at <= 0)
+                throw new ArgumentException($"'{text}' is not of the form NAME=VALUE.");
+            var value = text[(at + 1)..];
+            parameters[text[..at]] =
+                long.TryParse(value, out var integer) ? integer
+                : double.TryParse(value, out var real) ? real
+                : value;
         }
 
         return parameters;

@@ -7,68 +7,153 @@ using Lockstep.Serving;
 
 namespace Lockstep.Cli.Commands;
 
-/// <summary>lockstep serve: tables of a database, or table files, as feeds, until it is told to end. For systemd, cron and containers.</summary>
+/// <summary>
+/// lockstep serve: tables of a database, or table files, as feeds, until it is told to end. For systemd, cron and containers.
+/// </summary>
 internal static class ServeCommand
 {
     public static Command Create()
     {
         var postgres = new PostgresOption("Serve tables of this database");
-        var table = new Option<string[]>("--table", "-t") { Description = "A table or view to serve; may be given more than once. Of a file: the table that it must hold.", HelpName = "NAME" };
-        var path = new Option<string[]>("--path", "-p") { Description = "Serve the table in this file, live while it is synced; may be given more than once.", HelpName = "FILE" };
-        var schema = new Option<string?>("--schema") { Description = "The schema of the tables. Default: the user's search path.", HelpName = "NAME" };
-        var key = new Option<string[]>("--key-property", "-k") { Description = "The column that is the key, for a view; several make one key.", HelpName = "COLUMN", AllowMultipleArgumentsPerToken = true };
-        var poll = new Option<double>("--poll-interval-sec") { Description = "The time between two looks at a table when nothing wakes the server.", HelpName = "SECONDS", DefaultValueFactory = _ => 1 };
-        var noListen = new Option<bool>("--no-listen") { Description = "Do not listen for notifications: for a database behind a pool that keeps no sessions." };
-        var mode = new Option<PostgresFeedMode>("--mode") { Description = "How changes are learned of. Replication needs no change to the table, but a --log-path and the attribute REPLICATION." };
-        var logPath = new Option<string?>("--log-path") { Description = "With --mode Replication: the folder that keeps the changes for clients that come back.", HelpName = "FOLDER" };
-        var publication = new Option<string?>("--publication") { Description = "With --mode Replication: the publication that the tables' owner has made.", HelpName = "NAME" };
+        var table = new Option<string[]>("--table", "-t")
+        {
+            Description = "A table or view to serve; may be given more than once. Of a file: the table that it must hold.",
+            HelpName = "NAME",
+        };
+        var path = new Option<string[]>("--path", "-p")
+        {
+            Description = "Serve the table in this file, live while it is synced; may be given more than once.",
+            HelpName = "FILE",
+        };
+        var schema = new Option<string?>("--schema")
+        {
+            Description = "The schema of the tables. Default: the user's search path.",
+            HelpName = "NAME",
+        };
+        var key = new Option<string[]>("--key-property", "-k")
+        {
+            Description = "The column that is the key, for a view; several make one key.",
+            HelpName = "COLUMN",
+            AllowMultipleArgumentsPerToken = true,
+        };
+        var poll = new Option<double>("--poll-interval-sec")
+        {
+            Description = "The time between two looks at a table when nothing wakes the server.",
+            HelpName = "SECONDS",
+            DefaultValueFactory = _ => 1,
+        };
+        var noListen = new Option<bool>("--no-listen")
+        {
+            Description = "Do not listen for notifications: for a database behind a pool that keeps no sessions.",
+        };
+        var mode = new Option<PostgresFeedMode>("--mode")
+        {
+            Description =
+                "How changes are learned of. Replication needs no change to the table, but a --log-path and the attribute REPLICATION.",
+        };
+        var logPath = new Option<string?>("--log-path")
+        {
+            Description = "With --mode Replication: the folder that keeps the changes for clients that come back.",
+            HelpName = "FOLDER",
+        };
+        var publication = new Option<string?>("--publication")
+        {
+            Description = "With --mode Replication: the publication that the tables' owner has made.",
+            HelpName = "NAME",
+        };
         var listening = new ServeOptions();
 
-        var command = new Command("serve", "Serve tables of PostgreSQL, or synced table files, as feeds, until Ctrl+C or SIGTERM. /_lockstep/ shows clients and lag in a browser, /healthz tells whether all feeds can be read.")
+        var command = new Command(
+            "serve",
+            "Serve tables of PostgreSQL, or synced table files, as feeds, until Ctrl+C or SIGTERM. /_lockstep/ shows clients and lag in a browser, /healthz tells whether all feeds can be read."
+        )
         {
-            postgres.Option, table, path, schema, key, poll, noListen, mode, logPath, publication,
+            postgres.Option,
+            table,
+            path,
+            schema,
+            key,
+            poll,
+            noListen,
+            mode,
+            logPath,
+            publication,
         };
         listening.AddTo(command);
-        command.SetAction(async (result, cancellationToken) =>
-        {
-            var tables = result.GetValue(table) ?? [];
-            var connection = postgres.Read(result);
-            List<Func<CancellationToken, Task<IFeedSource>>> starts = [.. (result.GetValue(path) ?? []).Select(file => FromFile(file, connection is null ? tables : []))];
-            if (connection is not null)
+        command.SetAction(
+            async (result, cancellationToken) =>
             {
-                if (tables.Length == 0) throw new ArgumentException("Name the tables with --table.");
-                bool replicates = result.GetValue(mode) == PostgresFeedMode.Replication;
-                if (replicates != result.GetValue(logPath) is not null) throw new ArgumentException("--mode Replication and --log-path belong together.");
-                if (replicates) Directory.CreateDirectory(result.GetValue(logPath)!);
-                starts.AddRange(tables.Select(name => FromPostgres(connection, new PostgresFeedOptions
+                var tables = result.GetValue(table) ?? [];
+                var connection = postgres.Read(result);
+                List<Func<CancellationToken, Task<IFeedSource>>> starts =
+                [
+                    .. (result.GetValue(path) ?? []).Select(file => FromFile(file, connection is null ? tables : [])),
+                ];
+                if (connection is not null)
                 {
-                    Mode = result.GetValue(mode),
-                    Replication = replicates ? new PostgresReplicationOptions { LogPath = LogFile(result.GetValue(logPath)!, name), Publication = result.GetValue(publication) } : null,
-                    Notify = static notice => Console.Error.WriteLine($"lockstep: {notice}"),
-                    Table = Name(name, result.GetValue(schema)),
-                    Key = result.GetValue(key) ?? [],
-                    PollInterval = TimeSpan.FromSeconds(result.GetValue(poll)),
-                    Listen = !result.GetValue(noListen),
-                })));
-            }
+                    if (tables.Length == 0)
+                        throw new ArgumentException("Name the tables with --table.");
+                    var replicates = result.GetValue(mode) == PostgresFeedMode.Replication;
+                    if (replicates != result.GetValue(logPath) is not null)
+                        throw new ArgumentException("--mode Replication and --log-path belong together.");
+                    if (replicates)
+                        Directory.CreateDirectory(result.GetValue(logPath)!);
+                    starts.AddRange(
+                        tables.Select(name =>
+                            FromPostgres(
+                                connection,
+                                new PostgresFeedOptions
+                                {
+                                    Mode = result.GetValue(mode),
+                                    Replication = replicates
+                                        ? new PostgresReplicationOptions
+                                        {
+                                            LogPath = LogFile(result.GetValue(logPath)!, name),
+                                            Publication = result.GetValue(publication),
+                                        }
+                                        : null,
+                                    Notify = static notice => Console.Error.WriteLine($"lockstep: {notice}"),
+                                    Table = Name(name, result.GetValue(schema)),
+                                    Key = result.GetValue(key) ?? [],
+                                    PollInterval = TimeSpan.FromSeconds(result.GetValue(poll)),
+                                    Listen = !result.GetValue(noListen),
+                                }
+                            )
+                        )
+                    );
+                }
 
-            if (starts.Count == 0) throw new ArgumentException("There is nothing to serve: give --postgres with --table, or --path.");
-            using var certificate = listening.Certificate.Load(result);
-            return await ServeAsync(starts, listening.Read(result, certificate), cancellationToken).ConfigureAwait(false);
-        });
+                if (starts.Count == 0)
+                    throw new ArgumentException("There is nothing to serve: give --postgres with --table, or --path.");
+                using var certificate = listening.Certificate.Load(result);
+                return await ServeAsync(starts, listening.Read(result, certificate), cancellationToken).ConfigureAwait(false);
+            }
+        );
         return command;
     }
 
-    private static async Task<int> ServeAsync(IEnumerable<Func<CancellationToken, Task<IFeedSource>>> starts, FeedServerOptions options, CancellationToken cancellationToken)
+    private static async Task<int> ServeAsync(
+        IEnumerable<Func<CancellationToken, Task<IFeedSource>>> starts,
+        FeedServerOptions options,
+        CancellationToken cancellationToken
+    )
     {
-        IReadOnlyList<IFeedSource> sources = await FeedSources.StartAsync(starts, cancellationToken).ConfigureAwait(false);
-        FeedServer server = await FeedServer.StartAsync(sources, options, cancellationToken: cancellationToken).ConfigureAwait(false);
+        var sources = await FeedSources.StartAsync(starts, cancellationToken).ConfigureAwait(false);
+        var server = await FeedServer.StartAsync(sources, options, cancellationToken: cancellationToken).ConfigureAwait(false);
         await using (server.ConfigureAwait(false))
         {
             Console.WriteLine($"Listening on {server.Uri}");
-            foreach (IFeedSource source in sources) Console.WriteLine(new Uri(server.Uri, Uri.EscapeDataString(source.Name)).AbsoluteUri);
+            foreach (var source in sources)
+                Console.WriteLine(new Uri(server.Uri, Uri.EscapeDataString(source.Name)).AbsoluteUri);
             if (options.Credentials.Count > 0 && options.Certificate is null && !IPAddress.IsLoopback(options.Address))
-                await Console.Error.WriteLineAsync("lockstep: passwords and tokens go over the network unencrypted; give a --certificate, or have a proxy speak TLS.").ConfigureAwait(false);
+            {
+                await Console
+                    .Error.WriteLineAsync(
+                        "lockstep: passwords and tokens go over the network unencrypted; give a --certificate, or have a proxy speak TLS."
+                    )
+                    .ConfigureAwait(false);
+            }
+
             try
             {
                 await ReportTroubleAsync(sources, cancellationToken).ConfigureAwait(false);
@@ -89,16 +174,18 @@ internal static class ServeCommand
         using var timer = new PeriodicTimer(TimeSpan.FromSeconds(1));
         while (await timer.WaitForNextTickAsync(cancellationToken).ConfigureAwait(false))
         {
-            foreach (IFeedSource source in sources)
+            foreach (var source in sources)
             {
                 try
                 {
                     await source.GetStateAsync(cancellationToken).ConfigureAwait(false);
-                    if (troubled.Remove(source)) await Console.Error.WriteLineAsync($"lockstep: {source.Name} can be read again.").ConfigureAwait(false);
+                    if (troubled.Remove(source))
+                        await Console.Error.WriteLineAsync($"lockstep: {source.Name} can be read again.").ConfigureAwait(false);
                 }
                 catch (FeedServingException e)
                 {
-                    if (troubled.Add(source)) await Console.Error.WriteLineAsync($"lockstep: {source.Name}: {e.Message}").ConfigureAwait(false);
+                    if (troubled.Add(source))
+                        await Console.Error.WriteLineAsync($"lockstep: {source.Name}: {e.Message}").ConfigureAwait(false);
                 }
             }
         }
@@ -107,17 +194,27 @@ internal static class ServeCommand
     private static Func<CancellationToken, Task<IFeedSource>> FromPostgres(string connection, PostgresFeedOptions options) =>
         async token => await PostgresFeed.StartAsync(connection, options, cancellationToken: token).ConfigureAwait(false);
 
-    private static Func<CancellationToken, Task<IFeedSource>> FromFile(string file, string[] tables) => async token =>
-    {
-        string path = Path.GetFullPath(file);
-        string name = new Table(path).GetInfo().Name;
-        if (tables.Length > 0 && !tables.Contains(name, StringComparer.Ordinal))
-            throw new TableNotFoundException(path, $"The file '{path}' holds the table '{name}', not '{string.Join(", ", tables)}'.", "Leave --table out, or name another file with --path.");
-        return await TableFeed.StartAsync(new TableFeedOptions { Path = path }, cancellationToken: token).ConfigureAwait(false);
-    };
+    private static Func<CancellationToken, Task<IFeedSource>> FromFile(string file, string[] tables) =>
+        async token =>
+        {
+            var path = Path.GetFullPath(file);
+            var name = new Table(path).GetInfo().Name;
+            if (tables.Length > 0 && !tables.Contains(name, StringComparer.Ordinal))
+            {
+                throw new TableNotFoundException(
+                    path,
+                    $"The file '{path}' holds the table '{name}', not '{string.Join(", ", tables)}'.",
+                    "Leave --table out, or name another file with --path."
+                );
+            }
+
+            return await TableFeed.StartAsync(new TableFeedOptions { Path = path }, cancellationToken: token).ConfigureAwait(false);
+        };
 
     private static string LogFile(string folder, string table) =>
-        Path.GetFullPath(Path.Combine(folder, string.Concat($"{table}.log".Select(c => Path.GetInvalidFileNameChars().Contains(c) ? '_' : c))));
+        Path.GetFullPath(
+            Path.Combine(folder, string.Concat($"{table}.log".Select(c => Path.GetInvalidFileNameChars().Contains(c) ? '_' : c)))
+        );
 
     private static Postgres.TableName Name(string text, string? schema)
     {

@@ -6,48 +6,93 @@ using Lockstep.Serving;
 
 namespace Lockstep.Cli.Commands;
 
-/// <summary>The options of a server: where it listens, and whom it lets in. Secrets come from files or the environment: a command line is for all to see.</summary>
+/// <summary>
+/// The options of a server: where it listens, and whom it lets in. Secrets come from files or the environment: a command line is for all to
+/// see.
+/// </summary>
 internal sealed class ServeOptions
 {
     private const string PasswordVariable = "LOCKSTEP_SERVER_PASSWORD";
     private const string TokenVariable = "LOCKSTEP_SERVER_TOKEN";
 
-    private readonly Option<int> _port = new("--port") { Description = "The port; 0 picks a free one.", HelpName = "N", DefaultValueFactory = _ => 4567 };
-    private readonly Option<string> _address = new("--listen-address") { Description = "The address to listen on.", HelpName = "ADDRESS", DefaultValueFactory = _ => "127.0.0.1" };
-    private readonly Option<string?> _user = new("--user", "-u") { Description = $"Let in this user (Basic authentication); the password comes from --password-file or {PasswordVariable}.", HelpName = "NAME" };
-    private readonly Option<FileInfo?> _passwordFile = new("--password-file") { Description = "A file that holds the user's password.", HelpName = "FILE" };
-    private readonly Option<FileInfo?> _tokenFile = new("--token-file") { Description = $"A file of bearer tokens to let in, one a line. {TokenVariable} holds one as well.", HelpName = "FILE" };
-    private readonly Option<double> _heartbeat = new("--heartbeat-sec") { Description = "The longest silence on a feed.", HelpName = "SECONDS", DefaultValueFactory = _ => 15 };
-    private readonly Option<string?> _instance = new("--instance-name") { Description = "A name for this server, which clients are told.", HelpName = "NAME" };
+    private readonly Option<int> _port = new("--port")
+    {
+        Description = "The port; 0 picks a free one.",
+        HelpName = "N",
+        DefaultValueFactory = _ => 4567,
+    };
+    private readonly Option<string> _address = new("--listen-address")
+    {
+        Description = "The address to listen on.",
+        HelpName = "ADDRESS",
+        DefaultValueFactory = _ => "127.0.0.1",
+    };
+    private readonly Option<string?> _user = new("--user", "-u")
+    {
+        Description = $"Let in this user (Basic authentication); the password comes from --password-file or {PasswordVariable}.",
+        HelpName = "NAME",
+    };
+    private readonly Option<FileInfo?> _passwordFile = new("--password-file")
+    {
+        Description = "A file that holds the user's password.",
+        HelpName = "FILE",
+    };
+    private readonly Option<FileInfo?> _tokenFile = new("--token-file")
+    {
+        Description = $"A file of bearer tokens to let in, one a line. {TokenVariable} holds one as well.",
+        HelpName = "FILE",
+    };
+    private readonly Option<double> _heartbeat = new("--heartbeat-sec")
+    {
+        Description = "The longest silence on a feed.",
+        HelpName = "SECONDS",
+        DefaultValueFactory = _ => 15,
+    };
+    private readonly Option<string?> _instance = new("--instance-name")
+    {
+        Description = "A name for this server, which clients are told.",
+        HelpName = "NAME",
+    };
 
-    private readonly Option<bool> _noStatusPage = new("--no-status-page") { Description = "Leave out the page at /_lockstep/ that shows clients, rates and the newest records." };
+    private readonly Option<bool> _noStatusPage = new("--no-status-page")
+    {
+        Description = "Leave out the page at /_lockstep/ that shows clients, rates and the newest records.",
+    };
 
     public CertificateOptions Certificate { get; } = new();
 
     public void AddTo(Command command)
     {
-        foreach (Option option in (Option[])[_port, _address, _user, _passwordFile, _tokenFile, _heartbeat, _instance, _noStatusPage]) command.Options.Add(option);
+        foreach (var option in (Option[])[_port, _address, _user, _passwordFile, _tokenFile, _heartbeat, _instance, _noStatusPage])
+            command.Options.Add(option);
         Certificate.AddTo(command);
     }
 
     /// <exception cref="ArgumentException">A value cannot be, or a secret is missing.</exception>
-    public FeedServerOptions Read(ParseResult result, X509Certificate2? certificate) => new()
-    {
-        Port = result.GetValue(_port),
-        Address = IPAddress.TryParse(result.GetValue(_address), out IPAddress? address) ? address : throw new ArgumentException("--listen-address takes an IP address."),
-        HeartbeatInterval = result.GetValue(_heartbeat) is > 0 and <= 86400 and var seconds ? TimeSpan.FromSeconds(seconds) : throw new ArgumentException("--heartbeat-sec takes seconds, above 0 and up to a day."),
-        InstanceName = result.GetValue(_instance),
-        StatusPage = !result.GetValue(_noStatusPage),
-        Certificate = certificate,
-        Credentials = [.. Credentials(result)],
-    };
+    public FeedServerOptions Read(ParseResult result, X509Certificate2? certificate) =>
+        new()
+        {
+            Port = result.GetValue(_port),
+            Address = IPAddress.TryParse(result.GetValue(_address), out var address)
+                ? address
+                : throw new ArgumentException("--listen-address takes an IP address."),
+            HeartbeatInterval = result.GetValue(_heartbeat) is > 0 and <= 86400 and var seconds
+                ? TimeSpan.FromSeconds(seconds)
+                : throw new ArgumentException("--heartbeat-sec takes seconds, above 0 and up to a day."),
+            InstanceName = result.GetValue(_instance),
+            StatusPage = !result.GetValue(_noStatusPage),
+            Certificate = certificate,
+            Credentials = [.. Credentials(result)],
+        };
 
     private IEnumerable<FeedCredential> Credentials(ParseResult result)
     {
         if (result.GetValue(_user) is { } user)
         {
-            string password = result.GetValue(_passwordFile) is { } file ? File.ReadAllText(file.FullName).TrimEnd('\r', '\n')
-                : Environment.GetEnvironmentVariable(PasswordVariable) ?? throw new ArgumentException($"--user needs a password: in --password-file or {PasswordVariable}.");
+            var password = result.GetValue(_passwordFile) is { } file
+                ? File.ReadAllText(file.FullName).TrimEnd('\r', '\n')
+                : Environment.GetEnvironmentVariable(PasswordVariable)
+                    ?? throw new ArgumentException($"--user needs a password: in --password-file or {PasswordVariable}.");
             yield return FeedCredential.Basic(user, password);
         }
         else if (result.GetValue(_passwordFile) is not null)
@@ -55,11 +100,16 @@ internal sealed class ServeOptions
             throw new ArgumentException("--password-file needs a --user.");
         }
 
-        string[] tokens = result.GetValue(_tokenFile) is { } lines ? [.. File.ReadAllLines(lines.FullName).Select(line => line.Trim()).Where(line => line.Length > 0)] : [];
+        string[] tokens = result.GetValue(_tokenFile) is { } lines
+            ? [.. File.ReadAllLines(lines.FullName).Select(line => line.Trim()).Where(line => line.Length > 0)]
+            : [];
 
         // An empty file that was to keep people out must not let everybody in.
-        if (result.GetValue(_tokenFile) is { } empty && tokens.Length == 0) throw new ArgumentException($"There is no token in '{empty}'.");
-        foreach (string token in tokens) yield return FeedCredential.Bearer(token);
-        if (Environment.GetEnvironmentVariable(TokenVariable) is { Length: > 0 } one) yield return FeedCredential.Bearer(one);
+        if (result.GetValue(_tokenFile) is { } empty && tokens.Length == 0)
+            throw new ArgumentException($"There is no token in '{empty}'.");
+        foreach (var token in tokens)
+            yield return FeedCredential.Bearer(token);
+        if (Environment.GetEnvironmentVariable(TokenVariable) is { Length: > 0 } one)
+            yield return FeedCredential.Bearer(one);
     }
 }

@@ -15,88 +15,220 @@ internal static class SyncCommand
 {
     public static Command Create()
     {
-        var uri = new Argument<Uri>("uri") { Description = "The feed. One whose path ends with / gets the cursor as its last element, another as ?since=.", CustomParser = ParseUri };
+        var uri = new Argument<Uri>("uri")
+        {
+            Description = "The feed. One whose path ends with / gets the cursor as its last element, another as ?since=.",
+            CustomParser = ParseUri,
+        };
         var table = new TableOptions();
-        var disk = new Option<bool>("--disk") { Description = "Keep the table in a file. It is here, but for --postgres; the option is taken so that a command carries over from PowerShell." };
-        var orderBy = new Option<string?>("--order-by") { Description = "The field that orders the records. Default: updated_at.", HelpName = "FIELD" };
-        var key = new Option<string[]>("--key-property", "-k") { Description = "The field that is the key; several make one key. Default: id, else the first field.", HelpName = "FIELD", AllowMultipleArgumentsPerToken = true };
+        var disk = new Option<bool>("--disk")
+        {
+            Description =
+                "Keep the table in a file. It is here, but for --postgres; the option is taken so that a command carries over from PowerShell.",
+        };
+        var orderBy = new Option<string?>("--order-by")
+        {
+            Description = "The field that orders the records. Default: updated_at.",
+            HelpName = "FIELD",
+        };
+        var key = new Option<string[]>("--key-property", "-k")
+        {
+            Description = "The field that is the key; several make one key. Default: id, else the first field.",
+            HelpName = "FIELD",
+            AllowMultipleArgumentsPerToken = true,
+        };
         var style = new Option<CursorStyle>("--cursor-style") { Description = "Where the cursor goes in a request." };
-        var query = new Option<string[]>("--query") { Description = "A further query option of the feed; may be given more than once.", HelpName = "NAME=VALUE" };
-        var since = new Option<string?>("--since") { Description = "The cursor to begin at, instead of the stored one.", HelpName = "CURSOR" };
+        var query = new Option<string[]>("--query")
+        {
+            Description = "A further query option of the feed; may be given more than once.",
+            HelpName = "NAME=VALUE",
+        };
+        var since = new Option<string?>("--since")
+        {
+            Description = "The cursor to begin at, instead of the stored one.",
+            HelpName = "CURSOR",
+        };
         var dialect = new Option<Dialect>("--dialect") { Description = "The feed's dialect." };
         var follow = new Option<bool>("--follow", "-f") { Description = "Go on when the feed has nothing more, until Ctrl+C." };
         var followFor = new Option<double?>("--follow-for") { Description = "Follow for so long.", HelpName = "SECONDS" };
-        var settle = new Option<double>("--settle-sec") { Description = "An endless feed has settled when nothing changed the table for so long.", HelpName = "SECONDS", DefaultValueFactory = _ => 1 };
-        var connection = new Option<double>("--connection-timeout-seconds", "--timeout-sec") { Description = "How long connecting may take.", HelpName = "SECONDS", DefaultValueFactory = _ => 30 };
-        var operation = new Option<double>("--operation-timeout-seconds") { Description = "How long a connection may be silent; 0 for ever.", HelpName = "SECONDS", DefaultValueFactory = _ => 60 };
-        var retries = new Option<int?>("--maximum-retry-count") { Description = "How many attempts may fail in a row. Default: none, or any number with --follow.", HelpName = "N" };
-        var retryInterval = new Option<double>("--retry-interval-sec") { Description = "The wait before another attempt; it doubles with each that fails.", HelpName = "SECONDS", DefaultValueFactory = _ => 5 };
+        var settle = new Option<double>("--settle-sec")
+        {
+            Description = "An endless feed has settled when nothing changed the table for so long.",
+            HelpName = "SECONDS",
+            DefaultValueFactory = _ => 1,
+        };
+        var connection = new Option<double>("--connection-timeout-seconds", "--timeout-sec")
+        {
+            Description = "How long connecting may take.",
+            HelpName = "SECONDS",
+            DefaultValueFactory = _ => 30,
+        };
+        var operation = new Option<double>("--operation-timeout-seconds")
+        {
+            Description = "How long a connection may be silent; 0 for ever.",
+            HelpName = "SECONDS",
+            DefaultValueFactory = _ => 60,
+        };
+        var retries = new Option<int?>("--maximum-retry-count")
+        {
+            Description = "How many attempts may fail in a row. Default: none, or any number with --follow.",
+            HelpName = "N",
+        };
+        var retryInterval = new Option<double>("--retry-interval-sec")
+        {
+            Description = "The wait before another attempt; it doubles with each that fails.",
+            HelpName = "SECONDS",
+            DefaultValueFactory = _ => 5,
+        };
         var resync = new Option<bool>("--resync") { Description = "Fetch the whole set anew, and remove what it does not hold." };
-        var lookback = new Option<decimal>("--lookback") { Description = "Begin each connection so far before the cursor, in the order field's units.", HelpName = "N" };
-        var malformed = new Option<MalformedRecordPolicy>("--malformed-record") { Description = "Whether a malformed record ends the sync or is set aside." };
-        var maximum = new Option<int>("--maximum-record-size") { Description = "The largest record.", HelpName = "BYTES", DefaultValueFactory = _ => FrameReader.DefaultMaximumLength };
-        var wait = new Option<bool>("--wait") { Description = "Wait for another writer of the file to end. (Of several syncs of a table in a database one leads, and the others always wait.)" };
+        var lookback = new Option<decimal>("--lookback")
+        {
+            Description = "Begin each connection so far before the cursor, in the order field's units.",
+            HelpName = "N",
+        };
+        var malformed = new Option<MalformedRecordPolicy>("--malformed-record")
+        {
+            Description = "Whether a malformed record ends the sync or is set aside.",
+        };
+        var maximum = new Option<int>("--maximum-record-size")
+        {
+            Description = "The largest record.",
+            HelpName = "BYTES",
+            DefaultValueFactory = _ => FrameReader.DefaultMaximumLength,
+        };
+        var wait = new Option<bool>("--wait")
+        {
+            Description =
+                "Wait for another writer of the file to end. (Of several syncs of a table in a database one leads, and the others always wait.)",
+        };
         var passThru = new Option<bool>("--pass-thru") { Description = "Print each change as one line of JSON, as it is committed." };
-        var everyChange = new Option<bool>("--every-change") { Description = "With --pass-thru: each version of a record, not the newest of each commit." };
-        var header = new Option<string[]>("--header", "-H") { Description = "A request header; may be given more than once.", HelpName = "NAME:VALUE" };
-        var user = new Option<string?>("--user", "-u") { Description = "User name for Basic authentication; the password comes from LOCKSTEP_PASSWORD.", HelpName = "NAME" };
-        var allowOpen = new Option<bool>("--allow-unencrypted-authentication") { Description = "Let credentials go over plain http to another host." };
+        var everyChange = new Option<bool>("--every-change")
+        {
+            Description = "With --pass-thru: each version of a record, not the newest of each commit.",
+        };
+        var header = new Option<string[]>("--header", "-H")
+        {
+            Description = "A request header; may be given more than once.",
+            HelpName = "NAME:VALUE",
+        };
+        var user = new Option<string?>("--user", "-u")
+        {
+            Description = "User name for Basic authentication; the password comes from LOCKSTEP_PASSWORD.",
+            HelpName = "NAME",
+        };
+        var allowOpen = new Option<bool>("--allow-unencrypted-authentication")
+        {
+            Description = "Let credentials go over plain http to another host.",
+        };
         var skipCheck = new Option<bool>("--skip-certificate-check") { Description = "Take any server certificate." };
         var json = new Option<bool>("--json") { Description = "Print the result as JSON." };
         var quiet = new Option<bool>("--quiet", "-q") { Description = "Print nothing but errors." };
 
-        var command = new Command("sync", "Bring a table, in a file or in a database, up to date with a feed. A bearer token is taken from LOCKSTEP_TOKEN.") { uri };
+        var command = new Command(
+            "sync",
+            "Bring a table, in a file or in a database, up to date with a feed. A bearer token is taken from LOCKSTEP_TOKEN."
+        )
+        {
+            uri,
+        };
         table.AddTo(command);
-        foreach (Option option in (Option[])[
-            disk, orderBy, key, style, query, since, dialect, follow, followFor, settle, connection, operation, retries, retryInterval, resync, lookback, malformed,
-            maximum, wait, passThru, everyChange, header, user, allowOpen, skipCheck, json, quiet])
+        foreach (
+            var option in (Option[])
+                [
+                    disk,
+                    orderBy,
+                    key,
+                    style,
+                    query,
+                    since,
+                    dialect,
+                    follow,
+                    followFor,
+                    settle,
+                    connection,
+                    operation,
+                    retries,
+                    retryInterval,
+                    resync,
+                    lookback,
+                    malformed,
+                    maximum,
+                    wait,
+                    passThru,
+                    everyChange,
+                    header,
+                    user,
+                    allowOpen,
+                    skipCheck,
+                    json,
+                    quiet,
+                ]
+        )
         {
             command.Options.Add(option);
         }
 
-        command.SetAction((result, cancellationToken) =>
-        {
-            Uri feed = result.GetValue(uri)!;
-            string? name = result.GetValue(table.Table);
-            TableStore? store = table.Store(result);
-            string path = store is not null ? store.Description : result.GetValue(table.Path) is { } file ? Path.GetFullPath(file) : TableOptions.FileOf(name ?? FeedUri.Parse(feed).DefaultTableName);
-            var options = new SyncOptions
+        command.SetAction(
+            (result, cancellationToken) =>
             {
-                Feed = new FeedOptions
+                var feed = result.GetValue(uri)!;
+                var name = result.GetValue(table.Table);
+                var store = table.Store(result);
+                var path =
+                    store is not null ? store.Description
+                    : result.GetValue(table.Path) is { } file ? Path.GetFullPath(file)
+                    : TableOptions.FileOf(name ?? FeedUri.Parse(feed).DefaultTableName);
+                var options = new SyncOptions
                 {
-                    Uri = feed,
-                    CursorStyle = result.GetValue(style),
-                    Query = Pairs(result.GetValue(query), '='),
-                    Headers = Pairs(result.GetValue(header), ':'),
-                    Credential = result.GetValue(user) is { } userName ? new NetworkCredential(userName, Environment.GetEnvironmentVariable("LOCKSTEP_PASSWORD")) : null,
-                    BearerToken = Environment.GetEnvironmentVariable("LOCKSTEP_TOKEN"),
-                    ConnectionTimeout = TimeSpan.FromSeconds(result.GetValue(connection)),
-                    OperationTimeout = result.GetValue(operation) is > 0 and var seconds ? TimeSpan.FromSeconds(seconds) : Timeout.InfiniteTimeSpan,
-                    AllowUnencryptedAuthentication = result.GetValue(allowOpen),
-                    SkipCertificateCheck = result.GetValue(skipCheck),
-                },
-                Store = store,
-                TablePath = path,
-                TableName = name,
-                Dialect = result.GetValue(dialect),
-                OrderBy = result.GetValue(orderBy),
-                KeyFields = result.GetValue(key) is { Length: > 0 } fields ? fields : null,
-                Since = result.GetValue(since),
-                Follow = result.GetValue(follow),
-                FollowFor = result.GetValue(followFor) is { } span ? TimeSpan.FromSeconds(span) : null,
-                Settle = TimeSpan.FromSeconds(result.GetValue(settle)),
-                MaximumRetryCount = result.GetValue(retries),
-                RetryInterval = TimeSpan.FromSeconds(result.GetValue(retryInterval)),
-                Resync = result.GetValue(resync),
-                Lookback = result.GetValue(lookback),
-                MalformedRecord = result.GetValue(malformed),
-                MaximumRecordSize = result.GetValue(maximum),
-                WaitForWriter = result.GetValue(wait),
-                WantsChanges = result.GetValue(passThru),
-                EveryVersion = result.GetValue(everyChange),
-            };
-            return RunAsync(options, new SyncReporter(result.GetValue(json), result.GetValue(passThru), result.GetValue(quiet), options.Follow || options.FollowFor is not null), cancellationToken);
-        });
+                    Feed = new FeedOptions
+                    {
+                        Uri = feed,
+                        CursorStyle = result.GetValue(style),
+                        Query = Pairs(result.GetValue(query), '='),
+                        Headers = Pairs(result.GetValue(header), ':'),
+                        Credential = result.GetValue(user) is { } userName
+                            ? new NetworkCredential(userName, Environment.GetEnvironmentVariable("LOCKSTEP_PASSWORD"))
+                            : null,
+                        BearerToken = Environment.GetEnvironmentVariable("LOCKSTEP_TOKEN"),
+                        ConnectionTimeout = TimeSpan.FromSeconds(result.GetValue(connection)),
+                        OperationTimeout = result.GetValue(operation) is > 0 and var seconds
+                            ? TimeSpan.FromSeconds(seconds)
+                            : Timeout.InfiniteTimeSpan,
+                        AllowUnencryptedAuthentication = result.GetValue(allowOpen),
+                        SkipCertificateCheck = result.GetValue(skipCheck),
+                    },
+                    Store = store,
+                    TablePath = path,
+                    TableName = name,
+                    Dialect = result.GetValue(dialect),
+                    OrderBy = result.GetValue(orderBy),
+                    KeyFields = result.GetValue(key) is { Length: > 0 } fields ? fields : null,
+                    Since = result.GetValue(since),
+                    Follow = result.GetValue(follow),
+                    FollowFor = result.GetValue(followFor) is { } span ? TimeSpan.FromSeconds(span) : null,
+                    Settle = TimeSpan.FromSeconds(result.GetValue(settle)),
+                    MaximumRetryCount = result.GetValue(retries),
+                    RetryInterval = TimeSpan.FromSeconds(result.GetValue(retryInterval)),
+                    Resync = result.GetValue(resync),
+                    Lookback = result.GetValue(lookback),
+                    MalformedRecord = result.GetValue(malformed),
+                    MaximumRecordSize = result.GetValue(maximum),
+                    WaitForWriter = result.GetValue(wait),
+                    WantsChanges = result.GetValue(passThru),
+                    EveryVersion = result.GetValue(everyChange),
+                };
+                return RunAsync(
+                    options,
+                    new SyncReporter(
+                        result.GetValue(json),
+                        result.GetValue(passThru),
+                        result.GetValue(quiet),
+                        options.Follow || options.FollowFor is not null
+                    ),
+                    cancellationToken
+                );
+            }
+        );
         return command;
     }
 
@@ -105,7 +237,8 @@ internal static class SyncCommand
         var sync = new TableSync(options);
         try
         {
-            await foreach (SyncStep step in sync.RunAsync(cancellationToken).ConfigureAwait(false)) reporter.Report(step);
+            await foreach (var step in sync.RunAsync(cancellationToken).ConfigureAwait(false))
+                reporter.Report(step);
             return ExitCodes.Ok;
         }
         catch (OperationCanceledException)
@@ -118,7 +251,8 @@ internal static class SyncCommand
 
     private static Uri? ParseUri(ArgumentResult argument)
     {
-        if (Uri.TryCreate(argument.Tokens[0].Value, UriKind.Absolute, out Uri? uri) && uri.Scheme is "http" or "https") return uri;
+        if (Uri.TryCreate(argument.Tokens[0].Value, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https")
+            return uri;
         argument.AddError("A feed's URI begins with http:// or https://.");
         return null;
     }
@@ -126,10 +260,11 @@ internal static class SyncCommand
     private static List<KeyValuePair<string, string>> Pairs(string[]? texts, char separator)
     {
         var pairs = new List<KeyValuePair<string, string>>();
-        foreach (string text in texts ?? [])
+        foreach (var text in texts ?? [])
         {
-            int at = text.IndexOf(separator, StringComparison.Ordinal);
-            if (at <= 0) throw new ArgumentException($"'{text[..Math.Min(text.Length, 20)]}' is not of the form NAME{separator}VALUE.");
+            var at = text.IndexOf(separator, StringComparison.Ordinal);
+            if (at <= 0)
+                throw new ArgumentException($"'{text[..Math.Min(text.Length, 20)]}' is not of the form NAME{separator}VALUE.");
             pairs.Add(new(text[..at].Trim(), text[(at + 1)..].Trim()));
         }
 

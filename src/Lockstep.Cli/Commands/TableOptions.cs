@@ -7,7 +7,8 @@ namespace Lockstep.Cli.Commands;
 /// <summary>The options by which a command finds its table; the same for all.</summary>
 internal sealed class TableOptions
 {
-    public Option<string?> Table { get; } = new("--table", "-t") { Description = "The table's name; its file is NAME.db in the current folder.", HelpName = "NAME" };
+    public Option<string?> Table { get; } =
+        new("--table", "-t") { Description = "The table's name; its file is NAME.db in the current folder.", HelpName = "NAME" };
 
     public Option<string?> Path { get; } = new("--path", "-p") { Description = "The table's file.", HelpName = "FILE" };
 
@@ -24,8 +25,11 @@ internal sealed class TableOptions
     /// <exception cref="ArgumentException">A file is named as well, or the connection string is missing or cannot be read.</exception>
     public TableStore? Store(ParseResult result)
     {
-        if (Postgres.Read(result) is not { } connection) return null;
-        return result.GetValue(Path) is null ? new PostgresTableStore(connection) : throw new ArgumentException("The table is in a file (--path) or in a database (--postgres), not in both.");
+        if (Postgres.Read(result) is not { } connection)
+            return null;
+        return result.GetValue(Path) is null
+            ? new PostgresTableStore(connection)
+            : throw new ArgumentException("The table is in a file (--path) or in a database (--postgres), not in both.");
     }
 
     /// <summary>The table that is named, else the only one of the current folder or of the database.</summary>
@@ -33,24 +37,33 @@ internal sealed class TableOptions
     {
         if (Store(result) is { } store)
         {
-            if (result.GetValue(Table) is { } table) return store.Get(table);
-            return store.Find() is [var only] ? only : throw NotOne($"in {store.Description}", "--table", store.Find().Select(kept => kept.GetInfo().Name));
+            if (result.GetValue(Table) is { } table)
+                return store.Get(table);
+            return store.Find() is [var only]
+                ? only
+                : throw NotOne($"in {store.Description}", "--table", store.Find().Select(kept => kept.GetInfo().Name));
         }
 
-        if (result.GetValue(Path) is { } path) return new Table(System.IO.Path.GetFullPath(path));
-        if (result.GetValue(Table) is { } name) return new Table(FileOf(name));
+        if (result.GetValue(Path) is { } path)
+            return new Table(System.IO.Path.GetFullPath(path));
+        if (result.GetValue(Table) is { } name)
+            return new Table(FileOf(name));
 
-        IReadOnlyList<string> files = Engine.Tables.Table.FindIn(Environment.CurrentDirectory);
-        return files.Count == 1 ? new Table(files[0]) : throw NotOne("in the current folder", "--path", files.Select(file => System.IO.Path.GetFileName(file)));
+        var files = Engine.Tables.Table.FindIn(Environment.CurrentDirectory);
+        return files.Count == 1
+            ? new Table(files[0])
+            : throw NotOne("in the current folder", "--path", files.Select(file => System.IO.Path.GetFileName(file)));
     }
 
     public static string FileOf(string table) => System.IO.Path.GetFullPath(TableName.Require(table) + ".db");
 
     private static TableNotFoundException NotOne(string place, string option, IEnumerable<string> names)
     {
-        string all = string.Join(", ", names);
+        var all = string.Join(", ", names);
         return new TableNotFoundException(
-            "", all.Length == 0 ? $"There is no table {place}." : $"There are several tables {place}.",
-            all.Length == 0 ? $"Make one with 'lockstep sync URI', or name one with {option}." : $"Name one with {option}: {all}");
+            "",
+            all.Length == 0 ? $"There is no table {place}." : $"There are several tables {place}.",
+            all.Length == 0 ? $"Make one with 'lockstep sync URI', or name one with {option}." : $"Name one with {option}: {all}"
+        );
     }
 }

@@ -11,54 +11,66 @@ internal static class TablesCommand
 {
     public static Command Create()
     {
-        var path = new Argument<string[]>("path") { Description = "Table files or folders. Default: the current folder.", Arity = ArgumentArity.ZeroOrMore };
+        var path = new Argument<string[]>("path")
+        {
+            Description = "Table files or folders. Default: the current folder.",
+            Arity = ArgumentArity.ZeroOrMore,
+        };
         var json = new Option<bool>("--json") { Description = "Print each table as one line of JSON." };
         var postgres = new PostgresOption("List the tables that this database keeps");
         var command = new Command("tables", "List table files, or the tables that a database keeps.") { path, json, postgres.Option };
         command.SetAction(result =>
         {
-            string[] given = result.GetValue(path) ?? [];
-            string? database = postgres.Read(result);
-            if (database is not null && given.Length > 0) throw new ArgumentException("List table files, or the tables of --postgres, not both.");
+            var given = result.GetValue(path) ?? [];
+            var database = postgres.Read(result);
+            if (database is not null && given.Length > 0)
+                throw new ArgumentException("List table files, or the tables of --postgres, not both.");
             IEnumerable<ITable> tables = database is not null
                 ? new PostgresTableStore(database).Find()
-                : (given.Length > 0 ? given : ["."]).SelectMany(p => Directory.Exists(p) ? Table.FindIn(Path.GetFullPath(p)) : [Path.GetFullPath(p)]).Select(file => new Table(file));
-            using Stream output = Console.OpenStandardOutput();
+                : (given.Length > 0 ? given : ["."])
+                    .SelectMany(p => Directory.Exists(p) ? Table.FindIn(Path.GetFullPath(p)) : [Path.GetFullPath(p)])
+                    .Select(file => new Table(file));
+            using var output = Console.OpenStandardOutput();
             var text = new TextTable(Console.Out);
-            foreach (TableInfo info in tables.Select(table => table.GetInfo()))
+            foreach (var info in tables.Select(table => table.GetInfo()))
             {
                 if (result.GetValue(json))
                 {
-                    JsonLines.Write(output, writer =>
-                    {
-                        writer.WriteString("name", info.Name);
-                        writer.WriteString("path", info.Path);
-                        writer.WriteString("feed", info.Feed);
-                        writer.WriteString("dialect", info.Dialect.ToString());
-                        writer.WriteString("key", string.Join(",", info.KeyFields));
-                        writer.WriteString("orderBy", info.OrderField);
-                        writer.WriteString("cursor", info.Cursor.ToString());
-                        writer.WriteNumber("rows", info.Rows);
-                        writer.WriteNumber("tombstones", info.Tombstones);
-                        writer.WriteNumber("quarantined", info.Quarantined);
-                        writer.WriteNumber("sequence", info.Sequence);
-                        writer.WriteNumber("size", info.Size);
-                        writer.WriteString("lastSync", info.LastSync?.ToString("O", CultureInfo.InvariantCulture));
-                        writer.WriteString("writer", info.Writer);
-                    });
+                    JsonLines.Write(
+                        output,
+                        writer =>
+                        {
+                            writer.WriteString("name", info.Name);
+                            writer.WriteString("path", info.Path);
+                            writer.WriteString("feed", info.Feed);
+                            writer.WriteString("dialect", info.Dialect.ToString());
+                            writer.WriteString("key", string.Join(",", info.KeyFields));
+                            writer.WriteString("orderBy", info.OrderField);
+                            writer.WriteString("cursor", info.Cursor.ToString());
+                            writer.WriteNumber("rows", info.Rows);
+                            writer.WriteNumber("tombstones", info.Tombstones);
+                            writer.WriteNumber("quarantined", info.Quarantined);
+                            writer.WriteNumber("sequence", info.Sequence);
+                            writer.WriteNumber("size", info.Size);
+                            writer.WriteString("lastSync", info.LastSync?.ToString("O", CultureInfo.InvariantCulture));
+                            writer.WriteString("writer", info.Writer);
+                        }
+                    );
                 }
                 else
                 {
-                    text.Add(new Dictionary<string, string>
-                    {
-                        ["Name"] = info.Name,
-                        ["Rows"] = info.Rows.ToString(CultureInfo.InvariantCulture),
-                        ["Tombstones"] = info.Tombstones.ToString(CultureInfo.InvariantCulture),
-                        ["Cursor"] = info.Cursor.ToString(),
-                        ["Size"] = info.Size.ToString(CultureInfo.InvariantCulture),
-                        ["LastSync"] = info.LastSync?.ToLocalTime().ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture) ?? "",
-                        ["Feed"] = info.Feed ?? "",
-                    });
+                    text.Add(
+                        new Dictionary<string, string>
+                        {
+                            ["Name"] = info.Name,
+                            ["Rows"] = info.Rows.ToString(CultureInfo.InvariantCulture),
+                            ["Tombstones"] = info.Tombstones.ToString(CultureInfo.InvariantCulture),
+                            ["Cursor"] = info.Cursor.ToString(),
+                            ["Size"] = info.Size.ToString(CultureInfo.InvariantCulture),
+                            ["LastSync"] = info.LastSync?.ToLocalTime().ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture) ?? "",
+                            ["Feed"] = info.Feed ?? "",
+                        }
+                    );
                 }
             }
 

@@ -2,10 +2,10 @@ using System.CommandLine;
 using System.Globalization;
 using System.Net;
 using Lockstep.Engine.Feed;
+using Lockstep.Engine.Recording;
 using Lockstep.Engine.Records;
 using Lockstep.TestServer;
 using Lockstep.TestServer.Feeds;
-using Lockstep.TestServer.Recording;
 
 namespace Lockstep.Cli.Commands;
 
@@ -14,69 +14,140 @@ internal static class TestServerCommand
 {
     public static Command Create()
     {
-        var port = new Option<int>("--port") { Description = "The port; 0 picks a free one.", HelpName = "N", DefaultValueFactory = _ => 4567 };
-        var listen = new Option<string>("--listen-address") { Description = "The address to listen on.", HelpName = "ADDRESS", DefaultValueFactory = _ => "127.0.0.1" };
-        var feed = new Option<FeedKind?>("--feed") { Description = "What to serve. Default: Reference, or Scripted when there are records." };
-        var record = new Option<string[]>("--record") { Description = "A record to serve, as JSON; may be given more than once.", HelpName = "JSON" };
-        var path = new Option<string?>("--path") { Description = "A file of records to serve, one JSON object a line.", HelpName = "FILE" };
-        var scenario = new Option<string?>("--scenario") { Description = "A scenario to run, as a JSON file of steps: send, waitForClients, fault, close and others.", HelpName = "FILE" };
-        var replay = new Option<string?>("--replay") { Description = "A recording to serve again, with its timing.", HelpName = "FILE" };
-        var speed = new Option<double>("--speed") { Description = "How many times as fast to replay.", HelpName = "N", DefaultValueFactory = _ => 1 };
-
-        var recordFrom = new Option<string?>("--record-from") { Description = "A feed to record, instead of serving one. A bearer token is taken from LOCKSTEP_TOKEN.", HelpName = "URI" };
-        var recordTo = new Option<string?>("--record-to") { Description = "The file for the recording.", HelpName = "FILE" };
-        var seconds = new Option<double?>("--seconds") { Description = "How long to record. Default: until the feed ends, or Ctrl+C.", HelpName = "N" };
-
-        var command = new Command("testserver", "Serve a feed for tests, until Ctrl+C; or record one to serve it later.") { port, listen, feed, record, path, scenario, replay, speed, recordFrom, recordTo, seconds };
-        command.SetAction(async (result, cancellationToken) =>
+        var port = new Option<int>("--port")
         {
-            if ((result.GetValue(recordFrom) is null) != (result.GetValue(recordTo) is null)) throw new ArgumentException("--record-from and --record-to belong together.");
-            if (result.GetValue(recordFrom) is { } recorded)
-            {
-                return await RecordAsync(recorded, Path.GetFullPath(result.GetValue(recordTo)!), result.GetValue(seconds), cancellationToken).ConfigureAwait(false);
-            }
+            Description = "The port; 0 picks a free one.",
+            HelpName = "N",
+            DefaultValueFactory = _ => 4567,
+        };
+        var listen = new Option<string>("--listen-address")
+        {
+            Description = "The address to listen on.",
+            HelpName = "ADDRESS",
+            DefaultValueFactory = _ => "127.0.0.1",
+        };
+        var feed = new Option<FeedKind?>("--feed")
+        {
+            Description = "What to serve. Default: Reference, or Scripted when there are records.",
+        };
+        var record = new Option<string[]>("--record")
+        {
+            Description = "A record to serve, as JSON; may be given more than once.",
+            HelpName = "JSON",
+        };
+        var path = new Option<string?>("--path") { Description = "A file of records to serve, one JSON object a line.", HelpName = "FILE" };
+        var scenario = new Option<string?>("--scenario")
+        {
+            Description = "A scenario to run, as a JSON file of steps: send, waitForClients, fault, close and others.",
+            HelpName = "FILE",
+        };
+        var replay = new Option<string?>("--replay") { Description = "A recording to serve again, with its timing.", HelpName = "FILE" };
+        var speed = new Option<double>("--speed")
+        {
+            Description = "How many times as fast to replay.",
+            HelpName = "N",
+            DefaultValueFactory = _ => 1,
+        };
 
-            string[] records = result.GetValue(record) ?? [];
-            string? file = result.GetValue(path);
-            var options = new TestServerOptions
-            {
-                Port = result.GetValue(port),
-                ListenAddress = IPAddress.TryParse(result.GetValue(listen), out IPAddress? address) ? address : throw new ArgumentException("--listen-address takes an IP address."),
-                Feed = result.GetValue(feed) ?? (result.GetValue(replay) is not null ? FeedKind.Replay
-                    : records.Length > 0 || file is not null || result.GetValue(scenario) is not null ? FeedKind.Scripted : FeedKind.Reference),
-                Records = records,
-                RecordsFile = file,
-                ScenarioFile = result.GetValue(scenario),
-                ReplayFile = result.GetValue(replay),
-                ReplaySpeed = result.GetValue(speed),
-            };
-            LockstepTestServer server = await LockstepTestServer.StartAsync(options, cancellationToken: cancellationToken).ConfigureAwait(false);
-            await using (server.ConfigureAwait(false))
-            {
-                Console.WriteLine($"Listening on port {server.Uri.Port}");
-                Console.WriteLine(server.FeedUri);
-                try
-                {
-                    await Task.Delay(Timeout.Infinite, cancellationToken).ConfigureAwait(false);
-                }
-                catch (OperationCanceledException)
-                {
-                    // Ctrl+C and SIGTERM are how it ends.
-                }
-            }
+        var recordFrom = new Option<string?>("--record-from")
+        {
+            Description = "A feed to record, instead of serving one. A bearer token is taken from LOCKSTEP_TOKEN.",
+            HelpName = "URI",
+        };
+        var recordTo = new Option<string?>("--record-to") { Description = "The file for the recording.", HelpName = "FILE" };
+        var seconds = new Option<double?>("--seconds")
+        {
+            Description = "How long to record. Default: until the feed ends, or Ctrl+C.",
+            HelpName = "N",
+        };
 
-            return ExitCodes.Ok;
-        });
+        var command = new Command("testserver", "Serve a feed for tests, until Ctrl+C; or record one to serve it later.")
+        {
+            port,
+            listen,
+            feed,
+            record,
+            path,
+            scenario,
+            replay,
+            speed,
+            recordFrom,
+            recordTo,
+            seconds,
+        };
+        command.SetAction(
+            async (result, cancellationToken) =>
+            {
+                if ((result.GetValue(recordFrom) is null) != (result.GetValue(recordTo) is null))
+                    throw new ArgumentException("--record-from and --record-to belong together.");
+                if (result.GetValue(recordFrom) is { } recorded)
+                {
+                    return await RecordAsync(
+                            recorded,
+                            Path.GetFullPath(result.GetValue(recordTo)!),
+                            result.GetValue(seconds),
+                            cancellationToken
+                        )
+                        .ConfigureAwait(false);
+                }
+
+                var records = result.GetValue(record) ?? [];
+                var file = result.GetValue(path);
+                var options = new TestServerOptions
+                {
+                    Port = result.GetValue(port),
+                    ListenAddress = IPAddress.TryParse(result.GetValue(listen), out var address)
+                        ? address
+                        : throw new ArgumentException("--listen-address takes an IP address."),
+                    Feed =
+                        result.GetValue(feed)
+                        ?? (
+                            result.GetValue(replay) is not null ? FeedKind.Replay
+                            : records.Length > 0 || file is not null || result.GetValue(scenario) is not null ? FeedKind.Scripted
+                            : FeedKind.Reference
+                        ),
+                    Records = records,
+                    RecordsFile = file,
+                    ScenarioFile = result.GetValue(scenario),
+                    ReplayFile = result.GetValue(replay),
+                    ReplaySpeed = result.GetValue(speed),
+                };
+                var server = await LockstepTestServer.StartAsync(options, cancellationToken: cancellationToken).ConfigureAwait(false);
+                await using (server.ConfigureAwait(false))
+                {
+                    Console.WriteLine($"Listening on port {server.Uri.Port}");
+                    Console.WriteLine(server.FeedUri);
+                    try
+                    {
+                        await Task.Delay(Timeout.Infinite, cancellationToken).ConfigureAwait(false);
+                    }
+                    catch (OperationCanceledException)
+                    {
+                        // Ctrl+C and SIGTERM are how it ends.
+                    }
+                }
+
+                return ExitCodes.Ok;
+            }
+        );
         return command;
     }
 
     private static async Task<int> RecordAsync(string uri, string file, double? seconds, CancellationToken cancellationToken)
     {
-        if (!Uri.TryCreate(uri, UriKind.Absolute, out Uri? feed) || feed.Scheme is not ("http" or "https")) throw new ArgumentException("--record-from takes a feed's URI, which begins with http:// or https://.");
+        if (!Uri.TryCreate(uri, UriKind.Absolute, out var feed) || feed.Scheme is not ("http" or "https"))
+            throw new ArgumentException("--record-from takes a feed's URI, which begins with http:// or https://.");
         var options = new FeedOptions { Uri = feed, BearerToken = Environment.GetEnvironmentVariable("LOCKSTEP_TOKEN") };
         var limits = new RecordingOptions { Duration = seconds is { } limit ? TimeSpan.FromSeconds(limit) : null };
-        FeedRecording recording = await FeedRecorder.RecordAsync(options, Cursor.Start, file, limits, cancellationToken: cancellationToken).ConfigureAwait(false);
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"Recorded {recording.Bytes} bytes of a {recording.Status} answer in {recording.Duration.TotalSeconds:0.000} s ({recording.End})."));
+        var recording = await FeedRecorder
+            .RecordAsync(options, Cursor.Start, file, limits, cancellationToken: cancellationToken)
+            .ConfigureAwait(false);
+        Console.WriteLine(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"Recorded {recording.Bytes} bytes of a {recording.Status} answer in {recording.Duration.TotalSeconds:0.000} s ({recording.End})."
+            )
+        );
         return ExitCodes.Ok;
     }
 }

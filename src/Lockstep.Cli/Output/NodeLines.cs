@@ -14,8 +14,10 @@ internal sealed class NodeLines(bool json)
     /// <summary>Prints where the node is reached, what it has and what comes, until Ctrl+C.</summary>
     public Task<int> FollowAsync(GossipNode node, Uri uri, CancellationToken cancellationToken)
     {
-        if (json) JsonLines.Write(_output, writer => writer.WriteString("uri", uri.ToString()));
-        else Console.WriteLine($"Listening on {uri}");
+        if (json)
+            JsonLines.Write(_output, writer => writer.WriteString("uri", uri.ToString()));
+        else
+            Console.WriteLine($"Listening on {uri}");
         return FollowAsync(node, cancellationToken);
     }
 
@@ -24,14 +26,20 @@ internal sealed class NodeLines(bool json)
     /// <param name="connector">What keeps it connected.</param>
     /// <param name="cancellationToken">Ctrl+C.</param>
     /// <param name="events">Only events of these names; all of them if none is given.</param>
-    public async Task<int> FollowAsync(GossipNode node, GossipConnector connector, CancellationToken cancellationToken, params string[] events)
+    public async Task<int> FollowAsync(
+        GossipNode node,
+        GossipConnector connector,
+        CancellationToken cancellationToken,
+        params string[] events
+    )
     {
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        Task<int> following = FollowAsync(node, ending.Token, events);
+        var following = FollowAsync(node, ending.Token, events);
         await Task.WhenAny(following, connector.Completion).ConfigureAwait(false);
         await ending.CancelAsync().ConfigureAwait(false);
-        int exit = await following.ConfigureAwait(false);
-        if (connector.Completion.IsFaulted) await connector.Completion.ConfigureAwait(false);
+        var exit = await following.ConfigureAwait(false);
+        if (connector.Completion.IsFaulted)
+            await connector.Completion.ConfigureAwait(false);
         return exit;
     }
 
@@ -43,41 +51,52 @@ internal sealed class NodeLines(bool json)
             return;
         }
 
-        Write(change.Update, writer =>
-        {
-            writer.WriteString("key", change.Key);
-            writer.WritePropertyName("value");
-            writer.WriteRawValue(change.Value.GetRawText(), skipInputValidation: true);
-        });
+        Write(
+            change.Update,
+            writer =>
+            {
+                writer.WriteString("key", change.Key);
+                writer.WritePropertyName("value");
+                writer.WriteRawValue(change.Value.GetRawText(), skipInputValidation: true);
+            }
+        );
     }
 
     /// <summary>Prints an event, if it is one of these names or no name is given.</summary>
     public void Write(GossipEvent happened, params string[] names)
     {
-        if (names.Length > 0 && !names.Contains(happened.Name, StringComparer.Ordinal)) return;
+        if (names.Length > 0 && !names.Contains(happened.Name, StringComparer.Ordinal))
+            return;
         if (!json)
         {
             Console.WriteLine(string.Join(' ', [happened.Name, .. happened.Arguments.Select(argument => argument.GetRawText())]));
             return;
         }
 
-        Write(happened.Update, writer =>
-        {
-            writer.WriteString("event", happened.Name);
-            writer.WriteStartArray("arguments");
-            foreach (JsonElement argument in happened.Arguments) writer.WriteRawValue(argument.GetRawText(), skipInputValidation: true);
-            writer.WriteEndArray();
-        });
+        Write(
+            happened.Update,
+            writer =>
+            {
+                writer.WriteString("event", happened.Name);
+                writer.WriteStartArray("arguments");
+                foreach (var argument in happened.Arguments)
+                    writer.WriteRawValue(argument.GetRawText(), skipInputValidation: true);
+                writer.WriteEndArray();
+            }
+        );
     }
 
     private void Write(GossipUpdate update, Action<Utf8JsonWriter> members)
     {
-        JsonLines.Write(_output, writer =>
-        {
-            members(writer);
-            writer.WriteNumber("timestamp", update.Timestamp);
-            writer.WriteString("source", update.Source);
-        });
+        JsonLines.Write(
+            _output,
+            writer =>
+            {
+                members(writer);
+                writer.WriteNumber("timestamp", update.Timestamp);
+                writer.WriteString("source", update.Source);
+            }
+        );
         _output.Flush();
     }
 
@@ -87,11 +106,17 @@ internal sealed class NodeLines(bool json)
         {
             if (node is LockstepEmitter events)
             {
-                await foreach (GossipEvent happened in events.ReceiveAsync(includeExisting: true, cancellationToken).ConfigureAwait(false)) Write(happened, names);
+                await foreach (var happened in events.ReceiveAsync(includeExisting: true, cancellationToken).ConfigureAwait(false))
+                    Write(happened, names);
             }
             else
             {
-                await foreach (ModelChange change in ((LockstepModel)node).WatchAsync(includeExisting: true, cancellationToken).ConfigureAwait(false)) Write(change);
+                await foreach (
+                    var change in ((LockstepModel)node).WatchAsync(includeExisting: true, cancellationToken).ConfigureAwait(false)
+                )
+                {
+                    Write(change);
+                }
             }
         }
         catch (OperationCanceledException)

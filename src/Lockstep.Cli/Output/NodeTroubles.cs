@@ -10,21 +10,29 @@ internal sealed class NodeTroubles : IGossipObserver
     private readonly ConcurrentDictionary<(string Source, string Trouble), byte> _told = new();
     private string? _lastFailure;
 
-    public void OnUnverified(GossipUpdate update) => Tell(update.Source, "are held: they are not signed by a key that is trusted here (--trusted-key)");
+    public void OnUnverified(GossipUpdate update) =>
+        Tell(update.Source, "are held: they are not signed by a key that is trusted here (--trusted-key)");
 
-    public void OnHeld(GossipUpdate update, DateTimeOffset due) => Tell(
-        update.Source, "are held until their time has come: it is further ahead of this machine's clock than --max-future-sec allows", $" The first is due at {due.LocalDateTime.ToString(CultureInfo.CurrentCulture)}.");
+    public void OnHeld(GossipUpdate update, DateTimeOffset due) =>
+        Tell(
+            update.Source,
+            "are held until their time has come: it is further ahead of this machine's clock than --max-future-sec allows",
+            $" The first is due at {due.LocalDateTime.ToString(CultureInfo.CurrentCulture)}."
+        );
 
-    public void OnGap(string source, double from, double horizon) => Tell(source, "are missing here: the peer had forgotten some before this node came");
+    public void OnGap(string source, double from, double horizon) =>
+        Tell(source, "are missing here: the peer had forgotten some before this node came");
 
     /// <summary>An attempt to connect that failed, and is made again; the same reason is told once in a row.</summary>
     public void TellOfFailure(Exception error)
     {
-        if (Interlocked.Exchange(ref _lastFailure, error.Message) != error.Message) Console.Error.WriteLine($"lockstep: {error.Message.TrimEnd('.')}. Trying again.");
+        if (Interlocked.Exchange(ref _lastFailure, error.Message) != error.Message)
+            Console.Error.WriteLine($"lockstep: {error.Message.TrimEnd('.')}. Trying again.");
     }
 
     private void Tell(string source, string trouble, string more = "")
     {
-        if (_told.TryAdd((source, trouble), 0)) Console.Error.WriteLine($"lockstep: Changes of '{source}' {trouble}.{more}");
+        if (_told.TryAdd((source, trouble), 0))
+            Console.Error.WriteLine($"lockstep: Changes of '{source}' {trouble}.{more}");
     }
 }

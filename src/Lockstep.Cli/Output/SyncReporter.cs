@@ -16,7 +16,8 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
         switch (step)
         {
             case ChangesCommitted committed when changes:
-                foreach (TableChange change in committed.Changes) Write(change);
+                foreach (var change in committed.Changes)
+                    Write(change);
                 _output.Flush();
                 break;
             case FeedEventOccurred { Event: var happened } when !quiet && IsWorthTelling(happened.Kind):
@@ -37,21 +38,26 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
     }
 
     /// <summary>Failures are told by the error that ends a sync; one that follows has no end to tell them.</summary>
-    private bool IsWorthTelling(FeedEventKind kind) => kind switch
-    {
-        FeedEventKind.Warning or FeedEventKind.Resync or FeedEventKind.InstanceName => true,
-        FeedEventKind.Heartbeat or FeedEventKind.Connect or FeedEventKind.Disconnect or FeedEventKind.Count => false,
-        _ => follows,
-    };
+    private bool IsWorthTelling(FeedEventKind kind) =>
+        kind switch
+        {
+            FeedEventKind.Warning or FeedEventKind.Resync or FeedEventKind.InstanceName => true,
+            FeedEventKind.Heartbeat or FeedEventKind.Connect or FeedEventKind.Disconnect or FeedEventKind.Count => false,
+            _ => follows,
+        };
 
-    private void Write(TableChange change) => JsonLines.Write(_output, writer =>
-    {
-        writer.WriteString("kind", change.Kind.ToString());
-        writer.WriteString("key", change.Key.ToString());
-        writer.WriteNumber("sequence", change.Sequence);
-        writer.WritePropertyName("record");
-        writer.WriteRawValue(change.Record.Span, skipInputValidation: true);
-    });
+    private void Write(TableChange change) =>
+        JsonLines.Write(
+            _output,
+            writer =>
+            {
+                writer.WriteString("kind", change.Kind.ToString());
+                writer.WriteString("key", change.Key.ToString());
+                writer.WriteNumber("sequence", change.Sequence);
+                writer.WritePropertyName("record");
+                writer.WriteRawValue(change.Record.Span, skipInputValidation: true);
+            }
+        );
 
     private static void Write(Utf8JsonWriter writer, SyncResult result)
     {
@@ -76,19 +82,24 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
     private static string Describe(SyncResult result)
     {
         var text = new StringBuilder();
-        text.Append(CultureInfo.InvariantCulture, $"{result.Table}: {result.Added} added, {result.Updated} updated, {result.Deleted} deleted, {result.Unchanged} unchanged");
-        if (result.Malformed > 0) text.Append(CultureInfo.InvariantCulture, $", {result.Malformed} malformed");
+        text.Append(
+            CultureInfo.InvariantCulture,
+            $"{result.Table}: {result.Added} added, {result.Updated} updated, {result.Deleted} deleted, {result.Unchanged} unchanged"
+        );
+        if (result.Malformed > 0)
+            text.Append(CultureInfo.InvariantCulture, $", {result.Malformed} malformed");
         text.Append(CultureInfo.InvariantCulture, $" ({result.Received} records in {result.Duration.TotalSeconds:0.00} s). ");
         text.Append(CultureInfo.InvariantCulture, $"{Reason(result.EndReason)} Cursor {result.Cursor}.");
         return text.ToString();
     }
 
-    private static string Reason(SyncEndReason reason) => reason switch
-    {
-        SyncEndReason.EndOfFeed => "The feed ended.",
-        SyncEndReason.CaughtUp => "Caught up.",
-        SyncEndReason.Settled => "Nothing new came.",
-        SyncEndReason.TimeElapsed => "The time is over.",
-        _ => "Stopped.",
-    };
+    private static string Reason(SyncEndReason reason) =>
+        reason switch
+        {
+            SyncEndReason.EndOfFeed => "The feed ended.",
+            SyncEndReason.CaughtUp => "Caught up.",
+            SyncEndReason.Settled => "Nothing new came.",
+            SyncEndReason.TimeElapsed => "The time is over.",
+            _ => "Stopped.",
+        };
 }

@@ -25,12 +25,14 @@ internal sealed class TextTable(TextWriter output)
         }
 
         _sample.Add(row);
-        if (_sample.Count == Sampled) Start();
+        if (_sample.Count == Sampled)
+            Start();
     }
 
     public void Finish()
     {
-        if (_columns is null && _sample.Count > 0) Start();
+        if (_columns is null && _sample.Count > 0)
+            Start();
         output.Flush();
     }
 
@@ -38,8 +40,8 @@ internal sealed class TextTable(TextWriter output)
     {
         var row = new Dictionary<string, string>();
         var reader = new Utf8JsonReader(json);
-        using JsonDocument document = JsonDocument.ParseValue(ref reader);
-        foreach (JsonProperty field in document.RootElement.EnumerateObject())
+        using var document = JsonDocument.ParseValue(ref reader);
+        foreach (var field in document.RootElement.EnumerateObject())
         {
             row[field.Name] = field.Value.ValueKind switch
             {
@@ -55,21 +57,29 @@ internal sealed class TextTable(TextWriter output)
     private void Start()
     {
         _columns = [.. _sample.SelectMany(row => row.Keys).Distinct()];
-        _widths = [.. _columns.Select(column => Math.Min(Widest, Math.Max(column.Length, _sample.Max(row => row.GetValueOrDefault(column)?.Length ?? 0))))];
+        _widths =
+        [
+            .. _columns.Select(column =>
+                Math.Min(Widest, Math.Max(column.Length, _sample.Max(row => row.GetValueOrDefault(column)?.Length ?? 0)))
+            ),
+        ];
         Print(_columns.ToDictionary(column => column));
         Print(_columns.ToDictionary(column => column, column => new string('-', column.Length)));
-        foreach (Dictionary<string, string> row in _sample) Print(row);
+        foreach (var row in _sample)
+            Print(row);
         _sample.Clear();
     }
 
     private void Print(Dictionary<string, string> row)
     {
         var line = new StringBuilder();
-        for (int i = 0; i < _columns!.Count; i++)
+        for (var i = 0; i < _columns!.Count; i++)
         {
-            string value = (row.GetValueOrDefault(_columns[i]) ?? "").ReplaceLineEndings(" ");
-            if (value.Length > Widest) value = string.Concat(value.AsSpan(0, Widest - 3), "...");
-            if (i > 0) line.Append("  ");
+            var value = (row.GetValueOrDefault(_columns[i]) ?? "").ReplaceLineEndings(" ");
+            if (value.Length > Widest)
+                value = string.Concat(value.AsSpan(0, Widest - 3), "...");
+            if (i > 0)
+                line.Append("  ");
             line.Append(value.PadRight(_widths[i]));
         }
 

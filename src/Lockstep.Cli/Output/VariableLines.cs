@@ -22,22 +22,34 @@ internal sealed class VariableLines(bool json)
             return;
         }
 
-        using JsonDocument value = JsonDocument.Parse(reading.Schedule.ActiveAt(reading.StoreTime)?.Json ?? "null");
-        Console.WriteLine(value.RootElement.ValueKind == JsonValueKind.String ? value.RootElement.GetString()! : value.RootElement.GetRawText());
+        using var value = JsonDocument.Parse(reading.Schedule.ActiveAt(reading.StoreTime)?.Json ?? "null");
+        Console.WriteLine(
+            value.RootElement.ValueKind == JsonValueKind.String ? value.RootElement.GetString()! : value.RootElement.GetRawText()
+        );
     }
 
     /// <summary>Prints what becomes of a variable by a change, and when.</summary>
     public void WritePending(string variable, TickOperation operation)
     {
-        if (json) WriteLine(writer => Write(writer, variable, operation.Tuple, "pending"));
-        else Console.WriteLine($"{Instant(operation.Tuple.ActiveAt)}  {variable}  {Compact(operation.Tuple.Json)}{(operation.MovedFrom is { } moved ? $"  (moved from {Instant(moved)})" : "")}");
+        if (json)
+        {
+            WriteLine(writer => Write(writer, variable, operation.Tuple, "pending"));
+        }
+        else
+        {
+            Console.WriteLine(
+                $"{Instant(operation.Tuple.ActiveAt)}  {variable}  {Compact(operation.Tuple.Json)}{(operation.MovedFrom is { } moved ? $"  (moved from {Instant(moved)})" : "")}"
+            );
+        }
     }
 
     /// <summary>Prints a value that has become active.</summary>
     public void WriteSwitch(TickActivation activation, TickTuple tuple)
     {
-        if (json) WriteLine(writer => Write(writer, activation.Variable, tuple, "current", activation.SwitchedAt));
-        else Console.WriteLine($"{Instant(activation.SwitchedAt)}  {activation.Variable}  {Compact(tuple.Json)}");
+        if (json)
+            WriteLine(writer => Write(writer, activation.Variable, tuple, "current", activation.SwitchedAt));
+        else
+            Console.WriteLine($"{Instant(activation.SwitchedAt)}  {activation.Variable}  {Compact(tuple.Json)}");
     }
 
     /// <summary>Adds to the list what a variable is and becomes next.</summary>
@@ -49,28 +61,48 @@ internal sealed class VariableLines(bool json)
             return;
         }
 
-        TickTuple? active = reading.Schedule.ActiveAt(reading.StoreTime);
-        TickTuple? next = reading.Schedule.NextAfter(reading.StoreTime);
-        _table.Add(new Dictionary<string, string>
-        {
-            ["Name"] = variable,
-            ["Value"] = active?.Json ?? "null",
-            ["ActiveAt"] = active is null ? "" : Instant(active.ActiveAt),
-            ["Tick"] = $"{reading.Schedule.TickAt(reading.StoreTime)}",
-            ["Next"] = next?.Json ?? "",
-            ["NextActiveAt"] = next is null ? "" : Instant(next.ActiveAt),
-        });
+        var active = reading.Schedule.ActiveAt(reading.StoreTime);
+        var next = reading.Schedule.NextAfter(reading.StoreTime);
+        _table.Add(
+            new Dictionary<string, string>
+            {
+                ["Name"] = variable,
+                ["Value"] = active?.Json ?? "null",
+                ["ActiveAt"] = active is null ? "" : Instant(active.ActiveAt),
+                ["Tick"] = $"{reading.Schedule.TickAt(reading.StoreTime)}",
+                ["Next"] = next?.Json ?? "",
+                ["NextActiveAt"] = next is null ? "" : Instant(next.ActiveAt),
+            }
+        );
     }
 
     /// <summary>Adds to the list what a variable was, is and becomes.</summary>
     public void AddSchedule(string variable, TickReading reading)
     {
-        TickTuple? active = reading.Schedule.ActiveAt(reading.StoreTime);
-        foreach (TickTuple tuple in reading.Schedule.Tuples)
+        var active = reading.Schedule.ActiveAt(reading.StoreTime);
+        foreach (var tuple in reading.Schedule.Tuples)
         {
-            string state = tuple == active ? "current" : tuple.ActiveAt <= reading.StoreTime ? "past" : "pending";
-            if (json) WriteLine(writer => Write(writer, variable, tuple, state));
-            else _table.Add(new Dictionary<string, string> { ["Name"] = variable, ["State"] = state, ["ActiveAt"] = Instant(tuple.ActiveAt), ["Value"] = tuple.Json, ["Tick"] = $"{tuple.Tick}" });
+            var state =
+                tuple == active ? "current"
+                : tuple.ActiveAt <= reading.StoreTime ? "past"
+                : "pending";
+            if (json)
+            {
+                WriteLine(writer => Write(writer, variable, tuple, state));
+            }
+            else
+            {
+                _table.Add(
+                    new Dictionary<string, string>
+                    {
+                        ["Name"] = variable,
+                        ["State"] = state,
+                        ["ActiveAt"] = Instant(tuple.ActiveAt),
+                        ["Value"] = tuple.Json,
+                        ["Tick"] = $"{tuple.Tick}",
+                    }
+                );
+            }
         }
     }
 
@@ -81,8 +113,8 @@ internal sealed class VariableLines(bool json)
 
     private static void Write(Utf8JsonWriter writer, string variable, TickReading reading)
     {
-        TickTuple? active = reading.Schedule.ActiveAt(reading.StoreTime);
-        TickTuple? next = reading.Schedule.NextAfter(reading.StoreTime);
+        var active = reading.Schedule.ActiveAt(reading.StoreTime);
+        var next = reading.Schedule.NextAfter(reading.StoreTime);
         writer.WriteString("name", variable);
         WriteJson(writer, "value", active?.Json);
         writer.WriteString("activeAt", active is null ? null : Instant(active.ActiveAt));
@@ -96,7 +128,8 @@ internal sealed class VariableLines(bool json)
         writer.WriteString("name", variable);
         writer.WriteString("state", state);
         writer.WriteString("activeAt", Instant(tuple.ActiveAt));
-        if (switchedAt is { } at) writer.WriteString("switchedAt", Instant(at));
+        if (switchedAt is { } at)
+            writer.WriteString("switchedAt", Instant(at));
         WriteJson(writer, "value", tuple.Json);
         writer.WriteNumber("tickSeconds", tuple.Tick.TotalSeconds);
     }
@@ -104,7 +137,7 @@ internal sealed class VariableLines(bool json)
     /// <summary>On one line, whatever line breaks it was stored with.</summary>
     private static void WriteJson(Utf8JsonWriter writer, string name, string? json)
     {
-        using JsonDocument value = JsonDocument.Parse(json ?? "null");
+        using var value = JsonDocument.Parse(json ?? "null");
         writer.WritePropertyName(name);
         value.RootElement.WriteTo(writer);
     }
@@ -112,5 +145,6 @@ internal sealed class VariableLines(bool json)
     /// <inheritdoc cref="WriteJson"/>
     private static string Compact(string json) => JsonSerializer.Serialize(JsonElement.Parse(json), OneLine);
 
-    private static string Instant(DateTimeOffset instant) => instant.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture);
+    private static string Instant(DateTimeOffset instant) =>
+        instant.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture);
 }

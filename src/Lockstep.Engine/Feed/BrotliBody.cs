@@ -15,20 +15,25 @@ internal sealed class BrotliBody(Stream encoded) : ReadOnlyStream
     /// <exception cref="InvalidDataException">The data is wrong, or ends too early.</exception>
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
-        if (buffer.IsEmpty) return 0;
+        if (buffer.IsEmpty)
+            return 0;
         while (!_isDone)
         {
-            OperationStatus status = _decoder.Decompress(_input.AsSpan(_start, _end - _start), buffer.Span, out int consumed, out int written);
+            var status = _decoder.Decompress(_input.AsSpan(_start, _end - _start), buffer.Span, out var consumed, out var written);
             _start += consumed;
             _isDone = status == OperationStatus.Done;
-            if (status == OperationStatus.InvalidData) throw new InvalidDataException("The compressed data is wrong.");
-            if (written > 0) return written;
-            if (status != OperationStatus.NeedMoreData) continue;
+            if (status == OperationStatus.InvalidData)
+                throw new InvalidDataException("The compressed data is wrong.");
+            if (written > 0)
+                return written;
+            if (status != OperationStatus.NeedMoreData)
+                continue;
 
             _input.AsSpan(_start, _end - _start).CopyTo(_input);
             (_start, _end) = (0, _end - _start);
-            int count = await encoded.ReadAsync(_input.AsMemory(_end), cancellationToken).ConfigureAwait(false);
-            if (count == 0) throw new InvalidDataException("The compressed data ends too early.");
+            var count = await encoded.ReadAsync(_input.AsMemory(_end), cancellationToken).ConfigureAwait(false);
+            if (count == 0)
+                throw new InvalidDataException("The compressed data ends too early.");
             _end += count;
         }
 

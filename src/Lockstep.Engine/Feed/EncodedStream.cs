@@ -15,7 +15,9 @@ internal sealed class EncodedStream : ReadOnlyStream
     /// <summary>A last block of the type that is reserved.</summary>
     private const byte AfterDeflate = 0xFF;
 
-    /// <summary>Decoders hand out all that they have before they ask for more; what comes after the mark was asked for is at most their last bytes.</summary>
+    /// <summary>
+    /// Decoders hand out all that they have before they ask for more; what comes after the mark was asked for is at most their last bytes.
+    /// </summary>
     private const int MostHeld = 1024 * 1024;
 
     private readonly MarkedStream _source;
@@ -29,43 +31,50 @@ internal sealed class EncodedStream : ReadOnlyStream
     }
 
     /// <summary>The decoded stream, or null when the encoding is not known.</summary>
-    public static Stream? Open(Stream encoded, string encoding) => encoding.ToUpperInvariant() switch
-    {
-        "GZIP" or "X-GZIP" => new EncodedStream(new MarkedStream(encoded), static s => new GZipStream(s, CompressionMode.Decompress)),
-        "DEFLATE" => new EncodedStream(new MarkedStream(encoded), static s => new ZLibStream(s, CompressionMode.Decompress)),
-        "BR" => new BrotliBody(encoded),
-        "IDENTITY" or "" => encoded,
-        _ => null,
-    };
+    public static Stream? Open(Stream encoded, string encoding) =>
+        encoding.ToUpperInvariant() switch
+        {
+            "GZIP" or "X-GZIP" => new EncodedStream(new MarkedStream(encoded), static s => new GZipStream(s, CompressionMode.Decompress)),
+            "DEFLATE" => new EncodedStream(new MarkedStream(encoded), static s => new ZLibStream(s, CompressionMode.Decompress)),
+            "BR" => new BrotliBody(encoded),
+            "IDENTITY" or "" => encoded,
+            _ => null,
+        };
 
     /// <exception cref="InvalidDataException">The data is wrong, or ends too early.</exception>
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
         if (_held is null)
         {
-            int count = await _decoder.ReadAsync(buffer, cancellationToken).ConfigureAwait(false);
-            if (!_source.HasEnded) return count;
+            var count = await _decoder.ReadAsync(buffer, cancellationToken).ConfigureAwait(false);
+            if (!_source.HasEnded)
+                return count;
             await HoldRestAsync(buffer[..count], cancellationToken).ConfigureAwait(false);
         }
 
         return _held!.Read(buffer.Span);
     }
 
-    /// <summary>What is decoded once the mark was asked for may be made of the mark: it is good only if the data then turns out to be whole.</summary>
+    /// <summary>
+    /// What is decoded once the mark was asked for may be made of the mark: it is good only if the data then turns out to be whole.
+    /// </summary>
     private async Task HoldRestAsync(ReadOnlyMemory<byte> first, CancellationToken cancellationToken)
     {
         var held = new MemoryStream();
         held.Write(first.Span);
-        byte[] rest = new byte[16 * 1024];
-        while (await _decoder.ReadAsync(rest, cancellationToken).ConfigureAwait(false) is var count and > 0 && held.Length < MostHeld) held.Write(rest, 0, count);
-        if (_source.IsUsedUp || held.Length >= MostHeld) throw new InvalidDataException("The compressed data ends too early.");
+        var rest = new byte[16 * 1024];
+        while (await _decoder.ReadAsync(rest, cancellationToken).ConfigureAwait(false) is var count and > 0 && held.Length < MostHeld)
+            held.Write(rest, 0, count);
+        if (_source.IsUsedUp || held.Length >= MostHeld)
+            throw new InvalidDataException("The compressed data ends too early.");
         held.Position = 0;
         _held = held;
     }
 
     protected override void Dispose(bool disposing)
     {
-        if (disposing) _decoder.Dispose();
+        if (disposing)
+            _decoder.Dispose();
         base.Dispose(disposing);
     }
 
@@ -82,8 +91,9 @@ internal sealed class EncodedStream : ReadOnlyStream
 
         public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
         {
-            int count = _left == MarkLength ? await stream.ReadAsync(buffer, cancellationToken).ConfigureAwait(false) : 0;
-            if (count > 0 || buffer.Length == 0) return count;
+            var count = _left == MarkLength ? await stream.ReadAsync(buffer, cancellationToken).ConfigureAwait(false) : 0;
+            if (count > 0 || buffer.Length == 0)
+                return count;
             count = Math.Min(_left, buffer.Length);
             buffer.Span[..count].Fill(AfterDeflate);
             _left -= count;
@@ -92,7 +102,8 @@ internal sealed class EncodedStream : ReadOnlyStream
 
         protected override void Dispose(bool disposing)
         {
-            if (disposing) stream.Dispose();
+            if (disposing)
+                stream.Dispose();
             base.Dispose(disposing);
         }
     }

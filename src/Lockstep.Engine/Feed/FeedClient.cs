@@ -34,19 +34,24 @@ internal sealed class FeedClient : IDisposable
     /// <exception cref="FeedException">The feed cannot be reached or answers otherwise than with records.</exception>
     public async Task<FeedBody> OpenAsync(Cursor cursor, bool updatesOnly, string? feedIdentity, CancellationToken cancellationToken)
     {
-        Uri target = Uri.Request(_http.Options.CursorStyle, cursor, _http.Options.Query, updatesOnly);
-        bool isSnapshot = false;
-        for (int redirects = 0; redirects <= FeedHttp.MostRedirects; redirects++)
+        var target = Uri.Request(_http.Options.CursorStyle, cursor, _http.Options.Query, updatesOnly);
+        var isSnapshot = false;
+        for (var redirects = 0; redirects <= FeedHttp.MostRedirects; redirects++)
         {
-            HttpResponseMessage response = await _http.GetAsync(target, headers => AddHeaders(headers, feedIdentity), cancellationToken).ConfigureAwait(false);
-            if (response.IsSuccessStatusCode) return await ReadAsync(response, target, isSnapshot, cancellationToken).ConfigureAwait(false);
+            var response = await _http
+                .GetAsync(target, headers => AddHeaders(headers, feedIdentity), cancellationToken)
+                .ConfigureAwait(false);
+            if (response.IsSuccessStatusCode)
+                return await ReadAsync(response, target, isSnapshot, cancellationToken).ConfigureAwait(false);
 
             using (response)
             {
-                if (_http.RedirectOf(response, target) is not { } location) throw new FeedStatusException(Uri, response.StatusCode, response.ReasonPhrase, RetryAfter(response));
+                if (_http.RedirectOf(response, target) is not { } location)
+                    throw new FeedStatusException(Uri, response.StatusCode, response.ReasonPhrase, RetryAfter(response));
                 if (response.StatusCode == HttpStatusCode.TemporaryRedirect)
                 {
-                    if (updatesOnly) throw new FeedRedirectException(Uri, "it answered a request for updates with a snapshot's address.");
+                    if (updatesOnly)
+                        throw new FeedRedirectException(Uri, "it answered a request for updates with a snapshot's address.");
                     isSnapshot = true;
                 }
 
@@ -62,8 +67,10 @@ internal sealed class FeedClient : IDisposable
     private void AddHeaders(HttpRequestHeaders headers, string? feedIdentity)
     {
         headers.TryAddWithoutValidation("Accept", "application/x-ndjson, application/json;q=0.9, */*;q=0.5");
-        if (!_http.Options.DisableCompression) headers.TryAddWithoutValidation("Accept-Encoding", "gzip, deflate, br");
-        if (feedIdentity is not null) headers.TryAddWithoutValidation(WireNames.FeedIdentityHeader, feedIdentity);
+        if (!_http.Options.DisableCompression)
+            headers.TryAddWithoutValidation("Accept-Encoding", "gzip, deflate, br");
+        if (feedIdentity is not null)
+            headers.TryAddWithoutValidation(WireNames.FeedIdentityHeader, feedIdentity);
     }
 
     private async Task<FeedBody> ReadAsync(HttpResponseMessage response, Uri target, bool isSnapshot, CancellationToken cancellationToken)
@@ -80,42 +87,56 @@ internal sealed class FeedClient : IDisposable
         }
 
         // Only a snapshot that the feed led to is taken page by page: elsewhere a link says nothing about the body.
-        bool isPaged = isSnapshot && PagedBody.NextOf(response, target) is not null;
-        if (isPaged) stream = new PagedBody(Uri, target, response, stream, FetchPageAsync, OpenContentAsync);
+        var isPaged = isSnapshot && PagedBody.NextOf(response, target) is not null;
+        if (isPaged)
+            stream = new PagedBody(Uri, target, response, stream, FetchPageAsync, OpenContentAsync);
 
-        string? Header(string name) => response.Headers.TryGetValues(name, out IEnumerable<string>? values) || response.Content.Headers.TryGetValues(name, out values)
-            ? values.FirstOrDefault() : null;
+        string? Header(string name) =>
+            response.Headers.TryGetValues(name, out var values) || response.Content.Headers.TryGetValues(name, out values)
+                ? values.FirstOrDefault()
+                : null;
         return new FeedBody(response, stream, isSnapshot)
         {
             FeedIdentity = Header(WireNames.FeedIdentityHeader),
             InstanceName = Header(WireNames.InstanceNameHeader),
-            ExpectedRecords = long.TryParse(Header(WireNames.CountHeader), NumberStyles.None, CultureInfo.InvariantCulture, out long count) ? count : null,
+            ExpectedRecords = long.TryParse(Header(WireNames.CountHeader), NumberStyles.None, CultureInfo.InvariantCulture, out var count)
+                ? count
+                : null,
             ContentLength = isPaged ? null : response.Content.Headers.ContentLength,
-            HasDefiniteEnd = response.Content.Headers.ContentLength is not null || response.Headers.TransferEncodingChunked == true || response.Version.Major >= 2,
+            HasDefiniteEnd =
+                response.Content.Headers.ContentLength is not null
+                || response.Headers.TransferEncodingChunked == true
+                || response.Version.Major >= 2,
         };
     }
 
     private async Task<Stream> OpenContentAsync(HttpResponseMessage response, CancellationToken cancellationToken)
     {
-        Stream stream = await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
-        foreach (string encoding in response.Content.Headers.ContentEncoding.Reverse()) stream = Decode(stream, encoding);
+        var stream = await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
+        foreach (var encoding in response.Content.Headers.ContentEncoding.Reverse())
+            stream = Decode(stream, encoding);
         return stream;
     }
 
     private async Task<HttpResponseMessage> FetchPageAsync(Uri page, CancellationToken cancellationToken)
     {
-        HttpResponseMessage response = await _http.GetAsync(page, headers => AddHeaders(headers, feedIdentity: null), cancellationToken).ConfigureAwait(false);
-        if (response.IsSuccessStatusCode) return response;
-        using (response) throw new FeedStatusException(Uri, response.StatusCode, response.ReasonPhrase, RetryAfter(response));
+        var response = await _http
+            .GetAsync(page, headers => AddHeaders(headers, feedIdentity: null), cancellationToken)
+            .ConfigureAwait(false);
+        if (response.IsSuccessStatusCode)
+            return response;
+        using (response)
+            throw new FeedStatusException(Uri, response.StatusCode, response.ReasonPhrase, RetryAfter(response));
     }
 
     private Stream Decode(Stream stream, string encoding) =>
         EncodedStream.Open(stream, encoding) ?? throw new FeedCutException(Uri, $"its content encoding '{encoding}' is not known.");
 
-    private TimeSpan? RetryAfter(HttpResponseMessage response) => response.Headers.RetryAfter switch
-    {
-        { Delta: { } delta } => delta,
-        { Date: { } date } => date - _time.GetUtcNow(),
-        _ => null,
-    };
+    private TimeSpan? RetryAfter(HttpResponseMessage response) =>
+        response.Headers.RetryAfter switch
+        {
+            { Delta: { } delta } => delta,
+            { Date: { } date } => date - _time.GetUtcNow(),
+            _ => null,
+        };
 }

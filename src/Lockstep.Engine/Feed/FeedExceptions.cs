@@ -21,19 +21,24 @@ public sealed class FeedUnreachableException : FeedException
 {
     internal FeedUnreachableException(FeedUri feed, string reason, Exception? inner = null)
         : base(
-            feed, $"The feed {feed.Display} cannot be reached: {reason}",
+            feed,
+            $"The feed {feed.Display} cannot be reached: {reason}",
             inner is HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError }
                 ? "Have the server's certificate mended, or have its issuer trusted on this machine; -SkipCertificateCheck takes any certificate, and then anybody's."
-                : "Check the address, that the server runs, and -ConnectionTimeoutSeconds; with -Follow or -MaximumRetryCount Lockstep tries again by itself.", inner)
-    {
-    }
+                : "Check the address, that the server runs, and -ConnectionTimeoutSeconds; with -Follow or -MaximumRetryCount Lockstep tries again by itself.",
+            inner
+        ) { }
 }
 
 /// <summary>The feed answered with an error status.</summary>
 public sealed class FeedStatusException : FeedException
 {
     internal FeedStatusException(FeedUri feed, HttpStatusCode status, string? reason, TimeSpan? retryAfter)
-        : base(feed, string.Create(CultureInfo.InvariantCulture, $"The feed {feed.Display} answered {(int)status} {reason ?? status.ToString()}."), Advise(status))
+        : base(
+            feed,
+            string.Create(CultureInfo.InvariantCulture, $"The feed {feed.Display} answered {(int)status} {reason ?? status.ToString()}."),
+            Advise(status)
+        )
     {
         Status = status;
         RetryAfter = retryAfter;
@@ -54,15 +59,17 @@ public sealed class FeedStatusException : FeedException
     /// <summary>Whether the server cannot go on from the cursor, so that only the whole set helps.</summary>
     internal bool AsksForResync => Status is HttpStatusCode.Gone or HttpStatusCode.Conflict;
 
-    private static string Advise(HttpStatusCode status) => status switch
-    {
-        HttpStatusCode.Unauthorized => "Give -Credential or -Token, or check the one that was given.",
-        HttpStatusCode.Forbidden => "Check that these credentials may read the feed.",
-        HttpStatusCode.NotFound => "Check the URI and -CursorStyle: a feed whose URI ends with / gets the cursor as the last path element, another as ?since=.",
-        HttpStatusCode.Gone or HttpStatusCode.Conflict => "Sync again with -Resync.",
-        >= HttpStatusCode.InternalServerError => "Try again later; with -Follow or -MaximumRetryCount Lockstep does so by itself.",
-        _ => "Check the URI and the options of the request.",
-    };
+    private static string Advise(HttpStatusCode status) =>
+        status switch
+        {
+            HttpStatusCode.Unauthorized => "Give -Credential or -Token, or check the one that was given.",
+            HttpStatusCode.Forbidden => "Check that these credentials may read the feed.",
+            HttpStatusCode.NotFound =>
+                "Check the URI and -CursorStyle: a feed whose URI ends with / gets the cursor as the last path element, another as ?since=.",
+            HttpStatusCode.Gone or HttpStatusCode.Conflict => "Sync again with -Resync.",
+            >= HttpStatusCode.InternalServerError => "Try again later; with -Follow or -MaximumRetryCount Lockstep does so by itself.",
+            _ => "Check the URI and the options of the request.",
+        };
 }
 
 /// <summary>The connection broke off, or fell silent, before the body was whole.</summary>
@@ -70,19 +77,24 @@ public sealed class FeedCutException : FeedException
 {
     internal FeedCutException(FeedUri feed, string reason, Exception? inner = null)
         : base(
-            feed, feed.IsImport ? $"{feed.Subject} could not be read to its end: {reason}" : $"{feed.Subject} was cut off: {reason}",
-            feed.IsImport ? "Check the source and import again: what came twice changes nothing." : "Sync again: it goes on from what was committed. With -Follow Lockstep reconnects by itself.", inner)
-    {
-    }
+            feed,
+            feed.IsImport ? $"{feed.Subject} could not be read to its end: {reason}" : $"{feed.Subject} was cut off: {reason}",
+            feed.IsImport
+                ? "Check the source and import again: what came twice changes nothing."
+                : "Sync again: it goes on from what was committed. With -Follow Lockstep reconnects by itself.",
+            inner
+        ) { }
 }
 
 /// <summary>The feed redirects in a way that leads nowhere.</summary>
 public sealed class FeedRedirectException : FeedException
 {
     internal FeedRedirectException(FeedUri feed, string reason)
-        : base(feed, $"The feed {feed.Display} redirects wrongly: {reason}", "Use the address that the feed is really at, or tell its operator.")
-    {
-    }
+        : base(
+            feed,
+            $"The feed {feed.Display} redirects wrongly: {reason}",
+            "Use the address that the feed is really at, or tell its operator."
+        ) { }
 
     /// <inheritdoc/>
     public override bool IsTransient => false;
@@ -92,9 +104,11 @@ public sealed class FeedRedirectException : FeedException
 public sealed class InsecureCredentialsException : FeedException
 {
     internal InsecureCredentialsException(FeedUri feed)
-        : base(feed, $"The credentials for {feed.Display} would be sent unencrypted.", "Use https, or -AllowUnencryptedAuthentication if the network is yours alone.")
-    {
-    }
+        : base(
+            feed,
+            $"The credentials for {feed.Display} would be sent unencrypted.",
+            "Use https, or -AllowUnencryptedAuthentication if the network is yours alone."
+        ) { }
 
     /// <inheritdoc/>
     public override bool IsTransient => false;
@@ -105,9 +119,15 @@ public sealed class MalformedRecordException : FeedException
 {
     internal MalformedRecordException(FeedUri feed, long byteOffset, string reason, string snippet)
         : base(
-            feed, string.Create(CultureInfo.InvariantCulture, $"{feed.Subject} holds a malformed record at byte {byteOffset}: {reason}. It begins: {snippet}"),
-            feed.IsImport ? "Correct it, or import with -MalformedRecord Quarantine: such records are then set aside."
-                : "Tell the feed's operator; with -MalformedRecord Quarantine such records are set aside and the sync goes on.")
+            feed,
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"{feed.Subject} holds a malformed record at byte {byteOffset}: {reason}. It begins: {snippet}"
+            ),
+            feed.IsImport
+                ? "Correct it, or import with -MalformedRecord Quarantine: such records are then set aside."
+                : "Tell the feed's operator; with -MalformedRecord Quarantine such records are set aside and the sync goes on."
+        )
     {
         ByteOffset = byteOffset;
         Reason = reason;
@@ -132,8 +152,15 @@ public sealed class TruncatedFeedException : FeedException
 {
     internal TruncatedFeedException(FeedUri feed, long byteOffset, string snippet)
         : base(
-            feed, string.Create(CultureInfo.InvariantCulture, $"{feed.Subject} ended within a record that begins at byte {byteOffset}: {snippet}"),
-            feed.IsImport ? "Complete its last record and import again: what came twice changes nothing." : "Sync again: it goes on from the last whole record.") => ByteOffset = byteOffset;
+            feed,
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"{feed.Subject} ended within a record that begins at byte {byteOffset}: {snippet}"
+            ),
+            feed.IsImport
+                ? "Complete its last record and import again: what came twice changes nothing."
+                : "Sync again: it goes on from the last whole record."
+        ) => ByteOffset = byteOffset;
 
     /// <summary>The offset in the body at which the record begins, in bytes after decompression; the first byte has 0.</summary>
     public long ByteOffset { get; }
@@ -143,9 +170,11 @@ public sealed class TruncatedFeedException : FeedException
 public sealed class ResyncLoopException : FeedException
 {
     internal ResyncLoopException(FeedUri feed, int times)
-        : base(feed, string.Create(CultureInfo.InvariantCulture, $"The feed {feed.Display} asked {times} times in a row to begin anew."), "Tell the feed's operator; the table keeps what it had.")
-    {
-    }
+        : base(
+            feed,
+            string.Create(CultureInfo.InvariantCulture, $"The feed {feed.Display} asked {times} times in a row to begin anew."),
+            "Tell the feed's operator; the table keeps what it had."
+        ) { }
 
     /// <inheritdoc/>
     public override bool IsTransient => false;

@@ -8,15 +8,16 @@ using System.Text;
 namespace Lockstep.Engine.Feed;
 
 /// <summary>
-/// How requests of a feed are sent: proxy, certificates, timeout, and the credentials, which go to the feed's own origin only (I9). It follows no
-/// redirect by itself. One thread at a time.
+/// How requests of a feed are sent: proxy, certificates, timeout, and the credentials, which go to the feed's own origin only (I9). It
+/// follows no redirect by itself. One thread at a time.
 /// </summary>
 public sealed class FeedHttp : IDisposable
 {
     /// <summary>How many redirects in a row may be followed.</summary>
     public const int MostRedirects = 10;
 
-    private static readonly string Version = typeof(FeedHttp).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "0";
+    private static readonly string Version =
+        typeof(FeedHttp).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "0";
 
     private readonly TimeProvider _time;
     private readonly HttpMessageInvoker _http;
@@ -58,7 +59,8 @@ public sealed class FeedHttp : IDisposable
         using var request = new HttpRequestMessage(HttpMethod.Get, target);
         request.Headers.UserAgent.Add(new ProductInfoHeaderValue("Lockstep", Version));
         addHeaders?.Invoke(request.Headers);
-        if (IsSameOrigin(target)) AddSecrets(request);
+        if (IsSameOrigin(target))
+            AddSecrets(request);
 
         using var timeout = new CancellationTokenSource(Options.ConnectionTimeout, _time);
         using var both = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, timeout.Token);
@@ -68,7 +70,10 @@ public sealed class FeedHttp : IDisposable
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            throw new FeedUnreachableException(Uri, string.Create(CultureInfo.InvariantCulture, $"there was no answer within {Options.ConnectionTimeout.TotalSeconds:0.###} s."));
+            throw new FeedUnreachableException(
+                Uri,
+                string.Create(CultureInfo.InvariantCulture, $"there was no answer within {Options.ConnectionTimeout.TotalSeconds:0.###} s.")
+            );
         }
         catch (HttpRequestException e)
         {
@@ -82,30 +87,38 @@ public sealed class FeedHttp : IDisposable
     /// <exception cref="FeedRedirectException">It leads nowhere, or from https to http.</exception>
     public Uri? RedirectOf(HttpResponseMessage response, Uri target)
     {
-        if ((int)response.StatusCode is not (301 or 302 or 303 or 307 or 308)) return null;
-        if (response.Headers.Location is not { } given) throw new FeedRedirectException(Uri, "it names no Location.");
+        if ((int)response.StatusCode is not (301 or 302 or 303 or 307 or 308))
+            return null;
+        if (response.Headers.Location is not { } given)
+            throw new FeedRedirectException(Uri, "it names no Location.");
 
         var location = new Uri(target, given);
-        if (location.Scheme is not ("http" or "https")) throw new FeedRedirectException(Uri, $"it leads to the scheme '{location.Scheme}'.");
-        if (target.Scheme == "https" && location.Scheme == "http") throw new FeedRedirectException(Uri, "it leads from https to http.");
+        if (location.Scheme is not ("http" or "https"))
+            throw new FeedRedirectException(Uri, $"it leads to the scheme '{location.Scheme}'.");
+        if (target.Scheme == "https" && location.Scheme == "http")
+            throw new FeedRedirectException(Uri, "it leads from https to http.");
         return new UriBuilder(location) { UserName = "", Password = "" }.Uri;
     }
 
     /// <summary>The error of too many redirects in a row.</summary>
-    internal FeedRedirectException TooManyRedirects() => new(Uri, string.Create(CultureInfo.InvariantCulture, $"more than {MostRedirects} times."));
+    internal FeedRedirectException TooManyRedirects() =>
+        new(Uri, string.Create(CultureInfo.InvariantCulture, $"more than {MostRedirects} times."));
 
     /// <inheritdoc/>
     public void Dispose() => _http.Dispose();
 
     /// <summary>Credentials and the user's headers go to the feed's own origin only, whatever a redirect says.</summary>
     private bool IsSameOrigin(Uri target) =>
-        target.Scheme == Uri.Location.Scheme && target.Port == Uri.Location.Port && string.Equals(target.IdnHost, Uri.Location.IdnHost, StringComparison.OrdinalIgnoreCase);
+        target.Scheme == Uri.Location.Scheme
+        && target.Port == Uri.Location.Port
+        && string.Equals(target.IdnHost, Uri.Location.IdnHost, StringComparison.OrdinalIgnoreCase);
 
     private void AddSecrets(HttpRequestMessage request)
     {
-        foreach ((string name, string value) in Options.Headers) request.Headers.TryAddWithoutValidation(name, value);
+        foreach ((var name, var value) in Options.Headers)
+            request.Headers.TryAddWithoutValidation(name, value);
 
-        NetworkCredential? credential = Options.Credential ?? Uri.Credential;
+        var credential = Options.Credential ?? Uri.Credential;
         if (Options.BearerToken is { } token)
         {
             request.Headers.Remove("Authorization");
@@ -114,20 +127,25 @@ public sealed class FeedHttp : IDisposable
         else if (credential is not null)
         {
             request.Headers.Remove("Authorization");
-            request.Headers.Authorization = new("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{credential.UserName}:{credential.Password}")));
+            request.Headers.Authorization = new(
+                "Basic",
+                Convert.ToBase64String(Encoding.UTF8.GetBytes($"{credential.UserName}:{credential.Password}"))
+            );
         }
 
-        bool isOpen = Uri.Location.Scheme == "http" && !Uri.Location.IsLoopback;
-        if (isOpen && !Options.AllowUnencryptedAuthentication && request.Headers.Contains("Authorization")) throw new InsecureCredentialsException(Uri);
+        var isOpen = Uri.Location.Scheme == "http" && !Uri.Location.IsLoopback;
+        if (isOpen && !Options.AllowUnencryptedAuthentication && request.Headers.Contains("Authorization"))
+            throw new InsecureCredentialsException(Uri);
     }
 
-    private static string Describe(HttpRequestException e) => e.HttpRequestError switch
-    {
-        HttpRequestError.NameResolutionError => "its name is not known.",
-        HttpRequestError.SecureConnectionError => "the secure connection failed: " + (e.InnerException?.Message ?? e.Message),
-        HttpRequestError.ConnectionError => e.InnerException?.Message ?? e.Message,
-        _ => e.Message,
-    };
+    private static string Describe(HttpRequestException e) =>
+        e.HttpRequestError switch
+        {
+            HttpRequestError.NameResolutionError => "its name is not known.",
+            HttpRequestError.SecureConnectionError => "the secure connection failed: " + (e.InnerException?.Message ?? e.Message),
+            HttpRequestError.ConnectionError => e.InnerException?.Message ?? e.Message,
+            _ => e.Message,
+        };
 
     private static SocketsHttpHandler CreateHandler(FeedOptions options, bool decompresses)
     {
@@ -150,7 +168,8 @@ public sealed class FeedHttp : IDisposable
 #pragma warning restore CA5359
         }
 
-        if (options.Certificate is { } certificate) handler.SslOptions.ClientCertificates = [certificate];
+        if (options.Certificate is { } certificate)
+            handler.SslOptions.ClientCertificates = [certificate];
         return handler;
     }
 }

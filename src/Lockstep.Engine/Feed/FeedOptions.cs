@@ -24,10 +24,16 @@ public sealed class FeedOptions
     /// <summary>A bearer token; goes before any user and password.</summary>
     public string? BearerToken { get; init; }
 
-    /// <summary>How long connecting, up to the response's headers, may take; above zero, or <see cref="Timeout.InfiniteTimeSpan"/> for any time. Default 30 s.</summary>
+    /// <summary>
+    /// How long connecting, up to the response's headers, may take; above zero, or <see cref="Timeout.InfiniteTimeSpan"/> for any time.
+    /// Default 30 s.
+    /// </summary>
     public TimeSpan ConnectionTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>How long a connection may be silent; every byte counts as life. Above zero, or <see cref="Timeout.InfiniteTimeSpan"/> for ever; default 60 s.</summary>
+    /// <summary>
+    /// How long a connection may be silent; every byte counts as life. Above zero, or <see cref="Timeout.InfiniteTimeSpan"/> for ever;
+    /// default 60 s.
+    /// </summary>
     public TimeSpan OperationTimeout { get; init; } = TimeSpan.FromSeconds(60);
 
     /// <summary>Whether credentials may go over plain http to another host than loopback.</summary>
@@ -52,21 +58,22 @@ public sealed class FeedOptions
     public override string ToString() => FeedUri.Parse(Uri).Display;
 
     /// <summary>The same feed at another URI, with or without another token: what an owner supplies to go on after a refusal.</summary>
-    internal FeedOptions With(Uri? uri, string? bearerToken) => new()
-    {
-        Uri = uri ?? Uri,
-        CursorStyle = CursorStyle,
-        Query = Query,
-        Headers = Headers,
-        Credential = Credential,
-        BearerToken = bearerToken ?? BearerToken,
-        ConnectionTimeout = ConnectionTimeout,
-        OperationTimeout = OperationTimeout,
-        AllowUnencryptedAuthentication = AllowUnencryptedAuthentication,
-        SkipCertificateCheck = SkipCertificateCheck,
-        Certificate = Certificate,
-        Proxy = Proxy,
-        NoProxy = NoProxy,
-        DisableCompression = DisableCompression,
-    };
+    internal FeedOptions With(Uri? uri, string? bearerToken) =>
+        new()
+        {
+            Uri = uri ?? Uri,
+            CursorStyle = CursorStyle,
+            Query = Query,
+            Headers = Headers,
+            Credential = Credential,
+            BearerToken = bearerToken ?? BearerToken,
+            ConnectionTimeout = ConnectionTimeout,
+            OperationTimeout = OperationTimeout,
+            AllowUnencryptedAuthentication = AllowUnencryptedAuthentication,
+            SkipCertificateCheck = SkipCertificateCheck,
+            Certificate = Certificate,
+            Proxy = Proxy,
+            NoProxy = NoProxy,
+            DisableCompression = DisableCompression,
+        };
 }

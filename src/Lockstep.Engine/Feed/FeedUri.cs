@@ -25,11 +25,17 @@ public sealed class FeedUri
     /// <summary>The URI without user info, as it is asked.</summary>
     public Uri Location { get; }
 
-    /// <summary>The URI as text, without secrets. It is the same whatever the secrets are, so that a table outlives a change of them.</summary>
-    public string Display => _isImport ? Location.AbsoluteUri : Location.GetLeftPart(UriPartial.Path) + SecretNames.Replace(Location.Query, static _ => null);
+    /// <summary>
+    /// The URI as text, without secrets. It is the same whatever the secrets are, so that a table outlives a change of them.
+    /// </summary>
+    public string Display =>
+        _isImport ? Location.AbsoluteUri : Location.GetLeftPart(UriPartial.Path) + SecretNames.Replace(Location.Query, static _ => null);
 
     /// <summary>What it is called at the beginning of a sentence.</summary>
-    internal string Subject => !_isImport ? $"The feed {Display}" : Location.IsFile ? $"The file '{Location.LocalPath}'" : "What was imported";
+    internal string Subject =>
+        !_isImport ? $"The feed {Display}"
+        : Location.IsFile ? $"The file '{Location.LocalPath}'"
+        : "What was imported";
 
     internal NetworkCredential? Credential { get; }
 
@@ -43,22 +49,29 @@ public sealed class FeedUri
             throw new ArgumentException("A feed's URI begins with http:// or https://.", nameof(uri));
         }
 
-        if (uri.UserInfo.Length == 0) return new FeedUri(uri, null);
-        string[] parts = uri.UserInfo.Split(':', 2);
+        if (uri.UserInfo.Length == 0)
+            return new FeedUri(uri, null);
+        var parts = uri.UserInfo.Split(':', 2);
         var credential = new NetworkCredential(Uri.UnescapeDataString(parts[0]), parts.Length > 1 ? Uri.UnescapeDataString(parts[1]) : "");
         return new FeedUri(new UriBuilder(uri) { UserName = "", Password = "" }.Uri, credential);
     }
 
-    /// <summary>Names a source of records that is no feed, such as a file, for results and errors. A request cannot be made of it.</summary>
+    /// <summary>
+    /// Names a source of records that is no feed, such as a file, for results and errors. A request cannot be made of it.
+    /// </summary>
     internal static FeedUri OfImport(Uri uri) => new(uri, null, isImport: true);
 
-    /// <summary>The name that a table of this feed gets by default: the last element of the path that is a name, else <c>lockstep</c>.</summary>
+    /// <summary>
+    /// The name that a table of this feed gets by default: the last element of the path that is a name, else <c>lockstep</c>.
+    /// </summary>
     public string DefaultTableName
     {
         get
         {
-            string[] elements = Location.AbsolutePath.Split('/', StringSplitOptions.RemoveEmptyEntries);
-            string? name = elements.Select(Uri.UnescapeDataString).LastOrDefault(element => Tables.TableName.IsValid(element) && !element.All(char.IsAsciiDigit));
+            var elements = Location.AbsolutePath.Split('/', StringSplitOptions.RemoveEmptyEntries);
+            var name = elements
+                .Select(Uri.UnescapeDataString)
+                .LastOrDefault(element => Tables.TableName.IsValid(element) && !element.All(char.IsAsciiDigit));
             return name ?? Tables.TableName.Default;
         }
     }
@@ -70,21 +83,24 @@ public sealed class FeedUri
     /// <param name="update">Whether to ask for updates only, never a snapshot by redirect.</param>
     public Uri Request(CursorStyle style, Cursor cursor, IEnumerable<KeyValuePair<string, string>>? query, bool update)
     {
-        bool inPath = style == CursorStyle.Path || (style == CursorStyle.Auto && Location.AbsolutePath.EndsWith('/'));
+        var inPath = style == CursorStyle.Path || (style == CursorStyle.Auto && Location.AbsolutePath.EndsWith('/'));
         var builder = new UriBuilder(Location);
         var parameters = new StringBuilder(builder.Query.TrimStart('?'));
         if (inPath)
         {
             // The cursor's own colons stay as they are (5:5000); what would end the path does not.
-            builder.Path = builder.Path.TrimEnd('/') + "/" + Uri.EscapeDataString(cursor.ToString()).Replace("%3A", ":", StringComparison.Ordinal);
+            builder.Path =
+                builder.Path.TrimEnd('/') + "/" + Uri.EscapeDataString(cursor.ToString()).Replace("%3A", ":", StringComparison.Ordinal);
         }
         else
         {
             Append(parameters, "since", cursor.ToString());
         }
 
-        if (update) Append(parameters, "update", "true");
-        foreach ((string name, string value) in query ?? []) Append(parameters, name, value);
+        if (update)
+            Append(parameters, "update", "true");
+        foreach ((var name, var value) in query ?? [])
+            Append(parameters, name, value);
         builder.Query = parameters.ToString();
         return builder.Uri;
     }
@@ -94,7 +110,11 @@ public sealed class FeedUri
 
     private static void Append(StringBuilder query, string name, string value)
     {
-        if (query.Length > 0) query.Append('&');
-        query.Append(Uri.EscapeDataString(name)).Append('=').Append(Uri.EscapeDataString(value).Replace("%3A", ":", StringComparison.Ordinal));
+        if (query.Length > 0)
+            query.Append('&');
+        query
+            .Append(Uri.EscapeDataString(name))
+            .Append('=')
+            .Append(Uri.EscapeDataString(value).Replace("%3A", ":", StringComparison.Ordinal));
     }
 }

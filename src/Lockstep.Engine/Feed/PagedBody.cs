@@ -4,8 +4,9 @@ using Lockstep.Engine.Records;
 namespace Lockstep.Engine.Feed;
 
 /// <summary>
-/// A snapshot that comes in pages, each of which names the next one in <c>Link: ...; rel="next"</c> (RFC 8288), as one body: it ends where the last page ends, and a page
-/// that is missing, cut or of another feed cuts it off, so that half a snapshot never passes for a whole one (I6). One reader.
+/// A snapshot that comes in pages, each of which names the next one in <c>Link: ...; rel="next"</c> (RFC 8288), as one body: it ends where
+/// the last page ends, and a page that is missing, cut or of another feed cuts it off, so that half a snapshot never passes for a whole one
+/// (I6). One reader.
 /// </summary>
 internal sealed class PagedBody : ReadOnlyStream
 {
@@ -24,8 +25,13 @@ internal sealed class PagedBody : ReadOnlyStream
     /// <param name="fetch">Fetches a further page; throws where it is not to be had.</param>
     /// <param name="open">Gives a response's decoded content.</param>
     public PagedBody(
-        FeedUri feed, Uri page, HttpResponseMessage response, Stream stream,
-        Func<Uri, CancellationToken, Task<HttpResponseMessage>> fetch, Func<HttpResponseMessage, CancellationToken, Task<Stream>> open)
+        FeedUri feed,
+        Uri page,
+        HttpResponseMessage response,
+        Stream stream,
+        Func<Uri, CancellationToken, Task<HttpResponseMessage>> fetch,
+        Func<HttpResponseMessage, CancellationToken, Task<Stream>> open
+    )
     {
         (_feed, _page, _response, _stream, _fetch, _open) = (feed, page, response, stream, fetch, open);
         _identity = IdentityOf(response);
@@ -34,15 +40,22 @@ internal sealed class PagedBody : ReadOnlyStream
     /// <summary>The next page's address; null when the response is the last page, or no page at all.</summary>
     public static Uri? NextOf(HttpResponseMessage response, Uri page)
     {
-        if (!response.Headers.TryGetValues("Link", out IEnumerable<string>? links)) return null;
-        foreach (string link in links)
+        if (!response.Headers.TryGetValues("Link", out var links))
+            return null;
+        foreach (var link in links)
         {
-            int end = link.IndexOf('>', StringComparison.Ordinal);
-            if (!link.StartsWith('<') || end < 0) continue;
-            bool isNext = link[(end + 1)..].Split(';', StringSplitOptions.TrimEntries)
-                .Any(parameter => NameValueHeaderValue.TryParse(parameter, out NameValueHeaderValue? pair)
-                    && pair.Name.Equals("rel", StringComparison.OrdinalIgnoreCase) && pair.Value?.Trim('"').Split(' ').Contains("next", StringComparer.OrdinalIgnoreCase) == true);
-            if (isNext && Uri.TryCreate(page, link[1..end], out Uri? next)) return next;
+            var end = link.IndexOf('>', StringComparison.Ordinal);
+            if (!link.StartsWith('<') || end < 0)
+                continue;
+            var isNext = link[(end + 1)..]
+                .Split(';', StringSplitOptions.TrimEntries)
+                .Any(parameter =>
+                    NameValueHeaderValue.TryParse(parameter, out var pair)
+                    && pair.Name.Equals("rel", StringComparison.OrdinalIgnoreCase)
+                    && pair.Value?.Trim('"').Split(' ').Contains("next", StringComparer.OrdinalIgnoreCase) == true
+                );
+            if (isNext && Uri.TryCreate(page, link[1..end], out var next))
+                return next;
         }
 
         return null;
@@ -52,8 +65,9 @@ internal sealed class PagedBody : ReadOnlyStream
     {
         while (true)
         {
-            int count = await _stream.ReadAsync(buffer, cancellationToken).ConfigureAwait(false);
-            if (count > 0 || buffer.Length == 0 || NextOf(_response, _page) is not { } next) return count;
+            var count = await _stream.ReadAsync(buffer, cancellationToken).ConfigureAwait(false);
+            if (count > 0 || buffer.Length == 0 || NextOf(_response, _page) is not { } next)
+                return count;
             await TurnAsync(next, cancellationToken).ConfigureAwait(false);
         }
     }
@@ -72,13 +86,16 @@ internal sealed class PagedBody : ReadOnlyStream
 
     private async Task TurnAsync(Uri next, CancellationToken cancellationToken)
     {
-        if (next == _page) throw new FeedCutException(_feed, "a page of its snapshot names itself as the next one.");
-        if (_page.Scheme == "https" && next.Scheme != "https") throw new FeedRedirectException(_feed, "a page of its snapshot leads from https to another scheme.");
-        HttpResponseMessage response = await _fetch(next, cancellationToken).ConfigureAwait(false);
+        if (next == _page)
+            throw new FeedCutException(_feed, "a page of its snapshot names itself as the next one.");
+        if (_page.Scheme == "https" && next.Scheme != "https")
+            throw new FeedRedirectException(_feed, "a page of its snapshot leads from https to another scheme.");
+        var response = await _fetch(next, cancellationToken).ConfigureAwait(false);
         try
         {
-            if (IdentityOf(response) != _identity) throw new FeedCutException(_feed, "a page of its snapshot is of another feed than the one before.");
-            Stream stream = await _open(response, cancellationToken).ConfigureAwait(false);
+            if (IdentityOf(response) != _identity)
+                throw new FeedCutException(_feed, "a page of its snapshot is of another feed than the one before.");
+            var stream = await _open(response, cancellationToken).ConfigureAwait(false);
             _response.Dispose();
             await _stream.DisposeAsync().ConfigureAwait(false);
             (_page, _response, _stream) = (next, response, stream);
@@ -91,5 +108,5 @@ internal sealed class PagedBody : ReadOnlyStream
     }
 
     private static string? IdentityOf(HttpResponseMessage response) =>
-        response.Headers.TryGetValues(WireNames.FeedIdentityHeader, out IEnumerable<string>? values) ? values.FirstOrDefault() : null;
+        response.Headers.TryGetValues(WireNames.FeedIdentityHeader, out var values) ? values.FirstOrDefault() : null;
 }

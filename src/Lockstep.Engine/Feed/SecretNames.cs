@@ -3,25 +3,47 @@ namespace Lockstep.Engine.Feed;
 /// <summary>Tells by the name of a header or of a query option whether its value is a secret (I9): nothing else of it could tell.</summary>
 public static class SecretNames
 {
-    private static readonly string[] Marks = ["authorization", "cookie", "token", "secret", "password", "passwd", "credential", "signature", "api-key", "api_key", "apikey", "access_key"];
+    private static readonly string[] Marks =
+    [
+        "authorization",
+        "cookie",
+        "token",
+        "secret",
+        "password",
+        "passwd",
+        "credential",
+        "signature",
+        "api-key",
+        "api_key",
+        "apikey",
+        "access_key",
+    ];
     private static readonly string[] Whole = ["sig", "pwd", "auth"];
 
     /// <summary>Whether what goes by this name is a secret.</summary>
     public static bool Contain(string name) =>
-        Marks.Any(mark => name.Contains(mark, StringComparison.OrdinalIgnoreCase)) || Whole.Contains(name, StringComparer.OrdinalIgnoreCase);
+        Marks.Any(mark => name.Contains(mark, StringComparison.OrdinalIgnoreCase))
+        || Whole.Contains(name, StringComparer.OrdinalIgnoreCase);
 
-    /// <summary>A URI's query with each option that is a secret replaced by what <paramref name="replace"/> makes of it, or left out where that is null.</summary>
+    /// <summary>
+    /// A URI's query with each option that is a secret replaced by what <paramref name="replace"/> makes of it, or left out where that is
+    /// null.
+    /// </summary>
     /// <param name="query">The query, with its question mark, or empty.</param>
     /// <param name="replace">Given the option's name as it stands in the query.</param>
     public static string Replace(string query, Func<string, string?> replace)
     {
-        if (query.Length <= 1) return "";
-        IEnumerable<string> shown = query[1..].Split('&').Select(pair =>
-        {
-            int equals = pair.IndexOf('=', StringComparison.Ordinal);
-            return equals >= 0 && Contain(Uri.UnescapeDataString(pair[..equals])) ? replace(pair[..equals]) : pair;
-        }).OfType<string>();
-        string rest = string.Join('&', shown);
+        if (query.Length <= 1)
+            return "";
+        var shown = query[1..]
+            .Split('&')
+            .Select(pair =>
+            {
+                var equals = pair.IndexOf('=', StringComparison.Ordinal);
+                return equals >= 0 && Contain(Uri.UnescapeDataString(pair[..equals])) ? replace(pair[..equals]) : pair;
+            })
+            .OfType<string>();
+        var rest = string.Join('&', shown);
         return rest.Length == 0 ? "" : "?" + rest;
     }
 }

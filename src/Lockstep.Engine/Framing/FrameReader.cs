@@ -43,7 +43,9 @@ public sealed class FrameReader
     /// <summary>Whether the bytes so far end within an object.</summary>
     public bool IsInsideObject => _object.IsOpen;
 
-    /// <summary>Whether the bytes just written, before <see cref="Advance"/>, are white space, which within an object is no sign of life.</summary>
+    /// <summary>
+    /// Whether the bytes just written, before <see cref="Advance"/>, are white space, which within an object is no sign of life.
+    /// </summary>
     internal bool NextIsWhiteSpace(int count) => _buffer.Written(count).IndexOfAnyExcept(" \t\r\n"u8) < 0;
 
     /// <summary>Free space to read into; at least a few kilobytes. Frames taken before are no longer valid.</summary>
@@ -60,8 +62,8 @@ public sealed class FrameReader
     {
         while (!bytes.IsEmpty)
         {
-            Span<byte> free = GetFreeSpan();
-            int count = Math.Min(free.Length, bytes.Length);
+            var free = GetFreeSpan();
+            var count = Math.Min(free.Length, bytes.Length);
             bytes[..count].CopyTo(free);
             Advance(count);
             bytes = bytes[count..];
@@ -77,9 +79,10 @@ public sealed class FrameReader
     /// </summary>
     internal ReadOnlySpan<byte> PeekUnframed()
     {
-        if (_object.IsOpen) return default;
+        if (_object.IsOpen)
+            return default;
         SkipLineEnd();
-        ReadOnlySpan<byte> bytes = _buffer.Held;
+        var bytes = _buffer.Held;
         return !bytes.IsEmpty && bytes[0] == (byte)'{' ? bytes : default;
     }
 
@@ -103,28 +106,35 @@ public sealed class FrameReader
         {
             if (!_object.IsOpen)
             {
-                if (ReadBetween(out frame)) return true;
-                if (!_object.IsOpen) return false;
+                if (ReadBetween(out frame))
+                    return true;
+                if (!_object.IsOpen)
+                    return false;
             }
 
-            if (ReadObject(out frame)) return true;
-            if (_object.IsOpen) break;
+            if (ReadObject(out frame))
+                return true;
+            if (_object.IsOpen)
+                break;
         }
 
-        if (_object.IsOpen && _completed) return TakeLast(out frame);
+        if (_object.IsOpen && _completed)
+            return TakeLast(out frame);
         frame = default;
         return false;
     }
 
-    /// <summary>Between objects: white space, blank lines, garbage. False with an object just opened, or when more bytes are needed.</summary>
+    /// <summary>
+    /// Between objects: white space, blank lines, garbage. False with an object just opened, or when more bytes are needed.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private bool ReadBetween(out Frame frame)
     {
         frame = default;
-        ReadOnlySpan<byte> bytes = _buffer.Held;
+        var bytes = _buffer.Held;
         while (!bytes.IsEmpty)
         {
-            int passed = 1;
+            var passed = 1;
             switch (bytes[0])
             {
                 case (byte)'{':
@@ -143,7 +153,8 @@ public sealed class FrameReader
                     _lineHasContent = false;
                     break;
                 case 0xEF when _buffer.Offset == 0 && MayBeByteOrderMark(bytes):
-                    if (bytes.Length < ByteOrderMark.Length) return false;
+                    if (bytes.Length < ByteOrderMark.Length)
+                        return false;
                     passed = ByteOrderMark.Length;
                     break;
                 default:
@@ -164,8 +175,9 @@ public sealed class FrameReader
     private bool TakeGarbage(ReadOnlySpan<byte> bytes, out Frame frame)
     {
         // What is longer than the limit comes in pieces of exactly that, so that chunk borders do not show.
-        if (bytes.Length > GarbageLimit) bytes = bytes[..GarbageLimit];
-        int length = bytes.IndexOfAny((byte)'\n', (byte)'{');
+        if (bytes.Length > GarbageLimit)
+            bytes = bytes[..GarbageLimit];
+        var length = bytes.IndexOfAny((byte)'\n', (byte)'{');
         if (length < 0)
         {
             length = bytes.Length;
@@ -186,15 +198,17 @@ public sealed class FrameReader
     private bool ReadObject(out Frame frame)
     {
         // An object above the limit is looked at no further than that, so that it is too long at the same byte however it was chunked.
-        ReadOnlySpan<byte> bytes = _buffer.Held;
-        ObjectEnd end = _object.Scan(bytes, _passingOver ? bytes.Length : (int)Math.Min(bytes.Length, (long)_maximumLength + 1));
-        int length = _object.Scanned;
+        var bytes = _buffer.Held;
+        var end = _object.Scan(bytes, _passingOver ? bytes.Length : (int)Math.Min(bytes.Length, (long)_maximumLength + 1));
+        var length = _object.Scanned;
         if (_passingOver)
         {
             // What is passed over may be torn as well: it must not take all that follows with it.
             frame = default;
-            if (end == ObjectEnd.None) PassOver();
-            else EndObject(length);
+            if (end == ObjectEnd.None)
+                PassOver();
+            else
+                EndObject(length);
             return false;
         }
 
@@ -206,7 +220,7 @@ public sealed class FrameReader
 
         if (length <= _maximumLength)
         {
-            bool isWhole = end == ObjectEnd.Closed;
+            var isWhole = end == ObjectEnd.Closed;
             frame = isWhole ? Take(FrameKind.Object, bytes[..length]) : default;
             return isWhole;
         }
@@ -214,26 +228,30 @@ public sealed class FrameReader
         // Reported here, once, by its beginning: how much more of it is here depends on chunk borders.
         frame = new Frame(FrameKind.TooLong, bytes[..Math.Min(Math.Min(TooLongSnippet, _maximumLength), length)], _buffer.Offset);
         _passingOver = end == ObjectEnd.None;
-        if (_passingOver) PassOver();
-        else EndObject(length);
+        if (_passingOver)
+            PassOver();
+        else
+            EndObject(length);
         return true;
     }
 
     /// <summary>The body has ended within an object. False when that one is passed over.</summary>
     private bool TakeLast(out Frame frame)
     {
-        ReadOnlySpan<byte> bytes = _buffer.Held;
-        bool isPassedOver = _passingOver;
+        var bytes = _buffer.Held;
+        var isPassedOver = _passingOver;
         frame = default;
-        if (isPassedOver) EndObject(bytes.Length);
-        else frame = IsWellFormedSoFar(bytes) ? Take(FrameKind.Truncated, bytes) : TakeTorn(FrameKind.Truncated, bytes);
+        if (isPassedOver)
+            EndObject(bytes.Length);
+        else
+            frame = IsWellFormedSoFar(bytes) ? Take(FrameKind.Truncated, bytes) : TakeTorn(FrameKind.Truncated, bytes);
         return !isPassedOver;
     }
 
     /// <summary>A torn object ends, at the latest, where a line begins with a brace: what starts there is looked at again.</summary>
     private Frame TakeTorn(FrameKind kind, ReadOnlySpan<byte> bytes)
     {
-        int line = bytes.IndexOf("\n{"u8);
+        var line = bytes.IndexOf("\n{"u8);
         return line < 0 ? Take(kind, bytes) : Take(FrameKind.Torn, bytes[..line]);
     }
 
@@ -258,9 +276,10 @@ public sealed class FrameReader
     /// <summary>Passes over the line end behind an object, if it is there: it is no blank line.</summary>
     private void SkipLineEnd()
     {
-        if (!_lineHasContent) return;
-        ReadOnlySpan<byte> bytes = _buffer.Held;
-        int length = !bytes.IsEmpty && bytes[0] == (byte)'\r' ? 1 : 0;
+        if (!_lineHasContent)
+            return;
+        var bytes = _buffer.Held;
+        var length = !bytes.IsEmpty && bytes[0] == (byte)'\r' ? 1 : 0;
         if (length < bytes.Length && bytes[length] == (byte)'\n')
         {
             length++;
@@ -276,9 +295,7 @@ public sealed class FrameReader
         try
         {
             var reader = new Utf8JsonReader(beginning, isFinalBlock: false, default);
-            while (reader.Read())
-            {
-            }
+            while (reader.Read()) { }
 
             return true;
         }

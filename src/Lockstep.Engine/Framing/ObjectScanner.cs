@@ -53,12 +53,12 @@ internal sealed class ObjectScanner
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public ObjectEnd Scan(ReadOnlySpan<byte> bytes, int limit)
     {
-        ObjectEnd end = ObjectEnd.None;
-        ReadOnlySpan<byte> looked = bytes[..limit];
-        int i = Scanned;
+        var end = ObjectEnd.None;
+        var looked = bytes[..limit];
+        var i = Scanned;
         while (i < looked.Length)
         {
-            int next = _inString
+            var next = _inString
                 ? looked[i..].IndexOfAny((byte)'"', (byte)'\\', (byte)'\n')
                 : looked[i..].IndexOfAny((byte)'"', (byte)'{', (byte)'}');
             if (next < 0)
@@ -86,7 +86,8 @@ internal sealed class ObjectScanner
                     continue;
                 case (byte)'}':
                     i++;
-                    if (--_depth > 0) continue;
+                    if (--_depth > 0)
+                        continue;
                     end = ObjectEnd.Closed;
                     break;
                 default:
@@ -105,9 +106,10 @@ internal sealed class ObjectScanner
     /// <returns>How many bytes that is.</returns>
     public int PassOver(ReadOnlySpan<byte> bytes)
     {
-        ReadOnlySpan<byte> passed = bytes[..Scanned];
-        int last = passed.LastIndexOfAnyExcept(" \t\r\n"u8);
-        if (last >= 0) _passedOver = passed[last];
+        var passed = bytes[..Scanned];
+        var last = passed.LastIndexOfAnyExcept(" \t\r\n"u8);
+        if (last >= 0)
+            _passedOver = passed[last];
         Scanned = 0;
         return passed.Length;
     }
@@ -115,7 +117,7 @@ internal sealed class ObjectScanner
     /// <summary>Whether an object may open behind these bytes of the current one: as a member's value or in an array.</summary>
     private bool MayOpen(ReadOnlySpan<byte> before)
     {
-        int last = before.LastIndexOfAnyExcept(" \t\r\n"u8);
+        var last = before.LastIndexOfAnyExcept(" \t\r\n"u8);
         return (last >= 0 ? before[last] : _passedOver) is (byte)':' or (byte)',' or (byte)'[';
     }
 }

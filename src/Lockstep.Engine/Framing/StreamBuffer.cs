@@ -57,8 +57,8 @@ internal sealed class StreamBuffer
 
     private void MakeRoom()
     {
-        int held = _end - _start;
-        byte[] target = _bytes;
+        var held = _end - _start;
+        var target = _bytes;
         if (_bytes.Length - held < SmallestRead + (_bytes.Length / 4))
         {
             target = new byte[checked(_bytes.Length * 2)];

@@ -34,7 +34,8 @@ public readonly record struct Cursor
     /// <param name="window">The window in the order field's own units; not negative.</param>
     public Cursor Back(decimal window)
     {
-        if (window <= 0 || !decimal.TryParse(_text, NumberStyles.Float, CultureInfo.InvariantCulture, out decimal value)) return this;
+        if (window <= 0 || !decimal.TryParse(_text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value))
+            return this;
         return Parse(Math.Max(Math.Min(value, 1), value - window).ToString(CultureInfo.InvariantCulture));
     }
 

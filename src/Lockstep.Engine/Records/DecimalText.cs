@@ -38,77 +38,90 @@ internal readonly ref struct DecimalText
     /// <summary>Takes a number apart. <paramref name="json"/> is a number by JSON's grammar; the caller has checked that.</summary>
     public static DecimalText Parse(ReadOnlySpan<byte> json)
     {
-        bool negative = json[0] == (byte)'-';
-        if (negative) json = json[1..];
+        var negative = json[0] == (byte)'-';
+        if (negative)
+            json = json[1..];
 
         long exponent = 0;
-        int e = json.IndexOfAny((byte)'e', (byte)'E');
+        var e = json.IndexOfAny((byte)'e', (byte)'E');
         if (e >= 0)
         {
             exponent = ParseExponent(json[(e + 1)..]);
             json = json[..e];
         }
 
-        int point = json.IndexOf((byte)'.');
-        ReadOnlySpan<byte> integral = point < 0 ? json : json[..point];
-        ReadOnlySpan<byte> fraction = point < 0 ? default : json[(point + 1)..];
+        var point = json.IndexOf((byte)'.');
+        var integral = point < 0 ? json : json[..point];
+        var fraction = point < 0 ? default : json[(point + 1)..];
 
         integral = integral.TrimStart((byte)'0');
         fraction = fraction.TrimEnd((byte)'0');
         exponent += integral.Length;
         if (integral.IsEmpty)
         {
-            int before = fraction.Length;
+            var before = fraction.Length;
             fraction = fraction.TrimStart((byte)'0');
             exponent -= before - fraction.Length;
         }
 
-        if (fraction.IsEmpty) integral = integral.TrimEnd((byte)'0');
-        bool isZero = integral.IsEmpty && fraction.IsEmpty;
+        if (fraction.IsEmpty)
+            integral = integral.TrimEnd((byte)'0');
+        var isZero = integral.IsEmpty && fraction.IsEmpty;
         return new DecimalText(negative, integral, fraction, isZero ? 0 : exponent, isZero);
     }
 
     /// <summary>Compares two JSON numbers by value.</summary>
     public static int Compare(ReadOnlySpan<byte> left, ReadOnlySpan<byte> right)
     {
-        DecimalText a = Parse(left), b = Parse(right);
-        int sign = a.Sign.CompareTo(b.Sign);
-        if (sign != 0) return sign;
-        int magnitude = a.CompareMagnitude(b);
+        DecimalText a = Parse(left),
+            b = Parse(right);
+        var sign = a.Sign.CompareTo(b.Sign);
+        if (sign != 0)
+            return sign;
+        var magnitude = a.CompareMagnitude(b);
         return a.IsNegative ? -magnitude : magnitude;
     }
 
     /// <summary>The value as a 64-bit integer, when it is one (1, 1.0 and 10e-1 are).</summary>
     public static bool TryGetInt64(ReadOnlySpan<byte> json, out long value)
     {
-        if (Utf8Parser.TryParse(json, out value, out int used) && used == json.Length) return true;
+        if (Utf8Parser.TryParse(json, out value, out var used) && used == json.Length)
+            return true;
 
-        DecimalText number = Parse(json);
+        var number = Parse(json);
         value = 0;
-        if (number.IsZero) return true;
-        if (number.Exponent < number.DigitCount || number.Exponent > 19) return false;
+        if (number.IsZero)
+            return true;
+        if (number.Exponent < number.DigitCount || number.Exponent > 19)
+            return false;
 
         UInt128 magnitude = 0;
-        for (int i = 0; i < number.Exponent; i++)
+        for (var i = 0; i < number.Exponent; i++)
         {
             magnitude = (magnitude * 10) + (uint)(i < number.DigitCount ? number[i] - '0' : 0);
         }
 
-        UInt128 limit = number.IsNegative ? (UInt128)1 << 63 : ((UInt128)1 << 63) - 1;
-        if (magnitude > limit) return false;
+        var limit = number.IsNegative ? (UInt128)1 << 63 : ((UInt128)1 << 63) - 1;
+        if (magnitude > limit)
+            return false;
         value = number.IsNegative ? unchecked(-(long)(ulong)magnitude) : (long)(ulong)magnitude;
         return true;
     }
 
-    private int Sign => IsZero ? 0 : IsNegative ? -1 : 1;
+    private int Sign =>
+        IsZero ? 0
+        : IsNegative ? -1
+        : 1;
 
     private int CompareMagnitude(DecimalText other)
     {
-        if (Exponent != other.Exponent) return Exponent.CompareTo(other.Exponent);
-        int shared = Math.Min(DigitCount, other.DigitCount);
-        for (int i = 0; i < shared; i++)
+        if (Exponent != other.Exponent)
+            return Exponent.CompareTo(other.Exponent);
+        var shared = Math.Min(DigitCount, other.DigitCount);
+        for (var i = 0; i < shared; i++)
         {
-            if (this[i] != other[i]) return this[i].CompareTo(other[i]);
+            if (this[i] != other[i])
+                return this[i].CompareTo(other[i]);
         }
 
         return DigitCount.CompareTo(other.DigitCount);
@@ -116,11 +129,15 @@ internal readonly ref struct DecimalText
 
     private static long ParseExponent(ReadOnlySpan<byte> text)
     {
-        bool negative = text[0] == (byte)'-';
-        if (text[0] is (byte)'-' or (byte)'+') text = text[1..];
+        var negative = text[0] == (byte)'-';
+        if (text[0] is (byte)'-' or (byte)'+')
+            text = text[1..];
         text = text.TrimStart((byte)'0');
         // An exponent of more than 17 digits names a number that no memory can tell from its neighbours; it saturates.
-        long value = text.Length > 17 ? 100_000_000_000_000_000 : text.IsEmpty ? 0 : long.Parse(text, System.Globalization.CultureInfo.InvariantCulture);
+        var value =
+            text.Length > 17 ? 100_000_000_000_000_000
+            : text.IsEmpty ? 0
+            : long.Parse(text, System.Globalization.CultureInfo.InvariantCulture);
         return negative ? -value : value;
     }
 }

@@ -11,7 +11,9 @@ namespace Lockstep.Engine.Records;
 /// </summary>
 internal sealed class FieldCatalog
 {
-    /// <summary>Names beyond this count get no column: SQLite's views end at 2,000, and a feed that invents names must not fill memory (I8).</summary>
+    /// <summary>
+    /// Names beyond this count get no column: SQLite's views end at 2,000, and a feed that invents names must not fill memory (I8).
+    /// </summary>
     public const int Limit = 500;
 
     /// <summary>Likewise names longer than this, in bytes, or with a NUL, which no SQL text can hold.</summary>
@@ -27,7 +29,8 @@ internal sealed class FieldCatalog
     public FieldCatalog(IEnumerable<string> known)
     {
         _lookup = _index.GetAlternateLookup<ReadOnlySpan<byte>>();
-        foreach (string name in known) Add(Encoding.UTF8.GetBytes(name));
+        foreach (var name in known)
+            Add(Encoding.UTF8.GetBytes(name));
         _taken = _before = _names.Count;
     }
 
@@ -41,7 +44,7 @@ internal sealed class FieldCatalog
     /// <summary>Takes back the names that the last record brought: it was malformed.</summary>
     public void ForgetRecord()
     {
-        for (int i = _names.Count - 1; i >= Math.Max(_before, _taken); i--)
+        for (var i = _names.Count - 1; i >= Math.Max(_before, _taken); i--)
         {
             _index.Remove(_names[i]);
             _names.RemoveAt(i);
@@ -58,7 +61,7 @@ internal sealed class FieldCatalog
             return;
         }
 
-        if (_lookup.TryGetValue(name, out int index))
+        if (_lookup.TryGetValue(name, out var index))
         {
             _next = index + 1;
         }
@@ -72,7 +75,8 @@ internal sealed class FieldCatalog
     /// <summary>The names that were added since the last call.</summary>
     public IReadOnlyList<string> TakeNew()
     {
-        if (_taken == _names.Count) return [];
+        if (_taken == _names.Count)
+            return [];
         string[] added = [.. _names.Skip(_taken).Select(Encoding.UTF8.GetString)];
         _taken = _names.Count;
         return added;
@@ -80,7 +84,8 @@ internal sealed class FieldCatalog
 
     private void Add(byte[] name)
     {
-        if (_index.TryAdd(name, _names.Count)) _names.Add(name);
+        if (_index.TryAdd(name, _names.Count))
+            _names.Add(name);
     }
 
     private sealed class Utf8Comparer : IEqualityComparer<byte[]>, IAlternateEqualityComparer<ReadOnlySpan<byte>, byte[]>

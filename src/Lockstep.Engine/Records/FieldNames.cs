@@ -40,7 +40,9 @@ public sealed class FieldNames : IReadOnlyList<string>
     /// <summary>How many names there are.</summary>
     public int Count { get; }
 
-    /// <summary>A place for an <see cref="IRecordFactory"/> to keep what it derived from these names, for as long as they are in use.</summary>
+    /// <summary>
+    /// A place for an <see cref="IRecordFactory"/> to keep what it derived from these names, for as long as they are in use.
+    /// </summary>
     public object? Attachment { get; set; }
 
     /// <summary>The position among the names of the one that was read last; not the last position if that name was there before.</summary>
@@ -62,8 +64,7 @@ public sealed class FieldNames : IReadOnlyList<string>
     internal static FieldNames Of(string[] names) => new(names);
 
     /// <summary>The sequence that was last taken from here, if its last name is this one, given without escapes.</summary>
-    internal FieldNames? Likely(ReadOnlySpan<byte> name) =>
-        _likely is { } likely && name.SequenceEqual(likely._utf8) ? likely : null;
+    internal FieldNames? Likely(ReadOnlySpan<byte> name) => _likely is { } likely && name.SequenceEqual(likely._utf8) ? likely : null;
 
     /// <summary>The sequence with one more name.</summary>
     /// <param name="name">The name; when it is there already, the sequence only remembers at which position.</param>

@@ -19,10 +19,13 @@ internal sealed record FirstRecord(IReadOnlyList<string> Fields, IReadOnlyList<s
     /// <param name="reason">What it lacks, if it does.</param>
     public RecordShape? TellShape(RecordShapeRequest request, out bool isKeyGuessed, out string? reason)
     {
-        Dialect dialect = request.Dialect != Dialect.Auto ? request.Dialect : IsTransaction ? Dialect.Transaction : Dialect.Record;
-        string order = dialect == Dialect.Transaction ? "since" : request.OrderField;
-        IReadOnlyList<string> fields = dialect == Dialect.Transaction ? DataFields ?? [] : Fields;
-        IReadOnlyList<string>? keys = request.KeyFields;
+        var dialect =
+            request.Dialect != Dialect.Auto ? request.Dialect
+            : IsTransaction ? Dialect.Transaction
+            : Dialect.Record;
+        var order = dialect == Dialect.Transaction ? "since" : request.OrderField;
+        var fields = dialect == Dialect.Transaction ? DataFields ?? [] : Fields;
+        var keys = request.KeyFields;
         isKeyGuessed = false;
         reason = null;
         if (keys is null)
@@ -47,13 +50,14 @@ internal sealed record FirstRecord(IReadOnlyList<string> Fields, IReadOnlyList<s
         reader.Read();
         var fields = new List<string>();
         List<string>? data = null;
-        bool transaction = false;
+        var transaction = false;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            string name = reader.GetString()!;
+            var name = reader.GetString()!;
             fields.Add(name);
             reader.Read();
-            if (name == "txid") transaction = reader.TokenType == JsonTokenType.Number;
+            if (name == "txid")
+                transaction = reader.TokenType == JsonTokenType.Number;
             if (name == "data" && reader.TokenType == JsonTokenType.StartObject)
             {
                 data = ReadNames(ref reader);

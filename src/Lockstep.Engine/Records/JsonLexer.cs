@@ -13,20 +13,30 @@ namespace Lockstep.Engine.Records;
 /// </summary>
 internal static class JsonLexer
 {
-    private static readonly SearchValues<byte> Special =
-        SearchValues.Create([(byte)'"', (byte)'\\', .. Enumerable.Range(0, 0x20).Select(i => (byte)i)]);
+    private static readonly SearchValues<byte> Special = SearchValues.Create([
+        (byte)'"',
+        (byte)'\\',
+        .. Enumerable.Range(0, 0x20).Select(i => (byte)i),
+    ]);
 
-    /// <summary>Where the closing quote of a string is, whose text begins at a place; negative when something else comes first that needs a closer look, or the end of the bytes is near.</summary>
+    /// <summary>
+    /// Where the closing quote of a string is, whose text begins at a place; negative when something else comes first that needs a closer
+    /// look, or the end of the bytes is near.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int PlainStringEnd(ReadOnlySpan<byte> bytes, int at)
     {
-        ref byte start = ref MemoryMarshal.GetReference(bytes);
+        ref var start = ref MemoryMarshal.GetReference(bytes);
         for (; at <= bytes.Length - Vector128<byte>.Count; at += Vector128<byte>.Count)
         {
-            Vector128<byte> block = Vector128.LoadUnsafe(ref start, (nuint)at);
-            uint special = (Vector128.Equals(block, Vector128.Create((byte)'"')) | Vector128.Equals(block, Vector128.Create((byte)'\\'))
-                | Vector128.LessThan(block, Vector128.Create((byte)' '))).ExtractMostSignificantBits();
-            if (special == 0) continue;
+            var block = Vector128.LoadUnsafe(ref start, (nuint)at);
+            var special = (
+                Vector128.Equals(block, Vector128.Create((byte)'"'))
+                | Vector128.Equals(block, Vector128.Create((byte)'\\'))
+                | Vector128.LessThan(block, Vector128.Create((byte)' '))
+            ).ExtractMostSignificantBits();
+            if (special == 0)
+                continue;
             at += BitOperations.TrailingZeroCount(special);
             return bytes[at] == (byte)'"' ? at : -1;
         }
@@ -39,11 +49,12 @@ internal static class JsonLexer
     public static ScanStatus FindStringEnd(ReadOnlySpan<byte> bytes, ref int position, out bool isEscaped)
     {
         isEscaped = false;
-        int at = position;
+        var at = position;
         while (true)
         {
-            int next = bytes[at..].IndexOfAny(Special);
-            if (next < 0) return ScanStatus.Incomplete;
+            var next = bytes[at..].IndexOfAny(Special);
+            if (next < 0)
+                return ScanStatus.Incomplete;
             at += next;
             switch (bytes[at])
             {
@@ -52,7 +63,8 @@ internal static class JsonLexer
                     return ScanStatus.Ok;
                 case (byte)'\\':
                     isEscaped = true;
-                    if (SkipEscape(bytes, ref at) is var status and not ScanStatus.Ok) return status;
+                    if (SkipEscape(bytes, ref at) is var status and not ScanStatus.Ok)
+                        return status;
                     break;
                 default:
                     return ScanStatus.Invalid;
@@ -64,11 +76,14 @@ internal static class JsonLexer
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static ScanStatus SkipNumber(ReadOnlySpan<byte> bytes, ref int position)
     {
-        int at = position;
-        ScanStatus status = ScanStatus.Ok;
-        if (bytes[at] == (byte)'-') at++;
-        if (at < bytes.Length && bytes[at] == (byte)'0') at++;
-        else status = SkipDigits(bytes, ref at);
+        var at = position;
+        var status = ScanStatus.Ok;
+        if (bytes[at] == (byte)'-')
+            at++;
+        if (at < bytes.Length && bytes[at] == (byte)'0')
+            at++;
+        else
+            status = SkipDigits(bytes, ref at);
 
         if (status == ScanStatus.Ok && at < bytes.Length && bytes[at] == (byte)'.')
         {
@@ -79,12 +94,15 @@ internal static class JsonLexer
         if (status == ScanStatus.Ok && at < bytes.Length && bytes[at] is (byte)'e' or (byte)'E')
         {
             at++;
-            if (at < bytes.Length && bytes[at] is (byte)'+' or (byte)'-') at++;
+            if (at < bytes.Length && bytes[at] is (byte)'+' or (byte)'-')
+                at++;
             status = SkipDigits(bytes, ref at);
         }
 
-        if (status != ScanStatus.Ok) return status;
-        if (at == bytes.Length) return ScanStatus.Incomplete;
+        if (status != ScanStatus.Ok)
+            return status;
+        if (at == bytes.Length)
+            return ScanStatus.Incomplete;
         position = at;
         return ScanStatus.Ok;
     }
@@ -92,8 +110,9 @@ internal static class JsonLexer
     /// <summary>Passes over <c>true</c>, <c>false</c> or <c>null</c>.</summary>
     public static ScanStatus SkipLiteral(ReadOnlySpan<byte> bytes, ref int position, ReadOnlySpan<byte> literal)
     {
-        ReadOnlySpan<byte> rest = bytes[position..];
-        if (!rest.StartsWith(literal)) return literal.StartsWith(rest) ? ScanStatus.Incomplete : ScanStatus.Invalid;
+        var rest = bytes[position..];
+        if (!rest.StartsWith(literal))
+            return literal.StartsWith(rest) ? ScanStatus.Incomplete : ScanStatus.Invalid;
         position += literal.Length;
         return ScanStatus.Ok;
     }
@@ -102,10 +121,11 @@ internal static class JsonLexer
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static ScanStatus SkipSpace(ReadOnlySpan<byte> bytes, ref int position)
     {
-        int at = position;
+        var at = position;
         while (at < bytes.Length && bytes[at] <= 0x20)
         {
-            if (bytes[at] is not ((byte)' ' or (byte)'\t' or (byte)'\r' or (byte)'\n')) return ScanStatus.Invalid;
+            if (bytes[at] is not ((byte)' ' or (byte)'\t' or (byte)'\r' or (byte)'\n'))
+                return ScanStatus.Invalid;
             at++;
         }
 
@@ -115,17 +135,20 @@ internal static class JsonLexer
 
     private static ScanStatus SkipEscape(ReadOnlySpan<byte> bytes, ref int at)
     {
-        if (at + 1 >= bytes.Length) return ScanStatus.Incomplete;
+        if (at + 1 >= bytes.Length)
+            return ScanStatus.Incomplete;
         switch (bytes[at + 1])
         {
             case (byte)'"' or (byte)'\\' or (byte)'/' or (byte)'b' or (byte)'f' or (byte)'n' or (byte)'r' or (byte)'t':
                 at += 2;
                 return ScanStatus.Ok;
             case (byte)'u':
-                for (int i = 2; i < 6; i++)
+                for (var i = 2; i < 6; i++)
                 {
-                    if (at + i >= bytes.Length) return ScanStatus.Incomplete;
-                    if (!char.IsAsciiHexDigit((char)bytes[at + i])) return ScanStatus.Invalid;
+                    if (at + i >= bytes.Length)
+                        return ScanStatus.Incomplete;
+                    if (!char.IsAsciiHexDigit((char)bytes[at + i]))
+                        return ScanStatus.Invalid;
                 }
 
                 at += 6;
@@ -139,8 +162,11 @@ internal static class JsonLexer
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static ScanStatus SkipDigits(ReadOnlySpan<byte> bytes, ref int at)
     {
-        int start = at;
-        while (at < bytes.Length && (uint)(bytes[at] - '0') <= 9) at++;
-        return at > start ? ScanStatus.Ok : at == bytes.Length ? ScanStatus.Incomplete : ScanStatus.Invalid;
+        var start = at;
+        while (at < bytes.Length && (uint)(bytes[at] - '0') <= 9)
+            at++;
+        return at > start ? ScanStatus.Ok
+            : at == bytes.Length ? ScanStatus.Incomplete
+            : ScanStatus.Invalid;
     }
 }

@@ -7,7 +7,8 @@ internal static class JsonNumber
     /// <summary>Whether the bytes are one number by JSON's grammar, and nothing more.</summary>
     public static bool IsValid(ReadOnlySpan<byte> utf8)
     {
-        if (utf8.IsEmpty || utf8[0] is not ((byte)'-' or (>= (byte)'0' and <= (byte)'9'))) return false;
+        if (utf8.IsEmpty || utf8[0] is not ((byte)'-' or (>= (byte)'0' and <= (byte)'9')))
+            return false;
         try
         {
             var reader = new Utf8JsonReader(utf8);

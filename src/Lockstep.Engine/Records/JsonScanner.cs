@@ -34,18 +34,22 @@ internal ref struct JsonScanner
     /// <summary>Enters an object. False when there is none, or it is nested too deep.</summary>
     public bool Open()
     {
-        if (!Expect((byte)'{')) return false;
+        if (!Expect((byte)'{'))
+            return false;
         _expectsName = true;
         return ++_depth <= _maximumDepth || Fail(ScanStatus.Invalid);
     }
 
-    /// <summary>On to the next member of the object that was entered last; false at its end, which leaves it, or when something is wrong.</summary>
+    /// <summary>
+    /// On to the next member of the object that was entered last; false at its end, which leaves it, or when something is wrong.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public bool NextName(out JsonSlice name)
     {
         name = default;
-        if (!SkipSpace()) return false;
-        byte next = _bytes[_position];
+        if (!SkipSpace())
+            return false;
+        var next = _bytes[_position];
         if (next == (byte)'}')
         {
             _position++;
@@ -56,7 +60,8 @@ internal ref struct JsonScanner
 
         if (!_expectsName)
         {
-            if (next != (byte)',') return Fail(ScanStatus.Invalid);
+            if (next != (byte)',')
+                return Fail(ScanStatus.Invalid);
             _position++;
         }
 
@@ -69,18 +74,21 @@ internal ref struct JsonScanner
     public bool ReadValue(out JsonSlice value)
     {
         value = default;
-        if (!SkipSpace()) return false;
-        int start = _position;
+        if (!SkipSpace())
+            return false;
+        var start = _position;
         switch (_bytes[start])
         {
             case (byte)'"':
                 return ReadString(out value);
             case (byte)'{':
-                if (!SkipObject()) return false;
+                if (!SkipObject())
+                    return false;
                 value = new JsonSlice(JsonKind.Object, start, _position - start, false);
                 return true;
             case (byte)'[':
-                if (!SkipArray()) return false;
+                if (!SkipArray())
+                    return false;
                 value = new JsonSlice(JsonKind.Array, start, _position - start, false);
                 return true;
             case (byte)'t':
@@ -93,7 +101,8 @@ internal ref struct JsonScanner
                 value = new JsonSlice(JsonKind.Null, start, 4, false);
                 return Accept(JsonLexer.SkipLiteral(_bytes, ref _position, "null"u8));
             default:
-                if (!Accept(JsonLexer.SkipNumber(_bytes, ref _position))) return false;
+                if (!Accept(JsonLexer.SkipNumber(_bytes, ref _position)))
+                    return false;
                 value = new JsonSlice(JsonKind.Number, start, _position - start, false);
                 return true;
         }
@@ -102,7 +111,8 @@ internal ref struct JsonScanner
     /// <summary>The kind of the value that comes next, without reading it.</summary>
     public JsonKind Peek()
     {
-        if (!SkipSpace()) return JsonKind.None;
+        if (!SkipSpace())
+            return JsonKind.None;
         return _bytes[_position] switch
         {
             (byte)'"' => JsonKind.String,
@@ -118,10 +128,12 @@ internal ref struct JsonScanner
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private bool SkipObject()
     {
-        if (!Open()) return false;
+        if (!Open())
+            return false;
         while (NextName(out _))
         {
-            if (!ReadValue(out _)) return false;
+            if (!ReadValue(out _))
+                return false;
         }
 
         return Status == ScanStatus.Ok;
@@ -131,8 +143,10 @@ internal ref struct JsonScanner
     private bool SkipArray()
     {
         _position++;
-        if (++_depth > _maximumDepth) return Fail(ScanStatus.Invalid);
-        if (!SkipSpace()) return false;
+        if (++_depth > _maximumDepth)
+            return Fail(ScanStatus.Invalid);
+        if (!SkipSpace())
+            return false;
         if (_bytes[_position] == (byte)']')
         {
             _position++;
@@ -142,9 +156,11 @@ internal ref struct JsonScanner
 
         while (true)
         {
-            if (!ReadValue(out _) || !SkipSpace()) return false;
-            byte next = _bytes[_position++];
-            if (next == (byte)',') continue;
+            if (!ReadValue(out _) || !SkipSpace())
+                return false;
+            var next = _bytes[_position++];
+            if (next == (byte)',')
+                continue;
             _depth--;
             return next == (byte)']' || Fail(ScanStatus.Invalid);
         }
@@ -154,13 +170,16 @@ internal ref struct JsonScanner
     private bool ReadString(out JsonSlice value)
     {
         value = default;
-        if (!Expect((byte)'"')) return false;
-        int start = _position, end = JsonLexer.PlainStringEnd(_bytes, start);
-        bool isEscaped = false;
+        if (!Expect((byte)'"'))
+            return false;
+        int start = _position,
+            end = JsonLexer.PlainStringEnd(_bytes, start);
+        var isEscaped = false;
         if (end < 0)
         {
             end = start;
-            if (!Accept(JsonLexer.FindStringEnd(_bytes, ref end, out isEscaped))) return false;
+            if (!Accept(JsonLexer.FindStringEnd(_bytes, ref end, out isEscaped)))
+                return false;
         }
 
         _position = end + 1;
@@ -170,15 +189,18 @@ internal ref struct JsonScanner
 
     private bool Expect(byte expected)
     {
-        if (!SkipSpace()) return false;
-        if (_bytes[_position] != expected) return Fail(ScanStatus.Invalid);
+        if (!SkipSpace())
+            return false;
+        if (_bytes[_position] != expected)
+            return Fail(ScanStatus.Invalid);
         _position++;
         return true;
     }
 
     /// <summary>Passes over white space, of which there mostly is none; false when nothing follows it.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private bool SkipSpace() => (_position < _bytes.Length && _bytes[_position] > 0x20) || Accept(JsonLexer.SkipSpace(_bytes, ref _position));
+    private bool SkipSpace() =>
+        (_position < _bytes.Length && _bytes[_position] > 0x20) || Accept(JsonLexer.SkipSpace(_bytes, ref _position));
 
     private bool Accept(ScanStatus status) => status == ScanStatus.Ok || Fail(status);
 

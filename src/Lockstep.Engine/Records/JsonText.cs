@@ -24,15 +24,16 @@ internal static class JsonText
         return text.Append(Encoding.UTF8.GetString(escaped)).ToString();
     }
 
-    private static char Unescape(byte letter) => letter switch
-    {
-        (byte)'b' => '\b',
-        (byte)'f' => '\f',
-        (byte)'n' => '\n',
-        (byte)'r' => '\r',
-        (byte)'t' => '\t',
-        _ => (char)letter,
-    };
+    private static char Unescape(byte letter) =>
+        letter switch
+        {
+            (byte)'b' => '\b',
+            (byte)'f' => '\f',
+            (byte)'n' => '\n',
+            (byte)'r' => '\r',
+            (byte)'t' => '\t',
+            _ => (char)letter,
+        };
 
     private static char HexToChar(ReadOnlySpan<byte> digits) =>
         (char)(Digit(digits[0]) << 12 | Digit(digits[1]) << 8 | Digit(digits[2]) << 4 | Digit(digits[3]));

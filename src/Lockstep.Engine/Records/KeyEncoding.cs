@@ -26,8 +26,8 @@ internal static class KeyEncoding
     /// <summary>Appends a number by JSON's grammar.</summary>
     public static void WriteNumber(IBufferWriter<byte> output, ReadOnlySpan<byte> json)
     {
-        DecimalText number = DecimalText.Parse(json);
-        Span<byte> bytes = output.GetSpan(12 + number.DigitCount);
+        var number = DecimalText.Parse(json);
+        var bytes = output.GetSpan(12 + number.DigitCount);
         bytes[0] = Number;
         if (number.IsZero)
         {
@@ -38,13 +38,15 @@ internal static class KeyEncoding
 
         bytes[1] = (byte)(number.IsNegative ? 0 : 2);
         BinaryPrimitives.WriteUInt64BigEndian(bytes[2..], (ulong)number.Exponent ^ (1UL << 63));
-        for (int i = 0; i < number.DigitCount; i++) bytes[10 + i] = number[i];
+        for (var i = 0; i < number.DigitCount; i++)
+            bytes[10 + i] = number[i];
         bytes[10 + number.DigitCount] = 0;
-        int length = 11 + number.DigitCount;
+        var length = 11 + number.DigitCount;
         if (number.IsNegative)
         {
             // The larger the magnitude, the smaller the number: every byte behind the sign is turned over.
-            for (int i = 2; i < length; i++) bytes[i] = (byte)~bytes[i];
+            for (var i = 2; i < length; i++)
+                bytes[i] = (byte)~bytes[i];
         }
 
         output.Advance(length);
@@ -53,8 +55,8 @@ internal static class KeyEncoding
     /// <summary>Appends a string given as UTF-8 without escapes. A zero byte inside is written as 00 FF, the end as 00 00.</summary>
     public static void WriteText(IBufferWriter<byte> output, ReadOnlySpan<byte> utf8)
     {
-        Span<byte> bytes = output.GetSpan((utf8.Length * 2) + 3);
-        int length = 0;
+        var bytes = output.GetSpan((utf8.Length * 2) + 3);
+        var length = 0;
         bytes[length++] = Text;
         if (!utf8.Contains((byte)0))
         {
@@ -63,10 +65,11 @@ internal static class KeyEncoding
         }
         else
         {
-            foreach (byte b in utf8)
+            foreach (var b in utf8)
             {
                 bytes[length++] = b;
-                if (b == 0) bytes[length++] = 0xFF;
+                if (b == 0)
+                    bytes[length++] = 0xFF;
             }
         }
 
@@ -79,7 +82,8 @@ internal static class KeyEncoding
     public static RecordKey Read(ReadOnlySpan<byte> encoded)
     {
         var parts = new List<object>(1);
-        while (!encoded.IsEmpty) parts.Add(ReadPart(ref encoded));
+        while (!encoded.IsEmpty)
+            parts.Add(ReadPart(ref encoded));
         return new RecordKey([.. parts]);
     }
 
@@ -88,10 +92,10 @@ internal static class KeyEncoding
         if (encoded[0] == Text)
         {
             var text = new ArrayBufferWriter<byte>();
-            int i = 1;
+            var i = 1;
             while (true)
             {
-                int zero = encoded[i..].IndexOf((byte)0) + i;
+                var zero = encoded[i..].IndexOf((byte)0) + i;
                 text.Write(encoded[i..zero]);
                 if (encoded[zero + 1] == 0)
                 {
@@ -110,28 +114,29 @@ internal static class KeyEncoding
             return 0L;
         }
 
-        bool negative = encoded[1] == 0;
-        byte end = (byte)(negative ? 0xFF : 0);
-        ulong exponentBits = BinaryPrimitives.ReadUInt64BigEndian(encoded[2..]);
-        long exponent = (long)((negative ? ~exponentBits : exponentBits) ^ (1UL << 63));
-        int length = encoded[10..].IndexOf(end);
+        var negative = encoded[1] == 0;
+        var end = (byte)(negative ? 0xFF : 0);
+        var exponentBits = BinaryPrimitives.ReadUInt64BigEndian(encoded[2..]);
+        var exponent = (long)((negative ? ~exponentBits : exponentBits) ^ (1UL << 63));
+        var length = encoded[10..].IndexOf(end);
         Span<byte> digits = new byte[length];
-        for (int d = 0; d < length; d++) digits[d] = negative ? (byte)~encoded[10 + d] : encoded[10 + d];
+        for (var d = 0; d < length; d++)
+            digits[d] = negative ? (byte)~encoded[10 + d] : encoded[10 + d];
         encoded = encoded[(11 + length)..];
         return FormatNumber(negative, Encoding.ASCII.GetString(digits), exponent);
     }
 
     private static object FormatNumber(bool negative, string digits, long exponent)
     {
-        string sign = negative ? "-" : "";
-        string text = exponent switch
+        var sign = negative ? "-" : "";
+        var text = exponent switch
         {
             >= 0 and <= 40 when exponent >= digits.Length => sign + digits.PadRight((int)exponent, '0'),
             > 0 and <= 40 => $"{sign}{digits[..(int)exponent]}.{digits[(int)exponent..]}",
             <= 0 and > -40 => $"{sign}0.{new string('0', (int)-exponent)}{digits}",
             _ => string.Create(CultureInfo.InvariantCulture, $"{sign}0.{digits}e{exponent}"),
         };
-        OrderValue value = OrderValue.FromNumber(Encoding.ASCII.GetBytes(text));
+        var value = OrderValue.FromNumber(Encoding.ASCII.GetBytes(text));
         return value.IsInteger ? value.Integer : value;
     }
 }

@@ -6,12 +6,13 @@ namespace Lockstep.Engine.Records;
 /// <summary>One key field's value while its record is read: where it lies in the record's bytes. <c>default</c> is missing.</summary>
 internal readonly struct KeyPart(JsonSlice slice)
 {
-    public KeyPartKind Kind => slice.Kind switch
-    {
-        JsonKind.Number => KeyPartKind.Number,
-        JsonKind.String => KeyPartKind.Text,
-        _ => default,
-    };
+    public KeyPartKind Kind =>
+        slice.Kind switch
+        {
+            JsonKind.Number => KeyPartKind.Number,
+            JsonKind.String => KeyPartKind.Text,
+            _ => default,
+        };
 
     public bool TryGetInteger(ReadOnlySpan<byte> json, out long value)
     {
@@ -38,7 +39,7 @@ internal readonly struct KeyPart(JsonSlice slice)
         // A string token on its own, quotes included.
         var reader = new Utf8JsonReader(json.Slice(text.Start - 1, text.Length + 2));
         reader.Read();
-        byte[] unescaped = new byte[text.Length];
+        var unescaped = new byte[text.Length];
         return unescaped[..reader.CopyString(unescaped)];
     }
 }

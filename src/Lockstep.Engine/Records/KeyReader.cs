@@ -30,12 +30,13 @@ internal sealed class KeyReader
     {
         get
         {
-            KeyPartKind[] kinds = _kinds;
-            KeyPart[] parts = _parts;
-            for (int i = 0; i < parts.Length; i++)
+            var kinds = _kinds;
+            var parts = _parts;
+            for (var i = 0; i < parts.Length; i++)
             {
-                KeyPartKind kind = parts[i].Kind;
-                if (kind == default || (kind != kinds[i] && HasKinds)) return false;
+                var kind = parts[i].Kind;
+                if (kind == default || (kind != kinds[i] && HasKinds))
+                    return false;
             }
 
             return true;
@@ -61,9 +62,10 @@ internal sealed class KeyReader
     /// <param name="value">Its value.</param>
     public void Note(ReadOnlySpan<byte> name, JsonSlice value)
     {
-        for (int i = 0; i < _names.Length; i++)
+        for (var i = 0; i < _names.Length; i++)
         {
-            if (name.SequenceEqual(_names[i])) _parts[i] = new KeyPart(value);
+            if (name.SequenceEqual(_names[i]))
+                _parts[i] = new KeyPart(value);
         }
     }
 
@@ -73,16 +75,17 @@ internal sealed class KeyReader
     /// <summary>What the key lacks; null when it is whole.</summary>
     public string? WhatIsMissing()
     {
-        int missing = Array.FindIndex(_parts, part => part.Kind == default);
+        var missing = Array.FindIndex(_parts, part => part.Kind == default);
         return missing < 0 ? null : $"it has no string or number '{_fields[missing]}', its key field";
     }
 
     /// <summary>Which field is of another type than in the keys before; null when none is.</summary>
     public string? WhatDiffers()
     {
-        for (int i = 0; i < _parts.Length; i++)
+        for (var i = 0; i < _parts.Length; i++)
         {
-            if (HasKinds && _kinds[i] != _parts[i].Kind) return $"its key field '{_fields[i]}' is a {Describe(_parts[i].Kind)}, while this table's are {Describe(_kinds[i])}s";
+            if (HasKinds && _kinds[i] != _parts[i].Kind)
+                return $"its key field '{_fields[i]}' is a {Describe(_parts[i].Kind)}, while this table's are {Describe(_kinds[i])}s";
         }
 
         return null;
@@ -98,7 +101,8 @@ internal sealed class KeyReader
     /// <summary>Reads the key as one number of 64 bits. False when it is none.</summary>
     public bool TryReadInteger(ReadOnlySpan<byte> json)
     {
-        if (_parts.Length != 1 || !_parts[0].TryGetInteger(json, out long integer)) return false;
+        if (_parts.Length != 1 || !_parts[0].TryGetInteger(json, out var integer))
+            return false;
         Integer = integer;
         return true;
     }
@@ -107,7 +111,8 @@ internal sealed class KeyReader
     public void Encode(ReadOnlySpan<byte> json)
     {
         _encoded.ResetWrittenCount();
-        foreach (KeyPart part in _parts) part.Encode(json, _encoded);
+        foreach (var part in _parts)
+            part.Encode(json, _encoded);
     }
 
     private static string Describe(KeyPartKind kind) => kind == KeyPartKind.Number ? "number" : "string";

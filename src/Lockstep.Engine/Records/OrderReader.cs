@@ -36,13 +36,15 @@ internal sealed class OrderReader
     public void Read(JsonSlice value, ReadOnlySpan<byte> json)
     {
         IsText = false;
-        ReadOnlySpan<byte> text = value.Of(json);
+        var text = value.Of(json);
         switch (value.Kind)
         {
             case JsonKind.Number:
                 Kind = OrderKind.Number;
-                if (DecimalText.TryGetInt64(text, out long integer)) Integer = integer;
-                else Keep(text);
+                if (DecimalText.TryGetInt64(text, out var integer))
+                    Integer = integer;
+                else
+                    Keep(text);
                 return;
             case JsonKind.String:
                 Kind = OrderKind.Text;
@@ -59,7 +61,8 @@ internal sealed class OrderReader
     /// <param name="horizon">The oldest transaction that was open when the row was read, if it is known.</param>
     public void Derive(long transaction, long? horizon)
     {
-        if (Kind != OrderKind.Unknown) return;
+        if (Kind != OrderKind.Unknown)
+            return;
         Kind = OrderKind.Number;
         Integer = Math.Min(transaction, horizon ?? transaction);
     }

@@ -50,7 +50,7 @@ public readonly struct OrderValue : IEquatable<OrderValue>
     /// <summary>A number of any size.</summary>
     /// <param name="json">A number by JSON's grammar; not checked.</param>
     public static OrderValue FromNumber(ReadOnlySpan<byte> json) =>
-        DecimalText.TryGetInt64(json, out long integer) ? FromInteger(integer) : new(OrderKind.Number, 0, Encoding.ASCII.GetString(json));
+        DecimalText.TryGetInt64(json, out var integer) ? FromInteger(integer) : new(OrderKind.Number, 0, Encoding.ASCII.GetString(json));
 
     /// <summary>
     /// Compares two values of one table: numbers by value; between strings there is no order but arrival, so the answer is 0
@@ -63,8 +63,10 @@ public readonly struct OrderValue : IEquatable<OrderValue>
             return (left.Kind != OrderKind.Unknown).CompareTo(right.Kind != OrderKind.Unknown);
         }
 
-        if (left.Kind == OrderKind.Text || right.Kind == OrderKind.Text) return 0;
-        if (left._text is null && right._text is null) return left._integer.CompareTo(right._integer);
+        if (left.Kind == OrderKind.Text || right.Kind == OrderKind.Text)
+            return 0;
+        if (left._text is null && right._text is null)
+            return left._integer.CompareTo(right._integer);
         return DecimalText.Compare(Encoding.ASCII.GetBytes(left.ToString()), Encoding.ASCII.GetBytes(right.ToString()));
     }
 
@@ -72,7 +74,8 @@ public readonly struct OrderValue : IEquatable<OrderValue>
     public override string ToString() => _text ?? (Kind == OrderKind.Unknown ? "" : _integer.ToString(CultureInfo.InvariantCulture));
 
     /// <inheritdoc/>
-    public bool Equals(OrderValue other) => Kind == other.Kind && (Kind == OrderKind.Text ? _text == other._text : Compare(this, other) == 0);
+    public bool Equals(OrderValue other) =>
+        Kind == other.Kind && (Kind == OrderKind.Text ? _text == other._text : Compare(this, other) == 0);
 
     /// <inheritdoc/>
     public override bool Equals(object? obj) => obj is OrderValue other && Equals(other);

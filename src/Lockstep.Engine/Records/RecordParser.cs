@@ -23,9 +23,7 @@ internal sealed class RecordParser
 
     /// <summary>Creates a parser that decides the shape by the first record.</summary>
     public RecordParser(RecordShapeRequest request)
-        : this(request, new FieldCatalog([]))
-    {
-    }
+        : this(request, new FieldCatalog([])) { }
 
     /// <summary>Creates a parser for a table whose shape is known.</summary>
     public RecordParser(RecordShape shape, IEnumerable<string> knownFields)
@@ -86,24 +84,30 @@ internal sealed class RecordParser
     public ParsedKind Parse(ReadOnlySpan<byte> json)
     {
         Fields.BeginRecord();
-        if (!Utf8.IsValid(json)) return Malformed("it is not valid UTF-8");
+        if (!Utf8.IsValid(json))
+            return Malformed("it is not valid UTF-8");
         try
         {
             if (Shape is null)
             {
                 var check = new JsonScanner(json, MaximumDepth);
-                if (!check.ReadValue(out _) || check.Position != json.Length) return Malformed(ExplainJson(json));
-                ParsedKind kind = Detect(json);
-                if (kind != ParsedKind.Record) return kind;
+                if (!check.ReadValue(out _) || check.Position != json.Length)
+                    return Malformed(ExplainJson(json));
+                var kind = Detect(json);
+                if (kind != ParsedKind.Record)
+                    return kind;
             }
 
-            if (!_routing.TryRead(json, out int length)) return Malformed(ExplainJson(json));
-            if (length != json.Length) return Malformed("something follows its closing brace");
+            if (!_routing.TryRead(json, out var length))
+                return Malformed(ExplainJson(json));
+            if (length != json.Length)
+                return Malformed("something follows its closing brace");
             return TrySettle(json) ? ParsedKind.Record : ReadControl(json) ?? Malformed(WhatIsWrong());
         }
         catch (InvalidOperationException)
         {
-            // Utf8JsonReader's way to say that an escaped string has half a surrogate pair; only names, keys and order values are unescaped.
+            // Utf8JsonReader's way to say that an escaped string has half a surrogate pair; only names, keys and order values are
+            // unescaped.
             return Malformed("a field's name, its key or its order field is a string that is not valid Unicode");
         }
     }
@@ -118,7 +122,8 @@ internal sealed class RecordParser
     public bool TryParseRecord(ReadOnlySpan<byte> bytes, out int length)
     {
         length = 0;
-        if (Shape is null) return false;
+        if (Shape is null)
+            return false;
         try
         {
             return (_routing.TryReadByTemplate(bytes, out length) && IsRecord(bytes[..length])) || TryParseByGrammar(bytes, out length);
@@ -134,12 +139,16 @@ internal sealed class RecordParser
     public bool TryReadKey(ReadOnlySpan<byte> json)
     {
         Fields.BeginRecord();
-        if (!Utf8.IsValid(json)) return Refuse("it is not valid UTF-8");
+        if (!Utf8.IsValid(json))
+            return Refuse("it is not valid UTF-8");
         try
         {
-            if (!_routing.TryReadKey(json)) return Refuse("it is no JSON object");
-            if (_key.WhatIsMissing() is { } missing) return Refuse(missing);
-            if (Shape!.KeyLayout == KeyLayout.Integer) return _key.TryReadInteger(json) || Refuse("its key is no longer an integer");
+            if (!_routing.TryReadKey(json))
+                return Refuse("it is no JSON object");
+            if (_key.WhatIsMissing() is { } missing)
+                return Refuse(missing);
+            if (Shape!.KeyLayout == KeyLayout.Integer)
+                return _key.TryReadInteger(json) || Refuse("its key is no longer an integer");
             _key.Encode(json);
             return true;
         }
@@ -154,16 +163,18 @@ internal sealed class RecordParser
     private bool TryParseByGrammar(ReadOnlySpan<byte> bytes, out int length)
     {
         Fields.BeginRecord();
-        bool isRecord = false;
+        var isRecord = false;
         try
         {
             isRecord = _routing.TryRead(bytes, out length) && IsRecord(bytes[..length]);
-            if (isRecord) _routing.Learn(bytes[..length]);
+            if (isRecord)
+                _routing.Learn(bytes[..length]);
             return isRecord;
         }
         finally
         {
-            if (!isRecord) Fields.ForgetRecord();
+            if (!isRecord)
+                Fields.ForgetRecord();
         }
     }
 
@@ -171,21 +182,27 @@ internal sealed class RecordParser
     private bool IsRecord(ReadOnlySpan<byte> json) => Utf8.IsValid(json) && TrySettle(json);
 
     /// <summary>
-    /// Brings the key into the table's form. False when something is missing, or key or order is of another type than in the table (I3), which the
-    /// first record tells; <see cref="WhatIsWrong"/> says what.
+    /// Brings the key into the table's form. False when something is missing, or key or order is of another type than in the table (I3),
+    /// which the first record tells; <see cref="WhatIsWrong"/> says what.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private bool TrySettle(ReadOnlySpan<byte> json)
     {
-        RecordShape shape = Shape!;
-        if (!_routing.IsSound || (shape.OrderKind != _order.Kind && shape.OrderKind != OrderKind.Unknown)) return false;
-        if (shape.OrderKind == OrderKind.Unknown || !_key.HasKinds) shape = LearnTypes(shape, json);
+        var shape = Shape!;
+        if (!_routing.IsSound || (shape.OrderKind != _order.Kind && shape.OrderKind != OrderKind.Unknown))
+            return false;
+        if (shape.OrderKind == OrderKind.Unknown || !_key.HasKinds)
+            shape = LearnTypes(shape, json);
         if (shape.KeyLayout == KeyLayout.Integer)
         {
-            if (_key.TryReadInteger(json)) return true;
+            if (_key.TryReadInteger(json))
+                return true;
 
             // A number beyond 64 bits or with a fraction: from here on the table holds encoded keys.
-            Shape = shape with { KeyLayout = KeyLayout.Encoded };
+            Shape = shape with
+            {
+                KeyLayout = KeyLayout.Encoded,
+            };
         }
 
         _key.Encode(json);
@@ -195,38 +212,52 @@ internal sealed class RecordParser
     private RecordShape LearnTypes(RecordShape shape, ReadOnlySpan<byte> json)
     {
         shape = shape with { OrderKind = _order.Kind };
-        if (!_key.HasKinds) shape = shape with { KeyParts = _key.LearnKinds(), KeyLayout = _key.TryReadInteger(json) ? KeyLayout.Integer : KeyLayout.Encoded };
+        if (!_key.HasKinds)
+        {
+            shape = shape with
+            {
+                KeyParts = _key.LearnKinds(),
+                KeyLayout = _key.TryReadInteger(json) ? KeyLayout.Integer : KeyLayout.Encoded,
+            };
+        }
+
         return Shape = shape;
     }
 
     /// <summary>Why what was read is no record of the table.</summary>
     private string WhatIsWrong()
     {
-        RecordShape shape = Shape!;
+        var shape = Shape!;
         return _routing.WhatIsMissing()
-            ?? (shape.OrderKind != OrderKind.Unknown && shape.OrderKind != _order.Kind
-                ? $"its order field '{shape.OrderField}' is a {Describe(_order.Kind)}, while this table's are {Describe(shape.OrderKind)}s"
-                : _key.WhatDiffers() ?? "it is no record");
+            ?? (
+                shape.OrderKind != OrderKind.Unknown && shape.OrderKind != _order.Kind
+                    ? $"its order field '{shape.OrderField}' is a {Describe(_order.Kind)}, while this table's are {Describe(shape.OrderKind)}s"
+                    : _key.WhatDiffers() ?? "it is no record"
+            );
     }
 
     /// <summary>Decides the shape by the first object that is neither a heartbeat nor a control row.</summary>
     private ParsedKind Detect(ReadOnlySpan<byte> json)
     {
-        FirstRecord first = FirstRecord.Read(json, Strict);
-        if (!first.IsTransaction && !first.HasField(_request.OrderField) && ReadControl(json) is { } control) return control;
-        if (first.TellShape(_request, out bool isKeyGuessed, out string? reason) is not { } shape) return Malformed(reason!);
+        var first = FirstRecord.Read(json, Strict);
+        if (!first.IsTransaction && !first.HasField(_request.OrderField) && ReadControl(json) is { } control)
+            return control;
+        if (first.TellShape(_request, out var isKeyGuessed, out var reason) is not { } shape)
+            return Malformed(reason!);
 
         Adopt(shape);
-        bool isRecord = false;
+        var isRecord = false;
         try
         {
             isRecord = _routing.TryRead(json, out _) && TrySettle(json);
-            if (!isRecord) reason = WhatIsWrong();
+            if (!isRecord)
+                reason = WhatIsWrong();
         }
         finally
         {
             // Only a record decides: what is malformed, in whatever way, leaves no trace.
-            if (!isRecord) Shape = null;
+            if (!isRecord)
+                Shape = null;
         }
 
         KeyWasGuessed = isKeyGuessed && isRecord;
@@ -236,10 +267,11 @@ internal sealed class RecordParser
     /// <summary>What an object that is no record is; null when it is malformed.</summary>
     private ParsedKind? ReadControl(ReadOnlySpan<byte> json)
     {
-        ControlRow row = ControlRow.Read(json, Strict);
+        var row = ControlRow.Read(json, Strict);
         ControlCursor = row.Cursor;
         IsControlRow = row.IsControl;
-        if (row.Kind == ParsedKind.Malformed) return null;
+        if (row.Kind == ParsedKind.Malformed)
+            return null;
         Fields.ForgetRecord();
         return row.Kind;
     }
@@ -269,9 +301,7 @@ internal sealed class RecordParser
         try
         {
             var reader = new Utf8JsonReader(json, Strict);
-            while (reader.Read())
-            {
-            }
+            while (reader.Read()) { }
 
             return "it is not valid JSON";
         }

@@ -101,8 +101,7 @@ public sealed class RecordReader
                 names.Add(name);
 
             SetValue(ref reader, depth, start + slots[name]);
-        }
-        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName);
+        } while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName);
         return Finish(FieldNames.Of([.. names]), depth, start);
     }
 
@@ -136,16 +135,17 @@ public sealed class RecordReader
         return made;
     }
 
-    private object? ReadValue(ref Utf8JsonReader reader, int depth) => reader.TokenType switch
-    {
-        JsonTokenType.String => JsonText.Decode(ref reader),
-        JsonTokenType.Number => ReadNumber(ref reader),
-        JsonTokenType.True => True,
-        JsonTokenType.False => False,
-        JsonTokenType.StartObject => ReadObject(ref reader, depth + 1),
-        JsonTokenType.StartArray => ReadArray(ref reader, depth),
-        _ => null,
-    };
+    private object? ReadValue(ref Utf8JsonReader reader, int depth) =>
+        reader.TokenType switch
+        {
+            JsonTokenType.String => JsonText.Decode(ref reader),
+            JsonTokenType.Number => ReadNumber(ref reader),
+            JsonTokenType.True => True,
+            JsonTokenType.False => False,
+            JsonTokenType.StartObject => ReadObject(ref reader, depth + 1),
+            JsonTokenType.StartArray => ReadArray(ref reader, depth),
+            _ => null,
+        };
 
     private object?[] ReadArray(ref Utf8JsonReader reader, int depth)
     {
@@ -168,7 +168,11 @@ public sealed class RecordReader
 
         return reader.ValueSpan.IndexOfAny(".eE"u8) >= 0
             ? reader.GetDouble()
-            : BigInteger.Parse(System.Text.Encoding.ASCII.GetString(reader.ValueSpan), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture);
+            : BigInteger.Parse(
+                System.Text.Encoding.ASCII.GetString(reader.ValueSpan),
+                NumberStyles.AllowLeadingSign,
+                CultureInfo.InvariantCulture
+            );
     }
 
     private void Push(object? value)

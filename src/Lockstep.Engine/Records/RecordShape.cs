@@ -27,4 +27,5 @@ internal sealed record RecordShape(
     IReadOnlyList<KeyPartKind> KeyParts,
     KeyLayout KeyLayout,
     string OrderField,
-    OrderKind OrderKind);
+    OrderKind OrderKind
+);

@@ -22,8 +22,8 @@ internal enum ValueRoles : byte
 internal readonly record struct RoutingValue(ValueRoles Roles, int KeyIndex);
 
 /// <summary>
-/// The bytes that all records of one form have in common, with holes where their values are. The records of a feed are mostly written by one
-/// program in one form, so that the next one differs from the last in its values alone: comparing what lies between them with what lay
+/// The bytes that all records of one form have in common, with holes where their values are. The records of a feed are mostly written by
+/// one program in one form, so that the next one differs from the last in its values alone: comparing what lies between them with what lay
 /// there before reads a record several times as fast as going through its grammar token by token, and proves as much. An array is
 /// one hole, an object is not. Immutable.
 /// </summary>
@@ -43,7 +43,13 @@ internal sealed class RecordTemplate
     /// <param name="Depth">How many objects it is in.</param>
     private readonly record struct Hole(int LiteralStart, int LiteralLength, int Routing, int Depth);
 
-    private RecordTemplate(byte[] literals, Hole[] holes, RoutingValue[] routing, (int Hole, int Offset) bodyStart, (int Hole, int Offset) bodyEnd)
+    private RecordTemplate(
+        byte[] literals,
+        Hole[] holes,
+        RoutingValue[] routing,
+        (int Hole, int Offset) bodyStart,
+        (int Hole, int Offset) bodyEnd
+    )
     {
         _literals = literals;
         _holes = holes;
@@ -60,53 +66,66 @@ internal sealed class RecordTemplate
     /// <param name="shape">Tells which values route it.</param>
     public static RecordTemplate? Of(ReadOnlySpan<byte> record, RecordShape shape)
     {
-        bool isTransaction = shape.Dialect == Dialect.Transaction;
-        int recordDepth = isTransaction ? 2 : 1;
+        var isTransaction = shape.Dialect == Dialect.Transaction;
+        var recordDepth = isTransaction ? 2 : 1;
         var reader = new Utf8JsonReader(record, new JsonReaderOptions { MaxDepth = RecordParser.MaximumDepth });
         var literals = new List<byte>();
         var holes = new List<Hole>();
         var routing = new List<RoutingValue>();
-        (int Hole, int Offset) bodyStart = (0, 0), bodyEnd = default;
+        (int Hole, int Offset) bodyStart = (0, 0),
+            bodyEnd = default;
         RoutingValue next = default;
-        bool isData = false, isInData = !isTransaction;
-        int literalStart = 0;
+        bool isData = false,
+            isInData = !isTransaction;
+        var literalStart = 0;
         while (reader.Read())
         {
             switch (reader.TokenType)
             {
                 case JsonTokenType.PropertyName:
-                    int depth = reader.CurrentDepth;
+                    var depth = reader.CurrentDepth;
                     isData = isTransaction && depth == 1 && reader.ValueTextEquals(WireNames.Data);
-                    next = isInData && depth == recordDepth ? RecordRoles(ref reader, shape, isTransaction)
-                        : isTransaction && depth == 1 ? EnvelopeRoles(ref reader) : default;
+                    next =
+                        isInData && depth == recordDepth ? RecordRoles(ref reader, shape, isTransaction)
+                        : isTransaction && depth == 1 ? EnvelopeRoles(ref reader)
+                        : default;
                     continue;
                 case JsonTokenType.StartObject:
-                    if (isData) bodyStart = (holes.Count, (int)reader.TokenStartIndex - literalStart);
-                    if (isData && isInData) return null;
+                    if (isData)
+                        bodyStart = (holes.Count, (int)reader.TokenStartIndex - literalStart);
+                    if (isData && isInData)
+                        return null;
                     isInData |= isData;
                     // An object where a value is expected that routes the record.
-                    if (next.Roles != ValueRoles.None) return null;
+                    if (next.Roles != ValueRoles.None)
+                        return null;
                     isData = false;
                     continue;
                 case JsonTokenType.EndObject:
-                    if (reader.CurrentDepth != recordDepth - 1 || !isInData) continue;
+                    if (reader.CurrentDepth != recordDepth - 1 || !isInData)
+                        continue;
                     bodyEnd = (holes.Count, (int)reader.BytesConsumed - literalStart);
                     isInData = false;
                     continue;
             }
 
-            int start = (int)reader.TokenStartIndex;
-            holes.Add(new Hole(literals.Count, start - literalStart, next.Roles == ValueRoles.None ? -1 : routing.Count, reader.CurrentDepth));
+            var start = (int)reader.TokenStartIndex;
+            holes.Add(
+                new Hole(literals.Count, start - literalStart, next.Roles == ValueRoles.None ? -1 : routing.Count, reader.CurrentDepth)
+            );
             literals.AddRange(record[literalStart..start]);
-            if (holes.Count > MostHoles || literals.Count > MostLiteralBytes) return null;
+            if (holes.Count > MostHoles || literals.Count > MostLiteralBytes)
+                return null;
             if (next.Roles != ValueRoles.None)
             {
                 // Of a name that stands twice the last value counts, by rules that are not worth repeating here.
-                if (routing.Exists(r => (r.Roles & next.Roles) != 0 && r.KeyIndex == next.KeyIndex)) return null;
+                if (routing.Exists(r => (r.Roles & next.Roles) != 0 && r.KeyIndex == next.KeyIndex))
+                    return null;
                 routing.Add(next);
             }
 
-            if (reader.TokenType == JsonTokenType.StartArray) reader.Skip();
+            if (reader.TokenType == JsonTokenType.StartArray)
+                reader.Skip();
             literalStart = (int)reader.BytesConsumed;
             next = default;
         }
@@ -126,31 +145,49 @@ internal sealed class RecordTemplate
     {
         length = 0;
         body = default;
-        int at = 0, bodyStart = 0, bodyEnd = 0;
-        Hole[] holes = _holes;
-        for (int i = 0; i < holes.Length; i++)
+        int at = 0,
+            bodyStart = 0,
+            bodyEnd = 0;
+        var holes = _holes;
+        for (var i = 0; i < holes.Length; i++)
         {
-            Hole hole = holes[i];
-            if (bytes.Length - at < hole.LiteralLength || !bytes.Slice(at, hole.LiteralLength).SequenceEqual(_literals.AsSpan(hole.LiteralStart, hole.LiteralLength))) return false;
-            if (i == _bodyStart.Hole) bodyStart = at + _bodyStart.Offset;
-            if (i == _bodyEnd.Hole) bodyEnd = at + _bodyEnd.Offset;
-            at += hole.LiteralLength;
-            if (i == holes.Length - 1) break;
+            var hole = holes[i];
+            if (
+                bytes.Length - at < hole.LiteralLength
+                || !bytes.Slice(at, hole.LiteralLength).SequenceEqual(_literals.AsSpan(hole.LiteralStart, hole.LiteralLength))
+            )
+            {
+                return false;
+            }
 
-            int start = at;
-            if (!TrySkipPlain(bytes, ref at, out JsonKind kind))
+            if (i == _bodyStart.Hole)
+                bodyStart = at + _bodyStart.Offset;
+            if (i == _bodyEnd.Hole)
+                bodyEnd = at + _bodyEnd.Offset;
+            at += hole.LiteralLength;
+            if (i == holes.Length - 1)
+                break;
+
+            var start = at;
+            if (!TrySkipPlain(bytes, ref at, out var kind))
             {
                 at = start;
                 var scan = new JsonScanner(bytes[start..], RecordParser.MaximumDepth - hole.Depth);
-                if (!scan.ReadValue(out JsonSlice value)) return false;
+                if (!scan.ReadValue(out var value))
+                    return false;
                 // White space before a value is between the holes; a value that begins with some is of another form.
-                if (value.Start > (value.Kind == JsonKind.String ? 1 : 0)) return false;
+                if (value.Start > (value.Kind == JsonKind.String ? 1 : 0))
+                    return false;
                 at += scan.Position;
-                if (hole.Routing >= 0) found[hole.Routing] = value with { Start = value.Start + start };
+                if (hole.Routing >= 0)
+                    found[hole.Routing] = value with { Start = value.Start + start };
             }
             else if (hole.Routing >= 0)
             {
-                found[hole.Routing] = kind == JsonKind.String ? new JsonSlice(kind, start + 1, at - start - 2, false) : new JsonSlice(kind, start, at - start, false);
+                found[hole.Routing] =
+                    kind == JsonKind.String
+                        ? new JsonSlice(kind, start + 1, at - start - 2, false)
+                        : new JsonSlice(kind, start, at - start, false);
             }
         }
 
@@ -159,17 +196,20 @@ internal sealed class RecordTemplate
         return true;
     }
 
-    /// <summary>Passes over the most frequent values: strings without escapes, integers and null. False for all others, wrong ones among them.</summary>
+    /// <summary>
+    /// Passes over the most frequent values: strings without escapes, integers and null. False for all others, wrong ones among them.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static bool TrySkipPlain(ReadOnlySpan<byte> bytes, ref int at, out JsonKind kind)
     {
         kind = JsonKind.None;
-        if (at >= bytes.Length) return false;
-        byte first = bytes[at];
+        if (at >= bytes.Length)
+            return false;
+        var first = bytes[at];
         if (first == (byte)'"')
         {
             kind = JsonKind.String;
-            int end = JsonLexer.PlainStringEnd(bytes, at + 1);
+            var end = JsonLexer.PlainStringEnd(bytes, at + 1);
             at = end + 1;
             return end >= 0;
         }
@@ -177,13 +217,14 @@ internal sealed class RecordTemplate
         if (first == (byte)'n')
         {
             kind = JsonKind.Null;
-            bool isNull = bytes[at..].StartsWith("null"u8);
+            var isNull = bytes[at..].StartsWith("null"u8);
             at += 4;
             return isNull;
         }
 
         kind = JsonKind.Number;
-        if ((uint)(first - '1') > 8) return false;
+        if ((uint)(first - '1') > 8)
+            return false;
         do at++;
         while (at < bytes.Length && (uint)(bytes[at] - '0') <= 9);
         // What follows must be the next literal; a fraction or an exponent is not plain, and at the very end the number may go on.
@@ -192,24 +233,30 @@ internal sealed class RecordTemplate
 
     private static RoutingValue RecordRoles(ref Utf8JsonReader reader, RecordShape shape, bool isTransaction)
     {
-        ValueRoles roles = ValueRoles.None;
-        int keyIndex = 0;
-        for (int i = 0; i < shape.KeyFields.Count; i++)
+        var roles = ValueRoles.None;
+        var keyIndex = 0;
+        for (var i = 0; i < shape.KeyFields.Count; i++)
         {
-            if (!reader.ValueTextEquals(shape.KeyFields[i])) continue;
+            if (!reader.ValueTextEquals(shape.KeyFields[i]))
+                continue;
             roles |= ValueRoles.Key;
             keyIndex = i;
         }
 
-        if (!isTransaction && reader.ValueTextEquals(shape.OrderField)) roles |= ValueRoles.Order;
-        if (!isTransaction && reader.ValueTextEquals(WireNames.DeletedAt)) roles |= ValueRoles.DeletedAt;
+        if (!isTransaction && reader.ValueTextEquals(shape.OrderField))
+            roles |= ValueRoles.Order;
+        if (!isTransaction && reader.ValueTextEquals(WireNames.DeletedAt))
+            roles |= ValueRoles.DeletedAt;
         return new RoutingValue(roles, keyIndex);
     }
 
-    private static RoutingValue EnvelopeRoles(ref Utf8JsonReader reader) => new(
-        reader.ValueTextEquals(WireNames.TransactionId) ? ValueRoles.TransactionId
-        : reader.ValueTextEquals(WireNames.Since) ? ValueRoles.Order
-        : reader.ValueTextEquals(WireNames.Deleted) ? ValueRoles.Deleted
-        : reader.ValueTextEquals(WireNames.Horizon) ? ValueRoles.Horizon
-        : ValueRoles.None, 0);
+    private static RoutingValue EnvelopeRoles(ref Utf8JsonReader reader) =>
+        new(
+            reader.ValueTextEquals(WireNames.TransactionId) ? ValueRoles.TransactionId
+                : reader.ValueTextEquals(WireNames.Since) ? ValueRoles.Order
+                : reader.ValueTextEquals(WireNames.Deleted) ? ValueRoles.Deleted
+                : reader.ValueTextEquals(WireNames.Horizon) ? ValueRoles.Horizon
+                : ValueRoles.None,
+            0
+        );
 }

@@ -20,14 +20,23 @@ internal sealed class RecordTemplates
     /// <param name="body">Where its fields are.</param>
     /// <param name="routing">What each value of <paramref name="found"/> is read for.</param>
     /// <param name="found">Where those values are.</param>
-    public bool TryRead(ReadOnlySpan<byte> bytes, out int length, out (int Start, int Length) body, out ReadOnlySpan<RoutingValue> routing, out ReadOnlySpan<JsonSlice> found)
+    public bool TryRead(
+        ReadOnlySpan<byte> bytes,
+        out int length,
+        out (int Start, int Length) body,
+        out ReadOnlySpan<RoutingValue> routing,
+        out ReadOnlySpan<JsonSlice> found
+    )
     {
-        for (int i = 0; i < _templates.Count; i++)
+        for (var i = 0; i < _templates.Count; i++)
         {
-            RecordTemplate template = _templates[i];
-            if (!template.TryRead(bytes, _found, out length, out body)) continue;
-            if (i > 0) (_templates[0], _templates[i]) = (template, _templates[0]);
-            if (_credit < MostCredit) _credit++;
+            var template = _templates[i];
+            if (!template.TryRead(bytes, _found, out length, out body))
+                continue;
+            if (i > 0)
+                (_templates[0], _templates[i]) = (template, _templates[0]);
+            if (_credit < MostCredit)
+                _credit++;
             routing = template.Routing;
             found = _found.AsSpan(0, routing.Length);
             return true;
@@ -50,10 +59,13 @@ internal sealed class RecordTemplates
         }
 
         _credit -= LearningCost;
-        if (RecordTemplate.Of(record, shape) is not { } template) return;
-        if (_templates.Count == Most) _templates.RemoveAt(Most - 1);
+        if (RecordTemplate.Of(record, shape) is not { } template)
+            return;
+        if (_templates.Count == Most)
+            _templates.RemoveAt(Most - 1);
         _templates.Insert(0, template);
-        if (template.Routing.Length > _found.Length) _found = new JsonSlice[template.Routing.Length];
+        if (template.Routing.Length > _found.Length)
+            _found = new JsonSlice[template.Routing.Length];
     }
 
     /// <summary>Forgets all: what the records' values are read for has changed.</summary>

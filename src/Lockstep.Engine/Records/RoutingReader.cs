@@ -54,24 +54,32 @@ internal sealed class RoutingReader(FieldCatalog fields)
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public bool TryReadByTemplate(ReadOnlySpan<byte> bytes, out int length)
     {
-        if (!_templates.TryRead(bytes, out length, out (int Start, int Length) body, out ReadOnlySpan<RoutingValue> routing, out ReadOnlySpan<JsonSlice> found)) return false;
+        if (!_templates.TryRead(bytes, out length, out var body, out var routing, out var found))
+            return false;
         Clear();
         long? horizon = null;
-        for (int i = 0; i < routing.Length; i++)
+        for (var i = 0; i < routing.Length; i++)
         {
-            ValueRoles roles = routing[i].Roles;
-            JsonSlice value = found[i];
-            if ((roles & ValueRoles.Key) != 0) Key.Note(routing[i].KeyIndex, value);
-            if ((roles & ValueRoles.Order) != 0) Order.Read(value, bytes);
-            if ((roles & ValueRoles.DeletedAt) != 0) IsDeleted = IsTombstone(value);
-            if ((roles & ValueRoles.Deleted) != 0) IsDeleted = value.Kind == JsonKind.True;
-            if ((roles & ValueRoles.TransactionId) != 0) TransactionId = IntegerOf(value, bytes);
-            if ((roles & ValueRoles.Horizon) != 0) horizon = IntegerOf(value, bytes);
+            var roles = routing[i].Roles;
+            var value = found[i];
+            if ((roles & ValueRoles.Key) != 0)
+                Key.Note(routing[i].KeyIndex, value);
+            if ((roles & ValueRoles.Order) != 0)
+                Order.Read(value, bytes);
+            if ((roles & ValueRoles.DeletedAt) != 0)
+                IsDeleted = IsTombstone(value);
+            if ((roles & ValueRoles.Deleted) != 0)
+                IsDeleted = value.Kind == JsonKind.True;
+            if ((roles & ValueRoles.TransactionId) != 0)
+                TransactionId = IntegerOf(value, bytes);
+            if ((roles & ValueRoles.Horizon) != 0)
+                horizon = IntegerOf(value, bytes);
         }
 
         _hasData = true;
         Body = body;
-        if (_isTransaction) DeriveOrder(horizon);
+        if (_isTransaction)
+            DeriveOrder(horizon);
         return true;
     }
 
@@ -86,13 +94,17 @@ internal sealed class RoutingReader(FieldCatalog fields)
         length = 0;
         Clear();
         var scan = new JsonScanner(bytes, RecordParser.MaximumDepth);
-        if (!scan.Open() || !(_isTransaction ? ReadEnvelope(ref scan, bytes) : ReadFields(ref scan, bytes, isRecord: true))) return false;
+        if (!scan.Open() || !(_isTransaction ? ReadEnvelope(ref scan, bytes) : ReadFields(ref scan, bytes, isRecord: true)))
+            return false;
         length = scan.Position;
-        if (!_isTransaction) Body = (0, length);
+        if (!_isTransaction)
+            Body = (0, length);
         return true;
     }
 
-    /// <summary>Reads the key alone, from an object that has the record's own fields. False when it is no JSON, or something follows it.</summary>
+    /// <summary>
+    /// Reads the key alone, from an object that has the record's own fields. False when it is no JSON, or something follows it.
+    /// </summary>
     public bool TryReadKey(ReadOnlySpan<byte> json)
     {
         Clear();
@@ -103,8 +115,10 @@ internal sealed class RoutingReader(FieldCatalog fields)
     /// <summary>What is missing to know where the record belongs; null when nothing is.</summary>
     public string? WhatIsMissing()
     {
-        if (_isTransaction && (TransactionId is null || !_hasData)) return "it has no integer 'txid' and no object 'data', which every row of the transaction dialect has";
-        return Key.WhatIsMissing() ?? (Order.Kind == OrderKind.Unknown ? $"it has no number or string '{_shape!.OrderField}', its order field" : null);
+        if (_isTransaction && (TransactionId is null || !_hasData))
+            return "it has no integer 'txid' and no object 'data', which every row of the transaction dialect has";
+        return Key.WhatIsMissing()
+            ?? (Order.Kind == OrderKind.Unknown ? $"it has no number or string '{_shape!.OrderField}', its order field" : null);
     }
 
     /// <summary>A row of the transaction dialect: what routes it stands beside its fields, all but the key.</summary>
@@ -112,25 +126,31 @@ internal sealed class RoutingReader(FieldCatalog fields)
     private bool ReadEnvelope(ref JsonScanner scan, ReadOnlySpan<byte> bytes)
     {
         long? horizon = null;
-        while (scan.NextName(out JsonSlice slice))
+        while (scan.NextName(out var slice))
         {
-            ReadOnlySpan<byte> name = NameOf(slice, bytes);
+            var name = NameOf(slice, bytes);
             if (name.SequenceEqual(WireNames.Data) && scan.Peek() == JsonKind.Object)
             {
-                int start = scan.Position;
+                var start = scan.Position;
                 // A repeated 'data' replaces the one before, as a repeated name does everywhere.
                 Key.Clear();
-                if (!scan.Open() || !ReadFields(ref scan, bytes, isRecord: false)) return false;
+                if (!scan.Open() || !ReadFields(ref scan, bytes, isRecord: false))
+                    return false;
                 Body = (start, scan.Position - start);
                 _hasData = true;
                 continue;
             }
 
-            if (!scan.ReadValue(out JsonSlice value)) return false;
-            if (name.SequenceEqual(WireNames.TransactionId)) TransactionId = IntegerOf(value, bytes);
-            else if (name.SequenceEqual(WireNames.Since)) Order.Read(value, bytes);
-            else if (name.SequenceEqual(WireNames.Deleted)) IsDeleted = value.Kind == JsonKind.True;
-            else if (name.SequenceEqual(WireNames.Horizon)) horizon = IntegerOf(value, bytes);
+            if (!scan.ReadValue(out var value))
+                return false;
+            if (name.SequenceEqual(WireNames.TransactionId))
+                TransactionId = IntegerOf(value, bytes);
+            else if (name.SequenceEqual(WireNames.Since))
+                Order.Read(value, bytes);
+            else if (name.SequenceEqual(WireNames.Deleted))
+                IsDeleted = value.Kind == JsonKind.True;
+            else if (name.SequenceEqual(WireNames.Horizon))
+                horizon = IntegerOf(value, bytes);
         }
 
         DeriveOrder(horizon);
@@ -144,15 +164,19 @@ internal sealed class RoutingReader(FieldCatalog fields)
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private bool ReadFields(ref JsonScanner scan, ReadOnlySpan<byte> bytes, bool isRecord)
     {
-        while (scan.NextName(out JsonSlice slice))
+        while (scan.NextName(out var slice))
         {
-            ReadOnlySpan<byte> name = NameOf(slice, bytes);
+            var name = NameOf(slice, bytes);
             fields.Note(name);
-            if (!scan.ReadValue(out JsonSlice value)) return false;
+            if (!scan.ReadValue(out var value))
+                return false;
             Key.Note(name, value);
-            if (!isRecord) continue;
-            if (name.SequenceEqual(_orderName)) Order.Read(value, bytes);
-            if (name.SequenceEqual(WireNames.DeletedAt)) IsDeleted = IsTombstone(value);
+            if (!isRecord)
+                continue;
+            if (name.SequenceEqual(_orderName))
+                Order.Read(value, bytes);
+            if (name.SequenceEqual(WireNames.DeletedAt))
+                IsDeleted = IsTombstone(value);
         }
 
         return scan.Status == ScanStatus.Ok;
@@ -161,7 +185,8 @@ internal sealed class RoutingReader(FieldCatalog fields)
     /// <summary>What a server leaves out follows from the rest: since is the smaller of the two.</summary>
     private void DeriveOrder(long? horizon)
     {
-        if (TransactionId is { } transaction) Order.Derive(transaction, horizon);
+        if (TransactionId is { } transaction)
+            Order.Derive(transaction, horizon);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -177,7 +202,10 @@ internal sealed class RoutingReader(FieldCatalog fields)
     private static bool IsTombstone(JsonSlice deletedAt) => deletedAt.Kind is not (JsonKind.Null or JsonKind.False);
 
     private static long? IntegerOf(JsonSlice value, ReadOnlySpan<byte> bytes) =>
-        value.Kind == JsonKind.Number && Utf8Parser.TryParse(value.Of(bytes), out long integer, out int used) && used == value.Length ? integer : null;
+        value.Kind == JsonKind.Number && Utf8Parser.TryParse(value.Of(bytes), out long integer, out var used) && used == value.Length
+            ? integer
+            : null;
 
-    private static ReadOnlySpan<byte> NameOf(JsonSlice name, ReadOnlySpan<byte> bytes) => name.IsEscaped ? KeyPart.Unescape(name, bytes) : name.Of(bytes);
+    private static ReadOnlySpan<byte> NameOf(JsonSlice name, ReadOnlySpan<byte> bytes) =>
+        name.IsEscaped ? KeyPart.Unescape(name, bytes) : name.Of(bytes);
 }

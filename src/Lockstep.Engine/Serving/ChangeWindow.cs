@@ -14,8 +14,8 @@ internal enum WindowOutcome
 }
 
 /// <summary>
-/// The changes of the last moments by sequence number, written by one reader of the table and read by any number of followers, none of which can hold
-/// up the others or keep alive what the window has let go (I8). Thread-safe.
+/// The changes of the last moments by sequence number, written by one reader of the table and read by any number of followers, none of
+/// which can hold up the others or keep alive what the window has let go (I8). Thread-safe.
 /// </summary>
 internal sealed class ChangeWindow(long capacity)
 {
@@ -34,7 +34,8 @@ internal sealed class ChangeWindow(long capacity)
     {
         get
         {
-            lock (_gate) return _identity;
+            lock (_gate)
+                return _identity;
         }
     }
 
@@ -43,7 +44,8 @@ internal sealed class ChangeWindow(long capacity)
     {
         get
         {
-            lock (_gate) return _end;
+            lock (_gate)
+                return _end;
         }
     }
 
@@ -91,12 +93,15 @@ internal sealed class ChangeWindow(long capacity)
         lock (_gate)
         {
             (lines, to, more, changed) = (default, position, false, _changed.Task);
-            if (identity != _identity || position < _start) return WindowOutcome.Lost;
+            if (identity != _identity || position < _start)
+                return WindowOutcome.Lost;
 
             // Most followers are near the end.
             var piece = _pieces.Last;
-            while (piece?.Previous is { } before && before.Value.To > position) piece = before;
-            if (piece is null || piece.Value.To <= position) return WindowOutcome.AtEnd;
+            while (piece?.Previous is { } before && before.Value.To > position)
+                piece = before;
+            if (piece is null || piece.Value.To <= position)
+                return WindowOutcome.AtEnd;
             (lines, to, more) = (piece.Value.Lines.After(position), piece.Value.To, piece.Value.To < _end);
             return WindowOutcome.Lines;
         }

@@ -5,8 +5,8 @@ using Lockstep.Engine.Records;
 namespace Lockstep.Engine.Serving;
 
 /// <summary>
-/// One comparison of a filter. Numbers compare exactly, strings by the order of their code points; values of different types are unequal and in no order, and
-/// a missing member is null. Immutable.
+/// One comparison of a filter. Numbers compare exactly, strings by the order of their code points; values of different types are unequal
+/// and in no order, and a missing member is null. Immutable.
 /// </summary>
 internal sealed class FeedCondition
 {
@@ -24,13 +24,17 @@ internal sealed class FeedCondition
         _value = value;
     }
 
-    /// <summary>Reads <c>name</c>, operator and value: a JSON number, true, false, null or a string in double quotes; anything else is a string as it stands.</summary>
+    /// <summary>
+    /// Reads <c>name</c>, operator and value: a JSON number, true, false, null or a string in double quotes; anything else is a string as
+    /// it stands.
+    /// </summary>
     /// <exception cref="FeedFilterException">There is no operator or no name.</exception>
     public static FeedCondition Parse(string text)
     {
         var at = text.AsSpan().IndexOfAny("=<>!");
         var @operator = at > 0 ? Array.Find(Operators, o => text.AsSpan(at).StartsWith(o, StringComparison.Ordinal)) : null;
-        if (@operator is null) throw new FeedFilterException($"'{text}' is no comparison.");
+        if (@operator is null)
+            throw new FeedFilterException($"'{text}' is no comparison.");
         var (type, value) = ParseValue(text[(at + @operator.Length)..]);
         if (@operator is not ("=" or "!=") && type is not (JsonTokenType.Number or JsonTokenType.String))
             throw new FeedFilterException($"'{text}': only numbers and strings have an order.");
@@ -46,7 +50,8 @@ internal sealed class FeedCondition
         {
             var found = json.ValueTextEquals(_name);
             json.Read();
-            if (found) return Holds(ref json);
+            if (found)
+                return Holds(ref json);
             json.Skip();
         }
 
@@ -57,7 +62,8 @@ internal sealed class FeedCondition
 
     private bool Holds(ref Utf8JsonReader value)
     {
-        if (value.TokenType != _type) return _operator == "!=";
+        if (value.TokenType != _type)
+            return _operator == "!=";
         var order = _type switch
         {
             JsonTokenType.Number => DecimalText.Compare(value.ValueSpan, _value),
@@ -77,7 +83,8 @@ internal sealed class FeedCondition
 
     private int CompareText(ref Utf8JsonReader value)
     {
-        if (!value.ValueIsEscaped) return value.ValueSpan.SequenceCompareTo(_value);
+        if (!value.ValueIsEscaped)
+            return value.ValueSpan.SequenceCompareTo(_value);
         var unescaped = new byte[value.ValueSpan.Length];
         var length = value.CopyString(unescaped);
         return unescaped.AsSpan(0, length).SequenceCompareTo(_value);
@@ -91,8 +98,12 @@ internal sealed class FeedCondition
             var json = new Utf8JsonReader(bytes);
             if (json.Read() && json.TokenType is not (JsonTokenType.StartObject or JsonTokenType.StartArray))
             {
-                var (type, value) = (json.TokenType, json.TokenType == JsonTokenType.String ? Encoding.UTF8.GetBytes(json.GetString()!) : json.ValueSpan.ToArray());
-                if (!json.Read()) return (type, value);
+                var (type, value) = (
+                    json.TokenType,
+                    json.TokenType == JsonTokenType.String ? Encoding.UTF8.GetBytes(json.GetString()!) : json.ValueSpan.ToArray()
+                );
+                if (!json.Read())
+                    return (type, value);
             }
         }
         catch (JsonException)

@@ -6,8 +6,9 @@ using System.Text.Json;
 namespace Lockstep.Engine.Serving;
 
 /// <summary>
-/// Which rows and which columns of a feed a client wants. Works on finished lines, so it serves every source alike and nothing of a request reaches a database. A changed row
-/// that does not fit is sent as deleted, with its key, since it may have fitted before; the key is always among the columns. Immutable, thread-safe.
+/// Which rows and which columns of a feed a client wants. Works on finished lines, so it serves every source alike and nothing of a request
+/// reaches a database. A changed row that does not fit is sent as deleted, with its key, since it may have fitted before; the key is always
+/// among the columns. Immutable, thread-safe.
 /// </summary>
 public sealed class FeedFilter
 {
@@ -21,21 +22,31 @@ public sealed class FeedFilter
         Identity = identity;
     }
 
-    /// <summary>Stands for the filter in a feed's identity: a cursor got with another filter means nothing, since rows that it left out would never come.</summary>
+    /// <summary>
+    /// Stands for the filter in a feed's identity: a cursor got with another filter means nothing, since rows that it left out would never
+    /// come.
+    /// </summary>
     public string Identity { get; }
 
     /// <summary>Makes a filter of a request's parameters; null when they ask for everything.</summary>
     /// <param name="columns">The values of <c>columns</c>: names apart by commas.</param>
-    /// <param name="where">The values of <c>where</c>, all of which must hold: a name, one of <c>= != &lt; &lt;= &gt; &gt;=</c>, and a value.</param>
+    /// <param name="where">The values of <c>where</c>, all of which must hold: a name, one of <c>= != &lt; &lt;= &gt; &gt;=</c>, and a
+    /// value.</param>
     /// <exception cref="FeedFilterException">They cannot be understood.</exception>
     public static FeedFilter? Parse(IEnumerable<string?> columns, IEnumerable<string?> where)
     {
         ArgumentNullException.ThrowIfNull(columns);
         ArgumentNullException.ThrowIfNull(where);
-        var names = columns.SelectMany(c => (c ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)).ToHashSet(StringComparer.Ordinal);
+        var names = columns
+            .SelectMany(c => (c ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
+            .ToHashSet(StringComparer.Ordinal);
         FeedCondition[] conditions = [.. where.Where(w => !string.IsNullOrEmpty(w)).Select(w => FeedCondition.Parse(w!))];
-        if (names.Count == 0 && conditions.Length == 0) return null;
-        var text = string.Join(',', names.Order(StringComparer.Ordinal)) + "\n" + string.Join('\n', conditions.Select(c => c.ToString()).Order(StringComparer.Ordinal));
+        if (names.Count == 0 && conditions.Length == 0)
+            return null;
+        var text =
+            string.Join(',', names.Order(StringComparer.Ordinal))
+            + "\n"
+            + string.Join('\n', conditions.Select(c => c.ToString()).Order(StringComparer.Ordinal));
         var digest = SHA256.HashData(Encoding.UTF8.GetBytes(text));
         return new FeedFilter(names.Count > 0 ? names : null, conditions, Convert.ToHexStringLower(digest.AsSpan(0, 6)));
     }
@@ -52,7 +63,8 @@ public sealed class FeedFilter
         ArgumentNullException.ThrowIfNull(output);
         var row = FeedRow.Find(line);
         var fits = row.IsDeleted || Fits(line[row.Data]);
-        if (!fits && isNew) return;
+        if (!fits && isNew)
+            return;
 
         // Everything before the two values that may change, and after them, as it is.
         output.Write(line[..row.Deleted.Start]);
@@ -67,7 +79,8 @@ public sealed class FeedFilter
     {
         foreach (var condition in _conditions)
         {
-            if (!condition.Holds(data)) return false;
+            if (!condition.Holds(data))
+                return false;
         }
 
         return true;
@@ -92,8 +105,10 @@ public sealed class FeedFilter
             json.Read();
             json.Skip();
             var isKey = key.Count == 0 ? index == 0 : key.Contains(name);
-            if (!isKey && (keyOnly || !_columns!.Contains(name))) continue;
-            if (written++ > 0) output.Write(","u8);
+            if (!isKey && (keyOnly || !_columns!.Contains(name)))
+                continue;
+            if (written++ > 0)
+                output.Write(","u8);
             output.Write(data[start..(int)json.BytesConsumed]);
         }
 
@@ -119,7 +134,8 @@ public sealed class FeedFilter
         public static FeedRow Find(ReadOnlySpan<byte> line)
         {
             var json = new Utf8JsonReader(line);
-            Range? deleted = null, data = null;
+            Range? deleted = null,
+                data = null;
             var isDeleted = false;
             json.Read();
             while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
@@ -127,10 +143,13 @@ public sealed class FeedFilter
                 var (isDeletedName, isDataName) = (json.ValueTextEquals("deleted"u8), json.ValueTextEquals("data"u8));
                 json.Read();
                 var start = (int)json.TokenStartIndex;
-                if (isDeletedName) isDeleted = json.TokenType == JsonTokenType.True;
+                if (isDeletedName)
+                    isDeleted = json.TokenType == JsonTokenType.True;
                 json.Skip();
-                if (isDeletedName) deleted = start..(int)json.BytesConsumed;
-                if (isDataName) data = start..(int)json.BytesConsumed;
+                if (isDeletedName)
+                    deleted = start..(int)json.BytesConsumed;
+                if (isDataName)
+                    data = start..(int)json.BytesConsumed;
             }
 
             return deleted is { } a && data is { } b && a.Start.Value < b.Start.Value

@@ -5,18 +5,21 @@ public abstract class FeedServingException : LockstepException
 {
     /// <summary>Describes the cause and what to do.</summary>
     protected FeedServingException(string message, string recommendedAction, Exception? inner = null)
-        : base(message, recommendedAction, inner)
-    {
-    }
+        : base(message, recommendedAction, inner) { }
 }
 
-/// <summary>The client's cursor belongs to another feed (restored, truncated or altered since): it has to start over from 0. HTTP 409.</summary>
+/// <summary>
+/// The client's cursor belongs to another feed (restored, truncated or altered since): it has to start over from 0. HTTP 409.
+/// </summary>
 public sealed class FeedIdentityChangedException : FeedServingException
 {
     /// <summary>Names the identity that is served now.</summary>
     public FeedIdentityChangedException(string identity)
-        : base($"The cursor belongs to another feed than the one served now ({identity}): the table was altered, truncated or restored, " +
-            "or another database answers.", "Start over from cursor 0.")
+        : base(
+            $"The cursor belongs to another feed than the one served now ({identity}): the table was altered, truncated or restored, "
+                + "or another database answers.",
+            "Start over from cursor 0."
+        )
     {
         Identity = identity;
     }
@@ -25,13 +28,17 @@ public sealed class FeedIdentityChangedException : FeedServingException
     public string Identity { get; }
 }
 
-/// <summary>The server has not yet seen what the client has, as a lagging replica: the client has to wait, not to resync. HTTP 503.</summary>
+/// <summary>
+/// The server has not yet seen what the client has, as a lagging replica: the client has to wait, not to resync. HTTP 503.
+/// </summary>
 public sealed class FeedBehindException : FeedServingException
 {
     /// <summary>Says how far behind, and when to try again.</summary>
     public FeedBehindException(long since, long horizon, TimeSpan retryAfter)
-        : base($"This server stands at {horizon}, behind the cursor {since}: it may be a replica that lags.",
-            "Try again. If the database was restored from a backup, start over from cursor 0.")
+        : base(
+            $"This server stands at {horizon}, behind the cursor {since}: it may be a replica that lags.",
+            "Try again. If the database was restored from a backup, start over from cursor 0."
+        )
     {
         RetryAfter = retryAfter;
     }
@@ -57,7 +64,9 @@ public sealed class FeedCursorExpiredException : FeedServingException
 /// <summary>The origin of the feed cannot be read for now. HTTP 503.</summary>
 public sealed class FeedUnavailableException : FeedServingException
 {
-    /// <summary>Says why and when to try again; the message must hold no secret (I9), and what the inner exception says is not shown to clients.</summary>
+    /// <summary>
+    /// Says why and when to try again; the message must hold no secret (I9), and what the inner exception says is not shown to clients.
+    /// </summary>
     public FeedUnavailableException(string message, TimeSpan retryAfter, Exception? inner = null)
         : base(message, "Try again later; if it stays so, look at the server that the feed comes from.", inner)
     {
@@ -74,8 +83,7 @@ public sealed class FeedPositionException : FeedServingException
     /// <summary>Says that it is not.</summary>
     public FeedPositionException(Exception? inner = null)
         : base("The page's position is not one that this server gave out.", "Take the address of a page from the page before it.", inner)
-    {
-    }
+    { }
 }
 
 /// <summary>A filter in a request cannot be understood. HTTP 400.</summary>
@@ -83,7 +91,5 @@ public sealed class FeedFilterException : FeedServingException
 {
     /// <summary>Says which part.</summary>
     public FeedFilterException(string message)
-        : base(message, "Write columns=a,b and where=column=value, with one of = != < <= > >= and a number, true, false, null or text.")
-    {
-    }
+        : base(message, "Write columns=a,b and where=column=value, with one of = != < <= > >= and a number, true, false, null or text.") { }
 }

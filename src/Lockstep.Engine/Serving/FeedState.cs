@@ -1,7 +1,8 @@
 namespace Lockstep.Engine.Serving;
 
 /// <summary>What a source serves at a moment.</summary>
-/// <param name="Identity">Changes whenever cursors given out before mean nothing any more; visible ASCII without white space or quotes.</param>
+/// <param name="Identity">Changes whenever cursors given out before mean nothing any more; visible ASCII without white space or
+/// quotes.</param>
 /// <param name="Horizon">The cursor of a client that has everything.</param>
 /// <param name="KeyColumns">The members of <c>data</c> that identify a record, in key order; empty when the source cannot tell.</param>
 /// <param name="Pages">Whether <see cref="IFeedSource.ReadPageAsync"/> works.</param>
@@ -23,4 +24,9 @@ public sealed record FeedReading(string Identity, IReadOnlyList<string> KeyColum
 /// <param name="Lines">The rows, whole lines each ended by a line feed, in pieces that are to be sent one after the other.</param>
 /// <param name="Next">The position of the next page; null when this is the last one.</param>
 public sealed record SnapshotPage(
-    string Identity, long Horizon, IReadOnlyList<string> KeyColumns, IReadOnlyList<ReadOnlyMemory<byte>> Lines, string? Next);
+    string Identity,
+    long Horizon,
+    IReadOnlyList<string> KeyColumns,
+    IReadOnlyList<ReadOnlyMemory<byte>> Lines,
+    string? Next
+);

@@ -10,7 +10,9 @@ public interface IFeedSource : IAsyncDisposable
     /// <summary>The name under which the source is served, as a path segment before escaping.</summary>
     string Name { get; }
 
-    /// <summary>For how long what the source gives out has been held back at its origin; zero where it is not, or cannot be known.</summary>
+    /// <summary>
+    /// For how long what the source gives out has been held back at its origin; zero where it is not, or cannot be known.
+    /// </summary>
     TimeSpan Lag => TimeSpan.Zero;
 
     /// <summary>What the source serves at this moment. Cheap: it answers from what the source last saw.</summary>

@@ -38,7 +38,7 @@ internal sealed class SequencedLines
         _lines.Write(isDeleted ? ",\"deleted\":true,\"data\":"u8 : ",\"deleted\":false,\"data\":"u8);
 
         // The table keeps a record as its feed wrote it; line breaks are white space there, since inside a string they are escaped.
-        Span<byte> data = _lines.GetSpan(json.Length)[..json.Length];
+        var data = _lines.GetSpan(json.Length)[..json.Length];
         json.CopyTo(data);
         data.Replace((byte)'\n', (byte)' ');
         data.Replace((byte)'\r', (byte)' ');
@@ -49,12 +49,15 @@ internal sealed class SequencedLines
     /// <summary>The lines after a sequence number. They must have been appended in the order of their numbers.</summary>
     public ReadOnlyMemory<byte> After(long sequence)
     {
-        int low = 0, high = _rows.Count;
+        int low = 0,
+            high = _rows.Count;
         while (low < high)
         {
-            int middle = (low + high) >>> 1;
-            if (_rows[middle].Sequence > sequence) high = middle;
-            else low = middle + 1;
+            var middle = (low + high) >>> 1;
+            if (_rows[middle].Sequence > sequence)
+                high = middle;
+            else
+                low = middle + 1;
         }
 
         return low == _rows.Count ? default : All[_rows[low].Start..];
@@ -62,7 +65,7 @@ internal sealed class SequencedLines
 
     private void Write(long number)
     {
-        Utf8Formatter.TryFormat(number, _lines.GetSpan(20), out int length);
+        Utf8Formatter.TryFormat(number, _lines.GetSpan(20), out var length);
         _lines.Advance(length);
     }
 }

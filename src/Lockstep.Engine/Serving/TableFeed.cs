@@ -5,14 +5,15 @@ using Microsoft.Data.Sqlite;
 namespace Lockstep.Engine.Serving;
 
 /// <summary>
-/// A table file as a feed, live while this or another process syncs it: for trees of servers, and for mirrors that outlive their source. It sends the
-/// transaction dialect with the table's own sequence (I11) in the place of transactions, since the order values of the table's source would miss late and swept
-/// records, and has an identity of its own, which the file keeps.
+/// A table file as a feed, live while this or another process syncs it: for trees of servers, and for mirrors that outlive their source. It
+/// sends the transaction dialect with the table's own sequence (I11) in the place of transactions, since the order values of the table's
+/// source would miss late and swept records, and has an identity of its own, which the file keeps.
 /// </summary>
 /// <remarks>
 /// A cursor is refused with <see cref="FeedIdentityChangedException"/> where the table was emptied, replaced or put back, and with
 /// <see cref="FeedCursorExpiredException"/> where tombstones after it were cleared away. A file that was put back by other means than
-/// <see cref="Table.Backup"/> is known by its sequence having gone back, if it is looked at before it has passed the clients' cursors again.
+/// <see cref="Table.Backup"/> is known by its sequence having gone back, if it is looked at before it has passed the clients' cursors
+/// again.
 /// </remarks>
 public sealed class TableFeed : IFeedSource
 {
@@ -61,12 +62,16 @@ public sealed class TableFeed : IFeedSource
     /// <param name="cancellationToken">Gives up the start.</param>
     /// <exception cref="TableNotFoundException">There is no such file.</exception>
     /// <exception cref="TableFileException">It is no table file, or cannot be read and written: its identity is kept in it.</exception>
-    public static async Task<TableFeed> StartAsync(TableFeedOptions options, TimeProvider? time = null, CancellationToken cancellationToken = default)
+    public static async Task<TableFeed> StartAsync(
+        TableFeedOptions options,
+        TimeProvider? time = null,
+        CancellationToken cancellationToken = default
+    )
     {
         ArgumentNullException.ThrowIfNull(options);
         time ??= TimeProvider.System;
-        TableFeedOptions settings = options.Checked();
-        long begun = time.GetTimestamp();
+        var settings = options.Checked();
+        var begun = time.GetTimestamp();
         while (true)
         {
             try
@@ -76,7 +81,10 @@ public sealed class TableFeed : IFeedSource
                 feed._watching = Task.Run(() => feed.WatchAsync(feed._stop.Token), CancellationToken.None);
                 return feed;
             }
-            catch (TableFileException e) when (e.InnerException is SqliteException { SqliteErrorCode: Tables.Native.NativeSqlite.Busy } && time.GetElapsedTime(begun) < settings.Patience)
+            catch (TableFileException e)
+                when (e.InnerException is SqliteException { SqliteErrorCode: Tables.Native.NativeSqlite.Busy }
+                    && time.GetElapsedTime(begun) < settings.Patience
+                )
             {
                 await Task.Delay(settings.PollInterval, time, cancellationToken).ConfigureAwait(false);
             }
@@ -90,8 +98,9 @@ public sealed class TableFeed : IFeedSource
     /// <inheritdoc/>
     public ValueTask<FeedState> GetStateAsync(CancellationToken cancellationToken)
     {
-        if (Volatile.Read(ref _error) is { } error) throw error;
-        TableStamp stamp = Volatile.Read(ref _last)!;
+        if (Volatile.Read(ref _error) is { } error)
+            throw error;
+        var stamp = Volatile.Read(ref _last)!;
         return ValueTask.FromResult(new FeedState(stamp.Identity, stamp.Sequence, stamp.KeyFields, Pages: true));
     }
 
@@ -100,11 +109,13 @@ public sealed class TableFeed : IFeedSource
     {
         ArgumentNullException.ThrowIfNull(request);
 
-        // The watch may not have looked since the table was emptied: a client that has to resync is to hear it from the status, not from a body cut off.
-        TableStamp stamp = await ReadAsync(file => file.ReadStamp(), cancellationToken).ConfigureAwait(false);
+        // The watch may not have looked since the table was emptied: a client that has to resync is to hear it from the status, not from a
+        // body cut off.
+        var stamp = await ReadAsync(file => file.ReadStamp(), cancellationToken).ConfigureAwait(false);
 
         // From the start nothing is assumed, so nothing can be wrong.
-        if (request.Since > 0) Admit(stamp, request.Identity ?? stamp.Identity, request.Since);
+        if (request.Since > 0)
+            Admit(stamp, request.Identity ?? stamp.Identity, request.Since);
         var client = new TableFeedClient(this, stamp.Identity, request.Since, request.HeartbeatInterval);
         return new FeedReading(stamp.Identity, stamp.KeyFields, client.ReadAsync(cancellationToken));
     }
@@ -113,29 +124,38 @@ public sealed class TableFeed : IFeedSource
     public async ValueTask<SnapshotPage> ReadPageAsync(SnapshotPageRequest request, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(request);
-        byte[]? after = request.After is null ? null : ParsePosition(request.After);
-        TablePage page = await ReadAsync(file => file.ReadKeys(after, request.Horizon), cancellationToken).ConfigureAwait(false);
-        long horizon = request.Horizon ?? page.Stamp.Sequence;
+        var after = request.After is null ? null : ParsePosition(request.After);
+        var page = await ReadAsync(file => file.ReadKeys(after, request.Horizon), cancellationToken).ConfigureAwait(false);
+        var horizon = request.Horizon ?? page.Stamp.Sequence;
         Admit(page.Stamp, request.Identity ?? page.Stamp.Identity, horizon);
         return new SnapshotPage(
-            page.Stamp.Identity, horizon, page.Stamp.KeyFields, page.Lines.Rows > 0 ? [page.Lines.All] : [], page.Next is null ? null : Base64Url.EncodeToString(page.Next));
+            page.Stamp.Identity,
+            horizon,
+            page.Stamp.KeyFields,
+            page.Lines.Rows > 0 ? [page.Lines.All] : [],
+            page.Next is null ? null : Base64Url.EncodeToString(page.Next)
+        );
     }
 
     /// <summary>Stops watching the file. Clients that still read are cut off.</summary>
     public async ValueTask DisposeAsync()
     {
-        if (_stop.IsCancellationRequested) return;
+        if (_stop.IsCancellationRequested)
+            return;
         await _stop.CancelAsync().ConfigureAwait(false);
         await _watching.ConfigureAwait(false);
     }
 
     /// <summary>Whether a position means something to the table as it is now.</summary>
-    /// <exception cref="FeedIdentityChangedException">It belongs to another table, or is ahead of this one: the file was put back.</exception>
+    /// <exception cref="FeedIdentityChangedException">It belongs to another table, or is ahead of this one: the file was put
+    /// back.</exception>
     /// <exception cref="FeedCursorExpiredException">Tombstones after it were cleared away.</exception>
     internal static void Admit(TableStamp stamp, string identity, long position)
     {
-        if (identity != stamp.Identity || position > stamp.Sequence) throw new FeedIdentityChangedException(stamp.Identity);
-        if (position < stamp.Cleared) throw new FeedCursorExpiredException(position, stamp.Cleared);
+        if (identity != stamp.Identity || position > stamp.Sequence)
+            throw new FeedIdentityChangedException(stamp.Identity);
+        if (position < stamp.Cleared)
+            throw new FeedCursorExpiredException(position, stamp.Cleared);
     }
 
     /// <summary>Waits; false when the time is up.</summary>
@@ -188,7 +208,8 @@ public sealed class TableFeed : IFeedSource
     private async Task WatchAsync(CancellationToken cancellationToken)
     {
         SqliteConnection? connection = null;
-        long opened = 0, version = 0;
+        long opened = 0,
+            version = 0;
         while (!cancellationToken.IsCancellationRequested)
         {
             try
@@ -201,8 +222,9 @@ public sealed class TableFeed : IFeedSource
                     (opened, version) = (Time.GetTimestamp(), -1);
                 }
 
-                long now = TableFile.Guard(_options.Path, () => TableFile.Scalar(connection, "PRAGMA data_version"));
-                if (now != version) Look();
+                var now = TableFile.Guard(_options.Path, () => TableFile.Scalar(connection, "PRAGMA data_version"));
+                if (now != version)
+                    Look();
                 version = now;
                 Volatile.Write(ref _error, null);
             }
@@ -210,8 +232,15 @@ public sealed class TableFeed : IFeedSource
             {
                 connection?.Dispose();
                 connection = null;
-                Volatile.Write(ref _error, e as FeedUnavailableException
-                    ?? new FeedUnavailableException($"The table file '{_options.Path}' cannot be read for now: {e.Message}", TimeSpan.FromSeconds(1), e));
+                Volatile.Write(
+                    ref _error,
+                    e as FeedUnavailableException
+                        ?? new FeedUnavailableException(
+                            $"The table file '{_options.Path}' cannot be read for now: {e.Message}",
+                            TimeSpan.FromSeconds(1),
+                            e
+                        )
+                );
             }
 
             await Task.Delay(_options.PollInterval, Time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -223,7 +252,7 @@ public sealed class TableFeed : IFeedSource
     /// <summary>Something was committed: brings the window up to it.</summary>
     private void Look()
     {
-        TableStamp stamp = _file.ReadStamp();
+        var stamp = _file.ReadStamp();
         if (stamp.Identity == Window.Identity && stamp.Sequence < Window.End)
         {
             // The file was put back as it was: numbers above these have been given out, and will be given out again to other changes.
@@ -234,13 +263,14 @@ public sealed class TableFeed : IFeedSource
         Volatile.Write(ref _last, stamp);
         if (stamp.Identity != Window.Identity || stamp.Cleared > Window.End || Volatile.Read(ref _followers) == 0)
         {
-            if (stamp.Identity != Window.Identity || stamp.Sequence != Window.End) Window.Reset(stamp.Identity, stamp.Sequence);
+            if (stamp.Identity != Window.Identity || stamp.Sequence != Window.End)
+                Window.Reset(stamp.Identity, stamp.Sequence);
             return;
         }
 
-        for (bool isEnd = stamp.Sequence == Window.End; !isEnd;)
+        for (var isEnd = stamp.Sequence == Window.End; !isEnd; )
         {
-            TablePage page = _file.ReadChanges(Window.End);
+            var page = _file.ReadChanges(Window.End);
             if (page.Stamp.Identity != stamp.Identity || page.Stamp.Cleared > Window.End)
             {
                 Window.Reset(page.Stamp.Identity, page.Stamp.Sequence);
@@ -258,7 +288,7 @@ public sealed class TableFeed : IFeedSource
     {
         try
         {
-            byte[] key = Base64Url.DecodeFromChars(text);
+            var key = Base64Url.DecodeFromChars(text);
             return Records.KeyEncoding.Read(key).Parts.Count > 0 ? key : throw new FormatException();
         }
         catch (Exception e) when (e is FormatException or ArgumentException or IndexOutOfRangeException or OverflowException)

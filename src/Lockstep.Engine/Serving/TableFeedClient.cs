@@ -3,8 +3,9 @@ using System.Runtime.CompilerServices;
 namespace Lockstep.Engine.Serving;
 
 /// <summary>
-/// One client's way through a table: pages of a snapshot if it starts from nothing, then the changes after it from the file until it has caught up, then the
-/// window of live changes; and back to the file when it was too slow for the window. Between two pages it holds nothing open.
+/// One client's way through a table: pages of a snapshot if it starts from nothing, then the changes after it from the file until it has
+/// caught up, then the window of live changes; and back to the file when it was too slow for the window. Between two pages it holds nothing
+/// open.
 /// </summary>
 internal sealed class TableFeedClient(TableFeed feed, string identity, long since, TimeSpan heartbeat)
 {
@@ -13,33 +14,36 @@ internal sealed class TableFeedClient(TableFeed feed, string identity, long sinc
     /// <summary>Chunks without end.</summary>
     public async IAsyncEnumerable<FeedChunk> ReadAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        using IDisposable following = feed.Follow();
-        bool completed = _position > 0;
+        using var following = feed.Follow();
+        var completed = _position > 0;
         if (!completed)
         {
-            await foreach (ReadOnlyMemory<byte> lines in SnapshotAsync(cancellationToken).ConfigureAwait(false)) yield return new FeedChunk(FeedChunkKind.SnapshotRows, lines, 0);
+            await foreach (var lines in SnapshotAsync(cancellationToken).ConfigureAwait(false))
+                yield return new FeedChunk(FeedChunkKind.SnapshotRows, lines, 0);
         }
 
         while (true)
         {
-            await foreach (ReadOnlyMemory<byte> lines in CatchUpAsync(cancellationToken).ConfigureAwait(false)) yield return new FeedChunk(FeedChunkKind.Rows, lines, 0);
+            await foreach (var lines in CatchUpAsync(cancellationToken).ConfigureAwait(false))
+                yield return new FeedChunk(FeedChunkKind.Rows, lines, 0);
             yield return new FeedChunk(completed ? FeedChunkKind.CaughtUp : FeedChunkKind.SnapshotCompleted, default, _position);
             completed = true;
-            bool followed = false;
-            await foreach (FeedChunk chunk in FollowAsync(cancellationToken).ConfigureAwait(false))
+            var followed = false;
+            await foreach (var chunk in FollowAsync(cancellationToken).ConfigureAwait(false))
             {
                 followed = true;
                 yield return chunk;
             }
 
             // The watch has yet to see what this client has read already.
-            if (!followed) await Task.Delay(feed.PollInterval, feed.Time, cancellationToken).ConfigureAwait(false);
+            if (!followed)
+                await Task.Delay(feed.PollInterval, feed.Time, cancellationToken).ConfigureAwait(false);
         }
     }
 
     /// <summary>
-    /// Everything, page by page in key order. Each page shows the table as it is when the page is read; what changed since the first one comes again with the
-    /// changes after it, before the snapshot is called complete.
+    /// Everything, page by page in key order. Each page shows the table as it is when the page is read; what changed since the first one
+    /// comes again with the changes after it, before the snapshot is called complete.
     /// </summary>
     private async IAsyncEnumerable<ReadOnlyMemory<byte>> SnapshotAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
@@ -47,14 +51,14 @@ internal sealed class TableFeedClient(TableFeed feed, string identity, long sinc
         byte[]? after = null;
         do
         {
-            (byte[]? from, long? fixedHorizon) = (after, horizon);
-            TablePage page = await feed.ReadAsync(file => file.ReadKeys(from, fixedHorizon), cancellationToken).ConfigureAwait(false);
+            (var from, var fixedHorizon) = (after, horizon);
+            var page = await feed.ReadAsync(file => file.ReadKeys(from, fixedHorizon), cancellationToken).ConfigureAwait(false);
             _position = horizon ??= page.Stamp.Sequence;
             Check(page.Stamp);
-            if (page.Lines.Rows > 0) yield return page.Lines.All;
+            if (page.Lines.Rows > 0)
+                yield return page.Lines.All;
             after = page.Next;
-        }
-        while (after is not null);
+        } while (after is not null);
     }
 
     private async IAsyncEnumerable<ReadOnlyMemory<byte>> CatchUpAsync([EnumeratorCancellation] CancellationToken cancellationToken)
@@ -64,18 +68,18 @@ internal sealed class TableFeedClient(TableFeed feed, string identity, long sinc
         {
             page = await feed.ReadAsync(file => file.ReadChanges(_position), cancellationToken).ConfigureAwait(false);
             Check(page.Stamp);
-            if (page.Lines.Rows > 0) yield return page.Lines.All;
+            if (page.Lines.Rows > 0)
+                yield return page.Lines.All;
             _position = page.IsEnd ? page.Stamp.Sequence : page.Lines.Last;
-        }
-        while (!page.IsEnd);
+        } while (!page.IsEnd);
     }
 
     private async IAsyncEnumerable<FeedChunk> FollowAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        bool silent = false;
+        var silent = false;
         while (true)
         {
-            switch (feed.Window.Read(identity, _position, out ReadOnlyMemory<byte> lines, out long to, out bool more, out Task changed))
+            switch (feed.Window.Read(identity, _position, out var lines, out var to, out var more, out var changed))
             {
                 case WindowOutcome.Lines:
                     silent = false;
@@ -83,7 +87,8 @@ internal sealed class TableFeedClient(TableFeed feed, string identity, long sinc
                     yield return more ? new FeedChunk(FeedChunkKind.Rows, lines, 0) : new FeedChunk(FeedChunkKind.CaughtUp, lines, to);
                     break;
                 case WindowOutcome.AtEnd:
-                    if (silent) yield return new FeedChunk(FeedChunkKind.CaughtUp, default, _position);
+                    if (silent)
+                        yield return new FeedChunk(FeedChunkKind.CaughtUp, default, _position);
                     silent = !await feed.WaitAsync(changed, heartbeat, cancellationToken).ConfigureAwait(false);
                     break;
                 default:

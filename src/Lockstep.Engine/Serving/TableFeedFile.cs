@@ -26,7 +26,9 @@ internal sealed record TablePage(TableStamp Stamp, SequencedLines Lines, byte[]?
 /// </summary>
 internal sealed class TableFeedFile(string path, int pageBytes)
 {
-    /// <summary>By the index that a served table has (<see cref="SequenceIndex"/>): what it costs depends on what changed, and not on the table.</summary>
+    /// <summary>
+    /// By the index that a served table has (<see cref="SequenceIndex"/>): what it costs depends on what changed, and not on the table.
+    /// </summary>
     internal const string Changes = $"SELECT seq, gone, body FROM {TableSchema.Rows} WHERE seq > ?1 ORDER BY seq LIMIT ?2";
 
     private const int MostRows = 20_000;
@@ -39,37 +41,52 @@ internal sealed class TableFeedFile(string path, int pageBytes)
     /// <summary>Live records in the order of their keys.</summary>
     /// <param name="after">The encoded key of the last record of the page before; null for the first page.</param>
     /// <param name="horizon">The most that a record's <c>since</c> may be; null for the table's sequence.</param>
-    public TablePage ReadKeys(byte[]? after, long? horizon) => Read((connection, stamp, shape) =>
-    {
-        var lines = new SequencedLines();
-        if (shape is null) return new TablePage(stamp, lines, null, IsEnd: true);
-        using var select = new Statement(
-            connection, $"SELECT key, seq, body FROM {TableSchema.Rows} WHERE gone = 0{(after is null ? "" : " AND key > ?1")} ORDER BY key");
-        if (after is not null) BindKey(select, after, shape.KeyLayout);
-        while (select.Step())
-        {
-            lines.Append(select.Integer(1), horizon ?? stamp.Sequence, isDeleted: false, select.Bytes(2));
-            if (lines.Bytes < pageBytes) continue;
-            byte[] next = shape.KeyLayout == KeyLayout.Integer ? KeyEncoding.Encode(select.Integer(0)).ToArray() : select.Bytes(0).ToArray();
-            return new TablePage(stamp, lines, next, IsEnd: false);
-        }
+    public TablePage ReadKeys(byte[]? after, long? horizon) =>
+        Read(
+            (connection, stamp, shape) =>
+            {
+                var lines = new SequencedLines();
+                if (shape is null)
+                    return new TablePage(stamp, lines, null, IsEnd: true);
+                using var select = new Statement(
+                    connection,
+                    $"SELECT key, seq, body FROM {TableSchema.Rows} WHERE gone = 0{(after is null ? "" : " AND key > ?1")} ORDER BY key"
+                );
+                if (after is not null)
+                    BindKey(select, after, shape.KeyLayout);
+                while (select.Step())
+                {
+                    lines.Append(select.Integer(1), horizon ?? stamp.Sequence, isDeleted: false, select.Bytes(2));
+                    if (lines.Bytes < pageBytes)
+                        continue;
+                    var next =
+                        shape.KeyLayout == KeyLayout.Integer ? KeyEncoding.Encode(select.Integer(0)).ToArray() : select.Bytes(0).ToArray();
+                    return new TablePage(stamp, lines, next, IsEnd: false);
+                }
 
-        return new TablePage(stamp, lines, null, IsEnd: true);
-    });
+                return new TablePage(stamp, lines, null, IsEnd: true);
+            }
+        );
 
     /// <summary>What changed after a sequence number, tombstones too, newest state per record, in the order of the changes.</summary>
-    public TablePage ReadChanges(long after) => Read((connection, stamp, shape) =>
-    {
-        var lines = new SequencedLines();
-        if (shape is null || stamp.Sequence <= after) return new TablePage(stamp, lines, null, IsEnd: true);
-        int most = Math.Clamp(pageBytes / _averageBytes, 16, MostRows);
-        using var select = new Statement(connection, Changes);
-        select.Bind(1, after);
-        select.Bind(2, (long)most);
-        while (select.Step()) lines.Append(select.Integer(0), stamp.Sequence, select.Integer(1) != (long)RowState.Live, select.Bytes(2));
-        if (lines.Rows > 0) _averageBytes = Math.Max(1, lines.Bytes / lines.Rows);
-        return new TablePage(stamp, lines, null, lines.Rows < most);
-    });
+    public TablePage ReadChanges(long after) =>
+        Read(
+            (connection, stamp, shape) =>
+            {
+                var lines = new SequencedLines();
+                if (shape is null || stamp.Sequence <= after)
+                    return new TablePage(stamp, lines, null, IsEnd: true);
+                var most = Math.Clamp(pageBytes / _averageBytes, 16, MostRows);
+                using var select = new Statement(connection, Changes);
+                select.Bind(1, after);
+                select.Bind(2, (long)most);
+                while (select.Step())
+                    lines.Append(select.Integer(0), stamp.Sequence, select.Integer(1) != (long)RowState.Live, select.Bytes(2));
+                if (lines.Rows > 0)
+                    _averageBytes = Math.Max(1, lines.Bytes / lines.Rows);
+                return new TablePage(stamp, lines, null, lines.Rows < most);
+            }
+        );
 
     /// <summary>Makes every cursor given out so far void, unless that was done since.</summary>
     public void Renew(string identity) => ServingMark.Ensure(path, instead: identity);
@@ -77,9 +94,12 @@ internal sealed class TableFeedFile(string path, int pageBytes)
     /// <exception cref="FeedPositionException">The bytes are no key.</exception>
     private static void BindKey(Statement select, byte[] encoded, KeyLayout layout)
     {
-        if (layout == KeyLayout.Encoded) select.BindBlob(1, encoded);
-        else if (KeyEncoding.Read(encoded).Parts is [long key]) select.Bind(1, key);
-        else throw new FeedPositionException();
+        if (layout == KeyLayout.Encoded)
+            select.BindBlob(1, encoded);
+        else if (KeyEncoding.Read(encoded).Parts is [long key])
+            select.Bind(1, key);
+        else
+            throw new FeedPositionException();
     }
 
     private T Read<T>(Func<SqliteConnection, TableStamp, RecordShape?, T> read)
@@ -88,12 +108,15 @@ internal sealed class TableFeedFile(string path, int pageBytes)
         {
             while (true)
             {
-                using SqliteConnection connection = TableFile.OpenForReading(path);
-                ServingMark? mark = TableFile.Guard(path, () =>
-                {
-                    TableFile.Execute(connection, "BEGIN");
-                    return ServingMark.Load(connection);
-                });
+                using var connection = TableFile.OpenForReading(path);
+                var mark = TableFile.Guard(
+                    path,
+                    () =>
+                    {
+                        TableFile.Execute(connection, "BEGIN");
+                        return ServingMark.Load(connection);
+                    }
+                );
                 if (mark is null)
                 {
                     // A new file has come in the place of the one that was served.
@@ -102,13 +125,16 @@ internal sealed class TableFeedFile(string path, int pageBytes)
                     continue;
                 }
 
-                return TableFile.Guard(path, () =>
-                {
-                    TableState state = TableState.Load(connection);
-                    bool hasRows = state.Shape is not null && StageSql.TableExists(connection, TableSchema.Rows);
-                    var stamp = new TableStamp(state.Name, mark.Identity, mark.Cleared, state.Sequence, state.Shape?.KeyFields ?? []);
-                    return read(connection, stamp, hasRows ? state.Shape : null);
-                });
+                return TableFile.Guard(
+                    path,
+                    () =>
+                    {
+                        var state = TableState.Load(connection);
+                        var hasRows = state.Shape is not null && StageSql.TableExists(connection, TableSchema.Rows);
+                        var stamp = new TableStamp(state.Name, mark.Identity, mark.Cleared, state.Sequence, state.Shape?.KeyFields ?? []);
+                        return read(connection, stamp, hasRows ? state.Shape : null);
+                    }
+                );
             }
         }
         catch (Exception e) when (e is TableNotFoundException or TableFileException)

@@ -9,12 +9,14 @@ public sealed record TableFeedOptions
     /// <summary>The name under which it is served; null for the table's own name.</summary>
     public string? Name { get; init; }
 
-    /// <summary>How often the file is asked whether something was committed; above zero. Default 25 ms: the question costs microseconds.</summary>
+    /// <summary>
+    /// How often the file is asked whether something was committed; above zero. Default 25 ms: the question costs microseconds.
+    /// </summary>
     public TimeSpan PollInterval { get; init; } = TimeSpan.FromMilliseconds(25);
 
     /// <summary>
-    /// How many bytes of recent changes are kept for the clients that follow live; one that falls further behind reads from the file. At least
-    /// 1 KiB; default 16 MiB.
+    /// How many bytes of recent changes are kept for the clients that follow live; one that falls further behind reads from the file. At
+    /// least 1 KiB; default 16 MiB.
     /// </summary>
     public long LiveBytes { get; init; } = 16 << 20;
 

@@ -4,7 +4,9 @@ using Lockstep.Engine.Tables;
 
 namespace Lockstep.Engine.Sync;
 
-/// <summary>The batches that wait to be filled again: one is filled while another is written, so two are all that is ever kept. Any thread.</summary>
+/// <summary>
+/// The batches that wait to be filled again: one is filled while another is written, so two are all that is ever kept. Any thread.
+/// </summary>
 internal sealed class BatchPool
 {
     private const int Most = 2;
@@ -13,7 +15,8 @@ internal sealed class BatchPool
 
     public RecordBatch Take(KeyLayout layout, OrderKind orderKind, bool coalesce)
     {
-        if (!_batches.TryTake(out RecordBatch? batch)) return new RecordBatch(layout, orderKind, coalesce);
+        if (!_batches.TryTake(out var batch))
+            return new RecordBatch(layout, orderKind, coalesce);
         batch.Reset(layout, orderKind, coalesce);
         return batch;
     }
@@ -21,6 +24,7 @@ internal sealed class BatchPool
     /// <summary>Gives a batch back that nobody looks at any more.</summary>
     public void Return(RecordBatch batch)
     {
-        if (_batches.Count < Most) _batches.Add(batch);
+        if (_batches.Count < Most)
+            _batches.Add(batch);
     }
 }

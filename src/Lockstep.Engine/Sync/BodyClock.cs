@@ -31,8 +31,10 @@ internal sealed class BodyClock(SyncContext context, BodySource source, CursorTr
     public void NoteBytes(bool isSignOfLife)
     {
         context.LastByte = Now;
-        if (isSignOfLife) _lastSign = context.LastByte;
-        if (_hasFirstByte) return;
+        if (isSignOfLife)
+            _lastSign = context.LastByte;
+        if (_hasFirstByte)
+            return;
         _hasFirstByte = true;
         context.Queue.ResetLastChange();
     }
@@ -45,15 +47,21 @@ internal sealed class BodyClock(SyncContext context, BodySource source, CursorTr
     /// <param name="watchesSettling">Whether it matters that nothing new comes.</param>
     public TimeSpan NextDeadline(bool watchesSettling)
     {
-        TimeSpan next = LongestWait;
-        if (source.IdleTimeout != Timeout.InfiniteTimeSpan) next = Min(next, source.IdleTimeout - context.Time.GetElapsedTime(_lastSign));
-        if (_hasFirstByte && watchesSettling) next = Min(next, context.Options.Settle - SinceNews());
-        if (context.FollowDeadline is { } deadline) next = Min(next, deadline - context.Time.GetElapsedTime(context.Start));
+        var next = LongestWait;
+        if (source.IdleTimeout != Timeout.InfiniteTimeSpan)
+            next = Min(next, source.IdleTimeout - context.Time.GetElapsedTime(_lastSign));
+        if (_hasFirstByte && watchesSettling)
+            next = Min(next, context.Options.Settle - SinceNews());
+        if (context.FollowDeadline is { } deadline)
+            next = Min(next, deadline - context.Time.GetElapsedTime(context.Start));
         // A commit that is still under way decides whether the table has settled.
         return next <= TimeSpan.Zero && !context.Queue.IsIdle ? TimeSpan.FromMilliseconds(1) : next;
     }
 
-    /// <summary>How long ago the table changed, or a record came that is newer than all before it: a long stretch that is known already is not the end.</summary>
+    /// <summary>
+    /// How long ago the table changed, or a record came that is newer than all before it: a long stretch that is known already is not the
+    /// end.
+    /// </summary>
     private TimeSpan SinceNews()
     {
         if (tracker.Advances != _advances)

@@ -22,7 +22,14 @@ internal enum ParseSignal
 /// Frames to records to the batch, without a break until something has to be waited for. Each frame becomes a record, a control row, a
 /// heartbeat, or is set aside as malformed (I7). One thread at a time.
 /// </summary>
-internal sealed class BodyParser(SyncContext context, BodySource source, FrameReader frames, CursorTracker tracker, CommitPacer pacer, SetCompletion set)
+internal sealed class BodyParser(
+    SyncContext context,
+    BodySource source,
+    FrameReader frames,
+    CursorTracker tracker,
+    CommitPacer pacer,
+    SetCompletion set
+)
 {
     private const int SnippetLength = 80;
 
@@ -33,21 +40,23 @@ internal sealed class BodyParser(SyncContext context, BodySource source, FrameRe
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public ParseSignal Parse()
     {
-        SyncCounters counters = context.Counters;
-        RecordParser parser = context.Parser;
+        var counters = context.Counters;
+        var parser = context.Parser;
         while (true)
         {
             // Most of a feed is plain records: those are framed and read in one pass.
-            ReadOnlySpan<byte> bytes = frames.PeekUnframed();
-            if (!bytes.IsEmpty && parser.TryParseRecord(bytes, out int length) && length <= context.Options.MaximumRecordSize)
+            var bytes = frames.PeekUnframed();
+            if (!bytes.IsEmpty && parser.TryParseRecord(bytes, out var length) && length <= context.Options.MaximumRecordSize)
             {
-                bool isFull = Take(parser, bytes);
+                var isFull = Take(parser, bytes);
                 frames.Take(length);
-                if (isFull) return ParseSignal.BatchFull;
+                if (isFull)
+                    return ParseSignal.BatchFull;
                 continue;
             }
 
-            if (!frames.TryRead(out Frame frame)) return ParseSignal.NeedMore;
+            if (!frames.TryRead(out var frame))
+                return ParseSignal.NeedMore;
             switch (frame.Kind)
             {
                 case FrameKind.BlankLine:
@@ -56,20 +65,24 @@ internal sealed class BodyParser(SyncContext context, BodySource source, FrameRe
                 case FrameKind.Object:
                     break;
                 default:
-                    if (Refuse(frame, Describe(frame.Kind))) return ParseSignal.Malformed;
-                    if (pacer.QuarantineIsFull) return ParseSignal.BatchFull;
+                    if (Refuse(frame, Describe(frame.Kind)))
+                        return ParseSignal.Malformed;
+                    if (pacer.QuarantineIsFull)
+                        return ParseSignal.BatchFull;
                     continue;
             }
 
             switch (parser.Parse(frame.Bytes))
             {
                 case ParsedKind.Record:
-                    if (Take(parser, frame.Bytes)) return ParseSignal.BatchFull;
+                    if (Take(parser, frame.Bytes))
+                        return ParseSignal.BatchFull;
                     continue;
                 case ParsedKind.Heartbeat:
                     counters.Heartbeats++;
                     // While the whole set is under way, a heartbeat's horizon is ahead of the set's own.
-                    if (!set.IsTransactionSetUnderWay) NoteHorizon(parser);
+                    if (!set.IsTransactionSetUnderWay)
+                        NoteHorizon(parser);
                     return ParseSignal.Heartbeat;
                 case ParsedKind.SnapshotCompleted:
                     NoteHorizon(parser);
@@ -77,8 +90,10 @@ internal sealed class BodyParser(SyncContext context, BodySource source, FrameRe
                 case ParsedKind.OtherControl:
                     continue;
                 default:
-                    if (Refuse(frame, parser.Reason)) return ParseSignal.Malformed;
-                    if (pacer.QuarantineIsFull) return ParseSignal.BatchFull;
+                    if (Refuse(frame, parser.Reason))
+                        return ParseSignal.Malformed;
+                    if (pacer.QuarantineIsFull)
+                        return ParseSignal.BatchFull;
                     continue;
             }
         }
@@ -88,36 +103,46 @@ internal sealed class BodyParser(SyncContext context, BodySource source, FrameRe
     private bool Take(RecordParser parser, ReadOnlySpan<byte> bytes)
     {
         context.Counters.Received++;
-        if (tracker.Note(parser)) context.Counters.OutOfOrder++;
-        bool isFull = pacer.Add(parser, bytes, out bool beginsBatch);
-        if (beginsBatch && parser.Shape!.Dialect == Dialect.Transaction && source.Start.IsStart && !set.IsComplete && !pacer.IsStaged) tracker.Hold();
+        if (tracker.Note(parser))
+            context.Counters.OutOfOrder++;
+        var isFull = pacer.Add(parser, bytes, out var beginsBatch);
+        if (beginsBatch && parser.Shape!.Dialect == Dialect.Transaction && source.Start.IsStart && !set.IsComplete && !pacer.IsStaged)
+            tracker.Hold();
         return isFull;
     }
 
     private void NoteHorizon(RecordParser parser)
     {
-        if (parser.ControlCursor is { } cursor) tracker.Note(cursor);
+        if (parser.ControlCursor is { } cursor)
+            tracker.Note(cursor);
     }
 
     /// <summary>Sets a malformed stretch aside, or true with the error to end with.</summary>
     private bool Refuse(Frame frame, string reason)
     {
         context.Counters.Malformed++;
-        string snippet = Encoding.UTF8.GetString(frame.Bytes[..Math.Min(SnippetLength, frame.Bytes.Length)]).ReplaceLineEndings(" ");
+        var snippet = Encoding.UTF8.GetString(frame.Bytes[..Math.Min(SnippetLength, frame.Bytes.Length)]).ReplaceLineEndings(" ");
         // What is truncated will come again, whole: nothing to set aside.
-        Error = frame.Kind == FrameKind.Truncated ? new TruncatedFeedException(source.Feed, frame.Offset, snippet)
-            : context.Options.MalformedRecord == MalformedRecordPolicy.Stop ? new MalformedRecordException(source.Feed, frame.Offset, reason, snippet)
+        Error =
+            frame.Kind == FrameKind.Truncated ? new TruncatedFeedException(source.Feed, frame.Offset, snippet)
+            : context.Options.MalformedRecord == MalformedRecordPolicy.Stop
+                ? new MalformedRecordException(source.Feed, frame.Offset, reason, snippet)
             : null;
-        if (Error is not null) return true;
+        if (Error is not null)
+            return true;
         pacer.Quarantine(new QuarantinedRecord(context.Time.GetUtcNow(), frame.Offset, reason, frame.Bytes.ToArray()));
         return false;
     }
 
-    private string Describe(FrameKind kind) => kind switch
-    {
-        FrameKind.Garbage => "it is no JSON object",
-        FrameKind.Torn => "it breaks off within an object",
-        FrameKind.TooLong => string.Create(CultureInfo.InvariantCulture, $"it is larger than {context.Options.MaximumRecordSize} bytes, the maximum record size"),
-        _ => "it is truncated",
-    };
+    private string Describe(FrameKind kind) =>
+        kind switch
+        {
+            FrameKind.Garbage => "it is no JSON object",
+            FrameKind.Torn => "it breaks off within an object",
+            FrameKind.TooLong => string.Create(
+                CultureInfo.InvariantCulture,
+                $"it is larger than {context.Options.MaximumRecordSize} bytes, the maximum record size"
+            ),
+            _ => "it is truncated",
+        };
 }

@@ -51,9 +51,18 @@ internal sealed class BodyReader
     /// <summary>Whether the sync ends when this body has nothing more for now; what is imported ends where it ends.</summary>
     private bool StopsWhenCaughtUp => _context.StopsWhenCaughtUp && !_source.IsImport;
 
-    /// <summary>Whether nothing new for the settling time means anything here: not in what is known to end, nor in a snapshot that must not be merged before it does.</summary>
-    private bool Settles => !_source.IsImport && !_source.IsFinite
-        && (_pacer.IsStaged ? _source.MayMergeUnfinished && (_context.StopsWhenCaughtUp || _context.Parser.Shape?.Dialect == Dialect.Record) : _context.StopsWhenCaughtUp);
+    /// <summary>
+    /// Whether nothing new for the settling time means anything here: not in what is known to end, nor in a snapshot that must not be
+    /// merged before it does.
+    /// </summary>
+    private bool Settles =>
+        !_source.IsImport
+        && !_source.IsFinite
+        && (
+            _pacer.IsStaged
+                ? _source.MayMergeUnfinished && (_context.StopsWhenCaughtUp || _context.Parser.Shape?.Dialect == Dialect.Record)
+                : _context.StopsWhenCaughtUp
+        );
 
     /// <summary>Whether the file is to be told when nothing new comes any more.</summary>
     private bool NotesSettling => !_context.StopsWhenCaughtUp && !_source.IsImport && !_pacer.IsStaged && !_tracker.IsHeld;
@@ -64,7 +73,7 @@ internal sealed class BodyReader
         await _set.BeginAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            BodyEnd end = await ReadToEndAsync(cancellationToken).ConfigureAwait(false);
+            var end = await ReadToEndAsync(cancellationToken).ConfigureAwait(false);
             await _set.EndAsync(end, cancellationToken).ConfigureAwait(false);
             return end;
         }
@@ -84,7 +93,7 @@ internal sealed class BodyReader
     {
         while (true)
         {
-            ValueTask<int> read = _source.Stream.ReadAsync(_frames.GetFreeMemory(), cancellationToken);
+            var read = _source.Stream.ReadAsync(_frames.GetFreeMemory(), cancellationToken);
             int count;
             if (read.IsCompleted)
             {
@@ -92,17 +101,21 @@ internal sealed class BodyReader
             }
             else
             {
-                Task<int> pending = read.AsTask();
-                if (await WaitAsync(pending, cancellationToken).ConfigureAwait(false) is { } end) return end;
+                var pending = read.AsTask();
+                if (await WaitAsync(pending, cancellationToken).ConfigureAwait(false) is { } end)
+                    return end;
                 count = await pending.ConfigureAwait(false);
             }
 
             NoteBytes(count);
-            long arrived = _clock.Now;
-            if (await ParseAsync(cancellationToken).ConfigureAwait(false)) return BodyEnd.CaughtUp;
-            if (count == 0) return BodyEnd.EndOfBody;
+            var arrived = _clock.Now;
+            if (await ParseAsync(cancellationToken).ConfigureAwait(false))
+                return BodyEnd.CaughtUp;
+            if (count == 0)
+                return BodyEnd.EndOfBody;
             await _pacer.FlushWhenDueAsync(cancellationToken).ConfigureAwait(false);
-            if (await IsOverAsync(cancellationToken).ConfigureAwait(false) is { } over) return over;
+            if (await IsOverAsync(cancellationToken).ConfigureAwait(false) is { } over)
+                return over;
             _clock.Excuse(arrived);
         }
     }
@@ -125,8 +138,9 @@ internal sealed class BodyReader
     {
         while (true)
         {
-            ParseSignal signal = _parser.Parse();
-            if (_context.Parser.KeyWasGuessed && !_warnedOfKey) await WarnOfKeyAsync().ConfigureAwait(false);
+            var signal = _parser.Parse();
+            if (_context.Parser.KeyWasGuessed && !_warnedOfKey)
+                await WarnOfKeyAsync().ConfigureAwait(false);
             switch (signal)
             {
                 case ParseSignal.NeedMore:
@@ -139,11 +153,13 @@ internal sealed class BodyReader
                 case ParseSignal.SnapshotCompleted:
                     await _set.CompleteAsync(SnapshotEnding.Sweep, cancellationToken).ConfigureAwait(false);
                     // What the feed led to is a snapshot of some time ago: the updates since are still to come, at the feed's own address.
-                    if (StopsWhenCaughtUp && !_source.IsRedirected) return true;
+                    if (StopsWhenCaughtUp && !_source.IsRedirected)
+                        return true;
                     break;
                 case ParseSignal.Heartbeat:
                     await _context.PostEventAsync(FeedEventKind.Heartbeat, "The feed sent a heartbeat.").ConfigureAwait(false);
-                    if (await _set.BeatAsync(cancellationToken).ConfigureAwait(false) && StopsWhenCaughtUp) return true;
+                    if (await _set.BeatAsync(cancellationToken).ConfigureAwait(false) && StopsWhenCaughtUp)
+                        return true;
                     break;
             }
         }
@@ -152,10 +168,13 @@ internal sealed class BodyReader
     private async Task WarnOfKeyAsync()
     {
         _warnedOfKey = true;
-        string field = _context.Parser.Shape!.KeyFields[0];
-        await _context.PostEventAsync(
-            FeedEventKind.Warning,
-            $"The records have no field 'id', so their first field '{field}' is taken as the key. If it is not unique, records overwrite each other: name the key with -KeyProperty.").ConfigureAwait(false);
+        var field = _context.Parser.Shape!.KeyFields[0];
+        await _context
+            .PostEventAsync(
+                FeedEventKind.Warning,
+                $"The records have no field 'id', so their first field '{field}' is taken as the key. If it is not unique, records overwrite each other: name the key with -KeyProperty."
+            )
+            .ConfigureAwait(false);
     }
 
     /// <summary>Waits for bytes; meanwhile commits what there is, and looks at the clock. Null when bytes have come.</summary>
@@ -163,22 +182,33 @@ internal sealed class BodyReader
     {
         while (true)
         {
-            bool lingers = _pacer.HasAnything;
-            TimeSpan wait = lingers ? Linger : _clock.NextDeadline(Settles || (NotesSettling && _settledAfter != _context.Queue.LastChange));
+            var lingers = _pacer.HasAnything;
+            var wait = lingers ? Linger : _clock.NextDeadline(Settles || (NotesSettling && _settledAfter != _context.Queue.LastChange));
             // An error of the writing half must not wait for the feed to say something.
             Task either = Task.WhenAny(pending, _context.Queue.Completion);
             if (wait > TimeSpan.Zero && await either.CompletesWithinAsync(wait, _context.Time).ConfigureAwait(false))
             {
-                if (!pending.IsCompleted) await _context.Queue.Completion.ConfigureAwait(false);
+                if (!pending.IsCompleted)
+                    await _context.Queue.Completion.ConfigureAwait(false);
             }
             else
             {
-                long before = _clock.Now;
-                if (lingers) await _pacer.FlushAsync(drain: false, cancellationToken).ConfigureAwait(false);
+                var before = _clock.Now;
+                if (lingers)
+                    await _pacer.FlushAsync(drain: false, cancellationToken).ConfigureAwait(false);
                 _clock.Excuse(before);
-                if (await IsOverAsync(cancellationToken).ConfigureAwait(false) is { } over) return over;
-                if (_clock.IsSilent) throw new FeedCutException(_source.Feed, string.Create(CultureInfo.InvariantCulture, $"nothing came for {_source.IdleTimeout.TotalSeconds:0.###} s."));
-                if (!pending.IsCompleted) continue;
+                if (await IsOverAsync(cancellationToken).ConfigureAwait(false) is { } over)
+                    return over;
+                if (_clock.IsSilent)
+                {
+                    throw new FeedCutException(
+                        _source.Feed,
+                        string.Create(CultureInfo.InvariantCulture, $"nothing came for {_source.IdleTimeout.TotalSeconds:0.###} s.")
+                    );
+                }
+
+                if (!pending.IsCompleted)
+                    continue;
             }
 
             return null;
@@ -187,8 +217,10 @@ internal sealed class BodyReader
 
     private async Task<BodyEnd?> IsOverAsync(CancellationToken cancellationToken)
     {
-        if (_clock.IsTimeUp) return BodyEnd.TimeElapsed;
-        if (!_clock.IsSettled) return null;
+        if (_clock.IsTimeUp)
+            return BodyEnd.TimeElapsed;
+        if (!_clock.IsSettled)
+            return null;
         if (!Settles)
         {
             await NoteSettledAsync(cancellationToken).ConfigureAwait(false);
@@ -196,8 +228,10 @@ internal sealed class BodyReader
         }
 
         await _pacer.FlushAsync(drain: true, cancellationToken).ConfigureAwait(false);
-        if (!_clock.IsSettled) return null;
-        if (!_pacer.IsStaged) return _context.StopsWhenCaughtUp ? BodyEnd.Settled : null;
+        if (!_clock.IsSettled)
+            return null;
+        if (!_pacer.IsStaged)
+            return _context.StopsWhenCaughtUp ? BodyEnd.Settled : null;
 
         // Whether a staged snapshot has settled cannot be told from the table, which it does not touch: it is merged, then watched.
         await _set.MergeUnfinishedAsync(isCaughtUp: true, cancellationToken).ConfigureAwait(false);
@@ -208,7 +242,8 @@ internal sealed class BodyReader
     /// <summary>A feed that is followed and gives no other sign is up to date when it has settled, once after each change.</summary>
     private async Task NoteSettledAsync(CancellationToken cancellationToken)
     {
-        if (!NotesSettling || _settledAfter == _context.Queue.LastChange || _pacer.HasUncommitted || !_context.Queue.IsIdle) return;
+        if (!NotesSettling || _settledAfter == _context.Queue.LastChange || _pacer.HasUncommitted || !_context.Queue.IsIdle)
+            return;
         _settledAfter = _context.Queue.LastChange;
         await _set.NoteUpToDateAsync(cancellationToken).ConfigureAwait(false);
     }

@@ -34,7 +34,9 @@ internal sealed record BodySource
     /// <summary>Whether it is known to end, so that a pause in it means nothing.</summary>
     public bool IsFinite { get; init; }
 
-    /// <summary>Whether a set that goes beside the table's may be merged without having ended: a feed of this kind may never say that it has (I6).</summary>
+    /// <summary>
+    /// Whether a set that goes beside the table's may be merged without having ended: a feed of this kind may never say that it has (I6).
+    /// </summary>
     public bool MayMergeUnfinished { get; init; }
 
     /// <summary>Whether the feed says that it is another one than the table has known.</summary>

@@ -19,7 +19,9 @@ internal sealed class CommitPacer
     /// <summary>What a feed without an end brings is written in smaller pieces, so that following it takes little memory.</summary>
     private const int MostEndlessBatchBytes = 12 * 1024 * 1024;
 
-    /// <summary>Records that come in the order of their keys gain nothing by waiting: they are written while the next ones are read.</summary>
+    /// <summary>
+    /// Records that come in the order of their keys gain nothing by waiting: they are written while the next ones are read.
+    /// </summary>
     private const int AscendingBatchBytes = 4 * 1024 * 1024;
     private const int MostQuarantinedBytes = 1024 * 1024;
 
@@ -29,7 +31,9 @@ internal sealed class CommitPacer
     /// <summary>Under load a commit comes about once a second: each one rewrites most of the pages that it touches.</summary>
     private static readonly TimeSpan CommitInterval = TimeSpan.FromSeconds(1);
 
-    /// <summary>The first commit of a body that is known to end may take as long as this: into an empty table, all of it at once is written fastest.</summary>
+    /// <summary>
+    /// The first commit of a body that is known to end may take as long as this: into an empty table, all of it at once is written fastest.
+    /// </summary>
     private static readonly TimeSpan FirstCommitInterval = TimeSpan.FromSeconds(3);
 
     /// <summary>A feed that trickles without a pause is committed this often, as long as that is cheap.</summary>
@@ -79,14 +83,16 @@ internal sealed class CommitPacer
     /// <returns>Whether what there is has to be handed over before the next one comes.</returns>
     public bool Add(RecordParser parser, ReadOnlySpan<byte> json, out bool beginsBatch)
     {
-        RecordShape shape = parser.Shape!;
+        var shape = parser.Shape!;
         beginsBatch = _batch is null || _batch.Layout != shape.KeyLayout;
         if (beginsBatch)
         {
             // The first key that is no integer: the table gets another layout, and a batch has but one.
-            if (_batch is { Count: > 0 }) _finished = _batch;
+            if (_batch is { Count: > 0 })
+                _finished = _batch;
             _batch = _context.Batches.Take(shape.KeyLayout, shape.OrderKind, _context.Coalesces);
-            if (!_hasOpenTransaction) _uncommittedSince = _context.Time.GetTimestamp();
+            if (!_hasOpenTransaction)
+                _uncommittedSince = _context.Time.GetTimestamp();
         }
 
         _batch!.Add(parser, json);
@@ -103,9 +109,11 @@ internal sealed class CommitPacer
     /// <summary>Commits what has waited long enough.</summary>
     public async Task FlushWhenDueAsync(CancellationToken cancellationToken)
     {
-        if (!HasUncommitted || !_context.Queue.IsIdle) return;
-        TimeSpan age = _context.Time.GetElapsedTime(_uncommittedSince);
-        if (age >= Interval || (age >= TrickleInterval && _batch is { Count: < TrickleRecords } && !_hasOpenTransaction)) await FlushAsync(drain: false, cancellationToken).ConfigureAwait(false);
+        if (!HasUncommitted || !_context.Queue.IsIdle)
+            return;
+        var age = _context.Time.GetElapsedTime(_uncommittedSince);
+        if (age >= Interval || (age >= TrickleInterval && _batch is { Count: < TrickleRecords } && !_hasOpenTransaction))
+            await FlushAsync(drain: false, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Hands what there is to the writing half, to be committed; with <paramref name="drain"/>, returns when it is.</summary>
@@ -117,7 +125,7 @@ internal sealed class CommitPacer
             await SendAsync(finished, wait: false, cancellationToken).ConfigureAwait(false);
         }
 
-        RecordBatch? batch = _batch;
+        var batch = _batch;
         _batch = null;
         await SendAsync(batch, drain || _context.Options.Transforms, cancellationToken).ConfigureAwait(false);
     }
@@ -125,15 +133,20 @@ internal sealed class CommitPacer
     /// <summary>Hands a full batch over to be written, and committed with others when it is time.</summary>
     public async Task HandOverAsync(CancellationToken cancellationToken)
     {
-        bool mayStayOpen = !_context.Options.WantsChanges && !_context.Options.WantsRecords && !_context.Options.Transforms && !IsStaged
-            && _finished is null && _context.Time.GetElapsedTime(_uncommittedSince) < Interval;
+        var mayStayOpen =
+            !_context.Options.WantsChanges
+            && !_context.Options.WantsRecords
+            && !_context.Options.Transforms
+            && !IsStaged
+            && _finished is null
+            && _context.Time.GetElapsedTime(_uncommittedSince) < Interval;
         if (!mayStayOpen)
         {
             await FlushAsync(drain: false, cancellationToken).ConfigureAwait(false);
             return;
         }
 
-        TableCommit commit = Describe(_batch) with { MayStayOpen = true };
+        var commit = Describe(_batch) with { MayStayOpen = true };
         ForgetQuarantined();
         _batch = null;
         _hasOpenTransaction = true;
@@ -143,15 +156,17 @@ internal sealed class CommitPacer
     /// <summary>A commit of a batch, or of none, with what is known of the table by now.</summary>
     public TableCommit Describe(RecordBatch? batch)
     {
-        TableState state = _context.Target.State;
-        if (!IsStaged) HasCommitted = true;
-        RecordShape? shape = _context.Parser.Shape;
-        (Cursor? cursor, Cursor? resume) = IsStaged ? (null, state.Resume) : _tracker.Position(state.Cursor, state.Resume);
+        var state = _context.Target.State;
+        if (!IsStaged)
+            HasCommitted = true;
+        var shape = _context.Parser.Shape;
+        (var cursor, var resume) = IsStaged ? (null, state.Resume) : _tracker.Position(state.Cursor, state.Resume);
         return new TableCommit
         {
             Batch = batch,
             // The batch before the first key that is no integer still holds integers.
-            Shape = batch is not null && shape is not null && shape.KeyLayout != batch.Layout ? shape with { KeyLayout = batch.Layout } : shape,
+            Shape =
+                batch is not null && shape is not null && shape.KeyLayout != batch.Layout ? shape with { KeyLayout = batch.Layout } : shape,
             NewFields = _context.Options.Transforms ? [] : _context.Parser.Fields.TakeNew(),
             Feed = _source.IsImport ? null : _source.Feed.Display,
             Cursor = cursor,
@@ -164,16 +179,20 @@ internal sealed class CommitPacer
 
     private bool IsFull(RecordBatch batch)
     {
-        long used = batch.MemoryUsed;
-        if (used < AscendingBatchBytes) return false;
-        return used >= (_source.IsFinite ? MostBatchBytes : MostEndlessBatchBytes) || !batch.IsCoalesced || batch.IsAscending
+        var used = batch.MemoryUsed;
+        if (used < AscendingBatchBytes)
+            return false;
+        return used >= (_source.IsFinite ? MostBatchBytes : MostEndlessBatchBytes)
+            || !batch.IsCoalesced
+            || batch.IsAscending
             || (used >= MostBatchBytesWhileWriting && !_context.Queue.IsIdle);
     }
 
     private async Task SendAsync(RecordBatch? batch, bool wait, CancellationToken cancellationToken)
     {
         _hasOpenTransaction = _isFirstCommit = false;
-        if (IsStaged && batch is null && _quarantined.Count == 0) return;
+        if (IsStaged && batch is null && _quarantined.Count == 0)
+            return;
         var job = new CommitJob(IsStaged ? CommitKind.AddToSnapshot : CommitKind.Commit, Describe(batch));
         ForgetQuarantined();
         if (wait)

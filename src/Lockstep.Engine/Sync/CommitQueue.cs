@@ -22,7 +22,15 @@ internal sealed class CommitQueue
     private int _pending;
     private long _lastChange;
 
-    public CommitQueue(ITableTarget target, SyncOptions options, StepChannel steps, SyncCounters counters, Func<SyncResult> result, TimeProvider time, CancellationToken cancellationToken)
+    public CommitQueue(
+        ITableTarget target,
+        SyncOptions options,
+        StepChannel steps,
+        SyncCounters counters,
+        Func<SyncResult> result,
+        TimeProvider time,
+        CancellationToken cancellationToken
+    )
     {
         _target = target;
         _options = options;
@@ -81,7 +89,7 @@ internal sealed class CommitQueue
     {
         try
         {
-            await foreach (CommitJob job in _jobs.Reader.ReadAllAsync(cancellationToken).ConfigureAwait(false))
+            await foreach (var job in _jobs.Reader.ReadAllAsync(cancellationToken).ConfigureAwait(false))
             {
                 try
                 {
@@ -103,7 +111,8 @@ internal sealed class CommitQueue
         {
             _jobs.Writer.TryComplete(e);
             // Somebody may wait for what is still queued.
-            while (_jobs.Reader.TryRead(out CommitJob? job)) job.Fail(e);
+            while (_jobs.Reader.TryRead(out var job))
+                job.Fail(e);
             throw;
         }
     }
@@ -111,29 +120,32 @@ internal sealed class CommitQueue
     private async Task RunOneAsync(CommitJob job, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        TableCommit commit = job.Commit;
+        var commit = job.Commit;
         if (_options.Transforms && commit is { Batch.Count: > 0, Shape: { } shape })
         {
             commit = commit with { NewFields = await TransformAsync(commit.Batch, shape, cancellationToken).ConfigureAwait(false) };
         }
 
-        CommitResult result = Write(job, commit);
-        if (result.Counts.Changes > 0) ResetLastChange();
+        var result = Write(job, commit);
+        if (result.Counts.Changes > 0)
+            ResetLastChange();
         _counters.Count(result.Counts, result.Swept);
 
-        List<ReceivedRecord> records = _options.WantsRecords && commit.Batch is not null ? ReceivedFrom(commit.Batch) : [];
+        var records = _options.WantsRecords && commit.Batch is not null ? ReceivedFrom(commit.Batch) : [];
         const int Chunk = 4096;
-        bool any = false;
-        foreach (TableChange[] changes in result.Changes.Chunk(Chunk))
+        var any = false;
+        foreach (var changes in result.Changes.Chunk(Chunk))
         {
             any = true;
             await _steps.ExchangeAsync(new ChangesCommitted(changes, records, _result()), cancellationToken).ConfigureAwait(false);
             records = [];
         }
 
-        if (!any && records.Count > 0) await _steps.ExchangeAsync(new ChangesCommitted([], records, _result()), cancellationToken).ConfigureAwait(false);
+        if (!any && records.Count > 0)
+            await _steps.ExchangeAsync(new ChangesCommitted([], records, _result()), cancellationToken).ConfigureAwait(false);
 
-        if (commit.Batch is not null) Batches.Return(commit.Batch);
+        if (commit.Batch is not null)
+            Batches.Return(commit.Batch);
     }
 
     private CommitResult Write(CommitJob job, TableCommit commit)
@@ -147,7 +159,8 @@ internal sealed class CommitQueue
                 return CommitResult.Nothing;
             case CommitKind.AddToSnapshot:
                 // A snapshot that still changes has not settled, though the table does not show it yet.
-                if (_target.CommitToSnapshot(commit).Changes > 0) ResetLastChange();
+                if (_target.CommitToSnapshot(commit).Changes > 0)
+                    ResetLastChange();
                 return CommitResult.Nothing;
             case CommitKind.EndSnapshot:
                 return _target.CompleteSnapshot(commit, job.Ending);
@@ -161,26 +174,35 @@ internal sealed class CommitQueue
     private async Task<IReadOnlyList<string>> TransformAsync(RecordBatch batch, RecordShape shape, CancellationToken cancellationToken)
     {
         var records = new List<TransformableRecord>(batch.Count);
-        for (int i = 0; i < batch.Count; i++)
+        for (var i = 0; i < batch.Count; i++)
         {
-            ref RecordEntry entry = ref batch[i];
-            if ((entry.Flags & EntryFlags.Deleted) == 0) records.Add(new TransformableRecord(i, batch.KeyOf(entry), batch.Memory(entry.BodyStart, entry.BodyLength)));
+            ref var entry = ref batch[i];
+            if ((entry.Flags & EntryFlags.Deleted) == 0)
+                records.Add(new TransformableRecord(i, batch.KeyOf(entry), batch.Memory(entry.BodyStart, entry.BodyLength)));
         }
 
-        if (records.Count == 0) return [];
+        if (records.Count == 0)
+            return [];
         await _steps.ExchangeAsync(new RecordsToTransform(records), cancellationToken).ConfigureAwait(false);
         _transformed ??= new TransformedRecords(_target.State.Fields);
-        foreach (TransformableRecord record in records) _transformed.Take(record, batch, shape);
+        foreach (var record in records)
+            _transformed.Take(record, batch, shape);
         return _transformed.TakeNewFields();
     }
 
     private static List<ReceivedRecord> ReceivedFrom(RecordBatch batch)
     {
         var records = new List<ReceivedRecord>(batch.Count);
-        for (int i = 0; i < batch.Count; i++)
+        for (var i = 0; i < batch.Count; i++)
         {
-            ref RecordEntry entry = ref batch[i];
-            records.Add(new ReceivedRecord(batch.KeyOf(entry), (entry.Flags & EntryFlags.Deleted) != 0, batch.Memory(entry.BodyStart, entry.BodyLength)));
+            ref var entry = ref batch[i];
+            records.Add(
+                new ReceivedRecord(
+                    batch.KeyOf(entry),
+                    (entry.Flags & EntryFlags.Deleted) != 0,
+                    batch.Memory(entry.BodyStart, entry.BodyLength)
+                )
+            );
         }
 
         return records;

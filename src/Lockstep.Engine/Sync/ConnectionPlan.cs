@@ -27,7 +27,9 @@ internal sealed class ConnectionPlan
     /// <summary>The cursor to send.</summary>
     public Cursor RequestCursor => _resync ? Cursor.Start : Start.Back(_options.Lookback);
 
-    /// <summary>Whether a snapshot has just been taken, so that the feed is asked for what came after it, and must not redirect again.</summary>
+    /// <summary>
+    /// Whether a snapshot has just been taken, so that the feed is asked for what came after it, and must not redirect again.
+    /// </summary>
     public bool UpdatesOnly { get; private set; }
 
     /// <summary>Whether the last body completed its set.</summary>
@@ -48,29 +50,36 @@ internal sealed class ConnectionPlan
     /// <summary>A cursor older than the tombstones that are kept would miss deletions without a word: that needs a resync.</summary>
     public void CheckHorizon(TableState state)
     {
-        if (_resync || state.Horizon is not { } horizon || state.Rows + state.Tombstones == 0) return;
-        if (CursorTracker.Compare(Start, horizon) < 0) Resync(isAnotherFeed: false);
+        if (_resync || state.Horizon is not { } horizon || state.Rows + state.Tombstones == 0)
+            return;
+        if (CursorTracker.Compare(Start, horizon) < 0)
+            Resync(isAnotherFeed: false);
     }
 
     /// <summary>A resync takes whatever feed there is; otherwise the feed is told which one the cursor belongs to.</summary>
     public string? IdentityToSend(TableState state) => _resync || Start.IsStart ? null : state.FeedIdentity;
 
     public bool MeetsAnotherFeed(TableState state, FeedBody body) =>
-        !_resync && state.FeedIdentity is { } known && body.FeedIdentity is { } met && known != met && (state.Rows + state.Tombstones > 0 || !Start.IsStart);
+        !_resync
+        && state.FeedIdentity is { } known
+        && body.FeedIdentity is { } met
+        && known != met
+        && (state.Rows + state.Tombstones > 0 || !Start.IsStart);
 
     public BodySource Describe(FeedClient client, FeedBody body, TableState state)
     {
-        bool isEmpty = state.Rows + state.Tombstones == 0;
-        bool replaces = _resync || body.IsSnapshot, isWhole = replaces || RequestCursor.IsStart;
-        bool isTransaction = state.Shape?.Dialect == Dialect.Transaction;
+        var isEmpty = state.Rows + state.Tombstones == 0;
+        bool replaces = _resync || body.IsSnapshot,
+            isWhole = replaces || RequestCursor.IsStart;
+        var isTransaction = state.Shape?.Dialect == Dialect.Transaction;
         return new BodySource
         {
             Feed = client.Uri,
             Stream = body.Stream,
             Start = _resync ? Cursor.Start : Start,
             IsHeld = body.IsSnapshot,
-            // Into an empty table there is nothing to put a snapshot beside. Into any other the whole set goes beside what is there, also when
-            // the one before was cut off: what was deleted in between is not in it, and is to be swept (I6).
+            // Into an empty table there is nothing to put a snapshot beside. Into any other the whole set goes beside what is there, also
+            // when the one before was cut off: what was deleted in between is not in it, and is to be swept (I6).
             IsStaged = isWhole && !isEmpty,
             IsWholeSet = isWhole,
             IsResync = _resync,
@@ -98,7 +107,8 @@ internal sealed class ConnectionPlan
     public void MovedOn(bool isCaughtUp)
     {
         _override = null;
-        if (!isCaughtUp) return;
+        if (!isCaughtUp)
+            return;
         _resync = _isAnotherFeed = false;
         Resyncs = 0;
     }
@@ -106,6 +116,7 @@ internal sealed class ConnectionPlan
     /// <summary>A connection failed; the next one goes on from what is committed.</summary>
     public void Interrupted(TableState state)
     {
-        if (_override is null) Start = state.RequestCursor;
+        if (_override is null)
+            Start = state.RequestCursor;
     }
 }

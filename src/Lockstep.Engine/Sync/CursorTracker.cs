@@ -33,15 +33,19 @@ internal sealed class CursorTracker
     /// <summary>Whether a record came whose order value is below one before it.</summary>
     public bool WasOutOfOrder { get; private set; }
 
-    /// <summary>How often a number came that is above all before it: a sign that the body gets on, even where nothing in it is new.</summary>
+    /// <summary>
+    /// How often a number came that is above all before it: a sign that the body gets on, even where nothing in it is new.
+    /// </summary>
     public long Advances { get; private set; }
 
     /// <summary>Notes the record that the parser has just read. Returns whether it came out of order.</summary>
     public bool Note(RecordParser parser)
     {
-        if (parser.OrderIsText || (_hasMaximum && !_maximum.IsInteger)) return NoteText(parser);
-        long value = parser.IntegerOrder;
-        if (_hasMaximum && value < _maximumInteger) return NoteOutOfOrder();
+        if (parser.OrderIsText || (_hasMaximum && !_maximum.IsInteger))
+            return NoteText(parser);
+        var value = parser.IntegerOrder;
+        if (_hasMaximum && value < _maximumInteger)
+            return NoteOutOfOrder();
         if (!_hasMaximum || value > _maximumInteger)
         {
             _maximumInteger = value;
@@ -56,7 +60,8 @@ internal sealed class CursorTracker
     /// <summary>A control row names a cursor: everything before it has been sent.</summary>
     public void Note(Cursor horizon)
     {
-        if (Compare(horizon, _reached) > 0) _reached = horizon;
+        if (Compare(horizon, _reached) > 0)
+            _reached = horizon;
     }
 
     /// <summary>The set is complete, or the sender has nothing more: the largest order value holds.</summary>
@@ -70,31 +75,45 @@ internal sealed class CursorTracker
     /// <summary>Holds the cursor back until <see cref="Complete"/>.</summary>
     public void Hold() => IsHeld = true;
 
-    /// <summary>What to commit now, given the cursor that is stored: the newest position, and where to resume when that is before it.</summary>
+    /// <summary>
+    /// What to commit now, given the cursor that is stored: the newest position, and where to resume when that is before it.
+    /// </summary>
     public (Cursor? Cursor, Cursor? Resume) Position(Cursor stored, Cursor? storedResume)
     {
-        if (IsHeld) return (null, storedResume);
-        if (_maximum.Kind == OrderKind.Text) return (Cursor.From(_maximum), null);
-        if (_replaces) stored = _start;
-        Cursor maximum = _hasMaximum ? Later(Cursor.From(_maximum), _reached) : _reached;
-        Cursor newest = Later(maximum, stored);
-        Cursor safe = WasOutOfOrder ? _start : Later(maximum, _start);
+        if (IsHeld)
+            return (null, storedResume);
+        if (_maximum.Kind == OrderKind.Text)
+            return (Cursor.From(_maximum), null);
+        if (_replaces)
+            stored = _start;
+        var maximum = _hasMaximum ? Later(Cursor.From(_maximum), _reached) : _reached;
+        var newest = Later(maximum, stored);
+        var safe = WasOutOfOrder ? _start : Later(maximum, _start);
         return (newest, !_isComplete && Compare(safe, newest) < 0 ? safe : null);
     }
 
-    /// <summary>Compares cursors as numbers. Between others there is no order, and the one that came later, the left one, is taken.</summary>
+    /// <summary>
+    /// Compares cursors as numbers. Between others there is no order, and the one that came later, the left one, is taken.
+    /// </summary>
     public static int Compare(Cursor left, Cursor right)
     {
-        if (left == right) return 0;
-        return AsNumber(left) is { } l && AsNumber(right) is { } r ? OrderValue.Compare(l, r) : right.IsStart || !left.IsStart ? 1 : -1;
+        if (left == right)
+            return 0;
+        return AsNumber(left) is { } l && AsNumber(right) is { } r ? OrderValue.Compare(l, r)
+            : right.IsStart || !left.IsStart ? 1
+            : -1;
     }
 
     private bool NoteText(RecordParser parser)
     {
-        OrderValue value = parser.Shape!.OrderKind == OrderKind.Text ? OrderValue.FromText(Encoding.UTF8.GetString(parser.OrderText))
-            : parser.OrderIsText ? OrderValue.FromNumber(parser.OrderText) : OrderValue.FromInteger(parser.IntegerOrder);
-        if (_hasMaximum && OrderValue.Compare(value, _maximum) < 0) return NoteOutOfOrder();
-        if (value.Kind == OrderKind.Number && (!_hasMaximum || OrderValue.Compare(value, _maximum) > 0)) Advances++;
+        var value =
+            parser.Shape!.OrderKind == OrderKind.Text ? OrderValue.FromText(Encoding.UTF8.GetString(parser.OrderText))
+            : parser.OrderIsText ? OrderValue.FromNumber(parser.OrderText)
+            : OrderValue.FromInteger(parser.IntegerOrder);
+        if (_hasMaximum && OrderValue.Compare(value, _maximum) < 0)
+            return NoteOutOfOrder();
+        if (value.Kind == OrderKind.Number && (!_hasMaximum || OrderValue.Compare(value, _maximum) > 0))
+            Advances++;
         _maximum = value;
         _maximumInteger = value.IsInteger ? value.Integer : 0;
         _hasMaximum = true;
@@ -112,7 +131,7 @@ internal sealed class CursorTracker
 
     private static OrderValue? AsNumber(Cursor cursor)
     {
-        byte[] text = Encoding.UTF8.GetBytes(cursor.ToString());
+        var text = Encoding.UTF8.GetBytes(cursor.ToString());
         return JsonNumber.IsValid(text) ? OrderValue.FromNumber(text) : null;
     }
 }

@@ -4,10 +4,19 @@ using Lockstep.Engine.Tables;
 namespace Lockstep.Engine.Sync;
 
 /// <summary>
-/// The inner loop of a sync: connects to the feed, reads what it sends into the open table, and again until there is nothing more to want. Knows what failures
-/// are worth another attempt, and when. One thread at a time.
+/// The inner loop of a sync: connects to the feed, reads what it sends into the open table, and again until there is nothing more to want.
+/// Knows what failures are worth another attempt, and when. One thread at a time.
 /// </summary>
-internal sealed class FeedFollower(SyncOptions options, FeedUri feed, FeedClient client, SyncStatus status, StepChannel steps, SyncEvents events, RetryPolicy retry, TimeProvider time)
+internal sealed class FeedFollower(
+    SyncOptions options,
+    FeedUri feed,
+    FeedClient client,
+    SyncStatus status,
+    StepChannel steps,
+    SyncEvents events,
+    RetryPolicy retry,
+    TimeProvider time
+)
 {
     private const int MostResyncs = 3;
     private const int MostRefusals = 3;
@@ -18,17 +27,20 @@ internal sealed class FeedFollower(SyncOptions options, FeedUri feed, FeedClient
     /// <summary>The loop: connect, read, and again until there is nothing more to want.</summary>
     public async Task FollowAsync(SyncContext context, CancellationToken cancellationToken)
     {
-        ConnectionPlan plan = _plan ??= new ConnectionPlan(options, context.Target.State);
+        var plan = _plan ??= new ConnectionPlan(options, context.Target.State);
         plan.Interrupted(context.Target.State);
-        int failures = 0, refusals = 0;
-        if (options.AsksForToken) await AskForCredentialsAsync(null, cancellationToken).ConfigureAwait(false);
+        int failures = 0,
+            refusals = 0;
+        if (options.AsksForToken)
+            await AskForCredentialsAsync(null, cancellationToken).ConfigureAwait(false);
         while (true)
         {
             TimeSpan? retryAfter = null;
-            long before = status.Counters.Changes, beatsBefore = status.Counters.Heartbeats;
+            long before = status.Counters.Changes,
+                beatsBefore = status.Counters.Heartbeats;
             try
             {
-                BodyOutcome outcome = await ConnectAsync(context, plan, cancellationToken).ConfigureAwait(false);
+                var outcome = await ConnectAsync(context, plan, cancellationToken).ConfigureAwait(false);
                 if (outcome == BodyOutcome.AnotherFeed)
                 {
                     GuardResyncs(plan.Resyncs);
@@ -36,21 +48,30 @@ internal sealed class FeedFollower(SyncOptions options, FeedUri feed, FeedClient
                 }
 
                 refusals = failures = 0;
-                if (outcome == BodyOutcome.GoOn) continue;
-                if (outcome == BodyOutcome.Done) return;
+                if (outcome == BodyOutcome.GoOn)
+                    continue;
+                if (outcome == BodyOutcome.Done)
+                    return;
             }
             catch (FeedStatusException e) when (e.AsksForResync)
             {
                 GuardResyncs(plan.Resyncs + 1);
                 await events.PostStatusAsync(e, cancellationToken).ConfigureAwait(false);
-                await events.PostAsync(FeedEventKind.Resync, "The feed cannot go on from the cursor; the whole set is fetched anew.", cancellationToken).ConfigureAwait(false);
+                await events
+                    .PostAsync(
+                        FeedEventKind.Resync,
+                        "The feed cannot go on from the cursor; the whole set is fetched anew.",
+                        cancellationToken
+                    )
+                    .ConfigureAwait(false);
                 plan.Resync(isAnotherFeed: false);
                 continue;
             }
             catch (FeedStatusException e) when (!e.IsTransient)
             {
                 await events.PostStatusAsync(e, cancellationToken).ConfigureAwait(false);
-                if (++refusals > MostRefusals || !await AskForCredentialsAsync(e, cancellationToken).ConfigureAwait(false)) throw;
+                if (++refusals > MostRefusals || !await AskForCredentialsAsync(e, cancellationToken).ConfigureAwait(false))
+                    throw;
                 continue;
             }
             catch (FeedException e) when (e.IsTransient)
@@ -61,13 +82,16 @@ internal sealed class FeedFollower(SyncOptions options, FeedUri feed, FeedClient
                 retryAfter = (e as FeedStatusException)?.RetryAfter;
                 // A connection that brought nothing but what was known is one more that failed.
                 failures = status.Counters.Changes > before || status.Counters.Heartbeats > beatsBefore ? 1 : failures + 1;
-                if (!retry.Allows(failures)) throw;
+                if (!retry.Allows(failures))
+                    throw;
             }
 
-            if (status.Phase != SyncPhase.BackingOff) status.Move(SyncTrigger.Interrupted);
-            bool broughtNews = status.Counters.Changes > before;
-            TimeSpan wait = retryAfter is null && broughtNews ? TimeSpan.Zero : retry.Delay(Math.Max(1, failures), retryAfter);
-            if (!await BackOffAsync(wait, cancellationToken).ConfigureAwait(false)) return;
+            if (status.Phase != SyncPhase.BackingOff)
+                status.Move(SyncTrigger.Interrupted);
+            var broughtNews = status.Counters.Changes > before;
+            var wait = retryAfter is null && broughtNews ? TimeSpan.Zero : retry.Delay(Math.Max(1, failures), retryAfter);
+            if (!await BackOffAsync(wait, cancellationToken).ConfigureAwait(false))
+                return;
         }
     }
 
@@ -88,8 +112,9 @@ internal sealed class FeedFollower(SyncOptions options, FeedUri feed, FeedClient
 
     private async Task<BodyOutcome> ConnectAsync(SyncContext context, ConnectionPlan plan, CancellationToken cancellationToken)
     {
-        if (status.Phase == SyncPhase.BackingOff) status.Move(SyncTrigger.WaitElapsed);
-        TableState state = context.Target.State;
+        if (status.Phase == SyncPhase.BackingOff)
+            status.Move(SyncTrigger.WaitElapsed);
+        var state = context.Target.State;
         plan.CheckHorizon(state);
         if (await OpenAsync(plan, state, cancellationToken).ConfigureAwait(false) is not { } opened)
         {
@@ -97,16 +122,22 @@ internal sealed class FeedFollower(SyncOptions options, FeedUri feed, FeedClient
             return BodyOutcome.Done;
         }
 
-        await using FeedBody body = opened;
+        await using var body = opened;
         await events.PostConnectedAsync(client.Uri, body, cancellationToken).ConfigureAwait(false);
         if (plan.MeetsAnotherFeed(state, body))
         {
-            await events.PostAsync(FeedEventKind.Resync, "The feed is another one than the table has known; the whole set is fetched anew.", cancellationToken).ConfigureAwait(false);
+            await events
+                .PostAsync(
+                    FeedEventKind.Resync,
+                    "The feed is another one than the table has known; the whole set is fetched anew.",
+                    cancellationToken
+                )
+                .ConfigureAwait(false);
             plan.Resync(isAnotherFeed: true);
             return BodyOutcome.AnotherFeed;
         }
 
-        BodySource source = plan.Describe(client, body, state);
+        var source = plan.Describe(client, body, state);
         status.BodyBegan(body);
         status.Move(source.IsStaged || source.IsRedirected ? SyncTrigger.SnapshotBegan : SyncTrigger.Connected);
         var reader = new BodyReader(context, source);
@@ -114,14 +145,16 @@ internal sealed class FeedFollower(SyncOptions options, FeedUri feed, FeedClient
         try
         {
             end = await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
-            if (reader.HasCommitted) plan.MovedOn(reader.IsCaughtUp);
+            if (reader.HasCommitted)
+                plan.MovedOn(reader.IsCaughtUp);
         }
         catch (Exception e)
         {
             // Of what was handed over when the store was lost, only what it is known to have kept counts.
-            TableState kept = context.Target.Committed;
-            bool isLost = e is TableStoreException;
-            if (isLost ? kept != state : reader.HasCommitted) plan.MovedOn(isLost ? kept.LastSync != state.LastSync : reader.IsCaughtUp);
+            var kept = context.Target.Committed;
+            var isLost = e is TableStoreException;
+            if (isLost ? kept != state : reader.HasCommitted)
+                plan.MovedOn(isLost ? kept.LastSync != state.LastSync : reader.IsCaughtUp);
             throw;
         }
 
@@ -155,15 +188,26 @@ internal sealed class FeedFollower(SyncOptions options, FeedUri feed, FeedClient
     /// <summary>Asks the feed, no longer than the time to follow; null when that is over.</summary>
     private async Task<FeedBody?> OpenAsync(ConnectionPlan plan, TableState state, CancellationToken cancellationToken)
     {
-        if (options.FollowFor is not { } limit) return await client.OpenAsync(plan.RequestCursor, plan.UpdatesOnly, plan.IdentityToSend(state), cancellationToken).ConfigureAwait(false);
+        if (options.FollowFor is not { } limit)
+        {
+            return await client
+                .OpenAsync(plan.RequestCursor, plan.UpdatesOnly, plan.IdentityToSend(state), cancellationToken)
+                .ConfigureAwait(false);
+        }
 
-        TimeSpan left = limit - time.GetElapsedTime(status.Start);
-        if (left <= TimeSpan.Zero) return null;
-        using var deadline = new CancellationTokenSource(left < client.ConnectionTimeout || client.ConnectionTimeout < TimeSpan.Zero ? left : Timeout.InfiniteTimeSpan, time);
+        var left = limit - time.GetElapsedTime(status.Start);
+        if (left <= TimeSpan.Zero)
+            return null;
+        using var deadline = new CancellationTokenSource(
+            left < client.ConnectionTimeout || client.ConnectionTimeout < TimeSpan.Zero ? left : Timeout.InfiniteTimeSpan,
+            time
+        );
         using var both = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
         try
         {
-            return await client.OpenAsync(plan.RequestCursor, plan.UpdatesOnly, plan.IdentityToSend(state), both.Token).ConfigureAwait(false);
+            return await client
+                .OpenAsync(plan.RequestCursor, plan.UpdatesOnly, plan.IdentityToSend(state), both.Token)
+                .ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (deadline.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {
@@ -176,10 +220,11 @@ internal sealed class FeedFollower(SyncOptions options, FeedUri feed, FeedClient
     {
         if (options.FollowFor is { } deadline)
         {
-            TimeSpan left = deadline - time.GetElapsedTime(status.Start);
+            var left = deadline - time.GetElapsedTime(status.Start);
             if (left <= wait)
             {
-                if (left > TimeSpan.Zero) await Task.Delay(left, time, cancellationToken).ConfigureAwait(false);
+                if (left > TimeSpan.Zero)
+                    await Task.Delay(left, time, cancellationToken).ConfigureAwait(false);
                 status.EndsFor(SyncEndReason.TimeElapsed);
                 return false;
             }
@@ -198,13 +243,15 @@ internal sealed class FeedFollower(SyncOptions options, FeedUri feed, FeedClient
     {
         var question = new CredentialsNeeded(error);
         await steps.ExchangeAsync(question, cancellationToken).ConfigureAwait(false);
-        if (!question.IsAnswered) return false;
+        if (!question.IsAnswered)
+            return false;
         client.Replace(question.NewUri, question.NewToken);
         return true;
     }
 
     private void GuardResyncs(int resyncs)
     {
-        if (resyncs > MostResyncs) throw new ResyncLoopException(feed, resyncs);
+        if (resyncs > MostResyncs)
+            throw new ResyncLoopException(feed, resyncs);
     }
 }

@@ -5,8 +5,8 @@ namespace Lockstep.Engine.Sync;
 
 /// <summary>
 /// Tells which moment an order value stands for, so that a table's lag can be shown: ISO 8601 text, or a number that reads as seconds,
-/// milliseconds, microseconds or nanoseconds since 1970. Each unit has its own range, 2001 to 2286, and the ranges are far apart; a feed that
-/// counts revisions or transactions has no such moment.
+/// milliseconds, microseconds or nanoseconds since 1970. Each unit has its own range, 2001 to 2286, and the ranges are far apart; a feed
+/// that counts revisions or transactions has no such moment.
 /// </summary>
 internal static class RecordTime
 {
@@ -17,20 +17,32 @@ internal static class RecordTime
     /// <param name="dialect">The dialect; transaction ids are no times.</param>
     public static DateTimeOffset? Of(Cursor order, Dialect? dialect)
     {
-        if (order.IsStart || dialect == Dialect.Transaction) return null;
-        string text = order.ToString();
-        if (decimal.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out decimal number)) return OfNumber(number);
+        if (order.IsStart || dialect == Dialect.Transaction)
+            return null;
+        var text = order.ToString();
+        if (decimal.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number))
+            return OfNumber(number);
 
-        bool isDate = text.Length >= 10 && text[4] == '-' && text[..4].All(char.IsAsciiDigit);
-        return isDate && DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out DateTimeOffset at) ? at : null;
+        var isDate = text.Length >= 10 && text[4] == '-' && text[..4].All(char.IsAsciiDigit);
+        return
+            isDate
+            && DateTimeOffset.TryParse(
+                text,
+                CultureInfo.InvariantCulture,
+                DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal,
+                out var at
+            )
+            ? at
+            : null;
     }
 
     private static DateTimeOffset? OfNumber(decimal number)
     {
         for (decimal unit = 1; unit <= 1_000_000_000; unit *= 1000)
         {
-            decimal seconds = number / unit;
-            if (seconds is >= LeastSeconds and < LeastSeconds * 10) return DateTimeOffset.UnixEpoch.AddTicks((long)(seconds * TimeSpan.TicksPerSecond));
+            var seconds = number / unit;
+            if (seconds is >= LeastSeconds and < LeastSeconds * 10)
+                return DateTimeOffset.UnixEpoch.AddTicks((long)(seconds * TimeSpan.TicksPerSecond));
         }
 
         return null;

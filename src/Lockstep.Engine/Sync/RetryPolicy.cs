@@ -18,10 +18,11 @@ internal sealed class RetryPolicy(TimeSpan interval, int? maximumCount, Random r
     /// <summary>The wait after this many failures in a row; at least 1.</summary>
     public TimeSpan Delay(int failures, TimeSpan? retryAfter)
     {
-        double factor = Math.Pow(2, Math.Min(failures - 1, 30));
-        double ticks = Math.Min(interval.Ticks * factor, Math.Max(Longest.Ticks, interval.Ticks));
+        var factor = Math.Pow(2, Math.Min(failures - 1, 30));
+        var ticks = Math.Min(interval.Ticks * factor, Math.Max(Longest.Ticks, interval.Ticks));
         var delay = TimeSpan.FromTicks((long)(ticks * (1 - (Jitter * random.NextDouble()))));
-        if (retryAfter is not { } floor || floor <= delay) return delay;
+        if (retryAfter is not { } floor || floor <= delay)
+            return delay;
         return floor < LongestRetryAfter ? floor : LongestRetryAfter;
     }
 }

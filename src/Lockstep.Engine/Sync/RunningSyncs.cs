@@ -10,9 +10,12 @@ public static class RunningSyncs
     /// <summary>What the sync of a table is doing; null when none runs in this process.</summary>
     /// <param name="path">The file's full path, or the description of the store.</param>
     /// <param name="table">The table's name; null where there is only one in that place.</param>
-    public static SyncResult? Find(string path, string? table = null) => table is not null
-        ? Running.TryGetValue((path, table), out TableSync? sync) ? sync.Result : null
-        : Running.Where(running => running.Key.Path == path).Select(running => running.Value.Result).FirstOrDefault();
+    public static SyncResult? Find(string path, string? table = null) =>
+        table is not null
+            ? Running.TryGetValue((path, table), out var sync)
+                ? sync.Result
+                : null
+            : Running.Where(running => running.Key.Path == path).Select(running => running.Value.Result).FirstOrDefault();
 
     internal static void Add(TableSync sync) => Running[KeyOf(sync)] = sync;
 
@@ -20,7 +23,7 @@ public static class RunningSyncs
 
     private static (string Path, string Table) KeyOf(TableSync sync)
     {
-        SyncResult result = sync.Result;
+        var result = sync.Result;
         return (result.Path, result.Table);
     }
 }

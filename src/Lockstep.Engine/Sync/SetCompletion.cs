@@ -4,8 +4,8 @@ using Lockstep.Engine.Tables;
 namespace Lockstep.Engine.Sync;
 
 /// <summary>
-/// Whether what a body brings is the feed's whole set, and what becomes of it when the body ends or says so: the table is swept by it, or it
-/// is merged, or it is discarded (I6). One thread at a time.
+/// Whether what a body brings is the feed's whole set, and what becomes of it when the body ends or says so: the table is swept by it, or
+/// it is merged, or it is discarded (I6). One thread at a time.
 /// </summary>
 internal sealed class SetCompletion(SyncContext context, BodySource source, CursorTracker tracker, CommitPacer pacer)
 {
@@ -20,30 +20,41 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
     /// <summary>Whether all that the feed had, as far as it tells, went into the table.</summary>
     public bool IsCaughtUp { get; private set; }
 
-    /// <summary>Whether this is the whole set of a transaction feed, or may be, which only its end or <c>snapshot_completed</c> completes (I6).</summary>
-    public bool IsTransactionSetUnderWay => context.Parser.Shape is { } shape
-        ? shape.Dialect == Dialect.Transaction && (tracker.IsHeld || pacer.IsStaged)
-        : context.Parser.IsControlRow && source.Start.IsStart && !IsComplete;
+    /// <summary>
+    /// Whether this is the whole set of a transaction feed, or may be, which only its end or <c>snapshot_completed</c> completes (I6).
+    /// </summary>
+    public bool IsTransactionSetUnderWay =>
+        context.Parser.Shape is { } shape
+            ? shape.Dialect == Dialect.Transaction && (tracker.IsHeld || pacer.IsStaged)
+            : context.Parser.IsControlRow && source.Start.IsStart && !IsComplete;
 
     /// <summary>The body begins: what is to be staged gets its place beside the table.</summary>
     public async Task BeginAsync(CancellationToken cancellationToken)
     {
-        if (pacer.IsStaged) await context.Queue.EnqueueAsync(new CommitJob(CommitKind.BeginSnapshot, new TableCommit()), cancellationToken).ConfigureAwait(false);
+        if (pacer.IsStaged)
+        {
+            await context
+                .Queue.EnqueueAsync(new CommitJob(CommitKind.BeginSnapshot, new TableCommit()), cancellationToken)
+                .ConfigureAwait(false);
+        }
     }
 
     /// <summary>The feed says that it has nothing more for now. Whether the table has all that there is.</summary>
     public async Task<bool> BeatAsync(CancellationToken cancellationToken)
     {
-        if (IsTransactionSetUnderWay) return false;
+        if (IsTransactionSetUnderWay)
+            return false;
         if (pacer.IsStaged)
         {
             // A snapshot that ends takes its time; only a feed that goes on for ever has nothing more to say after this.
-            if (!source.MayMergeUnfinished || source.IsRedirected) return false;
+            if (!source.MayMergeUnfinished || source.IsRedirected)
+                return false;
             await MergeUnfinishedAsync(isCaughtUp: true, cancellationToken).ConfigureAwait(false);
             return true;
         }
 
-        if (!tracker.IsHeld) CatchUp();
+        if (!tracker.IsHeld)
+            CatchUp();
         await pacer.FlushAsync(drain: false, cancellationToken).ConfigureAwait(false);
         await NoteUpToDateAsync(cancellationToken).ConfigureAwait(false);
         return true;
@@ -53,7 +64,7 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
     public async Task CompleteAsync(SnapshotEnding ending, CancellationToken cancellationToken, bool isCaughtUp = true)
     {
         await pacer.FlushAsync(drain: false, cancellationToken).ConfigureAwait(false);
-        bool wasStaged = pacer.IsStaged;
+        var wasStaged = pacer.IsStaged;
         pacer.IsStaged = false;
         IsCaughtUp = isCaughtUp;
         if (ending.HasFlag(SnapshotEnding.Sweep))
@@ -63,11 +74,14 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
             _isWholeSet = false;
         }
 
-        TableCommit commit = pacer.Describe(null);
+        var commit = pacer.Describe(null);
         if (wasStaged)
         {
-            if (source.IsAnotherFeed) ending |= SnapshotEnding.ForgetOrder;
-            await context.Queue.RunAsync(new CommitJob(CommitKind.EndSnapshot, commit) { Ending = ending }, cancellationToken).ConfigureAwait(false);
+            if (source.IsAnotherFeed)
+                ending |= SnapshotEnding.ForgetOrder;
+            await context
+                .Queue.RunAsync(new CommitJob(CommitKind.EndSnapshot, commit) { Ending = ending }, cancellationToken)
+                .ConfigureAwait(false);
         }
         else
         {
@@ -75,16 +89,21 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
         }
 
         context.SetCompleted();
-        if (IsComplete) await NoteUpToDateAsync(cancellationToken).ConfigureAwait(false);
+        if (IsComplete)
+            await NoteUpToDateAsync(cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>A feed that never says where its set ends cannot be swept by: what came is merged.</summary>
     public async Task MergeUnfinishedAsync(bool isCaughtUp, CancellationToken cancellationToken)
     {
-        await context.PostEventAsync(
-            FeedEventKind.Warning,
-            "The feed does not say where its whole set ends, so records that it no longer holds cannot be told; what it sent was merged into the table.").ConfigureAwait(false);
-        if (isCaughtUp && !source.IsRedirected) tracker.Complete();
+        await context
+            .PostEventAsync(
+                FeedEventKind.Warning,
+                "The feed does not say where its whole set ends, so records that it no longer holds cannot be told; what it sent was merged into the table."
+            )
+            .ConfigureAwait(false);
+        if (isCaughtUp && !source.IsRedirected)
+            tracker.Complete();
         await CompleteAsync(SnapshotEnding.MergeOnly, cancellationToken, isCaughtUp).ConfigureAwait(false);
     }
 
@@ -94,7 +113,8 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
         if (end == BodyEnd.EndOfBody && source.HasDefiniteEnd)
         {
             // A whole body is complete whatever order its records came in; that of the whole set is the whole set (I6).
-            if (!source.IsImport || !tracker.IsHeld) tracker.Complete();
+            if (!source.IsImport || !tracker.IsHeld)
+                tracker.Complete();
             await CompleteAsync(_isWholeSet ? SnapshotEnding.Sweep : SnapshotEnding.MergeOnly, cancellationToken).ConfigureAwait(false);
         }
         else if (end == BodyEnd.EndOfBody && pacer.IsStaged)
@@ -104,7 +124,8 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
         }
         else
         {
-            if (end is BodyEnd.Settled or BodyEnd.CaughtUp && !tracker.IsHeld) CatchUp();
+            if (end is BodyEnd.Settled or BodyEnd.CaughtUp && !tracker.IsHeld)
+                CatchUp();
             await BreakOffAsync(cancellationToken).ConfigureAwait(false);
         }
     }
@@ -113,7 +134,8 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
     public async Task BreakOffAsync(CancellationToken cancellationToken)
     {
         await pacer.FlushAsync(drain: true, cancellationToken).ConfigureAwait(false);
-        if (!pacer.IsStaged) return;
+        if (!pacer.IsStaged)
+            return;
         pacer.IsStaged = false;
         await context.Queue.RunAsync(new CommitJob(CommitKind.DiscardSnapshot, new TableCommit()), cancellationToken).ConfigureAwait(false);
     }
@@ -121,9 +143,15 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
     /// <summary>Says in the file that the table has all that the feed has, for those who wait for that; at most once a second.</summary>
     public async Task NoteUpToDateAsync(CancellationToken cancellationToken)
     {
-        if (context.StopsWhenCaughtUp || (_upToDate != 0 && context.Time.GetElapsedTime(_upToDate) < UpToDateInterval)) return;
+        if (context.StopsWhenCaughtUp || (_upToDate != 0 && context.Time.GetElapsedTime(_upToDate) < UpToDateInterval))
+            return;
         _upToDate = context.Time.GetTimestamp();
-        await context.Queue.EnqueueAsync(new CommitJob(CommitKind.Commit, pacer.Describe(null) with { At = context.Time.GetUtcNow() }), cancellationToken).ConfigureAwait(false);
+        await context
+            .Queue.EnqueueAsync(
+                new CommitJob(CommitKind.Commit, pacer.Describe(null) with { At = context.Time.GetUtcNow() }),
+                cancellationToken
+            )
+            .ConfigureAwait(false);
     }
 
     private void CatchUp()

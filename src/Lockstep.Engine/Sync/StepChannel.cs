@@ -14,10 +14,13 @@ internal sealed class StepChannel(TimeProvider time)
     /// <summary>At least this often the puller gets something, so that it can show progress and see Ctrl+C.</summary>
     private static readonly TimeSpan Pulse = TimeSpan.FromMilliseconds(250);
 
-    private readonly Channel<Envelope> _channel = Channel.CreateBounded<Envelope>(new BoundedChannelOptions(Capacity) { SingleReader = true });
+    private readonly Channel<Envelope> _channel = Channel.CreateBounded<Envelope>(
+        new BoundedChannelOptions(Capacity) { SingleReader = true }
+    );
 
     /// <summary>Hands a step over; returns when there is room.</summary>
-    public ValueTask PostAsync(SyncStep step, CancellationToken cancellationToken) => _channel.Writer.WriteAsync(new Envelope(step, null), cancellationToken);
+    public ValueTask PostAsync(SyncStep step, CancellationToken cancellationToken) =>
+        _channel.Writer.WriteAsync(new Envelope(step, null), cancellationToken);
 
     /// <summary>Hands a step over; returns when the consumer has pulled the one after it.</summary>
     public async Task ExchangeAsync(SyncStep step, CancellationToken cancellationToken)
@@ -33,23 +36,25 @@ internal sealed class StepChannel(TimeProvider time)
     /// <summary>The steps; where none comes in time, one that <paramref name="progress"/> makes.</summary>
     public async IAsyncEnumerable<SyncStep> ReadAsync(Func<SyncStep> progress, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        long pulse = time.GetTimestamp();
+        var pulse = time.GetTimestamp();
         Task<bool>? waiting = null;
         while (true)
         {
-            if (_channel.Reader.TryRead(out Envelope envelope))
+            if (_channel.Reader.TryRead(out var envelope))
             {
                 yield return envelope.Step;
                 envelope.Done?.TrySetResult();
-                if (time.GetElapsedTime(pulse) < Pulse) continue;
+                if (time.GetElapsedTime(pulse) < Pulse)
+                    continue;
             }
             else
             {
                 waiting ??= _channel.Reader.WaitToReadAsync(cancellationToken).AsTask();
-                TimeSpan left = Pulse - time.GetElapsedTime(pulse);
+                var left = Pulse - time.GetElapsedTime(pulse);
                 if (waiting.IsCompleted || (left > TimeSpan.Zero && await waiting.CompletesWithinAsync(left, time).ConfigureAwait(false)))
                 {
-                    if (!await waiting.ConfigureAwait(false)) yield break;
+                    if (!await waiting.ConfigureAwait(false))
+                        yield break;
                     waiting = null;
                     continue;
                 }

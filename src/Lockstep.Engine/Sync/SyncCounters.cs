@@ -27,17 +27,18 @@ internal sealed class SyncCounters
         Interlocked.Add(ref _swept, swept);
     }
 
-    public SyncResult Fill(SyncResult result) => result with
-    {
-        Received = Volatile.Read(ref Received),
-        Malformed = Volatile.Read(ref Malformed),
-        Heartbeats = Volatile.Read(ref Heartbeats),
-        OutOfOrder = Volatile.Read(ref OutOfOrder),
-        Bytes = Volatile.Read(ref Bytes),
-        Connections = Volatile.Read(ref Connections),
-        Added = Volatile.Read(ref _added),
-        Updated = Volatile.Read(ref _updated),
-        Deleted = Volatile.Read(ref _deleted),
-        Swept = Volatile.Read(ref _swept),
-    };
+    public SyncResult Fill(SyncResult result) =>
+        result with
+        {
+            Received = Volatile.Read(ref Received),
+            Malformed = Volatile.Read(ref Malformed),
+            Heartbeats = Volatile.Read(ref Heartbeats),
+            OutOfOrder = Volatile.Read(ref OutOfOrder),
+            Bytes = Volatile.Read(ref Bytes),
+            Connections = Volatile.Read(ref Connections),
+            Added = Volatile.Read(ref _added),
+            Updated = Volatile.Read(ref _updated),
+            Deleted = Volatile.Read(ref _deleted),
+            Swept = Volatile.Read(ref _swept),
+        };
 }

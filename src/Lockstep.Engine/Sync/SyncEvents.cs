@@ -7,31 +7,45 @@ namespace Lockstep.Engine.Sync;
 internal sealed class SyncEvents(StepChannel steps, TimeProvider time)
 {
     public async Task PostAsync(FeedEventKind kind, string message, CancellationToken cancellationToken) =>
-        await steps.PostAsync(new FeedEventOccurred(new FeedEvent(kind, time.GetUtcNow(), message)), cancellationToken).ConfigureAwait(false);
+        await steps
+            .PostAsync(new FeedEventOccurred(new FeedEvent(kind, time.GetUtcNow(), message)), cancellationToken)
+            .ConfigureAwait(false);
 
     /// <summary>The feed has answered, with what its head says of it.</summary>
     public async Task PostConnectedAsync(FeedUri feed, FeedBody body, CancellationToken cancellationToken)
     {
         await PostAsync(FeedEventKind.Connect, $"Connected to {feed.Display}.", cancellationToken).ConfigureAwait(false);
-        if (body.InstanceName is { } instance) await PostAsync(FeedEventKind.InstanceName, instance, cancellationToken).ConfigureAwait(false);
-        if (body.ExpectedRecords is { } count) await PostAsync(FeedEventKind.Count, count.ToString(CultureInfo.InvariantCulture), cancellationToken).ConfigureAwait(false);
+        if (body.InstanceName is { } instance)
+            await PostAsync(FeedEventKind.InstanceName, instance, cancellationToken).ConfigureAwait(false);
+        if (body.ExpectedRecords is { } count)
+            await PostAsync(FeedEventKind.Count, count.ToString(CultureInfo.InvariantCulture), cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>The feed has answered with a status that is no success.</summary>
     public Task PostStatusAsync(FeedStatusException error, CancellationToken cancellationToken)
     {
-        FeedEventKind kind = (int)error.Status switch { >= 500 => FeedEventKind.ServerError, >= 400 => FeedEventKind.ClientError, _ => FeedEventKind.OtherStatus };
+        var kind = (int)error.Status switch
+        {
+            >= 500 => FeedEventKind.ServerError,
+            >= 400 => FeedEventKind.ClientError,
+            _ => FeedEventKind.OtherStatus,
+        };
         return PostAsync(kind, error.Message, cancellationToken);
     }
 
     /// <summary>A connection failed.</summary>
-    public Task PostFailureAsync(FeedException error, CancellationToken cancellationToken) => error switch
-    {
-        FeedStatusException status => PostStatusAsync(status, cancellationToken),
-        FeedUnreachableException => PostAsync(FeedEventKind.SocketError, error.Message, cancellationToken),
-        _ => PostAsync(FeedEventKind.Close, error.Message, cancellationToken),
-    };
+    public Task PostFailureAsync(FeedException error, CancellationToken cancellationToken) =>
+        error switch
+        {
+            FeedStatusException status => PostStatusAsync(status, cancellationToken),
+            FeedUnreachableException => PostAsync(FeedEventKind.SocketError, error.Message, cancellationToken),
+            _ => PostAsync(FeedEventKind.Close, error.Message, cancellationToken),
+        };
 
     public Task PostRetryAsync(TimeSpan wait, CancellationToken cancellationToken) =>
-        PostAsync(FeedEventKind.Retry, string.Create(CultureInfo.InvariantCulture, $"The next attempt is in {wait.TotalSeconds:0.0} s."), cancellationToken);
+        PostAsync(
+            FeedEventKind.Retry,
+            string.Create(CultureInfo.InvariantCulture, $"The next attempt is in {wait.TotalSeconds:0.0} s."),
+            cancellationToken
+        );
 }

@@ -24,7 +24,9 @@ public sealed class SyncOptions
     /// <summary>Where the table is kept instead of a file; null for a file.</summary>
     public TableStore? Store { get; init; }
 
-    /// <summary>The table file's full path; it is created where it does not exist. With a store, what the table is called in results and errors.</summary>
+    /// <summary>
+    /// The table file's full path; it is created where it does not exist. With a store, what the table is called in results and errors.
+    /// </summary>
     public required string TablePath { get; init; }
 
     /// <summary>The table's name; null for that of an existing file, else the feed's.</summary>
@@ -48,22 +50,35 @@ public sealed class SyncOptions
     /// <summary>How long to follow; null for ever.</summary>
     public TimeSpan? FollowFor { get; init; }
 
-    /// <summary>An endless feed counts as caught up when nothing has changed the table for this long; zero or more, default one second.</summary>
+    /// <summary>
+    /// An endless feed counts as caught up when nothing has changed the table for this long; zero or more, default one second.
+    /// </summary>
     public TimeSpan Settle { get; init; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>How many attempts may fail in a row before the sync does; 0 for none. Null: any number when following, else none. One that brought something starts the count anew.</summary>
+    /// <summary>
+    /// How many attempts may fail in a row before the sync does; 0 for none. Null: any number when following, else none. One that brought
+    /// something starts the count anew.
+    /// </summary>
     public int? MaximumRetryCount { get; init; }
 
-    /// <summary>The wait before another attempt, less up to a fifth by chance; it doubles with each one that fails, up to a minute. Zero or more, default 5 s.</summary>
+    /// <summary>
+    /// The wait before another attempt, less up to a fifth by chance; it doubles with each one that fails, up to a minute. Zero or more,
+    /// default 5 s.
+    /// </summary>
     public TimeSpan RetryInterval { get; init; } = TimeSpan.FromSeconds(5);
 
     /// <summary>Whether to fetch the whole set anew, and remove what it does not hold.</summary>
     public bool Resync { get; init; }
 
-    /// <summary>Whether a resync also mends records whose stored order value is above the feed's: what is stored counts for nothing.</summary>
+    /// <summary>
+    /// Whether a resync also mends records whose stored order value is above the feed's: what is stored counts for nothing.
+    /// </summary>
     public bool Repair { get; init; }
 
-    /// <summary>How far before the cursor each connection begins, in the order field's own units, for feeds whose writers may be late. Zero or more; default zero.</summary>
+    /// <summary>
+    /// How far before the cursor each connection begins, in the order field's own units, for feeds whose writers may be late. Zero or more;
+    /// default zero.
+    /// </summary>
     public decimal Lookback { get; init; }
 
     /// <summary>What to do with a malformed record.</summary>

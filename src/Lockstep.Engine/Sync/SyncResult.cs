@@ -54,7 +54,9 @@ public sealed record SyncResult
     /// <summary>Records deleted, by commit.</summary>
     public long Deleted { get; init; }
 
-    /// <summary>Records that changed nothing: already there, older than what is there, or followed by a newer version within one commit.</summary>
+    /// <summary>
+    /// Records that changed nothing: already there, older than what is there, or followed by a newer version within one commit.
+    /// </summary>
     public long Unchanged => Math.Max(0, Received - Added - Updated - Deleted + Swept);
 
     /// <summary>Records that a snapshot did not hold any more; part of <see cref="Deleted"/>.</summary>

@@ -16,7 +16,15 @@ internal sealed class SyncSession : IAsyncDisposable
     private readonly CancellationTokenRegistration _interrupt;
     private readonly bool _isNew;
 
-    private SyncSession(SyncOptions options, ITableTarget target, bool isNew, CommitQueue queue, SyncCounters counters, TimeProvider time, CancellationToken cancellationToken)
+    private SyncSession(
+        SyncOptions options,
+        ITableTarget target,
+        bool isNew,
+        CommitQueue queue,
+        SyncCounters counters,
+        TimeProvider time,
+        CancellationToken cancellationToken
+    )
     {
         _options = options;
         Target = target;
@@ -36,15 +44,23 @@ internal sealed class SyncSession : IAsyncDisposable
 
     /// <summary>Opens the table that the options name, for a feed that it must belong to; null for an import.</summary>
     public static async Task<SyncSession> OpenAsync(
-        SyncOptions options, FeedUri? feed, StepChannel steps, SyncCounters counters, Func<SyncResult> result, TimeProvider time, CancellationToken cancellationToken)
+        SyncOptions options,
+        FeedUri? feed,
+        StepChannel steps,
+        SyncCounters counters,
+        Func<SyncResult> result,
+        TimeProvider time,
+        CancellationToken cancellationToken
+    )
     {
-        if (options.Store is { } store) return await OpenAsync(store, options, feed, steps, counters, result, time, cancellationToken).ConfigureAwait(false);
-        string path = options.TablePath;
+        if (options.Store is { } store)
+            return await OpenAsync(store, options, feed, steps, counters, result, time, cancellationToken).ConfigureAwait(false);
+        var path = options.TablePath;
         TableFile.RequireWritableFolder(path);
-        WriterLock writerLock = options.WaitForWriter
+        var writerLock = options.WaitForWriter
             ? await WriterLock.WaitAsync(path, time, cancellationToken).ConfigureAwait(false)
             : TableFile.Guard(path, () => WriterLock.Take(path));
-        bool isNew = !File.Exists(path);
+        var isNew = !File.Exists(path);
         TableWriter? target = null;
         try
         {
@@ -62,7 +78,8 @@ internal sealed class SyncSession : IAsyncDisposable
             else
             {
                 target?.Dispose();
-                if (isNew) TableFile.DeleteUnused(path);
+                if (isNew)
+                    TableFile.DeleteUnused(path);
                 writerLock.Dispose();
             }
 
@@ -70,18 +87,19 @@ internal sealed class SyncSession : IAsyncDisposable
         }
     }
 
-    public SyncContext CreateContext(long start, Func<FeedEventKind, string, Task> postEvent, Action setCompleted) => new()
-    {
-        Options = _options,
-        Time = _time,
-        Target = Target,
-        Parser = Parser,
-        Counters = _counters,
-        Queue = Queue,
-        Start = start,
-        PostEventAsync = postEvent,
-        SetCompleted = setCompleted,
-    };
+    public SyncContext CreateContext(long start, Func<FeedEventKind, string, Task> postEvent, Action setCompleted) =>
+        new()
+        {
+            Options = _options,
+            Time = _time,
+            Target = Target,
+            Parser = Parser,
+            Counters = _counters,
+            Queue = Queue,
+            Start = start,
+            PostEventAsync = postEvent,
+            SetCompleted = setCompleted,
+        };
 
     public async ValueTask DisposeAsync()
     {
@@ -107,9 +125,19 @@ internal sealed class SyncSession : IAsyncDisposable
     }
 
     private static async Task<SyncSession> OpenAsync(
-        TableStore store, SyncOptions options, FeedUri? feed, StepChannel steps, SyncCounters counters, Func<SyncResult> result, TimeProvider time, CancellationToken cancellationToken)
+        TableStore store,
+        SyncOptions options,
+        FeedUri? feed,
+        StepChannel steps,
+        SyncCounters counters,
+        Func<SyncResult> result,
+        TimeProvider time,
+        CancellationToken cancellationToken
+    )
     {
-        ITableTarget target = await store.OpenAsync(options.TableName ?? feed?.DefaultTableName ?? TableName.Default, time, cancellationToken).ConfigureAwait(false);
+        var target = await store
+            .OpenAsync(options.TableName ?? feed?.DefaultTableName ?? TableName.Default, time, cancellationToken)
+            .ConfigureAwait(false);
         try
         {
             TableBinding.Check(target.State, options, feed);

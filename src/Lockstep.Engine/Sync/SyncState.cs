@@ -87,8 +87,9 @@ public readonly record struct SyncState(SyncPhase Phase, int Attempt)
     /// <exception cref="InvalidOperationException">The trigger cannot happen here.</exception>
     public SyncState Next(SyncTrigger trigger)
     {
-        if (!Transitions.TryGetValue((Phase, trigger), out SyncPhase phase)) throw new InvalidOperationException($"A sync that is {Phase} cannot take {trigger}.");
-        int attempt = trigger switch
+        if (!Transitions.TryGetValue((Phase, trigger), out var phase))
+            throw new InvalidOperationException($"A sync that is {Phase} cannot take {trigger}.");
+        var attempt = trigger switch
         {
             SyncTrigger.Connected or SyncTrigger.SnapshotBegan => 0,
             SyncTrigger.Interrupted => Attempt + 1,

@@ -3,7 +3,10 @@ using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Sync;
 
-/// <summary>What a running sync tells of itself: where it is, what it did, how much there is still to come. Written by the sync's own threads, read by any.</summary>
+/// <summary>
+/// What a running sync tells of itself: where it is, what it did, how much there is still to come. Written by the sync's own threads, read
+/// by any.
+/// </summary>
 internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider time)
 {
     private SyncContext? _context;
@@ -28,24 +31,30 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
     public long? Sequence { get; private set; }
 
     /// <summary>All of it, at this moment.</summary>
-    public SyncResult Result => Counters.Fill(new SyncResult
-    {
-        Table = _table,
-        Path = options.TablePath,
-        Feed = feed.Display,
-        Cursor = _context?.Target.Committed.Cursor ?? _cursor,
-        NewestRecord = _context?.Target.Committed is { } committed ? RecordTime.Of(committed.Cursor, committed.Shape?.Dialect) : _newestRecord,
-        Duration = _duration ?? (Start == 0 ? TimeSpan.Zero : time.GetElapsedTime(Start)),
-        Expected = _expected,
-        ShareDone = ShareDone,
-        State = _state,
-        SinceLastByte = _context is { LastByte: > 0 and var last } ? time.GetElapsedTime(last) : null,
-        EndReason = _endReason,
-    });
+    public SyncResult Result =>
+        Counters.Fill(
+            new SyncResult
+            {
+                Table = _table,
+                Path = options.TablePath,
+                Feed = feed.Display,
+                Cursor = _context?.Target.Committed.Cursor ?? _cursor,
+                NewestRecord = _context?.Target.Committed is { } committed
+                    ? RecordTime.Of(committed.Cursor, committed.Shape?.Dialect)
+                    : _newestRecord,
+                Duration = _duration ?? (Start == 0 ? TimeSpan.Zero : time.GetElapsedTime(Start)),
+                Expected = _expected,
+                ShareDone = ShareDone,
+                State = _state,
+                SinceLastByte = _context is { LastByte: > 0 and var last } ? time.GetElapsedTime(last) : null,
+                EndReason = _endReason,
+            }
+        );
 
     private double? ShareDone =>
         _contentLength is > 0 and { } length ? Math.Clamp((double)(Counters.Bytes - _bodyStartBytes) / length, 0, 1)
-        : _expected is > 0 and { } count ? Math.Clamp((double)Counters.Received / count, 0, 1) : null;
+        : _expected is > 0 and { } count ? Math.Clamp((double)Counters.Received / count, 0, 1)
+        : null;
 
     public void Begin() => Start = time.GetTimestamp();
 
@@ -66,7 +75,7 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
     /// <summary>The table is about to be closed.</summary>
     public void TableClosing()
     {
-        Tables.TableState committed = _context!.Target.Committed;
+        var committed = _context!.Target.Committed;
         _cursor = committed.Cursor;
         Sequence = committed.Sequence;
         _newestRecord = RecordTime.Of(_cursor, committed.Shape?.Dialect);

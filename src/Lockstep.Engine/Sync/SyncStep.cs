@@ -15,7 +15,8 @@ public sealed record SyncProgress(SyncResult Result) : SyncStep;
 /// <param name="Changes">What it changed, in the order of the sequence; empty unless asked for.</param>
 /// <param name="Records">The records that it is made of, in order of arrival; empty unless asked for.</param>
 /// <param name="Result">The counts so far.</param>
-public sealed record ChangesCommitted(IReadOnlyList<TableChange> Changes, IReadOnlyList<ReceivedRecord> Records, SyncResult Result) : SyncStep;
+public sealed record ChangesCommitted(IReadOnlyList<TableChange> Changes, IReadOnlyList<ReceivedRecord> Records, SyncResult Result)
+    : SyncStep;
 
 /// <summary>Something happened to the connection.</summary>
 /// <param name="Event">What.</param>

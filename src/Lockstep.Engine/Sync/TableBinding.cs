@@ -10,37 +10,58 @@ internal static class TableBinding
     /// <exception cref="TableMismatchException">They do not.</exception>
     public static void Check(TableState state, SyncOptions options, FeedUri? feed)
     {
-        string path = options.TablePath;
+        var path = options.TablePath;
         const string Advice = "Sync to another file with -Path, or empty this one with Clear-LockstepTable.";
         if (options.TableName is { } name && name != state.Name)
         {
-            throw new TableMismatchException(path, $"The file '{path}' holds the table '{state.Name}', not '{name}'.", "Sync to another file with -Path, or leave -Table out.");
+            throw new TableMismatchException(
+                path,
+                $"The file '{path}' holds the table '{state.Name}', not '{name}'.",
+                "Sync to another file with -Path, or leave -Table out."
+            );
         }
 
         if (feed is not null && state.Feed is { } stored && stored != feed.Display)
         {
-            throw new TableMismatchException(path, $"The table '{state.Name}' in '{path}' belongs to the feed {stored}, not to {feed.Display}.", Advice);
+            throw new TableMismatchException(
+                path,
+                $"The table '{state.Name}' in '{path}' belongs to the feed {stored}, not to {feed.Display}.",
+                Advice
+            );
         }
 
-        if (state.Shape is not { } shape) return;
+        if (state.Shape is not { } shape)
+            return;
         if (options.Dialect != Dialect.Auto && options.Dialect != shape.Dialect)
         {
-            throw new TableMismatchException(path, $"The table '{state.Name}' in '{path}' is of the dialect {shape.Dialect}, not {options.Dialect}.", Advice);
+            throw new TableMismatchException(
+                path,
+                $"The table '{state.Name}' in '{path}' is of the dialect {shape.Dialect}, not {options.Dialect}.",
+                Advice
+            );
         }
 
         if (options.OrderBy is { } order && order != shape.OrderField && shape.Dialect == Dialect.Record)
         {
-            throw new TableMismatchException(path, $"The table '{state.Name}' in '{path}' is ordered by '{shape.OrderField}', not by '{order}'.", Advice);
+            throw new TableMismatchException(
+                path,
+                $"The table '{state.Name}' in '{path}' is ordered by '{shape.OrderField}', not by '{order}'.",
+                Advice
+            );
         }
 
         if (options.KeyFields is { } keys && !keys.SequenceEqual(shape.KeyFields))
         {
             throw new TableMismatchException(
-                path, $"The key of the table '{state.Name}' in '{path}' is '{string.Join(", ", shape.KeyFields)}', not '{string.Join(", ", keys)}'.", Advice);
+                path,
+                $"The key of the table '{state.Name}' in '{path}' is '{string.Join(", ", shape.KeyFields)}', not '{string.Join(", ", keys)}'.",
+                Advice
+            );
         }
     }
 
-    public static RecordParser CreateParser(TableState state, SyncOptions options) => state.Shape is { } shape
-        ? new RecordParser(shape, state.Fields)
-        : new RecordParser(new RecordShapeRequest(options.Dialect, options.KeyFields, options.OrderBy ?? WireNames.DefaultOrderField));
+    public static RecordParser CreateParser(TableState state, SyncOptions options) =>
+        state.Shape is { } shape
+            ? new RecordParser(shape, state.Fields)
+            : new RecordParser(new RecordShapeRequest(options.Dialect, options.KeyFields, options.OrderBy ?? WireNames.DefaultOrderField));
 }

@@ -41,12 +41,14 @@ public sealed class TableComparison(SyncOptions options, TimeProvider? time = nu
     /// <exception cref="LockstepException">The feed cannot be read, or the table cannot.</exception>
     public async IAsyncEnumerable<SyncStep> RunAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
-        ITable table = options.Store is { } store ? store.Get(options.TableName ?? FeedUri.Parse(options.Feed.Uri).DefaultTableName) : new Table(options.TablePath);
-        TableInfo info = table.GetInfo();
-        DirectoryInfo folder = Directory.CreateTempSubdirectory("lockstep-compare-");
+        var table = options.Store is { } store
+            ? store.Get(options.TableName ?? FeedUri.Parse(options.Feed.Uri).DefaultTableName)
+            : new Table(options.TablePath);
+        var info = table.GetInfo();
+        var folder = Directory.CreateTempSubdirectory("lockstep-compare-");
         try
         {
-            string copy = Path.Combine(folder.FullName, "feed.db");
+            var copy = Path.Combine(folder.FullName, "feed.db");
             var fetch = new SyncOptions
             {
                 Feed = options.Feed,
@@ -60,30 +62,41 @@ public sealed class TableComparison(SyncOptions options, TimeProvider? time = nu
                 MaximumRetryCount = options.MaximumRetryCount,
                 MalformedRecord = options.MalformedRecord,
             };
-            await foreach (SyncStep step in new TableSync(fetch, time).RunAsync(cancellationToken).ConfigureAwait(false)) yield return step;
+            await foreach (var step in new TableSync(fetch, time).RunAsync(cancellationToken).ConfigureAwait(false))
+                yield return step;
 
-            using RecordScan expected = new Table(copy).Read();
-            using IRecordScan actual = table.Read();
-            bool hasExpected = expected.Read(), hasActual = actual.Read();
+            using var expected = new Table(copy).Read();
+            using var actual = table.Read();
+            bool hasExpected = expected.Read(),
+                hasActual = actual.Read();
             while (hasExpected || hasActual)
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                int order = !hasExpected ? 1 : !hasActual ? -1 : Compare(expected, actual);
+                var order =
+                    !hasExpected ? 1
+                    : !hasActual ? -1
+                    : Compare(expected, actual);
                 if (order == 0 && !expected.Json.SequenceEqual(actual.Json))
                 {
-                    yield return new DifferenceFound(new TableDifference(DifferenceKind.Different, actual.Key, expected.Json.ToArray(), actual.Json.ToArray()));
+                    yield return new DifferenceFound(
+                        new TableDifference(DifferenceKind.Different, actual.Key, expected.Json.ToArray(), actual.Json.ToArray())
+                    );
                 }
                 else if (order < 0)
                 {
-                    yield return new DifferenceFound(new TableDifference(DifferenceKind.Missing, expected.Key, expected.Json.ToArray(), null));
+                    yield return new DifferenceFound(
+                        new TableDifference(DifferenceKind.Missing, expected.Key, expected.Json.ToArray(), null)
+                    );
                 }
                 else if (order > 0)
                 {
                     yield return new DifferenceFound(new TableDifference(DifferenceKind.Extra, actual.Key, null, actual.Json.ToArray()));
                 }
 
-                if (order <= 0) hasExpected = expected.Read();
-                if (order >= 0) hasActual = actual.Read();
+                if (order <= 0)
+                    hasExpected = expected.Read();
+                if (order >= 0)
+                    hasActual = actual.Read();
             }
         }
         finally
@@ -92,7 +105,6 @@ public sealed class TableComparison(SyncOptions options, TimeProvider? time = nu
         }
     }
 
-    private static int Compare(RecordScan expected, IRecordScan actual) => actual is RecordScan file
-        ? expected.CompareKey(file)
-        : expected.EncodedKey.SequenceCompareTo(actual.EncodedKey);
+    private static int Compare(RecordScan expected, IRecordScan actual) =>
+        actual is RecordScan file ? expected.CompareKey(file) : expected.EncodedKey.SequenceCompareTo(actual.EncodedKey);
 }

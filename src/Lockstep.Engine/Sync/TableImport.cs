@@ -8,34 +8,48 @@ namespace Lockstep.Engine.Sync;
 /// Fills a table from a stream of records, such as a file with one JSON object a line, by the same rules as a feed. It is pulled like
 /// <see cref="TableSync"/>. A table that belongs to a feed keeps its cursor; any other gets the largest order value as its cursor.
 /// </summary>
-/// <param name="options">What to fill, and how; of the feed's options only the URI is used, of any scheme, to name the source in errors.</param>
+/// <param name="options">What to fill, and how; of the feed's options only the URI is used, of any scheme, to name the source in
+/// errors.</param>
 /// <param name="source">The records; read to its end, not disposed.</param>
 /// <param name="time">The clock; null for the system's.</param>
 public sealed class TableImport(SyncOptions options, Stream source, TimeProvider? time = null)
 {
     private readonly TimeProvider _time = time ?? TimeProvider.System;
     private readonly SyncCounters _counters = new();
-    private SyncResult _result = new() { Table = options.TableName ?? "", Path = options.TablePath, Feed = FeedUri.OfImport(options.Feed.Uri).Display };
+    private SyncResult _result = new()
+    {
+        Table = options.TableName ?? "",
+        Path = options.TablePath,
+        Feed = FeedUri.OfImport(options.Feed.Uri).Display,
+    };
 
     /// <summary>Runs the import, step by step.</summary>
-    /// <exception cref="LockstepException">The source holds something wrong, or the table cannot be written; what was committed before stays.</exception>
+    /// <exception cref="LockstepException">The source holds something wrong, or the table cannot be written; what was committed before
+    /// stays.</exception>
     public async IAsyncEnumerable<SyncStep> RunAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        long start = _time.GetTimestamp();
+        var start = _time.GetTimestamp();
         var steps = new StepChannel(_time);
         SyncResult Now() => _counters.Fill(_result) with { Duration = _time.GetElapsedTime(start) };
-        Task work = Task.Run(() => WorkAsync(steps, start, Now, stop.Token), CancellationToken.None);
+        var work = Task.Run(() => WorkAsync(steps, start, Now, stop.Token), CancellationToken.None);
         try
         {
-            await foreach (SyncStep step in steps.ReadAsync(() => new SyncProgress(Now()), cancellationToken).ConfigureAwait(false)) yield return step;
+            await foreach (var step in steps.ReadAsync(() => new SyncProgress(Now()), cancellationToken).ConfigureAwait(false))
+                yield return step;
             await work.ConfigureAwait(false);
             yield return new SyncEnded(Now());
         }
         finally
         {
             await stop.CancelAsync().ConfigureAwait(false);
-            await work.ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default).ConfigureAwait(false);
+            await work.ContinueWith(
+                    static _ => { },
+                    CancellationToken.None,
+                    TaskContinuationOptions.ExecuteSynchronously,
+                    TaskScheduler.Default
+                )
+                .ConfigureAwait(false);
         }
     }
 
@@ -43,13 +57,19 @@ public sealed class TableImport(SyncOptions options, Stream source, TimeProvider
     {
         try
         {
-            await using SyncSession session = await SyncSession.OpenAsync(options, null, steps, _counters, now, _time, cancellationToken).ConfigureAwait(false);
-            TableState state = session.Target.State;
+            await using var session = await SyncSession
+                .OpenAsync(options, null, steps, _counters, now, _time, cancellationToken)
+                .ConfigureAwait(false);
+            var state = session.Target.State;
             _result = _result with { Table = state.Name };
-            SyncContext context = session.CreateContext(
+            var context = session.CreateContext(
                 start,
-                async (kind, message) => await steps.PostAsync(new FeedEventOccurred(new FeedEvent(kind, _time.GetUtcNow(), message)), cancellationToken).ConfigureAwait(false),
-                static () => { });
+                async (kind, message) =>
+                    await steps
+                        .PostAsync(new FeedEventOccurred(new FeedEvent(kind, _time.GetUtcNow(), message)), cancellationToken)
+                        .ConfigureAwait(false),
+                static () => { }
+            );
             var body = new BodySource
             {
                 Feed = FeedUri.OfImport(options.Feed.Uri),

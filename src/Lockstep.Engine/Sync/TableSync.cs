@@ -32,8 +32,9 @@ public sealed class TableSync
         _options = options;
         _time = time ?? TimeProvider.System;
         _feed = FeedUri.Parse(options.Feed.Uri);
-        if (options.TableName is { } name) TableName.Require(name);
-        bool follows = options.Follow || options.FollowFor is not null;
+        if (options.TableName is { } name)
+            TableName.Require(name);
+        var follows = options.Follow || options.FollowFor is not null;
         _retry = new RetryPolicy(options.RetryInterval, options.MaximumRetryCount ?? (follows ? null : 0), random ?? Random.Shared);
         _status = new SyncStatus(options, _feed, _time);
         _steps = new StepChannel(_time);
@@ -49,10 +50,11 @@ public sealed class TableSync
     {
         _status.Begin();
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        Task work = Task.Run(() => WorkAsync(stop.Token), CancellationToken.None);
+        var work = Task.Run(() => WorkAsync(stop.Token), CancellationToken.None);
         try
         {
-            await foreach (SyncStep step in _steps.ReadAsync(() => new SyncProgress(Result), cancellationToken).ConfigureAwait(false)) yield return step;
+            await foreach (var step in _steps.ReadAsync(() => new SyncProgress(Result), cancellationToken).ConfigureAwait(false))
+                yield return step;
             await work.ConfigureAwait(false);
             yield return new SyncEnded(Result);
         }
@@ -60,7 +62,13 @@ public sealed class TableSync
         {
             await stop.CancelAsync().ConfigureAwait(false);
             // The error, if there is one, has come out of the channel; here only the end is waited for, so that file and socket are free.
-            await work.ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default).ConfigureAwait(false);
+            await work.ContinueWith(
+                    static _ => { },
+                    CancellationToken.None,
+                    TaskContinuationOptions.ExecuteSynchronously,
+                    TaskScheduler.Default
+                )
+                .ConfigureAwait(false);
         }
     }
 
@@ -75,7 +83,9 @@ public sealed class TableSync
         catch (Exception e)
         {
             // A commit that is broken off may be the first to tell.
-            bool stopped = cancellationToken.IsCancellationRequested && e is OperationCanceledException or Microsoft.Data.Sqlite.SqliteException { SqliteErrorCode: NativeSqlite.Interrupt };
+            var stopped =
+                cancellationToken.IsCancellationRequested
+                && e is OperationCanceledException or Microsoft.Data.Sqlite.SqliteException { SqliteErrorCode: NativeSqlite.Interrupt };
             _status.EndsFor(stopped ? SyncEndReason.Stopped : SyncEndReason.Failed);
             _status.Move(stopped ? SyncTrigger.Finished : SyncTrigger.GaveUp);
             _steps.Complete(stopped ? new OperationCanceledException(cancellationToken) : e);
@@ -87,14 +97,14 @@ public sealed class TableSync
     }
 
     /// <summary>
-    /// The outer loop: opens the table, and again when its store went away or another sync has taken it over. What was committed is kept, so that the feed is asked
-    /// to go on from there.
+    /// The outer loop: opens the table, and again when its store went away or another sync has taken it over. What was committed is kept,
+    /// so that the feed is asked to go on from there.
     /// </summary>
     private async Task KeepOpenAsync(CancellationToken cancellationToken)
     {
         using var client = new FeedClient(_options.Feed, _time);
         var follower = new FeedFollower(_options, _feed, client, _status, _steps, _events, _retry, _time);
-        for (int failures = 0; ;)
+        for (var failures = 0; ; )
         {
             try
             {
@@ -104,29 +114,43 @@ public sealed class TableSync
             catch (TableStoreException e) when (_retry.Allows(failures + 1))
             {
                 failures++;
-                if (_status.Phase != SyncPhase.BackingOff) _status.Move(SyncTrigger.Interrupted);
+                if (_status.Phase != SyncPhase.BackingOff)
+                    _status.Move(SyncTrigger.Interrupted);
                 await _events.PostAsync(FeedEventKind.SocketError, e.Message, cancellationToken).ConfigureAwait(false);
-                if (!await follower.BackOffAsync(_retry.Delay(failures, null), cancellationToken).ConfigureAwait(false)) return;
+                if (!await follower.BackOffAsync(_retry.Delay(failures, null), cancellationToken).ConfigureAwait(false))
+                    return;
             }
         }
     }
 
     private async Task OpenAndFollowAsync(FeedFollower follower, Action opened, CancellationToken cancellationToken)
     {
-        await using SyncSession session = await SyncSession.OpenAsync(_options, _feed, _steps, _status.Counters, () => Result, _time, cancellationToken).ConfigureAwait(false);
+        await using var session = await SyncSession
+            .OpenAsync(_options, _feed, _steps, _status.Counters, () => Result, _time, cancellationToken)
+            .ConfigureAwait(false);
         opened();
-        SyncContext context = session.CreateContext(_status.Start, (kind, message) => _events.PostAsync(kind, message, cancellationToken), () =>
-        {
-            if (_status.Phase == SyncPhase.Snapshot) _status.Move(SyncTrigger.SnapshotCompleted);
-        });
-        long? seen = _status.Sequence;
+        var context = session.CreateContext(
+            _status.Start,
+            (kind, message) => _events.PostAsync(kind, message, cancellationToken),
+            () =>
+            {
+                if (_status.Phase == SyncPhase.Snapshot)
+                    _status.Move(SyncTrigger.SnapshotCompleted);
+            }
+        );
+        var seen = _status.Sequence;
         _status.TableOpened(context);
         RunningSyncs.Add(this);
         try
         {
             await CatchUpWithStoreAsync(session.Target.State, seen, cancellationToken).ConfigureAwait(false);
             await follower.FollowAsync(context, cancellationToken).ConfigureAwait(false);
-            var last = new TableCommit { Resume = session.Target.State.Resume, Feed = _feed.Display, At = _time.GetUtcNow() };
+            var last = new TableCommit
+            {
+                Resume = session.Target.State.Resume,
+                Feed = _feed.Display,
+                At = _time.GetUtcNow(),
+            };
             await session.Queue.RunAsync(new CommitJob(CommitKind.Commit, last), cancellationToken).ConfigureAwait(false);
         }
         finally
@@ -137,21 +161,24 @@ public sealed class TableSync
     }
 
     /// <summary>
-    /// The table was opened again. Others may have changed it meanwhile, and a commit whose answer was lost may have succeeded: whoever follows the changes gets
-    /// those first, the newest of each record (I5).
+    /// The table was opened again. Others may have changed it meanwhile, and a commit whose answer was lost may have succeeded: whoever
+    /// follows the changes gets those first, the newest of each record (I5).
     /// </summary>
     /// <param name="state">The table as it is.</param>
     /// <param name="sequence">Up to where they have the changes; null the first time.</param>
     /// <param name="cancellationToken">Gives up.</param>
     private async Task CatchUpWithStoreAsync(TableState state, long? sequence, CancellationToken cancellationToken)
     {
-        if (_options.Store is not { } store || !_options.WantsChanges || sequence is not { } seen || state.Sequence <= seen) return;
+        if (_options.Store is not { } store || !_options.WantsChanges || sequence is not { } seen || state.Sequence <= seen)
+            return;
         const int Chunk = 4096;
-        using IRecordScan scan = store.Get(state.Name).Read(new RecordQuery { Since = seen });
+        using var scan = store.Get(state.Name).Read(new RecordQuery { Since = seen });
         for (var changes = new List<TableChange>(); ; changes = [])
         {
-            while (changes.Count < Chunk && scan.Read()) changes.Add(new TableChange(scan.KindSince(seen), scan.Key, scan.Sequence, scan.Json.ToArray()));
-            if (changes.Count == 0) return;
+            while (changes.Count < Chunk && scan.Read())
+                changes.Add(new TableChange(scan.KindSince(seen), scan.Key, scan.Sequence, scan.Json.ToArray()));
+            if (changes.Count == 0)
+                return;
             await _steps.ExchangeAsync(new ChangesCommitted(changes, [], Result), cancellationToken).ConfigureAwait(false);
         }
     }

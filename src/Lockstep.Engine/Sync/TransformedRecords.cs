@@ -10,7 +10,10 @@ public sealed class TransformException : LockstepException
     /// <param name="key">The record's key.</param>
     /// <param name="reason">What is wrong with the output, as a clause.</param>
     public TransformException(RecordKey key, string reason)
-        : base($"The transform of the record {key} failed: {reason}.", "Have the transform put out exactly one object with the same key, or nothing to skip the record.") => Key = key;
+        : base(
+            $"The transform of the record {key} failed: {reason}.",
+            "Have the transform put out exactly one object with the same key, or nothing to skip the record."
+        ) => Key = key;
 
     /// <summary>The record's key.</summary>
     public RecordKey Key { get; }
@@ -23,21 +26,24 @@ internal sealed class TransformedRecords(IReadOnlyList<string> knownFields)
 
     public void Take(TransformableRecord record, RecordBatch batch, RecordShape shape)
     {
-        ref RecordEntry entry = ref batch[record.Index];
+        ref var entry = ref batch[record.Index];
         if (record.IsSkipped)
         {
             entry.Flags |= EntryFlags.Deleted;
             return;
         }
 
-        if (_parser?.Shape != shape) _parser = new RecordParser(shape, knownFields);
-        ReadOnlySpan<byte> json = record.Record.Span;
-        if (!_parser.TryReadKey(json)) throw new TransformException(record.Key, _parser.Reason);
-        bool same = batch.Layout == KeyLayout.Integer
-            ? _parser.IntegerKey == entry.IntegerKey
-            : _parser.EncodedKey.SequenceEqual(batch.Key(entry));
-        if (!same) throw new TransformException(record.Key, "its output has another key");
-        if (record.IsReplaced) batch.ReplaceBody(record.Index, json);
+        if (_parser?.Shape != shape)
+            _parser = new RecordParser(shape, knownFields);
+        var json = record.Record.Span;
+        if (!_parser.TryReadKey(json))
+            throw new TransformException(record.Key, _parser.Reason);
+        var same =
+            batch.Layout == KeyLayout.Integer ? _parser.IntegerKey == entry.IntegerKey : _parser.EncodedKey.SequenceEqual(batch.Key(entry));
+        if (!same)
+            throw new TransformException(record.Key, "its output has another key");
+        if (record.IsReplaced)
+            batch.ReplaceBody(record.Index, json);
     }
 
     public IReadOnlyList<string> TakeNewFields() => _parser?.Fields.TakeNew() ?? [];

@@ -12,7 +12,13 @@ internal static class FilterGuard
 
     private static readonly HashSet<string> Refused = new(StringComparer.OrdinalIgnoreCase)
     {
-        "load_extension", "fts3_tokenizer", "readfile", "writefile", "edit", "randomblob", "zeroblob",
+        "load_extension",
+        "fts3_tokenizer",
+        "readfile",
+        "writefile",
+        "edit",
+        "randomblob",
+        "zeroblob",
     };
 
     /// <summary>Prepares a statement with a filter in it.</summary>
@@ -31,16 +37,23 @@ internal static class FilterGuard
         {
             RequireOneExpression(connection, filter, source);
             var statement = new Statement(connection, sql);
-            if (!statement.HasTail) return statement;
+            if (!statement.HasTail)
+                return statement;
             statement.Dispose();
             throw NotOne(filter);
         }
         catch (SqliteException e)
         {
-            string known = fields.Count == 0 ? "the table has no fields yet" : "the fields are " + string.Join(", ", fields.Take(20)) + (fields.Count > 20 ? ", ..." : "");
+            var known =
+                fields.Count == 0
+                    ? "the table has no fields yet"
+                    : "the fields are " + string.Join(", ", fields.Take(20)) + (fields.Count > 20 ? ", ..." : "");
             throw new FilterException(
-                filter, $"The filter is not a valid expression: {Plain(e.Message)}.",
-                $"Give one read-only SQL expression over the fields, such as \"port > 1000 and ip like '10.%'\"; {known}.", e);
+                filter,
+                $"The filter is not a valid expression: {Plain(e.Message)}.",
+                $"Give one read-only SQL expression over the fields, such as \"port > 1000 and ip like '10.%'\"; {known}.",
+                e
+            );
         }
         finally
         {
@@ -56,9 +69,15 @@ internal static class FilterGuard
         {
             return step();
         }
-        catch (SqliteException e) when (filter is not null && e.SqliteErrorCode is raw.SQLITE_ERROR or raw.SQLITE_TOOBIG or raw.SQLITE_NOMEM)
+        catch (SqliteException e)
+            when (filter is not null && e.SqliteErrorCode is raw.SQLITE_ERROR or raw.SQLITE_TOOBIG or raw.SQLITE_NOMEM)
         {
-            throw new FilterException(filter, $"The filter cannot be worked out: {Plain(e.Message)}.", "Change the expression so that it holds for every record, for example with typeof() or json_valid().", e);
+            throw new FilterException(
+                filter,
+                $"The filter cannot be worked out: {Plain(e.Message)}.",
+                "Change the expression so that it holds for every record, for example with typeof() or json_valid().",
+                e
+            );
         }
     }
 
@@ -69,24 +88,29 @@ internal static class FilterGuard
     private static void RequireOneExpression(SqliteConnection connection, string filter, string source)
     {
         using var alone = new Statement(connection, $"SELECT (\n{filter}\n) FROM {source}");
-        if (alone.HasTail) throw NotOne(filter);
+        if (alone.HasTail)
+            throw NotOne(filter);
     }
 
     private static FilterException NotOne(string filter) =>
         new(filter, "The filter is more than one expression.", "Give one SQL expression such as \"port > 1000\".");
 
-    private static int Authorize(object userData, int action, string first, string second, string database, string view) => action switch
-    {
-        raw.SQLITE_SELECT => raw.SQLITE_OK,
-        raw.SQLITE_READ => first == TableSchema.Rows || first is "json_each" or "json_tree" ? raw.SQLITE_OK : raw.SQLITE_DENY,
-        raw.SQLITE_FUNCTION => Refused.Contains(second) ? raw.SQLITE_DENY : raw.SQLITE_OK,
-        _ => raw.SQLITE_DENY,
-    };
+    private static int Authorize(object userData, int action, string first, string second, string database, string view) =>
+        action switch
+        {
+            raw.SQLITE_SELECT => raw.SQLITE_OK,
+            raw.SQLITE_READ => first == TableSchema.Rows || first is "json_each" or "json_tree" ? raw.SQLITE_OK : raw.SQLITE_DENY,
+            raw.SQLITE_FUNCTION => Refused.Contains(second) ? raw.SQLITE_DENY : raw.SQLITE_OK,
+            _ => raw.SQLITE_DENY,
+        };
 
     /// <summary>SQLite's words without the parts that only its own programmers need.</summary>
     private static string Plain(string message)
     {
-        int quote = message.IndexOf('\'', StringComparison.Ordinal), last = message.LastIndexOf('\'');
-        return quote >= 0 && last > quote && message.StartsWith("SQLite Error", StringComparison.Ordinal) ? message[(quote + 1)..last] : message;
+        int quote = message.IndexOf('\'', StringComparison.Ordinal),
+            last = message.LastIndexOf('\'');
+        return quote >= 0 && last > quote && message.StartsWith("SQLite Error", StringComparison.Ordinal)
+            ? message[(quote + 1)..last]
+            : message;
     }
 }

@@ -5,8 +5,8 @@ using Microsoft.Data.Sqlite;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// The records of a scan for which a filter holds. They pass through a table of SQLite in memory, some at a time, so that a filter means here what it means on a table
-/// file, and may read no more (<see cref="FilterGuard"/>). One thread at a time.
+/// The records of a scan for which a filter holds. They pass through a table of SQLite in memory, some at a time, so that a filter means
+/// here what it means on a table file, and may read no more (<see cref="FilterGuard"/>). One thread at a time.
 /// </summary>
 internal sealed class FilteredScan : IRecordScan
 {
@@ -33,7 +33,17 @@ internal sealed class FilteredScan : IRecordScan
         {
             TableFile.Execute(_connection, TableSchema.CreateRows(TableSchema.Rows, KeyLayout.Encoded, averageBody: 0));
             _insert = new Statement(_connection, $"INSERT INTO {TableSchema.Rows}(key, seq, born, gone, body) VALUES(?1, ?2, ?3, ?4, ?5)");
-            _select = new RecordSelect(_connection, state, query with { Keys = null, IncludeDeleted = true, Skip = 0, First = null }).Prepare();
+            _select = new RecordSelect(
+                _connection,
+                state,
+                query with
+                {
+                    Keys = null,
+                    IncludeDeleted = true,
+                    Skip = 0,
+                    First = null,
+                }
+            ).Prepare();
         }
         catch
         {
@@ -59,16 +69,20 @@ internal sealed class FilteredScan : IRecordScan
 
     /// <inheritdoc/>
     public ChangeKind KindSince(long sequence) =>
-        IsDeleted ? ChangeKind.Deleted : _select.Integer(RecordSelect.BornColumn) > sequence ? ChangeKind.Added : ChangeKind.Updated;
+        IsDeleted ? ChangeKind.Deleted
+        : _select.Integer(RecordSelect.BornColumn) > sequence ? ChangeKind.Added
+        : ChangeKind.Updated;
 
     /// <inheritdoc/>
     public bool Read()
     {
         while (_left > 0)
         {
-            if (!_isFilled && !Fill()) return false;
+            if (!_isFilled && !Fill())
+                return false;
             _isFilled = FilterGuard.Run(_query.Filter, _select.Step);
-            if (!_isFilled || _skip-- > 0) continue;
+            if (!_isFilled || _skip-- > 0)
+                continue;
             _left--;
             return true;
         }
@@ -89,7 +103,7 @@ internal sealed class FilteredScan : IRecordScan
     {
         _select.Reset();
         TableFile.Execute(_connection, $"BEGIN; DELETE FROM {TableSchema.Rows}");
-        int count = 0;
+        var count = 0;
         for (; count < MostRows && _rows.Read(); count++)
         {
             _insert.BindBlob(1, _rows.EncodedKey);

@@ -16,11 +16,14 @@ internal sealed class FirstLoad(SqliteConnection connection)
 
     private bool _isActive;
 
-    /// <summary>Changes to the rollback journal if that is worth it and nobody else has the file open; otherwise all stays as it is.</summary>
+    /// <summary>
+    /// Changes to the rollback journal if that is worth it and nobody else has the file open; otherwise all stays as it is.
+    /// </summary>
     /// <param name="bytes">How large the records are that come first.</param>
     public void Begin(long bytes)
     {
-        if (_isActive || bytes < WorthIt) return;
+        if (_isActive || bytes < WorthIt)
+            return;
         // A loss of power in this transaction must not cost the file, so its few syncs are made whole ones.
         _isActive = SetJournal("delete") && Run("PRAGMA synchronous=FULL");
     }
@@ -29,7 +32,8 @@ internal sealed class FirstLoad(SqliteConnection connection)
     /// <returns>Whether it is done just now.</returns>
     public bool End()
     {
-        if (!_isActive) return false;
+        if (!_isActive)
+            return false;
         _isActive = !SetJournal("wal") || !Run("PRAGMA synchronous=NORMAL");
         return !_isActive;
     }

@@ -2,7 +2,10 @@ using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Tables;
 
-/// <summary>Reads the records of a table one after another. The current record's properties are valid until the next <see cref="Read"/>. One thread at a time.</summary>
+/// <summary>
+/// Reads the records of a table one after another. The current record's properties are valid until the next <see cref="Read"/>. One thread
+/// at a time.
+/// </summary>
 public interface IRecordScan : IDisposable
 {
     /// <summary>The record as one JSON object in UTF-8; for a deleted one, what is known of it.</summary>

@@ -3,8 +3,8 @@ using Lockstep.Engine.Records;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// A table that exists, wherever it is kept, for all that is not syncing it. Any thread may call any of the members, and a sync goes on meanwhile, but for those that
-/// write, which need the table to themselves.
+/// A table that exists, wherever it is kept, for all that is not syncing it. Any thread may call any of the members, and a sync goes on
+/// meanwhile, but for those that write, which need the table to themselves.
 /// </summary>
 public interface ITable
 {
@@ -25,12 +25,21 @@ public interface ITable
     /// <summary>The malformed records that were set aside, oldest first.</summary>
     IEnumerable<QuarantinedRecord> ReadQuarantined();
 
-    /// <summary>The changes after a sequence number (I11), and then those to come as syncs commit them, newest state per record, until it is cancelled.</summary>
+    /// <summary>
+    /// The changes after a sequence number (I11), and then those to come as syncs commit them, newest state per record, until it is
+    /// cancelled.
+    /// </summary>
     /// <param name="since">The sequence number; null for what comes from now on.</param>
     /// <param name="time">The clock; null for the system's.</param>
     /// <param name="cancellationToken">Ends the watching.</param>
-    /// <returns>A batch per look that found something; an empty batch at least four times a second, so that the caller can do other things.</returns>
-    IAsyncEnumerable<IReadOnlyList<TableChange>> WatchAsync(long? since = null, TimeProvider? time = null, CancellationToken cancellationToken = default);
+    /// <returns>
+    /// A batch per look that found something; an empty batch at least four times a second, so that the caller can do other things.
+    /// </returns>
+    IAsyncEnumerable<IReadOnlyList<TableChange>> WatchAsync(
+        long? since = null,
+        TimeProvider? time = null,
+        CancellationToken cancellationToken = default
+    );
 
     /// <summary>Waits until the table is as a condition wants it.</summary>
     /// <param name="condition">The condition.</param>
@@ -38,13 +47,20 @@ public interface ITable
     /// <param name="time">The clock; null for the system's.</param>
     /// <param name="cancellationToken">Ends the waiting.</param>
     /// <returns>The table then; null when the time was up.</returns>
-    Task<TableInfo?> WaitAsync(Func<TableInfo, bool> condition, TimeSpan? timeout, TimeProvider? time = null, CancellationToken cancellationToken = default);
+    Task<TableInfo?> WaitAsync(
+        Func<TableInfo, bool> condition,
+        TimeSpan? timeout,
+        TimeProvider? time = null,
+        CancellationToken cancellationToken = default
+    );
 
     /// <summary>Empties the table, and lets go of the feed that it belongs to. Sequence numbers go on.</summary>
     /// <exception cref="TableBusyException">A sync is writing to it.</exception>
     void Clear();
 
-    /// <summary>Forgets deleted records whose order value is below a cursor; a cursor older than that needs a resync from then on.</summary>
+    /// <summary>
+    /// Forgets deleted records whose order value is below a cursor; a cursor older than that needs a resync from then on.
+    /// </summary>
     /// <returns>How many were forgotten.</returns>
     /// <exception cref="TableBusyException">A sync is writing to it.</exception>
     long ClearTombstones(Cursor before);

@@ -20,7 +20,10 @@ internal interface ITableTarget : IDisposable
     /// <summary>Begins a snapshot beside the records (I6).</summary>
     void BeginSnapshot();
 
-    /// <summary>Adds a batch to the snapshot, or only what was set aside; returns what that changed in the snapshot, which is not yet a change of the table.</summary>
+    /// <summary>
+    /// Adds a batch to the snapshot, or only what was set aside; returns what that changed in the snapshot, which is not yet a change of
+    /// the table.
+    /// </summary>
     ApplyCounts CommitToSnapshot(TableCommit commit);
 
     /// <summary>Lets the snapshot replace the records, at once.</summary>
@@ -82,7 +85,8 @@ internal sealed record TableCommit
 
 /// <summary>What a commit changed.</summary>
 /// <param name="Counts">The counts.</param>
-/// <param name="Changes">The changes in the order of their sequence, where they were asked for; may be read only once, before the next commit.</param>
+/// <param name="Changes">The changes in the order of their sequence, where they were asked for; may be read only once, before the next
+/// commit.</param>
 internal sealed record CommitResult(ApplyCounts Counts, IEnumerable<TableChange> Changes)
 {
     /// <summary>How many of the deleted records a snapshot did not hold any more.</summary>

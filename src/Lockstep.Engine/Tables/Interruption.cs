@@ -12,6 +12,7 @@ internal sealed class Interruption
 
     public void ThrowIfRequested()
     {
-        if (_isRequested) throw new OperationCanceledException("The commit was broken off; nothing of it was kept.");
+        if (_isRequested)
+            throw new OperationCanceledException("The commit was broken off; nothing of it was kept.");
     }
 }

@@ -5,7 +5,8 @@ namespace Lockstep.Engine.Tables;
 
 /// <summary>
 /// Sorts places by numbers that stand for keys, keeping the order of those whose numbers are equal: a radix sort from the least
-/// significant digit (Knuth, The Art of Computer Programming 3, 5.2.5), which touches memory in order and passes over digits that are all alike.
+/// significant digit (Knuth, The Art of Computer Programming 3, 5.2.5), which touches memory in order and passes over digits that are all
+/// alike.
 /// </summary>
 internal static class KeySort
 {
@@ -28,33 +29,36 @@ internal static class KeySort
             return;
         }
 
-        ulong least = ulong.MaxValue, greatest = 0;
-        foreach (ulong number in numbers)
+        ulong least = ulong.MaxValue,
+            greatest = 0;
+        foreach (var number in numbers)
         {
             least = Math.Min(least, number);
             greatest = Math.Max(greatest, number);
         }
 
-        ulong[] otherNumbers = ArrayPool<ulong>.Shared.Rent(numbers.Length);
-        int[] otherPlaces = ArrayPool<int>.Shared.Rent(numbers.Length);
-        Span<ulong> from = numbers, to = otherNumbers.AsSpan(0, numbers.Length);
-        Span<int> fromPlaces = places, toPlaces = otherPlaces.AsSpan(0, numbers.Length);
+        var otherNumbers = ArrayPool<ulong>.Shared.Rent(numbers.Length);
+        var otherPlaces = ArrayPool<int>.Shared.Rent(numbers.Length);
+        Span<ulong> from = numbers,
+            to = otherNumbers.AsSpan(0, numbers.Length);
+        Span<int> fromPlaces = places,
+            toPlaces = otherPlaces.AsSpan(0, numbers.Length);
         Span<int> starts = stackalloc int[Digits];
-        bool isSwapped = false;
-        for (int shift = 0; shift < 64 && (greatest - least) >> shift != 0; shift += DigitBits)
+        var isSwapped = false;
+        for (var shift = 0; shift < 64 && (greatest - least) >> shift != 0; shift += DigitBits)
         {
             CountDigits(from, least, shift, starts);
-            for (int i = 0; i < from.Length; i++)
+            for (var i = 0; i < from.Length; i++)
             {
-                ref int at = ref starts[(int)((from[i] - least) >> shift) & (Digits - 1)];
+                ref var at = ref starts[(int)((from[i] - least) >> shift) & (Digits - 1)];
                 to[at] = from[i];
                 toPlaces[at++] = fromPlaces[i];
             }
 
-            Span<ulong> numbersSwap = from;
+            var numbersSwap = from;
             from = to;
             to = numbersSwap;
-            Span<int> placesSwap = fromPlaces;
+            var placesSwap = fromPlaces;
             fromPlaces = toPlaces;
             toPlaces = placesSwap;
             isSwapped = !isSwapped;
@@ -74,9 +78,11 @@ internal static class KeySort
     private static void CountDigits(ReadOnlySpan<ulong> numbers, ulong least, int shift, Span<int> starts)
     {
         starts.Clear();
-        foreach (ulong number in numbers) starts[(int)((number - least) >> shift) & (Digits - 1)]++;
-        int start = 0;
-        foreach (ref int digit in starts) (digit, start) = (start, start + digit);
+        foreach (var number in numbers)
+            starts[(int)((number - least) >> shift) & (Digits - 1)]++;
+        var start = 0;
+        foreach (ref var digit in starts)
+            (digit, start) = (start, start + digit);
     }
 
     /// <summary>A sort by comparison leaves equal numbers in any order.</summary>
@@ -84,11 +90,10 @@ internal static class KeySort
     {
         for (int start = 0, end; start < numbers.Length; start = end)
         {
-            for (end = start + 1; end < numbers.Length && numbers[end] == numbers[start]; end++)
-            {
-            }
+            for (end = start + 1; end < numbers.Length && numbers[end] == numbers[start]; end++) { }
 
-            if (end - start > 1) places[start..end].Sort();
+            if (end - start > 1)
+                places[start..end].Sort();
         }
     }
 }

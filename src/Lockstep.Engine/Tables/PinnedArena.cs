@@ -3,9 +3,9 @@ using System.Runtime.CompilerServices;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// Pinned memory that is filled from one end, so that SQLite reads what is in it where it is. It grows by pieces, so that growing copies nothing and leaves
-/// nothing behind; a place in it is the piece's number and the offset in the piece, and what was appended at once lies in one piece.
-/// Filled by one thread, then read by any.
+/// Pinned memory that is filled from one end, so that SQLite reads what is in it where it is. It grows by pieces, so that growing copies
+/// nothing and leaves nothing behind; a place in it is the piece's number and the offset in the piece, and what was appended at once lies
+/// in one piece. Filled by one thread, then read by any.
 /// </summary>
 internal sealed class PinnedArena
 {
@@ -33,8 +33,9 @@ internal sealed class PinnedArena
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public int Append(int length)
     {
-        if (length > _capacity - _position) NextPiece(length);
-        int at = (_piece << PieceShift) + _position;
+        if (length > _capacity - _position)
+            NextPiece(length);
+        var at = (_piece << PieceShift) + _position;
         _position += length;
         Used += length;
         return at;
@@ -50,7 +51,7 @@ internal sealed class PinnedArena
     private void NextPiece(int length)
     {
         _piece++;
-        int size = Math.Max(length, _piece == 1 ? PieceSize / 4 : PieceSize);
+        var size = Math.Max(length, _piece == 1 ? PieceSize / 4 : PieceSize);
         if (_piece == _pieces.Count)
         {
             _pieces.Add(GC.AllocateUninitializedArray<byte>(size, pinned: true));

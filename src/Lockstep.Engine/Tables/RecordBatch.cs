@@ -8,8 +8,8 @@ using Lockstep.Engine.Records;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// Records on their way from the parser to the table, in order of arrival: their bytes in one pinned arena, so that SQLite reads them where they are.
-/// Filled by one thread, then handed on.
+/// Records on their way from the parser to the table, in order of arrival: their bytes in one pinned arena, so that SQLite reads them where
+/// they are. Filled by one thread, then handed on.
 /// </summary>
 internal sealed class RecordBatch
 {
@@ -51,7 +51,9 @@ internal sealed class RecordBatch
     /// <summary>The memory that the records take, in bytes.</summary>
     public long MemoryUsed => _arena.Used + ((long)Count * Unsafe.SizeOf<RecordEntry>());
 
-    /// <summary>Whether the records have come in the order of their keys, no key twice, so that nothing is won by waiting for more and sorting.</summary>
+    /// <summary>
+    /// Whether the records have come in the order of their keys, no key twice, so that nothing is won by waiting for more and sorting.
+    /// </summary>
     public bool IsAscending { get; private set; } = true;
 
     /// <summary>A record by its arrival, from 0.</summary>
@@ -72,18 +74,19 @@ internal sealed class RecordBatch
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Add(RecordParser parser, ReadOnlySpan<byte> json)
     {
-        ReadOnlySpan<byte> key = Layout == KeyLayout.Encoded ? parser.EncodedKey : default;
-        ReadOnlySpan<byte> order = parser.OrderIsText ? parser.OrderText : default;
-        ReadOnlySpan<byte> body = json.Slice(parser.Body.Start, parser.Body.Length);
-        int routing = key.Length + order.Length;
-        int start = _arena.Append(routing + body.Length);
-        Span<byte> target = _arena.Bytes(start, routing + body.Length);
+        var key = Layout == KeyLayout.Encoded ? parser.EncodedKey : default;
+        var order = parser.OrderIsText ? parser.OrderText : default;
+        var body = json.Slice(parser.Body.Start, parser.Body.Length);
+        var routing = key.Length + order.Length;
+        var start = _arena.Append(routing + body.Length);
+        var target = _arena.Bytes(start, routing + body.Length);
         key.CopyTo(target);
         order.CopyTo(target[key.Length..]);
         body.CopyTo(target[routing..]);
 
-        if (Count > 0) CompareWithLast(parser);
-        ref RecordEntry entry = ref NewEntry();
+        if (Count > 0)
+            CompareWithLast(parser);
+        ref var entry = ref NewEntry();
         entry.IntegerKey = parser.IntegerKey;
         entry.IntegerOrder = parser.IntegerOrder;
         entry.TransactionId = parser.TransactionId ?? 0;
@@ -92,14 +95,16 @@ internal sealed class RecordBatch
         entry.OrderLength = order.Length;
         entry.BodyStart = start + routing;
         entry.BodyLength = body.Length;
-        entry.Flags = (parser.IsDeleted ? EntryFlags.Deleted : 0) | (parser.OrderIsText ? EntryFlags.OrderIsText : 0)
+        entry.Flags =
+            (parser.IsDeleted ? EntryFlags.Deleted : 0)
+            | (parser.OrderIsText ? EntryFlags.OrderIsText : 0)
             | (parser.TransactionId is not null ? EntryFlags.HasTransactionId : 0);
     }
 
     /// <summary>Gives a record another body, under the same key and order value.</summary>
     public void ReplaceBody(int index, ReadOnlySpan<byte> body)
     {
-        int at = _arena.Append(body.Length);
+        var at = _arena.Append(body.Length);
         body.CopyTo(_arena.Bytes(at, body.Length));
         this[index].BodyStart = at;
         this[index].BodyLength = body.Length;
@@ -116,14 +121,16 @@ internal sealed class RecordBatch
     public int NewestByKey(Span<int> places)
     {
         places = places[..Count];
-        for (int i = 0; i < places.Length; i++) places[i] = i;
-        if (IsAscending) return Count;
+        for (var i = 0; i < places.Length; i++)
+            places[i] = i;
+        if (IsAscending)
+            return Count;
 
-        ulong[] pooled = ArrayPool<ulong>.Shared.Rent(Count);
-        Span<ulong> numbers = pooled.AsSpan(0, Count);
+        var pooled = ArrayPool<ulong>.Shared.Rent(Count);
+        var numbers = pooled.AsSpan(0, Count);
         Sort(numbers, places);
-        int kept = 0;
-        for (int i = 0; i < places.Length; i++)
+        var kept = 0;
+        for (var i = 0; i < places.Length; i++)
         {
             if (i == 0 || numbers[i] != numbers[i - 1] || !HaveSameKey(places[kept - 1], places[i]))
             {
@@ -142,30 +149,39 @@ internal sealed class RecordBatch
     /// <summary>Compares the order values of an entry and another value, given in the same form.</summary>
     public int CompareOrder(in RecordEntry entry, bool otherIsText, long otherInteger, ReadOnlySpan<byte> otherText)
     {
-        if (OrderKind == OrderKind.Text) return 0;
-        bool isText = (entry.Flags & EntryFlags.OrderIsText) != 0;
-        if (!isText && !otherIsText) return entry.IntegerOrder.CompareTo(otherInteger);
-        Span<byte> mine = stackalloc byte[20], others = stackalloc byte[20];
-        ReadOnlySpan<byte> left = isText ? Order(entry) : Format(entry.IntegerOrder, mine);
+        if (OrderKind == OrderKind.Text)
+            return 0;
+        var isText = (entry.Flags & EntryFlags.OrderIsText) != 0;
+        if (!isText && !otherIsText)
+            return entry.IntegerOrder.CompareTo(otherInteger);
+        Span<byte> mine = stackalloc byte[20],
+            others = stackalloc byte[20];
+        var left = isText ? Order(entry) : Format(entry.IntegerOrder, mine);
         return DecimalText.Compare(left, otherIsText ? otherText : Format(otherInteger, others));
     }
 
     public OrderValue OrderOf(in RecordEntry entry)
     {
-        if ((entry.Flags & EntryFlags.OrderIsText) == 0) return OrderValue.FromInteger(entry.IntegerOrder);
-        ReadOnlySpan<byte> text = Order(entry);
+        if ((entry.Flags & EntryFlags.OrderIsText) == 0)
+            return OrderValue.FromInteger(entry.IntegerOrder);
+        var text = Order(entry);
         return OrderKind == OrderKind.Text ? OrderValue.FromText(Encoding.UTF8.GetString(text)) : OrderValue.FromNumber(text);
     }
 
-    public RecordKey KeyOf(in RecordEntry entry) => Layout == KeyLayout.Integer ? new RecordKey(entry.IntegerKey) : KeyEncoding.Read(Key(entry));
+    public RecordKey KeyOf(in RecordEntry entry) =>
+        Layout == KeyLayout.Integer ? new RecordKey(entry.IntegerKey) : KeyEncoding.Read(Key(entry));
 
     private void CompareWithLast(RecordParser parser)
     {
-        ref RecordEntry last = ref this[Count - 1];
+        ref var last = ref this[Count - 1];
         IsAscending = IsAscending && Layout == KeyLayout.Integer && last.IntegerKey < parser.IntegerKey;
         // Of opaque order values the later is the greater, by definition.
-        _ordersRise = _ordersRise && (OrderKind == OrderKind.Text
-            || (!parser.OrderIsText && (last.Flags & EntryFlags.OrderIsText) == 0 && last.IntegerOrder <= parser.IntegerOrder));
+        _ordersRise =
+            _ordersRise
+            && (
+                OrderKind == OrderKind.Text
+                || (!parser.OrderIsText && (last.Flags & EntryFlags.OrderIsText) == 0 && last.IntegerOrder <= parser.IntegerOrder)
+            );
     }
 
     private int CompareOrder(in RecordEntry entry, in RecordEntry other) =>
@@ -177,9 +193,11 @@ internal sealed class RecordBatch
     /// <summary>Sorts places by key, and those of one key by arrival; the numbers that stand for the keys with them.</summary>
     private void Sort(Span<ulong> numbers, Span<int> places)
     {
-        for (int i = 0; i < numbers.Length; i++) numbers[i] = Layout == KeyLayout.Integer ? (ulong)this[i].IntegerKey ^ (1UL << 63) : FirstBytes(Key(this[i]));
+        for (var i = 0; i < numbers.Length; i++)
+            numbers[i] = Layout == KeyLayout.Integer ? (ulong)this[i].IntegerKey ^ (1UL << 63) : FirstBytes(Key(this[i]));
         KeySort.Sort(numbers, places);
-        if (Layout == KeyLayout.Encoded) SortAlike(numbers, places);
+        if (Layout == KeyLayout.Encoded)
+            SortAlike(numbers, places);
     }
 
     /// <summary>Keys that begin alike are compared whole.</summary>
@@ -187,17 +205,20 @@ internal sealed class RecordBatch
     {
         for (int start = 0, end; start < numbers.Length; start = end)
         {
-            for (end = start + 1; end < numbers.Length && numbers[end] == numbers[start]; end++)
-            {
-            }
+            for (end = start + 1; end < numbers.Length && numbers[end] == numbers[start]; end++) { }
 
-            if (end - start > 1) places[start..end].Sort((a, b) => Key(this[a]).SequenceCompareTo(Key(this[b])) is var order and not 0 ? order : a.CompareTo(b));
+            if (end - start > 1)
+            {
+                places[start..end]
+                    .Sort((a, b) => Key(this[a]).SequenceCompareTo(Key(this[b])) is var order and not 0 ? order : a.CompareTo(b));
+            }
         }
     }
 
     private static ulong FirstBytes(ReadOnlySpan<byte> key)
     {
-        if (key.Length >= sizeof(ulong)) return BinaryPrimitives.ReadUInt64BigEndian(key);
+        if (key.Length >= sizeof(ulong))
+            return BinaryPrimitives.ReadUInt64BigEndian(key);
         Span<byte> padded = stackalloc byte[sizeof(ulong)];
         padded.Clear();
         key.CopyTo(padded);
@@ -207,24 +228,26 @@ internal sealed class RecordBatch
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private ref RecordEntry NewEntry()
     {
-        int index = Count++;
-        int block = index >> BlockShift;
-        if (block >= _blocks.Length || (index & (BlockSize - 1)) >= _blocks[block].Length) AddBlock(block);
+        var index = Count++;
+        var block = index >> BlockShift;
+        if (block >= _blocks.Length || (index & (BlockSize - 1)) >= _blocks[block].Length)
+            AddBlock(block);
         return ref _blocks[block][index & (BlockSize - 1)];
     }
 
     /// <summary>Another block; the first one grows at once from a size that suits a few records to that of the others.</summary>
     private void AddBlock(int block)
     {
-        if (block >= _blocks.Length) Array.Resize(ref _blocks, block + 1);
-        RecordEntry[] added = GC.AllocateUninitializedArray<RecordEntry>(BlockSize);
+        if (block >= _blocks.Length)
+            Array.Resize(ref _blocks, block + 1);
+        var added = GC.AllocateUninitializedArray<RecordEntry>(BlockSize);
         _blocks[block]?.CopyTo(added, 0);
         _blocks[block] = added;
     }
 
     private static ReadOnlySpan<byte> Format(long value, Span<byte> buffer)
     {
-        Utf8Formatter.TryFormat(value, buffer, out int written);
+        Utf8Formatter.TryFormat(value, buffer, out var written);
         return buffer[..written];
     }
 }

@@ -1,6 +1,8 @@
 namespace Lockstep.Engine.Tables;
 
-/// <summary>One record of a batch; its variable parts are ranges of the batch's arena: the key and behind it the order value, and the body.</summary>
+/// <summary>
+/// One record of a batch; its variable parts are ranges of the batch's arena: the key and behind it the order value, and the body.
+/// </summary>
 internal struct RecordEntry
 {
     public long IntegerKey;

@@ -8,7 +8,9 @@ public sealed record RecordQuery
     /// <summary>All live records, in the order of their keys.</summary>
     public static RecordQuery All { get; } = new();
 
-    /// <summary>Only the records of these keys; null for all. Each has as many parts as the table has key fields, given as text or number.</summary>
+    /// <summary>
+    /// Only the records of these keys; null for all. Each has as many parts as the table has key fields, given as text or number.
+    /// </summary>
     public IReadOnlyList<IReadOnlyList<object>>? Keys { get; init; }
 
     /// <summary>Only what changed after this sequence number, tombstones too, in the order of the changes (I11); null for all.</summary>

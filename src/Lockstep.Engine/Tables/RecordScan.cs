@@ -39,18 +39,22 @@ public sealed class RecordScan : IRecordScan
 
     /// <summary>What happened to the record after a sequence number, which is below its own.</summary>
     public ChangeKind KindSince(long sequence) =>
-        IsDeleted ? ChangeKind.Deleted : Row.Integer(RecordSelect.BornColumn) > sequence ? ChangeKind.Added : ChangeKind.Updated;
+        IsDeleted ? ChangeKind.Deleted
+        : Row.Integer(RecordSelect.BornColumn) > sequence ? ChangeKind.Added
+        : ChangeKind.Updated;
 
     ReadOnlySpan<byte> IRecordScan.EncodedKey => EncodedKey;
 
     /// <summary>Compares the current keys of two scans in the order in which scans go.</summary>
     internal int CompareKey(RecordScan other)
     {
-        if (_layout == KeyLayout.Integer && other._layout == KeyLayout.Integer) return Row.Integer(RecordSelect.KeyColumn).CompareTo(other.Row.Integer(RecordSelect.KeyColumn));
+        if (_layout == KeyLayout.Integer && other._layout == KeyLayout.Integer)
+            return Row.Integer(RecordSelect.KeyColumn).CompareTo(other.Row.Integer(RecordSelect.KeyColumn));
         return EncodedKey.SequenceCompareTo(other.EncodedKey);
     }
 
-    internal ReadOnlySpan<byte> EncodedKey => _layout == KeyLayout.Encoded ? Row.Bytes(RecordSelect.KeyColumn) : KeyEncoding.Encode(Row.Integer(RecordSelect.KeyColumn));
+    internal ReadOnlySpan<byte> EncodedKey =>
+        _layout == KeyLayout.Encoded ? Row.Bytes(RecordSelect.KeyColumn) : KeyEncoding.Encode(Row.Integer(RecordSelect.KeyColumn));
 
     private Statement Row => _rows ?? throw new InvalidOperationException("There is no current record.");
 

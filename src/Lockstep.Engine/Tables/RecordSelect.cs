@@ -28,10 +28,11 @@ internal sealed class RecordSelect(SqliteConnection connection, TableState state
     /// <summary>The statement, ready to step.</summary>
     public Statement Prepare()
     {
-        string order = query.Since is null ? "lockstep_key" : "lockstep_seq";
+        var order = query.Since is null ? "lockstep_key" : "lockstep_seq";
         return Prepare(
             "lockstep_key, lockstep_seq, lockstep_gone, lockstep_body, lockstep_born",
-            string.Create(CultureInfo.InvariantCulture, $" ORDER BY {order} LIMIT {query.First ?? -1} OFFSET {query.Skip}"));
+            string.Create(CultureInfo.InvariantCulture, $" ORDER BY {order} LIMIT {query.First ?? -1} OFFSET {query.Skip}")
+        );
     }
 
     /// <summary>The statement that counts what the query would read without its paging.</summary>
@@ -51,22 +52,26 @@ internal sealed class RecordSelect(SqliteConnection connection, TableState state
 
         if (query.Keys is { } keys)
         {
-            IEnumerable<string> names = Enumerable.Range(0, keys.Count).Select(i => KeyParameter + i.ToString(CultureInfo.InvariantCulture));
-            string value = state.Shape!.KeyLayout == KeyLayout.Integer ? "value" : "unhex(value)";
-            string list = keys.Count <= MostKeyParameters ? string.Join(", ", names) : $"SELECT {value} FROM json_each({KeyListParameter})";
+            var names = Enumerable.Range(0, keys.Count).Select(i => KeyParameter + i.ToString(CultureInfo.InvariantCulture));
+            var value = state.Shape!.KeyLayout == KeyLayout.Integer ? "value" : "unhex(value)";
+            var list = keys.Count <= MostKeyParameters ? string.Join(", ", names) : $"SELECT {value} FROM json_each({KeyListParameter})";
             conditions.Add($"lockstep_key IN ({list})");
         }
 
         // CASE takes exactly one expression, and a line end keeps a comment from swallowing what follows.
-        if (query.Filter is { } filter) conditions.Add($"CASE WHEN (\n{filter}\n) THEN 1 END");
+        if (query.Filter is { } filter)
+            conditions.Add($"CASE WHEN (\n{filter}\n) THEN 1 END");
 
         // The table's own columns stand aside under longer names, so that a filter sees the fields by theirs.
-        string fields = query.Filter is null || state.Fields.Count == 0 ? "" : ", " + TableView.Columns(state.Fields);
-        string source = $"(SELECT key AS lockstep_key, seq AS lockstep_seq, gone AS lockstep_gone, body AS lockstep_body, born AS lockstep_born{fields} FROM {TableSchema.Rows})";
-        string where = conditions.Count > 0 ? " WHERE " + string.Join(" AND ", conditions) : "";
-        string sql = $"SELECT {columns} FROM {source}{where}{ending}";
+        var fields = query.Filter is null || state.Fields.Count == 0 ? "" : ", " + TableView.Columns(state.Fields);
+        var source =
+            $"(SELECT key AS lockstep_key, seq AS lockstep_seq, gone AS lockstep_gone, body AS lockstep_body, born AS lockstep_born{fields} FROM {TableSchema.Rows})";
+        var where = conditions.Count > 0 ? " WHERE " + string.Join(" AND ", conditions) : "";
+        var sql = $"SELECT {columns} FROM {source}{where}{ending}";
 
-        Statement statement = query.Filter is null ? new Statement(connection, sql) : FilterGuard.Prepare(connection, sql, query.Filter, source, state.Fields);
+        var statement = query.Filter is null
+            ? new Statement(connection, sql)
+            : FilterGuard.Prepare(connection, sql, query.Filter, source, state.Fields);
         try
         {
             Bind(statement);
@@ -82,13 +87,17 @@ internal sealed class RecordSelect(SqliteConnection connection, TableState state
     private void Bind(Statement statement)
     {
         var unused = new HashSet<string>(query.FilterParameters.Keys, StringComparer.Ordinal);
-        foreach ((int index, string name) in statement.Parameters)
+        foreach ((var index, var name) in statement.Parameters)
         {
             if (name.StartsWith(KeyParameter, StringComparison.Ordinal))
             {
                 if (query.Filter?.Contains(KeyParameter, StringComparison.Ordinal) == true)
                 {
-                    throw new FilterException(query.Filter, $"The filter's parameter {name} has a name that Lockstep uses itself.", "Give it another name.");
+                    throw new FilterException(
+                        query.Filter,
+                        $"The filter's parameter {name} has a name that Lockstep uses itself.",
+                        "Give it another name."
+                    );
                 }
 
                 if (name == KeyListParameter)
@@ -113,10 +122,14 @@ internal sealed class RecordSelect(SqliteConnection connection, TableState state
                 continue;
             }
 
-            string plain = ParameterPrefixes.Contains(name[..1]) ? name[1..] : name;
-            if (!query.FilterParameters.TryGetValue(plain, out object? value))
+            var plain = ParameterPrefixes.Contains(name[..1]) ? name[1..] : name;
+            if (!query.FilterParameters.TryGetValue(plain, out var value))
             {
-                throw new FilterException(query.Filter ?? "", $"The filter's parameter {name} has no value.", "Give it one with -FilterParameter @{ " + plain + " = ... }.");
+                throw new FilterException(
+                    query.Filter ?? "",
+                    $"The filter's parameter {name} has no value.",
+                    "Give it one with -FilterParameter @{ " + plain + " = ... }."
+                );
             }
 
             unused.Remove(plain);
@@ -125,7 +138,11 @@ internal sealed class RecordSelect(SqliteConnection connection, TableState state
 
         if (unused.Count > 0)
         {
-            throw new FilterException(query.Filter ?? "", $"The filter has no parameter :{unused.First()}.", "Name it in -Filter, or leave it out of -FilterParameter.");
+            throw new FilterException(
+                query.Filter ?? "",
+                $"The filter has no parameter :{unused.First()}.",
+                "Name it in -Filter, or leave it out of -FilterParameter."
+            );
         }
     }
 
@@ -149,7 +166,11 @@ internal sealed class RecordSelect(SqliteConnection connection, TableState state
                 statement.BindText(index, Encoding.UTF8.GetBytes(value.ToString()!));
                 break;
             default:
-                throw new FilterException(query.Filter ?? "", $"The filter's parameter :{name} is a {value.GetType().Name}.", "Give a string, a number, a boolean or null.");
+                throw new FilterException(
+                    query.Filter ?? "",
+                    $"The filter's parameter :{name} is a {value.GetType().Name}.",
+                    "Give a string, a number, a boolean or null."
+                );
         }
     }
 
@@ -159,9 +180,9 @@ internal sealed class RecordSelect(SqliteConnection connection, TableState state
         var list = new ArrayBufferWriter<byte>();
         using var json = new Utf8JsonWriter(list);
         json.WriteStartArray();
-        foreach (IReadOnlyList<object> parts in keys)
+        foreach (var parts in keys)
         {
-            object? key = ReadKey(parts);
+            var key = ReadKey(parts);
             if (key is long integer)
             {
                 json.WriteNumberValue(integer);
@@ -177,28 +198,37 @@ internal sealed class RecordSelect(SqliteConnection connection, TableState state
         return list.WrittenSpan.ToArray();
     }
 
-    /// <summary>A key as the user gave it, by the types that the table's keys have: a long or encoded bytes. Null for one that cannot be a key, and matches nothing.</summary>
+    /// <summary>
+    /// A key as the user gave it, by the types that the table's keys have: a long or encoded bytes. Null for one that cannot be a key, and
+    /// matches nothing.
+    /// </summary>
     private object? ReadKey(IReadOnlyList<object> parts)
     {
-        RecordShape shape = state.Shape!;
+        var shape = state.Shape!;
         if (parts.Count != shape.KeyFields.Count)
         {
-            throw new FilterException("", $"The key of '{state.Name}' has {shape.KeyFields.Count} parts, not {parts.Count}.", $"Give a value for each of {string.Join(", ", shape.KeyFields)}.");
+            throw new FilterException(
+                "",
+                $"The key of '{state.Name}' has {shape.KeyFields.Count} parts, not {parts.Count}.",
+                $"Give a value for each of {string.Join(", ", shape.KeyFields)}."
+            );
         }
 
         var encoded = new ArrayBufferWriter<byte>();
-        for (int i = 0; i < parts.Count; i++)
+        for (var i = 0; i < parts.Count; i++)
         {
-            string text = Convert.ToString(parts[i], CultureInfo.InvariantCulture) ?? "";
+            var text = Convert.ToString(parts[i], CultureInfo.InvariantCulture) ?? "";
             if (shape.KeyParts[i] == KeyPartKind.Text)
             {
                 KeyEncoding.WriteText(encoded, Encoding.UTF8.GetBytes(text));
                 continue;
             }
 
-            byte[] number = Encoding.UTF8.GetBytes(text.Trim());
-            if (!JsonNumber.IsValid(number)) return null;
-            if (shape.KeyLayout == KeyLayout.Integer) return DecimalText.TryGetInt64(number, out long integer) ? integer : null;
+            var number = Encoding.UTF8.GetBytes(text.Trim());
+            if (!JsonNumber.IsValid(number))
+                return null;
+            if (shape.KeyLayout == KeyLayout.Integer)
+                return DecimalText.TryGetInt64(number, out var integer) ? integer : null;
             KeyEncoding.WriteNumber(encoded, number);
         }
 

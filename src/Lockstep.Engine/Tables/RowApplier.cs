@@ -28,16 +28,18 @@ internal sealed class RowApplier(RowStatements rows)
     {
         if (!batch.IsCoalesced)
         {
-            for (int i = 0; i < batch.Count; i++) Apply(batch, i, sequence, changes);
+            for (var i = 0; i < batch.Count; i++)
+                Apply(batch, i, sequence, changes);
             return;
         }
 
-        int before = changes?.Count ?? 0;
-        int[] pooled = ArrayPool<int>.Shared.Rent(batch.Count);
-        int count = batch.NewestByKey(pooled);
+        var before = changes?.Count ?? 0;
+        var pooled = ArrayPool<int>.Shared.Rent(batch.Count);
+        var count = batch.NewestByKey(pooled);
         ReadOnlySpan<int> newest = pooled.AsSpan(0, count);
-        int lookedUp = CountUpToLastStored(batch, newest);
-        foreach (int index in newest[..lookedUp]) Apply(batch, index, sequence, changes);
+        var lookedUp = CountUpToLastStored(batch, newest);
+        foreach (var index in newest[..lookedUp])
+            Apply(batch, index, sequence, changes);
         Insert(batch, newest[lookedUp..], sequence, changes);
         ArrayPool<int>.Shared.Return(pooled);
         // They were written in the order of their keys.
@@ -48,21 +50,27 @@ internal sealed class RowApplier(RowStatements rows)
     private void Apply(RecordBatch batch, int index, long sequence, List<TableChange>? changes)
     {
         rows.ThrowIfInterrupted();
-        ref RecordEntry entry = ref batch[index];
-        if (ApplyOne(batch, entry, sequence + index + 1) is { } kind) Note(kind, batch, entry, sequence + index + 1, changes);
+        ref var entry = ref batch[index];
+        if (ApplyOne(batch, entry, sequence + index + 1) is { } kind)
+            Note(kind, batch, entry, sequence + index + 1, changes);
     }
 
-    /// <summary>How many of the records, which are in the order of their keys, are not above all that is stored: the others need no looking up.</summary>
+    /// <summary>
+    /// How many of the records, which are in the order of their keys, are not above all that is stored: the others need no looking up.
+    /// </summary>
     private int CountUpToLastStored(RecordBatch batch, ReadOnlySpan<int> places)
     {
-        Statement last = rows.SelectLastKey;
+        var last = rows.SelectLastKey;
         last.Step();
-        int count = 0;
-        for (int above = last.IsNull(0) ? 0 : places.Length; count < above;)
+        var count = 0;
+        for (var above = last.IsNull(0) ? 0 : places.Length; count < above; )
         {
-            int middle = (count + above) / 2;
-            ref RecordEntry entry = ref batch[places[middle]];
-            int order = batch.Layout == KeyLayout.Integer ? entry.IntegerKey.CompareTo(last.Integer(0)) : batch.Key(entry).SequenceCompareTo(last.Bytes(0));
+            var middle = (count + above) / 2;
+            ref var entry = ref batch[places[middle]];
+            var order =
+                batch.Layout == KeyLayout.Integer
+                    ? entry.IntegerKey.CompareTo(last.Integer(0))
+                    : batch.Key(entry).SequenceCompareTo(last.Bytes(0));
             if (order <= 0)
             {
                 count = middle + 1;
@@ -84,11 +92,13 @@ internal sealed class RowApplier(RowStatements rows)
         while (!places.IsEmpty)
         {
             rows.ThrowIfInterrupted();
-            int count = places.Length < RowStatements.ManyRows ? 1 : RowStatements.ManyRows;
-            Statement insert = count == 1 ? rows.Insert : rows.InsertMany;
-            for (int i = 0; i < count; i++) BindRow(insert, i * RowStatements.Parameters, batch, batch[places[i]], sequence + places[i] + 1);
+            var count = places.Length < RowStatements.ManyRows ? 1 : RowStatements.ManyRows;
+            var insert = count == 1 ? rows.Insert : rows.InsertMany;
+            for (var i = 0; i < count; i++)
+                BindRow(insert, i * RowStatements.Parameters, batch, batch[places[i]], sequence + places[i] + 1);
             insert.Execute();
-            foreach (int place in places[..count]) Note(NoteInserted(batch[place]), batch, batch[place], sequence + place + 1, changes);
+            foreach (var place in places[..count])
+                Note(NoteInserted(batch[place]), batch, batch[place], sequence + place + 1, changes);
             places = places[count..];
         }
     }
@@ -102,7 +112,7 @@ internal sealed class RowApplier(RowStatements rows)
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private ChangeKind? ApplyOne(RecordBatch batch, in RecordEntry entry, long sequence)
     {
-        Statement select = rows.Select;
+        var select = rows.Select;
         BindKey(select, RowStatements.KeyParameter, batch, entry);
         if (!select.Step())
         {
@@ -113,19 +123,20 @@ internal sealed class RowApplier(RowStatements rows)
         }
 
         var state = (RowState)select.Integer(RowStatements.GoneColumn);
-        int order = CompareWithStored(batch, entry, select);
-        bool loses = order < 0 || (order == 0 && state == RowState.Swept && !select.IsNull(RowStatements.OrderColumn));
+        var order = CompareWithStored(batch, entry, select);
+        var loses = order < 0 || (order == 0 && state == RowState.Swept && !select.IsNull(RowStatements.OrderColumn));
         if (loses)
         {
             select.Reset();
             return null;
         }
 
-        bool isDeleted = (entry.Flags & EntryFlags.Deleted) != 0;
+        var isDeleted = (entry.Flags & EntryFlags.Deleted) != 0;
         if (state == (isDeleted ? RowState.Deleted : RowState.Live) && IsSame(batch, entry, select))
         {
             select.Reset();
-            if (order > 0) RaiseOrder(batch, entry);
+            if (order > 0)
+                RaiseOrder(batch, entry);
             return null;
         }
 
@@ -134,13 +145,15 @@ internal sealed class RowApplier(RowStatements rows)
         rows.Update.Execute();
         if (state == RowState.Live)
         {
-            if (!isDeleted) return ChangeKind.Updated;
+            if (!isDeleted)
+                return ChangeKind.Updated;
             RowsAdded--;
             TombstonesAdded++;
             return ChangeKind.Deleted;
         }
 
-        if (isDeleted) return ChangeKind.Deleted;
+        if (isDeleted)
+            return ChangeKind.Deleted;
         RowsAdded++;
         TombstonesAdded--;
         return ChangeKind.Added;
@@ -168,7 +181,8 @@ internal sealed class RowApplier(RowStatements rows)
     /// <summary>An order value that was never known, as a new feed identity leaves it, is below all.</summary>
     private static int CompareWithStored(RecordBatch batch, in RecordEntry entry, Statement stored)
     {
-        if (stored.IsNull(RowStatements.OrderColumn)) return 1;
+        if (stored.IsNull(RowStatements.OrderColumn))
+            return 1;
         return stored.IsInteger(RowStatements.OrderColumn)
             ? batch.CompareOrder(entry, false, stored.Integer(RowStatements.OrderColumn), default)
             : batch.CompareOrder(entry, true, 0, stored.Bytes(RowStatements.OrderColumn));
@@ -176,9 +190,11 @@ internal sealed class RowApplier(RowStatements rows)
 
     private static bool IsSame(RecordBatch batch, in RecordEntry entry, Statement stored)
     {
-        bool hasTransaction = (entry.Flags & EntryFlags.HasTransactionId) != 0;
-        if (stored.IsNull(RowStatements.TransactionColumn) == hasTransaction) return false;
-        if (hasTransaction && stored.Integer(RowStatements.TransactionColumn) != entry.TransactionId) return false;
+        var hasTransaction = (entry.Flags & EntryFlags.HasTransactionId) != 0;
+        if (stored.IsNull(RowStatements.TransactionColumn) == hasTransaction)
+            return false;
+        if (hasTransaction && stored.Integer(RowStatements.TransactionColumn) != entry.TransactionId)
+            return false;
         return stored.Bytes(RowStatements.BodyColumn).SequenceEqual(batch.Body(entry));
     }
 
@@ -202,7 +218,10 @@ internal sealed class RowApplier(RowStatements rows)
             statement.BindNull(before + RowStatements.TransactionParameter);
         }
 
-        statement.Bind(before + RowStatements.GoneParameter, (entry.Flags & EntryFlags.Deleted) != 0 ? (long)RowState.Deleted : (long)RowState.Live);
+        statement.Bind(
+            before + RowStatements.GoneParameter,
+            (entry.Flags & EntryFlags.Deleted) != 0 ? (long)RowState.Deleted : (long)RowState.Live
+        );
         statement.BindPinnedText(before + RowStatements.BodyParameter, batch.Body(entry));
     }
 

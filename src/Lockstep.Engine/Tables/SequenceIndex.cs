@@ -3,8 +3,8 @@ using Microsoft.Data.Sqlite;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// The index by which a served table's changes are found (I11). Without it each look reads the whole table, which one who looks now and then can bear, but not a
-/// server that looks at each commit; it doubles the cost of a write, which a table that is not served is spared.
+/// The index by which a served table's changes are found (I11). Without it each look reads the whole table, which one who looks now and
+/// then can bear, but not a server that looks at each commit; it doubles the cost of a write, which a table that is not served is spared.
 /// </summary>
 internal static class SequenceIndex
 {

@@ -6,7 +6,8 @@ namespace Lockstep.Engine.Tables;
 /// What a table file says of itself as a feed: the single row of <c>lockstep_serving</c>, made when the table is first served. A cursor
 /// given out is a sequence number of this table (I11), and means something only together with this identity. Immutable.
 /// </summary>
-/// <param name="Identity">Another one whenever the sequence numbers given out before mean nothing any more: the table was emptied, copied or put back.</param>
+/// <param name="Identity">Another one whenever the sequence numbers given out before mean nothing any more: the table was emptied, copied
+/// or put back.</param>
 /// <param name="Cleared">The highest sequence number among the tombstones that were removed; a cursor below it may have missed one.</param>
 internal sealed record ServingMark(string Identity, long Cleared)
 {
@@ -15,10 +16,11 @@ internal sealed record ServingMark(string Identity, long Cleared)
     /// <summary>That of a table file; null when it was never served.</summary>
     public static ServingMark? Load(SqliteConnection connection)
     {
-        if (!Exists(connection)) return null;
-        using SqliteCommand command = connection.CreateCommand();
+        if (!Exists(connection))
+            return null;
+        using var command = connection.CreateCommand();
         command.CommandText = $"SELECT identity, cleared FROM {Name}";
-        using SqliteDataReader row = command.ExecuteReader();
+        using var row = command.ExecuteReader();
         return row.Read() ? new ServingMark(row.GetString(0), row.GetInt64(1)) : null;
     }
 
@@ -31,43 +33,51 @@ internal sealed record ServingMark(string Identity, long Cleared)
     /// <exception cref="TableFileException">The file cannot be written.</exception>
     public static void Ensure(string path, string? instead = null)
     {
-        using SqliteConnection connection = TableFile.OpenForMarking(path);
-        TableFile.Guard(path, () =>
-        {
-            TableFile.Execute(connection, "BEGIN IMMEDIATE");
-            ServingMark? mark = Load(connection);
-            if (mark is null)
+        using var connection = TableFile.OpenForMarking(path);
+        TableFile.Guard(
+            path,
+            () =>
             {
-                TableFile.Execute(connection, $"CREATE TABLE IF NOT EXISTS {Name}(identity TEXT NOT NULL, cleared INTEGER NOT NULL)");
-                TableFile.Execute(connection, $"INSERT INTO {Name}(identity, cleared) VALUES('{NewIdentity()}', 0)");
-            }
-            else if (mark.Identity == instead)
-            {
-                Renew(connection);
-            }
+                TableFile.Execute(connection, "BEGIN IMMEDIATE");
+                var mark = Load(connection);
+                if (mark is null)
+                {
+                    TableFile.Execute(connection, $"CREATE TABLE IF NOT EXISTS {Name}(identity TEXT NOT NULL, cleared INTEGER NOT NULL)");
+                    TableFile.Execute(connection, $"INSERT INTO {Name}(identity, cleared) VALUES('{NewIdentity()}', 0)");
+                }
+                else if (mark.Identity == instead)
+                {
+                    Renew(connection);
+                }
 
-            SequenceIndex.Ensure(connection);
-            TableFile.Execute(connection, "COMMIT");
-            return true;
-        });
+                SequenceIndex.Ensure(connection);
+                TableFile.Execute(connection, "COMMIT");
+                return true;
+            }
+        );
     }
 
-    /// <summary>Every cursor given out so far is void; within the caller's transaction. Nothing for a table that was never served.</summary>
+    /// <summary>
+    /// Every cursor given out so far is void; within the caller's transaction. Nothing for a table that was never served.
+    /// </summary>
     public static void Renew(SqliteConnection connection)
     {
-        if (Exists(connection)) TableFile.Execute(connection, $"UPDATE {Name} SET identity = '{NewIdentity()}', cleared = 0");
+        if (Exists(connection))
+            TableFile.Execute(connection, $"UPDATE {Name} SET identity = '{NewIdentity()}', cleared = 0");
     }
 
     /// <summary>All tombstones of a table are about to go; within the caller's transaction.</summary>
     public static void ClearingAll(SqliteConnection connection)
     {
-        if (Exists(connection)) ClearedUpTo(connection, TableFile.Scalar(connection, $"SELECT max(seq) FROM {TableSchema.Rows} WHERE gone <> 0"));
+        if (Exists(connection))
+            ClearedUpTo(connection, TableFile.Scalar(connection, $"SELECT max(seq) FROM {TableSchema.Rows} WHERE gone <> 0"));
     }
 
     /// <summary>Tombstones up to a sequence number have gone; within the caller's transaction.</summary>
     public static void ClearedUpTo(SqliteConnection connection, long sequence)
     {
-        if (Exists(connection)) TableFile.Execute(connection, FormattableString.Invariant($"UPDATE {Name} SET cleared = max(cleared, {sequence})"));
+        if (Exists(connection))
+            TableFile.Execute(connection, FormattableString.Invariant($"UPDATE {Name} SET cleared = max(cleared, {sequence})"));
     }
 
     private static string NewIdentity() => $"table-{Guid.NewGuid():N}";

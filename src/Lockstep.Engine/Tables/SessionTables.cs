@@ -16,29 +16,34 @@ public static class SessionTables
     private static readonly Lazy<string> Folder = new(CreateFolder);
 
     /// <summary>The names of the tables that have been synced in this process.</summary>
-    public static IReadOnlyList<string> Names => [.. Paths.Where(pair => File.Exists(pair.Value)).Select(pair => pair.Key).Order(StringComparer.OrdinalIgnoreCase)];
+    public static IReadOnlyList<string> Names =>
+        [.. Paths.Where(pair => File.Exists(pair.Value)).Select(pair => pair.Key).Order(StringComparer.OrdinalIgnoreCase)];
 
     /// <summary>Where the table of a name lives, whether it exists or not.</summary>
     /// <exception cref="ArgumentException">The name cannot be a table's.</exception>
-    public static string PathOf(string name) => Paths.GetOrAdd(TableName.Require(name), static n => Path.Combine(Folder.Value, Guid.NewGuid().ToString("N") + "-" + n + ".db"));
+    public static string PathOf(string name) =>
+        Paths.GetOrAdd(TableName.Require(name), static n => Path.Combine(Folder.Value, Guid.NewGuid().ToString("N") + "-" + n + ".db"));
 
     /// <summary>The path of a table that exists in this process; null when there is none.</summary>
-    public static string? Find(string name) => Paths.TryGetValue(name, out string? path) && File.Exists(path) ? path : null;
+    public static string? Find(string name) => Paths.TryGetValue(name, out var path) && File.Exists(path) ? path : null;
 
     private static string CreateFolder()
     {
         RemoveAbandoned();
-        string folder = Directory.CreateTempSubdirectory(string.Create(CultureInfo.InvariantCulture, $"{Prefix}{Environment.ProcessId}-")).FullName;
+        var folder = Directory
+            .CreateTempSubdirectory(string.Create(CultureInfo.InvariantCulture, $"{Prefix}{Environment.ProcessId}-"))
+            .FullName;
         AppDomain.CurrentDomain.ProcessExit += (_, _) => Delete(folder);
         return folder;
     }
 
     private static void RemoveAbandoned()
     {
-        foreach (string folder in Directory.EnumerateDirectories(Path.GetTempPath(), Prefix + "*"))
+        foreach (var folder in Directory.EnumerateDirectories(Path.GetTempPath(), Prefix + "*"))
         {
-            string[] parts = Path.GetFileName(folder)[Prefix.Length..].Split('-');
-            if (int.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out int process) && !IsRunning(process)) Delete(folder);
+            var parts = Path.GetFileName(folder)[Prefix.Length..].Split('-');
+            if (int.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out var process) && !IsRunning(process))
+                Delete(folder);
         }
     }
 

@@ -38,10 +38,13 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
     /// <returns>What it changed in the snapshot.</returns>
     public ApplyCounts Apply(RecordBatch batch, RecordShape shape, long tableSequence)
     {
-        bool isNew = !StageSql.TableExists(connection, TableSchema.Stage);
+        var isNew = !StageSql.TableExists(connection, TableSchema.Stage);
         if (isNew)
         {
-            TableFile.Execute(connection, TableSchema.CreateRows(TableSchema.Stage, shape.KeyLayout, batch.ArenaUsed / Math.Max(1, batch.Count)));
+            TableFile.Execute(
+                connection,
+                TableSchema.CreateRows(TableSchema.Stage, shape.KeyLayout, batch.ArenaUsed / Math.Max(1, batch.Count))
+            );
             _sequence = tableSequence;
             _layout = shape.KeyLayout;
         }
@@ -72,11 +75,11 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
         _rows?.Dispose();
         _rows = null;
         (RowsAfter, TombstonesAfter, SequenceAfter) = (before.Rows, before.Tombstones, Math.Max(before.Sequence, _sequence));
-        bool hasStage = StageSql.TableExists(connection, TableSchema.Stage);
-        bool hasRows = StageSql.TableExists(connection, TableSchema.Rows);
+        var hasStage = StageSql.TableExists(connection, TableSchema.Stage);
+        var hasRows = StageSql.TableExists(connection, TableSchema.Rows);
         _orderKind = shape?.OrderKind ?? OrderKind.Unknown;
 
-        bool forgets = ending.HasFlag(SnapshotEnding.ForgetOrder) && hasRows;
+        var forgets = ending.HasFlag(SnapshotEnding.ForgetOrder) && hasRows;
         if (forgets)
         {
             ServingMark.ClearingAll(connection);
@@ -90,11 +93,16 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
         else if (hasRows)
         {
             StartChangeLog(wantsChanges);
-            if (hasStage) Merge(shape!, wantsChanges);
-            if (forgets) ForgetTombstones();
-            if (ending.HasFlag(SnapshotEnding.Sweep)) Sweep(shape!, hasStage, wantsChanges);
-            if (hasStage) TableFile.Execute(connection, $"DROP TABLE {TableSchema.Stage}");
-            if (wantsChanges) Changes = ReadChangeLog(shape!);
+            if (hasStage)
+                Merge(shape!, wantsChanges);
+            if (forgets)
+                ForgetTombstones();
+            if (ending.HasFlag(SnapshotEnding.Sweep))
+                Sweep(shape!, hasStage, wantsChanges);
+            if (hasStage)
+                TableFile.Execute(connection, $"DROP TABLE {TableSchema.Stage}");
+            if (wantsChanges)
+                Changes = ReadChangeLog(shape!);
         }
     }
 
@@ -114,7 +122,8 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
     /// <summary>Nothing was there before: the stage is the table from now on, without a row being copied.</summary>
     private void BecomeTheTable(bool hasRows, RecordShape shape, long sequence, bool wantsChanges)
     {
-        if (hasRows) TableFile.Execute(connection, $"DROP TABLE {TableSchema.Rows}");
+        if (hasRows)
+            TableFile.Execute(connection, $"DROP TABLE {TableSchema.Rows}");
         TableFile.Execute(connection, $"ALTER TABLE {TableSchema.Stage} RENAME TO {TableSchema.Rows}");
         RowsAfter = TableFile.Scalar(connection, $"SELECT count(*) FROM {TableSchema.Rows} WHERE gone = 0");
         TombstonesAfter = TableFile.Scalar(connection, $"SELECT count(*) FROM {TableSchema.Rows} WHERE gone <> 0");
@@ -123,7 +132,8 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
         {
             Changes = Read(
                 $"SELECT key, seq, CASE gone WHEN 0 THEN {(int)ChangeKind.Added} ELSE {(int)ChangeKind.Deleted} END, body FROM {TableSchema.Rows} WHERE seq > {sequence} ORDER BY seq",
-                shape.KeyLayout);
+                shape.KeyLayout
+            );
         }
     }
 
@@ -137,21 +147,28 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
             INSERT INTO {TableSchema.Rows}(key, seq, born, ord, txid, gone, body) SELECT key, seq, born, ord, txid, gone, body FROM {TableSchema.Stage} WHERE key = ?1
             ON CONFLICT(key) DO UPDATE SET born = CASE gone WHEN 0 THEN born ELSE excluded.seq END,
                 seq = excluded.seq, ord = excluded.ord, txid = excluded.txid, gone = excluded.gone, body = excluded.body
-            """);
-        using var raise = new Statement(connection, $"UPDATE {TableSchema.Rows} SET ord = (SELECT ord FROM {TableSchema.Stage} WHERE key = ?1) WHERE key = ?1");
-        using Statement? log = wantsChanges ? LogStatement() : null;
+            """
+        );
+        using var raise = new Statement(
+            connection,
+            $"UPDATE {TableSchema.Rows} SET ord = (SELECT ord FROM {TableSchema.Stage} WHERE key = ?1) WHERE key = ?1"
+        );
+        using var log = wantsChanges ? LogStatement() : null;
         while (stage.Step())
         {
             StageSql.CopyKey(stage, 0, stored, 1, shape.KeyLayout);
-            ChangeKind? kind = Judge(stage, stored, out bool higherOrder);
+            var kind = Judge(stage, stored, out var higherOrder);
             stored.Reset();
-            if (kind is null && !higherOrder) continue;
-            Statement write = kind is null ? raise : copy;
+            if (kind is null && !higherOrder)
+                continue;
+            var write = kind is null ? raise : copy;
             StageSql.CopyKey(stage, 0, write, 1, shape.KeyLayout);
             write.Execute();
-            if (kind is not { } changed) continue;
+            if (kind is not { } changed)
+                continue;
             Counts = Counts.With(changed);
-            if (log is not null) Log(log, stage.Integer(1), changed, stage, shape.KeyLayout);
+            if (log is not null)
+                Log(log, stage.Integer(1), changed, stage, shape.KeyLayout);
         }
     }
 
@@ -159,7 +176,7 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
     private ChangeKind? Judge(Statement stage, Statement stored, out bool higherOrder)
     {
         higherOrder = false;
-        bool isLive = stage.Integer(4) == (long)RowState.Live;
+        var isLive = stage.Integer(4) == (long)RowState.Live;
         if (!stored.Step())
         {
             Move(isLive ? 1 : 0, isLive ? 0 : 1);
@@ -167,11 +184,15 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
         }
 
         var state = (RowState)stored.Integer(0);
-        int order = StageSql.CompareOrder(stage, 2, stored, 1, _orderKind);
-        if (order < 0 || (order == 0 && state == RowState.Swept && !stored.IsNull(1))) return null;
-        bool wasLive = state == RowState.Live;
-        bool same = state == (RowState)stage.Integer(4) && stage.IsNull(3) == stored.IsNull(2)
-            && stage.Integer(3) == stored.Integer(2) && stage.Bytes(5).SequenceEqual(stored.Bytes(3));
+        var order = StageSql.CompareOrder(stage, 2, stored, 1, _orderKind);
+        if (order < 0 || (order == 0 && state == RowState.Swept && !stored.IsNull(1)))
+            return null;
+        var wasLive = state == RowState.Live;
+        var same =
+            state == (RowState)stage.Integer(4)
+            && stage.IsNull(3) == stored.IsNull(2)
+            && stage.Integer(3) == stored.Integer(2)
+            && stage.Bytes(5).SequenceEqual(stored.Bytes(3));
         if (same)
         {
             higherOrder = order > 0;
@@ -179,7 +200,9 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
         }
 
         Move((isLive ? 1 : 0) - (wasLive ? 1 : 0), (isLive ? 0 : 1) - (wasLive ? 0 : 1));
-        return !isLive ? ChangeKind.Deleted : wasLive ? ChangeKind.Updated : ChangeKind.Added;
+        return !isLive ? ChangeKind.Deleted
+            : wasLive ? ChangeKind.Updated
+            : ChangeKind.Added;
     }
 
     /// <summary>
@@ -188,11 +211,14 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
     /// </summary>
     private void Sweep(RecordShape shape, bool hasStage, bool wantsChanges)
     {
-        string absent = hasStage ? $"AND NOT EXISTS (SELECT 1 FROM {TableSchema.Stage} s WHERE s.key = r.key)" : "";
-        string order = shape.OrderKind == OrderKind.Text ? ", ord = NULL" : "";
+        var absent = hasStage ? $"AND NOT EXISTS (SELECT 1 FROM {TableSchema.Stage} s WHERE s.key = r.key)" : "";
+        var order = shape.OrderKind == OrderKind.Text ? ", ord = NULL" : "";
         using var select = new Statement(connection, $"SELECT r.key FROM {TableSchema.Rows} r WHERE r.gone = 0 {absent}");
-        using var sweep = new Statement(connection, $"UPDATE {TableSchema.Rows} SET gone = {(int)RowState.Swept}, seq = ?2{order} WHERE key = ?1");
-        using Statement? log = wantsChanges ? LogStatement() : null;
+        using var sweep = new Statement(
+            connection,
+            $"UPDATE {TableSchema.Rows} SET gone = {(int)RowState.Swept}, seq = ?2{order} WHERE key = ?1"
+        );
+        using var log = wantsChanges ? LogStatement() : null;
         while (select.Step())
         {
             StageSql.CopyKey(select, 0, sweep, 1, shape.KeyLayout);
@@ -201,11 +227,14 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
             Swept++;
             Move(-1, 1);
             Counts = Counts.With(ChangeKind.Deleted);
-            if (log is not null) Log(log, SequenceAfter, ChangeKind.Deleted, select, shape.KeyLayout);
+            if (log is not null)
+                Log(log, SequenceAfter, ChangeKind.Deleted, select, shape.KeyLayout);
         }
     }
 
-    /// <summary>What the other feed deleted is forgotten, but for what this one has deleted too: that is gone already, and no change.</summary>
+    /// <summary>
+    /// What the other feed deleted is forgotten, but for what this one has deleted too: that is gone already, and no change.
+    /// </summary>
     private void ForgetTombstones()
     {
         TableFile.Execute(connection, $"DELETE FROM {TableSchema.Rows} WHERE gone <> 0 AND ord IS NULL");
@@ -221,7 +250,8 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
     private void StartChangeLog(bool wanted)
     {
         TableFile.Execute(connection, $"DROP TABLE IF EXISTS {ChangeLog}");
-        if (wanted) TableFile.Execute(connection, $"CREATE TABLE {ChangeLog}(seq INTEGER PRIMARY KEY, kind INTEGER NOT NULL, key NOT NULL)");
+        if (wanted)
+            TableFile.Execute(connection, $"CREATE TABLE {ChangeLog}(seq INTEGER PRIMARY KEY, kind INTEGER NOT NULL, key NOT NULL)");
     }
 
     private Statement LogStatement() => new(connection, $"INSERT INTO {ChangeLog}(seq, kind, key) VALUES(?1, ?2, ?3)");
@@ -235,14 +265,22 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
     }
 
     private IEnumerable<TableChange> ReadChangeLog(RecordShape shape) =>
-        Read($"SELECT c.key, c.seq, c.kind, r.body FROM {ChangeLog} c JOIN {TableSchema.Rows} r ON r.key = c.key ORDER BY c.seq", shape.KeyLayout);
+        Read(
+            $"SELECT c.key, c.seq, c.kind, r.body FROM {ChangeLog} c JOIN {TableSchema.Rows} r ON r.key = c.key ORDER BY c.seq",
+            shape.KeyLayout
+        );
 
     private IEnumerable<TableChange> Read(string sql, KeyLayout layout)
     {
         using var row = new Statement(connection, sql);
         while (row.Step())
         {
-            yield return new TableChange((ChangeKind)row.Integer(2), StageSql.ReadKey(row, 0, layout), row.Integer(1), row.Bytes(3).ToArray());
+            yield return new TableChange(
+                (ChangeKind)row.Integer(2),
+                StageSql.ReadKey(row, 0, layout),
+                row.Integer(1),
+                row.Bytes(3).ToArray()
+            );
         }
     }
 }

@@ -30,9 +30,13 @@ internal static class StageSql
 
     public static OrderValue ReadOrder(Statement row, int column, OrderKind kind)
     {
-        if (row.IsNull(column)) return default;
-        if (row.IsInteger(column)) return OrderValue.FromInteger(row.Integer(column));
-        return kind == OrderKind.Text ? OrderValue.FromText(Encoding.UTF8.GetString(row.Bytes(column))) : OrderValue.FromNumber(row.Bytes(column));
+        if (row.IsNull(column))
+            return default;
+        if (row.IsInteger(column))
+            return OrderValue.FromInteger(row.Integer(column));
+        return kind == OrderKind.Text
+            ? OrderValue.FromText(Encoding.UTF8.GetString(row.Bytes(column)))
+            : OrderValue.FromNumber(row.Bytes(column));
     }
 
     public static RecordKey ReadKey(Statement row, int column, KeyLayout layout) =>
@@ -41,13 +45,20 @@ internal static class StageSql
     public static bool TableExists(SqliteConnection connection, string name) =>
         TableFile.Scalar(connection, $"SELECT count(*) FROM sqlite_master WHERE name = '{name}'") > 0;
 
-    /// <summary>Rewrites a table of integer keys as one of encoded keys, within the caller's transaction. Views of it must be gone.</summary>
+    /// <summary>
+    /// Rewrites a table of integer keys as one of encoded keys, within the caller's transaction. Views of it must be gone.
+    /// </summary>
     public static void EncodeKeys(SqliteConnection connection, string table)
     {
         const string Target = "lockstep_encoded";
         TableFile.Execute(connection, TableSchema.CreateRows(Target, KeyLayout.Encoded, 0));
         using (var select = new Statement(connection, $"SELECT key FROM {table}"))
-        using (var insert = new Statement(connection, $"INSERT INTO {Target}(key, seq, born, ord, txid, gone, body) SELECT ?2, seq, born, ord, txid, gone, body FROM {table} WHERE key = ?1"))
+        using (
+            var insert = new Statement(
+                connection,
+                $"INSERT INTO {Target}(key, seq, born, ord, txid, gone, body) SELECT ?2, seq, born, ord, txid, gone, body FROM {table} WHERE key = ?1"
+            )
+        )
         {
             while (select.Step())
             {

@@ -23,7 +23,8 @@ public sealed class Table(string path) : ITable
     /// <summary>The table files of a folder, by name.</summary>
     public static IReadOnlyList<string> FindIn(string folder)
     {
-        if (!Directory.Exists(folder)) return [];
+        if (!Directory.Exists(folder))
+            return [];
         var options = new EnumerationOptions { IgnoreInaccessible = true };
         return [.. Directory.EnumerateFiles(folder, "*", options).Where(IsTable).Order(StringComparer.Ordinal)];
     }
@@ -33,12 +34,15 @@ public sealed class Table(string path) : ITable
     /// <exception cref="TableFileException">It is no table file, or cannot be read.</exception>
     public TableInfo GetInfo()
     {
-        using SqliteConnection connection = TableFile.OpenForReading(path);
-        return TableFile.Guard(path, () =>
-        {
-            TableState state = TableState.Load(connection);
-            return TableInfo.From(path, state, TableFile.Scalar(connection, "SELECT count(*) FROM lockstep_quarantine"));
-        });
+        using var connection = TableFile.OpenForReading(path);
+        return TableFile.Guard(
+            path,
+            () =>
+            {
+                var state = TableState.Load(connection);
+                return TableInfo.From(path, state, TableFile.Scalar(connection, "SELECT count(*) FROM lockstep_quarantine"));
+            }
+        );
     }
 
     /// <summary>Opens a scan of records; dispose it.</summary>
@@ -46,18 +50,23 @@ public sealed class Table(string path) : ITable
     /// <exception cref="FilterException">The filter is no read-only expression over the fields.</exception>
     public RecordScan Read(RecordQuery? query = null)
     {
-        SqliteConnection connection = TableFile.OpenForReading(path);
+        var connection = TableFile.OpenForReading(path);
         try
         {
-            return TableFile.Guard(path, () =>
-            {
-                // One read transaction from here on, so that the description and the records are of one moment.
-                TableFile.Execute(connection, "BEGIN");
-                TableState state = TableState.Load(connection);
-                Statement? rows = state.Shape is not null && StageSql.TableExists(connection, TableSchema.Rows)
-                    ? new RecordSelect(connection, state, query ?? RecordQuery.All).Prepare() : null;
-                return new RecordScan(path, connection, rows, state.Shape?.KeyLayout ?? KeyLayout.Integer, query?.Filter);
-            });
+            return TableFile.Guard(
+                path,
+                () =>
+                {
+                    // One read transaction from here on, so that the description and the records are of one moment.
+                    TableFile.Execute(connection, "BEGIN");
+                    var state = TableState.Load(connection);
+                    var rows =
+                        state.Shape is not null && StageSql.TableExists(connection, TableSchema.Rows)
+                            ? new RecordSelect(connection, state, query ?? RecordQuery.All).Prepare()
+                            : null;
+                    return new RecordScan(path, connection, rows, state.Shape?.KeyLayout ?? KeyLayout.Integer, query?.Filter);
+                }
+            );
         }
         catch
         {
@@ -70,7 +79,8 @@ public sealed class Table(string path) : ITable
 
     /// <summary>Reads records as objects of the caller's own type, one after another, as of the moment at which reading begins.</summary>
     /// <typeparam name="T">What a record is made into.</typeparam>
-    /// <param name="type">How: what <c>System.Text.Json</c>'s source generator makes for the type, or <c>JsonSerializerOptions.GetTypeInfo</c>.</param>
+    /// <param name="type">How: what <c>System.Text.Json</c>'s source generator makes for the type, or
+    /// <c>JsonSerializerOptions.GetTypeInfo</c>.</param>
     /// <param name="query">Which records; null for all that are not deleted, in the order of their keys.</param>
     /// <returns>The objects, made as they are asked for. Not asking on keeps the file open until the enumerator is disposed.</returns>
     /// <exception cref="TableNotFoundException">There is no such file.</exception>
@@ -82,62 +92,81 @@ public sealed class Table(string path) : ITable
 
         IEnumerable<T> ReadAll()
         {
-            using RecordScan scan = Read(query);
-            while (scan.Read()) yield return JsonSerializer.Deserialize(scan.Json, type)!;
+            using var scan = Read(query);
+            while (scan.Read())
+                yield return JsonSerializer.Deserialize(scan.Json, type)!;
         }
     }
 
     /// <summary>How many records a query would read without its paging.</summary>
     public long Count(RecordQuery query)
     {
-        using SqliteConnection connection = TableFile.OpenForReading(path);
-        return TableFile.Guard(path, () =>
-        {
-            TableFile.Execute(connection, "BEGIN");
-            TableState state = TableState.Load(connection);
-            if (state.Shape is null || !StageSql.TableExists(connection, TableSchema.Rows)) return 0;
-            if (query is { Filter: null, Keys: null, Since: null }) return query.IncludeDeleted ? state.Rows + state.Tombstones : state.Rows;
-            using Statement count = new RecordSelect(connection, state, query).PrepareCount();
-            return FilterGuard.Run(query.Filter, count.Step) ? count.Integer(0) : 0;
-        });
+        using var connection = TableFile.OpenForReading(path);
+        return TableFile.Guard(
+            path,
+            () =>
+            {
+                TableFile.Execute(connection, "BEGIN");
+                var state = TableState.Load(connection);
+                if (state.Shape is null || !StageSql.TableExists(connection, TableSchema.Rows))
+                    return 0;
+                if (query is { Filter: null, Keys: null, Since: null })
+                    return query.IncludeDeleted ? state.Rows + state.Tombstones : state.Rows;
+                using var count = new RecordSelect(connection, state, query).PrepareCount();
+                return FilterGuard.Run(query.Filter, count.Step) ? count.Integer(0) : 0;
+            }
+        );
     }
 
     /// <summary>The malformed records that were set aside, oldest first.</summary>
     public IEnumerable<QuarantinedRecord> ReadQuarantined()
     {
-        using SqliteConnection connection = TableFile.OpenForReading(path);
-        using SqliteCommand command = connection.CreateCommand();
+        using var connection = TableFile.OpenForReading(path);
+        using var command = connection.CreateCommand();
         command.CommandText = "SELECT at, byte_offset, reason, bytes FROM lockstep_quarantine ORDER BY id";
-        using SqliteDataReader row = command.ExecuteReader();
+        using var row = command.ExecuteReader();
         while (row.Read())
         {
             yield return new QuarantinedRecord(
-                DateTimeOffset.Parse(row.GetString(0), CultureInfo.InvariantCulture), row.GetInt64(1), row.GetString(2), (byte[])row.GetValue(3));
+                DateTimeOffset.Parse(row.GetString(0), CultureInfo.InvariantCulture),
+                row.GetInt64(1),
+                row.GetString(2),
+                (byte[])row.GetValue(3)
+            );
         }
     }
 
     /// <inheritdoc/>
-    public IAsyncEnumerable<IReadOnlyList<TableChange>> WatchAsync(long? since = null, TimeProvider? time = null, CancellationToken cancellationToken = default) =>
-        new TableWatcher(path, time).WatchAsync(since, cancellationToken);
+    public IAsyncEnumerable<IReadOnlyList<TableChange>> WatchAsync(
+        long? since = null,
+        TimeProvider? time = null,
+        CancellationToken cancellationToken = default
+    ) => new TableWatcher(path, time).WatchAsync(since, cancellationToken);
 
     /// <inheritdoc/>
-    public Task<TableInfo?> WaitAsync(Func<TableInfo, bool> condition, TimeSpan? timeout, TimeProvider? time = null, CancellationToken cancellationToken = default) =>
-        new TableWatcher(path, time).WaitAsync(condition, timeout, cancellationToken);
+    public Task<TableInfo?> WaitAsync(
+        Func<TableInfo, bool> condition,
+        TimeSpan? timeout,
+        TimeProvider? time = null,
+        CancellationToken cancellationToken = default
+    ) => new TableWatcher(path, time).WaitAsync(condition, timeout, cancellationToken);
 
     /// <summary>Empties the table, and lets go of the feed that it belongs to. Sequence numbers go on.</summary>
     /// <exception cref="TableBusyException">A sync is writing to it.</exception>
     public void Clear()
     {
-        using TableWriter writer = OpenWriter();
+        using var writer = OpenWriter();
         writer.Clear();
     }
 
-    /// <summary>Forgets deleted records whose order value is below a cursor; a cursor older than that needs a resync from then on.</summary>
+    /// <summary>
+    /// Forgets deleted records whose order value is below a cursor; a cursor older than that needs a resync from then on.
+    /// </summary>
     /// <returns>How many were forgotten.</returns>
     /// <exception cref="TableBusyException">A sync is writing to it.</exception>
     public long ClearTombstones(Cursor before)
     {
-        using TableWriter writer = OpenWriter();
+        using var writer = OpenWriter();
         return writer.ClearTombstones(before);
     }
 
@@ -146,13 +175,17 @@ public sealed class Table(string path) : ITable
     public void Remove()
     {
         TableFile.OpenForReading(path).Dispose();
-        using WriterLock writerLock = WriterLock.Take(path);
-        TableFile.Guard(path, () =>
-        {
-            // The log goes first: one that is left behind would be applied to a new file of this name (I12).
-            foreach (string suffix in (string[])["-journal", "-wal", "-shm", ""]) File.Delete(path + suffix);
-            return true;
-        });
+        using var writerLock = WriterLock.Take(path);
+        TableFile.Guard(
+            path,
+            () =>
+            {
+                // The log goes first: one that is left behind would be applied to a new file of this name (I12).
+                foreach (var suffix in (string[])["-journal", "-wal", "-shm", ""])
+                    File.Delete(path + suffix);
+                return true;
+            }
+        );
         writerLock.DisposeAndDelete();
     }
 
@@ -168,28 +201,37 @@ public sealed class Table(string path) : ITable
 
         if (File.Exists(target) && (!overwrite || !IsTable(target)))
         {
-            throw new TableFileException(target, $"The file '{target}' is there already.", "Name another file; only a table file can be overwritten, with -Force.");
+            throw new TableFileException(
+                target,
+                $"The file '{target}' is there already.",
+                "Name another file; only a table file can be overwritten, with -Force."
+            );
         }
 
-        using SqliteConnection source = TableFile.OpenForReading(path);
-        using WriterLock targetLock = TableFile.Guard(target, () => WriterLock.Take(target));
-        TableFile.Guard(target, () =>
-        {
-            using var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = target, Pooling = false }.ConnectionString);
-            connection.Open();
-            source.BackupDatabase(connection);
+        using var source = TableFile.OpenForReading(path);
+        using var targetLock = TableFile.Guard(target, () => WriterLock.Take(target));
+        TableFile.Guard(
+            target,
+            () =>
+            {
+                using var connection = new SqliteConnection(
+                    new SqliteConnectionStringBuilder { DataSource = target, Pooling = false }.ConnectionString
+                );
+                connection.Open();
+                source.BackupDatabase(connection);
 
-            // From here on the two go different ways: a cursor got from one means nothing to the other.
-            ServingMark.Renew(connection);
-            return true;
-        });
+                // From here on the two go different ways: a cursor got from one means nothing to the other.
+                ServingMark.Renew(connection);
+                return true;
+            }
+        );
         targetLock.DisposeAndDelete();
     }
 
     private TableWriter OpenWriter()
     {
         TableFile.OpenForReading(path).Dispose();
-        WriterLock writerLock = WriterLock.Take(path);
+        var writerLock = WriterLock.Take(path);
         try
         {
             return TableWriter.Open(path, createAs: null, writerLock);

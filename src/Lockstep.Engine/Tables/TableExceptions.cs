@@ -1,6 +1,8 @@
 namespace Lockstep.Engine.Tables;
 
-/// <summary>A table file cannot be used: it is no table file, cannot be read or written, or lies where SQLite's log does not work.</summary>
+/// <summary>
+/// A table file cannot be used: it is no table file, cannot be read or written, or lies where SQLite's log does not work.
+/// </summary>
 public sealed class TableFileException : LockstepException
 {
     internal TableFileException(string path, string message, string recommendedAction, Exception? inner = null)
@@ -38,9 +40,12 @@ public sealed class TableNotFoundException : LockstepException
 public sealed class TableBusyException : LockstepException
 {
     internal TableBusyException(string path, string holder)
-        : this(path, holder, $"The table file '{path}' is being written by {holder}.", "Wait for it to end, use -Wait to do so, or sync to another file with -Path.")
-    {
-    }
+        : this(
+            path,
+            holder,
+            $"The table file '{path}' is being written by {holder}.",
+            "Wait for it to end, use -Wait to do so, or sync to another file with -Path."
+        ) { }
 
     internal TableBusyException(string path, string holder, string message, string recommendedAction)
         : base(message, recommendedAction)
@@ -56,7 +61,9 @@ public sealed class TableBusyException : LockstepException
     public string Holder { get; }
 }
 
-/// <summary>A filter is not one read-only SQL expression over the table's fields, or names a field or parameter that is not there.</summary>
+/// <summary>
+/// A filter is not one read-only SQL expression over the table's fields, or names a field or parameter that is not there.
+/// </summary>
 public sealed class FilterException : LockstepException
 {
     internal FilterException(string filter, string message, string recommendedAction, Exception? inner = null)

@@ -29,84 +29,106 @@ internal static class TableFile
     public static SqliteConnection OpenForWriting(string path, string? createAs, bool isServed = false)
     {
         RequireWritableFolder(path);
-        if (createAs is null) RequireFile(path);
-        return Guard(path, () =>
-        {
-            SqliteConnection connection = Connect(path, createAs is null ? SqliteOpenMode.ReadWrite : SqliteOpenMode.ReadWriteCreate);
-            try
+        if (createAs is null)
+            RequireFile(path);
+        return Guard(
+            path,
+            () =>
             {
-                long tables = Scalar(connection, "SELECT count(*) FROM sqlite_master");
-                if (tables == 0 && createAs is not null && Scalar(connection, "PRAGMA application_id") is 0 or TableSchema.ApplicationId)
+                var connection = Connect(path, createAs is null ? SqliteOpenMode.ReadWrite : SqliteOpenMode.ReadWriteCreate);
+                try
                 {
-                    Initialise(connection, createAs);
-                }
-                else
-                {
-                    RequireTable(connection, path);
-                }
+                    var tables = Scalar(connection, "SELECT count(*) FROM sqlite_master");
+                    if (
+                        tables == 0
+                        && createAs is not null
+                        && Scalar(connection, "PRAGMA application_id") is 0 or TableSchema.ApplicationId
+                    )
+                    {
+                        Initialise(connection, createAs);
+                    }
+                    else
+                    {
+                        RequireTable(connection, path);
+                    }
 
-                string synchronous = isServed ? "FULL" : "NORMAL";
-                Execute(connection, $"PRAGMA journal_mode=WAL; PRAGMA synchronous={synchronous}; PRAGMA cache_size=-65536; DROP TABLE IF EXISTS {TableSchema.Stage}");
-                return connection;
+                    var synchronous = isServed ? "FULL" : "NORMAL";
+                    Execute(
+                        connection,
+                        $"PRAGMA journal_mode=WAL; PRAGMA synchronous={synchronous}; PRAGMA cache_size=-65536; DROP TABLE IF EXISTS {TableSchema.Stage}"
+                    );
+                    return connection;
+                }
+                catch
+                {
+                    connection.Dispose();
+                    throw;
+                }
             }
-            catch
-            {
-                connection.Dispose();
-                throw;
-            }
-        });
+        );
     }
 
     /// <summary>Opens an empty database that lives in memory until it is closed.</summary>
     public static SqliteConnection OpenInMemory()
     {
-        var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = ":memory:", Pooling = false }.ConnectionString);
+        var connection = new SqliteConnection(
+            new SqliteConnectionStringBuilder { DataSource = ":memory:", Pooling = false }.ConnectionString
+        );
         connection.Open();
         return connection;
     }
 
-    /// <summary>Opens a table to note something beside the records, while a sync may go on: neither its lock nor its snapshot is touched.</summary>
+    /// <summary>
+    /// Opens a table to note something beside the records, while a sync may go on: neither its lock nor its snapshot is touched.
+    /// </summary>
     public static SqliteConnection OpenForMarking(string path)
     {
         RequireFile(path);
-        return Guard(path, () =>
-        {
-            SqliteConnection connection = Connect(path, SqliteOpenMode.ReadWrite);
-            try
+        return Guard(
+            path,
+            () =>
             {
-                RequireTable(connection, path);
-                Execute(connection, "PRAGMA synchronous=FULL");
-                return connection;
+                var connection = Connect(path, SqliteOpenMode.ReadWrite);
+                try
+                {
+                    RequireTable(connection, path);
+                    Execute(connection, "PRAGMA synchronous=FULL");
+                    return connection;
+                }
+                catch
+                {
+                    connection.Dispose();
+                    throw;
+                }
             }
-            catch
-            {
-                connection.Dispose();
-                throw;
-            }
-        });
+        );
     }
 
     /// <summary>Opens a table to read from; writers and other readers are not disturbed.</summary>
     public static SqliteConnection OpenForReading(string path)
     {
         RequireFile(path);
-        return Guard(path, () =>
-        {
-            try
+        return Guard(
+            path,
+            () =>
             {
-                return Open();
+                try
+                {
+                    return Open();
+                }
+                catch (SqliteException e) when (e.SqliteExtendedErrorCode == HotJournal)
+                {
+                    // The process that filled the table for the first time did not live to commit; who only reads may not undo what it left.
+                    using (var writable = Connect(path, SqliteOpenMode.ReadWrite))
+                        _ = Scalar(writable, "SELECT count(*) FROM sqlite_master");
+                    return Open();
+                }
             }
-            catch (SqliteException e) when (e.SqliteExtendedErrorCode == HotJournal)
-            {
-                // The process that filled the table for the first time did not live to commit; who only reads may not undo what it left.
-                using (SqliteConnection writable = Connect(path, SqliteOpenMode.ReadWrite)) _ = Scalar(writable, "SELECT count(*) FROM sqlite_master");
-                return Open();
-            }
-        });
+        );
 
         SqliteConnection Open()
         {
-            SqliteConnection connection = Connect(path, SqliteOpenMode.ReadOnly);
+            var connection = Connect(path, SqliteOpenMode.ReadOnly);
             try
             {
                 RequireTable(connection, path);
@@ -128,10 +150,11 @@ internal static class TableFile
     /// </summary>
     public static bool IsTableFile(string path)
     {
-        string full = Path.GetFullPath(path);
+        var full = Path.GetFullPath(path);
         lock (Gate)
         {
-            if (!Opened.ContainsKey(full)) return HasHeader(full);
+            if (!Opened.ContainsKey(full))
+                return HasHeader(full);
         }
 
         try
@@ -151,7 +174,8 @@ internal static class TableFile
         try
         {
             using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 1);
-            if (file.ReadAtLeast(header, header.Length, throwOnEndOfStream: false) < header.Length) return false;
+            if (file.ReadAtLeast(header, header.Length, throwOnEndOfStream: false) < header.Length)
+                return false;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -179,30 +203,42 @@ internal static class TableFile
         }
         catch (Exception e) when (e is UnauthorizedAccessException or IOException)
         {
-            throw new TableFileException(path, $"The table file '{path}' cannot be written: {e.Message}", "Choose a folder that exists and that you may write to, with -Path.", e);
+            throw new TableFileException(
+                path,
+                $"The table file '{path}' cannot be written: {e.Message}",
+                "Choose a folder that exists and that you may write to, with -Path.",
+                e
+            );
         }
     }
 
     public static void Execute(SqliteConnection connection, string sql)
     {
-        using SqliteCommand command = connection.CreateCommand();
+        using var command = connection.CreateCommand();
         command.CommandText = sql;
         command.ExecuteNonQuery();
     }
 
     public static long Scalar(SqliteConnection connection, string sql)
     {
-        using SqliteCommand command = connection.CreateCommand();
+        using var command = connection.CreateCommand();
         command.CommandText = sql;
         return command.ExecuteScalar() is long value ? value : 0;
     }
 
     private static SqliteConnection Connect(string path, SqliteOpenMode mode)
     {
-        var builder = new SqliteConnectionStringBuilder { DataSource = path, Mode = mode, Pooling = false, DefaultTimeout = 30 };
+        var builder = new SqliteConnectionStringBuilder
+        {
+            DataSource = path,
+            Mode = mode,
+            Pooling = false,
+            DefaultTimeout = 30,
+        };
         var connection = new SqliteConnection(builder.ConnectionString);
-        string full = Path.GetFullPath(path);
-        lock (Gate) Opened[full] = Opened.GetValueOrDefault(full) + 1;
+        var full = Path.GetFullPath(path);
+        lock (Gate)
+            Opened[full] = Opened.GetValueOrDefault(full) + 1;
         EventHandler? forget = null;
         forget = (_, _) =>
         {
@@ -227,14 +263,18 @@ internal static class TableFile
     {
         lock (Gate)
         {
-            if (--Opened[path] == 0) Opened.Remove(path);
+            if (--Opened[path] == 0)
+                Opened.Remove(path);
         }
     }
 
     private static void Initialise(SqliteConnection connection, string name)
     {
-        Execute(connection, $"BEGIN IMMEDIATE; PRAGMA application_id={TableSchema.ApplicationId}; PRAGMA user_version={TableSchema.Version}; {TableSchema.Tables}");
-        using (SqliteCommand insert = connection.CreateCommand())
+        Execute(
+            connection,
+            $"BEGIN IMMEDIATE; PRAGMA application_id={TableSchema.ApplicationId}; PRAGMA user_version={TableSchema.Version}; {TableSchema.Tables}"
+        );
+        using (var insert = connection.CreateCommand())
         {
             insert.CommandText = "INSERT INTO lockstep_table(name) VALUES($name)";
             insert.Parameters.AddWithValue("$name", name);
@@ -248,7 +288,11 @@ internal static class TableFile
     {
         if (!File.Exists(path))
         {
-            throw new TableNotFoundException(path, $"There is no table file '{path}'.", "Create it with Sync-LockstepTable -Path, or name another file.");
+            throw new TableNotFoundException(
+                path,
+                $"There is no table file '{path}'.",
+                "Create it with Sync-LockstepTable -Path, or name another file."
+            );
         }
     }
 
@@ -256,22 +300,33 @@ internal static class TableFile
     {
         if (Scalar(connection, "PRAGMA application_id") != TableSchema.ApplicationId)
         {
-            throw new TableFileException(path, $"'{path}' is an SQLite database, but not a Lockstep table.", "Name another file with -Path; Lockstep writes only to files of its own.");
+            throw new TableFileException(
+                path,
+                $"'{path}' is an SQLite database, but not a Lockstep table.",
+                "Name another file with -Path; Lockstep writes only to files of its own."
+            );
         }
 
-        long version = Scalar(connection, "PRAGMA user_version");
+        var version = Scalar(connection, "PRAGMA user_version");
         if (version > TableSchema.Version)
         {
-            throw new TableFileException(path, $"'{path}' was written by a newer Lockstep (file version {version}).", "Update Lockstep, or sync to a new file with -Path.");
+            throw new TableFileException(
+                path,
+                $"'{path}' was written by a newer Lockstep (file version {version}).",
+                "Update Lockstep, or sync to a new file with -Path."
+            );
         }
     }
 
-    /// <summary>Removes a table file that was made and never used, with what SQLite keeps beside it. The caller holds its <see cref="WriterLock"/>.</summary>
+    /// <summary>
+    /// Removes a table file that was made and never used, with what SQLite keeps beside it. The caller holds its <see cref="WriterLock"/>.
+    /// </summary>
     public static void DeleteUnused(string path)
     {
         try
         {
-            foreach (string suffix in (string[])["-journal", "-wal", "-shm", ""]) File.Delete(path + suffix);
+            foreach (var suffix in (string[])["-journal", "-wal", "-shm", ""])
+                File.Delete(path + suffix);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -282,10 +337,14 @@ internal static class TableFile
     /// <summary>The folder is there, and on a file system that gives SQLite's write-ahead log the shared memory it needs.</summary>
     public static void RequireWritableFolder(string path)
     {
-        string? folder = Path.GetDirectoryName(path);
+        var folder = Path.GetDirectoryName(path);
         if (string.IsNullOrEmpty(folder) || !Directory.Exists(folder))
         {
-            throw new TableFileException(path, $"The folder of the table file '{path}' does not exist.", "Create the folder, or choose another one with -Path.");
+            throw new TableFileException(
+                path,
+                $"The folder of the table file '{path}' does not exist.",
+                "Create the folder, or choose another one with -Path."
+            );
         }
 
         DriveType type;
@@ -301,22 +360,49 @@ internal static class TableFile
         if (type == DriveType.Network)
         {
             throw new TableFileException(
-                path, $"The table file '{path}' lies on a network file system, where SQLite's write-ahead log does not work.",
-                "Sync to a local file with -Path, and share the table by serving it or by Backup-LockstepTable.");
+                path,
+                $"The table file '{path}' lies on a network file system, where SQLite's write-ahead log does not work.",
+                "Sync to a local file with -Path, and share the table by serving it or by Backup-LockstepTable."
+            );
         }
     }
 
-    private static TableFileException? Explain(string path, SqliteException e) => e.SqliteErrorCode switch
-    {
-        NotADatabase => new TableFileException(path, $"'{path}' is not an SQLite database.", "Name another file with -Path; nothing was changed in this one.", e),
-        CannotOpen or ReadOnlyDatabase => new TableFileException(
-            path, $"The table file '{path}' cannot be opened for writing: {e.Message}", "Check that the folder exists and that you may write to the folder and the file, or choose another with -Path.", e),
-        Full => new TableFileException(path, $"There is no room left for the table file '{path}'.", "Free some space and sync again; what was committed before is kept.", e),
-        Native.NativeSqlite.Busy => new TableFileException(path, $"Another program holds the table file '{path}': {e.Message}", "End the other program's transaction and try again.", e),
-        Native.NativeSqlite.Interrupt => null,
-        _ => Damaged(path, e.Message, e),
-    };
+    private static TableFileException? Explain(string path, SqliteException e) =>
+        e.SqliteErrorCode switch
+        {
+            NotADatabase => new TableFileException(
+                path,
+                $"'{path}' is not an SQLite database.",
+                "Name another file with -Path; nothing was changed in this one.",
+                e
+            ),
+            CannotOpen or ReadOnlyDatabase => new TableFileException(
+                path,
+                $"The table file '{path}' cannot be opened for writing: {e.Message}",
+                "Check that the folder exists and that you may write to the folder and the file, or choose another with -Path.",
+                e
+            ),
+            Full => new TableFileException(
+                path,
+                $"There is no room left for the table file '{path}'.",
+                "Free some space and sync again; what was committed before is kept.",
+                e
+            ),
+            Native.NativeSqlite.Busy => new TableFileException(
+                path,
+                $"Another program holds the table file '{path}': {e.Message}",
+                "End the other program's transaction and try again.",
+                e
+            ),
+            Native.NativeSqlite.Interrupt => null,
+            _ => Damaged(path, e.Message, e),
+        };
 
-    private static TableFileException Damaged(string path, string reason, Exception e) => new(
-        path, $"The table file '{path}' cannot be used: {reason}", "If it is damaged, put a backup in its place, or remove it and sync again.", e);
+    private static TableFileException Damaged(string path, string reason, Exception e) =>
+        new(
+            path,
+            $"The table file '{path}' cannot be used: {reason}",
+            "If it is damaged, put a backup in its place, or remove it and sync again.",
+            e
+        );
 }

@@ -63,34 +63,38 @@ public sealed record TableInfo
     /// <summary>Who is writing to it; null when nobody is.</summary>
     public string? Writer { get; init; }
 
-    /// <summary>Whether the table's cursor is at or above another one. Cursors that are no numbers have no order: they must be equal.</summary>
-    public bool HasReached(Cursor cursor) => cursor.IsStart || Cursor == cursor || (Cursor.IsNumber && cursor.IsNumber && CursorTracker.Compare(Cursor, cursor) >= 0);
+    /// <summary>
+    /// Whether the table's cursor is at or above another one. Cursors that are no numbers have no order: they must be equal.
+    /// </summary>
+    public bool HasReached(Cursor cursor) =>
+        cursor.IsStart || Cursor == cursor || (Cursor.IsNumber && cursor.IsNumber && CursorTracker.Compare(Cursor, cursor) >= 0);
 
     internal static TableInfo From(string path, TableState state, long quarantined) =>
         From(path, state, quarantined, SizeOf(path) + SizeOf(path + "-wal"), WriterLock.HolderOf(path));
 
-    internal static TableInfo From(string path, TableState state, long quarantined, long size, string? writer) => new()
-    {
-        Name = state.Name,
-        Path = path,
-        Feed = state.Feed,
-        Dialect = state.Shape?.Dialect ?? Dialect.Auto,
-        KeyFields = state.Shape?.KeyFields ?? [],
-        OrderField = state.Shape?.OrderField,
-        Fields = state.Fields,
-        Cursor = state.Cursor,
-        Resume = state.Resume,
-        FeedIdentity = state.FeedIdentity,
-        Rows = state.Rows,
-        Tombstones = state.Tombstones,
-        Sequence = state.Sequence,
-        Horizon = state.Horizon,
-        NewestRecord = RecordTime.Of(state.Cursor, state.Shape?.Dialect),
-        LastSync = state.LastSync,
-        Quarantined = quarantined,
-        Size = size,
-        Writer = writer,
-    };
+    internal static TableInfo From(string path, TableState state, long quarantined, long size, string? writer) =>
+        new()
+        {
+            Name = state.Name,
+            Path = path,
+            Feed = state.Feed,
+            Dialect = state.Shape?.Dialect ?? Dialect.Auto,
+            KeyFields = state.Shape?.KeyFields ?? [],
+            OrderField = state.Shape?.OrderField,
+            Fields = state.Fields,
+            Cursor = state.Cursor,
+            Resume = state.Resume,
+            FeedIdentity = state.FeedIdentity,
+            Rows = state.Rows,
+            Tombstones = state.Tombstones,
+            Sequence = state.Sequence,
+            Horizon = state.Horizon,
+            NewestRecord = RecordTime.Of(state.Cursor, state.Shape?.Dialect),
+            LastSync = state.LastSync,
+            Quarantined = quarantined,
+            Size = size,
+            Writer = writer,
+        };
 
     private static long SizeOf(string path) => new FileInfo(path) is { Exists: true } file ? file.Length : 0;
 }

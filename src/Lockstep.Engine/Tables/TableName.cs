@@ -10,14 +10,22 @@ public static class TableName
 
     /// <summary>Whether a text may name a table.</summary>
     public static bool IsValid(string? name) =>
-        !string.IsNullOrWhiteSpace(name) && name.Length <= Longest && name == name.Trim() && name is not ("." or "..")
-        && name.IndexOfAny(['/', '\\', ':', '*', '?', '"', '<', '>', '|']) < 0 && !name.Any(char.IsControl)
-        && !name.StartsWith("lockstep_", StringComparison.OrdinalIgnoreCase) && !name.StartsWith("sqlite_", StringComparison.OrdinalIgnoreCase);
+        !string.IsNullOrWhiteSpace(name)
+        && name.Length <= Longest
+        && name == name.Trim()
+        && name is not ("." or "..")
+        && name.IndexOfAny(['/', '\\', ':', '*', '?', '"', '<', '>', '|']) < 0
+        && !name.Any(char.IsControl)
+        && !name.StartsWith("lockstep_", StringComparison.OrdinalIgnoreCase)
+        && !name.StartsWith("sqlite_", StringComparison.OrdinalIgnoreCase);
 
     /// <summary>Returns the name when it may name a table.</summary>
     /// <exception cref="ArgumentException">It may not.</exception>
-    public static string Require(string name) => IsValid(name)
-        ? name
-        : throw new ArgumentException(
-            $"'{name}' cannot name a table: use up to {Longest} characters, none of / \\ : * ? \" < > |, and no prefix lockstep_ or sqlite_.", nameof(name));
+    public static string Require(string name) =>
+        IsValid(name)
+            ? name
+            : throw new ArgumentException(
+                $"'{name}' cannot name a table: use up to {Longest} characters, none of / \\ : * ? \" < > |, and no prefix lockstep_ or sqlite_.",
+                nameof(name)
+            );
 }

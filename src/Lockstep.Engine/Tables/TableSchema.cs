@@ -8,9 +8,10 @@ namespace Lockstep.Engine.Tables;
 /// </summary>
 /// <remarks>
 /// A record is kept as the JSON text that the feed sent: typed columns take 0.7 times as long again to write. An integer key is the
-/// rowid. Other keys are bytes whose order is the keys' order (<see cref="KeyEncoding"/>). <c>seq</c> numbers a record's last change and <c>born</c> the one that
-/// added it, so that whoever reads changes later can tell one from the other. There is an index on <c>seq</c> only where the table
-/// is served (<see cref="SequenceIndex"/>): it doubles the cost of every write, and otherwise reading by it sorts when asked.
+/// rowid. Other keys are bytes whose order is the keys' order (<see cref="KeyEncoding"/>). <c>seq</c> numbers a record's last change and
+/// <c>born</c> the one that added it, so that whoever reads changes later can tell one from the other. There is an index on <c>seq</c> only
+/// where the table is served (<see cref="SequenceIndex"/>): it doubles the cost of every write, and otherwise reading by it sorts when
+/// asked.
 /// </remarks>
 internal static class TableSchema
 {
@@ -23,8 +24,7 @@ internal static class TableSchema
 
     public const string Stage = "lockstep_stage";
 
-    public const string Tables =
-        """
+    public const string Tables = """
         CREATE TABLE lockstep_table(
             name TEXT NOT NULL, feed TEXT, dialect INTEGER NOT NULL DEFAULT 0,
             key_fields TEXT, key_kinds TEXT, key_layout INTEGER NOT NULL DEFAULT 0,
@@ -45,8 +45,8 @@ internal static class TableSchema
     /// <param name="averageBody">The records' average size in bytes, as far as it is known.</param>
     public static string CreateRows(string table, KeyLayout layout, int averageBody)
     {
-        string key = layout == KeyLayout.Integer ? "INTEGER PRIMARY KEY" : "BLOB NOT NULL PRIMARY KEY";
-        string without = layout == KeyLayout.Encoded && averageBody < LargeBody ? " WITHOUT ROWID" : "";
+        var key = layout == KeyLayout.Integer ? "INTEGER PRIMARY KEY" : "BLOB NOT NULL PRIMARY KEY";
+        var without = layout == KeyLayout.Encoded && averageBody < LargeBody ? " WITHOUT ROWID" : "";
         return $"CREATE TABLE {table}(key {key}, seq INTEGER NOT NULL, born INTEGER NOT NULL, ord, txid INTEGER, gone INTEGER NOT NULL, body TEXT NOT NULL){without}";
     }
 }

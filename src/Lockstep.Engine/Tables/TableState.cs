@@ -42,10 +42,11 @@ internal sealed record TableState
 
     public static TableState Load(SqliteConnection connection)
     {
-        using SqliteCommand command = connection.CreateCommand();
+        using var command = connection.CreateCommand();
         command.CommandText = "SELECT * FROM lockstep_table";
-        using SqliteDataReader row = command.ExecuteReader();
-        if (!row.Read()) throw new InvalidDataException("The table file has lost its description.");
+        using var row = command.ExecuteReader();
+        if (!row.Read())
+            throw new InvalidDataException("The table file has lost its description.");
 
         string? Text(string column) => row[column] as string;
         long Number(string column) => row[column] is long value ? value : 0;
@@ -56,8 +57,13 @@ internal sealed record TableState
             Feed = Text("feed"),
             Shape = Text("key_fields") is { } keys
                 ? new RecordShape(
-                    (Dialect)Number("dialect"), List(keys), [.. List(Text("key_kinds") ?? "[]").Select(Enum.Parse<KeyPartKind>)],
-                    (KeyLayout)Number("key_layout"), Text("order_field") ?? WireNames.DefaultOrderField, (OrderKind)Number("order_kind"))
+                    (Dialect)Number("dialect"),
+                    List(keys),
+                    [.. List(Text("key_kinds") ?? "[]").Select(Enum.Parse<KeyPartKind>)],
+                    (KeyLayout)Number("key_layout"),
+                    Text("order_field") ?? WireNames.DefaultOrderField,
+                    (OrderKind)Number("order_kind")
+                )
                 : null,
             Fields = List(Text("fields") ?? "[]"),
             Cursor = Cursor.Parse(Text("cursor")),
@@ -74,9 +80,8 @@ internal sealed record TableState
     /// <summary>Writes the row, within the caller's transaction.</summary>
     public void Save(SqliteConnection connection)
     {
-        using SqliteCommand command = connection.CreateCommand();
-        command.CommandText =
-            """
+        using var command = connection.CreateCommand();
+        command.CommandText = """
             UPDATE lockstep_table SET name=$name, feed=$feed, dialect=$dialect, key_fields=$keys, key_kinds=$kinds, key_layout=$layout,
                 order_field=$order, order_kind=$orderKind, fields=$fields, cursor=$cursor, resume=$resume, feed_identity=$identity,
                 rows=$rows, tombstones=$tombstones, sequence=$sequence, horizon=$horizon, last_sync=$last

@@ -3,9 +3,7 @@ namespace Lockstep.Engine.Tables;
 /// <summary>Where a sync keeps its table when that is not a file.</summary>
 public abstract class TableStore
 {
-    private protected TableStore()
-    {
-    }
+    private protected TableStore() { }
 
     /// <summary>The store in words, without secrets (I9).</summary>
     public abstract string Description { get; }
@@ -27,11 +25,12 @@ public abstract class TableStore
     internal abstract Task<ITableTarget> OpenAsync(string name, TimeProvider time, CancellationToken cancellationToken);
 }
 
-/// <summary>A writer cannot go on with a store for now: it went away, or another writer has taken the table over. Whoever opens the table again waits in line and goes on from what is committed.</summary>
+/// <summary>
+/// A writer cannot go on with a store for now: it went away, or another writer has taken the table over. Whoever opens the table again
+/// waits in line and goes on from what is committed.
+/// </summary>
 public abstract class TableStoreException : LockstepException
 {
     private protected TableStoreException(string message, string recommendedAction, Exception? inner = null)
-        : base(message, recommendedAction, inner)
-    {
-    }
+        : base(message, recommendedAction, inner) { }
 }

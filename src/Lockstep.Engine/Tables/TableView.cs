@@ -9,17 +9,22 @@ internal static class TableView
     public static string Create(string table, IReadOnlyList<string> fields) =>
         $"DROP VIEW IF EXISTS {Quote(table)}; CREATE VIEW {Quote(table)} AS SELECT {Columns(fields)} FROM {TableSchema.Rows} WHERE gone = 0";
 
-    /// <summary>The select list: one column per field. Names that differ only by case get a number, as SQLite's columns ignore case.</summary>
+    /// <summary>
+    /// The select list: one column per field. Names that differ only by case get a number, as SQLite's columns ignore case.
+    /// </summary>
     public static string Columns(IReadOnlyList<string> fields)
     {
-        if (fields.Count == 0) return "body";
+        if (fields.Count == 0)
+            return "body";
         var taken = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
         var sql = new StringBuilder();
-        foreach (string field in fields)
+        foreach (var field in fields)
         {
-            string name = field;
-            for (int i = 2; !taken.Add(name); i++) name = $"{field}_{i}";
-            if (sql.Length > 0) sql.Append(", ");
+            var name = field;
+            for (var i = 2; !taken.Add(name); i++)
+                name = $"{field}_{i}";
+            if (sql.Length > 0)
+                sql.Append(", ");
             sql.Append(Value(field)).Append(" AS ").Append(Quote(name));
         }
 

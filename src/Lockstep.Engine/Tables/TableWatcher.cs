@@ -20,21 +20,26 @@ public sealed class TableWatcher(string path, TimeProvider? time = null)
     /// <summary>The changes after a sequence number, and then those to come, until it is cancelled.</summary>
     /// <param name="since">The sequence number; null for what comes from now on.</param>
     /// <param name="cancellationToken">Ends the watching.</param>
-    /// <returns>A batch per look that found something; an empty batch at least four times a second, so that the caller can do other things.</returns>
+    /// <returns>
+    /// A batch per look that found something; an empty batch at least four times a second, so that the caller can do other things.
+    /// </returns>
     /// <exception cref="TableNotFoundException">There is no such file.</exception>
-    public async IAsyncEnumerable<IReadOnlyList<TableChange>> WatchAsync(long? since = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    public async IAsyncEnumerable<IReadOnlyList<TableChange>> WatchAsync(
+        long? since = null,
+        [EnumeratorCancellation] CancellationToken cancellationToken = default
+    )
     {
-        using SqliteConnection connection = TableFile.OpenForReading(path);
-        long sequence = since ?? TableState.Load(connection).Sequence;
+        using var connection = TableFile.OpenForReading(path);
+        var sequence = since ?? TableState.Load(connection).Sequence;
         long version = -1;
-        long pulse = _time.GetTimestamp();
+        var pulse = _time.GetTimestamp();
         while (!cancellationToken.IsCancellationRequested)
         {
-            long now = TableFile.Scalar(connection, "PRAGMA data_version");
+            var now = TableFile.Scalar(connection, "PRAGMA data_version");
             if (now != version)
             {
                 version = now;
-                List<TableChange> changes = ReadSince(sequence);
+                var changes = ReadSince(sequence);
                 if (changes.Count > 0)
                 {
                     sequence = changes[^1].Sequence;
@@ -62,21 +67,24 @@ public sealed class TableWatcher(string path, TimeProvider? time = null)
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public async Task<TableInfo?> WaitAsync(Func<TableInfo, bool> condition, TimeSpan? timeout, CancellationToken cancellationToken)
     {
-        long start = _time.GetTimestamp();
+        var start = _time.GetTimestamp();
         var table = new Table(path);
         while (true)
         {
-            if (File.Exists(path) && TableFile.IsTableFile(path) && table.GetInfo() is { } info && condition(info)) return info;
-            if (timeout is { } limit && _time.GetElapsedTime(start) >= limit) return null;
+            if (File.Exists(path) && TableFile.IsTableFile(path) && table.GetInfo() is { } info && condition(info))
+                return info;
+            if (timeout is { } limit && _time.GetElapsedTime(start) >= limit)
+                return null;
             await Task.Delay(Interval, _time, cancellationToken).ConfigureAwait(false);
         }
     }
 
     private List<TableChange> ReadSince(long sequence)
     {
-        using RecordScan scan = new Table(path).Read(new RecordQuery { Since = sequence });
+        using var scan = new Table(path).Read(new RecordQuery { Since = sequence });
         var changes = new List<TableChange>();
-        while (scan.Read()) changes.Add(new TableChange(scan.KindSince(sequence), scan.Key, scan.Sequence, scan.Json.ToArray()));
+        while (scan.Read())
+            changes.Add(new TableChange(scan.KindSince(sequence), scan.Key, scan.Sequence, scan.Json.ToArray()));
         return changes;
     }
 }

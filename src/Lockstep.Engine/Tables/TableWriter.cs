@@ -41,7 +41,7 @@ internal sealed class TableWriter : ITableTarget
     /// <summary>Opens a table for writing; takes the lock over, which this gives back when it is disposed.</summary>
     public static TableWriter Open(string path, string? createAs, WriterLock writerLock, bool isServed = false)
     {
-        SqliteConnection connection = TableFile.OpenForWriting(path, createAs, isServed);
+        var connection = TableFile.OpenForWriting(path, createAs, isServed);
         try
         {
             return new TableWriter(path, writerLock, connection, isServed);
@@ -63,21 +63,28 @@ internal sealed class TableWriter : ITableTarget
     /// <summary>Commits a batch and what else there is to say about the table, or nothing at all when nothing is new.</summary>
     public CommitResult Commit(TableCommit commit)
     {
-        bool hasRecords = commit.Batch is { Count: > 0 };
-        TableState wanted = Describe(commit);
-        if (!hasRecords && !_isOpen && wanted == State && commit.Quarantined.Count == 0) return CommitResult.Nothing;
+        var hasRecords = commit.Batch is { Count: > 0 };
+        var wanted = Describe(commit);
+        if (!hasRecords && !_isOpen && wanted == State && commit.Quarantined.Count == 0)
+            return CommitResult.Nothing;
 
         var changes = commit.WantsChanges ? new List<TableChange>() : null;
         // Whoever is served from a table reads it while it is filled.
-        if (hasRecords && !_isOpen && State.Sequence == 0 && !_isServed && !ServingMark.Exists(_connection)) _firstLoad.Begin(commit.Batch!.MemoryUsed);
-        InTransaction(commit.MayStayOpen, () =>
-        {
-            if (hasRecords) wanted = Apply(commit.Batch!, wanted, changes);
-            Quarantine(commit.Quarantined);
-            State = wanted;
-        });
-        if (_isOpen) return CommitResult.Nothing;
-        ApplyCounts counts = _uncommitted;
+        if (hasRecords && !_isOpen && State.Sequence == 0 && !_isServed && !ServingMark.Exists(_connection))
+            _firstLoad.Begin(commit.Batch!.MemoryUsed);
+        InTransaction(
+            commit.MayStayOpen,
+            () =>
+            {
+                if (hasRecords)
+                    wanted = Apply(commit.Batch!, wanted, changes);
+                Quarantine(commit.Quarantined);
+                State = wanted;
+            }
+        );
+        if (_isOpen)
+            return CommitResult.Nothing;
+        var counts = _uncommitted;
         _uncommitted = default;
         return new CommitResult(counts, (IReadOnlyList<TableChange>?)changes ?? []);
     }
@@ -106,32 +113,39 @@ internal sealed class TableWriter : ITableTarget
     /// <summary>Commits a batch to the snapshot; no cursor (I4).</summary>
     public ApplyCounts CommitToSnapshot(TableCommit commit)
     {
-        SnapshotStage stage = _stage ?? throw new InvalidOperationException("No snapshot has begun.");
+        var stage = _stage ?? throw new InvalidOperationException("No snapshot has begun.");
         ApplyCounts counts = default;
-        InTransaction(stayOpen: false, () =>
-        {
-            counts = commit.Batch is { } batch ? stage.Apply(batch, commit.Shape!, State.Sequence) : default;
-            Quarantine(commit.Quarantined);
-            stage.NoteFields(commit.NewFields);
-        });
+        InTransaction(
+            stayOpen: false,
+            () =>
+            {
+                counts = commit.Batch is { } batch ? stage.Apply(batch, commit.Shape!, State.Sequence) : default;
+                Quarantine(commit.Quarantined);
+                stage.NoteFields(commit.NewFields);
+            }
+        );
         return counts;
     }
 
     /// <summary>The snapshot replaces the table's content in one transaction.</summary>
     public CommitResult CompleteSnapshot(TableCommit commit, SnapshotEnding ending)
     {
-        SnapshotStage stage = _stage ?? throw new InvalidOperationException("No snapshot has begun.");
-        TableState wanted = Describe(commit with { NewFields = [.. stage.NewFields, .. commit.NewFields] });
-        InTransaction(stayOpen: false, () =>
-        {
-            _rows?.Dispose();
-            _rows = null;
-            if (wanted.Shape is { } shape) AlignLayout(shape);
-            TableFile.Execute(_connection, $"DROP VIEW IF EXISTS {TableView.Quote(State.Name)}");
-            stage.Complete(State, wanted.Shape, ending, commit.WantsChanges);
-            Quarantine(commit.Quarantined);
-            State = wanted with { Rows = stage.RowsAfter, Tombstones = stage.TombstonesAfter, Sequence = stage.SequenceAfter };
-        });
+        var stage = _stage ?? throw new InvalidOperationException("No snapshot has begun.");
+        var wanted = Describe(commit with { NewFields = [.. stage.NewFields, .. commit.NewFields] });
+        InTransaction(
+            stayOpen: false,
+            () =>
+            {
+                _rows?.Dispose();
+                _rows = null;
+                if (wanted.Shape is { } shape)
+                    AlignLayout(shape);
+                TableFile.Execute(_connection, $"DROP VIEW IF EXISTS {TableView.Quote(State.Name)}");
+                stage.Complete(State, wanted.Shape, ending, commit.WantsChanges);
+                Quarantine(commit.Quarantined);
+                State = wanted with { Rows = stage.RowsAfter, Tombstones = stage.TombstonesAfter, Sequence = stage.SequenceAfter };
+            }
+        );
         _stage = null;
         return new CommitResult(stage.Counts, stage.Changes) { Swept = stage.Swept };
     }
@@ -143,18 +157,26 @@ internal sealed class TableWriter : ITableTarget
         _stage = null;
     }
 
-    /// <summary>Empties the table: records, tombstones, quarantine, cursor and the feed it belongs to. Sequence numbers go on (I11).</summary>
+    /// <summary>
+    /// Empties the table: records, tombstones, quarantine, cursor and the feed it belongs to. Sequence numbers go on (I11).
+    /// </summary>
     public void Clear()
     {
         DiscardSnapshot();
-        InTransaction(stayOpen: false, () =>
-        {
-            _rows?.Dispose();
-            _rows = null;
-            TableFile.Execute(_connection, $"DROP VIEW IF EXISTS {TableView.Quote(State.Name)}; DROP TABLE IF EXISTS {TableSchema.Rows}; DELETE FROM lockstep_quarantine");
-            State = new TableState { Name = State.Name, Sequence = State.Sequence };
-            ServingMark.Renew(_connection);
-        });
+        InTransaction(
+            stayOpen: false,
+            () =>
+            {
+                _rows?.Dispose();
+                _rows = null;
+                TableFile.Execute(
+                    _connection,
+                    $"DROP VIEW IF EXISTS {TableView.Quote(State.Name)}; DROP TABLE IF EXISTS {TableSchema.Rows}; DELETE FROM lockstep_quarantine"
+                );
+                State = new TableState { Name = State.Name, Sequence = State.Sequence };
+                ServingMark.Renew(_connection);
+            }
+        );
     }
 
     /// <summary>Removes tombstones whose order value is below a horizon, which the file remembers.</summary>
@@ -162,11 +184,15 @@ internal sealed class TableWriter : ITableTarget
     public long ClearTombstones(Cursor before)
     {
         long removed = 0;
-        InTransaction(stayOpen: false, () =>
-        {
-            if (State.Shape is { OrderKind: OrderKind.Number } shape && HasRows()) removed = DeleteTombstones(before, shape.KeyLayout);
-            State = State with { Tombstones = State.Tombstones - removed, Horizon = before };
-        });
+        InTransaction(
+            stayOpen: false,
+            () =>
+            {
+                if (State.Shape is { OrderKind: OrderKind.Number } shape && HasRows())
+                    removed = DeleteTombstones(before, shape.KeyLayout);
+                State = State with { Tombstones = State.Tombstones - removed, Horizon = before };
+            }
+        );
         return removed;
     }
 
@@ -189,51 +215,61 @@ internal sealed class TableWriter : ITableTarget
     }
 
     /// <summary>Runs work in the transaction that is open, or in a new one; commits it, unless it may stay open.</summary>
-    private void InTransaction(bool stayOpen, Action work) => TableFile.Guard(_path, () =>
-    {
-        if (!_isOpen) Begin();
-        _isOpen = true;
-        try
-        {
-            work();
-            if (stayOpen) return true;
-            Save();
-            ExecutePatiently("COMMIT");
-            _isOpen = false;
-            Committed = State;
-            // Who came to be served meanwhile is seen again at the next transaction.
-            if (_firstLoad.End()) _isServed = false;
-            return true;
-        }
-        catch
-        {
-            State = Committed;
-            _uncommitted = default;
-            _isOpen = false;
-            _rows?.Dispose();
-            _rows = null;
-            if (SQLitePCL.raw.sqlite3_get_autocommit(_connection.Handle) == 0) TableFile.Execute(_connection, "ROLLBACK");
-            throw;
-        }
-    });
+    private void InTransaction(bool stayOpen, Action work) =>
+        TableFile.Guard(
+            _path,
+            () =>
+            {
+                if (!_isOpen)
+                    Begin();
+                _isOpen = true;
+                try
+                {
+                    work();
+                    if (stayOpen)
+                        return true;
+                    Save();
+                    ExecutePatiently("COMMIT");
+                    _isOpen = false;
+                    Committed = State;
+                    // Who came to be served meanwhile is seen again at the next transaction.
+                    if (_firstLoad.End())
+                        _isServed = false;
+                    return true;
+                }
+                catch
+                {
+                    State = Committed;
+                    _uncommitted = default;
+                    _isOpen = false;
+                    _rows?.Dispose();
+                    _rows = null;
+                    if (SQLitePCL.raw.sqlite3_get_autocommit(_connection.Handle) == 0)
+                        TableFile.Execute(_connection, "ROLLBACK");
+                    throw;
+                }
+            }
+        );
 
     private long DeleteTombstones(Cursor before, KeyLayout layout)
     {
         long removed = 0;
-        OrderValue limit = OrderValue.FromNumber(System.Text.Encoding.ASCII.GetBytes(before.ToString()));
+        var limit = OrderValue.FromNumber(System.Text.Encoding.ASCII.GetBytes(before.ToString()));
         long newest = 0;
         using var select = new Statement(_connection, $"SELECT key, ord, seq FROM {TableSchema.Rows} WHERE gone <> 0");
         using var delete = new Statement(_connection, $"DELETE FROM {TableSchema.Rows} WHERE key = ?1");
         while (select.Step())
         {
-            if (OrderValue.Compare(StageSql.ReadOrder(select, 1, OrderKind.Number), limit) >= 0) continue;
+            if (OrderValue.Compare(StageSql.ReadOrder(select, 1, OrderKind.Number), limit) >= 0)
+                continue;
             StageSql.CopyKey(select, 0, delete, 1, layout);
             delete.Execute();
             newest = Math.Max(newest, select.Integer(2));
             removed++;
         }
 
-        if (removed > 0) ServingMark.ClearedUpTo(_connection, newest);
+        if (removed > 0)
+            ServingMark.ClearedUpTo(_connection, newest);
         return removed;
     }
 
@@ -254,7 +290,7 @@ internal sealed class TableWriter : ITableTarget
     {
         const int MostWaits = 120;
         using var statement = new Statement(_connection, sql);
-        for (int waits = 1; ; waits++)
+        for (var waits = 1; ; waits++)
         {
             _interruption.ThrowIfRequested();
             try
@@ -269,16 +305,17 @@ internal sealed class TableWriter : ITableTarget
         }
     }
 
-    private TableState Describe(TableCommit commit) => State with
-    {
-        Feed = commit.Feed ?? State.Feed,
-        Shape = commit.Shape ?? State.Shape,
-        Fields = commit.NewFields.Count > 0 ? [.. State.Fields.Union(commit.NewFields)] : State.Fields,
-        Cursor = commit.Cursor ?? State.Cursor,
-        Resume = commit.Resume,
-        FeedIdentity = commit.FeedIdentity ?? State.FeedIdentity,
-        LastSync = commit.At ?? State.LastSync,
-    };
+    private TableState Describe(TableCommit commit) =>
+        State with
+        {
+            Feed = commit.Feed ?? State.Feed,
+            Shape = commit.Shape ?? State.Shape,
+            Fields = commit.NewFields.Count > 0 ? [.. State.Fields.Union(commit.NewFields)] : State.Fields,
+            Cursor = commit.Cursor ?? State.Cursor,
+            Resume = commit.Resume,
+            FeedIdentity = commit.FeedIdentity ?? State.FeedIdentity,
+            LastSync = commit.At ?? State.LastSync,
+        };
 
     private void Save()
     {
@@ -294,18 +331,20 @@ internal sealed class TableWriter : ITableTarget
     {
         if (!HasRows())
         {
-            int average = batch.ArenaUsed / Math.Max(1, batch.Count);
+            var average = batch.ArenaUsed / Math.Max(1, batch.Count);
             TableFile.Execute(_connection, TableSchema.CreateRows(TableSchema.Rows, shape.KeyLayout, average));
         }
 
-        if (shape.KeyLayout != State.Shape?.KeyLayout) AlignLayout(shape);
+        if (shape.KeyLayout != State.Shape?.KeyLayout)
+            AlignLayout(shape);
         _rows ??= new RowStatements(_connection, TableSchema.Rows, _interruption);
     }
 
     /// <summary>Integer keys become encoded ones when the first key comes that is none.</summary>
     private void AlignLayout(RecordShape shape)
     {
-        if (State.Shape is not { KeyLayout: KeyLayout.Integer } || shape.KeyLayout == KeyLayout.Integer || !HasRows()) return;
+        if (State.Shape is not { KeyLayout: KeyLayout.Integer } || shape.KeyLayout == KeyLayout.Integer || !HasRows())
+            return;
         _rows?.Dispose();
         _rows = null;
         TableFile.Execute(_connection, $"DROP VIEW IF EXISTS {TableView.Quote(State.Name)}");
@@ -316,10 +355,11 @@ internal sealed class TableWriter : ITableTarget
 
     private void Quarantine(IReadOnlyList<QuarantinedRecord> records)
     {
-        if (records.Count == 0) return;
-        using SqliteCommand insert = _connection.CreateCommand();
+        if (records.Count == 0)
+            return;
+        using var insert = _connection.CreateCommand();
         insert.CommandText = "INSERT INTO lockstep_quarantine(at, byte_offset, reason, bytes) VALUES($at, $offset, $reason, $bytes)";
-        foreach (QuarantinedRecord record in records)
+        foreach (var record in records)
         {
             insert.Parameters.Clear();
             insert.Parameters.AddWithValue("$at", record.At.ToString("O", CultureInfo.InvariantCulture));
@@ -334,7 +374,7 @@ internal sealed class TableWriter : ITableTarget
 
     private bool HasView(string name)
     {
-        using SqliteCommand command = _connection.CreateCommand();
+        using var command = _connection.CreateCommand();
         command.CommandText = "SELECT count(*) FROM sqlite_master WHERE type = 'view' AND name = $name";
         command.Parameters.AddWithValue("$name", name);
         return command.ExecuteScalar() is > 0L;

@@ -15,7 +15,9 @@ internal sealed class WriterLock : IDisposable
     private const string Suffix = "-lock";
     private const int Probes = 4;
 
-    /// <summary>On Windows others may read who the holder is; elsewhere this is an exclusive advisory lock, which reading can do without.</summary>
+    /// <summary>
+    /// On Windows others may read who the holder is; elsewhere this is an exclusive advisory lock, which reading can do without.
+    /// </summary>
     private static readonly FileShare WhileHeld = OperatingSystem.IsWindows() ? FileShare.Read : FileShare.None;
     private static readonly TimeSpan ProbeTime = TimeSpan.FromMilliseconds(5);
     private static readonly TimeSpan RetryInterval = TimeSpan.FromMilliseconds(100);
@@ -27,10 +29,13 @@ internal sealed class WriterLock : IDisposable
     /// <summary>Takes the lock at once, or throws <see cref="TableBusyException"/> that names the holder.</summary>
     public static WriterLock Take(string tablePath)
     {
-        FileStream file = Open(tablePath);
+        var file = Open(tablePath);
         file.SetLength(0);
         using var self = Process.GetCurrentProcess();
-        string holder = string.Create(CultureInfo.InvariantCulture, $"process {self.Id} ({self.ProcessName}) on {Environment.MachineName} since {DateTimeOffset.UtcNow:u}");
+        var holder = string.Create(
+            CultureInfo.InvariantCulture,
+            $"process {self.Id} ({self.ProcessName}) on {Environment.MachineName} since {DateTimeOffset.UtcNow:u}"
+        );
         file.Write(Encoding.UTF8.GetBytes(holder));
         file.Flush();
         return new WriterLock(file);
@@ -38,8 +43,8 @@ internal sealed class WriterLock : IDisposable
 
     private static FileStream Open(string tablePath)
     {
-        string path = tablePath + Suffix;
-        for (int probe = 1; ; probe++)
+        var path = tablePath + Suffix;
+        for (var probe = 1; ; probe++)
         {
             try
             {
@@ -48,7 +53,8 @@ internal sealed class WriterLock : IDisposable
             catch (IOException e) when (e is not (DirectoryNotFoundException or FileNotFoundException) && File.Exists(path))
             {
                 // Somebody who only asks for the holder has it open for an instant; a writer keeps it.
-                if (probe == Probes) throw new TableBusyException(tablePath, ReadHolder(path));
+                if (probe == Probes)
+                    throw new TableBusyException(tablePath, ReadHolder(path));
                 Thread.Sleep(ProbeTime);
             }
         }
@@ -73,9 +79,10 @@ internal sealed class WriterLock : IDisposable
     /// <summary>Who holds the lock of a table file, or null when nobody does.</summary>
     public static string? HolderOf(string tablePath)
     {
-        string path = tablePath + Suffix;
+        var path = tablePath + Suffix;
         // Who lets go of it in good order leaves it empty.
-        if (new FileInfo(path) is not { Exists: true, Length: > 0 }) return null;
+        if (new FileInfo(path) is not { Exists: true, Length: > 0 })
+            return null;
         try
         {
             using var probe = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 1);
@@ -94,14 +101,15 @@ internal sealed class WriterLock : IDisposable
     /// <summary>Removes the lock file of a table that is being removed; the caller holds the lock.</summary>
     public void DisposeAndDelete()
     {
-        string path = _file.Name;
+        var path = _file.Name;
         Dispose();
         File.Delete(path);
     }
 
     public void Dispose()
     {
-        if (_file.CanWrite) _file.SetLength(0);
+        if (_file.CanWrite)
+            _file.SetLength(0);
         _file.Dispose();
     }
 
@@ -109,11 +117,11 @@ internal sealed class WriterLock : IDisposable
     {
         try
         {
-            using FileStream file = OperatingSystem.IsWindows()
+            using var file = OperatingSystem.IsWindows()
                 ? new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 1)
                 : UnixFile.OpenToRead(path);
             using var reader = new StreamReader(file);
-            string holder = reader.ReadToEnd();
+            var holder = reader.ReadToEnd();
             return holder.Length > 0 ? holder : "another writer";
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

@@ -3,7 +3,9 @@ using Npgsql;
 
 namespace Lockstep.Postgres.Feed;
 
-/// <summary>What the ways to follow a table have in common: the connections, one task that follows the table, and how they start and end.</summary>
+/// <summary>
+/// What the ways to follow a table have in common: the connections, one task that follows the table, and how they start and end.
+/// </summary>
 internal abstract class DatabaseFeed : IPostgresFeed
 {
     private Task _following = Task.CompletedTask;
@@ -13,7 +15,11 @@ internal abstract class DatabaseFeed : IPostgresFeed
     /// <param name="time">The clock for intervals.</param>
     /// <param name="describe">Tells what the table is like.</param>
     protected DatabaseFeed(
-        string connectionString, PostgresFeedOptions options, TimeProvider time, Func<NpgsqlConnection, CancellationToken, Task<TableDescription>> describe)
+        string connectionString,
+        PostgresFeedOptions options,
+        TimeProvider time,
+        Func<NpgsqlConnection, CancellationToken, Task<TableDescription>> describe
+    )
     {
         Options = options;
         Time = time;
@@ -52,7 +58,8 @@ internal abstract class DatabaseFeed : IPostgresFeed
 
     public async ValueTask DisposeAsync()
     {
-        if (Stop.IsCancellationRequested) return;
+        if (Stop.IsCancellationRequested)
+            return;
         await Stop.CancelAsync().ConfigureAwait(false);
         await _following.ConfigureAwait(false);
         await Readers.DisposeAsync().ConfigureAwait(false);
@@ -62,7 +69,8 @@ internal abstract class DatabaseFeed : IPostgresFeed
 
     /// <summary>Begins to follow the table and returns once it has been looked at; a feed that could not be started is disposed.</summary>
     /// <param name="follow">Follows it until the feed is disposed.</param>
-    /// <param name="seen">Ends when the table has been looked at, well or not; or with <see cref="TimeoutException"/>, to be told of by <see cref="Error"/>.</param>
+    /// <param name="seen">Ends when the table has been looked at, well or not; or with <see cref="TimeoutException"/>, to be told of by
+    /// <see cref="Error"/>.</param>
     protected async Task BeginAsync(Func<CancellationToken, Task> follow, Func<Task> seen)
     {
         try
@@ -77,7 +85,8 @@ internal abstract class DatabaseFeed : IPostgresFeed
                 return;
             }
 
-            if (Error is { } error) throw error;
+            if (Error is { } error)
+                throw error;
         }
         catch
         {
@@ -87,13 +96,12 @@ internal abstract class DatabaseFeed : IPostgresFeed
     }
 
     /// <summary>Lets go of what this way of following holds besides.</summary>
-    protected virtual void Close()
-    {
-    }
+    protected virtual void Close() { }
 
     /// <summary>What a client is told while the table cannot be served.</summary>
     /// <param name="error">Why; null for what is said by <paramref name="otherwise"/>.</param>
     /// <param name="otherwise">What is so when there is no error.</param>
     protected FeedUnavailableException Unavailable(Exception? error, string otherwise) =>
-        error as FeedUnavailableException ?? new FeedUnavailableException(error?.Message ?? $"{Options.Table} {otherwise}", Options.RetryAfter, error);
+        error as FeedUnavailableException
+        ?? new FeedUnavailableException(error?.Message ?? $"{Options.Table} {otherwise}", Options.RetryAfter, error);
 }

@@ -4,7 +4,8 @@ using Npgsql;
 namespace Lockstep.Postgres.Feed;
 
 /// <summary>The connections of a feed, of which clients may use a limited number at once.</summary>
-internal sealed class DatabaseReaders(string connectionString, PostgresFeedOptions options, TimeProvider time, CancellationToken stop) : IAsyncDisposable
+internal sealed class DatabaseReaders(string connectionString, PostgresFeedOptions options, TimeProvider time, CancellationToken stop)
+    : IAsyncDisposable
 {
     /// <summary>What a feed itself may use besides: one to look, one to make JSON of what the stream brings.</summary>
     private const int OwnConnections = 2;
@@ -20,7 +21,11 @@ internal sealed class DatabaseReaders(string connectionString, PostgresFeedOptio
         ReadAsync(read, () => true, cancellationToken);
 
     /// <inheritdoc cref="ReadAsync{T}(Func{NpgsqlConnection, CancellationToken, Task{T}}, CancellationToken)"/>
-    public async Task<T> ReadAsync<T>(Func<NpgsqlConnection, CancellationToken, Task<T>> read, Func<bool> mayRepeat, CancellationToken cancellationToken)
+    public async Task<T> ReadAsync<T>(
+        Func<NpgsqlConnection, CancellationToken, Task<T>> read,
+        Func<bool> mayRepeat,
+        CancellationToken cancellationToken
+    )
     {
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, stop);
         var started = time.GetTimestamp();
@@ -32,7 +37,8 @@ internal sealed class DatabaseReaders(string connectionString, PostgresFeedOptio
                 try
                 {
                     var connection = await Source.OpenConnectionAsync(either.Token).ConfigureAwait(false);
-                    await using (connection.ConfigureAwait(false)) return await read(connection, either.Token).ConfigureAwait(false);
+                    await using (connection.ConfigureAwait(false))
+                        return await read(connection, either.Token).ConfigureAwait(false);
                 }
                 finally
                 {

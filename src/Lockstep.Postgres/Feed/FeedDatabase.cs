@@ -40,14 +40,24 @@ internal sealed class FeedDatabase(TableName table, Func<NpgsqlConnection, Cance
     /// that the first one's rows are void: never happens once the stamp has been seen to match.</param>
     /// <param name="cancellationToken">Ends the read.</param>
     public async Task<FeedStamp> ReadAsync(
-        NpgsqlConnection connection, Func<TableDescription, FeedQuery?> query, Func<FeedStamp, NpgsqlDataReader, Task> read, CancellationToken cancellationToken)
+        NpgsqlConnection connection,
+        Func<TableDescription, FeedQuery?> query,
+        Func<FeedStamp, NpgsqlDataReader, Task> read,
+        CancellationToken cancellationToken
+    )
     {
         for (var attempt = 1; ; attempt++)
         {
             var description = _description ??= await DescribeAsync(connection, cancellationToken).ConfigureAwait(false);
             try
             {
-                if (await TryReadAsync(connection, description, query(description), read, cancellationToken).ConfigureAwait(false) is { } stamp) return stamp;
+                if (
+                    await TryReadAsync(connection, description, query(description), read, cancellationToken).ConfigureAwait(false) is
+                    { } stamp
+                )
+                {
+                    return stamp;
+                }
             }
             catch (PostgresException e) when (PostgresErrors.IsStaleDescription(e) && attempt < DescriptionAttempts)
             {
@@ -61,14 +71,22 @@ internal sealed class FeedDatabase(TableName table, Func<NpgsqlConnection, Cance
     }
 
     private static async Task<FeedStamp?> TryReadAsync(
-        NpgsqlConnection connection, TableDescription description, FeedQuery? query, Func<FeedStamp, NpgsqlDataReader, Task> read, CancellationToken cancellationToken)
+        NpgsqlConnection connection,
+        TableDescription description,
+        FeedQuery? query,
+        Func<FeedStamp, NpgsqlDataReader, Task> read,
+        CancellationToken cancellationToken
+    )
     {
         await using var batch = new NpgsqlBatch(connection);
         batch.Add(FeedSql.Begin);
-        if (description.Lockable) batch.Add(FeedSql.Lock(description));
+        if (description.Lockable)
+            batch.Add(FeedSql.Lock(description));
         batch.Add(FeedSql.State(description), description.SqlName);
-        if (description.Changes == ChangeSource.SnapshotsOnly) batch.Add(FeedSql.Digest(description));
-        if (query is not null) batch.Add(query.Sql, query.Parameters);
+        if (description.Changes == ChangeSource.SnapshotsOnly)
+            batch.Add(FeedSql.Digest(description));
+        if (query is not null)
+            batch.Add(query.Sql, query.Parameters);
         batch.Add(FeedSql.Commit);
         try
         {
@@ -76,7 +94,8 @@ internal sealed class FeedDatabase(TableName table, Func<NpgsqlConnection, Cance
             await using (reader.ConfigureAwait(false))
             {
                 await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
-                if (StampOf(reader, description) is not { } stamp) return null;
+                if (StampOf(reader, description) is not { } stamp)
+                    return null;
                 if (description.Changes == ChangeSource.SnapshotsOnly)
                 {
                     await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
@@ -91,9 +110,7 @@ internal sealed class FeedDatabase(TableName table, Func<NpgsqlConnection, Cance
                 }
 
                 // To the end: the transaction is not over before COMMIT has been answered.
-                while (await reader.NextResultAsync(cancellationToken).ConfigureAwait(false))
-                {
-                }
+                while (await reader.NextResultAsync(cancellationToken).ConfigureAwait(false)) { }
 
                 return stamp;
             }
@@ -107,30 +124,39 @@ internal sealed class FeedDatabase(TableName table, Func<NpgsqlConnection, Cance
 
     private static FeedStamp? StampOf(NpgsqlDataReader row, TableDescription description)
     {
-        if (!row.GetBoolean(5) || row.GetString(6) != description.Fingerprint) return null;
+        if (!row.GetBoolean(5) || row.GetString(6) != description.Fingerprint)
+            return null;
         var snapshot = PgSnapshot.Parse(row.GetString(0));
-        if (row.GetBoolean(1)) snapshot = snapshot.WithoutUncertainty();
+        if (row.GetBoolean(1))
+            snapshot = snapshot.WithoutUncertainty();
         var identity = string.Create(
-            CultureInfo.InvariantCulture, $"{row.GetInt64(2)}.{row.GetInt32(3)}.{row.GetInt64(4)}-{row.GetInt64(7)}-{description.Fingerprint}.{Mode(description)}");
+            CultureInfo.InvariantCulture,
+            $"{row.GetInt64(2)}.{row.GetInt32(3)}.{row.GetInt64(4)}-{row.GetInt64(7)}-{description.Fingerprint}.{Mode(description)}"
+        );
         return new FeedStamp(snapshot, identity, description, row.GetBoolean(1));
     }
 
-    private static string Mode(TableDescription description) => description.Changes switch
-    {
-        ChangeSource.Tracked => "polling",
-        ChangeSource.Stream => "replication",
-        _ => "snapshots",
-    };
+    private static string Mode(TableDescription description) =>
+        description.Changes switch
+        {
+            ChangeSource.Tracked => "polling",
+            ChangeSource.Stream => "replication",
+            _ => "snapshots",
+        };
 
     private async Task<TableDescription> DescribeAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
-        // Catalog functions look at the newest catalog, not at a snapshot; the fingerprint is compared in every read, so a mixture does not live.
-        var transaction = await connection.BeginTransactionAsync(System.Data.IsolationLevel.RepeatableRead, cancellationToken).ConfigureAwait(false);
+        // Catalog functions look at the newest catalog, not at a snapshot; the fingerprint is compared in every read, so a mixture does not
+        // live.
+        var transaction = await connection
+            .BeginTransactionAsync(System.Data.IsolationLevel.RepeatableRead, cancellationToken)
+            .ConfigureAwait(false);
         await using (transaction.ConfigureAwait(false))
         {
             var description = await describe(connection, cancellationToken).ConfigureAwait(false);
-            var fingerprint = await connection.QueryAsync(
-                FeedSql.State(description), [description.SqlName], row => row.GetString(6), cancellationToken).ConfigureAwait(false);
+            var fingerprint = await connection
+                .QueryAsync(FeedSql.State(description), [description.SqlName], row => row.GetString(6), cancellationToken)
+                .ConfigureAwait(false);
             _keyNames = [.. description.Key.Select(k => k.Name)];
             return description with { Fingerprint = fingerprint[0] };
         }

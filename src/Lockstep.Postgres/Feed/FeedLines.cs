@@ -4,8 +4,8 @@ using Npgsql;
 namespace Lockstep.Postgres.Feed;
 
 /// <summary>
-/// Turns rows (txid, deleted, data as JSON text) into the lines of the transaction dialect, in pieces of about <see cref="PieceBytes"/> that are never written again once
-/// taken. The JSON's bytes are copied once, from the driver's buffer.
+/// Turns rows (txid, deleted, data as JSON text) into the lines of the transaction dialect, in pieces of about <see cref="PieceBytes"/>
+/// that are never written again once taken. The JSON's bytes are copied once, from the driver's buffer.
 /// </summary>
 internal sealed class FeedLines
 {
@@ -42,9 +42,11 @@ internal sealed class FeedLines
         Write(",\"since\":"u8);
         Write(Math.Min(txid, horizon));
         Write(row.GetBoolean(1) ? ",\"deleted\":true,\"data\":"u8 : ",\"deleted\":false,\"data\":"u8);
-        for (var read = 0; read < length;) read += (int)row.GetBytes(2, read, _piece, _written + read, length - read);
+        for (var read = 0; read < length; )
+            read += (int)row.GetBytes(2, read, _piece, _written + read, length - read);
 
-        // A value of type json is sent as it was written, with its line breaks; outside a string they are white space, and inside they are escaped.
+        // A value of type json is sent as it was written, with its line breaks; outside a string they are white space, and inside they are
+        // escaped.
         var json = _piece.AsSpan(_written, length);
         json.Replace((byte)'\n', (byte)' ');
         json.Replace((byte)'\r', (byte)' ');
@@ -63,7 +65,8 @@ internal sealed class FeedLines
     /// <summary>Everything not yet taken, the last piece cut to size.</summary>
     public IReadOnlyList<ReadOnlyMemory<byte>> Take()
     {
-        if (_written > 0) Full.Add(_written < _piece.Length / 2 ? _piece.AsSpan(0, _written).ToArray() : _piece.AsMemory(0, _written));
+        if (_written > 0)
+            Full.Add(_written < _piece.Length / 2 ? _piece.AsSpan(0, _written).ToArray() : _piece.AsMemory(0, _written));
         (_piece, _written) = ([], 0);
         ReadOnlyMemory<byte>[] pieces = [.. Full];
         Full.Clear();
@@ -72,8 +75,10 @@ internal sealed class FeedLines
 
     private void Reserve(int bytes)
     {
-        if (_piece.Length - _written >= bytes) return;
-        if (_written > 0) Full.Add(_piece.AsMemory(0, _written));
+        if (_piece.Length - _written >= bytes)
+            return;
+        if (_written > 0)
+            Full.Add(_piece.AsMemory(0, _written));
         (_piece, _written) = (new byte[Math.Max(bytes, PieceBytes)], 0);
     }
 

@@ -3,8 +3,8 @@ using System.Diagnostics.Metrics;
 namespace Lockstep.Postgres.Feed;
 
 /// <summary>
-/// What operators watch, through the meter <c>Lockstep.Postgres</c>; each measurement carries the tag <c>feed</c>. The lag is that of the horizon: how long the
-/// oldest writing transaction (a prepared one, too) has held cursors back.
+/// What operators watch, through the meter <c>Lockstep.Postgres</c>; each measurement carries the tag <c>feed</c>. The lag is that of the
+/// horizon: how long the oldest writing transaction (a prepared one, too) has held cursors back.
 /// </summary>
 internal sealed class FeedMetrics : IDisposable
 {
@@ -34,18 +34,40 @@ internal sealed class FeedMetrics : IDisposable
         _pollErrors = _meter.CreateCounter<long>("lockstep.feed.poll_errors", "{poll}", "Looks at the table that failed.");
         _rows = _meter.CreateCounter<long>("lockstep.feed.rows", "{row}", "Rows read from the database, for the live log and for clients.");
         _bytes = _meter.CreateCounter<long>("lockstep.feed.bytes", "By", "Bytes of rows read from the database.");
-        _lost = _meter.CreateCounter<long>("lockstep.feed.sent_back", "{client}", "Times that a client was too slow and was sent back to the database.");
+        _lost = _meter.CreateCounter<long>(
+            "lockstep.feed.sent_back",
+            "{client}",
+            "Times that a client was too slow and was sent back to the database."
+        );
         _clients = _meter.CreateUpDownCounter<long>("lockstep.feed.clients", "{client}", "Clients being served.");
-        _slotsDropped = _meter.CreateCounter<long>("lockstep.feed.slots_dropped", "{slot}", "Replication slots given up since the server kept too much of its log for them.");
-        _resyncs = _meter.CreateCounter<long>("lockstep.feed.resyncs", "{resync}", "Times that a feed by replication had all its clients start over.");
+        _slotsDropped = _meter.CreateCounter<long>(
+            "lockstep.feed.slots_dropped",
+            "{slot}",
+            "Replication slots given up since the server kept too much of its log for them."
+        );
+        _resyncs = _meter.CreateCounter<long>(
+            "lockstep.feed.resyncs",
+            "{resync}",
+            "Times that a feed by replication had all its clients start over."
+        );
         _meter.CreateObservableGauge(
-            "lockstep.feed.slot_lag", () => new Measurement<long>(Volatile.Read(ref _slotLag), _feed), "By", "How much of its log the server keeps for the replication slot.");
+            "lockstep.feed.slot_lag",
+            () => new Measurement<long>(Volatile.Read(ref _slotLag), _feed),
+            "By",
+            "How much of its log the server keeps for the replication slot."
+        );
         _meter.CreateObservableGauge(
-            "lockstep.feed.horizon_lag_transactions", () => new Measurement<long>(HorizonLag.Transactions, _feed), "{transaction}",
-            "Transactions between the horizon and the newest one.");
+            "lockstep.feed.horizon_lag_transactions",
+            () => new Measurement<long>(HorizonLag.Transactions, _feed),
+            "{transaction}",
+            "Transactions between the horizon and the newest one."
+        );
         _meter.CreateObservableGauge(
-            "lockstep.feed.horizon_lag", () => new Measurement<double>(HorizonLag.Age.TotalSeconds, _feed), "s",
-            "How long the oldest open writing transaction has held the horizon, as far as the poller has seen.");
+            "lockstep.feed.horizon_lag",
+            () => new Measurement<double>(HorizonLag.Age.TotalSeconds, _feed),
+            "s",
+            "How long the oldest open writing transaction has held the horizon, as far as the poller has seen."
+        );
     }
 
     /// <summary>How many transactions, and for how long, the horizon is held back.</summary>
@@ -63,7 +85,8 @@ internal sealed class FeedMetrics : IDisposable
     public void Polled(PgSnapshot snapshot)
     {
         var previous = Volatile.Read(ref _snapshot);
-        if (previous is null || previous.Xmin != snapshot.Xmin || previous.Xmin == previous.Xmax) Volatile.Write(ref _heldSince, _time.GetTimestamp());
+        if (previous is null || previous.Xmin != snapshot.Xmin || previous.Xmin == previous.Xmax)
+            Volatile.Write(ref _heldSince, _time.GetTimestamp());
         Volatile.Write(ref _snapshot, snapshot);
         _polls.Add(1, _feed);
     }

@@ -25,43 +25,64 @@ internal static class FeedPages
     /// <param name="limit">The most rows.</param>
     /// <param name="cancellationToken">Ends the read.</param>
     public static async Task<FeedPage<string[]>> ReadKeysAsync(
-        FeedDatabase database, NpgsqlConnection connection, string[] after, long? horizon, int limit, CancellationToken cancellationToken)
+        FeedDatabase database,
+        NpgsqlConnection connection,
+        string[] after,
+        long? horizon,
+        int limit,
+        CancellationToken cancellationToken
+    )
     {
         var lines = new FeedLines();
         string[]? next = null;
-        var stamp = await database.ReadAsync(
-            connection,
-            table => new FeedQuery(FeedSql.Page(table, after.Length > 0), [limit, .. after]),
-            async (stamp, rows) =>
-            {
-                while (await rows.ReadAsync(cancellationToken).ConfigureAwait(false))
+        var stamp = await database
+            .ReadAsync(
+                connection,
+                table => new FeedQuery(FeedSql.Page(table, after.Length > 0), [limit, .. after]),
+                async (stamp, rows) =>
                 {
-                    lines.Append(rows, horizon ?? stamp.Snapshot.Xmin);
-                    if (lines.Rows == limit) next = KeyOf(rows);
-                }
-            },
-            cancellationToken).ConfigureAwait(false);
+                    while (await rows.ReadAsync(cancellationToken).ConfigureAwait(false))
+                    {
+                        lines.Append(rows, horizon ?? stamp.Snapshot.Xmin);
+                        if (lines.Rows == limit)
+                            next = KeyOf(rows);
+                    }
+                },
+                cancellationToken
+            )
+            .ConfigureAwait(false);
         return new FeedPage<string[]>(stamp, lines, next);
     }
 
     /// <summary>A page of the changes that a snapshot does not show, above a position.</summary>
     public static async Task<FeedPage<ChangePosition>> ReadChangesAsync(
-        FeedDatabase database, NpgsqlConnection connection, PgSnapshot known, ChangePosition? after, long? horizon, int limit, CancellationToken cancellationToken)
+        FeedDatabase database,
+        NpgsqlConnection connection,
+        PgSnapshot known,
+        ChangePosition? after,
+        long? horizon,
+        int limit,
+        CancellationToken cancellationToken
+    )
     {
         var lines = new FeedLines();
         ChangePosition? next = null;
-        var stamp = await database.ReadAsync(
-            connection,
-            table => ChangesQuery(table, known, after, limit),
-            async (stamp, rows) =>
-            {
-                while (await rows.ReadAsync(cancellationToken).ConfigureAwait(false))
+        var stamp = await database
+            .ReadAsync(
+                connection,
+                table => ChangesQuery(table, known, after, limit),
+                async (stamp, rows) =>
                 {
-                    lines.Append(rows, horizon ?? stamp.Snapshot.Xmin);
-                    if (lines.Rows == limit) next = new ChangePosition(rows.GetInt64(0), KeyOf(rows));
-                }
-            },
-            cancellationToken).ConfigureAwait(false);
+                    while (await rows.ReadAsync(cancellationToken).ConfigureAwait(false))
+                    {
+                        lines.Append(rows, horizon ?? stamp.Snapshot.Xmin);
+                        if (lines.Rows == limit)
+                            next = new ChangePosition(rows.GetInt64(0), KeyOf(rows));
+                    }
+                },
+                cancellationToken
+            )
+            .ConfigureAwait(false);
         return new FeedPage<ChangePosition>(stamp, lines, next);
     }
 
@@ -77,7 +98,8 @@ internal static class FeedPages
     private static string[] KeyOf(NpgsqlDataReader row)
     {
         var key = new string[row.FieldCount - 3];
-        for (var i = 0; i < key.Length; i++) key[i] = row.GetString(3 + i);
+        for (var i = 0; i < key.Length; i++)
+            key[i] = row.GetString(3 + i);
         return key;
     }
 }

@@ -4,11 +4,17 @@ using Npgsql;
 namespace Lockstep.Postgres.Feed;
 
 /// <summary>
-/// The one reader of a table's changes, however many clients follow: looks whenever it is woken or the interval has passed, and appends what the previous snapshot did
-/// not show. It never gives up: after an error it comes back, and goes on from the snapshot that it has.
+/// The one reader of a table's changes, however many clients follow: looks whenever it is woken or the interval has passed, and appends
+/// what the previous snapshot did not show. It never gives up: after an error it comes back, and goes on from the snapshot that it has.
 /// </summary>
 internal sealed class FeedPoller(
-    NpgsqlDataSource source, FeedDatabase database, LiveLog log, PostgresFeedOptions options, FeedMetrics metrics, TimeProvider time)
+    NpgsqlDataSource source,
+    FeedDatabase database,
+    LiveLog log,
+    PostgresFeedOptions options,
+    FeedMetrics metrics,
+    TimeProvider time
+)
 {
     private static readonly TimeSpan LongestBackoff = TimeSpan.FromSeconds(10);
     private readonly TaskCompletionSource _seen = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -33,7 +39,7 @@ internal sealed class FeedPoller(
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         var hasPolled = false;
-        for (var failures = 0; !cancellationToken.IsCancellationRequested;)
+        for (var failures = 0; !cancellationToken.IsCancellationRequested; )
         {
             try
             {
@@ -49,7 +55,8 @@ internal sealed class FeedPoller(
                             var stamp = await PollAsync(connection, cancellationToken).ConfigureAwait(false);
                             hasPolled = true;
                             failures = 0;
-                            if (await ListenAsync(connection, stamp, cancellationToken).ConfigureAwait(false)) continue;
+                            if (await ListenAsync(connection, stamp, cancellationToken).ConfigureAwait(false))
+                                continue;
                             await WaitAsync(connection, cancellationToken).ConfigureAwait(false);
                         }
                     }
@@ -99,40 +106,57 @@ internal sealed class FeedPoller(
         var lines = new FeedLines();
         var read = 0;
         _sent.Begin();
-        var stamp = await database.ReadAsync(
-            connection,
-            table => known is null || table.Changes == ChangeSource.SnapshotsOnly
-                ? null
-                : new FeedQuery(FeedSql.Changes(table, new ChangeRange(known.InProgress.Length > 0, After: false)), known.Xmax, known.InProgressArray, RowLimit),
-            async (stamp, rows) =>
-            {
-                if (stamp.Identity != log.Identity) return;
-                while (await rows.ReadAsync(cancellationToken).ConfigureAwait(false))
+        var stamp = await database
+            .ReadAsync(
+                connection,
+                table =>
+                    known is null || table.Changes == ChangeSource.SnapshotsOnly
+                        ? null
+                        : new FeedQuery(
+                            FeedSql.Changes(table, new ChangeRange(known.InProgress.Length > 0, After: false)),
+                            known.Xmax,
+                            known.InProgressArray,
+                            RowLimit
+                        ),
+                async (stamp, rows) =>
                 {
-                    if (lines.Bytes <= options.LiveBytes) lines.Append(rows, stamp.Snapshot.Xmin, stamp.IsReplica ? _sent : null);
-                    read++;
-                }
-            },
-            cancellationToken).ConfigureAwait(false);
+                    if (stamp.Identity != log.Identity)
+                        return;
+                    while (await rows.ReadAsync(cancellationToken).ConfigureAwait(false))
+                    {
+                        if (lines.Bytes <= options.LiveBytes)
+                            lines.Append(rows, stamp.Snapshot.Xmin, stamp.IsReplica ? _sent : null);
+                        read++;
+                    }
+                },
+                cancellationToken
+            )
+            .ConfigureAwait(false);
 
         metrics.Read(lines);
         _sent.End();
         var complete = read < RowLimit && lines.Bytes <= options.LiveBytes;
         metrics.Polled(stamp.Snapshot);
-        if (known is null || stamp.Identity != log.Identity || !complete) log.Restart(stamp.Identity, stamp.Snapshot);
-        else if (lines.Bytes > 0 || !stamp.Snapshot.Equals(known)) log.Append(new LiveBatch(known, stamp.Snapshot, lines.Take(), lines.Bytes));
+        if (known is null || stamp.Identity != log.Identity || !complete)
+            log.Restart(stamp.Identity, stamp.Snapshot);
+        else if (lines.Bytes > 0 || !stamp.Snapshot.Equals(known))
+            log.Append(new LiveBatch(known, stamp.Snapshot, lines.Take(), lines.Bytes));
         _last = stamp;
         _error = null;
         _seen.TrySetResult();
         return stamp;
     }
 
-    /// <summary>Begins to listen once the table is known to send wake-ups. What was committed before that may have gone unheard: true to look again.</summary>
+    /// <summary>
+    /// Begins to listen once the table is known to send wake-ups. What was committed before that may have gone unheard: true to look again.
+    /// </summary>
     private async Task<bool> ListenAsync(NpgsqlConnection connection, FeedStamp stamp, CancellationToken cancellationToken)
     {
-        if (!options.Listen || stamp.Table.TrackingId == _listeningFor) return false;
+        if (!options.Listen || stamp.Table.TrackingId == _listeningFor)
+            return false;
         _listeningFor = stamp.Table.TrackingId;
-        if (_listeningFor is null) return false;
+        if (_listeningFor is null)
+            return false;
         try
         {
             await connection.ExecuteAsync($"LISTEN {Sql.Quote(Tracking.TrackingSql.Channel)}", cancellationToken).ConfigureAwait(false);
@@ -157,12 +181,14 @@ internal sealed class FeedPoller(
         while (!_woken)
         {
             var left = options.PollInterval - time.GetElapsedTime(until);
-            if (left <= TimeSpan.Zero || !await connection.WaitAsync(left, cancellationToken).ConfigureAwait(false)) return;
+            if (left <= TimeSpan.Zero || !await connection.WaitAsync(left, cancellationToken).ConfigureAwait(false))
+                return;
         }
     }
 
     private void OnNotification(object sender, NpgsqlNotificationEventArgs e)
     {
-        if (e.Payload == _listeningFor) _woken = true;
+        if (e.Payload == _listeningFor)
+            _woken = true;
     }
 }

@@ -9,7 +9,9 @@ internal static class FeedSql
         SELECT format('trigger %s %s %s', tgname, tgfoid, tgenabled) FROM pg_trigger WHERE tgrelid = to_regclass($1) AND tgname LIKE 'zz\_lockstep\_%'
         """;
 
-    /// <summary>Which rows a policy shows may change without a write. Only where one is in force: where none is, nothing is said, as before.</summary>
+    /// <summary>
+    /// Which rows a policy shows may change without a write. Only where one is in force: where none is, nothing is said, as before.
+    /// </summary>
     private const string RowSecurity = "SELECT 'row security' WHERE row_security_active(to_regclass($1))";
 
     private const string ReplicaIdentity = """
@@ -27,67 +29,87 @@ internal static class FeedSql
     /// at the next checkpoint. $1 is the table's quoted name.
     /// </summary>
     /// <remarks>
-    /// The fingerprint goes over the table, its partitions and children, and for a view over everything it reads: a relation's file is replaced by TRUNCATE
-    /// and by every DDL that rewrites rows without firing triggers (and by VACUUM FULL and CLUSTER, which cost a needless resync).
+    /// The fingerprint goes over the table, its partitions and children, and for a view over everything it reads: a relation's file is
+    /// replaced by TRUNCATE and by every DDL that rewrites rows without firing triggers (and by VACUUM FULL and CLUSTER, which cost a
+    /// needless resync).
     /// </remarks>
-    public static string State(TableDescription table) => $"""
-        WITH RECURSIVE related(oid) AS (
-            SELECT to_regclass($1)::oid
-            UNION
-            SELECT next.oid FROM related, LATERAL (
-                SELECT inhrelid FROM pg_inherits WHERE inhparent = related.oid
+    public static string State(TableDescription table) =>
+        $"""
+            WITH RECURSIVE related(oid) AS (
+                SELECT to_regclass($1)::oid
+                UNION
+                SELECT next.oid FROM related, LATERAL (
+                    SELECT inhrelid FROM pg_inherits WHERE inhparent = related.oid
+                    UNION ALL
+                    SELECT d.refobjid FROM pg_rewrite r JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+                        AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> r.ev_class WHERE r.ev_class = related.oid
+                ) AS next(oid)
+            ), facts(fact) AS (
+                SELECT format('relation %s %s %s %s', c.oid, c.relfilenode, c.relkind, md5(CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END))
+                    FROM related JOIN pg_class c USING (oid)
                 UNION ALL
-                SELECT d.refobjid FROM pg_rewrite r JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
-                    AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> r.ev_class WHERE r.ev_class = related.oid
-            ) AS next(oid)
-        ), facts(fact) AS (
-            SELECT format('relation %s %s %s %s', c.oid, c.relfilenode, c.relkind, md5(CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END))
-                FROM related JOIN pg_class c USING (oid)
-            UNION ALL
-            SELECT format('column %s %s %s %s', attnum, attname, atttypid, atttypmod)
-                FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped
-            UNION ALL
-            SELECT format('key %s', indkey) FROM pg_index WHERE indrelid = to_regclass($1) AND indisprimary
-            UNION ALL
-            {(table.Changes == ChangeSource.Stream ? ReplicaIdentity : Triggers)}
-            UNION ALL
-            {RowSecurity}
-            {Types(table)}
-        )
-        SELECT pg_current_snapshot()::text,
-            pg_is_in_recovery(),
-            (SELECT system_identifier FROM pg_control_system()),
-            CASE WHEN pg_is_in_recovery()
-                THEN (SELECT greatest(c.timeline_id, r.min_recovery_end_timeline) FROM pg_control_checkpoint() c, pg_control_recovery() r)
-                ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int END,
-            (SELECT oid::bigint FROM pg_database WHERE datname = current_database()),
-            to_regclass($1) IS NOT NULL,
-            (SELECT left(md5(string_agg(fact, E'\n' ORDER BY fact COLLATE "C")), 16) FROM facts),
-            {(table.Registry ? "(SELECT coalesce(sum(epoch), 0)::bigint FROM lockstep.tracked JOIN related ON relation = oid)" : "0::bigint")}
-        """;
+                SELECT format('column %s %s %s %s', attnum, attname, atttypid, atttypmod)
+                    FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped
+                UNION ALL
+                SELECT format('key %s', indkey) FROM pg_index WHERE indrelid = to_regclass($1) AND indisprimary
+                UNION ALL
+                {(table.Changes == ChangeSource.Stream ? ReplicaIdentity : Triggers)}
+                UNION ALL
+                {RowSecurity}
+                {Types(table)}
+            )
+            SELECT pg_current_snapshot()::text,
+                pg_is_in_recovery(),
+                (SELECT system_identifier FROM pg_control_system()),
+                CASE WHEN pg_is_in_recovery()
+                    THEN (SELECT greatest(c.timeline_id, r.min_recovery_end_timeline) FROM pg_control_checkpoint() c, pg_control_recovery() r)
+                    ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int END,
+                (SELECT oid::bigint FROM pg_database WHERE datname = current_database()),
+                to_regclass($1) IS NOT NULL,
+                (SELECT left(md5(string_agg(fact, E'\n' ORDER BY fact COLLATE "C")), 16) FROM facts),
+                {(
+                table.Registry
+                    ? "(SELECT coalesce(sum(epoch), 0)::bigint FROM lockstep.tracked JOIN related ON relation = oid)"
+                    : "0::bigint"
+            )}
+            """;
 
     /// <summary>What the names in enums and composite types are: renaming one changes the JSON of rows that nobody writes.</summary>
     private static string Types(TableDescription table)
     {
         var sql = new StringBuilder();
         if (table.Enums.Count > 0)
-            sql.Append(Invariant($"UNION ALL\nSELECT format('label %s %s %s', enumtypid, oid, enumlabel) FROM pg_enum WHERE enumtypid IN ({string.Join(", ", table.Enums)})\n"));
+        {
+            sql.Append(
+                Invariant(
+                    $"UNION ALL\nSELECT format('label %s %s %s', enumtypid, oid, enumlabel) FROM pg_enum WHERE enumtypid IN ({string.Join(", ", table.Enums)})\n"
+                )
+            );
+        }
+
         if (table.Composites.Count > 0)
         {
             sql.Append("UNION ALL\nSELECT format('attribute %s %s %s %s %s', attrelid, attnum, attname, atttypid, atttypmod)\n")
-                .Append(Invariant($"FROM pg_attribute WHERE attrelid IN ({string.Join(", ", table.Composites)}) AND attnum > 0 AND NOT attisdropped\n"));
+                .Append(
+                    Invariant(
+                        $"FROM pg_attribute WHERE attrelid IN ({string.Join(", ", table.Composites)}) AND attnum > 0 AND NOT attisdropped\n"
+                    )
+                );
         }
 
         return sql.ToString();
     }
 
-    /// <summary>Waits for DDL in progress and holds off further DDL before the snapshot is taken: a rewritten table looks empty to an older one.</summary>
+    /// <summary>
+    /// Waits for DDL in progress and holds off further DDL before the snapshot is taken: a rewritten table looks empty to an older one.
+    /// </summary>
     public static string Lock(TableDescription table) => $"LOCK TABLE {table.SqlName} IN ACCESS SHARE MODE";
 
     /// <summary>
-    /// The changes that a previous snapshot does not show, in txid order, and in key order within a transaction where there is a key: $1 the snapshot's xmax, $2 what was in
-    /// progress in it, $3 the most rows, and for a page after another $4... that one's last position. A row stamped
-    /// above the present snapshot (restored from another cluster's dump) is no change. Columns: txid, deleted, data, then the key as text.
+    /// The changes that a previous snapshot does not show, in txid order, and in key order within a transaction where there is a key: $1
+    /// the snapshot's xmax, $2 what was in progress in it, $3 the most rows, and for a page after another $4... that one's last position. A
+    /// row stamped above the present snapshot (restored from another cluster's dump) is no change. Columns: txid, deleted, data, then the
+    /// key as text.
     /// </summary>
     public static string Changes(TableDescription table, ChangeRange range)
     {
@@ -98,7 +120,8 @@ internal static class FeedSql
         var tombstones = "";
         if (table.Tombstones is not null)
         {
-            // A row that lives wins: a transaction that inserts a key under an older snapshot does not see the tombstone that it should remove.
+            // A row that lives wins: a transaction that inserts a key under an older snapshot does not see the tombstone that it should
+            // remove.
             var same = string.Join(" AND ", table.Key.Select(k => KeySql.Same(k, "live", "r")));
             var where = $"{Where(table, range)} AND NOT EXISTS (SELECT FROM {table.SqlName} AS live WHERE {same})";
             tombstones = "\nUNION ALL\n" + Branch(table, table.Tombstones, table.Key, "true", where);
@@ -108,25 +131,28 @@ internal static class FeedSql
     }
 
     /// <summary>
-    /// A page of the rows in key order, $1 rows at most, above the key $2, $3... when <paramref name="after"/>. Columns: txid (null where rows have none), deleted, data,
-    /// then the key as text.
+    /// A page of the rows in key order, $1 rows at most, above the key $2, $3... when <paramref name="after"/>. Columns: txid (null where
+    /// rows have none), deleted, data, then the key as text.
     /// </summary>
     public static string Page(TableDescription table, bool after)
     {
         var order = string.Join(", ", table.Key.Select(k => $"r.{Sql.Quote(k.Name)}"));
         var txid = table.Changes == ChangeSource.Stream ? "NULL::bigint" : "r.txid::bigint";
         var sql = new StringBuilder($"SELECT {txid}, false, ").Append(Json("d"));
-        foreach (var key in table.Key) sql.Append(Invariant($", r.{Sql.Quote(key.Name)}::text"));
+        foreach (var key in table.Key)
+            sql.Append(Invariant($", r.{Sql.Quote(key.Name)}::text"));
         sql.Append(Invariant($"\nFROM (SELECT * FROM {table.SqlName} AS r"));
         var conditions = new List<string>();
-        if (table.HasDeleted) conditions.Add("r.deleted IS NOT TRUE");
+        if (table.HasDeleted)
+            conditions.Add("r.deleted IS NOT TRUE");
         if (after)
         {
             var values = table.Key.Select((k, i) => $"${i + 2}::text::{k.Type}");
             conditions.Add($"({order}) > ({string.Join(", ", values)})");
         }
 
-        if (conditions.Count > 0) sql.Append(" WHERE ").AppendJoin(" AND ", conditions);
+        if (conditions.Count > 0)
+            sql.Append(" WHERE ").AppendJoin(" AND ", conditions);
         sql.Append(Invariant($" ORDER BY {order} LIMIT $1) AS r, {Data(table.Columns, "r")}"));
         return sql.ToString();
     }
@@ -153,8 +179,11 @@ internal static class FeedSql
     {
         // The condition above 0 is that of the partial index, which leaves out what was there before tracking began.
         const string Ended = "r.txid >= $1 AND r.txid < (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint)";
-        var where = range.InProgress ? $"r.txid > 0 AND ({Ended} OR r.txid = ANY($2))" : $"r.txid > 0 AND {Ended} AND $2::bigint[] IS NOT NULL";
-        if (!range.After) return where;
+        var where = range.InProgress
+            ? $"r.txid > 0 AND ({Ended} OR r.txid = ANY($2))"
+            : $"r.txid > 0 AND {Ended} AND $2::bigint[] IS NOT NULL";
+        if (!range.After)
+            return where;
         var names = string.Concat(table.Key.Select(k => ", " + KeySql.Value(k, "r")));
         var values = string.Concat(table.Key.Select((k, i) => ", " + KeySql.Value(k, i + 5)));
         return $"{where} AND (r.txid{names}) > ($4::bigint{values})";
@@ -180,10 +209,11 @@ internal static class FeedSql
     }
 
     /// <summary>An array of arrays of binaries: its JSON, each text in it, which is hexadecimal, made base64.</summary>
-    private static string Matrix(string array) => $"""
-        (SELECT string_agg(coalesce('"' || translate(encode(decode(part[1], 'hex'), 'base64'), E'\n', '') || '"', part[2]), '' ORDER BY at)::json
-            FROM regexp_matches(to_json({array})::text, E'"\\\\\\\\x([0-9a-f]*)"|([^"]+)', 'g') WITH ORDINALITY AS parts(part, at))
-        """;
+    private static string Matrix(string array) =>
+        $"""
+            (SELECT string_agg(coalesce('"' || translate(encode(decode(part[1], 'hex'), 'base64'), E'\n', '') || '"', part[2]), '' ORDER BY at)::json
+                FROM regexp_matches(to_json({array})::text, E'"\\\\\\\\x([0-9a-f]*)"|([^"]+)', 'g') WITH ORDINALITY AS parts(part, at))
+            """;
 
     private static string Invariant(FormattableString text) => FormattableString.Invariant(text);
 }

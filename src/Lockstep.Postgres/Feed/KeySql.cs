@@ -1,13 +1,14 @@
 namespace Lockstep.Postgres.Feed;
 
 /// <summary>
-/// Key columns in SQL. A type may take values for equal that clients tell apart: citext and collations that ignore case, or an interval of a day and of 24 hours. Such values are
-/// told apart and ordered by their text here too, and kept as text in tombstones.
+/// Key columns in SQL. A type may take values for equal that clients tell apart: citext and collations that ignore case, or an interval of
+/// a day and of 24 hours. Such values are told apart and ordered by their text here too, and kept as text in tombstones.
 /// </summary>
 internal static class KeySql
 {
     /// <summary>What a row's value is ordered by.</summary>
-    public static string Value(TableColumn key, string row) => key.IsLoose ? Text($"{row}.{Sql.Quote(key.Name)}") : $"{row}.{Sql.Quote(key.Name)}";
+    public static string Value(TableColumn key, string row) =>
+        key.IsLoose ? Text($"{row}.{Sql.Quote(key.Name)}") : $"{row}.{Sql.Quote(key.Name)}";
 
     /// <summary>The same of a parameter that holds the text of a value.</summary>
     public static string Value(TableColumn key, int parameter) =>
@@ -17,7 +18,8 @@ internal static class KeySql
     public static string Same(TableColumn key, string row, string tombstone)
     {
         var name = Sql.Quote(key.Name);
-        if (!key.IsLoose) return $"{row}.{name} = {tombstone}.{name}";
+        if (!key.IsLoose)
+            return $"{row}.{name} = {tombstone}.{name}";
         var collation = key.Collation is null ? "" : $" COLLATE {key.Collation}";
         return $"{row}.{name} = {tombstone}.{name}::{key.Type}{collation} AND {Value(key, row)} = {Value(key, tombstone)}";
     }

@@ -20,7 +20,8 @@ internal sealed class LiveFollower(LiveLog log, FeedMetrics metrics, string iden
             {
                 case LiveOutcome.Batch:
                     silent = false;
-                    if (Known.IsWithin(batch!.To)) Known = batch.To;
+                    if (Known.IsWithin(batch!.To))
+                        Known = batch.To;
                     for (var i = 0; i < batch.Pieces.Count; i++)
                     {
                         yield return more || i < batch.Pieces.Count - 1
@@ -31,8 +32,10 @@ internal sealed class LiveFollower(LiveLog log, FeedMetrics metrics, string iden
                     break;
                 case LiveOutcome.AtEnd:
                     // The client may have read from the database after the poller did.
-                    if (Known.IsWithin(end!)) Known = end!;
-                    if (silent) yield return new FeedChunk(FeedChunkKind.CaughtUp, default, Known.Xmin);
+                    if (Known.IsWithin(end!))
+                        Known = end!;
+                    if (silent)
+                        yield return new FeedChunk(FeedChunkKind.CaughtUp, default, Known.Xmin);
                     silent = !await SignalledAsync(changed, cancellationToken).ConfigureAwait(false);
                     break;
                 case LiveOutcome.Lost:

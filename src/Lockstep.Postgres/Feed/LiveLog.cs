@@ -45,7 +45,8 @@ internal sealed class LiveLog(long capacity)
     {
         get
         {
-            lock (_gate) return _identity;
+            lock (_gate)
+                return _identity;
         }
     }
 
@@ -54,7 +55,8 @@ internal sealed class LiveLog(long capacity)
     {
         get
         {
-            lock (_gate) return _end;
+            lock (_gate)
+                return _end;
         }
     }
 
@@ -78,7 +80,8 @@ internal sealed class LiveLog(long capacity)
         lock (_gate)
         {
             _end = batch.To;
-            if (batch.Bytes == 0) return;
+            if (batch.Bytes == 0)
+                return;
             _batches.Add(batch);
             _bytes += batch.Bytes + BatchOverhead;
             while (_bytes > capacity && _head < _batches.Count)
@@ -103,17 +106,21 @@ internal sealed class LiveLog(long capacity)
     {
         lock (_gate)
         {
-            if (_identity != identity || _end is null) return null;
+            if (_identity != identity || _end is null)
+                return null;
             var start = _head < _batches.Count ? _batches[_head].From : _end;
-            if (!start.IsWithin(known)) return null;
+            if (!start.IsWithin(known))
+                return null;
 
             // Each snapshot of one server shows what the one before it shows, so the batches that are known come first.
             var (low, high) = (_head, _batches.Count);
             while (low < high)
             {
                 var middle = (low + high) / 2;
-                if (_batches[middle].To.IsWithin(known)) low = middle + 1;
-                else high = middle;
+                if (_batches[middle].To.IsWithin(known))
+                    low = middle + 1;
+                else
+                    high = middle;
             }
 
             return _first + low - _head;
@@ -121,23 +128,31 @@ internal sealed class LiveLog(long capacity)
     }
 
     /// <summary>
-    /// The log's end, for a reader that will read from the database next: what is appended later is all that the reading can have missed. For replicas, whose
-    /// snapshots do not tell which came first; what is appended during the reading comes to that reader twice. Null before the first poll of the feed.
+    /// The log's end, for a reader that will read from the database next: what is appended later is all that the reading can have missed.
+    /// For replicas, whose snapshots do not tell which came first; what is appended during the reading comes to that reader twice. Null
+    /// before the first poll of the feed.
     /// </summary>
     public long? PlaceAtEnd(string identity)
     {
-        lock (_gate) return _identity == identity ? _first + _batches.Count - _head : null;
+        lock (_gate)
+            return _identity == identity ? _first + _batches.Count - _head : null;
     }
 
-    /// <summary>Takes what is at a place. <paramref name="more"/> tells whether another batch follows; <paramref name="end"/> is what a follower knows that has taken all.</summary>
+    /// <summary>
+    /// Takes what is at a place. <paramref name="more"/> tells whether another batch follows; <paramref name="end"/> is what a follower
+    /// knows that has taken all.
+    /// </summary>
     public LiveOutcome Take(ref long place, string identity, out LiveBatch? batch, out bool more, out PgSnapshot? end, out Task changed)
     {
         lock (_gate)
         {
             (batch, more, end, changed) = (null, false, _end, _changed.Task);
-            if (_identity != identity) return LiveOutcome.OtherFeed;
-            if (place < _first) return LiveOutcome.Lost;
-            if (place - _first >= _batches.Count - _head) return LiveOutcome.AtEnd;
+            if (_identity != identity)
+                return LiveOutcome.OtherFeed;
+            if (place < _first)
+                return LiveOutcome.Lost;
+            if (place - _first >= _batches.Count - _head)
+                return LiveOutcome.AtEnd;
             batch = _batches[_head + (int)(place - _first)];
             place++;
             more = place - _first < _batches.Count - _head;

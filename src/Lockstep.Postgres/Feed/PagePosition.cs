@@ -14,10 +14,14 @@ internal static class PagePosition
     /// <exception cref="FeedPositionException">It is not one that this server gave out.</exception>
     public static string[] Parse(string? text, int parts)
     {
-        if (text is null) return [];
+        if (text is null)
+            return [];
         try
         {
-            return JsonSerializer.Deserialize<string[]>(Base64Url.DecodeFromChars(text)) is { } key && key.Length == parts && !key.Contains(null)
+            return
+                JsonSerializer.Deserialize<string[]>(Base64Url.DecodeFromChars(text)) is { } key
+                && key.Length == parts
+                && !key.Contains(null)
                 ? key
                 : throw new FormatException();
         }

@@ -12,6 +12,7 @@ internal sealed class PageSize
     /// <summary>Goes by the size of the last page's rows.</summary>
     public void Learn(FeedLines lines)
     {
-        if (lines.Rows > 0) Rows = (int)Math.Clamp(Bytes / (lines.Bytes / lines.Rows), 16, MaxRows);
+        if (lines.Rows > 0)
+            Rows = (int)Math.Clamp(Bytes / (lines.Bytes / lines.Rows), 16, MaxRows);
     }
 }

@@ -48,14 +48,17 @@ internal sealed class PgSnapshot : IEquatable<PgSnapshot>
         // What the other hides below our xmax, we must hide as well: its list there, and everything from its xmax up.
         foreach (var txid in other._inProgress)
         {
-            if (Shows(txid)) return false;
+            if (Shows(txid))
+                return false;
         }
 
-        if (Xmax <= other.Xmax) return true;
+        if (Xmax <= other.Xmax)
+            return true;
         var hidden = 0L;
         foreach (var txid in _inProgress)
         {
-            if (txid >= other.Xmax) hidden++;
+            if (txid >= other.Xmax)
+                hidden++;
         }
 
         return hidden == Xmax - other.Xmax;
@@ -71,13 +74,16 @@ internal sealed class PgSnapshot : IEquatable<PgSnapshot>
     {
         snapshot = null;
         var parts = text?.Split(':');
-        if (parts is not { Length: 3 } || !TryParseId(parts[0], out var xmin) || !TryParseId(parts[1], out var xmax) || xmin > xmax) return false;
+        if (parts is not { Length: 3 } || !TryParseId(parts[0], out var xmin) || !TryParseId(parts[1], out var xmax) || xmin > xmax)
+            return false;
         var list = parts[2].Length == 0 ? [] : parts[2].Split(',');
         var inProgress = new long[list.Length];
         for (var i = 0; i < list.Length; i++)
         {
-            if (!TryParseId(list[i], out inProgress[i])) return false;
-            if (inProgress[i] < (i == 0 ? xmin : inProgress[i - 1] + 1) || inProgress[i] >= xmax) return false;
+            if (!TryParseId(list[i], out inProgress[i]))
+                return false;
+            if (inProgress[i] < (i == 0 ? xmin : inProgress[i - 1] + 1) || inProgress[i] >= xmax)
+                return false;
         }
 
         snapshot = new PgSnapshot(xmin, xmax, inProgress);

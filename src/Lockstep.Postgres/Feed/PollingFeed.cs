@@ -3,15 +3,20 @@ using Lockstep.Engine.Serving;
 namespace Lockstep.Postgres.Feed;
 
 /// <summary>
-/// A table or view by polling. One poller per feed, however many clients; it keeps no state of its own beyond the last changes, so any number of feeds over one database (or
-/// its replicas) serve the same clients.
+/// A table or view by polling. One poller per feed, however many clients; it keeps no state of its own beyond the last changes, so any
+/// number of feeds over one database (or its replicas) serve the same clients.
 /// </summary>
 internal sealed class PollingFeed : DatabaseFeed
 {
     private readonly FeedPoller _poller;
 
     private PollingFeed(string connectionString, PostgresFeedOptions options, TimeProvider time)
-        : base(connectionString, options, time, (connection, token) => TableCatalog.DescribeAsync(connection, options.Table, options.Key, token))
+        : base(
+            connectionString,
+            options,
+            time,
+            (connection, token) => TableCatalog.DescribeAsync(connection, options.Table, options.Key, token)
+        )
     {
         Log = new LiveLog(options.LiveBytes);
         _poller = new FeedPoller(Readers.Source, Database, Log, options, Metrics, time);
@@ -22,7 +27,12 @@ internal sealed class PollingFeed : DatabaseFeed
     internal LiveLog Log { get; }
 
     /// <summary>Returns once the table has been looked at.</summary>
-    public static async Task<PollingFeed> StartAsync(string connectionString, PostgresFeedOptions options, TimeProvider time, CancellationToken cancellationToken)
+    public static async Task<PollingFeed> StartAsync(
+        string connectionString,
+        PostgresFeedOptions options,
+        TimeProvider time,
+        CancellationToken cancellationToken
+    )
     {
         var feed = new PollingFeed(connectionString, options, time);
         await feed.BeginAsync(feed._poller.RunAsync, () => feed._poller.Seen.WaitAsync(cancellationToken)).ConfigureAwait(false);
@@ -31,7 +41,8 @@ internal sealed class PollingFeed : DatabaseFeed
 
     public override ValueTask<FeedState> GetStateAsync(CancellationToken cancellationToken)
     {
-        if (Error is { } error) throw Unavailable(error);
+        if (Error is { } error)
+            throw Unavailable(error);
         var stamp = _poller.Last!;
         return ValueTask.FromResult(new FeedState(stamp.Identity, stamp.Snapshot.Xmin, KeyNames(stamp.Table), stamp.Table.Pages));
     }
@@ -39,9 +50,11 @@ internal sealed class PollingFeed : DatabaseFeed
     public override async ValueTask<FeedReading> OpenAsync(FeedRequest request, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(request);
-        if (Error is { } error) throw Unavailable(error);
+        if (Error is { } error)
+            throw Unavailable(error);
 
-        // The poller may not have looked since the table was altered: a client that has to resync is to hear it from the status, not from a body cut off.
+        // The poller may not have looked since the table was altered: a client that has to resync is to hear it from the status, not from a
+        // body cut off.
         var stamp = await ProbeAsync(cancellationToken).ConfigureAwait(false);
         Admit(stamp, request.Identity, request.Since);
         var reader = new ClientReader(this, stamp.Table, stamp.Identity, request.Since, request.HeartbeatInterval);
@@ -52,27 +65,37 @@ internal sealed class PollingFeed : DatabaseFeed
     {
         ArgumentNullException.ThrowIfNull(request);
         var last = _poller.Last ?? throw Unavailable(Error);
-        if (!last.Table.Pages) throw new NotSupportedException($"{Options.Table} has no unique key to page by.");
+        if (!last.Table.Pages)
+            throw new NotSupportedException($"{Options.Table} has no unique key to page by.");
         Admit(last, request.Identity, request.Horizon ?? 0);
         var after = PagePosition.Parse(request.After, last.Table.Key.Count);
-        var page = await Readers.ReadAsync(
-            (c, token) => FeedPages.ReadKeysAsync(Database, c, after, request.Horizon, Options.PageRows, token), cancellationToken).ConfigureAwait(false);
+        var page = await Readers
+            .ReadAsync(
+                (c, token) => FeedPages.ReadKeysAsync(Database, c, after, request.Horizon, Options.PageRows, token),
+                cancellationToken
+            )
+            .ConfigureAwait(false);
         Admit(page.Stamp, request.Identity ?? last.Identity, request.Horizon ?? 0);
         Metrics.Read(page.Lines);
         return new SnapshotPage(
-            page.Stamp.Identity, request.Horizon ?? page.Stamp.Snapshot.Xmin, KeyNames(page.Stamp.Table), page.Lines.Take(),
-            PagePosition.Format(page.Next));
+            page.Stamp.Identity,
+            request.Horizon ?? page.Stamp.Snapshot.Xmin,
+            KeyNames(page.Stamp.Table),
+            page.Lines.Take(),
+            PagePosition.Format(page.Next)
+        );
     }
 
     /// <summary>What the database would serve at this moment.</summary>
-    internal Task<FeedStamp> ProbeAsync(CancellationToken cancellationToken) =>
-        Readers.ReadAsync(Database.LookAsync, cancellationToken);
+    internal Task<FeedStamp> ProbeAsync(CancellationToken cancellationToken) => Readers.ReadAsync(Database.LookAsync, cancellationToken);
 
     private void Admit(FeedStamp stamp, string? identity, long cursor)
     {
         // From the start nothing is assumed, so nothing can be wrong.
-        if (cursor > 0 && identity is not null && identity != stamp.Identity) throw new FeedIdentityChangedException(stamp.Identity);
-        if (cursor > stamp.Snapshot.Xmin) throw new FeedBehindException(cursor, stamp.Snapshot.Xmin, Options.RetryAfter);
+        if (cursor > 0 && identity is not null && identity != stamp.Identity)
+            throw new FeedIdentityChangedException(stamp.Identity);
+        if (cursor > stamp.Snapshot.Xmin)
+            throw new FeedBehindException(cursor, stamp.Snapshot.Xmin, Options.RetryAfter);
     }
 
     private FeedUnavailableException Unavailable(Exception? error) => Unavailable(error, "has not been looked at yet.");

@@ -65,20 +65,43 @@ internal static class TableCatalog
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <exception cref="PostgresTableException">It is not there, or lacks what a feed needs.</exception>
     public static async Task<TableDescription> DescribeAsync(
-        NpgsqlConnection connection, TableName table, IReadOnlyList<string> namedKey, CancellationToken cancellationToken)
+        NpgsqlConnection connection,
+        TableName table,
+        IReadOnlyList<string> namedKey,
+        CancellationToken cancellationToken
+    )
     {
-        var relation = await connection.QueryAsync(
-            Relation, [table.ToSql()], r => (Oid: r.GetInt64(0), Name: r.GetString(1), Kind: r.GetString(2)[0], Registry: r.GetBoolean(3), Hides: r.GetBoolean(4)), cancellationToken)
+        var relation = await connection
+            .QueryAsync(
+                Relation,
+                [table.ToSql()],
+                r => (Oid: r.GetInt64(0), Name: r.GetString(1), Kind: r.GetString(2)[0], Registry: r.GetBoolean(3), Hides: r.GetBoolean(4)),
+                cancellationToken
+            )
             .ConfigureAwait(false);
         if (relation is not [var (oid, name, kind, registry, hides)])
-            throw new PostgresTableException($"There is no table or view {table} (names are taken as written, capitals included).", "Check the name and the schema.");
-        if (!"rpvmf".Contains(kind, StringComparison.Ordinal)) throw new PostgresTableException($"{table} is neither a table nor a view.", "Name a table or a view.");
-        if (hides) throw HidesRows(table);
+        {
+            throw new PostgresTableException(
+                $"There is no table or view {table} (names are taken as written, capitals included).",
+                "Check the name and the schema."
+            );
+        }
+
+        if (!"rpvmf".Contains(kind, StringComparison.Ordinal))
+            throw new PostgresTableException($"{table} is neither a table nor a view.", "Name a table or a view.");
+        if (hides)
+            throw HidesRows(table);
         var columns = await ColumnsAsync(connection, oid, cancellationToken).ConfigureAwait(false);
         var (enums, composites) = await TypesAsync(connection, oid, cancellationToken).ConfigureAwait(false);
         var tracking = registry
-            ? await connection.QueryAsync(
-                Tracking, [oid], r => (Id: r.GetString(0), Tombstones: r.GetString(1), Key: r.GetFieldValue<string[]>(2)), cancellationToken).ConfigureAwait(false)
+            ? await connection
+                .QueryAsync(
+                    Tracking,
+                    [oid],
+                    r => (Id: r.GetString(0), Tombstones: r.GetString(1), Key: r.GetFieldValue<string[]>(2)),
+                    cancellationToken
+                )
+                .ConfigureAwait(false)
             : [];
         var keys = await connection.QueryAsync(Key, [oid], r => r.GetFieldValue<string[]>(0), cancellationToken).ConfigureAwait(false);
         var (id, tombstones, trackedKey) = tracking is [var row] ? row : default;
@@ -99,37 +122,74 @@ internal static class TableCatalog
     }
 
     /// <summary>The columns of a relation, in their order.</summary>
-    public static Task<List<TableColumn>> ColumnsAsync(NpgsqlConnection connection, long oid, CancellationToken cancellationToken) => connection.QueryAsync(
-        Columns,
-        [oid],
-        r => new TableColumn(r.GetString(0), r.GetString(1), ShapeOf(r.GetString(2))) { TypeId = r.GetInt64(3), TypeModifier = r.GetInt32(4), IsGenerated = r.GetBoolean(5), Collation = r.IsDBNull(6) ? null : r.GetString(6), IsLoose = r.GetBoolean(7) },
-        cancellationToken);
+    public static Task<List<TableColumn>> ColumnsAsync(NpgsqlConnection connection, long oid, CancellationToken cancellationToken) =>
+        connection.QueryAsync(
+            Columns,
+            [oid],
+            r => new TableColumn(r.GetString(0), r.GetString(1), ShapeOf(r.GetString(2)))
+            {
+                TypeId = r.GetInt64(3),
+                TypeModifier = r.GetInt32(4),
+                IsGenerated = r.GetBoolean(5),
+                Collation = r.IsDBNull(6) ? null : r.GetString(6),
+                IsLoose = r.GetBoolean(7),
+            },
+            cancellationToken
+        );
 
-    /// <summary>The enums and the composite types (as relations) among the types of a relation's columns, and among what those are made of.</summary>
-    public static async Task<(IReadOnlyList<long> Enums, IReadOnlyList<long> Composites)> TypesAsync(NpgsqlConnection connection, long oid, CancellationToken cancellationToken)
+    /// <summary>
+    /// The enums and the composite types (as relations) among the types of a relation's columns, and among what those are made of.
+    /// </summary>
+    public static async Task<(IReadOnlyList<long> Enums, IReadOnlyList<long> Composites)> TypesAsync(
+        NpgsqlConnection connection,
+        long oid,
+        CancellationToken cancellationToken
+    )
     {
-        var types = await connection.QueryAsync(Types, [oid], r => (IsEnum: r.GetBoolean(0), Id: r.GetInt64(1)), cancellationToken).ConfigureAwait(false);
+        var types = await connection
+            .QueryAsync(Types, [oid], r => (IsEnum: r.GetBoolean(0), Id: r.GetInt64(1)), cancellationToken)
+            .ConfigureAwait(false);
         return ([.. types.Where(t => t.IsEnum).Select(t => t.Id)], [.. types.Where(t => !t.IsEnum).Select(t => t.Id)]);
     }
 
-    /// <summary>A policy hides rows from the user: one that is hidden later would stay with the clients for ever, since nobody deletes it.</summary>
-    public static PostgresAccessException HidesRows(TableName table) => new(
-        $"Row level security is in force on {table} for this user, and a row that a policy comes to hide would not be told as deleted.",
-        "Connect as the table's owner or as a role with BYPASSRLS. To serve some of the rows, let clients ask for them with ?where=, or serve a view that has tombstones.");
+    /// <summary>
+    /// A policy hides rows from the user: one that is hidden later would stay with the clients for ever, since nobody deletes it.
+    /// </summary>
+    public static PostgresAccessException HidesRows(TableName table) =>
+        new(
+            $"Row level security is in force on {table} for this user, and a row that a policy comes to hide would not be told as deleted.",
+            "Connect as the table's owner or as a role with BYPASSRLS. To serve some of the rows, let clients ask for them with ?where=, or serve a view that has tombstones."
+        );
 
     private static TableDescription Check(TableName table, char kind, List<TableColumn> columns, bool hasTombstones)
     {
         var isTable = kind is 'r' or 'p';
-        var txid = columns.Find(c => c.Name == "txid") ?? throw new PostgresTableException(
-            $"{table} has no column txid, by which changes are told.",
-            isTable
-                ? $"Let Lockstep track the table: Enable-LockstepPostgresTracking -Table {table} adds what it lacks, and -WhatIf shows how."
-                : "Add to the view the txid bigint of the tables it reads (the greatest one), and deleted boolean for what is gone.");
-        if (txid.Type is not ("bigint" or "integer")) throw new PostgresTableException($"The column txid of {table} is of type {txid.Type}; a feed needs bigint.", "Serve a view that renames it.");
+        var txid =
+            columns.Find(c => c.Name == "txid")
+            ?? throw new PostgresTableException(
+                $"{table} has no column txid, by which changes are told.",
+                isTable
+                    ? $"Let Lockstep track the table: Enable-LockstepPostgresTracking -Table {table} adds what it lacks, and -WhatIf shows how."
+                    : "Add to the view the txid bigint of the tables it reads (the greatest one), and deleted boolean for what is gone."
+            );
+        if (txid.Type is not ("bigint" or "integer"))
+        {
+            throw new PostgresTableException(
+                $"The column txid of {table} is of type {txid.Type}; a feed needs bigint.",
+                "Serve a view that renames it."
+            );
+        }
+
         var deleted = columns.Find(c => c.Name == Deleted);
         var isData = deleted is not null && deleted.Type != "boolean";
         if (deleted is not null && isData && !hasTombstones)
-            throw new PostgresTableException($"The column deleted of {table} is of type {deleted.Type}; a feed needs boolean.", "Serve a view that renames it; or track the table, and it is a column like any other.");
+        {
+            throw new PostgresTableException(
+                $"The column deleted of {table} is of type {deleted.Type}; a feed needs boolean.",
+                "Serve a view that renames it; or track the table, and it is a column like any other."
+            );
+        }
+
         return new TableDescription
         {
             Oid = 0,
@@ -150,13 +210,21 @@ internal static class TableCatalog
     }
 
     private static List<TableColumn> KeyOf(TableName table, List<TableColumn> columns, IReadOnlyList<string> names) =>
-        [.. names.Select(name => columns.Find(c => c.Name == name)
-            ?? throw new PostgresTableException($"{table} has no column {name}, which is to be its key.", "Name one of its columns. If a tracked table's key was renamed, enable tracking again."))];
+        [
+            .. names.Select(name =>
+                columns.Find(c => c.Name == name)
+                ?? throw new PostgresTableException(
+                    $"{table} has no column {name}, which is to be its key.",
+                    "Name one of its columns. If a tracked table's key was renamed, enable tracking again."
+                )
+            ),
+        ];
 
-    private static ColumnShape ShapeOf(string type) => type switch
-    {
-        "bytea" => ColumnShape.Bytes,
-        "_bytea" => ColumnShape.ByteArray,
-        _ => ColumnShape.Natural,
-    };
+    private static ColumnShape ShapeOf(string type) =>
+        type switch
+        {
+            "bytea" => ColumnShape.Bytes,
+            "_bytea" => ColumnShape.ByteArray,
+            _ => ColumnShape.Natural,
+        };
 }

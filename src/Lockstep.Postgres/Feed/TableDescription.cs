@@ -15,7 +15,9 @@ internal sealed record TableColumn(string Name, string Type, ColumnShape Shape)
     /// <summary>Quoted with its schema; null for a type that has none.</summary>
     public string? Collation { get; init; }
 
-    /// <summary>Whether its type takes values for equal that differ as text, and so for clients (citext, say): see <see cref="KeySql"/>.</summary>
+    /// <summary>
+    /// Whether its type takes values for equal that differ as text, and so for clients (citext, say): see <see cref="KeySql"/>.
+    /// </summary>
     public bool IsLoose { get; init; }
 
     /// <summary>Whether the database computes it from other columns: it is then not in the replication stream.</summary>

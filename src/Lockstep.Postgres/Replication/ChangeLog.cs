@@ -4,8 +4,8 @@ using Microsoft.Data.Sqlite;
 namespace Lockstep.Postgres.Replication;
 
 /// <summary>
-/// The durable log of what the stream brought, in a SQLite file: what PostgreSQL is told to forget is in it. One thread writes; any number may read, and see
-/// what was committed. Positions are places in the server's log (LSNs) as numbers.
+/// The durable log of what the stream brought, in a SQLite file: what PostgreSQL is told to forget is in it. One thread writes; any number
+/// may read, and see what was committed. Positions are places in the server's log (LSNs) as numbers.
 /// </summary>
 internal sealed class ChangeLog : IDisposable
 {
@@ -31,19 +31,24 @@ internal sealed class ChangeLog : IDisposable
 
         // FULL: what has been committed is what PostgreSQL need not send again, so it has to outlive a power cut.
         Execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
-        Execute("""
+        Execute(
+            """
             CREATE TABLE IF NOT EXISTS log (version INTEGER NOT NULL, slot TEXT NOT NULL, id TEXT NOT NULL, epoch INTEGER NOT NULL, relation TEXT NOT NULL,
                 base TEXT NOT NULL, position INTEGER NOT NULL, floor INTEGER NOT NULL, floor_piece INTEGER NOT NULL);
             CREATE TABLE IF NOT EXISTS piece (id INTEGER PRIMARY KEY AUTOINCREMENT, last_lsn INTEGER NOT NULL, lines BLOB NOT NULL);
             CREATE INDEX IF NOT EXISTS piece_lsn ON piece (last_lsn);
             CREATE TABLE IF NOT EXISTS txn (lsn INTEGER PRIMARY KEY, txid INTEGER NOT NULL);
             CREATE INDEX IF NOT EXISTS txn_txid ON txn (txid, lsn);
-            """);
+            """
+        );
         Load();
         Bytes = Scalar(Size);
     }
 
-    /// <summary>The slot that fills the log; null before the first one. Kept when the slot is dropped, so that what is left of it is known to be ours.</summary>
+    /// <summary>
+    /// The slot that fills the log; null before the first one. Kept when the slot is dropped, so that what is left of it is known to be
+    /// ours.
+    /// </summary>
     public string? Slot { get; private set; }
 
     /// <summary>The stretch that is served; null while there is none.</summary>
@@ -76,7 +81,10 @@ internal sealed class ChangeLog : IDisposable
         {
             fileLock?.Dispose();
             throw new PostgresReplicationException(
-                $"The change log {path} cannot be opened: {e.Message}", "Each feed needs a log of its own, in a folder that it may write to. A log that was damaged can be deleted: all clients then resync.", e);
+                $"The change log {path} cannot be opened: {e.Message}",
+                "Each feed needs a log of its own, in a folder that it may write to. A log that was damaged can be deleted: all clients then resync.",
+                e
+            );
         }
     }
 
@@ -92,14 +100,21 @@ internal sealed class ChangeLog : IDisposable
     }
 
     /// <summary>
-    /// Begins a stretch at a position. Rows of the one before are no longer served, and so are dropped; its transactions are kept as long as a snapshot may not show them.
+    /// Begins a stretch at a position. Rows of the one before are no longer served, and so are dropped; its transactions are kept as long
+    /// as a snapshot may not show them.
     /// </summary>
     public void Begin(LogEpoch epoch, long position)
     {
         Rollback();
         Execute("BEGIN IMMEDIATE; DELETE FROM piece");
         Execute(
-            "UPDATE log SET id = $0, epoch = $1, relation = $2, base = $3, position = $4, floor = $4", epoch.Log, epoch.Number, epoch.Table, epoch.Base.ToString(), position);
+            "UPDATE log SET id = $0, epoch = $1, relation = $2, base = $3, position = $4, floor = $4",
+            epoch.Log,
+            epoch.Number,
+            epoch.Table,
+            epoch.Base.ToString(),
+            position
+        );
         Execute("COMMIT");
         Bytes = 0;
         Load();
@@ -120,7 +135,8 @@ internal sealed class ChangeLog : IDisposable
     public void Commit(IEnumerable<LoggedTransaction> transactions, long position)
     {
         Open();
-        foreach (var transaction in transactions) Execute("INSERT OR REPLACE INTO txn VALUES ($0, $1)", transaction.Lsn, transaction.Txid);
+        foreach (var transaction in transactions)
+            Execute("INSERT OR REPLACE INTO txn VALUES ($0, $1)", transaction.Lsn, transaction.Txid);
         Execute("UPDATE log SET position = $0", position);
         Close("COMMIT");
         Volatile.Write(ref _position, position);
@@ -129,29 +145,33 @@ internal sealed class ChangeLog : IDisposable
     /// <summary>Drops what was written since the last commit.</summary>
     public void Rollback()
     {
-        if (!_open) return;
+        if (!_open)
+            return;
         Close("ROLLBACK");
         Bytes = Scalar(Size);
     }
 
     /// <summary>
-    /// Lets go of the oldest lines until <paramref name="capacity"/> is kept to, but never of those that a snapshot may not show yet: below the horizon all
-    /// transactions have ended. Nothing may be written and not committed.
+    /// Lets go of the oldest lines until <paramref name="capacity"/> is kept to, but never of those that a snapshot may not show yet: below
+    /// the horizon all transactions have ended. Nothing may be written and not committed.
     /// </summary>
     public void Trim(long capacity, long horizon)
     {
         Execute("DELETE FROM txn WHERE lsn < (SELECT floor FROM log) AND txid < $0", horizon);
-        if (Bytes <= capacity) return;
+        if (Bytes <= capacity)
+            return;
         var unseen = Scalar("SELECT coalesce(min(lsn), 9223372036854775807) FROM txn WHERE txid >= $0", horizon);
         var (last, freed) = (0L, 0L);
         using (var pieces = Command(_writer, "SELECT last_lsn, length(lines) FROM piece ORDER BY id"))
         using (var row = pieces.ExecuteReader())
         {
             // To nine tenths, so that not every commit has to.
-            while (Bytes - freed > capacity - (capacity / 10) && row.Read() && row.GetInt64(0) < unseen) (last, freed) = (row.GetInt64(0), freed + row.GetInt64(1));
+            while (Bytes - freed > capacity - (capacity / 10) && row.Read() && row.GetInt64(0) < unseen)
+                (last, freed) = (row.GetInt64(0), freed + row.GetInt64(1));
         }
 
-        if (freed == 0) return;
+        if (freed == 0)
+            return;
 
         // All pieces that end with the same transaction, so that the floor lies between two.
         Execute("BEGIN IMMEDIATE");
@@ -163,12 +183,13 @@ internal sealed class ChangeLog : IDisposable
     }
 
     /// <summary>
-    /// The cursor from which the log completes what a snapshot shows; null as long as the snapshot does not show what the log has already let go of: the
-    /// server's log tells of a commit before snapshots show it.
+    /// The cursor from which the log completes what a snapshot shows; null as long as the snapshot does not show what the log has already
+    /// let go of: the server's log tells of a commit before snapshots show it.
     /// </summary>
     public long? CursorFor(PgSnapshot snapshot)
     {
-        if (_epoch is not { } epoch || !epoch.Base.IsWithin(snapshot)) return null;
+        if (_epoch is not { } epoch || !epoch.Base.IsWithin(snapshot))
+            return null;
         using var connection = OpenReader();
         using var transaction = connection.BeginTransaction(deferred: true);
         var (position, floor) = (0L, 0L);
@@ -183,9 +204,11 @@ internal sealed class ChangeLog : IDisposable
         using var hidden = command.ExecuteReader();
         while (hidden.Read())
         {
-            if (snapshot.Shows(hidden.GetInt64(0))) continue;
+            if (snapshot.Shows(hidden.GetInt64(0)))
+                continue;
             var lsn = hidden.GetInt64(1);
-            if (lsn < floor) return null;
+            if (lsn < floor)
+                return null;
             position = Math.Min(position, lsn);
         }
 
@@ -205,11 +228,19 @@ internal sealed class ChangeLog : IDisposable
         using (var state = Command(connection, "SELECT id, epoch, relation, base, floor, floor_piece FROM log"))
         using (var found = state.ExecuteReader())
         {
-            if (!found.Read() || EpochOf(found, 0)?.Identity != identity) return null;
-            if (after > 0 ? after < found.GetInt64(5) : cursor < found.GetInt64(4)) return null;
+            if (!found.Read() || EpochOf(found, 0)?.Identity != identity)
+                return null;
+            if (after > 0 ? after < found.GetInt64(5) : cursor < found.GetInt64(4))
+                return null;
         }
 
-        using var command = Command(connection, "SELECT id, lines FROM piece WHERE id > $0 AND last_lsn >= $1 ORDER BY id LIMIT $2", after, cursor, PiecesAtOnce);
+        using var command = Command(
+            connection,
+            "SELECT id, lines FROM piece WHERE id > $0 AND last_lsn >= $1 ORDER BY id LIMIT $2",
+            after,
+            cursor,
+            PiecesAtOnce
+        );
         using var row = command.ExecuteReader();
         var pieces = new List<byte[]>();
         while (row.Read())
@@ -229,13 +260,16 @@ internal sealed class ChangeLog : IDisposable
     }
 
     private static LogEpoch? EpochOf(SqliteDataReader row, int at) =>
-        row.GetString(at).Length == 0 ? null : new LogEpoch(row.GetString(at), row.GetInt32(at + 1), row.GetString(at + 2), PgSnapshot.Parse(row.GetString(at + 3)));
+        row.GetString(at).Length == 0
+            ? null
+            : new LogEpoch(row.GetString(at), row.GetInt32(at + 1), row.GetString(at + 2), PgSnapshot.Parse(row.GetString(at + 3)));
 
     private void Load()
     {
         using var command = Command(_writer, "SELECT version, slot, position, floor, id, epoch, relation, base FROM log");
         using var row = command.ExecuteReader();
-        if (!row.Read()) return;
+        if (!row.Read())
+            return;
         if (row.GetInt32(0) != FormatVersion)
             throw new IOException($"it was written by another version of Lockstep (format {row.GetInt32(0)}, not {FormatVersion})");
         Slot = row.GetString(1);
@@ -253,7 +287,8 @@ internal sealed class ChangeLog : IDisposable
 
     private void Open()
     {
-        if (_open) return;
+        if (_open)
+            return;
         Execute("BEGIN IMMEDIATE");
         _open = true;
     }
@@ -282,7 +317,8 @@ internal sealed class ChangeLog : IDisposable
 #pragma warning disable CA2100 // Constant text; values are parameters.
         command.CommandText = sql;
 #pragma warning restore CA2100
-        for (var i = 0; i < parameters.Length; i++) command.Parameters.AddWithValue($"${i}", parameters[i]);
+        for (var i = 0; i < parameters.Length; i++)
+            command.Parameters.AddWithValue($"${i}", parameters[i]);
         return command;
     }
 }

@@ -4,8 +4,8 @@ using Lockstep.Postgres.Feed;
 namespace Lockstep.Postgres.Replication;
 
 /// <summary>
-/// The query that makes JSON of changes: PostgreSQL turns each value's text back into the value, and the row into JSON by the expression that snapshots use, so that
-/// a row looks the same wherever it comes from.
+/// The query that makes JSON of changes: PostgreSQL turns each value's text back into the value, and the row into JSON by the expression
+/// that snapshots use, so that a row looks the same wherever it comes from.
 /// </summary>
 internal sealed class ChangeSql
 {
@@ -32,7 +32,10 @@ internal sealed class ChangeSql
     /// <summary>The places of the key among the stream's columns.</summary>
     public ReadOnlySpan<int> Key => _key;
 
-    /// <summary>Gives back txid (the lsn), deleted, data: one row for each change that is given, in order, but none for a row that is to be looked up and is gone since.</summary>
+    /// <summary>
+    /// Gives back txid (the lsn), deleted, data: one row for each change that is given, in order, but none for a row that is to be looked
+    /// up and is gone since.
+    /// </summary>
     public string Text { get; }
 
     /// <summary>How one column contributes to <see cref="Signature"/>.</summary>
@@ -42,15 +45,26 @@ internal sealed class ChangeSql
     public object[] Parameters(IReadOnlyList<StreamChange> changes)
     {
         var (whole, partial, gone) = (new List<int>(), new List<int>(), new List<int>());
-        for (var i = 0; i < changes.Count; i++) (changes[i].IsGone ? gone : changes[i].Missing is null && !HasGenerated ? whole : partial).Add(i);
+        for (var i = 0; i < changes.Count; i++)
+        {
+            (
+                changes[i].IsGone ? gone
+                : changes[i].Missing is null && !HasGenerated ? whole
+                : partial
+            ).Add(i);
+        }
+
         var parameters = new List<object>();
         foreach (var group in HasGenerated ? (List<int>[])[partial, gone] : [whole, partial, gone])
         {
             parameters.Add(group.ToArray());
             parameters.Add(group.Select(i => changes[i].Lsn).ToArray());
-            if (group != gone) parameters.AddRange(_columns.Select((_, c) => group.Select(i => changes[i].Values[c]).ToArray()));
-            else parameters.AddRange(_key.Select(c => group.Select(i => changes[i].Values[c]).ToArray()));
-            if (group == partial) parameters.AddRange(_columns.Select((_, c) => group.Select(i => changes[i].Missing?[c] == true).ToArray()));
+            if (group != gone)
+                parameters.AddRange(_columns.Select((_, c) => group.Select(i => changes[i].Values[c]).ToArray()));
+            else
+                parameters.AddRange(_key.Select(c => group.Select(i => changes[i].Values[c]).ToArray()));
+            if (group == partial)
+                parameters.AddRange(_columns.Select((_, c) => group.Select(i => changes[i].Missing?[c] == true).ToArray()));
         }
 
         return [.. parameters];
@@ -69,24 +83,50 @@ internal sealed class ChangeSql
         if (!HasGenerated)
         {
             var values = string.Join(", ", _columns.Select((c, i) => $"{Cast(i)} AS {Sql.Quote(c.Name)}"));
-            sql.Append("SELECT t.n, t.lsn, false, ").Append(FeedSql.Json("d")).Append(" FROM ").Append(Unnest(new string('t', names.Length), names))
-                .Append(", LATERAL (SELECT ").Append(values).Append(") AS r, ").Append(FeedSql.Data(_table.Columns, "r")).Append("\nUNION ALL\n");
+            sql.Append("SELECT t.n, t.lsn, false, ")
+                .Append(FeedSql.Json("d"))
+                .Append(" FROM ")
+                .Append(Unnest(new string('t', names.Length), names))
+                .Append(", LATERAL (SELECT ")
+                .Append(values)
+                .Append(") AS r, ")
+                .Append(FeedSql.Data(_table.Columns, "r"))
+                .Append("\nUNION ALL\n");
         }
 
-        var looked = string.Join(", ", _table.Columns.Select(c =>
-        {
-            var (name, at) = (Sql.Quote(c.Name), _columns.IndexOf(c));
-            return at < 0 ? $"now.{name}" : FormattableString.Invariant($"CASE WHEN t.m{at} THEN now.{name} ELSE {Cast(at)} END AS {name}");
-        }));
+        var looked = string.Join(
+            ", ",
+            _table.Columns.Select(c =>
+            {
+                var (name, at) = (Sql.Quote(c.Name), _columns.IndexOf(c));
+                return at < 0
+                    ? $"now.{name}"
+                    : FormattableString.Invariant($"CASE WHEN t.m{at} THEN now.{name} ELSE {Cast(at)} END AS {name}");
+            })
+        );
         var same = string.Join(" AND ", _key.Select(c => $"now.{Sql.Quote(_columns[c].Name)} = {Cast(c)}"));
-        sql.Append("SELECT t.n, t.lsn, false, ").Append(FeedSql.Json("d")).Append(" FROM ")
+        sql.Append("SELECT t.n, t.lsn, false, ")
+            .Append(FeedSql.Json("d"))
+            .Append(" FROM ")
             .Append(Unnest(new string('t', names.Length) + new string('b', names.Length), [.. names, .. names.Select(n => "m" + n[1..])]))
-            .Append(" JOIN ").Append(_table.SqlName).Append(" AS now ON ").Append(same)
-            .Append(", LATERAL (SELECT ").Append(looked).Append(") AS r, ").Append(FeedSql.Data(_table.Columns, "r"));
+            .Append(" JOIN ")
+            .Append(_table.SqlName)
+            .Append(" AS now ON ")
+            .Append(same)
+            .Append(", LATERAL (SELECT ")
+            .Append(looked)
+            .Append(") AS r, ")
+            .Append(FeedSql.Data(_table.Columns, "r"));
 
         var keys = string.Join(", ", _key.Select(c => $"{Cast(c)} AS {Sql.Quote(_columns[c].Name)}"));
-        sql.Append("\nUNION ALL\nSELECT t.n, t.lsn, true, ").Append(FeedSql.Json("d")).Append(" FROM ").Append(Unnest(new string('t', _key.Length), _key.Select(c => names[c])))
-            .Append(", LATERAL (SELECT ").Append(keys).Append(") AS r, ").Append(FeedSql.Data(_table.Key, "r"));
+        sql.Append("\nUNION ALL\nSELECT t.n, t.lsn, true, ")
+            .Append(FeedSql.Json("d"))
+            .Append(" FROM ")
+            .Append(Unnest(new string('t', _key.Length), _key.Select(c => names[c])))
+            .Append(", LATERAL (SELECT ")
+            .Append(keys)
+            .Append(") AS r, ")
+            .Append(FeedSql.Data(_table.Key, "r"));
         return sql.Append("\n) AS x(n, lsn, deleted, data) ORDER BY x.n").ToString();
     }
 }

@@ -3,7 +3,9 @@ using Npgsql;
 
 namespace Lockstep.Postgres.Replication;
 
-/// <summary>Describes a table for logical replication: every column is data, and the key is what the stream tells of a row that is gone.</summary>
+/// <summary>
+/// Describes a table for logical replication: every column is data, and the key is what the stream tells of a row that is gone.
+/// </summary>
 internal static class ReplicatedTable
 {
     private const string Relation = """
@@ -24,31 +26,75 @@ internal static class ReplicatedTable
 
     /// <summary>Describes a table, in the transaction of the connection.</summary>
     /// <exception cref="PostgresTableException">It is not there, or cannot be replicated as it is.</exception>
-    public static async Task<TableDescription> DescribeAsync(NpgsqlConnection connection, TableName table, CancellationToken cancellationToken)
+    public static async Task<TableDescription> DescribeAsync(
+        NpgsqlConnection connection,
+        TableName table,
+        CancellationToken cancellationToken
+    )
     {
-        var found = await connection.QueryAsync(
-            Relation,
-            [table.ToSql()],
-            r => (Oid: r.GetInt64(0), Name: r.GetString(1), Kind: r.GetString(2), Persistence: r.GetString(3), Identity: r.GetString(4), Inherited: r.GetBoolean(5),
-                Odd: r.IsDBNull(6) ? null : r.GetString(6), Hides: r.GetBoolean(7)),
-            cancellationToken).ConfigureAwait(false);
-        if (found is not [var t]) throw new PostgresTableException($"There is no table {table} (names are taken as written, capitals included).", "Check the name and the schema.");
-        if (t.Kind is not ("r" or "p")) throw new PostgresTableException($"{table} is not a table, and only tables can be replicated.", "Serve a view by polling.");
-        if (t.Hides) throw TableCatalog.HidesRows(table);
-        if (t.Persistence != "p") throw new PostgresTableException($"{table} is unlogged or temporary, so its changes are not in the server's log.", "Serve it by polling, or ALTER TABLE ... SET LOGGED.");
-        if (t.Inherited) throw new PostgresTableException($"Other tables inherit from {table}, and are replicated under names of their own.", "Serve each of them, or a partitioned table.");
+        var found = await connection
+            .QueryAsync(
+                Relation,
+                [table.ToSql()],
+                r =>
+                    (
+                        Oid: r.GetInt64(0),
+                        Name: r.GetString(1),
+                        Kind: r.GetString(2),
+                        Persistence: r.GetString(3),
+                        Identity: r.GetString(4),
+                        Inherited: r.GetBoolean(5),
+                        Odd: r.IsDBNull(6) ? null : r.GetString(6),
+                        Hides: r.GetBoolean(7)
+                    ),
+                cancellationToken
+            )
+            .ConfigureAwait(false);
+        if (found is not [var t])
+        {
+            throw new PostgresTableException(
+                $"There is no table {table} (names are taken as written, capitals included).",
+                "Check the name and the schema."
+            );
+        }
+
+        if (t.Kind is not ("r" or "p"))
+            throw new PostgresTableException($"{table} is not a table, and only tables can be replicated.", "Serve a view by polling.");
+        if (t.Hides)
+            throw TableCatalog.HidesRows(table);
+        if (t.Persistence != "p")
+        {
+            throw new PostgresTableException(
+                $"{table} is unlogged or temporary, so its changes are not in the server's log.",
+                "Serve it by polling, or ALTER TABLE ... SET LOGGED."
+            );
+        }
+
+        if (t.Inherited)
+        {
+            throw new PostgresTableException(
+                $"Other tables inherit from {table}, and are replicated under names of their own.",
+                "Serve each of them, or a partitioned table."
+            );
+        }
+
         if (t.Identity == "n" || t.Odd is not null || (t.Kind == "p" && t.Identity == "i"))
         {
             throw new PostgresTableException(
-                $"The replica identity of {t.Odd ?? t.Name} does not tell which row was changed.", $"Run: ALTER TABLE {t.Odd ?? t.Name} REPLICA IDENTITY DEFAULT");
+                $"The replica identity of {t.Odd ?? t.Name} does not tell which row was changed.",
+                $"Run: ALTER TABLE {t.Odd ?? t.Name} REPLICA IDENTITY DEFAULT"
+            );
         }
 
-        var keys = await connection.QueryAsync(Key, [t.Oid, t.Identity], r => r.GetFieldValue<string[]>(0), cancellationToken).ConfigureAwait(false);
+        var keys = await connection
+            .QueryAsync(Key, [t.Oid, t.Identity], r => r.GetFieldValue<string[]>(0), cancellationToken)
+            .ConfigureAwait(false);
         if (keys is not [{ Length: > 0 } key])
         {
             throw new PostgresTableException(
                 $"{table} has no primary key that is checked at once, so its rows cannot be told apart.",
-                "Give it a primary key that is not deferrable, or a replica identity by a unique index.");
+                "Give it a primary key that is not deferrable, or a replica identity by a unique index."
+            );
         }
 
         var columns = await TableCatalog.ColumnsAsync(connection, t.Oid, cancellationToken).ConfigureAwait(false);

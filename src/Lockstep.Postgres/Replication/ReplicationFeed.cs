@@ -4,7 +4,10 @@ using Npgsql;
 
 namespace Lockstep.Postgres.Replication;
 
-/// <summary>A table by logical replication: one stream per feed into a durable log, from which any number of clients are served. Cursors are places in the server's log (LSNs).</summary>
+/// <summary>
+/// A table by logical replication: one stream per feed into a durable log, from which any number of clients are served. Cursors are places
+/// in the server's log (LSNs).
+/// </summary>
 internal sealed class ReplicationFeed : DatabaseFeed
 {
     private static readonly TimeSpan Moment = TimeSpan.FromMilliseconds(10);
@@ -27,8 +30,16 @@ internal sealed class ReplicationFeed : DatabaseFeed
 
     internal LiveLog Live { get; }
 
-    /// <summary>Returns once the stream has begun, or has not in the time that there is patience for: the slot waits for a transaction that is open, and clients are told so.</summary>
-    public static async Task<ReplicationFeed> StartAsync(string connectionString, PostgresFeedOptions options, TimeProvider time, CancellationToken cancellationToken)
+    /// <summary>
+    /// Returns once the stream has begun, or has not in the time that there is patience for: the slot waits for a transaction that is open,
+    /// and clients are told so.
+    /// </summary>
+    public static async Task<ReplicationFeed> StartAsync(
+        string connectionString,
+        PostgresFeedOptions options,
+        TimeProvider time,
+        CancellationToken cancellationToken
+    )
     {
         var log = ChangeLog.Open(options.Replication!.LogPath);
         ReplicationFeed feed;
@@ -42,7 +53,8 @@ internal sealed class ReplicationFeed : DatabaseFeed
             throw;
         }
 
-        await feed.BeginAsync(feed._worker.RunAsync, () => feed._worker.Ready.WaitAsync(options.Patience, time, cancellationToken)).ConfigureAwait(false);
+        await feed.BeginAsync(feed._worker.RunAsync, () => feed._worker.Ready.WaitAsync(options.Patience, time, cancellationToken))
+            .ConfigureAwait(false);
         return feed;
     }
 
@@ -75,55 +87,80 @@ internal sealed class ReplicationFeed : DatabaseFeed
     }
 
     /// <summary>A page of the table as it is, every row of it at the cursor.</summary>
-    internal async Task<FeedPage<string[]>> ReadPageAsync(LogEpoch epoch, string[] after, long cursor, int rows, CancellationToken cancellationToken)
+    internal async Task<FeedPage<string[]>> ReadPageAsync(
+        LogEpoch epoch,
+        string[] after,
+        long cursor,
+        int rows,
+        CancellationToken cancellationToken
+    )
     {
-        var page = await Readers.ReadAsync((c, token) => FeedPages.ReadKeysAsync(Database, c, after, cursor, rows, token), cancellationToken).ConfigureAwait(false);
-        if (page.Stamp.Identity != epoch.Table) throw Changed();
+        var page = await Readers
+            .ReadAsync((c, token) => FeedPages.ReadKeysAsync(Database, c, after, cursor, rows, token), cancellationToken)
+            .ConfigureAwait(false);
+        if (page.Stamp.Identity != epoch.Table)
+            throw Changed();
         Metrics.Read(page.Lines);
         return page;
     }
 
-    /// <summary>Waits until snapshots show what the log no longer has, and gives back the cursor at which the log goes on from them.</summary>
+    /// <summary>
+    /// Waits until snapshots show what the log no longer has, and gives back the cursor at which the log goes on from them.
+    /// </summary>
     /// <param name="epoch">The stretch that is served.</param>
     /// <param name="whole">Whether they are to show everything that the log has, too.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     internal async Task<long> BeginSnapshotAsync(LogEpoch epoch, bool whole, CancellationToken cancellationToken)
     {
-        for (var started = Time.GetTimestamp(); Time.GetElapsedTime(started) < Options.Patience;)
+        for (var started = Time.GetTimestamp(); Time.GetElapsedTime(started) < Options.Patience; )
         {
             var known = Log.Position;
             var stamp = await Readers.ReadAsync(Database.LookAsync, cancellationToken).ConfigureAwait(false);
-            if (stamp.Identity != epoch.Table) throw Changed();
-            if (Log.CursorFor(stamp.Snapshot) is { } cursor && (!whole || cursor >= known)) return Log.Epoch == epoch ? cursor : throw Changed();
+            if (stamp.Identity != epoch.Table)
+                throw Changed();
+            if (Log.CursorFor(stamp.Snapshot) is { } cursor && (!whole || cursor >= known))
+                return Log.Epoch == epoch ? cursor : throw Changed();
             await Task.Delay(Moment, Time, cancellationToken).ConfigureAwait(false);
         }
 
-        throw new FeedUnavailableException($"A transaction that changed {Options.Table} has committed and is not shown by snapshots yet: it may wait for a standby.", Options.RetryAfter);
+        throw new FeedUnavailableException(
+            $"A transaction that changed {Options.Table} has committed and is not shown by snapshots yet: it may wait for a standby.",
+            Options.RetryAfter
+        );
     }
 
-    /// <summary>Waits until the log has everything that the server's log has before a place; has the server write a mark there, if it is quiet.</summary>
+    /// <summary>
+    /// Waits until the log has everything that the server's log has before a place; has the server write a mark there, if it is quiet.
+    /// </summary>
     internal async Task ReachAsync(long end, CancellationToken cancellationToken)
     {
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, Stop.Token);
-        if (Log.Position >= end) return;
+        if (Log.Position >= end)
+            return;
 
         // One mark at a time, which does for all who have come before it.
         await _marking.WaitAsync(either.Token).ConfigureAwait(false);
         try
         {
             var moved = _worker.Moved.Next;
-            if (Log.Position >= end) return;
-            await Readers.ReadAsync(
-                async (c, token) =>
-                {
-                    await SlotWatcher.MarkAsync(c, token).ConfigureAwait(false);
-                    return true;
-                },
-                either.Token).ConfigureAwait(false);
+            if (Log.Position >= end)
+                return;
+            await Readers
+                .ReadAsync(
+                    async (c, token) =>
+                    {
+                        await SlotWatcher.MarkAsync(c, token).ConfigureAwait(false);
+                        return true;
+                    },
+                    either.Token
+                )
+                .ConfigureAwait(false);
             for (; Log.Position < end; moved = _worker.Moved.Next)
             {
-                if (Log.Position >= end) return;
-                if (Error is { } error) throw Unavailable(error);
+                if (Log.Position >= end)
+                    return;
+                if (Error is { } error)
+                    throw Unavailable(error);
                 await moved.WaitAsync(either.Token).ConfigureAwait(false);
             }
         }
@@ -137,21 +174,24 @@ internal sealed class ReplicationFeed : DatabaseFeed
     internal Task<long> EndAsync(CancellationToken cancellationToken) => Readers.ReadAsync(EndAsync, cancellationToken);
 
     /// <summary>Why the log does not have what follows a client's cursor.</summary>
-    internal Exception Lost(LogEpoch epoch, long cursor) => Log.Epoch == epoch ? new FeedCursorExpiredException(cursor, Log.Floor) : Changed();
+    internal Exception Lost(LogEpoch epoch, long cursor) =>
+        Log.Epoch == epoch ? new FeedCursorExpiredException(cursor, Log.Floor) : Changed();
 
     /// <summary>
-    /// The stretch that agrees with what the database shows at this moment: a client that has to resync is to hear it from the status, not from a body cut off. And the end of
-    /// the server's log.
+    /// The stretch that agrees with what the database shows at this moment: a client that has to resync is to hear it from the status, not
+    /// from a body cut off. And the end of the server's log.
     /// </summary>
     private async Task<(LogEpoch Epoch, long End)> AgreeAsync(CancellationToken cancellationToken)
     {
-        for (var started = Time.GetTimestamp(); ;)
+        for (var started = Time.GetTimestamp(); ; )
         {
             Current();
             var (stamp, end) = await Readers.ReadAsync(LookAsync, cancellationToken).ConfigureAwait(false);
             var epoch = Current();
-            if (stamp.Identity == epoch.Table) return (epoch, end);
-            if (Time.GetElapsedTime(started) > Options.Patience) throw Unavailable(null);
+            if (stamp.Identity == epoch.Table)
+                return (epoch, end);
+            if (Time.GetElapsedTime(started) > Options.Patience)
+                throw Unavailable(null);
             _worker.WantLook();
             await Task.Delay(Moment, Time, cancellationToken).ConfigureAwait(false);
         }
@@ -164,17 +204,25 @@ internal sealed class ReplicationFeed : DatabaseFeed
     }
 
     private static async Task<long> EndAsync(NpgsqlConnection connection, CancellationToken cancellationToken) =>
-        (await connection.QueryAsync("SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint", [], r => r.GetInt64(0), cancellationToken).ConfigureAwait(false))[0];
+        (
+            await connection
+                .QueryAsync("SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint", [], r => r.GetInt64(0), cancellationToken)
+                .ConfigureAwait(false)
+        )[0];
 
     private LogEpoch Current() => Error is { } error ? throw Unavailable(error) : Log.Epoch ?? throw Unavailable(null);
 
     private void Admit(LogEpoch epoch, string? identity, long cursor)
     {
-        if (cursor == 0) return;
-        if (identity is not null && identity != epoch.Identity) throw new FeedIdentityChangedException(epoch.Identity);
+        if (cursor == 0)
+            return;
+        if (identity is not null && identity != epoch.Identity)
+            throw new FeedIdentityChangedException(epoch.Identity);
         var (position, floor) = (Log.Position, Log.Floor);
-        if (cursor < floor) throw new FeedCursorExpiredException(cursor, floor);
-        if (cursor > position) throw new FeedBehindException(cursor, position, Options.RetryAfter);
+        if (cursor < floor)
+            throw new FeedCursorExpiredException(cursor, floor);
+        if (cursor > position)
+            throw new FeedBehindException(cursor, position, Options.RetryAfter);
     }
 
     private FeedIdentityChangedException Changed()

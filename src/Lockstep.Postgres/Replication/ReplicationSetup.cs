@@ -5,12 +5,16 @@ using Npgsql;
 namespace Lockstep.Postgres.Replication;
 
 /// <summary>A replication slot as the server shows it.</summary>
-/// <param name="IsUsable">Whether it is a logical one of this database and of the right plugin, and the server still has what it needs.</param>
+/// <param name="IsUsable">Whether it is a logical one of this database and of the right plugin, and the server still has what it
+/// needs.</param>
 /// <param name="ActivePid">The server process that streams from it; null when nobody does.</param>
 /// <param name="Confirmed">Everything before it was confirmed.</param>
 internal sealed record ServerSlot(bool IsUsable, int? ActivePid, long Confirmed);
 
-/// <summary>Looks whether a server and a table are fit for logical replication, and makes what is missing on the server: the publication, and room for a new slot.</summary>
+/// <summary>
+/// Looks whether a server and a table are fit for logical replication, and makes what is missing on the server: the publication, and room
+/// for a new slot.
+/// </summary>
 internal static class ReplicationSetup
 {
     private const string Server = """
@@ -36,28 +40,53 @@ internal static class ReplicationSetup
     /// <summary>Checks the server, and gives back the feed's names on it.</summary>
     /// <exception cref="PostgresReplicationException">It is not set up for logical replication.</exception>
     /// <exception cref="PostgresAccessException">The user may not replicate.</exception>
-    public static async Task<ReplicationNames> CheckAsync(NpgsqlConnection connection, PostgresFeedOptions options, CancellationToken cancellationToken)
+    public static async Task<ReplicationNames> CheckAsync(
+        NpgsqlConnection connection,
+        PostgresFeedOptions options,
+        CancellationToken cancellationToken
+    )
     {
-        var found = await connection.QueryAsync(
-            Server,
-            [],
-            r => (Version: r.GetInt32(0), Recovery: r.GetBoolean(1), Level: r.GetString(2), Database: r.GetString(3), MayReplicate: r.GetBoolean(4), User: r.GetString(5)),
-            cancellationToken).ConfigureAwait(false);
+        var found = await connection
+            .QueryAsync(
+                Server,
+                [],
+                r =>
+                    (
+                        Version: r.GetInt32(0),
+                        Recovery: r.GetBoolean(1),
+                        Level: r.GetString(2),
+                        Database: r.GetString(3),
+                        MayReplicate: r.GetBoolean(4),
+                        User: r.GetString(5)
+                    ),
+                cancellationToken
+            )
+            .ConfigureAwait(false);
         var server = found[0];
         if (server.Version < 140_000)
-            throw new PostgresReplicationException("The server is older than PostgreSQL 14, which replication needs.", "Serve the table by polling.");
-        if (server.Recovery) throw new PostgresReplicationException("The server is a replica.", "Connect to its primary, or serve the table by polling.");
+        {
+            throw new PostgresReplicationException(
+                "The server is older than PostgreSQL 14, which replication needs.",
+                "Serve the table by polling."
+            );
+        }
+
+        if (server.Recovery)
+            throw new PostgresReplicationException("The server is a replica.", "Connect to its primary, or serve the table by polling.");
         if (server.Level != "logical")
         {
             throw new PostgresReplicationException(
                 $"The server's wal_level is {server.Level}, and logical replication needs logical.",
-                "Run ALTER SYSTEM SET wal_level = logical as a superuser and restart the server, or serve the table by polling.");
+                "Run ALTER SYSTEM SET wal_level = logical as a superuser and restart the server, or serve the table by polling."
+            );
         }
 
         if (!server.MayReplicate)
         {
             throw new PostgresAccessException(
-                $"The user {server.User} may not replicate.", $"Run as a superuser: ALTER ROLE {Sql.Quote(server.User)} REPLICATION");
+                $"The user {server.User} may not replicate.",
+                $"Run as a superuser: ALTER ROLE {Sql.Quote(server.User)} REPLICATION"
+            );
         }
 
         return ReplicationNames.For(options.Replication!, options.Table, server.Database);
@@ -66,29 +95,42 @@ internal static class ReplicationSetup
     /// <summary>Sees to it that the publication publishes every change of the table.</summary>
     /// <returns>Whether it did all along: if not, a slot made before knows of changes that it did not publish.</returns>
     public static async Task<bool> EnsurePublicationAsync(
-        NpgsqlConnection connection, ReplicationNames names, TableDescription table, CancellationToken cancellationToken)
+        NpgsqlConnection connection,
+        ReplicationNames names,
+        TableDescription table,
+        CancellationToken cancellationToken
+    )
     {
-        var found = await connection.QueryAsync(Publication, [names.Publication, table.SqlName], r => r.GetBoolean(0), cancellationToken).ConfigureAwait(false);
-        if (found is [true]) return true;
-        var create = $"CREATE PUBLICATION {Sql.Quote(names.Publication)} FOR TABLE {table.SqlName} WITH (publish_via_partition_root = true)";
+        var found = await connection
+            .QueryAsync(Publication, [names.Publication, table.SqlName], r => r.GetBoolean(0), cancellationToken)
+            .ConfigureAwait(false);
+        if (found is [true])
+            return true;
+        var create =
+            $"CREATE PUBLICATION {Sql.Quote(names.Publication)} FOR TABLE {table.SqlName} WITH (publish_via_partition_root = true)";
         if (!names.OwnsPublication)
         {
             throw new PostgresReplicationException(
                 found.Count == 0
                     ? $"There is no publication {names.Publication}."
                     : $"The publication {names.Publication} does not publish every change of {table.SqlName} whole: it leaves out the table, rows, columns or kinds of changes, or names partitions.",
-                $"Let the owner of the table run: {create}");
+                $"Let the owner of the table run: {create}"
+            );
         }
 
         try
         {
-            if (found.Count > 0) await connection.ExecuteAsync($"DROP PUBLICATION {Sql.Quote(names.Publication)}", cancellationToken).ConfigureAwait(false);
+            if (found.Count > 0)
+                await connection.ExecuteAsync($"DROP PUBLICATION {Sql.Quote(names.Publication)}", cancellationToken).ConfigureAwait(false);
             await connection.ExecuteAsync(create, cancellationToken).ConfigureAwait(false);
         }
         catch (PostgresException e) when (e.SqlState == "42501")
         {
             throw new PostgresAccessException(
-                $"This user may not publish {table.SqlName}: {e.MessageText} ({e.SqlState}).", $"Let the owner of the table run: {create}, and name that publication in the options.", e);
+                $"This user may not publish {table.SqlName}: {e.MessageText} ({e.SqlState}).",
+                $"Let the owner of the table run: {create}, and name that publication in the options.",
+                e
+            );
         }
 
         return false;
@@ -97,8 +139,14 @@ internal static class ReplicationSetup
     /// <summary>The slot; null when there is none.</summary>
     public static async Task<ServerSlot?> FindSlotAsync(NpgsqlConnection connection, string name, CancellationToken cancellationToken)
     {
-        var found = await connection.QueryAsync(
-            Slot, [name], r => new ServerSlot(r.GetBoolean(0), r.IsDBNull(1) ? null : r.GetInt32(1), r.GetInt64(2)), cancellationToken).ConfigureAwait(false);
+        var found = await connection
+            .QueryAsync(
+                Slot,
+                [name],
+                r => new ServerSlot(r.GetBoolean(0), r.IsDBNull(1) ? null : r.GetInt32(1), r.GetInt64(2)),
+                cancellationToken
+            )
+            .ConfigureAwait(false);
         return found.FirstOrDefault();
     }
 
@@ -108,8 +156,14 @@ internal static class ReplicationSetup
     {
         try
         {
-            await connection.QueryAsync(
-                "SELECT pg_drop_replication_slot(slot_name)::text FROM pg_replication_slots WHERE slot_name = $1", [name], _ => 0, cancellationToken).ConfigureAwait(false);
+            await connection
+                .QueryAsync(
+                    "SELECT pg_drop_replication_slot(slot_name)::text FROM pg_replication_slots WHERE slot_name = $1",
+                    [name],
+                    _ => 0,
+                    cancellationToken
+                )
+                .ConfigureAwait(false);
         }
         catch (PostgresException e) when (e.SqlState == "55006")
         {
@@ -118,14 +172,18 @@ internal static class ReplicationSetup
     }
 
     /// <summary>The error for a slot from which another process streams.</summary>
-    public static FeedUnavailableException InUse(string name, Exception? inner = null) => new(
-        $"The replication slot {name} is in use: another feed of the table runs, or one that was cut off has not been missed yet. A second feed needs a slot of its own.",
-        TimeSpan.FromSeconds(1), inner);
+    public static FeedUnavailableException InUse(string name, Exception? inner = null) =>
+        new(
+            $"The replication slot {name} is in use: another feed of the table runs, or one that was cut off has not been missed yet. A second feed needs a slot of its own.",
+            TimeSpan.FromSeconds(1),
+            inner
+        );
 
     /// <inheritdoc cref="PostgresFeed.RemoveReplicationAsync"/>
     public static async Task RemoveAsync(string connectionString, PostgresFeedOptions options, CancellationToken cancellationToken)
     {
-        if (options.Mode != PostgresFeedMode.Replication) throw new ArgumentException("The options are not those of a feed by replication.", nameof(options));
+        if (options.Mode != PostgresFeedMode.Replication)
+            throw new ArgumentException("The options are not those of a feed by replication.", nameof(options));
         var source = PostgresConnection.CreateSource(connectionString, 1);
         await using (source.ConfigureAwait(false))
         {
@@ -136,7 +194,12 @@ internal static class ReplicationSetup
                 {
                     var names = ReplicationNames.For(options.Replication!, options.Table, connection.Database);
                     await DropSlotAsync(connection, names.Slot, cancellationToken).ConfigureAwait(false);
-                    if (names.OwnsPublication) await connection.ExecuteAsync($"DROP PUBLICATION IF EXISTS {Sql.Quote(names.Publication)}", cancellationToken).ConfigureAwait(false);
+                    if (names.OwnsPublication)
+                    {
+                        await connection
+                            .ExecuteAsync($"DROP PUBLICATION IF EXISTS {Sql.Quote(names.Publication)}", cancellationToken)
+                            .ConfigureAwait(false);
+                    }
                 }
             }
             catch (Exception e) when (e is NpgsqlException or System.Net.Sockets.SocketException or TimeoutException)

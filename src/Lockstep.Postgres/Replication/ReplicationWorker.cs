@@ -7,11 +7,19 @@ using Npgsql.Replication;
 namespace Lockstep.Postgres.Replication;
 
 /// <summary>
-/// Keeps the change log filled, for as long as the feed lives: sets up what is missing, streams, and begins again after an error where the log ends, or
-/// with a new slot where that cannot be.
+/// Keeps the change log filled, for as long as the feed lives: sets up what is missing, streams, and begins again after an error where the
+/// log ends, or with a new slot where that cannot be.
 /// </summary>
 internal sealed class ReplicationWorker(
-    string connectionString, NpgsqlDataSource source, FeedDatabase database, ChangeLog log, LiveLog live, PostgresFeedOptions options, FeedMetrics metrics, TimeProvider time)
+    string connectionString,
+    NpgsqlDataSource source,
+    FeedDatabase database,
+    ChangeLog log,
+    LiveLog live,
+    PostgresFeedOptions options,
+    FeedMetrics metrics,
+    TimeProvider time
+)
 {
     private static readonly TimeSpan LongestBackoff = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan Moment = TimeSpan.FromMilliseconds(20);
@@ -49,7 +57,7 @@ internal sealed class ReplicationWorker(
     /// <summary>Runs until it is cancelled; throws nothing else.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
-        for (var failures = 0; !cancellationToken.IsCancellationRequested;)
+        for (var failures = 0; !cancellationToken.IsCancellationRequested; )
         {
             try
             {
@@ -67,14 +75,17 @@ internal sealed class ReplicationWorker(
             {
                 metrics.PollFailed();
                 log.Rollback();
-                if (!_streams) Fail(PostgresErrors.Translate(e, options.Table.ToString()));
+                if (!_streams)
+                    Fail(PostgresErrors.Translate(e, options.Table.ToString()));
 
                 // A connection that has just worked mostly works again, and no client need know.
                 failures = _streams ? 1 : failures + 1;
                 _streams = false;
             }
 
-            var backoff = TimeSpan.FromMilliseconds(100 * Math.Pow(2, Math.Min(failures - 1, 10)) * (0.5 + (Random.Shared.NextDouble() / 2)));
+            var backoff = TimeSpan.FromMilliseconds(
+                100 * Math.Pow(2, Math.Min(failures - 1, 10)) * (0.5 + (Random.Shared.NextDouble() / 2))
+            );
             try
             {
                 await Task.Delay(backoff < LongestBackoff ? backoff : LongestBackoff, time, cancellationToken).ConfigureAwait(false);
@@ -93,7 +104,9 @@ internal sealed class ReplicationWorker(
         Moved.Raise();
     }
 
-    /// <summary>Streams from one connection until it breaks, or until the slot has to be given up, which it does before it returns.</summary>
+    /// <summary>
+    /// Streams from one connection until it breaks, or until the slot has to be given up, which it does before it returns.
+    /// </summary>
     private async Task RunOnceAsync(CancellationToken cancellationToken)
     {
         var connection = await source.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
@@ -124,7 +137,8 @@ internal sealed class ReplicationWorker(
             async Task WatchAsync()
             {
                 excess = await watcher.RunAsync(WantLook, session.Token).ConfigureAwait(false);
-                if (excess is not null) await session.CancelAsync().ConfigureAwait(false);
+                if (excess is not null)
+                    await session.CancelAsync().ConfigureAwait(false);
             }
         }
     }
@@ -147,37 +161,56 @@ internal sealed class ReplicationWorker(
     }
 
     /// <summary>Finds the slot at which the log goes on, or makes one and begins the log anew.</summary>
-    private async Task<FeedStamp> PrepareAsync(NpgsqlConnection connection, LogicalReplicationConnection stream, ReplicationNames names, CancellationToken cancellationToken)
+    private async Task<FeedStamp> PrepareAsync(
+        NpgsqlConnection connection,
+        LogicalReplicationConnection stream,
+        ReplicationNames names,
+        CancellationToken cancellationToken
+    )
     {
         var stamp = await database.LookAsync(connection, cancellationToken).ConfigureAwait(false);
-        var published = await ReplicationSetup.EnsurePublicationAsync(connection, names, stamp.Table, cancellationToken).ConfigureAwait(false);
+        var published = await ReplicationSetup
+            .EnsurePublicationAsync(connection, names, stamp.Table, cancellationToken)
+            .ConfigureAwait(false);
         var slot = await ReplicationSetup.FindSlotAsync(connection, names.Slot, cancellationToken).ConfigureAwait(false);
         var since = time.GetTimestamp();
-        for (; slot?.ActivePid is not null; slot = await ReplicationSetup.FindSlotAsync(connection, names.Slot, cancellationToken).ConfigureAwait(false))
+        for (
+            ;
+            slot?.ActivePid is not null;
+            slot = await ReplicationSetup.FindSlotAsync(connection, names.Slot, cancellationToken).ConfigureAwait(false)
+        )
         {
             // A process that was cut off keeps it until the server has missed it.
-            if (time.GetElapsedTime(since) > options.Patience) throw ReplicationSetup.InUse(names.Slot);
+            if (time.GetElapsedTime(since) > options.Patience)
+                throw ReplicationSetup.InUse(names.Slot);
             await Task.Delay(Moment * 5, time, cancellationToken).ConfigureAwait(false);
         }
 
-        var end = await connection.QueryAsync("SELECT (pg_current_wal_lsn() - '0/0'::pg_lsn)::bigint", [], r => r.GetInt64(0), cancellationToken).ConfigureAwait(false);
-        if (WhyStartOver(names, slot, published, stamp, end[0]) is not { } why) return stamp;
+        var end = await connection
+            .QueryAsync("SELECT (pg_current_wal_lsn() - '0/0'::pg_lsn)::bigint", [], r => r.GetInt64(0), cancellationToken)
+            .ConfigureAwait(false);
+        if (WhyStartOver(names, slot, published, stamp, end[0]) is not { } why)
+            return stamp;
         if (slot is not null)
         {
             if (!names.OwnsSlot && log.Slot != names.Slot)
             {
                 throw new PostgresReplicationException(
                     $"There is a replication slot {names.Slot}, which is not that of the log {options.Replication!.LogPath}.",
-                    $"Name another slot, or drop that one if nobody needs it: SELECT pg_drop_replication_slot('{names.Slot}')");
+                    $"Name another slot, or drop that one if nobody needs it: SELECT pg_drop_replication_slot('{names.Slot}')"
+                );
             }
 
             await ReplicationSetup.DropSlotAsync(connection, names.Slot, cancellationToken).ConfigureAwait(false);
         }
 
-        if (why.Length > 0) Report($"{options.Table}: {why}; all clients have to resync.");
+        if (why.Length > 0)
+            Report($"{options.Table}: {why}; all clients have to resync.");
         Forget(names.Slot);
         _error = new FeedUnavailableException(
-            $"The replication slot for {options.Table} is being made: PostgreSQL waits for the transactions that are open to end.", TimeSpan.FromSeconds(1));
+            $"The replication slot for {options.Table} is being made: PostgreSQL waits for the transactions that are open to end.",
+            TimeSpan.FromSeconds(1)
+        );
         Moved.Raise();
         return await MakeSlotAsync(connection, stream, names, cancellationToken).ConfigureAwait(false);
     }
@@ -185,12 +218,18 @@ internal sealed class ReplicationWorker(
     /// <summary>Null when the log can go on; empty when there is nothing to go on from.</summary>
     private string? WhyStartOver(ReplicationNames names, ServerSlot? slot, bool published, FeedStamp stamp, long end)
     {
-        if (log.Epoch is not { } epoch || log.Slot != names.Slot) return "";
-        if (slot is null) return $"the replication slot {names.Slot} is gone from the server";
-        if (!slot.IsUsable) return $"the server no longer has what the replication slot {names.Slot} needs";
-        if (!published) return $"the publication {names.Publication} did not publish the table";
-        if (slot.Confirmed > log.Position) return $"the replication slot {names.Slot} was moved on by others";
-        if (end < log.Position || ServerOf(epoch.Table) != ServerOf(stamp.Identity)) return "another server answers, or it was set back";
+        if (log.Epoch is not { } epoch || log.Slot != names.Slot)
+            return "";
+        if (slot is null)
+            return $"the replication slot {names.Slot} is gone from the server";
+        if (!slot.IsUsable)
+            return $"the server no longer has what the replication slot {names.Slot} needs";
+        if (!published)
+            return $"the publication {names.Publication} did not publish the table";
+        if (slot.Confirmed > log.Position)
+            return $"the replication slot {names.Slot} was moved on by others";
+        if (end < log.Position || ServerOf(epoch.Table) != ServerOf(stamp.Identity))
+            return "another server answers, or it was set back";
         return null;
 
         // System, timeline and database come first.
@@ -198,21 +237,40 @@ internal sealed class ReplicationWorker(
     }
 
     private async Task<FeedStamp> MakeSlotAsync(
-        NpgsqlConnection connection, LogicalReplicationConnection stream, ReplicationNames names, CancellationToken cancellationToken)
+        NpgsqlConnection connection,
+        LogicalReplicationConnection stream,
+        ReplicationNames names,
+        CancellationToken cancellationToken
+    )
     {
         // However long that takes: it ends with the oldest transaction, or with the watcher's patience for what the server keeps meanwhile.
         stream.CommandTimeout = Timeout.InfiniteTimeSpan;
-        var slot = await stream.CreatePgOutputReplicationSlot(
-            names.Slot, slotSnapshotInitMode: LogicalSlotSnapshotInitMode.Export, cancellationToken: cancellationToken).ConfigureAwait(false);
+        var slot = await stream
+            .CreatePgOutputReplicationSlot(
+                names.Slot,
+                slotSnapshotInitMode: LogicalSlotSnapshotInitMode.Export,
+                cancellationToken: cancellationToken
+            )
+            .ConfigureAwait(false);
 
-        // The exported snapshot shows exactly what the stream will not bring. Any later one does for clients that shows as much: a commit may be in the server's log, before the
-        // slot, and not be shown by snapshots yet.
+        // The exported snapshot shows exactly what the stream will not bring. Any later one does for clients that shows as much: a commit
+        // may be in the server's log, before the slot, and not be shown by snapshots yet.
         PgSnapshot exported;
-        var transaction = await connection.BeginTransactionAsync(System.Data.IsolationLevel.RepeatableRead, cancellationToken).ConfigureAwait(false);
+        var transaction = await connection
+            .BeginTransactionAsync(System.Data.IsolationLevel.RepeatableRead, cancellationToken)
+            .ConfigureAwait(false);
         await using (transaction.ConfigureAwait(false))
         {
-            await connection.ExecuteAsync($"SET TRANSACTION SNAPSHOT {Sql.Literal(slot.SnapshotName!)}", cancellationToken).ConfigureAwait(false);
-            exported = PgSnapshot.Parse((await connection.QueryAsync("SELECT pg_current_snapshot()::text", [], r => r.GetString(0), cancellationToken).ConfigureAwait(false))[0]);
+            await connection
+                .ExecuteAsync($"SET TRANSACTION SNAPSHOT {Sql.Literal(slot.SnapshotName!)}", cancellationToken)
+                .ConfigureAwait(false);
+            exported = PgSnapshot.Parse(
+                (
+                    await connection
+                        .QueryAsync("SELECT pg_current_snapshot()::text", [], r => r.GetString(0), cancellationToken)
+                        .ConfigureAwait(false)
+                )[0]
+            );
         }
 
         while (true)
@@ -220,7 +278,10 @@ internal sealed class ReplicationWorker(
             var stamp = await database.LookAsync(connection, cancellationToken).ConfigureAwait(false);
             if (exported.IsWithin(stamp.Snapshot))
             {
-                log.Begin(new LogEpoch(Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(4)), 1, stamp.Identity, stamp.Snapshot), (long)(ulong)slot.ConsistentPoint);
+                log.Begin(
+                    new LogEpoch(Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(4)), 1, stamp.Identity, stamp.Snapshot),
+                    (long)(ulong)slot.ConsistentPoint
+                );
                 return stamp;
             }
 
@@ -251,9 +312,12 @@ internal sealed class ReplicationWorker(
 
         metrics.SlotDropped();
         Forget(slot);
-        Report(FormattableString.Invariant(
-            $"{options.Table}: the replication slot {slot} was dropped, since the server kept {lag >> 20} MiB of its log for it, and {bound >> 20} MiB are allowed (MaxSlotLagBytes). ")
-            + "A new one is being made, and all clients have to resync. A transaction left open or a feed too slow for its table is the cause.");
+        Report(
+            FormattableString.Invariant(
+                $"{options.Table}: the replication slot {slot} was dropped, since the server kept {lag >> 20} MiB of its log for it, and {bound >> 20} MiB are allowed (MaxSlotLagBytes). "
+            )
+                + "A new one is being made, and all clients have to resync. A transaction left open or a feed too slow for its table is the cause."
+        );
     }
 
     private void Forget(string slot)

@@ -11,20 +11,26 @@ internal static class RowReader
         string.Join('\n', relation.Columns.Select(c => ChangeSql.SignatureOf(c.ColumnName, c.DataTypeId, c.TypeModifier)));
 
     /// <summary>The table that a message changes a row of; null when it changes none.</summary>
-    public static RelationMessage? RelationOf(PgOutputReplicationMessage message) => message switch
-    {
-        InsertMessage insert => insert.Relation,
-        UpdateMessage update => update.Relation,
-        DeleteMessage delete => delete.Relation,
-        _ => null,
-    };
+    public static RelationMessage? RelationOf(PgOutputReplicationMessage message) =>
+        message switch
+        {
+            InsertMessage insert => insert.Relation,
+            UpdateMessage update => update.Relation,
+            DeleteMessage delete => delete.Relation,
+            _ => null,
+        };
 
     /// <summary>What a message says of a row: that it is gone from one key, that it is there under another, or both.</summary>
     /// <exception cref="InvalidDataException">It does not say which row.</exception>
     public static async Task<IReadOnlyList<StreamChange>> ReadAsync(
-        PgOutputReplicationMessage message, LoggedTransaction transaction, ChangeSql sql, CancellationToken cancellationToken)
+        PgOutputReplicationMessage message,
+        LoggedTransaction transaction,
+        ChangeSql sql,
+        CancellationToken cancellationToken
+    )
     {
-        Row? before = null, after = null;
+        Row? before = null,
+            after = null;
         switch (message)
         {
             case InsertMessage insert:
@@ -49,15 +55,19 @@ internal static class RowReader
                 break;
         }
 
-        if (before is not null && after is not null) after = Complete(after, before, sql, isFull: message is FullUpdateMessage);
+        if (before is not null && after is not null)
+            after = Complete(after, before, sql, isFull: message is FullUpdateMessage);
         var changes = new List<StreamChange>(2);
-        if (before is not null && (after is null || !SameKey(before, after, sql))) changes.Add(new StreamChange(transaction.Lsn, transaction.Txid, before.Values, null, IsGone: true));
-        if (after is not null) changes.Add(new StreamChange(transaction.Lsn, transaction.Txid, after.Values, after.Missing, IsGone: false));
+        if (before is not null && (after is null || !SameKey(before, after, sql)))
+            changes.Add(new StreamChange(transaction.Lsn, transaction.Txid, before.Values, null, IsGone: true));
+        if (after is not null)
+            changes.Add(new StreamChange(transaction.Lsn, transaction.Txid, after.Values, after.Missing, IsGone: false));
         foreach (var change in changes)
         {
             foreach (var column in sql.Key)
             {
-                if (change.Values[column] is null) throw new InvalidDataException("A change in the stream does not tell the key of its row.");
+                if (change.Values[column] is null)
+                    throw new InvalidDataException("A change in the stream does not tell the key of its row.");
             }
         }
 
@@ -67,10 +77,12 @@ internal static class RowReader
     /// <summary>Takes from the row as it was what the stream left out of the row as it is: all of it, or only the key.</summary>
     private static Row Complete(Row after, Row before, ChangeSql sql, bool isFull)
     {
-        if (after.Missing is null) return after;
+        if (after.Missing is null)
+            return after;
         for (var i = 0; i < after.Values.Length; i++)
         {
-            if (!after.Missing[i] || !(isFull || sql.Key.Contains(i))) continue;
+            if (!after.Missing[i] || !(isFull || sql.Key.Contains(i)))
+                continue;
             (after.Values[i], after.Missing[i]) = (before.Values[i], false);
         }
 
@@ -81,7 +93,8 @@ internal static class RowReader
     {
         foreach (var column in sql.Key)
         {
-            if (before.Values[column] != after.Values[column]) return false;
+            if (before.Values[column] != after.Values[column])
+                return false;
         }
 
         return true;
@@ -94,8 +107,10 @@ internal static class RowReader
         var i = 0;
         await foreach (var value in tuple.WithCancellation(cancellationToken).ConfigureAwait(false))
         {
-            if (value.IsUnchangedToastedValue) (missing ??= new bool[values.Length])[i] = true;
-            else if (!value.IsDBNull) values[i] = await value.Get<string>(cancellationToken).ConfigureAwait(false);
+            if (value.IsUnchangedToastedValue)
+                (missing ??= new bool[values.Length])[i] = true;
+            else if (!value.IsDBNull)
+                values[i] = await value.Get<string>(cancellationToken).ConfigureAwait(false);
             i++;
         }
 

@@ -1,6 +1,9 @@
 namespace Lockstep.Postgres.Replication;
 
-/// <summary>Wakes all who wait, once each time it is raised. Take <see cref="Next"/> before looking whether there is something to wait for. Thread-safe.</summary>
+/// <summary>
+/// Wakes all who wait, once each time it is raised. Take <see cref="Next"/> before looking whether there is something to wait for.
+/// Thread-safe.
+/// </summary>
 internal sealed class Signal
 {
     private TaskCompletionSource _next = New();

@@ -5,14 +5,14 @@ using Npgsql;
 namespace Lockstep.Postgres.Replication;
 
 /// <summary>
-/// Looks at a slot again and again, apart from the stream, so that a stream that stands still is seen too: how much of its log the server keeps for the slot, and
-/// whether that is too much.
+/// Looks at a slot again and again, apart from the stream, so that a stream that stands still is seen too: how much of its log the server
+/// keeps for the slot, and whether that is too much.
 /// </summary>
 internal sealed class SlotWatcher(NpgsqlDataSource source, string slot, PostgresFeedOptions options, FeedMetrics metrics, TimeProvider time)
 {
     /// <summary>
-    /// How far the stream's position may fall behind on a server that is busy with other tables, of which the stream says nothing, before it is
-    /// given something to say.
+    /// How far the stream's position may fall behind on a server that is busy with other tables, of which the stream says nothing, before
+    /// it is given something to say.
     /// </summary>
     private const long QuietBytes = 1 << 20;
 
@@ -30,7 +30,10 @@ internal sealed class SlotWatcher(NpgsqlDataSource source, string slot, Postgres
 
     /// <summary>Writes a mark into the server's log, which the stream brings after everything that was committed before.</summary>
     public static Task MarkAsync(NpgsqlConnection connection, CancellationToken cancellationToken) =>
-        connection.ExecuteAsync("SELECT set_config('synchronous_commit', 'local', true), pg_logical_emit_message(true, 'lockstep', '')", cancellationToken);
+        connection.ExecuteAsync(
+            "SELECT set_config('synchronous_commit', 'local', true), pg_logical_emit_message(true, 'lockstep', '')",
+            cancellationToken
+        );
 
     /// <summary>Looks until the slot's lag is above the bound, or it is cancelled.</summary>
     /// <param name="looked">Called each time.</param>
@@ -42,7 +45,8 @@ internal sealed class SlotWatcher(NpgsqlDataSource source, string slot, Postgres
         {
             try
             {
-                if (await LookAsync(cancellationToken).ConfigureAwait(false) is { } lag && lag > options.Replication!.MaxSlotLagBytes) return lag;
+                if (await LookAsync(cancellationToken).ConfigureAwait(false) is { } lag && lag > options.Replication!.MaxSlotLagBytes)
+                    return lag;
                 looked();
             }
             catch (Exception e) when (e is NpgsqlException or System.Net.Sockets.SocketException or TimeoutException or IOException)
@@ -70,8 +74,9 @@ internal sealed class SlotWatcher(NpgsqlDataSource source, string slot, Postgres
         var connection = await source.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
         await using (connection.ConfigureAwait(false))
         {
-            var found = await connection.QueryAsync(
-                Look, [slot], r => (Kept: r.GetInt64(0), Unconfirmed: r.GetInt64(1), Bound: r.GetInt64(2)), cancellationToken).ConfigureAwait(false);
+            var found = await connection
+                .QueryAsync(Look, [slot], r => (Kept: r.GetInt64(0), Unconfirmed: r.GetInt64(1), Bound: r.GetInt64(2)), cancellationToken)
+                .ConfigureAwait(false);
             if (found is not [var seen])
             {
                 _state = null;
@@ -80,7 +85,8 @@ internal sealed class SlotWatcher(NpgsqlDataSource source, string slot, Postgres
 
             _state = new PostgresSlotState(slot, seen.Kept, seen.Bound < 0 ? null : seen.Bound << 20);
             metrics.SlotSeen(seen.Kept);
-            if (seen.Unconfirmed > QuietBytes) await MarkAsync(connection, cancellationToken).ConfigureAwait(false);
+            if (seen.Unconfirmed > QuietBytes)
+                await MarkAsync(connection, cancellationToken).ConfigureAwait(false);
             return seen.Kept;
         }
     }

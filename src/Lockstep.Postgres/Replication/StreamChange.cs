@@ -16,7 +16,8 @@ internal sealed record StreamChange(long Lsn, long Txid, string?[] Values, bool[
         get
         {
             var size = 100L;
-            foreach (var value in Values) size += 32 + (2 * (value?.Length ?? 0));
+            foreach (var value in Values)
+                size += 32 + (2 * (value?.Length ?? 0));
             return size;
         }
     }

@@ -8,12 +8,22 @@ using NpgsqlTypes;
 namespace Lockstep.Postgres.Replication;
 
 /// <summary>
-/// One connection's stream on its way into the change log. Rows are gathered until the stream pauses or there are many, and then made JSON, written, committed and
-/// shown to those who follow, all at once; PostgreSQL is told to forget only what has been committed. Runs on one thread at a time.
+/// One connection's stream on its way into the change log. Rows are gathered until the stream pauses or there are many, and then made JSON,
+/// written, committed and shown to those who follow, all at once; PostgreSQL is told to forget only what has been committed. Runs on one
+/// thread at a time.
 /// </summary>
 internal sealed class StreamSession(
-    ReplicationWorker worker, NpgsqlConnection connection, LogicalReplicationConnection stream, ReplicationNames names, FeedDatabase database, ChangeLog log, LiveLog live,
-    PostgresFeedOptions options, FeedMetrics metrics, TimeProvider time)
+    ReplicationWorker worker,
+    NpgsqlConnection connection,
+    LogicalReplicationConnection stream,
+    ReplicationNames names,
+    FeedDatabase database,
+    ChangeLog log,
+    LiveLog live,
+    PostgresFeedOptions options,
+    FeedMetrics metrics,
+    TimeProvider time
+)
 {
     private const int MaxRows = 2000;
     private const long MaxBytes = 1 << 20;
@@ -36,19 +46,24 @@ internal sealed class StreamSession(
     public void Begin(FeedStamp stamp)
     {
         Describe(stamp);
-        if (stamp.Identity != Epoch.Table) StartOver(stamp, "its definition has changed");
-        else if (live.Identity != Epoch.Identity) live.Restart(Epoch.Identity, PgSnapshot.Below(_position));
+        if (stamp.Identity != Epoch.Table)
+            StartOver(stamp, "its definition has changed");
+        else if (live.Identity != Epoch.Identity)
+            live.Restart(Epoch.Identity, PgSnapshot.Below(_position));
     }
 
     /// <summary>Runs until the stream breaks, which is an exception, or the table's place has been taken by another of its name.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var messages = stream.StartReplication(
-            new PgOutputReplicationSlot(names.Slot),
-            new PgOutputReplicationOptions(names.Publication, PgOutputProtocolVersion.V1, messages: true),
-            stop.Token,
-            new NpgsqlLogSequenceNumber((ulong)_position)).GetAsyncEnumerator(stop.Token);
+        var messages = stream
+            .StartReplication(
+                new PgOutputReplicationSlot(names.Slot),
+                new PgOutputReplicationOptions(names.Publication, PgOutputProtocolVersion.V1, messages: true),
+                stop.Token,
+                new NpgsqlLogSequenceNumber((ulong)_position)
+            )
+            .GetAsyncEnumerator(stop.Token);
         Task<bool>? next = null;
         try
         {
@@ -56,11 +71,16 @@ internal sealed class StreamSession(
             {
                 next ??= messages.MoveNextAsync().AsTask();
                 var attention = worker.Attention.Next;
-                if (_open is null && !next.IsCompleted) await FlushAsync(stop.Token).ConfigureAwait(false);
-                if (_open is null && worker.TakeLook()) await LookAsync(stop.Token).ConfigureAwait(false);
-                if (!next.IsCompleted) await Task.WhenAny(next, attention).ConfigureAwait(false);
-                if (!next.IsCompleted) continue;
-                if (!await next.ConfigureAwait(false)) throw new NpgsqlException("The server has ended the stream.");
+                if (_open is null && !next.IsCompleted)
+                    await FlushAsync(stop.Token).ConfigureAwait(false);
+                if (_open is null && worker.TakeLook())
+                    await LookAsync(stop.Token).ConfigureAwait(false);
+                if (!next.IsCompleted)
+                    await Task.WhenAny(next, attention).ConfigureAwait(false);
+                if (!next.IsCompleted)
+                    continue;
+                if (!await next.ConfigureAwait(false))
+                    throw new NpgsqlException("The server has ended the stream.");
                 next = null;
                 await TakeAsync(messages.Current, stop.Token).ConfigureAwait(false);
             }
@@ -68,7 +88,8 @@ internal sealed class StreamSession(
         finally
         {
             await stop.CancelAsync().ConfigureAwait(false);
-            if (next is not null) await ((Task)next).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (next is not null)
+                await ((Task)next).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             try
             {
                 await messages.DisposeAsync().ConfigureAwait(false);
@@ -86,7 +107,10 @@ internal sealed class StreamSession(
         {
             case BeginMessage begin:
                 var id = Widen(begin.TransactionXid);
-                _open = new OpenTransaction(new LoggedTransaction((long)(ulong)begin.TransactionFinalLsn, id), _changes.Count) { IsShown = Epoch.Base.Shows(id) };
+                _open = new OpenTransaction(new LoggedTransaction((long)(ulong)begin.TransactionFinalLsn, id), _changes.Count)
+                {
+                    IsShown = Epoch.Base.Shows(id),
+                };
                 break;
             case RelationMessage relation when relation.RelationId == _table.Oid:
                 _streamed = RowReader.SignatureOf(relation);
@@ -98,7 +122,8 @@ internal sealed class StreamSession(
                 await EndAsync((long)(ulong)commit.TransactionEndLsn, cancellationToken).ConfigureAwait(false);
                 break;
             default:
-                if (RowReader.RelationOf(message) is { } changed && changed.RelationId == _table.Oid) await TakeRowAsync(message, cancellationToken).ConfigureAwait(false);
+                if (RowReader.RelationOf(message) is { } changed && changed.RelationId == _table.Oid)
+                    await TakeRowAsync(message, cancellationToken).ConfigureAwait(false);
                 break;
         }
     }
@@ -107,9 +132,12 @@ internal sealed class StreamSession(
     {
         _open!.IsRelevant = true;
 
-        // The table was altered, before the stretch (whose snapshots then show the row) or after it has been looked at last: which, is seen when the transaction has ended.
-        if (_streamed != _sql.Signature) _open.IsOdd = true;
-        if (_open.IsDropped) return;
+        // The table was altered, before the stretch (whose snapshots then show the row) or after it has been looked at last: which, is seen
+        // when the transaction has ended.
+        if (_streamed != _sql.Signature)
+            _open.IsOdd = true;
+        if (_open.IsDropped)
+            return;
         try
         {
             foreach (var change in await RowReader.ReadAsync(message, _open.Transaction, _sql, cancellationToken).ConfigureAwait(false))
@@ -123,7 +151,8 @@ internal sealed class StreamSession(
             _open.EndsEpoch = true;
         }
 
-        if (_changes.Count >= MaxRows || _size >= MaxBytes) await SpillAsync(cancellationToken).ConfigureAwait(false);
+        if (_changes.Count >= MaxRows || _size >= MaxBytes)
+            await SpillAsync(cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Makes room in the middle of a transaction: it is written, and seen by nobody before it has ended (I8).</summary>
@@ -136,19 +165,25 @@ internal sealed class StreamSession(
             var stretch = Epoch;
             await FlushAsync(cancellationToken).ConfigureAwait(false);
 
-            // Clients start over anyway: let them do so once more, after this transaction, of which half is written for a table that is no more.
-            if (Epoch != stretch) _open.EndsEpoch = true;
+            // Clients start over anyway: let them do so once more, after this transaction, of which half is written for a table that is no
+            // more.
+            if (Epoch != stretch)
+                _open.EndsEpoch = true;
             _open.First = 0;
-            if (_open.IsDropped) return;
+            if (_open.IsDropped)
+                return;
             _changes.AddRange(rest);
             _size = rest.Sum(c => c.Size);
-            if (_changes.Count < MaxRows && _size < MaxBytes) return;
+            if (_changes.Count < MaxRows && _size < MaxBytes)
+                return;
         }
 
         var pieces = await MakeAsync(cancellationToken).ConfigureAwait(false);
         _open.IsSpilled = true;
-        if (pieces is not null) log.Write(pieces);
-        else _open.IsOdd = true;
+        if (pieces is not null)
+            log.Write(pieces);
+        else
+            _open.IsOdd = true;
         Clear();
     }
 
@@ -159,58 +194,91 @@ internal sealed class StreamSession(
         if (ended.IsDropped)
         {
             _changes.RemoveRange(ended.First, _changes.Count - ended.First);
-            if (ended.IsSpilled) log.Rollback();
+            if (ended.IsSpilled)
+                log.Rollback();
         }
 
         _position = end;
-        if (!ended.IsRelevant) return;
+        if (!ended.IsRelevant)
+            return;
         _ended.Add(ended.Transaction);
 
         // What every snapshot shows, the table's altering and emptying included, the stretch has begun with.
-        if (ended.IsShown) return;
-        if (ended.IsSpilled || ended.EndsEpoch || ended.IsOdd) await FlushAsync(cancellationToken).ConfigureAwait(false);
+        if (ended.IsShown)
+            return;
+        if (ended.IsSpilled || ended.EndsEpoch || ended.IsOdd)
+            await FlushAsync(cancellationToken).ConfigureAwait(false);
 
         // With what was left out known to the log, no snapshot passes for whole that does not show it.
-        if (ended.EndsEpoch) StartOver(await LookAtAsync(ended.Transaction.Txid, cancellationToken).ConfigureAwait(false), "it was truncated, or a change did not tell its row");
-        else if (ended.IsOdd) Compare(await LookAtAsync(ended.Transaction.Txid, cancellationToken).ConfigureAwait(false));
+        if (ended.EndsEpoch)
+        {
+            StartOver(
+                await LookAtAsync(ended.Transaction.Txid, cancellationToken).ConfigureAwait(false),
+                "it was truncated, or a change did not tell its row"
+            );
+        }
+        else if (ended.IsOdd)
+        {
+            Compare(await LookAtAsync(ended.Transaction.Txid, cancellationToken).ConfigureAwait(false));
+        }
     }
 
     /// <summary>Commits what has ended, shows it, and tells the server.</summary>
     private async Task FlushAsync(CancellationToken cancellationToken)
     {
         var from = log.Position;
-        if (_position == from) return;
+        if (_position == from)
+            return;
         var pieces = await MakeAsync(cancellationToken).ConfigureAwait(false);
         var bytes = pieces?.Sum(p => (long)p.Lines.Length) ?? 0;
         var wasSpilled = log.IsWriting;
-        if (bytes > 0) log.Write(pieces!);
+        if (bytes > 0)
+            log.Write(pieces!);
         log.Commit(_ended, _position);
-        if (wasSpilled || bytes > options.LiveBytes) live.Restart(Epoch.Identity, PgSnapshot.Below(_position));
-        else live.Append(new LiveBatch(PgSnapshot.Below(from), PgSnapshot.Below(_position), [.. (pieces ?? []).Select(p => p.Lines)], bytes));
+        if (wasSpilled || bytes > options.LiveBytes)
+        {
+            live.Restart(Epoch.Identity, PgSnapshot.Below(_position));
+        }
+        else
+        {
+            live.Append(
+                new LiveBatch(PgSnapshot.Below(from), PgSnapshot.Below(_position), [.. (pieces ?? []).Select(p => p.Lines)], bytes)
+            );
+        }
+
         var newest = _ended.Count > 0 ? _ended.Max(t => t.Txid) : 0;
         _ended.Clear();
         Clear();
         stream.SetReplicationStatus(new NpgsqlLogSequenceNumber((ulong)_position));
         worker.Moved.Raise();
-        if (pieces is null) Compare(await LookAtAsync(newest, cancellationToken).ConfigureAwait(false));
+        if (pieces is null)
+            Compare(await LookAtAsync(newest, cancellationToken).ConfigureAwait(false));
     }
 
     /// <summary>The lines of the changes gathered; null when the table is no longer as they describe it.</summary>
     private async Task<List<LogPiece>?> MakeAsync(CancellationToken cancellationToken)
     {
-        if (_changes.Count == 0) return [];
+        if (_changes.Count == 0)
+            return [];
         try
         {
             // What is looked up must be at least as new as the change, or nothing would correct it.
-            foreach (var txid in _changes.Where(c => !c.IsGone && (_sql.HasGenerated || c.Missing is not null)).Select(c => c.Txid).Distinct())
+            foreach (
+                var txid in _changes.Where(c => !c.IsGone && (_sql.HasGenerated || c.Missing is not null)).Select(c => c.Txid).Distinct()
+            )
+            {
                 await LookAtAsync(txid, cancellationToken).ConfigureAwait(false);
+            }
+
             await using var command = new NpgsqlCommand(_sql.Text, connection);
-            foreach (var value in _sql.Parameters(_changes)) command.Parameters.Add(new NpgsqlParameter { Value = value });
+            foreach (var value in _sql.Parameters(_changes))
+                command.Parameters.Add(new NpgsqlParameter { Value = value });
             var lines = new FeedLines();
             var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
             await using (reader.ConfigureAwait(false))
             {
-                while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false)) lines.Append(reader, reader.GetInt64(0));
+                while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
+                    lines.Append(reader, reader.GetInt64(0));
             }
 
             metrics.Read(lines);
@@ -219,7 +287,8 @@ internal sealed class StreamSession(
         catch (PostgresException e) when (!PostgresErrors.IsPassing(e))
         {
             var stamp = await LookAtAsync(_changes.Max(c => c.Txid), cancellationToken).ConfigureAwait(false);
-            if (stamp.Identity == Epoch.Table) throw;
+            if (stamp.Identity == Epoch.Table)
+                throw;
             return null;
         }
     }
@@ -240,14 +309,16 @@ internal sealed class StreamSession(
         {
             var stamp = await database.LookAsync(connection, cancellationToken).ConfigureAwait(false);
             Note(stamp);
-            if (stamp.Snapshot.Shows(txid)) return stamp;
+            if (stamp.Snapshot.Shows(txid))
+                return stamp;
             await Task.Delay(Moment, time, cancellationToken).ConfigureAwait(false);
         }
     }
 
     private void Compare(FeedStamp stamp)
     {
-        if (stamp.Identity != Epoch.Table) StartOver(stamp, "its definition or storage has changed");
+        if (stamp.Identity != Epoch.Table)
+            StartOver(stamp, "its definition or storage has changed");
     }
 
     /// <summary>Begins another stretch with what a snapshot shows; nothing may be left to flush.</summary>

@@ -7,17 +7,22 @@ namespace Lockstep.Postgres.Tables;
 /// <summary>What of a batch is merged at once: a key that came twice would break the upsert.</summary>
 internal static class BatchRounds
 {
-    /// <summary>The places of the batch's records, in rounds in which no key comes twice; one round with the newest of each key where only that is to be applied.</summary>
+    /// <summary>
+    /// The places of the batch's records, in rounds in which no key comes twice; one round with the newest of each key where only that is
+    /// to be applied.
+    /// </summary>
     public static IReadOnlyList<IReadOnlyList<int>> Of(RecordBatch batch)
     {
-        if (batch.IsCoalesced) return [Newest(batch)];
+        if (batch.IsCoalesced)
+            return [Newest(batch)];
         var seen = new Dictionary<string, int>(StringComparer.Ordinal);
         List<List<int>> rounds = [];
         for (var i = 0; i < batch.Count; i++)
         {
             var key = Encoding.Latin1.GetString(KeyOf(batch, batch[i]));
             var round = seen[key] = seen.GetValueOrDefault(key) + 1;
-            if (rounds.Count < round) rounds.Add([]);
+            if (rounds.Count < round)
+                rounds.Add([]);
             rounds[round - 1].Add(i);
         }
 
@@ -32,7 +37,6 @@ internal static class BatchRounds
     }
 
     /// <summary>Always encoded: PostgreSQL has no rowid to gain from.</summary>
-    public static byte[] KeyOf(RecordBatch batch, in RecordEntry entry) => batch.Layout == KeyLayout.Integer
-        ? KeyEncoding.Encode(entry.IntegerKey).ToArray()
-        : batch.Key(entry).ToArray();
+    public static byte[] KeyOf(RecordBatch batch, in RecordEntry entry) =>
+        batch.Layout == KeyLayout.Integer ? KeyEncoding.Encode(entry.IntegerKey).ToArray() : batch.Key(entry).ToArray();
 }

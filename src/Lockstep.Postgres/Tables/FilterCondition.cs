@@ -1,8 +1,9 @@
 namespace Lockstep.Postgres.Tables;
 
 /// <summary>
-/// Conditions on a field of the JSON in <c>body</c> that hold whenever SQLite's would: it orders numbers before texts, takes true and false for 1 and 0 and an object or array for
-/// its text, compares numbers as doubles, and has the first of two members of one name. What PostgreSQL could only guess at holds.
+/// Conditions on a field of the JSON in <c>body</c> that hold whenever SQLite's would: it orders numbers before texts, takes true and false
+/// for 1 and 0 and an object or array for its text, compares numbers as doubles, and has the first of two members of one name. What
+/// PostgreSQL could only guess at holds.
 /// </summary>
 /// <param name="parameters">Gets the parameters.</param>
 /// <param name="firstParameter">The number of the first one.</param>
@@ -10,7 +11,9 @@ internal sealed class FilterCondition(List<string> parameters, int firstParamete
 {
     private const string Scalar = "(f.value #>> ARRAY[]::text[])";
 
-    /// <summary>Numbers that a cast takes for certain, and that are neither so large nor so small that a double could not hold them.</summary>
+    /// <summary>
+    /// Numbers that a cast takes for certain, and that are neither so large nor so small that a double could not hold them.
+    /// </summary>
     private const string IsPlainNumber = $"length({Scalar}) < 300 AND {Scalar} ~ '^-?[0-9]+([.][0-9]+)?$'";
 
     /// <summary>More than the sixteen digits of doubles can be apart.</summary>
@@ -32,20 +35,24 @@ internal sealed class FilterCondition(List<string> parameters, int firstParamete
             return Of(
                 field,
                 $"CASE json_typeof(f.value) WHEN 'string' THEN {Scalar} COLLATE \"C\" {comparison} {Next(value.Text)}::text "
-                + $"WHEN 'null' THEN false WHEN 'object' THEN true WHEN 'array' THEN true ELSE {isBelow} END");
+                    + $"WHEN 'null' THEN false WHEN 'object' THEN true WHEN 'array' THEN true ELSE {isBelow} END"
+            );
         }
 
         var number = $"{Next(value.Text)}::text::numeric";
         return Of(
             field,
             $"CASE json_typeof(f.value) WHEN 'number' THEN CASE WHEN {IsPlainNumber} THEN {Close(comparison, $"{Scalar}::numeric", number)} ELSE true END "
-            + $"WHEN 'boolean' THEN {Close(comparison, $"({Scalar} = 'true')::int", number)} WHEN 'null' THEN false ELSE {isAbove} END");
+                + $"WHEN 'boolean' THEN {Close(comparison, $"({Scalar} = 'true')::int", number)} WHEN 'null' THEN false ELSE {isAbove} END"
+        );
     }
 
     /// <summary>The field's text is like a pattern, whatever the case of its ASCII letters.</summary>
-    public string Like(string field, string pattern) => Of(
-        field,
-        $"CASE json_typeof(f.value) WHEN 'string' THEN lower({Scalar} COLLATE \"C\") LIKE lower({Next(pattern)}::text COLLATE \"C\") ESCAPE '' WHEN 'null' THEN false ELSE true END");
+    public string Like(string field, string pattern) =>
+        Of(
+            field,
+            $"CASE json_typeof(f.value) WHEN 'string' THEN lower({Scalar} COLLATE \"C\") LIKE lower({Next(pattern)}::text COLLATE \"C\") ESCAPE '' WHEN 'null' THEN false ELSE true END"
+        );
 
     private static string Close(string comparison, string left, string right)
     {

@@ -3,8 +3,9 @@ using Lockstep.Engine.Tables;
 namespace Lockstep.Postgres.Tables;
 
 /// <summary>
-/// Makes of a filter, which is an expression of SQLite, a condition of PostgreSQL that holds for every record for which the filter does, and for few others: what need not come over
-/// stays where it is. SQLite has the last word on what comes (<see cref="FilteredScan"/>), so that whatever is not understood here can be left out, and a comparison be taken more widely.
+/// Makes of a filter, which is an expression of SQLite, a condition of PostgreSQL that holds for every record for which the filter does,
+/// and for few others: what need not come over stays where it is. SQLite has the last word on what comes (<see cref="FilteredScan"/>), so
+/// that whatever is not understood here can be left out, and a comparison be taken more widely.
 /// </summary>
 internal sealed class FilterPushdown
 {
@@ -12,7 +13,14 @@ internal sealed class FilterPushdown
     private static readonly string[] Refused = ["CASE", "SELECT", "VALUES", "WITH"];
     private static readonly Dictionary<string, string> Mirrored = new(StringComparer.Ordinal)
     {
-        ["="] = "=", ["=="] = "=", ["!="] = "<>", ["<>"] = "<>", ["<"] = ">", ["<="] = ">=", [">"] = "<", [">="] = "<=",
+        ["="] = "=",
+        ["=="] = "=",
+        ["!="] = "<>",
+        ["<>"] = "<>",
+        ["<"] = ">",
+        ["<="] = ">=",
+        [">"] = "<",
+        [">="] = "<=",
     };
 
     private readonly IReadOnlyDictionary<string, string> _fields;
@@ -32,12 +40,16 @@ internal sealed class FilterPushdown
     /// <param name="firstParameter">The number of the first one.</param>
     public static string? Of(RecordQuery query, IReadOnlyList<string> fields, List<string> parameters, int firstParameter)
     {
-        if (query.Filter is null || FilterTokens.Of(query.Filter) is not { } tokens) return null;
-        if (tokens.Any(token => Array.Exists(Refused, token.IsWord))) return null;
+        if (query.Filter is null || FilterTokens.Of(query.Filter) is not { } tokens)
+            return null;
+        if (tokens.Any(token => Array.Exists(Refused, token.IsWord)))
+            return null;
         var pushdown = new FilterPushdown(ColumnsOf(fields), new FilterValues(query.FilterParameters), parameters, firstParameter);
-        if (pushdown.Any([.. tokens]) is not { } condition) return null;
+        if (pushdown.Any([.. tokens]) is not { } condition)
+            return null;
 
-        // Escapes mean something else to each of the two; and CASE is worked out in its order, so that PostgreSQL never reads one that it would refuse.
+        // Escapes mean something else to each of the two; and CASE is worked out in its order, so that PostgreSQL never reads one that it
+        // would refuse.
         return $"CASE WHEN strpos(body, chr(92)) > 0 THEN true ELSE {condition} END";
     }
 
@@ -48,11 +60,13 @@ internal sealed class FilterPushdown
         foreach (var field in fields)
         {
             var name = field;
-            for (var i = 2; !columns.TryAdd(name, field); i++) name = FormattableString.Invariant($"{field}_{i}");
+            for (var i = 2; !columns.TryAdd(name, field); i++)
+                name = FormattableString.Invariant($"{field}_{i}");
         }
 
         // The table's own columns stand before a field of such a name.
-        foreach (var name in columns.Keys.Where(name => name.StartsWith("lockstep_", StringComparison.OrdinalIgnoreCase)).ToArray()) columns.Remove(name);
+        foreach (var name in columns.Keys.Where(name => name.StartsWith("lockstep_", StringComparison.OrdinalIgnoreCase)).ToArray())
+            columns.Remove(name);
         return columns;
     }
 
@@ -62,7 +76,8 @@ internal sealed class FilterPushdown
         var alternatives = new List<string>();
         foreach (var range in Split(tokens, "OR"))
         {
-            if (All(tokens[range]) is not { } part) return null;
+            if (All(tokens[range]) is not { } part)
+                return null;
             alternatives.Add(part);
         }
 
@@ -75,7 +90,8 @@ internal sealed class FilterPushdown
         var conditions = new List<string>();
         foreach (var range in Split(tokens, "AND"))
         {
-            if (Term(tokens[range]) is { } part) conditions.Add(part);
+            if (Term(tokens[range]) is { } part)
+                conditions.Add(part);
         }
 
         return conditions.Count == 0 ? null : $"({string.Join(" AND ", conditions)})";
@@ -87,11 +103,16 @@ internal sealed class FilterPushdown
         var (depth, between, start) = (0, 0, 0);
         for (var i = 0; i < tokens.Length; i++)
         {
-            if (tokens[i].IsSign("(")) depth++;
-            else if (tokens[i].IsSign(")")) depth--;
-            else if (depth == 0 && tokens[i].IsWord("BETWEEN")) between++;
-            else if (depth == 0 && between > 0 && tokens[i].IsWord("AND")) between--;
-            else if (depth == 0 && tokens[i].IsWord(word)) (_, start) = (Add(ranges, start..i), i + 1);
+            if (tokens[i].IsSign("("))
+                depth++;
+            else if (tokens[i].IsSign(")"))
+                depth--;
+            else if (depth == 0 && tokens[i].IsWord("BETWEEN"))
+                between++;
+            else if (depth == 0 && between > 0 && tokens[i].IsWord("AND"))
+                between--;
+            else if (depth == 0 && tokens[i].IsWord(word))
+                (_, start) = (Add(ranges, start..i), i + 1);
         }
 
         Add(ranges, start..tokens.Length);
@@ -107,17 +128,28 @@ internal sealed class FilterPushdown
     /// <summary>One comparison, or an expression in brackets; null for anything else.</summary>
     private string? Term(ReadOnlySpan<FilterToken> tokens)
     {
-        if (IsBracketed(tokens)) return Any(tokens[1..^1]);
+        if (IsBracketed(tokens))
+            return Any(tokens[1..^1]);
         if (tokens.Length >= 3 && FieldOf(tokens[0]) is { } field)
         {
-            if (tokens.Length == 3 && tokens[1].IsWord("IS") && tokens[2].IsWord("NULL")) return _condition.IsNull(field);
-            if (tokens[1].IsWord("BETWEEN")) return Between(field, tokens[2..]);
-            if (tokens[1].IsWord("IN") && IsBracketed(tokens[2..])) return In(field, tokens[3..^1]);
-            if (tokens[1].IsWord("LIKE")) return _values.Read(tokens[2..]) is { IsText: true } pattern ? _condition.Like(field, pattern.Text) : null;
-            return Mirrored.TryGetValue(tokens[1].Value, out var mirrored) && tokens[1].Kind == FilterTokenKind.Sign ? Compare(field, Mirrored[mirrored], tokens[2..]) : null;
+            if (tokens.Length == 3 && tokens[1].IsWord("IS") && tokens[2].IsWord("NULL"))
+                return _condition.IsNull(field);
+            if (tokens[1].IsWord("BETWEEN"))
+                return Between(field, tokens[2..]);
+            if (tokens[1].IsWord("IN") && IsBracketed(tokens[2..]))
+                return In(field, tokens[3..^1]);
+            if (tokens[1].IsWord("LIKE"))
+                return _values.Read(tokens[2..]) is { IsText: true } pattern ? _condition.Like(field, pattern.Text) : null;
+            return Mirrored.TryGetValue(tokens[1].Value, out var mirrored) && tokens[1].Kind == FilterTokenKind.Sign
+                ? Compare(field, Mirrored[mirrored], tokens[2..])
+                : null;
         }
 
-        return tokens.Length >= 3 && FieldOf(tokens[^1]) is { } last && tokens[^2].Kind == FilterTokenKind.Sign && Mirrored.TryGetValue(tokens[^2].Value, out var turned)
+        return
+            tokens.Length >= 3
+            && FieldOf(tokens[^1]) is { } last
+            && tokens[^2].Kind == FilterTokenKind.Sign
+            && Mirrored.TryGetValue(tokens[^2].Value, out var turned)
             ? Compare(last, turned, tokens[..^2])
             : null;
     }
@@ -129,19 +161,26 @@ internal sealed class FilterPushdown
     {
         var and = -1;
         for (var i = 0; i < bounds.Length && and < 0; i++)
-            if (bounds[i].IsWord("AND")) and = i;
-        if (and < 0 || _values.Read(bounds[..and]) is not { } low || _values.Read(bounds[(and + 1)..]) is not { } high) return null;
+        {
+            if (bounds[i].IsWord("AND"))
+                and = i;
+        }
+
+        if (and < 0 || _values.Read(bounds[..and]) is not { } low || _values.Read(bounds[(and + 1)..]) is not { } high)
+            return null;
         return $"({_condition.Compare(field, ">=", low)} AND {_condition.Compare(field, "<=", high)})";
     }
 
     private string? In(string field, ReadOnlySpan<FilterToken> list)
     {
         var alternatives = new List<string>();
-        for (var start = 0; start <= list.Length;)
+        for (var start = 0; start <= list.Length; )
         {
             var length = 0;
-            while (start + length < list.Length && !list[start + length].IsSign(",")) length++;
-            if (_values.Read(list.Slice(start, length)) is not { } literal) return null;
+            while (start + length < list.Length && !list[start + length].IsSign(","))
+                length++;
+            if (_values.Read(list.Slice(start, length)) is not { } literal)
+                return null;
             alternatives.Add(_condition.Compare(field, "=", literal));
             start += length + 1;
         }
@@ -151,17 +190,24 @@ internal sealed class FilterPushdown
 
     private static bool IsBracketed(ReadOnlySpan<FilterToken> tokens)
     {
-        if (tokens.Length < 3 || !tokens[0].IsSign("(")) return false;
+        if (tokens.Length < 3 || !tokens[0].IsSign("("))
+            return false;
         var depth = 0;
         for (var i = 0; i < tokens.Length; i++)
         {
-            if (tokens[i].IsSign("(")) depth++;
-            else if (tokens[i].IsSign(")") && --depth == 0) return i == tokens.Length - 1;
+            if (tokens[i].IsSign("("))
+                depth++;
+            else if (tokens[i].IsSign(")") && --depth == 0)
+                return i == tokens.Length - 1;
         }
 
         return false;
     }
 
     private string? FieldOf(FilterToken token) =>
-        token.Kind is FilterTokenKind.Name or FilterTokenKind.Word && !FilterValues.IsReserved(token) && _fields.TryGetValue(token.Value, out var field) ? field : null;
+        token.Kind is FilterTokenKind.Name or FilterTokenKind.Word
+        && !FilterValues.IsReserved(token)
+        && _fields.TryGetValue(token.Value, out var field)
+            ? field
+            : null;
 }

@@ -46,20 +46,24 @@ internal static class FilterTokens
     public static IReadOnlyList<FilterToken>? Of(string filter)
     {
         var tokens = new List<FilterToken>();
-        for (var at = 0; at < filter.Length;)
+        for (var at = 0; at < filter.Length; )
         {
             var c = filter[at];
             if (c is ' ' or '\t' or '\n' or '\r' or '\f')
             {
                 at++;
             }
-            else if (c == '-' && filter.AsSpan(at).StartsWith("--", StringComparison.Ordinal) || c == '/' && filter.AsSpan(at).StartsWith("/*", StringComparison.Ordinal))
+            else if (
+                c == '-' && filter.AsSpan(at).StartsWith("--", StringComparison.Ordinal)
+                || c == '/' && filter.AsSpan(at).StartsWith("/*", StringComparison.Ordinal)
+            )
             {
                 return null;
             }
             else if (c is '\'' or '"' or '`' or '[')
             {
-                if (ReadQuoted(filter, ref at, c == '[' ? ']' : c) is not { } quoted) return null;
+                if (ReadQuoted(filter, ref at, c == '[' ? ']' : c) is not { } quoted)
+                    return null;
                 tokens.Add(new FilterToken(c == '\'' ? FilterTokenKind.Text : FilterTokenKind.Name, quoted));
             }
             else if (IsNameStart(c))
@@ -69,7 +73,8 @@ internal static class FilterTokens
             else if (char.IsAsciiDigit(c) || c == '.' && at + 1 < filter.Length && char.IsAsciiDigit(filter[at + 1]))
             {
                 var start = at;
-                while (at < filter.Length && (IsNamePart(filter[at]) || filter[at] == '.')) at++;
+                while (at < filter.Length && (IsNamePart(filter[at]) || filter[at] == '.'))
+                    at++;
                 tokens.Add(new FilterToken(FilterTokenKind.Number, filter[start..at]));
             }
             else if (c is ':' or '@' or '$' && at + 1 < filter.Length && IsNamePart(filter[at + 1]))
@@ -103,7 +108,8 @@ internal static class FilterTokens
     private static string ReadName(string filter, ref int at)
     {
         var start = at;
-        while (at < filter.Length && IsNamePart(filter[at])) at++;
+        while (at < filter.Length && IsNamePart(filter[at]))
+            at++;
         return filter[start..at];
     }
 

@@ -14,7 +14,22 @@ internal sealed partial class FilterValues(IReadOnlyDictionary<string, object?> 
     /// <summary>Words that are values, or begin something else than a name.</summary>
     private static readonly HashSet<string> Reserved = new(StringComparer.OrdinalIgnoreCase)
     {
-        "TRUE", "FALSE", "NULL", "NOT", "AND", "OR", "IN", "IS", "LIKE", "GLOB", "BETWEEN", "EXISTS", "CAST", "CURRENT_DATE", "CURRENT_TIME", "CURRENT_TIMESTAMP",
+        "TRUE",
+        "FALSE",
+        "NULL",
+        "NOT",
+        "AND",
+        "OR",
+        "IN",
+        "IS",
+        "LIKE",
+        "GLOB",
+        "BETWEEN",
+        "EXISTS",
+        "CAST",
+        "CURRENT_DATE",
+        "CURRENT_TIME",
+        "CURRENT_TIMESTAMP",
     };
 
     public static bool IsReserved(FilterToken token) => token.Kind == FilterTokenKind.Word && Reserved.Contains(token.Value);
@@ -22,8 +37,10 @@ internal sealed partial class FilterValues(IReadOnlyDictionary<string, object?> 
     /// <summary>The value that tokens stand for; null where they are none that both databases understand alike.</summary>
     public FilterValue? Read(ReadOnlySpan<FilterToken> tokens)
     {
-        if (tokens is [var sign, { Kind: FilterTokenKind.Number } number] && sign.IsSign("-")) return Number("-" + number.Value);
-        if (tokens is not [var token]) return null;
+        if (tokens is [var sign, { Kind: FilterTokenKind.Number } number] && sign.IsSign("-"))
+            return Number("-" + number.Value);
+        if (tokens is not [var token])
+            return null;
         return token.Kind switch
         {
             FilterTokenKind.Number => Number(token.Value),
@@ -33,18 +50,28 @@ internal sealed partial class FilterValues(IReadOnlyDictionary<string, object?> 
         };
     }
 
-    private static FilterValue? Bound(object? value) => value switch
-    {
-        bool flag => new FilterValue(flag ? "1" : "0", false),
-        byte or sbyte or short or ushort or int or uint or long => new FilterValue(Convert.ToString(value, CultureInfo.InvariantCulture)!, false),
-        float or double or decimal or ulong when Convert.ToDouble(value, CultureInfo.InvariantCulture) is var number && double.IsFinite(number) =>
-            new FilterValue(number.ToString("R", CultureInfo.InvariantCulture), false),
-        string or char => Text(value.ToString()!),
-        _ => null,
-    };
+    private static FilterValue? Bound(object? value) =>
+        value switch
+        {
+            bool flag => new FilterValue(flag ? "1" : "0", false),
+            byte or sbyte or short or ushort or int or uint or long => new FilterValue(
+                Convert.ToString(value, CultureInfo.InvariantCulture)!,
+                false
+            ),
+            float
+            or double
+            or decimal
+            or ulong when Convert.ToDouble(value, CultureInfo.InvariantCulture) is var number && double.IsFinite(number) => new FilterValue(
+                number.ToString("R", CultureInfo.InvariantCulture),
+                false
+            ),
+            string or char => Text(value.ToString()!),
+            _ => null,
+        };
 
     /// <summary>PostgreSQL's text holds no zero, and nothing that is not Unicode.</summary>
-    private static FilterValue? Text(string text) => text.Contains('\0', StringComparison.Ordinal) || text.Any(char.IsSurrogate) ? null : new FilterValue(text, true);
+    private static FilterValue? Text(string text) =>
+        text.Contains('\0', StringComparison.Ordinal) || text.Any(char.IsSurrogate) ? null : new FilterValue(text, true);
 
     private static FilterValue? Number(string text) => Plain().IsMatch(text) ? new FilterValue(text, false) : null;
 

@@ -3,8 +3,8 @@ using Npgsql;
 namespace Lockstep.Postgres.Tables;
 
 /// <summary>
-/// The connection of one who looks at a table again and again. When it is lost it is opened anew, at growing intervals and in the background, so that whoever looks has the time for other
-/// things; each loss is told of. One thread at a time.
+/// The connection of one who looks at a table again and again. When it is lost it is opened anew, at growing intervals and in the
+/// background, so that whoever looks has the time for other things; each loss is told of. One thread at a time.
 /// </summary>
 internal sealed class KeptConnection(PostgresTableStore store, string table, TimeProvider time) : IAsyncDisposable
 {
@@ -18,7 +18,8 @@ internal sealed class KeptConnection(PostgresTableStore store, string table, Tim
 
     /// <summary>Opens it for the first time, when a database that is not there is an error.</summary>
     /// <exception cref="TableStoreUnavailableException">The database cannot be reached.</exception>
-    public async Task OpenAsync(CancellationToken cancellationToken) => _connection = await store.OpenAsync(table, cancellationToken).ConfigureAwait(false);
+    public async Task OpenAsync(CancellationToken cancellationToken) =>
+        _connection = await store.OpenAsync(table, cancellationToken).ConfigureAwait(false);
 
     /// <summary>Looks, if there is a connection now.</summary>
     /// <param name="look">Looks; is also told whether the connection is another one than the last time.</param>
@@ -34,16 +35,19 @@ internal sealed class KeptConnection(PostgresTableStore store, string table, Tim
                 _connection = await opened.ConfigureAwait(false);
             }
 
-            if (_connection is null) return null;
+            if (_connection is null)
+                return null;
             var seen = await look(_connection, _isLost).ConfigureAwait(false);
             (_isLost, _failures) = (false, 0);
             return seen;
         }
         catch (TableStoreUnavailableException e)
         {
-            if (!_isLost) store.Notify?.Invoke($"{e.Message} It is tried again until it can be read.");
+            if (!_isLost)
+                store.Notify?.Invoke($"{e.Message} It is tried again until it can be read.");
             _isLost = true;
-            if (_connection is not null) await _connection.DisposeAsync().ConfigureAwait(false);
+            if (_connection is not null)
+                await _connection.DisposeAsync().ConfigureAwait(false);
             _connection = null;
             _opening = ReopenAsync(ShortestPause * Math.Pow(2, Math.Min(_failures++, 10)));
             return null;
@@ -56,10 +60,12 @@ internal sealed class KeptConnection(PostgresTableStore store, string table, Tim
         if (_opening is not null)
         {
             await ((Task)_opening).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            if (_opening.IsCompletedSuccessfully) _connection = await _opening.ConfigureAwait(false);
+            if (_opening.IsCompletedSuccessfully)
+                _connection = await _opening.ConfigureAwait(false);
         }
 
-        if (_connection is not null) await _connection.DisposeAsync().ConfigureAwait(false);
+        if (_connection is not null)
+            await _connection.DisposeAsync().ConfigureAwait(false);
         _stop.Dispose();
     }
 

@@ -34,15 +34,23 @@ internal sealed class MergeResult
     /// <param name="row">The row that tells of it.</param>
     /// <param name="column">Where sequence number, key and record stand in the row.</param>
     public void Keep(ChangeKind kind, NpgsqlDataReader row, int column) =>
-        Changes.Add(new TableChange(kind, KeyEncoding.Read(row.GetFieldValue<byte[]>(column + 1)), row.GetInt64(column), row.GetFieldValue<byte[]>(column + 2)));
+        Changes.Add(
+            new TableChange(
+                kind,
+                KeyEncoding.Read(row.GetFieldValue<byte[]>(column + 1)),
+                row.GetInt64(column),
+                row.GetFieldValue<byte[]>(column + 2)
+            )
+        );
 
     /// <summary>The changes in the order of their sequence (I11), in which several rounds have not found them.</summary>
     public IEnumerable<TableChange> InOrder() => Changes.OrderBy(change => change.Sequence);
 
-    public TableState Apply(TableState state, long sequence) => state with
-    {
-        Rows = state.Rows + _rows,
-        Tombstones = state.Tombstones + _tombstones,
-        Sequence = sequence,
-    };
+    public TableState Apply(TableState state, long sequence) =>
+        state with
+        {
+            Rows = state.Rows + _rows,
+            Tombstones = state.Tombstones + _tombstones,
+            Sequence = sequence,
+        };
 }

@@ -40,21 +40,29 @@ internal sealed class PostgresScan : IRecordScan
 
     /// <summary>What happened to the record of a row after a sequence number.</summary>
     public static ChangeKind KindSince(NpgsqlDataReader row, long sequence) =>
-        row.GetInt16(2) != 0 ? ChangeKind.Deleted : row.GetInt64(4) > sequence ? ChangeKind.Added : ChangeKind.Updated;
+        row.GetInt16(2) != 0 ? ChangeKind.Deleted
+        : row.GetInt64(4) > sequence ? ChangeKind.Added
+        : ChangeKind.Updated;
 
     public ChangeKind KindSince(long sequence) => KindSince(_rows, sequence);
 
-    public bool Read() => _store.Guard(_table, () =>
-    {
-        if (!_rows.Read()) return false;
-        (_key, _json) = (_rows.GetFieldValue<byte[]>(0), _rows.GetFieldValue<byte[]>(3));
-        return true;
-    });
+    public bool Read() =>
+        _store.Guard(
+            _table,
+            () =>
+            {
+                if (!_rows.Read())
+                    return false;
+                (_key, _json) = (_rows.GetFieldValue<byte[]>(0), _rows.GetFieldValue<byte[]>(3));
+                return true;
+            }
+        );
 
     public void Dispose()
     {
         // A scan that is left early need not be read to its end.
-        if (!_rows.IsClosed) _command.Cancel();
+        if (!_rows.IsClosed)
+            _command.Cancel();
         try
         {
             _rows.Dispose();
@@ -88,7 +96,5 @@ internal sealed class EmptyScan : IRecordScan
 
     public bool Read() => false;
 
-    public void Dispose()
-    {
-    }
+    public void Dispose() { }
 }

@@ -9,7 +9,10 @@ using NpgsqlTypes;
 
 namespace Lockstep.Postgres.Tables;
 
-/// <summary>A table that is kept in PostgreSQL, for all that is not syncing it. Any thread may call any of the members, and a sync goes on meanwhile, but for those that write.</summary>
+/// <summary>
+/// A table that is kept in PostgreSQL, for all that is not syncing it. Any thread may call any of the members, and a sync goes on
+/// meanwhile, but for those that write.
+/// </summary>
 public sealed class PostgresTable : ITable
 {
     /// <summary>How often a watcher asks whether something was committed.</summary>
@@ -36,14 +39,16 @@ public sealed class PostgresTable : ITable
 
     /// <inheritdoc/>
     /// <remarks>
-    /// A filter is an expression of SQLite, as on a table file, and SQLite has the last word on it here; but records that its plain comparisons rule out stay in the database
-    /// (a comparison of a field with a number, a text or a parameter, IN, BETWEEN, LIKE, IS NULL, joined by AND and OR).
+    /// A filter is an expression of SQLite, as on a table file, and SQLite has the last word on it here; but records that its plain
+    /// comparisons rule out stay in the database (a comparison of a field with a number, a text or a parameter, IN, BETWEEN, LIKE, IS NULL,
+    /// joined by AND and OR).
     /// </remarks>
     /// <exception cref="TableStoreUnavailableException">The database cannot be reached.</exception>
     public IRecordScan Read(RecordQuery? query = null)
     {
         var wanted = query ?? RecordQuery.All;
-        if (wanted.Filter is null) return Open(wanted, out _);
+        if (wanted.Filter is null)
+            return Open(wanted, out _);
         var all = Open(wanted with { Skip = 0, First = null }, out var state);
         try
         {
@@ -62,7 +67,8 @@ public sealed class PostgresTable : ITable
         ArgumentNullException.ThrowIfNull(query);
         long count = 0;
         using var scan = Read(query with { Skip = 0, First = null });
-        while (scan.Read()) count++;
+        while (scan.Read())
+            count++;
         return count;
     }
 
@@ -70,23 +76,41 @@ public sealed class PostgresTable : ITable
     public IEnumerable<QuarantinedRecord> ReadQuarantined()
     {
         using var connection = _store.Open();
-        using var command = new NpgsqlCommand($"SELECT at, byte_offset, reason, bytes FROM {TableSql.Quarantine} WHERE table_id = $1 ORDER BY id", connection);
+        using var command = new NpgsqlCommand(
+            $"SELECT at, byte_offset, reason, bytes FROM {TableSql.Quarantine} WHERE table_id = $1 ORDER BY id",
+            connection
+        );
         command.Parameters.Add(new NpgsqlParameter { Value = _table });
         using var row = _store.Guard(Name, command.ExecuteReader);
         while (_store.Guard(Name, row.Read))
-            yield return new QuarantinedRecord(row.GetFieldValue<DateTimeOffset>(0), row.GetInt64(1), row.GetString(2), row.GetFieldValue<byte[]>(3));
+        {
+            yield return new QuarantinedRecord(
+                row.GetFieldValue<DateTimeOffset>(0),
+                row.GetInt64(1),
+                row.GetString(2),
+                row.GetFieldValue<byte[]>(3)
+            );
+        }
     }
 
     /// <inheritdoc/>
-    /// <remarks>When the connection is lost it is opened anew for as long as that takes, which <see cref="PostgresTableStore.Notify"/> is told; no change is lost or comes twice.</remarks>
+    /// <remarks>
+    /// When the connection is lost it is opened anew for as long as that takes, which <see cref="PostgresTableStore.Notify"/> is told; no
+    /// change is lost or comes twice.
+    /// </remarks>
     /// <exception cref="TableStoreUnavailableException">The database cannot be reached at the beginning.</exception>
     /// <exception cref="TableSetBackException">After a loss, the table is older than what was seen of it.</exception>
-    public async IAsyncEnumerable<IReadOnlyList<TableChange>> WatchAsync(long? since = null, TimeProvider? time = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    public async IAsyncEnumerable<IReadOnlyList<TableChange>> WatchAsync(
+        long? since = null,
+        TimeProvider? time = null,
+        [EnumeratorCancellation] CancellationToken cancellationToken = default
+    )
     {
         time ??= TimeProvider.System;
         var connection = new KeptConnection(_store, Name, time);
         await using var kept = connection.ConfigureAwait(false);
-        if (!await BeganAsync(connection, cancellationToken).ConfigureAwait(false)) yield break;
+        if (!await BeganAsync(connection, cancellationToken).ConfigureAwait(false))
+            yield break;
         var sequence = since;
         var pulse = time.GetTimestamp();
         while (!cancellationToken.IsCancellationRequested)
@@ -94,26 +118,36 @@ public sealed class PostgresTable : ITable
             var changes = await connection.TryAsync(LookOnAsync).ConfigureAwait(false) ?? [];
             if (changes.Count > 0 || time.GetElapsedTime(pulse) > TimeSpan.FromMilliseconds(180))
             {
-                if (changes.Count > 0) sequence = changes[^1].Sequence;
+                if (changes.Count > 0)
+                    sequence = changes[^1].Sequence;
                 pulse = time.GetTimestamp();
                 yield return changes;
             }
 
-            if (changes.Count < MostChanges) await Task.Delay(Interval, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (changes.Count < MostChanges)
+                await Task.Delay(Interval, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
         Task<IReadOnlyList<TableChange>> LookOnAsync(NpgsqlConnection c, bool isNew)
         {
-            if (sequence is { } seen) return LookAsync(c, seen, isNew, cancellationToken);
+            if (sequence is { } seen)
+                return LookAsync(c, seen, isNew, cancellationToken);
             sequence = _store.Guard(Name, () => ReadState(c)).Sequence;
             return Task.FromResult<IReadOnlyList<TableChange>>([]);
         }
     }
 
     /// <inheritdoc/>
-    /// <remarks>When the connection is lost it is opened anew for as long as that takes, which <see cref="PostgresTableStore.Notify"/> is told.</remarks>
+    /// <remarks>
+    /// When the connection is lost it is opened anew for as long as that takes, which <see cref="PostgresTableStore.Notify"/> is told.
+    /// </remarks>
     /// <exception cref="TableStoreUnavailableException">The database cannot be reached at the beginning.</exception>
-    public async Task<TableInfo?> WaitAsync(Func<TableInfo, bool> condition, TimeSpan? timeout, TimeProvider? time = null, CancellationToken cancellationToken = default)
+    public async Task<TableInfo?> WaitAsync(
+        Func<TableInfo, bool> condition,
+        TimeSpan? timeout,
+        TimeProvider? time = null,
+        CancellationToken cancellationToken = default
+    )
     {
         time ??= TimeProvider.System;
         var start = time.GetTimestamp();
@@ -122,8 +156,10 @@ public sealed class PostgresTable : ITable
         await connection.OpenAsync(cancellationToken).ConfigureAwait(false);
         while (true)
         {
-            if (await connection.TryAsync((c, _) => Task.FromResult(GetInfo(c))).ConfigureAwait(false) is { } info && condition(info)) return info;
-            if (timeout is { } limit && time.GetElapsedTime(start) >= limit) return null;
+            if (await connection.TryAsync((c, _) => Task.FromResult(GetInfo(c))).ConfigureAwait(false) is { } info && condition(info))
+                return info;
+            if (timeout is { } limit && time.GetElapsedTime(start) >= limit)
+                return null;
             await Task.Delay(Interval, time, cancellationToken).ConfigureAwait(false);
         }
     }
@@ -149,21 +185,28 @@ public sealed class PostgresTable : ITable
         writer.Remove();
     }
 
-    private TableInfo GetInfo(NpgsqlConnection connection) => _store.Guard(Name, () =>
-    {
-        var state = ReadState(connection);
-        using var command = new NpgsqlCommand(
-            $"SELECT pg_total_relation_size(to_regclass('{TableSql.Rows(_table)}')), (SELECT count(*) FROM {TableSql.Quarantine} WHERE table_id = $1)", connection);
-        command.Parameters.Add(new NpgsqlParameter { Value = _table });
-        long size, quarantined;
-        using (var row = command.ExecuteReader())
-        {
-            row.Read();
-            (size, quarantined) = (row.IsDBNull(0) ? 0 : row.GetInt64(0), row.GetInt64(1));
-        }
+    private TableInfo GetInfo(NpgsqlConnection connection) =>
+        _store.Guard(
+            Name,
+            () =>
+            {
+                var state = ReadState(connection);
+                using var command = new NpgsqlCommand(
+                    $"SELECT pg_total_relation_size(to_regclass('{TableSql.Rows(_table)}')), (SELECT count(*) FROM {TableSql.Quarantine} WHERE table_id = $1)",
+                    connection
+                );
+                command.Parameters.Add(new NpgsqlParameter { Value = _table });
+                long size,
+                    quarantined;
+                using (var row = command.ExecuteReader())
+                {
+                    row.Read();
+                    (size, quarantined) = (row.IsDBNull(0) ? 0 : row.GetInt64(0), row.GetInt64(1));
+                }
 
-        return TableInfo.From(_store.Description, state, quarantined, size, TableSql.HolderOf(connection, _table));
-    });
+                return TableInfo.From(_store.Description, state, quarantined, size, TableSql.HolderOf(connection, _table));
+            }
+        );
 
     private IRecordScan Open(RecordQuery query, out TableState state)
     {
@@ -171,21 +214,25 @@ public sealed class PostgresTable : ITable
         try
         {
             TableState? found = null;
-            var scan = _store.Guard<IRecordScan>(Name, () =>
-            {
-                // Description and records are of one moment.
-                using (var begin = new NpgsqlCommand("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", connection)) begin.ExecuteNonQuery();
-                found = ReadState(connection);
-                if (found.Shape is not { } shape)
+            var scan = _store.Guard<IRecordScan>(
+                Name,
+                () =>
                 {
-                    connection.Dispose();
-                    return new EmptyScan();
-                }
+                    // Description and records are of one moment.
+                    using (var begin = new NpgsqlCommand("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", connection))
+                        begin.ExecuteNonQuery();
+                    found = ReadState(connection);
+                    if (found.Shape is not { } shape)
+                    {
+                        connection.Dispose();
+                        return new EmptyScan();
+                    }
 
-                var command = new NpgsqlCommand { Connection = connection, CommandTimeout = 0 };
-                command.CommandText = Sql(query, found, shape, command);
-                return new PostgresScan(_store, Name, connection, command);
-            });
+                    var command = new NpgsqlCommand { Connection = connection, CommandTimeout = 0 };
+                    command.CommandText = Sql(query, found, shape, command);
+                    return new PostgresScan(_store, Name, connection, command);
+                }
+            );
             state = found!;
             return scan;
         }
@@ -199,33 +246,56 @@ public sealed class PostgresTable : ITable
     private string Sql(RecordQuery query, TableState state, RecordShape shape, NpgsqlCommand command)
     {
         List<string> conditions = [];
-        if (query.Since is { } since) conditions.Add(FormattableString.Invariant($"seq > {since}"));
-        else if (!query.IncludeDeleted) conditions.Add("gone = 0");
+        if (query.Since is { } since)
+            conditions.Add(FormattableString.Invariant($"seq > {since}"));
+        else if (!query.IncludeDeleted)
+            conditions.Add("gone = 0");
         if (query.Keys is { } keys)
         {
             conditions.Add("key = ANY($1)");
-            command.Parameters.Add(new NpgsqlParameter { Value = keys.Select(key => Encode(key, shape)).OfType<byte[]>().ToArray(), NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Bytea });
+            command.Parameters.Add(
+                new NpgsqlParameter
+                {
+                    Value = keys.Select(key => Encode(key, shape)).OfType<byte[]>().ToArray(),
+                    NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Bytea,
+                }
+            );
         }
 
         // Texts are compared byte by byte, as SQLite does, where they are kept in UTF-8.
-        if (query.Filter is not null && command.Connection!.PostgresParameters.TryGetValue("server_encoding", out var encoding) && encoding == "UTF8")
+        if (
+            query.Filter is not null
+            && command.Connection!.PostgresParameters.TryGetValue("server_encoding", out var encoding)
+            && encoding == "UTF8"
+        )
         {
             List<string> values = [];
-            if (FilterPushdown.Of(query, state.Fields, values, command.Parameters.Count + 1) is { } condition) conditions.Add(condition);
-            foreach (var value in values) command.Parameters.Add(new NpgsqlParameter { Value = value, NpgsqlDbType = NpgsqlDbType.Text });
+            if (FilterPushdown.Of(query, state.Fields, values, command.Parameters.Count + 1) is { } condition)
+                conditions.Add(condition);
+            foreach (var value in values)
+                command.Parameters.Add(new NpgsqlParameter { Value = value, NpgsqlDbType = NpgsqlDbType.Text });
         }
 
         var where = conditions.Count > 0 ? " WHERE " + string.Join(" AND ", conditions) : "";
         var order = query.Since is null ? " ORDER BY key" : " ORDER BY seq";
         var limit = query.First is { } first ? FormattableString.Invariant($" LIMIT {first}") : "";
-        return FormattableString.Invariant($"SELECT {PostgresScan.Columns} FROM {TableSql.Rows(_table)}{where}{order}{limit} OFFSET {query.Skip}");
+        return FormattableString.Invariant(
+            $"SELECT {PostgresScan.Columns} FROM {TableSql.Rows(_table)}{where}{order}{limit} OFFSET {query.Skip}"
+        );
     }
 
     /// <summary>A key as the user gave it, by the types that the table's keys have; null for one that cannot be a key.</summary>
     private byte[]? Encode(IReadOnlyList<object> parts, RecordShape shape)
     {
         if (parts.Count != shape.KeyFields.Count)
-            throw new FilterException("", $"The key of '{Name}' has {shape.KeyFields.Count} parts, not {parts.Count}.", $"Give a value for each of {string.Join(", ", shape.KeyFields)}.");
+        {
+            throw new FilterException(
+                "",
+                $"The key of '{Name}' has {shape.KeyFields.Count} parts, not {parts.Count}.",
+                $"Give a value for each of {string.Join(", ", shape.KeyFields)}."
+            );
+        }
+
         var encoded = new ArrayBufferWriter<byte>();
         for (var i = 0; i < parts.Count; i++)
         {
@@ -236,7 +306,8 @@ public sealed class PostgresTable : ITable
                 continue;
             }
 
-            if (!JsonNumber.IsValid(text.AsSpan().Trim((byte)' '))) return null;
+            if (!JsonNumber.IsValid(text.AsSpan().Trim((byte)' ')))
+                return null;
             KeyEncoding.WriteNumber(encoded, text.AsSpan().Trim((byte)' '));
         }
 
@@ -264,16 +335,34 @@ public sealed class PostgresTable : ITable
         }
     }
 
-    private async Task<IReadOnlyList<TableChange>> LookAsync(NpgsqlConnection connection, long sequence, bool isNew, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<TableChange>> LookAsync(
+        NpgsqlConnection connection,
+        long sequence,
+        bool isNew,
+        CancellationToken cancellationToken
+    )
     {
-        // Sequence numbers only rise (I11): a database that stands below what it has told has been restored, or another server has taken its place.
-        if (isNew && _store.Guard(Name, () => ReadState(connection)).Sequence is var now && now < sequence) throw new TableSetBackException($"{Name} in {_store.Description}", now, sequence);
+        // Sequence numbers only rise (I11): a database that stands below what it has told has been restored, or another server has taken
+        // its place.
+        if (isNew && _store.Guard(Name, () => ReadState(connection)).Sequence is var now && now < sequence)
+            throw new TableSetBackException($"{Name} in {_store.Description}", now, sequence);
         try
         {
-            return await connection.QueryAsync(
-                FormattableString.Invariant($"SELECT {PostgresScan.Columns} FROM {TableSql.Rows(_table)} WHERE seq > $1 ORDER BY seq LIMIT {MostChanges}"), [sequence],
-                row => new TableChange(PostgresScan.KindSince(row, sequence), KeyEncoding.Read(row.GetFieldValue<byte[]>(0)), row.GetInt64(1), row.GetFieldValue<byte[]>(3)),
-                cancellationToken).ConfigureAwait(false);
+            return await connection
+                .QueryAsync(
+                    FormattableString.Invariant(
+                        $"SELECT {PostgresScan.Columns} FROM {TableSql.Rows(_table)} WHERE seq > $1 ORDER BY seq LIMIT {MostChanges}"
+                    ),
+                    [sequence],
+                    row => new TableChange(
+                        PostgresScan.KindSince(row, sequence),
+                        KeyEncoding.Read(row.GetFieldValue<byte[]>(0)),
+                        row.GetInt64(1),
+                        row.GetFieldValue<byte[]>(3)
+                    ),
+                    cancellationToken
+                )
+                .ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {

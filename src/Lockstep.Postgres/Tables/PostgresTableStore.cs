@@ -6,8 +6,8 @@ using Npgsql;
 namespace Lockstep.Postgres.Tables;
 
 /// <summary>
-/// A database of PostgreSQL that keeps tables for many machines to share, instead of a file for each. Of several syncs of one table one leads and the others wait to
-/// take over; anybody may read meanwhile.
+/// A database of PostgreSQL that keeps tables for many machines to share, instead of a file for each. Of several syncs of one table one
+/// leads and the others wait to take over; anybody may read meanwhile.
 /// </summary>
 public sealed class PostgresTableStore : TableStore
 {
@@ -24,7 +24,8 @@ public sealed class PostgresTableStore : TableStore
         settings.Pooling = false;
         settings.ApplicationName ??= "lockstep";
         settings.Enlist = false;
-        if (settings.KeepAlive == 0) settings.KeepAlive = 30;
+        if (settings.KeepAlive == 0)
+            settings.KeepAlive = 30;
 
         // A leader whose machine is gone must not lead on until the system's default of two hours.
         const string Alive = "-c tcp_keepalives_idle=15 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3";
@@ -36,7 +37,10 @@ public sealed class PostgresTableStore : TableStore
     /// <inheritdoc/>
     public override string Description { get; }
 
-    /// <summary>Is told, in a sentence, when one who watches or waits for a table has lost the database, and tries again. From any thread; must not throw.</summary>
+    /// <summary>
+    /// Is told, in a sentence, when one who watches or waits for a table has lost the database, and tries again. From any thread; must not
+    /// throw.
+    /// </summary>
     public Action<string>? Notify { get; init; }
 
     /// <summary>The tables that are kept there, by name.</summary>
@@ -45,29 +49,34 @@ public sealed class PostgresTableStore : TableStore
     public override IReadOnlyList<PostgresTable> Find()
     {
         using var connection = Open();
-        return Guard("tables", () =>
-        {
-            if (!HasTables(connection)) return [];
-            using var command = new NpgsqlCommand($"SELECT id, name FROM {TableSql.Directory} ORDER BY name", connection);
-            using var row = command.ExecuteReader();
-            List<PostgresTable> tables = [];
-            while (row.Read()) tables.Add(new PostgresTable(this, row.GetInt32(0), row.GetString(1)));
-            return tables;
-        });
+        return Guard(
+            "tables",
+            () =>
+            {
+                if (!HasTables(connection))
+                    return [];
+                using var command = new NpgsqlCommand($"SELECT id, name FROM {TableSql.Directory} ORDER BY name", connection);
+                using var row = command.ExecuteReader();
+                List<PostgresTable> tables = [];
+                while (row.Read())
+                    tables.Add(new PostgresTable(this, row.GetInt32(0), row.GetString(1)));
+                return tables;
+            }
+        );
     }
 
     /// <summary>A table by its name.</summary>
     /// <exception cref="TableNotFoundException">There is none.</exception>
     /// <inheritdoc cref="Find"/>
-    public override PostgresTable Get(string name) => Find().FirstOrDefault(table => table.Name == name)
-        ?? throw Missing(name);
+    public override PostgresTable Get(string name) => Find().FirstOrDefault(table => table.Name == name) ?? throw Missing(name);
 
     /// <summary>Looks whether nobody writes to a table, for who would rather be told than wait. It may be there or not.</summary>
     /// <exception cref="TableBusyException">A sync leads it.</exception>
     /// <inheritdoc cref="Find"/>
     public void RequireFree(string name)
     {
-        if (Find().FirstOrDefault(table => table.Name == name)?.GetInfo().Writer is { } holder) throw Busy(name, holder, "Wait for it to end with -Wait, or stop it.");
+        if (Find().FirstOrDefault(table => table.Name == name)?.GetInfo().Writer is { } holder)
+            throw Busy(name, holder, "Wait for it to end with -Wait, or stop it.");
     }
 
     /// <inheritdoc/>
@@ -83,7 +92,8 @@ public sealed class PostgresTableStore : TableStore
             {
                 var table = await RegisterAsync(connection, Engine.Tables.TableName.Require(name), cancellationToken).ConfigureAwait(false);
                 await LeadAsync(connection, table, time, cancellationToken).ConfigureAwait(false);
-                if (TakeOver(connection, table, name, description) is { } writer) return writer;
+                if (TakeOver(connection, table, name, description) is { } writer)
+                    return writer;
 
                 // Whoever led has removed the table: it is another one now.
                 await connection.ExecuteAsync("SELECT pg_advisory_unlock_all()", cancellationToken).ConfigureAwait(false);
@@ -91,8 +101,10 @@ public sealed class PostgresTableStore : TableStore
         }
         catch (Exception e)
         {
-            if (connection is not null) await connection.DisposeAsync().ConfigureAwait(false);
-            if (e is NpgsqlException or System.Net.Sockets.SocketException or TimeoutException) throw Translate(e, description);
+            if (connection is not null)
+                await connection.DisposeAsync().ConfigureAwait(false);
+            if (e is NpgsqlException or System.Net.Sockets.SocketException or TimeoutException)
+                throw Translate(e, description);
             throw;
         }
     }
@@ -105,18 +117,21 @@ public sealed class PostgresTableStore : TableStore
         var connection = Open();
         try
         {
-            return Guard(name, () =>
-            {
-                using var lead = new NpgsqlCommand(TableSql.TryLead, connection);
-                lead.Parameters.Add(new NpgsqlParameter { Value = TableSql.LockClass });
-                lead.Parameters.Add(new NpgsqlParameter { Value = table });
-                if (!(bool)lead.ExecuteScalar()!)
+            return Guard(
+                name,
+                () =>
                 {
-                    throw Busy(name, TableSql.HolderOf(connection, table) ?? "another sync", "Wait for it to end, or stop it.");
-                }
+                    using var lead = new NpgsqlCommand(TableSql.TryLead, connection);
+                    lead.Parameters.Add(new NpgsqlParameter { Value = TableSql.LockClass });
+                    lead.Parameters.Add(new NpgsqlParameter { Value = table });
+                    if (!(bool)lead.ExecuteScalar()!)
+                    {
+                        throw Busy(name, TableSql.HolderOf(connection, table) ?? "another sync", "Wait for it to end, or stop it.");
+                    }
 
-                return TakeOver(connection, table, name, $"the table '{name}' in {Description}") ?? throw Missing(name);
-            });
+                    return TakeOver(connection, table, name, $"the table '{name}' in {Description}") ?? throw Missing(name);
+                }
+            );
         }
         catch
         {
@@ -126,24 +141,32 @@ public sealed class PostgresTableStore : TableStore
     }
 
     internal TableNotFoundException Missing(string name) =>
-        new(name, $"There is no table '{name}' in {Description}.", "Check the name, or make the table with Sync-LockstepTable -ConnectionString.");
+        new(
+            name,
+            $"There is no table '{name}' in {Description}.",
+            "Check the name, or make the table with Sync-LockstepTable -ConnectionString."
+        );
 
-    internal static Exception Translate(Exception error, string table) => error switch
-    {
-        PostgresException e when !PostgresErrors.IsPassing(e) => PostgresErrors.Translate(e, table),
-        _ => new TableStoreUnavailableException(table, error.Message, error),
-    };
+    internal static Exception Translate(Exception error, string table) =>
+        error switch
+        {
+            PostgresException e when !PostgresErrors.IsPassing(e) => PostgresErrors.Translate(e, table),
+            _ => new TableStoreUnavailableException(table, error.Message, error),
+        };
 
     internal NpgsqlConnection Open()
     {
         var connection = new NpgsqlConnection(_connectionString);
         try
         {
-            return Guard("tables", () =>
-            {
-                connection.Open();
-                return connection;
-            });
+            return Guard(
+                "tables",
+                () =>
+                {
+                    connection.Open();
+                    return connection;
+                }
+            );
         }
         catch
         {
@@ -164,7 +187,8 @@ public sealed class PostgresTableStore : TableStore
         catch (Exception e)
         {
             await connection.DisposeAsync().ConfigureAwait(false);
-            if (e is NpgsqlException or System.Net.Sockets.SocketException or TimeoutException) throw Translate(e, $"{table} in {Description}");
+            if (e is NpgsqlException or System.Net.Sockets.SocketException or TimeoutException)
+                throw Translate(e, $"{table} in {Description}");
             throw;
         }
     }
@@ -187,13 +211,17 @@ public sealed class PostgresTableStore : TableStore
     /// <summary>Whoever has the lead becomes the writer, with a number above all before it; null where the table is gone.</summary>
     private static PostgresTableWriter? TakeOver(NpgsqlConnection connection, int table, string name, string description)
     {
-        using var command = new NpgsqlCommand($"UPDATE {TableSql.Directory} SET epoch = epoch + 1 WHERE id = $1 RETURNING epoch, state", connection);
+        using var command = new NpgsqlCommand(
+            $"UPDATE {TableSql.Directory} SET epoch = epoch + 1 WHERE id = $1 RETURNING epoch, state",
+            connection
+        );
         command.Parameters.Add(new NpgsqlParameter { Value = table });
         long epoch;
         TableState state;
         using (var row = command.ExecuteReader())
         {
-            if (!row.Read()) return null;
+            if (!row.Read())
+                return null;
             (epoch, state) = (row.GetInt64(0), StateJson.Read(name, row.GetString(1)));
         }
 
@@ -214,11 +242,22 @@ public sealed class PostgresTableStore : TableStore
         await using (transaction.ConfigureAwait(false))
         {
             // Who may write tables may not always make schemas: that is tried only where it is missing.
-            if (!HasTables(connection)) await connection.ExecuteAsync(TableSql.Create, cancellationToken).ConfigureAwait(false);
-            await connection.QueryAsync(
-                $"INSERT INTO {TableSql.Directory} (name) VALUES ($1) ON CONFLICT (name) DO NOTHING RETURNING id", [name], row => row.GetInt32(0), cancellationToken).ConfigureAwait(false);
-            var found = await connection.QueryAsync($"SELECT id FROM {TableSql.Directory} WHERE name = $1", [name], row => row.GetInt32(0), cancellationToken).ConfigureAwait(false);
-            var exists = await connection.QueryAsync("SELECT to_regclass($1) IS NOT NULL", [TableSql.Rows(found[0])], row => row.GetBoolean(0), cancellationToken).ConfigureAwait(false);
+            if (!HasTables(connection))
+                await connection.ExecuteAsync(TableSql.Create, cancellationToken).ConfigureAwait(false);
+            await connection
+                .QueryAsync(
+                    $"INSERT INTO {TableSql.Directory} (name) VALUES ($1) ON CONFLICT (name) DO NOTHING RETURNING id",
+                    [name],
+                    row => row.GetInt32(0),
+                    cancellationToken
+                )
+                .ConfigureAwait(false);
+            var found = await connection
+                .QueryAsync($"SELECT id FROM {TableSql.Directory} WHERE name = $1", [name], row => row.GetInt32(0), cancellationToken)
+                .ConfigureAwait(false);
+            var exists = await connection
+                .QueryAsync("SELECT to_regclass($1) IS NOT NULL", [TableSql.Rows(found[0])], row => row.GetBoolean(0), cancellationToken)
+                .ConfigureAwait(false);
             if (!exists[0])
             {
                 await connection.ExecuteAsync(TableSql.LockCreation, cancellationToken).ConfigureAwait(false);
@@ -235,9 +274,11 @@ public sealed class PostgresTableStore : TableStore
     {
         while (true)
         {
-            var got = await connection.QueryAsync(
-                TableSql.TryLead, [TableSql.LockClass, table], row => row.GetBoolean(0), cancellationToken).ConfigureAwait(false);
-            if (got[0]) return;
+            var got = await connection
+                .QueryAsync(TableSql.TryLead, [TableSql.LockClass, table], row => row.GetBoolean(0), cancellationToken)
+                .ConfigureAwait(false);
+            if (got[0])
+                return;
             await Task.Delay(Turn, time, cancellationToken).ConfigureAwait(false);
         }
     }

@@ -6,8 +6,9 @@ using NpgsqlTypes;
 namespace Lockstep.Postgres.Tables;
 
 /// <summary>
-/// The one sync that leads a table in PostgreSQL. It holds an advisory lock on its connection, so that another one takes over when that is gone; and each commit
-/// checks that it is still the leader, so that one which lost the lock without noticing cannot write. One thread at a time, but for <see cref="Interrupt"/>.
+/// The one sync that leads a table in PostgreSQL. It holds an advisory lock on its connection, so that another one takes over when that is
+/// gone; and each commit checks that it is still the leader, so that one which lost the lock without noticing cannot write. One thread at a
+/// time, but for <see cref="Interrupt"/>.
 /// </summary>
 internal sealed class PostgresTableWriter : ITableTarget
 {
@@ -38,7 +39,8 @@ internal sealed class PostgresTableWriter : ITableTarget
     {
         var hasRecords = commit.Batch is { Count: > 0 };
         var wanted = Describe(commit, commit.NewFields);
-        if (!hasRecords && wanted == State && commit.Quarantined.Count == 0) return CommitResult.Nothing;
+        if (!hasRecords && wanted == State && commit.Quarantined.Count == 0)
+            return CommitResult.Nothing;
         var merged = new MergeResult();
         return InTransaction(() =>
         {
@@ -82,7 +84,8 @@ internal sealed class PostgresTableWriter : ITableTarget
             Quarantine(commit.Quarantined);
             return count;
         });
-        if (commit.Batch is { } added) _snapshotSequence += added.Count;
+        if (commit.Batch is { } added)
+            _snapshotSequence += added.Count;
         _newFields.AddRange(commit.NewFields);
         return new ApplyCounts(changed, 0, 0);
     }
@@ -103,7 +106,8 @@ internal sealed class PostgresTableWriter : ITableTarget
 
             Merge(TableSql.Snapshot, commit.WantsChanges, merged);
             var sequence = Math.Max(State.Sequence, _snapshotSequence);
-            if (ending.HasFlag(SnapshotEnding.Sweep)) swept = Sweep(sequence, commit.WantsChanges, merged);
+            if (ending.HasFlag(SnapshotEnding.Sweep))
+                swept = Sweep(sequence, commit.WantsChanges, merged);
             _connection.Run($"DROP TABLE {TableSql.Snapshot}");
             Quarantine(commit.Quarantined);
             State = merged.Apply(wanted, sequence + swept);
@@ -116,34 +120,42 @@ internal sealed class PostgresTableWriter : ITableTarget
 
     public void DiscardSnapshot()
     {
-        if (!_hasSnapshot) return;
+        if (!_hasSnapshot)
+            return;
         _hasSnapshot = false;
         _newFields.Clear();
         InTransaction(() => _connection.Run($"DROP TABLE IF EXISTS {TableSql.Snapshot}"));
     }
 
-    /// <summary>Empties the table: records, tombstones, what is set aside, cursor and the feed it belongs to. Sequence numbers go on (I11).</summary>
-    public void Clear() => InTransaction(() =>
-    {
-        State = new TableState { Name = State.Name, Sequence = State.Sequence };
-        return _connection.Run(TableSql.Empty(_table));
-    });
+    /// <summary>
+    /// Empties the table: records, tombstones, what is set aside, cursor and the feed it belongs to. Sequence numbers go on (I11).
+    /// </summary>
+    public void Clear() =>
+        InTransaction(() =>
+        {
+            State = new TableState { Name = State.Name, Sequence = State.Sequence };
+            return _connection.Run(TableSql.Empty(_table));
+        });
 
     /// <summary>Removes tombstones whose order value is below a horizon, which the table remembers.</summary>
     /// <returns>How many were removed.</returns>
-    public long ClearTombstones(Cursor before) => InTransaction(() =>
-    {
-        var removed = State.Shape is { OrderKind: OrderKind.Number } ? _connection.Run(TableSql.ForgetTombstones(_table), before.ToString()) : 0;
-        State = State with { Tombstones = State.Tombstones - removed, Horizon = before };
-        return removed;
-    });
+    public long ClearTombstones(Cursor before) =>
+        InTransaction(() =>
+        {
+            var removed = State.Shape is { OrderKind: OrderKind.Number }
+                ? _connection.Run(TableSql.ForgetTombstones(_table), before.ToString())
+                : 0;
+            State = State with { Tombstones = State.Tombstones - removed, Horizon = before };
+            return removed;
+        });
 
     /// <summary>Removes the table with everything in it. Nothing can be done with it afterwards.</summary>
-    public void Remove() => _connection.InTransaction(() =>
-    {
-        RequireLead(_connection.Run($"{TableSql.Forget(_table)} AND epoch = $1", _epoch));
-        return _connection.Run($"DROP TABLE {TableSql.Rows(_table)}");
-    });
+    public void Remove() =>
+        _connection.InTransaction(() =>
+        {
+            RequireLead(_connection.Run($"{TableSql.Forget(_table)} AND epoch = $1", _epoch));
+            return _connection.Run($"DROP TABLE {TableSql.Rows(_table)}");
+        });
 
     public void Interrupt() => _connection.Interrupt();
 
@@ -159,7 +171,14 @@ internal sealed class PostgresTableWriter : ITableTarget
             var done = _connection.InTransaction(() =>
             {
                 var result = work();
-                RequireLead(_connection.Run($"UPDATE {TableSql.Directory} SET state = $1 WHERE id = $2 AND epoch = $3", StateJson.Write(State), _table, _epoch));
+                RequireLead(
+                    _connection.Run(
+                        $"UPDATE {TableSql.Directory} SET state = $1 WHERE id = $2 AND epoch = $3",
+                        StateJson.Write(State),
+                        _table,
+                        _epoch
+                    )
+                );
                 return result;
             });
             Committed = State;
@@ -174,19 +193,21 @@ internal sealed class PostgresTableWriter : ITableTarget
 
     private void RequireLead(int written)
     {
-        if (written == 0) throw new TableLeaderException(_description);
+        if (written == 0)
+            throw new TableLeaderException(_description);
     }
 
-    private TableState Describe(TableCommit commit, IReadOnlyList<string> newFields) => State with
-    {
-        Feed = commit.Feed ?? State.Feed,
-        Shape = commit.Shape ?? State.Shape,
-        Fields = newFields.Count > 0 ? [.. State.Fields.Union(newFields)] : State.Fields,
-        Cursor = commit.Cursor ?? State.Cursor,
-        Resume = commit.Resume,
-        FeedIdentity = commit.FeedIdentity ?? State.FeedIdentity,
-        LastSync = commit.At ?? State.LastSync,
-    };
+    private TableState Describe(TableCommit commit, IReadOnlyList<string> newFields) =>
+        State with
+        {
+            Feed = commit.Feed ?? State.Feed,
+            Shape = commit.Shape ?? State.Shape,
+            Fields = newFields.Count > 0 ? [.. State.Fields.Union(newFields)] : State.Fields,
+            Cursor = commit.Cursor ?? State.Cursor,
+            Resume = commit.Resume,
+            FeedIdentity = commit.FeedIdentity ?? State.FeedIdentity,
+            LastSync = commit.At ?? State.LastSync,
+        };
 
     /// <summary>Brings records of a batch to the stage, one per key.</summary>
     private void Fill(RecordBatch batch, IReadOnlyList<int> places, long sequence)
@@ -200,10 +221,14 @@ internal sealed class PostgresTableWriter : ITableTarget
             copy.StartRow();
             copy.Write(BatchRounds.KeyOf(batch, entry), NpgsqlDbType.Bytea);
             copy.Write(sequence + index + 1, NpgsqlDbType.Bigint);
-            if (batch.OrderKind == OrderKind.Number) copy.Write(batch.OrderOf(entry).ToString(), NpgsqlDbType.Text);
-            else copy.WriteNull();
-            if (entry.Flags.HasFlag(EntryFlags.HasTransactionId)) copy.Write(entry.TransactionId, NpgsqlDbType.Bigint);
-            else copy.WriteNull();
+            if (batch.OrderKind == OrderKind.Number)
+                copy.Write(batch.OrderOf(entry).ToString(), NpgsqlDbType.Text);
+            else
+                copy.WriteNull();
+            if (entry.Flags.HasFlag(EntryFlags.HasTransactionId))
+                copy.Write(entry.TransactionId, NpgsqlDbType.Bigint);
+            else
+                copy.WriteNull();
             copy.Write(entry.Flags.HasFlag(EntryFlags.Deleted) ? (short)1 : (short)0, NpgsqlDbType.Smallint);
             copy.Write(batch.Memory(entry.BodyStart, entry.BodyLength), NpgsqlDbType.Text);
         }
@@ -211,14 +236,17 @@ internal sealed class PostgresTableWriter : ITableTarget
         copy.Complete();
     }
 
-    private void Merge(string source, bool wantsChanges, MergeResult merged) => _connection.Read(
-        TableSql.Merge(_table, source, wantsChanges),
-        row =>
-        {
-            var (kind, was) = ((ChangeKind)row.GetInt32(0), row.GetInt32(1));
-            merged.Add(kind, was, wantsChanges ? 1 : row.GetInt64(2));
-            if (wantsChanges) merged.Keep(kind, row, 2);
-        });
+    private void Merge(string source, bool wantsChanges, MergeResult merged) =>
+        _connection.Read(
+            TableSql.Merge(_table, source, wantsChanges),
+            row =>
+            {
+                var (kind, was) = ((ChangeKind)row.GetInt32(0), row.GetInt32(1));
+                merged.Add(kind, was, wantsChanges ? 1 : row.GetInt64(2));
+                if (wantsChanges)
+                    merged.Keep(kind, row, 2);
+            }
+        );
 
     private long Sweep(long sequence, bool wantsChanges, MergeResult merged)
     {
@@ -229,9 +257,11 @@ internal sealed class PostgresTableWriter : ITableTarget
             {
                 swept++;
                 merged.Add(ChangeKind.Deleted, was: 0, count: 1);
-                if (wantsChanges) merged.Keep(ChangeKind.Deleted, row, 0);
+                if (wantsChanges)
+                    merged.Keep(ChangeKind.Deleted, row, 0);
             },
-            sequence);
+            sequence
+        );
         return swept;
     }
 
@@ -241,12 +271,18 @@ internal sealed class PostgresTableWriter : ITableTarget
         {
             _connection.Run(
                 $"INSERT INTO {TableSql.Quarantine} (table_id, at, byte_offset, reason, bytes) VALUES ($1, $2, $3, $4, $5)",
-                _table, record.At.ToUniversalTime(), record.ByteOffset, record.Reason, record.Bytes.ToArray());
+                _table,
+                record.At.ToUniversalTime(),
+                record.ByteOffset,
+                record.Reason,
+                record.Bytes.ToArray()
+            );
         }
     }
 
     private void RequireSnapshot()
     {
-        if (!_hasSnapshot) throw new InvalidOperationException("No snapshot has begun.");
+        if (!_hasSnapshot)
+            throw new InvalidOperationException("No snapshot has begun.");
     }
 }

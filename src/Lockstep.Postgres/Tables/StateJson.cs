@@ -60,20 +60,27 @@ internal static class StateJson
             Fields = List("fields"),
             Shape = json.TryGetProperty("keyFields", out _)
                 ? new RecordShape(
-                    (Dialect)Number("dialect"), List("keyFields"), [.. List("keyKinds").Select(Enum.Parse<KeyPartKind>)],
-                    (KeyLayout)Number("keyLayout"), Text("orderField")!, (OrderKind)Number("orderKind"))
+                    (Dialect)Number("dialect"),
+                    List("keyFields"),
+                    [.. List("keyKinds").Select(Enum.Parse<KeyPartKind>)],
+                    (KeyLayout)Number("keyLayout"),
+                    Text("orderField")!,
+                    (OrderKind)Number("orderKind")
+                )
                 : null,
         };
 
         string? Text(string member) => json.TryGetProperty(member, out var value) ? value.GetString() : null;
         long Number(string member) => json.TryGetProperty(member, out var value) ? value.GetInt64() : 0;
-        string[] List(string member) => json.TryGetProperty(member, out var value) ? [.. value.EnumerateArray().Select(item => item.GetString()!)] : [];
+        string[] List(string member) =>
+            json.TryGetProperty(member, out var value) ? [.. value.EnumerateArray().Select(item => item.GetString()!)] : [];
     }
 
     private static void WriteList(Utf8JsonWriter json, string name, IEnumerable<string> values)
     {
         json.WriteStartArray(name);
-        foreach (var value in values) json.WriteStringValue(value);
+        foreach (var value in values)
+            json.WriteStringValue(value);
         json.WriteEndArray();
     }
 }

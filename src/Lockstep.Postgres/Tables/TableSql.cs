@@ -54,7 +54,8 @@ internal static class TableSql
             AND (kept.gone, kept.txid, kept.body) IS DISTINCT FROM (excluded.gone, excluded.txid, excluded.body)
         """;
 
-    private const string StageColumns = "key bytea NOT NULL, seq bigint NOT NULL, ord text, txid bigint, gone smallint NOT NULL, body text NOT NULL";
+    private const string StageColumns =
+        "key bytea NOT NULL, seq bigint NOT NULL, ord text, txid bigint, gone smallint NOT NULL, body text NOT NULL";
 
     /// <summary>Who leads a table, in words; null when nobody does.</summary>
     public static string? HolderOf(NpgsqlConnection connection, int table)
@@ -65,7 +66,8 @@ internal static class TableSql
                 SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND classid = $1::bigint::oid AND objid = $2::bigint::oid AND objsubid = 2 AND granted
                     AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) LIMIT 1)
             """,
-            connection);
+            connection
+        );
         command.Parameters.Add(new NpgsqlParameter { Value = (long)LockClass });
         command.Parameters.Add(new NpgsqlParameter { Value = (long)table });
         return command.ExecuteScalar() as string;
@@ -74,57 +76,77 @@ internal static class TableSql
     public static string Rows(int table) => string.Create(CultureInfo.InvariantCulture, $"lockstep_tables.lockstep_rows_{table}");
 
     /// <summary>The table of the records; the index is for those who follow the changes.</summary>
-    public static string CreateRows(int table) => string.Create(CultureInfo.InvariantCulture, $"""
-        CREATE TABLE {Rows(table)} (key bytea PRIMARY KEY, seq bigint NOT NULL, born bigint NOT NULL, ord numeric, txid bigint, gone smallint NOT NULL, body text NOT NULL);
-        CREATE INDEX lockstep_rows_{table}_seq ON {Rows(table)} (seq)
-        """);
+    public static string CreateRows(int table) =>
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"""
+            CREATE TABLE {Rows(
+                table
+            )} (key bytea PRIMARY KEY, seq bigint NOT NULL, born bigint NOT NULL, ord numeric, txid bigint, gone smallint NOT NULL, body text NOT NULL);
+            CREATE INDEX lockstep_rows_{table}_seq ON {Rows(table)} (seq)
+            """
+        );
 
     /// <summary>
-    /// Merges records into a table: an order value below the stored one loses, a tie against what a snapshot swept too, what comes again unchanged is no change (I3, I4). Kinds are
-    /// those of <see cref="Engine.Tables.ChangeKind"/>, 0 for nothing and 4 where only the order value rises.
+    /// Merges records into a table: an order value below the stored one loses, a tie against what a snapshot swept too, what comes again
+    /// unchanged is no change (I3, I4). Kinds are those of <see cref="Engine.Tables.ChangeKind"/>, 0 for nothing and 4 where only the order
+    /// value rises.
     /// </summary>
     /// <param name="table">The table's number.</param>
     /// <param name="source">The stage or the snapshot, one record per key.</param>
-    /// <param name="wantsChanges">Whether each change is returned (kind, what was there, sequence, key, record), or counts of the first two.</param>
-    public static string Merge(int table, string source, bool wantsChanges) => $"""
-        WITH judged AS MATERIALIZED (
-            SELECT s.key, s.seq, s.ord::numeric AS ord, s.txid, s.gone, s.body, r.gone AS was,
-                CASE
-                    WHEN r.key IS NULL THEN CASE s.gone WHEN 0 THEN 1 ELSE 3 END
-                    WHEN r.ord > s.ord::numeric OR (r.ord = s.ord::numeric AND r.gone = 2) THEN 0
-                    WHEN r.gone = s.gone AND r.txid IS NOT DISTINCT FROM s.txid AND r.body = s.body THEN CASE WHEN r.ord IS DISTINCT FROM s.ord::numeric THEN 4 ELSE 0 END
-                    WHEN s.gone <> 0 THEN 3
-                    WHEN r.gone <> 0 THEN 1
-                    ELSE 2
-                END AS kind
-            FROM {source} s LEFT JOIN {Rows(table)} r ON r.key = s.key),
-        written AS (
-            INSERT INTO {Rows(table)} AS kept (key, seq, born, ord, txid, gone, body) SELECT key, seq, seq, ord, txid, gone, body FROM judged WHERE kind BETWEEN 1 AND 3
-            ON CONFLICT (key) DO UPDATE SET born = CASE kept.gone WHEN 0 THEN kept.born ELSE excluded.seq END,
-                seq = excluded.seq, ord = excluded.ord, txid = excluded.txid, gone = excluded.gone, body = excluded.body),
-        raised AS (UPDATE {Rows(table)} r SET ord = j.ord FROM judged j WHERE j.kind = 4 AND j.key = r.key)
-        SELECT kind, coalesce(was, -1), {(wantsChanges ? "seq, key, body FROM judged WHERE kind BETWEEN 1 AND 3 ORDER BY seq" : "count(*) FROM judged WHERE kind BETWEEN 1 AND 3 GROUP BY 1, 2")}
-        """;
+    /// <param name="wantsChanges">Whether each change is returned (kind, what was there, sequence, key, record), or counts of the first
+    /// two.</param>
+    public static string Merge(int table, string source, bool wantsChanges) =>
+        $"""
+            WITH judged AS MATERIALIZED (
+                SELECT s.key, s.seq, s.ord::numeric AS ord, s.txid, s.gone, s.body, r.gone AS was,
+                    CASE
+                        WHEN r.key IS NULL THEN CASE s.gone WHEN 0 THEN 1 ELSE 3 END
+                        WHEN r.ord > s.ord::numeric OR (r.ord = s.ord::numeric AND r.gone = 2) THEN 0
+                        WHEN r.gone = s.gone AND r.txid IS NOT DISTINCT FROM s.txid AND r.body = s.body THEN CASE WHEN r.ord IS DISTINCT FROM s.ord::numeric THEN 4 ELSE 0 END
+                        WHEN s.gone <> 0 THEN 3
+                        WHEN r.gone <> 0 THEN 1
+                        ELSE 2
+                    END AS kind
+                FROM {source} s LEFT JOIN {Rows(table)} r ON r.key = s.key),
+            written AS (
+                INSERT INTO {Rows(
+                table
+            )} AS kept (key, seq, born, ord, txid, gone, body) SELECT key, seq, seq, ord, txid, gone, body FROM judged WHERE kind BETWEEN 1 AND 3
+                ON CONFLICT (key) DO UPDATE SET born = CASE kept.gone WHEN 0 THEN kept.born ELSE excluded.seq END,
+                    seq = excluded.seq, ord = excluded.ord, txid = excluded.txid, gone = excluded.gone, body = excluded.body),
+            raised AS (UPDATE {Rows(table)} r SET ord = j.ord FROM judged j WHERE j.kind = 4 AND j.key = r.key)
+            SELECT kind, coalesce(was, -1), {(
+                wantsChanges
+                    ? "seq, key, body FROM judged WHERE kind BETWEEN 1 AND 3 ORDER BY seq"
+                    : "count(*) FROM judged WHERE kind BETWEEN 1 AND 3 GROUP BY 1, 2"
+            )}
+            """;
 
     /// <summary>Marks what the snapshot does not hold as swept (2), with sequence numbers after $1; returns the changes.</summary>
-    public static string Sweep(int table) => $"""
-        WITH swept AS (
-            UPDATE {Rows(table)} r SET gone = 2, seq = lost.seq
-            FROM (SELECT key, $1::bigint + row_number() OVER (ORDER BY key) AS seq FROM {Rows(table)} t
-                WHERE gone = 0 AND NOT EXISTS (SELECT FROM {Snapshot} s WHERE s.key = t.key)) lost
-            WHERE lost.key = r.key RETURNING r.seq, r.key, r.body)
-        SELECT seq, key, body FROM swept ORDER BY seq
-        """;
+    public static string Sweep(int table) =>
+        $"""
+            WITH swept AS (
+                UPDATE {Rows(table)} r SET gone = 2, seq = lost.seq
+                FROM (SELECT key, $1::bigint + row_number() OVER (ORDER BY key) AS seq FROM {Rows(table)} t
+                    WHERE gone = 0 AND NOT EXISTS (SELECT FROM {Snapshot} s WHERE s.key = t.key)) lost
+                WHERE lost.key = r.key RETURNING r.seq, r.key, r.body)
+            SELECT seq, key, body FROM swept ORDER BY seq
+            """;
 
     /// <summary>Removes all that is in a table; not by TRUNCATE, which would wait for every reader and keep new ones out.</summary>
-    public static string Empty(int table) => string.Create(CultureInfo.InvariantCulture, $"DELETE FROM {Rows(table)}; DELETE FROM {Quarantine} WHERE table_id = {table}");
+    public static string Empty(int table) =>
+        string.Create(CultureInfo.InvariantCulture, $"DELETE FROM {Rows(table)}; DELETE FROM {Quarantine} WHERE table_id = {table}");
 
     /// <summary>Removes tombstones below the order value $1; one that is not known is below all.</summary>
     public static string ForgetTombstones(int table) => $"DELETE FROM {Rows(table)} WHERE gone <> 0 AND (ord IS NULL OR ord < $1::numeric)";
 
     /// <summary>Removes a table from the directory, where a condition that follows holds too.</summary>
     public static string Forget(int table) =>
-        string.Create(CultureInfo.InvariantCulture, $"WITH aside AS (DELETE FROM {Quarantine} WHERE table_id = {table}) DELETE FROM {Directory} WHERE id = {table}");
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"WITH aside AS (DELETE FROM {Quarantine} WHERE table_id = {table}) DELETE FROM {Directory} WHERE id = {table}"
+        );
 
     /// <summary>With another feed stored order values and tombstones mean nothing any more (I6).</summary>
     public static string ForgetOrder(int table) => $"DELETE FROM {Rows(table)} WHERE gone <> 0; UPDATE {Rows(table)} SET ord = NULL";

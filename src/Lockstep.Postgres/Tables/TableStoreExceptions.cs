@@ -6,27 +6,30 @@ namespace Lockstep.Postgres.Tables;
 public sealed class TableLeaderException : TableStoreException
 {
     internal TableLeaderException(string table)
-        : base($"Another sync has taken over {table}.", "Nothing is lost. Sync again to wait in line behind it.")
-    {
-    }
+        : base($"Another sync has taken over {table}.", "Nothing is lost. Sync again to wait in line behind it.") { }
 }
 
 /// <summary>The database that keeps a table cannot be reached, or went away.</summary>
 public sealed class TableStoreUnavailableException : TableStoreException
 {
     internal TableStoreUnavailableException(string table, string reason, Exception inner)
-        : base($"PostgreSQL cannot keep {table} for now: {reason}", "See to the database and sync again; what was committed is kept, and the sync goes on from there.", inner)
-    {
-    }
+        : base(
+            $"PostgreSQL cannot keep {table} for now: {reason}",
+            "See to the database and sync again; what was committed is kept, and the sync goes on from there.",
+            inner
+        ) { }
 }
 
-/// <summary>The database that keeps a table is older than it was: restored from a backup, or a standby that had not got everything took its place.</summary>
+/// <summary>
+/// The database that keeps a table is older than it was: restored from a backup, or a standby that had not got everything took its place.
+/// </summary>
 public sealed class TableSetBackException : TableStoreException
 {
     internal TableSetBackException(string table, long now, long seen)
         : base(
             FormattableString.Invariant($"{table} was set back: it stands at change {now}, and change {seen} had been seen."),
-            FormattableString.Invariant($"Watch again with -Since {now}, after a look at all records; what came after change {now} is gone, or will come again under the same numbers."))
-    {
-    }
+            FormattableString.Invariant(
+                $"Watch again with -Since {now}, after a look at all records; what came after change {now} is gone, or will come again under the same numbers."
+            )
+        ) { }
 }

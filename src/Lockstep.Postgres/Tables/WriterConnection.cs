@@ -20,7 +20,8 @@ internal sealed class WriterConnection(NpgsqlConnection connection, string descr
     /// <exception cref="OperationCanceledException">It was told to break off.</exception>
     public void ThrowIfInterrupted()
     {
-        if (_interrupted) throw new OperationCanceledException("The commit was broken off.");
+        if (_interrupted)
+            throw new OperationCanceledException("The commit was broken off.");
     }
 
     /// <summary>Does work in a transaction of its own, and commits it.</summary>
@@ -38,8 +39,10 @@ internal sealed class WriterConnection(NpgsqlConnection connection, string descr
         }
         catch (Exception e)
         {
-            if (_interrupted) throw new OperationCanceledException("The commit was broken off.", e);
-            if (e is NpgsqlException or InvalidOperationException or System.Net.Sockets.SocketException or IOException or TimeoutException) throw PostgresTableStore.Translate(e, description);
+            if (_interrupted)
+                throw new OperationCanceledException("The commit was broken off.", e);
+            if (e is NpgsqlException or InvalidOperationException or System.Net.Sockets.SocketException or IOException or TimeoutException)
+                throw PostgresTableStore.Translate(e, description);
             throw;
         }
     }
@@ -65,7 +68,8 @@ internal sealed class WriterConnection(NpgsqlConnection connection, string descr
         using var command = Begin(sql, parameters);
         using (var row = command.ExecuteReader())
         {
-            while (row.Read()) take(row);
+            while (row.Read())
+                take(row);
         }
 
         Volatile.Write(ref _running, null);
@@ -76,7 +80,8 @@ internal sealed class WriterConnection(NpgsqlConnection connection, string descr
     private NpgsqlCommand Begin(string sql, object[] parameters)
     {
         var command = new NpgsqlCommand(sql, connection) { CommandTimeout = 0 };
-        foreach (var parameter in parameters) command.Parameters.Add(new NpgsqlParameter { Value = parameter });
+        foreach (var parameter in parameters)
+            command.Parameters.Add(new NpgsqlParameter { Value = parameter });
         Volatile.Write(ref _running, command);
         ThrowIfInterrupted();
         return command;

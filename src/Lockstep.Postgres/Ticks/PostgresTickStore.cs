@@ -6,8 +6,8 @@ using Npgsql;
 namespace Lockstep.Postgres.Ticks;
 
 /// <summary>
-/// A store in PostgreSQL tables (<c>lockstep_tick_*</c> in the first schema of the search path), shared by any number of machines. The server's clock is the
-/// store's clock. Connections are pooled; after the server was away the next operation connects anew.
+/// A store in PostgreSQL tables (<c>lockstep_tick_*</c> in the first schema of the search path), shared by any number of machines. The
+/// server's clock is the store's clock. Connections are pooled; after the server was away the next operation connects anew.
 /// </summary>
 public sealed class PostgresTickStore : ITickStore
 {
@@ -22,11 +22,10 @@ public sealed class PostgresTickStore : ITickStore
 
     /// <summary>Names the server; nothing is opened yet.</summary>
     /// <param name="connectionString">For Npgsql. Its password never reaches an error or <see cref="Description"/> (I9).</param>
-    /// <param name="create">The settings of the store if its tables are not there yet and the first operation makes them; null to find missing tables unavailable.</param>
+    /// <param name="create">The settings of the store if its tables are not there yet and the first operation makes them; null to find
+    /// missing tables unavailable.</param>
     public PostgresTickStore(string connectionString, TickSettings? create = null)
-        : this(connectionString, create, null)
-    {
-    }
+        : this(connectionString, create, null) { }
 
     /// <summary>As the public constructor, with another clock than the server's.</summary>
     internal PostgresTickStore(string connectionString, TickSettings? create, TimeProvider? clock)
@@ -46,7 +45,8 @@ public sealed class PostgresTickStore : ITickStore
         $"postgres://{settings.Host}:{settings.Port.ToString(CultureInfo.InvariantCulture)}/{settings.Database}";
 
     /// <inheritdoc/>
-    public Task<TickSettings> ReadSettingsAsync(CancellationToken cancellationToken) => RunAsync((_, settings) => Task.FromResult(settings), cancellationToken);
+    public Task<TickSettings> ReadSettingsAsync(CancellationToken cancellationToken) =>
+        RunAsync((_, settings) => Task.FromResult(settings), cancellationToken);
 
     /// <inheritdoc/>
     public Task<TickReading> ReadAsync(string variable, CancellationToken cancellationToken) =>
@@ -57,32 +57,52 @@ public sealed class PostgresTickStore : ITickStore
         RunAsync((connection, _) => PostgresTickTables.ReadNamesAsync(connection, cancellationToken), cancellationToken);
 
     /// <inheritdoc/>
-    public async Task<TickCommit> ChangeAsync(string variable, string who, Func<TickReading, TickEdit> decide, CancellationToken cancellationToken)
+    public async Task<TickCommit> ChangeAsync(
+        string variable,
+        string who,
+        Func<TickReading, TickEdit> decide,
+        CancellationToken cancellationToken
+    )
     {
         var committing = false;
         try
         {
             return await RunAsync(
-                async (connection, settings) =>
-                {
-                    await using var transaction = await connection.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
-                    await PostgresTickTables.TakeTurnAsync(connection, variable, cancellationToken).ConfigureAwait(false);
-                    var before = await ReadAsync(connection, settings, variable, cancellationToken).ConfigureAwait(false);
-                    var edit = decide(before);
-                    if (edit.Operations.Count > 0) await PostgresTickTables.ApplyAsync(connection, variable, who, before.StoreTime, edit, cancellationToken).ConfigureAwait(false);
-                    if (edit.Deadline is { } deadline && await NowAsync(connection, cancellationToken).ConfigureAwait(false) >= deadline)
+                    async (connection, settings) =>
                     {
-                        throw new TickDeadlineException(variable, deadline);
-                    }
+                        await using var transaction = await connection.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
+                        await PostgresTickTables.TakeTurnAsync(connection, variable, cancellationToken).ConfigureAwait(false);
+                        var before = await ReadAsync(connection, settings, variable, cancellationToken).ConfigureAwait(false);
+                        var edit = decide(before);
+                        if (edit.Operations.Count > 0)
+                        {
+                            await PostgresTickTables
+                                .ApplyAsync(connection, variable, who, before.StoreTime, edit, cancellationToken)
+                                .ConfigureAwait(false);
+                        }
 
-                    cancellationToken.ThrowIfCancellationRequested();
-                    committing = true;
-                    await transaction.CommitAsync(CancellationToken.None).ConfigureAwait(false);
-                    committing = false;
-                    return new TickCommit(edit, before, await CommittedAtAsync(connection, before, cancellationToken).ConfigureAwait(false));
-                },
-                cancellationToken,
-                mayRepeat: () => !committing).ConfigureAwait(false);
+                        if (
+                            edit.Deadline is { } deadline
+                            && await NowAsync(connection, cancellationToken).ConfigureAwait(false) >= deadline
+                        )
+                        {
+                            throw new TickDeadlineException(variable, deadline);
+                        }
+
+                        cancellationToken.ThrowIfCancellationRequested();
+                        committing = true;
+                        await transaction.CommitAsync(CancellationToken.None).ConfigureAwait(false);
+                        committing = false;
+                        return new TickCommit(
+                            edit,
+                            before,
+                            await CommittedAtAsync(connection, before, cancellationToken).ConfigureAwait(false)
+                        );
+                    },
+                    cancellationToken,
+                    mayRepeat: () => !committing
+                )
+                .ConfigureAwait(false);
         }
         catch (TickStoreUnavailableException e) when (committing)
         {
@@ -101,7 +121,12 @@ public sealed class PostgresTickStore : ITickStore
         _opening.Dispose();
     }
 
-    private async Task<TickReading> ReadAsync(NpgsqlConnection connection, TickSettings settings, string variable, CancellationToken cancellationToken)
+    private async Task<TickReading> ReadAsync(
+        NpgsqlConnection connection,
+        TickSettings settings,
+        string variable,
+        CancellationToken cancellationToken
+    )
     {
         var reading = await PostgresTickTables.ReadAsync(connection, settings, variable, cancellationToken).ConfigureAwait(false);
         return _clock is null ? reading : reading with { StoreTime = _clock.GetUtcNow() };
@@ -111,7 +136,11 @@ public sealed class PostgresTickStore : ITickStore
         _clock?.GetUtcNow() ?? await PostgresTickTables.ReadClockAsync(connection, cancellationToken).ConfigureAwait(false);
 
     /// <summary>The change stands whatever becomes of the connection now; without an answer it counts as late.</summary>
-    private async Task<DateTimeOffset> CommittedAtAsync(NpgsqlConnection connection, TickReading before, CancellationToken cancellationToken)
+    private async Task<DateTimeOffset> CommittedAtAsync(
+        NpgsqlConnection connection,
+        TickReading before,
+        CancellationToken cancellationToken
+    )
     {
         try
         {
@@ -124,17 +153,22 @@ public sealed class PostgresTickStore : ITickStore
     }
 
     /// <summary>
-    /// Tries once more when the first connection turns out to be broken: a pooled one does after the server was restarted. Never once a commit was sent.
+    /// Tries once more when the first connection turns out to be broken: a pooled one does after the server was restarted. Never once a
+    /// commit was sent.
     /// </summary>
     private async Task<T> RunAsync<T>(
-        Func<NpgsqlConnection, TickSettings, Task<T>> operation, CancellationToken cancellationToken, Func<bool>? mayRepeat = null)
+        Func<NpgsqlConnection, TickSettings, Task<T>> operation,
+        CancellationToken cancellationToken,
+        Func<bool>? mayRepeat = null
+    )
     {
         for (var attempt = 1; ; attempt++)
         {
             try
             {
                 await using var connection = await _source.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
-                return await operation(connection, _settings ?? await PrepareAsync(connection, cancellationToken).ConfigureAwait(false)).ConfigureAwait(false);
+                return await operation(connection, _settings ?? await PrepareAsync(connection, cancellationToken).ConfigureAwait(false))
+                    .ConfigureAwait(false);
             }
             catch (NpgsqlException e) when (attempt == 1 && e.InnerException is IOException && mayRepeat?.Invoke() != false)
             {
@@ -153,8 +187,10 @@ public sealed class PostgresTickStore : ITickStore
         await _opening.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            if (_newSettings is not null) await PostgresTickTables.CreateAsync(connection, _newSettings, cancellationToken).ConfigureAwait(false);
-            return _settings = await PostgresTickTables.ReadSettingsAsync(connection, cancellationToken).ConfigureAwait(false)
+            if (_newSettings is not null)
+                await PostgresTickTables.CreateAsync(connection, _newSettings, cancellationToken).ConfigureAwait(false);
+            return _settings =
+                await PostgresTickTables.ReadSettingsAsync(connection, cancellationToken).ConfigureAwait(false)
                 ?? throw new TickStoreUnavailableException(Description, "its settings are missing", outcomeUnknown: false, null);
         }
         finally

@@ -25,15 +25,22 @@ internal static class PostgresTickTables
                 action text NOT NULL, active_at timestamptz NOT NULL, value json NOT NULL, tick_ms bigint NOT NULL, moved_from timestamptz);
             CREATE INDEX IF NOT EXISTS lockstep_tick_audit_name ON lockstep_tick_audit (name, id);
             """,
-            connection);
+            connection
+        );
         await tables.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
         await using var row = new NpgsqlCommand(
-            "INSERT INTO lockstep_tick_settings (default_tick_ms, skew_bound_ms, latency_ms) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", connection)
+            "INSERT INTO lockstep_tick_settings (default_tick_ms, skew_bound_ms, latency_ms) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+            connection
+        )
         {
             Parameters =
             {
                 new() { Value = (long)settings.DefaultTick.TotalMilliseconds },
-                new() { Value = settings.SkewBound is { } skew ? (long)skew.TotalMilliseconds : DBNull.Value, NpgsqlDbType = NpgsqlDbType.Bigint },
+                new()
+                {
+                    Value = settings.SkewBound is { } skew ? (long)skew.TotalMilliseconds : DBNull.Value,
+                    NpgsqlDbType = NpgsqlDbType.Bigint,
+                },
                 new() { Value = (long)settings.Latency.TotalMilliseconds },
             },
         };
@@ -44,13 +51,18 @@ internal static class PostgresTickTables
     /// <summary>The store's settings; null when they are missing.</summary>
     public static async Task<TickSettings?> ReadSettingsAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
-        await using var command = new NpgsqlCommand("SELECT default_tick_ms, skew_bound_ms, latency_ms FROM lockstep_tick_settings", connection);
+        await using var command = new NpgsqlCommand(
+            "SELECT default_tick_ms, skew_bound_ms, latency_ms FROM lockstep_tick_settings",
+            connection
+        );
         await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
-        if (!await reader.ReadAsync(cancellationToken).ConfigureAwait(false)) return null;
+        if (!await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
+            return null;
         return new TickSettings(
             TimeSpan.FromMilliseconds(reader.GetInt64(0)),
             reader.IsDBNull(1) ? null : TimeSpan.FromMilliseconds(reader.GetInt64(1)),
-            TimeSpan.FromMilliseconds(reader.GetInt64(2)));
+            TimeSpan.FromMilliseconds(reader.GetInt64(2))
+        );
     }
 
     /// <summary>The server's clock.</summary>
@@ -65,58 +77,93 @@ internal static class PostgresTickTables
     /// <summary>Waits until no other transaction changes the variable, until the end of this one.</summary>
     public static async Task TakeTurnAsync(NpgsqlConnection connection, string variable, CancellationToken cancellationToken)
     {
-        await using var turn = new NpgsqlCommand("SELECT pg_advisory_xact_lock(hashtextextended('lockstep tick ' || $1, 0))", connection) { Parameters = { new() { Value = variable } } };
+        await using var turn = new NpgsqlCommand("SELECT pg_advisory_xact_lock(hashtextextended('lockstep tick ' || $1, 0))", connection)
+        {
+            Parameters = { new() { Value = variable } },
+        };
         await turn.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>The names of all variables, in ordinal order.</summary>
     public static async Task<IReadOnlyList<string>> ReadNamesAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
-        await using var command = new NpgsqlCommand("SELECT DISTINCT name COLLATE \"C\" AS name FROM lockstep_tick_tuples ORDER BY name", connection);
+        await using var command = new NpgsqlCommand(
+            "SELECT DISTINCT name COLLATE \"C\" AS name FROM lockstep_tick_tuples ORDER BY name",
+            connection
+        );
         await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
         var names = new List<string>();
-        while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false)) names.Add(reader.GetString(0));
+        while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
+            names.Add(reader.GetString(0));
         names.Sort(StringComparer.Ordinal);
         return names;
     }
 
     /// <summary>
-    /// A variable's schedule, and the server's clock after it. In statements of their own, so that after a wait for the turn they see what the one before committed.
+    /// A variable's schedule, and the server's clock after it. In statements of their own, so that after a wait for the turn they see what
+    /// the one before committed.
     /// </summary>
-    public static async Task<TickReading> ReadAsync(NpgsqlConnection connection, TickSettings settings, string variable, CancellationToken cancellationToken)
+    public static async Task<TickReading> ReadAsync(
+        NpgsqlConnection connection,
+        TickSettings settings,
+        string variable,
+        CancellationToken cancellationToken
+    )
     {
         await using var batch = new NpgsqlBatch(connection)
         {
             BatchCommands =
             {
-                new NpgsqlBatchCommand("SELECT active_at, value, tick_ms FROM lockstep_tick_tuples WHERE name = $1") { Parameters = { new() { Value = variable } } },
+                new NpgsqlBatchCommand("SELECT active_at, value, tick_ms FROM lockstep_tick_tuples WHERE name = $1")
+                {
+                    Parameters = { new() { Value = variable } },
+                },
                 new NpgsqlBatchCommand("SELECT clock_timestamp()"),
             },
         };
         await using var reader = await batch.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
         var tuples = new List<TickTuple>();
-        while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false)) tuples.Add(ReadTuple(reader, 0));
+        while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
+            tuples.Add(ReadTuple(reader, 0));
         await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
         await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
         return new TickReading(new TickSchedule(settings.DefaultTick, tuples), settings, reader.GetFieldValue<DateTimeOffset>(0));
     }
 
     /// <summary>The newest entries of the audit, the oldest of them first.</summary>
-    public static async Task<IReadOnlyList<TickAuditEntry>> ReadAuditAsync(NpgsqlConnection connection, string variable, int newest, CancellationToken cancellationToken)
+    public static async Task<IReadOnlyList<TickAuditEntry>> ReadAuditAsync(
+        NpgsqlConnection connection,
+        string variable,
+        int newest,
+        CancellationToken cancellationToken
+    )
     {
         await using var command = new NpgsqlCommand(
             """
             SELECT change_id, at, who, action, active_at, value, tick_ms, moved_from FROM lockstep_tick_audit
             WHERE name = $1 ORDER BY id DESC LIMIT $2
             """,
-            connection) { Parameters = { new() { Value = variable }, new() { Value = newest } } };
+            connection
+        )
+        {
+            Parameters =
+            {
+                new() { Value = variable },
+                new() { Value = newest },
+            },
+        };
         await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
         var entries = new List<TickAuditEntry>();
         while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
         {
             var operation = new TickOperation(
-                Enum.Parse<TickAction>(reader.GetString(3)), ReadTuple(reader, 4), reader.IsDBNull(7) ? null : reader.GetFieldValue<DateTimeOffset>(7));
-            entries.Add(new TickAuditEntry(reader.GetGuid(0), reader.GetFieldValue<DateTimeOffset>(1), reader.GetString(2), variable, operation));
+                Enum.Parse<TickAction>(reader.GetString(3)),
+                ReadTuple(reader, 4),
+                reader.IsDBNull(7) ? null : reader.GetFieldValue<DateTimeOffset>(7)
+            );
+            entries.Add(
+                new TickAuditEntry(reader.GetGuid(0), reader.GetFieldValue<DateTimeOffset>(1), reader.GetString(2), variable, operation)
+            );
         }
 
         entries.Reverse();
@@ -125,52 +172,86 @@ internal static class PostgresTickTables
 
     /// <summary>Writes an edit, and into the audit who made it.</summary>
     public static async Task ApplyAsync(
-        NpgsqlConnection connection, string variable, string who, DateTimeOffset at, TickEdit edit, CancellationToken cancellationToken)
+        NpgsqlConnection connection,
+        string variable,
+        string who,
+        DateTimeOffset at,
+        TickEdit edit,
+        CancellationToken cancellationToken
+    )
     {
         await using var batch = new NpgsqlBatch(connection);
         foreach (var instant in edit.Removals)
         {
-            batch.BatchCommands.Add(new NpgsqlBatchCommand("DELETE FROM lockstep_tick_tuples WHERE name = $1 AND active_at = $2")
-            {
-                Parameters = { new() { Value = variable }, new() { Value = instant } },
-            });
+            batch.BatchCommands.Add(
+                new NpgsqlBatchCommand("DELETE FROM lockstep_tick_tuples WHERE name = $1 AND active_at = $2")
+                {
+                    Parameters =
+                    {
+                        new() { Value = variable },
+                        new() { Value = instant },
+                    },
+                }
+            );
         }
 
         foreach (var tuple in edit.Writes)
         {
-            batch.BatchCommands.Add(new NpgsqlBatchCommand(
-                """
-                INSERT INTO lockstep_tick_tuples (name, active_at, value, tick_ms) VALUES ($1, $2, $3, $4)
-                ON CONFLICT (name, active_at) DO UPDATE SET value = EXCLUDED.value, tick_ms = EXCLUDED.tick_ms
-                """)
-            {
-                Parameters = { new() { Value = variable }, new() { Value = tuple.ActiveAt }, Json(tuple), Tick(tuple) },
-            });
+            batch.BatchCommands.Add(
+                new NpgsqlBatchCommand(
+                    """
+                    INSERT INTO lockstep_tick_tuples (name, active_at, value, tick_ms) VALUES ($1, $2, $3, $4)
+                    ON CONFLICT (name, active_at) DO UPDATE SET value = EXCLUDED.value, tick_ms = EXCLUDED.tick_ms
+                    """
+                )
+                {
+                    Parameters =
+                    {
+                        new() { Value = variable },
+                        new() { Value = tuple.ActiveAt },
+                        Json(tuple),
+                        Tick(tuple),
+                    },
+                }
+            );
         }
 
         var change = Guid.NewGuid();
         foreach (var operation in edit.Operations)
         {
-            batch.BatchCommands.Add(new NpgsqlBatchCommand(
-                """
-                INSERT INTO lockstep_tick_audit (change_id, at, who, name, action, active_at, value, tick_ms, moved_from)
-                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-                """)
-            {
-                Parameters =
+            batch.BatchCommands.Add(
+                new NpgsqlBatchCommand(
+                    """
+                    INSERT INTO lockstep_tick_audit (change_id, at, who, name, action, active_at, value, tick_ms, moved_from)
+                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+                    """
+                )
                 {
-                    new() { Value = change }, new() { Value = at }, new() { Value = who }, new() { Value = variable }, new() { Value = operation.Action.ToString() },
-                    new() { Value = operation.Tuple.ActiveAt }, Json(operation.Tuple), Tick(operation.Tuple),
-                    new() { Value = operation.MovedFrom ?? (object)DBNull.Value, NpgsqlDbType = NpgsqlDbType.TimestampTz },
-                },
-            });
+                    Parameters =
+                    {
+                        new() { Value = change },
+                        new() { Value = at },
+                        new() { Value = who },
+                        new() { Value = variable },
+                        new() { Value = operation.Action.ToString() },
+                        new() { Value = operation.Tuple.ActiveAt },
+                        Json(operation.Tuple),
+                        Tick(operation.Tuple),
+                        new() { Value = operation.MovedFrom ?? (object)DBNull.Value, NpgsqlDbType = NpgsqlDbType.TimestampTz },
+                    },
+                }
+            );
         }
 
         await batch.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
     }
 
     private static TickTuple ReadTuple(NpgsqlDataReader reader, int column) =>
-        new(reader.GetFieldValue<DateTimeOffset>(column), reader.GetString(column + 1), TimeSpan.FromMilliseconds(reader.GetInt64(column + 2)));
+        new(
+            reader.GetFieldValue<DateTimeOffset>(column),
+            reader.GetString(column + 1),
+            TimeSpan.FromMilliseconds(reader.GetInt64(column + 2))
+        );
 
     private static NpgsqlParameter Json(TickTuple tuple) => new() { Value = tuple.Json, NpgsqlDbType = NpgsqlDbType.Json };
 

@@ -13,10 +13,12 @@ internal static class PostgresNames
     public static string Shorten(string name, string suffix = "")
     {
         var whole = name + suffix;
-        if (Encoding.UTF8.GetByteCount(whole) <= MaxBytes) return whole;
+        if (Encoding.UTF8.GetByteCount(whole) <= MaxBytes)
+            return whole;
         var digest = "~" + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(name)))[..8] + suffix;
         var kept = name.Length;
-        while (Encoding.UTF8.GetByteCount(name.AsSpan(0, kept)) > MaxBytes - digest.Length || char.IsHighSurrogate(name[kept - 1])) kept--;
+        while (Encoding.UTF8.GetByteCount(name.AsSpan(0, kept)) > MaxBytes - digest.Length || char.IsHighSurrogate(name[kept - 1]))
+            kept--;
         return name[..kept] + digest;
     }
 
@@ -26,8 +28,10 @@ internal static class PostgresNames
         var quoted = false;
         for (var i = 0; i < sqlName.Length; i++)
         {
-            if (sqlName[i] == '"') quoted = !quoted;
-            else if (sqlName[i] == '.' && !quoted) return sqlName[..i];
+            if (sqlName[i] == '"')
+                quoted = !quoted;
+            else if (sqlName[i] == '.' && !quoted)
+                return sqlName[..i];
         }
 
         throw new ArgumentException("The name has no schema.", nameof(sqlName));

@@ -18,8 +18,9 @@ public sealed record TrackingPlan(string Table, IReadOnlyList<string> Statements
 }
 
 /// <summary>
-/// Makes a table tell its changes: a column txid kept by triggers (also for what logical replication applies), and tombstones for what was deleted or got another key. Adding it needs
-/// the table's owner, locks the table for as long as an index over its rows written since takes, and changes the feed's identity.
+/// Makes a table tell its changes: a column txid kept by triggers (also for what logical replication applies), and tombstones for what was
+/// deleted or got another key. Adding it needs the table's owner, locks the table for as long as an index over its rows written since
+/// takes, and changes the feed's identity.
 /// </summary>
 public static class PostgresTracking
 {
@@ -58,29 +59,48 @@ public static class PostgresTracking
     /// <exception cref="PostgresAccessException">The login is refused.</exception>
     /// <exception cref="Engine.Serving.FeedUnavailableException">The database cannot be reached.</exception>
     public static Task<TrackingPlan> PlanEnableAsync(
-        string connectionString, TableName table, bool wake = true, CancellationToken cancellationToken = default) =>
-        RunAsync(connectionString, table, run: false, (c, token) => PlanEnableAsync(c, table, wake, token), cancellationToken);
+        string connectionString,
+        TableName table,
+        bool wake = true,
+        CancellationToken cancellationToken = default
+    ) => RunAsync(connectionString, table, run: false, (c, token) => PlanEnableAsync(c, table, wake, token), cancellationToken);
 
-    /// <summary>Begins to track a table, in one transaction; does nothing when it is tracked already and its key is still the same.</summary>
+    /// <summary>
+    /// Begins to track a table, in one transaction; does nothing when it is tracked already and its key is still the same.
+    /// </summary>
     /// <inheritdoc cref="PlanEnableAsync(string, TableName, bool, CancellationToken)"/>
     /// <returns>What was done.</returns>
     public static Task<TrackingPlan> EnableAsync(
-        string connectionString, TableName table, bool wake = true, CancellationToken cancellationToken = default) =>
-        RunAsync(connectionString, table, run: true, (c, token) => PlanEnableAsync(c, table, wake, token), cancellationToken);
+        string connectionString,
+        TableName table,
+        bool wake = true,
+        CancellationToken cancellationToken = default
+    ) => RunAsync(connectionString, table, run: true, (c, token) => PlanEnableAsync(c, table, wake, token), cancellationToken);
 
     /// <summary>Says what <see cref="DisableAsync"/> would do; changes nothing.</summary>
     /// <inheritdoc cref="PlanEnableAsync(string, TableName, bool, CancellationToken)"/>
-    public static Task<TrackingPlan> PlanDisableAsync(string connectionString, TableName table, CancellationToken cancellationToken = default) =>
-        RunAsync(connectionString, table, run: false, (c, token) => PlanDisableAsync(c, table, token), cancellationToken);
+    public static Task<TrackingPlan> PlanDisableAsync(
+        string connectionString,
+        TableName table,
+        CancellationToken cancellationToken = default
+    ) => RunAsync(connectionString, table, run: false, (c, token) => PlanDisableAsync(c, table, token), cancellationToken);
 
     /// <summary>Ends tracking, and takes away what <see cref="EnableAsync"/> added; does nothing when the table is not tracked.</summary>
     /// <inheritdoc cref="PlanEnableAsync(string, TableName, bool, CancellationToken)"/>
     /// <returns>What was done.</returns>
-    public static Task<TrackingPlan> DisableAsync(string connectionString, TableName table, CancellationToken cancellationToken = default) =>
-        RunAsync(connectionString, table, run: true, (c, token) => PlanDisableAsync(c, table, token), cancellationToken);
+    public static Task<TrackingPlan> DisableAsync(
+        string connectionString,
+        TableName table,
+        CancellationToken cancellationToken = default
+    ) => RunAsync(connectionString, table, run: true, (c, token) => PlanDisableAsync(c, table, token), cancellationToken);
 
     private static async Task<TrackingPlan> RunAsync(
-        string connectionString, TableName table, bool run, Func<NpgsqlConnection, CancellationToken, Task<TrackingPlan>> plan, CancellationToken cancellationToken)
+        string connectionString,
+        TableName table,
+        bool run,
+        Func<NpgsqlConnection, CancellationToken, Task<TrackingPlan>> plan,
+        CancellationToken cancellationToken
+    )
     {
         ArgumentNullException.ThrowIfNull(table);
         var source = PostgresConnection.CreateSource(connectionString, 1);
@@ -97,7 +117,8 @@ public static class PostgresTracking
                         var planned = await plan(connection, cancellationToken).ConfigureAwait(false);
                         if (run)
                         {
-                            foreach (var statement in planned.Statements) await connection.ExecuteAsync(statement, cancellationToken).ConfigureAwait(false);
+                            foreach (var statement in planned.Statements)
+                                await connection.ExecuteAsync(statement, cancellationToken).ConfigureAwait(false);
                             await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
                         }
 
@@ -112,72 +133,156 @@ public static class PostgresTracking
         }
     }
 
-    private static async Task<TrackingPlan> PlanEnableAsync(NpgsqlConnection connection, TableName name, bool wake, CancellationToken cancellationToken)
+    private static async Task<TrackingPlan> PlanEnableAsync(
+        NpgsqlConnection connection,
+        TableName name,
+        bool wake,
+        CancellationToken cancellationToken
+    )
     {
         var (table, registered, txidType) = await FindAsync(connection, name, cancellationToken).ConfigureAwait(false);
         if (table.Key.Count == 0)
             throw new PostgresTableException($"{name} has no primary key, so its rows cannot be told apart.", "Give it one.");
-        if (table.Key.Any(k => k.Name == Txid)) throw new PostgresTableException($"The key of {name} has a column txid, which tracking would overwrite.", "Rename the column.");
-        if (txidType is not ("" or "bigint")) throw new PostgresTableException($"{name} has a column txid of type {txidType}; tracking needs bigint.", "Rename the column.");
+        if (table.Key.Any(k => k.Name == Txid))
+            throw new PostgresTableException($"The key of {name} has a column txid, which tracking would overwrite.", "Rename the column.");
+        if (txidType is not ("" or "bigint"))
+            throw new PostgresTableException($"{name} has a column txid of type {txidType}; tracking needs bigint.", "Rename the column.");
         if (registered is null)
         {
             var plan = new TrackingPlan(table.SqlName, TrackingSql.Enable(table, wake));
-            if (!table.HasTxid) return plan;
+            if (!table.HasTxid)
+                return plan;
             await CheckTxidAsync(connection, table, cancellationToken).ConfigureAwait(false);
-            return plan with { Warning = $"{name} has a column txid already. From now on it holds the number of the transaction that last wrote the row; what was in it is overwritten as rows are written." };
+            return plan with
+            {
+                Warning =
+                    $"{name} has a column txid already. From now on it holds the number of the transaction that last wrote the row; what was in it is overwritten as rows are written.",
+            };
         }
 
-        if (registered.Key.SequenceEqual(table.Key.Select(k => k.Name))) return new TrackingPlan(table.SqlName, []);
+        if (registered.Key.SequenceEqual(table.Key.Select(k => k.Name)))
+            return new TrackingPlan(table.SqlName, []);
 
         // The key has changed since: what was made for the old one goes. The column stays, and with it whether it is ours.
         var statements = TrackingSql.Disable(table, dropTxid: registered.AddedTxid);
-        return new TrackingPlan(table.SqlName, [.. statements, .. TrackingSql.Enable(table with { HasTxid = table.HasTxid && !registered.AddedTxid }, wake)]);
+        return new TrackingPlan(
+            table.SqlName,
+            [.. statements, .. TrackingSql.Enable(table with { HasTxid = table.HasTxid && !registered.AddedTxid }, wake)]
+        );
     }
 
     /// <summary>A column txid may have meant something else all along.</summary>
     /// <exception cref="PostgresTableException">It holds what no transaction of this server has written.</exception>
     private static async Task CheckTxidAsync(NpgsqlConnection connection, TrackedTable table, CancellationToken cancellationToken)
     {
-        var odd = await connection.QueryAsync(
-            $"SELECT txid FROM {table.SqlName} WHERE txid < 0 OR txid >= (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint) LIMIT 1", [], r => r.GetInt64(0), cancellationToken)
+        var odd = await connection
+            .QueryAsync(
+                $"SELECT txid FROM {table.SqlName} WHERE txid < 0 OR txid >= (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint) LIMIT 1",
+                [],
+                r => r.GetInt64(0),
+                cancellationToken
+            )
             .ConfigureAwait(false);
-        if (odd is not [var value]) return;
+        if (odd is not [var value])
+            return;
         throw new PostgresTableException(
-            FormattableString.Invariant($"The column txid of {table.SqlName} holds {value}, which is no transaction of this server, and tracking would overwrite it."),
-            "If the column is data of your own, rename it. If it came with a dump of another server, drop it.");
+            FormattableString.Invariant(
+                $"The column txid of {table.SqlName} holds {value}, which is no transaction of this server, and tracking would overwrite it."
+            ),
+            "If the column is data of your own, rename it. If it came with a dump of another server, drop it."
+        );
     }
 
-    private static async Task<TrackingPlan> PlanDisableAsync(NpgsqlConnection connection, TableName name, CancellationToken cancellationToken)
+    private static async Task<TrackingPlan> PlanDisableAsync(
+        NpgsqlConnection connection,
+        TableName name,
+        CancellationToken cancellationToken
+    )
     {
         var (table, registered, _) = await FindAsync(connection, name, cancellationToken).ConfigureAwait(false);
         return new TrackingPlan(table.SqlName, registered is null ? [] : TrackingSql.Disable(table, registered.AddedTxid));
     }
 
     private static async Task<(TrackedTable Table, Registration? Registered, string TxidType)> FindAsync(
-        NpgsqlConnection connection, TableName name, CancellationToken cancellationToken)
+        NpgsqlConnection connection,
+        TableName name,
+        CancellationToken cancellationToken
+    )
     {
-        var found = await connection.QueryAsync(
-            Describe,
-            [name.ToSql()],
-            r => (
-                SqlName: r.GetString(0), Plain: r.GetString(1), Kind: r.GetString(2), Inherited: r.GetBoolean(3), Partition: r.GetBoolean(4), Txid: r.GetString(5),
-                Readers: r.GetFieldValue<string[]>(6), Key: r.GetFieldValue<string[]>(7), Registry: r.GetBoolean(8), Oid: r.GetInt64(9)),
-            cancellationToken).ConfigureAwait(false);
-        if (found is not [var t]) throw new PostgresTableException($"There is no table {name} (names are taken as written, capitals included).", "Check the name and the schema.");
+        var found = await connection
+            .QueryAsync(
+                Describe,
+                [name.ToSql()],
+                r =>
+                    (
+                        SqlName: r.GetString(0),
+                        Plain: r.GetString(1),
+                        Kind: r.GetString(2),
+                        Inherited: r.GetBoolean(3),
+                        Partition: r.GetBoolean(4),
+                        Txid: r.GetString(5),
+                        Readers: r.GetFieldValue<string[]>(6),
+                        Key: r.GetFieldValue<string[]>(7),
+                        Registry: r.GetBoolean(8),
+                        Oid: r.GetInt64(9)
+                    ),
+                cancellationToken
+            )
+            .ConfigureAwait(false);
+        if (found is not [var t])
+        {
+            throw new PostgresTableException(
+                $"There is no table {name} (names are taken as written, capitals included).",
+                "Check the name and the schema."
+            );
+        }
+
         if (t.Kind is not ("r" or "p"))
-            throw new PostgresTableException($"{name} is not a table.", "A view brings txid and deleted itself, from the tables it reads: track those.");
-        if (t.Partition) throw new PostgresTableException($"{name} is a partition.", "Track the partitioned table, which covers all of them.");
-        if (t.Inherited) throw new PostgresTableException($"Other tables inherit from {name}; triggers are not inherited, so their rows would go unseen.", "Track and serve each of them.");
+        {
+            throw new PostgresTableException(
+                $"{name} is not a table.",
+                "A view brings txid and deleted itself, from the tables it reads: track those."
+            );
+        }
+
+        if (t.Partition)
+            throw new PostgresTableException($"{name} is a partition.", "Track the partitioned table, which covers all of them.");
+        if (t.Inherited)
+        {
+            throw new PostgresTableException(
+                $"Other tables inherit from {name}; triggers are not inherited, so their rows would go unseen.",
+                "Track and serve each of them."
+            );
+        }
 
         var registered = t.Registry
-            ? await connection.QueryAsync(
-                Registered, [t.Oid], r => new Registration(r.GetString(0), r.GetBoolean(1), r.GetFieldValue<string[]>(2)), cancellationToken).ConfigureAwait(false)
+            ? await connection
+                .QueryAsync(
+                    Registered,
+                    [t.Oid],
+                    r => new Registration(r.GetString(0), r.GetBoolean(1), r.GetFieldValue<string[]>(2)),
+                    cancellationToken
+                )
+                .ConfigureAwait(false)
             : [];
         var columns = await TableCatalog.ColumnsAsync(connection, t.Oid, cancellationToken).ConfigureAwait(false);
-        var schemas = await connection.QueryAsync(OperatorSchemas, [t.Oid, t.Key], r => r.GetString(0), cancellationToken).ConfigureAwait(false);
+        var schemas = await connection
+            .QueryAsync(OperatorSchemas, [t.Oid, t.Key], r => r.GetString(0), cancellationToken)
+            .ConfigureAwait(false);
         var own = registered.FirstOrDefault();
         var registryName = own?.Name ?? await FreeNameAsync(connection, t.Plain, cancellationToken).ConfigureAwait(false);
-        return (new TrackedTable(t.SqlName, registryName, [.. t.Key.Select(k => columns.Find(c => c.Name == k)!)], t.Txid.Length > 0, t.Readers, schemas), own, t.Txid);
+        return (
+            new TrackedTable(
+                t.SqlName,
+                registryName,
+                [.. t.Key.Select(k => columns.Find(c => c.Name == k)!)],
+                t.Txid.Length > 0,
+                t.Readers,
+                schemas
+            ),
+            own,
+            t.Txid
+        );
     }
 
     /// <summary>A name for the tombstone table: another tracked table may have had this one's name, and been renamed.</summary>
@@ -186,9 +291,11 @@ public static class PostgresTracking
         for (var i = 1; ; i++)
         {
             var name = PostgresNames.Shorten(plain, i == 1 ? "" : $"_{i}");
-            var taken = await connection.QueryAsync(
-                "SELECT to_regclass($1) IS NOT NULL", [$"lockstep.{Sql.Quote(name)}"], r => r.GetBoolean(0), cancellationToken).ConfigureAwait(false);
-            if (!taken[0]) return name;
+            var taken = await connection
+                .QueryAsync("SELECT to_regclass($1) IS NOT NULL", [$"lockstep.{Sql.Quote(name)}"], r => r.GetBoolean(0), cancellationToken)
+                .ConfigureAwait(false);
+            if (!taken[0])
+                return name;
         }
     }
 

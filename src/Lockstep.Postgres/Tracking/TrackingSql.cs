@@ -10,7 +10,13 @@ namespace Lockstep.Postgres.Tracking;
 /// <param name="Readers">Quoted roles that may read it, so that they may read the tombstones.</param>
 /// <param name="OperatorSchemas">Quoted schemas outside pg_catalog in which the key's types live.</param>
 internal sealed record TrackedTable(
-    string SqlName, string Name, IReadOnlyList<TableColumn> Key, bool HasTxid, IReadOnlyList<string> Readers, IReadOnlyList<string> OperatorSchemas);
+    string SqlName,
+    string Name,
+    IReadOnlyList<TableColumn> Key,
+    bool HasTxid,
+    IReadOnlyList<string> Readers,
+    IReadOnlyList<string> OperatorSchemas
+);
 
 /// <summary>The SQL that makes a table tell its changes, and that undoes it.</summary>
 internal static class TrackingSql
@@ -31,9 +37,9 @@ internal static class TrackingSql
         var statements = new List<string>(Common) { $"LOCK TABLE {table.SqlName} IN ACCESS EXCLUSIVE MODE" };
 
         // A constant default rewrites nothing: rows that were there count as written by transaction 0, before every cursor.
-        if (!table.HasTxid) statements.Add($"ALTER TABLE {table.SqlName} ADD COLUMN txid bigint NOT NULL DEFAULT 0");
-        statements.AddRange(
-        [
+        if (!table.HasTxid)
+            statements.Add($"ALTER TABLE {table.SqlName} ADD COLUMN txid bigint NOT NULL DEFAULT 0");
+        statements.AddRange([
             $"CREATE INDEX {Sql.Quote(IndexName(table))} ON {table.SqlName} (txid, {keys}) WHERE txid > 0",
             $"CREATE TABLE {tombstones} AS SELECT {string.Join(", ", table.Key.Select(k => k.IsLoose ? $"{KeySql.Value(k, "t")} AS {Sql.Quote(k.Name)}" : Sql.Quote(k.Name)))}"
                 + $" FROM {table.SqlName} AS t WITH NO DATA",
@@ -43,79 +49,88 @@ internal static class TrackingSql
             $"CREATE TRIGGER {Triggers[0]} BEFORE INSERT OR UPDATE ON {table.SqlName} FOR EACH ROW EXECUTE FUNCTION lockstep.stamp()",
             $"CREATE TRIGGER {Triggers[1]} AFTER INSERT OR DELETE ON {table.SqlName} FOR EACH ROW EXECUTE FUNCTION {function}()",
             $"CREATE TRIGGER {Triggers[2]} AFTER UPDATE ON {table.SqlName} FOR EACH ROW WHEN ("
-                + string.Join(" OR ", table.Key.Select(k => $"{KeySql.Value(k, "OLD")} IS DISTINCT FROM {KeySql.Value(k, "NEW")}")) + $") EXECUTE FUNCTION {function}()",
+                + string.Join(" OR ", table.Key.Select(k => $"{KeySql.Value(k, "OLD")} IS DISTINCT FROM {KeySql.Value(k, "NEW")}"))
+                + $") EXECUTE FUNCTION {function}()",
             $"CREATE TRIGGER {Triggers[3]} AFTER TRUNCATE ON {table.SqlName} FOR EACH STATEMENT EXECUTE FUNCTION lockstep.truncated()",
         ]);
         if (wake)
-            statements.Add($"CREATE TRIGGER {WakeTrigger} AFTER INSERT OR UPDATE OR DELETE ON {table.SqlName} FOR EACH STATEMENT EXECUTE FUNCTION lockstep.wake({Sql.Literal(table.Name)})");
+        {
+            statements.Add(
+                $"CREATE TRIGGER {WakeTrigger} AFTER INSERT OR UPDATE OR DELETE ON {table.SqlName} FOR EACH STATEMENT EXECUTE FUNCTION lockstep.wake({Sql.Literal(table.Name)})"
+            );
+        }
 
         // Always: also for what a subscription of logical replication applies.
-        statements.AddRange(Triggers.Concat(wake ? [WakeTrigger] : []).Select(t => $"ALTER TABLE {table.SqlName} ENABLE ALWAYS TRIGGER {t}"));
+        statements.AddRange(
+            Triggers.Concat(wake ? [WakeTrigger] : []).Select(t => $"ALTER TABLE {table.SqlName} ENABLE ALWAYS TRIGGER {t}")
+        );
         statements.AddRange(table.Readers.Select(role => $"GRANT SELECT ON {tombstones} TO {role}"));
         statements.Add(
             "INSERT INTO lockstep.tracked (name, relation, tombstones, key_columns, epoch, added_txid) VALUES ("
-            + $"{Sql.Literal(table.Name)}, {Sql.Literal(table.SqlName)}, {Sql.Literal(tombstones)}, "
-            + $"ARRAY[{string.Join(", ", table.Key.Select(k => Sql.Literal(k.Name)))}], (extract(epoch FROM clock_timestamp()) * 1000)::bigint, {(table.HasTxid ? "false" : "true")})");
+                + $"{Sql.Literal(table.Name)}, {Sql.Literal(table.SqlName)}, {Sql.Literal(tombstones)}, "
+                + $"ARRAY[{string.Join(", ", table.Key.Select(k => Sql.Literal(k.Name)))}], (extract(epoch FROM clock_timestamp()) * 1000)::bigint, {(table.HasTxid ? "false" : "true")})"
+        );
         return statements;
     }
 
     /// <summary>The statements that end tracking, to be run in one transaction.</summary>
     public static IReadOnlyList<string> Disable(TrackedTable table, bool dropTxid) =>
-    [
-        .. Triggers.Append(WakeTrigger).Select(t => $"DROP TRIGGER IF EXISTS {t} ON {table.SqlName}"),
-        $"DROP FUNCTION IF EXISTS {FunctionName(table)}()",
-        $"DROP TABLE IF EXISTS lockstep.{Sql.Quote(table.Name)}",
-        $"DROP INDEX IF EXISTS {IndexSchema(table)}.{Sql.Quote(IndexName(table))}",
-        .. dropTxid ? [$"ALTER TABLE {table.SqlName} DROP COLUMN IF EXISTS txid"] : Array.Empty<string>(),
-        $"DELETE FROM lockstep.tracked WHERE name = {Sql.Literal(table.Name)}",
-    ];
+        [
+            .. Triggers.Append(WakeTrigger).Select(t => $"DROP TRIGGER IF EXISTS {t} ON {table.SqlName}"),
+            $"DROP FUNCTION IF EXISTS {FunctionName(table)}()",
+            $"DROP TABLE IF EXISTS lockstep.{Sql.Quote(table.Name)}",
+            $"DROP INDEX IF EXISTS {IndexSchema(table)}.{Sql.Quote(IndexName(table))}",
+            .. dropTxid ? [$"ALTER TABLE {table.SqlName} DROP COLUMN IF EXISTS txid"] : Array.Empty<string>(),
+            $"DELETE FROM lockstep.tracked WHERE name = {Sql.Literal(table.Name)}",
+        ];
 
     private static readonly string[] Common =
     [
         "CREATE SCHEMA IF NOT EXISTS lockstep",
         "GRANT USAGE ON SCHEMA lockstep TO PUBLIC",
         """
-        CREATE TABLE IF NOT EXISTS lockstep.tracked (
-            name text PRIMARY KEY,
-            relation regclass NOT NULL UNIQUE,
-            tombstones regclass NOT NULL,
-            key_columns text[] NOT NULL,
-            epoch bigint NOT NULL,
-            added_txid boolean NOT NULL
-        )
-        """,
+            CREATE TABLE IF NOT EXISTS lockstep.tracked (
+                name text PRIMARY KEY,
+                relation regclass NOT NULL UNIQUE,
+                tombstones regclass NOT NULL,
+                key_columns text[] NOT NULL,
+                epoch bigint NOT NULL,
+                added_txid boolean NOT NULL
+            )
+            """,
         "GRANT SELECT ON lockstep.tracked TO PUBLIC",
         """
-        CREATE OR REPLACE FUNCTION lockstep.stamp() RETURNS trigger LANGUAGE plpgsql AS $$
-        BEGIN
-            NEW.txid := pg_catalog.pg_current_xact_id()::text::bigint;
-            RETURN NEW;
-        END
-        $$
-        """,
+            CREATE OR REPLACE FUNCTION lockstep.stamp() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN
+                NEW.txid := pg_catalog.pg_current_xact_id()::text::bigint;
+                RETURN NEW;
+            END
+            $$
+            """,
         """
-        CREATE OR REPLACE FUNCTION lockstep.truncated() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-        DECLARE
-            entry record;
-        BEGIN
-            UPDATE lockstep.tracked SET epoch = epoch + 1 WHERE relation = TG_RELID RETURNING tombstones INTO entry;
-            EXECUTE format('DELETE FROM %s', entry.tombstones);
-            RETURN NULL;
-        END
-        $$
-        """,
+            CREATE OR REPLACE FUNCTION lockstep.truncated() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+            DECLARE
+                entry record;
+            BEGIN
+                UPDATE lockstep.tracked SET epoch = epoch + 1 WHERE relation = TG_RELID RETURNING tombstones INTO entry;
+                EXECUTE format('DELETE FROM %s', entry.tombstones);
+                RETURN NULL;
+            END
+            $$
+            """,
         """
-        CREATE OR REPLACE FUNCTION lockstep.wake() RETURNS trigger LANGUAGE plpgsql AS $$
-        BEGIN
-            PERFORM pg_catalog.pg_notify('lockstep', TG_ARGV[0]);
-            RETURN NULL;
-        END
-        $$
-        """,
+            CREATE OR REPLACE FUNCTION lockstep.wake() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN
+                PERFORM pg_catalog.pg_notify('lockstep', TG_ARGV[0]);
+                RETURN NULL;
+            END
+            $$
+            """,
     ];
 
     /// <summary>
-    /// Keeps one tombstone at most for each key that is gone. Runs as its owner, so that who may write the table needs no right on the tombstones.
+    /// Keeps one tombstone at most for each key that is gone. Runs as its owner, so that who may write the table needs no right on the
+    /// tombstones.
     /// </summary>
     private static string Function(TrackedTable table, string tombstones, string function)
     {

@@ -18,7 +18,10 @@ public sealed class ConnectLockstepModelCommand : LockstepCmdlet
     [ArgumentCompleter(typeof(ModelCompleter))]
     public ModelReference? Model { get; set; }
 
-    /// <summary>The peer: <c>tcp://host:port</c> or <c>tls://host:port</c>, with <c>/name</c> where it offers several models, <c>ws://</c> or <c>wss://host:port/name</c>, or <c>pipe://localhost/pipe</c>, with <c>/name</c> likewise.</summary>
+    /// <summary>
+    /// The peer: <c>tcp://host:port</c> or <c>tls://host:port</c>, with <c>/name</c> where it offers several models, <c>ws://</c> or
+    /// <c>wss://host:port/name</c>, or <c>pipe://localhost/pipe</c>, with <c>/name</c> likewise.
+    /// </summary>
     [Parameter(Mandatory = true, Position = 1, ValueFromPipelineByPropertyName = true)]
     public Uri Uri { get; set; } = null!;
 
@@ -31,7 +34,10 @@ public sealed class ConnectLockstepModelCommand : LockstepCmdlet
     [ValidateRange(0, int.MaxValue)]
     public int? MaximumRetryCount { get; set; }
 
-    /// <summary>Certificates that are trusted as the peer's own or its issuer's, with <c>tls</c> and <c>wss</c>, besides those that the system trusts.</summary>
+    /// <summary>
+    /// Certificates that are trusted as the peer's own or its issuer's, with <c>tls</c> and <c>wss</c>, besides those that the system
+    /// trusts.
+    /// </summary>
     [Parameter]
     public X509Certificate2[] TrustedCertificate { get; set; } = [];
 
@@ -46,7 +52,12 @@ public sealed class ConnectLockstepModelCommand : LockstepCmdlet
     {
         var model = Model?.Find() ?? RunspaceModels.Current.Only.Session;
         if (!Uri.IsAbsoluteUri || !Schemes.Contains(Uri.Scheme))
-            throw new InvalidOptionException($"A peer's URI begins with {string.Join(", ", Schemes.Select(scheme => scheme + "://"))}.", "Give the whole URI with -Uri, as a listener's Uri has it.");
+        {
+            throw new InvalidOptionException(
+                $"A peer's URI begins with {string.Join(", ", Schemes.Select(scheme => scheme + "://"))}.",
+                "Give the whole URI with -Uri, as a listener's Uri has it."
+            );
+        }
 
         if (Uri.UserInfo.Length > 0)
             throw new InvalidOptionException("A peer's URI has no user and password: peers do not ask for them.", "Leave them out.");
@@ -60,7 +71,10 @@ public sealed class ConnectLockstepModelCommand : LockstepCmdlet
         }
         catch (ArgumentException)
         {
-            throw new InvalidOptionException("The URI lacks a host, a port or a name.", "Give it as tcp://host:port, ws://host:port/name or pipe://host/name.");
+            throw new InvalidOptionException(
+                "The URI lacks a host, a port or a name.",
+                "Give it as tcp://host:port, ws://host:port/name or pipe://host/name."
+            );
         }
     }
 }

@@ -9,7 +9,13 @@ using Lockstep.Tables;
 namespace Lockstep.Commands;
 
 /// <summary>Writes the records of tables to files for other programs: NDJSON or CSV.</summary>
-[Cmdlet(VerbsData.Export, "LockstepTable", DefaultParameterSetName = ByTable, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
+[Cmdlet(
+    VerbsData.Export,
+    "LockstepTable",
+    DefaultParameterSetName = ByTable,
+    SupportsShouldProcess = true,
+    ConfirmImpact = ConfirmImpact.Low
+)]
 [OutputType(typeof(FileInfo))]
 public sealed class ExportLockstepTableCommand : FilteredTableCmdlet
 {
@@ -41,14 +47,27 @@ public sealed class ExportLockstepTableCommand : FilteredTableCmdlet
         var query = new RecordQuery { Filter = Filter, FilterParameters = QueryValues.Parameters(FilterParameter) };
         ForEachTable(found =>
         {
-            var target = Directory.Exists(destination) ? System.IO.Path.Combine(destination, found.Table.GetInfo().Name + TableExport.ExtensionOf(Format)) : destination;
+            var target = Directory.Exists(destination)
+                ? System.IO.Path.Combine(destination, found.Table.GetInfo().Name + TableExport.ExtensionOf(Format))
+                : destination;
             var format = TableExport.Resolve(Format, target);
             if (Property is not null && format != ExportFormat.Csv)
-                throw new InvalidOptionException("NDJSON holds the records as they are, with all their fields.", "Leave out -Property, or write CSV with -Format Csv.");
+            {
+                throw new InvalidOptionException(
+                    "NDJSON holds the records as they are, with all their fields.",
+                    "Leave out -Property, or write CSV with -Format Csv."
+                );
+            }
+
             if (!ShouldProcess(found.DisplayName, $"Export to {target}"))
                 return;
 
-            new TableExport(found.Table, query, format, Property is null ? null : FeedSettings.Named(Property)).Write(target, Force, WriteWarning, StopToken);
+            new TableExport(found.Table, query, format, Property is null ? null : FeedSettings.Named(Property)).Write(
+                target,
+                Force,
+                WriteWarning,
+                StopToken
+            );
             if (PassThru)
                 WriteObject(new FileInfo(target));
         });

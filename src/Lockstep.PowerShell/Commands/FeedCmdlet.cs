@@ -8,9 +8,7 @@ namespace Lockstep.Commands;
 /// <summary>The base of the cmdlets that read a feed: how to reach it, with the parameters of <c>Invoke-RestMethod</c>.</summary>
 public abstract class FeedCmdlet : LockstepCmdlet
 {
-    private protected FeedCmdlet()
-    {
-    }
+    private protected FeedCmdlet() { }
 
     /// <summary>Where in the request the cursor goes.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
@@ -48,11 +46,16 @@ public abstract class FeedCmdlet : LockstepCmdlet
     [Parameter]
     public SwitchParameter AllowUnencryptedAuthentication { get; set; }
 
-    /// <summary>How to authenticate: Basic wants -Credential, Bearer wants -Token or -TokenProvider. By default what is given tells.</summary>
+    /// <summary>
+    /// How to authenticate: Basic wants -Credential, Bearer wants -Token or -TokenProvider. By default what is given tells.
+    /// </summary>
     [Parameter]
     public FeedAuthentication Authentication { get; set; }
 
-    /// <summary>Called at the start, and whenever the feed refuses the token that there is: puts out the token to go on with, as text or SecureString.</summary>
+    /// <summary>
+    /// Called at the start, and whenever the feed refuses the token that there is: puts out the token to go on with, as text or
+    /// SecureString.
+    /// </summary>
     [Parameter]
     public ScriptBlock? TokenProvider { get; set; }
 

@@ -3,7 +3,8 @@ using System.Management.Automation;
 namespace Lockstep.Commands;
 
 /// <summary>
-/// Takes a server of this session for its feed. Without it PowerShell would bind the server's property Uri, its root, when the server comes by the pipeline.
+/// Takes a server of this session for its feed. Without it PowerShell would bind the server's property Uri, its root, when the server comes
+/// by the pipeline.
 /// </summary>
 [AttributeUsage(AttributeTargets.Property | AttributeTargets.Field)]
 public sealed class FeedOfServerAttribute : ArgumentTransformationAttribute
@@ -16,7 +17,9 @@ public sealed class FeedOfServerAttribute : ArgumentTransformationAttribute
         {
             TestServerInfo server => server.FeedUri,
             ServerInfo { Feed: [var only] } => only.Uri,
-            ServerInfo => throw new ArgumentTransformationMetadataException("The server serves several feeds: take one of its property Feed."),
+            ServerInfo => throw new ArgumentTransformationMetadataException(
+                "The server serves several feeds: take one of its property Feed."
+            ),
             _ => inputData,
         };
 }

@@ -20,29 +20,36 @@ internal static class FileSystemPath
         if (ResolveLiteral(paths, path) is var literal && File.Exists(literal))
             return [literal];
 
-        var found = Translated(path, paths, () =>
-        {
-            var matches = paths.GetResolvedProviderPathFromPSPath(path, out var provider);
-            return (matches, provider);
-        });
+        var found = Translated(
+            path,
+            paths,
+            () =>
+            {
+                var matches = paths.GetResolvedProviderPathFromPSPath(path, out var provider);
+                return (matches, provider);
+            }
+        );
         return found.Count > 0 ? found : throw new PathNotFoundException(path);
     }
 
     /// <summary>Like <see cref="Resolve"/>, where one file is meant.</summary>
     /// <exception cref="InvalidOptionException">Several files match the pattern.</exception>
-    public static string ResolveOne(PathIntrinsics paths, string path) => Resolve(paths, path) is [var only]
-        ? only
-        : throw new InvalidOptionException($"Several files match '{path}'.", "Name one of them.");
+    public static string ResolveOne(PathIntrinsics paths, string path) =>
+        Resolve(paths, path) is [var only] ? only : throw new InvalidOptionException($"Several files match '{path}'.", "Name one of them.");
 
     /// <summary>The full path that -LiteralPath names, whether or not it exists.</summary>
     /// <exception cref="PathProviderException">The path is not one of the file system.</exception>
     public static string ResolveLiteral(PathIntrinsics paths, string path)
     {
-        return Translated(path, paths, () =>
-        {
-            var full = paths.GetUnresolvedProviderPathFromPSPath(path, out var provider, out _);
-            return (full, provider);
-        });
+        return Translated(
+            path,
+            paths,
+            () =>
+            {
+                var full = paths.GetUnresolvedProviderPathFromPSPath(path, out var provider, out _);
+                return (full, provider);
+            }
+        );
     }
 
     /// <summary>A table is a file.</summary>
@@ -54,7 +61,8 @@ internal static class FileSystemPath
     }
 
     /// <summary>A name in the file system's current location, also while the current location is elsewhere.</summary>
-    public static string InCurrentLocation(PathIntrinsics paths, string name) => Path.Combine(paths.CurrentFileSystemLocation.ProviderPath, name);
+    public static string InCurrentLocation(PathIntrinsics paths, string name) =>
+        Path.Combine(paths.CurrentFileSystemLocation.ProviderPath, name);
 
     /// <summary>What goes wrong with one path of several must not end the others, so it is an exception of ours.</summary>
     private static T Translated<T>(string path, PathIntrinsics paths, Func<(T Found, ProviderInfo Provider)> resolve)
@@ -66,7 +74,11 @@ internal static class FileSystemPath
         }
         catch (System.Management.Automation.DriveNotFoundException e)
         {
-            throw new PathNotFoundException(path, $"There is no drive '{e.ItemName}' for '{path}'.", "Get-PSDrive -PSProvider FileSystem lists the drives that there are.");
+            throw new PathNotFoundException(
+                path,
+                $"There is no drive '{e.ItemName}' for '{path}'.",
+                "Get-PSDrive -PSProvider FileSystem lists the drives that there are."
+            );
         }
         catch (PSInvalidOperationException)
         {

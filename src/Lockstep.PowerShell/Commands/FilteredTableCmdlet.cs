@@ -6,9 +6,7 @@ namespace Lockstep.Commands;
 /// <summary>The base of the cmdlets that read the records of tables, all or those that an expression holds for.</summary>
 public abstract class FilteredTableCmdlet : TableCmdlet
 {
-    private protected FilteredTableCmdlet()
-    {
-    }
+    private protected FilteredTableCmdlet() { }
 
     /// <summary>One SQL expression over the fields: only the records for which it holds.</summary>
     [Parameter]

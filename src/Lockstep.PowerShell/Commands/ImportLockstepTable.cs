@@ -10,7 +10,13 @@ using Lockstep.Tables;
 namespace Lockstep.Commands;
 
 /// <summary>Fills a table from files with one JSON object a line, or from the pipeline, by the same rules as a feed.</summary>
-[Cmdlet(VerbsData.Import, "LockstepTable", DefaultParameterSetName = FromPipeline, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
+[Cmdlet(
+    VerbsData.Import,
+    "LockstepTable",
+    DefaultParameterSetName = FromPipeline,
+    SupportsShouldProcess = true,
+    ConfirmImpact = ConfirmImpact.Low
+)]
 [OutputType(typeof(SyncResult))]
 public sealed class ImportLockstepTableCommand : LockstepCmdlet
 {
@@ -38,13 +44,17 @@ public sealed class ImportLockstepTableCommand : LockstepCmdlet
     [Alias("PSPath", "LP")]
     public string[] LiteralPath { get; set; } = [];
 
-    /// <summary>The table's name; by default that of an existing file, else the imported file's without its extension, else <c>lockstep</c>.</summary>
+    /// <summary>
+    /// The table's name; by default that of an existing file, else the imported file's without its extension, else <c>lockstep</c>.
+    /// </summary>
     [Parameter(Position = 1)]
     [Alias("Name")]
     [ArgumentCompleter(typeof(TableCompleter))]
     public string? Table { get; set; }
 
-    /// <summary>Keeps the table in a file, by default <c>table.db</c> in the current location; without it the table lives as long as this process.</summary>
+    /// <summary>
+    /// Keeps the table in a file, by default <c>table.db</c> in the current location; without it the table lives as long as this process.
+    /// </summary>
     [Parameter]
     public SwitchParameter Disk { get; set; }
 
@@ -53,7 +63,10 @@ public sealed class ImportLockstepTableCommand : LockstepCmdlet
     [ArgumentCompleter(typeof(TableFileCompleter))]
     public string? Destination { get; set; }
 
-    /// <summary>Keeps the table in this database of PostgreSQL instead of a file, for many machines to share: a connection string, or a <c>postgres://</c> URI.</summary>
+    /// <summary>
+    /// Keeps the table in this database of PostgreSQL instead of a file, for many machines to share: a connection string, or a
+    /// <c>postgres://</c> URI.
+    /// </summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
     public string? ConnectionString { get; set; }
@@ -63,7 +76,9 @@ public sealed class ImportLockstepTableCommand : LockstepCmdlet
     [ArgumentCompleter(typeof(FieldCompleter))]
     public string? OrderBy { get; set; }
 
-    /// <summary>The fields that are the key; by default those of the table, else <c>id</c>, else the first field of the first record.</summary>
+    /// <summary>
+    /// The fields that are the key; by default those of the table, else <c>id</c>, else the first field of the first record.
+    /// </summary>
     [Parameter]
     [AllowEmptyCollection]
     [ArgumentCompleter(typeof(FieldCompleter))]
@@ -91,7 +106,13 @@ public sealed class ImportLockstepTableCommand : LockstepCmdlet
         {
             // Else each object of the pipeline would be refused, with no word of why.
             if (MyInvocation.ExpectingInput && Path is [var only])
-                throw new InvalidOptionException($"The records come from the pipeline, and '{only}' is a file of others.", $"To name the table, give -Table {only}.");
+            {
+                throw new InvalidOptionException(
+                    $"The records come from the pipeline, and '{only}' is a file of others.",
+                    $"To name the table, give -Table {only}."
+                );
+            }
+
             return;
         }
 
@@ -131,8 +152,16 @@ public sealed class ImportLockstepTableCommand : LockstepCmdlet
         base.Dispose(disposing);
     }
 
-    private TableDestination ResolveDestination(string defaultName) => TableDestination.Resolve(
-        SessionState.Path, TableName.IsValid(defaultName) ? defaultName : TableName.Default, Table, Disk, path: null, literalPath: Destination, ConnectionString);
+    private TableDestination ResolveDestination(string defaultName) =>
+        TableDestination.Resolve(
+            SessionState.Path,
+            TableName.IsValid(defaultName) ? defaultName : TableName.Default,
+            Table,
+            Disk,
+            path: null,
+            literalPath: Destination,
+            ConnectionString
+        );
 
     private void AddRecords()
     {

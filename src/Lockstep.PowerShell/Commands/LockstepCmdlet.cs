@@ -11,9 +11,7 @@ public abstract class LockstepCmdlet : PSCmdlet, IDisposable
 {
     private readonly CancellationTokenSource _stopping = new();
 
-    private protected LockstepCmdlet()
-    {
-    }
+    private protected LockstepCmdlet() { }
 
     /// <summary>Set off by Ctrl+C, by <c>Stop-Job</c> and by whatever else ends the pipeline from outside (I10).</summary>
     private protected CancellationToken StopToken => _stopping.Token;
@@ -44,19 +42,13 @@ public abstract class LockstepCmdlet : PSCmdlet, IDisposable
     }
 
     /// <summary>Called once, before the first object from the pipeline. Its errors end the pipeline.</summary>
-    private protected virtual void Begin()
-    {
-    }
+    private protected virtual void Begin() { }
 
     /// <summary>Called for each object from the pipeline, or once if there is none.</summary>
-    private protected virtual void Process()
-    {
-    }
+    private protected virtual void Process() { }
 
     /// <summary>Called once, after the last object; not if the pipeline was ended before. Its errors end the pipeline.</summary>
-    private protected virtual void End()
-    {
-    }
+    private protected virtual void End() { }
 
     /// <summary>
     /// Pulls a sequence of the engine and hands on each element, all on the pipeline thread, so that script blocks, output and progress
@@ -77,7 +69,8 @@ public abstract class LockstepCmdlet : PSCmdlet, IDisposable
     }
 
     /// <summary>Waits for the engine on the pipeline thread, which has nothing else to do meanwhile.</summary>
-    private protected static T Await<T>(ValueTask<T> work) => work.IsCompletedSuccessfully ? work.Result : work.AsTask().GetAwaiter().GetResult();
+    private protected static T Await<T>(ValueTask<T> work) =>
+        work.IsCompletedSuccessfully ? work.Result : work.AsTask().GetAwaiter().GetResult();
 
     /// <inheritdoc cref="Await{T}"/>
     private protected static void Await(ValueTask work)

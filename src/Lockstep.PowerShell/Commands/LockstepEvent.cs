@@ -33,7 +33,10 @@ public sealed class SendLockstepEventCommand : ModelCmdlet
     {
         var model = FindModel();
         var arguments = Argument ?? [];
-        List<ReadOnlyMemory<byte>> json = [.. arguments.Select((argument, i) => (ReadOnlyMemory<byte>)_serializer.SerializeValue($"Argument {i + 1}", argument).ToArray())];
+        List<ReadOnlyMemory<byte>> json =
+        [
+            .. arguments.Select((argument, i) => (ReadOnlyMemory<byte>)_serializer.SerializeValue($"Argument {i + 1}", argument).ToArray()),
+        ];
         _ = model.Events;
         if (!ShouldProcess($"{model.Name}: {Name}", "Send the event"))
             return;

@@ -27,12 +27,18 @@ public sealed class NewLockstepModelCommand : LockstepCmdlet
     [ValidateNotNullOrEmpty]
     public string? Id { get; set; }
 
-    /// <summary>A private key in a PEM file: what is written here is signed with it, its owner's id is the model's, and of others only what is signed by a trusted key comes in.</summary>
+    /// <summary>
+    /// A private key in a PEM file: what is written here is signed with it, its owner's id is the model's, and of others only what is
+    /// signed by a trusted key comes in.
+    /// </summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [ValidateNotNullOrEmpty]
     public string? PrivateKeyPath { get; set; }
 
-    /// <summary>The public key in a PEM file: with -Signature RsaSha1 the model's id is made from its text. With EcdsaP256 it follows from the private key.</summary>
+    /// <summary>
+    /// The public key in a PEM file: with -Signature RsaSha1 the model's id is made from its text. With EcdsaP256 it follows from the
+    /// private key.
+    /// </summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [ValidateNotNullOrEmpty]
     public string? PublicKeyPath { get; set; }
@@ -46,7 +52,9 @@ public sealed class NewLockstepModelCommand : LockstepCmdlet
     [Parameter(ValueFromPipelineByPropertyName = true)]
     public ModelSignature Signature { get; set; }
 
-    /// <summary>How many events are kept, the newest; by default all. Peers that were away for longer are told that they miss some.</summary>
+    /// <summary>
+    /// How many events are kept, the newest; by default all. Peers that were away for longer are told that they miss some.
+    /// </summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [ValidateRange(1, int.MaxValue)]
     public int? MaximumEventCount { get; set; }
@@ -55,7 +63,9 @@ public sealed class NewLockstepModelCommand : LockstepCmdlet
     [Parameter(ValueFromPipelineByPropertyName = true)]
     public TimeSpan? MaximumEventAge { get; set; }
 
-    /// <summary>How far ahead of this machine's clock a change may be stamped, by default an hour; one further ahead is held until it is due.</summary>
+    /// <summary>
+    /// How far ahead of this machine's clock a change may be stamped, by default an hour; one further ahead is held until it is due.
+    /// </summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     public TimeSpan MaximumFuture { get; set; } = TimeSpan.FromHours(1);
 
@@ -67,13 +77,23 @@ public sealed class NewLockstepModelCommand : LockstepCmdlet
         var path = string.IsNullOrEmpty(Path) ? null : FileSystemPath.ResolveLiteral(SessionState.Path, Path);
         var name = Name ?? (path is null ? null : System.IO.Path.GetFileNameWithoutExtension(path));
         if (name?.Trim('.').Length == 0)
-            throw new InvalidOptionException("A model's name is part of its URI: it must not be empty or of dots only.", "Give another with -Name.");
+        {
+            throw new InvalidOptionException(
+                "A model's name is part of its URI: it must not be empty or of dots only.",
+                "Give another with -Name."
+            );
+        }
 
         if (name is not null)
             models.RequireFree(name);
 
         if (Kind == ModelKind.Model && (MaximumEventCount is not null || MaximumEventAge is not null))
-            throw new InvalidOptionException("A model of values keeps the newest value of each key, and nothing else.", "Leave out -MaximumEventCount and -MaximumEventAge, or make a model of -Kind Events.");
+        {
+            throw new InvalidOptionException(
+                "A model of values keeps the newest value of each key, and nothing else.",
+                "Leave out -MaximumEventCount and -MaximumEventAge, or make a model of -Kind Events."
+            );
+        }
 
         if (MaximumEventAge < TimeSpan.Zero || MaximumFuture < TimeSpan.Zero)
             throw new InvalidOptionException("A time must not be negative.", "Give a time span such as 7.00:00:00 for a week.");
@@ -82,8 +102,16 @@ public sealed class NewLockstepModelCommand : LockstepCmdlet
             return;
 
         var keys = ModelKeys.Load(SessionState.Path, Signature, PrivateKeyPath, PublicKeyPath, TrustedKeyPath);
-        var options = new GossipNodeOptions { Id = Id, Path = path, MaxFuture = MaximumFuture, Security = keys };
-        var model = new ModelInfo(new SessionModel(name, Kind, options, new EventRetention { MaxEvents = MaximumEventCount, MaxAge = MaximumEventAge }));
+        var options = new GossipNodeOptions
+        {
+            Id = Id,
+            Path = path,
+            MaxFuture = MaximumFuture,
+            Security = keys,
+        };
+        var model = new ModelInfo(
+            new SessionModel(name, Kind, options, new EventRetention { MaxEvents = MaximumEventCount, MaxAge = MaximumEventAge })
+        );
         models.Add(model);
         WriteObject(model);
     }

@@ -7,7 +7,13 @@ using Lockstep.Models;
 namespace Lockstep.Commands;
 
 /// <summary>Offers models to peers.</summary>
-[Cmdlet(VerbsLifecycle.Start, "LockstepModelListener", DefaultParameterSetName = ByAddress, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
+[Cmdlet(
+    VerbsLifecycle.Start,
+    "LockstepModelListener",
+    DefaultParameterSetName = ByAddress,
+    SupportsShouldProcess = true,
+    ConfirmImpact = ConfirmImpact.Low
+)]
 [OutputType(typeof(ModelListenerInfo))]
 public sealed class StartLockstepModelListenerCommand : ModelsCmdlet
 {
@@ -49,11 +55,21 @@ public sealed class StartLockstepModelListenerCommand : ModelsCmdlet
     private protected override void End()
     {
         // Where each model that was named has got its error, there is nothing left to offer.
-        if (_models.Count == 0 || !ShouldProcess(PipeName ?? $"{ListenAddress}:{Port}", $"Offer {string.Join(", ", _models.Select(model => model.Name))}"))
+        if (
+            _models.Count == 0
+            || !ShouldProcess(PipeName ?? $"{ListenAddress}:{Port}", $"Offer {string.Join(", ", _models.Select(model => model.Name))}")
+        )
+        {
             return;
+        }
 
         if (Certificate is { HasPrivateKey: false })
-            throw new InvalidOptionException("The certificate has no private key, and a listener needs it.", "Give one with its key, as Get-PfxCertificate reads it.");
+        {
+            throw new InvalidOptionException(
+                "The certificate has no private key, and a listener needs it.",
+                "Give one with its key, as Get-PfxCertificate reads it."
+            );
+        }
 
         var place = new ListeningPlace(new IPEndPoint(ListenAddress, Port), PipeName, WebSocket, Certificate);
         var session = SessionListener.StartAsync(place, Direction, _models, StopToken).GetAwaiter().GetResult();

@@ -8,11 +8,12 @@ public abstract class PostgresTrackingCmdlet : LockstepCmdlet
 {
     private string? _current;
 
-    private protected PostgresTrackingCmdlet()
-    {
-    }
+    private protected PostgresTrackingCmdlet() { }
 
-    /// <summary>The database: a connection string of Npgsql, or a URI like <c>postgres://user:password@host/database</c>. The user must own the tables.</summary>
+    /// <summary>
+    /// The database: a connection string of Npgsql, or a URI like <c>postgres://user:password@host/database</c>. The user must own the
+    /// tables.
+    /// </summary>
     [Parameter(Mandatory = true, Position = 0)]
     [ValidateNotNullOrEmpty]
     public string ConnectionString { get; set; } = "";
@@ -54,18 +55,26 @@ public abstract class PostgresTrackingCmdlet : LockstepCmdlet
 [Cmdlet(VerbsLifecycle.Enable, "LockstepPostgresTracking", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
 public sealed class EnableLockstepPostgresTrackingCommand : PostgresTrackingCmdlet
 {
-    /// <summary>Does not notify servers of changes, which they then see at their next poll. A transaction that notifies cannot be prepared for a two-phase commit.</summary>
+    /// <summary>
+    /// Does not notify servers of changes, which they then see at their next poll. A transaction that notifies cannot be prepared for a
+    /// two-phase commit.
+    /// </summary>
     [Parameter]
     public SwitchParameter NoNotify { get; set; }
 
     private protected override void Process() => ForEachTable(!NoNotify, "Track changes");
 }
 
-/// <summary>Takes away what <c>Enable-LockstepPostgresTracking</c> added to tables, tombstones included; or what a server by replication has left.</summary>
+/// <summary>
+/// Takes away what <c>Enable-LockstepPostgresTracking</c> added to tables, tombstones included; or what a server by replication has left.
+/// </summary>
 [Cmdlet(VerbsLifecycle.Disable, "LockstepPostgresTracking", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.High)]
 public sealed class DisableLockstepPostgresTrackingCommand : PostgresTrackingCmdlet
 {
-    /// <summary>Replication takes away the slot and the publication of a server that is stopped. A slot that nobody reads keeps the database from cutting its log.</summary>
+    /// <summary>
+    /// Replication takes away the slot and the publication of a server that is stopped. A slot that nobody reads keeps the database from
+    /// cutting its log.
+    /// </summary>
     [Parameter]
     public ServerMode Mode { get; set; }
 

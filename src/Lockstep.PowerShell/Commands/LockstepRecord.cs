@@ -40,8 +40,24 @@ public sealed class GetLockstepRecordCommand : FilteredTableCmdlet
 
     private protected override void Begin()
     {
-        if (Quarantined && (Key is not null || Filter is not null || FilterParameter is not null || Since is not null || IncludeDeleted || Property is not null || Raw))
-            throw new InvalidOptionException("What is set aside is no record, with fields or a key.", "Leave out everything but the table, -Skip and -First.");
+        if (
+            Quarantined
+            && (
+                Key is not null
+                || Filter is not null
+                || FilterParameter is not null
+                || Since is not null
+                || IncludeDeleted
+                || Property is not null
+                || Raw
+            )
+        )
+        {
+            throw new InvalidOptionException(
+                "What is set aside is no record, with fields or a key.",
+                "Leave out everything but the table, -Skip and -First."
+            );
+        }
 
         if (Raw && Property is not null)
             throw new InvalidOptionException("-Raw gives the records as they are, with all their fields.", "Leave out -Raw or -Property.");
@@ -73,7 +89,12 @@ public sealed class GetLockstepRecordCommand : FilteredTableCmdlet
                 WriteObject(PagingParameters.NewTotalCount((ulong)found.Table.Count(query), accuracy: 1));
 
             using var scan = found.Table.Read(query);
-            RecordOutput.Write(this, scan, Raw ? null : new RecordObjects(found.Table.GetInfo().Name, WriteWarning, Property), tellsState: IncludeDeleted || Since is not null);
+            RecordOutput.Write(
+                this,
+                scan,
+                Raw ? null : new RecordObjects(found.Table.GetInfo().Name, WriteWarning, Property),
+                tellsState: IncludeDeleted || Since is not null
+            );
         });
     }
 }

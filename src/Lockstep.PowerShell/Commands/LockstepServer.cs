@@ -9,7 +9,13 @@ using Lockstep.Tables;
 namespace Lockstep.Commands;
 
 /// <summary>Serves tables of a PostgreSQL database, or synced tables, as feeds from this process.</summary>
-[Cmdlet(VerbsLifecycle.Start, "LockstepServer", DefaultParameterSetName = ByTable, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
+[Cmdlet(
+    VerbsLifecycle.Start,
+    "LockstepServer",
+    DefaultParameterSetName = ByTable,
+    SupportsShouldProcess = true,
+    ConfirmImpact = ConfirmImpact.Low
+)]
 [OutputType(typeof(ServerInfo))]
 public sealed class StartLockstepServerCommand : LockstepCmdlet
 {
@@ -52,11 +58,16 @@ public sealed class StartLockstepServerCommand : LockstepCmdlet
     [Parameter(ParameterSetName = ByConnection)]
     public string[] KeyProperty { get; set; } = [];
 
-    /// <summary>How changes are learned of. Replication needs no change to the table, but the attribute REPLICATION, and -LogPath.</summary>
+    /// <summary>
+    /// How changes are learned of. Replication needs no change to the table, but the attribute REPLICATION, and -LogPath.
+    /// </summary>
     [Parameter(ParameterSetName = ByConnection)]
     public ServerMode Mode { get; set; }
 
-    /// <summary>For replication: the folder that keeps the changes for clients that come back, a file for each table. Without it they would all have to resync.</summary>
+    /// <summary>
+    /// For replication: the folder that keeps the changes for clients that come back, a file for each table. Without it they would all have
+    /// to resync.
+    /// </summary>
     [Parameter(ParameterSetName = ByConnection)]
     [ValidateNotNullOrEmpty]
     public string? LogPath { get; set; }
@@ -66,7 +77,10 @@ public sealed class StartLockstepServerCommand : LockstepCmdlet
     [ValidateNotNullOrEmpty]
     public string? Publication { get; set; }
 
-    /// <summary>For replication: how many bytes of its log the database may be made to keep. Beyond it the slot is dropped and made anew, with a resync of all clients.</summary>
+    /// <summary>
+    /// For replication: how many bytes of its log the database may be made to keep. Beyond it the slot is dropped and made anew, with a
+    /// resync of all clients.
+    /// </summary>
     [Parameter(ParameterSetName = ByConnection)]
     [ValidateRange(16L << 20, long.MaxValue)]
     public long MaximumSlotLag { get; set; } = 4L << 30;
@@ -143,9 +157,15 @@ public sealed class StartLockstepServerCommand : LockstepCmdlet
             return;
 
         if (Credential.Length + Token.Length > 0 && Certificate is null && !IPAddress.IsLoopback(ListenAddress))
-            WriteWarning("Passwords and tokens go over the network unencrypted. Give the server a certificate with -Certificate, or have a proxy speak TLS for it.");
+        {
+            WriteWarning(
+                "Passwords and tokens go over the network unencrypted. Give the server a certificate with -Certificate, or have a proxy speak TLS for it."
+            );
+        }
 
-        var server = new ServerInfo(ParameterSetName == ByConnection ? ServerStart.FromPostgres(this, StopToken) : ServerStart.FromFiles(this, served, StopToken));
+        var server = new ServerInfo(
+            ParameterSetName == ByConnection ? ServerStart.FromPostgres(this, StopToken) : ServerStart.FromFiles(this, served, StopToken)
+        );
         SessionServers<ServerInfo>.Current.Add(server);
         WriteObject(server);
     }

@@ -16,35 +16,57 @@ public sealed class GetLockstepTableCommand : TableCmdlet
 }
 
 /// <summary>Removes tables with everything in them: their files, or what a database keeps of them.</summary>
-[Cmdlet(VerbsCommon.Remove, "LockstepTable", DefaultParameterSetName = ByTable, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
+[Cmdlet(
+    VerbsCommon.Remove,
+    "LockstepTable",
+    DefaultParameterSetName = ByTable,
+    SupportsShouldProcess = true,
+    ConfirmImpact = ConfirmImpact.Medium
+)]
 public sealed class RemoveLockstepTableCommand : TableCmdlet
 {
-    private protected override IEnumerable<FoundTable> DefaultTables(TablePlace place) => throw new InvalidOptionException("No table is named.", "Say which one with -Table or -Path.");
+    private protected override IEnumerable<FoundTable> DefaultTables(TablePlace place) =>
+        throw new InvalidOptionException("No table is named.", "Say which one with -Table or -Path.");
 
-    private protected override void Process() => ForEachTable(found =>
-    {
-        var name = found.Table.GetInfo().Name;
-        if (ShouldProcess(found.DisplayName, $"Remove the table '{name}'"))
-            found.Table.Remove();
-    });
+    private protected override void Process() =>
+        ForEachTable(found =>
+        {
+            var name = found.Table.GetInfo().Name;
+            if (ShouldProcess(found.DisplayName, $"Remove the table '{name}'"))
+                found.Table.Remove();
+        });
 }
 
 /// <summary>Empties tables, and lets go of the feeds that they belong to. The tables stay, and sequence numbers go on.</summary>
-[Cmdlet(VerbsCommon.Clear, "LockstepTable", DefaultParameterSetName = ByTable, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
+[Cmdlet(
+    VerbsCommon.Clear,
+    "LockstepTable",
+    DefaultParameterSetName = ByTable,
+    SupportsShouldProcess = true,
+    ConfirmImpact = ConfirmImpact.Medium
+)]
 public sealed class ClearLockstepTableCommand : TableCmdlet
 {
-    private protected override IEnumerable<FoundTable> DefaultTables(TablePlace place) => throw new InvalidOptionException("No table is named.", "Say which one with -Table or -Path.");
+    private protected override IEnumerable<FoundTable> DefaultTables(TablePlace place) =>
+        throw new InvalidOptionException("No table is named.", "Say which one with -Table or -Path.");
 
-    private protected override void Process() => ForEachTable(found =>
-    {
-        var name = found.Table.GetInfo().Name;
-        if (ShouldProcess(found.DisplayName, $"Empty the table '{name}'"))
-            found.Table.Clear();
-    });
+    private protected override void Process() =>
+        ForEachTable(found =>
+        {
+            var name = found.Table.GetInfo().Name;
+            if (ShouldProcess(found.DisplayName, $"Empty the table '{name}'"))
+                found.Table.Clear();
+        });
 }
 
 /// <summary>Writes copies of tables, while syncs of them may go on.</summary>
-[Cmdlet(VerbsData.Backup, "LockstepTable", DefaultParameterSetName = ByTable, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
+[Cmdlet(
+    VerbsData.Backup,
+    "LockstepTable",
+    DefaultParameterSetName = ByTable,
+    SupportsShouldProcess = true,
+    ConfirmImpact = ConfirmImpact.Low
+)]
 [OutputType(typeof(TableInfo))]
 public sealed class BackupLockstepTableCommand : TableCmdlet
 {
@@ -66,7 +88,12 @@ public sealed class BackupLockstepTableCommand : TableCmdlet
         ForEachTable(found =>
         {
             if (found.Table is not Table table)
-                throw new InvalidOptionException("A table in PostgreSQL is backed up with its database.", "Use pg_dump --schema=lockstep_tables, or write the records to a file with Export-LockstepTable.");
+            {
+                throw new InvalidOptionException(
+                    "A table in PostgreSQL is backed up with its database.",
+                    "Use pg_dump --schema=lockstep_tables, or write the records to a file with Export-LockstepTable."
+                );
+            }
 
             var target = Directory.Exists(destination) ? System.IO.Path.Combine(destination, table.GetInfo().Name + ".db") : destination;
             if (!ShouldProcess(found.DisplayName, $"Back up to {target}"))

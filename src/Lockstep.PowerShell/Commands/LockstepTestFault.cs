@@ -74,7 +74,16 @@ public sealed class GetLockstepTestFaultCommand : LockstepCmdlet
         if (ListAvailable)
         {
             foreach (var kind in FaultKinds.All)
-                WriteObject(new TestFaultKindInfo(kind.Name, kind.Description, [.. kind.Parameters.Select(parameter => $"-{parameter.Name} <{parameter.TypeName}> {parameter.Description}")]));
+            {
+                WriteObject(
+                    new TestFaultKindInfo(
+                        kind.Name,
+                        kind.Description,
+                        [.. kind.Parameters.Select(parameter => $"-{parameter.Name} <{parameter.TypeName}> {parameter.Description}")]
+                    )
+                );
+            }
+
             return;
         }
 
@@ -86,7 +95,13 @@ public sealed class GetLockstepTestFaultCommand : LockstepCmdlet
 }
 
 /// <summary>Removes faults from a test server; responses under way keep them.</summary>
-[Cmdlet(VerbsCommon.Remove, "LockstepTestFault", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low, DefaultParameterSetName = nameof(Id))]
+[Cmdlet(
+    VerbsCommon.Remove,
+    "LockstepTestFault",
+    SupportsShouldProcess = true,
+    ConfirmImpact = ConfirmImpact.Low,
+    DefaultParameterSetName = nameof(Id)
+)]
 public sealed class RemoveLockstepTestFaultCommand : LockstepCmdlet
 {
     /// <summary>Those with these ids; wildcards may be used, and * removes all.</summary>
@@ -117,7 +132,12 @@ public sealed class RemoveLockstepTestFaultCommand : LockstepCmdlet
             var pattern = WildcardPattern.Get(id, WildcardOptions.IgnoreCase);
             string[] found = [.. server.Server.Server.Faults.Select(fault => fault.Id).Where(pattern.IsMatch)];
             if (found.Length == 0 && !WildcardPattern.ContainsWildcardCharacters(id))
-                throw new InvalidOptionException($"The server at {server.FeedUri} has no fault {id}.", "Get-LockstepTestFault lists those that it has.");
+            {
+                throw new InvalidOptionException(
+                    $"The server at {server.FeedUri} has no fault {id}.",
+                    "Get-LockstepTestFault lists those that it has."
+                );
+            }
 
             foreach (var each in found)
                 Remove(server, each);

@@ -37,7 +37,12 @@ public sealed class AddLockstepTestRecordCommand : LockstepCmdlet
 
         var server = (Server ?? SessionServers<TestServerInfo>.Current.Only).Server;
         if (server.Feed != TestServerFeed.Scripted)
-            throw new InvalidOptionException($"The server at {server.FeedUri} sends the {server.Feed} feed, which takes no records.", "Start one with -Feed Scripted.");
+        {
+            throw new InvalidOptionException(
+                $"The server at {server.FeedUri} sends the {server.Feed} feed, which takes no records.",
+                "Start one with -Feed Scripted."
+            );
+        }
 
         foreach (var record in Record)
         {

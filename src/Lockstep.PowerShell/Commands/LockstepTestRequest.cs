@@ -27,7 +27,13 @@ public sealed class GetLockstepTestRequestCommand : LockstepCmdlet
     {
         // A lambda that captures the cmdlet would become a method of it, and show an engine type.
         var after = After;
-        foreach (var request in (Server ?? SessionServers<TestServerInfo>.Current.Only).Server.Server.Requests.Where(request => request.Number > after).TakeLast(Last))
+        foreach (
+            var request in (Server ?? SessionServers<TestServerInfo>.Current.Only)
+                .Server.Server.Requests.Where(request => request.Number > after)
+                .TakeLast(Last)
+        )
+        {
             WriteObject(request.ToModel());
+        }
     }
 }

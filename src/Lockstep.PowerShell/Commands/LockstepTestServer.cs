@@ -72,14 +72,26 @@ public sealed class StartLockstepTestServerCommand : LockstepCmdlet
     private protected override void End()
     {
         var hasRecords = _records.Count > 0 || Path is not null;
-        var feed = MyInvocation.BoundParameters.ContainsKey(nameof(Feed)) ? Feed
+        var feed =
+            MyInvocation.BoundParameters.ContainsKey(nameof(Feed)) ? Feed
             : Replay is not null ? TestServerFeed.Replay
-            : hasRecords || Scenario is not null ? TestServerFeed.Scripted : TestServerFeed.Reference;
+            : hasRecords || Scenario is not null ? TestServerFeed.Scripted
+            : TestServerFeed.Reference;
         if (hasRecords && feed != TestServerFeed.Scripted)
-            throw new InvalidOptionException($"The {feed} feed sends what it always sends.", "Leave out -Record and -Path, or use -Feed Scripted.");
+        {
+            throw new InvalidOptionException(
+                $"The {feed} feed sends what it always sends.",
+                "Leave out -Record and -Path, or use -Feed Scripted."
+            );
+        }
 
         if ((feed == TestServerFeed.Replay) != (Replay is not null))
-            throw new InvalidOptionException("The Replay feed and a recording belong together.", "Give -Replay with the path of a recording, and no other -Feed.");
+        {
+            throw new InvalidOptionException(
+                "The Replay feed and a recording belong together.",
+                "Give -Replay with the path of a recording, and no other -Feed."
+            );
+        }
 
         var scenario = Scenario is null ? null : ScenarioTexts.Read(Scenario, SessionState.Path);
         var options = new TestServerOptions
@@ -96,7 +108,9 @@ public sealed class StartLockstepTestServerCommand : LockstepCmdlet
         if (!ShouldProcess($"{ListenAddress}:{Port}", $"Start a test server with the {feed} feed"))
             return;
 
-        var server = new TestServerInfo(new RunningServer(LockstepTestServer.StartAsync(options, cancellationToken: StopToken).GetAwaiter().GetResult()));
+        var server = new TestServerInfo(
+            new RunningServer(LockstepTestServer.StartAsync(options, cancellationToken: StopToken).GetAwaiter().GetResult())
+        );
         SessionServers<TestServerInfo>.Current.Add(server);
         if (scenario is not null)
             server.Server.Server.StartScenario(scenario);

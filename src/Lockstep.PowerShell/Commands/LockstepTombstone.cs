@@ -7,7 +7,13 @@ using Lockstep.Tables;
 namespace Lockstep.Commands;
 
 /// <summary>Forgets deleted records of tables up to a horizon, which the file remembers: a cursor older than that needs a resync.</summary>
-[Cmdlet(VerbsCommon.Clear, "LockstepTombstone", DefaultParameterSetName = ByTable, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
+[Cmdlet(
+    VerbsCommon.Clear,
+    "LockstepTombstone",
+    DefaultParameterSetName = ByTable,
+    SupportsShouldProcess = true,
+    ConfirmImpact = ConfirmImpact.Medium
+)]
 [OutputType(typeof(TableInfo))]
 public sealed class ClearLockstepTombstoneCommand : TableCmdlet
 {
@@ -19,18 +25,24 @@ public sealed class ClearLockstepTombstoneCommand : TableCmdlet
     [Parameter]
     public SwitchParameter PassThru { get; set; }
 
-    private protected override void Process() => ForEachTable(found =>
-    {
-        var info = found.Table.GetInfo();
-        if (!info.HasReached(Cursor.Parse(Before)))
-            throw new InvalidOptionException($"The table '{info.Name}' has its cursor at {info.Cursor}, below {Before}.", "Name a horizon at or below the cursor: what is newer may still be sent again.");
+    private protected override void Process() =>
+        ForEachTable(found =>
+        {
+            var info = found.Table.GetInfo();
+            if (!info.HasReached(Cursor.Parse(Before)))
+            {
+                throw new InvalidOptionException(
+                    $"The table '{info.Name}' has its cursor at {info.Cursor}, below {Before}.",
+                    "Name a horizon at or below the cursor: what is newer may still be sent again."
+                );
+            }
 
-        if (!ShouldProcess(found.DisplayName, $"Forget the deleted records of '{info.Name}' before {Before}"))
-            return;
+            if (!ShouldProcess(found.DisplayName, $"Forget the deleted records of '{info.Name}' before {Before}"))
+                return;
 
-        var removed = found.Table.ClearTombstones(Cursor.Parse(Before));
-        WriteVerbose($"Forgot {removed} deleted records.");
-        if (PassThru)
-            WriteObject(found.Describe());
-    });
+            var removed = found.Table.ClearTombstones(Cursor.Parse(Before));
+            WriteVerbose($"Forgot {removed} deleted records.");
+            if (PassThru)
+                WriteObject(found.Describe());
+        });
 }

@@ -19,7 +19,13 @@ public sealed class GetLockstepVariableCommand : VariableCmdlet
 }
 
 /// <summary>Sets a variable, or schedules values: all processes switch together. Says when.</summary>
-[Cmdlet(VerbsCommon.Set, "LockstepVariable", DefaultParameterSetName = ByValue, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
+[Cmdlet(
+    VerbsCommon.Set,
+    "LockstepVariable",
+    DefaultParameterSetName = ByValue,
+    SupportsShouldProcess = true,
+    ConfirmImpact = ConfirmImpact.Low
+)]
 [OutputType(typeof(ScheduledValue))]
 public sealed class SetLockstepVariableCommand : VariableCmdlet
 {
@@ -79,13 +85,21 @@ public sealed class SetLockstepVariableCommand : VariableCmdlet
         Current = Name;
         var store = Stores[Store];
         var json = ParameterSetName == ByValue ? Stores.Values.ToJson(Value) : null;
-        if (!ShouldProcess($"the variable '{Name}' in {store.Name}", json is null ? $"Ramp from {From} to {To} over {Over}" : $"Set to {json}"))
+        if (
+            !ShouldProcess(
+                $"the variable '{Name}' in {store.Name}",
+                json is null ? $"Ramp from {From} to {To} over {Over}" : $"Set to {json}"
+            )
+        )
+        {
             return;
+        }
 
         store.OpenOrCreate(DefaultTick);
         WriteObject(
             json is null ? store.Ramp(Name, From, To, Over, Steps, ActiveAt, Tick) : store.Set(Name, json, ActiveAt, Tick, Force),
-            enumerateCollection: true);
+            enumerateCollection: true
+        );
     }
 }
 
@@ -106,8 +120,15 @@ public sealed class RemoveLockstepVariableCommand : VariableCmdlet
     {
         Current = Name;
         var store = Stores[Store];
-        if (ShouldProcess($"the variable '{Name}' in {store.Name}", $"Remove the value that becomes active at {ActiveAt:yyyy-MM-dd HH:mm:ss.fffK}"))
+        if (
+            ShouldProcess(
+                $"the variable '{Name}' in {store.Name}",
+                $"Remove the value that becomes active at {ActiveAt:yyyy-MM-dd HH:mm:ss.fffK}"
+            )
+        )
+        {
             store.Remove(Name, ActiveAt);
+        }
     }
 }
 

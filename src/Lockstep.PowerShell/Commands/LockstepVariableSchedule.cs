@@ -17,6 +17,10 @@ public sealed class GetLockstepVariableScheduleCommand : VariableCmdlet
     [Parameter]
     public ScheduleState[] State { get; set; } = [ScheduleState.Past, ScheduleState.Current, ScheduleState.Pending];
 
-    private protected override void Process() => ForEach(Name, (store, variable) =>
-        WriteObject(store.GetSchedule(variable).Where(entry => State.Contains(entry.State)), enumerateCollection: true));
+    private protected override void Process() =>
+        ForEach(
+            Name,
+            (store, variable) =>
+                WriteObject(store.GetSchedule(variable).Where(entry => State.Contains(entry.State)), enumerateCollection: true)
+        );
 }

@@ -6,9 +6,7 @@ namespace Lockstep.Commands;
 /// <summary>The base of the cmdlets that work on one model.</summary>
 public abstract class ModelCmdlet : LockstepCmdlet
 {
-    private protected ModelCmdlet()
-    {
-    }
+    private protected ModelCmdlet() { }
 
     /// <summary>The model, or its name; the only one of the session if none is given.</summary>
     [Parameter(Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]

@@ -8,9 +8,7 @@ public abstract class ModelsCmdlet : LockstepCmdlet
 {
     private ModelReference? _current;
 
-    private protected ModelsCmdlet()
-    {
-    }
+    private protected ModelsCmdlet() { }
 
     /// <summary>The models, or their names; the only one of the session if none is given.</summary>
     [Parameter(Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]

@@ -1,13 +1,17 @@
 using System.Management.Automation;
+using Lockstep.Engine.Recording;
 using Lockstep.Engine.Records;
 using Lockstep.Sync;
-using Lockstep.TestServer.Recording;
 using Lockstep.TestServers;
 
 namespace Lockstep.Commands;
 
-/// <summary>Saves what a feed answers, with its timing, for <c>Start-LockstepTestServer -Replay</c> to serve it again at any speed.</summary>
-/// <remarks>It ends with the feed's answer, at a limit, or with Ctrl+C; in each case the file is whole. No secret goes into the file.</remarks>
+/// <summary>
+/// Saves what a feed answers, with its timing, for <c>Start-LockstepTestServer -Replay</c> to serve it again at any speed.
+/// </summary>
+/// <remarks>
+/// It ends with the feed's answer, at a limit, or with Ctrl+C; in each case the file is whole. No secret goes into the file.
+/// </remarks>
 [Cmdlet(VerbsData.Save, "LockstepFeed", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
 [OutputType(typeof(FeedRecordingInfo))]
 public sealed class SaveLockstepFeedCommand : FeedCmdlet
@@ -51,7 +55,10 @@ public sealed class SaveLockstepFeedCommand : FeedCmdlet
             return;
 
         var limits = new RecordingOptions { Duration = For, MaximumBytes = MaximumBytes };
-        var recording = FeedRecorder.RecordAsync(feed, Cursor.Parse(Since), file, limits, cancellationToken: StopToken).GetAwaiter().GetResult();
+        var recording = FeedRecorder
+            .RecordAsync(feed, Cursor.Parse(Since), file, limits, cancellationToken: StopToken)
+            .GetAwaiter()
+            .GetResult();
         if (recording.Status >= 400)
             WriteWarning($"The feed answered {recording.Status}; that answer is what was recorded.");
         WriteObject(recording.ToModel());

@@ -42,14 +42,17 @@ public sealed class ShowLockstepTableCommand : FilteredTableCmdlet
             using var ended = CancellationTokenSource.CreateLinkedTokenSource(StopToken);
             using var screen = new TerminalScreen();
             // The engine comes by several times a second, also when nothing has changed: marks fade and the window may have another size.
-            Pump(found.Table.WatchAsync(null, TimeProvider.System, ended.Token), changes =>
-            {
-                scene.Note(changes);
-                var (width, height) = TerminalScreen.SizeOf(Host);
-                screen.Show(scene.Draw(width, height));
-                if (TimeProvider.System.GetElapsedTime(start) >= For)
-                    ended.Cancel();
-            });
+            Pump(
+                found.Table.WatchAsync(null, TimeProvider.System, ended.Token),
+                changes =>
+                {
+                    scene.Note(changes);
+                    var (width, height) = TerminalScreen.SizeOf(Host);
+                    screen.Show(scene.Draw(width, height));
+                    if (TimeProvider.System.GetElapsedTime(start) >= For)
+                        ended.Cancel();
+                }
+            );
         });
     }
 }

@@ -21,7 +21,9 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
     private string? _feed;
     private ParallelSyncs? _parallel;
 
-    /// <summary>The feed, or a test server of this session. User and password in it become Basic authentication, and are stored nowhere.</summary>
+    /// <summary>
+    /// The feed, or a test server of this session. User and password in it become Basic authentication, and are stored nowhere.
+    /// </summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
     [FeedOfServer]
     [Alias("FeedUri")]
@@ -34,7 +36,9 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
     [ArgumentCompleter(typeof(TableCompleter))]
     public string? Table { get; set; }
 
-    /// <summary>Keeps the table in a file, by default <c>table.db</c> in the current location; without it the table lives as long as this process.</summary>
+    /// <summary>
+    /// Keeps the table in a file, by default <c>table.db</c> in the current location; without it the table lives as long as this process.
+    /// </summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     public SwitchParameter Disk { get; set; }
 
@@ -49,7 +53,10 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
     [ArgumentCompleter(typeof(TableFileCompleter))]
     public string? LiteralPath { get; set; }
 
-    /// <summary>Keeps the table in this database of PostgreSQL instead of a file, for many machines to share. Of several syncs of it one leads, the others wait to take over.</summary>
+    /// <summary>
+    /// Keeps the table in this database of PostgreSQL instead of a file, for many machines to share. Of several syncs of it one leads, the
+    /// others wait to take over.
+    /// </summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
     public string? ConnectionString { get; set; }
@@ -59,7 +66,9 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
     [ArgumentCompleter(typeof(FieldCompleter))]
     public string? OrderBy { get; set; }
 
-    /// <summary>The fields that are the key; by default those of the table, else <c>id</c>, else the first field of the first record.</summary>
+    /// <summary>
+    /// The fields that are the key; by default those of the table, else <c>id</c>, else the first field of the first record.
+    /// </summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [ArgumentCompleter(typeof(FieldCompleter))]
     [AllowEmptyCollection]
@@ -77,7 +86,10 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
     [Parameter]
     public ScriptBlock? Callback { get; set; }
 
-    /// <summary>Called for each record before it is applied, in <c>$_</c>: puts out one object with the same key to store instead, or nothing to skip the record.</summary>
+    /// <summary>
+    /// Called for each record before it is applied, in <c>$_</c>: puts out one object with the same key to store instead, or nothing to
+    /// skip the record.
+    /// </summary>
     [Parameter]
     public ScriptBlock? Transform { get; set; }
 
@@ -95,7 +107,9 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
     [ValidateRange(0.0, 86400.0)]
     public double SettleSec { get; set; } = 1;
 
-    /// <summary>Puts out each change as it is committed, the newest state per key in each commit; the result then goes to -ResultVariable only.</summary>
+    /// <summary>
+    /// Puts out each change as it is committed, the newest state per key in each commit; the result then goes to -ResultVariable only.
+    /// </summary>
     [Parameter]
     public SwitchParameter PassThru { get; set; }
 
@@ -112,7 +126,9 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
     [Parameter]
     public SwitchParameter Resync { get; set; }
 
-    /// <summary>How far before the cursor each connection begins, in the order field's own units, for feeds whose writers may be late.</summary>
+    /// <summary>
+    /// How far before the cursor each connection begins, in the order field's own units, for feeds whose writers may be late.
+    /// </summary>
     [Parameter]
     [ValidateRange(0.0, 1e18)]
     public decimal Lookback { get; set; }
@@ -141,7 +157,8 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
     public SwitchParameter Wait { get; set; }
 
     /// <summary>
-    /// Syncs in the background and puts out the job. Its output is the result, or with -PassThru the changes; it keeps the newest 10,000 that nobody has received.
+    /// Syncs in the background and puts out the job. Its output is the result, or with -PassThru the changes; it keeps the newest 10,000
+    /// that nobody has received.
     /// </summary>
     [Parameter]
     public SwitchParameter AsJob { get; set; }
@@ -151,7 +168,9 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
     [ValidateNotNullOrEmpty]
     public string? JobName { get; set; }
 
-    /// <summary>How many feeds of the pipeline are synced at the same time. With more than one, all begin when the last one has come.</summary>
+    /// <summary>
+    /// How many feeds of the pipeline are synced at the same time. With more than one, all begin when the last one has come.
+    /// </summary>
     [Parameter]
     [ValidateRange(1, 1000)]
     public int ThrottleLimit { get; set; } = 1;
@@ -162,15 +181,38 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
     {
         // Bound already, so it is not from the pipeline: the first thing that was named is the feed.
         if (MyInvocation.ExpectingInput && Uri is { IsAbsoluteUri: false })
-            throw new InvalidOptionException($"The feed comes from the pipeline, and '{Uri.OriginalString}' is another one.", $"To name the table, give -Table {Uri.OriginalString}.");
+        {
+            throw new InvalidOptionException(
+                $"The feed comes from the pipeline, and '{Uri.OriginalString}' is another one.",
+                $"To name the table, give -Table {Uri.OriginalString}."
+            );
+        }
+
         if (!AsJob && JobName is not null)
             throw new InvalidOptionException("Only a job has a name.", "Give -AsJob as well. (-Table names the table.)");
         if (AsJob && (Callback is not null || Transform is not null))
-            throw new InvalidOptionException("A job has no pipeline on which -Callback or -Transform could be called.", "Leave them out, or sync without -AsJob; with -PassThru, Receive-Job gives the changes.");
+        {
+            throw new InvalidOptionException(
+                "A job has no pipeline on which -Callback or -Transform could be called.",
+                "Leave them out, or sync without -AsJob; with -PassThru, Receive-Job gives the changes."
+            );
+        }
+
         if (AsJob && ThrottleLimit > 1)
-            throw new InvalidOptionException("Each feed gets a job of its own, and they all run at once.", "Leave out -AsJob or -ThrottleLimit.");
+        {
+            throw new InvalidOptionException(
+                "Each feed gets a job of its own, and they all run at once.",
+                "Leave out -AsJob or -ThrottleLimit."
+            );
+        }
+
         if (AsJob && ResultVariable is not null)
-            throw new InvalidOptionException("A job's result comes later.", "Leave out -ResultVariable: the result is the job's output, and its property Sync.");
+        {
+            throw new InvalidOptionException(
+                "A job's result comes later.",
+                "Leave out -ResultVariable: the result is the job's output, and its property Sync."
+            );
+        }
     }
 
     private protected override void Process()
@@ -181,36 +223,45 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
         var feed = FeedUri.Parse(Uri);
         _feed = feed.Display;
         var store = SharedTables.Store(ConnectionString, string.IsNullOrEmpty(Path) ? LiteralPath : Path, Disk);
-        var destination = TableDestination.Resolve(SessionState.Path, feed.DefaultTableName, Table, Disk, store is null ? Path : null, store is null ? LiteralPath : null);
+        var destination = TableDestination.Resolve(
+            SessionState.Path,
+            feed.DefaultTableName,
+            Table,
+            Disk,
+            store is null ? Path : null,
+            store is null ? LiteralPath : null
+        );
         if (!ShouldProcess(store?.Description ?? destination.Description, $"Sync with {_feed}"))
             return;
 
-        var sync = new TableSync(new SyncOptions
-        {
-            Feed = FeedSettings.Of(this, Uri),
-            Store = store,
-            TablePath = store?.Description ?? destination.GetPath(),
-            TableName = destination.Name,
-            Dialect = (Engine.Records.Dialect)Dialect,
-            OrderBy = NullIfEmpty(OrderBy),
-            KeyFields = FeedSettings.Named(KeyProperty) is { Length: > 0 } keys ? keys : null,
-            Since = NullIfEmpty(Since),
-            Follow = Follow,
-            FollowFor = FollowFor,
-            Settle = TimeSpan.FromSeconds(SettleSec),
-            MaximumRetryCount = MaximumRetryCount,
-            RetryInterval = TimeSpan.FromSeconds(RetryIntervalSec),
-            Resync = Resync,
-            Lookback = Lookback,
-            MaximumRecordSize = MaximumRecordSize,
-            AsksForToken = TokenProvider is not null,
-            MalformedRecord = (MalformedRecordPolicy)MalformedRecord,
-            WaitForWriter = Wait,
-            WantsChanges = PassThru || EveryChange,
-            EveryVersion = EveryChange,
-            WantsRecords = Callback is not null,
-            Transforms = Transform is not null,
-        });
+        var sync = new TableSync(
+            new SyncOptions
+            {
+                Feed = FeedSettings.Of(this, Uri),
+                Store = store,
+                TablePath = store?.Description ?? destination.GetPath(),
+                TableName = destination.Name,
+                Dialect = (Engine.Records.Dialect)Dialect,
+                OrderBy = NullIfEmpty(OrderBy),
+                KeyFields = FeedSettings.Named(KeyProperty) is { Length: > 0 } keys ? keys : null,
+                Since = NullIfEmpty(Since),
+                Follow = Follow,
+                FollowFor = FollowFor,
+                Settle = TimeSpan.FromSeconds(SettleSec),
+                MaximumRetryCount = MaximumRetryCount,
+                RetryInterval = TimeSpan.FromSeconds(RetryIntervalSec),
+                Resync = Resync,
+                Lookback = Lookback,
+                MaximumRecordSize = MaximumRecordSize,
+                AsksForToken = TokenProvider is not null,
+                MalformedRecord = (MalformedRecordPolicy)MalformedRecord,
+                WaitForWriter = Wait,
+                WantsChanges = PassThru || EveryChange,
+                EveryVersion = EveryChange,
+                WantsRecords = Callback is not null,
+                Transforms = Transform is not null,
+            }
+        );
         if (AsJob)
         {
             var tokens = TokenProvider is null ? null : new TokenRunspace(TokenProvider, SessionState);
@@ -248,19 +299,21 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
         }
     }
 
-    private protected override void End() => _parallel?.Run(
-        (feed, step) =>
-        {
-            _feed = feed;
-            Attempt(step);
-        },
-        (result, failed) =>
-        {
-            Keep(result);
-            if (!failed && !PassThru && !EveryChange)
-                WriteObject(result);
-        },
-        StopToken);
+    private protected override void End() =>
+        _parallel?.Run(
+            (feed, step) =>
+            {
+                _feed = feed;
+                Attempt(step);
+            },
+            (result, failed) =>
+            {
+                Keep(result);
+                if (!failed && !PassThru && !EveryChange)
+                    WriteObject(result);
+            },
+            StopToken
+        );
 
     private void Keep(SyncResult result)
     {

@@ -15,11 +15,12 @@ public abstract class TableCmdlet : LockstepCmdlet
     private readonly ConcurrentQueue<string> _notices = new();
     private string? _current;
 
-    private protected TableCmdlet()
-    {
-    }
+    private protected TableCmdlet() { }
 
-    /// <summary>Tables by name, those of the session first, then those of the table files in the current location; with -ConnectionString, those of the database.</summary>
+    /// <summary>
+    /// Tables by name, those of the session first, then those of the table files in the current location; with -ConnectionString, those of
+    /// the database.
+    /// </summary>
     [Parameter(ParameterSetName = ByTable, Position = 0, ValueFromPipeline = true)]
     [Parameter(ParameterSetName = ByDatabase, Position = 0, ValueFromPipelineByPropertyName = true)]
     [Alias("Name")]
@@ -71,7 +72,9 @@ public abstract class TableCmdlet : LockstepCmdlet
                 break;
             default:
                 TablePlace? place = null;
-                TablePlace Place() => place ??= ParameterSetName == ByDatabase ? new SharedTables(ConnectionString, _notices.Enqueue) : new LocalTables(paths);
+                TablePlace Place() =>
+                    place ??=
+                        ParameterSetName == ByDatabase ? new SharedTables(ConnectionString, _notices.Enqueue) : new LocalTables(paths);
                 if (Table.Length > 0)
                     ForEach(Table, name => Place().ByName(name), use);
                 else

@@ -1,6 +1,6 @@
 using System.Management.Automation;
+using Lockstep.Engine.Conformance;
 using Lockstep.Sync;
-using Lockstep.TestServer.Conformance;
 using Lockstep.TestServers;
 
 namespace Lockstep.Commands;

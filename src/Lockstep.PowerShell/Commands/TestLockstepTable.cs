@@ -14,11 +14,12 @@ public abstract class CompareTableCmdlet : FeedCmdlet
 {
     private string? _location;
 
-    private protected CompareTableCmdlet()
-    {
-    }
+    private protected CompareTableCmdlet() { }
 
-    /// <summary>The table, of the session or of a file in the current location, or with -ConnectionString of the database; by default the only one there is.</summary>
+    /// <summary>
+    /// The table, of the session or of a file in the current location, or with -ConnectionString of the database; by default the only one
+    /// there is.
+    /// </summary>
     [Parameter(Position = 0, ValueFromPipelineByPropertyName = true)]
     [Alias("Name")]
     [ArgumentCompleter(typeof(TableCompleter))]
@@ -34,7 +35,9 @@ public abstract class CompareTableCmdlet : FeedCmdlet
     [ValidateNotNullOrEmpty]
     public string? ConnectionString { get; set; }
 
-    /// <summary>The feed; by default that which the table says it belongs to. Needed when its URI holds user and password, which are never stored.</summary>
+    /// <summary>
+    /// The feed; by default that which the table says it belongs to. Needed when its URI holds user and password, which are never stored.
+    /// </summary>
     [Parameter]
     [ArgumentCompleter(typeof(FeedUriCompleter))]
     public Uri? Uri { get; set; }
@@ -50,7 +53,9 @@ public abstract class CompareTableCmdlet : FeedCmdlet
     {
         // What Get-LockstepTable says of a table in a database is no file's path.
         TablePlace place = ConnectionString is { } database ? new SharedTables(database) : new LocalTables(SessionState.Path);
-        var found = !string.IsNullOrEmpty(Path) && SharedTables.Store(ConnectionString, Path, disk: false) is null ? FoundTable.OfFile(FileSystemPath.ResolveOne(SessionState.Path, Path))
+        var found =
+            !string.IsNullOrEmpty(Path) && SharedTables.Store(ConnectionString, Path, disk: false) is null
+                ? FoundTable.OfFile(FileSystemPath.ResolveOne(SessionState.Path, Path))
             : string.IsNullOrEmpty(Table) ? place.Only()
             : place.ByName(Table) is [var only] ? only
             : throw new InvalidOptionException("That is not one table.", "Name one table.");
@@ -58,33 +63,56 @@ public abstract class CompareTableCmdlet : FeedCmdlet
         return found;
     }
 
-    private protected Uri FeedOf(FoundTable table) => Uri ?? (table.Describe().Uri
-        ?? throw new InvalidOptionException($"The table in '{table.Location}' belongs to no feed.", "Name the feed with -Uri."));
+    private protected Uri FeedOf(FoundTable table) =>
+        Uri
+        ?? (
+            table.Describe().Uri
+            ?? throw new InvalidOptionException($"The table in '{table.Location}' belongs to no feed.", "Name the feed with -Uri.")
+        );
 
     /// <summary>Reads feed and table, and hands on each difference.</summary>
     private protected void Compare(FoundTable compared, Action<TableDifference> found)
     {
         var table = compared.Describe().Name;
         var objects = new RecordObjects(table, WriteWarning);
-        var steps = new SyncStepHandler(this, $"Comparing {table} with its feed") { Table = () => table, TokenProvider = TokenProvider is { } provider ? () => provider.Invoke() : null };
-        var comparison = new TableComparison(new SyncOptions
+        var steps = new SyncStepHandler(this, $"Comparing {table} with its feed")
         {
-            Feed = FeedSettings.Of(this, FeedOf(compared)), TablePath = compared.Location, Store = compared.Store, TableName = table, Settle = TimeSpan.FromSeconds(SettleSec),
-        });
+            Table = () => table,
+            TokenProvider = TokenProvider is { } provider ? () => provider.Invoke() : null,
+        };
+        var comparison = new TableComparison(
+            new SyncOptions
+            {
+                Feed = FeedSettings.Of(this, FeedOf(compared)),
+                TablePath = compared.Location,
+                Store = compared.Store,
+                TableName = table,
+                Settle = TimeSpan.FromSeconds(SettleSec),
+            }
+        );
         try
         {
-            Pump(comparison.RunAsync(StopToken), step =>
-            {
-                if (step is not DifferenceFound { Difference: var difference })
+            Pump(
+                comparison.RunAsync(StopToken),
+                step =>
                 {
-                    steps.Take(step);
-                    return;
-                }
+                    if (step is not DifferenceFound { Difference: var difference })
+                    {
+                        steps.Take(step);
+                        return;
+                    }
 
-                found(new TableDifference(
-                    table, (DifferenceKind)difference.Kind, difference.Key.ToModel(),
-                    difference.Expected is { } expected ? objects.Read(expected) : null, difference.Actual is { } actual ? objects.Read(actual) : null));
-            });
+                    found(
+                        new TableDifference(
+                            table,
+                            (DifferenceKind)difference.Kind,
+                            difference.Key.ToModel(),
+                            difference.Expected is { } expected ? objects.Read(expected) : null,
+                            difference.Actual is { } actual ? objects.Read(actual) : null
+                        )
+                    );
+                }
+            );
         }
         finally
         {
@@ -105,12 +133,15 @@ public sealed class TestLockstepTableCommand : CompareTableCmdlet
     private protected override void Process()
     {
         var count = 0;
-        Compare(Locate(), difference =>
-        {
-            count++;
-            if (!Quiet)
-                WriteObject(difference);
-        });
+        Compare(
+            Locate(),
+            difference =>
+            {
+                count++;
+                if (!Quiet)
+                    WriteObject(difference);
+            }
+        );
         if (Quiet)
             WriteObject(count == 0);
     }
@@ -135,16 +166,28 @@ public sealed class RepairLockstepTableCommand : CompareTableCmdlet
         int Count(DifferenceKind kind) => counts.GetValueOrDefault(kind);
         var what = string.Create(
             CultureInfo.InvariantCulture,
-            $"Add {Count(DifferenceKind.Missing)} missing, remove {Count(DifferenceKind.Extra)} extra and replace {Count(DifferenceKind.Different)} different records");
+            $"Add {Count(DifferenceKind.Missing)} missing, remove {Count(DifferenceKind.Extra)} extra and replace {Count(DifferenceKind.Different)} different records"
+        );
         if (!ShouldProcess(table.Location, what))
             return;
 
-        var sync = new TableSync(new SyncOptions
+        var sync = new TableSync(
+            new SyncOptions
+            {
+                Feed = FeedSettings.Of(this, FeedOf(table)),
+                TablePath = table.Location,
+                Store = table.Store,
+                TableName = table.Describe().Name,
+                Settle = TimeSpan.FromSeconds(SettleSec),
+                Repair = true,
+                AsksForToken = TokenProvider is not null,
+            }
+        );
+        var steps = new SyncStepHandler(this, "Repairing")
         {
-            Feed = FeedSettings.Of(this, FeedOf(table)), TablePath = table.Location, Store = table.Store, TableName = table.Describe().Name, Settle = TimeSpan.FromSeconds(SettleSec),
-            Repair = true, AsksForToken = TokenProvider is not null,
-        });
-        var steps = new SyncStepHandler(this, "Repairing") { Table = () => sync.Result.Table, TokenProvider = TokenProvider is { } provider ? () => provider.Invoke() : null };
+            Table = () => sync.Result.Table,
+            TokenProvider = TokenProvider is { } provider ? () => provider.Invoke() : null,
+        };
         try
         {
             Pump(sync.RunAsync(StopToken), steps.Take);

@@ -8,11 +8,12 @@ public abstract class VariableCmdlet : LockstepCmdlet
 {
     private StoreConnections? _stores;
 
-    private protected VariableCmdlet()
-    {
-    }
+    private protected VariableCmdlet() { }
 
-    /// <summary>Where the variables are kept: <c>memory</c> for this session, the path of an SQLite file, or a connection string or URI of PostgreSQL.</summary>
+    /// <summary>
+    /// Where the variables are kept: <c>memory</c> for this session, the path of an SQLite file, or a connection string or URI of
+    /// PostgreSQL.
+    /// </summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [ValidateNotNull]
     [ArgumentCompleter(typeof(VariableStoreCompleter))]

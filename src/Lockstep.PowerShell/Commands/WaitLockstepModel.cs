@@ -4,7 +4,8 @@ using Lockstep.Models;
 namespace Lockstep.Commands;
 
 /// <summary>
-/// Waits until a model and its peers each have what the other had: over all connections that were made from here or, where there are none, with one peer that came in.
+/// Waits until a model and its peers each have what the other had: over all connections that were made from here or, where there are none,
+/// with one peer that came in.
 /// </summary>
 [Cmdlet(VerbsLifecycle.Wait, "LockstepModel")]
 [OutputType(typeof(ModelInfo), ParameterSetName = [nameof(PassThru)])]
@@ -27,7 +28,10 @@ public sealed class WaitLockstepModelCommand : ModelsCmdlet
 
     private void Wait(SessionModel model)
     {
-        model.WaitForSyncAsync(TimeoutSec is { } seconds ? TimeSpan.FromSeconds(seconds) : Timeout.InfiniteTimeSpan, StopToken).GetAwaiter().GetResult();
+        model
+            .WaitForSyncAsync(TimeoutSec is { } seconds ? TimeSpan.FromSeconds(seconds) : Timeout.InfiniteTimeSpan, StopToken)
+            .GetAwaiter()
+            .GetResult();
         foreach (var hold in model.Held)
             WriteWarning($"{model.Name}: {hold}");
 

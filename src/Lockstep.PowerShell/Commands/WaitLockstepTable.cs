@@ -42,8 +42,8 @@ public sealed class WaitLockstepTableCommand : TableCmdlet
             while (Task.WaitAny([waiting], millisecondsTimeout: 200) < 0)
                 WriteNotices();
             WriteNotices();
-            var info = Await(new ValueTask<Engine.Tables.TableInfo?>(waiting))
-                ?? throw new WaitTimeoutException(found.DisplayName, limit!.Value);
+            var info =
+                Await(new ValueTask<Engine.Tables.TableInfo?>(waiting)) ?? throw new WaitTimeoutException(found.DisplayName, limit!.Value);
             WriteObject(found.Describe(info));
         });
 

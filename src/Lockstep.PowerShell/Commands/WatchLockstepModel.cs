@@ -4,7 +4,8 @@ using Lockstep.Models;
 namespace Lockstep.Commands;
 
 /// <summary>
-/// Puts out each change of a model's values as it comes, whoever made it, until Ctrl+C or until the model is removed. Of a key that changes faster than the pipeline takes it, the newest value.
+/// Puts out each change of a model's values as it comes, whoever made it, until Ctrl+C or until the model is removed. Of a key that changes
+/// faster than the pipeline takes it, the newest value.
 /// </summary>
 [Cmdlet(VerbsCommon.Watch, "LockstepModel")]
 [OutputType(typeof(ModelValue))]
@@ -28,10 +29,13 @@ public sealed class WatchLockstepModelCommand : ModelCmdlet
         var model = FindModel();
         var output = new ModelOutput(this, model.Name, Raw);
         WildcardPattern[] patterns = [.. Key.Select(key => WildcardPattern.Get(key, WildcardOptions.None))];
-        Pump(model.Values.WatchAsync(IncludeExisting, StopToken), change =>
-        {
-            if (patterns.Length == 0 || Array.Exists(patterns, pattern => pattern.IsMatch(change.Key)))
-                Attempt(() => output.Write(change));
-        });
+        Pump(
+            model.Values.WatchAsync(IncludeExisting, StopToken),
+            change =>
+            {
+                if (patterns.Length == 0 || Array.Exists(patterns, pattern => pattern.IsMatch(change.Key)))
+                    Attempt(() => output.Write(change));
+            }
+        );
     }
 }

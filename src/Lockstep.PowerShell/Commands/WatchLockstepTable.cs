@@ -20,20 +20,28 @@ public sealed class WatchLockstepTableCommand : TableCmdlet
     [Seconds]
     public TimeSpan? For { get; set; }
 
-    private protected override void Process() => ForEachTable(found =>
-    {
-        var start = TimeProvider.System.GetTimestamp();
-        var objects = new RecordObjects(found.Table.GetInfo().Name, WriteWarning);
-        using var ended = CancellationTokenSource.CreateLinkedTokenSource(StopToken);
-        Pump(found.Table.WatchAsync(Since, TimeProvider.System, ended.Token), changes =>
+    private protected override void Process() =>
+        ForEachTable(found =>
         {
-            WriteNotices();
-            foreach (var change in changes)
-                WriteObject(new Change((ChangeKind)change.Kind, change.Key.ToModel(), change.Sequence, objects.Read(change.Record)));
+            var start = TimeProvider.System.GetTimestamp();
+            var objects = new RecordObjects(found.Table.GetInfo().Name, WriteWarning);
+            using var ended = CancellationTokenSource.CreateLinkedTokenSource(StopToken);
+            Pump(
+                found.Table.WatchAsync(Since, TimeProvider.System, ended.Token),
+                changes =>
+                {
+                    WriteNotices();
+                    foreach (var change in changes)
+                    {
+                        WriteObject(
+                            new Change((ChangeKind)change.Kind, change.Key.ToModel(), change.Sequence, objects.Read(change.Record))
+                        );
+                    }
 
-            // The engine comes by several times a second, also when nothing has changed.
-            if (TimeProvider.System.GetElapsedTime(start) >= For)
-                ended.Cancel();
+                    // The engine comes by several times a second, also when nothing has changed.
+                    if (TimeProvider.System.GetElapsedTime(start) >= For)
+                        ended.Cancel();
+                }
+            );
         });
-    });
 }

@@ -27,7 +27,8 @@ internal static class Completion
     }
 
     /// <summary>A path, quoted where it needs it.</summary>
-    public static string Quote(string path) => path.All(letter => char.IsLetterOrDigit(letter) || "_-./\\:".Contains(letter)) ? path : Quoted(path);
+    public static string Quote(string path) =>
+        path.All(letter => char.IsLetterOrDigit(letter) || "_-./\\:".Contains(letter)) ? path : Quoted(path);
 
     private static bool IsWord(string name) => name.All(letter => char.IsLetterOrDigit(letter) || letter == '_');
 

@@ -10,9 +10,16 @@ namespace Lockstep;
 public sealed class FaultIdCompleter : IArgumentCompleter
 {
     /// <inheritdoc/>
-    public IEnumerable<CompletionResult> CompleteArgument(string commandName, string parameterName, string wordToComplete, CommandAst commandAst, IDictionary fakeBoundParameters)
+    public IEnumerable<CompletionResult> CompleteArgument(
+        string commandName,
+        string parameterName,
+        string wordToComplete,
+        CommandAst commandAst,
+        IDictionary fakeBoundParameters
+    )
     {
-        var named = (fakeBoundParameters["Server"] is PSObject wrapped ? wrapped.BaseObject : fakeBoundParameters["Server"]) as TestServerInfo;
+        var named =
+            (fakeBoundParameters["Server"] is PSObject wrapped ? wrapped.BaseObject : fakeBoundParameters["Server"]) as TestServerInfo;
         var servers = named is null ? SessionServers<TestServerInfo>.Current.Running : [named];
         return Completion.Of(wordToComplete, servers.SelectMany(server => server.Server.Server.Faults).Select(fault => fault.Id));
     }

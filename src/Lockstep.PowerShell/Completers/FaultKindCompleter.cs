@@ -9,6 +9,11 @@ namespace Lockstep;
 public sealed class FaultKindCompleter : IArgumentCompleter
 {
     /// <inheritdoc/>
-    public IEnumerable<CompletionResult> CompleteArgument(string commandName, string parameterName, string wordToComplete, CommandAst commandAst, IDictionary fakeBoundParameters) =>
-        Completion.Of(wordToComplete ?? "", FaultKinds.All.Select(kind => kind.Name));
+    public IEnumerable<CompletionResult> CompleteArgument(
+        string commandName,
+        string parameterName,
+        string wordToComplete,
+        CommandAst commandAst,
+        IDictionary fakeBoundParameters
+    ) => Completion.Of(wordToComplete ?? "", FaultKinds.All.Select(kind => kind.Name));
 }

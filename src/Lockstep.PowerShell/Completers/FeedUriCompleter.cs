@@ -7,12 +7,24 @@ using Lockstep.TestServers;
 
 namespace Lockstep;
 
-/// <summary>Completes the feeds that are known here: of the session's test servers, and of the tables that have been synced. It asks none of them.</summary>
+/// <summary>
+/// Completes the feeds that are known here: of the session's test servers, and of the tables that have been synced. It asks none of them.
+/// </summary>
 public sealed class FeedUriCompleter : IArgumentCompleter
 {
     /// <inheritdoc/>
-    public IEnumerable<CompletionResult> CompleteArgument(string commandName, string parameterName, string wordToComplete, CommandAst commandAst, IDictionary fakeBoundParameters) =>
-        Completion.Of(wordToComplete, SessionServers<TestServerInfo>.Current.Running.Select(server => server.FeedUri)
-            .Concat(TableLookup.All(Completion.Paths).Select(table => FoundTable.OfFile(table.Path).Describe().Uri).OfType<Uri>())
-            .Select(uri => uri.ToString()));
+    public IEnumerable<CompletionResult> CompleteArgument(
+        string commandName,
+        string parameterName,
+        string wordToComplete,
+        CommandAst commandAst,
+        IDictionary fakeBoundParameters
+    ) =>
+        Completion.Of(
+            wordToComplete,
+            SessionServers<TestServerInfo>
+                .Current.Running.Select(server => server.FeedUri)
+                .Concat(TableLookup.All(Completion.Paths).Select(table => FoundTable.OfFile(table.Path).Describe().Uri).OfType<Uri>())
+                .Select(uri => uri.ToString())
+        );
 }

@@ -12,11 +12,20 @@ namespace Lockstep;
 public sealed class FieldCompleter : IArgumentCompleter
 {
     /// <inheritdoc/>
-    public IEnumerable<CompletionResult> CompleteArgument(string commandName, string parameterName, string wordToComplete, CommandAst commandAst, IDictionary fakeBoundParameters)
+    public IEnumerable<CompletionResult> CompleteArgument(
+        string commandName,
+        string parameterName,
+        string wordToComplete,
+        CommandAst commandAst,
+        IDictionary fakeBoundParameters
+    )
     {
         try
         {
-            return Completion.Of(wordToComplete, FilesOf(commandName, fakeBoundParameters).SelectMany(path => new Table(path).GetInfo().Fields));
+            return Completion.Of(
+                wordToComplete,
+                FilesOf(commandName, fakeBoundParameters).SelectMany(path => new Table(path).GetInfo().Fields)
+            );
         }
         catch (LockstepException)
         {

@@ -6,7 +6,11 @@ namespace Lockstep;
 /// <summary>Completes paths of files of a kind, in the way in which they were begun: relative, absolute, from home.</summary>
 internal static class FileCompletion
 {
-    private static readonly EnumerationOptions Visible = new() { IgnoreInaccessible = true, AttributesToSkip = FileAttributes.Hidden | FileAttributes.System };
+    private static readonly EnumerationOptions Visible = new()
+    {
+        IgnoreInaccessible = true,
+        AttributesToSkip = FileAttributes.Hidden | FileAttributes.System,
+    };
 
     /// <param name="word">What has been typed.</param>
     /// <param name="isWanted">Looks at a file, given by its full path.</param>
@@ -30,15 +34,27 @@ internal static class FileCompletion
             return [];
         }
 
-        var pattern = new EnumerationOptions { IgnoreInaccessible = true, AttributesToSkip = Visible.AttributesToSkip, MatchCasing = MatchCasing.CaseInsensitive };
+        var pattern = new EnumerationOptions
+        {
+            IgnoreInaccessible = true,
+            AttributesToSkip = Visible.AttributesToSkip,
+            MatchCasing = MatchCasing.CaseInsensitive,
+        };
         return
         [
-            .. there.EnumerateDirectories("*", pattern).Where(item => item.Name.StartsWith(begun, StringComparison.OrdinalIgnoreCase)).OrderBy(item => item.Name, StringComparer.OrdinalIgnoreCase)
+            .. there
+                .EnumerateDirectories("*", pattern)
+                .Where(item => item.Name.StartsWith(begun, StringComparison.OrdinalIgnoreCase))
+                .OrderBy(item => item.Name, StringComparer.OrdinalIgnoreCase)
                 .Select(item => Result(shownFolder + item.Name, item.Name, CompletionResultType.ProviderContainer)),
-            .. there.EnumerateFiles("*", pattern).Where(item => item.Name.StartsWith(begun, StringComparison.OrdinalIgnoreCase) && isWanted(item.FullName)).OrderBy(item => item.Name, StringComparer.OrdinalIgnoreCase)
+            .. there
+                .EnumerateFiles("*", pattern)
+                .Where(item => item.Name.StartsWith(begun, StringComparison.OrdinalIgnoreCase) && isWanted(item.FullName))
+                .OrderBy(item => item.Name, StringComparer.OrdinalIgnoreCase)
                 .Select(item => Result(shownFolder + item.Name, item.Name, CompletionResultType.ProviderItem)),
         ];
     }
 
-    private static CompletionResult Result(string path, string name, CompletionResultType type) => new(Completion.Quote(path), name, type, path);
+    private static CompletionResult Result(string path, string name, CompletionResultType type) =>
+        new(Completion.Quote(path), name, type, path);
 }

@@ -9,6 +9,11 @@ namespace Lockstep;
 public sealed class TableCompleter : IArgumentCompleter
 {
     /// <inheritdoc/>
-    public IEnumerable<CompletionResult> CompleteArgument(string commandName, string parameterName, string wordToComplete, CommandAst commandAst, IDictionary fakeBoundParameters) =>
-        Completion.Of(wordToComplete, TableLookup.All(Completion.Paths).Select(table => table.Name));
+    public IEnumerable<CompletionResult> CompleteArgument(
+        string commandName,
+        string parameterName,
+        string wordToComplete,
+        CommandAst commandAst,
+        IDictionary fakeBoundParameters
+    ) => Completion.Of(wordToComplete, TableLookup.All(Completion.Paths).Select(table => table.Name));
 }

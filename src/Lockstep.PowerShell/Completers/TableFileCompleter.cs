@@ -9,6 +9,11 @@ namespace Lockstep;
 public sealed class TableFileCompleter : IArgumentCompleter
 {
     /// <inheritdoc/>
-    public IEnumerable<CompletionResult> CompleteArgument(string commandName, string parameterName, string wordToComplete, CommandAst commandAst, IDictionary fakeBoundParameters) =>
-        FileCompletion.Of(wordToComplete, static file => Table.IsTable(file));
+    public IEnumerable<CompletionResult> CompleteArgument(
+        string commandName,
+        string parameterName,
+        string wordToComplete,
+        CommandAst commandAst,
+        IDictionary fakeBoundParameters
+    ) => FileCompletion.Of(wordToComplete, static file => Table.IsTable(file));
 }

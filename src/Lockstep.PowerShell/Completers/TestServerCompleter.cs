@@ -11,8 +11,21 @@ namespace Lockstep;
 public sealed class TestServerCompleter : IArgumentCompleter
 {
     /// <inheritdoc/>
-    public IEnumerable<CompletionResult> CompleteArgument(string commandName, string parameterName, string wordToComplete, CommandAst commandAst, IDictionary fakeBoundParameters) =>
-        SessionServers<TestServerInfo>.Current.Running
-            .Where(server => server.Port.ToString(CultureInfo.InvariantCulture).StartsWith(wordToComplete ?? "", StringComparison.Ordinal))
-            .Select(server => new CompletionResult($"(Get-LockstepTestServer | Where-Object Port -EQ {server.Port})", $"{server.FeedUri}", CompletionResultType.ParameterValue, $"{server.Feed} at {server.FeedUri}"));
+    public IEnumerable<CompletionResult> CompleteArgument(
+        string commandName,
+        string parameterName,
+        string wordToComplete,
+        CommandAst commandAst,
+        IDictionary fakeBoundParameters
+    ) =>
+        SessionServers<TestServerInfo>
+            .Current.Running.Where(server =>
+                server.Port.ToString(CultureInfo.InvariantCulture).StartsWith(wordToComplete ?? "", StringComparison.Ordinal)
+            )
+            .Select(server => new CompletionResult(
+                $"(Get-LockstepTestServer | Where-Object Port -EQ {server.Port})",
+                $"{server.FeedUri}",
+                CompletionResultType.ParameterValue,
+                $"{server.Feed} at {server.FeedUri}"
+            ));
 }

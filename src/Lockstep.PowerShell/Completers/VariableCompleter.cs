@@ -12,7 +12,13 @@ namespace Lockstep;
 public sealed class VariableCompleter : IArgumentCompleter
 {
     /// <inheritdoc/>
-    public IEnumerable<CompletionResult> CompleteArgument(string commandName, string parameterName, string wordToComplete, CommandAst commandAst, IDictionary fakeBoundParameters)
+    public IEnumerable<CompletionResult> CompleteArgument(
+        string commandName,
+        string parameterName,
+        string wordToComplete,
+        CommandAst commandAst,
+        IDictionary fakeBoundParameters
+    )
     {
         var text = (fakeBoundParameters["Store"] is PSObject wrapped ? wrapped.BaseObject : fakeBoundParameters["Store"]) switch
         {
@@ -23,7 +29,8 @@ public sealed class VariableCompleter : IArgumentCompleter
         var named = new VariableStore(text);
         try
         {
-            ITickStore? store = named.IsMemory ? RunspaceMemory.Open(null)
+            ITickStore? store =
+                named.IsMemory ? RunspaceMemory.Open(null)
                 : named.IsFile ? new SqliteTickStore(FileSystemPath.ResolveLiteral(Completion.Paths, text))
                 : null;
             return store is null ? [] : Completion.Of(wordToComplete, store.ListAsync(CancellationToken.None).GetAwaiter().GetResult());

@@ -12,8 +12,17 @@ public sealed class VariableStoreCompleter : IArgumentCompleter
     private static ReadOnlySpan<byte> Magic => "SQLite format 3\0"u8;
 
     /// <inheritdoc/>
-    public IEnumerable<CompletionResult> CompleteArgument(string commandName, string parameterName, string wordToComplete, CommandAst commandAst, IDictionary fakeBoundParameters) =>
-        [.. Completion.Of(wordToComplete, [VariableStore.Memory.Text]), .. FileCompletion.Of(wordToComplete, static file => HoldsVariables(file))];
+    public IEnumerable<CompletionResult> CompleteArgument(
+        string commandName,
+        string parameterName,
+        string wordToComplete,
+        CommandAst commandAst,
+        IDictionary fakeBoundParameters
+    ) =>
+        [
+            .. Completion.Of(wordToComplete, [VariableStore.Memory.Text]),
+            .. FileCompletion.Of(wordToComplete, static file => HoldsVariables(file)),
+        ];
 
     private static bool HoldsVariables(string path)
     {

@@ -5,7 +5,9 @@ using Lockstep.Engine.Records;
 namespace Lockstep.Errors;
 
 /// <summary>The script block that observes a sync has thrown.</summary>
-internal sealed class CallbackException(RecordKey key, RuntimeException thrown) : LockstepException(
-    $"-Callback failed at the record {key}: {thrown.Message}",
-    "Mend the script block and sync again. The record is in the table already: Get-LockstepRecord -Since reads what a callback has missed.",
-    thrown);
+internal sealed class CallbackException(RecordKey key, RuntimeException thrown)
+    : LockstepException(
+        $"-Callback failed at the record {key}: {thrown.Message}",
+        "Mend the script block and sync again. The record is in the table already: Get-LockstepRecord -Since reads what a callback has missed.",
+        thrown
+    );

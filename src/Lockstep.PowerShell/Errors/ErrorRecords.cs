@@ -4,6 +4,7 @@ using System.Net.Sockets;
 using System.Text.Json;
 using Lockstep.Engine;
 using Lockstep.Engine.Feed;
+using Lockstep.Engine.Recording;
 using Lockstep.Engine.Serving;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
@@ -12,7 +13,6 @@ using Lockstep.Postgres;
 using Lockstep.Postgres.Tables;
 using Lockstep.Serving.Hosting;
 using Lockstep.TestServer.Feeds;
-using Lockstep.TestServer.Recording;
 using Lockstep.TestServer.Scenarios;
 using Lockstep.Ticks;
 
@@ -79,23 +79,61 @@ internal static class ErrorRecords
         [typeof(GossipSecurityException)] = new(ErrorCategory.SecurityError),
         [typeof(GossipChangeException)] = new(ErrorCategory.LimitsExceeded),
         [typeof(GossipStoreException)] = new(ErrorCategory.OpenError),
-        [typeof(JsonException)] = new(ErrorCategory.InvalidData, "InvalidJson", "A peer has sent a value that is nested too deep for objects: read it with -Raw."),
-        [typeof(SocketException)] = new(ErrorCategory.OpenError, "ListenFailed", "Use -Port 0 to have a free port picked, and check that -ListenAddress is one of this machine."),
+        [typeof(JsonException)] = new(
+            ErrorCategory.InvalidData,
+            "InvalidJson",
+            "A peer has sent a value that is nested too deep for objects: read it with -Raw."
+        ),
+        [typeof(SocketException)] = new(
+            ErrorCategory.OpenError,
+            "ListenFailed",
+            "Use -Port 0 to have a free port picked, and check that -ListenAddress is one of this machine."
+        ),
 
         // The test server's own, which are .NET's kinds of error.
-        [typeof(PortInUseException)] = new(ErrorCategory.ResourceUnavailable, "PortInUse", "Use -Port 0 to have a free port picked, or stop the program that listens there."),
-        [typeof(ListenException)] = new(ErrorCategory.OpenError, "ListenFailed", "Check -ListenAddress and -Port: the address must be one of this machine, and ports below 1024 may need more rights."),
-        [typeof(InvalidRecordException)] = new(ErrorCategory.InvalidData, "InvalidRecord", "Give objects, hashtables, or strings that hold one JSON object each."),
-        [typeof(InvalidScenarioException)] = new(ErrorCategory.InvalidData, "InvalidScenario", "A step is a hashtable with one member, such as @{ waitForClients = 1 }, or @{ fault = @{ kind = 'Cut' } }."),
-        [typeof(InvalidRecordingException)] = new(ErrorCategory.InvalidData, "InvalidRecording", "Give a file that a recording of a feed was saved to."),
-        [typeof(HttpRequestException)] = new(ErrorCategory.ConnectionError, "FeedUnreachable", "Check the URI, and that the feed's server runs and can be reached from here."),
+        [typeof(PortInUseException)] = new(
+            ErrorCategory.ResourceUnavailable,
+            "PortInUse",
+            "Use -Port 0 to have a free port picked, or stop the program that listens there."
+        ),
+        [typeof(ListenException)] = new(
+            ErrorCategory.OpenError,
+            "ListenFailed",
+            "Check -ListenAddress and -Port: the address must be one of this machine, and ports below 1024 may need more rights."
+        ),
+        [typeof(InvalidRecordException)] = new(
+            ErrorCategory.InvalidData,
+            "InvalidRecord",
+            "Give objects, hashtables, or strings that hold one JSON object each."
+        ),
+        [typeof(InvalidScenarioException)] = new(
+            ErrorCategory.InvalidData,
+            "InvalidScenario",
+            "A step is a hashtable with one member, such as @{ waitForClients = 1 }, or @{ fault = @{ kind = 'Cut' } }."
+        ),
+        [typeof(InvalidRecordingException)] = new(
+            ErrorCategory.InvalidData,
+            "InvalidRecording",
+            "Give a file that a recording of a feed was saved to."
+        ),
+        [typeof(HttpRequestException)] = new(
+            ErrorCategory.ConnectionError,
+            "FeedUnreachable",
+            "Check the URI, and that the feed's server runs and can be reached from here."
+        ),
         [typeof(FileNotFoundException)] = new(ErrorCategory.ObjectNotFound, "FileNotFound", "Check the path."),
         [typeof(DirectoryNotFoundException)] = new(ErrorCategory.ObjectNotFound, "FileNotFound", "Check the path."),
-        [typeof(UnauthorizedAccessException)] = new(ErrorCategory.PermissionDenied, "AccessDenied", "Check the rights to the file and its folder, or name another one."),
+        [typeof(UnauthorizedAccessException)] = new(
+            ErrorCategory.PermissionDenied,
+            "AccessDenied",
+            "Check the rights to the file and its folder, or name another one."
+        ),
         [typeof(IOException)] = new(ErrorCategory.ReadError, "FileFailed", "Check the file and the disk it is on."),
     };
 
-    /// <summary>The error record of an error that the table names; null for any other, which is a fault of ours and passes as it is.</summary>
+    /// <summary>
+    /// The error record of an error that the table names; null for any other, which is a fault of ours and passes as it is.
+    /// </summary>
     public static ErrorRecord? TryDescribe(Exception error, object? target)
     {
         // PowerShell's own exceptions bring their error records with them.
@@ -110,13 +148,14 @@ internal static class ErrorRecords
         };
     }
 
-    private static ErrorCategory CategoryOf(FeedStatusException error) => error switch
-    {
-        { IsRefusal: true } => ErrorCategory.AuthenticationError,
-        { Status: HttpStatusCode.NotFound } => ErrorCategory.ObjectNotFound,
-        { IsTransient: true } => ErrorCategory.ResourceUnavailable,
-        _ => ErrorCategory.InvalidResult,
-    };
+    private static ErrorCategory CategoryOf(FeedStatusException error) =>
+        error switch
+        {
+            { IsRefusal: true } => ErrorCategory.AuthenticationError,
+            { Status: HttpStatusCode.NotFound } => ErrorCategory.ObjectNotFound,
+            { IsTransient: true } => ErrorCategory.ResourceUnavailable,
+            _ => ErrorCategory.InvalidResult,
+        };
 
     private static Entry? Find(Type? type)
     {

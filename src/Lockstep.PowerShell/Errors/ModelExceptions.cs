@@ -6,35 +6,52 @@ namespace Lockstep.Errors;
 internal sealed class ModelNotFoundException(string message, string recommendedAction) : LockstepException(message, recommendedAction)
 {
     /// <summary>None was named.</summary>
-    public static ModelNotFoundException NotOne(IReadOnlyList<ModelInfo> models) => new(
-        models.Count == 0 ? "This session has no model." : $"This session has several models: {string.Join(", ", models)}.",
-        models.Count == 0 ? "Make one with New-LockstepModel." : "Say which one with -Model, or pipe it in from Get-LockstepModel.");
+    public static ModelNotFoundException NotOne(IReadOnlyList<ModelInfo> models) =>
+        new(
+            models.Count == 0 ? "This session has no model." : $"This session has several models: {string.Join(", ", models)}.",
+            models.Count == 0 ? "Make one with New-LockstepModel." : "Say which one with -Model, or pipe it in from Get-LockstepModel."
+        );
 
     /// <summary>This one was.</summary>
-    public static ModelNotFoundException Named(string name) => new($"This session has no model named '{name}'.", "Get-LockstepModel lists those it has; New-LockstepModel makes one.");
+    public static ModelNotFoundException Named(string name) =>
+        new($"This session has no model named '{name}'.", "Get-LockstepModel lists those it has; New-LockstepModel makes one.");
 }
 
 /// <summary>Two models of one session, or one listener, cannot have one name.</summary>
-internal sealed class ModelNameInUseException(string name) : LockstepException(
-    $"There is a model named '{name}' already.",
-    "Choose another name with -Name, or end the other model with Remove-LockstepModel.");
+internal sealed class ModelNameInUseException(string name)
+    : LockstepException(
+        $"There is a model named '{name}' already.",
+        "Choose another name with -Name, or end the other model with Remove-LockstepModel."
+    );
 
 /// <summary>A key has no value.</summary>
-internal sealed class ModelValueNotFoundException(string model, string key) : LockstepException(
-    $"The model '{model}' has no value under the key '{key}'.",
-    "Get-LockstepModelValue without -Key lists what it has. A value that a peer has set may be on its way: see Wait-LockstepModel -Synced.");
+internal sealed class ModelValueNotFoundException(string model, string key)
+    : LockstepException(
+        $"The model '{model}' has no value under the key '{key}'.",
+        "Get-LockstepModelValue without -Key lists what it has. A value that a peer has set may be on its way: see Wait-LockstepModel -Synced."
+    );
 
 /// <summary>No listener was named, and there is not exactly one.</summary>
-internal sealed class ModelListenerNotFoundException(IReadOnlyList<ModelListenerInfo> listeners) : LockstepException(
-    listeners.Count == 0 ? "No model listener runs in this session." : $"Several model listeners run in this session: {string.Join(", ", listeners)}.",
-    listeners.Count == 0 ? "Start one with Start-LockstepModelListener." : "Say which one with -Listener, or pipe it in from Get-LockstepModelListener.");
+internal sealed class ModelListenerNotFoundException(IReadOnlyList<ModelListenerInfo> listeners)
+    : LockstepException(
+        listeners.Count == 0
+            ? "No model listener runs in this session."
+            : $"Several model listeners run in this session: {string.Join(", ", listeners)}.",
+        listeners.Count == 0
+            ? "Start one with Start-LockstepModelListener."
+            : "Say which one with -Listener, or pipe it in from Get-LockstepModelListener."
+    );
 
 /// <summary>A model that speaks with nobody is waited for.</summary>
-internal sealed class ModelNotConnectedException(string model) : LockstepException(
-    $"The model '{model}' is neither connected nor offered by a listener.",
-    "Use Connect-LockstepModel or Start-LockstepModelListener first.");
+internal sealed class ModelNotConnectedException(string model)
+    : LockstepException(
+        $"The model '{model}' is neither connected nor offered by a listener.",
+        "Use Connect-LockstepModel or Start-LockstepModelListener first."
+    );
 
 /// <summary>A model did not get in sync in time.</summary>
-internal sealed class ModelSyncTimeoutException(string model, TimeSpan limit, string? reason) : LockstepException(
-    $"The model '{model}' was not in sync after {limit.TotalSeconds:0.###} seconds{(reason is null ? "" : $": {reason}")}",
-    "See what (Get-LockstepModel).Connection says, or wait longer with -TimeoutSec.");
+internal sealed class ModelSyncTimeoutException(string model, TimeSpan limit, string? reason)
+    : LockstepException(
+        $"The model '{model}' was not in sync after {limit.TotalSeconds:0.###} seconds{(reason is null ? "" : $": {reason}")}",
+        "See what (Get-LockstepModel).Connection says, or wait longer with -TimeoutSec."
+    );

@@ -6,9 +6,11 @@ namespace Lockstep.Errors;
 internal sealed class PathNotFoundException : LockstepException
 {
     public PathNotFoundException(string pattern)
-        : this(pattern, $"No file matches '{pattern}'.", "Check the pattern, or use -LiteralPath if the name itself holds *, ? or brackets.")
-    {
-    }
+        : this(
+            pattern,
+            $"No file matches '{pattern}'.",
+            "Check the pattern, or use -LiteralPath if the name itself holds *, ? or brackets."
+        ) { }
 
     public PathNotFoundException(string path, string message, string recommendedAction)
         : base(message, recommendedAction) => Path = path;

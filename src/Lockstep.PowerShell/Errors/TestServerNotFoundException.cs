@@ -3,6 +3,12 @@ using Lockstep.Engine;
 namespace Lockstep.Errors;
 
 /// <summary>No server was named, and there is not exactly one.</summary>
-internal sealed class TestServerNotFoundException(IReadOnlyList<Uri> running) : LockstepException(
-    running.Count == 0 ? "No test server runs in this session." : $"Several test servers run in this session: {string.Join(", ", running)}.",
-    running.Count == 0 ? "Start one with Start-LockstepTestServer." : "Say which one with -Server, or pipe it in from Get-LockstepTestServer.");
+internal sealed class TestServerNotFoundException(IReadOnlyList<Uri> running)
+    : LockstepException(
+        running.Count == 0
+            ? "No test server runs in this session."
+            : $"Several test servers run in this session: {string.Join(", ", running)}.",
+        running.Count == 0
+            ? "Start one with Start-LockstepTestServer."
+            : "Say which one with -Server, or pipe it in from Get-LockstepTestServer."
+    );

@@ -4,5 +4,9 @@ using Lockstep.Engine;
 namespace Lockstep.Errors;
 
 /// <summary>The script block that gets a token has thrown.</summary>
-internal sealed class TokenProviderException(RuntimeException thrown) : LockstepException(
-    $"-TokenProvider failed: {thrown.Message}", "Have the script block put out a token, as text or SecureString, or nothing.", thrown);
+internal sealed class TokenProviderException(RuntimeException thrown)
+    : LockstepException(
+        $"-TokenProvider failed: {thrown.Message}",
+        "Have the script block put out a token, as text or SecureString, or nothing.",
+        thrown
+    );

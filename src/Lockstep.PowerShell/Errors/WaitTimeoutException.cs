@@ -4,6 +4,8 @@ using Lockstep.Engine;
 namespace Lockstep.Errors;
 
 /// <summary>A table was not as it was waited for when the time was up.</summary>
-internal sealed class WaitTimeoutException(string table, TimeSpan limit) : LockstepException(
-    string.Create(CultureInfo.InvariantCulture, $"The table '{table}' had not got that far after {limit.TotalSeconds:0.###} s."),
-    "Check that a sync is running with Get-LockstepTable, or wait longer with -TimeoutSec.");
+internal sealed class WaitTimeoutException(string table, TimeSpan limit)
+    : LockstepException(
+        string.Create(CultureInfo.InvariantCulture, $"The table '{table}' had not got that far after {limit.TotalSeconds:0.###} s."),
+        "Check that a sync is running with Get-LockstepTable, or wait longer with -TimeoutSec."
+    );

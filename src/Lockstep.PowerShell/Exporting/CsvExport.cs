@@ -5,7 +5,10 @@ using Lockstep.Engine.Tables;
 
 namespace Lockstep.Exporting;
 
-/// <summary>Writes records as comma-separated values (RFC 4180), a column per field. Null and what is missing are empty; objects and arrays are their JSON.</summary>
+/// <summary>
+/// Writes records as comma-separated values (RFC 4180), a column per field. Null and what is missing are empty; objects and arrays are
+/// their JSON.
+/// </summary>
 internal sealed class CsvExport : IRecordExport
 {
     private static readonly SearchValues<char> NeedQuotes = SearchValues.Create(",\"\r\n");
@@ -22,7 +25,9 @@ internal sealed class CsvExport : IRecordExport
     public CsvExport(Stream target, IReadOnlyList<string> fields, Action<string>? unknown)
     {
         _target = new StreamWriter(target, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false)) { NewLine = "\n" };
-        _columns = fields.Select((field, index) => (field, index)).ToDictionary(pair => pair.field, pair => pair.index, StringComparer.Ordinal);
+        _columns = fields
+            .Select((field, index) => (field, index))
+            .ToDictionary(pair => pair.field, pair => pair.index, StringComparer.Ordinal);
         _values = new string?[fields.Count];
         _unknown = unknown;
         WriteLine(fields);

@@ -18,13 +18,18 @@ internal sealed class TableExport(ITable table, RecordQuery query, ExportFormat 
 
     /// <summary>The format that is meant for a file.</summary>
     /// <exception cref="InvalidOptionException">Its extension tells of none of them: the file would not be what its name says.</exception>
-    public static ExportFormat Resolve(ExportFormat format, string file) => format != ExportFormat.Auto ? format : System.IO.Path.GetExtension(file).ToUpperInvariant() switch
-    {
-        ".CSV" => ExportFormat.Csv,
-        "" or ".NDJSON" or ".JSONL" or ".JSON" or ".TXT" => ExportFormat.Ndjson,
-        var other => throw new InvalidOptionException(
-            $"'{other.ToLowerInvariant()}' tells no format that tables are exported in.", "Give -Format Ndjson or Csv, or a -Destination that ends so. For Parquet and others, see docs/OTHER-TOOLS.md."),
-    };
+    public static ExportFormat Resolve(ExportFormat format, string file) =>
+        format != ExportFormat.Auto
+            ? format
+            : System.IO.Path.GetExtension(file).ToUpperInvariant() switch
+            {
+                ".CSV" => ExportFormat.Csv,
+                "" or ".NDJSON" or ".JSONL" or ".JSON" or ".TXT" => ExportFormat.Ndjson,
+                var other => throw new InvalidOptionException(
+                    $"'{other.ToLowerInvariant()}' tells no format that tables are exported in.",
+                    "Give -Format Ndjson or Csv, or a -Destination that ends so. For Parquet and others, see docs/OTHER-TOOLS.md."
+                ),
+            };
 
     /// <summary>Writes the file.</summary>
     /// <param name="file">Its full path.</param>
@@ -68,13 +73,24 @@ internal sealed class TableExport(ITable table, RecordQuery query, ExportFormat 
             return new NdjsonExport(target);
 
         return properties is null
-            ? new CsvExport(target, table.GetInfo().Fields, field => warn($"The field '{field}' is not in the file: a table knows the names of its first 500 fields. NDJSON has them all."))
+            ? new CsvExport(
+                target,
+                table.GetInfo().Fields,
+                field =>
+                    warn($"The field '{field}' is not in the file: a table knows the names of its first 500 fields. NDJSON has them all.")
+            )
             : new CsvExport(target, Select(table.GetInfo().Fields, properties), unknown: null);
     }
 
     /// <summary>A name that is no field becomes an empty column, so that files of one kind look alike.</summary>
-    private static IReadOnlyList<string> Select(IReadOnlyList<string> fields, IReadOnlyList<string> wanted) => [.. wanted
-        .SelectMany(name => WildcardPattern.ContainsWildcardCharacters(name) ? fields.Where(WildcardPattern.Get(name, WildcardOptions.IgnoreCase).IsMatch)
-            : [fields.FirstOrDefault(field => field.Equals(name, StringComparison.OrdinalIgnoreCase)) ?? name])
-        .Distinct(StringComparer.Ordinal)];
+    private static IReadOnlyList<string> Select(IReadOnlyList<string> fields, IReadOnlyList<string> wanted) =>
+        [
+            .. wanted
+                .SelectMany(name =>
+                    WildcardPattern.ContainsWildcardCharacters(name)
+                        ? fields.Where(WildcardPattern.Get(name, WildcardOptions.IgnoreCase).IsMatch)
+                        : [fields.FirstOrDefault(field => field.Equals(name, StringComparison.OrdinalIgnoreCase)) ?? name]
+                )
+                .Distinct(StringComparer.Ordinal),
+        ];
 }

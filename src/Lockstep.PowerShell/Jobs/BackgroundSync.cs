@@ -26,7 +26,8 @@ internal sealed class BackgroundSync(TableSync sync, bool passesChanges, TokenRu
     /// <summary>Starts it.</summary>
     /// <param name="streams">Where it tells what it does.</param>
     /// <param name="ended">Called once, when it has ended and let go of file and socket.</param>
-    public void Start(JobStreams streams, Action<JobState> ended) => _work = Task.Run(async () => ended(await RunAsync(streams).ConfigureAwait(false)));
+    public void Start(JobStreams streams, Action<JobState> ended) =>
+        _work = Task.Run(async () => ended(await RunAsync(streams).ConfigureAwait(false)));
 
     /// <summary>Ends it, and waits until it has let go of file and socket (I10). Any thread; may be called again.</summary>
     public void Stop()

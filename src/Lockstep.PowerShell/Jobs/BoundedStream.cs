@@ -3,7 +3,9 @@ using System.Management.Automation;
 
 namespace Lockstep.Jobs;
 
-/// <summary>A stream of a job that keeps its newest records only, so that a job that nobody reads does not grow (I8). One writer, any readers.</summary>
+/// <summary>
+/// A stream of a job that keeps its newest records only, so that a job that nobody reads does not grow (I8). One writer, any readers.
+/// </summary>
 internal sealed class BoundedStream<T>(PSDataCollection<T> records, int capacity)
 {
     /// <summary>How many records were dropped because nobody had taken them.</summary>

@@ -79,8 +79,11 @@ internal sealed class JobStreams : ISyncStreams
             return;
 
         _warnedOfOutput = true;
-        Warn(string.Create(
-            CultureInfo.InvariantCulture,
-            $"The job keeps its newest {MostOutput} objects of output for Receive-Job, and older ones have been dropped. The table has all: read it with Get-LockstepRecord -Since."));
+        Warn(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"The job keeps its newest {MostOutput} objects of output for Receive-Job, and older ones have been dropped. The table has all: read it with Get-LockstepRecord -Since."
+            )
+        );
     }
 }

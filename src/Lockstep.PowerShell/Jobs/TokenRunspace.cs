@@ -8,8 +8,8 @@ using System.Text;
 namespace Lockstep.Jobs;
 
 /// <summary>
-/// Calls a job's token provider in a runspace of its own, because the pipeline that it came from is gone. As in <c>Start-ThreadJob</c>, what
-/// it needs of that comes by <c>$using:</c>, as of when the job began. One thread at a time, but for <see cref="Stop"/>.
+/// Calls a job's token provider in a runspace of its own, because the pipeline that it came from is gone. As in <c>Start-ThreadJob</c>,
+/// what it needs of that comes by <c>$using:</c>, as of when the job began. One thread at a time, but for <see cref="Stop"/>.
 /// </summary>
 internal sealed class TokenRunspace : IDisposable
 {
@@ -79,7 +79,11 @@ internal sealed class TokenRunspace : IDisposable
     private static Hashtable ValuesOf(ScriptBlock script, SessionState session)
     {
         Hashtable values = [];
-        foreach (var used in script.Ast.FindAll(static node => node is UsingExpressionAst, searchNestedScriptBlocks: true).Cast<UsingExpressionAst>())
+        foreach (
+            var used in script
+                .Ast.FindAll(static node => node is UsingExpressionAst, searchNestedScriptBlocks: true)
+                .Cast<UsingExpressionAst>()
+        )
         {
             if (used.SubExpression is VariableExpressionAst { VariablePath.UserPath: var name })
                 values[KeyOf(used)] = session.PSVariable.GetValue(name);
@@ -89,5 +93,6 @@ internal sealed class TokenRunspace : IDisposable
     }
 
     /// <summary>The key under which PowerShell looks a value up.</summary>
-    private static string KeyOf(UsingExpressionAst used) => Convert.ToBase64String(Encoding.Unicode.GetBytes(used.ToString().ToLowerInvariant()));
+    private static string KeyOf(UsingExpressionAst used) =>
+        Convert.ToBase64String(Encoding.Unicode.GetBytes(used.ToString().ToLowerInvariant()));
 }

@@ -32,9 +32,7 @@ internal sealed class EngineLoadContext : AssemblyLoadContext
     private readonly string _folder = Path.Combine(Path.GetDirectoryName(typeof(EngineLoadContext).Assembly.Location)!, "deps");
 
     private EngineLoadContext()
-        : base("Lockstep")
-    {
-    }
+        : base("Lockstep") { }
 
     /// <summary>Lets the cmdlet assembly find the engine. May be called again, from any thread.</summary>
     public static void Attach()
@@ -58,7 +56,9 @@ internal sealed class EngineLoadContext : AssemblyLoadContext
     }
 
     private static string NativeFileName(string name) =>
-        OperatingSystem.IsWindows() ? $"{name}.dll" : OperatingSystem.IsMacOS() ? $"lib{name}.dylib" : $"lib{name}.so";
+        OperatingSystem.IsWindows() ? $"{name}.dll"
+        : OperatingSystem.IsMacOS() ? $"lib{name}.dylib"
+        : $"lib{name}.so";
 
     /// <summary>The portable runtime identifier, also where the runtime names itself after a distribution.</summary>
     private static string Platform
@@ -66,9 +66,11 @@ internal sealed class EngineLoadContext : AssemblyLoadContext
         get
         {
             var runtime = RuntimeInformation.RuntimeIdentifier;
-            var system = OperatingSystem.IsWindows() ? "win"
+            var system =
+                OperatingSystem.IsWindows() ? "win"
                 : OperatingSystem.IsMacOS() ? "osx"
-                : runtime.Contains("musl", StringComparison.Ordinal) || runtime.StartsWith("alpine", StringComparison.Ordinal) ? "linux-musl"
+                : runtime.Contains("musl", StringComparison.Ordinal) || runtime.StartsWith("alpine", StringComparison.Ordinal)
+                    ? "linux-musl"
                 : "linux";
             return $"{system}-{(RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? "arm64" : "x64")}";
         }

@@ -7,7 +7,9 @@ using Lockstep.TestServers;
 
 namespace Lockstep.Loading;
 
-/// <summary>What PowerShell calls when it imports the module, after it has looked at its types and before it runs a cmdlet; and when it removes it.</summary>
+/// <summary>
+/// What PowerShell calls when it imports the module, after it has looked at its types and before it runs a cmdlet; and when it removes it.
+/// </summary>
 /// <remarks>
 /// Until then nothing of the engine can be found. That is why no public type of this assembly names an engine type in its bases,
 /// fields, properties or signatures: PowerShell would stumble over it while it looks. Internal types may.

@@ -15,7 +15,9 @@ internal static class TableFrame
     {
         var cells = rows.Select(row => row.Values.Select(Plain).ToArray()).ToArray();
         var headings = columns.Select(Plain).ToArray();
-        var widths = headings.Select((heading, column) => Math.Min(WidestColumn, cells.Select(row => row[column].Length).Append(heading.Length).Max())).ToArray();
+        var widths = headings
+            .Select((heading, column) => Math.Min(WidestColumn, cells.Select(row => row[column].Length).Append(heading.Length).Max()))
+            .ToArray();
         var fitting = Fitting(widths, width - Gap.Length);
         var more = fitting < widths.Length ? " …" : "";
         return
@@ -28,7 +30,9 @@ internal static class TableFrame
 
     /// <summary>What a feed sends must not steer the terminal: control characters are shown as a dot.</summary>
     public static string Plain(string? text) =>
-        text is null ? "" : text.Any(char.IsControl) ? string.Concat(text.Select(letter => char.IsControl(letter) ? '·' : letter)) : text;
+        text is null ? ""
+        : text.Any(char.IsControl) ? string.Concat(text.Select(letter => char.IsControl(letter) ? '·' : letter))
+        : text;
 
     private static int Fitting(int[] widths, int width)
     {
@@ -46,7 +50,10 @@ internal static class TableFrame
         for (var column = 0; column < count; column++)
         {
             var cell = cells[column];
-            line.Append(cell.Length > widths[column] ? string.Concat(cell.AsSpan(0, widths[column] - 1), "…") : cell.PadRight(widths[column])).Append(Gap);
+            line.Append(
+                    cell.Length > widths[column] ? string.Concat(cell.AsSpan(0, widths[column] - 1), "…") : cell.PadRight(widths[column])
+                )
+                .Append(Gap);
         }
 
         return line.ToString().TrimEnd();

@@ -7,8 +7,16 @@ using Lockstep.Tables;
 
 namespace Lockstep.Looking;
 
-/// <summary>What is to be seen of a table that changes: its first records, what has just happened to them, and how fast changes come.</summary>
-internal sealed class TableScene(FoundTable table, RecordQuery query, IReadOnlyList<string>? properties, Action<string> warn, TimeProvider time)
+/// <summary>
+/// What is to be seen of a table that changes: its first records, what has just happened to them, and how fast changes come.
+/// </summary>
+internal sealed class TableScene(
+    FoundTable table,
+    RecordQuery query,
+    IReadOnlyList<string>? properties,
+    Action<string> warn,
+    TimeProvider time
+)
 {
     private static readonly TimeSpan MarkFor = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan RateOver = TimeSpan.FromSeconds(5);
@@ -52,7 +60,11 @@ internal sealed class TableScene(FoundTable table, RecordQuery query, IReadOnlyL
             }
         }
 
-        var lines = TableFrame.Lay(columns, [.. records.Select(row => (row.Mark, columns.Select(column => Text(row.Record.Properties[column]?.Value)).ToArray()))], width);
+        var lines = TableFrame.Lay(
+            columns,
+            [.. records.Select(row => (row.Mark, columns.Select(column => Text(row.Record.Properties[column]?.Value)).ToArray()))],
+            width
+        );
         return [.. columns.Count > 0 ? lines : ["  (no records)"], "", Cut(Status(info), width)];
     }
 
@@ -61,16 +73,20 @@ internal sealed class TableScene(FoundTable table, RecordQuery query, IReadOnlyL
     private string Status(Engine.Tables.TableInfo info)
     {
         var seconds = Math.Min(RateOver.TotalSeconds, Math.Max(1, time.GetElapsedTime(_began).TotalSeconds));
-        return string.Create(CultureInfo.CurrentCulture, $"  {TableFrame.Plain(info.Name)}: {info.Rows:N0} records, cursor {TableFrame.Plain($"{info.Cursor}")}, {_recent.Sum(batch => batch.Count) / seconds:N0} changes/s");
+        return string.Create(
+            CultureInfo.CurrentCulture,
+            $"  {TableFrame.Plain(info.Name)}: {info.Rows:N0} records, cursor {TableFrame.Plain($"{info.Cursor}")}, {_recent.Sum(batch => batch.Count) / seconds:N0} changes/s"
+        );
     }
 
     private static string Cut(string line, int width) => line.Length <= width ? line : line[..Math.Max(0, width - 1)] + "…";
 
-    private static string? Text(object? value) => value switch
-    {
-        null => null,
-        PSObject or object[] => Encoding.UTF8.GetString(new RecordSerializer().SerializeValue("value", value).Span),
-        IFormattable number => number.ToString(null, CultureInfo.InvariantCulture),
-        _ => value.ToString(),
-    };
+    private static string? Text(object? value) =>
+        value switch
+        {
+            null => null,
+            PSObject or object[] => Encoding.UTF8.GetString(new RecordSerializer().SerializeValue("value", value).Span),
+            IFormattable number => number.ToString(null, CultureInfo.InvariantCulture),
+            _ => value.ToString(),
+        };
 }

@@ -3,7 +3,10 @@ using System.Text;
 
 namespace Lockstep.Looking;
 
-/// <summary>A terminal's second screen, for as long as something is shown there; what was on the first one is there again afterwards. On the pipeline thread.</summary>
+/// <summary>
+/// A terminal's second screen, for as long as something is shown there; what was on the first one is there again afterwards. On the
+/// pipeline thread.
+/// </summary>
 internal sealed class TerminalScreen : IDisposable
 {
     private const string Enter = "\e[?1049h\e[?25l";

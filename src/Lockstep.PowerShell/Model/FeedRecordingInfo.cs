@@ -3,9 +3,7 @@ namespace Lockstep;
 /// <summary>A recording of a feed: what <c>Save-LockstepFeed</c> has saved.</summary>
 public sealed class FeedRecordingInfo
 {
-    internal FeedRecordingInfo()
-    {
-    }
+    internal FeedRecordingInfo() { }
 
     /// <summary>The file.</summary>
     public string Path { get; internal init; } = "";

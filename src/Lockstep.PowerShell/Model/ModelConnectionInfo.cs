@@ -2,7 +2,9 @@ using Lockstep.Models;
 
 namespace Lockstep;
 
-/// <summary>A connection from a model to a peer, which is made again whenever it breaks. What it says is what is so at the moment of asking.</summary>
+/// <summary>
+/// A connection from a model to a peer, which is made again whenever it breaks. What it says is what is so at the moment of asking.
+/// </summary>
 public sealed class ModelConnectionInfo
 {
     internal ModelConnectionInfo(SessionConnection connection) => Session = connection;
@@ -19,7 +21,9 @@ public sealed class ModelConnectionInfo
     /// <summary>Whether the peer is reached at this moment.</summary>
     public bool IsConnected => Session.IsConnected;
 
-    /// <summary>Whether, over the present connection, each side has what the other had when it was made; what came since goes at once.</summary>
+    /// <summary>
+    /// Whether, over the present connection, each side has what the other had when it was made; what came since goes at once.
+    /// </summary>
     public bool IsSynced => Session.IsSynced;
 
     /// <summary>Whether it has ended: disconnected, or an error that trying again cannot mend.</summary>

@@ -2,7 +2,10 @@ using Lockstep.Models;
 
 namespace Lockstep;
 
-/// <summary>Replicated data of this session, as <c>New-LockstepModel</c> returns it. What it says is what is so at the moment of asking; after it was removed, what was so last is not kept.</summary>
+/// <summary>
+/// Replicated data of this session, as <c>New-LockstepModel</c> returns it. What it says is what is so at the moment of asking; after it
+/// was removed, what was so last is not kept.
+/// </summary>
 public sealed class ModelInfo
 {
     internal ModelInfo(SessionModel model) => Session = model;
@@ -28,7 +31,9 @@ public sealed class ModelInfo
     /// <summary>The connections that were made from here, until they are ended by <c>Disconnect-LockstepModel</c>.</summary>
     public ModelConnectionInfo[] Connection => Session.Connections;
 
-    /// <summary>The nodes whose changes came and are not applied for now: not signed by a trusted key, or of a time that is too far ahead.</summary>
+    /// <summary>
+    /// The nodes whose changes came and are not applied for now: not signed by a trusted key, or of a time that is too far ahead.
+    /// </summary>
     public ModelHold[] Held => Session.Held;
 
     /// <summary>True once it was removed from the session.</summary>

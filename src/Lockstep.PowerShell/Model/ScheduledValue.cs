@@ -3,9 +3,7 @@ namespace Lockstep;
 /// <summary>One entry of a variable's schedule.</summary>
 public sealed class ScheduledValue
 {
-    internal ScheduledValue()
-    {
-    }
+    internal ScheduledValue() { }
 
     /// <summary>The variable's name.</summary>
     public required string Name { get; init; }

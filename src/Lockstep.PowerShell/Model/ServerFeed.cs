@@ -21,7 +21,9 @@ public sealed class ServerFeed
     /// <summary>How long the oldest open writing transaction has been holding cursors back; zero for a table file.</summary>
     public TimeSpan Lag { get; init; }
 
-    /// <summary>What there was last to know of it: a replication slot that was dropped, a resync that was forced; null for nothing.</summary>
+    /// <summary>
+    /// What there was last to know of it: a replication slot that was dropped, a resync that was forced; null for nothing.
+    /// </summary>
     public string? Notice { get; init; }
 
     /// <summary>Why it cannot be read for now; null when it can.</summary>

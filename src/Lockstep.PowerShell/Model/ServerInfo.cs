@@ -4,7 +4,9 @@ using Lockstep.Sessions;
 
 namespace Lockstep;
 
-/// <summary>A server of feeds in this process, as <c>Start-LockstepServer</c> returns it. What it says is what is so at the moment of asking.</summary>
+/// <summary>
+/// A server of feeds in this process, as <c>Start-LockstepServer</c> returns it. What it says is what is so at the moment of asking.
+/// </summary>
 public sealed class ServerInfo : ISessionServer<ServerInfo>
 {
     internal ServerInfo(RunningFeedServer server) => Server = server;
@@ -31,7 +33,8 @@ public sealed class ServerInfo : ISessionServer<ServerInfo>
 
     Task ISessionServer<ServerInfo>.StopAsync() => Server.StopAsync();
 
-    static Exception ISessionServer<ServerInfo>.NotOne(IReadOnlyList<ServerInfo> running) => new ServerNotFoundException([.. running.Select(server => server.Uri)]);
+    static Exception ISessionServer<ServerInfo>.NotOne(IReadOnlyList<ServerInfo> running) =>
+        new ServerNotFoundException([.. running.Select(server => server.Uri)]);
 
     /// <summary>The server's root.</summary>
     public override string ToString() => Uri.ToString();

@@ -4,12 +4,14 @@ using Lockstep.Jobs;
 namespace Lockstep;
 
 /// <summary>
-/// A sync that runs in the background, as <c>Sync-LockstepTable -AsJob</c> returns it: a job like any other, for <c>Get-Job</c>, <c>Receive-Job</c>,
+/// A sync that runs in the background, as <c>Sync-LockstepTable -AsJob</c> returns it: a job like any other, for <c>Get-Job</c>,
+/// <c>Receive-Job</c>,
 /// <c>Wait-Job</c>, <c>Stop-Job</c> and <c>Remove-Job</c>. It ends with the session that started it, or when the module is removed there.
 /// </summary>
 /// <remarks>
 /// Its output is the sync's result, or with -PassThru the changes; the events of the connection are on its information stream. It keeps
-/// the newest 10,000 objects of output and the newest 1,000 messages of each other stream that nobody has received; it never waits for a receiver.
+/// the newest 10,000 objects of output and the newest 1,000 messages of each other stream that nobody has received; it never waits for a
+/// receiver.
 /// </remarks>
 public sealed class SyncJob : Job
 {
@@ -34,7 +36,13 @@ public sealed class SyncJob : Job
 
     /// <summary>Whether there is something to receive.</summary>
     public override bool HasMoreData =>
-        Output.Count > 0 || Error.Count > 0 || Information.Count > 0 || Warning.Count > 0 || Verbose.Count > 0 || Progress.Count > 0 || Debug.Count > 0;
+        Output.Count > 0
+        || Error.Count > 0
+        || Information.Count > 0
+        || Warning.Count > 0
+        || Verbose.Count > 0
+        || Progress.Count > 0
+        || Debug.Count > 0;
 
     /// <summary>Where it runs: in this process.</summary>
     public override string Location => "localhost";

@@ -3,9 +3,7 @@ namespace Lockstep;
 /// <summary>What a sync did; of one that runs, what it has done so far.</summary>
 public sealed class SyncResult
 {
-    internal SyncResult()
-    {
-    }
+    internal SyncResult() { }
 
     /// <summary>The table's name.</summary>
     public string Table { get; internal init; } = "";

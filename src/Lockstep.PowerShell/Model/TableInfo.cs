@@ -3,9 +3,7 @@ namespace Lockstep;
 /// <summary>What a table file says of its table, as of the moment of asking.</summary>
 public sealed class TableInfo
 {
-    internal TableInfo()
-    {
-    }
+    internal TableInfo() { }
 
     /// <summary>The table's name.</summary>
     public string Name { get; internal init; } = "";

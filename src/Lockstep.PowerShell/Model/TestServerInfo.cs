@@ -4,7 +4,9 @@ using Lockstep.TestServers;
 
 namespace Lockstep;
 
-/// <summary>A feed server in this process, as <c>Start-LockstepTestServer</c> returns it. What it says is what is so at the moment of asking.</summary>
+/// <summary>
+/// A feed server in this process, as <c>Start-LockstepTestServer</c> returns it. What it says is what is so at the moment of asking.
+/// </summary>
 public sealed class TestServerInfo : ISessionServer<TestServerInfo>
 {
     internal TestServerInfo(RunningServer server) => Server = server;
@@ -43,7 +45,8 @@ public sealed class TestServerInfo : ISessionServer<TestServerInfo>
 
     Task ISessionServer<TestServerInfo>.StopAsync() => Server.StopAsync();
 
-    static Exception ISessionServer<TestServerInfo>.NotOne(IReadOnlyList<TestServerInfo> running) => new TestServerNotFoundException([.. running.Select(server => server.FeedUri)]);
+    static Exception ISessionServer<TestServerInfo>.NotOne(IReadOnlyList<TestServerInfo> running) =>
+        new TestServerNotFoundException([.. running.Select(server => server.FeedUri)]);
 
     /// <summary>The feed's URI.</summary>
     public override string ToString() => FeedUri.ToString();

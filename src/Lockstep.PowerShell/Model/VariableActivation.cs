@@ -3,9 +3,7 @@ namespace Lockstep;
 /// <summary>A value has become active.</summary>
 public sealed class VariableActivation
 {
-    internal VariableActivation()
-    {
-    }
+    internal VariableActivation() { }
 
     /// <summary>The variable's name.</summary>
     public required string Name { get; init; }

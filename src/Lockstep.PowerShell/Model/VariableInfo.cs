@@ -3,9 +3,7 @@ namespace Lockstep;
 /// <summary>A variable as it stands now, on its store's clock.</summary>
 public sealed class VariableInfo
 {
-    internal VariableInfo()
-    {
-    }
+    internal VariableInfo() { }
 
     /// <summary>The variable's name.</summary>
     public required string Name { get; init; }

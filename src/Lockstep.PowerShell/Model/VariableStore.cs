@@ -3,8 +3,8 @@ using Lockstep.Postgres.Ticks;
 namespace Lockstep;
 
 /// <summary>
-/// Where variables are kept: what <c>-Store</c> takes. It is <c>memory</c> for this session, the path of an SQLite file, or a connection string or URI of
-/// PostgreSQL. What it shows of itself holds no password (I9); objects carry it along the pipeline whole.
+/// Where variables are kept: what <c>-Store</c> takes. It is <c>memory</c> for this session, the path of an SQLite file, or a connection
+/// string or URI of PostgreSQL. What it shows of itself holds no password (I9); objects carry it along the pipeline whole.
 /// </summary>
 public sealed class VariableStore
 {
@@ -23,7 +23,10 @@ public sealed class VariableStore
     public static VariableStore Memory { get; } = new(MemoryName);
 
     /// <summary>The store without secrets.</summary>
-    public string Description => IsMemory ? MemoryName : IsFile ? Text : TickStoreName.Describe(Text);
+    public string Description =>
+        IsMemory ? MemoryName
+        : IsFile ? Text
+        : TickStoreName.Describe(Text);
 
     /// <summary>As it was given, a password included.</summary>
     internal string Text { get; }

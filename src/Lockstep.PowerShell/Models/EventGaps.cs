@@ -17,7 +17,11 @@ internal sealed class EventGaps(LockstepCmdlet cmdlet, LockstepEmitter events)
         foreach (var (source, until) in gaps)
         {
             if (_told is null || until > _told[source])
-                cmdlet.WriteWarning($"Events of '{source}' up to {DateTimeOffset.UnixEpoch.AddMilliseconds(until).LocalDateTime:G} are missing here: the peers had forgotten them.");
+            {
+                cmdlet.WriteWarning(
+                    $"Events of '{source}' up to {DateTimeOffset.UnixEpoch.AddMilliseconds(until).LocalDateTime:G} are missing here: the peers had forgotten them."
+                );
+            }
         }
 
         _told = gaps;

@@ -10,7 +10,13 @@ internal static class ModelKeys
     /// <summary>The keys that a user names by their files; null where none is named.</summary>
     /// <exception cref="IOException">A file cannot be read.</exception>
     /// <exception cref="GossipSecurityException">A key cannot be read, or one is missing.</exception>
-    public static GossipSecurity? Load(PathIntrinsics paths, ModelSignature signature, string? privateKey, string? publicKey, string[] trusted)
+    public static GossipSecurity? Load(
+        PathIntrinsics paths,
+        ModelSignature signature,
+        string? privateKey,
+        string? publicKey,
+        string[] trusted
+    )
     {
         if (privateKey is null && publicKey is null && trusted.Length == 0)
             return null;

@@ -25,8 +25,16 @@ internal sealed class ModelOutput(LockstepCmdlet cmdlet, string model, bool raw)
     public void WriteValue(ModelChange change) => cmdlet.WriteObject(Read(change.Value));
 
     /// <exception cref="JsonException">An argument is nested too deep for an object.</exception>
-    public void Write(GossipEvent happened) => cmdlet.WriteObject(new ModelEvent(
-        model, happened.Name, [.. happened.Arguments.Select(Read)], happened.Update.Source, happened.Update.Time.LocalDateTime));
+    public void Write(GossipEvent happened) =>
+        cmdlet.WriteObject(
+            new ModelEvent(
+                model,
+                happened.Name,
+                [.. happened.Arguments.Select(Read)],
+                happened.Update.Source,
+                happened.Update.Time.LocalDateTime
+            )
+        );
 
     private ModelValue ToModel(ModelChange change) =>
         new(model, change.Key, Read(change.Value), change.IsRemoved, change.Update.Source, change.Update.Time.LocalDateTime);

@@ -109,7 +109,9 @@ internal sealed class RunspaceModels : IRunspaceState
         Wait(all);
     }
 
-    private ModelInfo? TryFind(string name) => Models.FirstOrDefault(model => string.Equals(model.Name, name, StringComparison.OrdinalIgnoreCase));
+    private ModelInfo? TryFind(string name) =>
+        Models.FirstOrDefault(model => string.Equals(model.Name, name, StringComparison.OrdinalIgnoreCase));
 
-    private static void Wait(params IAsyncDisposable[] ended) => Task.WhenAll(ended.Select(each => each.DisposeAsync().AsTask())).GetAwaiter().GetResult();
+    private static void Wait(params IAsyncDisposable[] ended) =>
+        Task.WhenAll(ended.Select(each => each.DisposeAsync().AsTask())).GetAwaiter().GetResult();
 }

@@ -9,10 +9,26 @@ internal sealed class SessionConnection : IAsyncDisposable
 
     /// <summary>Starts to connect at once.</summary>
     /// <exception cref="ArgumentException">The URI is of no form that the engine knows.</exception>
-    public SessionConnection(string model, GossipNode node, Uri uri, ModelDirection direction, int? maximumRetryCount, GossipDialOptions dial)
+    public SessionConnection(
+        string model,
+        GossipNode node,
+        Uri uri,
+        ModelDirection direction,
+        int? maximumRetryCount,
+        GossipDialOptions dial
+    )
     {
         var stream = new GossipStreamOptions { Direction = (GossipDirection)direction, AwaitClock = direction == ModelDirection.SendOnly };
-        _connector = new GossipConnector(node, uri, new GossipConnectorOptions { Stream = stream, MaximumRetryCount = maximumRetryCount, Dial = dial });
+        _connector = new GossipConnector(
+            node,
+            uri,
+            new GossipConnectorOptions
+            {
+                Stream = stream,
+                MaximumRetryCount = maximumRetryCount,
+                Dial = dial,
+            }
+        );
         Model = model;
         Uri = new Uri(uri.GetLeftPart(UriPartial.Path)); // a query may hold a token (I9)
         Direction = direction;

@@ -25,9 +25,7 @@ internal sealed class SessionListener : IAsyncDisposable
     private Exception? _lastError;
     private int _failures;
 
-    private SessionListener()
-    {
-    }
+    private SessionListener() { }
 
     public Uri Uri { get; private set; } = null!;
 
@@ -41,7 +39,8 @@ internal sealed class SessionListener : IAsyncDisposable
         }
     }
 
-    public Uri[] ModelUris => [.. Names.Select(name => new Uri($"{Uri.GetLeftPart(UriPartial.Path).TrimEnd('/')}/{Uri.EscapeDataString(name)}"))];
+    public Uri[] ModelUris =>
+        [.. Names.Select(name => new Uri($"{Uri.GetLeftPart(UriPartial.Path).TrimEnd('/')}/{Uri.EscapeDataString(name)}"))];
 
     public bool IsListening => Volatile.Read(ref _listener) is not null;
 
@@ -53,7 +52,12 @@ internal sealed class SessionListener : IAsyncDisposable
     /// <exception cref="ModelNameInUseException">Two of the models have one name.</exception>
     /// <exception cref="System.Net.Sockets.SocketException">The address cannot be listened on.</exception>
     /// <exception cref="ListenException">The address cannot be listened on, with WebSocket.</exception>
-    public static async Task<SessionListener> StartAsync(ListeningPlace place, ModelDirection direction, IReadOnlyList<SessionModel> models, CancellationToken cancellationToken)
+    public static async Task<SessionListener> StartAsync(
+        ListeningPlace place,
+        ModelDirection direction,
+        IReadOnlyList<SessionModel> models,
+        CancellationToken cancellationToken
+    )
     {
         var session = new SessionListener();
         foreach (var model in models)
@@ -62,11 +66,19 @@ internal sealed class SessionListener : IAsyncDisposable
         var stream = new GossipStreamOptions { Direction = (GossipDirection)direction, AwaitClock = direction == ModelDirection.SendOnly };
         if (place.WebSocket)
         {
-            var endpoint = await GossipEndpoint.StartAsync(
-                new HttpEndpoint { Address = place.Address.Address, Port = place.Address.Port, Certificate = place.Certificate },
-                session._hub,
-                new GossipEndpointOptions { Stream = stream, ConnectionFailed = session.NoteFailure },
-                cancellationToken).ConfigureAwait(false);
+            var endpoint = await GossipEndpoint
+                .StartAsync(
+                    new HttpEndpoint
+                    {
+                        Address = place.Address.Address,
+                        Port = place.Address.Port,
+                        Certificate = place.Certificate,
+                    },
+                    session._hub,
+                    new GossipEndpointOptions { Stream = stream, ConnectionFailed = session.NoteFailure },
+                    cancellationToken
+                )
+                .ConfigureAwait(false);
             session.Uri = endpoint.Uri;
             session._listener = endpoint;
         }
@@ -78,7 +90,9 @@ internal sealed class SessionListener : IAsyncDisposable
                 ConnectionFailed = session.NoteFailure,
                 Tls = place.Certificate is { } certificate ? new SslServerAuthenticationOptions { ServerCertificate = certificate } : null,
             };
-            var listener = place.PipeName is { } pipe ? GossipListener.StartPipe(pipe, session._hub, options) : GossipListener.Start(place.Address, session._hub, options);
+            var listener = place.PipeName is { } pipe
+                ? GossipListener.StartPipe(pipe, session._hub, options)
+                : GossipListener.Start(place.Address, session._hub, options);
             session.Uri = listener.Uri;
             session._listener = listener;
         }

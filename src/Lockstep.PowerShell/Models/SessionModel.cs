@@ -45,7 +45,10 @@ internal sealed class SessionModel : IAsyncDisposable
 
     public string? Path { get; }
 
-    public int Count => IsRemoved ? 0 : _node is LockstepModel model ? model.Keys.Count : _node.HistoryCount;
+    public int Count =>
+        IsRemoved ? 0
+        : _node is LockstepModel model ? model.Keys.Count
+        : _node.HistoryCount;
 
     public int PeerCount => _node.StreamCount;
 
@@ -65,17 +68,26 @@ internal sealed class SessionModel : IAsyncDisposable
 
     /// <summary>The engine's node, while there is one.</summary>
     /// <exception cref="ModelNotFoundException">The model was removed.</exception>
-    public GossipNode Node => IsRemoved ? throw new ModelNotFoundException($"The model '{Name}' was removed.", "Make it anew with New-LockstepModel.") : _node;
+    public GossipNode Node =>
+        IsRemoved ? throw new ModelNotFoundException($"The model '{Name}' was removed.", "Make it anew with New-LockstepModel.") : _node;
 
     /// <summary>Its keys and values.</summary>
     /// <exception cref="InvalidOptionException">It holds events.</exception>
-    public LockstepModel Values => Node as LockstepModel
-        ?? throw new InvalidOptionException($"The model '{Name}' holds events, not values.", "Use Send-LockstepEvent and Receive-LockstepEvent, or make a model of -Kind Model.");
+    public LockstepModel Values =>
+        Node as LockstepModel
+        ?? throw new InvalidOptionException(
+            $"The model '{Name}' holds events, not values.",
+            "Use Send-LockstepEvent and Receive-LockstepEvent, or make a model of -Kind Model."
+        );
 
     /// <summary>Its events.</summary>
     /// <exception cref="InvalidOptionException">It holds values.</exception>
-    public LockstepEmitter Events => Node as LockstepEmitter
-        ?? throw new InvalidOptionException($"The model '{Name}' holds values, not events.", "Use the LockstepModelValue cmdlets and Watch-LockstepModel, or make a model of -Kind Events.");
+    public LockstepEmitter Events =>
+        Node as LockstepEmitter
+        ?? throw new InvalidOptionException(
+            $"The model '{Name}' holds values, not events.",
+            "Use the LockstepModelValue cmdlets and Watch-LockstepModel, or make a model of -Kind Events."
+        );
 
     /// <summary>Sets a key to a JSON value.</summary>
     /// <exception cref="InvalidOptionException">The key is refused, or the model holds events.</exception>
@@ -143,13 +155,22 @@ internal sealed class SessionModel : IAsyncDisposable
         try
         {
             if (Connections is { Length: > 0 } connections)
-                await Task.WhenAll(connections.Select(connection => connection.Session.WaitForSyncAsync(waiting.Token))).ConfigureAwait(false);
+            {
+                await Task.WhenAll(connections.Select(connection => connection.Session.WaitForSyncAsync(waiting.Token)))
+                    .ConfigureAwait(false);
+            }
             else
+            {
                 await (_peers?.Any ?? throw new ModelNotConnectedException(Name)).WaitAsync(waiting.Token).ConfigureAwait(false);
+            }
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            throw new ModelSyncTimeoutException(Name, limit, Connections.Select(connection => connection.LastError).FirstOrDefault(error => error is not null));
+            throw new ModelSyncTimeoutException(
+                Name,
+                limit,
+                Connections.Select(connection => connection.LastError).FirstOrDefault(error => error is not null)
+            );
         }
     }
 

@@ -9,8 +9,9 @@ namespace Lockstep.Records;
 /// </summary>
 internal sealed class JsonOutput
 {
-    private static readonly SearchValues<char> Special = SearchValues.Create(
-        [.. Enumerable.Range(0, 0x20).Append('"').Append('\\').Concat(Enumerable.Range(0xD800, 0x800)).Select(code => (char)code)]);
+    private static readonly SearchValues<char> Special = SearchValues.Create([
+        .. Enumerable.Range(0, 0x20).Append('"').Append('\\').Concat(Enumerable.Range(0xD800, 0x800)).Select(code => (char)code),
+    ]);
 
     private readonly ArrayBufferWriter<byte> _text = new();
     private bool _first = true;
@@ -76,15 +77,17 @@ internal sealed class JsonOutput
             return 2;
         }
 
-        Ascii(text[0] switch
-        {
-            '"' => "\\\"",
-            '\\' => @"\\",
-            '\n' => "\\n",
-            '\r' => "\\r",
-            '\t' => "\\t",
-            var unit => $"\\u{(int)unit:x4}",
-        });
+        Ascii(
+            text[0] switch
+            {
+                '"' => "\\\"",
+                '\\' => @"\\",
+                '\n' => "\\n",
+                '\r' => "\\r",
+                '\t' => "\\t",
+                var unit => $"\\u{(int)unit:x4}",
+            }
+        );
         return 1;
     }
 

@@ -20,7 +20,9 @@ internal static class PSObjectAccess
     /// <summary>A list of type names that many objects can share; null when PowerShell has none.</summary>
     public static object? ShareableTypeNames(IEnumerable<string> names) => HasSharedTypeNames ? NewTypeNames(names, interned: true) : null;
 
-    /// <summary>Gives an object a list made by <see cref="ShareableTypeNames"/>. Changing the names of one object then copies the list.</summary>
+    /// <summary>
+    /// Gives an object a list made by <see cref="ShareableTypeNames"/>. Changing the names of one object then copies the list.
+    /// </summary>
     public static void ShareTypeNames(PSObject target, object names) => SetTypeNames(target, names);
 
     private static bool Works(Action attempt)

@@ -8,8 +8,10 @@ namespace Lockstep.Records;
 /// </summary>
 internal sealed class PropertyNames
 {
-    private static readonly HashSet<string> Reserved =
-        new(["psbase", "psadapted", "psextended", "psobject", "pstypenames"], StringComparer.OrdinalIgnoreCase);
+    private static readonly HashSet<string> Reserved = new(
+        ["psbase", "psadapted", "psextended", "psobject", "pstypenames"],
+        StringComparer.OrdinalIgnoreCase
+    );
 
     private readonly IReadOnlyList<string> _fields;
     private readonly string[] _names;

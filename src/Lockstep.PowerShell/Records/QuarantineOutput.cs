@@ -17,7 +17,9 @@ internal static class QuarantineOutput
             if (first-- <= 0)
                 return;
 
-            cmdlet.WriteObject(new QuarantinedRecord(name, record.At.LocalDateTime, record.ByteOffset, record.Reason, record.Bytes.ToArray()));
+            cmdlet.WriteObject(
+                new QuarantinedRecord(name, record.At.LocalDateTime, record.ByteOffset, record.Reason, record.Bytes.ToArray())
+            );
         }
     }
 }

@@ -10,9 +10,8 @@ namespace Lockstep.Records;
 internal static class QueryValues
 {
     /// <summary>The parts of a key: an array's elements, or the one value.</summary>
-    public static IReadOnlyList<object> Key(object key) => Unwrap(key) is IList parts and not byte[]
-        ? [.. parts.Cast<object>().Select(KeyPart)]
-        : [KeyPart(key)];
+    public static IReadOnlyList<object> Key(object key) =>
+        Unwrap(key) is IList parts and not byte[] ? [.. parts.Cast<object>().Select(KeyPart)] : [KeyPart(key)];
 
     /// <summary>The parameters of a filter, by name without prefix.</summary>
     public static IReadOnlyDictionary<string, object?> Parameters(IDictionary? given)
@@ -27,23 +26,28 @@ internal static class QueryValues
         return parameters;
     }
 
-    private static object KeyPart(object? part) => Unwrap(part) switch
-    {
-        string or long or BigInteger or decimal or double => Unwrap(part)!,
-        int or short or byte or uint or ushort or sbyte => Convert.ToInt64(Unwrap(part), CultureInfo.InvariantCulture),
-        null => throw new InvalidOptionException("A key is not null.", "Give the keys as texts or numbers."),
-        var other => LanguagePrimitives.ConvertTo<string>(other),
-    };
+    private static object KeyPart(object? part) =>
+        Unwrap(part) switch
+        {
+            string or long or BigInteger or decimal or double => Unwrap(part)!,
+            int or short or byte or uint or ushort or sbyte => Convert.ToInt64(Unwrap(part), CultureInfo.InvariantCulture),
+            null => throw new InvalidOptionException("A key is not null.", "Give the keys as texts or numbers."),
+            var other => LanguagePrimitives.ConvertTo<string>(other),
+        };
 
-    private static object? Parameter(string name, object? value) => Unwrap(value) switch
-    {
-        null or string or bool or long or double or decimal => Unwrap(value),
-        int or short or byte or uint or ushort or sbyte => Convert.ToInt64(Unwrap(value), CultureInfo.InvariantCulture),
-        float number => (double)number,
-        DateTime or DateTimeOffset => RecordSerializer.Iso(Unwrap(value)!),
-        Guid or Uri or Enum or char or System.Net.IPAddress => Unwrap(value)!.ToString(),
-        var other => throw new InvalidOptionException($"The filter's parameter '{name}' is a {other.GetType().Name}.", "Give texts, numbers, booleans or dates."),
-    };
+    private static object? Parameter(string name, object? value) =>
+        Unwrap(value) switch
+        {
+            null or string or bool or long or double or decimal => Unwrap(value),
+            int or short or byte or uint or ushort or sbyte => Convert.ToInt64(Unwrap(value), CultureInfo.InvariantCulture),
+            float number => (double)number,
+            DateTime or DateTimeOffset => RecordSerializer.Iso(Unwrap(value)!),
+            Guid or Uri or Enum or char or System.Net.IPAddress => Unwrap(value)!.ToString(),
+            var other => throw new InvalidOptionException(
+                $"The filter's parameter '{name}' is a {other.GetType().Name}.",
+                "Give texts, numbers, booleans or dates."
+            ),
+        };
 
     private static object? Unwrap(object? value) => value is PSObject wrapped ? wrapped.BaseObject : value;
 }

@@ -28,7 +28,14 @@ internal sealed class RecordObjectFactory(string table, Action<string> warn, IRe
     {
         var members = record.Properties;
         for (var i = 0; i < values.Length; i++)
-            members.Add(properties.IsRenamed(i) ? new RenamedFieldProperty(properties[i], values[i], properties.FieldAt(i)) : new FieldProperty(properties[i], values[i]), preValidated: true);
+        {
+            members.Add(
+                properties.IsRenamed(i)
+                    ? new RenamedFieldProperty(properties[i], values[i], properties.FieldAt(i))
+                    : new FieldProperty(properties[i], values[i]),
+                preValidated: true
+            );
+        }
 
         return record;
     }
@@ -48,8 +55,10 @@ internal sealed class RecordObjectFactory(string table, Action<string> warn, IRe
         if (properties.FirstRenamed is { } renamed && !_warned)
         {
             _warned = true;
-            warn($"The field '{renamed.Field}' is called '{renamed.Property}' in the objects, because PowerShell does not tell names apart by case, "
-                + "has no empty ones and keeps some for itself. Other fields may be renamed alike; -Raw gives the records as they are.");
+            warn(
+                $"The field '{renamed.Field}' is called '{renamed.Property}' in the objects, because PowerShell does not tell names apart by case, "
+                    + "has no empty ones and keeps some for itself. Other fields may be renamed alike; -Raw gives the records as they are."
+            );
         }
 
         return properties;

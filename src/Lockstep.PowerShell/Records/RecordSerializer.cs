@@ -83,26 +83,29 @@ internal sealed class RecordSerializer
     }
 
     /// <summary>What is neither quoted nor an object: numbers, which are written exactly, and the three words.</summary>
-    private static string? Literal(object? value) => value switch
-    {
-        null => "null",
-        bool flag => flag ? "true" : "false",
-        Enum => null,
-        int or long or double or decimal or float or byte or sbyte or short or ushort or uint or ulong or BigInteger =>
-            ((IFormattable)value).ToString(null, CultureInfo.InvariantCulture),
-        _ => null,
-    };
+    private static string? Literal(object? value) =>
+        value switch
+        {
+            null => "null",
+            bool flag => flag ? "true" : "false",
+            Enum => null,
+            int or long or double or decimal or float or byte or sbyte or short or ushort or uint or ulong or BigInteger => (
+                (IFormattable)value
+            ).ToString(null, CultureInfo.InvariantCulture),
+            _ => null,
+        };
 
-    private static string? Text(object value) => value switch
-    {
-        string text => text,
-        char or Enum or Guid or Uri or Version or IPAddress or ScriptBlock => value.ToString(),
-        DateTime or DateTimeOffset => Iso(value),
-        DateOnly or TimeOnly => ((IFormattable)value).ToString("O", CultureInfo.InvariantCulture),
-        TimeSpan span => span.ToString("c", CultureInfo.InvariantCulture),
-        byte[] bytes => Convert.ToBase64String(bytes),
-        _ => null,
-    };
+    private static string? Text(object value) =>
+        value switch
+        {
+            string text => text,
+            char or Enum or Guid or Uri or Version or IPAddress or ScriptBlock => value.ToString(),
+            DateTime or DateTimeOffset => Iso(value),
+            DateOnly or TimeOnly => ((IFormattable)value).ToString("O", CultureInfo.InvariantCulture),
+            TimeSpan span => span.ToString("c", CultureInfo.InvariantCulture),
+            byte[] bytes => Convert.ToBase64String(bytes),
+            _ => null,
+        };
 
     private void Within(string name, object container, Action write)
     {
@@ -164,22 +167,24 @@ internal sealed class RecordSerializer
     }
 
     /// <summary>The object behind PowerShell's wrapping; a custom object has none and stays.</summary>
-    private static object? Unwrap(object? value) => value switch
-    {
-        PSObject when value == AutomationNull.Value => null,
-        PSObject { BaseObject: PSCustomObject } => value,
-        PSObject wrapped => Unwrap(wrapped.BaseObject),
-        DBNull => null,
-        _ => value,
-    };
+    private static object? Unwrap(object? value) =>
+        value switch
+        {
+            PSObject when value == AutomationNull.Value => null,
+            PSObject { BaseObject: PSCustomObject } => value,
+            PSObject wrapped => Unwrap(wrapped.BaseObject),
+            DBNull => null,
+            _ => value,
+        };
 
     private static UnsuitableObjectException Unsuitable(string name, string what) => new($"The property '{name}'", what);
 
-    private static string Describe(object? value) => value switch
-    {
-        null => "nothing",
-        string => "a string",
-        IEnumerable and not IDictionary => "an array",
-        _ => $"a {value.GetType().Name}",
-    };
+    private static string Describe(object? value) =>
+        value switch
+        {
+            null => "nothing",
+            string => "a string",
+            IEnumerable and not IDictionary => "an array",
+            _ => $"a {value.GetType().Name}",
+        };
 }

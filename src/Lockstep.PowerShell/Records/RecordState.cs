@@ -16,9 +16,16 @@ internal static class RecordState
         // A field of that name is the record's own and goes first.
         if (record.Properties[MemberSet] is null)
         {
-            record.Members.Add(new PSMemberSet(
-                MemberSet,
-                [new PSNoteProperty("Sequence", scan.Sequence), new PSNoteProperty("IsDeleted", scan.IsDeleted), new PSNoteProperty("Key", scan.Key.ToModel())]));
+            record.Members.Add(
+                new PSMemberSet(
+                    MemberSet,
+                    [
+                        new PSNoteProperty("Sequence", scan.Sequence),
+                        new PSNoteProperty("IsDeleted", scan.IsDeleted),
+                        new PSNoteProperty("Key", scan.Key.ToModel()),
+                    ]
+                )
+            );
         }
     }
 }

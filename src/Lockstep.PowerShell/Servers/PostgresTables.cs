@@ -41,7 +41,13 @@ internal static class PostgresTables
         if (string.IsNullOrEmpty(schema))
             return name;
         return name.Schema is null || name.Schema == schema
-            ? name with { Schema = schema }
-            : throw new InvalidOptionException($"The table {name} is said to be in the schema {schema} as well.", "Leave out -Schema, or the schema before the dot.");
+            ? name with
+            {
+                Schema = schema,
+            }
+            : throw new InvalidOptionException(
+                $"The table {name} is said to be in the schema {schema} as well.",
+                "Leave out -Schema, or the schema before the dot."
+            );
     }
 }

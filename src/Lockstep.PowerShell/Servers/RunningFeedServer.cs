@@ -21,7 +21,7 @@ internal sealed class RunningFeedServer(FeedServer server, string source, IReadO
     private ServerFeed Describe(IFeedSource feed)
     {
         FeedState? state = null;
-        string? error = IsRunning ? null : "The server was stopped.";
+        var error = IsRunning ? null : "The server was stopped.";
         try
         {
             // It answers from what it last saw.

@@ -17,7 +17,13 @@ internal static class ServerStart
     {
         var connection = PostgresTables.Connection(cmdlet.ConnectionString!);
         if ((cmdlet.Mode == ServerMode.Replication) != (cmdlet.LogPath is not null))
-            throw new InvalidOptionException("Replication and a folder for the changes belong together.", "Give -LogPath with -Mode Replication, and not without it.");
+        {
+            throw new InvalidOptionException(
+                "Replication and a folder for the changes belong together.",
+                "Give -LogPath with -Mode Replication, and not without it."
+            );
+        }
+
         if (cmdlet.Publication is not null && cmdlet.Mode != ServerMode.Replication)
             throw new InvalidOptionException("Only replication has a publication.", "Use -Mode Replication, or leave out -Publication.");
 
@@ -25,14 +31,23 @@ internal static class ServerStart
         var notices = new ConcurrentDictionary<string, string>(StringComparer.Ordinal);
         return Start(
             cmdlet,
-            tables.Select<Postgres.TableName, Func<CancellationToken, Task<IFeedSource>>>(table => async token =>
-                await PostgresFeed.StartAsync(connection, Options(cmdlet, table, notices), cancellationToken: token).ConfigureAwait(false)),
+            tables.Select<Postgres.TableName, Func<CancellationToken, Task<IFeedSource>>>(table =>
+                async token =>
+                    await PostgresFeed
+                        .StartAsync(connection, Options(cmdlet, table, notices), cancellationToken: token)
+                        .ConfigureAwait(false)
+            ),
             PostgresConnectionString.Describe(connection),
             notices,
-            cancellationToken);
+            cancellationToken
+        );
     }
 
-    private static PostgresFeedOptions Options(StartLockstepServerCommand cmdlet, Postgres.TableName table, ConcurrentDictionary<string, string> notices)
+    private static PostgresFeedOptions Options(
+        StartLockstepServerCommand cmdlet,
+        Postgres.TableName table,
+        ConcurrentDictionary<string, string> notices
+    )
     {
         var options = new PostgresFeedOptions
         {
@@ -49,18 +64,31 @@ internal static class ServerStart
         return options with
         {
             Mode = PostgresFeedMode.Replication,
-            Replication = new PostgresReplicationOptions { LogPath = PostgresTables.LogFile(cmdlet.LogPath!, table), Publication = cmdlet.Publication, MaxSlotLagBytes = cmdlet.MaximumSlotLag },
+            Replication = new PostgresReplicationOptions
+            {
+                LogPath = PostgresTables.LogFile(cmdlet.LogPath!, table),
+                Publication = cmdlet.Publication,
+                MaxSlotLagBytes = cmdlet.MaximumSlotLag,
+            },
         };
     }
 
     /// <summary>Serves table files, each under the name of its table.</summary>
-    public static RunningFeedServer FromFiles(StartLockstepServerCommand cmdlet, IEnumerable<string> paths, CancellationToken cancellationToken) => Start(
-        cmdlet,
-        paths.Select<string, Func<CancellationToken, Task<IFeedSource>>>(
-            path => async token => await TableFeed.StartAsync(new TableFeedOptions { Path = path }, cancellationToken: token).ConfigureAwait(false)),
-        "",
-        [],
-        cancellationToken);
+    public static RunningFeedServer FromFiles(
+        StartLockstepServerCommand cmdlet,
+        IEnumerable<string> paths,
+        CancellationToken cancellationToken
+    ) =>
+        Start(
+            cmdlet,
+            paths.Select<string, Func<CancellationToken, Task<IFeedSource>>>(path =>
+                async token =>
+                    await TableFeed.StartAsync(new TableFeedOptions { Path = path }, cancellationToken: token).ConfigureAwait(false)
+            ),
+            "",
+            [],
+            cancellationToken
+        );
 
     /// <summary>The file's table is the one that the user means.</summary>
     /// <exception cref="TableNotFoundException">It is not.</exception>
@@ -68,12 +96,22 @@ internal static class ServerStart
     {
         var table = new Table(path).GetInfo().Name;
         if (!names.Contains(table, StringComparer.OrdinalIgnoreCase))
-            throw new TableNotFoundException(path, $"The file '{path}' holds the table '{table}', not '{string.Join(", ", names)}'.", "Leave -Table out, or name another file with -Path.");
+        {
+            throw new TableNotFoundException(
+                path,
+                $"The file '{path}' holds the table '{table}', not '{string.Join(", ", names)}'.",
+                "Leave -Table out, or name another file with -Path."
+            );
+        }
     }
 
     private static RunningFeedServer Start(
-        StartLockstepServerCommand cmdlet, IEnumerable<Func<CancellationToken, Task<IFeedSource>>> starts, string source, ConcurrentDictionary<string, string> notices,
-        CancellationToken cancellationToken)
+        StartLockstepServerCommand cmdlet,
+        IEnumerable<Func<CancellationToken, Task<IFeedSource>>> starts,
+        string source,
+        ConcurrentDictionary<string, string> notices,
+        CancellationToken cancellationToken
+    )
     {
         var options = new FeedServerOptions
         {
@@ -96,7 +134,11 @@ internal static class ServerStart
             var sources = await FeedSources.StartAsync(starts, cancellationToken).ConfigureAwait(false);
             try
             {
-                return new RunningFeedServer(await FeedServer.StartAsync(sources, options, cancellationToken: cancellationToken).ConfigureAwait(false), source, notices);
+                return new RunningFeedServer(
+                    await FeedServer.StartAsync(sources, options, cancellationToken: cancellationToken).ConfigureAwait(false),
+                    source,
+                    notices
+                );
             }
             catch (ArgumentException e)
             {
@@ -109,7 +151,10 @@ internal static class ServerStart
     {
         var user = credential.Domain.Length > 0 ? $@"{credential.Domain}\{credential.UserName}" : credential.UserName;
         return user.Contains(':', StringComparison.Ordinal)
-            ? throw new InvalidOptionException("A user's name for Basic authentication cannot hold a colon.", "Use another name in -Credential.")
+            ? throw new InvalidOptionException(
+                "A user's name for Basic authentication cannot hold a colon.",
+                "Use another name in -Credential."
+            )
             : FeedCredential.Basic(user, credential.Password);
     }
 }

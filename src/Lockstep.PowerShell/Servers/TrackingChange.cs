@@ -33,7 +33,13 @@ internal sealed class TrackingChange
     /// <param name="schema">Likewise.</param>
     /// <param name="wake">Whether changes wake the servers; null to end tracking.</param>
     /// <param name="cancellationToken">Cancels.</param>
-    public static TrackingChange Plan(string connectionString, string table, string? schema, bool? wake, CancellationToken cancellationToken)
+    public static TrackingChange Plan(
+        string connectionString,
+        string table,
+        string? schema,
+        bool? wake,
+        CancellationToken cancellationToken
+    )
     {
         var connection = PostgresTables.Connection(connectionString);
         var name = PostgresTables.Name(table, schema);
@@ -47,10 +53,19 @@ internal sealed class TrackingChange
     public static void RemoveReplication(string connectionString, string table, string? schema, CancellationToken cancellationToken)
     {
         var name = PostgresTables.Name(table, schema);
-        PostgresFeed.RemoveReplicationAsync(
-            PostgresTables.Connection(connectionString),
-            new PostgresFeedOptions { Table = name, Mode = PostgresFeedMode.Replication, Replication = new PostgresReplicationOptions { LogPath = PostgresTables.LogFile("", name) } },
-            cancellationToken).GetAwaiter().GetResult();
+        PostgresFeed
+            .RemoveReplicationAsync(
+                PostgresTables.Connection(connectionString),
+                new PostgresFeedOptions
+                {
+                    Table = name,
+                    Mode = PostgresFeedMode.Replication,
+                    Replication = new PostgresReplicationOptions { LogPath = PostgresTables.LogFile("", name) },
+                },
+                cancellationToken
+            )
+            .GetAwaiter()
+            .GetResult();
     }
 
     /// <summary>Does it.</summary>

@@ -3,7 +3,9 @@ using Lockstep.Commands;
 
 namespace Lockstep.Sync;
 
-/// <summary>The streams of a cmdlet. Output waits until the pipeline has taken it, so that a slow consumer slows the feed. Pipeline thread only.</summary>
+/// <summary>
+/// The streams of a cmdlet. Output waits until the pipeline has taken it, so that a slow consumer slows the feed. Pipeline thread only.
+/// </summary>
 internal sealed class CmdletStreams(LockstepCmdlet cmdlet) : ISyncStreams
 {
     public int Capacity => int.MaxValue;

@@ -27,10 +27,20 @@ internal static class FeedSettings
         if (cmdlet.Authentication == FeedAuthentication.Basic && cmdlet.Credential is null)
             throw new InvalidOptionException("Basic authentication needs user and password.", "Give them with -Credential.");
         if (cmdlet.Authentication == FeedAuthentication.Bearer && cmdlet.Token is null && cmdlet.TokenProvider is null)
-            throw new InvalidOptionException("Bearer authentication needs a token.", "Give one with -Token, or a script that gets one with -TokenProvider.");
+        {
+            throw new InvalidOptionException(
+                "Bearer authentication needs a token.",
+                "Give one with -Token, or a script that gets one with -TokenProvider."
+            );
+        }
 
         if (cmdlet.Proxy is { IsAbsoluteUri: false })
-            throw new InvalidOptionException("A proxy's address begins with http:// or the like.", "Give the whole URI with -Proxy, or leave it out.");
+        {
+            throw new InvalidOptionException(
+                "A proxy's address begins with http:// or the like.",
+                "Give the whole URI with -Proxy, or leave it out."
+            );
+        }
 
         return new FeedOptions
         {
@@ -39,28 +49,51 @@ internal static class FeedSettings
             Query = Pairs(cmdlet.Query),
             Headers = Pairs(cmdlet.Headers),
             Credential = cmdlet.Authentication == FeedAuthentication.Bearer ? null : cmdlet.Credential?.GetNetworkCredential(),
-            BearerToken = token ?? (cmdlet.Token is null || cmdlet.Authentication == FeedAuthentication.Basic ? null : new NetworkCredential("", cmdlet.Token).Password),
+            BearerToken =
+                token
+                ?? (
+                    cmdlet.Token is null || cmdlet.Authentication == FeedAuthentication.Basic
+                        ? null
+                        : new NetworkCredential("", cmdlet.Token).Password
+                ),
             ConnectionTimeout = Limit(cmdlet.ConnectionTimeoutSeconds),
             OperationTimeout = Limit(cmdlet.OperationTimeoutSeconds),
             AllowUnencryptedAuthentication = cmdlet.AllowUnencryptedAuthentication,
             SkipCertificateCheck = cmdlet.SkipCertificateCheck,
             Certificate = cmdlet.Certificate,
             NoProxy = cmdlet.NoProxy,
-            Proxy = cmdlet.Proxy is null ? null : new WebProxy(cmdlet.Proxy)
-            {
-                UseDefaultCredentials = cmdlet.ProxyUseDefaultCredentials,
-                Credentials = cmdlet.ProxyUseDefaultCredentials ? CredentialCache.DefaultCredentials : cmdlet.ProxyCredential?.GetNetworkCredential(),
-            },
+            Proxy = cmdlet.Proxy is null
+                ? null
+                : new WebProxy(cmdlet.Proxy)
+                {
+                    UseDefaultCredentials = cmdlet.ProxyUseDefaultCredentials,
+                    Credentials = cmdlet.ProxyUseDefaultCredentials
+                        ? CredentialCache.DefaultCredentials
+                        : cmdlet.ProxyCredential?.GetNetworkCredential(),
+                },
         };
     }
 
-    /// <summary>The names among texts of which some may say nothing: a feed that comes from a CSV file has empty ones, and none at all where its line is short.</summary>
+    /// <summary>
+    /// The names among texts of which some may say nothing: a feed that comes from a CSV file has empty ones, and none at all where its
+    /// line is short.
+    /// </summary>
     public static string[] Named(string?[]? names) => [.. (names ?? []).Where(name => !string.IsNullOrEmpty(name)).Select(name => name!)];
 
     private static TimeSpan Limit(double seconds) => seconds == 0 ? Timeout.InfiniteTimeSpan : TimeSpan.FromSeconds(seconds);
 
-    private static KeyValuePair<string, string>[] Pairs(IDictionary? dictionary) => dictionary is null
-        ? []
-        : [.. dictionary.Cast<DictionaryEntry>().Select(entry => KeyValuePair.Create(
-            LanguagePrimitives.ConvertTo<string>(entry.Key), LanguagePrimitives.ConvertTo<string>(entry.Value)))];
+    private static KeyValuePair<string, string>[] Pairs(IDictionary? dictionary) =>
+        dictionary is null
+            ? []
+            :
+            [
+                .. dictionary
+                    .Cast<DictionaryEntry>()
+                    .Select(entry =>
+                        KeyValuePair.Create(
+                            LanguagePrimitives.ConvertTo<string>(entry.Key),
+                            LanguagePrimitives.ConvertTo<string>(entry.Value)
+                        )
+                    ),
+            ];
 }

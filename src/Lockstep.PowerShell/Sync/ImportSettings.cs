@@ -7,7 +7,13 @@ using Lockstep.Tables;
 namespace Lockstep.Sync;
 
 /// <summary>How records are imported, whatever they come from.</summary>
-internal sealed record ImportSettings(string? OrderBy, string[] KeyProperty, FeedDialect Dialect, MalformedRecordAction MalformedRecord, bool Wait)
+internal sealed record ImportSettings(
+    string? OrderBy,
+    string[] KeyProperty,
+    FeedDialect Dialect,
+    MalformedRecordAction MalformedRecord,
+    bool Wait
+)
 {
     /// <param name="destination">Where the table is.</param>
     /// <param name="source">What results and errors call the source.</param>

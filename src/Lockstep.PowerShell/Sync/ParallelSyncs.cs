@@ -92,11 +92,14 @@ internal sealed class ParallelSyncs(int limit)
     {
         var goesOn = false;
         var done = false;
-        attempt(sync.What.Feed, () =>
-        {
-            goesOn = sync.Take();
-            done = true;
-        });
+        attempt(
+            sync.What.Feed,
+            () =>
+            {
+                goesOn = sync.Take();
+                done = true;
+            }
+        );
         failed = !done;
         if (goesOn)
             sync.Advance();

@@ -11,7 +11,9 @@ internal sealed class PipelineImport : IDisposable
 {
     private const int Ahead = 4 << 20;
 
-    private readonly Pipe _pipe = new(new PipeOptions(pauseWriterThreshold: Ahead, resumeWriterThreshold: Ahead / 2, useSynchronizationContext: false));
+    private readonly Pipe _pipe = new(
+        new PipeOptions(pauseWriterThreshold: Ahead, resumeWriterThreshold: Ahead / 2, useSynchronizationContext: false)
+    );
     private readonly CancellationTokenSource _stop;
     private readonly SyncStepHandler _handler;
     private readonly IAsyncEnumerator<SyncStep> _steps;

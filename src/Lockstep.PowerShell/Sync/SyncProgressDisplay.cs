@@ -13,11 +13,13 @@ internal sealed class SyncProgressDisplay(ISyncStreams streams, string activity)
     public void Show(EngineSyncResult result)
     {
         _shown = true;
-        streams.Progress(new ProgressRecord(_id, activity, Describe(result))
-        {
-            PercentComplete = result.ShareDone is { } share ? (int)(share * 100) : -1,
-            SecondsRemaining = result.ShareDone is > 0.01 and { } done ? (int)(result.Duration.TotalSeconds / done * (1 - done)) : -1,
-        });
+        streams.Progress(
+            new ProgressRecord(_id, activity, Describe(result))
+            {
+                PercentComplete = result.ShareDone is { } share ? (int)(share * 100) : -1,
+                SecondsRemaining = result.ShareDone is > 0.01 and { } done ? (int)(result.Duration.TotalSeconds / done * (1 - done)) : -1,
+            }
+        );
     }
 
     public void End()
@@ -27,7 +29,9 @@ internal sealed class SyncProgressDisplay(ISyncStreams streams, string activity)
     }
 
     /// <summary>How far it is, in words.</summary>
-    public static string Describe(EngineSyncResult result) => string.Create(
-        CultureInfo.CurrentCulture,
-        $"{result.State.Phase}: {result.Received:N0} records, {result.Rate:N0}/s, {result.Added:N0} added, {result.Updated:N0} updated, {result.Deleted:N0} deleted");
+    public static string Describe(EngineSyncResult result) =>
+        string.Create(
+            CultureInfo.CurrentCulture,
+            $"{result.State.Phase}: {result.Received:N0} records, {result.Rate:N0}/s, {result.Added:N0} added, {result.Updated:N0} updated, {result.Deleted:N0} deleted"
+        );
 }

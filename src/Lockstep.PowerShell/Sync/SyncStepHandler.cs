@@ -22,11 +22,11 @@ internal sealed class SyncStepHandler(ISyncStreams streams, string activity)
 
     /// <summary>For a cmdlet's own streams.</summary>
     public SyncStepHandler(LockstepCmdlet cmdlet, string activity)
-        : this(new CmdletStreams(cmdlet), activity)
-    {
-    }
+        : this(new CmdletStreams(cmdlet), activity) { }
 
-    /// <summary>The name of the table, for the type name of its records; asked for when there is one, for it is known once the file is open.</summary>
+    /// <summary>
+    /// The name of the table, for the type name of its records; asked for when there is one, for it is known once the file is open.
+    /// </summary>
     public Func<string> Table { get; init; } = static () => "";
 
     /// <summary>Called for each record received, its output discarded; null for none.</summary>

@@ -1,6 +1,8 @@
 namespace Lockstep.Sync;
 
-/// <summary>Tells with -Verbose what was committed, and how a sync ended, beside what happens to the connection. One thread at a time.</summary>
+/// <summary>
+/// Tells with -Verbose what was committed, and how a sync ended, beside what happens to the connection. One thread at a time.
+/// </summary>
 internal sealed class SyncStory(Action<string> tell)
 {
     private long _added;

@@ -16,7 +16,8 @@ internal static class TokenScript
         try
         {
             return script() is not [.., { BaseObject: var token }] ? null
-                : token is SecureString secret ? new NetworkCredential("", secret).Password : LanguagePrimitives.ConvertTo<string>(token);
+                : token is SecureString secret ? new NetworkCredential("", secret).Password
+                : LanguagePrimitives.ConvertTo<string>(token);
         }
         catch (RuntimeException thrown) when (thrown is not PipelineStoppedException)
         {

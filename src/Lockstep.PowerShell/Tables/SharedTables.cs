@@ -28,22 +28,35 @@ internal sealed class SharedTables : TablePlace
             return null;
         var store = new SharedTables(connectionString)._store;
         return disk || !(string.IsNullOrEmpty(path) || path == store.Description)
-            ? throw new InvalidOptionException("The table can be in a file or in a database.", "Use -ConnectionString, or -Disk, -Path or -LiteralPath.")
+            ? throw new InvalidOptionException(
+                "The table can be in a file or in a database.",
+                "Use -ConnectionString, or -Disk, -Path or -LiteralPath."
+            )
             : store;
     }
 
     public override IEnumerable<FoundTable> All() => _store.Find().Select(Found);
 
-    public override IReadOnlyList<FoundTable> ByName(string name) => WildcardPattern.ContainsWildcardCharacters(name)
-        ? [.. _store.Find().Where(table => WildcardPattern.Get(name, WildcardOptions.IgnoreCase).IsMatch(table.Name)).Select(Found)]
-        : [Found(_store.Get(name))];
+    public override IReadOnlyList<FoundTable> ByName(string name) =>
+        WildcardPattern.ContainsWildcardCharacters(name)
+            ? [.. _store.Find().Where(table => WildcardPattern.Get(name, WildcardOptions.IgnoreCase).IsMatch(table.Name)).Select(Found)]
+            : [Found(_store.Get(name))];
 
-    public override FoundTable Only() => _store.Find() switch
-    {
-        [var only] => Found(only),
-        [] => throw new TableNotFoundException("", $"There is no table in {_store.Description}.", "Make one with Sync-LockstepTable -ConnectionString."),
-        var all => throw new TableNotFoundException("", "There are several tables.", $"Say which one with -Table: {string.Join(", ", all.Select(table => table.Name))}."),
-    };
+    public override FoundTable Only() =>
+        _store.Find() switch
+        {
+            [var only] => Found(only),
+            [] => throw new TableNotFoundException(
+                "",
+                $"There is no table in {_store.Description}.",
+                "Make one with Sync-LockstepTable -ConnectionString."
+            ),
+            var all => throw new TableNotFoundException(
+                "",
+                "There are several tables.",
+                $"Say which one with -Table: {string.Join(", ", all.Select(table => table.Name))}."
+            ),
+        };
 
     private FoundTable Found(PostgresTable table) => new(table, _store.Description, _store);
 }

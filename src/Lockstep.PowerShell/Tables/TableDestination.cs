@@ -27,7 +27,10 @@ internal sealed class TableDestination
     public string? Name { get; }
 
     /// <summary>The same in words, for <c>-WhatIf</c>.</summary>
-    public string Description => _store is not null ? $"the table '{Name}' in {_store.Description}" : _file is null ? $"the session's table '{Name}'" : $"the table file '{_file}'";
+    public string Description =>
+        _store is not null ? $"the table '{Name}' in {_store.Description}"
+        : _file is null ? $"the session's table '{Name}'"
+        : $"the table file '{_file}'";
 
     /// <summary>Tells it from what the user says.</summary>
     /// <param name="paths">The session's paths.</param>
@@ -39,14 +42,24 @@ internal sealed class TableDestination
     /// <param name="connectionString">-ConnectionString, for a database.</param>
     /// <exception cref="InvalidOptionException">What the user says does not go together, or the name cannot be a table's.</exception>
     /// <exception cref="PathIsFolderException">The path is that of a folder.</exception>
-    public static TableDestination Resolve(PathIntrinsics paths, string defaultName, string? table, bool disk, string? path, string? literalPath, string? connectionString = null)
+    public static TableDestination Resolve(
+        PathIntrinsics paths,
+        string defaultName,
+        string? table,
+        bool disk,
+        string? path,
+        string? literalPath,
+        string? connectionString = null
+    )
     {
         var store = SharedTables.Store(connectionString, string.IsNullOrEmpty(path) ? literalPath : path, disk);
         var name = string.IsNullOrEmpty(table) ? null : table;
         if (name is not null && !TableName.IsValid(name))
         {
             throw new InvalidOptionException(
-                $"'{name}' cannot name a table.", "Use up to 120 characters, none of / \\ : * ? \" < > |, and no prefix lockstep_ or sqlite_. A file is named with -Path.");
+                $"'{name}' cannot name a table.",
+                "Use up to 120 characters, none of / \\ : * ? \" < > |, and no prefix lockstep_ or sqlite_. A file is named with -Path."
+            );
         }
 
         if (store is not null)
@@ -56,7 +69,10 @@ internal sealed class TableDestination
         if (hasPath && !string.IsNullOrEmpty(literalPath))
             throw new InvalidOptionException("There are two paths for one table.", "Use either -Path or -LiteralPath.");
 
-        var file = hasPath ? FileSystemPath.ResolveOne(paths, path!) : !string.IsNullOrEmpty(literalPath) ? FileSystemPath.ResolveLiteral(paths, literalPath) : null;
+        var file =
+            hasPath ? FileSystemPath.ResolveOne(paths, path!)
+            : !string.IsNullOrEmpty(literalPath) ? FileSystemPath.ResolveLiteral(paths, literalPath)
+            : null;
         if (file is not null)
             FileSystemPath.RequireFile(file);
 

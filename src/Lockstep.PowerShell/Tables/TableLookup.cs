@@ -11,7 +11,8 @@ internal static class TableLookup
     private const string Extension = ".db";
 
     /// <summary>The file that a table of a name has in the current location.</summary>
-    public static string FileInCurrentLocation(PathIntrinsics paths, string table) => FileSystemPath.InCurrentLocation(paths, table + Extension);
+    public static string FileInCurrentLocation(PathIntrinsics paths, string table) =>
+        FileSystemPath.InCurrentLocation(paths, table + Extension);
 
     /// <summary>The tables of a name, or of a pattern.</summary>
     /// <exception cref="TableNotFoundException">There is no table of that name. (A pattern may match none.)</exception>
@@ -31,9 +32,18 @@ internal static class TableLookup
         if (Table.IsTable(file))
             return [file];
 
-        return All(paths).Where(table => string.Equals(table.Name, name, StringComparison.OrdinalIgnoreCase)).Select(table => table.Path).FirstOrDefault() is { } found
+        return
+            All(paths)
+                .Where(table => string.Equals(table.Name, name, StringComparison.OrdinalIgnoreCase))
+                .Select(table => table.Path)
+                .FirstOrDefault()
+                is { } found
             ? [found]
-            : throw new TableNotFoundException(name, $"There is no table '{name}' in this session or in {paths.CurrentFileSystemLocation}.", Candidates(paths));
+            : throw new TableNotFoundException(
+                name,
+                $"There is no table '{name}' in this session or in {paths.CurrentFileSystemLocation}.",
+                Candidates(paths)
+            );
     }
 
     /// <summary>The table that is meant when none is named: the only one of the session, else the only file here.</summary>
@@ -48,7 +58,12 @@ internal static class TableLookup
         return here is [var file]
             ? file
             : throw new TableNotFoundException(
-                "", session.Count + here.Count == 0 ? $"There is no table in this session or in {paths.CurrentFileSystemLocation}." : "There are several tables.", Candidates(paths));
+                "",
+                session.Count + here.Count == 0
+                    ? $"There is no table in this session or in {paths.CurrentFileSystemLocation}."
+                    : "There are several tables.",
+                Candidates(paths)
+            );
     }
 
     /// <summary>All tables of the session and of the current location.</summary>
@@ -69,7 +84,9 @@ internal static class TableLookup
 
     private static IReadOnlyList<string> Here(PathIntrinsics paths) => Table.FindIn(paths.CurrentFileSystemLocation.ProviderPath);
 
-    /// <summary>The name of the table in a file; null when the file cannot be read, which is no matter while others are looked for.</summary>
+    /// <summary>
+    /// The name of the table in a file; null when the file cannot be read, which is no matter while others are looked for.
+    /// </summary>
     private static string? NameIn(string path)
     {
         try

@@ -26,7 +26,9 @@ internal static class FaultParameters
 
     /// <summary>What was given, as the registry of faults takes it.</summary>
     public static IEnumerable<KeyValuePair<string, object?>> Given(RuntimeDefinedParameterDictionary? parameters) =>
-        (parameters?.Values ?? Enumerable.Empty<RuntimeDefinedParameter>()).Where(parameter => parameter.IsSet).Select(parameter => KeyValuePair.Create(parameter.Name, Plain(parameter.Value)));
+        (parameters?.Values ?? Enumerable.Empty<RuntimeDefinedParameter>())
+            .Where(parameter => parameter.IsSet)
+            .Select(parameter => KeyValuePair.Create(parameter.Name, Plain(parameter.Value)));
 
     private static Collection<Attribute> Attributes(PartParameter parameter)
     {
@@ -38,22 +40,24 @@ internal static class FaultParameters
         return attributes;
     }
 
-    private static Type TypeOf(string name) => name switch
-    {
-        nameof(Boolean) => typeof(SwitchParameter),
-        nameof(Int32) => typeof(int),
-        nameof(Int64) => typeof(long),
-        nameof(TimeSpan) => typeof(TimeSpan),
-        "Dictionary" => typeof(IDictionary),
-        // A secret may come as a SecureString.
-        nameof(String) => typeof(object),
-        _ => typeof(string),
-    };
+    private static Type TypeOf(string name) =>
+        name switch
+        {
+            nameof(Boolean) => typeof(SwitchParameter),
+            nameof(Int32) => typeof(int),
+            nameof(Int64) => typeof(long),
+            nameof(TimeSpan) => typeof(TimeSpan),
+            "Dictionary" => typeof(IDictionary),
+            // A secret may come as a SecureString.
+            nameof(String) => typeof(object),
+            _ => typeof(string),
+        };
 
-    private static object? Plain(object? value) => (value is PSObject wrapped ? wrapped.BaseObject : value) switch
-    {
-        SwitchParameter given => given.IsPresent,
-        SecureString secret => new NetworkCredential("", secret).Password,
-        var other => other,
-    };
+    private static object? Plain(object? value) =>
+        (value is PSObject wrapped ? wrapped.BaseObject : value) switch
+        {
+            SwitchParameter given => given.IsPresent,
+            SecureString secret => new NetworkCredential("", secret).Password,
+            var other => other,
+        };
 }

@@ -11,16 +11,18 @@ internal sealed class ActivationOutput(LockstepCmdlet cmdlet, VariableStore stor
         switch (notice)
         {
             case TickActivated { Activation: { Tuple: { } tuple } activation }:
-                cmdlet.WriteObject(new VariableActivation
-                {
-                    Name = activation.Variable,
-                    Value = values.ToObject(tuple.Json),
-                    ActiveAt = tuple.ActiveAt.ToLocalTime(),
-                    SwitchedAt = activation.SwitchedAt.ToLocalTime(),
-                    Tick = tuple.Tick,
-                    Json = tuple.Json,
-                    Store = store,
-                });
+                cmdlet.WriteObject(
+                    new VariableActivation
+                    {
+                        Name = activation.Variable,
+                        Value = values.ToObject(tuple.Json),
+                        ActiveAt = tuple.ActiveAt.ToLocalTime(),
+                        SwitchedAt = activation.SwitchedAt.ToLocalTime(),
+                        Tick = tuple.Tick,
+                        Json = tuple.Json,
+                        Store = store,
+                    }
+                );
                 break;
             case TickWarned warned:
                 cmdlet.WriteWarning(warned.Message);

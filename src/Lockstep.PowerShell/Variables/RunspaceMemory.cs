@@ -11,5 +11,6 @@ internal static class RunspaceMemory
 
     /// <summary>That of the runspace that this thread runs for.</summary>
     /// <param name="settings">Its settings if this is its first use; null for the defaults.</param>
-    public static MemoryTickStore Open(TickSettings? settings) => Stores.GetValue(Runspace.DefaultRunspace, _ => new MemoryTickStore(settings));
+    public static MemoryTickStore Open(TickSettings? settings) =>
+        Stores.GetValue(Runspace.DefaultRunspace, _ => new MemoryTickStore(settings));
 }

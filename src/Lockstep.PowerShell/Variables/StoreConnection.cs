@@ -7,7 +7,8 @@ using Lockstep.Ticks;
 namespace Lockstep.Variables;
 
 /// <summary>A store as a cmdlet uses it: asks the engine, waits on the pipeline thread, and answers with what users see.</summary>
-internal sealed class StoreConnection(VariableStore name, VariableValues values, LockstepCmdlet cmdlet, CancellationToken stop) : IDisposable
+internal sealed class StoreConnection(VariableStore name, VariableValues values, LockstepCmdlet cmdlet, CancellationToken stop)
+    : IDisposable
 {
     /// <summary>So many lines of the audit trail are looked through for who set a value: those of the longest ramp, twice.</summary>
     private const int AuditLines = 2 * TickRamp.MaximumSteps;
@@ -27,7 +28,9 @@ internal sealed class StoreConnection(VariableStore name, VariableValues values,
             cmdlet.WriteWarning($"The store {Name} was made with a default tick of {kept} and keeps it.");
     }
 
-    /// <summary>The names that a name or pattern means. A variable of exactly that name is meant, also where the name looks like a pattern.</summary>
+    /// <summary>
+    /// The names that a name or pattern means. A variable of exactly that name is meant, also where the name looks like a pattern.
+    /// </summary>
     public IReadOnlyList<string> Find(string pattern)
     {
         if (!WildcardPattern.ContainsWildcardCharacters(pattern))
@@ -70,7 +73,10 @@ internal sealed class StoreConnection(VariableStore name, VariableValues values,
             .ToLookup(entry => entry.Operation.Tuple.ActiveAt);
         return reading.Schedule.Tuples.Select(tuple =>
         {
-            var state = tuple == active ? ScheduleState.Current : tuple.ActiveAt <= reading.StoreTime ? ScheduleState.Past : ScheduleState.Pending;
+            var state =
+                tuple == active ? ScheduleState.Current
+                : tuple.ActiveAt <= reading.StoreTime ? ScheduleState.Past
+                : ScheduleState.Pending;
             var last = written[tuple.ActiveAt].LastOrDefault();
             return ToModel(variable, tuple, state, last?.Who, last?.At);
         });
@@ -83,13 +89,22 @@ internal sealed class StoreConnection(VariableStore name, VariableValues values,
 
     /// <summary>Sets a ramp.</summary>
     /// <returns>The entries of the schedule that were written.</returns>
-    public IEnumerable<ScheduledValue> Ramp(string variable, decimal from, decimal to, TimeSpan over, int? steps, DateTimeOffset? activeAt, TimeSpan? tick) =>
-        Written(Ask(store => new TickEditor(store, Who).RampAsync(variable, new TickRamp(from, to, over, steps), activeAt, tick, stop)));
+    public IEnumerable<ScheduledValue> Ramp(
+        string variable,
+        decimal from,
+        decimal to,
+        TimeSpan over,
+        int? steps,
+        DateTimeOffset? activeAt,
+        TimeSpan? tick
+    ) => Written(Ask(store => new TickEditor(store, Who).RampAsync(variable, new TickRamp(from, to, over, steps), activeAt, tick, stop)));
 
     /// <exception cref="VariableNotFoundException">The schedule has nothing at that instant.</exception>
     public void Remove(string variable, DateTimeOffset activeAt)
     {
-        var change = Ask(store => new TickEditor(store, Who).RemoveAsync(variable, activeAt, stop)) ?? throw new VariableNotFoundException(variable, activeAt, Name);
+        var change =
+            Ask(store => new TickEditor(store, Who).RemoveAsync(variable, activeAt, stop))
+            ?? throw new VariableNotFoundException(variable, activeAt, Name);
         Tell(change);
     }
 
@@ -99,8 +114,12 @@ internal sealed class StoreConnection(VariableStore name, VariableValues values,
 
     public void Dispose() => _store?.DisposeAsync().AsTask().GetAwaiter().GetResult();
 
-    private ITickStore Open(TickSettings? create) => _store ??= Checked(() =>
-        Name.IsMemory ? RunspaceMemory.Open(create) : TickStoreName.OpenAsync(Name.Text, create, stop).WaitAsync(stop).GetAwaiter().GetResult());
+    private ITickStore Open(TickSettings? create) =>
+        _store ??= Checked(() =>
+            Name.IsMemory
+                ? RunspaceMemory.Open(create)
+                : TickStoreName.OpenAsync(Name.Text, create, stop).WaitAsync(stop).GetAwaiter().GetResult()
+        );
 
     private TickReading Read(string variable)
     {
@@ -111,35 +130,44 @@ internal sealed class StoreConnection(VariableStore name, VariableValues values,
     private IEnumerable<ScheduledValue> Written(TickChange change)
     {
         Tell(change);
-        return change.Operations
-            .Where(operation => operation.Action == TickAction.Set)
+        return change
+            .Operations.Where(operation => operation.Action == TickAction.Set)
             .Select(operation => ToModel(change.Variable, operation.Tuple, ScheduleState.Pending, Who, change.Before.StoreTime));
     }
 
     private void Tell(TickChange change)
     {
         if (change.IsLate)
-            cmdlet.WriteWarning($"The store was slow: some process may take up the change of '{change.Variable}' at {change.ActiveAt:O} one tick late.");
+        {
+            cmdlet.WriteWarning(
+                $"The store was slow: some process may take up the change of '{change.Variable}' at {change.ActiveAt:O} one tick late."
+            );
+        }
 
         if (change.Replaced)
             cmdlet.WriteVerbose($"The value of '{change.Variable}' that was pending for {change.ActiveAt:O} was replaced.");
 
         foreach (var moved in change.Operations.Where(operation => operation.Action == TickAction.Move))
-            cmdlet.WriteWarning($"The tick changes, and with it the value of '{change.Variable}' that was pending for {moved.MovedFrom:O} moves to {moved.Tuple.ActiveAt:O}.");
+        {
+            cmdlet.WriteWarning(
+                $"The tick changes, and with it the value of '{change.Variable}' that was pending for {moved.MovedFrom:O} moves to {moved.Tuple.ActiveAt:O}."
+            );
+        }
     }
 
-    private ScheduledValue ToModel(string variable, TickTuple tuple, ScheduleState state, string? who, DateTimeOffset? at) => new()
-    {
-        Name = variable,
-        State = state,
-        ActiveAt = tuple.ActiveAt.ToLocalTime(),
-        Value = values.ToObject(tuple.Json),
-        Tick = tuple.Tick,
-        Json = tuple.Json,
-        SetBy = who,
-        SetAt = at?.ToLocalTime(),
-        Store = Name,
-    };
+    private ScheduledValue ToModel(string variable, TickTuple tuple, ScheduleState state, string? who, DateTimeOffset? at) =>
+        new()
+        {
+            Name = variable,
+            State = state,
+            ActiveAt = tuple.ActiveAt.ToLocalTime(),
+            Value = values.ToObject(tuple.Json),
+            Tick = tuple.Tick,
+            Json = tuple.Json,
+            SetBy = who,
+            SetAt = at?.ToLocalTime(),
+            Store = Name,
+        };
 
     // Waits no longer than until the pipeline is stopped, also where the store is not quick to notice (I10).
     private T Ask<T>(Func<ITickStore, Task<T>> question)
@@ -157,7 +185,9 @@ internal sealed class StoreConnection(VariableStore name, VariableValues values,
         }
         catch (ArgumentException wrong)
         {
-            var message = wrong.ParamName is null ? wrong.Message : wrong.Message.Replace($" (Parameter '{wrong.ParamName}')", "", StringComparison.Ordinal);
+            var message = wrong.ParamName is null
+                ? wrong.Message
+                : wrong.Message.Replace($" (Parameter '{wrong.ParamName}')", "", StringComparison.Ordinal);
             throw new InvalidOptionException(message, "Give a value within these bounds.");
         }
     }

@@ -3,7 +3,9 @@ using Lockstep.Commands;
 
 namespace Lockstep.Variables;
 
-/// <summary>The stores that one cmdlet uses, each opened once. Keeps the engine out of the sight of public types. On the pipeline thread.</summary>
+/// <summary>
+/// The stores that one cmdlet uses, each opened once. Keeps the engine out of the sight of public types. On the pipeline thread.
+/// </summary>
 /// <param name="cmdlet">Whose streams warnings go to.</param>
 /// <param name="paths">The session's paths.</param>
 /// <param name="stop">Ends what is under way.</param>

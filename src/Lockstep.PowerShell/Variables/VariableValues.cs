@@ -10,8 +10,16 @@ internal sealed class VariableValues(Action<string> warn)
 {
     private readonly RecordSerializer _serializer = new();
 
-    private readonly RecordReader _reader = new(new RecordObjectFactory(
-        "", _ => warn("Some members of a value have other names in the object, because PowerShell does not tell names apart by case; the property Json has the value as it is."), null));
+    private readonly RecordReader _reader = new(
+        new RecordObjectFactory(
+            "",
+            _ =>
+                warn(
+                    "Some members of a value have other names in the object, because PowerShell does not tell names apart by case; the property Json has the value as it is."
+                ),
+            null
+        )
+    );
 
     /// <exception cref="Errors.UnsuitableObjectException">The value holds something that JSON has no form for.</exception>
     public string ToJson(object? value) => Encoding.UTF8.GetString(_serializer.SerializeValue("Value", value).Span);

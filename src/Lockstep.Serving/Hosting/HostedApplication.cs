@@ -17,7 +17,5 @@ internal sealed class HostedApplication : IHttpApplication<HttpContext>
         return Task.CompletedTask;
     }
 
-    public void DisposeContext(HttpContext context, Exception? exception)
-    {
-    }
+    public void DisposeContext(HttpContext context, Exception? exception) { }
 }

@@ -28,8 +28,9 @@ internal sealed class HostedConnection
     public bool IsTls { get; private set; }
 
     /// <summary>
-    /// The bytes below HTTP: inside TLS, outside Kestrel's own chunk writer. What was framed once can go to every client as it is, and a response can be made that Kestrel
-    /// would never write. When a flush is done, the system has the bytes. To be used while Kestrel itself writes nothing: they share one pipe.
+    /// The bytes below HTTP: inside TLS, outside Kestrel's own chunk writer. What was framed once can go to every client as it is, and a
+    /// response can be made that Kestrel would never write. When a flush is done, the system has the bytes. To be used while Kestrel itself
+    /// writes nothing: they share one pipe.
     /// </summary>
     public PipeWriter RawOutput { get; private set; }
 
@@ -39,7 +40,7 @@ internal sealed class HostedConnection
     /// <summary>Takes over the sending side of a connection that was just accepted; its requests find this as a feature.</summary>
     public static HostedConnection Attach(ConnectionContext connection, HttpEndpoint endpoint)
     {
-        Socket socket = connection.Features.GetRequiredFeature<IConnectionSocketFeature>().Socket;
+        var socket = connection.Features.GetRequiredFeature<IConnectionSocketFeature>().Socket;
         HostedConnection hosted = new(connection, endpoint, socket);
         connection.Transport = new DuplexPipe(connection.Transport.Input, hosted.RawOutput);
         connection.Features.Set(hosted);
@@ -53,8 +54,12 @@ internal sealed class HostedConnection
         RawOutput = output;
     }
 
-    /// <summary>Ends the connection behind the last byte that was flushed. Afterwards nothing can be written, and the request is to be aborted, which sends nothing more.</summary>
-    /// <param name="how">With <see cref="CutKind.Fin"/> the client gets all that was sent and then the end; this waits until it has closed its side, or the host stops.</param>
+    /// <summary>
+    /// Ends the connection behind the last byte that was flushed. Afterwards nothing can be written, and the request is to be aborted,
+    /// which sends nothing more.
+    /// </summary>
+    /// <param name="how">With <see cref="CutKind.Fin"/> the client gets all that was sent and then the end; this waits until it has closed
+    /// its side, or the host stops.</param>
     public async Task EndAsync(CutKind how)
     {
         if (how == CutKind.Reset)

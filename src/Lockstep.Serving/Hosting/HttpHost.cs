@@ -11,8 +11,9 @@ using Microsoft.Extensions.Options;
 namespace Lockstep.Serving.Hosting;
 
 /// <summary>
-/// A web server in this process: Kestrel with its socket transport and nothing around it (no generic host, no dependency injection, no configuration), which starts in
-/// a few milliseconds and needs few assemblies. HTTP/1.1 with upgrade to WebSocket (<see cref="ServerWebSocket"/>). Thread-safe.
+/// A web server in this process: Kestrel with its socket transport and nothing around it (no generic host, no dependency injection, no
+/// configuration), which starts in a few milliseconds and needs few assemblies. HTTP/1.1 with upgrade to WebSocket
+/// (<see cref="ServerWebSocket"/>). Thread-safe.
 /// </summary>
 public sealed class HttpHost : IAsyncDisposable
 {
@@ -30,13 +31,18 @@ public sealed class HttpHost : IAsyncDisposable
         // A feed may be silent for hours and a test may read as slowly as it likes.
         options.Limits.MinResponseDataRate = null;
         options.Limits.MinRequestBodyDataRate = null;
-        foreach (HttpEndpoint endpoint in endpoints)
+        foreach (var endpoint in endpoints)
             options.Listen(endpoint.Address, endpoint.Port, listen => Configure(listen, endpoint));
-        SocketTransportFactory transport = new(Options.Create(new SocketTransportOptions { CreateBoundListenSocket = Bind }), NullLoggerFactory.Instance);
+        SocketTransportFactory transport = new(
+            Options.Create(new SocketTransportOptions { CreateBoundListenSocket = Bind }),
+            NullLoggerFactory.Instance
+        );
         _server = new KestrelServer(Options.Create(options), transport, NullLoggerFactory.Instance);
     }
 
-    /// <summary>Signalled when the host begins to stop: a handler that would go on for ever ends, or is cut off a quarter of a second later.</summary>
+    /// <summary>
+    /// Signalled when the host begins to stop: a handler that would go on for ever ends, or is cut off a quarter of a second later.
+    /// </summary>
     public CancellationToken Stopping => _stopping.Token;
 
     /// <summary>Binds all endpoints, then serves them.</summary>
@@ -60,21 +66,26 @@ public sealed class HttpHost : IAsyncDisposable
         }
     }
 
-    /// <summary>The root of an endpoint with the port that is really bound. A wildcard address is given as loopback, where this machine can reach it.</summary>
+    /// <summary>
+    /// The root of an endpoint with the port that is really bound. A wildcard address is given as loopback, where this machine can reach
+    /// it.
+    /// </summary>
     /// <exception cref="KeyNotFoundException">The endpoint is not one of this host.</exception>
     public Uri GetUri(HttpEndpoint endpoint)
     {
         ArgumentNullException.ThrowIfNull(endpoint);
-        IPAddress address = endpoint.Address;
+        var address = endpoint.Address;
         if (address.Equals(IPAddress.Any))
             address = IPAddress.Loopback;
         else if (address.Equals(IPAddress.IPv6Any))
             address = IPAddress.IPv6Loopback;
-        string scheme = endpoint.Certificate is null ? Uri.UriSchemeHttp : Uri.UriSchemeHttps;
+        var scheme = endpoint.Certificate is null ? Uri.UriSchemeHttp : Uri.UriSchemeHttps;
         return new Uri($"{scheme}://{new IPEndPoint(address, _bound[endpoint].IPEndPoint!.Port)}/");
     }
 
-    /// <summary>Stops listening, ends idle connections at once and cuts the others after a quarter of a second. May be called more than once.</summary>
+    /// <summary>
+    /// Stops listening, ends idle connections at once and cuts the others after a quarter of a second. May be called more than once.
+    /// </summary>
     public Task StopAsync()
     {
         lock (_gate)
@@ -96,22 +107,24 @@ public sealed class HttpHost : IAsyncDisposable
     {
         _bound[endpoint] = listen;
         listen.Protocols = HttpProtocols.Http1;
-        listen.Use(next => async connection =>
-        {
-            IDuplexPipe transport = connection.Transport;
-            HostedConnection hosted = HostedConnection.Attach(connection, endpoint);
-            try
+        listen.Use(next =>
+            async connection =>
             {
-                if (endpoint.Certificate is null)
-                    await next(connection).ConfigureAwait(false);
-                else
-                    await TlsConnection.RunAsync(connection, hosted, next).ConfigureAwait(false);
+                var transport = connection.Transport;
+                var hosted = HostedConnection.Attach(connection, endpoint);
+                try
+                {
+                    if (endpoint.Certificate is null)
+                        await next(connection).ConfigureAwait(false);
+                    else
+                        await TlsConnection.RunAsync(connection, hosted, next).ConfigureAwait(false);
+                }
+                finally
+                {
+                    connection.Transport = transport;
+                }
             }
-            finally
-            {
-                connection.Transport = transport;
-            }
-        });
+        );
     }
 
     /// <summary>Binding it here, and not in Kestrel, lets the exception say which of the endpoints it was.</summary>
@@ -123,17 +136,20 @@ public sealed class HttpHost : IAsyncDisposable
         }
         catch (SocketException error)
         {
-            IPEndPoint asked = (IPEndPoint)endPoint;
+            var asked = (IPEndPoint)endPoint;
             throw error.SocketErrorCode == SocketError.AddressAlreadyInUse
                 ? new PortInUseException(asked, error)
                 : new ListenException(asked, $"Cannot listen on {asked}: {Advice(error.SocketErrorCode)}", error);
         }
     }
 
-    private static string Advice(SocketError code) => code switch
-    {
-        SocketError.AddressNotAvailable => "it is not an address of this machine. Listen on 127.0.0.1, or on 0.0.0.0 for all of its addresses.",
-        SocketError.AccessDenied => "the system does not allow it. Ports below 1024 need more rights; use a higher one, or 0 for a free one.",
-        _ => $"{code}. Use another address or port.",
-    };
+    private static string Advice(SocketError code) =>
+        code switch
+        {
+            SocketError.AddressNotAvailable =>
+                "it is not an address of this machine. Listen on 127.0.0.1, or on 0.0.0.0 for all of its addresses.",
+            SocketError.AccessDenied =>
+                "the system does not allow it. Ports below 1024 need more rights; use a higher one, or 0 for a free one.",
+            _ => $"{code}. Use another address or port.",
+        };
 }

@@ -6,7 +6,9 @@ namespace Lockstep.Serving.Hosting;
 public sealed class PortInUseException : ListenException
 {
     internal PortInUseException(IPEndPoint endPoint, Exception? inner)
-        : base(endPoint, $"Port {endPoint.Port} on {endPoint.Address} is already in use. Use port 0 to have a free port picked, or stop the program that listens there.", inner)
-    {
-    }
+        : base(
+            endPoint,
+            $"Port {endPoint.Port} on {endPoint.Address} is already in use. Use port 0 to have a free port picked, or stop the program that listens there.",
+            inner
+        ) { }
 }

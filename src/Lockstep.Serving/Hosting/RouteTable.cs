@@ -2,7 +2,9 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lockstep.Serving.Hosting;
 
-/// <summary>Maps path prefixes to handlers; the longest prefix that fits wins. Routes may be added while the host runs, from any thread.</summary>
+/// <summary>
+/// Maps path prefixes to handlers; the longest prefix that fits wins. Routes may be added while the host runs, from any thread.
+/// </summary>
 public sealed class RouteTable
 {
     private readonly Lock _gate = new();
@@ -10,9 +12,13 @@ public sealed class RouteTable
 
     private sealed record Route(PathString Prefix, RequestDelegate Handler);
 
-    /// <summary>Adds a handler for a prefix. Whole path elements are compared, ordinally: <c>/servers</c> takes <c>/servers/5</c> but not <c>/servers2</c>.</summary>
+    /// <summary>
+    /// Adds a handler for a prefix. Whole path elements are compared, ordinally: <c>/servers</c> takes <c>/servers/5</c> but not
+    /// <c>/servers2</c>.
+    /// </summary>
     /// <param name="prefix">A path that starts with a slash; a slash at its end is ignored. <c>/</c> takes every path.</param>
-    /// <param name="handler">Called on a pool thread; its task ends the response. An exception before the response has started becomes status 500, one after that cuts the connection.</param>
+    /// <param name="handler">Called on a pool thread; its task ends the response. An exception before the response has started becomes
+    /// status 500, one after that cuts the connection.</param>
     /// <returns>This table.</returns>
     /// <exception cref="ArgumentException">The prefix does not start with a slash or is there already.</exception>
     public RouteTable Add(string prefix, RequestDelegate handler)
@@ -31,7 +37,7 @@ public sealed class RouteTable
 
     internal RequestDelegate? Find(PathString path)
     {
-        foreach (Route route in _routes)
+        foreach (var route in _routes)
         {
             if (path.StartsWithSegments(route.Prefix, StringComparison.Ordinal))
                 return route.Handler;

@@ -4,7 +4,9 @@ using Microsoft.Extensions.Primitives;
 
 namespace Lockstep.Serving.Hosting;
 
-/// <summary>Takes the secrets out of what a server shows of a request (I9). It goes by names, since a server cannot know what a value means.</summary>
+/// <summary>
+/// Takes the secrets out of what a server shows of a request (I9). It goes by names, since a server cannot know what a value means.
+/// </summary>
 internal static class Secrets
 {
     private const string Hidden = "***";
@@ -12,7 +14,7 @@ internal static class Secrets
     public static Dictionary<string, string> Hide(IHeaderDictionary headers)
     {
         Dictionary<string, string> shown = new(StringComparer.OrdinalIgnoreCase);
-        foreach ((string name, StringValues values) in headers)
+        foreach ((var name, var values) in headers)
             shown[name] = SecretNames.Contain(name) ? HideValue(name, values.ToString()) : values.ToString();
         return shown;
     }
@@ -21,7 +23,7 @@ internal static class Secrets
 
     private static string HideValue(string name, string value)
     {
-        int space = name.EndsWith("authorization", StringComparison.OrdinalIgnoreCase) ? value.IndexOf(' ', StringComparison.Ordinal) : -1;
+        var space = name.EndsWith("authorization", StringComparison.OrdinalIgnoreCase) ? value.IndexOf(' ', StringComparison.Ordinal) : -1;
         return space > 0 ? value[..(space + 1)] + Hidden : Hidden;
     }
 }

@@ -11,19 +11,25 @@ public static class ServerWebSocket
 {
     private const string Guid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-    /// <summary>Answers 101 and hands over the socket. The handler must not return before it is done with the socket, and disposes it.</summary>
+    /// <summary>
+    /// Answers 101 and hands over the socket. The handler must not return before it is done with the socket, and disposes it.
+    /// </summary>
     /// <param name="context">A request that nothing was answered to yet.</param>
     /// <param name="keepAlive">How often a ping is sent; <see cref="TimeSpan.Zero"/> for never.</param>
-    /// <returns>The socket; null when the request asks for none or wrongly, in which case the answer (400, or 426 with the version wanted) is set.</returns>
+    /// <returns>
+    /// The socket; null when the request asks for none or wrongly, in which case the answer (400, or 426 with the version wanted) is set.
+    /// </returns>
     public static async Task<WebSocket?> AcceptAsync(HttpContext context, TimeSpan keepAlive)
     {
         ArgumentNullException.ThrowIfNull(context);
-        IHeaderDictionary asked = context.Request.Headers;
+        var asked = context.Request.Headers;
         string? key = asked.SecWebSocketKey;
-        if (context.Features.Get<IHttpUpgradeFeature>() is not { IsUpgradableRequest: true } upgrade
+        if (
+            context.Features.Get<IHttpUpgradeFeature>() is not { IsUpgradableRequest: true } upgrade
             || !HttpMethods.IsGet(context.Request.Method)
             || !"websocket".Equals(asked.Upgrade, StringComparison.OrdinalIgnoreCase)
-            || !IsKey(key))
+            || !IsKey(key)
+        )
         {
             context.Response.StatusCode = StatusCodes.Status400BadRequest;
             return null;
@@ -36,14 +42,14 @@ public static class ServerWebSocket
         }
         context.Response.Headers.Upgrade = "websocket";
         context.Response.Headers.SecWebSocketAccept = AcceptValue(key!);
-        Stream stream = await upgrade.UpgradeAsync().ConfigureAwait(false);
+        var stream = await upgrade.UpgradeAsync().ConfigureAwait(false);
         return WebSocket.CreateFromStream(stream, new WebSocketCreationOptions { IsServer = true, KeepAliveInterval = keepAlive });
     }
 
     private static bool IsKey(string? key)
     {
         Span<byte> bytes = stackalloc byte[24];
-        return key is { Length: 24 } && Convert.TryFromBase64String(key, bytes, out int length) && length == 16;
+        return key is { Length: 24 } && Convert.TryFromBase64String(key, bytes, out var length) && length == 16;
     }
 
     private static string AcceptValue(string key)

@@ -1,6 +1,8 @@
 namespace Lockstep.Serving.Hosting;
 
-/// <summary>Wakes all who wait, again and again. Thread-safe; who waits is woken on the pool and not by the thread that raises it.</summary>
+/// <summary>
+/// Wakes all who wait, again and again. Thread-safe; who waits is woken on the pool and not by the thread that raises it.
+/// </summary>
 internal sealed class Signal
 {
     private TaskCompletionSource _next = New();
@@ -13,7 +15,7 @@ internal sealed class Signal
     /// <summary>Waits until a condition holds; it is looked at once now and once after each raise.</summary>
     public async Task WaitUntilAsync(Func<bool> condition, CancellationToken cancellationToken)
     {
-        for (Task next = Next; !condition(); next = Next)
+        for (var next = Next; !condition(); next = Next)
             await next.WaitAsync(cancellationToken).ConfigureAwait(false);
     }
 

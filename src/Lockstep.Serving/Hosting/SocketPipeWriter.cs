@@ -5,8 +5,9 @@ using System.Net.Sockets;
 namespace Lockstep.Serving.Hosting;
 
 /// <summary>
-/// Writes to a socket with no queue in between: when a flush is done, the system has taken every byte. So a connection can be cut behind an exact byte, and the socket can be
-/// lent to whoever writes to many at once. One writer at a time; memory is held only between the first byte and the flush.
+/// Writes to a socket with no queue in between: when a flush is done, the system has taken every byte. So a connection can be cut behind an
+/// exact byte, and the socket can be lent to whoever writes to many at once. One writer at a time; memory is held only between the first
+/// byte and the flush.
 /// </summary>
 internal sealed class SocketPipeWriter(Socket socket) : PipeWriter
 {
@@ -40,8 +41,12 @@ internal sealed class SocketPipeWriter(Socket socket) : PipeWriter
     {
         try
         {
-            for (int sent = 0; sent < _count && !_closed;)
-                sent += await socket.SendAsync(_buffer.AsMemory(sent, _count - sent), SocketFlags.None, cancellationToken).ConfigureAwait(false);
+            for (var sent = 0; sent < _count && !_closed; )
+            {
+                sent += await socket
+                    .SendAsync(_buffer.AsMemory(sent, _count - sent), SocketFlags.None, cancellationToken)
+                    .ConfigureAwait(false);
+            }
         }
         catch (Exception error) when (error is SocketException or ObjectDisposedException)
         {
@@ -55,9 +60,7 @@ internal sealed class SocketPipeWriter(Socket socket) : PipeWriter
     }
 
     /// <summary>Does nothing: whoever gives up on a connection closes its socket, and that ends a flush.</summary>
-    public override void CancelPendingFlush()
-    {
-    }
+    public override void CancelPendingFlush() { }
 
     public override void Complete(Exception? exception = null) => Release();
 
@@ -65,7 +68,7 @@ internal sealed class SocketPipeWriter(Socket socket) : PipeWriter
     {
         if (_buffer.Length - _count >= size)
             return;
-        byte[] larger = ArrayPool<byte>.Shared.Rent(Math.Max(Math.Max(SmallestBuffer, _count + size), _count * 2));
+        var larger = ArrayPool<byte>.Shared.Rent(Math.Max(Math.Max(SmallestBuffer, _count + size), _count * 2));
         _buffer.AsSpan(0, _count).CopyTo(larger);
         Return();
         _buffer = larger;

@@ -7,23 +7,27 @@ using Microsoft.AspNetCore.Http.Features;
 
 namespace Lockstep.Serving.Hosting;
 
-/// <summary>TLS on one accepted connection. Kestrel's own UseHttps wants services that only its dependency injection can make, so this does the little that it would do.</summary>
+/// <summary>
+/// TLS on one accepted connection. Kestrel's own UseHttps wants services that only its dependency injection can make, so this does the
+/// little that it would do.
+/// </summary>
 internal static class TlsConnection
 {
     private static readonly TimeSpan HandshakePatience = TimeSpan.FromSeconds(10);
 
     public static async Task RunAsync(ConnectionContext connection, HostedConnection hosted, ConnectionDelegate next)
     {
-        IDuplexPipe plain = connection.Transport;
+        var plain = connection.Transport;
         SslStream tls = new(new DuplexPipeStream(plain), leaveInnerStreamOpen: false);
         await using (tls.ConfigureAwait(false))
         {
-            X509Certificate2 certificate = hosted.Endpoint.SelectCertificate?.Invoke() ?? hosted.Endpoint.Certificate!;
+            var certificate = hosted.Endpoint.SelectCertificate?.Invoke() ?? hosted.Endpoint.Certificate!;
             try
             {
-                using CancellationTokenSource patience = CancellationTokenSource.CreateLinkedTokenSource(connection.ConnectionClosed);
+                using var patience = CancellationTokenSource.CreateLinkedTokenSource(connection.ConnectionClosed);
                 patience.CancelAfter(HandshakePatience);
-                await tls.AuthenticateAsServerAsync(new SslServerAuthenticationOptions { ServerCertificate = certificate }, patience.Token).ConfigureAwait(false);
+                await tls.AuthenticateAsServerAsync(new SslServerAuthenticationOptions { ServerCertificate = certificate }, patience.Token)
+                    .ConfigureAwait(false);
             }
             catch (Exception error) when (error is AuthenticationException or IOException or OperationCanceledException)
             {

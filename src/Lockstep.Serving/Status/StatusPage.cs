@@ -3,7 +3,10 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lockstep.Serving.Status;
 
-/// <summary>The page that shows a server in a browser, the same for test servers and feed servers: plain files within the assembly, which ask for JSON beside them.</summary>
+/// <summary>
+/// The page that shows a server in a browser, the same for test servers and feed servers: plain files within the assembly, which ask for
+/// JSON beside them.
+/// </summary>
 internal static class StatusPage
 {
     /// <summary>Where it lies, on every server.</summary>
@@ -21,9 +24,9 @@ internal static class StatusPage
     /// <summary>Answers a GET for one of the page's files; false when the request is for something else.</summary>
     public static async Task<bool> TrySendAsync(HttpContext context)
     {
-        (HttpRequest request, HttpResponse response) = (context.Request, context.Response);
-        string path = request.Path.Value![Prefix.Length..];
-        if (!Files.TryGetValue(path.Trim('/'), out (string Type, byte[] Content) file) || !(HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method)))
+        (var request, var response) = (context.Request, context.Response);
+        var path = request.Path.Value![Prefix.Length..];
+        if (!Files.TryGetValue(path.Trim('/'), out var file) || !(HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method)))
             return false;
         if (path.Length == 0)
         {
@@ -37,19 +40,26 @@ internal static class StatusPage
         response.Headers.CacheControl = "no-cache";
         response.Headers.XContentTypeOptions = "nosniff";
         // Records come from anywhere: whatever one of them says, nothing of it is run, and no other page shows this one within itself.
-        response.Headers.ContentSecurityPolicy = "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+        response.Headers.ContentSecurityPolicy =
+            "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
         if (!HttpMethods.IsHead(request.Method))
             await response.BodyWriter.WriteAsync(file.Content, context.RequestAborted).ConfigureAwait(false);
         return true;
     }
 
-    /// <summary>Browsers name the site that a page is of. One that somebody happens to visit must neither control nor read a server of this machine.</summary>
+    /// <summary>
+    /// Browsers name the site that a page is of. One that somebody happens to visit must neither control nor read a server of this machine.
+    /// </summary>
     public static bool IsAskedByAnotherSite(HttpRequest request) =>
-        request.Headers.Origin.ToString() is { Length: > 0 } origin && !(Uri.TryCreate(origin, UriKind.Absolute, out Uri? site) && site.Authority.Equals(request.Host.Value, StringComparison.OrdinalIgnoreCase));
+        request.Headers.Origin.ToString() is { Length: > 0 } origin
+        && !(
+            Uri.TryCreate(origin, UriKind.Absolute, out var site)
+            && site.Authority.Equals(request.Host.Value, StringComparison.OrdinalIgnoreCase)
+        );
 
     private static byte[] Load(string name)
     {
-        using Stream stream = Assembly.GetExecutingAssembly().GetManifestResourceStream("Lockstep.Serving.Status." + name)!;
+        using var stream = Assembly.GetExecutingAssembly().GetManifestResourceStream("Lockstep.Serving.Status." + name)!;
         using MemoryStream content = new();
         stream.CopyTo(content);
         return content.ToArray();

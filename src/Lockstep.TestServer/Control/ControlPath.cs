@@ -10,7 +10,10 @@ using Microsoft.AspNetCore.Http.Features;
 
 namespace Lockstep.TestServer.Control;
 
-/// <summary>The server's controls over HTTP, as JSON, for tests in any language; they lie under <c>/_lockstep/</c> and are neither logged nor faulted.</summary>
+/// <summary>
+/// The server's controls over HTTP, as JSON, for tests in any language; they lie under <c>/_lockstep/</c> and are neither logged nor
+/// faulted.
+/// </summary>
 internal sealed class ControlPath(LockstepTestServer server)
 {
     public const string Prefix = StatusPage.Prefix;
@@ -18,27 +21,49 @@ internal sealed class ControlPath(LockstepTestServer server)
     private delegate Task<object?> Action(HttpRequest request, string rest, CancellationToken cancellationToken);
 
     private IEnumerable<(string Method, string Path, Action Run)> Actions =>
-    [
-        ("GET", "state", (_, _, _) => Done(ControlJson.State(server))),
-        ("GET", "requests", (request, _, _) => Done(server.Requests.Where(entry => entry.Number > After(request)).Select(ControlJson.Request))),
-        ("GET", "latest", (request, _, _) => Done(server.Latest(int.TryParse(request.Query["count"], out int count) ? Math.Min(count, 1000) : 10).Select(record => Encoding.UTF8.GetString(record.Bytes.Span).TrimEnd()))),
-        ("GET", "faults", (_, id, _) => Done(id.Length == 0 ? server.Faults.Select(ControlJson.Fault) : ControlJson.Fault(server.Faults.Find(id) ?? throw new KeyNotFoundException($"There is no fault {id}.")))),
-        ("POST", "faults", AddFaultsAsync),
-        ("DELETE", "faults", RemoveFaults),
-        ("GET", "kinds", (_, _, _) => Done(FaultKinds.All.Select(ControlJson.Kind))),
-        ("POST", "records", AddRecordsAsync),
-        ("POST", "heartbeat", (request, _, _) => Do(() => server.SendHeartbeat(Query(request, "kind", HeartbeatKind.Auto)))),
-        ("POST", "close", (request, _, _) => Done(new { closed = server.CloseConnections(Query(request, "how", CutKind.Fin)) })),
-        ("GET", "scenario", (_, _, _) => Done(ControlJson.Scenario(server.CurrentScenario))),
-        ("POST", "scenario", StartScenarioAsync),
-    ];
+        [
+            ("GET", "state", (_, _, _) => Done(ControlJson.State(server))),
+            (
+                "GET",
+                "requests",
+                (request, _, _) => Done(server.Requests.Where(entry => entry.Number > After(request)).Select(ControlJson.Request))
+            ),
+            (
+                "GET",
+                "latest",
+                (request, _, _) =>
+                    Done(
+                        server
+                            .Latest(int.TryParse(request.Query["count"], out var count) ? Math.Min(count, 1000) : 10)
+                            .Select(record => Encoding.UTF8.GetString(record.Bytes.Span).TrimEnd())
+                    )
+            ),
+            (
+                "GET",
+                "faults",
+                (_, id, _) =>
+                    Done(
+                        id.Length == 0
+                            ? server.Faults.Select(ControlJson.Fault)
+                            : ControlJson.Fault(server.Faults.Find(id) ?? throw new KeyNotFoundException($"There is no fault {id}."))
+                    )
+            ),
+            ("POST", "faults", AddFaultsAsync),
+            ("DELETE", "faults", RemoveFaults),
+            ("GET", "kinds", (_, _, _) => Done(FaultKinds.All.Select(ControlJson.Kind))),
+            ("POST", "records", AddRecordsAsync),
+            ("POST", "heartbeat", (request, _, _) => Do(() => server.SendHeartbeat(Query(request, "kind", HeartbeatKind.Auto)))),
+            ("POST", "close", (request, _, _) => Done(new { closed = server.CloseConnections(Query(request, "how", CutKind.Fin)) })),
+            ("GET", "scenario", (_, _, _) => Done(ControlJson.Scenario(server.CurrentScenario))),
+            ("POST", "scenario", StartScenarioAsync),
+        ];
 
     public async Task AnswerAsync(HttpContext context)
     {
         if (await StatusPage.TrySendAsync(context).ConfigureAwait(false))
             return;
-        (int status, object? answer) = await RunAsync(context.Request, context.RequestAborted).ConfigureAwait(false);
-        byte[] json = JsonSerializer.SerializeToUtf8Bytes(answer, StatusJson.Options);
+        (var status, var answer) = await RunAsync(context.Request, context.RequestAborted).ConfigureAwait(false);
+        var json = JsonSerializer.SerializeToUtf8Bytes(answer, StatusJson.Options);
         context.Response.StatusCode = status;
         context.Response.ContentType = "application/json";
         context.Response.ContentLength = json.Length;
@@ -48,17 +73,43 @@ internal sealed class ControlPath(LockstepTestServer server)
     private async Task<(int Status, object? Answer)> RunAsync(HttpRequest request, CancellationToken cancellationToken)
     {
         if (StatusPage.IsAskedByAnotherSite(request))
-            return (StatusCodes.Status403Forbidden, Error("This request comes from a page of another site. Open the server's own page, or send no Origin."));
-        string[] parts = request.Path.Value![Prefix.Length..].Trim('/').Split('/', 2);
-        (string Method, string Path, Action Run)[] there = [.. Actions.Where(action => action.Path.Equals(parts[0], StringComparison.OrdinalIgnoreCase))];
+        {
+            return (
+                StatusCodes.Status403Forbidden,
+                Error("This request comes from a page of another site. Open the server's own page, or send no Origin.")
+            );
+        }
+
+        var parts = request.Path.Value![Prefix.Length..].Trim('/').Split('/', 2);
+        (string Method, string Path, Action Run)[] there =
+        [
+            .. Actions.Where(action => action.Path.Equals(parts[0], StringComparison.OrdinalIgnoreCase)),
+        ];
         if (there.Length == 0)
-            return (StatusCodes.Status404NotFound, Error($"There is no {parts[0]} here. Choose one of {string.Join(", ", Actions.Select(action => $"{action.Method} {Prefix}/{action.Path}"))}."));
-        Action? run = there.FirstOrDefault(action => action.Method == request.Method).Run;
+        {
+            return (
+                StatusCodes.Status404NotFound,
+                Error(
+                    $"There is no {parts[0]} here. Choose one of {string.Join(", ", Actions.Select(action => $"{action.Method} {Prefix}/{action.Path}"))}."
+                )
+            );
+        }
+
+        var run = there.FirstOrDefault(action => action.Method == request.Method).Run;
         if (run is null)
-            return (StatusCodes.Status405MethodNotAllowed, Error($"{parts[0]} takes {string.Join(" and ", there.Select(action => action.Method))}."));
+        {
+            return (
+                StatusCodes.Status405MethodNotAllowed,
+                Error($"{parts[0]} takes {string.Join(" and ", there.Select(action => action.Method))}.")
+            );
+        }
+
         try
         {
-            return (StatusCodes.Status200OK, await run(request, parts.ElementAtOrDefault(1) ?? "", cancellationToken).ConfigureAwait(false));
+            return (
+                StatusCodes.Status200OK,
+                await run(request, parts.ElementAtOrDefault(1) ?? "", cancellationToken).ConfigureAwait(false)
+            );
         }
         catch (KeyNotFoundException error)
         {
@@ -77,16 +128,16 @@ internal sealed class ControlPath(LockstepTestServer server)
     /// <summary>One fault, or an array of them: all are added or none.</summary>
     private async Task<object?> AddFaultsAsync(HttpRequest request, string rest, CancellationToken cancellationToken)
     {
-        using JsonDocument body = await JsonDocument.ParseAsync(request.Body, cancellationToken: cancellationToken).ConfigureAwait(false);
+        using var body = await JsonDocument.ParseAsync(request.Body, cancellationToken: cancellationToken).ConfigureAwait(false);
         if (body.RootElement.ValueKind != JsonValueKind.Array)
             return ControlJson.Fault(Add(body.RootElement));
-        foreach (JsonElement fault in body.RootElement.EnumerateArray())
+        foreach (var fault in body.RootElement.EnumerateArray())
             FaultKinds.Create(fault, out _);
         return body.RootElement.EnumerateArray().Select(fault => ControlJson.Fault(Add(fault))).ToArray();
 
         ActiveFault Add(JsonElement json)
         {
-            Fault fault = FaultKinds.Create(json, out string? id);
+            var fault = FaultKinds.Create(json, out var id);
             return server.Faults.Add(fault, id);
         }
     }
@@ -104,10 +155,10 @@ internal sealed class ControlPath(LockstepTestServer server)
     private async Task<object?> AddRecordsAsync(HttpRequest request, string rest, CancellationToken cancellationToken)
     {
         using StreamReader reader = new(request.Body, Encoding.UTF8);
-        string text = await reader.ReadToEndAsync(cancellationToken).ConfigureAwait(false);
+        var text = await reader.ReadToEndAsync(cancellationToken).ConfigureAwait(false);
         if (text.AsSpan().TrimStart().StartsWith("["))
         {
-            using JsonDocument array = JsonDocument.Parse(text);
+            using var array = JsonDocument.Parse(text);
             server.AddRecords(array.RootElement.EnumerateArray().Select(record => record.GetRawText()));
         }
         else
@@ -120,10 +171,12 @@ internal sealed class ControlPath(LockstepTestServer server)
     private async Task<object?> StartScenarioAsync(HttpRequest request, string rest, CancellationToken cancellationToken)
     {
         using StreamReader reader = new(request.Body, Encoding.UTF8);
-        return ControlJson.Scenario(server.StartScenario(Scenario.Parse(await reader.ReadToEndAsync(cancellationToken).ConfigureAwait(false))));
+        return ControlJson.Scenario(
+            server.StartScenario(Scenario.Parse(await reader.ReadToEndAsync(cancellationToken).ConfigureAwait(false)))
+        );
     }
 
-    private static long After(HttpRequest request) => long.TryParse(request.Query["after"], out long number) ? number : 0;
+    private static long After(HttpRequest request) => long.TryParse(request.Query["after"], out var number) ? number : 0;
 
     private static T Query<T>(HttpRequest request, string name, T usual)
         where T : struct, Enum =>

@@ -1,4 +1,3 @@
-
 namespace Lockstep.TestServer.Faults;
 
 /// <summary>A scheme of the header Authorization.</summary>

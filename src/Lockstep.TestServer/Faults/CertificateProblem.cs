@@ -1,4 +1,3 @@
-
 namespace Lockstep.TestServer.Faults;
 
 /// <summary>What is wrong with a certificate.</summary>

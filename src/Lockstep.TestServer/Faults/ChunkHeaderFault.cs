@@ -34,8 +34,15 @@ public sealed class ChunkHeaderFault : Fault
     {
         private int _chunk;
 
-        public override ValueTask WriteAsync(Piece piece, CancellationToken cancellationToken) => Next.WriteAsync(
-            piece.Kind == PieceKind.ChunkHeader && ++_chunk == fault.Chunk ? piece with { Bytes = Encoding.Latin1.GetBytes(fault.Text + "\r\n") } : piece,
-            cancellationToken);
+        public override ValueTask WriteAsync(Piece piece, CancellationToken cancellationToken) =>
+            Next.WriteAsync(
+                piece.Kind == PieceKind.ChunkHeader && ++_chunk == fault.Chunk
+                    ? piece with
+                    {
+                        Bytes = Encoding.Latin1.GetBytes(fault.Text + "\r\n"),
+                    }
+                    : piece,
+                cancellationToken
+            );
     }
 }

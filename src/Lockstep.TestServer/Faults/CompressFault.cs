@@ -16,13 +16,22 @@ public sealed class CompressFault : Fault
     [Description("Also for a client that did not ask for it.")]
     public bool Forced { get; init; }
 
-    private string Token => Coding switch { ContentCoding.Gzip => "gzip", ContentCoding.Deflate => "deflate", _ => "br" };
+    private string Token =>
+        Coding switch
+        {
+            ContentCoding.Gzip => "gzip",
+            ContentCoding.Deflate => "deflate",
+            _ => "br",
+        };
 
     internal override string Describe() => $"Compress the body ({Token}){(Forced ? ", asked for or not" : "")}";
 
     internal override void Apply(FaultedResponse response)
     {
-        bool asked = response.Context.Request.Headers.AcceptEncoding.ToString().Split(',').Any(coding => coding.Split(';')[0].Trim().Equals(Token, StringComparison.OrdinalIgnoreCase));
+        var asked = response
+            .Context.Request.Headers.AcceptEncoding.ToString()
+            .Split(',')
+            .Any(coding => coding.Split(';')[0].Trim().Equals(Token, StringComparison.OrdinalIgnoreCase));
         if (!asked && !Forced)
             return;
         response.ChangeHead(head => head.Headers.ContentEncoding = Token);
@@ -37,12 +46,13 @@ public sealed class CompressFault : Fault
         private readonly Stream _compressor;
         private int _records;
 
-        public Compress(ContentCoding coding) => _compressor = coding switch
-        {
-            ContentCoding.Gzip => new GZipStream(_output, CompressionLevel.Fastest, leaveOpen: true),
-            ContentCoding.Deflate => new ZLibStream(_output, CompressionLevel.Fastest, leaveOpen: true),
-            _ => new BrotliStream(_output, CompressionLevel.Fastest, leaveOpen: true),
-        };
+        public Compress(ContentCoding coding) =>
+            _compressor = coding switch
+            {
+                ContentCoding.Gzip => new GZipStream(_output, CompressionLevel.Fastest, leaveOpen: true),
+                ContentCoding.Deflate => new ZLibStream(_output, CompressionLevel.Fastest, leaveOpen: true),
+                _ => new BrotliStream(_output, CompressionLevel.Fastest, leaveOpen: true),
+            };
 
         public override ValueTask WriteAsync(Piece piece, CancellationToken cancellationToken)
         {

@@ -1,4 +1,3 @@
-
 namespace Lockstep.TestServer.Faults;
 
 /// <summary>A content coding (RFC 9110, section 8.4.1).</summary>

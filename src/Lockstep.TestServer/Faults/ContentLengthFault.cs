@@ -2,7 +2,10 @@ using System.ComponentModel;
 
 namespace Lockstep.TestServer.Faults;
 
-/// <summary>Announces a wrong Content-Length. Too long, and the connection ends before the body does; too short, and bytes follow that nobody asked for.</summary>
+/// <summary>
+/// Announces a wrong Content-Length. Too long, and the connection ends before the body does; too short, and bytes follow that nobody asked
+/// for.
+/// </summary>
 [Description("Announces a wrong Content-Length.")]
 public sealed class ContentLengthFault : Fault
 {
@@ -14,7 +17,8 @@ public sealed class ContentLengthFault : Fault
     [Description("Added to the true length (0 for an endless feed). Default: 1.")]
     public long Delta { get; init; } = 1;
 
-    internal override string Describe() => Length is { } length ? $"Announce a Content-Length of {length}" : $"Announce a Content-Length that is off by {Delta}";
+    internal override string Describe() =>
+        Length is { } length ? $"Announce a Content-Length of {length}" : $"Announce a Content-Length that is off by {Delta}";
 
     internal override void Apply(FaultedResponse response) => response.FalseLength = known => Length ?? Math.Max(0, (known ?? 0) + Delta);
 

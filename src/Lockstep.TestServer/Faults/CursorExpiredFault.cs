@@ -18,11 +18,22 @@ public sealed class CursorExpiredFault : Fault
     {
         if (response.Log.Cursor is not (null or "" or "0") && IsBelow(response.Log.Cursor))
         {
-            response.AnswerWith(cancellationToken => Refusal.SendAsync(
-                response.Context, response.Log, StatusCodes.Status410Gone, "This cursor is too old. Start over with cursor 0.", cancellationToken));
+            response.AnswerWith(cancellationToken =>
+                Refusal.SendAsync(
+                    response.Context,
+                    response.Log,
+                    StatusCodes.Status410Gone,
+                    "This cursor is too old. Start over with cursor 0.",
+                    cancellationToken
+                )
+            );
         }
     }
 
     private bool IsBelow(string cursor) =>
-        Below is not { } limit || (RequestCursor.Parse(cursor) is { Kind: Engine.Records.OrderKind.Number } value && Engine.Records.OrderValue.Compare(value, Engine.Records.OrderValue.FromInteger(limit)) < 0);
+        Below is not { } limit
+        || (
+            RequestCursor.Parse(cursor) is { Kind: Engine.Records.OrderKind.Number } value
+            && Engine.Records.OrderValue.Compare(value, Engine.Records.OrderValue.FromInteger(limit)) < 0
+        );
 }

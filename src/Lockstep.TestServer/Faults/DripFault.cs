@@ -15,7 +15,8 @@ public sealed class DripFault : PositionedFault
     [Description("The pause after them. Default: 10 ms.")]
     public TimeSpan Interval { get; init; } = TimeSpan.FromMilliseconds(10);
 
-    internal override string Describe() => $"Send {Bytes} bytes every {Interval.TotalMilliseconds:0.###} ms from the position {Position} on";
+    internal override string Describe() =>
+        $"Send {Bytes} bytes every {Interval.TotalMilliseconds:0.###} ms from the position {Position} on";
 
     internal override void Apply(FaultedResponse response) => response.AddToWire(new Drip(this, response.Time));
 
@@ -30,15 +31,23 @@ public sealed class DripFault : PositionedFault
     {
         protected override ValueTask ActAsync(CancellationToken cancellationToken) => default;
 
-        protected override ValueTask WriteBehindAsync(Piece piece, CancellationToken cancellationToken) => DripAsync(piece, Next, fault.Bytes, fault.Interval, time, cancellationToken);
+        protected override ValueTask WriteBehindAsync(Piece piece, CancellationToken cancellationToken) =>
+            DripAsync(piece, Next, fault.Bytes, fault.Interval, time, cancellationToken);
     }
 
     /// <summary>Sends one piece so.</summary>
-    internal static async ValueTask DripAsync(Piece piece, Stage next, int bytes, TimeSpan interval, TimeProvider time, CancellationToken cancellationToken)
+    internal static async ValueTask DripAsync(
+        Piece piece,
+        Stage next,
+        int bytes,
+        TimeSpan interval,
+        TimeProvider time,
+        CancellationToken cancellationToken
+    )
     {
         while (!piece.Bytes.IsEmpty)
         {
-            bool last = piece.Bytes.Length <= bytes;
+            var last = piece.Bytes.Length <= bytes;
             await next.WriteAsync(last ? piece : piece.Head(bytes), cancellationToken).ConfigureAwait(false);
             await next.FlushAsync(cancellationToken).ConfigureAwait(false);
             await Task.Delay(interval, time, cancellationToken).ConfigureAwait(false);

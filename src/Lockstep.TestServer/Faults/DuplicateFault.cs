@@ -30,8 +30,8 @@ public sealed class DuplicateFault : Fault
     {
         protected override async ValueTask RecordAsync(Piece record, int number, CancellationToken cancellationToken)
         {
-            int times = (fault.AtRecord ?? number) == number ? fault.Copies + 1 : 1;
-            for (int i = 0; i < times; i++)
+            var times = (fault.AtRecord ?? number) == number ? fault.Copies + 1 : 1;
+            for (var i = 0; i < times; i++)
                 await Next.WriteAsync(record, cancellationToken).ConfigureAwait(false);
         }
     }

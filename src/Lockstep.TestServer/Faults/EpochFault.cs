@@ -17,14 +17,21 @@ public sealed class EpochFault : Fault
     internal override void Apply(FaultedResponse response)
     {
         response.ChangeHead(head => head.Headers["Lockstep-Feed"] = Identity);
-        IHeaderDictionary asked = response.Context.Request.Headers;
+        var asked = response.Context.Request.Headers;
         if (!asked.TryGetValue("Lockstep-Feed", out var identity) || identity == Identity)
         {
             // The feed itself must not mind an identity that is not its own any more.
             asked.Remove("Lockstep-Feed");
             return;
         }
-        response.AnswerWith(cancellationToken => Refusal.SendAsync(
-            response.Context, response.Log, StatusCodes.Status409Conflict, "This is not the feed that the cursor is from. Start over with cursor 0.", cancellationToken));
+        response.AnswerWith(cancellationToken =>
+            Refusal.SendAsync(
+                response.Context,
+                response.Log,
+                StatusCodes.Status409Conflict,
+                "This is not the feed that the cursor is from. Start over with cursor 0.",
+                cancellationToken
+            )
+        );
     }
 }

@@ -15,7 +15,8 @@ public sealed class EqualOrderFault : Fault
 
     internal override string Describe() => $"Give every {Group} records the same order value";
 
-    internal override void Apply(FaultedResponse response) => response.AddToRecords(new Equal(this, Encoding.UTF8.GetBytes(response.OrderField)));
+    internal override void Apply(FaultedResponse response) =>
+        response.AddToRecords(new Equal(this, Encoding.UTF8.GetBytes(response.OrderField)));
 
     internal override void Validate()
     {
@@ -33,9 +34,17 @@ public sealed class EqualOrderFault : Fault
             if (Find(record.Bytes.Span) is { } value)
             {
                 if ((number - 1) % fault.Group == 0 || _value.IsEmpty)
+                {
                     _value = record.Bytes[value];
+                }
                 else
-                    record = record with { Bytes = (byte[])[.. record.Bytes.Span[..value.Start.Value], .. _value.Span, .. record.Bytes.Span[value.End.Value..]] };
+                {
+                    record = record with
+                    {
+                        Bytes = (byte[])
+                            [.. record.Bytes.Span[..value.Start.Value], .. _value.Span, .. record.Bytes.Span[value.End.Value..]],
+                    };
+                }
             }
             return Next.WriteAsync(record, cancellationToken);
         }
@@ -47,9 +56,9 @@ public sealed class EqualOrderFault : Fault
             reader.Read();
             while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
             {
-                bool found = reader.ValueTextEquals(field);
+                var found = reader.ValueTextEquals(field);
                 reader.Read();
-                int start = (int)reader.TokenStartIndex;
+                var start = (int)reader.TokenStartIndex;
                 reader.Skip();
                 if (found)
                     return start..(int)reader.BytesConsumed;

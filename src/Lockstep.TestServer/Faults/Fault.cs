@@ -3,16 +3,16 @@ using System.ComponentModel;
 namespace Lockstep.TestServer.Faults;
 
 /// <summary>
-/// Something that a server does wrong on purpose. Immutable: it says what and to which requests, and what a response under way needs is in the stages that it adds to it.
-/// Faults compose: several that meet in one response each do their part.
+/// Something that a server does wrong on purpose. Immutable: it says what and to which requests, and what a response under way needs is in
+/// the stages that it adds to it. Faults compose: several that meet in one response each do their part.
 /// </summary>
 public abstract class Fault
 {
-    private protected Fault()
-    {
-    }
+    private protected Fault() { }
 
-    /// <summary>Only this request, counted from 1 since the fault was added, of those that <see cref="Path"/> lets through. Null: all of them.</summary>
+    /// <summary>
+    /// Only this request, counted from 1 since the fault was added, of those that <see cref="Path"/> lets through. Null: all of them.
+    /// </summary>
     [Description("Only the n-th request (or connection, for Tls), counted from 1 since the fault was added. Default: all.")]
     public int? Request { get; init; }
 
@@ -40,8 +40,8 @@ public abstract class Fault
     /// <summary>What it does, and to which requests.</summary>
     public override string ToString()
     {
-        string path = Path is null ? "" : $" of {Path}";
-        string which = Request is { } number ? $", request {number}{path}" : $", every request{path}";
+        var path = Path is null ? "" : $" of {Path}";
+        var which = Request is { } number ? $", request {number}{path}" : $", every request{path}";
         return Describe() + which + (Times is { } times ? $", at most {times} times" : "");
     }
 

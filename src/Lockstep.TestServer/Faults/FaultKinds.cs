@@ -3,31 +3,61 @@ using Lockstep.TestServer.Parts;
 
 namespace Lockstep.TestServer.Faults;
 
-/// <summary>The kinds of fault there are, by name: what PowerShell, scenario files and the control path all make faults from. Immutable.</summary>
+/// <summary>
+/// The kinds of fault there are, by name: what PowerShell, scenario files and the control path all make faults from. Immutable.
+/// </summary>
 public static class FaultKinds
 {
     private static readonly Dictionary<Type, PartKind> ByType = new Type[]
     {
-        typeof(ChunkHeaderFault), typeof(CompressFault), typeof(ContentLengthFault), typeof(CursorExpiredFault), typeof(CutFault), typeof(DripFault), typeof(DuplicateFault),
-        typeof(EpochFault), typeof(EqualOrderFault), typeof(GarbageFault), typeof(HeartbeatFault), typeof(LateRecordFault), typeof(RechunkFault), typeof(RedirectFault),
-        typeof(ReorderFault), typeof(SlowHeadersFault), typeof(StallFault), typeof(StatusFault), typeof(TlsFault), typeof(TruncateFault), typeof(UnauthorizedFault),
+        typeof(ChunkHeaderFault),
+        typeof(CompressFault),
+        typeof(ContentLengthFault),
+        typeof(CursorExpiredFault),
+        typeof(CutFault),
+        typeof(DripFault),
+        typeof(DuplicateFault),
+        typeof(EpochFault),
+        typeof(EqualOrderFault),
+        typeof(GarbageFault),
+        typeof(HeartbeatFault),
+        typeof(LateRecordFault),
+        typeof(RechunkFault),
+        typeof(RedirectFault),
+        typeof(ReorderFault),
+        typeof(SlowHeadersFault),
+        typeof(StallFault),
+        typeof(StatusFault),
+        typeof(TlsFault),
+        typeof(TruncateFault),
+        typeof(UnauthorizedFault),
     }.ToDictionary(type => type, type => new PartKind(type.Name[..^"Fault".Length], type));
 
-    private static readonly Dictionary<string, PartKind> ByName = ByType.Values.ToDictionary(kind => kind.Name, StringComparer.OrdinalIgnoreCase);
+    private static readonly Dictionary<string, PartKind> ByName = ByType.Values.ToDictionary(
+        kind => kind.Name,
+        StringComparer.OrdinalIgnoreCase
+    );
 
     /// <summary>All kinds, by name.</summary>
     public static IReadOnlyList<PartKind> All { get; } = [.. ByType.Values.OrderBy(kind => kind.Name, StringComparer.Ordinal)];
 
     /// <summary>Makes a fault.</summary>
     /// <param name="kind">The kind's name, without regard to case.</param>
-    /// <param name="parameters">Names as in <see cref="PartKind.Parameters"/>, without regard to case; values as JSON elements, strings or objects.</param>
+    /// <param name="parameters">Names as in <see cref="PartKind.Parameters"/>, without regard to case; values as JSON elements, strings or
+    /// objects.</param>
     /// <exception cref="ArgumentException">There is no such kind or parameter, or a value does not fit.</exception>
     public static Fault Create(string kind, IEnumerable<KeyValuePair<string, object?>>? parameters = null)
     {
         ArgumentNullException.ThrowIfNull(kind);
-        if (!ByName.TryGetValue(kind, out PartKind? found))
-            throw new ArgumentException($"There is no fault {kind}. Choose one of {string.Join(", ", All.Select(known => known.Name))}.", nameof(kind));
-        Fault fault = (Fault)found.Create(parameters ?? []);
+        if (!ByName.TryGetValue(kind, out var found))
+        {
+            throw new ArgumentException(
+                $"There is no fault {kind}. Choose one of {string.Join(", ", All.Select(known => known.Name))}.",
+                nameof(kind)
+            );
+        }
+
+        var fault = (Fault)found.Create(parameters ?? []);
         fault.Validate();
         return fault;
     }
@@ -40,10 +70,11 @@ public static class FaultKinds
     {
         if (json.ValueKind != JsonValueKind.Object)
             throw new ArgumentException("A fault is a JSON object, such as {\"kind\":\"Cut\",\"atByte\":100}.", nameof(json));
-        Dictionary<string, object?> parameters = json.EnumerateObject().ToDictionary(member => member.Name, member => (object?)member.Value, StringComparer.OrdinalIgnoreCase);
-        if (!parameters.Remove("kind", out object? kind) || kind is not JsonElement { ValueKind: JsonValueKind.String } name)
+        var parameters = json.EnumerateObject()
+            .ToDictionary(member => member.Name, member => (object?)member.Value, StringComparer.OrdinalIgnoreCase);
+        if (!parameters.Remove("kind", out var kind) || kind is not JsonElement { ValueKind: JsonValueKind.String } name)
             throw new ArgumentException("A fault needs its kind, as in {\"kind\":\"Cut\"}.", nameof(json));
-        id = parameters.Remove("id", out object? given) ? given?.ToString() : null;
+        id = parameters.Remove("id", out var given) ? given?.ToString() : null;
         return Create(name.GetString()!, parameters);
     }
 

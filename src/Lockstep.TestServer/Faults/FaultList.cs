@@ -6,16 +6,16 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lockstep.TestServer.Faults;
 
-/// <summary>The faults of a server, in the order in which they were added. Thread-safe; a change takes effect with the next request.</summary>
+/// <summary>
+/// The faults of a server, in the order in which they were added. Thread-safe; a change takes effect with the next request.
+/// </summary>
 public sealed class FaultList : IReadOnlyCollection<ActiveFault>
 {
     private readonly Lock _gate = new();
     private volatile ActiveFault[] _faults = [];
     private int _lastId;
 
-    internal FaultList()
-    {
-    }
+    internal FaultList() { }
 
     /// <summary>How many there are.</summary>
     public int Count => _faults.Length;
@@ -42,7 +42,8 @@ public sealed class FaultList : IReadOnlyCollection<ActiveFault>
 
     /// <summary>Makes a fault by the name of its kind and adds it; see <see cref="FaultKinds"/>.</summary>
     /// <exception cref="ArgumentException">There is no such kind or parameter, or a value does not fit.</exception>
-    public ActiveFault Add(string kind, IEnumerable<KeyValuePair<string, object?>>? parameters = null, string? id = null) => Add(FaultKinds.Create(kind, parameters), id);
+    public ActiveFault Add(string kind, IEnumerable<KeyValuePair<string, object?>>? parameters = null, string? id = null) =>
+        Add(FaultKinds.Create(kind, parameters), id);
 
     /// <summary>The fault with this id (without regard to case), or null.</summary>
     public ActiveFault? Find(string id) => _faults.FirstOrDefault(fault => fault.Id.Equals(id, StringComparison.OrdinalIgnoreCase));
@@ -53,7 +54,7 @@ public sealed class FaultList : IReadOnlyCollection<ActiveFault>
     {
         lock (_gate)
         {
-            int before = _faults.Length;
+            var before = _faults.Length;
             _faults = [.. _faults.Where(fault => !fault.Id.Equals(id, StringComparison.OrdinalIgnoreCase))];
             return _faults.Length < before;
         }
@@ -82,7 +83,7 @@ public sealed class FaultList : IReadOnlyCollection<ActiveFault>
         if (taking.Length == 0)
             return null;
         FaultedResponse response = new(context, log, time, orderField);
-        foreach (ActiveFault fault in taking)
+        foreach (var fault in taking)
             fault.Fault.Apply(response);
         log.Faults = [.. taking.Select(fault => fault.Id)];
         context.Features.Set(response);
@@ -95,6 +96,11 @@ public sealed class FaultList : IReadOnlyCollection<ActiveFault>
         if (_faults.Length == 0)
             return null;
         lock (_gate)
-            return _faults.Where(fault => fault.Fault is TlsFault && fault.Takes(null)).Select(fault => ((TlsFault)fault.Fault).Certificate(proper)).FirstOrDefault();
+        {
+            return _faults
+                .Where(fault => fault.Fault is TlsFault && fault.Takes(null))
+                .Select(fault => ((TlsFault)fault.Fault).Certificate(proper))
+                .FirstOrDefault();
+        }
     }
 }

@@ -11,8 +11,8 @@ using Microsoft.Extensions.Primitives;
 namespace Lockstep.TestServer.Faults;
 
 /// <summary>
-/// A response that faults have a part in. Kestrel writes none of it: from the status line to the last byte it passes through stages (records, encoding, framing, wire) to
-/// the connection, which ends with it.
+/// A response that faults have a part in. Kestrel writes none of it: from the status line to the last byte it passes through stages
+/// (records, encoding, framing, wire) to the connection, which ends with it.
 /// </summary>
 internal sealed class FaultedResponse(HttpContext context, TestRequest log, TimeProvider time, string orderField)
 {
@@ -75,20 +75,20 @@ internal sealed class FaultedResponse(HttpContext context, TestRequest log, Time
     /// <summary>Sends the head, and gets ready for the body.</summary>
     public async ValueTask StartAsync(long? length, CancellationToken cancellationToken)
     {
-        HttpResponse response = Context.Response;
+        var response = Context.Response;
         IsFinite = length is not null;
         response.ContentLength = _dropsLength ? null : length;
-        foreach (Action<HttpResponse> change in _headChanges)
+        foreach (var change in _headChanges)
             change(response);
         if (FalseLength is { } announce)
             response.ContentLength = announce(length);
-        bool hasBody = !IsHead && response.StatusCode is not (StatusCodes.Status204NoContent or StatusCodes.Status304NotModified);
-        bool chunked = hasBody && response.ContentLength is null && HttpProtocol.IsHttp11(Context.Request.Protocol);
+        var hasBody = !IsHead && response.StatusCode is not (StatusCodes.Status204NoContent or StatusCodes.Status304NotModified);
+        var chunked = hasBody && response.ContentLength is null && HttpProtocol.IsHttp11(Context.Request.Protocol);
         if (chunked)
             response.Headers.TransferEncoding = "chunked";
         response.Headers.Connection = "close";
         Log.Status = response.StatusCode;
-        Stage wire = Link([.. _wire, new OutputStage(HostedConnection.Of(Context.Features).RawOutput, Log)]);
+        var wire = Link([.. _wire, new OutputStage(HostedConnection.Of(Context.Features).RawOutput, Log)]);
         await wire.WriteAsync(new Piece(Head(response), PieceKind.Head), cancellationToken).ConfigureAwait(false);
         await wire.FlushAsync(cancellationToken).ConfigureAwait(false);
         _first = Link([.. _records, .. _encoding, .. chunked ? [Framing] : Array.Empty<Stage>(), wire]);
@@ -96,7 +96,8 @@ internal sealed class FaultedResponse(HttpContext context, TestRequest log, Time
     }
 
     /// <summary>Takes a part of the body on its way.</summary>
-    public ValueTask WriteAsync(Piece piece, CancellationToken cancellationToken) => IsHead ? default : _first!.WriteAsync(piece, cancellationToken);
+    public ValueTask WriteAsync(Piece piece, CancellationToken cancellationToken) =>
+        IsHead ? default : _first!.WriteAsync(piece, cancellationToken);
 
     public ValueTask FlushAsync(CancellationToken cancellationToken) => _first!.FlushAsync(cancellationToken);
 
@@ -113,7 +114,7 @@ internal sealed class FaultedResponse(HttpContext context, TestRequest log, Time
 
     private static Stage Link(Stage[] stages)
     {
-        for (int i = 0; i + 1 < stages.Length; i++)
+        for (var i = 0; i + 1 < stages.Length; i++)
             stages[i].Next = stages[i + 1];
         return stages[0];
     }
@@ -121,10 +122,13 @@ internal sealed class FaultedResponse(HttpContext context, TestRequest log, Time
     private static byte[] Head(HttpResponse response)
     {
         StringBuilder head = new();
-        head.Append(CultureInfo.InvariantCulture, $"HTTP/1.1 {response.StatusCode} {ReasonPhrases.GetReasonPhrase(response.StatusCode)}\r\n");
-        foreach ((string name, StringValues values) in response.Headers)
+        head.Append(
+            CultureInfo.InvariantCulture,
+            $"HTTP/1.1 {response.StatusCode} {ReasonPhrases.GetReasonPhrase(response.StatusCode)}\r\n"
+        );
+        foreach ((var name, var values) in response.Headers)
         {
-            foreach (string? value in values)
+            foreach (var value in values)
                 head.Append(name).Append(": ").Append(value).Append("\r\n");
         }
         return Encoding.Latin1.GetBytes(head.Append("\r\n").ToString());

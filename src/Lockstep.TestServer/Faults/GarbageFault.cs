@@ -4,7 +4,10 @@ using Lockstep.TestServer.Faults.Stages;
 
 namespace Lockstep.TestServer.Faults;
 
-/// <summary>Puts bytes where none belong: into the body, framed like the rest, or (with <see cref="ByteCount.Response"/>) between any two bytes of the response.</summary>
+/// <summary>
+/// Puts bytes where none belong: into the body, framed like the rest, or (with <see cref="ByteCount.Response"/>) between any two bytes of
+/// the response.
+/// </summary>
 [Description("Puts bytes where none belong.")]
 public sealed class GarbageFault : PositionedFault
 {
@@ -41,13 +44,14 @@ public sealed class GarbageFault : PositionedFault
     {
         if (Text is not null)
             return Encoding.UTF8.GetBytes(Text);
-        byte[] bytes = new byte[Length];
+        var bytes = new byte[Length];
         new Random(Seed).NextBytes(bytes);
         return bytes;
     }
 
     private sealed class Insert(GarbageFault fault) : PositionedStage(fault.Position)
     {
-        protected override ValueTask ActAsync(CancellationToken cancellationToken) => Next.WriteAsync(new Piece(fault.Bytes(), PieceKind.Other), cancellationToken);
+        protected override ValueTask ActAsync(CancellationToken cancellationToken) =>
+            Next.WriteAsync(new Piece(fault.Bytes(), PieceKind.Other), cancellationToken);
     }
 }

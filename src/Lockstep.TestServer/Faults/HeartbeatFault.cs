@@ -30,22 +30,23 @@ public sealed class HeartbeatFault : Fault
         Positive(Count, nameof(Count));
     }
 
-    private byte[] Bytes(DateTimeOffset now) => Shape switch
-    {
-        HeartbeatShape.BlankLine => "\n"u8.ToArray(),
-        HeartbeatShape.CrLf => "\r\n"u8.ToArray(),
-        HeartbeatShape.Spaces => "   "u8.ToArray(),
-        HeartbeatShape.Object => "{\"heartbeat\":true}\n"u8.ToArray(),
-        HeartbeatShape.BareObject => "{\"heartbeat\":true}"u8.ToArray(),
-        _ => Feeds.ControlRow.Make(Feeds.ControlRow.Heartbeat, now, default, "\n"u8),
-    };
+    private byte[] Bytes(DateTimeOffset now) =>
+        Shape switch
+        {
+            HeartbeatShape.BlankLine => "\n"u8.ToArray(),
+            HeartbeatShape.CrLf => "\r\n"u8.ToArray(),
+            HeartbeatShape.Spaces => "   "u8.ToArray(),
+            HeartbeatShape.Object => "{\"heartbeat\":true}\n"u8.ToArray(),
+            HeartbeatShape.BareObject => "{\"heartbeat\":true}"u8.ToArray(),
+            _ => Feeds.ControlRow.Make(Feeds.ControlRow.Heartbeat, now, default, "\n"u8),
+        };
 
     private sealed class Beat(HeartbeatFault fault, TimeProvider time) : RecordStage
     {
         protected override async ValueTask RecordAsync(Piece record, int number, CancellationToken cancellationToken)
         {
             await Next.WriteAsync(record, cancellationToken).ConfigureAwait(false);
-            for (int i = 0; number % fault.Every == 0 && i < fault.Count; i++)
+            for (var i = 0; number % fault.Every == 0 && i < fault.Count; i++)
                 await Next.WriteAsync(new Piece(fault.Bytes(time.GetUtcNow()), PieceKind.Other), cancellationToken).ConfigureAwait(false);
         }
     }

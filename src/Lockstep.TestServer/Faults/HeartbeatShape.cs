@@ -1,4 +1,3 @@
-
 namespace Lockstep.TestServer.Faults;
 
 /// <summary>What a heartbeat looks like that a fault inserts.</summary>

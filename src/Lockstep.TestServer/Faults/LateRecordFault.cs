@@ -50,7 +50,7 @@ public sealed class LateRecordFault : Fault
 
         private ValueTask ReleaseAsync(CancellationToken cancellationToken)
         {
-            Piece? held = _held;
+            var held = _held;
             _held = null;
             return held is { } record ? Next.WriteAsync(record, cancellationToken) : default;
         }

@@ -10,12 +10,13 @@ internal readonly record struct Position(long? Byte, int? Record, bool End, Byte
     /// <summary>Whether it is the border between head and body.</summary>
     public bool IsBodyStart => !End && Of == ByteCount.Body && (Byte ?? Record ?? 0) == 0;
 
-    public override string ToString() => this switch
-    {
-        { End: true } => "at the end of the body",
-        { Record: { } record } => $"behind record {record}",
-        { Byte: { } count, Of: ByteCount.Response } => $"behind byte {count} of the response",
-        { Byte: { } count } => $"behind byte {count} of the body",
-        _ => "at the start of the body",
-    };
+    public override string ToString() =>
+        this switch
+        {
+            { End: true } => "at the end of the body",
+            { Record: { } record } => $"behind record {record}",
+            { Byte: { } count, Of: ByteCount.Response } => $"behind byte {count} of the response",
+            { Byte: { } count } => $"behind byte {count} of the body",
+            _ => "at the start of the body",
+        };
 }

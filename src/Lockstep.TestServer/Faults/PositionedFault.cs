@@ -2,12 +2,13 @@ using System.ComponentModel;
 
 namespace Lockstep.TestServer.Faults;
 
-/// <summary>A fault that strikes at one place of a response. Without a place it strikes before the first byte of the body; a response that never gets there goes unharmed.</summary>
+/// <summary>
+/// A fault that strikes at one place of a response. Without a place it strikes before the first byte of the body; a response that never
+/// gets there goes unharmed.
+/// </summary>
 public abstract class PositionedFault : Fault
 {
-    private protected PositionedFault()
-    {
-    }
+    private protected PositionedFault() { }
 
     /// <summary>Behind this many bytes; see <see cref="Of"/>.</summary>
     [Description("Strikes behind this many bytes (see Of).")]

@@ -10,7 +10,10 @@ public sealed class RechunkFault : Fault
     // More than any test sends; an endless body never reaches its end.
     private const long NeverReached = 1L << 40;
 
-    /// <summary>The payload of each chunk in bytes; the last before a pause of the feed may be shorter. 0: the whole body is one chunk (of an endless feed, one that never ends).</summary>
+    /// <summary>
+    /// The payload of each chunk in bytes; the last before a pause of the feed may be shorter. 0: the whole body is one chunk (of an
+    /// endless feed, one that never ends).
+    /// </summary>
     [Description("The payload of each chunk in bytes; 0 puts the whole body in one chunk. Default: 1.")]
     public int Size { get; init; } = 1;
 
@@ -34,12 +37,12 @@ public sealed class RechunkFault : Fault
         protected override async ValueTask SendAsync(IReadOnlyList<Piece> pieces, int length, CancellationToken cancellationToken)
         {
             List<Piece> chunk = [];
-            int filled = 0;
-            foreach (Piece whole in pieces)
+            var filled = 0;
+            foreach (var whole in pieces)
             {
-                for (Piece piece = whole; !piece.Bytes.IsEmpty;)
+                for (var piece = whole; !piece.Bytes.IsEmpty; )
                 {
-                    int take = Math.Min(size - filled, piece.Bytes.Length);
+                    var take = Math.Min(size - filled, piece.Bytes.Length);
                     chunk.Add(take == piece.Bytes.Length ? piece : piece.Head(take));
                     piece = piece.Tail(take);
                     filled += take;
@@ -60,7 +63,8 @@ public sealed class RechunkFault : Fault
     {
         private bool _begun;
 
-        public override ValueTask FlushAsync(CancellationToken cancellationToken) => response.IsFinite ? default : base.FlushAsync(cancellationToken);
+        public override ValueTask FlushAsync(CancellationToken cancellationToken) =>
+            response.IsFinite ? default : base.FlushAsync(cancellationToken);
 
         protected override async ValueTask SendAsync(IReadOnlyList<Piece> pieces, int length, CancellationToken cancellationToken)
         {
@@ -72,7 +76,7 @@ public sealed class RechunkFault : Fault
             if (!_begun)
                 await SendHeaderAsync(NeverReached, cancellationToken).ConfigureAwait(false);
             _begun = true;
-            foreach (Piece piece in pieces)
+            foreach (var piece in pieces)
                 await Next.WriteAsync(piece, cancellationToken).ConfigureAwait(false);
         }
     }

@@ -18,11 +18,12 @@ public sealed class RedirectFault : Fault
 
     internal override string Describe() => $"Redirect ({Code}) to {To}";
 
-    internal override void Apply(FaultedResponse response) => response.AnswerWith(cancellationToken =>
-    {
-        response.ChangeHead(head => head.Headers.Location = To);
-        return Refusal.SendAsync(response.Context, response.Log, Code, $"See {To}", cancellationToken);
-    });
+    internal override void Apply(FaultedResponse response) =>
+        response.AnswerWith(cancellationToken =>
+        {
+            response.ChangeHead(head => head.Headers.Location = To);
+            return Refusal.SendAsync(response.Context, response.Log, Code, $"See {To}", cancellationToken);
+        });
 
     internal override void Validate()
     {

@@ -57,7 +57,7 @@ public sealed class ReorderFault : Fault
                 Array.Reverse(window);
             else
                 _random.Shuffle(window);
-            foreach (Piece record in window)
+            foreach (var record in window)
                 await Next.WriteAsync(record, cancellationToken).ConfigureAwait(false);
         }
     }

@@ -28,8 +28,9 @@ public sealed class SlowHeadersFault : Fault
 
     private sealed class SlowHead(SlowHeadersFault fault, TimeProvider time) : Stage
     {
-        public override ValueTask WriteAsync(Piece piece, CancellationToken cancellationToken) => piece.Kind == PieceKind.Head
-            ? DripFault.DripAsync(piece, Next, fault.Bytes, fault.Interval, time, cancellationToken)
-            : base.WriteAsync(piece, cancellationToken);
+        public override ValueTask WriteAsync(Piece piece, CancellationToken cancellationToken) =>
+            piece.Kind == PieceKind.Head
+                ? DripFault.DripAsync(piece, Next, fault.Bytes, fault.Interval, time, cancellationToken)
+                : base.WriteAsync(piece, cancellationToken);
     }
 }

@@ -11,7 +11,8 @@ public sealed class StallFault : PositionedFault
     [Description("How long. Default: until the client goes away.")]
     public TimeSpan? Duration { get; init; }
 
-    internal override string Describe() => $"Fall silent {(Duration is { } time ? $"for {time.TotalSeconds:0.###} s" : "for good")} {Position}";
+    internal override string Describe() =>
+        $"Fall silent {(Duration is { } time ? $"for {time.TotalSeconds:0.###} s" : "for good")} {Position}";
 
     internal override void Apply(FaultedResponse response) => response.AddToWire(new Stall(this, response.Time));
 

@@ -26,17 +26,18 @@ public sealed class StatusFault : Fault
 
     internal override string Describe() => $"Answer {Code}" + (RetryAfter is null ? "" : $" with Retry-After {RetryAfter}");
 
-    internal override void Apply(FaultedResponse response) => response.AnswerWith(cancellationToken =>
-    {
-        response.ChangeHead(head =>
+    internal override void Apply(FaultedResponse response) =>
+        response.AnswerWith(cancellationToken =>
         {
-            foreach ((string name, string value) in Headers ?? new Dictionary<string, string>())
-                head.Headers[name] = value;
-            if (RetryAfter is not null)
-                head.Headers.RetryAfter = RetryAfter;
+            response.ChangeHead(head =>
+            {
+                foreach ((var name, var value) in Headers ?? new Dictionary<string, string>())
+                    head.Headers[name] = value;
+                if (RetryAfter is not null)
+                    head.Headers.RetryAfter = RetryAfter;
+            });
+            return Refusal.SendAsync(response.Context, response.Log, Code, Body, cancellationToken);
         });
-        return Refusal.SendAsync(response.Context, response.Log, Code, Body, cancellationToken);
-    });
 
     internal override void Validate()
     {

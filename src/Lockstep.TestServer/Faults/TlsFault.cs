@@ -4,7 +4,10 @@ using System.Security.Cryptography.X509Certificates;
 
 namespace Lockstep.TestServer.Faults;
 
-/// <summary>Shows a bad certificate in the TLS handshake. <see cref="Fault.Request"/> and <see cref="Fault.Times"/> count connections; a server without TLS is left alone.</summary>
+/// <summary>
+/// Shows a bad certificate in the TLS handshake. <see cref="Fault.Request"/> and <see cref="Fault.Times"/> count connections; a server
+/// without TLS is left alone.
+/// </summary>
 [Description("Shows a bad certificate in the TLS handshake. Request and Times count connections.")]
 public sealed class TlsFault : Fault
 {
@@ -17,9 +20,7 @@ public sealed class TlsFault : Fault
 
     internal override string Describe() => $"Show a bad certificate ({Problem})";
 
-    internal override void Apply(FaultedResponse response)
-    {
-    }
+    internal override void Apply(FaultedResponse response) { }
 
     internal override void Validate()
     {
@@ -28,7 +29,9 @@ public sealed class TlsFault : Fault
             throw new ArgumentException("A handshake knows no path yet. Leave Path out.");
     }
 
-    /// <summary>Made once a fault, since a key takes its time; the names are those of the proper certificate, except where they are the problem.</summary>
+    /// <summary>
+    /// Made once a fault, since a key takes its time; the names are those of the proper certificate, except where they are the problem.
+    /// </summary>
     internal X509Certificate2 Certificate(X509Certificate2 proper)
     {
         lock (_gate)
@@ -37,14 +40,25 @@ public sealed class TlsFault : Fault
 
     private X509Certificate2 Make(X509Certificate2 proper)
     {
-        DateTimeOffset now = TimeProvider.System.GetUtcNow();
-        (int from, int to) = Problem switch { CertificateProblem.Expired => (-20, -10), CertificateProblem.NotYetValid => (10, 20), _ => (-1, 10) };
-        using ECDsa key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        string subject = Problem == CertificateProblem.WrongHost ? "CN=wrong-host.invalid" : proper.Subject;
+        var now = TimeProvider.System.GetUtcNow();
+        (var from, var to) = Problem switch
+        {
+            CertificateProblem.Expired => (-20, -10),
+            CertificateProblem.NotYetValid => (10, 20),
+            _ => (-1, 10),
+        };
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var subject = Problem == CertificateProblem.WrongHost ? "CN=wrong-host.invalid" : proper.Subject;
         CertificateRequest request = new(subject, key, HashAlgorithmName.SHA256);
-        if (Problem != CertificateProblem.WrongHost && proper.Extensions.OfType<X509SubjectAlternativeNameExtension>().FirstOrDefault() is { } names)
+        if (
+            Problem != CertificateProblem.WrongHost
+            && proper.Extensions.OfType<X509SubjectAlternativeNameExtension>().FirstOrDefault() is { } names
+        )
+        {
             request.CertificateExtensions.Add(names);
-        using X509Certificate2 made = request.CreateSelfSigned(now.AddDays(from), now.AddDays(to));
+        }
+
+        using var made = request.CreateSelfSigned(now.AddDays(from), now.AddDays(to));
         // Windows wants the key in a store of its own, which a round through PKCS #12 makes.
         return X509CertificateLoader.LoadPkcs12(made.Export(X509ContentType.Pkcs12), null);
     }

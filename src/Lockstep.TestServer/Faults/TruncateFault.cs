@@ -17,7 +17,11 @@ public sealed class TruncateFault : PositionedFault
     {
         base.Validate();
         if (Of == ByteCount.Response)
-            throw new ArgumentException("Truncate ends the body, so that its position counts bytes of the body. Cut can end a response anywhere.");
+        {
+            throw new ArgumentException(
+                "Truncate ends the body, so that its position counts bytes of the body. Cut can end a response anywhere."
+            );
+        }
     }
 
     private sealed class Truncate(TruncateFault fault) : PositionedStage(fault.Position)

@@ -23,14 +23,30 @@ public sealed class UnauthorizedFault : Fault
 
     internal override void Apply(FaultedResponse response)
     {
-        string shown = response.Context.Request.Headers.Authorization.ToString();
-        string? wanted = Token is null ? null : Scheme == AuthenticationScheme.Basic ? Convert.ToBase64String(Encoding.UTF8.GetBytes(Token)) : Token;
-        if (wanted is not null && shown.StartsWith(Scheme + " ", StringComparison.OrdinalIgnoreCase) && shown[(shown.IndexOf(' ', StringComparison.Ordinal) + 1)..].Trim() == wanted)
+        var shown = response.Context.Request.Headers.Authorization.ToString();
+        var wanted =
+            Token is null ? null
+            : Scheme == AuthenticationScheme.Basic ? Convert.ToBase64String(Encoding.UTF8.GetBytes(Token))
+            : Token;
+        if (
+            wanted is not null
+            && shown.StartsWith(Scheme + " ", StringComparison.OrdinalIgnoreCase)
+            && shown[(shown.IndexOf(' ', StringComparison.Ordinal) + 1)..].Trim() == wanted
+        )
+        {
             return;
+        }
+
         response.AnswerWith(cancellationToken =>
         {
             response.ChangeHead(head => head.Headers.WWWAuthenticate = $"{Scheme} realm=\"Lockstep\"");
-            return Refusal.SendAsync(response.Context, response.Log, StatusCodes.Status401Unauthorized, "Show the right credentials.", cancellationToken);
+            return Refusal.SendAsync(
+                response.Context,
+                response.Log,
+                StatusCodes.Status401Unauthorized,
+                "Show the right credentials.",
+                cancellationToken
+            );
         });
     }
 }

@@ -8,8 +8,8 @@ internal static class ChunkFraming
 {
     public static void Begin(IBufferWriter<byte> output, int length)
     {
-        Span<byte> head = output.GetSpan(10);
-        Utf8Formatter.TryFormat(length, head, out int written, new StandardFormat('x'));
+        var head = output.GetSpan(10);
+        Utf8Formatter.TryFormat(length, head, out var written, new StandardFormat('x'));
         "\r\n"u8.CopyTo(head[written..]);
         output.Advance(written + 2);
     }

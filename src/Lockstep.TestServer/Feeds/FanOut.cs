@@ -7,8 +7,8 @@ using Lockstep.TestServer.Requests;
 namespace Lockstep.TestServer.Feeds;
 
 /// <summary>
-/// Sends what is added to a feed to all clients that have everything before it: framed once, the same memory for each, by one loop that writes to their sockets without waiting.
-/// A client whose socket does not take all of it leaves, and sees to the rest itself. Thread-safe.
+/// Sends what is added to a feed to all clients that have everything before it: framed once, the same memory for each, by one loop that
+/// writes to their sockets without waiting. A client whose socket does not take all of it leaves, and sees to the rest itself. Thread-safe.
 /// </summary>
 internal sealed class FanOut(ScriptedFeedOptions options, RecordLog log, FeedSignals signals, Signal delivered)
 {
@@ -51,7 +51,8 @@ internal sealed class FanOut(ScriptedFeedOptions options, RecordLog log, FeedSig
         }
         lock (_gate)
         {
-            // While it runs it may be waiting for what comes behind its position, also after the last member has left: it must not be moved back then.
+            // While it runs it may be waiting for what comes behind its position, also after the last member has left: it must not be moved
+            // back then.
             if (!_running)
                 (_position, _heartbeats) = (position, heartbeats);
             else if (position < _position || heartbeats != _heartbeats)
@@ -81,8 +82,8 @@ internal sealed class FanOut(ScriptedFeedOptions options, RecordLog log, FeedSig
             int position;
             lock (_gate)
                 (position, asked.Count) = (_position, _heartbeats);
-            byte[]? heartbeat = await signals.NextAsync(position, asked, CancellationToken.None).ConfigureAwait(false);
-            long began = Stopwatch.GetTimestamp();
+            var heartbeat = await signals.NextAsync(position, asked, CancellationToken.None).ConfigureAwait(false);
+            var began = Stopwatch.GetTimestamp();
             lock (_gate)
             {
                 if (_members.Count == 0)
@@ -98,8 +99,9 @@ internal sealed class FanOut(ScriptedFeedOptions options, RecordLog log, FeedSig
                     Send(Frame(heartbeat), heartbeat.Length, 0, _position);
             }
             delivered.Raise();
-            TimeSpan took = Stopwatch.GetElapsedTime(began);
-            // Many clients: what comes while it rests goes out together, and a third of a core stays free. By the machine's clock, whatever the feed's clock shows.
+            var took = Stopwatch.GetElapsedTime(began);
+            // Many clients: what comes while it rests goes out together, and a third of a core stays free. By the machine's clock, whatever
+            // the feed's clock shows.
             if (took > WorthARest)
                 await Task.Delay(took / 2 < LongestRest ? took / 2 : LongestRest).ConfigureAwait(false);
         }
@@ -108,20 +110,20 @@ internal sealed class FanOut(ScriptedFeedOptions options, RecordLog log, FeedSig
     private void SendRecords()
     {
         // Up to the first member that already has more, so that what is sent is new to everyone who gets it.
-        int end = log.Count;
-        foreach (Member member in _members)
+        var end = log.Count;
+        foreach (var member in _members)
             end = member.Position > _position ? Math.Min(end, member.Position) : end;
-        int count = log.Read(_position, _batch.AsSpan(0, Math.Clamp(end - _position, 0, MostRecords)));
+        var count = log.Read(_position, _batch.AsSpan(0, Math.Clamp(end - _position, 0, MostRecords)));
         if (count == 0)
             return;
         ReadOnlySpan<FeedRecord> records = _batch.AsSpan(0, count);
-        byte[] control = options.Dialect == FeedDialect.Transaction ? signals.Control(ControlRow.Heartbeat) : [];
-        int payload = 0;
-        foreach (FeedRecord record in records)
+        var control = options.Dialect == FeedDialect.Transaction ? signals.Control(ControlRow.Heartbeat) : [];
+        var payload = 0;
+        foreach (var record in records)
             payload += record.Bytes.Length;
         ArrayBufferWriter<byte> framed = new(payload + control.Length + 32);
         ChunkFraming.Begin(framed, payload);
-        foreach (FeedRecord record in records)
+        foreach (var record in records)
             framed.Write(record.Bytes.Span);
         ChunkFraming.End(framed);
         if (control.Length > 0)
@@ -133,14 +135,14 @@ internal sealed class FanOut(ScriptedFeedOptions options, RecordLog log, FeedSig
     /// <summary>Goes backwards, so that who leaves can be taken out on the way.</summary>
     private void Send(ReadOnlyMemory<byte> framed, int payload, int records, int from)
     {
-        for (int i = _members.Count - 1; i >= 0; i--)
+        for (var i = _members.Count - 1; i >= 0; i--)
         {
-            Member member = _members[i];
+            var member = _members[i];
             if (member.Position > from)
                 continue;
             // Counted before, so that who asks when the client has it finds it counted.
             member.Entry.Sent(payload, records);
-            int sent = member.Send(framed.Span);
+            var sent = member.Send(framed.Span);
             if (sent < 0)
                 member.Entry.Sent(-payload, -records);
             member.Position = _position;
@@ -149,7 +151,11 @@ internal sealed class FanOut(ScriptedFeedOptions options, RecordLog log, FeedSig
                 continue;
             _members[i] = _members[^1];
             _members.RemoveAt(_members.Count - 1);
-            member.Leave(sent < 0 ? new Rest(default, _position, _heartbeats, IsGone: true) : new Rest(framed[sent..], _position, _heartbeats, IsGone: false));
+            member.Leave(
+                sent < 0
+                    ? new Rest(default, _position, _heartbeats, IsGone: true)
+                    : new Rest(framed[sent..], _position, _heartbeats, IsGone: false)
+            );
         }
     }
 
@@ -180,8 +186,13 @@ internal sealed class FanOut(ScriptedFeedOptions options, RecordLog log, FeedSig
         {
             try
             {
-                int sent = socket.Send(bytes, SocketFlags.None, out SocketError error);
-                return error switch { SocketError.Success => sent, SocketError.WouldBlock => 0, _ => -1 };
+                var sent = socket.Send(bytes, SocketFlags.None, out var error);
+                return error switch
+                {
+                    SocketError.Success => sent,
+                    SocketError.WouldBlock => 0,
+                    _ => -1,
+                };
             }
             catch (ObjectDisposedException)
             {

@@ -13,7 +13,7 @@ internal sealed class FaultedBody(FaultedResponse response) : FeedBody
 
     public override void Write(ReadOnlySpan<FeedRecord> records)
     {
-        foreach (FeedRecord record in records)
+        foreach (var record in records)
             _pending.Add(new Piece(record.Bytes, PieceKind.Record, 1));
     }
 
@@ -21,7 +21,7 @@ internal sealed class FaultedBody(FaultedResponse response) : FeedBody
     {
         Piece[] pieces = [.. _pending];
         _pending.Clear();
-        foreach (Piece piece in pieces)
+        foreach (var piece in pieces)
             await response.WriteAsync(piece, cancellationToken).ConfigureAwait(false);
         await response.FlushAsync(cancellationToken).ConfigureAwait(false);
     }

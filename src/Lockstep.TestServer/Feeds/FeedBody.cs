@@ -12,9 +12,15 @@ internal abstract class FeedBody
     /// <summary>Sends the head of the response.</summary>
     /// <param name="context">A response that has not started.</param>
     /// <param name="log">Gets the status and counts what is written.</param>
-    /// <param name="length">The Content-Length; null for a chunked body, or one that ends with the connection for a client of HTTP/1.0.</param>
+    /// <param name="length">The Content-Length; null for a chunked body, or one that ends with the connection for a client of
+    /// HTTP/1.0.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    public static async ValueTask<FeedBody> StartAsync(HttpContext context, TestRequest log, long? length, CancellationToken cancellationToken)
+    public static async ValueTask<FeedBody> StartAsync(
+        HttpContext context,
+        TestRequest log,
+        long? length,
+        CancellationToken cancellationToken
+    )
     {
         if (FaultedResponse.Of(context) is not { } faulted)
             return await PlainBody.StartAsync(context, log, length, cancellationToken).ConfigureAwait(false);
@@ -34,9 +40,13 @@ internal abstract class FeedBody
     /// <exception cref="ConnectionAbortedException">The client is gone.</exception>
     public abstract ValueTask FlushAsync(CancellationToken cancellationToken);
 
-    /// <summary>The socket that chunks can be sent to directly while nothing is pending here; null when TLS, a fault or an old client stands in the way.</summary>
+    /// <summary>
+    /// The socket that chunks can be sent to directly while nothing is pending here; null when TLS, a fault or an old client stands in the
+    /// way.
+    /// </summary>
     public virtual Socket? SharedSocket => null;
 
     /// <summary>Sends bytes that are framed (and counted) already; only where there is a <see cref="SharedSocket"/>.</summary>
-    public virtual ValueTask SendFramedAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken) => throw new NotSupportedException();
+    public virtual ValueTask SendFramedAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken) =>
+        throw new NotSupportedException();
 }

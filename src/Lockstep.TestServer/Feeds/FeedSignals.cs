@@ -4,7 +4,10 @@ using Lockstep.TestServer.Requests;
 
 namespace Lockstep.TestServer.Feeds;
 
-/// <summary>What a scripted feed sends besides records, and when: heartbeats after silence or when asked for, and the control rows of the transaction dialect.</summary>
+/// <summary>
+/// What a scripted feed sends besides records, and when: heartbeats after silence or when asked for, and the control rows of the
+/// transaction dialect.
+/// </summary>
 internal sealed class FeedSignals(ScriptedFeedOptions options, RecordLog log, TimeProvider time)
 {
     private readonly byte[] _separator = Encoding.UTF8.GetBytes(options.Separator);
@@ -13,7 +16,8 @@ internal sealed class FeedSignals(ScriptedFeedOptions options, RecordLog log, Ti
     private readonly Signal _asked = new();
 
     /// <param name="Kind">What it is to look like.</param>
-    /// <param name="Requests">How many requests had come by then: it goes to those of them that are still connected, however far they are.</param>
+    /// <param name="Requests">How many requests had come by then: it goes to those of them that are still connected, however far they
+    /// are.</param>
     private readonly record struct Ask(HeartbeatKind Kind, long Requests);
 
     /// <summary>Has a heartbeat sent to everyone who is connected to an endless feed.</summary>
@@ -32,7 +36,7 @@ internal sealed class FeedSignals(ScriptedFeedOptions options, RecordLog log, Ti
     {
         lock (_gate)
         {
-            int before = _asks.Count;
+            var before = _asks.Count;
             while (before > 0 && _asks[before - 1].Requests >= request)
                 before--;
             return before;
@@ -46,15 +50,17 @@ internal sealed class FeedSignals(ScriptedFeedOptions options, RecordLog log, Ti
     /// <returns>A heartbeat; null when there are records.</returns>
     public async Task<byte[]?> NextAsync(int position, AskedHeartbeats asked, CancellationToken cancellationToken)
     {
-        Task heartbeat = _asked.Next;
-        Task record = log.WaitAsync(position);
+        var heartbeat = _asked.Next;
+        var record = log.WaitAsync(position);
         if (record.IsCompleted)
             return null;
-        if (TryTake(asked, out HeartbeatKind kind))
+        if (TryTake(asked, out var kind))
             return Heartbeat(kind);
         try
         {
-            await Task.WhenAny(record, heartbeat).WaitAsync(options.HeartbeatInterval ?? Timeout.InfiniteTimeSpan, time, cancellationToken).ConfigureAwait(false);
+            await Task.WhenAny(record, heartbeat)
+                .WaitAsync(options.HeartbeatInterval ?? Timeout.InfiniteTimeSpan, time, cancellationToken)
+                .ConfigureAwait(false);
         }
         catch (TimeoutException)
         {
@@ -67,7 +73,7 @@ internal sealed class FeedSignals(ScriptedFeedOptions options, RecordLog log, Ti
     {
         lock (_gate)
         {
-            bool pending = asked.Count < _asks.Count;
+            var pending = asked.Count < _asks.Count;
             kind = pending ? _asks[asked.Count++].Kind : default;
             return pending;
         }
@@ -77,13 +83,14 @@ internal sealed class FeedSignals(ScriptedFeedOptions options, RecordLog log, Ti
     public byte[] Control(string type) => ControlRow.Make(type, time.GetUtcNow(), log.Greatest, _separator);
 
     /// <param name="kind"><see cref="HeartbeatKind.Auto"/> for the feed's own.</param>
-    private byte[] Heartbeat(HeartbeatKind kind) => (kind == HeartbeatKind.Auto ? options.Heartbeat : kind) switch
-    {
-        HeartbeatKind.BlankLine => "\n"u8.ToArray(),
-        HeartbeatKind.ControlRow => Control(ControlRow.Heartbeat),
-        HeartbeatKind.Auto when options.Dialect == FeedDialect.Transaction => Control(ControlRow.Heartbeat),
-        _ => [.. """{"heartbeat":true}"""u8, .. _separator],
-    };
+    private byte[] Heartbeat(HeartbeatKind kind) =>
+        (kind == HeartbeatKind.Auto ? options.Heartbeat : kind) switch
+        {
+            HeartbeatKind.BlankLine => "\n"u8.ToArray(),
+            HeartbeatKind.ControlRow => Control(ControlRow.Heartbeat),
+            HeartbeatKind.Auto when options.Dialect == FeedDialect.Transaction => Control(ControlRow.Heartbeat),
+            _ => [.. """{"heartbeat":true}"""u8, .. _separator],
+        };
 }
 
 /// <summary>How many of the heartbeats that were asked for are behind one response.</summary>

@@ -18,12 +18,14 @@ internal sealed class FiniteFeed : IFeed
     {
         if (!RequestCursor.TryRead(context.Request, Path, out _))
         {
-            await Refusal.SendAsync(context, log, StatusCodes.Status404NotFound, $"The feed is at {Path}", cancellationToken).ConfigureAwait(false);
+            await Refusal
+                .SendAsync(context, log, StatusCodes.Status404NotFound, $"The feed is at {Path}", cancellationToken)
+                .ConfigureAwait(false);
             return;
         }
         context.Response.ContentType = "text/plain";
-        FeedBody body = await FeedBody.StartAsync(context, log, Records.Sum(record => record.Length), cancellationToken).ConfigureAwait(false);
-        foreach (byte[] record in Records)
+        var body = await FeedBody.StartAsync(context, log, Records.Sum(record => record.Length), cancellationToken).ConfigureAwait(false);
+        foreach (var record in Records)
             body.Write(record, records: 1);
         await body.FlushAsync(cancellationToken).ConfigureAwait(false);
     }

@@ -4,7 +4,5 @@ namespace Lockstep.TestServer.Feeds;
 public sealed class InvalidRecordException : FormatException
 {
     internal InvalidRecordException(string message, Exception? inner = null)
-        : base(message, inner)
-    {
-    }
+        : base(message, inner) { }
 }

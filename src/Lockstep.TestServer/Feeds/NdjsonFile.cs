@@ -9,7 +9,7 @@ internal static class NdjsonFile
     /// <exception cref="IOException">The file cannot be read.</exception>
     public static IEnumerable<ReadOnlyMemory<byte>> Read(string path)
     {
-        foreach (string line in File.ReadLines(path))
+        foreach (var line in File.ReadLines(path))
         {
             if (!string.IsNullOrWhiteSpace(line))
                 yield return Encoding.UTF8.GetBytes(line);

@@ -10,8 +10,8 @@ using Microsoft.AspNetCore.Http.Features;
 namespace Lockstep.TestServer.Feeds;
 
 /// <summary>
-/// A body as it should be. A chunked one is framed here and written below Kestrel, so that each call is exactly one chunk and many of them can go out in one send;
-/// Kestrel writes the head and, when the handler ends, the last chunk.
+/// A body as it should be. A chunked one is framed here and written below Kestrel, so that each call is exactly one chunk and many of them
+/// can go out in one send; Kestrel writes the head and, when the handler ends, the last chunk.
 /// </summary>
 internal sealed class PlainBody : FeedBody
 {
@@ -27,15 +27,25 @@ internal sealed class PlainBody : FeedBody
         _log = log;
     }
 
-    public static new async ValueTask<FeedBody> StartAsync(HttpContext context, TestRequest log, long? length, CancellationToken cancellationToken)
+    public static new async ValueTask<FeedBody> StartAsync(
+        HttpContext context,
+        TestRequest log,
+        long? length,
+        CancellationToken cancellationToken
+    )
     {
         context.Response.ContentLength = length;
         log.Status = context.Response.StatusCode;
         await context.Response.StartAsync(CancellationToken.None).ConfigureAwait(false);
         await FlushByKestrelAsync(context.Response.BodyWriter, cancellationToken).ConfigureAwait(false);
-        bool framed = length is null && HttpProtocol.IsHttp11(context.Request.Protocol) && !HttpMethods.IsHead(context.Request.Method);
-        HostedConnection connection = HostedConnection.Of(context.Features);
-        return new PlainBody(framed ? connection.RawOutput : context.Response.BodyWriter, framed && !connection.IsTls ? connection.Socket : null, framed, log);
+        var framed = length is null && HttpProtocol.IsHttp11(context.Request.Protocol) && !HttpMethods.IsHead(context.Request.Method);
+        var connection = HostedConnection.Of(context.Features);
+        return new PlainBody(
+            framed ? connection.RawOutput : context.Response.BodyWriter,
+            framed && !connection.IsTls ? connection.Socket : null,
+            framed,
+            log
+        );
     }
 
     public override Socket? SharedSocket { get; }
@@ -56,13 +66,13 @@ internal sealed class PlainBody : FeedBody
 
     public override void Write(ReadOnlySpan<FeedRecord> records)
     {
-        int length = 0;
-        foreach (FeedRecord record in records)
+        var length = 0;
+        foreach (var record in records)
             length += record.Bytes.Length;
         if (length == 0)
             return;
         BeginChunk(length);
-        foreach (FeedRecord record in records)
+        foreach (var record in records)
             _output.Write(record.Bytes.Span);
         EndChunk();
         _log.Sent(length, records.Length);
@@ -70,14 +80,17 @@ internal sealed class PlainBody : FeedBody
 
     public override async ValueTask FlushAsync(CancellationToken cancellationToken)
     {
-        FlushResult result = _framed
+        var result = _framed
             ? await _output.FlushAsync(cancellationToken).ConfigureAwait(false)
             : await FlushByKestrelAsync(_output, cancellationToken).ConfigureAwait(false);
         if (result.IsCompleted)
             throw new ConnectionAbortedException();
     }
 
-    /// <summary>Kestrel resets the connection of a write that it is told to cancel. Whoever cancels here says how the connection is to end, so Kestrel is not told: the write ends with the connection.</summary>
+    /// <summary>
+    /// Kestrel resets the connection of a write that it is told to cancel. Whoever cancels here says how the connection is to end, so
+    /// Kestrel is not told: the write ends with the connection.
+    /// </summary>
     private static async ValueTask<FlushResult> FlushByKestrelAsync(PipeWriter output, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();

@@ -4,7 +4,9 @@ using Lockstep.TestServer.Requests;
 
 namespace Lockstep.TestServer.Feeds;
 
-/// <summary>The records of a scripted feed in order of arrival; append-only. Thread-safe: many readers, each with a position of its own.</summary>
+/// <summary>
+/// The records of a scripted feed in order of arrival; append-only. Thread-safe: many readers, each with a position of its own.
+/// </summary>
 internal sealed class RecordLog
 {
     private readonly Lock _gate = new();
@@ -39,7 +41,7 @@ internal sealed class RecordLog
         {
             try
             {
-                foreach (ReadOnlyMemory<byte> record in json)
+                foreach (var record in json)
                     Append(maker.Make(record));
             }
             finally
@@ -54,8 +56,8 @@ internal sealed class RecordLog
     {
         lock (_gate)
         {
-            int count = Math.Min(target.Length, _records.Count - position);
-            for (int i = 0; i < count; i++)
+            var count = Math.Min(target.Length, _records.Count - position);
+            for (var i = 0; i < count; i++)
                 target[i] = _records[position + i];
             return count;
         }
@@ -76,9 +78,9 @@ internal sealed class RecordLog
         {
             if (cursor is null or "" or "0")
                 return new RecordRange(0, _records.Count, default, IsWhole: true);
-            if (_firstByText.TryGetValue(cursor, out int first))
+            if (_firstByText.TryGetValue(cursor, out var first))
                 return new RecordRange(first, _records.Count, default);
-            OrderValue minimum = RequestCursor.Parse(cursor);
+            var minimum = RequestCursor.Parse(cursor);
             return minimum.Kind == OrderKind.Number && _firstByText.Count == 0 ? new RecordRange(0, _records.Count, minimum) : null;
         }
     }
@@ -86,9 +88,17 @@ internal sealed class RecordLog
     private void Append(FeedRecord record)
     {
         if (record.Order.Kind == OrderKind.Text)
+        {
             _firstByText.TryAdd(record.Order.ToString(), _records.Count);
-        else if (record.Order.Kind == OrderKind.Number && (_greatest.Kind == OrderKind.Unknown || OrderValue.Compare(record.Order, _greatest) > 0))
+        }
+        else if (
+            record.Order.Kind == OrderKind.Number
+            && (_greatest.Kind == OrderKind.Unknown || OrderValue.Compare(record.Order, _greatest) > 0)
+        )
+        {
             _greatest = record.Order;
+        }
+
         _records.Add(record);
     }
 }

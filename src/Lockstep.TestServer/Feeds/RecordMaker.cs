@@ -5,7 +5,10 @@ using Lockstep.Engine.Records;
 
 namespace Lockstep.TestServer.Feeds;
 
-/// <summary>Turns JSON that a test supplies into records of its feed, in the feed's dialect. Not thread-safe: transaction ids count up in the order of the calls.</summary>
+/// <summary>
+/// Turns JSON that a test supplies into records of its feed, in the feed's dialect. Not thread-safe: transaction ids count up in the order
+/// of the calls.
+/// </summary>
 internal sealed class RecordMaker(ScriptedFeedOptions options)
 {
     private readonly byte[] _separator = Encoding.UTF8.GetBytes(options.Separator);
@@ -14,7 +17,7 @@ internal sealed class RecordMaker(ScriptedFeedOptions options)
     /// <exception cref="InvalidRecordException">Not one JSON object.</exception>
     public FeedRecord Make(ReadOnlyMemory<byte> json)
     {
-        RecordShape shape = RecordShape.Read(json.Span, options.OrderField);
+        var shape = RecordShape.Read(json.Span, options.OrderField);
         ArrayBufferWriter<byte> line = new(json.Length + 128);
         // Wrapped rows are numbered above the ready-made ones before them, so that no transaction is two.
         if (options.Dialect == FeedDialect.Transaction && shape.Transaction is { } given)
@@ -22,8 +25,13 @@ internal sealed class RecordMaker(ScriptedFeedOptions options)
         if (options.Dialect == FeedDialect.Transaction && shape.Transaction is null)
         {
             if (_lastTransaction == long.MaxValue)
-                throw new InvalidRecordException("There is no transaction id above that of the rows before. Give the row's own txid, current_xmin and since.");
-            long transaction = ++_lastTransaction;
+            {
+                throw new InvalidRecordException(
+                    "There is no transaction id above that of the rows before. Give the row's own txid, current_xmin and since."
+                );
+            }
+
+            var transaction = ++_lastTransaction;
             WriteRow(line, json, transaction, shape.Deleted);
             shape = shape with { Order = OrderValue.FromInteger(transaction) };
         }
@@ -54,10 +62,13 @@ internal sealed class RecordMaker(ScriptedFeedOptions options)
         writer.WriteEndObject();
     }
 
-    /// <summary>A record that was written over several lines becomes one line. White space outside strings is all that may hold a raw line break in JSON, so nothing else changes.</summary>
+    /// <summary>
+    /// A record that was written over several lines becomes one line. White space outside strings is all that may hold a raw line break in
+    /// JSON, so nothing else changes.
+    /// </summary>
     private static void WriteCompact(ArrayBufferWriter<byte> line, ReadOnlyMemory<byte> json)
     {
-        foreach (byte b in json.Span)
+        foreach (var b in json.Span)
         {
             if (b is not ((byte)'\r' or (byte)'\n'))
                 line.Write([b]);

@@ -2,7 +2,10 @@ using Lockstep.Engine.Records;
 
 namespace Lockstep.TestServer.Feeds;
 
-/// <summary>A part of a record log: the positions from <paramref name="Start"/> up to but not including <paramref name="End"/>, and of those what is not below a minimum.</summary>
+/// <summary>
+/// A part of a record log: the positions from <paramref name="Start"/> up to but not including <paramref name="End"/>, and of those what is
+/// not below a minimum.
+/// </summary>
 /// <param name="Start">The first position.</param>
 /// <param name="End">The position after the last.</param>
 /// <param name="Minimum">The cursor, when it is a number; a record without an order value is never below it.</param>

@@ -19,8 +19,13 @@ internal readonly record struct RecordShape(OrderValue Order, bool Deleted, long
         {
             Utf8JsonReader reader = new(json, new JsonReaderOptions { MaxDepth = MaxDepth });
             if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
-                throw new InvalidRecordException("A record must be a JSON object, such as {\"id\":1,\"updated_at\":1,\"deleted_at\":null}.");
-            RecordShape shape = Scan(ref reader, orderField);
+            {
+                throw new InvalidRecordException(
+                    "A record must be a JSON object, such as {\"id\":1,\"updated_at\":1,\"deleted_at\":null}."
+                );
+            }
+
+            var shape = Scan(ref reader, orderField);
             if (reader.Read())
                 throw new InvalidRecordException("More than one JSON value was given where one record belongs. Add them one by one.");
             return shape;
@@ -34,32 +39,33 @@ internal readonly record struct RecordShape(OrderValue Order, bool Deleted, long
     private static RecordShape Scan(ref Utf8JsonReader reader, string orderField)
     {
         OrderValue order = default;
-        bool deleted = false;
+        var deleted = false;
         long? transaction = null;
-        bool hasData = false;
+        var hasData = false;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            bool isOrder = reader.ValueTextEquals(orderField);
-            bool isDeletedAt = reader.ValueTextEquals("deleted_at"u8);
-            bool isDeleted = reader.ValueTextEquals("deleted"u8);
-            bool isTxid = reader.ValueTextEquals("txid"u8);
-            bool isData = reader.ValueTextEquals("data"u8);
+            var isOrder = reader.ValueTextEquals(orderField);
+            var isDeletedAt = reader.ValueTextEquals("deleted_at"u8);
+            var isDeleted = reader.ValueTextEquals("deleted"u8);
+            var isTxid = reader.ValueTextEquals("txid"u8);
+            var isData = reader.ValueTextEquals("data"u8);
             reader.Read();
             if (isOrder)
                 order = ReadOrder(reader);
             deleted |= (isDeletedAt && reader.TokenType != JsonTokenType.Null) || (isDeleted && reader.TokenType == JsonTokenType.True);
             if (isTxid && reader.TokenType == JsonTokenType.Number)
-                transaction = reader.TryGetInt64(out long number) ? number : long.MaxValue;
+                transaction = reader.TryGetInt64(out var number) ? number : long.MaxValue;
             hasData |= isData && reader.TokenType == JsonTokenType.StartObject;
             reader.Skip();
         }
         return new RecordShape(order, deleted, hasData ? transaction : null);
     }
 
-    private static OrderValue ReadOrder(in Utf8JsonReader reader) => reader.TokenType switch
-    {
-        JsonTokenType.Number => OrderValue.FromNumber(reader.ValueSpan),
-        JsonTokenType.String => OrderValue.FromText(reader.GetString()!),
-        _ => default,
-    };
+    private static OrderValue ReadOrder(in Utf8JsonReader reader) =>
+        reader.TokenType switch
+        {
+            JsonTokenType.Number => OrderValue.FromNumber(reader.ValueSpan),
+            JsonTokenType.String => OrderValue.FromText(reader.GetString()!),
+            _ => default,
+        };
 }

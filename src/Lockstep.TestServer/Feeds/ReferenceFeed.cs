@@ -4,7 +4,10 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lockstep.TestServer.Feeds;
 
-/// <summary>The reference feed: whatever is asked, 200 and the same six objects over and over. It breaks the ordering rule on purpose: 124 is deleted at 1000 but updated at 1001.</summary>
+/// <summary>
+/// The reference feed: whatever is asked, 200 and the same six objects over and over. It breaks the ordering rule on purpose: 124 is
+/// deleted at 1000 but updated at 1001.
+/// </summary>
 internal sealed class ReferenceFeed(TimeProvider time) : IFeed
 {
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(1);
@@ -28,13 +31,13 @@ internal sealed class ReferenceFeed(TimeProvider time) : IFeed
     public async Task ServeAsync(HttpContext context, TestRequest log, CancellationToken cancellationToken)
     {
         context.Response.ContentType = "text/plain";
-        FeedBody body = await FeedBody.StartAsync(context, log, length: null, cancellationToken).ConfigureAwait(false);
+        var body = await FeedBody.StartAsync(context, log, length: null, cancellationToken).ConfigureAwait(false);
         if (HttpMethods.IsHead(context.Request.Method))
             return;
         while (true)
         {
             await NextTick().WaitAsync(cancellationToken).ConfigureAwait(false);
-            foreach (byte[] item in Objects)
+            foreach (var item in Objects)
                 body.Write(item, records: 1);
             await body.FlushAsync(cancellationToken).ConfigureAwait(false);
         }

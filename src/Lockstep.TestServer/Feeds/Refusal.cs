@@ -9,10 +9,10 @@ internal static class Refusal
 {
     public static async Task SendAsync(HttpContext context, TestRequest log, int status, string reason, CancellationToken cancellationToken)
     {
-        byte[] text = Encoding.UTF8.GetBytes(reason + "\n");
+        var text = Encoding.UTF8.GetBytes(reason + "\n");
         context.Response.StatusCode = status;
         context.Response.ContentType = "text/plain";
-        FeedBody body = await FeedBody.StartAsync(context, log, text.Length, cancellationToken).ConfigureAwait(false);
+        var body = await FeedBody.StartAsync(context, log, text.Length, cancellationToken).ConfigureAwait(false);
         body.Write(text);
         await body.FlushAsync(cancellationToken).ConfigureAwait(false);
     }

@@ -1,12 +1,15 @@
+using Lockstep.Engine.Recording;
 using Lockstep.Serving.Hosting;
 using Lockstep.TestServer.Faults;
-using Lockstep.TestServer.Recording;
 using Lockstep.TestServer.Requests;
 using Microsoft.AspNetCore.Http;
 
 namespace Lockstep.TestServer.Feeds;
 
-/// <summary>Serves a recorded response to every request, whatever is asked: the same bytes, one chunk for each stretch that came at once, and the same pauses, shortened by the speed.</summary>
+/// <summary>
+/// Serves a recorded response to every request, whatever is asked: the same bytes, one chunk for each stretch that came at once, and the
+/// same pauses, shortened by the speed.
+/// </summary>
 internal sealed class ReplayFeed : IFeed
 {
     private readonly string _file;
@@ -30,15 +33,15 @@ internal sealed class ReplayFeed : IFeed
     public async Task ServeAsync(HttpContext context, TestRequest log, CancellationToken cancellationToken)
     {
         context.Response.StatusCode = _head.Status ?? StatusCodes.Status200OK;
-        foreach ((string name, string value) in _head.Headers ?? [])
+        foreach ((var name, var value) in _head.Headers ?? [])
             context.Response.Headers[name] = value;
-        FeedBody body = await FeedBody.StartAsync(context, log, length: null, cancellationToken).ConfigureAwait(false);
+        var body = await FeedBody.StartAsync(context, log, length: null, cancellationToken).ConfigureAwait(false);
         if (HttpMethods.IsHead(context.Request.Method))
             return;
         double last = 0;
-        foreach (RecordingLine line in RecordingFormat.Read(_file).Skip(1))
+        foreach (var line in RecordingFormat.Read(_file).Skip(1))
         {
-            TimeSpan pause = TimeSpan.FromSeconds(Math.Max(0, (line.At ?? last) - last) / _speed);
+            var pause = TimeSpan.FromSeconds(Math.Max(0, (line.At ?? last) - last) / _speed);
             last = line.At ?? last;
             if (pause > TimeSpan.Zero)
                 await Task.Delay(pause, _time, cancellationToken).ConfigureAwait(false);
@@ -55,10 +58,11 @@ internal sealed class ReplayFeed : IFeed
         await EndAsync(RecordingEnd.Cut, cancellationToken).ConfigureAwait(false);
     }
 
-    private static Task EndAsync(RecordingEnd end, CancellationToken cancellationToken) => end switch
-    {
-        RecordingEnd.Completed => Task.CompletedTask,
-        RecordingEnd.Cut => throw new ResponseEndedException(CutKind.Fin, RequestEnding.Cut),
-        _ => Task.Delay(Timeout.Infinite, cancellationToken),
-    };
+    private static Task EndAsync(RecordingEnd end, CancellationToken cancellationToken) =>
+        end switch
+        {
+            RecordingEnd.Completed => Task.CompletedTask,
+            RecordingEnd.Cut => throw new ResponseEndedException(CutKind.Fin, RequestEnding.Cut),
+            _ => Task.Delay(Timeout.Infinite, cancellationToken),
+        };
 }

@@ -14,16 +14,19 @@ internal static class RequestCursor
     {
         if (Since(request) is { } since)
             return since;
-        string path = RawPath(request);
-        string last = path[(path.LastIndexOf('/') + 1)..];
+        var path = RawPath(request);
+        var last = path[(path.LastIndexOf('/') + 1)..];
         return last.Length == 0 ? null : Uri.UnescapeDataString(last);
     }
 
-    /// <summary>Whether the request is for the feed at <paramref name="feedPath"/> (which ends with a slash), and its cursor: null when it names none.</summary>
+    /// <summary>
+    /// Whether the request is for the feed at <paramref name="feedPath"/> (which ends with a slash), and its cursor: null when it names
+    /// none.
+    /// </summary>
     public static bool TryRead(HttpRequest request, string feedPath, out string? cursor)
     {
         cursor = Since(request);
-        string path = RawPath(request);
+        var path = RawPath(request);
         if (path.AsSpan().SequenceEqual(feedPath.AsSpan(0, feedPath.Length - 1)))
             return true;
         if (!path.StartsWith(feedPath, StringComparison.Ordinal))
@@ -41,7 +44,7 @@ internal static class RequestCursor
         {
             if (reader.Read() && reader.TokenType == JsonTokenType.Number)
             {
-                OrderValue number = OrderValue.FromNumber(reader.ValueSpan);
+                var number = OrderValue.FromNumber(reader.ValueSpan);
                 if (!reader.Read())
                     return number;
             }
@@ -58,10 +61,10 @@ internal static class RequestCursor
     /// <summary>Still encoded, since a cursor may hold a slash or a percent sign.</summary>
     private static string RawPath(HttpRequest request)
     {
-        string target = request.HttpContext.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget;
+        var target = request.HttpContext.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget;
         if (!target.StartsWith('/'))
             return request.Path.ToUriComponent();
-        int query = target.IndexOf('?', StringComparison.Ordinal);
+        var query = target.IndexOf('?', StringComparison.Ordinal);
         return query < 0 ? target : target[..query];
     }
 }

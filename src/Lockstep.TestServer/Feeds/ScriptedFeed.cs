@@ -6,7 +6,9 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lockstep.TestServer.Feeds;
 
-/// <summary>Serves the records that a test supplies: those that are there from the cursor on and, when it is endless, each one that is added.</summary>
+/// <summary>
+/// Serves the records that a test supplies: those that are there from the cursor on and, when it is endless, each one that is added.
+/// </summary>
 internal sealed class ScriptedFeed : IFeed
 {
     public const string SnapshotPath = "/_lockstep/snapshot/";
@@ -51,15 +53,43 @@ internal sealed class ScriptedFeed : IFeed
     {
         AddHeaders(context.Response.Headers);
         if (SnapshotSize(context.Request.Path) is { } size)
+        {
             await SendFiniteAsync(context, log, new RecordRange(0, size, default, IsWhole: true), cancellationToken).ConfigureAwait(false);
-        else if (!RequestCursor.TryRead(context.Request, Path, out string? cursor))
-            await Refusal.SendAsync(context, log, StatusCodes.Status404NotFound, $"The feed is at {Path}", cancellationToken).ConfigureAwait(false);
+        }
+        else if (!RequestCursor.TryRead(context.Request, Path, out var cursor))
+        {
+            await Refusal
+                .SendAsync(context, log, StatusCodes.Status404NotFound, $"The feed is at {Path}", cancellationToken)
+                .ConfigureAwait(false);
+        }
         else if (IsOfAnotherFeed(context.Request))
-            await Refusal.SendAsync(context, log, StatusCodes.Status409Conflict, "This is not the feed that the cursor is from. Start over with cursor 0.", cancellationToken).ConfigureAwait(false);
+        {
+            await Refusal
+                .SendAsync(
+                    context,
+                    log,
+                    StatusCodes.Status409Conflict,
+                    "This is not the feed that the cursor is from. Start over with cursor 0.",
+                    cancellationToken
+                )
+                .ConfigureAwait(false);
+        }
         else if (Log.Select(cursor) is not { } range)
-            await Refusal.SendAsync(context, log, StatusCodes.Status410Gone, "This cursor is not known here. Start over with cursor 0.", cancellationToken).ConfigureAwait(false);
+        {
+            await Refusal
+                .SendAsync(
+                    context,
+                    log,
+                    StatusCodes.Status410Gone,
+                    "This cursor is not known here. Start over with cursor 0.",
+                    cancellationToken
+                )
+                .ConfigureAwait(false);
+        }
         else
+        {
             await SendAsync(context, log, range, cancellationToken).ConfigureAwait(false);
+        }
     }
 
     private Task SendAsync(HttpContext context, TestRequest log, RecordRange range, CancellationToken cancellationToken)
@@ -76,10 +106,10 @@ internal sealed class ScriptedFeed : IFeed
 
     private async Task SendFiniteAsync(HttpContext context, TestRequest log, RecordRange range, CancellationToken cancellationToken)
     {
-        byte[] end = IsTransactional ? _signals.Control(range.IsWhole ? ControlRow.SnapshotCompleted : ControlRow.Heartbeat) : [];
-        (int count, long length) = Measure(range);
+        var end = IsTransactional ? _signals.Control(range.IsWhole ? ControlRow.SnapshotCompleted : ControlRow.Heartbeat) : [];
+        (var count, var length) = Measure(range);
         AnnounceCount(context.Response, count);
-        FeedBody body = await FeedBody.StartAsync(context, log, length + end.Length, cancellationToken).ConfigureAwait(false);
+        var body = await FeedBody.StartAsync(context, log, length + end.Length, cancellationToken).ConfigureAwait(false);
         await SendAsync(body, range, cancellationToken).ConfigureAwait(false);
         if (end.Length > 0)
             body.Write(end);
@@ -90,7 +120,7 @@ internal sealed class ScriptedFeed : IFeed
     {
         if (_options.AnnounceCount)
             AnnounceCount(context.Response, Measure(range).Count);
-        FeedBody body = await FeedBody.StartAsync(context, log, length: null, cancellationToken).ConfigureAwait(false);
+        var body = await FeedBody.StartAsync(context, log, length: null, cancellationToken).ConfigureAwait(false);
         await SendAsync(body, range, cancellationToken).ConfigureAwait(false);
         if (IsTransactional)
         {
@@ -100,7 +130,9 @@ internal sealed class ScriptedFeed : IFeed
         await SendLiveAsync(body, log, range.End, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>What is added goes to everyone who is connected, whatever its order value: a late record is the client's to deal with.</summary>
+    /// <summary>
+    /// What is added goes to everyone who is connected, whatever its order value: a late record is the client's to deal with.
+    /// </summary>
     private async Task SendLiveAsync(FeedBody body, TestRequest log, int position, CancellationToken cancellationToken)
     {
         AskedHeartbeats asked = new(_signals.AskedBefore(log.Number));
@@ -108,7 +140,10 @@ internal sealed class ScriptedFeed : IFeed
         {
             log.LivePosition = position;
             _delivered.Raise();
-            if (body.SharedSocket is { } socket && await _fanOut.JoinAsync(socket, log, position, asked.Count, cancellationToken).ConfigureAwait(false) is { } rest)
+            if (
+                body.SharedSocket is { } socket
+                && await _fanOut.JoinAsync(socket, log, position, asked.Count, cancellationToken).ConfigureAwait(false) is { } rest
+            )
             {
                 if (rest.IsGone)
                     throw new ConnectionAbortedException();
@@ -133,10 +168,10 @@ internal sealed class ScriptedFeed : IFeed
 
     private async Task SendAsync(FeedBody body, RecordRange range, CancellationToken cancellationToken)
     {
-        FeedRecord[] batch = new FeedRecord[Math.Min(BatchSize, range.End - range.Start)];
-        for (int position = range.Start; position < range.End;)
+        var batch = new FeedRecord[Math.Min(BatchSize, range.End - range.Start)];
+        for (var position = range.Start; position < range.End; )
         {
-            int read = Log.Read(position, batch.AsSpan(0, Math.Min(batch.Length, range.End - position)));
+            var read = Log.Read(position, batch.AsSpan(0, Math.Min(batch.Length, range.End - position)));
             position += read;
             body.Write(batch.AsSpan(0, Keep(batch.AsSpan(0, read), range)));
             await body.FlushAsync(cancellationToken).ConfigureAwait(false);
@@ -145,16 +180,16 @@ internal sealed class ScriptedFeed : IFeed
 
     private (int Count, long Length) Measure(RecordRange range)
     {
-        FeedRecord[] batch = new FeedRecord[BatchSize];
-        int count = 0;
+        var batch = new FeedRecord[BatchSize];
+        var count = 0;
         long length = 0;
-        for (int position = range.Start; position < range.End;)
+        for (var position = range.Start; position < range.End; )
         {
-            int read = Log.Read(position, batch.AsSpan(0, Math.Min(batch.Length, range.End - position)));
+            var read = Log.Read(position, batch.AsSpan(0, Math.Min(batch.Length, range.End - position)));
             position += read;
-            int kept = Keep(batch.AsSpan(0, read), range);
+            var kept = Keep(batch.AsSpan(0, read), range);
             count += kept;
-            foreach (FeedRecord record in batch.AsSpan(0, kept))
+            foreach (var record in batch.AsSpan(0, kept))
                 length += record.Bytes.Length;
         }
         return (count, length);
@@ -163,8 +198,8 @@ internal sealed class ScriptedFeed : IFeed
     /// <summary>Moves the records that are to be sent to the front, in order, and counts them.</summary>
     private int Keep(Span<FeedRecord> batch, RecordRange range)
     {
-        int kept = 0;
-        foreach (FeedRecord record in batch)
+        var kept = 0;
+        foreach (var record in batch)
         {
             if (range.Takes(record) && !(range.IsWhole && _options.OmitDeleted && record.Deleted))
                 batch[kept++] = record;
@@ -194,12 +229,14 @@ internal sealed class ScriptedFeed : IFeed
     private static void RedirectToSnapshot(HttpContext context, int size)
     {
         context.Response.StatusCode = StatusCodes.Status307TemporaryRedirect;
-        context.Response.Headers.Location = $"{context.Request.Scheme}://{context.Request.Host}{SnapshotPath}{size.ToString(CultureInfo.InvariantCulture)}";
+        context.Response.Headers.Location =
+            $"{context.Request.Scheme}://{context.Request.Host}{SnapshotPath}{size.ToString(CultureInfo.InvariantCulture)}";
     }
 
     private int? SnapshotSize(PathString path) =>
-        path.Value is { } text && text.StartsWith(SnapshotPath, StringComparison.Ordinal)
-        && int.TryParse(text.AsSpan(SnapshotPath.Length), NumberStyles.None, CultureInfo.InvariantCulture, out int size)
+        path.Value is { } text
+        && text.StartsWith(SnapshotPath, StringComparison.Ordinal)
+        && int.TryParse(text.AsSpan(SnapshotPath.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var size)
             ? Math.Min(size, Log.Count)
             : null;
 }

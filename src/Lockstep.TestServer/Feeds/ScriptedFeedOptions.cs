@@ -9,14 +9,21 @@ public sealed class ScriptedFeedOptions
     /// <summary>Records or transaction rows.</summary>
     public FeedDialect Dialect { get; set; }
 
-    /// <summary>The field that the cursor is compared with; null for <c>updated_at</c>, or <c>since</c> in the transaction dialect. Numbers compare exactly; strings are opaque and
-    /// the feed goes on from the first record that carries the one asked for. A record without the field is part of every answer.</summary>
+    /// <summary>The field that the cursor is compared with; null for <c>updated_at</c>, or <c>since</c> in the transaction dialect. Numbers
+    /// compare exactly; strings are opaque and the feed goes on from the first record that carries the one asked for. A record without the
+    /// field is part of every answer.</summary>
     public string? OrderBy { get; set; }
 
-    /// <summary>True: clients stay connected and get what is added. False: the response ends after the records that are there, and tells its Content-Length.</summary>
+    /// <summary>
+    /// True: clients stay connected and get what is added. False: the response ends after the records that are there, and tells its
+    /// Content-Length.
+    /// </summary>
     public bool Endless { get; set; } = true;
 
-    /// <summary>After how much silence an endless feed sends a heartbeat; null for never. At least one millisecond. The transaction dialect also sends one after each set of updates.</summary>
+    /// <summary>
+    /// After how much silence an endless feed sends a heartbeat; null for never. At least one millisecond. The transaction dialect also
+    /// sends one after each set of updates.
+    /// </summary>
     public TimeSpan? HeartbeatInterval { get; set; }
 
     /// <summary>What a heartbeat looks like.</summary>

@@ -4,7 +4,10 @@ using System.Reflection;
 namespace Lockstep.TestServer.Parts;
 
 /// <summary>A kind of thing that can be made by name from parameters: out of JSON, a command line or PowerShell. Immutable.</summary>
-/// <remarks>Its parameters are the settable public properties of its class; their descriptions are the <see cref="DescriptionAttribute"/>s there, and a <see cref="SecretAttribute"/> hides a value.</remarks>
+/// <remarks>
+/// Its parameters are the settable public properties of its class; their descriptions are the <see cref="DescriptionAttribute"/>s there,
+/// and a <see cref="SecretAttribute"/> hides a value.
+/// </remarks>
 public sealed class PartKind
 {
     private readonly Type _type;
@@ -15,7 +18,13 @@ public sealed class PartKind
         Name = name;
         _type = type;
         Description = type.GetCustomAttribute<DescriptionAttribute>()?.Description ?? "";
-        Parameters = [.. type.GetProperties().Where(property => property.CanWrite).Select(property => new PartParameter(property)).OrderBy(parameter => parameter.Name, StringComparer.Ordinal)];
+        Parameters =
+        [
+            .. type.GetProperties()
+                .Where(property => property.CanWrite)
+                .Select(property => new PartParameter(property))
+                .OrderBy(parameter => parameter.Name, StringComparer.Ordinal),
+        ];
         _parameters = Parameters.ToDictionary(parameter => parameter.Name, StringComparer.OrdinalIgnoreCase);
     }
 
@@ -32,11 +41,16 @@ public sealed class PartKind
     /// <exception cref="ArgumentException">A parameter is unknown, or its value does not fit.</exception>
     internal object Create(IEnumerable<KeyValuePair<string, object?>> values)
     {
-        object part = Activator.CreateInstance(_type, nonPublic: true)!;
-        foreach ((string name, object? value) in values)
+        var part = Activator.CreateInstance(_type, nonPublic: true)!;
+        foreach ((var name, var value) in values)
         {
-            if (!_parameters.TryGetValue(name, out PartParameter? parameter))
-                throw new ArgumentException($"{Name} has no parameter {name}. It takes {string.Join(", ", Parameters.Select(known => known.Name))}.");
+            if (!_parameters.TryGetValue(name, out var parameter))
+            {
+                throw new ArgumentException(
+                    $"{Name} has no parameter {name}. It takes {string.Join(", ", Parameters.Select(known => known.Name))}."
+                );
+            }
+
             parameter.Set(part, value);
         }
         return part;
@@ -45,9 +59,9 @@ public sealed class PartKind
     /// <summary>The parameters of a part that were set, for showing; secrets are replaced by <c>***</c> (I9).</summary>
     internal IReadOnlyDictionary<string, object> Show(object part)
     {
-        object plain = Activator.CreateInstance(_type, nonPublic: true)!;
+        var plain = Activator.CreateInstance(_type, nonPublic: true)!;
         Dictionary<string, object> shown = new(StringComparer.OrdinalIgnoreCase);
-        foreach (PartParameter parameter in Parameters)
+        foreach (var parameter in Parameters)
         {
             if (parameter.Show(part) is { } value && !value.Equals(parameter.Show(plain)))
                 shown[parameter.Name] = value;

@@ -15,8 +15,8 @@ internal sealed class RequestLog(int capacity, TimeProvider time)
 
     public TestRequest Begin(HttpRequest request, string? cursor)
     {
-        string path = request.PathBase.Add(request.Path).ToUriComponent() + Secrets.Hide(request.QueryString);
-        Dictionary<string, string> headers = Secrets.Hide(request.Headers);
+        var path = request.PathBase.Add(request.Path).ToUriComponent() + Secrets.Hide(request.QueryString);
+        var headers = Secrets.Hide(request.Headers);
         lock (_gate)
         {
             TestRequest entry = new(++_count, time, request.Method, path, cursor, headers);

@@ -6,7 +6,9 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lockstep.TestServer.Requests;
 
-/// <summary>Has requests answered: logs each, lets the faults meant for it take part, and ends its connection as it has to end. Thread-safe.</summary>
+/// <summary>
+/// Has requests answered: logs each, lets the faults meant for it take part, and ends its connection as it has to end. Thread-safe.
+/// </summary>
 internal sealed class RequestRunner(RequestLog log, FaultList faults, TimeProvider time, string orderField, Signal changed)
 {
     private readonly ConcurrentDictionary<TestRequest, OpenRequest> _open = new();
@@ -28,14 +30,14 @@ internal sealed class RequestRunner(RequestLog log, FaultList faults, TimeProvid
     public int Close(CutKind how)
     {
         OpenRequest[] open = [.. _open.Values];
-        foreach (OpenRequest request in open)
+        foreach (var request in open)
             request.Close(how);
         return open.Length;
     }
 
     public async Task RunAsync(HttpContext context, Serve serve, CancellationToken stopping)
     {
-        TestRequest entry = log.Begin(context.Request, Feeds.RequestCursor.Of(context.Request));
+        var entry = log.Begin(context.Request, Feeds.RequestCursor.Of(context.Request));
         using OpenRequest open = new(context.RequestAborted, stopping);
         _open[entry] = open;
         _sent.Begin(entry);
@@ -63,7 +65,7 @@ internal sealed class RequestRunner(RequestLog log, FaultList faults, TimeProvid
     {
         try
         {
-            FaultedResponse? faulted = faults.Select(context, entry, time, orderField);
+            var faulted = faults.Select(context, entry, time, orderField);
             await (faulted?.Answer is { } answer ? answer(open.Ended) : serve(context, entry, open.Ended)).ConfigureAwait(false);
             if (faulted is not null)
                 await faulted.CompleteAsync(open.Ended).ConfigureAwait(false);
@@ -78,7 +80,10 @@ internal sealed class RequestRunner(RequestLog log, FaultList faults, TimeProvid
         }
         catch (Exception error) when (error is OperationCanceledException or ConnectionAbortedException or ConnectionResetException)
         {
-            RequestEnding ending = open.Closed is not null ? RequestEnding.Cut : stopping.IsCancellationRequested ? RequestEnding.ServerStopped : RequestEnding.ClientClosed;
+            var ending =
+                open.Closed is not null ? RequestEnding.Cut
+                : stopping.IsCancellationRequested ? RequestEnding.ServerStopped
+                : RequestEnding.ClientClosed;
             entry.End(ending);
             // With a FIN the client can still read all that was sent; one that is gone needs none.
             return open.Closed ?? (ending == RequestEnding.ServerStopped ? CutKind.Fin : CutKind.Reset);

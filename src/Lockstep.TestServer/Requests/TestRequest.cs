@@ -2,7 +2,9 @@ using Lockstep.Serving.Hosting;
 
 namespace Lockstep.TestServer.Requests;
 
-/// <summary>One request that the test server got, and what became of it. While it is open its figures move on; any thread may read them.</summary>
+/// <summary>
+/// One request that the test server got, and what became of it. While it is open its figures move on; any thread may read them.
+/// </summary>
 public sealed class TestRequest : ISentCount
 {
     private readonly TimeProvider _time;
@@ -14,7 +16,14 @@ public sealed class TestRequest : ISentCount
     private volatile int _position = -1;
     private volatile RequestEnding _ending;
 
-    internal TestRequest(long number, TimeProvider time, string method, string path, string? cursor, IReadOnlyDictionary<string, string> headers)
+    internal TestRequest(
+        long number,
+        TimeProvider time,
+        string method,
+        string path,
+        string? cursor,
+        IReadOnlyDictionary<string, string> headers
+    )
     {
         _time = time;
         _started = time.GetTimestamp();
@@ -41,11 +50,17 @@ public sealed class TestRequest : ISentCount
     /// <summary>The cursor asked for: <c>since</c> of the query, else the path's last element; null when there was none.</summary>
     public string? Cursor { get; }
 
-    /// <summary>The request's headers; names compare without regard to case. Secrets are replaced by <c>***</c>: of Authorization the scheme stays.</summary>
+    /// <summary>
+    /// The request's headers; names compare without regard to case. Secrets are replaced by <c>***</c>: of Authorization the scheme stays.
+    /// </summary>
     public IReadOnlyDictionary<string, string> Headers { get; }
 
     /// <summary>The response's status code; 0 until it has one.</summary>
-    public int Status { get => _status; internal set => _status = value; }
+    public int Status
+    {
+        get => _status;
+        internal set => _status = value;
+    }
 
     /// <summary>Bytes of the body handed to the connection so far, without the framing of chunks.</summary>
     public long Bytes => Volatile.Read(ref _bytes);
@@ -57,7 +72,8 @@ public sealed class TestRequest : ISentCount
     public RequestEnding Ending => _ending;
 
     /// <summary>From the request's arrival to its end, or to now while it is open.</summary>
-    public TimeSpan Duration => _time.GetElapsedTime(_started, _ending == RequestEnding.Open ? _time.GetTimestamp() : Volatile.Read(ref _ended));
+    public TimeSpan Duration =>
+        _time.GetElapsedTime(_started, _ending == RequestEnding.Open ? _time.GetTimestamp() : Volatile.Read(ref _ended));
 
     /// <summary>Why the server failed; null unless <see cref="Ending"/> is <see cref="RequestEnding.Failed"/>.</summary>
     public string? Error { get; private set; }
@@ -65,8 +81,15 @@ public sealed class TestRequest : ISentCount
     /// <summary>The ids of the faults that took part in the response.</summary>
     public IReadOnlyList<string> Faults { get; internal set; } = [];
 
-    /// <summary>How many of the scripted feed's records a live client has been sent or passed over; -1 until it has all that were there when it came.</summary>
-    internal int LivePosition { get => _position; set => _position = value; }
+    /// <summary>
+    /// How many of the scripted feed's records a live client has been sent or passed over; -1 until it has all that were there when it
+    /// came.
+    /// </summary>
+    internal int LivePosition
+    {
+        get => _position;
+        set => _position = value;
+    }
 
     internal void Sent(int bytes, int records)
     {

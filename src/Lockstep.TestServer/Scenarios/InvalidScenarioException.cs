@@ -4,7 +4,5 @@ namespace Lockstep.TestServer.Scenarios;
 public sealed class InvalidScenarioException : FormatException
 {
     internal InvalidScenarioException(string message, Exception? inner = null)
-        : base(message, inner)
-    {
-    }
+        : base(message, inner) { }
 }

@@ -4,5 +4,6 @@ namespace Lockstep.TestServer.Scenarios;
 /// <param name="duration">Not negative.</param>
 public sealed class PauseStep(TimeSpan duration) : ScenarioStep
 {
-    internal override Task RunAsync(LockstepTestServer server, CancellationToken cancellationToken) => Task.Delay(duration, server.Time, cancellationToken);
+    internal override Task RunAsync(LockstepTestServer server, CancellationToken cancellationToken) =>
+        Task.Delay(duration, server.Time, cancellationToken);
 }

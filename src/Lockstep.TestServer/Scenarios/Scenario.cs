@@ -21,7 +21,10 @@ public sealed class Scenario
     {
         try
         {
-            using JsonDocument document = JsonDocument.Parse(json, new JsonDocumentOptions { AllowTrailingCommas = true, CommentHandling = JsonCommentHandling.Skip });
+            using var document = JsonDocument.Parse(
+                json,
+                new JsonDocumentOptions { AllowTrailingCommas = true, CommentHandling = JsonCommentHandling.Skip }
+            );
             return Read(document.RootElement);
         }
         catch (JsonException error)
@@ -37,12 +40,12 @@ public sealed class Scenario
 
     internal static Scenario Read(JsonElement json)
     {
-        if (json.ValueKind == JsonValueKind.Object && json.TryGetProperty("steps", out JsonElement steps))
+        if (json.ValueKind == JsonValueKind.Object && json.TryGetProperty("steps", out var steps))
             json = steps;
         if (json.ValueKind != JsonValueKind.Array)
             throw new InvalidScenarioException("A scenario is an array of steps, or an object with the member steps.");
         List<ScenarioStep> read = [];
-        foreach (JsonElement step in json.EnumerateArray())
+        foreach (var step in json.EnumerateArray())
         {
             try
             {

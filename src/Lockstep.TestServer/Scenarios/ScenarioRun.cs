@@ -31,7 +31,7 @@ public sealed class ScenarioRun
     {
         try
         {
-            foreach (ScenarioStep step in Scenario.Steps)
+            foreach (var step in Scenario.Steps)
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 _step++;

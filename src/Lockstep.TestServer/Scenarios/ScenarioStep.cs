@@ -3,9 +3,7 @@ namespace Lockstep.TestServer.Scenarios;
 /// <summary>One step of a scenario. Immutable.</summary>
 public abstract class ScenarioStep
 {
-    private protected ScenarioStep()
-    {
-    }
+    private protected ScenarioStep() { }
 
     /// <summary>Does it; the task ends when the next step may begin.</summary>
     /// <param name="server">Whose step it is.</param>

@@ -4,5 +4,6 @@ namespace Lockstep.TestServer.Scenarios;
 /// <param name="count">How many.</param>
 public sealed class WaitForRequestsStep(long count) : ScenarioStep
 {
-    internal override Task RunAsync(LockstepTestServer server, CancellationToken cancellationToken) => server.WaitForRequestsAsync(count, cancellationToken);
+    internal override Task RunAsync(LockstepTestServer server, CancellationToken cancellationToken) =>
+        server.WaitForRequestsAsync(count, cancellationToken);
 }

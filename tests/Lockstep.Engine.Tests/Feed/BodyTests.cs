@@ -14,7 +14,9 @@ public sealed class BodyTests : SyncTest
     [InlineData("br")]
     public async Task Compressed_bodies_are_decoded(string encoding)
     {
-        await using var server = new RawServer(exchange => exchange.BodyAsync(Compress(encoding, Many()), $"Content-Encoding: {encoding}\r\n"));
+        await using var server = new RawServer(exchange =>
+            exchange.BodyAsync(Compress(encoding, Many()), $"Content-Encoding: {encoding}\r\n")
+        );
 
         await SyncRun.ToEndAsync(Options(server));
 
@@ -31,14 +33,14 @@ public sealed class BodyTests : SyncTest
         {
             await exchange.ChunkedAsync($"Content-Encoding: {encoding}\r\n");
             var pipe = new MemoryStream();
-            await using Stream compressor = Compressor(encoding, pipe);
+            await using var compressor = Compressor(encoding, pipe);
             await compressor.WriteAsync(Encoding.UTF8.GetBytes(Record(1, 1)));
             await compressor.FlushAsync();
             await exchange.SendAsync([.. Encoding.ASCII.GetBytes($"{pipe.Length:x}\r\n"), .. pipe.ToArray(), .. "\r\n"u8]);
             await exchange.StallAsync();
         });
 
-        SyncRun run = await SyncRun.ToEndAsync(Options(server, settle: 0.5));
+        var run = await SyncRun.ToEndAsync(Options(server, settle: 0.5));
 
         Assert.Equal(1, run.Result.Added);
     }
@@ -53,9 +55,11 @@ public sealed class BodyTests : SyncTest
     [Trait("Invariant", "I6")]
     public async Task A_compressed_body_that_is_truncated_completes_nothing(string encoding, bool atFlush)
     {
-        byte[] whole = Compress(encoding, Many());
-        byte[] truncated = atFlush ? Flushed(encoding, Many()) : whole[..(whole.Length / 2)];
-        await using var server = new RawServer(exchange => exchange.Number == 1 ? exchange.BodyAsync(Many()) : exchange.BodyAsync(truncated, $"Content-Encoding: {encoding}\r\n"));
+        var whole = Compress(encoding, Many());
+        var truncated = atFlush ? Flushed(encoding, Many()) : whole[..(whole.Length / 2)];
+        await using var server = new RawServer(exchange =>
+            exchange.Number == 1 ? exchange.BodyAsync(Many()) : exchange.BodyAsync(truncated, $"Content-Encoding: {encoding}\r\n")
+        );
         await SyncRun.ToEndAsync(Options(server));
 
         await Assert.ThrowsAnyAsync<FeedException>(() => SyncRun.ToEndAsync(Options(server, resync: true)));
@@ -70,13 +74,13 @@ public sealed class BodyTests : SyncTest
     [Trait("Invariant", "I6")]
     public async Task Wherever_a_compressed_body_breaks_off_only_bytes_that_were_sent_come_out(string encoding)
     {
-        byte[] plain = Encoding.UTF8.GetBytes(string.Concat(Enumerable.Range(1, 40).Select(i => Record(i, i))));
-        byte[] packed = Compress(encoding, Encoding.UTF8.GetString(plain));
-        for (int length = 0; length <= packed.Length; length++)
+        var plain = Encoding.UTF8.GetBytes(string.Concat(Enumerable.Range(1, 40).Select(i => Record(i, i))));
+        var packed = Compress(encoding, Encoding.UTF8.GetString(plain));
+        for (var length = 0; length <= packed.Length; length++)
         {
-            await using Stream decoded = EncodedStream.Open(new MemoryStream(packed[..length]), encoding)!;
+            await using var decoded = EncodedStream.Open(new MemoryStream(packed[..length]), encoding)!;
             var output = new MemoryStream();
-            Exception? error = await Xunit.Record.ExceptionAsync(() => decoded.CopyToAsync(output, Cancellation));
+            var error = await Xunit.Record.ExceptionAsync(() => decoded.CopyToAsync(output, Cancellation));
 
             Assert.True(plain.AsSpan().StartsWith(output.ToArray()), $"cut at {length}");
             if (length == packed.Length)
@@ -99,7 +103,7 @@ public sealed class BodyTests : SyncTest
     [Trait("Invariant", "I6")]
     public async Task A_body_that_is_not_as_its_head_says_is_cut_off(string head, string tail)
     {
-        string record = Record(1, 1).TrimEnd().PadRight(63) + "\n";
+        var record = Record(1, 1).TrimEnd().PadRight(63) + "\n";
         await using var server = new RawServer(exchange => exchange.SendAsync(head + record + tail));
 
         await SyncRun.ToErrorAsync<FeedCutException>(Options(server));
@@ -108,7 +112,11 @@ public sealed class BodyTests : SyncTest
     [Fact]
     public async Task A_content_length_that_is_too_short_ends_the_body_there()
     {
-        await using var server = new RawServer(exchange => exchange.SendAsync($"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {Record(1, 1).Length + 10}\r\n\r\n{Record(1, 1)}{Record(2, 2)}"));
+        await using var server = new RawServer(exchange =>
+            exchange.SendAsync(
+                $"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {Record(1, 1).Length + 10}\r\n\r\n{Record(1, 1)}{Record(2, 2)}"
+            )
+        );
 
         await SyncRun.ToErrorAsync<TruncatedFeedException>(Options(server));
 
@@ -120,7 +128,7 @@ public sealed class BodyTests : SyncTest
     {
         await using var server = new RawServer(exchange => exchange.SendAsync("HTTP/1.0 200 OK\r\n\r\n" + Record(1, 1) + Record(2, 2)));
 
-        SyncRun run = await SyncRun.ToEndAsync(Options(server));
+        var run = await SyncRun.ToEndAsync(Options(server));
 
         Assert.Equal((2L, "2"), (run.Result.Added, run.Result.Cursor.ToString()));
     }
@@ -130,24 +138,26 @@ public sealed class BodyTests : SyncTest
     {
         await using var server = new RawServer(exchange => exchange.BodyAsync(Record(1, 1), "Content-Encoding: zstd\r\n"));
 
-        (FeedCutException error, _) = await SyncRun.ToErrorAsync<FeedCutException>(Options(server));
+        (var error, _) = await SyncRun.ToErrorAsync<FeedCutException>(Options(server));
 
         Assert.Contains("zstd", error.Message, StringComparison.Ordinal);
     }
 
     private static string Many() => string.Concat(Enumerable.Range(1, 2000).Select(i => Record(i, i)));
 
-    private static Stream Compressor(string encoding, Stream target) => encoding switch
-    {
-        "gzip" => new GZipStream(target, CompressionMode.Compress, leaveOpen: true),
-        "deflate" => new ZLibStream(target, CompressionMode.Compress, leaveOpen: true),
-        _ => new BrotliStream(target, CompressionMode.Compress, leaveOpen: true),
-    };
+    private static Stream Compressor(string encoding, Stream target) =>
+        encoding switch
+        {
+            "gzip" => new GZipStream(target, CompressionMode.Compress, leaveOpen: true),
+            "deflate" => new ZLibStream(target, CompressionMode.Compress, leaveOpen: true),
+            _ => new BrotliStream(target, CompressionMode.Compress, leaveOpen: true),
+        };
 
     private static byte[] Compress(string encoding, string text)
     {
         var target = new MemoryStream();
-        using (Stream compressor = Compressor(encoding, target)) compressor.Write(Encoding.UTF8.GetBytes(text));
+        using (var compressor = Compressor(encoding, target))
+            compressor.Write(Encoding.UTF8.GetBytes(text));
         return target.ToArray();
     }
 
@@ -155,7 +165,7 @@ public sealed class BodyTests : SyncTest
     private static byte[] Flushed(string encoding, string text)
     {
         var target = new MemoryStream();
-        using Stream compressor = Compressor(encoding, target);
+        using var compressor = Compressor(encoding, target);
         compressor.Write(Encoding.UTF8.GetBytes(text[..(text.IndexOf('\n', text.Length / 2) + 1)]));
         compressor.Flush();
         return target.ToArray();

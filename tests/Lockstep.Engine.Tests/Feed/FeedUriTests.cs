@@ -27,7 +27,9 @@ public sealed class FeedUriTests
     [Fact]
     public void Further_options_follow()
     {
-        Uri uri = FeedUri.Parse(new Uri("http://h/servers?a=1")).Request(CursorStyle.Auto, Cursor.Parse("998"), [new("key", "va lue"), new("x&y", "")], update: true);
+        var uri = FeedUri
+            .Parse(new Uri("http://h/servers?a=1"))
+            .Request(CursorStyle.Auto, Cursor.Parse("998"), [new("key", "va lue"), new("x&y", "")], update: true);
 
         Assert.Equal("http://h/servers?a=1&since=998&update=true&key=va%20lue&x%26y=", uri.AbsoluteUri);
     }
@@ -35,7 +37,7 @@ public sealed class FeedUriTests
     [Fact]
     public void User_and_password_are_taken_out_and_decoded()
     {
-        FeedUri feed = FeedUri.Parse(new Uri("https://us%40er:p%3Aw%2Fd@host:8443/servers/"));
+        var feed = FeedUri.Parse(new Uri("https://us%40er:p%3Aw%2Fd@host:8443/servers/"));
 
         Assert.Equal("https://host:8443/servers/", feed.Display);
         Assert.Equal(("us@er", "p:w/d"), (feed.Credential!.UserName, feed.Credential.Password));

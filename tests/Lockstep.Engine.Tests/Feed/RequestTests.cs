@@ -12,17 +12,25 @@ public sealed class RequestTests : SyncTest
     [Fact]
     public async Task User_info_becomes_basic_authentication_and_a_token_goes_before_it()
     {
-        await using RawServer server = RawServer.WithBodies("");
-        Uri withUser = new UriBuilder(server.FeedUri) { UserName = "me", Password = Password }.Uri;
+        await using var server = RawServer.WithBodies("");
+        var withUser = new UriBuilder(server.FeedUri) { UserName = "me", Password = Password }.Uri;
 
         await SyncRun.ToEndAsync(Options(server, uri: withUser));
         await RunAsync(new FeedOptions { Uri = withUser, Credential = new NetworkCredential("you", "other") });
         await RunAsync(new FeedOptions { Uri = withUser, BearerToken = "tok" });
-        await RunAsync(new FeedOptions { Uri = server.FeedUri, Headers = [new("Authorization", "Custom x"), new("X-Key", "k")], DisableCompression = true });
+        await RunAsync(
+            new FeedOptions
+            {
+                Uri = server.FeedUri,
+                Headers = [new("Authorization", "Custom x"), new("X-Key", "k")],
+                DisableCompression = true,
+            }
+        );
 
         Assert.Equal(
             [Basic("me:" + Password), Basic("you:other"), "Bearer tok", "Custom x"],
-            server.Requests.Select(r => Header(r, "Authorization")));
+            server.Requests.Select(r => Header(r, "Authorization"))
+        );
         Assert.Equal("k", Header(server.Requests.Last(), "X-Key"));
         Assert.Contains("gzip", Header(server.Requests.First(), "Accept-Encoding"), StringComparison.Ordinal);
         Assert.Equal("", Header(server.Requests.Last(), "Accept-Encoding"));
@@ -36,10 +44,13 @@ public sealed class RequestTests : SyncTest
     [InlineData(308)]
     public async Task Ordinary_redirects_are_followed_and_are_no_snapshot(int status)
     {
-        await using var server = new RawServer(exchange => exchange.Head.StartsWith("GET /servers/", StringComparison.Ordinal)
-            ? exchange.RedirectAsync("/elsewhere/" + exchange.Cursor, status) : exchange.BodyAsync(Record(1, 5)));
+        await using var server = new RawServer(exchange =>
+            exchange.Head.StartsWith("GET /servers/", StringComparison.Ordinal)
+                ? exchange.RedirectAsync("/elsewhere/" + exchange.Cursor, status)
+                : exchange.BodyAsync(Record(1, 5))
+        );
 
-        SyncRun run = await SyncRun.ToEndAsync(Options(server));
+        var run = await SyncRun.ToEndAsync(Options(server));
 
         Assert.Equal(2, server.Requests.Count);
         Assert.Equal((1L, "5"), (run.Result.Added, run.Result.Cursor.ToString()));
@@ -49,7 +60,7 @@ public sealed class RequestTests : SyncTest
     public async Task Redirects_that_lead_nowhere_are_errors()
     {
         await using var loop = new RawServer(exchange => exchange.RedirectAsync(exchange.Head.Split(' ')[1], 302));
-        (FeedRedirectException error, _) = await SyncRun.ToErrorAsync<FeedRedirectException>(Options(loop, follow: true));
+        (var error, _) = await SyncRun.ToErrorAsync<FeedRedirectException>(Options(loop, follow: true));
         Assert.Contains("10 times", error.Message, StringComparison.Ordinal);
         Assert.Equal(11, loop.Requests.Count);
 
@@ -63,7 +74,10 @@ public sealed class RequestTests : SyncTest
     public async Task A_second_snapshot_right_after_the_first_is_an_error()
     {
         await using var server = new RawServer(exchange =>
-            exchange.Head.Contains("/snapshot", StringComparison.Ordinal) ? exchange.BodyAsync(Record(1, 5)) : exchange.RedirectAsync("/snapshot"));
+            exchange.Head.Contains("/snapshot", StringComparison.Ordinal)
+                ? exchange.BodyAsync(Record(1, 5))
+                : exchange.RedirectAsync("/snapshot")
+        );
 
         await SyncRun.ToErrorAsync<FeedRedirectException>(Options(server, follow: true));
 
@@ -75,12 +89,26 @@ public sealed class RequestTests : SyncTest
     [Trait("Invariant", "I9")]
     public async Task Credentials_and_headers_never_go_to_another_host_or_port()
     {
-        await using RawServer other = RawServer.WithBodies(Record(1, 1));
-        await using var server = new RawServer(exchange => exchange.Number == 1 ? exchange.RedirectAsync(new UriBuilder(other.Root) { UserName = "x", Password = "y" }.Uri.AbsoluteUri) : exchange.BodyAsync(""));
+        await using var other = RawServer.WithBodies(Record(1, 1));
+        await using var server = new RawServer(exchange =>
+            exchange.Number == 1
+                ? exchange.RedirectAsync(
+                    new UriBuilder(other.Root) { UserName = "x", Password = "y" }
+                        .Uri
+                        .AbsoluteUri
+                )
+                : exchange.BodyAsync("")
+        );
 
-        await RunAsync(new FeedOptions { Uri = new UriBuilder(server.FeedUri) { UserName = "me", Password = Password }.Uri, Headers = [new("X-Key", Password)] });
+        await RunAsync(
+            new FeedOptions
+            {
+                Uri = new UriBuilder(server.FeedUri) { UserName = "me", Password = Password }.Uri,
+                Headers = [new("X-Key", Password)],
+            }
+        );
 
-        string request = Assert.Single(other.Requests);
+        var request = Assert.Single(other.Requests);
         Assert.DoesNotContain("Authorization", request, StringComparison.OrdinalIgnoreCase);
         Assert.DoesNotContain("X-Key", request, StringComparison.OrdinalIgnoreCase);
         Assert.Equal(2, server.Requests.Count);
@@ -91,12 +119,14 @@ public sealed class RequestTests : SyncTest
     [Trait("Invariant", "I9")]
     public async Task Credentials_do_not_go_unencrypted_over_a_network()
     {
-        foreach (FeedOptions options in (FeedOptions[])
-        [
-            new() { Uri = new Uri("http://me:pw@192.0.2.1/x/") },
-            new() { Uri = new Uri("http://192.0.2.1/x/"), BearerToken = "t" },
-            new() { Uri = new Uri("http://192.0.2.1/x/"), Headers = [new("Authorization", "t")] },
-        ])
+        foreach (
+            var options in (FeedOptions[])
+                [
+                    new() { Uri = new Uri("http://me:pw@192.0.2.1/x/") },
+                    new() { Uri = new Uri("http://192.0.2.1/x/"), BearerToken = "t" },
+                    new() { Uri = new Uri("http://192.0.2.1/x/"), Headers = [new("Authorization", "t")] },
+                ]
+        )
         {
             await Assert.ThrowsAsync<InsecureCredentialsException>(() => RunAsync(options));
         }
@@ -107,7 +137,7 @@ public sealed class RequestTests : SyncTest
     {
         await using var server = new RawServer(exchange => exchange.StallAsync());
 
-        (FeedUnreachableException error, _) = await SyncRun.ToErrorAsync<FeedUnreachableException>(Options(server, connect: 0.3));
+        (var error, _) = await SyncRun.ToErrorAsync<FeedUnreachableException>(Options(server, connect: 0.3));
 
         Assert.True(error.IsTransient);
         Assert.NotEmpty(error.RecommendedAction);
@@ -119,5 +149,10 @@ public sealed class RequestTests : SyncTest
     private static string Basic(string user) => "Basic " + Convert.ToBase64String(System.Text.Encoding.UTF8.GetBytes(user));
 
     private static string Header(string request, string name) =>
-        request.Split("\r\n").FirstOrDefault(line => line.StartsWith(name + ":", StringComparison.OrdinalIgnoreCase))?.Split(':', 2)[1].Trim() ?? "";
+        request
+            .Split("\r\n")
+            .FirstOrDefault(line => line.StartsWith(name + ":", StringComparison.OrdinalIgnoreCase))
+            ?.Split(':', 2)[1]
+            .Trim()
+        ?? "";
 }

@@ -21,9 +21,9 @@ public sealed class TlsTests : SyncTest
     [Fact]
     public async Task A_certificate_that_nobody_vouches_for_is_refused_and_the_error_says_so()
     {
-        await using LockstepTestServer server = await StartAsync();
+        await using var server = await StartAsync();
 
-        (FeedUnreachableException error, _) = await SyncRun.ToErrorAsync<FeedUnreachableException>(Options(server.FeedUri));
+        (var error, _) = await SyncRun.ToErrorAsync<FeedUnreachableException>(Options(server.FeedUri));
 
         Assert.Contains("secure connection", error.Message, StringComparison.Ordinal);
         Assert.Contains("certificate", error.Message, StringComparison.OrdinalIgnoreCase);
@@ -34,9 +34,9 @@ public sealed class TlsTests : SyncTest
     [Fact]
     public async Task It_is_taken_when_the_user_says_so()
     {
-        await using LockstepTestServer server = await StartAsync();
+        await using var server = await StartAsync();
 
-        SyncRun run = await SyncRun.ToEndAsync(Options(server.FeedUri, skipCheck: true));
+        var run = await SyncRun.ToEndAsync(Options(server.FeedUri, skipCheck: true));
 
         Assert.Equal((1L, 1L), (run.Result.Added, run.Result.Deleted));
         Assert.StartsWith("https://", run.Result.Feed, StringComparison.Ordinal);
@@ -49,10 +49,10 @@ public sealed class TlsTests : SyncTest
     [InlineData(CertificateProblem.Untrusted)]
     public async Task A_bad_certificate_is_refused_until_it_is_mended_and_counts_as_an_attempt(CertificateProblem problem)
     {
-        await using LockstepTestServer server = await StartAsync();
+        await using var server = await StartAsync();
         server.Faults.Add(new TlsFault { Problem = problem });
 
-        (FeedUnreachableException error, List<FeedEvent> events) = await SyncRun.ToErrorAsync<FeedUnreachableException>(Options(server.FeedUri, retries: 2));
+        (var error, var events) = await SyncRun.ToErrorAsync<FeedUnreachableException>(Options(server.FeedUri, retries: 2));
 
         Assert.Contains("certificate", error.Message, StringComparison.OrdinalIgnoreCase);
         Assert.Equal(3, events.Count(e => e.Kind == FeedEventKind.SocketError));
@@ -63,15 +63,15 @@ public sealed class TlsTests : SyncTest
     [Trait("Invariant", "I9")]
     public async Task A_redirect_from_https_to_http_is_refused_and_nothing_is_sent_there()
     {
-        await using RawServer open = RawServer.WithBodies(Record(1, 1));
-        await using LockstepTestServer server = await StartAsync();
-        foreach (int code in (int[])[301, 302, 307, 308])
+        await using var open = RawServer.WithBodies(Record(1, 1));
+        await using var server = await StartAsync();
+        foreach (var code in (int[])[301, 302, 307, 308])
         {
             server.Faults.Clear();
             server.Faults.Add(new RedirectFault { Code = code, To = open.FeedUri.AbsoluteUri });
-            Uri uri = new UriBuilder(server.FeedUri) { UserName = "me", Password = Password }.Uri;
+            var uri = new UriBuilder(server.FeedUri) { UserName = "me", Password = Password }.Uri;
 
-            (FeedRedirectException error, _) = await SyncRun.ToErrorAsync<FeedRedirectException>(Options(uri, skipCheck: true, retries: 5));
+            (var error, _) = await SyncRun.ToErrorAsync<FeedRedirectException>(Options(uri, skipCheck: true, retries: 5));
 
             Assert.Contains("from https to http", error.Message, StringComparison.Ordinal);
             Assert.DoesNotContain(Password, error.ToString(), StringComparison.Ordinal);
@@ -85,11 +85,11 @@ public sealed class TlsTests : SyncTest
     [Trait("Invariant", "I9")]
     public async Task A_redirect_from_http_to_https_is_followed_without_credentials()
     {
-        await using LockstepTestServer secure = await StartAsync();
+        await using var secure = await StartAsync();
         await using var server = new RawServer(exchange => exchange.RedirectAsync(secure.FeedUri.AbsoluteUri + "0", 302));
-        Uri uri = new UriBuilder(server.FeedUri) { UserName = "me", Password = Password }.Uri;
+        var uri = new UriBuilder(server.FeedUri) { UserName = "me", Password = Password }.Uri;
 
-        SyncRun run = await SyncRun.ToEndAsync(Options(uri, skipCheck: true));
+        var run = await SyncRun.ToEndAsync(Options(uri, skipCheck: true));
 
         Assert.Equal(1, run.Result.Added);
         Assert.Contains("Authorization", Assert.Single(server.Requests), StringComparison.Ordinal);
@@ -99,13 +99,25 @@ public sealed class TlsTests : SyncTest
     [Fact]
     public async Task A_client_certificate_is_shown_to_a_server_that_asks_for_one()
     {
-        using X509Certificate2 mine = Certificate("CN=lockstep-client"), its = Certificate("CN=localhost");
+        using X509Certificate2 mine = Certificate("CN=lockstep-client"),
+            its = Certificate("CN=localhost");
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
-        Task<string?> shown = AnswerAsync(listener, its);
+        var shown = AnswerAsync(listener, its);
         var uri = new Uri($"https://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/servers/");
 
-        SyncRun run = await SyncRun.ToEndAsync(new SyncOptions { Feed = new FeedOptions { Uri = uri, Certificate = mine, SkipCertificateCheck = true }, TablePath = TablePath });
+        var run = await SyncRun.ToEndAsync(
+            new SyncOptions
+            {
+                Feed = new FeedOptions
+                {
+                    Uri = uri,
+                    Certificate = mine,
+                    SkipCertificateCheck = true,
+                },
+                TablePath = TablePath,
+            }
+        );
 
         Assert.Equal(1, run.Result.Added);
         Assert.Equal(mine.Thumbprint, await shown);
@@ -114,45 +126,63 @@ public sealed class TlsTests : SyncTest
     /// <summary>Answers one request, and tells whose certificate came with it.</summary>
     private static async Task<string?> AnswerAsync(TcpListener listener, X509Certificate2 certificate)
     {
-        using TcpClient client = await listener.AcceptTcpClientAsync(Cancellation);
+        using var client = await listener.AcceptTcpClientAsync(Cancellation);
         await using var stream = new SslStream(client.GetStream());
 #pragma warning disable CA5359 // The test is about what is shown, not about who vouches for it.
         await stream.AuthenticateAsServerAsync(
-            new SslServerAuthenticationOptions { ServerCertificate = certificate, ClientCertificateRequired = true, RemoteCertificateValidationCallback = (_, _, _, _) => true, EnabledSslProtocols = SslProtocols.None },
-            Cancellation);
+            new SslServerAuthenticationOptions
+            {
+                ServerCertificate = certificate,
+                ClientCertificateRequired = true,
+                RemoteCertificateValidationCallback = (_, _, _, _) => true,
+                EnabledSslProtocols = SslProtocols.None,
+            },
+            Cancellation
+        );
 #pragma warning restore CA5359
         _ = await stream.ReadAsync(new byte[4096], Cancellation);
-        string body = Record(1, 1);
-        await stream.WriteAsync(System.Text.Encoding.ASCII.GetBytes($"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {body.Length}\r\n\r\n{body}"), Cancellation);
+        var body = Record(1, 1);
+        await stream.WriteAsync(
+            System.Text.Encoding.ASCII.GetBytes($"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {body.Length}\r\n\r\n{body}"),
+            Cancellation
+        );
         return (stream.RemoteCertificate as X509Certificate2)?.Thumbprint;
     }
 
-    private SyncOptions Options(Uri uri, bool skipCheck = false, int? retries = null) => new()
-    {
-        Feed = new FeedOptions { Uri = uri, SkipCertificateCheck = skipCheck },
-        TablePath = TablePath,
-        MaximumRetryCount = retries,
-        RetryInterval = TimeSpan.FromMilliseconds(5),
-        Settle = TimeSpan.FromMilliseconds(200),
-    };
+    private SyncOptions Options(Uri uri, bool skipCheck = false, int? retries = null) =>
+        new()
+        {
+            Feed = new FeedOptions { Uri = uri, SkipCertificateCheck = skipCheck },
+            TablePath = TablePath,
+            MaximumRetryCount = retries,
+            RetryInterval = TimeSpan.FromMilliseconds(5),
+            Settle = TimeSpan.FromMilliseconds(200),
+        };
 
     private static async Task<LockstepTestServer> StartAsync()
     {
-        using X509Certificate2 certificate = Certificate("CN=localhost");
+        using var certificate = Certificate("CN=localhost");
         // The server copies what it needs of it, and lives longer than this method.
         return await LockstepTestServer.StartAsync(
-            new TestServerOptions { Port = 0, Feed = FeedKind.Finite, Certificate = X509CertificateLoader.LoadPkcs12(certificate.Export(X509ContentType.Pkcs12), null) }, cancellationToken: Cancellation);
+            new TestServerOptions
+            {
+                Port = 0,
+                Feed = FeedKind.Finite,
+                Certificate = X509CertificateLoader.LoadPkcs12(certificate.Export(X509ContentType.Pkcs12), null),
+            },
+            cancellationToken: Cancellation
+        );
     }
 
     private static X509Certificate2 Certificate(string subject)
     {
-        using ECDsa key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var request = new CertificateRequest(subject, key, HashAlgorithmName.SHA256);
         var names = new SubjectAlternativeNameBuilder();
         names.AddIpAddress(IPAddress.Loopback);
         request.CertificateExtensions.Add(names.Build());
-        DateTimeOffset now = TimeProvider.System.GetUtcNow();
-        using X509Certificate2 made = request.CreateSelfSigned(now.AddDays(-1), now.AddDays(1));
+        var now = TimeProvider.System.GetUtcNow();
+        using var made = request.CreateSelfSigned(now.AddDays(-1), now.AddDays(1));
         return X509CertificateLoader.LoadPkcs12(made.Export(X509ContentType.Pkcs12), null);
     }
 }

@@ -12,13 +12,14 @@ internal sealed record ReadFrame(FrameKind Kind, string Text, long Offset, int L
 /// <summary>Reads frames from bytes that come in pieces.</summary>
 internal static class Frames
 {
-    public static List<ReadFrame> Of(string text, int maximum = FrameReader.DefaultMaximumLength) => Read([Encoding.UTF8.GetBytes(text)], maximum);
+    public static List<ReadFrame> Of(string text, int maximum = FrameReader.DefaultMaximumLength) =>
+        Read([Encoding.UTF8.GetBytes(text)], maximum);
 
     public static List<ReadFrame> Read(IEnumerable<byte[]> chunks, int maximum = FrameReader.DefaultMaximumLength)
     {
         var reader = new FrameReader(maximum);
         var frames = new List<ReadFrame>();
-        foreach (byte[] chunk in chunks)
+        foreach (var chunk in chunks)
         {
             reader.Append(chunk);
             Take(reader, frames);
@@ -32,9 +33,9 @@ internal static class Frames
     /// <summary>Cuts bytes into pieces of random length, 1 to <paramref name="longest"/>.</summary>
     public static IEnumerable<byte[]> Chop(byte[] bytes, Random random, int longest)
     {
-        for (int start = 0; start < bytes.Length;)
+        for (var start = 0; start < bytes.Length; )
         {
-            int length = Math.Min(bytes.Length - start, random.Next(1, longest + 1));
+            var length = Math.Min(bytes.Length - start, random.Next(1, longest + 1));
             yield return bytes[start..(start + length)];
             start += length;
         }
@@ -42,6 +43,7 @@ internal static class Frames
 
     private static void Take(FrameReader reader, List<ReadFrame> frames)
     {
-        while (reader.TryRead(out Frame frame)) frames.Add(new ReadFrame(frame.Kind, Encoding.UTF8.GetString(frame.Bytes), frame.Offset, frame.Bytes.Length));
+        while (reader.TryRead(out var frame))
+            frames.Add(new ReadFrame(frame.Kind, Encoding.UTF8.GetString(frame.Bytes), frame.Offset, frame.Bytes.Length));
     }
 }

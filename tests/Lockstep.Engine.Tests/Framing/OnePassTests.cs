@@ -14,7 +14,7 @@ public sealed class OnePassTests
     {
         var frames = new FrameReader();
         frames.Append(Encoding.UTF8.GetBytes($$"""{"id":1}{{separator}}{"id":2}{{separator}}{"id":3}"""));
-        Assert.True(frames.TryRead(out Frame first));
+        Assert.True(frames.TryRead(out var first));
         Assert.Equal("""{"id":1}""", Encoding.UTF8.GetString(first.Bytes));
 
         Assert.StartsWith("""{"id":2}""", Encoding.UTF8.GetString(frames.PeekUnframed()), StringComparison.Ordinal);
@@ -33,7 +33,7 @@ public sealed class OnePassTests
         frames.Take(8);
 
         Assert.True(frames.PeekUnframed().IsEmpty);
-        Assert.True(frames.TryRead(out Frame blank));
+        Assert.True(frames.TryRead(out var blank));
         Assert.Equal(FrameKind.BlankLine, blank.Kind);
         Assert.Equal("""{"id":2}""", Encoding.UTF8.GetString(frames.PeekUnframed()));
     }
@@ -49,7 +49,7 @@ public sealed class OnePassTests
         Assert.False(frames.TryRead(out _));
         Assert.True(frames.IsInsideObject);
         frames.Append("}"u8);
-        Assert.True(frames.TryRead(out Frame second));
+        Assert.True(frames.TryRead(out var second));
         Assert.Equal("{\"id\":2}", Encoding.UTF8.GetString(second.Bytes));
     }
 }

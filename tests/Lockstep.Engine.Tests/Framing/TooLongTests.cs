@@ -22,13 +22,16 @@ public sealed class TooLongTests
     [Trait("Invariant", "I8")]
     public void What_is_too_long_is_told_once_with_its_beginning_and_the_next_record_is_read()
     {
-        byte[] bytes = Encoding.UTF8.GetBytes("{\"id\":1}{\"long\":\"" + new string('}', 50_000) + "\",\"o\":{\"p\":[{}]}}\n{\"id\":2}");
+        var bytes = Encoding.UTF8.GetBytes("{\"id\":1}{\"long\":\"" + new string('}', 50_000) + "\",\"o\":{\"p\":[{}]}}\n{\"id\":2}");
 
-        foreach (int longest in (int[])[1, 50, 5000, 100_000])
+        foreach (var longest in (int[])[1, 50, 5000, 100_000])
         {
-            List<ReadFrame> frames = Frames.Read(Frames.Chop(bytes, new Random(1), longest), maximum: 2000);
+            var frames = Frames.Read(Frames.Chop(bytes, new Random(1), longest), maximum: 2000);
 
-            Assert.Equal([(FrameKind.Object, 0L), (FrameKind.TooLong, 8L), (FrameKind.Object, 50_035L)], frames.Select(f => (f.Kind, f.Offset)));
+            Assert.Equal(
+                [(FrameKind.Object, 0L), (FrameKind.TooLong, 8L), (FrameKind.Object, 50_035L)],
+                frames.Select(f => (f.Kind, f.Offset))
+            );
             Assert.Equal(1024, frames[1].Length);
         }
     }
@@ -39,13 +42,15 @@ public sealed class TooLongTests
     {
         var reader = new FrameReader(maximumLength: 1000);
         reader.Append("{\"long\":\""u8);
-        byte[] more = new byte[10_000];
+        var more = new byte[10_000];
         more.AsSpan().Fill((byte)'x');
-        int largest = 0, tooLong = 0;
-        for (int i = 0; i < 1000; i++)
+        int largest = 0,
+            tooLong = 0;
+        for (var i = 0; i < 1000; i++)
         {
             reader.Append(more);
-            while (reader.TryRead(out Frame frame)) tooLong += frame.Kind == FrameKind.TooLong ? 1 : 0;
+            while (reader.TryRead(out var frame))
+                tooLong += frame.Kind == FrameKind.TooLong ? 1 : 0;
             largest = Math.Max(largest, reader.GetFreeMemory().Length);
         }
 
@@ -57,12 +62,12 @@ public sealed class TooLongTests
     [Trait("Invariant", "I7")]
     public void A_torn_object_that_is_too_long_does_not_swallow_the_rest_of_the_feed()
     {
-        string torn = "{\"list\":[" + string.Join(",", Enumerable.Range(0, 500));
-        string body = torn + "\n{\"id\":2}\n{\"id\":3}\n";
+        var torn = "{\"list\":[" + string.Join(",", Enumerable.Range(0, 500));
+        var body = torn + "\n{\"id\":2}\n{\"id\":3}\n";
 
-        foreach (int longest in (int[])[1, 10, 10_000])
+        foreach (var longest in (int[])[1, 10, 10_000])
         {
-            List<ReadFrame> frames = Frames.Read(Frames.Chop(Encoding.UTF8.GetBytes(body), new Random(1), longest), maximum: 100);
+            var frames = Frames.Read(Frames.Chop(Encoding.UTF8.GetBytes(body), new Random(1), longest), maximum: 100);
 
             Assert.Equal([FrameKind.TooLong, FrameKind.Object, FrameKind.Object], frames.Select(f => f.Kind));
         }

@@ -9,9 +9,16 @@ public sealed class WrongBytesTests
     [Fact]
     public void Strings_may_hold_braces_quotes_and_escapes()
     {
-        string[] records = ["{\"a\":\"}{\"}", "{\"a\":\"\\\"}\"}", "{\"a\":\"\\\\\"}", "{\"{\":\"\\u007b\"}", "{\"a\":[\"}\",{\"b\":\"]\"}]}"];
+        string[] records =
+        [
+            "{\"a\":\"}{\"}",
+            "{\"a\":\"\\\"}\"}",
+            "{\"a\":\"\\\\\"}",
+            "{\"{\":\"\\u007b\"}",
+            "{\"a\":[\"}\",{\"b\":\"]\"}]}",
+        ];
 
-        List<ReadFrame> frames = Frames.Of(string.Concat(records));
+        var frames = Frames.Of(string.Concat(records));
 
         Assert.Equal(records, frames.Select(f => f.Text));
         Assert.All(frames, f => Assert.Equal(FrameKind.Object, f.Kind));
@@ -29,20 +36,21 @@ public sealed class WrongBytesTests
     [Trait("Invariant", "I7")]
     public void Garbage_is_reported_up_to_the_end_of_its_line_or_the_next_object()
     {
-        List<ReadFrame> frames = Frames.Of("{\"id\":1}\noops, an error page\n{\"id\":2} x {\"id\":3}\n");
+        var frames = Frames.Of("{\"id\":1}\noops, an error page\n{\"id\":2} x {\"id\":3}\n");
 
         Assert.Equal(
             [(FrameKind.Object, 0L), (FrameKind.Garbage, 9L), (FrameKind.Object, 29L), (FrameKind.Garbage, 38L), (FrameKind.Object, 40L)],
-            frames.Select(f => (f.Kind, f.Offset)));
+            frames.Select(f => (f.Kind, f.Offset))
+        );
         Assert.Equal("oops, an error page", frames[1].Text);
     }
 
     [Fact]
     public void Long_garbage_comes_in_pieces_that_do_not_depend_on_chunks()
     {
-        byte[] bytes = Encoding.UTF8.GetBytes(new string('x', 200_000) + "\n{\"id\":1}");
+        var bytes = Encoding.UTF8.GetBytes(new string('x', 200_000) + "\n{\"id\":1}");
 
-        List<ReadFrame> frames = Frames.Read([bytes]);
+        var frames = Frames.Read([bytes]);
 
         Assert.Equal([65536, 65536, 65536, 3392, 8], frames.Select(f => f.Length));
         Assert.Equal(frames, Frames.Read(Frames.Chop(bytes, new Random(3), longest: 9000)));
@@ -58,7 +66,7 @@ public sealed class WrongBytesTests
     [Trait("Invariant", "I7")]
     public void A_torn_object_does_not_take_the_next_ones_with_it(string text, string torn)
     {
-        List<ReadFrame> frames = Frames.Of(text);
+        var frames = Frames.Of(text);
 
         if (torn.Length == 0)
         {
@@ -82,12 +90,40 @@ public sealed class WrongBytesTests
     [Fact]
     public void A_byte_order_mark_is_passed_over_and_only_at_the_start()
     {
-        byte[] mark = [0xEF, 0xBB, 0xBF], record = [.. "{\"id\":1}"u8];
+        byte[] mark = [0xEF, 0xBB, 0xBF],
+            record = [.. "{\"id\":1}"u8];
 
-        Assert.Equal([FrameKind.Object], Frames.Read([[.. mark, .. record]]).Select(f => f.Kind));
-        Assert.Equal([FrameKind.Object], Frames.Read([[0xEF], [0xBB], [0xBF], record]).Select(f => f.Kind));
-        Assert.Equal([FrameKind.Object, FrameKind.Garbage, FrameKind.Object], Frames.Read([record, [.. mark, .. record]]).Select(f => f.Kind));
-        Assert.Equal([FrameKind.Garbage], Frames.Read([[0xEF, 0xBB]]).Select(f => f.Kind));
+        Assert.Equal(
+            [FrameKind.Object],
+            Frames
+                .Read([
+                    [.. mark, .. record],
+                ])
+                .Select(f => f.Kind)
+        );
+        Assert.Equal(
+            [FrameKind.Object],
+            Frames
+                .Read([
+                    [0xEF],
+                    [0xBB],
+                    [0xBF],
+                    record,
+                ])
+                .Select(f => f.Kind)
+        );
+        Assert.Equal(
+            [FrameKind.Object, FrameKind.Garbage, FrameKind.Object],
+            Frames.Read([record, [.. mark, .. record]]).Select(f => f.Kind)
+        );
+        Assert.Equal(
+            [FrameKind.Garbage],
+            Frames
+                .Read([
+                    [0xEF, 0xBB],
+                ])
+                .Select(f => f.Kind)
+        );
     }
 
     [Fact]
@@ -95,6 +131,7 @@ public sealed class WrongBytesTests
     {
         Assert.Equal(
             [FrameKind.BlankLine, FrameKind.Object, FrameKind.BlankLine, FrameKind.Object, FrameKind.BlankLine, FrameKind.BlankLine],
-            Frames.Of("\r\n{\"id\":1}\r\n\r\n{\"id\":2} \t\n  \n\n").Select(f => f.Kind));
+            Frames.Of("\r\n{\"id\":1}\r\n\r\n{\"id\":2} \t\n  \n\n").Select(f => f.Kind)
+        );
     }
 }

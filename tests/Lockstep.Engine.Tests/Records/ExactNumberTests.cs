@@ -15,42 +15,68 @@ public sealed class ExactNumberTests
     [Fact]
     public void Comparison_agrees_with_exact_arithmetic()
     {
-        Prop.ForAll(Arb.From(Numbers()), Arb.From(Numbers()), (left, right) =>
-        {
-            Assert.Equal(Math.Sign(Compare(left, right)), Math.Sign(DecimalText.Compare(Bytes(left), Bytes(right))));
-            Assert.Equal(Math.Sign(Compare(left, right)), Math.Sign(OrderValue.Compare(OrderValue.FromNumber(Bytes(left)), OrderValue.FromNumber(Bytes(right)))));
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(500));
+        Prop.ForAll(
+                Arb.From(Numbers()),
+                Arb.From(Numbers()),
+                (left, right) =>
+                {
+                    Assert.Equal(Math.Sign(Compare(left, right)), Math.Sign(DecimalText.Compare(Bytes(left), Bytes(right))));
+                    Assert.Equal(
+                        Math.Sign(Compare(left, right)),
+                        Math.Sign(OrderValue.Compare(OrderValue.FromNumber(Bytes(left)), OrderValue.FromNumber(Bytes(right))))
+                    );
+                }
+            )
+            .Check(Config.QuickThrowOnFailure.WithMaxTest(500));
     }
 
     [Fact]
     public void The_order_of_encoded_keys_is_the_order_of_the_values_and_equal_values_have_equal_bytes()
     {
-        Prop.ForAll(Arb.From(Numbers()), Arb.From(Numbers()), (left, right) =>
-            Assert.Equal(Math.Sign(Compare(left, right)), Math.Sign(EncodeNumber(left).AsSpan().SequenceCompareTo(EncodeNumber(right))))).Check(Config.QuickThrowOnFailure.WithMaxTest(500));
+        Prop.ForAll(
+                Arb.From(Numbers()),
+                Arb.From(Numbers()),
+                (left, right) =>
+                    Assert.Equal(
+                        Math.Sign(Compare(left, right)),
+                        Math.Sign(EncodeNumber(left).AsSpan().SequenceCompareTo(EncodeNumber(right)))
+                    )
+            )
+            .Check(Config.QuickThrowOnFailure.WithMaxTest(500));
     }
 
     [Fact]
     public void Composite_keys_compare_part_by_part_and_read_back_as_they_were()
     {
-        Gen<string> texts = Gen.Select(Gen.ArrayOf(Gen.Elements("a", "b", "\0", "\u0001", "é", "😀", "ÿ")), parts => string.Concat(parts));
-        Prop.ForAll(Arb.From(texts), Arb.From(texts), (left, right) =>
-        {
-            byte[] a = Encode(left, "1"), b = Encode(right, "-2");
-            int expected = Bytes(left).AsSpan().SequenceCompareTo(Bytes(right)) is var byText && byText != 0 ? byText : 1;
-            Assert.Equal(Math.Sign(expected), Math.Sign(a.AsSpan().SequenceCompareTo(b)));
-            Assert.Equal([left, 1L], KeyEncoding.Read(a).Parts);
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(300));
+        var texts = Gen.Select(Gen.ArrayOf(Gen.Elements("a", "b", "\0", "\u0001", "é", "😀", "ÿ")), parts => string.Concat(parts));
+        Prop.ForAll(
+                Arb.From(texts),
+                Arb.From(texts),
+                (left, right) =>
+                {
+                    byte[] a = Encode(left, "1"),
+                        b = Encode(right, "-2");
+                    var expected = Bytes(left).AsSpan().SequenceCompareTo(Bytes(right)) is var byText && byText != 0 ? byText : 1;
+                    Assert.Equal(Math.Sign(expected), Math.Sign(a.AsSpan().SequenceCompareTo(b)));
+                    Assert.Equal([left, 1L], KeyEncoding.Read(a).Parts);
+                }
+            )
+            .Check(Config.QuickThrowOnFailure.WithMaxTest(300));
     }
 
     [Fact]
     public void A_number_reads_back_from_its_key_with_its_exact_value()
     {
-        Prop.ForAll(Arb.From(Numbers()), text =>
-        {
-            object part = KeyEncoding.Read(EncodeNumber(text)).Parts[0];
-            Assert.Equal(0, Compare(text, part.ToString()!));
-            Assert.Equal(KeyEncoding.Read(EncodeNumber(text)), KeyEncoding.Read(EncodeNumber(text)));
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(500));
+        Prop.ForAll(
+                Arb.From(Numbers()),
+                text =>
+                {
+                    var part = KeyEncoding.Read(EncodeNumber(text)).Parts[0];
+                    Assert.Equal(0, Compare(text, part.ToString()!));
+                    Assert.Equal(KeyEncoding.Read(EncodeNumber(text)), KeyEncoding.Read(EncodeNumber(text)));
+                }
+            )
+            .Check(Config.QuickThrowOnFailure.WithMaxTest(500));
     }
 
     [Theory]
@@ -69,8 +95,9 @@ public sealed class ExactNumberTests
     [InlineData("1e-999999999999999999999", false)]
     public void A_number_of_64_bits_is_known_as_one(string text, bool expected)
     {
-        Assert.Equal(expected, DecimalText.TryGetInt64(Bytes(text), out long value));
-        if (expected) Assert.Equal(0, DecimalText.Compare(Bytes(text), Bytes(value.ToString(CultureInfo.InvariantCulture))));
+        Assert.Equal(expected, DecimalText.TryGetInt64(Bytes(text), out var value));
+        if (expected)
+            Assert.Equal(0, DecimalText.Compare(Bytes(text), Bytes(value.ToString(CultureInfo.InvariantCulture))));
     }
 
     [Theory]
@@ -87,7 +114,18 @@ public sealed class ExactNumberTests
 
     private static Gen<string> Numbers() =>
         from sign in Gen.Elements("", "-")
-        from integral in Gen.Elements("0", "1", "9", "10", "12", "999", "1000", "9223372036854775807", "9223372036854775808", "123456789012345678901234567890")
+        from integral in Gen.Elements(
+            "0",
+            "1",
+            "9",
+            "10",
+            "12",
+            "999",
+            "1000",
+            "9223372036854775807",
+            "9223372036854775808",
+            "123456789012345678901234567890"
+        )
         from fraction in Gen.Elements("", ".0", ".5", ".05", ".50", ".123456789012345678901", ".0000000000000001")
         from exponent in Gen.Elements("", "", "e0", "E+2", "e-2", "e30", "e-30", "e5")
         select sign + integral + fraction + exponent;
@@ -115,11 +153,13 @@ public sealed class ExactNumberTests
     private static BigInteger Scaled(string text)
     {
         const int Shift = 100;
-        string[] parts = text.Split('e', 'E');
-        int exponent = parts.Length > 1 ? int.Parse(parts[1], CultureInfo.InvariantCulture) : 0;
-        string[] digits = parts[0].Split('.');
-        string fraction = digits.Length > 1 ? digits[1] : "";
-        BigInteger value = BigInteger.Parse(digits[0].TrimStart('-') + fraction, CultureInfo.InvariantCulture) * BigInteger.Pow(10, Shift + exponent - fraction.Length);
+        var parts = text.Split('e', 'E');
+        var exponent = parts.Length > 1 ? int.Parse(parts[1], CultureInfo.InvariantCulture) : 0;
+        var digits = parts[0].Split('.');
+        var fraction = digits.Length > 1 ? digits[1] : "";
+        var value =
+            BigInteger.Parse(digits[0].TrimStart('-') + fraction, CultureInfo.InvariantCulture)
+            * BigInteger.Pow(10, Shift + exponent - fraction.Length);
         return parts[0].StartsWith('-') ? -value : value;
     }
 }

@@ -11,7 +11,7 @@ public sealed class RecordParserTests
     [Fact]
     public void A_heartbeat_has_exactly_the_one_member()
     {
-        RecordParser parser = Parser();
+        var parser = Parser();
 
         Assert.Equal(ParsedKind.Heartbeat, Parse(parser, """{"heartbeat":true}"""));
         Assert.Equal(ParsedKind.Heartbeat, Parse(parser, """ { "heart\u0062eat" : true } """.Trim()));
@@ -22,9 +22,12 @@ public sealed class RecordParserTests
     [Fact]
     public void Control_rows_first_decide_nothing()
     {
-        RecordParser parser = Parser();
+        var parser = Parser();
 
-        Assert.Equal(ParsedKind.SnapshotCompleted, Parse(parser, """{"control":true,"type":"snapshot_completed","timestamp":123456789,"since":77}"""));
+        Assert.Equal(
+            ParsedKind.SnapshotCompleted,
+            Parse(parser, """{"control":true,"type":"snapshot_completed","timestamp":123456789,"since":77}""")
+        );
         Assert.Equal("77", parser.ControlCursor?.ToString());
         Assert.Equal(ParsedKind.Heartbeat, Parse(parser, """{"control":true,"type":"heartbeat","timestamp":1}"""));
         Assert.True(parser.IsControlRow);
@@ -38,9 +41,12 @@ public sealed class RecordParserTests
     [Fact]
     public void Feeds_of_the_first_dialect_may_have_fields_called_txid_since_data_control_and_deleted()
     {
-        RecordParser parser = Parser();
+        var parser = Parser();
 
-        Assert.Equal(ParsedKind.Record, Parse(parser, """{"id":1,"updated_at":5,"txid":7,"since":3,"data":"text","control":false,"deleted":true,"type":"heartbeat"}"""));
+        Assert.Equal(
+            ParsedKind.Record,
+            Parse(parser, """{"id":1,"updated_at":5,"txid":7,"since":3,"data":"text","control":false,"deleted":true,"type":"heartbeat"}""")
+        );
 
         Assert.Equal((Dialect.Record, 5L, false), (parser.Shape!.Dialect, parser.IntegerOrder, parser.IsDeleted));
     }
@@ -48,12 +54,16 @@ public sealed class RecordParserTests
     [Fact]
     public void Txid_and_an_object_data_make_the_transaction_dialect()
     {
-        RecordParser parser = Parser();
-        const string Row = """{"txid":549163,"current_xmin":551033,"since":549163,"deleted":true,"data":{"name":"mydomain.com","user_id":1}}""";
+        var parser = Parser();
+        const string Row =
+            """{"txid":549163,"current_xmin":551033,"since":549163,"deleted":true,"data":{"name":"mydomain.com","user_id":1}}""";
 
         Assert.Equal(ParsedKind.Record, Parse(parser, Row));
 
-        Assert.Equal((Dialect.Transaction, 549163L, true, 549163L), (parser.Shape!.Dialect, parser.IntegerOrder, parser.IsDeleted, parser.TransactionId));
+        Assert.Equal(
+            (Dialect.Transaction, 549163L, true, 549163L),
+            (parser.Shape!.Dialect, parser.IntegerOrder, parser.IsDeleted, parser.TransactionId)
+        );
         Assert.Equal(["name"], parser.Shape.KeyFields);
         Assert.True(parser.KeyWasGuessed);
         Assert.Equal("""{"name":"mydomain.com","user_id":1}""", Row.Substring(parser.Body.Start, parser.Body.Length));
@@ -63,7 +73,7 @@ public sealed class RecordParserTests
     [Fact]
     public void A_transaction_row_without_since_gets_the_smaller_of_txid_and_current_xmin()
     {
-        RecordParser parser = Parser();
+        var parser = Parser();
 
         Assert.Equal(ParsedKind.Record, Parse(parser, """{"txid":9,"current_xmin":7,"data":{"id":1}}"""));
         Assert.Equal(7, parser.IntegerOrder);
@@ -74,7 +84,8 @@ public sealed class RecordParserTests
     [Fact]
     public void The_key_is_id_where_there_is_one_else_the_first_field()
     {
-        RecordParser withId = Parser(), without = Parser();
+        RecordParser withId = Parser(),
+            without = Parser();
 
         Parse(withId, """{"name":"x","id":4,"updated_at":1}""");
         Parse(without, """{"name":"x","updated_at":1}""");
@@ -95,7 +106,7 @@ public sealed class RecordParserTests
     [InlineData("{}", "no fields")]
     public void A_malformed_first_record_says_why_and_decides_nothing(string json, string reason)
     {
-        RecordParser parser = Parser();
+        var parser = Parser();
 
         Assert.Equal(ParsedKind.Malformed, Parse(parser, json));
 
@@ -120,7 +131,7 @@ public sealed class RecordParserTests
     [InlineData("""{"id":1,"updated_at":1]""", "JSON")]
     public void A_record_that_does_not_fit_the_table_says_why(string json, string reason)
     {
-        RecordParser parser = Parser();
+        var parser = Parser();
         Parse(parser, Reference);
 
         Assert.Equal(ParsedKind.Malformed, Parse(parser, json));
@@ -131,7 +142,7 @@ public sealed class RecordParserTests
     [Fact]
     public void Invalid_utf8_is_malformed_wherever_it_is()
     {
-        RecordParser parser = Parser();
+        var parser = Parser();
 
         Assert.Equal(ParsedKind.Malformed, parser.Parse([.. "{\"id\":1,\"updated_at\":1,\"a\":\""u8, 0xFF, .. "\"}"u8]));
         Assert.Contains("UTF-8", parser.Reason, StringComparison.Ordinal);
@@ -141,8 +152,9 @@ public sealed class RecordParserTests
     [Fact]
     public void Nesting_of_64_is_the_deepest()
     {
-        static string Nested(int depth) => """{"id":1,"updated_at":1,"a":""" + new string('[', depth - 1) + new string(']', depth - 1) + "}";
-        RecordParser parser = Parser();
+        static string Nested(int depth) =>
+            """{"id":1,"updated_at":1,"a":""" + new string('[', depth - 1) + new string(']', depth - 1) + "}";
+        var parser = Parser();
 
         Assert.Equal(ParsedKind.Record, Parse(parser, Nested(64)));
         Assert.Equal(ParsedKind.Malformed, Parse(parser, Nested(65)));
@@ -151,9 +163,12 @@ public sealed class RecordParserTests
     [Fact]
     public void Of_a_name_that_comes_twice_the_last_counts()
     {
-        RecordParser parser = Parser();
+        var parser = Parser();
 
-        Assert.Equal(ParsedKind.Record, Parse(parser, """{"id":1,"id":2,"updated_at":"x","updated_at":7,"deleted_at":5,"deleted_at":null}"""));
+        Assert.Equal(
+            ParsedKind.Record,
+            Parse(parser, """{"id":1,"id":2,"updated_at":"x","updated_at":7,"deleted_at":5,"deleted_at":null}""")
+        );
         Assert.Equal((2L, 7L, false), (parser.IntegerKey, parser.IntegerOrder, parser.IsDeleted));
         Assert.Equal(ParsedKind.Malformed, Parse(parser, """{"id":1,"updated_at":7,"updated_at":null}"""));
         Assert.Equal(ParsedKind.Malformed, Parse(parser, """{"id":1,"updated_at":7,"id":null}"""));
@@ -162,7 +177,7 @@ public sealed class RecordParserTests
     [Fact]
     public void Names_may_be_escaped()
     {
-        RecordParser parser = Parser();
+        var parser = Parser();
 
         Assert.Equal(ParsedKind.Record, Parse(parser, """{"\u0069d":3,"updated\u005fat":8,"deleted_\u0061t":true}"""));
         Assert.Equal((3L, 8L, true), (parser.IntegerKey, parser.IntegerOrder, parser.IsDeleted));
@@ -171,7 +186,7 @@ public sealed class RecordParserTests
     [Fact]
     public void Heartbeats_and_control_rows_are_no_columns_and_a_malformed_record_takes_none_away()
     {
-        RecordParser parser = Parser();
+        var parser = Parser();
         Parse(parser, """{"id":1,"updated_at":1,"ip":"x"}""");
         Parse(parser, """{"heartbeat":true}""");
         Parse(parser, """{"control":true,"type":"heartbeat","timestamp":1}""");
@@ -184,8 +199,11 @@ public sealed class RecordParserTests
     [Fact]
     public void A_deleted_record_is_one_whose_deleted_at_is_neither_null_nor_false()
     {
-        RecordParser parser = Parser();
-        foreach ((string value, bool deleted) in ((string, bool)[])[("null", false), ("false", false), ("true", true), ("0", true), ("\"2020\"", true), ("{}", true)])
+        var parser = Parser();
+        foreach (
+            (var value, var deleted) in ((string, bool)[])
+                [("null", false), ("false", false), ("true", true), ("0", true), ("\"2020\"", true), ("{}", true)]
+        )
         {
             Parse(parser, $$"""{"id":1,"updated_at":1,"deleted_at":{{value}}}""");
             Assert.Equal(deleted, parser.IsDeleted);

@@ -14,7 +14,9 @@ public sealed class RecordReaderTests
     [Fact]
     public void Values_keep_their_json_type()
     {
-        var record = Read("""{"i":1,"min":-9223372036854775808,"big":9223372036854775808,"f":1.5,"e":1e2,"s":"2026-01-01T00:00:00Z","t":true,"n":null,"a":[1,"x",[]],"o":{"p":{}}}""");
+        var record = Read(
+            """{"i":1,"min":-9223372036854775808,"big":9223372036854775808,"f":1.5,"e":1e2,"s":"2026-01-01T00:00:00Z","t":true,"n":null,"a":[1,"x",[]],"o":{"p":{}}}"""
+        );
 
         Assert.Equal(1L, record["i"]);
         Assert.Equal(long.MinValue, record["min"]);
@@ -120,28 +122,31 @@ public sealed class RecordReaderTests
     public void Any_object_reads_as_another_parser_reads_it()
     {
         var reader = new RecordReader(new FieldsFactory());
-        Prop.ForAll(JsonValues.Object.ToArbitrary(), value =>
-        {
-            var json = value.ToJsonString();
-            var read = (Fields)reader.Read(Encoding.UTF8.GetBytes(json));
-            return JsonNode.DeepEquals(ToNode(read), JsonNode.Parse(json));
-        }).QuickCheckThrowOnFailure();
+        Prop.ForAll(
+                JsonValues.Object.ToArbitrary(),
+                value =>
+                {
+                    var json = value.ToJsonString();
+                    var read = (Fields)reader.Read(Encoding.UTF8.GetBytes(json));
+                    return JsonNode.DeepEquals(ToNode(read), JsonNode.Parse(json));
+                }
+            )
+            .QuickCheckThrowOnFailure();
     }
 
     private static Fields Read(string json) => (Fields)new RecordReader(new FieldsFactory()).Read(Encoding.UTF8.GetBytes(json));
 
-    private static JsonNode? ToNode(object? value) => value switch
-    {
-        null => null,
-        Fields fields => new JsonObject(fields.Select(field => KeyValuePair.Create(field.Key, ToNode(field.Value)))),
-        object?[] array => new JsonArray([.. array.Select(ToNode)]),
-        _ => JsonValue.Create(value),
-    };
+    private static JsonNode? ToNode(object? value) =>
+        value switch
+        {
+            null => null,
+            Fields fields => new JsonObject(fields.Select(field => KeyValuePair.Create(field.Key, ToNode(field.Value)))),
+            object?[] array => new JsonArray([.. array.Select(ToNode)]),
+            _ => JsonValue.Create(value),
+        };
 
     /// <summary>A JSON object as the tests look at it.</summary>
-    private sealed class Fields : OrderedDictionary<string, object?>
-    {
-    }
+    private sealed class Fields : OrderedDictionary<string, object?> { }
 
     private sealed class FieldsFactory : IRecordFactory
     {
@@ -165,9 +170,18 @@ public sealed class RecordReaderTests
         public static Gen<JsonNode> Object => ObjectOf(8).Resize(8);
 
         private static Gen<JsonNode> ObjectOf(int size) =>
-            Gen.Elements("a", "b", "c", "é", "x\"y", "\u0001").ListOf()
-                .SelectMany(names => ValueOf(size / 2).ListOf(names.Count), JsonNode (names, values) =>
-                    new JsonObject(names.Zip(values).DistinctBy(field => field.First).Select(field => KeyValuePair.Create(field.First, field.Second?.DeepClone()))));
+            Gen.Elements("a", "b", "c", "é", "x\"y", "\u0001")
+                .ListOf()
+                .SelectMany(
+                    names => ValueOf(size / 2).ListOf(names.Count),
+                    JsonNode (names, values) =>
+                        new JsonObject(
+                            names
+                                .Zip(values)
+                                .DistinctBy(field => field.First)
+                                .Select(field => KeyValuePair.Create(field.First, field.Second?.DeepClone()))
+                        )
+                );
 
         private static Gen<JsonNode?> ValueOf(int size)
         {
@@ -176,13 +190,15 @@ public sealed class RecordReaderTests
                 ArbMap.Default.GeneratorFor<long>().Select(JsonNode? (value) => JsonValue.Create(value)),
                 ArbMap.Default.GeneratorFor<NormalFloat>().Select(JsonNode? (value) => JsonValue.Create(value.Get)),
                 ArbMap.Default.GeneratorFor<NonNull<string>>().Select(JsonNode? (value) => JsonValue.Create(value.Get)),
-                ArbMap.Default.GeneratorFor<bool>().Select(JsonNode? (value) => JsonValue.Create(value)));
+                ArbMap.Default.GeneratorFor<bool>().Select(JsonNode? (value) => JsonValue.Create(value))
+            );
             return size == 0
                 ? leaf
                 : Gen.OneOf(
                     leaf,
                     ObjectOf(size / 2).Select(JsonNode? (value) => value),
-                    ValueOf(size / 2).ListOf().Select(JsonNode? (values) => new JsonArray([.. values.Select(value => value?.DeepClone())])));
+                    ValueOf(size / 2).ListOf().Select(JsonNode? (values) => new JsonArray([.. values.Select(value => value?.DeepClone())]))
+                );
         }
     }
 }

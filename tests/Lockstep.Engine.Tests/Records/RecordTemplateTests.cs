@@ -9,28 +9,29 @@ public sealed class RecordTemplateTests
     private static readonly byte[] Interesting = [.. "\"\\{}[],:0-.eE+ntf9 \n\r\t"u8, 0x00, 0x1F, 0x7F, 0x80, 0xC3, 0xFF];
 
     public static TheoryData<string> Forms =>
-    [
-        """{"id":123,"updated_at":999,"deleted_at":null,"ip":"0.0.0.0","port":1234}""",
-        """{ "id" : "a b" , "updated_at" : 12.50 , "deleted_at" : false, "text" : "ü\n\u0041" }""",
-        """{"name":"x","labels":{"a":"1","b":{}},"list":[1,{"c":[null]}],"updated_at":7,"id":-5,"ok":true}""",
-        """{"i\u0064":1,"updated_at":2,"id":3,"updated_at":4}""",
-        """{"txid":549163,"current_xmin":551033,"since":549163,"deleted":true,"data":{"id":1,"name":"n","in":{"id":2}}}""",
-        """{"data":{"name":"n","id":12},"txid":7}""",
-        """{"txid":7,"data":{"id":1},"data":{"id":2},"since":3}""",
-    ];
+        [
+            """{"id":123,"updated_at":999,"deleted_at":null,"ip":"0.0.0.0","port":1234}""",
+            """{ "id" : "a b" , "updated_at" : 12.50 , "deleted_at" : false, "text" : "ü\n\u0041" }""",
+            """{"name":"x","labels":{"a":"1","b":{}},"list":[1,{"c":[null]}],"updated_at":7,"id":-5,"ok":true}""",
+            """{"i\u0064":1,"updated_at":2,"id":3,"updated_at":4}""",
+            """{"txid":549163,"current_xmin":551033,"since":549163,"deleted":true,"data":{"id":1,"name":"n","in":{"id":2}}}""",
+            """{"data":{"name":"n","id":12},"txid":7}""",
+            """{"txid":7,"data":{"id":1},"data":{"id":2},"since":3}""",
+        ];
 
     [Theory]
     [MemberData(nameof(Forms))]
     public void What_a_form_takes_its_grammar_takes_alike(string form)
     {
-        byte[] record = Encoding.UTF8.GetBytes(form);
-        RecordParser learned = Learned(record);
-        int taken = 0;
-        foreach (byte[] mutant in Mutants(record))
+        var record = Encoding.UTF8.GetBytes(form);
+        var learned = Learned(record);
+        var taken = 0;
+        foreach (var mutant in Mutants(record))
         {
-            if (!learned.TryParseRecord([.. mutant, .. "\n{\"id\":"u8], out int length)) continue;
+            if (!learned.TryParseRecord([.. mutant, .. "\n{\"id\":"u8], out var length))
+                continue;
             taken++;
-            RecordParser strict = Learned(record);
+            var strict = Learned(record);
             Assert.True(strict.Parse(mutant.AsSpan(0, length)) == ParsedKind.Record, Encoding.UTF8.GetString(mutant));
             Assert.Equal(Describe(strict), Describe(learned));
             // A key that is no integer changes what the parser makes of the next one.
@@ -41,15 +42,19 @@ public sealed class RecordTemplateTests
     }
 
     [Theory]
-    [InlineData("""{"id":1,"updated_at":2,"deleted_at":null,"s":"a"}""", """{"id":22,"updated_at":-3,"deleted_at":"x","s":"a longer text than a block of sixteen"}""")]
+    [InlineData(
+        """{"id":1,"updated_at":2,"deleted_at":null,"s":"a"}""",
+        """{"id":22,"updated_at":-3,"deleted_at":"x","s":"a longer text than a block of sixteen"}"""
+    )]
     [InlineData("""{"id":1,"updated_at":2,"l":[1,2],"o":{"a":1}}""", """{"id":1,"updated_at":2.5e3,"l":[],"o":{"a":{"b":["c"]}}}""")]
     [InlineData("""{"txid":1,"since":1,"data":{"id":"k"}}""", """{"txid":2,"since":2,"data":{"id":"k2"}}""")]
     public void A_form_takes_other_values(string form, string other)
     {
-        byte[] record = Encoding.UTF8.GetBytes(form), bytes = Encoding.UTF8.GetBytes(other + "\n");
-        RecordTemplate template = RecordTemplate.Of(record, Learned(record).Shape!)!;
+        byte[] record = Encoding.UTF8.GetBytes(form),
+            bytes = Encoding.UTF8.GetBytes(other + "\n");
+        var template = RecordTemplate.Of(record, Learned(record).Shape!)!;
 
-        Assert.True(template.TryRead(bytes, new JsonSlice[template.Routing.Length], out int length, out (int Start, int Length) body));
+        Assert.True(template.TryRead(bytes, new JsonSlice[template.Routing.Length], out var length, out var body));
 
         Assert.Equal(other.Length, length);
         Assert.Equal((byte)'{', bytes[body.Start]);
@@ -63,8 +68,8 @@ public sealed class RecordTemplateTests
     [InlineData("""{"id":1,"updated_at":2}""", """{"id":1,"updated_at":""")]
     public void A_form_takes_no_other_one(string form, string other)
     {
-        byte[] record = Encoding.UTF8.GetBytes(form);
-        RecordTemplate template = RecordTemplate.Of(record, Learned(record).Shape!)!;
+        var record = Encoding.UTF8.GetBytes(form);
+        var template = RecordTemplate.Of(record, Learned(record).Shape!)!;
 
         Assert.False(template.TryRead(Encoding.UTF8.GetBytes(other), new JsonSlice[template.Routing.Length], out _, out _));
     }
@@ -72,11 +77,11 @@ public sealed class RecordTemplateTests
     [Fact]
     public void Records_of_ever_new_forms_are_all_read()
     {
-        RecordParser parser = Learned("""{"id":1,"updated_at":2}"""u8.ToArray());
-        for (int i = 0; i < 300; i++)
+        var parser = Learned("""{"id":1,"updated_at":2}"""u8.ToArray());
+        for (var i = 0; i < 300; i++)
         {
-            byte[] record = Encoding.UTF8.GetBytes($$"""{"id":{{i}},"f{{i}}":"x","updated_at":{{i}}}""");
-            Assert.True(parser.TryParseRecord(record, out int length));
+            var record = Encoding.UTF8.GetBytes($$"""{"id":{{i}},"f{{i}}":"x","updated_at":{{i}}}""");
+            Assert.True(parser.TryParseRecord(record, out var length));
             Assert.Equal((record.Length, (long)i, (long)i), (length, parser.IntegerKey, parser.IntegerOrder));
         }
 
@@ -86,7 +91,7 @@ public sealed class RecordTemplateTests
     [Fact]
     public void A_torn_surrogate_in_a_known_form_takes_no_name_from_the_record_before()
     {
-        RecordParser parser = Learned("""{"id":1,"updated_at":"a"}"""u8.ToArray());
+        var parser = Learned("""{"id":1,"updated_at":"a"}"""u8.ToArray());
         Assert.True(parser.TryParseRecord("""{"id":2,"updated_at":"b","name":"x"}"""u8, out _));
 
         Assert.False(parser.TryParseRecord("""{"id":3,"updated_at":"\ud800","name":"x"}"""u8, out _));
@@ -97,8 +102,8 @@ public sealed class RecordTemplateTests
     [Fact]
     public void Invalid_utf8_leaves_no_trace_in_the_shape()
     {
-        RecordParser parser = Learned("""{"id":1,"updated_at":2,"name":"x"}"""u8.ToArray());
-        RecordShape? before = parser.Shape;
+        var parser = Learned("""{"id":1,"updated_at":2,"name":"x"}"""u8.ToArray());
+        var before = parser.Shape;
 
         Assert.False(parser.TryParseRecord([.. """{"id":1.5,"updated_at":2,"name":"""u8, (byte)'"', 0xFF, .. "\"}"u8], out _));
 
@@ -114,16 +119,19 @@ public sealed class RecordTemplateTests
     }
 
     private static string Describe(RecordParser parser) =>
-        $"{parser.Shape} {parser.IntegerKey} {Convert.ToHexString(parser.EncodedKey)} {parser.OrderIsText} {parser.IntegerOrder} {Encoding.UTF8.GetString(parser.OrderText)} {parser.IsDeleted} {parser.TransactionId} {parser.Body}"
-            .Replace("System.Collections.Generic.", "", StringComparison.Ordinal);
+        $"{parser.Shape} {parser.IntegerKey} {Convert.ToHexString(parser.EncodedKey)} {parser.OrderIsText} {parser.IntegerOrder} {Encoding.UTF8.GetString(parser.OrderText)} {parser.IsDeleted} {parser.TransactionId} {parser.Body}".Replace(
+            "System.Collections.Generic.",
+            "",
+            StringComparison.Ordinal
+        );
 
     /// <summary>The record with each byte replaced, removed, or preceded by each interesting one.</summary>
     private static IEnumerable<byte[]> Mutants(byte[] record)
     {
-        for (int at = 0; at < record.Length; at++)
+        for (var at = 0; at < record.Length; at++)
         {
             yield return [.. record[..at], .. record[(at + 1)..]];
-            foreach (byte other in Interesting)
+            foreach (var other in Interesting)
             {
                 yield return [.. record[..at], other, .. record[(at + 1)..]];
                 yield return [.. record[..at], other, .. record[at..]];

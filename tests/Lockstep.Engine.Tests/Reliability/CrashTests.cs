@@ -5,7 +5,9 @@ using Lockstep.Testing;
 
 namespace Lockstep.Engine.Tests.Reliability;
 
-/// <summary>A process that is killed at any instant leaves the net effect of a prefix, and the next one ends with the feed's truth.</summary>
+/// <summary>
+/// A process that is killed at any instant leaves the net effect of a prefix, and the next one ends with the feed's truth.
+/// </summary>
 public sealed class CrashTests : IDisposable
 {
     private static readonly int Kills = LongForm.Of(20, 300);
@@ -18,22 +20,24 @@ public sealed class CrashTests : IDisposable
     [Trait("Invariant", "I1")]
     public async Task A_sync_that_is_killed_again_and_again_loses_nothing_and_doubles_nothing()
     {
-        CancellationToken cancellation = TestContext.Current.CancellationToken;
+        var cancellation = TestContext.Current.CancellationToken;
         var truth = new Truth(200_000, 60_000);
         var random = new Random(LongForm.Seed(20));
         await using var server = new RawServer(exchange => ServeAsync(truth, exchange, random.Next()));
-        int kills = 0, between = 0;
+        int kills = 0,
+            between = 0;
         while (true)
         {
-            int before = server.Requests.Count;
-            using Process worker = Start(server.FeedUri);
+            var before = server.Requests.Count;
+            using var worker = Start(server.FeedUri);
             // Until one has hit a sync between two commits.
-            bool kill = kills < Kills || between == 0;
+            var kill = kills < Kills || between == 0;
             if (kill)
             {
                 await Eventually.TrueAsync(() => server.Requests.Count > before || worker.HasExited);
                 // Every other kill waits for a commit, so that kills hit a sync between two of them however fast the machine is.
-                if (kills % 2 == 1) await CommittedAsync(worker);
+                if (kills % 2 == 1)
+                    await CommittedAsync(worker);
                 await Task.Delay(random.Next(kills % 2 == 1 ? 60 : 700), cancellation);
                 worker.Kill();
             }
@@ -41,9 +45,10 @@ public sealed class CrashTests : IDisposable
             await worker.WaitForExitAsync(cancellation);
             if (Table.IsTable(_folder["t.db"]))
             {
-                int length = int.Parse(new Table(_folder["t.db"]).GetInfo().Cursor.ToString(), CultureInfo.InvariantCulture);
+                var length = int.Parse(new Table(_folder["t.db"]).GetInfo().Cursor.ToString(), CultureInfo.InvariantCulture);
                 truth.AssertPrefix(_folder["t.db"], length);
-                if (length > 0 && length < truth.Count) between++;
+                if (length > 0 && length < truth.Count)
+                    between++;
                 if (!kill)
                 {
                     Assert.Equal((0, truth.Count), (worker.ExitCode, length));
@@ -51,7 +56,11 @@ public sealed class CrashTests : IDisposable
                 }
 
                 // Killed after the end: begin anew, so that each kill hits a sync at work.
-                if (length == truth.Count) foreach (string file in Directory.EnumerateFiles(_folder.Path)) File.Delete(file);
+                if (length == truth.Count)
+                {
+                    foreach (var file in Directory.EnumerateFiles(_folder.Path))
+                        File.Delete(file);
+                }
             }
 
             kills++;
@@ -68,9 +77,10 @@ public sealed class CrashTests : IDisposable
             {
                 if (File.Exists(_folder["t.db"]))
                 {
-                    string now = new Table(_folder["t.db"]).GetInfo().Cursor.ToString();
+                    var now = new Table(_folder["t.db"]).GetInfo().Cursor.ToString();
                     before ??= now;
-                    if (now != before) return true;
+                    if (now != before)
+                        return true;
                 }
             }
             catch (LockstepException)
@@ -82,20 +92,26 @@ public sealed class CrashTests : IDisposable
         });
     }
 
-    private Process Start(Uri feed) => Process.Start(new ProcessStartInfo(Environment.ProcessPath is { } host && Path.GetFileNameWithoutExtension(host) == "dotnet" ? host : "dotnet",
-        [Path.Combine(AppContext.BaseDirectory, "Lockstep.Crash.Worker.dll"), feed.AbsoluteUri, _folder["t.db"]]))!;
+    private Process Start(Uri feed) =>
+        Process.Start(
+            new ProcessStartInfo(
+                Environment.ProcessPath is { } host && Path.GetFileNameWithoutExtension(host) == "dotnet" ? host : "dotnet",
+                [Path.Combine(AppContext.BaseDirectory, "Lockstep.Crash.Worker.dll"), feed.AbsoluteUri, _folder["t.db"]]
+            )
+        )!;
 
     /// <summary>Slowly enough that a kill finds it at work, and now and then it breaks off by itself.</summary>
     private static async Task ServeAsync(Truth truth, RawExchange exchange, int seed)
     {
         var random = new Random(seed);
-        int cursor = int.Parse(exchange.Cursor, CultureInfo.InvariantCulture);
+        var cursor = int.Parse(exchange.Cursor, CultureInfo.InvariantCulture);
         await exchange.ChunkedAsync();
-        for (int order = Math.Max(1, cursor); order <= truth.Count;)
+        for (var order = Math.Max(1, cursor); order <= truth.Count; )
         {
-            int end = Math.Min(truth.Count, order + 1500);
+            var end = Math.Min(truth.Count, order + 1500);
             var piece = new System.Text.StringBuilder();
-            for (; order <= end; order++) piece.Append(System.Text.Encoding.UTF8.GetString(truth[order]));
+            for (; order <= end; order++)
+                piece.Append(System.Text.Encoding.UTF8.GetString(truth[order]));
             if (random.Next(60) == 0)
             {
                 await exchange.SendAsync($"{piece.Length * 2:x}\r\n{piece}");

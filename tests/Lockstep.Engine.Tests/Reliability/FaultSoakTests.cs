@@ -33,49 +33,75 @@ public sealed class FaultSoakTests : SyncTest
     [Trait("Invariant", "I4")]
     public async Task Random_combinations()
     {
-        string[] all = ["cut", "reset", "bytes", "status", "duplicate", "reorder", "chunk", "gzip", "redirect", "garbage head", "snapshot", "truncate", "stall"];
-        int first = LongForm.Seed(1000);
-        for (int seed = first; seed < first + LongForm.Of(12, 500); seed++) await RunAsync(seed, all);
+        string[] all =
+        [
+            "cut",
+            "reset",
+            "bytes",
+            "status",
+            "duplicate",
+            "reorder",
+            "chunk",
+            "gzip",
+            "redirect",
+            "garbage head",
+            "snapshot",
+            "truncate",
+            "stall",
+        ];
+        var first = LongForm.Seed(1000);
+        for (var seed = first; seed < first + LongForm.Of(12, 500); seed++)
+            await RunAsync(seed, all);
     }
 
     private async Task RunAsync(int seed, string[] faults)
     {
         var random = new Random(seed);
-        int faulty = 8;
+        var faulty = 8;
         var story = new System.Collections.Concurrent.ConcurrentQueue<string>();
         await using var server = new RawServer(async exchange =>
         {
-            string fault = Interlocked.Decrement(ref faulty) > 0 ? faults[random.Next(faults.Length)] : "none";
+            var fault = Interlocked.Decrement(ref faulty) > 0 ? faults[random.Next(faults.Length)] : "none";
             story.Enqueue($"{exchange.Cursor}: {fault}");
             await ServeAsync(exchange, fault, new Random(random.Next()));
         });
-        string path = Folder($"soak{seed}-{faults.Length}.db");
+        var path = Folder($"soak{seed}-{faults.Length}.db");
         var reported = new Dictionary<string, string>();
         long last = 0;
         try
         {
-            await SyncRun.ToEndAsync(
-                new SyncOptions
-                {
-                    Feed = new FeedOptions { Uri = server.FeedUri, OperationTimeout = TimeSpan.FromSeconds(0.5), ConnectionTimeout = TimeSpan.FromSeconds(20) },
-                    TablePath = path,
-                    MaximumRetryCount = 100,
-                    RetryInterval = TimeSpan.FromMilliseconds(2),
-                    Settle = TimeSpan.FromSeconds(60),
-                    WantsChanges = true,
-                },
-                step =>
-                {
-                    if (step is not ChangesCommitted committed) return;
-                    foreach (TableChange change in committed.Changes)
+            await SyncRun
+                .ToEndAsync(
+                    new SyncOptions
                     {
-                        Assert.True(change.Sequence > last, "changes out of sequence");
-                        last = change.Sequence;
-                        string key = change.Key.ToString(), now = change.Kind + System.Text.Encoding.UTF8.GetString(change.Record.Span);
-                        Assert.False(reported.GetValueOrDefault(key) == now, "a change was reported twice");
-                        reported[key] = now;
+                        Feed = new FeedOptions
+                        {
+                            Uri = server.FeedUri,
+                            OperationTimeout = TimeSpan.FromSeconds(0.5),
+                            ConnectionTimeout = TimeSpan.FromSeconds(20),
+                        },
+                        TablePath = path,
+                        MaximumRetryCount = 100,
+                        RetryInterval = TimeSpan.FromMilliseconds(2),
+                        Settle = TimeSpan.FromSeconds(60),
+                        WantsChanges = true,
+                    },
+                    step =>
+                    {
+                        if (step is not ChangesCommitted committed)
+                            return;
+                        foreach (var change in committed.Changes)
+                        {
+                            Assert.True(change.Sequence > last, "changes out of sequence");
+                            last = change.Sequence;
+                            string key = change.Key.ToString(),
+                                now = change.Kind + System.Text.Encoding.UTF8.GetString(change.Record.Span);
+                            Assert.False(reported.GetValueOrDefault(key) == now, "a change was reported twice");
+                            reported[key] = now;
+                        }
                     }
-                }).WaitAsync(TimeSpan.FromSeconds(60), Cancellation);
+                )
+                .WaitAsync(TimeSpan.FromSeconds(60), Cancellation);
             Feed.AssertPrefix(path, Feed.Count);
         }
         catch (Exception e)
@@ -86,11 +112,11 @@ public sealed class FaultSoakTests : SyncTest
 
     private static async Task ServeAsync(RawExchange exchange, string fault, Random random)
     {
-        bool isSnapshot = exchange.Cursor.StartsWith("snapshot", StringComparison.Ordinal);
-        int cursor = isSnapshot ? 0 : int.Parse(exchange.Cursor.Split('?')[0], CultureInfo.InvariantCulture);
-        bool mayRedirect = !isSnapshot && !exchange.Cursor.Contains("update", StringComparison.Ordinal);
-        byte[] body = Feed.From(cursor);
-        int some = random.Next(body.Length);
+        var isSnapshot = exchange.Cursor.StartsWith("snapshot", StringComparison.Ordinal);
+        var cursor = isSnapshot ? 0 : int.Parse(exchange.Cursor.Split('?')[0], CultureInfo.InvariantCulture);
+        var mayRedirect = !isSnapshot && !exchange.Cursor.Contains("update", StringComparison.Ordinal);
+        var body = Feed.From(cursor);
+        var some = random.Next(body.Length);
         switch (fault)
         {
             case "cut":
@@ -109,17 +135,19 @@ public sealed class FaultSoakTests : SyncTest
                 break;
             case "bytes":
                 await exchange.ChunkedAsync();
-                foreach (byte b in body.Take(2000)) await exchange.SendAsync([(byte)'1', 13, 10, b, 13, 10]);
+                foreach (var b in body.Take(2000))
+                    await exchange.SendAsync([(byte)'1', 13, 10, b, 13, 10]);
                 break;
             case "status":
                 await exchange.StatusAsync(random.Next(2) == 0 ? "503 Busy" : "500 Oops", "Retry-After: 0\r\n");
                 break;
             case "duplicate":
                 await exchange.ChunkedAsync();
-                for (int order = Math.Max(1, cursor); order <= Feed.Count; order++)
+                for (var order = Math.Max(1, cursor); order <= Feed.Count; order++)
                 {
-                    if (order % 100 == 0 && random.Next(10) == 0) return;
-                    string text = System.Text.Encoding.UTF8.GetString(Feed[order]);
+                    if (order % 100 == 0 && random.Next(10) == 0)
+                        return;
+                    var text = System.Text.Encoding.UTF8.GetString(Feed[order]);
                     await exchange.ChunkAsync(random.Next(3) == 0 ? text + text : text);
                 }
 
@@ -128,8 +156,9 @@ public sealed class FaultSoakTests : SyncTest
                 int[] orders = [.. Enumerable.Range(Math.Max(1, cursor), Feed.Count - Math.Max(1, cursor) + 1)];
                 random.Shuffle(orders);
                 // The disorder shows before the cut: a client cannot know of what it has not seen.
-                if (orders.Length > 1) (orders[0], orders[1]) = (Math.Max(orders[0], orders[1]), Math.Min(orders[0], orders[1]));
-                int shown = orders.Take(2).Sum(o => Feed[o].Length);
+                if (orders.Length > 1)
+                    (orders[0], orders[1]) = (Math.Max(orders[0], orders[1]), Math.Min(orders[0], orders[1]));
+                var shown = orders.Take(2).Sum(o => Feed[o].Length);
                 await exchange.SendAsync($"HTTP/1.1 200 OK\r\nContent-Length: {body.Length}\r\n\r\n");
                 await exchange.SendAsync(orders.SelectMany(o => Feed[o]).ToArray()[..Math.Max(shown, some)]);
                 break;
@@ -140,7 +169,8 @@ public sealed class FaultSoakTests : SyncTest
                 break;
             case "gzip":
                 var packed = new MemoryStream();
-                await using (var gzip = new GZipStream(packed, CompressionLevel.Fastest, leaveOpen: true)) await gzip.WriteAsync(body);
+                await using (var gzip = new GZipStream(packed, CompressionLevel.Fastest, leaveOpen: true))
+                    await gzip.WriteAsync(body);
                 await exchange.BodyAsync(packed.ToArray()[..random.Next(20, (int)packed.Length)], "Content-Encoding: gzip\r\n");
                 break;
             case "redirect" when mayRedirect:

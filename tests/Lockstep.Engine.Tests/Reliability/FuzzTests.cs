@@ -20,10 +20,10 @@ public sealed class FuzzTests : SyncTest
         long total = 0;
         byte[] body = [];
         await using var server = new RawServer(exchange => exchange.BodyAsync(body));
-        for (int round = 0; total < LongForm.Of(1_000_000L, 10_000_000L); round++, total += RoundBytes)
+        for (var round = 0; total < LongForm.Of(1_000_000L, 10_000_000L); round++, total += RoundBytes)
         {
             body = Mutate(Feed(round % 2 == 0, random, RoundBytes), random);
-            string path = Folder($"fuzz{round % 4}.db");
+            var path = Folder($"fuzz{round % 4}.db");
             var options = new SyncOptions
             {
                 Feed = new FeedOptions { Uri = server.FeedUri },
@@ -36,7 +36,7 @@ public sealed class FuzzTests : SyncTest
             };
             try
             {
-                SyncRun run = await SyncRun.ToEndAsync(options).WaitAsync(TimeSpan.FromSeconds(60), Cancellation);
+                var run = await SyncRun.ToEndAsync(options).WaitAsync(TimeSpan.FromSeconds(60), Cancellation);
                 Assert.True(run.Result.Received + run.Result.Malformed > 0 || run.Result.Bytes < 100);
             }
             catch (FeedException)
@@ -44,21 +44,28 @@ public sealed class FuzzTests : SyncTest
                 // Truncated: the last record was open.
             }
 
-            if (!Table.IsTable(path)) continue;
-            TableInfo info = new Table(path).GetInfo();
+            if (!Table.IsTable(path))
+                continue;
+            var info = new Table(path).GetInfo();
             Assert.Equal(info.Rows, SyncRun.Read(path).Count);
-            if (info.Rows > 0) Assert.Equal(info.Rows, new Table(path).Count(new RecordQuery { Filter = "1" }));
+            if (info.Rows > 0)
+                Assert.Equal(info.Rows, new Table(path).Count(new RecordQuery { Filter = "1" }));
         }
     }
 
     private static byte[] Feed(bool transaction, Random random, int length)
     {
         var text = new StringBuilder();
-        for (int i = 1; text.Length < length; i++)
+        for (var i = 1; text.Length < length; i++)
         {
-            int key = random.Next(200);
-            text.Append(transaction ? Row(key, i, random.Next(5) == 0) : random.Next(5) == 0 ? Gone(key, i) : Record(key, i, ",\"a\":{\"b\":[1,\"é😀\\u00e9\",null]}"));
-            if (random.Next(20) == 0) text.Append(random.Next(2) == 0 ? "\n" : "{\"heart\":true}");
+            var key = random.Next(200);
+            text.Append(
+                transaction ? Row(key, i, random.Next(5) == 0)
+                : random.Next(5) == 0 ? Gone(key, i)
+                : Record(key, i, ",\"a\":{\"b\":[1,\"é😀\\u00e9\",null]}")
+            );
+            if (random.Next(20) == 0)
+                text.Append(random.Next(2) == 0 ? "\n" : "{\"heart\":true}");
         }
 
         return Encoding.UTF8.GetBytes(text.ToString());
@@ -67,9 +74,10 @@ public sealed class FuzzTests : SyncTest
     private static byte[] Mutate(byte[] bytes, Random random)
     {
         var mutated = new List<byte>(bytes);
-        for (int i = random.Next(1, 200); i > 0; i--)
+        for (var i = random.Next(1, 200); i > 0; i--)
         {
-            int at = random.Next(mutated.Count), length = Math.Min(random.Next(1, 30), mutated.Count - at);
+            int at = random.Next(mutated.Count),
+                length = Math.Min(random.Next(1, 30), mutated.Count - at);
             switch (random.Next(5))
             {
                 case 0:

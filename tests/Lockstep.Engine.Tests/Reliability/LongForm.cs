@@ -8,5 +8,6 @@ internal static class LongForm
     public static T Of<T>(T brief, T whole) => IsAsked ? whole : brief;
 
     /// <summary>The seed of a random run, from <c>LOCKSTEP_SEED</c> to run one again.</summary>
-    public static int Seed(int otherwise) => int.TryParse(Environment.GetEnvironmentVariable("LOCKSTEP_SEED"), out int seed) ? seed : otherwise;
+    public static int Seed(int otherwise) =>
+        int.TryParse(Environment.GetEnvironmentVariable("LOCKSTEP_SEED"), out var seed) ? seed : otherwise;
 }

@@ -11,8 +11,8 @@ using Lockstep.TestServer.Feeds;
 namespace Lockstep.Engine.Tests.Reliability;
 
 /// <summary>
-/// The test server's own faults, over each of its kinds of feed: the table ends as the feed's truth, no change is reported twice, and nothing
-/// hangs. A failure names its seed. (The fault Tls has <c>TlsTests</c>: a certificate that is refused is no matter of the feed.)
+/// The test server's own faults, over each of its kinds of feed: the table ends as the feed's truth, no change is reported twice, and
+/// nothing hangs. A failure names its seed. (The fault Tls has <c>TlsTests</c>: a certificate that is refused is no matter of the feed.)
 /// </summary>
 public sealed class ServerFaultSoakTests : SyncTest
 {
@@ -21,7 +21,9 @@ public sealed class ServerFaultSoakTests : SyncTest
     /// <summary>Each fault begins with one of the first requests.</summary>
     private const int LastFaultyRequest = 3;
 
-    /// <summary>A sync tells of itself four times a second, so that these many times without any progress are five seconds of its own.</summary>
+    /// <summary>
+    /// A sync tells of itself four times a second, so that these many times without any progress are five seconds of its own.
+    /// </summary>
     private const int PulsesOfAHang = 20;
 
     private static readonly Truth Feed = new(300, 90);
@@ -34,7 +36,8 @@ public sealed class ServerFaultSoakTests : SyncTest
     [MemberData(nameof(AllKinds))]
     public async Task Each_fault_alone(string kind)
     {
-        for (int seed = 0; seed < 4; seed++) await RunAsync(seed, [kind]);
+        for (var seed = 0; seed < 4; seed++)
+            await RunAsync(seed, [kind]);
     }
 
     [Fact]
@@ -43,8 +46,8 @@ public sealed class ServerFaultSoakTests : SyncTest
     [Trait("Invariant", "I6")]
     public async Task Random_combinations()
     {
-        int first = LongForm.Seed(5000);
-        for (int seed = first; seed < first + LongForm.Of(15, 500); seed++)
+        var first = LongForm.Seed(5000);
+        for (var seed = first; seed < first + LongForm.Of(15, 500); seed++)
         {
             var random = new Random(seed);
             string[] kinds = [.. Kinds];
@@ -53,11 +56,13 @@ public sealed class ServerFaultSoakTests : SyncTest
         }
     }
 
-    /// <summary>A machine that is busy with something else may make one run wait for its disk; what hangs by itself hangs each time.</summary>
+    /// <summary>
+    /// A machine that is busy with something else may make one run wait for its disk; what hangs by itself hangs each time.
+    /// </summary>
     private async Task RunAsync(int seed, string[] kinds)
     {
         const int Attempts = 3;
-        for (int attempt = 1; ; attempt++)
+        for (var attempt = 1; ; attempt++)
         {
             try
             {
@@ -74,39 +79,48 @@ public sealed class ServerFaultSoakTests : SyncTest
     private async Task RunOnceAsync(int seed, string[] kinds, int attempt)
     {
         var random = new Random(seed);
-        var options = new TestServerOptions { Port = 0, Feed = FeedKind.Scripted, Records = Enumerable.Range(1, Feed.Count).Select(order => Encoding.UTF8.GetString(Feed[order]).TrimEnd()) };
+        var options = new TestServerOptions
+        {
+            Port = 0,
+            Feed = FeedKind.Scripted,
+            Records = Enumerable.Range(1, Feed.Count).Select(order => Encoding.UTF8.GetString(Feed[order]).TrimEnd()),
+        };
         options.Scripted.Identity = "first";
         options.Scripted.Endless = seed % 2 == 1;
         options.Scripted.HeartbeatInterval = options.Scripted.Endless ? TimeSpan.FromMilliseconds(50) : null;
         options.Scripted.RedirectToSnapshot = seed % 4 > 1;
-        await using LockstepTestServer server = await LockstepTestServer.StartAsync(options, cancellationToken: Cancellation);
-        foreach (string kind in kinds) server.Faults.Add(Make(kind, random));
-        string path = Folder($"server{seed}-{string.Join('-', kinds)}-{attempt}.db"), story = $"seed {seed}, {string.Join("; ", server.Faults.Select(fault => fault.Description))}";
+        await using var server = await LockstepTestServer.StartAsync(options, cancellationToken: Cancellation);
+        foreach (var kind in kinds)
+            server.Faults.Add(Make(kind, random));
+        string path = Folder($"server{seed}-{string.Join('-', kinds)}-{attempt}.db"),
+            story = $"seed {seed}, {string.Join("; ", server.Faults.Select(fault => fault.Description))}";
         // A feed that says that it is another one, and falsely that it is empty, has its deletions forgotten: they come as new ones later.
-        bool forgets = kinds.Contains("Epoch") && kinds.Any(kind => kind is "Truncate" or "ContentLength");
+        var forgets = kinds.Contains("Epoch") && kinds.Any(kind => kind is "Truncate" or "ContentLength");
         var reported = new Reported(story, forgets);
         try
         {
             // Late records are what a look-back window is for, where a cut may come before the disorder shows.
             decimal lookback = kinds.Any(kind => kind is "Reorder" or "LateRecord") ? 60 : 0;
-            bool wasFaulted = true;
-            for (int run = 0; wasFaulted || run < LastFaultyRequest; run++)
+            var wasFaulted = true;
+            for (var run = 0; wasFaulted || run < LastFaultyRequest; run++)
             {
                 Assert.True(run < 20, $"{story}: there is no end of faults");
-                int before = server.Requests.Count;
+                var before = server.Requests.Count;
                 await SyncAsync(server, path, reported, lookback, repair: false);
                 wasFaulted = server.Requests.Skip(before).Any(request => request.Faults.Count > 0);
             }
 
             Assert.All(server.Faults, fault => Assert.True(fault.Hits > 0, $"{fault.Description} has hit nothing"));
             // What was told falsely, as if it were the truth, only a comparison can find and a repair mend.
-            if (kinds.Any(kind => kind is "EqualOrder" or "Truncate" or "ContentLength")) await SyncAsync(server, path, reported, lookback: 0, repair: true);
+            if (kinds.Any(kind => kind is "EqualOrder" or "Truncate" or "ContentLength"))
+                await SyncAsync(server, path, reported, lookback: 0, repair: true);
             Feed.AssertPrefix(path, Feed.Count);
         }
         catch (Exception e) when (!Cancellation.IsCancellationRequested)
         {
-            string told = $"{story}; asked: {string.Join(", ", server.Requests.Select(r => $"{r.Path} {r.Status} {r.Ending}"))}: {e}";
-            if (e is TimeoutException) throw new TimeoutException(told);
+            var told = $"{story}; asked: {string.Join(", ", server.Requests.Select(r => $"{r.Path} {r.Status} {r.Ending}"))}: {e}";
+            if (e is TimeoutException)
+                throw new TimeoutException(told);
             Assert.Fail(told);
         }
     }
@@ -114,23 +128,30 @@ public sealed class ServerFaultSoakTests : SyncTest
     /// <summary>One sync to its end; an error that a fault leads to is one, and what matters is what the next sync makes of it.</summary>
     private static async Task SyncAsync(LockstepTestServer server, string path, Reported reported, decimal lookback, bool repair)
     {
-        var sync = new TableSync(new SyncOptions
-        {
-            Feed = new FeedOptions { Uri = server.FeedUri, OperationTimeout = TimeSpan.FromSeconds(0.4), ConnectionTimeout = TimeSpan.FromSeconds(2) },
-            TablePath = path,
-            MaximumRetryCount = 30,
-            RetryInterval = TimeSpan.FromMilliseconds(2),
-            Settle = TimeSpan.FromSeconds(30),
-            MalformedRecord = MalformedRecordPolicy.Quarantine,
-            Lookback = lookback,
-            Repair = repair,
-            WantsChanges = true,
-        });
+        var sync = new TableSync(
+            new SyncOptions
+            {
+                Feed = new FeedOptions
+                {
+                    Uri = server.FeedUri,
+                    OperationTimeout = TimeSpan.FromSeconds(0.4),
+                    ConnectionTimeout = TimeSpan.FromSeconds(2),
+                },
+                TablePath = path,
+                MaximumRetryCount = 30,
+                RetryInterval = TimeSpan.FromMilliseconds(2),
+                Settle = TimeSpan.FromSeconds(30),
+                MalformedRecord = MalformedRecordPolicy.Quarantine,
+                Lookback = lookback,
+                Repair = repair,
+                WantsChanges = true,
+            }
+        );
         (long, int, SyncState) last = default;
-        int pulses = 0;
+        var pulses = 0;
         try
         {
-            await foreach (SyncStep step in sync.RunAsync(Cancellation))
+            await foreach (var step in sync.RunAsync(Cancellation))
             {
                 switch (step)
                 {
@@ -143,7 +164,8 @@ public sealed class ServerFaultSoakTests : SyncTest
                     case SyncProgress { Result: var now }:
                         pulses = last == (now.Bytes, now.Connections, now.State) ? pulses + 1 : 0;
                         last = (now.Bytes, now.Connections, now.State);
-                        if (pulses >= PulsesOfAHang) throw new TimeoutException("It hangs.");
+                        if (pulses >= PulsesOfAHang)
+                            throw new TimeoutException("It hangs.");
                         break;
                 }
             }
@@ -156,7 +178,10 @@ public sealed class ServerFaultSoakTests : SyncTest
 
     private static Fault Make(string kind, Random random)
     {
-        int request = random.Next(1, LastFaultyRequest + 1), times = random.Next(1, 3), atByte = random.Next(20_000), atRecord = random.Next(1, 250);
+        int request = random.Next(1, LastFaultyRequest + 1),
+            times = random.Next(1, 3),
+            atByte = random.Next(20_000),
+            atRecord = random.Next(1, 250);
         var parameters = new Dictionary<string, object?> { ["Request"] = request, ["Times"] = times };
         switch (kind)
         {
@@ -191,7 +216,10 @@ public sealed class ServerFaultSoakTests : SyncTest
                 parameters["Group"] = random.Next(2, 6);
                 break;
             case "Heartbeat":
-                (parameters["Shape"], parameters["Every"]) = (random.GetItems(Enum.GetValues<HeartbeatShape>().Where(shape => shape != HeartbeatShape.ControlRow).ToArray(), 1)[0], random.Next(1, 200));
+                (parameters["Shape"], parameters["Every"]) = (
+                    random.GetItems(Enum.GetValues<HeartbeatShape>().Where(shape => shape != HeartbeatShape.ControlRow).ToArray(), 1)[0],
+                    random.Next(1, 200)
+                );
                 break;
             case "Status":
                 (parameters["Code"], parameters["RetryAfter"]) = (random.GetItems([500, 502, 503, 429, 408], 1)[0], "0");
@@ -224,12 +252,14 @@ public sealed class ServerFaultSoakTests : SyncTest
 
         public void Note(IReadOnlyList<TableChange> changes)
         {
-            foreach (TableChange change in changes)
+            foreach (var change in changes)
             {
                 Assert.True(change.Sequence > _sequence, $"{story}: changes out of sequence");
                 _sequence = change.Sequence;
-                string key = change.Key.ToString(), now = change.Kind + Encoding.UTF8.GetString(change.Record.Span);
-                if (!forgetsDeletions || change.Kind != ChangeKind.Deleted) Assert.False(_last.GetValueOrDefault(key) == now, $"{story}: {now} was reported twice");
+                string key = change.Key.ToString(),
+                    now = change.Kind + Encoding.UTF8.GetString(change.Record.Span);
+                if (!forgetsDeletions || change.Kind != ChangeKind.Deleted)
+                    Assert.False(_last.GetValueOrDefault(key) == now, $"{story}: {now} was reported twice");
                 _last[key] = now;
             }
         }

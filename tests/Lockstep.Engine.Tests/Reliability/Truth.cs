@@ -28,7 +28,7 @@ internal sealed class Truth
     public void AssertPrefix(string path, int length)
     {
         var expected = new Dictionary<long, int>();
-        for (int order = 1; order <= length; order++)
+        for (var order = 1; order <= length; order++)
         {
             if (IsDeletion(order))
             {
@@ -40,14 +40,17 @@ internal sealed class Truth
             }
         }
 
-        using RecordScan scan = new Table(path).Read();
+        using var scan = new Table(path).Read();
         long rows = 0;
         while (scan.Read())
         {
             rows++;
-            long key = (long)scan.Key.Parts[0];
-            Assert.True(expected.TryGetValue(key, out int order), $"record {key} should not be there after {length}");
-            Assert.True(scan.Json.SequenceEqual(this[order].AsSpan()[..^1]), $"record {key} is {Encoding.UTF8.GetString(scan.Json)} after {length}");
+            var key = (long)scan.Key.Parts[0];
+            Assert.True(expected.TryGetValue(key, out var order), $"record {key} should not be there after {length}");
+            Assert.True(
+                scan.Json.SequenceEqual(this[order].AsSpan()[..^1]),
+                $"record {key} is {Encoding.UTF8.GetString(scan.Json)} after {length}"
+            );
         }
 
         Assert.Equal(expected.Count, rows);
@@ -58,6 +61,9 @@ internal sealed class Truth
 
     private static bool IsDeletion(int order) => order % 11 == 0;
 
-    private string Text(int order) => string.Create(
-        CultureInfo.InvariantCulture, $$"""{"id":{{Key(order)}},"updated_at":{{order}},"deleted_at":{{(IsDeletion(order) ? "1" : "null")}},"name":"record {{order}} {}\"é😀"}""") + "\n";
+    private string Text(int order) =>
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $$"""{"id":{{Key(order)}},"updated_at":{{order}},"deleted_at":{{(IsDeletion(order) ? "1" : "null")}},"name":"record {{order}} {}\"é😀"}"""
+        ) + "\n";
 }

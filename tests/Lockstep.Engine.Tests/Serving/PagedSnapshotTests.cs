@@ -28,16 +28,16 @@ public sealed class PagedSnapshotTests : IDisposable
     {
         _table.Apply(Enumerable.Range(1, 300).Select(id => Record(id, id)));
         var source = new CountingSource(await StartFeedAsync());
-        await using FeedServer server = await ServeAsync(source);
+        await using var server = await ServeAsync(source);
 
-        SyncResult first = await SyncAsync(server);
+        var first = await SyncAsync(server);
         Assert.Equal((300L, SyncEndReason.CaughtUp), (first.Added, first.EndReason));
         Assert.True(source.Pages > 5);
         Assert.Equal(_table.Live, SyncRun.Read(_folder["copy.db"]));
 
-        int pages = source.Pages;
+        var pages = source.Pages;
         _table.Apply(Record(301, 301), Gone(1, 302));
-        SyncResult second = await SyncAsync(server);
+        var second = await SyncAsync(server);
         Assert.Equal((1L, 1L, pages), (second.Added, second.Deleted, source.Pages));
         Assert.Equal(_table.Live, SyncRun.Read(_folder["copy.db"]));
     }
@@ -47,7 +47,7 @@ public sealed class PagedSnapshotTests : IDisposable
     {
         _table.Apply(Enumerable.Range(1, 300).Select(id => Record(id, id)));
         var source = new CountingSource(await StartFeedAsync());
-        await using FeedServer server = await ServeAsync(source);
+        await using var server = await ServeAsync(source);
         await SyncAsync(server);
         var before = SyncRun.Read(_folder["copy.db"]);
 
@@ -65,8 +65,8 @@ public sealed class PagedSnapshotTests : IDisposable
     [Fact]
     public async Task An_empty_table_has_one_page_and_its_updates_come_as_a_stream()
     {
-        await using FeedServer server = await ServeAsync(await StartFeedAsync());
-        SyncResult empty = await SyncAsync(server);
+        await using var server = await ServeAsync(await StartFeedAsync());
+        var empty = await SyncAsync(server);
         Assert.Equal((0L, SyncEndReason.CaughtUp), (empty.Received, empty.EndReason));
     }
 
@@ -89,19 +89,36 @@ public sealed class PagedSnapshotTests : IDisposable
     private static string Gone(int id, long order) => $$"""{"id":{{id}},"updated_at":{{order}},"deleted_at":{{order}}}""";
 
     private static Task<FeedServer> ServeAsync(IFeedSource source) =>
-        FeedServer.StartAsync([source], new FeedServerOptions { HeartbeatInterval = TimeSpan.FromMilliseconds(200), SnapshotAge = TimeSpan.Zero }, cancellationToken: Cancel);
+        FeedServer.StartAsync(
+            [source],
+            new FeedServerOptions { HeartbeatInterval = TimeSpan.FromMilliseconds(200), SnapshotAge = TimeSpan.Zero },
+            cancellationToken: Cancel
+        );
 
-    private Task<TableFeed> StartFeedAsync() => TableFeed.StartAsync(
-        new TableFeedOptions { Path = _table.Path, PageBytes = 2048, PollInterval = TimeSpan.FromMilliseconds(5) }, cancellationToken: Cancel);
+    private Task<TableFeed> StartFeedAsync() =>
+        TableFeed.StartAsync(
+            new TableFeedOptions
+            {
+                Path = _table.Path,
+                PageBytes = 2048,
+                PollInterval = TimeSpan.FromMilliseconds(5),
+            },
+            cancellationToken: Cancel
+        );
 
-    private async Task<SyncResult> SyncAsync(FeedServer server, bool resync = false) => (await SyncRun.ToEndAsync(new SyncOptions
-    {
-        Feed = new FeedOptions { Uri = new Uri(server.Uri, "table/pages"), CursorStyle = CursorStyle.Query },
-        TablePath = _folder["copy.db"],
-        TableName = "copy",
-        Resync = resync,
-        RetryInterval = TimeSpan.FromMilliseconds(10),
-    })).Result;
+    private async Task<SyncResult> SyncAsync(FeedServer server, bool resync = false) =>
+        (
+            await SyncRun.ToEndAsync(
+                new SyncOptions
+                {
+                    Feed = new FeedOptions { Uri = new Uri(server.Uri, "table/pages"), CursorStyle = CursorStyle.Query },
+                    TablePath = _folder["copy.db"],
+                    TableName = "copy",
+                    Resync = resync,
+                    RetryInterval = TimeSpan.FromMilliseconds(10),
+                }
+            )
+        ).Result;
 
     /// <summary>Counts the pages it gives out, and refuses those after a number.</summary>
     private sealed class CountingSource(TableFeed feed) : IFeedSource
@@ -116,11 +133,13 @@ public sealed class PagedSnapshotTests : IDisposable
 
         public ValueTask<FeedState> GetStateAsync(CancellationToken cancellationToken) => feed.GetStateAsync(cancellationToken);
 
-        public ValueTask<FeedReading> OpenAsync(FeedRequest request, CancellationToken cancellationToken) => feed.OpenAsync(request, cancellationToken);
+        public ValueTask<FeedReading> OpenAsync(FeedRequest request, CancellationToken cancellationToken) =>
+            feed.OpenAsync(request, cancellationToken);
 
         public async ValueTask<SnapshotPage> ReadPageAsync(SnapshotPageRequest request, CancellationToken cancellationToken)
         {
-            if (++Pages > FailAfter) throw new FeedUnavailableException("Away.", TimeSpan.FromSeconds(1));
+            if (++Pages > FailAfter)
+                throw new FeedUnavailableException("Away.", TimeSpan.FromSeconds(1));
             OnPage?.Invoke();
             return await feed.ReadPageAsync(request, cancellationToken);
         }

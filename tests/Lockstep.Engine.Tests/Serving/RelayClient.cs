@@ -20,24 +20,29 @@ internal sealed class RelayClient(IFeedSource source)
     /// <summary>Connects, and reads until a chunk is the last one wanted.</summary>
     public async Task ReadAsync(Func<FeedChunk, bool> enough)
     {
-        CancellationToken cancel = TestContext.Current.CancellationToken;
-        FeedReading reading = await source.OpenAsync(new FeedRequest(Cursor, Identity, TimeSpan.FromMilliseconds(100)), cancel);
+        var cancel = TestContext.Current.CancellationToken;
+        var reading = await source.OpenAsync(new FeedRequest(Cursor, Identity, TimeSpan.FromMilliseconds(100)), cancel);
         Identity = reading.Identity;
-        await foreach (FeedChunk chunk in reading.Chunks.WithCancellation(cancel))
+        await foreach (var chunk in reading.Chunks.WithCancellation(cancel))
         {
             Rows.AddRange(Parse(chunk.Lines));
-            if (chunk.Kind is FeedChunkKind.SnapshotCompleted or FeedChunkKind.CaughtUp) Cursor = Math.Max(Cursor, chunk.Since);
-            if (enough(chunk)) return;
+            if (chunk.Kind is FeedChunkKind.SnapshotCompleted or FeedChunkKind.CaughtUp)
+                Cursor = Math.Max(Cursor, chunk.Since);
+            if (enough(chunk))
+                return;
         }
     }
 
     public static IEnumerable<(int Id, long Since, bool Deleted)> Parse(ReadOnlyMemory<byte> lines) =>
-        Encoding.UTF8.GetString(lines.Span).Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line =>
-        {
-            using var json = JsonDocument.Parse(line);
-            JsonElement row = json.RootElement;
-            long since = row.GetProperty("since").GetInt64();
-            Assert.Equal(Math.Min(row.GetProperty("txid").GetInt64(), row.GetProperty("current_xmin").GetInt64()), since);
-            return (row.GetProperty("data").GetProperty("id").GetInt32(), since, row.GetProperty("deleted").GetBoolean());
-        });
+        Encoding
+            .UTF8.GetString(lines.Span)
+            .Split('\n', StringSplitOptions.RemoveEmptyEntries)
+            .Select(line =>
+            {
+                using var json = JsonDocument.Parse(line);
+                var row = json.RootElement;
+                var since = row.GetProperty("since").GetInt64();
+                Assert.Equal(Math.Min(row.GetProperty("txid").GetInt64(), row.GetProperty("current_xmin").GetInt64()), since);
+                return (row.GetProperty("data").GetProperty("id").GetInt32(), since, row.GetProperty("deleted").GetBoolean());
+            });
 }

@@ -30,26 +30,40 @@ public sealed class RelayProperties
     {
         var random = new Random(seed);
         using var source = new RandomTable(random);
-        await using Relay relay = await Relay.StartAsync(source.Path);
+        await using var relay = await Relay.StartAsync(source.Path);
         using var folder = new TempFolder();
-        for (int round = 0; round < 12; round++)
+        for (var round = 0; round < 12; round++)
         {
-            for (int steps = random.Next(1, 5); steps > 0; steps--)
+            for (var steps = random.Next(1, 5); steps > 0; steps--)
             {
                 switch (random.Next(12))
                 {
-                    case 0: source.Resync(isAnotherFeed: false); break;
-                    case 1: source.Resync(isAnotherFeed: true); break;
-                    case 2: source.ClearTombstones(); break;
-                    case 3: source.Clear(); break;
-                    case 4: source.Remake(); break;
-                    case 5: await relay.RestartAsync(); break;
-                    default: source.Change(); break;
+                    case 0:
+                        source.Resync(isAnotherFeed: false);
+                        break;
+                    case 1:
+                        source.Resync(isAnotherFeed: true);
+                        break;
+                    case 2:
+                        source.ClearTombstones();
+                        break;
+                    case 3:
+                        source.Clear();
+                        break;
+                    case 4:
+                        source.Remake();
+                        break;
+                    case 5:
+                        await relay.RestartAsync();
+                        break;
+                    default:
+                        source.Change();
+                        break;
                 }
             }
 
             // Two clients, one of which misses rounds.
-            string client = random.Next(2) == 0 ? "a.db" : "b.db";
+            var client = random.Next(2) == 0 ? "a.db" : "b.db";
             await ConvergeAsync(relay.Uri, folder[client], source);
         }
     }
@@ -62,27 +76,38 @@ public sealed class RelayProperties
     {
         var random = new Random(seed);
         using var source = new RandomTable(random);
-        await using Relay relay = await Relay.StartAsync(source.Path);
+        await using var relay = await Relay.StartAsync(source.Path);
         using var folder = new TempFolder();
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
         string[] files = [folder["a.db"], folder["b.db"], folder["c.db"]];
         Task[] followers = [.. files.Select(file => FollowAsync(relay.Uri, file, stop.Token))];
-        for (int step = 0; step < 60; step++)
+        for (var step = 0; step < 60; step++)
         {
             switch (random.Next(16))
             {
-                case 0: source.Resync(isAnotherFeed: random.Next(2) == 0); break;
-                case 1: source.ClearTombstones(); break;
-                case 2: source.Clear(); break;
-                case 3: await relay.RestartAsync(); break;
-                default: source.Change(); break;
+                case 0:
+                    source.Resync(isAnotherFeed: random.Next(2) == 0);
+                    break;
+                case 1:
+                    source.ClearTombstones();
+                    break;
+                case 2:
+                    source.Clear();
+                    break;
+                case 3:
+                    await relay.RestartAsync();
+                    break;
+                default:
+                    source.Change();
+                    break;
             }
 
-            if (random.Next(3) == 0) await Task.Yield();
+            if (random.Next(3) == 0)
+                await Task.Yield();
         }
 
         source.Change();
-        foreach (string file in files)
+        foreach (var file in files)
         {
             await Eventually.TrueAsync(() =>
             {
@@ -100,11 +125,12 @@ public sealed class RelayProperties
     {
         var random = new Random(99);
         using var source = new RandomTable(random);
-        await using Relay relay = await Relay.StartAsync(source.Path);
+        await using var relay = await Relay.StartAsync(source.Path);
         using var folder = new TempFolder();
-        for (int round = 0; round < 6; round++)
+        for (var round = 0; round < 6; round++)
         {
-            for (int i = 0; i < 4; i++) source.Change();
+            for (var i = 0; i < 4; i++)
+                source.Change();
             await SyncOnceAsync(new Uri(relay.Uri, "?where=value%3C50"), folder["some.db"]);
             Assert.Equal(source.Live.Where(r => ValueOf(r.Value) < 50).Select(r => r.Key), SyncRun.Read(folder["some.db"]).Keys);
         }
@@ -117,11 +143,11 @@ public sealed class RelayProperties
     {
         using var source = new RandomTable(new Random(7));
         source.Change();
-        await using Relay first = await Relay.StartAsync(source.Path);
+        await using var first = await Relay.StartAsync(source.Path);
         using var folder = new TempFolder();
         await SyncOnceAsync(first.Uri, folder["a.db"]);
-        await using Relay second = await Relay.StartAsync(folder["a.db"]);
-        for (int round = 0; round < 5; round++)
+        await using var second = await Relay.StartAsync(folder["a.db"]);
+        for (var round = 0; round < 5; round++)
         {
             source.Change();
             await SyncOnceAsync(first.Uri, folder["a.db"]);
@@ -130,8 +156,7 @@ public sealed class RelayProperties
         }
     }
 
-    private static bool Equal(string file, RandomTable source) =>
-        Table.IsTable(file) && source.Live.SequenceEqual(SyncRun.Read(file));
+    private static bool Equal(string file, RandomTable source) => Table.IsTable(file) && source.Live.SequenceEqual(SyncRun.Read(file));
 
     private static async Task ConvergeAsync(Uri uri, string file, RandomTable source)
     {
@@ -142,7 +167,7 @@ public sealed class RelayProperties
     private static async Task SyncOnceAsync(Uri uri, string file)
     {
         // An empty feed makes no table; then there is nothing to compare either.
-        SyncRun run = await SyncRun.ToEndAsync(Options(uri, file, follow: false));
+        var run = await SyncRun.ToEndAsync(Options(uri, file, follow: false));
         Assert.Equal(SyncEndReason.CaughtUp, run.Result.EndReason);
     }
 
@@ -150,9 +175,7 @@ public sealed class RelayProperties
     {
         try
         {
-            await foreach (SyncStep _ in new TableSync(Options(uri, file, follow: true)).RunAsync(cancellationToken))
-            {
-            }
+            await foreach (var _ in new TableSync(Options(uri, file, follow: true)).RunAsync(cancellationToken)) { }
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
@@ -160,16 +183,17 @@ public sealed class RelayProperties
         }
     }
 
-    private static SyncOptions Options(Uri uri, string file, bool follow) => new()
-    {
-        Feed = new FeedOptions { Uri = uri, CursorStyle = CursorStyle.Query },
-        TablePath = file,
-        TableName = "copy",
-        Dialect = Dialect.Transaction,
-        Follow = follow,
-        RetryInterval = TimeSpan.FromMilliseconds(10),
-        MaximumRetryCount = follow ? null : 5,
-    };
+    private static SyncOptions Options(Uri uri, string file, bool follow) =>
+        new()
+        {
+            Feed = new FeedOptions { Uri = uri, CursorStyle = CursorStyle.Query },
+            TablePath = file,
+            TableName = "copy",
+            Dialect = Dialect.Transaction,
+            Follow = follow,
+            RetryInterval = TimeSpan.FromMilliseconds(10),
+            MaximumRetryCount = follow ? null : 5,
+        };
 
     /// <summary>A served table file; a restart leaves the address as it is.</summary>
     private sealed class Relay : IFeedSource
@@ -187,22 +211,28 @@ public sealed class RelayProperties
         public static async Task<Relay> StartAsync(string path)
         {
             var relay = new Relay(path, await OpenAsync(path));
-            relay._server = await FeedServer.StartAsync([relay], new FeedServerOptions { HeartbeatInterval = TimeSpan.FromMilliseconds(200) }, cancellationToken: Cancel);
+            relay._server = await FeedServer.StartAsync(
+                [relay],
+                new FeedServerOptions { HeartbeatInterval = TimeSpan.FromMilliseconds(200) },
+                cancellationToken: Cancel
+            );
             return relay;
         }
 
         public async Task RestartAsync()
         {
-            TableFeed old = _feed;
+            var old = _feed;
             _feed = await OpenAsync(_path);
             await old.DisposeAsync();
         }
 
         public ValueTask<FeedState> GetStateAsync(CancellationToken cancellationToken) => _feed.GetStateAsync(cancellationToken);
 
-        public ValueTask<FeedReading> OpenAsync(FeedRequest request, CancellationToken cancellationToken) => _feed.OpenAsync(request, cancellationToken);
+        public ValueTask<FeedReading> OpenAsync(FeedRequest request, CancellationToken cancellationToken) =>
+            _feed.OpenAsync(request, cancellationToken);
 
-        public ValueTask<SnapshotPage> ReadPageAsync(SnapshotPageRequest request, CancellationToken cancellationToken) => _feed.ReadPageAsync(request, cancellationToken);
+        public ValueTask<SnapshotPage> ReadPageAsync(SnapshotPageRequest request, CancellationToken cancellationToken) =>
+            _feed.ReadPageAsync(request, cancellationToken);
 
         public async ValueTask DisposeAsync()
         {
@@ -215,8 +245,17 @@ public sealed class RelayProperties
             await _feed.DisposeAsync();
         }
 
-        private static Task<TableFeed> OpenAsync(string path) => TableFeed.StartAsync(
-            new TableFeedOptions { Path = path, PollInterval = TimeSpan.FromMilliseconds(3), PageBytes = 1024, LiveBytes = 4096 }, cancellationToken: Cancel);
+        private static Task<TableFeed> OpenAsync(string path) =>
+            TableFeed.StartAsync(
+                new TableFeedOptions
+                {
+                    Path = path,
+                    PollInterval = TimeSpan.FromMilliseconds(3),
+                    PageBytes = 1024,
+                    LiveBytes = 4096,
+                },
+                cancellationToken: Cancel
+            );
     }
 
     /// <summary>A table to which whatever a sync does happens at random.</summary>
@@ -229,14 +268,17 @@ public sealed class RelayProperties
 
         public IReadOnlyDictionary<string, string> Live => _table.Live;
 
-        public void Change() => _table.Apply(Enumerable.Range(0, random.Next(1, 12)).Select(_ => Record(random.Next(Keys), random.Next(4) == 0)));
+        public void Change() =>
+            _table.Apply(Enumerable.Range(0, random.Next(1, 12)).Select(_ => Record(random.Next(Keys), random.Next(4) == 0)));
 
         public void Resync(bool isAnotherFeed)
         {
-            if (isAnotherFeed) _order = 1;
+            if (isAnotherFeed)
+                _order = 1;
             _table.Snapshot(
                 isAnotherFeed ? SnapshotEnding.Sweep | SnapshotEnding.ForgetOrder : SnapshotEnding.Sweep,
-                Enumerable.Range(0, Keys).Where(_ => random.Next(2) == 0).Select(id => Record(id, isDeleted: false)).ToList());
+                Enumerable.Range(0, Keys).Where(_ => random.Next(2) == 0).Select(id => Record(id, isDeleted: false)).ToList()
+            );
         }
 
         public void ClearTombstones() => _table.Writer.ClearTombstones(Cursor.Parse($"{random.NextInt64(_order + 1)}"));
@@ -261,7 +303,7 @@ public sealed class RelayProperties
         private string Record(int id, bool isDeleted)
         {
             // Some come late: their order value is below the table's.
-            long order = random.Next(5) == 0 ? _order : ++_order;
+            var order = random.Next(5) == 0 ? _order : ++_order;
             return $$"""{"id":{{id}},"updated_at":{{order}},"deleted_at":{{(isDeleted ? order : "null")}},"value":{{random.Next(100)}}}""";
         }
     }

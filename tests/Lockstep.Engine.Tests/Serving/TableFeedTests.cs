@@ -19,9 +19,9 @@ public sealed class TableFeedTests : IDisposable
     [Fact]
     public async Task An_empty_table_is_a_snapshot_too_and_what_comes_then_is_live()
     {
-        await using TableFeed feed = await StartAsync();
+        await using var feed = await StartAsync();
         var client = new RelayClient(feed);
-        int chunks = 0;
+        var chunks = 0;
         await client.ReadAsync(chunk =>
         {
             if (chunks++ == 0)
@@ -41,7 +41,7 @@ public sealed class TableFeedTests : IDisposable
     public async Task A_snapshot_leaves_out_what_is_deleted_and_a_cursor_gets_it()
     {
         _table.Apply(Record(1, 10), Record(2, 20));
-        await using TableFeed feed = await StartAsync();
+        await using var feed = await StartAsync();
         var early = new RelayClient(feed);
         await early.CatchUpAsync();
         _table.Apply(Gone(1, 30));
@@ -59,7 +59,7 @@ public sealed class TableFeedTests : IDisposable
     public async Task What_a_source_lets_go_late_is_not_missed_though_its_order_value_is_old()
     {
         _table.Apply(Record(1, 100));
-        await using TableFeed feed = await StartAsync();
+        await using var feed = await StartAsync();
         var client = new RelayClient(feed);
         await client.CatchUpAsync();
 
@@ -75,7 +75,7 @@ public sealed class TableFeedTests : IDisposable
     public async Task The_identity_outlives_a_restart_and_a_resync_of_the_source()
     {
         _table.Apply(Record(1, 10));
-        string first = await IdentityAsync();
+        var first = await IdentityAsync();
         _table.Snapshot(SnapshotEnding.Sweep, Record(2, 20));
         _table.Snapshot(SnapshotEnding.Sweep | SnapshotEnding.ForgetOrder, Record(3, 1));
         Assert.Equal(first, await IdentityAsync());
@@ -101,15 +101,18 @@ public sealed class TableFeedTests : IDisposable
     public async Task A_client_of_a_table_that_was_emptied_is_told_that_the_feed_is_another()
     {
         _table.Apply(Record(1, 10));
-        await using TableFeed feed = await StartAsync();
+        await using var feed = await StartAsync();
         var client = new RelayClient(feed);
         await client.CatchUpAsync();
-        await Assert.ThrowsAsync<FeedIdentityChangedException>(() => client.ReadAsync(chunk =>
-        {
-            // While it follows; it is cut off.
-            if (_table.Writer.State.Rows > 0) _table.Writer.Clear();
-            return false;
-        }));
+        await Assert.ThrowsAsync<FeedIdentityChangedException>(() =>
+            client.ReadAsync(chunk =>
+            {
+                // While it follows; it is cut off.
+                if (_table.Writer.State.Rows > 0)
+                    _table.Writer.Clear();
+                return false;
+            })
+        );
         await Assert.ThrowsAsync<FeedIdentityChangedException>(client.CatchUpAsync);
     }
 
@@ -117,7 +120,7 @@ public sealed class TableFeedTests : IDisposable
     public async Task A_cursor_from_before_cleared_tombstones_is_gone_and_one_from_after_is_not()
     {
         _table.Apply(Record(1, 10), Record(2, 20));
-        await using TableFeed feed = await StartAsync();
+        await using var feed = await StartAsync();
         var early = new RelayClient(feed);
         await early.CatchUpAsync();
         _table.Apply(Gone(1, 30));
@@ -137,7 +140,7 @@ public sealed class TableFeedTests : IDisposable
     public async Task A_source_that_became_another_feed_forgets_tombstones_and_so_expires_cursors()
     {
         _table.Apply(Record(1, 10), Record(2, 20));
-        await using TableFeed feed = await StartAsync();
+        await using var feed = await StartAsync();
         var client = new RelayClient(feed);
         await client.CatchUpAsync();
         _table.Apply(Gone(1, 30));
@@ -149,7 +152,7 @@ public sealed class TableFeedTests : IDisposable
     public async Task A_cursor_ahead_of_the_table_is_another_feeds()
     {
         _table.Apply(Record(1, 10));
-        await using TableFeed feed = await StartAsync();
+        await using var feed = await StartAsync();
         var client = new RelayClient(feed) { Cursor = 1000, Identity = (await feed.GetStateAsync(Cancel)).Identity };
         await Assert.ThrowsAsync<FeedIdentityChangedException>(client.CatchUpAsync);
     }
@@ -158,8 +161,8 @@ public sealed class TableFeedTests : IDisposable
     public async Task A_file_that_is_put_back_gets_another_identity()
     {
         _table.Apply(Record(1, 10));
-        await using TableFeed feed = await StartAsync();
-        string identity = (await feed.GetStateAsync(Cancel)).Identity;
+        await using var feed = await StartAsync();
+        var identity = (await feed.GetStateAsync(Cancel)).Identity;
         using var folder = new TempFolder();
         Copy(_table.Path, folder["old.db"]);
         _table.Apply(Record(2, 20), Record(3, 30));
@@ -176,13 +179,15 @@ public sealed class TableFeedTests : IDisposable
     public async Task While_the_file_is_away_the_feed_is_unavailable_and_then_another()
     {
         _table.Apply(Record(1, 10));
-        await using TableFeed feed = await StartAsync();
-        string identity = (await feed.GetStateAsync(Cancel)).Identity;
+        await using var feed = await StartAsync();
+        var identity = (await feed.GetStateAsync(Cancel)).Identity;
         _table.Writer.Dispose();
         _table.Table.Remove();
         await Eventually.TrueAsync(() => feed.Error is not null);
         await Assert.ThrowsAsync<FeedUnavailableException>(async () => await feed.GetStateAsync(Cancel));
-        await Assert.ThrowsAsync<FeedUnavailableException>(async () => await feed.OpenAsync(new FeedRequest(0, null, TimeSpan.FromSeconds(1)), Cancel));
+        await Assert.ThrowsAsync<FeedUnavailableException>(async () =>
+            await feed.OpenAsync(new FeedRequest(0, null, TimeSpan.FromSeconds(1)), Cancel)
+        );
 
         _table.Reopen();
         _table.Apply(Record(5, 1));
@@ -196,14 +201,14 @@ public sealed class TableFeedTests : IDisposable
     public async Task Pages_and_then_the_changes_after_their_horizon_are_the_whole_table()
     {
         _table.Apply(Enumerable.Range(1, 500).Select(i => Record(i, i)));
-        await using TableFeed feed = await StartAsync(pageBytes: 1024);
+        await using var feed = await StartAsync(pageBytes: 1024);
         var client = new RelayClient(feed);
         var live = new HashSet<int>();
-        SnapshotPage page = await feed.ReadPageAsync(new SnapshotPageRequest(null, null, null), Cancel);
-        int pages = 1;
+        var page = await feed.ReadPageAsync(new SnapshotPageRequest(null, null, null), Cancel);
+        var pages = 1;
         while (true)
         {
-            foreach ((int id, long since, bool deleted) in page.Lines.SelectMany(lines => RelayClient.Parse(lines)))
+            foreach ((var id, var since, var deleted) in page.Lines.SelectMany(lines => RelayClient.Parse(lines)))
             {
                 Assert.False(deleted);
                 Assert.True(since <= page.Horizon);
@@ -211,42 +216,51 @@ public sealed class TableFeedTests : IDisposable
             }
 
             // In the midst of it: one behind, one ahead, and a key that makes the table encode its keys.
-            if (pages == 3) _table.Apply(Gone(1, 600), Record(499, 601), Record(2, 602));
-            if (pages == 5) _table.Apply("""{"id":1000.5,"updated_at":700,"deleted_at":700}""");
-            if (page.Next is null) break;
+            if (pages == 3)
+                _table.Apply(Gone(1, 600), Record(499, 601), Record(2, 602));
+            if (pages == 5)
+                _table.Apply("""{"id":1000.5,"updated_at":700,"deleted_at":700}""");
+            if (page.Next is null)
+                break;
             page = await feed.ReadPageAsync(new SnapshotPageRequest(page.Identity, page.Horizon, page.Next), Cancel);
             pages++;
         }
 
         Assert.True(pages > 5);
         Assert.Equal(500, live.Count);
-        FeedReading reading = await feed.OpenAsync(new FeedRequest(page.Horizon, page.Identity, TimeSpan.FromSeconds(1)), Cancel);
-        await foreach (FeedChunk chunk in reading.Chunks.WithCancellation(Cancel))
+        var reading = await feed.OpenAsync(new FeedRequest(page.Horizon, page.Identity, TimeSpan.FromSeconds(1)), Cancel);
+        await foreach (var chunk in reading.Chunks.WithCancellation(Cancel))
         {
-            string lines = Encoding.UTF8.GetString(chunk.Lines.Span);
+            var lines = Encoding.UTF8.GetString(chunk.Lines.Span);
             if (chunk.Kind == FeedChunkKind.Rows)
             {
                 Assert.Equal(4, lines.Count(c => c == '\n'));
                 Assert.Contains("1000.5", lines, StringComparison.Ordinal);
             }
 
-            if (chunk.Kind == FeedChunkKind.CaughtUp) break;
+            if (chunk.Kind == FeedChunkKind.CaughtUp)
+                break;
         }
 
-        await Assert.ThrowsAsync<FeedPositionException>(async () => await feed.ReadPageAsync(new SnapshotPageRequest(page.Identity, page.Horizon, "AAAA"), Cancel));
-        await Assert.ThrowsAsync<FeedIdentityChangedException>(async () => await feed.ReadPageAsync(new SnapshotPageRequest("other", page.Horizon, null), Cancel));
+        await Assert.ThrowsAsync<FeedPositionException>(async () =>
+            await feed.ReadPageAsync(new SnapshotPageRequest(page.Identity, page.Horizon, "AAAA"), Cancel)
+        );
+        await Assert.ThrowsAsync<FeedIdentityChangedException>(async () =>
+            await feed.ReadPageAsync(new SnapshotPageRequest("other", page.Horizon, null), Cancel)
+        );
     }
 
     [Fact]
     public async Task A_client_too_slow_for_the_window_reads_on_from_the_file()
     {
-        await using TableFeed feed = await StartAsync(liveBytes: 1024);
+        await using var feed = await StartAsync(liveBytes: 1024);
         var client = new RelayClient(feed);
-        int commits = 0;
+        var commits = 0;
         await client.ReadAsync(chunk =>
         {
             // More than the window holds, while the client has the last chunk in its hands.
-            for (int i = 0; commits < 30 && i < 10; i++, commits++) _table.Apply(Enumerable.Range(commits * 20, 20).Select(id => Record(id, commits + 1, new string('x', 100))));
+            for (var i = 0; commits < 30 && i < 10; i++, commits++)
+                _table.Apply(Enumerable.Range(commits * 20, 20).Select(id => Record(id, commits + 1, new string('x', 100))));
             return client.Rows.Select(r => r.Id).Distinct().Count() == 600;
         });
         Assert.Equal(client.Rows.Select(r => r.Since).Order(), client.Rows.Select(r => r.Since));
@@ -256,13 +270,20 @@ public sealed class TableFeedTests : IDisposable
     public async Task Records_of_a_transaction_feed_and_records_with_line_breaks_go_out_on_a_line_each()
     {
         using var table = new TestTable(Dialect.Transaction);
-        table.Apply("""{"txid":7,"current_xmin":9,"since":7,"deleted":false,"data":{"id":1,"a":"x\ny"}}""", "{\"txid\":8,\"current_xmin\":9,\"since\":8,\"deleted\":true,\"data\":{\"id\":2,\n\"b\":1}}");
-        await using TableFeed feed = await TableFeed.StartAsync(new TableFeedOptions { Path = table.Path }, cancellationToken: Cancel);
+        table.Apply(
+            """{"txid":7,"current_xmin":9,"since":7,"deleted":false,"data":{"id":1,"a":"x\ny"}}""",
+            "{\"txid\":8,\"current_xmin\":9,\"since\":8,\"deleted\":true,\"data\":{\"id\":2,\n\"b\":1}}"
+        );
+        await using var feed = await TableFeed.StartAsync(new TableFeedOptions { Path = table.Path }, cancellationToken: Cancel);
         var client = new RelayClient(feed);
         await client.CatchUpAsync();
         Assert.Equal([(1, false)], client.Rows.Select(r => (r.Id, r.Deleted)));
-        SnapshotPage page = await feed.ReadPageAsync(new SnapshotPageRequest(null, null, null), Cancel);
-        Assert.EndsWith(""","deleted":false,"data":{"id":1,"a":"x\ny"}}""" + "\n", Encoding.UTF8.GetString(Assert.Single(page.Lines).Span), StringComparison.Ordinal);
+        var page = await feed.ReadPageAsync(new SnapshotPageRequest(null, null, null), Cancel);
+        Assert.EndsWith(
+            ""","deleted":false,"data":{"id":1,"a":"x\ny"}}""" + "\n",
+            Encoding.UTF8.GetString(Assert.Single(page.Lines).Span),
+            StringComparison.Ordinal
+        );
     }
 
     [Fact]
@@ -270,7 +291,7 @@ public sealed class TableFeedTests : IDisposable
     {
         _table.Apply(Record(1, 10));
         Assert.DoesNotContain(SequenceIndex.Name, Plan(), StringComparison.Ordinal);
-        await using TableFeed feed = await StartAsync();
+        await using var feed = await StartAsync();
         AssertIndexed();
 
         // A key that makes the table encode its keys.
@@ -290,21 +311,22 @@ public sealed class TableFeedTests : IDisposable
 
         void AssertIndexed()
         {
-            string plan = Plan();
+            var plan = Plan();
             Assert.Contains($"SEARCH lockstep_row USING INDEX {SequenceIndex.Name}", plan, StringComparison.Ordinal);
             Assert.DoesNotContain("TEMP B-TREE", plan, StringComparison.Ordinal);
         }
 
         string Plan(string? path = null)
         {
-            using SqliteConnection connection = TableFile.OpenForReading(path ?? _table.Path);
-            using SqliteCommand explain = connection.CreateCommand();
+            using var connection = TableFile.OpenForReading(path ?? _table.Path);
+            using var explain = connection.CreateCommand();
             explain.CommandText = $"EXPLAIN QUERY PLAN {TableFeedFile.Changes}";
             explain.Parameters.AddWithValue("?1", 0);
             explain.Parameters.AddWithValue("?2", 1);
-            using SqliteDataReader row = explain.ExecuteReader();
+            using var row = explain.ExecuteReader();
             var lines = new StringBuilder();
-            while (row.Read()) lines.AppendLine(row.GetString(3));
+            while (row.Read())
+                lines.AppendLine(row.GetString(3));
             return lines.ToString();
         }
     }
@@ -314,8 +336,12 @@ public sealed class TableFeedTests : IDisposable
     {
         using var folder = new TempFolder();
         await File.WriteAllTextAsync(folder["text.db"], "no table", Cancel);
-        await Assert.ThrowsAsync<TableNotFoundException>(() => TableFeed.StartAsync(new TableFeedOptions { Path = folder["none.db"] }, cancellationToken: Cancel));
-        await Assert.ThrowsAsync<TableFileException>(() => TableFeed.StartAsync(new TableFeedOptions { Path = folder["text.db"] }, cancellationToken: Cancel));
+        await Assert.ThrowsAsync<TableNotFoundException>(() =>
+            TableFeed.StartAsync(new TableFeedOptions { Path = folder["none.db"] }, cancellationToken: Cancel)
+        );
+        await Assert.ThrowsAsync<TableFileException>(() =>
+            TableFeed.StartAsync(new TableFeedOptions { Path = folder["text.db"] }, cancellationToken: Cancel)
+        );
         Assert.Equal("no table", await File.ReadAllTextAsync(folder["text.db"], Cancel));
     }
 
@@ -324,14 +350,15 @@ public sealed class TableFeedTests : IDisposable
     {
         _table.Apply(Record(1, 10));
         _table.StageOnly(Record(2, 20));
-        await using TableFeed feed = await StartAsync();
+        await using var feed = await StartAsync();
         _table.Writer.CompleteSnapshot(new TableCommit(), SnapshotEnding.Sweep);
         var client = new RelayClient(feed);
         await client.CatchUpAsync();
         Assert.Equal([2], client.Rows.Select(r => r.Id));
     }
 
-    private static string Record(int id, long order, string more = "") => $$"""{"id":{{id}},"updated_at":{{order}},"deleted_at":null,"more":"{{more}}"}""";
+    private static string Record(int id, long order, string more = "") =>
+        $$"""{"id":{{id}},"updated_at":{{order}},"deleted_at":null,"more":"{{more}}"}""";
 
     private static string Gone(int id, long order) => $$"""{"id":{{id}},"updated_at":{{order}},"deleted_at":{{order}}}""";
 
@@ -344,25 +371,35 @@ public sealed class TableFeedTests : IDisposable
         source.BackupDatabase(target);
     }
 
-    private static Task WaitAsync(TableFeed feed, Func<FeedState, bool> condition) => Eventually.TrueAsync(async () =>
-    {
-        try
+    private static Task WaitAsync(TableFeed feed, Func<FeedState, bool> condition) =>
+        Eventually.TrueAsync(async () =>
         {
-            return condition(await feed.GetStateAsync(Cancel));
-        }
-        catch (FeedUnavailableException)
-        {
-            // The file is not there yet.
-            return false;
-        }
-    });
+            try
+            {
+                return condition(await feed.GetStateAsync(Cancel));
+            }
+            catch (FeedUnavailableException)
+            {
+                // The file is not there yet.
+                return false;
+            }
+        });
 
-    private Task<TableFeed> StartAsync(int pageBytes = 1 << 20, long liveBytes = 1 << 20) => TableFeed.StartAsync(
-        new TableFeedOptions { Path = _table.Path, PageBytes = pageBytes, LiveBytes = liveBytes, PollInterval = TimeSpan.FromMilliseconds(5) }, cancellationToken: Cancel);
+    private Task<TableFeed> StartAsync(int pageBytes = 1 << 20, long liveBytes = 1 << 20) =>
+        TableFeed.StartAsync(
+            new TableFeedOptions
+            {
+                Path = _table.Path,
+                PageBytes = pageBytes,
+                LiveBytes = liveBytes,
+                PollInterval = TimeSpan.FromMilliseconds(5),
+            },
+            cancellationToken: Cancel
+        );
 
     private async Task<string> IdentityAsync(string? path = null)
     {
-        await using TableFeed feed = await TableFeed.StartAsync(new TableFeedOptions { Path = path ?? _table.Path }, cancellationToken: Cancel);
+        await using var feed = await TableFeed.StartAsync(new TableFeedOptions { Path = path ?? _table.Path }, cancellationToken: Cancel);
         return (await feed.GetStateAsync(Cancel)).Identity;
     }
 

@@ -16,11 +16,11 @@ public sealed class ConsumerTests : SyncTest
     public async Task Changes_are_seen_once_in_the_order_of_their_sequence_and_after_their_commit()
     {
         var random = new Random(3);
-        string body = string.Concat(Enumerable.Range(1, 5000).Select(i => Record(random.Next(500), i)));
+        var body = string.Concat(Enumerable.Range(1, 5000).Select(i => Record(random.Next(500), i)));
         await using var server = new RawServer(async exchange =>
         {
             await exchange.ChunkedAsync();
-            for (int start = 0; start < body.Length; start += 20_000)
+            for (var start = 0; start < body.Length; start += 20_000)
             {
                 await exchange.ChunkAsync(body[start..Math.Min(body.Length, start + 20_000)]);
                 await Task.Delay(10, exchange.Stopping);
@@ -30,17 +30,21 @@ public sealed class ConsumerTests : SyncTest
         });
         long last = 0;
         var seen = new Dictionary<string, string>();
-        SyncRun run = await SyncRun.ToEndAsync(Options(server), step =>
-        {
-            if (step is not ChangesCommitted committed) return;
-            Assert.True(Info.Sequence >= committed.Changes[^1].Sequence);
-            foreach (TableChange change in committed.Changes)
+        var run = await SyncRun.ToEndAsync(
+            Options(server),
+            step =>
             {
-                Assert.True(change.Sequence > last);
-                last = change.Sequence;
-                seen[change.Key.ToString()] = Encoding.UTF8.GetString(change.Record.Span);
+                if (step is not ChangesCommitted committed)
+                    return;
+                Assert.True(Info.Sequence >= committed.Changes[^1].Sequence);
+                foreach (var change in committed.Changes)
+                {
+                    Assert.True(change.Sequence > last);
+                    last = change.Sequence;
+                    seen[change.Key.ToString()] = Encoding.UTF8.GetString(change.Record.Span);
+                }
             }
-        });
+        );
 
         Assert.Equal(SyncRun.Read(TablePath), seen);
         Assert.Equal(run.Result.Added + run.Result.Updated + run.Result.Deleted, run.Changes.Count);
@@ -50,9 +54,11 @@ public sealed class ConsumerTests : SyncTest
     [Fact]
     public async Task Every_version_of_a_record_is_a_change_when_that_is_wanted()
     {
-        await using RawServer server = RawServer.WithBodies(Record(1, 1) + Record(1, 2) + Record(1, 2) + Gone(1, 3) + Record(1, 4) + Record(1, 1));
+        await using var server = RawServer.WithBodies(
+            Record(1, 1) + Record(1, 2) + Record(1, 2) + Gone(1, 3) + Record(1, 4) + Record(1, 1)
+        );
 
-        SyncRun run = await SyncRun.ToEndAsync(With(server, everyVersion: true));
+        var run = await SyncRun.ToEndAsync(With(server, everyVersion: true));
 
         Assert.Equal([ChangeKind.Added, ChangeKind.Updated, ChangeKind.Deleted, ChangeKind.Added], run.Changes.Select(c => c.Kind));
         Assert.Equal(2, run.Result.Unchanged);
@@ -61,21 +67,28 @@ public sealed class ConsumerTests : SyncTest
     [Fact]
     public async Task Every_record_that_came_is_handed_out_when_that_is_wanted()
     {
-        await using RawServer server = RawServer.WithBodies(Record(1, 2) + Record(1, 1) + Gone(2, 3) + Record(1, 2));
+        await using var server = RawServer.WithBodies(Record(1, 2) + Record(1, 1) + Gone(2, 3) + Record(1, 2));
         var records = new List<string>();
 
-        await SyncRun.ToEndAsync(With(server, records: true), step =>
-        {
-            if (step is ChangesCommitted committed) records.AddRange(committed.Records.Select(r => $"{r.Key}{(r.IsDeleted ? "-" : "")}:{r.Record.Length}"));
-        });
+        await SyncRun.ToEndAsync(
+            With(server, records: true),
+            step =>
+            {
+                if (step is ChangesCommitted committed)
+                    records.AddRange(committed.Records.Select(r => $"{r.Key}{(r.IsDeleted ? "-" : "")}:{r.Record.Length}"));
+            }
+        );
 
-        Assert.Equal([$"1:{Record(1, 2).Length - 1}", $"1:{Record(1, 1).Length - 1}", $"2-:{Gone(2, 3).Length - 1}", $"1:{Record(1, 2).Length - 1}"], records);
+        Assert.Equal(
+            [$"1:{Record(1, 2).Length - 1}", $"1:{Record(1, 1).Length - 1}", $"2-:{Gone(2, 3).Length - 1}", $"1:{Record(1, 2).Length - 1}"],
+            records
+        );
     }
 
     [Fact]
     public async Task A_transform_builds_the_row_or_leaves_it_out()
     {
-        await using RawServer server = RawServer.WithBodies(Record(1, 1) + Record(2, 2) + Gone(3, 3) + Record(4, 4), Record(2, 5) + Record(4, 3));
+        await using var server = RawServer.WithBodies(Record(1, 1) + Record(2, 2) + Gone(3, 3) + Record(4, 4), Record(2, 5) + Record(4, 3));
 
         await SyncRun.ToEndAsync(With(server, transforms: true), step => Transform(step, skip: "4"));
         Assert.Equal("""{"new":true,"id":1}""", SyncRun.Read(TablePath)["1"]);
@@ -96,12 +109,18 @@ public sealed class ConsumerTests : SyncTest
     [InlineData("""{"id":1}{"id":1}""", "")]
     public async Task A_transform_that_puts_out_something_else_is_an_error(string output, string reason)
     {
-        await using RawServer server = RawServer.WithBodies(Record(1, 1));
+        await using var server = RawServer.WithBodies(Record(1, 1));
 
-        TransformException error = await Assert.ThrowsAsync<TransformException>(() => SyncRun.ToEndAsync(With(server, transforms: true), step =>
-        {
-            if (step is RecordsToTransform some) some.Records[0].Replace(Encoding.UTF8.GetBytes(output));
-        }));
+        var error = await Assert.ThrowsAsync<TransformException>(() =>
+            SyncRun.ToEndAsync(
+                With(server, transforms: true),
+                step =>
+                {
+                    if (step is RecordsToTransform some)
+                        some.Records[0].Replace(Encoding.UTF8.GetBytes(output));
+                }
+            )
+        );
 
         Assert.Equal("1", error.Key.ToString());
         Assert.Contains(reason, error.Message, StringComparison.Ordinal);
@@ -111,7 +130,7 @@ public sealed class ConsumerTests : SyncTest
     public async Task A_consumer_that_does_not_pull_slows_the_feed()
     {
         long sent = 0;
-        string piece = string.Concat(Enumerable.Range(0, 500).Select(i => Record(i, i, $",\"pad\":\"{new string('x', 1000)}\"")));
+        var piece = string.Concat(Enumerable.Range(0, 500).Select(i => Record(i, i, $",\"pad\":\"{new string('x', 1000)}\"")));
         await using var server = new RawServer(async exchange =>
         {
             await exchange.ChunkedAsync();
@@ -121,13 +140,13 @@ public sealed class ConsumerTests : SyncTest
                 Interlocked.Add(ref sent, piece.Length);
             }
         });
-        await using IAsyncEnumerator<SyncStep> steps = new TableSync(With(server, records: true, follow: true)).RunAsync(Cancellation).GetAsyncEnumerator(Cancellation);
-        while (await steps.MoveNextAsync() && steps.Current is not ChangesCommitted)
-        {
-        }
+        await using var steps = new TableSync(With(server, records: true, follow: true))
+            .RunAsync(Cancellation)
+            .GetAsyncEnumerator(Cancellation);
+        while (await steps.MoveNextAsync() && steps.Current is not ChangesCommitted) { }
 
         long before = -1;
-        for (int same = 0; same < 3;)
+        for (var same = 0; same < 3; )
         {
             await Task.Delay(300, Cancellation);
             same = before == Interlocked.Read(ref sent) ? same + 1 : 0;
@@ -151,9 +170,10 @@ public sealed class ConsumerTests : SyncTest
             closed.TrySetResult();
         });
 
-        await foreach (SyncStep step in new TableSync(Options(server, follow: true)).RunAsync(Cancellation))
+        await foreach (var step in new TableSync(Options(server, follow: true)).RunAsync(Cancellation))
         {
-            if (step is ChangesCommitted) break;
+            if (step is ChangesCommitted)
+                break;
         }
 
         await closed.Task.WaitAsync(TimeSpan.FromSeconds(10), Cancellation);
@@ -191,22 +211,22 @@ public sealed class ConsumerTests : SyncTest
                 default:
                     await exchange.ChunkedAsync();
                     await exchange.ChunkAsync(Record(1, 1));
-                    while (phase == "endless") await exchange.ChunkAsync(Record(1, 1));
+                    while (phase == "endless")
+                        await exchange.ChunkAsync(Record(1, 1));
                     await exchange.StallAsync();
                     break;
             }
         });
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
         var sync = new TableSync(Options(server, follow: true));
-        Task running = Task.Run(
+        var running = Task.Run(
             async () =>
             {
-                await foreach (SyncStep step in sync.RunAsync(stop.Token))
-                {
-                }
+                await foreach (var step in sync.RunAsync(stop.Token)) { }
             },
-            Cancellation);
-        SyncPhase expected = phase switch
+            Cancellation
+        );
+        var expected = phase switch
         {
             "connecting" or "headers" => SyncPhase.Connecting,
             "snapshot" => SyncPhase.Snapshot,
@@ -230,22 +250,23 @@ public sealed class ConsumerTests : SyncTest
     [Trait("Invariant", "I1")]
     public async Task Cancelling_in_a_long_commit_rolls_it_back_and_loses_nothing()
     {
-        string body = string.Concat(Enumerable.Range(1, 120_000).Select(i => Record(i, i)));
+        var body = string.Concat(Enumerable.Range(1, 120_000).Select(i => Record(i, i)));
         await using var server = new RawServer(async exchange =>
         {
             await exchange.ChunkedAsync();
             await exchange.ChunkAsync(body);
             await exchange.StallAsync();
         });
-        for (int attempt = 0; attempt < 3; attempt++)
+        for (var attempt = 0; attempt < 3; attempt++)
         {
             using var stop = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
             var sync = new TableSync(Options(server));
             try
             {
-                await foreach (SyncStep step in sync.RunAsync(stop.Token))
+                await foreach (var step in sync.RunAsync(stop.Token))
                 {
-                    if (sync.Result.Received > 0) stop.CancelAfter(attempt * 60);
+                    if (sync.Result.Received > 0)
+                        stop.CancelAfter(attempt * 60);
                 }
             }
             catch (OperationCanceledException)
@@ -253,8 +274,9 @@ public sealed class ConsumerTests : SyncTest
                 Assert.Equal(SyncEndReason.Stopped, sync.Result.EndReason);
             }
 
-            if (!Table.IsTable(TablePath)) continue;
-            TableInfo info = Info;
+            if (!Table.IsTable(TablePath))
+                continue;
+            var info = Info;
             Assert.Equal(info.Rows, SyncRun.Read(TablePath).Count);
             Assert.Equal(info.Rows.ToString(System.Globalization.CultureInfo.InvariantCulture), info.Cursor.ToString());
         }
@@ -263,21 +285,29 @@ public sealed class ConsumerTests : SyncTest
         Assert.Equal(120_000, Info.Rows);
     }
 
-    private SyncOptions With(RawServer server, bool everyVersion = false, bool records = false, bool transforms = false, bool follow = false) => new()
-    {
-        Feed = new FeedOptions { Uri = server.FeedUri },
-        TablePath = TablePath,
-        WantsChanges = true,
-        EveryVersion = everyVersion,
-        WantsRecords = records,
-        Transforms = transforms,
-        Follow = follow,
-    };
+    private SyncOptions With(
+        RawServer server,
+        bool everyVersion = false,
+        bool records = false,
+        bool transforms = false,
+        bool follow = false
+    ) =>
+        new()
+        {
+            Feed = new FeedOptions { Uri = server.FeedUri },
+            TablePath = TablePath,
+            WantsChanges = true,
+            EveryVersion = everyVersion,
+            WantsRecords = records,
+            Transforms = transforms,
+            Follow = follow,
+        };
 
     private static void Transform(SyncStep step, string skip)
     {
-        if (step is not RecordsToTransform some) return;
-        foreach (TransformableRecord record in some.Records)
+        if (step is not RecordsToTransform some)
+            return;
+        foreach (var record in some.Records)
         {
             if (record.Key.ToString() == skip)
             {

@@ -13,7 +13,7 @@ public sealed class EndingTests : SyncTest
     [Fact(Timeout = Pace.Limit)]
     public async Task A_finite_body_ends_with_the_end_of_the_feed_however_slowly_it_comes()
     {
-        string body = Record(1, 1) + Record(2, 2);
+        var body = Record(1, 1) + Record(2, 2);
         Pace pace = null!;
         await using var server = new RawServer(async exchange =>
         {
@@ -23,8 +23,8 @@ public sealed class EndingTests : SyncTest
             await exchange.SendAsync(body[50..]);
         });
 
-        (TableSync sync, pace) = Paced(Options(server, settle: 0.05));
-        SyncRun run = await SyncRun.ToEndAsync(sync);
+        (var sync, pace) = Paced(Options(server, settle: 0.05));
+        var run = await SyncRun.ToEndAsync(sync);
 
         Assert.Equal((SyncEndReason.EndOfFeed, 2L, 1.0), (run.Result.EndReason, run.Result.Added, run.Result.ShareDone ?? 1.0));
         Assert.Equal(SyncPhase.Ended, run.Result.State.Phase);
@@ -44,8 +44,8 @@ public sealed class EndingTests : SyncTest
             await pace.PassUntilAsync(exchange.ClientClosedAsync());
         });
 
-        (TableSync sync, pace) = Paced(Options(server, settle: 0.2));
-        SyncRun run = await SyncRun.ToEndAsync(sync);
+        (var sync, pace) = Paced(Options(server, settle: 0.2));
+        var run = await SyncRun.ToEndAsync(sync);
 
         Assert.Equal((SyncEndReason.Settled, 1L), (run.Result.EndReason, run.Result.Added));
     }
@@ -53,7 +53,7 @@ public sealed class EndingTests : SyncTest
     [Fact(Timeout = Pace.Limit)]
     public async Task A_long_stretch_that_is_known_already_is_not_taken_for_the_end()
     {
-        string known = string.Concat(Enumerable.Range(1, 90).Select(i => Record(i, i)));
+        var known = string.Concat(Enumerable.Range(1, 90).Select(i => Record(i, i)));
         Pace pace = null!;
         await using var server = new RawServer(async exchange =>
         {
@@ -64,8 +64,8 @@ public sealed class EndingTests : SyncTest
             }
 
             await exchange.ChunkedAsync();
-            long sent = 0;
-            for (int i = 1; i <= 91; i++)
+            var sent = 0;
+            for (var i = 1; i <= 91; i++)
             {
                 await exchange.ChunkAsync(Record(i, i));
                 await pace.ReceivedAsync(sent += Record(i, i).Length);
@@ -76,8 +76,8 @@ public sealed class EndingTests : SyncTest
         });
         await SyncRun.ToEndAsync(Options(server));
 
-        (TableSync sync, pace) = Paced(Options(server, since: "1", settle: 0.3));
-        SyncRun run = await SyncRun.ToEndAsync(sync);
+        (var sync, pace) = Paced(Options(server, since: "1", settle: 0.3));
+        var run = await SyncRun.ToEndAsync(sync);
 
         Assert.Equal(1, run.Result.Added);
     }
@@ -87,7 +87,7 @@ public sealed class EndingTests : SyncTest
     {
         await using var server = new RawServer(exchange => exchange.StallAsync());
 
-        SyncRun run = await SyncRun.ToEndAsync(Options(server, followFor: TimeSpan.FromSeconds(0.4)));
+        var run = await SyncRun.ToEndAsync(Options(server, followFor: TimeSpan.FromSeconds(0.4)));
 
         Assert.Equal(SyncEndReason.TimeElapsed, run.Result.EndReason);
         Assert.True(run.Result.Duration < TimeSpan.FromSeconds(15));
@@ -103,9 +103,9 @@ public sealed class EndingTests : SyncTest
     [InlineData("{\"id\":null,\"updated_at\":4}\n", "'id'")]
     public async Task A_wrong_first_record_names_its_offset_and_shows_a_snippet(string body, string reason)
     {
-        await using RawServer server = RawServer.WithBodies("\n" + body);
+        await using var server = RawServer.WithBodies("\n" + body);
 
-        (MalformedRecordException error, _) = await SyncRun.ToErrorAsync<MalformedRecordException>(Options(server));
+        (var error, _) = await SyncRun.ToErrorAsync<MalformedRecordException>(Options(server));
 
         Assert.Equal(1, error.ByteOffset);
         Assert.Contains(reason, error.Message, StringComparison.Ordinal);
@@ -118,9 +118,12 @@ public sealed class EndingTests : SyncTest
     [Trait("Invariant", "I7")]
     public async Task What_came_before_a_wrong_record_is_kept_and_the_next_sync_goes_on_from_there()
     {
-        await using RawServer server = RawServer.WithBodies(Record(1, 5) + Record(2, 6) + "{\"id\":3}\n" + Record(4, 8), Record(2, 6) + Record(3, 7) + Record(4, 8));
+        await using var server = RawServer.WithBodies(
+            Record(1, 5) + Record(2, 6) + "{\"id\":3}\n" + Record(4, 8),
+            Record(2, 6) + Record(3, 7) + Record(4, 8)
+        );
 
-        (MalformedRecordException error, _) = await SyncRun.ToErrorAsync<MalformedRecordException>(Options(server));
+        (var error, _) = await SyncRun.ToErrorAsync<MalformedRecordException>(Options(server));
         Assert.Equal(Record(1, 5).Length + Record(2, 6).Length, error.ByteOffset);
         Assert.Equal(["1", "2"], Keys);
         await SyncRun.ToEndAsync(Options(server));
@@ -132,9 +135,12 @@ public sealed class EndingTests : SyncTest
     [Fact]
     public async Task A_body_that_ends_within_a_record_is_truncated_and_can_be_resumed()
     {
-        await using RawServer server = RawServer.WithBodies(Record(1, 5) + "{\n \"id\": 2,\n \"list\": [\n{\"id\":77,\"updated_at\":7},\n", Record(2, 6));
+        await using var server = RawServer.WithBodies(
+            Record(1, 5) + "{\n \"id\": 2,\n \"list\": [\n{\"id\":77,\"updated_at\":7},\n",
+            Record(2, 6)
+        );
 
-        (TruncatedFeedException error, _) = await SyncRun.ToErrorAsync<TruncatedFeedException>(Options(server));
+        (var error, _) = await SyncRun.ToErrorAsync<TruncatedFeedException>(Options(server));
         Assert.True(error.IsTransient);
         Assert.Equal(Record(1, 5).Length, error.ByteOffset);
         await SyncRun.ToEndAsync(Options(server));
@@ -146,11 +152,20 @@ public sealed class EndingTests : SyncTest
     [Trait("Invariant", "I7")]
     public async Task Malformed_records_are_set_aside_on_request_with_their_bytes_and_offset()
     {
-        byte[] body = [.. "oops\n"u8, .. Encoding.UTF8.GetBytes(Record(1, 5)), .. "{\"id\":2,\"updated_at\":\""u8, 0xFF, .. "\"}\n{\"id\":3,\"updated_at\":6,\"long\":\""u8,
-            .. Encoding.ASCII.GetBytes(new string('x', 3000)), .. "\"}\n"u8, .. Encoding.UTF8.GetBytes(Record(4, 7))];
+        byte[] body =
+        [
+            .. "oops\n"u8,
+            .. Encoding.UTF8.GetBytes(Record(1, 5)),
+            .. "{\"id\":2,\"updated_at\":\""u8,
+            0xFF,
+            .. "\"}\n{\"id\":3,\"updated_at\":6,\"long\":\""u8,
+            .. Encoding.ASCII.GetBytes(new string('x', 3000)),
+            .. "\"}\n"u8,
+            .. Encoding.UTF8.GetBytes(Record(4, 7)),
+        ];
         await using var server = new RawServer(exchange => exchange.BodyAsync(body));
 
-        SyncRun run = await SyncRun.ToEndAsync(Options(server, malformed: MalformedRecordPolicy.Quarantine, maximum: 2000));
+        var run = await SyncRun.ToEndAsync(Options(server, malformed: MalformedRecordPolicy.Quarantine, maximum: 2000));
 
         Assert.Equal((3L, 2L), (run.Result.Malformed, run.Result.Added));
         QuarantinedRecord[] aside = [.. new Table(TablePath).ReadQuarantined()];
@@ -166,7 +181,7 @@ public sealed class EndingTests : SyncTest
     [Trait("Invariant", "I8")]
     public async Task Malformed_records_do_not_pile_up_while_no_good_one_comes()
     {
-        string garbage = string.Concat(Enumerable.Repeat("nonsense\n", 20_000));
+        var garbage = string.Concat(Enumerable.Repeat("nonsense\n", 20_000));
         await using var server = new RawServer(async exchange =>
         {
             await exchange.ChunkedAsync();
@@ -175,18 +190,19 @@ public sealed class EndingTests : SyncTest
         });
         var sync = new TableSync(Options(server, follow: true, malformed: MalformedRecordPolicy.Quarantine));
 
-        await foreach (SyncStep step in sync.RunAsync(Cancellation))
+        await foreach (var step in sync.RunAsync(Cancellation))
         {
-            if (sync.Result.Malformed == 20_000 && Info.Quarantined == 20_000) break;
+            if (sync.Result.Malformed == 20_000 && Info.Quarantined == 20_000)
+                break;
         }
     }
 
     [Fact]
     public async Task A_key_that_is_guessed_is_told_once()
     {
-        await using RawServer server = RawServer.WithBodies("{\"name\":\"a\",\"updated_at\":1}{\"name\":\"b\",\"updated_at\":2}");
+        await using var server = RawServer.WithBodies("{\"name\":\"a\",\"updated_at\":1}{\"name\":\"b\",\"updated_at\":2}");
 
-        SyncRun run = await SyncRun.ToEndAsync(Options(server));
+        var run = await SyncRun.ToEndAsync(Options(server));
 
         Assert.Contains("'name'", Assert.Single(run.Events, e => e.Kind == FeedEventKind.Warning).Message, StringComparison.Ordinal);
         Assert.Equal(["a", "b"], Keys);
@@ -195,12 +211,14 @@ public sealed class EndingTests : SyncTest
     [Fact]
     public async Task A_number_beyond_64_bits_among_integer_keys_is_one_more_key()
     {
-        await using RawServer server = RawServer.WithBodies(
-            Record(5, 1) + Record(6, 2) + "{\"id\":99999999999999999999,\"updated_at\":3}\n" + Record(7, 4), Record(5, 9) + "{\"id\":0.5,\"updated_at\":10}\n");
+        await using var server = RawServer.WithBodies(
+            Record(5, 1) + Record(6, 2) + "{\"id\":99999999999999999999,\"updated_at\":3}\n" + Record(7, 4),
+            Record(5, 9) + "{\"id\":0.5,\"updated_at\":10}\n"
+        );
 
         await SyncRun.ToEndAsync(Options(server));
         Assert.Equal(["5", "6", "7", "99999999999999999999"], Keys);
-        SyncRun run = await SyncRun.ToEndAsync(Options(server));
+        var run = await SyncRun.ToEndAsync(Options(server));
 
         Assert.Equal(["5", "0.5"], run.Changes.Select(c => c.Key.ToString()));
         Assert.Equal(5, Info.Rows);
@@ -209,7 +227,7 @@ public sealed class EndingTests : SyncTest
     [Fact]
     public async Task A_table_of_another_feed_key_or_order_field_is_refused()
     {
-        await using RawServer server = RawServer.WithBodies(Record(1, 1));
+        await using var server = RawServer.WithBodies(Record(1, 1));
         await SyncRun.ToEndAsync(Options(server));
 
         await SyncRun.ToErrorAsync<TableMismatchException>(Options(server, uri: new Uri(server.Root, "/others/")));
@@ -221,7 +239,7 @@ public sealed class EndingTests : SyncTest
     [Fact]
     public async Task A_file_that_cannot_be_a_table_is_refused_before_anything_is_asked()
     {
-        await using RawServer server = RawServer.WithBodies(Record(1, 1));
+        await using var server = RawServer.WithBodies(Record(1, 1));
         await File.WriteAllTextAsync(TablePath, new string('x', 3000), Cancellation);
 
         await SyncRun.ToErrorAsync<TableFileException>(Options(server));
@@ -235,7 +253,7 @@ public sealed class EndingTests : SyncTest
     [Fact]
     public async Task A_folder_that_vanishes_under_a_sync_is_an_error_and_no_hang()
     {
-        string path = Folder("sub/t.db");
+        var path = Folder("sub/t.db");
         Directory.CreateDirectory(Folder("sub"));
         await using var server = new RawServer(async exchange =>
         {
@@ -243,10 +261,18 @@ public sealed class EndingTests : SyncTest
             await exchange.ChunkAsync(Record(1, 1));
             await exchange.StallAsync();
         });
-        var sync = new TableSync(new SyncOptions { Feed = new FeedOptions { Uri = server.FeedUri }, TablePath = path, WantsChanges = true });
-        await foreach (SyncStep step in sync.RunAsync(Cancellation))
+        var sync = new TableSync(
+            new SyncOptions
+            {
+                Feed = new FeedOptions { Uri = server.FeedUri },
+                TablePath = path,
+                WantsChanges = true,
+            }
+        );
+        await foreach (var step in sync.RunAsync(Cancellation))
         {
-            if (step is ChangesCommitted) Directory.Delete(Folder("sub"), recursive: true);
+            if (step is ChangesCommitted)
+                Directory.Delete(Folder("sub"), recursive: true);
         }
 
         Assert.Equal(SyncEndReason.Settled, sync.Result.EndReason);
@@ -258,7 +284,7 @@ public sealed class EndingTests : SyncTest
     {
         await using var server = new RawServer(exchange => exchange.StatusAsync("404 Not Found"));
 
-        (FeedStatusException error, _) = await SyncRun.ToErrorAsync<FeedStatusException>(Options(server));
+        (var error, _) = await SyncRun.ToErrorAsync<FeedStatusException>(Options(server));
 
         Assert.Equal(404, (int)error.Status);
         Assert.Empty(Directory.EnumerateFiles(Path.GetDirectoryName(TablePath)!));
@@ -267,14 +293,19 @@ public sealed class EndingTests : SyncTest
     [Fact(Timeout = Pace.Limit)]
     public async Task A_second_sync_of_the_file_is_told_who_is_at_it_or_waits()
     {
-        await using RawServer server = RawServer.WithBodies(Record(1, 1));
-        WriterLock held = WriterLock.Take(TablePath);
+        await using var server = RawServer.WithBodies(Record(1, 1));
+        var held = WriterLock.Take(TablePath);
 
-        (TableBusyException error, _) = await SyncRun.ToErrorAsync<TableBusyException>(Options(server));
+        (var error, _) = await SyncRun.ToErrorAsync<TableBusyException>(Options(server));
         Assert.Contains($"process {Environment.ProcessId} ", error.Holder, StringComparison.Ordinal);
         var time = new ManualTimeProvider();
-        var options = new SyncOptions { Feed = new FeedOptions { Uri = server.FeedUri }, TablePath = TablePath, WaitForWriter = true };
-        Task<SyncRun> waiting = SyncRun.ToEndAsync(new TableSync(options, time));
+        var options = new SyncOptions
+        {
+            Feed = new FeedOptions { Uri = server.FeedUri },
+            TablePath = TablePath,
+            WaitForWriter = true,
+        };
+        var waiting = SyncRun.ToEndAsync(new TableSync(options, time));
         // It looks at the lock from time to time, while whoever pulls waits for it.
         await time.WaitForTimersAsync(2, Cancellation);
         time.Advance(TimeSpan.FromSeconds(1));
@@ -286,12 +317,13 @@ public sealed class EndingTests : SyncTest
         Assert.Equal(1, (await waiting).Result.Added);
     }
 
-    private SyncOptions Mismatch(RawServer server, string? key = null, string? order = null) => new()
-    {
-        Feed = new FeedOptions { Uri = server.FeedUri },
-        TablePath = TablePath,
-        KeyFields = key is null ? null : [key],
-        OrderBy = order,
-        Dialect = Dialect.Auto,
-    };
+    private SyncOptions Mismatch(RawServer server, string? key = null, string? order = null) =>
+        new()
+        {
+            Feed = new FeedOptions { Uri = server.FeedUri },
+            TablePath = TablePath,
+            KeyFields = key is null ? null : [key],
+            OrderBy = order,
+            Dialect = Dialect.Auto,
+        };
 }

@@ -39,11 +39,14 @@ public sealed class FollowTests : SyncTest
             }
         });
 
-        List<FeedEvent> events = await FollowUntilAsync(Options(server, follow: true), "3");
+        var events = await FollowUntilAsync(Options(server, follow: true), "3");
 
         Assert.Equal(["0", "10", "10", "10", "20", "20"], server.Cursors);
         Assert.Equal(["1", "2", "3"], Keys);
-        Assert.All([FeedEventKind.Connect, FeedEventKind.Close, FeedEventKind.ServerError, FeedEventKind.Disconnect], kind => Assert.Contains(events, e => e.Kind == kind));
+        Assert.All(
+            [FeedEventKind.Connect, FeedEventKind.Close, FeedEventKind.ServerError, FeedEventKind.Disconnect],
+            kind => Assert.Contains(events, e => e.Kind == kind)
+        );
     }
 
     [Fact]
@@ -65,10 +68,10 @@ public sealed class FollowTests : SyncTest
     public async Task Nobody_at_the_address_is_an_error_of_its_own_after_the_attempts_allowed()
     {
         var gone = new RawServer(exchange => Task.CompletedTask);
-        Uri uri = gone.FeedUri;
+        var uri = gone.FeedUri;
         await gone.DisposeAsync();
 
-        (FeedUnreachableException error, List<FeedEvent> events) = await SyncRun.ToErrorAsync<FeedUnreachableException>(Options(gone, uri: uri, retries: 2));
+        (var error, var events) = await SyncRun.ToErrorAsync<FeedUnreachableException>(Options(gone, uri: uri, retries: 2));
 
         Assert.Equal("FeedUnreachable", error.ErrorId);
         Assert.Equal(3, events.Count(e => e.Kind == FeedEventKind.SocketError));
@@ -79,7 +82,7 @@ public sealed class FollowTests : SyncTest
     {
         Pace pace = null!;
         var again = new TaskCompletionSource();
-        string begun = Record(1, 10) + "{\"id\":2,";
+        var begun = Record(1, 10) + "{\"id\":2,";
         const int Spaces = 4;
         await using var server = new RawServer(async exchange =>
         {
@@ -88,7 +91,7 @@ public sealed class FollowTests : SyncTest
             {
                 await exchange.ChunkAsync(begun);
                 await pace.ReceivedAsync(begun.Length);
-                for (int i = 1; i <= Spaces; i++)
+                for (var i = 1; i <= Spaces; i++)
                 {
                     await exchange.ChunkAsync(" ");
                     await pace.ReceivedAsync(begun.Length + i);
@@ -106,8 +109,8 @@ public sealed class FollowTests : SyncTest
             await exchange.StallAsync();
         });
 
-        (TableSync sync, pace) = Paced(Options(server, follow: true, idle: 0.4));
-        List<FeedEvent> events = await FollowUntilAsync(sync, "2");
+        (var sync, pace) = Paced(Options(server, follow: true, idle: 0.4));
+        var events = await FollowUntilAsync(sync, "2");
 
         Assert.Contains(events, e => e.Kind == FeedEventKind.Close && e.Message.Contains("nothing came", StringComparison.Ordinal));
     }
@@ -120,7 +123,7 @@ public sealed class FollowTests : SyncTest
         await using var server = new RawServer(async exchange =>
         {
             await exchange.ChunkedAsync();
-            for (int i = 1; i <= Lines; i++)
+            for (var i = 1; i <= Lines; i++)
             {
                 await exchange.ChunkAsync("\n");
                 await pace.ReceivedAsync(i);
@@ -133,7 +136,7 @@ public sealed class FollowTests : SyncTest
             await exchange.StallAsync();
         });
 
-        (TableSync sync, pace) = Paced(Options(server, follow: true, idle: 2));
+        (var sync, pace) = Paced(Options(server, follow: true, idle: 2));
         await FollowUntilAsync(sync, "1");
 
         Assert.Single(server.Requests);
@@ -144,20 +147,24 @@ public sealed class FollowTests : SyncTest
     {
         var time = new ManualTimeProvider();
         Pace pace = null!;
-        TaskCompletionSource slow = new(), sent = new(), again = new();
+        TaskCompletionSource slow = new(),
+            sent = new(),
+            again = new();
         await using var server = new RawServer(async exchange =>
         {
             await exchange.ChunkedAsync();
-            long bytes = 0;
-            for (int i = 1; i <= 12; i++)
+            var bytes = 0;
+            for (var i = 1; i <= 12; i++)
             {
                 await exchange.ChunkAsync(Record(i, i));
                 bytes += Record(i, i).Length;
                 // The consumer has the first batch, the second one waits for it, and the third one cannot be handed over: then nothing is read.
-                if (i > 3) continue;
+                if (i > 3)
+                    continue;
                 await pace.ReceivedAsync(bytes, timers: i == 1 ? 2 : 1);
                 time.Advance(Pace.Commit);
-                if (i == 1) await slow.Task;
+                if (i == 1)
+                    await slow.Task;
             }
 
             sent.SetResult();
@@ -169,21 +176,24 @@ public sealed class FollowTests : SyncTest
         var seen = new List<FeedEvent>();
         var sync = new TableSync(Options(server, follow: true, idle: 2), time);
         pace = new Pace(sync, time);
-        await foreach (SyncStep step in sync.RunAsync(Cancellation))
+        await foreach (var step in sync.RunAsync(Cancellation))
         {
-            if (step is FeedEventOccurred happened) seen.Add(happened.Event);
-            if (step is not ChangesCommitted committed) continue;
+            if (step is FeedEventOccurred happened)
+                seen.Add(happened.Event);
+            if (step is not ChangesCommitted committed)
+                continue;
             if (slow.TrySetResult())
             {
                 await sent.Task;
                 // What blocks leaves no other trace than that it sets no timer, for longer than between two of them.
-                int looks = 0;
+                var looks = 0;
                 await Eventually.TrueAsync(() => time.ScheduledTimers == 0 && ++looks == 20);
                 time.Advance(TimeSpan.FromSeconds(3.5));
                 again.SetResult();
             }
 
-            if (committed.Changes.Any(c => c.Key.ToString() == "12")) break;
+            if (committed.Changes.Any(c => c.Key.ToString() == "12"))
+                break;
         }
 
         Assert.DoesNotContain(seen, e => e.Kind == FeedEventKind.Close);
@@ -192,11 +202,13 @@ public sealed class FollowTests : SyncTest
     [Fact]
     public async Task Retry_after_is_waited_for_on_the_clock_that_was_given()
     {
-        await using var server = new RawServer(exchange => exchange.Number == 1 ? exchange.StatusAsync("503 Busy", "Retry-After: 3600\r\n") : exchange.BodyAsync(Record(1, 1)));
+        await using var server = new RawServer(exchange =>
+            exchange.Number == 1 ? exchange.StatusAsync("503 Busy", "Retry-After: 3600\r\n") : exchange.BodyAsync(Record(1, 1))
+        );
         var time = new ManualTimeProvider();
         var sync = new TableSync(Options(server, retries: 1, connect: -0.001, idle: -0.001), time);
 
-        await foreach (SyncStep step in sync.RunAsync(Cancellation))
+        await foreach (var step in sync.RunAsync(Cancellation))
         {
             if (step is FeedEventOccurred { Event: { Kind: FeedEventKind.Retry } retry })
             {
@@ -205,7 +217,8 @@ public sealed class FollowTests : SyncTest
             }
 
             // Whoever pulls moves the clock; without that nothing would ever happen.
-            if (sync.Result.State.Phase == SyncPhase.BackingOff) _ = Task.Run(() => time.Advance(TimeSpan.FromMinutes(30)), Cancellation);
+            if (sync.Result.State.Phase == SyncPhase.BackingOff)
+                _ = Task.Run(() => time.Advance(TimeSpan.FromMinutes(30)), Cancellation);
         }
 
         Assert.Equal(2, server.Requests.Count);
@@ -217,10 +230,11 @@ public sealed class FollowTests : SyncTest
         await using var server = new RawServer(exchange =>
             exchange.Number == 1 ? exchange.BodyAsync(Record(1, 10))
             : exchange.Head.Contains("Authorization: Bearer fresh", StringComparison.Ordinal) ? exchange.BodyAsync(Record(2, 20))
-            : exchange.StatusAsync("401 Unauthorized"));
+            : exchange.StatusAsync("401 Unauthorized")
+        );
         var sync = new TableSync(Options(server, follow: true));
-        int asked = 0;
-        await foreach (SyncStep step in sync.RunAsync(Cancellation))
+        var asked = 0;
+        await foreach (var step in sync.RunAsync(Cancellation))
         {
             if (step is CredentialsNeeded needed)
             {
@@ -229,7 +243,8 @@ public sealed class FollowTests : SyncTest
                 needed.NewToken = "fresh";
             }
 
-            if (step is ChangesCommitted { Changes: [{ } change] } && change.Key.ToString() == "2") break;
+            if (step is ChangesCommitted { Changes: [{ } change] } && change.Key.ToString() == "2")
+                break;
         }
 
         Assert.Equal(1, asked);
@@ -241,7 +256,7 @@ public sealed class FollowTests : SyncTest
     {
         await using var server = new RawServer(exchange => exchange.StatusAsync("403 Forbidden"));
 
-        (FeedStatusException error, List<FeedEvent> events) = await SyncRun.ToErrorAsync<FeedStatusException>(Options(server, follow: true));
+        (var error, var events) = await SyncRun.ToErrorAsync<FeedStatusException>(Options(server, follow: true));
 
         Assert.True(error.IsRefusal);
         Assert.Contains(events, e => e.Kind == FeedEventKind.ClientError);
@@ -250,9 +265,11 @@ public sealed class FollowTests : SyncTest
     [Fact]
     public async Task Instance_name_and_count_are_told()
     {
-        await using var server = new RawServer(exchange => exchange.BodyAsync(Record(1, 1), "Instance-Name: node-7\r\nX-Amz-Meta-Count: 1\r\n"));
+        await using var server = new RawServer(exchange =>
+            exchange.BodyAsync(Record(1, 1), "Instance-Name: node-7\r\nX-Amz-Meta-Count: 1\r\n")
+        );
 
-        SyncRun run = await SyncRun.ToEndAsync(Options(server));
+        var run = await SyncRun.ToEndAsync(Options(server));
 
         Assert.Contains(run.Events, e => e is { Kind: FeedEventKind.InstanceName, Message: "node-7" });
         Assert.Contains(run.Events, e => e is { Kind: FeedEventKind.Count, Message: "1" });
@@ -264,10 +281,12 @@ public sealed class FollowTests : SyncTest
     private static async Task<List<FeedEvent>> FollowUntilAsync(TableSync sync, string key)
     {
         var events = new List<FeedEvent>();
-        await foreach (SyncStep step in sync.RunAsync(Cancellation))
+        await foreach (var step in sync.RunAsync(Cancellation))
         {
-            if (step is FeedEventOccurred happened) events.Add(happened.Event);
-            if (step is ChangesCommitted committed && committed.Changes.Any(c => c.Key.ToString() == key)) break;
+            if (step is FeedEventOccurred happened)
+                events.Add(happened.Event);
+            if (step is ChangesCommitted committed && committed.Changes.Any(c => c.Key.ToString() == key))
+                break;
         }
 
         return events;

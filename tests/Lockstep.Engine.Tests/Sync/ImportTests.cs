@@ -12,11 +12,16 @@ public sealed class ImportTests : SyncTest
     public async Task A_pause_a_heartbeat_or_a_control_row_in_the_source_is_not_its_end()
     {
         var pipe = new Pipe();
-        var options = new SyncOptions { Feed = new FeedOptions { Uri = new Uri("http://localhost/") }, TablePath = TablePath, Settle = TimeSpan.FromMilliseconds(50) };
-        Task writing = Task.Run(
+        var options = new SyncOptions
+        {
+            Feed = new FeedOptions { Uri = new Uri("http://localhost/") },
+            TablePath = TablePath,
+            Settle = TimeSpan.FromMilliseconds(50),
+        };
+        var writing = Task.Run(
             async () =>
             {
-                foreach (string text in (string[])[Record(1, 1), "{\"heartbeat\":true}\n", Record(2, 2), Completed(2), Beat(3), Record(3, 3)])
+                foreach (var text in (string[])[Record(1, 1), "{\"heartbeat\":true}\n", Record(2, 2), Completed(2), Beat(3), Record(3, 3)])
                 {
                     await pipe.Writer.WriteAsync(Encoding.UTF8.GetBytes(text), Cancellation);
                     await Task.Delay(120, Cancellation);
@@ -24,12 +29,14 @@ public sealed class ImportTests : SyncTest
 
                 await pipe.Writer.CompleteAsync();
             },
-            Cancellation);
+            Cancellation
+        );
 
         SyncResult? result = null;
-        await foreach (SyncStep step in new TableImport(options, pipe.Reader.AsStream()).RunAsync(Cancellation))
+        await foreach (var step in new TableImport(options, pipe.Reader.AsStream()).RunAsync(Cancellation))
         {
-            if (step is SyncEnded ended) result = ended.Result;
+            if (step is SyncEnded ended)
+                result = ended.Result;
         }
 
         await writing;
@@ -38,17 +45,26 @@ public sealed class ImportTests : SyncTest
     }
 
     [Theory]
-    [InlineData("{\"id\":1,\"updated_at\":1}\nnonsense\n", "holds a malformed record at byte 24", "import with -MalformedRecord Quarantine")]
+    [InlineData(
+        "{\"id\":1,\"updated_at\":1}\nnonsense\n",
+        "holds a malformed record at byte 24",
+        "import with -MalformedRecord Quarantine"
+    )]
     [InlineData("{\"id\":1,\"updated_at\":1}\n{\"id\":2", "ended within a record that begins at byte 24", "import again")]
     public async Task Its_errors_speak_of_the_file_and_not_of_a_feed(string text, string message, string advice)
     {
         await File.WriteAllTextAsync(Folder("records.ndjson"), text, Cancellation);
-        var options = new SyncOptions { Feed = new FeedOptions { Uri = new Uri(Folder("records.ndjson")) }, TablePath = TablePath };
-        await using FileStream source = File.OpenRead(Folder("records.ndjson"));
-
-        FeedException error = await Assert.ThrowsAnyAsync<FeedException>(async () =>
+        var options = new SyncOptions
         {
-            await foreach (SyncStep step in new TableImport(options, source).RunAsync(Cancellation)) Assert.IsNotType<SyncEnded>(step);
+            Feed = new FeedOptions { Uri = new Uri(Folder("records.ndjson")) },
+            TablePath = TablePath,
+        };
+        await using var source = File.OpenRead(Folder("records.ndjson"));
+
+        var error = await Assert.ThrowsAnyAsync<FeedException>(async () =>
+        {
+            await foreach (var step in new TableImport(options, source).RunAsync(Cancellation))
+                Assert.IsNotType<SyncEnded>(step);
         });
 
         Assert.StartsWith($"The file '{Folder("records.ndjson")}' {message}", error.Message, StringComparison.Ordinal);

@@ -17,22 +17,35 @@ public sealed class MemoryTests : SyncTest
         await using var server = new RawServer(async exchange =>
         {
             await exchange.ChunkedAsync();
-            for (int start = 0; ; start += 5000)
+            for (var start = 0; ; start += 5000)
             {
                 var piece = new StringBuilder();
-                for (int i = start; i < start + 5000; i++) piece.Append(Record(i % 1000, i));
+                for (var i = start; i < start + 5000; i++)
+                    piece.Append(Record(i % 1000, i));
                 await exchange.ChunkAsync(piece.ToString());
             }
         });
-        var sync = new TableSync(new SyncOptions { Feed = new FeedOptions { Uri = server.FeedUri }, TablePath = TablePath, Follow = true, WantsChanges = true });
-        long early = 0, most = 0;
-        await foreach (SyncStep step in sync.RunAsync(Cancellation))
+        var sync = new TableSync(
+            new SyncOptions
+            {
+                Feed = new FeedOptions { Uri = server.FeedUri },
+                TablePath = TablePath,
+                Follow = true,
+                WantsChanges = true,
+            }
+        );
+        long early = 0,
+            most = 0;
+        await foreach (var step in sync.RunAsync(Cancellation))
         {
-            if (step is not ChangesCommitted) continue;
-            long used = GC.GetTotalMemory(forceFullCollection: true);
-            if (sync.Result.Received > Records / 4 && early == 0) early = used;
+            if (step is not ChangesCommitted)
+                continue;
+            var used = GC.GetTotalMemory(forceFullCollection: true);
+            if (sync.Result.Received > Records / 4 && early == 0)
+                early = used;
             most = Math.Max(most, used);
-            if (sync.Result.Received > Records) break;
+            if (sync.Result.Received > Records)
+                break;
         }
 
         // Two batches of at most 24 MB each, their growth by doubling, and what the other tests of the process hold meanwhile.

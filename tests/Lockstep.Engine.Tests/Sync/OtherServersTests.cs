@@ -10,8 +10,7 @@ namespace Lockstep.Engine.Tests.Sync;
 public sealed partial class OtherServersTests : IDisposable
 {
     /// <summary>A feed in the manner of the reference: one object a chunk, no line end, every millisecond, for ever.</summary>
-    private const string NodeFeed =
-        """
+    private const string NodeFeed = """
         const records = [[123, 999, null, 1234], [124, 1001, null, 1235], [125, 1002, null, 1236], [126, 1003, null, 1237], [127, 1004, null, 1238], [124, 1000, 1000, 1236]];
         require('http').createServer((request, response) => {
           response.writeHead(200, { 'Content-Type': 'text/plain' });
@@ -28,15 +27,15 @@ public sealed partial class OtherServersTests : IDisposable
     [Fact]
     public async Task A_feed_of_nodes_http_module_gives_the_table_of_the_reference_feed()
     {
-        using Process node = Start("node", "-e", NodeFeed);
+        using var node = Start("node", "-e", NodeFeed);
         try
         {
-            int port = await PortAsync(node);
+            var port = await PortAsync(node);
 
-            SyncRun run = await SyncRun.ToEndAsync(SyncRun.Options(new Uri($"http://127.0.0.1:{port}/servers/"), _folder["servers.db"]));
+            var run = await SyncRun.ToEndAsync(SyncRun.Options(new Uri($"http://127.0.0.1:{port}/servers/"), _folder["servers.db"]));
 
             Assert.Equal((SyncEndReason.Settled, 5, "1004"), (run.Result.EndReason, run.Result.Added, run.Result.Cursor.ToString()));
-            SortedDictionary<string, string> records = SyncRun.Read(_folder["servers.db"]);
+            var records = SyncRun.Read(_folder["servers.db"]);
             Assert.Equal(["123", "124", "125", "126", "127"], records.Keys);
             Assert.Equal("""{"id":124,"updated_at":1001,"deleted_at":null,"ip":"0.0.0.0","port":1235}""", records["124"]);
         }
@@ -51,16 +50,19 @@ public sealed partial class OtherServersTests : IDisposable
     {
         string[] lines = [.. Enumerable.Range(1, 1000).Select(i => $"{{\"id\":{i},\"updated_at\":{i},\"deleted_at\":null}}")];
         await File.WriteAllLinesAsync(_folder["feed.ndjson"], lines, TestContext.Current.CancellationToken);
-        using Process server = Start("python3", "-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "--directory", _folder.Path);
+        using var server = Start("python3", "-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "--directory", _folder.Path);
         try
         {
-            int port = await PortAsync(server);
-            SyncOptions options = SyncRun.Options(new Uri($"http://127.0.0.1:{port}/feed.ndjson"), _folder["feed.db"]);
+            var port = await PortAsync(server);
+            var options = SyncRun.Options(new Uri($"http://127.0.0.1:{port}/feed.ndjson"), _folder["feed.db"]);
 
-            SyncRun first = await SyncRun.ToEndAsync(options);
-            SyncRun second = await SyncRun.ToEndAsync(options);
+            var first = await SyncRun.ToEndAsync(options);
+            var second = await SyncRun.ToEndAsync(options);
 
-            Assert.Equal((SyncEndReason.EndOfFeed, 1000, "1000"), (first.Result.EndReason, first.Result.Added, first.Result.Cursor.ToString()));
+            Assert.Equal(
+                (SyncEndReason.EndOfFeed, 1000, "1000"),
+                (first.Result.EndReason, first.Result.Added, first.Result.Cursor.ToString())
+            );
             Assert.Empty(second.Changes);
         }
         finally
@@ -86,15 +88,19 @@ public sealed partial class OtherServersTests : IDisposable
     {
         while (await process.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken) is { } line)
         {
-            if (Port().Match(line) is { Success: true } match) return int.Parse(match.Groups[1].ValueSpan, CultureInfo.InvariantCulture);
+            if (Port().Match(line) is { Success: true } match)
+                return int.Parse(match.Groups[1].ValueSpan, CultureInfo.InvariantCulture);
         }
 
-        throw new InvalidOperationException("The server ended: " + await process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken));
+        throw new InvalidOperationException(
+            "The server ended: " + await process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken)
+        );
     }
 
     private static async Task EndAsync(Process process)
     {
-        if (!process.HasExited) process.Kill();
+        if (!process.HasExited)
+            process.Kill();
         await process.WaitForExitAsync(TestContext.Current.CancellationToken);
     }
 

@@ -20,9 +20,7 @@ internal sealed class Pace(ManualTimeProvider time, Func<SyncResult> result)
     private static readonly TimeSpan Step = Commit;
 
     public Pace(TableSync sync, ManualTimeProvider time)
-        : this(time, () => sync.Result)
-    {
-    }
+        : this(time, () => sync.Result) { }
 
     /// <summary>Returns when the sync has read so many bytes in all, and has done with them.</summary>
     public async Task ReceivedAsync(long bytes, int timers = TimersAtRest)
@@ -41,7 +39,7 @@ internal sealed class Pace(ManualTimeProvider time, Func<SyncResult> result)
     /// <summary>Lets time pass, in steps that each let the sync do what it does by then.</summary>
     public async Task PassAsync(TimeSpan duration)
     {
-        for (TimeSpan passed = TimeSpan.Zero; passed < duration; passed += Step)
+        for (var passed = TimeSpan.Zero; passed < duration; passed += Step)
         {
             time.Advance(Step);
             await RestAsync(TimersAtRest);
@@ -54,7 +52,8 @@ internal sealed class Pace(ManualTimeProvider time, Func<SyncResult> result)
         await Eventually.TrueAsync(async () =>
         {
             // Connecting takes what it takes, and is not to be given up for a clock that runs ahead of it.
-            if (happens.IsCompleted || result().State.Phase == SyncPhase.Connecting) return happens.IsCompleted;
+            if (happens.IsCompleted || result().State.Phase == SyncPhase.Connecting)
+                return happens.IsCompleted;
             time.Advance(Step);
             await Task.WhenAny(happens, RestAsync(TimersAtRest));
             return happens.IsCompleted;
@@ -62,5 +61,6 @@ internal sealed class Pace(ManualTimeProvider time, Func<SyncResult> result)
         await happens;
     }
 
-    private Task RestAsync(int timers) => time.WaitForTimersAsync(timers, TestContext.Current.CancellationToken).WaitAsync(Eventually.Deadline);
+    private Task RestAsync(int timers) =>
+        time.WaitForTimersAsync(timers, TestContext.Current.CancellationToken).WaitAsync(Eventually.Deadline);
 }

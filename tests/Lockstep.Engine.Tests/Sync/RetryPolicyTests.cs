@@ -13,9 +13,9 @@ public sealed class RetryPolicyTests
     [InlineData(1000000, 60)]
     public void The_wait_doubles_up_to_a_minute_less_up_to_a_fifth(int failures, double seconds)
     {
-        for (int seed = 0; seed < 100; seed++)
+        for (var seed = 0; seed < 100; seed++)
         {
-            double wait = new RetryPolicy(TimeSpan.FromSeconds(5), null, new Random(seed)).Delay(failures, null).TotalSeconds;
+            var wait = new RetryPolicy(TimeSpan.FromSeconds(5), null, new Random(seed)).Delay(failures, null).TotalSeconds;
             Assert.InRange(wait, seconds * 0.8, seconds);
         }
     }
@@ -23,7 +23,13 @@ public sealed class RetryPolicyTests
     [Fact]
     public void Clients_that_were_cut_off_together_do_not_come_back_together()
     {
-        Assert.True(Enumerable.Range(0, 50).Select(seed => new RetryPolicy(TimeSpan.FromSeconds(5), null, new Random(seed)).Delay(1, null)).Distinct().Count() > 40);
+        Assert.True(
+            Enumerable
+                .Range(0, 50)
+                .Select(seed => new RetryPolicy(TimeSpan.FromSeconds(5), null, new Random(seed)).Delay(1, null))
+                .Distinct()
+                .Count() > 40
+        );
     }
 
     [Fact]

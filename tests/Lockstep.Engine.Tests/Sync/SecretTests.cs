@@ -45,26 +45,39 @@ public sealed class SecretTests : SyncTest
                     break;
             }
         });
-        Uri uri = new UriBuilder(server.FeedUri) { UserName = "me", Password = Secret }.Uri;
+        var uri = new UriBuilder(server.FeedUri) { UserName = "me", Password = Secret }.Uri;
         FeedOptions[] ways =
         [
             new() { Uri = uri },
             new() { Uri = server.FeedUri, Credential = new NetworkCredential("me", Secret) },
             new() { Uri = server.FeedUri, BearerToken = Secret },
-            new() { Uri = server.FeedUri, Headers = [new("Authorization", Secret), new("X-Key", Secret), new("Bad Name", Secret), new("X-Bad", Secret + "\r\nInjected: 1"), new("X-Umlaut", Secret + "ü")] },
+            new()
+            {
+                Uri = server.FeedUri,
+                Headers =
+                [
+                    new("Authorization", Secret),
+                    new("X-Key", Secret),
+                    new("Bad Name", Secret),
+                    new("X-Bad", Secret + "\r\nInjected: 1"),
+                    new("X-Umlaut", Secret + "ü"),
+                ],
+            },
             new() { Uri = server.FeedUri, Query = [new("token", Secret)] },
             new() { Uri = new Uri(server.FeedUri, $"?access_token={Secret}&sig={Secret}") },
         ];
 
         var said = new StringBuilder();
-        foreach (FeedOptions feed in ways)
+        foreach (var feed in ways)
         {
-            for (int i = 0; i < 8; i++) await RunAsync(feed, said);
+            for (var i = 0; i < 8; i++)
+                await RunAsync(feed, said);
             said.Append(feed);
         }
 
         said.Append(Info).Append(FeedUri.Parse(uri));
-        foreach (string file in Directory.EnumerateFiles(Path.GetDirectoryName(TablePath)!)) said.Append(Encoding.Latin1.GetString(await File.ReadAllBytesAsync(file, Cancellation)));
+        foreach (var file in Directory.EnumerateFiles(Path.GetDirectoryName(TablePath)!))
+            said.Append(Encoding.Latin1.GetString(await File.ReadAllBytesAsync(file, Cancellation)));
         Assert.DoesNotContain(Secret, said.ToString(), StringComparison.Ordinal);
         Assert.DoesNotContain(Convert.ToBase64String(Encoding.UTF8.GetBytes("me:" + Secret)), said.ToString(), StringComparison.Ordinal);
         Assert.Contains("nonsense", said.ToString(), StringComparison.Ordinal);
@@ -72,10 +85,19 @@ public sealed class SecretTests : SyncTest
 
     private async Task RunAsync(FeedOptions feed, StringBuilder said)
     {
-        var sync = new TableSync(new SyncOptions { Feed = feed, TablePath = TablePath, WantsChanges = true, Settle = TimeSpan.FromMilliseconds(200) });
+        var sync = new TableSync(
+            new SyncOptions
+            {
+                Feed = feed,
+                TablePath = TablePath,
+                WantsChanges = true,
+                Settle = TimeSpan.FromMilliseconds(200),
+            }
+        );
         try
         {
-            await foreach (SyncStep step in sync.RunAsync(Cancellation)) said.Append(step);
+            await foreach (var step in sync.RunAsync(Cancellation))
+                said.Append(step);
         }
         catch (LockstepException e)
         {
@@ -83,23 +105,30 @@ public sealed class SecretTests : SyncTest
         }
 
         said.Append(sync.Result);
-        if (RunningSyncs.Find(TablePath) is { } running) said.Append(running);
+        if (RunningSyncs.Find(TablePath) is { } running)
+            said.Append(running);
     }
 
     [Fact]
     public async Task A_secret_in_the_feeds_query_is_sent_but_neither_stored_nor_shown_and_may_change()
     {
-        await using RawServer server = RawServer.WithBodies(Record(1, 1), Record(2, 2), Record(3, 3));
+        await using var server = RawServer.WithBodies(Record(1, 1), Record(2, 2), Record(3, 3));
         Uri With(string query) => new(server.FeedUri, query);
 
-        SyncRun first = await SyncRun.ToEndAsync(Options(server, uri: With($"?key=a&token={Secret}")));
+        var first = await SyncRun.ToEndAsync(Options(server, uri: With($"?key=a&token={Secret}")));
         await SyncRun.ToEndAsync(Options(server, uri: With("?key=a&token=another")));
 
         Assert.Equal(With("?key=a").AbsoluteUri, first.Result.Feed);
         Assert.Equal(With("?key=a").AbsoluteUri, Info.Feed);
         Assert.Equal([$"0?key=a&token={Secret}", "1?key=a&token=another"], server.Cursors);
         // What the table says of its feed, with the secret given apart, is the same feed.
-        SyncRun third = await SyncRun.ToEndAsync(new SyncOptions { Feed = new FeedOptions { Uri = new Uri(Info.Feed!), Query = [new("token", "third")] }, TablePath = TablePath });
+        var third = await SyncRun.ToEndAsync(
+            new SyncOptions
+            {
+                Feed = new FeedOptions { Uri = new Uri(Info.Feed!), Query = [new("token", "third")] },
+                TablePath = TablePath,
+            }
+        );
         Assert.Equal(1, third.Result.Added);
         await SyncRun.ToErrorAsync<TableMismatchException>(Options(server, uri: With("?key=b&token=x")));
     }

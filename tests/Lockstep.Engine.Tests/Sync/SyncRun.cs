@@ -14,21 +14,23 @@ internal sealed class SyncRun
 
     public List<FeedEvent> Events { get; } = [];
 
-    public static SyncOptions Options(Uri uri, string path) => new()
-    {
-        Feed = new FeedOptions { Uri = uri },
-        TablePath = path,
-        Settle = TimeSpan.FromMilliseconds(200),
-        WantsChanges = true,
-    };
+    public static SyncOptions Options(Uri uri, string path) =>
+        new()
+        {
+            Feed = new FeedOptions { Uri = uri },
+            TablePath = path,
+            Settle = TimeSpan.FromMilliseconds(200),
+            WantsChanges = true,
+        };
 
-    public static Task<SyncRun> ToEndAsync(SyncOptions options, Action<SyncStep>? onStep = null) => ToEndAsync(new TableSync(options), onStep);
+    public static Task<SyncRun> ToEndAsync(SyncOptions options, Action<SyncStep>? onStep = null) =>
+        ToEndAsync(new TableSync(options), onStep);
 
     public static async Task<SyncRun> ToEndAsync(TableSync sync, Action<SyncStep>? onStep = null)
     {
         var run = new SyncRun { Result = null! };
         SyncResult? result = null;
-        await foreach (SyncStep step in sync.RunAsync(TestContext.Current.CancellationToken))
+        await foreach (var step in sync.RunAsync(TestContext.Current.CancellationToken))
         {
             onStep?.Invoke(step);
             switch (step)
@@ -54,10 +56,16 @@ internal sealed class SyncRun
         where TError : Exception
     {
         var events = new List<FeedEvent>();
-        TError error = await Assert.ThrowsAsync<TError>(() => ToEndAsync(options, step =>
-        {
-            if (step is FeedEventOccurred happened) events.Add(happened.Event);
-        }));
+        var error = await Assert.ThrowsAsync<TError>(() =>
+            ToEndAsync(
+                options,
+                step =>
+                {
+                    if (step is FeedEventOccurred happened)
+                        events.Add(happened.Event);
+                }
+            )
+        );
         return (error, events);
     }
 
@@ -65,8 +73,9 @@ internal sealed class SyncRun
     public static SortedDictionary<string, string> Read(string path, RecordQuery? query = null)
     {
         var records = new SortedDictionary<string, string>(StringComparer.Ordinal);
-        using RecordScan scan = new Table(path).Read(query);
-        while (scan.Read()) records[scan.Key.ToString()] = Encoding.UTF8.GetString(scan.Json);
+        using var scan = new Table(path).Read(query);
+        while (scan.Read())
+            records[scan.Key.ToString()] = Encoding.UTF8.GetString(scan.Json);
         return records;
     }
 

@@ -27,12 +27,12 @@ public sealed class SyncStateTests
     [Fact]
     public void The_transition_table_is_exactly_this()
     {
-        foreach (SyncPhase phase in Enum.GetValues<SyncPhase>())
+        foreach (var phase in Enum.GetValues<SyncPhase>())
         {
-            foreach (SyncTrigger trigger in Enum.GetValues<SyncTrigger>())
+            foreach (var trigger in Enum.GetValues<SyncTrigger>())
             {
                 var state = new SyncState(phase, 3);
-                if (Expected.TryGetValue((phase, trigger), out SyncPhase next))
+                if (Expected.TryGetValue((phase, trigger), out var next))
                 {
                     Assert.True(state.Allows(trigger));
                     Assert.Equal(next, state.Next(trigger).Phase);
@@ -56,7 +56,7 @@ public sealed class SyncStateTests
     [Fact]
     public void Attempts_are_counted_until_one_goes_well()
     {
-        SyncState state = SyncState.Initial.Next(SyncTrigger.Interrupted).Next(SyncTrigger.WaitElapsed).Next(SyncTrigger.Interrupted);
+        var state = SyncState.Initial.Next(SyncTrigger.Interrupted).Next(SyncTrigger.WaitElapsed).Next(SyncTrigger.Interrupted);
 
         Assert.Equal(2, state.Attempt);
         Assert.Equal(0, state.Next(SyncTrigger.WaitElapsed).Next(SyncTrigger.Connected).Attempt);

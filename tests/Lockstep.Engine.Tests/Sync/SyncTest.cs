@@ -26,14 +26,17 @@ public abstract class SyncTest : IDisposable
 
     protected virtual void Dispose(bool disposing) => _folder.Dispose();
 
-    private protected static string Record(int id, long order, string? more = null) => $$"""{"id":{{id}},"updated_at":{{order}},"deleted_at":null{{more}}}""" + "\n";
+    private protected static string Record(int id, long order, string? more = null) =>
+        $$"""{"id":{{id}},"updated_at":{{order}},"deleted_at":null{{more}}}""" + "\n";
 
     private protected static string Gone(int id, long order) => $$"""{"id":{{id}},"updated_at":{{order}},"deleted_at":{{order}}}""" + "\n";
 
     private protected static string Row(int id, long order, bool deleted = false) =>
-        $$$"""{"txid":{{{order}}},"current_xmin":{{{order}}},"since":{{{order}}},"deleted":{{{(deleted ? "true" : "false")}}},"data":{"id":{{{id}}}}}""" + "\n";
+        $$$"""{"txid":{{{order}}},"current_xmin":{{{order}}},"since":{{{order}}},"deleted":{{{(deleted ? "true" : "false")}}},"data":{"id":{{{id}}}}}"""
+        + "\n";
 
-    private protected static string Completed(long since) => $$"""{"control":true,"type":"snapshot_completed","timestamp":1,"since":{{since}}}""" + "\n";
+    private protected static string Completed(long since) =>
+        $$"""{"control":true,"type":"snapshot_completed","timestamp":1,"since":{{since}}}""" + "\n";
 
     private protected static string Beat(long since) => $$"""{"control":true,"type":"heartbeat","timestamp":1,"since":{{since}}}""" + "\n";
 
@@ -48,21 +51,39 @@ public abstract class SyncTest : IDisposable
     private protected string Folder(string name) => _folder[name];
 
     private protected SyncOptions Options(
-        RawServer server, bool follow = false, TimeSpan? followFor = null, int? retries = null, bool resync = false, string? since = null, decimal lookback = 0,
-        MalformedRecordPolicy malformed = MalformedRecordPolicy.Stop, double settle = 0.3, double idle = 30, double connect = 30, Uri? uri = null, int maximum = 1 << 20) => new()
-    {
-        Feed = new FeedOptions { Uri = uri ?? server.FeedUri, OperationTimeout = TimeSpan.FromSeconds(idle), ConnectionTimeout = TimeSpan.FromSeconds(connect) },
-        TablePath = TablePath,
-        Settle = TimeSpan.FromSeconds(settle),
-        RetryInterval = TimeSpan.FromMilliseconds(20),
-        Follow = follow,
-        FollowFor = followFor,
-        MaximumRetryCount = retries,
-        Resync = resync,
-        Since = since,
-        Lookback = lookback,
-        MalformedRecord = malformed,
-        MaximumRecordSize = maximum,
-        WantsChanges = true,
-    };
+        RawServer server,
+        bool follow = false,
+        TimeSpan? followFor = null,
+        int? retries = null,
+        bool resync = false,
+        string? since = null,
+        decimal lookback = 0,
+        MalformedRecordPolicy malformed = MalformedRecordPolicy.Stop,
+        double settle = 0.3,
+        double idle = 30,
+        double connect = 30,
+        Uri? uri = null,
+        int maximum = 1 << 20
+    ) =>
+        new()
+        {
+            Feed = new FeedOptions
+            {
+                Uri = uri ?? server.FeedUri,
+                OperationTimeout = TimeSpan.FromSeconds(idle),
+                ConnectionTimeout = TimeSpan.FromSeconds(connect),
+            },
+            TablePath = TablePath,
+            Settle = TimeSpan.FromSeconds(settle),
+            RetryInterval = TimeSpan.FromMilliseconds(20),
+            Follow = follow,
+            FollowFor = followFor,
+            MaximumRetryCount = retries,
+            Resync = resync,
+            Since = since,
+            Lookback = lookback,
+            MalformedRecord = malformed,
+            MaximumRecordSize = maximum,
+            WantsChanges = true,
+        };
 }

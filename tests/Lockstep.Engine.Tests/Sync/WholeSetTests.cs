@@ -10,7 +10,7 @@ public sealed class WholeSetTests : SyncTest
     [Fact(Timeout = Pace.Limit)]
     public async Task A_resync_over_a_body_of_known_length_sweeps_however_long_it_takes()
     {
-        string body = Record(1, 10) + Record(2, 20);
+        var body = Record(1, 10) + Record(2, 20);
         Pace pace = null!;
         await using var server = new RawServer(async exchange =>
         {
@@ -21,15 +21,16 @@ public sealed class WholeSetTests : SyncTest
             }
 
             await exchange.SendAsync($"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {body.Length}\r\n\r\n");
-            foreach (char c in body[..40]) await exchange.SendAsync([(byte)c]);
+            foreach (var c in body[..40])
+                await exchange.SendAsync([(byte)c]);
             await pace.ReceivedAsync(40);
             await pace.PassAsync(TimeSpan.FromSeconds(0.7));
             await exchange.SendAsync(body[40..]);
         });
         await SyncRun.ToEndAsync(Options(server));
 
-        (TableSync sync, pace) = Paced(Options(server, resync: true, settle: 0.1));
-        SyncRun run = await SyncRun.ToEndAsync(sync);
+        (var sync, pace) = Paced(Options(server, resync: true, settle: 0.1));
+        var run = await SyncRun.ToEndAsync(sync);
 
         Assert.Equal(["1", "2"], Keys);
         Assert.Equal((SyncEndReason.EndOfFeed, 1L), (run.Result.EndReason, run.Result.Swept));
@@ -78,8 +79,10 @@ public sealed class WholeSetTests : SyncTest
             await exchange.ChunkedAsync();
             // Out of order, so that the record dialect has to begin anew as well.
             await exchange.ChunkAsync(exchange.Number == 1 ? make(1, 30) + make(2, 20) : make(1, 30) + make(3, 10));
-            if (exchange.Number == 1) return;
-            if (transaction) await exchange.ChunkAsync(Completed(40));
+            if (exchange.Number == 1)
+                return;
+            if (transaction)
+                await exchange.ChunkAsync(Completed(40));
             await exchange.LastChunkAsync();
         });
 
@@ -103,7 +106,7 @@ public sealed class WholeSetTests : SyncTest
             await exchange.StallAsync();
         });
 
-        SyncRun run = await SyncRun.ToEndAsync(Options(server, settle: 5));
+        var run = await SyncRun.ToEndAsync(Options(server, settle: 5));
 
         Assert.Equal(["1", "2"], Keys);
         Assert.Equal((SyncEndReason.CaughtUp, "7"), (run.Result.EndReason, Info.Cursor.ToString()));
@@ -120,7 +123,7 @@ public sealed class WholeSetTests : SyncTest
         });
 
         await SyncRun.ToEndAsync(Options(server, settle: 5));
-        SyncRun run = await SyncRun.ToEndAsync(Options(server, settle: 5));
+        var run = await SyncRun.ToEndAsync(Options(server, settle: 5));
 
         Assert.Equal(["0", "7"], server.Cursors);
         Assert.Equal("20", Info.Cursor.ToString());
@@ -143,7 +146,7 @@ public sealed class WholeSetTests : SyncTest
         });
         await SyncRun.ToEndAsync(Options(server));
 
-        SyncRun run = await SyncRun.ToEndAsync(Options(server, resync: true));
+        var run = await SyncRun.ToEndAsync(Options(server, resync: true));
 
         Assert.Equal(["1", "2"], Keys);
         Assert.Equal(1, run.Result.Updated);
@@ -170,7 +173,7 @@ public sealed class WholeSetTests : SyncTest
         });
         await SyncRun.ToEndAsync(Options(server));
 
-        SyncRun run = await SyncRun.ToEndAsync(Options(server, resync: true));
+        var run = await SyncRun.ToEndAsync(Options(server, resync: true));
 
         Assert.Equal(["1", "2", "3"], Keys);
         Assert.Equal(SyncEndReason.Settled, run.Result.EndReason);
@@ -180,16 +183,18 @@ public sealed class WholeSetTests : SyncTest
     [Fact]
     public async Task A_feed_of_another_identity_replaces_the_table_and_its_order_values()
     {
-        await using var server = new RawServer(exchange => exchange.Number switch
-        {
-            1 => exchange.BodyAsync(Record(1, 1000) + Record(2, 2000) + Gone(3, 3000), "Lockstep-Feed: one\r\n"),
-            2 => exchange.BodyAsync("", "Lockstep-Feed: two\r\n"),
-            3 => exchange.BodyAsync(Record(2, 1) + Record(3, 2), "Lockstep-Feed: two\r\n"),
-            _ => exchange.BodyAsync(Record(2, 4), "Lockstep-Feed: two\r\n"),
-        });
+        await using var server = new RawServer(exchange =>
+            exchange.Number switch
+            {
+                1 => exchange.BodyAsync(Record(1, 1000) + Record(2, 2000) + Gone(3, 3000), "Lockstep-Feed: one\r\n"),
+                2 => exchange.BodyAsync("", "Lockstep-Feed: two\r\n"),
+                3 => exchange.BodyAsync(Record(2, 1) + Record(3, 2), "Lockstep-Feed: two\r\n"),
+                _ => exchange.BodyAsync(Record(2, 4), "Lockstep-Feed: two\r\n"),
+            }
+        );
 
         await SyncRun.ToEndAsync(Options(server));
-        SyncRun run = await SyncRun.ToEndAsync(Options(server));
+        var run = await SyncRun.ToEndAsync(Options(server));
         Assert.Equal(["2", "3"], Keys);
         Assert.Equal(("2", "two"), (Info.Cursor.ToString(), Info.FeedIdentity));
         await SyncRun.ToEndAsync(Options(server));
@@ -206,15 +211,17 @@ public sealed class WholeSetTests : SyncTest
     [InlineData("410 Gone")]
     public async Task A_server_that_cannot_go_on_from_the_cursor_gets_a_resync(string status)
     {
-        await using var server = new RawServer(exchange => exchange.Number switch
-        {
-            1 => exchange.BodyAsync(Record(1, 10) + Record(2, 20)),
-            2 => exchange.StatusAsync(status),
-            _ => exchange.BodyAsync(Record(2, 20)),
-        });
+        await using var server = new RawServer(exchange =>
+            exchange.Number switch
+            {
+                1 => exchange.BodyAsync(Record(1, 10) + Record(2, 20)),
+                2 => exchange.StatusAsync(status),
+                _ => exchange.BodyAsync(Record(2, 20)),
+            }
+        );
 
         await SyncRun.ToEndAsync(Options(server));
-        SyncRun run = await SyncRun.ToEndAsync(Options(server));
+        var run = await SyncRun.ToEndAsync(Options(server));
 
         Assert.Equal(["0", "20", "0"], server.Cursors);
         Assert.Equal(["2"], Keys);
@@ -224,7 +231,9 @@ public sealed class WholeSetTests : SyncTest
     [Fact]
     public async Task Endless_resyncs_are_stopped_and_the_table_keeps_what_it_had()
     {
-        await using var server = new RawServer(exchange => exchange.Number == 1 ? exchange.BodyAsync(Record(1, 10)) : exchange.StatusAsync("410 Gone"));
+        await using var server = new RawServer(exchange =>
+            exchange.Number == 1 ? exchange.BodyAsync(Record(1, 10)) : exchange.StatusAsync("410 Gone")
+        );
         await SyncRun.ToEndAsync(Options(server));
 
         await SyncRun.ToErrorAsync<ResyncLoopException>(Options(server, follow: true));
@@ -235,10 +244,10 @@ public sealed class WholeSetTests : SyncTest
     [Fact]
     public async Task An_empty_snapshot_empties_the_table()
     {
-        await using RawServer server = RawServer.WithBodies(Record(1, 10), "");
+        await using var server = RawServer.WithBodies(Record(1, 10), "");
         await SyncRun.ToEndAsync(Options(server));
 
-        SyncRun run = await SyncRun.ToEndAsync(Options(server, resync: true));
+        var run = await SyncRun.ToEndAsync(Options(server, resync: true));
 
         Assert.Empty(Keys);
         Assert.Equal((1L, 1L), (run.Result.Swept, Info.Tombstones));
@@ -269,12 +278,14 @@ public sealed class WholeSetTests : SyncTest
     public async Task The_redirecting_port_of_the_reference_feed_settles_each_time()
     {
         await using var server = await TestServer.LockstepTestServer.StartAsync(
-            new TestServer.TestServerOptions { Port = 0, Feed = TestServer.Feeds.FeedKind.Reference }, cancellationToken: Cancellation);
-        SyncOptions options = SyncRun.Options(new Uri(server.RedirectUri!, "/servers/"), TablePath);
+            new TestServer.TestServerOptions { Port = 0, Feed = TestServer.Feeds.FeedKind.Reference },
+            cancellationToken: Cancellation
+        );
+        var options = SyncRun.Options(new Uri(server.RedirectUri!, "/servers/"), TablePath);
 
-        for (int i = 0; i < 2; i++)
+        for (var i = 0; i < 2; i++)
         {
-            SyncRun run = await SyncRun.ToEndAsync(options);
+            var run = await SyncRun.ToEndAsync(options);
             Assert.Equal(SyncEndReason.Settled, run.Result.EndReason);
             Assert.Equal(["123", "124", "125", "126", "127"], Keys);
         }

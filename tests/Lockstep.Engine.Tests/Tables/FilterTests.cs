@@ -14,7 +14,8 @@ public sealed class FilterTests : IDisposable
             """{"id":1,"updated_at":1,"ip":"10.0.0.1","port":80,"tags":["a","b"],"up":true}""",
             """{"id":2,"updated_at":2,"ip":"10.0.0.2","port":8080,"up":false,"Port":5}""",
             """{"id":3,"updated_at":3,"ip":"it's","port":null}""",
-            """{"id":4,"updated_at":4,"deleted_at":4,"port":9999}""");
+            """{"id":4,"updated_at":4,"deleted_at":4,"port":9999}"""
+        );
     }
 
     public void Dispose() => _table.Dispose();
@@ -64,7 +65,7 @@ public sealed class FilterTests : IDisposable
     [InlineData("1)")]
     public void Anything_else_is_refused_and_does_nothing(string filter)
     {
-        FilterException error = Assert.Throws<FilterException>(() => Keys(filter));
+        var error = Assert.Throws<FilterException>(() => Keys(filter));
 
         Assert.Equal(filter, error.Filter);
         Assert.NotEmpty(error.RecommendedAction);
@@ -75,7 +76,9 @@ public sealed class FilterTests : IDisposable
     public void What_fails_for_a_record_is_the_filters_fault_and_not_the_files()
     {
         Assert.Throws<FilterException>(() => Keys("json_extract(ip, '$.x') = 1"));
-        Assert.Throws<FilterException>(() => _table.Table.Count(new RecordQuery { Filter = "abs(id - 9223372036854775807 - 2) > 0 or json_extract(ip, 'x') = 1" }));
+        Assert.Throws<FilterException>(() =>
+            _table.Table.Count(new RecordQuery { Filter = "abs(id - 9223372036854775807 - 2) > 0 or json_extract(ip, 'x') = 1" })
+        );
     }
 
     [Fact]
@@ -101,8 +104,11 @@ public sealed class FilterTests : IDisposable
     private List<string> Keys(string filter, params (string Name, object? Value)[] parameters)
     {
         var keys = new List<string>();
-        using RecordScan scan = _table.Table.Read(new RecordQuery { Filter = filter, FilterParameters = parameters.ToDictionary(p => p.Name, p => p.Value) });
-        while (scan.Read()) keys.Add(scan.Key.ToString());
+        using var scan = _table.Table.Read(
+            new RecordQuery { Filter = filter, FilterParameters = parameters.ToDictionary(p => p.Name, p => p.Value) }
+        );
+        while (scan.Read())
+            keys.Add(scan.Key.ToString());
         return keys;
     }
 }

@@ -13,7 +13,7 @@ public sealed class FirstLoadTests
     public void A_crash_in_it_leaves_an_empty_table_that_can_be_read_and_written()
     {
         using var table = new TestTable();
-        string copy = table.Path + ".crash";
+        var copy = table.Path + ".crash";
         // More than SQLite's cache holds, so that some of it is in the file before the commit, as a crash leaves it.
         table.ApplyAndKeepOpen(Records(8_000, 10_000));
         Assert.True(File.Exists(table.Path + "-journal"));
@@ -21,8 +21,9 @@ public sealed class FirstLoadTests
         File.Copy(table.Path + "-journal", copy + "-journal");
         Assert.True(new FileInfo(copy).Length > 1_000_000);
 
-        using (RecordScan scan = new Table(copy).Read(new RecordQuery())) Assert.False(scan.Read());
-        using TableWriter writer = TableWriter.Open(copy, null, WriterLock.Take(copy));
+        using (var scan = new Table(copy).Read(new RecordQuery()))
+            Assert.False(scan.Read());
+        using var writer = TableWriter.Open(copy, null, WriterLock.Take(copy));
         Assert.Equal(0, writer.State.Sequence);
     }
 
@@ -44,7 +45,7 @@ public sealed class FirstLoadTests
         using var table = new TestTable();
         using var reader = new SqliteConnection($"Data Source={table.Path};Pooling=False");
         reader.Open();
-        using SqliteCommand count = reader.CreateCommand();
+        using var count = reader.CreateCommand();
         count.CommandText = "SELECT count(*) FROM sqlite_master WHERE name = 'lockstep_row'";
         Assert.Equal(0L, count.ExecuteScalar());
 
@@ -63,7 +64,7 @@ public sealed class FirstLoadTests
     {
         using var connection = new SqliteConnection($"Data Source={path};Pooling=False");
         connection.Open();
-        using SqliteCommand command = connection.CreateCommand();
+        using var command = connection.CreateCommand();
         command.CommandText = sql;
         return command.ExecuteScalar();
     }

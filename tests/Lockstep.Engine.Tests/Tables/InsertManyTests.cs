@@ -18,23 +18,31 @@ public sealed class InsertManyTests
     [InlineData((RowStatements.ManyRows * 3) + 7, true)]
     public void As_one_by_one_whatever_their_number(int count, bool storedBefore)
     {
-        foreach (Func<int, string> key in (Func<int, string>[])[i => $"{i}", i => $"\"k{i}\""])
+        foreach (var key in (Func<int, string>[])[i => $"{i}", i => $"\"k{i}\""])
         {
             // Each fifth is a tombstone; the keys come neither in order nor only once.
-            List<string> records = [.. Enumerable.Range(0, count).Select(i => i * 7919 % 1009 % Math.Max(1, count - 3)).Select((id, i) =>
-                $$"""{"id":{{key(id)}},"updated_at":{{i}},"deleted_at":{{(i % 5 == 4 ? i : "null")}},"name":"n{{i}}"}""")];
+            List<string> records =
+            [
+                .. Enumerable
+                    .Range(0, count)
+                    .Select(i => i * 7919 % 1009 % Math.Max(1, count - 3))
+                    .Select(
+                        (id, i) => $$"""{"id":{{key(id)}},"updated_at":{{i}},"deleted_at":{{(i % 5 == 4 ? i : "null")}},"name":"n{{i}}"}"""
+                    ),
+            ];
             using var together = new TestTable();
             using var alone = new TestTable();
-            int middle = storedBefore ? count / 2 : 0;
-            foreach (string record in records[..middle])
+            var middle = storedBefore ? count / 2 : 0;
+            foreach (var record in records[..middle])
             {
                 together.Apply(record);
                 alone.Apply(record);
             }
 
-            long before = together.Writer.State.Sequence;
-            List<string> changes = together.Apply(records[middle..]);
-            foreach (string record in records[middle..]) alone.Apply(record);
+            var before = together.Writer.State.Sequence;
+            var changes = together.Apply(records[middle..]);
+            foreach (var record in records[middle..])
+                alone.Apply(record);
 
             Assert.Equal(alone.Live.OrderBy(r => r.Key), together.Live.OrderBy(r => r.Key));
             Assert.Equal(alone.Since(0), together.Since(0));

@@ -20,8 +20,33 @@ public sealed class KeyLayoutTests
         table.Reopen();
         Assert.Equal(["*-7"], table.Apply("""{"id":-7.0,"updated_at":9}"""));
         Assert.Equal(4, table.Table.GetInfo().Rows);
-        Assert.Equal(["2"], SyncRunKeys(table, new RecordQuery { Keys = [["2"]] }));
-        Assert.Equal(["18446744073709551616"], SyncRunKeys(table, new RecordQuery { Keys = [["18446744073709551616"], ["99"]] }));
+        Assert.Equal(
+            ["2"],
+            SyncRunKeys(
+                table,
+                new RecordQuery
+                {
+                    Keys =
+                    [
+                        ["2"],
+                    ],
+                }
+            )
+        );
+        Assert.Equal(
+            ["18446744073709551616"],
+            SyncRunKeys(
+                table,
+                new RecordQuery
+                {
+                    Keys =
+                    [
+                        ["18446744073709551616"],
+                        ["99"],
+                    ],
+                }
+            )
+        );
     }
 
     [Fact]
@@ -29,25 +54,71 @@ public sealed class KeyLayoutTests
     {
         using var table = new TestTable();
         table.Apply(
-            """{"id":"b","updated_at":1}""", """{"id":"a\u0000","updated_at":1}""", """{"id":"a","updated_at":1}""", """{"id":"a\u0001","updated_at":1}""",
-            """{"id":"","updated_at":1}""", """{"id":"\ud83d\ude00","updated_at":1}""", """{"id":"a\"\\b","updated_at":1}""", """{"id":"é","updated_at":1}""");
+            """{"id":"b","updated_at":1}""",
+            """{"id":"a\u0000","updated_at":1}""",
+            """{"id":"a","updated_at":1}""",
+            """{"id":"a\u0001","updated_at":1}""",
+            """{"id":"","updated_at":1}""",
+            """{"id":"\ud83d\ude00","updated_at":1}""",
+            """{"id":"a\"\\b","updated_at":1}""",
+            """{"id":"é","updated_at":1}"""
+        );
 
         Assert.Equal(["", "a", "a\0", "a\u0001", "a\"\\b", "b", "é", "😀"], Keys(table));
         Assert.Equal(["*b"], table.Apply("""{"id":"\u0062","updated_at":2}"""));
         Assert.Equal(["*😀"], table.Apply("""{"id":"😀","updated_at":2}"""));
-        Assert.Equal(["a\0"], SyncRunKeys(table, new RecordQuery { Keys = [["a\0"]] }));
+        Assert.Equal(
+            ["a\0"],
+            SyncRunKeys(
+                table,
+                new RecordQuery
+                {
+                    Keys =
+                    [
+                        ["a\0"],
+                    ],
+                }
+            )
+        );
     }
 
     [Fact]
     public void A_key_of_several_fields_is_one_key()
     {
         using var table = new TestTable(keys: ["host", "port"]);
-        table.Apply("""{"port":2,"host":"a","updated_at":1}""", """{"port":10,"host":"a","updated_at":1}""", """{"port":1,"host":"a\u0000","updated_at":1}""", """{"host":"","port":3,"updated_at":1}""");
+        table.Apply(
+            """{"port":2,"host":"a","updated_at":1}""",
+            """{"port":10,"host":"a","updated_at":1}""",
+            """{"port":1,"host":"a\u0000","updated_at":1}""",
+            """{"host":"","port":3,"updated_at":1}"""
+        );
 
         Assert.Equal([",3", "a,2", "a,10", "a\0,1"], Keys(table));
         Assert.Equal(["*a,2"], table.Apply("""{"host":"a","port":2.0,"updated_at":2}"""));
-        Assert.Equal(["a,10"], SyncRunKeys(table, new RecordQuery { Keys = [["a", 10]] }));
-        FilterException error = Assert.Throws<FilterException>(() => table.Table.Read(new RecordQuery { Keys = [["a"]] }));
+        Assert.Equal(
+            ["a,10"],
+            SyncRunKeys(
+                table,
+                new RecordQuery
+                {
+                    Keys =
+                    [
+                        ["a", 10],
+                    ],
+                }
+            )
+        );
+        var error = Assert.Throws<FilterException>(() =>
+            table.Table.Read(
+                new RecordQuery
+                {
+                    Keys =
+                    [
+                        ["a"],
+                    ],
+                }
+            )
+        );
         Assert.Contains("2 parts", error.Message, StringComparison.Ordinal);
     }
 
@@ -67,8 +138,9 @@ public sealed class KeyLayoutTests
     private static List<string> SyncRunKeys(TestTable table, RecordQuery query)
     {
         var keys = new List<string>();
-        using RecordScan scan = table.Table.Read(query);
-        while (scan.Read()) keys.Add(scan.Key.ToString());
+        using var scan = table.Table.Read(query);
+        while (scan.Read())
+            keys.Add(scan.Key.ToString());
         return keys;
     }
 }

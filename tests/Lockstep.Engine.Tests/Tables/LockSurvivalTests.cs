@@ -10,14 +10,22 @@ public sealed class LockSurvivalTests
     [Trait("Invariant", "I12")]
     public void Looking_for_tables_beside_an_open_one_does_not_let_another_program_take_its_log_away()
     {
-        if (!File.Exists("/usr/bin/sqlite3")) Assert.Skip("The sqlite3 program is not installed.");
+        if (!File.Exists("/usr/bin/sqlite3"))
+            Assert.Skip("The sqlite3 program is not installed.");
         using var table = new TestTable();
         table.Apply("""{"id":1,"updated_at":1}""");
 
         Assert.True(Table.IsTable(table.Path));
         Assert.Equal([table.Path], Table.FindIn(Path.GetDirectoryName(table.Path)!));
         // Opens the file for writing and closes it: where it finds no other's lock, it takes the log to be abandoned.
-        using (Process other = Process.Start(new ProcessStartInfo("/usr/bin/sqlite3", [table.Path, "select count(*) from lockstep_row"]) { RedirectStandardOutput = true })!)
+        using (
+            var other = Process.Start(
+                new ProcessStartInfo("/usr/bin/sqlite3", [table.Path, "select count(*) from lockstep_row"])
+                {
+                    RedirectStandardOutput = true,
+                }
+            )!
+        )
         {
             Assert.Equal("1", other.StandardOutput.ReadToEnd().Trim());
             other.WaitForExit();

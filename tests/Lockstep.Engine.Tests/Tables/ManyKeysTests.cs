@@ -14,11 +14,24 @@ public sealed class ManyKeysTests
     {
         using var table = new TestTable();
         table.Apply(Enumerable.Range(1, 50).Select(i => $$"""{"id":{{i}},"updated_at":{{i}},"port":{{i * 10}}}"""));
-        var query = new RecordQuery { Keys = [.. Enumerable.Range(41, Many).Select(i => Key((long)i)), Key("7"), Key("no number"), Key("99999999999999999999")] };
+        var query = new RecordQuery
+        {
+            Keys = [.. Enumerable.Range(41, Many).Select(i => Key((long)i)), Key("7"), Key("no number"), Key("99999999999999999999")],
+        };
 
         Assert.Equal(["7", .. Numbers(41, 10)], Read(table, query));
         Assert.Equal(11, table.Table.Count(query));
-        Assert.Equal(["42"], Read(table, query with { Filter = "port = :p", FilterParameters = new Dictionary<string, object?> { ["p"] = 420L } }));
+        Assert.Equal(
+            ["42"],
+            Read(
+                table,
+                query with
+                {
+                    Filter = "port = :p",
+                    FilterParameters = new Dictionary<string, object?> { ["p"] = 420L },
+                }
+            )
+        );
         Assert.Equal(["41", "42"], Read(table, query with { Skip = 1, First = 2 }));
     }
 
@@ -36,13 +49,15 @@ public sealed class ManyKeysTests
 
     private static IReadOnlyList<object> Key(object only) => [only];
 
-    private static IEnumerable<string> Numbers(int first, int count) => Enumerable.Range(first, count).Select(i => i.ToString(CultureInfo.InvariantCulture));
+    private static IEnumerable<string> Numbers(int first, int count) =>
+        Enumerable.Range(first, count).Select(i => i.ToString(CultureInfo.InvariantCulture));
 
     private static List<string> Read(TestTable table, RecordQuery query)
     {
         var keys = new List<string>();
-        using RecordScan scan = table.Table.Read(query);
-        while (scan.Read()) keys.Add(scan.Key.ToString());
+        using var scan = table.Table.Read(query);
+        while (scan.Read())
+            keys.Add(scan.Key.ToString());
         return keys;
     }
 }

@@ -13,12 +13,12 @@ public sealed class OneTransactionTests
     public void A_copy_of_the_files_at_any_instant_holds_rows_and_cursor_of_one_commit()
     {
         using var table = new TestTable();
-        for (int n = 1; n <= 20; n++)
+        for (var n = 1; n <= 20; n++)
         {
             table.Apply($$"""{"id":{{n}},"updated_at":{{n}}}""", $$"""{"id":{{n + 1000}},"updated_at":{{n}},"deleted_at":1}""");
             table.Writer.Commit(new TableCommit { Cursor = Cursor.Parse($"{n}"), FeedIdentity = $"feed-{n}" });
 
-            TableInfo info = new Table(CopyAfterCrash(table.Path)).GetInfo();
+            var info = new Table(CopyAfterCrash(table.Path)).GetInfo();
             Assert.Equal((n, n, $"{n}", $"feed-{n}"), ((int)info.Rows, (int)info.Tombstones, info.Cursor.ToString(), info.FeedIdentity));
         }
     }
@@ -28,7 +28,7 @@ public sealed class OneTransactionTests
     {
         using var table = new TestTable();
         table.Apply("""{"id":1,"updated_at":1}""");
-        TableState before = table.Writer.State;
+        var before = table.Writer.State;
         // The second record fails: a trigger stands for whatever may go wrong within a commit.
         Sql(table.Path, "CREATE TRIGGER t BEFORE INSERT ON lockstep_row WHEN NEW.key = 3 BEGIN SELECT RAISE(FAIL, 'no room'); END");
 
@@ -63,12 +63,14 @@ public sealed class OneTransactionTests
         table.Apply("""{"id":1,"updated_at":1}""");
         using var other = new SqliteConnection($"Data Source={table.Path};Pooling=False");
         other.Open();
-        using SqliteTransaction held = other.BeginTransaction(deferred: false);
+        using var held = other.BeginTransaction(deferred: false);
 
         Task writing = Task.Run(() => table.Apply("""{"id":2,"updated_at":2}"""), TestContext.Current.CancellationToken);
         table.Writer.Interrupt();
 
-        await Assert.ThrowsAsync<OperationCanceledException>(() => writing.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken));
+        await Assert.ThrowsAsync<OperationCanceledException>(() =>
+            writing.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken)
+        );
     }
 
     [Fact]
@@ -78,9 +80,9 @@ public sealed class OneTransactionTests
         table.Apply("""{"id":1,"updated_at":1}""");
         using var other = new SqliteConnection($"Data Source={table.Path};Pooling=False");
         other.Open();
-        SqliteTransaction held = other.BeginTransaction(deferred: false);
+        var held = other.BeginTransaction(deferred: false);
 
-        Task<List<string>> writing = Task.Run(() => table.Apply("""{"id":2,"updated_at":2}"""), TestContext.Current.CancellationToken);
+        var writing = Task.Run(() => table.Apply("""{"id":2,"updated_at":2}"""), TestContext.Current.CancellationToken);
         await Task.Delay(600, TestContext.Current.CancellationToken);
         Assert.False(writing.IsCompleted);
         held.Rollback();
@@ -92,7 +94,7 @@ public sealed class OneTransactionTests
     {
         using var connection = new SqliteConnection($"Data Source={path};Pooling=False");
         connection.Open();
-        using SqliteCommand command = connection.CreateCommand();
+        using var command = connection.CreateCommand();
         command.CommandText = sql;
         command.ExecuteNonQuery();
     }
@@ -100,9 +102,10 @@ public sealed class OneTransactionTests
     /// <summary>What a crash would leave: the file and its log as they are.</summary>
     private static string CopyAfterCrash(string path)
     {
-        string copy = path + ".crash" + Guid.NewGuid().ToString("N");
+        var copy = path + ".crash" + Guid.NewGuid().ToString("N");
         File.Copy(path, copy);
-        if (File.Exists(path + "-wal")) File.Copy(path + "-wal", copy + "-wal");
+        if (File.Exists(path + "-wal"))
+            File.Copy(path + "-wal", copy + "-wal");
         return copy;
     }
 }

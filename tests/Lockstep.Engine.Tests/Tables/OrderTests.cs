@@ -13,31 +13,34 @@ public sealed class OrderTests
     [InlineData(false)]
     public void Any_order_of_arrival_gives_the_newest_version_of_each_key(bool everyVersion)
     {
-        for (int seed = 0; seed < 30; seed++)
+        for (var seed = 0; seed < 30; seed++)
         {
             var random = new Random(seed);
             List<(int Key, decimal Order, bool Deleted)> versions = [];
-            for (int key = 0; key < 8; key++)
+            for (var key = 0; key < 8; key++)
             {
-                foreach (decimal order in Orders(random)) versions.Add((key, order, random.Next(3) == 0));
+                foreach (var order in Orders(random))
+                    versions.Add((key, order, random.Next(3) == 0));
             }
 
             using var table = new TestTable { EveryVersion = everyVersion };
             (int Key, decimal Order, bool Deleted)[] shuffled = [.. versions];
             random.Shuffle(shuffled);
-            for (int start = 0; start < shuffled.Length;)
+            for (var start = 0; start < shuffled.Length; )
             {
-                int end = Math.Min(shuffled.Length, start + random.Next(1, 12));
+                var end = Math.Min(shuffled.Length, start + random.Next(1, 12));
                 table.Apply(shuffled[start..end].Select(Json));
-                if (random.Next(5) == 0) table.Reopen();
+                if (random.Next(5) == 0)
+                    table.Reopen();
                 start = end;
             }
 
             var newest = versions.GroupBy(v => v.Key).Select(g => g.MaxBy(v => v.Order)).ToList();
             Assert.Equal(
                 newest.Where(v => !v.Deleted).ToDictionary(v => v.Key.ToString(CultureInfo.InvariantCulture), Json),
-                table.Live.ToDictionary());
-            TableInfo info = table.Table.GetInfo();
+                table.Live.ToDictionary()
+            );
+            var info = table.Table.GetInfo();
             Assert.Equal((newest.Count(v => !v.Deleted), newest.Count(v => v.Deleted)), ((int)info.Rows, (int)info.Tombstones));
         }
     }
@@ -78,10 +81,11 @@ public sealed class OrderTests
     [InlineData("1e-400", "0")]
     public void Numbers_compare_exactly_at_any_size(string higher, string lower)
     {
-        foreach (bool inOneBatch in (bool[])[true, false])
+        foreach (var inOneBatch in (bool[])[true, false])
         {
             using var table = new TestTable();
-            string newer = $$"""{"id":1,"updated_at":{{higher}},"v":1}""", older = $$"""{"id":1,"updated_at":{{lower}},"v":2}""";
+            string newer = $$"""{"id":1,"updated_at":{{higher}},"v":1}""",
+                older = $$"""{"id":1,"updated_at":{{lower}},"v":2}""";
             if (inOneBatch)
             {
                 table.Apply(newer, older);
@@ -146,6 +150,9 @@ public sealed class OrderTests
     private static IEnumerable<decimal> Orders(Random random) =>
         Enumerable.Range(0, random.Next(1, 6)).Select(_ => random.Next(-50, 50) + (random.Next(4) == 0 ? 0.5m : 0m)).Distinct();
 
-    private static string Json((int Key, decimal Order, bool Deleted) version) => string.Create(
-        CultureInfo.InvariantCulture, $$"""{"id":{{version.Key}},"updated_at":{{version.Order}},"deleted_at":{{(version.Deleted ? "1" : "null")}}}""");
+    private static string Json((int Key, decimal Order, bool Deleted) version) =>
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $$"""{"id":{{version.Key}},"updated_at":{{version.Order}},"deleted_at":{{(version.Deleted ? "1" : "null")}}}"""
+        );
 }

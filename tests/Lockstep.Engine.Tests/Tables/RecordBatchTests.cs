@@ -21,26 +21,29 @@ public sealed class RecordBatchTests
         var batch = new RecordBatch(areIntegers ? KeyLayout.Integer : KeyLayout.Encoded, OrderKind.Number, coalesce: true);
         var parser = new RecordParser(new RecordShapeRequest(Dialect.Record, ["id"], "updated_at"));
         var newest = new Dictionary<string, (decimal Order, int Arrival)>();
-        for (int i = 0; i < count; i++)
+        for (var i = 0; i < count; i++)
         {
             long key = random.Next(keys) - (keys / 2);
-            string id = areIntegers ? $"{key}" : $"\"a shared beginning {key}\"";
+            var id = areIntegers ? $"{key}" : $"\"a shared beginning {key}\"";
             // Orders that go up and down, are equal, and are no integers.
-            string order = random.Next(4) == 0 ? $"{random.Next(50)}.5" : $"{random.Next(50)}";
-            byte[] json = Encoding.UTF8.GetBytes($$"""{"id":{{id}},"updated_at":{{order}}}""");
+            var order = random.Next(4) == 0 ? $"{random.Next(50)}.5" : $"{random.Next(50)}";
+            var json = Encoding.UTF8.GetBytes($$"""{"id":{{id}},"updated_at":{{order}}}""");
             Assert.Equal(ParsedKind.Record, parser.Parse(json));
             batch.Add(parser, json);
-            decimal value = decimal.Parse(order, System.Globalization.CultureInfo.InvariantCulture);
-            string name = batch.KeyOf(batch[i]).ToString();
-            if (!newest.TryGetValue(name, out var known) || known.Order <= value) newest[name] = (value, i);
+            var value = decimal.Parse(order, System.Globalization.CultureInfo.InvariantCulture);
+            var name = batch.KeyOf(batch[i]).ToString();
+            if (!newest.TryGetValue(name, out var known) || known.Order <= value)
+                newest[name] = (value, i);
         }
 
-        int[] places = new int[count];
-        int[] kept = places[..batch.NewestByKey(places)];
+        var places = new int[count];
+        var kept = places[..batch.NewestByKey(places)];
 
         Assert.Equal(newest.Values.Select(v => v.Arrival).Order(), kept.Order());
-        if (areIntegers) Assert.Equal(kept.OrderBy(i => batch[i].IntegerKey), kept);
-        for (int i = 1; i < kept.Length && !areIntegers; i++) Assert.True(batch.Key(batch[kept[i - 1]]).SequenceCompareTo(batch.Key(batch[kept[i]])) < 0);
+        if (areIntegers)
+            Assert.Equal(kept.OrderBy(i => batch[i].IntegerKey), kept);
+        for (var i = 1; i < kept.Length && !areIntegers; i++)
+            Assert.True(batch.Key(batch[kept[i - 1]]).SequenceCompareTo(batch.Key(batch[kept[i]])) < 0);
     }
 
     [Theory]
@@ -52,7 +55,7 @@ public sealed class RecordBatchTests
     public void Sorting_keeps_the_order_of_what_is_equal(int count)
     {
         var random = new Random(count);
-        foreach (ulong range in (ulong[])[1, 7, 3000, 1UL << 40, ulong.MaxValue])
+        foreach (var range in (ulong[])[1, 7, 3000, 1UL << 40, ulong.MaxValue])
         {
             ulong[] numbers = [.. Enumerable.Range(0, count).Select(_ => ((ulong)random.NextInt64() << 1) % range)];
             int[] places = [.. Enumerable.Range(0, count)];

@@ -21,7 +21,7 @@ public sealed class SequenceTests
     {
         using var table = new TestTable();
         table.Apply("""{"id":1,"updated_at":100}""", """{"id":2,"updated_at":101}""", """{"id":3,"updated_at":102}""");
-        long seen = table.Since(0)[^1].Sequence;
+        var seen = table.Since(0)[^1].Sequence;
 
         table.Apply("""{"id":4,"updated_at":7}""");
         table.Apply("""{"id":2,"updated_at":103,"deleted_at":103}""");
@@ -63,7 +63,7 @@ public sealed class SequenceTests
         int[] keys = [.. Enumerable.Range(0, 12_000)];
         new Random(5).Shuffle(keys);
 
-        List<string> changes = table.Apply(keys.Select(k => $$"""{"id":{{k}},"updated_at":1}"""));
+        var changes = table.Apply(keys.Select(k => $$"""{"id":{{k}},"updated_at":1}"""));
 
         Assert.Equal(keys.Select(k => $"+{k}"), changes);
         Assert.Equal(keys.Select(k => $"{k}"), table.Since(0).Select(r => r.Key));

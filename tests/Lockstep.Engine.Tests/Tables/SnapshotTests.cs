@@ -9,20 +9,25 @@ public sealed class SnapshotTests
     [Fact]
     public void What_a_complete_snapshot_does_not_hold_is_swept()
     {
-        using TestTable table = WithThree();
+        using var table = WithThree();
 
-        List<string> changes = table.Snapshot(SnapshotEnding.Sweep, """{"id":1,"updated_at":1}""", """{"id":2,"updated_at":20,"v":2}""", """{"id":4,"updated_at":21}""");
+        var changes = table.Snapshot(
+            SnapshotEnding.Sweep,
+            """{"id":1,"updated_at":1}""",
+            """{"id":2,"updated_at":20,"v":2}""",
+            """{"id":4,"updated_at":21}"""
+        );
 
         Assert.Equal(["*2", "+4", "-3"], changes);
         Assert.Equal(["1", "2", "4"], table.Live.Keys);
-        TableInfo info = table.Table.GetInfo();
+        var info = table.Table.GetInfo();
         Assert.Equal((3L, 1L), (info.Rows, info.Tombstones));
     }
 
     [Fact]
     public void Against_what_was_swept_ties_lose_and_newer_versions_win()
     {
-        using TestTable table = WithThree();
+        using var table = WithThree();
         table.Snapshot(SnapshotEnding.Sweep, """{"id":1,"updated_at":1}""");
 
         Assert.Empty(table.Apply("""{"id":3,"updated_at":3}""", """{"id":3,"updated_at":2}"""));
@@ -32,11 +37,15 @@ public sealed class SnapshotTests
     [Fact]
     public void What_was_gone_before_is_no_deletion_when_another_feed_has_deleted_it_too()
     {
-        using TestTable table = WithThree();
+        using var table = WithThree();
         table.Apply("""{"id":2,"updated_at":9,"deleted_at":9}""", """{"id":3,"updated_at":9,"deleted_at":9}""");
 
-        List<string> changes = table.Snapshot(
-            SnapshotEnding.Sweep | SnapshotEnding.ForgetOrder, """{"id":1,"updated_at":1}""", """{"id":2,"updated_at":9,"deleted_at":9}""", """{"id":4,"updated_at":1}""");
+        var changes = table.Snapshot(
+            SnapshotEnding.Sweep | SnapshotEnding.ForgetOrder,
+            """{"id":1,"updated_at":1}""",
+            """{"id":2,"updated_at":9,"deleted_at":9}""",
+            """{"id":4,"updated_at":1}"""
+        );
 
         Assert.Equal(["+4"], changes);
         Assert.Equal((2L, 1L), (table.Table.GetInfo().Rows, table.Table.GetInfo().Tombstones));
@@ -47,10 +56,15 @@ public sealed class SnapshotTests
     [Fact]
     public void Tombstones_survive_a_snapshot_of_the_same_feed()
     {
-        using TestTable table = WithThree();
+        using var table = WithThree();
         table.Apply("""{"id":2,"updated_at":9,"deleted_at":9}""");
 
-        List<string> changes = table.Snapshot(SnapshotEnding.Sweep, """{"id":1,"updated_at":1}""", """{"id":2,"updated_at":8}""", """{"id":3,"updated_at":3}""");
+        var changes = table.Snapshot(
+            SnapshotEnding.Sweep,
+            """{"id":1,"updated_at":1}""",
+            """{"id":2,"updated_at":8}""",
+            """{"id":3,"updated_at":3}"""
+        );
 
         Assert.Empty(changes);
         Assert.Equal(["1", "3"], table.Live.Keys);
@@ -60,11 +74,14 @@ public sealed class SnapshotTests
     [Fact]
     public void With_a_new_identity_order_values_and_tombstones_are_discarded()
     {
-        using TestTable table = WithThree();
+        using var table = WithThree();
         table.Apply("""{"id":2,"updated_at":900,"deleted_at":9}""");
 
-        List<string> changes = table.Snapshot(
-            SnapshotEnding.Sweep | SnapshotEnding.ForgetOrder, """{"id":1,"updated_at":1,"v":"other"}""", """{"id":2,"updated_at":1}""");
+        var changes = table.Snapshot(
+            SnapshotEnding.Sweep | SnapshotEnding.ForgetOrder,
+            """{"id":1,"updated_at":1,"v":"other"}""",
+            """{"id":2,"updated_at":1}"""
+        );
 
         Assert.Equal(["*1", "+2", "-3"], changes);
         Assert.Equal(["*1"], table.Apply("""{"id":1,"updated_at":2,"v":"newer"}"""));
@@ -74,7 +91,7 @@ public sealed class SnapshotTests
     [Fact]
     public void An_empty_snapshot_is_a_snapshot()
     {
-        using TestTable table = WithThree();
+        using var table = WithThree();
 
         Assert.Equal(["-1", "-2", "-3"], table.Snapshot(SnapshotEnding.Sweep));
         Assert.Empty(table.Live);
@@ -84,7 +101,7 @@ public sealed class SnapshotTests
     [Fact]
     public void A_snapshot_that_is_not_known_to_be_complete_sweeps_nothing()
     {
-        using TestTable table = WithThree();
+        using var table = WithThree();
 
         Assert.Equal(["+4"], table.Snapshot(SnapshotEnding.MergeOnly, """{"id":4,"updated_at":4}"""));
         Assert.Equal(["1", "2", "3", "4"], table.Live.Keys);
@@ -93,11 +110,11 @@ public sealed class SnapshotTests
     [Fact]
     public void Readers_see_the_old_set_until_the_new_one_is_complete()
     {
-        using TestTable table = WithThree();
+        using var table = WithThree();
 
         table.StageOnly("""{"id":7,"updated_at":70}""");
         Assert.Equal(["1", "2", "3"], table.Live.Keys);
-        using RecordScan old = table.Table.Read();
+        using var old = table.Table.Read();
         Assert.True(old.Read());
         table.Writer.CompleteSnapshot(new TableCommit(), SnapshotEnding.Sweep);
 
@@ -109,7 +126,7 @@ public sealed class SnapshotTests
     [Fact]
     public void A_snapshot_that_is_given_up_or_crashes_leaves_the_table_as_it_was()
     {
-        using TestTable table = WithThree();
+        using var table = WithThree();
 
         table.StageOnly("""{"id":7,"updated_at":70}""");
         table.Writer.DiscardSnapshot();
@@ -126,7 +143,15 @@ public sealed class SnapshotTests
     {
         using var table = new TestTable();
 
-        Assert.Equal(["+2", "+1", "-3"], table.Snapshot(SnapshotEnding.Sweep, """{"id":2,"updated_at":1}""", """{"id":1,"updated_at":2}""", """{"id":3,"updated_at":3,"deleted_at":1}"""));
+        Assert.Equal(
+            ["+2", "+1", "-3"],
+            table.Snapshot(
+                SnapshotEnding.Sweep,
+                """{"id":2,"updated_at":1}""",
+                """{"id":1,"updated_at":2}""",
+                """{"id":3,"updated_at":3,"deleted_at":1}"""
+            )
+        );
         Assert.Equal(["1", "2"], table.Live.Keys);
         Assert.Equal(["*1"], table.Apply("""{"id":1,"updated_at":5}"""));
     }
@@ -134,9 +159,9 @@ public sealed class SnapshotTests
     [Fact]
     public void A_snapshot_may_bring_the_first_key_that_is_no_integer()
     {
-        using TestTable table = WithThree();
+        using var table = WithThree();
 
-        List<string> changes = table.Snapshot(SnapshotEnding.Sweep, """{"id":1,"updated_at":1}""", """{"id":1e30,"updated_at":9}""");
+        var changes = table.Snapshot(SnapshotEnding.Sweep, """{"id":1,"updated_at":1}""", """{"id":1e30,"updated_at":9}""");
 
         Assert.Equal(2, table.Live.Count);
         Assert.Equal(3, changes.Count);

@@ -16,21 +16,31 @@ public sealed class SuffixTests
     {
         // A feed with ties: the same order value may come for one key several times, and decides by arrival.
         Gen<(int Key, int Order, bool Deleted)[]> feeds = Gen.ArrayOf(
-            from key in Gen.Choose(0, 4) from order in Gen.Choose(1, 4) from deleted in Gen.Elements(true, false, false) select (key, order, deleted));
-        Prop.ForAll(Arb.From(feeds), Arb.From(Gen.Choose(0, 30)), (sent, from) =>
-        {
-            string[] records = [.. sent.Select((v, i) => Json(v, i, textOrder))];
-            using var once = new TestTable { EveryVersion = everyVersion };
-            using var again = new TestTable { EveryVersion = everyVersion };
-            once.Apply(records);
-            again.Apply(records);
-            List<string> changes = again.Apply(records.Skip(Math.Min(from, records.Length)));
-            again.Reopen();
-            again.Apply(records.Skip(Math.Min(from, records.Length)));
+            from key in Gen.Choose(0, 4)
+            from order in Gen.Choose(1, 4)
+            from deleted in Gen.Elements(true, false, false)
+            select (key, order, deleted)
+        );
+        Prop.ForAll(
+                Arb.From(feeds),
+                Arb.From(Gen.Choose(0, 30)),
+                (sent, from) =>
+                {
+                    string[] records = [.. sent.Select((v, i) => Json(v, i, textOrder))];
+                    using var once = new TestTable { EveryVersion = everyVersion };
+                    using var again = new TestTable { EveryVersion = everyVersion };
+                    once.Apply(records);
+                    again.Apply(records);
+                    var changes = again.Apply(records.Skip(Math.Min(from, records.Length)));
+                    again.Reopen();
+                    again.Apply(records.Skip(Math.Min(from, records.Length)));
 
-            Assert.Equal(once.Live, again.Live);
-            if (from >= records.Length) Assert.Empty(changes);
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(15));
+                    Assert.Equal(once.Live, again.Live);
+                    if (from >= records.Length)
+                        Assert.Empty(changes);
+                }
+            )
+            .Check(Config.QuickThrowOnFailure.WithMaxTest(15));
     }
 
     [Fact]
@@ -40,7 +50,7 @@ public sealed class SuffixTests
         using var table = new TestTable();
         string[] records = ["""{"id":1,"updated_at":7}""", """{"id":2,"updated_at":7,"deleted_at":7}""", """{"id":3,"updated_at":7}"""];
         Assert.Equal(["+1", "-2", "+3"], table.Apply(records));
-        long sequence = table.Writer.State.Sequence;
+        var sequence = table.Writer.State.Sequence;
 
         Assert.Empty(table.Apply(records));
         table.Reopen();
@@ -51,7 +61,10 @@ public sealed class SuffixTests
 
     private static string Json((int Key, int Order, bool Deleted) version, int index, bool textOrder)
     {
-        string order = textOrder ? $"\"s{version.Order}\"" : version.Order.ToString(CultureInfo.InvariantCulture);
-        return string.Create(CultureInfo.InvariantCulture, $$"""{"id":{{version.Key}},"updated_at":{{order}},"deleted_at":{{(version.Deleted ? "1" : "null")}},"n":{{index}}}""");
+        var order = textOrder ? $"\"s{version.Order}\"" : version.Order.ToString(CultureInfo.InvariantCulture);
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $$"""{"id":{{version.Key}},"updated_at":{{order}},"deleted_at":{{(version.Deleted ? "1" : "null")}},"n":{{index}}}"""
+        );
     }
 }

@@ -15,10 +15,10 @@ public sealed class TableFileTests : IDisposable
     [Fact]
     public void A_file_that_is_not_sqlite_is_refused_and_stays_as_it_is()
     {
-        string path = _folder["notes.txt"];
+        var path = _folder["notes.txt"];
         File.WriteAllText(path, new string('x', 5000));
 
-        TableFileException error = Assert.Throws<TableFileException>(() => Open(path));
+        var error = Assert.Throws<TableFileException>(() => Open(path));
         Assert.Contains("not an SQLite database", error.Message, StringComparison.Ordinal);
         Assert.Throws<TableFileException>(() => new Table(path).GetInfo());
         Assert.False(Table.IsTable(path));
@@ -28,11 +28,11 @@ public sealed class TableFileTests : IDisposable
     [Fact]
     public void Another_programs_database_is_refused_and_stays_as_it_is()
     {
-        string path = _folder["other.db"];
+        var path = _folder["other.db"];
         Sql(path, "CREATE TABLE mine(x)");
 
         Assert.Contains("not a Lockstep table", Assert.Throws<TableFileException>(() => Open(path)).Message, StringComparison.Ordinal);
-        string empty = _folder["empty.db"];
+        var empty = _folder["empty.db"];
         Sql(empty, "PRAGMA application_id=77; PRAGMA user_version=3");
         Assert.Throws<TableFileException>(() => Open(empty));
     }
@@ -40,11 +40,11 @@ public sealed class TableFileTests : IDisposable
     [Fact]
     public void A_table_of_a_newer_version_is_refused()
     {
-        string path = _folder["t.db"];
+        var path = _folder["t.db"];
         Open(path).Dispose();
         Sql(path, "PRAGMA user_version=99");
 
-        TableFileException error = Assert.Throws<TableFileException>(() => new Table(path).GetInfo());
+        var error = Assert.Throws<TableFileException>(() => new Table(path).GetInfo());
         Assert.Contains("newer", error.Message, StringComparison.Ordinal);
         Assert.Throws<TableFileException>(() => Open(path));
     }
@@ -52,7 +52,7 @@ public sealed class TableFileTests : IDisposable
     [Fact]
     public void A_damaged_table_is_an_error_that_says_what_to_do()
     {
-        string path = _folder["t.db"];
+        var path = _folder["t.db"];
         Open(path).Dispose();
         Sql(path, "DELETE FROM lockstep_table");
 
@@ -64,7 +64,7 @@ public sealed class TableFileTests : IDisposable
     [Fact]
     public void Where_there_is_no_file_there_is_no_table()
     {
-        string path = _folder["none.db"];
+        var path = _folder["none.db"];
 
         Assert.Throws<TableNotFoundException>(() => new Table(path).GetInfo());
         Assert.Throws<TableNotFoundException>(() => new Table(path).Read());
@@ -90,13 +90,23 @@ public sealed class TableFileTests : IDisposable
     {
         using var table = new TestTable();
         table.Apply("""{"id":1,"updated_at":1}""", """{"id":2,"updated_at":1,"deleted_at":1}""");
-        table.Writer.Commit(new TableCommit { Cursor = Cursor.Parse("9"), Feed = "http://x/", FeedIdentity = "me" });
+        table.Writer.Commit(
+            new TableCommit
+            {
+                Cursor = Cursor.Parse("9"),
+                Feed = "http://x/",
+                FeedIdentity = "me",
+            }
+        );
         table.Writer.Dispose();
 
         table.Table.Clear();
 
-        TableInfo info = table.Table.GetInfo();
-        Assert.Equal(("table", 0L, 0L, true, null, null), (info.Name, info.Rows, info.Tombstones, info.Cursor.IsStart, info.Feed, info.FeedIdentity));
+        var info = table.Table.GetInfo();
+        Assert.Equal(
+            ("table", 0L, 0L, true, null, null),
+            (info.Name, info.Rows, info.Tombstones, info.Cursor.IsStart, info.Feed, info.FeedIdentity)
+        );
         Assert.Empty(info.Fields);
         Assert.Empty(table.Live);
     }
@@ -130,14 +140,14 @@ public sealed class TableFileTests : IDisposable
     [Trait("Invariant", "I12")]
     public void The_log_of_a_file_that_is_gone_does_not_get_into_its_successor()
     {
-        string path = _folder["t.db"];
+        var path = _folder["t.db"];
         using (var table = new TestTable())
         {
             table.Apply("""{"id":1,"updated_at":1}""");
             File.Copy(table.Path + "-wal", path + "-wal");
         }
 
-        using (TableWriter writer = Open(path))
+        using (var writer = Open(path))
         {
             Assert.Equal(0, writer.State.Rows);
         }
@@ -153,16 +163,20 @@ public sealed class TableFileTests : IDisposable
         using var table = new TestTable();
         table.Apply("""{"id":0,"updated_at":0}""");
         using var stop = new CancellationTokenSource();
-        Task writing = Task.Run(() =>
-        {
-            for (int n = 1; !stop.IsCancellationRequested; n++) table.Apply(Enumerable.Range(n * 10, 10).Select(k => $$"""{"id":{{k}},"updated_at":{{n}}}"""));
-        }, TestContext.Current.CancellationToken);
+        var writing = Task.Run(
+            () =>
+            {
+                for (var n = 1; !stop.IsCancellationRequested; n++)
+                    table.Apply(Enumerable.Range(n * 10, 10).Select(k => $$"""{"id":{{k}},"updated_at":{{n}}}"""));
+            },
+            TestContext.Current.CancellationToken
+        );
 
-        for (int i = 0; i < 5; i++)
+        for (var i = 0; i < 5; i++)
         {
-            string copy = _folder[$"copy{i}.db"];
+            var copy = _folder[$"copy{i}.db"];
             table.Table.Backup(copy);
-            TableInfo info = new Table(copy).GetInfo();
+            var info = new Table(copy).GetInfo();
             Assert.Equal(info.Rows, Lockstep.Engine.Tests.Sync.SyncRun.Read(copy).Count);
             Assert.Equal(1, info.Rows % 10);
         }
@@ -183,21 +197,25 @@ public sealed class TableFileTests : IDisposable
         using var table = new TestTable();
         table.Apply(Enumerable.Range(0, 50).Select(k => $$"""{"id":{{k}},"updated_at":0}"""));
         using var stop = new CancellationTokenSource();
-        Task writing = Task.Run(() =>
-        {
-            for (int n = 1; !stop.IsCancellationRequested; n++)
+        var writing = Task.Run(
+            () =>
             {
-                // All rows change together, and once the layout of the keys does.
-                table.Apply(Enumerable.Range(0, 50).Select(k => $$"""{"id":{{k}},"updated_at":{{n}}}"""));
-                if (n == 10) table.Apply("""{"id":1.5,"updated_at":1,"deleted_at":1}""");
-            }
-        }, TestContext.Current.CancellationToken);
+                for (var n = 1; !stop.IsCancellationRequested; n++)
+                {
+                    // All rows change together, and once the layout of the keys does.
+                    table.Apply(Enumerable.Range(0, 50).Select(k => $$"""{"id":{{k}},"updated_at":{{n}}}"""));
+                    if (n == 10)
+                        table.Apply("""{"id":1.5,"updated_at":1,"deleted_at":1}""");
+                }
+            },
+            TestContext.Current.CancellationToken
+        );
 
-        for (int i = 0; i < 100; i++)
+        for (var i = 0; i < 100; i++)
         {
             var versions = new HashSet<string>();
-            int count = 0;
-            using RecordScan scan = table.Table.Read();
+            var count = 0;
+            using var scan = table.Table.Read();
             while (scan.Read())
             {
                 count++;
@@ -215,9 +233,9 @@ public sealed class TableFileTests : IDisposable
     [Fact]
     public void Session_tables_are_known_by_name_until_they_are_removed()
     {
-        string name = "session-" + Guid.NewGuid().ToString("N");
+        var name = "session-" + Guid.NewGuid().ToString("N");
         Assert.Null(SessionTables.Find(name));
-        string path = SessionTables.PathOf(name);
+        var path = SessionTables.PathOf(name);
         Assert.Equal(path, SessionTables.PathOf(name.ToUpperInvariant()));
         Open(path).Dispose();
 
@@ -232,11 +250,15 @@ public sealed class TableFileTests : IDisposable
     public void Cleared_tombstones_leave_a_horizon()
     {
         using var table = new TestTable();
-        table.Apply("""{"id":1,"updated_at":5,"deleted_at":1}""", """{"id":2,"updated_at":10.5,"deleted_at":1}""", """{"id":3,"updated_at":3}""");
+        table.Apply(
+            """{"id":1,"updated_at":5,"deleted_at":1}""",
+            """{"id":2,"updated_at":10.5,"deleted_at":1}""",
+            """{"id":3,"updated_at":3}"""
+        );
 
         Assert.Equal(1, table.Writer.ClearTombstones(Cursor.Parse("10.5")));
 
-        TableInfo info = table.Table.GetInfo();
+        var info = table.Table.GetInfo();
         Assert.Equal((1L, 1L, "10.5"), (info.Rows, info.Tombstones, info.Horizon?.ToString()));
     }
 
@@ -246,7 +268,7 @@ public sealed class TableFileTests : IDisposable
     {
         using var connection = new SqliteConnection($"Data Source={path};Pooling=False");
         connection.Open();
-        using SqliteCommand command = connection.CreateCommand();
+        using var command = connection.CreateCommand();
         command.CommandText = sql;
         command.ExecuteNonQuery();
     }

@@ -1,7 +1,7 @@
 using System.Text;
 using Lockstep.Engine.Records;
-using Lockstep.Engine.Tests.Sync;
 using Lockstep.Engine.Tables;
+using Lockstep.Engine.Tests.Sync;
 using Lockstep.Testing;
 
 namespace Lockstep.Engine.Tests.Tables;
@@ -44,62 +44,80 @@ internal sealed class TestTable : IDisposable
         _parser = Writer.State.Shape is { } shape ? new RecordParser(shape, Writer.State.Fields) : new RecordParser(_request);
     }
 
-    /// <summary>Commits records, in one transaction unless the kind of key changes among them; returns the changes as "+1", "*1" or "-1".</summary>
+    /// <summary>
+    /// Commits records, in one transaction unless the kind of key changes among them; returns the changes as "+1", "*1" or "-1".
+    /// </summary>
     public List<string> Apply(params IEnumerable<string> records)
     {
         var changes = new List<string>();
-        foreach (RecordBatch batch in Batches(records)) changes.AddRange(Describe(Writer.Commit(Commit(batch))));
+        foreach (var batch in Batches(records))
+            changes.AddRange(Describe(Writer.Commit(Commit(batch))));
         return changes;
     }
 
     /// <summary>Writes records in a transaction that stays open.</summary>
     public void ApplyAndKeepOpen(params IEnumerable<string> records)
     {
-        foreach (RecordBatch batch in Batches(records)) Writer.Commit(Commit(batch) with { MayStayOpen = true, WantsChanges = false });
+        foreach (var batch in Batches(records))
+            Writer.Commit(Commit(batch) with { MayStayOpen = true, WantsChanges = false });
     }
 
     public List<string> Snapshot(SnapshotEnding ending, params IEnumerable<string> records)
     {
         Writer.BeginSnapshot();
-        foreach (RecordBatch batch in Batches(records)) Writer.CommitToSnapshot(Commit(batch));
+        foreach (var batch in Batches(records))
+            Writer.CommitToSnapshot(Commit(batch));
         return Describe(Writer.CompleteSnapshot(new TableCommit { Shape = _parser.Shape, WantsChanges = true }, ending));
     }
 
     public void StageOnly(params IEnumerable<string> records)
     {
         Writer.BeginSnapshot();
-        foreach (RecordBatch batch in Batches(records)) Writer.CommitToSnapshot(Commit(batch));
+        foreach (var batch in Batches(records))
+            Writer.CommitToSnapshot(Commit(batch));
     }
 
     public List<(string Key, long Sequence, bool IsDeleted)> Since(long sequence)
     {
         var rows = new List<(string, long, bool)>();
-        using RecordScan scan = Table.Read(new RecordQuery { Since = sequence });
-        while (scan.Read()) rows.Add((scan.Key.ToString(), scan.Sequence, scan.IsDeleted));
+        using var scan = Table.Read(new RecordQuery { Since = sequence });
+        while (scan.Read())
+            rows.Add((scan.Key.ToString(), scan.Sequence, scan.IsDeleted));
         return rows;
     }
 
     private static List<string> Describe(CommitResult result) =>
-        [.. result.Changes.Select(c => c.Kind switch { ChangeKind.Added => "+", ChangeKind.Updated => "*", _ => "-" } + c.Key)];
+        [
+            .. result.Changes.Select(c =>
+                c.Kind switch
+                {
+                    ChangeKind.Added => "+",
+                    ChangeKind.Updated => "*",
+                    _ => "-",
+                } + c.Key
+            ),
+        ];
 
     private TableWriter Open() => TableWriter.Open(Path, "table", WriterLock.Take(Path));
 
-    private TableCommit Commit(RecordBatch batch) => new()
-    {
-        Batch = batch,
-        Shape = _parser.Shape! with { KeyLayout = batch.Layout },
-        NewFields = _parser.Fields.TakeNew(),
-        WantsChanges = true,
-    };
+    private TableCommit Commit(RecordBatch batch) =>
+        new()
+        {
+            Batch = batch,
+            Shape = _parser.Shape! with { KeyLayout = batch.Layout },
+            NewFields = _parser.Fields.TakeNew(),
+            WantsChanges = true,
+        };
 
     private List<RecordBatch> Batches(IEnumerable<string> records)
     {
         var batches = new List<RecordBatch>();
-        foreach (string record in records)
+        foreach (var record in records)
         {
-            byte[] json = Encoding.UTF8.GetBytes(record);
+            var json = Encoding.UTF8.GetBytes(record);
             Assert.True(_parser.Parse(json) == ParsedKind.Record, $"{record}: {_parser.Reason}");
-            if (batches.Count == 0 || batches[^1].Layout != _parser.Shape!.KeyLayout) batches.Add(new RecordBatch(_parser.Shape!.KeyLayout, _parser.Shape.OrderKind, !EveryVersion));
+            if (batches.Count == 0 || batches[^1].Layout != _parser.Shape!.KeyLayout)
+                batches.Add(new RecordBatch(_parser.Shape!.KeyLayout, _parser.Shape.OrderKind, !EveryVersion));
             batches[^1].Add(_parser, json);
         }
 

@@ -23,9 +23,14 @@ public sealed class ViewTests
     public void Field_names_may_hold_anything()
     {
         using var table = new TestTable();
-        table.Apply("""{"id":1,"updated_at":2,"a\"b":3,"it's":4,"Port":5,"port":6,"":7,"back\\slash":8,"$.x[0]":9,"ключ":10,"\u0000nul":11,"line\n":12,"port_2":13}""");
+        table.Apply(
+            """{"id":1,"updated_at":2,"a\"b":3,"it's":4,"Port":5,"port":6,"":7,"back\\slash":8,"$.x[0]":9,"ключ":10,"\u0000nul":11,"line\n":12,"port_2":13}"""
+        );
 
-        Assert.Equal("3|4|5|6|8|9|10", Query(table.Path, """select "a""b", "it's", "Port", "port_2", "back\slash", "$.x[0]", "ключ" from "table" """));
+        Assert.Equal(
+            "3|4|5|6|8|9|10",
+            Query(table.Path, """select "a""b", "it's", "Port", "port_2", "back\slash", "$.x[0]", "ключ" from "table" """)
+        );
         Assert.Equal("1", Query(table.Path, "select count(*) from \"table\""));
         table.Apply("""{"id":2,"updated_at":3}""");
         Assert.Equal("2", Query(table.Path, "select count(*) from \"table\""));
@@ -44,7 +49,8 @@ public sealed class ViewTests
     public void A_feed_that_invents_names_makes_no_more_columns_than_there_may_be()
     {
         using var table = new TestTable();
-        for (int i = 0; i < 700; i++) table.Apply($$"""{"id":{{i}},"updated_at":{{i}},"f{{i}}":1,"{{new string('n', 2000)}}{{i}}":2}""");
+        for (var i = 0; i < 700; i++)
+            table.Apply($$"""{"id":{{i}},"updated_at":{{i}},"f{{i}}":1,"{{new string('n', 2000)}}{{i}}":2}""");
 
         Assert.Equal(700, table.Live.Count);
         Assert.Equal(500, table.Writer.State.Fields.Count);
@@ -56,7 +62,10 @@ public sealed class ViewTests
     {
         using var table = new TestTable();
         table.Apply("""{"id":1,"updated_at":1,"ip":"10.0.0.1"}""");
-        var start = new ProcessStartInfo("sqlite3", ["-readonly", table.Path, "select ip from \"table\" where id = 1"]) { RedirectStandardOutput = true };
+        var start = new ProcessStartInfo("sqlite3", ["-readonly", table.Path, "select ip from \"table\" where id = 1"])
+        {
+            RedirectStandardOutput = true,
+        };
         Process process;
         try
         {
@@ -79,9 +88,9 @@ public sealed class ViewTests
     {
         using var connection = new SqliteConnection($"Data Source={path};Mode=ReadOnly;Pooling=False");
         connection.Open();
-        using SqliteCommand command = connection.CreateCommand();
+        using var command = connection.CreateCommand();
         command.CommandText = sql;
-        using SqliteDataReader row = command.ExecuteReader();
+        using var row = command.ExecuteReader();
         Assert.True(row.Read());
         return string.Join("|", Enumerable.Range(0, row.FieldCount).Select(i => row.IsDBNull(i) ? "" : row.GetValue(i).ToString()));
     }

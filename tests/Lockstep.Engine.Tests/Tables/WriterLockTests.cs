@@ -16,9 +16,9 @@ public sealed class WriterLockTests : IDisposable
     [Fact]
     public void The_second_writer_is_told_who_the_first_is()
     {
-        using WriterLock first = WriterLock.Take(Path);
+        using var first = WriterLock.Take(Path);
 
-        TableBusyException error = Assert.Throws<TableBusyException>(() => WriterLock.Take(Path));
+        var error = Assert.Throws<TableBusyException>(() => WriterLock.Take(Path));
 
         Assert.Contains($"process {Environment.ProcessId} ", error.Holder, StringComparison.Ordinal);
         Assert.Contains(Environment.MachineName, error.Message, StringComparison.Ordinal);
@@ -34,7 +34,7 @@ public sealed class WriterLockTests : IDisposable
         File.WriteAllText(Path + "-lock", "process 1 (gone) on elsewhere since ever");
 
         Assert.Null(WriterLock.HolderOf(Path));
-        using WriterLock taken = WriterLock.Take(Path);
+        using var taken = WriterLock.Take(Path);
         Assert.Contains($"process {Environment.ProcessId} ", WriterLock.HolderOf(Path), StringComparison.Ordinal);
     }
 
@@ -43,12 +43,17 @@ public sealed class WriterLockTests : IDisposable
     {
         File.WriteAllText(Path + "-lock", "left by a crash");
         using var stop = new CancellationTokenSource();
-        Task asking = Task.Run(() =>
-        {
-            while (!stop.IsCancellationRequested) WriterLock.HolderOf(Path);
-        }, TestContext.Current.CancellationToken);
+        var asking = Task.Run(
+            () =>
+            {
+                while (!stop.IsCancellationRequested)
+                    WriterLock.HolderOf(Path);
+            },
+            TestContext.Current.CancellationToken
+        );
 
-        for (int i = 0; i < 300; i++) WriterLock.Take(Path).Dispose();
+        for (var i = 0; i < 300; i++)
+            WriterLock.Take(Path).Dispose();
 
         await stop.CancelAsync();
         await asking;
@@ -57,9 +62,9 @@ public sealed class WriterLockTests : IDisposable
     [Fact]
     public async Task Who_waits_gets_the_lock_when_the_holder_lets_go()
     {
-        WriterLock first = WriterLock.Take(Path);
+        var first = WriterLock.Take(Path);
         var time = new ManualTimeProvider();
-        Task<WriterLock> waiting = WriterLock.WaitAsync(Path, time, TestContext.Current.CancellationToken);
+        var waiting = WriterLock.WaitAsync(Path, time, TestContext.Current.CancellationToken);
         await time.WaitForTimersAsync(1, TestContext.Current.CancellationToken);
         Assert.False(waiting.IsCompleted);
 
@@ -73,10 +78,13 @@ public sealed class WriterLockTests : IDisposable
     public async Task Another_process_that_holds_it_is_named_until_it_dies()
     {
         // flock(1) is what the runtime itself uses on Linux.
-        if (!File.Exists("/usr/bin/flock")) Assert.Skip("The flock program is not installed.");
-        string file = Path + "-lock";
+        if (!File.Exists("/usr/bin/flock"))
+            Assert.Skip("The flock program is not installed.");
+        var file = Path + "-lock";
         await File.WriteAllTextAsync(file, "process 4242 (other)", TestContext.Current.CancellationToken);
-        using Process holder = Process.Start(new ProcessStartInfo("/usr/bin/flock", ["-x", file, "sh", "-c", "echo held; exec sleep 60"]) { RedirectStandardOutput = true })!;
+        using var holder = Process.Start(
+            new ProcessStartInfo("/usr/bin/flock", ["-x", file, "sh", "-c", "echo held; exec sleep 60"]) { RedirectStandardOutput = true }
+        )!;
         try
         {
             Assert.Equal("held", await holder.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken));

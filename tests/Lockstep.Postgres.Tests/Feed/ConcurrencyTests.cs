@@ -6,8 +6,9 @@ using Npgsql;
 namespace Lockstep.Postgres.Tests.Feed;
 
 /// <summary>
-/// The proof that nothing is lost: writers run transactions at random (long, short, aborted, prepared, at several isolation levels, committing out of order) while clients come and go;
-/// when the writers are done every client's table equals the database. LOCKSTEP_SEEDS sets how many seeds are tried.
+/// The proof that nothing is lost: writers run transactions at random (long, short, aborted, prepared, at several isolation levels,
+/// committing out of order) while clients come and go; when the writers are done every client's table equals the database. LOCKSTEP_SEEDS
+/// sets how many seeds are tried.
 /// </summary>
 public sealed class ConcurrencyTests : IClassFixture<ConcurrencyTests.Server>
 {
@@ -27,23 +28,41 @@ public sealed class ConcurrencyTests : IClassFixture<ConcurrencyTests.Server>
         await using var db = TestDatabase.Open(await _server.CreateDatabaseAsync());
         var partitioned = seed % 3 == 0;
         var wake = seed % 2 == 0;
-        await db.RunAsync(partitioned
-            ? "CREATE TABLE items (id int PRIMARY KEY, v int) PARTITION BY RANGE (id); CREATE TABLE items_a PARTITION OF items FOR VALUES FROM (0) TO (20);"
-                + "CREATE TABLE items_b PARTITION OF items DEFAULT"
-            : "CREATE TABLE items (id int PRIMARY KEY, v int)");
+        await db.RunAsync(
+            partitioned
+                ? "CREATE TABLE items (id int PRIMARY KEY, v int) PARTITION BY RANGE (id); CREATE TABLE items_a PARTITION OF items FOR VALUES FROM (0) TO (20);"
+                    + "CREATE TABLE items_b PARTITION OF items DEFAULT"
+                : "CREATE TABLE items (id int PRIMARY KEY, v int)"
+        );
         await PostgresTracking.EnableAsync(db.ConnectionString, new TableName(null, "items"), wake, Cancel);
 
         // Small pages and a small log, so that clients are at every stage of the way.
         var options = new PostgresFeedOptions
         {
-            Table = new TableName(null, "items"), PollInterval = TimeSpan.FromMilliseconds(7), LiveBytes = seed % 4 == 0 ? 4096 : 16 << 20, MaxReaders = 3,
+            Table = new TableName(null, "items"),
+            PollInterval = TimeSpan.FromMilliseconds(7),
+            LiveBytes = seed % 4 == 0 ? 4096 : 16 << 20,
+            MaxReaders = 3,
         };
         await using var one = await PostgresFeed.StartAsync(db.ConnectionString, options, cancellationToken: Cancel);
-        await using var other = await PostgresFeed.StartAsync(db.ConnectionString, options with { Listen = false }, cancellationToken: Cancel);
+        await using var other = await PostgresFeed.StartAsync(
+            db.ConnectionString,
+            options with
+            {
+                Listen = false,
+            },
+            cancellationToken: Cancel
+        );
 
         using var done = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
-        var writers = Enumerable.Range(0, 5).Select(i => Task.Run(() => RandomWriter.WriteAsync(db, new Random((seed * 100) + i), i, canPrepare: !wake), Cancel)).ToArray();
-        var clients = Enumerable.Range(0, 6).Select(i => Task.Run(() => FollowAsync([one, other], new Random((seed * 1000) + i), done.Token), Cancel)).ToArray();
+        var writers = Enumerable
+            .Range(0, 5)
+            .Select(i => Task.Run(() => RandomWriter.WriteAsync(db, new Random((seed * 100) + i), i, canPrepare: !wake), Cancel))
+            .ToArray();
+        var clients = Enumerable
+            .Range(0, 6)
+            .Select(i => Task.Run(() => FollowAsync([one, other], new Random((seed * 1000) + i), done.Token), Cancel))
+            .ToArray();
         await Task.WhenAll(writers);
         await done.CancelAsync();
         var followers = await Task.WhenAll(clients);
@@ -69,9 +88,7 @@ public sealed class ConcurrencyTests : IClassFixture<ConcurrencyTests.Server>
                 var chunks = random.Next(1, 30);
                 await follower.ReadAsync(_ => --chunks <= 0, done);
             }
-            catch (OperationCanceledException) when (done.IsCancellationRequested)
-            {
-            }
+            catch (OperationCanceledException) when (done.IsCancellationRequested) { }
             catch (FeedBehindException)
             {
                 // The other server has not looked since: as a replica that lags.
@@ -104,7 +121,8 @@ public sealed class ConcurrencyTests : IClassFixture<ConcurrencyTests.Server>
             }
         }
 
-        public ValueTask<SnapshotPage> ReadPageAsync(SnapshotPageRequest request, CancellationToken cancellationToken) => throw new NotSupportedException();
+        public ValueTask<SnapshotPage> ReadPageAsync(SnapshotPageRequest request, CancellationToken cancellationToken) =>
+            throw new NotSupportedException();
 
         public ValueTask DisposeAsync() => ValueTask.CompletedTask;
     }
@@ -121,7 +139,8 @@ public sealed class ConcurrencyTests : IClassFixture<ConcurrencyTests.Server>
 
         public async ValueTask DisposeAsync()
         {
-            if (_server is not null) await _server.DisposeAsync();
+            if (_server is not null)
+                await _server.DisposeAsync();
         }
     }
 }

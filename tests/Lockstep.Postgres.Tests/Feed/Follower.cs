@@ -4,8 +4,8 @@ using Lockstep.Engine.Serving;
 namespace Lockstep.Postgres.Tests.Feed;
 
 /// <summary>
-/// A client by the book: a record is applied unless its <c>since</c> is below the stored one for its key, tombstones count as stored (I3), the cursor never goes back (I4), a snapshot
-/// replaces the table at once and sweeps what it does not hold (I6). Not thread-safe.
+/// A client by the book: a record is applied unless its <c>since</c> is below the stored one for its key, tombstones count as stored (I3),
+/// the cursor never goes back (I4), a snapshot replaces the table at once and sweeps what it does not hold (I6). Not thread-safe.
 /// </summary>
 internal sealed class Follower(IFeedSource source, string key = "id")
 {
@@ -43,7 +43,6 @@ internal sealed class Follower(IFeedSource source, string key = "id")
             Resyncs++;
             reading = await source.OpenAsync(new FeedRequest(Cursor, Identity, Heartbeat), stop.Token);
         }
-
         catch (FeedCursorExpiredException)
         {
             Cursor = 0;
@@ -51,13 +50,15 @@ internal sealed class Follower(IFeedSource source, string key = "id")
             reading = await source.OpenAsync(new FeedRequest(Cursor, Identity, Heartbeat), stop.Token);
         }
 
-        if (Identity != reading.Identity) _table = new Dictionary<string, Entry>(StringComparer.Ordinal);
+        if (Identity != reading.Identity)
+            _table = new Dictionary<string, Entry>(StringComparer.Ordinal);
         Identity = reading.Identity;
         var snapshot = Cursor == 0 ? new Dictionary<string, Entry>(StringComparer.Ordinal) : null;
         var highest = Cursor;
         await foreach (var chunk in reading.Chunks.WithCancellation(stop.Token))
         {
-            foreach (var line in Split(chunk.Lines)) Apply(line, snapshot ?? _table, ref highest);
+            foreach (var line in Split(chunk.Lines))
+                Apply(line, snapshot ?? _table, ref highest);
             if (chunk.Kind == FeedChunkKind.SnapshotCompleted)
             {
                 Assert.NotNull(snapshot);
@@ -65,9 +66,12 @@ internal sealed class Follower(IFeedSource source, string key = "id")
                 snapshot = null;
             }
 
-            if (chunk.Kind is FeedChunkKind.SnapshotCompleted or FeedChunkKind.CaughtUp) highest = Math.Max(highest, chunk.Since);
-            if (snapshot is null) Cursor = Math.Max(Cursor, highest);
-            if (enough(chunk)) break;
+            if (chunk.Kind is FeedChunkKind.SnapshotCompleted or FeedChunkKind.CaughtUp)
+                highest = Math.Max(highest, chunk.Since);
+            if (snapshot is null)
+                Cursor = Math.Max(Cursor, highest);
+            if (enough(chunk))
+                break;
         }
     }
 
@@ -78,11 +82,14 @@ internal sealed class Follower(IFeedSource source, string key = "id")
         var reading = ReadAsync(
             chunk =>
             {
-                if (chunk.Kind == FeedChunkKind.CaughtUp) follows.TrySetResult();
+                if (chunk.Kind == FeedChunkKind.CaughtUp)
+                    follows.TrySetResult();
                 return Rows.Count == rows;
             },
-            cancellationToken);
-        if (await Task.WhenAny(follows.Task, reading) == reading) await reading;
+            cancellationToken
+        );
+        if (await Task.WhenAny(follows.Task, reading) == reading)
+            await reading;
         return reading;
     }
 
@@ -93,7 +100,10 @@ internal sealed class Follower(IFeedSource source, string key = "id")
         {
             try
             {
-                await ReadAsync(chunk => chunk.Kind is (FeedChunkKind.SnapshotCompleted or FeedChunkKind.CaughtUp) && chunk.Since >= horizon, cancellationToken);
+                await ReadAsync(
+                    chunk => chunk.Kind is (FeedChunkKind.SnapshotCompleted or FeedChunkKind.CaughtUp) && chunk.Since >= horizon,
+                    cancellationToken
+                );
                 return;
             }
             catch (Exception e) when (e is FeedIdentityChangedException or FeedCursorExpiredException && attempt < 20)
@@ -125,7 +135,8 @@ internal sealed class Follower(IFeedSource source, string key = "id")
         Received++;
         Lines.Add(System.Text.Encoding.UTF8.GetString(line.Span));
         highest = Math.Max(highest, since);
-        if (table.TryGetValue(id, out var stored) && since < stored.Since) return;
+        if (table.TryGetValue(id, out var stored) && since < stored.Since)
+            return;
         table[id] = new Entry(since, row.GetProperty("deleted").GetBoolean(), JsonText.Canonical(data.GetRawText()));
     }
 

@@ -25,7 +25,8 @@ public class LiveLogTests
     {
         var log = Started(capacity: 2000);
         var place = log.PlaceAfter(At(1), "feed")!.Value;
-        for (var i = 1; i < 10; i++) log.Append(Batch(i, i + 1, 1000));
+        for (var i = 1; i < 10; i++)
+            log.Append(Batch(i, i + 1, 1000));
         Assert.Equal(LiveOutcome.Lost, log.Take(ref place, "feed", out _, out _, out _, out _));
         Assert.Null(log.PlaceAfter(At(1), "feed"));
         Assert.NotNull(log.PlaceAfter(At(9), "feed"));
@@ -69,7 +70,8 @@ public class LiveLogTests
     public void A_reader_joins_behind_what_it_knows(long known, long[] expected)
     {
         var log = Started();
-        for (var i = 1; i < 4; i++) log.Append(Batch(i, i + 1, 10));
+        for (var i = 1; i < 4; i++)
+            log.Append(Batch(i, i + 1, 10));
         var place = log.PlaceAfter(At(known), "feed")!.Value;
         Assert.Equal(expected, TakeAll(log, ref place));
     }
@@ -88,7 +90,8 @@ public class LiveLogTests
     private static List<long> TakeAll(LiveLog log, ref long place)
     {
         var taken = new List<long>();
-        while (log.Take(ref place, "feed", out var batch, out _, out _, out _) == LiveOutcome.Batch) taken.Add(batch!.To.Xmin);
+        while (log.Take(ref place, "feed", out var batch, out _, out _, out _) == LiveOutcome.Batch)
+            taken.Add(batch!.To.Xmin);
         return taken;
     }
 }

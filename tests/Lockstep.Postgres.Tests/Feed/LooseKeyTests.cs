@@ -21,17 +21,19 @@ public sealed class LooseKeyTests(SharedPostgres postgres)
         await using var db = await MakeAsync($"name {type} PRIMARY KEY, v int");
         await using var feed = await StartAsync(db);
         var (live, now) = (new Follower(feed, "name"), new Follower(feed, "name"));
-        foreach (var change in (string[])
-        [
-            $"INSERT INTO items VALUES ({one}, 1), ({other}, 1)",
-            $"UPDATE items SET name = {same} WHERE name = {one}",
-            $"BEGIN; DELETE FROM items WHERE name = {one}; INSERT INTO items VALUES ({one}, 2); COMMIT",
-            $"DELETE FROM items WHERE name = {same}",
-            $"INSERT INTO items VALUES ({same}, 3)",
-            $"UPDATE items SET name = {one}, v = 4 WHERE name = {same}",
-            $"UPDATE items SET name = {same} WHERE name = {one}; DELETE FROM items WHERE name = {one}",
-            $"UPDATE items SET name = {one} WHERE name = {other}",
-        ])
+        foreach (
+            var change in (string[])
+                [
+                    $"INSERT INTO items VALUES ({one}, 1), ({other}, 1)",
+                    $"UPDATE items SET name = {same} WHERE name = {one}",
+                    $"BEGIN; DELETE FROM items WHERE name = {one}; INSERT INTO items VALUES ({one}, 2); COMMIT",
+                    $"DELETE FROM items WHERE name = {same}",
+                    $"INSERT INTO items VALUES ({same}, 3)",
+                    $"UPDATE items SET name = {one}, v = 4 WHERE name = {same}",
+                    $"UPDATE items SET name = {same} WHERE name = {one}; DELETE FROM items WHERE name = {one}",
+                    $"UPDATE items SET name = {one} WHERE name = {other}",
+                ]
+        )
         {
             await db.RunAsync(change);
             await live.CatchUpAsync(await HorizonAsync(db), Cancel);
@@ -67,19 +69,31 @@ public sealed class LooseKeyTests(SharedPostgres postgres)
         long.Parse(await db.ScalarAsync("SELECT pg_snapshot_xmax(pg_current_snapshot())"), CultureInfo.InvariantCulture);
 
     private static Task<PostgresFeed> StartAsync(TestDatabase db) =>
-        PostgresFeed.StartAsync(db.ConnectionString, new PostgresFeedOptions { Table = Items, PollInterval = TimeSpan.FromMilliseconds(20) }, cancellationToken: Cancel);
+        PostgresFeed.StartAsync(
+            db.ConnectionString,
+            new PostgresFeedOptions { Table = Items, PollInterval = TimeSpan.FromMilliseconds(20) },
+            cancellationToken: Cancel
+        );
 
     private async Task<TestDatabase> MakeAsync(string columns)
     {
         var db = await TestDatabase.CreateAsync(postgres);
-        if (await db.ScalarAsync("SELECT (SELECT count(*) FROM pg_available_extensions WHERE name = 'citext') * (SELECT count(*) FROM pg_collation WHERE collname = 'und-x-icu')") == "0")
+        if (
+            await db.ScalarAsync(
+                "SELECT (SELECT count(*) FROM pg_available_extensions WHERE name = 'citext') * (SELECT count(*) FROM pg_collation WHERE collname = 'und-x-icu')"
+            ) == "0"
+        )
+        {
             Assert.Skip("The server has no citext, or no collations of ICU.");
+        }
+
         await db.RunAsync(
             "CREATE EXTENSION citext; CREATE DOMAIN email AS citext CHECK (VALUE LIKE '%@%');"
-            + "CREATE COLLATION anycase (provider = icu, locale = 'und-u-ks-level2', deterministic = false);"
-            + $"CREATE TABLE items ({columns});"
-            + "CREATE FUNCTION all_rows() RETURNS text LANGUAGE sql SET IntervalStyle = iso_8601 AS $$ "
-            + "SELECT coalesce(string_agg((to_jsonb(t) - 'txid')::text, E'\\n' ORDER BY to_json(name)::text COLLATE \"C\"), '') FROM items t $$");
+                + "CREATE COLLATION anycase (provider = icu, locale = 'und-u-ks-level2', deterministic = false);"
+                + $"CREATE TABLE items ({columns});"
+                + "CREATE FUNCTION all_rows() RETURNS text LANGUAGE sql SET IntervalStyle = iso_8601 AS $$ "
+                + "SELECT coalesce(string_agg((to_jsonb(t) - 'txid')::text, E'\\n' ORDER BY to_json(name)::text COLLATE \"C\"), '') FROM items t $$"
+        );
         await PostgresTracking.EnableAsync(db.ConnectionString, Items, cancellationToken: Cancel);
         return db;
     }

@@ -31,7 +31,9 @@ public sealed class PollingFeedTests(SharedPostgres postgres)
         await follower.CatchUpAsync(await HorizonAsync(db), Cancel);
         Assert.Equal(await db.RowsAsync("items"), follower.Rows);
 
-        await db.RunAsync("INSERT INTO items VALUES (3000, 'new'); UPDATE items SET name = 'changed' WHERE id = 7; DELETE FROM items WHERE id = 8");
+        await db.RunAsync(
+            "INSERT INTO items VALUES (3000, 'new'); UPDATE items SET name = 'changed' WHERE id = 7; DELETE FROM items WHERE id = 8"
+        );
         await db.RunAsync("UPDATE items SET id = 9000 WHERE id = 9");
         await db.RunAsync("DELETE FROM items WHERE id = 10; INSERT INTO items VALUES (10, 'again')");
         var before = follower.Received;
@@ -39,7 +41,8 @@ public sealed class PollingFeedTests(SharedPostgres postgres)
         Assert.Equal(await db.RowsAsync("items"), follower.Rows);
         Assert.Equal("{\"id\":10,\"name\":\"again\"}", follower.Rows["10"]);
 
-        // Six rows, each of them once from the database, and once more at most: with the one poll that began before this reading and ended after it.
+        // Six rows, each of them once from the database, and once more at most: with the one poll that began before this reading and ended
+        // after it.
         Assert.InRange(follower.Received - before, 6, 12);
         Assert.Equal(0, follower.Resyncs);
     }
@@ -51,7 +54,8 @@ public sealed class PollingFeedTests(SharedPostgres postgres)
         await using var feed = await StartAsync(db);
         var follower = new Follower(feed);
         var reading = await follower.FollowAsync(rows: 3, Cancel);
-        for (var i = 1; i <= 3; i++) await db.RunAsync($"INSERT INTO items VALUES ({i}, 'live')");
+        for (var i = 1; i <= 3; i++)
+            await db.RunAsync($"INSERT INTO items VALUES ({i}, 'live')");
         await reading;
         Assert.Equal(await db.RowsAsync("items"), follower.Rows);
         Assert.Equal(3, follower.Received);
@@ -72,12 +76,15 @@ public sealed class PollingFeedTests(SharedPostgres postgres)
         var reading = follower.ReadAsync(
             chunk =>
             {
-                if (chunk.Kind == FeedChunkKind.CaughtUp) follows.TrySetResult();
+                if (chunk.Kind == FeedChunkKind.CaughtUp)
+                    follows.TrySetResult();
                 return chunk.Kind == FeedChunkKind.CaughtUp && follower.Rows.Count == 20 && ++beats == 5;
             },
-            Cancel);
+            Cancel
+        );
         await follows.Task.WaitAsync(Cancel);
-        for (var i = 100; i < 120; i++) await db.RunAsync($"INSERT INTO items VALUES ({i}, 'other')");
+        for (var i = 100; i < 120; i++)
+            await db.RunAsync($"INSERT INTO items VALUES ({i}, 'other')");
         await reading;
         Assert.Equal(20, follower.Received);
         Assert.InRange(follower.Cursor, 1, held);
@@ -138,8 +145,10 @@ public sealed class PollingFeedTests(SharedPostgres postgres)
     public async Task A_name_in_a_type_that_is_changed_forces_a_resync(string type, string value, string change, string json)
     {
         await using var db = await TestDatabase.CreateAsync(postgres);
-        await db.RunAsync("CREATE TYPE mood AS ENUM ('ok', 'sad'); CREATE TYPE pair AS (m mood, n int); CREATE DOMAIN pairs AS pair[];"
-            + $"CREATE TABLE items (id int PRIMARY KEY, v {type}); INSERT INTO items VALUES (1, {value})");
+        await db.RunAsync(
+            "CREATE TYPE mood AS ENUM ('ok', 'sad'); CREATE TYPE pair AS (m mood, n int); CREATE DOMAIN pairs AS pair[];"
+                + $"CREATE TABLE items (id int PRIMARY KEY, v {type}); INSERT INTO items VALUES (1, {value})"
+        );
         await PostgresTracking.EnableAsync(db.ConnectionString, Items, cancellationToken: Cancel);
         await using var feed = await StartAsync(db);
         var follower = new Follower(feed);
@@ -154,7 +163,9 @@ public sealed class PollingFeedTests(SharedPostgres postgres)
     {
         await using var db = await TrackedAsync();
         var role = $"hidden_from_{Guid.NewGuid():N}";
-        await db.RunAsync($"CREATE ROLE {role} LOGIN; GRANT SELECT ON items, lockstep.\"public.items\" TO {role}; INSERT INTO items VALUES (1, 'a')");
+        await db.RunAsync(
+            $"CREATE ROLE {role} LOGIN; GRANT SELECT ON items, lockstep.\"public.items\" TO {role}; INSERT INTO items VALUES (1, 'a')"
+        );
         var reader = TestDatabase.Open(db.ConnectionString.Replace("Username=lockstep", $"Username={role}", StringComparison.Ordinal));
         await using var feed = await StartAsync(reader);
         await new Follower(feed).CatchUpAsync(await HorizonAsync(db), Cancel);
@@ -177,9 +188,12 @@ public sealed class PollingFeedTests(SharedPostgres postgres)
         await using var db = await TrackedAsync();
         await using var feed = await StartAsync(db);
         var state = await feed.GetStateAsync(Cancel);
-        await Assert.ThrowsAsync<FeedIdentityChangedException>(async () => await feed.OpenAsync(new FeedRequest(5, "other", Follower.Heartbeat), Cancel));
-        await Assert.ThrowsAsync<FeedBehindException>(
-            async () => await feed.OpenAsync(new FeedRequest(state.Horizon + 1000, state.Identity, Follower.Heartbeat), Cancel));
+        await Assert.ThrowsAsync<FeedIdentityChangedException>(async () =>
+            await feed.OpenAsync(new FeedRequest(5, "other", Follower.Heartbeat), Cancel)
+        );
+        await Assert.ThrowsAsync<FeedBehindException>(async () =>
+            await feed.OpenAsync(new FeedRequest(state.Horizon + 1000, state.Identity, Follower.Heartbeat), Cancel)
+        );
         await feed.OpenAsync(new FeedRequest(0, "other", Follower.Heartbeat), Cancel);
     }
 
@@ -194,7 +208,11 @@ public sealed class PollingFeedTests(SharedPostgres postgres)
         var ids = new List<int>();
         for (var page = first; ; page = await feed.ReadPageAsync(new SnapshotPageRequest(first.Identity, first.Horizon, page.Next), Cancel))
         {
-            foreach (var line in page.Lines.SelectMany(l => System.Text.Encoding.UTF8.GetString(l.Span).Split('\n', StringSplitOptions.RemoveEmptyEntries)))
+            foreach (
+                var line in page.Lines.SelectMany(l =>
+                    System.Text.Encoding.UTF8.GetString(l.Span).Split('\n', StringSplitOptions.RemoveEmptyEntries)
+                )
+            )
             {
                 using var json = JsonDocument.Parse(line);
                 ids.Add(json.RootElement.GetProperty("data").GetProperty("id").GetInt32());
@@ -202,14 +220,17 @@ public sealed class PollingFeedTests(SharedPostgres postgres)
             }
 
             Assert.Equal(first.Horizon, page.Horizon);
-            if (page.Next is null) break;
+            if (page.Next is null)
+                break;
         }
 
         Assert.Equal(Enumerable.Range(1, 25), ids);
-        await Assert.ThrowsAsync<FeedPositionException>(
-            async () => await feed.ReadPageAsync(new SnapshotPageRequest(first.Identity, first.Horizon, "x'; drop table items"), Cancel));
-        await Assert.ThrowsAsync<FeedIdentityChangedException>(
-            async () => await feed.ReadPageAsync(new SnapshotPageRequest("other", first.Horizon, first.Next), Cancel));
+        await Assert.ThrowsAsync<FeedPositionException>(async () =>
+            await feed.ReadPageAsync(new SnapshotPageRequest(first.Identity, first.Horizon, "x'; drop table items"), Cancel)
+        );
+        await Assert.ThrowsAsync<FeedIdentityChangedException>(async () =>
+            await feed.ReadPageAsync(new SnapshotPageRequest("other", first.Horizon, first.Next), Cancel)
+        );
     }
 
     [Fact]
@@ -220,13 +241,17 @@ public sealed class PollingFeedTests(SharedPostgres postgres)
             """
             CREATE SCHEMA "Odd.Schema";
             CREATE TABLE "Odd.Schema"."my ""table" ("the id" text COLLATE "C", part numeric, "select" int, PRIMARY KEY ("the id", part));
-            """);
+            """
+        );
         var name = TableName.Parse("\"Odd.Schema\".\"my \"\"table\"");
         await PostgresTracking.EnableAsync(db.ConnectionString, name, cancellationToken: Cancel);
         const string Table = "\"Odd.Schema\".\"my \"\"table\"";
         await db.RunAsync($"INSERT INTO {Table} SELECT 'k' || g % 7, g + 0.5, g FROM generate_series(1, 100) g");
         await using var feed = await PostgresFeed.StartAsync(
-            db.ConnectionString, new PostgresFeedOptions { Table = name, PollInterval = TimeSpan.FromMilliseconds(20) }, cancellationToken: Cancel);
+            db.ConnectionString,
+            new PostgresFeedOptions { Table = name, PollInterval = TimeSpan.FromMilliseconds(20) },
+            cancellationToken: Cancel
+        );
         Assert.Equal(["the id", "part"], (await feed.GetStateAsync(Cancel)).KeyColumns);
         var follower = new Follower(feed, "part");
         await follower.CatchUpAsync(await HorizonAsync(db), Cancel);
@@ -256,23 +281,40 @@ public sealed class PollingFeedTests(SharedPostgres postgres)
     public async Task Bad_input_is_told_at_the_start()
     {
         await using var db = await TestDatabase.CreateAsync(postgres);
-        await db.RunAsync("CREATE TABLE plain (id int PRIMARY KEY); CREATE TABLE \"wrong\" (id int, txid text); CREATE VIEW v AS SELECT 1 AS id");
+        await db.RunAsync(
+            "CREATE TABLE plain (id int PRIMARY KEY); CREATE TABLE \"wrong\" (id int, txid text); CREATE VIEW v AS SELECT 1 AS id"
+        );
         await db.RunAsync("DROP ROLE IF EXISTS nobody_reads; CREATE ROLE nobody_reads LOGIN");
         await Fails<PostgresTableException>(db.ConnectionString, "missing", "There is no table or view missing");
         await Fails<PostgresTableException>(db.ConnectionString, "plain", "no column txid");
         await Fails<PostgresTableException>(db.ConnectionString, "wrong", "type text");
         await Fails<PostgresTableException>(db.ConnectionString, "v", "no column txid");
         await MakeAsync(db);
-        await Fails<PostgresAccessException>(db.ConnectionString.Replace("Username=lockstep", "Username=nobody_reads", StringComparison.Ordinal), "items", "Grant");
+        await Fails<PostgresAccessException>(
+            db.ConnectionString.Replace("Username=lockstep", "Username=nobody_reads", StringComparison.Ordinal),
+            "items",
+            "Grant"
+        );
         await Fails<FeedUnavailableException>("Host=127.0.0.1;Port=1;Username=x;Password=secret;Timeout=2", "items", "cannot be reached");
-        await Assert.ThrowsAsync<ArgumentException>(() => PostgresFeed.StartAsync("Hast=secret", new PostgresFeedOptions { Table = Items }, cancellationToken: Cancel));
+        await Assert.ThrowsAsync<ArgumentException>(() =>
+            PostgresFeed.StartAsync("Hast=secret", new PostgresFeedOptions { Table = Items }, cancellationToken: Cancel)
+        );
 
         static async Task Fails<T>(string connectionString, string table, string message)
             where T : Exception
         {
-            var error = await Assert.ThrowsAsync<T>(
-                () => PostgresFeed.StartAsync(connectionString, new PostgresFeedOptions { Table = new TableName(null, table) }, cancellationToken: Cancel));
-            Assert.Contains(message, error.Message + ((Engine.LockstepException)(Exception)error).RecommendedAction, StringComparison.Ordinal);
+            var error = await Assert.ThrowsAsync<T>(() =>
+                PostgresFeed.StartAsync(
+                    connectionString,
+                    new PostgresFeedOptions { Table = new TableName(null, table) },
+                    cancellationToken: Cancel
+                )
+            );
+            Assert.Contains(
+                message,
+                error.Message + ((Engine.LockstepException)(Exception)error).RecommendedAction,
+                StringComparison.Ordinal
+            );
             Assert.DoesNotContain("secret", error.ToString(), StringComparison.Ordinal);
         }
     }
@@ -301,11 +343,14 @@ public sealed class PollingFeedTests(SharedPostgres postgres)
             INSERT INTO items SELECT g, 'n' FROM generate_series(1, 20) g;
             CREATE VIEW shown AS SELECT id, name, txid, false AS deleted FROM items
                 UNION ALL SELECT id, NULL, txid, true FROM lockstep."public.items"
-            """);
+            """
+        );
         await using var feed = await StartAsync(db, o => o with { Table = new TableName(null, "shown"), Key = ["id"] });
         var follower = new Follower(feed);
         await follower.CatchUpAsync(await HorizonAsync(db), Cancel);
-        await db.RunAsync("DELETE FROM items WHERE id < 5; UPDATE items SET name = 'changed' WHERE id = 6; INSERT INTO items VALUES (2, 'back')");
+        await db.RunAsync(
+            "DELETE FROM items WHERE id < 5; UPDATE items SET name = 'changed' WHERE id = 6; INSERT INTO items VALUES (2, 'back')"
+        );
         await follower.CatchUpAsync(await HorizonAsync(db), Cancel);
         Assert.Equal(await db.RowsAsync("items"), follower.Rows);
         Assert.Equal(0, follower.Resyncs);
@@ -315,7 +360,9 @@ public sealed class PollingFeedTests(SharedPostgres postgres)
     public async Task A_view_without_tombstones_is_served_as_snapshots_whenever_it_changes()
     {
         await using var db = await TrackedAsync();
-        await db.RunAsync("INSERT INTO items SELECT g, 'n' FROM generate_series(1, 20) g; CREATE VIEW shown AS SELECT id, name, txid FROM items");
+        await db.RunAsync(
+            "INSERT INTO items SELECT g, 'n' FROM generate_series(1, 20) g; CREATE VIEW shown AS SELECT id, name, txid FROM items"
+        );
         await using var feed = await StartAsync(db, o => o with { Table = new TableName(null, "shown") });
         var follower = new Follower(feed);
         await follower.CatchUpAsync(await HorizonAsync(db), Cancel);
@@ -358,14 +405,23 @@ public sealed class PollingFeedTests(SharedPostgres postgres)
         await older.ExecuteAsync("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT pg_current_xact_id()", Cancel);
         await db.RunAsync("DELETE FROM items");
         await older.ExecuteAsync("INSERT INTO items VALUES (1, 'second'); COMMIT", Cancel);
-        Assert.Equal("1", await db.ScalarAsync("SELECT count(*) FROM items JOIN lockstep.\"public.items\" gone USING (id) WHERE gone.txid > items.txid"));
+        Assert.Equal(
+            "1",
+            await db.ScalarAsync("SELECT count(*) FROM items JOIN lockstep.\"public.items\" gone USING (id) WHERE gone.txid > items.txid")
+        );
         await follower.CatchUpAsync(await HorizonAsync(db), Cancel);
         Assert.Equal(await db.RowsAsync("items"), follower.Rows);
     }
 
-    /// <summary>A cursor that has everything committed so far. Transactions of other tests in the cluster may hold clients back from it, for moments.</summary>
+    /// <summary>
+    /// A cursor that has everything committed so far. Transactions of other tests in the cluster may hold clients back from it, for
+    /// moments.
+    /// </summary>
     private static async Task<long> HorizonAsync(TestDatabase db) =>
-        long.Parse(await db.ScalarAsync("SELECT pg_snapshot_xmax(pg_current_snapshot())"), System.Globalization.CultureInfo.InvariantCulture);
+        long.Parse(
+            await db.ScalarAsync("SELECT pg_snapshot_xmax(pg_current_snapshot())"),
+            System.Globalization.CultureInfo.InvariantCulture
+        );
 
     private static async Task FeedSeesAsync(PostgresFeed feed, TestDatabase db)
     {

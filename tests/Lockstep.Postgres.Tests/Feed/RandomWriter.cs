@@ -2,7 +2,9 @@ using Npgsql;
 
 namespace Lockstep.Postgres.Tests.Feed;
 
-/// <summary>A connection that changes the table items at random: short and long transactions, some aborted, prepared or in conflict.</summary>
+/// <summary>
+/// A connection that changes the table items at random: short and long transactions, some aborted, prepared or in conflict.
+/// </summary>
 internal static class RandomWriter
 {
     /// <summary>The keys that are used are below this.</summary>
@@ -20,14 +22,20 @@ internal static class RandomWriter
         await using var connection = await db.ConnectAsync();
         for (var n = 0; n < 40; n++)
         {
-            var isolation = random.Next(3) switch { 0 => "REPEATABLE READ", 1 => "SERIALIZABLE", _ => "READ COMMITTED" };
+            var isolation = random.Next(3) switch
+            {
+                0 => "REPEATABLE READ",
+                1 => "SERIALIZABLE",
+                _ => "READ COMMITTED",
+            };
             try
             {
                 await connection.ExecuteAsync($"BEGIN ISOLATION LEVEL {isolation}", Cancel);
                 for (var i = random.Next(1, 6); i > 0; i--)
                 {
                     await connection.ExecuteAsync(Statement(random), Cancel);
-                    if (random.Next(4) == 0) await Task.Delay(random.Next(random.Next(10) == 0 ? 60 : 6), Cancel);
+                    if (random.Next(4) == 0)
+                        await Task.Delay(random.Next(random.Next(10) == 0 ? 60 : 6), Cancel);
                 }
 
                 await EndAsync(connection, random, $"{writer}-{n}", canPrepare);

@@ -25,7 +25,8 @@ public sealed class ReplicaTests
         await using var behind = await StartAsync(copy);
         Assert.Equal((await ahead.GetStateAsync(Cancel)).Identity, (await behind.GetStateAsync(Cancel)).Identity);
 
-        // A transaction that is in progress, as the replica prints no list of, must come when it commits; and what commits meanwhile comes once to who follows.
+        // A transaction that is in progress, as the replica prints no list of, must come when it commits; and what commits meanwhile comes
+        // once to who follows.
         await using var open = await db.ConnectAsync();
         await open.ExecuteAsync("BEGIN; INSERT INTO items VALUES (2, 'late')", Cancel);
         var follower = new Follower(behind);
@@ -33,14 +34,18 @@ public sealed class ReplicaTests
         var reading = follower.ReadAsync(
             chunk =>
             {
-                if (chunk.Kind == FeedChunkKind.CaughtUp) follows.TrySetResult();
-                if (chunk.Kind == FeedChunkKind.CaughtUp && follower.Rows.Count == 11 && ++beats == 5) others.TrySetResult();
+                if (chunk.Kind == FeedChunkKind.CaughtUp)
+                    follows.TrySetResult();
+                if (chunk.Kind == FeedChunkKind.CaughtUp && follower.Rows.Count == 11 && ++beats == 5)
+                    others.TrySetResult();
                 return follower.Rows.Count == 12;
             },
-            Cancel);
+            Cancel
+        );
         await follows.Task.WaitAsync(Cancel);
         var before = follower.Received;
-        for (var i = 10; i < 20; i++) await db.RunAsync($"INSERT INTO items VALUES ({i}, 'other')");
+        for (var i = 10; i < 20; i++)
+            await db.RunAsync($"INSERT INTO items VALUES ({i}, 'other')");
         await others.Task.WaitAsync(Cancel);
         Assert.Equal(10, follower.Received - before);
         await open.ExecuteAsync("COMMIT", Cancel);
@@ -52,7 +57,10 @@ public sealed class ReplicaTests
         await Eventually.TrueAsync(async () => await copy.ScalarAsync("SELECT pg_get_wal_replay_pause_state()") == "paused");
         await db.RunAsync("INSERT INTO items VALUES (3, 'ahead')");
         var client = new Follower(ahead);
-        await client.CatchUpAsync(long.Parse(await db.ScalarAsync("SELECT pg_snapshot_xmax(pg_current_snapshot())"), CultureInfo.InvariantCulture), Cancel);
+        await client.CatchUpAsync(
+            long.Parse(await db.ScalarAsync("SELECT pg_snapshot_xmax(pg_current_snapshot())"), CultureInfo.InvariantCulture),
+            Cancel
+        );
         var position = new FeedRequest(client.Cursor, client.Identity, Follower.Heartbeat);
         await Assert.ThrowsAsync<FeedBehindException>(async () => await behind.OpenAsync(position, Cancel));
         await copy.RunAsync("SELECT pg_wal_replay_resume()");
@@ -79,15 +87,20 @@ public sealed class ReplicaTests
         await follower.ReadAsync(chunk => chunk.Kind == FeedChunkKind.SnapshotCompleted, Cancel);
         Assert.Equal(Rows, follower.Rows.Count);
 
-        // Once with the snapshot's pages, once with the changes since the first page, once with the statement that closes them; the log was not read.
+        // Once with the snapshot's pages, once with the changes since the first page, once with the statement that closes them; the log was
+        // not read.
         Assert.InRange(follower.Received, Rows, 3 * Rows);
         await open.ExecuteAsync("COMMIT", Cancel);
         await follower.ReadAsync(_ => follower.Rows.Count == Rows + 1, Cancel);
         Assert.Equal(await db.RowsAsync("items"), follower.Rows);
     }
 
-    private static Task<PostgresFeed> StartAsync(TestDatabase db) => PostgresFeed.StartAsync(
-        db.ConnectionString, new PostgresFeedOptions { Table = new TableName(null, "items"), PollInterval = TimeSpan.FromMilliseconds(20) }, cancellationToken: Cancel);
+    private static Task<PostgresFeed> StartAsync(TestDatabase db) =>
+        PostgresFeed.StartAsync(
+            db.ConnectionString,
+            new PostgresFeedOptions { Table = new TableName(null, "items"), PollInterval = TimeSpan.FromMilliseconds(20) },
+            cancellationToken: Cancel
+        );
 
     private sealed class Replica(PostgresTools tools, string folder, int port) : IAsyncDisposable
     {
@@ -105,9 +118,17 @@ public sealed class ReplicaTests
             var replica = new Replica(tools, folder, ((IPEndPoint)listener.LocalEndpoint).Port);
             listener.Stop();
             await tools.RunAsync(
-                "pg_basebackup", ["-h", "127.0.0.1", "-p", $"{primary}", "-U", "lockstep", "-D", replica.Data, "-R", "-c", "fast", "--no-sync"], Cancel);
-            var options = $"-c port={replica.Port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off -c max_connections=200";
-            await tools.RunAsync("pg_ctl", ["start", "-D", replica.Data, "-l", Path.Combine(folder, "log"), "-w", "-t", "60", "-s", "-o", options], Cancel);
+                "pg_basebackup",
+                ["-h", "127.0.0.1", "-p", $"{primary}", "-U", "lockstep", "-D", replica.Data, "-R", "-c", "fast", "--no-sync"],
+                Cancel
+            );
+            var options =
+                $"-c port={replica.Port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off -c max_connections=200";
+            await tools.RunAsync(
+                "pg_ctl",
+                ["start", "-D", replica.Data, "-l", Path.Combine(folder, "log"), "-w", "-t", "60", "-s", "-o", options],
+                Cancel
+            );
             return replica;
         }
 

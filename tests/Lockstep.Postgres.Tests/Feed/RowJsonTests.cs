@@ -28,14 +28,20 @@ public sealed class RowJsonTests(SharedPostgres postgres)
     [InlineData("char(5)", "'ab'", "\"ab   \"")]
     [InlineData("interval", "'1 day 2 hours'", "\"P1DT2H\"")]
     [InlineData("uuid", "'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11'", "\"a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11\"")]
-    [InlineData("bytea", "decode(repeat('00ff', 40), 'hex')",
-        "\"AP8A/wD/AP8A/wD/AP8A/wD/AP8A/wD/AP8A/wD/AP8A/wD/AP8A/wD/AP8A/wD/AP8A/wD/AP8A/wD/AP8A/wD/AP8A/wD/AP8A/wD/AP8=\"")]
+    [InlineData(
+        "bytea",
+        "decode(repeat('00ff', 40), 'hex')",
+        "\"AP8A/wD/AP8A/wD/AP8A/wD/AP8A/wD/AP8A/wD/AP8A/wD/AP8A/wD/AP8A/wD/AP8A/wD/AP8A/wD/AP8A/wD/AP8A/wD/AP8A/wD/AP8=\""
+    )]
     [InlineData("bytea[]", "ARRAY['\\x01'::bytea, NULL, '\\x02ff']", "[\"AQ==\",null,\"Av8=\"]")]
     [InlineData("bytea[]", "NULL", "null")]
     [InlineData("bytea[]", "'{}'", "[]")]
     [InlineData("bytea[]", "'{{\"\\\\x01\",NULL},{\"\\\\x\",\"\\\\x02ff\"}}'", "[[\"AQ==\",null],[\"\",\"Av8=\"]]")]
-    [InlineData("bytea[]", "ARRAY[[[decode(repeat('00ff', 40), 'hex')]]]",
-        "[[[\"AP8A/wD/AP8A/wD/AP8A/wD/AP8A/wD/AP8A/wD/AP8A/wD/AP8A/wD/AP8A/wD/AP8A/wD/AP8A/wD/AP8A/wD/AP8A/wD/AP8A/wD/AP8=\"]]]")]
+    [InlineData(
+        "bytea[]",
+        "ARRAY[[[decode(repeat('00ff', 40), 'hex')]]]",
+        "[[[\"AP8A/wD/AP8A/wD/AP8A/wD/AP8A/wD/AP8A/wD/AP8A/wD/AP8A/wD/AP8A/wD/AP8A/wD/AP8A/wD/AP8A/wD/AP8A/wD/AP8A/wD/AP8=\"]]]"
+    )]
     [InlineData("int[]", "'{{1,2},{3,NULL}}'", "[[1,2],[3,null]]")]
     [InlineData("int[]", "'[0:1][5:6]={{1,2},{3,4}}'", "[[1,2],[3,4]]")]
     [InlineData("text[]", "'{}'", "[]")]
@@ -63,10 +69,14 @@ public sealed class RowJsonTests(SharedPostgres postgres)
         await using var db = await TestDatabase.CreateAsync(postgres);
         await db.RunAsync(
             "CREATE TYPE mood AS ENUM ('so-so'); CREATE DOMAIN small AS int CHECK (VALUE < 10); CREATE DOMAIN inner_secret AS bytea;"
-            + "CREATE DOMAIN secret AS inner_secret; CREATE TYPE pair AS (a int, b text);"
-            + $"CREATE TABLE t (id int PRIMARY KEY, v {type}, txid bigint, deleted boolean); INSERT INTO t VALUES (1, {value}, 0, false)");
+                + "CREATE DOMAIN secret AS inner_secret; CREATE TYPE pair AS (a int, b text);"
+                + $"CREATE TABLE t (id int PRIMARY KEY, v {type}, txid bigint, deleted boolean); INSERT INTO t VALUES (1, {value}, 0, false)"
+        );
         await using var feed = await PostgresFeed.StartAsync(
-            db.ConnectionString, new PostgresFeedOptions { Table = new TableName(null, "t") }, cancellationToken: Cancel);
+            db.ConnectionString,
+            new PostgresFeedOptions { Table = new TableName(null, "t") },
+            cancellationToken: Cancel
+        );
         var follower = new Follower(feed);
         await follower.ReadAsync(chunk => chunk.Kind == Engine.Serving.FeedChunkKind.SnapshotCompleted, Cancel);
         using var row = JsonDocument.Parse(Assert.Single(follower.Lines));
@@ -76,13 +86,41 @@ public sealed class RowJsonTests(SharedPostgres postgres)
     [Fact]
     public async Task A_column_may_be_called_like_anything()
     {
-        string[] names = ["d", "r", "c", "data", "deleted", "key0", "live", "gone", "xid", "tableoid2", "updated_at", "deleted_at", "Two Words", "q\"uote", "e", "parts", "at"];
-        var columns = string.Join(", ", names.Select((n, i) => $"{Sql.Quote(n)} {(i == 0 ? "int PRIMARY KEY" : n == "e" ? "bytea[]" : "text")}"));
+        string[] names =
+        [
+            "d",
+            "r",
+            "c",
+            "data",
+            "deleted",
+            "key0",
+            "live",
+            "gone",
+            "xid",
+            "tableoid2",
+            "updated_at",
+            "deleted_at",
+            "Two Words",
+            "q\"uote",
+            "e",
+            "parts",
+            "at",
+        ];
+        var columns = string.Join(
+            ", ",
+            names.Select((n, i) => $"{Sql.Quote(n)} {(i == 0 ? "int PRIMARY KEY" : n == "e" ? "bytea[]" : "text")}")
+        );
         await using var db = await TestDatabase.CreateAsync(postgres);
         await db.RunAsync($"CREATE TABLE t ({columns})");
         await PostgresTracking.EnableAsync(db.ConnectionString, new TableName(null, "t"), cancellationToken: Cancel);
-        await db.RunAsync($"INSERT INTO t VALUES ({string.Join(", ", names.Select((n, i) => i == 0 ? "1" : n == "e" ? "'{{a},{b}}'" : "'x'"))})");
-        await using var feed = await PostgresFeed.StartAsync(db.ConnectionString, new PostgresFeedOptions { Table = new TableName(null, "t") }, cancellationToken: Cancel);
+        await db.RunAsync(
+            $"INSERT INTO t VALUES ({string.Join(", ", names.Select((n, i) => i == 0 ? "1" : n == "e" ? "'{{a},{b}}'" : "'x'"))})"
+        );
+        await using var feed = await PostgresFeed.StartAsync(
+            db.ConnectionString,
+            new PostgresFeedOptions { Table = new TableName(null, "t") },
+            cancellationToken: Cancel
+        );
         var follower = new Follower(feed, "d");
         await follower.ReadAsync(chunk => chunk.Kind == Engine.Serving.FeedChunkKind.SnapshotCompleted, Cancel);
         Assert.Equal(names.Order(StringComparer.Ordinal), Names(Assert.Single(follower.Rows.Values)).Order(StringComparer.Ordinal));
@@ -103,9 +141,13 @@ public sealed class RowJsonTests(SharedPostgres postgres)
         await using var db = await TestDatabase.CreateAsync(postgres);
         await db.RunAsync(
             "CREATE TABLE base (id int, txid bigint, deleted boolean); INSERT INTO base VALUES (1, 5, false), (2, 6, true), (3, 7, NULL);"
-            + "CREATE VIEW t AS SELECT *, txid_snapshot_xmin(txid_current_snapshot()) AS current_xmin FROM base");
+                + "CREATE VIEW t AS SELECT *, txid_snapshot_xmin(txid_current_snapshot()) AS current_xmin FROM base"
+        );
         await using var feed = await PostgresFeed.StartAsync(
-            db.ConnectionString, new PostgresFeedOptions { Table = new TableName(null, "t") }, cancellationToken: Cancel);
+            db.ConnectionString,
+            new PostgresFeedOptions { Table = new TableName(null, "t") },
+            cancellationToken: Cancel
+        );
         var follower = new Follower(feed);
         await follower.ReadAsync(chunk => chunk.Kind == Engine.Serving.FeedChunkKind.SnapshotCompleted, Cancel);
         Assert.Equal(["{\"id\":1}", "{\"id\":3}"], follower.Rows.Values);

@@ -44,7 +44,10 @@ public sealed class WakeUpTests(SharedPostgres postgres)
         await using (var inside = await db.ConnectAsync())
         {
             await server.RunSqlAsync($"ALTER DATABASE {name} ALLOW_CONNECTIONS false", Cancel);
-            await inside.ExecuteAsync("SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'lockstep'", Cancel);
+            await inside.ExecuteAsync(
+                "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'lockstep'",
+                Cancel
+            );
             await inside.ExecuteAsync("INSERT INTO items VALUES (1, 'unheard')", Cancel);
         }
 
@@ -68,7 +71,9 @@ public sealed class WakeUpTests(SharedPostgres postgres)
 
         await PostgresTracking.DisableAsync(db.ConnectionString, Items, Cancel);
         await PostgresTracking.EnableAsync(db.ConnectionString, Items, wake: true, Cancel);
-        var refused = await Assert.ThrowsAsync<Npgsql.PostgresException>(() => db.RunAsync("BEGIN; INSERT INTO items VALUES (2, 'prepared'); PREPARE TRANSACTION 'two'"));
+        var refused = await Assert.ThrowsAsync<Npgsql.PostgresException>(() =>
+            db.RunAsync("BEGIN; INSERT INTO items VALUES (2, 'prepared'); PREPARE TRANSACTION 'two'")
+        );
         Assert.Equal("0A000", refused.SqlState);
     }
 
@@ -76,15 +81,26 @@ public sealed class WakeUpTests(SharedPostgres postgres)
     {
         var follower = new Follower(feed);
         var reading = await follower.FollowAsync(rows: 3, Cancel);
-        for (var i = 1; i <= 3; i++) await db.RunAsync($"INSERT INTO items VALUES ({i}, 'heard')");
+        for (var i = 1; i <= 3; i++)
+            await db.RunAsync($"INSERT INTO items VALUES ({i}, 'heard')");
         await reading;
         Assert.Equal(await db.RowsAsync("items"), follower.Rows);
     }
 
     private static Task ReachedAsync(FeedMeasurements metrics, long polls) => Eventually.TrueAsync(() => metrics.Sum(Polls) >= polls);
 
-    private static Task<PostgresFeed> StartAsync(TestDatabase db, string name, bool listen) => PostgresFeed.StartAsync(
-        db.ConnectionString, new PostgresFeedOptions { Table = Items, Name = name, PollInterval = TimeSpan.FromHours(1), Listen = listen }, cancellationToken: Cancel);
+    private static Task<PostgresFeed> StartAsync(TestDatabase db, string name, bool listen) =>
+        PostgresFeed.StartAsync(
+            db.ConnectionString,
+            new PostgresFeedOptions
+            {
+                Table = Items,
+                Name = name,
+                PollInterval = TimeSpan.FromHours(1),
+                Listen = listen,
+            },
+            cancellationToken: Cancel
+        );
 
     private static async Task MakeAsync(TestDatabase db, bool wake)
     {

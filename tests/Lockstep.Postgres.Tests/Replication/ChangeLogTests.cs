@@ -79,7 +79,8 @@ public sealed class ChangeLogTests : IDisposable
     {
         using var log = Started();
         var text = new string('x', 1000);
-        for (var i = 1; i <= 10; i++) Append(log, 10 * i, 200 + i, text);
+        for (var i = 1; i <= 10; i++)
+            Append(log, 10 * i, 200 + i, text);
         log.Trim(5000, horizon: 203);
         Assert.Equal(8000, log.Bytes);
         Assert.Equal(21, log.Floor);
@@ -95,12 +96,11 @@ public sealed class ChangeLogTests : IDisposable
     {
         using var log = Started();
         var text = new string('x', 1000);
-        for (var i = 1; i <= 40; i++) Append(log, 10 * i, 200 + i, text);
+        for (var i = 1; i <= 40; i++)
+            Append(log, 10 * i, 200 + i, text);
         var (quick, slow) = (0L, 0L);
         log.Read(First.Identity, 10, ref slow);
-        while (log.Read(First.Identity, 10, ref quick)!.Count > 0)
-        {
-        }
+        while (log.Read(First.Identity, 10, ref quick)!.Count > 0) { }
 
         log.Trim(10_000, horizon: 300);
         Assert.Null(log.Read(First.Identity, 10, ref slow));
@@ -111,7 +111,8 @@ public sealed class ChangeLogTests : IDisposable
     [Fact]
     public void A_log_has_one_feed_at_a_time_and_a_file_of_another_kind_is_refused()
     {
-        using (Started()) Assert.Throws<PostgresReplicationException>(Open);
+        using (Started())
+            Assert.Throws<PostgresReplicationException>(Open);
         File.WriteAllText(_folder["text"], new string('x', 5000));
         Assert.Throws<PostgresReplicationException>(() => ChangeLog.Open(_folder["text"]));
     }
@@ -129,7 +130,8 @@ public sealed class ChangeLogTests : IDisposable
     private static List<string> ReadAll(ChangeLog log, long cursor, LogEpoch? epoch = null)
     {
         var (all, after) = (new List<string>(), 0L);
-        while (log.Read((epoch ?? First).Identity, cursor, ref after) is { Count: > 0 } pieces) all.AddRange(pieces.Select(Encoding.UTF8.GetString));
+        while (log.Read((epoch ?? First).Identity, cursor, ref after) is { Count: > 0 } pieces)
+            all.AddRange(pieces.Select(Encoding.UTF8.GetString));
         return all;
     }
 

@@ -15,7 +15,10 @@ public sealed class LogicalPostgres : IAsyncDisposable
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     internal static Task<PostgresServer> StartServerAsync(params string[] settings) =>
-        PostgresServer.StartAsync(Cancel, ["wal_level=logical", "max_prepared_transactions=20", "max_replication_slots=50", "max_wal_senders=50", .. settings]);
+        PostgresServer.StartAsync(
+            Cancel,
+            ["wal_level=logical", "max_prepared_transactions=20", "max_replication_slots=50", "max_wal_senders=50", .. settings]
+        );
 
     internal async Task<TestDatabase> CreateAsync(string table = "CREATE TABLE items (id int PRIMARY KEY, name text)")
     {
@@ -34,18 +37,27 @@ public sealed class LogicalPostgres : IAsyncDisposable
         return db;
     }
 
-    internal static PostgresFeedOptions Options(TempFolder folder, Func<PostgresReplicationOptions, PostgresReplicationOptions>? change = null)
+    internal static PostgresFeedOptions Options(
+        TempFolder folder,
+        Func<PostgresReplicationOptions, PostgresReplicationOptions>? change = null
+    )
     {
         var replication = new PostgresReplicationOptions { LogPath = folder["items.log"] };
         return new PostgresFeedOptions
         {
-            Table = Items, Mode = PostgresFeedMode.Replication, PollInterval = TimeSpan.FromMilliseconds(50), Replication = change is null ? replication : change(replication),
+            Table = Items,
+            Mode = PostgresFeedMode.Replication,
+            PollInterval = TimeSpan.FromMilliseconds(50),
+            Replication = change is null ? replication : change(replication),
         };
     }
 
     /// <summary>The cursor of a client that has everything committed so far.</summary>
     internal static async Task<long> EndAsync(TestDatabase db) =>
-        long.Parse(await db.ScalarAsync("SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint"), System.Globalization.CultureInfo.InvariantCulture);
+        long.Parse(
+            await db.ScalarAsync("SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint"),
+            System.Globalization.CultureInfo.InvariantCulture
+        );
 
     /// <summary>Brings a client to what is committed now, however often the feed has to be asked for it.</summary>
     internal static async Task CatchUpAsync(Follower follower, TestDatabase db, CancellationToken cancellationToken)
@@ -56,7 +68,8 @@ public sealed class LogicalPostgres : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        if (_server is not null) await _server.DisposeAsync();
+        if (_server is not null)
+            await _server.DisposeAsync();
         _starting.Dispose();
     }
 }

@@ -7,8 +7,9 @@ using Npgsql;
 namespace Lockstep.Postgres.Tests.Replication;
 
 /// <summary>
-/// The proof that nothing is lost: writers run transactions at random (long, short, aborted, prepared, ending out of order) while clients come and go and the feed's process is
-/// replaced; when the writers are done every client's table equals the database. LOCKSTEP_SEEDS sets how many seeds are tried.
+/// The proof that nothing is lost: writers run transactions at random (long, short, aborted, prepared, ending out of order) while clients
+/// come and go and the feed's process is replaced; when the writers are done every client's table equals the database. LOCKSTEP_SEEDS sets
+/// how many seeds are tried.
 /// </summary>
 public sealed class ReplicationConcurrencyTests(LogicalPostgres postgres) : IClassFixture<LogicalPostgres>
 {
@@ -22,21 +23,35 @@ public sealed class ReplicationConcurrencyTests(LogicalPostgres postgres) : ICla
     public async Task Every_clients_table_equals_the_database_in_the_end(int seed)
     {
         using var folder = new TempFolder();
-        await using var db = await postgres.CreateAsync(seed % 3 == 0
-            ? "CREATE TABLE items (id int PRIMARY KEY, v int) PARTITION BY RANGE (id); CREATE TABLE items_a PARTITION OF items FOR VALUES FROM (0) TO (20);"
-                + "CREATE TABLE items_b PARTITION OF items DEFAULT"
-            : "CREATE TABLE items (id int PRIMARY KEY, v int)");
-        if (seed % 4 == 1) await db.RunAsync("ALTER TABLE items REPLICA IDENTITY FULL");
+        await using var db = await postgres.CreateAsync(
+            seed % 3 == 0
+                ? "CREATE TABLE items (id int PRIMARY KEY, v int) PARTITION BY RANGE (id); CREATE TABLE items_a PARTITION OF items FOR VALUES FROM (0) TO (20);"
+                    + "CREATE TABLE items_b PARTITION OF items DEFAULT"
+                : "CREATE TABLE items (id int PRIMARY KEY, v int)"
+        );
+        if (seed % 4 == 1)
+            await db.RunAsync("ALTER TABLE items REPLICA IDENTITY FULL");
 
         // A small live log in half of the runs, so that clients are at every stage of the way.
-        var options = LogicalPostgres.Options(folder) with { LiveBytes = seed % 2 == 0 ? 2048 : 16 << 20, MaxReaders = 3, PollInterval = TimeSpan.FromMilliseconds(30) };
+        var options = LogicalPostgres.Options(folder) with
+        {
+            LiveBytes = seed % 2 == 0 ? 2048 : 16 << 20,
+            MaxReaders = 3,
+            PollInterval = TimeSpan.FromMilliseconds(30),
+        };
         var feed = new Restartable(db.ConnectionString, options);
         await feed.StartAsync();
         try
         {
             using var done = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
-            var writers = Enumerable.Range(0, 5).Select(i => Task.Run(() => RandomWriter.WriteAsync(db, new Random((seed * 100) + i), i, canPrepare: true), Cancel)).ToArray();
-            var clients = Enumerable.Range(0, 6).Select(i => Task.Run(() => FollowAsync(feed, new Random((seed * 1000) + i), done.Token), Cancel)).ToArray();
+            var writers = Enumerable
+                .Range(0, 5)
+                .Select(i => Task.Run(() => RandomWriter.WriteAsync(db, new Random((seed * 100) + i), i, canPrepare: true), Cancel))
+                .ToArray();
+            var clients = Enumerable
+                .Range(0, 6)
+                .Select(i => Task.Run(() => FollowAsync(feed, new Random((seed * 1000) + i), done.Token), Cancel))
+                .ToArray();
             var writing = Task.WhenAll(writers);
             while (!writing.IsCompleted)
             {
@@ -100,15 +115,18 @@ public sealed class ReplicationConcurrencyTests(LogicalPostgres postgres) : ICla
 
         public ValueTask<FeedState> GetStateAsync(CancellationToken cancellationToken) => Feed.GetStateAsync(cancellationToken);
 
-        public ValueTask<FeedReading> OpenAsync(FeedRequest request, CancellationToken cancellationToken) => Feed.OpenAsync(request, cancellationToken);
+        public ValueTask<FeedReading> OpenAsync(FeedRequest request, CancellationToken cancellationToken) =>
+            Feed.OpenAsync(request, cancellationToken);
 
-        public ValueTask<SnapshotPage> ReadPageAsync(SnapshotPageRequest request, CancellationToken cancellationToken) => throw new NotSupportedException();
+        public ValueTask<SnapshotPage> ReadPageAsync(SnapshotPageRequest request, CancellationToken cancellationToken) =>
+            throw new NotSupportedException();
 
         public async ValueTask DisposeAsync()
         {
             var feed = _feed;
             _feed = null;
-            if (feed is not null) await feed.DisposeAsync();
+            if (feed is not null)
+                await feed.DisposeAsync();
         }
     }
 }

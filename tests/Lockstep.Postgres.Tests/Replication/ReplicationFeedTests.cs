@@ -25,7 +25,9 @@ public sealed class ReplicationFeedTests(LogicalPostgres postgres) : IClassFixtu
         await CatchUpAsync(follower, db);
         Assert.Equal(2500, follower.Rows.Count);
 
-        await db.RunAsync("INSERT INTO items VALUES (3000, 'new'); UPDATE items SET name = 'changed' WHERE id = 7; DELETE FROM items WHERE id = 8");
+        await db.RunAsync(
+            "INSERT INTO items VALUES (3000, 'new'); UPDATE items SET name = 'changed' WHERE id = 7; DELETE FROM items WHERE id = 8"
+        );
         await db.RunAsync("UPDATE items SET id = 9000 WHERE id = 9");
         await db.RunAsync("DELETE FROM items WHERE id = 10; INSERT INTO items VALUES (10, 'again')");
         var before = follower.Received;
@@ -35,7 +37,10 @@ public sealed class ReplicationFeedTests(LogicalPostgres postgres) : IClassFixtu
         // Seven changes; those of a batch that the client had begun before it was complete may come twice.
         Assert.InRange(follower.Received - before, 7, 14);
         Assert.Equal(0, follower.Resyncs);
-        Assert.Equal("0", await db.ScalarAsync("SELECT count(*) FROM pg_attribute WHERE attrelid = 'items'::regclass AND attname = 'txid'"));
+        Assert.Equal(
+            "0",
+            await db.ScalarAsync("SELECT count(*) FROM pg_attribute WHERE attrelid = 'items'::regclass AND attname = 'txid'")
+        );
     }
 
     [Fact]
@@ -56,7 +61,8 @@ public sealed class ReplicationFeedTests(LogicalPostgres postgres) : IClassFixtu
         await using var feed = await StartAsync(db);
         var follower = new Follower(feed);
         var reading = await follower.FollowAsync(rows: 3, Cancel);
-        for (var i = 1; i <= 3; i++) await db.RunAsync($"INSERT INTO items VALUES ({i}, 'live')");
+        for (var i = 1; i <= 3; i++)
+            await db.RunAsync($"INSERT INTO items VALUES ({i}, 'live')");
         await reading;
         Assert.Equal(await db.RowsAsync("items"), follower.Rows);
         Assert.Equal(3, follower.Received);
@@ -69,7 +75,9 @@ public sealed class ReplicationFeedTests(LogicalPostgres postgres) : IClassFixtu
         await using var feed = await StartAsync(db, (PostgresFeedOptions o) => o with { LiveBytes = 50_000 });
         var follower = new Follower(feed);
         await CatchUpAsync(follower, db);
-        await db.RunAsync("INSERT INTO items VALUES (-1, 'before'); INSERT INTO items SELECT g, repeat('x', 100) FROM generate_series(1, 20000) g; DELETE FROM items WHERE id % 3 = 0");
+        await db.RunAsync(
+            "INSERT INTO items VALUES (-1, 'before'); INSERT INTO items SELECT g, repeat('x', 100) FROM generate_series(1, 20000) g; DELETE FROM items WHERE id % 3 = 0"
+        );
         await CatchUpAsync(follower, db);
         Assert.Equal(0, follower.Resyncs);
     }
@@ -83,7 +91,9 @@ public sealed class ReplicationFeedTests(LogicalPostgres postgres) : IClassFixtu
         var follower = new Follower(feed);
         await CatchUpAsync(follower, db);
         await db.RunAsync("INSERT INTO items SELECT g, 'n', repeat(g::text, 5000), repeat('ab', 5000) FROM generate_series(1, 5) g");
-        await db.RunAsync("UPDATE items SET name = 'changed'; UPDATE items SET id = id + 100 WHERE id > 3; UPDATE items SET big = repeat('y', 9000), id = 200 WHERE id = 3");
+        await db.RunAsync(
+            "UPDATE items SET name = 'changed'; UPDATE items SET id = id + 100 WHERE id > 3; UPDATE items SET big = repeat('y', 9000), id = 200 WHERE id = 3"
+        );
         await db.RunAsync("BEGIN; UPDATE items SET name = 'gone' WHERE id = 2; DELETE FROM items WHERE id = 2; COMMIT");
         await CatchUpAsync(follower, db);
         Assert.Contains(follower.Lines, l => l.Contains("\"changed\"", StringComparison.Ordinal));
@@ -97,13 +107,22 @@ public sealed class ReplicationFeedTests(LogicalPostgres postgres) : IClassFixtu
     public async Task A_generated_column_and_a_key_of_several_columns_are_followed()
     {
         await using var db = await TableAsync(
-            "CREATE TABLE items (twice int GENERATED ALWAYS AS (part * 2) STORED, \"the id\" text COLLATE \"C\", part int, v numeric, PRIMARY KEY (part, \"the id\"))");
+            "CREATE TABLE items (twice int GENERATED ALWAYS AS (part * 2) STORED, \"the id\" text COLLATE \"C\", part int, v numeric, PRIMARY KEY (part, \"the id\"))"
+        );
         await using var feed = await StartAsync(db);
         Assert.Equal(["part", "the id"], (await feed.GetStateAsync(Cancel)).KeyColumns);
         var follower = new Follower(feed, "part");
         await follower.ReadAsync(chunk => chunk.Kind == FeedChunkKind.SnapshotCompleted, Cancel);
-        await db.RunAsync("INSERT INTO items SELECT 'k' || g, g, g + 0.50 FROM generate_series(1, 20) g".Replace("items SELECT", "items (\"the id\", part, v) SELECT", StringComparison.Ordinal));
-        await db.RunAsync("UPDATE items SET v = 1 WHERE part = 3; UPDATE items SET part = part + 100 WHERE part > 15; DELETE FROM items WHERE part < 3");
+        await db.RunAsync(
+            "INSERT INTO items SELECT 'k' || g, g, g + 0.50 FROM generate_series(1, 20) g".Replace(
+                "items SELECT",
+                "items (\"the id\", part, v) SELECT",
+                StringComparison.Ordinal
+            )
+        );
+        await db.RunAsync(
+            "UPDATE items SET v = 1 WHERE part = 3; UPDATE items SET part = part + 100 WHERE part > 15; DELETE FROM items WHERE part < 3"
+        );
         await follower.CatchUpAsync(await LogicalPostgres.EndAsync(db), Cancel);
         Assert.Equal(await db.RowsAsync("items", "part"), follower.Rows);
         Assert.Contains("\"twice\":6", follower.Rows["3"], StringComparison.Ordinal);
@@ -114,12 +133,15 @@ public sealed class ReplicationFeedTests(LogicalPostgres postgres) : IClassFixtu
     {
         await using var db = await TableAsync(
             "CREATE TABLE items (id int PRIMARY KEY, name text) PARTITION BY RANGE (id); CREATE TABLE low PARTITION OF items FOR VALUES FROM (0) TO (10); "
-            + "CREATE TABLE high (name text, id int NOT NULL PRIMARY KEY); ALTER TABLE items ATTACH PARTITION high DEFAULT");
+                + "CREATE TABLE high (name text, id int NOT NULL PRIMARY KEY); ALTER TABLE items ATTACH PARTITION high DEFAULT"
+        );
         await using var feed = await StartAsync(db);
         var follower = new Follower(feed);
         await db.RunAsync("INSERT INTO items SELECT g, 'n' FROM generate_series(1, 20) g");
         await CatchUpAsync(follower, db);
-        await db.RunAsync("UPDATE items SET id = id + 15 WHERE id = 7; UPDATE items SET name = 'changed' WHERE id > 12; DELETE FROM items WHERE id = 2");
+        await db.RunAsync(
+            "UPDATE items SET id = id + 15 WHERE id = 7; UPDATE items SET name = 'changed' WHERE id > 12; DELETE FROM items WHERE id = 2"
+        );
         await CatchUpAsync(follower, db);
         Assert.Equal(0, follower.Resyncs);
         await db.RunAsync("TRUNCATE low");
@@ -145,7 +167,9 @@ public sealed class ReplicationFeedTests(LogicalPostgres postgres) : IClassFixtu
         await CatchUpAsync(follower, db);
         Assert.Equal("{\"id\":1,\"more\":5,\"name\":\"after!\"}", follower.Rows["1"]);
 
-        await db.RunAsync("BEGIN; INSERT INTO items VALUES (3, 'y', 7); ALTER TABLE items RENAME COLUMN more TO less; ALTER TABLE items DROP COLUMN name; INSERT INTO items VALUES (4, 8); COMMIT");
+        await db.RunAsync(
+            "BEGIN; INSERT INTO items VALUES (3, 'y', 7); ALTER TABLE items RENAME COLUMN more TO less; ALTER TABLE items DROP COLUMN name; INSERT INTO items VALUES (4, 8); COMMIT"
+        );
         await CatchUpAsync(follower, db);
         Assert.Equal("{\"id\":3,\"less\":7}", follower.Rows["3"]);
         Assert.Equal(3, follower.Resyncs);
@@ -175,7 +199,9 @@ public sealed class ReplicationFeedTests(LogicalPostgres postgres) : IClassFixtu
 
         // The stream knows no policies, and would tell of what they hide.
         var role = $"replicates_{Guid.NewGuid():N}";
-        await db.RunAsync($"CREATE ROLE {role} LOGIN REPLICATION; GRANT SELECT ON items TO {role}; ALTER TABLE items ENABLE ROW LEVEL SECURITY");
+        await db.RunAsync(
+            $"CREATE ROLE {role} LOGIN REPLICATION; GRANT SELECT ON items TO {role}; ALTER TABLE items ENABLE ROW LEVEL SECURITY"
+        );
         var reader = TestDatabase.Open(db.ConnectionString.Replace("Username=lockstep", $"Username={role}", StringComparison.Ordinal));
         await Assert.ThrowsAsync<PostgresAccessException>(() => StartAsync(reader));
     }
@@ -185,19 +211,55 @@ public sealed class ReplicationFeedTests(LogicalPostgres postgres) : IClassFixtu
     {
         var values = new (string Type, string Value)[]
         {
-            ("bigint", "9223372036854775807"), ("numeric", "123456789012345678901234567890.1230"), ("numeric(9,4)", "'NaN'"), ("double precision", "0.1"),
-            ("real", "'-Infinity'"), ("boolean", "true"), ("text", "E'a\"b\\n\\u00e9\\U0001F600, {}\\\\'"), ("varchar(3)[]", "ARRAY['a,b', NULL, '\"']"), ("char(4)", "'x'"),
-            ("\"char\"", "'y'"), ("name", "'n'"), ("timestamptz", "'2024-03-01 12:00:00.5+02'"), ("timestamp", "'infinity'"), ("date", "'2024-03-01'"), ("time(2)", "'12:00:00.123'"),
-            ("interval", "'1 day 2 hours'"), ("uuid", "'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'"), ("bytea", "decode(repeat('00ff', 40), 'hex')"), ("bytea[]", "ARRAY['\\x01'::bytea, NULL]"),
-            ("bytea[]", "ARRAY[['\\x01'::bytea, NULL], ['\\x02'::bytea, '\\x']]"), ("timestamptz", "'4713-01-01 00:00 BC'"), ("numeric", "'Infinity'"), ("interval", "'1 mon -3 days 04:05:06.7'"),
-            ("int[]", "'{{1,2},{3,NULL}}'"), ("jsonb", "'{\"b\": 1, \"a\": [1.50]}'"), ("json", "E'{\"b\": 1,\\r\\n \"a\": \"x\\\\ny\"}'"), ("int4range", "'[1,5]'"),
-            ("tstzrange", "'[2024-03-01 12:00+02,)'"), ("inet", "'10.0.0.1'"), ("point", "'(1,2)'"), ("money", "12.5"), ("xml", "'<a/>'"), ("bit varying", "B'101'"), ("bit(3)", "B'110'"),
-            ("tsvector", "'a b'"), ("mood", "'so-so'"), ("mood[]", "'{so-so}'"), ("small", "7"), ("secret", "'\\x00'"), ("pair", "ROW(1, 'x')"), ("pair[]", "ARRAY[ROW(1, 'x, y')::pair]"),
-            ("regclass", "'items'"), ("pg_lsn", "'0/1'"), ("int", "NULL"),
+            ("bigint", "9223372036854775807"),
+            ("numeric", "123456789012345678901234567890.1230"),
+            ("numeric(9,4)", "'NaN'"),
+            ("double precision", "0.1"),
+            ("real", "'-Infinity'"),
+            ("boolean", "true"),
+            ("text", "E'a\"b\\n\\u00e9\\U0001F600, {}\\\\'"),
+            ("varchar(3)[]", "ARRAY['a,b', NULL, '\"']"),
+            ("char(4)", "'x'"),
+            ("\"char\"", "'y'"),
+            ("name", "'n'"),
+            ("timestamptz", "'2024-03-01 12:00:00.5+02'"),
+            ("timestamp", "'infinity'"),
+            ("date", "'2024-03-01'"),
+            ("time(2)", "'12:00:00.123'"),
+            ("interval", "'1 day 2 hours'"),
+            ("uuid", "'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'"),
+            ("bytea", "decode(repeat('00ff', 40), 'hex')"),
+            ("bytea[]", "ARRAY['\\x01'::bytea, NULL]"),
+            ("bytea[]", "ARRAY[['\\x01'::bytea, NULL], ['\\x02'::bytea, '\\x']]"),
+            ("timestamptz", "'4713-01-01 00:00 BC'"),
+            ("numeric", "'Infinity'"),
+            ("interval", "'1 mon -3 days 04:05:06.7'"),
+            ("int[]", "'{{1,2},{3,NULL}}'"),
+            ("jsonb", "'{\"b\": 1, \"a\": [1.50]}'"),
+            ("json", "E'{\"b\": 1,\\r\\n \"a\": \"x\\\\ny\"}'"),
+            ("int4range", "'[1,5]'"),
+            ("tstzrange", "'[2024-03-01 12:00+02,)'"),
+            ("inet", "'10.0.0.1'"),
+            ("point", "'(1,2)'"),
+            ("money", "12.5"),
+            ("xml", "'<a/>'"),
+            ("bit varying", "B'101'"),
+            ("bit(3)", "B'110'"),
+            ("tsvector", "'a b'"),
+            ("mood", "'so-so'"),
+            ("mood[]", "'{so-so}'"),
+            ("small", "7"),
+            ("secret", "'\\x00'"),
+            ("pair", "ROW(1, 'x')"),
+            ("pair[]", "ARRAY[ROW(1, 'x, y')::pair]"),
+            ("regclass", "'items'"),
+            ("pg_lsn", "'0/1'"),
+            ("int", "NULL"),
         };
         await using var db = await postgres.CreateAsync(
             "CREATE TYPE mood AS ENUM ('so-so'); CREATE DOMAIN small AS int CHECK (VALUE < 10); CREATE DOMAIN secret AS bytea; CREATE TYPE pair AS (a int, b text);"
-            + $"CREATE TABLE items (id int PRIMARY KEY, {string.Join(", ", values.Select((v, i) => $"c{i} {v.Type}"))})");
+                + $"CREATE TABLE items (id int PRIMARY KEY, {string.Join(", ", values.Select((v, i) => $"c{i} {v.Type}"))})"
+        );
         var row = string.Join(", ", values.Select(v => v.Value));
         await db.RunAsync($"INSERT INTO items VALUES (1, {row})");
         await using var feed = await StartAsync(db);
@@ -205,7 +267,10 @@ public sealed class ReplicationFeedTests(LogicalPostgres postgres) : IClassFixtu
         await follower.ReadAsync(chunk => chunk.Kind == FeedChunkKind.SnapshotCompleted, Cancel);
         await db.RunAsync($"INSERT INTO items VALUES (2, {row})");
         await follower.CatchUpAsync(await LogicalPostgres.EndAsync(db), Cancel);
-        Assert.Equal(follower.Lines[0][follower.Lines[0].IndexOf("\"c0\"", StringComparison.Ordinal)..], follower.Lines[1][follower.Lines[1].IndexOf("\"c0\"", StringComparison.Ordinal)..]);
+        Assert.Equal(
+            follower.Lines[0][follower.Lines[0].IndexOf("\"c0\"", StringComparison.Ordinal)..],
+            follower.Lines[1][follower.Lines[1].IndexOf("\"c0\"", StringComparison.Ordinal)..]
+        );
         Assert.Contains("\"id\":2,", follower.Lines[1], StringComparison.Ordinal);
     }
 
@@ -245,7 +310,8 @@ public sealed class ReplicationFeedTests(LogicalPostgres postgres) : IClassFixtu
         await foreach (var chunk in reading.Chunks)
         {
             lines += chunk.Lines.Span.Count((byte)'\n');
-            if (chunk.Kind == FeedChunkKind.CaughtUp) break;
+            if (chunk.Kind == FeedChunkKind.CaughtUp)
+                break;
         }
 
         Assert.Equal(2, lines);
@@ -269,16 +335,21 @@ public sealed class ReplicationFeedTests(LogicalPostgres postgres) : IClassFixtu
         await db.RunAsync("DELETE FROM items WHERE id = 1");
         await using (var feed = await PostgresFeed.StartAsync(db.ConnectionString, options, cancellationToken: Cancel))
         {
-            await Assert.ThrowsAsync<FeedIdentityChangedException>(
-                async () => await feed.OpenAsync(new FeedRequest(second.Cursor, second.Identity, Follower.Heartbeat), Cancel));
+            await Assert.ThrowsAsync<FeedIdentityChangedException>(async () =>
+                await feed.OpenAsync(new FeedRequest(second.Cursor, second.Identity, Follower.Heartbeat), Cancel)
+            );
         }
 
         Assert.Contains("is gone from the server", Assert.Single(notices), StringComparison.Ordinal);
 
         await PostgresFeed.RemoveReplicationAsync(db.ConnectionString, options, Cancel);
         await PostgresFeed.RemoveReplicationAsync(db.ConnectionString, options, Cancel);
-        Assert.Equal("0|0", await db.ScalarAsync(
-            "SELECT (SELECT count(*) FROM pg_replication_slots WHERE database = current_database()) || '|' || (SELECT count(*) FROM pg_publication)"));
+        Assert.Equal(
+            "0|0",
+            await db.ScalarAsync(
+                "SELECT (SELECT count(*) FROM pg_replication_slots WHERE database = current_database()) || '|' || (SELECT count(*) FROM pg_publication)"
+            )
+        );
     }
 
     [Fact]
@@ -286,12 +357,20 @@ public sealed class ReplicationFeedTests(LogicalPostgres postgres) : IClassFixtu
     {
         await using var db = await postgres.CreateAsync();
         await PostgresTracking.EnableAsync(db.ConnectionString, LogicalPostgres.Items, cancellationToken: Cancel);
-        await using var polling = await PostgresFeed.StartAsync(db.ConnectionString, new PostgresFeedOptions { Table = LogicalPostgres.Items }, cancellationToken: Cancel);
+        await using var polling = await PostgresFeed.StartAsync(
+            db.ConnectionString,
+            new PostgresFeedOptions { Table = LogicalPostgres.Items },
+            cancellationToken: Cancel
+        );
         await using var feed = await StartAsync(db);
         var (one, other) = (await polling.GetStateAsync(Cancel), await feed.GetStateAsync(Cancel));
         Assert.NotEqual(one.Identity, other.Identity);
-        await Assert.ThrowsAsync<FeedIdentityChangedException>(async () => await feed.OpenAsync(new FeedRequest(one.Horizon, one.Identity, Follower.Heartbeat), Cancel));
-        await Assert.ThrowsAsync<FeedIdentityChangedException>(async () => await polling.OpenAsync(new FeedRequest(1, other.Identity, Follower.Heartbeat), Cancel));
+        await Assert.ThrowsAsync<FeedIdentityChangedException>(async () =>
+            await feed.OpenAsync(new FeedRequest(one.Horizon, one.Identity, Follower.Heartbeat), Cancel)
+        );
+        await Assert.ThrowsAsync<FeedIdentityChangedException>(async () =>
+            await polling.OpenAsync(new FeedRequest(1, other.Identity, Follower.Heartbeat), Cancel)
+        );
     }
 
     [Fact]
@@ -302,7 +381,8 @@ public sealed class ReplicationFeedTests(LogicalPostgres postgres) : IClassFixtu
         var follower = new Follower(feed);
         await CatchUpAsync(follower, db);
         var old = new FeedRequest(follower.Cursor, follower.Identity, Follower.Heartbeat);
-        for (var i = 0; i < 20; i++) await db.RunAsync($"INSERT INTO items SELECT {i} * 100 + g, repeat('x', 100) FROM generate_series(1, 100) g");
+        for (var i = 0; i < 20; i++)
+            await db.RunAsync($"INSERT INTO items SELECT {i} * 100 + g, repeat('x', 100) FROM generate_series(1, 100) g");
         FeedCursorExpiredException? expired = null;
         await Eventually.TrueAsync(async () =>
         {
@@ -327,14 +407,19 @@ public sealed class ReplicationFeedTests(LogicalPostgres postgres) : IClassFixtu
         var ids = new List<int>();
         for (var page = first; ; page = await feed.ReadPageAsync(new SnapshotPageRequest(first.Identity, first.Horizon, page.Next), Cancel))
         {
-            foreach (var line in page.Lines.SelectMany(l => System.Text.Encoding.UTF8.GetString(l.Span).Split('\n', StringSplitOptions.RemoveEmptyEntries)))
+            foreach (
+                var line in page.Lines.SelectMany(l =>
+                    System.Text.Encoding.UTF8.GetString(l.Span).Split('\n', StringSplitOptions.RemoveEmptyEntries)
+                )
+            )
             {
                 using var json = JsonDocument.Parse(line);
                 ids.Add(json.RootElement.GetProperty("data").GetProperty("id").GetInt32());
                 Assert.Equal(first.Horizon, json.RootElement.GetProperty("since").GetInt64());
             }
 
-            if (page.Next is null) break;
+            if (page.Next is null)
+                break;
         }
 
         Assert.Equal(Enumerable.Range(1, 25), ids);
@@ -343,15 +428,18 @@ public sealed class ReplicationFeedTests(LogicalPostgres postgres) : IClassFixtu
         await foreach (var chunk in reading.Chunks)
         {
             lines.AddRange(System.Text.Encoding.UTF8.GetString(chunk.Lines.Span).Split('\n', StringSplitOptions.RemoveEmptyEntries));
-            if (chunk.Kind == FeedChunkKind.CaughtUp) break;
+            if (chunk.Kind == FeedChunkKind.CaughtUp)
+                break;
         }
 
         Assert.Contains(lines, l => l.Contains("\"later\"", StringComparison.Ordinal));
         Assert.Contains(lines, l => l.Contains("\"deleted\":true,\"data\":{\"id\":3}", StringComparison.Ordinal));
-        await Assert.ThrowsAsync<FeedPositionException>(
-            async () => await feed.ReadPageAsync(new SnapshotPageRequest(first.Identity, first.Horizon, "x'; drop table items"), Cancel));
-        await Assert.ThrowsAsync<FeedIdentityChangedException>(
-            async () => await feed.ReadPageAsync(new SnapshotPageRequest("other", first.Horizon, first.Next), Cancel));
+        await Assert.ThrowsAsync<FeedPositionException>(async () =>
+            await feed.ReadPageAsync(new SnapshotPageRequest(first.Identity, first.Horizon, "x'; drop table items"), Cancel)
+        );
+        await Assert.ThrowsAsync<FeedIdentityChangedException>(async () =>
+            await feed.ReadPageAsync(new SnapshotPageRequest("other", first.Horizon, first.Next), Cancel)
+        );
     }
 
     [Fact]
@@ -360,14 +448,26 @@ public sealed class ReplicationFeedTests(LogicalPostgres postgres) : IClassFixtu
         await using var db = await postgres.CreateAsync();
         await db.RunAsync("INSERT INTO items SELECT g, 'n' || g FROM generate_series(1, 3000) g");
         var feed = await StartAsync(db, (PostgresReplicationOptions r) => r with { LogBytes = 64 << 10 });
-        await using var server = await FeedServer.StartAsync([feed], new FeedServerOptions { HeartbeatInterval = TimeSpan.FromMilliseconds(200) }, cancellationToken: Cancel);
+        await using var server = await FeedServer.StartAsync(
+            [feed],
+            new FeedServerOptions { HeartbeatInterval = TimeSpan.FromMilliseconds(200) },
+            cancellationToken: Cancel
+        );
         var file = new SyncedFile(new Uri(server.Uri, "items"), _folder["items.db"]);
         await file.SyncUntilAsync(await db.RowsAsync("items"), Cancel);
-        await db.RunAsync("DELETE FROM items WHERE id < 100; UPDATE items SET name = 'changed' WHERE id % 10 = 0; UPDATE items SET id = -id WHERE id > 2990");
+        await db.RunAsync(
+            "DELETE FROM items WHERE id < 100; UPDATE items SET name = 'changed' WHERE id % 10 = 0; UPDATE items SET id = -id WHERE id > 2990"
+        );
         await file.SyncUntilAsync(await db.RowsAsync("items"), Cancel);
 
         // More than the log keeps, and so a resync with the same identity; and one with another.
-        for (var i = 0; i < 4; i++) await db.RunAsync("UPDATE items SET name = name || 'x'; DELETE FROM items WHERE id = (SELECT max(id) FROM items); INSERT INTO items VALUES (5, 'back') ON CONFLICT DO NOTHING");
+        for (var i = 0; i < 4; i++)
+        {
+            await db.RunAsync(
+                "UPDATE items SET name = name || 'x'; DELETE FROM items WHERE id = (SELECT max(id) FROM items); INSERT INTO items VALUES (5, 'back') ON CONFLICT DO NOTHING"
+            );
+        }
+
         await file.SyncUntilAsync(await db.RowsAsync("items"), Cancel);
         await db.RunAsync("TRUNCATE items; INSERT INTO items VALUES (1, 'after')");
         await file.SyncUntilAsync(await db.RowsAsync("items"), Cancel);

@@ -15,8 +15,14 @@ public sealed class ReplicationServerTests
         using var folder = new TempFolder();
         await using var server = await LogicalPostgres.StartServerAsync();
         await using var db = TestDatabase.Open(server.ConnectionString);
-        await db.RunAsync("CREATE TABLE items (id int PRIMARY KEY, name text); INSERT INTO items SELECT g, 'n' FROM generate_series(1, 1000) g");
-        await using var feed = await PostgresFeed.StartAsync(db.ConnectionString, LogicalPostgres.Options(folder), cancellationToken: Cancel);
+        await db.RunAsync(
+            "CREATE TABLE items (id int PRIMARY KEY, name text); INSERT INTO items SELECT g, 'n' FROM generate_series(1, 1000) g"
+        );
+        await using var feed = await PostgresFeed.StartAsync(
+            db.ConnectionString,
+            LogicalPostgres.Options(folder),
+            cancellationToken: Cancel
+        );
         var identity = (await feed.GetStateAsync(Cancel)).Identity;
         var follower = new Follower(feed);
         var reading = await follower.FollowAsync(rows: 1001, Cancel);
@@ -34,9 +40,15 @@ public sealed class ReplicationServerTests
         using var folder = new TempFolder();
         await using var server = await LogicalPostgres.StartServerAsync();
         await using var db = TestDatabase.Open(server.ConnectionString);
-        await db.RunAsync("CREATE TABLE items (id int PRIMARY KEY, name text); CREATE TABLE others (v text); INSERT INTO items VALUES (1, 'n')");
+        await db.RunAsync(
+            "CREATE TABLE items (id int PRIMARY KEY, name text); CREATE TABLE others (v text); INSERT INTO items VALUES (1, 'n')"
+        );
         var notices = new List<string>();
-        var options = LogicalPostgres.Options(folder, r => r with { MaxSlotLagBytes = 16 << 20 }) with { Notify = notices.Add, Name = "bounded" };
+        var options = LogicalPostgres.Options(folder, r => r with { MaxSlotLagBytes = 16 << 20 }) with
+        {
+            Notify = notices.Add,
+            Name = "bounded",
+        };
         using var metrics = new FeedMeasurements("bounded");
         await using var feed = await PostgresFeed.StartAsync(db.ConnectionString, options, cancellationToken: Cancel);
         var follower = new Follower(feed);
@@ -49,12 +61,15 @@ public sealed class ReplicationServerTests
         var i = 0;
         await Eventually.TrueAsync(async () =>
         {
-            if (i++ < Enough) await db.RunAsync("INSERT INTO others SELECT repeat(md5(g::text), 20) FROM generate_series(1, 2000) g");
+            if (i++ < Enough)
+                await db.RunAsync("INSERT INTO others SELECT repeat(md5(g::text), 20) FROM generate_series(1, 2000) g");
             metrics.Observe();
             return feed.Error is not null;
         });
 
-        await Assert.ThrowsAsync<FeedUnavailableException>(async () => await feed.OpenAsync(new FeedRequest(follower.Cursor, follower.Identity, Follower.Heartbeat), Cancel));
+        await Assert.ThrowsAsync<FeedUnavailableException>(async () =>
+            await feed.OpenAsync(new FeedRequest(follower.Cursor, follower.Identity, Follower.Heartbeat), Cancel)
+        );
         await open.ExecuteAsync("COMMIT", Cancel);
         await LogicalPostgres.CatchUpAsync(follower, db, Cancel);
         Assert.Equal(await db.RowsAsync("items"), follower.Rows);
@@ -74,9 +89,17 @@ public sealed class ReplicationServerTests
         using var folder = new TempFolder();
         await using var server = await LogicalPostgres.StartServerAsync("synchronous_standby_names=nobody", "synchronous_commit=local");
         await using var db = TestDatabase.Open(server.ConnectionString);
-        await db.RunAsync("CREATE TABLE items (id int PRIMARY KEY, name text); INSERT INTO items SELECT g, 'n' FROM generate_series(1, 10) g");
+        await db.RunAsync(
+            "CREATE TABLE items (id int PRIMARY KEY, name text); INSERT INTO items SELECT g, 'n' FROM generate_series(1, 10) g"
+        );
         await using var feed = await PostgresFeed.StartAsync(
-            db.ConnectionString, LogicalPostgres.Options(folder) with { Patience = TimeSpan.FromSeconds(1) }, cancellationToken: Cancel);
+            db.ConnectionString,
+            LogicalPostgres.Options(folder) with
+            {
+                Patience = TimeSpan.FromSeconds(1),
+            },
+            cancellationToken: Cancel
+        );
         await Eventually.TrueAsync(() => feed.Error is null);
         await using var committer = await db.ConnectAsync();
         await committer.ExecuteAsync("SET synchronous_commit = on", Cancel);
@@ -86,8 +109,13 @@ public sealed class ReplicationServerTests
             // A server that has just been started may not wait for standbys yet.
             await waiting;
             id++;
-            waiting = committer.ExecuteAsync($"BEGIN; INSERT INTO items VALUES ({id + 10}, 'waits'); DELETE FROM items WHERE id = {id}; COMMIT", Cancel);
-            await Eventually.TrueAsync(async () => waiting.IsCompleted || await db.ScalarAsync("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") != "0");
+            waiting = committer.ExecuteAsync(
+                $"BEGIN; INSERT INTO items VALUES ({id + 10}, 'waits'); DELETE FROM items WHERE id = {id}; COMMIT",
+                Cancel
+            );
+            await Eventually.TrueAsync(async () =>
+                waiting.IsCompleted || await db.ScalarAsync("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") != "0"
+            );
         }
 
         var live = new Follower(feed);
@@ -98,7 +126,9 @@ public sealed class ReplicationServerTests
         await db.RunAsync("UPDATE items SET name = 'later' WHERE id = 10");
         var fresh = new Follower(feed);
         await fresh.ReadAsync(chunk => chunk.Kind == FeedChunkKind.SnapshotCompleted, Cancel);
-        await Assert.ThrowsAsync<FeedUnavailableException>(async () => await feed.ReadPageAsync(new SnapshotPageRequest(null, null, null), Cancel));
+        await Assert.ThrowsAsync<FeedUnavailableException>(async () =>
+            await feed.ReadPageAsync(new SnapshotPageRequest(null, null, null), Cancel)
+        );
         await db.RunAsync("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
         await waiting;
         Assert.Equal(await db.RowsAsync("items"), fresh.Rows);
@@ -113,13 +143,19 @@ public sealed class ReplicationServerTests
         await using var server = await LogicalPostgres.StartServerAsync();
         await using var db = TestDatabase.Open(server.ConnectionString);
         await db.RunAsync("CREATE TABLE items (id int PRIMARY KEY, name text); CREATE TABLE others (v text)");
-        await using var feed = await PostgresFeed.StartAsync(db.ConnectionString, LogicalPostgres.Options(folder), cancellationToken: Cancel);
+        await using var feed = await PostgresFeed.StartAsync(
+            db.ConnectionString,
+            LogicalPostgres.Options(folder),
+            cancellationToken: Cancel
+        );
         await db.RunAsync("INSERT INTO others SELECT repeat(md5(g::text), 20) FROM generate_series(1, 20000) g");
         var end = await LogicalPostgres.EndAsync(db);
 
         // Nobody reads and nothing changes, and still the position moves; the server is told of it with the next status.
         await Eventually.TrueAsync(async () => (await feed.GetStateAsync(Cancel)).Horizon >= end);
-        await Eventually.TrueAsync(async () => await db.ScalarAsync($"SELECT (confirmed_flush_lsn - '0/0'::pg_lsn >= {end})::text FROM pg_replication_slots") == "true");
+        await Eventually.TrueAsync(async () =>
+            await db.ScalarAsync($"SELECT (confirmed_flush_lsn - '0/0'::pg_lsn >= {end})::text FROM pg_replication_slots") == "true"
+        );
     }
 
     [Fact]
@@ -132,8 +168,16 @@ public sealed class ReplicationServerTests
         await using var open = await db.ConnectAsync();
         await open.ExecuteAsync("BEGIN; INSERT INTO items VALUES (2, 'late')", Cancel);
         await using var feed = await PostgresFeed.StartAsync(
-            db.ConnectionString, LogicalPostgres.Options(folder) with { Patience = TimeSpan.FromMilliseconds(300) }, cancellationToken: Cancel);
-        await Eventually.TrueAsync(() => feed.Error?.Message.Contains("waits for the transactions that are open", StringComparison.Ordinal) == true);
+            db.ConnectionString,
+            LogicalPostgres.Options(folder) with
+            {
+                Patience = TimeSpan.FromMilliseconds(300),
+            },
+            cancellationToken: Cancel
+        );
+        await Eventually.TrueAsync(() =>
+            feed.Error?.Message.Contains("waits for the transactions that are open", StringComparison.Ordinal) == true
+        );
         await Assert.ThrowsAsync<FeedUnavailableException>(async () => await feed.GetStateAsync(Cancel));
         await open.ExecuteAsync("COMMIT", Cancel);
         var follower = new Follower(feed);
@@ -150,11 +194,22 @@ public sealed class ReplicationServerTests
         await db.RunAsync("CREATE TABLE items (id int PRIMARY KEY, name text)");
         var options = LogicalPostgres.Options(folder);
         await using var feed = await PostgresFeed.StartAsync(db.ConnectionString, options, cancellationToken: Cancel);
-        var taken = await Assert.ThrowsAsync<PostgresReplicationException>(() => PostgresFeed.StartAsync(db.ConnectionString, options, cancellationToken: Cancel));
+        var taken = await Assert.ThrowsAsync<PostgresReplicationException>(() =>
+            PostgresFeed.StartAsync(db.ConnectionString, options, cancellationToken: Cancel)
+        );
         Assert.Contains("cannot be opened", taken.Message, StringComparison.Ordinal);
 
         var log = options with { Replication = options.Replication! with { LogPath = folder["other.log"] } };
-        await using (var second = await PostgresFeed.StartAsync(db.ConnectionString, log with { Replication = log.Replication! with { Slot = "second" } }, cancellationToken: Cancel))
+        await using (
+            var second = await PostgresFeed.StartAsync(
+                db.ConnectionString,
+                log with
+                {
+                    Replication = log.Replication! with { Slot = "second" },
+                },
+                cancellationToken: Cancel
+            )
+        )
         {
             await db.RunAsync("INSERT INTO items VALUES (1, 'n')");
             foreach (var follower in (Follower[])[new(feed), new(second)])
@@ -165,8 +220,13 @@ public sealed class ReplicationServerTests
         }
 
         // A slot that may be somebody else's is not taken over.
-        var theirs = log with { Replication = log.Replication! with { LogPath = folder["third.log"], Slot = "second" } };
-        var refused = await Assert.ThrowsAsync<PostgresReplicationException>(() => PostgresFeed.StartAsync(db.ConnectionString, theirs, cancellationToken: Cancel));
+        var theirs = log with
+        {
+            Replication = log.Replication! with { LogPath = folder["third.log"], Slot = "second" },
+        };
+        var refused = await Assert.ThrowsAsync<PostgresReplicationException>(() =>
+            PostgresFeed.StartAsync(db.ConnectionString, theirs, cancellationToken: Cancel)
+        );
         Assert.Contains("pg_drop_replication_slot('second')", refused.RecommendedAction, StringComparison.Ordinal);
     }
 
@@ -182,14 +242,38 @@ public sealed class ReplicationServerTests
             CREATE TABLE parent (id int PRIMARY KEY); CREATE TABLE child () INHERITS (parent); CREATE TABLE late (id int PRIMARY KEY DEFERRABLE);
             CREATE TABLE nothing (id int PRIMARY KEY); ALTER TABLE nothing REPLICA IDENTITY NOTHING; CREATE PUBLICATION narrow FOR TABLE items WITH (publish = 'insert');
             CREATE ROLE reader LOGIN; CREATE ROLE replicator LOGIN REPLICATION; GRANT SELECT ON items TO reader, replicator;
-            """);
-        foreach (var (table, message) in ((string, string)[])[("missing", "There is no table"), ("keyless", "primary key"), ("v", "not a table"), ("unlogged", "SET LOGGED"),
-            ("parent", "inherit"), ("late", "not deferrable"), ("nothing", "REPLICA IDENTITY DEFAULT")])
+            """
+        );
+        foreach (
+            var (table, message) in ((string, string)[])
+                [
+                    ("missing", "There is no table"),
+                    ("keyless", "primary key"),
+                    ("v", "not a table"),
+                    ("unlogged", "SET LOGGED"),
+                    ("parent", "inherit"),
+                    ("late", "not deferrable"),
+                    ("nothing", "REPLICA IDENTITY DEFAULT"),
+                ]
+        )
+        {
             await FailsAsync<PostgresTableException>(db.ConnectionString, table, message);
+        }
+
         await FailsAsync<PostgresAccessException>(As("reader"), "items", "ALTER ROLE \"reader\" REPLICATION");
         await FailsAsync<PostgresAccessException>(As("replicator"), "items", "CREATE PUBLICATION");
-        await FailsAsync<PostgresReplicationException>(db.ConnectionString, "items", "CREATE PUBLICATION \"none\"", r => r with { Publication = "none" });
-        await FailsAsync<PostgresReplicationException>(db.ConnectionString, "items", "does not publish every change", r => r with { Publication = "narrow" });
+        await FailsAsync<PostgresReplicationException>(
+            db.ConnectionString,
+            "items",
+            "CREATE PUBLICATION \"none\"",
+            r => r with { Publication = "none" }
+        );
+        await FailsAsync<PostgresReplicationException>(
+            db.ConnectionString,
+            "items",
+            "does not publish every change",
+            r => r with { Publication = "narrow" }
+        );
         Assert.Equal("0", await db.ScalarAsync("SELECT count(*) FROM pg_replication_slots"));
 
         // With a publication by the table's owner, a user that only reads and replicates can.
@@ -204,12 +288,22 @@ public sealed class ReplicationServerTests
             Assert.Equal(2, follower.Rows.Count);
         }
 
-        await Assert.ThrowsAsync<ArgumentException>(
-            () => PostgresFeed.StartAsync(db.ConnectionString, new PostgresFeedOptions { Table = LogicalPostgres.Items, Mode = PostgresFeedMode.Replication }, cancellationToken: Cancel));
+        await Assert.ThrowsAsync<ArgumentException>(() =>
+            PostgresFeed.StartAsync(
+                db.ConnectionString,
+                new PostgresFeedOptions { Table = LogicalPostgres.Items, Mode = PostgresFeedMode.Replication },
+                cancellationToken: Cancel
+            )
+        );
 
         string As(string role) => db.ConnectionString.Replace("Username=lockstep", $"Username={role}", StringComparison.Ordinal);
 
-        async Task FailsAsync<T>(string connectionString, string table, string message, Func<PostgresReplicationOptions, PostgresReplicationOptions>? change = null)
+        async Task FailsAsync<T>(
+            string connectionString,
+            string table,
+            string message,
+            Func<PostgresReplicationOptions, PostgresReplicationOptions>? change = null
+        )
             where T : Engine.LockstepException
         {
             var options = LogicalPostgres.Options(folder, change) with { Table = new TableName(null, table) };
@@ -225,8 +319,9 @@ public sealed class ReplicationServerTests
         await using var server = await PostgresServer.StartAsync(Cancel);
         await using var db = TestDatabase.Open(server.ConnectionString);
         await db.RunAsync("CREATE TABLE items (id int PRIMARY KEY)");
-        var error = await Assert.ThrowsAsync<PostgresReplicationException>(
-            () => PostgresFeed.StartAsync(db.ConnectionString, LogicalPostgres.Options(folder), cancellationToken: Cancel));
+        var error = await Assert.ThrowsAsync<PostgresReplicationException>(() =>
+            PostgresFeed.StartAsync(db.ConnectionString, LogicalPostgres.Options(folder), cancellationToken: Cancel)
+        );
         Assert.Contains("ALTER SYSTEM SET wal_level = logical", error.RecommendedAction, StringComparison.Ordinal);
     }
 }

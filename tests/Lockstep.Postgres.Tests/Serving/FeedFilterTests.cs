@@ -39,7 +39,10 @@ public class FeedFilterTests
     public void The_key_is_always_among_the_columns_and_a_tombstone_keeps_only_it()
     {
         var filter = FeedFilter.Parse(["b, c", "d"], [])!;
-        Assert.Equal(Row(false, """{"k":1,"c":{"x":[1]},"b":2}"""), Write(filter, Row(false, """{"a":0,"k":1,"c":{"x":[1]},"b":2}"""), ["k"], isNew: true));
+        Assert.Equal(
+            Row(false, """{"k":1,"c":{"x":[1]},"b":2}"""),
+            Write(filter, Row(false, """{"a":0,"k":1,"c":{"x":[1]},"b":2}"""), ["k"], isNew: true)
+        );
         Assert.Equal(Row(true, """{"k":1}"""), Write(filter, Row(true, """{"k":1,"b":2}"""), ["k"], isNew: true));
         Assert.Equal(Row(false, """{"first":1,"b":2}"""), Write(filter, Row(false, """{"first":1,"a":3,"b":2}"""), [], isNew: true));
     }
@@ -60,7 +63,8 @@ public class FeedFilterTests
     [InlineData("a>null")]
     public void What_is_no_comparison_is_refused(string where) => Assert.Throws<FeedFilterException>(() => FeedFilter.Parse([], [where]));
 
-    private static string Row(bool deleted, string data) => $$"""{"txid":5,"current_xmin":6,"since":5,"deleted":{{(deleted ? "true" : "false")}},"data":{{data}}}""";
+    private static string Row(bool deleted, string data) =>
+        $$"""{"txid":5,"current_xmin":6,"since":5,"deleted":{{(deleted ? "true" : "false")}},"data":{{data}}}""";
 
     private static string Write(FeedFilter filter, string line, string[] key, bool isNew)
     {

@@ -45,7 +45,11 @@ public sealed class FeedServerTests
         var source = new ScriptedSource(name);
         await using var server = await StartAsync(source);
         using var client = new HttpClient();
-        using var response = await client.GetAsync(new Uri(server.Uri, $"{Uri.EscapeDataString(name)}/7"), HttpCompletionOption.ResponseHeadersRead, Cancel);
+        using var response = await client.GetAsync(
+            new Uri(server.Uri, $"{Uri.EscapeDataString(name)}/7"),
+            HttpCompletionOption.ResponseHeadersRead,
+            Cancel
+        );
         Assert.Equal(HttpStatusCode.OK, response.StatusCode);
         Assert.Equal(7, source.Asked!.Since);
     }
@@ -77,9 +81,14 @@ public sealed class FeedServerTests
         var lines = await LinesAsync(server, "items", 4);
         var time = Now.ToUnixTimeSeconds();
         Assert.Equal(
-            [ScriptedSource.Row(1), $$"""{"control":true,"type":"snapshot_completed","timestamp":{{time}},"since":7}""", ScriptedSource.Row(8),
-                $$"""{"control":true,"type":"heartbeat","timestamp":{{time}},"since":9}"""],
-            lines);
+            [
+                ScriptedSource.Row(1),
+                $$"""{"control":true,"type":"snapshot_completed","timestamp":{{time}},"since":7}""",
+                ScriptedSource.Row(8),
+                $$"""{"control":true,"type":"heartbeat","timestamp":{{time}},"since":9}""",
+            ],
+            lines
+        );
     }
 
     [Fact]
@@ -98,15 +107,22 @@ public sealed class FeedServerTests
         var source = new ScriptedSource("items");
         await using var server = await StartAsync(source);
         using var client = new HttpClient();
-        foreach (var (error, status, retry) in ((Exception, int, int?)[])[
-            (new FeedIdentityChangedException("other"), 409, null), (new FeedBehindException(9, 5, TimeSpan.FromSeconds(3)), 503, 3),
-            (new FeedCursorExpiredException(1, 5), 410, null), (new FeedUnavailableException("db secret", TimeSpan.FromMilliseconds(5)), 503, 1)])
+        foreach (
+            var (error, status, retry) in ((Exception, int, int?)[])
+                [
+                    (new FeedIdentityChangedException("other"), 409, null),
+                    (new FeedBehindException(9, 5, TimeSpan.FromSeconds(3)), 503, 3),
+                    (new FeedCursorExpiredException(1, 5), 410, null),
+                    (new FeedUnavailableException("db secret", TimeSpan.FromMilliseconds(5)), 503, 1),
+                ]
+        )
         {
             source.OpenError = error;
             using var response = await client.GetAsync(new Uri(server.Uri, "items?since=4"), Cancel);
             Assert.Equal(status, (int)response.StatusCode);
             Assert.Equal(retry, response.Headers.RetryAfter?.Delta?.TotalSeconds);
-            if (status == 409) Assert.Equal("other", response.Headers.GetValues("Lockstep-Feed").Single());
+            if (status == 409)
+                Assert.Equal("other", response.Headers.GetValues("Lockstep-Feed").Single());
             Assert.DoesNotContain("secret", await response.Content.ReadAsStringAsync(Cancel), StringComparison.Ordinal);
         }
     }
@@ -120,7 +136,8 @@ public sealed class FeedServerTests
         async Task<string> AskAsync(string path, string? identity)
         {
             using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(server.Uri, path));
-            if (identity is not null) request.Headers.Add("Lockstep-Feed", identity);
+            if (identity is not null)
+                request.Headers.Add("Lockstep-Feed", identity);
             using var response = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Cancel);
             return response.Headers.GetValues("Lockstep-Feed").Single();
         }
@@ -129,7 +146,10 @@ public sealed class FeedServerTests
         Assert.StartsWith("source-1+", filtered, StringComparison.Ordinal);
         await AskAsync("items?where=a=1&since=5", filtered);
         Assert.Equal("source-1", source.Asked!.Identity);
-        foreach (var (path, identity) in ((string, string)[])[("items?where=a=2&since=5", filtered), ("items?since=5", filtered), ("items?where=a=1&since=5", "source-1")])
+        foreach (
+            var (path, identity) in ((string, string)[])
+                [("items?where=a=2&since=5", filtered), ("items?since=5", filtered), ("items?where=a=1&since=5", "source-1")]
+        )
         {
             await AskAsync(path, identity);
             Assert.NotEqual("source-1", source.Asked.Identity);
@@ -140,7 +160,14 @@ public sealed class FeedServerTests
     public async Task A_filtered_client_gets_what_fits_and_hears_what_no_longer_does()
     {
         var source = new ScriptedSource("items");
-        source.Chunks.Add(ScriptedSource.Chunk(FeedChunkKind.SnapshotRows, 0, ScriptedSource.Row(1, ",\"a\":1,\"b\":\"x\""), ScriptedSource.Row(2, ",\"a\":2,\"b\":\"x\"")));
+        source.Chunks.Add(
+            ScriptedSource.Chunk(
+                FeedChunkKind.SnapshotRows,
+                0,
+                ScriptedSource.Row(1, ",\"a\":1,\"b\":\"x\""),
+                ScriptedSource.Row(2, ",\"a\":2,\"b\":\"x\"")
+            )
+        );
         source.Chunks.Add(ScriptedSource.Chunk(FeedChunkKind.SnapshotCompleted, 7));
         source.Chunks.Add(ScriptedSource.Chunk(FeedChunkKind.CaughtUp, 9, ScriptedSource.Row(1, ",\"a\":3,\"b\":\"y\"")));
         await using var server = await StartAsync(source);
@@ -192,7 +219,11 @@ public sealed class FeedServerTests
     public async Task A_credential_opens_what_it_is_for(string? scheme, string? secret, int status)
     {
         await using var server = await StartAsync(
-            new ScriptedSource("items"), FeedCredential.Basic("ann", "right"), FeedCredential.Basic("bob", "pass:word", ["others"]), FeedCredential.Bearer("token"));
+            new ScriptedSource("items"),
+            FeedCredential.Basic("ann", "right"),
+            FeedCredential.Basic("bob", "pass:word", ["others"]),
+            FeedCredential.Bearer("token")
+        );
         using var client = new HttpClient();
         using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(server.Uri, "items"));
         if (scheme is not null)
@@ -233,8 +264,14 @@ public sealed class FeedServerTests
         var request = new CertificateRequest("CN=localhost", key, HashAlgorithmName.SHA256);
         using var made = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
         using var certificate = X509CertificateLoader.LoadPkcs12(made.Export(X509ContentType.Pkcs12), null);
-        await using var server = await FeedServer.StartAsync([new ScriptedSource("items")], new FeedServerOptions { Certificate = certificate }, cancellationToken: Cancel);
-        using var client = new HttpClient(new HttpClientHandler { ServerCertificateCustomValidationCallback = (_, c, _, _) => c!.Thumbprint == certificate.Thumbprint });
+        await using var server = await FeedServer.StartAsync(
+            [new ScriptedSource("items")],
+            new FeedServerOptions { Certificate = certificate },
+            cancellationToken: Cancel
+        );
+        using var client = new HttpClient(
+            new HttpClientHandler { ServerCertificateCustomValidationCallback = (_, c, _, _) => c!.Thumbprint == certificate.Thumbprint }
+        );
         Assert.Equal("https", server.Uri.Scheme);
         Assert.Equal("ok\n", await client.GetStringAsync(new Uri(server.Uri, "healthz"), Cancel));
     }
@@ -248,7 +285,8 @@ public sealed class FeedServerTests
         using var response = await client.GetAsync(new Uri(server.Uri, path), HttpCompletionOption.ResponseHeadersRead, Cancel);
         using var reader = new StreamReader(await response.Content.ReadAsStreamAsync(Cancel));
         var lines = new List<string>();
-        while (lines.Count < count) lines.Add((await reader.ReadLineAsync(Cancel))!);
+        while (lines.Count < count)
+            lines.Add((await reader.ReadLineAsync(Cancel))!);
         return lines;
     }
 }

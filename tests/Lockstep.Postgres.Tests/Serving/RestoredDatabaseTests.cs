@@ -18,9 +18,14 @@ public sealed class RestoredDatabaseTests(SharedPostgres postgres)
         await before.RunAsync("INSERT INTO items SELECT g, 'backed up' FROM generate_series(1, 50) g");
 
         // What the backup does not have; each a transaction of its own, so that the cursors run ahead.
-        for (var i = 0; i < 50; i++) await before.RunAsync($"INSERT INTO items VALUES ({100 + i}, 'lost')");
+        for (var i = 0; i < 50; i++)
+            await before.RunAsync($"INSERT INTO items VALUES ({100 + i}, 'lost')");
         await using var switched = new SwitchedSource(await StartAsync(before));
-        await using var server = await FeedServer.StartAsync([switched], new FeedServerOptions { HeartbeatInterval = TimeSpan.FromMilliseconds(200) }, cancellationToken: Cancel);
+        await using var server = await FeedServer.StartAsync(
+            [switched],
+            new FeedServerOptions { HeartbeatInterval = TimeSpan.FromMilliseconds(200) },
+            cancellationToken: Cancel
+        );
         using var folder = new TempFolder();
         var file = new SyncedFile(new Uri(server.Uri, "items"), folder["items.db"]);
         await file.SyncUntilAsync(await before.RowsAsync("items"), Cancel);
@@ -30,7 +35,9 @@ public sealed class RestoredDatabaseTests(SharedPostgres postgres)
         await using (other)
         {
             await using var after = await CreateAsync(other);
-            await after.RunAsync("INSERT INTO items SELECT g, 'backed up' FROM generate_series(1, 50) g; INSERT INTO items VALUES (100, 'of another way')");
+            await after.RunAsync(
+                "INSERT INTO items SELECT g, 'backed up' FROM generate_series(1, 50) g; INSERT INTO items VALUES (100, 'of another way')"
+            );
             await switched.ChangeAsync(await StartAsync(after));
             await file.SyncUntilAsync(await after.RowsAsync("items"), Cancel);
             await after.RunAsync("UPDATE items SET name = 'goes on' WHERE id = 7; DELETE FROM items WHERE id = 8");
@@ -47,8 +54,12 @@ public sealed class RestoredDatabaseTests(SharedPostgres postgres)
         return db;
     }
 
-    private static Task<PostgresFeed> StartAsync(TestDatabase db) => PostgresFeed.StartAsync(
-        db.ConnectionString, new PostgresFeedOptions { Table = Items, PollInterval = TimeSpan.FromMilliseconds(20) }, cancellationToken: Cancel);
+    private static Task<PostgresFeed> StartAsync(TestDatabase db) =>
+        PostgresFeed.StartAsync(
+            db.ConnectionString,
+            new PostgresFeedOptions { Table = Items, PollInterval = TimeSpan.FromMilliseconds(20) },
+            cancellationToken: Cancel
+        );
 
     /// <summary>A source behind which the database changes, while its address stays.</summary>
     private sealed class SwitchedSource(IFeedSource source) : IFeedSource
@@ -67,13 +78,16 @@ public sealed class RestoredDatabaseTests(SharedPostgres postgres)
 
         public ValueTask<FeedState> GetStateAsync(CancellationToken cancellationToken) => _source.GetStateAsync(cancellationToken);
 
-        public ValueTask<FeedReading> OpenAsync(FeedRequest request, CancellationToken cancellationToken) => _source.OpenAsync(request, cancellationToken);
+        public ValueTask<FeedReading> OpenAsync(FeedRequest request, CancellationToken cancellationToken) =>
+            _source.OpenAsync(request, cancellationToken);
 
-        public ValueTask<SnapshotPage> ReadPageAsync(SnapshotPageRequest request, CancellationToken cancellationToken) => _source.ReadPageAsync(request, cancellationToken);
+        public ValueTask<SnapshotPage> ReadPageAsync(SnapshotPageRequest request, CancellationToken cancellationToken) =>
+            _source.ReadPageAsync(request, cancellationToken);
 
         public ValueTask DisposeAsync()
         {
-            if (_isDisposed) return ValueTask.CompletedTask;
+            if (_isDisposed)
+                return ValueTask.CompletedTask;
             _isDisposed = true;
             return _source.DisposeAsync();
         }

@@ -30,13 +30,15 @@ internal sealed class ScriptedSource(string name) : IFeedSource
     public ValueTask<FeedReading> OpenAsync(FeedRequest request, CancellationToken cancellationToken)
     {
         Asked = request;
-        if (OpenError is not null) throw OpenError;
+        if (OpenError is not null)
+            throw OpenError;
         return ValueTask.FromResult(new FeedReading(Identity, ["id"], ReadAsync(cancellationToken)));
     }
 
     public ValueTask<SnapshotPage> ReadPageAsync(SnapshotPageRequest request, CancellationToken cancellationToken)
     {
-        if (request.Identity is { } identity && identity != Identity) throw new FeedIdentityChangedException(Identity);
+        if (request.Identity is { } identity && identity != Identity)
+            throw new FeedIdentityChangedException(Identity);
         var last = request.After is not null;
         var line = Encoding.UTF8.GetBytes(Row(last ? 2 : 1) + "\n");
         return ValueTask.FromResult(new SnapshotPage(Identity, request.Horizon ?? 9, ["id"], [line], last ? null : "p+/1"));
@@ -53,8 +55,10 @@ internal sealed class ScriptedSource(string name) : IFeedSource
 
     private async IAsyncEnumerable<FeedChunk> ReadAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        foreach (var chunk in Chunks) yield return chunk;
-        if (EndError is not null) throw EndError;
+        foreach (var chunk in Chunks)
+            yield return chunk;
+        if (EndError is not null)
+            throw EndError;
         await Task.Delay(Timeout.Infinite, cancellationToken);
     }
 }

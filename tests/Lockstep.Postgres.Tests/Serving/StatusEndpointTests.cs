@@ -30,14 +30,33 @@ public sealed class StatusEndpointTests
 
         // The client has the last line before the server has counted it.
         var state = await StateAsync(
-            client, server, state => state.GetProperty("connected")[0].GetProperty("records").GetInt64() == 2 && state.GetProperty("connected")[1].GetProperty("position").GetInt64() == 7);
+            client,
+            server,
+            state =>
+                state.GetProperty("connected")[0].GetProperty("records").GetInt64() == 2
+                && state.GetProperty("connected")[1].GetProperty("position").GetInt64() == 7
+        );
         var (first, second) = (state.GetProperty("connected")[0], state.GetProperty("connected")[1]);
-        Assert.Equal((2, 5.0, 0), (first.GetProperty("records").GetInt32(), first.GetProperty("lag").GetDouble(), first.GetProperty("position").GetInt32()));
-        Assert.Equal((1, 0.0, 7), (second.GetProperty("records").GetInt32(), second.GetProperty("lag").GetDouble(), second.GetProperty("position").GetInt32()));
+        Assert.Equal(
+            (2, 5.0, 0),
+            (first.GetProperty("records").GetInt32(), first.GetProperty("lag").GetDouble(), first.GetProperty("position").GetInt32())
+        );
+        Assert.Equal(
+            (1, 0.0, 7),
+            (second.GetProperty("records").GetInt32(), second.GetProperty("lag").GetDouble(), second.GetProperty("position").GetInt32())
+        );
         Assert.Equal("/large?since=0&token=***", first.GetProperty("path").GetString());
         Assert.Equal(3, state.GetProperty("sent").GetProperty("records").GetInt32());
         var feed = state.GetProperty("feeds")[0];
-        Assert.Equal(("large", true, 9, 1), (feed.GetProperty("name").GetString(), feed.GetProperty("readable").GetBoolean(), feed.GetProperty("position").GetInt32(), feed.GetProperty("clients").GetInt32()));
+        Assert.Equal(
+            ("large", true, 9, 1),
+            (
+                feed.GetProperty("name").GetString(),
+                feed.GetProperty("readable").GetBoolean(),
+                feed.GetProperty("position").GetInt32(),
+                feed.GetProperty("clients").GetInt32()
+            )
+        );
     }
 
     [Fact]
@@ -53,9 +72,11 @@ public sealed class StatusEndpointTests
     [Fact]
     public async Task Why_a_feed_cannot_be_read_is_not_told()
     {
-        await using var server = await StartAsync([new ScriptedSource("items") { OpenError = new FeedUnavailableException("db secret", TimeSpan.FromSeconds(1)) }]);
+        await using var server = await StartAsync([
+            new ScriptedSource("items") { OpenError = new FeedUnavailableException("db secret", TimeSpan.FromSeconds(1)) },
+        ]);
         using var client = new HttpClient();
-        string state = await client.GetStringAsync(new Uri(server.Uri, "_lockstep/state"), Cancel);
+        var state = await client.GetStringAsync(new Uri(server.Uri, "_lockstep/state"), Cancel);
         Assert.Contains("\"readable\":false", state, StringComparison.Ordinal);
         Assert.DoesNotContain("secret", state, StringComparison.Ordinal);
         Assert.Equal("[]", await client.GetStringAsync(new Uri(server.Uri, "_lockstep/latest"), Cancel));
@@ -90,14 +111,19 @@ public sealed class StatusEndpointTests
     [InlineData("Bearer word", 401)]
     public async Task It_is_behind_the_feeds_credentials(string? authorization, int status)
     {
-        await using var server = await StartAsync([new ScriptedSource("items")], FeedCredential.Basic("reader", "word"), FeedCredential.Bearer("one-token"));
+        await using var server = await StartAsync(
+            [new ScriptedSource("items")],
+            FeedCredential.Basic("reader", "word"),
+            FeedCredential.Bearer("one-token")
+        );
         using var client = new HttpClient();
         client.DefaultRequestHeaders.Authorization = authorization is null ? null : AuthenticationHeaderValue.Parse(authorization);
-        foreach (string path in (string[])["_lockstep/", "_lockstep/status.js", "_lockstep/state", "_lockstep/latest"])
+        foreach (var path in (string[])["_lockstep/", "_lockstep/status.js", "_lockstep/state", "_lockstep/latest"])
         {
             using var response = await client.GetAsync(new Uri(server.Uri, path), Cancel);
             Assert.Equal(status, (int)response.StatusCode);
-            if (status == 401) Assert.Contains(response.Headers.WwwAuthenticate, way => way.Scheme == "Basic");
+            if (status == 401)
+                Assert.Contains(response.Headers.WwwAuthenticate, way => way.Scheme == "Basic");
         }
     }
 
@@ -114,7 +140,11 @@ public sealed class StatusEndpointTests
     [Fact]
     public async Task A_credential_shows_the_feeds_that_it_opens()
     {
-        await using var server = await StartAsync([new ScriptedSource("items"), new ScriptedSource("people")], FeedCredential.Bearer("one-token", ["items"]), FeedCredential.Bearer("other"));
+        await using var server = await StartAsync(
+            [new ScriptedSource("items"), new ScriptedSource("people")],
+            FeedCredential.Bearer("one-token", ["items"]),
+            FeedCredential.Bearer("other")
+        );
         using var all = new HttpClient();
         all.DefaultRequestHeaders.Authorization = AuthenticationHeaderValue.Parse("Bearer other");
         using var response = await all.GetAsync(new Uri(server.Uri, "people"), HttpCompletionOption.ResponseHeadersRead, Cancel);
@@ -138,7 +168,7 @@ public sealed class StatusEndpointTests
     {
         await using var server = await StartAsync([new ScriptedSource("items")]);
         using var client = new HttpClient();
-        foreach (string path in (string[])["_lockstep/", "_lockstep/state"])
+        foreach (var path in (string[])["_lockstep/", "_lockstep/state"])
         {
             using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(server.Uri, path));
             request.Headers.TryAddWithoutValidation(header, value);
@@ -155,14 +185,19 @@ public sealed class StatusEndpointTests
             using var client = new HttpClient();
             using var posted = await client.PostAsync(new Uri(server.Uri, "_lockstep/state"), null, Cancel);
             Assert.Equal(HttpStatusCode.MethodNotAllowed, posted.StatusCode);
-            foreach (string path in (string[])["_lockstep/faults", "_lockstep/close"])
+            foreach (var path in (string[])["_lockstep/faults", "_lockstep/close"])
             {
                 using var response = await client.GetAsync(new Uri(server.Uri, path), Cancel);
                 Assert.Equal(HttpStatusCode.NotFound, response.StatusCode);
             }
         }
 
-        await using var without = await FeedServer.StartAsync([new ScriptedSource("items")], new FeedServerOptions { StatusPage = false }, _time, Cancel);
+        await using var without = await FeedServer.StartAsync(
+            [new ScriptedSource("items")],
+            new FeedServerOptions { StatusPage = false },
+            _time,
+            Cancel
+        );
         using var other = new HttpClient();
         using var answer = await other.GetAsync(new Uri(without.Uri, "_lockstep/"), Cancel);
         Assert.Equal(HttpStatusCode.NotFound, answer.StatusCode);
@@ -178,7 +213,8 @@ public sealed class StatusEndpointTests
         while (lines > 0)
         {
             await stream.ReadExactlyAsync(buffer, Cancel);
-            if (buffer[0] == '\n') lines--;
+            if (buffer[0] == '\n')
+                lines--;
         }
 
         return stream;
@@ -189,7 +225,8 @@ public sealed class StatusEndpointTests
         while (true)
         {
             using var json = JsonDocument.Parse(await client.GetStringAsync(new Uri(server.Uri, "_lockstep/state"), Cancel));
-            if (until(json.RootElement)) return json.RootElement.Clone();
+            if (until(json.RootElement))
+                return json.RootElement.Clone();
         }
     }
 }

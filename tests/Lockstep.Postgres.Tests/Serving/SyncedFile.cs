@@ -14,14 +14,17 @@ internal sealed class SyncedFile(Uri feed, string path)
         for (var got = new SortedDictionary<string, string>(); !got.SequenceEqual(expected); got = Read())
         {
             cancellationToken.ThrowIfCancellationRequested();
-            var sync = new TableSync(new SyncOptions
-            {
-                Feed = new FeedOptions { Uri = feed, CursorStyle = CursorStyle.Query }, TablePath = path, Settle = TimeSpan.FromMilliseconds(100),
-                MaximumRetryCount = 20, RetryInterval = TimeSpan.FromMilliseconds(50),
-            });
-            await foreach (var _ in sync.RunAsync(cancellationToken))
-            {
-            }
+            var sync = new TableSync(
+                new SyncOptions
+                {
+                    Feed = new FeedOptions { Uri = feed, CursorStyle = CursorStyle.Query },
+                    TablePath = path,
+                    Settle = TimeSpan.FromMilliseconds(100),
+                    MaximumRetryCount = 20,
+                    RetryInterval = TimeSpan.FromMilliseconds(50),
+                }
+            );
+            await foreach (var _ in sync.RunAsync(cancellationToken)) { }
         }
     }
 

@@ -18,7 +18,8 @@ public sealed class LostLeadTests(SharedPostgres postgres)
     private const string Leader =
         "SELECT coalesce(max(pid), 0) FROM pg_locks WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
 
-    private const string InLine = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_try_advisory_lock%' AND datname = current_database()";
+    private const string InLine =
+        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_try_advisory_lock%' AND datname = current_database()";
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
@@ -57,11 +58,15 @@ public sealed class LostLeadTests(SharedPostgres postgres)
 
         // It notices with its next commit; until then another one leads.
         await db.RunAsync($"SELECT pg_terminate_backend(({Leader}), 10000)");
-        using (var other = await store.OpenAsync("live", TimeProvider.System, Cancel)) other.Commit(CommitOf(Line(2, 2), Line(3, 3)));
+        using (var other = await store.OpenAsync("live", TimeProvider.System, Cancel))
+            other.Commit(CommitOf(Line(2, 2), Line(3, 3)));
         feed.Send(4, 4);
         await run.UntilAsync(changes => changes.Count == 4);
         Assert.Equal(["Added 1", "Added 2", "Added 3", "Added 4"], run.Changes.Select(change => $"{change.Kind} {change.Key}"));
-        Assert.Contains(run.Events, happened => happened.Kind == FeedEventKind.SocketError && happened.Message.Contains("PostgreSQL", StringComparison.Ordinal));
+        Assert.Contains(
+            run.Events,
+            happened => happened.Kind == FeedEventKind.SocketError && happened.Message.Contains("PostgreSQL", StringComparison.Ordinal)
+        );
         Assert.Equal(4, store.Get("live").GetInfo().Rows);
     }
 
@@ -84,7 +89,8 @@ public sealed class LostLeadTests(SharedPostgres postgres)
         await using var db = await TestDatabase.CreateAsync(postgres);
         await using var feed = await LiveFeed.StartAsync();
         var store = new PostgresTableStore(db.ConnectionString);
-        using (var target = await store.OpenAsync("live", TimeProvider.System, Cancel)) target.Commit(CommitOf(Line(1, 1), Line(99, 1)));
+        using (var target = await store.OpenAsync("live", TimeProvider.System, Cancel))
+            target.Commit(CommitOf(Line(1, 1), Line(99, 1)));
         feed.Send(1, 2);
         feed.HoldsSnapshot = true;
         await using var run = new Run(feed.Options(store, resync: true));
@@ -124,14 +130,19 @@ public sealed class LostLeadTests(SharedPostgres postgres)
         var options = feed.Options(new PostgresTableStore("Host=127.0.0.1;Port=1;Password=s3cret"), follow: false);
         var error = await Assert.ThrowsAsync<TableStoreUnavailableException>(async () =>
         {
-            await foreach (var _ in new TableSync(options).RunAsync(Cancel))
-            {
-            }
+            await foreach (var _ in new TableSync(options).RunAsync(Cancel)) { }
         });
         Assert.DoesNotContain("s3cret", error.ToString(), StringComparison.Ordinal);
     }
 
-    private static string Line(int id, long since) => ScriptedSource.Row(id).Replace($"\"txid\":{id},\"current_xmin\":9,\"since\":{id}", $"\"txid\":{since},\"current_xmin\":{since},\"since\":{since}", StringComparison.Ordinal);
+    private static string Line(int id, long since) =>
+        ScriptedSource
+            .Row(id)
+            .Replace(
+                $"\"txid\":{id},\"current_xmin\":9,\"since\":{id}",
+                $"\"txid\":{since},\"current_xmin\":{since},\"since\":{since}",
+                StringComparison.Ordinal
+            );
 
     private static TableCommit CommitOf(params string[] lines)
     {
@@ -172,22 +183,30 @@ public sealed class LostLeadTests(SharedPostgres postgres)
             return feed;
         }
 
-        public SyncOptions Options(PostgresTableStore store, bool follow = true, bool resync = false) => new()
-        {
-            Feed = new FeedOptions { Uri = new Uri(_server.Uri, "live") }, Store = store, TablePath = store.Description, Follow = follow, WantsChanges = true, Resync = resync,
-            RetryInterval = TimeSpan.FromMilliseconds(20),
-        };
+        public SyncOptions Options(PostgresTableStore store, bool follow = true, bool resync = false) =>
+            new()
+            {
+                Feed = new FeedOptions { Uri = new Uri(_server.Uri, "live") },
+                Store = store,
+                TablePath = store.Description,
+                Follow = follow,
+                WantsChanges = true,
+                Resync = resync,
+                RetryInterval = TimeSpan.FromMilliseconds(20),
+            };
 
         public void Send(int id, long since)
         {
             lock (_gate)
             {
                 _sent.Add((id, since));
-                foreach (var client in _clients) client.Writer.TryWrite((id, since));
+                foreach (var client in _clients)
+                    client.Writer.TryWrite((id, since));
             }
         }
 
-        public ValueTask<FeedState> GetStateAsync(CancellationToken cancellationToken) => ValueTask.FromResult(new FeedState("live-1", 0, ["id"], Pages: false));
+        public ValueTask<FeedState> GetStateAsync(CancellationToken cancellationToken) =>
+            ValueTask.FromResult(new FeedState("live-1", 0, ["id"], Pages: false));
 
         public ValueTask<FeedReading> OpenAsync(FeedRequest request, CancellationToken cancellationToken)
         {
@@ -195,33 +214,43 @@ public sealed class LostLeadTests(SharedPostgres postgres)
             lock (_gate)
             {
                 Cursors.Add(request.Since);
-                foreach (var row in _sent.Where(row => row.Since >= request.Since)) client.Writer.TryWrite(row);
+                foreach (var row in _sent.Where(row => row.Since >= request.Since))
+                    client.Writer.TryWrite(row);
                 _clients.Add(client);
             }
 
             return ValueTask.FromResult(new FeedReading("live-1", ["id"], ReadAsync(client, request.Since, cancellationToken)));
         }
 
-        public ValueTask<SnapshotPage> ReadPageAsync(SnapshotPageRequest request, CancellationToken cancellationToken) => throw new NotSupportedException();
+        public ValueTask<SnapshotPage> ReadPageAsync(SnapshotPageRequest request, CancellationToken cancellationToken) =>
+            throw new NotSupportedException();
 
         private bool _isDisposed;
 
         public ValueTask DisposeAsync()
         {
-            if (_isDisposed) return ValueTask.CompletedTask;
+            if (_isDisposed)
+                return ValueTask.CompletedTask;
             _isDisposed = true;
             return _server.DisposeAsync();
         }
 
         private async IAsyncEnumerable<FeedChunk> ReadAsync(
-            Channel<(int Id, long Since)> client, long since, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
+            Channel<(int Id, long Since)> client,
+            long since,
+            [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken
+        )
         {
             var completed = since > 0;
-            long last = since;
+            var last = since;
             while (client.Reader.TryRead(out var row))
             {
                 last = Math.Max(last, row.Since);
-                yield return ScriptedSource.Chunk(completed ? FeedChunkKind.Rows : FeedChunkKind.SnapshotRows, row.Since, Line(row.Id, row.Since));
+                yield return ScriptedSource.Chunk(
+                    completed ? FeedChunkKind.Rows : FeedChunkKind.SnapshotRows,
+                    row.Since,
+                    Line(row.Id, row.Since)
+                );
             }
 
             if (!completed)
@@ -231,7 +260,8 @@ public sealed class LostLeadTests(SharedPostgres postgres)
             }
 
             yield return ScriptedSource.Chunk(completed ? FeedChunkKind.CaughtUp : FeedChunkKind.SnapshotCompleted, last);
-            await foreach (var row in client.Reader.ReadAllAsync(cancellationToken)) yield return ScriptedSource.Chunk(FeedChunkKind.CaughtUp, row.Since, Line(row.Id, row.Since));
+            await foreach (var row in client.Reader.ReadAllAsync(cancellationToken))
+                yield return ScriptedSource.Chunk(FeedChunkKind.CaughtUp, row.Since, Line(row.Id, row.Since));
         }
     }
 
@@ -260,7 +290,8 @@ public sealed class LostLeadTests(SharedPostgres postgres)
         {
             get
             {
-                lock (_changes) return [.. _changes];
+                lock (_changes)
+                    return [.. _changes];
             }
         }
 
@@ -268,7 +299,8 @@ public sealed class LostLeadTests(SharedPostgres postgres)
         {
             get
             {
-                lock (_events) return [.. _events];
+                lock (_events)
+                    return [.. _events];
             }
         }
 
@@ -287,12 +319,15 @@ public sealed class LostLeadTests(SharedPostgres postgres)
         }
 
         /// <summary>Waits; an error of the sync is one at once.</summary>
-        private Task UntilAsync(Func<bool> condition) => Eventually.TrueAsync(async () =>
-        {
-            if (condition()) return true;
-            if (HasEnded) await _work;
-            return false;
-        });
+        private Task UntilAsync(Func<bool> condition) =>
+            Eventually.TrueAsync(async () =>
+            {
+                if (condition())
+                    return true;
+                if (HasEnded)
+                    await _work;
+                return false;
+            });
 
         private async Task WorkAsync(SyncOptions options)
         {
@@ -301,10 +336,17 @@ public sealed class LostLeadTests(SharedPostgres postgres)
                 await foreach (var step in new TableSync(options).RunAsync(_stop.Token))
                 {
                     if (step is FeedEventOccurred { Event: var happened })
-                        lock (_events) _events.Add(happened);
-                    if (step is not ChangesCommitted committed) continue;
-                    lock (_changes) _changes.AddRange(committed.Changes);
-                    if (long.TryParse(committed.Result.Cursor.ToString(), out var cursor)) Newest = Math.Max(Newest, cursor);
+                    {
+                        lock (_events)
+                            _events.Add(happened);
+                    }
+
+                    if (step is not ChangesCommitted committed)
+                        continue;
+                    lock (_changes)
+                        _changes.AddRange(committed.Changes);
+                    if (long.TryParse(committed.Result.Cursor.ToString(), out var cursor))
+                        Newest = Math.Max(Newest, cursor);
                 }
             }
             catch (OperationCanceledException) when (_stop.IsCancellationRequested)

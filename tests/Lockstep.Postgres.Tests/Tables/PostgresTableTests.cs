@@ -33,25 +33,49 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
         {
             switch (random.Next(12))
             {
-                case 0: twins.Snapshot(SnapshotEnding.Sweep, [Some(20), Some(5)]); break;
-                case 1: twins.Snapshot(SnapshotEnding.MergeOnly, [Some(8)]); break;
-                case 2: twins.Snapshot(SnapshotEnding.Sweep | SnapshotEnding.ForgetOrder, [Some(15)]); break;
-                case 3: twins.Snapshot(SnapshotEnding.Sweep, [Some(3)], givesUp: true); break;
-                case 4: twins.ClearTombstones(Cursor.Parse($"{random.NextInt64(order) + 1}")); break;
-                case 5 when random.Next(3) == 0: twins.Clear(); break;
-                default: twins.Commit(Some(random.Next(1, 15)), Cursor.Parse($"{order}")); break;
+                case 0:
+                    twins.Snapshot(SnapshotEnding.Sweep, [Some(20), Some(5)]);
+                    break;
+                case 1:
+                    twins.Snapshot(SnapshotEnding.MergeOnly, [Some(8)]);
+                    break;
+                case 2:
+                    twins.Snapshot(SnapshotEnding.Sweep | SnapshotEnding.ForgetOrder, [Some(15)]);
+                    break;
+                case 3:
+                    twins.Snapshot(SnapshotEnding.Sweep, [Some(3)], givesUp: true);
+                    break;
+                case 4:
+                    twins.ClearTombstones(Cursor.Parse($"{random.NextInt64(order) + 1}"));
+                    break;
+                case 5 when random.Next(3) == 0:
+                    twins.Clear();
+                    break;
+                default:
+                    twins.Commit(Some(random.Next(1, 15)), Cursor.Parse($"{order}"));
+                    break;
             }
 
             twins.AssertEqual();
-            twins.AssertAlike(new RecordQuery { Filter = "id > 5 and value like '1%'", Since = random.Next(2) == 0 ? random.NextInt64(60) : null });
+            twins.AssertAlike(
+                new RecordQuery { Filter = "id > 5 and value like '1%'", Since = random.Next(2) == 0 ? random.NextInt64(60) : null }
+            );
         }
 
-        List<string> Some(int count) => [.. Enumerable.Range(0, count).Select(_ =>
-        {
-            var at = random.Next(4) == 0 ? $"{Math.Max(1, order - random.Next(5))}" : random.Next(10) == 0 ? $"{++order}.5" : $"{++order}";
-            var key = seed == 4 && random.Next(3) == 0 ? $"{random.Next(20)}.5" : $"{random.Next(20)}";
-            return $$"""{"id":{{key}},"updated_at":{{at}},"deleted_at":{{(random.Next(4) == 0 ? at : "null")}},"value":"{{random.Next(3)}} äöü"}""";
-        })];
+        List<string> Some(int count) =>
+            [
+                .. Enumerable
+                    .Range(0, count)
+                    .Select(_ =>
+                    {
+                        var at =
+                            random.Next(4) == 0 ? $"{Math.Max(1, order - random.Next(5))}"
+                            : random.Next(10) == 0 ? $"{++order}.5"
+                            : $"{++order}";
+                        var key = seed == 4 && random.Next(3) == 0 ? $"{random.Next(20)}.5" : $"{random.Next(20)}";
+                        return $$"""{"id":{{key}},"updated_at":{{at}},"deleted_at":{{(random.Next(4) == 0 ? at : "null")}},"value":"{{random.Next(3)}} äöü"}""";
+                    }),
+            ];
     }
 
     [Fact]
@@ -63,7 +87,8 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
         Assert.Empty(store.Find());
         Assert.Throws<TableNotFoundException>(() => store.Get("servers"));
 
-        for (var i = 1; i <= 3; i++) server.AddRecord(Record(i, i));
+        for (var i = 1; i <= 3; i++)
+            server.AddRecord(Record(i, i));
         Assert.Equal((3, 0), Counts(await SyncAsync(server, store)));
         server.AddRecord(Encoding.UTF8.GetBytes("""{"id":2,"updated_at":4,"deleted_at":4}"""));
         var second = await SyncAsync(server, store);
@@ -73,13 +98,51 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
 
         var table = Assert.Single(store.Find());
         var info = table.GetInfo();
-        Assert.Equal(("servers", 2, 1, "4", (string?)null), (info.Name, (int)info.Rows, (int)info.Tombstones, info.Cursor.ToString(), info.Writer));
+        Assert.Equal(
+            ("servers", 2, 1, "4", (string?)null),
+            (info.Name, (int)info.Rows, (int)info.Tombstones, info.Cursor.ToString(), info.Writer)
+        );
         Assert.Equal(["1", "3"], Keys(table, RecordQuery.All));
-        Assert.Equal(["3"], Keys(table, new RecordQuery { Keys = [[3L], [99L], ["x"]] }));
+        Assert.Equal(
+            ["3"],
+            Keys(
+                table,
+                new RecordQuery
+                {
+                    Keys =
+                    [
+                        [3L],
+                        [99L],
+                        ["x"],
+                    ],
+                }
+            )
+        );
         Assert.Equal(["2"], Keys(table, new RecordQuery { Since = 3 }));
-        Assert.Equal(["2"], Keys(table, new RecordQuery { IncludeDeleted = true, Skip = 1, First = 1 }));
+        Assert.Equal(
+            ["2"],
+            Keys(
+                table,
+                new RecordQuery
+                {
+                    IncludeDeleted = true,
+                    Skip = 1,
+                    First = 1,
+                }
+            )
+        );
         Assert.Equal(3, table.Count(new RecordQuery { IncludeDeleted = true, First = 1 }));
-        Assert.Throws<FilterException>(() => table.Read(new RecordQuery { Keys = [[1L, 2L]] }));
+        Assert.Throws<FilterException>(() =>
+            table.Read(
+                new RecordQuery
+                {
+                    Keys =
+                    [
+                        [1L, 2L],
+                    ],
+                }
+            )
+        );
     }
 
     [Fact]
@@ -87,22 +150,50 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
     {
         await using var db = await TestDatabase.CreateAsync(postgres);
         using var twins = await TwinTables.OpenAsync(new PostgresTableStore(db.ConnectionString), coalesces: true, Cancel);
-        twins.Commit(Enumerable.Range(1, 2500).Select(i => $$"""{"id":{{i}},"updated_at":{{i}},"deleted_at":{{(i % 7 == 0 ? i : "null")}},"value":"v{{i % 5}}"}"""));
+        twins.Commit(
+            Enumerable
+                .Range(1, 2500)
+                .Select(i => $$"""{"id":{{i}},"updated_at":{{i}},"deleted_at":{{(i % 7 == 0 ? i : "null")}},"value":"v{{i % 5}}"}""")
+        );
         string[] filters =
         [
-            "id % 3 = 0", "value = :wanted", "value is null", "updated_at between 900 and 2100", "(", "nothing = 1", "1); DELETE FROM lockstep_row; --",
-            "id in (select 1 from sqlite_master)", "load_extension('x')", "json_extract(value, '$') = 1",
+            "id % 3 = 0",
+            "value = :wanted",
+            "value is null",
+            "updated_at between 900 and 2100",
+            "(",
+            "nothing = 1",
+            "1); DELETE FROM lockstep_row; --",
+            "id in (select 1 from sqlite_master)",
+            "load_extension('x')",
+            "json_extract(value, '$') = 1",
         ];
         foreach (var filter in filters)
         {
             var query = new RecordQuery
             {
                 Filter = filter,
-                FilterParameters = filter.Contains(':', StringComparison.Ordinal) ? new Dictionary<string, object?> { ["wanted"] = "v2" } : RecordQuery.All.FilterParameters,
+                FilterParameters = filter.Contains(':', StringComparison.Ordinal)
+                    ? new Dictionary<string, object?> { ["wanted"] = "v2" }
+                    : RecordQuery.All.FilterParameters,
             };
             twins.AssertAlike(query);
             twins.AssertAlike(query with { Skip = 350, First = 130 });
-            twins.AssertAlike(query with { IncludeDeleted = true, Keys = [[3L], [6L], [7L], [9L], [14L], [2402L]] });
+            twins.AssertAlike(
+                query with
+                {
+                    IncludeDeleted = true,
+                    Keys =
+                    [
+                        [3L],
+                        [6L],
+                        [7L],
+                        [9L],
+                        [14L],
+                        [2402L],
+                    ],
+                }
+            );
             twins.AssertAlike(query with { Since = 2300, First = 40 });
         }
 
@@ -117,14 +208,27 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
         var at = new DateTimeOffset(2026, 11, 21, 12, 0, 0, TimeSpan.Zero);
         using (var target = await store.OpenAsync("t", TimeProvider.System, Cancel))
         {
-            target.Commit(new TableCommit { Quarantined = [new QuarantinedRecord(at, 7, "no object", "[1]"u8.ToArray()), new QuarantinedRecord(at, 10, "no key", "{}"u8.ToArray())] });
+            target.Commit(
+                new TableCommit
+                {
+                    Quarantined =
+                    [
+                        new QuarantinedRecord(at, 7, "no object", "[1]"u8.ToArray()),
+                        new QuarantinedRecord(at, 10, "no key", "{}"u8.ToArray()),
+                    ],
+                }
+            );
         }
 
         var table = store.Get("t");
-        using (var scan = table.Read(new RecordQuery { Filter = "1" })) Assert.False(scan.Read());
+        using (var scan = table.Read(new RecordQuery { Filter = "1" }))
+            Assert.False(scan.Read());
         Assert.Equal(0, table.Count(RecordQuery.All));
         Assert.Equal(["[1]", "{}"], table.ReadQuarantined().Select(record => Encoding.UTF8.GetString(record.Bytes.Span)));
-        Assert.Equal((at, 7L, "no object"), table.ReadQuarantined().Select(record => (record.At, record.ByteOffset, record.Reason)).First());
+        Assert.Equal(
+            (at, 7L, "no object"),
+            table.ReadQuarantined().Select(record => (record.At, record.ByteOffset, record.Reason)).First()
+        );
         Assert.Equal(2, table.GetInfo().Quarantined);
         table.Clear();
         Assert.Empty(table.ReadQuarantined());
@@ -138,7 +242,8 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
         server.AddRecord(Record(1, 1));
         var store = new PostgresTableStore(db.ConnectionString);
         await SyncAsync(server, store);
-        PostgresTable table = store.Get("servers"), stale = store.Get("servers");
+        PostgresTable table = store.Get("servers"),
+            stale = store.Get("servers");
         using (await store.OpenAsync("servers", TimeProvider.System, Cancel))
         {
             foreach (var write in (Action[])[table.Clear, table.Remove, () => table.ClearTombstones(Cursor.Parse("1"))])
@@ -148,11 +253,16 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
         // The one that waits in line gets a table of that name, and not the one that is removed while it waits.
         using var first = await store.OpenAsync("servers", TimeProvider.System, Cancel);
         var second = Task.Run(() => store.OpenAsync("servers", TimeProvider.System, Cancel), Cancel);
-        await Eventually.TrueAsync(async () => await db.ScalarAsync("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_try_advisory_lock%' AND datname = current_database()") != "0");
+        await Eventually.TrueAsync(async () =>
+            await db.ScalarAsync(
+                "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_try_advisory_lock%' AND datname = current_database()"
+            ) != "0"
+        );
         ((PostgresTableWriter)first).Remove();
         Assert.Throws<TableNotFoundException>(() => stale.GetInfo());
         first.Dispose();
-        using (var target = await second) Assert.Equal(("0", 0L), (target.State.Cursor.ToString(), target.State.Sequence));
+        using (var target = await second)
+            Assert.Equal(("0", 0L), (target.State.Cursor.ToString(), target.State.Sequence));
         Assert.Throws<TableNotFoundException>(stale.Clear);
 
         store.Get("servers").Remove();
@@ -177,8 +287,10 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
             seen.AddRange(changes.Select(change => $"{change.Kind} {change.Key}"));
 
             // It begins with what comes from now on; and says so also when nothing comes.
-            if (step == 0) twins.Commit([Text(2, 3), Text(3, 3), Gone(1, 4)], Cursor.Parse("4"));
-            if (step++ > 0 && seen.Count >= 3) break;
+            if (step == 0)
+                twins.Commit([Text(2, 3), Text(3, 3), Gone(1, 4)], Cursor.Parse("4"));
+            if (step++ > 0 && seen.Count >= 3)
+                break;
         }
 
         Assert.Equal(["Updated 2", "Added 3", "Deleted 1"], seen);
@@ -192,7 +304,8 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
         Assert.Equal(3, (await waiting)!.Rows);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
         await stop.CancelAsync();
-        await foreach (var _ in table.WatchAsync(cancellationToken: stop.Token)) Assert.Fail("It was cancelled.");
+        await foreach (var _ in table.WatchAsync(cancellationToken: stop.Token))
+            Assert.Fail("It was cancelled.");
     }
 
     [Fact]
@@ -200,12 +313,15 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
     {
         await using var db = await TestDatabase.CreateAsync(postgres);
         await using var server = await StartAsync();
-        for (var i = 1; i <= 3; i++) server.AddRecord(Record(i, i));
+        for (var i = 1; i <= 3; i++)
+            server.AddRecord(Record(i, i));
         var store = new PostgresTableStore(db.ConnectionString);
         await SyncAsync(server, store);
         Assert.Empty(await CompareAsync());
 
-        await db.RunAsync("DELETE FROM lockstep_tables.lockstep_rows_1 WHERE seq = 1; UPDATE lockstep_tables.lockstep_rows_1 SET body = '{\"id\":2}' WHERE seq = 2");
+        await db.RunAsync(
+            "DELETE FROM lockstep_tables.lockstep_rows_1 WHERE seq = 1; UPDATE lockstep_tables.lockstep_rows_1 SET body = '{\"id\":2}' WHERE seq = 2"
+        );
         server.AddRecord(Encoding.UTF8.GetBytes("""{"id":3,"updated_at":4,"deleted_at":4}"""));
         Assert.Equal(["Missing 1", "Different 2", "Extra 3"], await CompareAsync());
 
@@ -213,7 +329,11 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
         {
             List<string> found = [];
             await foreach (var step in new TableComparison(Options(server, store, follow: false)).RunAsync(Cancel))
-                if (step is DifferenceFound { Difference: var difference }) found.Add($"{difference.Kind} {difference.Key}");
+            {
+                if (step is DifferenceFound { Difference: var difference })
+                    found.Add($"{difference.Kind} {difference.Key}");
+            }
+
             return found;
         }
     }
@@ -233,14 +353,21 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
         {
             // The next one in line, which must see no lead while the other one lives.
             syncs.Add(Task.Run(() => FollowAsync(server, store, changes, stop.Token, mostRetries: 0), Cancel));
-            await Eventually.TrueAsync(async () => await db.ScalarAsync("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_try_advisory_lock%' AND datname = current_database()") != "0");
-            var leader = await db.ScalarAsync("SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())");
+            await Eventually.TrueAsync(async () =>
+                await db.ScalarAsync(
+                    "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_try_advisory_lock%' AND datname = current_database()"
+                ) != "0"
+            );
+            var leader = await db.ScalarAsync(
+                "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            );
 
             // It dies in the midst of its work.
             for (var i = 1; i < Records; i++)
             {
                 server.AddRecord(Record(i, kills * 1000 + i));
-                if (i == Records / 2) await db.RunAsync($"SELECT pg_terminate_backend({leader})");
+                if (i == Records / 2)
+                    await db.RunAsync($"SELECT pg_terminate_backend({leader})");
             }
 
             await Assert.ThrowsAsync<TableStoreUnavailableException>(() => syncs[^2]);
@@ -251,8 +378,12 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
         await stop.CancelAsync();
         await syncs[^1];
         Assert.Equal(
-            Enumerable.Range(0, Records).Select(i => Encoding.UTF8.GetString(Record(i, i == 0 ? 1 : 3000 + i))).Order(StringComparer.Ordinal),
-            Read(store.Get("servers")).Order(StringComparer.Ordinal));
+            Enumerable
+                .Range(0, Records)
+                .Select(i => Encoding.UTF8.GetString(Record(i, i == 0 ? 1 : 3000 + i)))
+                .Order(StringComparer.Ordinal),
+            Read(store.Get("servers")).Order(StringComparer.Ordinal)
+        );
         Assert.True(changes.Count >= Records);
         Assert.Equal(changes.Count, changes.Select(c => c.Sequence).Distinct().Count());
     }
@@ -279,7 +410,10 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
         await using var other = await db.ConnectAsync();
         await other.ExecuteAsync("BEGIN; LOCK TABLE lockstep_tables.lockstep_directory", Cancel);
         var commit = Task.Run(() => target.Commit(new TableCommit { Cursor = Cursor.Parse("1") }), Cancel);
-        await Eventually.TrueAsync(async () => await db.ScalarAsync("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()") == "1");
+        await Eventually.TrueAsync(async () =>
+            await db.ScalarAsync("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()")
+            == "1"
+        );
         target.Interrupt();
         await Assert.ThrowsAsync<OperationCanceledException>(() => commit);
     }
@@ -289,7 +423,9 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
     {
         await using var db = await TestDatabase.CreateAsync(postgres);
         await db.RunAsync("CREATE ROLE nobody_much LOGIN");
-        var refused = new PostgresTableStore(db.ConnectionString.Replace("Username=lockstep", "Username=nobody_much", StringComparison.Ordinal));
+        var refused = new PostgresTableStore(
+            db.ConnectionString.Replace("Username=lockstep", "Username=nobody_much", StringComparison.Ordinal)
+        );
         await Assert.ThrowsAsync<PostgresAccessException>(() => refused.OpenAsync("t", TimeProvider.System, Cancel));
         Assert.Throws<TableStoreUnavailableException>(() => new PostgresTableStore("Host=127.0.0.1;Port=1;Password=s3cret").Find());
         Assert.Throws<ArgumentException>(() => new PostgresTableStore("Host=x;Pass word=s3cret"));
@@ -309,7 +445,8 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
     {
         List<string> keys = [];
         using var scan = table.Read(query);
-        while (scan.Read()) keys.Add(scan.Key.ToString());
+        while (scan.Read())
+            keys.Add(scan.Key.ToString());
         return keys;
     }
 
@@ -317,37 +454,51 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
     {
         List<string> records = [];
         using var scan = table.Read();
-        while (scan.Read()) records.Add(Encoding.UTF8.GetString(scan.Json));
+        while (scan.Read())
+            records.Add(Encoding.UTF8.GetString(scan.Json));
         return records;
     }
 
     private static Task<LockstepTestServer> StartAsync() =>
         LockstepTestServer.StartAsync(new TestServerOptions { Port = 0, Feed = FeedKind.Scripted }, cancellationToken: Cancel);
 
-    private static SyncOptions Options(LockstepTestServer server, PostgresTableStore store, bool follow, int? mostRetries = null) => new()
-    {
-        Feed = new FeedOptions { Uri = server.FeedUri }, Store = store, TablePath = store.Description, Settle = TimeSpan.FromMilliseconds(200), Follow = follow, WantsChanges = true,
-        RetryInterval = TimeSpan.FromMilliseconds(20), MaximumRetryCount = mostRetries,
-    };
+    private static SyncOptions Options(LockstepTestServer server, PostgresTableStore store, bool follow, int? mostRetries = null) =>
+        new()
+        {
+            Feed = new FeedOptions { Uri = server.FeedUri },
+            Store = store,
+            TablePath = store.Description,
+            Settle = TimeSpan.FromMilliseconds(200),
+            Follow = follow,
+            WantsChanges = true,
+            RetryInterval = TimeSpan.FromMilliseconds(20),
+            MaximumRetryCount = mostRetries,
+        };
 
     private static async Task<SyncResult> SyncAsync(LockstepTestServer server, PostgresTableStore store)
     {
         var sync = new TableSync(Options(server, store, follow: false));
-        await foreach (var _ in sync.RunAsync(Cancel))
-        {
-        }
+        await foreach (var _ in sync.RunAsync(Cancel)) { }
 
         return sync.Result;
     }
 
-    private static async Task FollowAsync(LockstepTestServer server, PostgresTableStore store, List<TableChange> changes, CancellationToken cancellationToken, int? mostRetries = null)
+    private static async Task FollowAsync(
+        LockstepTestServer server,
+        PostgresTableStore store,
+        List<TableChange> changes,
+        CancellationToken cancellationToken,
+        int? mostRetries = null
+    )
     {
         try
         {
             await foreach (var step in new TableSync(Options(server, store, follow: true, mostRetries)).RunAsync(cancellationToken))
             {
-                if (step is not ChangesCommitted committed) continue;
-                lock (changes) changes.AddRange(committed.Changes);
+                if (step is not ChangesCommitted committed)
+                    continue;
+                lock (changes)
+                    changes.AddRange(committed.Changes);
             }
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)

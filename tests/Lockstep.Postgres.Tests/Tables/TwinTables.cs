@@ -39,20 +39,25 @@ internal sealed class TwinTables : IDisposable
     public static async Task<TwinTables> OpenAsync(PostgresTableStore store, bool coalesces, CancellationToken cancellationToken) =>
         new(store, await store.OpenAsync("twin", TimeProvider.System, cancellationToken), coalesces);
 
-    public void Commit(IEnumerable<string> records, Cursor? cursor = null) => Both(target =>
-    {
-        CommitResult? last = null;
-        foreach (var batch in Batches(records)) last = target.Commit(CommitOf(batch) with { Cursor = cursor });
-        return Describe(last ?? CommitResult.Nothing);
-    });
+    public void Commit(IEnumerable<string> records, Cursor? cursor = null) =>
+        Both(target =>
+        {
+            CommitResult? last = null;
+            foreach (var batch in Batches(records))
+                last = target.Commit(CommitOf(batch) with { Cursor = cursor });
+            return Describe(last ?? CommitResult.Nothing);
+        });
 
-    public void Snapshot(SnapshotEnding ending, IReadOnlyList<IReadOnlyList<string>> batches, bool givesUp = false) => Both(target =>
-    {
-        target.BeginSnapshot();
-        foreach (var batch in batches.SelectMany(Batches)) target.CommitToSnapshot(CommitOf(batch));
-        if (givesUp) target.DiscardSnapshot();
-        return givesUp ? "" : Describe(target.CompleteSnapshot(new TableCommit { Shape = _parser.Shape, WantsChanges = true }, ending));
-    });
+    public void Snapshot(SnapshotEnding ending, IReadOnlyList<IReadOnlyList<string>> batches, bool givesUp = false) =>
+        Both(target =>
+        {
+            target.BeginSnapshot();
+            foreach (var batch in batches.SelectMany(Batches))
+                target.CommitToSnapshot(CommitOf(batch));
+            if (givesUp)
+                target.DiscardSnapshot();
+            return givesUp ? "" : Describe(target.CompleteSnapshot(new TableCommit { Shape = _parser.Shape, WantsChanges = true }, ending));
+        });
 
     public void Clear()
     {
@@ -66,7 +71,12 @@ internal sealed class TwinTables : IDisposable
     public void AssertAlike(RecordQuery query)
     {
         var (file, postgres) = (Answer(File), Answer(Postgres));
-        if (file != postgres) Assert.Fail($"{query}\n{string.Join('\n', file.Split('\n').Except(postgres.Split('\n')))}\nis in the file, in PostgreSQL there is\n{string.Join('\n', postgres.Split('\n').Except(file.Split('\n')))}");
+        if (file != postgres)
+        {
+            Assert.Fail(
+                $"{query}\n{string.Join('\n', file.Split('\n').Except(postgres.Split('\n')))}\nis in the file, in PostgreSQL there is\n{string.Join('\n', postgres.Split('\n').Except(file.Split('\n')))}"
+            );
+        }
 
         string Answer(ITable table)
         {
@@ -85,7 +95,10 @@ internal sealed class TwinTables : IDisposable
     public void AssertEqual()
     {
         var (postgres, file) = (_targets[0].Committed, _targets[1].Committed);
-        Assert.Equal((file.Rows, file.Tombstones, file.Sequence, file.Cursor), (postgres.Rows, postgres.Tombstones, postgres.Sequence, postgres.Cursor));
+        Assert.Equal(
+            (file.Rows, file.Tombstones, file.Sequence, file.Cursor),
+            (postgres.Rows, postgres.Tombstones, postgres.Sequence, postgres.Cursor)
+        );
         Assert.Equal(file.Fields.Order(StringComparer.Ordinal), postgres.Fields.Order(StringComparer.Ordinal));
         var all = new RecordQuery { IncludeDeleted = true };
         using var mine = Postgres.Read(all);
@@ -95,26 +108,33 @@ internal sealed class TwinTables : IDisposable
 
     public void Dispose()
     {
-        foreach (var target in _targets) target.Dispose();
+        foreach (var target in _targets)
+            target.Dispose();
         _folder.Dispose();
     }
 
     public static List<string> Lines(IRecordScan scan)
     {
         List<string> lines = [];
-        while (scan.Read()) lines.Add($"{scan.Sequence} {scan.IsDeleted} {scan.Key} {Encoding.UTF8.GetString(scan.Json)}");
+        while (scan.Read())
+            lines.Add($"{scan.Sequence} {scan.IsDeleted} {scan.Key} {Encoding.UTF8.GetString(scan.Json)}");
         return lines;
     }
 
     private static string Describe(CommitResult result) =>
-        $"{result.Counts} {result.Swept} " + string.Join(' ', result.Changes.Select(c => $"{c.Kind} {c.Key} {c.Sequence} {Encoding.UTF8.GetString(c.Record.Span)}"));
+        $"{result.Counts} {result.Swept} "
+        + string.Join(' ', result.Changes.Select(c => $"{c.Kind} {c.Key} {c.Sequence} {Encoding.UTF8.GetString(c.Record.Span)}"));
 
     private void Both(Func<ITableTarget, string> act) => Assert.Equal(act(_targets[1]), act(_targets[0]));
 
-    private TableCommit CommitOf(RecordBatch batch) => new()
-    {
-        Batch = batch, Shape = _parser.Shape! with { KeyLayout = batch.Layout }, NewFields = Fields, WantsChanges = true,
-    };
+    private TableCommit CommitOf(RecordBatch batch) =>
+        new()
+        {
+            Batch = batch,
+            Shape = _parser.Shape! with { KeyLayout = batch.Layout },
+            NewFields = Fields,
+            WantsChanges = true,
+        };
 
     private List<RecordBatch> Batches(IEnumerable<string> records)
     {
@@ -123,7 +143,8 @@ internal sealed class TwinTables : IDisposable
         {
             var json = Encoding.UTF8.GetBytes(record);
             Assert.True(_parser.Parse(json) == ParsedKind.Record, $"{record}: {_parser.Reason}");
-            if (batches.Count == 0 || batches[^1].Layout != _parser.Shape!.KeyLayout) batches.Add(new RecordBatch(_parser.Shape!.KeyLayout, _parser.Shape.OrderKind, _coalesces));
+            if (batches.Count == 0 || batches[^1].Layout != _parser.Shape!.KeyLayout)
+                batches.Add(new RecordBatch(_parser.Shape!.KeyLayout, _parser.Shape.OrderKind, _coalesces));
             batches[^1].Add(_parser, json);
         }
 

@@ -33,10 +33,17 @@ public sealed class WatchAgainTests(SharedPostgres postgres)
                 for (var i = 1; i <= Changes; i++)
                 {
                     Commit(target, i);
-                    if (i % 40 == 0) killed += int.Parse(await db.ScalarAsync($"SELECT count(*) FROM (SELECT pg_terminate_backend(pid, 10000) FROM {Watchers}) t"), System.Globalization.CultureInfo.InvariantCulture);
+                    if (i % 40 == 0)
+                    {
+                        killed += int.Parse(
+                            await db.ScalarAsync($"SELECT count(*) FROM (SELECT pg_terminate_backend(pid, 10000) FROM {Watchers}) t"),
+                            System.Globalization.CultureInfo.InvariantCulture
+                        );
+                    }
                 }
             },
-            Cancel);
+            Cancel
+        );
 
         List<long> seen = [];
         while (seen is not [.., Changes])
@@ -57,7 +64,8 @@ public sealed class WatchAgainTests(SharedPostgres postgres)
         await using var server = await PostgresServer.StartAsync(Cancel);
         var lost = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
         var store = new PostgresTableStore(server.ConnectionString) { Notify = text => lost.TrySetResult(text) };
-        using (var before = await store.OpenAsync("t", TimeProvider.System, Cancel)) Commit(before, 1);
+        using (var before = await store.OpenAsync("t", TimeProvider.System, Cancel))
+            Commit(before, 1);
         var table = store.Get("t");
         await using var watching = table.WatchAsync(since: 0, cancellationToken: Cancel).GetAsyncEnumerator(Cancel);
         Assert.True(await watching.MoveNextAsync());
@@ -65,14 +73,17 @@ public sealed class WatchAgainTests(SharedPostgres postgres)
 
         var others = new List<string>();
         var looked = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        var waiting = new PostgresTableStore(server.ConnectionString) { Notify = others.Add }.Get("t").WaitAsync(
-            info =>
-            {
-                looked.TrySetResult();
-                return info.Rows == 2;
-            },
-            null,
-            cancellationToken: Cancel);
+        var waiting = new PostgresTableStore(server.ConnectionString) { Notify = others.Add }
+            .Get("t")
+            .WaitAsync(
+                info =>
+                {
+                    looked.TrySetResult();
+                    return info.Rows == 2;
+                },
+                null,
+                cancellationToken: Cancel
+            );
         await looked.Task.WaitAsync(Cancel);
         await server.CrashAsync(Cancel);
         while (!lost.Task.IsCompleted)
@@ -85,7 +96,8 @@ public sealed class WatchAgainTests(SharedPostgres postgres)
         Assert.True(await watching.MoveNextAsync());
         Assert.Empty(watching.Current);
         await server.StartAsync(Cancel);
-        using (var after = await store.OpenAsync("t", TimeProvider.System, Cancel)) Commit(after, 2);
+        using (var after = await store.OpenAsync("t", TimeProvider.System, Cancel))
+            Commit(after, 2);
         do Assert.True(await watching.MoveNextAsync());
         while (watching.Current.Count == 0);
         Assert.Equal(2, Assert.Single(watching.Current).Sequence);
@@ -101,7 +113,8 @@ public sealed class WatchAgainTests(SharedPostgres postgres)
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
         var lost = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var store = new PostgresTableStore(server.ConnectionString) { Notify = _ => lost.TrySetResult() };
-        using (var target = await store.OpenAsync("t", TimeProvider.System, Cancel)) Commit(target, 1);
+        using (var target = await store.OpenAsync("t", TimeProvider.System, Cancel))
+            Commit(target, 1);
         var table = store.Get("t");
         var looked = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var waiting = table.WaitAsync(_ => !looked.TrySetResult() && false, null, cancellationToken: stop.Token);
@@ -109,9 +122,11 @@ public sealed class WatchAgainTests(SharedPostgres postgres)
         await using var watching = table.WatchAsync(cancellationToken: stop.Token).GetAsyncEnumerator(Cancel);
         Assert.True(await watching.MoveNextAsync());
         await server.CrashAsync(Cancel);
-        while (!lost.Task.IsCompleted) Assert.True(await watching.MoveNextAsync());
+        while (!lost.Task.IsCompleted)
+            Assert.True(await watching.MoveNextAsync());
         await stop.CancelAsync();
-        while (await watching.MoveNextAsync()) Assert.Empty(watching.Current);
+        while (await watching.MoveNextAsync())
+            Assert.Empty(watching.Current);
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting);
     }
 
@@ -129,7 +144,8 @@ public sealed class WatchAgainTests(SharedPostgres postgres)
         await db.RunAsync($"SELECT pg_terminate_backend(pid, 10000) FROM {Watchers}");
         var error = await Assert.ThrowsAsync<TableSetBackException>(async () =>
         {
-            while (await watching.MoveNextAsync()) Assert.Empty(watching.Current);
+            while (await watching.MoveNextAsync())
+                Assert.Empty(watching.Current);
         });
         Assert.Contains("-Since 1", error.RecommendedAction, StringComparison.Ordinal);
     }

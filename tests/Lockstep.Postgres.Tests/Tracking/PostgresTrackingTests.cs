@@ -34,10 +34,19 @@ public sealed class PostgresTrackingTests(SharedPostgres postgres)
         }
 
         Assert.Equal("0", await db.ScalarAsync("SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal"));
-        Assert.Equal("tracked", await db.ScalarAsync("SELECT string_agg(relname, ',') FROM pg_class WHERE relnamespace = 'lockstep'::regnamespace AND relkind = 'r'"));
-        Assert.Equal("id|id,txid", await db.ScalarAsync(
-            "SELECT string_agg(c, '|' ORDER BY r) FROM (SELECT attrelid::regclass::text r, string_agg(attname, ',' ORDER BY attnum) c FROM pg_attribute "
-            + "WHERE attrelid IN ('items'::regclass, 'own'::regclass) AND attnum > 0 AND NOT attisdropped GROUP BY 1) x"));
+        Assert.Equal(
+            "tracked",
+            await db.ScalarAsync(
+                "SELECT string_agg(relname, ',') FROM pg_class WHERE relnamespace = 'lockstep'::regnamespace AND relkind = 'r'"
+            )
+        );
+        Assert.Equal(
+            "id|id,txid",
+            await db.ScalarAsync(
+                "SELECT string_agg(c, '|' ORDER BY r) FROM (SELECT attrelid::regclass::text r, string_agg(attname, ',' ORDER BY attnum) c FROM pg_attribute "
+                    + "WHERE attrelid IN ('items'::regclass, 'own'::regclass) AND attnum > 0 AND NOT attisdropped GROUP BY 1) x"
+            )
+        );
         await db.RunAsync("INSERT INTO items VALUES (1)");
     }
 
@@ -60,7 +69,8 @@ public sealed class PostgresTrackingTests(SharedPostgres postgres)
         await using var db = await TestDatabase.CreateAsync(postgres);
         await db.RunAsync("CREATE EXTENSION citext; CREATE TABLE items (id citext, part int, PRIMARY KEY (id, part))");
         await PostgresTracking.EnableAsync(db.ConnectionString, Items, cancellationToken: Cancel);
-        Task<string> Tombstones() => db.ScalarAsync("SELECT coalesce(string_agg(id || part, ',' ORDER BY id, part), '') FROM lockstep.\"public.items\"");
+        Task<string> Tombstones() =>
+            db.ScalarAsync("SELECT coalesce(string_agg(id || part, ',' ORDER BY id, part), '') FROM lockstep.\"public.items\"");
         await db.RunAsync("INSERT INTO items VALUES ('a', 1), ('b', 2)");
         Assert.Equal("", await Tombstones());
         await db.RunAsync("DELETE FROM items WHERE id = 'a'");
@@ -81,10 +91,14 @@ public sealed class PostgresTrackingTests(SharedPostgres postgres)
     public async Task A_row_that_moves_between_partitions_leaves_one_for_its_old_key()
     {
         await using var db = await TestDatabase.CreateAsync(postgres);
-        await db.RunAsync("CREATE TABLE items (id int PRIMARY KEY) PARTITION BY LIST (id); CREATE TABLE one PARTITION OF items FOR VALUES IN (1)");
+        await db.RunAsync(
+            "CREATE TABLE items (id int PRIMARY KEY) PARTITION BY LIST (id); CREATE TABLE one PARTITION OF items FOR VALUES IN (1)"
+        );
         await PostgresTracking.EnableAsync(db.ConnectionString, Items, cancellationToken: Cancel);
         await db.RunAsync("CREATE TABLE later PARTITION OF items DEFAULT");
-        await db.RunAsync("SET session_replication_role = replica; INSERT INTO items VALUES (1); UPDATE items SET id = 2; INSERT INTO later VALUES (7); DELETE FROM later WHERE id = 7");
+        await db.RunAsync(
+            "SET session_replication_role = replica; INSERT INTO items VALUES (1); UPDATE items SET id = 2; INSERT INTO later VALUES (7); DELETE FROM later WHERE id = 7"
+        );
         Assert.Equal("1,7", await db.ScalarAsync("SELECT string_agg(id::text, ',' ORDER BY id) FROM lockstep.\"public.items\""));
     }
 
@@ -96,11 +110,15 @@ public sealed class PostgresTrackingTests(SharedPostgres postgres)
             """
             DO $$ BEGIN CREATE ROLE tracking_writer LOGIN; CREATE ROLE tracking_reader LOGIN; EXCEPTION WHEN duplicate_object THEN END $$;
             CREATE TABLE items (id int PRIMARY KEY); GRANT INSERT, DELETE, SELECT ON items TO tracking_writer; GRANT SELECT ON items TO tracking_reader;
-            """);
+            """
+        );
         await PostgresTracking.EnableAsync(db.ConnectionString, Items, cancellationToken: Cancel);
         await db.RunAsync("SET ROLE tracking_writer; INSERT INTO items VALUES (1), (2); DELETE FROM items WHERE id = 1");
         await using var feed = await PostgresFeed.StartAsync(
-            db.ConnectionString.Replace("Username=lockstep", "Username=tracking_reader", StringComparison.Ordinal), new PostgresFeedOptions { Table = Items }, cancellationToken: Cancel);
+            db.ConnectionString.Replace("Username=lockstep", "Username=tracking_reader", StringComparison.Ordinal),
+            new PostgresFeedOptions { Table = Items },
+            cancellationToken: Cancel
+        );
         var follower = new Feed.Follower(feed);
         await follower.ReadAsync(chunk => chunk.Kind == Engine.Serving.FeedChunkKind.SnapshotCompleted, Cancel);
         Assert.Equal(["{\"id\":2}"], follower.Rows.Values);
@@ -127,12 +145,24 @@ public sealed class PostgresTrackingTests(SharedPostgres postgres)
             CREATE TABLE parent (id int PRIMARY KEY); CREATE TABLE child () INHERITS (parent);
             CREATE TABLE payments (id int PRIMARY KEY, txid bigint); INSERT INTO payments VALUES (1, 5), (2, 99999999999);
             CREATE TABLE parts (id int PRIMARY KEY) PARTITION BY LIST (id); CREATE TABLE part PARTITION OF parts DEFAULT;
-            """);
-        foreach (var (table, message) in ((string, string)[])[("keyless", "no primary key"), ("v", "not a table"), ("typed", "type text"), ("payments", "holds 99999999999"), ("parent", "inherit"),
-            ("part", "is a partition"), ("missing", "There is no table")])
+            """
+        );
+        foreach (
+            var (table, message) in ((string, string)[])
+                [
+                    ("keyless", "no primary key"),
+                    ("v", "not a table"),
+                    ("typed", "type text"),
+                    ("payments", "holds 99999999999"),
+                    ("parent", "inherit"),
+                    ("part", "is a partition"),
+                    ("missing", "There is no table"),
+                ]
+        )
         {
-            var error = await Assert.ThrowsAsync<PostgresTableException>(
-                () => PostgresTracking.PlanEnableAsync(db.ConnectionString, new TableName(null, table), cancellationToken: Cancel));
+            var error = await Assert.ThrowsAsync<PostgresTableException>(() =>
+                PostgresTracking.PlanEnableAsync(db.ConnectionString, new TableName(null, table), cancellationToken: Cancel)
+            );
             Assert.Contains(message, error.Message, StringComparison.Ordinal);
         }
     }
@@ -142,7 +172,11 @@ public sealed class PostgresTrackingTests(SharedPostgres postgres)
     {
         await using var db = await TestDatabase.CreateAsync(postgres);
         await db.RunAsync("CREATE TABLE items (id int PRIMARY KEY, txid bigint); INSERT INTO items VALUES (1, 5), (2, NULL)");
-        Assert.Contains("is overwritten", (await PostgresTracking.PlanEnableAsync(db.ConnectionString, Items, cancellationToken: Cancel)).Warning, StringComparison.Ordinal);
+        Assert.Contains(
+            "is overwritten",
+            (await PostgresTracking.PlanEnableAsync(db.ConnectionString, Items, cancellationToken: Cancel)).Warning,
+            StringComparison.Ordinal
+        );
         await PostgresTracking.EnableAsync(db.ConnectionString, Items, cancellationToken: Cancel);
         Assert.Null((await PostgresTracking.PlanEnableAsync(db.ConnectionString, Items, cancellationToken: Cancel)).Warning);
         await PostgresTracking.DisableAsync(db.ConnectionString, Items, Cancel);

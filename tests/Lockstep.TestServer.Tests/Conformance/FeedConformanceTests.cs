@@ -1,6 +1,6 @@
 using System.Xml.Linq;
+using Lockstep.Engine.Conformance;
 using Lockstep.Engine.Feed;
-using Lockstep.TestServer.Conformance;
 using Lockstep.TestServer.Faults;
 using Lockstep.TestServer.Feeds;
 
@@ -8,7 +8,12 @@ namespace Lockstep.TestServer.Tests.Conformance;
 
 public sealed class FeedConformanceTests
 {
-    private static readonly string[] Records = [.. Enumerable.Range(1, 20).Select(i => $$"""{"id":{{i % 15}},"updated_at":{{i}},"deleted_at":{{(i % 5 == 0 ? $"{i}" : "null")}}}""")];
+    private static readonly string[] Records =
+    [
+        .. Enumerable
+            .Range(1, 20)
+            .Select(i => $$"""{"id":{{i % 15}},"updated_at":{{i}},"deleted_at":{{(i % 5 == 0 ? $"{i}" : "null")}}}"""),
+    ];
 
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
@@ -20,8 +25,8 @@ public sealed class FeedConformanceTests
     [InlineData(FeedDialect.Transaction, false, false)]
     public async Task A_good_feed_breaks_no_rule(FeedDialect dialect, bool endless, bool redirect)
     {
-        await using LockstepTestServer server = await StartAsync(dialect, endless, redirect);
-        ConformanceReport report = await CheckAsync(server);
+        await using var server = await StartAsync(dialect, endless, redirect);
+        var report = await CheckAsync(server);
         Assert.True(report.Passed, string.Join('\n', report.Results));
         Assert.Equal(17, report.Results.Count);
         string[] judged = [.. report.Results.Where(result => result.Outcome == RuleOutcome.Passed).Select(result => result.Id)];
@@ -50,17 +55,20 @@ public sealed class FeedConformanceTests
     [InlineData("order", """{"kind":"Reorder"}""")]
     [InlineData("order", """{"kind":"LateRecord","atRecord":3}""")]
     [InlineData("cursor-inclusive", """{"kind":"Truncate","path":"/servers/20"}""")]
-    [InlineData("cursor-lower-bound", """{"kind":"Garbage","text":"{\"id\":1,\"updated_at\":1,\"deleted_at\":null}\n","path":"/servers/11"}""")]
+    [InlineData(
+        "cursor-lower-bound",
+        """{"kind":"Garbage","text":"{\"id\":1,\"updated_at\":1,\"deleted_at\":null}\n","path":"/servers/11"}"""
+    )]
     [InlineData("resume", """{"kind":"Truncate","atRecord":8,"path":"/servers/11"}""")]
     [InlineData("resume", """{"kind":"CursorExpired"}""")]
     [InlineData("tombstones", """{"kind":"Truncate","atRecord":4,"path":"/servers/11"}""")]
     public async Task A_fault_breaks_its_rule(string rule, string fault)
     {
-        await using LockstepTestServer server = await StartAsync(FeedDialect.Record, endless: false, redirect: false);
-        using System.Text.Json.JsonDocument json = System.Text.Json.JsonDocument.Parse(fault);
+        await using var server = await StartAsync(FeedDialect.Record, endless: false, redirect: false);
+        using var json = System.Text.Json.JsonDocument.Parse(fault);
         server.Faults.Add(FaultKinds.Create(json.RootElement, out _));
-        ConformanceReport report = await CheckAsync(server);
-        RuleResult result = report.Results.Single(each => each.Id == rule);
+        var report = await CheckAsync(server);
+        var result = report.Results.Single(each => each.Id == rule);
         Assert.True(result.Outcome == RuleOutcome.Failed, string.Join('\n', report.Results));
         Assert.NotNull(result.Message);
         Assert.False(report.Passed);
@@ -69,27 +77,39 @@ public sealed class FeedConformanceTests
     [Fact]
     public async Task A_silent_endless_feed_has_no_heartbeat()
     {
-        TestServerOptions options = new() { Port = 0, Feed = FeedKind.Scripted, Records = Records };
-        await using LockstepTestServer server = await LockstepTestServer.StartAsync(options, cancellationToken: Cancelled);
-        ConformanceReport report = await CheckAsync(server);
+        TestServerOptions options = new()
+        {
+            Port = 0,
+            Feed = FeedKind.Scripted,
+            Records = Records,
+        };
+        await using var server = await LockstepTestServer.StartAsync(options, cancellationToken: Cancelled);
+        var report = await CheckAsync(server);
         Assert.Equal(RuleOutcome.Failed, report.Results.Single(result => result.Id == "heartbeat").Outcome);
     }
 
     [Fact]
     public async Task A_snapshot_that_does_not_end_and_a_redirect_in_update_mode_are_found()
     {
-        await using LockstepTestServer server = await StartAsync(FeedDialect.Record, endless: true, redirect: false);
+        await using var server = await StartAsync(FeedDialect.Record, endless: true, redirect: false);
         server.Faults.Add(new RedirectFault { To = "/servers/1", Path = "/servers/0" });
-        ConformanceReport report = await CheckAsync(server);
-        Assert.Equal(["snapshot", "update-mode"], report.Results.Where(result => result.Outcome == RuleOutcome.Failed).Select(result => result.Id));
+        var report = await CheckAsync(server);
+        Assert.Equal(
+            ["snapshot", "update-mode"],
+            report.Results.Where(result => result.Outcome == RuleOutcome.Failed).Select(result => result.Id)
+        );
     }
 
     [Fact]
     public async Task The_reference_feed_breaks_the_order_and_is_known_for_it()
     {
-        await using LockstepTestServer server = await TestServers.StartAsync(FeedKind.Reference, Cancelled);
-        ConformanceReport report = await FeedConformance.CheckAsync(new FeedOptions { Uri = server.FeedUri }, new ConformanceOptions { MaximumRecords = 60 }, cancellationToken: Cancelled);
-        RuleResult order = report.Results.Single(result => result.Id == "order");
+        await using var server = await TestServers.StartAsync(FeedKind.Reference, Cancelled);
+        var report = await FeedConformance.CheckAsync(
+            new FeedOptions { Uri = server.FeedUri },
+            new ConformanceOptions { MaximumRecords = 60 },
+            cancellationToken: Cancelled
+        );
+        var order = report.Results.Single(result => result.Id == "order");
         Assert.Equal(RuleOutcome.Failed, order.Outcome);
         Assert.Contains("1000 comes behind 1004", order.Message, StringComparison.Ordinal);
     }
@@ -97,14 +117,14 @@ public sealed class FeedConformanceTests
     [Fact]
     public async Task The_report_is_NUnit_XML()
     {
-        await using LockstepTestServer server = await StartAsync(FeedDialect.Record, endless: false, redirect: false);
+        await using var server = await StartAsync(FeedDialect.Record, endless: false, redirect: false);
         server.Faults.Add(new ReorderFault());
-        ConformanceReport report = await CheckAsync(server);
-        XElement run = XElement.Parse(report.ToNUnitXml());
+        var report = await CheckAsync(server);
+        var run = XElement.Parse(report.ToNUnitXml());
         Assert.Equal("test-run", run.Name.LocalName);
         Assert.Equal("Failed", (string?)run.Attribute("result"));
         Assert.Equal("17", (string?)run.Attribute("total"));
-        XElement failed = Assert.Single(run.Descendants("test-case"), test => (string?)test.Attribute("result") == "Failed");
+        var failed = Assert.Single(run.Descendants("test-case"), test => (string?)test.Attribute("result") == "Failed");
         Assert.Equal("order", (string?)failed.Attribute("id"));
         Assert.Contains("comes behind", failed.Element("failure")!.Element("message")!.Value, StringComparison.Ordinal);
     }
@@ -113,26 +133,41 @@ public sealed class FeedConformanceTests
     public async Task I9_credentials_go_to_the_feed_and_nowhere_else()
     {
         const string secret = "s3cr3t-value";
-        await using LockstepTestServer elsewhere = await TestServers.StartAsync(FeedKind.Finite, Cancelled);
-        await using LockstepTestServer server = await StartAsync(FeedDialect.Record, endless: false, redirect: false);
+        await using var elsewhere = await TestServers.StartAsync(FeedKind.Finite, Cancelled);
+        await using var server = await StartAsync(FeedDialect.Record, endless: false, redirect: false);
         server.Faults.Add(new UnauthorizedFault { Token = $"me:{secret}", Scheme = AuthenticationScheme.Basic });
         server.Faults.Add(new RedirectFault { To = elsewhere.FeedUri.ToString(), Path = "/servers/0" });
-        Uri feed = new UriBuilder(server.FeedUri) { UserName = "me", Password = secret }.Uri;
-        ConformanceReport report = await FeedConformance.CheckAsync(new FeedOptions { Uri = feed, Headers = [new("X-Key", secret)] }, Options(), cancellationToken: Cancelled);
+        var feed = new UriBuilder(server.FeedUri) { UserName = "me", Password = secret }.Uri;
+        var report = await FeedConformance.CheckAsync(
+            new FeedOptions { Uri = feed, Headers = [new("X-Key", secret)] },
+            Options(),
+            cancellationToken: Cancelled
+        );
         Assert.Equal([307, 307, 200, 200], server.Requests.Select(request => request.Status).Order().Reverse());
         Assert.DoesNotContain("Authorization", elsewhere.Requests[0].Headers.Keys);
         Assert.DoesNotContain("X-Key", elsewhere.Requests[0].Headers.Keys);
         Assert.DoesNotContain(secret, report.ToNUnitXml(), StringComparison.Ordinal);
     }
 
-    private static Task<ConformanceReport> CheckAsync(LockstepTestServer server) => FeedConformance.CheckAsync(new FeedOptions { Uri = server.FeedUri }, Options(), cancellationToken: Cancelled);
+    private static Task<ConformanceReport> CheckAsync(LockstepTestServer server) =>
+        FeedConformance.CheckAsync(new FeedOptions { Uri = server.FeedUri }, Options(), cancellationToken: Cancelled);
 
     private static ConformanceOptions Options() => new() { Settle = TimeSpan.FromMilliseconds(500), Heartbeat = TimeSpan.FromSeconds(2) };
 
     private static Task<LockstepTestServer> StartAsync(FeedDialect dialect, bool endless, bool redirect)
     {
-        TestServerOptions options = new() { Port = 0, Feed = FeedKind.Scripted, Records = Records };
-        (options.Scripted.Dialect, options.Scripted.Endless, options.Scripted.RedirectToSnapshot, options.Scripted.AnnounceCount) = (dialect, endless, redirect, true);
+        TestServerOptions options = new()
+        {
+            Port = 0,
+            Feed = FeedKind.Scripted,
+            Records = Records,
+        };
+        (options.Scripted.Dialect, options.Scripted.Endless, options.Scripted.RedirectToSnapshot, options.Scripted.AnnounceCount) = (
+            dialect,
+            endless,
+            redirect,
+            true
+        );
         options.Scripted.HeartbeatInterval = endless ? TimeSpan.FromSeconds(1) : null;
         return LockstepTestServer.StartAsync(options, cancellationToken: Cancelled);
     }

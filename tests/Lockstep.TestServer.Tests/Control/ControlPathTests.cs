@@ -23,15 +23,21 @@ public sealed class ControlPathTests : IAsyncLifetime
     [Fact]
     public async Task Faults_are_added_listed_and_removed()
     {
-        JsonElement added = await SendAsync(HttpMethod.Post, "faults", """{"kind":"cut","atByte":100,"request":2,"id":"x"}""");
+        var added = await SendAsync(HttpMethod.Post, "faults", """{"kind":"cut","atByte":100,"request":2,"id":"x"}""");
         Assert.Equal("x", added.GetProperty("id").GetString());
         Assert.Equal("Cut", added.GetProperty("kind").GetString());
         Assert.Equal(100, added.GetProperty("parameters").GetProperty("AtByte").GetInt32());
-        Assert.Equal(2, (await SendAsync(HttpMethod.Post, "faults", """[{"kind":"Stall","duration":1.5},{"kind":"Drip"}]""")).GetArrayLength());
-        JsonElement listed = await SendAsync(HttpMethod.Get, "faults");
+        Assert.Equal(
+            2,
+            (await SendAsync(HttpMethod.Post, "faults", """[{"kind":"Stall","duration":1.5},{"kind":"Drip"}]""")).GetArrayLength()
+        );
+        var listed = await SendAsync(HttpMethod.Get, "faults");
         Assert.Equal(3, listed.GetArrayLength());
         Assert.Equal(1.5, listed[1].GetProperty("parameters").GetProperty("Duration").GetDouble());
-        Assert.Equal("Cut the connection (FIN) behind byte 100 of the body, request 2", (await SendAsync(HttpMethod.Get, "faults/x")).GetProperty("description").GetString());
+        Assert.Equal(
+            "Cut the connection (FIN) behind byte 100 of the body, request 2",
+            (await SendAsync(HttpMethod.Get, "faults/x")).GetProperty("description").GetString()
+        );
         Assert.Equal(2, (await SendAsync(HttpMethod.Delete, "faults/x")).GetArrayLength());
         Assert.Equal(0, (await SendAsync(HttpMethod.Delete, "faults")).GetArrayLength());
         Assert.Empty(_server.Faults);
@@ -57,11 +63,11 @@ public sealed class ControlPathTests : IAsyncLifetime
     {
         await _http.GetStringAsync(new Uri(_server.FeedUri, "7"), Cancelled);
         await _http.GetStringAsync(new Uri(_server.FeedUri, "8"), Cancelled);
-        JsonElement requests = await SendAsync(HttpMethod.Get, "requests?after=1");
+        var requests = await SendAsync(HttpMethod.Get, "requests?after=1");
         Assert.Equal(1, requests.GetArrayLength());
         Assert.Equal("8", requests[0].GetProperty("cursor").GetString());
         Assert.Equal(200, requests[0].GetProperty("status").GetInt32());
-        JsonElement state = await SendAsync(HttpMethod.Get, "state");
+        var state = await SendAsync(HttpMethod.Get, "state");
         Assert.Equal("Scripted", state.GetProperty("feed").GetString());
         Assert.Equal(2, state.GetProperty("requests").GetInt32());
         Assert.Equal(_server.FeedUri.ToString(), state.GetProperty("uri").GetString());
@@ -73,7 +79,7 @@ public sealed class ControlPathTests : IAsyncLifetime
         await SendAsync(HttpMethod.Post, "scenario", """[{"send":{"id":1}},{"waitForRequests":1}]""");
         await _http.GetStringAsync(_server.FeedUri, Cancelled);
         await _server.CurrentScenario!.Completion;
-        JsonElement state = await SendAsync(HttpMethod.Get, "scenario");
+        var state = await SendAsync(HttpMethod.Get, "scenario");
         Assert.Equal("Completed", state.GetProperty("state").GetString());
         Assert.Equal(2, state.GetProperty("steps").GetInt32());
     }
@@ -81,9 +87,12 @@ public sealed class ControlPathTests : IAsyncLifetime
     [Fact]
     public async Task Kinds_are_described()
     {
-        JsonElement kinds = await SendAsync(HttpMethod.Get, "kinds");
-        JsonElement cut = kinds.EnumerateArray().Single(kind => kind.GetProperty("name").GetString() == "Cut");
-        Assert.Contains(cut.GetProperty("parameters").EnumerateArray(), parameter => parameter.GetProperty("type").GetString() == "Fin|Reset");
+        var kinds = await SendAsync(HttpMethod.Get, "kinds");
+        var cut = kinds.EnumerateArray().Single(kind => kind.GetProperty("name").GetString() == "Cut");
+        Assert.Contains(
+            cut.GetProperty("parameters").EnumerateArray(),
+            parameter => parameter.GetProperty("type").GetString() == "Fin|Reset"
+        );
     }
 
     [Theory]
@@ -97,28 +106,31 @@ public sealed class ControlPathTests : IAsyncLifetime
     [InlineData("POST", "scenario", "[{}]", HttpStatusCode.BadRequest, "Step 1")]
     public async Task What_is_wrong_is_explained(string method, string path, string body, HttpStatusCode status, string advice)
     {
-        JsonElement error = await SendAsync(new HttpMethod(method), path, body, status);
+        var error = await SendAsync(new HttpMethod(method), path, body, status);
         Assert.Contains(advice, error.GetProperty("error").GetString(), StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task Another_feed_takes_no_records()
     {
-        await using LockstepTestServer finite = await TestServers.StartAsync(FeedKind.Finite, Cancelled);
+        await using var finite = await TestServers.StartAsync(FeedKind.Finite, Cancelled);
         using StringContent body = new("{}");
-        Assert.Equal(HttpStatusCode.Conflict, (await _http.PostAsync(new Uri(finite.Uri, "_lockstep/records"), body, Cancelled)).StatusCode);
+        Assert.Equal(
+            HttpStatusCode.Conflict,
+            (await _http.PostAsync(new Uri(finite.Uri, "_lockstep/records"), body, Cancelled)).StatusCode
+        );
     }
 
     [Fact]
     public async Task The_newest_records_come_first_and_totals_count_what_was_sent()
     {
         _server.AddRecords(["{\"id\":1}", "{\"id\":2}", "{\"id\":3}"]);
-        JsonElement latest = await SendAsync(HttpMethod.Get, "latest?count=2");
+        var latest = await SendAsync(HttpMethod.Get, "latest?count=2");
         Assert.Equal(["{\"id\":3}", "{\"id\":2}"], latest.EnumerateArray().Select(record => record.GetString()));
 
         await _http.GetStringAsync(_server.FeedUri, Cancelled);
         await _server.EndOfOnlyRequestAsync();
-        JsonElement state = await SendAsync(HttpMethod.Get, "state");
+        var state = await SendAsync(HttpMethod.Get, "state");
         Assert.Equal(3, state.GetProperty("sent").GetProperty("records").GetInt64());
         Assert.Equal(27, state.GetProperty("sent").GetProperty("bytes").GetInt64());
         Assert.Equal(0, state.GetProperty("connected").GetArrayLength());
@@ -127,13 +139,13 @@ public sealed class ControlPathTests : IAsyncLifetime
     [Fact]
     public async Task The_status_page_is_there_and_runs_nothing_but_its_own()
     {
-        using HttpResponseMessage page = await _http.GetAsync(new Uri(_server.Uri, "_lockstep"), Cancelled);
+        using var page = await _http.GetAsync(new Uri(_server.Uri, "_lockstep"), Cancelled);
         Assert.Equal(new Uri(_server.Uri, "_lockstep/"), page.RequestMessage!.RequestUri);
         Assert.Equal("text/html", page.Content.Headers.ContentType!.MediaType);
         Assert.StartsWith("default-src 'self';", page.Headers.GetValues("Content-Security-Policy").Single(), StringComparison.Ordinal);
-        string text = await page.Content.ReadAsStringAsync(Cancelled);
+        var text = await page.Content.ReadAsStringAsync(Cancelled);
         Assert.DoesNotContain("http", text, StringComparison.Ordinal);
-        foreach (string file in new[] { "status.css", "status.js" })
+        foreach (var file in new[] { "status.css", "status.js" })
         {
             Assert.Contains($"\"{file}\"", text, StringComparison.Ordinal);
             Assert.Equal(HttpStatusCode.OK, (await _http.GetAsync(new Uri(_server.Uri, "_lockstep/" + file), Cancelled)).StatusCode);
@@ -147,7 +159,10 @@ public sealed class ControlPathTests : IAsyncLifetime
     [InlineData("own", HttpStatusCode.OK)]
     public async Task A_page_of_another_site_controls_nothing(string origin, HttpStatusCode expected)
     {
-        using HttpRequestMessage request = new(HttpMethod.Post, new Uri(_server.Uri, "_lockstep/faults")) { Content = new StringContent("{\"kind\":\"Cut\"}") };
+        using HttpRequestMessage request = new(HttpMethod.Post, new Uri(_server.Uri, "_lockstep/faults"))
+        {
+            Content = new StringContent("{\"kind\":\"Cut\"}"),
+        };
         request.Headers.Add("Origin", origin == "own" ? _server.Uri.GetLeftPart(UriPartial.Authority) : origin);
         Assert.Equal(expected, (await _http.SendAsync(request, Cancelled)).StatusCode);
         Assert.Equal(expected == HttpStatusCode.OK ? 1 : 0, _server.Faults.Count);
@@ -156,20 +171,30 @@ public sealed class ControlPathTests : IAsyncLifetime
     [Fact]
     public async Task It_can_be_switched_off()
     {
-        TestServerOptions options = new() { Port = 0, Feed = FeedKind.Finite, ControlPath = false };
-        await using LockstepTestServer server = await LockstepTestServer.StartAsync(options, cancellationToken: Cancelled);
+        TestServerOptions options = new()
+        {
+            Port = 0,
+            Feed = FeedKind.Finite,
+            ControlPath = false,
+        };
+        await using var server = await LockstepTestServer.StartAsync(options, cancellationToken: Cancelled);
         Assert.Equal(HttpStatusCode.NotFound, (await _http.GetAsync(new Uri(server.Uri, "_lockstep/state"), Cancelled)).StatusCode);
     }
 
-    private async Task<JsonElement> SendAsync(HttpMethod method, string path, string? body = null, HttpStatusCode expected = HttpStatusCode.OK)
+    private async Task<JsonElement> SendAsync(
+        HttpMethod method,
+        string path,
+        string? body = null,
+        HttpStatusCode expected = HttpStatusCode.OK
+    )
     {
         using HttpRequestMessage request = new(method, new Uri(_server.Uri, "_lockstep/" + path));
         if (!string.IsNullOrEmpty(body))
             request.Content = new StringContent(body, Encoding.UTF8, "application/json");
-        using HttpResponseMessage response = await _http.SendAsync(request, Cancelled);
+        using var response = await _http.SendAsync(request, Cancelled);
         Assert.Equal(expected, response.StatusCode);
         Assert.Equal("application/json", response.Content.Headers.ContentType!.MediaType);
-        using JsonDocument json = JsonDocument.Parse(await response.Content.ReadAsStringAsync(Cancelled));
+        using var json = JsonDocument.Parse(await response.Content.ReadAsStringAsync(Cancelled));
         return json.RootElement.Clone();
     }
 }

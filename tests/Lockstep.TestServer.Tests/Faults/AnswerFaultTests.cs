@@ -12,9 +12,17 @@ public sealed class AnswerFaultTests
     [Fact]
     public async Task Status_sends_any_code_with_its_headers()
     {
-        await using LockstepTestServer server = await StartAsync(Cancelled);
-        server.Faults.Add(new StatusFault { Code = 503, RetryAfter = "7", Headers = new Dictionary<string, string> { ["X-Why"] = "test" }, Body = "later" });
-        (string head, string body) = await server.ReadAllAsync(Cancelled);
+        await using var server = await StartAsync(Cancelled);
+        server.Faults.Add(
+            new StatusFault
+            {
+                Code = 503,
+                RetryAfter = "7",
+                Headers = new Dictionary<string, string> { ["X-Why"] = "test" },
+                Body = "later",
+            }
+        );
+        (var head, var body) = await server.ReadAllAsync(Cancelled);
         Assert.StartsWith("HTTP/1.1 503 Service Unavailable\r\n", head, StringComparison.Ordinal);
         Assert.Contains("Retry-After: 7\r\n", head, StringComparison.Ordinal);
         Assert.Contains("X-Why: test\r\n", head, StringComparison.Ordinal);
@@ -26,9 +34,9 @@ public sealed class AnswerFaultTests
     [Fact]
     public async Task Redirect_points_wherever_it_is_told()
     {
-        await using LockstepTestServer server = await StartAsync(Cancelled);
+        await using var server = await StartAsync(Cancelled);
         server.Faults.Add(new RedirectFault { To = "/servers/0", Code = 302 });
-        (string head, _) = await server.ReadAllAsync(Cancelled);
+        (var head, _) = await server.ReadAllAsync(Cancelled);
         Assert.StartsWith("HTTP/1.1 302 ", head, StringComparison.Ordinal);
         Assert.Contains("Location: /servers/0\r\n", head, StringComparison.Ordinal);
     }
@@ -38,31 +46,38 @@ public sealed class AnswerFaultTests
     [InlineData(AuthenticationScheme.Basic, "me:pw", "Basic bWU6cHc=")]
     public async Task Unauthorized_opens_to_the_right_credentials_only(AuthenticationScheme scheme, string token, string header)
     {
-        await using LockstepTestServer server = await StartAsync(Cancelled);
+        await using var server = await StartAsync(Cancelled);
         server.Faults.Add(new UnauthorizedFault { Token = token, Scheme = scheme });
-        foreach (string wrong in new[] { "", $"Authorization: {header}x\r\n", $"Authorization: {(scheme == AuthenticationScheme.Basic ? "Bearer" : "Basic")} {header.Split(' ')[1]}\r\n" })
+        foreach (
+            var wrong in new[]
+            {
+                "",
+                $"Authorization: {header}x\r\n",
+                $"Authorization: {(scheme == AuthenticationScheme.Basic ? "Bearer" : "Basic")} {header.Split(' ')[1]}\r\n",
+            }
+        )
         {
-            (string head, _) = await server.ReadAllAsync(Cancelled, headers: wrong);
+            (var head, _) = await server.ReadAllAsync(Cancelled, headers: wrong);
             Assert.StartsWith("HTTP/1.1 401 ", head, StringComparison.Ordinal);
             Assert.Contains($"WWW-Authenticate: {scheme} ", head, StringComparison.Ordinal);
         }
-        (_, string body) = await server.ReadAllAsync(Cancelled, headers: $"Authorization: {header}\r\n");
+        (_, var body) = await server.ReadAllAsync(Cancelled, headers: $"Authorization: {header}\r\n");
         Assert.Equal(A + B + C, body);
     }
 
     [Fact]
     public async Task A_new_epoch_turns_away_who_brings_the_old_one_and_serves_who_brings_none_or_the_new()
     {
-        await using LockstepTestServer server = await StartAsync(Cancelled);
+        await using var server = await StartAsync(Cancelled);
         server.Faults.Add(new EpochFault { Identity = "feed-2" });
-        (string old, _) = await server.ReadAllAsync(Cancelled, "/servers/2", "Lockstep-Feed: feed-1\r\n");
+        (var old, _) = await server.ReadAllAsync(Cancelled, "/servers/2", "Lockstep-Feed: feed-1\r\n");
         Assert.StartsWith("HTTP/1.1 409 ", old, StringComparison.Ordinal);
         Assert.Contains("Lockstep-Feed: feed-2\r\n", old, StringComparison.Ordinal);
-        (string head, string body) = await server.ReadAllAsync(Cancelled, "/servers/0");
+        (var head, var body) = await server.ReadAllAsync(Cancelled, "/servers/0");
         Assert.Contains("Lockstep-Feed: feed-2\r\n", head, StringComparison.Ordinal);
         Assert.DoesNotContain("feed-1", head, StringComparison.Ordinal);
         Assert.Equal(A + B + C, body);
-        (_, string next) = await server.ReadAllAsync(Cancelled, "/servers/3", "Lockstep-Feed: feed-2\r\n");
+        (_, var next) = await server.ReadAllAsync(Cancelled, "/servers/3", "Lockstep-Feed: feed-2\r\n");
         Assert.Equal(C, next);
     }
 
@@ -74,9 +89,9 @@ public sealed class AnswerFaultTests
     [InlineData(3L, "/servers/3", 200)]
     public async Task An_expired_cursor_is_gone_and_0_is_served(long? below, string path, int status)
     {
-        await using LockstepTestServer server = await StartAsync(Cancelled);
+        await using var server = await StartAsync(Cancelled);
         server.Faults.Add(new CursorExpiredFault { Below = below });
-        (string head, _) = await server.ReadAllAsync(Cancelled, path);
+        (var head, _) = await server.ReadAllAsync(Cancelled, path);
         Assert.StartsWith($"HTTP/1.1 {status} ", head, StringComparison.Ordinal);
     }
 
@@ -85,9 +100,9 @@ public sealed class AnswerFaultTests
     [InlineData(10)]
     public async Task A_wrong_length_is_announced_and_the_body_stays_as_it_is(int delta)
     {
-        await using LockstepTestServer server = await StartAsync(Cancelled);
+        await using var server = await StartAsync(Cancelled);
         server.Faults.Add(new ContentLengthFault { Delta = delta });
-        (string head, string body) = await server.ReadAllAsync(Cancelled);
+        (var head, var body) = await server.ReadAllAsync(Cancelled);
         Assert.Contains($"Content-Length: {(A + B + C).Length + delta}\r\n", head, StringComparison.Ordinal);
         Assert.Equal(A + B + C, body);
     }
@@ -95,9 +110,9 @@ public sealed class AnswerFaultTests
     [Fact]
     public async Task An_endless_feed_can_announce_a_length()
     {
-        await using LockstepTestServer server = await StartAsync(Cancelled, endless: true);
+        await using var server = await StartAsync(Cancelled, endless: true);
         server.Faults.Add(new ContentLengthFault { Length = 100_000 });
-        (RawClient client, string head) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
+        (var client, var head) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
         await using (client)
         {
             Assert.Contains("Content-Length: 100000\r\n", head, StringComparison.Ordinal);
@@ -109,9 +124,9 @@ public sealed class AnswerFaultTests
     [Fact]
     public async Task HEAD_gets_the_head_alone()
     {
-        await using LockstepTestServer server = await StartAsync(Cancelled);
+        await using var server = await StartAsync(Cancelled);
         server.Faults.Add(new DuplicateFault());
-        await using RawClient client = await RawClient.ConnectAsync(server.Uri, Cancelled);
+        await using var client = await RawClient.ConnectAsync(server.Uri, Cancelled);
         await client.SendAsync("HEAD /servers/0 HTTP/1.1\r\nHost: x\r\n\r\n", Cancelled);
         Assert.EndsWith("\r\n\r\n", await client.ReadToEndAsync(Cancelled), StringComparison.Ordinal);
     }
@@ -119,9 +134,9 @@ public sealed class AnswerFaultTests
     [Fact]
     public async Task A_client_of_HTTP_1_0_gets_no_chunks()
     {
-        await using LockstepTestServer server = await StartAsync(Cancelled);
+        await using var server = await StartAsync(Cancelled);
         server.Faults.Add(new DuplicateFault { AtRecord = 1 });
-        await using RawClient client = await RawClient.ConnectAsync(server.Uri, Cancelled);
+        await using var client = await RawClient.ConnectAsync(server.Uri, Cancelled);
         await client.SendAsync("GET /servers/0 HTTP/1.0\r\n\r\n", Cancelled);
         Assert.EndsWith("\r\n\r\n" + A + A + B + C, await client.ReadToEndAsync(Cancelled), StringComparison.Ordinal);
     }

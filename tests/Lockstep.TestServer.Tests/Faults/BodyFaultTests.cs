@@ -14,9 +14,9 @@ public sealed class BodyFaultTests
     [Fact]
     public async Task Chunks_can_hold_one_byte_each()
     {
-        await using LockstepTestServer server = await StartAsync(Cancelled);
+        await using var server = await StartAsync(Cancelled);
         server.Faults.Add(new RechunkFault());
-        (_, string rest) = await server.ReadAllAsync(Cancelled);
+        (_, var rest) = await server.ReadAllAsync(Cancelled);
         Assert.Equal(string.Concat((A + B + C).Select(c => $"1\r\n{c}\r\n")) + "0\r\n\r\n", rest);
     }
 
@@ -25,9 +25,9 @@ public sealed class BodyFaultTests
     [InlineData(1000)]
     public async Task Chunks_can_have_any_size(int size)
     {
-        await using LockstepTestServer server = await StartAsync(Cancelled);
+        await using var server = await StartAsync(Cancelled);
         server.Faults.Add(new RechunkFault { Size = size });
-        (_, string rest) = await server.ReadAllAsync(Cancelled);
+        (_, var rest) = await server.ReadAllAsync(Cancelled);
         Assert.StartsWith(Math.Min(size, (A + B + C).Length).ToString("x", null) + "\r\n", rest, StringComparison.Ordinal);
         Assert.Equal(A + B + C, Unchunk(rest));
     }
@@ -35,21 +35,21 @@ public sealed class BodyFaultTests
     [Fact]
     public async Task Everything_can_be_one_chunk()
     {
-        await using LockstepTestServer server = await StartAsync(Cancelled);
+        await using var server = await StartAsync(Cancelled);
         server.Faults.Add(new RechunkFault { Size = 0 });
-        (_, string rest) = await server.ReadAllAsync(Cancelled);
+        (_, var rest) = await server.ReadAllAsync(Cancelled);
         Assert.Equal($"{(A + B + C).Length:x}\r\n{A + B + C}\r\n0\r\n\r\n", rest);
     }
 
     [Fact]
     public async Task An_endless_body_can_be_one_chunk_that_never_ends()
     {
-        await using LockstepTestServer server = await StartAsync(Cancelled, endless: true);
+        await using var server = await StartAsync(Cancelled, endless: true);
         server.Faults.Add(new RechunkFault { Size = 0 });
-        (RawClient client, _) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
+        (var client, _) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
         await using (client)
         {
-            string expected = "10000000000\r\n" + A + B + C;
+            var expected = "10000000000\r\n" + A + B + C;
             Assert.Equal(expected, await client.ReadAsync(expected.Length, Cancelled));
             server.AddRecord(A);
             Assert.Equal(A, await client.ReadAsync(A.Length, Cancelled));
@@ -59,9 +59,9 @@ public sealed class BodyFaultTests
     [Fact]
     public async Task A_chunk_header_can_be_malformed()
     {
-        await using LockstepTestServer server = await StartAsync(Cancelled, endless: true);
+        await using var server = await StartAsync(Cancelled, endless: true);
         server.Faults.Add(new ChunkHeaderFault { Chunk = 2, Text = "-1" });
-        (RawClient client, _) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
+        (var client, _) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
         await using (client)
         {
             Assert.Equal(A + B + C, await client.ReadChunkAsync(Cancelled));
@@ -73,18 +73,26 @@ public sealed class BodyFaultTests
     [Fact]
     public async Task Garbage_is_framed_like_the_rest_of_the_body()
     {
-        await using LockstepTestServer server = await StartAsync(Cancelled);
+        await using var server = await StartAsync(Cancelled);
         server.Faults.Add(new GarbageFault { Text = "<html>", AtRecord = 1 });
-        (_, string rest) = await server.ReadAllAsync(Cancelled);
+        (_, var rest) = await server.ReadAllAsync(Cancelled);
         Assert.Equal(A + "<html>" + B + C, Unchunk(rest));
     }
 
     [Fact]
     public async Task Garbage_can_stand_before_the_status_line_and_is_the_same_for_the_same_seed()
     {
-        await using LockstepTestServer server = await StartAsync(Cancelled);
-        server.Faults.Add(new GarbageFault { Length = 5, Seed = 3, AtByte = 0, Of = ByteCount.Response });
-        string first = await RawAsync(server);
+        await using var server = await StartAsync(Cancelled);
+        server.Faults.Add(
+            new GarbageFault
+            {
+                Length = 5,
+                Seed = 3,
+                AtByte = 0,
+                Of = ByteCount.Response,
+            }
+        );
+        var first = await RawAsync(server);
         Assert.Equal("HTTP/1.1 200 OK\r\n", first.Substring(5, 17));
         Assert.Equal(first[..5], (await RawAsync(server))[..5]);
     }
@@ -92,18 +100,18 @@ public sealed class BodyFaultTests
     [Fact]
     public async Task A_truncated_body_ends_as_if_it_were_whole()
     {
-        await using LockstepTestServer server = await StartAsync(Cancelled);
+        await using var server = await StartAsync(Cancelled);
         server.Faults.Add(new TruncateFault { AtByte = A.Length + 5 });
-        (_, string rest) = await server.ReadAllAsync(Cancelled);
+        (_, var rest) = await server.ReadAllAsync(Cancelled);
         Assert.Equal(A + B[..5], Unchunk(rest));
     }
 
     [Fact]
     public async Task An_endless_body_can_be_truncated_too()
     {
-        await using LockstepTestServer server = await StartAsync(Cancelled, endless: true);
+        await using var server = await StartAsync(Cancelled, endless: true);
         server.Faults.Add(new TruncateFault { AtRecord = 2 });
-        (_, string rest) = await server.ReadAllAsync(Cancelled);
+        (_, var rest) = await server.ReadAllAsync(Cancelled);
         Assert.Equal(A + B, Unchunk(rest));
     }
 
@@ -112,7 +120,7 @@ public sealed class BodyFaultTests
     [InlineData(2, 2, A + B + B + B + C)]
     public async Task Records_can_come_more_than_once(int? at, int copies, string expected)
     {
-        await using LockstepTestServer server = await StartAsync(Cancelled);
+        await using var server = await StartAsync(Cancelled);
         server.Faults.Add(new DuplicateFault { AtRecord = at, Copies = copies });
         Assert.Equal(expected, Unchunk((await server.ReadAllAsync(Cancelled)).Body));
     }
@@ -120,7 +128,7 @@ public sealed class BodyFaultTests
     [Fact]
     public async Task Records_can_be_reversed_in_windows_and_the_last_window_may_be_short()
     {
-        await using LockstepTestServer server = await StartAsync(Cancelled);
+        await using var server = await StartAsync(Cancelled);
         server.Faults.Add(new ReorderFault());
         Assert.Equal(B + A + C, Unchunk((await server.ReadAllAsync(Cancelled)).Body));
     }
@@ -128,13 +136,13 @@ public sealed class BodyFaultTests
     [Fact]
     public async Task A_shuffle_keeps_every_record_and_repeats_with_its_seed()
     {
-        await using LockstepTestServer server = await StartAsync(Cancelled);
+        await using var server = await StartAsync(Cancelled);
         server.AddRecords(Enumerable.Range(4, 30).Select(i => $$"""{"id":{{i}},"updated_at":{{i}}}"""));
         server.Faults.Add(new ReorderFault { Window = 33, Seed = 7 });
-        string[] first = Unchunk((await server.ReadAllAsync(Cancelled)).Body)!.Split('\n');
+        var first = Unchunk((await server.ReadAllAsync(Cancelled)).Body)!.Split('\n');
         Assert.Equal(first, Unchunk((await server.ReadAllAsync(Cancelled)).Body)!.Split('\n'));
         server.Faults.Clear();
-        string[] plain = (await server.ReadAllAsync(Cancelled, headers: "Connection: close\r\n")).Body.Split('\n');
+        var plain = (await server.ReadAllAsync(Cancelled, headers: "Connection: close\r\n")).Body.Split('\n');
         Assert.NotEqual(plain, first);
         Assert.Equal(plain.Order(StringComparer.Ordinal), first.Order(StringComparer.Ordinal));
     }
@@ -145,7 +153,7 @@ public sealed class BodyFaultTests
     [InlineData(3, 5, A + B + C)]
     public async Task A_late_record_comes_behind_later_ones(int at, int by, string expected)
     {
-        await using LockstepTestServer server = await StartAsync(Cancelled);
+        await using var server = await StartAsync(Cancelled);
         server.Faults.Add(new LateRecordFault { AtRecord = at, By = by });
         Assert.Equal(expected, Unchunk((await server.ReadAllAsync(Cancelled)).Body));
     }
@@ -153,9 +161,12 @@ public sealed class BodyFaultTests
     [Fact]
     public async Task Neighbours_can_share_an_order_value_and_keep_the_rest()
     {
-        await using LockstepTestServer server = await StartAsync(Cancelled);
+        await using var server = await StartAsync(Cancelled);
         server.Faults.Add(new EqualOrderFault());
-        Assert.Equal(A + B.Replace("\"updated_at\":2", "\"updated_at\":1", StringComparison.Ordinal) + C, Unchunk((await server.ReadAllAsync(Cancelled)).Body));
+        Assert.Equal(
+            A + B.Replace("\"updated_at\":2", "\"updated_at\":1", StringComparison.Ordinal) + C,
+            Unchunk((await server.ReadAllAsync(Cancelled)).Body)
+        );
     }
 
     [Theory]
@@ -166,18 +177,25 @@ public sealed class BodyFaultTests
     [InlineData(HeartbeatShape.BareObject, "{\"heartbeat\":true}")]
     public async Task Heartbeats_of_every_kind_stand_between_records(HeartbeatShape shape, string expected)
     {
-        await using LockstepTestServer server = await StartAsync(Cancelled);
-        server.Faults.Add(new HeartbeatFault { Shape = shape, Every = 2, Count = 2 });
+        await using var server = await StartAsync(Cancelled);
+        server.Faults.Add(
+            new HeartbeatFault
+            {
+                Shape = shape,
+                Every = 2,
+                Count = 2,
+            }
+        );
         Assert.Equal(A + B + expected + expected + C, Unchunk((await server.ReadAllAsync(Cancelled)).Body));
     }
 
     [Fact]
     public async Task A_control_row_can_be_a_heartbeat()
     {
-        await using LockstepTestServer server = await StartAsync(Cancelled);
+        await using var server = await StartAsync(Cancelled);
         server.Faults.Add(new HeartbeatFault { Shape = HeartbeatShape.ControlRow, Every = 3 });
-        string row = Unchunk((await server.ReadAllAsync(Cancelled)).Body)![(A + B + C).Length..];
-        using JsonDocument control = JsonDocument.Parse(row);
+        var row = Unchunk((await server.ReadAllAsync(Cancelled)).Body)![(A + B + C).Length..];
+        using var control = JsonDocument.Parse(row);
         Assert.Equal("heartbeat", control.RootElement.GetProperty("type").GetString());
     }
 
@@ -187,9 +205,9 @@ public sealed class BodyFaultTests
     [InlineData(ContentCoding.Brotli, "br")]
     public async Task The_body_can_be_compressed(ContentCoding coding, string token)
     {
-        await using LockstepTestServer server = await StartAsync(Cancelled);
+        await using var server = await StartAsync(Cancelled);
         server.Faults.Add(new CompressFault { Coding = coding });
-        (string head, string rest) = await server.ReadAllAsync(Cancelled, headers: $"Accept-Encoding: x, {token};q=0.5\r\n");
+        (var head, var rest) = await server.ReadAllAsync(Cancelled, headers: $"Accept-Encoding: x, {token};q=0.5\r\n");
         Assert.Contains($"Content-Encoding: {token}\r\n", head, StringComparison.Ordinal);
         Assert.Equal(A + B + C, Decompress(coding, Unchunk(rest)!));
     }
@@ -197,13 +215,13 @@ public sealed class BodyFaultTests
     [Fact]
     public async Task A_compressed_endless_body_can_be_read_as_far_as_it_came()
     {
-        await using LockstepTestServer server = await StartAsync(Cancelled, endless: true);
+        await using var server = await StartAsync(Cancelled, endless: true);
         server.Faults.Add(new CompressFault { Forced = true });
-        (RawClient client, string head) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
+        (var client, var head) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
         await using (client)
         {
             Assert.Contains("Content-Encoding: gzip\r\n", head, StringComparison.Ordinal);
-            string first = await client.ReadChunkAsync(Cancelled);
+            var first = await client.ReadChunkAsync(Cancelled);
             Assert.Equal(A + B + C, Decompress(ContentCoding.Gzip, first));
             server.AddRecord(A);
             Assert.Equal(A + B + C + A, Decompress(ContentCoding.Gzip, first + await client.ReadChunkAsync(Cancelled)));
@@ -213,9 +231,9 @@ public sealed class BodyFaultTests
     [Fact]
     public async Task Who_does_not_ask_for_compression_gets_none_unless_it_is_forced()
     {
-        await using LockstepTestServer server = await StartAsync(Cancelled);
+        await using var server = await StartAsync(Cancelled);
         server.Faults.Add(new CompressFault());
-        (string head, string rest) = await server.ReadAllAsync(Cancelled, headers: "Accept-Encoding: br\r\n");
+        (var head, var rest) = await server.ReadAllAsync(Cancelled, headers: "Accept-Encoding: br\r\n");
         Assert.DoesNotContain("Content-Encoding", head, StringComparison.Ordinal);
         Assert.Equal(A + B + C, rest);
     }
@@ -230,22 +248,20 @@ public sealed class BodyFaultTests
             _ => new BrotliStream(bytes, CompressionMode.Decompress),
         };
         // What was flushed can be read; what follows is not there yet, which some decoders call an error.
-        byte[] text = new byte[10_000];
-        int length = 0;
+        var text = new byte[10_000];
+        var length = 0;
         try
         {
-            for (int read; (read = plain.Read(text, length, text.Length - length)) > 0;)
+            for (int read; (read = plain.Read(text, length, text.Length - length)) > 0; )
                 length += read;
         }
-        catch (InvalidDataException)
-        {
-        }
+        catch (InvalidDataException) { }
         return Encoding.UTF8.GetString(text, 0, length);
     }
 
     private static async Task<string> RawAsync(LockstepTestServer server)
     {
-        await using RawClient client = await RawClient.ConnectAsync(server.Uri, Cancelled);
+        await using var client = await RawClient.ConnectAsync(server.Uri, Cancelled);
         await client.SendAsync("GET /servers/0 HTTP/1.1\r\nHost: x\r\n\r\n", Cancelled);
         return await client.ReadToEndAsync(Cancelled);
     }

@@ -3,10 +3,10 @@ using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Lockstep.Serving.Hosting;
+using Lockstep.Testing;
 using Lockstep.TestServer.Faults;
 using Lockstep.TestServer.Feeds;
 using Lockstep.TestServer.Requests;
-using Lockstep.Testing;
 using static Lockstep.TestServer.Tests.Faults.FaultServer;
 
 namespace Lockstep.TestServer.Tests.Faults;
@@ -19,13 +19,13 @@ public sealed class ConnectionFaultTests
     [Fact]
     public async Task A_cut_is_possible_behind_every_byte_of_the_body()
     {
-        string all = A + B + C;
-        await using LockstepTestServer server = await StartAsync(Cancelled);
-        for (int i = 0; i < all.Length; i++)
+        var all = A + B + C;
+        await using var server = await StartAsync(Cancelled);
+        for (var i = 0; i < all.Length; i++)
         {
             server.Faults.Clear();
             server.Faults.Add(new CutFault { AtByte = i });
-            (string head, string rest) = await server.ReadAllAsync(Cancelled);
+            (var head, var rest) = await server.ReadAllAsync(Cancelled);
             Assert.Contains($"Content-Length: {all.Length}\r\n", head, StringComparison.Ordinal);
             Assert.Equal(all[..i], rest);
         }
@@ -34,13 +34,13 @@ public sealed class ConnectionFaultTests
     [Fact]
     public async Task A_cut_is_possible_behind_every_byte_of_a_chunked_response()
     {
-        await using LockstepTestServer server = await StartAsync(Cancelled);
+        await using var server = await StartAsync(Cancelled);
         server.Faults.Add(new RechunkFault { Size = 100 });
-        string whole = await ReadRawAsync(server);
+        var whole = await ReadRawAsync(server);
         Assert.Equal(A + B + C, Unchunk(whole[(whole.IndexOf("\r\n\r\n", StringComparison.Ordinal) + 4)..]));
-        for (int i = 0; i < whole.Length; i++)
+        for (var i = 0; i < whole.Length; i++)
         {
-            ActiveFault cut = server.Faults.Add(new CutFault { AtByte = i, Of = ByteCount.Response });
+            var cut = server.Faults.Add(new CutFault { AtByte = i, Of = ByteCount.Response });
             Assert.Equal(whole[..i], await ReadRawAsync(server));
             server.Faults.Remove(cut.Id);
         }
@@ -52,9 +52,9 @@ public sealed class ConnectionFaultTests
     [InlineData(3, A + B + C)]
     public async Task A_cut_behind_a_record_leaves_those_before_it(int record, string expected)
     {
-        await using LockstepTestServer server = await StartAsync(Cancelled, endless: true);
+        await using var server = await StartAsync(Cancelled, endless: true);
         server.Faults.Add(new CutFault { AtRecord = record });
-        (_, string rest) = await server.ReadAllAsync(Cancelled);
+        (_, var rest) = await server.ReadAllAsync(Cancelled);
         // One chunk was announced for the three.
         Assert.Equal(expected, rest.Length == 0 ? "" : rest[(rest.IndexOf("\r\n", StringComparison.Ordinal) + 2)..]);
         Assert.Equal(record, (await server.EndOfOnlyRequestAsync()).Records);
@@ -63,10 +63,10 @@ public sealed class ConnectionFaultTests
     [Fact]
     public async Task A_cut_at_the_end_withholds_only_the_last_chunk()
     {
-        await using LockstepTestServer server = await StartAsync(Cancelled);
+        await using var server = await StartAsync(Cancelled);
         server.Faults.Add(new RechunkFault { Size = 0 });
         server.Faults.Add(new CutFault { AtEnd = true });
-        (_, string rest) = await server.ReadAllAsync(Cancelled);
+        (_, var rest) = await server.ReadAllAsync(Cancelled);
         Assert.Null(Unchunk(rest));
         Assert.Equal(A + B + C, Unchunk(rest + "0\r\n\r\n"));
     }
@@ -74,11 +74,11 @@ public sealed class ConnectionFaultTests
     [Fact]
     public async Task A_reset_is_an_error_for_the_client()
     {
-        await using LockstepTestServer server = await StartAsync(Cancelled);
+        await using var server = await StartAsync(Cancelled);
         server.Faults.Add(new CutFault { AtByte = 10, How = CutKind.Reset });
-        await using RawClient client = await RawClient.ConnectAsync(server.Uri, Cancelled);
+        await using var client = await RawClient.ConnectAsync(server.Uri, Cancelled);
         await client.SendAsync("GET /servers/0 HTTP/1.1\r\nHost: x\r\n\r\n", Cancelled);
-        IOException error = await Assert.ThrowsAsync<IOException>(() => client.ReadToEndAsync(Cancelled));
+        var error = await Assert.ThrowsAsync<IOException>(() => client.ReadToEndAsync(Cancelled));
         Assert.Equal(SocketError.ConnectionReset, Assert.IsType<SocketException>(error.InnerException).SocketErrorCode);
         Assert.Equal(RequestEnding.Cut, (await server.EndOfOnlyRequestAsync()).Ending);
     }
@@ -87,9 +87,9 @@ public sealed class ConnectionFaultTests
     public async Task A_stall_is_silent_for_its_time_with_everything_before_it_sent()
     {
         ManualTimeProvider time = new();
-        await using LockstepTestServer server = await StartAsync(Cancelled, time: time);
+        await using var server = await StartAsync(Cancelled, time: time);
         server.Faults.Add(new StallFault { AtByte = 20, Duration = TimeSpan.FromHours(1) });
-        (RawClient client, _) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
+        (var client, _) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
         await using (client)
         {
             Assert.Equal(A[..20], await client.ReadAsync(20, Cancelled));
@@ -105,13 +105,13 @@ public sealed class ConnectionFaultTests
     [Fact]
     public async Task A_stall_for_good_ends_with_the_client_or_the_server()
     {
-        await using LockstepTestServer server = await StartAsync(Cancelled);
+        await using var server = await StartAsync(Cancelled);
         server.Faults.Add(new StallFault { AtRecord = 1 });
-        (RawClient client, _) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
+        (var client, _) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
         Assert.Equal(A, await client.ReadAsync(A.Length, Cancelled));
         await client.DisposeAsync();
         Assert.Equal(RequestEnding.ClientClosed, (await server.EndOfOnlyRequestAsync()).Ending);
-        (RawClient next, _) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
+        var (next, _) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
         await using (next)
         {
             Assert.Equal(A, await next.ReadAsync(A.Length, Cancelled));
@@ -124,12 +124,12 @@ public sealed class ConnectionFaultTests
     public async Task A_drip_sends_so_many_bytes_an_interval()
     {
         ManualTimeProvider time = new();
-        await using LockstepTestServer server = await StartAsync(Cancelled, time: time);
+        await using var server = await StartAsync(Cancelled, time: time);
         server.Faults.Add(new DripFault { Bytes = 3, Interval = TimeSpan.FromSeconds(1) });
-        (RawClient client, _) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
+        (var client, _) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
         await using (client)
         {
-            for (int i = 0; i < 12; i += 3)
+            for (var i = 0; i < 12; i += 3)
             {
                 await time.WaitForTimersAsync(1, Cancelled);
                 Assert.Equal(i + 3, server.Requests[0].Bytes);
@@ -143,11 +143,11 @@ public sealed class ConnectionFaultTests
     public async Task A_slow_head_comes_byte_by_byte_and_the_body_at_once()
     {
         ManualTimeProvider time = new();
-        await using LockstepTestServer server = await StartAsync(Cancelled, time: time);
+        await using var server = await StartAsync(Cancelled, time: time);
         server.Faults.Add(new SlowHeadersFault { Bytes = 10, Interval = TimeSpan.FromSeconds(1) });
-        await using RawClient client = await RawClient.ConnectAsync(server.Uri, Cancelled);
+        await using var client = await RawClient.ConnectAsync(server.Uri, Cancelled);
         await client.SendAsync("GET /servers/0 HTTP/1.1\r\nHost: x\r\n\r\n", Cancelled);
-        string head = "";
+        var head = "";
         while (!head.EndsWith("\r\n\r\n", StringComparison.Ordinal))
         {
             await time.WaitForTimersAsync(1, Cancelled);
@@ -166,20 +166,25 @@ public sealed class ConnectionFaultTests
     [InlineData(CertificateProblem.WrongHost, SslPolicyErrors.RemoteCertificateChainErrors | SslPolicyErrors.RemoteCertificateNameMismatch)]
     public async Task A_bad_certificate_is_shown_to_the_connections_that_are_meant(CertificateProblem problem, SslPolicyErrors expected)
     {
-        using X509Certificate2 proper = MakeCertificate();
-        TestServerOptions options = new() { Port = 0, Feed = FeedKind.Finite, Certificate = proper };
-        await using LockstepTestServer server = await LockstepTestServer.StartAsync(options, cancellationToken: Cancelled);
+        using var proper = MakeCertificate();
+        TestServerOptions options = new()
+        {
+            Port = 0,
+            Feed = FeedKind.Finite,
+            Certificate = proper,
+        };
+        await using var server = await LockstepTestServer.StartAsync(options, cancellationToken: Cancelled);
         server.Faults.Add(new TlsFault { Problem = problem, Request = 1 });
-        (X509Certificate2 bad, SslPolicyErrors errors) = await ShakeHandsAsync(server.Uri);
+        (var bad, var errors) = await ShakeHandsAsync(server.Uri);
         using (bad)
         {
             Assert.NotEqual(proper.Thumbprint, bad.Thumbprint);
             Assert.Equal(expected, errors);
-            DateTime now = TimeProvider.System.GetUtcNow().UtcDateTime;
+            var now = TimeProvider.System.GetUtcNow().UtcDateTime;
             Assert.Equal(problem == CertificateProblem.Expired, bad.NotAfter.ToUniversalTime() < now);
             Assert.Equal(problem == CertificateProblem.NotYetValid, bad.NotBefore.ToUniversalTime() > now);
         }
-        (X509Certificate2 good, _) = await ShakeHandsAsync(server.Uri);
+        (var good, _) = await ShakeHandsAsync(server.Uri);
         using (good)
             Assert.Equal(proper.Thumbprint, good.Thumbprint);
     }
@@ -187,11 +192,17 @@ public sealed class ConnectionFaultTests
     [Fact]
     public async Task Faults_and_exact_cuts_work_inside_TLS()
     {
-        using X509Certificate2 certificate = MakeCertificate();
-        TestServerOptions options = new() { Port = 0, Feed = FeedKind.Scripted, Certificate = certificate, Records = [A, B, C] };
-        await using LockstepTestServer server = await LockstepTestServer.StartAsync(options, cancellationToken: Cancelled);
+        using var certificate = MakeCertificate();
+        TestServerOptions options = new()
+        {
+            Port = 0,
+            Feed = FeedKind.Scripted,
+            Certificate = certificate,
+            Records = [A, B, C],
+        };
+        await using var server = await LockstepTestServer.StartAsync(options, cancellationToken: Cancelled);
         server.Faults.Add(new CutFault { AtRecord = 2 });
-        (RawClient client, _) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
+        (var client, _) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
         await using (client)
             Assert.Equal($"{A.Length + B.Length + C.Length:x}\r\n" + A + B, await client.ReadToEndAsync(Cancelled));
     }
@@ -201,8 +212,8 @@ public sealed class ConnectionFaultTests
     [InlineData(CutKind.Reset)]
     public async Task All_connections_can_be_closed_by_hand_and_the_server_goes_on(CutKind how)
     {
-        await using LockstepTestServer server = await StartAsync(Cancelled, endless: true);
-        (RawClient client, _) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
+        await using var server = await StartAsync(Cancelled, endless: true);
+        (var client, _) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
         await using (client)
         {
             Assert.Equal(A + B + C, await client.ReadChunkAsync(Cancelled));
@@ -213,7 +224,7 @@ public sealed class ConnectionFaultTests
                 await Assert.ThrowsAsync<IOException>(() => client.ReadToEndAsync(Cancelled));
         }
         Assert.Equal(RequestEnding.Cut, (await server.EndOfOnlyRequestAsync()).Ending);
-        (RawClient next, _) = await RawClient.GetAsync(server.Uri, "/servers/3", Cancelled);
+        var (next, _) = await RawClient.GetAsync(server.Uri, "/servers/3", Cancelled);
         await using (next)
             Assert.Equal(C, await next.ReadChunkAsync(Cancelled));
     }
@@ -223,10 +234,10 @@ public sealed class ConnectionFaultTests
     [InlineData(false)]
     public async Task A_connection_that_is_closed_however_early_ends_as_it_was_asked_to(bool endless)
     {
-        await using LockstepTestServer server = await StartAsync(Cancelled, endless);
-        for (int i = 1; i <= 200; i++)
+        await using var server = await StartAsync(Cancelled, endless);
+        for (var i = 1; i <= 200; i++)
         {
-            await using RawClient client = await RawClient.ConnectAsync(server.Uri, Cancelled);
+            await using var client = await RawClient.ConnectAsync(server.Uri, Cancelled);
             await client.SendAsync("GET /servers/0 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", Cancelled);
             await server.WaitForRequestsAsync(i, Cancelled);
             // The response may not have begun, be under way or be over. A reset would take from the client what was sent.
@@ -238,10 +249,10 @@ public sealed class ConnectionFaultTests
     [Fact]
     public async Task A_body_that_its_client_does_not_take_can_be_closed_and_what_was_sent_arrives()
     {
-        await using LockstepTestServer server = await TestServers.StartScriptedAsync(Cancelled, feed => feed.Endless = false);
+        await using var server = await TestServers.StartScriptedAsync(Cancelled, feed => feed.Endless = false);
         string padding = new('x', 1000);
         server.AddRecords(Enumerable.Range(1, 20_000).Select(i => $$"""{"id":{{i}},"updated_at":{{i}},"text":"{{padding}}"}"""));
-        (RawClient client, string head) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
+        (var client, var head) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
         await using (client)
         {
             Assert.Equal(1, server.CloseConnections());
@@ -253,14 +264,14 @@ public sealed class ConnectionFaultTests
 
     private static async Task<string> ReadRawAsync(LockstepTestServer server)
     {
-        await using RawClient client = await RawClient.ConnectAsync(server.Uri, Cancelled);
+        await using var client = await RawClient.ConnectAsync(server.Uri, Cancelled);
         await client.SendAsync("GET /servers/0 HTTP/1.1\r\nHost: x\r\n\r\n", Cancelled);
         return await client.ReadToEndAsync(Cancelled);
     }
 
     private static X509Certificate2 MakeCertificate()
     {
-        using ECDsa key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         CertificateRequest request = new("CN=localhost", key, HashAlgorithmName.SHA256);
         SubjectAlternativeNameBuilder names = new();
         names.AddIpAddress(System.Net.IPAddress.Loopback);
@@ -270,15 +281,19 @@ public sealed class ConnectionFaultTests
 
     private static async Task<(X509Certificate2 Certificate, SslPolicyErrors Errors)> ShakeHandsAsync(Uri uri)
     {
-        (X509Certificate2? shown, SslPolicyErrors errors) = (null, SslPolicyErrors.None);
+        (X509Certificate2? shown, var errors) = (null, SslPolicyErrors.None);
         using TcpClient socket = new();
         await socket.ConnectAsync(uri.Host, uri.Port, Cancelled);
 #pragma warning disable CA5359 // What is tested is which certificate is shown.
-        await using SslStream tls = new(socket.GetStream(), false, (_, certificate, _, found) =>
-        {
-            (shown, errors) = (X509CertificateLoader.LoadCertificate(certificate!.GetRawCertData()), found);
-            return true;
-        });
+        await using SslStream tls = new(
+            socket.GetStream(),
+            false,
+            (_, certificate, _, found) =>
+            {
+                (shown, errors) = (X509CertificateLoader.LoadCertificate(certificate!.GetRawCertData()), found);
+                return true;
+            }
+        );
 #pragma warning restore CA5359
         await tls.AuthenticateAsClientAsync("127.0.0.1");
         return (shown!, errors);

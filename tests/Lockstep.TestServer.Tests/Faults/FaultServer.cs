@@ -10,17 +10,31 @@ internal static class FaultServer
     public const string B = """{"id":2,"updated_at":2,"deleted_at":null}""" + "\n";
     public const string C = """{"id":3,"updated_at":3,"deleted_at":3}""" + "\n";
 
-    public static async Task<LockstepTestServer> StartAsync(CancellationToken cancellationToken, bool endless = false, TimeProvider? time = null)
+    public static async Task<LockstepTestServer> StartAsync(
+        CancellationToken cancellationToken,
+        bool endless = false,
+        TimeProvider? time = null
+    )
     {
-        TestServerOptions options = new() { Port = 0, Feed = FeedKind.Scripted, Records = [A, B, C] };
+        TestServerOptions options = new()
+        {
+            Port = 0,
+            Feed = FeedKind.Scripted,
+            Records = [A, B, C],
+        };
         (options.Scripted.Endless, options.Scripted.Identity) = (endless, "feed-1");
         return await LockstepTestServer.StartAsync(options, time, cancellationToken);
     }
 
     /// <summary>The head and what follows it up to the end of the connection.</summary>
-    public static async Task<(string Head, string Body)> ReadAllAsync(this LockstepTestServer server, CancellationToken cancellationToken, string path = "/servers/0", string headers = "")
+    public static async Task<(string Head, string Body)> ReadAllAsync(
+        this LockstepTestServer server,
+        CancellationToken cancellationToken,
+        string path = "/servers/0",
+        string headers = ""
+    )
     {
-        (RawClient client, string head) = await RawClient.GetAsync(server.Uri, path, cancellationToken, headers);
+        (var client, var head) = await RawClient.GetAsync(server.Uri, path, cancellationToken, headers);
         await using (client)
             return (head, await client.ReadToEndAsync(cancellationToken));
     }
@@ -28,13 +42,13 @@ internal static class FaultServer
     /// <summary>Takes the framing of chunks away; null when the last one is missing.</summary>
     public static string? Unchunk(string body)
     {
-        string text = "";
+        var text = "";
         while (true)
         {
-            int line = body.IndexOf("\r\n", StringComparison.Ordinal);
+            var line = body.IndexOf("\r\n", StringComparison.Ordinal);
             if (line < 0)
                 return null;
-            int size = int.Parse(body.AsSpan(0, line), NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+            var size = int.Parse(body.AsSpan(0, line), NumberStyles.HexNumber, CultureInfo.InvariantCulture);
             if (body.Length < line + 4 + size)
                 return null;
             text += body.Substring(line + 2, size);

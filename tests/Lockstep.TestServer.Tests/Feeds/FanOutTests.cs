@@ -15,9 +15,9 @@ public sealed class FanOutTests
     public async Task Clients_that_come_while_records_are_added_get_each_record_once_and_in_order()
     {
         const int records = 3000;
-        await using LockstepTestServer server = await TestServers.StartScriptedAsync(Cancelled);
-        string all = string.Concat(Enumerable.Range(1, records).Select(i => Record(i) + "\n"));
-        Task<string>[] clients = new Task<string>[30];
+        await using var server = await TestServers.StartScriptedAsync(Cancelled);
+        var all = string.Concat(Enumerable.Range(1, records).Select(i => Record(i) + "\n"));
+        var clients = new Task<string>[30];
         for (int i = 1, next = 0; i <= records; i++)
         {
             if (i % (records / clients.Length) == 1)
@@ -27,26 +27,29 @@ public sealed class FanOutTests
             if (i % 10 == 0)
                 await Task.Yield();
         }
-        foreach (string got in await Task.WhenAll(clients))
+        foreach (var got in await Task.WhenAll(clients))
             Assert.Equal(all, got);
     }
 
     [Fact]
     public async Task A_client_that_stops_reading_leaves_the_others_and_loses_nothing()
     {
-        await using LockstepTestServer server = await TestServers.StartScriptedAsync(Cancelled);
-        (RawClient slow, _) = await RawClient.GetAsync(server.Uri, "/servers/", Cancelled);
-        (RawClient quick, _) = await RawClient.GetAsync(server.Uri, "/servers/", Cancelled);
+        await using var server = await TestServers.StartScriptedAsync(Cancelled);
+        (var slow, _) = await RawClient.GetAsync(server.Uri, "/servers/", Cancelled);
+        (var quick, _) = await RawClient.GetAsync(server.Uri, "/servers/", Cancelled);
         await using (slow)
         await using (quick)
         {
             string padding = new('x', 1000);
-            string all = "";
-            for (int set = 0; set < 15; set++)
+            var all = "";
+            for (var set = 0; set < 15; set++)
             {
-                string[] records = [.. Enumerable.Range(set * 1000, 1000).Select(i => $$"""{"id":{{i}},"updated_at":{{i}},"text":"{{padding}}"}""")];
+                string[] records =
+                [
+                    .. Enumerable.Range(set * 1000, 1000).Select(i => $$"""{"id":{{i}},"updated_at":{{i}},"text":"{{padding}}"}"""),
+                ];
                 server.AddRecords(records);
-                string text = string.Concat(records.Select(record => record + "\n"));
+                var text = string.Concat(records.Select(record => record + "\n"));
                 Assert.Equal(text, await quick.ReadChunkedAsync(text.Length, Cancelled));
                 all += text;
             }
@@ -65,10 +68,10 @@ public sealed class FanOutTests
     [Fact]
     public async Task When_all_have_left_the_next_one_is_served_as_well()
     {
-        await using LockstepTestServer server = await TestServers.StartScriptedAsync(Cancelled);
-        for (int i = 1; i <= 3; i++)
+        await using var server = await TestServers.StartScriptedAsync(Cancelled);
+        for (var i = 1; i <= 3; i++)
         {
-            (RawClient client, _) = await RawClient.GetAsync(server.Uri, "/servers/" + i.ToString(CultureInfo.InvariantCulture), Cancelled);
+            (var client, _) = await RawClient.GetAsync(server.Uri, "/servers/" + i.ToString(CultureInfo.InvariantCulture), Cancelled);
             await using (client)
             {
                 await server.WaitForClientsAsync(1, Cancelled);
@@ -89,7 +92,7 @@ public sealed class FanOutTests
         using Socket second = new(SocketType.Stream, ProtocolType.Tcp);
         TestRequest entry = new(1, TimeProvider.System, "GET", "/", null, new Dictionary<string, string>());
         // A socket that is not connected is one whose client is gone, as soon as there is something to send.
-        Task<FanOut.Rest?> gone = fanOut.JoinAsync(first, entry, 0, 0, Cancelled);
+        var gone = fanOut.JoinAsync(first, entry, 0, 0, Cancelled);
         log.Append([Encoding.UTF8.GetBytes(Record(1))], maker);
         Assert.True((await gone)!.Value.IsGone);
         Assert.Null(await fanOut.JoinAsync(second, entry, 0, 0, Cancelled).WaitAsync(TimeSpan.FromSeconds(30), Cancelled));
@@ -99,7 +102,7 @@ public sealed class FanOutTests
 
     private static async Task<string> ReadAsync(LockstepTestServer server, int length)
     {
-        (RawClient client, _) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
+        (var client, _) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
         await using (client)
             return await client.ReadChunkedAsync(length, Cancelled);
     }

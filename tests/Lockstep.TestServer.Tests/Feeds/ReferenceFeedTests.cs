@@ -1,8 +1,8 @@
 using System.Diagnostics;
 using Lockstep.Serving.Hosting;
+using Lockstep.Testing;
 using Lockstep.TestServer.Feeds;
 using Lockstep.TestServer.Requests;
-using Lockstep.Testing;
 
 namespace Lockstep.TestServer.Tests.Feeds;
 
@@ -26,16 +26,16 @@ public sealed class ReferenceFeedTests
     [InlineData("/any/thing?since=5")]
     public async Task Sends_the_six_objects_one_per_chunk_again_and_again_at_any_path(string path)
     {
-        await using LockstepTestServer server = await TestServers.StartAsync(FeedKind.Reference, Cancelled);
-        (RawClient client, string head) = await RawClient.GetAsync(server.Uri, path, Cancelled);
+        await using var server = await TestServers.StartAsync(FeedKind.Reference, Cancelled);
+        (var client, var head) = await RawClient.GetAsync(server.Uri, path, Cancelled);
         await using (client)
         {
             Assert.StartsWith("HTTP/1.1 200 OK\r\n", head, StringComparison.Ordinal);
             Assert.Contains("Content-Type: text/plain\r\n", head, StringComparison.Ordinal);
             Assert.Contains("Transfer-Encoding: chunked\r\n", head, StringComparison.Ordinal);
-            for (int round = 0; round < 20; round++)
+            for (var round = 0; round < 20; round++)
             {
-                foreach (string expected in Objects)
+                foreach (var expected in Objects)
                     Assert.Equal(expected, await client.ReadChunkAsync(Cancelled));
             }
         }
@@ -47,11 +47,11 @@ public sealed class ReferenceFeedTests
         Assert.SkipUnless(HasNode(), "node is not on this machine");
         using TempFolder folder = new();
         await File.WriteAllTextAsync(folder["feed.js"], NodeFeed(), Cancelled);
-        using Process node = Process.Start(new ProcessStartInfo("node", [folder["feed.js"]]) { RedirectStandardOutput = true })!;
+        using var node = Process.Start(new ProcessStartInfo("node", [folder["feed.js"]]) { RedirectStandardOutput = true })!;
         try
         {
             Uri original = new((await node.StandardOutput.ReadLineAsync(Cancelled))!);
-            await using LockstepTestServer server = await TestServers.StartAsync(FeedKind.Reference, Cancelled);
+            await using var server = await TestServers.StartAsync(FeedKind.Reference, Cancelled);
             Assert.Equal(await ReadRoundsAsync(original, 10), await ReadRoundsAsync(server.Uri, 10));
         }
         finally
@@ -64,20 +64,20 @@ public sealed class ReferenceFeedTests
     [Fact]
     public async Task Sends_no_chunk_framing_to_a_client_of_HTTP_1_0()
     {
-        await using LockstepTestServer server = await TestServers.StartAsync(FeedKind.Reference, Cancelled);
-        await using RawClient client = await RawClient.ConnectAsync(server.Uri, Cancelled);
+        await using var server = await TestServers.StartAsync(FeedKind.Reference, Cancelled);
+        await using var client = await RawClient.ConnectAsync(server.Uri, Cancelled);
         await client.SendAsync("GET / HTTP/1.0\r\n\r\n", Cancelled);
         Assert.DoesNotContain("chunked", await client.ReadHeadAsync(Cancelled), StringComparison.OrdinalIgnoreCase);
-        string twice = string.Concat(Objects) + string.Concat(Objects);
+        var twice = string.Concat(Objects) + string.Concat(Objects);
         Assert.Equal(twice, await client.ReadAsync(twice.Length, Cancelled));
     }
 
     [Fact]
     public async Task The_second_port_redirects_everything_to_the_address_that_is_really_bound()
     {
-        await using LockstepTestServer server = await TestServers.StartAsync(FeedKind.Reference, Cancelled);
+        await using var server = await TestServers.StartAsync(FeedKind.Reference, Cancelled);
         Assert.NotNull(server.RedirectUri);
-        (RawClient client, string head) = await RawClient.GetAsync(server.RedirectUri, "/some/path?since=3", Cancelled);
+        (var client, var head) = await RawClient.GetAsync(server.RedirectUri, "/some/path?since=3", Cancelled);
         await using (client)
         {
             Assert.StartsWith("HTTP/1.1 307 ", head, StringComparison.Ordinal);
@@ -89,33 +89,34 @@ public sealed class ReferenceFeedTests
     public async Task With_a_fixed_port_the_second_one_is_the_next()
     {
         // A free pair is looked for by taking one; another process may be quicker, and then the next is tried.
-        for (int attempt = 0; ; attempt++)
+        for (var attempt = 0; ; attempt++)
         {
             int port;
-            await using (LockstepTestServer probe = await TestServers.StartAsync(FeedKind.Finite, Cancelled))
+            await using (var probe = await TestServers.StartAsync(FeedKind.Finite, Cancelled))
                 port = probe.Uri.Port;
             try
             {
-                await using LockstepTestServer server = await LockstepTestServer.StartAsync(new TestServerOptions { Port = port }, cancellationToken: Cancelled);
+                await using var server = await LockstepTestServer.StartAsync(
+                    new TestServerOptions { Port = port },
+                    cancellationToken: Cancelled
+                );
                 Assert.Equal(port, server.Uri.Port);
                 Assert.Equal(port + 1, server.RedirectUri!.Port);
                 return;
             }
-            catch (PortInUseException) when (attempt < 20)
-            {
-            }
+            catch (PortInUseException) when (attempt < 20) { }
         }
     }
 
     [Fact]
     public async Task A_stopped_server_cuts_the_body_off_instead_of_ending_it()
     {
-        await using LockstepTestServer server = await TestServers.StartAsync(FeedKind.Reference, Cancelled);
-        (RawClient client, _) = await RawClient.GetAsync(server.Uri, "/", Cancelled);
+        await using var server = await TestServers.StartAsync(FeedKind.Reference, Cancelled);
+        (var client, _) = await RawClient.GetAsync(server.Uri, "/", Cancelled);
         await using (client)
         {
             await client.ReadChunkAsync(Cancelled);
-            Task<string> rest = client.ReadToEndAsync(Cancelled);
+            var rest = client.ReadToEndAsync(Cancelled);
             await server.StopAsync();
             try
             {
@@ -132,32 +133,32 @@ public sealed class ReferenceFeedTests
 
     private static async Task<string> ReadRoundsAsync(Uri uri, int rounds)
     {
-        (RawClient client, _) = await RawClient.GetAsync(uri, "/servers/0", Cancelled);
+        (var client, _) = await RawClient.GetAsync(uri, "/servers/0", Cancelled);
         await using (client)
         {
             // The framing too: 0x48 or 0x49 bytes and six of framing a chunk.
-            int length = Objects.Sum(item => item.Length + 6) * rounds;
+            var length = Objects.Sum(item => item.Length + 6) * rounds;
             return await client.ReadAsync(length, Cancelled);
         }
     }
 
     private static string NodeFeed() =>
         $$"""
-        const http = require('node:http');
-        const rows = {{"[" + string.Join(",", Objects) + "]"}};
-        const feed = http.createServer((request, response) => {
-          response.writeHead(200, { 'Content-Type': 'text/plain' });
-          const timer = setInterval(() => rows.forEach(row => response.write(JSON.stringify(row))), 1);
-          response.on('close', () => clearInterval(timer));
-        });
-        feed.listen(0, '127.0.0.1', () => console.log('http://127.0.0.1:' + feed.address().port + '/'));
-        """;
+            const http = require('node:http');
+            const rows = {{"[" + string.Join(",", Objects) + "]"}};
+            const feed = http.createServer((request, response) => {
+              response.writeHead(200, { 'Content-Type': 'text/plain' });
+              const timer = setInterval(() => rows.forEach(row => response.write(JSON.stringify(row))), 1);
+              response.on('close', () => clearInterval(timer));
+            });
+            feed.listen(0, '127.0.0.1', () => console.log('http://127.0.0.1:' + feed.address().port + '/'));
+            """;
 
     private static bool HasNode()
     {
         try
         {
-            using Process node = Process.Start(new ProcessStartInfo("node", ["--version"]) { RedirectStandardOutput = true })!;
+            using var node = Process.Start(new ProcessStartInfo("node", ["--version"]) { RedirectStandardOutput = true })!;
             node.WaitForExit();
             return node.ExitCode == 0;
         }

@@ -10,7 +10,8 @@ public sealed class RequestCursorTests
     [InlineData("1e3", "1000")]
     [InlineData("-0.5", "-5e-1")]
     [InlineData("12345678901234567890123", "12345678901234567890123.0")]
-    public void I3_what_is_a_JSON_number_compares_as_one(string left, string right) => Assert.Equal(RequestCursor.Parse(left), RequestCursor.Parse(right));
+    public void I3_what_is_a_JSON_number_compares_as_one(string left, string right) =>
+        Assert.Equal(RequestCursor.Parse(left), RequestCursor.Parse(right));
 
     [Theory]
     [InlineData("5:5000")]
@@ -20,7 +21,7 @@ public sealed class RequestCursorTests
     [InlineData("NaN")]
     public void What_is_no_JSON_number_is_text(string cursor)
     {
-        OrderValue value = RequestCursor.Parse(cursor);
+        var value = RequestCursor.Parse(cursor);
         Assert.Equal(OrderKind.Text, value.Kind);
         Assert.Equal(cursor, value.ToString());
     }

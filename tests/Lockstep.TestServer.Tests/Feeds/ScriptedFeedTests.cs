@@ -24,7 +24,7 @@ public sealed class ScriptedFeedTests
     [InlineData("/servers/4", "")]
     public async Task The_cursor_is_inclusive_in_both_styles_and_arrival_is_the_order(string path, string expected)
     {
-        await using LockstepTestServer server = await TestServers.StartScriptedAsync(Cancelled, feed => feed.Endless = false, One, Three, Two);
+        await using var server = await TestServers.StartScriptedAsync(Cancelled, feed => feed.Endless = false, One, Three, Two);
         Assert.Equal(expected, await GetBodyAsync(server, path));
     }
 
@@ -33,11 +33,11 @@ public sealed class ScriptedFeedTests
     {
         const string a = """{"id":1,"updated_at":"5:5000"}""";
         const string b = """{"id":2,"updated_at":"4:1/2"}""";
-        await using LockstepTestServer server = await TestServers.StartScriptedAsync(Cancelled, feed => feed.Endless = false, a, b, a);
+        await using var server = await TestServers.StartScriptedAsync(Cancelled, feed => feed.Endless = false, a, b, a);
         Assert.Equal($"{a}\n{b}\n{a}\n", await GetBodyAsync(server, "/servers/5:5000"));
         Assert.Equal($"{b}\n{a}\n", await GetBodyAsync(server, "/servers/4%3A1%2F2"));
         Assert.Equal($"{b}\n{a}\n", await GetBodyAsync(server, "/servers?since=4:1/2"));
-        (RawClient client, string head) = await RawClient.GetAsync(server.Uri, "/servers/6:1", Cancelled);
+        (var client, var head) = await RawClient.GetAsync(server.Uri, "/servers/6:1", Cancelled);
         await using (client)
             Assert.StartsWith("HTTP/1.1 410 ", head, StringComparison.Ordinal);
     }
@@ -45,9 +45,9 @@ public sealed class ScriptedFeedTests
     [Fact]
     public async Task What_is_added_goes_to_connected_clients_in_order_whatever_its_cursor()
     {
-        await using LockstepTestServer server = await TestServers.StartScriptedAsync(Cancelled, null, One);
-        (RawClient client, _) = await RawClient.GetAsync(server.Uri, "/servers/1", Cancelled);
-        (RawClient other, _) = await RawClient.GetAsync(server.Uri, "/servers/5", Cancelled);
+        await using var server = await TestServers.StartScriptedAsync(Cancelled, null, One);
+        (var client, _) = await RawClient.GetAsync(server.Uri, "/servers/1", Cancelled);
+        (var other, _) = await RawClient.GetAsync(server.Uri, "/servers/5", Cancelled);
         await using (client)
         await using (other)
         {
@@ -68,12 +68,16 @@ public sealed class ScriptedFeedTests
     {
         ManualTimeProvider time = new();
         TestServerOptions options = new() { Port = 0, Feed = FeedKind.Scripted };
-        (options.Scripted.Dialect, options.Scripted.Heartbeat, options.Scripted.HeartbeatInterval) = (dialect, kind, TimeSpan.FromSeconds(30));
-        await using LockstepTestServer server = await LockstepTestServer.StartAsync(options, time, Cancelled);
-        (RawClient client, _) = await RawClient.GetAsync(server.Uri, "/servers/", Cancelled);
+        (options.Scripted.Dialect, options.Scripted.Heartbeat, options.Scripted.HeartbeatInterval) = (
+            dialect,
+            kind,
+            TimeSpan.FromSeconds(30)
+        );
+        await using var server = await LockstepTestServer.StartAsync(options, time, Cancelled);
+        (var client, _) = await RawClient.GetAsync(server.Uri, "/servers/", Cancelled);
         await using (client)
         {
-            for (int i = 0; i < 3; i++)
+            for (var i = 0; i < 3; i++)
             {
                 await time.WaitForTimersAsync(1, Cancelled);
                 time.Advance(TimeSpan.FromSeconds(30));
@@ -85,19 +89,19 @@ public sealed class ScriptedFeedTests
     [Fact]
     public async Task A_heartbeat_can_be_asked_for_and_goes_to_everyone()
     {
-        await using LockstepTestServer server = await TestServers.StartScriptedAsync(Cancelled, null, One);
-        (RawClient first, _) = await RawClient.GetAsync(server.Uri, "/servers/", Cancelled);
-        (RawClient second, _) = await RawClient.GetAsync(server.Uri, "/servers/", Cancelled);
+        await using var server = await TestServers.StartScriptedAsync(Cancelled, null, One);
+        (var first, _) = await RawClient.GetAsync(server.Uri, "/servers/", Cancelled);
+        (var second, _) = await RawClient.GetAsync(server.Uri, "/servers/", Cancelled);
         await using (first)
         await using (second)
         {
-            foreach (RawClient client in new[] { first, second })
+            foreach (var client in new[] { first, second })
                 Assert.Equal(One + "\n", await client.ReadChunkAsync(Cancelled));
             server.AddRecord(Two);
-            foreach (RawClient client in new[] { first, second })
+            foreach (var client in new[] { first, second })
                 Assert.Equal(Two + "\n", await client.ReadChunkAsync(Cancelled));
             server.SendHeartbeat(HeartbeatKind.BlankLine);
-            foreach (RawClient client in new[] { first, second })
+            foreach (var client in new[] { first, second })
                 Assert.Equal("\n", await client.ReadChunkAsync(Cancelled));
             server.SendHeartbeat();
             Assert.Equal("{\"heartbeat\":true}\n", await first.ReadChunkAsync(Cancelled));
@@ -107,18 +111,21 @@ public sealed class ScriptedFeedTests
     [Fact]
     public async Task Heartbeats_asked_for_go_out_one_by_one_to_all_whose_request_has_come_and_to_no_later_one()
     {
-        for (int i = 0; i < 20; i++)
+        for (var i = 0; i < 20; i++)
         {
-            await using LockstepTestServer server = await TestServers.StartScriptedAsync(Cancelled, null, One);
-            Task<(RawClient Client, string)>[] early = [.. Enumerable.Range(0, 4).Select(_ => RawClient.GetAsync(server.Uri, "/servers/", Cancelled))];
+            await using var server = await TestServers.StartScriptedAsync(Cancelled, null, One);
+            Task<(RawClient Client, string)>[] early =
+            [
+                .. Enumerable.Range(0, 4).Select(_ => RawClient.GetAsync(server.Uri, "/servers/", Cancelled)),
+            ];
             // That a request has come says nothing of how far its response is.
             await server.WaitForRequestsAsync(early.Length, Cancelled);
             server.SendHeartbeat(HeartbeatKind.BlankLine);
             server.SendHeartbeat();
-            (RawClient late, _) = await RawClient.GetAsync(server.Uri, "/servers/", Cancelled);
+            (var late, _) = await RawClient.GetAsync(server.Uri, "/servers/", Cancelled);
             await server.WaitForDeliveryAsync(Cancelled);
             server.AddRecord(Two);
-            foreach ((RawClient client, _) in await Task.WhenAll(early))
+            foreach ((var client, _) in await Task.WhenAll(early))
             {
                 await using (client)
                     Assert.Equal([One + "\n", "\n", "{\"heartbeat\":true}\n", Two + "\n"], await ReadSortedAsync(client, 4));
@@ -141,12 +148,13 @@ public sealed class ScriptedFeedTests
     [Fact]
     public async Task A_wrapped_record_is_numbered_above_the_ready_made_rows_before_it()
     {
-        await using LockstepTestServer server = await TestServers.StartScriptedAsync(
+        await using var server = await TestServers.StartScriptedAsync(
             Cancelled,
             feed => (feed.Dialect, feed.Endless) = (FeedDialect.Transaction, false),
             """{"txid":41,"current_xmin":41,"since":41,"deleted":false,"data":{"id":1}}""",
-            One);
-        string body = await GetBodyAsync(server, "/servers/42");
+            One
+        );
+        var body = await GetBodyAsync(server, "/servers/42");
         Assert.StartsWith("""{"txid":42,""", body, StringComparison.Ordinal);
     }
 
@@ -154,15 +162,25 @@ public sealed class ScriptedFeedTests
     public async Task The_transaction_dialect_wraps_records_and_marks_the_end_of_the_snapshot_and_of_each_set()
     {
         const string row = """{"txid":9,"current_xmin":12,"since":9,"deleted":false,"data":{"id":7}}""";
-        await using LockstepTestServer server = await TestServers.StartScriptedAsync(Cancelled, feed => feed.Dialect = FeedDialect.Transaction, One, Two, row);
-        (RawClient client, _) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
+        await using var server = await TestServers.StartScriptedAsync(
+            Cancelled,
+            feed => feed.Dialect = FeedDialect.Transaction,
+            One,
+            Two,
+            row
+        );
+        (var client, _) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
         await using (client)
         {
             Assert.Equal(
-                $$"""{"txid":1,"current_xmin":1,"since":1,"deleted":false,"data":{{One}}}""" + "\n"
-                + $$"""{"txid":2,"current_xmin":2,"since":2,"deleted":true,"data":{{Two}}}""" + "\n"
-                + row + "\n",
-                await client.ReadChunkAsync(Cancelled));
+                $$"""{"txid":1,"current_xmin":1,"since":1,"deleted":false,"data":{{One}}}"""
+                    + "\n"
+                    + $$"""{"txid":2,"current_xmin":2,"since":2,"deleted":true,"data":{{Two}}}"""
+                    + "\n"
+                    + row
+                    + "\n",
+                await client.ReadChunkAsync(Cancelled)
+            );
             AssertControl("snapshot_completed", since: 9, await client.ReadChunkAsync(Cancelled));
             server.AddRecord("""{"txid":10,"current_xmin":13,"since":10,"deleted":true,"data":{"id":7}}""");
             Assert.StartsWith("""{"txid":10,""", await client.ReadChunkAsync(Cancelled), StringComparison.Ordinal);
@@ -173,18 +191,23 @@ public sealed class ScriptedFeedTests
     [Fact]
     public async Task Cursor_0_can_be_redirected_to_a_snapshot_that_stays_the_same()
     {
-        await using LockstepTestServer server = await TestServers.StartScriptedAsync(Cancelled, feed =>
-        {
-            feed.RedirectToSnapshot = true;
-            feed.AnnounceCount = true;
-        }, One, Three);
-        (RawClient client, string head) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
+        await using var server = await TestServers.StartScriptedAsync(
+            Cancelled,
+            feed =>
+            {
+                feed.RedirectToSnapshot = true;
+                feed.AnnounceCount = true;
+            },
+            One,
+            Three
+        );
+        (var client, var head) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
         await using (client)
             Assert.StartsWith("HTTP/1.1 307 ", head, StringComparison.Ordinal);
         server.AddRecord(Two);
         Uri snapshot = new(head.Split("Location: ")[1].Split("\r\n")[0]);
         Assert.Equal($"{One}\n{Three}\n", await GetBodyAsync(server, snapshot.PathAndQuery));
-        (RawClient live, string liveHead) = await RawClient.GetAsync(server.Uri, "/servers?since=0&update=true", Cancelled);
+        (var live, var liveHead) = await RawClient.GetAsync(server.Uri, "/servers?since=0&update=true", Cancelled);
         await using (live)
         {
             Assert.Contains("X-Amz-Meta-Count: 3\r\n", liveHead, StringComparison.Ordinal);
@@ -195,7 +218,13 @@ public sealed class ScriptedFeedTests
     [Fact]
     public async Task Deleted_records_can_be_left_out_of_a_snapshot_only()
     {
-        await using LockstepTestServer server = await TestServers.StartScriptedAsync(Cancelled, feed => (feed.OmitDeleted, feed.Endless) = (true, false), One, Two, Three);
+        await using var server = await TestServers.StartScriptedAsync(
+            Cancelled,
+            feed => (feed.OmitDeleted, feed.Endless) = (true, false),
+            One,
+            Two,
+            Three
+        );
         Assert.Equal($"{One}\n{Three}\n", await GetBodyAsync(server, "/servers/0"));
         Assert.Equal($"{One}\n{Two}\n{Three}\n", await GetBodyAsync(server, "/servers/1"));
     }
@@ -203,8 +232,12 @@ public sealed class ScriptedFeedTests
     [Fact]
     public async Task A_client_of_another_feed_gets_409_and_the_right_identity()
     {
-        await using LockstepTestServer server = await TestServers.StartScriptedAsync(Cancelled, feed => (feed.Identity, feed.InstanceName) = ("new", "node-1"), One);
-        (RawClient client, string head) = await RawClient.GetAsync(server.Uri, "/servers/1", Cancelled, "Lockstep-Feed: old\r\n");
+        await using var server = await TestServers.StartScriptedAsync(
+            Cancelled,
+            feed => (feed.Identity, feed.InstanceName) = ("new", "node-1"),
+            One
+        );
+        (var client, var head) = await RawClient.GetAsync(server.Uri, "/servers/1", Cancelled, "Lockstep-Feed: old\r\n");
         await using (client)
         {
             Assert.StartsWith("HTTP/1.1 409 ", head, StringComparison.Ordinal);
@@ -219,9 +252,14 @@ public sealed class ScriptedFeedTests
         using TempFolder folder = new();
         const string odd = """{ "id" : 12345678901234567890123, "updated_at":1e3, "name":"\u00e9é" }""";
         await File.WriteAllTextAsync(folder["r.ndjson"], $"{odd}\r\n\n{One}\n", Cancelled);
-        TestServerOptions options = new() { Port = 0, Feed = FeedKind.Scripted, RecordsFile = folder["r.ndjson"] };
+        TestServerOptions options = new()
+        {
+            Port = 0,
+            Feed = FeedKind.Scripted,
+            RecordsFile = folder["r.ndjson"],
+        };
         (options.Scripted.Endless, options.Scripted.Separator) = (false, "");
-        await using LockstepTestServer server = await LockstepTestServer.StartAsync(options, cancellationToken: Cancelled);
+        await using var server = await LockstepTestServer.StartAsync(options, cancellationToken: Cancelled);
         using HttpClient http = new();
         Assert.Equal(odd + One, await http.GetStringAsync(server.FeedUri, Cancelled));
         Assert.Equal(odd, await http.GetStringAsync(new Uri(server.FeedUri, "1000"), Cancelled));
@@ -234,7 +272,7 @@ public sealed class ScriptedFeedTests
     [InlineData("")]
     public async Task What_is_not_one_object_is_refused(string record)
     {
-        await using LockstepTestServer server = await TestServers.StartScriptedAsync(Cancelled);
+        await using var server = await TestServers.StartScriptedAsync(Cancelled);
         Assert.Throws<InvalidRecordException>(() => server.AddRecord(record));
         Assert.Equal(0, server.RecordCount);
     }
@@ -242,14 +280,16 @@ public sealed class ScriptedFeedTests
     [Fact]
     public async Task Only_a_scripted_feed_takes_records()
     {
-        await using LockstepTestServer server = await TestServers.StartAsync(FeedKind.Finite, Cancelled);
+        await using var server = await TestServers.StartAsync(FeedKind.Finite, Cancelled);
         Assert.Throws<InvalidOperationException>(() => server.AddRecord(One));
-        await Assert.ThrowsAsync<ArgumentException>(() => LockstepTestServer.StartAsync(new TestServerOptions { Port = 0, Records = [One] }, cancellationToken: Cancelled));
+        await Assert.ThrowsAsync<ArgumentException>(() =>
+            LockstepTestServer.StartAsync(new TestServerOptions { Port = 0, Records = [One] }, cancellationToken: Cancelled)
+        );
     }
 
     private static void AssertControl(string type, long since, string line)
     {
-        using JsonDocument row = JsonDocument.Parse(line);
+        using var row = JsonDocument.Parse(line);
         Assert.True(row.RootElement.GetProperty("control").GetBoolean());
         Assert.Equal(type, row.RootElement.GetProperty("type").GetString());
         Assert.Equal(since, row.RootElement.GetProperty("since").GetInt64());
@@ -258,12 +298,16 @@ public sealed class ScriptedFeedTests
 
     private static async Task<string> GetBodyAsync(LockstepTestServer server, string path)
     {
-        (RawClient client, string head) = await RawClient.GetAsync(server.Uri, path, Cancelled, "Connection: close\r\n");
+        (var client, var head) = await RawClient.GetAsync(server.Uri, path, Cancelled, "Connection: close\r\n");
         await using (client)
         {
             Assert.StartsWith("HTTP/1.1 200 ", head, StringComparison.Ordinal);
-            string body = await client.ReadToEndAsync(Cancelled);
-            Assert.Contains(string.Create(CultureInfo.InvariantCulture, $"Content-Length: {body.Length}\r\n"), head, StringComparison.Ordinal);
+            var body = await client.ReadToEndAsync(Cancelled);
+            Assert.Contains(
+                string.Create(CultureInfo.InvariantCulture, $"Content-Length: {body.Length}\r\n"),
+                head,
+                StringComparison.Ordinal
+            );
             return body;
         }
     }

@@ -19,7 +19,7 @@ public sealed class GossipEndpointTests
         await using LockstepModel there = new();
         here.Set("here", 1);
         there.Set("there", 2);
-        await using GossipEndpoint endpoint = await StartAsync(Named("m", here));
+        await using var endpoint = await StartAsync(Named("m", here));
         Assert.Equal("ws", endpoint.Uri.Scheme);
         await SyncOnceAsync(there, new Uri(endpoint.Uri, path));
         Assert.Equal(1, there["here"]?.GetInt32());
@@ -36,7 +36,7 @@ public sealed class GossipEndpointTests
         await using LockstepModel visitor = new();
         first.Set("name", "first");
         second.Set("name", "second");
-        await using GossipEndpoint endpoint = await StartAsync(Named("first", first), Named(name, second));
+        await using var endpoint = await StartAsync(Named("first", first), Named(name, second));
         await SyncOnceAsync(visitor, new Uri(endpoint.Uri + Uri.EscapeDataString(name)));
         Assert.Equal("second", visitor["name"]?.GetString());
         Assert.Equal(["name"], visitor.Keys);
@@ -47,7 +47,7 @@ public sealed class GossipEndpointTests
     {
         await using LockstepModel here = new();
         await using LockstepModel there = new();
-        await using GossipEndpoint endpoint = await StartAsync(Named("m", here));
+        await using var endpoint = await StartAsync(Named("m", here));
         await using GossipConnector connector = new(there, endpoint.Uri);
         await connector.WaitForSyncAsync(Cancelled);
         var atHere = here.WatchAsync(includeExisting: true, Cancelled).FirstAsync(Cancelled);
@@ -62,12 +62,12 @@ public sealed class GossipEndpointTests
     public async Task Who_asks_for_what_is_not_there_is_answered_in_HTTP()
     {
         await using LockstepModel model = new();
-        await using GossipEndpoint endpoint = await StartAsync(Named("m", model));
+        await using var endpoint = await StartAsync(Named("m", model));
         using HttpClient http = new();
-        Uri root = new UriBuilder(endpoint.Uri) { Scheme = "http" }.Uri;
+        var root = new UriBuilder(endpoint.Uri) { Scheme = "http" }.Uri;
         Assert.Equal(HttpStatusCode.NotFound, (await http.GetAsync(new Uri(root, "/other"), Cancelled)).StatusCode);
         Assert.Equal(HttpStatusCode.BadRequest, (await http.GetAsync(new Uri(root, "/m"), Cancelled)).StatusCode);
-        GossipUnreachableException refused = await Assert.ThrowsAsync<GossipUnreachableException>(() => SyncOnceAsync(model, new Uri(endpoint.Uri, "/other")));
+        var refused = await Assert.ThrowsAsync<GossipUnreachableException>(() => SyncOnceAsync(model, new Uri(endpoint.Uri, "/other")));
         Assert.Contains("404", refused.Message, StringComparison.Ordinal);
     }
 
@@ -79,7 +79,10 @@ public sealed class GossipEndpointTests
     public async Task A_web_page_of_another_origin_is_refused_unless_allowed(string origin, bool allowed)
     {
         await using LockstepModel model = new();
-        await using GossipEndpoint endpoint = await StartAsync(new GossipEndpointOptions { AllowedOrigins = ["https://friend.example"] }, Named("m", model));
+        await using var endpoint = await StartAsync(
+            new GossipEndpointOptions { AllowedOrigins = ["https://friend.example"] },
+            Named("m", model)
+        );
         using ClientWebSocket socket = new();
         if (origin.Length == 0)
             origin = "http://" + endpoint.Uri.Authority;
@@ -102,7 +105,10 @@ public sealed class GossipEndpointTests
     {
         await using LockstepModel model = new();
         TaskCompletionSource<Exception> failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        await using GossipEndpoint endpoint = await StartAsync(new GossipEndpointOptions { ConnectionFailed = error => failed.TrySetResult(error) }, Named("m", model));
+        await using var endpoint = await StartAsync(
+            new GossipEndpointOptions { ConnectionFailed = error => failed.TrySetResult(error) },
+            Named("m", model)
+        );
         using ClientWebSocket socket = new();
         await socket.ConnectAsync(endpoint.Uri, Cancelled);
         await socket.SendAsync("nonsense\n"u8.ToArray(), WebSocketMessageType.Text, endOfMessage: true, Cancelled);
@@ -118,7 +124,7 @@ public sealed class GossipEndpointTests
     {
         await using LockstepModel here = new();
         await using LockstepModel there = new();
-        GossipEndpoint endpoint = await StartAsync(Named("m", here));
+        var endpoint = await StartAsync(Named("m", here));
         await using GossipConnector connector = new(there, endpoint.Uri, new GossipConnectorOptions { MaximumRetryCount = 0 });
         await connector.WaitForSyncAsync(Cancelled);
         await endpoint.DisposeAsync();
@@ -128,7 +134,8 @@ public sealed class GossipEndpointTests
         here.Set("still", 1);
     }
 
-    private static Task<GossipEndpoint> StartAsync(params KeyValuePair<string, GossipNode>[] nodes) => StartAsync(new GossipEndpointOptions(), nodes);
+    private static Task<GossipEndpoint> StartAsync(params KeyValuePair<string, GossipNode>[] nodes) =>
+        StartAsync(new GossipEndpointOptions(), nodes);
 
     private static Task<GossipEndpoint> StartAsync(GossipEndpointOptions options, params KeyValuePair<string, GossipNode>[] nodes) =>
         GossipEndpoint.StartAsync(new HttpEndpoint(), new GossipHub(nodes), options, Cancelled);
@@ -137,7 +144,15 @@ public sealed class GossipEndpointTests
 
     private static async Task SyncOnceAsync(GossipNode node, Uri uri)
     {
-        await using GossipConnector connector = new(node, uri, new GossipConnectorOptions { Stream = new GossipStreamOptions { Tail = false }, MaximumRetryCount = 0 });
+        await using GossipConnector connector = new(
+            node,
+            uri,
+            new GossipConnectorOptions
+            {
+                Stream = new GossipStreamOptions { Tail = false },
+                MaximumRetryCount = 0,
+            }
+        );
         await connector.Completion.WaitAsync(Cancelled);
     }
 }

@@ -22,7 +22,7 @@ public sealed class HttpHostTests
     {
         HttpEndpoint endpoint = new();
         endpoint.Routes.Add("/", Answer("root")).Add("/a/", Answer("a")).Add("/a/b", Answer("ab"));
-        await using HttpHost host = await HttpHost.StartAsync([endpoint], Cancelled);
+        await using var host = await HttpHost.StartAsync([endpoint], Cancelled);
         using HttpClient http = new();
         Assert.Equal(expected, await http.GetStringAsync(new Uri(host.GetUri(endpoint), path), Cancelled));
     }
@@ -32,10 +32,13 @@ public sealed class HttpHostTests
     {
         HttpEndpoint endpoint = new();
         endpoint.Routes.Add("/fails", _ => throw new InvalidOperationException());
-        await using HttpHost host = await HttpHost.StartAsync([endpoint], Cancelled);
+        await using var host = await HttpHost.StartAsync([endpoint], Cancelled);
         using HttpClient http = new();
         Assert.Equal(HttpStatusCode.NotFound, (await http.GetAsync(host.GetUri(endpoint), Cancelled)).StatusCode);
-        Assert.Equal(HttpStatusCode.InternalServerError, (await http.GetAsync(new Uri(host.GetUri(endpoint), "fails"), Cancelled)).StatusCode);
+        Assert.Equal(
+            HttpStatusCode.InternalServerError,
+            (await http.GetAsync(new Uri(host.GetUri(endpoint), "fails"), Cancelled)).StatusCode
+        );
     }
 
     [Fact]
@@ -45,7 +48,7 @@ public sealed class HttpHostTests
         HttpEndpoint second = new();
         first.Routes.Add("/", Answer("first"));
         second.Routes.Add("/", Answer("second"));
-        await using HttpHost host = await HttpHost.StartAsync([first, second], Cancelled);
+        await using var host = await HttpHost.StartAsync([first, second], Cancelled);
         using HttpClient http = new();
         Assert.NotEqual(host.GetUri(first), host.GetUri(second));
         Assert.Equal("first", await http.GetStringAsync(host.GetUri(first), Cancelled));
@@ -56,10 +59,12 @@ public sealed class HttpHostTests
     public async Task A_taken_port_is_named_with_the_way_out_and_leaves_nothing_bound()
     {
         HttpEndpoint taken = new();
-        await using HttpHost holder = await HttpHost.StartAsync([taken], Cancelled);
-        int port = holder.GetUri(taken).Port;
+        await using var holder = await HttpHost.StartAsync([taken], Cancelled);
+        var port = holder.GetUri(taken).Port;
         HttpEndpoint free = new();
-        PortInUseException error = await Assert.ThrowsAsync<PortInUseException>(() => HttpHost.StartAsync([free, new HttpEndpoint { Port = port }], Cancelled));
+        var error = await Assert.ThrowsAsync<PortInUseException>(() =>
+            HttpHost.StartAsync([free, new HttpEndpoint { Port = port }], Cancelled)
+        );
         Assert.Equal(port, error.EndPoint.Port);
         Assert.Contains($"{port}", error.Message, StringComparison.Ordinal);
         Assert.Contains("port 0", error.Message, StringComparison.Ordinal);
@@ -69,7 +74,7 @@ public sealed class HttpHostTests
     public async Task An_address_of_another_machine_is_explained()
     {
         HttpEndpoint endpoint = new() { Address = IPAddress.Parse("192.0.2.1") };
-        ListenException error = await Assert.ThrowsAsync<ListenException>(() => HttpHost.StartAsync([endpoint], Cancelled));
+        var error = await Assert.ThrowsAsync<ListenException>(() => HttpHost.StartAsync([endpoint], Cancelled));
         Assert.Contains("not an address of this machine", error.Message, StringComparison.Ordinal);
     }
 
@@ -79,20 +84,23 @@ public sealed class HttpHostTests
         HttpEndpoint endpoint = new();
         TaskCompletionSource entered = new(TaskCreationOptions.RunContinuationsAsynchronously);
         TaskCompletionSource released = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        endpoint.Routes.Add("/", async _ =>
-        {
-            entered.SetResult();
-            await released.Task;
-        });
-        HttpHost host = await HttpHost.StartAsync([endpoint], Cancelled);
-        Uri uri = host.GetUri(endpoint);
-        await using RawClient client = await RawClient.ConnectAsync(uri, Cancelled);
+        endpoint.Routes.Add(
+            "/",
+            async _ =>
+            {
+                entered.SetResult();
+                await released.Task;
+            }
+        );
+        var host = await HttpHost.StartAsync([endpoint], Cancelled);
+        var uri = host.GetUri(endpoint);
+        await using var client = await RawClient.ConnectAsync(uri, Cancelled);
         await client.SendAsync("GET / HTTP/1.1\r\nHost: x\r\n\r\n", Cancelled);
         await entered.Task;
         await host.StopAsync();
         released.SetResult();
         HttpEndpoint next = new() { Port = uri.Port };
-        await using HttpHost again = await HttpHost.StartAsync([next], Cancelled);
+        await using var again = await HttpHost.StartAsync([next], Cancelled);
         Assert.Equal(uri, again.GetUri(next));
     }
 
@@ -100,22 +108,25 @@ public sealed class HttpHostTests
     public async Task A_request_can_become_a_WebSocket()
     {
         HttpEndpoint endpoint = new();
-        endpoint.Routes.Add("/gossip", async context =>
-        {
-            using WebSocket? socket = await ServerWebSocket.AcceptAsync(context, TimeSpan.Zero);
-            if (socket is null)
-                return;
-            byte[] buffer = new byte[100];
-            ValueWebSocketReceiveResult got = await socket.ReceiveAsync(buffer.AsMemory(), context.RequestAborted);
-            await socket.SendAsync(buffer.AsMemory(0, got.Count), got.MessageType, true, context.RequestAborted);
-            await socket.CloseAsync(WebSocketCloseStatus.NormalClosure, null, context.RequestAborted);
-        });
-        await using HttpHost host = await HttpHost.StartAsync([endpoint], Cancelled);
+        endpoint.Routes.Add(
+            "/gossip",
+            async context =>
+            {
+                using var socket = await ServerWebSocket.AcceptAsync(context, TimeSpan.Zero);
+                if (socket is null)
+                    return;
+                var buffer = new byte[100];
+                var got = await socket.ReceiveAsync(buffer.AsMemory(), context.RequestAborted);
+                await socket.SendAsync(buffer.AsMemory(0, got.Count), got.MessageType, true, context.RequestAborted);
+                await socket.CloseAsync(WebSocketCloseStatus.NormalClosure, null, context.RequestAborted);
+            }
+        );
+        await using var host = await HttpHost.StartAsync([endpoint], Cancelled);
         using ClientWebSocket client = new();
         await client.ConnectAsync(new UriBuilder(host.GetUri(endpoint)) { Scheme = "ws", Path = "/gossip" }.Uri, Cancelled);
         await client.SendAsync(Encoding.UTF8.GetBytes("hello"), WebSocketMessageType.Text, true, Cancelled);
-        byte[] echo = new byte[100];
-        WebSocketReceiveResult result = await client.ReceiveAsync(echo, Cancelled);
+        var echo = new byte[100];
+        var result = await client.ReceiveAsync(echo, Cancelled);
         Assert.Equal("hello", Encoding.UTF8.GetString(echo, 0, result.Count));
         using HttpClient http = new();
         Assert.Equal(HttpStatusCode.BadRequest, (await http.GetAsync(new Uri(host.GetUri(endpoint), "gossip"), Cancelled)).StatusCode);
@@ -124,13 +135,18 @@ public sealed class HttpHostTests
     [Fact]
     public async Task A_certificate_makes_it_TLS_with_the_same_chunks()
     {
-        using RSA key = RSA.Create(2048);
+        using var key = RSA.Create(2048);
         CertificateRequest request = new("CN=localhost", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
-        using X509Certificate2 certificate = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
-        TestServerOptions options = new() { Port = 0, Certificate = certificate, Feed = FeedKind.Scripted };
-        await using LockstepTestServer server = await LockstepTestServer.StartAsync(options, cancellationToken: Cancelled);
+        using var certificate = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
+        TestServerOptions options = new()
+        {
+            Port = 0,
+            Certificate = certificate,
+            Feed = FeedKind.Scripted,
+        };
+        await using var server = await LockstepTestServer.StartAsync(options, cancellationToken: Cancelled);
         Assert.Equal(Uri.UriSchemeHttps, server.FeedUri.Scheme);
-        (RawClient client, string head) = await RawClient.GetAsync(server.Uri, "/servers/", Cancelled);
+        (var client, var head) = await RawClient.GetAsync(server.Uri, "/servers/", Cancelled);
         await using (client)
         {
             Assert.StartsWith("HTTP/1.1 200 ", head, StringComparison.Ordinal);

@@ -1,9 +1,9 @@
 using Lockstep.Engine.Feed;
+using Lockstep.Engine.Recording;
 using Lockstep.Engine.Records;
 using Lockstep.Testing;
 using Lockstep.TestServer.Faults;
 using Lockstep.TestServer.Feeds;
-using Lockstep.TestServer.Recording;
 using Lockstep.TestServer.Requests;
 using Lockstep.TestServer.Tests.Faults;
 
@@ -17,12 +17,12 @@ public sealed class RecordingTests
     public async Task A_finite_feed_is_replayed_byte_for_byte_and_ends()
     {
         using TempFolder folder = new();
-        await using LockstepTestServer real = await TestServers.StartAsync(FeedKind.Finite, Cancelled);
-        FeedRecording recording = await FeedRecorder.RecordAsync(Of(real), Cursor.Start, folder["r"], cancellationToken: Cancelled);
+        await using var real = await TestServers.StartAsync(FeedKind.Finite, Cancelled);
+        var recording = await FeedRecorder.RecordAsync(Of(real), Cursor.Start, folder["r"], cancellationToken: Cancelled);
         Assert.Equal((200, 147, RecordingEnd.Completed), (recording.Status, recording.Bytes, recording.End));
-        await using LockstepTestServer replay = await ReplayAsync(folder["r"], 1000);
+        await using var replay = await ReplayAsync(folder["r"], 1000);
         using HttpClient http = new();
-        using HttpResponseMessage response = await http.GetAsync(replay.FeedUri, Cancelled);
+        using var response = await http.GetAsync(replay.FeedUri, Cancelled);
         Assert.Equal("text/plain", response.Content.Headers.ContentType!.ToString());
         Assert.Equal(await http.GetStringAsync(real.FeedUri, Cancelled), await response.Content.ReadAsStringAsync(Cancelled));
     }
@@ -34,10 +34,16 @@ public sealed class RecordingTests
         using TempFolder folder = new();
         await File.WriteAllLinesAsync(
             folder["r"],
-            ["""{"lockstepRecording":1,"status":200,"headers":{"Instance-Name":"n1"}}""", """{"at":1,"text":"{}\n"}""", """{"at":61,"base64":"e30K/w=="}""", """{"at":61,"end":"stopped"}"""],
-            Cancelled);
-        await using LockstepTestServer replay = await ReplayAsync(folder["r"], 2, time);
-        (RawClient client, string head) = await RawClient.GetAsync(replay.Uri, "/anything", Cancelled);
+            [
+                """{"lockstepRecording":1,"status":200,"headers":{"Instance-Name":"n1"}}""",
+                """{"at":1,"text":"{}\n"}""",
+                """{"at":61,"base64":"e30K/w=="}""",
+                """{"at":61,"end":"stopped"}""",
+            ],
+            Cancelled
+        );
+        await using var replay = await ReplayAsync(folder["r"], 2, time);
+        (var client, var head) = await RawClient.GetAsync(replay.Uri, "/anything", Cancelled);
         await using (client)
         {
             Assert.Contains("Instance-Name: n1\r\n", head, StringComparison.Ordinal);
@@ -56,8 +62,15 @@ public sealed class RecordingTests
     {
         ManualTimeProvider time = new();
         using TempFolder folder = new();
-        await using LockstepTestServer real = await TestServers.StartScriptedAsync(Cancelled);
-        Task<FeedRecording> recording = FeedRecorder.RecordAsync(Of(real), Cursor.Start, folder["r"], new RecordingOptions { MaximumBytes = 18 }, time, Cancelled);
+        await using var real = await TestServers.StartScriptedAsync(Cancelled);
+        var recording = FeedRecorder.RecordAsync(
+            Of(real),
+            Cursor.Start,
+            folder["r"],
+            new RecordingOptions { MaximumBytes = 18 },
+            time,
+            Cancelled
+        );
         await real.WaitForClientsAsync(1, Cancelled);
         real.AddRecord("""{"id":1}""");
         await Eventually.TrueAsync(() => real.Requests[0].Bytes >= 9 && File.Exists(folder["r"]));
@@ -72,12 +85,12 @@ public sealed class RecordingTests
     public async Task A_cut_is_recorded_and_replayed_as_a_cut()
     {
         using TempFolder folder = new();
-        await using LockstepTestServer real = await FaultServer.StartAsync(Cancelled);
+        await using var real = await FaultServer.StartAsync(Cancelled);
         real.Faults.Add(new CutFault { AtRecord = 1 });
-        FeedRecording recording = await FeedRecorder.RecordAsync(Of(real), Cursor.Start, folder["r"], cancellationToken: Cancelled);
+        var recording = await FeedRecorder.RecordAsync(Of(real), Cursor.Start, folder["r"], cancellationToken: Cancelled);
         Assert.Equal((FaultServer.A.Length, RecordingEnd.Cut), (recording.Bytes, recording.End));
-        await using LockstepTestServer replay = await ReplayAsync(folder["r"], double.PositiveInfinity);
-        (_, string body) = await replay.ReadAllAsync(Cancelled);
+        await using var replay = await ReplayAsync(folder["r"], double.PositiveInfinity);
+        (_, var body) = await replay.ReadAllAsync(Cancelled);
         Assert.Null(FaultServer.Unchunk(body));
         Assert.Equal(FaultServer.A, FaultServer.Unchunk(body + "0\r\n\r\n"));
     }
@@ -87,11 +100,22 @@ public sealed class RecordingTests
     {
         const string secret = "s3cr3t-value";
         using TempFolder folder = new();
-        await using LockstepTestServer real = await FaultServer.StartAsync(Cancelled);
+        await using var real = await FaultServer.StartAsync(Cancelled);
         real.Faults.Add(new UnauthorizedFault { Token = $"me:{secret}", Scheme = AuthenticationScheme.Basic });
-        real.Faults.Add(new StatusFault { Code = 299, Headers = new Dictionary<string, string> { ["Set-Cookie"] = secret } });
-        Uri feed = new UriBuilder(real.FeedUri) { UserName = "me", Password = secret }.Uri;
-        FeedRecording recording = await FeedRecorder.RecordAsync(new FeedOptions { Uri = feed, Headers = [new("X-Token", secret)] }, Cursor.Start, folder["r"], cancellationToken: Cancelled);
+        real.Faults.Add(
+            new StatusFault
+            {
+                Code = 299,
+                Headers = new Dictionary<string, string> { ["Set-Cookie"] = secret },
+            }
+        );
+        var feed = new UriBuilder(real.FeedUri) { UserName = "me", Password = secret }.Uri;
+        var recording = await FeedRecorder.RecordAsync(
+            new FeedOptions { Uri = feed, Headers = [new("X-Token", secret)] },
+            Cursor.Start,
+            folder["r"],
+            cancellationToken: Cancelled
+        );
         Assert.Equal(299, recording.Status);
         Assert.DoesNotContain(secret, await File.ReadAllTextAsync(folder["r"], Cancelled), StringComparison.Ordinal);
     }
@@ -111,11 +135,13 @@ public sealed class RecordingTests
     [Fact]
     public void The_program_records_and_replays()
     {
-        (Uri feed, string file, RecordingOptions options) = Program.ParseRecording(["--record", "http://h/s", "--record-to", "f", "--seconds", "1.5"])!.Value;
+        (var feed, var file, var options) = Program
+            .ParseRecording(["--record", "http://h/s", "--record-to", "f", "--seconds", "1.5"])!
+            .Value;
         Assert.Equal(("http://h/s", "f", TimeSpan.FromSeconds(1.5)), (feed.ToString(), file, options.Duration));
         Assert.Null(Program.ParseRecording(["--port", "0"]));
         Assert.Throws<ArgumentException>(() => Program.ParseRecording(["--record", "http://h/s"]));
-        TestServerOptions replay = Program.Parse(["--replay", "f", "--speed", "max"], null)!;
+        var replay = Program.Parse(["--replay", "f", "--speed", "max"], null)!;
         Assert.Equal((FeedKind.Replay, "f", double.PositiveInfinity), (replay.Feed, replay.ReplayFile, replay.ReplaySpeed));
     }
 
@@ -123,10 +149,10 @@ public sealed class RecordingTests
     public async Task A_snapshot_behind_a_redirect_is_what_gets_recorded()
     {
         using TempFolder folder = new();
-        await using LockstepTestServer real = await TestServers.StartAsync(FeedKind.Finite, Cancelled);
-        await using LockstepTestServer redirecting = await FaultServer.StartAsync(Cancelled);
+        await using var real = await TestServers.StartAsync(FeedKind.Finite, Cancelled);
+        await using var redirecting = await FaultServer.StartAsync(Cancelled);
         redirecting.Faults.Add(new RedirectFault { To = new Uri(real.FeedUri, "0").AbsoluteUri });
-        FeedRecording recording = await FeedRecorder.RecordAsync(Of(redirecting), Cursor.Start, folder["r"], cancellationToken: Cancelled);
+        var recording = await FeedRecorder.RecordAsync(Of(redirecting), Cursor.Start, folder["r"], cancellationToken: Cancelled);
         Assert.Equal((200, 147, RecordingEnd.Completed), (recording.Status, recording.Bytes, recording.End));
     }
 
@@ -139,5 +165,15 @@ public sealed class RecordingTests
     }
 
     private static Task<LockstepTestServer> ReplayAsync(string file, double speed, TimeProvider? time = null) =>
-        LockstepTestServer.StartAsync(new TestServerOptions { Port = 0, Feed = FeedKind.Replay, ReplayFile = file, ReplaySpeed = speed }, time, Cancelled);
+        LockstepTestServer.StartAsync(
+            new TestServerOptions
+            {
+                Port = 0,
+                Feed = FeedKind.Replay,
+                ReplayFile = file,
+                ReplaySpeed = speed,
+            },
+            time,
+            Cancelled
+        );
 }

@@ -10,12 +10,12 @@ public sealed class RequestLogTests
     [Fact]
     public async Task An_entry_tells_what_was_asked_and_what_became_of_it()
     {
-        DateTimeOffset before = TimeProvider.System.GetUtcNow();
-        await using LockstepTestServer server = await TestServers.StartAsync(FeedKind.Finite, Cancelled);
-        (RawClient client, _) = await RawClient.GetAsync(server.Uri, "/servers/99%3A8?update=true", Cancelled, "X-Test: yes\r\n");
+        var before = TimeProvider.System.GetUtcNow();
+        await using var server = await TestServers.StartAsync(FeedKind.Finite, Cancelled);
+        (var client, _) = await RawClient.GetAsync(server.Uri, "/servers/99%3A8?update=true", Cancelled, "X-Test: yes\r\n");
         await using (client)
         {
-            TestRequest request = await server.EndOfOnlyRequestAsync();
+            var request = await server.EndOfOnlyRequestAsync();
             Assert.Equal(1, request.Number);
             Assert.InRange(request.Time, before, TimeProvider.System.GetUtcNow());
             Assert.Equal("GET", request.Method);
@@ -31,11 +31,11 @@ public sealed class RequestLogTests
     [Fact]
     public async Task A_client_that_leaves_is_noted()
     {
-        await using LockstepTestServer server = await TestServers.StartScriptedAsync(Cancelled, null, """{"id":1,"updated_at":1}""");
-        (RawClient client, _) = await RawClient.GetAsync(server.Uri, "/servers?since=1", Cancelled);
+        await using var server = await TestServers.StartScriptedAsync(Cancelled, null, """{"id":1,"updated_at":1}""");
+        (var client, _) = await RawClient.GetAsync(server.Uri, "/servers?since=1", Cancelled);
         await using (client)
             await client.ReadChunkAsync(Cancelled);
-        TestRequest request = await server.EndOfOnlyRequestAsync();
+        var request = await server.EndOfOnlyRequestAsync();
         Assert.Equal(RequestEnding.ClientClosed, request.Ending);
         Assert.Equal("1", request.Cursor);
         Assert.Equal(1, request.Records);
@@ -46,13 +46,27 @@ public sealed class RequestLogTests
     public async Task I9_no_secret_is_kept()
     {
         const string secret = "s3cr3t-value";
-        string headers = string.Concat(
-            new[] { "Authorization: Basic ", "Proxy-Authorization: Bearer ", "Cookie: id=", "X-Api-Key: ", "X-Auth-Token: ", "My-Client-Secret: " }.Select(header => $"{header}{secret}\r\n"));
-        await using LockstepTestServer server = await TestServers.StartAsync(FeedKind.Finite, Cancelled);
-        (RawClient client, _) = await RawClient.GetAsync(server.Uri, $"/servers/5?access_token={secret}&key=kept&sig={secret}&X-Amz-Signature={secret}", Cancelled, headers);
+        var headers = string.Concat(
+            new[]
+            {
+                "Authorization: Basic ",
+                "Proxy-Authorization: Bearer ",
+                "Cookie: id=",
+                "X-Api-Key: ",
+                "X-Auth-Token: ",
+                "My-Client-Secret: ",
+            }.Select(header => $"{header}{secret}\r\n")
+        );
+        await using var server = await TestServers.StartAsync(FeedKind.Finite, Cancelled);
+        (var client, _) = await RawClient.GetAsync(
+            server.Uri,
+            $"/servers/5?access_token={secret}&key=kept&sig={secret}&X-Amz-Signature={secret}",
+            Cancelled,
+            headers
+        );
         await using (client)
         {
-            TestRequest request = await server.EndOfOnlyRequestAsync();
+            var request = await server.EndOfOnlyRequestAsync();
             Assert.DoesNotContain(secret, request.ToString(), StringComparison.Ordinal);
             Assert.DoesNotContain(secret, request.Path, StringComparison.Ordinal);
             Assert.All(request.Headers, header => Assert.DoesNotContain(secret, header.Value, StringComparison.Ordinal));
@@ -64,10 +78,15 @@ public sealed class RequestLogTests
     [Fact]
     public async Task I8_only_the_newest_are_kept()
     {
-        TestServerOptions options = new() { Port = 0, Feed = FeedKind.Finite, RequestLogCapacity = 3 };
-        await using LockstepTestServer server = await LockstepTestServer.StartAsync(options, cancellationToken: Cancelled);
+        TestServerOptions options = new()
+        {
+            Port = 0,
+            Feed = FeedKind.Finite,
+            RequestLogCapacity = 3,
+        };
+        await using var server = await LockstepTestServer.StartAsync(options, cancellationToken: Cancelled);
         using HttpClient http = new();
-        for (int i = 1; i <= 5; i++)
+        for (var i = 1; i <= 5; i++)
             await http.GetStringAsync(new Uri(server.FeedUri, $"{i}"), Cancelled);
         Assert.Equal(["3", "4", "5"], server.Requests.Select(request => request.Cursor));
     }

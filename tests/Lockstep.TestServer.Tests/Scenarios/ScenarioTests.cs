@@ -13,35 +13,42 @@ public sealed class ScenarioTests
     public async Task Steps_run_one_after_the_other_and_pause_by_the_servers_clock()
     {
         ManualTimeProvider time = new();
-        await using LockstepTestServer server = await LockstepTestServer.StartAsync(new TestServerOptions { Port = 0, Feed = FeedKind.Scripted }, time, Cancelled);
-        ScenarioRun run = server.StartScenario(Scenario.Parse(
-            """
-            { "steps": [ // A first record is there before anyone comes.
-              {"send": {"id":1,"updated_at":1}},
-              {"heartbeat": "BlankLine"}, // To nobody.
-              {"waitForClients": 1},
-              {"pause": 3600},
-              {"send": [{"id":2,"updated_at":2},{"id":3,"updated_at":3}]},
-              {"waitForDelivery": true},
-              {"fault": {"kind":"Status","code":503,"times":1,"id":"busy"}},
-              {"close": "Fin"},
-              {"waitForRequests": 2},
-              {"unfault": "busy"},
-            ] }
-            """));
+        await using var server = await LockstepTestServer.StartAsync(
+            new TestServerOptions { Port = 0, Feed = FeedKind.Scripted },
+            time,
+            Cancelled
+        );
+        var run = server.StartScenario(
+            Scenario.Parse(
+                """
+                { "steps": [ // A first record is there before anyone comes.
+                  {"send": {"id":1,"updated_at":1}},
+                  {"heartbeat": "BlankLine"}, // To nobody.
+                  {"waitForClients": 1},
+                  {"pause": 3600},
+                  {"send": [{"id":2,"updated_at":2},{"id":3,"updated_at":3}]},
+                  {"waitForDelivery": true},
+                  {"fault": {"kind":"Status","code":503,"times":1,"id":"busy"}},
+                  {"close": "Fin"},
+                  {"waitForRequests": 2},
+                  {"unfault": "busy"},
+                ] }
+                """
+            )
+        );
         // The scenario runs beside the test: a client that comes before the third step would get the heartbeat too.
         await run.WaitForStepAsync(3);
-        (RawClient client, _) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
+        var (client, _) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
         await using (client)
         {
             Assert.Equal("{\"id\":1,\"updated_at\":1}\n", await client.ReadChunkAsync(Cancelled));
             await time.WaitForTimersAsync(1, Cancelled);
             Assert.Equal((4, ScenarioState.Running), (run.Step, run.State));
             time.Advance(TimeSpan.FromHours(1));
-            string rest = await client.ReadToEndAsync(Cancelled);
+            var rest = await client.ReadToEndAsync(Cancelled);
             Assert.StartsWith("30\r\n{\"id\":2,\"updated_at\":2}\n{\"id\":3,\"updated_at\":3}\n\r\n", rest, StringComparison.Ordinal);
         }
-        (RawClient turnedAway, string head) = await RawClient.GetAsync(server.Uri, "/servers/3", Cancelled);
+        (var turnedAway, var head) = await RawClient.GetAsync(server.Uri, "/servers/3", Cancelled);
         await using (turnedAway)
             Assert.StartsWith("HTTP/1.1 503 ", head, StringComparison.Ordinal);
         await run.Completion;
@@ -52,13 +59,13 @@ public sealed class ScenarioTests
     [Fact]
     public async Task A_failed_step_says_why_and_a_second_scenario_waits_its_turn()
     {
-        await using LockstepTestServer server = await TestServers.StartScriptedAsync(Cancelled);
-        ScenarioRun waits = server.StartScenario(Scenario.Parse("""[{"waitForClients":1}]"""));
+        await using var server = await TestServers.StartScriptedAsync(Cancelled);
+        var waits = server.StartScenario(Scenario.Parse("""[{"waitForClients":1}]"""));
         Assert.Throws<InvalidOperationException>(() => server.StartScenario(new Scenario([])));
-        (RawClient client, _) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
+        (var client, _) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
         await using (client)
             await waits.Completion;
-        ScenarioRun fails = server.StartScenario(Scenario.Parse("""[{"fault":{"kind":"Cut","id":"a"}},{"fault":{"kind":"Cut","id":"a"}}]"""));
+        var fails = server.StartScenario(Scenario.Parse("""[{"fault":{"kind":"Cut","id":"a"}},{"fault":{"kind":"Cut","id":"a"}}]"""));
         await Assert.ThrowsAsync<ArgumentException>(() => fails.Completion);
         Assert.Equal((ScenarioState.Failed, 2), (fails.State, fails.Step));
         Assert.Contains("fault a already", fails.Error, StringComparison.Ordinal);
@@ -67,8 +74,8 @@ public sealed class ScenarioTests
     [Fact]
     public async Task It_ends_with_the_server()
     {
-        LockstepTestServer server = await TestServers.StartScriptedAsync(Cancelled);
-        ScenarioRun run = server.StartScenario(Scenario.Parse("""[{"pause":86400}]"""));
+        var server = await TestServers.StartScriptedAsync(Cancelled);
+        var run = server.StartScenario(Scenario.Parse("""[{"pause":86400}]"""));
         await server.DisposeAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => run.Completion);
         Assert.Equal(ScenarioState.Stopped, run.State);
@@ -92,9 +99,14 @@ public sealed class ScenarioTests
     {
         using TempFolder folder = new();
         await File.WriteAllTextAsync(folder["s.json"], """[{"send":{"id":9}},{"waitForClients":1},{"close":true}]""", Cancelled);
-        TestServerOptions options = new() { Port = 0, Feed = FeedKind.Scripted, ScenarioFile = folder["s.json"] };
-        await using LockstepTestServer server = await LockstepTestServer.StartAsync(options, cancellationToken: Cancelled);
-        await using RawClient client = await RawClient.ConnectAsync(server.Uri, Cancelled);
+        TestServerOptions options = new()
+        {
+            Port = 0,
+            Feed = FeedKind.Scripted,
+            ScenarioFile = folder["s.json"],
+        };
+        await using var server = await LockstepTestServer.StartAsync(options, cancellationToken: Cancelled);
+        await using var client = await RawClient.ConnectAsync(server.Uri, Cancelled);
         await client.SendAsync("GET /servers/0 HTTP/1.1\r\nHost: x\r\n\r\n", Cancelled);
         Assert.DoesNotContain("\r\n0\r\n\r\n", await client.ReadToEndAsync(Cancelled), StringComparison.Ordinal);
         Assert.Equal(RequestEnding.Cut, (await server.EndOfOnlyRequestAsync()).Ending);

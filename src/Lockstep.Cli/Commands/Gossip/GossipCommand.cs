@@ -13,46 +13,90 @@ namespace Lockstep.Cli.Commands.Gossip;
 /// <summary>lockstep gossip: a model, or events, that its peers, npm scuttlebutt among them, read and change as well.</summary>
 internal static class GossipCommand
 {
-    public static Command Create() => new("gossip", "Share a model, keys with values, or events with peers that may all change it; they may be npm scuttlebutt.")
-    {
-        Listen(), Connect(), ValueCommands.Get(), ValueCommands.Set(), ValueCommands.Watch(), EventCommands.Send(), EventCommands.Receive(), FileCommands.Export(), FileCommands.Import(),
-    };
+    public static Command Create() =>
+        new("gossip", "Share a model, keys with values, or events with peers that may all change it; they may be npm scuttlebutt.")
+        {
+            Listen(),
+            Connect(),
+            ValueCommands.Get(),
+            ValueCommands.Set(),
+            ValueCommands.Watch(),
+            EventCommands.Send(),
+            EventCommands.Receive(),
+            FileCommands.Export(),
+            FileCommands.Import(),
+        };
 
     private static Command Listen()
     {
         var node = new NodeOptions();
         var certificates = new CertificateOptions();
-        Option<bool> events = EventsOption();
+        var events = EventsOption();
         var port = new Option<int>("--port") { Description = "The port; 0 picks a free one.", HelpName = "N" };
-        var address = new Option<string>("--listen-address") { Description = "The address to listen on. Whoever reaches it may read and change the model.", HelpName = "ADDRESS", DefaultValueFactory = _ => "127.0.0.1" };
+        var address = new Option<string>("--listen-address")
+        {
+            Description = "The address to listen on. Whoever reaches it may read and change the model.",
+            HelpName = "ADDRESS",
+            DefaultValueFactory = _ => "127.0.0.1",
+        };
         var webSocket = new Option<bool>("--web-socket") { Description = "Speak over WebSocket instead of plain TCP." };
-        var pipe = new Option<string?>("--pipe") { Description = "Listen on this named pipe instead, for this user of this machine.", HelpName = "NAME" };
-        var command = new Command("listen", "Offer a model to peers until Ctrl+C, and print each change.") { port, address, webSocket, pipe, events };
+        var pipe = new Option<string?>("--pipe")
+        {
+            Description = "Listen on this named pipe instead, for this user of this machine.",
+            HelpName = "NAME",
+        };
+        var command = new Command("listen", "Offer a model to peers until Ctrl+C, and print each change.")
+        {
+            port,
+            address,
+            webSocket,
+            pipe,
+            events,
+        };
         certificates.AddTo(command);
         node.AddTo(command, events: true);
-        command.SetAction(async (result, cancellationToken) =>
-        {
-            IPAddress ip = IPAddress.TryParse(result.GetValue(address), out IPAddress? parsed) ? parsed : throw new ArgumentException("--listen-address takes an IP address.");
-            using X509Certificate2? certificate = certificates.Load(result);
-            GossipNode shared = Open(node, result, events);
-            await using var _ = shared.ConfigureAwait(false);
-            var hub = new GossipHub(new KeyValuePair<string, GossipNode>(result.GetValue(events) ? "events" : "model", shared));
-            var lines = new NodeLines(result.GetValue(node.Json));
-            if (result.GetValue(webSocket))
+        command.SetAction(
+            async (result, cancellationToken) =>
             {
-                GossipEndpoint endpoint = await GossipEndpoint.StartAsync(
-                    new HttpEndpoint { Address = ip, Port = result.GetValue(port), Certificate = certificate }, hub, new GossipEndpointOptions { ConnectionFailed = NodeLines.Tell }, cancellationToken).ConfigureAwait(false);
-                await using (endpoint.ConfigureAwait(false)) return await lines.FollowAsync(shared, endpoint.Uri, cancellationToken).ConfigureAwait(false);
-            }
+                var ip = IPAddress.TryParse(result.GetValue(address), out var parsed)
+                    ? parsed
+                    : throw new ArgumentException("--listen-address takes an IP address.");
+                using var certificate = certificates.Load(result);
+                var shared = Open(node, result, events);
+                await using var _ = shared.ConfigureAwait(false);
+                var hub = new GossipHub(new KeyValuePair<string, GossipNode>(result.GetValue(events) ? "events" : "model", shared));
+                var lines = new NodeLines(result.GetValue(node.Json));
+                if (result.GetValue(webSocket))
+                {
+                    var endpoint = await GossipEndpoint
+                        .StartAsync(
+                            new HttpEndpoint
+                            {
+                                Address = ip,
+                                Port = result.GetValue(port),
+                                Certificate = certificate,
+                            },
+                            hub,
+                            new GossipEndpointOptions { ConnectionFailed = NodeLines.Tell },
+                            cancellationToken
+                        )
+                        .ConfigureAwait(false);
+                    await using (endpoint.ConfigureAwait(false))
+                        return await lines.FollowAsync(shared, endpoint.Uri, cancellationToken).ConfigureAwait(false);
+                }
 
-            var options = new GossipListenerOptions
-            {
-                ConnectionFailed = NodeLines.Tell,
-                Tls = certificate is null ? null : new SslServerAuthenticationOptions { ServerCertificate = certificate },
-            };
-            GossipListener listener = result.GetValue(pipe) is { } name ? GossipListener.StartPipe(name, hub, options) : Start(new IPEndPoint(ip, result.GetValue(port)), hub, options);
-            await using (listener.ConfigureAwait(false)) return await lines.FollowAsync(shared, listener.Uri, cancellationToken).ConfigureAwait(false);
-        });
+                var options = new GossipListenerOptions
+                {
+                    ConnectionFailed = NodeLines.Tell,
+                    Tls = certificate is null ? null : new SslServerAuthenticationOptions { ServerCertificate = certificate },
+                };
+                var listener = result.GetValue(pipe) is { } name
+                    ? GossipListener.StartPipe(name, hub, options)
+                    : Start(new IPEndPoint(ip, result.GetValue(port)), hub, options);
+                await using (listener.ConfigureAwait(false))
+                    return await lines.FollowAsync(shared, listener.Uri, cancellationToken).ConfigureAwait(false);
+            }
+        );
         return command;
     }
 
@@ -60,36 +104,61 @@ internal static class GossipCommand
     {
         var node = new NodeOptions();
         var peers = new PeerOptions();
-        Option<bool> events = EventsOption();
-        var uri = new Argument<Uri>("uri") { Description = "The peer: tcp://host:port[/name], tls://..., ws://host:port/name, wss://..., pipe://localhost/pipe[/name], or stdio: for who has started this program.", CustomParser = PeerOptions.ParseUri };
+        var events = EventsOption();
+        var uri = new Argument<Uri>("uri")
+        {
+            Description =
+                "The peer: tcp://host:port[/name], tls://..., ws://host:port/name, wss://..., pipe://localhost/pipe[/name], or stdio: for who has started this program.",
+            CustomParser = PeerOptions.ParseUri,
+        };
         var once = new Option<bool>("--once") { Description = "End when both sides have what the other had." };
-        var command = new Command("connect", "Keep a model in step with a peer until Ctrl+C, and print each change; over stdio: until the input ends, and nothing is printed.") { uri, once, events };
+        var command = new Command(
+            "connect",
+            "Keep a model in step with a peer until Ctrl+C, and print each change; over stdio: until the input ends, and nothing is printed."
+        )
+        {
+            uri,
+            once,
+            events,
+        };
         node.AddTo(command, events: true);
         peers.AddTo(command);
-        command.SetAction(async (result, cancellationToken) =>
-        {
-            Uri peer = result.GetValue(uri)!;
-            GossipNode shared = Open(node, result, events);
-            await using var _ = shared.ConfigureAwait(false);
-            if (result.GetValue(once))
+        command.SetAction(
+            async (result, cancellationToken) =>
             {
-                await peers.SyncOnceAsync(result, shared, peer, GossipDirection.Both, cancellationToken).ConfigureAwait(false);
-                return ExitCodes.Ok;
-            }
+                var peer = result.GetValue(uri)!;
+                var shared = Open(node, result, events);
+                await using var _ = shared.ConfigureAwait(false);
+                if (result.GetValue(once))
+                {
+                    await peers.SyncOnceAsync(result, shared, peer, GossipDirection.Both, cancellationToken).ConfigureAwait(false);
+                    return ExitCodes.Ok;
+                }
 
-            if (peer.Scheme == "stdio")
-            {
-                await PeerOptions.SpeakAsync(shared, peer, new GossipStreamOptions(), cancellationToken).ConfigureAwait(false);
-                return ExitCodes.Ok;
-            }
+                if (peer.Scheme == "stdio")
+                {
+                    await PeerOptions.SpeakAsync(shared, peer, new GossipStreamOptions(), cancellationToken).ConfigureAwait(false);
+                    return ExitCodes.Ok;
+                }
 
-            var connector = new GossipConnector(shared, peer, new GossipConnectorOptions { Dial = peers.Read(result), ConnectionFailed = node.Troubles.TellOfFailure });
-            await using (connector.ConfigureAwait(false)) return await new NodeLines(result.GetValue(node.Json)).FollowAsync(shared, connector, cancellationToken).ConfigureAwait(false);
-        });
+                var connector = new GossipConnector(
+                    shared,
+                    peer,
+                    new GossipConnectorOptions { Dial = peers.Read(result), ConnectionFailed = node.Troubles.TellOfFailure }
+                );
+                await using (connector.ConfigureAwait(false))
+                {
+                    return await new NodeLines(result.GetValue(node.Json))
+                        .FollowAsync(shared, connector, cancellationToken)
+                        .ConfigureAwait(false);
+                }
+            }
+        );
         return command;
     }
 
-    public static GossipNode Open(NodeOptions node, ParseResult result, Option<bool> events) => result.GetValue(events) ? node.OpenEvents(result) : node.OpenModel(result);
+    public static GossipNode Open(NodeOptions node, ParseResult result, Option<bool> events) =>
+        result.GetValue(events) ? node.OpenEvents(result) : node.OpenModel(result);
 
     public static Option<bool> EventsOption() => new("--events") { Description = "Share events instead of a model's values." };
 
@@ -101,7 +170,10 @@ internal static class GossipCommand
         }
         catch (SocketException e)
         {
-            throw new IOException($"Cannot listen on {address}: {e.Message}. Use --port 0 to have a free port picked, and an address of this machine.", e);
+            throw new IOException(
+                $"Cannot listen on {address}: {e.Message}. Use --port 0 to have a free port picked, and an address of this machine.",
+                e
+            );
         }
     }
 }

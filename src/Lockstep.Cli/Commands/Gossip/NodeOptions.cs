@@ -9,22 +9,56 @@ internal sealed class NodeOptions
 {
     public const string JsonHelp = "Print one line of JSON for each value or event.";
 
-    private readonly Option<string?> _path = new("--path") { Description = "The file that keeps the node, made if it is not there.", HelpName = "FILE" };
-    private readonly Option<string?> _id = new("--id") { Description = "The id to write under. Default: that of the file or the key, else a random one.", HelpName = "ID" };
-    private readonly Option<string?> _privateKey = new("--private-key") { Description = "Sign with this private key, PEM, and take from others only what a --trusted-key has signed.", HelpName = "FILE" };
-    private readonly Option<string?> _publicKey = new("--public-key") { Description = "The public key, PEM; for --npm-signatures.", HelpName = "FILE" };
-    private readonly Option<string[]> _trusted = new("--trusted-key") { Description = "A public key, PEM, whose owner is trusted; may be given several times.", HelpName = "FILE" };
-    private readonly Option<bool> _npm = new("--npm-signatures") { Description = "Sign as npm scuttlebutt does, by RSA with SHA-1, which is legacy. Default: ECDSA on P-256." };
-    private readonly Option<int?> _maxEvents = new("--max-events") { Description = "Keep the newest events only, so many.", HelpName = "N" };
+    private readonly Option<string?> _path = new("--path")
+    {
+        Description = "The file that keeps the node, made if it is not there.",
+        HelpName = "FILE",
+    };
+    private readonly Option<string?> _id = new("--id")
+    {
+        Description = "The id to write under. Default: that of the file or the key, else a random one.",
+        HelpName = "ID",
+    };
+    private readonly Option<string?> _privateKey = new("--private-key")
+    {
+        Description = "Sign with this private key, PEM, and take from others only what a --trusted-key has signed.",
+        HelpName = "FILE",
+    };
+    private readonly Option<string?> _publicKey = new("--public-key")
+    {
+        Description = "The public key, PEM; for --npm-signatures.",
+        HelpName = "FILE",
+    };
+    private readonly Option<string[]> _trusted = new("--trusted-key")
+    {
+        Description = "A public key, PEM, whose owner is trusted; may be given several times.",
+        HelpName = "FILE",
+    };
+    private readonly Option<bool> _npm = new("--npm-signatures")
+    {
+        Description = "Sign as npm scuttlebutt does, by RSA with SHA-1, which is legacy. Default: ECDSA on P-256.",
+    };
+    private readonly Option<int?> _maxEvents = new("--max-events")
+    {
+        Description = "Keep the newest events only, so many.",
+        HelpName = "N",
+    };
     private readonly Option<double?> _maxAge = new("--max-age-sec") { Description = "Keep events for so long only.", HelpName = "SECONDS" };
-    private readonly Option<double> _maxFuture = new("--max-future-sec") { Description = "Hold what is stamped further ahead of this machine's clock until it is due.", HelpName = "SECONDS", DefaultValueFactory = _ => 3600 };
+    private readonly Option<double> _maxFuture = new("--max-future-sec")
+    {
+        Description = "Hold what is stamped further ahead of this machine's clock until it is due.",
+        HelpName = "SECONDS",
+        DefaultValueFactory = _ => 3600,
+    };
 
     public Option<bool> Json { get; } = new("--json") { Description = JsonHelp };
 
     public void AddTo(Command command, bool events = false)
     {
-        foreach (Option option in (Option[])[_path, _id, _privateKey, _publicKey, _trusted, _npm, _maxFuture, Json]) command.Options.Add(option);
-        if (!events) return;
+        foreach (var option in (Option[])[_path, _id, _privateKey, _publicKey, _trusted, _npm, _maxFuture, Json])
+            command.Options.Add(option);
+        if (!events)
+            return;
         command.Options.Add(_maxEvents);
         command.Options.Add(_maxAge);
     }
@@ -36,19 +70,27 @@ internal sealed class NodeOptions
 
     /// <exception cref="ArgumentException">The retention cannot be.</exception>
     public LockstepEmitter OpenEvents(ParseResult result) =>
-        Watched(new LockstepEmitter(
-            Read(result),
-            new EventRetention
-            {
-                MaxEvents = result.GetValue(_maxEvents) is { } events ? events > 0 ? events : throw new ArgumentException("--max-events takes a number above 0.") : null,
-                MaxAge = result.GetValue(_maxAge) is { } age ? Seconds(age, "--max-age-sec") : null,
-            }));
+        Watched(
+            new LockstepEmitter(
+                Read(result),
+                new EventRetention
+                {
+                    MaxEvents = result.GetValue(_maxEvents) is { } events
+                        ? events > 0
+                            ? events
+                            : throw new ArgumentException("--max-events takes a number above 0.")
+                        : null,
+                    MaxAge = result.GetValue(_maxAge) is { } age ? Seconds(age, "--max-age-sec") : null,
+                }
+            )
+        );
 
     /// <summary>Where nothing is kept and there is no peer, there is nothing to read or write.</summary>
     /// <exception cref="ArgumentException">Neither a file nor a peer is named.</exception>
     public void Require(ParseResult result, Uri? peer)
     {
-        if (peer is null && result.GetValue(_path) is null) throw new ArgumentException("Say where it is: --path FILE or --peer URI.");
+        if (peer is null && result.GetValue(_path) is null)
+            throw new ArgumentException("Say where it is: --path FILE or --peer URI.");
     }
 
     private T Watched<T>(T node)
@@ -58,13 +100,14 @@ internal sealed class NodeOptions
         return node;
     }
 
-    private GossipNodeOptions Read(ParseResult result) => new()
-    {
-        Path = result.GetValue(_path) is { } path ? Path.GetFullPath(path) : null,
-        Id = result.GetValue(_id),
-        MaxFuture = Seconds(result.GetValue(_maxFuture), "--max-future-sec"),
-        Security = Keys(result),
-    };
+    private GossipNodeOptions Read(ParseResult result) =>
+        new()
+        {
+            Path = result.GetValue(_path) is { } path ? Path.GetFullPath(path) : null,
+            Id = result.GetValue(_id),
+            MaxFuture = Seconds(result.GetValue(_maxFuture), "--max-future-sec"),
+            Security = Keys(result),
+        };
 
     private GossipSecurity? Keys(ParseResult result)
     {

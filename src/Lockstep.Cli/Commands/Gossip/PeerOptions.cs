@@ -9,15 +9,32 @@ namespace Lockstep.Cli.Commands.Gossip;
 /// <summary>How a peer is reached.</summary>
 internal sealed class PeerOptions
 {
-    private readonly Option<string[]> _trusted = new("--trusted-certificate") { Description = "A certificate, PEM, that is trusted as the peer's own or its issuer's; may be given several times.", HelpName = "FILE" };
+    private readonly Option<string[]> _trusted = new("--trusted-certificate")
+    {
+        Description = "A certificate, PEM, that is trusted as the peer's own or its issuer's; may be given several times.",
+        HelpName = "FILE",
+    };
     private readonly Option<bool> _skipCheck = new("--skip-certificate-check") { Description = "Take any certificate of the peer." };
 
     /// <summary>The option that names the peer where there may be none.</summary>
-    public static Option<Uri?> Peer(string description) => new("--peer") { Description = description, HelpName = "URI", CustomParser = ParseUri };
+    public static Option<Uri?> Peer(string description) =>
+        new("--peer")
+        {
+            Description = description,
+            HelpName = "URI",
+            CustomParser = ParseUri,
+        };
 
     public static Uri? ParseUri(ArgumentResult argument)
     {
-        if (Uri.TryCreate(argument.Tokens[0].Value, UriKind.Absolute, out Uri? uri) && uri.Scheme is "tcp" or "tls" or "ws" or "wss" or "pipe" or "stdio") return uri;
+        if (
+            Uri.TryCreate(argument.Tokens[0].Value, UriKind.Absolute, out var uri)
+            && uri.Scheme is "tcp" or "tls" or "ws" or "wss" or "pipe" or "stdio"
+        )
+        {
+            return uri;
+        }
+
         argument.AddError("A peer's URI begins with tcp://, tls://, ws://, wss:// or pipe://, or is stdio: for standard input and output.");
         return null;
     }
@@ -32,7 +49,7 @@ internal sealed class PeerOptions
     public GossipDialOptions Read(ParseResult result)
     {
         var trusted = new X509Certificate2Collection();
-        foreach (string file in result.GetValue(_trusted) ?? [])
+        foreach (var file in result.GetValue(_trusted) ?? [])
         {
             try
             {
@@ -48,7 +65,13 @@ internal sealed class PeerOptions
     }
 
     /// <summary>Speaks with the peer until each side has what the other had.</summary>
-    public async Task SyncOnceAsync(ParseResult result, GossipNode node, Uri peer, GossipDirection direction, CancellationToken cancellationToken)
+    public async Task SyncOnceAsync(
+        ParseResult result,
+        GossipNode node,
+        Uri peer,
+        GossipDirection direction,
+        CancellationToken cancellationToken
+    )
     {
         var stream = new GossipStreamOptions { Direction = direction, Tail = false };
         if (peer.Scheme == "stdio")
@@ -57,14 +80,24 @@ internal sealed class PeerOptions
             return;
         }
 
-        var connector = new GossipConnector(node, peer, new GossipConnectorOptions { Stream = stream, Dial = Read(result), MaximumRetryCount = 0 });
-        await using (connector.ConfigureAwait(false)) await connector.Completion.WaitAsync(cancellationToken).ConfigureAwait(false);
+        var connector = new GossipConnector(
+            node,
+            peer,
+            new GossipConnectorOptions
+            {
+                Stream = stream,
+                Dial = Read(result),
+                MaximumRetryCount = 0,
+            }
+        );
+        await using (connector.ConfigureAwait(false))
+            await connector.Completion.WaitAsync(cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Speaks over one stream until it ends: standard input and output are there once.</summary>
     public static async Task SpeakAsync(GossipNode node, Uri peer, GossipStreamOptions options, CancellationToken cancellationToken)
     {
-        Stream stream = await GossipDialer.ConnectAsync(peer, null, cancellationToken).ConfigureAwait(false);
+        var stream = await GossipDialer.ConnectAsync(peer, null, cancellationToken).ConfigureAwait(false);
         await node.RunAsync(stream, options, cancellationToken).ConfigureAwait(false);
     }
 }

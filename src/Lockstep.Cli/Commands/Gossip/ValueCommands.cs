@@ -14,35 +14,46 @@ internal static class ValueCommands
     {
         var node = new NodeOptions();
         var peers = new PeerOptions();
-        var keys = new Argument<string[]>("key") { Description = "The keys; all of them if none is given.", Arity = ArgumentArity.ZeroOrMore };
-        Option<Uri?> peer = PeerOptions.Peer("Read it from this peer.");
+        var keys = new Argument<string[]>("key")
+        {
+            Description = "The keys; all of them if none is given.",
+            Arity = ArgumentArity.ZeroOrMore,
+        };
+        var peer = PeerOptions.Peer("Read it from this peer.");
         var command = new Command("get", "Print values of a model that is in a file, or at a peer.") { keys, peer };
         node.AddTo(command);
         peers.AddTo(command);
-        command.SetAction(async (result, cancellationToken) =>
-        {
-            node.Require(result, result.GetValue(peer));
-            LockstepModel model = node.OpenModel(result);
-            await using var _ = model.ConfigureAwait(false);
-            if (result.GetValue(peer) is { } uri) await peers.SyncOnceAsync(result, model, uri, GossipDirection.ReceiveOnly, cancellationToken).ConfigureAwait(false);
-            var lines = new NodeLines(result.GetValue(node.Json));
-            IEnumerable<string> wanted = result.GetValue(keys) is { Length: > 0 } named ? named : model.Keys.Order(StringComparer.Ordinal);
-            int exit = ExitCodes.Ok;
-            foreach (string key in wanted)
+        command.SetAction(
+            async (result, cancellationToken) =>
             {
-                if (model.TryGet(key, out ModelChange? value) && !value.IsRemoved)
+                node.Require(result, result.GetValue(peer));
+                var model = node.OpenModel(result);
+                await using var _ = model.ConfigureAwait(false);
+                if (result.GetValue(peer) is { } uri)
+                    await peers.SyncOnceAsync(result, model, uri, GossipDirection.ReceiveOnly, cancellationToken).ConfigureAwait(false);
+                var lines = new NodeLines(result.GetValue(node.Json));
+                IEnumerable<string> wanted = result.GetValue(keys) is { Length: > 0 } named
+                    ? named
+                    : model.Keys.Order(StringComparer.Ordinal);
+                var exit = ExitCodes.Ok;
+                foreach (var key in wanted)
                 {
-                    lines.Write(value);
+                    if (model.TryGet(key, out var value) && !value.IsRemoved)
+                    {
+                        lines.Write(value);
+                    }
+                    else
+                    {
+                        await Console
+                            .Error.WriteLineAsync($"lockstep: The model has no value under the key '{key}'.")
+                            .ConfigureAwait(false);
+                        exit = ExitCodes.Error;
+                    }
                 }
-                else
-                {
-                    await Console.Error.WriteLineAsync($"lockstep: The model has no value under the key '{key}'.").ConfigureAwait(false);
-                    exit = ExitCodes.Error;
-                }
-            }
 
-            return exit;
-        });
+                return exit;
+            }
+        );
         return command;
     }
 
@@ -51,29 +62,48 @@ internal static class ValueCommands
         var node = new NodeOptions();
         var peers = new PeerOptions();
         var key = new Argument<string?>("key") { Description = "The key.", Arity = ArgumentArity.ZeroOrOne };
-        var value = new Argument<string?>("value") { Description = "The value as JSON; what is no JSON is taken as text. null removes the key.", Arity = ArgumentArity.ZeroOrOne };
-        Option<Uri?> peer = PeerOptions.Peer("Set it at this peer, also.");
-        var command = new Command("set", "Set a value of a model that is in a file, or at a peer; with --json those that standard input has, one {\"key\":...,\"value\":...} a line.") { key, value, peer };
+        var value = new Argument<string?>("value")
+        {
+            Description = "The value as JSON; what is no JSON is taken as text. null removes the key.",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
+        var peer = PeerOptions.Peer("Set it at this peer, also.");
+        var command = new Command(
+            "set",
+            "Set a value of a model that is in a file, or at a peer; with --json those that standard input has, one {\"key\":...,\"value\":...} a line."
+        )
+        {
+            key,
+            value,
+            peer,
+        };
         node.AddTo(command);
         peers.AddTo(command);
-        command.SetAction(async (result, cancellationToken) =>
-        {
-            bool json = result.GetValue(node.Json);
-            string? name = result.GetValue(key);
-            string? text = result.GetValue(value);
-            if (json ? name is not null : text is null) throw new ArgumentException("Give a key and a value, or --json and lines on standard input.");
+        command.SetAction(
+            async (result, cancellationToken) =>
+            {
+                var json = result.GetValue(node.Json);
+                var name = result.GetValue(key);
+                var text = result.GetValue(value);
+                if (json ? name is not null : text is null)
+                    throw new ArgumentException("Give a key and a value, or --json and lines on standard input.");
 
-            node.Require(result, result.GetValue(peer));
-            LockstepModel model = node.OpenModel(result);
-            await using var _ = model.ConfigureAwait(false);
+                node.Require(result, result.GetValue(peer));
+                var model = node.OpenModel(result);
+                await using var _ = model.ConfigureAwait(false);
 
-            // What the peer has comes first, so that what is set here is newer than it, whatever the clocks say.
-            if (result.GetValue(peer) is { } before) await peers.SyncOnceAsync(result, model, before, GossipDirection.Both, cancellationToken).ConfigureAwait(false);
-            if (json) await SetLinesAsync(model, Console.In, cancellationToken).ConfigureAwait(false);
-            else model.SetJson(name!, JsonOf(text!));
-            if (result.GetValue(peer) is { } after) await peers.SyncOnceAsync(result, model, after, GossipDirection.Both, cancellationToken).ConfigureAwait(false);
-            return ExitCodes.Ok;
-        });
+                // What the peer has comes first, so that what is set here is newer than it, whatever the clocks say.
+                if (result.GetValue(peer) is { } before)
+                    await peers.SyncOnceAsync(result, model, before, GossipDirection.Both, cancellationToken).ConfigureAwait(false);
+                if (json)
+                    await SetLinesAsync(model, Console.In, cancellationToken).ConfigureAwait(false);
+                else
+                    model.SetJson(name!, JsonOf(text!));
+                if (result.GetValue(peer) is { } after)
+                    await peers.SyncOnceAsync(result, model, after, GossipDirection.Both, cancellationToken).ConfigureAwait(false);
+                return ExitCodes.Ok;
+            }
+        );
         return command;
     }
 
@@ -82,17 +112,35 @@ internal static class ValueCommands
         var node = new NodeOptions();
         var peers = new PeerOptions();
         var uri = new Argument<Uri>("uri") { Description = "The peer.", CustomParser = PeerOptions.ParseUri };
-        var command = new Command("watch", "Print the values of a peer's model, and then each change until Ctrl+C. Nothing is sent to the peer.") { uri };
+        var command = new Command(
+            "watch",
+            "Print the values of a peer's model, and then each change until Ctrl+C. Nothing is sent to the peer."
+        )
+        {
+            uri,
+        };
         node.AddTo(command);
         peers.AddTo(command);
-        command.SetAction(async (result, cancellationToken) =>
-        {
-            LockstepModel model = node.OpenModel(result);
-            await using var _ = model.ConfigureAwait(false);
-            var options = new GossipConnectorOptions { Stream = new GossipStreamOptions { Direction = GossipDirection.ReceiveOnly }, Dial = peers.Read(result), ConnectionFailed = node.Troubles.TellOfFailure };
-            var connector = new GossipConnector(model, result.GetValue(uri)!, options);
-            await using (connector.ConfigureAwait(false)) return await new NodeLines(result.GetValue(node.Json)).FollowAsync(model, connector, cancellationToken).ConfigureAwait(false);
-        });
+        command.SetAction(
+            async (result, cancellationToken) =>
+            {
+                var model = node.OpenModel(result);
+                await using var _ = model.ConfigureAwait(false);
+                var options = new GossipConnectorOptions
+                {
+                    Stream = new GossipStreamOptions { Direction = GossipDirection.ReceiveOnly },
+                    Dial = peers.Read(result),
+                    ConnectionFailed = node.Troubles.TellOfFailure,
+                };
+                var connector = new GossipConnector(model, result.GetValue(uri)!, options);
+                await using (connector.ConfigureAwait(false))
+                {
+                    return await new NodeLines(result.GetValue(node.Json))
+                        .FollowAsync(model, connector, cancellationToken)
+                        .ConfigureAwait(false);
+                }
+            }
+        );
         return command;
     }
 
@@ -104,7 +152,7 @@ internal static class ValueCommands
     {
         try
         {
-            using JsonDocument value = JsonDocument.Parse(text, AnyDepth);
+            using var value = JsonDocument.Parse(text, AnyDepth);
             return Encoding.UTF8.GetBytes(text);
         }
         catch (JsonException)
@@ -115,17 +163,24 @@ internal static class ValueCommands
 
     private static async Task SetLinesAsync(LockstepModel model, TextReader input, CancellationToken cancellationToken)
     {
-        for (int number = 1; await input.ReadLineAsync(cancellationToken).ConfigureAwait(false) is { } line; number++)
+        for (var number = 1; await input.ReadLineAsync(cancellationToken).ConfigureAwait(false) is { } line; number++)
         {
-            if (string.IsNullOrWhiteSpace(line)) continue;
+            if (string.IsNullOrWhiteSpace(line))
+                continue;
             try
             {
-                using JsonDocument document = JsonDocument.Parse(line, AnyDepth);
-                model.SetJson(document.RootElement.GetProperty("key").GetString()!, JsonMarshal.GetRawUtf8Value(document.RootElement.GetProperty("value")));
+                using var document = JsonDocument.Parse(line, AnyDepth);
+                model.SetJson(
+                    document.RootElement.GetProperty("key").GetString()!,
+                    JsonMarshal.GetRawUtf8Value(document.RootElement.GetProperty("value"))
+                );
             }
             catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or ArgumentException)
             {
-                throw new ArgumentException($"Line {number} of the input is not of the form {{\"key\":\"...\",\"value\":...}}; those before it are set.", e);
+                throw new ArgumentException(
+                    $"Line {number} of the input is not of the form {{\"key\":\"...\",\"value\":...}}; those before it are set.",
+                    e
+                );
             }
         }
     }

@@ -10,42 +10,74 @@ internal static class ReadCommands
     public static Command Get(StoreOptions store)
     {
         var name = new Argument<string>("name") { Description = "The variable." };
-        var command = new Command("get", "Print a variable's value: text as it is, anything else as JSON; null while none is active.") { name };
-        command.SetAction((result, cancellationToken) => store.UseAsync(result, null, async opened =>
+        var command = new Command("get", "Print a variable's value: text as it is, anything else as JSON; null while none is active.")
         {
-            string variable = result.GetValue(name)!;
-            TickReading reading = await opened.ReadAsync(variable, cancellationToken).ConfigureAwait(false);
-            if (reading.Schedule.Tuples.Count == 0)
-            {
-                await Console.Error.WriteLineAsync($"lockstep: There is no variable '{variable}' in {opened.Description}.").ConfigureAwait(false);
-                return ExitCodes.Error;
-            }
+            name,
+        };
+        command.SetAction(
+            (result, cancellationToken) =>
+                store.UseAsync(
+                    result,
+                    null,
+                    async opened =>
+                    {
+                        var variable = result.GetValue(name)!;
+                        var reading = await opened.ReadAsync(variable, cancellationToken).ConfigureAwait(false);
+                        if (reading.Schedule.Tuples.Count == 0)
+                        {
+                            await Console
+                                .Error.WriteLineAsync($"lockstep: There is no variable '{variable}' in {opened.Description}.")
+                                .ConfigureAwait(false);
+                            return ExitCodes.Error;
+                        }
 
-            store.Lines(result).WriteValue(variable, reading);
-            return ExitCodes.Ok;
-        }, cancellationToken));
+                        store.Lines(result).WriteValue(variable, reading);
+                        return ExitCodes.Ok;
+                    },
+                    cancellationToken
+                )
+        );
         return command;
     }
 
     public static Command List(StoreOptions store)
     {
-        var names = new Argument<string[]>("name") { Description = "Variables whose schedules to print, instead of the values of all.", Arity = ArgumentArity.ZeroOrMore };
-        var command = new Command("list", "List all variables with their values; or the past, current and pending values of some.") { names };
-        command.SetAction((result, cancellationToken) => store.UseAsync(result, null, async opened =>
+        var names = new Argument<string[]>("name")
         {
-            bool schedules = result.GetValue(names) is { Length: > 0 };
-            IReadOnlyList<string> variables = schedules ? result.GetValue(names)! : await opened.ListAsync(cancellationToken).ConfigureAwait(false);
-            VariableLines lines = store.Lines(result);
-            foreach (string variable in variables)
-            {
-                TickReading reading = await opened.ReadAsync(variable, cancellationToken).ConfigureAwait(false);
-                if (schedules) lines.AddSchedule(variable, reading);
-                else lines.Add(variable, reading);
-            }
+            Description = "Variables whose schedules to print, instead of the values of all.",
+            Arity = ArgumentArity.ZeroOrMore,
+        };
+        var command = new Command("list", "List all variables with their values; or the past, current and pending values of some.")
+        {
+            names,
+        };
+        command.SetAction(
+            (result, cancellationToken) =>
+                store.UseAsync(
+                    result,
+                    null,
+                    async opened =>
+                    {
+                        var schedules = result.GetValue(names) is { Length: > 0 };
+                        var variables = schedules
+                            ? result.GetValue(names)!
+                            : await opened.ListAsync(cancellationToken).ConfigureAwait(false);
+                        var lines = store.Lines(result);
+                        foreach (var variable in variables)
+                        {
+                            var reading = await opened.ReadAsync(variable, cancellationToken).ConfigureAwait(false);
+                            if (schedules)
+                                lines.AddSchedule(variable, reading);
+                            else
+                                lines.Add(variable, reading);
+                        }
 
-            lines.Finish();
-            return ExitCodes.Ok;
-        }, cancellationToken));
+                        lines.Finish();
+                        return ExitCodes.Ok;
+                    },
+                    cancellationToken
+                )
+        );
         return command;
     }
 }

@@ -8,12 +8,17 @@ namespace Lockstep.Cli.Commands.Variables;
 /// <summary>Where the variables are, and how they are printed: what all commands of <c>lockstep var</c> have in common.</summary>
 internal sealed class StoreOptions
 {
-    /// <summary>The environment variable that names the store where no option does: a password is then not among the arguments, which others can see (I9).</summary>
+    /// <summary>
+    /// The environment variable that names the store where no option does: a password is then not among the arguments, which others can see
+    /// (I9).
+    /// </summary>
     private const string StoreVariable = "LOCKSTEP_STORE";
 
     private readonly Option<string?> _store = new("--store", "-s")
     {
-        Description = "Where the variables are: an SQLite file, or a connection string or URI of PostgreSQL. Default: LOCKSTEP_STORE.", HelpName = "STORE", Recursive = true,
+        Description = "Where the variables are: an SQLite file, or a connection string or URI of PostgreSQL. Default: LOCKSTEP_STORE.",
+        HelpName = "STORE",
+        Recursive = true,
     };
 
     private readonly Option<bool> _json = new("--json") { Description = "Print JSON, one object a line.", Recursive = true };
@@ -32,11 +37,26 @@ internal sealed class StoreOptions
     /// <param name="create">The settings of the store if it is not there yet and the command may make it.</param>
     /// <param name="use">The command; its exit code is returned.</param>
     /// <param name="cancellationToken">Ctrl+C.</param>
-    public async Task<int> UseAsync(ParseResult result, TickSettings? create, Func<ITickStore, Task<int>> use, CancellationToken cancellationToken)
+    public async Task<int> UseAsync(
+        ParseResult result,
+        TickSettings? create,
+        Func<ITickStore, Task<int>> use,
+        CancellationToken cancellationToken
+    )
     {
-        string name = result.GetValue(_store) ?? Environment.GetEnvironmentVariable(StoreVariable) ?? throw new ArgumentException($"Name the store with --store, or in {StoreVariable}.");
-        if (name == "memory") throw new ArgumentException("A store in memory would end with this command. Name a file or a database; a file of that name is ./memory.");
-        ITickStore store = await TickStoreName.OpenAsync(name, create, cancellationToken).ConfigureAwait(false);
-        await using (store.ConfigureAwait(false)) return await use(store).ConfigureAwait(false);
+        var name =
+            result.GetValue(_store)
+            ?? Environment.GetEnvironmentVariable(StoreVariable)
+            ?? throw new ArgumentException($"Name the store with --store, or in {StoreVariable}.");
+        if (name == "memory")
+        {
+            throw new ArgumentException(
+                "A store in memory would end with this command. Name a file or a database; a file of that name is ./memory."
+            );
+        }
+
+        var store = await TickStoreName.OpenAsync(name, create, cancellationToken).ConfigureAwait(false);
+        await using (store.ConfigureAwait(false))
+            return await use(store).ConfigureAwait(false);
     }
 }

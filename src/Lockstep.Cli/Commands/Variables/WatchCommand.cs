@@ -9,38 +9,60 @@ internal static class WatchCommand
 {
     public static Command Create(StoreOptions store)
     {
-        var names = new Argument<string[]>("name") { Description = "The variables; one that has no value yet is waited for.", Arity = ArgumentArity.OneOrMore };
+        var names = new Argument<string[]>("name")
+        {
+            Description = "The variables; one that has no value yet is waited for.",
+            Arity = ArgumentArity.OneOrMore,
+        };
         var current = new Option<bool>("--include-current") { Description = "Print the values that are active at the start, too." };
         var first = new Option<long?>("--first") { Description = "End after so many.", HelpName = "N" };
-        var command = new Command("watch", "Print each value at the instant at which it becomes active, until Ctrl+C.") { names, current, first };
-        command.SetAction((result, cancellationToken) => store.UseAsync(result, null, async opened =>
+        var command = new Command("watch", "Print each value at the instant at which it becomes active, until Ctrl+C.")
         {
-            VariableLines lines = store.Lines(result);
-            long left = result.GetValue(first) ?? long.MaxValue;
-            try
-            {
-                IAsyncEnumerable<TickNotice> notices = TickWatch.RunAsync(
-                    opened, [.. result.GetValue(names)!.Distinct()], result.GetValue(current), cancellationToken: cancellationToken);
-                await foreach (TickNotice notice in notices.ConfigureAwait(false))
-                {
-                    if (notice is TickWarned warned)
+            names,
+            current,
+            first,
+        };
+        command.SetAction(
+            (result, cancellationToken) =>
+                store.UseAsync(
+                    result,
+                    null,
+                    async opened =>
                     {
-                        await Console.Error.WriteLineAsync("lockstep: " + warned.Message).ConfigureAwait(false);
-                    }
-                    else if (notice is TickActivated { Activation: { Tuple: { } tuple } activation })
-                    {
-                        lines.WriteSwitch(activation, tuple);
-                        if (--left <= 0) break;
-                    }
-                }
-            }
-            catch (OperationCanceledException)
-            {
-                // Ctrl+C and SIGTERM are how one ends watching.
-            }
+                        var lines = store.Lines(result);
+                        var left = result.GetValue(first) ?? long.MaxValue;
+                        try
+                        {
+                            var notices = TickWatch.RunAsync(
+                                opened,
+                                [.. result.GetValue(names)!.Distinct()],
+                                result.GetValue(current),
+                                cancellationToken: cancellationToken
+                            );
+                            await foreach (var notice in notices.ConfigureAwait(false))
+                            {
+                                if (notice is TickWarned warned)
+                                {
+                                    await Console.Error.WriteLineAsync("lockstep: " + warned.Message).ConfigureAwait(false);
+                                }
+                                else if (notice is TickActivated { Activation: { Tuple: { } tuple } activation })
+                                {
+                                    lines.WriteSwitch(activation, tuple);
+                                    if (--left <= 0)
+                                        break;
+                                }
+                            }
+                        }
+                        catch (OperationCanceledException)
+                        {
+                            // Ctrl+C and SIGTERM are how one ends watching.
+                        }
 
-            return ExitCodes.Ok;
-        }, cancellationToken));
+                        return ExitCodes.Ok;
+                    },
+                    cancellationToken
+                )
+        );
         return command;
     }
 }

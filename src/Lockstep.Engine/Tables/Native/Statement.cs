@@ -19,11 +19,12 @@ internal sealed unsafe class Statement : IDisposable
     public Statement(SqliteConnection connection, string sql)
     {
         _database = connection.Handle!.DangerousGetHandle();
-        byte[] utf8 = Encoding.UTF8.GetBytes(sql);
+        var utf8 = Encoding.UTF8.GetBytes(sql);
         fixed (byte* pointer = utf8)
         {
-            int code = NativeSqlite.Prepare(_database, pointer, utf8.Length, Persistent, out _handle, out byte* tail);
-            if (code != NativeSqlite.Ok) throw Error(code);
+            var code = NativeSqlite.Prepare(_database, pointer, utf8.Length, Persistent, out _handle, out var tail);
+            if (code != NativeSqlite.Ok)
+                throw Error(code);
             var rest = new ReadOnlySpan<byte>(tail, (int)(pointer + utf8.Length - tail));
             HasTail = rest.IndexOfAnyExcept(" \t\r\n;"u8) >= 0;
         }
@@ -37,7 +38,7 @@ internal sealed unsafe class Statement : IDisposable
     {
         get
         {
-            for (int i = 1; i <= NativeSqlite.ParameterCount(_handle); i++)
+            for (var i = 1; i <= NativeSqlite.ParameterCount(_handle); i++)
             {
                 yield return (i, Marshal.PtrToStringUTF8(NativeSqlite.ParameterName(_handle, i)) ?? "?");
             }
@@ -53,34 +54,40 @@ internal sealed unsafe class Statement : IDisposable
     /// <summary>Binds UTF-8 text that lies in pinned memory.</summary>
     public void BindPinnedText(int index, ReadOnlySpan<byte> pinned)
     {
-        fixed (byte* pointer = pinned) Check(NativeSqlite.BindText(_handle, index, NotNull(pointer), pinned.Length, 0));
+        fixed (byte* pointer = pinned)
+            Check(NativeSqlite.BindText(_handle, index, NotNull(pointer), pinned.Length, 0));
     }
 
     /// <summary>Binds bytes that lie in pinned memory.</summary>
     public void BindPinnedBlob(int index, ReadOnlySpan<byte> pinned)
     {
-        fixed (byte* pointer = pinned) Check(NativeSqlite.BindBlob(_handle, index, NotNull(pointer), pinned.Length, 0));
+        fixed (byte* pointer = pinned)
+            Check(NativeSqlite.BindBlob(_handle, index, NotNull(pointer), pinned.Length, 0));
     }
 
     /// <summary>Binds a copy of UTF-8 text.</summary>
     public void BindText(int index, ReadOnlySpan<byte> text)
     {
-        fixed (byte* pointer = text) Check(NativeSqlite.BindText(_handle, index, NotNull(pointer), text.Length, Transient));
+        fixed (byte* pointer = text)
+            Check(NativeSqlite.BindText(_handle, index, NotNull(pointer), text.Length, Transient));
     }
 
     /// <summary>Binds a copy of bytes.</summary>
     public void BindBlob(int index, ReadOnlySpan<byte> bytes)
     {
-        fixed (byte* pointer = bytes) Check(NativeSqlite.BindBlob(_handle, index, NotNull(pointer), bytes.Length, Transient));
+        fixed (byte* pointer = bytes)
+            Check(NativeSqlite.BindBlob(_handle, index, NotNull(pointer), bytes.Length, Transient));
     }
 
     /// <summary>On to the next row; false when there is none.</summary>
     public bool Step()
     {
-        int code = NativeSqlite.Step(_handle);
-        if (code == NativeSqlite.Row) return true;
-        if (code == NativeSqlite.Done) return false;
-        SqliteException error = Error(code);
+        var code = NativeSqlite.Step(_handle);
+        if (code == NativeSqlite.Row)
+            return true;
+        if (code == NativeSqlite.Done)
+            return false;
+        var error = Error(code);
         Reset();
         throw error;
     }
@@ -104,25 +111,31 @@ internal sealed unsafe class Statement : IDisposable
     /// <summary>The bytes of a text or blob column; valid until the next step or reset.</summary>
     public ReadOnlySpan<byte> Bytes(int column)
     {
-        byte* pointer = NativeSqlite.ColumnBlob(_handle, column);
+        var pointer = NativeSqlite.ColumnBlob(_handle, column);
         return new ReadOnlySpan<byte>(pointer, NativeSqlite.ColumnBytes(_handle, column));
     }
 
     public void Dispose()
     {
-        if (_handle == 0) return;
+        if (_handle == 0)
+            return;
         _ = NativeSqlite.Finalize(_handle);
         _handle = 0;
     }
 
     private void Check(int code)
     {
-        if (code != NativeSqlite.Ok) throw Error(code);
+        if (code != NativeSqlite.Ok)
+            throw Error(code);
     }
 
     /// <summary>A null pointer would bind NULL; an empty value is not NULL.</summary>
     private static byte* NotNull(byte* pointer) => pointer == null ? (byte*)1 : pointer;
 
     private SqliteException Error(int code) =>
-        new(Marshal.PtrToStringUTF8(NativeSqlite.ErrorMessage(_database)) ?? "SQLite error", code & 0xFF, NativeSqlite.ExtendedErrorCode(_database));
+        new(
+            Marshal.PtrToStringUTF8(NativeSqlite.ErrorMessage(_database)) ?? "SQLite error",
+            code & 0xFF,
+            NativeSqlite.ExtendedErrorCode(_database)
+        );
 }

@@ -3,7 +3,9 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Lockstep.Engine.Tables.Native;
 
-/// <summary>Opens a file without the advisory lock that the runtime takes on every file that it opens on Unix, whatever the share mode.</summary>
+/// <summary>
+/// Opens a file without the advisory lock that the runtime takes on every file that it opens on Unix, whatever the share mode.
+/// </summary>
 internal static partial class UnixFile
 {
     private const int ReadOnly = 0;
@@ -12,7 +14,9 @@ internal static partial class UnixFile
     public static FileStream OpenToRead(string path)
     {
         nint handle = Open(path, ReadOnly);
-        return handle >= 0 ? new FileStream(new SafeFileHandle(handle, ownsHandle: true), FileAccess.Read, bufferSize: 1) : throw new IOException($"'{path}' cannot be opened.");
+        return handle >= 0
+            ? new FileStream(new SafeFileHandle(handle, ownsHandle: true), FileAccess.Read, bufferSize: 1)
+            : throw new IOException($"'{path}' cannot be opened.");
     }
 
     [LibraryImport("libc", EntryPoint = "open", StringMarshalling = StringMarshalling.Utf8)]

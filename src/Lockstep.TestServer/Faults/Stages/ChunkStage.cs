@@ -36,25 +36,29 @@ internal class ChunkStage : Stage
     }
 
     /// <summary>Sends pieces as chunks; <paramref name="length"/> is the sum of theirs, above 0.</summary>
-    protected virtual ValueTask SendAsync(IReadOnlyList<Piece> pieces, int length, CancellationToken cancellationToken) => SendChunkAsync(pieces, length, cancellationToken);
+    protected virtual ValueTask SendAsync(IReadOnlyList<Piece> pieces, int length, CancellationToken cancellationToken) =>
+        SendChunkAsync(pieces, length, cancellationToken);
 
     protected async ValueTask SendChunkAsync(IReadOnlyList<Piece> pieces, int length, CancellationToken cancellationToken)
     {
         await SendHeaderAsync(length, cancellationToken).ConfigureAwait(false);
-        foreach (Piece piece in pieces)
+        foreach (var piece in pieces)
             await Next.WriteAsync(piece, cancellationToken).ConfigureAwait(false);
         await Next.WriteAsync(new Piece(LineEnd, PieceKind.ChunkEnd), cancellationToken).ConfigureAwait(false);
     }
 
     protected ValueTask SendHeaderAsync(long length, CancellationToken cancellationToken) =>
-        Next.WriteAsync(new Piece(Encoding.ASCII.GetBytes(length.ToString("x", CultureInfo.InvariantCulture) + "\r\n"), PieceKind.ChunkHeader), cancellationToken);
+        Next.WriteAsync(
+            new Piece(Encoding.ASCII.GetBytes(length.ToString("x", CultureInfo.InvariantCulture) + "\r\n"), PieceKind.ChunkHeader),
+            cancellationToken
+        );
 
     private async ValueTask SendPendingAsync(CancellationToken cancellationToken)
     {
         if (_length == 0)
             return;
         Piece[] pieces = [.. _pending];
-        int length = _length;
+        var length = _length;
         _pending.Clear();
         _length = 0;
         await SendAsync(pieces, length, cancellationToken).ConfigureAwait(false);

@@ -24,7 +24,7 @@ internal abstract class PositionedStage(Position at) : Stage
             await WriteBehindAsync(piece, cancellationToken).ConfigureAwait(false);
             return;
         }
-        int length = at.Byte is { } target && Counts(piece) ? (int)Math.Min(piece.Bytes.Length, target - _passed) : piece.Bytes.Length;
+        var length = at.Byte is { } target && Counts(piece) ? (int)Math.Min(piece.Bytes.Length, target - _passed) : piece.Bytes.Length;
         if (at.Byte is not null && Counts(piece))
             _passed += length;
         else if (at.Record is not null)
@@ -51,7 +51,8 @@ internal abstract class PositionedStage(Position at) : Stage
     protected abstract ValueTask ActAsync(CancellationToken cancellationToken);
 
     /// <summary>What comes behind the position.</summary>
-    protected virtual ValueTask WriteBehindAsync(Piece piece, CancellationToken cancellationToken) => Next.WriteAsync(piece, cancellationToken);
+    protected virtual ValueTask WriteBehindAsync(Piece piece, CancellationToken cancellationToken) =>
+        Next.WriteAsync(piece, cancellationToken);
 
     private bool Counts(Piece piece) => at.Of == ByteCount.Response || piece.IsBody;
 

@@ -1,6 +1,9 @@
 namespace Lockstep.TestServer.Faults.Stages;
 
-/// <summary>One step on the way of a response to the client; it holds what a fault needs to know of that one response. Called by one request at a time.</summary>
+/// <summary>
+/// One step on the way of a response to the client; it holds what a fault needs to know of that one response. Called by one request at a
+/// time.
+/// </summary>
 internal abstract class Stage
 {
     /// <summary>The step after this one; null for the last.</summary>

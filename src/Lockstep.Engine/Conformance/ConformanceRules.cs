@@ -1,12 +1,20 @@
 using System.Globalization;
 using Lockstep.Engine.Records;
 
-namespace Lockstep.TestServer.Conformance;
+namespace Lockstep.Engine.Conformance;
 
 /// <summary>The rules of a feed, in the order in which a reader of the contract meets them.</summary>
 internal static class ConformanceRules
 {
-    private static readonly string[] MediaTypes = ["text/plain", "application/json", "application/x-ndjson", "application/ndjson", "application/jsonl", "application/json-seq"];
+    private static readonly string[] MediaTypes =
+    [
+        "text/plain",
+        "application/json",
+        "application/x-ndjson",
+        "application/ndjson",
+        "application/jsonl",
+        "application/json-seq",
+    ];
 
     public static IReadOnlyList<ConformanceRule> All { get; } =
     [
@@ -29,24 +37,30 @@ internal static class ConformanceRules
         new("heartbeat", "A silent feed shows that it is alive", Heartbeat),
     ];
 
-    private static Finding Status(FeedObservation seen) => Finding.Of(
-        seen.First.IsSuccess || (seen.First.Status == 307 && seen.First.Location is not null) ? null : $"{seen.First.Uri} was answered with {seen.First.Status}{(seen.First.Status == 307 ? " without a Location" : "")}.");
+    private static Finding Status(FeedObservation seen) =>
+        Finding.Of(
+            seen.First.IsSuccess || (seen.First.Status == 307 && seen.First.Location is not null)
+                ? null
+                : $"{seen.First.Uri} was answered with {seen.First.Status}{(seen.First.Status == 307 ? " without a Location" : "")}."
+        );
 
     private static Finding ContentType(FeedObservation seen)
     {
-        FeedReading? wrong = seen.Readings.FirstOrDefault(reading => reading.IsSuccess && !MediaTypes.Contains(reading.MediaType, StringComparer.OrdinalIgnoreCase));
+        var wrong = seen.Readings.FirstOrDefault(reading =>
+            reading.IsSuccess && !MediaTypes.Contains(reading.MediaType, StringComparer.OrdinalIgnoreCase)
+        );
         return Finding.Of(wrong is null ? null : $"{wrong.Uri} says {wrong.MediaType ?? "nothing"}.");
     }
 
     private static Finding Framing(FeedObservation seen)
     {
-        FeedReading? wrong = seen.Readings.FirstOrDefault(reading => reading.End == ReadingEnd.Broken);
+        var wrong = seen.Readings.FirstOrDefault(reading => reading.End == ReadingEnd.Broken);
         return Finding.Of(wrong is null ? null : $"The body of {wrong.Uri} broke off behind {wrong.Items.Count} objects.");
     }
 
     private static Finding Objects(FeedObservation seen)
     {
-        foreach (FeedReading reading in seen.Readings)
+        foreach (var reading in seen.Readings)
         {
             if (reading.Items.FirstOrDefault(item => item.Kind == FeedItemKind.Malformed) is { } wrong)
                 return Finding.Broken($"At offset {wrong.Offset} of {reading.Uri}: {wrong.Missing}");
@@ -54,9 +68,11 @@ internal static class ConformanceRules
         return Finding.Kept;
     }
 
-    private static Finding RequiredFields(FeedObservation seen) => OfRecords(seen, item => item.Missing is null ? null : $"lacks {item.Missing}");
+    private static Finding RequiredFields(FeedObservation seen) =>
+        OfRecords(seen, item => item.Missing is null ? null : $"lacks {item.Missing}");
 
-    private static Finding Key(FeedObservation seen) => OfRecords(seen, item => item.Key is null ? "has no key that is a number, a string or a truth value" : null);
+    private static Finding Key(FeedObservation seen) =>
+        OfRecords(seen, item => item.Key is null ? "has no key that is a number, a string or a truth value" : null);
 
     private static Finding OrderType(FeedObservation seen)
     {
@@ -68,10 +84,10 @@ internal static class ConformanceRules
     {
         if (!seen.Records.Any(record => record.Item.Order.Kind == OrderKind.Number))
             return Finding.Unknown("There are no numbers to compare.");
-        foreach (FeedReading reading in seen.Readings)
+        foreach (var reading in seen.Readings)
         {
             FeedItem? last = null;
-            foreach (FeedItem item in reading.Records.Where(item => item.Order.Kind == OrderKind.Number))
+            foreach (var item in reading.Records.Where(item => item.Order.Kind == OrderKind.Number))
             {
                 if (last is not null && OrderValue.Compare(item.Order, last.Order) < 0)
                     return Finding.Broken($"At offset {item.Offset} of {reading.Uri}: {item.Order} comes behind {last.Order}.");
@@ -86,15 +102,21 @@ internal static class ConformanceRules
         if (seen is not { Boundary: { } boundary, BoundaryCursor: { } cursor, Whole: { } whole })
             return NoRecords;
         HashSet<string?> got = [.. boundary.Records.Select(item => item.Key)];
-        FeedItem? lost = whole.Records.FirstOrDefault(item => item.Order == cursor.Order && !got.Contains(item.Key));
-        return Finding.Of(!boundary.IsSuccess ? $"{boundary.Uri} was answered with {boundary.Status}." : lost is null ? null : $"{boundary.Uri} does not send the record {lost.Key}, which is at {cursor.Order}.");
+        var lost = whole.Records.FirstOrDefault(item => item.Order == cursor.Order && !got.Contains(item.Key));
+        return Finding.Of(
+            !boundary.IsSuccess ? $"{boundary.Uri} was answered with {boundary.Status}."
+            : lost is null ? null
+            : $"{boundary.Uri} does not send the record {lost.Key}, which is at {cursor.Order}."
+        );
     }
 
     private static Finding LowerBound(FeedObservation seen)
     {
         if (seen is not { Middle: { IsSuccess: true } middle, MiddleCursor: { Order.Kind: OrderKind.Number } cursor })
             return Finding.Unknown("There is no cursor between two numbers.");
-        FeedItem? below = middle.Records.FirstOrDefault(item => item.Order.Kind == OrderKind.Number && OrderValue.Compare(item.Order, cursor.Order) < 0);
+        var below = middle.Records.FirstOrDefault(item =>
+            item.Order.Kind == OrderKind.Number && OrderValue.Compare(item.Order, cursor.Order) < 0
+        );
         return Finding.Of(below is null ? null : $"{middle.Uri} sends {below.Order}.");
     }
 
@@ -107,17 +129,27 @@ internal static class ConformanceRules
         if (middle.End == ReadingEnd.Enough)
             return Finding.Unknown("There are more records than are looked at.");
         HashSet<string?> got = [.. middle.Records.Select(item => item.Key)];
-        FeedItem? lost = whole.Records.SkipWhile(item => item != cursor).FirstOrDefault(item => (item.Order.Kind != OrderKind.Number || OrderValue.Compare(item.Order, cursor.Order) >= 0) && !got.Contains(item.Key));
+        var lost = whole
+            .Records.SkipWhile(item => item != cursor)
+            .FirstOrDefault(item =>
+                (item.Order.Kind != OrderKind.Number || OrderValue.Compare(item.Order, cursor.Order) >= 0) && !got.Contains(item.Key)
+            );
         return Finding.Of(lost is null ? null : $"{middle.Uri} does not send the record {lost.Key} at {lost.Order}.");
     }
 
-    private static Finding Snapshot(FeedObservation seen) => seen.Snapshot is not { } snapshot
-        ? Finding.Unknown("There is no redirect.")
-        : Finding.Of(!snapshot.IsSuccess ? $"{snapshot.Uri} was answered with {snapshot.Status}." : snapshot.End is ReadingEnd.Completed or ReadingEnd.Enough ? null : $"The body of {snapshot.Uri} does not end.");
+    private static Finding Snapshot(FeedObservation seen) =>
+        seen.Snapshot is not { } snapshot
+            ? Finding.Unknown("There is no redirect.")
+            : Finding.Of(
+                !snapshot.IsSuccess ? $"{snapshot.Uri} was answered with {snapshot.Status}."
+                : snapshot.End is ReadingEnd.Completed or ReadingEnd.Enough ? null
+                : $"The body of {snapshot.Uri} does not end."
+            );
 
-    private static Finding UpdateMode(FeedObservation seen) => seen.Update is not { } update
-        ? Finding.Unknown("There is no redirect.")
-        : Finding.Of(update.IsSuccess ? null : $"{update.Uri} was answered with {update.Status}.");
+    private static Finding UpdateMode(FeedObservation seen) =>
+        seen.Update is not { } update
+            ? Finding.Unknown("There is no redirect.")
+            : Finding.Of(update.IsSuccess ? null : $"{update.Uri} was answered with {update.Status}.");
 
     private static Finding SnapshotCompleted(FeedObservation seen)
     {
@@ -125,16 +157,22 @@ internal static class ConformanceRules
             return Finding.Unknown("It is no transaction feed.");
         if (whole.End == ReadingEnd.Enough || seen.Snapshot is not null)
             return Finding.Unknown("The end of the dump was not reached, or is marked by the body's end.");
-        return Finding.Of(whole.Items.Any(item => item.Kind == FeedItemKind.SnapshotCompleted) ? null : "There is no control row of the type snapshot_completed.");
+        return Finding.Of(
+            whole.Items.Any(item => item.Kind == FeedItemKind.SnapshotCompleted)
+                ? null
+                : "There is no control row of the type snapshot_completed."
+        );
     }
 
     private static Finding Count(FeedObservation seen)
     {
         if (seen.Whole is not { AnnouncedCount: { } announced } whole || whole.End == ReadingEnd.Enough)
             return Finding.Unknown("There is no X-Amz-Meta-Count.");
-        int count = whole.Records.Count();
+        var count = whole.Records.Count();
         // What was added while an endless feed was read does not count against it.
-        bool right = int.TryParse(announced, NumberStyles.None, CultureInfo.InvariantCulture, out int number) && (whole.End == ReadingEnd.Completed ? number == count : number <= count);
+        var right =
+            int.TryParse(announced, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+            && (whole.End == ReadingEnd.Completed ? number == count : number <= count);
         return Finding.Of(right ? null : $"{announced} were announced and {count} came.");
     }
 
@@ -145,20 +183,27 @@ internal static class ConformanceRules
         if (seen is not { Middle: { IsSuccess: true } middle, MiddleCursor: { } cursor, Whole: { } whole })
             return Finding.Unknown("There is no cursor in the middle.");
         HashSet<string?> got = [.. middle.Records.Where(item => item.Deleted).Select(item => item.Key)];
-        FeedItem? lost = whole.Records.SkipWhile(item => item != cursor).FirstOrDefault(item => item.Deleted && OrderValue.Compare(item.Order, cursor.Order) >= 0 && !got.Contains(item.Key));
-        return Finding.Of(lost is null || middle.End == ReadingEnd.Enough ? null : $"{middle.Uri} does not send the tombstone of {lost.Key} at {lost.Order}.");
+        var lost = whole
+            .Records.SkipWhile(item => item != cursor)
+            .FirstOrDefault(item => item.Deleted && OrderValue.Compare(item.Order, cursor.Order) >= 0 && !got.Contains(item.Key));
+        return Finding.Of(
+            lost is null || middle.End == ReadingEnd.Enough
+                ? null
+                : $"{middle.Uri} does not send the tombstone of {lost.Key} at {lost.Order}."
+        );
     }
 
-    private static Finding Heartbeat(FeedObservation seen) => seen.Heartbeat is not { } reading
-        ? Finding.Unknown(seen.IsEndless ? "No time was given to wait for one." : "The feed is finite.")
-        : Finding.Of(reading.HasHeartbeat || reading.End is ReadingEnd.Completed ? null : $"{reading.Uri} was silent for too long.");
+    private static Finding Heartbeat(FeedObservation seen) =>
+        seen.Heartbeat is not { } reading
+            ? Finding.Unknown(seen.IsEndless ? "No time was given to wait for one." : "The feed is finite.")
+            : Finding.Of(reading.HasHeartbeat || reading.End is ReadingEnd.Completed ? null : $"{reading.Uri} was silent for too long.");
 
     private static Finding NoRecords => Finding.Unknown("No record was seen.");
 
     private static Finding OfRecords(FeedObservation seen, Func<FeedItem, string?> judge)
     {
-        bool any = false;
-        foreach ((FeedReading reading, FeedItem item) in seen.Records)
+        var any = false;
+        foreach ((var reading, var item) in seen.Records)
         {
             any = true;
             if (judge(item) is { } wrong)

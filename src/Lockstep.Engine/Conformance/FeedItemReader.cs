@@ -2,7 +2,7 @@ using System.Text.Json;
 using Lockstep.Engine.Framing;
 using Lockstep.Engine.Records;
 
-namespace Lockstep.TestServer.Conformance;
+namespace Lockstep.Engine.Conformance;
 
 /// <summary>Makes items of frames.</summary>
 internal sealed class FeedItemReader(ConformanceOptions options)
@@ -18,7 +18,7 @@ internal sealed class FeedItemReader(ConformanceOptions options)
             return Malformed(frame.Offset, frame.Kind.ToString());
         try
         {
-            using JsonDocument document = JsonDocument.Parse(frame.Bytes.ToArray(), Strict);
+            using var document = JsonDocument.Parse(frame.Bytes.ToArray(), Strict);
             return Read(document.RootElement, frame.Offset);
         }
         catch (JsonException error)
@@ -33,31 +33,49 @@ internal sealed class FeedItemReader(ConformanceOptions options)
     {
         if (json.EnumerateObject().Count() == 1 && json.TryGetProperty("heartbeat", out _))
             return new FeedItem(FeedItemKind.Heartbeat, offset);
-        if (json.TryGetProperty("control", out JsonElement control) && control.ValueKind == JsonValueKind.True && json.TryGetProperty("type", out JsonElement type))
+        if (
+            json.TryGetProperty("control", out var control)
+            && control.ValueKind == JsonValueKind.True
+            && json.TryGetProperty("type", out var type)
+        )
+        {
             return new FeedItem(type.ValueEquals("snapshot_completed") ? FeedItemKind.SnapshotCompleted : FeedItemKind.Heartbeat, offset);
-        return json.TryGetProperty("txid", out JsonElement txid) && txid.ValueKind == JsonValueKind.Number && json.TryGetProperty("data", out JsonElement data) && data.ValueKind == JsonValueKind.Object
+        }
+
+        return
+            json.TryGetProperty("txid", out var txid)
+            && txid.ValueKind == JsonValueKind.Number
+            && json.TryGetProperty("data", out var data)
+            && data.ValueKind == JsonValueKind.Object
             ? ReadTransaction(json, data, offset)
             : ReadRecord(json, offset);
     }
 
     private FeedItem ReadRecord(JsonElement json, long offset)
     {
-        string field = options.OrderBy ?? WireNames.DefaultOrderField;
-        OrderValue order = Order(json, field);
+        var field = options.OrderBy ?? WireNames.DefaultOrderField;
+        var order = Order(json, field);
         List<string> missing = [];
         if (order.Kind == OrderKind.Unknown)
             missing.Add($"{field} (a number or a string)");
-        bool hasDeletedAt = json.TryGetProperty("deleted_at", out JsonElement deletedAt);
+        var hasDeletedAt = json.TryGetProperty("deleted_at", out var deletedAt);
         if (!hasDeletedAt)
             missing.Add("deleted_at");
-        return new FeedItem(FeedItemKind.Record, offset, Key(json), order, hasDeletedAt && deletedAt.ValueKind != JsonValueKind.Null, Join(missing));
+        return new FeedItem(
+            FeedItemKind.Record,
+            offset,
+            Key(json),
+            order,
+            hasDeletedAt && deletedAt.ValueKind != JsonValueKind.Null,
+            Join(missing)
+        );
     }
 
     private FeedItem ReadTransaction(JsonElement json, JsonElement data, long offset)
     {
-        OrderValue since = Order(json, options.OrderBy ?? "since");
-        OrderValue transaction = Order(json, "txid");
-        OrderValue horizon = Order(json, "current_xmin");
+        var since = Order(json, options.OrderBy ?? "since");
+        var transaction = Order(json, "txid");
+        var horizon = Order(json, "current_xmin");
         List<string> missing = [];
         if (since.Kind != OrderKind.Number)
             missing.Add("since (a number)");
@@ -65,32 +83,42 @@ internal sealed class FeedItemReader(ConformanceOptions options)
             missing.Add("current_xmin (a number)");
         else if (since.Kind == OrderKind.Number && options.OrderBy is null && OrderValue.Compare(since, Smaller(transaction, horizon)) > 0)
             missing.Add("a since that is not above txid and current_xmin");
-        if (!json.TryGetProperty("deleted", out JsonElement deleted) || deleted.ValueKind is not (JsonValueKind.True or JsonValueKind.False))
+        if (!json.TryGetProperty("deleted", out var deleted) || deleted.ValueKind is not (JsonValueKind.True or JsonValueKind.False))
             missing.Add("deleted (true or false)");
         return new FeedItem(FeedItemKind.Transaction, offset, Key(data), since, deleted.ValueKind == JsonValueKind.True, Join(missing));
     }
 
     private string? Key(JsonElement json)
     {
-        IReadOnlyList<string> names = options.Key.Count > 0 ? options.Key
+        var names =
+            options.Key.Count > 0 ? options.Key
             : json.TryGetProperty(WireNames.DefaultKeyField, out _) ? [WireNames.DefaultKeyField]
             : [json.EnumerateObject().Select(member => member.Name).FirstOrDefault() ?? ""];
         List<string> parts = [];
-        foreach (string name in names)
+        foreach (var name in names)
         {
-            if (!json.TryGetProperty(name, out JsonElement part) || part.ValueKind is JsonValueKind.Null or JsonValueKind.Object or JsonValueKind.Array)
+            if (
+                !json.TryGetProperty(name, out var part)
+                || part.ValueKind is JsonValueKind.Null or JsonValueKind.Object or JsonValueKind.Array
+            )
+            {
                 return null;
+            }
+
             parts.Add(part.GetRawText());
         }
         return string.Join(',', parts);
     }
 
-    private static OrderValue Order(JsonElement json, string field) => !json.TryGetProperty(field, out JsonElement value) ? default : value.ValueKind switch
-    {
-        JsonValueKind.Number => OrderValue.FromNumber(System.Text.Encoding.ASCII.GetBytes(value.GetRawText())),
-        JsonValueKind.String => OrderValue.FromText(value.GetString()!),
-        _ => default,
-    };
+    private static OrderValue Order(JsonElement json, string field) =>
+        !json.TryGetProperty(field, out var value)
+            ? default
+            : value.ValueKind switch
+            {
+                JsonValueKind.Number => OrderValue.FromNumber(System.Text.Encoding.ASCII.GetBytes(value.GetRawText())),
+                JsonValueKind.String => OrderValue.FromText(value.GetString()!),
+                _ => default,
+            };
 
     private static OrderValue Smaller(OrderValue left, OrderValue right) => OrderValue.Compare(left, right) <= 0 ? left : right;
 

@@ -1,7 +1,7 @@
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Framing;
 
-namespace Lockstep.TestServer.Conformance;
+namespace Lockstep.Engine.Conformance;
 
 /// <summary>Asks a feed and reads what it answers: without following redirects, without mending anything.</summary>
 internal sealed class FeedReader : IDisposable
@@ -23,13 +23,28 @@ internal sealed class FeedReader : IDisposable
     /// <exception cref="FeedException">There is no answer, or credentials may not be sent.</exception>
     public async Task<FeedReading> ReadAsync(Uri uri, bool heartbeat, CancellationToken cancellationToken)
     {
-        using HttpResponseMessage response = await _http.GetAsync(uri, addHeaders: null, cancellationToken).ConfigureAwait(false);
-        string? count = response.Headers.TryGetValues("X-Amz-Meta-Count", out IEnumerable<string>? counts) ? counts.First() : null;
-        Uri? location = response.Headers.Location is { } given ? new Uri(uri, given) : null;
-        Body body = response.IsSuccessStatusCode
-            ? await ReadBodyAsync(response, heartbeat ? _options.Heartbeat ?? _options.Settle : _options.Settle, heartbeat, cancellationToken).ConfigureAwait(false)
+        using var response = await _http.GetAsync(uri, addHeaders: null, cancellationToken).ConfigureAwait(false);
+        var count = response.Headers.TryGetValues("X-Amz-Meta-Count", out var counts) ? counts.First() : null;
+        var location = response.Headers.Location is { } given ? new Uri(uri, given) : null;
+        var body = response.IsSuccessStatusCode
+            ? await ReadBodyAsync(
+                    response,
+                    heartbeat ? _options.Heartbeat ?? _options.Settle : _options.Settle,
+                    heartbeat,
+                    cancellationToken
+                )
+                .ConfigureAwait(false)
             : new Body();
-        return new FeedReading(uri, (int)response.StatusCode, response.Content.Headers.ContentType?.MediaType, location, count, body.End, body.Items, body.BlankLines);
+        return new FeedReading(
+            uri,
+            (int)response.StatusCode,
+            response.Content.Headers.ContentType?.MediaType,
+            location,
+            count,
+            body.End,
+            body.Items,
+            body.BlankLines
+        );
     }
 
     public void Dispose() => _http.Dispose();
@@ -47,16 +62,21 @@ internal sealed class FeedReader : IDisposable
         public bool IsAlive => BlankLines > 0 || Items.Exists(item => item.Kind == FeedItemKind.Heartbeat);
     }
 
-    private async Task<Body> ReadBodyAsync(HttpResponseMessage response, TimeSpan patience, bool heartbeat, CancellationToken cancellationToken)
+    private async Task<Body> ReadBodyAsync(
+        HttpResponseMessage response,
+        TimeSpan patience,
+        bool heartbeat,
+        CancellationToken cancellationToken
+    )
     {
         Body body = new();
         FrameReader frames = new();
         FeedItemReader items = new(_options);
         using CancellationTokenSource silence = new(patience, _time);
-        using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(silence.Token, cancellationToken);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(silence.Token, cancellationToken);
         try
         {
-            Stream stream = await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
+            var stream = await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
             int read;
             do
             {
@@ -64,15 +84,14 @@ internal sealed class FeedReader : IDisposable
                 frames.Advance(read);
                 if (read == 0)
                     frames.Complete();
-                int before = body.Records;
+                var before = body.Records;
                 Take(frames, items, body);
                 // Heartbeats do not count: a feed may well send them more often than this waits.
                 if (body.Records > before)
                     silence.CancelAfter(patience);
                 if (body.Items.Count >= _options.MaximumRecords || (heartbeat && body.IsAlive))
                     return Ended(body, ReadingEnd.Enough);
-            }
-            while (read > 0);
+            } while (read > 0);
             return Ended(body, ReadingEnd.Completed);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
@@ -87,7 +106,7 @@ internal sealed class FeedReader : IDisposable
 
     private static void Take(FrameReader frames, FeedItemReader items, Body body)
     {
-        while (frames.TryRead(out Frame frame))
+        while (frames.TryRead(out var frame))
         {
             if (items.Read(frame) is not { } item)
             {

@@ -1,7 +1,16 @@
-namespace Lockstep.TestServer.Conformance;
+namespace Lockstep.Engine.Conformance;
 
 /// <summary>One response of a feed, read as far as it is needed.</summary>
-internal sealed record FeedReading(Uri Uri, int Status, string? MediaType, Uri? Location, string? AnnouncedCount, ReadingEnd End, IReadOnlyList<FeedItem> Items, int BlankLines)
+internal sealed record FeedReading(
+    Uri Uri,
+    int Status,
+    string? MediaType,
+    Uri? Location,
+    string? AnnouncedCount,
+    ReadingEnd End,
+    IReadOnlyList<FeedItem> Items,
+    int BlankLines
+)
 {
     public bool IsSuccess => Status is >= 200 and < 300;
 

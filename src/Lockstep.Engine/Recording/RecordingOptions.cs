@@ -1,4 +1,4 @@
-namespace Lockstep.TestServer.Recording;
+namespace Lockstep.Engine.Recording;
 
 /// <summary>How much of a feed a <see cref="FeedRecorder"/> takes.</summary>
 public sealed class RecordingOptions

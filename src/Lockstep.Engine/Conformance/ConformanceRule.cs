@@ -1,4 +1,4 @@
-namespace Lockstep.TestServer.Conformance;
+namespace Lockstep.Engine.Conformance;
 
 /// <summary>One rule of the contract, and how it is judged.</summary>
 /// <param name="Id">Its name.</param>
@@ -8,7 +8,7 @@ internal sealed record ConformanceRule(string Id, string Sentence, Func<FeedObse
 {
     public RuleResult Check(FeedObservation seen)
     {
-        Finding finding = Judge(seen);
+        var finding = Judge(seen);
         return new RuleResult(Id, Sentence, finding.Outcome, finding.Message);
     }
 }

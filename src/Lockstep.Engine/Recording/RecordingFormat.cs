@@ -2,7 +2,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
-namespace Lockstep.TestServer.Recording;
+namespace Lockstep.Engine.Recording;
 
 /// <summary>A recording is a text file with one JSON object a line.</summary>
 internal static class RecordingFormat
@@ -23,10 +23,10 @@ internal static class RecordingFormat
     /// <exception cref="IOException">The file cannot be read.</exception>
     public static IEnumerable<RecordingLine> Read(string path)
     {
-        int number = 0;
-        foreach (string text in File.ReadLines(path))
+        var number = 0;
+        foreach (var text in File.ReadLines(path))
         {
-            RecordingLine line = Parse(text, path, ++number);
+            var line = Parse(text, path, ++number);
             if (number == 1 && line.Version != Version)
                 throw new InvalidRecordingException($"{path} is no recording of a feed that this version can read. Record the feed anew.");
             yield return line;
@@ -43,7 +43,10 @@ internal static class RecordingFormat
         }
         catch (JsonException error)
         {
-            throw new InvalidRecordingException($"Line {number} of {path} does not belong to a recording. Record the feed anew, or cut the file off before that line.", error);
+            throw new InvalidRecordingException(
+                $"Line {number} of {path} does not belong to a recording. Record the feed anew, or cut the file off before that line.",
+                error
+            );
         }
     }
 }

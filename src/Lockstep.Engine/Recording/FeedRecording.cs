@@ -1,4 +1,4 @@
-namespace Lockstep.TestServer.Recording;
+namespace Lockstep.Engine.Recording;
 
 /// <summary>What a <see cref="FeedRecorder"/> has saved.</summary>
 /// <param name="Path">The file.</param>

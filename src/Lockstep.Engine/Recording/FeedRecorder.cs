@@ -2,13 +2,21 @@ using System.Text;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Records;
 
-namespace Lockstep.TestServer.Recording;
+namespace Lockstep.Engine.Recording;
 
 /// <summary>Saves one response of a real feed with its timing, so that a test server can serve it again.</summary>
 public static class FeedRecorder
 {
     // Which of a response's headers mean something to a follower of the feed; others may hold secrets (I9).
-    private static readonly string[] Kept = ["Content-Type", "Content-Encoding", "Instance-Name", "Lockstep-Feed", "X-Amz-Meta-Count", "Retry-After"];
+    private static readonly string[] Kept =
+    [
+        "Content-Type",
+        "Content-Encoding",
+        "Instance-Name",
+        "Lockstep-Feed",
+        "X-Amz-Meta-Count",
+        "Retry-After",
+    ];
 
     /// <summary>Records until the body ends, the limit is reached or the token is cancelled; in each case the file is whole.</summary>
     /// <param name="feed">The feed and how to reach it. Nothing of that goes into the file.</param>
@@ -19,42 +27,59 @@ public static class FeedRecorder
     /// <param name="cancellationToken">Ends the recording.</param>
     /// <exception cref="FeedException">The feed cannot be reached, or redirects wrongly.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
-    public static async Task<FeedRecording> RecordAsync(FeedOptions feed, Cursor cursor, string path, RecordingOptions? options = null, TimeProvider? timeProvider = null, CancellationToken cancellationToken = default)
+    public static async Task<FeedRecording> RecordAsync(
+        FeedOptions feed,
+        Cursor cursor,
+        string path,
+        RecordingOptions? options = null,
+        TimeProvider? timeProvider = null,
+        CancellationToken cancellationToken = default
+    )
     {
         ArgumentNullException.ThrowIfNull(feed);
         options ??= new RecordingOptions();
-        TimeProvider time = timeProvider ?? TimeProvider.System;
+        var time = timeProvider ?? TimeProvider.System;
         using FeedHttp http = new(feed, time);
-        using HttpResponseMessage response = await AskAsync(http, feed, cursor, cancellationToken).ConfigureAwait(false);
+        using var response = await AskAsync(http, feed, cursor, cancellationToken).ConfigureAwait(false);
         StreamWriter file = new(path, append: false, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false));
         await using (file.ConfigureAwait(false))
         {
-            long began = time.GetTimestamp();
+            var began = time.GetTimestamp();
             await file.WriteLineAsync(RecordingFormat.Write(Head(response))).ConfigureAwait(false);
-            (long bytes, RecordingEnd end) = await RecordBodyAsync(response, file, options, time, began, cancellationToken).ConfigureAwait(false);
-            TimeSpan duration = time.GetElapsedTime(began);
-            await file.WriteLineAsync(RecordingFormat.Write(new RecordingLine { At = duration.TotalSeconds, End = end })).ConfigureAwait(false);
+            (var bytes, var end) = await RecordBodyAsync(response, file, options, time, began, cancellationToken).ConfigureAwait(false);
+            var duration = time.GetElapsedTime(began);
+            await file.WriteLineAsync(RecordingFormat.Write(new RecordingLine { At = duration.TotalSeconds, End = end }))
+                .ConfigureAwait(false);
             return new FeedRecording(path, (int)response.StatusCode, bytes, duration, end);
         }
     }
 
     private static async Task<(long Bytes, RecordingEnd End)> RecordBodyAsync(
-        HttpResponseMessage response, StreamWriter file, RecordingOptions options, TimeProvider time, long began, CancellationToken cancellationToken)
+        HttpResponseMessage response,
+        StreamWriter file,
+        RecordingOptions options,
+        TimeProvider time,
+        long began,
+        CancellationToken cancellationToken
+    )
     {
         using CancellationTokenSource limit = new(options.Duration ?? Timeout.InfiniteTimeSpan, time);
-        using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
-        byte[] buffer = new byte[64 * 1024];
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
+        var buffer = new byte[64 * 1024];
         long bytes = 0;
         try
         {
-            Stream body = await response.Content.ReadAsStreamAsync(either.Token).ConfigureAwait(false);
+            var body = await response.Content.ReadAsStreamAsync(either.Token).ConfigureAwait(false);
             while (!(bytes >= options.MaximumBytes))
             {
-                int wanted = (int)Math.Min(buffer.Length, (options.MaximumBytes ?? long.MaxValue) - bytes);
-                int read = await body.ReadAsync(buffer.AsMemory(0, wanted), either.Token).ConfigureAwait(false);
+                var wanted = (int)Math.Min(buffer.Length, (options.MaximumBytes ?? long.MaxValue) - bytes);
+                var read = await body.ReadAsync(buffer.AsMemory(0, wanted), either.Token).ConfigureAwait(false);
                 if (read == 0)
                     return (bytes, RecordingEnd.Completed);
-                await file.WriteLineAsync(RecordingFormat.Write(RecordingLine.Of(time.GetElapsedTime(began).TotalSeconds, buffer.AsSpan(0, read)))).ConfigureAwait(false);
+                await file.WriteLineAsync(
+                        RecordingFormat.Write(RecordingLine.Of(time.GetElapsedTime(began).TotalSeconds, buffer.AsSpan(0, read)))
+                    )
+                    .ConfigureAwait(false);
                 bytes += read;
             }
             return (bytes, RecordingEnd.Stopped);
@@ -70,12 +95,17 @@ public static class FeedRecorder
     }
 
     /// <summary>Asks as a client would, a redirect to a snapshot included: what is there is what gets recorded.</summary>
-    private static async Task<HttpResponseMessage> AskAsync(FeedHttp http, FeedOptions feed, Cursor cursor, CancellationToken cancellationToken)
+    private static async Task<HttpResponseMessage> AskAsync(
+        FeedHttp http,
+        FeedOptions feed,
+        Cursor cursor,
+        CancellationToken cancellationToken
+    )
     {
-        Uri target = http.Uri.Request(feed.CursorStyle, cursor, feed.Query, update: false);
-        for (int redirects = 0; ; redirects++)
+        var target = http.Uri.Request(feed.CursorStyle, cursor, feed.Query, update: false);
+        for (var redirects = 0; ; redirects++)
         {
-            HttpResponseMessage response = await http.GetAsync(target, addHeaders: null, cancellationToken).ConfigureAwait(false);
+            var response = await http.GetAsync(target, addHeaders: null, cancellationToken).ConfigureAwait(false);
             if (redirects == FeedHttp.MostRedirects || http.RedirectOf(response, target) is not { } location)
                 return response;
             response.Dispose();
@@ -86,11 +116,16 @@ public static class FeedRecorder
     private static RecordingLine Head(HttpResponseMessage response)
     {
         Dictionary<string, string> headers = [];
-        foreach (string name in Kept)
+        foreach (var name in Kept)
         {
-            if (response.Headers.TryGetValues(name, out IEnumerable<string>? values) || response.Content.Headers.TryGetValues(name, out values))
+            if (response.Headers.TryGetValues(name, out var values) || response.Content.Headers.TryGetValues(name, out values))
                 headers[name] = string.Join(", ", values);
         }
-        return new RecordingLine { Version = RecordingFormat.Version, Status = (int)response.StatusCode, Headers = headers };
+        return new RecordingLine
+        {
+            Version = RecordingFormat.Version,
+            Status = (int)response.StatusCode,
+            Headers = headers,
+        };
     }
 }

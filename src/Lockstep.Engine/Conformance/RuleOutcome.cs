@@ -1,4 +1,4 @@
-namespace Lockstep.TestServer.Conformance;
+namespace Lockstep.Engine.Conformance;
 
 /// <summary>What became of a rule.</summary>
 public enum RuleOutcome

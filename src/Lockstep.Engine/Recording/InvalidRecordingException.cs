@@ -1,10 +1,8 @@
-namespace Lockstep.TestServer.Recording;
+namespace Lockstep.Engine.Recording;
 
 /// <summary>A file is no recording of a feed, or a damaged one.</summary>
 public sealed class InvalidRecordingException : FormatException
 {
     internal InvalidRecordingException(string message, Exception? inner = null)
-        : base(message, inner)
-    {
-    }
+        : base(message, inner) { }
 }

@@ -1,4 +1,4 @@
-namespace Lockstep.TestServer.Conformance;
+namespace Lockstep.Engine.Conformance;
 
 /// <summary>What became of one rule.</summary>
 /// <param name="Id">Names the rule; it stays the same from version to version.</param>

@@ -1,4 +1,4 @@
-namespace Lockstep.TestServer.Recording;
+namespace Lockstep.Engine.Recording;
 
 /// <summary>How a recorded response ended.</summary>
 public enum RecordingEnd

@@ -1,4 +1,4 @@
-namespace Lockstep.TestServer.Conformance;
+namespace Lockstep.Engine.Conformance;
 
 /// <summary>What the requests of a check have shown.</summary>
 /// <param name="First">The answer to cursor 0.</param>
@@ -11,11 +11,21 @@ namespace Lockstep.TestServer.Conformance;
 /// <param name="BoundaryCursor">What <paramref name="Boundary"/> was asked with.</param>
 /// <param name="MiddleCursor">What <paramref name="Middle"/> was asked with.</param>
 internal sealed record FeedObservation(
-    FeedReading First, FeedReading? Snapshot, FeedReading? Whole, FeedReading? Boundary, FeedReading? Middle, FeedReading? Update, FeedReading? Heartbeat, FeedItem? BoundaryCursor, FeedItem? MiddleCursor)
+    FeedReading First,
+    FeedReading? Snapshot,
+    FeedReading? Whole,
+    FeedReading? Boundary,
+    FeedReading? Middle,
+    FeedReading? Update,
+    FeedReading? Heartbeat,
+    FeedItem? BoundaryCursor,
+    FeedItem? MiddleCursor
+)
 {
     public IEnumerable<FeedReading> Readings => new[] { First, Snapshot, Boundary, Middle, Update, Heartbeat }.OfType<FeedReading>();
 
-    public IEnumerable<(FeedReading Reading, FeedItem Item)> Records => Readings.SelectMany(reading => reading.Records.Select(item => (reading, item)));
+    public IEnumerable<(FeedReading Reading, FeedItem Item)> Records =>
+        Readings.SelectMany(reading => reading.Records.Select(item => (reading, item)));
 
     public bool IsEndless => Whole?.End is ReadingEnd.Settled or ReadingEnd.Enough && Snapshot is null;
 }

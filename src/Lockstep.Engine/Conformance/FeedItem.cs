@@ -1,6 +1,6 @@
 using Lockstep.Engine.Records;
 
-namespace Lockstep.TestServer.Conformance;
+namespace Lockstep.Engine.Conformance;
 
 /// <summary>One object of a feed, as far as the rules need it.</summary>
 /// <param name="Kind">What it is.</param>
@@ -9,7 +9,14 @@ namespace Lockstep.TestServer.Conformance;
 /// <param name="Order">The order value.</param>
 /// <param name="Deleted">Whether it is a tombstone.</param>
 /// <param name="Missing">The required fields that it lacks or that have a wrong type, in words; null when all is well.</param>
-internal sealed record FeedItem(FeedItemKind Kind, long Offset, string? Key = null, OrderValue Order = default, bool Deleted = false, string? Missing = null);
+internal sealed record FeedItem(
+    FeedItemKind Kind,
+    long Offset,
+    string? Key = null,
+    OrderValue Order = default,
+    bool Deleted = false,
+    string? Missing = null
+);
 
 internal enum FeedItemKind
 {

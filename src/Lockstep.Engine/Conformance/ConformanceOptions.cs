@@ -1,4 +1,4 @@
-namespace Lockstep.TestServer.Conformance;
+namespace Lockstep.Engine.Conformance;
 
 /// <summary>How a feed is checked.</summary>
 public sealed class ConformanceOptions

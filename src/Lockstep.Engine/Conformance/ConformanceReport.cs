@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Text;
 using System.Xml;
 
-namespace Lockstep.TestServer.Conformance;
+namespace Lockstep.Engine.Conformance;
 
 /// <summary>What a check of a feed found, rule by rule. Immutable.</summary>
 /// <param name="Feed">The feed, without user and password.</param>
@@ -18,14 +18,14 @@ public sealed record ConformanceReport(string Feed, DateTimeOffset StartTime, Ti
     public string ToNUnitXml()
     {
         StringBuilder text = new();
-        using (XmlWriter xml = XmlWriter.Create(text, new XmlWriterSettings { Indent = true, OmitXmlDeclaration = true }))
+        using (var xml = XmlWriter.Create(text, new XmlWriterSettings { Indent = true, OmitXmlDeclaration = true }))
         {
             Begin(xml, "test-run", "2");
             Begin(xml, "test-suite", "1");
             xml.WriteAttributeString("type", "TestFixture");
             xml.WriteAttributeString("name", Feed);
             xml.WriteAttributeString("fullname", Feed);
-            foreach (RuleResult result in Results)
+            foreach (var result in Results)
                 Write(xml, result);
             xml.WriteEndElement();
             xml.WriteEndElement();

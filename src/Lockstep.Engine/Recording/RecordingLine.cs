@@ -1,7 +1,7 @@
 using System.Text;
 using System.Text.Json.Serialization;
 
-namespace Lockstep.TestServer.Recording;
+namespace Lockstep.Engine.Recording;
 
 /// <summary>One line of a recording. The first tells the head, the last how it ended, those between hold bytes of the body.</summary>
 internal sealed record RecordingLine
