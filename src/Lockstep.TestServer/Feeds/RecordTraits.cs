@@ -7,13 +7,13 @@ namespace Lockstep.TestServer.Feeds;
 /// <param name="Order">The value of the order field.</param>
 /// <param name="Deleted">Whether it is a tombstone in either dialect.</param>
 /// <param name="Transaction">The <c>txid</c> of a ready-made transaction row; null for any other record.</param>
-internal readonly record struct RecordShape(OrderValue Order, bool Deleted, long? Transaction)
+internal readonly record struct RecordTraits(OrderValue Order, bool Deleted, long? Transaction)
 {
     // Deeper than any client takes, so that a test can send what a client must refuse.
     private const int MaxDepth = 100_000;
 
     /// <exception cref="InvalidRecordException">Not one JSON object.</exception>
-    public static RecordShape Read(ReadOnlySpan<byte> json, string orderField)
+    public static RecordTraits Read(ReadOnlySpan<byte> json, string orderField)
     {
         try
         {
@@ -36,7 +36,7 @@ internal readonly record struct RecordShape(OrderValue Order, bool Deleted, long
         }
     }
 
-    private static RecordShape Scan(ref Utf8JsonReader reader, string orderField)
+    private static RecordTraits Scan(ref Utf8JsonReader reader, string orderField)
     {
         OrderValue order = default;
         var deleted = false;
@@ -58,7 +58,7 @@ internal readonly record struct RecordShape(OrderValue Order, bool Deleted, long
             hasData |= isData && reader.TokenType == JsonTokenType.StartObject;
             reader.Skip();
         }
-        return new RecordShape(order, deleted, hasData ? transaction : null);
+        return new RecordTraits(order, deleted, hasData ? transaction : null);
     }
 
     private static OrderValue ReadOrder(in Utf8JsonReader reader) =>
@@ -68,4 +68,11 @@ internal readonly record struct RecordShape(OrderValue Order, bool Deleted, long
             JsonTokenType.String => OrderValue.FromText(reader.GetString()!),
             _ => default,
         };
+}
+
+/// <summary>A record that was given to a scripted feed is not one JSON object.</summary>
+public sealed class InvalidRecordException : FormatException
+{
+    internal InvalidRecordException(string message, Exception? inner = null)
+        : base(message, inner) { }
 }

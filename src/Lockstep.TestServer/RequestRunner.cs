@@ -1,10 +1,12 @@
 using System.Collections.Concurrent;
 using Lockstep.Serving.Hosting;
 using Lockstep.TestServer.Faults;
+using Lockstep.TestServer.Requests;
+using Lockstep.TestServer.Responses;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
 
-namespace Lockstep.TestServer.Requests;
+namespace Lockstep.TestServer;
 
 /// <summary>
 /// Has requests answered: logs each, lets the faults meant for it take part, and ends its connection as it has to end. Thread-safe.
@@ -37,7 +39,7 @@ internal sealed class RequestRunner(RequestLog log, FaultList faults, TimeProvid
 
     public async Task RunAsync(HttpContext context, Serve serve, CancellationToken stopping)
     {
-        var entry = log.Begin(context.Request, Feeds.RequestCursor.Of(context.Request));
+        var entry = log.Begin(context.Request, RequestCursor.Of(context.Request));
         using OpenRequest open = new(context.RequestAborted, stopping);
         _open[entry] = open;
         _sent.Begin(entry);
@@ -94,5 +96,37 @@ internal sealed class RequestRunner(RequestLog log, FaultList faults, TimeProvid
             entry.End(RequestEnding.Failed, error.Message);
             throw;
         }
+    }
+}
+
+/// <summary>A request that is being answered, and the way to end it early.</summary>
+internal sealed class OpenRequest(CancellationToken aborted, CancellationToken stopping) : IDisposable
+{
+    private readonly CancellationTokenSource _ended = CancellationTokenSource.CreateLinkedTokenSource(aborted, stopping);
+    private readonly Lock _gate = new();
+    private bool _disposed;
+
+    /// <summary>Signalled when the client is gone, the server stops, or the request was closed.</summary>
+    public CancellationToken Ended => _ended.Token;
+
+    /// <summary>How it was closed; null when it was not.</summary>
+    public CutKind? Closed { get; private set; }
+
+    public void Close(CutKind how)
+    {
+        lock (_gate)
+        {
+            if (_disposed)
+                return;
+            Closed = how;
+        }
+        _ = _ended.CancelAsync();
+    }
+
+    public void Dispose()
+    {
+        lock (_gate)
+            _disposed = true;
+        _ended.Dispose();
     }
 }

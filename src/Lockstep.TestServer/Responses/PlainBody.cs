@@ -7,13 +7,13 @@ using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 
-namespace Lockstep.TestServer.Feeds;
+namespace Lockstep.TestServer.Responses;
 
 /// <summary>
 /// A body as it should be. A chunked one is framed here and written below Kestrel, so that each call is exactly one chunk and many of them
 /// can go out in one send; Kestrel writes the head and, when the handler ends, the last chunk.
 /// </summary>
-internal sealed class PlainBody : FeedBody
+internal sealed class PlainBody : ResponseBody
 {
     private readonly PipeWriter _output;
     private readonly bool _framed;
@@ -27,7 +27,7 @@ internal sealed class PlainBody : FeedBody
         _log = log;
     }
 
-    public static new async ValueTask<FeedBody> StartAsync(
+    public static new async ValueTask<ResponseBody> StartAsync(
         HttpContext context,
         TestRequest log,
         long? length,
@@ -64,16 +64,16 @@ internal sealed class PlainBody : FeedBody
         _log.Sent(payload.Length, records);
     }
 
-    public override void Write(ReadOnlySpan<FeedRecord> records)
+    public override void Write(ReadOnlySpan<ReadOnlyMemory<byte>> records)
     {
         var length = 0;
         foreach (var record in records)
-            length += record.Bytes.Length;
+            length += record.Length;
         if (length == 0)
             return;
         BeginChunk(length);
         foreach (var record in records)
-            _output.Write(record.Bytes.Span);
+            _output.Write(record.Span);
         EndChunk();
         _log.Sent(length, records.Length);
     }

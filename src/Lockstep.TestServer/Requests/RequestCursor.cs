@@ -4,7 +4,7 @@ using Lockstep.Engine.Records;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 
-namespace Lockstep.TestServer.Feeds;
+namespace Lockstep.TestServer.Requests;
 
 /// <summary>Finds the cursor of a request in either style: <c>/servers/998</c> or <c>/servers?since=998</c>.</summary>
 internal static class RequestCursor

@@ -1,4 +1,4 @@
-namespace Lockstep.TestServer.Faults;
+namespace Lockstep.TestServer.Faults.Stages;
 
 /// <summary>A place in a response.</summary>
 /// <param name="Byte">Behind this many bytes.</param>
@@ -19,4 +19,14 @@ internal readonly record struct Position(long? Byte, int? Record, bool End, Byte
             { Byte: { } count } => $"behind byte {count} of the body",
             _ => "at the start of the body",
         };
+}
+
+/// <summary>Which bytes a position counts.</summary>
+public enum ByteCount
+{
+    /// <summary>Those of the body, without the framing of chunks.</summary>
+    Body,
+
+    /// <summary>All bytes of the response, from the status line on; inside TLS.</summary>
+    Response,
 }

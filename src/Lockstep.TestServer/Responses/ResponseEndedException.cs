@@ -1,7 +1,7 @@
 using Lockstep.Serving.Hosting;
 using Lockstep.TestServer.Requests;
 
-namespace Lockstep.TestServer.Faults;
+namespace Lockstep.TestServer.Responses;
 
 /// <summary>A fault ended the response: what it let through is sent, and the connection is to end so.</summary>
 internal sealed class ResponseEndedException(CutKind how, RequestEnding ending) : Exception("A fault ended the response.")

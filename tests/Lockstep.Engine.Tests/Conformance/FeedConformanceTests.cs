@@ -1,10 +1,11 @@
 using System.Xml.Linq;
 using Lockstep.Engine.Conformance;
 using Lockstep.Engine.Feed;
+using Lockstep.TestServer;
 using Lockstep.TestServer.Faults;
 using Lockstep.TestServer.Feeds;
 
-namespace Lockstep.TestServer.Tests.Conformance;
+namespace Lockstep.Engine.Tests.Conformance;
 
 public sealed class FeedConformanceTests
 {
@@ -18,12 +19,12 @@ public sealed class FeedConformanceTests
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
     [Theory]
-    [InlineData(FeedDialect.Record, true, false)]
-    [InlineData(FeedDialect.Record, false, false)]
-    [InlineData(FeedDialect.Record, true, true)]
-    [InlineData(FeedDialect.Transaction, true, false)]
-    [InlineData(FeedDialect.Transaction, false, false)]
-    public async Task A_good_feed_breaks_no_rule(FeedDialect dialect, bool endless, bool redirect)
+    [InlineData(ScriptedDialect.Record, true, false)]
+    [InlineData(ScriptedDialect.Record, false, false)]
+    [InlineData(ScriptedDialect.Record, true, true)]
+    [InlineData(ScriptedDialect.Transaction, true, false)]
+    [InlineData(ScriptedDialect.Transaction, false, false)]
+    public async Task A_good_feed_breaks_no_rule(ScriptedDialect dialect, bool endless, bool redirect)
     {
         await using var server = await StartAsync(dialect, endless, redirect);
         var report = await CheckAsync(server);
@@ -36,7 +37,7 @@ public sealed class FeedConformanceTests
         Assert.Contains("tombstones", judged);
         Assert.Equal(redirect, judged.Contains("snapshot"));
         Assert.Equal(redirect, judged.Contains("update-mode"));
-        Assert.Equal(dialect == FeedDialect.Transaction, judged.Contains("snapshot-completed"));
+        Assert.Equal(dialect == ScriptedDialect.Transaction, judged.Contains("snapshot-completed"));
         Assert.Equal(endless && !redirect, judged.Contains("heartbeat"));
     }
 
@@ -64,7 +65,7 @@ public sealed class FeedConformanceTests
     [InlineData("tombstones", """{"kind":"Truncate","atRecord":4,"path":"/servers/11"}""")]
     public async Task A_fault_breaks_its_rule(string rule, string fault)
     {
-        await using var server = await StartAsync(FeedDialect.Record, endless: false, redirect: false);
+        await using var server = await StartAsync(ScriptedDialect.Record, endless: false, redirect: false);
         using var json = System.Text.Json.JsonDocument.Parse(fault);
         server.Faults.Add(FaultKinds.Create(json.RootElement, out _));
         var report = await CheckAsync(server);
@@ -91,7 +92,7 @@ public sealed class FeedConformanceTests
     [Fact]
     public async Task A_snapshot_that_does_not_end_and_a_redirect_in_update_mode_are_found()
     {
-        await using var server = await StartAsync(FeedDialect.Record, endless: true, redirect: false);
+        await using var server = await StartAsync(ScriptedDialect.Record, endless: true, redirect: false);
         server.Faults.Add(new RedirectFault { To = "/servers/1", Path = "/servers/0" });
         var report = await CheckAsync(server);
         Assert.Equal(
@@ -103,7 +104,7 @@ public sealed class FeedConformanceTests
     [Fact]
     public async Task The_reference_feed_breaks_the_order_and_is_known_for_it()
     {
-        await using var server = await TestServers.StartAsync(FeedKind.Reference, Cancelled);
+        await using var server = await StartAsync(FeedKind.Reference);
         var report = await FeedConformance.CheckAsync(
             new FeedOptions { Uri = server.FeedUri },
             new ConformanceOptions { MaximumRecords = 60 },
@@ -117,7 +118,7 @@ public sealed class FeedConformanceTests
     [Fact]
     public async Task The_report_is_NUnit_XML()
     {
-        await using var server = await StartAsync(FeedDialect.Record, endless: false, redirect: false);
+        await using var server = await StartAsync(ScriptedDialect.Record, endless: false, redirect: false);
         server.Faults.Add(new ReorderFault());
         var report = await CheckAsync(server);
         var run = XElement.Parse(report.ToNUnitXml());
@@ -133,8 +134,8 @@ public sealed class FeedConformanceTests
     public async Task I9_credentials_go_to_the_feed_and_nowhere_else()
     {
         const string secret = "s3cr3t-value";
-        await using var elsewhere = await TestServers.StartAsync(FeedKind.Finite, Cancelled);
-        await using var server = await StartAsync(FeedDialect.Record, endless: false, redirect: false);
+        await using var elsewhere = await StartAsync(FeedKind.Finite);
+        await using var server = await StartAsync(ScriptedDialect.Record, endless: false, redirect: false);
         server.Faults.Add(new UnauthorizedFault { Token = $"me:{secret}", Scheme = AuthenticationScheme.Basic });
         server.Faults.Add(new RedirectFault { To = elsewhere.FeedUri.ToString(), Path = "/servers/0" });
         var feed = new UriBuilder(server.FeedUri) { UserName = "me", Password = secret }.Uri;
@@ -154,7 +155,10 @@ public sealed class FeedConformanceTests
 
     private static ConformanceOptions Options() => new() { Settle = TimeSpan.FromMilliseconds(500), Heartbeat = TimeSpan.FromSeconds(2) };
 
-    private static Task<LockstepTestServer> StartAsync(FeedDialect dialect, bool endless, bool redirect)
+    private static Task<LockstepTestServer> StartAsync(FeedKind feed) =>
+        LockstepTestServer.StartAsync(new TestServerOptions { Port = 0, Feed = feed }, cancellationToken: Cancelled);
+
+    private static Task<LockstepTestServer> StartAsync(ScriptedDialect dialect, bool endless, bool redirect)
     {
         TestServerOptions options = new()
         {

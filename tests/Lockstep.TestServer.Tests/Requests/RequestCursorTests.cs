@@ -1,7 +1,7 @@
 using Lockstep.Engine.Records;
-using Lockstep.TestServer.Feeds;
+using Lockstep.TestServer.Requests;
 
-namespace Lockstep.TestServer.Tests.Feeds;
+namespace Lockstep.TestServer.Tests.Requests;
 
 public sealed class RequestCursorTests
 {

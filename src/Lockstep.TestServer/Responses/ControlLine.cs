@@ -2,10 +2,10 @@ using System.Buffers;
 using System.Text.Json;
 using Lockstep.Engine.Records;
 
-namespace Lockstep.TestServer.Feeds;
+namespace Lockstep.TestServer.Responses;
 
 /// <summary>The control rows of the transaction dialect.</summary>
-internal static class ControlRow
+internal static class ControlLine
 {
     public const string SnapshotCompleted = "snapshot_completed";
     public const string Heartbeat = "heartbeat";
