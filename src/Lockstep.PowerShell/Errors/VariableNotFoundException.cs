@@ -7,12 +7,14 @@ internal sealed class VariableNotFoundException : LockstepException
 {
     public VariableNotFoundException(string variable, string store)
         : base(
+            ErrorKind.NotFound,
             $"There is no variable '{variable}' in the store {store}.",
             "List the variables with Get-LockstepVariable -Store; their names tell upper and lower case apart."
         ) { }
 
     public VariableNotFoundException(string variable, DateTimeOffset activeAt, string store)
         : base(
+            ErrorKind.NotFound,
             $"The variable '{variable}' in the store {store} has no value that becomes active at {activeAt:yyyy-MM-dd HH:mm:ss.fffK}.",
             "Pipe what is to go from Get-LockstepVariableSchedule -State Pending, which tells instants to the millisecond."
         ) { }

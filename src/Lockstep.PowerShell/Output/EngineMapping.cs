@@ -1,5 +1,6 @@
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Sync;
+using Lockstep.Errors;
 using EngineFeedEvent = Lockstep.Engine.Sync.FeedEvent;
 using EngineSyncResult = Lockstep.Engine.Sync.SyncResult;
 using EngineTableInfo = Lockstep.Engine.Tables.TableInfo;
@@ -67,7 +68,7 @@ internal static class EngineMapping
         : TimeSpan.Zero;
 
     public static FeedEvent ToModel(this EngineFeedEvent happened) =>
-        new((FeedEventKind)happened.Kind, happened.At.LocalDateTime, happened.Message);
+        new((FeedEventKind)happened.Kind, happened.At.LocalDateTime, happened.Render(CmdletWords.Say));
 
     /// <summary>The key as PowerShell shows it: one value, or an array where there are several fields.</summary>
     public static object ToModel(this RecordKey key)

@@ -98,10 +98,11 @@ internal sealed class SyncStepHandler(ISyncStreams streams, string activity)
 
     private void Tell(Engine.Sync.FeedEvent happened)
     {
-        streams.Event(happened.ToModel());
-        if (happened.Kind == Engine.Sync.FeedEventKind.Warning)
-            streams.Warn(happened.Message);
+        var told = happened.ToModel();
+        streams.Event(told);
+        if (told.Kind == FeedEventKind.Warning)
+            streams.Warn(told.Message);
         else
-            streams.Verbose(happened.Message);
+            streams.Verbose(told.Message);
     }
 }
