@@ -1,5 +1,6 @@
 using System.Management.Automation;
 using System.Text;
+using Lockstep.Engine;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
 using Lockstep.Errors;

@@ -1,5 +1,6 @@
 using System.Management.Automation;
 using Lockstep.Commands;
+using Lockstep.Engine;
 using Lockstep.Engine.Tables;
 using Lockstep.Errors;
 using Lockstep.Postgres.Tables;
