@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Lockstep.Engine;
 using Lockstep.Engine.Tables;
 using Lockstep.Postgres.Tables;
 

@@ -71,8 +71,8 @@ public sealed class FeedUri
             var elements = Location.AbsolutePath.Split('/', StringSplitOptions.RemoveEmptyEntries);
             var name = elements
                 .Select(Uri.UnescapeDataString)
-                .LastOrDefault(element => Tables.TableName.IsValid(element) && !element.All(char.IsAsciiDigit));
-            return name ?? Tables.TableName.Default;
+                .LastOrDefault(element => TableName.IsValid(element) && !element.All(char.IsAsciiDigit));
+            return name ?? TableName.Default;
         }
     }
 

@@ -82,7 +82,7 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
         _context = null;
     }
 
-    public void BodyBegan(FeedBody body)
+    public void BodyBegan(FeedResponse body)
     {
         _contentLength = body.ContentLength;
         _bodyStartBytes = Counters.Bytes;

@@ -16,11 +16,11 @@ public readonly record struct ApplyCounts(long Added, long Updated, long Deleted
     public static ApplyCounts Add(ApplyCounts left, ApplyCounts right) =>
         new(left.Added + right.Added, left.Updated + right.Updated, left.Deleted + right.Deleted);
 
-    internal ApplyCounts With(ChangeKind kind) =>
+    internal ApplyCounts With(ChangeKind kind, long count) =>
         kind switch
         {
-            ChangeKind.Added => this with { Added = Added + 1 },
-            ChangeKind.Updated => this with { Updated = Updated + 1 },
-            _ => this with { Deleted = Deleted + 1 },
+            ChangeKind.Added => this with { Added = Added + count },
+            ChangeKind.Updated => this with { Updated = Updated + count },
+            _ => this with { Deleted = Deleted + count },
         };
 }

@@ -1,5 +1,4 @@
 using Lockstep.Engine.Records;
-using Lockstep.Engine.Sync;
 
 namespace Lockstep.Engine.Tables;
 
@@ -67,7 +66,7 @@ public sealed record TableInfo
     /// Whether the table's cursor is at or above another one. Cursors that are no numbers have no order: they must be equal.
     /// </summary>
     public bool HasReached(Cursor cursor) =>
-        cursor.IsStart || Cursor == cursor || (Cursor.IsNumber && cursor.IsNumber && CursorTracker.Compare(Cursor, cursor) >= 0);
+        cursor.IsStart || Cursor == cursor || (Cursor.IsNumber && cursor.IsNumber && Cursor.Compare(Cursor, cursor) >= 0);
 
     internal static TableInfo From(string path, TableState state, long quarantined) =>
         From(path, state, quarantined, SizeOf(path) + SizeOf(path + "-wal"), WriterLock.HolderOf(path));

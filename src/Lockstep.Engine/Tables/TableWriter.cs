@@ -94,12 +94,12 @@ internal sealed class TableWriter : ITableTarget
         EnsureRows(wanted.Shape!, batch);
         var applier = new RowApplier(_rows!);
         applier.Apply(batch, State.Sequence, changes);
-        _uncommitted += applier.Counts;
+        _uncommitted += applier.Tally.Counts;
         return wanted with
         {
-            Rows = State.Rows + applier.RowsAdded,
-            Tombstones = State.Tombstones + applier.TombstonesAdded,
-            Sequence = applier.Counts.Changes > 0 ? State.Sequence + batch.Count : State.Sequence,
+            Rows = State.Rows + applier.Tally.Rows,
+            Tombstones = State.Tombstones + applier.Tally.Tombstones,
+            Sequence = applier.Tally.Counts.Changes > 0 ? State.Sequence + batch.Count : State.Sequence,
         };
     }
 
@@ -143,11 +143,11 @@ internal sealed class TableWriter : ITableTarget
                 TableFile.Execute(_connection, $"DROP VIEW IF EXISTS {TableView.Quote(State.Name)}");
                 stage.Complete(State, wanted.Shape, ending, commit.WantsChanges);
                 Quarantine(commit.Quarantined);
-                State = wanted with { Rows = stage.RowsAfter, Tombstones = stage.TombstonesAfter, Sequence = stage.SequenceAfter };
+                State = wanted with { Rows = stage.Tally.Rows, Tombstones = stage.Tally.Tombstones, Sequence = stage.SequenceAfter };
             }
         );
         _stage = null;
-        return new CommitResult(stage.Counts, stage.Changes) { Swept = stage.Swept };
+        return new CommitResult(stage.Tally.Counts, stage.Changes) { Swept = stage.Swept };
     }
 
     /// <summary>Drops a snapshot that will not be whole; the table stays as it is.</summary>

@@ -90,7 +90,7 @@ public sealed class PostgresTableStore : TableStore
             await connection.OpenAsync(cancellationToken).ConfigureAwait(false);
             while (true)
             {
-                var table = await RegisterAsync(connection, Engine.Tables.TableName.Require(name), cancellationToken).ConfigureAwait(false);
+                var table = await RegisterAsync(connection, Engine.TableName.Require(name), cancellationToken).ConfigureAwait(false);
                 await LeadAsync(connection, table, time, cancellationToken).ConfigureAwait(false);
                 if (TakeOver(connection, table, name, description) is { } writer)
                     return writer;

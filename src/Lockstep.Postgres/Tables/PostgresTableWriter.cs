@@ -49,7 +49,7 @@ internal sealed class PostgresTableWriter : ITableTarget
                 foreach (var round in BatchRounds.Of(commit.Batch!))
                 {
                     Fill(commit.Batch!, round, State.Sequence);
-                    Merge(TableSql.Stage, commit.WantsChanges, merged);
+                    Merge(TableSql.Rows(_table), TableSql.Stage, commit.WantsChanges, merged);
                 }
 
                 wanted = merged.Apply(wanted, merged.Counts.Changes > 0 ? State.Sequence + commit.Batch!.Count : State.Sequence);
@@ -72,22 +72,22 @@ internal sealed class PostgresTableWriter : ITableTarget
     public ApplyCounts CommitToSnapshot(TableCommit commit)
     {
         RequireSnapshot();
-        var changed = InTransaction(() =>
+        var counts = InTransaction(() =>
         {
-            var count = 0;
+            var merged = new MergeResult();
             if (commit.Batch is { } batch)
             {
                 Fill(batch, BatchRounds.Newest(batch), _snapshotSequence);
-                count = _connection.Run(TableSql.StageToSnapshot);
+                Merge(TableSql.Snapshot, TableSql.Stage, wantsChanges: false, merged);
             }
 
             Quarantine(commit.Quarantined);
-            return count;
+            return merged.Counts;
         });
         if (commit.Batch is { } added)
             _snapshotSequence += added.Count;
         _newFields.AddRange(commit.NewFields);
-        return new ApplyCounts(changed, 0, 0);
+        return counts;
     }
 
     public CommitResult CompleteSnapshot(TableCommit commit, SnapshotEnding ending)
@@ -104,7 +104,7 @@ internal sealed class PostgresTableWriter : ITableTarget
                 wanted = wanted with { Tombstones = 0 };
             }
 
-            Merge(TableSql.Snapshot, commit.WantsChanges, merged);
+            Merge(TableSql.Rows(_table), TableSql.Snapshot, commit.WantsChanges, merged);
             var sequence = Math.Max(State.Sequence, _snapshotSequence);
             if (ending.HasFlag(SnapshotEnding.Sweep))
                 swept = Sweep(sequence, commit.WantsChanges, merged);
@@ -236,9 +236,9 @@ internal sealed class PostgresTableWriter : ITableTarget
         copy.Complete();
     }
 
-    private void Merge(string source, bool wantsChanges, MergeResult merged) =>
+    private void Merge(string target, string source, bool wantsChanges, MergeResult merged) =>
         _connection.Read(
-            TableSql.Merge(_table, source, wantsChanges),
+            TableSql.Merge(target, source, wantsChanges),
             row =>
             {
                 var (kind, was) = ((ChangeKind)row.GetInt32(0), row.GetInt32(1));

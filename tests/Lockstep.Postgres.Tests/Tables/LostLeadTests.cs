@@ -150,9 +150,9 @@ public sealed class LostLeadTests(SharedPostgres postgres)
         RecordBatch? batch = null;
         foreach (var json in lines.Select(Encoding.UTF8.GetBytes))
         {
-            Assert.Equal(ParsedKind.Record, parser.Parse(json));
+            Assert.Equal(ParsedKind.Record, parser.Parse(json, out var record));
             batch ??= new RecordBatch(parser.Shape!.KeyLayout, parser.Shape.OrderKind, coalesce: true);
-            batch.Add(parser, json);
+            batch.Add(record);
         }
 
         return new TableCommit { Batch = batch, Shape = parser.Shape };

@@ -78,6 +78,66 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
             ];
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    [Trait("Invariant", "I3")]
+    public async Task It_judges_each_record_as_a_table_file_does(bool bySnapshot)
+    {
+        await using var db = await TestDatabase.CreateAsync(postgres);
+        using var twins = await TwinTables.OpenAsync(new PostgresTableStore(db.ConnectionString), coalesces: true, Cancel);
+        var id = 0;
+        List<string> live = [],
+            swept = [],
+            coming = [];
+        foreach (var stored in (string[])["nothing", "live", "deleted", "swept"])
+        {
+            foreach (var order in (int[])[9, 10, 11])
+            {
+                foreach (var (isDeleted, value) in (ReadOnlySpan<(bool, string)>)[(false, "a"), (false, "b"), (true, "a"), (true, "b")])
+                {
+                    id++;
+                    if (stored != "nothing")
+                        (stored == "swept" ? swept : live).Add(Json(id, 10, stored == "deleted", "a"));
+                    coming.Add(Json(id, order, isDeleted, value));
+                }
+            }
+        }
+
+        twins.Commit([.. live, .. swept]);
+        twins.Snapshot(SnapshotEnding.Sweep, [live]);
+        if (bySnapshot)
+            twins.Snapshot(SnapshotEnding.MergeOnly, [coming]);
+        else
+            twins.Commit(coming);
+        twins.AssertEqual();
+        // The order value may have risen without a change: what is between the two shows it.
+        twins.Commit(Enumerable.Range(1, id).Select(key => Json(key, 10, isDeleted: false, "c")));
+        twins.AssertEqual();
+
+        static string Json(int id, int order, bool isDeleted, string value) =>
+            $$"""{"id":{{id}},"updated_at":{{order}},"deleted_at":{{(isDeleted ? "1" : "null")}},"value":"{{value}}"}""";
+    }
+
+    [Fact]
+    [Trait("Invariant", "I3")]
+    public async Task Within_a_snapshot_the_order_value_of_what_comes_again_counts()
+    {
+        await using var db = await TestDatabase.CreateAsync(postgres);
+        using var twins = await TwinTables.OpenAsync(new PostgresTableStore(db.ConnectionString), coalesces: true, Cancel);
+
+        twins.Snapshot(
+            SnapshotEnding.Sweep,
+            [
+                ["""{"txid":1,"since":5,"data":{"id":1,"value":"a"}}"""],
+                ["""{"txid":1,"since":9,"data":{"id":1,"value":"a"}}"""],
+                ["""{"txid":2,"since":7,"data":{"id":1,"value":"older"}}"""],
+            ]
+        );
+
+        twins.AssertEqual();
+    }
+
     [Fact]
     public async Task A_sync_goes_on_from_its_cursor_and_the_records_read_alike()
     {

@@ -158,9 +158,9 @@ public sealed class WatchAgainTests(SharedPostgres postgres)
         foreach (var id in ids)
         {
             var json = Encoding.UTF8.GetBytes($$"""{"id":{{id}},"updated_at":{{id}},"deleted_at":null}""");
-            Assert.Equal(ParsedKind.Record, parser.Parse(json));
+            Assert.Equal(ParsedKind.Record, parser.Parse(json, out var record));
             batch ??= new RecordBatch(parser.Shape!.KeyLayout, parser.Shape.OrderKind, coalesce: true);
-            batch.Add(parser, json);
+            batch.Add(record);
         }
 
         target.Commit(new TableCommit { Batch = batch, Shape = parser.Shape });

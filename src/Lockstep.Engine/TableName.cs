@@ -1,4 +1,4 @@
-namespace Lockstep.Engine.Tables;
+namespace Lockstep.Engine;
 
 /// <summary>What may be a table's name: it becomes a file's name and an SQL view's.</summary>
 public static class TableName
