@@ -31,7 +31,7 @@ public sealed class FeedHttp : IDisposable
     {
         Options = options;
         _time = time ?? TimeProvider.System;
-        Uri = FeedUri.Parse(options.Uri);
+        Uri = options.Address;
         _http = new HttpMessageInvoker(CreateHandler(options, decompresses), disposeHandler: true);
     }
 
@@ -45,7 +45,7 @@ public sealed class FeedHttp : IDisposable
     internal void Replace(Uri? uri, string? bearerToken)
     {
         Options = Options.With(uri, bearerToken);
-        Uri = FeedUri.Parse(Options.Uri);
+        Uri = Options.Address;
     }
 
     /// <summary>Sends a GET, and returns when the response's headers are there.</summary>

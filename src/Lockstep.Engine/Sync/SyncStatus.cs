@@ -36,7 +36,7 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
             new SyncResult
             {
                 Table = _table,
-                Path = options.TablePath,
+                Location = options.Store.Description,
                 Feed = feed.Display,
                 Cursor = _context?.Target.Committed.Cursor ?? _cursor,
                 NewestRecord = _context?.Target.Committed is { } committed

@@ -253,7 +253,7 @@ public sealed class EndingTests : SyncTest
             new SyncOptions
             {
                 Feed = new FeedOptions { Uri = server.FeedUri },
-                TablePath = path,
+                Store = new FileTableStore(path),
                 WantsChanges = true,
             }
         );
@@ -290,7 +290,7 @@ public sealed class EndingTests : SyncTest
             new SyncOptions
             {
                 Feed = new FeedOptions { Uri = server.FeedUri },
-                TablePath = TablePath,
+                Store = new FileTableStore(TablePath),
                 WaitForWriter = true,
             }
         );
@@ -305,7 +305,7 @@ public sealed class EndingTests : SyncTest
         new()
         {
             Feed = new FeedOptions { Uri = server.FeedUri },
-            TablePath = TablePath,
+            Store = new FileTableStore(TablePath),
             KeyFields = key is null ? null : [key],
             OrderBy = order,
             Dialect = Dialect.Auto,
