@@ -23,8 +23,6 @@ Describe 'The tables there are' {
         It 'knows a table of the session by its name, however it is spelled, until it is removed' {
             $table = Get-LockstepTable LETTERS
             $table.IsSession, $table.Name | Should -Be $true, letters
-            $null = @{ id = 'b'; updated_at = 2 } | Import-LockstepTable -Table Letters
-            (Get-LockstepTable letters).Rows | Should -Be 2
             $table | Remove-LockstepTable
             (Get-LockstepTable).Name | Should -Be numbers
             Test-Path -LiteralPath $table.Path | Should -BeFalse
