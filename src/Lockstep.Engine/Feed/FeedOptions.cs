@@ -13,7 +13,7 @@ public sealed class FeedOptions
 
     /// <summary><see cref="Uri"/> taken apart, once.</summary>
     /// <exception cref="ArgumentException">It is not absolute, or none of http or https.</exception>
-    public FeedUri Address => _address ??= FeedUri.Parse(Uri);
+    internal FeedUri Address => _address ??= FeedUri.Parse(Uri);
 
     /// <summary>Where the cursor goes.</summary>
     public CursorStyle CursorStyle { get; init; }

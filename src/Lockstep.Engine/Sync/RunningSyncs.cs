@@ -3,7 +3,7 @@ using System.Collections.Concurrent;
 namespace Lockstep.Engine.Sync;
 
 /// <summary>The syncs that run in this process, by table, so that others can see their state. Any thread.</summary>
-public static class RunningSyncs
+internal static class RunningSyncs
 {
     private static readonly ConcurrentDictionary<(string Location, string Table), TableSync> Running = new();
 
