@@ -22,7 +22,7 @@ public static class FeedConformance
         CancellationToken cancellationToken = default
     )
     {
-        var uri = FeedUri.Parse(feed.Uri);
+        var uri = feed.Address;
         options ??= new ConformanceOptions();
         var time = timeProvider ?? TimeProvider.System;
         var start = time.GetUtcNow();

@@ -4,7 +4,7 @@ namespace Lockstep.Engine.Tables;
 /// <param name="Added">Records that were not there before.</param>
 /// <param name="Updated">Records that were there and are different now.</param>
 /// <param name="Deleted">Records that are there no more.</param>
-public readonly record struct ApplyCounts(long Added, long Updated, long Deleted)
+internal readonly record struct ApplyCounts(long Added, long Updated, long Deleted)
 {
     /// <summary>All changes together.</summary>
     public long Changes => Added + Updated + Deleted;

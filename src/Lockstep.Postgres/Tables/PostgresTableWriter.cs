@@ -7,8 +7,8 @@ namespace Lockstep.Postgres.Tables;
 
 /// <summary>
 /// The one sync that leads a table in PostgreSQL. It holds an advisory lock on its connection, so that another one takes over when that is
-/// gone; and each commit checks that it is still the leader, so that one which lost the lock without noticing cannot write. One thread at a
-/// time, but for <see cref="Interrupt"/>.
+/// gone; and each commit checks that it is still the leader, so that one which lost the lock without noticing cannot write. Threads: see
+/// <see cref="ITableTarget"/>.
 /// </summary>
 internal sealed class PostgresTableWriter : ITableTarget
 {
@@ -17,6 +17,8 @@ internal sealed class PostgresTableWriter : ITableTarget
     private readonly long _epoch;
     private readonly string _description;
     private readonly List<string> _newFields = [];
+    private volatile TableState _state;
+    private volatile TableState _committed;
     private bool _hasSnapshot;
     private long _snapshotSequence;
 
@@ -28,12 +30,20 @@ internal sealed class PostgresTableWriter : ITableTarget
     public PostgresTableWriter(NpgsqlConnection connection, int table, long epoch, TableState state, string description)
     {
         (_connection, _table, _epoch, _description) = (new WriterConnection(connection, description), table, epoch, description);
-        State = Committed = state;
+        _state = _committed = state;
     }
 
-    public TableState State { get; private set; }
+    public TableState State
+    {
+        get => _state;
+        private set => _state = value;
+    }
 
-    public TableState Committed { get; private set; }
+    public TableState Committed
+    {
+        get => _committed;
+        private set => _committed = value;
+    }
 
     public CommitResult Commit(TableCommit commit)
     {

@@ -266,7 +266,7 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
         await using var db = await TestDatabase.CreateAsync(postgres);
         var store = new PostgresTableStore(db.ConnectionString);
         var at = new DateTimeOffset(2026, 11, 21, 12, 0, 0, TimeSpan.Zero);
-        using (var target = await store.OpenAsync("t", TimeProvider.System, Cancel))
+        using (var target = await store.OpenAsync("t", default, TimeProvider.System, Cancel))
         {
             target.Commit(
                 new TableCommit
@@ -304,16 +304,16 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
         await SyncAsync(server, store);
         PostgresTable table = store.Get("servers"),
             stale = store.Get("servers");
-        using (await store.OpenAsync("servers", TimeProvider.System, Cancel))
+        using (await store.OpenAsync("servers", default, TimeProvider.System, Cancel))
         {
             foreach (var write in (Action[])[table.Clear, table.Remove, () => table.ClearTombstones(Cursor.Parse("1"))])
                 Assert.Contains("lockstep from 127.0.0.1", Assert.Throws<TableBusyException>(write).Holder, StringComparison.Ordinal);
         }
 
         // The one that waits in line gets a table of that name, and not the one that is removed while it waits.
-        using var first = await store.OpenAsync("servers", TimeProvider.System, Cancel);
-        var second = Task.Run(() => store.OpenAsync("servers", TimeProvider.System, Cancel), Cancel);
-        await Eventually.TrueAsync(async () =>
+        using var first = await store.OpenAsync("servers", default, TimeProvider.System, Cancel);
+        var second = Task.Run(() => store.OpenAsync("servers", default, TimeProvider.System, Cancel), Cancel);
+        await UntilAsync(async () =>
             await db.ScalarAsync(
                 "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_try_advisory_lock%' AND datname = current_database()"
             ) != "0"
@@ -453,7 +453,7 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
     {
         await using var db = await TestDatabase.CreateAsync(postgres);
         var store = new PostgresTableStore(db.ConnectionString);
-        using var target = await store.OpenAsync("t", TimeProvider.System, Cancel);
+        using var target = await store.OpenAsync("t", default, TimeProvider.System, Cancel);
         target.Commit(new TableCommit { Cursor = Cursor.Parse("1") });
 
         // As after a failover to a replica, which knows no advisory locks.
@@ -466,7 +466,7 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
     public async Task A_commit_that_waits_can_be_broken_off()
     {
         await using var db = await TestDatabase.CreateAsync(postgres);
-        using var target = await new PostgresTableStore(db.ConnectionString).OpenAsync("t", TimeProvider.System, Cancel);
+        using var target = await new PostgresTableStore(db.ConnectionString).OpenAsync("t", default, TimeProvider.System, Cancel);
         await using var other = await db.ConnectAsync();
         await other.ExecuteAsync("BEGIN; LOCK TABLE lockstep_tables.lockstep_directory", Cancel);
         var commit = Task.Run(() => target.Commit(new TableCommit { Cursor = Cursor.Parse("1") }), Cancel);
@@ -486,7 +486,7 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
         var refused = new PostgresTableStore(
             db.ConnectionString.Replace("Username=lockstep", "Username=nobody_much", StringComparison.Ordinal)
         );
-        await Assert.ThrowsAsync<PostgresAccessException>(() => refused.OpenAsync("t", TimeProvider.System, Cancel));
+        await Assert.ThrowsAsync<PostgresAccessException>(() => refused.OpenAsync("t", default, TimeProvider.System, Cancel));
         Assert.Throws<TableStoreUnavailableException>(() => new PostgresTableStore("Host=127.0.0.1;Port=1;Password=s3cret").Find());
         Assert.Throws<ArgumentException>(() => new PostgresTableStore("Host=x;Pass word=s3cret"));
         Assert.DoesNotContain("s3cret", new PostgresTableStore("postgres://me:s3cret@db/app").Description, StringComparison.Ordinal);
@@ -527,7 +527,7 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
         {
             Feed = new FeedOptions { Uri = server.FeedUri },
             Store = store,
-            TablePath = store.Description,
+
             Settle = TimeSpan.FromMilliseconds(200),
             Follow = follow,
             WantsChanges = true,

@@ -37,7 +37,7 @@ internal sealed class TwinTables : IDisposable
     /// <param name="coalesces">Whether only the newest version of each record in a batch is applied, or each one.</param>
     /// <param name="cancellationToken">Ends the wait for the lead.</param>
     public static async Task<TwinTables> OpenAsync(PostgresTableStore store, bool coalesces, CancellationToken cancellationToken) =>
-        new(store, await store.OpenAsync("twin", TimeProvider.System, cancellationToken), coalesces);
+        new(store, await store.OpenAsync("twin", default, TimeProvider.System, cancellationToken), coalesces);
 
     public void Commit(IEnumerable<string> records, Cursor? cursor = null) =>
         Both(target =>
