@@ -203,7 +203,7 @@ public abstract partial class GossipNode : IAsyncDisposable
         ObjectDisposedException.ThrowIf(_disposed, this);
         if (_failure is not null)
         {
-            throw new GossipStoreException(_failure.Message, _failure.RecommendedAction, _failure);
+            throw new GossipStoreException(_failure.Message, _failure.Remedy, _failure);
         }
     }
 }

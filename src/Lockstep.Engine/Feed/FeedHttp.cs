@@ -11,7 +11,7 @@ namespace Lockstep.Engine.Feed;
 /// How requests of a feed are sent: proxy, certificates, timeout, and the credentials, which go to the feed's own origin only (I9). It
 /// follows no redirect by itself. One thread at a time.
 /// </summary>
-public sealed class FeedHttp : IDisposable
+internal sealed class FeedHttp : IDisposable
 {
     /// <summary>How many redirects in a row may be followed.</summary>
     public const int MostRedirects = 10;
@@ -31,22 +31,18 @@ public sealed class FeedHttp : IDisposable
     {
         Options = options;
         _time = time ?? TimeProvider.System;
-        Uri = FeedUri.Parse(options.Uri);
+        Uri = options.Address;
         _http = new HttpMessageInvoker(CreateHandler(options, decompresses), disposeHandler: true);
     }
 
     /// <summary>The feed.</summary>
-    public FeedUri Uri { get; private set; }
+    public FeedUri Uri { get; }
 
     /// <summary>How it is reached.</summary>
     internal FeedOptions Options { get; private set; }
 
-    /// <summary>Goes on with another URI or token.</summary>
-    internal void Replace(Uri? uri, string? bearerToken)
-    {
-        Options = Options.With(uri, bearerToken);
-        Uri = FeedUri.Parse(Options.Uri);
-    }
+    /// <summary>Goes on with another token.</summary>
+    internal void ReplaceToken(string bearerToken) => Options = Options.WithToken(bearerToken);
 
     /// <summary>Sends a GET, and returns when the response's headers are there.</summary>
     /// <param name="target">What to ask; credentials and the user's headers go along only if it is of the feed's origin.</param>

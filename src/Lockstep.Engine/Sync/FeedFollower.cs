@@ -186,7 +186,7 @@ internal sealed class FeedFollower(
     }
 
     /// <summary>Asks the feed, no longer than the time to follow; null when that is over.</summary>
-    private async Task<FeedBody?> OpenAsync(ConnectionPlan plan, TableState state, CancellationToken cancellationToken)
+    private async Task<FeedResponse?> OpenAsync(ConnectionPlan plan, TableState state, CancellationToken cancellationToken)
     {
         if (options.FollowFor is not { } limit)
         {
@@ -243,9 +243,9 @@ internal sealed class FeedFollower(
     {
         var question = new CredentialsNeeded(error);
         await steps.ExchangeAsync(question, cancellationToken).ConfigureAwait(false);
-        if (!question.IsAnswered)
+        if (question.NewToken is not { } token)
             return false;
-        client.Replace(question.NewUri, question.NewToken);
+        client.ReplaceToken(token);
         return true;
     }
 

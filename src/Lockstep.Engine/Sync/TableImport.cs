@@ -16,10 +16,10 @@ public sealed class TableImport(SyncOptions options, Stream source, TimeProvider
 {
     private readonly TimeProvider _time = time ?? TimeProvider.System;
     private readonly SyncCounters _counters = new();
-    private SyncResult _result = new()
+    private volatile SyncResult _result = new()
     {
         Table = options.TableName ?? "",
-        Path = options.TablePath,
+        Location = options.Store.Description,
         Feed = FeedUri.OfImport(options.Feed.Uri).Display,
     };
 
@@ -64,9 +64,12 @@ public sealed class TableImport(SyncOptions options, Stream source, TimeProvider
             _result = _result with { Table = state.Name };
             var context = session.CreateContext(
                 start,
-                async (kind, message) =>
+                async (kind, message, remedy) =>
                     await steps
-                        .PostAsync(new FeedEventOccurred(new FeedEvent(kind, _time.GetUtcNow(), message)), cancellationToken)
+                        .PostAsync(
+                            new FeedEventOccurred(new FeedEvent(kind, _time.GetUtcNow(), message) { Remedy = remedy }),
+                            cancellationToken
+                        )
                         .ConfigureAwait(false),
                 static () => { }
             );

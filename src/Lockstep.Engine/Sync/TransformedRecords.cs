@@ -11,6 +11,7 @@ public sealed class TransformException : LockstepException
     /// <param name="reason">What is wrong with the output, as a clause.</param>
     public TransformException(RecordKey key, string reason)
         : base(
+            ErrorKind.Transform,
             $"The transform of the record {key} failed: {reason}.",
             "Have the transform put out exactly one object with the same key, or nothing to skip the record."
         ) => Key = key;
@@ -36,11 +37,9 @@ internal sealed class TransformedRecords(IReadOnlyList<string> knownFields)
         if (_parser?.Shape != shape)
             _parser = new RecordParser(shape, knownFields);
         var json = record.Record.Span;
-        if (!_parser.TryReadKey(json))
+        if (!_parser.TryReadKey(json, out var rewritten))
             throw new TransformException(record.Key, _parser.Reason);
-        var same =
-            batch.Layout == KeyLayout.Integer ? _parser.IntegerKey == entry.IntegerKey : _parser.EncodedKey.SequenceEqual(batch.Key(entry));
-        if (!same)
+        if (!batch.HasKey(entry, rewritten))
             throw new TransformException(record.Key, "its output has another key");
         if (record.IsReplaced)
             batch.ReplaceBody(record.Index, json);

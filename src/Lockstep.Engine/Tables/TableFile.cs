@@ -5,6 +5,9 @@ namespace Lockstep.Engine.Tables;
 /// <summary>Opens table files, and turns what SQLite and the file system say about them into errors that tell what to do.</summary>
 internal static class TableFile
 {
+    /// <summary>The switch by which a program that has its SQLite to itself spares that the locks at each call.</summary>
+    public const string UnlockedSwitch = "Lockstep.Sqlite.OneThreadPerConnection";
+
     private const int NotADatabase = 26;
     private const int CannotOpen = 14;
     private const int ReadOnlyDatabase = 8;
@@ -17,9 +20,10 @@ internal static class TableFile
     static TableFile()
     {
         SQLitePCL.Batteries_V2.Init();
-        // Every connection here is used by one thread at a time, so SQLite need not lock at each call. Where a connection was opened
-        // before, this is refused, and does no harm.
-        _ = SQLitePCL.raw.sqlite3_config(SQLitePCL.raw.SQLITE_CONFIG_MULTITHREAD);
+        // Every connection here is used by one thread at a time, so SQLite need not lock at each call. But that is a setting of all that
+        // uses this copy of SQLite, so only whoever owns it may ask for it. Where a connection was opened before, SQLite refuses it.
+        if (AppContext.TryGetSwitch(UnlockedSwitch, out var isUnlocked) && isUnlocked)
+            _ = SQLitePCL.raw.sqlite3_config(SQLitePCL.raw.SQLITE_CONFIG_MULTITHREAD);
     }
 
     /// <summary>Opens a table to write to. The caller holds its <see cref="WriterLock"/>.</summary>
@@ -206,7 +210,7 @@ internal static class TableFile
             throw new TableFileException(
                 path,
                 $"The table file '{path}' cannot be written: {e.Message}",
-                "Choose a folder that exists and that you may write to, with -Path.",
+                $"Choose a folder that exists and that you may write to, with {Term.Path}.",
                 e
             );
         }
@@ -291,7 +295,7 @@ internal static class TableFile
             throw new TableNotFoundException(
                 path,
                 $"There is no table file '{path}'.",
-                "Create it with Sync-LockstepTable -Path, or name another file."
+                $"Create it with {Term.SyncToFile}, or name another file."
             );
         }
     }
@@ -303,7 +307,7 @@ internal static class TableFile
             throw new TableFileException(
                 path,
                 $"'{path}' is an SQLite database, but not a Lockstep table.",
-                "Name another file with -Path; Lockstep writes only to files of its own."
+                $"Name another file with {Term.Path}; Lockstep writes only to files of its own."
             );
         }
 
@@ -313,7 +317,7 @@ internal static class TableFile
             throw new TableFileException(
                 path,
                 $"'{path}' was written by a newer Lockstep (file version {version}).",
-                "Update Lockstep, or sync to a new file with -Path."
+                $"Update Lockstep, or sync to a new file with {Term.Path}."
             );
         }
     }
@@ -343,7 +347,7 @@ internal static class TableFile
             throw new TableFileException(
                 path,
                 $"The folder of the table file '{path}' does not exist.",
-                "Create the folder, or choose another one with -Path."
+                $"Create the folder, or choose another one with {Term.Path}."
             );
         }
 
@@ -362,7 +366,7 @@ internal static class TableFile
             throw new TableFileException(
                 path,
                 $"The table file '{path}' lies on a network file system, where SQLite's write-ahead log does not work.",
-                "Sync to a local file with -Path, and share the table by serving it or by Backup-LockstepTable."
+                $"Sync to a local file with {Term.Path}, and share the table by serving it or by {Term.BackupTable}."
             );
         }
     }
@@ -373,13 +377,13 @@ internal static class TableFile
             NotADatabase => new TableFileException(
                 path,
                 $"'{path}' is not an SQLite database.",
-                "Name another file with -Path; nothing was changed in this one.",
+                $"Name another file with {Term.Path}; nothing was changed in this one.",
                 e
             ),
             CannotOpen or ReadOnlyDatabase => new TableFileException(
                 path,
                 $"The table file '{path}' cannot be opened for writing: {e.Message}",
-                "Check that the folder exists and that you may write to the folder and the file, or choose another with -Path.",
+                $"Check that the folder exists and that you may write to the folder and the file, or choose another with {Term.Path}.",
                 e
             ),
             Full => new TableFileException(

@@ -2,6 +2,7 @@ using System.IO.Pipelines;
 using System.Text;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Sync;
+using Lockstep.Engine.Tables;
 
 namespace Lockstep.Engine.Tests.Sync;
 
@@ -15,7 +16,7 @@ public sealed class ImportTests : SyncTest
         var options = new SyncOptions
         {
             Feed = new FeedOptions { Uri = new Uri("http://localhost/") },
-            TablePath = TablePath,
+            Store = new FileTableStore(TablePath),
             Settle = TimeSpan.FromMilliseconds(50),
         };
         var writing = Task.Run(
@@ -45,11 +46,7 @@ public sealed class ImportTests : SyncTest
     }
 
     [Theory]
-    [InlineData(
-        "{\"id\":1,\"updated_at\":1}\nnonsense\n",
-        "holds a malformed record at byte 24",
-        "import with -MalformedRecord Quarantine"
-    )]
+    [InlineData("{\"id\":1,\"updated_at\":1}\nnonsense\n", "holds a malformed record at byte 24", "import with MalformedRecord Quarantine")]
     [InlineData("{\"id\":1,\"updated_at\":1}\n{\"id\":2", "ended within a record that begins at byte 24", "import again")]
     public async Task Its_errors_speak_of_the_file_and_not_of_a_feed(string text, string message, string advice)
     {
@@ -57,7 +54,7 @@ public sealed class ImportTests : SyncTest
         var options = new SyncOptions
         {
             Feed = new FeedOptions { Uri = new Uri(Folder("records.ndjson")) },
-            TablePath = TablePath,
+            Store = new FileTableStore(TablePath),
         };
         await using var source = File.OpenRead(Folder("records.ndjson"));
 

@@ -5,6 +5,7 @@ using System.Security.Cryptography.X509Certificates;
 using Lockstep.Serving.Hosting;
 using Lockstep.Testing;
 using Lockstep.TestServer.Faults;
+using Lockstep.TestServer.Faults.Stages;
 using Lockstep.TestServer.Feeds;
 using Lockstep.TestServer.Requests;
 using static Lockstep.TestServer.Tests.Faults.FaultServer;
