@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using Lockstep.Gossip;
+using Lockstep.Testing;
 
 namespace Lockstep.Gossip.Tests;
 
@@ -23,9 +24,9 @@ public sealed class StreamTests
         Assert.Equal(1, b["fromA"]!.Value.GetInt32());
 
         a.Set("later", "ä€😀");
-        await Eventually.TrueAsync(() => b["later"]?.GetString() == "ä€😀", "the live update", Token);
+        await Eventually.TrueAsync(() => b["later"]?.GetString() == "ä€😀", "the live update");
         b.Remove("fromA");
-        await Eventually.TrueAsync(() => a["fromA"] is null, "the removal", Token);
+        await Eventually.TrueAsync(() => a["fromA"] is null, "the removal");
         Assert.True(a.TryGet("fromA", out var removed) && removed.IsRemoved);
     }
 
@@ -40,7 +41,7 @@ public sealed class StreamTests
         await Task.WhenAll(left.Synced, right.Synced).WaitAsync(Token);
         Assert.Equal("A", Assert.Single(seen.Headers).Id);
         Assert.Equal("""{"hi":1}""", seen.Headers[0].Meta!.Value.GetRawText());
-        await Eventually.TrueAsync(() => seen.Synced == 1, "synced", Token);
+        await Eventually.TrueAsync(() => seen.Synced == 1, "synced");
     }
 
     [Fact]
@@ -59,7 +60,7 @@ public sealed class StreamTests
         await Task.WhenAll(left.Synced, right.Synced).WaitAsync(Token);
         sender.Set("s2", 2);
         receiver.Set("r2", 2);
-        await Eventually.TrueAsync(() => receiver["s2"] is not null, "the live update", Token);
+        await Eventually.TrueAsync(() => receiver["s2"] is not null, "the live update");
         Assert.Equal(["s", "s2"], sender.Keys.Order());
     }
 
@@ -72,7 +73,7 @@ public sealed class StreamTests
         var (left, right) = StreamPair.Connect(sender, other, new GossipStreamOptions { Direction = GossipDirection.SendOnly });
         await Task.WhenAll(left.Synced).WaitAsync(Token);
         sender.Set("s", 1);
-        await Eventually.TrueAsync(() => other["s"] is not null, "the live update", Token);
+        await Eventually.TrueAsync(() => other["s"] is not null, "the live update");
         Assert.Equal(["s"], sender.Keys);
         await right.DisposeAsync();
     }
@@ -139,7 +140,7 @@ public sealed class StreamTests
         Assert.Equal(1, node["k"]!.Value.GetInt32());
         await left.Synced.WaitAsync(Token);
         node.Set("still", true);
-        await Eventually.TrueAsync(() => good["still"] is not null && good["k"] is not null, "the other stream goes on", Token);
+        await Eventually.TrueAsync(() => good["still"] is not null && good["k"] is not null, "the other stream goes on");
     }
 
     [Theory]
@@ -202,7 +203,7 @@ public sealed class StreamTests
         _ = DrainAsync(theirs);
         await theirs.WriteAsync(LineOf(limit, "a"), Token);
         await theirs.WriteAsync(LineOf(limit, "b"), Token);
-        await Eventually.TrueAsync(() => node.Keys.Count == 2, "both lines", Token);
+        await Eventually.TrueAsync(() => node.Keys.Count == 2, "both lines");
         await theirs.WriteAsync(LineOf(limit + 1, "c"), Token);
         await Assert.ThrowsAsync<GossipProtocolException>(() => stream.Completion.WaitAsync(Token));
         Assert.Equal(["a", "b"], node.Keys);
@@ -327,7 +328,7 @@ public sealed class StreamTests
             model.Set("x", 1);
             clone.Set("y", 1);
             model.Set("z", 1);
-            await Eventually.TrueAsync(() => peer.Keys.Count == 5, "all of both", Token);
+            await Eventually.TrueAsync(() => peer.Keys.Count == 5, "all of both");
         }
 
         model.Set("after", 1);

@@ -1,6 +1,6 @@
 using System.Management.Automation;
+using Lockstep.Bases;
 using Lockstep.Gossip;
-using Lockstep.Models;
 using Lockstep.Records;
 
 namespace Lockstep.Commands;

@@ -1,7 +1,10 @@
 using System.Management.Automation;
+using Lockstep.Bases;
+using Lockstep.Completers;
 using Lockstep.Errors;
 using Lockstep.Gossip;
-using Lockstep.Models;
+using Lockstep.Parameters;
+using Lockstep.Pipeline;
 
 namespace Lockstep.Commands;
 

@@ -1,6 +1,8 @@
 using System.Management.Automation;
+using Lockstep.Bases;
 using Lockstep.Errors;
 using Lockstep.Gossip;
+using Lockstep.Parameters;
 
 namespace Lockstep.Commands;
 

@@ -1,7 +1,7 @@
 using System.Management.Automation;
+using Lockstep.Bases;
 using Lockstep.Errors;
 using Lockstep.Gossip;
-using Lockstep.Models;
 using Lockstep.Records;
 
 namespace Lockstep.Commands;

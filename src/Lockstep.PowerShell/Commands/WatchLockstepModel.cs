@@ -1,5 +1,6 @@
 using System.Management.Automation;
-using Lockstep.Models;
+using Lockstep.Bases;
+using Lockstep.Gossip;
 
 namespace Lockstep.Commands;
 

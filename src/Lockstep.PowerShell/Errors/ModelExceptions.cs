@@ -6,7 +6,7 @@ namespace Lockstep.Errors;
 internal sealed class ModelNotFoundException(string message, Remedy remedy) : LockstepException(ErrorKind.NotFound, message, remedy)
 {
     /// <summary>None was named.</summary>
-    public static ModelNotFoundException NotOne(IReadOnlyList<ModelInfo> models) =>
+    public static ModelNotFoundException NotOne(IReadOnlyList<string> models) =>
         new(
             models.Count == 0 ? "This session has no model." : $"This session has several models: {string.Join(", ", models)}.",
             models.Count == 0 ? "Make one with New-LockstepModel." : "Say which one with -Model, or pipe it in from Get-LockstepModel."
@@ -34,7 +34,7 @@ internal sealed class ModelValueNotFoundException(string model, string key)
     );
 
 /// <summary>No listener was named, and there is not exactly one.</summary>
-internal sealed class ModelListenerNotFoundException(IReadOnlyList<ModelListenerInfo> listeners)
+internal sealed class ModelListenerNotFoundException(IReadOnlyList<Uri> listeners)
     : LockstepException(
         ErrorKind.NotFound,
         listeners.Count == 0

@@ -1,9 +1,9 @@
 using System.Collections.ObjectModel;
 using System.Management.Automation;
-using Lockstep.Commands;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
 using Lockstep.Errors;
+using Lockstep.Pipeline;
 using Lockstep.Records;
 
 namespace Lockstep.Sync;

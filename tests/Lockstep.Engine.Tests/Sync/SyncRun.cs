@@ -18,16 +18,18 @@ internal sealed class SyncRun
         new()
         {
             Feed = new FeedOptions { Uri = uri },
-            TablePath = path,
+            Store = new FileTableStore(path),
             Settle = TimeSpan.FromMilliseconds(200),
             WantsChanges = true,
         };
 
-    public static async Task<SyncRun> ToEndAsync(SyncOptions options, Action<SyncStep>? onStep = null)
+    public static Task<SyncRun> ToEndAsync(SyncOptions options, Action<SyncStep>? onStep = null) =>
+        ToEndAsync(new TableSync(options), onStep);
+
+    public static async Task<SyncRun> ToEndAsync(TableSync sync, Action<SyncStep>? onStep = null)
     {
         var run = new SyncRun { Result = null! };
         SyncResult? result = null;
-        var sync = new TableSync(options);
         await foreach (var step in sync.RunAsync(TestContext.Current.CancellationToken))
         {
             onStep?.Invoke(step);

@@ -1,0 +1,36 @@
+namespace Lockstep.Engine.Conformance;
+
+/// <summary>One response of a feed, read as far as it is needed.</summary>
+internal sealed record ObservedResponse(
+    Uri Uri,
+    int Status,
+    string? MediaType,
+    Uri? Location,
+    string? AnnouncedCount,
+    ReadingEnd End,
+    IReadOnlyList<FeedItem> Items,
+    int BlankLines
+)
+{
+    public bool IsSuccess => Status is >= 200 and < 300;
+
+    public IEnumerable<FeedItem> Records => Items.Where(item => item.Kind is FeedItemKind.Record or FeedItemKind.Transaction);
+
+    /// <summary>Whether there was a sign of life besides records.</summary>
+    public bool HasHeartbeat => BlankLines > 0 || Items.Any(item => item.Kind == FeedItemKind.Heartbeat);
+}
+
+internal enum ReadingEnd
+{
+    /// <summary>The body was whole.</summary>
+    Completed,
+
+    /// <summary>The feed is endless and had nothing more to say.</summary>
+    Settled,
+
+    /// <summary>As many records as were wanted.</summary>
+    Enough,
+
+    /// <summary>The connection broke, or the framing was wrong.</summary>
+    Broken,
+}

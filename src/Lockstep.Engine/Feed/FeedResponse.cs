@@ -1,0 +1,39 @@
+namespace Lockstep.Engine.Feed;
+
+/// <summary>A response of a feed that is being read. Dispose closes its connection at once. One reader.</summary>
+internal sealed class FeedResponse(HttpResponseMessage response, Stream stream, bool isSnapshot) : IAsyncDisposable
+{
+    /// <summary>The body's bytes, decompressed.</summary>
+    public Stream Stream => stream;
+
+    /// <summary>Whether the feed redirected here for a snapshot.</summary>
+    public bool IsSnapshot => isSnapshot;
+
+    /// <summary>The identity of the feed, when it names one.</summary>
+    public string? FeedIdentity { get; init; }
+
+    public string? InstanceName { get; init; }
+
+    /// <summary>How many records the body holds, when the feed says so.</summary>
+    public long? ExpectedRecords { get; init; }
+
+    /// <summary>The body's length in bytes as it is sent, when that is known.</summary>
+    public long? ContentLength { get; init; }
+
+    /// <summary>Whether the body says by itself where it ends, so that its end can be told from a cut (I6).</summary>
+    public bool HasDefiniteEnd { get; init; }
+
+    public async ValueTask DisposeAsync()
+    {
+        // The response goes first: disposing a decoder would otherwise wait for the rest of an endless body.
+        response.Dispose();
+        try
+        {
+            await stream.DisposeAsync().ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is IOException or HttpRequestException or ObjectDisposedException or InvalidDataException)
+        {
+            // It was being closed in any case.
+        }
+    }
+}

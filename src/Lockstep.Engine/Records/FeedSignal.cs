@@ -1,0 +1,82 @@
+using System.Text;
+using System.Text.Json;
+
+namespace Lockstep.Engine.Records;
+
+/// <summary>What a feed says between its records.</summary>
+internal enum FeedSignalKind
+{
+    /// <summary>It is alive and has nothing more for now.</summary>
+    Heartbeat,
+
+    /// <summary>The whole set has been sent.</summary>
+    SnapshotCompleted,
+
+    /// <summary>A control row of another type, which means nothing here.</summary>
+    Other,
+}
+
+/// <summary>
+/// What a feed says between its records: a heartbeat is an object with exactly that member, a control row has <c>control</c> true and a
+/// <c>type</c>. Immutable.
+/// </summary>
+/// <param name="Kind">What it says.</param>
+/// <param name="Cursor">The cursor before which everything has been sent; null when it names none.</param>
+/// <param name="IsControlRow">Whether it is a control row, and not the heartbeat object.</param>
+internal readonly record struct FeedSignal(FeedSignalKind Kind, Cursor? Cursor, bool IsControlRow)
+{
+    /// <summary>Reads an object that is valid JSON; null when it is no signal.</summary>
+    public static FeedSignal? Read(ReadOnlySpan<byte> json, JsonReaderOptions options)
+    {
+        var reader = new Utf8JsonReader(json, options);
+        reader.Read();
+        var members = 0;
+        bool heartbeat = false,
+            control = false,
+            snapshot = false,
+            beat = false,
+            typed = false;
+        Cursor? cursor = null;
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            members++;
+            bool isHeartbeat = reader.ValueTextEquals(WireNames.Heartbeat),
+                isControl = reader.ValueTextEquals(WireNames.Control);
+            bool isType = reader.ValueTextEquals(WireNames.ControlType),
+                isSince = reader.ValueTextEquals(WireNames.Since);
+            reader.Read();
+            if (isHeartbeat)
+                heartbeat = reader.TokenType == JsonTokenType.True;
+            if (isControl)
+                control = reader.TokenType == JsonTokenType.True;
+            if (isType && reader.TokenType == JsonTokenType.String)
+            {
+                typed = true;
+                snapshot = reader.ValueTextEquals(WireNames.SnapshotCompleted);
+                beat = reader.ValueTextEquals(WireNames.Heartbeat);
+            }
+
+            if (isSince)
+                cursor = ReadCursor(ref reader);
+            reader.Skip();
+        }
+
+        if (heartbeat && members == 1)
+            return new FeedSignal(FeedSignalKind.Heartbeat, cursor, IsControlRow: false);
+        if (!control || !typed)
+            return null;
+        var kind =
+            snapshot ? FeedSignalKind.SnapshotCompleted
+            : beat ? FeedSignalKind.Heartbeat
+            : FeedSignalKind.Other;
+        return new FeedSignal(kind, cursor, IsControlRow: true);
+    }
+
+    private static Cursor? ReadCursor(ref Utf8JsonReader reader) =>
+        reader.TokenType switch
+        {
+            JsonTokenType.Number => Records.Cursor.Parse(Encoding.ASCII.GetString(reader.ValueSpan)),
+            JsonTokenType.String => Records.Cursor.Parse(reader.GetString()),
+            _ => null,
+        };
+}

@@ -1,0 +1,31 @@
+namespace Lockstep.Engine;
+
+/// <summary>What may be a table's name: it becomes a file's name and an SQL view's.</summary>
+internal static class TableName
+{
+    /// <summary>The name of a table that nothing else names.</summary>
+    public const string Default = "lockstep";
+
+    private const int Longest = 120;
+
+    /// <summary>Whether a text may name a table.</summary>
+    public static bool IsValid(string? name) =>
+        !string.IsNullOrWhiteSpace(name)
+        && name.Length <= Longest
+        && name == name.Trim()
+        && name is not ("." or "..")
+        && name.IndexOfAny(['/', '\\', ':', '*', '?', '"', '<', '>', '|']) < 0
+        && !name.Any(char.IsControl)
+        && !name.StartsWith("lockstep_", StringComparison.OrdinalIgnoreCase)
+        && !name.StartsWith("sqlite_", StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>Returns the name when it may name a table.</summary>
+    /// <exception cref="ArgumentException">It may not.</exception>
+    public static string Require(string name) =>
+        IsValid(name)
+            ? name
+            : throw new ArgumentException(
+                $"'{name}' cannot name a table: use up to {Longest} characters, none of / \\ : * ? \" < > |, and no prefix lockstep_ or sqlite_.",
+                nameof(name)
+            );
+}

@@ -1,0 +1,195 @@
+using System.Runtime.CompilerServices;
+using System.Threading.Channels;
+using Lockstep.Engine.Serving;
+
+namespace Lockstep.Postgres.Feed;
+
+/// <summary>
+/// How one client of a feed by polling is read for: pages of a snapshot by key, then rounds of changes. Between two pages it holds no
+/// connection and no snapshot, so a slow client costs the database nothing.
+/// </summary>
+internal sealed class PollingSteps(PollingFeed feed, TableDescription table, string identity) : DatabaseSteps<PgSnapshot>(feed, feed.Live)
+{
+    private bool _isReplica;
+    private bool _isWhole;
+
+    /// <summary>A replica's snapshots do not tell which of what is above the horizon they show.</summary>
+    public override bool PositionsAreWhole => !_isReplica;
+
+    /// <summary>
+    /// Page by page in key order. Each page shows the table as it is when the page is read. Without a key to page by it is one statement.
+    /// </summary>
+    public override async IAsyncEnumerable<FeedStep<PgSnapshot>> ReadSnapshotAsync(
+        [EnumeratorCancellation] CancellationToken cancellationToken
+    )
+    {
+        _isWhole = true;
+        if (!table.Pages)
+        {
+            var whole = ReadWholeAsync(t => new FeedQuery(FeedSql.Whole(t)), PgSnapshot.Below(0), cancellationToken);
+            await foreach (var step in whole.ConfigureAwait(false))
+                yield return step;
+            yield break;
+        }
+
+        PgSnapshot? first = null;
+        for (string[]? after = []; after is not null; )
+        {
+            var (from, rows) = (after, Pages.Rows);
+            var page = await feed
+                .Readers.ReadAsync(
+                    (c, token) => FeedPages.ReadKeysAsync(feed.Database, c, from, first?.Xmin, rows, token),
+                    cancellationToken
+                )
+                .ConfigureAwait(false);
+            Check(page.Stamp, PgSnapshot.Below(0));
+            first ??= page.Stamp.Snapshot;
+            foreach (var piece in Take(page.Lines))
+                yield return new FeedStep<PgSnapshot>(piece);
+            after = page.Next;
+        }
+
+        yield return new FeedStep<PgSnapshot>(default, first);
+    }
+
+    /// <summary>The changes after what the client knows, in rounds.</summary>
+    public override async IAsyncEnumerable<FeedStep<PgSnapshot>> ReadChangesAsync(
+        PgSnapshot known,
+        [EnumeratorCancellation] CancellationToken cancellationToken
+    )
+    {
+        if (table.Changes == ChangeSource.SnapshotsOnly)
+        {
+            // Its identity is that of its content: as long as that is the same, nothing has changed.
+            if (_isWhole)
+            {
+                _isWhole = false;
+                yield break;
+            }
+
+            var stamp = await feed.ProbeAsync(cancellationToken).ConfigureAwait(false);
+            Check(stamp, known);
+            yield return new FeedStep<PgSnapshot>(default, stamp.Snapshot);
+            yield break;
+        }
+
+        // A replica's snapshots say nothing above the horizon, so a round there brings again what the one before it brought: one has to do.
+        for (var pages = 0; table.Pages && !(_isReplica && pages > 0); )
+        {
+            PgSnapshot? round = null;
+            pages = 0;
+            for (ChangePosition? after = null; pages == 0 || after is not null; pages++)
+            {
+                var (position, from, horizon, rows) = (known, after, round?.Xmin, Pages.Rows);
+                var page = await feed
+                    .Readers.ReadAsync(
+                        (c, token) => FeedPages.ReadChangesAsync(feed.Database, c, position, from, horizon, rows, token),
+                        cancellationToken
+                    )
+                    .ConfigureAwait(false);
+                Check(page.Stamp, known);
+                round ??= page.Stamp.Snapshot;
+                foreach (var piece in Take(page.Lines))
+                    yield return new FeedStep<PgSnapshot>(piece);
+                after = page.Next;
+            }
+
+            // What a transaction wrote that ended during the round may lie below the position the round had reached; the round's first
+            // snapshot does not show it, so the next round brings it.
+            known = round!;
+            yield return new FeedStep<PgSnapshot>(default, known);
+            if (pages == 1)
+                yield break;
+        }
+
+        var rest = ReadWholeAsync(t => FeedPages.ChangesQuery(t, known, null, int.MaxValue), known, cancellationToken);
+        await foreach (var step in rest.ConfigureAwait(false))
+            yield return step;
+    }
+
+    /// <summary>
+    /// One statement's rows, handed over while its transaction is open: for what has no key to page by, and for what a replica's rounds
+    /// leave open.
+    /// </summary>
+    private async IAsyncEnumerable<FeedStep<PgSnapshot>> ReadWholeAsync(
+        Func<TableDescription, FeedQuery> query,
+        PgSnapshot known,
+        [EnumeratorCancellation] CancellationToken cancellationToken
+    )
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var pieces = Channel.CreateBounded<ReadOnlyMemory<byte>>(4);
+        PgSnapshot? snapshot = null;
+        var producer = ProduceAsync();
+        try
+        {
+            await foreach (var piece in pieces.Reader.ReadAllAsync(cancellationToken).ConfigureAwait(false))
+                yield return new FeedStep<PgSnapshot>(piece);
+            await producer.ConfigureAwait(false);
+            yield return new FeedStep<PgSnapshot>(default, snapshot);
+        }
+        finally
+        {
+            await stop.CancelAsync().ConfigureAwait(false);
+            await producer.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        async Task ProduceAsync()
+        {
+            Exception? error = null;
+            try
+            {
+                await feed
+                    .Readers.ReadAsync(
+                        (c, token) =>
+                            feed.Database.ReadAsync(
+                                c,
+                                query,
+                                async (stamp, rows) =>
+                                {
+                                    Check(stamp, known);
+                                    snapshot = stamp.Snapshot;
+                                    var lines = new FeedLines();
+                                    while (await rows.ReadAsync(token).ConfigureAwait(false))
+                                    {
+                                        lines.Append(rows, stamp.Snapshot.Xmin);
+                                        foreach (var piece in lines.Full)
+                                            await pieces.Writer.WriteAsync(piece, token).ConfigureAwait(false);
+                                        lines.Full.Clear();
+                                    }
+
+                                    feed.Metrics.Read(lines);
+                                    foreach (var piece in lines.Take())
+                                        await pieces.Writer.WriteAsync(piece, token).ConfigureAwait(false);
+                                },
+                                token
+                            ),
+                        () => snapshot is null,
+                        stop.Token
+                    )
+                    .ConfigureAwait(false);
+            }
+#pragma warning disable CA1031 // Handed on to the one who reads the pieces.
+            catch (Exception e)
+#pragma warning restore CA1031
+            {
+                error = e;
+            }
+
+            pieces.Writer.Complete(error);
+        }
+    }
+
+    private IReadOnlyList<ReadOnlyMemory<byte>> Take(FeedLines lines)
+    {
+        feed.Metrics.Read(lines);
+        Pages.Learn(lines);
+        return lines.Take();
+    }
+
+    private void Check(FeedStamp stamp, PgSnapshot known)
+    {
+        _isReplica = stamp.IsReplica;
+        feed.Range(stamp).Check(identity, known.Cursor);
+    }
+}

@@ -1,0 +1,75 @@
+using System.Buffers;
+using System.Text;
+using Lockstep.Engine.Serving;
+
+namespace Lockstep.Engine.Tests.Serving;
+
+public class FeedFilterTests
+{
+    [Theory]
+    [InlineData("a=1", true)]
+    [InlineData("a=1.0", true)]
+    [InlineData("a!=1", false)]
+    [InlineData("a<1.0000000000000000000001", true)]
+    [InlineData("big>9007199254740992", true)]
+    [InlineData("big=9007199254740992", false)]
+    [InlineData("a=\"1\"", false)]
+    [InlineData("a!=\"1\"", true)]
+    [InlineData("s=x y", true)]
+    [InlineData("s=\"x y\"", true)]
+    [InlineData("s>=x", true)]
+    [InlineData("s<x", false)]
+    [InlineData("q=a\"b", true)]
+    [InlineData("t=true", true)]
+    [InlineData("t=false", false)]
+    [InlineData("n=null", true)]
+    [InlineData("missing=null", true)]
+    [InlineData("missing!=null", false)]
+    [InlineData("missing!=5", true)]
+    [InlineData("n<5", false)]
+    [InlineData("o=1", false)]
+    public void A_condition_compares_by_type_and_value(string where, bool fits)
+    {
+        const string Data = """{"id":7,"a":1,"big":9007199254740993,"s":"x y","q":"a\"b","t":true,"n":null,"o":{"a":1}}""";
+        var written = Write(FeedFilter.Parse([], [where])!, Row(false, Data), ["id"], isNew: false);
+        Assert.Equal(fits ? Row(false, Data) : Row(true, """{"id":7}"""), written);
+    }
+
+    [Fact]
+    public void The_key_is_always_among_the_columns_and_a_tombstone_keeps_only_it()
+    {
+        var filter = FeedFilter.Parse(["b, c", "d"], [])!;
+        Assert.Equal(
+            Row(false, """{"k":1,"c":{"x":[1]},"b":2}"""),
+            Write(filter, Row(false, """{"a":0,"k":1,"c":{"x":[1]},"b":2}"""), ["k"], isNew: true)
+        );
+        Assert.Equal(Row(true, """{"k":1}"""), Write(filter, Row(true, """{"k":1,"b":2}"""), ["k"], isNew: true));
+        Assert.Equal(Row(false, """{"first":1,"b":2}"""), Write(filter, Row(false, """{"first":1,"a":3,"b":2}"""), [], isNew: true));
+    }
+
+    [Fact]
+    public void The_same_filter_written_otherwise_has_the_same_identity()
+    {
+        Assert.Null(FeedFilter.Parse([null, ""], [""]));
+        Assert.Equal(FeedFilter.Parse(["a,b"], ["x=1", "y=2"])!.Identity, FeedFilter.Parse(["b", "a"], ["y=2", "x =1"])!.Identity);
+        Assert.NotEqual(FeedFilter.Parse(["a"], ["x=1"])!.Identity, FeedFilter.Parse(["a"], ["x=\"1\""])!.Identity);
+    }
+
+    [Theory]
+    [InlineData("a")]
+    [InlineData("=1")]
+    [InlineData("a!1")]
+    [InlineData("a<true")]
+    [InlineData("a>null")]
+    public void What_is_no_comparison_is_refused(string where) => Assert.Throws<FeedFilterException>(() => FeedFilter.Parse([], [where]));
+
+    private static string Row(bool deleted, string data) =>
+        $$"""{"txid":5,"current_xmin":6,"since":5,"deleted":{{(deleted ? "true" : "false")}},"data":{{data}}}""";
+
+    private static string Write(FeedFilter filter, string line, string[] key, bool isNew)
+    {
+        var output = new ArrayBufferWriter<byte>();
+        filter.Write(Encoding.UTF8.GetBytes(line), key, isNew, output);
+        return Encoding.UTF8.GetString(output.WrittenSpan).TrimEnd('\n');
+    }
+}

@@ -1,0 +1,64 @@
+using System.Runtime.CompilerServices;
+using System.Text;
+using Lockstep.Engine.Serving;
+
+namespace Lockstep.Serving.Tests;
+
+/// <summary>A source that gives out what a test tells it, then waits or fails.</summary>
+internal sealed class ScriptedSource(string name) : IFeedSource
+{
+    public string Name => name;
+
+    public string Identity { get; set; } = "source-1";
+
+    public List<FeedChunk> Chunks { get; } = [];
+
+    public Exception? OpenError { get; set; }
+
+    public Exception? EndError { get; set; }
+
+    public FeedRequest? Asked { get; private set; }
+
+    public bool Disposed { get; private set; }
+
+    public static FeedChunk Chunk(FeedChunkKind kind, long since, params string[] lines) =>
+        new(kind, Encoding.UTF8.GetBytes(string.Concat(lines.Select(l => l + "\n"))), since);
+
+    public ValueTask<FeedState> GetStateAsync(CancellationToken cancellationToken) =>
+        OpenError is null ? ValueTask.FromResult(new FeedState(Identity, 9, ["id"], Pages: true)) : throw OpenError;
+
+    public ValueTask<FeedReading> OpenAsync(FeedRequest request, CancellationToken cancellationToken)
+    {
+        Asked = request;
+        if (OpenError is not null)
+            throw OpenError;
+        return ValueTask.FromResult(new FeedReading(Identity, ["id"], ReadAsync(cancellationToken)));
+    }
+
+    public ValueTask<SnapshotPage> ReadPageAsync(SnapshotPageRequest request, CancellationToken cancellationToken)
+    {
+        if (request.Identity is { } identity && identity != Identity)
+            throw new FeedIdentityChangedException(Identity);
+        var last = request.After is not null;
+        var line = Encoding.UTF8.GetBytes(Row(last ? 2 : 1) + "\n");
+        return ValueTask.FromResult(new SnapshotPage(Identity, request.Horizon ?? 9, ["id"], [line], last ? null : "p+/1"));
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        Disposed = true;
+        return ValueTask.CompletedTask;
+    }
+
+    public static string Row(int id, string more = "") =>
+        $$$"""{"txid":{{{id}}},"current_xmin":9,"since":{{{id}}},"deleted":false,"data":{"id":{{{id}}}{{{more}}}}}""";
+
+    private async IAsyncEnumerable<FeedChunk> ReadAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        foreach (var chunk in Chunks)
+            yield return chunk;
+        if (EndError is not null)
+            throw EndError;
+        await Task.Delay(Timeout.Infinite, cancellationToken);
+    }
+}
