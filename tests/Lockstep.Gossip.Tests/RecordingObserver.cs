@@ -1,4 +1,6 @@
-using Lockstep.Gossip;
+using Lockstep.Gossip.Clock;
+using Lockstep.Gossip.Nodes;
+using Lockstep.Gossip.Wire;
 
 namespace Lockstep.Gossip.Tests;
 

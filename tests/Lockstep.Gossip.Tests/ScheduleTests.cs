@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Text;
-using Lockstep.Gossip;
+using Lockstep.Gossip.Models;
+using Lockstep.Gossip.Nodes;
+using Lockstep.Gossip.Wire;
 using Lockstep.Testing;
 
 namespace Lockstep.Gossip.Tests;

@@ -1,6 +1,9 @@
 using System.Text;
 using System.Text.Json;
-using Lockstep.Gossip;
+using Lockstep.Gossip.Clock;
+using Lockstep.Gossip.Models;
+using Lockstep.Gossip.Nodes;
+using Lockstep.Gossip.Peers;
 
 namespace Lockstep.Gossip.Tests;
 

@@ -1,7 +1,8 @@
 using System.Management.Automation;
 using System.Security.Cryptography.X509Certificates;
 using Lockstep.Errors;
-using Lockstep.Gossip;
+using Lockstep.Gossip.Models;
+using Lockstep.Gossip.Peers;
 using Lockstep.Models;
 
 namespace Lockstep.Commands;

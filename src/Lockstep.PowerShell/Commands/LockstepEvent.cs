@@ -1,5 +1,5 @@
 using System.Management.Automation;
-using Lockstep.Gossip;
+using Lockstep.Gossip.Models;
 using Lockstep.Models;
 using Lockstep.Records;
 

@@ -1,6 +1,7 @@
 using System.Management.Automation;
 using Lockstep.Errors;
-using Lockstep.Gossip;
+using Lockstep.Gossip.Models;
+using Lockstep.Gossip.Peers;
 
 namespace Lockstep.Commands;
 

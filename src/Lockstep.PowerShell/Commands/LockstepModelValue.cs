@@ -1,6 +1,6 @@
 using System.Management.Automation;
 using Lockstep.Errors;
-using Lockstep.Gossip;
+using Lockstep.Gossip.Models;
 using Lockstep.Models;
 using Lockstep.Records;
 

@@ -1,5 +1,6 @@
 using Lockstep.Commands;
-using Lockstep.Gossip;
+using Lockstep.Gossip.Clock;
+using Lockstep.Gossip.Models;
 
 namespace Lockstep.Models;
 

@@ -1,6 +1,7 @@
 using System.Management.Automation;
 using Lockstep.Commands;
 using Lockstep.Gossip;
+using Lockstep.Gossip.Security;
 
 namespace Lockstep.Models;
 

@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
 using Lockstep.Commands;
-using Lockstep.Gossip;
+using Lockstep.Gossip.Models;
 using Lockstep.Records;
 
 namespace Lockstep.Models;

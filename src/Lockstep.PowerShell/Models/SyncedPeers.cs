@@ -1,4 +1,4 @@
-using Lockstep.Gossip;
+using Lockstep.Gossip.Nodes;
 
 namespace Lockstep.Models;
 
