@@ -4,13 +4,13 @@
     Builds, tests and packages the module Lockstep.
 .DESCRIPTION
     Build    stages out/Lockstep, ready to import and to copy to a module path.
-    Test     runs all tests, the Pester suite in this PowerShell among them.
+    Test     runs all tests.
     Help     brings docs/help up to date with the code: syntax, parameters, inputs and outputs; makes a page for a new cmdlet.
     Program  makes out/cli: the command line lockstep for this system, compiled ahead, so that it starts in half the time. With -SelfContained
              it brings .NET with it, compiled as one, which takes some minutes, 150 MB, and again a quarter off its start.
     Package  makes out/packages: a .nupkg for a PowerShell repository, and a .zip to unpack into a module path.
     Clean    removes everything that a build makes.
-    It needs the .NET SDK 10; Test needs Pester 6 besides.
+    It needs the .NET SDK 10.
 .EXAMPLE
     ./build.ps1
     Import-Module ./out/Lockstep
@@ -62,8 +62,6 @@ function CompileAhead {
 }
 
 function Test {
-    # The tests take the first pwsh of the search path: let it be this one.
-    $env:PATH = $PSHOME + [IO.Path]::PathSeparator + $env:PATH
     $env:LOCKSTEP_REQUIRE_PWSH = '1'
     dotnet test "$root/Lockstep.PS.sln" --configuration $Configuration --nologo
 }

@@ -1,10 +1,4 @@
 using Lockstep.Engine;
-using Lockstep.Engine.Feed;
-using Lockstep.Engine.Serving;
-using Lockstep.Engine.Sync;
-using Lockstep.Engine.Tables;
-using Lockstep.Gossip;
-using Lockstep.Postgres;
 
 namespace Lockstep.Cli;
 
@@ -31,20 +25,35 @@ internal static class ExitCodes
     /// <summary>Ctrl+C.</summary>
     public const int Cancelled = 130;
 
+    /// <summary>The kinds that have a code of their own; the others are <see cref="Error"/>.</summary>
+    private static readonly Dictionary<ErrorKind, int> Codes = new()
+    {
+        [ErrorKind.Filter] = Usage,
+        [ErrorKind.Unreachable] = Feed,
+        [ErrorKind.Unavailable] = Feed,
+        [ErrorKind.AccessDenied] = Feed,
+        [ErrorKind.FeedNotFound] = Feed,
+        [ErrorKind.UnexpectedAnswer] = Feed,
+        [ErrorKind.FeedProtocol] = Feed,
+        [ErrorKind.FeedRequest] = Feed,
+        [ErrorKind.InsecureCredentials] = Feed,
+        [ErrorKind.TruncatedFeed] = Feed,
+        [ErrorKind.TableTakenOver] = Feed,
+        [ErrorKind.TableSetBack] = Feed,
+        [ErrorKind.NotFound] = Table,
+        [ErrorKind.FileUnusable] = Table,
+        [ErrorKind.TableMismatch] = Table,
+        [ErrorKind.TableBusy] = Table,
+        [ErrorKind.MalformedRecord] = Data,
+        [ErrorKind.Transform] = Data,
+    };
+
     public static int Of(Exception error) =>
         error switch
         {
             OperationCanceledException => Cancelled,
-            MalformedRecordException or TransformException => Data,
-            FeedException or GossipUnreachableException or FeedServingException or PostgresAccessException or TableStoreException => Feed,
-            GossipStoreException
-            or PostgresTableException
-            or TableFileException
-            or TableMismatchException
-            or TableNotFoundException
-            or TableBusyException => Table,
-            FilterException or ArgumentException => Usage,
-            LockstepException => Error,
+            LockstepException known => Codes.GetValueOrDefault(known.Kind, Error),
+            ArgumentException => Usage,
             _ => Error,
         };
 }

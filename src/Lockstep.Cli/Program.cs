@@ -10,7 +10,7 @@ namespace Lockstep.Cli;
 /// <summary>lockstep: the engine from a shell. No logic here that the engine could have.</summary>
 internal static class Program
 {
-    private static readonly (string Name, Func<Command> Create)[] Commands =
+    internal static readonly (string Name, Func<Command> Create)[] Commands =
     [
         ("sync", SyncCommand.Create),
         ("records", RecordsCommand.Create),
@@ -56,5 +56,5 @@ internal static class Program
     }
 
     private static string Describe(Exception e) =>
-        e is LockstepException known ? $"{known.Message}\n{OptionNames.InShell(known.RecommendedAction)} [{known.ErrorId}]" : e.Message;
+        e is LockstepException known ? $"{known.Message}\n{known.Remedy.Render(ShellWords.Say)} [{known.ErrorId}]" : e.Message;
 }

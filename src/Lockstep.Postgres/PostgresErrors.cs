@@ -9,24 +9,24 @@ namespace Lockstep.Postgres;
 public sealed class PostgresTableException : LockstepException
 {
     /// <summary>Says what is missing and what to do.</summary>
-    public PostgresTableException(string message, string recommendedAction, Exception? inner = null)
-        : base(message, recommendedAction, inner) { }
+    public PostgresTableException(string message, Remedy remedy, Exception? inner = null)
+        : base(ErrorKind.NotFound, message, remedy, inner) { }
 }
 
 /// <summary>The database refuses this user: a wrong password, or a privilege that it lacks.</summary>
 public sealed class PostgresAccessException : LockstepException
 {
     /// <summary>Says which and what to do; holds no password (I9).</summary>
-    public PostgresAccessException(string message, string recommendedAction, Exception? inner = null)
-        : base(message, recommendedAction, inner) { }
+    public PostgresAccessException(string message, Remedy remedy, Exception? inner = null)
+        : base(ErrorKind.AccessDenied, message, remedy, inner) { }
 }
 
 /// <summary>The server is not set up for logical replication, or the replication slot or publication is not the feed's.</summary>
 public sealed class PostgresReplicationException : LockstepException
 {
     /// <summary>Says what is wrong and what to do.</summary>
-    public PostgresReplicationException(string message, string recommendedAction, Exception? inner = null)
-        : base(message, recommendedAction, inner) { }
+    public PostgresReplicationException(string message, Remedy remedy, Exception? inner = null)
+        : base(ErrorKind.DatabaseSetup, message, remedy, inner) { }
 }
 
 /// <summary>Sorts what the driver throws by what a caller can do about it.</summary>

@@ -123,3 +123,6 @@ public sealed class FeedServer : IAsyncDisposable
         }
     }
 }
+
+/// <summary>A source that is being served: who reads it, and its newest records.</summary>
+internal sealed record ServedFeed(IFeedSource Source, FeedClients Clients, LatestRecords Latest);

@@ -14,7 +14,7 @@ namespace Lockstep.TestServer;
 /// A feed server for tests and for trying things out, in this process. Thread-safe. Stop or dispose it; it ends within a second, also with
 /// endless responses under way.
 /// </summary>
-public sealed class LockstepTestServer : IAsyncDisposable
+public sealed class LockstepTestServer : IControlledServer, IAsyncDisposable
 {
     private readonly IFeed _feed;
     private readonly RequestLog _log;
@@ -112,18 +112,15 @@ public sealed class LockstepTestServer : IAsyncDisposable
     /// <summary>How many bytes of bodies were sent since the start.</summary>
     public long SentBytes => _runner.Sent.Bytes;
 
-    /// <summary>The requests that are being answered, the oldest first.</summary>
-    internal IEnumerable<TestRequest> Connected => _runner.Open.OrderBy(request => request.Number);
+    IEnumerable<TestRequest> IControlledServer.Connected => _runner.Open.OrderBy(request => request.Number);
 
-    /// <summary>The newest records of the scripted feed, the newest first; none for the other feeds.</summary>
-    internal IReadOnlyList<FeedRecord> Latest(int count)
+    IReadOnlyList<ReadOnlyMemory<byte>> IControlledServer.Latest(int count)
     {
         if (_feed is not ScriptedFeed { Log: var log } || count <= 0)
             return [];
         var latest = new FeedRecord[Math.Min(count, log.Count)];
         log.Read(log.Count - latest.Length, latest);
-        Array.Reverse(latest);
-        return latest;
+        return [.. latest.Reverse().Select(record => record.Bytes)];
     }
 
     /// <summary>How many requests there were since the start.</summary>
@@ -156,7 +153,7 @@ public sealed class LockstepTestServer : IAsyncDisposable
         {
             scripted.Add(options.Records.Select(ToUtf8));
             if (options.RecordsFile is { } file)
-                scripted.Add(NdjsonFile.Read(file));
+                scripted.Add(File.ReadLines(file).Where(line => !string.IsNullOrWhiteSpace(line)).Select(ToUtf8));
         }
         var scenario = options.ScenarioFile is { } script ? Scenario.Load(script) : null;
         HttpEndpoint[] endpoints = server._redirect is null ? [server._endpoint] : [server._endpoint, server._redirect];

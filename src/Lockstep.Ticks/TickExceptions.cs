@@ -6,8 +6,8 @@ namespace Lockstep.Ticks;
 public abstract class TickException : LockstepException
 {
     /// <summary>Creates the error with what happened and what to do about it.</summary>
-    protected TickException(string message, string recommendedAction, Exception? inner = null)
-        : base(message, recommendedAction, inner) { }
+    protected TickException(ErrorKind kind, string message, Remedy remedy, Exception? inner = null)
+        : base(kind, message, remedy, inner) { }
 }
 
 /// <summary>
@@ -18,9 +18,10 @@ public abstract class TickException : LockstepException
 /// <param name="isReplaceable">Whether the change that was asked for could replace it: a single value can, a ramp cannot.</param>
 public sealed class TickConflictException(string variable, TickTuple occupant, bool isReplaceable = true)
     : TickException(
+        ErrorKind.Conflict,
         $"'{variable}' already has a pending change at {occupant.ActiveAt:O}.",
         isReplaceable
-            ? "Choose another time, remove that change first, or replace it with -Force."
+            ? (Remedy)$"Choose another time, remove that change first, or replace it with {Term.Replace}."
             : "Choose another time, or remove that change first."
     )
 {
@@ -34,6 +35,7 @@ public sealed class TickConflictException(string variable, TickTuple occupant, b
 /// <summary>The change would touch an instant so near that some process may not learn of it in time. Nothing was written.</summary>
 public sealed class TickTooLateException(string variable, DateTimeOffset instant, DateTimeOffset nextAvailable)
     : TickException(
+        ErrorKind.InvalidState,
         $"It is too late to change '{variable}' at {instant:O}: the first instant that every process can still be told of is {nextAvailable:O}.",
         "Set a new value for that instant or a later one instead."
     )
@@ -47,6 +49,7 @@ public sealed class TickTooLateException(string variable, DateTimeOffset instant
 /// </summary>
 public sealed class TickTooSmallException(TimeSpan tick, TimeSpan minimum)
     : TickException(
+        ErrorKind.LimitExceeded,
         $"A tick of {tick.TotalMilliseconds} ms is too small: with this store's bounds on clock skew and latency it must be at least {minimum.TotalMilliseconds} ms.",
         "Choose a longer tick; a store with tighter bounds allows shorter ones."
     )
@@ -60,6 +63,7 @@ public sealed class TickTooSmallException(TimeSpan tick, TimeSpan minimum)
 /// </summary>
 public sealed class TickDeadlineException(string variable, DateTimeOffset deadline)
     : TickException(
+        ErrorKind.Timeout,
         $"The change of '{variable}' had to be committed by {deadline:O}; the store was too slow and it was rolled back.",
         "Try again, and see why the store is slow."
     )
@@ -75,6 +79,7 @@ public sealed class TickDeadlineException(string variable, DateTimeOffset deadli
 /// <param name="inner">What the store's driver said.</param>
 public sealed class TickStoreUnavailableException(string store, string reason, bool outcomeUnknown, Exception? inner)
     : TickException(
+        ErrorKind.VariableStoreUnavailable,
         $"The store {store} is not available: {reason}." + (outcomeUnknown ? " Whether the change was committed is not known." : ""),
         outcomeUnknown ? "Read the schedule before trying again." : "See that the store exists and can be reached, then try again.",
         inner

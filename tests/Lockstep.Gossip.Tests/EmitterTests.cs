@@ -21,7 +21,7 @@ public sealed class EmitterTests
         StreamPair.Connect(b, c);
         StreamPair.Connect(c, a);
         a.Emit("third", new { x = 1 });
-        await Eventually.TrueAsync(() => new[] { a, b, c }.All(static node => node.HistoryCount == 3), "three events everywhere", Token);
+        await Eventually.TrueAsync(() => new[] { a, b, c }.All(static node => node.HistoryCount == 3), "three events everywhere");
         Assert.Equal("""["first",1,"two",null]""", c.GetEvents("first").Single().Update.GetChange().GetRawText());
         Assert.Equal(3, c.GetEvents("first").Single().Arguments.Count);
     }

@@ -46,16 +46,16 @@ public sealed class InteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScuttleb
         ours.Set("both", "ours");
         await using var pair = Join(ours, "model", weListen, peer => peer.Tell("set", new object[] { "fromTheirs", "€" }));
         await pair.SyncedAsync();
-        await Eventually.TrueAsync(() => ours["fromTheirs"]?.GetString() == "€", "their key", Token);
+        await Eventually.TrueAsync(() => ours["fromTheirs"]?.GetString() == "€", "their key");
         Assert.Equal("""{"deep":[1,"two",null,3.5]}""", pair.Peer.State().GetProperty("fromOurs").GetRawText());
 
         pair.Peer.Tell("set", new object[] { "live", 1 });
-        await Eventually.TrueAsync(() => ours["live"]?.GetInt32() == 1, "their live update", Token);
+        await Eventually.TrueAsync(() => ours["live"]?.GetInt32() == 1, "their live update");
         ours.Set("live", 2);
         ours.Remove("both");
-        await Eventually.TrueAsync(() => State(pair.Peer, "live") == "2" && State(pair.Peer, "both") is null, "our live updates", Token);
+        await Eventually.TrueAsync(() => State(pair.Peer, "live") == "2" && State(pair.Peer, "both") is null, "our live updates");
         pair.Peer.Tell("set", new object?[] { "live", null });
-        await Eventually.TrueAsync(() => ours["live"] is null, "their removal", Token);
+        await Eventually.TrueAsync(() => ours["live"] is null, "their removal");
     }
 
     [Theory]
@@ -69,8 +69,8 @@ public sealed class InteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScuttleb
         await pair.SyncedAsync();
         pair.Peer.Tell("emit", new object[] { "live" });
         ours.Emit("live", 2);
-        await Eventually.TrueAsync(() => ours.HistoryCount == 4, "four events here", Token);
-        await Eventually.TrueAsync(() => pair.Peer.Count() == 4, "four events there", Token);
+        await Eventually.TrueAsync(() => ours.HistoryCount == 4, "four events here");
+        await Eventually.TrueAsync(() => pair.Peer.Count() == 4, "four events there");
         Assert.Equal(
             ours.GetHistory().Select(static update => update.GetChange().GetRawText()),
             pair.Peer.State().EnumerateArray().Select(static change => change.GetRawText())
@@ -90,8 +90,8 @@ public sealed class InteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScuttleb
         );
         await using var pair = Join(ours, "model", weListen, static peer => peer.Tell("fill", new { count = Count, prefix = "theirs" }));
         await pair.SyncedAsync();
-        await Eventually.TrueAsync(() => ours.HistoryCount == 2 * Count, "their keys", Token);
-        await Eventually.TrueAsync(() => pair.Peer.Count() == 2 * Count, "our keys", Token);
+        await Eventually.TrueAsync(() => ours.HistoryCount == 2 * Count, "their keys");
+        await Eventually.TrueAsync(() => pair.Peer.Count() == 2 * Count, "our keys");
         Assert.Equal(9_999, ours["theirs9999"]!.Value.GetInt32());
         Assert.Equal("9999", State(pair.Peer, "ours9999"));
     }
@@ -118,7 +118,7 @@ public sealed class InteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScuttleb
             }
         );
         await pair.SyncedAsync();
-        await Eventually.TrueAsync(() => ours.HistoryCount == 2 * UnicodeKeys.Length, "their keys", Token);
+        await Eventually.TrueAsync(() => ours.HistoryCount == 2 * UnicodeKeys.Length, "their keys");
         Assert.All(UnicodeKeys, key => Assert.Equal(key, ours[key]?.GetString()));
         var theirs = pair.Peer.State();
         Assert.All(UnicodeKeys, key => Assert.Equal(key, theirs.GetProperty("ours:" + key).GetString()));
@@ -133,19 +133,18 @@ public sealed class InteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScuttleb
         await using (var first = Join(ours, "model", weListen, static peer => peer.Tell("set", new object[] { "before", 1 })))
         {
             await first.SyncedAsync();
-            await Eventually.TrueAsync(() => ours["before"] is not null, "the first key", Token);
+            await Eventually.TrueAsync(() => ours["before"] is not null, "the first key");
             first.Peer.Kill();
         }
 
-        await Eventually.TrueAsync(() => ours.StreamCount == 0, "the end of the stream", Token);
+        await Eventually.TrueAsync(() => ours.StreamCount == 0, "the end of the stream");
         ours.Set("meanwhile", 2);
         await using var second = Join(ours, "model", weListen, static peer => peer.Tell("set", new object[] { "after", 3 }));
         await second.SyncedAsync();
-        await Eventually.TrueAsync(() => ours["after"] is not null, "the new key", Token);
+        await Eventually.TrueAsync(() => ours["after"] is not null, "the new key");
         await Eventually.TrueAsync(
             () => State(second.Peer, "before") == "1" && State(second.Peer, "meanwhile") == "2",
-            "the old keys over there",
-            Token
+            "the old keys over there"
         );
     }
 
@@ -161,7 +160,7 @@ public sealed class InteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScuttleb
         );
         await connector.WaitForSyncAsync(Token);
         first.Kill();
-        await Eventually.TrueAsync(() => connector.Current is null && connector.LastError is IOException, "attempts that fail", Token);
+        await Eventually.TrueAsync(() => connector.Current is null && connector.LastError is IOException, "attempts that fail");
     }
 
     [Fact]
@@ -177,9 +176,9 @@ public sealed class InteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScuttleb
             new { writable = false }
         );
         await pair.SyncedAsync();
-        await Eventually.TrueAsync(() => ours["theirs"] is not null, "their key", Token);
+        await Eventually.TrueAsync(() => ours["theirs"] is not null, "their key");
         pair.Peer.Tell("set", new object[] { "live", 1 });
-        await Eventually.TrueAsync(() => ours["live"] is not null, "their live update", Token);
+        await Eventually.TrueAsync(() => ours["live"] is not null, "their live update");
         Assert.Null(State(pair.Peer, "ours"));
     }
 
@@ -198,9 +197,9 @@ public sealed class InteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScuttleb
             new { readable = false, sendClock },
             new GossipStreamOptions { Direction = GossipDirection.SendOnly }
         );
-        await Eventually.TrueAsync(() => State(pair.Peer, "ours") == "1", "our key", Token);
+        await Eventually.TrueAsync(() => State(pair.Peer, "ours") == "1", "our key");
         ours.Set("live", 2);
-        await Eventually.TrueAsync(() => State(pair.Peer, "live") == "2", "our live update", Token);
+        await Eventually.TrueAsync(() => State(pair.Peer, "live") == "2", "our live update");
         Assert.Null(ours["theirs"]);
     }
 
@@ -218,7 +217,7 @@ public sealed class InteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScuttleb
             new GossipStreamOptions { Direction = GossipDirection.ReceiveOnly }
         );
         await pair.SyncedAsync();
-        await Eventually.TrueAsync(() => ours["theirs"] is not null, "their key", Token);
+        await Eventually.TrueAsync(() => ours["theirs"] is not null, "their key");
         Assert.Null(State(pair.Peer, "ours"));
     }
 
@@ -237,7 +236,7 @@ public sealed class InteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScuttleb
             theirs ? new { tail = false } : null,
             new GossipStreamOptions { Tail = theirs }
         );
-        await Eventually.TrueAsync(() => ours["theirs"] is not null && ours.StreamCount == 0, "the end after sync", Token);
+        await Eventually.TrueAsync(() => ours["theirs"] is not null && ours.StreamCount == 0, "the end after sync");
         Assert.Equal("1", State(pair.Peer, "ours"));
     }
 
@@ -256,7 +255,7 @@ public sealed class InteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScuttleb
             new GossipStreamOptions { Meta = JsonSerializer.SerializeToElement("us") }
         );
         Assert.Equal("""{"id":"ours","clock":{},"meta":"us"}""", pair.Peer.Wait("header").GetProperty("header").GetRawText());
-        await Eventually.TrueAsync(() => seen.Headers.Count == 1, "their header", Token);
+        await Eventually.TrueAsync(() => seen.Headers.Count == 1, "their header");
         Assert.Equal("""{"from":"them"}""", seen.Headers[0].Meta!.Value.GetRawText());
     }
 
@@ -310,9 +309,9 @@ public sealed class InteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScuttleb
         );
         Assert.Equal(theirId, pair.Peer.Id);
         await pair.SyncedAsync();
-        await Eventually.TrueAsync(() => ours["theirs"] is not null, "their signed key", Token);
+        await Eventually.TrueAsync(() => ours["theirs"] is not null, "their signed key");
         Assert.Equal("""{"1":0.1,"2":"€","z":1}""", ours["theirs"]!.Value.GetRawText());
-        await Eventually.TrueAsync(() => State(pair.Peer, "hard") is not null, "our signed key", Token);
+        await Eventually.TrueAsync(() => State(pair.Peer, "hard") is not null, "our signed key");
         Assert.Equal(
             """{"9":"é😀\u2028","10":1e+21,"b":2,"a":[0,1e-7,12345678901234567000]}""".Replace(
                 "\\u2028",
@@ -356,7 +355,7 @@ public sealed class InteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScuttleb
 
         // Once we trust them, what was held is applied.
         security.Trust(theirs.Public);
-        await Eventually.TrueAsync(() => ours["theirs"] is not null, "their key", Token);
+        await Eventually.TrueAsync(() => ours["theirs"] is not null, "their key");
     }
 
     [Fact]

@@ -76,7 +76,7 @@ public sealed class LocalInteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScu
                 answer = "later",
             }
         );
-        await Eventually.TrueAsync(() => ours["answer"]?.ToString() == "1", "the answer of the second peer", Token);
+        await Eventually.TrueAsync(() => ours["answer"]?.ToString() == "1", "the answer of the second peer");
     }
 
     [Fact]
@@ -153,8 +153,7 @@ public sealed class LocalInteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScu
                 peer.Tell("set", new object[] { "live", 1 });
                 await Eventually.TrueAsync(
                     () => peer.State().TryGetProperty("fromOurs", out var value) && value.GetString() == "ключ",
-                    "our key",
-                    Token
+                    "our key"
                 );
                 peer.Tell("end", true);
             }
@@ -176,7 +175,7 @@ public sealed class LocalInteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScu
     /// <summary>What they have is here, and what is here they have.</summary>
     private static async Task AnsweredAsync(LockstepModel ours)
     {
-        await Eventually.TrueAsync(() => ours["fromTheirs"]?.GetString() == "€", "their key", Token);
-        await Eventually.TrueAsync(() => ours["answer"]?.GetRawText() == """{"deep":[1,"ключ",null]}""", "their answer", Token);
+        await Eventually.TrueAsync(() => ours["fromTheirs"]?.GetString() == "€", "their key");
+        await Eventually.TrueAsync(() => ours["answer"]?.GetRawText() == """{"deep":[1,"ключ",null]}""", "their answer");
     }
 }

@@ -62,7 +62,7 @@ public sealed class OddInteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScutt
         await using var second = NodePeer.Start(npm, new { kind = "model", listen = true });
         await using var further = ConnectTo(second, ours);
         await further.WaitForSyncAsync(Token);
-        await Eventually.TrueAsync(() => second.Count() == ours.HistoryCount, "all updates", Token);
+        await Eventually.TrueAsync(() => second.Count() == ours.HistoryCount, "all updates");
         Assert.Equal(ours.GetHistory().Count, Keys(second).Length);
         Assert.Contains("null", Keys(second));
         Assert.Contains("true", Keys(second));
@@ -88,7 +88,7 @@ public sealed class OddInteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScutt
         await using var peer = NodePeer.Start(npm, new { kind = "model", listen = true });
         await using var connector = ConnectTo(peer, ours);
         await connector.WaitForSyncAsync(Token);
-        await Eventually.TrueAsync(() => peer.Count() == 1, "the update", Token);
+        await Eventually.TrueAsync(() => peer.Count() == 1, "the update");
         var canonical = new System.Buffers.ArrayBufferWriter<byte>();
         GossipJson.WriteCanonical(Encoding.UTF8.GetBytes(json), canonical);
         Assert.Equal(Encoding.UTF8.GetString(canonical.WrittenSpan), peer.State().GetProperty("constructor").GetRawText());
@@ -106,7 +106,7 @@ public sealed class OddInteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScutt
         await using var connector = ConnectTo(peer, ours);
         await connector.WaitForSyncAsync(Token);
         await using var other = new LockstepModel();
-        await Eventually.TrueAsync(() => peer.Count() == 1, "the update", Token);
+        await Eventually.TrueAsync(() => peer.Count() == 1, "the update");
         await using var back = ConnectTo(peer, other);
         await back.WaitForSyncAsync(Token);
         Assert.Equal(deep, other["deep"]!.Value.GetRawText());
@@ -178,7 +178,7 @@ public sealed class OddInteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScutt
         IEnumerable<string> Mine() => ours.ToDictionary().Select(static pair => $"{pair.Key}={pair.Value}").Order(StringComparer.Ordinal);
         IEnumerable<string> Yours() =>
             peer.State().EnumerateObject().Select(static member => $"{member.Name}={member.Value}").Order(StringComparer.Ordinal);
-        await Eventually.TrueAsync(() => Mine().SequenceEqual(Yours()), "the same on both sides", Token);
+        await Eventually.TrueAsync(() => Mine().SequenceEqual(Yours()), "the same on both sides");
         Assert.Equal(["k0=148", "k1=49", "k2=149", "k4=newest"], Mine());
         Assert.Equal(4, ours.HistoryCount);
         Assert.Equal(4, peer.Count());
@@ -227,25 +227,25 @@ public sealed class OddInteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScutt
         await using var connector = ConnectTo(peer, ours, Ours[mine]);
         if (weGet)
         {
-            await Eventually.TrueAsync(() => ours["theirs"] is not null, "their key", Token);
+            await Eventually.TrueAsync(() => ours["theirs"] is not null, "their key");
         }
 
         if (theyGet)
         {
-            await Eventually.TrueAsync(() => Keys(peer).Contains("ours"), "our key", Token);
+            await Eventually.TrueAsync(() => Keys(peer).Contains("ours"), "our key");
         }
 
-        await Eventually.TrueAsync(() => ours.StreamCount == 1, "the stream", Token);
+        await Eventually.TrueAsync(() => ours.StreamCount == 1, "the stream");
         peer.Tell("set", new object[] { "live", 1 });
         ours.Set("live of ours", 1);
         if (weGet)
         {
-            await Eventually.TrueAsync(() => ours["live"] is not null, "their live update", Token);
+            await Eventually.TrueAsync(() => ours["live"] is not null, "their live update");
         }
 
         if (theyGet)
         {
-            await Eventually.TrueAsync(() => Keys(peer).Contains("live of ours"), "our live update", Token);
+            await Eventually.TrueAsync(() => Keys(peer).Contains("live of ours"), "our live update");
         }
 
         Assert.Equal(weGet, ours["theirs"] is not null);
@@ -289,8 +289,8 @@ public sealed class OddInteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScutt
             await connector.Completion.WaitAsync(Token);
         }
 
-        await Eventually.TrueAsync(() => ours.StreamCount == 0 && ours.HistoryCount == 2 * Count, "their keys, and the end", Token);
-        await Eventually.TrueAsync(() => peer.Count() == 2 * Count, "our keys", Token);
+        await Eventually.TrueAsync(() => ours.StreamCount == 0 && ours.HistoryCount == 2 * Count, "their keys, and the end");
+        await Eventually.TrueAsync(() => peer.Count() == 2 * Count, "our keys");
     }
 
     [Fact]
@@ -318,8 +318,8 @@ public sealed class OddInteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScutt
             peer.Tell("emit", new object[] { "live", i });
         }
 
-        await Eventually.TrueAsync(() => ours.HistoryCount == 48, "all events here", Token);
-        await Eventually.TrueAsync(() => peer.Count() == 48, "all events there", Token);
+        await Eventually.TrueAsync(() => ours.HistoryCount == 48, "all events here");
+        await Eventually.TrueAsync(() => peer.Count() == 48, "all events there");
         Assert.Equal(
             Enumerable.Range(0, 20).Concat(Enumerable.Range(0, 20)).Order(),
             ours.GetEvents("live").Select(static e => e.Arguments[0].GetInt32()).Order()
@@ -332,9 +332,9 @@ public sealed class OddInteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScutt
             ours.Emit("later");
         }
 
-        await Eventually.TrueAsync(() => peer.Count() == 48 + Streams - 1, "the later events", Token);
+        await Eventually.TrueAsync(() => peer.Count() == 48 + Streams - 1, "the later events");
         await connectors[^1].DisposeAsync();
-        await Eventually.TrueAsync(() => ours.StreamCount == 0, "the end of the streams", Token);
+        await Eventually.TrueAsync(() => ours.StreamCount == 0, "the end of the streams");
     }
 
     [Theory]
@@ -362,8 +362,8 @@ public sealed class OddInteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScutt
         Assert.Equal(0, ours.StreamCount);
         await using var connector = ConnectTo(peer, ours);
         await connector.WaitForSyncAsync(Token);
-        await Eventually.TrueAsync(() => ours.HistoryCount == 2 * Count, "their keys", Token);
-        await Eventually.TrueAsync(() => peer.Count() == 2 * Count, "our keys", Token);
+        await Eventually.TrueAsync(() => ours.HistoryCount == 2 * Count, "their keys");
+        await Eventually.TrueAsync(() => peer.Count() == 2 * Count, "our keys");
     }
 
     [Theory]
@@ -392,7 +392,7 @@ public sealed class OddInteropTests(NpmScuttlebutt npm) : IClassFixture<NpmScutt
         await stranger.GetStream().WriteAsync(Encoding.Latin1.GetBytes(said), Token);
         Assert.IsType<GossipProtocolException>(await failed.Task.WaitAsync(Token));
         ours.Set("still", 1);
-        await Eventually.TrueAsync(() => Keys(peer).Contains("still"), "the live update", Token);
+        await Eventually.TrueAsync(() => Keys(peer).Contains("still"), "the live update");
         Assert.Equal(1, ours.StreamCount);
     }
 

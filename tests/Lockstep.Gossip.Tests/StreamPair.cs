@@ -27,20 +27,3 @@ internal static class StreamPair
         return (left.Attach(leftStream, leftOptions), right.Attach(rightStream, rightOptions));
     }
 }
-
-/// <summary>Waits for what comes of itself, without looking at a clock: until a condition holds or the test is cancelled.</summary>
-internal static class Eventually
-{
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
-
-    public static async Task TrueAsync(Func<bool> condition, string what, CancellationToken cancellationToken)
-    {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        limit.CancelAfter(Limit);
-        while (!condition())
-        {
-            await Task.Delay(5, limit.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            Assert.False(limit.IsCancellationRequested, "It never came about: " + what);
-        }
-    }
-}

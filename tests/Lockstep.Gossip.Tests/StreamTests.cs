@@ -4,6 +4,7 @@ using Lockstep.Gossip.Clock;
 using Lockstep.Gossip.Models;
 using Lockstep.Gossip.Nodes;
 using Lockstep.Gossip.Peers;
+using Lockstep.Testing;
 
 namespace Lockstep.Gossip.Tests;
 
@@ -26,9 +27,9 @@ public sealed class StreamTests
         Assert.Equal(1, b["fromA"]!.Value.GetInt32());
 
         a.Set("later", "ä€😀");
-        await Eventually.TrueAsync(() => b["later"]?.GetString() == "ä€😀", "the live update", Token);
+        await Eventually.TrueAsync(() => b["later"]?.GetString() == "ä€😀", "the live update");
         b.Remove("fromA");
-        await Eventually.TrueAsync(() => a["fromA"] is null, "the removal", Token);
+        await Eventually.TrueAsync(() => a["fromA"] is null, "the removal");
         Assert.True(a.TryGet("fromA", out var removed) && removed.IsRemoved);
     }
 
@@ -43,7 +44,7 @@ public sealed class StreamTests
         await Task.WhenAll(left.Synced, right.Synced).WaitAsync(Token);
         Assert.Equal("A", Assert.Single(seen.Headers).Id);
         Assert.Equal("""{"hi":1}""", seen.Headers[0].Meta!.Value.GetRawText());
-        await Eventually.TrueAsync(() => seen.Synced == 1, "synced", Token);
+        await Eventually.TrueAsync(() => seen.Synced == 1, "synced");
     }
 
     [Fact]
@@ -62,7 +63,7 @@ public sealed class StreamTests
         await Task.WhenAll(left.Synced, right.Synced).WaitAsync(Token);
         sender.Set("s2", 2);
         receiver.Set("r2", 2);
-        await Eventually.TrueAsync(() => receiver["s2"] is not null, "the live update", Token);
+        await Eventually.TrueAsync(() => receiver["s2"] is not null, "the live update");
         Assert.Equal(["s", "s2"], sender.Keys.Order());
     }
 
@@ -75,7 +76,7 @@ public sealed class StreamTests
         var (left, right) = StreamPair.Connect(sender, other, new GossipStreamOptions { Direction = GossipDirection.SendOnly });
         await Task.WhenAll(left.Synced).WaitAsync(Token);
         sender.Set("s", 1);
-        await Eventually.TrueAsync(() => other["s"] is not null, "the live update", Token);
+        await Eventually.TrueAsync(() => other["s"] is not null, "the live update");
         Assert.Equal(["s"], sender.Keys);
         await right.DisposeAsync();
     }
@@ -142,7 +143,7 @@ public sealed class StreamTests
         Assert.Equal(1, node["k"]!.Value.GetInt32());
         await left.Synced.WaitAsync(Token);
         node.Set("still", true);
-        await Eventually.TrueAsync(() => good["still"] is not null && good["k"] is not null, "the other stream goes on", Token);
+        await Eventually.TrueAsync(() => good["still"] is not null && good["k"] is not null, "the other stream goes on");
     }
 
     [Theory]
@@ -205,7 +206,7 @@ public sealed class StreamTests
         _ = DrainAsync(theirs);
         await theirs.WriteAsync(LineOf(limit, "a"), Token);
         await theirs.WriteAsync(LineOf(limit, "b"), Token);
-        await Eventually.TrueAsync(() => node.Keys.Count == 2, "both lines", Token);
+        await Eventually.TrueAsync(() => node.Keys.Count == 2, "both lines");
         await theirs.WriteAsync(LineOf(limit + 1, "c"), Token);
         await Assert.ThrowsAsync<GossipProtocolException>(() => stream.Completion.WaitAsync(Token));
         Assert.Equal(["a", "b"], node.Keys);
@@ -330,7 +331,7 @@ public sealed class StreamTests
             model.Set("x", 1);
             clone.Set("y", 1);
             model.Set("z", 1);
-            await Eventually.TrueAsync(() => peer.Keys.Count == 5, "all of both", Token);
+            await Eventually.TrueAsync(() => peer.Keys.Count == 5, "all of both");
         }
 
         model.Set("after", 1);

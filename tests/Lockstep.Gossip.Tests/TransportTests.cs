@@ -8,6 +8,7 @@ using System.Text;
 using Lockstep.Gossip.Models;
 using Lockstep.Gossip.Nodes;
 using Lockstep.Gossip.Peers;
+using Lockstep.Testing;
 
 namespace Lockstep.Gossip.Tests;
 
@@ -27,7 +28,7 @@ public sealed class TransportTests
         await using var listener = GossipListener.Start(Loopback, new GossipHub(KeyValuePair.Create<string, GossipNode>("m", a)));
         await using var connector = new GossipConnector(b, listener.Uri);
         await connector.WaitForSyncAsync(Token);
-        await Eventually.TrueAsync(() => a.Keys.Count == 2 && b.Keys.Count == 2, "both keys", Token);
+        await Eventually.TrueAsync(() => a.Keys.Count == 2 && b.Keys.Count == 2, "both keys");
     }
 
     [Fact]
@@ -79,7 +80,7 @@ public sealed class TransportTests
         await using var listener = GossipListener.StartPipe(name, new GossipHub(KeyValuePair.Create<string, GossipNode>("m", a)));
         await using var connector = new GossipConnector(b, listener.Uri);
         await connector.WaitForSyncAsync(Token);
-        await Eventually.TrueAsync(() => a.Keys.Count == 2 && b.Keys.Count == 2, "both keys", Token);
+        await Eventually.TrueAsync(() => a.Keys.Count == 2 && b.Keys.Count == 2, "both keys");
     }
 
     [Fact]
@@ -113,7 +114,7 @@ public sealed class TransportTests
         await using var first = new GossipConnector(myOrders, new Uri(listener.Uri, "/orders"));
         await using var second = new GossipConnector(myStock, new Uri(listener.Uri, "/stock"));
         await Task.WhenAll(first.WaitForSyncAsync(Token), second.WaitForSyncAsync(Token));
-        await Eventually.TrueAsync(() => myOrders.Keys.Count == 1 && myStock.HistoryCount == 1, "each its own", Token);
+        await Eventually.TrueAsync(() => myOrders.Keys.Count == 1 && myStock.HistoryCount == 1, "each its own");
 
         await using var third = new GossipConnector(myOrders, new Uri(listener.Uri, "/nothing"));
         await using var fourth = new GossipConnector(myOrders, listener.Uri);
@@ -125,8 +126,7 @@ public sealed class TransportTests
                     return failures.OfType<GossipException>().Select(error => error.Message).Distinct().Count() >= 2;
                 }
             },
-            "both refusals",
-            Token
+            "both refusals"
         );
         Assert.Equal(1, orders.StreamCount);
     }
@@ -167,7 +167,7 @@ public sealed class TransportTests
         a.Set("while away", 1);
         b.Set("also", 1);
         await using var again = GossipListener.Start(new IPEndPoint(IPAddress.Loopback, port), hub);
-        await Eventually.TrueAsync(() => a.Keys.Count == 2 && b.Keys.Count == 2, "what both wrote meanwhile", Token);
+        await Eventually.TrueAsync(() => a.Keys.Count == 2 && b.Keys.Count == 2, "what both wrote meanwhile");
         Assert.True(connector.Connections >= 2);
     }
 

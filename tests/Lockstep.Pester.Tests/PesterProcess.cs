@@ -1,61 +1,68 @@
 using System.Diagnostics;
 using System.Text;
-using System.Text.Json;
 using Lockstep.Testing;
 
 namespace Lockstep.Pester.Tests;
 
 /// <summary>One fresh PowerShell that runs Pester tests over the staged module.</summary>
 /// <param name="Host">How PowerShell is started.</param>
-/// <param name="SearchPath">The folders in which it finds programs, as in the variable PATH.</param>
 /// <param name="Timeout">How long it may take. A PowerShell that hangs is then ended.</param>
-internal sealed record PesterProcess(PowerShellHost Host, string SearchPath, TimeSpan Timeout)
+internal sealed record PesterProcess(PowerShellHost Host, TimeSpan Timeout)
 {
     // The exit code by which Invoke-Suite.ps1 says that this machine cannot run it.
     private const int Unsuitable = 77;
 
     /// <summary>Runs tests.</summary>
-    /// <param name="tests">The folders or files with the tests.</param>
+    /// <param name="files">The files with the tests.</param>
+    /// <param name="finished">Is called with each file as it ends, on any thread, and never twice at once. If PowerShell does not come to its end, the first
+    /// file without results gets a failure that says so, and the others after it are missing.</param>
     /// <param name="cancellationToken">Ends the PowerShell.</param>
-    /// <returns>One outcome per Pester test, and a failure if PowerShell did not come to its end.</returns>
     /// <exception cref="UnsuitableMachineException">What the tests need is missing here.</exception>
-    public async Task<IReadOnlyList<PesterOutcome>> RunAsync(IReadOnlyList<string> tests, CancellationToken cancellationToken)
+    public async Task RunAsync(IReadOnlyList<string> files, Action<PesterFile> finished, CancellationToken cancellationToken)
     {
         using var folder = new TempFolder();
-        var results = folder["results.json"];
+        var results = new PesterResults(folder["results.json"]);
+        var waiting = files.ToList();
+        PesterFile? last = null;
         using var process = Process.Start(
-            Host.StartInfo(
-                SearchPath,
-                [
-                    "-File",
-                    Path.Combine(Repository.Root, "tests", "pester", "Invoke-Suite.ps1"),
-                    "-Module",
-                    Repository.StagedModule,
-                    "-ResultPath",
-                    results,
-                    .. tests,
-                ]
-            )
+            Host.StartInfo([
+                "-File",
+                Path.Combine(Repository.Root, "tests", "pester", "Invoke-Suite.ps1"),
+                "-Module",
+                Repository.StagedModule,
+                "-ResultPath",
+                results.Path,
+                .. files,
+            ])
         )!;
         process.StandardInput.Close();
-        var output = new Transcript(process);
-        if (!await WaitAsync(process, cancellationToken))
-            return [PesterOutcome.Failed($"PowerShell (process {process.Id}) did not end within {Timeout} and was ended.{output}")];
-
-        if (process.ExitCode == Unsuitable)
+        var output = new Transcript(process, Report);
+        var ended = await WaitAsync(process, cancellationToken);
+        if (ended && process.ExitCode == Unsuitable)
             throw new UnsuitableMachineException(output.ToString().Trim());
 
-        if (!File.Exists(results))
-            return [PesterOutcome.Failed($"PowerShell ended with code {process.ExitCode} and no results.{output}")];
+        Report();
+        var problem =
+            !ended ? $"PowerShell (process {process.Id}) did not end within {Timeout} and was ended."
+            : last is null
+                ? $"PowerShell ended with code {process.ExitCode} and no results of {string.Join(", ", waiting.Select(PesterFile.NameOf))}."
+            : process.ExitCode != 0 ? $"PowerShell ended with code {process.ExitCode}, after all tests."
+            : null;
+        var end = last ?? new PesterFile(waiting[0], 0, []);
+        finished(problem is null ? end : end with { Outcomes = [.. end.Outcomes, PesterOutcome.Failed(problem + output)] });
 
-        await using var json = File.OpenRead(results);
-        var outcomes = await JsonSerializer.DeserializeAsync<PesterOutcome[]>(json, cancellationToken: cancellationToken);
-        if (outcomes is not { Length: > 0 })
-            return [PesterOutcome.Failed($"There are no tests in '{string.Join("', '", tests)}'.{output}")];
-
-        return process.ExitCode == 0
-            ? outcomes
-            : [.. outcomes, PesterOutcome.Failed($"PowerShell ended with code {process.ExitCode}, after all tests.{output}")];
+        void Report()
+        {
+            foreach (var file in results.ReadNew())
+            {
+                waiting.Remove(file.File);
+                // The last one waits for the end of PowerShell, which may have a failure to add.
+                if (waiting.Count == 0)
+                    last = file;
+                else
+                    finished(file);
+            }
+        }
     }
 
     private async Task<bool> WaitAsync(Process process, CancellationToken cancellationToken)
@@ -81,10 +88,17 @@ internal sealed record PesterProcess(PowerShellHost Host, string SearchPath, Tim
     {
         private readonly StringBuilder _text = new();
 
-        public Transcript(Process process)
+        /// <summary>Begins to read.</summary>
+        /// <param name="process">The process.</param>
+        /// <param name="onOutput">Is called after each line of the standard output, never twice at once.</param>
+        public Transcript(Process process, Action onOutput)
         {
-            process.OutputDataReceived += Add;
-            process.ErrorDataReceived += Add;
+            process.OutputDataReceived += (_, line) =>
+            {
+                Add(line.Data);
+                onOutput();
+            };
+            process.ErrorDataReceived += (_, line) => Add(line.Data);
             process.BeginOutputReadLine();
             process.BeginErrorReadLine();
         }
@@ -99,10 +113,10 @@ internal sealed record PesterProcess(PowerShellHost Host, string SearchPath, Tim
             }
         }
 
-        private void Add(object sender, DataReceivedEventArgs line)
+        private void Add(string? line)
         {
             lock (_text)
-                _text.AppendLine(line.Data);
+                _text.AppendLine(line);
         }
     }
 }

@@ -4,10 +4,7 @@ namespace Lockstep.Pester.Tests;
 /// <remarks>The parts are the same in every run, so that a test always has the same ones before it in its process.</remarks>
 internal sealed class PesterSuite
 {
-    /// <summary>
-    /// Roughly how many seconds those files take that take long. It only makes the parts even; any other counts for
-    /// <see cref="OrdinarySeconds"/>.
-    /// </summary>
+    /// <summary>Roughly how many seconds those files take that take long. It only makes the parts even; any other counts for <see cref="OrdinarySeconds"/>.</summary>
     internal static readonly IReadOnlyDictionary<string, int> LongSeconds = new Dictionary<string, int>
     {
         ["Package"] = 25,
@@ -29,7 +26,10 @@ internal sealed class PesterSuite
 
     private const int OrdinarySeconds = 2;
 
-    /// <summary>The folders in which PowerShell is looked for, as in the variable PATH.</summary>
+    /// <summary>The folder whose tool manifest names the PowerShell to run the suite with.</summary>
+    public string Tools { get; init; } = Repository.Root;
+
+    /// <summary>The folders in which PowerShell is looked for if the manifest's has not been restored, as in the variable PATH.</summary>
     public string SearchPath { get; init; } = Environment.GetEnvironmentVariable("PATH") ?? "";
 
     /// <summary>Whether it is a failure that there is nothing to run the suite with.</summary>
@@ -38,70 +38,72 @@ internal sealed class PesterSuite
     /// <summary>How long the whole suite may take. A PowerShell that hangs is then ended.</summary>
     public TimeSpan Timeout { get; init; } = TimeSpan.FromMinutes(15);
 
-    /// <summary>The folder or file with the tests.</summary>
-    public string Tests { get; init; } = Path.Combine(Repository.Root, "tests", "pester");
+    /// <summary>The files with the tests. At least one.</summary>
+    public IReadOnlyList<string> Files { get; init; } = FilesIn(Path.Combine(Repository.Root, "tests", "pester"));
 
     /// <summary>How many PowerShells run at once, at most.</summary>
     public int Processes { get; init; } = Math.Min(2, Environment.ProcessorCount);
 
+    /// <summary>The files with tests in a folder and below.</summary>
+    public static IReadOnlyList<string> FilesIn(string folder) => Directory.GetFiles(folder, "*.Tests.ps1", SearchOption.AllDirectories);
+
     /// <summary>Runs the suite.</summary>
-    /// <returns>
-    /// One outcome per Pester test, and one for each PowerShell that did not come to its end; or a single one that says why there are none.
-    /// </returns>
-    public async Task<IReadOnlyList<PesterOutcome>> RunAsync(CancellationToken cancellationToken)
+    /// <param name="finished">Is called with each file as it ends, on any thread, and never twice at once: with an outcome per Pester test, and one for a
+    /// PowerShell that did not come to its end. If there is nothing to run the suite with, it is called once, with an outcome that says why.</param>
+    /// <param name="cancellationToken">Ends the PowerShells.</param>
+    public async Task RunAsync(Action<PesterFile> finished, CancellationToken cancellationToken)
     {
-        if (PowerShellHost.Find(SearchPath) is not { } host)
-            return [Missing("There is no PowerShell: neither pwsh on the search path nor a restored tool (dotnet tool restore).")];
+        if (PowerShellHost.Find(Tools, SearchPath) is not { } host)
+        {
+            finished(Missing("There is no PowerShell: neither a restored tool (dotnet tool restore) nor pwsh on the search path."));
+            return;
+        }
 
         try
         {
-            var process = new PesterProcess(host, SearchPath, Timeout);
-            var outcomes = await Task.WhenAll(Parts().Select(part => process.RunAsync(part, cancellationToken)));
-            return [.. outcomes.SelectMany(part => part)];
+            var gate = new Lock();
+            var process = new PesterProcess(host, Timeout);
+            await Task.WhenAll(Parts().Select(part => process.RunAsync(part, InTurn, cancellationToken)));
+
+            void InTurn(PesterFile file)
+            {
+                lock (gate)
+                    finished(file);
+            }
         }
         catch (UnsuitableMachineException problem)
         {
-            return [Missing(problem.Message)];
+            finished(Missing(problem.Message));
         }
     }
 
-    /// <summary>
-    /// The files, shared out so that each part takes about as long: the longest first, each to the part that has the least so far.
-    /// </summary>
+    /// <summary>The files in the order in which they may be expected to end.</summary>
+    internal IEnumerable<string> InOrderOfEnd() =>
+        Parts()
+            .SelectMany(part =>
+            {
+                var seconds = 0;
+                return part.Select(file => (File: file, End: seconds += Seconds(file))).ToArray();
+            })
+            .OrderBy(file => file.End)
+            .Select(file => file.File);
+
+    /// <summary>The files, shared out so that each part takes about as long: the longest first, each to the part that has the least so far.</summary>
     internal IReadOnlyList<IReadOnlyList<string>> Parts()
     {
-        if (!Directory.Exists(Tests))
-        {
-            return
-            [
-                [Tests],
-            ];
-        }
-
         var parts = Enumerable.Range(0, Processes).Select(_ => (Seconds: 0, Files: new List<string>())).ToArray();
-        foreach (
-            var file in Directory
-                .GetFiles(Tests, "*.Tests.ps1", SearchOption.AllDirectories)
-                .OrderByDescending(Seconds)
-                .ThenBy(file => file, StringComparer.Ordinal)
-        )
+        foreach (var file in Files.OrderByDescending(Seconds).ThenBy(file => file, StringComparer.Ordinal))
         {
             ref var part = ref parts[Array.IndexOf(parts, parts.MinBy(part => part.Seconds))];
             part.Seconds += Seconds(file);
             part.Files.Add(file);
         }
 
-        var used = parts.Where(part => part.Files.Count > 0).Select(part => part.Files).ToArray();
-        return used.Length > 0
-            ? used
-            :
-            [
-                [Tests],
-            ];
+        return parts.Where(part => part.Files.Count > 0).Select(part => part.Files).ToArray();
     }
 
-    private static int Seconds(string file) =>
-        LongSeconds.GetValueOrDefault(Path.GetFileName(file).Replace(".Tests.ps1", "", StringComparison.Ordinal), OrdinarySeconds);
+    private static int Seconds(string file) => LongSeconds.GetValueOrDefault(PesterFile.NameOf(file), OrdinarySeconds);
 
-    private PesterOutcome Missing(string reason) => Required ? PesterOutcome.Failed(reason) : PesterOutcome.Skipped(reason);
+    private PesterFile Missing(string reason) =>
+        new(Files[0], 0, [Required ? PesterOutcome.Failed(reason) : PesterOutcome.Skipped(reason)]);
 }

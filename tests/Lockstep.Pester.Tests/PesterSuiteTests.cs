@@ -15,7 +15,7 @@ public sealed class PesterSuiteTests : IDisposable
     [InlineData(true, "Failed")]
     public async Task Without_PowerShell_it_is_one_result_and_never_passed(bool required, string result)
     {
-        var outcome = Assert.Single(await Run(new PesterSuite { SearchPath = _folder.Path, Required = required }));
+        var outcome = Assert.Single(await Run(Here(required: required)));
         Assert.Equal(result, outcome.Result);
         Assert.Contains("no PowerShell", outcome.Message, StringComparison.Ordinal);
     }
@@ -26,7 +26,7 @@ public sealed class PesterSuiteTests : IDisposable
     public async Task Without_Pester_the_reason_is_told(bool required, string result)
     {
         WriteFakePowerShell("echo 'Pester 6 is not installed'; exit 77");
-        var outcome = Assert.Single(await Run(new PesterSuite { SearchPath = _folder.Path, Required = required }));
+        var outcome = Assert.Single(await Run(Here(required: required)));
         Assert.Equal(result, outcome.Result);
         Assert.Equal("Pester 6 is not installed", outcome.Message);
     }
@@ -34,17 +34,8 @@ public sealed class PesterSuiteTests : IDisposable
     [Fact]
     public async Task A_PowerShell_that_hangs_is_ended_and_is_a_failure()
     {
-        WriteFakePowerShell("echo $$ > pid; exec sleep 1000".Replace("pid", _folder["pid"], StringComparison.Ordinal));
-        var outcome = Assert.Single(
-            await Run(
-                new PesterSuite
-                {
-                    SearchPath = _folder.Path,
-                    Processes = 1,
-                    Timeout = TimeSpan.FromSeconds(1),
-                }
-            )
-        );
+        WriteFakePowerShell("echo $$ > FOLDER/pid; exec sleep 1000");
+        var outcome = Assert.Single(await Run(Here(processes: 1, timeout: TimeSpan.FromSeconds(1))));
 
         Assert.Equal("Failed", outcome.Result);
         Assert.Contains("did not end within", outcome.Message, StringComparison.Ordinal);
@@ -57,8 +48,9 @@ public sealed class PesterSuiteTests : IDisposable
     [InlineData(2)]
     public async Task Each_PowerShell_that_dies_is_a_failure_with_what_it_said_last(int processes)
     {
+        WriteFiles("A", "B", "C");
         WriteFakePowerShell("echo 'out of memory' >&2; exit 134");
-        var outcomes = await Run(new PesterSuite { SearchPath = _folder.Path, Processes = processes });
+        var outcomes = await Run(Here(processes));
 
         Assert.Equal(processes, outcomes.Count);
         Assert.All(
@@ -81,36 +73,87 @@ public sealed class PesterSuiteTests : IDisposable
             for last; do :; done
             case $last in */A.Tests.ps1) exit 134;; esac
             while [ "$1" != -ResultPath ]; do shift; done
-            echo '[{"Name":"B.works","Result":"Passed","Message":""}]' > "$2"
+            echo '{"File":"FOLDER/B.Tests.ps1","Seconds":1,"Outcomes":[{"Name":"B.works","Result":"Passed","Message":""}]}' > "$2"
             """
         );
-        var outcomes = await Run(
-            new PesterSuite
-            {
-                SearchPath = _folder.Path,
-                Tests = _folder.Path,
-                Processes = 2,
-            }
-        );
+        var outcomes = await Run(Here());
 
-        Assert.Equal(["Suite", "B.works"], outcomes.Select(outcome => outcome.Name));
-        Assert.Equal(["Failed", "Passed"], outcomes.Select(outcome => outcome.Result));
+        Assert.Equal(["B.works Passed", "Suite Failed"], outcomes.Select(outcome => $"{outcome.Name} {outcome.Result}").Order());
     }
 
     [Fact]
     public async Task A_PowerShell_that_dies_after_its_tests_is_a_failure_beside_them()
     {
+        WriteFiles("A");
         WriteFakePowerShell(
             """
             while [ "$1" != -ResultPath ]; do shift; done
-            echo '[{"Name":"A.works","Result":"Passed","Message":""}]' > "$2"
+            echo '{"File":"FOLDER/A.Tests.ps1","Seconds":1,"Outcomes":[{"Name":"A.works","Result":"Passed","Message":""}]}' > "$2"
             exit 134
             """
         );
-        var outcomes = await Run(new PesterSuite { SearchPath = _folder.Path, Processes = 1 });
+        var outcomes = await Run(Here(processes: 1));
 
         Assert.Equal(["Passed", "Failed"], outcomes.Select(outcome => outcome.Result));
         Assert.Contains("code 134", outcomes[1].Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_PowerShell_that_dies_has_a_failure_for_the_first_file_that_it_did_not_end_and_keeps_those_before()
+    {
+        WriteFiles("A", "B", "C");
+        WriteFakePowerShell(
+            """
+            while [ "$1" != -ResultPath ]; do shift; done
+            echo '{"File":"FOLDER/A.Tests.ps1","Seconds":1,"Outcomes":[{"Name":"A.works","Result":"Passed","Message":""}]}' > "$2"
+            exit 0
+            """
+        );
+        var files = new List<PesterFile>();
+        await Here(processes: 1).RunAsync(files.Add, TestContext.Current.CancellationToken);
+
+        Assert.Equal(["A", "B"], files.Select(file => file.Name));
+        Assert.Equal("Passed", Assert.Single(files[0].Outcomes).Result);
+        var outcome = Assert.Single(files[1].Outcomes);
+        Assert.Equal("Failed", outcome.Result);
+        Assert.Contains("no results of B, C", outcome.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_file_is_told_as_soon_as_it_ends_and_one_without_tests_is_a_failure()
+    {
+        WriteFiles("A", "B");
+        WriteFakePowerShell(
+            """
+            while [ "$1" != -ResultPath ]; do shift; done
+            echo '{"File":"FOLDER/A.Tests.ps1","Seconds":1,"Outcomes":[]}' > "$2"
+            echo 'A has run.'
+            while [ ! -e FOLDER/told ]; do sleep 0.01; done
+            echo '{"File":"FOLDER/B.Tests.ps1","Seconds":1,"Outcomes":[{"Name":"B.works","Result":"Passed","Message":""}]}' >> "$2"
+            """
+        );
+        var files = new List<PesterFile>();
+        // The second file ends only after the first has been told.
+        await Here(processes: 1)
+            .RunAsync(
+                file =>
+                {
+                    files.Add(file);
+                    File.WriteAllText(_folder["told"], "");
+                },
+                TestContext.Current.CancellationToken
+            );
+
+        Assert.Equal(["A: 1.0 s, 1 failed", "B: 1.0 s, 1 passed"], files.Select(file => file.ToString()));
+        Assert.Contains("no tests", Assert.Single(files[0].Outcomes).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Files_are_expected_to_end_in_the_order_of_their_seconds_in_each_part()
+    {
+        WriteFiles("A", "B", "C", "Help", "Package");
+        var suite = new PesterSuite { Files = PesterSuite.FilesIn(_folder.Path), Processes = 2 };
+        Assert.Equal(["Help", "A", "B", "C", "Package"], suite.InOrderOfEnd().Select(PesterFile.NameOf));
     }
 
     [Theory]
@@ -121,7 +164,7 @@ public sealed class PesterSuiteTests : IDisposable
     {
         string[] names = ["A", "B", "C", "Package", "D", "E"];
         WriteFiles(names);
-        var suite = new PesterSuite { Tests = _folder.Path, Processes = processes };
+        var suite = new PesterSuite { Files = PesterSuite.FilesIn(_folder.Path), Processes = processes };
         var parts = suite.Parts();
 
         Assert.Equal(processes, parts.Count);
@@ -150,17 +193,20 @@ public sealed class PesterSuiteTests : IDisposable
             _folder["Sample.Tests.ps1"],
             """
             Describe 'good' { It 'passes' { 1 | Should -Be 1 }; It 'fails' { 1 | Should -Be 2 }; It 'is skipped' -Skip { } }
+            Describe 'far' -Skip -Tag 'there is no server' { Context 'inner' { It 'waits' { } } }
             Describe 'bad' { BeforeAll { throw 'no setup' }; It 'never runs' { } }
             """,
             TestContext.Current.CancellationToken
         );
         await File.WriteAllTextAsync(_folder["Broken.Tests.ps1"], "Describe 'x' {", TestContext.Current.CancellationToken);
 
-        var outcomes = await Run(new PesterSuite { Tests = _folder.Path, Required = false });
+        var outcomes = await Run(new PesterSuite { Files = PesterSuite.FilesIn(_folder.Path), Required = false });
         Assert.SkipWhen(outcomes is [{ Name: "Suite", Result: "Skipped" }], "There is no PowerShell with Pester 6.");
         Assert.Equal("Passed", Result("Sample.good.passes"));
         Assert.Equal("Failed", Result("Sample.good.fails"));
         Assert.Equal("Skipped", Result("Sample.good.is skipped"));
+        Assert.Equal("Skipped", Result("Sample.far.inner.waits"));
+        Assert.Equal("there is no server", outcomes.Single(outcome => outcome.Name == "Sample.far.inner.waits").Message);
         Assert.Equal("Failed", Result("Sample.bad.never runs"));
         Assert.Contains(outcomes, outcome => outcome.Result == "Failed" && outcome.Message.Contains("no setup", StringComparison.Ordinal));
         Assert.Contains(outcomes, outcome => outcome.Result == "Failed" && outcome.Name.Contains("Broken", StringComparison.Ordinal));
@@ -168,7 +214,30 @@ public sealed class PesterSuiteTests : IDisposable
         string Result(string name) => Assert.Single(outcomes, outcome => outcome.Name == name).Result;
     }
 
-    private static Task<IReadOnlyList<PesterOutcome>> Run(PesterSuite suite) => suite.RunAsync(TestContext.Current.CancellationToken);
+    private static async Task<IReadOnlyList<PesterOutcome>> Run(PesterSuite suite)
+    {
+        var outcomes = new List<PesterOutcome>();
+        await suite.RunAsync(file => outcomes.AddRange(file.Outcomes), TestContext.Current.CancellationToken);
+        return outcomes;
+    }
+
+    /// <summary>A suite that knows no other PowerShell than one in this folder, and has the files that were written there.</summary>
+    private PesterSuite Here(int processes = 2, bool required = false, TimeSpan? timeout = null)
+    {
+        File.WriteAllText(_folder["dotnet-tools.json"], """{ "version": 1, "isRoot": true, "tools": {} }""");
+        if (PesterSuite.FilesIn(_folder.Path).Count == 0)
+            WriteFiles("Some");
+
+        return new PesterSuite
+        {
+            Tools = _folder.Path,
+            SearchPath = _folder.Path,
+            Files = PesterSuite.FilesIn(_folder.Path),
+            Processes = processes,
+            Required = required,
+            Timeout = timeout ?? TimeSpan.FromMinutes(1),
+        };
+    }
 
     private void WriteFiles(params string[] names)
     {
@@ -180,7 +249,7 @@ public sealed class PesterSuiteTests : IDisposable
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "The stand-in for PowerShell is a shell script.");
         var file = _folder["pwsh"];
-        File.WriteAllText(file, $"#!/bin/sh\nPATH=/usr/bin:/bin\n{script}\n");
+        File.WriteAllText(file, $"#!/bin/sh\nPATH=/usr/bin:/bin\n{script.Replace("FOLDER", _folder.Path, StringComparison.Ordinal)}\n");
         if (!OperatingSystem.IsWindows())
             File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
     }

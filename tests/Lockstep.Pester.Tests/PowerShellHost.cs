@@ -4,46 +4,51 @@ using System.Diagnostics;
 namespace Lockstep.Pester.Tests;
 
 /// <summary>How PowerShell is started on this machine.</summary>
+/// <param name="Folder">The folder in which it starts. The tool manifest is looked for there and above.</param>
+/// <param name="SearchPath">The folders in which it finds programs, as in the variable PATH.</param>
 /// <param name="FileName">The program.</param>
 /// <param name="Arguments">What comes before PowerShell's own arguments.</param>
-internal sealed record PowerShellHost(string FileName, params string[] Arguments)
+internal sealed record PowerShellHost(string Folder, string SearchPath, string FileName, params string[] Arguments)
 {
-    /// <summary>The <c>pwsh</c> of the search path, else the one of the tool manifest if that has been restored, else null.</summary>
+    /// <summary>The tool of the manifest if it has been restored, else the <c>pwsh</c> of the search path, else null.</summary>
+    /// <param name="folder">The folder of the manifest.</param>
     /// <param name="searchPath">Folders as in the variable PATH.</param>
-    public static PowerShellHost? Find(string searchPath)
+    public static PowerShellHost? Find(string folder, string searchPath)
     {
+        var tool = new PowerShellHost(folder, searchPath, "dotnet", "tool", "run", "pwsh", "--");
+        if (tool.Answers())
+            return tool;
+
         var name = OperatingSystem.IsWindows() ? "pwsh.exe" : "pwsh";
         var found = searchPath
             .Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
-            .Select(folder => Path.Combine(folder, name))
+            .Select(entry => Path.Combine(entry, name))
             .FirstOrDefault(File.Exists);
-        return found is not null ? new PowerShellHost(found)
-            : new PowerShellHost("dotnet", "tool", "run", "pwsh") is var tool && tool.Answers(searchPath) ? tool
-            : null;
+        return found is null ? null : new PowerShellHost(folder, searchPath, found);
     }
 
-    /// <summary>How to start it: in the repository, with this search path, without a profile and without asking anything.</summary>
-    public ProcessStartInfo StartInfo(string searchPath, params string[] arguments)
+    /// <summary>How to start it: without a profile and without asking anything.</summary>
+    public ProcessStartInfo StartInfo(params string[] arguments)
     {
         var start = new ProcessStartInfo(FileName, [.. Arguments, "-NoProfile", "-NonInteractive", .. arguments])
         {
-            WorkingDirectory = Repository.Root,
+            WorkingDirectory = Folder,
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
-        start.Environment["PATH"] = searchPath;
+        start.Environment["PATH"] = SearchPath;
         start.Environment["NO_COLOR"] = "1";
         start.Environment["POWERSHELL_TELEMETRY_OPTOUT"] = "1";
         start.Environment["POWERSHELL_UPDATECHECK"] = "Off";
         return start;
     }
 
-    private bool Answers(string searchPath)
+    private bool Answers()
     {
         try
         {
-            using var process = Process.Start(StartInfo(searchPath, "-Version"))!;
+            using var process = Process.Start(StartInfo("-Version"))!;
             process.StandardInput.Close();
             process.BeginOutputReadLine();
             process.BeginErrorReadLine();

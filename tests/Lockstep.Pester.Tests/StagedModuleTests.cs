@@ -135,7 +135,7 @@ public sealed partial class StagedModuleTests
             .SelectMany(WithNested)
             .SelectMany(type => Shown(type).Select(used => (type, used)));
         Assert.Empty(
-            shown.Where(pair => Flatten(pair.used).Any(IsOfEngine)).Select(pair => $"{pair.type.FullName} shows {pair.used.FullName}")
+            shown.Where(pair => TypeParts.Of(pair.used).Any(IsOfEngine)).Select(pair => $"{pair.type.FullName} shows {pair.used.FullName}")
         );
     }
 
@@ -151,15 +151,6 @@ public sealed partial class StagedModuleTests
                 type.Methods.SelectMany(method => method.Parameters.Select(parameter => parameter.ParameterType).Append(method.ReturnType))
             )
             .OfType<TypeReference>();
-
-    /// <summary>The type, what it is made of: an array's element, a generic type's arguments.</summary>
-    private static IEnumerable<TypeReference> Flatten(TypeReference type) =>
-        type switch
-        {
-            GenericInstanceType generic => generic.GenericArguments.SelectMany(Flatten).Append(generic.ElementType),
-            TypeSpecification part => Flatten(part.ElementType),
-            _ => [type],
-        };
 
     private static bool IsOfEngine(TypeReference type) =>
         type.Scope is AssemblyNameReference { Name: var name } && File.Exists(Path.Combine(Dependencies, name + ".dll"));

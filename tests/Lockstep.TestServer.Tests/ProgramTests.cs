@@ -78,6 +78,19 @@ public sealed class ProgramTests
     public void A_wrong_option_is_refused(string name, string value) =>
         Assert.Throws<ArgumentException>(() => Program.Parse([name, value], null));
 
+    [Fact]
+    public void The_program_records_and_replays()
+    {
+        (var feed, var file, var options) = Program
+            .ParseRecording(["--record", "http://h/s", "--record-to", "f", "--seconds", "1.5"])!
+            .Value;
+        Assert.Equal(("http://h/s", "f", TimeSpan.FromSeconds(1.5)), (feed.ToString(), file, options.Duration));
+        Assert.Null(Program.ParseRecording(["--port", "0"]));
+        Assert.Throws<ArgumentException>(() => Program.ParseRecording(["--record", "http://h/s"]));
+        var replay = Program.Parse(["--replay", "f", "--speed", "max"], null)!;
+        Assert.Equal((FeedKind.Replay, "f", double.PositiveInfinity), (replay.Feed, replay.ReplayFile, replay.ReplaySpeed));
+    }
+
     private static Process Start(params string[] arguments)
     {
         var assembly = typeof(LockstepTestServer).Assembly.Location;

@@ -1,3 +1,4 @@
+using Lockstep.Testing;
 using Lockstep.TestServer.Feeds;
 using Lockstep.TestServer.Requests;
 using Lockstep.TestServer.Scenarios;
@@ -27,18 +28,13 @@ internal static class TestServers
     }
 
     /// <summary>Waits until the only request of a server has ended: its client knows of the end before the log does.</summary>
-    public static async Task<TestRequest> EndOfOnlyRequestAsync(this LockstepTestServer server, CancellationToken cancellationToken)
+    public static async Task<TestRequest> EndOfOnlyRequestAsync(this LockstepTestServer server)
     {
         var request = Assert.Single(server.Requests);
-        while (request.Ending == RequestEnding.Open)
-            await Task.Delay(1, cancellationToken);
+        await Eventually.TrueAsync(() => request.Ending != RequestEnding.Open);
         return request;
     }
 
     /// <summary>Waits until a scenario has come to a step, which it does at its own pace.</summary>
-    public static async Task WaitForStepAsync(this ScenarioRun run, int step, CancellationToken cancellationToken)
-    {
-        while (run.Step < step)
-            await Task.Delay(1, cancellationToken);
-    }
+    public static Task WaitForStepAsync(this ScenarioRun run, int step) => Eventually.TrueAsync(() => run.Step >= step);
 }

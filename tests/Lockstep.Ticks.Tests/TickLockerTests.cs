@@ -12,7 +12,6 @@ public sealed class TickLockerTests : IAsyncDisposable
     private const string Name = "percent";
     private static readonly TimeSpan Tick = TimeSpan.FromSeconds(20);
     private static readonly TimeSpan Lead = TimeSpan.FromSeconds(5);
-    private static readonly TimeSpan Moment = TimeSpan.FromMilliseconds(1);
     private static readonly DateTimeOffset Start = new(2030, 1, 1, 0, 0, 3, TimeSpan.Zero);
 
     private readonly ManualTimeProvider _time = new(Start);
@@ -270,7 +269,7 @@ public sealed class TickLockerTests : IAsyncDisposable
         Assert.Null(variable.Status.LastError);
 
         _time.Advance(Lead + TimeSpan.FromMilliseconds(1));
-        await Eventually(() => variable.Status.LastError is TickStoreUnavailableException);
+        await Eventually.TrueAsync(() => variable.Status.LastError is TickStoreUnavailableException);
     }
 
     [Fact]
@@ -283,7 +282,7 @@ public sealed class TickLockerTests : IAsyncDisposable
         // The clock passes the instant between the two looks that a refresh takes at it.
         _observer.Refreshed = () => _time.SetUtcNow(At(40));
         AdvanceTo(38);
-        await Eventually(() => variable.Get() == 7);
+        await Eventually.TrueAsync(() => variable.Get() == 7);
     }
 
     [Fact]
@@ -488,10 +487,7 @@ public sealed class TickLockerTests : IAsyncDisposable
         );
         var variable = await locker.OpenAsync<string>("name", Cancel);
         var other = await locker.OpenAsync<string>("other", Cancel);
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
-        limit.CancelAfter(TimeSpan.FromSeconds(30));
-        while (variable.Get() is null)
-            await Task.Delay(5, limit.Token);
+        await Eventually.TrueAsync(() => variable.Get() is not null);
 
         // Not before its instant; and whoever looks on is told of it once, when there is time.
         Assert.True(DateTimeOffset.UtcNow >= change.ActiveAt);
@@ -526,12 +522,6 @@ public sealed class TickLockerTests : IAsyncDisposable
         Assert.Equal(1, _store.Reads);
         Assert.Equal(0, _time.ScheduledTimers);
         await Assert.ThrowsAsync<ObjectDisposedException>(() => _locker.OpenAsync<int>("other", Cancel));
-    }
-
-    private static async Task Eventually(Func<bool> condition)
-    {
-        while (!condition())
-            await Task.Delay(Moment, Cancel);
     }
 
     /// <summary>The system's clock, with timers that never fire.</summary>

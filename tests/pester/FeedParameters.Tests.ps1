@@ -131,7 +131,7 @@ Describe 'Sync-LockstepTable' {
             $feed = Start-LockstepTestServer -Port 0 -Feed Finite
             # .NET reads the environment once, so that this takes a process of its own.
             $script = "Import-Module '$module'; (Sync-LockstepTable '$($feed.FeedUri)' -Table proxied).Added; (Sync-LockstepTable '$($feed.FeedUri)' -Table direct -NoProxy).Added"
-            $start = [System.Diagnostics.ProcessStartInfo]::new([Environment]::ProcessPath, [string[]]('-NoProfile', '-NonInteractive', '-Command', $script))
+            $start = New-PowerShellStart '-Command', $script
             $start.RedirectStandardOutput = $true
             $start.Environment['http_proxy'] = $proxy.Uri
             $start.Environment['no_proxy'] = ''

@@ -9,7 +9,7 @@ BeforeAll {
     $PSDefaultParameterValues = @{ '*-LockstepTable:SettleSec' = 0.5 }
 }
 
-Describe 'In PostgreSQL' -Skip:([bool] $obstacle) {
+Describe 'In PostgreSQL' -Skip:([bool] $obstacle) -Tag "$obstacle" {
     BeforeAll {
         $postgres = Start-PostgresServer
         $shared = @{ ConnectionString = $postgres.ConnectionString }

@@ -142,7 +142,7 @@ Describe 'Start-LockstepServer over a table file' {
     }
 }
 
-Describe 'Start-LockstepServer over PostgreSQL' -Skip:([bool] $obstacle) {
+Describe 'Start-LockstepServer over PostgreSQL' -Skip:([bool] $obstacle) -Tag "$obstacle" {
     BeforeAll {
         $postgres = Start-PostgresServer
         $connection = @{ ConnectionString = $postgres.ConnectionString }

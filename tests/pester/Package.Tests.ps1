@@ -1,11 +1,9 @@
 # The module as users get it: installed from a repository, beside other modules, in a fresh PowerShell.
 
-BeforeDiscovery {
+BeforeAll {
+    Import-Module $PSScriptRoot/Support.psm1 -Force
     $analyzer = Get-Module PSScriptAnalyzer -ListAvailable
     $gallery = Get-Command Install-PSResource -ErrorAction Ignore
-}
-
-BeforeAll {
     $root = (Resolve-Path $PSScriptRoot/../..).ProviderPath
     $staged = Split-Path (Get-Module Lockstep).Path
     $manifest = Join-Path $staged Lockstep.psd1
@@ -15,8 +13,7 @@ BeforeAll {
     function Invoke-Fresh([string] $Script, [hashtable] $Environment = @{}) {
         $file = Join-Path $TestDrive "$([guid]::NewGuid()).ps1"
         Set-Content $file ("`$ErrorActionPreference = 'Stop'; `$ProgressPreference = 'SilentlyContinue'`n" + $Script)
-        $start = [System.Diagnostics.ProcessStartInfo]::new((Join-Path $PSHOME ($IsWindows ? 'pwsh.exe' : 'pwsh')))
-        foreach ($argument in '-NoProfile', '-NonInteractive', '-File', $file) { $start.ArgumentList.Add($argument) }
+        $start = New-PowerShellStart '-File', $file
         $start.RedirectStandardOutput = $start.RedirectStandardError = $start.RedirectStandardInput = $true
         foreach ($name in $Environment.Keys) { $start.Environment[$name] = $Environment[$name] }
         $process = [System.Diagnostics.Process]::Start($start)
@@ -62,7 +59,9 @@ Describe 'The package' {
     }
 
     # The user's own folders are elsewhere for that process, so that nothing is installed on this machine. (On Windows they cannot be moved.)
-    It 'installs by Install-PSResource from a local repository, and does its job' -Skip:($IsWindows -or -not $gallery) {
+    It 'installs by Install-PSResource from a local repository, and does its job' {
+        if ($IsWindows) { Set-ItResult -Skipped -Because 'Windows does not let a process move the user''s folders'; return }
+        if (-not $gallery) { Set-ItResult -Skipped -Because 'there is no Install-PSResource'; return }
         $userHome = New-Item "$TestDrive/home" -ItemType Directory
         $null = New-Item "$userHome/.local/share", "$userHome/.config", "$userHome/.cache" -ItemType Directory
         $printed = Invoke-Fresh -Environment @{ HOME = $userHome.FullName; XDG_DATA_HOME = "$userHome/.local/share"; XDG_CONFIG_HOME = "$userHome/.config"; XDG_CACHE_HOME = "$userHome/.cache" } @"
@@ -106,11 +105,13 @@ Describe 'The scripts' {
     BeforeAll { $path, $env:PATH = $env:PATH, $PSHOME }
     AfterAll { $env:PATH = $path }
 
-    It 'of the module have nothing that PSScriptAnalyzer would say' -Skip:(-not $analyzer) {
+    It 'of the module have nothing that PSScriptAnalyzer would say' {
+        if (-not $analyzer) { Set-ItResult -Skipped -Because 'PSScriptAnalyzer is not installed'; return }
         Invoke-ScriptAnalyzer -Path $staged -Recurse | Should -BeNullOrEmpty
     }
 
-    It 'of the repository have nothing either' -Skip:(-not $analyzer) {
+    It 'of the repository have nothing either' {
+        if (-not $analyzer) { Set-ItResult -Skipped -Because 'PSScriptAnalyzer is not installed'; return }
         $settings = Join-Path $root PSScriptAnalyzerSettings.psd1
         $scripts = @("$root/build.ps1") + @(Get-ChildItem "$root/tests/pester", "$root/examples" -Recurse -Include *.ps1, *.psm1, *.psd1 -ErrorAction Ignore).FullName
         $scripts | ForEach-Object { Invoke-ScriptAnalyzer -Path $_ -Settings $settings } | Where-Object RuleName -NE PSReviewUnusedParameter |

@@ -1,7 +1,7 @@
 # The way of a record from JSON to an object and back, below the cmdlets: what they all share.
 
 BeforeAll {
-    $assembly = [Lockstep.Commands.LockstepCmdlet].Assembly
+    $assembly = [Lockstep.SyncResult].Assembly
     $script:warnings = [System.Collections.Generic.List[string]]::new()
 
     function ConvertFrom-Record([string[]] $Json, [string] $Table = 'servers') {

@@ -1,4 +1,4 @@
-BeforeDiscovery { $terminal = Get-Command script -CommandType Application -ErrorAction Ignore }
+BeforeAll { Import-Module $PSScriptRoot/Support.psm1 -Force }
 
 Describe 'Show-LockstepTable' {
     BeforeEach {
@@ -21,7 +21,8 @@ Describe 'Show-LockstepTable' {
         (Show-LockstepTable things -Once -Filter 'id > 5')[0] | Should -Be '  (no records)'
     }
 
-    It 'shows a change while it is looked at, and gives the terminal back on Ctrl+C' -Skip:(-not $terminal) {
+    It 'shows a change while it is looked at, and gives the terminal back on Ctrl+C' {
+        if (-not (Get-Command script -CommandType Application -ErrorAction Ignore)) { Set-ItResult -Skipped -Because 'there is no program script, which makes a terminal'; return }
         $manifest = Join-Path (Split-Path (Get-Module Lockstep).Path) Lockstep.psd1
         Set-Content show.ps1 @"
 Import-Module '$manifest'
@@ -32,7 +33,7 @@ Import-Module '$manifest'
 Show-LockstepTable -Path things.db
 "@
         # A terminal of its own for that process, whose screen is read here and whose keys are pressed here.
-        $start = [System.Diagnostics.ProcessStartInfo]::new('script', [string[]]('-qec', "$PSHOME/pwsh -NoProfile -NonInteractive -File show.ps1", '/dev/null'))
+        $start = [System.Diagnostics.ProcessStartInfo]::new('script', [string[]]('-qec', "$(Get-PowerShell) -NoProfile -NonInteractive -File show.ps1", '/dev/null'))
         $start.WorkingDirectory = (Get-Location).ProviderPath
         $start.RedirectStandardInput = $start.RedirectStandardOutput = $true
         $process = [System.Diagnostics.Process]::Start($start)

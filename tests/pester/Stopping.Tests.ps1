@@ -92,7 +92,7 @@ Describe 'I10: Ctrl+C' {
         $module = Join-Path (Split-Path (Get-Module Lockstep).Path) Lockstep.psd1
         # What comes after Ctrl+C is not run; what is in finally is.
         $script = "Import-Module '$module'; try { Set-Content '$path.begun' 1; Sync-LockstepTable '$($sync.Uri)' -Path '$path.db' -Follow -RetryIntervalSec 600; Set-Content '$path.after' 1 } finally { Set-Content '$path.finally' 1 }"
-        $start = [System.Diagnostics.ProcessStartInfo]::new([Environment]::ProcessPath, [string[]]('-NoProfile', '-NonInteractive', '-Command', $script))
+        $start = New-PowerShellStart '-Command', $script
         $start.RedirectStandardOutput = $start.RedirectStandardError = $start.RedirectStandardInput = $true
         $process = [System.Diagnostics.Process]::Start($start)
         try {

@@ -18,6 +18,19 @@ function Read-Feed([uri] $Uri, [int] $Count = 1, [int] $TimeoutSec = 20) {
     finally { $client.Dispose(); $limit.Dispose() }
 }
 
+# How to start a PowerShell like this one: its program, and what comes before its own arguments. That of a .NET tool is started by dotnet.
+function Get-PowerShell {
+    $program = [System.Environment]::ProcessPath
+    $program
+    if ((Split-Path -LeafBase $program) -eq 'dotnet') { Join-Path $PSHOME pwsh.dll }
+}
+
+# A start of another PowerShell, with these arguments.
+function New-PowerShellStart([string[]] $Arguments) {
+    $program, $first = Get-PowerShell
+    [System.Diagnostics.ProcessStartInfo]::new($program, [string[]](@($first) + '-NoProfile', '-NonInteractive' + $Arguments).Where{ $_ })
+}
+
 # Whether something listens on the port.
 function Test-Port([int] $Port) {
     $client = [System.Net.Sockets.TcpClient]::new()

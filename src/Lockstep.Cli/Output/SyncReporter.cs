@@ -21,7 +21,7 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
                 _output.Flush();
                 break;
             case FeedEventOccurred { Event: var happened } when !quiet && IsWorthTelling(happened.Kind):
-                Console.Error.WriteLine($"lockstep: {OptionNames.InShell(happened.ToString())}");
+                Console.Error.WriteLine($"lockstep: {happened.Kind}: {happened.Render(ShellWords.Say)}");
                 break;
             case SyncEnded { Result: var result } when !quiet:
                 if (json)

@@ -27,8 +27,8 @@ internal sealed class FeedClient : IDisposable
 
     public TimeSpan OperationTimeout => _http.Options.OperationTimeout;
 
-    /// <summary>Goes on with another URI or token; the cursor stays.</summary>
-    public void Replace(Uri? uri, string? bearerToken) => _http.Replace(uri, bearerToken);
+    /// <summary>Goes on with another token; the cursor stays.</summary>
+    public void ReplaceToken(string bearerToken) => _http.ReplaceToken(bearerToken);
 
     /// <summary>Requests the feed from a cursor. A 307 is taken to be a snapshot's address, unless only updates are asked for.</summary>
     /// <exception cref="FeedException">The feed cannot be reached or answers otherwise than with records.</exception>

@@ -6,8 +6,8 @@ namespace Lockstep.Engine.Feed;
 /// <summary>Something went wrong between here and a feed.</summary>
 public abstract class FeedException : LockstepException
 {
-    private protected FeedException(FeedUri feed, string message, string recommendedAction, Exception? inner = null)
-        : base(message, recommendedAction, inner) => Feed = feed.Display;
+    private protected FeedException(ErrorKind kind, FeedUri feed, string message, Remedy remedy, Exception? inner = null)
+        : base(kind, message, remedy, inner) => Feed = feed.Display;
 
     /// <summary>The feed's URI without user info.</summary>
     public string Feed { get; }
@@ -21,11 +21,13 @@ public sealed class FeedUnreachableException : FeedException
 {
     internal FeedUnreachableException(FeedUri feed, string reason, Exception? inner = null)
         : base(
+            ErrorKind.Unreachable,
             feed,
             $"The feed {feed.Display} cannot be reached: {reason}",
             inner is HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError }
-                ? "Have the server's certificate mended, or have its issuer trusted on this machine; -SkipCertificateCheck takes any certificate, and then anybody's."
-                : "Check the address, that the server runs, and -ConnectionTimeoutSeconds; with -Follow or -MaximumRetryCount Lockstep tries again by itself.",
+                ? (Remedy)
+                    $"Have the server's certificate repaired, or its issuer trusted on this machine; {Term.SkipCertificateCheck} accepts any certificate, including an impostor's."
+                : $"Check the address, that the server runs, and {Term.ConnectionTimeout}; with {Term.Follow} or {Term.MaximumRetryCount} Lockstep tries again by itself.",
             inner
         ) { }
 }
@@ -35,6 +37,7 @@ public sealed class FeedStatusException : FeedException
 {
     internal FeedStatusException(FeedUri feed, HttpStatusCode status, string? reason, TimeSpan? retryAfter)
         : base(
+            KindOf(status),
             feed,
             string.Create(CultureInfo.InvariantCulture, $"The feed {feed.Display} answered {(int)status} {reason ?? status.ToString()}."),
             Advise(status)
@@ -51,7 +54,7 @@ public sealed class FeedStatusException : FeedException
     public TimeSpan? RetryAfter { get; }
 
     /// <inheritdoc/>
-    public override bool IsTransient => (int)Status >= 500 || Status is HttpStatusCode.RequestTimeout or HttpStatusCode.TooManyRequests;
+    public override bool IsTransient => IsPassing(Status);
 
     /// <summary>Whether the server wants other credentials.</summary>
     public bool IsRefusal => Status is HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden;
@@ -59,15 +62,28 @@ public sealed class FeedStatusException : FeedException
     /// <summary>Whether the server cannot go on from the cursor, so that only the whole set helps.</summary>
     internal bool AsksForResync => Status is HttpStatusCode.Gone or HttpStatusCode.Conflict;
 
-    private static string Advise(HttpStatusCode status) =>
+    private static ErrorKind KindOf(HttpStatusCode status) =>
         status switch
         {
-            HttpStatusCode.Unauthorized => "Give -Credential or -Token, or check the one that was given.",
+            HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden => ErrorKind.AccessDenied,
+            HttpStatusCode.NotFound => ErrorKind.FeedNotFound,
+            _ when IsPassing(status) => ErrorKind.Unavailable,
+            _ => ErrorKind.UnexpectedAnswer,
+        };
+
+    private static bool IsPassing(HttpStatusCode status) =>
+        status is >= HttpStatusCode.InternalServerError or HttpStatusCode.RequestTimeout or HttpStatusCode.TooManyRequests;
+
+    private static Remedy Advise(HttpStatusCode status) =>
+        status switch
+        {
+            HttpStatusCode.Unauthorized => (Remedy)$"Give {Term.Credential} or {Term.Token}, or check the one that was given.",
             HttpStatusCode.Forbidden => "Check that these credentials may read the feed.",
             HttpStatusCode.NotFound =>
-                "Check the URI and -CursorStyle: a feed whose URI ends with / gets the cursor as the last path element, another as ?since=.",
-            HttpStatusCode.Gone or HttpStatusCode.Conflict => "Sync again with -Resync.",
-            >= HttpStatusCode.InternalServerError => "Try again later; with -Follow or -MaximumRetryCount Lockstep does so by itself.",
+                $"Check the URI and {Term.CursorStyle}: a feed whose URI ends with / gets the cursor as the last path element, another as ?since=.",
+            HttpStatusCode.Gone or HttpStatusCode.Conflict => $"Sync again with {Term.Resync}.",
+            >= HttpStatusCode.InternalServerError =>
+                $"Try again later; with {Term.Follow} or {Term.MaximumRetryCount} Lockstep does so by itself.",
             _ => "Check the URI and the options of the request.",
         };
 }
@@ -77,11 +93,12 @@ public sealed class FeedCutException : FeedException
 {
     internal FeedCutException(FeedUri feed, string reason, Exception? inner = null)
         : base(
+            ErrorKind.Unreachable,
             feed,
             feed.IsImport ? $"{feed.Subject} could not be read to its end: {reason}" : $"{feed.Subject} was cut off: {reason}",
             feed.IsImport
-                ? "Check the source and import again: what came twice changes nothing."
-                : "Sync again: it goes on from what was committed. With -Follow Lockstep reconnects by itself.",
+                ? (Remedy)"Check the source and import again: what came twice changes nothing."
+                : $"Sync again: it goes on from what was committed. With {Term.Follow} Lockstep reconnects by itself.",
             inner
         ) { }
 }
@@ -91,6 +108,7 @@ public sealed class FeedRedirectException : FeedException
 {
     internal FeedRedirectException(FeedUri feed, string reason)
         : base(
+            ErrorKind.FeedProtocol,
             feed,
             $"The feed {feed.Display} redirects wrongly: {reason}",
             "Use the address that the feed is really at, or tell its operator."
@@ -105,9 +123,10 @@ public sealed class InsecureCredentialsException : FeedException
 {
     internal InsecureCredentialsException(FeedUri feed)
         : base(
+            ErrorKind.InsecureCredentials,
             feed,
             $"The credentials for {feed.Display} would be sent unencrypted.",
-            "Use https, or -AllowUnencryptedAuthentication if the network is yours alone."
+            $"Use https, or {Term.AllowUnencryptedAuthentication} if the network is yours alone."
         ) { }
 
     /// <inheritdoc/>
@@ -119,14 +138,15 @@ public sealed class MalformedRecordException : FeedException
 {
     internal MalformedRecordException(FeedUri feed, long byteOffset, string reason, string snippet)
         : base(
+            ErrorKind.MalformedRecord,
             feed,
             string.Create(
                 CultureInfo.InvariantCulture,
                 $"{feed.Subject} holds a malformed record at byte {byteOffset}: {reason}. It begins: {snippet}"
             ),
             feed.IsImport
-                ? "Correct it, or import with -MalformedRecord Quarantine: such records are then set aside."
-                : "Tell the feed's operator; with -MalformedRecord Quarantine such records are set aside and the sync goes on."
+                ? (Remedy)$"Correct it, or import with {Term.MalformedRecord} Quarantine: such records are then set aside."
+                : $"Tell the feed's operator; with {Term.MalformedRecord} Quarantine such records are set aside and the sync goes on."
         )
     {
         ByteOffset = byteOffset;
@@ -152,6 +172,7 @@ public sealed class TruncatedFeedException : FeedException
 {
     internal TruncatedFeedException(FeedUri feed, long byteOffset, string snippet)
         : base(
+            ErrorKind.TruncatedFeed,
             feed,
             string.Create(
                 CultureInfo.InvariantCulture,
@@ -171,6 +192,7 @@ public sealed class ResyncLoopException : FeedException
 {
     internal ResyncLoopException(FeedUri feed, int times)
         : base(
+            ErrorKind.FeedProtocol,
             feed,
             string.Create(CultureInfo.InvariantCulture, $"The feed {feed.Display} asked {times} times in a row to begin anew."),
             "Tell the feed's operator; the table keeps what it had."

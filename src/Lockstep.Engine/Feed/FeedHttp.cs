@@ -36,17 +36,13 @@ public sealed class FeedHttp : IDisposable
     }
 
     /// <summary>The feed.</summary>
-    public FeedUri Uri { get; private set; }
+    public FeedUri Uri { get; }
 
     /// <summary>How it is reached.</summary>
     internal FeedOptions Options { get; private set; }
 
-    /// <summary>Goes on with another URI or token.</summary>
-    internal void Replace(Uri? uri, string? bearerToken)
-    {
-        Options = Options.With(uri, bearerToken);
-        Uri = FeedUri.Parse(Options.Uri);
-    }
+    /// <summary>Goes on with another token.</summary>
+    internal void ReplaceToken(string bearerToken) => Options = Options.WithToken(bearerToken);
 
     /// <summary>Sends a GET, and returns when the response's headers are there.</summary>
     /// <param name="target">What to ask; credentials and the user's headers go along only if it is of the feed's origin.</param>

@@ -57,16 +57,16 @@ public sealed class FeedOptions
     /// <inheritdoc/>
     public override string ToString() => FeedUri.Parse(Uri).Display;
 
-    /// <summary>The same feed at another URI, with or without another token: what an owner supplies to go on after a refusal.</summary>
-    internal FeedOptions With(Uri? uri, string? bearerToken) =>
+    /// <summary>The same feed with another token, which an owner supplies to go on after a refusal.</summary>
+    internal FeedOptions WithToken(string bearerToken) =>
         new()
         {
-            Uri = uri ?? Uri,
+            Uri = Uri,
             CursorStyle = CursorStyle,
             Query = Query,
             Headers = Headers,
             Credential = Credential,
-            BearerToken = bearerToken ?? BearerToken,
+            BearerToken = bearerToken,
             ConnectionTimeout = ConnectionTimeout,
             OperationTimeout = OperationTimeout,
             AllowUnencryptedAuthentication = AllowUnencryptedAuthentication,

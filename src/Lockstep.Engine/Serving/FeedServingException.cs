@@ -4,8 +4,8 @@ namespace Lockstep.Engine.Serving;
 public abstract class FeedServingException : LockstepException
 {
     /// <summary>Describes the cause and what to do.</summary>
-    protected FeedServingException(string message, string recommendedAction, Exception? inner = null)
-        : base(message, recommendedAction, inner) { }
+    protected FeedServingException(ErrorKind kind, string message, Remedy remedy, Exception? inner = null)
+        : base(kind, message, remedy, inner) { }
 }
 
 /// <summary>
@@ -16,6 +16,7 @@ public sealed class FeedIdentityChangedException : FeedServingException
     /// <summary>Names the identity that is served now.</summary>
     public FeedIdentityChangedException(string identity)
         : base(
+            ErrorKind.FeedRequest,
             $"The cursor belongs to another feed than the one served now ({identity}): the table was altered, truncated or restored, "
                 + "or another database answers.",
             "Start over from cursor 0."
@@ -36,6 +37,7 @@ public sealed class FeedBehindException : FeedServingException
     /// <summary>Says how far behind, and when to try again.</summary>
     public FeedBehindException(long since, long horizon, TimeSpan retryAfter)
         : base(
+            ErrorKind.FeedRequest,
             $"This server stands at {horizon}, behind the cursor {since}: it may be a replica that lags.",
             "Try again. If the database was restored from a backup, start over from cursor 0."
         )
@@ -52,7 +54,11 @@ public sealed class FeedCursorExpiredException : FeedServingException
 {
     /// <summary>Names the oldest cursor that is still served.</summary>
     public FeedCursorExpiredException(long since, long oldest)
-        : base($"The changes after cursor {since} are no longer kept; the oldest cursor served is {oldest}.", "Start over from cursor 0.")
+        : base(
+            ErrorKind.FeedRequest,
+            $"The changes after cursor {since} are no longer kept; the oldest cursor served is {oldest}.",
+            "Start over from cursor 0."
+        )
     {
         Oldest = oldest;
     }
@@ -68,7 +74,7 @@ public sealed class FeedUnavailableException : FeedServingException
     /// Says why and when to try again; the message must hold no secret (I9), and what the inner exception says is not shown to clients.
     /// </summary>
     public FeedUnavailableException(string message, TimeSpan retryAfter, Exception? inner = null)
-        : base(message, "Try again later; if it stays so, look at the server that the feed comes from.", inner)
+        : base(ErrorKind.Unavailable, message, "Try again later; if it stays so, look at the server that the feed comes from.", inner)
     {
         RetryAfter = retryAfter;
     }
@@ -82,8 +88,12 @@ public sealed class FeedPositionException : FeedServingException
 {
     /// <summary>Says that it is not.</summary>
     public FeedPositionException(Exception? inner = null)
-        : base("The page's position is not one that this server gave out.", "Take the address of a page from the page before it.", inner)
-    { }
+        : base(
+            ErrorKind.FeedRequest,
+            "The page's position is not one that this server gave out.",
+            "Take the address of a page from the page before it.",
+            inner
+        ) { }
 }
 
 /// <summary>A filter in a request cannot be understood. HTTP 400.</summary>
@@ -91,5 +101,9 @@ public sealed class FeedFilterException : FeedServingException
 {
     /// <summary>Says which part.</summary>
     public FeedFilterException(string message)
-        : base(message, "Write columns=a,b and where=column=value, with one of = != < <= > >= and a number, true, false, null or text.") { }
+        : base(
+            ErrorKind.FeedRequest,
+            message,
+            "Write columns=a,b and where=column=value, with one of = != < <= > >= and a number, true, false, null or text."
+        ) { }
 }

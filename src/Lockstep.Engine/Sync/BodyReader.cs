@@ -157,7 +157,7 @@ internal sealed class BodyReader
                         return true;
                     break;
                 case ParseSignal.Heartbeat:
-                    await _context.PostEventAsync(FeedEventKind.Heartbeat, "The feed sent a heartbeat.").ConfigureAwait(false);
+                    await _context.PostEventAsync(FeedEventKind.Heartbeat, "The feed sent a heartbeat.", null).ConfigureAwait(false);
                     if (await _set.BeatAsync(cancellationToken).ConfigureAwait(false) && StopsWhenCaughtUp)
                         return true;
                     break;
@@ -172,7 +172,8 @@ internal sealed class BodyReader
         await _context
             .PostEventAsync(
                 FeedEventKind.Warning,
-                $"The records have no field 'id', so their first field '{field}' is taken as the key. If it is not unique, records overwrite each other: name the key with -KeyProperty."
+                $"The records have no field 'id', so their first field '{field}' is taken as the key. If it is not unique, records overwrite each other.",
+                $"Name the key with {Term.Key}."
             )
             .ConfigureAwait(false);
     }

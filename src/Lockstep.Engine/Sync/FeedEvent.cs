@@ -49,6 +49,13 @@ public enum FeedEventKind
 /// <param name="Message">The same in words.</param>
 public sealed record FeedEvent(FeedEventKind Kind, DateTimeOffset At, string Message)
 {
+    /// <summary>What the user can do about it; null where there is nothing to do.</summary>
+    public Remedy? Remedy { get; init; }
+
+    /// <summary>The message and what the user can do, in a front end's words.</summary>
+    /// <param name="say">As for <see cref="Engine.Remedy.Render"/>.</param>
+    public string Render(Func<string, string?, string> say) => Remedy is null ? Message : $"{Message} {Remedy.Render(say)}";
+
     /// <inheritdoc/>
-    public override string ToString() => $"{Kind}: {Message}";
+    public override string ToString() => Remedy is null ? $"{Kind}: {Message}" : $"{Kind}: {Message} {Remedy}";
 }

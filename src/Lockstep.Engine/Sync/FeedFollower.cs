@@ -243,9 +243,9 @@ internal sealed class FeedFollower(
     {
         var question = new CredentialsNeeded(error);
         await steps.ExchangeAsync(question, cancellationToken).ConfigureAwait(false);
-        if (!question.IsAnswered)
+        if (question.NewToken is not { } token)
             return false;
-        client.Replace(question.NewUri, question.NewToken);
+        client.ReplaceToken(token);
         return true;
     }
 

@@ -99,7 +99,8 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
         await context
             .PostEventAsync(
                 FeedEventKind.Warning,
-                "The feed does not say where its whole set ends, so records that it no longer holds cannot be told; what it sent was merged into the table."
+                "The feed does not say where its whole set ends, so records that it no longer holds cannot be told; what it sent was merged into the table.",
+                null
             )
             .ConfigureAwait(false);
         if (isCaughtUp && !source.IsRedirected)

@@ -18,7 +18,7 @@ internal sealed class SyncContext
 
     public required CommitQueue Queue { get; init; }
 
-    public required Func<FeedEventKind, string, Task> PostEventAsync { get; init; }
+    public required Func<FeedEventKind, string, Remedy?, Task> PostEventAsync { get; init; }
 
     /// <summary>Where batches come from and go back to.</summary>
     public BatchPool Batches => Queue.Batches;

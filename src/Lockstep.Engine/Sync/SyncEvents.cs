@@ -6,9 +6,9 @@ namespace Lockstep.Engine.Sync;
 /// <summary>Tells the puller of a sync what happens on the way to the feed. Waits while the puller is slow.</summary>
 internal sealed class SyncEvents(StepChannel steps, TimeProvider time)
 {
-    public async Task PostAsync(FeedEventKind kind, string message, CancellationToken cancellationToken) =>
+    public async Task PostAsync(FeedEventKind kind, string message, CancellationToken cancellationToken, Remedy? remedy = null) =>
         await steps
-            .PostAsync(new FeedEventOccurred(new FeedEvent(kind, time.GetUtcNow(), message)), cancellationToken)
+            .PostAsync(new FeedEventOccurred(new FeedEvent(kind, time.GetUtcNow(), message) { Remedy = remedy }), cancellationToken)
             .ConfigureAwait(false);
 
     /// <summary>The feed has answered, with what its head says of it.</summary>

@@ -87,7 +87,7 @@ internal sealed class SyncSession : IAsyncDisposable
         }
     }
 
-    public SyncContext CreateContext(long start, Func<FeedEventKind, string, Task> postEvent, Action setCompleted) =>
+    public SyncContext CreateContext(long start, Func<FeedEventKind, string, Remedy?, Task> postEvent, Action setCompleted) =>
         new()
         {
             Options = _options,

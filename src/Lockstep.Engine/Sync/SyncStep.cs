@@ -30,19 +30,14 @@ public sealed record FeedEventOccurred(FeedEvent Event) : SyncStep;
 public sealed record RecordsToTransform(IReadOnlyList<TransformableRecord> Records) : SyncStep;
 
 /// <summary>
-/// The feed refused the credentials or the request. Whoever pulls may supply another URI or token; when the next step is pulled
-/// without, the sync fails with <paramref name="Error"/>.
+/// The feed refused the credentials or the request. Whoever pulls may supply another token; when the next step is pulled without,
+/// the sync fails with <paramref name="Error"/>.
 /// </summary>
 /// <param name="Error">What the feed answered; null at the start, when a token is asked for the first time.</param>
 public sealed record CredentialsNeeded(FeedStatusException? Error) : SyncStep
 {
-    /// <summary>The URI to go on with; null for the same.</summary>
-    public Uri? NewUri { get; set; }
-
     /// <summary>The token to go on with; null for the same.</summary>
     public string? NewToken { get; set; }
-
-    internal bool IsAnswered => NewUri is not null || NewToken is not null;
 }
 
 /// <summary>The sync has ended; the last step.</summary>

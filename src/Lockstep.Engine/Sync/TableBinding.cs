@@ -11,13 +11,13 @@ internal static class TableBinding
     public static void Check(TableState state, SyncOptions options, FeedUri? feed)
     {
         var path = options.TablePath;
-        const string Advice = "Sync to another file with -Path, or empty this one with Clear-LockstepTable.";
+        Remedy advice = $"Sync to another file with {Term.Path}, or empty this one with {Term.ClearTable}.";
         if (options.TableName is { } name && name != state.Name)
         {
             throw new TableMismatchException(
                 path,
                 $"The file '{path}' holds the table '{state.Name}', not '{name}'.",
-                "Sync to another file with -Path, or leave -Table out."
+                $"Sync to another file with {Term.Path}, or leave {Term.Table} out."
             );
         }
 
@@ -26,7 +26,7 @@ internal static class TableBinding
             throw new TableMismatchException(
                 path,
                 $"The table '{state.Name}' in '{path}' belongs to the feed {stored}, not to {feed.Display}.",
-                Advice
+                advice
             );
         }
 
@@ -37,7 +37,7 @@ internal static class TableBinding
             throw new TableMismatchException(
                 path,
                 $"The table '{state.Name}' in '{path}' is of the dialect {shape.Dialect}, not {options.Dialect}.",
-                Advice
+                advice
             );
         }
 
@@ -46,7 +46,7 @@ internal static class TableBinding
             throw new TableMismatchException(
                 path,
                 $"The table '{state.Name}' in '{path}' is ordered by '{shape.OrderField}', not by '{order}'.",
-                Advice
+                advice
             );
         }
 
@@ -55,7 +55,7 @@ internal static class TableBinding
             throw new TableMismatchException(
                 path,
                 $"The key of the table '{state.Name}' in '{path}' is '{string.Join(", ", shape.KeyFields)}', not '{string.Join(", ", keys)}'.",
-                Advice
+                advice
             );
         }
     }

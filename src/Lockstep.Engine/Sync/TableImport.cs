@@ -64,9 +64,12 @@ public sealed class TableImport(SyncOptions options, Stream source, TimeProvider
             _result = _result with { Table = state.Name };
             var context = session.CreateContext(
                 start,
-                async (kind, message) =>
+                async (kind, message, remedy) =>
                     await steps
-                        .PostAsync(new FeedEventOccurred(new FeedEvent(kind, _time.GetUtcNow(), message)), cancellationToken)
+                        .PostAsync(
+                            new FeedEventOccurred(new FeedEvent(kind, _time.GetUtcNow(), message) { Remedy = remedy }),
+                            cancellationToken
+                        )
                         .ConfigureAwait(false),
                 static () => { }
             );

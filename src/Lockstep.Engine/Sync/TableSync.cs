@@ -131,7 +131,7 @@ public sealed class TableSync
         opened();
         var context = session.CreateContext(
             _status.Start,
-            (kind, message) => _events.PostAsync(kind, message, cancellationToken),
+            (kind, message, remedy) => _events.PostAsync(kind, message, cancellationToken, remedy),
             () =>
             {
                 if (_status.Phase == SyncPhase.Snapshot)

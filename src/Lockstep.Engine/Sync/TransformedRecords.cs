@@ -11,6 +11,7 @@ public sealed class TransformException : LockstepException
     /// <param name="reason">What is wrong with the output, as a clause.</param>
     public TransformException(RecordKey key, string reason)
         : base(
+            ErrorKind.Transform,
             $"The transform of the record {key} failed: {reason}.",
             "Have the transform put out exactly one object with the same key, or nothing to skip the record."
         ) => Key = key;

@@ -128,7 +128,7 @@ internal sealed class RecordSelect(SqliteConnection connection, TableState state
                 throw new FilterException(
                     query.Filter ?? "",
                     $"The filter's parameter {name} has no value.",
-                    "Give it one with -FilterParameter @{ " + plain + " = ... }."
+                    $"Give it one with {Term.FilterParameter.For(plain)}."
                 );
             }
 
@@ -141,7 +141,7 @@ internal sealed class RecordSelect(SqliteConnection connection, TableState state
             throw new FilterException(
                 query.Filter ?? "",
                 $"The filter has no parameter :{unused.First()}.",
-                "Name it in -Filter, or leave it out of -FilterParameter."
+                $"Name it in {Term.Filter}, or leave it out of {Term.FilterParameter}."
             );
         }
     }

@@ -204,7 +204,7 @@ public sealed class Table(string path) : ITable
             throw new TableFileException(
                 target,
                 $"The file '{target}' is there already.",
-                "Name another file; only a table file can be overwritten, with -Force."
+                $"Name another file; only a table file can be overwritten, with {Term.Overwrite}."
             );
         }
 

@@ -5,8 +5,8 @@ namespace Lockstep.Engine.Tables;
 /// </summary>
 public sealed class TableFileException : LockstepException
 {
-    internal TableFileException(string path, string message, string recommendedAction, Exception? inner = null)
-        : base(message, recommendedAction, inner) => Path = path;
+    internal TableFileException(string path, string message, Remedy remedy, Exception? inner = null)
+        : base(ErrorKind.FileUnusable, message, remedy, inner) => Path = path;
 
     /// <summary>The file's full path.</summary>
     public string Path { get; }
@@ -15,8 +15,8 @@ public sealed class TableFileException : LockstepException
 /// <summary>A table file belongs to another feed, or its records have another key, order field or dialect than asked for.</summary>
 public sealed class TableMismatchException : LockstepException
 {
-    internal TableMismatchException(string path, string message, string recommendedAction)
-        : base(message, recommendedAction) => Path = path;
+    internal TableMismatchException(string path, string message, Remedy remedy)
+        : base(ErrorKind.TableMismatch, message, remedy) => Path = path;
 
     /// <summary>The file's full path.</summary>
     public string Path { get; }
@@ -28,9 +28,9 @@ public sealed class TableNotFoundException : LockstepException
     /// <summary>Creates the error.</summary>
     /// <param name="name">The table's name or path, as it was asked for.</param>
     /// <param name="message">What was looked for and where.</param>
-    /// <param name="recommendedAction">What to do next; names the candidates where there are some.</param>
-    public TableNotFoundException(string name, string message, string recommendedAction)
-        : base(message, recommendedAction) => Name = name;
+    /// <param name="remedy">What to do next; names the candidates where there are some.</param>
+    public TableNotFoundException(string name, string message, Remedy remedy)
+        : base(ErrorKind.NotFound, message, remedy) => Name = name;
 
     /// <summary>The table's name or path, as it was asked for.</summary>
     public string Name { get; }
@@ -44,11 +44,11 @@ public sealed class TableBusyException : LockstepException
             path,
             holder,
             $"The table file '{path}' is being written by {holder}.",
-            "Wait for it to end, use -Wait to do so, or sync to another file with -Path."
+            $"Wait for it to end, use {Term.Wait} to do so, or sync to another file with {Term.Path}."
         ) { }
 
-    internal TableBusyException(string path, string holder, string message, string recommendedAction)
-        : base(message, recommendedAction)
+    internal TableBusyException(string path, string holder, string message, Remedy remedy)
+        : base(ErrorKind.TableBusy, message, remedy)
     {
         Path = path;
         Holder = holder;
@@ -66,8 +66,8 @@ public sealed class TableBusyException : LockstepException
 /// </summary>
 public sealed class FilterException : LockstepException
 {
-    internal FilterException(string filter, string message, string recommendedAction, Exception? inner = null)
-        : base(message, recommendedAction, inner) => Filter = filter;
+    internal FilterException(string filter, string message, Remedy remedy, Exception? inner = null)
+        : base(ErrorKind.Filter, message, remedy, inner) => Filter = filter;
 
     /// <summary>The filter as it was given.</summary>
     public string Filter { get; }

@@ -206,7 +206,7 @@ internal static class TableFile
             throw new TableFileException(
                 path,
                 $"The table file '{path}' cannot be written: {e.Message}",
-                "Choose a folder that exists and that you may write to, with -Path.",
+                $"Choose a folder that exists and that you may write to, with {Term.Path}.",
                 e
             );
         }
@@ -291,7 +291,7 @@ internal static class TableFile
             throw new TableNotFoundException(
                 path,
                 $"There is no table file '{path}'.",
-                "Create it with Sync-LockstepTable -Path, or name another file."
+                $"Create it with {Term.SyncToFile}, or name another file."
             );
         }
     }
@@ -303,7 +303,7 @@ internal static class TableFile
             throw new TableFileException(
                 path,
                 $"'{path}' is an SQLite database, but not a Lockstep table.",
-                "Name another file with -Path; Lockstep writes only to files of its own."
+                $"Name another file with {Term.Path}; Lockstep writes only to files of its own."
             );
         }
 
@@ -313,7 +313,7 @@ internal static class TableFile
             throw new TableFileException(
                 path,
                 $"'{path}' was written by a newer Lockstep (file version {version}).",
-                "Update Lockstep, or sync to a new file with -Path."
+                $"Update Lockstep, or sync to a new file with {Term.Path}."
             );
         }
     }
@@ -343,7 +343,7 @@ internal static class TableFile
             throw new TableFileException(
                 path,
                 $"The folder of the table file '{path}' does not exist.",
-                "Create the folder, or choose another one with -Path."
+                $"Create the folder, or choose another one with {Term.Path}."
             );
         }
 
@@ -362,7 +362,7 @@ internal static class TableFile
             throw new TableFileException(
                 path,
                 $"The table file '{path}' lies on a network file system, where SQLite's write-ahead log does not work.",
-                "Sync to a local file with -Path, and share the table by serving it or by Backup-LockstepTable."
+                $"Sync to a local file with {Term.Path}, and share the table by serving it or by {Term.BackupTable}."
             );
         }
     }
@@ -373,13 +373,13 @@ internal static class TableFile
             NotADatabase => new TableFileException(
                 path,
                 $"'{path}' is not an SQLite database.",
-                "Name another file with -Path; nothing was changed in this one.",
+                $"Name another file with {Term.Path}; nothing was changed in this one.",
                 e
             ),
             CannotOpen or ReadOnlyDatabase => new TableFileException(
                 path,
                 $"The table file '{path}' cannot be opened for writing: {e.Message}",
-                "Check that the folder exists and that you may write to the folder and the file, or choose another with -Path.",
+                $"Check that the folder exists and that you may write to the folder and the file, or choose another with {Term.Path}.",
                 e
             ),
             Full => new TableFileException(

@@ -31,6 +31,6 @@ public abstract class TableStore
 /// </summary>
 public abstract class TableStoreException : LockstepException
 {
-    private protected TableStoreException(string message, string recommendedAction, Exception? inner = null)
-        : base(message, recommendedAction, inner) { }
+    private protected TableStoreException(ErrorKind kind, string message, Remedy remedy, Exception? inner = null)
+        : base(kind, message, remedy, inner) { }
 }

@@ -70,7 +70,7 @@ internal sealed class NodeFile : IDisposable
     {
         if (_failure is not null)
         {
-            throw new GossipStoreException(_failure.Message, _failure.RecommendedAction, _failure);
+            throw new GossipStoreException(_failure.Message, _failure.Remedy, _failure);
         }
     }
 

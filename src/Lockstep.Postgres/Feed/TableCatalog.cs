@@ -1,3 +1,4 @@
+using Lockstep.Engine;
 using Npgsql;
 
 namespace Lockstep.Postgres.Feed;
@@ -169,7 +170,8 @@ internal static class TableCatalog
             ?? throw new PostgresTableException(
                 $"{table} has no column txid, by which changes are told.",
                 isTable
-                    ? $"Let Lockstep track the table: Enable-LockstepPostgresTracking -Table {table} adds what it lacks, and -WhatIf shows how."
+                    ? (Remedy)
+                        $"Let Lockstep track the table: {Term.EnableTracking.For(table.ToString())} adds what it lacks, and {Term.PlanTracking} shows how."
                     : "Add to the view the txid bigint of the tables it reads (the greatest one), and deleted boolean for what is gone."
             );
         if (txid.Type is not ("bigint" or "integer"))

@@ -76,7 +76,7 @@ public sealed class PostgresTableStore : TableStore
     public void RequireFree(string name)
     {
         if (Find().FirstOrDefault(table => table.Name == name)?.GetInfo().Writer is { } holder)
-            throw Busy(name, holder, "Wait for it to end with -Wait, or stop it.");
+            throw Busy(name, holder, $"Wait for it to end with {Term.Wait}, or stop it.");
     }
 
     /// <inheritdoc/>
@@ -141,11 +141,7 @@ public sealed class PostgresTableStore : TableStore
     }
 
     internal TableNotFoundException Missing(string name) =>
-        new(
-            name,
-            $"There is no table '{name}' in {Description}.",
-            "Check the name, or make the table with Sync-LockstepTable -ConnectionString."
-        );
+        new(name, $"There is no table '{name}' in {Description}.", $"Check the name, or make the table with {Term.SyncToDatabase}.");
 
     internal static Exception Translate(Exception error, string table) =>
         error switch
@@ -205,7 +201,7 @@ public sealed class PostgresTableStore : TableStore
         }
     }
 
-    private TableBusyException Busy(string name, string holder, string advice) =>
+    private TableBusyException Busy(string name, string holder, Remedy advice) =>
         new(Description, holder, $"The table '{name}' in {Description} is being written by {holder}.", advice);
 
     /// <summary>Whoever has the lead becomes the writer, with a number above all before it; null where the table is gone.</summary>

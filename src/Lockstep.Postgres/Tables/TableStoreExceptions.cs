@@ -1,3 +1,4 @@
+using Lockstep.Engine;
 using Lockstep.Engine.Tables;
 
 namespace Lockstep.Postgres.Tables;
@@ -6,7 +7,8 @@ namespace Lockstep.Postgres.Tables;
 public sealed class TableLeaderException : TableStoreException
 {
     internal TableLeaderException(string table)
-        : base($"Another sync has taken over {table}.", "Nothing is lost. Sync again to wait in line behind it.") { }
+        : base(ErrorKind.TableTakenOver, $"Another sync has taken over {table}.", "Nothing is lost. Sync again to wait in line behind it.")
+    { }
 }
 
 /// <summary>The database that keeps a table cannot be reached, or went away.</summary>
@@ -14,6 +16,7 @@ public sealed class TableStoreUnavailableException : TableStoreException
 {
     internal TableStoreUnavailableException(string table, string reason, Exception inner)
         : base(
+            ErrorKind.Unavailable,
             $"PostgreSQL cannot keep {table} for now: {reason}",
             "See to the database and sync again; what was committed is kept, and the sync goes on from there.",
             inner
@@ -27,9 +30,8 @@ public sealed class TableSetBackException : TableStoreException
 {
     internal TableSetBackException(string table, long now, long seen)
         : base(
+            ErrorKind.TableSetBack,
             FormattableString.Invariant($"{table} was set back: it stands at change {now}, and change {seen} had been seen."),
-            FormattableString.Invariant(
-                $"Watch again with -Since {now}, after a look at all records; what came after change {now} is gone, or will come again under the same numbers."
-            )
+            $"Watch again with {Term.Since} {now}, after a look at all records; what came after change {now} is gone, or will come again under the same numbers."
         ) { }
 }

@@ -1,9 +1,12 @@
 using System.Management.Automation;
 using System.Security.Cryptography.X509Certificates;
+using Lockstep.Bases;
+using Lockstep.Completers;
 using Lockstep.Errors;
+using Lockstep.Gossip;
 using Lockstep.Gossip.Models;
 using Lockstep.Gossip.Peers;
-using Lockstep.Models;
+using Lockstep.Pipeline;
 
 namespace Lockstep.Commands;
 
@@ -51,7 +54,7 @@ public sealed class ConnectLockstepModelCommand : LockstepCmdlet
 
     private protected override void Process()
     {
-        var model = Model?.Find() ?? RunspaceModels.Current.Only.Session;
+        var model = RunspaceModels.Find(Model);
         if (!Uri.IsAbsoluteUri || !Schemes.Contains(Uri.Scheme))
         {
             throw new InvalidOptionException(

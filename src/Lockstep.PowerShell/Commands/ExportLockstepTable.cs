@@ -1,10 +1,11 @@
 using System.Management.Automation;
+using Lockstep.Bases;
+using Lockstep.Completers;
 using Lockstep.Engine.Tables;
 using Lockstep.Errors;
 using Lockstep.Exporting;
+using Lockstep.Parameters;
 using Lockstep.Records;
-using Lockstep.Sync;
-using Lockstep.Tables;
 
 namespace Lockstep.Commands;
 

@@ -1,8 +1,12 @@
 using System.Management.Automation;
 using System.Text;
+using Lockstep.Bases;
+using Lockstep.Completers;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
 using Lockstep.Errors;
+using Lockstep.Parameters;
+using Lockstep.Pipeline;
 using Lockstep.Records;
 using Lockstep.Sync;
 using Lockstep.Tables;

@@ -1,8 +1,12 @@
 using System.Management.Automation;
+using Lockstep.Bases;
+using Lockstep.Completers;
 using Lockstep.Errors;
+using Lockstep.Gossip;
 using Lockstep.Gossip.Models;
 using Lockstep.Gossip.Nodes;
-using Lockstep.Models;
+using Lockstep.Parameters;
+using Lockstep.Pipeline;
 
 namespace Lockstep.Commands;
 

@@ -1,8 +1,10 @@
 using System.Management.Automation;
 using System.Net;
 using System.Security.Cryptography.X509Certificates;
+using Lockstep.Bases;
 using Lockstep.Errors;
-using Lockstep.Models;
+using Lockstep.Gossip;
+using Lockstep.Pipeline;
 
 namespace Lockstep.Commands;
 
@@ -101,7 +103,7 @@ public sealed class StopLockstepModelListenerCommand : LockstepCmdlet
         foreach (var listener in Listener ?? [RunspaceModels.Current.OnlyListener])
         {
             if (ShouldProcess(listener.ToString(), "Stop the model listener"))
-                Await(listener.Session.DisposeAsync());
+                Await(SessionListener.Of(listener).DisposeAsync());
         }
     }
 }

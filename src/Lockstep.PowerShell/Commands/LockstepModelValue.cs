@@ -1,7 +1,8 @@
 using System.Management.Automation;
+using Lockstep.Bases;
 using Lockstep.Errors;
+using Lockstep.Gossip;
 using Lockstep.Gossip.Models;
-using Lockstep.Models;
 using Lockstep.Records;
 
 namespace Lockstep.Commands;

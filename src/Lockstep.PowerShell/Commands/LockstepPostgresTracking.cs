@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using Lockstep.Pipeline;
 using Lockstep.Servers;
 
 namespace Lockstep.Commands;

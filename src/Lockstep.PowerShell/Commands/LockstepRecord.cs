@@ -1,8 +1,9 @@
 using System.Management.Automation;
+using Lockstep.Bases;
+using Lockstep.Completers;
 using Lockstep.Engine.Tables;
 using Lockstep.Errors;
 using Lockstep.Records;
-using Lockstep.Tables;
 
 namespace Lockstep.Commands;
 

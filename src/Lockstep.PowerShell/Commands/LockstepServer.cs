@@ -2,6 +2,9 @@ using System.Management.Automation;
 using System.Net;
 using System.Security;
 using System.Security.Cryptography.X509Certificates;
+using Lockstep.Completers;
+using Lockstep.Parameters;
+using Lockstep.Pipeline;
 using Lockstep.Servers;
 using Lockstep.Sessions;
 using Lockstep.Tables;
@@ -164,11 +167,41 @@ public sealed class StartLockstepServerCommand : LockstepCmdlet
         }
 
         var server = new ServerInfo(
-            ParameterSetName == ByConnection ? ServerStart.FromPostgres(this, StopToken) : ServerStart.FromFiles(this, served, StopToken)
+            ParameterSetName == ByConnection
+                ? ServerStart.FromPostgres(Database(), Settings(), StopToken)
+                : ServerStart.FromFiles(Settings(), served, StopToken)
         );
         SessionServers<ServerInfo>.Current.Add(server);
         WriteObject(server);
     }
+
+    private ServerSettings Settings() =>
+        new()
+        {
+            Address = ListenAddress,
+            Port = Port,
+            Certificate = Certificate,
+            Credential = Credential,
+            Token = Token,
+            HeartbeatInterval = TimeSpan.FromSeconds(HeartbeatSec),
+            InstanceName = InstanceName,
+            StatusPage = !NoStatusPage,
+        };
+
+    private ServedDatabase Database() =>
+        new()
+        {
+            ConnectionString = ConnectionString!,
+            Table = Table,
+            Schema = Schema,
+            KeyProperty = KeyProperty,
+            Mode = Mode,
+            LogPath = LogPath,
+            Publication = Publication,
+            MaximumSlotLag = MaximumSlotLag,
+            PollInterval = TimeSpan.FromSeconds(PollIntervalSec),
+            Listen = !NoListen,
+        };
 }
 
 /// <summary>Stops servers of this session; their clients are cut off, and go on elsewhere or later from their cursors.</summary>

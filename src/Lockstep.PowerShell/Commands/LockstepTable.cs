@@ -1,6 +1,8 @@
 using System.Management.Automation;
+using Lockstep.Bases;
 using Lockstep.Engine.Tables;
 using Lockstep.Errors;
+using Lockstep.Parameters;
 using Lockstep.Tables;
 
 namespace Lockstep.Commands;

@@ -1,5 +1,7 @@
 using System.Management.Automation;
+using Lockstep.Completers;
 using Lockstep.Errors;
+using Lockstep.Pipeline;
 using Lockstep.Sessions;
 using Lockstep.TestServer.Faults;
 using Lockstep.TestServers;

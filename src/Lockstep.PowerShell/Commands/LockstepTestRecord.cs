@@ -1,9 +1,10 @@
 using System.Management.Automation;
 using System.Text;
+using Lockstep.Completers;
 using Lockstep.Errors;
+using Lockstep.Pipeline;
 using Lockstep.Records;
 using Lockstep.Sessions;
-using Lockstep.TestServers;
 
 namespace Lockstep.Commands;
 

@@ -1,4 +1,6 @@
 using System.Management.Automation;
+using Lockstep.Completers;
+using Lockstep.Pipeline;
 using Lockstep.Sessions;
 using Lockstep.TestServers;
 

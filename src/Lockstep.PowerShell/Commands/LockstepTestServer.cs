@@ -1,7 +1,10 @@
 using System.Management.Automation;
 using System.Net;
 using System.Security.Cryptography.X509Certificates;
+using Lockstep.Completers;
 using Lockstep.Errors;
+using Lockstep.Parameters;
+using Lockstep.Pipeline;
 using Lockstep.Records;
 using Lockstep.Sessions;
 using Lockstep.TestServer;
@@ -109,7 +112,7 @@ public sealed class StartLockstepTestServerCommand : LockstepCmdlet
             return;
 
         var server = new TestServerInfo(
-            new RunningServer(LockstepTestServer.StartAsync(options, cancellationToken: StopToken).GetAwaiter().GetResult())
+            new RunningTestServer(LockstepTestServer.StartAsync(options, cancellationToken: StopToken).GetAwaiter().GetResult())
         );
         SessionServers<TestServerInfo>.Current.Add(server);
         if (scenario is not null)

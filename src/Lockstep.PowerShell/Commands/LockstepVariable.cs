@@ -1,5 +1,8 @@
 using System.Management.Automation;
+using Lockstep.Bases;
+using Lockstep.Completers;
 using Lockstep.Errors;
+using Lockstep.Parameters;
 using Lockstep.Variables;
 
 namespace Lockstep.Commands;

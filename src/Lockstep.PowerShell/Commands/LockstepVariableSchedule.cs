@@ -1,4 +1,6 @@
 using System.Management.Automation;
+using Lockstep.Bases;
+using Lockstep.Completers;
 
 namespace Lockstep.Commands;
 

@@ -1,6 +1,8 @@
 using System.Management.Automation;
+using Lockstep.Bases;
 using Lockstep.Engine.Recording;
 using Lockstep.Engine.Records;
+using Lockstep.Parameters;
 using Lockstep.Sync;
 using Lockstep.TestServers;
 

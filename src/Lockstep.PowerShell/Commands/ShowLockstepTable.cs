@@ -1,7 +1,10 @@
 using System.Management.Automation;
+using Lockstep.Bases;
+using Lockstep.Completers;
 using Lockstep.Engine.Tables;
-using Lockstep.Looking;
+using Lockstep.Parameters;
 using Lockstep.Records;
+using Lockstep.Terminal;
 
 namespace Lockstep.Commands;
 

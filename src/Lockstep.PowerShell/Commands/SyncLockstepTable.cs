@@ -2,11 +2,14 @@ using System.Collections;
 using System.Management.Automation;
 using System.Net;
 using System.Security;
+using Lockstep.Bases;
+using Lockstep.Completers;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
 using Lockstep.Errors;
 using Lockstep.Jobs;
+using Lockstep.Parameters;
 using Lockstep.Sync;
 using Lockstep.Tables;
 

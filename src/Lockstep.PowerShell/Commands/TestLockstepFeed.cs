@@ -1,5 +1,8 @@
 using System.Management.Automation;
+using Lockstep.Bases;
+using Lockstep.Completers;
 using Lockstep.Engine.Conformance;
+using Lockstep.Parameters;
 using Lockstep.Sync;
 using Lockstep.TestServers;
 

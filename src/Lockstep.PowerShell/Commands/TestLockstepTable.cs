@@ -1,8 +1,11 @@
 using System.Globalization;
 using System.Management.Automation;
+using Lockstep.Bases;
+using Lockstep.Completers;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
 using Lockstep.Errors;
+using Lockstep.Parameters;
 using Lockstep.Records;
 using Lockstep.Sync;
 using Lockstep.Tables;

@@ -1,5 +1,7 @@
 using System.Management.Automation;
+using Lockstep.Bases;
 using Lockstep.Engine.Tables;
+using Lockstep.Parameters;
 using Lockstep.Records;
 
 namespace Lockstep.Commands;

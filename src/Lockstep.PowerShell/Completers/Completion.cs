@@ -1,7 +1,7 @@
 using System.Management.Automation;
 using System.Management.Automation.Runspaces;
 
-namespace Lockstep;
+namespace Lockstep.Completers;
 
 /// <summary>What completers share. They open no connection and change nothing.</summary>
 internal static class Completion

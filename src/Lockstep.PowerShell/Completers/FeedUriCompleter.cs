@@ -3,9 +3,8 @@ using System.Management.Automation;
 using System.Management.Automation.Language;
 using Lockstep.Sessions;
 using Lockstep.Tables;
-using Lockstep.TestServers;
 
-namespace Lockstep;
+namespace Lockstep.Completers;
 
 /// <summary>
 /// Completes the feeds that are known here: of the session's test servers, and of the tables that have been synced. It asks none of them.

@@ -1,7 +1,7 @@
 using System.Management.Automation;
-using Lockstep.Commands;
+using Lockstep.Parameters;
 
-namespace Lockstep;
+namespace Lockstep.Completers;
 
 /// <summary>Completes paths of files of a kind, in the way in which they were begun: relative, absolute, from home.</summary>
 internal static class FileCompletion

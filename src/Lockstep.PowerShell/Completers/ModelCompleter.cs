@@ -1,9 +1,9 @@
 using System.Collections;
 using System.Management.Automation;
 using System.Management.Automation.Language;
-using Lockstep.Models;
+using Lockstep.Gossip;
 
-namespace Lockstep;
+namespace Lockstep.Completers;
 
 /// <summary>Completes the names of the session's models.</summary>
 public sealed class ModelCompleter : IArgumentCompleter

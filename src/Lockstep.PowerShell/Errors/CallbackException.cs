@@ -7,6 +7,7 @@ namespace Lockstep.Errors;
 /// <summary>The script block that observes a sync has thrown.</summary>
 internal sealed class CallbackException(RecordKey key, RuntimeException thrown)
     : LockstepException(
+        ErrorKind.InvalidState,
         $"-Callback failed at the record {key}: {thrown.Message}",
         "Mend the script block and sync again. The record is in the table already: Get-LockstepRecord -Since reads what a callback has missed.",
         thrown

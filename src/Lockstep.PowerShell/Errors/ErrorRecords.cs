@@ -1,84 +1,52 @@
 using System.Management.Automation;
-using System.Net;
 using System.Net.Sockets;
 using System.Text.Json;
 using Lockstep.Engine;
-using Lockstep.Engine.Feed;
 using Lockstep.Engine.Recording;
-using Lockstep.Engine.Serving;
-using Lockstep.Engine.Sync;
-using Lockstep.Engine.Tables;
-using Lockstep.Gossip;
-using Lockstep.Postgres;
-using Lockstep.Postgres.Tables;
 using Lockstep.Serving.Hosting;
 using Lockstep.TestServer.Feeds;
 using Lockstep.TestServer.Scenarios;
-using Lockstep.Ticks;
 
 namespace Lockstep.Errors;
 
 /// <summary>
-/// Turns errors into PowerShell's error records, by one table that is searched for the exception's type, then its base types.
-/// A <see cref="LockstepException"/> brings its id and recommended action with it.
+/// Turns errors into PowerShell's error records. A <see cref="LockstepException"/> brings its kind, id and remedy with it; the other
+/// errors that are known have theirs here.
 /// </summary>
 internal static class ErrorRecords
 {
-    private static readonly Dictionary<Type, Entry> Table = new()
+    private static readonly Dictionary<ErrorKind, ErrorCategory> Categories = new()
     {
-        [typeof(PathProviderException)] = new(ErrorCategory.InvalidArgument),
-        [typeof(PathNotFoundException)] = new(ErrorCategory.ObjectNotFound),
-        [typeof(PathIsFolderException)] = new(ErrorCategory.InvalidArgument),
-        [typeof(InvalidOptionException)] = new(ErrorCategory.InvalidArgument),
-        [typeof(UnsuitableObjectException)] = new(ErrorCategory.InvalidData),
-        [typeof(TestServerNotFoundException)] = new(ErrorCategory.ObjectNotFound),
-        [typeof(ServerNotFoundException)] = new(ErrorCategory.ObjectNotFound),
-        [typeof(CallbackException)] = new(ErrorCategory.InvalidOperation),
-        [typeof(TokenProviderException)] = new(ErrorCategory.AuthenticationError),
-        [typeof(WaitTimeoutException)] = new(ErrorCategory.OperationTimeout),
-        [typeof(ModelNotFoundException)] = new(ErrorCategory.ObjectNotFound),
-        [typeof(ModelNameInUseException)] = new(ErrorCategory.ResourceExists),
-        [typeof(ModelValueNotFoundException)] = new(ErrorCategory.ObjectNotFound),
-        [typeof(ModelListenerNotFoundException)] = new(ErrorCategory.ObjectNotFound),
-        [typeof(ModelNotConnectedException)] = new(ErrorCategory.InvalidOperation),
-        [typeof(ModelSyncTimeoutException)] = new(ErrorCategory.OperationTimeout),
-        [typeof(LockstepException)] = new(ErrorCategory.NotSpecified),
+        [ErrorKind.InvalidArgument] = ErrorCategory.InvalidArgument,
+        [ErrorKind.InvalidState] = ErrorCategory.InvalidOperation,
+        [ErrorKind.Filter] = ErrorCategory.SyntaxError,
+        [ErrorKind.NotFound] = ErrorCategory.ObjectNotFound,
+        [ErrorKind.Conflict] = ErrorCategory.ResourceExists,
+        [ErrorKind.LimitExceeded] = ErrorCategory.LimitsExceeded,
+        [ErrorKind.Timeout] = ErrorCategory.OperationTimeout,
+        [ErrorKind.Unreachable] = ErrorCategory.ConnectionError,
+        [ErrorKind.Unavailable] = ErrorCategory.ResourceUnavailable,
+        [ErrorKind.AccessDenied] = ErrorCategory.AuthenticationError,
+        [ErrorKind.FeedNotFound] = ErrorCategory.ObjectNotFound,
+        [ErrorKind.UnexpectedAnswer] = ErrorCategory.InvalidResult,
+        [ErrorKind.FeedProtocol] = ErrorCategory.ProtocolError,
+        [ErrorKind.PeerProtocol] = ErrorCategory.ProtocolError,
+        [ErrorKind.InsecureCredentials] = ErrorCategory.SecurityError,
+        [ErrorKind.Signature] = ErrorCategory.SecurityError,
+        [ErrorKind.MalformedRecord] = ErrorCategory.InvalidData,
+        [ErrorKind.TruncatedFeed] = ErrorCategory.InvalidData,
+        [ErrorKind.Transform] = ErrorCategory.InvalidResult,
+        [ErrorKind.FileUnusable] = ErrorCategory.OpenError,
+        [ErrorKind.TableMismatch] = ErrorCategory.InvalidArgument,
+        [ErrorKind.TableBusy] = ErrorCategory.ResourceBusy,
+        [ErrorKind.TableTakenOver] = ErrorCategory.ResourceBusy,
+        [ErrorKind.TableSetBack] = ErrorCategory.InvalidResult,
+        [ErrorKind.VariableStoreUnavailable] = ErrorCategory.ResourceUnavailable,
+    };
 
-        [typeof(FeedUnreachableException)] = new(ErrorCategory.ConnectionError),
-        [typeof(FeedStatusException)] = new(ErrorCategory.InvalidResult),
-        [typeof(FeedCutException)] = new(ErrorCategory.ConnectionError),
-        [typeof(FeedRedirectException)] = new(ErrorCategory.ProtocolError),
-        [typeof(InsecureCredentialsException)] = new(ErrorCategory.SecurityError),
-        [typeof(MalformedRecordException)] = new(ErrorCategory.InvalidData),
-        [typeof(TruncatedFeedException)] = new(ErrorCategory.InvalidData),
-        [typeof(ResyncLoopException)] = new(ErrorCategory.ProtocolError),
-        [typeof(TransformException)] = new(ErrorCategory.InvalidResult),
-        [typeof(TableFileException)] = new(ErrorCategory.OpenError),
-        [typeof(TableMismatchException)] = new(ErrorCategory.InvalidArgument),
-        [typeof(TableNotFoundException)] = new(ErrorCategory.ObjectNotFound),
-        [typeof(TableBusyException)] = new(ErrorCategory.ResourceBusy),
-        [typeof(FilterException)] = new(ErrorCategory.SyntaxError),
-
-        [typeof(PostgresTableException)] = new(ErrorCategory.ObjectNotFound),
-        [typeof(TableLeaderException)] = new(ErrorCategory.ResourceBusy),
-        [typeof(TableSetBackException)] = new(ErrorCategory.InvalidResult),
-        [typeof(TableStoreUnavailableException)] = new(ErrorCategory.ResourceUnavailable),
-        [typeof(PostgresAccessException)] = new(ErrorCategory.AuthenticationError),
-        [typeof(FeedUnavailableException)] = new(ErrorCategory.ResourceUnavailable),
-
-        [typeof(VariableNotFoundException)] = new(ErrorCategory.ObjectNotFound),
-        [typeof(TickConflictException)] = new(ErrorCategory.ResourceExists),
-        [typeof(TickTooLateException)] = new(ErrorCategory.InvalidOperation),
-        [typeof(TickTooSmallException)] = new(ErrorCategory.LimitsExceeded),
-        [typeof(TickDeadlineException)] = new(ErrorCategory.OperationTimeout),
-        [typeof(TickStoreUnavailableException)] = new(ErrorCategory.ResourceUnavailable),
-        [typeof(GossipException)] = new(ErrorCategory.InvalidOperation),
-        [typeof(GossipUnreachableException)] = new(ErrorCategory.ConnectionError),
-        [typeof(GossipProtocolException)] = new(ErrorCategory.ProtocolError),
-        [typeof(GossipIdentityException)] = new(ErrorCategory.InvalidArgument),
-        [typeof(GossipSecurityException)] = new(ErrorCategory.SecurityError),
-        [typeof(GossipChangeException)] = new(ErrorCategory.LimitsExceeded),
-        [typeof(GossipStoreException)] = new(ErrorCategory.OpenError),
+    /// <summary>.NET's kinds of error, and the test server's own, which are such; searched for the exception's type, then its base types.</summary>
+    private static readonly Dictionary<Type, Entry> Others = new()
+    {
         [typeof(JsonException)] = new(
             ErrorCategory.InvalidData,
             "InvalidJson",
@@ -90,7 +58,6 @@ internal static class ErrorRecords
             "Use -Port 0 to have a free port picked, and check that -ListenAddress is one of this machine."
         ),
 
-        // The test server's own, which are .NET's kinds of error.
         [typeof(PortInUseException)] = new(
             ErrorCategory.ResourceUnavailable,
             "PortInUse",
@@ -132,42 +99,35 @@ internal static class ErrorRecords
     };
 
     /// <summary>
-    /// The error record of an error that the table names; null for any other, which is a fault of ours and passes as it is.
+    /// The error record of an error that is known; null for any other, which is a fault of ours and passes as it is.
     /// </summary>
     public static ErrorRecord? TryDescribe(Exception error, object? target)
     {
         // PowerShell's own exceptions bring their error records with them.
-        if (error is IContainsErrorRecord || Find(error.GetType()) is not { } entry)
+        if (error is IContainsErrorRecord || Describe(error) is not { } entry)
             return null;
-
-        var known = error as LockstepException;
-        var category = error is FeedStatusException status ? CategoryOf(status) : entry.Category;
-        return new ErrorRecord(error, known?.ErrorId ?? entry.Id, category, target)
+        return new ErrorRecord(error, entry.Id, entry.Category, target)
         {
-            ErrorDetails = new ErrorDetails(error.Message) { RecommendedAction = known?.RecommendedAction ?? entry.RecommendedAction },
+            ErrorDetails = new ErrorDetails(error.Message) { RecommendedAction = entry.RecommendedAction },
         };
     }
 
-    private static ErrorCategory CategoryOf(FeedStatusException error) =>
-        error switch
-        {
-            { IsRefusal: true } => ErrorCategory.AuthenticationError,
-            { Status: HttpStatusCode.NotFound } => ErrorCategory.ObjectNotFound,
-            { IsTransient: true } => ErrorCategory.ResourceUnavailable,
-            _ => ErrorCategory.InvalidResult,
-        };
+    private static Entry? Describe(Exception error) =>
+        error is LockstepException known
+            ? new Entry(Categories.GetValueOrDefault(known.Kind), known.ErrorId, known.Remedy.Render(CmdletWords.Say))
+            : Find(error.GetType());
 
     private static Entry? Find(Type? type)
     {
         Entry? entry = null;
-        while (type is not null && !Table.TryGetValue(type, out entry))
+        while (type is not null && !Others.TryGetValue(type, out entry))
             type = type.BaseType;
 
         return entry;
     }
 
     /// <param name="Category">PowerShell's kind of error.</param>
-    /// <param name="Id">The stable id, where the exception does not bring its own.</param>
-    /// <param name="RecommendedAction">What the user can do, likewise.</param>
-    private sealed record Entry(ErrorCategory Category, string? Id = null, string? RecommendedAction = null);
+    /// <param name="Id">The stable id.</param>
+    /// <param name="RecommendedAction">What the user can do.</param>
+    private sealed record Entry(ErrorCategory Category, string Id, string RecommendedAction);
 }

@@ -3,10 +3,10 @@ using Lockstep.Engine;
 namespace Lockstep.Errors;
 
 /// <summary>No model was named and there is not exactly one, or the one that was named is not there.</summary>
-internal sealed class ModelNotFoundException(string message, string recommendedAction) : LockstepException(message, recommendedAction)
+internal sealed class ModelNotFoundException(string message, Remedy remedy) : LockstepException(ErrorKind.NotFound, message, remedy)
 {
     /// <summary>None was named.</summary>
-    public static ModelNotFoundException NotOne(IReadOnlyList<ModelInfo> models) =>
+    public static ModelNotFoundException NotOne(IReadOnlyList<string> models) =>
         new(
             models.Count == 0 ? "This session has no model." : $"This session has several models: {string.Join(", ", models)}.",
             models.Count == 0 ? "Make one with New-LockstepModel." : "Say which one with -Model, or pipe it in from Get-LockstepModel."
@@ -20,6 +20,7 @@ internal sealed class ModelNotFoundException(string message, string recommendedA
 /// <summary>Two models of one session, or one listener, cannot have one name.</summary>
 internal sealed class ModelNameInUseException(string name)
     : LockstepException(
+        ErrorKind.Conflict,
         $"There is a model named '{name}' already.",
         "Choose another name with -Name, or end the other model with Remove-LockstepModel."
     );
@@ -27,13 +28,15 @@ internal sealed class ModelNameInUseException(string name)
 /// <summary>A key has no value.</summary>
 internal sealed class ModelValueNotFoundException(string model, string key)
     : LockstepException(
+        ErrorKind.NotFound,
         $"The model '{model}' has no value under the key '{key}'.",
         "Get-LockstepModelValue without -Key lists what it has. A value that a peer has set may be on its way: see Wait-LockstepModel -Synced."
     );
 
 /// <summary>No listener was named, and there is not exactly one.</summary>
-internal sealed class ModelListenerNotFoundException(IReadOnlyList<ModelListenerInfo> listeners)
+internal sealed class ModelListenerNotFoundException(IReadOnlyList<Uri> listeners)
     : LockstepException(
+        ErrorKind.NotFound,
         listeners.Count == 0
             ? "No model listener runs in this session."
             : $"Several model listeners run in this session: {string.Join(", ", listeners)}.",
@@ -45,6 +48,7 @@ internal sealed class ModelListenerNotFoundException(IReadOnlyList<ModelListener
 /// <summary>A model that speaks with nobody is waited for.</summary>
 internal sealed class ModelNotConnectedException(string model)
     : LockstepException(
+        ErrorKind.InvalidState,
         $"The model '{model}' is neither connected nor offered by a listener.",
         "Use Connect-LockstepModel or Start-LockstepModelListener first."
     );
@@ -52,6 +56,7 @@ internal sealed class ModelNotConnectedException(string model)
 /// <summary>A model did not get in sync in time.</summary>
 internal sealed class ModelSyncTimeoutException(string model, TimeSpan limit, string? reason)
     : LockstepException(
+        ErrorKind.Timeout,
         $"The model '{model}' was not in sync after {limit.TotalSeconds:0.###} seconds{(reason is null ? "" : $": {reason}")}",
         "See what (Get-LockstepModel).Connection says, or wait longer with -TimeoutSec."
     );

@@ -12,8 +12,8 @@ internal sealed class PathNotFoundException : LockstepException
             "Check the pattern, or use -LiteralPath if the name itself holds *, ? or brackets."
         ) { }
 
-    public PathNotFoundException(string path, string message, string recommendedAction)
-        : base(message, recommendedAction) => Path = path;
+    public PathNotFoundException(string path, string message, Remedy remedy)
+        : base(ErrorKind.NotFound, message, remedy) => Path = path;
 
     /// <summary>What was asked for.</summary>
     public string Path { get; }

@@ -5,6 +5,7 @@ namespace Lockstep.Errors;
 /// <summary>No server was named, and there is not exactly one.</summary>
 internal sealed class TestServerNotFoundException(IReadOnlyList<Uri> running)
     : LockstepException(
+        ErrorKind.NotFound,
         running.Count == 0
             ? "No test server runs in this session."
             : $"Several test servers run in this session: {string.Join(", ", running)}.",

@@ -6,6 +6,7 @@ namespace Lockstep.Errors;
 /// <summary>The script block that gets a token has thrown.</summary>
 internal sealed class TokenProviderException(RuntimeException thrown)
     : LockstepException(
+        ErrorKind.AccessDenied,
         $"-TokenProvider failed: {thrown.Message}",
         "Have the script block put out a token, as text or SecureString, or nothing.",
         thrown

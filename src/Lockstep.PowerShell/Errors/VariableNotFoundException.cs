@@ -5,14 +5,16 @@ namespace Lockstep.Errors;
 /// <summary>A variable has no value, past, current or pending; or none at the instant that was named.</summary>
 internal sealed class VariableNotFoundException : LockstepException
 {
-    public VariableNotFoundException(string variable, VariableStore store)
+    public VariableNotFoundException(string variable, string store)
         : base(
+            ErrorKind.NotFound,
             $"There is no variable '{variable}' in the store {store}.",
             "List the variables with Get-LockstepVariable -Store; their names tell upper and lower case apart."
         ) { }
 
-    public VariableNotFoundException(string variable, DateTimeOffset activeAt, VariableStore store)
+    public VariableNotFoundException(string variable, DateTimeOffset activeAt, string store)
         : base(
+            ErrorKind.NotFound,
             $"The variable '{variable}' in the store {store} has no value that becomes active at {activeAt:yyyy-MM-dd HH:mm:ss.fffK}.",
             "Pipe what is to go from Get-LockstepVariableSchedule -State Pending, which tells instants to the millisecond."
         ) { }

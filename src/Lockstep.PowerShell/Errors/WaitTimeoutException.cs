@@ -6,6 +6,7 @@ namespace Lockstep.Errors;
 /// <summary>A table was not as it was waited for when the time was up.</summary>
 internal sealed class WaitTimeoutException(string table, TimeSpan limit)
     : LockstepException(
+        ErrorKind.Timeout,
         string.Create(CultureInfo.InvariantCulture, $"The table '{table}' had not got that far after {limit.TotalSeconds:0.###} s."),
         "Check that a sync is running with Get-LockstepTable, or wait longer with -TimeoutSec."
     );

@@ -9,27 +9,32 @@ namespace Lockstep.Jobs;
 /// <param name="sync">The sync.</param>
 /// <param name="passesChanges">Whether the changes are the output; otherwise its result is.</param>
 /// <param name="tokens">Gets tokens; null for none. Disposed at the end.</param>
-internal sealed class BackgroundSync(TableSync sync, bool passesChanges, TokenRunspace? tokens) : IDisposable
+internal sealed class BackgroundSync(TableSync sync, bool passesChanges, TokenRunspace? tokens) : ISyncWork
 {
     private readonly CancellationTokenSource _stop = new();
+    private JobStreams? _streams;
     private Task _work = Task.CompletedTask;
 
-    /// <summary>The feed's URI as it may be shown.</summary>
+    /// <inheritdoc/>
     public string Feed => sync.Result.Feed;
 
-    /// <summary>What it has done so far. Any thread.</summary>
+    /// <inheritdoc/>
     public Lockstep.SyncResult Result => sync.Result.ToModel();
 
-    /// <summary>The same in words.</summary>
+    /// <inheritdoc/>
+    public long Dropped => _streams?.Dropped ?? 0;
+
+    /// <inheritdoc/>
     public string Status => SyncProgressDisplay.Describe(sync.Result);
 
-    /// <summary>Starts it.</summary>
-    /// <param name="streams">Where it tells what it does.</param>
-    /// <param name="ended">Called once, when it has ended and let go of file and socket.</param>
-    public void Start(JobStreams streams, Action<JobState> ended) =>
+    /// <inheritdoc/>
+    public void Start(Job job, Action<JobState> ended)
+    {
+        var streams = _streams = new JobStreams(job);
         _work = Task.Run(async () => ended(await RunAsync(streams).ConfigureAwait(false)));
+    }
 
-    /// <summary>Ends it, and waits until it has let go of file and socket (I10). Any thread; may be called again.</summary>
+    /// <inheritdoc/>
     public void Stop()
     {
         _stop.Cancel();

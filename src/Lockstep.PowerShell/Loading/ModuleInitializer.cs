@@ -1,9 +1,7 @@
 using System.Management.Automation;
+using Lockstep.Gossip;
 using Lockstep.Jobs;
-using Lockstep.Models;
-using Lockstep.Servers;
 using Lockstep.Sessions;
-using Lockstep.TestServers;
 
 namespace Lockstep.Loading;
 

@@ -1,6 +1,8 @@
+using System.Management.Automation;
 using System.Text;
-using Lockstep.Commands;
 using Lockstep.Engine.Tables;
+using Lockstep.Pipeline;
+using Lockstep.Tables;
 
 namespace Lockstep.Records;
 
@@ -26,6 +28,27 @@ internal static class RecordOutput
                 RecordState.Attach(record, scan);
 
             cmdlet.WriteObject(record);
+        }
+    }
+}
+
+/// <summary>Puts out what a table has set aside.</summary>
+internal static class QuarantineOutput
+{
+    public static void Write(Cmdlet cmdlet, FoundTable found, long skip, long first, CancellationToken cancellationToken)
+    {
+        var name = found.Table.GetInfo().Name;
+        foreach (var record in found.Table.ReadQuarantined())
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            if (skip-- > 0)
+                continue;
+            if (first-- <= 0)
+                return;
+
+            cmdlet.WriteObject(
+                new QuarantinedRecord(name, record.At.LocalDateTime, record.ByteOffset, record.Reason, record.Bytes.ToArray())
+            );
         }
     }
 }

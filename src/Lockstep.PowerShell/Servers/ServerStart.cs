@@ -1,9 +1,9 @@
 using System.Collections.Concurrent;
 using System.Net;
-using Lockstep.Commands;
 using Lockstep.Engine.Serving;
 using Lockstep.Engine.Tables;
 using Lockstep.Errors;
+using Lockstep.Parameters;
 using Lockstep.Postgres;
 using Lockstep.Serving;
 
@@ -13,10 +13,10 @@ namespace Lockstep.Servers;
 internal static class ServerStart
 {
     /// <summary>Serves tables or views of a database.</summary>
-    public static RunningFeedServer FromPostgres(StartLockstepServerCommand cmdlet, CancellationToken cancellationToken)
+    public static RunningFeedServer FromPostgres(ServedDatabase database, ServerSettings settings, CancellationToken cancellationToken)
     {
-        var connection = PostgresTables.Connection(cmdlet.ConnectionString!);
-        if ((cmdlet.Mode == ServerMode.Replication) != (cmdlet.LogPath is not null))
+        var connection = PostgresTables.Connection(database.ConnectionString);
+        if ((database.Mode == ServerMode.Replication) != (database.LogPath is not null))
         {
             throw new InvalidOptionException(
                 "Replication and a folder for the changes belong together.",
@@ -24,17 +24,17 @@ internal static class ServerStart
             );
         }
 
-        if (cmdlet.Publication is not null && cmdlet.Mode != ServerMode.Replication)
+        if (database.Publication is not null && database.Mode != ServerMode.Replication)
             throw new InvalidOptionException("Only replication has a publication.", "Use -Mode Replication, or leave out -Publication.");
 
-        var tables = cmdlet.Table.Select(table => PostgresTables.Name(table, cmdlet.Schema)).ToArray();
+        var tables = database.Table.Select(table => PostgresTables.Name(table, database.Schema)).ToArray();
         var notices = new ConcurrentDictionary<string, string>(StringComparer.Ordinal);
         return Start(
-            cmdlet,
+            settings,
             tables.Select<Postgres.TableName, Func<CancellationToken, Task<IFeedSource>>>(table =>
                 async token =>
                     await PostgresFeed
-                        .StartAsync(connection, Options(cmdlet, table, notices), cancellationToken: token)
+                        .StartAsync(connection, Options(database, table, notices), cancellationToken: token)
                         .ConfigureAwait(false)
             ),
             PostgresConnectionString.Describe(connection),
@@ -44,7 +44,7 @@ internal static class ServerStart
     }
 
     private static PostgresFeedOptions Options(
-        StartLockstepServerCommand cmdlet,
+        ServedDatabase database,
         Postgres.TableName table,
         ConcurrentDictionary<string, string> notices
     )
@@ -52,35 +52,31 @@ internal static class ServerStart
         var options = new PostgresFeedOptions
         {
             Table = table,
-            Key = cmdlet.KeyProperty,
-            PollInterval = TimeSpan.FromSeconds(cmdlet.PollIntervalSec),
-            Listen = !cmdlet.NoListen,
+            Key = database.KeyProperty,
+            PollInterval = database.PollInterval,
+            Listen = database.Listen,
             Notify = notice => notices[table.Name] = notice,
         };
-        if (cmdlet.Mode == ServerMode.Polling)
+        if (database.Mode == ServerMode.Polling)
             return options;
 
-        Directory.CreateDirectory(cmdlet.LogPath!);
+        Directory.CreateDirectory(database.LogPath!);
         return options with
         {
             Mode = PostgresFeedMode.Replication,
             Replication = new PostgresReplicationOptions
             {
-                LogPath = PostgresTables.LogFile(cmdlet.LogPath!, table),
-                Publication = cmdlet.Publication,
-                MaxSlotLagBytes = cmdlet.MaximumSlotLag,
+                LogPath = PostgresTables.LogFile(database.LogPath!, table),
+                Publication = database.Publication,
+                MaxSlotLagBytes = database.MaximumSlotLag,
             },
         };
     }
 
     /// <summary>Serves table files, each under the name of its table.</summary>
-    public static RunningFeedServer FromFiles(
-        StartLockstepServerCommand cmdlet,
-        IEnumerable<string> paths,
-        CancellationToken cancellationToken
-    ) =>
+    public static RunningFeedServer FromFiles(ServerSettings settings, IEnumerable<string> paths, CancellationToken cancellationToken) =>
         Start(
-            cmdlet,
+            settings,
             paths.Select<string, Func<CancellationToken, Task<IFeedSource>>>(path =>
                 async token =>
                     await TableFeed.StartAsync(new TableFeedOptions { Path = path }, cancellationToken: token).ConfigureAwait(false)
@@ -106,7 +102,7 @@ internal static class ServerStart
     }
 
     private static RunningFeedServer Start(
-        StartLockstepServerCommand cmdlet,
+        ServerSettings settings,
         IEnumerable<Func<CancellationToken, Task<IFeedSource>>> starts,
         string source,
         ConcurrentDictionary<string, string> notices,
@@ -115,16 +111,16 @@ internal static class ServerStart
     {
         var options = new FeedServerOptions
         {
-            Address = cmdlet.ListenAddress,
-            Port = cmdlet.Port,
-            Certificate = cmdlet.Certificate,
-            HeartbeatInterval = TimeSpan.FromSeconds(cmdlet.HeartbeatSec),
-            InstanceName = cmdlet.InstanceName,
-            StatusPage = !cmdlet.NoStatusPage,
+            Address = settings.Address,
+            Port = settings.Port,
+            Certificate = settings.Certificate,
+            HeartbeatInterval = settings.HeartbeatInterval,
+            InstanceName = settings.InstanceName,
+            StatusPage = settings.StatusPage,
             Credentials =
             [
-                .. cmdlet.Credential.Select(credential => Basic(credential.GetNetworkCredential())),
-                .. cmdlet.Token.Select(token => FeedCredential.Bearer(new NetworkCredential("", token).Password)),
+                .. settings.Credential.Select(credential => Basic(credential.GetNetworkCredential())),
+                .. settings.Token.Select(token => FeedCredential.Bearer(new NetworkCredential("", token).Password)),
             ],
         };
         return StartAsync().GetAwaiter().GetResult();

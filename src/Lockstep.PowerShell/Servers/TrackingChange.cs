@@ -1,3 +1,4 @@
+using Lockstep.Parameters;
 using Lockstep.Postgres;
 
 namespace Lockstep.Servers;

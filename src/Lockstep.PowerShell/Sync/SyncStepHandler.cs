@@ -1,9 +1,9 @@
 using System.Collections.ObjectModel;
 using System.Management.Automation;
-using Lockstep.Commands;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
 using Lockstep.Errors;
+using Lockstep.Pipeline;
 using Lockstep.Records;
 
 namespace Lockstep.Sync;
@@ -98,10 +98,11 @@ internal sealed class SyncStepHandler(ISyncStreams streams, string activity)
 
     private void Tell(Engine.Sync.FeedEvent happened)
     {
-        streams.Event(happened.ToModel());
-        if (happened.Kind == Engine.Sync.FeedEventKind.Warning)
-            streams.Warn(happened.Message);
+        var told = happened.ToModel();
+        streams.Event(told);
+        if (told.Kind == FeedEventKind.Warning)
+            streams.Warn(told.Message);
         else
-            streams.Verbose(happened.Message);
+            streams.Verbose(told.Message);
     }
 }

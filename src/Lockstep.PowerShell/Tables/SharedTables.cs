@@ -1,8 +1,8 @@
 using System.Management.Automation;
 using Lockstep.Engine.Tables;
 using Lockstep.Errors;
+using Lockstep.Parameters;
 using Lockstep.Postgres.Tables;
-using Lockstep.Servers;
 
 namespace Lockstep.Tables;
 

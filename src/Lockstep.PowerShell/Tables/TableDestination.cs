@@ -1,7 +1,7 @@
 using System.Management.Automation;
-using Lockstep.Commands;
 using Lockstep.Engine.Tables;
 using Lockstep.Errors;
+using Lockstep.Parameters;
 using Lockstep.Postgres.Tables;
 
 namespace Lockstep.Tables;

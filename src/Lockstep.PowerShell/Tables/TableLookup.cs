@@ -1,7 +1,7 @@
 using System.Management.Automation;
-using Lockstep.Commands;
 using Lockstep.Engine;
 using Lockstep.Engine.Tables;
+using Lockstep.Parameters;
 
 namespace Lockstep.Tables;
 

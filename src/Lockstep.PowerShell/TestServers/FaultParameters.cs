@@ -3,7 +3,7 @@ using System.Collections.ObjectModel;
 using System.Management.Automation;
 using System.Net;
 using System.Security;
-using Lockstep.Commands;
+using Lockstep.Parameters;
 using Lockstep.TestServer.Faults;
 using Lockstep.TestServer.Parts;
 

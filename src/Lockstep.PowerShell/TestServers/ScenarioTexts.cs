@@ -1,5 +1,5 @@
 using System.Management.Automation;
-using Lockstep.Commands;
+using Lockstep.Parameters;
 using Lockstep.Records;
 using Lockstep.TestServer.Scenarios;
 

@@ -1,4 +1,4 @@
-using Lockstep.Commands;
+using Lockstep.Pipeline;
 using Lockstep.Ticks;
 
 namespace Lockstep.Variables;

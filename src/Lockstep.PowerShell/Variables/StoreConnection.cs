@@ -1,6 +1,6 @@
 using System.Management.Automation;
-using Lockstep.Commands;
 using Lockstep.Errors;
+using Lockstep.Pipeline;
 using Lockstep.Postgres.Ticks;
 using Lockstep.Ticks;
 
@@ -104,7 +104,7 @@ internal sealed class StoreConnection(VariableStore name, VariableValues values,
     {
         var change =
             Ask(store => new TickEditor(store, Who).RemoveAsync(variable, activeAt, stop))
-            ?? throw new VariableNotFoundException(variable, activeAt, Name);
+            ?? throw new VariableNotFoundException(variable, activeAt, $"{Name}");
         Tell(change);
     }
 
@@ -124,7 +124,7 @@ internal sealed class StoreConnection(VariableStore name, VariableValues values,
     private TickReading Read(string variable)
     {
         var reading = Ask(store => store.ReadAsync(variable, stop));
-        return reading.Schedule.Tuples.Count > 0 ? reading : throw new VariableNotFoundException(variable, Name);
+        return reading.Schedule.Tuples.Count > 0 ? reading : throw new VariableNotFoundException(variable, $"{Name}");
     }
 
     private IEnumerable<ScheduledValue> Written(TickChange change)

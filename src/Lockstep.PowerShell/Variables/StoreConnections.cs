@@ -1,5 +1,6 @@
 using System.Management.Automation;
-using Lockstep.Commands;
+using Lockstep.Parameters;
+using Lockstep.Pipeline;
 
 namespace Lockstep.Variables;
 

@@ -19,3 +19,11 @@ internal sealed class HostedApplication : IHttpApplication<HttpContext>
 
     public void DisposeContext(HttpContext context, Exception? exception) { }
 }
+
+/// <summary>Kestrel asks a service provider for optional parts; there are none.</summary>
+internal sealed class EmptyServices : IServiceProvider
+{
+    public static EmptyServices Instance { get; } = new();
+
+    public object? GetService(Type serviceType) => null;
+}

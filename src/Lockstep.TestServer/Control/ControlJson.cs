@@ -8,7 +8,7 @@ namespace Lockstep.TestServer.Control;
 /// <summary>What the control path answers with.</summary>
 internal static class ControlJson
 {
-    public static object State(LockstepTestServer server) =>
+    public static object State(IControlledServer server) =>
         new
         {
             feed = server.Feed,

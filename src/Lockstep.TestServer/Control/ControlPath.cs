@@ -14,7 +14,7 @@ namespace Lockstep.TestServer.Control;
 /// The server's controls over HTTP, as JSON, for tests in any language; they lie under <c>/_lockstep/</c> and are neither logged nor
 /// faulted.
 /// </summary>
-internal sealed class ControlPath(LockstepTestServer server)
+internal sealed class ControlPath(IControlledServer server)
 {
     public const string Prefix = StatusPage.Prefix;
 
@@ -35,7 +35,7 @@ internal sealed class ControlPath(LockstepTestServer server)
                     Done(
                         server
                             .Latest(int.TryParse(request.Query["count"], out var count) ? Math.Min(count, 1000) : 10)
-                            .Select(record => Encoding.UTF8.GetString(record.Bytes.Span).TrimEnd())
+                            .Select(record => Encoding.UTF8.GetString(record.Span).TrimEnd())
                     )
             ),
             (

@@ -1,5 +1,7 @@
 using System.ComponentModel;
-using Lockstep.TestServer.Feeds;
+using Lockstep.Engine.Records;
+using Lockstep.TestServer.Requests;
+using Lockstep.TestServer.Responses;
 using Microsoft.AspNetCore.Http;
 
 namespace Lockstep.TestServer.Faults;
@@ -33,7 +35,6 @@ public sealed class CursorExpiredFault : Fault
     private bool IsBelow(string cursor) =>
         Below is not { } limit
         || (
-            RequestCursor.Parse(cursor) is { Kind: Engine.Records.OrderKind.Number } value
-            && Engine.Records.OrderValue.Compare(value, Engine.Records.OrderValue.FromInteger(limit)) < 0
+            RequestCursor.Parse(cursor) is { Kind: OrderKind.Number } value && OrderValue.Compare(value, OrderValue.FromInteger(limit)) < 0
         );
 }

@@ -2,6 +2,7 @@ using System.ComponentModel;
 using Lockstep.Serving.Hosting;
 using Lockstep.TestServer.Faults.Stages;
 using Lockstep.TestServer.Requests;
+using Lockstep.TestServer.Responses;
 
 namespace Lockstep.TestServer.Faults;
 

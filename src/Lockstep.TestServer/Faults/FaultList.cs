@@ -2,6 +2,7 @@ using System.Collections;
 using System.Globalization;
 using System.Security.Cryptography.X509Certificates;
 using Lockstep.TestServer.Requests;
+using Lockstep.TestServer.Responses;
 using Microsoft.AspNetCore.Http;
 
 namespace Lockstep.TestServer.Faults;
@@ -86,7 +87,7 @@ public sealed class FaultList : IReadOnlyCollection<ActiveFault>
         foreach (var fault in taking)
             fault.Fault.Apply(response);
         log.Faults = [.. taking.Select(fault => fault.Id)];
-        context.Features.Set(response);
+        context.Features.Set<IResponseBodyFeature>(response);
         return response;
     }
 

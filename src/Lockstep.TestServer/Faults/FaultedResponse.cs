@@ -2,8 +2,8 @@ using System.Globalization;
 using System.Text;
 using Lockstep.Serving.Hosting;
 using Lockstep.TestServer.Faults.Stages;
-using Lockstep.TestServer.Feeds;
 using Lockstep.TestServer.Requests;
+using Lockstep.TestServer.Responses;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.WebUtilities;
 using Microsoft.Extensions.Primitives;
@@ -14,7 +14,7 @@ namespace Lockstep.TestServer.Faults;
 /// A response that faults have a part in. Kestrel writes none of it: from the status line to the last byte it passes through stages
 /// (records, encoding, framing, wire) to the connection, which ends with it.
 /// </summary>
-internal sealed class FaultedResponse(HttpContext context, TestRequest log, TimeProvider time, string orderField)
+internal sealed class FaultedResponse(HttpContext context, TestRequest log, TimeProvider time, string orderField) : IResponseBodyFeature
 {
     private readonly List<Stage> _records = [];
     private readonly List<Stage> _encoding = [];
@@ -46,8 +46,6 @@ internal sealed class FaultedResponse(HttpContext context, TestRequest log, Time
 
     private bool IsHead => HttpMethods.IsHead(Context.Request.Method);
 
-    public static FaultedResponse? Of(HttpContext context) => context.Features.Get<FaultedResponse>();
-
     public void AnswerWith(Func<CancellationToken, Task> answer) => Answer ??= answer;
 
     /// <summary>Has a body of known length sent in chunks.</summary>
@@ -73,7 +71,7 @@ internal sealed class FaultedResponse(HttpContext context, TestRequest log, Time
     public void AddToWire(Stage stage) => _wire.Add(stage);
 
     /// <summary>Sends the head, and gets ready for the body.</summary>
-    public async ValueTask StartAsync(long? length, CancellationToken cancellationToken)
+    private async ValueTask StartAsync(long? length, CancellationToken cancellationToken)
     {
         var response = Context.Response;
         IsFinite = length is not null;
@@ -93,6 +91,12 @@ internal sealed class FaultedResponse(HttpContext context, TestRequest log, Time
         await wire.FlushAsync(cancellationToken).ConfigureAwait(false);
         _first = Link([.. _records, .. _encoding, .. chunked ? [Framing] : Array.Empty<Stage>(), wire]);
         await _first.BeginAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    public async ValueTask<ResponseBody> StartBodyAsync(long? length, CancellationToken cancellationToken)
+    {
+        await StartAsync(length, cancellationToken).ConfigureAwait(false);
+        return new FaultedBody(this);
     }
 
     /// <summary>Takes a part of the body on its way.</summary>
@@ -132,5 +136,29 @@ internal sealed class FaultedResponse(HttpContext context, TestRequest log, Time
                 head.Append(name).Append(": ").Append(value).Append("\r\n");
         }
         return Encoding.Latin1.GetBytes(head.Append("\r\n").ToString());
+    }
+}
+
+/// <summary>A body that passes through the stages of faults.</summary>
+internal sealed class FaultedBody(FaultedResponse response) : ResponseBody
+{
+    private readonly List<Piece> _pending = [];
+
+    public override void Write(ReadOnlySpan<byte> payload, int records = 0) =>
+        _pending.Add(new Piece(payload.ToArray(), records > 0 ? PieceKind.Record : PieceKind.Other, records));
+
+    public override void Write(ReadOnlySpan<ReadOnlyMemory<byte>> records)
+    {
+        foreach (var record in records)
+            _pending.Add(new Piece(record, PieceKind.Record, 1));
+    }
+
+    public override async ValueTask FlushAsync(CancellationToken cancellationToken)
+    {
+        Piece[] pieces = [.. _pending];
+        _pending.Clear();
+        foreach (var piece in pieces)
+            await response.WriteAsync(piece, cancellationToken).ConfigureAwait(false);
+        await response.FlushAsync(cancellationToken).ConfigureAwait(false);
     }
 }

@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using Lockstep.TestServer.Faults.Stages;
+using Lockstep.TestServer.Responses;
 
 namespace Lockstep.TestServer.Faults;
 
@@ -38,7 +39,7 @@ public sealed class HeartbeatFault : Fault
             HeartbeatShape.Spaces => "   "u8.ToArray(),
             HeartbeatShape.Object => "{\"heartbeat\":true}\n"u8.ToArray(),
             HeartbeatShape.BareObject => "{\"heartbeat\":true}"u8.ToArray(),
-            _ => Feeds.ControlRow.Make(Feeds.ControlRow.Heartbeat, now, default, "\n"u8),
+            _ => ControlLine.Make(ControlLine.Heartbeat, now, default, "\n"u8),
         };
 
     private sealed class Beat(HeartbeatFault fault, TimeProvider time) : RecordStage
@@ -50,4 +51,26 @@ public sealed class HeartbeatFault : Fault
                 await Next.WriteAsync(new Piece(fault.Bytes(time.GetUtcNow()), PieceKind.Other), cancellationToken).ConfigureAwait(false);
         }
     }
+}
+
+/// <summary>What a heartbeat looks like that a fault inserts.</summary>
+public enum HeartbeatShape
+{
+    /// <summary>A line feed.</summary>
+    BlankLine,
+
+    /// <summary>A carriage return and a line feed.</summary>
+    CrLf,
+
+    /// <summary>Spaces without a line end.</summary>
+    Spaces,
+
+    /// <summary><c>{"heartbeat":true}</c> and a line feed.</summary>
+    Object,
+
+    /// <summary><c>{"heartbeat":true}</c> with nothing behind it.</summary>
+    BareObject,
+
+    /// <summary>A control row without <c>since</c>.</summary>
+    ControlRow,
 }

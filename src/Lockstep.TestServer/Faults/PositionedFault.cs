@@ -1,4 +1,5 @@
 using System.ComponentModel;
+using Lockstep.TestServer.Faults.Stages;
 
 namespace Lockstep.TestServer.Faults;
 

@@ -1,5 +1,5 @@
 using System.ComponentModel;
-using Lockstep.TestServer.Feeds;
+using Lockstep.TestServer.Responses;
 using Microsoft.AspNetCore.Http;
 
 namespace Lockstep.TestServer.Faults;

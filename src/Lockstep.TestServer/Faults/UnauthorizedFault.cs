@@ -1,7 +1,7 @@
 using System.ComponentModel;
 using System.Text;
-using Lockstep.TestServer.Feeds;
 using Lockstep.TestServer.Parts;
+using Lockstep.TestServer.Responses;
 using Microsoft.AspNetCore.Http;
 
 namespace Lockstep.TestServer.Faults;
@@ -49,4 +49,14 @@ public sealed class UnauthorizedFault : Fault
             );
         });
     }
+}
+
+/// <summary>A scheme of the header Authorization.</summary>
+public enum AuthenticationScheme
+{
+    /// <summary>A token as it is (RFC 6750).</summary>
+    Bearer,
+
+    /// <summary>User and password in base64 (RFC 7617).</summary>
+    Basic,
 }

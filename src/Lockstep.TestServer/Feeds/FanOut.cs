@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Net.Sockets;
 using Lockstep.Serving.Hosting;
 using Lockstep.TestServer.Requests;
+using Lockstep.TestServer.Responses;
 
 namespace Lockstep.TestServer.Feeds;
 
@@ -117,7 +118,7 @@ internal sealed class FanOut(ScriptedFeedOptions options, RecordLog log, FeedSig
         if (count == 0)
             return;
         ReadOnlySpan<FeedRecord> records = _batch.AsSpan(0, count);
-        var control = options.Dialect == FeedDialect.Transaction ? signals.Control(ControlRow.Heartbeat) : [];
+        var control = options.Dialect == ScriptedDialect.Transaction ? signals.Control(ControlLine.Heartbeat) : [];
         var payload = 0;
         foreach (var record in records)
             payload += record.Bytes.Length;

@@ -1,6 +1,7 @@
 using System.Text;
 using Lockstep.Serving.Hosting;
 using Lockstep.TestServer.Requests;
+using Lockstep.TestServer.Responses;
 
 namespace Lockstep.TestServer.Feeds;
 
@@ -80,15 +81,15 @@ internal sealed class FeedSignals(ScriptedFeedOptions options, RecordLog log, Ti
     }
 
     /// <summary>A control row with the feed's horizon.</summary>
-    public byte[] Control(string type) => ControlRow.Make(type, time.GetUtcNow(), log.Greatest, _separator);
+    public byte[] Control(string type) => ControlLine.Make(type, time.GetUtcNow(), log.Greatest, _separator);
 
     /// <param name="kind"><see cref="HeartbeatKind.Auto"/> for the feed's own.</param>
     private byte[] Heartbeat(HeartbeatKind kind) =>
         (kind == HeartbeatKind.Auto ? options.Heartbeat : kind) switch
         {
             HeartbeatKind.BlankLine => "\n"u8.ToArray(),
-            HeartbeatKind.ControlRow => Control(ControlRow.Heartbeat),
-            HeartbeatKind.Auto when options.Dialect == FeedDialect.Transaction => Control(ControlRow.Heartbeat),
+            HeartbeatKind.ControlRow => Control(ControlLine.Heartbeat),
+            HeartbeatKind.Auto when options.Dialect == ScriptedDialect.Transaction => Control(ControlLine.Heartbeat),
             _ => [.. """{"heartbeat":true}"""u8, .. _separator],
         };
 }

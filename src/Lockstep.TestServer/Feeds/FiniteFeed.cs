@@ -1,4 +1,5 @@
 using Lockstep.TestServer.Requests;
+using Lockstep.TestServer.Responses;
 using Microsoft.AspNetCore.Http;
 
 namespace Lockstep.TestServer.Feeds;
@@ -24,7 +25,9 @@ internal sealed class FiniteFeed : IFeed
             return;
         }
         context.Response.ContentType = "text/plain";
-        var body = await FeedBody.StartAsync(context, log, Records.Sum(record => record.Length), cancellationToken).ConfigureAwait(false);
+        var body = await ResponseBody
+            .StartAsync(context, log, Records.Sum(record => record.Length), cancellationToken)
+            .ConfigureAwait(false);
         foreach (var record in Records)
             body.Write(record, records: 1);
         await body.FlushAsync(cancellationToken).ConfigureAwait(false);

@@ -17,12 +17,12 @@ internal sealed class RecordMaker(ScriptedFeedOptions options)
     /// <exception cref="InvalidRecordException">Not one JSON object.</exception>
     public FeedRecord Make(ReadOnlyMemory<byte> json)
     {
-        var shape = RecordShape.Read(json.Span, options.OrderField);
+        var shape = RecordTraits.Read(json.Span, options.OrderField);
         ArrayBufferWriter<byte> line = new(json.Length + 128);
         // Wrapped rows are numbered above the ready-made ones before them, so that no transaction is two.
-        if (options.Dialect == FeedDialect.Transaction && shape.Transaction is { } given)
+        if (options.Dialect == ScriptedDialect.Transaction && shape.Transaction is { } given)
             _lastTransaction = Math.Max(_lastTransaction, given);
-        if (options.Dialect == FeedDialect.Transaction && shape.Transaction is null)
+        if (options.Dialect == ScriptedDialect.Transaction && shape.Transaction is null)
         {
             if (_lastTransaction == long.MaxValue)
             {

@@ -1,5 +1,6 @@
 using System.Text;
 using Lockstep.TestServer.Requests;
+using Lockstep.TestServer.Responses;
 using Microsoft.AspNetCore.Http;
 
 namespace Lockstep.TestServer.Feeds;
@@ -31,7 +32,7 @@ internal sealed class ReferenceFeed(TimeProvider time) : IFeed
     public async Task ServeAsync(HttpContext context, TestRequest log, CancellationToken cancellationToken)
     {
         context.Response.ContentType = "text/plain";
-        var body = await FeedBody.StartAsync(context, log, length: null, cancellationToken).ConfigureAwait(false);
+        var body = await ResponseBody.StartAsync(context, log, length: null, cancellationToken).ConfigureAwait(false);
         if (HttpMethods.IsHead(context.Request.Method))
             return;
         while (true)

@@ -1,7 +1,7 @@
 using Lockstep.Engine.Recording;
 using Lockstep.Serving.Hosting;
-using Lockstep.TestServer.Faults;
 using Lockstep.TestServer.Requests;
+using Lockstep.TestServer.Responses;
 using Microsoft.AspNetCore.Http;
 
 namespace Lockstep.TestServer.Feeds;
@@ -35,7 +35,7 @@ internal sealed class ReplayFeed : IFeed
         context.Response.StatusCode = _head.Status ?? StatusCodes.Status200OK;
         foreach ((var name, var value) in _head.Headers ?? [])
             context.Response.Headers[name] = value;
-        var body = await FeedBody.StartAsync(context, log, length: null, cancellationToken).ConfigureAwait(false);
+        var body = await ResponseBody.StartAsync(context, log, length: null, cancellationToken).ConfigureAwait(false);
         if (HttpMethods.IsHead(context.Request.Method))
             return;
         double last = 0;

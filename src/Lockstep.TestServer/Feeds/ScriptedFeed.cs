@@ -1,6 +1,7 @@
 using System.Globalization;
 using Lockstep.Serving.Hosting;
 using Lockstep.TestServer.Requests;
+using Lockstep.TestServer.Responses;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
 
@@ -39,7 +40,7 @@ internal sealed class ScriptedFeed : IFeed
 
     public RecordLog Log { get; } = new();
 
-    private bool IsTransactional => _options.Dialect == FeedDialect.Transaction;
+    private bool IsTransactional => _options.Dialect == ScriptedDialect.Transaction;
 
     /// <exception cref="InvalidRecordException">One of them is not a JSON object; those before it were added.</exception>
     public void Add(IEnumerable<ReadOnlyMemory<byte>> records) => Log.Append(records, _maker);
@@ -106,10 +107,10 @@ internal sealed class ScriptedFeed : IFeed
 
     private async Task SendFiniteAsync(HttpContext context, TestRequest log, RecordRange range, CancellationToken cancellationToken)
     {
-        var end = IsTransactional ? _signals.Control(range.IsWhole ? ControlRow.SnapshotCompleted : ControlRow.Heartbeat) : [];
+        var end = IsTransactional ? _signals.Control(range.IsWhole ? ControlLine.SnapshotCompleted : ControlLine.Heartbeat) : [];
         (var count, var length) = Measure(range);
         AnnounceCount(context.Response, count);
-        var body = await FeedBody.StartAsync(context, log, length + end.Length, cancellationToken).ConfigureAwait(false);
+        var body = await ResponseBody.StartAsync(context, log, length + end.Length, cancellationToken).ConfigureAwait(false);
         await SendAsync(body, range, cancellationToken).ConfigureAwait(false);
         if (end.Length > 0)
             body.Write(end);
@@ -120,11 +121,11 @@ internal sealed class ScriptedFeed : IFeed
     {
         if (_options.AnnounceCount)
             AnnounceCount(context.Response, Measure(range).Count);
-        var body = await FeedBody.StartAsync(context, log, length: null, cancellationToken).ConfigureAwait(false);
+        var body = await ResponseBody.StartAsync(context, log, length: null, cancellationToken).ConfigureAwait(false);
         await SendAsync(body, range, cancellationToken).ConfigureAwait(false);
         if (IsTransactional)
         {
-            body.Write(_signals.Control(range.IsWhole ? ControlRow.SnapshotCompleted : ControlRow.Heartbeat));
+            body.Write(_signals.Control(range.IsWhole ? ControlLine.SnapshotCompleted : ControlLine.Heartbeat));
             await body.FlushAsync(cancellationToken).ConfigureAwait(false);
         }
         await SendLiveAsync(body, log, range.End, cancellationToken).ConfigureAwait(false);
@@ -133,7 +134,7 @@ internal sealed class ScriptedFeed : IFeed
     /// <summary>
     /// What is added goes to everyone who is connected, whatever its order value: a late record is the client's to deal with.
     /// </summary>
-    private async Task SendLiveAsync(FeedBody body, TestRequest log, int position, CancellationToken cancellationToken)
+    private async Task SendLiveAsync(ResponseBody body, TestRequest log, int position, CancellationToken cancellationToken)
     {
         AskedHeartbeats asked = new(_signals.AskedBefore(log.Number));
         while (true)
@@ -160,22 +161,30 @@ internal sealed class ScriptedFeed : IFeed
                 await SendAsync(body, added, cancellationToken).ConfigureAwait(false);
                 position = added.End;
                 if (IsTransactional)
-                    body.Write(_signals.Control(ControlRow.Heartbeat));
+                    body.Write(_signals.Control(ControlLine.Heartbeat));
             }
             await body.FlushAsync(cancellationToken).ConfigureAwait(false);
         }
     }
 
-    private async Task SendAsync(FeedBody body, RecordRange range, CancellationToken cancellationToken)
+    private async Task SendAsync(ResponseBody body, RecordRange range, CancellationToken cancellationToken)
     {
         var batch = new FeedRecord[Math.Min(BatchSize, range.End - range.Start)];
+        var bytes = new ReadOnlyMemory<byte>[batch.Length];
         for (var position = range.Start; position < range.End; )
         {
             var read = Log.Read(position, batch.AsSpan(0, Math.Min(batch.Length, range.End - position)));
             position += read;
-            body.Write(batch.AsSpan(0, Keep(batch.AsSpan(0, read), range)));
+            body.Write(Bytes(batch.AsSpan(0, Keep(batch.AsSpan(0, read), range)), bytes));
             await body.FlushAsync(cancellationToken).ConfigureAwait(false);
         }
+    }
+
+    private static ReadOnlySpan<ReadOnlyMemory<byte>> Bytes(ReadOnlySpan<FeedRecord> records, Span<ReadOnlyMemory<byte>> bytes)
+    {
+        for (var i = 0; i < records.Length; i++)
+            bytes[i] = records[i].Bytes;
+        return bytes[..records.Length];
     }
 
     private (int Count, long Length) Measure(RecordRange range)

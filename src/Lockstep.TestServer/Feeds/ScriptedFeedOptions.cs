@@ -7,7 +7,7 @@ public sealed class ScriptedFeedOptions
     public string Path { get; set; } = "/servers/";
 
     /// <summary>Records or transaction rows.</summary>
-    public FeedDialect Dialect { get; set; }
+    public ScriptedDialect Dialect { get; set; }
 
     /// <summary>The field that the cursor is compared with; null for <c>updated_at</c>, or <c>since</c> in the transaction dialect. Numbers
     /// compare exactly; strings are opaque and the feed goes on from the first record that carries the one asked for. A record without the
@@ -47,5 +47,35 @@ public sealed class ScriptedFeedOptions
     /// <summary>Sent as <c>Lockstep-Feed</c>; a client that names another one gets 409. Null for none.</summary>
     public string? Identity { get; set; }
 
-    internal string OrderField => OrderBy ?? (Dialect == FeedDialect.Transaction ? "since" : "updated_at");
+    internal string OrderField => OrderBy ?? (Dialect == ScriptedDialect.Transaction ? "since" : "updated_at");
+}
+
+/// <summary>The shape of what a scripted feed sends.</summary>
+public enum ScriptedDialect
+{
+    /// <summary>The records as they were supplied.</summary>
+    Record,
+
+    /// <summary>
+    /// Transaction rows (<c>txid</c>, <c>current_xmin</c>, <c>since</c>, <c>deleted</c>, <c>data</c>) and control rows. A supplied record
+    /// that is such a row is sent as it is; any other becomes the <c>data</c> of one, each in a transaction of its own, deleted when its
+    /// <c>deleted_at</c> is there and not null.
+    /// </summary>
+    Transaction,
+}
+
+/// <summary>What a scripted feed sends to show that it is alive.</summary>
+public enum HeartbeatKind
+{
+    /// <summary>A control row in the transaction dialect, else an object.</summary>
+    Auto,
+
+    /// <summary>An empty line.</summary>
+    BlankLine,
+
+    /// <summary><c>{"heartbeat":true}</c></summary>
+    Object,
+
+    /// <summary><c>{"control":true,"type":"heartbeat",...}</c></summary>
+    ControlRow,
 }

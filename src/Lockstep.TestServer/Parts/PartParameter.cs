@@ -107,3 +107,7 @@ public sealed class PartParameter
 
     private static string Text(object? value) => System.Convert.ToString(value, CultureInfo.InvariantCulture) ?? "";
 }
+
+/// <summary>Marks a parameter whose value is never shown (I9).</summary>
+[AttributeUsage(AttributeTargets.Property)]
+public sealed class SecretAttribute : Attribute;

@@ -6,7 +6,7 @@ public sealed class ScenarioRun
     private volatile int _step;
     private volatile ScenarioState _state;
 
-    internal ScenarioRun(Scenario scenario, LockstepTestServer server, CancellationToken cancellationToken)
+    internal ScenarioRun(Scenario scenario, IScenarioServer server, CancellationToken cancellationToken)
     {
         Scenario = scenario;
         Completion = Task.Run(() => RunAsync(server, cancellationToken), CancellationToken.None);
@@ -27,7 +27,7 @@ public sealed class ScenarioRun
     /// <summary>Ends with the last step. Fails with the error of a step that failed, and is cancelled when the server stops.</summary>
     public Task Completion { get; }
 
-    private async Task RunAsync(LockstepTestServer server, CancellationToken cancellationToken)
+    private async Task RunAsync(IScenarioServer server, CancellationToken cancellationToken)
     {
         try
         {
@@ -51,4 +51,20 @@ public sealed class ScenarioRun
             throw;
         }
     }
+}
+
+/// <summary>How a scenario goes.</summary>
+public enum ScenarioState
+{
+    /// <summary>Steps are still to be done.</summary>
+    Running,
+
+    /// <summary>All steps were done.</summary>
+    Completed,
+
+    /// <summary>The server stopped, or the scenario was given up.</summary>
+    Stopped,
+
+    /// <summary>A step failed.</summary>
+    Failed,
 }

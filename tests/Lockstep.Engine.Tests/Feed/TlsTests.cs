@@ -27,7 +27,7 @@ public sealed class TlsTests : SyncTest
 
         Assert.Contains("secure connection", error.Message, StringComparison.Ordinal);
         Assert.Contains("certificate", error.Message, StringComparison.OrdinalIgnoreCase);
-        Assert.Contains("-SkipCertificateCheck", error.RecommendedAction, StringComparison.Ordinal);
+        Assert.Contains("SkipCertificateCheck", error.RecommendedAction, StringComparison.Ordinal);
         Assert.Empty(server.Requests);
     }
 

@@ -34,11 +34,10 @@ public sealed class CrashTests : IDisposable
             var kill = kills < Kills || between == 0;
             if (kill)
             {
-                while (server.Requests.Count == before && !worker.HasExited)
-                    await Task.Delay(5, cancellation);
+                await Eventually.TrueAsync(() => server.Requests.Count > before || worker.HasExited);
                 // Every other kill waits for a commit, so that kills hit a sync between two of them however fast the machine is.
                 if (kills % 2 == 1)
-                    await CommittedAsync(worker, cancellation);
+                    await CommittedAsync(worker);
                 await Task.Delay(random.Next(kills % 2 == 1 ? 60 : 700), cancellation);
                 worker.Kill();
             }
@@ -69,10 +68,10 @@ public sealed class CrashTests : IDisposable
     }
 
     /// <summary>Waits until the worker has moved the table's cursor on, or has ended.</summary>
-    private async Task CommittedAsync(Process worker, CancellationToken cancellation)
+    private async Task CommittedAsync(Process worker)
     {
         string? before = null;
-        while (!worker.HasExited)
+        await Eventually.TrueAsync(() =>
         {
             try
             {
@@ -81,7 +80,7 @@ public sealed class CrashTests : IDisposable
                     var now = new Table(_folder["t.db"]).GetInfo().Cursor.ToString();
                     before ??= now;
                     if (now != before)
-                        return;
+                        return true;
                 }
             }
             catch (LockstepException)
@@ -89,8 +88,8 @@ public sealed class CrashTests : IDisposable
                 // The worker is just making the file, or has it to itself.
             }
 
-            await Task.Delay(2, cancellation);
-        }
+            return worker.HasExited;
+        });
     }
 
     private Process Start(Uri feed) =>

@@ -109,12 +109,11 @@ public sealed class RelayProperties
         source.Change();
         foreach (var file in files)
         {
-            while (!Equal(file, source))
+            await Eventually.TrueAsync(() =>
             {
-                Cancel.ThrowIfCancellationRequested();
                 Assert.DoesNotContain(followers, follower => follower.IsFaulted);
-                await Task.Delay(5, Cancel);
-            }
+                return Equal(file, source);
+            });
         }
 
         await stop.CancelAsync();

@@ -166,8 +166,7 @@ public sealed class TableFeedTests : IDisposable
         using var folder = new TempFolder();
         Copy(_table.Path, folder["old.db"]);
         _table.Apply(Record(2, 20), Record(3, 30));
-        while ((await feed.GetStateAsync(Cancel)).Horizon != _table.Writer.State.Sequence)
-            await Task.Delay(5, Cancel);
+        await Eventually.TrueAsync(async () => (await feed.GetStateAsync(Cancel)).Horizon == _table.Writer.State.Sequence);
 
         // With a tool that knows nothing of identities.
         _table.Writer.Dispose();
@@ -184,8 +183,7 @@ public sealed class TableFeedTests : IDisposable
         var identity = (await feed.GetStateAsync(Cancel)).Identity;
         _table.Writer.Dispose();
         _table.Table.Remove();
-        while (feed.Error is null)
-            await Task.Delay(5, Cancel);
+        await Eventually.TrueAsync(() => feed.Error is not null);
         await Assert.ThrowsAsync<FeedUnavailableException>(async () => await feed.GetStateAsync(Cancel));
         await Assert.ThrowsAsync<FeedUnavailableException>(async () =>
             await feed.OpenAsync(new FeedRequest(0, null, TimeSpan.FromSeconds(1)), Cancel)
@@ -373,24 +371,19 @@ public sealed class TableFeedTests : IDisposable
         source.BackupDatabase(target);
     }
 
-    private static async Task WaitAsync(TableFeed feed, Func<FeedState, bool> condition)
-    {
-        while (true)
+    private static Task WaitAsync(TableFeed feed, Func<FeedState, bool> condition) =>
+        Eventually.TrueAsync(async () =>
         {
-            Cancel.ThrowIfCancellationRequested();
             try
             {
-                if (condition(await feed.GetStateAsync(Cancel)))
-                    return;
+                return condition(await feed.GetStateAsync(Cancel));
             }
             catch (FeedUnavailableException)
             {
                 // The file is not there yet.
+                return false;
             }
-
-            await Task.Delay(5, Cancel);
-        }
-    }
+        });
 
     private Task<TableFeed> StartAsync(int pageBytes = 1 << 20, long liveBytes = 1 << 20) =>
         TableFeed.StartAsync(

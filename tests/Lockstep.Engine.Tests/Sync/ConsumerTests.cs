@@ -3,6 +3,7 @@ using System.Text;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
+using Lockstep.Testing;
 
 namespace Lockstep.Engine.Tests.Sync;
 
@@ -225,9 +226,14 @@ public sealed class ConsumerTests : SyncTest
             },
             Cancellation
         );
-        while (server.Requests.IsEmpty)
-            await Task.Delay(10, Cancellation);
-        await Task.Delay(150, Cancellation);
+        var expected = phase switch
+        {
+            "connecting" or "headers" => SyncPhase.Connecting,
+            "snapshot" => SyncPhase.Snapshot,
+            "backing off" => SyncPhase.BackingOff,
+            _ => SyncPhase.Live,
+        };
+        await Eventually.TrueAsync(() => !server.Requests.IsEmpty && sync.Result.State.Phase == expected);
 
         var watch = Stopwatch.StartNew();
         await stop.CancelAsync();

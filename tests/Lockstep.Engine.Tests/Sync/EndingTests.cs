@@ -3,49 +3,58 @@ using Lockstep.Engine.Feed;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
+using Lockstep.Testing;
 
 namespace Lockstep.Engine.Tests.Sync;
 
 /// <summary>Every way in which a sync ends, and what it leaves.</summary>
 public sealed class EndingTests : SyncTest
 {
-    [Fact]
+    [Fact(Timeout = Pace.Limit)]
     public async Task A_finite_body_ends_with_the_end_of_the_feed_however_slowly_it_comes()
     {
         var body = Record(1, 1) + Record(2, 2);
+        Pace pace = null!;
         await using var server = new RawServer(async exchange =>
         {
             await exchange.SendAsync($"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {body.Length}\r\n\r\n{body[..50]}");
-            await Task.Delay(500, exchange.Stopping);
+            await pace.ReceivedAsync(50);
+            await pace.PassAsync(TimeSpan.FromSeconds(0.5));
             await exchange.SendAsync(body[50..]);
         });
 
-        var run = await SyncRun.ToEndAsync(Options(server, settle: 0.05));
+        (var sync, pace) = Paced(Options(server, settle: 0.05));
+        var run = await SyncRun.ToEndAsync(sync);
 
         Assert.Equal((SyncEndReason.EndOfFeed, 2L, 1.0), (run.Result.EndReason, run.Result.Added, run.Result.ShareDone ?? 1.0));
         Assert.Equal(SyncPhase.Ended, run.Result.State.Phase);
     }
 
-    [Fact]
+    [Fact(Timeout = Pace.Limit)]
     public async Task An_endless_body_that_falls_silent_settles_and_a_slow_first_byte_is_not_silence()
     {
+        Pace pace = null!;
         await using var server = new RawServer(async exchange =>
         {
             await exchange.ChunkedAsync();
-            await Task.Delay(700, exchange.Stopping);
+            await pace.ConnectedAsync();
+            await pace.PassAsync(TimeSpan.FromSeconds(0.7));
             await exchange.ChunkAsync(Record(1, 1));
-            await exchange.StallAsync();
+            await pace.ReceivedAsync(Record(1, 1).Length);
+            await pace.PassUntilAsync(exchange.ClientClosedAsync());
         });
 
-        var run = await SyncRun.ToEndAsync(Options(server, settle: 0.2));
+        (var sync, pace) = Paced(Options(server, settle: 0.2));
+        var run = await SyncRun.ToEndAsync(sync);
 
         Assert.Equal((SyncEndReason.Settled, 1L), (run.Result.EndReason, run.Result.Added));
     }
 
-    [Fact]
+    [Fact(Timeout = Pace.Limit)]
     public async Task A_long_stretch_that_is_known_already_is_not_taken_for_the_end()
     {
         var known = string.Concat(Enumerable.Range(1, 90).Select(i => Record(i, i)));
+        Pace pace = null!;
         await using var server = new RawServer(async exchange =>
         {
             if (exchange.Number == 1)
@@ -55,17 +64,20 @@ public sealed class EndingTests : SyncTest
             }
 
             await exchange.ChunkedAsync();
+            var sent = 0;
             for (var i = 1; i <= 91; i++)
             {
                 await exchange.ChunkAsync(Record(i, i));
-                await Task.Delay(25, exchange.Stopping);
+                await pace.ReceivedAsync(sent += Record(i, i).Length);
+                await pace.PassAsync(TimeSpan.FromMilliseconds(5));
             }
 
-            await exchange.StallAsync();
+            await pace.PassUntilAsync(exchange.ClientClosedAsync());
         });
         await SyncRun.ToEndAsync(Options(server));
 
-        var run = await SyncRun.ToEndAsync(Options(server, since: "1", settle: 2));
+        (var sync, pace) = Paced(Options(server, since: "1", settle: 0.3));
+        var run = await SyncRun.ToEndAsync(sync);
 
         Assert.Equal(1, run.Result.Added);
     }
@@ -278,7 +290,7 @@ public sealed class EndingTests : SyncTest
         Assert.Empty(Directory.EnumerateFiles(Path.GetDirectoryName(TablePath)!));
     }
 
-    [Fact]
+    [Fact(Timeout = Pace.Limit)]
     public async Task A_second_sync_of_the_file_is_told_who_is_at_it_or_waits()
     {
         await using var server = RawServer.WithBodies(Record(1, 1));
@@ -286,17 +298,21 @@ public sealed class EndingTests : SyncTest
 
         (var error, _) = await SyncRun.ToErrorAsync<TableBusyException>(Options(server));
         Assert.Contains($"process {Environment.ProcessId} ", error.Holder, StringComparison.Ordinal);
-        var waiting = SyncRun.ToEndAsync(
-            new SyncOptions
-            {
-                Feed = new FeedOptions { Uri = server.FeedUri },
-                TablePath = TablePath,
-                WaitForWriter = true,
-            }
-        );
-        await Task.Delay(200, Cancellation);
+        var time = new ManualTimeProvider();
+        var options = new SyncOptions
+        {
+            Feed = new FeedOptions { Uri = server.FeedUri },
+            TablePath = TablePath,
+            WaitForWriter = true,
+        };
+        var waiting = SyncRun.ToEndAsync(new TableSync(options, time));
+        // It looks at the lock from time to time, while whoever pulls waits for it.
+        await time.WaitForTimersAsync(2, Cancellation);
+        time.Advance(TimeSpan.FromSeconds(1));
+        await time.WaitForTimersAsync(2, Cancellation);
         Assert.False(waiting.IsCompleted);
         held.Dispose();
+        time.Advance(TimeSpan.FromSeconds(1));
 
         Assert.Equal(1, (await waiting).Result.Added);
     }

@@ -77,78 +77,121 @@ public sealed class FollowTests : SyncTest
         Assert.Equal(3, events.Count(e => e.Kind == FeedEventKind.SocketError));
     }
 
-    [Fact]
+    [Fact(Timeout = Pace.Limit)]
     public async Task A_silent_connection_is_dropped_and_white_space_within_a_record_is_no_life()
     {
+        Pace pace = null!;
+        var again = new TaskCompletionSource();
+        var begun = Record(1, 10) + "{\"id\":2,";
+        const int Spaces = 4;
         await using var server = new RawServer(async exchange =>
         {
             await exchange.ChunkedAsync();
             if (exchange.Number == 1)
             {
-                await exchange.ChunkAsync(Record(1, 10) + "{\"id\":2,");
-                while (true)
+                await exchange.ChunkAsync(begun);
+                await pace.ReceivedAsync(begun.Length);
+                for (var i = 1; i <= Spaces; i++)
                 {
                     await exchange.ChunkAsync(" ");
-                    await Task.Delay(20, exchange.Stopping);
+                    await pace.ReceivedAsync(begun.Length + i);
+                    await pace.PassAsync(TimeSpan.FromSeconds(0.1));
                 }
+
+                await pace.PassUntilAsync(again.Task);
+                return;
             }
 
+            again.SetResult();
             await exchange.ChunkAsync(Record(2, 20));
+            await pace.ReceivedAsync(begun.Length + Spaces + Record(2, 20).Length);
+            await pace.PassAsync(Pace.Commit);
             await exchange.StallAsync();
         });
 
-        var events = await FollowUntilAsync(Options(server, follow: true, idle: 0.4), "2");
+        (var sync, pace) = Paced(Options(server, follow: true, idle: 0.4));
+        var events = await FollowUntilAsync(sync, "2");
 
         Assert.Contains(events, e => e.Kind == FeedEventKind.Close && e.Message.Contains("nothing came", StringComparison.Ordinal));
     }
 
-    [Fact]
+    [Fact(Timeout = Pace.Limit)]
     public async Task Blank_lines_keep_a_connection_alive()
     {
+        Pace pace = null!;
+        const int Lines = 6;
         await using var server = new RawServer(async exchange =>
         {
             await exchange.ChunkedAsync();
-            for (var i = 0; i < 60; i++)
+            for (var i = 1; i <= Lines; i++)
             {
                 await exchange.ChunkAsync("\n");
-                await Task.Delay(50, exchange.Stopping);
+                await pace.ReceivedAsync(i);
+                await pace.PassAsync(TimeSpan.FromSeconds(0.5));
             }
 
             await exchange.ChunkAsync(Record(1, 10));
+            await pace.ReceivedAsync(Lines + Record(1, 10).Length);
+            await pace.PassAsync(Pace.Commit);
             await exchange.StallAsync();
         });
 
-        await FollowUntilAsync(Options(server, follow: true, idle: 2), "1");
+        (var sync, pace) = Paced(Options(server, follow: true, idle: 2));
+        await FollowUntilAsync(sync, "1");
 
         Assert.Single(server.Requests);
     }
 
-    [Fact]
+    [Fact(Timeout = Pace.Limit)]
     public async Task A_slow_consumer_is_not_the_feeds_silence()
     {
+        var time = new ManualTimeProvider();
+        Pace pace = null!;
+        TaskCompletionSource slow = new(),
+            sent = new(),
+            again = new();
         await using var server = new RawServer(async exchange =>
         {
             await exchange.ChunkedAsync();
+            var bytes = 0;
             for (var i = 1; i <= 12; i++)
             {
                 await exchange.ChunkAsync(Record(i, i));
-                await Task.Delay(60, exchange.Stopping);
+                bytes += Record(i, i).Length;
+                // The consumer has the first batch, the second one waits for it, and the third one cannot be handed over: then nothing is read.
+                if (i > 3)
+                    continue;
+                await pace.ReceivedAsync(bytes, timers: i == 1 ? 2 : 1);
+                time.Advance(Pace.Commit);
+                if (i == 1)
+                    await slow.Task;
             }
 
+            sent.SetResult();
+            await again.Task;
+            await pace.ReceivedAsync(bytes);
+            await pace.PassAsync(Pace.Commit);
             await exchange.StallAsync();
         });
         var seen = new List<FeedEvent>();
-        var sync = new TableSync(Options(server, follow: true, idle: 2));
-        var slept = false;
+        var sync = new TableSync(Options(server, follow: true, idle: 2), time);
+        pace = new Pace(sync, time);
         await foreach (var step in sync.RunAsync(Cancellation))
         {
             if (step is FeedEventOccurred happened)
                 seen.Add(happened.Event);
             if (step is not ChangesCommitted committed)
                 continue;
-            if (!slept)
-                await Task.Delay(3500, Cancellation);
-            slept = true;
+            if (slow.TrySetResult())
+            {
+                await sent.Task;
+                // What blocks leaves no other trace than that it sets no timer, for longer than between two of them.
+                var looks = 0;
+                await Eventually.TrueAsync(() => time.ScheduledTimers == 0 && ++looks == 20);
+                time.Advance(TimeSpan.FromSeconds(3.5));
+                again.SetResult();
+            }
+
             if (committed.Changes.Any(c => c.Key.ToString() == "12"))
                 break;
         }
@@ -233,10 +276,12 @@ public sealed class FollowTests : SyncTest
         Assert.Equal(1, run.Result.Expected);
     }
 
-    private static async Task<List<FeedEvent>> FollowUntilAsync(SyncOptions options, string key)
+    private static Task<List<FeedEvent>> FollowUntilAsync(SyncOptions options, string key) => FollowUntilAsync(new TableSync(options), key);
+
+    private static async Task<List<FeedEvent>> FollowUntilAsync(TableSync sync, string key)
     {
         var events = new List<FeedEvent>();
-        await foreach (var step in new TableSync(options).RunAsync(Cancellation))
+        await foreach (var step in sync.RunAsync(Cancellation))
         {
             if (step is FeedEventOccurred happened)
                 events.Add(happened.Event);

@@ -45,11 +45,7 @@ public sealed class ImportTests : SyncTest
     }
 
     [Theory]
-    [InlineData(
-        "{\"id\":1,\"updated_at\":1}\nnonsense\n",
-        "holds a malformed record at byte 24",
-        "import with -MalformedRecord Quarantine"
-    )]
+    [InlineData("{\"id\":1,\"updated_at\":1}\nnonsense\n", "holds a malformed record at byte 24", "import with MalformedRecord Quarantine")]
     [InlineData("{\"id\":1,\"updated_at\":1}\n{\"id\":2", "ended within a record that begins at byte 24", "import again")]
     public async Task Its_errors_speak_of_the_file_and_not_of_a_feed(string text, string message, string advice)
     {

@@ -23,11 +23,13 @@ internal sealed class SyncRun
             WantsChanges = true,
         };
 
-    public static async Task<SyncRun> ToEndAsync(SyncOptions options, Action<SyncStep>? onStep = null)
+    public static Task<SyncRun> ToEndAsync(SyncOptions options, Action<SyncStep>? onStep = null) =>
+        ToEndAsync(new TableSync(options), onStep);
+
+    public static async Task<SyncRun> ToEndAsync(TableSync sync, Action<SyncStep>? onStep = null)
     {
         var run = new SyncRun { Result = null! };
         SyncResult? result = null;
-        var sync = new TableSync(options);
         await foreach (var step in sync.RunAsync(TestContext.Current.CancellationToken))
         {
             onStep?.Invoke(step);

@@ -40,6 +40,14 @@ public abstract class SyncTest : IDisposable
 
     private protected static string Beat(long since) => $$"""{"control":true,"type":"heartbeat","timestamp":1,"since":{{since}}}""" + "\n";
 
+    /// <summary>A sync on a clock that stands still, and what moves the clock.</summary>
+    private protected static (TableSync Sync, Pace Pace) Paced(SyncOptions options)
+    {
+        var time = new ManualTimeProvider();
+        var sync = new TableSync(options, time);
+        return (sync, new Pace(sync, time));
+    }
+
     private protected string Folder(string name) => _folder[name];
 
     private protected SyncOptions Options(

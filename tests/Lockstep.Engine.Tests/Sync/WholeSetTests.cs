@@ -7,10 +7,11 @@ namespace Lockstep.Engine.Tests.Sync;
 [Trait("Invariant", "I6")]
 public sealed class WholeSetTests : SyncTest
 {
-    [Fact]
+    [Fact(Timeout = Pace.Limit)]
     public async Task A_resync_over_a_body_of_known_length_sweeps_however_long_it_takes()
     {
         var body = Record(1, 10) + Record(2, 20);
+        Pace pace = null!;
         await using var server = new RawServer(async exchange =>
         {
             if (exchange.Number == 1)
@@ -22,12 +23,14 @@ public sealed class WholeSetTests : SyncTest
             await exchange.SendAsync($"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {body.Length}\r\n\r\n");
             foreach (var c in body[..40])
                 await exchange.SendAsync([(byte)c]);
-            await Task.Delay(700, exchange.Stopping);
+            await pace.ReceivedAsync(40);
+            await pace.PassAsync(TimeSpan.FromSeconds(0.7));
             await exchange.SendAsync(body[40..]);
         });
         await SyncRun.ToEndAsync(Options(server));
 
-        var run = await SyncRun.ToEndAsync(Options(server, resync: true, settle: 0.1));
+        (var sync, pace) = Paced(Options(server, resync: true, settle: 0.1));
+        var run = await SyncRun.ToEndAsync(sync);
 
         Assert.Equal(["1", "2"], Keys);
         Assert.Equal((SyncEndReason.EndOfFeed, 1L), (run.Result.EndReason, run.Result.Swept));

@@ -426,8 +426,7 @@ public sealed class PollingFeedTests(SharedPostgres postgres)
     private static async Task FeedSeesAsync(PostgresFeed feed, TestDatabase db)
     {
         var horizon = await HorizonAsync(db);
-        while ((await feed.GetStateAsync(Cancel)).Horizon < horizon)
-            await Task.Delay(5, Cancel);
+        await Eventually.TrueAsync(async () => (await feed.GetStateAsync(Cancel)).Horizon >= horizon);
     }
 
     private async Task<TestDatabase> TrackedAsync()

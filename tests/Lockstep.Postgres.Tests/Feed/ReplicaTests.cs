@@ -54,8 +54,7 @@ public sealed class ReplicaTests
         Assert.Equal(await db.RowsAsync("items"), follower.Rows);
 
         await copy.RunAsync("SELECT pg_wal_replay_pause()");
-        while (await copy.ScalarAsync("SELECT pg_get_wal_replay_pause_state()") != "paused")
-            await Task.Delay(5, Cancel);
+        await Eventually.TrueAsync(async () => await copy.ScalarAsync("SELECT pg_get_wal_replay_pause_state()") == "paused");
         await db.RunAsync("INSERT INTO items VALUES (3, 'ahead')");
         var client = new Follower(ahead);
         await client.CatchUpAsync(
@@ -65,18 +64,7 @@ public sealed class ReplicaTests
         var position = new FeedRequest(client.Cursor, client.Identity, Follower.Heartbeat);
         await Assert.ThrowsAsync<FeedBehindException>(async () => await behind.OpenAsync(position, Cancel));
         await copy.RunAsync("SELECT pg_wal_replay_resume()");
-        for (var admitted = false; !admitted; )
-        {
-            try
-            {
-                await behind.OpenAsync(position, Cancel);
-                admitted = true;
-            }
-            catch (FeedBehindException)
-            {
-                await Task.Delay(10, Cancel);
-            }
-        }
+        await Eventually.WithoutAsync<FeedBehindException>(async () => await behind.OpenAsync(position, Cancel));
     }
 
     [Fact]

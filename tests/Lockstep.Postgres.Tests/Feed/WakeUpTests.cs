@@ -87,11 +87,7 @@ public sealed class WakeUpTests(SharedPostgres postgres)
         Assert.Equal(await db.RowsAsync("items"), follower.Rows);
     }
 
-    private static async Task ReachedAsync(FeedMeasurements metrics, long polls)
-    {
-        while (metrics.Sum(Polls) < polls)
-            await Task.Delay(5, Cancel);
-    }
+    private static Task ReachedAsync(FeedMeasurements metrics, long polls) => Eventually.TrueAsync(() => metrics.Sum(Polls) >= polls);
 
     private static Task<PostgresFeed> StartAsync(TestDatabase db, string name, bool listen) =>
         PostgresFeed.StartAsync(

@@ -62,18 +62,8 @@ public sealed class LogicalPostgres : IAsyncDisposable
     /// <summary>Brings a client to what is committed now, however often the feed has to be asked for it.</summary>
     internal static async Task CatchUpAsync(Follower follower, TestDatabase db, CancellationToken cancellationToken)
     {
-        for (var end = await EndAsync(db); ; )
-        {
-            try
-            {
-                await follower.CatchUpAsync(end, cancellationToken);
-                return;
-            }
-            catch (FeedUnavailableException)
-            {
-                await Task.Delay(10, cancellationToken);
-            }
-        }
+        var end = await EndAsync(db);
+        await Eventually.WithoutAsync<FeedUnavailableException>(() => follower.CatchUpAsync(end, cancellationToken));
     }
 
     public async ValueTask DisposeAsync()

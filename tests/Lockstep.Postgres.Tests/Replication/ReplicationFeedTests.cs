@@ -384,20 +384,12 @@ public sealed class ReplicationFeedTests(LogicalPostgres postgres) : IClassFixtu
         for (var i = 0; i < 20; i++)
             await db.RunAsync($"INSERT INTO items SELECT {i} * 100 + g, repeat('x', 100) FROM generate_series(1, 100) g");
         FeedCursorExpiredException? expired = null;
-        while (expired is null)
+        await Eventually.TrueAsync(async () =>
         {
-            try
-            {
-                await feed.OpenAsync(old, Cancel);
-                await Task.Delay(10, Cancel);
-            }
-            catch (FeedCursorExpiredException e)
-            {
-                expired = e;
-            }
-        }
-
-        Assert.InRange(expired.Oldest, old.Since + 1, await LogicalPostgres.EndAsync(db));
+            expired = await Record.ExceptionAsync(async () => await feed.OpenAsync(old, Cancel)) as FeedCursorExpiredException;
+            return expired is not null;
+        });
+        Assert.InRange(expired!.Oldest, old.Since + 1, await LogicalPostgres.EndAsync(db));
         await Assert.ThrowsAsync<FeedBehindException>(async () => await feed.OpenAsync(old with { Since = long.MaxValue }, Cancel));
         var fresh = new Follower(feed);
         await CatchUpAsync(fresh, db);

@@ -58,14 +58,14 @@ public sealed class ReplicationServerTests
         await using var open = await db.ConnectAsync();
         await open.ExecuteAsync("BEGIN; INSERT INTO items VALUES (2, 'late')", Cancel);
         const int Enough = 40;
-        for (var i = 0; feed.Error is null; i++)
+        var i = 0;
+        await Eventually.TrueAsync(async () =>
         {
-            if (i < Enough)
+            if (i++ < Enough)
                 await db.RunAsync("INSERT INTO others SELECT repeat(md5(g::text), 20) FROM generate_series(1, 2000) g");
-            else
-                await Task.Delay(10, Cancel);
             metrics.Observe();
-        }
+            return feed.Error is not null;
+        });
 
         await Assert.ThrowsAsync<FeedUnavailableException>(async () =>
             await feed.OpenAsync(new FeedRequest(follower.Cursor, follower.Identity, Follower.Heartbeat), Cancel)
@@ -100,8 +100,7 @@ public sealed class ReplicationServerTests
             },
             cancellationToken: Cancel
         );
-        while (feed.Error is not null)
-            await Task.Delay(5, Cancel);
+        await Eventually.TrueAsync(() => feed.Error is null);
         await using var committer = await db.ConnectAsync();
         await committer.ExecuteAsync("SET synchronous_commit = on", Cancel);
         var (id, waiting) = (0, Task.CompletedTask);
@@ -114,12 +113,9 @@ public sealed class ReplicationServerTests
                 $"BEGIN; INSERT INTO items VALUES ({id + 10}, 'waits'); DELETE FROM items WHERE id = {id}; COMMIT",
                 Cancel
             );
-            while (
-                !waiting.IsCompleted && await db.ScalarAsync("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") == "0"
-            )
-            {
-                await Task.Delay(5, Cancel);
-            }
+            await Eventually.TrueAsync(async () =>
+                waiting.IsCompleted || await db.ScalarAsync("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") != "0"
+            );
         }
 
         var live = new Follower(feed);
@@ -156,10 +152,10 @@ public sealed class ReplicationServerTests
         var end = await LogicalPostgres.EndAsync(db);
 
         // Nobody reads and nothing changes, and still the position moves; the server is told of it with the next status.
-        while ((await feed.GetStateAsync(Cancel)).Horizon < end)
-            await Task.Delay(10, Cancel);
-        while (await db.ScalarAsync($"SELECT (confirmed_flush_lsn - '0/0'::pg_lsn >= {end})::text FROM pg_replication_slots") != "true")
-            await Task.Delay(50, Cancel);
+        await Eventually.TrueAsync(async () => (await feed.GetStateAsync(Cancel)).Horizon >= end);
+        await Eventually.TrueAsync(async () =>
+            await db.ScalarAsync($"SELECT (confirmed_flush_lsn - '0/0'::pg_lsn >= {end})::text FROM pg_replication_slots") == "true"
+        );
     }
 
     [Fact]
@@ -179,8 +175,9 @@ public sealed class ReplicationServerTests
             },
             cancellationToken: Cancel
         );
-        while (feed.Error?.Message.Contains("waits for the transactions that are open", StringComparison.Ordinal) != true)
-            await Task.Delay(5, Cancel);
+        await Eventually.TrueAsync(() =>
+            feed.Error?.Message.Contains("waits for the transactions that are open", StringComparison.Ordinal) == true
+        );
         await Assert.ThrowsAsync<FeedUnavailableException>(async () => await feed.GetStateAsync(Cancel));
         await open.ExecuteAsync("COMMIT", Cancel);
         var follower = new Follower(feed);

@@ -31,16 +31,16 @@ public sealed class LostLeadTests(SharedPostgres postgres)
         var store = new PostgresTableStore(db.ConnectionString);
         await using var first = await Run.StartAsync(feed, store);
         await using var second = new Run(feed.Options(store));
-        await UntilAsync(async () => await db.ScalarAsync(InLine) != "0");
+        await Eventually.TrueAsync(async () => await db.ScalarAsync(InLine) != "0");
         for (var round = 2; round <= 8; round++)
         {
             await db.RunAsync($"SELECT pg_terminate_backend(({Leader}), 10000)");
             feed.Send(round % 3, round);
-            await UntilAsync(() => Task.FromResult(store.Get("live").GetInfo().Cursor.ToString() == $"{round}"));
+            await Eventually.TrueAsync(() => store.Get("live").GetInfo().Cursor.ToString() == $"{round}");
         }
 
         // Whoever leads has seen it all, and no sync has ended.
-        await UntilAsync(() => Task.FromResult(first.Changes.Count > 0 && (first.Newest == 8 || second.Newest == 8)));
+        await Eventually.TrueAsync(() => first.Changes.Count > 0 && (first.Newest == 8 || second.Newest == 8));
         foreach (var run in (Run[])[first, second])
         {
             Assert.False(run.HasEnded);
@@ -111,14 +111,14 @@ public sealed class LostLeadTests(SharedPostgres postgres)
         var store = new PostgresTableStore(server.ConnectionString);
         await using var first = await Run.StartAsync(feed, store);
         await using var second = new Run(feed.Options(store));
-        await UntilAsync(async () => await server.RunSqlAsync(InLine, Cancel) != "0");
+        await Eventually.TrueAsync(async () => await server.RunSqlAsync(InLine, Cancel) != "0");
 
         await server.CrashAsync(Cancel);
         feed.Send(2, 2);
         await first.UntilEventAsync(FeedEventKind.Retry);
         await second.UntilEventAsync(FeedEventKind.Retry);
         await server.StartAsync(Cancel);
-        await UntilAsync(() => Task.FromResult(first.Newest == 2 || second.Newest == 2));
+        await Eventually.TrueAsync(() => first.Newest == 2 || second.Newest == 2);
         Assert.False(first.HasEnded || second.HasEnded);
         Assert.Equal(2, store.Get("live").GetInfo().Rows);
     }
@@ -156,12 +156,6 @@ public sealed class LostLeadTests(SharedPostgres postgres)
         }
 
         return new TableCommit { Batch = batch, Shape = parser.Shape };
-    }
-
-    private static async Task UntilAsync(Func<Task<bool>> condition)
-    {
-        while (!await condition())
-            await Task.Delay(20, Cancel);
     }
 
     /// <summary>A feed over HTTP of what a test sends: everything as a snapshot, then live.</summary>
@@ -262,8 +256,7 @@ public sealed class LostLeadTests(SharedPostgres postgres)
             if (!completed)
             {
                 _asked.TrySetResult();
-                while (HoldsSnapshot)
-                    await Task.Delay(5, cancellationToken);
+                await Eventually.TrueAsync(() => !HoldsSnapshot);
             }
 
             yield return ScriptedSource.Chunk(completed ? FeedChunkKind.CaughtUp : FeedChunkKind.SnapshotCompleted, last);
@@ -314,25 +307,9 @@ public sealed class LostLeadTests(SharedPostgres postgres)
         /// <summary>The newest order value that came out.</summary>
         public long Newest { get; private set; }
 
-        public async Task UntilAsync(Func<List<TableChange>, bool> condition)
-        {
-            while (!condition(Changes))
-            {
-                if (HasEnded)
-                    await _work;
-                await Task.Delay(10, Cancel);
-            }
-        }
+        public Task UntilAsync(Func<List<TableChange>, bool> condition) => UntilAsync(() => condition(Changes));
 
-        public async Task UntilEventAsync(FeedEventKind kind)
-        {
-            while (!Events.Exists(happened => happened.Kind == kind))
-            {
-                if (HasEnded)
-                    await _work;
-                await Task.Delay(10, Cancel);
-            }
-        }
+        public Task UntilEventAsync(FeedEventKind kind) => UntilAsync(() => Events.Exists(happened => happened.Kind == kind));
 
         public async ValueTask DisposeAsync()
         {
@@ -340,6 +317,17 @@ public sealed class LostLeadTests(SharedPostgres postgres)
             await _work;
             _stop.Dispose();
         }
+
+        /// <summary>Waits; an error of the sync is one at once.</summary>
+        private Task UntilAsync(Func<bool> condition) =>
+            Eventually.TrueAsync(async () =>
+            {
+                if (condition())
+                    return true;
+                if (HasEnded)
+                    await _work;
+                return false;
+            });
 
         private async Task WorkAsync(SyncOptions options)
         {

@@ -253,7 +253,7 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
         // The one that waits in line gets a table of that name, and not the one that is removed while it waits.
         using var first = await store.OpenAsync("servers", TimeProvider.System, Cancel);
         var second = Task.Run(() => store.OpenAsync("servers", TimeProvider.System, Cancel), Cancel);
-        await UntilAsync(async () =>
+        await Eventually.TrueAsync(async () =>
             await db.ScalarAsync(
                 "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_try_advisory_lock%' AND datname = current_database()"
             ) != "0"
@@ -348,12 +348,12 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
         List<TableChange> changes = [];
         var syncs = new List<Task> { Task.Run(() => FollowAsync(server, store, changes, stop.Token, mostRetries: 0), Cancel) };
         server.AddRecord(Record(0, 1));
-        await UntilAsync(() => store.Find() is [var table] && table.GetInfo() is { Rows: 1, Writer: not null });
+        await Eventually.TrueAsync(() => store.Find() is [var table] && table.GetInfo() is { Rows: 1, Writer: not null });
         for (var kills = 1; kills <= 3; kills++)
         {
             // The next one in line, which must see no lead while the other one lives.
             syncs.Add(Task.Run(() => FollowAsync(server, store, changes, stop.Token, mostRetries: 0), Cancel));
-            await UntilAsync(async () =>
+            await Eventually.TrueAsync(async () =>
                 await db.ScalarAsync(
                     "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_try_advisory_lock%' AND datname = current_database()"
                 ) != "0"
@@ -372,7 +372,7 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
 
             await Assert.ThrowsAsync<TableStoreUnavailableException>(() => syncs[^2]);
             var last = kills * 1000 + Records - 1;
-            await UntilAsync(() => store.Get("servers").GetInfo().Cursor.ToString() == $"{last}");
+            await Eventually.TrueAsync(() => store.Get("servers").GetInfo().Cursor.ToString() == $"{last}");
         }
 
         await stop.CancelAsync();
@@ -410,7 +410,7 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
         await using var other = await db.ConnectAsync();
         await other.ExecuteAsync("BEGIN; LOCK TABLE lockstep_tables.lockstep_directory", Cancel);
         var commit = Task.Run(() => target.Commit(new TableCommit { Cursor = Cursor.Parse("1") }), Cancel);
-        await UntilAsync(async () =>
+        await Eventually.TrueAsync(async () =>
             await db.ScalarAsync("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()")
             == "1"
         );
@@ -505,13 +505,5 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
         {
             // The end of the test.
         }
-    }
-
-    private static Task UntilAsync(Func<bool> condition) => UntilAsync(() => Task.FromResult(condition()));
-
-    private static async Task UntilAsync(Func<Task<bool>> condition)
-    {
-        while (!await condition())
-            await Task.Delay(20, Cancel);
     }
 }

@@ -147,7 +147,7 @@ public sealed class WatchAgainTests(SharedPostgres postgres)
             while (await watching.MoveNextAsync())
                 Assert.Empty(watching.Current);
         });
-        Assert.Contains("-Since 1", error.RecommendedAction, StringComparison.Ordinal);
+        Assert.Contains("since 1", error.RecommendedAction, StringComparison.Ordinal);
     }
 
     /// <summary>Commits records; each is the change of its number in a table that was empty.</summary>

@@ -129,7 +129,7 @@ public sealed class ControlPathTests : IAsyncLifetime
         Assert.Equal(["{\"id\":3}", "{\"id\":2}"], latest.EnumerateArray().Select(record => record.GetString()));
 
         await _http.GetStringAsync(_server.FeedUri, Cancelled);
-        await _server.EndOfOnlyRequestAsync(Cancelled);
+        await _server.EndOfOnlyRequestAsync();
         var state = await SendAsync(HttpMethod.Get, "state");
         Assert.Equal(3, state.GetProperty("sent").GetProperty("records").GetInt64());
         Assert.Equal(27, state.GetProperty("sent").GetProperty("bytes").GetInt64());

@@ -2,6 +2,7 @@ using System.IO.Compression;
 using System.Text;
 using System.Text.Json;
 using Lockstep.TestServer.Faults;
+using Lockstep.TestServer.Faults.Stages;
 using static Lockstep.TestServer.Tests.Faults.FaultServer;
 
 namespace Lockstep.TestServer.Tests.Faults;

@@ -5,6 +5,7 @@ using System.Security.Cryptography.X509Certificates;
 using Lockstep.Serving.Hosting;
 using Lockstep.Testing;
 using Lockstep.TestServer.Faults;
+using Lockstep.TestServer.Faults.Stages;
 using Lockstep.TestServer.Feeds;
 using Lockstep.TestServer.Requests;
 using static Lockstep.TestServer.Tests.Faults.FaultServer;
@@ -57,7 +58,7 @@ public sealed class ConnectionFaultTests
         (_, var rest) = await server.ReadAllAsync(Cancelled);
         // One chunk was announced for the three.
         Assert.Equal(expected, rest.Length == 0 ? "" : rest[(rest.IndexOf("\r\n", StringComparison.Ordinal) + 2)..]);
-        Assert.Equal(record, (await server.EndOfOnlyRequestAsync(Cancelled)).Records);
+        Assert.Equal(record, (await server.EndOfOnlyRequestAsync()).Records);
     }
 
     [Fact]
@@ -80,7 +81,7 @@ public sealed class ConnectionFaultTests
         await client.SendAsync("GET /servers/0 HTTP/1.1\r\nHost: x\r\n\r\n", Cancelled);
         var error = await Assert.ThrowsAsync<IOException>(() => client.ReadToEndAsync(Cancelled));
         Assert.Equal(SocketError.ConnectionReset, Assert.IsType<SocketException>(error.InnerException).SocketErrorCode);
-        Assert.Equal(RequestEnding.Cut, (await server.EndOfOnlyRequestAsync(Cancelled)).Ending);
+        Assert.Equal(RequestEnding.Cut, (await server.EndOfOnlyRequestAsync()).Ending);
     }
 
     [Fact]
@@ -110,8 +111,8 @@ public sealed class ConnectionFaultTests
         (var client, _) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
         Assert.Equal(A, await client.ReadAsync(A.Length, Cancelled));
         await client.DisposeAsync();
-        Assert.Equal(RequestEnding.ClientClosed, (await server.EndOfOnlyRequestAsync(Cancelled)).Ending);
-        (var next, _) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
+        Assert.Equal(RequestEnding.ClientClosed, (await server.EndOfOnlyRequestAsync()).Ending);
+        var (next, _) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
         await using (next)
         {
             Assert.Equal(A, await next.ReadAsync(A.Length, Cancelled));
@@ -223,8 +224,8 @@ public sealed class ConnectionFaultTests
             else
                 await Assert.ThrowsAsync<IOException>(() => client.ReadToEndAsync(Cancelled));
         }
-        Assert.Equal(RequestEnding.Cut, (await server.EndOfOnlyRequestAsync(Cancelled)).Ending);
-        (var next, _) = await RawClient.GetAsync(server.Uri, "/servers/3", Cancelled);
+        Assert.Equal(RequestEnding.Cut, (await server.EndOfOnlyRequestAsync()).Ending);
+        var (next, _) = await RawClient.GetAsync(server.Uri, "/servers/3", Cancelled);
         await using (next)
             Assert.Equal(C, await next.ReadChunkAsync(Cancelled));
     }
@@ -259,7 +260,7 @@ public sealed class ConnectionFaultTests
             Assert.True((await client.ReadToEndAsync(Cancelled)).Length < 20_000_000);
         }
         Assert.Contains("Content-Length: 2", head, StringComparison.Ordinal);
-        Assert.Equal(RequestEnding.Cut, (await server.EndOfOnlyRequestAsync(Cancelled)).Ending);
+        Assert.Equal(RequestEnding.Cut, (await server.EndOfOnlyRequestAsync()).Ending);
     }
 
     private static async Task<string> ReadRawAsync(LockstepTestServer server)

@@ -56,7 +56,7 @@ public sealed class FaultListTests
             rest.Split("7\r\n", StringSplitOptions.RemoveEmptyEntries).Select(chunk => chunk.Replace("\r\n", "", StringComparison.Ordinal))
         );
         Assert.Equal((FaultServer.A + FaultServer.A)[..50], seen);
-        Assert.Equal(RequestEnding.Cut, (await server.EndOfOnlyRequestAsync(Cancelled)).Ending);
+        Assert.Equal(RequestEnding.Cut, (await server.EndOfOnlyRequestAsync()).Ending);
         Assert.Equal(50, server.Requests[0].Bytes);
         Assert.Equal(1, server.Requests[0].Records);
     }

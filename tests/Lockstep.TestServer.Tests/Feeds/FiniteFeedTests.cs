@@ -26,7 +26,7 @@ public sealed class FiniteFeedTests
             Assert.Contains($"Content-Length: {expected.Length}\r\n", head, StringComparison.Ordinal);
             Assert.Equal(expected, await client.ReadToEndAsync(Cancelled));
         }
-        var request = await server.EndOfOnlyRequestAsync(Cancelled);
+        var request = await server.EndOfOnlyRequestAsync();
         Assert.Equal(RequestEnding.Completed, request.Ending);
         Assert.Equal(2, request.Records);
         Assert.Null(server.RedirectUri);

@@ -127,7 +127,7 @@ public sealed class ReferenceFeedTests
                 // A reset is a cut, too.
             }
         }
-        Assert.Equal(RequestEnding.ServerStopped, (await server.EndOfOnlyRequestAsync(Cancelled)).Ending);
+        Assert.Equal(RequestEnding.ServerStopped, (await server.EndOfOnlyRequestAsync()).Ending);
         Assert.False(server.IsRunning);
     }
 

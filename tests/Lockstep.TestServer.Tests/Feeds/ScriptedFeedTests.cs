@@ -61,10 +61,10 @@ public sealed class ScriptedFeedTests
     }
 
     [Theory]
-    [InlineData(HeartbeatKind.Auto, FeedDialect.Record, "{\"heartbeat\":true}\n")]
-    [InlineData(HeartbeatKind.Object, FeedDialect.Record, "{\"heartbeat\":true}\n")]
-    [InlineData(HeartbeatKind.BlankLine, FeedDialect.Record, "\n")]
-    public async Task Silence_is_filled_with_heartbeats(HeartbeatKind kind, FeedDialect dialect, string expected)
+    [InlineData(HeartbeatKind.Auto, ScriptedDialect.Record, "{\"heartbeat\":true}\n")]
+    [InlineData(HeartbeatKind.Object, ScriptedDialect.Record, "{\"heartbeat\":true}\n")]
+    [InlineData(HeartbeatKind.BlankLine, ScriptedDialect.Record, "\n")]
+    public async Task Silence_is_filled_with_heartbeats(HeartbeatKind kind, ScriptedDialect dialect, string expected)
     {
         ManualTimeProvider time = new();
         TestServerOptions options = new() { Port = 0, Feed = FeedKind.Scripted };
@@ -150,7 +150,7 @@ public sealed class ScriptedFeedTests
     {
         await using var server = await TestServers.StartScriptedAsync(
             Cancelled,
-            feed => (feed.Dialect, feed.Endless) = (FeedDialect.Transaction, false),
+            feed => (feed.Dialect, feed.Endless) = (ScriptedDialect.Transaction, false),
             """{"txid":41,"current_xmin":41,"since":41,"deleted":false,"data":{"id":1}}""",
             One
         );
@@ -164,7 +164,7 @@ public sealed class ScriptedFeedTests
         const string row = """{"txid":9,"current_xmin":12,"since":9,"deleted":false,"data":{"id":7}}""";
         await using var server = await TestServers.StartScriptedAsync(
             Cancelled,
-            feed => feed.Dialect = FeedDialect.Transaction,
+            feed => feed.Dialect = ScriptedDialect.Transaction,
             One,
             Two,
             row

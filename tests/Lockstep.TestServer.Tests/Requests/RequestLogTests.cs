@@ -15,7 +15,7 @@ public sealed class RequestLogTests
         (var client, _) = await RawClient.GetAsync(server.Uri, "/servers/99%3A8?update=true", Cancelled, "X-Test: yes\r\n");
         await using (client)
         {
-            var request = await server.EndOfOnlyRequestAsync(Cancelled);
+            var request = await server.EndOfOnlyRequestAsync();
             Assert.Equal(1, request.Number);
             Assert.InRange(request.Time, before, TimeProvider.System.GetUtcNow());
             Assert.Equal("GET", request.Method);
@@ -35,7 +35,7 @@ public sealed class RequestLogTests
         (var client, _) = await RawClient.GetAsync(server.Uri, "/servers?since=1", Cancelled);
         await using (client)
             await client.ReadChunkAsync(Cancelled);
-        var request = await server.EndOfOnlyRequestAsync(Cancelled);
+        var request = await server.EndOfOnlyRequestAsync();
         Assert.Equal(RequestEnding.ClientClosed, request.Ending);
         Assert.Equal("1", request.Cursor);
         Assert.Equal(1, request.Records);
@@ -66,7 +66,7 @@ public sealed class RequestLogTests
         );
         await using (client)
         {
-            var request = await server.EndOfOnlyRequestAsync(Cancelled);
+            var request = await server.EndOfOnlyRequestAsync();
             Assert.DoesNotContain(secret, request.ToString(), StringComparison.Ordinal);
             Assert.DoesNotContain(secret, request.Path, StringComparison.Ordinal);
             Assert.All(request.Headers, header => Assert.DoesNotContain(secret, header.Value, StringComparison.Ordinal));

@@ -37,8 +37,8 @@ public sealed class ScenarioTests
             )
         );
         // The scenario runs beside the test: a client that comes before the third step would get the heartbeat too.
-        await run.WaitForStepAsync(3, Cancelled);
-        (var client, _) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
+        await run.WaitForStepAsync(3);
+        var (client, _) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
         await using (client)
         {
             Assert.Equal("{\"id\":1,\"updated_at\":1}\n", await client.ReadChunkAsync(Cancelled));
@@ -109,6 +109,6 @@ public sealed class ScenarioTests
         await using var client = await RawClient.ConnectAsync(server.Uri, Cancelled);
         await client.SendAsync("GET /servers/0 HTTP/1.1\r\nHost: x\r\n\r\n", Cancelled);
         Assert.DoesNotContain("\r\n0\r\n\r\n", await client.ReadToEndAsync(Cancelled), StringComparison.Ordinal);
-        Assert.Equal(RequestEnding.Cut, (await server.EndOfOnlyRequestAsync(Cancelled)).Ending);
+        Assert.Equal(RequestEnding.Cut, (await server.EndOfOnlyRequestAsync()).Ending);
     }
 }

@@ -1,0 +1,36 @@
+using System.Text.RegularExpressions;
+using Lockstep.Engine;
+
+namespace Lockstep.Cli.Output;
+
+/// <summary>What the command line calls the options and commands that advice names.</summary>
+internal static partial class ShellWords
+{
+    /// <summary>What is called otherwise here; any other term is the option of that name. What is only in the module is called so.</summary>
+    private static readonly Dictionary<string, string> Others = new(StringComparer.Ordinal)
+    {
+        [nameof(Term.BackupTable)] = "Backup-LockstepTable of the PowerShell module",
+        [nameof(Term.ClearTable)] = "Clear-LockstepTable of the PowerShell module",
+        [nameof(Term.ConnectionTimeout)] = "--connection-timeout-seconds",
+        [nameof(Term.Credential)] = "--user",
+        [nameof(Term.Key)] = "--key-property",
+        [nameof(Term.Overwrite)] = "-Force of the PowerShell module",
+        [nameof(Term.PlanTracking)] = "its -WhatIf",
+        [nameof(Term.SyncToDatabase)] = "lockstep sync --postgres",
+        [nameof(Term.SyncToFile)] = "lockstep sync --path",
+        [nameof(Term.Token)] = "the environment variable LOCKSTEP_TOKEN",
+    };
+
+    /// <summary>A term as it is typed in a shell.</summary>
+    public static string Say(string term, string? value) =>
+        (term, value) switch
+        {
+            (nameof(Term.EnableTracking), _) => $"Enable-LockstepPostgresTracking -Table {value} of the PowerShell module",
+            (nameof(Term.FilterParameter), not null) => $"--filter-parameter {value}=...",
+            _ => Others.GetValueOrDefault(term) ?? "--" + WordStart().Replace(term, "-").ToLowerInvariant(),
+        };
+
+    /// <summary>Where a word after the first begins.</summary>
+    [GeneratedRegex("(?<!^)(?=[A-Z])")]
+    private static partial Regex WordStart();
+}

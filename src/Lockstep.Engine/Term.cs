@@ -1,0 +1,106 @@
+using System.Runtime.CompilerServices;
+
+namespace Lockstep.Engine;
+
+/// <summary>
+/// An option or command that a <see cref="Remedy"/> names, and for which each front end has a word of its own. A ref struct, so that the
+/// compiler keeps it out of ordinary strings: no advice can pass a front end in the words of another.
+/// </summary>
+public readonly ref struct Term
+{
+    private Term(string name, string apiName, string? value = null)
+    {
+        Name = name;
+        ApiName = apiName;
+        Value = value;
+    }
+
+    /// <summary>Send credentials over plain HTTP.</summary>
+    public static Term AllowUnencryptedAuthentication => Named();
+
+    /// <summary>Copy a table to another file.</summary>
+    public static Term BackupTable => Named("Table.Backup");
+
+    /// <summary>Remove all records of a table.</summary>
+    public static Term ClearTable => Named("Table.Clear");
+
+    /// <summary>How long connecting may take.</summary>
+    public static Term ConnectionTimeout => Named();
+
+    /// <summary>User name and password.</summary>
+    public static Term Credential => Named();
+
+    /// <summary>How the cursor is sent.</summary>
+    public static Term CursorStyle => Named();
+
+    /// <summary>Have PostgreSQL track the changes of a table; the value is the table's name.</summary>
+    public static Term EnableTracking => Named("PostgresTracking.EnableAsync");
+
+    /// <summary>The SQL expression that chooses records.</summary>
+    public static Term Filter => Named();
+
+    /// <summary>The values of the filter's parameters; the value is the name of one.</summary>
+    public static Term FilterParameter => Named("FilterParameters");
+
+    /// <summary>Stay connected to the feed.</summary>
+    public static Term Follow => Named();
+
+    /// <summary>The fields that are the key.</summary>
+    public static Term Key => Named("KeyFields");
+
+    /// <summary>What to do with malformed records.</summary>
+    public static Term MalformedRecord => Named();
+
+    /// <summary>How often to try again.</summary>
+    public static Term MaximumRetryCount => Named();
+
+    /// <summary>Write over a file.</summary>
+    public static Term Overwrite => Named("overwrite");
+
+    /// <summary>The table's file.</summary>
+    public static Term Path => Named("TablePath");
+
+    /// <summary>Only show what tracking a table would change.</summary>
+    public static Term PlanTracking => Named("PostgresTracking.PlanEnableAsync");
+
+    /// <summary>Replace a pending value.</summary>
+    public static Term Replace => Named("replace");
+
+    /// <summary>Fetch the whole set again.</summary>
+    public static Term Resync => Named();
+
+    /// <summary>The change to go on from.</summary>
+    public static Term Since => Named("since");
+
+    /// <summary>Accept any certificate.</summary>
+    public static Term SkipCertificateCheck => Named();
+
+    /// <summary>Sync to a table in PostgreSQL.</summary>
+    public static Term SyncToDatabase => Named("TableSync");
+
+    /// <summary>Sync to a table file.</summary>
+    public static Term SyncToFile => Named("TableSync");
+
+    /// <summary>The table's name.</summary>
+    public static Term Table => Named("TableName");
+
+    /// <summary>A bearer token.</summary>
+    public static Term Token => Named("BearerToken");
+
+    /// <summary>Wait for another writer to end.</summary>
+    public static Term Wait => Named("WaitForWriter");
+
+    /// <summary>What front ends know it by: the name of the property that made it.</summary>
+    public string Name { get; }
+
+    /// <summary>What it is called in this library.</summary>
+    public string ApiName { get; }
+
+    /// <summary>What it is set to or used on; null where the name says enough.</summary>
+    public string? Value { get; }
+
+    /// <summary>The same with what it is set to or used on.</summary>
+    public Term For(string value) => new(Name, ApiName, value);
+
+    private static Term Named(string? apiName = null, [CallerMemberName] string name = "") => new(name, apiName ?? name);
+}

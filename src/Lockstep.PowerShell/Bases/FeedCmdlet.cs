@@ -1,0 +1,88 @@
+using System.Collections;
+using System.Management.Automation;
+using System.Security;
+using System.Security.Cryptography.X509Certificates;
+using Lockstep.Pipeline;
+
+namespace Lockstep.Bases;
+
+/// <summary>The base of the cmdlets that read a feed: how to reach it, with the parameters of <c>Invoke-RestMethod</c>.</summary>
+public abstract class FeedCmdlet : LockstepCmdlet
+{
+    private protected FeedCmdlet() { }
+
+    /// <summary>Where in the request the cursor goes.</summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    public CursorStyle CursorStyle { get; set; }
+
+    /// <summary>Further options of the request's query.</summary>
+    [Parameter]
+    public IDictionary? Query { get; set; }
+
+    /// <summary>How many seconds connecting may take, up to the response's headers; 0 for any time.</summary>
+    [Parameter]
+    [Alias("TimeoutSec")]
+    [ValidateRange(0.0, 2000000.0)]
+    public double ConnectionTimeoutSeconds { get; set; } = 30;
+
+    /// <summary>How many seconds a connection may be silent; 0 for any time.</summary>
+    [Parameter]
+    [ValidateRange(0.0, 2000000.0)]
+    public double OperationTimeoutSeconds { get; set; } = 60;
+
+    /// <summary>Further headers of the request; they go to the feed's own host only.</summary>
+    [Parameter]
+    public IDictionary? Headers { get; set; }
+
+    /// <summary>User and password for Basic authentication.</summary>
+    [Parameter]
+    [Credential]
+    public PSCredential? Credential { get; set; }
+
+    /// <summary>A bearer token; it goes before any user and password.</summary>
+    [Parameter]
+    public SecureString? Token { get; set; }
+
+    /// <summary>Sends credentials over plain http to another host than loopback.</summary>
+    [Parameter]
+    public SwitchParameter AllowUnencryptedAuthentication { get; set; }
+
+    /// <summary>
+    /// How to authenticate: Basic wants -Credential, Bearer wants -Token or -TokenProvider. By default what is given tells.
+    /// </summary>
+    [Parameter]
+    public FeedAuthentication Authentication { get; set; }
+
+    /// <summary>
+    /// Called at the start, and whenever the feed refuses the token that there is: puts out the token to go on with, as text or
+    /// SecureString.
+    /// </summary>
+    [Parameter]
+    public ScriptBlock? TokenProvider { get; set; }
+
+    /// <summary>A client certificate.</summary>
+    [Parameter]
+    [ValidateNotNull]
+    public X509Certificate2? Certificate { get; set; }
+
+    /// <summary>Takes any certificate of the server.</summary>
+    [Parameter]
+    public SwitchParameter SkipCertificateCheck { get; set; }
+
+    /// <summary>The proxy to go through; by default the system's.</summary>
+    [Parameter]
+    public Uri? Proxy { get; set; }
+
+    /// <summary>User and password for the proxy.</summary>
+    [Parameter]
+    [Credential]
+    public PSCredential? ProxyCredential { get; set; }
+
+    /// <summary>Uses the current user's credentials for the proxy.</summary>
+    [Parameter]
+    public SwitchParameter ProxyUseDefaultCredentials { get; set; }
+
+    /// <summary>Goes through no proxy at all.</summary>
+    [Parameter]
+    public SwitchParameter NoProxy { get; set; }
+}

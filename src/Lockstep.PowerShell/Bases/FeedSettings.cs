@@ -1,0 +1,98 @@
+using System.Collections;
+using System.Management.Automation;
+using System.Net;
+using Lockstep.Engine.Feed;
+using Lockstep.Errors;
+
+namespace Lockstep.Bases;
+
+/// <summary>What the parameters of a cmdlet say of how to reach a feed, for the engine.</summary>
+internal static class FeedSettings
+{
+    /// <exception cref="InvalidOptionException">It is no feed's URI.</exception>
+    public static void Require(Uri uri)
+    {
+        if (!uri.IsAbsoluteUri || uri.Scheme is not ("http" or "https"))
+            throw new InvalidOptionException("A feed's URI begins with http:// or https://.", "Give the whole URI with -Uri.");
+    }
+
+    /// <exception cref="InvalidOptionException">The parameters do not go together.</exception>
+    /// <param name="cmdlet">The cmdlet.</param>
+    /// <param name="uri">The feed.</param>
+    /// <param name="token">A token that goes before the cmdlet's own; null for none.</param>
+    public static FeedOptions Of(FeedCmdlet cmdlet, Uri uri, string? token = null)
+    {
+        Require(uri);
+        if (cmdlet.Authentication == FeedAuthentication.Basic && cmdlet.Credential is null)
+            throw new InvalidOptionException("Basic authentication needs user and password.", "Give them with -Credential.");
+        if (cmdlet.Authentication == FeedAuthentication.Bearer && cmdlet.Token is null && cmdlet.TokenProvider is null)
+        {
+            throw new InvalidOptionException(
+                "Bearer authentication needs a token.",
+                "Give one with -Token, or a script that gets one with -TokenProvider."
+            );
+        }
+
+        if (cmdlet.Proxy is { IsAbsoluteUri: false })
+        {
+            throw new InvalidOptionException(
+                "A proxy's address begins with http:// or the like.",
+                "Give the whole URI with -Proxy, or leave it out."
+            );
+        }
+
+        return new FeedOptions
+        {
+            Uri = uri,
+            CursorStyle = (Engine.Feed.CursorStyle)cmdlet.CursorStyle,
+            Query = Pairs(cmdlet.Query),
+            Headers = Pairs(cmdlet.Headers),
+            Credential = cmdlet.Authentication == FeedAuthentication.Bearer ? null : cmdlet.Credential?.GetNetworkCredential(),
+            BearerToken =
+                token
+                ?? (
+                    cmdlet.Token is null || cmdlet.Authentication == FeedAuthentication.Basic
+                        ? null
+                        : new NetworkCredential("", cmdlet.Token).Password
+                ),
+            ConnectionTimeout = Limit(cmdlet.ConnectionTimeoutSeconds),
+            OperationTimeout = Limit(cmdlet.OperationTimeoutSeconds),
+            AllowUnencryptedAuthentication = cmdlet.AllowUnencryptedAuthentication,
+            SkipCertificateCheck = cmdlet.SkipCertificateCheck,
+            Certificate = cmdlet.Certificate,
+            NoProxy = cmdlet.NoProxy,
+            Proxy = cmdlet.Proxy is null
+                ? null
+                : new WebProxy(cmdlet.Proxy)
+                {
+                    UseDefaultCredentials = cmdlet.ProxyUseDefaultCredentials,
+                    Credentials = cmdlet.ProxyUseDefaultCredentials
+                        ? CredentialCache.DefaultCredentials
+                        : cmdlet.ProxyCredential?.GetNetworkCredential(),
+                },
+        };
+    }
+
+    /// <summary>
+    /// The names among texts of which some may say nothing: a feed that comes from a CSV file has empty ones, and none at all where its
+    /// line is short.
+    /// </summary>
+    public static string[] Named(string?[]? names) => [.. (names ?? []).Where(name => !string.IsNullOrEmpty(name)).Select(name => name!)];
+
+    private static TimeSpan Limit(double seconds) => seconds == 0 ? Timeout.InfiniteTimeSpan : TimeSpan.FromSeconds(seconds);
+
+    private static KeyValuePair<string, string>[] Pairs(IDictionary? dictionary) =>
+        dictionary is null
+            ? []
+            :
+            [
+                .. dictionary
+                    .Cast<DictionaryEntry>()
+                    .Select(entry =>
+                        KeyValuePair.Create(
+                            LanguagePrimitives.ConvertTo<string>(entry.Key),
+                            LanguagePrimitives.ConvertTo<string>(entry.Value)
+                        )
+                    ),
+            ];
+}

@@ -1,0 +1,125 @@
+using System.Collections;
+using System.Collections.Concurrent;
+using System.Management.Automation;
+using Lockstep.Completers;
+using Lockstep.Parameters;
+using Lockstep.Pipeline;
+using Lockstep.Tables;
+
+namespace Lockstep.Bases;
+
+/// <summary>The base of the cmdlets that work on tables that exist, named or found as <c>Get-LockstepRecord</c> does.</summary>
+public abstract class TableCmdlet : LockstepCmdlet
+{
+    private protected const string ByTable = "Table";
+    private protected const string ByPath = "Path";
+    private protected const string ByLiteralPath = "LiteralPath";
+    private protected const string ByDatabase = "Database";
+
+    private readonly ConcurrentQueue<string> _notices = new();
+    private string? _current;
+
+    private protected TableCmdlet() { }
+
+    /// <summary>
+    /// Tables by name, those of the session first, then those of the table files in the current location; with -ConnectionString, those of
+    /// the database.
+    /// </summary>
+    [Parameter(ParameterSetName = ByTable, Position = 0, ValueFromPipeline = true)]
+    [Parameter(ParameterSetName = ByDatabase, Position = 0, ValueFromPipelineByPropertyName = true)]
+    [Alias("Name")]
+    [ValidateNotNull]
+    [SupportsWildcards]
+    [ArgumentCompleter(typeof(TableCompleter))]
+    public string[] Table { get; set; } = [];
+
+    /// <summary>Table files.</summary>
+    [Parameter(ParameterSetName = ByPath, Mandatory = true, ValueFromPipelineByPropertyName = true)]
+    [SupportsWildcards]
+    [ArgumentCompleter(typeof(TableFileCompleter))]
+    public string[] Path { get; set; } = [];
+
+    /// <summary>Table files, their names taken as they are, without wildcards.</summary>
+    [Parameter(ParameterSetName = ByLiteralPath, Mandatory = true, ValueFromPipelineByPropertyName = true)]
+    [Alias("PSPath", "LP")]
+    [ArgumentCompleter(typeof(TableFileCompleter))]
+    public string[] LiteralPath { get; set; } = [];
+
+    /// <summary>The database of PostgreSQL that keeps the tables: a connection string, or a <c>postgres://</c> URI.</summary>
+    [Parameter(ParameterSetName = ByDatabase, Mandatory = true)]
+    [ValidateNotNullOrEmpty]
+    public string ConnectionString { get; set; } = "";
+
+    private protected override object? ErrorTarget => _current;
+
+    /// <summary>Warns of what a database has had to say since: that its connection was lost, say. Pipeline thread.</summary>
+    private protected void WriteNotices()
+    {
+        while (_notices.TryDequeue(out var notice))
+            WriteWarning(notice);
+    }
+
+    /// <summary>The tables that are meant when none is named.</summary>
+    private protected virtual IEnumerable<FoundTable> DefaultTables(TablePlace place) => [place.Only()];
+
+    /// <summary>Does something with each table that the parameters mean. An error of one does not end the others.</summary>
+    private protected void ForEachTable(Action<FoundTable> use)
+    {
+        var paths = SessionState.Path;
+        switch (ParameterSetName)
+        {
+            case ByPath:
+                ForEach(Path, path => FileSystemPath.Resolve(paths, path).Select(FoundTable.OfFile), use);
+                break;
+            case ByLiteralPath:
+                ForEach(LiteralPath, path => [FoundTable.OfFile(FileSystemPath.ResolveLiteral(paths, path))], use);
+                break;
+            default:
+                TablePlace? place = null;
+                TablePlace Place() =>
+                    place ??=
+                        ParameterSetName == ByDatabase ? new SharedTables(ConnectionString, _notices.Enqueue) : new LocalTables(paths);
+                if (Table.Length > 0)
+                    ForEach(Table, name => Place().ByName(name), use);
+                else
+                    ForEach([""], _ => DefaultTables(Place()), use);
+                break;
+        }
+    }
+
+    private void ForEach(IEnumerable<string> named, Func<string, IEnumerable<FoundTable>> resolve, Action<FoundTable> use)
+    {
+        foreach (var name in named)
+        {
+            _current = name.Length > 0 ? name : null;
+            Attempt(() =>
+            {
+                foreach (var table in resolve(name))
+                {
+                    _current = table.DisplayName;
+                    Attempt(() =>
+                    {
+                        if (table.Store is null)
+                            FileSystemPath.RequireFile(table.Location);
+                        use(table);
+                    });
+                }
+            });
+        }
+    }
+}
+
+/// <summary>The base of the cmdlets that read the records of tables, all or those that an expression holds for.</summary>
+public abstract class FilteredTableCmdlet : TableCmdlet
+{
+    private protected FilteredTableCmdlet() { }
+
+    /// <summary>One SQL expression over the fields: only the records for which it holds.</summary>
+    [Parameter]
+    [ArgumentCompleter(typeof(FieldCompleter))]
+    public string? Filter { get; set; }
+
+    /// <summary>Values for the names that -Filter has with a <c>$</c>, <c>@</c> or <c>:</c>.</summary>
+    [Parameter]
+    public IDictionary? FilterParameter { get; set; }
+}

@@ -1,0 +1,55 @@
+using System.Management.Automation;
+using Lockstep.Completers;
+using Lockstep.Pipeline;
+using Lockstep.Variables;
+
+namespace Lockstep.Bases;
+
+/// <summary>The base of the cmdlets for tick variables.</summary>
+public abstract class VariableCmdlet : LockstepCmdlet
+{
+    private StoreConnections? _stores;
+
+    private protected VariableCmdlet() { }
+
+    /// <summary>
+    /// Where the variables are kept: <c>memory</c> for this session, the path of an SQLite file, or a connection string or URI of
+    /// PostgreSQL.
+    /// </summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    [ValidateNotNull]
+    [ArgumentCompleter(typeof(VariableStoreCompleter))]
+    public VariableStore Store { get; set; } = VariableStore.Memory;
+
+    /// <summary>The variable that is at hand.</summary>
+    private protected string? Current { get; set; }
+
+    private protected override object? ErrorTarget => Current;
+
+    private protected StoreConnections Stores => _stores ??= new StoreConnections(this, SessionState.Path, StopToken);
+
+    /// <summary>Does something with each variable that names or patterns mean. An error of one does not end the others.</summary>
+    private protected void ForEach(string[] names, Action<StoreConnection, string> use)
+    {
+        var store = Stores[Store];
+        foreach (var name in names)
+        {
+            Current = name;
+            Attempt(() =>
+            {
+                foreach (var variable in store.Find(name))
+                {
+                    Current = variable;
+                    Attempt(() => use(store, variable));
+                }
+            });
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        _stores?.Dispose();
+        base.Dispose(disposing);
+    }
+}

@@ -1,0 +1,30 @@
+using Lockstep.Engine;
+
+namespace Lockstep.Errors;
+
+/// <summary>What the module calls the options and commands that advice names.</summary>
+internal static class CmdletWords
+{
+    /// <summary>What is called otherwise here; any other term is the parameter of that name.</summary>
+    private static readonly Dictionary<string, string> Others = new(StringComparer.Ordinal)
+    {
+        [nameof(Term.BackupTable)] = "Backup-LockstepTable",
+        [nameof(Term.ClearTable)] = "Clear-LockstepTable",
+        [nameof(Term.ConnectionTimeout)] = "-ConnectionTimeoutSeconds",
+        [nameof(Term.Key)] = "-KeyProperty",
+        [nameof(Term.Overwrite)] = "-Force",
+        [nameof(Term.PlanTracking)] = "-WhatIf",
+        [nameof(Term.Replace)] = "-Force",
+        [nameof(Term.SyncToDatabase)] = "Sync-LockstepTable -ConnectionString",
+        [nameof(Term.SyncToFile)] = "Sync-LockstepTable -Path",
+    };
+
+    /// <summary>A term as it is typed at PowerShell's prompt.</summary>
+    public static string Say(string term, string? value) =>
+        (term, value) switch
+        {
+            (nameof(Term.EnableTracking), _) => $"Enable-LockstepPostgresTracking -Table {value}",
+            (nameof(Term.FilterParameter), not null) => $"-FilterParameter @{{ {value} = ... }}",
+            _ => Others.GetValueOrDefault(term) ?? "-" + term,
+        };
+}

@@ -1,0 +1,141 @@
+using System.Net;
+using System.Net.Security;
+using System.Security.Cryptography.X509Certificates;
+using Lockstep.Errors;
+using Lockstep.Gossip.Nodes;
+using Lockstep.Gossip.Peers;
+using Lockstep.Serving;
+using Lockstep.Serving.Hosting;
+
+namespace Lockstep.Gossip;
+
+/// <summary>Where to listen, and how.</summary>
+/// <param name="Address">The address, unless it is a pipe.</param>
+/// <param name="PipeName">The named pipe; null for the address.</param>
+/// <param name="WebSocket">WebSocket instead of plain TCP.</param>
+/// <param name="Certificate">The certificate with its key, which stays the caller's; null for no TLS.</param>
+internal sealed record ListeningPlace(IPEndPoint Address, string? PipeName, bool WebSocket, X509Certificate2? Certificate);
+
+/// <summary>Keeps a listener of any kind and its hub out of the sight of public types. Thread-safe.</summary>
+internal sealed class SessionListener : IModelListenerState, IAsyncDisposable
+{
+    private readonly GossipHub _hub = new();
+    private readonly List<string> _names = [];
+    private readonly Lock _gate = new();
+    private IAsyncDisposable? _listener;
+    private Exception? _lastError;
+    private int _failures;
+
+    private SessionListener() { }
+
+    public Uri Uri { get; private set; } = null!;
+
+    /// <summary>The names of the models, in the order in which they were given.</summary>
+    public string[] Names
+    {
+        get
+        {
+            lock (_gate)
+                return [.. _names];
+        }
+    }
+
+    public Uri[] ModelUris =>
+        [.. Names.Select(name => new Uri($"{Uri.GetLeftPart(UriPartial.Path).TrimEnd('/')}/{Uri.EscapeDataString(name)}"))];
+
+    public bool IsListening => Volatile.Read(ref _listener) is not null;
+
+    public int FailureCount => Volatile.Read(ref _failures);
+
+    public Exception? LastError => Volatile.Read(ref _lastError);
+
+    /// <summary>The listener that an object of the user's stands for.</summary>
+    public static SessionListener Of(ModelListenerInfo listener) => (SessionListener)listener.State;
+
+    /// <summary>Listens, and offers each model under its name.</summary>
+    /// <exception cref="ModelNameInUseException">Two of the models have one name.</exception>
+    /// <exception cref="System.Net.Sockets.SocketException">The address cannot be listened on.</exception>
+    /// <exception cref="ListenException">The address cannot be listened on, with WebSocket.</exception>
+    public static async Task<SessionListener> StartAsync(
+        ListeningPlace place,
+        ModelDirection direction,
+        IReadOnlyList<SessionModel> models,
+        CancellationToken cancellationToken
+    )
+    {
+        var session = new SessionListener();
+        foreach (var model in models)
+            session.Offer(model);
+
+        var stream = new GossipStreamOptions { Direction = (GossipDirection)direction, AwaitClock = direction == ModelDirection.SendOnly };
+        if (place.WebSocket)
+        {
+            var endpoint = await GossipEndpoint
+                .StartAsync(
+                    new HttpEndpoint
+                    {
+                        Address = place.Address.Address,
+                        Port = place.Address.Port,
+                        Certificate = place.Certificate,
+                    },
+                    session._hub,
+                    new GossipEndpointOptions { Stream = stream, ConnectionFailed = session.NoteFailure },
+                    cancellationToken
+                )
+                .ConfigureAwait(false);
+            session.Uri = endpoint.Uri;
+            session._listener = endpoint;
+        }
+        else
+        {
+            var options = new GossipListenerOptions
+            {
+                Stream = stream,
+                ConnectionFailed = session.NoteFailure,
+                Tls = place.Certificate is { } certificate ? new SslServerAuthenticationOptions { ServerCertificate = certificate } : null,
+            };
+            var listener = place.PipeName is { } pipe
+                ? GossipListener.StartPipe(pipe, session._hub, options)
+                : GossipListener.Start(place.Address, session._hub, options);
+            session.Uri = listener.Uri;
+            session._listener = listener;
+        }
+
+        foreach (var model in models)
+            model.OfferBy(session);
+
+        return session;
+    }
+
+    /// <summary>Offers a model no longer, and stops with the last one.</summary>
+    public async Task WithdrawAsync(string name)
+    {
+        bool last;
+        lock (_gate)
+        {
+            _hub.Remove(name);
+            last = _names.Remove(name) && _names.Count == 0;
+        }
+
+        if (last)
+            await DisposeAsync().ConfigureAwait(false);
+    }
+
+    /// <summary>Stops listening and ends the streams that peers have opened. May be called twice.</summary>
+    public ValueTask DisposeAsync() => Interlocked.Exchange(ref _listener, null)?.DisposeAsync() ?? ValueTask.CompletedTask;
+
+    private void Offer(SessionModel model)
+    {
+        if (_names.Contains(model.Name))
+            throw new ModelNameInUseException(model.Name);
+
+        _hub.Add(model.Name, model.Node);
+        _names.Add(model.Name);
+    }
+
+    private void NoteFailure(Exception error)
+    {
+        Interlocked.Increment(ref _failures);
+        Volatile.Write(ref _lastError, error);
+    }
+}

@@ -1,0 +1,67 @@
+namespace Lockstep;
+
+/// <summary>Something that happened to the connection of a sync, as the information stream carries it.</summary>
+public sealed class FeedEvent
+{
+    internal FeedEvent(FeedEventKind kind, DateTime time, string message)
+    {
+        Kind = kind;
+        Time = time;
+        Message = message;
+    }
+
+    /// <summary>What it is.</summary>
+    public FeedEventKind Kind { get; }
+
+    /// <summary>When, in local time.</summary>
+    public DateTime Time { get; }
+
+    /// <summary>The same in words. Holds no secret.</summary>
+    public string Message { get; }
+
+    /// <summary>What it is, and the same in words.</summary>
+    public override string ToString() => $"{Kind}: {Message}";
+}
+
+/// <summary>What can happen to the connection of a sync.</summary>
+public enum FeedEventKind
+{
+    /// <summary>The feed answered with records.</summary>
+    Connect = 0,
+
+    /// <summary>The body ended as it should.</summary>
+    Disconnect = 1,
+
+    /// <summary>The connection was cut off, or dropped because it was silent.</summary>
+    Close = 2,
+
+    /// <summary>A heartbeat.</summary>
+    Heartbeat = 3,
+
+    /// <summary>The serving node's name.</summary>
+    InstanceName = 4,
+
+    /// <summary>How many records the snapshot holds.</summary>
+    Count = 5,
+
+    /// <summary>A 4xx answer.</summary>
+    ClientError = 6,
+
+    /// <summary>A 5xx answer.</summary>
+    ServerError = 7,
+
+    /// <summary>Any other answer that is no body.</summary>
+    OtherStatus = 8,
+
+    /// <summary>The host could not be reached.</summary>
+    SocketError = 9,
+
+    /// <summary>There will be another attempt after a wait.</summary>
+    Retry = 10,
+
+    /// <summary>The whole set is fetched anew.</summary>
+    Resync = 11,
+
+    /// <summary>Something that the user should know.</summary>
+    Warning = 12,
+}

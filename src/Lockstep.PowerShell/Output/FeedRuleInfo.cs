@@ -1,0 +1,33 @@
+namespace Lockstep;
+
+/// <summary>What became of one rule in <c>Test-LockstepFeed</c>.</summary>
+public sealed class FeedRuleInfo
+{
+    /// <summary>Names the rule.</summary>
+    public string Id { get; internal init; } = "";
+
+    /// <summary>The rule, as a sentence.</summary>
+    public string Rule { get; internal init; } = "";
+
+    /// <summary>Whether the feed keeps it.</summary>
+    public FeedRuleOutcome Outcome { get; internal init; }
+
+    /// <summary>What was seen where it is broken, or why there was nothing to judge by.</summary>
+    public string? Message { get; internal init; }
+
+    /// <summary>The rule and its outcome.</summary>
+    public override string ToString() => $"{Id}: {Outcome}";
+}
+
+/// <summary>What became of a rule.</summary>
+public enum FeedRuleOutcome
+{
+    /// <summary>The feed keeps it, as far as was seen.</summary>
+    Passed,
+
+    /// <summary>The feed breaks it.</summary>
+    Failed,
+
+    /// <summary>There was nothing to judge by.</summary>
+    Skipped,
+}

@@ -1,0 +1,73 @@
+namespace Lockstep;
+
+/// <summary>
+/// Replicated data of this session, as <c>New-LockstepModel</c> returns it. What it says is what is so at the moment of asking; after it
+/// was removed, what was so last is not kept.
+/// </summary>
+public sealed class ModelInfo
+{
+    internal ModelInfo(IModelState model) => State = model;
+
+    /// <summary>By what name this session and its listeners know it.</summary>
+    public string Name => State.Name;
+
+    /// <summary>The source of what is written here; no other live node may have it.</summary>
+    public string Id => State.Id;
+
+    /// <summary>What it holds.</summary>
+    public ModelKind Kind => State.Kind;
+
+    /// <summary>The file that keeps it; null where it lives as long as the session.</summary>
+    public string? Path => State.Path;
+
+    /// <summary>How many keys have a value, or how many events there are.</summary>
+    public int Count => State.Count;
+
+    /// <summary>How many peers it speaks with at this moment, whoever connected.</summary>
+    public int PeerCount => State.PeerCount;
+
+    /// <summary>The connections that were made from here, until they are ended by <c>Disconnect-LockstepModel</c>.</summary>
+    public ModelConnectionInfo[] Connection => State.Connections;
+
+    /// <summary>
+    /// The nodes whose changes came and are not applied for now: not signed by a trusted key, or of a time that is too far ahead.
+    /// </summary>
+    public ModelHold[] Held => State.Held;
+
+    /// <summary>True once it was removed from the session.</summary>
+    public bool IsRemoved => State.IsRemoved;
+
+    internal IModelState State { get; }
+
+    /// <summary>The name.</summary>
+    public override string ToString() => Name;
+}
+
+/// <summary>A node whose changes came and are not applied, because one of them is refused for now.</summary>
+public sealed class ModelHold
+{
+    internal ModelHold(string source, DateTime? until, int count)
+    {
+        Source = source;
+        Until = until;
+        Count = count;
+    }
+
+    /// <summary>The id of the node that made the changes.</summary>
+    public string Source { get; }
+
+    /// <summary>
+    /// When the first of them may be applied, in local time, where its time is further ahead of this machine's clock than the model allows;
+    /// null where it is not signed by a trusted key.
+    /// </summary>
+    public DateTime? Until { get; }
+
+    /// <summary>How many changes are kept until then; others are asked for again.</summary>
+    public int Count { get; }
+
+    /// <summary>What is held and why, as a sentence.</summary>
+    public override string ToString() =>
+        Until is { } until
+            ? $"Changes of '{Source}' are held until {until:G}: their time is further ahead of this machine's clock than the model allows."
+            : $"Changes of '{Source}' are held: they are not signed by a key that the model trusts.";
+}

@@ -1,0 +1,32 @@
+using Lockstep.TestServer;
+
+namespace Lockstep;
+
+/// <summary>Keeps the engine's server out of the sight of public types. Thread-safe.</summary>
+internal sealed class RunningTestServer(LockstepTestServer server)
+{
+    /// <summary>The engine's own; internal adapters alone may hold it.</summary>
+    public LockstepTestServer Server => server;
+
+    public Uri Uri { get; } = server.Uri;
+
+    public Uri FeedUri { get; } = server.FeedUri;
+
+    public Uri? RedirectUri { get; } = server.RedirectUri;
+
+    public TestServerFeed Feed { get; } = Enum.Parse<TestServerFeed>(server.Feed.ToString());
+
+    public DateTime StartTime { get; } = server.StartTime.LocalDateTime;
+
+    public int RecordCount => server.RecordCount;
+
+    public int ClientCount => server.ClientCount;
+
+    public int RequestCount => server.Requests.Count;
+
+    public bool IsRunning => server.IsRunning;
+
+    public void Add(ReadOnlyMemory<byte> record) => server.AddRecord(record);
+
+    public Task StopAsync() => server.StopAsync();
+}

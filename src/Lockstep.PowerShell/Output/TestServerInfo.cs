@@ -1,0 +1,68 @@
+using Lockstep.Errors;
+using Lockstep.Sessions;
+
+namespace Lockstep;
+
+/// <summary>
+/// A feed server in this process, as <c>Start-LockstepTestServer</c> returns it. What it says is what is so at the moment of asking.
+/// </summary>
+public sealed class TestServerInfo : ISessionServer<TestServerInfo>
+{
+    internal TestServerInfo(RunningTestServer server) => Server = server;
+
+    /// <summary>Its root, with the port that is really bound.</summary>
+    public Uri Uri => Server.Uri;
+
+    /// <summary>The feed: what <c>Sync-LockstepTable -Uri</c> wants.</summary>
+    public Uri FeedUri => Server.FeedUri;
+
+    /// <summary>The root of the port that redirects to the first; null when there is none.</summary>
+    public Uri? RedirectUri => Server.RedirectUri;
+
+    /// <summary>What it sends.</summary>
+    public TestServerFeed Feed => Server.Feed;
+
+    /// <summary>The port that is bound.</summary>
+    public int Port => Uri.Port;
+
+    /// <summary>How many records a scripted feed holds; 0 for the others.</summary>
+    public int RecordCount => Server.RecordCount;
+
+    /// <summary>How many requests are being answered now: the clients that are connected to an endless feed.</summary>
+    public int ClientCount => Server.ClientCount;
+
+    /// <summary>How many requests are in its log, which keeps the newest 10,000.</summary>
+    public int RequestCount => Server.RequestCount;
+
+    /// <summary>When it was started, in local time.</summary>
+    public DateTime StartTime => Server.StartTime;
+
+    /// <summary>False once it was stopped.</summary>
+    public bool IsRunning => Server.IsRunning;
+
+    internal RunningTestServer Server { get; }
+
+    Task ISessionServer<TestServerInfo>.StopAsync() => Server.StopAsync();
+
+    static Exception ISessionServer<TestServerInfo>.NotOne(IReadOnlyList<TestServerInfo> running) =>
+        new TestServerNotFoundException([.. running.Select(server => server.FeedUri)]);
+
+    /// <summary>The feed's URI.</summary>
+    public override string ToString() => FeedUri.ToString();
+}
+
+/// <summary>What a test server sends.</summary>
+public enum TestServerFeed
+{
+    /// <summary>Six objects, over and over, one per chunk, every millisecond, for ever; a second port redirects to the first.</summary>
+    Reference,
+
+    /// <summary>Two records, then the end.</summary>
+    Finite,
+
+    /// <summary>The records that it is given, from the client's cursor on; then it waits for more.</summary>
+    Scripted,
+
+    /// <summary>A response of a real feed that was recorded with its timing.</summary>
+    Replay,
+}

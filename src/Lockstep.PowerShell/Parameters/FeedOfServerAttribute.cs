@@ -1,0 +1,25 @@
+using System.Management.Automation;
+
+namespace Lockstep.Parameters;
+
+/// <summary>
+/// Takes a server of this session for its feed. Without it PowerShell would bind the server's property Uri, its root, when the server comes
+/// by the pipeline.
+/// </summary>
+[AttributeUsage(AttributeTargets.Property | AttributeTargets.Field)]
+public sealed class FeedOfServerAttribute : ArgumentTransformationAttribute
+{
+    /// <summary>Turns a server into the URI of its feed; leaves everything else to PowerShell.</summary>
+    /// <param name="engineIntrinsics">Not used.</param>
+    /// <param name="inputData">What was given.</param>
+    public override object Transform(EngineIntrinsics engineIntrinsics, object inputData) =>
+        (inputData is PSObject wrapped ? wrapped.BaseObject : inputData) switch
+        {
+            TestServerInfo server => server.FeedUri,
+            ServerInfo { Feed: [var only] } => only.Uri,
+            ServerInfo => throw new ArgumentTransformationMetadataException(
+                "The server serves several feeds: take one of its property Feed."
+            ),
+            _ => inputData,
+        };
+}

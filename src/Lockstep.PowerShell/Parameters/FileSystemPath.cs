@@ -1,0 +1,89 @@
+using System.Management.Automation;
+using Lockstep.Errors;
+
+namespace Lockstep.Parameters;
+
+/// <summary>Resolves what a user gives as -Path or -LiteralPath, relative to the file system's current location.</summary>
+internal static class FileSystemPath
+{
+    /// <summary>
+    /// The full paths that -Path names. A file of exactly that name is meant, also where the name holds brackets (it may come from
+    /// an object of the pipeline); else a pattern means the files that match it, and anything else the one path, whether or not it exists.
+    /// </summary>
+    /// <exception cref="PathNotFoundException">No file matches the pattern, or there is no such drive.</exception>
+    /// <exception cref="PathProviderException">The path is not one of the file system.</exception>
+    public static IReadOnlyList<string> Resolve(PathIntrinsics paths, string path)
+    {
+        if (!WildcardPattern.ContainsWildcardCharacters(path))
+            return [ResolveLiteral(paths, path)];
+
+        if (ResolveLiteral(paths, path) is var literal && File.Exists(literal))
+            return [literal];
+
+        var found = Translated(
+            path,
+            paths,
+            () =>
+            {
+                var matches = paths.GetResolvedProviderPathFromPSPath(path, out var provider);
+                return (matches, provider);
+            }
+        );
+        return found.Count > 0 ? found : throw new PathNotFoundException(path);
+    }
+
+    /// <summary>Like <see cref="Resolve"/>, where one file is meant.</summary>
+    /// <exception cref="InvalidOptionException">Several files match the pattern.</exception>
+    public static string ResolveOne(PathIntrinsics paths, string path) =>
+        Resolve(paths, path) is [var only] ? only : throw new InvalidOptionException($"Several files match '{path}'.", "Name one of them.");
+
+    /// <summary>The full path that -LiteralPath names, whether or not it exists.</summary>
+    /// <exception cref="PathProviderException">The path is not one of the file system.</exception>
+    public static string ResolveLiteral(PathIntrinsics paths, string path)
+    {
+        return Translated(
+            path,
+            paths,
+            () =>
+            {
+                var full = paths.GetUnresolvedProviderPathFromPSPath(path, out var provider, out _);
+                return (full, provider);
+            }
+        );
+    }
+
+    /// <summary>A table is a file.</summary>
+    /// <exception cref="PathIsFolderException">The path is that of a folder.</exception>
+    public static void RequireFile(string fullPath)
+    {
+        if (Directory.Exists(fullPath))
+            throw new PathIsFolderException(fullPath);
+    }
+
+    /// <summary>A name in the file system's current location, also while the current location is elsewhere.</summary>
+    public static string InCurrentLocation(PathIntrinsics paths, string name) =>
+        Path.Combine(paths.CurrentFileSystemLocation.ProviderPath, name);
+
+    /// <summary>What goes wrong with one path of several must not end the others, so it is an exception of ours.</summary>
+    private static T Translated<T>(string path, PathIntrinsics paths, Func<(T Found, ProviderInfo Provider)> resolve)
+    {
+        try
+        {
+            var (found, provider) = resolve();
+            return provider.Name == "FileSystem" ? found : throw new PathProviderException(path, provider.Name);
+        }
+        catch (System.Management.Automation.DriveNotFoundException e)
+        {
+            throw new PathNotFoundException(
+                path,
+                $"There is no drive '{e.ItemName}' for '{path}'.",
+                "Get-PSDrive -PSProvider FileSystem lists the drives that there are."
+            );
+        }
+        catch (PSInvalidOperationException)
+        {
+            // A provider without a home, such as that of Env:, does not know what ~ is.
+            throw new PathProviderException(path, paths.CurrentLocation.Provider.Name);
+        }
+    }
+}

@@ -1,0 +1,53 @@
+using Lockstep.Errors;
+using Lockstep.Postgres;
+
+namespace Lockstep.Parameters;
+
+/// <summary>What a user says of a database and its tables, for the engine.</summary>
+internal static class PostgresTables
+{
+    /// <summary>The connection string for the driver.</summary>
+    /// <exception cref="InvalidOptionException">It cannot be read; the message does not repeat it (I9).</exception>
+    public static string Connection(string text)
+    {
+        try
+        {
+            return PostgresConnectionString.Parse(text);
+        }
+        catch (ArgumentException e)
+        {
+            throw new InvalidOptionException(e.Message, "Correct -ConnectionString.");
+        }
+    }
+
+    /// <summary>The file that keeps a table's changes, in a folder.</summary>
+    public static string LogFile(string folder, TableName table) =>
+        Path.Combine(folder, string.Concat($"{table}.log".Select(c => Path.GetInvalidFileNameChars().Contains(c) ? '_' : c)));
+
+    /// <summary>A table, in a schema that is given apart or with it.</summary>
+    /// <exception cref="InvalidOptionException">It is no table's name, or has two schemas.</exception>
+    public static TableName Name(string text, string? schema)
+    {
+        TableName name;
+        try
+        {
+            name = TableName.Parse(text);
+        }
+        catch (FormatException e)
+        {
+            throw new InvalidOptionException(e.Message, "Correct -Table.");
+        }
+
+        if (string.IsNullOrEmpty(schema))
+            return name;
+        return name.Schema is null || name.Schema == schema
+            ? name with
+            {
+                Schema = schema,
+            }
+            : throw new InvalidOptionException(
+                $"The table {name} is said to be in the schema {schema} as well.",
+                "Leave out -Schema, or the schema before the dot."
+            );
+    }
+}

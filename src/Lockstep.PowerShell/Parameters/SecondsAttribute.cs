@@ -1,0 +1,39 @@
+using System.Globalization;
+using System.Management.Automation;
+using Lockstep.Engine;
+
+namespace Lockstep.Parameters;
+
+/// <summary>
+/// Lets a number stand for seconds where a TimeSpan is wanted, and <c>250ms</c> or <c>2h</c> for what it says. PowerShell by itself would
+/// take a number for ticks.
+/// </summary>
+[AttributeUsage(AttributeTargets.Property | AttributeTargets.Field)]
+public sealed class SecondsAttribute : ArgumentTransformationAttribute
+{
+    /// <summary>Turns numbers, and texts that are numbers or have a unit, into a TimeSpan; leaves everything else to PowerShell.</summary>
+    /// <param name="engineIntrinsics">Not used.</param>
+    /// <param name="inputData">What was given.</param>
+    public override object Transform(EngineIntrinsics engineIntrinsics, object inputData)
+    {
+        var given = inputData is PSObject wrapped ? wrapped.BaseObject : inputData;
+        return given switch
+        {
+            // PowerShell reads 3s as a short and 7d as a decimal, but knows how a number was written.
+            short or decimal when DurationText.TryParse(LanguagePrimitives.ConvertTo<string>(inputData), out var written) => written,
+            int or long or double or decimal or float or short or byte => FromSeconds(
+                Convert.ToDouble(given, CultureInfo.InvariantCulture)
+            ),
+            string text when double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var seconds) => FromSeconds(
+                seconds
+            ),
+            string text when DurationText.TryParse(text, out var duration) => duration,
+            _ => inputData,
+        };
+    }
+
+    private static TimeSpan FromSeconds(double seconds) =>
+        seconds >= 0 && seconds < TimeSpan.MaxValue.TotalSeconds
+            ? TimeSpan.FromSeconds(seconds)
+            : throw new ArgumentTransformationMetadataException("A time is a number of seconds that is not negative, or a TimeSpan.");
+}

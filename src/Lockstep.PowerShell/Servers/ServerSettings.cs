@@ -1,0 +1,55 @@
+using System.Management.Automation;
+using System.Net;
+using System.Security;
+using System.Security.Cryptography.X509Certificates;
+
+namespace Lockstep.Servers;
+
+/// <summary>How a server is to listen, as a user says it.</summary>
+internal sealed record ServerSettings
+{
+    public required IPAddress Address { get; init; }
+
+    /// <summary>0 for a free one.</summary>
+    public required int Port { get; init; }
+
+    public X509Certificate2? Certificate { get; init; }
+
+    /// <summary>Users and passwords that may read.</summary>
+    public PSCredential[] Credential { get; init; } = [];
+
+    /// <summary>Bearer tokens that may read.</summary>
+    public SecureString[] Token { get; init; } = [];
+
+    public required TimeSpan HeartbeatInterval { get; init; }
+
+    public string? InstanceName { get; init; }
+
+    public bool StatusPage { get; init; }
+}
+
+/// <summary>Which tables of a database are to be served, and how changes are learned of, as a user says it.</summary>
+internal sealed record ServedDatabase
+{
+    public required string ConnectionString { get; init; }
+
+    public required string[] Table { get; init; }
+
+    public string? Schema { get; init; }
+
+    public string[] KeyProperty { get; init; } = [];
+
+    public ServerMode Mode { get; init; }
+
+    /// <summary>For replication: a folder by its full path.</summary>
+    public string? LogPath { get; init; }
+
+    public string? Publication { get; init; }
+
+    /// <summary>For replication: bytes.</summary>
+    public long MaximumSlotLag { get; init; }
+
+    public required TimeSpan PollInterval { get; init; }
+
+    public bool Listen { get; init; }
+}

@@ -1,0 +1,18 @@
+using System.Buffers;
+using System.Buffers.Text;
+
+namespace Lockstep.TestServer.Responses;
+
+/// <summary>What stands around a chunk's payload (RFC 9112, section 7.1).</summary>
+internal static class ChunkFraming
+{
+    public static void Begin(IBufferWriter<byte> output, int length)
+    {
+        var head = output.GetSpan(10);
+        Utf8Formatter.TryFormat(length, head, out var written, new StandardFormat('x'));
+        "\r\n"u8.CopyTo(head[written..]);
+        output.Advance(written + 2);
+    }
+
+    public static void End(IBufferWriter<byte> output) => output.Write("\r\n"u8);
+}

@@ -1,0 +1,100 @@
+extern alias module;
+
+using System.CommandLine;
+using System.Management.Automation;
+using System.Reflection;
+using System.Text.RegularExpressions;
+using Lockstep.Cli.Output;
+using Lockstep.Engine;
+using CmdletWords = module::Lockstep.Errors.CmdletWords;
+using ErrorRecords = module::Lockstep.Errors.ErrorRecords;
+
+namespace Lockstep.Cli.Tests;
+
+/// <summary>The engine's advice in the words of both front ends.</summary>
+public sealed partial class AdviceTests
+{
+    private const string Value = "least";
+
+    private static readonly Dictionary<string, HashSet<string>> Cmdlets = typeof(ErrorRecords)
+        .Assembly.GetExportedTypes()
+        .Where(type => type.GetCustomAttributesData().Any(attribute => attribute.AttributeType == typeof(CmdletAttribute)))
+        .ToDictionary(NameOf, ParametersOf);
+
+    private static readonly HashSet<string> Options =
+    [
+        .. Program
+            .Commands.SelectMany(command => WithSubcommands(command.Create()))
+            .SelectMany(command => command.Options)
+            .Select(o => o.Name),
+    ];
+
+    public static TheoryData<string> Terms =>
+        [.. typeof(Term).GetProperties(BindingFlags.Public | BindingFlags.Static).Select(property => property.Name)];
+
+    [Theory]
+    [MemberData(nameof(Terms))]
+    public void Both_front_ends_have_what_they_call_a_term(string term)
+    {
+        var typed = CmdletWords.Say(term, Value);
+        var shell = ShellWords.Say(term, Value);
+
+        var cmdlet = CmdletName().Match(typed) is { Success: true } named ? Cmdlets[named.Value] : [.. Cmdlets.Values.SelectMany(p => p)];
+        Assert.All(Parameter().Matches(typed), parameter => Assert.Contains(parameter.Value, cmdlet));
+        Assert.Matches("^(-|[A-Z][a-z]+-Lockstep)", typed);
+
+        Assert.All(Option().Matches(shell), option => Assert.Contains(option.Value, Options));
+        if (!Option().IsMatch(shell) && term != nameof(Term.Token))
+            Assert.Contains(
+                term == nameof(Term.PlanTracking) ? typed : typed + " of the PowerShell module",
+                shell,
+                StringComparison.Ordinal
+            );
+    }
+
+    [Fact]
+    public void A_remedy_is_said_in_the_words_of_whoever_says_it()
+    {
+        Remedy remedy = $"Use {Term.MalformedRecord} Quarantine, {Term.FilterParameter.For("least")} or {Term.SyncToFile} from {1.5}.";
+
+        Assert.Equal(
+            (
+                "Use -MalformedRecord Quarantine, -FilterParameter @{ least = ... } or Sync-LockstepTable -Path from 1.5.",
+                "Use --malformed-record Quarantine, --filter-parameter least=... or lockstep sync --path from 1.5.",
+                "Use MalformedRecord Quarantine, FilterParameters or TableSync from 1.5."
+            ),
+            (remedy.Render(CmdletWords.Say), remedy.Render(ShellWords.Say), remedy.ToString())
+        );
+    }
+
+    private static string NameOf(Type cmdlet) =>
+        string.Join(
+            '-',
+            cmdlet
+                .GetCustomAttributesData()
+                .First(attribute => attribute.AttributeType == typeof(CmdletAttribute))
+                .ConstructorArguments.Select(argument => argument.Value)
+        );
+
+    private static HashSet<string> ParametersOf(Type cmdlet) =>
+        [
+            .. cmdlet
+                .GetProperties()
+                .Where(property => property.GetCustomAttributesData().Any(a => a.AttributeType == typeof(ParameterAttribute)))
+                .Select(property => "-" + property.Name),
+            // PowerShell's own.
+            "-WhatIf",
+        ];
+
+    private static IEnumerable<Command> WithSubcommands(Command command) =>
+        command.Subcommands.SelectMany(WithSubcommands).Prepend(command);
+
+    [GeneratedRegex("^[A-Z][a-z]+-Lockstep[A-Za-z]+")]
+    private static partial Regex CmdletName();
+
+    [GeneratedRegex(@"(?<=^|\s)-[A-Z][A-Za-z]+")]
+    private static partial Regex Parameter();
+
+    [GeneratedRegex("--[a-z][a-z-]+")]
+    private static partial Regex Option();
+}

@@ -1,0 +1,178 @@
+using System.Xml.Linq;
+using Lockstep.Engine.Conformance;
+using Lockstep.Engine.Feed;
+using Lockstep.TestServer;
+using Lockstep.TestServer.Faults;
+using Lockstep.TestServer.Feeds;
+
+namespace Lockstep.Engine.Tests.Conformance;
+
+public sealed class FeedConformanceTests
+{
+    private static readonly string[] Records =
+    [
+        .. Enumerable
+            .Range(1, 20)
+            .Select(i => $$"""{"id":{{i % 15}},"updated_at":{{i}},"deleted_at":{{(i % 5 == 0 ? $"{i}" : "null")}}}"""),
+    ];
+
+    private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData(ScriptedDialect.Record, true, false)]
+    [InlineData(ScriptedDialect.Record, false, false)]
+    [InlineData(ScriptedDialect.Record, true, true)]
+    [InlineData(ScriptedDialect.Transaction, true, false)]
+    [InlineData(ScriptedDialect.Transaction, false, false)]
+    public async Task A_good_feed_breaks_no_rule(ScriptedDialect dialect, bool endless, bool redirect)
+    {
+        await using var server = await StartAsync(dialect, endless, redirect);
+        var report = await CheckAsync(server);
+        Assert.True(report.Passed, string.Join('\n', report.Results));
+        Assert.Equal(17, report.Results.Count);
+        string[] judged = [.. report.Results.Where(result => result.Outcome == RuleOutcome.Passed).Select(result => result.Id)];
+        Assert.Contains("order", judged);
+        Assert.Contains("cursor-inclusive", judged);
+        Assert.Contains("resume", judged);
+        Assert.Contains("tombstones", judged);
+        Assert.Equal(redirect, judged.Contains("snapshot"));
+        Assert.Equal(redirect, judged.Contains("update-mode"));
+        Assert.Equal(dialect == ScriptedDialect.Transaction, judged.Contains("snapshot-completed"));
+        Assert.Equal(endless && !redirect, judged.Contains("heartbeat"));
+    }
+
+    [Theory]
+    [InlineData("status", """{"kind":"Status","code":500}""")]
+    [InlineData("content-type", """{"kind":"Status","code":200,"headers":{"Content-Type":"text/html"},"body":"{}"}""")]
+    [InlineData("framing", """{"kind":"Cut","atRecord":3}""")]
+    [InlineData("framing", """{"kind":"ContentLength","delta":5}""")]
+    [InlineData("framing", """{"kind":"ChunkHeader"}""")]
+    [InlineData("objects", """{"kind":"Garbage","text":"oops\n","atRecord":2}""")]
+    [InlineData("objects", """{"kind":"Garbage","text":"{\"a\":1,\"a\":2}\n","atRecord":2}""")]
+    [InlineData("objects", """{"kind":"Truncate","atByte":100}""")]
+    [InlineData("required-fields", """{"kind":"Garbage","text":"{\"id\":1}\n","atRecord":2}""")]
+    [InlineData("key", """{"kind":"Garbage","text":"{\"id\":null,\"updated_at\":2,\"deleted_at\":null}\n","atRecord":2}""")]
+    [InlineData("order-type", """{"kind":"Garbage","text":"{\"id\":1,\"updated_at\":\"2\",\"deleted_at\":null}\n","atRecord":2}""")]
+    [InlineData("order", """{"kind":"Reorder"}""")]
+    [InlineData("order", """{"kind":"LateRecord","atRecord":3}""")]
+    [InlineData("cursor-inclusive", """{"kind":"Truncate","path":"/servers/20"}""")]
+    [InlineData(
+        "cursor-lower-bound",
+        """{"kind":"Garbage","text":"{\"id\":1,\"updated_at\":1,\"deleted_at\":null}\n","path":"/servers/11"}"""
+    )]
+    [InlineData("resume", """{"kind":"Truncate","atRecord":8,"path":"/servers/11"}""")]
+    [InlineData("resume", """{"kind":"CursorExpired"}""")]
+    [InlineData("tombstones", """{"kind":"Truncate","atRecord":4,"path":"/servers/11"}""")]
+    public async Task A_fault_breaks_its_rule(string rule, string fault)
+    {
+        await using var server = await StartAsync(ScriptedDialect.Record, endless: false, redirect: false);
+        using var json = System.Text.Json.JsonDocument.Parse(fault);
+        server.Faults.Add(FaultKinds.Create(json.RootElement, out _));
+        var report = await CheckAsync(server);
+        var result = report.Results.Single(each => each.Id == rule);
+        Assert.True(result.Outcome == RuleOutcome.Failed, string.Join('\n', report.Results));
+        Assert.NotNull(result.Message);
+        Assert.False(report.Passed);
+    }
+
+    [Fact]
+    public async Task A_silent_endless_feed_has_no_heartbeat()
+    {
+        TestServerOptions options = new()
+        {
+            Port = 0,
+            Feed = FeedKind.Scripted,
+            Records = Records,
+        };
+        await using var server = await LockstepTestServer.StartAsync(options, cancellationToken: Cancelled);
+        var report = await CheckAsync(server);
+        Assert.Equal(RuleOutcome.Failed, report.Results.Single(result => result.Id == "heartbeat").Outcome);
+    }
+
+    [Fact]
+    public async Task A_snapshot_that_does_not_end_and_a_redirect_in_update_mode_are_found()
+    {
+        await using var server = await StartAsync(ScriptedDialect.Record, endless: true, redirect: false);
+        server.Faults.Add(new RedirectFault { To = "/servers/1", Path = "/servers/0" });
+        var report = await CheckAsync(server);
+        Assert.Equal(
+            ["snapshot", "update-mode"],
+            report.Results.Where(result => result.Outcome == RuleOutcome.Failed).Select(result => result.Id)
+        );
+    }
+
+    [Fact]
+    public async Task The_reference_feed_breaks_the_order_and_is_known_for_it()
+    {
+        await using var server = await StartAsync(FeedKind.Reference);
+        var report = await FeedConformance.CheckAsync(
+            new FeedOptions { Uri = server.FeedUri },
+            new ConformanceOptions { MaximumRecords = 60 },
+            cancellationToken: Cancelled
+        );
+        var order = report.Results.Single(result => result.Id == "order");
+        Assert.Equal(RuleOutcome.Failed, order.Outcome);
+        Assert.Contains("1000 comes behind 1004", order.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_report_is_NUnit_XML()
+    {
+        await using var server = await StartAsync(ScriptedDialect.Record, endless: false, redirect: false);
+        server.Faults.Add(new ReorderFault());
+        var report = await CheckAsync(server);
+        var run = XElement.Parse(report.ToNUnitXml());
+        Assert.Equal("test-run", run.Name.LocalName);
+        Assert.Equal("Failed", (string?)run.Attribute("result"));
+        Assert.Equal("17", (string?)run.Attribute("total"));
+        var failed = Assert.Single(run.Descendants("test-case"), test => (string?)test.Attribute("result") == "Failed");
+        Assert.Equal("order", (string?)failed.Attribute("id"));
+        Assert.Contains("comes behind", failed.Element("failure")!.Element("message")!.Value, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task I9_credentials_go_to_the_feed_and_nowhere_else()
+    {
+        const string secret = "s3cr3t-value";
+        await using var elsewhere = await StartAsync(FeedKind.Finite);
+        await using var server = await StartAsync(ScriptedDialect.Record, endless: false, redirect: false);
+        server.Faults.Add(new UnauthorizedFault { Token = $"me:{secret}", Scheme = AuthenticationScheme.Basic });
+        server.Faults.Add(new RedirectFault { To = elsewhere.FeedUri.ToString(), Path = "/servers/0" });
+        var feed = new UriBuilder(server.FeedUri) { UserName = "me", Password = secret }.Uri;
+        var report = await FeedConformance.CheckAsync(
+            new FeedOptions { Uri = feed, Headers = [new("X-Key", secret)] },
+            Options(),
+            cancellationToken: Cancelled
+        );
+        Assert.Equal([307, 307, 200, 200], server.Requests.Select(request => request.Status).Order().Reverse());
+        Assert.DoesNotContain("Authorization", elsewhere.Requests[0].Headers.Keys);
+        Assert.DoesNotContain("X-Key", elsewhere.Requests[0].Headers.Keys);
+        Assert.DoesNotContain(secret, report.ToNUnitXml(), StringComparison.Ordinal);
+    }
+
+    private static Task<ConformanceReport> CheckAsync(LockstepTestServer server) =>
+        FeedConformance.CheckAsync(new FeedOptions { Uri = server.FeedUri }, Options(), cancellationToken: Cancelled);
+
+    private static ConformanceOptions Options() => new() { Settle = TimeSpan.FromMilliseconds(500), Heartbeat = TimeSpan.FromSeconds(2) };
+
+    private static Task<LockstepTestServer> StartAsync(FeedKind feed) =>
+        LockstepTestServer.StartAsync(new TestServerOptions { Port = 0, Feed = feed }, cancellationToken: Cancelled);
+
+    private static Task<LockstepTestServer> StartAsync(ScriptedDialect dialect, bool endless, bool redirect)
+    {
+        TestServerOptions options = new()
+        {
+            Port = 0,
+            Feed = FeedKind.Scripted,
+            Records = Records,
+        };
+        (options.Scripted.Dialect, options.Scripted.Endless, options.Scripted.RedirectToSnapshot, options.Scripted.AnnounceCount) = (
+            dialect,
+            endless,
+            redirect,
+            true
+        );
+        options.Scripted.HeartbeatInterval = endless ? TimeSpan.FromSeconds(1) : null;
+        return LockstepTestServer.StartAsync(options, cancellationToken: Cancelled);
+    }
+}

@@ -1,0 +1,15 @@
+using Mono.Cecil;
+
+namespace Lockstep.Pester.Tests;
+
+/// <summary>What a type is made of: an array's element, a generic type and its arguments; of a plain one, the type itself.</summary>
+internal static class TypeParts
+{
+    public static IEnumerable<TypeReference> Of(TypeReference type) =>
+        type switch
+        {
+            GenericInstanceType generic => generic.GenericArguments.SelectMany(Of).Append(generic.ElementType),
+            TypeSpecification part => Of(part.ElementType),
+            _ => [type],
+        };
+}
