@@ -71,7 +71,7 @@ public sealed partial class NodePartsTests : IDisposable
         var updates = new List<double>();
         var known = new List<(string, double, double?)>();
         again.Restore(
-            update =>
+            (update, _) =>
             {
                 updates.Add(update.Timestamp);
                 again.Add(update);

@@ -9,7 +9,7 @@ namespace Lockstep.Gossip.Clock;
 /// One update, which goes over the wire as <c>[change,timestamp,source]</c> or <c>[change,timestamp,source,signature]</c>. Immutable; of
 /// its text it keeps the change only, since a node has many.
 /// </summary>
-public sealed class GossipUpdate
+public class GossipUpdate
 {
     private readonly byte[] _change;
 
@@ -32,6 +32,11 @@ public sealed class GossipUpdate
 
     /// <summary>The JSON text of the change: whatever the data type puts there, such as <c>["key",value]</c>.</summary>
     public ReadOnlyMemory<byte> Change => _change;
+
+    /// <summary>
+    /// Why this node's data type cannot apply the change, which is kept and passed on nonetheless; null for a change that it can.
+    /// </summary>
+    public virtual string? Misfit => null;
 
     /// <summary>The timestamp as a point in time; the ends of the range stand for what lies beyond them.</summary>
     public DateTimeOffset Time => ToTime(Timestamp);

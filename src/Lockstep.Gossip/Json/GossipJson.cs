@@ -176,14 +176,25 @@ internal static class GossipJson
         && (name.Length == 1 || name[0] != '0');
 
     /// <summary>
-    /// The text of the key or event name that the reader stands on; as in JavaScript a number, a boolean and null are names as well, by
-    /// their text.
+    /// The text of the key or event name that the reader stands on, as JavaScript's <c>String</c> makes it of any value: an array's elements
+    /// with commas between them, <c>[object Object]</c> for an object. The reader comes to the value's end.
     /// </summary>
     public static string ReadName(ref Utf8JsonReader reader)
     {
         if (reader.TokenType == JsonTokenType.String)
         {
             return JsonText.Decode(ref reader);
+        }
+
+        if (reader.TokenType == JsonTokenType.StartArray)
+        {
+            return ReadElements(ref reader);
+        }
+
+        if (reader.TokenType == JsonTokenType.StartObject)
+        {
+            reader.Skip();
+            return "[object Object]";
         }
 
         if (reader.TokenType != JsonTokenType.Number)
@@ -202,17 +213,31 @@ internal static class GossipJson
         return Encoding.ASCII.GetString(text.WrittenSpan);
     }
 
-    /// <summary>
-    /// Whether the reader stands on what may be a key or an event name: not an array or object, which JavaScript would make a text of as
-    /// well, nor what would be <c>__proto__</c> there.
-    /// </summary>
-    public static bool IsName(ref Utf8JsonReader reader) =>
-        reader.TokenType switch
+    // Of an array in an array JavaScript makes a text in the same way; of null in one it makes none.
+    private static string ReadElements(ref Utf8JsonReader reader)
+    {
+        var text = new StringBuilder();
+        for (var first = true; reader.Read() && reader.TokenType != JsonTokenType.EndArray; first = false)
         {
-            JsonTokenType.Number or JsonTokenType.True or JsonTokenType.False or JsonTokenType.Null => true,
-            JsonTokenType.String => reader.ValueIsEscaped
-                ? JsonText.Decode(ref reader) != ForbiddenName
-                : !reader.ValueTextEquals(ForbiddenName),
-            _ => false,
-        };
+            text.Append(first ? "" : ",");
+            text.Append(reader.TokenType == JsonTokenType.Null ? "" : ReadName(ref reader));
+        }
+
+        return text.ToString();
+    }
+
+    /// <summary>Whether the reader stands on what may be a key or an event name: anything but what would be <c>__proto__</c> there.</summary>
+    public static bool IsName(ref Utf8JsonReader reader)
+    {
+        switch (reader.TokenType)
+        {
+            case JsonTokenType.String:
+                return reader.ValueIsEscaped ? JsonText.Decode(ref reader) != ForbiddenName : !reader.ValueTextEquals(ForbiddenName);
+            case JsonTokenType.StartArray:
+                var ahead = reader;
+                return ReadName(ref ahead) != ForbiddenName;
+            default:
+                return true;
+        }
+    }
 }

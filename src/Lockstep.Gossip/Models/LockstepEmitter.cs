@@ -34,8 +34,14 @@ public sealed class LockstepEmitter : GossipNode
         OpenFile(FileKind);
     }
 
+    /// <summary>
+    /// Whether events named <c>dispose</c> and <c>error</c> may be emitted here. In an npm node the first ends its streams and the second,
+    /// where nobody listens for it, the process. Default false. Those of peers are taken in any case.
+    /// </summary>
+    public bool AllowReservedNames { get; init; }
+
     /// <summary>Emits an event with arguments that are serialised as JSON.</summary>
-    /// <exception cref="ArgumentException">The name is <c>__proto__</c>.</exception>
+    /// <exception cref="ArgumentException">The name is <c>__proto__</c>, or one of <see cref="AllowReservedNames"/>.</exception>
     public GossipUpdate Emit(string name, params IReadOnlyList<object?> arguments)
     {
         ArgumentNullException.ThrowIfNull(arguments);
@@ -46,7 +52,7 @@ public sealed class LockstepEmitter : GossipNode
     }
 
     /// <summary>Emits an event with arguments that are JSON text already.</summary>
-    /// <exception cref="ArgumentException">The name is <c>__proto__</c>.</exception>
+    /// <exception cref="ArgumentException">The name is <c>__proto__</c>, or one of <see cref="AllowReservedNames"/>.</exception>
     /// <exception cref="JsonException">An argument is not one JSON value.</exception>
     /// <exception cref="GossipChangeException">An argument is nested more than 510 deep, or the event is longer than
     /// <see cref="GossipNodeOptions.MaxUpdateBytes"/>.</exception>
@@ -57,6 +63,14 @@ public sealed class LockstepEmitter : GossipNode
         if (name == GossipJson.ForbiddenName)
         {
             throw new ArgumentException("\"__proto__\" is refused as an event's name: choose another.", nameof(name));
+        }
+
+        if (name is "dispose" or "error" && !AllowReservedNames)
+        {
+            throw new ArgumentException(
+                $"An event named '{name}' ends the streams of npm's nodes, or the nodes themselves: choose another name.",
+                nameof(name)
+            );
         }
 
         using var batch = Batch();
@@ -75,14 +89,16 @@ public sealed class LockstepEmitter : GossipNode
 
     /// <summary>The events that are kept, in order of time: a copy.</summary>
     public IReadOnlyList<GossipEvent> GetEvents(string? name = null) =>
-        [.. GetHistory().Select(ToEvent).Where(e => name is null || e.Name == name)];
+        [.. GetHistory().Where(static update => update.Misfit is null).Select(ToEvent).Where(e => name is null || e.Name == name)];
 
     /// <summary>
     /// The events from now on, or all that are kept and then those, once each; within what comes together in order of time.
     /// </summary>
     /// <exception cref="GossipException">Events were forgotten before the consumer came to them.</exception>
     public IAsyncEnumerable<GossipEvent> ReceiveAsync(bool includeExisting = false, CancellationToken cancellationToken = default) =>
-        WatchUpdatesAsync(includeExisting ? new GossipClock() : null, cancellationToken).Select(ToEvent);
+        WatchUpdatesAsync(includeExisting ? new GossipClock() : null, cancellationToken)
+            .Where(static update => update.Misfit is null)
+            .Select(ToEvent);
 
     /// <summary>
     /// An emitter in this process with the same id and events, kept equal at once; each may have streams of its own. It has no file.
@@ -97,14 +113,14 @@ public sealed class LockstepEmitter : GossipNode
         return true;
     }
 
-    private protected override void ValidateShape(ReadOnlySpan<byte> change, ChangeShape shape)
+    private protected override string? MisfitOf(ReadOnlySpan<byte> change, ChangeShape shape)
     {
-        if (!shape.StartsWithName)
+        if (shape is { Count: > 0, StartsWithName: false })
         {
-            throw new GossipProtocolException(
-                "An emitter's change must be [\"event\",...], and \"__proto__\" is refused as an event's name."
-            );
+            throw new GossipProtocolException("\"__proto__\" is refused as an event's name.");
         }
+
+        return shape.Count >= 1 ? null : "An emitter's change must be [\"event\",...].";
     }
 
     private static GossipEvent ToEvent(GossipUpdate update)

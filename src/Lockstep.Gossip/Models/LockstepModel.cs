@@ -126,7 +126,9 @@ public sealed class LockstepModel : GossipNode
     /// to it is left out, so a slow consumer sees the newest and nothing piles up.
     /// </summary>
     public IAsyncEnumerable<ModelChange> WatchAsync(bool includeExisting = false, CancellationToken cancellationToken = default) =>
-        WatchUpdatesAsync(includeExisting ? new GossipClock() : null, cancellationToken).Select(ToChange);
+        WatchUpdatesAsync(includeExisting ? new GossipClock() : null, cancellationToken)
+            .Where(static update => update.Misfit is null)
+            .Select(ToChange);
 
     /// <summary>
     /// A model in this process with the same id and content, kept equal at once; each may have streams of its own. It has no file. Disposed
@@ -153,12 +155,15 @@ public sealed class LockstepModel : GossipNode
         return true;
     }
 
-    private protected override void ValidateShape(ReadOnlySpan<byte> change, ChangeShape shape)
+    private protected override string? MisfitOf(ReadOnlySpan<byte> change, ChangeShape shape)
     {
-        if (shape is not { Count: 2, StartsWithName: true })
+        if (shape is { Count: > 0, StartsWithName: false })
         {
-            throw new GossipProtocolException("A model's change must be [\"key\",value], and \"__proto__\" is refused as a key.");
+            throw new GossipProtocolException("\"__proto__\" is refused as a key.");
         }
+
+        // Of more than two elements npm's model takes two as well.
+        return shape.Count >= 2 ? null : "A model's change must be [\"key\",value].";
     }
 
     private static Utf8JsonReader AtValue(ReadOnlySpan<byte> change, out string key)

@@ -20,7 +20,7 @@ public abstract partial class GossipNode
         bool applied;
         try
         {
-            applied = Apply(update);
+            applied = TakeIn(update);
             _clock.Advance(update.Source, update.Timestamp);
             _file.SetClock(update.Source, update.Timestamp);
             _dirty = true;
@@ -41,6 +41,26 @@ public abstract partial class GossipNode
         {
             _holds.NoteAdvance(update.Source);
         }
+    }
+
+    /// <summary>Applies an update, or keeps it as it is where its change is none of the data type. Whether it had an effect.</summary>
+    private bool TakeIn(GossipUpdate update)
+    {
+        if (update.Misfit is null)
+        {
+            return Apply(update);
+        }
+
+        KeepMisfit(update);
+        return false;
+    }
+
+    // Apart, so that the many updates that fit pay nothing for what is told of the few.
+    private void KeepMisfit(GossipUpdate update)
+    {
+        Keep(update);
+        _misfits++;
+        Notify(observer => observer.OnMisfit(update));
     }
 
     /// <summary>
@@ -111,7 +131,7 @@ public abstract partial class GossipNode
             ThrowIfUnusable();
             foreach (var update in History(new GossipClock()))
             {
-                clone.Apply(update);
+                clone.TakeIn(update);
             }
 
             clone._clock.Replace(_clock);
@@ -126,15 +146,16 @@ public abstract partial class GossipNode
         return clone;
     }
 
-    private void LeaveFamily()
+    /// <summary>Leaves the clones to themselves; who they are, so that they can be told outside the lock.</summary>
+    private GossipNode[] LeaveFamily()
     {
-        if (_family.Members.Remove(this))
+        _family.Members.Remove(this);
+        foreach (var member in _family.Members)
         {
-            foreach (var member in _family.Members)
-            {
-                member.NotifyCloneCount();
-            }
+            member.NotifyCloneCount();
         }
+
+        return [.. _family.Members];
     }
 
     private void NotifyCloneCount()

@@ -83,7 +83,14 @@ public abstract partial class GossipNode
         Drop(update);
         _forgotten.Advance(update.Source, update.Timestamp);
         MoveHorizon(update.Source, update.Timestamp);
-        OnForgotten(update);
+        if (update.Misfit is null)
+        {
+            OnForgotten(update);
+        }
+        else
+        {
+            _misfits--;
+        }
     }
 
     private void MoveHorizon(string source, double timestamp)

@@ -47,6 +47,11 @@ public abstract partial class GossipNode
             var limit = _future.Limit();
             foreach (ref readonly var received in from.Inbox)
             {
+                if (received.Message.Oddity is not null)
+                {
+                    NoteIgnored(from, received.Message.Oddity);
+                }
+
                 switch (received.Message.Kind)
                 {
                     case GossipMessageKind.Update when from.Receives:
@@ -86,23 +91,48 @@ public abstract partial class GossipNode
 
     private static bool IsBlank(byte c) => c is (byte)' ' or (byte)'\t' or (byte)'\r';
 
-    /// <summary>Everything about a message that needs no lock. Updates of one stream are verified in order, one after another.</summary>
+    /// <summary>
+    /// Everything about a message that needs no lock. Updates of one stream are verified in order, one after another. What npm's scuttlebutt
+    /// takes no notice of, or its own nodes might send, ends no stream of a peer; it does one of a stranger who has not yet said who it is.
+    /// </summary>
     private Received Examine(GossipSession from, GossipMessage message)
     {
+        from.Introduced |= message.Kind == GossipMessageKind.Header;
+        Tolerate(from, message.Oddity);
         if (message.Update is not { } update || !from.Receives)
         {
             return new Received(message, true);
         }
 
-        ValidateShape(update.Change.Span, message.Shape);
-        if (Options.Security is null || IsKnown(update))
+        var misfit = MisfitOf(update.Change.Span, message.Shape);
+        Tolerate(from, misfit);
+        var verified = true;
+        if (Options.Security is not null && !IsKnown(update))
+        {
+            // What is kept and passed on is the very text that the signature covers.
+            update = Canonical(update);
+            verified = Verify(update);
+        }
+        else if (misfit is null)
         {
             return new Received(message, true);
         }
 
-        // What is kept and passed on is the very text that the signature covers.
-        update = Canonical(update);
-        return new Received(new GossipMessage(GossipMessageKind.Update, update), Verify(update));
+        return new Received(message with { Update = misfit is null ? update : new MisfitUpdate(update, misfit) }, verified);
+    }
+
+    private static void Tolerate(GossipSession from, string? oddity)
+    {
+        if (oddity is not null && !from.Introduced)
+        {
+            throw new GossipProtocolException(oddity);
+        }
+    }
+
+    private void NoteIgnored(GossipSession from, string what)
+    {
+        _ignoredLines++;
+        Notify(from, (stream, observer) => observer.OnIgnored(stream, what));
     }
 
     private bool IsKnown(GossipUpdate update)
@@ -178,11 +208,12 @@ public abstract partial class GossipNode
             );
         }
 
-        if (from.Options.OfferedName is { } offered && NodeName.In(header.Meta) is { } wanted && wanted != offered)
+        if (from.Options.OfferedName is { } offered && NodeName.In(header) is { } wanted && wanted != offered)
         {
             throw NodeName.Unknown(wanted);
         }
 
+        CheckKind(header);
         CheckScheme(header);
         var mine = header.Clock[Id];
         if (mine > _family.PeersClock && mine <= _future.Limit())
@@ -194,6 +225,15 @@ public abstract partial class GossipNode
         Notify(from, (stream, observer) => observer.OnHeader(stream, header));
     }
 
+    /// <summary>What one kind of node sends is a misfit to another or, worse, means something else. npm's nodes say nothing of it.</summary>
+    private void CheckKind(GossipHeader header)
+    {
+        if (Kind is not null && header.MetaText(GossipSession.KindMember) is { } theirs && theirs != Kind)
+        {
+            throw new GossipKindException(Kind, theirs);
+        }
+    }
+
     private void CheckScheme(GossipHeader header)
     {
         if (Options.Security?.Scheme is not { } scheme)
@@ -201,12 +241,7 @@ public abstract partial class GossipNode
             return;
         }
 
-        var theirs =
-            header.Meta is { ValueKind: System.Text.Json.JsonValueKind.Object } meta
-            && meta.TryGetProperty(GossipSession.SchemeMember, out var member)
-            && member.ValueKind == System.Text.Json.JsonValueKind.String
-                ? member.GetString()
-                : null;
+        var theirs = header.MetaText(GossipSession.SchemeMember);
         if (theirs != scheme)
         {
             throw new GossipSecurityException(

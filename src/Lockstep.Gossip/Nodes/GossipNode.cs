@@ -58,6 +58,8 @@ public abstract partial class GossipNode : IAsyncDisposable
     private readonly NotificationQueue _notifications = new();
     private readonly FutureBound _future;
     private GossipFamily _family;
+    private int _misfits;
+    private long _ignoredLines;
     private bool _dirty;
     private bool _disposed;
 
@@ -100,6 +102,33 @@ public abstract partial class GossipNode : IAsyncDisposable
             lock (Gate)
             {
                 return _history.Count;
+            }
+        }
+    }
+
+    /// <summary>
+    /// How many of the updates that are kept this data type cannot apply: it passes them on, to nodes that may know better. See
+    /// <see cref="GossipUpdate.Misfit"/>.
+    /// </summary>
+    public int MisfitCount
+    {
+        get
+        {
+            lock (Gate)
+            {
+                return _misfits;
+            }
+        }
+    }
+
+    /// <summary>How many lines of peers were nothing of the protocol, and ignored as npm's scuttlebutt does.</summary>
+    public long IgnoredLineCount
+    {
+        get
+        {
+            lock (Gate)
+            {
+                return _ignoredLines;
             }
         }
     }
@@ -164,15 +193,17 @@ public abstract partial class GossipNode : IAsyncDisposable
             }
         }
 
+        GossipNode[] others;
         lock (Gate)
         {
             _holdTimer.Dispose();
             _file.Dispose();
-            LeaveFamily();
+            others = LeaveFamily();
             _watchers.Wake();
         }
 
         _notifications.Deliver();
+        Array.ForEach(others, static other => other.Deliver());
         GC.SuppressFinalize(this);
     }
 
@@ -190,9 +221,11 @@ public abstract partial class GossipNode : IAsyncDisposable
     /// </summary>
     protected virtual IEnumerable<GossipUpdate> History(GossipClock since) => _history.Since(since);
 
-    /// <summary>Refuses a peer's change that <see cref="Apply"/> could not take. Called outside the lock.</summary>
-    /// <exception cref="GossipProtocolException">The change is not one of this data type; it closes the stream that it came
-    /// from.</exception>
+    /// <summary>
+    /// Tells a peer's change that <see cref="Apply"/> could not take. Called outside the lock. Such a change is kept and passed on as it is.
+    /// </summary>
+    /// <exception cref="GossipProtocolException">The change is not one of this data type; the message becomes
+    /// <see cref="GossipUpdate.Misfit"/>.</exception>
     protected virtual void Validate(ReadOnlySpan<byte> change) { }
 
     /// <summary>Remembers an update, so that peers get it and the file keeps it. Only within <see cref="Apply"/>.</summary>
@@ -225,7 +258,20 @@ public abstract partial class GossipNode : IAsyncDisposable
     }
 
     /// <summary>As <see cref="Validate"/>, for data types that need no more than what was seen while the line was read.</summary>
-    private protected virtual void ValidateShape(ReadOnlySpan<byte> change, ChangeShape shape) => Validate(change);
+    /// <returns>Why the change is none of the data type; null when it is one.</returns>
+    /// <exception cref="GossipProtocolException">The change would do harm to whoever got it: it ends the stream.</exception>
+    private protected virtual string? MisfitOf(ReadOnlySpan<byte> change, ChangeShape shape)
+    {
+        try
+        {
+            Validate(change);
+            return null;
+        }
+        catch (GossipProtocolException error)
+        {
+            return error.Message;
+        }
+    }
 
     internal static string CheckId(string id)
     {

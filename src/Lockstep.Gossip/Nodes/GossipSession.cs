@@ -15,6 +15,8 @@ internal sealed class GossipSession
 {
     public const string SchemeMember = "signature";
 
+    public const string KindMember = "kind";
+
     /// <summary>So much is handed out at a time; a slow peer's clock is never further ahead than that of what was written.</summary>
     public const int BatchBytes = 64 * 1024;
 
@@ -34,7 +36,7 @@ internal sealed class GossipSession
     {
         _node = node;
         Options = options;
-        Meta = ComposeMeta(node.Options.Security?.Scheme, options.Meta);
+        Meta = ComposeMeta(node.Kind, node.Options.Security?.Scheme, options.Meta);
         SyncReceived = !Receives;
     }
 
@@ -50,6 +52,9 @@ internal sealed class GossipSession
     public GossipHeader? PeerHeader { get; private set; }
 
     public JsonElement? Meta { get; }
+
+    /// <summary>Whether the peer has said who it is, in what was read so far.</summary>
+    public bool Introduced { get; set; }
 
     public bool Receives => Options.Direction != GossipDirection.SendOnly;
 
@@ -258,20 +263,26 @@ internal sealed class GossipSession
         }
     }
 
-    private static JsonElement? ComposeMeta(string? scheme, JsonElement? meta)
+    private static JsonElement? ComposeMeta(string? kind, string? scheme, JsonElement? meta)
     {
-        if (scheme is null)
-        {
-            return meta;
-        }
-
         if (meta is { ValueKind: not JsonValueKind.Object })
         {
-            throw new ArgumentException("With signatures that peers must agree on, the meta must be an object.", nameof(meta));
+            return scheme is null
+                ? meta
+                : throw new ArgumentException("With signatures that peers must agree on, the meta must be an object.", nameof(meta));
         }
 
         var composed = meta is { } given ? JsonObject.Create(given)! : [];
-        composed[SchemeMember] = scheme;
-        return JsonSerializer.SerializeToElement(composed);
+        Announce(composed, KindMember, kind);
+        Announce(composed, SchemeMember, scheme);
+        return composed.Count == 0 ? meta : JsonSerializer.SerializeToElement(composed);
+    }
+
+    private static void Announce(JsonObject meta, string member, string? value)
+    {
+        if (value is not null)
+        {
+            meta[member] = value;
+        }
     }
 }

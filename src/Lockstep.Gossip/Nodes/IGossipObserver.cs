@@ -22,6 +22,12 @@ public interface IGossipObserver
     /// <summary>An update came that was known already.</summary>
     void OnOldData(GossipUpdate update) { }
 
+    /// <summary>An update came that the data type cannot apply, see <see cref="GossipUpdate.Misfit"/>: it is kept and passed on.</summary>
+    void OnMisfit(GossipUpdate update) { }
+
+    /// <summary>A peer sent what is nothing of the protocol, or has something in it that is not: that was ignored.</summary>
+    void OnIgnored(GossipStream? stream, string what) { }
+
     /// <summary>An update's signature is missing, wrong or of an unknown key. Its source is held on that stream.</summary>
     void OnUnverified(GossipUpdate update) { }
 

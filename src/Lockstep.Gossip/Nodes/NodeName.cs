@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Lockstep.Gossip.Wire;
 
 namespace Lockstep.Gossip.Nodes;
 
@@ -8,12 +9,7 @@ internal static class NodeName
 {
     private const string Member = "model";
 
-    public static string? In(JsonElement? meta) =>
-        meta is { ValueKind: JsonValueKind.Object } given
-        && given.TryGetProperty(Member, out var name)
-        && name.ValueKind == JsonValueKind.String
-            ? name.GetString()
-            : null;
+    public static string? In(GossipHeader header) => header.MetaText(Member);
 
     /// <summary>A stream's options with the name of the node that is wanted.</summary>
     public static GossipStreamOptions Asking(GossipStreamOptions options, string name)

@@ -75,7 +75,7 @@ public sealed class GossipConnector : IAsyncDisposable
 
     /// <summary>
     /// Completes when there is nothing more to try: disposed, or synced once without tail. Faults with what trying again cannot mend:
-    /// <see cref="GossipIdentityException"/>, <see cref="GossipSecurityException"/>,
+    /// <see cref="GossipIdentityException"/>, <see cref="GossipKindException"/>, <see cref="GossipSecurityException"/>,
     /// <see cref="GossipStoreException"/>; or with <see cref="GossipUnreachableException"/> when
     /// <see cref="GossipConnectorOptions.MaximumRetryCount"/> is used up.
     /// </summary>
@@ -131,7 +131,13 @@ public sealed class GossipConnector : IAsyncDisposable
                 return;
             }
             catch (Exception error)
-                when (error is GossipIdentityException or GossipSecurityException or GossipStoreException or GossipUnreachableException)
+                when (error
+                        is GossipIdentityException
+                            or GossipKindException
+                            or GossipSecurityException
+                            or GossipStoreException
+                            or GossipUnreachableException
+                )
             {
                 LastError = error;
                 throw;

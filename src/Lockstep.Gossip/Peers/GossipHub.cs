@@ -114,7 +114,7 @@ public sealed class GossipHub
                     new GossipMessageParser().Parse(line.Span).Header
                     ?? throw new GossipProtocolException("The first line is not a header.");
                 var name =
-                    NodeName.In(header.Meta)
+                    NodeName.In(header)
                     ?? throw new GossipException(
                         "The peer does not name a model, and several are offered.",
                         "Set 'model' in the meta of its header, or name it in its URI."

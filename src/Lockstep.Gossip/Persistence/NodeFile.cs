@@ -31,18 +31,18 @@ internal sealed class NodeFile : IDisposable
     }
 
     /// <summary>Gives back what the file holds; what is kept meanwhile is in the file already.</summary>
-    /// <param name="update">Told of each update, in order of time.</param>
+    /// <param name="update">Told of each update, in order of time, with what was seen of its change.</param>
     /// <param name="known">Told of each source: what is known of it, and what was forgotten.</param>
-    public void Restore(Action<GossipUpdate> update, Action<string, double, double?> known)
+    public void Restore(Action<GossipUpdate, ChangeShape> update, Action<string, double, double?> known)
     {
         _restoring = true;
         var parser = new GossipMessageParser();
         foreach (var line in _store!.ReadUpdates())
         {
             // Written here after it was verified: not verified again.
-            if (parser.Parse(line).Update is { } found)
+            if (parser.Parse(line) is { Update: { } found, Shape: var shape })
             {
-                update(found);
+                update(found, shape);
             }
         }
 

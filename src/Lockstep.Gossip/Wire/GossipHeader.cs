@@ -13,6 +13,14 @@ namespace Lockstep.Gossip.Wire;
 /// say.</param>
 public sealed record GossipHeader(string Id, GossipClock Clock, JsonElement? Meta, GossipClock? Horizon)
 {
+    /// <summary>A text that is a member of the meta; null where there is none.</summary>
+    internal string? MetaText(string member) =>
+        Meta is { ValueKind: JsonValueKind.Object } meta
+        && meta.TryGetProperty(member, out var text)
+        && text.ValueKind == JsonValueKind.String
+            ? text.GetString()
+            : null;
+
     internal void Write(IBufferWriter<byte> output)
     {
         output.Write("{\"id\":"u8);

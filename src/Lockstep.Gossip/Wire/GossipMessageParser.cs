@@ -11,18 +11,30 @@ internal enum GossipMessageKind
     Update,
     Header,
     Sync,
+
+    /// <summary>JSON that is nothing of the protocol.</summary>
+    Nothing,
 }
 
+/// <param name="Kind">What it is.</param>
+/// <param name="Update">The update, if it is one.</param>
+/// <param name="Header">The header, if it is one.</param>
+/// <param name="Shape">What was seen of the update's change.</param>
+/// <param name="Oddity">What is wrong with it, in a way that npm's scuttlebutt takes no notice of; null when nothing is.</param>
 internal readonly record struct GossipMessage(
     GossipMessageKind Kind,
     GossipUpdate? Update = null,
     GossipHeader? Header = null,
-    ChangeShape Shape = default
+    ChangeShape Shape = default,
+    string? Oddity = null
 );
 
 /// <summary>One line to one message; no I/O in it. Keeps one string for each source that it meets. Not safe for concurrent use.</summary>
 internal sealed class GossipMessageParser
 {
+    private const string NotAnUpdateText =
+        "An array is not an update: expected [change,timestamp,source] or [change,timestamp,source,signature].";
+    private const string NotAHeaderText = "An object is not a header: expected {\"id\":...,\"clock\":{...}}.";
     private readonly HashSet<string> _sources = new(StringComparer.Ordinal);
     private byte[] _lastSourceText = [];
     private string _lastSource = string.Empty;
@@ -44,15 +56,15 @@ internal sealed class GossipMessageParser
             switch (reader.TokenType)
             {
                 case JsonTokenType.StartArray:
-                    var update = ParseUpdate(ref reader, line, out var shape);
-                    return new GossipMessage(GossipMessageKind.Update, update, Shape: shape);
+                    return ParseUpdate(ref reader, line);
                 case JsonTokenType.StartObject:
-                    return new GossipMessage(GossipMessageKind.Header, Header: ParseHeader(ref reader));
+                    return ParseHeader(ref reader);
                 case JsonTokenType.String when reader.ValueTextEquals("SYNC"u8):
                     reader.Read();
                     return new GossipMessage(GossipMessageKind.Sync);
                 default:
-                    throw new GossipProtocolException("A line is neither a header, an update nor \"SYNC\".");
+                    reader.Read();
+                    return Nothing("A line is neither a header, an update nor \"SYNC\".");
             }
         }
         catch (JsonException error)
@@ -61,33 +73,33 @@ internal sealed class GossipMessageParser
         }
     }
 
-    private GossipUpdate ParseUpdate(ref Utf8JsonReader reader, ReadOnlySpan<byte> line, out ChangeShape shape)
+    private GossipMessage ParseUpdate(ref Utf8JsonReader reader, ReadOnlySpan<byte> line)
     {
         reader.Read();
         if (reader.TokenType == JsonTokenType.EndArray)
         {
-            throw NotAnUpdate();
+            return NotAnUpdate(ref reader);
         }
 
         var start = (int)reader.TokenStartIndex;
-        shape = SkipChange(ref reader);
+        var shape = SkipChange(ref reader);
         var length = (int)reader.BytesConsumed - start;
         reader.Read();
-        if (reader.TokenType != JsonTokenType.Number)
+        if (reader.TokenType != JsonTokenType.Number || !TryReadTime(ref reader, out var timestamp))
         {
-            throw NotAnUpdate();
+            return NotAnUpdate(ref reader);
         }
 
-        var timestamp = Finite(ref reader);
         reader.Read();
         if (reader.TokenType != JsonTokenType.String)
         {
-            throw NotAnUpdate();
+            return NotAnUpdate(ref reader);
         }
 
         var source = ReadSource(ref reader);
         reader.Read();
         string? signature = null;
+        string? oddity = null;
         if (reader.TokenType == JsonTokenType.String)
         {
             signature = JsonText.Decode(ref reader);
@@ -101,11 +113,13 @@ internal sealed class GossipMessageParser
 
         if (reader.TokenType != JsonTokenType.EndArray)
         {
-            throw NotAnUpdate();
+            oddity = NotAnUpdateText;
+            SkipRest(ref reader);
         }
 
         reader.Read();
-        return new GossipUpdate(line.Slice(start, length).ToArray(), timestamp, source, signature);
+        var update = new GossipUpdate(line.Slice(start, length).ToArray(), timestamp, source, signature);
+        return new GossipMessage(GossipMessageKind.Update, update, Shape: shape, Oddity: oddity);
     }
 
     private static ChangeShape SkipChange(ref Utf8JsonReader reader)
@@ -148,25 +162,27 @@ internal sealed class GossipMessageParser
         return _lastSource = source;
     }
 
-    private static GossipHeader ParseHeader(ref Utf8JsonReader reader)
+    private static GossipMessage ParseHeader(ref Utf8JsonReader reader)
     {
         string? id = null;
         GossipClock? clock = null;
         GossipClock? horizon = null;
         JsonElement? meta = null;
+        string? oddity = null;
         while (reader.Read() && reader.TokenType != JsonTokenType.EndObject)
         {
             if (reader.ValueTextEquals("id"u8) && reader.Read())
             {
-                id = reader.TokenType == JsonTokenType.String ? CheckId(JsonText.Decode(ref reader)) : throw NotAHeader();
+                id = reader.TokenType == JsonTokenType.String ? CheckId(JsonText.Decode(ref reader)) : null;
+                reader.Skip();
             }
             else if (reader.ValueTextEquals("clock"u8) && reader.Read())
             {
-                clock = ParseClock(ref reader);
+                clock = ParseClock(ref reader, ref oddity);
             }
             else if (reader.ValueTextEquals("horizon"u8) && reader.Read())
             {
-                horizon = ParseClock(ref reader);
+                horizon = ParseClock(ref reader, ref oddity);
             }
             else if (reader.ValueTextEquals("meta"u8) && reader.Read())
             {
@@ -180,10 +196,17 @@ internal sealed class GossipMessageParser
         }
 
         reader.Read();
-        return id is null || clock is null ? throw NotAHeader() : new GossipHeader(id, clock, meta, horizon);
+        if (clock is null)
+        {
+            throw NotAHeader();
+        }
+
+        return id is null
+            ? Nothing(NotAHeaderText)
+            : new GossipMessage(GossipMessageKind.Header, Header: new GossipHeader(id, clock, meta, horizon), Oddity: oddity);
     }
 
-    private static GossipClock ParseClock(ref Utf8JsonReader reader)
+    private static GossipClock ParseClock(ref Utf8JsonReader reader, ref string? oddity)
     {
         if (reader.TokenType != JsonTokenType.StartObject)
         {
@@ -195,12 +218,17 @@ internal sealed class GossipMessageParser
         {
             var source = CheckId(JsonText.Decode(ref reader));
             reader.Read();
-            if (reader.TokenType != JsonTokenType.Number)
+            if (reader.TokenType == JsonTokenType.Null)
             {
-                throw NotAHeader();
+                // What JavaScript writes for a time that is none.
+                oddity = $"The header's clock has no time for '{source}'.";
+                continue;
             }
 
-            clock.Advance(source, Finite(ref reader));
+            clock.Advance(
+                source,
+                reader.TokenType == JsonTokenType.Number && TryReadTime(ref reader, out var time) ? time : throw NotAHeader()
+            );
         }
 
         return clock;
@@ -233,19 +261,30 @@ internal sealed class GossipMessageParser
         return true;
     }
 
-    private static double Finite(ref Utf8JsonReader reader)
+    private static bool TryReadTime(ref Utf8JsonReader reader, out double time)
     {
-        if (GossipNumbers.TryRead(reader.ValueSpan, out var value))
+        if (GossipNumbers.TryRead(reader.ValueSpan, out time))
         {
-            return value;
+            return true;
         }
 
-        value = reader.GetDouble();
-        return double.IsFinite(value) ? value : throw new GossipProtocolException("A timestamp is out of range.");
+        time = reader.GetDouble();
+        return double.IsFinite(time);
     }
 
-    private static GossipProtocolException NotAnUpdate() =>
-        new("An array is not an update: expected [change,timestamp,source] or [change,timestamp,source,signature].");
+    private static void SkipRest(ref Utf8JsonReader reader)
+    {
+        while (reader.CurrentDepth > 0 && reader.Read()) { }
+    }
 
-    private static GossipProtocolException NotAHeader() => new("An object is not a header: expected {\"id\":...,\"clock\":{...}}.");
+    private static GossipMessage NotAnUpdate(ref Utf8JsonReader reader)
+    {
+        SkipRest(ref reader);
+        reader.Read();
+        return Nothing(NotAnUpdateText);
+    }
+
+    private static GossipMessage Nothing(string why) => new(GossipMessageKind.Nothing, Oddity: why);
+
+    private static GossipProtocolException NotAHeader() => new(NotAHeaderText);
 }

@@ -51,7 +51,7 @@ internal sealed class SessionModel : IModelState, IAsyncDisposable
     public int Count =>
         IsRemoved ? 0
         : _node is LockstepModel model ? model.Keys.Count
-        : _node.HistoryCount;
+        : _node.HistoryCount - _node.MisfitCount;
 
     public int PeerCount => _node.StreamCount;
 
