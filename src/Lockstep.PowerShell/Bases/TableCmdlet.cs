@@ -99,8 +99,8 @@ public abstract class TableCmdlet : LockstepCmdlet
                     _current = table.DisplayName;
                     Attempt(() =>
                     {
-                        if (table.Store is null)
-                            FileSystemPath.RequireFile(table.Location);
+                        if (table.File is { } file)
+                            FileSystemPath.RequireFile(file);
                         use(table);
                     });
                 }

@@ -17,7 +17,7 @@ internal static class EngineMapping
         new()
         {
             Table = result.Table,
-            Path = result.Path,
+            Path = result.Location,
             Uri = new Uri(result.Feed),
             Cursor = result.Cursor.ToString(),
             Received = result.Received,
@@ -41,10 +41,10 @@ internal static class EngineMapping
     public static TableInfo ToModel(this EngineTableInfo table, bool isSession) =>
         new()
         {
-            Sync = RunningSyncs.Find(table.Path, table.Name)?.ToModel(),
+            Sync = RunningSyncs.Find(table.Location, table.Name)?.ToModel(),
             Lag = LagOf(table.NewestRecord),
             Name = table.Name,
-            Path = table.Path,
+            Path = table.Location,
             IsSession = isSession,
             Uri = table.Feed is null ? null : new Uri(table.Feed),
             Dialect = (FeedDialect)table.Dialect,

@@ -58,7 +58,7 @@ public sealed class LostLeadTests(SharedPostgres postgres)
 
         // It notices with its next commit; until then another one leads.
         await db.RunAsync($"SELECT pg_terminate_backend(({Leader}), 10000)");
-        using (var other = await store.OpenAsync("live", TimeProvider.System, Cancel))
+        using (var other = await store.OpenAsync("live", default, TimeProvider.System, Cancel))
             other.Commit(CommitOf(Line(2, 2), Line(3, 3)));
         feed.Send(4, 4);
         await run.UntilAsync(changes => changes.Count == 4);
@@ -89,7 +89,7 @@ public sealed class LostLeadTests(SharedPostgres postgres)
         await using var db = await TestDatabase.CreateAsync(postgres);
         await using var feed = await LiveFeed.StartAsync();
         var store = new PostgresTableStore(db.ConnectionString);
-        using (var target = await store.OpenAsync("live", TimeProvider.System, Cancel))
+        using (var target = await store.OpenAsync("live", default, TimeProvider.System, Cancel))
             target.Commit(CommitOf(Line(1, 1), Line(99, 1)));
         feed.Send(1, 2);
         feed.HoldsSnapshot = true;
@@ -150,9 +150,9 @@ public sealed class LostLeadTests(SharedPostgres postgres)
         RecordBatch? batch = null;
         foreach (var json in lines.Select(Encoding.UTF8.GetBytes))
         {
-            Assert.Equal(ParsedKind.Record, parser.Parse(json));
+            Assert.Equal(ParsedKind.Record, parser.Parse(json, out var record));
             batch ??= new RecordBatch(parser.Shape!.KeyLayout, parser.Shape.OrderKind, coalesce: true);
-            batch.Add(parser, json);
+            batch.Add(record);
         }
 
         return new TableCommit { Batch = batch, Shape = parser.Shape };
@@ -188,7 +188,7 @@ public sealed class LostLeadTests(SharedPostgres postgres)
             {
                 Feed = new FeedOptions { Uri = new Uri(_server.Uri, "live") },
                 Store = store,
-                TablePath = store.Description,
+
                 Follow = follow,
                 WantsChanges = true,
                 Resync = resync,
