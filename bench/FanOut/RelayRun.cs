@@ -83,9 +83,9 @@ internal static class RelayRun
             var json = Encoding.UTF8.GetBytes(
                 $"{{\"id\":{id},\"updated_at\":{order},\"deleted_at\":null,\"ip\":\"10.0.{id >> 8 & 255}.{id & 255}\",\"port\":{id & 65535}}}"
             );
-            parser.Parse(json);
+            parser.Parse(json, out var record);
             batch ??= new RecordBatch(parser.Shape!.KeyLayout, parser.Shape.OrderKind, coalesce: true);
-            batch.Add(parser, json);
+            batch.Add(record);
         }
 
         writer.Commit(new TableCommit { Batch = batch, Shape = parser.Shape });

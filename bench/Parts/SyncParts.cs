@@ -31,7 +31,7 @@ public class SyncParts
         BenchFeed.Write(Feed, output, Most);
         _bytes = output.ToArray();
         _parser = new RecordParser(new RecordShapeRequest(Dialect.Auto, null, WireNames.DefaultOrderField));
-        _parser.Parse(_bytes.AsSpan(0, _bytes.AsSpan().IndexOf((byte)'\n')));
+        _parser.Parse(_bytes.AsSpan(0, _bytes.AsSpan().IndexOf((byte)'\n')), out _);
         Batch();
     }
 
@@ -79,7 +79,7 @@ public class SyncParts
     {
         var count = 0;
         for (var at = 0; at < _bytes.Length; count++)
-            at += Next(at) + 1;
+            at += Next(at, out _) + 1;
         return count;
     }
 
@@ -89,8 +89,8 @@ public class SyncParts
         _batch.Reset(KeyLayout.Integer, OrderKind.Number, coalesce: true);
         for (int at = 0, length; at < _bytes.Length; at += length + 1)
         {
-            length = Next(at);
-            _batch.Add(_parser, _bytes.AsSpan(at));
+            length = Next(at, out var record);
+            _batch.Add(record);
         }
 
         return _batch.Count;
@@ -99,8 +99,8 @@ public class SyncParts
     [Benchmark(Description = "newest of each key, sorted")]
     public int Sort() => _batch.NewestByKey(_places);
 
-    private int Next(int at) =>
-        _parser.TryParseRecord(_bytes.AsSpan(at), out var length)
+    private int Next(int at, out RoutedRecord record) =>
+        _parser.TryParseRecord(_bytes.AsSpan(at), out var length, out record)
             ? length
             : throw new InvalidOperationException("The feed holds something that is no record.");
 }

@@ -27,8 +27,8 @@ public class TableParts : IDisposable
         var parser = new RecordParser(new RecordShapeRequest(Dialect.Auto, null, WireNames.DefaultOrderField));
         foreach (var line in new Lines(output.ToArray()))
         {
-            parser.Parse(line);
-            _batch.Add(parser, line);
+            parser.Parse(line, out var record);
+            _batch.Add(record);
         }
 
         _shape = parser.Shape!;

@@ -6,7 +6,7 @@ namespace Lockstep.Engine;
 /// A length of time as people write it: <c>90</c> (seconds), <c>250ms</c>, <c>1.5h</c>, <c>7d</c> or <c>00:01:30</c>. Culture plays no
 /// part.
 /// </summary>
-public static class DurationText
+internal static class DurationText
 {
     private static readonly (string Suffix, double Seconds)[] Units = [("ms", 0.001), ("s", 1), ("m", 60), ("h", 3600), ("d", 86400)];
 

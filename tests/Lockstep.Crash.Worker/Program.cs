@@ -1,12 +1,13 @@
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Sync;
+using Lockstep.Engine.Tables;
 
 // Syncs the feed of the first argument to the table file of the second, through whatever cuts it off, until the feed ends. To be killed at
 // any moment.
 var options = new SyncOptions
 {
     Feed = new FeedOptions { Uri = new Uri(args[0]) },
-    TablePath = args[1],
+    Store = new FileTableStore(args[1]),
     MaximumRetryCount = 1000,
     RetryInterval = TimeSpan.FromMilliseconds(5),
 };

@@ -52,7 +52,8 @@ internal sealed record PowerShellHost(string Folder, string SearchPath, string F
             process.StandardInput.Close();
             process.BeginOutputReadLine();
             process.BeginErrorReadLine();
-            if (process.WaitForExit(TimeSpan.FromSeconds(30)))
+            // Long, since a machine that is busy is not one without PowerShell.
+            if (process.WaitForExit(TimeSpan.FromMinutes(3)))
                 return process.ExitCode == 0;
 
             process.Kill(entireProcessTree: true);

@@ -3,6 +3,7 @@ using System.Text;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Serving;
 using Lockstep.Engine.Sync;
+using Lockstep.Engine.Tables;
 using Lockstep.Serving;
 using Lockstep.Testing;
 using Microsoft.Playwright;
@@ -147,7 +148,7 @@ public sealed class FeedServerPageTests(Browser browser) : IAsyncLifetime
         SyncOptions options = new()
         {
             Feed = new FeedOptions { Uri = new Uri("http://localhost/servers/") },
-            TablePath = _folder["servers.db"],
+            Store = new FileTableStore(_folder["servers.db"]),
             TableName = "servers",
         };
         using MemoryStream source = new(Encoding.UTF8.GetBytes(string.Join('\n', records)));

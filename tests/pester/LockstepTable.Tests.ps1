@@ -20,6 +20,14 @@ Describe 'The tables there are' {
             Get-LockstepTable x* | Should -BeNullOrEmpty
         }
 
+        It 'knows a table of the session by its name, however it is spelled, until it is removed' {
+            $table = Get-LockstepTable LETTERS
+            $table.IsSession, $table.Name | Should -Be $true, letters
+            $table | Remove-LockstepTable
+            (Get-LockstepTable).Name | Should -Be numbers
+            Test-Path -LiteralPath $table.Path | Should -BeFalse
+        }
+
         It 'tells what the file says' {
             $server = Start-LockstepTestServer -Port 0 -Feed Finite
             $null = Sync-LockstepTable ($server.FeedUri -replace '//', '//user:hunter2@') -Disk

@@ -61,7 +61,7 @@ internal static class QuickstartCommand
             new SyncOptions
             {
                 Feed = new FeedOptions { Uri = feed },
-                TablePath = path,
+                Store = new FileTableStore(path),
             }
         );
         await foreach (var step in sync.RunAsync(cancellationToken).ConfigureAwait(false))

@@ -171,35 +171,28 @@ internal static class SyncCommand
         command.SetAction(
             (result, cancellationToken) =>
             {
-                var feed = result.GetValue(uri)!;
-                var name = result.GetValue(table.Table);
-                var store = table.Store(result);
-                var path =
-                    store is not null ? store.Description
-                    : result.GetValue(table.Path) is { } file ? Path.GetFullPath(file)
-                    : TableOptions.FileOf(name ?? FeedUri.Parse(feed).DefaultTableName);
+                var feed = new FeedOptions
+                {
+                    Uri = result.GetValue(uri)!,
+                    CursorStyle = result.GetValue(style),
+                    Query = Pairs(result.GetValue(query), '='),
+                    Headers = Pairs(result.GetValue(header), ':'),
+                    Credential = result.GetValue(user) is { } userName
+                        ? new NetworkCredential(userName, Environment.GetEnvironmentVariable("LOCKSTEP_PASSWORD"))
+                        : null,
+                    BearerToken = Environment.GetEnvironmentVariable("LOCKSTEP_TOKEN"),
+                    ConnectionTimeout = TimeSpan.FromSeconds(result.GetValue(connection)),
+                    OperationTimeout = result.GetValue(operation) is > 0 and var seconds
+                        ? TimeSpan.FromSeconds(seconds)
+                        : Timeout.InfiniteTimeSpan,
+                    AllowUnencryptedAuthentication = result.GetValue(allowOpen),
+                    SkipCertificateCheck = result.GetValue(skipCheck),
+                };
                 var options = new SyncOptions
                 {
-                    Feed = new FeedOptions
-                    {
-                        Uri = feed,
-                        CursorStyle = result.GetValue(style),
-                        Query = Pairs(result.GetValue(query), '='),
-                        Headers = Pairs(result.GetValue(header), ':'),
-                        Credential = result.GetValue(user) is { } userName
-                            ? new NetworkCredential(userName, Environment.GetEnvironmentVariable("LOCKSTEP_PASSWORD"))
-                            : null,
-                        BearerToken = Environment.GetEnvironmentVariable("LOCKSTEP_TOKEN"),
-                        ConnectionTimeout = TimeSpan.FromSeconds(result.GetValue(connection)),
-                        OperationTimeout = result.GetValue(operation) is > 0 and var seconds
-                            ? TimeSpan.FromSeconds(seconds)
-                            : Timeout.InfiniteTimeSpan,
-                        AllowUnencryptedAuthentication = result.GetValue(allowOpen),
-                        SkipCertificateCheck = result.GetValue(skipCheck),
-                    },
-                    Store = store,
-                    TablePath = path,
-                    TableName = name,
+                    Feed = feed,
+                    Store = table.Store(result) ?? TableOptions.OfName(feed.Address.DefaultTableName),
+                    TableName = result.GetValue(table.Table),
                     Dialect = result.GetValue(dialect),
                     OrderBy = result.GetValue(orderBy),
                     KeyFields = result.GetValue(key) is { Length: > 0 } fields ? fields : null,

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Lockstep.Engine;
 using Lockstep.Engine.Tables;
 using Lockstep.Postgres.Tables;
 
@@ -21,33 +22,39 @@ internal sealed class TableOptions
         command.Options.Add(Postgres.Option);
     }
 
-    /// <summary>The database that keeps the table; null for a file.</summary>
-    /// <exception cref="ArgumentException">A file is named as well, or the connection string is missing or cannot be read.</exception>
+    /// <summary>What keeps the table that is named: a database or a file; null where the command line names none.</summary>
+    /// <exception cref="ArgumentException">
+    /// A file is named as well as a database, or the connection string is missing or cannot be read.
+    /// </exception>
     public TableStore? Store(ParseResult result)
     {
-        if (Postgres.Read(result) is not { } connection)
-            return null;
-        return result.GetValue(Path) is null
-            ? new PostgresTableStore(connection)
-            : throw new ArgumentException("The table is in a file (--path) or in a database (--postgres), not in both.");
+        var path = result.GetValue(Path);
+        if (Postgres.Read(result) is { } connection)
+        {
+            return path is null
+                ? new PostgresTableStore(connection)
+                : throw new ArgumentException("The table is in a file (--path) or in a database (--postgres), not in both.");
+        }
+
+        return path is not null ? new FileTableStore(System.IO.Path.GetFullPath(path))
+            : result.GetValue(Table) is { } name ? OfName(name)
+            : null;
     }
 
     /// <summary>The table that is named, else the only one of the current folder or of the database.</summary>
     public ITable Find(ParseResult result)
     {
-        if (Store(result) is { } store)
+        switch (Store(result))
         {
-            if (result.GetValue(Table) is { } table)
+            case FileTableStore file:
+                return file.Table;
+            case { } store when result.GetValue(Table) is { } table:
                 return store.Get(table);
-            return store.Find() is [var only]
-                ? only
-                : throw NotOne($"in {store.Description}", "--table", store.Find().Select(kept => kept.GetInfo().Name));
+            case { } store:
+                return store.Find() is [var only]
+                    ? only
+                    : throw NotOne($"in {store.Description}", "--table", store.Find().Select(kept => kept.GetInfo().Name));
         }
-
-        if (result.GetValue(Path) is { } path)
-            return new Table(System.IO.Path.GetFullPath(path));
-        if (result.GetValue(Table) is { } name)
-            return new Table(FileOf(name));
 
         var files = Engine.Tables.Table.FindIn(Environment.CurrentDirectory);
         return files.Count == 1
@@ -55,7 +62,8 @@ internal sealed class TableOptions
             : throw NotOne("in the current folder", "--path", files.Select(file => System.IO.Path.GetFileName(file)));
     }
 
-    public static string FileOf(string table) => System.IO.Path.GetFullPath(TableName.Require(table) + ".db");
+    /// <summary>The file that a table of a name has in the current folder.</summary>
+    public static FileTableStore OfName(string table) => new(System.IO.Path.GetFullPath(TableName.Require(table) + ".db"));
 
     private static TableNotFoundException NotOne(string place, string option, IEnumerable<string> names)
     {

@@ -41,7 +41,7 @@ internal static class TablesCommand
                         writer =>
                         {
                             writer.WriteString("name", info.Name);
-                            writer.WriteString("path", info.Path);
+                            writer.WriteString("path", info.Location);
                             writer.WriteString("feed", info.Feed);
                             writer.WriteString("dialect", info.Dialect.ToString());
                             writer.WriteString("key", string.Join(",", info.KeyFields));

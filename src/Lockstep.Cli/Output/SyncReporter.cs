@@ -62,7 +62,7 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
     private static void Write(Utf8JsonWriter writer, SyncResult result)
     {
         writer.WriteString("table", result.Table);
-        writer.WriteString("path", result.Path);
+        writer.WriteString("path", result.Location);
         writer.WriteString("feed", result.Feed);
         writer.WriteString("cursor", result.Cursor.ToString());
         writer.WriteNumber("received", result.Received);

@@ -22,7 +22,7 @@ public static class FeedConformance
         CancellationToken cancellationToken = default
     )
     {
-        var uri = FeedUri.Parse(feed.Uri);
+        var uri = feed.Address;
         options ??= new ConformanceOptions();
         var time = timeProvider ?? TimeProvider.System;
         var start = time.GetUtcNow();
@@ -42,8 +42,8 @@ public static class FeedConformance
     )
     {
         var first = await AskAsync("0").ConfigureAwait(false);
-        FeedReading? snapshot = null;
-        FeedReading? update = null;
+        ObservedResponse? snapshot = null;
+        ObservedResponse? update = null;
         if (first is { Status: 307, Location: { } location })
         {
             snapshot = await reader.ReadAsync(location, heartbeat: false, cancellationToken).ConfigureAwait(false);
@@ -65,7 +65,7 @@ public static class FeedConformance
         var heartbeat = waits ? await AskAsync(last?.Order.ToString() ?? "0", wait: true).ConfigureAwait(false) : null;
         return new FeedObservation(first, snapshot, whole, boundary, from, update, heartbeat, last, middle);
 
-        Task<FeedReading> AskAsync(string cursor, bool update = false, bool wait = false) =>
+        Task<ObservedResponse> AskAsync(string cursor, bool update = false, bool wait = false) =>
             reader.ReadAsync(uri.Request(feed.CursorStyle, Cursor.Parse(cursor), feed.Query, update), wait, cancellationToken);
     }
 }

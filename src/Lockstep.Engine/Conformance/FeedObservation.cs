@@ -11,20 +11,21 @@ namespace Lockstep.Engine.Conformance;
 /// <param name="BoundaryCursor">What <paramref name="Boundary"/> was asked with.</param>
 /// <param name="MiddleCursor">What <paramref name="Middle"/> was asked with.</param>
 internal sealed record FeedObservation(
-    FeedReading First,
-    FeedReading? Snapshot,
-    FeedReading? Whole,
-    FeedReading? Boundary,
-    FeedReading? Middle,
-    FeedReading? Update,
-    FeedReading? Heartbeat,
+    ObservedResponse First,
+    ObservedResponse? Snapshot,
+    ObservedResponse? Whole,
+    ObservedResponse? Boundary,
+    ObservedResponse? Middle,
+    ObservedResponse? Update,
+    ObservedResponse? Heartbeat,
     FeedItem? BoundaryCursor,
     FeedItem? MiddleCursor
 )
 {
-    public IEnumerable<FeedReading> Readings => new[] { First, Snapshot, Boundary, Middle, Update, Heartbeat }.OfType<FeedReading>();
+    public IEnumerable<ObservedResponse> Readings =>
+        new[] { First, Snapshot, Boundary, Middle, Update, Heartbeat }.OfType<ObservedResponse>();
 
-    public IEnumerable<(FeedReading Reading, FeedItem Item)> Records =>
+    public IEnumerable<(ObservedResponse Reading, FeedItem Item)> Records =>
         Readings.SelectMany(reading => reading.Records.Select(item => (reading, item)));
 
     public bool IsEndless => Whole?.End is ReadingEnd.Settled or ReadingEnd.Enough && Snapshot is null;

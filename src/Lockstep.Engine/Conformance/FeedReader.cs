@@ -21,7 +21,7 @@ internal sealed class FeedReader : IDisposable
     /// <param name="heartbeat">Whether to wait for a heartbeat once the records are there.</param>
     /// <param name="cancellationToken">Gives up.</param>
     /// <exception cref="FeedException">There is no answer, or credentials may not be sent.</exception>
-    public async Task<FeedReading> ReadAsync(Uri uri, bool heartbeat, CancellationToken cancellationToken)
+    public async Task<ObservedResponse> ReadAsync(Uri uri, bool heartbeat, CancellationToken cancellationToken)
     {
         using var response = await _http.GetAsync(uri, addHeaders: null, cancellationToken).ConfigureAwait(false);
         var count = response.Headers.TryGetValues("X-Amz-Meta-Count", out var counts) ? counts.First() : null;
@@ -35,7 +35,7 @@ internal sealed class FeedReader : IDisposable
                 )
                 .ConfigureAwait(false)
             : new Body();
-        return new FeedReading(
+        return new ObservedResponse(
             uri,
             (int)response.StatusCode,
             response.Content.Headers.ContentType?.MediaType,

@@ -32,7 +32,7 @@ internal sealed class FeedClient : IDisposable
 
     /// <summary>Requests the feed from a cursor. A 307 is taken to be a snapshot's address, unless only updates are asked for.</summary>
     /// <exception cref="FeedException">The feed cannot be reached or answers otherwise than with records.</exception>
-    public async Task<FeedBody> OpenAsync(Cursor cursor, bool updatesOnly, string? feedIdentity, CancellationToken cancellationToken)
+    public async Task<FeedResponse> OpenAsync(Cursor cursor, bool updatesOnly, string? feedIdentity, CancellationToken cancellationToken)
     {
         var target = Uri.Request(_http.Options.CursorStyle, cursor, _http.Options.Query, updatesOnly);
         var isSnapshot = false;
@@ -73,7 +73,12 @@ internal sealed class FeedClient : IDisposable
             headers.TryAddWithoutValidation(WireNames.FeedIdentityHeader, feedIdentity);
     }
 
-    private async Task<FeedBody> ReadAsync(HttpResponseMessage response, Uri target, bool isSnapshot, CancellationToken cancellationToken)
+    private async Task<FeedResponse> ReadAsync(
+        HttpResponseMessage response,
+        Uri target,
+        bool isSnapshot,
+        CancellationToken cancellationToken
+    )
     {
         Stream stream;
         try
@@ -95,7 +100,7 @@ internal sealed class FeedClient : IDisposable
             response.Headers.TryGetValues(name, out var values) || response.Content.Headers.TryGetValues(name, out values)
                 ? values.FirstOrDefault()
                 : null;
-        return new FeedBody(response, stream, isSnapshot)
+        return new FeedResponse(response, stream, isSnapshot)
         {
             FeedIdentity = Header(WireNames.FeedIdentityHeader),
             InstanceName = Header(WireNames.InstanceNameHeader),

@@ -11,7 +11,7 @@ namespace Lockstep.Engine.Feed;
 /// How requests of a feed are sent: proxy, certificates, timeout, and the credentials, which go to the feed's own origin only (I9). It
 /// follows no redirect by itself. One thread at a time.
 /// </summary>
-public sealed class FeedHttp : IDisposable
+internal sealed class FeedHttp : IDisposable
 {
     /// <summary>How many redirects in a row may be followed.</summary>
     public const int MostRedirects = 10;
@@ -31,7 +31,7 @@ public sealed class FeedHttp : IDisposable
     {
         Options = options;
         _time = time ?? TimeProvider.System;
-        Uri = FeedUri.Parse(options.Uri);
+        Uri = options.Address;
         _http = new HttpMessageInvoker(CreateHandler(options, decompresses), disposeHandler: true);
     }
 

@@ -6,8 +6,14 @@ namespace Lockstep.Engine.Feed;
 /// <summary>How to reach a feed. Immutable; holds secrets, so it has no text form of its own.</summary>
 public sealed class FeedOptions
 {
+    private FeedUri? _address;
+
     /// <summary>The feed's URI; user info in it becomes Basic authentication.</summary>
     public required Uri Uri { get; init; }
+
+    /// <summary><see cref="Uri"/> taken apart, once.</summary>
+    /// <exception cref="ArgumentException">It is not absolute, or none of http or https.</exception>
+    internal FeedUri Address => _address ??= FeedUri.Parse(Uri);
 
     /// <summary>Where the cursor goes.</summary>
     public CursorStyle CursorStyle { get; init; }
@@ -55,7 +61,7 @@ public sealed class FeedOptions
     public bool DisableCompression { get; init; }
 
     /// <inheritdoc/>
-    public override string ToString() => FeedUri.Parse(Uri).Display;
+    public override string ToString() => Address.Display;
 
     /// <summary>The same feed with another token, which an owner supplies to go on after a refusal.</summary>
     internal FeedOptions WithToken(string bearerToken) =>

@@ -8,7 +8,7 @@ namespace Lockstep.Engine.Feed;
 /// A feed's URI, taken apart: where it is, and the user and password that came with it. Only <see cref="Display"/> is ever stored or
 /// shown (I9): without user and password, and without the options of the query that are secrets by their names. Immutable.
 /// </summary>
-public sealed class FeedUri
+internal sealed class FeedUri
 {
     private readonly bool _isImport;
 
@@ -72,8 +72,8 @@ public sealed class FeedUri
             var elements = Location.AbsolutePath.Split('/', StringSplitOptions.RemoveEmptyEntries);
             var name = elements
                 .Select(Uri.UnescapeDataString)
-                .LastOrDefault(element => Tables.TableName.IsValid(element) && !element.All(char.IsAsciiDigit));
-            return name ?? Tables.TableName.Default;
+                .LastOrDefault(element => TableName.IsValid(element) && !element.All(char.IsAsciiDigit));
+            return name ?? TableName.Default;
         }
     }
 

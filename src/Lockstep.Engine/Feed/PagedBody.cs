@@ -76,7 +76,7 @@ internal sealed class PagedBody : ReadOnlyStream
     {
         if (disposing)
         {
-            // The response goes first, as in FeedBody.
+            // The response goes first, as in FeedResponse.
             _response.Dispose();
             _stream.Dispose();
         }

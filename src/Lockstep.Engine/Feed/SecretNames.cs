@@ -1,7 +1,7 @@
 namespace Lockstep.Engine.Feed;
 
 /// <summary>Tells by the name of a header or of a query option whether its value is a secret (I9): nothing else of it could tell.</summary>
-public static class SecretNames
+internal static class SecretNames
 {
     private static readonly string[] Marks =
     [

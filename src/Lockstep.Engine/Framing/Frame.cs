@@ -1,7 +1,7 @@
 namespace Lockstep.Engine.Framing;
 
 /// <summary>What a stretch of a feed's bytes is.</summary>
-public enum FrameKind
+internal enum FrameKind
 {
     /// <summary>One JSON object, from brace to brace. Only its borders have been looked at; its inside may still be wrong.</summary>
     Object,
@@ -23,7 +23,7 @@ public enum FrameKind
 }
 
 /// <summary>One frame: its kind, its bytes (valid until the reader is used again) and its byte offset in the body.</summary>
-public readonly ref struct Frame
+internal readonly ref struct Frame
 {
     internal Frame(FrameKind kind, ReadOnlySpan<byte> bytes, long offset)
     {

@@ -12,7 +12,7 @@ namespace Lockstep.Engine.Framing;
 /// Frames are found by their braces, so every byte ends up in exactly one frame or is white space between frames (I7).
 /// A brace that cannot stand where it stands, or a line end within a string, shows a torn object; reading goes on behind it.
 /// </remarks>
-public sealed class FrameReader
+internal sealed class FrameReader
 {
     /// <summary>The default limit of a record's size, in bytes.</summary>
     public const int DefaultMaximumLength = 16 * 1024 * 1024;

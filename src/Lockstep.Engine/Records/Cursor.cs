@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 
 namespace Lockstep.Engine.Records;
 
@@ -19,7 +20,7 @@ public readonly record struct Cursor
     public bool IsStart => _text is null;
 
     /// <summary>Whether it is a number by JSON's grammar, so that it has an order.</summary>
-    internal bool IsNumber => JsonNumber.IsValid(System.Text.Encoding.UTF8.GetBytes(ToString()));
+    internal bool IsNumber => AsNumber() is not null;
 
     /// <summary>A cursor from its text; null, empty and <c>0</c> are <see cref="Start"/>.</summary>
     public static Cursor Parse(string? text) => string.IsNullOrEmpty(text) || text == "0" ? Start : new Cursor(text);
@@ -39,6 +40,24 @@ public readonly record struct Cursor
         return Parse(Math.Max(Math.Min(value, 1), value - window).ToString(CultureInfo.InvariantCulture));
     }
 
+    /// <summary>
+    /// Compares cursors as numbers. Between others there is no order, and the one that came later, the left one, is taken.
+    /// </summary>
+    internal static int Compare(Cursor left, Cursor right)
+    {
+        if (left == right)
+            return 0;
+        return left.AsNumber() is { } l && right.AsNumber() is { } r ? OrderValue.Compare(l, r)
+            : right.IsStart || !left.IsStart ? 1
+            : -1;
+    }
+
     /// <summary>The text that goes into a request.</summary>
     public override string ToString() => _text ?? "0";
+
+    private OrderValue? AsNumber()
+    {
+        var text = Encoding.UTF8.GetBytes(ToString());
+        return JsonNumber.IsValid(text) ? OrderValue.FromNumber(text) : null;
+    }
 }

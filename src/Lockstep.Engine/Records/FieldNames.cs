@@ -10,7 +10,7 @@ namespace Lockstep.Engine.Records;
 /// Each instance knows which ones continue it by one more name: reading an object walks from the empty sequence along its names,
 /// and in a feed whose records look alike every step is one comparison of bytes.
 /// </remarks>
-public sealed class FieldNames : IReadOnlyList<string>
+internal sealed class FieldNames : IReadOnlyList<string>
 {
     private readonly byte[] _utf8;
     private readonly string _last;

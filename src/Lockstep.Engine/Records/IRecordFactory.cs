@@ -1,7 +1,7 @@
 namespace Lockstep.Engine.Records;
 
 /// <summary>Makes objects of a caller's own kind from what a <see cref="RecordReader"/> reads.</summary>
-public interface IRecordFactory
+internal interface IRecordFactory
 {
     /// <summary>Makes the object for one JSON object.</summary>
     /// <param name="names">The field names. Objects with the same names in the same order come with the same instance.</param>

@@ -4,8 +4,6 @@ namespace Lockstep.Engine.Records;
 internal enum ParsedKind
 {
     Record,
-    Heartbeat,
-    SnapshotCompleted,
-    OtherControl,
+    Signal,
     Malformed,
 }

@@ -5,9 +5,9 @@ using System.Text.Unicode;
 namespace Lockstep.Engine.Records;
 
 /// <summary>
-/// Tells what an object of the feed is (I7), and of a record where it belongs: key, order value, whether it is deleted, and which of its
-/// bytes are the record. <see cref="RoutingReader"/> finds these values; here they are held against the table's shape, which the first
-/// record decides. The results are this object's properties, valid until the next call. One thread at a time.
+/// Tells what an object of the feed is (I7): a record, with where it belongs, or a signal. <see cref="RoutingReader"/> finds the values
+/// that route a record; here they are held against the table's shape, which the first record decides. What it yields is valid until the
+/// next call. One thread at a time.
 /// </summary>
 internal sealed class RecordParser
 {
@@ -47,41 +47,23 @@ internal sealed class RecordParser
     /// <summary>The names of the records' fields.</summary>
     public FieldCatalog Fields { get; }
 
-    /// <inheritdoc cref="RoutingReader.IsDeleted"/>
-    public bool IsDeleted => _routing.IsDeleted;
-
-    /// <summary>The key, when the shape's layout is <see cref="KeyLayout.Integer"/>.</summary>
-    public long IntegerKey => _key.Integer;
-
-    /// <summary>The key's bytes, when the layout is <see cref="KeyLayout.Encoded"/>.</summary>
-    public ReadOnlySpan<byte> EncodedKey => _key.Encoded;
-
-    /// <summary>The order value when it is a number of 64 bits.</summary>
-    public long IntegerOrder => _order.Integer;
-
-    /// <summary>Whether <see cref="OrderText"/> holds the order value.</summary>
-    public bool OrderIsText => _order.IsText;
-
-    /// <inheritdoc cref="OrderReader.Text"/>
-    public ReadOnlySpan<byte> OrderText => _order.Text;
-
-    /// <inheritdoc cref="RoutingReader.TransactionId"/>
-    public long? TransactionId => _routing.TransactionId;
-
-    /// <inheritdoc cref="RoutingReader.Body"/>
-    public (int Start, int Length) Body => _routing.Body;
-
-    /// <summary>The cursor that a control row carries, if it does.</summary>
-    public Cursor? ControlCursor { get; private set; }
-
-    /// <summary>Whether the heartbeat was a control row, and not the heartbeat object.</summary>
-    public bool IsControlRow { get; private set; }
+    /// <summary>What the feed said, after <see cref="ParsedKind.Signal"/>.</summary>
+    public FeedSignal Signal { get; private set; }
 
     /// <summary>Why the object is malformed.</summary>
     public string Reason { get; private set; } = "";
 
     /// <summary>Reads one object, from brace to brace.</summary>
-    public ParsedKind Parse(ReadOnlySpan<byte> json)
+    /// <param name="json">The object's bytes.</param>
+    /// <param name="record">The record, when it is one.</param>
+    public ParsedKind Parse(ReadOnlySpan<byte> json, out RoutedRecord record)
+    {
+        var kind = Read(json);
+        record = kind == ParsedKind.Record ? Route(json) : default;
+        return kind;
+    }
+
+    private ParsedKind Read(ReadOnlySpan<byte> json)
     {
         Fields.BeginRecord();
         if (!Utf8.IsValid(json))
@@ -102,7 +84,7 @@ internal sealed class RecordParser
                 return Malformed(ExplainJson(json));
             if (length != json.Length)
                 return Malformed("something follows its closing brace");
-            return TrySettle(json) ? ParsedKind.Record : ReadControl(json) ?? Malformed(WhatIsWrong());
+            return TrySettle(json) ? ParsedKind.Record : ReadSignal(json) ?? Malformed(WhatIsWrong());
         }
         catch (InvalidOperationException)
         {
@@ -117,16 +99,21 @@ internal sealed class RecordParser
     /// plainly a record and whole, which is then to be framed and looked at by <see cref="Parse"/>.
     /// </summary>
     /// <param name="bytes">Bytes that begin with a brace.</param>
-    /// <param name="length">The record's length in bytes.</param>
+    /// <param name="length">The record's length in bytes, with what the dialect puts around it.</param>
+    /// <param name="record">The record.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public bool TryParseRecord(ReadOnlySpan<byte> bytes, out int length)
+    public bool TryParseRecord(ReadOnlySpan<byte> bytes, out int length, out RoutedRecord record)
     {
         length = 0;
+        record = default;
         if (Shape is null)
             return false;
         try
         {
-            return (_routing.TryReadByTemplate(bytes, out length) && IsRecord(bytes[..length])) || TryParseByGrammar(bytes, out length);
+            if (!(_routing.TryReadByTemplate(bytes, out length) && IsRecord(bytes[..length])) && !TryParseByGrammar(bytes, out length))
+                return false;
+            record = Route(bytes);
+            return true;
         }
         catch (InvalidOperationException)
         {
@@ -136,8 +123,11 @@ internal sealed class RecordParser
     }
 
     /// <summary>Reads the key alone from a record's own fields, as a rewritten record has them. False with <see cref="Reason"/>.</summary>
-    public bool TryReadKey(ReadOnlySpan<byte> json)
+    /// <param name="json">The record.</param>
+    /// <param name="record">Has the key and the record, and no order value.</param>
+    public bool TryReadKey(ReadOnlySpan<byte> json, out RoutedRecord record)
     {
+        record = default;
         Fields.BeginRecord();
         if (!Utf8.IsValid(json))
             return Refuse("it is not valid UTF-8");
@@ -147,15 +137,45 @@ internal sealed class RecordParser
                 return Refuse("it is no JSON object");
             if (_key.WhatIsMissing() is { } missing)
                 return Refuse(missing);
-            if (Shape!.KeyLayout == KeyLayout.Integer)
-                return _key.TryReadInteger(json) || Refuse("its key is no longer an integer");
-            _key.Encode(json);
+            var layout = Shape!.KeyLayout;
+            if (layout == KeyLayout.Integer && !_key.TryReadInteger(json))
+                return Refuse("its key is no longer an integer");
+            if (layout == KeyLayout.Encoded)
+                _key.Encode(json);
+            record = new RoutedRecord
+            {
+                KeyLayout = layout,
+                IntegerKey = _key.Integer,
+                EncodedKey = layout == KeyLayout.Encoded ? _key.Encoded : default,
+                Json = json,
+            };
             return true;
         }
         catch (InvalidOperationException)
         {
             return Refuse("a field name or its key is not valid Unicode");
         }
+    }
+
+    /// <summary>The record that was read last from the start of <paramref name="bytes"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private RoutedRecord Route(ReadOnlySpan<byte> bytes)
+    {
+        var layout = Shape!.KeyLayout;
+        (var start, var length) = _routing.Body;
+        return new RoutedRecord
+        {
+            KeyLayout = layout,
+            IntegerKey = _key.Integer,
+            EncodedKey = layout == KeyLayout.Encoded ? _key.Encoded : default,
+            OrderKind = _order.Kind,
+            OrderIsText = _order.IsText,
+            IntegerOrder = _order.Integer,
+            OrderText = _order.Text,
+            IsDeleted = _routing.IsDeleted,
+            TransactionId = _routing.TransactionId,
+            Json = bytes.Slice(start, length),
+        };
     }
 
     /// <summary>Reads a record of another form than those before, whose names may be new: kept only if it is a record.</summary>
@@ -240,8 +260,8 @@ internal sealed class RecordParser
     private ParsedKind Detect(ReadOnlySpan<byte> json)
     {
         var first = FirstRecord.Read(json, Strict);
-        if (!first.IsTransaction && !first.HasField(_request.OrderField) && ReadControl(json) is { } control)
-            return control;
+        if (!first.IsTransaction && !first.HasField(_request.OrderField) && ReadSignal(json) is { } signal)
+            return signal;
         if (first.TellShape(_request, out var isKeyGuessed, out var reason) is not { } shape)
             return Malformed(reason!);
 
@@ -265,15 +285,13 @@ internal sealed class RecordParser
     }
 
     /// <summary>What an object that is no record is; null when it is malformed.</summary>
-    private ParsedKind? ReadControl(ReadOnlySpan<byte> json)
+    private ParsedKind? ReadSignal(ReadOnlySpan<byte> json)
     {
-        var row = ControlRow.Read(json, Strict);
-        ControlCursor = row.Cursor;
-        IsControlRow = row.IsControl;
-        if (row.Kind == ParsedKind.Malformed)
+        if (FeedSignal.Read(json, Strict) is not { } signal)
             return null;
+        Signal = signal;
         Fields.ForgetRecord();
-        return row.Kind;
+        return ParsedKind.Signal;
     }
 
     private void Adopt(RecordShape shape)

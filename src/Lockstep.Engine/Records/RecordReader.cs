@@ -9,7 +9,7 @@ namespace Lockstep.Engine.Records;
 /// 64 bits <see cref="BigInteger"/>), numbers with a fraction or an exponent as <see cref="double"/>, strings as strings whatever they
 /// look like, half a surrogate pair included. Of a name that comes twice the last value counts. One thread at a time.
 /// </summary>
-public sealed class RecordReader
+internal sealed class RecordReader
 {
     // A sequence of names longer than this is not remembered, and all are forgotten beyond the second limit:
     // objects whose names are data must not fill memory (I8).

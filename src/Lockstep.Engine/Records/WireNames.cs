@@ -1,7 +1,7 @@
 namespace Lockstep.Engine.Records;
 
 /// <summary>The names that the wire formats give their members, in one place. They are exact.</summary>
-public static class WireNames
+internal static class WireNames
 {
     /// <summary>The order field where no other is named.</summary>
     public const string DefaultOrderField = "updated_at";

@@ -37,8 +37,8 @@ public sealed class TableFeed : IFeedSource
         _last = stamp;
         Time = time;
         Name = options.Name ?? stamp.Table;
-        Window = new ChangeWindow(options.LiveBytes);
-        Window.Reset(stamp.Identity, stamp.Sequence);
+        Live = new LiveLog<LogPosition>(options.LiveBytes);
+        Live.Restart(stamp.Identity, new LogPosition(stamp.Sequence));
     }
 
     /// <inheritdoc/>
@@ -54,7 +54,7 @@ public sealed class TableFeed : IFeedSource
 
     internal TimeSpan PollInterval => _options.PollInterval;
 
-    internal ChangeWindow Window { get; }
+    internal LiveLog<LogPosition> Live { get; }
 
     /// <summary>Starts to serve a table file, which a sync may be writing meanwhile.</summary>
     /// <param name="options">What to serve, and how.</param>
@@ -112,12 +112,14 @@ public sealed class TableFeed : IFeedSource
         // The watch may not have looked since the table was emptied: a client that has to resync is to hear it from the status, not from a
         // body cut off.
         var stamp = await ReadAsync(file => file.ReadStamp(), cancellationToken).ConfigureAwait(false);
-
-        // From the start nothing is assumed, so nothing can be wrong.
-        if (request.Since > 0)
-            Admit(stamp, request.Identity ?? stamp.Identity, request.Since);
-        var client = new TableFeedClient(this, stamp.Identity, request.Since, request.HeartbeatInterval);
-        return new FeedReading(stamp.Identity, stamp.KeyFields, client.ReadAsync(cancellationToken));
+        stamp.Range.Admit(request.Identity, request.Since);
+        var journey = new FeedJourney<LogPosition>(
+            new TableFeedSteps(this, stamp.Identity),
+            stamp.Identity,
+            new LogPosition(request.Since),
+            request.HeartbeatInterval
+        );
+        return new FeedReading(stamp.Identity, stamp.KeyFields, journey.ReadAsync(cancellationToken));
     }
 
     /// <inheritdoc/>
@@ -127,12 +129,12 @@ public sealed class TableFeed : IFeedSource
         var after = request.After is null ? null : ParsePosition(request.After);
         var page = await ReadAsync(file => file.ReadKeys(after, request.Horizon), cancellationToken).ConfigureAwait(false);
         var horizon = request.Horizon ?? page.Stamp.Sequence;
-        Admit(page.Stamp, request.Identity ?? page.Stamp.Identity, horizon);
+        page.Stamp.Range.Check(request.Identity ?? page.Stamp.Identity, horizon);
         return new SnapshotPage(
             page.Stamp.Identity,
             horizon,
             page.Stamp.KeyFields,
-            page.Lines.Rows > 0 ? [page.Lines.All] : [],
+            page.Lines.Take(),
             page.Next is null ? null : Base64Url.EncodeToString(page.Next)
         );
     }
@@ -144,42 +146,14 @@ public sealed class TableFeed : IFeedSource
             return;
         await _stop.CancelAsync().ConfigureAwait(false);
         await _watching.ConfigureAwait(false);
+        Live.Close();
     }
 
-    /// <summary>Whether a position means something to the table as it is now.</summary>
-    /// <exception cref="FeedIdentityChangedException">It belongs to another table, or is ahead of this one: the file was put
-    /// back.</exception>
-    /// <exception cref="FeedCursorExpiredException">Tombstones after it were cleared away.</exception>
-    internal static void Admit(TableStamp stamp, string identity, long position)
-    {
-        if (identity != stamp.Identity || position > stamp.Sequence)
-            throw new FeedIdentityChangedException(stamp.Identity);
-        if (position < stamp.Cleared)
-            throw new FeedCursorExpiredException(position, stamp.Cleared);
-    }
+    /// <summary>Counts a client, for whom the live log is filled.</summary>
+    internal void Came() => Interlocked.Increment(ref _followers);
 
-    /// <summary>Waits; false when the time is up.</summary>
-    /// <exception cref="FeedUnavailableException">The feed was stopped.</exception>
-    internal async Task<bool> WaitAsync(Task change, TimeSpan limit, CancellationToken cancellationToken)
-    {
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _stop.Token);
-        try
-        {
-            await change.WaitAsync(limit, Time, either.Token).ConfigureAwait(false);
-            return true;
-        }
-        catch (TimeoutException)
-        {
-            return false;
-        }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
-        {
-            throw Stopped();
-        }
-    }
-
-    /// <summary>Counts a client, for whom the window is filled, until it is disposed.</summary>
-    internal IDisposable Follow() => new Follower(this);
+    /// <summary>It has gone.</summary>
+    internal void Left() => Interlocked.Decrement(ref _followers);
 
     /// <summary>Reads from the file, when it is this client's turn.</summary>
     internal async Task<T> ReadAsync<T>(Func<TableFeedFile, T> read, CancellationToken cancellationToken)
@@ -249,11 +223,12 @@ public sealed class TableFeed : IFeedSource
         connection?.Dispose();
     }
 
-    /// <summary>Something was committed: brings the window up to it.</summary>
+    /// <summary>Something was committed: brings the live log up to it.</summary>
     private void Look()
     {
         var stamp = _file.ReadStamp();
-        if (stamp.Identity == Window.Identity && stamp.Sequence < Window.End)
+        var end = Live.End!;
+        if (stamp.Identity == Live.Identity && stamp.Sequence < end.Cursor)
         {
             // The file was put back as it was: numbers above these have been given out, and will be given out again to other changes.
             _file.Renew(stamp.Identity);
@@ -261,24 +236,28 @@ public sealed class TableFeed : IFeedSource
         }
 
         Volatile.Write(ref _last, stamp);
-        if (stamp.Identity != Window.Identity || stamp.Cleared > Window.End || Volatile.Read(ref _followers) == 0)
+        if (stamp.Identity != Live.Identity || stamp.Cleared > end.Cursor || Volatile.Read(ref _followers) == 0)
         {
-            if (stamp.Identity != Window.Identity || stamp.Sequence != Window.End)
-                Window.Reset(stamp.Identity, stamp.Sequence);
+            if (stamp.Identity != Live.Identity || stamp.Sequence != end.Cursor)
+                Live.Restart(stamp.Identity, new LogPosition(stamp.Sequence));
             return;
         }
 
-        for (var isEnd = stamp.Sequence == Window.End; !isEnd; )
+        for (var isEnd = stamp.Sequence == end.Cursor; !isEnd; )
         {
-            var page = _file.ReadChanges(Window.End);
-            if (page.Stamp.Identity != stamp.Identity || page.Stamp.Cleared > Window.End)
+            var page = _file.ReadChanges(end.Cursor);
+            if (page.Stamp.Identity != stamp.Identity || page.Stamp.Cleared > end.Cursor)
             {
-                Window.Reset(page.Stamp.Identity, page.Stamp.Sequence);
+                Live.Restart(page.Stamp.Identity, new LogPosition(page.Stamp.Sequence));
                 return;
             }
 
-            Window.Append(page.Lines, page.IsEnd ? page.Stamp.Sequence : page.Lines.Last);
-            isEnd = page.IsEnd;
+            // Put back between the two reads: the next look sees it.
+            if (page.To < end.Cursor)
+                return;
+            var to = new LogPosition(page.To);
+            Live.Append(new LiveBatch<LogPosition>(end, to, page.Lines.Take(), page.Lines.Bytes));
+            (end, isEnd) = (to, page.IsEnd);
         }
     }
 
@@ -295,18 +274,5 @@ public sealed class TableFeed : IFeedSource
         {
             throw new FeedPositionException(e);
         }
-    }
-
-    private sealed class Follower : IDisposable
-    {
-        private readonly TableFeed _feed;
-
-        public Follower(TableFeed feed)
-        {
-            _feed = feed;
-            Interlocked.Increment(ref feed._followers);
-        }
-
-        public void Dispose() => Interlocked.Decrement(ref _feed._followers);
     }
 }

@@ -11,14 +11,22 @@ namespace Lockstep.Engine.Serving;
 /// <param name="Cleared">Likewise: a cursor below it is no longer served.</param>
 /// <param name="Sequence">The number of the last change (I11): the cursor of a client that has everything.</param>
 /// <param name="KeyFields">The fields that are the key; empty until a record has come.</param>
-internal sealed record TableStamp(string Table, string Identity, long Cleared, long Sequence, IReadOnlyList<string> KeyFields);
+internal sealed record TableStamp(string Table, string Identity, long Cleared, long Sequence, IReadOnlyList<string> KeyFields)
+{
+    /// <summary>The cursors that mean something: one ahead of the table is of a table that was put back since.</summary>
+    public ServedRange Range => new(Identity, Cleared, Sequence, RetryAfter: null);
+}
 
 /// <summary>Records read in one transaction.</summary>
 /// <param name="Stamp">The table in that transaction.</param>
 /// <param name="Lines">The records.</param>
-/// <param name="Next">Read by key: where the next page begins. Read by sequence: null.</param>
-/// <param name="IsEnd">Whether there was no more.</param>
-internal sealed record TablePage(TableStamp Stamp, SequencedLines Lines, byte[]? Next, bool IsEnd);
+/// <param name="Next">Read by key: where the next page begins; null when this is the last one. Read by sequence: null.</param>
+/// <param name="To">The sequence number of one who has the page and all before it.</param>
+internal sealed record TablePage(TableStamp Stamp, FeedLines Lines, byte[]? Next, long To)
+{
+    /// <summary>Read by sequence: whether there was no more.</summary>
+    public bool IsEnd => To >= Stamp.Sequence;
+}
 
 /// <summary>
 /// Reads a table file for clients. Each read is a short transaction of its own, so that a slow client never keeps SQLite from
@@ -31,9 +39,8 @@ internal sealed class TableFeedFile(string path, int pageBytes)
     /// </summary>
     internal const string Changes = $"SELECT seq, gone, body FROM {TableSchema.Rows} WHERE seq > ?1 ORDER BY seq LIMIT ?2";
 
-    private const int MostRows = 20_000;
-
-    private int _averageBytes = 256;
+    /// <summary>Threads that learn at once cost no more than a page of another size.</summary>
+    private readonly PageSize _size = new(pageBytes, rowBytes: 256);
 
     /// <exception cref="FeedUnavailableException">The file is not there, or cannot be read.</exception>
     public TableStamp ReadStamp() => Read((_, stamp, _) => stamp);
@@ -45,9 +52,9 @@ internal sealed class TableFeedFile(string path, int pageBytes)
         Read(
             (connection, stamp, shape) =>
             {
-                var lines = new SequencedLines();
+                var lines = new FeedLines();
                 if (shape is null)
-                    return new TablePage(stamp, lines, null, IsEnd: true);
+                    return new TablePage(stamp, lines, null, stamp.Sequence);
                 using var select = new Statement(
                     connection,
                     $"SELECT key, seq, body FROM {TableSchema.Rows} WHERE gone = 0{(after is null ? "" : " AND key > ?1")} ORDER BY key"
@@ -61,10 +68,10 @@ internal sealed class TableFeedFile(string path, int pageBytes)
                         continue;
                     var next =
                         shape.KeyLayout == KeyLayout.Integer ? KeyEncoding.Encode(select.Integer(0)).ToArray() : select.Bytes(0).ToArray();
-                    return new TablePage(stamp, lines, next, IsEnd: false);
+                    return new TablePage(stamp, lines, next, stamp.Sequence);
                 }
 
-                return new TablePage(stamp, lines, null, IsEnd: true);
+                return new TablePage(stamp, lines, null, stamp.Sequence);
             }
         );
 
@@ -73,18 +80,21 @@ internal sealed class TableFeedFile(string path, int pageBytes)
         Read(
             (connection, stamp, shape) =>
             {
-                var lines = new SequencedLines();
+                var lines = new FeedLines();
                 if (shape is null || stamp.Sequence <= after)
-                    return new TablePage(stamp, lines, null, IsEnd: true);
-                var most = Math.Clamp(pageBytes / _averageBytes, 16, MostRows);
+                    return new TablePage(stamp, lines, null, stamp.Sequence);
+                var (most, last) = (_size.Rows, after);
                 using var select = new Statement(connection, Changes);
                 select.Bind(1, after);
                 select.Bind(2, (long)most);
                 while (select.Step())
-                    lines.Append(select.Integer(0), stamp.Sequence, select.Integer(1) != (long)RowState.Live, select.Bytes(2));
-                if (lines.Rows > 0)
-                    _averageBytes = Math.Max(1, lines.Bytes / lines.Rows);
-                return new TablePage(stamp, lines, null, lines.Rows < most);
+                {
+                    last = select.Integer(0);
+                    lines.Append(last, stamp.Sequence, select.Integer(1) != (long)RowState.Live, select.Bytes(2));
+                }
+
+                _size.Learn(lines);
+                return new TablePage(stamp, lines, null, lines.Rows < most ? stamp.Sequence : last);
             }
         );
 

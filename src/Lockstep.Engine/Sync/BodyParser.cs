@@ -9,12 +9,11 @@ using Lockstep.Engine.Tables;
 namespace Lockstep.Engine.Sync;
 
 /// <summary>Why parsing stopped.</summary>
-internal enum ParseSignal
+internal enum ParseStop
 {
     NeedMore,
     BatchFull,
-    Heartbeat,
-    SnapshotCompleted,
+    Signal,
     Malformed,
 }
 
@@ -33,12 +32,15 @@ internal sealed class BodyParser(
 {
     private const int SnippetLength = 80;
 
-    /// <summary>What to end with, after <see cref="ParseSignal.Malformed"/>.</summary>
+    /// <summary>What to end with, after <see cref="ParseStop.Malformed"/>.</summary>
     public FeedException? Error { get; private set; }
+
+    /// <summary>What the feed said, after <see cref="ParseStop.Signal"/>.</summary>
+    public FeedSignal Signal { get; private set; }
 
     /// <summary>Takes what frames there are.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public ParseSignal Parse()
+    public ParseStop Parse()
     {
         var counters = context.Counters;
         var parser = context.Parser;
@@ -46,17 +48,21 @@ internal sealed class BodyParser(
         {
             // Most of a feed is plain records: those are framed and read in one pass.
             var bytes = frames.PeekUnframed();
-            if (!bytes.IsEmpty && parser.TryParseRecord(bytes, out var length) && length <= context.Options.MaximumRecordSize)
+            if (
+                !bytes.IsEmpty
+                && parser.TryParseRecord(bytes, out var length, out var record)
+                && length <= context.Options.MaximumRecordSize
+            )
             {
-                var isFull = Take(parser, bytes);
+                var isFull = Take(record);
                 frames.Take(length);
                 if (isFull)
-                    return ParseSignal.BatchFull;
+                    return ParseStop.BatchFull;
                 continue;
             }
 
             if (!frames.TryRead(out var frame))
-                return ParseSignal.NeedMore;
+                return ParseStop.NeedMore;
             switch (frame.Kind)
             {
                 case FrameKind.BlankLine:
@@ -66,54 +72,53 @@ internal sealed class BodyParser(
                     break;
                 default:
                     if (Refuse(frame, Describe(frame.Kind)))
-                        return ParseSignal.Malformed;
+                        return ParseStop.Malformed;
                     if (pacer.QuarantineIsFull)
-                        return ParseSignal.BatchFull;
+                        return ParseStop.BatchFull;
                     continue;
             }
 
-            switch (parser.Parse(frame.Bytes))
+            switch (parser.Parse(frame.Bytes, out record))
             {
                 case ParsedKind.Record:
-                    if (Take(parser, frame.Bytes))
-                        return ParseSignal.BatchFull;
+                    if (Take(record))
+                        return ParseStop.BatchFull;
                     continue;
-                case ParsedKind.Heartbeat:
-                    counters.Heartbeats++;
-                    // While the whole set is under way, a heartbeat's horizon is ahead of the set's own.
-                    if (!set.IsTransactionSetUnderWay)
-                        NoteHorizon(parser);
-                    return ParseSignal.Heartbeat;
-                case ParsedKind.SnapshotCompleted:
-                    NoteHorizon(parser);
-                    return ParseSignal.SnapshotCompleted;
-                case ParsedKind.OtherControl:
+                case ParsedKind.Signal when parser.Signal.Kind == FeedSignalKind.Other:
                     continue;
+                case ParsedKind.Signal:
+                    Hear(parser.Signal);
+                    return ParseStop.Signal;
                 default:
                     if (Refuse(frame, parser.Reason))
-                        return ParseSignal.Malformed;
+                        return ParseStop.Malformed;
                     if (pacer.QuarantineIsFull)
-                        return ParseSignal.BatchFull;
+                        return ParseStop.BatchFull;
                     continue;
             }
         }
     }
 
-    /// <summary>Puts the record that the parser has just read into the batch. Whether that is full then.</summary>
-    private bool Take(RecordParser parser, ReadOnlySpan<byte> bytes)
+    /// <summary>Puts a record into the batch. Whether that is full then.</summary>
+    private bool Take(in RoutedRecord record)
     {
         context.Counters.Received++;
-        if (tracker.Note(parser))
+        if (tracker.Note(record))
             context.Counters.OutOfOrder++;
-        var isFull = pacer.Add(parser, bytes, out var beginsBatch);
-        if (beginsBatch && parser.Shape!.Dialect == Dialect.Transaction && source.Start.IsStart && !set.IsComplete && !pacer.IsStaged)
+        var isFull = pacer.Add(record, out var beginsBatch);
+        if (beginsBatch && record.TransactionId is not null && source.Start.IsStart && !set.IsComplete && !pacer.IsStaged)
             tracker.Hold();
         return isFull;
     }
 
-    private void NoteHorizon(RecordParser parser)
+    private void Hear(FeedSignal signal)
     {
-        if (parser.ControlCursor is { } cursor)
+        Signal = signal;
+        var isHeartbeat = signal.Kind == FeedSignalKind.Heartbeat;
+        if (isHeartbeat)
+            context.Counters.Heartbeats++;
+        // While the whole set is under way, a heartbeat's horizon is ahead of the set's own.
+        if (signal.Cursor is { } cursor && !(isHeartbeat && set.IsTransactionSetUnderWay(signal)))
             tracker.Note(cursor);
     }
 

@@ -138,31 +138,38 @@ internal sealed class BodyReader
     {
         while (true)
         {
-            var signal = _parser.Parse();
+            var stop = _parser.Parse();
             if (_context.Parser.KeyWasGuessed && !_warnedOfKey)
                 await WarnOfKeyAsync().ConfigureAwait(false);
-            switch (signal)
+            switch (stop)
             {
-                case ParseSignal.NeedMore:
+                case ParseStop.NeedMore:
                     return false;
-                case ParseSignal.BatchFull:
+                case ParseStop.BatchFull:
                     await _pacer.HandOverAsync(cancellationToken).ConfigureAwait(false);
                     break;
-                case ParseSignal.Malformed:
+                case ParseStop.Malformed:
                     throw _parser.Error!;
-                case ParseSignal.SnapshotCompleted:
-                    await _set.CompleteAsync(SnapshotEnding.Sweep, cancellationToken).ConfigureAwait(false);
-                    // What the feed led to is a snapshot of some time ago: the updates since are still to come, at the feed's own address.
-                    if (StopsWhenCaughtUp && !_source.IsRedirected)
-                        return true;
-                    break;
-                case ParseSignal.Heartbeat:
-                    await _context.PostEventAsync(FeedEventKind.Heartbeat, "The feed sent a heartbeat.", null).ConfigureAwait(false);
-                    if (await _set.BeatAsync(cancellationToken).ConfigureAwait(false) && StopsWhenCaughtUp)
+                case ParseStop.Signal:
+                    if (await HeedAsync(_parser.Signal, cancellationToken).ConfigureAwait(false))
                         return true;
                     break;
             }
         }
+    }
+
+    /// <summary>Does what the feed's signal asks for. True when it has nothing more and the caller waits for that.</summary>
+    private async Task<bool> HeedAsync(FeedSignal signal, CancellationToken cancellationToken)
+    {
+        if (signal.Kind == FeedSignalKind.SnapshotCompleted)
+        {
+            await _set.CompleteAsync(SnapshotEnding.Sweep, cancellationToken).ConfigureAwait(false);
+            // What the feed led to is a snapshot of some time ago: the updates since are still to come, at the feed's own address.
+            return StopsWhenCaughtUp && !_source.IsRedirected;
+        }
+
+        await _context.PostEventAsync(FeedEventKind.Heartbeat, "The feed sent a heartbeat.", null).ConfigureAwait(false);
+        return await _set.BeatAsync(signal, cancellationToken).ConfigureAwait(false) && StopsWhenCaughtUp;
     }
 
     private async Task WarnOfKeyAsync()

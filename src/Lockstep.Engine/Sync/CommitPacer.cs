@@ -76,26 +76,24 @@ internal sealed class CommitPacer
 
     private TimeSpan Interval => _isFirstCommit ? FirstCommitInterval : CommitInterval;
 
-    /// <summary>Adds the record that the parser has just read.</summary>
-    /// <param name="parser">Holds what routes it.</param>
-    /// <param name="json">Begins with it.</param>
+    /// <summary>Adds a record.</summary>
+    /// <param name="record">The record; it is copied.</param>
     /// <param name="beginsBatch">Whether it is the first one of a batch.</param>
     /// <returns>Whether what there is has to be handed over before the next one comes.</returns>
-    public bool Add(RecordParser parser, ReadOnlySpan<byte> json, out bool beginsBatch)
+    public bool Add(in RoutedRecord record, out bool beginsBatch)
     {
-        var shape = parser.Shape!;
-        beginsBatch = _batch is null || _batch.Layout != shape.KeyLayout;
+        beginsBatch = _batch is null || _batch.Layout != record.KeyLayout;
         if (beginsBatch)
         {
             // The first key that is no integer: the table gets another layout, and a batch has but one.
             if (_batch is { Count: > 0 })
                 _finished = _batch;
-            _batch = _context.Batches.Take(shape.KeyLayout, shape.OrderKind, _context.Coalesces);
+            _batch = _context.Batches.Take(record.KeyLayout, record.OrderKind, _context.Coalesces);
             if (!_hasOpenTransaction)
                 _uncommittedSince = _context.Time.GetTimestamp();
         }
 
-        _batch!.Add(parser, json);
+        _batch!.Add(record);
         return _finished is not null || IsFull(_batch);
     }
 

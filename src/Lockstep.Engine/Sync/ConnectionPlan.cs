@@ -52,21 +52,21 @@ internal sealed class ConnectionPlan
     {
         if (_resync || state.Horizon is not { } horizon || state.Rows + state.Tombstones == 0)
             return;
-        if (CursorTracker.Compare(Start, horizon) < 0)
+        if (Cursor.Compare(Start, horizon) < 0)
             Resync(isAnotherFeed: false);
     }
 
     /// <summary>A resync takes whatever feed there is; otherwise the feed is told which one the cursor belongs to.</summary>
     public string? IdentityToSend(TableState state) => _resync || Start.IsStart ? null : state.FeedIdentity;
 
-    public bool MeetsAnotherFeed(TableState state, FeedBody body) =>
+    public bool MeetsAnotherFeed(TableState state, FeedResponse body) =>
         !_resync
         && state.FeedIdentity is { } known
         && body.FeedIdentity is { } met
         && known != met
         && (state.Rows + state.Tombstones > 0 || !Start.IsStart);
 
-    public BodySource Describe(FeedClient client, FeedBody body, TableState state)
+    public BodySource Describe(FeedClient client, FeedResponse body, TableState state)
     {
         var isEmpty = state.Rows + state.Tombstones == 0;
         bool replaces = _resync || body.IsSnapshot,

@@ -38,12 +38,12 @@ internal sealed class CursorTracker
     /// </summary>
     public long Advances { get; private set; }
 
-    /// <summary>Notes the record that the parser has just read. Returns whether it came out of order.</summary>
-    public bool Note(RecordParser parser)
+    /// <summary>Notes a record that came. Returns whether it came out of order.</summary>
+    public bool Note(in RoutedRecord record)
     {
-        if (parser.OrderIsText || (_hasMaximum && !_maximum.IsInteger))
-            return NoteText(parser);
-        var value = parser.IntegerOrder;
+        if (record.OrderIsText || (_hasMaximum && !_maximum.IsInteger))
+            return NoteText(record);
+        var value = record.IntegerOrder;
         if (_hasMaximum && value < _maximumInteger)
             return NoteOutOfOrder();
         if (!_hasMaximum || value > _maximumInteger)
@@ -60,7 +60,7 @@ internal sealed class CursorTracker
     /// <summary>A control row names a cursor: everything before it has been sent.</summary>
     public void Note(Cursor horizon)
     {
-        if (Compare(horizon, _reached) > 0)
+        if (Cursor.Compare(horizon, _reached) > 0)
             _reached = horizon;
     }
 
@@ -89,27 +89,15 @@ internal sealed class CursorTracker
         var maximum = _hasMaximum ? Later(Cursor.From(_maximum), _reached) : _reached;
         var newest = Later(maximum, stored);
         var safe = WasOutOfOrder ? _start : Later(maximum, _start);
-        return (newest, !_isComplete && Compare(safe, newest) < 0 ? safe : null);
+        return (newest, !_isComplete && Cursor.Compare(safe, newest) < 0 ? safe : null);
     }
 
-    /// <summary>
-    /// Compares cursors as numbers. Between others there is no order, and the one that came later, the left one, is taken.
-    /// </summary>
-    public static int Compare(Cursor left, Cursor right)
-    {
-        if (left == right)
-            return 0;
-        return AsNumber(left) is { } l && AsNumber(right) is { } r ? OrderValue.Compare(l, r)
-            : right.IsStart || !left.IsStart ? 1
-            : -1;
-    }
-
-    private bool NoteText(RecordParser parser)
+    private bool NoteText(in RoutedRecord record)
     {
         var value =
-            parser.Shape!.OrderKind == OrderKind.Text ? OrderValue.FromText(Encoding.UTF8.GetString(parser.OrderText))
-            : parser.OrderIsText ? OrderValue.FromNumber(parser.OrderText)
-            : OrderValue.FromInteger(parser.IntegerOrder);
+            record.OrderKind == OrderKind.Text ? OrderValue.FromText(Encoding.UTF8.GetString(record.OrderText))
+            : record.OrderIsText ? OrderValue.FromNumber(record.OrderText)
+            : OrderValue.FromInteger(record.IntegerOrder);
         if (_hasMaximum && OrderValue.Compare(value, _maximum) < 0)
             return NoteOutOfOrder();
         if (value.Kind == OrderKind.Number && (!_hasMaximum || OrderValue.Compare(value, _maximum) > 0))
@@ -127,11 +115,5 @@ internal sealed class CursorTracker
         return WasOutOfOrder = true;
     }
 
-    private static Cursor Later(Cursor left, Cursor right) => Compare(left, right) >= 0 ? left : right;
-
-    private static OrderValue? AsNumber(Cursor cursor)
-    {
-        var text = Encoding.UTF8.GetBytes(cursor.ToString());
-        return JsonNumber.IsValid(text) ? OrderValue.FromNumber(text) : null;
-    }
+    private static Cursor Later(Cursor left, Cursor right) => Cursor.Compare(left, right) >= 0 ? left : right;
 }

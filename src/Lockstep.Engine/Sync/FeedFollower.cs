@@ -186,7 +186,7 @@ internal sealed class FeedFollower(
     }
 
     /// <summary>Asks the feed, no longer than the time to follow; null when that is over.</summary>
-    private async Task<FeedBody?> OpenAsync(ConnectionPlan plan, TableState state, CancellationToken cancellationToken)
+    private async Task<FeedResponse?> OpenAsync(ConnectionPlan plan, TableState state, CancellationToken cancellationToken)
     {
         if (options.FollowFor is not { } limit)
         {

@@ -3,27 +3,27 @@ using System.Collections.Concurrent;
 namespace Lockstep.Engine.Sync;
 
 /// <summary>The syncs that run in this process, by table, so that others can see their state. Any thread.</summary>
-public static class RunningSyncs
+internal static class RunningSyncs
 {
-    private static readonly ConcurrentDictionary<(string Path, string Table), TableSync> Running = new();
+    private static readonly ConcurrentDictionary<(string Location, string Table), TableSync> Running = new();
 
     /// <summary>What the sync of a table is doing; null when none runs in this process.</summary>
-    /// <param name="path">The file's full path, or the description of the store.</param>
+    /// <param name="location">The store's description: a file's full path, or the database in words.</param>
     /// <param name="table">The table's name; null where there is only one in that place.</param>
-    public static SyncResult? Find(string path, string? table = null) =>
+    public static SyncResult? Find(string location, string? table = null) =>
         table is not null
-            ? Running.TryGetValue((path, table), out var sync)
+            ? Running.TryGetValue((location, table), out var sync)
                 ? sync.Result
                 : null
-            : Running.Where(running => running.Key.Path == path).Select(running => running.Value.Result).FirstOrDefault();
+            : Running.Where(running => running.Key.Location == location).Select(running => running.Value.Result).FirstOrDefault();
 
     internal static void Add(TableSync sync) => Running[KeyOf(sync)] = sync;
 
     internal static void Remove(TableSync sync) => Running.TryRemove(new KeyValuePair<(string, string), TableSync>(KeyOf(sync), sync));
 
-    private static (string Path, string Table) KeyOf(TableSync sync)
+    private static (string Location, string Table) KeyOf(TableSync sync)
     {
         var result = sync.Result;
-        return (result.Path, result.Table);
+        return (result.Location, result.Table);
     }
 }

@@ -23,10 +23,11 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
     /// <summary>
     /// Whether this is the whole set of a transaction feed, or may be, which only its end or <c>snapshot_completed</c> completes (I6).
     /// </summary>
-    public bool IsTransactionSetUnderWay =>
+    /// <param name="signal">What the feed said just now.</param>
+    public bool IsTransactionSetUnderWay(FeedSignal signal) =>
         context.Parser.Shape is { } shape
             ? shape.Dialect == Dialect.Transaction && (tracker.IsHeld || pacer.IsStaged)
-            : context.Parser.IsControlRow && source.Start.IsStart && !IsComplete;
+            : signal.IsControlRow && source.Start.IsStart && !IsComplete;
 
     /// <summary>The body begins: what is to be staged gets its place beside the table.</summary>
     public async Task BeginAsync(CancellationToken cancellationToken)
@@ -40,9 +41,9 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
     }
 
     /// <summary>The feed says that it has nothing more for now. Whether the table has all that there is.</summary>
-    public async Task<bool> BeatAsync(CancellationToken cancellationToken)
+    public async Task<bool> BeatAsync(FeedSignal signal, CancellationToken cancellationToken)
     {
-        if (IsTransactionSetUnderWay)
+        if (IsTransactionSetUnderWay(signal))
             return false;
         if (pacer.IsStaged)
         {

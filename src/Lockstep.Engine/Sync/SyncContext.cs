@@ -6,6 +6,8 @@ namespace Lockstep.Engine.Sync;
 /// <summary>What the parts of one running sync share.</summary>
 internal sealed class SyncContext
 {
+    private long _lastByte;
+
     public required SyncOptions Options { get; init; }
 
     public required TimeProvider Time { get; init; }
@@ -29,8 +31,12 @@ internal sealed class SyncContext
     /// <summary>When the sync began, as the time provider's timestamp.</summary>
     public required long Start { get; init; }
 
-    /// <summary>When the last byte came, likewise; 0 before the first.</summary>
-    public long LastByte { get; set; }
+    /// <summary>When the last byte came, likewise; 0 before the first. Any thread may read it.</summary>
+    public long LastByte
+    {
+        get => Volatile.Read(ref _lastByte);
+        set => Volatile.Write(ref _lastByte, value);
+    }
 
     /// <summary>Whether the sync ends when the feed has nothing more for now.</summary>
     public bool StopsWhenCaughtUp => !Options.Follow && Options.FollowFor is null;

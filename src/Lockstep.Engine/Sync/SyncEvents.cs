@@ -12,7 +12,7 @@ internal sealed class SyncEvents(StepChannel steps, TimeProvider time)
             .ConfigureAwait(false);
 
     /// <summary>The feed has answered, with what its head says of it.</summary>
-    public async Task PostConnectedAsync(FeedUri feed, FeedBody body, CancellationToken cancellationToken)
+    public async Task PostConnectedAsync(FeedUri feed, FeedResponse body, CancellationToken cancellationToken)
     {
         await PostAsync(FeedEventKind.Connect, $"Connected to {feed.Display}.", cancellationToken).ConfigureAwait(false);
         if (body.InstanceName is { } instance)

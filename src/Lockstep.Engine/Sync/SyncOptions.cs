@@ -21,13 +21,8 @@ public sealed class SyncOptions
     /// <summary>How to reach the feed.</summary>
     public required FeedOptions Feed { get; init; }
 
-    /// <summary>Where the table is kept instead of a file; null for a file.</summary>
-    public TableStore? Store { get; init; }
-
-    /// <summary>
-    /// The table file's full path; it is created where it does not exist. With a store, what the table is called in results and errors.
-    /// </summary>
-    public required string TablePath { get; init; }
+    /// <summary>Where the table is kept; it is created where it does not exist.</summary>
+    public required TableStore Store { get; init; }
 
     /// <summary>The table's name; null for that of an existing file, else the feed's.</summary>
     public string? TableName { get; init; }

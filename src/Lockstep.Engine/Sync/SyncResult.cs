@@ -1,4 +1,5 @@
 using Lockstep.Engine.Records;
+using Lockstep.Engine.Tables;
 
 namespace Lockstep.Engine.Sync;
 
@@ -33,8 +34,8 @@ public sealed record SyncResult
     /// <summary>The table's name.</summary>
     public required string Table { get; init; }
 
-    /// <summary>The table file's full path.</summary>
-    public required string Path { get; init; }
+    /// <summary>Where the table is kept: the file's full path, or the database in words (<see cref="TableStore.Description"/>).</summary>
+    public required string Location { get; init; }
 
     /// <summary>The feed's URI without user info.</summary>
     public required string Feed { get; init; }

@@ -5,8 +5,8 @@ using Lockstep.Engine.Tables;
 namespace Lockstep.Engine.Sync;
 
 /// <summary>
-/// A table opened to be filled, with the writing half at work: lock, file, parser and queue, in the order in which they must be taken
-/// and given back. A file that was made for a sync which then brought nothing is removed again.
+/// A table opened to be filled, with the writing half at work: target, parser and queue, in the order in which they must be taken
+/// and given back.
 /// </summary>
 internal sealed class SyncSession : IAsyncDisposable
 {
@@ -14,12 +14,10 @@ internal sealed class SyncSession : IAsyncDisposable
     private readonly SyncCounters _counters;
     private readonly TimeProvider _time;
     private readonly CancellationTokenRegistration _interrupt;
-    private readonly bool _isNew;
 
     private SyncSession(
         SyncOptions options,
         ITableTarget target,
-        bool isNew,
         CommitQueue queue,
         SyncCounters counters,
         TimeProvider time,
@@ -28,7 +26,6 @@ internal sealed class SyncSession : IAsyncDisposable
     {
         _options = options;
         Target = target;
-        _isNew = isNew;
         _counters = counters;
         _time = time;
         Queue = queue;
@@ -53,36 +50,19 @@ internal sealed class SyncSession : IAsyncDisposable
         CancellationToken cancellationToken
     )
     {
-        if (options.Store is { } store)
-            return await OpenAsync(store, options, feed, steps, counters, result, time, cancellationToken).ConfigureAwait(false);
-        var path = options.TablePath;
-        TableFile.RequireWritableFolder(path);
-        var writerLock = options.WaitForWriter
-            ? await WriterLock.WaitAsync(path, time, cancellationToken).ConfigureAwait(false)
-            : TableFile.Guard(path, () => WriterLock.Take(path));
-        var isNew = !File.Exists(path);
-        TableWriter? target = null;
+        var name = options.TableName ?? feed?.DefaultTableName ?? TableName.Default;
+        var target = await options
+            .Store.OpenAsync(name, new WriterOptions(options.WaitForWriter, options.IsServed), time, cancellationToken)
+            .ConfigureAwait(false);
         try
         {
-            target = TableWriter.Open(path, options.TableName ?? feed?.DefaultTableName ?? TableName.Default, writerLock, options.IsServed);
             TableBinding.Check(target.State, options, feed);
             var queue = new CommitQueue(target, options, steps, counters, result, time, cancellationToken);
-            return new SyncSession(options, target, isNew, queue, counters, time, cancellationToken);
+            return new SyncSession(options, target, queue, counters, time, cancellationToken);
         }
         catch
         {
-            if (isNew && target is not null)
-            {
-                target.DisposeAndDelete();
-            }
-            else
-            {
-                target?.Dispose();
-                if (isNew)
-                    TableFile.DeleteUnused(path);
-                writerLock.Dispose();
-            }
-
+            target.Dispose();
             throw;
         }
     }
@@ -114,40 +94,6 @@ internal sealed class SyncSession : IAsyncDisposable
         }
 
         await _interrupt.DisposeAsync().ConfigureAwait(false);
-        if (_isNew && Target is TableWriter { Committed: { Feed: null, Shape: null } } unused)
-        {
-            unused.DisposeAndDelete();
-        }
-        else
-        {
-            Target.Dispose();
-        }
-    }
-
-    private static async Task<SyncSession> OpenAsync(
-        TableStore store,
-        SyncOptions options,
-        FeedUri? feed,
-        StepChannel steps,
-        SyncCounters counters,
-        Func<SyncResult> result,
-        TimeProvider time,
-        CancellationToken cancellationToken
-    )
-    {
-        var target = await store
-            .OpenAsync(options.TableName ?? feed?.DefaultTableName ?? TableName.Default, time, cancellationToken)
-            .ConfigureAwait(false);
-        try
-        {
-            TableBinding.Check(target.State, options, feed);
-            var queue = new CommitQueue(target, options, steps, counters, result, time, cancellationToken);
-            return new SyncSession(options, target, isNew: false, queue, counters, time, cancellationToken);
-        }
-        catch
-        {
-            target.Dispose();
-            throw;
-        }
+        Target.Dispose();
     }
 }

@@ -23,7 +23,7 @@ public enum SyncPhase
 }
 
 /// <summary>What moves a sync from one phase to the next.</summary>
-public enum SyncTrigger
+internal enum SyncTrigger
 {
     /// <summary>The feed answered with records that go on from the cursor.</summary>
     Connected = 0,
@@ -81,11 +81,11 @@ public readonly record struct SyncState(SyncPhase Phase, int Attempt)
     public bool IsFinal => Phase is SyncPhase.Ended or SyncPhase.Failed;
 
     /// <summary>Whether the trigger may happen in this state.</summary>
-    public bool Allows(SyncTrigger trigger) => Transitions.ContainsKey((Phase, trigger));
+    internal bool Allows(SyncTrigger trigger) => Transitions.ContainsKey((Phase, trigger));
 
     /// <summary>The state after the trigger.</summary>
     /// <exception cref="InvalidOperationException">The trigger cannot happen here.</exception>
-    public SyncState Next(SyncTrigger trigger)
+    internal SyncState Next(SyncTrigger trigger)
     {
         if (!Transitions.TryGetValue((Phase, trigger), out var phase))
             throw new InvalidOperationException($"A sync that is {Phase} cannot take {trigger}.");

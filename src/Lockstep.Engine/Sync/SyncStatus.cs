@@ -1,94 +1,123 @@
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Records;
+using Lockstep.Engine.Tables;
 
 namespace Lockstep.Engine.Sync;
 
 /// <summary>
-/// What a running sync tells of itself: where it is, what it did, how much there is still to come. Written by the sync's own threads, read
-/// by any.
+/// What a running sync tells of itself: where it is, what it did, how much there is still to come. One thread at a time writes, that of the
+/// sync's loop; any thread reads.
 /// </summary>
+/// <remarks>What is known is one immutable <see cref="Snapshot"/> that a change replaces as a whole, so that a reader never sees half a
+/// change. The counts and the open table go on by themselves.</remarks>
 internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider time)
 {
-    private SyncContext? _context;
-    private SyncState _state = SyncState.Initial;
-    private string _table = "";
-    private Cursor _cursor;
-    private DateTimeOffset? _newestRecord;
-    private SyncEndReason _endReason;
-    private long? _expected;
-    private long? _contentLength;
-    private long _bodyStartBytes;
-    private TimeSpan? _duration;
+    private volatile Snapshot _now = new();
 
     public SyncCounters Counters { get; } = new();
 
     /// <summary>When the sync began, as the time provider's timestamp; 0 before.</summary>
-    public long Start { get; private set; }
+    public long Start => _now.Start;
 
-    public SyncPhase Phase => _state.Phase;
+    public SyncPhase Phase => _now.State.Phase;
 
     /// <summary>The table's sequence number when it was last closed; null before.</summary>
-    public long? Sequence { get; private set; }
+    public long? Sequence => _now.Sequence;
 
     /// <summary>All of it, at this moment.</summary>
-    public SyncResult Result =>
-        Counters.Fill(
-            new SyncResult
-            {
-                Table = _table,
-                Path = options.TablePath,
-                Feed = feed.Display,
-                Cursor = _context?.Target.Committed.Cursor ?? _cursor,
-                NewestRecord = _context?.Target.Committed is { } committed
-                    ? RecordTime.Of(committed.Cursor, committed.Shape?.Dialect)
-                    : _newestRecord,
-                Duration = _duration ?? (Start == 0 ? TimeSpan.Zero : time.GetElapsedTime(Start)),
-                Expected = _expected,
-                ShareDone = ShareDone,
-                State = _state,
-                SinceLastByte = _context is { LastByte: > 0 and var last } ? time.GetElapsedTime(last) : null,
-                EndReason = _endReason,
-            }
-        );
+    public SyncResult Result
+    {
+        get
+        {
+            var now = _now;
+            var committed = now.Context?.Target.Committed;
+            var result = Counters.Fill(
+                new SyncResult
+                {
+                    Table = now.Table,
+                    Location = options.Store.Description,
+                    Feed = feed.Display,
+                    Cursor = committed?.Cursor ?? now.Cursor,
+                    NewestRecord = committed is null ? now.NewestRecord : NewestIn(committed),
+                    Duration = now.Duration ?? (now.Start == 0 ? TimeSpan.Zero : time.GetElapsedTime(now.Start)),
+                    Expected = now.Expected,
+                    State = now.State,
+                    SinceLastByte = now.Context is { LastByte: > 0 and var last } ? time.GetElapsedTime(last) : null,
+                    EndReason = now.EndReason,
+                }
+            );
+            return result with { ShareDone = now.ShareDone(result) };
+        }
+    }
 
-    private double? ShareDone =>
-        _contentLength is > 0 and { } length ? Math.Clamp((double)(Counters.Bytes - _bodyStartBytes) / length, 0, 1)
-        : _expected is > 0 and { } count ? Math.Clamp((double)Counters.Received / count, 0, 1)
-        : null;
+    public void Begin() => _now = _now with { Start = time.GetTimestamp() };
 
-    public void Begin() => Start = time.GetTimestamp();
-
-    public void Move(SyncTrigger trigger) => _state = _state.Next(trigger);
+    public void Move(SyncTrigger trigger) => _now = _now with { State = _now.State.Next(trigger) };
 
     /// <summary>Why the sync ends, or would if it ended now.</summary>
-    public void EndsFor(SyncEndReason reason) => _endReason = reason;
+    public void EndsFor(SyncEndReason reason) => _now = _now with { EndReason = reason };
 
-    public void End() => _duration = time.GetElapsedTime(Start);
+    public void End() => _now = _now with { Duration = time.GetElapsedTime(_now.Start) };
 
     /// <summary>The table is open: from now on the cursor is what its writer has committed.</summary>
-    public void TableOpened(SyncContext context)
-    {
-        _table = context.Target.State.Name;
-        _context = context;
-    }
+    public void TableOpened(SyncContext context) => _now = _now with { Table = context.Target.State.Name, Context = context };
 
     /// <summary>The table is about to be closed.</summary>
     public void TableClosing()
     {
-        var committed = _context!.Target.Committed;
-        _cursor = committed.Cursor;
-        Sequence = committed.Sequence;
-        _newestRecord = RecordTime.Of(_cursor, committed.Shape?.Dialect);
-        _context = null;
+        var committed = _now.Context!.Target.Committed;
+        _now = _now with { Cursor = committed.Cursor, Sequence = committed.Sequence, NewestRecord = NewestIn(committed), Context = null };
     }
 
-    public void BodyBegan(FeedBody body)
+    public void BodyBegan(FeedResponse body)
     {
-        _contentLength = body.ContentLength;
-        _bodyStartBytes = Counters.Bytes;
-        _expected = body.ExpectedRecords ?? _expected;
+        _now = _now with
+        {
+            ContentLength = body.ContentLength,
+            BodyStartBytes = Counters.Bytes,
+            Expected = body.ExpectedRecords ?? _now.Expected,
+        };
         Counters.Connections++;
     }
 
-    public void BodyEnded() => _contentLength = null;
+    public void BodyEnded() => _now = _now with { ContentLength = null };
+
+    private static DateTimeOffset? NewestIn(TableState table) => RecordTime.Of(table.Cursor, table.Shape?.Dialect);
+
+    /// <summary>What is known at one moment. Immutable.</summary>
+    private sealed record Snapshot
+    {
+        public long Start { get; init; }
+
+        public SyncState State { get; init; } = SyncState.Initial;
+
+        public string Table { get; init; } = "";
+
+        /// <summary>The open table; null while it is closed, when the following three say what it was at last.</summary>
+        public SyncContext? Context { get; init; }
+
+        public Cursor Cursor { get; init; }
+
+        public long? Sequence { get; init; }
+
+        public DateTimeOffset? NewestRecord { get; init; }
+
+        public SyncEndReason EndReason { get; init; }
+
+        public TimeSpan? Duration { get; init; }
+
+        /// <summary>How many records the feed announced.</summary>
+        public long? Expected { get; init; }
+
+        /// <summary>The length of the body that is coming, where it is known.</summary>
+        public long? ContentLength { get; init; }
+
+        /// <summary>How many bytes had come when the body began.</summary>
+        public long BodyStartBytes { get; init; }
+
+        public double? ShareDone(SyncResult counted) =>
+            ContentLength is > 0 and { } length ? Math.Clamp((double)(counted.Bytes - BodyStartBytes) / length, 0, 1)
+            : Expected is > 0 and { } count ? Math.Clamp((double)counted.Received / count, 0, 1)
+            : null;
+    }
 }

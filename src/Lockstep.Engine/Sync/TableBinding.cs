@@ -10,7 +10,7 @@ internal static class TableBinding
     /// <exception cref="TableMismatchException">They do not.</exception>
     public static void Check(TableState state, SyncOptions options, FeedUri? feed)
     {
-        var path = options.TablePath;
+        var path = options.Store.Description;
         Remedy advice = $"Sync to another file with {Term.Path}, or empty this one with {Term.ClearTable}.";
         if (options.TableName is { } name && name != state.Name)
         {

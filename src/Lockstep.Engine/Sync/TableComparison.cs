@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using Lockstep.Engine.Feed;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Tables;
 
@@ -41,18 +40,16 @@ public sealed class TableComparison(SyncOptions options, TimeProvider? time = nu
     /// <exception cref="LockstepException">The feed cannot be read, or the table cannot.</exception>
     public async IAsyncEnumerable<SyncStep> RunAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
-        var table = options.Store is { } store
-            ? store.Get(options.TableName ?? FeedUri.Parse(options.Feed.Uri).DefaultTableName)
-            : new Table(options.TablePath);
+        var table = options.Store.GetFor(options.TableName, options.Feed.Address.DefaultTableName);
         var info = table.GetInfo();
         var folder = Directory.CreateTempSubdirectory("lockstep-compare-");
         try
         {
-            var copy = Path.Combine(folder.FullName, "feed.db");
+            var copy = new FileTableStore(Path.Combine(folder.FullName, "feed.db"));
             var fetch = new SyncOptions
             {
                 Feed = options.Feed,
-                TablePath = copy,
+                Store = copy,
                 TableName = info.Name,
                 Dialect = info.Dialect,
                 KeyFields = info.KeyFields.Count > 0 ? info.KeyFields : options.KeyFields,
@@ -65,7 +62,7 @@ public sealed class TableComparison(SyncOptions options, TimeProvider? time = nu
             await foreach (var step in new TableSync(fetch, time).RunAsync(cancellationToken).ConfigureAwait(false))
                 yield return step;
 
-            using var expected = new Table(copy).Read();
+            using var expected = copy.Table.Read();
             using var actual = table.Read();
             bool hasExpected = expected.Read(),
                 hasActual = actual.Read();

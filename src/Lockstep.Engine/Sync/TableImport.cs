@@ -16,10 +16,10 @@ public sealed class TableImport(SyncOptions options, Stream source, TimeProvider
 {
     private readonly TimeProvider _time = time ?? TimeProvider.System;
     private readonly SyncCounters _counters = new();
-    private SyncResult _result = new()
+    private volatile SyncResult _result = new()
     {
         Table = options.TableName ?? "",
-        Path = options.TablePath,
+        Location = options.Store.Description,
         Feed = FeedUri.OfImport(options.Feed.Uri).Display,
     };
 

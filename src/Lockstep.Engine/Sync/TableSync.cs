@@ -31,7 +31,7 @@ public sealed class TableSync
     {
         _options = options;
         _time = time ?? TimeProvider.System;
-        _feed = FeedUri.Parse(options.Feed.Uri);
+        _feed = options.Feed.Address;
         if (options.TableName is { } name)
             TableName.Require(name);
         var follows = options.Follow || options.FollowFor is not null;
@@ -169,10 +169,10 @@ public sealed class TableSync
     /// <param name="cancellationToken">Gives up.</param>
     private async Task CatchUpWithStoreAsync(TableState state, long? sequence, CancellationToken cancellationToken)
     {
-        if (_options.Store is not { } store || !_options.WantsChanges || sequence is not { } seen || state.Sequence <= seen)
+        if (!_options.WantsChanges || sequence is not { } seen || state.Sequence <= seen)
             return;
         const int Chunk = 4096;
-        using var scan = store.Get(state.Name).Read(new RecordQuery { Since = seen });
+        using var scan = _options.Store.Get(state.Name).Read(new RecordQuery { Since = seen });
         for (var changes = new List<TableChange>(); ; changes = [])
         {
             while (changes.Count < Chunk && scan.Read())

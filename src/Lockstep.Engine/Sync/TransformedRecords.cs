@@ -37,11 +37,9 @@ internal sealed class TransformedRecords(IReadOnlyList<string> knownFields)
         if (_parser?.Shape != shape)
             _parser = new RecordParser(shape, knownFields);
         var json = record.Record.Span;
-        if (!_parser.TryReadKey(json))
+        if (!_parser.TryReadKey(json, out var rewritten))
             throw new TransformException(record.Key, _parser.Reason);
-        var same =
-            batch.Layout == KeyLayout.Integer ? _parser.IntegerKey == entry.IntegerKey : _parser.EncodedKey.SequenceEqual(batch.Key(entry));
-        if (!same)
+        if (!batch.HasKey(entry, rewritten))
             throw new TransformException(record.Key, "its output has another key");
         if (record.IsReplaced)
             batch.ReplaceBody(record.Index, json);

@@ -4,7 +4,7 @@ namespace Lockstep.Engine.Tables;
 /// <param name="Added">Records that were not there before.</param>
 /// <param name="Updated">Records that were there and are different now.</param>
 /// <param name="Deleted">Records that are there no more.</param>
-public readonly record struct ApplyCounts(long Added, long Updated, long Deleted)
+internal readonly record struct ApplyCounts(long Added, long Updated, long Deleted)
 {
     /// <summary>All changes together.</summary>
     public long Changes => Added + Updated + Deleted;
@@ -16,11 +16,11 @@ public readonly record struct ApplyCounts(long Added, long Updated, long Deleted
     public static ApplyCounts Add(ApplyCounts left, ApplyCounts right) =>
         new(left.Added + right.Added, left.Updated + right.Updated, left.Deleted + right.Deleted);
 
-    internal ApplyCounts With(ChangeKind kind) =>
+    internal ApplyCounts With(ChangeKind kind, long count) =>
         kind switch
         {
-            ChangeKind.Added => this with { Added = Added + 1 },
-            ChangeKind.Updated => this with { Updated = Updated + 1 },
-            _ => this with { Deleted = Deleted + 1 },
+            ChangeKind.Added => this with { Added = Added + count },
+            ChangeKind.Updated => this with { Updated = Updated + count },
+            _ => this with { Deleted = Deleted + count },
         };
 }

@@ -3,15 +3,20 @@ using Lockstep.Engine.Records;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// Where a sync puts what it gets: the table file, or a table in a database. Opened for one writer; one thread at a time, but for
-/// <see cref="Interrupt"/>. Every commit is atomic (I1).
+/// Where a sync puts what it gets: the table file, or a table in a database. Opened for one writer. Every commit is atomic (I1).
 /// </summary>
+/// <remarks>
+/// Whatever writes is called by one thread at a time: in a sync that is the commit queue's. <see cref="State"/> and
+/// <see cref="Committed"/> may be read by any thread meanwhile: each is an immutable value that a write replaces as a whole, so a
+/// reader sees it as it was before the write or after it. <see cref="Interrupt"/> may come from any thread. Dispose it when the
+/// writing thread has ended.
+/// </remarks>
 internal interface ITableTarget : IDisposable
 {
-    /// <summary>The table as of the last write, whether it is committed or not.</summary>
+    /// <summary>The table as of the last write, whether it is committed or not. Any thread.</summary>
     TableState State { get; }
 
-    /// <summary>The table as of the last commit.</summary>
+    /// <summary>The table as of the last commit. Any thread.</summary>
     TableState Committed { get; }
 
     /// <summary>Commits a batch with cursor and identity; returns what it changed.</summary>

@@ -8,7 +8,7 @@ using Lockstep.Engine.Records;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// Records on their way from the parser to the table, in order of arrival: their bytes in one pinned arena, so that SQLite reads them where
+/// Records on their way from a parser to the table, in order of arrival: their bytes in one pinned arena, so that SQLite reads them where
 /// they are. Filled by one thread, then handed on.
 /// </summary>
 internal sealed class RecordBatch
@@ -70,13 +70,13 @@ internal sealed class RecordBatch
 
     public ReadOnlySpan<byte> Body(in RecordEntry entry) => Bytes(entry.BodyStart, entry.BodyLength);
 
-    /// <summary>Adds the record that the parser has just read from <paramref name="json"/>.</summary>
+    /// <summary>Adds a copy of a record, whose key has the batch's layout.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public void Add(RecordParser parser, ReadOnlySpan<byte> json)
+    public void Add(in RoutedRecord record)
     {
-        var key = Layout == KeyLayout.Encoded ? parser.EncodedKey : default;
-        var order = parser.OrderIsText ? parser.OrderText : default;
-        var body = json.Slice(parser.Body.Start, parser.Body.Length);
+        var key = record.EncodedKey;
+        var order = record.OrderText;
+        var body = record.Json;
         var routing = key.Length + order.Length;
         var start = _arena.Append(routing + body.Length);
         var target = _arena.Bytes(start, routing + body.Length);
@@ -85,21 +85,25 @@ internal sealed class RecordBatch
         body.CopyTo(target[routing..]);
 
         if (Count > 0)
-            CompareWithLast(parser);
+            CompareWithLast(record);
         ref var entry = ref NewEntry();
-        entry.IntegerKey = parser.IntegerKey;
-        entry.IntegerOrder = parser.IntegerOrder;
-        entry.TransactionId = parser.TransactionId ?? 0;
+        entry.IntegerKey = record.IntegerKey;
+        entry.IntegerOrder = record.IntegerOrder;
+        entry.TransactionId = record.TransactionId ?? 0;
         entry.KeyStart = start;
         entry.KeyLength = key.Length;
         entry.OrderLength = order.Length;
         entry.BodyStart = start + routing;
         entry.BodyLength = body.Length;
         entry.Flags =
-            (parser.IsDeleted ? EntryFlags.Deleted : 0)
-            | (parser.OrderIsText ? EntryFlags.OrderIsText : 0)
-            | (parser.TransactionId is not null ? EntryFlags.HasTransactionId : 0);
+            (record.IsDeleted ? EntryFlags.Deleted : 0)
+            | (record.OrderIsText ? EntryFlags.OrderIsText : 0)
+            | (record.TransactionId is not null ? EntryFlags.HasTransactionId : 0);
     }
+
+    /// <summary>Whether a record has the key of an entry.</summary>
+    public bool HasKey(in RecordEntry entry, in RoutedRecord record) =>
+        Layout == KeyLayout.Integer ? record.IntegerKey == entry.IntegerKey : record.EncodedKey.SequenceEqual(Key(entry));
 
     /// <summary>Gives a record another body, under the same key and order value.</summary>
     public void ReplaceBody(int index, ReadOnlySpan<byte> body)
@@ -171,16 +175,16 @@ internal sealed class RecordBatch
     public RecordKey KeyOf(in RecordEntry entry) =>
         Layout == KeyLayout.Integer ? new RecordKey(entry.IntegerKey) : KeyEncoding.Read(Key(entry));
 
-    private void CompareWithLast(RecordParser parser)
+    private void CompareWithLast(in RoutedRecord record)
     {
         ref var last = ref this[Count - 1];
-        IsAscending = IsAscending && Layout == KeyLayout.Integer && last.IntegerKey < parser.IntegerKey;
+        IsAscending = IsAscending && Layout == KeyLayout.Integer && last.IntegerKey < record.IntegerKey;
         // Of opaque order values the later is the greater, by definition.
         _ordersRise =
             _ordersRise
             && (
                 OrderKind == OrderKind.Text
-                || (!parser.OrderIsText && (last.Flags & EntryFlags.OrderIsText) == 0 && last.IntegerOrder <= parser.IntegerOrder)
+                || (!record.OrderIsText && (last.Flags & EntryFlags.OrderIsText) == 0 && last.IntegerOrder <= record.IntegerOrder)
             );
     }
 

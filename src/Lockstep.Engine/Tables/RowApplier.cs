@@ -6,18 +6,12 @@ using Lockstep.Engine.Tables.Native;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// Applies a batch to a table of records, within the caller's transaction, by the rule of I3: a record is applied if its order value
-/// is not below the stored one; a tombstone counts as stored; what comes again unchanged is no change (I4).
+/// Applies a batch to a table of records, within the caller's transaction, by <see cref="RecordRule"/> (I3).
 /// </summary>
 internal sealed class RowApplier(RowStatements rows)
 {
-    /// <summary>How the stored live records and tombstones changed in number.</summary>
-    public long RowsAdded { get; private set; }
-
-    /// <summary>How the number of tombstones changed.</summary>
-    public long TombstonesAdded { get; private set; }
-
-    public ApplyCounts Counts { get; private set; }
+    /// <summary>What was changed, and how the stored live records and tombstones changed in number.</summary>
+    public RowTally Tally { get; } = new();
 
     /// <summary>Applies all records of the batch.</summary>
     /// <param name="batch">The records.</param>
@@ -51,8 +45,7 @@ internal sealed class RowApplier(RowStatements rows)
     {
         rows.ThrowIfInterrupted();
         ref var entry = ref batch[index];
-        if (ApplyOne(batch, entry, sequence + index + 1) is { } kind)
-            Note(kind, batch, entry, sequence + index + 1, changes);
+        Apply(batch, entry, sequence + index + 1, changes);
     }
 
     /// <summary>
@@ -98,19 +91,13 @@ internal sealed class RowApplier(RowStatements rows)
                 BindRow(insert, i * RowStatements.Parameters, batch, batch[places[i]], sequence + places[i] + 1);
             insert.Execute();
             foreach (var place in places[..count])
-                Note(NoteInserted(batch[place]), batch, batch[place], sequence + place + 1, changes);
+                NoteInserted(batch, batch[place], sequence + place + 1, changes);
             places = places[count..];
         }
     }
 
-    private void Note(ChangeKind kind, RecordBatch batch, in RecordEntry entry, long sequence, List<TableChange>? changes)
-    {
-        Counts = Counts.With(kind);
-        changes?.Add(new TableChange(kind, batch.KeyOf(entry), sequence, batch.Memory(entry.BodyStart, entry.BodyLength)));
-    }
-
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private ChangeKind? ApplyOne(RecordBatch batch, in RecordEntry entry, long sequence)
+    private void Apply(RecordBatch batch, in RecordEntry entry, long sequence, List<TableChange>? changes)
     {
         var select = rows.Select;
         BindKey(select, RowStatements.KeyParameter, batch, entry);
@@ -119,56 +106,31 @@ internal sealed class RowApplier(RowStatements rows)
             select.Reset();
             BindRow(rows.Insert, 0, batch, entry, sequence);
             rows.Insert.Execute();
-            return NoteInserted(entry);
+            NoteInserted(batch, entry, sequence, changes);
+            return;
         }
 
-        var state = (RowState)select.Integer(RowStatements.GoneColumn);
+        var stored = (RowState)select.Integer(RowStatements.GoneColumn);
         var order = CompareWithStored(batch, entry, select);
-        var loses = order < 0 || (order == 0 && state == RowState.Swept && !select.IsNull(RowStatements.OrderColumn));
-        if (loses)
-        {
-            select.Reset();
-            return null;
-        }
-
-        var isDeleted = (entry.Flags & EntryFlags.Deleted) != 0;
-        if (state == (isDeleted ? RowState.Deleted : RowState.Live) && IsSame(batch, entry, select))
-        {
-            select.Reset();
-            if (order > 0)
-                RaiseOrder(batch, entry);
-            return null;
-        }
-
+        var coming = StateOf(entry);
+        var verdict = RecordRule.Judge(stored, order, coming, isSame: order >= 0 && stored == coming && IsSame(batch, entry, select));
         select.Reset();
+        if (verdict == Verdict.OrderRises)
+            RaiseOrder(batch, entry);
+        if (verdict.Change() is not { } kind)
+            return;
         BindRow(rows.Update, 0, batch, entry, sequence);
         rows.Update.Execute();
-        if (state == RowState.Live)
-        {
-            if (!isDeleted)
-                return ChangeKind.Updated;
-            RowsAdded--;
-            TombstonesAdded++;
-            return ChangeKind.Deleted;
-        }
-
-        if (isDeleted)
-            return ChangeKind.Deleted;
-        RowsAdded++;
-        TombstonesAdded--;
-        return ChangeKind.Added;
+        Note(kind, stored, batch, entry, sequence, changes);
     }
 
-    private ChangeKind NoteInserted(in RecordEntry entry)
-    {
-        if ((entry.Flags & EntryFlags.Deleted) != 0)
-        {
-            TombstonesAdded++;
-            return ChangeKind.Deleted;
-        }
+    private void NoteInserted(RecordBatch batch, in RecordEntry entry, long sequence, List<TableChange>? changes) =>
+        Note(StateOf(entry) == RowState.Live ? ChangeKind.Added : ChangeKind.Deleted, was: null, batch, entry, sequence, changes);
 
-        RowsAdded++;
-        return ChangeKind.Added;
+    private void Note(ChangeKind kind, RowState? was, RecordBatch batch, in RecordEntry entry, long sequence, List<TableChange>? changes)
+    {
+        Tally.Add(kind, was);
+        changes?.Add(new TableChange(kind, batch.KeyOf(entry), sequence, batch.Memory(entry.BodyStart, entry.BodyLength)));
     }
 
     private void RaiseOrder(RecordBatch batch, in RecordEntry entry)
@@ -218,12 +180,11 @@ internal sealed class RowApplier(RowStatements rows)
             statement.BindNull(before + RowStatements.TransactionParameter);
         }
 
-        statement.Bind(
-            before + RowStatements.GoneParameter,
-            (entry.Flags & EntryFlags.Deleted) != 0 ? (long)RowState.Deleted : (long)RowState.Live
-        );
+        statement.Bind(before + RowStatements.GoneParameter, (long)StateOf(entry));
         statement.BindPinnedText(before + RowStatements.BodyParameter, batch.Body(entry));
     }
+
+    private static RowState StateOf(in RecordEntry entry) => (entry.Flags & EntryFlags.Deleted) != 0 ? RowState.Deleted : RowState.Live;
 
     private static void BindKey(Statement statement, int parameter, RecordBatch batch, in RecordEntry entry)
     {

@@ -22,15 +22,12 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
     /// <summary>The fields that its records brought and the table does not know yet.</summary>
     public IReadOnlyList<string> NewFields => _newFields;
 
-    public ApplyCounts Counts { get; private set; }
+    /// <summary>What the merge changed, and how many live records and tombstones there are then.</summary>
+    public RowTally Tally { get; private set; } = new();
 
     public long Swept { get; private set; }
 
     public IEnumerable<TableChange> Changes { get; private set; } = [];
-
-    public long RowsAfter { get; private set; }
-
-    public long TombstonesAfter { get; private set; }
 
     public long SequenceAfter { get; private set; }
 
@@ -60,7 +57,7 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
         var applier = new RowApplier(_rows);
         applier.Apply(batch, _sequence, changes: null);
         _sequence += batch.Count;
-        return applier.Counts;
+        return applier.Tally.Counts;
     }
 
     public void NoteFields(IReadOnlyList<string> fields) => _newFields.AddRange(fields);
@@ -74,7 +71,7 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
     {
         _rows?.Dispose();
         _rows = null;
-        (RowsAfter, TombstonesAfter, SequenceAfter) = (before.Rows, before.Tombstones, Math.Max(before.Sequence, _sequence));
+        (Tally, SequenceAfter) = (new RowTally(before.Rows, before.Tombstones), Math.Max(before.Sequence, _sequence));
         var hasStage = StageSql.TableExists(connection, TableSchema.Stage);
         var hasRows = StageSql.TableExists(connection, TableSchema.Rows);
         _orderKind = shape?.OrderKind ?? OrderKind.Unknown;
@@ -86,7 +83,7 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
             TableFile.Execute(connection, $"UPDATE {TableSchema.Rows} SET ord = NULL");
         }
 
-        if (hasStage && RowsAfter + TombstonesAfter == 0)
+        if (hasStage && before.Rows + before.Tombstones == 0)
         {
             BecomeTheTable(hasRows, shape!, before.Sequence, wantsChanges);
         }
@@ -125,9 +122,8 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
         if (hasRows)
             TableFile.Execute(connection, $"DROP TABLE {TableSchema.Rows}");
         TableFile.Execute(connection, $"ALTER TABLE {TableSchema.Stage} RENAME TO {TableSchema.Rows}");
-        RowsAfter = TableFile.Scalar(connection, $"SELECT count(*) FROM {TableSchema.Rows} WHERE gone = 0");
-        TombstonesAfter = TableFile.Scalar(connection, $"SELECT count(*) FROM {TableSchema.Rows} WHERE gone <> 0");
-        Counts = new ApplyCounts(RowsAfter, 0, TombstonesAfter);
+        Tally.Add(ChangeKind.Added, was: null, TableFile.Scalar(connection, $"SELECT count(*) FROM {TableSchema.Rows} WHERE gone = 0"));
+        Tally.Add(ChangeKind.Deleted, was: null, TableFile.Scalar(connection, $"SELECT count(*) FROM {TableSchema.Rows} WHERE gone <> 0"));
         if (wantsChanges)
         {
             Changes = Read(
@@ -157,52 +153,31 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
         while (stage.Step())
         {
             StageSql.CopyKey(stage, 0, stored, 1, shape.KeyLayout);
-            var kind = Judge(stage, stored, out var higherOrder);
+            RowState? was = stored.Step() ? (RowState)stored.Integer(0) : null;
+            var verdict = Judge(stage, stored, was);
             stored.Reset();
-            if (kind is null && !higherOrder)
+            if (verdict == Verdict.Nothing)
                 continue;
-            var write = kind is null ? raise : copy;
+            var write = verdict == Verdict.OrderRises ? raise : copy;
             StageSql.CopyKey(stage, 0, write, 1, shape.KeyLayout);
             write.Execute();
-            if (kind is not { } changed)
+            if (verdict.Change() is not { } kind)
                 continue;
-            Counts = Counts.With(changed);
+            Tally.Add(kind, was);
             if (log is not null)
-                Log(log, stage.Integer(1), changed, stage, shape.KeyLayout);
+                Log(log, stage.Integer(1), kind, stage, shape.KeyLayout);
         }
     }
 
-    /// <summary>What the snapshot's record does to the stored one, by I3; null for nothing.</summary>
-    private ChangeKind? Judge(Statement stage, Statement stored, out bool higherOrder)
+    private Verdict Judge(Statement stage, Statement stored, RowState? was)
     {
-        higherOrder = false;
-        var isLive = stage.Integer(4) == (long)RowState.Live;
-        if (!stored.Step())
-        {
-            Move(isLive ? 1 : 0, isLive ? 0 : 1);
-            return isLive ? ChangeKind.Added : ChangeKind.Deleted;
-        }
-
-        var state = (RowState)stored.Integer(0);
+        var coming = (RowState)stage.Integer(4);
+        if (was is null)
+            return RecordRule.Judge(was, 0, coming, isSame: false);
         var order = StageSql.CompareOrder(stage, 2, stored, 1, _orderKind);
-        if (order < 0 || (order == 0 && state == RowState.Swept && !stored.IsNull(1)))
-            return null;
-        var wasLive = state == RowState.Live;
-        var same =
-            state == (RowState)stage.Integer(4)
-            && stage.IsNull(3) == stored.IsNull(2)
-            && stage.Integer(3) == stored.Integer(2)
-            && stage.Bytes(5).SequenceEqual(stored.Bytes(3));
-        if (same)
-        {
-            higherOrder = order > 0;
-            return null;
-        }
-
-        Move((isLive ? 1 : 0) - (wasLive ? 1 : 0), (isLive ? 0 : 1) - (wasLive ? 0 : 1));
-        return !isLive ? ChangeKind.Deleted
-            : wasLive ? ChangeKind.Updated
-            : ChangeKind.Added;
+        var isSame =
+            stage.IsNull(3) == stored.IsNull(2) && stage.Integer(3) == stored.Integer(2) && stage.Bytes(5).SequenceEqual(stored.Bytes(3));
+        return RecordRule.Judge(was, order, coming, isSame);
     }
 
     /// <summary>
@@ -225,8 +200,7 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
             sweep.Bind(2, ++SequenceAfter);
             sweep.Execute();
             Swept++;
-            Move(-1, 1);
-            Counts = Counts.With(ChangeKind.Deleted);
+            Tally.Add(ChangeKind.Deleted, RowState.Live);
             if (log is not null)
                 Log(log, SequenceAfter, ChangeKind.Deleted, select, shape.KeyLayout);
         }
@@ -238,13 +212,7 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
     private void ForgetTombstones()
     {
         TableFile.Execute(connection, $"DELETE FROM {TableSchema.Rows} WHERE gone <> 0 AND ord IS NULL");
-        TombstonesAfter = TableFile.Scalar(connection, $"SELECT count(*) FROM {TableSchema.Rows} WHERE gone <> 0");
-    }
-
-    private void Move(int rows, int tombstones)
-    {
-        RowsAfter += rows;
-        TombstonesAfter += tombstones;
+        Tally.Tombstones = TableFile.Scalar(connection, $"SELECT count(*) FROM {TableSchema.Rows} WHERE gone <> 0");
     }
 
     private void StartChangeLog(bool wanted)

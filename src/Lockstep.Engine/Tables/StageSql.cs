@@ -22,11 +22,11 @@ internal static class StageSql
     }
 
     /// <summary>
-    /// Compares two stored order values of one table: -1, 0 or 1. Strings are all equal, so that arrival decides; an order value that is
-    /// not known is below all.
+    /// Compares two stored order values of one table: -1, 0 or 1. Strings are all equal, so that arrival decides; the right one is below
+    /// all when it is not known.
     /// </summary>
     public static int CompareOrder(Statement left, int leftColumn, Statement right, int rightColumn, OrderKind kind) =>
-        OrderValue.Compare(ReadOrder(left, leftColumn, kind), ReadOrder(right, rightColumn, kind));
+        right.IsNull(rightColumn) ? 1 : OrderValue.Compare(ReadOrder(left, leftColumn, kind), ReadOrder(right, rightColumn, kind));
 
     public static OrderValue ReadOrder(Statement row, int column, OrderKind kind)
     {

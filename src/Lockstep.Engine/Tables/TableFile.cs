@@ -5,6 +5,9 @@ namespace Lockstep.Engine.Tables;
 /// <summary>Opens table files, and turns what SQLite and the file system say about them into errors that tell what to do.</summary>
 internal static class TableFile
 {
+    /// <summary>The switch by which a program that has its SQLite to itself spares that the locks at each call.</summary>
+    public const string UnlockedSwitch = "Lockstep.Sqlite.OneThreadPerConnection";
+
     private const int NotADatabase = 26;
     private const int CannotOpen = 14;
     private const int ReadOnlyDatabase = 8;
@@ -17,9 +20,10 @@ internal static class TableFile
     static TableFile()
     {
         SQLitePCL.Batteries_V2.Init();
-        // Every connection here is used by one thread at a time, so SQLite need not lock at each call. Where a connection was opened
-        // before, this is refused, and does no harm.
-        _ = SQLitePCL.raw.sqlite3_config(SQLitePCL.raw.SQLITE_CONFIG_MULTITHREAD);
+        // Every connection here is used by one thread at a time, so SQLite need not lock at each call. But that is a setting of all that
+        // uses this copy of SQLite, so only whoever owns it may ask for it. Where a connection was opened before, SQLite refuses it.
+        if (AppContext.TryGetSwitch(UnlockedSwitch, out var isUnlocked) && isUnlocked)
+            _ = SQLitePCL.raw.sqlite3_config(SQLitePCL.raw.SQLITE_CONFIG_MULTITHREAD);
     }
 
     /// <summary>Opens a table to write to. The caller holds its <see cref="WriterLock"/>.</summary>

@@ -1,5 +1,4 @@
 using Lockstep.Engine.Records;
-using Lockstep.Engine.Sync;
 
 namespace Lockstep.Engine.Tables;
 
@@ -9,8 +8,8 @@ public sealed record TableInfo
     /// <summary>The table's name.</summary>
     public required string Name { get; init; }
 
-    /// <summary>The file's full path.</summary>
-    public required string Path { get; init; }
+    /// <summary>Where the table is kept: the file's full path, or the database in words (<see cref="TableStore.Description"/>).</summary>
+    public required string Location { get; init; }
 
     /// <summary>The feed's URI without user info; null where no feed has filled the table.</summary>
     public string? Feed { get; init; }
@@ -67,16 +66,16 @@ public sealed record TableInfo
     /// Whether the table's cursor is at or above another one. Cursors that are no numbers have no order: they must be equal.
     /// </summary>
     public bool HasReached(Cursor cursor) =>
-        cursor.IsStart || Cursor == cursor || (Cursor.IsNumber && cursor.IsNumber && CursorTracker.Compare(Cursor, cursor) >= 0);
+        cursor.IsStart || Cursor == cursor || (Cursor.IsNumber && cursor.IsNumber && Cursor.Compare(Cursor, cursor) >= 0);
 
     internal static TableInfo From(string path, TableState state, long quarantined) =>
         From(path, state, quarantined, SizeOf(path) + SizeOf(path + "-wal"), WriterLock.HolderOf(path));
 
-    internal static TableInfo From(string path, TableState state, long quarantined, long size, string? writer) =>
+    internal static TableInfo From(string location, TableState state, long quarantined, long size, string? writer) =>
         new()
         {
             Name = state.Name,
-            Path = path,
+            Location = location,
             Feed = state.Feed,
             Dialect = state.Shape?.Dialect ?? Dialect.Auto,
             KeyFields = state.Shape?.KeyFields ?? [],

@@ -1,11 +1,11 @@
 namespace Lockstep.Engine.Tables;
 
-/// <summary>Where a sync keeps its table when that is not a file.</summary>
+/// <summary>Where tables are kept: a file (<see cref="FileTableStore"/>) or a database. Immutable; any thread.</summary>
 public abstract class TableStore
 {
     private protected TableStore() { }
 
-    /// <summary>The store in words, without secrets (I9).</summary>
+    /// <summary>The store in words, without secrets (I9): the file's full path, or the database.</summary>
     public abstract string Description { get; }
 
     /// <summary>The tables that are kept there, by name.</summary>
@@ -17,13 +17,38 @@ public abstract class TableStore
     /// <exception cref="TableStoreException">The store cannot be reached.</exception>
     public abstract ITable Get(string name);
 
-    /// <summary>Opens a table for its one writer; waits while there is another.</summary>
-    /// <param name="name">The table's name; it is made if there is none.</param>
+    /// <summary>
+    /// Throws when somebody writes to a table now, for callers who would rather be told than wait. The table may exist or not.
+    /// </summary>
+    /// <exception cref="TableBusyException">A sync writes to it.</exception>
+    /// <exception cref="TableStoreException">The store cannot be reached.</exception>
+    public abstract void RequireFree(string name);
+
+    /// <summary>A table by its name, or without one the table that a sync of a feed would fill.</summary>
+    /// <param name="name">The name; null when the caller gives none.</param>
+    /// <param name="feedName">The name that the feed suggests.</param>
+    /// <inheritdoc cref="Get"/>
+    internal virtual ITable GetFor(string? name, string feedName) => Get(name ?? feedName);
+
+    /// <summary>Opens a table for its one writer, and creates it where there is none.</summary>
+    /// <param name="name">The table's name. A file that holds a table already keeps the name that it has.</param>
+    /// <param name="options">What the writer asks for.</param>
     /// <param name="time">The clock for waiting.</param>
     /// <param name="cancellationToken">Ends the waiting.</param>
+    /// <exception cref="TableBusyException">Another writer has it, and the store does not wait.</exception>
     /// <exception cref="TableStoreException">The store cannot be reached.</exception>
-    internal abstract Task<ITableTarget> OpenAsync(string name, TimeProvider time, CancellationToken cancellationToken);
+    internal abstract Task<ITableTarget> OpenAsync(
+        string name,
+        WriterOptions options,
+        TimeProvider time,
+        CancellationToken cancellationToken
+    );
 }
+
+/// <summary>What a writer asks of the store that opens a table for it.</summary>
+/// <param name="Waits">Whether to wait for another writer of a file to end. In a database one leads, and the others always wait.</param>
+/// <param name="IsServed">Whether others are served from the table, so that its commits must survive a loss of power (I5).</param>
+internal readonly record struct WriterOptions(bool Waits, bool IsServed);
 
 /// <summary>
 /// A writer cannot go on with a store for now: it went away, or another writer has taken the table over. Whoever opens the table again

@@ -11,7 +11,7 @@ namespace Lockstep.Engine.Tables;
 /// </summary>
 /// <param name="path">The file's full path.</param>
 /// <param name="time">The clock; null for the system's.</param>
-public sealed class TableWatcher(string path, TimeProvider? time = null)
+internal sealed class TableWatcher(string path, TimeProvider? time = null)
 {
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(25);
 

@@ -7,7 +7,7 @@ namespace Lockstep.Engine.Tables;
 
 /// <summary>
 /// The one writer of a table file. Each commit holds records, tombstones, cursor and feed identity together (I1).
-/// One thread at a time, but for <see cref="Interrupt"/>.
+/// Threads: see <see cref="ITableTarget"/>.
 /// </summary>
 internal sealed class TableWriter : ITableTarget
 {
@@ -16,35 +16,52 @@ internal sealed class TableWriter : ITableTarget
     private readonly SqliteConnection _connection;
     private readonly Interruption _interruption = new();
     private readonly FirstLoad _firstLoad;
+    private readonly bool _removesUnused;
+    private volatile TableState _state;
+    private volatile TableState _committed;
     private RowStatements? _rows;
     private SnapshotStage? _stage;
     private bool _isOpen;
     private bool _isServed;
     private ApplyCounts _uncommitted;
 
-    private TableWriter(string path, WriterLock writerLock, SqliteConnection connection, bool isServed)
+    private TableWriter(string path, WriterLock writerLock, SqliteConnection connection, bool isServed, bool removesUnused)
     {
         _path = path;
         _lock = writerLock;
         _connection = connection;
-        State = Committed = TableState.Load(connection);
+        _state = _committed = TableState.Load(connection);
+        _removesUnused = removesUnused;
         _isServed = isServed;
         _firstLoad = new FirstLoad(connection);
         // While another program holds the file, each wait is short, so that an interruption is seen in time (I10).
         TableFile.Execute(connection, "PRAGMA busy_timeout=250");
     }
 
-    public TableState State { get; private set; }
+    public TableState State
+    {
+        get => _state;
+        private set => _state = value;
+    }
 
-    public TableState Committed { get; private set; }
+    public TableState Committed
+    {
+        get => _committed;
+        private set => _committed = value;
+    }
 
     /// <summary>Opens a table for writing; takes the lock over, which this gives back when it is disposed.</summary>
-    public static TableWriter Open(string path, string? createAs, WriterLock writerLock, bool isServed = false)
+    /// <param name="path">The full path.</param>
+    /// <param name="createAs">The name of the table to create where there is no file; null to open only.</param>
+    /// <param name="writerLock">The lock that the caller has taken; it stays the caller's when this throws.</param>
+    /// <param name="isServed">Whether others are served from this table, so that a commit must survive a loss of power (I5).</param>
+    /// <param name="removesUnused">Whether <see cref="Dispose"/> removes the file when no feed and no record has come.</param>
+    public static TableWriter Open(string path, string? createAs, WriterLock writerLock, bool isServed = false, bool removesUnused = false)
     {
         var connection = TableFile.OpenForWriting(path, createAs, isServed);
         try
         {
-            return new TableWriter(path, writerLock, connection, isServed);
+            return new TableWriter(path, writerLock, connection, isServed, removesUnused);
         }
         catch
         {
@@ -94,12 +111,12 @@ internal sealed class TableWriter : ITableTarget
         EnsureRows(wanted.Shape!, batch);
         var applier = new RowApplier(_rows!);
         applier.Apply(batch, State.Sequence, changes);
-        _uncommitted += applier.Counts;
+        _uncommitted += applier.Tally.Counts;
         return wanted with
         {
-            Rows = State.Rows + applier.RowsAdded,
-            Tombstones = State.Tombstones + applier.TombstonesAdded,
-            Sequence = applier.Counts.Changes > 0 ? State.Sequence + batch.Count : State.Sequence,
+            Rows = State.Rows + applier.Tally.Rows,
+            Tombstones = State.Tombstones + applier.Tally.Tombstones,
+            Sequence = applier.Tally.Counts.Changes > 0 ? State.Sequence + batch.Count : State.Sequence,
         };
     }
 
@@ -143,11 +160,11 @@ internal sealed class TableWriter : ITableTarget
                 TableFile.Execute(_connection, $"DROP VIEW IF EXISTS {TableView.Quote(State.Name)}");
                 stage.Complete(State, wanted.Shape, ending, commit.WantsChanges);
                 Quarantine(commit.Quarantined);
-                State = wanted with { Rows = stage.RowsAfter, Tombstones = stage.TombstonesAfter, Sequence = stage.SequenceAfter };
+                State = wanted with { Rows = stage.Tally.Rows, Tombstones = stage.Tally.Tombstones, Sequence = stage.SequenceAfter };
             }
         );
         _stage = null;
-        return new CommitResult(stage.Counts, stage.Changes) { Swept = stage.Swept };
+        return new CommitResult(stage.Tally.Counts, stage.Changes) { Swept = stage.Swept };
     }
 
     /// <summary>Drops a snapshot that will not be whole; the table stays as it is.</summary>
@@ -201,17 +218,16 @@ internal sealed class TableWriter : ITableTarget
         _stage?.Abandon();
         _rows?.Dispose();
         _connection.Dispose();
-        _lock.Dispose();
-    }
-
-    /// <summary>Ends the writer of a file that was made and never used, and removes the file while nobody else can have it (I12).</summary>
-    public void DisposeAndDelete()
-    {
-        _stage?.Abandon();
-        _rows?.Dispose();
-        _connection.Dispose();
-        TableFile.DeleteUnused(_path);
-        _lock.DisposeAndDelete();
+        if (_removesUnused && Committed is { Feed: null, Shape: null })
+        {
+            // While the lock is held, nobody else can have the file (I12).
+            TableFile.DeleteUnused(_path);
+            _lock.DisposeAndDelete();
+        }
+        else
+        {
+            _lock.Dispose();
+        }
     }
 
     /// <summary>Runs work in the transaction that is open, or in a new one; commits it, unless it may stay open.</summary>

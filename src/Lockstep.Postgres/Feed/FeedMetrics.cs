@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using Lockstep.Engine.Serving;
 
 namespace Lockstep.Postgres.Feed;
 

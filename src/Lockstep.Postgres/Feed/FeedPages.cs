@@ -1,3 +1,4 @@
+using Lockstep.Engine.Serving;
 using Npgsql;
 
 namespace Lockstep.Postgres.Feed;

@@ -10,7 +10,7 @@ namespace Lockstep.Postgres.Feed;
 internal sealed class FeedPoller(
     NpgsqlDataSource source,
     FeedDatabase database,
-    LiveLog log,
+    LiveLog<PgSnapshot> log,
     PostgresFeedOptions options,
     FeedMetrics metrics,
     TimeProvider time
@@ -140,7 +140,7 @@ internal sealed class FeedPoller(
         if (known is null || stamp.Identity != log.Identity || !complete)
             log.Restart(stamp.Identity, stamp.Snapshot);
         else if (lines.Bytes > 0 || !stamp.Snapshot.Equals(known))
-            log.Append(new LiveBatch(known, stamp.Snapshot, lines.Take(), lines.Bytes));
+            log.Append(new LiveBatch<PgSnapshot>(known, stamp.Snapshot, lines.Take(), lines.Bytes));
         _last = stamp;
         _error = null;
         _seen.TrySetResult();

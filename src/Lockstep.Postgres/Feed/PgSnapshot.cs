@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
+using Lockstep.Engine.Serving;
 
 namespace Lockstep.Postgres.Feed;
 
@@ -7,7 +8,7 @@ namespace Lockstep.Postgres.Feed;
 /// A snapshot as <c>pg_current_snapshot()</c> prints it, <c>xmin:xmax:xip</c>: it shows every transaction below <see cref="Xmax"/>
 /// that is not listed as in progress. Ids are 64 bits wide and never wrap.
 /// </summary>
-internal sealed class PgSnapshot : IEquatable<PgSnapshot>
+internal sealed class PgSnapshot : IEquatable<PgSnapshot>, IFeedPosition<PgSnapshot>
 {
     private readonly long[] _inProgress;
 
@@ -20,6 +21,9 @@ internal sealed class PgSnapshot : IEquatable<PgSnapshot>
 
     /// <summary>The horizon: every transaction below it has ended, so a cursor at it has missed nothing.</summary>
     public long Xmin { get; }
+
+    /// <inheritdoc/>
+    public long Cursor => Xmin;
 
     /// <summary>One above the newest transaction that can be shown.</summary>
     public long Xmax { get; }
@@ -63,6 +67,9 @@ internal sealed class PgSnapshot : IEquatable<PgSnapshot>
 
         return hidden == Xmax - other.Xmax;
     }
+
+    /// <summary>All: a client that gets a row twice has it once.</summary>
+    public ReadOnlyMemory<byte> Rest(ReadOnlyMemory<byte> lines) => lines;
 
     /// <summary>Reads the server's form.</summary>
     /// <exception cref="FormatException">It is not that form.</exception>

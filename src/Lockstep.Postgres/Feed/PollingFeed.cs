@@ -18,13 +18,13 @@ internal sealed class PollingFeed : DatabaseFeed
             (connection, token) => TableCatalog.DescribeAsync(connection, options.Table, options.Key, token)
         )
     {
-        Log = new LiveLog(options.LiveBytes);
-        _poller = new FeedPoller(Readers.Source, Database, Log, options, Metrics, time);
+        Live = new LiveLog<PgSnapshot>(options.LiveBytes);
+        _poller = new FeedPoller(Readers.Source, Database, Live, options, Metrics, time);
     }
 
     public override Exception? Error => _poller.Error;
 
-    internal LiveLog Log { get; }
+    internal LiveLog<PgSnapshot> Live { get; }
 
     /// <summary>Returns once the table has been looked at.</summary>
     public static async Task<PollingFeed> StartAsync(
@@ -56,9 +56,14 @@ internal sealed class PollingFeed : DatabaseFeed
         // The poller may not have looked since the table was altered: a client that has to resync is to hear it from the status, not from a
         // body cut off.
         var stamp = await ProbeAsync(cancellationToken).ConfigureAwait(false);
-        Admit(stamp, request.Identity, request.Since);
-        var reader = new ClientReader(this, stamp.Table, stamp.Identity, request.Since, request.HeartbeatInterval);
-        return new FeedReading(stamp.Identity, KeyNames(stamp.Table), reader.ReadAsync(cancellationToken));
+        Range(stamp).Admit(request.Identity, request.Since);
+        var journey = new FeedJourney<PgSnapshot>(
+            new PollingSteps(this, stamp.Table, stamp.Identity),
+            stamp.Identity,
+            PgSnapshot.Below(request.Since),
+            request.HeartbeatInterval
+        );
+        return new FeedReading(stamp.Identity, KeyNames(stamp.Table), journey.ReadAsync(cancellationToken));
     }
 
     public override async ValueTask<SnapshotPage> ReadPageAsync(SnapshotPageRequest request, CancellationToken cancellationToken)
@@ -67,7 +72,7 @@ internal sealed class PollingFeed : DatabaseFeed
         var last = _poller.Last ?? throw Unavailable(Error);
         if (!last.Table.Pages)
             throw new NotSupportedException($"{Options.Table} has no unique key to page by.");
-        Admit(last, request.Identity, request.Horizon ?? 0);
+        Range(last).Admit(request.Identity, request.Horizon ?? 0);
         var after = PagePosition.Parse(request.After, last.Table.Key.Count);
         var page = await Readers
             .ReadAsync(
@@ -75,7 +80,7 @@ internal sealed class PollingFeed : DatabaseFeed
                 cancellationToken
             )
             .ConfigureAwait(false);
-        Admit(page.Stamp, request.Identity ?? last.Identity, request.Horizon ?? 0);
+        Range(page.Stamp).Admit(request.Identity ?? last.Identity, request.Horizon ?? 0);
         Metrics.Read(page.Lines);
         return new SnapshotPage(
             page.Stamp.Identity,
@@ -89,14 +94,10 @@ internal sealed class PollingFeed : DatabaseFeed
     /// <summary>What the database would serve at this moment.</summary>
     internal Task<FeedStamp> ProbeAsync(CancellationToken cancellationToken) => Readers.ReadAsync(Database.LookAsync, cancellationToken);
 
-    private void Admit(FeedStamp stamp, string? identity, long cursor)
-    {
-        // From the start nothing is assumed, so nothing can be wrong.
-        if (cursor > 0 && identity is not null && identity != stamp.Identity)
-            throw new FeedIdentityChangedException(stamp.Identity);
-        if (cursor > stamp.Snapshot.Xmin)
-            throw new FeedBehindException(cursor, stamp.Snapshot.Xmin, Options.RetryAfter);
-    }
+    /// <summary>Which cursors mean something in a snapshot; every change is kept.</summary>
+    internal ServedRange Range(FeedStamp stamp) => new(stamp.Identity, Floor: 0, stamp.Snapshot.Xmin, Options.RetryAfter);
+
+    protected override void Close() => Live.Close();
 
     private FeedUnavailableException Unavailable(Exception? error) => Unavailable(error, "has not been looked at yet.");
 

@@ -18,7 +18,7 @@ internal sealed class ReplicationFeed : DatabaseFeed
         : base(connectionString, options, time, (connection, token) => ReplicatedTable.DescribeAsync(connection, options.Table, token))
     {
         Log = log;
-        Live = new LiveLog(options.LiveBytes);
+        Live = new LiveLog<LogPosition>(options.LiveBytes);
         _worker = new ReplicationWorker(connectionString, Readers.Source, Database, Log, Live, options, Metrics, time);
     }
 
@@ -28,7 +28,7 @@ internal sealed class ReplicationFeed : DatabaseFeed
 
     internal ChangeLog Log { get; }
 
-    internal LiveLog Live { get; }
+    internal LiveLog<LogPosition> Live { get; }
 
     /// <summary>
     /// Returns once the stream has begun, or has not in the time that there is patience for: the slot waits for a transaction that is open,
@@ -68,16 +68,21 @@ internal sealed class ReplicationFeed : DatabaseFeed
     {
         ArgumentNullException.ThrowIfNull(request);
         var (epoch, end) = await AgreeAsync(cancellationToken).ConfigureAwait(false);
-        Admit(epoch, request.Identity, request.Since);
-        var reader = new LogReader(this, epoch, end, request.Since, request.HeartbeatInterval);
-        return new FeedReading(epoch.Identity, Database.KeyNames, reader.ReadAsync(cancellationToken));
+        Range(epoch).Admit(request.Identity, request.Since);
+        var journey = new FeedJourney<LogPosition>(
+            new ReplicationSteps(this, epoch, end),
+            epoch.Identity,
+            new LogPosition(request.Since),
+            request.HeartbeatInterval
+        );
+        return new FeedReading(epoch.Identity, Database.KeyNames, journey.ReadAsync(cancellationToken));
     }
 
     public override async ValueTask<SnapshotPage> ReadPageAsync(SnapshotPageRequest request, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(request);
         var (epoch, _) = await AgreeAsync(cancellationToken).ConfigureAwait(false);
-        Admit(epoch, request.Identity, request.Horizon ?? 0);
+        Range(epoch).Admit(request.Identity, request.Horizon ?? 0);
         var after = PagePosition.Parse(request.After, Database.KeyNames.Count);
 
         // No client may have more than the pages: what they leave out of it is swept, and a tie with the log would not bring it back.
@@ -212,18 +217,8 @@ internal sealed class ReplicationFeed : DatabaseFeed
 
     private LogEpoch Current() => Error is { } error ? throw Unavailable(error) : Log.Epoch ?? throw Unavailable(null);
 
-    private void Admit(LogEpoch epoch, string? identity, long cursor)
-    {
-        if (cursor == 0)
-            return;
-        if (identity is not null && identity != epoch.Identity)
-            throw new FeedIdentityChangedException(epoch.Identity);
-        var (position, floor) = (Log.Position, Log.Floor);
-        if (cursor < floor)
-            throw new FeedCursorExpiredException(cursor, floor);
-        if (cursor > position)
-            throw new FeedBehindException(cursor, position, Options.RetryAfter);
-    }
+    /// <summary>Which cursors the log goes on from.</summary>
+    private ServedRange Range(LogEpoch epoch) => new(epoch.Identity, Log.Floor, Log.Position, Options.RetryAfter);
 
     private FeedIdentityChangedException Changed()
     {
@@ -231,7 +226,11 @@ internal sealed class ReplicationFeed : DatabaseFeed
         return new FeedIdentityChangedException(Log.Epoch?.Identity ?? "none");
     }
 
-    protected override void Close() => Log.Dispose();
+    protected override void Close()
+    {
+        Live.Close();
+        Log.Dispose();
+    }
 
     private FeedUnavailableException Unavailable(Exception? error) => Unavailable(error, "is being altered.");
 }

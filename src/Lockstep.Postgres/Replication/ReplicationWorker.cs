@@ -15,7 +15,7 @@ internal sealed class ReplicationWorker(
     NpgsqlDataSource source,
     FeedDatabase database,
     ChangeLog log,
-    LiveLog live,
+    LiveLog<LogPosition> live,
     PostgresFeedOptions options,
     FeedMetrics metrics,
     TimeProvider time
@@ -323,7 +323,7 @@ internal sealed class ReplicationWorker(
     private void Forget(string slot)
     {
         log.Forget(slot);
-        live.Restart("none", PgSnapshot.Below(0));
+        live.Restart("none", new LogPosition(0));
         Moved.Raise();
     }
 

@@ -1,3 +1,4 @@
+using Lockstep.Engine.Serving;
 using Lockstep.Postgres.Feed;
 using Npgsql;
 using Npgsql.Replication;
@@ -19,7 +20,7 @@ internal sealed class StreamSession(
     ReplicationNames names,
     FeedDatabase database,
     ChangeLog log,
-    LiveLog live,
+    LiveLog<LogPosition> live,
     PostgresFeedOptions options,
     FeedMetrics metrics,
     TimeProvider time
@@ -49,7 +50,7 @@ internal sealed class StreamSession(
         if (stamp.Identity != Epoch.Table)
             StartOver(stamp, "its definition has changed");
         else if (live.Identity != Epoch.Identity)
-            live.Restart(Epoch.Identity, PgSnapshot.Below(_position));
+            live.Restart(Epoch.Identity, new LogPosition(_position));
     }
 
     /// <summary>Runs until the stream breaks, which is an exception, or the table's place has been taken by another of its name.</summary>
@@ -237,12 +238,17 @@ internal sealed class StreamSession(
         log.Commit(_ended, _position);
         if (wasSpilled || bytes > options.LiveBytes)
         {
-            live.Restart(Epoch.Identity, PgSnapshot.Below(_position));
+            live.Restart(Epoch.Identity, new LogPosition(_position));
         }
         else
         {
             live.Append(
-                new LiveBatch(PgSnapshot.Below(from), PgSnapshot.Below(_position), [.. (pieces ?? []).Select(p => p.Lines)], bytes)
+                new LiveBatch<LogPosition>(
+                    new LogPosition(from),
+                    new LogPosition(_position),
+                    [.. (pieces ?? []).Select(p => p.Lines)],
+                    bytes
+                )
             );
         }
 
@@ -329,7 +335,7 @@ internal sealed class StreamSession(
         // Another table of the same name is not in the publication.
         _isOver = _table.Oid != stamp.Table.Oid;
         Describe(stamp);
-        live.Restart(Epoch.Identity, PgSnapshot.Below(_position));
+        live.Restart(Epoch.Identity, new LogPosition(_position));
         metrics.Resynced();
         worker.Report($"{options.Table}: {why}; all clients have to resync.");
         worker.Moved.Raise();

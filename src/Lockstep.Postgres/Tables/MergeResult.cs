@@ -7,27 +7,16 @@ namespace Lockstep.Postgres.Tables;
 /// <summary>What a merge did to a table, as its rows tell it one after another.</summary>
 internal sealed class MergeResult
 {
-    private long _rows;
-    private long _tombstones;
+    private readonly RowTally _tally = new();
 
-    public ApplyCounts Counts { get; private set; }
+    public ApplyCounts Counts => _tally.Counts;
 
     public List<TableChange> Changes { get; } = [];
 
     /// <param name="kind">The change.</param>
     /// <param name="was">What was there: 0 a record, above it a tombstone, below it nothing.</param>
     /// <param name="count">How many of them.</param>
-    public void Add(ChangeKind kind, int was, long count)
-    {
-        Counts += kind switch
-        {
-            ChangeKind.Added => new ApplyCounts(count, 0, 0),
-            ChangeKind.Updated => new ApplyCounts(0, count, 0),
-            _ => new ApplyCounts(0, 0, count),
-        };
-        _rows += ((kind == ChangeKind.Deleted ? 0 : 1) - (was == 0 ? 1 : 0)) * count;
-        _tombstones += ((kind == ChangeKind.Deleted ? 1 : 0) - (was > 0 ? 1 : 0)) * count;
-    }
+    public void Add(ChangeKind kind, int was, long count) => _tally.Add(kind, was < 0 ? null : (RowState)was, count);
 
     /// <summary>Keeps a change for whoever wants to see it.</summary>
     /// <param name="kind">The change.</param>
@@ -49,8 +38,8 @@ internal sealed class MergeResult
     public TableState Apply(TableState state, long sequence) =>
         state with
         {
-            Rows = state.Rows + _rows,
-            Tombstones = state.Tombstones + _tombstones,
+            Rows = state.Rows + _tally.Rows,
+            Tombstones = state.Tombstones + _tally.Tombstones,
             Sequence = sequence,
         };
 }

@@ -70,17 +70,20 @@ public sealed class PostgresTableStore : TableStore
     /// <inheritdoc cref="Find"/>
     public override PostgresTable Get(string name) => Find().FirstOrDefault(table => table.Name == name) ?? throw Missing(name);
 
-    /// <summary>Looks whether nobody writes to a table, for who would rather be told than wait. It may be there or not.</summary>
-    /// <exception cref="TableBusyException">A sync leads it.</exception>
-    /// <inheritdoc cref="Find"/>
-    public void RequireFree(string name)
+    /// <inheritdoc/>
+    public override void RequireFree(string name)
     {
         if (Find().FirstOrDefault(table => table.Name == name)?.GetInfo().Writer is { } holder)
             throw Busy(name, holder, $"Wait for it to end with {Term.Wait}, or stop it.");
     }
 
-    /// <inheritdoc/>
-    internal override async Task<ITableTarget> OpenAsync(string name, TimeProvider time, CancellationToken cancellationToken)
+    /// <summary>Opens a table for its one writer; waits while another one leads, whatever the options say.</summary>
+    internal override async Task<ITableTarget> OpenAsync(
+        string name,
+        WriterOptions options,
+        TimeProvider time,
+        CancellationToken cancellationToken
+    )
     {
         var description = $"the table '{name}' in {Description}";
         NpgsqlConnection? connection = null;
@@ -90,7 +93,7 @@ public sealed class PostgresTableStore : TableStore
             await connection.OpenAsync(cancellationToken).ConfigureAwait(false);
             while (true)
             {
-                var table = await RegisterAsync(connection, Engine.Tables.TableName.Require(name), cancellationToken).ConfigureAwait(false);
+                var table = await RegisterAsync(connection, Engine.TableName.Require(name), cancellationToken).ConfigureAwait(false);
                 await LeadAsync(connection, table, time, cancellationToken).ConfigureAwait(false);
                 if (TakeOver(connection, table, name, description) is { } writer)
                     return writer;

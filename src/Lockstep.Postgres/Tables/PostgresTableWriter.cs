@@ -7,8 +7,8 @@ namespace Lockstep.Postgres.Tables;
 
 /// <summary>
 /// The one sync that leads a table in PostgreSQL. It holds an advisory lock on its connection, so that another one takes over when that is
-/// gone; and each commit checks that it is still the leader, so that one which lost the lock without noticing cannot write. One thread at a
-/// time, but for <see cref="Interrupt"/>.
+/// gone; and each commit checks that it is still the leader, so that one which lost the lock without noticing cannot write. Threads: see
+/// <see cref="ITableTarget"/>.
 /// </summary>
 internal sealed class PostgresTableWriter : ITableTarget
 {
@@ -17,6 +17,8 @@ internal sealed class PostgresTableWriter : ITableTarget
     private readonly long _epoch;
     private readonly string _description;
     private readonly List<string> _newFields = [];
+    private volatile TableState _state;
+    private volatile TableState _committed;
     private bool _hasSnapshot;
     private long _snapshotSequence;
 
@@ -28,12 +30,20 @@ internal sealed class PostgresTableWriter : ITableTarget
     public PostgresTableWriter(NpgsqlConnection connection, int table, long epoch, TableState state, string description)
     {
         (_connection, _table, _epoch, _description) = (new WriterConnection(connection, description), table, epoch, description);
-        State = Committed = state;
+        _state = _committed = state;
     }
 
-    public TableState State { get; private set; }
+    public TableState State
+    {
+        get => _state;
+        private set => _state = value;
+    }
 
-    public TableState Committed { get; private set; }
+    public TableState Committed
+    {
+        get => _committed;
+        private set => _committed = value;
+    }
 
     public CommitResult Commit(TableCommit commit)
     {
@@ -49,7 +59,7 @@ internal sealed class PostgresTableWriter : ITableTarget
                 foreach (var round in BatchRounds.Of(commit.Batch!))
                 {
                     Fill(commit.Batch!, round, State.Sequence);
-                    Merge(TableSql.Stage, commit.WantsChanges, merged);
+                    Merge(TableSql.Rows(_table), TableSql.Stage, commit.WantsChanges, merged);
                 }
 
                 wanted = merged.Apply(wanted, merged.Counts.Changes > 0 ? State.Sequence + commit.Batch!.Count : State.Sequence);
@@ -72,22 +82,22 @@ internal sealed class PostgresTableWriter : ITableTarget
     public ApplyCounts CommitToSnapshot(TableCommit commit)
     {
         RequireSnapshot();
-        var changed = InTransaction(() =>
+        var counts = InTransaction(() =>
         {
-            var count = 0;
+            var merged = new MergeResult();
             if (commit.Batch is { } batch)
             {
                 Fill(batch, BatchRounds.Newest(batch), _snapshotSequence);
-                count = _connection.Run(TableSql.StageToSnapshot);
+                Merge(TableSql.Snapshot, TableSql.Stage, wantsChanges: false, merged);
             }
 
             Quarantine(commit.Quarantined);
-            return count;
+            return merged.Counts;
         });
         if (commit.Batch is { } added)
             _snapshotSequence += added.Count;
         _newFields.AddRange(commit.NewFields);
-        return new ApplyCounts(changed, 0, 0);
+        return counts;
     }
 
     public CommitResult CompleteSnapshot(TableCommit commit, SnapshotEnding ending)
@@ -104,7 +114,7 @@ internal sealed class PostgresTableWriter : ITableTarget
                 wanted = wanted with { Tombstones = 0 };
             }
 
-            Merge(TableSql.Snapshot, commit.WantsChanges, merged);
+            Merge(TableSql.Rows(_table), TableSql.Snapshot, commit.WantsChanges, merged);
             var sequence = Math.Max(State.Sequence, _snapshotSequence);
             if (ending.HasFlag(SnapshotEnding.Sweep))
                 swept = Sweep(sequence, commit.WantsChanges, merged);
@@ -236,9 +246,9 @@ internal sealed class PostgresTableWriter : ITableTarget
         copy.Complete();
     }
 
-    private void Merge(string source, bool wantsChanges, MergeResult merged) =>
+    private void Merge(string target, string source, bool wantsChanges, MergeResult merged) =>
         _connection.Read(
-            TableSql.Merge(_table, source, wantsChanges),
+            TableSql.Merge(target, source, wantsChanges),
             row =>
             {
                 var (kind, was) = ((ChangeKind)row.GetInt32(0), row.GetInt32(1));

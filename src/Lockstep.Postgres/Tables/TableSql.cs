@@ -42,20 +42,15 @@ internal static class TableSql
 
     public const string CreateStage = $"CREATE TEMP TABLE lockstep_stage ({StageColumns})";
 
-    public const string CreateSnapshot = $"CREATE TEMP TABLE lockstep_snapshot ({StageColumns}, PRIMARY KEY (key))";
+    public const string CreateSnapshot = $"CREATE TEMP TABLE lockstep_snapshot ({RowColumns})";
 
     public const string CopyToStage = $"COPY {Stage} (key, seq, ord, txid, gone, body) FROM STDIN (FORMAT binary)";
 
-    /// <summary>Adds the stage to the snapshot, by the rule of I3; the count is of what was new or different.</summary>
-    public const string StageToSnapshot = $"""
-        INSERT INTO {Snapshot} AS kept SELECT * FROM {Stage}
-        ON CONFLICT (key) DO UPDATE SET seq = excluded.seq, ord = excluded.ord, txid = excluded.txid, gone = excluded.gone, body = excluded.body
-        WHERE (kept.ord IS NULL OR excluded.ord IS NULL OR excluded.ord::numeric >= kept.ord::numeric)
-            AND (kept.gone, kept.txid, kept.body) IS DISTINCT FROM (excluded.gone, excluded.txid, excluded.body)
-        """;
-
     private const string StageColumns =
         "key bytea NOT NULL, seq bigint NOT NULL, ord text, txid bigint, gone smallint NOT NULL, body text NOT NULL";
+
+    private const string RowColumns =
+        "key bytea PRIMARY KEY, seq bigint NOT NULL, born bigint NOT NULL, ord numeric, txid bigint, gone smallint NOT NULL, body text NOT NULL";
 
     /// <summary>Who leads a table, in words; null when nobody does.</summary>
     public static string? HolderOf(NpgsqlConnection connection, int table)
@@ -80,23 +75,20 @@ internal static class TableSql
         string.Create(
             CultureInfo.InvariantCulture,
             $"""
-            CREATE TABLE {Rows(
-                table
-            )} (key bytea PRIMARY KEY, seq bigint NOT NULL, born bigint NOT NULL, ord numeric, txid bigint, gone smallint NOT NULL, body text NOT NULL);
+            CREATE TABLE {Rows(table)} ({RowColumns});
             CREATE INDEX lockstep_rows_{table}_seq ON {Rows(table)} (seq)
             """
         );
 
     /// <summary>
-    /// Merges records into a table: an order value below the stored one loses, a tie against what a snapshot swept too, what comes again
-    /// unchanged is no change (I3, I4). Kinds are those of <see cref="Engine.Tables.ChangeKind"/>, 0 for nothing and 4 where only the order
-    /// value rises.
+    /// Merges records into a table or a snapshot by <see cref="Engine.Tables.RecordRule"/> (I3, I4); kinds are those of
+    /// <see cref="Engine.Tables.Verdict"/>.
     /// </summary>
-    /// <param name="table">The table's number.</param>
+    /// <param name="target">The table of the records, or the snapshot.</param>
     /// <param name="source">The stage or the snapshot, one record per key.</param>
     /// <param name="wantsChanges">Whether each change is returned (kind, what was there, sequence, key, record), or counts of the first
     /// two.</param>
-    public static string Merge(int table, string source, bool wantsChanges) =>
+    public static string Merge(string target, string source, bool wantsChanges) =>
         $"""
             WITH judged AS MATERIALIZED (
                 SELECT s.key, s.seq, s.ord::numeric AS ord, s.txid, s.gone, s.body, r.gone AS was,
@@ -108,14 +100,12 @@ internal static class TableSql
                         WHEN r.gone <> 0 THEN 1
                         ELSE 2
                     END AS kind
-                FROM {source} s LEFT JOIN {Rows(table)} r ON r.key = s.key),
+                FROM {source} s LEFT JOIN {target} r ON r.key = s.key),
             written AS (
-                INSERT INTO {Rows(
-                table
-            )} AS kept (key, seq, born, ord, txid, gone, body) SELECT key, seq, seq, ord, txid, gone, body FROM judged WHERE kind BETWEEN 1 AND 3
+                INSERT INTO {target} AS kept (key, seq, born, ord, txid, gone, body) SELECT key, seq, seq, ord, txid, gone, body FROM judged WHERE kind BETWEEN 1 AND 3
                 ON CONFLICT (key) DO UPDATE SET born = CASE kept.gone WHEN 0 THEN kept.born ELSE excluded.seq END,
                     seq = excluded.seq, ord = excluded.ord, txid = excluded.txid, gone = excluded.gone, body = excluded.body),
-            raised AS (UPDATE {Rows(table)} r SET ord = j.ord FROM judged j WHERE j.kind = 4 AND j.key = r.key)
+            raised AS (UPDATE {target} r SET ord = j.ord FROM judged j WHERE j.kind = 4 AND j.key = r.key)
             SELECT kind, coalesce(was, -1), {(
                 wantsChanges
                     ? "seq, key, body FROM judged WHERE kind BETWEEN 1 AND 3 ORDER BY seq"

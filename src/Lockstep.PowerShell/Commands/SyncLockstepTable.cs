@@ -4,6 +4,7 @@ using System.Net;
 using System.Security;
 using Lockstep.Bases;
 using Lockstep.Completers;
+using Lockstep.Engine;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
@@ -220,29 +221,27 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
 
     private protected override void Process()
     {
-        FeedSettings.Require(Uri);
+        var options = FeedSettings.Of(this, Uri);
 
         // From here on only the form without user and password is shown (I9).
-        var feed = FeedUri.Parse(Uri);
-        _feed = feed.Display;
-        var store = SharedTables.Store(ConnectionString, string.IsNullOrEmpty(Path) ? LiteralPath : Path, Disk);
+        _feed = options.Address.Display;
         var destination = TableDestination.Resolve(
             SessionState.Path,
-            feed.DefaultTableName,
+            options.Address.DefaultTableName,
             Table,
             Disk,
-            store is null ? Path : null,
-            store is null ? LiteralPath : null
+            IsMeant(nameof(Path)) ? Path : null,
+            IsMeant(nameof(LiteralPath)) ? LiteralPath : null,
+            ConnectionString
         );
-        if (!ShouldProcess(store?.Description ?? destination.Description, $"Sync with {_feed}"))
+        if (!ShouldProcess(destination.Description, $"Sync with {_feed}"))
             return;
 
         var sync = new TableSync(
             new SyncOptions
             {
-                Feed = FeedSettings.Of(this, Uri),
-                Store = store,
-                TablePath = store?.Description ?? destination.GetPath(),
+                Feed = options,
+                Store = destination.GetStore(),
                 TableName = destination.Name,
                 Dialect = (Engine.Records.Dialect)Dialect,
                 OrderBy = NullIfEmpty(OrderBy),
@@ -278,6 +277,7 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
         var steps = new SyncStepHandler(this, $"Syncing {_feed}")
         {
             Table = () => sync.Result.Table,
+            Health = new SyncHealth(() => sync.Result),
             Callback = Callback is null ? null : new RecordScript(Callback),
             Transform = Transform is null ? null : new RecordTransform(Transform),
             PassesChanges = PassThru || EveryChange,
@@ -294,6 +294,11 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
             Pump(sync.RunAsync(StopToken), steps.Take);
             if (!PassThru && !EveryChange)
                 WriteObject(sync.Result.ToModel());
+        }
+        catch (LockstepException error)
+        {
+            steps.Health?.Fail(error.Message);
+            throw;
         }
         finally
         {
@@ -317,6 +322,11 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
             },
             StopToken
         );
+
+    /// <summary>
+    /// With a database, the path that comes along with an object of the pipeline only says where that object's own table is.
+    /// </summary>
+    private bool IsMeant(string path) => ConnectionString is null || IsNamed(path);
 
     private void Keep(SyncResult result)
     {

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Management.Automation;
 using Lockstep.Bases;
 using Lockstep.Completers;
+using Lockstep.Engine;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
 using Lockstep.Errors;
@@ -54,11 +55,13 @@ public abstract class CompareTableCmdlet : FeedCmdlet
 
     private protected FoundTable Locate()
     {
-        // What Get-LockstepTable says of a table in a database is no file's path.
+        // With a database, the path that comes along with an object of the pipeline only says where that object's own table is.
+        var path = ConnectionString is null || IsNamed(nameof(Path)) ? Path : null;
+        if (ConnectionString is not null && !string.IsNullOrEmpty(path))
+            throw new InvalidOptionException("The table can be in a file or in a database.", "Use -ConnectionString or -Path.");
         TablePlace place = ConnectionString is { } database ? new SharedTables(database) : new LocalTables(SessionState.Path);
         var found =
-            !string.IsNullOrEmpty(Path) && SharedTables.Store(ConnectionString, Path, disk: false) is null
-                ? FoundTable.OfFile(FileSystemPath.ResolveOne(SessionState.Path, Path))
+            !string.IsNullOrEmpty(path) ? FoundTable.OfFile(FileSystemPath.ResolveOne(SessionState.Path, path))
             : string.IsNullOrEmpty(Table) ? place.Only()
             : place.ByName(Table) is [var only] ? only
             : throw new InvalidOptionException("That is not one table.", "Name one table.");
@@ -87,7 +90,6 @@ public abstract class CompareTableCmdlet : FeedCmdlet
             new SyncOptions
             {
                 Feed = FeedSettings.Of(this, FeedOf(compared)),
-                TablePath = compared.Location,
                 Store = compared.Store,
                 TableName = table,
                 Settle = TimeSpan.FromSeconds(SettleSec),
@@ -178,7 +180,6 @@ public sealed class RepairLockstepTableCommand : CompareTableCmdlet
             new SyncOptions
             {
                 Feed = FeedSettings.Of(this, FeedOf(table)),
-                TablePath = table.Location,
                 Store = table.Store,
                 TableName = table.Describe().Name,
                 Settle = TimeSpan.FromSeconds(SettleSec),
@@ -189,12 +190,18 @@ public sealed class RepairLockstepTableCommand : CompareTableCmdlet
         var steps = new SyncStepHandler(this, "Repairing")
         {
             Table = () => sync.Result.Table,
+            Health = new SyncHealth(() => sync.Result),
             TokenProvider = TokenProvider is { } provider ? () => provider.Invoke() : null,
         };
         try
         {
             Pump(sync.RunAsync(StopToken), steps.Take);
             WriteObject(sync.Result.ToModel());
+        }
+        catch (LockstepException error)
+        {
+            steps.Health?.Fail(error.Message);
+            throw;
         }
         finally
         {

@@ -37,8 +37,12 @@ internal sealed class EngineLoadContext : AssemblyLoadContext
     /// <summary>Lets the cmdlet assembly find the engine. May be called again, from any thread.</summary>
     public static void Attach()
     {
-        if (Interlocked.Exchange(ref _attached, 1) == 0)
-            Default.Resolving += (_, name) => EngineAssemblies.Contains(name.Name!) ? Instance.LoadFromAssemblyName(name) : null;
+        if (Interlocked.Exchange(ref _attached, 1) != 0)
+            return;
+
+        // The SQLite in deps is nobody else's: it need not lock at each call.
+        AppContext.SetSwitch("Lockstep.Sqlite.OneThreadPerConnection", true);
+        Default.Resolving += (_, name) => EngineAssemblies.Contains(name.Name!) ? Instance.LoadFromAssemblyName(name) : null;
     }
 
     protected override Assembly? Load(AssemblyName assemblyName)

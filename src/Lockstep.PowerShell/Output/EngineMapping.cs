@@ -17,7 +17,7 @@ internal static class EngineMapping
         new()
         {
             Table = result.Table,
-            Path = result.Path,
+            Path = result.Location,
             Uri = new Uri(result.Feed),
             Cursor = result.Cursor.ToString(),
             Received = result.Received,
@@ -38,13 +38,18 @@ internal static class EngineMapping
             EndReason = (EndReason)result.EndReason,
         };
 
-    public static TableInfo ToModel(this EngineTableInfo table, bool isSession) =>
-        new()
+    public static TableInfo ToModel(this EngineTableInfo table, bool isSession)
+    {
+        var health = SyncHealth.Find(table.Location, table.Name);
+        return new()
         {
-            Sync = RunningSyncs.Find(table.Path, table.Name)?.ToModel(),
+            LastError = health?.LastError,
+            LastContact = health?.LastContact?.LocalDateTime,
+            LastChange = health?.LastChange?.LocalDateTime,
+            Sync = RunningSyncs.Find(table.Location, table.Name)?.ToModel(),
             Lag = LagOf(table.NewestRecord),
             Name = table.Name,
-            Path = table.Path,
+            Path = table.Location,
             IsSession = isSession,
             Uri = table.Feed is null ? null : new Uri(table.Feed),
             Dialect = (FeedDialect)table.Dialect,
@@ -60,6 +65,7 @@ internal static class EngineMapping
             LastSync = table.LastSync?.LocalDateTime,
             Writer = table.Writer,
         };
+    }
 
     /// <summary>Never negative: the feed's clock may be ahead of ours.</summary>
     private static TimeSpan? LagOf(DateTimeOffset? newest) =>

@@ -10,6 +10,7 @@ namespace Lockstep.Pipeline;
 public abstract class LockstepCmdlet : PSCmdlet, IDisposable
 {
     private readonly CancellationTokenSource _stopping = new();
+    private string[] _named = [];
 
     private protected LockstepCmdlet() { }
 
@@ -20,7 +21,12 @@ public abstract class LockstepCmdlet : PSCmdlet, IDisposable
     private protected virtual object? ErrorTarget => null;
 
     /// <inheritdoc/>
-    protected sealed override void BeginProcessing() => Guard(Begin, ThrowTerminatingError);
+    protected sealed override void BeginProcessing()
+    {
+        // Before the first object of the pipeline these are those of the command line.
+        _named = [.. MyInvocation.BoundParameters.Keys];
+        Guard(Begin, ThrowTerminatingError);
+    }
 
     /// <summary>An error of one object from the pipeline does not end the others.</summary>
     protected sealed override void ProcessRecord() => Guard(Process, WriteError);
@@ -40,6 +46,9 @@ public abstract class LockstepCmdlet : PSCmdlet, IDisposable
             // PowerShell calls this from another thread, which may come just after the pipeline has ended by itself.
         }
     }
+
+    /// <summary>Whether a parameter is on the command line, and does not come along with an object of the pipeline.</summary>
+    private protected bool IsNamed(string parameter) => _named.Contains(parameter, StringComparer.OrdinalIgnoreCase);
 
     /// <summary>Called once, before the first object from the pipeline. Its errors end the pipeline.</summary>
     private protected virtual void Begin() { }

@@ -17,16 +17,16 @@ internal sealed record ImportSettings(
 {
     /// <param name="destination">Where the table is.</param>
     /// <param name="source">What results and errors call the source.</param>
-    /// <exception cref="TableBusyException">A sync leads the table in its database, and is not to be waited for.</exception>
+    /// <exception cref="TableBusyException">A sync writes to the table, and is not to be waited for.</exception>
     public SyncOptions For(TableDestination destination, Uri source)
     {
+        var store = destination.GetStore();
         if (!Wait)
-            destination.RequireFree();
+            store.RequireFree(destination.Name ?? Engine.TableName.Default);
         return new SyncOptions
         {
             Feed = new FeedOptions { Uri = source },
-            Store = destination.Store,
-            TablePath = destination.GetPath(),
+            Store = store,
             TableName = destination.Name,
             OrderBy = OrderBy,
             KeyFields = KeyProperty.Length > 0 ? KeyProperty : null,

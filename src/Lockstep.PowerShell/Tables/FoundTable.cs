@@ -4,16 +4,21 @@ namespace Lockstep.Tables;
 
 /// <summary>A table that a user means, wherever it is kept.</summary>
 /// <param name="Table">The table.</param>
-/// <param name="Location">The file's full path, or the database in words.</param>
-/// <param name="Store">The database; null for a file.</param>
-internal sealed record FoundTable(ITable Table, string Location, TableStore? Store = null)
+/// <param name="Store">What keeps it.</param>
+internal sealed record FoundTable(ITable Table, TableStore Store)
 {
-    public static FoundTable OfFile(string path) => new(new Table(path), path);
+    public static FoundTable OfFile(string path) => new(new Table(path), new FileTableStore(path));
+
+    /// <summary>The file's full path, or the database in words.</summary>
+    public string Location => Store.Description;
+
+    /// <summary>The file's full path; null for a table in a database.</summary>
+    public string? File => (Store as FileTableStore)?.Path;
 
     /// <summary>What a user calls it: the name of a table of the session, the place of another.</summary>
     public string DisplayName => SessionName ?? Location;
 
-    private string? SessionName => Store is null ? SessionTables.Names.FirstOrDefault(name => SessionTables.Find(name) == Location) : null;
+    private string? SessionName => File is { } file ? SessionTables.NameOf(file) : null;
 
     /// <summary>What the table says of itself.</summary>
     public TableInfo Describe() => Describe(Table.GetInfo());

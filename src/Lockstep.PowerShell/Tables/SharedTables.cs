@@ -17,23 +17,8 @@ internal sealed class SharedTables : TablePlace
     public SharedTables(string connectionString, Action<string>? notify = null) =>
         _store = new PostgresTableStore(PostgresTables.Connection(connectionString)) { Notify = notify };
 
-    /// <summary>Where a sync keeps its table; null for a file.</summary>
-    /// <param name="connectionString">The database; null for a file.</param>
-    /// <param name="path">A path that is named as well. What Get-LockstepTable says of a table in a database is none.</param>
-    /// <param name="disk">Whether a file is asked for.</param>
-    /// <exception cref="InvalidOptionException">A file is named as well, or the connection string cannot be read.</exception>
-    public static PostgresTableStore? Store(string? connectionString, string? path, bool disk)
-    {
-        if (connectionString is null)
-            return null;
-        var store = new SharedTables(connectionString)._store;
-        return disk || !(string.IsNullOrEmpty(path) || path == store.Description)
-            ? throw new InvalidOptionException(
-                "The table can be in a file or in a database.",
-                "Use -ConnectionString, or -Disk, -Path or -LiteralPath."
-            )
-            : store;
-    }
+    /// <summary>The database itself, to keep tables in.</summary>
+    public TableStore Store => _store;
 
     public override IEnumerable<FoundTable> All() => _store.Find().Select(Found);
 
@@ -58,5 +43,5 @@ internal sealed class SharedTables : TablePlace
             ),
         };
 
-    private FoundTable Found(PostgresTable table) => new(table, _store.Description, _store);
+    private FoundTable Found(PostgresTable table) => new(table, _store);
 }

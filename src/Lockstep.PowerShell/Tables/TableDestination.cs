@@ -1,36 +1,28 @@
 using System.Management.Automation;
+using Lockstep.Engine;
 using Lockstep.Engine.Tables;
 using Lockstep.Errors;
 using Lockstep.Parameters;
-using Lockstep.Postgres.Tables;
 
 namespace Lockstep.Tables;
 
 /// <summary>Where a table that may not exist yet is kept: in a file, in the session, or in a database.</summary>
 internal sealed class TableDestination
 {
-    private readonly string? _file;
+    private readonly Func<TableStore> _store;
 
-    private readonly PostgresTableStore? _store;
-
-    private TableDestination(string? name, string? file, PostgresTableStore? store = null)
+    private TableDestination(string? name, string description, Func<TableStore> store)
     {
         Name = name;
-        _file = file;
+        Description = description;
         _store = store;
     }
-
-    /// <summary>The database; null for a file.</summary>
-    public TableStore? Store => _store;
 
     /// <summary>The table's name; null for that which the file says.</summary>
     public string? Name { get; }
 
-    /// <summary>The same in words, for <c>-WhatIf</c>.</summary>
-    public string Description =>
-        _store is not null ? $"the table '{Name}' in {_store.Description}"
-        : _file is null ? $"the session's table '{Name}'"
-        : $"the table file '{_file}'";
+    /// <summary>The place in words, for <c>-WhatIf</c>.</summary>
+    public string Description { get; }
 
     /// <summary>Tells it from what the user says.</summary>
     /// <param name="paths">The session's paths.</param>
@@ -52,18 +44,29 @@ internal sealed class TableDestination
         string? connectionString = null
     )
     {
-        var store = SharedTables.Store(connectionString, string.IsNullOrEmpty(path) ? literalPath : path, disk);
-        var name = string.IsNullOrEmpty(table) ? null : table;
-        if (name is not null && !TableName.IsValid(name))
+        if (connectionString is not null && (disk || !string.IsNullOrEmpty(path) || !string.IsNullOrEmpty(literalPath)))
         {
             throw new InvalidOptionException(
-                $"'{name}' cannot name a table.",
+                "The table can be in a file or in a database.",
+                "Use -ConnectionString, or -Disk, -Path or -LiteralPath."
+            );
+        }
+
+        var given = string.IsNullOrEmpty(table) ? null : table;
+        if (given is not null && !TableName.IsValid(given))
+        {
+            throw new InvalidOptionException(
+                $"'{given}' cannot name a table.",
                 "Use up to 120 characters, none of / \\ : * ? \" < > |, and no prefix lockstep_ or sqlite_. A file is named with -Path."
             );
         }
 
-        if (store is not null)
-            return new TableDestination(name ?? defaultName, null, store);
+        var name = given ?? defaultName;
+        if (connectionString is not null)
+        {
+            var database = new SharedTables(connectionString).Store;
+            return new TableDestination(name, $"the table '{name}' in {database.Description}", () => database);
+        }
 
         var hasPath = !string.IsNullOrEmpty(path);
         if (hasPath && !string.IsNullOrEmpty(literalPath))
@@ -74,17 +77,19 @@ internal sealed class TableDestination
             : !string.IsNullOrEmpty(literalPath) ? FileSystemPath.ResolveLiteral(paths, literalPath)
             : null;
         if (file is not null)
+        {
             FileSystemPath.RequireFile(file);
+            return OfFile(given, file);
+        }
 
-        return file is not null ? new TableDestination(name, file)
-            : disk ? new TableDestination(name ?? defaultName, TableLookup.FileInCurrentLocation(paths, name ?? defaultName))
-            : new TableDestination(name ?? defaultName, null);
+        return disk
+            ? OfFile(name, TableLookup.FileInCurrentLocation(paths, name))
+            : new TableDestination(name, $"the session's table '{name}'", () => new FileTableStore(SessionTables.PathOf(name)));
     }
 
-    /// <summary>The full path, or the database in words. For a table of the session this makes its folder.</summary>
-    public string GetPath() => _store?.Description ?? _file ?? SessionTables.PathOf(Name!);
+    /// <summary>What is to keep the table. For a table of the session this makes its folder.</summary>
+    public TableStore GetStore() => _store();
 
-    /// <summary>Makes sure that nobody writes to a table in a database; of a file, opening it tells.</summary>
-    /// <exception cref="TableBusyException">A sync leads it.</exception>
-    public void RequireFree() => _store?.RequireFree(Name!);
+    private static TableDestination OfFile(string? name, string file) =>
+        new(name, $"the table file '{file}'", () => new FileTableStore(file));
 }

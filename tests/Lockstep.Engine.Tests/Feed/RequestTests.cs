@@ -144,7 +144,13 @@ public sealed class RequestTests : SyncTest
     }
 
     private Task<SyncRun> RunAsync(FeedOptions feed) =>
-        SyncRun.ToEndAsync(new Lockstep.Engine.Sync.SyncOptions { Feed = feed, TablePath = Folder(Guid.NewGuid().ToString("N") + ".db") });
+        SyncRun.ToEndAsync(
+            new Lockstep.Engine.Sync.SyncOptions
+            {
+                Feed = feed,
+                Store = new Lockstep.Engine.Tables.FileTableStore(Folder(Guid.NewGuid().ToString("N") + ".db")),
+            }
+        );
 
     private static string Basic(string user) => "Basic " + Convert.ToBase64String(System.Text.Encoding.UTF8.GetBytes(user));
 

@@ -6,6 +6,7 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Sync;
+using Lockstep.Engine.Tables;
 using Lockstep.Engine.Tests.Sync;
 using Lockstep.TestServer;
 using Lockstep.TestServer.Faults;
@@ -115,7 +116,7 @@ public sealed class TlsTests : SyncTest
                     Certificate = mine,
                     SkipCertificateCheck = true,
                 },
-                TablePath = TablePath,
+                Store = new FileTableStore(TablePath),
             }
         );
 
@@ -153,7 +154,7 @@ public sealed class TlsTests : SyncTest
         new()
         {
             Feed = new FeedOptions { Uri = uri, SkipCertificateCheck = skipCheck },
-            TablePath = TablePath,
+            Store = new FileTableStore(TablePath),
             MaximumRetryCount = retries,
             RetryInterval = TimeSpan.FromMilliseconds(5),
             Settle = TimeSpan.FromMilliseconds(200),

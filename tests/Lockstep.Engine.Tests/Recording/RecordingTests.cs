@@ -31,8 +31,7 @@ public sealed class RecordingTests
         );
         await real.WaitForClientsAsync(1, Cancelled);
         real.AddRecord("""{"id":1}""");
-        while (real.Requests[0].Bytes < 9 || new FileInfo(folder["r"]) is { Exists: false })
-            await Task.Delay(1, Cancelled);
+        await Eventually.TrueAsync(() => real.Requests[0].Bytes >= 9 && File.Exists(folder["r"]));
         real.AddRecord("""{"id":2}""");
         Assert.Equal((18, RecordingEnd.Stopped), ((await recording).Bytes, (await recording).End));
         RecordingLine[] lines = [.. RecordingFormat.Read(folder["r"])];

@@ -80,7 +80,7 @@ public sealed class FaultSoakTests : SyncTest
                             OperationTimeout = TimeSpan.FromSeconds(0.5),
                             ConnectionTimeout = TimeSpan.FromSeconds(20),
                         },
-                        TablePath = path,
+                        Store = new FileTableStore(path),
                         MaximumRetryCount = 100,
                         RetryInterval = TimeSpan.FromMilliseconds(2),
                         Settle = TimeSpan.FromSeconds(60),

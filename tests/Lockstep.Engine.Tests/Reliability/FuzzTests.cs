@@ -27,7 +27,7 @@ public sealed class FuzzTests : SyncTest
             var options = new SyncOptions
             {
                 Feed = new FeedOptions { Uri = server.FeedUri },
-                TablePath = path,
+                Store = new FileTableStore(path),
                 Since = "0",
                 MalformedRecord = MalformedRecordPolicy.Quarantine,
                 MaximumRecordSize = 4000,

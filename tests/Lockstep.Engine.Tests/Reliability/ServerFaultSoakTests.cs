@@ -137,7 +137,7 @@ public sealed class ServerFaultSoakTests : SyncTest
                     OperationTimeout = TimeSpan.FromSeconds(0.4),
                     ConnectionTimeout = TimeSpan.FromSeconds(2),
                 },
-                TablePath = path,
+                Store = new FileTableStore(path),
                 MaximumRetryCount = 30,
                 RetryInterval = TimeSpan.FromMilliseconds(2),
                 Settle = TimeSpan.FromSeconds(30),

@@ -2,6 +2,7 @@ using System.Net;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Serving;
 using Lockstep.Engine.Sync;
+using Lockstep.Engine.Tables;
 using Lockstep.Engine.Tests.Sync;
 using Lockstep.Engine.Tests.Tables;
 using Lockstep.Serving;
@@ -112,7 +113,7 @@ public sealed class PagedSnapshotTests : IDisposable
                 new SyncOptions
                 {
                     Feed = new FeedOptions { Uri = new Uri(server.Uri, "table/pages"), CursorStyle = CursorStyle.Query },
-                    TablePath = _folder["copy.db"],
+                    Store = new FileTableStore(_folder["copy.db"]),
                     TableName = "copy",
                     Resync = resync,
                     RetryInterval = TimeSpan.FromMilliseconds(10),

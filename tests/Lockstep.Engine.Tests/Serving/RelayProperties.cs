@@ -187,7 +187,7 @@ public sealed class RelayProperties
         new()
         {
             Feed = new FeedOptions { Uri = uri, CursorStyle = CursorStyle.Query },
-            TablePath = file,
+            Store = new FileTableStore(file),
             TableName = "copy",
             Dialect = Dialect.Transaction,
             Follow = follow,

@@ -295,7 +295,7 @@ public sealed class ConsumerTests : SyncTest
         new()
         {
             Feed = new FeedOptions { Uri = server.FeedUri },
-            TablePath = TablePath,
+            Store = new FileTableStore(TablePath),
             WantsChanges = true,
             EveryVersion = everyVersion,
             WantsRecords = records,

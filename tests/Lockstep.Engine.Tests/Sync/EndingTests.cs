@@ -265,7 +265,7 @@ public sealed class EndingTests : SyncTest
             new SyncOptions
             {
                 Feed = new FeedOptions { Uri = server.FeedUri },
-                TablePath = path,
+                Store = new FileTableStore(path),
                 WantsChanges = true,
             }
         );
@@ -302,7 +302,7 @@ public sealed class EndingTests : SyncTest
         var options = new SyncOptions
         {
             Feed = new FeedOptions { Uri = server.FeedUri },
-            TablePath = TablePath,
+            Store = new FileTableStore(TablePath),
             WaitForWriter = true,
         };
         var waiting = SyncRun.ToEndAsync(new TableSync(options, time));
@@ -321,7 +321,7 @@ public sealed class EndingTests : SyncTest
         new()
         {
             Feed = new FeedOptions { Uri = server.FeedUri },
-            TablePath = TablePath,
+            Store = new FileTableStore(TablePath),
             KeyFields = key is null ? null : [key],
             OrderBy = order,
             Dialect = Dialect.Auto,

@@ -2,6 +2,7 @@ using System.IO.Pipelines;
 using System.Text;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Sync;
+using Lockstep.Engine.Tables;
 
 namespace Lockstep.Engine.Tests.Sync;
 
@@ -15,7 +16,7 @@ public sealed class ImportTests : SyncTest
         var options = new SyncOptions
         {
             Feed = new FeedOptions { Uri = new Uri("http://localhost/") },
-            TablePath = TablePath,
+            Store = new FileTableStore(TablePath),
             Settle = TimeSpan.FromMilliseconds(50),
         };
         var writing = Task.Run(
@@ -53,7 +54,7 @@ public sealed class ImportTests : SyncTest
         var options = new SyncOptions
         {
             Feed = new FeedOptions { Uri = new Uri(Folder("records.ndjson")) },
-            TablePath = TablePath,
+            Store = new FileTableStore(TablePath),
         };
         await using var source = File.OpenRead(Folder("records.ndjson"));
 

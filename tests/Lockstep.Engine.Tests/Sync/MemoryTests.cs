@@ -1,6 +1,7 @@
 using System.Text;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Sync;
+using Lockstep.Engine.Tables;
 
 namespace Lockstep.Engine.Tests.Sync;
 
@@ -29,7 +30,7 @@ public sealed class MemoryTests : SyncTest
             new SyncOptions
             {
                 Feed = new FeedOptions { Uri = server.FeedUri },
-                TablePath = TablePath,
+                Store = new FileTableStore(TablePath),
                 Follow = true,
                 WantsChanges = true,
             }

@@ -89,7 +89,7 @@ public sealed class SecretTests : SyncTest
             new SyncOptions
             {
                 Feed = feed,
-                TablePath = TablePath,
+                Store = new FileTableStore(TablePath),
                 WantsChanges = true,
                 Settle = TimeSpan.FromMilliseconds(200),
             }
@@ -126,7 +126,7 @@ public sealed class SecretTests : SyncTest
             new SyncOptions
             {
                 Feed = new FeedOptions { Uri = new Uri(Info.Feed!), Query = [new("token", "third")] },
-                TablePath = TablePath,
+                Store = new FileTableStore(TablePath),
             }
         );
         Assert.Equal(1, third.Result.Added);

@@ -18,7 +18,7 @@ internal sealed class SyncRun
         new()
         {
             Feed = new FeedOptions { Uri = uri },
-            TablePath = path,
+            Store = new FileTableStore(path),
             Settle = TimeSpan.FromMilliseconds(200),
             WantsChanges = true,
         };

@@ -73,7 +73,7 @@ public abstract class SyncTest : IDisposable
                 OperationTimeout = TimeSpan.FromSeconds(idle),
                 ConnectionTimeout = TimeSpan.FromSeconds(connect),
             },
-            TablePath = TablePath,
+            Store = new FileTableStore(TablePath),
             Settle = TimeSpan.FromSeconds(settle),
             RetryInterval = TimeSpan.FromMilliseconds(20),
             Follow = follow,

@@ -28,8 +28,8 @@ public sealed class RecordBatchTests
             // Orders that go up and down, are equal, and are no integers.
             var order = random.Next(4) == 0 ? $"{random.Next(50)}.5" : $"{random.Next(50)}";
             var json = Encoding.UTF8.GetBytes($$"""{"id":{{id}},"updated_at":{{order}}}""");
-            Assert.Equal(ParsedKind.Record, parser.Parse(json));
-            batch.Add(parser, json);
+            Assert.Equal(ParsedKind.Record, parser.Parse(json, out var record));
+            batch.Add(record);
             var value = decimal.Parse(order, System.Globalization.CultureInfo.InvariantCulture);
             var name = batch.KeyOf(batch[i]).ToString();
             if (!newest.TryGetValue(name, out var known) || known.Order <= value)

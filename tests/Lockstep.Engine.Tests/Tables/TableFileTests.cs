@@ -231,19 +231,35 @@ public sealed class TableFileTests : IDisposable
     }
 
     [Fact]
-    public void Session_tables_are_known_by_name_until_they_are_removed()
+    public async Task A_file_is_a_store_of_its_one_table()
     {
-        var name = "session-" + Guid.NewGuid().ToString("N");
-        Assert.Null(SessionTables.Find(name));
-        var path = SessionTables.PathOf(name);
-        Assert.Equal(path, SessionTables.PathOf(name.ToUpperInvariant()));
-        Open(path).Dispose();
+        var path = _folder["servers.db"];
+        var store = new FileTableStore(path);
+        Assert.Empty(store.Find());
+        Assert.Throws<TableNotFoundException>(() => store.Get("servers"));
 
-        Assert.Equal(path, SessionTables.Find(name));
-        Assert.Contains(name, SessionTables.Names);
-        new Table(path).Remove();
-        Assert.Null(SessionTables.Find(name));
-        Assert.Throws<ArgumentException>(() => SessionTables.PathOf("../evil"));
+        using (await store.OpenAsync("unused", default, TimeProvider.System, TestContext.Current.CancellationToken))
+        {
+            Assert.Single(store.Find());
+            Assert.Throws<TableBusyException>(() => store.RequireFree("unused"));
+            await Assert.ThrowsAsync<TableBusyException>(() =>
+                store.OpenAsync("unused", default, TimeProvider.System, TestContext.Current.CancellationToken)
+            );
+        }
+
+        Assert.Empty(Directory.EnumerateFiles(Path.GetDirectoryName(path)!));
+
+        using (var target = await store.OpenAsync("servers", default, TimeProvider.System, TestContext.Current.CancellationToken))
+            target.Commit(new TableCommit { Feed = "https://feeds.example/servers/" });
+        store.RequireFree("servers");
+        Assert.Equal("servers", Assert.Single(store.Find()).GetInfo().Name);
+        Assert.Equal(path, store.Get("servers").GetInfo().Location);
+        Assert.Equal(path, Assert.IsType<Table>(store.GetFor(null, "others")).Path);
+        Assert.Throws<TableNotFoundException>(() => store.Get("others"));
+
+        // The name that the file has goes before the one that it would have been created with.
+        using (var target = await store.OpenAsync("others", default, TimeProvider.System, TestContext.Current.CancellationToken))
+            Assert.Equal("servers", target.State.Name);
     }
 
     [Fact]

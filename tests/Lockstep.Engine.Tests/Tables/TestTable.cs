@@ -115,10 +115,10 @@ internal sealed class TestTable : IDisposable
         foreach (var record in records)
         {
             var json = Encoding.UTF8.GetBytes(record);
-            Assert.True(_parser.Parse(json) == ParsedKind.Record, $"{record}: {_parser.Reason}");
+            Assert.True(_parser.Parse(json, out var routed) == ParsedKind.Record, $"{record}: {_parser.Reason}");
             if (batches.Count == 0 || batches[^1].Layout != _parser.Shape!.KeyLayout)
                 batches.Add(new RecordBatch(_parser.Shape!.KeyLayout, _parser.Shape.OrderKind, !EveryVersion));
-            batches[^1].Add(_parser, json);
+            batches[^1].Add(routed);
         }
 
         return batches;

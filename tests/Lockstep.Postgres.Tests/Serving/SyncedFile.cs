@@ -18,7 +18,7 @@ internal sealed class SyncedFile(Uri feed, string path)
                 new SyncOptions
                 {
                     Feed = new FeedOptions { Uri = feed, CursorStyle = CursorStyle.Query },
-                    TablePath = path,
+                    Store = new FileTableStore(path),
                     Settle = TimeSpan.FromMilliseconds(100),
                     MaximumRetryCount = 20,
                     RetryInterval = TimeSpan.FromMilliseconds(50),

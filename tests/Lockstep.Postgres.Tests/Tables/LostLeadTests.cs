@@ -58,7 +58,7 @@ public sealed class LostLeadTests(SharedPostgres postgres)
 
         // It notices with its next commit; until then another one leads.
         await db.RunAsync($"SELECT pg_terminate_backend(({Leader}), 10000)");
-        using (var other = await store.OpenAsync("live", TimeProvider.System, Cancel))
+        using (var other = await store.OpenAsync("live", default, TimeProvider.System, Cancel))
             other.Commit(CommitOf(Line(2, 2), Line(3, 3)));
         feed.Send(4, 4);
         await run.UntilAsync(changes => changes.Count == 4);
@@ -89,7 +89,7 @@ public sealed class LostLeadTests(SharedPostgres postgres)
         await using var db = await TestDatabase.CreateAsync(postgres);
         await using var feed = await LiveFeed.StartAsync();
         var store = new PostgresTableStore(db.ConnectionString);
-        using (var target = await store.OpenAsync("live", TimeProvider.System, Cancel))
+        using (var target = await store.OpenAsync("live", default, TimeProvider.System, Cancel))
             target.Commit(CommitOf(Line(1, 1), Line(99, 1)));
         feed.Send(1, 2);
         feed.HoldsSnapshot = true;
@@ -136,13 +136,10 @@ public sealed class LostLeadTests(SharedPostgres postgres)
     }
 
     private static string Line(int id, long since) =>
-        ScriptedSource
-            .Row(id)
-            .Replace(
-                $"\"txid\":{id},\"current_xmin\":9,\"since\":{id}",
-                $"\"txid\":{since},\"current_xmin\":{since},\"since\":{since}",
-                StringComparison.Ordinal
-            );
+        $$$"""{"txid":{{{since}}},"current_xmin":{{{since}}},"since":{{{since}}},"deleted":false,"data":{"id":{{{id}}}}}""";
+
+    private static FeedChunk Chunk(FeedChunkKind kind, long since, params string[] lines) =>
+        new(kind, Encoding.UTF8.GetBytes(string.Concat(lines.Select(line => line + "\n"))), since);
 
     private static TableCommit CommitOf(params string[] lines)
     {
@@ -150,9 +147,9 @@ public sealed class LostLeadTests(SharedPostgres postgres)
         RecordBatch? batch = null;
         foreach (var json in lines.Select(Encoding.UTF8.GetBytes))
         {
-            Assert.Equal(ParsedKind.Record, parser.Parse(json));
+            Assert.Equal(ParsedKind.Record, parser.Parse(json, out var record));
             batch ??= new RecordBatch(parser.Shape!.KeyLayout, parser.Shape.OrderKind, coalesce: true);
-            batch.Add(parser, json);
+            batch.Add(record);
         }
 
         return new TableCommit { Batch = batch, Shape = parser.Shape };
@@ -188,7 +185,7 @@ public sealed class LostLeadTests(SharedPostgres postgres)
             {
                 Feed = new FeedOptions { Uri = new Uri(_server.Uri, "live") },
                 Store = store,
-                TablePath = store.Description,
+
                 Follow = follow,
                 WantsChanges = true,
                 Resync = resync,
@@ -246,7 +243,7 @@ public sealed class LostLeadTests(SharedPostgres postgres)
             while (client.Reader.TryRead(out var row))
             {
                 last = Math.Max(last, row.Since);
-                yield return ScriptedSource.Chunk(
+                yield return Chunk(
                     completed ? FeedChunkKind.Rows : FeedChunkKind.SnapshotRows,
                     row.Since,
                     Line(row.Id, row.Since)
@@ -259,9 +256,9 @@ public sealed class LostLeadTests(SharedPostgres postgres)
                 await Eventually.TrueAsync(() => !HoldsSnapshot);
             }
 
-            yield return ScriptedSource.Chunk(completed ? FeedChunkKind.CaughtUp : FeedChunkKind.SnapshotCompleted, last);
+            yield return Chunk(completed ? FeedChunkKind.CaughtUp : FeedChunkKind.SnapshotCompleted, last);
             await foreach (var row in client.Reader.ReadAllAsync(cancellationToken))
-                yield return ScriptedSource.Chunk(FeedChunkKind.CaughtUp, row.Since, Line(row.Id, row.Since));
+                yield return Chunk(FeedChunkKind.CaughtUp, row.Since, Line(row.Id, row.Since));
         }
     }
 

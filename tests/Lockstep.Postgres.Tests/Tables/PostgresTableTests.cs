@@ -78,6 +78,66 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
             ];
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    [Trait("Invariant", "I3")]
+    public async Task It_judges_each_record_as_a_table_file_does(bool bySnapshot)
+    {
+        await using var db = await TestDatabase.CreateAsync(postgres);
+        using var twins = await TwinTables.OpenAsync(new PostgresTableStore(db.ConnectionString), coalesces: true, Cancel);
+        var id = 0;
+        List<string> live = [],
+            swept = [],
+            coming = [];
+        foreach (var stored in (string[])["nothing", "live", "deleted", "swept"])
+        {
+            foreach (var order in (int[])[9, 10, 11])
+            {
+                foreach (var (isDeleted, value) in (ReadOnlySpan<(bool, string)>)[(false, "a"), (false, "b"), (true, "a"), (true, "b")])
+                {
+                    id++;
+                    if (stored != "nothing")
+                        (stored == "swept" ? swept : live).Add(Json(id, 10, stored == "deleted", "a"));
+                    coming.Add(Json(id, order, isDeleted, value));
+                }
+            }
+        }
+
+        twins.Commit([.. live, .. swept]);
+        twins.Snapshot(SnapshotEnding.Sweep, [live]);
+        if (bySnapshot)
+            twins.Snapshot(SnapshotEnding.MergeOnly, [coming]);
+        else
+            twins.Commit(coming);
+        twins.AssertEqual();
+        // The order value may have risen without a change: what is between the two shows it.
+        twins.Commit(Enumerable.Range(1, id).Select(key => Json(key, 10, isDeleted: false, "c")));
+        twins.AssertEqual();
+
+        static string Json(int id, int order, bool isDeleted, string value) =>
+            $$"""{"id":{{id}},"updated_at":{{order}},"deleted_at":{{(isDeleted ? "1" : "null")}},"value":"{{value}}"}""";
+    }
+
+    [Fact]
+    [Trait("Invariant", "I3")]
+    public async Task Within_a_snapshot_the_order_value_of_what_comes_again_counts()
+    {
+        await using var db = await TestDatabase.CreateAsync(postgres);
+        using var twins = await TwinTables.OpenAsync(new PostgresTableStore(db.ConnectionString), coalesces: true, Cancel);
+
+        twins.Snapshot(
+            SnapshotEnding.Sweep,
+            [
+                ["""{"txid":1,"since":5,"data":{"id":1,"value":"a"}}"""],
+                ["""{"txid":1,"since":9,"data":{"id":1,"value":"a"}}"""],
+                ["""{"txid":2,"since":7,"data":{"id":1,"value":"older"}}"""],
+            ]
+        );
+
+        twins.AssertEqual();
+    }
+
     [Fact]
     public async Task A_sync_goes_on_from_its_cursor_and_the_records_read_alike()
     {
@@ -94,7 +154,7 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
         var second = await SyncAsync(server, store);
         Assert.Equal((0, 1), Counts(second));
         Assert.Equal("3", server.Requests[^1].Cursor);
-        Assert.Equal(store.Description, second.Path);
+        Assert.Equal(store.Description, second.Location);
 
         var table = Assert.Single(store.Find());
         var info = table.GetInfo();
@@ -206,7 +266,7 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
         await using var db = await TestDatabase.CreateAsync(postgres);
         var store = new PostgresTableStore(db.ConnectionString);
         var at = new DateTimeOffset(2026, 11, 21, 12, 0, 0, TimeSpan.Zero);
-        using (var target = await store.OpenAsync("t", TimeProvider.System, Cancel))
+        using (var target = await store.OpenAsync("t", default, TimeProvider.System, Cancel))
         {
             target.Commit(
                 new TableCommit
@@ -244,15 +304,15 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
         await SyncAsync(server, store);
         PostgresTable table = store.Get("servers"),
             stale = store.Get("servers");
-        using (await store.OpenAsync("servers", TimeProvider.System, Cancel))
+        using (await store.OpenAsync("servers", default, TimeProvider.System, Cancel))
         {
             foreach (var write in (Action[])[table.Clear, table.Remove, () => table.ClearTombstones(Cursor.Parse("1"))])
                 Assert.Contains("lockstep from 127.0.0.1", Assert.Throws<TableBusyException>(write).Holder, StringComparison.Ordinal);
         }
 
         // The one that waits in line gets a table of that name, and not the one that is removed while it waits.
-        using var first = await store.OpenAsync("servers", TimeProvider.System, Cancel);
-        var second = Task.Run(() => store.OpenAsync("servers", TimeProvider.System, Cancel), Cancel);
+        using var first = await store.OpenAsync("servers", default, TimeProvider.System, Cancel);
+        var second = Task.Run(() => store.OpenAsync("servers", default, TimeProvider.System, Cancel), Cancel);
         await Eventually.TrueAsync(async () =>
             await db.ScalarAsync(
                 "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_try_advisory_lock%' AND datname = current_database()"
@@ -393,7 +453,7 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
     {
         await using var db = await TestDatabase.CreateAsync(postgres);
         var store = new PostgresTableStore(db.ConnectionString);
-        using var target = await store.OpenAsync("t", TimeProvider.System, Cancel);
+        using var target = await store.OpenAsync("t", default, TimeProvider.System, Cancel);
         target.Commit(new TableCommit { Cursor = Cursor.Parse("1") });
 
         // As after a failover to a replica, which knows no advisory locks.
@@ -406,7 +466,7 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
     public async Task A_commit_that_waits_can_be_broken_off()
     {
         await using var db = await TestDatabase.CreateAsync(postgres);
-        using var target = await new PostgresTableStore(db.ConnectionString).OpenAsync("t", TimeProvider.System, Cancel);
+        using var target = await new PostgresTableStore(db.ConnectionString).OpenAsync("t", default, TimeProvider.System, Cancel);
         await using var other = await db.ConnectAsync();
         await other.ExecuteAsync("BEGIN; LOCK TABLE lockstep_tables.lockstep_directory", Cancel);
         var commit = Task.Run(() => target.Commit(new TableCommit { Cursor = Cursor.Parse("1") }), Cancel);
@@ -426,7 +486,7 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
         var refused = new PostgresTableStore(
             db.ConnectionString.Replace("Username=lockstep", "Username=nobody_much", StringComparison.Ordinal)
         );
-        await Assert.ThrowsAsync<PostgresAccessException>(() => refused.OpenAsync("t", TimeProvider.System, Cancel));
+        await Assert.ThrowsAsync<PostgresAccessException>(() => refused.OpenAsync("t", default, TimeProvider.System, Cancel));
         Assert.Throws<TableStoreUnavailableException>(() => new PostgresTableStore("Host=127.0.0.1;Port=1;Password=s3cret").Find());
         Assert.Throws<ArgumentException>(() => new PostgresTableStore("Host=x;Pass word=s3cret"));
         Assert.DoesNotContain("s3cret", new PostgresTableStore("postgres://me:s3cret@db/app").Description, StringComparison.Ordinal);
@@ -467,7 +527,7 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
         {
             Feed = new FeedOptions { Uri = server.FeedUri },
             Store = store,
-            TablePath = store.Description,
+
             Settle = TimeSpan.FromMilliseconds(200),
             Follow = follow,
             WantsChanges = true,

@@ -37,7 +37,7 @@ internal sealed class TwinTables : IDisposable
     /// <param name="coalesces">Whether only the newest version of each record in a batch is applied, or each one.</param>
     /// <param name="cancellationToken">Ends the wait for the lead.</param>
     public static async Task<TwinTables> OpenAsync(PostgresTableStore store, bool coalesces, CancellationToken cancellationToken) =>
-        new(store, await store.OpenAsync("twin", TimeProvider.System, cancellationToken), coalesces);
+        new(store, await store.OpenAsync("twin", default, TimeProvider.System, cancellationToken), coalesces);
 
     public void Commit(IEnumerable<string> records, Cursor? cursor = null) =>
         Both(target =>
@@ -142,10 +142,10 @@ internal sealed class TwinTables : IDisposable
         foreach (var record in records)
         {
             var json = Encoding.UTF8.GetBytes(record);
-            Assert.True(_parser.Parse(json) == ParsedKind.Record, $"{record}: {_parser.Reason}");
+            Assert.True(_parser.Parse(json, out var routed) == ParsedKind.Record, $"{record}: {_parser.Reason}");
             if (batches.Count == 0 || batches[^1].Layout != _parser.Shape!.KeyLayout)
                 batches.Add(new RecordBatch(_parser.Shape!.KeyLayout, _parser.Shape.OrderKind, _coalesces));
-            batches[^1].Add(_parser, json);
+            batches[^1].Add(routed);
         }
 
         return batches;

@@ -23,7 +23,7 @@ public sealed class WatchAgainTests(SharedPostgres postgres)
         await using var db = await TestDatabase.CreateAsync(postgres);
         var notices = new List<string>();
         var store = new PostgresTableStore(db.ConnectionString + ";Password=s3cret") { Notify = notices.Add };
-        using var target = await store.OpenAsync("t", TimeProvider.System, Cancel);
+        using var target = await store.OpenAsync("t", default, TimeProvider.System, Cancel);
         await using var watching = store.Get("t").WatchAsync(since: 0, cancellationToken: Cancel).GetAsyncEnumerator(Cancel);
         Assert.True(await watching.MoveNextAsync());
         var killed = 0;
@@ -64,7 +64,7 @@ public sealed class WatchAgainTests(SharedPostgres postgres)
         await using var server = await PostgresServer.StartAsync(Cancel);
         var lost = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
         var store = new PostgresTableStore(server.ConnectionString) { Notify = text => lost.TrySetResult(text) };
-        using (var before = await store.OpenAsync("t", TimeProvider.System, Cancel))
+        using (var before = await store.OpenAsync("t", default, TimeProvider.System, Cancel))
             Commit(before, 1);
         var table = store.Get("t");
         await using var watching = table.WatchAsync(since: 0, cancellationToken: Cancel).GetAsyncEnumerator(Cancel);
@@ -96,7 +96,7 @@ public sealed class WatchAgainTests(SharedPostgres postgres)
         Assert.True(await watching.MoveNextAsync());
         Assert.Empty(watching.Current);
         await server.StartAsync(Cancel);
-        using (var after = await store.OpenAsync("t", TimeProvider.System, Cancel))
+        using (var after = await store.OpenAsync("t", default, TimeProvider.System, Cancel))
             Commit(after, 2);
         do Assert.True(await watching.MoveNextAsync());
         while (watching.Current.Count == 0);
@@ -113,7 +113,7 @@ public sealed class WatchAgainTests(SharedPostgres postgres)
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
         var lost = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var store = new PostgresTableStore(server.ConnectionString) { Notify = _ => lost.TrySetResult() };
-        using (var target = await store.OpenAsync("t", TimeProvider.System, Cancel))
+        using (var target = await store.OpenAsync("t", default, TimeProvider.System, Cancel))
             Commit(target, 1);
         var table = store.Get("t");
         var looked = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -135,7 +135,7 @@ public sealed class WatchAgainTests(SharedPostgres postgres)
     {
         await using var db = await TestDatabase.CreateAsync(postgres);
         var store = new PostgresTableStore(db.ConnectionString);
-        using var target = await store.OpenAsync("t", TimeProvider.System, Cancel);
+        using var target = await store.OpenAsync("t", default, TimeProvider.System, Cancel);
         Commit(target, 1, 2);
         await using var watching = store.Get("t").WatchAsync(since: 0, cancellationToken: Cancel).GetAsyncEnumerator(Cancel);
         Assert.True(await watching.MoveNextAsync());
@@ -158,9 +158,9 @@ public sealed class WatchAgainTests(SharedPostgres postgres)
         foreach (var id in ids)
         {
             var json = Encoding.UTF8.GetBytes($$"""{"id":{{id}},"updated_at":{{id}},"deleted_at":null}""");
-            Assert.Equal(ParsedKind.Record, parser.Parse(json));
+            Assert.Equal(ParsedKind.Record, parser.Parse(json, out var record));
             batch ??= new RecordBatch(parser.Shape!.KeyLayout, parser.Shape.OrderKind, coalesce: true);
-            batch.Add(parser, json);
+            batch.Add(record);
         }
 
         target.Commit(new TableCommit { Batch = batch, Shape = parser.Shape });

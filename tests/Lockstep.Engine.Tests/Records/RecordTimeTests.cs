@@ -1,8 +1,7 @@
 using System.Globalization;
 using Lockstep.Engine.Records;
-using Lockstep.Engine.Sync;
 
-namespace Lockstep.Engine.Tests.Sync;
+namespace Lockstep.Engine.Tests.Records;
 
 public sealed class RecordTimeTests
 {

@@ -1,7 +1,7 @@
 namespace Lockstep.Engine.Feed;
 
 /// <summary>A response of a feed that is being read. Dispose closes its connection at once. One reader.</summary>
-internal sealed class FeedBody(HttpResponseMessage response, Stream stream, bool isSnapshot) : IAsyncDisposable
+internal sealed class FeedResponse(HttpResponseMessage response, Stream stream, bool isSnapshot) : IAsyncDisposable
 {
     /// <summary>The body's bytes, decompressed.</summary>
     public Stream Stream => stream;

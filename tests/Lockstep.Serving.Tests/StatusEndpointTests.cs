@@ -2,10 +2,9 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Text.Json;
 using Lockstep.Engine.Serving;
-using Lockstep.Serving;
 using Lockstep.Testing;
 
-namespace Lockstep.Postgres.Tests.Serving;
+namespace Lockstep.Serving.Tests;
 
 /// <summary>Who may see a feed server's status, and what it says.</summary>
 public sealed class StatusEndpointTests

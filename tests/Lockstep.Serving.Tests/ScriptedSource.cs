@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Text;
 using Lockstep.Engine.Serving;
 
-namespace Lockstep.Postgres.Tests.Serving;
+namespace Lockstep.Serving.Tests;
 
 /// <summary>A source that gives out what a test tells it, then waits or fails.</summary>
 internal sealed class ScriptedSource(string name) : IFeedSource

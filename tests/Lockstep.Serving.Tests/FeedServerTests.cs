@@ -4,10 +4,9 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using Lockstep.Engine.Serving;
-using Lockstep.Serving;
 using Lockstep.Testing;
 
-namespace Lockstep.Postgres.Tests.Serving;
+namespace Lockstep.Serving.Tests;
 
 public sealed class FeedServerTests
 {

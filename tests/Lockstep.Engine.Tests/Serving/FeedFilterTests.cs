@@ -2,7 +2,7 @@ using System.Buffers;
 using System.Text;
 using Lockstep.Engine.Serving;
 
-namespace Lockstep.Postgres.Tests.Serving;
+namespace Lockstep.Engine.Tests.Serving;
 
 public class FeedFilterTests
 {

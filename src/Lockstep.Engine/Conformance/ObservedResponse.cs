@@ -1,7 +1,7 @@
 namespace Lockstep.Engine.Conformance;
 
 /// <summary>One response of a feed, read as far as it is needed.</summary>
-internal sealed record FeedReading(
+internal sealed record ObservedResponse(
     Uri Uri,
     int Status,
     string? MediaType,

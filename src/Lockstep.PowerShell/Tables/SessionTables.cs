@@ -1,14 +1,16 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
+using Lockstep.Engine;
+using Lockstep.Engine.Tables;
 
-namespace Lockstep.Engine.Tables;
+namespace Lockstep.Tables;
 
 /// <summary>
 /// The tables that live as long as the process: table files in a private temporary folder, known by name in the whole process.
 /// They are gone with the process; what a process left that was killed is removed by the next one. Any thread.
 /// </summary>
-public static class SessionTables
+internal static class SessionTables
 {
     private const string Prefix = "lockstep-session-";
 
@@ -26,6 +28,9 @@ public static class SessionTables
 
     /// <summary>The path of a table that exists in this process; null when there is none.</summary>
     public static string? Find(string name) => Paths.TryGetValue(name, out var path) && File.Exists(path) ? path : null;
+
+    /// <summary>The name of the table that lives in a file; null when the file is no table of this process.</summary>
+    public static string? NameOf(string path) => Names.FirstOrDefault(name => Find(name) == path);
 
     private static string CreateFolder()
     {

@@ -1,7 +1,7 @@
-namespace Lockstep.Engine.Tables;
+namespace Lockstep.Engine;
 
 /// <summary>What may be a table's name: it becomes a file's name and an SQL view's.</summary>
-public static class TableName
+internal static class TableName
 {
     /// <summary>The name of a table that nothing else names.</summary>
     public const string Default = "lockstep";

@@ -5,110 +5,71 @@ using Lockstep.Engine.Serving;
 namespace Lockstep.Postgres.Feed;
 
 /// <summary>
-/// One client's way through the feed: pages of a snapshot if it starts from nothing, then rounds of changes from the database until it has
-/// caught up, then the live log; and back to the database when it was too slow for the log. Between two pages it holds no connection and no
-/// snapshot, so a slow client costs the database nothing.
+/// How one client of a feed by polling is read for: pages of a snapshot by key, then rounds of changes. Between two pages it holds no
+/// connection and no snapshot, so a slow client costs the database nothing.
 /// </summary>
-internal sealed class ClientReader(PollingFeed feed, TableDescription table, string identity, long since, TimeSpan heartbeat)
+internal sealed class PollingSteps(PollingFeed feed, TableDescription table, string identity) : DatabaseSteps<PgSnapshot>(feed, feed.Live)
 {
-    private readonly PageSize _pages = new();
     private bool _isReplica;
-    private readonly LiveFollower _live = new(feed.Log, feed.Metrics, identity, heartbeat, feed.Time) { Known = PgSnapshot.Below(since) };
+    private bool _isWhole;
 
-    /// <summary>Chunks without end.</summary>
-    public async IAsyncEnumerable<FeedChunk> ReadAsync([EnumeratorCancellation] CancellationToken cancellationToken)
-    {
-        feed.Metrics.ClientCame();
-        try
-        {
-            var completed = since > 0;
-            if (!completed)
-            {
-                await foreach (var piece in SnapshotAsync(cancellationToken).ConfigureAwait(false))
-                    yield return new FeedChunk(FeedChunkKind.SnapshotRows, piece, 0);
-            }
-
-            while (true)
-            {
-                // Also the first time round, where the log may reach back far enough: a client that connects is told of everything
-                // committed before it did, and the poller may not have looked since.
-                var end = feed.Log.PlaceAtEnd(identity);
-                if (completed || table.Changes == ChangeSource.Tracked)
-                {
-                    await foreach (var piece in CatchUpAsync(cancellationToken).ConfigureAwait(false))
-                        yield return Rows(piece);
-                }
-
-                yield return new FeedChunk(completed ? FeedChunkKind.CaughtUp : FeedChunkKind.SnapshotCompleted, default, _live.Known.Xmin);
-                completed = true;
-                if ((_isReplica ? end : feed.Log.PlaceAfter(_live.Known, identity)) is { } place)
-                {
-                    await foreach (var chunk in _live.FollowAsync(place, cancellationToken).ConfigureAwait(false))
-                        yield return chunk;
-                }
-                else if (feed.Log.Identity != identity)
-                {
-                    // Either the poller has not yet seen what this client has, or it has seen more: the next read from the database tells
-                    // which.
-                    await Task.Delay(
-                            feed.Options.PollInterval < heartbeat ? feed.Options.PollInterval : heartbeat,
-                            feed.Time,
-                            cancellationToken
-                        )
-                        .ConfigureAwait(false);
-                }
-            }
-        }
-        finally
-        {
-            feed.Metrics.ClientLeft();
-        }
-    }
-
-    private static FeedChunk Rows(ReadOnlyMemory<byte> piece) => new(FeedChunkKind.Rows, piece, 0);
+    /// <summary>A replica's snapshots do not tell which of what is above the horizon they show.</summary>
+    public override bool PositionsAreWhole => !_isReplica;
 
     /// <summary>
-    /// Everything, page by page in key order. Each page shows the table as it is when the page is read; what changed since the first one
-    /// comes again with the changes after it, before the snapshot is called complete. Without a key to page by it is one statement.
+    /// Page by page in key order. Each page shows the table as it is when the page is read. Without a key to page by it is one statement.
     /// </summary>
-    private async IAsyncEnumerable<ReadOnlyMemory<byte>> SnapshotAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    public override async IAsyncEnumerable<FeedStep<PgSnapshot>> ReadSnapshotAsync(
+        [EnumeratorCancellation] CancellationToken cancellationToken
+    )
     {
+        _isWhole = true;
         if (!table.Pages)
         {
-            await foreach (var piece in WholeAsync(t => new FeedQuery(FeedSql.Whole(t)), cancellationToken).ConfigureAwait(false))
-                yield return piece;
+            var whole = ReadWholeAsync(t => new FeedQuery(FeedSql.Whole(t)), PgSnapshot.Below(0), cancellationToken);
+            await foreach (var step in whole.ConfigureAwait(false))
+                yield return step;
             yield break;
         }
 
         PgSnapshot? first = null;
         for (string[]? after = []; after is not null; )
         {
-            var (from, rows) = (after, _pages.Rows);
+            var (from, rows) = (after, Pages.Rows);
             var page = await feed
                 .Readers.ReadAsync(
                     (c, token) => FeedPages.ReadKeysAsync(feed.Database, c, from, first?.Xmin, rows, token),
                     cancellationToken
                 )
                 .ConfigureAwait(false);
-            Check(page.Stamp);
+            Check(page.Stamp, PgSnapshot.Below(0));
             first ??= page.Stamp.Snapshot;
             foreach (var piece in Take(page.Lines))
-                yield return piece;
+                yield return new FeedStep<PgSnapshot>(piece);
             after = page.Next;
         }
 
-        _live.Known = first!;
+        yield return new FeedStep<PgSnapshot>(default, first);
     }
 
     /// <summary>The changes after what the client knows, in rounds.</summary>
-    private async IAsyncEnumerable<ReadOnlyMemory<byte>> CatchUpAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    public override async IAsyncEnumerable<FeedStep<PgSnapshot>> ReadChangesAsync(
+        PgSnapshot known,
+        [EnumeratorCancellation] CancellationToken cancellationToken
+    )
     {
         if (table.Changes == ChangeSource.SnapshotsOnly)
         {
             // Its identity is that of its content: as long as that is the same, nothing has changed.
+            if (_isWhole)
+            {
+                _isWhole = false;
+                yield break;
+            }
+
             var stamp = await feed.ProbeAsync(cancellationToken).ConfigureAwait(false);
-            Check(stamp);
-            _live.Known = stamp.Snapshot;
+            Check(stamp, known);
+            yield return new FeedStep<PgSnapshot>(default, stamp.Snapshot);
             yield break;
         }
 
@@ -119,42 +80,40 @@ internal sealed class ClientReader(PollingFeed feed, TableDescription table, str
             pages = 0;
             for (ChangePosition? after = null; pages == 0 || after is not null; pages++)
             {
-                var (from, horizon, rows) = (after, round?.Xmin, _pages.Rows);
+                var (position, from, horizon, rows) = (known, after, round?.Xmin, Pages.Rows);
                 var page = await feed
                     .Readers.ReadAsync(
-                        (c, token) => FeedPages.ReadChangesAsync(feed.Database, c, _live.Known, from, horizon, rows, token),
+                        (c, token) => FeedPages.ReadChangesAsync(feed.Database, c, position, from, horizon, rows, token),
                         cancellationToken
                     )
                     .ConfigureAwait(false);
-                Check(page.Stamp);
+                Check(page.Stamp, known);
                 round ??= page.Stamp.Snapshot;
                 foreach (var piece in Take(page.Lines))
-                    yield return piece;
+                    yield return new FeedStep<PgSnapshot>(piece);
                 after = page.Next;
             }
 
             // What a transaction wrote that ended during the round may lie below the position the round had reached; the round's first
             // snapshot does not show it, so the next round brings it.
-            _live.Known = round!;
+            known = round!;
+            yield return new FeedStep<PgSnapshot>(default, known);
             if (pages == 1)
                 yield break;
         }
 
-        var known = _live.Known;
-        await foreach (
-            var piece in WholeAsync(t => FeedPages.ChangesQuery(t, known, null, int.MaxValue), cancellationToken).ConfigureAwait(false)
-        )
-        {
-            yield return piece;
-        }
+        var rest = ReadWholeAsync(t => FeedPages.ChangesQuery(t, known, null, int.MaxValue), known, cancellationToken);
+        await foreach (var step in rest.ConfigureAwait(false))
+            yield return step;
     }
 
     /// <summary>
     /// One statement's rows, handed over while its transaction is open: for what has no key to page by, and for what a replica's rounds
     /// leave open.
     /// </summary>
-    private async IAsyncEnumerable<ReadOnlyMemory<byte>> WholeAsync(
+    private async IAsyncEnumerable<FeedStep<PgSnapshot>> ReadWholeAsync(
         Func<TableDescription, FeedQuery> query,
+        PgSnapshot known,
         [EnumeratorCancellation] CancellationToken cancellationToken
     )
     {
@@ -165,9 +124,9 @@ internal sealed class ClientReader(PollingFeed feed, TableDescription table, str
         try
         {
             await foreach (var piece in pieces.Reader.ReadAllAsync(cancellationToken).ConfigureAwait(false))
-                yield return piece;
+                yield return new FeedStep<PgSnapshot>(piece);
             await producer.ConfigureAwait(false);
-            _live.Known = snapshot!;
+            yield return new FeedStep<PgSnapshot>(default, snapshot);
         }
         finally
         {
@@ -188,7 +147,7 @@ internal sealed class ClientReader(PollingFeed feed, TableDescription table, str
                                 query,
                                 async (stamp, rows) =>
                                 {
-                                    Check(stamp);
+                                    Check(stamp, known);
                                     snapshot = stamp.Snapshot;
                                     var lines = new FeedLines();
                                     while (await rows.ReadAsync(token).ConfigureAwait(false))
@@ -224,16 +183,13 @@ internal sealed class ClientReader(PollingFeed feed, TableDescription table, str
     private IReadOnlyList<ReadOnlyMemory<byte>> Take(FeedLines lines)
     {
         feed.Metrics.Read(lines);
-        _pages.Learn(lines);
+        Pages.Learn(lines);
         return lines.Take();
     }
 
-    private void Check(FeedStamp stamp)
+    private void Check(FeedStamp stamp, PgSnapshot known)
     {
         _isReplica = stamp.IsReplica;
-        if (stamp.Identity != identity)
-            throw new FeedIdentityChangedException(stamp.Identity);
-        if (stamp.Snapshot.Xmin < _live.Known.Xmin)
-            throw new FeedBehindException(_live.Known.Xmin, stamp.Snapshot.Xmin, feed.Options.RetryAfter);
+        feed.Range(stamp).Check(identity, known.Cursor);
     }
 }

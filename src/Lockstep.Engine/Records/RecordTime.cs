@@ -1,7 +1,6 @@
 using System.Globalization;
-using Lockstep.Engine.Records;
 
-namespace Lockstep.Engine.Sync;
+namespace Lockstep.Engine.Records;
 
 /// <summary>
 /// Tells which moment an order value stands for, so that a table's lag can be shown: ISO 8601 text, or a number that reads as seconds,

@@ -3,17 +3,30 @@ using System.Text.Json;
 
 namespace Lockstep.Engine.Records;
 
-/// <summary>
-/// What an object that is no record may be: a heartbeat has exactly the one member, a control row has <c>control</c> true and a
-/// <c>type</c>.
-/// </summary>
-/// <param name="Kind">What it is; <see cref="ParsedKind.Malformed"/> when it is neither.</param>
-/// <param name="Cursor">The cursor that it carries, when it does.</param>
-/// <param name="IsControl">Whether it is a control row, and not the heartbeat object.</param>
-internal readonly record struct ControlRow(ParsedKind Kind, Cursor? Cursor, bool IsControl)
+/// <summary>What a feed says between its records.</summary>
+internal enum FeedSignalKind
 {
-    /// <summary>Reads an object that is valid JSON.</summary>
-    public static ControlRow Read(ReadOnlySpan<byte> json, JsonReaderOptions options)
+    /// <summary>It is alive and has nothing more for now.</summary>
+    Heartbeat,
+
+    /// <summary>The whole set has been sent.</summary>
+    SnapshotCompleted,
+
+    /// <summary>A control row of another type, which means nothing here.</summary>
+    Other,
+}
+
+/// <summary>
+/// What a feed says between its records: a heartbeat is an object with exactly that member, a control row has <c>control</c> true and a
+/// <c>type</c>. Immutable.
+/// </summary>
+/// <param name="Kind">What it says.</param>
+/// <param name="Cursor">The cursor before which everything has been sent; null when it names none.</param>
+/// <param name="IsControlRow">Whether it is a control row, and not the heartbeat object.</param>
+internal readonly record struct FeedSignal(FeedSignalKind Kind, Cursor? Cursor, bool IsControlRow)
+{
+    /// <summary>Reads an object that is valid JSON; null when it is no signal.</summary>
+    public static FeedSignal? Read(ReadOnlySpan<byte> json, JsonReaderOptions options)
     {
         var reader = new Utf8JsonReader(json, options);
         reader.Read();
@@ -48,13 +61,15 @@ internal readonly record struct ControlRow(ParsedKind Kind, Cursor? Cursor, bool
             reader.Skip();
         }
 
+        if (heartbeat && members == 1)
+            return new FeedSignal(FeedSignalKind.Heartbeat, cursor, IsControlRow: false);
+        if (!control || !typed)
+            return null;
         var kind =
-            heartbeat && members == 1 ? ParsedKind.Heartbeat
-            : !control || !typed ? ParsedKind.Malformed
-            : snapshot ? ParsedKind.SnapshotCompleted
-            : beat ? ParsedKind.Heartbeat
-            : ParsedKind.OtherControl;
-        return new ControlRow(kind, cursor, control && typed);
+            snapshot ? FeedSignalKind.SnapshotCompleted
+            : beat ? FeedSignalKind.Heartbeat
+            : FeedSignalKind.Other;
+        return new FeedSignal(kind, cursor, IsControlRow: true);
     }
 
     private static Cursor? ReadCursor(ref Utf8JsonReader reader) =>

@@ -1,6 +1,6 @@
-using Lockstep.Postgres.Feed;
+using Lockstep.Engine.Serving;
 
-namespace Lockstep.Postgres.Tests.Feed;
+namespace Lockstep.Engine.Tests.Serving;
 
 public class LiveLogTests
 {
@@ -33,7 +33,7 @@ public class LiveLogTests
     }
 
     [Fact]
-    public void A_batch_larger_than_the_log_sends_everybody_to_the_database()
+    public void A_batch_larger_than_the_log_sends_everybody_back()
     {
         var log = Started(capacity: 2000);
         var place = log.PlaceAfter(At(1), "feed")!.Value;
@@ -76,22 +76,22 @@ public class LiveLogTests
         Assert.Equal(expected, TakeAll(log, ref place));
     }
 
-    private static LiveLog Started(long capacity = 1 << 20)
+    private static LiveLog<LogPosition> Started(long capacity = 1 << 20)
     {
-        var log = new LiveLog(capacity);
+        var log = new LiveLog<LogPosition>(capacity);
         log.Restart("feed", At(1));
         return log;
     }
 
-    private static PgSnapshot At(long txid) => PgSnapshot.Below(txid);
+    private static LogPosition At(long number) => new(number);
 
-    private static LiveBatch Batch(long from, long to, int bytes) => new(At(from), At(to), [new byte[bytes]], bytes);
+    private static LiveBatch<LogPosition> Batch(long from, long to, int bytes) => new(At(from), At(to), [new byte[bytes]], bytes);
 
-    private static List<long> TakeAll(LiveLog log, ref long place)
+    private static List<long> TakeAll(LiveLog<LogPosition> log, ref long place)
     {
         var taken = new List<long>();
         while (log.Take(ref place, "feed", out var batch, out _, out _, out _) == LiveOutcome.Batch)
-            taken.Add(batch!.To.Xmin);
+            taken.Add(batch!.To.Cursor);
         return taken;
     }
 }

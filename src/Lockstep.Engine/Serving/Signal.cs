@@ -1,4 +1,4 @@
-namespace Lockstep.Postgres.Replication;
+namespace Lockstep.Engine.Serving;
 
 /// <summary>
 /// Wakes all who wait, once each time it is raised. Take <see cref="Next"/> before looking whether there is something to wait for.

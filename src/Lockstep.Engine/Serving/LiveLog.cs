@@ -1,11 +1,12 @@
-namespace Lockstep.Postgres.Feed;
+namespace Lockstep.Engine.Serving;
 
-/// <summary>What one poll found.</summary>
+/// <summary>What one look at a table found.</summary>
 /// <param name="From">What was known before.</param>
 /// <param name="To">What is known with it.</param>
-/// <param name="Pieces">The lines of the rows that To shows and From does not.</param>
+/// <param name="Pieces">The lines of the rows that To has and From has not.</param>
 /// <param name="Bytes">Of all pieces.</param>
-internal sealed record LiveBatch(PgSnapshot From, PgSnapshot To, IReadOnlyList<ReadOnlyMemory<byte>> Pieces, long Bytes);
+internal sealed record LiveBatch<TPosition>(TPosition From, TPosition To, IReadOnlyList<ReadOnlyMemory<byte>> Pieces, long Bytes)
+    where TPosition : class, IFeedPosition<TPosition>;
 
 /// <summary>What a follower finds at its place in the log.</summary>
 internal enum LiveOutcome
@@ -16,31 +17,36 @@ internal enum LiveOutcome
     /// <summary>Nothing yet: it has everything up to the log's end.</summary>
     AtEnd,
 
-    /// <summary>What follows is no longer there: read from the database.</summary>
+    /// <summary>What follows is no longer there: read it from where it comes from.</summary>
     Lost,
 
     /// <summary>The log belongs to another feed now.</summary>
     OtherFeed,
+
+    /// <summary>The source has stopped.</summary>
+    Closed,
 }
 
 /// <summary>
-/// The changes of the last moments, written by one poller and read by any number of followers, none of which can hold up the others or
-/// keep alive what the log has let go: a follower holds a number, not a batch (I8).
+/// The changes of the last moments, written by one thread and read by any number of followers, none of which can hold up the others or
+/// keep alive what the log has let go: a follower holds a number, not a batch (I8). Thread-safe.
 /// </summary>
-internal sealed class LiveLog(long capacity)
+/// <param name="capacity">The most bytes that it keeps.</param>
+internal sealed class LiveLog<TPosition>(long capacity)
+    where TPosition : class, IFeedPosition<TPosition>
 {
     private const int BatchOverhead = 256;
-    private static readonly LiveBatch Gone = new(PgSnapshot.Below(0), PgSnapshot.Below(0), [], 0);
     private readonly Lock _gate = new();
-    private readonly List<LiveBatch> _batches = [];
+    private readonly List<LiveBatch<TPosition>?> _batches = [];
+    private readonly Signal _changed = new();
     private int _head;
-    private TaskCompletionSource _changed = NewSignal();
     private long _first;
     private long _bytes;
     private string? _identity;
-    private PgSnapshot? _end;
+    private TPosition? _end;
+    private bool _isClosed;
 
-    /// <summary>The feed whose changes these are; null before the first poll.</summary>
+    /// <summary>The feed whose changes these are; null before the first look.</summary>
     public string? Identity
     {
         get
@@ -50,8 +56,8 @@ internal sealed class LiveLog(long capacity)
         }
     }
 
-    /// <summary>What is known; null before the first poll.</summary>
-    public PgSnapshot? End
+    /// <summary>What is known; null before the first look.</summary>
+    public TPosition? End
     {
         get
         {
@@ -60,8 +66,8 @@ internal sealed class LiveLog(long capacity)
         }
     }
 
-    /// <summary>Drops everything and goes on from a snapshot: at the start, for another feed, or after more changes than fit.</summary>
-    public void Restart(string identity, PgSnapshot end)
+    /// <summary>Drops everything and goes on from a position: at the start, for another feed, or after more changes than fit.</summary>
+    public void Restart(string identity, TPosition end)
     {
         lock (_gate)
         {
@@ -70,12 +76,12 @@ internal sealed class LiveLog(long capacity)
             _batches.Clear();
             (_head, _bytes) = (0, 0);
             (_identity, _end) = (identity, end);
-            Signal();
+            _changed.Raise();
         }
     }
 
-    /// <summary>Appends what a poll found, and lets go of the oldest batches beyond the capacity.</summary>
-    public void Append(LiveBatch batch)
+    /// <summary>Appends what a look found, and lets go of the oldest batches beyond the capacity.</summary>
+    public void Append(LiveBatch<TPosition> batch)
     {
         lock (_gate)
         {
@@ -86,8 +92,8 @@ internal sealed class LiveLog(long capacity)
             _bytes += batch.Bytes + BatchOverhead;
             while (_bytes > capacity && _head < _batches.Count)
             {
-                _bytes -= _batches[_head].Bytes + BatchOverhead;
-                _batches[_head++] = Gone;
+                _bytes -= _batches[_head]!.Bytes + BatchOverhead;
+                _batches[_head++] = null;
                 _first++;
             }
 
@@ -97,27 +103,37 @@ internal sealed class LiveLog(long capacity)
                 _head = 0;
             }
 
-            Signal();
+            _changed.Raise();
         }
     }
 
-    /// <summary>The place from which a reader that knows a snapshot can follow; null when it has to read from the database first.</summary>
-    public long? PlaceAfter(PgSnapshot known, string identity)
+    /// <summary>The source stops: ends the journey of all who follow.</summary>
+    public void Close()
+    {
+        lock (_gate)
+        {
+            _isClosed = true;
+            _changed.Raise();
+        }
+    }
+
+    /// <summary>The place from which a reader at a position can follow; null when it has to read changes first.</summary>
+    public long? PlaceAfter(TPosition known, string identity)
     {
         lock (_gate)
         {
             if (_identity != identity || _end is null)
                 return null;
-            var start = _head < _batches.Count ? _batches[_head].From : _end;
+            var start = _head < _batches.Count ? _batches[_head]!.From : _end;
             if (!start.IsWithin(known))
                 return null;
 
-            // Each snapshot of one server shows what the one before it shows, so the batches that are known come first.
+            // Each look sees what the one before it saw, so the batches that are known come first.
             var (low, high) = (_head, _batches.Count);
             while (low < high)
             {
                 var middle = (low + high) / 2;
-                if (_batches[middle].To.IsWithin(known))
+                if (_batches[middle]!.To.IsWithin(known))
                     low = middle + 1;
                 else
                     high = middle;
@@ -128,9 +144,9 @@ internal sealed class LiveLog(long capacity)
     }
 
     /// <summary>
-    /// The log's end, for a reader that will read from the database next: what is appended later is all that the reading can have missed.
-    /// For replicas, whose snapshots do not tell which came first; what is appended during the reading comes to that reader twice. Null
-    /// before the first poll of the feed.
+    /// The log's end, for a reader that will read changes next: what is appended later is all that the reading can have missed. For
+    /// positions that do not tell which came first; what is appended during the reading comes to that reader twice. Null before the first
+    /// look at the feed.
     /// </summary>
     public long? PlaceAtEnd(string identity)
     {
@@ -142,11 +158,20 @@ internal sealed class LiveLog(long capacity)
     /// Takes what is at a place. <paramref name="more"/> tells whether another batch follows; <paramref name="end"/> is what a follower
     /// knows that has taken all.
     /// </summary>
-    public LiveOutcome Take(ref long place, string identity, out LiveBatch? batch, out bool more, out PgSnapshot? end, out Task changed)
+    public LiveOutcome Take(
+        ref long place,
+        string identity,
+        out LiveBatch<TPosition>? batch,
+        out bool more,
+        out TPosition? end,
+        out Task changed
+    )
     {
         lock (_gate)
         {
-            (batch, more, end, changed) = (null, false, _end, _changed.Task);
+            (batch, more, end, changed) = (null, false, _end, _changed.Next);
+            if (_isClosed)
+                return LiveOutcome.Closed;
             if (_identity != identity)
                 return LiveOutcome.OtherFeed;
             if (place < _first)
@@ -159,13 +184,4 @@ internal sealed class LiveLog(long capacity)
             return LiveOutcome.Batch;
         }
     }
-
-    private void Signal()
-    {
-        var signal = _changed;
-        _changed = NewSignal();
-        signal.TrySetResult();
-    }
-
-    private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 }

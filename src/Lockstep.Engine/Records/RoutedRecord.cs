@@ -1,0 +1,38 @@
+namespace Lockstep.Engine.Records;
+
+/// <summary>
+/// A record and where it belongs: what a parser yields, of whatever dialect, and all that a table has to know of it. It refers to the bytes
+/// that were parsed and to the parser's buffers, so it is valid until the parser reads on.
+/// </summary>
+internal readonly ref struct RoutedRecord
+{
+    /// <summary>Whether <see cref="IntegerKey"/> or <see cref="EncodedKey"/> is the key.</summary>
+    public KeyLayout KeyLayout { get; init; }
+
+    /// <summary>The key, when the layout is <see cref="KeyLayout.Integer"/>.</summary>
+    public long IntegerKey { get; init; }
+
+    /// <summary>The key's bytes (<see cref="KeyEncoding"/>), when the layout is <see cref="KeyLayout.Encoded"/>; else empty.</summary>
+    public ReadOnlySpan<byte> EncodedKey { get; init; }
+
+    /// <summary>The order value's type, which is the same for all records of a table (I3).</summary>
+    public OrderKind OrderKind { get; init; }
+
+    /// <summary>Whether <see cref="OrderText"/> holds the order value, and not <see cref="IntegerOrder"/>.</summary>
+    public bool OrderIsText { get; init; }
+
+    /// <summary>The order value when it is a number of 64 bits.</summary>
+    public long IntegerOrder { get; init; }
+
+    /// <summary>The order value otherwise: a number's text as it was sent, or a string without escapes; else empty.</summary>
+    public ReadOnlySpan<byte> OrderText { get; init; }
+
+    /// <summary>Whether the record is a tombstone.</summary>
+    public bool IsDeleted { get; init; }
+
+    /// <summary>The transaction's id, in the transaction dialect.</summary>
+    public long? TransactionId { get; init; }
+
+    /// <summary>The record's own bytes: one JSON object.</summary>
+    public ReadOnlySpan<byte> Json { get; init; }
+}

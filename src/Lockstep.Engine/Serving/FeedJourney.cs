@@ -1,0 +1,135 @@
+using System.Runtime.CompilerServices;
+
+namespace Lockstep.Engine.Serving;
+
+/// <summary>
+/// One client's way through a source: a snapshot if it starts from nothing, then changes until it has caught up, then the live log with a
+/// heartbeat where it is silent; and back to the changes when it was too slow for the log. What is sent, and when, is decided here; how it
+/// is read, by the source's steps. Not thread-safe.
+/// </summary>
+/// <param name="steps">The source's, for this client.</param>
+/// <param name="identity">What is served.</param>
+/// <param name="known">Where the client stands; at cursor 0 it has nothing.</param>
+/// <param name="heartbeat">The longest silence once the client has caught up.</param>
+internal sealed class FeedJourney<TPosition>(IFeedSteps<TPosition> steps, string identity, TPosition known, TimeSpan heartbeat)
+    where TPosition : class, IFeedPosition<TPosition>
+{
+    private readonly LiveLog<TPosition> _live = steps.Live;
+    private TPosition _known = known;
+
+    /// <summary>Chunks without end; to be enumerated once.</summary>
+    /// <inheritdoc cref="IFeedSource.OpenAsync" path="/exception"/>
+    public async IAsyncEnumerable<FeedChunk> ReadAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        steps.Came();
+        try
+        {
+            var standing = _known.Cursor > 0 ? FeedChunkKind.CaughtUp : FeedChunkKind.SnapshotCompleted;
+            if (standing == FeedChunkKind.SnapshotCompleted)
+            {
+                await foreach (var step in steps.ReadSnapshotAsync(cancellationToken).ConfigureAwait(false))
+                {
+                    _known = step.Position ?? _known;
+                    if (!step.Lines.IsEmpty)
+                        yield return new FeedChunk(FeedChunkKind.SnapshotRows, step.Lines, 0);
+                }
+            }
+
+            while (true)
+            {
+                // Also the first time round, where the log may reach back far enough: a client that connects is told of everything
+                // committed before it did, and who fills the log may not have looked since.
+                var end = _live.PlaceAtEnd(identity);
+                await foreach (var step in steps.ReadChangesAsync(_known, cancellationToken).ConfigureAwait(false))
+                {
+                    _known = step.Position ?? _known;
+                    if (!step.Lines.IsEmpty)
+                        yield return new FeedChunk(FeedChunkKind.Rows, step.Lines, 0);
+                }
+
+                yield return new FeedChunk(standing, default, _known.Cursor);
+                standing = FeedChunkKind.CaughtUp;
+                if ((steps.PositionsAreWhole ? _live.PlaceAfter(_known, identity) : end) is { } place)
+                {
+                    await foreach (var chunk in FollowAsync(place, cancellationToken).ConfigureAwait(false))
+                        yield return chunk;
+                }
+                else if (_live.Identity != identity)
+                {
+                    // Either the log has yet to see what this client has, or it has seen more: the next reading tells which.
+                    var pause = steps.PollInterval < heartbeat ? steps.PollInterval : heartbeat;
+                    await Task.Delay(pause, steps.Time, cancellationToken).ConfigureAwait(false);
+                }
+            }
+        }
+        finally
+        {
+            steps.Left();
+        }
+    }
+
+    /// <summary>What the log holds from a place on, and what it gets; ends when the client was too slow for it.</summary>
+    private async IAsyncEnumerable<FeedChunk> FollowAsync(long place, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var silent = false;
+        while (true)
+        {
+            switch (_live.Take(ref place, identity, out var batch, out var more, out var end, out var changed))
+            {
+                case LiveOutcome.Batch:
+                    silent = false;
+                    var before = _known;
+                    Reach(batch!.To);
+                    for (var i = 0; i < batch.Pieces.Count; i++)
+                    {
+                        // The client may have read a part of the batch before the log had it.
+                        var lines = before.Rest(batch.Pieces[i]);
+                        if (more || i < batch.Pieces.Count - 1)
+                        {
+                            if (!lines.IsEmpty)
+                                yield return new FeedChunk(FeedChunkKind.Rows, lines, 0);
+                        }
+                        else if (!lines.IsEmpty || _known.Cursor > before.Cursor)
+                        {
+                            yield return new FeedChunk(FeedChunkKind.CaughtUp, lines, _known.Cursor);
+                        }
+                    }
+
+                    break;
+                case LiveOutcome.AtEnd:
+                    Reach(end!);
+                    if (silent)
+                        yield return new FeedChunk(FeedChunkKind.CaughtUp, default, _known.Cursor);
+                    silent = !await SignalledAsync(changed, cancellationToken).ConfigureAwait(false);
+                    break;
+                case LiveOutcome.Lost:
+                    steps.SentBack();
+                    yield break;
+                case LiveOutcome.OtherFeed:
+                    throw new FeedIdentityChangedException(_live.Identity!);
+                default:
+                    throw new FeedUnavailableException($"'{steps.Name}' is no longer served here.", TimeSpan.FromSeconds(1));
+            }
+        }
+    }
+
+    /// <summary>The client may have read further than the log.</summary>
+    private void Reach(TPosition position)
+    {
+        if (_known.IsWithin(position))
+            _known = position;
+    }
+
+    private async Task<bool> SignalledAsync(Task changed, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await changed.WaitAsync(heartbeat, steps.Time, cancellationToken).ConfigureAwait(false);
+            return true;
+        }
+        catch (TimeoutException)
+        {
+            return false;
+        }
+    }
+}

@@ -1,0 +1,53 @@
+namespace Lockstep.Engine.Serving;
+
+/// <summary>Lines on a client's way.</summary>
+/// <param name="Lines">Whole lines; there may be none.</param>
+/// <param name="Position">Where the client stands once it has them; null for where it stood before.</param>
+internal readonly record struct FeedStep<TPosition>(ReadOnlyMemory<byte> Lines, TPosition? Position = null)
+    where TPosition : class, IFeedPosition<TPosition>;
+
+/// <summary>
+/// What differs between sources on one client's journey: how they read. Between two steps a source holds nothing open that a slow client
+/// would keep from others. Made for one client, and used by one thread at a time.
+/// </summary>
+internal interface IFeedSteps<TPosition>
+    where TPosition : class, IFeedPosition<TPosition>
+{
+    /// <summary>The source's name.</summary>
+    string Name { get; }
+
+    /// <summary>The changes of the last moments, shared by all clients.</summary>
+    LiveLog<TPosition> Live { get; }
+
+    /// <summary>The clock for intervals.</summary>
+    TimeProvider Time { get; }
+
+    /// <summary>How long it takes until the live log has seen what a client has read.</summary>
+    TimeSpan PollInterval { get; }
+
+    /// <summary>
+    /// Whether a position tells all that its client has, so that it can be found in the live log. Otherwise the client gets twice what
+    /// comes while it reads.
+    /// </summary>
+    bool PositionsAreWhole { get; }
+
+    /// <summary>
+    /// Everything. Lines may be newer than the position that the last step names: what changed meanwhile comes again with the changes after
+    /// it, before the snapshot is called complete.
+    /// </summary>
+    /// <inheritdoc cref="IFeedSource.OpenAsync" path="/exception"/>
+    IAsyncEnumerable<FeedStep<TPosition>> ReadSnapshotAsync(CancellationToken cancellationToken);
+
+    /// <summary>What changed after a position, up to everything that was committed before the call.</summary>
+    /// <inheritdoc cref="IFeedSource.OpenAsync" path="/exception"/>
+    IAsyncEnumerable<FeedStep<TPosition>> ReadChangesAsync(TPosition known, CancellationToken cancellationToken);
+
+    /// <summary>The journey begins.</summary>
+    void Came();
+
+    /// <summary>The client was too slow for the live log, and reads changes again.</summary>
+    void SentBack();
+
+    /// <summary>The journey is over.</summary>
+    void Left();
+}

@@ -1,0 +1,36 @@
+namespace Lockstep.Engine.Serving;
+
+/// <summary>Which cursors a source can go on from at a moment.</summary>
+/// <param name="Identity">Whose cursors.</param>
+/// <param name="Floor">The lowest one; what follows lower ones is no longer kept.</param>
+/// <param name="Horizon">The highest one: that of a client that has everything.</param>
+/// <param name="RetryAfter">
+/// When a client that is ahead is to come again; null where nobody can be ahead of what is served, but only of what was served before.
+/// </param>
+internal readonly record struct ServedRange(string Identity, long Floor, long Horizon, TimeSpan? RetryAfter)
+{
+    /// <summary>Whether a client may begin with a cursor.</summary>
+    /// <param name="identity">Whose cursor it is; null when the client does not say.</param>
+    /// <param name="cursor">From 0 nothing is assumed, so nothing can be wrong.</param>
+    /// <inheritdoc cref="IFeedSource.OpenAsync" path="/exception"/>
+    public void Admit(string? identity, long cursor)
+    {
+        if (cursor > 0)
+            Check(identity ?? Identity, cursor);
+    }
+
+    /// <summary>Whether a client may go on with a cursor.</summary>
+    /// <inheritdoc cref="IFeedSource.OpenAsync" path="/exception"/>
+    public void Check(string identity, long cursor)
+    {
+        if (identity != Identity)
+            throw new FeedIdentityChangedException(Identity);
+        if (cursor < Floor)
+            throw new FeedCursorExpiredException(cursor, Floor);
+        if (cursor <= Horizon)
+            return;
+        if (RetryAfter is { } delay)
+            throw new FeedBehindException(cursor, Horizon, delay);
+        throw new FeedIdentityChangedException(Identity);
+    }
+}

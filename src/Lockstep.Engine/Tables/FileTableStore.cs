@@ -1,0 +1,67 @@
+using Lockstep.Engine;
+
+namespace Lockstep.Engine.Tables;
+
+/// <summary>A file that keeps one table. It need not exist yet: the first sync creates it.</summary>
+/// <param name="path">The file's full path.</param>
+public sealed class FileTableStore(string path) : TableStore
+{
+    /// <summary>The file's full path.</summary>
+    public string Path => path;
+
+    /// <summary>The same.</summary>
+    public override string Description => path;
+
+    /// <summary>The one table, whatever its name is; nothing is opened yet.</summary>
+    public Table Table => new(path);
+
+    /// <summary>The file's table; none where there is no such file, or it holds something else.</summary>
+    public override IReadOnlyList<Table> Find() => Table.IsTable(path) ? [Table] : [];
+
+    /// <summary>The file's table, if it has this name.</summary>
+    /// <exception cref="TableNotFoundException">There is no such file, or its table has another name.</exception>
+    /// <exception cref="TableFileException">It is no table file, or cannot be read.</exception>
+    public override Table Get(string name) =>
+        Table.GetInfo().Name is var actual && actual == name
+            ? Table
+            : throw new TableNotFoundException(
+                name,
+                $"The file '{path}' holds the table '{actual}', not '{name}'.",
+                $"Check the name, or name another file with {Term.Path}."
+            );
+
+    /// <inheritdoc/>
+    public override void RequireFree(string name)
+    {
+        if (WriterLock.HolderOf(path) is { } holder)
+            throw new TableBusyException(path, holder);
+    }
+
+    internal override ITable GetFor(string? name, string feedName) => name is null ? Table : Get(name);
+
+    /// <summary>Opens the file for its writer. One that is created here and then gets nothing is removed when it is closed.</summary>
+    internal override async Task<ITableTarget> OpenAsync(
+        string name,
+        WriterOptions options,
+        TimeProvider time,
+        CancellationToken cancellationToken
+    )
+    {
+        TableFile.RequireWritableFolder(path);
+        var writerLock = options.Waits
+            ? await WriterLock.WaitAsync(path, time, cancellationToken).ConfigureAwait(false)
+            : TableFile.Guard(path, () => WriterLock.Take(path));
+        var isNew = !File.Exists(path);
+        try
+        {
+            return TableWriter.Open(path, name, writerLock, options.IsServed, removesUnused: isNew);
+        }
+        catch
+        {
+            if (isNew)
+                TableFile.DeleteUnused(path);
+            writerLock.Dispose();
+            throw;
+        }
+    }
+}

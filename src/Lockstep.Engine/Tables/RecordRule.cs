@@ -1,0 +1,48 @@
+namespace Lockstep.Engine.Tables;
+
+/// <summary>What a record that comes does to the stored one of its key. The numbers are also those of the SQL that judges a table of
+/// PostgreSQL.</summary>
+internal enum Verdict
+{
+    /// <summary>It is older than what is stored, or the same again.</summary>
+    Nothing = 0,
+
+    Added = ChangeKind.Added,
+
+    Updated = ChangeKind.Updated,
+
+    Deleted = ChangeKind.Deleted,
+
+    /// <summary>The same again with a higher order value: that is remembered, and is no change.</summary>
+    OrderRises = 4,
+}
+
+/// <summary>The rule by which records are applied (I3, I4), wherever they are.</summary>
+internal static class RecordRule
+{
+    /// <summary>
+    /// Judges a record: it is applied if its order value is not below the stored one; a tombstone counts as stored, and against one that a
+    /// snapshot left a tie loses (I6); what comes again unchanged is no change.
+    /// </summary>
+    /// <param name="stored">What is stored under the key; null for nothing.</param>
+    /// <param name="order">How the order value compares with the stored one: below 0, 0, or above. A stored one that is not known is below
+    /// all.</param>
+    /// <param name="coming">What comes; never <see cref="RowState.Swept"/>.</param>
+    /// <param name="isSame">Whether transaction and bytes are those stored; looked at only where state and order value allow it.</param>
+    public static Verdict Judge(RowState? stored, int order, RowState coming, bool isSame)
+    {
+        var isLive = coming == RowState.Live;
+        if (stored is not { } state)
+            return isLive ? Verdict.Added : Verdict.Deleted;
+        if (order < 0 || (order == 0 && state == RowState.Swept))
+            return Verdict.Nothing;
+        if (isSame && state == coming)
+            return order > 0 ? Verdict.OrderRises : Verdict.Nothing;
+        return !isLive ? Verdict.Deleted
+            : state == RowState.Live ? Verdict.Updated
+            : Verdict.Added;
+    }
+
+    /// <summary>The change that a verdict stands for; null when there is none.</summary>
+    public static ChangeKind? Change(this Verdict verdict) => verdict is Verdict.Nothing or Verdict.OrderRises ? null : (ChangeKind)verdict;
+}

@@ -1,0 +1,31 @@
+using Lockstep.Engine.Serving;
+
+namespace Lockstep.Postgres.Feed;
+
+/// <summary>What the ways to read a database for one client have in common.</summary>
+internal abstract class DatabaseSteps<TPosition>(DatabaseFeed feed, LiveLog<TPosition> live) : IFeedSteps<TPosition>
+    where TPosition : class, IFeedPosition<TPosition>
+{
+    public string Name => feed.Name;
+
+    public LiveLog<TPosition> Live { get; } = live;
+
+    public TimeProvider Time => feed.Time;
+
+    public TimeSpan PollInterval => feed.Options.PollInterval;
+
+    public abstract bool PositionsAreWhole { get; }
+
+    /// <summary>How large this client's pages are to be.</summary>
+    protected PageSize Pages { get; } = new(2 << 20, rowBytes: 2 << 10);
+
+    public abstract IAsyncEnumerable<FeedStep<TPosition>> ReadSnapshotAsync(CancellationToken cancellationToken);
+
+    public abstract IAsyncEnumerable<FeedStep<TPosition>> ReadChangesAsync(TPosition known, CancellationToken cancellationToken);
+
+    public void Came() => feed.Metrics.ClientCame();
+
+    public void SentBack() => feed.Metrics.SentBack();
+
+    public void Left() => feed.Metrics.ClientLeft();
+}

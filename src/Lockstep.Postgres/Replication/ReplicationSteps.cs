@@ -1,0 +1,59 @@
+using System.Runtime.CompilerServices;
+using Lockstep.Engine.Serving;
+using Lockstep.Postgres.Feed;
+
+namespace Lockstep.Postgres.Replication;
+
+/// <summary>
+/// How one client of a feed by replication is read for: pages of a snapshot from the database, then the change log from the place at which
+/// it completes that. Between two pages it holds no connection.
+/// </summary>
+internal sealed class ReplicationSteps(ReplicationFeed feed, LogEpoch epoch, long end) : DatabaseSteps<LogPosition>(feed, feed.Live)
+{
+    public override bool PositionsAreWhole => true;
+
+    /// <summary>
+    /// Each page shows the table as it is when the page is read; whatever the first one does not show is in the log from the cursor on.
+    /// </summary>
+    public override async IAsyncEnumerable<FeedStep<LogPosition>> ReadSnapshotAsync(
+        [EnumeratorCancellation] CancellationToken cancellationToken
+    )
+    {
+        await feed.ReachAsync(end, cancellationToken).ConfigureAwait(false);
+        var cursor = await feed.BeginSnapshotAsync(epoch, whole: false, cancellationToken).ConfigureAwait(false);
+        for (string[]? after = []; after is not null; )
+        {
+            var page = await feed.ReadPageAsync(epoch, after, cursor, Pages.Rows, cancellationToken).ConfigureAwait(false);
+            Pages.Learn(page.Lines);
+            foreach (var piece in page.Lines.Take())
+                yield return new FeedStep<LogPosition>(piece);
+            after = page.Next;
+        }
+
+        yield return new FeedStep<LogPosition>(default, new LogPosition(cursor));
+
+        // The last page may show what the first one did not: the snapshot is whole when the log has all of that.
+        await feed.ReachAsync(await feed.EndAsync(cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
+    }
+
+    public override async IAsyncEnumerable<FeedStep<LogPosition>> ReadChangesAsync(
+        LogPosition known,
+        [EnumeratorCancellation] CancellationToken cancellationToken
+    )
+    {
+        // A client is told of everything that was committed before it came.
+        await feed.ReachAsync(end, cancellationToken).ConfigureAwait(false);
+        var position = feed.Log.Position;
+        for (var after = 0L; ; )
+        {
+            var pieces = feed.Log.Read(epoch.Identity, known.Cursor, ref after) ?? throw feed.Lost(epoch, known.Cursor);
+            if (pieces.Count == 0)
+                break;
+            foreach (var piece in pieces)
+                yield return new FeedStep<LogPosition>(piece);
+        }
+
+        if (known.Cursor < position)
+            yield return new FeedStep<LogPosition>(default, new LogPosition(position));
+    }
+}

@@ -1,0 +1,98 @@
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using System.Text;
+using Lockstep.Engine.Serving;
+using Lockstep.Testing;
+
+namespace Lockstep.Engine.Tests.Serving;
+
+/// <summary>A source whose rows are numbers: a test says which ones there are, and which of them the live log has.</summary>
+internal sealed class ScriptedSteps : IFeedSteps<LogPosition>
+{
+    public string Name => "numbers";
+
+    public LiveLog<LogPosition> Live { get; } = new(4096);
+
+    public ManualTimeProvider Clock { get; } = new();
+
+    public TimeProvider Time => Clock;
+
+    public TimeSpan PollInterval => TimeSpan.FromSeconds(1);
+
+    public bool PositionsAreWhole => true;
+
+    /// <summary>The number of the newest row.</summary>
+    public long Newest { get; set; }
+
+    /// <summary>Called when a client begins to read changes.</summary>
+    public Action? OnChanges { get; set; }
+
+    /// <summary>What the journey has told: came, sent back, left.</summary>
+    public List<string> Told { get; } = [];
+
+    /// <summary>Makes rows, and appends them to the live log in one batch, each a piece of its own.</summary>
+    public void Append(int rows = 1)
+    {
+        var from = Newest;
+        Newest += rows;
+        var pieces = Enumerable.Range((int)from + 1, rows).Select(i => Row(i)).ToList();
+        Live.Append(new LiveBatch<LogPosition>(new LogPosition(from), new LogPosition(Newest), pieces, pieces.Sum(p => p.Length)));
+    }
+
+    public FeedJourney<LogPosition> Journey(long since) => new(this, "feed", new LogPosition(since), TimeSpan.FromSeconds(10));
+
+    public async IAsyncEnumerable<FeedStep<LogPosition>> ReadSnapshotAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var horizon = Newest;
+        foreach (var step in Rows(0))
+        {
+            yield return step with
+            {
+                Position = null,
+            };
+        }
+
+        await Task.Yield();
+        yield return new FeedStep<LogPosition>(default, new LogPosition(horizon));
+    }
+
+    public async IAsyncEnumerable<FeedStep<LogPosition>> ReadChangesAsync(
+        LogPosition known,
+        [EnumeratorCancellation] CancellationToken cancellationToken
+    )
+    {
+        OnChanges?.Invoke();
+        foreach (var step in Rows(known.Cursor))
+            yield return step;
+        await Task.Yield();
+    }
+
+    public void Came() => Told.Add("came");
+
+    public void SentBack() => Told.Add("sent back");
+
+    public void Left() => Told.Add("left");
+
+    /// <summary>What a chunk says: the numbers of its rows, and where the client then stands.</summary>
+    public static string Describe(FeedChunk chunk)
+    {
+        var rows = RelayClient.Parse(chunk.Lines).Select(r => r.Id.ToString(CultureInfo.InvariantCulture));
+        var standing = chunk.Kind is FeedChunkKind.SnapshotCompleted or FeedChunkKind.CaughtUp ? $"@{chunk.Since}" : "";
+        return $"{chunk.Kind} {string.Join(',', rows)}{standing}";
+    }
+
+    private List<FeedStep<LogPosition>> Rows(long after)
+    {
+        var steps = new List<FeedStep<LogPosition>>();
+        for (var i = after + 1; i <= Newest; i++)
+            steps.Add(new FeedStep<LogPosition>(Row(i), new LogPosition(i)));
+        return steps;
+    }
+
+    private static ReadOnlyMemory<byte> Row(long number)
+    {
+        var lines = new FeedLines();
+        lines.Append(number, number, isDeleted: false, Encoding.UTF8.GetBytes($"{{\"id\":{number}}}"));
+        return lines.Take()[0];
+    }
+}
