@@ -21,6 +21,7 @@ public sealed class LockstepTestServer : IControlledServer, IAsyncDisposable
     private readonly RequestRunner _runner;
     private readonly HttpEndpoint _endpoint;
     private readonly HttpEndpoint? _redirect;
+    private readonly string? _redirectHost;
     private readonly Signal _changed = new();
     private readonly Lock _scenarioGate = new();
     private HttpHost _host = null!;
@@ -70,6 +71,7 @@ public sealed class LockstepTestServer : IControlledServer, IAsyncDisposable
                 Certificate = options.Certificate,
             };
             _redirect.Routes.Add("/", context => redirects.RunAsync(context, RedirectAsync, _host.Stopping));
+            _redirectHost = options.RedirectHost ?? (options.Feed == FeedKind.Reference ? ReferenceFeed.RedirectHost : null);
         }
     }
 
@@ -153,7 +155,7 @@ public sealed class LockstepTestServer : IControlledServer, IAsyncDisposable
         {
             scripted.Add(options.Records.Select(ToUtf8));
             if (options.RecordsFile is { } file)
-                scripted.Add(File.ReadLines(file).Where(line => !string.IsNullOrWhiteSpace(line)).Select(ToUtf8));
+                AddFile(scripted, file);
         }
         var scenario = options.ScenarioFile is { } script ? Scenario.Load(script) : null;
         HttpEndpoint[] endpoints = server._redirect is null ? [server._endpoint] : [server._endpoint, server._redirect];
@@ -238,17 +240,42 @@ public sealed class LockstepTestServer : IControlledServer, IAsyncDisposable
         _feed as ScriptedFeed
         ?? throw new InvalidOperationException($"A server with the {Feed} feed takes no records. Start one with the Scripted feed.");
 
+    private static void AddFile(ScriptedFeed feed, string file)
+    {
+        var number = 0;
+        try
+        {
+            feed.Add(Lines());
+        }
+        catch (InvalidRecordException error)
+        {
+            throw new InvalidRecordException($"Line {number} of {file}: {error.Message}", error);
+        }
+
+        IEnumerable<ReadOnlyMemory<byte>> Lines()
+        {
+            foreach (var line in File.ReadLines(file))
+            {
+                number++;
+                if (!string.IsNullOrWhiteSpace(line))
+                    yield return ToUtf8(line);
+            }
+        }
+    }
+
     private static ReadOnlyMemory<byte> ToUtf8(string json)
     {
         ArgumentNullException.ThrowIfNull(json);
         return Encoding.UTF8.GetBytes(json);
     }
 
-    /// <summary>Points to the address that is really bound. When that is a wildcard, to the one that the client itself reached.</summary>
+    /// <summary>Points to the port that is really bound, on the host that was chosen or else the one that the client itself reached.</summary>
     private Task RedirectAsync(HttpContext context, TestRequest log, CancellationToken cancellationToken)
     {
         UriBuilder target = new(Uri);
-        if (context.Connection.LocalIpAddress is { } reached)
+        if (_redirectHost is not null)
+            target.Host = _redirectHost;
+        else if (context.Connection.LocalIpAddress is { } reached)
             target.Host = reached.IsIPv4MappedToIPv6 ? reached.MapToIPv4().ToString() : reached.ToString();
         context.Response.StatusCode = StatusCodes.Status307TemporaryRedirect;
         context.Response.Headers.Location = target.Uri.GetLeftPart(UriPartial.Authority);

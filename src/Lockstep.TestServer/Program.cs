@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Net;
 using System.Runtime.InteropServices;
@@ -18,6 +19,8 @@ internal static class Program
 
           --port <n>         Port to listen on; 0 picks a free one. Default: PORT of the environment, else 4567.
           --listen <address> Address to listen on. Default: 127.0.0.1.
+          --redirect-host <host>
+                             Host in the Location of the port that redirects. Default: 0.0.0.0, as the original says it.
           --feed <kind>      reference, finite or scripted. Default: reference, or scripted with --records or --scenario.
           --records <file>   Records for the scripted feed, one JSON object a line.
           --replay <file>    Serve a recording.
@@ -28,6 +31,9 @@ internal static class Program
           --scenario <file>  Steps to run from the start, as JSON; for the scripted feed.
           --help             This text.
         """;
+
+    // What a timer can count.
+    private const int MostSeconds = int.MaxValue / 1000;
 
     private static async Task<int> Main(string[] args)
     {
@@ -40,9 +46,7 @@ internal static class Program
         }
         catch (ArgumentException error)
         {
-            await Console.Error.WriteLineAsync(error.Message).ConfigureAwait(false);
-            await Console.Error.WriteLineAsync(Usage).ConfigureAwait(false);
-            return 2;
+            return await FailAsync(error, 2).ConfigureAwait(false);
         }
         if (options is null && recording is null)
         {
@@ -57,12 +61,21 @@ internal static class Program
                 await RunAsync(options!).ConfigureAwait(false);
             return 0;
         }
-        catch (Exception error)
-            when (error is IOException or UnauthorizedAccessException or ArgumentException or FormatException or LockstepException)
+        catch (Exception error) when (recording is null && TestServerOptions.IsBadInput(error))
         {
-            await Console.Error.WriteLineAsync(error.Message).ConfigureAwait(false);
-            return 1;
+            return await FailAsync(error, 2).ConfigureAwait(false);
         }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or ArgumentException or LockstepException)
+        {
+            return await FailAsync(error, 1).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>One line says why, whatever the message holds.</summary>
+    private static async Task<int> FailAsync(Exception error, int exitCode)
+    {
+        await Console.Error.WriteLineAsync(error.Message.ReplaceLineEndings(" ")).ConfigureAwait(false);
+        return exitCode;
     }
 
     /// <returns>Null when help is asked for.</returns>
@@ -87,10 +100,14 @@ internal static class Program
                         ? address
                         : throw new ArgumentException($"{value} is not an IP address.");
                     break;
+                case "--redirect-host":
+                    options.RedirectHost = value;
+                    break;
                 case "--feed":
-                    options.Feed = Enum.TryParse(value, ignoreCase: true, out FeedKind feed)
-                        ? feed
-                        : throw new ArgumentException($"{value} is no feed: choose reference, finite or scripted.");
+                    options.Feed =
+                        Enum.TryParse(value, ignoreCase: true, out FeedKind feed) && Enum.IsDefined(feed)
+                            ? feed
+                            : throw new ArgumentException($"{value} is no feed: choose reference, finite or scripted.");
                     break;
                 case "--records":
                     options.RecordsFile = value;
@@ -151,11 +168,13 @@ internal static class Program
                 throw new ArgumentException($"{args[i]} is not an option of --record.");
             given[args[i]] = i + 1 < args.Length ? args[i + 1] : throw new ArgumentException($"{args[i]} needs a value.");
         }
-        if (!Uri.TryCreate(given["--record"], UriKind.Absolute, out var feed))
-            throw new ArgumentException("--record takes the absolute URI of a feed.");
+        if (!given.TryGetValue("--record", out var uri) || !IsFeed(uri, out var feed))
+            throw new ArgumentException("--record takes a feed's URI, which begins with http:// or https://.");
         if (!given.TryGetValue("--record-to", out var file))
             throw new ArgumentException("--record needs --record-to with a file to save to.");
-        TimeSpan? duration = given.TryGetValue("--seconds", out var seconds) ? TimeSpan.FromSeconds(Number("--seconds", seconds)) : null;
+        TimeSpan? duration = given.TryGetValue("--seconds", out var seconds)
+            ? TimeSpan.FromSeconds(Number("--seconds", seconds, MostSeconds))
+            : null;
         return (feed, file, new RecordingOptions { Duration = duration });
     }
 
@@ -176,8 +195,11 @@ internal static class Program
         }
     }
 
-    private static double Number(string name, string value) =>
-        double.TryParse(value, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && number > 0
+    private static bool IsFeed(string text, [NotNullWhen(true)] out Uri? feed) =>
+        Uri.TryCreate(text, UriKind.Absolute, out feed) && (feed.Scheme is "http" or "https");
+
+    private static double Number(string name, string value, double most = double.MaxValue) =>
+        double.TryParse(value, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && number > 0 && number <= most
             ? number
             : throw new ArgumentException($"{name} takes a number above 0, not {value}.");
 

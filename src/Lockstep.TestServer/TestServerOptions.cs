@@ -1,6 +1,9 @@
 using System.Net;
 using System.Security.Cryptography.X509Certificates;
+using Lockstep.Engine.Recording;
+using Lockstep.Serving.Hosting;
 using Lockstep.TestServer.Feeds;
+using Lockstep.TestServer.Scenarios;
 
 namespace Lockstep.TestServer;
 
@@ -18,6 +21,12 @@ public sealed class TestServerOptions
     /// feed, none for the others.
     /// </summary>
     public int? RedirectPort { get; set; }
+
+    /// <summary>
+    /// The host in the redirecting port's <c>Location</c>. Null: <c>0.0.0.0</c> for the reference feed, as the original says it, and the
+    /// address that the client reached for the others.
+    /// </summary>
+    public string? RedirectHost { get; set; }
 
     /// <summary>Loopback unless told otherwise.</summary>
     public IPAddress ListenAddress { get; set; } = IPAddress.Loopback;
@@ -54,41 +63,45 @@ public sealed class TestServerOptions
 
     internal void Validate()
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(Port);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(Port, IPEndPoint.MaxPort);
-        ArgumentOutOfRangeException.ThrowIfNegative(RequestLogCapacity);
-        if (EffectiveRedirectPort is < 0 or > IPEndPoint.MaxPort)
-        {
-            throw new ArgumentOutOfRangeException(
-                nameof(RedirectPort),
-                EffectiveRedirectPort,
-                "The redirecting port must lie between 0 and 65535. Choose a lower port, or 0 for free ones."
-            );
-        }
-
-        if (Scripted.HeartbeatInterval is { } interval)
-            ArgumentOutOfRangeException.ThrowIfLessThan(interval, TimeSpan.FromMilliseconds(1), nameof(Scripted.HeartbeatInterval));
-        if ((Feed == FeedKind.Replay) != (ReplayFile is not null))
-            throw new ArgumentException("The Replay feed and a file to replay belong together. Give both or neither.", nameof(ReplayFile));
-        if (!(ReplaySpeed > 0))
-        {
-            throw new ArgumentOutOfRangeException(
-                nameof(ReplaySpeed),
-                ReplaySpeed,
-                "The speed must be above 0; infinity leaves the pauses out."
-            );
-        }
-
-        if (!string.IsNullOrWhiteSpace(Scripted.Separator))
-            throw new ArgumentException("Only white space may stand between records.", nameof(Scripted.Separator));
-        if (Feed != FeedKind.Scripted && (RecordsFile is not null || Records.Any()))
-        {
-            throw new ArgumentException(
-                "Only the Scripted feed serves records of your own. Choose that feed, or give no records.",
-                nameof(Feed)
-            );
-        }
+        Require(Port is >= 0 and <= IPEndPoint.MaxPort, $"The port must lie between 0 and {IPEndPoint.MaxPort}, but is {Port}.");
+        Require(Enum.IsDefined(Feed), $"There is no feed {Feed}. Choose one of {string.Join(", ", Enum.GetNames<FeedKind>())}.");
+        Require(RequestLogCapacity >= 0, $"The number of requests to keep must not be negative, but is {RequestLogCapacity}.");
+        Require(
+            EffectiveRedirectPort is null or (>= 0 and <= IPEndPoint.MaxPort),
+            $"The redirecting port must lie between 0 and {IPEndPoint.MaxPort}. Choose a lower port, or 0 for free ones."
+        );
+        Require(
+            RedirectHost is null || Uri.CheckHostName(RedirectHost) != UriHostNameType.Unknown,
+            $"'{RedirectHost}' is no host to redirect to. Give a name or an address, without a port."
+        );
+        Require(
+            Scripted.HeartbeatInterval is not { } interval || interval >= TimeSpan.FromMilliseconds(1),
+            "The time between heartbeats must be at least one millisecond."
+        );
+        Require(
+            (Feed == FeedKind.Replay) == (ReplayFile is not null),
+            "The Replay feed and a file to replay belong together. Give both or neither."
+        );
+        Require(ReplaySpeed > 0, "The speed must be above 0; infinity leaves the pauses out.");
+        Require(string.IsNullOrWhiteSpace(Scripted.Separator), "Only white space may stand between records.");
+        Require(
+            Feed == FeedKind.Scripted || (RecordsFile is null && !Records.Any()),
+            "Only the Scripted feed serves records of your own. Choose that feed, or give no records."
+        );
+        Require(RecordsFile is not "" && ReplayFile is not "" && ScenarioFile is not "", "The name of a file is empty.");
     }
+
+    /// <summary>The message reaches users as it is, so it names no member.</summary>
+    private static void Require(bool holds, string message)
+    {
+        if (!holds)
+            throw new ArgumentException(message);
+    }
+
+    /// <summary>Whether a start failed because of what it was given to serve: a wrong option, or a file that cannot be read.</summary>
+    internal static bool IsBadInput(Exception error) =>
+        error is ArgumentException or InvalidRecordException or InvalidScenarioException or InvalidRecordingException
+        || (error is IOException or UnauthorizedAccessException && error is not ListenException);
 
     internal int? EffectiveRedirectPort =>
         RedirectPort

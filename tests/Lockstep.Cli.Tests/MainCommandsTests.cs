@@ -163,6 +163,29 @@ public sealed class MainCommandsTests : IDisposable
         }
     }
 
+    [Theory]
+    [InlineData("--record", "{\"id\":1")]
+    [InlineData("--record", "[1]")]
+    [InlineData("--path", "bad")]
+    [InlineData("--path", "nosuch")]
+    [InlineData("--scenario", "bad")]
+    [InlineData("--scenario", "nosuch")]
+    [InlineData("--replay", "bad")]
+    [InlineData("--replay", "nosuch")]
+    [InlineData("--feed", "replay")]
+    [InlineData("--speed", "-1")]
+    [InlineData("--redirect-host", "a b")]
+    public async Task What_the_test_server_cannot_serve_is_one_line_and_exit_code_2(string option, string value)
+    {
+        await File.WriteAllTextAsync(_folder["bad"], "{\"id\":1\n}", TestContext.Current.CancellationToken);
+
+        var run = await CliProcess.RunAsync(_folder.Path, "testserver", "--port", "0", option, value);
+
+        Assert.Equal(2, run.ExitCode);
+        Assert.Single(run.Error.TrimEnd().Split('\n'));
+        Assert.DoesNotContain("Parameter '", run.Error, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task The_test_server_serves_records_of_the_command_line()
     {

@@ -32,6 +32,22 @@ public sealed class TransportTests
     }
 
     [Fact]
+    public async Task The_wildcard_address_of_a_listener_can_be_dialled_and_means_loopback()
+    {
+        await using var a = new LockstepModel();
+        await using var b = new LockstepModel();
+        a.Set("a", 1);
+        await using var listener = GossipListener.Start(
+            new IPEndPoint(IPAddress.Any, 0),
+            new GossipHub(KeyValuePair.Create<string, GossipNode>("m", a))
+        );
+        Assert.Equal("0.0.0.0", listener.Uri.Host);
+        await using var connector = new GossipConnector(b, listener.Uri);
+        await connector.WaitForSyncAsync(Token);
+        Assert.Equal(["a"], b.Keys);
+    }
+
+    [Fact]
     public async Task Two_models_sync_over_TLS()
     {
         using var key = RSA.Create(2048);

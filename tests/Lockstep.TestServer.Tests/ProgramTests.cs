@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Net;
+using Lockstep.Testing;
 using Lockstep.TestServer.Feeds;
 
 namespace Lockstep.TestServer.Tests;
@@ -50,6 +51,35 @@ public sealed class ProgramTests
         Assert.Single(error.TrimEnd().Split('\n'));
     }
 
+    [Theory]
+    [InlineData("--records", "{\"id\":1")]
+    [InlineData("--records", "[1]\n")]
+    [InlineData("--records", null)]
+    [InlineData("--scenario", "{\"id\":1")]
+    [InlineData("--scenario", "[{\"pause\":1e300}]")]
+    [InlineData("--scenario", "[{\"fault\":{\"kind\":\"Cut\",\"atByte\":{\n}}}]")]
+    [InlineData("--scenario", null)]
+    [InlineData("--replay", "{\"id\":1")]
+    [InlineData("--replay", "")]
+    [InlineData("--replay", null)]
+    public async Task A_file_that_cannot_be_served_is_one_line_and_exit_code_2(string option, string? text)
+    {
+        using TempFolder folder = new();
+        if (text is not null)
+            await File.WriteAllTextAsync(folder["bad"], text, Cancelled);
+        await AssertRefusedAsync("--port", "0", option, folder["bad"]);
+    }
+
+    [Theory]
+    [InlineData("--feed", "7")]
+    [InlineData("--feed", "replay")]
+    [InlineData("--replay", "")]
+    [InlineData("--record-to", "--record")]
+    [InlineData("--record", "{\"id\":1")]
+    [InlineData("--record", "file:///etc/hostname", "--record-to", "f")]
+    [InlineData("--record", "http://127.0.0.1:1/", "--record-to", "f", "--seconds", "1e300")]
+    public Task A_wrong_command_line_is_one_line_and_exit_code_2(params string[] arguments) => AssertRefusedAsync(arguments);
+
     [Fact]
     public void The_environments_PORT_counts_and_an_option_counts_more()
     {
@@ -89,6 +119,17 @@ public sealed class ProgramTests
         Assert.Throws<ArgumentException>(() => Program.ParseRecording(["--record", "http://h/s"]));
         var replay = Program.Parse(["--replay", "f", "--speed", "max"], null)!;
         Assert.Equal((FeedKind.Replay, "f", double.PositiveInfinity), (replay.Feed, replay.ReplayFile, replay.ReplaySpeed));
+    }
+
+    private static async Task AssertRefusedAsync(params string[] arguments)
+    {
+        using var server = Start(arguments);
+        var error = await server.StandardError.ReadToEndAsync(Cancelled);
+        await server.WaitForExitAsync(Cancelled);
+        Assert.Equal(2, server.ExitCode);
+        Assert.Single(error.TrimEnd().Split('\n'));
+        Assert.DoesNotContain("Parameter", error, StringComparison.Ordinal);
+        Assert.DoesNotContain("   at ", error, StringComparison.Ordinal);
     }
 
     private static Process Start(params string[] arguments)

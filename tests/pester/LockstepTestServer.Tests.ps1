@@ -20,7 +20,7 @@ Describe 'Start-LockstepTestServer' {
         )
         $redirect = Invoke-WebRequest $server.RedirectUri -MaximumRedirection 0 -SkipHttpErrorCheck -ErrorAction Ignore
         $redirect.StatusCode | Should -Be 307
-        "$($redirect.Headers.Location)".TrimEnd('/') | Should -Be "http://127.0.0.1:$($server.Port)"
+        "$($redirect.Headers.Location)".TrimEnd('/') | Should -Be "http://0.0.0.0:$($server.Port)"
     }
 
     It 'serves the finite feed' {

@@ -12,6 +12,9 @@ namespace Lockstep.Cli.Commands;
 /// <summary>lockstep testserver: a feed that does what it is told.</summary>
 internal static class TestServerCommand
 {
+    // What a timer can count.
+    private const int MostSeconds = int.MaxValue / 1000;
+
     public static Command Create()
     {
         var port = new Option<int>("--port")
@@ -42,6 +45,11 @@ internal static class TestServerCommand
             HelpName = "FILE",
         };
         var replay = new Option<string?>("--replay") { Description = "A recording to serve again, with its timing.", HelpName = "FILE" };
+        var redirectHost = new Option<string?>("--redirect-host")
+        {
+            Description = "The host in the Location of the port that redirects. Default: 0.0.0.0, as the original says it.",
+            HelpName = "HOST",
+        };
         var speed = new Option<double>("--speed")
         {
             Description = "How many times as fast to replay.",
@@ -66,6 +74,7 @@ internal static class TestServerCommand
             port,
             listen,
             feed,
+            redirectHost,
             record,
             path,
             scenario,
@@ -108,11 +117,12 @@ internal static class TestServerCommand
                         ),
                     Records = records,
                     RecordsFile = file,
+                    RedirectHost = result.GetValue(redirectHost),
                     ScenarioFile = result.GetValue(scenario),
                     ReplayFile = result.GetValue(replay),
                     ReplaySpeed = result.GetValue(speed),
                 };
-                var server = await LockstepTestServer.StartAsync(options, cancellationToken: cancellationToken).ConfigureAwait(false);
+                var server = await StartAsync(options, cancellationToken).ConfigureAwait(false);
                 await using (server.ConfigureAwait(false))
                 {
                     Console.WriteLine($"Listening on port {server.Uri.Port}");
@@ -133,11 +143,26 @@ internal static class TestServerCommand
         return command;
     }
 
+    /// <exception cref="ArgumentException">Records, a scenario or a recording of the command line cannot be read; in one line.</exception>
+    private static async Task<LockstepTestServer> StartAsync(TestServerOptions options, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await LockstepTestServer.StartAsync(options, cancellationToken: cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception error) when (TestServerOptions.IsBadInput(error))
+        {
+            throw new ArgumentException(error.Message.ReplaceLineEndings(" "), error);
+        }
+    }
+
     private static async Task<int> RecordAsync(string uri, string file, double? seconds, CancellationToken cancellationToken)
     {
         if (!Uri.TryCreate(uri, UriKind.Absolute, out var feed) || feed.Scheme is not ("http" or "https"))
             throw new ArgumentException("--record-from takes a feed's URI, which begins with http:// or https://.");
         var options = new FeedOptions { Uri = feed, BearerToken = Environment.GetEnvironmentVariable("LOCKSTEP_TOKEN") };
+        if (seconds is { } given && given is not (> 0 and <= MostSeconds))
+            throw new ArgumentException($"--seconds takes a number above 0, up to {MostSeconds}.");
         var limits = new RecordingOptions { Duration = seconds is { } limit ? TimeSpan.FromSeconds(limit) : null };
         var recording = await FeedRecorder
             .RecordAsync(options, Cursor.Start, file, limits, cancellationToken: cancellationToken)

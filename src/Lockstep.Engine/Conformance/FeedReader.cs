@@ -25,7 +25,7 @@ internal sealed class FeedReader : IDisposable
     {
         using var response = await _http.GetAsync(uri, addHeaders: null, cancellationToken).ConfigureAwait(false);
         var count = response.Headers.TryGetValues("X-Amz-Meta-Count", out var counts) ? counts.First() : null;
-        var location = response.Headers.Location is { } given ? new Uri(uri, given) : null;
+        var location = response.Headers.Location is { } given ? WildcardHost.ToHostOf(new Uri(uri, given), uri) : null;
         var body = response.IsSuccessStatusCode
             ? await ReadBodyAsync(
                     response,

@@ -88,7 +88,7 @@ internal sealed class FeedHttp : IDisposable
         if (response.Headers.Location is not { } given)
             throw new FeedRedirectException(Uri, "it names no Location.");
 
-        var location = new Uri(target, given);
+        var location = WildcardHost.ToHostOf(new Uri(target, given), target);
         if (location.Scheme is not ("http" or "https"))
             throw new FeedRedirectException(Uri, $"it leads to the scheme '{location.Scheme}'.");
         if (target.Scheme == "https" && location.Scheme == "http")

@@ -39,7 +39,7 @@ internal sealed class FeedUri
 
     internal NetworkCredential? Credential { get; }
 
-    /// <summary>Takes an absolute http or https URI apart.</summary>
+    /// <summary>Takes an absolute http or https URI apart; the hosts 0.0.0.0 and [::] become the loopback address.</summary>
     /// <exception cref="ArgumentException">It is not absolute, or of another scheme.</exception>
     public static FeedUri Parse(Uri uri)
     {
@@ -49,6 +49,7 @@ internal sealed class FeedUri
             throw new ArgumentException("A feed's URI begins with http:// or https://.", nameof(uri));
         }
 
+        uri = WildcardHost.ToLoopback(uri);
         if (uri.UserInfo.Length == 0)
             return new FeedUri(uri, null);
         var parts = uri.UserInfo.Split(':', 2);

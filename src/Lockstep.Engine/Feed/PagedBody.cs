@@ -55,7 +55,7 @@ internal sealed class PagedBody : ReadOnlyStream
                     && pair.Value?.Trim('"').Split(' ').Contains("next", StringComparer.OrdinalIgnoreCase) == true
                 );
             if (isNext && Uri.TryCreate(page, link[1..end], out var next))
-                return next;
+                return WildcardHost.ToHostOf(next, page);
         }
 
         return null;

@@ -2,6 +2,7 @@ using System.IO.Pipes;
 using System.Net.Security;
 using System.Net.Sockets;
 using System.Net.WebSockets;
+using Lockstep.Engine.Feed;
 using Lockstep.Gossip.Nodes;
 
 namespace Lockstep.Gossip.Peers;
@@ -21,7 +22,7 @@ public sealed record GossipDialOptions
 
 /// <summary>
 /// Opens streams to peers. <c>tcp://host:port[/model]</c>, <c>tls://host:port[/model]</c>, <c>ws://</c> and <c>wss://host[:port]/path</c>,
-/// <c>pipe://host/name[/model]</c>, <c>stdio:</c>.
+/// <c>pipe://host/name[/model]</c>, <c>stdio:</c>. The hosts 0.0.0.0 and [::] mean the loopback address.
 /// </summary>
 public static class GossipDialer
 {
@@ -33,6 +34,7 @@ public static class GossipDialer
     public static async Task<Stream> ConnectAsync(Uri uri, GossipDialOptions? options = null, CancellationToken cancellationToken = default)
     {
         Check(uri);
+        uri = WildcardHost.ToLoopback(uri);
         options ??= new GossipDialOptions();
         try
         {

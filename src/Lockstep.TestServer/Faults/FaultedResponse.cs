@@ -145,12 +145,12 @@ internal sealed class FaultedBody(FaultedResponse response) : ResponseBody
     private readonly List<Piece> _pending = [];
 
     public override void Write(ReadOnlySpan<byte> payload, int records = 0) =>
-        _pending.Add(new Piece(payload.ToArray(), records > 0 ? PieceKind.Record : PieceKind.Other, records));
+        _pending.Add(new Piece(payload.ToArray(), records > 0 ? PieceKind.Record : PieceKind.Other, records, EndsChunk: true));
 
-    public override void Write(ReadOnlySpan<ReadOnlyMemory<byte>> records)
+    public override void Write(ReadOnlySpan<ReadOnlyMemory<byte>> records, bool chunkEach)
     {
-        foreach (var record in records)
-            _pending.Add(new Piece(record, PieceKind.Record, 1));
+        for (var i = 0; i < records.Length; i++)
+            _pending.Add(new Piece(records[i], PieceKind.Record, 1, EndsChunk: chunkEach || i == records.Length - 1));
     }
 
     public override async ValueTask FlushAsync(CancellationToken cancellationToken)

@@ -34,6 +34,8 @@ public sealed class RechunkFault : Fault
 
     private sealed class FixedChunks(int size) : ChunkStage
     {
+        protected override bool KeepsBorders => false;
+
         protected override async ValueTask SendAsync(IReadOnlyList<Piece> pieces, int length, CancellationToken cancellationToken)
         {
             List<Piece> chunk = [];
@@ -62,6 +64,8 @@ public sealed class RechunkFault : Fault
     private sealed class OneChunk(FaultedResponse response) : ChunkStage
     {
         private bool _begun;
+
+        protected override bool KeepsBorders => false;
 
         public override ValueTask FlushAsync(CancellationToken cancellationToken) =>
             response.IsFinite ? default : base.FlushAsync(cancellationToken);

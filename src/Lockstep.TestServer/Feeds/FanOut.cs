@@ -122,11 +122,20 @@ internal sealed class FanOut(ScriptedFeedOptions options, RecordLog log, FeedSig
         var payload = 0;
         foreach (var record in records)
             payload += record.Bytes.Length;
-        ArrayBufferWriter<byte> framed = new(payload + control.Length + 32);
-        ChunkFraming.Begin(framed, payload);
+        var chunkEach = options.ChunksEachRecord;
+        ArrayBufferWriter<byte> framed = new(payload + control.Length + (ChunkFraming.MostBytes * (chunkEach ? count + 1 : 2)));
+        if (!chunkEach)
+            ChunkFraming.Begin(framed, payload);
         foreach (var record in records)
+        {
+            if (chunkEach)
+                ChunkFraming.Begin(framed, record.Bytes.Length);
             framed.Write(record.Bytes.Span);
-        ChunkFraming.End(framed);
+            if (chunkEach)
+                ChunkFraming.End(framed);
+        }
+        if (!chunkEach)
+            ChunkFraming.End(framed);
         if (control.Length > 0)
             framed.Write(Frame(control).Span);
         _position += count;

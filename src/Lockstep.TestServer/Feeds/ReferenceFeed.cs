@@ -11,6 +11,9 @@ namespace Lockstep.TestServer.Feeds;
 /// </summary>
 internal sealed class ReferenceFeed(TimeProvider time) : IFeed
 {
+    /// <summary>Where the original's second port says that the feed is.</summary>
+    public const string RedirectHost = "0.0.0.0";
+
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(1);
 
     private static readonly byte[][] Objects =

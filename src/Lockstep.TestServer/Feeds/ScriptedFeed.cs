@@ -175,7 +175,7 @@ internal sealed class ScriptedFeed : IFeed
         {
             var read = Log.Read(position, batch.AsSpan(0, Math.Min(batch.Length, range.End - position)));
             position += read;
-            body.Write(Bytes(batch.AsSpan(0, Keep(batch.AsSpan(0, read), range)), bytes));
+            body.Write(Bytes(batch.AsSpan(0, Keep(batch.AsSpan(0, read), range)), bytes), _options.ChunksEachRecord);
             await body.FlushAsync(cancellationToken).ConfigureAwait(false);
         }
     }

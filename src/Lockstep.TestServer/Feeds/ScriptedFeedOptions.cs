@@ -32,6 +32,12 @@ public sealed class ScriptedFeedOptions
     /// <summary>What stands between records: any white space, or nothing.</summary>
     public string Separator { get; set; } = "\n";
 
+    /// <summary>
+    /// Whether each record of a chunked body is a chunk of its own, as the original's server sends them and its client wants them. Null:
+    /// in the record dialect. False: records that go out together share one.
+    /// </summary>
+    public bool? ChunkPerRecord { get; set; }
+
     /// <summary>Leave deleted records out of what is there when a client asks with cursor 0, as a feed may.</summary>
     public bool OmitDeleted { get; set; }
 
@@ -46,6 +52,8 @@ public sealed class ScriptedFeedOptions
 
     /// <summary>Sent as <c>Lockstep-Feed</c>; a client that names another one gets 409. Null for none.</summary>
     public string? Identity { get; set; }
+
+    internal bool ChunksEachRecord => ChunkPerRecord ?? Dialect == ScriptedDialect.Record;
 
     internal string OrderField => OrderBy ?? (Dialect == ScriptedDialect.Transaction ? "since" : "updated_at");
 }

@@ -6,6 +6,9 @@ namespace Lockstep.TestServer.Responses;
 /// <summary>What stands around a chunk's payload (RFC 9112, section 7.1).</summary>
 internal static class ChunkFraming
 {
+    /// <summary>How many bytes stand around one payload at most.</summary>
+    public const int MostBytes = 12;
+
     public static void Begin(IBufferWriter<byte> output, int length)
     {
         var head = output.GetSpan(10);

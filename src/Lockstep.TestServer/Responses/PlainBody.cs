@@ -64,8 +64,14 @@ internal sealed class PlainBody : ResponseBody
         _log.Sent(payload.Length, records);
     }
 
-    public override void Write(ReadOnlySpan<ReadOnlyMemory<byte>> records)
+    public override void Write(ReadOnlySpan<ReadOnlyMemory<byte>> records, bool chunkEach)
     {
+        if (chunkEach && _framed)
+        {
+            foreach (var record in records)
+                Write(record.Span, records: 1);
+            return;
+        }
         var length = 0;
         foreach (var record in records)
             length += record.Length;

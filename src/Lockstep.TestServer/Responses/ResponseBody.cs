@@ -31,8 +31,8 @@ internal abstract class ResponseBody
     /// <param name="records">How many records it holds, 0 or 1.</param>
     public abstract void Write(ReadOnlySpan<byte> payload, int records = 0);
 
-    /// <summary>Adds one chunk that holds all of these records.</summary>
-    public abstract void Write(ReadOnlySpan<ReadOnlyMemory<byte>> records);
+    /// <summary>Adds records, in one chunk or in one each.</summary>
+    public abstract void Write(ReadOnlySpan<ReadOnlyMemory<byte>> records, bool chunkEach);
 
     /// <summary>Sends what was added; waits while the client is slow to take it, so that memory stays bounded (I8).</summary>
     /// <exception cref="ConnectionAbortedException">The client is gone.</exception>

@@ -8,6 +8,9 @@ namespace Lockstep.TestServer.Scenarios;
 /// <summary>The steps there are, by name, and how each reads its value.</summary>
 public static class StepKinds
 {
+    // What a timer can count.
+    private const int MostSeconds = int.MaxValue / 1000;
+
     private static readonly Dictionary<string, Func<JsonElement, ScenarioStep>> Readers = new(StringComparer.OrdinalIgnoreCase)
     {
         ["send"] = value => new SendStep(Each(value).Select(record => record.GetRawText())),
@@ -24,11 +27,9 @@ public static class StepKinds
         ["close"] = value => new CloseStep(Named(value, CutKind.Fin)),
         ["heartbeat"] = value => new HeartbeatStep(Named(value, HeartbeatKind.Auto)),
         ["pause"] = value => new PauseStep(
-            TimeSpan.FromSeconds(
-                value.ValueKind == JsonValueKind.Number && value.GetDouble() >= 0
-                    ? value.GetDouble()
-                    : throw new ArgumentException("pause takes a number of seconds.")
-            )
+            value.ValueKind == JsonValueKind.Number && value.GetDouble() is >= 0 and <= MostSeconds
+                ? TimeSpan.FromSeconds(value.GetDouble())
+                : throw new ArgumentException($"pause takes a number of seconds from 0 to {MostSeconds}.")
         ),
     };
 

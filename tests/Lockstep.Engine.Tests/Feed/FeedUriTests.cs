@@ -24,6 +24,34 @@ public sealed class FeedUriTests
         Assert.Equal(expected, FeedUri.Parse(new Uri(feed)).Request(style, Cursor.Parse(cursor), null, update: false).AbsoluteUri);
     }
 
+    [Theory]
+    [InlineData("http://0.0.0.0:4567/servers/", "http://127.0.0.1:4567/servers/")]
+    [InlineData("https://me:pw@0.0.0.0/s?a=1", "https://127.0.0.1/s?a=1")]
+    [InlineData("http://[::]:4567/servers/", "http://[::1]:4567/servers/")]
+    [InlineData("http://[0:0:0:0:0:0:0:0]/", "http://[::1]/")]
+    [InlineData("http://[::ffff:0.0.0.0]:1/", "http://127.0.0.1:1/")]
+    [InlineData("http://0.0.0.1/", "http://0.0.0.1/")]
+    public void The_wildcard_address_in_the_users_own_URI_means_loopback(string given, string expected) =>
+        Assert.Equal(expected, FeedUri.Parse(new Uri(given)).Location.AbsoluteUri);
+
+    [Theory]
+    [InlineData("http://feeds.example:4568/servers/0", "http://0.0.0.0:4567", "http://feeds.example:4567/")]
+    [InlineData("http://feeds.example/servers/0", "http://[::]:4567/x?y=1", "http://feeds.example:4567/x?y=1")]
+    [InlineData("http://[2001:db8::1]/servers/0", "http://0.0.0.0:4567/", "http://[2001:db8::1]:4567/")]
+    [InlineData("http://feeds.example/servers/0", "//0.0.0.0/x", "http://feeds.example/x")]
+    [InlineData("http://feeds.example/servers/0", "http://127.0.0.1:4567/", "http://127.0.0.1:4567/")]
+    public void The_wildcard_address_in_an_answer_means_the_host_that_answered(string asked, string given, string expected)
+    {
+        using FeedHttp http = new(new FeedOptions { Uri = new Uri(asked) });
+        using HttpResponseMessage redirect = new(System.Net.HttpStatusCode.TemporaryRedirect);
+        redirect.Headers.Location = new Uri(given, UriKind.RelativeOrAbsolute);
+        using HttpResponseMessage page = new();
+        page.Headers.Add("Link", $"<{given}>; rel=\"next\"");
+
+        Assert.Equal(expected, http.RedirectOf(redirect, new Uri(asked))!.AbsoluteUri);
+        Assert.Equal(expected, PagedBody.NextOf(page, new Uri(asked))!.AbsoluteUri);
+    }
+
     [Fact]
     public void Further_options_follow()
     {

@@ -65,9 +65,8 @@ public sealed class BodyFaultTests
         (var client, _) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
         await using (client)
         {
-            Assert.Equal(A + B + C, await client.ReadChunkAsync(Cancelled));
-            server.AddRecord(A);
-            Assert.Equal("-1\r\n" + A + "\r\n", await client.ReadAsync(6 + A.Length, Cancelled));
+            Assert.Equal(A, await client.ReadChunkAsync(Cancelled));
+            Assert.Equal("-1\r\n" + B + "\r\n", await client.ReadAsync(6 + B.Length, Cancelled));
         }
     }
 

@@ -72,16 +72,30 @@ public sealed class ReferenceFeedTests
         Assert.Equal(twice, await client.ReadAsync(twice.Length, Cancelled));
     }
 
-    [Fact]
-    public async Task The_second_port_redirects_everything_to_the_address_that_is_really_bound()
+    [Theory]
+    [InlineData(FeedKind.Reference, null, "0.0.0.0")]
+    [InlineData(FeedKind.Reference, "feeds.example", "feeds.example")]
+    [InlineData(FeedKind.Finite, null, "127.0.0.1")]
+    public async Task The_second_port_redirects_everything_as_the_original_does_unless_told_otherwise(
+        FeedKind feed,
+        string? told,
+        string host
+    )
     {
-        await using var server = await TestServers.StartAsync(FeedKind.Reference, Cancelled);
+        TestServerOptions options = new()
+        {
+            Port = 0,
+            Feed = feed,
+            RedirectPort = 0,
+            RedirectHost = told,
+        };
+        await using var server = await LockstepTestServer.StartAsync(options, cancellationToken: Cancelled);
         Assert.NotNull(server.RedirectUri);
         (var client, var head) = await RawClient.GetAsync(server.RedirectUri, "/some/path?since=3", Cancelled);
         await using (client)
         {
             Assert.StartsWith("HTTP/1.1 307 ", head, StringComparison.Ordinal);
-            Assert.Contains($"Location: http://127.0.0.1:{server.Uri.Port}\r\n", head, StringComparison.Ordinal);
+            Assert.Contains($"Location: http://{host}:{server.Uri.Port}\r\n", head, StringComparison.Ordinal);
         }
     }
 

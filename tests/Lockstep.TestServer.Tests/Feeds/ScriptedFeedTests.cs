@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using Lockstep.Testing;
+using Lockstep.TestServer.Faults;
 using Lockstep.TestServer.Feeds;
 using Lockstep.TestServer.Requests;
 
@@ -26,6 +27,47 @@ public sealed class ScriptedFeedTests
     {
         await using var server = await TestServers.StartScriptedAsync(Cancelled, feed => feed.Endless = false, One, Three, Two);
         Assert.Equal(expected, await GetBodyAsync(server, path));
+    }
+
+    [Theory]
+    [InlineData(ScriptedDialect.Record, null, false, true)]
+    [InlineData(ScriptedDialect.Record, null, true, true)]
+    [InlineData(ScriptedDialect.Record, false, false, false)]
+    [InlineData(ScriptedDialect.Record, false, true, false)]
+    [InlineData(ScriptedDialect.Transaction, null, false, false)]
+    [InlineData(ScriptedDialect.Transaction, true, false, true)]
+    public async Task Each_record_of_the_record_dialect_is_a_chunk_of_its_own_unless_told_otherwise(
+        ScriptedDialect dialect,
+        bool? told,
+        bool faulted,
+        bool each
+    )
+    {
+        await using var server = await TestServers.StartScriptedAsync(
+            Cancelled,
+            feed => (feed.Dialect, feed.ChunkPerRecord) = (dialect, told),
+            One,
+            Two
+        );
+        if (faulted)
+            server.Faults.Add(new DuplicateFault { AtRecord = 100 });
+        (var client, _) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
+        await using (client)
+        {
+            Assert.Equal(each ? 1 : 2, Lines(await client.ReadChunkAsync(Cancelled)));
+            if (each)
+                Assert.Equal(1, Lines(await client.ReadChunkAsync(Cancelled)));
+            if (dialect == ScriptedDialect.Transaction)
+                Assert.Contains("snapshot_completed", await client.ReadChunkAsync(Cancelled), StringComparison.Ordinal);
+            // All clients get what is added together; the one with a fault gets it alone.
+            await server.WaitForDeliveryAsync(Cancelled);
+            server.AddRecords([Three, Two]);
+            Assert.Equal(each ? 1 : 2, Lines(await client.ReadChunkAsync(Cancelled)));
+            if (each)
+                Assert.Equal(1, Lines(await client.ReadChunkAsync(Cancelled)));
+        }
+
+        static int Lines(string chunk) => chunk.Count(c => c == '\n');
     }
 
     [Fact]
@@ -211,7 +253,7 @@ public sealed class ScriptedFeedTests
         await using (live)
         {
             Assert.Contains("X-Amz-Meta-Count: 3\r\n", liveHead, StringComparison.Ordinal);
-            Assert.Equal($"{One}\n{Three}\n{Two}\n", await live.ReadChunkAsync(Cancelled));
+            Assert.Equal($"{One}\n{Three}\n{Two}\n", await live.ReadChunkedAsync(One.Length + Three.Length + Two.Length + 3, Cancelled));
         }
     }
 

@@ -46,7 +46,11 @@ public sealed class ScenarioTests
             Assert.Equal((4, ScenarioState.Running), (run.Step, run.State));
             time.Advance(TimeSpan.FromHours(1));
             var rest = await client.ReadToEndAsync(Cancelled);
-            Assert.StartsWith("30\r\n{\"id\":2,\"updated_at\":2}\n{\"id\":3,\"updated_at\":3}\n\r\n", rest, StringComparison.Ordinal);
+            Assert.StartsWith(
+                "18\r\n{\"id\":2,\"updated_at\":2}\n\r\n18\r\n{\"id\":3,\"updated_at\":3}\n\r\n",
+                rest,
+                StringComparison.Ordinal
+            );
         }
         (var turnedAway, var head) = await RawClient.GetAsync(server.Uri, "/servers/3", Cancelled);
         await using (turnedAway)

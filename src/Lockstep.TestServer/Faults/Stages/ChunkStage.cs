@@ -3,7 +3,7 @@ using System.Text;
 
 namespace Lockstep.TestServer.Faults.Stages;
 
-/// <summary>Puts what comes between two flushes into one chunk, with a last chunk at the end (RFC 9112, section 7.1).</summary>
+/// <summary>Frames a body in the feed's own chunks, with a last chunk at the end (RFC 9112, section 7.1).</summary>
 internal class ChunkStage : Stage
 {
     private static readonly byte[] LineEnd = "\r\n"u8.ToArray();
@@ -19,8 +19,11 @@ internal class ChunkStage : Stage
             _pending.Add(piece);
             _length += piece.Bytes.Length;
         }
-        return default;
+        return piece.EndsChunk && KeepsBorders ? SendPendingAsync(cancellationToken) : default;
     }
+
+    /// <summary>Whether a chunk ends where the feed ends it, not only where it pauses.</summary>
+    protected virtual bool KeepsBorders => true;
 
     public override async ValueTask FlushAsync(CancellationToken cancellationToken)
     {

@@ -4,12 +4,13 @@ namespace Lockstep.TestServer.Faults.Stages;
 /// <param name="Bytes">The bytes.</param>
 /// <param name="Kind">What they are.</param>
 /// <param name="Records">How many records end with them.</param>
-internal readonly record struct Piece(ReadOnlyMemory<byte> Bytes, PieceKind Kind, int Records = 0)
+/// <param name="EndsChunk">Whether the feed's own chunk ends with them.</param>
+internal readonly record struct Piece(ReadOnlyMemory<byte> Bytes, PieceKind Kind, int Records = 0, bool EndsChunk = false)
 {
     public bool IsBody => Kind is PieceKind.Record or PieceKind.Other;
 
-    /// <summary>The first bytes; the records end in the rest.</summary>
-    public Piece Head(int length) => this with { Bytes = Bytes[..length], Records = 0 };
+    /// <summary>The first bytes; records and chunk end in the rest.</summary>
+    public Piece Head(int length) => this with { Bytes = Bytes[..length], Records = 0, EndsChunk = false };
 
     public Piece Tail(int start) => this with { Bytes = Bytes[start..] };
 }
