@@ -192,7 +192,8 @@ public sealed class OddLinesTests(NpmScuttlebutt npm) : IClassFixture<NpmScuttle
         model.Set("x", 1);
         events.Emit("x", 1);
         var (left, right) = StreamPair.Connect(model, events);
-        await Task.WhenAll(left.Completion, right.Completion).WaitAsync(Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        var ended = Task.WhenAll(left.Completion, right.Completion);
+        await Task.WhenAny(ended).WaitAsync(Token);
 
         // One of the two may have closed before the other read who it is.
         var error = new[] { left, right }

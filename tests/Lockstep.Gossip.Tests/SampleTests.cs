@@ -216,8 +216,8 @@ public sealed partial class SampleTests(NpmScuttlebutt npm) : IClassFixture<NpmS
     [GeneratedRegex(@"\s+")]
     private static partial Regex WhiteSpace();
 
-    private static IEnumerable<IEnumerable<string>> Orders(IReadOnlyList<string> lines) =>
-        lines.Count == 0
+    private static IEnumerable<IEnumerable<string>> Orders(string[] lines) =>
+        lines.Length == 0
             ?
             [
                 [],
