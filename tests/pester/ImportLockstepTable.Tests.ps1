@@ -28,6 +28,28 @@ Describe 'Import-LockstepTable' {
         Get-LockstepRecord -Raw | Should -Be '{"id":1,"updated_at":5,"v":"new"}'
     }
 
+    It 'takes XML elements, rows of data and switches' {
+        $feed = [xml]'<servers><server id="1" updated_at="1"><name>a</name></server><server id="2" updated_at="2"><name>b</name></server></servers>'
+        ($feed.servers.server | Import-LockstepTable -Table xml).Added | Should -Be 2
+        (Get-LockstepRecord xml).name | Should -Be a, b
+
+        $data = [System.Data.DataTable]::new()
+        $null = $data.Columns.Add('id', [int]), $data.Columns.Add('updated_at', [int]), $data.Columns.Add('name', [string])
+        $null = $data.Rows.Add(1, 1, 'a'), $data.Rows.Add(2, 2, [DBNull]::Value)
+        ($data | Import-LockstepTable -Table data).Added | Should -Be 2
+        Get-LockstepRecord data -Raw | Should -Be '{"id":1,"updated_at":1,"name":"a"}', '{"id":2,"updated_at":2,"name":null}'
+
+        $null = [pscustomobject]@{ id = 1; updated_at = 1; up = [switch]$true } | Import-LockstepTable -Table switches
+        (Get-LockstepRecord switches).up | Should -BeTrue
+    }
+
+    It 'names the property that has no form as JSON' {
+        $failure = Get-ErrorOf { [pscustomobject]@{ id = 1; updated_at = 1; clock = [System.Diagnostics.Stopwatch]::new() } | Import-LockstepTable -ErrorAction Stop }
+        $failure | Should -BeLike "*'clock' is a Stopwatch*"
+        $failure = Get-ErrorOf { [xml]'<r/>' | Import-LockstepTable -ErrorAction Stop }
+        $failure | Should -BeLike '*whole XML document*'
+    }
+
     It 'takes another key and order field' {
         $null = [pscustomobject]@{ host = 'a'; port = 1; rev = 1 }, [pscustomobject]@{ host = 'a'; port = 2; rev = 1 } | Import-LockstepTable -KeyProperty host, port -OrderBy rev
         (Get-LockstepTable).KeyProperty | Should -Be host, port

@@ -96,6 +96,11 @@ Describe 'An object as a record' {
         @{ name = 'times in ISO 8601'; value = [ordered]@{ a = [datetime]::new(2026, 1, 2, 3, 4, 5, 6, [DateTimeKind]::Utc); b = [datetimeoffset]::new(2026, 1, 2, 3, 4, 5, [timespan]::FromHours(2)); c = [dateonly]::new(2026, 1, 2); d = [timespan]'1.02:03:04' }; json = '{"a":"2026-01-02T03:04:05.006Z","b":"2026-01-02T03:04:05+02:00","c":"2026-01-02","d":"1.02:03:04"}' }
         @{ name = 'bytes as base64'; value = @{ a = [byte[]](1, 2, 3) }; json = '{"a":"AQID"}' }
         @{ name = 'enums by name'; value = @{ a = [DayOfWeek]::Monday }; json = '{"a":"Monday"}' }
+        @{ name = 'switches'; value = [ordered]@{ a = [switch]$true; b = [switch]$false }; json = '{"a":true,"b":false}' }
+        @{ name = 'an XML element, by its attributes and elements'; value = ([xml]'<r><s id="7"><name>x</name><tag>a</tag><tag>b</tag><at c="1"><d>e</d></at></s></r>').r.s; json = '{"id":"7","name":"x","tag":["a","b"],"at":{"c":"1","d":"e"}}' }
+        @{ name = 'an XML document in a property, as its text'; value = @{ a = [xml]'<r><s>1</s></r>' }; json = '{"a":"<r><s>1</s></r>"}' }
+        @{ name = 'an XML element in a property'; value = @{ a = ([xml]'<r><s b="2">1</s></r>').r.s }; json = '{"a":{"b":"2","#text":"1"}}' }
+        @{ name = 'a bag of members that .NET takes for a list'; value = (& { $bag = [System.Dynamic.ExpandoObject]::new(); $bag.id = 1; $bag.inner = [System.Dynamic.ExpandoObject]::new(); $bag.inner.a = 2; , $bag }); json = '{"id":1,"inner":{"a":2}}' }
         @{ name = 'null in its forms'; value = [ordered]@{ a = $null; b = [DBNull]::Value; c = [System.Management.Automation.Internal.AutomationNull]::Value }; json = '{"a":null,"b":null,"c":null}' }
     ) {
         ConvertTo-Record $value | Should -BeExactly $json
@@ -108,6 +113,19 @@ Describe 'An object as a record' {
         ConvertTo-Record $time | Should -Be '{"Year":2026}'
         $drive = [System.Net.DnsEndPoint]::new('localhost', 80) | Add-Member -PassThru extra 1
         ConvertTo-Record $drive | Should -Match '"Host":"localhost".*"extra":1|"extra":1.*"Host":"localhost"'
+    }
+
+    It 'takes a row of data by its columns, in a property too' {
+        $table = [System.Data.DataTable]::new('servers')
+        $null = $table.Columns.Add('id', [int]), $table.Columns.Add('name', [string])
+        $null = $table.Rows.Add(1, 'a'), $table.Rows.Add(2, [DBNull]::Value)
+        ConvertTo-Record $table.Rows[0] | Should -BeExactly '{"id":1,"name":"a"}'
+        ConvertTo-Record $table.DefaultView[1] | Should -BeExactly '{"id":2,"name":null}'
+        ConvertTo-Record @{ row = $table.Rows[1] } | Should -BeExactly '{"row":{"id":2,"name":null}}'
+        $reader = $table.CreateDataReader()
+        $null = $reader.Read()
+        ConvertTo-Record @{ row = $reader } | Should -BeExactly '{"row":{"id":1,"name":"a"}}'
+        { ConvertTo-Record @{ rows = $table } } | Should -Throw "*'rows' is a DataTable*"
     }
 
     It 'takes PowerShell classes, nested ones too' {
@@ -136,6 +154,8 @@ Describe 'An object as a record' {
         @{ name = 'an object of some other class'; value = @{ a = [System.Diagnostics.Stopwatch]::new() }; message = "*'a' is a Stopwatch*" }
         @{ name = 'a string'; value = 'x'; message = 'The record is a string*' }
         @{ name = 'an array'; value = , (1, 2); message = 'The record is an array*' }
+        @{ name = 'a whole XML document'; value = [xml]'<r/>'; message = 'The record is a whole XML document*' }
+        @{ name = 'a switch'; value = [switch]$true; message = 'The record is a SwitchParameter*' }
         @{ name = 'a number'; value = 5; message = 'The record is a Int32*' }
         @{ name = 'nothing'; value = $null; message = 'The record is nothing*' }
     ) {

@@ -269,6 +269,53 @@ Describe 'Sync-LockstepTable -AsJob' {
         $said | Should -Not -Match hunter2
     }
 
+    Context 'tells how it gets on with its feed' {
+        It 'and why it backs off, with one warning for each kind of failure' {
+            $job = Sync-LockstepTable http://127.0.0.1:1/nobody/ -Disk -Follow -RetryIntervalSec 0.05 -AsJob
+            Wait-Until { $job.Sync.Attempt -ge 4 }
+            $job.LastError | Should -Match '127\.0\.0\.1:1'
+            $job.LastContact | Should -BeNullOrEmpty
+            $job.LastChange | Should -BeNullOrEmpty
+            $job.Warning | Should -HaveCount 1
+            "$($job.Warning[0])" | Should -BeLike "$($job.LastError)*next attempt*"
+            (Get-LockstepTable nobody).LastError | Should -Be $job.LastError
+            $job | Stop-Job
+            $job.Error | Should -BeNullOrEmpty
+        }
+
+        It 'and what the server answers: <Status>' -ForEach @{ Status = 500 }, @{ Status = 503 } {
+            $server = Start-Feed (New-Record 1 10)
+            $null = Add-LockstepTestFault Status -Code $Status -Server $server
+            $job = $server | Sync-LockstepTable -Disk -Follow -RetryIntervalSec 0.05 -AsJob
+            Wait-Until { $job.Sync.Attempt -ge 3 }
+            $job.LastError | Should -Match $Status
+            $job.LastContact | Should -BeGreaterThan ([datetime]::Now.AddMinutes(-5))
+            $job.LastChange | Should -BeNullOrEmpty
+            $job.Warning | Should -HaveCount 1
+            Get-LockstepTestFault -Server $server | Remove-LockstepTestFault
+            Wait-Until { $job.Sync.Added -eq 1 }
+            $job.LastError | Should -Match $Status
+            $job.Warning | Should -HaveCount 1
+        }
+
+        It 'when it last heard of it, and when the table last changed' {
+            $job = Start-Feed (New-Record 1 10) | Sync-LockstepTable -Disk -Follow -AsJob
+            Wait-Until { $job.LastChange }
+            $table = Get-LockstepTable
+            $job.LastError | Should -BeNullOrEmpty
+            $table.LastError | Should -BeNullOrEmpty
+            $table.LastChange | Should -Be $job.LastChange
+            ([datetime]::Now - $table.LastContact).TotalMinutes | Should -BeLessThan 5
+            ([datetime]::Now - $table.LastChange).TotalMinutes | Should -BeLessThan 5
+        }
+
+        It 'and its error where it has failed' {
+            $job = Sync-LockstepTable http://127.0.0.1:1/nobody/ -Disk -AsJob | Wait-Job -Timeout 60
+            $job.LastError | Should -Match '127\.0\.0\.1:1'
+            $job.Warning | Should -BeNullOrEmpty
+        }
+    }
+
     It 'refuses what a job cannot do: <name>' -ForEach @(
         @{ name = '-Callback'; more = @{ AsJob = $true; Callback = { } } }
         @{ name = '-Transform'; more = @{ AsJob = $true; Transform = { $_ } } }

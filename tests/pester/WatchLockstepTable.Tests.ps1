@@ -52,6 +52,63 @@ Describe 'Watching a table' {
             (Get-ErrorOf { Wait-LockstepTable seen -Count 2 -TimeoutSec 0.2 -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'WaitTimeout,*'
         }
 
+        Context 'on a table that a job keeps in step' {
+            AfterEach { Get-Job | Remove-Job -Force }
+
+            It 'is up to date at once where the job has caught up and follows the feed' {
+                $job = $server | Sync-LockstepTable -Table seen -Follow -SettleSec 0.2 -AsJob
+                $null = Wait-LockstepTable seen -UpToDate -TimeoutSec 60
+                1..3 | ForEach-Object { (Wait-LockstepTable seen -UpToDate -TimeoutSec 0.5).State | Should -Be Live }
+                $job.State | Should -Be Running
+            }
+
+            It 'is not up to date while the job has lost its feed' {
+                $job = $server | Sync-LockstepTable -Table seen -Follow -SettleSec 0.2 -AsJob
+                $null = Wait-LockstepTable seen -UpToDate -TimeoutSec 60
+                $server | Stop-LockstepTestServer
+                Wait-Until { $job.Sync.State -eq 'BackingOff' }
+                (Get-ErrorOf { Wait-LockstepTable seen -UpToDate -TimeoutSec 0.3 -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'WaitTimeout,*'
+            }
+
+            It 'ends with the error of a job that has failed' {
+                $server | Stop-LockstepTestServer
+                $job = Sync-LockstepTable $server.FeedUri -Table seen -AsJob | Wait-Job -Timeout 60
+                $job.State | Should -Be Failed
+                $failure = Get-ErrorOf { Wait-LockstepTable seen -UpToDate -TimeoutSec 60 -ErrorAction Stop }
+                $failure.FullyQualifiedErrorId | Should -BeLike 'FeedUnreachable,*WaitLockstepTable*'
+                $failure.ErrorDetails.RecommendedAction | Should -Not -BeNullOrEmpty
+            }
+
+            It 'ends with the error of a job that fails meanwhile' {
+                $session = New-Session
+                try {
+                    $waiting = $session.AddScript({
+                            param($uri)
+                            $null = Sync-LockstepTable $uri -Table seen -Follow -AsJob -MaximumRetryCount 0
+                            Wait-LockstepTable seen -Count 99 -TimeoutSec 60
+                        }).AddArgument($server.FeedUri).BeginInvoke()
+                    Wait-Until { (Get-LockstepTable seen).State -eq 'Live' }
+                    $server | Stop-LockstepTestServer
+                    $waiting.AsyncWaitHandle.WaitOne(30000) | Should -BeTrue
+                    $session.Streams.Error[0].FullyQualifiedErrorId | Should -BeLike '*,*WaitLockstepTable*'
+                    $session.Streams.Error[0].FullyQualifiedErrorId | Should -Not -BeLike 'WaitTimeout*'
+                }
+                finally { $session.Dispose() }
+            }
+
+            It 'tells why there is no table where the first sync has failed' {
+                $job = Sync-LockstepTable http://127.0.0.1:1/nobody/ -AsJob | Wait-Job -Timeout 60
+                $job.State | Should -Be Failed
+                (Get-ErrorOf { Wait-LockstepTable nobody -UpToDate -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'FeedUnreachable,*'
+            }
+
+            It 'does not hold a failed job against a table that was synced since' {
+                $null = Sync-LockstepTable http://127.0.0.1:1/nobody/ -Table other -AsJob | Wait-Job -Timeout 60
+                $null = $server | Sync-LockstepTable -Table other -SettleSec 0.2
+                (Get-ErrorOf { Wait-LockstepTable other -Count 99 -TimeoutSec 0.5 -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'WaitTimeout,*'
+            }
+        }
+
         It 'wants to know what for' {
             (Get-ErrorOf { Wait-LockstepTable seen -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'InvalidOption,*'
         }

@@ -1,3 +1,5 @@
+using Lockstep.Engine;
+
 namespace Lockstep.Engine.Tables;
 
 /// <summary>A file that keeps one table. It need not exist yet: the first sync creates it.</summary>
@@ -25,7 +27,7 @@ public sealed class FileTableStore(string path) : TableStore
             : throw new TableNotFoundException(
                 name,
                 $"The file '{path}' holds the table '{actual}', not '{name}'.",
-                "Check the name, or name another file with -Path."
+                $"Check the name, or name another file with {Term.Path}."
             );
 
     /// <inheritdoc/>

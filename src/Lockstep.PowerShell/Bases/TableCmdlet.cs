@@ -1,7 +1,9 @@
 using System.Collections;
 using System.Collections.Concurrent;
 using System.Management.Automation;
+using System.Runtime.ExceptionServices;
 using Lockstep.Completers;
+using Lockstep.Engine.Tables;
 using Lockstep.Parameters;
 using Lockstep.Pipeline;
 using Lockstep.Tables;
@@ -62,6 +64,10 @@ public abstract class TableCmdlet : LockstepCmdlet
     /// <summary>The tables that are meant when none is named.</summary>
     private protected virtual IEnumerable<FoundTable> DefaultTables(TablePlace place) => [place.Only()];
 
+    /// <summary>Why a table is not there, where the cmdlet knows better than that it is not.</summary>
+    /// <param name="name">How it was named; empty where none was.</param>
+    private protected virtual Exception? WhyMissing(string name) => null;
+
     /// <summary>Does something with each table that the parameters mean. An error of one does not end the others.</summary>
     private protected void ForEachTable(Action<FoundTable> use)
     {
@@ -94,7 +100,7 @@ public abstract class TableCmdlet : LockstepCmdlet
             _current = name.Length > 0 ? name : null;
             Attempt(() =>
             {
-                foreach (var table in resolve(name))
+                foreach (var table in Resolve(name, resolve))
                 {
                     _current = table.DisplayName;
                     Attempt(() =>
@@ -105,6 +111,19 @@ public abstract class TableCmdlet : LockstepCmdlet
                     });
                 }
             });
+        }
+    }
+
+    private IEnumerable<FoundTable> Resolve(string name, Func<string, IEnumerable<FoundTable>> resolve)
+    {
+        try
+        {
+            return resolve(name);
+        }
+        catch (TableNotFoundException) when (WhyMissing(name) is { } reason)
+        {
+            ExceptionDispatchInfo.Throw(reason);
+            throw;
         }
     }
 }

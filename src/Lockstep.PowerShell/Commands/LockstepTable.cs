@@ -34,8 +34,10 @@ public sealed class RemoveLockstepTableCommand : TableCmdlet
         ForEachTable(found =>
         {
             var name = found.Table.GetInfo().Name;
-            if (ShouldProcess(found.DisplayName, $"Remove the table '{name}'"))
-                found.Table.Remove();
+            if (!ShouldProcess(found.DisplayName, $"Remove the table '{name}'"))
+                return;
+            found.Table.Remove();
+            SyncHealth.Forget(found.Location, name);
         });
 }
 

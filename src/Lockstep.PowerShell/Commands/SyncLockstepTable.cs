@@ -4,6 +4,7 @@ using System.Net;
 using System.Security;
 using Lockstep.Bases;
 using Lockstep.Completers;
+using Lockstep.Engine;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
@@ -276,6 +277,7 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
         var steps = new SyncStepHandler(this, $"Syncing {_feed}")
         {
             Table = () => sync.Result.Table,
+            Health = new SyncHealth(() => sync.Result),
             Callback = Callback is null ? null : new RecordScript(Callback),
             Transform = Transform is null ? null : new RecordTransform(Transform),
             PassesChanges = PassThru || EveryChange,
@@ -292,6 +294,11 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
             Pump(sync.RunAsync(StopToken), steps.Take);
             if (!PassThru && !EveryChange)
                 WriteObject(sync.Result.ToModel());
+        }
+        catch (LockstepException error)
+        {
+            steps.Health?.Fail(error.Message);
+            throw;
         }
         finally
         {

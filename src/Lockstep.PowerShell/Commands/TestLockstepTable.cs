@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Management.Automation;
 using Lockstep.Bases;
 using Lockstep.Completers;
+using Lockstep.Engine;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
 using Lockstep.Errors;
@@ -189,12 +190,18 @@ public sealed class RepairLockstepTableCommand : CompareTableCmdlet
         var steps = new SyncStepHandler(this, "Repairing")
         {
             Table = () => sync.Result.Table,
+            Health = new SyncHealth(() => sync.Result),
             TokenProvider = TokenProvider is { } provider ? () => provider.Invoke() : null,
         };
         try
         {
             Pump(sync.RunAsync(StopToken), steps.Take);
             WriteObject(sync.Result.ToModel());
+        }
+        catch (LockstepException error)
+        {
+            steps.Health?.Fail(error.Message);
+            throw;
         }
         finally
         {

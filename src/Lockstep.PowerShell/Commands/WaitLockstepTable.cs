@@ -1,8 +1,10 @@
 using System.Management.Automation;
+using System.Runtime.ExceptionServices;
 using Lockstep.Bases;
 using Lockstep.Engine.Records;
-using Lockstep.Engine.Tables;
+using Lockstep.Engine.Sync;
 using Lockstep.Errors;
+using Lockstep.Tables;
 
 namespace Lockstep.Commands;
 
@@ -11,7 +13,10 @@ namespace Lockstep.Commands;
 [OutputType(typeof(TableInfo))]
 public sealed class WaitLockstepTableCommand : TableCmdlet
 {
-    /// <summary>Waits until a sync says, after this began, that the table has all that the feed has.</summary>
+    /// <summary>
+    /// Waits until the table has all that the feed has: a sync of this process has caught up with the feed and follows it, or any sync says
+    /// so after this began.
+    /// </summary>
     [Parameter]
     public SwitchParameter UpToDate { get; set; }
 
@@ -34,22 +39,68 @@ public sealed class WaitLockstepTableCommand : TableCmdlet
         if (!UpToDate && Cursor is null && Count is null)
             throw new InvalidOptionException("There is nothing to wait for.", "Say what for with -UpToDate, -Cursor or -Count.");
 
+        ForEachTable(WaitFor);
+    }
+
+    private void WaitFor(FoundTable found)
+    {
         var began = DateTimeOffset.UtcNow;
-        ForEachTable(found =>
+        var limit = TimeoutSec is { } seconds ? TimeSpan.FromSeconds(seconds) : (TimeSpan?)null;
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(StopToken);
+        var waiting = found.Table.WaitAsync(Holds, limit, TimeProvider.System, stop.Token);
+        try
         {
-            var limit = TimeoutSec is { } seconds ? TimeSpan.FromSeconds(seconds) : (TimeSpan?)null;
-            var waiting = found.Table.WaitAsync(Holds, limit, TimeProvider.System, StopToken);
             while (Task.WaitAny([waiting], millisecondsTimeout: 200) < 0)
+            {
                 WriteNotices();
-            WriteNotices();
-            var info =
-                Await(new ValueTask<Engine.Tables.TableInfo?>(waiting)) ?? throw new WaitTimeoutException(found.DisplayName, limit!.Value);
-            WriteObject(found.Describe(info));
-        });
+                // What the table waits for will not come from a job that has failed.
+                if (NewestJob(job => IsOf(job, found)) is { Failure: { } failure } job && !HasAnotherSync(found, job.PSEndTime))
+                    ExceptionDispatchInfo.Throw(failure);
+            }
+        }
+        finally
+        {
+            stop.Cancel();
+        }
+
+        WriteNotices();
+        var info =
+            Await(new ValueTask<Engine.Tables.TableInfo?>(waiting)) ?? throw new WaitTimeoutException(found.DisplayName, limit!.Value);
+        WriteObject(found.Describe(info));
 
         bool Holds(Engine.Tables.TableInfo info) =>
-            (!UpToDate || info.LastSync >= began)
+            (!UpToDate || info.LastSync >= began || IsFollowed(info.Location, info.Name, info.LastSync))
             && (Cursor is null || info.HasReached(Engine.Records.Cursor.Parse(Cursor)))
             && (Count is null || info.Rows >= Count);
     }
+
+    /// <summary>Where a first sync has failed there is no table, and its job tells why.</summary>
+    private protected override Exception? WhyMissing(string name) =>
+        NewestJob(job => name.Length == 0 || string.Equals(job.Sync.Table, name, StringComparison.OrdinalIgnoreCase))?.Failure;
+
+    /// <summary>Whether a sync of this process takes in what comes, and has had all that there was since it connected.</summary>
+    private static bool IsFollowed(string path, string table, DateTimeOffset? lastSync) =>
+        RunningSyncs.Find(path, table) is { State.Phase: SyncPhase.Live }
+        && SyncHealth.Find(path, table) is { ConnectedAt: { } connected }
+        && lastSync >= connected;
+
+    /// <summary>Whether a sync other than the failed job may bring what is waited for: one that runs, or has run since.</summary>
+    private static bool HasAnotherSync(FoundTable found, DateTime? failedAt)
+    {
+        try
+        {
+            return found.Table.GetInfo() is var info && (info.Writer is not null || info.LastSync?.LocalDateTime > failedAt);
+        }
+        catch (Engine.LockstepException)
+        {
+            // It is not there, or cannot be read at the moment.
+            return false;
+        }
+    }
+
+    private static bool IsOf(SyncJob job, FoundTable found) =>
+        job.Sync is var sync && sync.Path == found.Location && (found.Store is null || found.Table.GetInfo().Name == sync.Table);
+
+    private SyncJob? NewestJob(Func<SyncJob, bool> isMeant) =>
+        JobRepository.Jobs.OfType<SyncJob>().Where(isMeant).MaxBy(static job => job.PSBeginTime);
 }

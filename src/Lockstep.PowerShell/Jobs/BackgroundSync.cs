@@ -12,6 +12,7 @@ namespace Lockstep.Jobs;
 internal sealed class BackgroundSync(TableSync sync, bool passesChanges, TokenRunspace? tokens) : ISyncWork
 {
     private readonly CancellationTokenSource _stop = new();
+    private Exception? _failure;
     private JobStreams? _streams;
     private Task _work = Task.CompletedTask;
 
@@ -20,6 +21,12 @@ internal sealed class BackgroundSync(TableSync sync, bool passesChanges, TokenRu
 
     /// <inheritdoc/>
     public Lockstep.SyncResult Result => sync.Result.ToModel();
+
+    /// <inheritdoc/>
+    public SyncHealth Health { get; } = new(() => sync.Result);
+
+    /// <inheritdoc/>
+    public Exception? Failure => Volatile.Read(ref _failure);
 
     /// <inheritdoc/>
     public long Dropped => _streams?.Dropped ?? 0;
@@ -50,6 +57,7 @@ internal sealed class BackgroundSync(TableSync sync, bool passesChanges, TokenRu
         var steps = new SyncStepHandler(streams, $"Syncing {Feed}")
         {
             Table = () => sync.Result.Table,
+            Health = Health,
             PassesChanges = passesChanges,
             TokenProvider = tokens is null ? null : tokens.Invoke,
         };
@@ -67,6 +75,8 @@ internal sealed class BackgroundSync(TableSync sync, bool passesChanges, TokenRu
         }
         catch (Exception error)
         {
+            Health.Fail(error.Message);
+            Volatile.Write(ref _failure, error);
             streams.Fail(ErrorRecords.TryDescribe(error, Feed) ?? new ErrorRecord(error, "SyncJob", ErrorCategory.NotSpecified, Feed));
             return JobState.Failed;
         }

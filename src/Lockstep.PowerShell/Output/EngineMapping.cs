@@ -38,9 +38,14 @@ internal static class EngineMapping
             EndReason = (EndReason)result.EndReason,
         };
 
-    public static TableInfo ToModel(this EngineTableInfo table, bool isSession) =>
-        new()
+    public static TableInfo ToModel(this EngineTableInfo table, bool isSession)
+    {
+        var health = SyncHealth.Find(table.Location, table.Name);
+        return new()
         {
+            LastError = health?.LastError,
+            LastContact = health?.LastContact?.LocalDateTime,
+            LastChange = health?.LastChange?.LocalDateTime,
             Sync = RunningSyncs.Find(table.Location, table.Name)?.ToModel(),
             Lag = LagOf(table.NewestRecord),
             Name = table.Name,
@@ -60,6 +65,7 @@ internal static class EngineMapping
             LastSync = table.LastSync?.LocalDateTime,
             Writer = table.Writer,
         };
+    }
 
     /// <summary>Never negative: the feed's clock may be ahead of ours.</summary>
     private static TimeSpan? LagOf(DateTimeOffset? newest) =>

@@ -28,6 +28,15 @@ public sealed class SyncJob : Job
     /// <summary>What the sync has done so far: state, lag and counts, as of the moment of asking.</summary>
     public SyncResult Sync => _sync.Result;
 
+    /// <summary>What last went wrong between the feed and the sync; null where nothing has. It stays when all is well again.</summary>
+    public string? LastError => _sync.Health.LastError;
+
+    /// <summary>When the feed was last heard, in local time; null when it was not.</summary>
+    public DateTime? LastContact => _sync.Health.LastContact?.LocalDateTime;
+
+    /// <summary>When the sync last changed the table, in local time; null when it has not.</summary>
+    public DateTime? LastChange => _sync.Health.LastChange?.LocalDateTime;
+
     /// <summary>How many objects of output nobody received in time, so that they were dropped.</summary>
     public long Dropped => _sync.Dropped;
 
@@ -60,6 +69,9 @@ public sealed class SyncJob : Job
 
         _sync.Stop();
     }
+
+    /// <summary>What ended the sync, where it failed.</summary>
+    internal Exception? Failure => _sync.Failure;
 
     internal void Start()
     {
@@ -99,6 +111,12 @@ internal interface ISyncWork : IDisposable
 
     /// <summary>The same in words. Any thread.</summary>
     string Status { get; }
+
+    /// <summary>How it gets on with its feed.</summary>
+    SyncHealth Health { get; }
+
+    /// <summary>What ended it, where it failed; known before it is said to have ended. Any thread.</summary>
+    Exception? Failure { get; }
 
     /// <summary>How many objects of output were dropped. Any thread.</summary>
     long Dropped { get; }

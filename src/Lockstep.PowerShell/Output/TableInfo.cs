@@ -62,6 +62,18 @@ public sealed class TableInfo
     /// <summary>How long ago the last byte came to the sync that runs in this process; null when none runs, or none came.</summary>
     public TimeSpan? SinceLastByte => Sync?.SinceLastByte;
 
+    /// <summary>
+    /// What last went wrong between the feed and the table's newest sync in this process; null where nothing has. It stays when all is well
+    /// again.
+    /// </summary>
+    public string? LastError { get; internal init; }
+
+    /// <summary>When that sync last heard of its feed, in local time; null when it has not.</summary>
+    public DateTime? LastContact { get; internal init; }
+
+    /// <summary>When that sync last changed the table, in local time; null when it has not.</summary>
+    public DateTime? LastChange { get; internal init; }
+
     /// <summary>What the sync that runs in this process has done so far; null when none runs.</summary>
     public SyncResult? Sync { get; internal init; }
 

@@ -1,18 +1,21 @@
 using System.Collections;
+using System.Data;
+using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Management.Automation;
 using System.Management.Automation.Internal;
 using System.Net;
 using System.Numerics;
 using System.Security;
+using System.Xml;
 using Lockstep.Errors;
 
 namespace Lockstep.Records;
 
 /// <summary>
 /// Writes an object of the pipeline as one JSON object in UTF-8: the inverse of <see cref="RecordObjectFactory"/>. Culture plays no
-/// part. Custom objects, instances of PowerShell classes, dictionaries and arrays may be nested, 64 deep as everywhere; any other kind
-/// of object counts only as the record itself, by its properties. One thread at a time.
+/// part. Custom objects, instances of PowerShell classes, dictionaries, rows of data, XML elements and arrays may be nested, 64 deep as
+/// everywhere; any other kind of object counts only as the record itself, by its properties. One thread at a time.
 /// </summary>
 internal sealed class RecordSerializer
 {
@@ -32,11 +35,13 @@ internal sealed class RecordSerializer
         _output.Clear();
         _path.Clear();
         var value = Unwrap(record);
-        if (value is null or IEnumerable and not IDictionary || Literal(value) is not null || Text(value) is not null)
+        if (value is XmlDocument)
+            throw new UnsuitableObjectException("The record", "is a whole XML document, not one of its elements");
+        if (value is null || (value is IEnumerable && !HasMembers(value)) || Literal(value) is not null || Text(value) is not null)
             throw new UnsuitableObjectException("The record", $"is {Describe(value)}, not an object with properties");
 
         // A wrapped object keeps its wrapping, which holds the properties that were added to it.
-        WriteMembers(value is IDictionary ? value : record!);
+        WriteMembers(HasMembers(value) ? value : record!);
         return _output.Written;
     }
 
@@ -74,7 +79,7 @@ internal sealed class RecordSerializer
             _output.Literal(literal);
         else if (Text(value!) is { } text)
             _output.String(text);
-        else if (value is IDictionary or PSObject || value!.GetType().Assembly.IsDynamic)
+        else if (value is PSObject || HasMembers(value) || value!.GetType().Assembly.IsDynamic)
             Within(name, value, () => WriteMembers(value));
         else if (value is IEnumerable elements)
             Within(name, value, () => WriteElements(name, elements));
@@ -88,6 +93,7 @@ internal sealed class RecordSerializer
         {
             null => "null",
             bool flag => flag ? "true" : "false",
+            SwitchParameter flag => flag ? "true" : "false",
             Enum => null,
             int or long or double or decimal or float or byte or sbyte or short or ushort or uint or ulong or BigInteger => (
                 (IFormattable)value
@@ -104,6 +110,8 @@ internal sealed class RecordSerializer
             DateOnly or TimeOnly => ((IFormattable)value).ToString("O", CultureInfo.InvariantCulture),
             TimeSpan span => span.ToString("c", CultureInfo.InvariantCulture),
             byte[] bytes => Convert.ToBase64String(bytes),
+            XmlDocument document => document.OuterXml,
+            XmlNode and not XmlElement => ((XmlNode)value).Value ?? ((XmlNode)value).OuterXml,
             _ => null,
         };
 
@@ -118,24 +126,37 @@ internal sealed class RecordSerializer
         write();
     }
 
+    /// <summary>Whether an object is written by its members wherever it stands, though .NET may take it for a list.</summary>
+    private static bool HasMembers([NotNullWhen(true)] object? value) =>
+        value is IDictionary or IDictionary<string, object?> or DataRow or DataRowView or IDataRecord or XmlElement;
+
     private void WriteMembers(object container)
     {
         _path.Add(container);
         _output.Begin('{');
-        if (container is IDictionary dictionary)
-        {
-            foreach (DictionaryEntry entry in dictionary)
-                WriteMember(Convert.ToString(Unwrap(entry.Key), CultureInfo.InvariantCulture)!, entry.Value);
-        }
-        else
-        {
-            foreach (var property in PSObject.AsPSObject(container).Properties)
-                WriteMember((property as RenamedFieldProperty)?.Field ?? property.Name, Read(property));
-        }
+        foreach (var (name, value) in Members(container))
+            WriteMember(name, value);
 
         _output.End('}');
         _path.RemoveAt(_path.Count - 1);
     }
+
+    private static IEnumerable<(string Name, object? Value)> Members(object container) =>
+        container switch
+        {
+            IDictionary dictionary => dictionary
+                .Cast<DictionaryEntry>()
+                .Select(entry => (Convert.ToString(Unwrap(entry.Key), CultureInfo.InvariantCulture)!, entry.Value)),
+            IDictionary<string, object?> bag => bag.Select(entry => (entry.Key, entry.Value)),
+            // By its columns: the row's own properties tell of the table around it.
+            DataRow row => row.Table.Columns.Cast<DataColumn>().Select(column => (column.ColumnName, (object?)row[column])),
+            DataRowView { Row: var row } => Members(row),
+            XmlElement element => XmlMembers.Of(element),
+            IDataRecord record => Enumerable.Range(0, record.FieldCount).Select(i => (record.GetName(i), (object?)record.GetValue(i))),
+            _ => PSObject
+                .AsPSObject(container)
+                .Properties.Select(property => ((property as RenamedFieldProperty)?.Field ?? property.Name, Read(property))),
+        };
 
     private void WriteMember(string name, object? value)
     {

@@ -1,3 +1,4 @@
+using Lockstep.Engine;
 using Lockstep.Engine.Sync;
 
 namespace Lockstep.Sync;
@@ -27,11 +28,19 @@ internal sealed class ParallelSyncs(int limit)
         /// <remarks>Throws what the sync failed with.</remarks>
         public bool Take()
         {
-            if (!Next.GetAwaiter().GetResult())
-                return false;
+            try
+            {
+                if (!Next.GetAwaiter().GetResult())
+                    return false;
 
-            what.Steps.Take(_steps.Current);
-            return true;
+                what.Steps.Take(_steps.Current);
+                return true;
+            }
+            catch (LockstepException error)
+            {
+                what.Steps.Health?.Fail(error.Message);
+                throw;
+            }
         }
 
         public void End()

@@ -18,6 +18,8 @@ internal sealed class SyncStepHandler(ISyncStreams streams, string activity)
 {
     private readonly SyncProgressDisplay _progress = new(streams, activity);
     private readonly SyncStory _story = new(streams.Verbose);
+    private readonly HashSet<FeedEventKind> _warnedOf = [];
+    private FeedEvent? _failure;
     private RecordObjects? _objects;
 
     /// <summary>For a cmdlet's own streams.</summary>
@@ -28,6 +30,9 @@ internal sealed class SyncStepHandler(ISyncStreams streams, string activity)
     /// The name of the table, for the type name of its records; asked for when there is one, for it is known once the file is open.
     /// </summary>
     public Func<string> Table { get; init; } = static () => "";
+
+    /// <summary>Takes notice of how the sync gets on with its feed; null where nobody asks.</summary>
+    public SyncHealth? Health { get; init; }
 
     /// <summary>Called for each record received, its output discarded; null for none.</summary>
     public RecordScript? Callback { get; init; }
@@ -50,11 +55,10 @@ internal sealed class SyncStepHandler(ISyncStreams streams, string activity)
         {
             case SyncProgress progress:
                 _progress.Show(Result = progress.Result);
-                _story.Tell(Result);
+                TellOf(Result);
                 break;
             case ChangesCommitted commit:
-                Result = commit.Result;
-                _story.Tell(Result);
+                TellOf(Result = commit.Result);
                 foreach (var record in commit.Records)
                     Observe(record);
                 if (PassesChanges)
@@ -71,7 +75,9 @@ internal sealed class SyncStepHandler(ISyncStreams streams, string activity)
                 question.NewToken = TokenProvider is null ? null : TokenScript.Call(TokenProvider);
                 break;
             case SyncEnded ended:
-                _story.TellEnd(Result = ended.Result);
+                Result = ended.Result;
+                Health?.Note(Result);
+                _story.TellEnd(Result);
                 break;
         }
     }
@@ -96,6 +102,12 @@ internal sealed class SyncStepHandler(ISyncStreams streams, string activity)
         }
     }
 
+    private void TellOf(Engine.Sync.SyncResult reached)
+    {
+        Health?.Note(reached);
+        _story.Tell(reached);
+    }
+
     private void Tell(Engine.Sync.FeedEvent happened)
     {
         var told = happened.ToModel();
@@ -104,5 +116,27 @@ internal sealed class SyncStepHandler(ISyncStreams streams, string activity)
             streams.Warn(told.Message);
         else
             streams.Verbose(told.Message);
+        WarnOfFailures(told, happened.At);
+    }
+
+    /// <summary>
+    /// A sync that goes on trying says why, once for each kind of failure. What it gives up with is an error, and needs no warning besides.
+    /// </summary>
+    private void WarnOfFailures(FeedEvent happened, DateTimeOffset at)
+    {
+        if (Health?.Note(happened, at) ?? false)
+        {
+            _failure = happened;
+        }
+        else if (happened.Kind == FeedEventKind.Connect)
+        {
+            _failure = null;
+        }
+        else if (happened.Kind == FeedEventKind.Retry && _failure is { } failure)
+        {
+            _failure = null;
+            if (_warnedOf.Add(failure.Kind))
+                streams.Warn($"{failure.Message} {happened.Message} -Verbose tells of each further failure of this kind.");
+        }
     }
 }

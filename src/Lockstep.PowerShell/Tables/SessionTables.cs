@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
+using Lockstep.Engine;
 using Lockstep.Engine.Tables;
 
 namespace Lockstep.Tables;

@@ -45,10 +45,13 @@ internal sealed class ScriptedSteps : IFeedSteps<LogPosition>
     {
         var horizon = Newest;
         foreach (var step in Rows(0))
+        {
             yield return step with
             {
                 Position = null,
             };
+        }
+
         await Task.Yield();
         yield return new FeedStep<LogPosition>(default, new LogPosition(horizon));
     }

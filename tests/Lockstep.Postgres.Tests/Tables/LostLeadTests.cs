@@ -136,13 +136,10 @@ public sealed class LostLeadTests(SharedPostgres postgres)
     }
 
     private static string Line(int id, long since) =>
-        ScriptedSource
-            .Row(id)
-            .Replace(
-                $"\"txid\":{id},\"current_xmin\":9,\"since\":{id}",
-                $"\"txid\":{since},\"current_xmin\":{since},\"since\":{since}",
-                StringComparison.Ordinal
-            );
+        $$$"""{"txid":{{{since}}},"current_xmin":{{{since}}},"since":{{{since}}},"deleted":false,"data":{"id":{{{id}}}}}""";
+
+    private static FeedChunk Chunk(FeedChunkKind kind, long since, params string[] lines) =>
+        new(kind, Encoding.UTF8.GetBytes(string.Concat(lines.Select(line => line + "\n"))), since);
 
     private static TableCommit CommitOf(params string[] lines)
     {
@@ -246,7 +243,7 @@ public sealed class LostLeadTests(SharedPostgres postgres)
             while (client.Reader.TryRead(out var row))
             {
                 last = Math.Max(last, row.Since);
-                yield return ScriptedSource.Chunk(
+                yield return Chunk(
                     completed ? FeedChunkKind.Rows : FeedChunkKind.SnapshotRows,
                     row.Since,
                     Line(row.Id, row.Since)
@@ -259,9 +256,9 @@ public sealed class LostLeadTests(SharedPostgres postgres)
                 await Eventually.TrueAsync(() => !HoldsSnapshot);
             }
 
-            yield return ScriptedSource.Chunk(completed ? FeedChunkKind.CaughtUp : FeedChunkKind.SnapshotCompleted, last);
+            yield return Chunk(completed ? FeedChunkKind.CaughtUp : FeedChunkKind.SnapshotCompleted, last);
             await foreach (var row in client.Reader.ReadAllAsync(cancellationToken))
-                yield return ScriptedSource.Chunk(FeedChunkKind.CaughtUp, row.Since, Line(row.Id, row.Since));
+                yield return Chunk(FeedChunkKind.CaughtUp, row.Since, Line(row.Id, row.Since));
         }
     }
 

@@ -154,7 +154,7 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
         var second = await SyncAsync(server, store);
         Assert.Equal((0, 1), Counts(second));
         Assert.Equal("3", server.Requests[^1].Cursor);
-        Assert.Equal(store.Description, second.Path);
+        Assert.Equal(store.Description, second.Location);
 
         var table = Assert.Single(store.Find());
         var info = table.GetInfo();
@@ -313,7 +313,7 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
         // The one that waits in line gets a table of that name, and not the one that is removed while it waits.
         using var first = await store.OpenAsync("servers", default, TimeProvider.System, Cancel);
         var second = Task.Run(() => store.OpenAsync("servers", default, TimeProvider.System, Cancel), Cancel);
-        await UntilAsync(async () =>
+        await Eventually.TrueAsync(async () =>
             await db.ScalarAsync(
                 "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_try_advisory_lock%' AND datname = current_database()"
             ) != "0"
