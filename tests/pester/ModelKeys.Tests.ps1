@@ -229,7 +229,7 @@ Describe 'Export- and Import-LockstepModel' {
         @{ name = 'to overwrite a file'; script = { Export-LockstepModel m TestDrive:/there.ndjson -ErrorAction Stop }; id = 'InvalidOption' }
         @{ name = 'a file that is not there'; script = { Import-LockstepModel m TestDrive:/nothing.ndjson -ErrorAction Stop }; id = 'FileNotFound' }
         @{ name = 'a file of something else'; script = { Import-LockstepModel m TestDrive:/there.ndjson -ErrorAction Stop }; id = 'GossipProtocol' }
-        @{ name = 'the events of a file for a model of values'; script = { Import-LockstepModel m TestDrive:/events.ndjson -ErrorAction Stop }; id = 'GossipProtocol' }
+        @{ name = 'the events of a file for a model of values'; script = { Import-LockstepModel m TestDrive:/events.ndjson -ErrorAction Stop }; id = 'GossipKind' }
     ) {
         'something else' | Set-Content TestDrive:/there.ndjson
         $bus = New-LockstepModel bus -Kind Events
