@@ -2,7 +2,10 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Text.Json;
-using Lockstep.Gossip;
+using Lockstep.Gossip.Clock;
+using Lockstep.Gossip.Models;
+using Lockstep.Gossip.Nodes;
+using Lockstep.Gossip.Peers;
 
 namespace Lockstep.Bench.Gossip;
 

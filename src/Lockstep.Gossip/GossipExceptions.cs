@@ -48,3 +48,11 @@ public sealed class GossipUnreachableException(string message, Exception? innerE
         "Check that the peer listens there and offers the model, or let more attempts fail before giving up.",
         innerException
     );
+
+/// <summary>A peer, or a file, announces another kind of node: what the two send each other would be lost or mean something else.</summary>
+public sealed class GossipKindException(string ours, string theirs)
+    : GossipException(
+        ErrorKind.InvalidArgument,
+        $"This is a node of kind '{ours}' and the peer is one of kind '{theirs}'.",
+        "Connect it with a node of its own kind."
+    );

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Net.WebSockets;
-using Lockstep.Gossip;
+using Lockstep.Gossip.Nodes;
+using Lockstep.Gossip.Peers;
 using Lockstep.Serving.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;

@@ -45,11 +45,10 @@ public sealed partial class AdviceTests
 
         Assert.All(Option().Matches(shell), option => Assert.Contains(option.Value, Options));
         if (!Option().IsMatch(shell) && term != nameof(Term.Token))
-            Assert.Contains(
-                term == nameof(Term.PlanTracking) ? typed : typed + " of the PowerShell module",
-                shell,
-                StringComparison.Ordinal
-            );
+        {
+            var isWhole = term == nameof(Term.PlanTracking);
+            Assert.Contains(isWhole ? typed : typed + " of the PowerShell module", shell, StringComparison.Ordinal);
+        }
     }
 
     [Fact]

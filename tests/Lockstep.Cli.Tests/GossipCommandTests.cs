@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
-using Lockstep.Gossip;
+using Lockstep.Gossip.Security;
 using Lockstep.Testing;
 
 namespace Lockstep.Cli.Tests;

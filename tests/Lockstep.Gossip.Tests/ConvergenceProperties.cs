@@ -1,7 +1,9 @@
 using System.Globalization;
 using FsCheck;
 using FsCheck.Fluent;
-using Lockstep.Gossip;
+using Lockstep.Gossip.Clock;
+using Lockstep.Gossip.Models;
+using Lockstep.Gossip.Nodes;
 using Lockstep.Testing;
 
 namespace Lockstep.Gossip.Tests;

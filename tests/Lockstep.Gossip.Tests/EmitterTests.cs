@@ -1,5 +1,6 @@
 using System.Globalization;
-using Lockstep.Gossip;
+using Lockstep.Gossip.Models;
+using Lockstep.Gossip.Nodes;
 using Lockstep.Testing;
 
 namespace Lockstep.Gossip.Tests;

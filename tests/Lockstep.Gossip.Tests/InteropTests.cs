@@ -2,7 +2,11 @@ using System.Globalization;
 using System.Net;
 using System.Text;
 using System.Text.Json;
-using Lockstep.Gossip;
+using Lockstep.Gossip.Json;
+using Lockstep.Gossip.Models;
+using Lockstep.Gossip.Nodes;
+using Lockstep.Gossip.Peers;
+using Lockstep.Gossip.Security;
 using Lockstep.Testing;
 
 namespace Lockstep.Gossip.Tests;

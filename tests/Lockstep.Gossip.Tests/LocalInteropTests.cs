@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using System.Text.Json;
-using Lockstep.Gossip;
+using Lockstep.Gossip.Models;
+using Lockstep.Gossip.Nodes;
+using Lockstep.Gossip.Peers;
 using Lockstep.Testing;
 
 namespace Lockstep.Gossip.Tests;

@@ -2,7 +2,10 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
-using Lockstep.Gossip;
+using Lockstep.Gossip.Json;
+using Lockstep.Gossip.Models;
+using Lockstep.Gossip.Nodes;
+using Lockstep.Gossip.Peers;
 using Lockstep.Testing;
 
 namespace Lockstep.Gossip.Tests;

@@ -1,6 +1,10 @@
 using System.Globalization;
 using System.Text;
-using Lockstep.Gossip;
+using Lockstep.Gossip.Clock;
+using Lockstep.Gossip.Json;
+using Lockstep.Gossip.Models;
+using Lockstep.Gossip.Nodes;
+using Lockstep.Gossip.Peers;
 using Lockstep.Testing;
 using Microsoft.Data.Sqlite;
 

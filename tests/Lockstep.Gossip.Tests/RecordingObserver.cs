@@ -1,4 +1,6 @@
-using Lockstep.Gossip;
+using Lockstep.Gossip.Clock;
+using Lockstep.Gossip.Nodes;
+using Lockstep.Gossip.Wire;
 
 namespace Lockstep.Gossip.Tests;
 
@@ -17,6 +19,10 @@ internal sealed class RecordingObserver : IGossipObserver
 
     public List<(string Source, double From, double Horizon)> Gaps { get; } = [];
 
+    public List<GossipUpdate> Misfits { get; } = [];
+
+    public List<string> Ignored { get; } = [];
+
     public List<int> StreamCounts { get; } = [];
 
     public List<int> CloneCounts { get; } = [];
@@ -30,6 +36,10 @@ internal sealed class RecordingObserver : IGossipObserver
     public void OnUpdate(GossipUpdate update) => Updates.Add(update);
 
     public void OnOldData(GossipUpdate update) => Old.Add(update);
+
+    public void OnMisfit(GossipUpdate update) => Misfits.Add(update);
+
+    public void OnIgnored(GossipStream? stream, string what) => Ignored.Add(what);
 
     public void OnUnverified(GossipUpdate update) => Unverified.Add(update);
 

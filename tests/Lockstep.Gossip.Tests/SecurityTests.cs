@@ -1,6 +1,9 @@
 using System.Security.Cryptography;
 using System.Text;
-using Lockstep.Gossip;
+using Lockstep.Gossip.Json;
+using Lockstep.Gossip.Models;
+using Lockstep.Gossip.Nodes;
+using Lockstep.Gossip.Security;
 using Lockstep.Testing;
 
 namespace Lockstep.Gossip.Tests;

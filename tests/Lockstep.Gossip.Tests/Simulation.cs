@@ -1,6 +1,6 @@
 using System.Buffers;
 using System.Text;
-using Lockstep.Gossip;
+using Lockstep.Gossip.Nodes;
 
 namespace Lockstep.Gossip.Tests;
 

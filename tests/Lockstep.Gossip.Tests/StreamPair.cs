@@ -1,5 +1,5 @@
 using System.IO.Pipelines;
-using Lockstep.Gossip;
+using Lockstep.Gossip.Nodes;
 
 namespace Lockstep.Gossip.Tests;
 

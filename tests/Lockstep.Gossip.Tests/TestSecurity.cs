@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Text;
-using Lockstep.Gossip;
+using Lockstep.Gossip.Security;
 
 namespace Lockstep.Gossip.Tests;
 

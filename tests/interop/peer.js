@@ -1,5 +1,5 @@
-// A node of npm's scuttlebutt over TCP, told what to do by JSON lines on its standard input; it answers with JSON lines.
-// Its one argument is a JSON object: kind (model | events), id, listen (true, or the path of a pipe) | dial (a port or such a path),
+// A node of npm's scuttlebutt, or of a package built on it, over TCP, told what to do by JSON lines on its standard input; it answers with JSON lines.
+// Its one argument is a JSON object: kind (model | events | value | doc), id, listen (true, or the path of a pipe) | dial (a port or such a path),
 // stream (options of createStream), security ({private, public, trusted: [file, ...]}), spawn ([program, argument, ...]: speaks with it over its
 // standard input and output), stdio (speaks over its own), do ([command, ...] to begin with), answer (a key: once a peer has set it, its value is set as 'answer').
 'use strict'
@@ -10,6 +10,8 @@ const readline = require('readline')
 const Model = require('scuttlebutt/model')
 const Emitter = require('scuttlebutt/events')
 const security = require('scuttlebutt/security')
+const Value = require('r-value')
+const { Doc } = require('crdt')
 
 const options = JSON.parse(process.argv[2])
 const say = object => (options.stdio ? process.stderr : process.stdout).write(JSON.stringify(object) + '\n')
@@ -25,7 +27,8 @@ function identity () {
   return own
 }
 
-const node = options.kind === 'events' ? new Emitter(identity()) : new Model(identity())
+const Kind = { model: Model, events: Emitter, value: Value, doc: Doc }[options.kind || 'model']
+const node = new Kind(identity())
 const on = require('events').EventEmitter.prototype.on
 on.call(node, 'unverified_data', update => say({ unverified: update }))
 on.call(node, 'error', error => say({ error: String(error) }))
@@ -56,7 +59,7 @@ function state () {
 }
 
 const commands = {
-  set: ([key, value]) => node.set(key, value),
+  set: args => node.set.apply(node, args),
   fill: ({ count, prefix }) => { for (let i = 0; i < count; i++) node.set(prefix + i, i) },
   // What JSON cannot say, so that it is made here.
   odd: () => {

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Globalization;
-using Lockstep.Gossip;
+using Lockstep.Gossip.Clock;
+using Lockstep.Gossip.Nodes;
 
 namespace Lockstep.Cli.Output;
 
@@ -19,6 +20,8 @@ internal sealed class NodeTroubles : IGossipObserver
             "are held until their time has come: it is further ahead of this machine's clock than --max-future-sec allows",
             $" The first is due at {due.LocalDateTime.ToString(CultureInfo.CurrentCulture)}."
         );
+
+    public void OnMisfit(GossipUpdate update) => Tell(update.Source, "are none of this kind of node: they are kept and passed on only");
 
     public void OnGap(string source, double from, double horizon) =>
         Tell(source, "are missing here: the peer had forgotten some before this node came");

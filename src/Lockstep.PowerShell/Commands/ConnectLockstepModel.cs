@@ -4,6 +4,8 @@ using Lockstep.Bases;
 using Lockstep.Completers;
 using Lockstep.Errors;
 using Lockstep.Gossip;
+using Lockstep.Gossip.Models;
+using Lockstep.Gossip.Peers;
 using Lockstep.Pipeline;
 
 namespace Lockstep.Commands;

@@ -1,6 +1,7 @@
 using System.Management.Automation;
 using Lockstep.Bases;
 using Lockstep.Gossip;
+using Lockstep.Gossip.Models;
 using Lockstep.Records;
 
 namespace Lockstep.Commands;

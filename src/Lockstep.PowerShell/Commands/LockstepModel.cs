@@ -3,6 +3,8 @@ using Lockstep.Bases;
 using Lockstep.Completers;
 using Lockstep.Errors;
 using Lockstep.Gossip;
+using Lockstep.Gossip.Models;
+using Lockstep.Gossip.Nodes;
 using Lockstep.Parameters;
 using Lockstep.Pipeline;
 

@@ -2,6 +2,8 @@ using System.Management.Automation;
 using Lockstep.Bases;
 using Lockstep.Errors;
 using Lockstep.Gossip;
+using Lockstep.Gossip.Models;
+using Lockstep.Gossip.Peers;
 using Lockstep.Parameters;
 
 namespace Lockstep.Commands;

@@ -2,6 +2,7 @@ using System.Management.Automation;
 using Lockstep.Bases;
 using Lockstep.Errors;
 using Lockstep.Gossip;
+using Lockstep.Gossip.Models;
 using Lockstep.Records;
 
 namespace Lockstep.Commands;

@@ -1,3 +1,5 @@
+using Lockstep.Gossip.Clock;
+using Lockstep.Gossip.Models;
 using Lockstep.Pipeline;
 
 namespace Lockstep.Gossip;

@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using Lockstep.Gossip.Security;
 using Lockstep.Parameters;
 
 namespace Lockstep.Gossip;

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
+using Lockstep.Gossip.Models;
 using Lockstep.Pipeline;
 using Lockstep.Records;
 

@@ -1,3 +1,6 @@
+using Lockstep.Gossip.Nodes;
+using Lockstep.Gossip.Peers;
+
 namespace Lockstep.Gossip;
 
 /// <summary>Keeps the engine's connector out of the sight of public types. Thread-safe.</summary>

@@ -2,6 +2,8 @@ using System.Net;
 using System.Net.Security;
 using System.Security.Cryptography.X509Certificates;
 using Lockstep.Errors;
+using Lockstep.Gossip.Nodes;
+using Lockstep.Gossip.Peers;
 using Lockstep.Serving;
 using Lockstep.Serving.Hosting;
 

@@ -1,4 +1,8 @@
 using Lockstep.Errors;
+using Lockstep.Gossip.Clock;
+using Lockstep.Gossip.Models;
+using Lockstep.Gossip.Nodes;
+using Lockstep.Gossip.Peers;
 
 namespace Lockstep.Gossip;
 
@@ -47,7 +51,7 @@ internal sealed class SessionModel : IModelState, IAsyncDisposable
     public int Count =>
         IsRemoved ? 0
         : _node is LockstepModel model ? model.Keys.Count
-        : _node.HistoryCount;
+        : _node.HistoryCount - _node.MisfitCount;
 
     public int PeerCount => _node.StreamCount;
 

@@ -1,3 +1,5 @@
+using Lockstep.Gossip.Nodes;
+
 namespace Lockstep.Gossip;
 
 /// <summary>Knows whether a node is in sync with any peer, whoever of the two connected. Thread-safe.</summary>

@@ -48,8 +48,10 @@ public sealed class HeartbeatFault : Fault
         {
             await Next.WriteAsync(record, cancellationToken).ConfigureAwait(false);
             for (var i = 0; number % fault.Every == 0 && i < fault.Count; i++)
+            {
                 await Next.WriteAsync(new Piece(fault.Bytes(time.GetUtcNow()), PieceKind.Other, EndsChunk: true), cancellationToken)
                     .ConfigureAwait(false);
+            }
         }
     }
 }

@@ -243,11 +243,7 @@ public sealed class LostLeadTests(SharedPostgres postgres)
             while (client.Reader.TryRead(out var row))
             {
                 last = Math.Max(last, row.Since);
-                yield return Chunk(
-                    completed ? FeedChunkKind.Rows : FeedChunkKind.SnapshotRows,
-                    row.Since,
-                    Line(row.Id, row.Since)
-                );
+                yield return Chunk(completed ? FeedChunkKind.Rows : FeedChunkKind.SnapshotRows, row.Since, Line(row.Id, row.Since));
             }
 
             if (!completed)

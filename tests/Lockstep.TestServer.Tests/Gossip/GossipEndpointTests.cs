@@ -1,6 +1,9 @@
 using System.Net;
 using System.Net.WebSockets;
 using Lockstep.Gossip;
+using Lockstep.Gossip.Models;
+using Lockstep.Gossip.Nodes;
+using Lockstep.Gossip.Peers;
 using Lockstep.Serving;
 using Lockstep.Serving.Hosting;
 

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Lockstep.Cli.Output;
-using Lockstep.Gossip;
+using Lockstep.Gossip.Nodes;
+using Lockstep.Gossip.Peers;
 
 namespace Lockstep.Cli.Commands.Gossip;
 

@@ -1,5 +1,6 @@
 using System.CommandLine;
-using Lockstep.Gossip;
+using Lockstep.Gossip.Nodes;
+using Lockstep.Gossip.Peers;
 
 namespace Lockstep.Cli.Commands.Gossip;
 

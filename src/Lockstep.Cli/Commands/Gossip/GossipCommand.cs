@@ -4,7 +4,8 @@ using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
 using Lockstep.Cli.Output;
-using Lockstep.Gossip;
+using Lockstep.Gossip.Nodes;
+using Lockstep.Gossip.Peers;
 using Lockstep.Serving;
 using Lockstep.Serving.Hosting;
 

@@ -1,6 +1,8 @@
 using System.CommandLine;
 using Lockstep.Cli.Output;
-using Lockstep.Gossip;
+using Lockstep.Gossip.Models;
+using Lockstep.Gossip.Nodes;
+using Lockstep.Gossip.Security;
 
 namespace Lockstep.Cli.Commands.Gossip;
 

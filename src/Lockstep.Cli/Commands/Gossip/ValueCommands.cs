@@ -3,7 +3,9 @@ using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
 using Lockstep.Cli.Output;
-using Lockstep.Gossip;
+using Lockstep.Gossip.Models;
+using Lockstep.Gossip.Nodes;
+using Lockstep.Gossip.Peers;
 
 namespace Lockstep.Cli.Commands.Gossip;
 

@@ -1,9 +1,0 @@
-namespace Lockstep.Gossip;
-
-/// <summary>
-/// What was seen of a change while its line was read, so that it need not be read once more to see whether it is one of the data type.
-/// </summary>
-/// <param name="IsArray">Whether it is an array.</param>
-/// <param name="Count">How many elements that has.</param>
-/// <param name="StartsWithName">Whether the first of them may be a key or an event's name.</param>
-internal readonly record struct ChangeShape(bool IsArray, int Count, bool StartsWithName);

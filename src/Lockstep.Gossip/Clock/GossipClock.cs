@@ -1,0 +1,95 @@
+using System.Collections;
+
+namespace Lockstep.Gossip.Clock;
+
+/// <summary>
+/// For each source the newest timestamp that is known from it. A node that has a clock entry has every update of that source up to it, or
+/// what replaced it. Sources compare ordinally. Not safe for concurrent use: what a node hands out is a copy.
+/// </summary>
+public sealed class GossipClock : IReadOnlyCollection<KeyValuePair<string, double>>
+{
+    // Cells, because they are looked up several times for each update: a dictionary of references is compiled with the framework, one of
+    // numbers anew in each process.
+    private readonly Dictionary<string, Cell> _entries = new(StringComparer.Ordinal);
+
+    /// <summary>
+    /// The cell that was looked up last: updates come many of one source after another, and comparing two equal ids costs less than hashing
+    /// one.
+    /// </summary>
+    private Cell? _last;
+
+    /// <summary>The newest timestamp (milliseconds since 1970) of a source, or negative infinity when nothing is known from it.</summary>
+    public double this[string source] => Find(source)?.Timestamp ?? double.NegativeInfinity;
+
+    /// <summary>The number of sources.</summary>
+    public int Count => _entries.Count;
+
+    /// <summary>Whether the clock says that this update is already known.</summary>
+    public bool Covers(GossipUpdate update) => update.Timestamp <= this[update.Source];
+
+    /// <summary>A clock of its own with the same entries.</summary>
+    public GossipClock Copy()
+    {
+        var copy = new GossipClock();
+        copy.Replace(this);
+        return copy;
+    }
+
+    /// <inheritdoc/>
+    public IEnumerator<KeyValuePair<string, double>> GetEnumerator() =>
+        _entries.Select(static entry => KeyValuePair.Create(entry.Key, entry.Value.Timestamp)).GetEnumerator();
+
+    /// <inheritdoc/>
+    IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
+
+    internal void Advance(string source, double timestamp)
+    {
+        if (Find(source) is not { } cell)
+        {
+            if (timestamp > double.NegativeInfinity)
+            {
+                _entries.Add(source, new Cell(source) { Timestamp = timestamp });
+            }
+        }
+        else if (timestamp > cell.Timestamp)
+        {
+            cell.Timestamp = timestamp;
+        }
+    }
+
+    internal void Advance(GossipClock other)
+    {
+        foreach (var (source, cell) in other._entries)
+        {
+            Advance(source, cell.Timestamp);
+        }
+    }
+
+    internal void Replace(GossipClock other)
+    {
+        _entries.Clear();
+        _last = null;
+        foreach (var (source, cell) in other._entries)
+        {
+            _entries.Add(source, new Cell(source) { Timestamp = cell.Timestamp });
+        }
+    }
+
+    private Cell? Find(string source)
+    {
+        var last = _last;
+        if (last is not null && last.Source == source)
+        {
+            return last;
+        }
+
+        return _entries.TryGetValue(source, out var cell) ? _last = cell : null;
+    }
+
+    private sealed class Cell(string source)
+    {
+        public string Source { get; } = source;
+
+        public double Timestamp { get; set; }
+    }
+}

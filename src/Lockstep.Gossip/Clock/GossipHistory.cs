@@ -1,0 +1,218 @@
+namespace Lockstep.Gossip.Clock;
+
+/// <summary>
+/// The updates that a node keeps, by source and in order of time. Finding what a clock lacks costs as much as there is to find,
+/// not as much as is kept. Not safe for concurrent use: a node calls it under its lock.
+/// </summary>
+internal sealed class GossipHistory
+{
+    private readonly Dictionary<string, SourceLog> _logs = new(StringComparer.Ordinal);
+    private SourceLog? _last;
+
+    public int Count { get; private set; }
+
+    /// <summary>Adds an update that is newer than all others of its source.</summary>
+    public void Add(GossipUpdate update)
+    {
+        if (LogOf(update.Source) is not { } log)
+        {
+            _logs.Add(update.Source, log = new SourceLog(update.Source));
+        }
+
+        log.Add(update);
+        Count++;
+    }
+
+    public bool Remove(GossipUpdate update)
+    {
+        if (LogOf(update.Source) is not { } log || !log.Remove(update.Timestamp))
+        {
+            return false;
+        }
+
+        Count--;
+        return true;
+    }
+
+    /// <summary>As in a clock, the one of last time is looked at first.</summary>
+    private SourceLog? LogOf(string source)
+    {
+        if (_last?.Source == source)
+        {
+            return _last;
+        }
+
+        return _logs.TryGetValue(source, out var log) ? _last = log : null;
+    }
+
+    /// <summary>The oldest update that is kept, of any source; null when there is none.</summary>
+    public GossipUpdate? Oldest()
+    {
+        GossipUpdate? oldest = null;
+        foreach (var log in _logs.Values)
+        {
+            if (log.First() is { } first && (oldest is null || first.CompareTo(oldest) < 0))
+            {
+                oldest = first;
+            }
+        }
+
+        return oldest;
+    }
+
+    /// <summary>
+    /// What the clock lacks, in order of time and then of source. Where it starts in each source is settled at the first step: the clock
+    /// may advance meanwhile.
+    /// </summary>
+    public IEnumerable<GossipUpdate> Since(GossipClock clock)
+    {
+        PriorityQueue<SourceLog.Cursor, GossipUpdate>? queue = null;
+        SourceLog.Cursor? only = null;
+        foreach (var log in _logs.Values)
+        {
+            var after = clock[log.Source];
+            if (log.Newest <= after || log.After(after) is not { } cursor)
+            {
+                continue;
+            }
+
+            if (only is null && queue is null)
+            {
+                only = cursor;
+                continue;
+            }
+
+            queue ??= new PriorityQueue<SourceLog.Cursor, GossipUpdate>(Comparer<GossipUpdate>.Create(static (a, b) => a.CompareTo(b)));
+            if (only is not null)
+            {
+                queue.Enqueue(only, only.Current);
+                only = null;
+            }
+
+            queue.Enqueue(cursor, cursor.Current);
+        }
+
+        for (var more = only is not null; more; more = only!.Advance())
+        {
+            yield return only!.Current;
+        }
+
+        while (queue is not null && queue.TryDequeue(out var next, out var update))
+        {
+            if (next.Advance())
+            {
+                queue.Enqueue(next, next.Current);
+            }
+
+            yield return update;
+        }
+    }
+
+    /// <summary>
+    /// One source's updates, oldest first, with holes where one was replaced; the holes are squeezed out when they are the greater part.
+    /// </summary>
+    private sealed class SourceLog(string source)
+    {
+        private double[] _times = new double[4];
+        private GossipUpdate?[] _updates = new GossipUpdate?[4];
+        private int _count;
+        private int _holes;
+        private int _head;
+
+        public string Source { get; } = source;
+
+        public double Newest => _count == 0 ? double.NegativeInfinity : _times[_count - 1];
+
+        public void Add(GossipUpdate update)
+        {
+            if (update.Timestamp <= Newest)
+            {
+                throw new ArgumentException("An update that is kept must be newer than the others of its source.", nameof(update));
+            }
+
+            if (_count == _times.Length)
+            {
+                Array.Resize(ref _times, _count * 2);
+                Array.Resize(ref _updates, _count * 2);
+            }
+
+            _times[_count] = update.Timestamp;
+            _updates[_count++] = update;
+        }
+
+        public bool Remove(double timestamp)
+        {
+            var index = Array.BinarySearch(_times, 0, _count, timestamp);
+            if (index < 0 || _updates[index] is null)
+            {
+                return false;
+            }
+
+            _updates[index] = null;
+            _holes++;
+            while (_head < _count && _updates[_head] is null)
+            {
+                _head++;
+            }
+
+            if (_holes > 32 && _holes > _count / 2)
+            {
+                Squeeze();
+            }
+
+            return true;
+        }
+
+        public GossipUpdate? First() => _head < _count ? _updates[_head] : null;
+
+        public Cursor? After(double timestamp)
+        {
+            var index = Array.BinarySearch(_times, 0, _count, timestamp);
+            var cursor = new Cursor(this, Math.Max(index < 0 ? ~index : index + 1, _head) - 1);
+            return cursor.Advance() ? cursor : null;
+        }
+
+        private void Squeeze()
+        {
+            // The newest timestamp stays even as a hole: it is what later ones are held against.
+            var kept = 0;
+            for (var i = 0; i < _count; i++)
+            {
+                if (_updates[i] is not null || i == _count - 1)
+                {
+                    _times[kept] = _times[i];
+                    _updates[kept++] = _updates[i];
+                }
+            }
+
+            Array.Clear(_updates, kept, _count - kept);
+            _count = kept;
+            _holes = kept > 0 && _updates[kept - 1] is null ? 1 : 0;
+            _head = 0;
+            while (_head < _count && _updates[_head] is null)
+            {
+                _head++;
+            }
+        }
+
+        public sealed class Cursor(SourceLog log, int index)
+        {
+            private int _index = index;
+
+            public GossipUpdate Current => log._updates[_index]!;
+
+            public bool Advance()
+            {
+                while (++_index < log._count)
+                {
+                    if (log._updates[_index] is not null)
+                    {
+                        return true;
+                    }
+                }
+
+                return false;
+            }
+        }
+    }
+}

@@ -1,0 +1,163 @@
+using System.Buffers;
+using System.Text;
+using System.Text.Json;
+using Lockstep.Gossip.Clock;
+using Lockstep.Gossip.Json;
+
+namespace Lockstep.Gossip.Models;
+
+/// <summary>
+/// A model's updates by key. The key is found in the update's own text, so that an entry costs little more than its reference: a hash table
+/// with chains, whose hash differs from process to process. It only grows. Not safe for concurrent use: a model calls it under its lock.
+/// </summary>
+internal sealed class ModelTable
+{
+    private readonly ArrayBufferWriter<byte> _wanted = new(64);
+    private readonly ArrayBufferWriter<byte> _stored = new(64);
+    private int[] _buckets = new int[16];
+    private Entry[] _entries = new Entry[16];
+    private int _count;
+
+    /// <summary>All updates, in the order in which their keys came.</summary>
+    public IEnumerable<GossipUpdate> Updates => _entries.Take(_count).Select(static entry => entry.Update);
+
+    /// <summary>The update of a key; null when there is none.</summary>
+    public GossipUpdate? Find(string key)
+    {
+        _wanted.ResetWrittenCount();
+        Encode(key, _wanted);
+        var i = IndexOf(_wanted.WrittenSpan, Hash(_wanted.WrittenSpan));
+        return i < 0 ? null : _entries[i].Update;
+    }
+
+    /// <summary>
+    /// The place of the key that an update is of, added with this update if the key is new; <paramref name="isNew"/> tells. It holds until
+    /// the next call.
+    /// </summary>
+    public ref GossipUpdate PlaceOf(GossipUpdate update, out bool isNew)
+    {
+        var key = KeyOf(update.Change.Span, _wanted);
+        var hash = Hash(key);
+        var i = IndexOf(key, hash);
+        isNew = i < 0;
+        if (isNew)
+        {
+            i = Add(update, hash);
+        }
+
+        return ref _entries[i].Update;
+    }
+
+    private int Add(GossipUpdate update, int hash)
+    {
+        if (_count == _entries.Length)
+        {
+            Grow();
+        }
+
+        ref var bucket = ref _buckets[hash & (_buckets.Length - 1)];
+        _entries[_count] = new Entry
+        {
+            Update = update,
+            Hash = hash,
+            Next = bucket - 1,
+        };
+        bucket = ++_count;
+        return _count - 1;
+    }
+
+    private int IndexOf(ReadOnlySpan<byte> key, int hash)
+    {
+        for (var i = _buckets[hash & (_buckets.Length - 1)] - 1; i >= 0; i = _entries[i].Next)
+        {
+            ref readonly var entry = ref _entries[i];
+            if (entry.Hash == hash && KeyOf(entry.Update.Change.Span, _stored).SequenceEqual(key))
+            {
+                return i;
+            }
+        }
+
+        return -1;
+    }
+
+    private void Grow()
+    {
+        Array.Resize(ref _entries, _count * 2);
+        _buckets = new int[_entries.Length];
+        for (var i = 0; i < _count; i++)
+        {
+            ref var entry = ref _entries[i];
+            ref var bucket = ref _buckets[entry.Hash & (_buckets.Length - 1)];
+            entry.Next = bucket - 1;
+            bucket = i + 1;
+        }
+    }
+
+    private static int Hash(ReadOnlySpan<byte> key)
+    {
+        var hash = default(HashCode);
+        hash.AddBytes(key);
+        return hash.ToHashCode();
+    }
+
+    /// <summary>The key of a change that is valid: mostly as it stands there, otherwise as <see cref="Encode"/> writes it.</summary>
+    private static ReadOnlySpan<byte> KeyOf(ReadOnlySpan<byte> change, ArrayBufferWriter<byte> buffer)
+    {
+        var rest = change[1..];
+        while (rest[0] <= ' ')
+        {
+            rest = rest[1..];
+        }
+
+        if (rest[0] == '"')
+        {
+            rest = rest[1..];
+            var end = rest.IndexOfAny((byte)'"', (byte)'\\');
+            if (rest[end] == '"')
+            {
+                return rest[..end];
+            }
+        }
+
+        var reader = new Utf8JsonReader(change, GossipJson.ReaderOptions);
+        reader.Read();
+        reader.Read();
+        buffer.ResetWrittenCount();
+        Encode(GossipJson.ReadName(ref reader), buffer);
+        return buffer.WrittenSpan;
+    }
+
+    /// <summary>
+    /// UTF-8, and for a surrogate without its other half, which JavaScript's strings may have, the three bytes that its number gives: two
+    /// keys are equal where their bytes are.
+    /// </summary>
+    private static void Encode(ReadOnlySpan<char> key, ArrayBufferWriter<byte> output)
+    {
+        while (!key.IsEmpty)
+        {
+            var status = Rune.DecodeFromUtf16(key, out var rune, out var used);
+            var span = output.GetSpan(4);
+            if (status == OperationStatus.Done)
+            {
+                output.Advance(rune.EncodeToUtf8(span));
+            }
+            else
+            {
+                span[0] = (byte)(0xe0 | (key[0] >> 12));
+                span[1] = (byte)(0x80 | ((key[0] >> 6) & 0x3f));
+                span[2] = (byte)(0x80 | (key[0] & 0x3f));
+                output.Advance(3);
+                used = 1;
+            }
+
+            key = key[used..];
+        }
+    }
+
+    private struct Entry
+    {
+        public GossipUpdate Update;
+        public int Hash;
+        public int Next;
+    }
+}

@@ -1,0 +1,20 @@
+namespace Lockstep.Gossip.Nodes;
+
+/// <summary>
+/// A node and its clones. They write under one id, so they share one lock, and each update is applied to all of them within it: whoever any
+/// of them speaks with, gets the id's updates without a gap.
+/// </summary>
+internal sealed class GossipFamily(GossipNode first)
+{
+    public Lock Gate { get; } = new();
+
+    public List<GossipNode> Members { get; } = [first];
+
+    /// <summary>
+    /// The newest timestamp that a peer of any of them has of their id: a local update below it would be ignored there without a word.
+    /// </summary>
+    public double PeersClock { get; set; } = double.NegativeInfinity;
+
+    /// <summary>How deep the holder of the lock is in batches; what a batch does at its end is done once, at the outermost.</summary>
+    public int Depth { get; set; }
+}

@@ -1,0 +1,205 @@
+using Lockstep.Gossip.Clock;
+
+namespace Lockstep.Gossip.Nodes;
+
+public abstract partial class GossipNode
+{
+    private BatchScope BeginBatch() => new(this);
+
+    /// <summary>Applies an update here and in the clones. Under the lock; clock and state change together.</summary>
+    private void Commit(GossipUpdate update)
+    {
+        foreach (var member in _family.Members)
+        {
+            member.CommitHere(update);
+        }
+    }
+
+    private void CommitHere(GossipUpdate update)
+    {
+        bool applied;
+        try
+        {
+            applied = TakeIn(update);
+            _clock.Advance(update.Source, update.Timestamp);
+            _file.SetClock(update.Source, update.Timestamp);
+            _dirty = true;
+            Shorten();
+        }
+        catch (GossipStoreException)
+        {
+            WakeReaders();
+            throw;
+        }
+
+        if (applied && _notifications.Any)
+        {
+            _notifications.AddApplied(update);
+        }
+
+        if (!_holds.IsEmpty)
+        {
+            _holds.NoteAdvance(update.Source);
+        }
+    }
+
+    /// <summary>Applies an update, or keeps it as it is where its change is none of the data type. Whether it had an effect.</summary>
+    private bool TakeIn(GossipUpdate update)
+    {
+        if (update.Misfit is null)
+        {
+            return Apply(update);
+        }
+
+        KeepMisfit(update);
+        return false;
+    }
+
+    // Apart, so that the many updates that fit pay nothing for what is told of the few.
+    private void KeepMisfit(GossipUpdate update)
+    {
+        Keep(update);
+        _misfits++;
+        Notify(observer => observer.OnMisfit(update));
+    }
+
+    /// <summary>
+    /// What was applied is in the file before any stream can see it: streams read under the lock that is still held here.
+    /// </summary>
+    private void EndBatch()
+    {
+        if (!_dirty)
+        {
+            return;
+        }
+
+        _dirty = false;
+        try
+        {
+            _file.Commit();
+        }
+        finally
+        {
+            // Also when it failed: what is in memory is not in the file, so nobody may see it, and every stream ends.
+            WakeReaders();
+        }
+    }
+
+    private void WakeReaders()
+    {
+        foreach (var session in _sessions)
+        {
+            session.Wake();
+        }
+
+        _watchers.Wake();
+    }
+
+    private void FinishOutside()
+    {
+        if (_holds.MustLook)
+        {
+            RecheckHeld();
+        }
+
+        Deliver();
+    }
+
+    /// <summary>
+    /// The options for a node that <see cref="AdoptClone{TNode}"/> makes a clone of this one: the same id, and no file.
+    /// </summary>
+    protected GossipNodeOptions CloneOptions => Options with { Path = null, Id = Id };
+
+    /// <summary>
+    /// Makes a new node of the same type a clone of this one: it gets all that is kept here, and from then on each update of either is applied
+    /// to both under one lock. Each may have streams of its own, and is disposed by itself.
+    /// </summary>
+    /// <param name="clone">A node that was just made with <see cref="CloneOptions"/>.</param>
+    /// <returns>The clone.</returns>
+    /// <exception cref="ArgumentException">The clone is of another id, has a file, or is in use already.</exception>
+    protected TNode AdoptClone<TNode>(TNode clone)
+        where TNode : GossipNode
+    {
+        ArgumentNullException.ThrowIfNull(clone);
+        if (clone.Id != Id || clone.Options.Path is not null || clone.HistoryCount > 0 || clone.StreamCount > 0)
+        {
+            throw new ArgumentException("A clone is a new node that was made with the clone options.", nameof(clone));
+        }
+
+        lock (Gate)
+        {
+            ThrowIfUnusable();
+            foreach (var update in History(new GossipClock()))
+            {
+                clone.TakeIn(update);
+            }
+
+            clone._clock.Replace(_clock);
+            clone._horizon = _horizon?.Copy();
+            clone._forgotten.Replace(_forgotten);
+            clone._family = _family;
+            _family.Members.Add(clone);
+            NotifyCloneCount();
+        }
+
+        Deliver();
+        return clone;
+    }
+
+    /// <summary>Leaves the clones to themselves; who they are, so that they can be told outside the lock.</summary>
+    private GossipNode[] LeaveFamily()
+    {
+        _family.Members.Remove(this);
+        foreach (var member in _family.Members)
+        {
+            member.NotifyCloneCount();
+        }
+
+        return [.. _family.Members];
+    }
+
+    private void NotifyCloneCount()
+    {
+        var count = _family.Members.Count - 1;
+        Notify(observer => observer.OnCloneCount(count));
+    }
+
+    private sealed class BatchScope : IDisposable
+    {
+        private readonly GossipNode _node;
+        private readonly GossipFamily _family;
+
+        public BatchScope(GossipNode node)
+        {
+            _node = node;
+            _family = node._family;
+            _family.Gate.Enter();
+            _family.Depth++;
+        }
+
+        public void Dispose()
+        {
+            var outermost = _family.Depth == 1;
+            GossipNode[] clones = outermost && _family.Members.Count > 1 ? [.. _family.Members.Where(member => member != _node)] : [];
+            try
+            {
+                if (outermost)
+                {
+                    _node.EndBatch();
+                    Array.ForEach(clones, static clone => clone.EndBatch());
+                }
+            }
+            finally
+            {
+                _family.Depth--;
+                _family.Gate.Exit();
+            }
+
+            if (outermost)
+            {
+                _node.FinishOutside();
+                Array.ForEach(clones, static clone => clone.FinishOutside());
+            }
+        }
+    }
+}

@@ -1,0 +1,97 @@
+using Lockstep.Gossip.Clock;
+using Lockstep.Gossip.Security;
+
+namespace Lockstep.Gossip.Nodes;
+
+public abstract partial class GossipNode
+{
+    private readonly HoldBook<GossipSession> _holds;
+    private readonly DueTimer _holdTimer;
+
+    /// <summary>
+    /// Looks again at the updates that were refused because they could not be verified; a <see cref="GossipSecurity"/> that raises
+    /// <see cref="GossipSecurity.KeysChanged"/> needs no such call.
+    /// </summary>
+    public void RetryUnverified()
+    {
+        lock (Gate)
+        {
+            _holds.NoteKeys();
+        }
+
+        RecheckHeld();
+        Deliver();
+    }
+
+    /// <summary>What is held at this moment, a source once, in the order of their ids.</summary>
+    public IReadOnlyList<GossipHold> GetHeld()
+    {
+        lock (Gate)
+        {
+            return _holds.List();
+        }
+    }
+
+    private void OnKeysChanged(object? sender, EventArgs e) => RetryUnverified();
+
+    private void OnHoldTimer()
+    {
+        lock (Gate)
+        {
+            _holds.NoteTime(Options.TimeProvider.GetUtcNow());
+        }
+
+        RecheckHeld();
+        lock (Gate)
+        {
+            ScheduleHeld();
+        }
+
+        Deliver();
+    }
+
+    private void ScheduleHeld()
+    {
+        if (_holds.NextDue is { } due && !_disposed)
+        {
+            _holdTimer.Set(due);
+        }
+    }
+
+    /// <summary>Looks at every hold that something has changed for, until there is none. Verifies outside the lock.</summary>
+    private void RecheckHeld()
+    {
+        while (TakeNextHeld() is { } ticket)
+        {
+            var verified = Array.ConvertAll(ticket.Updates, Verify);
+            using (BeginBatch())
+            {
+                if (_holds.Release(ticket, verified, _clock, _future.DueTime, ApplyHeld))
+                {
+                    ticket.Stream.Fail(
+                        new GossipException(
+                            $"Updates of '{ticket.Held.Source}' that were held are due now and were too many to keep.",
+                            "Connect again, as a connector does by itself: they are asked for again."
+                        )
+                    );
+                }
+
+                ScheduleHeld();
+            }
+        }
+    }
+
+    private HoldTicket<GossipSession>? TakeNextHeld()
+    {
+        lock (Gate)
+        {
+            return _disposed ? null : _holds.TakeNext();
+        }
+    }
+
+    private void ApplyHeld(GossipSession from, GossipUpdate update)
+    {
+        NoteGap(from, update);
+        Commit(update);
+    }
+}

@@ -1,0 +1,57 @@
+using Lockstep.Gossip.Clock;
+using Lockstep.Gossip.Persistence;
+using Lockstep.Gossip.Wire;
+
+namespace Lockstep.Gossip.Nodes;
+
+public abstract partial class GossipNode
+{
+    private readonly NodeFile _file = new();
+
+    /// <summary>
+    /// Says what data type the node is of, opens the file of <see cref="GossipNodeOptions.Path"/>, if there is one, and takes up what it
+    /// holds. A derived type calls it last in its constructor.
+    /// </summary>
+    /// <param name="kind">Names the data type in the file, so that no other opens it, and to peers, so that no other speaks with it.</param>
+    /// <exception cref="GossipStoreException">The file is in use, is of another data type, or cannot be read.</exception>
+    /// <exception cref="GossipIdentityException">The file has another id.</exception>
+    protected void OpenFile(string kind)
+    {
+        Kind = kind;
+        try
+        {
+            if (Options.Path is { } path)
+            {
+                Id = CheckId(_file.Open(path, kind, Options.Security?.Id ?? Options.Id, Id));
+                _file.Restore(Restore, Restore);
+            }
+
+            using var batch = BeginBatch();
+            Shorten();
+        }
+        catch
+        {
+            _file.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The name of the data type; null for one that has not said it.</summary>
+    internal string? Kind { get; private set; }
+
+    private void Restore(GossipUpdate update, ChangeShape shape)
+    {
+        TakeIn(MisfitOf(update.Change.Span, shape) is { } why ? new MisfitUpdate(update, why) : update);
+        _clock.Advance(update.Source, update.Timestamp);
+    }
+
+    private void Restore(string source, double timestamp, double? horizon)
+    {
+        _clock.Advance(source, timestamp);
+        if (horizon is { } forgotten)
+        {
+            _horizon?.Advance(source, forgotten);
+            _forgotten.Advance(source, forgotten);
+        }
+    }
+}

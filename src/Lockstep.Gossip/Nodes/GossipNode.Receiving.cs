@@ -1,0 +1,255 @@
+using System.Buffers;
+using Lockstep.Gossip.Clock;
+using Lockstep.Gossip.Json;
+using Lockstep.Gossip.Wire;
+
+namespace Lockstep.Gossip.Nodes;
+
+public abstract partial class GossipNode
+{
+    /// <summary>Takes whole lines from a stream, all of one stream on one thread at a time.</summary>
+    /// <exception cref="GossipProtocolException">A line is no message; those before it are applied.</exception>
+    internal void Receive(GossipSession from, ReadOnlySpan<byte> lines)
+    {
+        GossipException? malformed = null;
+        var isUtf8 = System.Text.Unicode.Utf8.IsValid(lines);
+        from.ClearInbox();
+        while (!lines.IsEmpty && malformed is null)
+        {
+            var end = lines.IndexOf((byte)'\n');
+            var line = Trim(end < 0 ? lines : lines[..end]);
+            lines = end < 0 ? [] : lines[(end + 1)..];
+            if (line.IsEmpty)
+            {
+                continue;
+            }
+
+            try
+            {
+                from.AddToInbox(
+                    Examine(
+                        from,
+                        line.Length <= from.Options.MaxLineBytes
+                            ? from.Parser.Parse(line, isUtf8)
+                            : throw GossipSession.TooLong(from.Options.MaxLineBytes)
+                    )
+                );
+            }
+            catch (GossipProtocolException error)
+            {
+                malformed = error;
+            }
+        }
+
+        using (BeginBatch())
+        {
+            ThrowIfUnusable();
+            var limit = _future.Limit();
+            foreach (ref readonly var received in from.Inbox)
+            {
+                if (received.Message.Oddity is not null)
+                {
+                    NoteIgnored(from, received.Message.Oddity);
+                }
+
+                switch (received.Message.Kind)
+                {
+                    case GossipMessageKind.Update when from.Receives:
+                        Accept(from, received.Message.Update!, received.Verified, limit);
+                        break;
+                    case GossipMessageKind.Header:
+                        TakeHeader(from, received.Message.Header!);
+                        break;
+                    case GossipMessageKind.Sync:
+                        from.TakeSync();
+                        break;
+                }
+            }
+        }
+
+        from.ClearInbox();
+        if (malformed is not null)
+        {
+            throw malformed;
+        }
+    }
+
+    private static ReadOnlySpan<byte> Trim(ReadOnlySpan<byte> line)
+    {
+        while (!line.IsEmpty && IsBlank(line[0]))
+        {
+            line = line[1..];
+        }
+
+        while (!line.IsEmpty && IsBlank(line[^1]))
+        {
+            line = line[..^1];
+        }
+
+        return line;
+    }
+
+    private static bool IsBlank(byte c) => c is (byte)' ' or (byte)'\t' or (byte)'\r';
+
+    /// <summary>
+    /// Everything about a message that needs no lock. Updates of one stream are verified in order, one after another. What npm's scuttlebutt
+    /// takes no notice of, or its own nodes might send, ends no stream of a peer; it does one of a stranger who has not yet said who it is.
+    /// </summary>
+    private Received Examine(GossipSession from, GossipMessage message)
+    {
+        from.Introduced |= message.Kind == GossipMessageKind.Header;
+        Tolerate(from, message.Oddity);
+        if (message.Update is not { } update || !from.Receives)
+        {
+            return new Received(message, true);
+        }
+
+        var misfit = MisfitOf(update.Change.Span, message.Shape);
+        Tolerate(from, misfit);
+        var verified = true;
+        if (Options.Security is not null && !IsKnown(update))
+        {
+            // What is kept and passed on is the very text that the signature covers.
+            update = Canonical(update);
+            verified = Verify(update);
+        }
+        else if (misfit is null)
+        {
+            return new Received(message, true);
+        }
+
+        return new Received(message with { Update = misfit is null ? update : new MisfitUpdate(update, misfit) }, verified);
+    }
+
+    private static void Tolerate(GossipSession from, string? oddity)
+    {
+        if (oddity is not null && !from.Introduced)
+        {
+            throw new GossipProtocolException(oddity);
+        }
+    }
+
+    private void NoteIgnored(GossipSession from, string what)
+    {
+        _ignoredLines++;
+        Notify(from, (stream, observer) => observer.OnIgnored(stream, what));
+    }
+
+    private bool IsKnown(GossipUpdate update)
+    {
+        lock (Gate)
+        {
+            return _clock.Covers(update);
+        }
+    }
+
+    private static GossipUpdate Canonical(GossipUpdate update)
+    {
+        var change = new ArrayBufferWriter<byte>(update.Change.Length);
+        GossipJson.WriteCanonical(update.Change.Span, change);
+        return new GossipUpdate(change.WrittenSpan.ToArray(), update.Timestamp, update.Source, update.Signature);
+    }
+
+    private bool Verify(GossipUpdate update)
+    {
+        if (Options.Security is not { } security)
+        {
+            return true;
+        }
+
+        return update.Signature is { } signature && security.Verify(update.Source, update.TextToSign(), signature);
+    }
+
+    /// <param name="from">The stream.</param>
+    /// <param name="update">What came over it.</param>
+    /// <param name="verified">Whether it is signed as it must be.</param>
+    /// <param name="limit">Up to which timestamp it is not too far ahead: what was so a moment ago is so now.</param>
+    private void Accept(GossipSession from, GossipUpdate update, bool verified, double limit)
+    {
+        // The peer has what it sent: no echo.
+        from.PeerHas(update);
+        if (_clock.Covers(update))
+        {
+            Notify(observer => observer.OnOldData(update));
+            return;
+        }
+
+        if (!_holds.IsEmpty && _holds.TryAdd(from, update))
+        {
+            return;
+        }
+
+        if (!verified)
+        {
+            Notify(observer => observer.OnUnverified(update));
+            _holds.Begin(from, update, null);
+            return;
+        }
+
+        if (update.Timestamp > limit && _future.DueTime(update) is { } due)
+        {
+            Notify(observer => observer.OnHeld(update, due));
+            _holds.Begin(from, update, due);
+            ScheduleHeld();
+            return;
+        }
+
+        NoteGap(from, update);
+        Commit(update);
+    }
+
+    private void TakeHeader(GossipSession from, GossipHeader header)
+    {
+        if (header.Id == Id && !from.Options.AllowOwnId)
+        {
+            throw new GossipIdentityException(
+                $"The peer has this node's own id '{Id}', and there can be one live process per id.",
+                "Give one of the two another id."
+            );
+        }
+
+        if (from.Options.OfferedName is { } offered && NodeName.In(header) is { } wanted && wanted != offered)
+        {
+            throw NodeName.Unknown(wanted);
+        }
+
+        CheckKind(header);
+        CheckScheme(header);
+        var mine = header.Clock[Id];
+        if (mine > _family.PeersClock && mine <= _future.Limit())
+        {
+            _family.PeersClock = mine;
+        }
+
+        from.TakeHeader(header, _clock);
+        Notify(from, (stream, observer) => observer.OnHeader(stream, header));
+    }
+
+    /// <summary>What one kind of node sends is a misfit to another or, worse, means something else. npm's nodes say nothing of it.</summary>
+    private void CheckKind(GossipHeader header)
+    {
+        if (Kind is not null && header.MetaText(GossipSession.KindMember) is { } theirs && theirs != Kind)
+        {
+            throw new GossipKindException(Kind, theirs);
+        }
+    }
+
+    private void CheckScheme(GossipHeader header)
+    {
+        if (Options.Security?.Scheme is not { } scheme)
+        {
+            return;
+        }
+
+        var theirs = header.MetaText(GossipSession.SchemeMember);
+        if (theirs != scheme)
+        {
+            throw new GossipSecurityException(
+                $"This node signs with {scheme} and the peer announces {theirs ?? "no signature scheme"}.",
+                "Give both nodes keys of one scheme; for npm scuttlebutt that is RSA."
+            );
+        }
+    }
+
+    internal readonly record struct Received(GossipMessage Message, bool Verified);
+}

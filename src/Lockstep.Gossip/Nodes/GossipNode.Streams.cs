@@ -1,0 +1,96 @@
+using Lockstep.Gossip.Clock;
+
+namespace Lockstep.Gossip.Nodes;
+
+public abstract partial class GossipNode
+{
+    private readonly List<GossipSession> _sessions = [];
+
+    /// <summary>The number of streams attached.</summary>
+    public int StreamCount
+    {
+        get
+        {
+            lock (Gate)
+            {
+                return _sessions.Count;
+            }
+        }
+    }
+
+    /// <summary>
+    /// Starts to speak with a peer over a duplex stream, and returns at once. The stream is disposed at the end, unless the options say
+    /// otherwise.
+    /// </summary>
+    /// <exception cref="ObjectDisposedException">The node is disposed.</exception>
+    /// <exception cref="GossipException">The node could not write its file.</exception>
+    public GossipStream Attach(Stream stream, GossipStreamOptions? options = null) => Attach(stream, options, default);
+
+    internal GossipStream Attach(Stream stream, GossipStreamOptions? options, ReadOnlyMemory<byte> received)
+    {
+        ArgumentNullException.ThrowIfNull(stream);
+        var attached = new GossipStream(this, stream, options ?? new GossipStreamOptions(), received);
+        attached.Start();
+        return attached;
+    }
+
+    /// <summary>Speaks with a peer until the stream ends.</summary>
+    /// <exception cref="GossipProtocolException">The peer sent what is no message.</exception>
+    /// <exception cref="IOException">The stream broke.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    public Task RunAsync(Stream stream, GossipStreamOptions? options = null, CancellationToken cancellationToken = default) =>
+        RunAsync(stream, options, default, cancellationToken);
+
+    internal async Task RunAsync(
+        Stream stream,
+        GossipStreamOptions? options,
+        ReadOnlyMemory<byte> received,
+        CancellationToken cancellationToken
+    )
+    {
+        var attached = Attach(stream, options, received);
+        await using (attached.ConfigureAwait(false))
+        {
+            await attached.Completion.WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>What is due before a peer is told what there is.</summary>
+    internal void PrepareHeader()
+    {
+        using var batch = BeginBatch();
+        Shorten();
+    }
+
+    internal void Register(GossipSession session)
+    {
+        lock (Gate)
+        {
+            ThrowIfUnusable();
+            _sessions.Add(session);
+            NotifyStreamCount();
+        }
+    }
+
+    internal void Unregister(GossipSession session)
+    {
+        lock (Gate)
+        {
+            if (_sessions.Remove(session))
+            {
+                _holds.End(session);
+                NotifyStreamCount();
+            }
+        }
+    }
+
+    internal IEnumerable<GossipUpdate> HistoryFor(GossipClock since) => History(since);
+
+    internal GossipClock ClockUnderLock => _clock;
+
+    private void NotifyStreamCount()
+    {
+        var count = _sessions.Count;
+        Notify(observer => observer.OnStreamCount(count));
+    }
+}

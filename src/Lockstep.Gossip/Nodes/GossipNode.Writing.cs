@@ -1,0 +1,99 @@
+using System.Buffers;
+using System.Text.Json;
+using Lockstep.Gossip.Clock;
+using Lockstep.Gossip.Json;
+
+namespace Lockstep.Gossip.Nodes;
+
+public abstract partial class GossipNode
+{
+    private readonly MonotonicTimestamps _timestamps;
+    private readonly ArrayBufferWriter<byte> _changeScratch = new(256);
+
+    /// <summary>Makes an update of this node's own, applies it and sends it to the peers.</summary>
+    /// <param name="change">One JSON value.</param>
+    /// <param name="floor">The update's timestamp will be above this one, and above now and all that is known of this node.</param>
+    /// <exception cref="JsonException">The change is not one JSON value.</exception>
+    /// <exception cref="GossipChangeException">The change is nested more than 510 deep, or the update is longer than
+    /// <see cref="GossipNodeOptions.MaxUpdateBytes"/>.</exception>
+    /// <exception cref="ObjectDisposedException">The node is disposed.</exception>
+    /// <exception cref="GossipStoreException">The file could not be written.</exception>
+    protected GossipUpdate LocalUpdate(ReadOnlySpan<byte> change, double floor = double.NegativeInfinity)
+    {
+        using var batch = BeginBatch();
+        _changeScratch.ResetWrittenCount();
+        WriteValue(change, _changeScratch);
+        return LocalUpdateOf(_changeScratch.WrittenSpan, floor);
+    }
+
+    /// <summary>
+    /// Writes one JSON value as it goes into a local update: without white space, and as JavaScript would write it where it is to be
+    /// signed.
+    /// </summary>
+    /// <exception cref="JsonException">The text is not one JSON value.</exception>
+    /// <exception cref="GossipChangeException">It is nested too deep.</exception>
+    private protected void WriteValue(ReadOnlySpan<byte> json, IBufferWriter<byte> output)
+    {
+        try
+        {
+            if (Options.Security is null)
+            {
+                GossipJson.WriteCompact(json, output);
+            }
+            else
+            {
+                GossipJson.WriteCanonical(json, output, GossipJson.MaxValueDepth);
+            }
+        }
+        catch (JsonException error) when (GossipJson.IsTooDeep(json))
+        {
+            throw new GossipChangeException(
+                $"The value is nested deeper than {GossipJson.MaxValueDepth}, and peers do not accept that.",
+                error
+            );
+        }
+    }
+
+    /// <summary>A local update of a change that <see cref="WriteValue"/> wrote the values of.</summary>
+    private protected GossipUpdate LocalUpdateOf(ReadOnlySpan<byte> change, double floor = double.NegativeInfinity)
+    {
+        using var batch = BeginBatch();
+        ThrowIfUnusable();
+        var timestamp = _timestamps.Next(Math.Max(Math.Max(floor, _clock[Id]), _family.PeersClock));
+        var update = new GossipUpdate(change.ToArray(), timestamp, Id, null);
+        if (Options.Security is { } signer)
+        {
+            update = new GossipUpdate(change.ToArray(), timestamp, Id, signer.Sign(update.TextToSign()));
+        }
+
+        CheckLength(update);
+        Commit(update);
+        return update;
+    }
+
+    /// <summary>A line that peers do not accept would end every stream that it goes over, and nothing later would reach them.</summary>
+    private void CheckLength(GossipUpdate update)
+    {
+        const int LongestEscape = 6;
+        const int NumberAndPunctuation = 64;
+        var most = update.Change.Length + (LongestEscape * (update.Source.Length + (update.Signature?.Length ?? 0))) + NumberAndPunctuation;
+        if (most <= Options.MaxUpdateBytes)
+        {
+            return;
+        }
+
+        var line = new ArrayBufferWriter<byte>(most);
+        update.WriteTo(line);
+        if (line.WrittenCount > Options.MaxUpdateBytes)
+        {
+            throw new GossipChangeException(
+                $"The change takes {line.WrittenCount} bytes, and peers accept lines of up to {Options.MaxUpdateBytes} bytes."
+            );
+        }
+    }
+
+    /// <summary>
+    /// Holds the node's lock over several operations, which then go to the file in one transaction. Dispose the result on the same thread.
+    /// </summary>
+    protected IDisposable Batch() => BeginBatch();
+}

@@ -1,0 +1,306 @@
+using System.Buffers;
+using System.Security.Cryptography;
+using Lockstep.Gossip.Clock;
+using Lockstep.Gossip.Json;
+using Lockstep.Gossip.Wire;
+
+namespace Lockstep.Gossip.Nodes;
+
+/// <summary>
+/// Replicated data that any node may change, reconciled peer to peer; wire-compatible with npm <c>scuttlebutt</c>. This is the base of data
+/// types: one derives from it and says what applying an update does (<see cref="Apply"/>) and, where the default will not do, what the
+/// history is (<see cref="History"/>). All members may be called from any thread; the two operations are called under the node's lock.
+/// </summary>
+/// <example>
+/// A set to which any node may add, <c>examples/gossip/GossipSet.cs</c>:
+/// <code>
+/// public sealed class GossipSet : GossipNode
+/// {
+///     private readonly HashSet&lt;string&gt; _items = new(StringComparer.Ordinal);
+///
+///     public GossipSet(GossipNodeOptions? options = null)
+///         : base(options)
+///     {
+///         OpenFile("set");
+///     }
+///
+///     public IReadOnlyList&lt;string&gt; Items =&gt; Read(() =&gt; _items.ToArray());
+///
+///     public void Add(string item) =&gt; LocalUpdate(JsonSerializer.SerializeToUtf8Bytes(item));
+///
+///     public GossipSet Clone() =&gt; AdoptClone(new GossipSet(CloneOptions));
+///
+///     protected override void Validate(ReadOnlySpan&lt;byte&gt; change)
+///     {
+///         if (change[0] != '"')
+///         {
+///             throw new GossipProtocolException("A set's change must be a string.");
+///         }
+///     }
+///
+///     protected override bool Apply(GossipUpdate update)
+///     {
+///         if (!_items.Add(update.GetChange().GetString()!))
+///         {
+///             return false; // known from another source: nothing to keep, nothing to pass on
+///         }
+///
+///         Keep(update);
+///         return true;
+///     }
+/// }
+/// </code>
+/// </example>
+public abstract partial class GossipNode : IAsyncDisposable
+{
+    private readonly GossipClock _clock = new();
+    private readonly GossipHistory _history = new();
+    private readonly NotificationQueue _notifications = new();
+    private readonly FutureBound _future;
+    private GossipFamily _family;
+    private int _misfits;
+    private long _ignoredLines;
+    private bool _dirty;
+    private bool _disposed;
+
+    /// <summary>
+    /// A node without history. A derived type whose state does not exist before its constructor ran calls <see cref="OpenFile"/> at the end
+    /// of it.
+    /// </summary>
+    /// <exception cref="GossipIdentityException">The id cannot be used.</exception>
+    protected GossipNode(GossipNodeOptions? options)
+    {
+        Options = options ?? new GossipNodeOptions();
+        if (Options.Security is { } security && Options.Id is { } wanted && wanted != security.Id)
+        {
+            throw new GossipIdentityException(
+                $"With security the id follows from the public key: it is '{security.Id}', not '{wanted}'.",
+                "Leave out the id."
+            );
+        }
+
+        Id = CheckId(Options.Security?.Id ?? Options.Id ?? Convert.ToHexString(RandomNumberGenerator.GetBytes(16)));
+        _timestamps = MonotonicTimestamps.For(Options.TimeProvider);
+        _future = new FutureBound(Options.TimeProvider, Options.MaxFuture);
+        _holds = new HoldBook<GossipSession>(Options.MaxHeldUpdates);
+        _holdTimer = new DueTimer(Options.TimeProvider, OnHoldTimer);
+        _family = new GossipFamily(this);
+        if (Options.Security is { } keys)
+        {
+            keys.KeysChanged += OnKeysChanged;
+        }
+    }
+
+    /// <summary>The node's id: the source of what is written here.</summary>
+    public string Id { get; private set; }
+
+    /// <summary>The number of updates kept.</summary>
+    public int HistoryCount
+    {
+        get
+        {
+            lock (Gate)
+            {
+                return _history.Count;
+            }
+        }
+    }
+
+    /// <summary>
+    /// How many of the updates that are kept this data type cannot apply: it passes them on, to nodes that may know better. See
+    /// <see cref="GossipUpdate.Misfit"/>.
+    /// </summary>
+    public int MisfitCount
+    {
+        get
+        {
+            lock (Gate)
+            {
+                return _misfits;
+            }
+        }
+    }
+
+    /// <summary>How many lines of peers were nothing of the protocol, and ignored as npm's scuttlebutt does.</summary>
+    public long IgnoredLineCount
+    {
+        get
+        {
+            lock (Gate)
+            {
+                return _ignoredLines;
+            }
+        }
+    }
+
+    /// <summary>How the node was made.</summary>
+    protected internal GossipNodeOptions Options { get; }
+
+    internal bool IsDisposed => Volatile.Read(ref _disposed);
+
+    internal Lock Gate => _family.Gate;
+
+    /// <summary>A copy of what the node knows of each source.</summary>
+    public GossipClock GetClock()
+    {
+        lock (Gate)
+        {
+            return _clock.Copy();
+        }
+    }
+
+    /// <summary>A copy of what the clock lacks (null: of everything that is kept), in order of time.</summary>
+    public IReadOnlyList<GossipUpdate> GetHistory(GossipClock? since = null)
+    {
+        lock (Gate)
+        {
+            return [.. History(since ?? new GossipClock())];
+        }
+    }
+
+    /// <summary>Has an observer told of what happens from now on, until the result is disposed.</summary>
+    public IDisposable Subscribe(IGossipObserver observer)
+    {
+        ArgumentNullException.ThrowIfNull(observer);
+        return _notifications.Subscribe(observer);
+    }
+
+    /// <summary>Ends all streams and closes the file. A clone is disposed by itself.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        GossipSession[] sessions;
+        lock (Gate)
+        {
+            if (_disposed)
+            {
+                return;
+            }
+
+            _disposed = true;
+            sessions = [.. _sessions];
+        }
+
+        if (Options.Security is { } security)
+        {
+            security.KeysChanged -= OnKeysChanged;
+        }
+
+        foreach (var session in sessions)
+        {
+            if (session.Owner is { } stream)
+            {
+                await stream.DisposeAsync().ConfigureAwait(false);
+            }
+        }
+
+        GossipNode[] others;
+        lock (Gate)
+        {
+            _holdTimer.Dispose();
+            _file.Dispose();
+            others = LeaveFamily();
+            _watchers.Wake();
+        }
+
+        _notifications.Deliver();
+        Array.ForEach(others, static other => other.Deliver());
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>
+    /// Applies an update that is new to the clock: a local one, one from a peer, or one from the node's file. Call <see cref="Keep"/> for
+    /// what is to be passed on and remembered, and <see cref="Drop"/> for what it replaces. Called under the node's lock, in order within
+    /// each source.
+    /// </summary>
+    /// <returns>Whether it had an effect.</returns>
+    protected abstract bool Apply(GossipUpdate update);
+
+    /// <summary>
+    /// The updates that a clock lacks, in order of time. Called under the node's lock; the caller takes as many as it has room for and asks
+    /// again with an advanced clock. The default gives what was kept.
+    /// </summary>
+    protected virtual IEnumerable<GossipUpdate> History(GossipClock since) => _history.Since(since);
+
+    /// <summary>
+    /// Tells a peer's change that <see cref="Apply"/> could not take. Called outside the lock. Such a change is kept and passed on as it is.
+    /// </summary>
+    /// <exception cref="GossipProtocolException">The change is not one of this data type; the message becomes
+    /// <see cref="GossipUpdate.Misfit"/>.</exception>
+    protected virtual void Validate(ReadOnlySpan<byte> change) { }
+
+    /// <summary>Remembers an update, so that peers get it and the file keeps it. Only within <see cref="Apply"/>.</summary>
+    protected void Keep(GossipUpdate update)
+    {
+        _history.Add(update);
+        _file.Add(update);
+    }
+
+    /// <summary>Takes back an update that another replaces. Only within <see cref="Apply"/>.</summary>
+    protected void Drop(GossipUpdate update)
+    {
+        if (_history.Remove(update))
+        {
+            _file.Remove(update);
+        }
+    }
+
+    /// <summary>
+    /// Reads the state that <see cref="Apply"/> makes, under the node's lock. It must not write: <see cref="LocalUpdate"/> takes the lock by
+    /// itself, and <see cref="Batch"/> holds it over several.
+    /// </summary>
+    protected TResult Read<TResult>(Func<TResult> read)
+    {
+        ArgumentNullException.ThrowIfNull(read);
+        lock (Gate)
+        {
+            return read();
+        }
+    }
+
+    /// <summary>As <see cref="Validate"/>, for data types that need no more than what was seen while the line was read.</summary>
+    /// <returns>Why the change is none of the data type; null when it is one.</returns>
+    /// <exception cref="GossipProtocolException">The change would do harm to whoever got it: it ends the stream.</exception>
+    private protected virtual string? MisfitOf(ReadOnlySpan<byte> change, ChangeShape shape)
+    {
+        try
+        {
+            Validate(change);
+            return null;
+        }
+        catch (GossipProtocolException error)
+        {
+            return error.Message;
+        }
+    }
+
+    internal static string CheckId(string id)
+    {
+        if (id == GossipJson.ForbiddenName)
+        {
+            throw new GossipIdentityException("\"__proto__\" is refused as an id.", "Choose another.");
+        }
+
+        return id.Length > 0 && GossipMessageParser.IsWellFormed(id)
+            ? id
+            : throw new GossipIdentityException("An id must not be empty and must not have unpaired surrogates.", "Choose another.");
+    }
+
+    internal void ThrowIfUnusable()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        _file.ThrowIfFailed();
+    }
+
+    internal void Notify(GossipSession? session, Action<GossipStream?, IGossipObserver> notification) =>
+        Notify(observer => notification(session?.Owner, observer));
+
+    internal void Deliver() => _notifications.Deliver();
+
+    private void Notify(Action<IGossipObserver> notification)
+    {
+        if (_notifications.Any)
+        {
+            _notifications.Add(notification);
+        }
+    }
+}

@@ -1,0 +1,41 @@
+using Lockstep.Gossip.Security;
+
+namespace Lockstep.Gossip.Nodes;
+
+/// <summary>How a node is made.</summary>
+public sealed record GossipNodeOptions
+{
+    /// <summary>
+    /// The node's id; by default that of <see cref="Path"/>'s file or <see cref="Security"/>'s key, or else a random one. One live process
+    /// per id: two that write under one id lose each other's updates. A node that is started again under the same id needs its file, for
+    /// its own earlier updates are older than what it writes now.
+    /// </summary>
+    public string? Id { get; init; }
+
+    /// <summary>
+    /// The SQLite file that keeps the node, or null for a node that lives as long as the process. Every update is in the file before a peer
+    /// gets it.
+    /// </summary>
+    public string? Path { get; init; }
+
+    /// <summary>Signs what this node writes and verifies what others wrote; null for neither.</summary>
+    public GossipSecurity? Security { get; init; }
+
+    /// <summary>
+    /// How far ahead of this node's time an update may be stamped; one further ahead is held until it is due. Default one hour.
+    /// <see cref="Timeout.InfiniteTimeSpan"/> sets no bound.
+    /// </summary>
+    public TimeSpan MaxFuture { get; init; } = TimeSpan.FromHours(1);
+
+    /// <summary>How many held updates of one stream are kept; beyond that they are asked for again when due. Default 1024.</summary>
+    public int MaxHeldUpdates { get; init; } = 1024;
+
+    /// <summary>
+    /// The longest update that may be written here, as a line in bytes. Default 16 MiB, which is what other nodes accept by default
+    /// (<see cref="GossipStreamOptions.MaxLineBytes"/>): a longer one could reach none of them, nor anything that came after it.
+    /// </summary>
+    public int MaxUpdateBytes { get; init; } = GossipStreamOptions.DefaultMaxLineBytes;
+
+    /// <summary>The clock for timestamps and timers.</summary>
+    public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
+}

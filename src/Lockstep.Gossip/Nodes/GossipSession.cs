@@ -1,0 +1,288 @@
+using System.Buffers;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Lockstep.Gossip.Clock;
+using Lockstep.Gossip.Wire;
+
+namespace Lockstep.Gossip.Nodes;
+
+/// <summary>
+/// One stream's side of the protocol, without I/O: lines in, lines out. One thread feeds it and one drains it. Nothing is queued for the
+/// peer: what it gets is read from the history, by the clock of what was handed out so far, so that history and live updates are one
+/// sequence and a slow peer costs no memory.
+/// </summary>
+internal sealed class GossipSession
+{
+    public const string SchemeMember = "signature";
+
+    public const string KindMember = "kind";
+
+    /// <summary>So much is handed out at a time; a slow peer's clock is never further ahead than that of what was written.</summary>
+    public const int BatchBytes = 64 * 1024;
+
+    private readonly GossipNode _node;
+    private readonly GossipClock _peerClock = new();
+    private readonly GossipClock _toldHorizon = new();
+    private GossipClock? _target;
+    private bool _headerWritten;
+    private bool _started;
+    private bool _synced;
+
+    // Not a list: one of a type of ours is compiled anew in each process, and a peer that comes has all of its history to tell.
+    private GossipNode.Received[] _inbox = new GossipNode.Received[64];
+    private int _inboxCount;
+
+    public GossipSession(GossipNode node, GossipStreamOptions options)
+    {
+        _node = node;
+        Options = options;
+        Meta = ComposeMeta(node.Kind, node.Options.Security?.Scheme, options.Meta);
+        SyncReceived = !Receives;
+    }
+
+    public GossipStreamOptions Options { get; }
+
+    public GossipStream? Owner { get; init; }
+
+    public GossipMessageParser Parser { get; } = new();
+
+    /// <summary>What the lines of one read hold, until it is taken under the node's lock.</summary>
+    public ReadOnlySpan<GossipNode.Received> Inbox => _inbox.AsSpan(0, _inboxCount);
+
+    public GossipHeader? PeerHeader { get; private set; }
+
+    public JsonElement? Meta { get; }
+
+    /// <summary>Whether the peer has said who it is, in what was read so far.</summary>
+    public bool Introduced { get; set; }
+
+    public bool Receives => Options.Direction != GossipDirection.SendOnly;
+
+    public bool Sends => Options.Direction != GossipDirection.ReceiveOnly;
+
+    public bool SyncSent { get; private set; }
+
+    public bool SyncReceived { get; private set; }
+
+    /// <summary>A stream that is not to stay has done its work.</summary>
+    public bool Finished => !Options.Tail && (SyncSent || !Sends) && SyncReceived;
+
+    /// <summary>The peer's history is under way; at the peer's end it is still worth finishing.</summary>
+    public bool Syncing => _target is not null;
+
+    public Action Wake { get; init; } = static () => { };
+
+    public Action<Exception> Fail { get; init; } = static _ => { };
+
+    public void AddToInbox(GossipNode.Received received)
+    {
+        if (_inboxCount == _inbox.Length)
+        {
+            Array.Resize(ref _inbox, _inboxCount * 2);
+        }
+
+        _inbox[_inboxCount++] = received;
+    }
+
+    public static GossipProtocolException TooLong(int limit) => new($"A line is longer than {limit} bytes.");
+
+    public void ClearInbox()
+    {
+        _inbox.AsSpan(0, _inboxCount).Clear();
+        _inboxCount = 0;
+    }
+
+    /// <summary>Takes whole lines, or the last one without its end.</summary>
+    public void Receive(ReadOnlySpan<byte> lines) => _node.Receive(this, lines);
+
+    /// <summary>Writes what is to be sent now; false when there is nothing.</summary>
+    public bool Produce(ArrayBufferWriter<byte> output)
+    {
+        if (!_headerWritten)
+        {
+            _node.PrepareHeader();
+        }
+
+        bool more;
+        lock (_node.Gate)
+        {
+            more = ProduceUnderLock(output);
+        }
+
+        _node.Deliver();
+        return more;
+    }
+
+    // What follows is called under the node's lock.
+
+    public void PeerHas(GossipUpdate update) => _peerClock.Advance(update.Source, update.Timestamp);
+
+    public void TakeHeader(GossipHeader header, GossipClock mine)
+    {
+        if (PeerHeader is null)
+        {
+            // What was sent before the header came, the peer has as well.
+            _peerClock.Advance(header.Clock);
+        }
+        else
+        {
+            // A peer that says hello again wants everything since.
+            _peerClock.Replace(header.Clock);
+        }
+
+        PeerHeader = header;
+        Begin(mine);
+        Wake();
+    }
+
+    public void TakeSync()
+    {
+        SyncReceived = true;
+        NoteSynced();
+        Wake();
+    }
+
+    private void Begin(GossipClock mine)
+    {
+        _started = true;
+        _target = mine.Copy();
+    }
+
+    private bool ProduceUnderLock(ArrayBufferWriter<byte> output)
+    {
+        if (!_headerWritten)
+        {
+            _headerWritten = true;
+            if (!Sends && !Options.SendClock)
+            {
+                return ProduceUnderLock(output);
+            }
+
+            WriteHeader(output);
+            if (!Receives && !Options.AwaitClock)
+            {
+                Begin(_node.ClockUnderLock);
+            }
+
+            return true;
+        }
+
+        _node.ThrowIfUnusable();
+        if (!_started || (_target is null && (!Sends || !Options.Tail)))
+        {
+            return false;
+        }
+
+        if (TellHorizon(output) || (Sends && Fill(output)))
+        {
+            return true;
+        }
+
+        if (_target is null)
+        {
+            return false;
+        }
+
+        _target = null;
+        SyncSent = true;
+        output.Write("\"SYNC\"\n"u8);
+        NoteSynced();
+        return true;
+    }
+
+    private void WriteHeader(ArrayBufferWriter<byte> output)
+    {
+        var horizon = _node.HorizonUnderLock;
+        new GossipHeader(_node.Id, _node.ClockUnderLock, Meta, horizon).Write(output);
+        if (horizon is not null)
+        {
+            _toldHorizon.Advance(horizon);
+        }
+    }
+
+    /// <summary>A peer that fell behind what is kept is told so, if it is one that understands.</summary>
+    private bool TellHorizon(ArrayBufferWriter<byte> output)
+    {
+        if (!Sends || PeerHeader?.Horizon is null || _node.HorizonUnderLock is not { } horizon)
+        {
+            return false;
+        }
+
+        var behind = false;
+        foreach (var (source, timestamp) in horizon)
+        {
+            behind |= timestamp > _peerClock[source] && timestamp > _toldHorizon[source];
+        }
+
+        if (behind)
+        {
+            WriteHeader(output);
+        }
+
+        return behind;
+    }
+
+    private bool Fill(ArrayBufferWriter<byte> output)
+    {
+        var start = output.WrittenCount;
+        string? source = null;
+        byte[] sourceText = [];
+        foreach (var update in _node.HistoryFor(_peerClock))
+        {
+            // Until "SYNC" only what was known when the peer's header came, or a busy node would never get there.
+            if (_target is not null && update.Timestamp > _target[update.Source])
+            {
+                continue;
+            }
+
+            if (!ReferenceEquals(update.Source, source))
+            {
+                source = update.Source;
+                sourceText = GossipUpdate.SourceText(source);
+            }
+
+            update.WriteTo(output, sourceText);
+            output.Write("\n"u8);
+            _peerClock.Advance(update.Source, update.Timestamp);
+            if (output.WrittenCount - start >= BatchBytes)
+            {
+                break;
+            }
+        }
+
+        return output.WrittenCount > start;
+    }
+
+    private void NoteSynced()
+    {
+        if (!_synced && SyncReceived && (SyncSent || !Sends))
+        {
+            _synced = true;
+            Owner?.NoteSynced();
+            _node.Notify(this, static (stream, observer) => observer.OnSynced(stream));
+        }
+    }
+
+    private static JsonElement? ComposeMeta(string? kind, string? scheme, JsonElement? meta)
+    {
+        if (meta is { ValueKind: not JsonValueKind.Object })
+        {
+            return scheme is null
+                ? meta
+                : throw new ArgumentException("With signatures that peers must agree on, the meta must be an object.", nameof(meta));
+        }
+
+        var composed = meta is { } given ? JsonObject.Create(given)! : [];
+        Announce(composed, KindMember, kind);
+        Announce(composed, SchemeMember, scheme);
+        return composed.Count == 0 ? meta : JsonSerializer.SerializeToElement(composed);
+    }
+
+    private static void Announce(JsonObject meta, string member, string? value)
+    {
+        if (value is not null)
+        {
+            meta[member] = value;
+        }
+    }
+}

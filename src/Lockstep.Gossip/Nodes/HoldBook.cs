@@ -1,0 +1,207 @@
+using Lockstep.Gossip.Clock;
+
+namespace Lockstep.Gossip.Nodes;
+
+/// <summary>
+/// What the streams of a node brought and is refused for now: per stream and source the refused update first, then everything later. It
+/// neither verifies nor applies, and has no timer: who calls it does, under the node's lock.
+/// </summary>
+/// <param name="maxUpdates">How many updates of one stream are kept; beyond that a source is asked for again when due.</param>
+internal sealed class HoldBook<TStream>(int maxUpdates)
+    where TStream : class
+{
+    private readonly Dictionary<TStream, Dictionary<string, HeldSource>> _streams = [];
+
+    public bool IsEmpty => _streams.Count == 0;
+
+    /// <summary>Whether something has changed that a hold may end by; <see cref="TakeNext"/> has not yet found them all looked at.</summary>
+    public bool MustLook { get; private set; }
+
+    /// <summary>When the first of the updates that are stamped too far ahead may be applied; null when there is none.</summary>
+    public DateTimeOffset? NextDue => All.Min(static held => held.Due);
+
+    private IEnumerable<HeldSource> All => _streams.Values.SelectMany(static sources => sources.Values);
+
+    /// <summary>A source once, in the order of their ids.</summary>
+    public IReadOnlyList<GossipHold> List() =>
+        [
+            .. All.Select(static held => new GossipHold(held.Source, held.Due, held.Updates.Count))
+                .OrderBy(static hold => hold.Source, StringComparer.Ordinal)
+                .ThenByDescending(static hold => hold.Count)
+                .DistinctBy(static hold => hold.Source),
+        ];
+
+    /// <summary>Holds an update if its source is held on this stream.</summary>
+    public bool TryAdd(TStream from, GossipUpdate update)
+    {
+        if (Find(from, update.Source) is not { } held)
+        {
+            return false;
+        }
+
+        Keep(from, held, update);
+        return true;
+    }
+
+    /// <summary>Begins to hold a source on a stream.</summary>
+    /// <param name="from">The stream.</param>
+    /// <param name="update">The update that is refused.</param>
+    /// <param name="due">When it may be applied; null to wait for a key.</param>
+    public void Begin(TStream from, GossipUpdate update, DateTimeOffset? due)
+    {
+        if (!_streams.TryGetValue(from, out var sources))
+        {
+            _streams.Add(from, sources = new Dictionary<string, HeldSource>(StringComparer.Ordinal));
+        }
+
+        var held = new HeldSource(update.Source) { Due = due };
+        sources.Add(update.Source, held);
+        Keep(from, held, update);
+    }
+
+    /// <summary>The stream has ended: its peer is asked again by the next one.</summary>
+    public void End(TStream from) => _streams.Remove(from);
+
+    /// <summary>The clock has advanced for a source, by whatever way.</summary>
+    public void NoteAdvance(string source)
+    {
+        foreach (var sources in _streams.Values)
+        {
+            if (sources.TryGetValue(source, out var held))
+            {
+                held.LookAgain = MustLook = true;
+            }
+        }
+    }
+
+    /// <summary>A key may have come: what waits for one is looked at again.</summary>
+    public void NoteKeys() => LookAgain(static held => held.Due is null);
+
+    /// <summary>Time has passed: what is due is looked at again.</summary>
+    public void NoteTime(DateTimeOffset now) => LookAgain(held => held.Due <= now);
+
+    /// <summary>A hold to look at, with what it holds now: to be verified outside the lock and given to <see cref="Release"/>.</summary>
+    public HoldTicket<TStream>? TakeNext()
+    {
+        if (!MustLook)
+        {
+            return null;
+        }
+
+        foreach (var (stream, sources) in _streams)
+        {
+            foreach (var held in sources.Values)
+            {
+                if (held.LookAgain && !held.Busy)
+                {
+                    held.LookAgain = false;
+                    held.Busy = true;
+                    return new HoldTicket<TStream>(stream, held, held.Updates.ToArray());
+                }
+            }
+        }
+
+        MustLook = false;
+        return null;
+    }
+
+    /// <summary>
+    /// Applies what may be applied now, in order, up to the first update that may not. The hold ends when nothing is left.
+    /// </summary>
+    /// <param name="ticket">What was looked at.</param>
+    /// <param name="verified">Which of the updates are signed as they must be.</param>
+    /// <param name="clock">The node's clock, which applying advances.</param>
+    /// <param name="dueTime">When an update may be applied; null for now.</param>
+    /// <param name="apply">Applies one.</param>
+    /// <returns>Whether the stream must be renewed, for what was dropped is due and comes by no other way.</returns>
+    public bool Release(
+        HoldTicket<TStream> ticket,
+        bool[] verified,
+        GossipClock clock,
+        Func<GossipUpdate, DateTimeOffset?> dueTime,
+        Action<TStream, GossipUpdate> apply
+    )
+    {
+        var held = ticket.Held;
+        held.Busy = false;
+        var askAgain = held.MayAskAgain;
+        held.MayAskAgain = false;
+        if (Find(ticket.Stream, held.Source) != held)
+        {
+            return false;
+        }
+
+        for (var i = 0; i < ticket.Updates.Length && held.Updates.TryPeek(out var update) && update == ticket.Updates[i]; i++)
+        {
+            if (clock.Covers(update))
+            {
+                held.Updates.Dequeue();
+                continue;
+            }
+
+            held.Due = dueTime(update);
+            if (!verified[i] || held.Due is not null)
+            {
+                return false;
+            }
+
+            held.Updates.Dequeue();
+            apply(ticket.Stream, update);
+        }
+
+        if (held.Updates.Count > 0)
+        {
+            // More came while these were verified.
+            held.LookAgain = MustLook = true;
+            return false;
+        }
+
+        if (!held.Overflowed || clock[held.Source] >= held.LastDropped)
+        {
+            Remove(ticket.Stream, held);
+            return false;
+        }
+
+        held.Due = askAgain ? null : held.Due;
+        return askAgain;
+    }
+
+    private HeldSource? Find(TStream from, string source) =>
+        _streams.TryGetValue(from, out var sources) && sources.TryGetValue(source, out var held) ? held : null;
+
+    private void Keep(TStream from, HeldSource held, GossipUpdate update)
+    {
+        if (held.Overflowed || _streams[from].Values.Sum(static other => other.Updates.Count) >= maxUpdates)
+        {
+            held.Drop(update);
+        }
+        else
+        {
+            held.Updates.Enqueue(update);
+        }
+    }
+
+    private void LookAgain(Func<HeldSource, bool> which)
+    {
+        foreach (var held in All.Where(which))
+        {
+            held.LookAgain = held.MayAskAgain = MustLook = true;
+        }
+    }
+
+    private void Remove(TStream from, HeldSource held)
+    {
+        var sources = _streams[from];
+        sources.Remove(held.Source);
+        if (sources.Count == 0)
+        {
+            _streams.Remove(from);
+        }
+    }
+}
+
+/// <summary>A hold that is being looked at.</summary>
+/// <param name="Stream">The stream that brought the source.</param>
+/// <param name="Held">The hold.</param>
+/// <param name="Updates">What it held when it was taken.</param>
+internal sealed record HoldTicket<TStream>(TStream Stream, HeldSource Held, GossipUpdate[] Updates);

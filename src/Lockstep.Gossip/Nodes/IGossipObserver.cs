@@ -1,0 +1,51 @@
+using Lockstep.Gossip.Clock;
+using Lockstep.Gossip.Wire;
+
+namespace Lockstep.Gossip.Nodes;
+
+/// <summary>
+/// Told of what happens to a node, in the order in which it happens, one call at a time, from whichever thread made it happen and outside
+/// the node's lock, so that it may call the node. What it is told of has been applied and, where the node has a file, written. Keep it
+/// quick: the stream that an update came from waits. The stream is null for what did not come over one.
+/// </summary>
+public interface IGossipObserver
+{
+    /// <summary>A peer said who it is.</summary>
+    void OnHeader(GossipStream? stream, GossipHeader header) { }
+
+    /// <summary>Both sides of a stream have what the other had when it began.</summary>
+    void OnSynced(GossipStream? stream) { }
+
+    /// <summary>An update, local or a peer's, was applied.</summary>
+    void OnUpdate(GossipUpdate update) { }
+
+    /// <summary>An update came that was known already.</summary>
+    void OnOldData(GossipUpdate update) { }
+
+    /// <summary>An update came that the data type cannot apply, see <see cref="GossipUpdate.Misfit"/>: it is kept and passed on.</summary>
+    void OnMisfit(GossipUpdate update) { }
+
+    /// <summary>A peer sent what is nothing of the protocol, or has something in it that is not: that was ignored.</summary>
+    void OnIgnored(GossipStream? stream, string what) { }
+
+    /// <summary>An update's signature is missing, wrong or of an unknown key. Its source is held on that stream.</summary>
+    void OnUnverified(GossipUpdate update) { }
+
+    /// <summary>An update is stamped too far ahead. Its source is held on that stream until the update is due.</summary>
+    void OnHeld(GossipUpdate update, DateTimeOffset due) { }
+
+    /// <summary>
+    /// A peer has forgotten events of a source that this node never got: those after <paramref name="from"/> up to
+    /// <paramref name="horizon"/> (milliseconds since 1970).
+    /// </summary>
+    void OnGap(string source, double from, double horizon) { }
+
+    /// <summary>A stream was attached or has ended; so many are left.</summary>
+    void OnStreamCount(int count) { }
+
+    /// <summary>A clone was made or disposed; so many are left.</summary>
+    void OnCloneCount(int count) { }
+
+    /// <summary>A stream ended by an error. The node goes on.</summary>
+    void OnStreamFailed(GossipStream stream, Exception error) { }
+}

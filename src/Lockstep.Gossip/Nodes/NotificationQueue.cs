@@ -1,0 +1,128 @@
+using Lockstep.Gossip.Clock;
+
+namespace Lockstep.Gossip.Nodes;
+
+/// <summary>
+/// Carries notifications out of a node's lock: queued under it, delivered after it in the same order by whichever thread comes first.
+/// </summary>
+internal sealed class NotificationQueue
+{
+    private readonly Lock _gate = new();
+
+    /// <summary>
+    /// A <see cref="GossipUpdate"/> that was applied, the most frequent of all, or an <see cref="Action{T}"/> of an observer. Lists of
+    /// objects are compiled with the framework, those of a type of ours in each new process.
+    /// </summary>
+    private List<object> _pending = [];
+    private List<object> _taken = [];
+    private volatile IGossipObserver[] _observers = [];
+    private bool _delivering;
+
+    /// <summary>Whether anyone listens; saves making what nobody hears.</summary>
+    public bool Any => _observers.Length > 0;
+
+    public IDisposable Subscribe(IGossipObserver observer)
+    {
+        lock (_gate)
+        {
+            _observers = [.. _observers, observer];
+        }
+
+        return new Subscription(this, observer);
+    }
+
+    public void Add(Action<IGossipObserver> notification) => Queue(notification);
+
+    /// <summary>That an update was applied.</summary>
+    public void AddApplied(GossipUpdate update) => Queue(update);
+
+    /// <summary>
+    /// Delivers what is queued, unless another thread, or a caller further up on this one, is at it: that one delivers it.
+    /// </summary>
+    public void Deliver()
+    {
+        if (!Any)
+        {
+            return;
+        }
+
+        lock (_gate)
+        {
+            if (_delivering)
+            {
+                return;
+            }
+
+            _delivering = true;
+        }
+
+        try
+        {
+            while (TakeAll())
+            {
+                foreach (var notification in _taken)
+                {
+                    Tell(notification);
+                }
+
+                _taken.Clear();
+            }
+        }
+        catch
+        {
+            // An observer failed: the caller hears of it, and those who come later are told of the rest.
+            lock (_gate)
+            {
+                _taken.Clear();
+                _delivering = false;
+            }
+
+            throw;
+        }
+    }
+
+    private void Queue(object notification)
+    {
+        lock (_gate)
+        {
+            _pending.Add(notification);
+        }
+    }
+
+    /// <summary>Takes what is queued; with nothing there, delivering is over.</summary>
+    private bool TakeAll()
+    {
+        lock (_gate)
+        {
+            (_pending, _taken) = (_taken, _pending);
+            _delivering = _taken.Count > 0;
+            return _delivering;
+        }
+    }
+
+    private void Tell(object notification)
+    {
+        foreach (var observer in _observers)
+        {
+            if (notification is GossipUpdate update)
+            {
+                observer.OnUpdate(update);
+            }
+            else
+            {
+                ((Action<IGossipObserver>)notification)(observer);
+            }
+        }
+    }
+
+    private sealed class Subscription(NotificationQueue queue, IGossipObserver observer) : IDisposable
+    {
+        public void Dispose()
+        {
+            lock (queue._gate)
+            {
+                queue._observers = [.. queue._observers.Where(other => !ReferenceEquals(other, observer))];
+            }
+        }
+    }
+}

@@ -1,0 +1,231 @@
+using Lockstep.Gossip.Nodes;
+
+namespace Lockstep.Gossip.Peers;
+
+/// <summary>How a connector behaves.</summary>
+public sealed record GossipConnectorOptions
+{
+    /// <summary>
+    /// How the stream is spoken. With <see cref="GossipStreamOptions.Tail"/> false the connector ends after it has synced once.
+    /// </summary>
+    public GossipStreamOptions Stream { get; init; } = new();
+
+    /// <summary>How the peer is reached.</summary>
+    public GossipDialOptions Dial { get; init; } = new();
+
+    /// <summary>How long to wait before the second attempt; doubled for each further one until one syncs. Default 250 ms.</summary>
+    public TimeSpan FirstDelay { get; init; } = TimeSpan.FromMilliseconds(250);
+
+    /// <summary>The longest wait. Default 30 s.</summary>
+    public TimeSpan LongestDelay { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>
+    /// How many attempts may fail in a row before it gives up; null for any number. A stream that synced before it broke was no failed
+    /// attempt. Default null.
+    /// </summary>
+    public int? MaximumRetryCount { get; init; }
+
+    /// <summary>Told of each attempt that failed and each stream that broke. Called from any thread.</summary>
+    public Action<Exception>? ConnectionFailed { get; init; }
+}
+
+/// <summary>
+/// Keeps a node connected to a peer: connects, and connects again whenever the stream ends, until it is disposed. All members may be called
+/// from any thread.
+/// </summary>
+public sealed class GossipConnector : IAsyncDisposable
+{
+    private readonly GossipNode _node;
+    private readonly GossipConnectorOptions _options;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Lock _gate = new();
+    private readonly Task _running;
+    private TaskCompletionSource _synced = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private bool _hasSynced;
+    private int _failures;
+
+    /// <summary>Starts at once.</summary>
+    /// <exception cref="ArgumentException">The URI is of no known form.</exception>
+    public GossipConnector(GossipNode node, Uri uri, GossipConnectorOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(node);
+        GossipDialer.Check(uri);
+        _node = node;
+        Uri = uri;
+        _options = options ?? new GossipConnectorOptions();
+        if (GossipDialer.ModelIn(uri) is { } model)
+        {
+            _options = _options with { Stream = NodeName.Asking(_options.Stream, model) };
+        }
+
+        _running = RunAsync();
+    }
+
+    /// <summary>The peer's address.</summary>
+    public Uri Uri { get; }
+
+    /// <summary>The stream that is attached now, or null between two.</summary>
+    public GossipStream? Current { get; private set; }
+
+    /// <summary>How many times a connection was made.</summary>
+    public int Connections { get; private set; }
+
+    /// <summary>Why the last attempt or stream ended, or null when it ended by the peer's wish.</summary>
+    public Exception? LastError { get; private set; }
+
+    /// <summary>
+    /// Completes when there is nothing more to try: disposed, or synced once without tail. Faults with what trying again cannot mend:
+    /// <see cref="GossipIdentityException"/>, <see cref="GossipKindException"/>, <see cref="GossipSecurityException"/>,
+    /// <see cref="GossipStoreException"/>; or with <see cref="GossipUnreachableException"/> when
+    /// <see cref="GossipConnectorOptions.MaximumRetryCount"/> is used up.
+    /// </summary>
+    public Task Completion => _running;
+
+    /// <summary>Waits until the stream that is attached now, or else the next one, has synced.</summary>
+    public async Task WaitForSyncAsync(CancellationToken cancellationToken = default)
+    {
+        Task synced;
+        lock (_gate)
+        {
+            synced = _synced.Task;
+        }
+
+        var first = await Task.WhenAny(synced, _running).WaitAsync(cancellationToken).ConfigureAwait(false);
+        await first.ConfigureAwait(false);
+        if (!synced.IsCompleted)
+        {
+            throw new GossipException("The connector was disposed before it synced.", "Wait before disposing it.");
+        }
+    }
+
+    /// <summary>Ends the stream and connects no more.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync().ConfigureAwait(false);
+        await _running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    private async Task RunAsync()
+    {
+        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        var delay = _options.FirstDelay;
+        while (!_stop.IsCancellationRequested)
+        {
+            try
+            {
+                var synced = await RunOnceAsync().ConfigureAwait(false);
+                delay = synced ? _options.FirstDelay : delay;
+                if (synced && !_options.Stream.Tail)
+                {
+                    return;
+                }
+
+                if (!synced)
+                {
+                    CountFailure(null);
+                }
+            }
+            catch (Exception error)
+                when (error is OperationCanceledException or ObjectDisposedException && (_stop.IsCancellationRequested || _node.IsDisposed))
+            {
+                return;
+            }
+            catch (Exception error)
+                when (error
+                        is GossipIdentityException
+                            or GossipKindException
+                            or GossipSecurityException
+                            or GossipStoreException
+                            or GossipUnreachableException
+                )
+            {
+                LastError = error;
+                throw;
+            }
+            catch (Exception error) when (error is IOException or GossipException or OperationCanceledException)
+            {
+                LastError = error;
+                _options.ConnectionFailed?.Invoke(error);
+                CountFailure(error);
+            }
+
+            await WaitAsync(delay).ConfigureAwait(false);
+            delay = TimeSpan.FromTicks(Math.Min(delay.Ticks * 2, _options.LongestDelay.Ticks));
+        }
+    }
+
+    /// <summary>One connection to its end; whether it synced.</summary>
+    private async Task<bool> RunOnceAsync()
+    {
+        _hasSynced = false;
+        var stream = await GossipDialer.ConnectAsync(Uri, _options.Dial, _stop.Token).ConfigureAwait(false);
+        var attached = _node.Attach(stream, _options.Stream);
+        await using (attached.ConfigureAwait(false))
+        {
+            Current = attached;
+            Connections++;
+            try
+            {
+                await Task.WhenAny(attached.Synced, attached.Completion).WaitAsync(_stop.Token).ConfigureAwait(false);
+                if (attached.Synced.IsCompletedSuccessfully)
+                {
+                    NoteSynced();
+                }
+
+                await attached.Completion.WaitAsync(_stop.Token).ConfigureAwait(false);
+                LastError = null;
+                return attached.Synced.IsCompletedSuccessfully;
+            }
+            finally
+            {
+                Current = null;
+                ExpectSync();
+            }
+        }
+    }
+
+    private void CountFailure(Exception? error)
+    {
+        if (!_hasSynced && _failures++ >= _options.MaximumRetryCount)
+        {
+            throw new GossipUnreachableException(
+                error?.Message ?? $"The peer at {Uri.GetLeftPart(UriPartial.Path)} ended the stream before it had synced.",
+                error
+            );
+        }
+    }
+
+    private void NoteSynced()
+    {
+        _hasSynced = true;
+        _failures = 0;
+        lock (_gate)
+        {
+            _synced.TrySetResult();
+        }
+    }
+
+    /// <summary>From now on a wait is for the next stream; a connector that is done keeps what it reached.</summary>
+    private void ExpectSync()
+    {
+        lock (_gate)
+        {
+            if (_synced.Task.IsCompleted && _options.Stream.Tail)
+            {
+                _synced = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            }
+        }
+    }
+
+    [System.Diagnostics.CodeAnalysis.SuppressMessage(
+        "Security",
+        "CA5394",
+        Justification = "Spreads attempts over time; nothing secret comes of it."
+    )]
+    private async Task WaitAsync(TimeSpan delay)
+    {
+        // A fifth more or less, so that those who lost the same peer do not all come back at once.
+        var spread = delay * (0.8 + (Random.Shared.NextDouble() * 0.4));
+        await Task.Delay(spread, _node.Options.TimeProvider, _stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+}

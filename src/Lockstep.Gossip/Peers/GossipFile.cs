@@ -1,0 +1,82 @@
+using Lockstep.Gossip.Nodes;
+
+namespace Lockstep.Gossip.Peers;
+
+/// <summary>
+/// The original's way to keep a node: a file with what goes over a stream, a header, the updates and "SYNC", one JSON value per line.
+/// </summary>
+public static class GossipFile
+{
+    /// <summary>Writes all that a node keeps. The file appears under its name when it is whole.</summary>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    public static async Task ExportAsync(GossipNode node, string path, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(node);
+        ArgumentNullException.ThrowIfNull(path);
+        var unfinished = path + ".part";
+        var file = new FileStream(unfinished, FileMode.Create, FileAccess.Write, FileShare.None);
+        await using (file.ConfigureAwait(false))
+        {
+            await ExportAsync(node, file, cancellationToken).ConfigureAwait(false);
+            file.Flush(flushToDisk: true);
+        }
+
+        File.Move(unfinished, path, overwrite: true);
+    }
+
+    /// <summary>Writes all that a node keeps to a stream, which stays open.</summary>
+    public static async Task ExportAsync(GossipNode node, Stream output, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(node);
+        ArgumentNullException.ThrowIfNull(output);
+        var duplex = new DuplexStream(Stream.Null, output, leaveOpen: true);
+        await using (duplex.ConfigureAwait(false))
+        {
+            await node.RunAsync(duplex, new GossipStreamOptions { Direction = GossipDirection.SendOnly, Tail = false }, cancellationToken)
+                .ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Applies what a file holds. Signatures are verified as those of a peer; the file may be one that this node wrote.</summary>
+    /// <exception cref="GossipProtocolException">The file is not one of gossip lines; those before the fault are applied.</exception>
+    /// <exception cref="EndOfStreamException">The last line is cut off; those before it are applied.</exception>
+    public static async Task ImportAsync(GossipNode node, string path, CancellationToken cancellationToken = default)
+    {
+        var file = new FileStream(
+            path,
+            FileMode.Open,
+            FileAccess.Read,
+            FileShare.Read,
+            4096,
+            FileOptions.Asynchronous | FileOptions.SequentialScan
+        );
+        await using (file.ConfigureAwait(false))
+        {
+            await ImportAsync(node, file, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Applies what a stream holds to its end; the stream stays open.</summary>
+    /// <exception cref="GossipProtocolException">The stream is not one of gossip lines; those before the fault are applied.</exception>
+    /// <exception cref="EndOfStreamException">The last line is cut off; those before it are applied.</exception>
+    public static async Task ImportAsync(GossipNode node, Stream input, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(node);
+        ArgumentNullException.ThrowIfNull(input);
+        var duplex = new DuplexStream(input, Stream.Null, leaveOpen: true);
+        await using (duplex.ConfigureAwait(false))
+        {
+            await node.RunAsync(
+                    duplex,
+                    new GossipStreamOptions
+                    {
+                        Direction = GossipDirection.ReceiveOnly,
+                        SendClock = false,
+                        AllowOwnId = true,
+                    },
+                    cancellationToken
+                )
+                .ConfigureAwait(false);
+        }
+    }
+}

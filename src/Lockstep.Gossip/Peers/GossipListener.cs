@@ -1,0 +1,176 @@
+using System.Collections.Concurrent;
+using System.IO.Pipes;
+using System.Net;
+using System.Net.Security;
+using System.Net.Sockets;
+using Lockstep.Gossip.Nodes;
+
+namespace Lockstep.Gossip.Peers;
+
+/// <summary>How a listener speaks with those who come.</summary>
+public sealed record GossipListenerOptions
+{
+    /// <summary>How each stream is spoken.</summary>
+    public GossipStreamOptions Stream { get; init; } = new();
+
+    /// <summary>The certificate and what goes with it; null for plain TCP.</summary>
+    public SslServerAuthenticationOptions? Tls { get; init; }
+
+    /// <summary>
+    /// Told of each connection that ended by an error, also one that never came to speak with a node. Called from any thread.
+    /// </summary>
+    public Action<Exception>? ConnectionFailed { get; init; }
+}
+
+/// <summary>Accepts peers over TCP, TLS or a named pipe and has them speak with the nodes of a hub, until it is disposed.</summary>
+public sealed class GossipListener : IAsyncDisposable
+{
+    private readonly GossipHub _hub;
+    private readonly GossipListenerOptions _options;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly ConcurrentDictionary<Task, byte> _connections = new();
+    private readonly IDisposable? _socket;
+    private readonly Task _accepting;
+
+    private GossipListener(
+        GossipHub hub,
+        GossipListenerOptions options,
+        Uri uri,
+        Func<CancellationToken, Task<Stream>> accept,
+        IDisposable? socket
+    )
+    {
+        _hub = hub;
+        _options = options;
+        _socket = socket;
+        Uri = uri;
+        _accepting = AcceptAsync(accept);
+    }
+
+    /// <summary>Where peers reach it, with the port that was chosen.</summary>
+    public Uri Uri { get; }
+
+    /// <summary>Listens on a TCP address; port 0 chooses a free one.</summary>
+    /// <exception cref="SocketException">The address is in use or not this machine's.</exception>
+    public static GossipListener Start(IPEndPoint address, GossipHub hub, GossipListenerOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(address);
+        ArgumentNullException.ThrowIfNull(hub);
+        options ??= new GossipListenerOptions();
+        var listener = new TcpListener(address);
+        listener.Start();
+        var scheme = options.Tls is null ? "tcp" : "tls";
+        return new GossipListener(
+            hub,
+            options,
+            new Uri($"{scheme}://{(IPEndPoint)listener.LocalEndpoint}"),
+            async cancellationToken =>
+            {
+                var socket = await listener.AcceptSocketAsync(cancellationToken).ConfigureAwait(false);
+                GossipDialer.Configure(socket);
+                return new NetworkStream(socket, ownsSocket: true);
+            },
+            listener
+        );
+    }
+
+    /// <summary>Listens on a named pipe of this machine, for this user.</summary>
+    public static GossipListener StartPipe(string pipeName, GossipHub hub, GossipListenerOptions? options = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(pipeName);
+        ArgumentNullException.ThrowIfNull(hub);
+        return new GossipListener(
+            hub,
+            options ?? new GossipListenerOptions(),
+            new Uri("pipe://localhost/" + Uri.EscapeDataString(pipeName)),
+            async cancellationToken =>
+            {
+                var pipe = new NamedPipeServerStream(
+                    pipeName,
+                    PipeDirection.InOut,
+                    NamedPipeServerStream.MaxAllowedServerInstances,
+                    PipeTransmissionMode.Byte,
+                    PipeOptions.Asynchronous | PipeOptions.CurrentUserOnly
+                );
+                try
+                {
+                    await pipe.WaitForConnectionAsync(cancellationToken).ConfigureAwait(false);
+                    return pipe;
+                }
+                catch
+                {
+                    await pipe.DisposeAsync().ConfigureAwait(false);
+                    throw;
+                }
+            },
+            null
+        );
+    }
+
+    /// <summary>Stops listening and ends the streams that it accepted.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync().ConfigureAwait(false);
+        _socket?.Dispose();
+        await _accepting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await Task.WhenAll(_connections.Keys).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _stop.Dispose();
+    }
+
+    private async Task AcceptAsync(Func<CancellationToken, Task<Stream>> accept)
+    {
+        while (!_stop.IsCancellationRequested)
+        {
+            try
+            {
+                var stream = await accept(_stop.Token).ConfigureAwait(false);
+                var connection = ServeAsync(stream);
+                _connections.TryAdd(connection, 0);
+                _ = connection.ContinueWith(task => _connections.TryRemove(task, out _), TaskScheduler.Default);
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+            catch (Exception error) when (error is SocketException or IOException or ObjectDisposedException)
+            {
+                if (_stop.IsCancellationRequested)
+                {
+                    return;
+                }
+
+                // One that came and went, or a moment without free handles.
+                _options.ConnectionFailed?.Invoke(error);
+                await Task.Delay(100, _stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+        }
+    }
+
+    private async Task ServeAsync(Stream stream)
+    {
+        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        try
+        {
+            if (_options.Tls is not null)
+            {
+                var secure = new SslStream(stream);
+                stream = secure;
+                await secure.AuthenticateAsServerAsync(_options.Tls, _stop.Token).ConfigureAwait(false);
+            }
+
+            await _hub.RunAsync(stream, null, _options.Stream, _stop.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (_stop.IsCancellationRequested)
+        {
+            // Ended from this side.
+        }
+        catch (Exception error)
+        {
+            _options.ConnectionFailed?.Invoke(error);
+        }
+        finally
+        {
+            await stream.DisposeAsync().ConfigureAwait(false);
+        }
+    }
+}

@@ -1,0 +1,284 @@
+using System.Buffers;
+using Lockstep.Gossip.Clock;
+using Microsoft.Data.Sqlite;
+
+namespace Lockstep.Gossip.Persistence;
+
+/// <summary>
+/// The SQLite file of one node: its id, the updates that it keeps and its clock, which change in one transaction. A commit has reached the
+/// disk when it returns, for an update of this node that a peer has and the file has not would be lost here when the node starts again.
+/// Held open by one process at a time. Not safe for concurrent use.
+/// </summary>
+internal sealed class GossipStore : IDisposable
+{
+    private const int ApplicationId = 0x4C536779;
+    private readonly FileStream _lock;
+    private readonly SqliteConnection _connection;
+    private readonly SqliteCommand _add;
+    private readonly SqliteCommand _remove;
+    private readonly SqliteCommand _clock;
+    private readonly Dictionary<string, (double Timestamp, double? Horizon)> _entries = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _changed = new(StringComparer.Ordinal);
+    private readonly ArrayBufferWriter<byte> _line = new(256);
+    private SqliteTransaction? _transaction;
+
+    private GossipStore(FileStream fileLock, SqliteConnection connection)
+    {
+        _lock = fileLock;
+        _connection = connection;
+        Id = string.Empty;
+        _add = Command(
+            "INSERT INTO gossip_update (source, timestamp, line) VALUES ($source, $timestamp, $line)",
+            ("$source", SqliteType.Text),
+            ("$timestamp", SqliteType.Real),
+            ("$line", SqliteType.Blob)
+        );
+        _remove = Command(
+            "DELETE FROM gossip_update WHERE source = $source AND timestamp = $timestamp",
+            ("$source", SqliteType.Text),
+            ("$timestamp", SqliteType.Real)
+        );
+        _clock = Command(
+            "INSERT INTO gossip_clock (source, timestamp, horizon) VALUES ($source, $timestamp, $horizon) ON CONFLICT (source) DO UPDATE SET timestamp = excluded.timestamp, horizon = excluded.horizon",
+            ("$source", SqliteType.Text),
+            ("$timestamp", SqliteType.Real),
+            ("$horizon", SqliteType.Real)
+        );
+    }
+
+    public string Id { get; private set; }
+
+    /// <summary>Opens or makes the file.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="kind">The data type.</param>
+    /// <param name="requiredId">The id that the file must have, or null for any.</param>
+    /// <param name="newId">The id that a new file gets.</param>
+    public static GossipStore Open(string path, string kind, string? requiredId, string newId)
+    {
+        SQLitePCL.Batteries_V2.Init();
+        var fileLock = TakeLock(path);
+        var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = path, Pooling = false }.ToString());
+        try
+        {
+            connection.Open();
+            Prepare(connection, path, kind, requiredId ?? newId);
+            var store = new GossipStore(fileLock, connection);
+            store.Id = (string)Scalar(connection, "SELECT value FROM gossip_node WHERE name = 'id'")!;
+            if (requiredId is not null && store.Id != requiredId)
+            {
+                throw new GossipIdentityException(
+                    $"'{path}' belongs to the node '{store.Id}', not '{requiredId}'.",
+                    "Leave out the id, or choose another file."
+                );
+            }
+
+            return store;
+        }
+        catch (SqliteException error)
+        {
+            connection.Dispose();
+            fileLock.Dispose();
+            throw new GossipStoreException(
+                $"'{path}' cannot be opened as the file of a node: {error.Message}",
+                "Choose another file, or mend this one.",
+                error
+            );
+        }
+        catch
+        {
+            connection.Dispose();
+            fileLock.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The lines of all updates, in order of time within each source.</summary>
+    public IEnumerable<byte[]> ReadUpdates()
+    {
+        using var command = _connection.CreateCommand();
+        command.CommandText = "SELECT line FROM gossip_update ORDER BY timestamp, source";
+        using var reader = command.ExecuteReader();
+        while (reader.Read())
+        {
+            yield return (byte[])reader[0];
+        }
+    }
+
+    public IReadOnlyList<(string Source, double Timestamp, double? Horizon)> ReadClock()
+    {
+        using var command = _connection.CreateCommand();
+        command.CommandText = "SELECT source, timestamp, horizon FROM gossip_clock";
+        using var reader = command.ExecuteReader();
+        while (reader.Read())
+        {
+            _entries[reader.GetString(0)] = (reader.GetDouble(1), reader.IsDBNull(2) ? null : reader.GetDouble(2));
+        }
+
+        return [.. _entries.Select(static entry => (entry.Key, entry.Value.Timestamp, entry.Value.Horizon))];
+    }
+
+    public void Add(GossipUpdate update) =>
+        Try(() =>
+        {
+            _line.ResetWrittenCount();
+            update.WriteTo(_line);
+            Run(_add, update.Source, update.Timestamp, _line.WrittenSpan.ToArray());
+        });
+
+    public void Remove(GossipUpdate update) => Try(() => Run(_remove, update.Source, update.Timestamp));
+
+    public void SetClock(string source, double timestamp)
+    {
+        _entries[source] = (timestamp, _entries.GetValueOrDefault(source).Horizon);
+        _changed.Add(source);
+    }
+
+    public void SetHorizon(string source, double horizon)
+    {
+        var timestamp = _entries.TryGetValue(source, out var entry) ? entry.Timestamp : double.NegativeInfinity;
+        _entries[source] = (timestamp, horizon);
+        _changed.Add(source);
+    }
+
+    /// <summary>Ends the transaction of all that came since the last one.</summary>
+    /// <exception cref="GossipStoreException">It could not be written.</exception>
+    public void Commit() =>
+        Try(() =>
+        {
+            foreach (var source in _changed)
+            {
+                var (timestamp, horizon) = _entries[source];
+                Run(_clock, source, timestamp, (object?)horizon ?? DBNull.Value);
+            }
+
+            _changed.Clear();
+            _transaction?.Commit();
+            _transaction?.Dispose();
+            _transaction = null;
+        });
+
+    public void Dispose()
+    {
+        _transaction?.Dispose();
+        _add.Dispose();
+        _remove.Dispose();
+        _clock.Dispose();
+        _connection.Dispose();
+        _lock.Dispose();
+    }
+
+    private static FileStream TakeLock(string path)
+    {
+        try
+        {
+            // Outside SQLite: its own locks do not keep out a second copy of SQLite in this process.
+            return new FileStream(path + "-lock", FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new GossipStoreException(
+                $"'{path}' is open in another process, or its folder cannot be written. ({error.Message})",
+                "Close it there: there can be one live process per node.",
+                error
+            );
+        }
+    }
+
+    private static void Prepare(SqliteConnection connection, string path, string kind, string id)
+    {
+        Execute(connection, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
+        var application = (long)Scalar(connection, "PRAGMA application_id")!;
+        var isNew = (long)Scalar(connection, "SELECT count(*) FROM sqlite_master")! == 0;
+        if (!isNew && application != ApplicationId)
+        {
+            throw new GossipStoreException($"'{path}' is not the file of a gossip node.", "Choose another file.");
+        }
+
+        if (isNew)
+        {
+            using var transaction = connection.BeginTransaction();
+            Execute(
+                connection,
+                $"""
+                PRAGMA application_id = {ApplicationId};
+                PRAGMA user_version = 1;
+                CREATE TABLE gossip_node (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+                CREATE TABLE gossip_update (source TEXT, timestamp REAL, line BLOB NOT NULL, PRIMARY KEY (source, timestamp)) WITHOUT ROWID;
+                CREATE TABLE gossip_clock (source TEXT PRIMARY KEY, timestamp REAL NOT NULL, horizon REAL) WITHOUT ROWID;
+                """
+            );
+            using var command = connection.CreateCommand();
+            command.CommandText = "INSERT INTO gossip_node (name, value) VALUES ('id', $id), ('kind', $kind)";
+            command.Parameters.AddWithValue("$id", id);
+            command.Parameters.AddWithValue("$kind", kind);
+            command.ExecuteNonQuery();
+            transaction.Commit();
+            return;
+        }
+
+        var version = (long)Scalar(connection, "PRAGMA user_version")!;
+        var found = (string)Scalar(connection, "SELECT value FROM gossip_node WHERE name = 'kind'")!;
+        if (version != 1 || found != kind)
+        {
+            throw new GossipStoreException(
+                $"'{path}' holds a node of type '{found}' (version {version}), not '{kind}' (version 1).",
+                "Choose another file."
+            );
+        }
+    }
+
+    private static void Try(Action action)
+    {
+        try
+        {
+            action();
+        }
+        catch (SqliteException error)
+        {
+            throw new GossipStoreException(
+                "The node's file could not be written, and the node takes no further updates: " + error.Message,
+                "Free the disk or mend the file, and start the node again.",
+                error
+            );
+        }
+    }
+
+    private void Run(SqliteCommand command, params ReadOnlySpan<object> values)
+    {
+        _transaction ??= _connection.BeginTransaction();
+        command.Transaction = _transaction;
+        for (var i = 0; i < values.Length; i++)
+        {
+            command.Parameters[i].Value = values[i];
+        }
+
+        command.ExecuteNonQuery();
+    }
+
+    private SqliteCommand Command(string text, params ReadOnlySpan<(string Name, SqliteType Type)> parameters)
+    {
+        var command = _connection.CreateCommand();
+        command.CommandText = text;
+        foreach (var (name, type) in parameters)
+        {
+            command.Parameters.Add(name, type);
+        }
+
+        command.Prepare();
+        return command;
+    }
+
+    private static void Execute(SqliteConnection connection, string text)
+    {
+        using var command = connection.CreateCommand();
+        command.CommandText = text;
+        command.ExecuteNonQuery();
+    }
+
+    private static object? Scalar(SqliteConnection connection, string text)
+    {
+        using var command = connection.CreateCommand();
+        command.CommandText = text;
+        return command.ExecuteScalar();
+    }
+}

@@ -1,0 +1,101 @@
+using Lockstep.Gossip.Clock;
+using Lockstep.Gossip.Wire;
+
+namespace Lockstep.Gossip.Persistence;
+
+/// <summary>
+/// What a node has of a file: nothing, a file that is written in step with it, or one that failed. A failure is remembered, for what is in
+/// memory is then not on disk: nothing more is written, and every later commit fails too. Not safe for concurrent use: a node calls it under
+/// its lock.
+/// </summary>
+internal sealed class NodeFile : IDisposable
+{
+    private GossipStore? _store;
+    private GossipStoreException? _failure;
+    private bool _restoring;
+
+    /// <summary>Opens or makes the file, and gives the id of the node that it holds.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="kind">The data type.</param>
+    /// <param name="requiredId">The id that the file must have, or null for any.</param>
+    /// <param name="newId">The id that a new file gets.</param>
+    public string Open(string path, string kind, string? requiredId, string newId)
+    {
+        if (_store is not null)
+        {
+            throw new InvalidOperationException("The node's file is open already: a constructor opens it once.");
+        }
+
+        _store = GossipStore.Open(path, kind, requiredId, newId);
+        return _store.Id;
+    }
+
+    /// <summary>Gives back what the file holds; what is kept meanwhile is in the file already.</summary>
+    /// <param name="update">Told of each update, in order of time, with what was seen of its change.</param>
+    /// <param name="known">Told of each source: what is known of it, and what was forgotten.</param>
+    public void Restore(Action<GossipUpdate, ChangeShape> update, Action<string, double, double?> known)
+    {
+        _restoring = true;
+        var parser = new GossipMessageParser();
+        foreach (var line in _store!.ReadUpdates())
+        {
+            // Written here after it was verified: not verified again.
+            if (parser.Parse(line) is { Update: { } found, Shape: var shape })
+            {
+                update(found, shape);
+            }
+        }
+
+        foreach (var (source, timestamp, horizon) in _store.ReadClock())
+        {
+            known(source, timestamp, horizon);
+        }
+
+        _restoring = false;
+    }
+
+    public void Add(GossipUpdate update) => Write(update, static (store, update) => store.Add(update!));
+
+    public void Remove(GossipUpdate update) => Write(update, static (store, update) => store.Remove(update!));
+
+    public void SetClock(string source, double timestamp) => _store?.SetClock(source, timestamp);
+
+    public void SetHorizon(string source, double horizon) => _store?.SetHorizon(source, horizon);
+
+    /// <summary>Ends the transaction of all that came since the last one.</summary>
+    public void Commit() => Write(null, static (store, _) => store.Commit());
+
+    /// <exception cref="GossipStoreException">The file failed before.</exception>
+    public void ThrowIfFailed()
+    {
+        if (_failure is not null)
+        {
+            throw new GossipStoreException(_failure.Message, _failure.Remedy, _failure);
+        }
+    }
+
+    public void Dispose()
+    {
+        _store?.Dispose();
+        _store = null;
+    }
+
+    private void Write(GossipUpdate? update, Action<GossipStore, GossipUpdate?> write)
+    {
+        if (_store is null || _restoring)
+        {
+            return;
+        }
+
+        ThrowIfFailed();
+        try
+        {
+            write(_store, update);
+        }
+        catch (GossipStoreException error)
+        {
+            _failure = error;
+            throw;
+        }
+    }
+}

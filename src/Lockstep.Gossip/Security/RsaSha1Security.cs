@@ -1,0 +1,109 @@
+using System.Collections.Concurrent;
+using System.Security.Cryptography;
+using System.Text;
+
+namespace Lockstep.Gossip.Security;
+
+/// <summary>
+/// The signatures of npm <c>scuttlebutt/security</c>: RSA (PKCS #1 v1.5) with SHA-1, ids that are the SHA-1 of the public key's PEM text in
+/// base64. Legacy: SHA-1 is broken for collisions, so use it only where npm nodes take part, and <see cref="EcdsaSecurity"/> everywhere
+/// else. May be used from any thread.
+/// </summary>
+[System.Diagnostics.CodeAnalysis.SuppressMessage(
+    "Security",
+    "CA5350",
+    Justification = "The wire format of npm scuttlebutt's security is RSA-SHA1."
+)]
+public sealed class RsaSha1Security : GossipSecurity, IDisposable
+{
+    private readonly RSA? _private;
+    private readonly ConcurrentDictionary<string, RSA> _keys = new(StringComparer.Ordinal);
+
+    /// <summary>A node's keys in PEM form.</summary>
+    /// <param name="privateKeyPem">The private key, or null for a node that writes nothing.</param>
+    /// <param name="publicKeyPem">The public key, the whole text of its file: the id is made from that text to the byte.</param>
+    /// <exception cref="GossipSecurityException">A key cannot be read, or the two do not belong together.</exception>
+    public RsaSha1Security(string? privateKeyPem, string publicKeyPem)
+    {
+        ArgumentNullException.ThrowIfNull(publicKeyPem);
+        Id = Trust(publicKeyPem);
+        if (privateKeyPem is null)
+        {
+            return;
+        }
+
+        _private = RSA.Create();
+        GossipKeys.Import(_private, privateKeyPem, "private");
+        if (!_private.ExportRSAPublicKey().AsSpan().SequenceEqual(_keys[Id].ExportRSAPublicKey()))
+        {
+            throw new GossipSecurityException("The private and the public key do not belong together.", "Give the two of one pair.");
+        }
+    }
+
+    /// <inheritdoc/>
+    public override string Id { get; }
+
+    /// <summary>Null: npm nodes announce no scheme.</summary>
+    public override string? Scheme => null;
+
+    /// <summary>Reads the keys from two PEM files.</summary>
+    /// <exception cref="IOException">A file cannot be read.</exception>
+    /// <exception cref="GossipSecurityException">A key cannot be read.</exception>
+    public static RsaSha1Security FromFiles(string? privateKeyPath, string publicKeyPath) =>
+        new(privateKeyPath is null ? null : File.ReadAllText(privateKeyPath), File.ReadAllText(publicKeyPath));
+
+    /// <summary>The id of a public key.</summary>
+    public static string IdOf(string publicKeyPem) => Convert.ToBase64String(SHA1.HashData(Encoding.UTF8.GetBytes(publicKeyPem)));
+
+    /// <summary>Accepts what the owner of this public key signs.</summary>
+    /// <returns>The owner's id.</returns>
+    /// <exception cref="GossipSecurityException">The key cannot be read.</exception>
+    public string Trust(string publicKeyPem)
+    {
+        var key = RSA.Create();
+        GossipKeys.Import(key, publicKeyPem, "public");
+        var id = IdOf(publicKeyPem);
+        _keys[id] = key;
+        OnKeysChanged();
+        return id;
+    }
+
+    /// <inheritdoc/>
+    public override string Sign(ReadOnlySpan<byte> text)
+    {
+        if (_private is null)
+        {
+            throw new GossipSecurityException("This node has no private key, so it cannot write.", "Give it one.");
+        }
+
+        lock (_private)
+        {
+            return Convert.ToBase64String(_private.SignData(text, HashAlgorithmName.SHA1, RSASignaturePadding.Pkcs1));
+        }
+    }
+
+    /// <inheritdoc/>
+    public override bool Verify(string source, ReadOnlySpan<byte> text, string signature)
+    {
+        var bytes = new byte[signature.Length];
+        if (!_keys.TryGetValue(source, out var key) || !Convert.TryFromBase64String(signature, bytes, out var length))
+        {
+            return false;
+        }
+
+        lock (key)
+        {
+            return key.VerifyData(text, bytes.AsSpan(0, length), HashAlgorithmName.SHA1, RSASignaturePadding.Pkcs1);
+        }
+    }
+
+    /// <summary>Lets go of the keys.</summary>
+    public void Dispose()
+    {
+        _private?.Dispose();
+        foreach (var key in _keys.Values)
+        {
+            key.Dispose();
+        }
+    }
+}

@@ -1,0 +1,59 @@
+using System.Buffers;
+using System.Text.Json;
+using Lockstep.Gossip.Clock;
+using Lockstep.Gossip.Json;
+
+namespace Lockstep.Gossip.Wire;
+
+/// <summary>What each side of a stream says first: who it is and what it knows.</summary>
+/// <param name="Id">The id of the node.</param>
+/// <param name="Clock">What the node knew when the header was made.</param>
+/// <param name="Meta">Whatever the node's owner wants its peers to know, or null.</param>
+/// <param name="Horizon">For each source up to where the node has forgotten its events; null for a node that forgets nothing or does not
+/// say.</param>
+public sealed record GossipHeader(string Id, GossipClock Clock, JsonElement? Meta, GossipClock? Horizon)
+{
+    /// <summary>A text that is a member of the meta; null where there is none.</summary>
+    internal string? MetaText(string member) =>
+        Meta is { ValueKind: JsonValueKind.Object } meta
+        && meta.TryGetProperty(member, out var text)
+        && text.ValueKind == JsonValueKind.String
+            ? text.GetString()
+            : null;
+
+    internal void Write(IBufferWriter<byte> output)
+    {
+        output.Write("{\"id\":"u8);
+        JavaScriptString.Write(Id, output);
+        output.Write(",\"clock\":"u8);
+        Write(Clock, output);
+        if (Meta is { ValueKind: not JsonValueKind.Undefined } meta)
+        {
+            output.Write(",\"meta\":"u8);
+            GossipJson.WriteCompact(JsonSerializer.SerializeToUtf8Bytes(meta), output);
+        }
+
+        if (Horizon is not null)
+        {
+            output.Write(",\"horizon\":"u8);
+            Write(Horizon, output);
+        }
+
+        output.Write("}\n"u8);
+    }
+
+    private static void Write(GossipClock clock, IBufferWriter<byte> output)
+    {
+        var separator = "{"u8;
+        foreach (var (source, timestamp) in clock)
+        {
+            output.Write(separator);
+            JavaScriptString.Write(source, output);
+            output.Write(":"u8);
+            JavaScriptNumber.Write(timestamp, output);
+            separator = ","u8;
+        }
+
+        output.Write(clock.Count == 0 ? "{}"u8 : "}"u8);
+    }
+}
