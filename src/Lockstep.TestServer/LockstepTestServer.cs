@@ -22,7 +22,7 @@ public sealed class LockstepTestServer : IControlledServer, IAsyncDisposable
     private readonly HttpEndpoint _endpoint;
     private readonly HttpEndpoint? _redirect;
     private readonly string? _redirectHost;
-    private readonly Signal _changed = new();
+    private readonly Pulse _changed = new();
     private readonly Lock _scenarioGate = new();
     private HttpHost _host = null!;
 

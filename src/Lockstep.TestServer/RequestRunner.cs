@@ -11,7 +11,7 @@ namespace Lockstep.TestServer;
 /// <summary>
 /// Has requests answered: logs each, lets the faults meant for it take part, and ends its connection as it has to end. Thread-safe.
 /// </summary>
-internal sealed class RequestRunner(RequestLog log, FaultList faults, TimeProvider time, string orderField, Signal changed)
+internal sealed class RequestRunner(RequestLog log, FaultList faults, TimeProvider time, string orderField, Pulse changed)
 {
     private readonly ConcurrentDictionary<TestRequest, OpenRequest> _open = new();
     private readonly SentTotals<TestRequest> _sent = new();

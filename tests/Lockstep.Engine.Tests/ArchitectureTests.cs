@@ -45,6 +45,8 @@ public sealed class ArchitectureTests
 
     [Theory]
     [InlineData("Lockstep.Engine")]
+    [InlineData("Lockstep.Serving")]
+    [InlineData("Lockstep.TestServer")]
     public void No_namespaces_know_each_other_in_a_circle(string assembly)
     {
         using var module = ModuleDefinition.ReadModule(Path.Combine(AppContext.BaseDirectory, assembly + ".dll"));
@@ -62,6 +64,24 @@ public sealed class ArchitectureTests
 
         Assert.NotEmpty(uses);
         Assert.Null(FindCircle(uses));
+    }
+
+    /// <summary>A name means one thing to who works on the engine and on what serves it.</summary>
+    [Theory]
+    [InlineData("Lockstep.Serving")]
+    [InlineData("Lockstep.TestServer")]
+    public void No_type_has_the_name_of_a_type_of_the_engine(string assembly)
+    {
+        Assert.Empty(Names(assembly).Intersect(Names("Lockstep.Engine")));
+
+        static string[] Names(string assembly)
+        {
+            using var module = ModuleDefinition.ReadModule(Path.Combine(AppContext.BaseDirectory, assembly + ".dll"));
+            return
+            [
+                .. module.Types.Where(type => type.Namespace.StartsWith("Lockstep.", StringComparison.Ordinal)).Select(type => type.Name),
+            ];
+        }
     }
 
     [Fact]

@@ -11,7 +11,7 @@ namespace Lockstep.TestServer.Feeds;
 /// Sends what is added to a feed to all clients that have everything before it: framed once, the same memory for each, by one loop that
 /// writes to their sockets without waiting. A client whose socket does not take all of it leaves, and sees to the rest itself. Thread-safe.
 /// </summary>
-internal sealed class FanOut(ScriptedFeedOptions options, RecordLog log, FeedSignals signals, Signal delivered)
+internal sealed class FanOut(ScriptedFeedOptions options, RecordLog log, FeedSignals signals, Pulse delivered)
 {
     private const int MostRecords = 4096;
     private static readonly TimeSpan WorthARest = TimeSpan.FromMilliseconds(1);

@@ -14,7 +14,7 @@ internal sealed class FeedSignals(ScriptedFeedOptions options, RecordLog log, Ti
     private readonly byte[] _separator = Encoding.UTF8.GetBytes(options.Separator);
     private readonly Lock _gate = new();
     private readonly List<Ask> _asks = [];
-    private readonly Signal _asked = new();
+    private readonly Pulse _asked = new();
 
     /// <param name="Kind">What it is to look like.</param>
     /// <param name="Requests">How many requests had come by then: it goes to those of them that are still connected, however far they

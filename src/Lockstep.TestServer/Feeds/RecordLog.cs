@@ -12,7 +12,7 @@ internal sealed class RecordLog
     private readonly Lock _gate = new();
     private readonly List<FeedRecord> _records = [];
     private readonly Dictionary<string, int> _firstByText = new(StringComparer.Ordinal);
-    private readonly Signal _grown = new();
+    private readonly Pulse _grown = new();
     private OrderValue _greatest;
 
     public int Count

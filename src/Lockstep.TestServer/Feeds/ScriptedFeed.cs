@@ -19,12 +19,12 @@ internal sealed class ScriptedFeed : IFeed
     private readonly RecordMaker _maker;
     private readonly FeedSignals _signals;
     private readonly FanOut _fanOut;
-    private readonly Signal _delivered;
+    private readonly Pulse _delivered;
 
     /// <param name="options">How it behaves.</param>
     /// <param name="time">For its heartbeats.</param>
     /// <param name="delivered">Raised when records have gone out to live clients.</param>
-    public ScriptedFeed(ScriptedFeedOptions options, TimeProvider time, Signal delivered)
+    public ScriptedFeed(ScriptedFeedOptions options, TimeProvider time, Pulse delivered)
     {
         _options = options;
         _delivered = delivered;

@@ -87,7 +87,7 @@ public sealed class FanOutTests
         ScriptedFeedOptions options = new();
         RecordLog log = new();
         RecordMaker maker = new(options);
-        FanOut fanOut = new(options, log, new FeedSignals(options, log, TimeProvider.System), new Signal());
+        FanOut fanOut = new(options, log, new FeedSignals(options, log, TimeProvider.System), new Pulse());
         using Socket first = new(SocketType.Stream, ProtocolType.Tcp);
         using Socket second = new(SocketType.Stream, ProtocolType.Tcp);
         TestRequest entry = new(1, TimeProvider.System, "GET", "/", null, new Dictionary<string, string>());

@@ -3,7 +3,7 @@ namespace Lockstep.Serving.Hosting;
 /// <summary>
 /// Wakes all who wait, again and again. Thread-safe; who waits is woken on the pool and not by the thread that raises it.
 /// </summary>
-internal sealed class Signal
+internal sealed class Pulse
 {
     private TaskCompletionSource _next = New();
 
