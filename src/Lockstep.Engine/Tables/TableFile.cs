@@ -8,6 +8,11 @@ internal static class TableFile
     /// <summary>The switch by which a program that has its SQLite to itself spares that the locks at each call.</summary>
     public const string UnlockedSwitch = "Lockstep.Sqlite.OneThreadPerConnection";
 
+    /// <summary>
+    /// In bytes. A write-ahead log that a long reader let grow shrinks to this once its content is in the table file.
+    /// </summary>
+    private const int LogSizeLimit = 16 * 1024 * 1024;
+
     private const int NotADatabase = 26;
     private const int CannotOpen = 14;
     private const int ReadOnlyDatabase = 8;
@@ -59,7 +64,8 @@ internal static class TableFile
                     var synchronous = isServed ? "FULL" : "NORMAL";
                     Execute(
                         connection,
-                        $"PRAGMA journal_mode=WAL; PRAGMA synchronous={synchronous}; PRAGMA cache_size=-65536; DROP TABLE IF EXISTS {TableSchema.Stage}"
+                        $"PRAGMA journal_mode=WAL; PRAGMA journal_size_limit={LogSizeLimit}; PRAGMA synchronous={synchronous}; "
+                            + $"PRAGMA cache_size=-65536; DROP TABLE IF EXISTS {TableSchema.Stage}"
                     );
                     return connection;
                 }
