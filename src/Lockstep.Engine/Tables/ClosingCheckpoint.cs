@@ -19,7 +19,7 @@ internal static class ClosingCheckpoint
     /// <param name="isInterrupted">Whether the writer was told to break off.</param>
     public static void Run(SqliteConnection connection, string path, bool isInterrupted)
     {
-        if (!HasLog(path))
+        if (connection.State != System.Data.ConnectionState.Open || !HasLog(path))
             return;
         try
         {
@@ -46,5 +46,5 @@ internal static class ClosingCheckpoint
     }
 
     /// <summary>Whether a part of a table lies in the log beside its file: a copy of the file alone would lack it.</summary>
-    public static bool HasLog(string path) => new FileInfo(path + "-wal") is { Exists: true, Length: > 0 };
+    public static bool HasLog(string path) => new FileInfo(RealPath.Of(path) + "-wal") is { Exists: true, Length: > 0 };
 }
