@@ -35,6 +35,17 @@ internal sealed class FeedAccess(IReadOnlyList<FeedCredential> credentials)
     }
 
     /// <summary>
+    /// Answers a request for a path where no feed is: as for a feed to who has no credential, so that the names of the feeds are not told.
+    /// </summary>
+    public Task RefuseUnknownAsync(HttpContext context)
+    {
+        if (!IsOpen && Find(context.Request.Headers.Authorization) is null)
+            return RefuseAsync(context, isBrowser: false);
+        context.Response.StatusCode = StatusCodes.Status404NotFound;
+        return Task.CompletedTask;
+    }
+
+    /// <summary>
     /// The request's credential, if it has one that opens any feed; if not, the answer is written. A browser asks its user for a name and a
     /// password only, so a token may be given as the password.
     /// </summary>

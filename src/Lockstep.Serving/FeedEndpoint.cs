@@ -31,6 +31,8 @@ internal sealed class FeedEndpoint(
         var response = context.Response;
         if (options.InstanceName is { } instance)
             response.Headers[WireNames.InstanceNameHeader] = instance;
+        if (!await access.AdmitAsync(context, source.Name).ConfigureAwait(false))
+            return;
         if (!HttpMethods.IsGet(request.Method) && !HttpMethods.IsHead(request.Method))
         {
             response.Headers.Allow = "GET, HEAD";
@@ -40,14 +42,14 @@ internal sealed class FeedEndpoint(
             return;
         }
 
-        if (!await access.AdmitAsync(context, source.Name).ConfigureAwait(false))
-            return;
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, stopping);
         string? filterIdentity = null;
         try
         {
             var filter = FeedFilter.Parse(request.Query["columns"], request.Query["where"]);
             filterIdentity = filter?.Identity;
+            if (filter is not null)
+                filter.RequireColumns((await source.GetStateAsync(ending.Token).ConfigureAwait(false)).Columns);
             var rest = request.Path.Value![PathOf(source.Name).Length..].Trim('/');
             if (rest == PagesSegment && !WantsUpdates(request))
             {
@@ -109,6 +111,7 @@ internal sealed class FeedEndpoint(
         {
             var state = await source.GetStateAsync(cancellationToken).ConfigureAwait(false);
             response.Headers[WireNames.FeedIdentityHeader] = FeedName.Join(state.Identity, filter?.Identity);
+            response.Headers[WireNames.KeyHeader] = KeyAnnouncement.Format(state.KeyColumns);
             return;
         }
 
@@ -116,6 +119,7 @@ internal sealed class FeedEndpoint(
             .OpenAsync(new FeedRequest(since, identity, options.HeartbeatInterval), cancellationToken)
             .ConfigureAwait(false);
         response.Headers[WireNames.FeedIdentityHeader] = FeedName.Join(reading.Identity, filter?.Identity);
+        response.Headers[WireNames.KeyHeader] = KeyAnnouncement.Format(reading.KeyColumns);
         using var client = clients.Begin(context.Request, since);
         using var measurement = metrics.Client(source.Name);
         var writer = new FeedLineWriter(response.BodyWriter, filter, reading.KeyColumns, time);

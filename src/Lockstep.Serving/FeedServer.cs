@@ -66,6 +66,7 @@ public sealed class FeedServer : IAsyncDisposable
             [
                 .. sources.Select(source => new ServedFeed(source, new FeedClients(time), new LatestRecords(source, time, stopping.Token))),
             ];
+            endpoint.Routes.Add("/", access.RefuseUnknownAsync);
             endpoint.Routes.Add("/healthz", context => HealthAsync(context, sources));
             if (options.StatusPage)
                 endpoint.Routes.Add(StatusPage.Prefix, new StatusEndpoint(feeds, options, access, time).HandleAsync);

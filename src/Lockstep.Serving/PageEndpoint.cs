@@ -65,6 +65,7 @@ internal sealed class PageEndpoint(IFeedSource source, FeedServerOptions options
         var (request, response) = (context.Request, context.Response);
         response.ContentType = FeedEndpoint.ContentType;
         response.Headers[WireNames.FeedIdentityHeader] = identity;
+        response.Headers[WireNames.KeyHeader] = KeyAnnouncement.Format(page.KeyColumns);
         response.Headers.CacheControl = Cacheable(options.PageAge);
         if (page.Next is { } next)
             response.Headers.Link = $"<{Address(request, identity, page.Horizon, next)}>; rel=\"next\"";

@@ -15,22 +15,32 @@ internal sealed class TickBootstrapFile(string path)
     /// <summary>Replaces the file as a whole: a reader, or a crash, finds the old one or the new one.</summary>
     public void Save(IEnumerable<KeyValuePair<string, TickSchedule>> schedules)
     {
-        var temporary = $"{_path}.{Environment.ProcessId}.tmp";
-        using (var stream = File.Create(temporary))
+        // A new file of a name that nobody can foresee: no link that lies there already is written through.
+        var temporary = $"{_path}.{Guid.NewGuid():N}.tmp";
+        try
         {
-            using var json = new Utf8JsonWriter(stream, new JsonWriterOptions { Indented = true });
-            json.WriteStartObject();
-            json.WriteNumber("format", Format);
-            json.WriteStartObject("variables");
-            foreach (var (name, schedule) in schedules)
-                Write(json, name, schedule);
-            json.WriteEndObject();
-            json.WriteEndObject();
-            json.Flush();
-            stream.Flush(flushToDisk: true);
+            Write(temporary, schedules);
+            File.Move(temporary, _path, overwrite: true);
         }
+        finally
+        {
+            File.Delete(temporary);
+        }
+    }
 
-        File.Move(temporary, _path, overwrite: true);
+    private static void Write(string file, IEnumerable<KeyValuePair<string, TickSchedule>> schedules)
+    {
+        using var stream = new FileStream(file, FileMode.CreateNew, FileAccess.Write, FileShare.None);
+        using var json = new Utf8JsonWriter(stream, new JsonWriterOptions { Indented = true });
+        json.WriteStartObject();
+        json.WriteNumber("format", Format);
+        json.WriteStartObject("variables");
+        foreach (var (name, schedule) in schedules)
+            Write(json, name, schedule);
+        json.WriteEndObject();
+        json.WriteEndObject();
+        json.Flush();
+        stream.Flush(flushToDisk: true);
     }
 
     /// <summary>What the file holds; empty when there is none.</summary>

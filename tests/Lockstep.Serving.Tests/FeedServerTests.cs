@@ -60,6 +60,8 @@ public sealed class FeedServerTests
     [InlineData("items/99999999999999999999")]
     [InlineData("items?where=nothing")]
     [InlineData("items?where=a<true")]
+    [InlineData("items?where=a<>1")]
+    [InlineData("items?where=a%3D%22%5Cud800%22")]
     [InlineData("items/pages?feed=source-1&horizon=x")]
     public async Task What_cannot_be_understood_is_answered_400(string path)
     {
@@ -247,6 +249,13 @@ public sealed class FeedServerTests
             source.OpenError = new FeedUnavailableException("db", TimeSpan.FromSeconds(1));
             using var sick = await client.GetAsync(new Uri(server.Uri, "healthz"), Cancel);
             Assert.Equal(HttpStatusCode.ServiceUnavailable, sick.StatusCode);
+            using var nameless = await client.GetAsync(new Uri(server.Uri, "items2"), Cancel);
+            using var named = await client.PostAsync(new Uri(server.Uri, "items"), null, Cancel);
+            Assert.Equal((HttpStatusCode.Unauthorized, HttpStatusCode.Unauthorized), (nameless.StatusCode, named.StatusCode));
+            Assert.Equal(named.Headers.WwwAuthenticate, nameless.Headers.WwwAuthenticate);
+            Assert.Equal(await named.Content.ReadAsStringAsync(Cancel), await nameless.Content.ReadAsStringAsync(Cancel));
+
+            client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", "token");
             using var post = await client.PostAsync(new Uri(server.Uri, "items"), null, Cancel);
             Assert.Equal(HttpStatusCode.MethodNotAllowed, post.StatusCode);
             using var unknown = await client.GetAsync(new Uri(server.Uri, "items2"), Cancel);

@@ -240,6 +240,10 @@ internal static class SyncCommand
             reporter.Report(new SyncEnded(sync.Result));
             return options.Follow ? ExitCodes.Ok : ExitCodes.Cancelled;
         }
+        finally
+        {
+            reporter.ReportLog(options.Store);
+        }
     }
 
     private static Uri? ParseUri(ArgumentResult argument)

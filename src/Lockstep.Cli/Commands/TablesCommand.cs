@@ -32,8 +32,22 @@ internal static class TablesCommand
                     .Select(file => new Table(file));
             using var output = Console.OpenStandardOutput();
             var text = new TextTable(Console.Out);
-            foreach (var info in tables.Select(table => table.GetInfo()))
+            var exitCode = ExitCodes.Ok;
+            foreach (var table in tables)
             {
+                TableInfo info;
+                try
+                {
+                    info = table.GetInfo();
+                }
+                catch (TableFileException e)
+                {
+                    // One file that is damaged does not hide the others.
+                    Console.Error.WriteLine("lockstep: " + e.Message);
+                    exitCode = ExitCodes.Of(e);
+                    continue;
+                }
+
                 if (result.GetValue(json))
                 {
                     JsonLines.Write(
@@ -75,7 +89,7 @@ internal static class TablesCommand
             }
 
             text.Finish();
-            return ExitCodes.Ok;
+            return exitCode;
         });
         return command;
     }

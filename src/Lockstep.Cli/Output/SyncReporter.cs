@@ -37,6 +37,16 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
         }
     }
 
+    /// <summary>Says that the file is not the whole table, where that is so; called when the sync has closed it.</summary>
+    public void ReportLog(TableStore store)
+    {
+        if (!quiet && store is FileTableStore { HasLog: true } file)
+        {
+            var name = Path.GetFileName(file.Path);
+            Console.Error.WriteLine($"lockstep: a part of the table is in {name}-wal, which another program reads: keep it beside {name}.");
+        }
+    }
+
     /// <summary>Failures are told by the error that ends a sync; one that follows has no end to tell them.</summary>
     private bool IsWorthTelling(FeedEventKind kind) =>
         kind switch

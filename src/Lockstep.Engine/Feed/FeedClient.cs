@@ -103,6 +103,7 @@ internal sealed class FeedClient : IDisposable
         return new FeedResponse(response, stream, isSnapshot)
         {
             FeedIdentity = Header(WireNames.FeedIdentityHeader),
+            KeyFields = KeyAnnouncement.Parse(Header(WireNames.KeyHeader)),
             InstanceName = Header(WireNames.InstanceNameHeader),
             ExpectedRecords = long.TryParse(Header(WireNames.CountHeader), NumberStyles.None, CultureInfo.InvariantCulture, out var count)
                 ? count

@@ -32,6 +32,21 @@ public sealed class FeedUnreachableException : FeedException
         ) { }
 }
 
+/// <summary>A cursor that the feed gave out cannot be asked for where the cursor goes into the path.</summary>
+public sealed class FeedCursorException : FeedException
+{
+    internal FeedCursorException(FeedUri feed, Records.Cursor cursor)
+        : base(
+            ErrorKind.UnexpectedAnswer,
+            feed,
+            $"The cursor '{cursor}' of the feed {feed.Display} cannot be an element of a URI's path.",
+            $"If the feed takes the cursor as ?since=, set {Term.CursorStyle} to Query."
+        ) { }
+
+    /// <inheritdoc/>
+    public override bool IsTransient => false;
+}
+
 /// <summary>The feed answered with an error status.</summary>
 public sealed class FeedStatusException : FeedException
 {

@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Security;
 using System.Reflection;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 
 namespace Lockstep.Engine.Feed;
@@ -22,6 +23,9 @@ internal sealed class FeedHttp : IDisposable
     private readonly TimeProvider _time;
     private readonly HttpMessageInvoker _http;
 
+    /// <summary>For other origins, which never see the client certificate; the same where there is none (I9).</summary>
+    private readonly HttpMessageInvoker _elsewhere;
+
     /// <summary>Prepares; nothing is sent yet.</summary>
     /// <param name="options">How to reach the feed.</param>
     /// <param name="time">Measures the connection timeout; null for the system's clock.</param>
@@ -32,7 +36,10 @@ internal sealed class FeedHttp : IDisposable
         Options = options;
         _time = time ?? TimeProvider.System;
         Uri = options.Address;
-        _http = new HttpMessageInvoker(CreateHandler(options, decompresses), disposeHandler: true);
+        _http = new HttpMessageInvoker(CreateHandler(options, decompresses, options.Certificate), disposeHandler: true);
+        _elsewhere = options.Certificate is null
+            ? _http
+            : new HttpMessageInvoker(CreateHandler(options, decompresses, certificate: null), disposeHandler: true);
     }
 
     /// <summary>The feed.</summary>
@@ -55,14 +62,15 @@ internal sealed class FeedHttp : IDisposable
         using var request = new HttpRequestMessage(HttpMethod.Get, target);
         request.Headers.UserAgent.Add(new ProductInfoHeaderValue("Lockstep", Version));
         addHeaders?.Invoke(request.Headers);
-        if (IsSameOrigin(target))
+        var isOwn = IsSameOrigin(target);
+        if (isOwn)
             AddSecrets(request);
 
         using var timeout = new CancellationTokenSource(Options.ConnectionTimeout, _time);
         using var both = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, timeout.Token);
         try
         {
-            return await _http.SendAsync(request, both.Token).ConfigureAwait(false);
+            return await (isOwn ? _http : _elsewhere).SendAsync(request, both.Token).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
@@ -101,7 +109,11 @@ internal sealed class FeedHttp : IDisposable
         new(Uri, string.Create(CultureInfo.InvariantCulture, $"more than {MostRedirects} times."));
 
     /// <inheritdoc/>
-    public void Dispose() => _http.Dispose();
+    public void Dispose()
+    {
+        _http.Dispose();
+        _elsewhere.Dispose();
+    }
 
     /// <summary>Credentials and the user's headers go to the feed's own origin only, whatever a redirect says.</summary>
     private bool IsSameOrigin(Uri target) =>
@@ -143,7 +155,7 @@ internal sealed class FeedHttp : IDisposable
             _ => e.Message,
         };
 
-    private static SocketsHttpHandler CreateHandler(FeedOptions options, bool decompresses)
+    private static SocketsHttpHandler CreateHandler(FeedOptions options, bool decompresses, X509Certificate2? certificate)
     {
         var handler = new SocketsHttpHandler
         {
@@ -164,7 +176,7 @@ internal sealed class FeedHttp : IDisposable
 #pragma warning restore CA5359
         }
 
-        if (options.Certificate is { } certificate)
+        if (certificate is not null)
             handler.SslOptions.ClientCertificates = [certificate];
         return handler;
     }

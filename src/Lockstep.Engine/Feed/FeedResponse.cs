@@ -12,6 +12,9 @@ internal sealed class FeedResponse(HttpResponseMessage response, Stream stream, 
     /// <summary>The identity of the feed, when it names one.</summary>
     public string? FeedIdentity { get; init; }
 
+    /// <summary>The members that the feed says are its key; null when it does not say.</summary>
+    public IReadOnlyList<string>? KeyFields { get; init; }
+
     public string? InstanceName { get; init; }
 
     /// <summary>How many records the body holds, when the feed says so.</summary>

@@ -82,6 +82,7 @@ internal sealed class FeedUri
     /// <param name="cursor">The cursor.</param>
     /// <param name="query">Further options, appended to the query; null for none.</param>
     /// <param name="update">Whether to ask for updates only, never a snapshot by redirect.</param>
+    /// <exception cref="FeedCursorException">The cursor cannot be an element of a path.</exception>
     public Uri Request(CursorStyle style, Cursor cursor, IEnumerable<KeyValuePair<string, string>>? query, bool update)
     {
         var inPath = style == CursorStyle.Path || (style == CursorStyle.Auto && Location.AbsolutePath.EndsWith('/'));
@@ -89,6 +90,9 @@ internal sealed class FeedUri
         var parameters = new StringBuilder(builder.Query.TrimStart('?'));
         if (inPath)
         {
+            // No URI can have these as an element: they would ask for another path (RFC 3986, 5.2.4).
+            if (cursor.ToString() is "." or "..")
+                throw new FeedCursorException(this, cursor);
             // The cursor's own colons stay as they are (5:5000); what would end the path does not.
             builder.Path =
                 builder.Path.TrimEnd('/') + "/" + Uri.EscapeDataString(cursor.ToString()).Replace("%3A", ":", StringComparison.Ordinal);

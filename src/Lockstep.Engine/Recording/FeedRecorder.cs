@@ -14,6 +14,7 @@ public static class FeedRecorder
         "Content-Encoding",
         "Instance-Name",
         "Lockstep-Feed",
+        "Lockstep-Key",
         "X-Amz-Meta-Count",
         "Retry-After",
     ];

@@ -16,7 +16,7 @@ internal sealed class RecordParser
 
     private static readonly JsonReaderOptions Strict = new() { MaxDepth = MaximumDepth };
 
-    private readonly RecordShapeRequest _request;
+    private RecordShapeRequest _request;
     private readonly RoutingReader _routing;
     private readonly KeyReader _key;
     private readonly OrderReader _order;
@@ -52,6 +52,9 @@ internal sealed class RecordParser
 
     /// <summary>Why the object is malformed.</summary>
     public string Reason { get; private set; } = "";
+
+    /// <summary>From here on the first record, if it is still to come, has this key.</summary>
+    public void UseKey(IReadOnlyList<string> fields) => _request = _request with { KeyFields = fields };
 
     /// <summary>Reads one object, from brace to brace.</summary>
     /// <param name="json">The object's bytes.</param>

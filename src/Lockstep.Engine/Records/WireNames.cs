@@ -12,6 +12,9 @@ internal static class WireNames
     /// <summary>The response and request header that carries a feed's identity.</summary>
     public const string FeedIdentityHeader = "Lockstep-Feed";
 
+    /// <summary>The response header that names the members which identify a record: a JSON array of strings in ASCII.</summary>
+    public const string KeyHeader = "Lockstep-Key";
+
     /// <summary>The response header that names the serving node.</summary>
     public const string InstanceNameHeader = "Instance-Name";
 

@@ -11,34 +11,50 @@ namespace Lockstep.Engine.Serving;
 internal sealed class FeedCondition
 {
     private static readonly string[] Operators = ["!=", "<=", ">=", "=", "<", ">"];
-    private readonly byte[] _name;
+    private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+    private readonly byte[] _utf8Name;
     private readonly string _operator;
     private readonly JsonTokenType _type;
     private readonly byte[] _value;
 
     private FeedCondition(string name, string @operator, JsonTokenType type, byte[] value)
     {
-        _name = Encoding.UTF8.GetBytes(name);
+        Name = name;
+        _utf8Name = Strict.GetBytes(name);
         _operator = @operator;
         _type = type;
         _value = value;
     }
 
+    /// <summary>The member that is compared.</summary>
+    public string Name { get; }
+
     /// <summary>
-    /// Reads <c>name</c>, operator and value: a JSON number, true, false, null or a string in double quotes; anything else is a string as
-    /// it stands.
+    /// Reads a name, an operator and a value. The name is in double quotes where it has white space, quotes or <c>= &lt; &gt; !</c> in it.
+    /// The value is a JSON number, string, true, false or null, or text that no language of conditions could mean otherwise: without those
+    /// characters and without the words and, or.
     /// </summary>
-    /// <exception cref="FeedFilterException">There is no operator or no name.</exception>
+    /// <exception cref="FeedFilterException">It is something else.</exception>
     public static FeedCondition Parse(string text)
     {
-        var at = text.AsSpan().IndexOfAny("=<>!");
-        var @operator = at > 0 ? Array.Find(Operators, o => text.AsSpan(at).StartsWith(o, StringComparison.Ordinal)) : null;
-        if (@operator is null)
-            throw new FeedFilterException($"'{text}' is no comparison.");
-        var (type, value) = ParseValue(text[(at + @operator.Length)..]);
-        if (@operator is not ("=" or "!=") && type is not (JsonTokenType.Number or JsonTokenType.String))
-            throw new FeedFilterException($"'{text}': only numbers and strings have an order.");
-        return new FeedCondition(text[..at].Trim(), @operator, type, value);
+        try
+        {
+            var bytes = Strict.GetBytes(text);
+            var (name, length) = ReadName(bytes);
+            var rest = Strict.GetString(bytes.AsSpan(length)).TrimStart();
+            var @operator =
+                Array.Find(Operators, o => rest.StartsWith(o, StringComparison.Ordinal))
+                ?? throw new FeedFilterException($"'{text}' is no comparison.");
+            var value = rest[@operator.Length..].Trim();
+            var (type, found) = ReadJson(value) ?? (JsonTokenType.String, Strict.GetBytes(RequirePlain(text, value)));
+            if (@operator is not ("=" or "!=") && type is not (JsonTokenType.Number or JsonTokenType.String))
+                throw new FeedFilterException($"'{text}': only numbers and strings have an order.");
+            return new FeedCondition(name, @operator, type, found);
+        }
+        catch (Exception e) when (e is EncoderFallbackException or JsonException or InvalidOperationException)
+        {
+            throw new FeedFilterException("A condition is not valid Unicode, or has a name in quotes that do not end.");
+        }
     }
 
     /// <summary>Whether it holds for a row's <c>data</c>.</summary>
@@ -46,23 +62,25 @@ internal sealed class FeedCondition
     {
         var json = new Utf8JsonReader(data);
         json.Read();
+        bool? holds = null;
         while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
         {
-            var found = json.ValueTextEquals(_name);
+            var found = json.ValueTextEquals(_utf8Name);
             json.Read();
+            // Of a member that comes twice the last one counts, as for whoever reads the record.
             if (found)
-                return Holds(ref json);
+                holds = Holds(ref json);
             json.Skip();
         }
 
-        return _operator == "!=" ? _type != JsonTokenType.Null : _operator == "=" && _type == JsonTokenType.Null;
+        return holds ?? (_operator == "!=" ? _type != JsonTokenType.Null : _operator == "=" && _type == JsonTokenType.Null);
     }
 
-    public override string ToString() => $"{Encoding.UTF8.GetString(_name)} {_operator} {_type} {Encoding.UTF8.GetString(_value)}";
+    public override string ToString() => $"{Name} {_operator} {_type} {Encoding.UTF8.GetString(_value)}";
 
     private bool Holds(ref Utf8JsonReader value)
     {
-        if (value.TokenType != _type)
+        if (value.TokenType != _type || (_type == JsonTokenType.String && !IsUnicode(ref value)))
             return _operator == "!=";
         var order = _type switch
         {
@@ -81,6 +99,22 @@ internal sealed class FeedCondition
         };
     }
 
+    /// <summary>Whether a string has no half of a surrogate pair: one that has is no text that a condition could name.</summary>
+    private static bool IsUnicode(ref Utf8JsonReader value)
+    {
+        if (!value.ValueIsEscaped)
+            return true;
+        try
+        {
+            _ = value.GetString();
+            return true;
+        }
+        catch (InvalidOperationException)
+        {
+            return false;
+        }
+    }
+
     private int CompareText(ref Utf8JsonReader value)
     {
         if (!value.ValueIsEscaped)
@@ -90,27 +124,56 @@ internal sealed class FeedCondition
         return unescaped.AsSpan(0, length).SequenceCompareTo(_value);
     }
 
-    private static (JsonTokenType Type, byte[] Value) ParseValue(string text)
+    /// <summary>The name, and how many bytes it takes with the white space around it.</summary>
+    private static (string Name, int Length) ReadName(ReadOnlySpan<byte> text)
     {
-        var bytes = Encoding.UTF8.GetBytes(text);
+        if (text.StartsWith("\""u8))
+        {
+            var json = new Utf8JsonReader(text, isFinalBlock: false, default);
+            return json.Read() ? (json.GetString()!, (int)json.BytesConsumed) : throw new JsonException();
+        }
+
+        var length = text.IndexOfAny("=<>!"u8);
+        var name = Encoding.UTF8.GetString(length < 0 ? text : text[..length]).Trim();
+        return name.Length > 0 && !name.AsSpan().ContainsAny(" \t\r\n\"'") && length > 0
+            ? (name, length)
+            : throw new FeedFilterException($"'{Encoding.UTF8.GetString(text)}' is no comparison of a column.");
+    }
+
+    /// <summary>A number, string, true, false or null; null for what is none.</summary>
+    private static (JsonTokenType Type, byte[] Value)? ReadJson(string text)
+    {
         try
         {
-            var json = new Utf8JsonReader(bytes);
-            if (json.Read() && json.TokenType is not (JsonTokenType.StartObject or JsonTokenType.StartArray))
-            {
-                var (type, value) = (
-                    json.TokenType,
-                    json.TokenType == JsonTokenType.String ? Encoding.UTF8.GetBytes(json.GetString()!) : json.ValueSpan.ToArray()
-                );
-                if (!json.Read())
-                    return (type, value);
-            }
+            var json = new Utf8JsonReader(Strict.GetBytes(text));
+            if (!json.Read() || json.TokenType is JsonTokenType.StartObject or JsonTokenType.StartArray)
+                return null;
+            var (type, value) = (
+                json.TokenType,
+                json.TokenType == JsonTokenType.String ? Strict.GetBytes(json.GetString()!) : json.ValueSpan.ToArray()
+            );
+            return json.Read() ? null : (type, value);
         }
         catch (JsonException)
         {
-            // No JSON: a string as it stands.
+            return null;
         }
+    }
 
-        return (JsonTokenType.String, bytes);
+    /// <summary>Text without quotes that cannot be meant otherwise.</summary>
+    private static string RequirePlain(string condition, string value)
+    {
+        var words = value.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
+        var isOdd =
+            value.AsSpan().ContainsAny("=<>!")
+            || (value.Length > 0 && "\"'{[".Contains(value[0], StringComparison.Ordinal))
+            || words.Any(word => word.ToUpperInvariant() is "AND" or "OR")
+            || value.ToUpperInvariant() is "TRUE" or "FALSE" or "NULL";
+        return isOdd
+            ? throw new FeedFilterException(
+                $"'{condition}' is no single comparison with a number, true, false, null or plain text. "
+                    + "Put text with quotes, operators or the words and, or in double quotes; give one where for each condition."
+            )
+            : value;
     }
 }

@@ -51,6 +51,18 @@ public sealed class FeedFilter
         return new FeedFilter(names.Count > 0 ? names : null, conditions, Convert.ToHexStringLower(digest.AsSpan(0, 6)));
     }
 
+    /// <summary>Refuses columns that the feed's records do not have.</summary>
+    /// <param name="known">Those that they have; null where they are not known.</param>
+    /// <exception cref="FeedFilterException">There is no such column; it names those that there are.</exception>
+    public void RequireColumns(IReadOnlyList<string>? known)
+    {
+        if (known is not { Count: > 0 })
+            return;
+        var unknown = _conditions.Select(condition => condition.Name).Concat(_columns ?? []).FirstOrDefault(name => !known.Contains(name));
+        if (unknown is not null)
+            throw new FeedFilterException($"There is no column '{unknown}'. The columns are: {string.Join(", ", known)}.");
+    }
+
     /// <summary>Writes what the client is to see of a row.</summary>
     /// <param name="line">One data row of the transaction dialect, without its line feed.</param>
     /// <param name="key">The key's members of <c>data</c>; empty for the first one.</param>
@@ -101,11 +113,11 @@ public sealed class FeedFilter
         for (; json.Read() && json.TokenType == JsonTokenType.PropertyName; index++)
         {
             var start = (int)json.TokenStartIndex;
-            var name = json.GetString()!;
+            var name = NameOf(ref json);
             json.Read();
             json.Skip();
-            var isKey = key.Count == 0 ? index == 0 : key.Contains(name);
-            if (!isKey && (keyOnly || !_columns!.Contains(name)))
+            var isKey = key.Count == 0 ? index == 0 : name is not null && key.Contains(name);
+            if (!isKey && (keyOnly || name is null || !_columns!.Contains(name)))
                 continue;
             if (written++ > 0)
                 output.Write(","u8);
@@ -113,6 +125,19 @@ public sealed class FeedFilter
         }
 
         output.Write("}"u8);
+    }
+
+    /// <summary>A member's name; null for one with half of a surrogate pair, which nobody can ask for.</summary>
+    private static string? NameOf(ref Utf8JsonReader json)
+    {
+        try
+        {
+            return json.GetString();
+        }
+        catch (InvalidOperationException)
+        {
+            return null;
+        }
     }
 
     /// <summary>Where the two values lie that a filter looks at.</summary>

@@ -6,7 +6,11 @@ namespace Lockstep.Engine.Serving;
 /// <param name="Horizon">The cursor of a client that has everything.</param>
 /// <param name="KeyColumns">The members of <c>data</c> that identify a record, in key order; empty when the source cannot tell.</param>
 /// <param name="Pages">Whether <see cref="IFeedSource.ReadPageAsync"/> works.</param>
-public sealed record FeedState(string Identity, long Horizon, IReadOnlyList<string> KeyColumns, bool Pages);
+public sealed record FeedState(string Identity, long Horizon, IReadOnlyList<string> KeyColumns, bool Pages)
+{
+    /// <summary>All members that <c>data</c> may have; null where the source cannot tell. A filter on another one is refused.</summary>
+    public IReadOnlyList<string>? Columns { get; init; }
+}
 
 /// <summary>What an admitted client is to be sent.</summary>
 /// <param name="Identity">The feed's identity, for the client to store with its cursor.</param>

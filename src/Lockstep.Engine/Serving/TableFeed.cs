@@ -101,7 +101,9 @@ public sealed class TableFeed : IFeedSource
         if (Volatile.Read(ref _error) is { } error)
             throw error;
         var stamp = Volatile.Read(ref _last)!;
-        return ValueTask.FromResult(new FeedState(stamp.Identity, stamp.Sequence, stamp.KeyFields, Pages: true));
+        return ValueTask.FromResult(
+            new FeedState(stamp.Identity, stamp.Sequence, stamp.KeyFields, Pages: true) { Columns = stamp.Columns }
+        );
     }
 
     /// <inheritdoc/>
@@ -270,7 +272,8 @@ public sealed class TableFeed : IFeedSource
             var key = Base64Url.DecodeFromChars(text);
             return Records.KeyEncoding.Read(key).Parts.Count > 0 ? key : throw new FormatException();
         }
-        catch (Exception e) when (e is FormatException or ArgumentException or IndexOutOfRangeException or OverflowException)
+        catch (Exception e)
+            when (e is FormatException or ArgumentException or IndexOutOfRangeException or OverflowException or InvalidOperationException)
         {
             throw new FeedPositionException(e);
         }

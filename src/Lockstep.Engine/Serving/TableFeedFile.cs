@@ -13,6 +13,9 @@ namespace Lockstep.Engine.Serving;
 /// <param name="KeyFields">The fields that are the key; empty until a record has come.</param>
 internal sealed record TableStamp(string Table, string Identity, long Cleared, long Sequence, IReadOnlyList<string> KeyFields)
 {
+    /// <summary>The fields that the records have had; null when some have no column of their own.</summary>
+    public IReadOnlyList<string>? Columns { get; init; }
+
     /// <summary>The cursors that mean something: one ahead of the table is of a table that was put back since.</summary>
     public ServedRange Range => new(Identity, Cleared, Sequence, RetryAfter: null);
 }
@@ -141,7 +144,10 @@ internal sealed class TableFeedFile(string path, int pageBytes)
                     {
                         var state = TableState.Load(connection);
                         var hasRows = state.Shape is not null && StageSql.TableExists(connection, TableSchema.Rows);
-                        var stamp = new TableStamp(state.Name, mark.Identity, mark.Cleared, state.Sequence, state.Shape?.KeyFields ?? []);
+                        var stamp = new TableStamp(state.Name, mark.Identity, mark.Cleared, state.Sequence, state.Shape?.KeyFields ?? [])
+                        {
+                            Columns = state.Fields.Count < FieldCatalog.Limit ? state.Fields : null,
+                        };
                         return read(connection, stamp, hasRows ? state.Shape : null);
                     }
                 );

@@ -23,6 +23,7 @@ internal sealed class FeedFollower(
 
     /// <summary>Outlives the table's being closed and opened again.</summary>
     private ConnectionPlan? _plan;
+    private bool _hasWarnedOfKey;
 
     /// <summary>The loop: connect, read, and again until there is nothing more to want.</summary>
     public async Task FollowAsync(SyncContext context, CancellationToken cancellationToken)
@@ -124,6 +125,8 @@ internal sealed class FeedFollower(
 
         await using var body = opened;
         await events.PostConnectedAsync(client.Uri, body, cancellationToken).ConfigureAwait(false);
+        if (body.KeyFields is { } key)
+            await TakeKeyAsync(context, key, cancellationToken).ConfigureAwait(false);
         if (plan.MeetsAnotherFeed(state, body))
         {
             await events
@@ -183,6 +186,21 @@ internal sealed class FeedFollower(
 
         status.EndsFor(SyncEndReason.EndOfFeed);
         return context.StopsWhenCaughtUp ? BodyOutcome.Done : BodyOutcome.Again;
+    }
+
+    /// <summary>Makes the key that the feed announces the table's, if nothing else is known of it.</summary>
+    private async Task TakeKeyAsync(SyncContext context, IReadOnlyList<string> key, CancellationToken cancellationToken)
+    {
+        var warning = TableBinding.CheckKey(context.Parser.Shape, options, key);
+        if (warning is null)
+        {
+            context.Parser.UseKey(key);
+        }
+        else if (!_hasWarnedOfKey)
+        {
+            _hasWarnedOfKey = true;
+            await events.PostAsync(FeedEventKind.Warning, warning, cancellationToken).ConfigureAwait(false);
+        }
     }
 
     /// <summary>Asks the feed, no longer than the time to follow; null when that is over.</summary>

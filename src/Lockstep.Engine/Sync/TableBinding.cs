@@ -60,6 +60,24 @@ internal static class TableBinding
         }
     }
 
+    /// <summary>Holds the key that a feed announces against the table's.</summary>
+    /// <returns>A warning where the user has named another key, which wins.</returns>
+    /// <exception cref="TableMismatchException">The table was filled by another key, which the user has not named.</exception>
+    public static string? CheckKey(RecordShape? shape, SyncOptions options, IReadOnlyList<string> announced)
+    {
+        if ((options.KeyFields ?? shape?.KeyFields) is not { } key || key.SequenceEqual(announced))
+            return null;
+        if (options.KeyFields is not null)
+            return $"The feed says that its key is '{string.Join(", ", announced)}'; '{string.Join(", ", key)}' is used as was asked for.";
+        var path = options.Store.Description;
+        throw new TableMismatchException(
+            path,
+            $"The table in '{path}' was filled by the key '{string.Join(", ", key)}', but the feed says that its key is "
+                + $"'{string.Join(", ", announced)}': records that differ may have become one.",
+            $"Empty the table with {Term.ClearTable} and sync again, or keep its key by naming it with {Term.Key}."
+        );
+    }
+
     public static RecordParser CreateParser(TableState state, SyncOptions options) =>
         state.Shape is { } shape
             ? new RecordParser(shape, state.Fields)

@@ -9,6 +9,12 @@ public sealed class FileTableStore(string path) : TableStore
     /// <summary>The file's full path.</summary>
     public string Path => path;
 
+    /// <summary>
+    /// Whether a part of the table lies in the write-ahead log beside the file, as while a reader needs it: a copy of the file alone lacks
+    /// that part.
+    /// </summary>
+    public bool HasLog => ClosingCheckpoint.HasLog(path);
+
     /// <summary>The same.</summary>
     public override string Description => path;
 

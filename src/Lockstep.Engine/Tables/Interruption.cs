@@ -8,6 +8,8 @@ internal sealed class Interruption
 {
     private volatile bool _isRequested;
 
+    public bool IsRequested => _isRequested;
+
     public void Request() => _isRequested = true;
 
     public void ThrowIfRequested()

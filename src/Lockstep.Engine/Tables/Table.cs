@@ -181,8 +181,10 @@ public sealed class Table(string path) : ITable
             () =>
             {
                 // The log goes first: one that is left behind would be applied to a new file of this name (I12).
+                var real = RealPath.Of(path);
                 foreach (var suffix in (string[])["-journal", "-wal", "-shm", ""])
-                    File.Delete(path + suffix);
+                    File.Delete(real + suffix);
+                File.Delete(path);
                 return true;
             }
         );
@@ -194,12 +196,12 @@ public sealed class Table(string path) : ITable
     /// <param name="overwrite">Whether a table file that is there may be overwritten in place.</param>
     public void Backup(string target, bool overwrite = false)
     {
-        if (string.Equals(System.IO.Path.GetFullPath(target), System.IO.Path.GetFullPath(path), StringComparison.Ordinal))
+        if (string.Equals(RealPath.Of(target), RealPath.Of(path), StringComparison.Ordinal))
         {
             throw new TableFileException(target, $"The table file '{target}' cannot be backed up to itself.", "Name another file.");
         }
 
-        if (File.Exists(target) && (!overwrite || !IsTable(target)))
+        if (System.IO.Path.Exists(target) ? !overwrite || !IsTable(target) : LockFile.IsLink(target))
         {
             throw new TableFileException(
                 target,

@@ -8,6 +8,11 @@ internal static class TableFile
     /// <summary>The switch by which a program that has its SQLite to itself spares that the locks at each call.</summary>
     public const string UnlockedSwitch = "Lockstep.Sqlite.OneThreadPerConnection";
 
+    /// <summary>
+    /// In bytes. A write-ahead log that a long reader let grow shrinks to this once its content is in the table file.
+    /// </summary>
+    private const int LogSizeLimit = 16 * 1024 * 1024;
+
     private const int NotADatabase = 26;
     private const int CannotOpen = 14;
     private const int ReadOnlyDatabase = 8;
@@ -59,7 +64,8 @@ internal static class TableFile
                     var synchronous = isServed ? "FULL" : "NORMAL";
                     Execute(
                         connection,
-                        $"PRAGMA journal_mode=WAL; PRAGMA synchronous={synchronous}; PRAGMA cache_size=-65536; DROP TABLE IF EXISTS {TableSchema.Stage}"
+                        $"PRAGMA journal_mode=WAL; PRAGMA journal_size_limit={LogSizeLimit}; PRAGMA synchronous={synchronous}; "
+                            + $"PRAGMA cache_size=-65536; DROP TABLE IF EXISTS {TableSchema.Stage}"
                     );
                     return connection;
                 }
@@ -120,6 +126,12 @@ internal static class TableFile
                 {
                     return Open();
                 }
+                catch (SqliteException e) when (e.SqliteErrorCode is CannotOpen or ReadOnlyDatabase && IsAlone(path))
+                {
+                    // SQLite reads a file that has had a log with the log's shared memory, which it cannot make here. Without a log the
+                    // file is the whole table.
+                    return Open(isImmutable: true);
+                }
                 catch (SqliteException e) when (e.SqliteExtendedErrorCode == HotJournal)
                 {
                     // The process that filled the table for the first time did not live to commit; who only reads may not undo what it left.
@@ -130,9 +142,9 @@ internal static class TableFile
             }
         );
 
-        SqliteConnection Open()
+        SqliteConnection Open(bool isImmutable = false)
         {
-            var connection = Connect(path, SqliteOpenMode.ReadOnly);
+            var connection = Connect(path, SqliteOpenMode.ReadOnly, isImmutable);
             try
             {
                 RequireTable(connection, path);
@@ -147,6 +159,13 @@ internal static class TableFile
         }
     }
 
+    /// <summary>Whether nothing lies beside the file that belongs to its content or says that somebody uses it.</summary>
+    private static bool IsAlone(string path)
+    {
+        var real = RealPath.Of(path);
+        return File.Exists(real) && Array.TrueForAll(["-wal", "-shm", "-journal"], suffix => !File.Exists(real + suffix));
+    }
+
     /// <summary>
     /// Whether a file says of itself that it is a Lockstep table; reads its first hundred bytes. Not so while this process has it open:
     /// on Unix, closing any other handle of the file would drop SQLite's locks on it, and another process would take the log for
@@ -154,7 +173,7 @@ internal static class TableFile
     /// </summary>
     public static bool IsTableFile(string path)
     {
-        var full = Path.GetFullPath(path);
+        var full = RealPath.Of(path);
         lock (Gate)
         {
             if (!Opened.ContainsKey(full))
@@ -172,16 +191,22 @@ internal static class TableFile
         }
     }
 
+    /// <summary>Opens a file to look at it. A pipe or a device does not make it wait, and writers are not kept out.</summary>
+    private static FileStream OpenBeside(string path) =>
+        OperatingSystem.IsWindows()
+            ? new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 1)
+            : Native.UnixFile.OpenToRead(path);
+
     private static bool HasHeader(string path)
     {
         Span<byte> header = stackalloc byte[100];
         try
         {
-            using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 1);
+            using var file = OpenBeside(path);
             if (file.ReadAtLeast(header, header.Length, throwOnEndOfStream: false) < header.Length)
                 return false;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
         {
             return false;
         }
@@ -230,17 +255,17 @@ internal static class TableFile
         return command.ExecuteScalar() is long value ? value : 0;
     }
 
-    private static SqliteConnection Connect(string path, SqliteOpenMode mode)
+    private static SqliteConnection Connect(string path, SqliteOpenMode mode, bool isImmutable = false)
     {
         var builder = new SqliteConnectionStringBuilder
         {
-            DataSource = path,
+            DataSource = isImmutable ? ImmutableUri(path) : path,
             Mode = mode,
             Pooling = false,
             DefaultTimeout = 30,
         };
         var connection = new SqliteConnection(builder.ConnectionString);
-        var full = Path.GetFullPath(path);
+        var full = RealPath.Of(path);
         lock (Gate)
             Opened[full] = Opened.GetValueOrDefault(full) + 1;
         EventHandler? forget = null;
@@ -261,6 +286,13 @@ internal static class TableFile
             connection.Dispose();
             throw;
         }
+    }
+
+    /// <summary>The URI by which SQLite opens a file without locks and shared memory: see https://sqlite.org/uri.html.</summary>
+    private static string ImmutableUri(string path)
+    {
+        var elements = RealPath.Of(path).Split(Path.DirectorySeparatorChar).Select(Uri.EscapeDataString);
+        return "file://" + (OperatingSystem.IsWindows() ? "/" : "") + string.Join('/', elements) + "?immutable=1";
     }
 
     private static void Forget(string path)
@@ -298,6 +330,10 @@ internal static class TableFile
                 $"Create it with {Term.SyncToFile}, or name another file."
             );
         }
+
+        // SQLite would wait for a pipe without end.
+        if (!OperatingSystem.IsWindows() && Native.UnixFile.IsSpecial(path))
+            throw new TableFileException(path, $"'{path}' is a pipe or a device, not a file.", $"Name another file with {Term.Path}.");
     }
 
     private static void RequireTable(SqliteConnection connection, string path)
@@ -329,8 +365,9 @@ internal static class TableFile
     {
         try
         {
+            var real = RealPath.Of(path);
             foreach (var suffix in (string[])["-journal", "-wal", "-shm", ""])
-                File.Delete(path + suffix);
+                File.Delete(real + suffix);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -382,8 +419,8 @@ internal static class TableFile
             ),
             CannotOpen or ReadOnlyDatabase => new TableFileException(
                 path,
-                $"The table file '{path}' cannot be opened for writing: {e.Message}",
-                $"Check that the folder exists and that you may write to the folder and the file, or choose another with {Term.Path}.",
+                $"The table file '{path}' cannot be opened: {e.Message}",
+                $"Check that the folder exists and that you may read and write in it, or choose another file with {Term.Path}.",
                 e
             ),
             Full => new TableFileException(

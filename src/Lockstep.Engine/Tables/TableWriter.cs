@@ -217,6 +217,7 @@ internal sealed class TableWriter : ITableTarget
     {
         _stage?.Abandon();
         _rows?.Dispose();
+        ClosingCheckpoint.Run(_connection, _path, _interruption.IsRequested);
         _connection.Dispose();
         if (_removesUnused && Committed is { Feed: null, Shape: null })
         {

@@ -23,13 +23,15 @@ internal sealed class WriterLock : IDisposable
     private static readonly TimeSpan RetryInterval = TimeSpan.FromMilliseconds(100);
 
     private readonly FileStream _file;
+    private readonly string _path;
 
-    private WriterLock(FileStream file) => _file = file;
+    private WriterLock(FileStream file, string path) => (_file, _path) = (file, path);
 
     /// <summary>Takes the lock at once, or throws <see cref="TableBusyException"/> that names the holder.</summary>
     public static WriterLock Take(string tablePath)
     {
-        var file = Open(tablePath);
+        var path = PathOf(tablePath);
+        var file = Open(tablePath, path);
         file.SetLength(0);
         using var self = Process.GetCurrentProcess();
         var holder = string.Create(
@@ -38,17 +40,25 @@ internal sealed class WriterLock : IDisposable
         );
         file.Write(Encoding.UTF8.GetBytes(holder));
         file.Flush();
-        return new WriterLock(file);
+        return new WriterLock(file, path);
     }
 
-    private static FileStream Open(string tablePath)
+    private static FileStream Open(string tablePath, string path)
     {
-        var path = tablePath + Suffix;
         for (var probe = 1; ; probe++)
         {
             try
             {
-                return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, WhileHeld, bufferSize: 1);
+                return LockFile.Open(path, WhileHeld);
+            }
+            catch (NoLockFileException e)
+            {
+                throw new TableFileException(
+                    tablePath,
+                    e.Message,
+                    "Remove it and try again, or choose a folder that nobody else writes to.",
+                    e
+                );
             }
             catch (IOException e) when (e is not (DirectoryNotFoundException or FileNotFoundException) && File.Exists(path))
             {
@@ -79,9 +89,9 @@ internal sealed class WriterLock : IDisposable
     /// <summary>Who holds the lock of a table file, or null when nobody does.</summary>
     public static string? HolderOf(string tablePath)
     {
-        var path = tablePath + Suffix;
+        var path = PathOf(tablePath);
         // Who lets go of it in good order leaves it empty.
-        if (new FileInfo(path) is not { Exists: true, Length: > 0 })
+        if (new FileInfo(path) is not { Exists: true, LinkTarget: null, Length: > 0 })
             return null;
         try
         {
@@ -101,9 +111,8 @@ internal sealed class WriterLock : IDisposable
     /// <summary>Removes the lock file of a table that is being removed; the caller holds the lock.</summary>
     public void DisposeAndDelete()
     {
-        var path = _file.Name;
         Dispose();
-        File.Delete(path);
+        File.Delete(_path);
     }
 
     public void Dispose()
@@ -112,6 +121,9 @@ internal sealed class WriterLock : IDisposable
             _file.SetLength(0);
         _file.Dispose();
     }
+
+    /// <summary>Beside the file itself, whatever name it is opened by.</summary>
+    private static string PathOf(string tablePath) => RealPath.Of(tablePath) + Suffix;
 
     private static string ReadHolder(string path)
     {
@@ -124,7 +136,7 @@ internal sealed class WriterLock : IDisposable
             var holder = reader.ReadToEnd();
             return holder.Length > 0 ? holder : "another writer";
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
         {
             return "another writer";
         }

@@ -13,15 +13,23 @@ public static class GossipFile
     {
         ArgumentNullException.ThrowIfNull(node);
         ArgumentNullException.ThrowIfNull(path);
-        var unfinished = path + ".part";
-        var file = new FileStream(unfinished, FileMode.Create, FileAccess.Write, FileShare.None);
-        await using (file.ConfigureAwait(false))
+        // A new file of a name that nobody can foresee: no link that lies there already is written through.
+        var unfinished = $"{path}.{Guid.NewGuid():N}.part";
+        try
         {
-            await ExportAsync(node, file, cancellationToken).ConfigureAwait(false);
-            file.Flush(flushToDisk: true);
-        }
+            var file = new FileStream(unfinished, FileMode.CreateNew, FileAccess.Write, FileShare.None);
+            await using (file.ConfigureAwait(false))
+            {
+                await ExportAsync(node, file, cancellationToken).ConfigureAwait(false);
+                file.Flush(flushToDisk: true);
+            }
 
-        File.Move(unfinished, path, overwrite: true);
+            File.Move(unfinished, path, overwrite: true);
+        }
+        finally
+        {
+            File.Delete(unfinished);
+        }
     }
 
     /// <summary>Writes all that a node keeps to a stream, which stays open.</summary>

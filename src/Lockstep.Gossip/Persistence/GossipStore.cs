@@ -1,4 +1,5 @@
 using System.Buffers;
+using Lockstep.Engine.Tables;
 using Lockstep.Gossip.Clock;
 using Microsoft.Data.Sqlite;
 
@@ -172,7 +173,11 @@ internal sealed class GossipStore : IDisposable
         try
         {
             // Outside SQLite: its own locks do not keep out a second copy of SQLite in this process.
-            return new FileStream(path + "-lock", FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            return LockFile.Open(RealPath.Of(path) + "-lock");
+        }
+        catch (NoLockFileException error)
+        {
+            throw new GossipStoreException(error.Message, "Remove it and try again, or choose a folder that nobody else writes to.", error);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {

@@ -44,7 +44,12 @@ internal sealed class PollingFeed : DatabaseFeed
         if (Error is { } error)
             throw Unavailable(error);
         var stamp = _poller.Last!;
-        return ValueTask.FromResult(new FeedState(stamp.Identity, stamp.Snapshot.Xmin, KeyNames(stamp.Table), stamp.Table.Pages));
+        return ValueTask.FromResult(
+            new FeedState(stamp.Identity, stamp.Snapshot.Xmin, KeyNames(stamp.Table), stamp.Table.Pages)
+            {
+                Columns = [.. stamp.Table.Columns.Select(column => column.Name)],
+            }
+        );
     }
 
     public override async ValueTask<FeedReading> OpenAsync(FeedRequest request, CancellationToken cancellationToken)

@@ -1,3 +1,4 @@
+using Lockstep.Engine.Tables;
 using Lockstep.Postgres.Feed;
 using Microsoft.Data.Sqlite;
 
@@ -74,7 +75,7 @@ internal sealed class ChangeLog : IDisposable
         try
         {
             Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
-            fileLock = new FileStream(path + ".lock", FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            fileLock = LockFile.Open(RealPath.Of(path) + ".lock");
             return new ChangeLog(path, fileLock);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or SqliteException)

@@ -25,6 +25,17 @@ public sealed class FeedUriTests
     }
 
     [Theory]
+    [InlineData(".")]
+    [InlineData("..")]
+    public void A_cursor_that_would_ask_for_another_path_is_refused(string cursor)
+    {
+        var feed = FeedUri.Parse(new Uri("http://h/feeds/s/"));
+
+        Assert.Throws<FeedCursorException>(() => feed.Request(CursorStyle.Path, Cursor.Parse(cursor), null, update: false));
+        Assert.Equal("?since=" + cursor, feed.Request(CursorStyle.Query, Cursor.Parse(cursor), null, update: false).Query);
+    }
+
+    [Theory]
     [InlineData("http://0.0.0.0:4567/servers/", "http://127.0.0.1:4567/servers/")]
     [InlineData("https://me:pw@0.0.0.0/s?a=1", "https://127.0.0.1/s?a=1")]
     [InlineData("http://[::]:4567/servers/", "http://[::1]:4567/servers/")]

@@ -124,6 +124,35 @@ public sealed class TlsTests : SyncTest
         Assert.Equal(mine.Thumbprint, await shown);
     }
 
+    [Fact]
+    [Trait("Invariant", "I9")]
+    public async Task A_client_certificate_does_not_go_to_another_origin_that_a_redirect_names()
+    {
+        using X509Certificate2 mine = Certificate("CN=lockstep-client"),
+            its = Certificate("CN=localhost");
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        var shown = AnswerAsync(listener, its);
+        var other = $"https://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/servers/0";
+        await using var server = new RawServer(exchange => exchange.RedirectAsync(other, 302));
+
+        var run = await SyncRun.ToEndAsync(
+            new SyncOptions
+            {
+                Feed = new FeedOptions
+                {
+                    Uri = server.FeedUri,
+                    Certificate = mine,
+                    SkipCertificateCheck = true,
+                },
+                Store = new FileTableStore(TablePath),
+            }
+        );
+
+        Assert.Equal(1, run.Result.Added);
+        Assert.Null(await shown);
+    }
+
     /// <summary>Answers one request, and tells whose certificate came with it.</summary>
     private static async Task<string?> AnswerAsync(TcpListener listener, X509Certificate2 certificate)
     {

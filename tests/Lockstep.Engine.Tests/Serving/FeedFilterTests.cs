@@ -28,9 +28,18 @@ public class FeedFilterTests
     [InlineData("missing!=5", true)]
     [InlineData("n<5", false)]
     [InlineData("o=1", false)]
+    [InlineData("a = 1", true)]
+    [InlineData("\"a\"=1", true)]
+    [InlineData("\"odd name\"=1", false)]
+    [InlineData("s = x y", true)]
+    [InlineData("twice=2", true)]
+    [InlineData("twice=1", false)]
+    [InlineData("half=x", false)]
+    [InlineData("half!=x", true)]
     public void A_condition_compares_by_type_and_value(string where, bool fits)
     {
-        const string Data = """{"id":7,"a":1,"big":9007199254740993,"s":"x y","q":"a\"b","t":true,"n":null,"o":{"a":1}}""";
+        const string Data =
+            """{"id":7,"a":1,"big":9007199254740993,"s":"x y","q":"a\"b","t":true,"n":null,"o":{"a":1},"twice":1,"twice":2,"half":"\ud800"}""";
         var written = Write(FeedFilter.Parse([], [where])!, Row(false, Data), ["id"], isNew: false);
         Assert.Equal(fits ? Row(false, Data) : Row(true, """{"id":7}"""), written);
     }
@@ -61,7 +70,39 @@ public class FeedFilterTests
     [InlineData("a!1")]
     [InlineData("a<true")]
     [InlineData("a>null")]
+    [InlineData("a<>1")]
+    [InlineData("a==1")]
+    [InlineData("a=>1")]
+    [InlineData("a=<1")]
+    [InlineData("a>=1 and b<5")]
+    [InlineData("a=1 AND b=5")]
+    [InlineData("a=1 or 2")]
+    [InlineData("a b=1")]
+    [InlineData("not a=1")]
+    [InlineData("a='x'")]
+    [InlineData("a=\"x")]
+    [InlineData("a=[1]")]
+    [InlineData("a=NULL")]
+    [InlineData("a=\"\\ud800\"")]
+    [InlineData("\"a=1")]
+    [InlineData("\"\\ud800\"=1")]
     public void What_is_no_comparison_is_refused(string where) => Assert.Throws<FeedFilterException>(() => FeedFilter.Parse([], [where]));
+
+    [Fact]
+    public void Half_a_surrogate_pair_is_refused() => Assert.Throws<FeedFilterException>(() => FeedFilter.Parse([], ["a=" + (char)0xD800]));
+
+    [Fact]
+    public void A_column_that_the_records_do_not_have_is_refused_with_those_that_they_have()
+    {
+        var filter = FeedFilter.Parse(["id"], ["prot=1"])!;
+
+        var error = Assert.Throws<FeedFilterException>(() => filter.RequireColumns(["id", "port"]));
+
+        Assert.Contains("'prot'", error.Message, StringComparison.Ordinal);
+        Assert.Contains("id, port", error.Message, StringComparison.Ordinal);
+        filter.RequireColumns(null);
+        filter.RequireColumns(["id", "prot"]);
+    }
 
     private static string Row(bool deleted, string data) =>
         $$"""{"txid":5,"current_xmin":6,"since":5,"deleted":{{(deleted ? "true" : "false")}},"data":{{data}}}""";

@@ -55,6 +55,47 @@ public sealed class OneTransactionTests
         Assert.Equal(1, table.Writer.State.Sequence);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_writer_that_was_interrupted_leaves_the_whole_table_in_its_file(bool isOpenElsewhere)
+    {
+        using var table = new TestTable();
+        table.Apply("""{"id":1,"updated_at":1}""");
+        using var other = new SqliteConnection($"Data Source={table.Path};Pooling=False");
+        if (isOpenElsewhere)
+        {
+            other.Open();
+            Assert.Equal(1, TableFile.Scalar(other, "SELECT count(*) FROM lockstep_row"));
+        }
+
+        table.Writer.Interrupt();
+        table.Writer.Dispose();
+
+        Assert.False(ClosingCheckpoint.HasLog(table.Path));
+        var copy = table.Path + ".copy";
+        File.Copy(table.Path, copy);
+        Assert.Equal(1, new Table(copy).GetInfo().Rows);
+    }
+
+    [Fact]
+    public void What_a_reader_still_needs_stays_in_the_log_of_an_interrupted_writer()
+    {
+        using var table = new TestTable();
+        table.Apply("""{"id":1,"updated_at":1}""");
+        using var other = new SqliteConnection($"Data Source={table.Path};Pooling=False");
+        other.Open();
+        using var reading = other.BeginTransaction(deferred: true);
+        Assert.Equal(1, TableFile.Scalar(other, "SELECT count(*) FROM lockstep_row"));
+        table.Apply("""{"id":2,"updated_at":2}""");
+
+        table.Writer.Interrupt();
+        table.Writer.Dispose();
+
+        Assert.True(ClosingCheckpoint.HasLog(table.Path));
+        Assert.Equal(2, table.Table.GetInfo().Rows);
+    }
+
     [Fact]
     [Trait("Invariant", "I10")]
     public async Task An_interruption_is_heard_while_another_program_holds_the_file()

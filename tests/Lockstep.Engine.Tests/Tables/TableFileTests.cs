@@ -278,6 +278,18 @@ public sealed class TableFileTests : IDisposable
         Assert.Equal((1L, 1L, "10.5"), (info.Rows, info.Tombstones, info.Horizon?.ToString()));
     }
 
+    [Fact]
+    public void A_pipe_is_no_table_and_makes_nobody_wait()
+    {
+        if (OperatingSystem.IsWindows())
+            Assert.Skip("Windows has no pipes in folders.");
+        Fifo.Make(_folder["pipe.db"]);
+
+        Assert.False(Table.IsTable(_folder["pipe.db"]));
+        Assert.Empty(Table.FindIn(System.IO.Path.GetDirectoryName(_folder["pipe.db"])!));
+        Assert.Throws<TableFileException>(() => new Table(_folder["pipe.db"]).GetInfo());
+    }
+
     private static TableWriter Open(string path) => TableWriter.Open(path, "t", WriterLock.Take(path));
 
     private static void Sql(string path, string sql)

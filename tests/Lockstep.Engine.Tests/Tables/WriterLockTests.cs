@@ -98,4 +98,63 @@ public sealed class WriterLockTests : IDisposable
 
         WriterLock.Take(Path).Dispose();
     }
+
+    [Fact]
+    public void A_link_in_the_lock_files_place_is_refused_and_its_target_left_as_it_is()
+    {
+        File.WriteAllText(_folder["victim"], "precious");
+        File.CreateSymbolicLink(Path + "-lock", _folder["victim"]);
+
+        Assert.Throws<TableFileException>(() => WriterLock.Take(Path));
+
+        Assert.Equal("precious", File.ReadAllText(_folder["victim"]));
+        Assert.Null(WriterLock.HolderOf(Path));
+    }
+
+    [Fact]
+    public void A_link_that_leads_nowhere_makes_no_file()
+    {
+        File.CreateSymbolicLink(Path + "-lock", _folder["nowhere"]);
+
+        Assert.Throws<TableFileException>(() => WriterLock.Take(Path));
+
+        Assert.False(File.Exists(_folder["nowhere"]));
+    }
+
+    [Fact]
+    public void A_file_that_is_no_lock_file_is_left_as_it_is()
+    {
+        var content = new string('x', 5000);
+        File.WriteAllText(Path + "-lock", content);
+
+        Assert.Throws<TableFileException>(() => WriterLock.Take(Path));
+
+        Assert.Equal(content, File.ReadAllText(Path + "-lock"));
+    }
+
+    [Fact]
+    public void A_pipe_in_the_lock_files_place_is_refused_at_once()
+    {
+        if (OperatingSystem.IsWindows())
+            Assert.Skip("Windows has no pipes in folders.");
+        Fifo.Make(Path + "-lock");
+
+        Assert.Throws<TableFileException>(() => WriterLock.Take(Path));
+        Assert.Null(WriterLock.HolderOf(Path));
+    }
+
+    [Fact]
+    public void Two_names_of_one_file_have_one_lock()
+    {
+        File.WriteAllText(Path, "");
+        Directory.CreateDirectory(_folder["sub"]);
+        File.CreateSymbolicLink(_folder["sub/other.db"], Path);
+        Directory.CreateSymbolicLink(_folder["link"], _folder["sub"]);
+
+        using var taken = WriterLock.Take(_folder["link/other.db"]);
+
+        Assert.Throws<TableBusyException>(() => WriterLock.Take(Path));
+        Assert.Contains($"process {Environment.ProcessId} ", WriterLock.HolderOf(_folder["sub/other.db"]), StringComparison.Ordinal);
+        Assert.True(File.Exists(Path + "-lock"));
+    }
 }

@@ -4,21 +4,88 @@ using Microsoft.Win32.SafeHandles;
 namespace Lockstep.Engine.Tables.Native;
 
 /// <summary>
-/// Opens a file without the advisory lock that the runtime takes on every file that it opens on Unix, whatever the share mode.
+/// Opens a file as the runtime cannot on Unix: without the advisory lock that it takes on every file whatever the share mode, and without
+/// following a symbolic link. A pipe or a device does not make it wait.
 /// </summary>
 internal static partial class UnixFile
 {
     private const int ReadOnly = 0;
+    private const int ReadWrite = 2;
+    private const int NoEntry = 2;
+    private const int AccessDenied = 13;
+    private const int ReadOnlyFileSystem = 30;
+    private const int LockExclusive = 2;
+    private const int LockWithoutWaiting = 4;
 
-    /// <exception cref="IOException">It cannot be opened.</exception>
+    private static readonly int WouldBlock = OperatingSystem.IsLinux() ? 11 : 35;
+
+    /// <summary>O_NOFOLLOW, O_NONBLOCK and O_CLOEXEC; the first is another bit on ARM than elsewhere on Linux.</summary>
+    private static readonly int Careful = OperatingSystem.IsLinux()
+        ? (RuntimeInformation.ProcessArchitecture is Architecture.Arm64 or Architecture.Arm ? 0x8000 : 0x20000) | 0x800 | 0x80000
+        : 0x100 | 0x4 | 0x1000000;
+
+    /// <summary>
+    /// Whether what a path leads to is a pipe, a socket or a device. The file is not opened: closing it would drop SQLite's locks on it.
+    /// </summary>
+    public static bool IsSpecial(string path)
+    {
+        const int TypeMask = 0xF000,
+            Regular = 0x8000,
+            Directory = 0x4000;
+        Span<long> status = stackalloc long[64];
+        try
+        {
+            // The runtime's own stat, whose answer is alike on all systems: flags, then mode.
+            return Status(path, ref status[0]) == 0 && (MemoryMarshal.Cast<long, int>(status)[1] & TypeMask) is not (Regular or Directory);
+        }
+        catch (Exception e) when (e is DllNotFoundException or EntryPointNotFoundException)
+        {
+            return false;
+        }
+    }
+
+    /// <exception cref="IOException">It cannot be opened, or is a link.</exception>
     public static FileStream OpenToRead(string path)
     {
-        nint handle = Open(path, ReadOnly);
+        nint handle = Open(path, ReadOnly | Careful);
         return handle >= 0
             ? new FileStream(new SafeFileHandle(handle, ownsHandle: true), FileAccess.Read, bufferSize: 1)
             : throw new IOException($"'{path}' cannot be opened.");
     }
 
-    [LibraryImport("libc", EntryPoint = "open", StringMarshalling = StringMarshalling.Utf8)]
+    /// <summary>Opens a file that exists, and takes the advisory lock that the runtime would take; null when there is no file.</summary>
+    /// <exception cref="IOException">Another has the lock, or the file is a link.</exception>
+    /// <exception cref="UnauthorizedAccessException">It may not be written to.</exception>
+    public static FileStream? OpenToLock(string path)
+    {
+        nint opened = Open(path, ReadWrite | Careful);
+        if (opened < 0)
+        {
+            return Marshal.GetLastPInvokeError() switch
+            {
+                NoEntry => null,
+                AccessDenied or ReadOnlyFileSystem => throw new UnauthorizedAccessException($"Access to the path '{path}' is denied."),
+                var error => throw new IOException($"'{path}' cannot be opened: {Marshal.GetPInvokeErrorMessage(error)}."),
+            };
+        }
+
+        var handle = new SafeFileHandle(opened, ownsHandle: true);
+        // As in the runtime, a file system that knows no such locks is no obstacle.
+        if (Lock((int)opened, LockExclusive | LockWithoutWaiting) < 0 && Marshal.GetLastPInvokeError() == WouldBlock)
+        {
+            handle.Dispose();
+            throw new IOException($"'{path}' is locked by another process.");
+        }
+
+        return new FileStream(handle, FileAccess.ReadWrite, bufferSize: 1);
+    }
+
+    [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int Open(string path, int flags);
+
+    [LibraryImport("libSystem.Native", EntryPoint = "SystemNative_Stat", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int Status(string path, ref long status);
+
+    [LibraryImport("libc", EntryPoint = "flock", SetLastError = true)]
+    private static partial int Lock(int file, int operation);
 }

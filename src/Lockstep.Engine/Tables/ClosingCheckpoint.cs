@@ -1,0 +1,50 @@
+using Lockstep.Engine.Tables.Native;
+using Microsoft.Data.Sqlite;
+
+namespace Lockstep.Engine.Tables;
+
+/// <summary>
+/// Moves what is in the write-ahead log into the table file before its writer closes, so that the file alone is the table. SQLite's own
+/// checkpoint at close is not enough: it does nothing while an interrupt is pending, which only the next statement clears, nor while
+/// another connection has the file open.
+/// </summary>
+internal static class ClosingCheckpoint
+{
+    /// <summary>What a writer that was told to break off may spend on it: the rest of the second of I10 is for the feed.</summary>
+    private static readonly TimeSpan Budget = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>Runs it; what stays in the log, because a reader needs it or time is short, stays valid there (I1).</summary>
+    /// <param name="connection">The writer's connection, without a running statement. An open transaction is rolled back.</param>
+    /// <param name="path">The table's full path.</param>
+    /// <param name="isInterrupted">Whether the writer was told to break off.</param>
+    public static void Run(SqliteConnection connection, string path, bool isInterrupted)
+    {
+        if (connection.State != System.Data.ConnectionState.Open || !HasLog(path))
+            return;
+        try
+        {
+            if (SQLitePCL.raw.sqlite3_get_autocommit(connection.Handle) == 0)
+                TableFile.Execute(connection, "ROLLBACK");
+            // A reader is not waited for. This is also the statement that clears an interrupt that came between two others.
+            TableFile.Execute(connection, "PRAGMA busy_timeout=0");
+            if (!isInterrupted)
+            {
+                TableFile.Execute(connection, "PRAGMA wal_checkpoint(TRUNCATE)");
+                return;
+            }
+
+            // Timer and interrupt end before the connection does. The interrupt also keeps SQLite from a checkpoint at close.
+            var handle = connection.Handle!.DangerousGetHandle();
+            using var timer = new CancellationTokenSource(Budget);
+            using var late = timer.Token.Register(() => NativeSqlite.InterruptStatements(handle));
+            TableFile.Execute(connection, "PRAGMA wal_checkpoint(TRUNCATE)");
+        }
+        catch (SqliteException)
+        {
+            // The log keeps what is not in the file, and whoever opens the table next finds it there.
+        }
+    }
+
+    /// <summary>Whether a part of a table lies in the log beside its file: a copy of the file alone would lack it.</summary>
+    public static bool HasLog(string path) => new FileInfo(RealPath.Of(path) + "-wal") is { Exists: true, Length: > 0 };
+}

@@ -1,0 +1,89 @@
+using Lockstep.Engine.Tables.Native;
+
+namespace Lockstep.Engine.Tables;
+
+/// <summary>What is in the place of a lock file is none: a link, a device, or a file that holds something else.</summary>
+internal sealed class NoLockFileException(string path)
+    : IOException($"'{path}' is not a lock file: it is a link, a device or somebody else's file. Nothing in it was changed.");
+
+/// <summary>
+/// Opens the files whose being open is a lock. In a folder that others may write to, somebody may have put another thing in their place:
+/// a link is not followed, and nothing but a short regular file is accepted. Nothing is truncated. Any thread.
+/// </summary>
+internal static class LockFile
+{
+    /// <summary>In bytes. Whoever holds a lock writes a line about itself, which is shorter.</summary>
+    private const int LongestContent = 1024;
+
+    /// <summary>Opens a lock file, making it if there is none, and takes the lock.</summary>
+    /// <param name="path">The lock file's full path.</param>
+    /// <param name="share">What others may do meanwhile on Windows; elsewhere nobody else can take the lock.</param>
+    /// <exception cref="NoLockFileException">Something else is in its place.</exception>
+    /// <exception cref="IOException">Another process or another part of this one has it.</exception>
+    /// <exception cref="UnauthorizedAccessException">It may not be opened or made.</exception>
+    public static FileStream Open(string path, FileShare share = FileShare.None)
+    {
+        var file = OpenExisting(path, share) ?? TryCreate(path, share) ?? OpenExisting(path, share);
+        if (file is null)
+            throw new IOException($"The lock file '{path}' was being removed.");
+        if (IsLockFile(file, path))
+            return file;
+        file.Dispose();
+        throw new NoLockFileException(path);
+    }
+
+    /// <summary>Whether a path is a symbolic link or another reparse point.</summary>
+    public static bool IsLink(string path)
+    {
+        var entry = new FileInfo(path);
+        return entry.LinkTarget is not null || (entry.Exists && entry.Attributes.HasFlag(FileAttributes.ReparsePoint));
+    }
+
+    private static FileStream? OpenExisting(string path, FileShare share)
+    {
+        if (IsLink(path))
+            throw new NoLockFileException(path);
+        if (!OperatingSystem.IsWindows())
+            return UnixFile.OpenToLock(path);
+        try
+        {
+            return new FileStream(path, FileMode.Open, FileAccess.ReadWrite, share, bufferSize: 1);
+        }
+        catch (FileNotFoundException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Makes a new file, for which no link is followed on any system; null when there is one.</summary>
+    private static FileStream? TryCreate(string path, FileShare share)
+    {
+        try
+        {
+            return new FileStream(path, FileMode.CreateNew, FileAccess.ReadWrite, share, bufferSize: 1);
+        }
+        catch (IOException) when (File.Exists(path) || IsLink(path))
+        {
+            return null;
+        }
+    }
+
+    /// <summary>
+    /// A pipe cannot seek, and only a regular file can be given the length that it has. On Windows an open file keeps its place, so that
+    /// what the path is now is what was opened.
+    /// </summary>
+    private static bool IsLockFile(FileStream file, string path)
+    {
+        if (!file.CanSeek || file.Length > LongestContent || (OperatingSystem.IsWindows() && IsLink(path)))
+            return false;
+        try
+        {
+            file.SetLength(file.Length);
+            return true;
+        }
+        catch (Exception e) when (e is IOException or ArgumentException or NotSupportedException)
+        {
+            return false;
+        }
+    }
+}
