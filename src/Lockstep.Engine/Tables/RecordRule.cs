@@ -21,20 +21,22 @@ internal enum Verdict
 internal static class RecordRule
 {
     /// <summary>
-    /// Judges a record: it is applied if its order value is not below the stored one; a tombstone counts as stored, and against one that a
-    /// snapshot left a tie loses (I6); what comes again unchanged is no change.
+    /// Judges a record: it is applied if its order value is not below the stored one, and a tombstone counts as stored (I3). A record of a
+    /// whole set does not revive at a tie what the feed deleted; what a whole set merely lacked comes back at a tie (I6). What comes again
+    /// unchanged is no change.
     /// </summary>
     /// <param name="stored">What is stored under the key; null for nothing.</param>
     /// <param name="order">How the order value compares with the stored one: below 0, 0, or above. A stored one that is not known is below
     /// all.</param>
     /// <param name="coming">What comes; never <see cref="RowState.Swept"/>.</param>
     /// <param name="isSame">Whether transaction and bytes are those stored; looked at only where state and order value allow it.</param>
-    public static Verdict Judge(RowState? stored, int order, RowState coming, bool isSame)
+    /// <param name="isOfWholeSet">Whether it comes from a whole set, and order values tell which of two is the newer.</param>
+    public static Verdict Judge(RowState? stored, int order, RowState coming, bool isSame, bool isOfWholeSet = false)
     {
         var isLive = coming == RowState.Live;
         if (stored is not { } state)
             return isLive ? Verdict.Added : Verdict.Deleted;
-        if (order < 0 || (order == 0 && state == RowState.Swept))
+        if (order < 0 || (order == 0 && isLive && state == RowState.Deleted && isOfWholeSet))
             return Verdict.Nothing;
         if (isSame && state == coming)
             return order > 0 ? Verdict.OrderRises : Verdict.Nothing;

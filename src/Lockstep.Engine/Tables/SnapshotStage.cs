@@ -177,22 +177,17 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
         var order = StageSql.CompareOrder(stage, 2, stored, 1, _orderKind);
         var isSame =
             stage.IsNull(3) == stored.IsNull(2) && stage.Integer(3) == stored.Integer(2) && stage.Bytes(5).SequenceEqual(stored.Bytes(3));
-        return RecordRule.Judge(was, order, coming, isSame);
+        return RecordRule.Judge(was, order, coming, isSame, isOfWholeSet: _orderKind != OrderKind.Text);
     }
 
     /// <summary>
-    /// What the snapshot does not hold is gone. It leaves a tombstone at its stored order value, so that nothing as old comes back;
-    /// where order values are strings there is nothing to compare with, and none is kept.
+    /// What the snapshot does not hold is gone. It leaves a tombstone at its stored order value, so that nothing older comes back.
     /// </summary>
     private void Sweep(RecordShape shape, bool hasStage, bool wantsChanges)
     {
         var absent = hasStage ? $"AND NOT EXISTS (SELECT 1 FROM {TableSchema.Stage} s WHERE s.key = r.key)" : "";
-        var order = shape.OrderKind == OrderKind.Text ? ", ord = NULL" : "";
         using var select = new Statement(connection, $"SELECT r.key FROM {TableSchema.Rows} r WHERE r.gone = 0 {absent}");
-        using var sweep = new Statement(
-            connection,
-            $"UPDATE {TableSchema.Rows} SET gone = {(int)RowState.Swept}, seq = ?2{order} WHERE key = ?1"
-        );
+        using var sweep = new Statement(connection, $"UPDATE {TableSchema.Rows} SET gone = {(int)RowState.Swept}, seq = ?2 WHERE key = ?1");
         using var log = wantsChanges ? LogStatement() : null;
         while (select.Step())
         {

@@ -59,6 +59,6 @@ internal enum RowState
     /// <summary>The feed deleted it.</summary>
     Deleted = 1,
 
-    /// <summary>A snapshot did not hold it any more; at its stored order value a tie loses against this (I6).</summary>
+    /// <summary>A snapshot did not hold it any more; whatever comes at its stored order value replaces this (I6).</summary>
     Swept = 2,
 }

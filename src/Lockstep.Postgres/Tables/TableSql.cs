@@ -94,7 +94,9 @@ internal static class TableSql
                 SELECT s.key, s.seq, s.ord::numeric AS ord, s.txid, s.gone, s.body, r.gone AS was,
                     CASE
                         WHEN r.key IS NULL THEN CASE s.gone WHEN 0 THEN 1 ELSE 3 END
-                        WHEN r.ord > s.ord::numeric OR (r.ord = s.ord::numeric AND r.gone = 2) THEN 0
+                        WHEN r.ord > s.ord::numeric THEN 0{(
+                source == Snapshot ? " WHEN r.ord = s.ord::numeric AND r.gone = 1 AND s.gone = 0 THEN 0" : ""
+            )}
                         WHEN r.gone = s.gone AND r.txid IS NOT DISTINCT FROM s.txid AND r.body = s.body THEN CASE WHEN r.ord IS DISTINCT FROM s.ord::numeric THEN 4 ELSE 0 END
                         WHEN s.gone <> 0 THEN 3
                         WHEN r.gone <> 0 THEN 1

@@ -25,13 +25,73 @@ public sealed class SnapshotTests
     }
 
     [Fact]
-    public void Against_what_was_swept_ties_lose_and_newer_versions_win()
+    public void What_was_swept_comes_back_at_a_tie_by_a_stream()
     {
         using var table = WithThree();
         table.Snapshot(SnapshotEnding.Sweep, """{"id":1,"updated_at":1}""");
 
-        Assert.Empty(table.Apply("""{"id":3,"updated_at":3}""", """{"id":3,"updated_at":2}"""));
-        Assert.Equal(["+3"], table.Apply("""{"id":3,"updated_at":4}"""));
+        Assert.Empty(table.Apply("""{"id":3,"updated_at":2}"""));
+        Assert.Equal(["+3"], table.Apply("""{"id":3,"updated_at":3}"""));
+        Assert.Equal(["+2"], table.Apply("""{"id":2,"updated_at":4}"""));
+        Assert.Equal((3L, 0L), (table.Table.GetInfo().Rows, table.Table.GetInfo().Tombstones));
+    }
+
+    [Fact]
+    public void What_was_swept_comes_back_at_a_tie_by_a_whole_set()
+    {
+        using var table = WithThree();
+        table.Snapshot(SnapshotEnding.Sweep);
+
+        Assert.Equal(["+1", "+3"], table.Snapshot(SnapshotEnding.Sweep, """{"id":1,"updated_at":1}""", """{"id":3,"updated_at":3}"""));
+        Assert.Equal(["+2"], table.Snapshot(SnapshotEnding.MergeOnly, """{"id":1,"updated_at":1}""", """{"id":2,"updated_at":2}"""));
+        Assert.Equal(["1", "2", "3"], table.Live.Keys);
+    }
+
+    [Fact]
+    public void A_tombstone_of_the_feed_that_follows_a_sweep_holds_against_the_next_whole_set()
+    {
+        using var table = WithThree();
+        table.Snapshot(SnapshotEnding.Sweep, """{"id":1,"updated_at":1}""", """{"id":2,"updated_at":2}""");
+        table.Apply("""{"id":3,"updated_at":3,"deleted_at":3}""");
+
+        Assert.Empty(
+            table.Snapshot(
+                SnapshotEnding.Sweep,
+                """{"id":1,"updated_at":1}""",
+                """{"id":2,"updated_at":2}""",
+                """{"id":3,"updated_at":3}"""
+            )
+        );
+        Assert.Equal(["1", "2"], table.Live.Keys);
+    }
+
+    [Fact]
+    public void At_a_tie_a_whole_set_does_not_revive_what_the_feed_deleted()
+    {
+        using var table = WithThree();
+        table.Apply("""{"id":3,"updated_at":5,"deleted_at":5}""");
+        string[] set = ["""{"id":1,"updated_at":1}""", """{"id":2,"updated_at":2}""", """{"id":3,"updated_at":5}"""];
+
+        Assert.Empty(table.Snapshot(SnapshotEnding.Sweep, set));
+        // Within a stream the later arrival wins, also in that of the whole set itself.
+        Assert.Equal(["+3"], table.Apply("""{"id":3,"updated_at":5}"""));
+        table.Apply("""{"id":3,"updated_at":5,"deleted_at":5}""");
+        Assert.Equal(
+            ["+3"],
+            table.Snapshot(SnapshotEnding.Sweep, [.. set, """{"id":3,"updated_at":6,"deleted_at":6}""", """{"id":3,"updated_at":6}"""])
+        );
+    }
+
+    [Fact]
+    public void With_string_cursors_a_whole_set_brings_back_what_was_swept_or_deleted()
+    {
+        using var table = new TestTable();
+        string[] set = ["""{"id":1,"updated_at":"b"}""", """{"id":2,"updated_at":"a"}"""];
+        table.Apply(set);
+        table.Apply("""{"id":1,"updated_at":"c","deleted_at":1}""");
+        table.Snapshot(SnapshotEnding.Sweep);
+
+        Assert.Equal(["+1", "+2"], table.Snapshot(SnapshotEnding.Sweep, set));
     }
 
     [Fact]
