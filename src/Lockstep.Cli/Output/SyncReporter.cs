@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using Lockstep.Engine.Records;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
 
@@ -55,7 +56,7 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
                 writer.WriteString("key", change.Key.ToString());
                 writer.WriteNumber("sequence", change.Sequence);
                 writer.WritePropertyName("record");
-                writer.WriteRawValue(change.Record.Span, skipInputValidation: true);
+                writer.WriteRawValue(JsonText.OnOneLine(change.Record.Span), skipInputValidation: true);
             }
         );
 
