@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using Lockstep.Cli.Commands;
 using Lockstep.Cli.Commands.Gossip;
 using Lockstep.Cli.Commands.Variables;
@@ -22,39 +23,61 @@ internal static class Program
         ("quickstart", QuickstartCommand.Create),
     ];
 
+    /// <summary>Asks for all that is known of an error.</summary>
+    private static readonly Option<bool> Debug = new("--debug")
+    {
+        Description = "When something fails, print all that is known of the error, for a report.",
+        Recursive = true,
+    };
+
+    /// <summary>Ends with an exit code and a line, whatever happens: never by an exception that nobody caught.</summary>
     private static async Task<int> Main(string[] args)
     {
-        var root = new RootCommand("Keeps local tables in step with records that change elsewhere.");
+        PlainWriter.Install();
+        var isDebug = args.Contains(Debug.Name, StringComparer.Ordinal);
+        // What fails on a thread of its own passes the handler below by.
+        AppDomain.CurrentDomain.UnhandledException += (_, e) => Environment.Exit(ErrorText.Tell(e.ExceptionObject, isDebug));
+        try
+        {
+            return await RunAsync(args).ConfigureAwait(false);
+        }
+        // CA1031: the last handler there is.
+#pragma warning disable CA1031
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            return ErrorText.Tell(e, isDebug);
+        }
+    }
+
+    private static async Task<int> RunAsync(string[] args)
+    {
+        var root = new RootCommand("Keeps local tables in step with records that change elsewhere.") { Debug };
         // Making a command with its options takes longer than running some of them: the one that is called is enough.
         Func<Command>[] called = [.. Commands.Where(c => args.Length > 0 && c.Name == args[0]).Select(c => c.Create)];
         foreach (var create in called.Length > 0 ? called : Commands.Select(c => c.Create))
             root.Add(create());
-        var command = root.Parse(args);
+        // A value may begin with @: no file takes its place.
+        var command = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
         if (command.Errors.Count > 0 && command.Action is not System.CommandLine.Help.HelpAction)
         {
             foreach (var error in command.Errors)
-                await Console.Error.WriteLineAsync(error.Message).ConfigureAwait(false);
-            await Console
-                .Error.WriteLineAsync(
-                    $"See 'lockstep {(command.CommandResult.Command is RootCommand ? "" : command.CommandResult.Command.Name + " ")}--help'."
-                )
-                .ConfigureAwait(false);
+                await Console.Error.WriteLineAsync(PlainText.Of(error.Message)).ConfigureAwait(false);
+            if (command.UnmatchedTokens is [var name] && command.CommandResult.Command.Options.Any(option => option.Name == "--table"))
+            {
+                await Console
+                    .Error.WriteLineAsync($"A table is named with -t: lockstep {PathOf(command.CommandResult)}-t {PlainText.Of(name)}")
+                    .ConfigureAwait(false);
+            }
+
+            await Console.Error.WriteLineAsync($"See 'lockstep {PathOf(command.CommandResult)}--help'.").ConfigureAwait(false);
             return ExitCodes.Usage;
         }
 
-        try
-        {
-            return await command.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false }).ConfigureAwait(false);
-        }
-        catch (Exception e)
-            when (e is LockstepException or OperationCanceledException or ArgumentException or IOException or UnauthorizedAccessException)
-        {
-            if (e is not OperationCanceledException)
-                await Console.Error.WriteLineAsync("lockstep: " + Describe(e)).ConfigureAwait(false);
-            return ExitCodes.Of(e);
-        }
+        return await command.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false }).ConfigureAwait(false);
     }
 
-    private static string Describe(Exception e) =>
-        e is LockstepException known ? $"{known.Message}\n{known.Remedy.Render(ShellWords.Say)} [{known.ErrorId}]" : e.Message;
+    /// <summary>The words that call a command, each with a blank behind it.</summary>
+    private static string PathOf(CommandResult called) =>
+        called.Command is RootCommand ? "" : (called.Parent is CommandResult parent ? PathOf(parent) : "") + called.Command.Name + " ";
 }

@@ -54,6 +54,9 @@ public readonly ref struct Term
     /// <summary>How often to try again.</summary>
     public static Term MaximumRetryCount => Named();
 
+    /// <summary>The field that orders the records.</summary>
+    public static Term OrderBy => Named();
+
     /// <summary>Write over a file.</summary>
     public static Term Overwrite => Named("overwrite");
 

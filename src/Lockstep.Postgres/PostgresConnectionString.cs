@@ -32,7 +32,7 @@ public static class PostgresConnectionString
     {
         try
         {
-            return IsUri(text) ? FromUri(new Uri(text)) : new NpgsqlConnectionStringBuilder(text);
+            return IsUri(text) ? FromUri(text) : new NpgsqlConnectionStringBuilder(text);
         }
         catch (Exception e) when (e is ArgumentException or FormatException or KeyNotFoundException)
         {
@@ -43,9 +43,13 @@ public static class PostgresConnectionString
         }
     }
 
-    private static NpgsqlConnectionStringBuilder FromUri(Uri uri)
+    private static NpgsqlConnectionStringBuilder FromUri(string text)
     {
-        var builder = new NpgsqlConnectionStringBuilder { Host = uri.IdnHost };
+        // libpq takes several hosts, which are tried in turn; a Uri takes one.
+        var hosts = HostsOf(text);
+        var isMany = text[hosts].Contains(',', StringComparison.Ordinal);
+        var uri = new Uri(isMany ? string.Concat(text.AsSpan(..hosts.Start.Value), "hosts", text.AsSpan(hosts.End.Value)) : text);
+        var builder = new NpgsqlConnectionStringBuilder { Host = isMany ? text[hosts] : uri.IdnHost };
         if (uri.Port > 0)
             builder.Port = uri.Port;
         if (uri.AbsolutePath.Trim('/') is { Length: > 0 } database)
@@ -69,5 +73,13 @@ public static class PostgresConnectionString
         }
 
         return builder;
+    }
+
+    private static Range HostsOf(string uri)
+    {
+        var start = uri.IndexOf("//", StringComparison.Ordinal) + 2;
+        var length = uri.AsSpan(start).IndexOfAny('/', '?', '#');
+        var end = length < 0 ? uri.Length : start + length;
+        return (start + uri.AsSpan(start..end).LastIndexOf('@') + 1)..end;
     }
 }

@@ -1,6 +1,8 @@
 using System.CommandLine;
 using System.Text;
+using System.Text.Json;
 using Lockstep.Cli.Output;
+using Lockstep.Engine.Records;
 using Lockstep.Engine.Tables;
 
 namespace Lockstep.Cli.Commands;
@@ -24,8 +26,14 @@ internal static class RecordsCommand
         };
         var parameter = new Option<string[]>("--filter-parameter")
         {
-            Description = "A value for a parameter of the filter.",
+            Description =
+                "A value for a parameter of the filter: a number, true, false or null as JSON writes it; anything else, 0042 and 9e5 too, is text.",
             HelpName = "NAME=VALUE",
+        };
+        var text = new Option<string[]>("--filter-text")
+        {
+            Description = "A text for a parameter of the filter, whatever it looks like.",
+            HelpName = "NAME=TEXT",
         };
         var since = new Option<long?>("--since")
         {
@@ -40,7 +48,7 @@ internal static class RecordsCommand
 
         var command = new Command("records", "Print the records of a table.");
         table.AddTo(command);
-        foreach (var option in (Option[])[key, filter, parameter, since, deleted, first, skip, quarantined, json])
+        foreach (var option in (Option[])[key, filter, parameter, text, since, deleted, first, skip, quarantined, json])
             command.Options.Add(option);
         command.SetAction(result =>
         {
@@ -55,7 +63,7 @@ internal static class RecordsCommand
             {
                 Keys = result.GetValue(key) is { Length: > 0 } keys ? [.. keys.Select(k => (IReadOnlyList<object>)[k])] : null,
                 Filter = result.GetValue(filter),
-                FilterParameters = Parameters(result.GetValue(parameter)),
+                FilterParameters = FilterValues.Read(result.GetValue(parameter), result.GetValue(text)),
                 Since = result.GetValue(since),
                 IncludeDeleted = result.GetValue(deleted),
                 First = result.GetValue(first),
@@ -68,10 +76,7 @@ internal static class RecordsCommand
             }
             else
             {
-                var text = new TextTable(Console.Out);
-                while (scan.Read())
-                    text.Add(scan.Json);
-                text.Finish();
+                PrintTable(scan, found);
             }
 
             return ExitCodes.Ok;
@@ -79,12 +84,30 @@ internal static class RecordsCommand
         return command;
     }
 
+    private static void PrintTable(IRecordScan scan, ITable table)
+    {
+        var text = new TextTable(Console.Out);
+        try
+        {
+            while (scan.Read())
+                text.Add(scan.Json);
+        }
+        catch (JsonException e)
+        {
+            throw TableFile.Damaged(table.GetInfo().Location, $"the record with the key {scan.Key} is no JSON object.", e);
+        }
+        finally
+        {
+            text.Finish();
+        }
+    }
+
     private static void PrintLines(IRecordScan scan)
     {
         using var output = new BufferedStream(Console.OpenStandardOutput(), 64 * 1024);
         while (scan.Read())
         {
-            output.Write(scan.Json);
+            output.Write(JsonText.OnOneLine(scan.Json));
             output.WriteByte((byte)'\n');
         }
     }
@@ -124,24 +147,5 @@ internal static class RecordsCommand
         }
 
         text.Finish();
-    }
-
-    /// <summary>A value that reads as a number is one; anything else is text.</summary>
-    private static Dictionary<string, object?> Parameters(string[]? texts)
-    {
-        var parameters = new Dictionary<string, object?>();
-        foreach (var text in texts ?? [])
-        {
-            var at = text.IndexOf('=', StringComparison.Ordinal);
-            if (at <= 0)
-                throw new ArgumentException($"'{text}' is not of the form NAME=VALUE.");
-            var value = text[(at + 1)..];
-            parameters[text[..at]] =
-                long.TryParse(value, out var integer) ? integer
-                : double.TryParse(value, out var real) ? real
-                : value;
-        }
-
-        return parameters;
     }
 }

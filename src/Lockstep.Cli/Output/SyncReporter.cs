@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using Lockstep.Engine;
+using Lockstep.Engine.Records;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
 
@@ -21,7 +23,7 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
                 _output.Flush();
                 break;
             case FeedEventOccurred { Event: var happened } when !quiet && IsWorthTelling(happened.Kind):
-                Console.Error.WriteLine($"lockstep: {happened.Kind}: {happened.Render(ShellWords.Say)}");
+                Console.Error.WriteLine($"lockstep: {happened.Kind}: {PlainText.Of(happened.Render(ShellWords.Say))}");
                 break;
             case SyncEnded { Result: var result } when !quiet:
                 if (json)
@@ -65,7 +67,7 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
                 writer.WriteString("key", change.Key.ToString());
                 writer.WriteNumber("sequence", change.Sequence);
                 writer.WritePropertyName("record");
-                writer.WriteRawValue(change.Record.Span, skipInputValidation: true);
+                writer.WriteRawValue(JsonText.OnOneLine(change.Record.Span), skipInputValidation: true);
             }
         );
 

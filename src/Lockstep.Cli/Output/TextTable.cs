@@ -1,5 +1,7 @@
 using System.Text;
 using System.Text.Json;
+using Lockstep.Engine;
+using Lockstep.Engine.Records;
 
 namespace Lockstep.Cli.Output;
 
@@ -16,8 +18,11 @@ internal sealed class TextTable(TextWriter output)
 
     public void Add(ReadOnlySpan<byte> json) => Add(Read(json));
 
-    public void Add(Dictionary<string, string> row)
+    public void Add(Dictionary<string, string> values)
     {
+        var row = new Dictionary<string, string>();
+        foreach ((var name, var value) in values)
+            row[PlainText.Of(name)] = PlainText.Of(value);
         if (_columns is not null)
         {
             Print(row);
@@ -39,19 +44,27 @@ internal sealed class TextTable(TextWriter output)
     private static Dictionary<string, string> Read(ReadOnlySpan<byte> json)
     {
         var row = new Dictionary<string, string>();
-        var reader = new Utf8JsonReader(json);
-        using var document = JsonDocument.ParseValue(ref reader);
-        foreach (var field in document.RootElement.EnumerateObject())
+        var reader = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = 128 });
+        reader.Read();
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            row[field.Name] = field.Value.ValueKind switch
-            {
-                JsonValueKind.Null => "",
-                JsonValueKind.String => field.Value.GetString()!,
-                _ => field.Value.GetRawText(),
-            };
+            var name = JsonText.Decode(ref reader);
+            reader.Read();
+            row[name] = ReadValue(ref reader, json);
         }
 
         return row;
+    }
+
+    private static string ReadValue(ref Utf8JsonReader reader, ReadOnlySpan<byte> json)
+    {
+        if (reader.TokenType == JsonTokenType.Null)
+            return "";
+        if (reader.TokenType == JsonTokenType.String)
+            return JsonText.Decode(ref reader);
+        var start = (int)reader.TokenStartIndex;
+        reader.Skip();
+        return Encoding.UTF8.GetString(json[start..(int)reader.BytesConsumed]);
     }
 
     private void Start()
@@ -75,7 +88,7 @@ internal sealed class TextTable(TextWriter output)
         var line = new StringBuilder();
         for (var i = 0; i < _columns!.Count; i++)
         {
-            var value = (row.GetValueOrDefault(_columns[i]) ?? "").ReplaceLineEndings(" ");
+            var value = row.GetValueOrDefault(_columns[i]) ?? "";
             if (value.Length > Widest)
                 value = string.Concat(value.AsSpan(0, Widest - 3), "...");
             if (i > 0)

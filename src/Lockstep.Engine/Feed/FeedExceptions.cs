@@ -96,6 +96,10 @@ public sealed class FeedStatusException : FeedException
             HttpStatusCode.Forbidden => "Check that these credentials may read the feed.",
             HttpStatusCode.NotFound =>
                 $"Check the URI and {Term.CursorStyle}: a feed whose URI ends with / gets the cursor as the last path element, another as ?since=.",
+            HttpStatusCode.TooManyRequests =>
+                $"Ask less often, or wait as long as the feed says; with {Term.Follow} or {Term.MaximumRetryCount} Lockstep waits by itself.",
+            HttpStatusCode.RequestTimeout =>
+                $"The feed waited too long for the request, often behind a proxy: try again; with {Term.Follow} or {Term.MaximumRetryCount} Lockstep does so by itself.",
             HttpStatusCode.Gone or HttpStatusCode.Conflict => $"Sync again with {Term.Resync}.",
             >= HttpStatusCode.InternalServerError =>
                 $"Try again later; with {Term.Follow} or {Term.MaximumRetryCount} Lockstep does so by itself.",
@@ -151,7 +155,7 @@ public sealed class InsecureCredentialsException : FeedException
 /// <summary>Something in the feed is no record.</summary>
 public sealed class MalformedRecordException : FeedException
 {
-    internal MalformedRecordException(FeedUri feed, long byteOffset, string reason, string snippet)
+    internal MalformedRecordException(FeedUri feed, long byteOffset, string reason, string snippet, Remedy? remedy = null)
         : base(
             ErrorKind.MalformedRecord,
             feed,
@@ -159,9 +163,12 @@ public sealed class MalformedRecordException : FeedException
                 CultureInfo.InvariantCulture,
                 $"{feed.Subject} holds a malformed record at byte {byteOffset}: {reason}. It begins: {snippet}"
             ),
-            feed.IsImport
-                ? (Remedy)$"Correct it, or import with {Term.MalformedRecord} Quarantine: such records are then set aside."
-                : $"Tell the feed's operator; with {Term.MalformedRecord} Quarantine such records are set aside and the sync goes on."
+            remedy
+                ?? (
+                    feed.IsImport
+                        ? (Remedy)$"Correct it, or import with {Term.MalformedRecord} Quarantine: such records are then set aside."
+                        : $"Tell the feed's operator; with {Term.MalformedRecord} Quarantine such records are set aside and the sync goes on."
+                )
         )
     {
         ByteOffset = byteOffset;

@@ -88,6 +88,8 @@ internal sealed class PagedBody : ReadOnlyStream
     {
         if (next == _page)
             throw new FeedCutException(_feed, "a page of its snapshot names itself as the next one.");
+        if (next.Scheme is not ("http" or "https"))
+            throw new FeedRedirectException(_feed, $"a page of its snapshot leads to the scheme '{next.Scheme}'.");
         if (_page.Scheme == "https" && next.Scheme != "https")
             throw new FeedRedirectException(_feed, "a page of its snapshot leads from https to another scheme.");
         var response = await _fetch(next, cancellationToken).ConfigureAwait(false);

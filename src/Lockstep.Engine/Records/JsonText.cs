@@ -10,6 +10,25 @@ internal static class JsonText
     public static string Decode(ref Utf8JsonReader reader) =>
         reader.ValueIsEscaped ? Unescape(reader.ValueSpan) : Encoding.UTF8.GetString(reader.ValueSpan);
 
+    /// <summary>
+    /// JSON as one line: its line breaks become blanks, which mean the same outside strings; inside there are none (RFC 8259).
+    /// </summary>
+    public static ReadOnlySpan<byte> OnOneLine(ReadOnlySpan<byte> json)
+    {
+        if (!json.ContainsAny((byte)'\n', (byte)'\r'))
+            return json;
+        var line = json.ToArray();
+        PutOnOneLine(line);
+        return line;
+    }
+
+    /// <inheritdoc cref="OnOneLine"/>
+    public static void PutOnOneLine(Span<byte> json)
+    {
+        json.Replace((byte)'\n', (byte)' ');
+        json.Replace((byte)'\r', (byte)' ');
+    }
+
     private static string Unescape(ReadOnlySpan<byte> escaped)
     {
         var text = new StringBuilder(escaped.Length);

@@ -56,6 +56,9 @@ internal sealed class RecordParser
     /// <summary>From here on the first record, if it is still to come, has this key.</summary>
     public void UseKey(IReadOnlyList<string> fields) => _request = _request with { KeyFields = fields };
 
+    /// <summary>What to do when the first records are malformed for want of the order or key field; null otherwise.</summary>
+    public Remedy? Remedy { get; private set; }
+
     /// <summary>Reads one object, from brace to brace.</summary>
     /// <param name="json">The object's bytes.</param>
     /// <param name="record">The record, when it is one.</param>
@@ -69,6 +72,7 @@ internal sealed class RecordParser
     private ParsedKind Read(ReadOnlySpan<byte> json)
     {
         Fields.BeginRecord();
+        Remedy = null;
         if (!Utf8.IsValid(json))
             return Malformed("it is not valid UTF-8");
         try
@@ -284,7 +288,10 @@ internal sealed class RecordParser
         }
 
         KeyWasGuessed = isKeyGuessed && isRecord;
-        return isRecord ? ParsedKind.Record : Malformed(reason!);
+        if (isRecord)
+            return ParsedKind.Record;
+        Remedy = MissingField.Advise(first, shape);
+        return Malformed(Remedy is null ? reason! : $"{reason}; its fields are {MissingField.List(first)}");
     }
 
     /// <summary>What an object that is no record is; null when it is malformed.</summary>

@@ -1,4 +1,5 @@
 using System.Buffers.Text;
+using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Serving;
 
@@ -61,10 +62,7 @@ internal sealed class FeedLines
     /// <summary>Appends the row begun.</summary>
     public void End()
     {
-        // JSON is sent as it was written. Its line breaks are white space, since inside a string they are escaped: a line stays one.
-        var json = _data.AsSpan();
-        json.Replace((byte)'\n', (byte)' ');
-        json.Replace((byte)'\r', (byte)' ');
+        JsonText.PutOnOneLine(_data);
         var at = _data.Offset + _data.Count;
         Write("}\n"u8, ref at);
         Rows++;

@@ -126,12 +126,21 @@ internal sealed class BodyParser(
     private bool Refuse(Frame frame, string reason)
     {
         context.Counters.Malformed++;
+        var remedy = frame.Kind == FrameKind.Object ? context.Parser.Remedy : null;
+        // Before the first record, what is malformed may well be a body that is no feed.
+        if (context.Counters.Received == 0 && context.Counters.Malformed == 1 && ForeignBody.Describe(frame.Bytes) is { } foreign)
+        {
+            reason = foreign;
+            remedy =
+                "A feed is one JSON object after another (NDJSON): check the URI, or have its records written so; Import-LockstepTable of the PowerShell module takes objects from anywhere.";
+        }
+
         var snippet = Encoding.UTF8.GetString(frame.Bytes[..Math.Min(SnippetLength, frame.Bytes.Length)]).ReplaceLineEndings(" ");
         // What is truncated will come again, whole: nothing to set aside.
         Error =
             frame.Kind == FrameKind.Truncated ? new TruncatedFeedException(source.Feed, frame.Offset, snippet)
             : context.Options.MalformedRecord == MalformedRecordPolicy.Stop
-                ? new MalformedRecordException(source.Feed, frame.Offset, reason, snippet)
+                ? new MalformedRecordException(source.Feed, frame.Offset, reason, snippet, remedy)
             : null;
         if (Error is not null)
             return true;

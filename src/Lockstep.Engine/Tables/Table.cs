@@ -124,17 +124,18 @@ public sealed class Table(string path) : ITable
         using var connection = TableFile.OpenForReading(path);
         using var command = connection.CreateCommand();
         command.CommandText = "SELECT at, byte_offset, reason, bytes FROM lockstep_quarantine ORDER BY id";
-        using var row = command.ExecuteReader();
-        while (row.Read())
-        {
-            yield return new QuarantinedRecord(
-                DateTimeOffset.Parse(row.GetString(0), CultureInfo.InvariantCulture),
-                row.GetInt64(1),
-                row.GetString(2),
-                (byte[])row.GetValue(3)
-            );
-        }
+        using var row = TableFile.Guard(path, command.ExecuteReader);
+        while (TableFile.Guard(path, row.Read))
+            yield return TableFile.Guard(path, () => ReadQuarantined(row));
     }
+
+    private static QuarantinedRecord ReadQuarantined(SqliteDataReader row) =>
+        new(
+            DateTimeOffset.Parse(row.GetString(0), CultureInfo.InvariantCulture),
+            row.GetInt64(1),
+            row.GetString(2),
+            row.GetFieldValue<byte[]>(3)
+        );
 
     /// <inheritdoc/>
     public IAsyncEnumerable<IReadOnlyList<TableChange>> WatchAsync(

@@ -226,7 +226,7 @@ internal static class TableFile
         {
             throw error;
         }
-        catch (Exception e) when (e is InvalidDataException or System.Text.Json.JsonException or FormatException)
+        catch (Exception e) when (e is InvalidDataException or System.Text.Json.JsonException or FormatException or InvalidCastException)
         {
             throw Damaged(path, e.Message, e);
         }
@@ -439,7 +439,8 @@ internal static class TableFile
             _ => Damaged(path, e.Message, e),
         };
 
-    private static TableFileException Damaged(string path, string reason, Exception e) =>
+    /// <summary>The error of a file that holds what Lockstep does not write.</summary>
+    public static TableFileException Damaged(string path, string reason, Exception e) =>
         new(
             path,
             $"The table file '{path}' cannot be used: {reason}",

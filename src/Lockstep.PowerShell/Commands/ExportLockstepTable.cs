@@ -9,7 +9,7 @@ using Lockstep.Records;
 
 namespace Lockstep.Commands;
 
-/// <summary>Writes the records of tables to files for other programs: NDJSON or CSV.</summary>
+/// <summary>Writes the records of tables to files for other programs: NDJSON, JSON or CSV.</summary>
 [Cmdlet(
     VerbsData.Export,
     "LockstepTable",
@@ -24,7 +24,7 @@ public sealed class ExportLockstepTableCommand : FilteredTableCmdlet
     [Parameter(Mandatory = true, Position = 1)]
     public string Destination { get; set; } = "";
 
-    /// <summary>How the records are written; Auto goes by the file's extension: csv, or ndjson, jsonl, json, txt and none.</summary>
+    /// <summary>How the records are written; Auto goes by the file's extension: csv, json for an array, or ndjson, jsonl, txt and none.</summary>
     [Parameter]
     public ExportFormat Format { get; set; }
 
@@ -55,7 +55,7 @@ public sealed class ExportLockstepTableCommand : FilteredTableCmdlet
             if (Property is not null && format != ExportFormat.Csv)
             {
                 throw new InvalidOptionException(
-                    "NDJSON holds the records as they are, with all their fields.",
+                    "NDJSON and JSON hold the records as they are, with all their fields.",
                     "Leave out -Property, or write CSV with -Format Csv."
                 );
             }

@@ -1,3 +1,4 @@
+using Lockstep.Engine.Records;
 using Lockstep.Engine.Tables;
 
 namespace Lockstep.Exporting;
@@ -12,21 +13,30 @@ internal interface IRecordExport : IDisposable
 /// <summary>Writes records one a line, as they came.</summary>
 internal sealed class NdjsonExport(Stream target) : IRecordExport
 {
-    private byte[] _line = new byte[4096];
-
     public void Write(IRecordScan record)
     {
-        var json = record.Json;
-        if (_line.Length <= json.Length)
-            _line = new byte[json.Length * 2];
-
-        // A feed may break its lines within a record. Outside of texts, where JSON has no line breaks, a space means the same.
-        json.CopyTo(_line);
-        _line.AsSpan(0, json.Length).Replace((byte)'\n', (byte)' ');
-        _line.AsSpan(0, json.Length).Replace((byte)'\r', (byte)' ');
-        _line[json.Length] = (byte)'\n';
-        target.Write(_line, 0, json.Length + 1);
+        target.Write(JsonText.OnOneLine(record.Json));
+        target.WriteByte((byte)'\n');
     }
 
     public void Dispose() => target.Dispose();
+}
+
+/// <summary>Writes records as one JSON array, one a line, as they came.</summary>
+internal sealed class JsonExport(Stream target) : IRecordExport
+{
+    private bool _hasRecord;
+
+    public void Write(IRecordScan record)
+    {
+        target.Write(_hasRecord ? ",\n"u8 : "[\n"u8);
+        target.Write(JsonText.OnOneLine(record.Json));
+        _hasRecord = true;
+    }
+
+    public void Dispose()
+    {
+        target.Write(_hasRecord ? "\n]\n"u8 : "[]\n"u8);
+        target.Dispose();
+    }
 }

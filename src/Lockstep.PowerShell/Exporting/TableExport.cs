@@ -14,7 +14,13 @@ internal sealed class TableExport(ITable table, RecordQuery query, ExportFormat 
     private const int BufferSize = 1 << 16;
 
     /// <summary>The extension of a format's files.</summary>
-    public static string ExtensionOf(ExportFormat format) => format == ExportFormat.Csv ? ".csv" : ".ndjson";
+    public static string ExtensionOf(ExportFormat format) =>
+        format switch
+        {
+            ExportFormat.Csv => ".csv",
+            ExportFormat.Json => ".json",
+            _ => ".ndjson",
+        };
 
     /// <summary>The format that is meant for a file.</summary>
     /// <exception cref="InvalidOptionException">Its extension tells of none of them: the file would not be what its name says.</exception>
@@ -24,10 +30,11 @@ internal sealed class TableExport(ITable table, RecordQuery query, ExportFormat 
             : System.IO.Path.GetExtension(file).ToUpperInvariant() switch
             {
                 ".CSV" => ExportFormat.Csv,
-                "" or ".NDJSON" or ".JSONL" or ".JSON" or ".TXT" => ExportFormat.Ndjson,
+                ".JSON" => ExportFormat.Json,
+                "" or ".NDJSON" or ".JSONL" or ".TXT" => ExportFormat.Ndjson,
                 var other => throw new InvalidOptionException(
                     $"'{other.ToLowerInvariant()}' tells no format that tables are exported in.",
-                    "Give -Format Ndjson or Csv, or a -Destination that ends so. For Parquet and others, see docs/OTHER-TOOLS.md."
+                    "Give -Format Ndjson, Json or Csv, or a -Destination that ends so. For Parquet and others, see docs/OTHER-TOOLS.md."
                 ),
             };
 
@@ -69,6 +76,8 @@ internal sealed class TableExport(ITable table, RecordQuery query, ExportFormat 
 
     private IRecordExport Open(Stream target, Action<string> warn)
     {
+        if (format == ExportFormat.Json)
+            return new JsonExport(target);
         if (format != ExportFormat.Csv)
             return new NdjsonExport(target);
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Management.Automation;
+using Lockstep.Engine;
 using Lockstep.Sync;
 
 namespace Lockstep.Jobs;
@@ -62,10 +63,10 @@ internal sealed class JobStreams : ISyncStreams
     }
 
     /// <inheritdoc/>
-    public void Warn(string message) => _warnings.Add(new WarningRecord(message));
+    public void Warn(string message) => _warnings.Add(new WarningRecord(PlainText.Of(message)));
 
     /// <inheritdoc/>
-    public void Verbose(string message) => _verbose.Add(new VerboseRecord(message));
+    public void Verbose(string message) => _verbose.Add(new VerboseRecord(PlainText.Of(message)));
 
     /// <inheritdoc/>
     public void Progress(ProgressRecord progress) => _progress.Add(progress);

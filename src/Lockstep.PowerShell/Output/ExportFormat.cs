@@ -3,11 +3,14 @@ namespace Lockstep;
 /// <summary>How exported records are written.</summary>
 public enum ExportFormat
 {
-    /// <summary>By the file's extension: <c>.csv</c> for CSV, else NDJSON.</summary>
+    /// <summary>By the file's extension: <c>.csv</c> for CSV, <c>.json</c> for JSON, else NDJSON.</summary>
     Auto,
 
     /// <summary>One JSON object a line, as they came.</summary>
     Ndjson,
+
+    /// <summary>One JSON array.</summary>
+    Json,
 
     /// <summary>Comma-separated values with a line of headings.</summary>
     Csv,

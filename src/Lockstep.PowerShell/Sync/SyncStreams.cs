@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using Lockstep.Engine;
 using Lockstep.Pipeline;
 
 namespace Lockstep.Sync;
@@ -44,9 +45,9 @@ internal sealed class CmdletStreams(LockstepCmdlet cmdlet) : ISyncStreams
 
     public void Event(FeedEvent happened) => cmdlet.WriteEvent(happened);
 
-    public void Warn(string message) => cmdlet.WriteWarning(message);
+    public void Warn(string message) => cmdlet.WriteWarning(PlainText.Of(message));
 
-    public void Verbose(string message) => cmdlet.WriteVerbose(message);
+    public void Verbose(string message) => cmdlet.WriteVerbose(PlainText.Of(message));
 
     public void Progress(ProgressRecord progress) => cmdlet.WriteProgress(progress);
 }

@@ -1,0 +1,49 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+
+namespace Lockstep.Cli.Commands;
+
+/// <summary>The values of a filter's parameters, as a command line gives them.</summary>
+internal static partial class FilterValues
+{
+    /// <summary>The values by name.</summary>
+    /// <param name="values">Of the form NAME=VALUE: text, unless it is a number or a word of JSON in its one canonical form.</param>
+    /// <param name="texts">Of the form NAME=TEXT.</param>
+    /// <exception cref="ArgumentException">One is of neither form, or a name occurs twice.</exception>
+    public static Dictionary<string, object?> Read(string[]? values, string[]? texts)
+    {
+        var parameters = new Dictionary<string, object?>(StringComparer.Ordinal);
+        foreach ((var name, var text) in (values ?? []).Select(Split))
+            Add(name, OfJson(text));
+        foreach ((var name, var text) in (texts ?? []).Select(Split))
+            Add(name, text);
+        return parameters;
+
+        void Add(string name, object? value)
+        {
+            if (!parameters.TryAdd(name, value))
+                throw new ArgumentException($"The filter's parameter '{name}' has two values.");
+        }
+    }
+
+    /// <summary>What only looks like a number, a postal code or an id such as 9e5, would be another text once it was one.</summary>
+    private static object? OfJson(string text) =>
+        text switch
+        {
+            "true" => true,
+            "false" => false,
+            "null" => null,
+            _ when !CanonicalNumber().IsMatch(text) => text,
+            _ when long.TryParse(text, CultureInfo.InvariantCulture, out var integer) => integer,
+            _ => double.Parse(text, CultureInfo.InvariantCulture),
+        };
+
+    private static (string Name, string Text) Split(string given)
+    {
+        var at = given.IndexOf('=', StringComparison.Ordinal);
+        return at > 0 ? (given[..at], given[(at + 1)..]) : throw new ArgumentException($"'{given}' is not of the form NAME=VALUE.");
+    }
+
+    [GeneratedRegex(@"^(0|-?[1-9][0-9]*|-?(0|[1-9][0-9]*)\.[0-9]*[1-9])\z")]
+    private static partial Regex CanonicalNumber();
+}

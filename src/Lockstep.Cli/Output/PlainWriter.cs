@@ -1,0 +1,33 @@
+using System.Text;
+using Lockstep.Engine;
+
+namespace Lockstep.Cli.Output;
+
+/// <summary>
+/// The border between this program and a terminal: whatever is written to it comes out as <see cref="PlainText"/>. JSON for machines goes
+/// to the standard output by itself, exact.
+/// </summary>
+internal sealed class PlainWriter(TextWriter output) : TextWriter
+{
+    public override Encoding Encoding => output.Encoding;
+
+    /// <summary>All that is written to the console from now on is plain.</summary>
+    public static void Install()
+    {
+        Console.SetOut(new PlainWriter(Console.Out));
+        Console.SetError(new PlainWriter(Console.Error));
+    }
+
+    public override void Write(char value) => Write([value]);
+
+    public override void Write(char[] buffer, int index, int count) => Write(buffer.AsSpan(index, count));
+
+    public override void Write(ReadOnlySpan<char> buffer) => Write(buffer.ToString());
+
+    public override void Write(string? value) => output.Write(value is null ? null : PlainText.Lines(value));
+
+    /// <summary>In one piece, so that lines of several threads do not mix.</summary>
+    public override void WriteLine(string? value) => Write(value + NewLine);
+
+    public override void Flush() => output.Flush();
+}

@@ -1,0 +1,59 @@
+using System.Text.Json;
+using Lockstep.Engine.Records;
+
+namespace Lockstep.Engine.Feed;
+
+/// <summary>Tells by its first bytes what a body is that is no feed of records.</summary>
+internal static class ForeignBody
+{
+    /// <summary>The members in which pages of other protocols hold their records.</summary>
+    private static readonly string[] Holders = ["value", "items", "results", "records", "rows", "data", "entries"];
+
+    /// <summary>What the body is, as the reason why it holds no records; null when that cannot be told.</summary>
+    /// <param name="start">The first stretch of it that is no record.</param>
+    public static string? Describe(ReadOnlySpan<byte> start)
+    {
+        start = start.TrimStart(" \t\r\n\uFEFF"u8);
+        if (start.IsEmpty)
+            return null;
+        if (start[0] == '<')
+            return start.StartsWith("<?xml"u8) ? "the body is XML" : "the body is an HTML page";
+        if (start[0] == '[')
+            return "the body is one JSON array";
+        foreach (var field in (string[])["data:", "event:", "id:", "retry:"])
+        {
+            if (start.StartsWith(System.Text.Encoding.ASCII.GetBytes(field)))
+                return "the body is a stream of server-sent events";
+        }
+
+        return start[0] == '{' ? DescribePage(start) : null;
+    }
+
+    private static string? DescribePage(ReadOnlySpan<byte> json)
+    {
+        try
+        {
+            var reader = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = 128 });
+            reader.Read();
+            string? holder = null;
+            var isRecord = false;
+            while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+            {
+                var name = JsonText.Decode(ref reader);
+                if (name.StartsWith("@odata.", StringComparison.Ordinal))
+                    return "the body is a page of OData, one object with the records in 'value'";
+                isRecord |= name == WireNames.DefaultKeyField;
+                reader.Read();
+                if (reader.TokenType == JsonTokenType.StartArray && Holders.Contains(name, StringComparer.OrdinalIgnoreCase))
+                    holder ??= name;
+                reader.Skip();
+            }
+
+            return holder is null || isRecord ? null : $"the body is one object that holds a list in '{holder}'";
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+}

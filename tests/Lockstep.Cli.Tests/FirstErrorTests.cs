@@ -1,0 +1,94 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using Lockstep.Testing;
+
+namespace Lockstep.Cli.Tests;
+
+/// <summary>What a user is told whose feed is not what Lockstep reads by default, and that no feed steers the terminal.</summary>
+public sealed class FirstErrorTests : IDisposable
+{
+    private readonly TempFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Theory]
+    [InlineData("""[{"id":1,"updated_at":1}]""", "the body is one JSON array")]
+    [InlineData("""{"@odata.context":"x","value":[{"id":1}]}""", "a page of OData")]
+    [InlineData("""{"items":[{"id":1,"updated_at":1}]}""", "holds a list in 'items'")]
+    [InlineData("<!DOCTYPE html><html></html>", "the body is an HTML page")]
+    [InlineData("data: {\"id\":1,\"updated_at\":1}\n\n", "server-sent events")]
+    [InlineData("id: 1\ndata: {\"id\":1,\"updated_at\":1}\n\n", "server-sent events")]
+    [InlineData("""{"id":1,"name":"a","updatedAt":1}""", "its fields are updatedAt, id, name")]
+    [InlineData("""{"id":1,"name":"a","updatedAt":1}""", "with --order-by updatedAt")]
+    [InlineData("""{"id":1,"last_modified":1}""", "with --order-by last_modified")]
+    public async Task A_body_that_holds_no_records_is_called_what_it_is(string body, string says)
+    {
+        var run = await SyncAsync("200 OK", body);
+
+        Assert.Equal(5, run.ExitCode);
+        Assert.Contains(says, run.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("Quarantine", run.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("429 Too Many Requests", "Ask less often")]
+    [InlineData("408 Request Timeout", "waited too long for the request")]
+    public async Task A_status_that_passes_has_advice_of_its_own(string status, string says)
+    {
+        var run = await SyncAsync(status, "");
+
+        Assert.Equal(3, run.ExitCode);
+        Assert.Contains(says, run.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task What_steers_a_terminal_is_shown_as_its_number_and_kept_in_JSON()
+    {
+        const string Body = """{"id":1,"updated_at":1,"e":"\u001b[31m\u009b\u202eab\u0007"}""";
+
+        var reason = await SyncAsync("503 bad\u001b[31m", "", "reason.db");
+        var snippet = await SyncAsync("200 OK", "\u001b]0;title\u0007", "snippet.db");
+        var instance = await SyncAsync("200 OK\r\nInstance-Name: a\u001b[31m", Body);
+        var table = await CliProcess.RunAsync(_folder.Path, "records", "--path", "t.db");
+        var json = await CliProcess.RunAsync(_folder.Path, "records", "--path", "t.db", "--json");
+
+        Assert.All(
+            [reason.Error, snippet.Error, instance.Error + instance.Output, table.Output],
+            shown => Assert.DoesNotContain(shown, c => c != '\n' && (char.IsControl(c) || c == '\u202e'))
+        );
+        Assert.Contains("\\u001b[31m\\u009b\\u202eab\\u0007", table.Output, StringComparison.Ordinal);
+        Assert.Contains(Body, json.Output, StringComparison.Ordinal);
+    }
+
+    /// <summary>Syncs with a server that gives one answer.</summary>
+    private async Task<CliProcess> SyncAsync(string status, string body, string path = "t.db")
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        var answering = AnswerAsync(listener, status, body);
+        var run = await CliProcess.RunAsync(
+            _folder.Path,
+            "sync",
+            $"http://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/x/",
+            "--path",
+            path
+        );
+        await answering.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+        return run;
+    }
+
+    private static async Task AnswerAsync(TcpListener listener, string status, string body)
+    {
+        using var client = await listener.AcceptTcpClientAsync(TestContext.Current.CancellationToken);
+        var stream = client.GetStream();
+        using var request = new StreamReader(stream, leaveOpen: true);
+        while (await request.ReadLineAsync(TestContext.Current.CancellationToken) is { Length: > 0 }) { }
+
+        var bytes = Encoding.UTF8.GetBytes(body);
+        await stream.WriteAsync(
+            (byte[])[.. Encoding.UTF8.GetBytes($"HTTP/1.1 {status}\r\nContent-Length: {bytes.Length}\r\n\r\n"), .. bytes],
+            TestContext.Current.CancellationToken
+        );
+    }
+}
