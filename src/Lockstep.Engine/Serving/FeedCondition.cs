@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text;
 using System.Text.Json;
 using Lockstep.Engine.Records;
@@ -11,6 +12,7 @@ namespace Lockstep.Engine.Serving;
 internal sealed class FeedCondition
 {
     private static readonly string[] Operators = ["!=", "<=", ">=", "=", "<", ">"];
+    private static readonly SearchValues<char> NotInNames = SearchValues.Create(" \t\r\n\"'");
     private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
     private readonly byte[] _utf8Name;
     private readonly string _operator;
@@ -135,7 +137,7 @@ internal sealed class FeedCondition
 
         var length = text.IndexOfAny("=<>!"u8);
         var name = Encoding.UTF8.GetString(length < 0 ? text : text[..length]).Trim();
-        return name.Length > 0 && !name.AsSpan().ContainsAny(" \t\r\n\"'") && length > 0
+        return name.Length > 0 && !name.AsSpan().ContainsAny(NotInNames) && length > 0
             ? (name, length)
             : throw new FeedFilterException($"'{Encoding.UTF8.GetString(text)}' is no comparison of a column.");
     }
