@@ -2,7 +2,7 @@ using System.Text;
 
 namespace Lockstep.Bench.EndToEnd;
 
-/// <summary>The feeds of the end-to-end runs, made anew from a seed: the same bytes every time, and no data in the repository.</summary>
+/// <summary>The feeds of the end-to-end runs, generated from a seed: the same bytes every time, and no data in the repository.</summary>
 internal static class BenchFeed
 {
     public static readonly string[] Names = ["F1", "F2", "F3"];

@@ -3,7 +3,7 @@ namespace Lockstep.Ticks;
 /// <summary>
 /// Where schedules are kept and shared. All members may be called from any thread and any number of processes at once. They throw
 /// <see cref="TickStoreUnavailableException"/> when the store cannot be reached; the store works again as soon as it can be, without being
-/// made anew.
+/// created again.
 /// </summary>
 public interface ITickStore : IAsyncDisposable
 {

@@ -144,7 +144,7 @@ public sealed class TickEditor
             }
             catch (TickDeadlineException) when (attempt < Attempts)
             {
-                // Rolled back, so that deciding anew is safe: it finds a later boundary.
+                // Rolled back, so that deciding again is safe: it finds a later boundary.
             }
         }
     }

@@ -17,7 +17,7 @@ internal sealed class TickSwitcher(TimeProvider time, Func<IReadOnlyList<TickFol
     private bool _look;
     private bool _stopped;
 
-    /// <summary>Has it look at the schedules anew; the first time starts the thread.</summary>
+    /// <summary>Has it look at the schedules again; the first time starts the thread.</summary>
     public void Look()
     {
         lock (_gate)

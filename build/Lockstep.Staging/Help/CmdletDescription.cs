@@ -21,7 +21,7 @@ internal sealed record CmdletDescription
     /// <summary>What comes by the pipeline as it is.</summary>
     public required IReadOnlyList<TypeDescription> Inputs { get; init; }
 
-    /// <summary>What it says to put out.</summary>
+    /// <summary>What it says to return.</summary>
     public required IReadOnlyList<TypeDescription> Outputs { get; init; }
 
     /// <summary>The parameters of a set, in the order of a syntax line: by position, then the mandatory ones, then the others.</summary>

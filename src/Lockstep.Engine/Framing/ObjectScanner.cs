@@ -102,7 +102,7 @@ internal sealed class ObjectScanner
         return end;
     }
 
-    /// <summary>Has what was scanned let go of, but for the byte that says whether an object may open next.</summary>
+    /// <summary>Releases what was scanned, but for the byte that says whether an object may open next.</summary>
     /// <returns>How many bytes that is.</returns>
     public int PassOver(ReadOnlySpan<byte> bytes)
     {

@@ -80,7 +80,7 @@ internal sealed class LiveLog<TPosition>(long capacity)
         }
     }
 
-    /// <summary>Appends what a look found, and lets go of the oldest batches beyond the capacity.</summary>
+    /// <summary>Appends what a look found, and releases the oldest batches beyond the capacity.</summary>
     public void Append(LiveBatch<TPosition> batch)
     {
         lock (_gate)

@@ -35,10 +35,10 @@ internal sealed class ConnectionPlan
     /// <summary>Whether the last body completed its set.</summary>
     public bool SetIsComplete { get; private set; }
 
-    /// <summary>How often in a row the feed made a sync begin anew, without a set taken in between.</summary>
+    /// <summary>How often in a row the feed made a sync start over, without a set taken in between.</summary>
     public int Resyncs { get; private set; }
 
-    /// <summary>Begins anew with the next connection.</summary>
+    /// <summary>Starts over with the next connection.</summary>
     public void Resync(bool isAnotherFeed)
     {
         Resyncs++;

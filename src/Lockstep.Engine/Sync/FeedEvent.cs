@@ -36,7 +36,7 @@ public enum FeedEventKind
     /// <summary>There will be another attempt after a wait.</summary>
     Retry = 10,
 
-    /// <summary>The whole set is fetched anew.</summary>
+    /// <summary>The whole set is fetched again.</summary>
     Resync = 11,
 
     /// <summary>Something that the user should know.</summary>

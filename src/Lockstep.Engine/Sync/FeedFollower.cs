@@ -107,7 +107,7 @@ internal sealed class FeedFollower(
         /// <summary>Ask again when it is time.</summary>
         Again,
 
-        /// <summary>The feed is another one than the table has known: begin anew.</summary>
+        /// <summary>The feed is another one than the table has known: start over.</summary>
         AnotherFeed,
     }
 

@@ -52,7 +52,7 @@ public sealed class SyncOptions
 
     /// <summary>
     /// How many attempts may fail in a row before the sync does; 0 for none. Null: any number when following, else none. One that brought
-    /// something starts the count anew.
+    /// something restarts the count.
     /// </summary>
     public int? MaximumRetryCount { get; init; }
 
@@ -62,11 +62,11 @@ public sealed class SyncOptions
     /// </summary>
     public TimeSpan RetryInterval { get; init; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>Whether to fetch the whole set anew, and remove what it does not hold.</summary>
+    /// <summary>Whether to fetch the whole set again, and remove what it does not hold.</summary>
     public bool Resync { get; init; }
 
     /// <summary>
-    /// Whether a resync also mends records whose stored order value is above the feed's: what is stored counts for nothing.
+    /// Whether a resync also repairs records whose stored order value is above the feed's: what is stored counts for nothing.
     /// </summary>
     public bool Repair { get; init; }
 

@@ -43,7 +43,7 @@ internal enum SyncTrigger
     /// <summary>There is nothing more to do, or the caller wants no more.</summary>
     Finished = 5,
 
-    /// <summary>An error that no attempt will mend.</summary>
+    /// <summary>An error that no attempt will repair.</summary>
     GaveUp = 6,
 }
 

@@ -3,7 +3,7 @@ using Lockstep.Engine.Tables;
 
 namespace Lockstep.Engine.Sync;
 
-/// <summary>A transform put out something else than one object with the record's key, or nothing.</summary>
+/// <summary>A transform returned something else than one object with the record's key, or nothing.</summary>
 public sealed class TransformException : LockstepException
 {
     /// <summary>Creates the error.</summary>

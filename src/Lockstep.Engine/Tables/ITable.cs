@@ -54,7 +54,7 @@ public interface ITable
         CancellationToken cancellationToken = default
     );
 
-    /// <summary>Empties the table, and lets go of the feed that it belongs to. Sequence numbers go on.</summary>
+    /// <summary>Empties the table, and releases the feed that it belongs to. Sequence numbers go on.</summary>
     /// <exception cref="TableBusyException">A sync is writing to it.</exception>
     void Clear();
 

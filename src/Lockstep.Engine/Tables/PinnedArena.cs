@@ -21,7 +21,7 @@ internal sealed class PinnedArena
     /// <summary>How many bytes were appended.</summary>
     public int Used { get; private set; }
 
-    /// <summary>Empties it; its memory is kept, which saves the system clearing it anew.</summary>
+    /// <summary>Empties it; its memory is kept, which saves the system clearing it again.</summary>
     public void Clear()
     {
         Used = _piece = _position = 0;

@@ -24,7 +24,7 @@ internal sealed class RecordBatch
 
     public RecordBatch(KeyLayout layout, OrderKind orderKind, bool coalesce) => Reset(layout, orderKind, coalesce);
 
-    /// <summary>Empties the batch for other records; its memory is kept, which saves the system clearing it anew.</summary>
+    /// <summary>Empties the batch for other records; its memory is kept, which saves the system clearing it again.</summary>
     public void Reset(KeyLayout layout, OrderKind orderKind, bool coalesce)
     {
         Layout = layout;

@@ -152,7 +152,7 @@ public sealed class Table(string path) : ITable
         CancellationToken cancellationToken = default
     ) => new TableWatcher(path, time).WaitAsync(condition, timeout, cancellationToken);
 
-    /// <summary>Empties the table, and lets go of the feed that it belongs to. Sequence numbers go on.</summary>
+    /// <summary>Empties the table, and releases the feed that it belongs to. Sequence numbers go on.</summary>
     /// <exception cref="TableBusyException">A sync is writing to it.</exception>
     public void Clear()
     {

@@ -5,7 +5,7 @@ namespace Lockstep.Engine.Tables;
 /// <summary>The SQL by which a table's records are seen as columns: the view for other tools, and the source of a filter.</summary>
 internal static class TableView
 {
-    /// <summary>The statements that make the view anew.</summary>
+    /// <summary>The statements that make the view again.</summary>
     public static string Create(string table, IReadOnlyList<string> fields) =>
         $"DROP VIEW IF EXISTS {Quote(table)}; CREATE VIEW {Quote(table)} AS SELECT {Columns(fields)} FROM {TableSchema.Rows} WHERE gone = 0";
 

@@ -7,7 +7,7 @@ namespace Lockstep.Engine.Tables;
 
 /// <summary>
 /// The one-writer lock of a table file: a file beside it that only one writer, of whatever process, has open. It says who that is.
-/// The system lets go of it when its process dies, so a dead holder is no obstacle. It is a file of its own because closing any
+/// The system releases it when its process dies, so a dead holder is no obstacle. It is a file of its own because closing any
 /// other handle of the table file would drop SQLite's locks on it, which on Linux belong to the process.
 /// </summary>
 internal sealed class WriterLock : IDisposable
@@ -90,7 +90,7 @@ internal sealed class WriterLock : IDisposable
     public static string? HolderOf(string tablePath)
     {
         var path = PathOf(tablePath);
-        // Who lets go of it in good order leaves it empty.
+        // Who releases it in good order leaves it empty.
         if (new FileInfo(path) is not { Exists: true, LinkTarget: null, Length: > 0 })
             return null;
         try

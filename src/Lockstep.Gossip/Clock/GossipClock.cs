@@ -9,7 +9,7 @@ namespace Lockstep.Gossip.Clock;
 public sealed class GossipClock : IReadOnlyCollection<KeyValuePair<string, double>>
 {
     // Cells, because they are looked up several times for each update: a dictionary of references is compiled with the framework, one of
-    // numbers anew in each process.
+    // numbers again in each process.
     private readonly Dictionary<string, Cell> _entries = new(StringComparer.Ordinal);
 
     /// <summary>

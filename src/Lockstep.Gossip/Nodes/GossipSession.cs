@@ -28,7 +28,7 @@ internal sealed class GossipSession
     private bool _started;
     private bool _synced;
 
-    // Not a list: one of a type of ours is compiled anew in each process, and a peer that comes has all of its history to tell.
+    // Not a list: one of a type of ours is compiled again in each process, and a peer that comes has all of its history to tell.
     private GossipNode.Received[] _inbox = new GossipNode.Received[64];
     private int _inboxCount;
 

@@ -74,7 +74,7 @@ public sealed class GossipConnector : IAsyncDisposable
     public Exception? LastError { get; private set; }
 
     /// <summary>
-    /// Completes when there is nothing more to try: disposed, or synced once without tail. Faults with what trying again cannot mend:
+    /// Completes when there is nothing more to try: disposed, or synced once without tail. Faults with what trying again cannot repair:
     /// <see cref="GossipIdentityException"/>, <see cref="GossipKindException"/>, <see cref="GossipSecurityException"/>,
     /// <see cref="GossipStoreException"/>; or with <see cref="GossipUnreachableException"/> when
     /// <see cref="GossipConnectorOptions.MaximumRetryCount"/> is used up.

@@ -185,7 +185,7 @@ internal sealed class ChangeLog : IDisposable
 
     /// <summary>
     /// The cursor from which the log completes what a snapshot shows; null as long as the snapshot does not show what the log has already
-    /// let go of: the server's log tells of a commit before snapshots show it.
+    /// released: the server's log tells of a commit before snapshots show it.
     /// </summary>
     public long? CursorFor(PgSnapshot snapshot)
     {

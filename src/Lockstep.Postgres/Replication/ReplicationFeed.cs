@@ -18,7 +18,7 @@ internal sealed class ReplicationFeed : DatabaseFeed
         : base(connectionString, options, time, (connection, token) => ReplicatedTable.DescribeAsync(connection, options.Table, token))
     {
         Log = log;
-        Live = new LiveLog<LogPosition>(options.LiveBytes);
+        Live = new LiveLog<CommitPosition>(options.LiveBytes);
         _worker = new ReplicationWorker(connectionString, Readers.Source, Database, Log, Live, options, Metrics, time);
     }
 
@@ -28,7 +28,7 @@ internal sealed class ReplicationFeed : DatabaseFeed
 
     internal ChangeLog Log { get; }
 
-    internal LiveLog<LogPosition> Live { get; }
+    internal LiveLog<CommitPosition> Live { get; }
 
     /// <summary>
     /// Returns once the stream has begun, or has not in the time that there is patience for: the slot waits for a transaction that is open,
@@ -69,10 +69,10 @@ internal sealed class ReplicationFeed : DatabaseFeed
         ArgumentNullException.ThrowIfNull(request);
         var (epoch, end) = await AgreeAsync(cancellationToken).ConfigureAwait(false);
         Range(epoch).Admit(request.Identity, request.Since);
-        var journey = new FeedJourney<LogPosition>(
+        var journey = new FeedJourney<CommitPosition>(
             new ReplicationSteps(this, epoch, end),
             epoch.Identity,
-            new LogPosition(request.Since),
+            new CommitPosition(request.Since),
             request.HeartbeatInterval
         );
         return new FeedReading(epoch.Identity, Database.KeyNames, journey.ReadAsync(cancellationToken));

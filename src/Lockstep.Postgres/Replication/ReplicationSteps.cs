@@ -8,14 +8,14 @@ namespace Lockstep.Postgres.Replication;
 /// How one client of a feed by replication is read for: pages of a snapshot from the database, then the change log from the place at which
 /// it completes that. Between two pages it holds no connection.
 /// </summary>
-internal sealed class ReplicationSteps(ReplicationFeed feed, LogEpoch epoch, long end) : DatabaseSteps<LogPosition>(feed, feed.Live)
+internal sealed class ReplicationSteps(ReplicationFeed feed, LogEpoch epoch, long end) : DatabaseSteps<CommitPosition>(feed, feed.Live)
 {
     public override bool PositionsAreWhole => true;
 
     /// <summary>
     /// Each page shows the table as it is when the page is read; whatever the first one does not show is in the log from the cursor on.
     /// </summary>
-    public override async IAsyncEnumerable<FeedStep<LogPosition>> ReadSnapshotAsync(
+    public override async IAsyncEnumerable<FeedStep<CommitPosition>> ReadSnapshotAsync(
         [EnumeratorCancellation] CancellationToken cancellationToken
     )
     {
@@ -26,18 +26,18 @@ internal sealed class ReplicationSteps(ReplicationFeed feed, LogEpoch epoch, lon
             var page = await feed.ReadPageAsync(epoch, after, cursor, Pages.Rows, cancellationToken).ConfigureAwait(false);
             Pages.Learn(page.Lines);
             foreach (var piece in page.Lines.Take())
-                yield return new FeedStep<LogPosition>(piece);
+                yield return new FeedStep<CommitPosition>(piece);
             after = page.Next;
         }
 
-        yield return new FeedStep<LogPosition>(default, new LogPosition(cursor));
+        yield return new FeedStep<CommitPosition>(default, new CommitPosition(cursor));
 
         // The last page may show what the first one did not: the snapshot is whole when the log has all of that.
         await feed.ReachAsync(await feed.EndAsync(cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
     }
 
-    public override async IAsyncEnumerable<FeedStep<LogPosition>> ReadChangesAsync(
-        LogPosition known,
+    public override async IAsyncEnumerable<FeedStep<CommitPosition>> ReadChangesAsync(
+        CommitPosition known,
         [EnumeratorCancellation] CancellationToken cancellationToken
     )
     {
@@ -50,10 +50,10 @@ internal sealed class ReplicationSteps(ReplicationFeed feed, LogEpoch epoch, lon
             if (pieces.Count == 0)
                 break;
             foreach (var piece in pieces)
-                yield return new FeedStep<LogPosition>(piece);
+                yield return new FeedStep<CommitPosition>(piece);
         }
 
         if (known.Cursor < position)
-            yield return new FeedStep<LogPosition>(default, new LogPosition(position));
+            yield return new FeedStep<CommitPosition>(default, new CommitPosition(position));
     }
 }

@@ -15,7 +15,7 @@ internal sealed class ReplicationWorker(
     NpgsqlDataSource source,
     FeedDatabase database,
     ChangeLog log,
-    LiveLog<LogPosition> live,
+    LiveLog<CommitPosition> live,
     PostgresFeedOptions options,
     FeedMetrics metrics,
     TimeProvider time
@@ -160,7 +160,7 @@ internal sealed class ReplicationWorker(
         }
     }
 
-    /// <summary>Finds the slot at which the log goes on, or makes one and begins the log anew.</summary>
+    /// <summary>Finds the slot at which the log goes on, or makes one and begins the log again.</summary>
     private async Task<FeedStamp> PrepareAsync(
         NpgsqlConnection connection,
         LogicalReplicationConnection stream,
@@ -323,7 +323,7 @@ internal sealed class ReplicationWorker(
     private void Forget(string slot)
     {
         log.Forget(slot);
-        live.Restart("none", new LogPosition(0));
+        live.Restart("none", new CommitPosition(0));
         Moved.Raise();
     }
 

@@ -20,7 +20,7 @@ internal sealed class StreamSession(
     ReplicationNames names,
     FeedDatabase database,
     ChangeLog log,
-    LiveLog<LogPosition> live,
+    LiveLog<CommitPosition> live,
     PostgresFeedOptions options,
     FeedMetrics metrics,
     TimeProvider time
@@ -50,7 +50,7 @@ internal sealed class StreamSession(
         if (stamp.Identity != Epoch.Table)
             StartOver(stamp, "its definition has changed");
         else if (live.Identity != Epoch.Identity)
-            live.Restart(Epoch.Identity, new LogPosition(_position));
+            live.Restart(Epoch.Identity, new CommitPosition(_position));
     }
 
     /// <summary>Runs until the stream breaks, which is an exception, or the table's place has been taken by another of its name.</summary>
@@ -238,14 +238,14 @@ internal sealed class StreamSession(
         log.Commit(_ended, _position);
         if (wasSpilled || bytes > options.LiveBytes)
         {
-            live.Restart(Epoch.Identity, new LogPosition(_position));
+            live.Restart(Epoch.Identity, new CommitPosition(_position));
         }
         else
         {
             live.Append(
-                new LiveBatch<LogPosition>(
-                    new LogPosition(from),
-                    new LogPosition(_position),
+                new LiveBatch<CommitPosition>(
+                    new CommitPosition(from),
+                    new CommitPosition(_position),
                     [.. (pieces ?? []).Select(p => p.Lines)],
                     bytes
                 )
@@ -335,7 +335,7 @@ internal sealed class StreamSession(
         // Another table of the same name is not in the publication.
         _isOver = _table.Oid != stamp.Table.Oid;
         Describe(stamp);
-        live.Restart(Epoch.Identity, new LogPosition(_position));
+        live.Restart(Epoch.Identity, new CommitPosition(_position));
         metrics.Resynced();
         worker.Report($"{options.Table}: {why}; all clients have to resync.");
         worker.Moved.Raise();

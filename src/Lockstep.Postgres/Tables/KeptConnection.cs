@@ -3,7 +3,7 @@ using Npgsql;
 namespace Lockstep.Postgres.Tables;
 
 /// <summary>
-/// The connection of one who looks at a table again and again. When it is lost it is opened anew, at growing intervals and in the
+/// The connection of one who looks at a table again and again. When it is lost it is opened again, at growing intervals and in the
 /// background, so that whoever looks has the time for other things; each loss is told of. One thread at a time.
 /// </summary>
 internal sealed class KeptConnection(PostgresTableStore store, string table, TimeProvider time) : IAsyncDisposable

@@ -7,7 +7,7 @@ namespace Lockstep.Postgres.Ticks;
 
 /// <summary>
 /// A store in PostgreSQL tables (<c>lockstep_tick_*</c> in the first schema of the search path), shared by any number of machines. The
-/// server's clock is the store's clock. Connections are pooled; after the server was away the next operation connects anew.
+/// server's clock is the store's clock. Connections are pooled; after the server was away the next operation connects again.
 /// </summary>
 public sealed class PostgresTickStore : ITickStore
 {

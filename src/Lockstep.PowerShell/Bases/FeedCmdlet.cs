@@ -54,7 +54,7 @@ public abstract class FeedCmdlet : LockstepCmdlet
     public FeedAuthentication Authentication { get; set; }
 
     /// <summary>
-    /// Called at the start, and whenever the feed refuses the token that there is: puts out the token to go on with, as text or
+    /// Called at the start, and whenever the feed refuses the token that there is: returns the token to go on with, as text or
     /// SecureString.
     /// </summary>
     [Parameter]

@@ -81,7 +81,7 @@ public sealed class StartLockstepServerCommand : LockstepCmdlet
     public string? Publication { get; set; }
 
     /// <summary>
-    /// For replication: how many bytes of its log the database may be made to keep. Beyond it the slot is dropped and made anew, with a
+    /// For replication: how many bytes of its log the database may be made to keep. Beyond it the slot is dropped and created again, with a
     /// resync of all clients.
     /// </summary>
     [Parameter(ParameterSetName = ByConnection)]

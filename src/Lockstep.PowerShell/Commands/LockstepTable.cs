@@ -41,7 +41,7 @@ public sealed class RemoveLockstepTableCommand : TableCmdlet
         });
 }
 
-/// <summary>Empties tables, and lets go of the feeds that they belong to. The tables stay, and sequence numbers go on.</summary>
+/// <summary>Empties tables, and releases the feeds that they belong to. The tables stay, and sequence numbers go on.</summary>
 [Cmdlet(
     VerbsCommon.Clear,
     "LockstepTable",

@@ -91,7 +91,7 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
     public ScriptBlock? Callback { get; set; }
 
     /// <summary>
-    /// Called for each record before it is applied, in <c>$_</c>: puts out one object with the same key to store instead, or nothing to
+    /// Called for each record before it is applied, in <c>$_</c>: returns one object with the same key to store instead, or nothing to
     /// skip the record.
     /// </summary>
     [Parameter]
@@ -126,7 +126,7 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
     [ValidateNotNullOrEmpty]
     public string? ResultVariable { get; set; }
 
-    /// <summary>Fetches the whole set anew, and removes what it does not hold.</summary>
+    /// <summary>Fetches the whole set again, and removes what it does not hold.</summary>
     [Parameter]
     public SwitchParameter Resync { get; set; }
 
@@ -161,7 +161,7 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
     public SwitchParameter Wait { get; set; }
 
     /// <summary>
-    /// Syncs in the background and puts out the job. Its output is the result, or with -PassThru the changes; it keeps the newest 10,000
+    /// Syncs in the background and returns the job. Its output is the result, or with -PassThru the changes; it keeps the newest 10,000
     /// that nobody has received.
     /// </summary>
     [Parameter]

@@ -126,7 +126,7 @@ public abstract class CompareTableCmdlet : FeedCmdlet
     }
 }
 
-/// <summary>Compares a table with its feed and puts out each difference; with -Quiet, whether they are equal.</summary>
+/// <summary>Compares a table with its feed and returns each difference; with -Quiet, whether they are equal.</summary>
 [Cmdlet(VerbsDiagnostic.Test, "LockstepTable")]
 [OutputType(typeof(TableDifference), typeof(bool))]
 public sealed class TestLockstepTableCommand : CompareTableCmdlet

@@ -11,7 +11,7 @@ namespace Lockstep.Gossip;
 /// <summary>Puts values and events of one model out to the pipeline. Pipeline thread only.</summary>
 /// <param name="cmdlet">Whose output it goes to.</param>
 /// <param name="model">The model's name.</param>
-/// <param name="raw">Whether values are put out as the JSON texts that they are.</param>
+/// <param name="raw">Whether values are returned as the JSON texts that they are.</param>
 internal sealed class ModelOutput(LockstepCmdlet cmdlet, string model, bool raw)
 {
     private readonly RecordObjects _objects = new(model, cmdlet.WriteWarning);

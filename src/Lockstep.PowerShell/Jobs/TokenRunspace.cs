@@ -31,7 +31,7 @@ internal sealed class TokenRunspace : IDisposable
         _values = ValuesOf(script, session);
     }
 
-    /// <summary>Calls it, and returns what it puts out.</summary>
+    /// <summary>Calls it, and returns what it returns.</summary>
     /// <exception cref="RuntimeException">It threw, or was stopped.</exception>
     public Collection<PSObject> Invoke()
     {

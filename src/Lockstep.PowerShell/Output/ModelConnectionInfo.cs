@@ -1,7 +1,7 @@
 namespace Lockstep;
 
 /// <summary>
-/// A connection from a model to a peer, which is made again whenever it breaks. What it says is what is so at the moment of asking.
+/// A connection from a model to a peer, which is made again whenever it breaks. Its properties are read live.
 /// </summary>
 public sealed class ModelConnectionInfo
 {
@@ -24,7 +24,7 @@ public sealed class ModelConnectionInfo
     /// </summary>
     public bool IsSynced => State.IsSynced;
 
-    /// <summary>Whether it has ended: disconnected, or an error that trying again cannot mend.</summary>
+    /// <summary>Whether it has ended: disconnected, or an error that trying again cannot repair.</summary>
     public bool IsEnded => State.IsEnded;
 
     /// <summary>How many times it was made.</summary>

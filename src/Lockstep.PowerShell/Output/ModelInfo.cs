@@ -1,8 +1,8 @@
 namespace Lockstep;
 
 /// <summary>
-/// Replicated data of this session, as <c>New-LockstepModel</c> returns it. What it says is what is so at the moment of asking; after it
-/// was removed, what was so last is not kept.
+/// Replicated data of this session, as <c>New-LockstepModel</c> returns it. Its properties are read live; its last
+/// state is not kept after it is removed.
 /// </summary>
 public sealed class ModelInfo
 {

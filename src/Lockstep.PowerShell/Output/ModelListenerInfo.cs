@@ -1,6 +1,6 @@
 namespace Lockstep;
 
-/// <summary>Where peers reach models of this session. What it says is what is so at the moment of asking.</summary>
+/// <summary>Where peers reach models of this session. Its properties are read live.</summary>
 public sealed class ModelListenerInfo
 {
     internal ModelListenerInfo(IModelListenerState listener) => State = listener;

@@ -4,7 +4,7 @@ using Lockstep.Sessions;
 namespace Lockstep;
 
 /// <summary>
-/// A server of feeds in this process, as <c>Start-LockstepServer</c> returns it. What it says is what is so at the moment of asking.
+/// A server of feeds in this process, as <c>Start-LockstepServer</c> returns it. Its properties are read live.
 /// </summary>
 public sealed class ServerInfo : ISessionServer<ServerInfo>
 {

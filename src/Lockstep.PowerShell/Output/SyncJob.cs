@@ -56,7 +56,7 @@ public sealed class SyncJob : Job
     /// <summary>State and counts, in words.</summary>
     public override string StatusMessage => _sync.Status;
 
-    /// <summary>Stops the sync, and returns when it has let go of connection and file. What was committed stays.</summary>
+    /// <summary>Stops the sync, and returns when it has released connection and file. What was committed stays.</summary>
     public override void StopJob()
     {
         lock (_gate)
@@ -79,7 +79,7 @@ public sealed class SyncJob : Job
         _sync.Start(this, End);
     }
 
-    /// <summary>Stops the sync and lets go of the job's streams.</summary>
+    /// <summary>Stops the sync and releases the job's streams.</summary>
     /// <param name="disposing">Whether this is called by Dispose.</param>
     protected override void Dispose(bool disposing)
     {
@@ -123,9 +123,9 @@ internal interface ISyncWork : IDisposable
 
     /// <summary>Starts it.</summary>
     /// <param name="job">To whose streams it tells what it does.</param>
-    /// <param name="ended">Called once, when it has ended and let go of file and socket.</param>
+    /// <param name="ended">Called once, when it has ended and released file and socket.</param>
     void Start(Job job, Action<JobState> ended);
 
-    /// <summary>Ends it, and waits until it has let go of file and socket (I10). Any thread; may be called again.</summary>
+    /// <summary>Ends it, and waits until it has released file and socket (I10). Any thread; may be called again.</summary>
     void Stop();
 }

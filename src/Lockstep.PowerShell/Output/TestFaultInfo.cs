@@ -1,6 +1,6 @@
 namespace Lockstep;
 
-/// <summary>A fault of a test server. Its counts are what is so at the moment of asking.</summary>
+/// <summary>A fault of a test server. Its counts are read live.</summary>
 public sealed class TestFaultInfo
 {
     private readonly Func<(int Seen, int Hits)> _counts;

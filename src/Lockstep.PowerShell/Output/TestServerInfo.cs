@@ -4,7 +4,7 @@ using Lockstep.Sessions;
 namespace Lockstep;
 
 /// <summary>
-/// A feed server in this process, as <c>Start-LockstepTestServer</c> returns it. What it says is what is so at the moment of asking.
+/// A feed server in this process, as <c>Start-LockstepTestServer</c> returns it. Its properties are read live.
 /// </summary>
 public sealed class TestServerInfo : ISessionServer<TestServerInfo>
 {

@@ -12,7 +12,7 @@ internal sealed class RecordScript
 
     public RecordScript(ScriptBlock script) => _script = script;
 
-    /// <summary>Calls the script block and returns what it puts out.</summary>
+    /// <summary>Calls the script block and returns what it returns.</summary>
     /// <param name="record">The record.</param>
     /// <param name="failed">Makes the error for what the script block throws.</param>
     public Collection<PSObject> Invoke(PSObject record, Func<RuntimeException, Exception> failed)

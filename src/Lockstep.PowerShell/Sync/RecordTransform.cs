@@ -6,7 +6,7 @@ using Lockstep.Records;
 namespace Lockstep.Sync;
 
 /// <summary>
-/// Has a script block rewrite records before they are applied: it puts out one object with the same key, or nothing to skip the record.
+/// Has a script block rewrite records before they are applied: it returns one object with the same key, or nothing to skip the record.
 /// </summary>
 internal sealed class RecordTransform(ScriptBlock script)
 {
@@ -15,7 +15,7 @@ internal sealed class RecordTransform(ScriptBlock script)
 
     /// <param name="record">The record; what becomes of it is noted in it.</param>
     /// <param name="objects">Makes the object that the script block sees.</param>
-    /// <exception cref="TransformException">The script block threw, or put out something else. (The key is checked by the
+    /// <exception cref="TransformException">The script block threw, or returned something else. (The key is checked by the
     /// engine.)</exception>
     public void Apply(TransformableRecord record, RecordObjects objects)
     {

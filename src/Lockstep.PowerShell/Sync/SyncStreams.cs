@@ -13,7 +13,7 @@ internal interface ISyncStreams
     /// <summary>Puts out an object.</summary>
     void Output(object value);
 
-    /// <summary>Says that so many objects were not put out, because newer ones would take their places at once.</summary>
+    /// <summary>Says that so many objects were not returned, because newer ones would take their places at once.</summary>
     void Drop(int count);
 
     /// <summary>Tells of an event on the information stream, tagged <c>Lockstep</c>.</summary>

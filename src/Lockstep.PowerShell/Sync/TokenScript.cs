@@ -6,10 +6,10 @@ using Lockstep.Errors;
 
 namespace Lockstep.Sync;
 
-/// <summary>Calls a script that puts out a token, as text or SecureString.</summary>
+/// <summary>Calls a script that returns a token, as text or SecureString.</summary>
 internal static class TokenScript
 {
-    /// <summary>The token that the script puts out last; null where it puts out nothing.</summary>
+    /// <summary>The token that the script returns last; null where it returns nothing.</summary>
     /// <exception cref="TokenProviderException">The script threw.</exception>
     public static string? Call(Func<Collection<PSObject>> script)
     {

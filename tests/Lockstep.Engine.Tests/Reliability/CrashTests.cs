@@ -55,7 +55,7 @@ public sealed class CrashTests : IDisposable
                     break;
                 }
 
-                // Killed after the end: begin anew, so that each kill hits a sync at work.
+                // Killed after the end: start over, so that each kill hits a sync at work.
                 if (length == truth.Count)
                 {
                     foreach (var file in Directory.EnumerateFiles(_folder.Path))

@@ -111,7 +111,7 @@ public sealed class ServerFaultSoakTests : SyncTest
             }
 
             Assert.All(server.Faults, fault => Assert.True(fault.Hits > 0, $"{fault.Description} has hit nothing"));
-            // What was told falsely, as if it were the truth, only a comparison can find and a repair mend.
+            // What was told falsely, as if it were the truth, only a comparison can find and a repair repair.
             if (kinds.Any(kind => kind is "EqualOrder" or "Truncate" or "ContentLength"))
                 await SyncAsync(server, path, reported, lookback: 0, repair: true);
             Feed.AssertPrefix(path, Feed.Count);

@@ -192,7 +192,8 @@ public sealed class EndingTests : SyncTest
 
         await foreach (var step in sync.RunAsync(Cancellation))
         {
-            if (sync.Result.Malformed == 20_000 && Info.Quarantined == 20_000)
+            // On a busy machine the feed may have been asked again before this looks.
+            if (Info.Quarantined >= 20_000)
                 break;
         }
     }
