@@ -167,6 +167,18 @@ public sealed class MalformedRecordException : FeedException
     public override bool IsTransient => false;
 }
 
+/// <summary>The answer is a page of markup, as a proxy or a login sends it, and no feed.</summary>
+public sealed class NotAFeedException : FeedException
+{
+    internal NotAFeedException(FeedUri feed, string snippet)
+        : base(
+            ErrorKind.UnexpectedAnswer,
+            feed,
+            $"{feed.Subject} is a page of HTML or XML, and no feed. It begins: {snippet}",
+            "Check the URI, and whether a proxy or a login answers instead of the feed; the table keeps what it had."
+        ) { }
+}
+
 /// <summary>The body ended within its last record.</summary>
 public sealed class TruncatedFeedException : FeedException
 {

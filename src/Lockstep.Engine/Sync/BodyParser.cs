@@ -32,6 +32,8 @@ internal sealed class BodyParser(
 {
     private const int SnippetLength = 80;
 
+    private bool _hasObject;
+
     /// <summary>What to end with, after <see cref="ParseStop.Malformed"/>.</summary>
     public FeedException? Error { get; private set; }
 
@@ -69,6 +71,7 @@ internal sealed class BodyParser(
                     counters.Heartbeats++;
                     continue;
                 case FrameKind.Object:
+                    _hasObject = true;
                     break;
                 default:
                     if (Refuse(frame, Describe(frame.Kind)))
@@ -102,6 +105,7 @@ internal sealed class BodyParser(
     /// <summary>Puts a record into the batch. Whether that is full then.</summary>
     private bool Take(in RoutedRecord record)
     {
+        _hasObject = true;
         context.Counters.Received++;
         if (tracker.Note(record))
             context.Counters.OutOfOrder++;
@@ -132,9 +136,12 @@ internal sealed class BodyParser(
             frame.Kind == FrameKind.Truncated ? new TruncatedFeedException(source.Feed, frame.Offset, snippet)
             : context.Options.MalformedRecord == MalformedRecordPolicy.Stop
                 ? new MalformedRecordException(source.Feed, frame.Offset, reason, snippet)
+            : frame.Kind == FrameKind.Garbage && !_hasObject && frame.Bytes.TrimStart(" \t\r\n"u8) is [(byte)'<', ..]
+                ? new NotAFeedException(source.Feed, snippet)
             : null;
         if (Error is not null)
             return true;
+        set.HasUnreadable = true;
         pacer.Quarantine(new QuarantinedRecord(context.Time.GetUtcNow(), frame.Offset, reason, frame.Bytes.ToArray()));
         return false;
     }

@@ -56,6 +56,15 @@ internal sealed class ConnectionPlan
             Resync(isAnotherFeed: false);
     }
 
+    /// <summary>A whole set that could not be read in full is fetched again when its wait is over (I6).</summary>
+    public void CheckOwed(TableState state, DateTimeOffset now)
+    {
+        if (_override is not null || state.Owed is not { } owed || now < owed.Due)
+            return;
+        _resync = true;
+        UpdatesOnly = false;
+    }
+
     /// <summary>A resync takes whatever feed there is; otherwise the feed is told which one the cursor belongs to.</summary>
     public string? IdentityToSend(TableState state) => _resync || Start.IsStart ? null : state.FeedIdentity;
 

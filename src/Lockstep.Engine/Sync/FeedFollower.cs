@@ -116,6 +116,7 @@ internal sealed class FeedFollower(
             status.Move(SyncTrigger.WaitElapsed);
         var state = context.Target.State;
         plan.CheckHorizon(state);
+        plan.CheckOwed(state, time.GetUtcNow());
         if (await OpenAsync(plan, state, cancellationToken).ConfigureAwait(false) is not { } opened)
         {
             status.EndsFor(SyncEndReason.TimeElapsed);

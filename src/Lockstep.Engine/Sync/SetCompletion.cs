@@ -17,6 +17,9 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
     /// <summary>Whether the set that this body brings is complete.</summary>
     public bool IsComplete { get; private set; }
 
+    /// <summary>Whether something came that could not be read: what a whole set lacks may be just that (I6).</summary>
+    public bool HasUnreadable { get; set; }
+
     /// <summary>Whether all that the feed had, as far as it tells, went into the table.</summary>
     public bool IsCaughtUp { get; private set; }
 
@@ -66,6 +69,13 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
     {
         await pacer.FlushAsync(drain: false, cancellationToken).ConfigureAwait(false);
         var wasStaged = pacer.IsStaged;
+        var isUnreadable = HasUnreadable && wasStaged && ending.HasFlag(SnapshotEnding.Sweep);
+        if (isUnreadable && source.IsAnotherFeed)
+        {
+            await RefuseAsync(cancellationToken).ConfigureAwait(false);
+            return;
+        }
+
         pacer.IsStaged = false;
         IsCaughtUp = isCaughtUp;
         if (ending.HasFlag(SnapshotEnding.Sweep))
@@ -75,7 +85,13 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
             _isWholeSet = false;
         }
 
-        var commit = pacer.Describe(null);
+        if (isUnreadable)
+        {
+            await WarnOfOwedAsync("so nothing was removed from the table by what it lacks").ConfigureAwait(false);
+            ending &= ~SnapshotEnding.Sweep;
+        }
+
+        var commit = WithOwed(pacer.Describe(null), wasStaged, isSwept: ending.HasFlag(SnapshotEnding.Sweep), isUnreadable);
         if (wasStaged)
         {
             if (source.IsAnotherFeed)
@@ -92,6 +108,38 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
         context.SetCompleted();
         if (IsComplete)
             await NoteUpToDateAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Of another feed's set that could not be read in full nothing is applied: two feeds must not mix in one table (I6).</summary>
+    private async Task RefuseAsync(CancellationToken cancellationToken)
+    {
+        await WarnOfOwedAsync("and it is another feed's, so nothing of it was applied").ConfigureAwait(false);
+        await BreakOffAsync(cancellationToken).ConfigureAwait(false);
+        var state = context.Target.State;
+        var owed = new TableCommit { Resume = state.Resume, Owed = OwedSet.After(state.Owed, context.Time.GetUtcNow()) };
+        await context.Queue.RunAsync(new CommitJob(CommitKind.Commit, owed), cancellationToken).ConfigureAwait(false);
+    }
+
+    private Task WarnOfOwedAsync(string consequence) =>
+        context.PostEventAsync(
+            FeedEventKind.Warning,
+            $"A part of the whole set could not be read, {consequence}. The set is fetched again later.",
+            "Look at what was set aside, and tell the feed's operator."
+        );
+
+    /// <summary>Notes with a set's end that the whole set is owed, still owed, or owed no more.</summary>
+    private TableCommit WithOwed(TableCommit commit, bool wasStaged, bool isSwept, bool isUnreadable)
+    {
+        if (source.IsImport)
+            return commit;
+        if (isSwept)
+            return commit with { PaysOwed = true };
+        var state = context.Target.State;
+        if (!isUnreadable && !(wasStaged && state.Owed is not null))
+            return commit;
+        commit = commit with { Owed = OwedSet.After(state.Owed, context.Time.GetUtcNow()) };
+        // Where nothing could be read, there is nothing to go on from either.
+        return tracker.HasMoved ? commit : commit with { Cursor = null, Resume = state.Resume };
     }
 
     /// <summary>A feed that never says where its set ends cannot be swept by: what came is merged.</summary>

@@ -77,6 +77,12 @@ internal sealed record TableCommit
 
     public DateTimeOffset? At { get; init; }
 
+    /// <summary>A whole set that is to be fetched again.</summary>
+    public OwedSet? Owed { get; init; }
+
+    /// <summary>Whether a whole set came that could be read in full, so that none is owed any more.</summary>
+    public bool PaysOwed { get; init; }
+
     public IReadOnlyList<QuarantinedRecord> Quarantined { get; init; } = [];
 
     public bool WantsChanges { get; init; }

@@ -331,6 +331,7 @@ internal sealed class TableWriter : ITableTarget
             Resume = commit.Resume,
             FeedIdentity = commit.FeedIdentity ?? State.FeedIdentity,
             LastSync = commit.At ?? State.LastSync,
+            Owed = commit.PaysOwed ? null : commit.Owed ?? State.Owed,
         };
 
     private void Save()

@@ -217,6 +217,7 @@ internal sealed class PostgresTableWriter : ITableTarget
             Resume = commit.Resume,
             FeedIdentity = commit.FeedIdentity ?? State.FeedIdentity,
             LastSync = commit.At ?? State.LastSync,
+            Owed = commit.PaysOwed ? null : commit.Owed ?? State.Owed,
         };
 
     /// <summary>Brings records of a batch to the stage, one per key.</summary>

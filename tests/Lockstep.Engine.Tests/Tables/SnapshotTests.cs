@@ -66,6 +66,7 @@ public sealed class SnapshotTests
     }
 
     [Fact]
+    [Trait("Invariant", "I3")]
     public void At_a_tie_a_whole_set_does_not_revive_what_the_feed_deleted()
     {
         using var table = WithThree();
