@@ -80,7 +80,7 @@ internal static class SyncCommand
             HelpName = "SECONDS",
             DefaultValueFactory = _ => 5,
         };
-        var resync = new Option<bool>("--resync") { Description = "Fetch the whole set anew, and remove what it does not hold." };
+        var resync = new Option<bool>("--resync") { Description = "Fetch the whole set again, and remove what it does not hold." };
         var lookback = new Option<decimal>("--lookback")
         {
             Description = "Begin each connection so far before the cursor, in the order field's units.",

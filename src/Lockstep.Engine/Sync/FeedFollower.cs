@@ -61,7 +61,7 @@ internal sealed class FeedFollower(
                 await events
                     .PostAsync(
                         FeedEventKind.Resync,
-                        "The feed cannot go on from the cursor; the whole set is fetched anew.",
+                        "The feed cannot go on from the cursor; the whole set is fetched again.",
                         cancellationToken
                     )
                     .ConfigureAwait(false);
@@ -132,7 +132,7 @@ internal sealed class FeedFollower(
             await events
                 .PostAsync(
                     FeedEventKind.Resync,
-                    "The feed is another one than the table has known; the whole set is fetched anew.",
+                    "The feed is another one than the table has known; the whole set is fetched again.",
                     cancellationToken
                 )
                 .ConfigureAwait(false);
