@@ -7,6 +7,7 @@ using Lockstep.Engine.Framing;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
+using Microsoft.Extensions.Logging;
 
 namespace Lockstep.Cli.Commands;
 
@@ -209,6 +210,7 @@ internal static class SyncCommand
                     WaitForWriter = result.GetValue(wait),
                     WantsChanges = result.GetValue(passThru),
                     EveryVersion = result.GetValue(everyChange),
+                    Logger = LogOptions.Read(result).CreateLogger("Lockstep.Sync"),
                 };
                 return RunAsync(
                     options,
@@ -216,7 +218,8 @@ internal static class SyncCommand
                         result.GetValue(json),
                         result.GetValue(passThru),
                         result.GetValue(quiet),
-                        options.Follow || options.FollowFor is not null
+                        options.Follow || options.FollowFor is not null,
+                        LogOptions.IsOn(result)
                     ),
                     cancellationToken
                 );

@@ -117,6 +117,7 @@ internal sealed class FeedFollower(
             status.Move(SyncTrigger.WaitElapsed);
         var state = context.Target.State;
         plan.CheckHorizon(state);
+        using var trace = SyncActivity.Connection(feed, plan.RequestCursor.ToString());
         if (await OpenAsync(plan, state, cancellationToken).ConfigureAwait(false) is not { } opened)
         {
             status.EndsFor(SyncEndReason.TimeElapsed);
