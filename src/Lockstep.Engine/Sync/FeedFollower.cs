@@ -167,9 +167,15 @@ internal sealed class FeedFollower(
         switch (end)
         {
             case BodyEnd.CaughtUp:
-                status.EndsFor(SyncEndReason.CaughtUp);
+                status.EndsFor(SyncEndReason.CaughtUp, isComplete: true);
                 return BodyOutcome.Done;
             case BodyEnd.Settled:
+                status.EndsFor(SyncEndReason.Settled, isComplete: true);
+                return BodyOutcome.Done;
+            case BodyEnd.Silent:
+                await events
+                    .PostSilenceAsync(state.RequestCursor, context.Target.Committed.RequestCursor, cancellationToken)
+                    .ConfigureAwait(false);
                 status.EndsFor(SyncEndReason.Settled);
                 return BodyOutcome.Done;
             case BodyEnd.TimeElapsed:
@@ -184,7 +190,7 @@ internal sealed class FeedFollower(
             return BodyOutcome.GoOn;
         }
 
-        status.EndsFor(SyncEndReason.EndOfFeed);
+        status.EndsFor(SyncEndReason.EndOfFeed, isComplete: source.HasDefiniteEnd);
         return context.StopsWhenCaughtUp ? BodyOutcome.Done : BodyOutcome.Again;
     }
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Lockstep.Engine.Feed;
+using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Sync;
 
@@ -41,6 +42,21 @@ internal sealed class SyncEvents(StepChannel steps, TimeProvider time)
             FeedUnreachableException => PostAsync(FeedEventKind.SocketError, error.Message, cancellationToken),
             _ => PostAsync(FeedEventKind.Close, error.Message, cancellationToken),
         };
+
+    /// <summary>A feed fell silent that may have had more: what it sent is kept, but nobody knows whether that was all.</summary>
+    /// <param name="before">Where the sync began.</param>
+    /// <param name="after">Where the next one goes on.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public Task PostSilenceAsync(Cursor before, Cursor after, CancellationToken cancellationToken)
+    {
+        var progress = Cursor.Compare(before, after) == 0 ? $" The sync got no further than the cursor {after}." : "";
+        return PostAsync(
+            FeedEventKind.Warning,
+            $"The feed fell silent without saying that this was all; it may have more.{progress}",
+            cancellationToken,
+            $"Sync again to see whether more comes; {Term.Follow} stays with the feed."
+        );
+    }
 
     public Task PostRetryAsync(TimeSpan wait, CancellationToken cancellationToken) =>
         PostAsync(

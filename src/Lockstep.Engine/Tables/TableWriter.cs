@@ -331,6 +331,7 @@ internal sealed class TableWriter : ITableTarget
             Cursor = commit.Cursor ?? State.Cursor,
             Resume = commit.Resume,
             FeedIdentity = commit.FeedIdentity ?? State.FeedIdentity,
+            FeedEnding = commit.FeedEnding ?? State.FeedEnding,
             LastSync = commit.At ?? State.LastSync,
         };
 
