@@ -39,6 +39,7 @@ internal sealed class SyncEvents(StepChannel steps, TimeProvider time)
         error switch
         {
             FeedStatusException status => PostStatusAsync(status, cancellationToken),
+            FeedRedirectException => PostAsync(FeedEventKind.OtherStatus, error.Message, cancellationToken),
             FeedUnreachableException => PostAsync(FeedEventKind.SocketError, error.Message, cancellationToken),
             _ => PostAsync(FeedEventKind.Close, error.Message, cancellationToken),
         };
@@ -58,10 +59,13 @@ internal sealed class SyncEvents(StepChannel steps, TimeProvider time)
         );
     }
 
-    public Task PostRetryAsync(TimeSpan wait, CancellationToken cancellationToken) =>
+    public Task PostRetryAsync(TimeSpan wait, string? note, CancellationToken cancellationToken) =>
         PostAsync(
             FeedEventKind.Retry,
-            string.Create(CultureInfo.InvariantCulture, $"The next attempt is in {wait.TotalSeconds:0.0} s."),
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"The next attempt is in {wait.TotalSeconds:0.0} s.{(note is null ? "" : " " + note)}"
+            ),
             cancellationToken
         );
 }
