@@ -19,7 +19,7 @@ internal readonly record struct RetryAfter(TimeSpan Wait, string? Note)
     public static RetryAfter? Parse(string text, DateTimeOffset now)
     {
         double seconds;
-        if (double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var given))
+        if (double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var given) && given >= 0)
         {
             seconds = given;
         }
