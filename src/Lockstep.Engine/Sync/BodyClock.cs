@@ -17,6 +17,9 @@ internal sealed class BodyClock(SyncContext context, BodySource source, CursorTr
     /// <summary>Signs of life alone keep a feed that is not known to be endless open for this long.</summary>
     private static readonly TimeSpan LongestWithoutRecord = TimeSpan.FromMinutes(2);
 
+    /// <summary>Likewise one of which nothing at all is known, before its first record: it may have none.</summary>
+    private static readonly TimeSpan LongestBeforeFirst = TimeSpan.FromSeconds(30);
+
     private long _lastSign = context.Time.GetTimestamp();
     private long _advances;
     private long _lastAdvance;
@@ -37,22 +40,21 @@ internal sealed class BodyClock(SyncContext context, BodySource source, CursorTr
     /// <summary>Whether nothing new has come for the settling time.</summary>
     public bool IsUnchanged => _hasFirstByte && context.Time.GetElapsedTime(LastNews()) >= context.Options.Settle;
 
+    /// <summary>Whether the feed is known to go on for ever.</summary>
+    public bool IsEndless => Ending == FeedEnding.Endless;
+
     /// <summary>Whether the body has nothing more for now. Bytes that change nothing tell more than silence, which may be a pause.</summary>
     public BodyRest Rest
     {
         get
         {
-            if (
-                _idleSince != 0
-                && _idleSince >= LastNews()
-                && context.Time.GetElapsedTime(_idleSince, _lastIdle) >= context.Options.Settle
-            )
+            if (_idleSince != 0 && _idleSince >= LastNews() && context.Time.GetElapsedTime(_idleSince, _lastIdle) >= context.Options.Settle)
             {
                 return BodyRest.Idle;
             }
 
             return SilenceLeft() > TimeSpan.Zero ? BodyRest.None
-                : Ending == FeedEnding.Endless ? BodyRest.Quiet
+                : IsEndless ? BodyRest.Quiet
                 : BodyRest.Silent;
         }
     }
@@ -82,7 +84,7 @@ internal sealed class BodyClock(SyncContext context, BodySource source, CursorTr
     {
         if (hasRecords)
             _lastRecord = Now;
-        var counts = hasRecords || Ending == FeedEnding.Endless || (Ending == FeedEnding.Unknown && _lastRecord != 0);
+        var counts = hasRecords || IsEndless || (Ending == FeedEnding.Unknown && _lastRecord != 0);
         if (!counts)
             return;
         _lastIdle = Now;
@@ -121,19 +123,18 @@ internal sealed class BodyClock(SyncContext context, BodySource source, CursorTr
         if (!_hasFirstByte)
         {
             // A slow first byte is not silence, unless nothing has to come.
-            return Ending == FeedEnding.Endless && !source.IsWholeSet
-                ? context.Options.Settle - context.Time.GetElapsedTime(_lastSign)
-                : LongestWait;
+            return IsEndless && !source.IsWholeSet ? context.Options.Settle - context.Time.GetElapsedTime(_lastSign) : LongestWait;
         }
 
         var settle = context.Options.Settle;
         var limit =
-            Ending == FeedEnding.Endless ? settle
+            IsEndless ? settle
             : Ending == FeedEnding.Ends || _lastRecord == 0 ? HalfIdleTimeout
             : LongestPause;
         var quiet = context.Time.GetElapsedTime(Math.Max(_lastSign, LastNews()));
         var withoutRecord = context.Time.GetElapsedTime(Math.Max(_lastRecord, LastNews()));
-        return Min(Max(limit, settle) - quiet, LongestWithoutRecord - withoutRecord);
+        var longest = _lastRecord == 0 && Ending == FeedEnding.Unknown ? LongestBeforeFirst : LongestWithoutRecord;
+        return Min(Max(limit, settle) - quiet, Max(longest, settle) - withoutRecord);
     }
 
     private TimeSpan HalfIdleTimeout => source.IdleTimeout == Timeout.InfiniteTimeSpan ? LongestWithoutRecord : source.IdleTimeout / 2;

@@ -26,13 +26,14 @@ internal sealed class BodyReader
     private readonly BodyParser _parser;
     private long _settledAfter;
     private bool _warnedOfKey;
+    private readonly long _before;
     private long _received;
 
     public BodyReader(SyncContext context, BodySource source)
     {
         _context = context;
         _source = source;
-        _received = context.Counters.Received;
+        _before = _received = context.Counters.Received;
         _frames = new FrameReader(context.Options.MaximumRecordSize);
         _tracker = new CursorTracker(source.Start, source.IsHeld, source.IsResync);
         _pacer = new CommitPacer(context, source, _tracker);
@@ -65,6 +66,9 @@ internal sealed class BodyReader
                 ? _source.MayMergeUnfinished && (_context.StopsWhenCaughtUp || _context.Parser.Shape?.Dialect == Dialect.Record)
                 : _context.StopsWhenCaughtUp
         );
+
+    /// <summary>Whether a heartbeat says that the feed has nothing more for now.</summary>
+    private bool HeartbeatsSettle => _context.Counters.Received != _before || _clock.IsEndless;
 
     /// <summary>Whether the file is to be told when nothing new comes any more.</summary>
     private bool NotesSettling => !_context.StopsWhenCaughtUp && !_source.IsImport && !_pacer.IsStaged && !_tracker.IsHeld;
@@ -183,6 +187,9 @@ internal sealed class BodyReader
         }
 
         await _context.PostEventAsync(FeedEventKind.Heartbeat, "The feed sent a heartbeat.", null).ConfigureAwait(false);
+        // A server that is still looking for its first record may say so meanwhile: nothing has come yet that this could be the end of.
+        if (!signal.IsControlRow && !HeartbeatsSettle && (_context.StopsWhenCaughtUp || _pacer.IsStaged))
+            return false;
         if (!await _set.BeatAsync(signal, cancellationToken).ConfigureAwait(false))
             return false;
         Learn(FeedEnding.Endless);

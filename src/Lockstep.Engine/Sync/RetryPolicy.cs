@@ -17,16 +17,19 @@ internal sealed class RetryPolicy(TimeSpan interval, int? maximumCount, Random r
 
     private const int ManyChanges = 1000;
 
+    /// <summary>A connection lasted when it was open for this long, and longer than the interval.</summary>
+    private static readonly TimeSpan Lasting = TimeSpan.FromSeconds(5);
+
     /// <summary>
-    /// Whether a connection that failed was good for a while, so that the wait after it is the first one again: it lasted longer than the
-    /// interval, or brought more than a batch. One that breaks off after each record would otherwise be asked without a pause.
+    /// Whether a connection that failed was good for a while, so that the wait after it is the first one again: it lasted, or brought more
+    /// than a batch. One that breaks off after each record would otherwise be asked without a pause.
     /// </summary>
     /// <param name="lasted">How long it lasted.</param>
     /// <param name="changes">How many changes it brought.</param>
     /// <param name="batches">In how many commits.</param>
     /// <param name="heartbeats">How many heartbeats: signs that a connection that brought no changes was a good one.</param>
     public bool Held(TimeSpan lasted, long changes, long batches, long heartbeats) =>
-        (lasted > interval && changes + heartbeats > 0) || batches > 1 || changes >= ManyChanges;
+        (lasted > interval && lasted >= Lasting && changes + heartbeats > 0) || batches > 1 || changes >= ManyChanges;
 
     /// <summary>Whether an attempt may follow this many failures in a row.</summary>
     public bool Allows(int failures) => maximumCount is not { } most || failures <= most;

@@ -53,7 +53,7 @@ internal sealed class SyncEvents(StepChannel steps, TimeProvider time)
         var progress = Cursor.Compare(before, after) == 0 ? $" The sync got no further than the cursor {after}." : "";
         return PostAsync(
             FeedEventKind.Warning,
-            $"The feed fell silent without saying that this was all; it may have more.{progress}",
+            $"The feed brought nothing more without saying that this was all; it may have more.{progress}",
             cancellationToken,
             $"Sync again to see whether more comes; {Term.Follow} stays with the feed."
         );

@@ -52,7 +52,7 @@ public sealed class SyncOptions
 
     /// <summary>
     /// How many attempts may fail in a row before the sync does; 0 for none. Null: any number when following, else none. One that
-    /// lasted longer than <see cref="RetryInterval"/>, or brought more than one batch, restarts the count.
+    /// lasted at least 5 s and longer than <see cref="RetryInterval"/>, or brought more than one batch, restarts the count.
     /// </summary>
     public int? MaximumRetryCount { get; init; }
 

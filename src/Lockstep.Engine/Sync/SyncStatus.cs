@@ -56,15 +56,9 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
     public void Move(SyncTrigger trigger) => _now = _now with { State = _now.State.Next(trigger) };
 
     /// <summary>Why the sync ends, or would if it ended now.</summary>
-    /// <summary>Why it is about to end.</summary>
     /// <param name="reason">Why.</param>
     /// <param name="isComplete">As for <see cref="SyncResult.IsComplete"/>.</param>
-    public void EndsFor(SyncEndReason reason, bool isComplete = false) =>
-        _now = _now with
-        {
-            EndReason = reason,
-            IsComplete = isComplete,
-        };
+    public void EndsFor(SyncEndReason reason, bool isComplete = false) => _now = _now with { EndReason = reason, IsComplete = isComplete };
 
     public void End() => _now = _now with { Duration = time.GetElapsedTime(_now.Start) };
 

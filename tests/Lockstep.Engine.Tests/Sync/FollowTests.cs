@@ -272,6 +272,21 @@ public sealed class FollowTests : SyncTest
     }
 
     [Fact]
+    public async Task A_retry_after_beyond_an_hour_is_cut_to_one_and_that_is_said()
+    {
+        await using var server = new RawServer(exchange => exchange.StatusAsync("503 Busy", "Retry-After: 99999999999999999999\r\n"));
+
+        var events = await FollowUntilAsync(
+            Options(server, follow: true),
+            step => step is FeedEventOccurred { Event.Kind: FeedEventKind.Retry }
+        );
+
+        var message = events[^1].Message;
+        Assert.StartsWith("The next attempt is in 3600.0 s.", message, StringComparison.Ordinal);
+        Assert.Contains("'99999999999999999999'", message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_401_in_mid_follow_asks_for_credentials_and_goes_on_from_the_cursor()
     {
         await using var server = new RawServer(exchange =>

@@ -7,27 +7,40 @@ namespace Lockstep.Engine.Tests.Sync;
 /// <summary>A pause is not an end: what silence means, and bytes that change nothing.</summary>
 public sealed class PauseTests : SyncTest
 {
-    [Fact(Timeout = Pace.Limit)]
-    public async Task A_body_without_a_length_that_pauses_longer_than_the_settling_time_is_read_to_its_end()
+    [Theory(Timeout = Pace.Limit)]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task A_chunked_feed_of_2000_records_that_pauses_2_s_in_the_middle_is_read_to_its_end_also_where_it_ignores_the_cursor(
+        int times
+    )
     {
+        string first = Records(1, 1000),
+            second = Records(1001, 2000);
         Pace pace = null!;
         await using var server = new RawServer(async exchange =>
         {
             await exchange.ChunkedAsync();
-            await SendAsync(exchange, pace, Record(1, 1), pause: 2);
-            await exchange.ChunkAsync(Record(2, 2));
+            await SendAsync(exchange, pace, first, pause: 2);
+            await exchange.ChunkAsync(second);
             await exchange.LastChunkAsync();
         });
 
-        (var sync, pace) = Paced(Options(server));
-        var run = await SyncRun.ToEndAsync(sync);
+        for (var i = 1; i <= times; i++)
+        {
+            (var sync, pace) = Paced(Options(server));
+            var run = await SyncRun.ToEndAsync(sync);
 
-        Assert.Equal((SyncEndReason.EndOfFeed, 2L, true), (run.Result.EndReason, run.Result.Added, run.Result.IsComplete));
-        Assert.DoesNotContain(run.Events, e => e.Kind == FeedEventKind.Warning);
+            Assert.Equal((SyncEndReason.EndOfFeed, 2000L, true), (run.Result.EndReason, run.Result.Received, run.Result.IsComplete));
+            Assert.DoesNotContain(run.Events, e => e.Kind == FeedEventKind.Warning);
+        }
+
+        Assert.Equal(2000, Info.Rows);
     }
 
-    [Fact(Timeout = Pace.Limit)]
-    public async Task Blank_lines_before_the_first_record_are_no_reason_to_end()
+    [Theory(Timeout = Pace.Limit)]
+    [InlineData("\n")]
+    [InlineData("{\"heartbeat\":true}\n")]
+    public async Task Heartbeats_for_6_s_before_the_first_record_are_no_reason_to_end(string heartbeat)
     {
         Pace pace = null!;
         await using var server = new RawServer(async exchange =>
@@ -35,8 +48,8 @@ public sealed class PauseTests : SyncTest
             await exchange.ChunkedAsync();
             for (var i = 1; i <= 12; i++)
             {
-                await exchange.ChunkAsync("\n");
-                await pace.ReceivedAsync(i);
+                await exchange.ChunkAsync(heartbeat);
+                await pace.ReceivedAsync(i * heartbeat.Length);
                 await pace.PassAsync(TimeSpan.FromSeconds(0.5));
             }
 
@@ -48,6 +61,59 @@ public sealed class PauseTests : SyncTest
         var run = await SyncRun.ToEndAsync(sync);
 
         Assert.Equal((SyncEndReason.EndOfFeed, 1L), (run.Result.EndReason, run.Result.Added));
+    }
+
+    [Fact(Timeout = Pace.Limit)]
+    public async Task Heartbeats_end_a_sync_after_its_first_record_and_at_once_where_the_feed_is_known_for_them()
+    {
+        const string Heartbeat = "{\"heartbeat\":true}\n";
+        await using var server = new RawServer(async exchange =>
+        {
+            await exchange.ChunkedAsync();
+            if (exchange.Number == 1)
+                await exchange.ChunkAsync(Record(1, 1));
+            await exchange.ChunkAsync(Heartbeat);
+            await exchange.StallAsync();
+        });
+
+        foreach (var received in (long[])[1, 0])
+        {
+            var run = await SyncRun.ToEndAsync(Options(server));
+
+            Assert.Equal((SyncEndReason.CaughtUp, received, true), (run.Result.EndReason, run.Result.Received, run.Result.IsComplete));
+        }
+    }
+
+    [Fact(Timeout = Pace.Limit)]
+    public async Task The_reference_feed_settles_in_about_a_second()
+    {
+        string[] records = [Record(123, 999), Record(124, 1001), Record(125, 1002), Record(126, 1003), Record(127, 1004), Gone(124, 1000)];
+        Pace pace = null!;
+        await using var server = new RawServer(async exchange =>
+        {
+            await exchange.ChunkedAsync();
+            var closed = exchange.ClientClosedAsync();
+            for (var sent = 0; !closed.IsCompleted; )
+            {
+                foreach (var record in records)
+                {
+                    await exchange.ChunkAsync(record.TrimEnd());
+                    sent += record.Length - 1;
+                }
+
+                await Task.WhenAny(closed, pace.ReceivedAsync(sent));
+                if (!closed.IsCompleted)
+                    await Task.WhenAny(closed, pace.PassAsync(TimeSpan.FromSeconds(0.05)));
+            }
+        });
+
+        (var sync, pace) = Paced(Options(server, settle: 1));
+        var run = await SyncRun.ToEndAsync(sync);
+
+        Assert.Equal((SyncEndReason.Settled, 5L, true), (run.Result.EndReason, run.Result.Added, run.Result.IsComplete));
+        Assert.InRange(run.Result.Duration.TotalSeconds, 1, 1.5);
+        Assert.Equal(["123", "124", "125", "126", "127"], Keys);
+        Assert.DoesNotContain(run.Events, e => e.Kind == FeedEventKind.Warning);
     }
 
     [Fact(Timeout = Pace.Limit)]
@@ -148,6 +214,9 @@ public sealed class PauseTests : SyncTest
         using var writer = TableFile.OpenForWriting(TablePath, null);
         Assert.Equal((long)FeedEnding.Ends, TableFile.Scalar(writer, "SELECT feed_ending FROM lockstep_table"));
     }
+
+    private static string Records(int first, int last) =>
+        string.Concat(Enumerable.Range(first, last - first + 1).Select(id => Record(id, id)));
 
     private static string Warning(SyncRun run) => Assert.Single(run.Events, e => e.Kind == FeedEventKind.Warning).Message;
 
