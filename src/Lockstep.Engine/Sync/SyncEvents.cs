@@ -1,5 +1,6 @@
 using System.Globalization;
 using Lockstep.Engine.Feed;
+using Lockstep.Engine.Records;
 using Microsoft.Extensions.Logging;
 
 namespace Lockstep.Engine.Sync;
@@ -41,14 +42,33 @@ internal sealed class SyncEvents(StepChannel steps, ILogger logger, TimeProvider
         error switch
         {
             FeedStatusException status => PostStatusAsync(status, cancellationToken),
+            FeedRedirectException => PostAsync(FeedEventKind.OtherStatus, error.Message, cancellationToken),
             FeedUnreachableException => PostAsync(FeedEventKind.SocketError, error.Message, cancellationToken),
             _ => PostAsync(FeedEventKind.Close, error.Message, cancellationToken),
         };
 
-    public Task PostRetryAsync(TimeSpan wait, CancellationToken cancellationToken) =>
+    /// <summary>A feed fell silent that may have had more: what it sent is kept, but nobody knows whether that was all.</summary>
+    /// <param name="before">Where the sync began.</param>
+    /// <param name="after">Where the next one goes on.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public Task PostSilenceAsync(Cursor before, Cursor after, CancellationToken cancellationToken)
+    {
+        var progress = Cursor.Compare(before, after) == 0 ? $" The sync got no further than the cursor {after}." : "";
+        return PostAsync(
+            FeedEventKind.Warning,
+            $"The feed brought nothing more without saying that this was all; it may have more.{progress}",
+            cancellationToken,
+            $"Sync again to see whether more comes; {Term.Follow} stays with the feed."
+        );
+    }
+
+    public Task PostRetryAsync(TimeSpan wait, string? note, CancellationToken cancellationToken) =>
         PostAsync(
             FeedEventKind.Retry,
-            string.Create(CultureInfo.InvariantCulture, $"The next attempt is in {wait.TotalSeconds:0.0} s."),
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"The next attempt is in {wait.TotalSeconds:0.0} s.{(note is null ? "" : " " + note)}"
+            ),
             cancellationToken
         );
 }

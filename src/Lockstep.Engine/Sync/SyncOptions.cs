@@ -53,8 +53,8 @@ public sealed class SyncOptions
     public TimeSpan Settle { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>
-    /// How many attempts may fail in a row before the sync does; 0 for none. Null: any number when following, else none. One that brought
-    /// something restarts the count.
+    /// How many attempts may fail in a row before the sync does; 0 for none. Null: any number when following, else none. One that
+    /// lasted at least 5 s and longer than <see cref="RetryInterval"/>, or brought more than one batch, restarts the count.
     /// </summary>
     public int? MaximumRetryCount { get; init; }
 
