@@ -66,9 +66,10 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
     /// <param name="before">The table's state before.</param>
     /// <param name="shape">The records' shape; null when there never was a record.</param>
     /// <param name="ending">What its end means.</param>
-    /// <param name="wantsChanges">Whether <see cref="Changes"/> will be read, before the next commit.</param>
-    public void Complete(TableState before, RecordShape? shape, SnapshotEnding ending, bool wantsChanges)
+    /// <param name="commit">Which keys are kept, and whether <see cref="Changes"/> will be read, before the next commit.</param>
+    public void Complete(TableState before, RecordShape? shape, SnapshotEnding ending, TableCommit commit)
     {
+        var wantsChanges = commit.WantsChanges;
         _rows?.Dispose();
         _rows = null;
         (Tally, SequenceAfter) = (new RowTally(before.Rows, before.Tombstones), Math.Max(before.Sequence, _sequence));
@@ -95,7 +96,7 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
             if (forgets)
                 ForgetTombstones();
             if (ending.HasFlag(SnapshotEnding.Sweep))
-                Sweep(shape!, hasStage, wantsChanges);
+                Sweep(shape!, hasStage, commit);
             if (hasStage)
                 TableFile.Execute(connection, $"DROP TABLE {TableSchema.Stage}");
             if (wantsChanges)
@@ -183,14 +184,17 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
     /// <summary>
     /// What the snapshot does not hold is gone. It leaves a tombstone at its stored order value, so that nothing older comes back.
     /// </summary>
-    private void Sweep(RecordShape shape, bool hasStage, bool wantsChanges)
+    private void Sweep(RecordShape shape, bool hasStage, TableCommit commit)
     {
+        var kept = commit.Kept.Select(key => KeyEncoding.Read(key)).ToHashSet();
         var absent = hasStage ? $"AND NOT EXISTS (SELECT 1 FROM {TableSchema.Stage} s WHERE s.key = r.key)" : "";
         using var select = new Statement(connection, $"SELECT r.key FROM {TableSchema.Rows} r WHERE r.gone = 0 {absent}");
         using var sweep = new Statement(connection, $"UPDATE {TableSchema.Rows} SET gone = {(int)RowState.Swept}, seq = ?2 WHERE key = ?1");
-        using var log = wantsChanges ? LogStatement() : null;
+        using var log = commit.WantsChanges ? LogStatement() : null;
         while (select.Step())
         {
+            if (kept.Count > 0 && kept.Contains(StageSql.ReadKey(select, 0, shape.KeyLayout)))
+                continue;
             StageSql.CopyKey(select, 0, sweep, 1, shape.KeyLayout);
             sweep.Bind(2, ++SequenceAfter);
             sweep.Execute();

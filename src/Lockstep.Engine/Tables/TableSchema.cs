@@ -31,7 +31,7 @@ internal static class TableSchema
             order_field TEXT, order_kind INTEGER NOT NULL DEFAULT 0, fields TEXT NOT NULL DEFAULT '[]',
             cursor TEXT NOT NULL DEFAULT '0', resume TEXT, feed_identity TEXT,
             rows INTEGER NOT NULL DEFAULT 0, tombstones INTEGER NOT NULL DEFAULT 0, sequence INTEGER NOT NULL DEFAULT 0,
-            horizon TEXT, last_sync TEXT);
+            horizon TEXT, last_sync TEXT, owed TEXT);
         CREATE TABLE lockstep_quarantine(
             id INTEGER PRIMARY KEY, at TEXT NOT NULL, byte_offset INTEGER NOT NULL, reason TEXT NOT NULL, bytes BLOB NOT NULL);
         """;

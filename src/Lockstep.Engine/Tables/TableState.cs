@@ -38,6 +38,9 @@ internal sealed record TableState
 
     public DateTimeOffset? LastSync { get; init; }
 
+    /// <summary>A whole set that is to be fetched again; null when none is.</summary>
+    public OwedSet? Owed { get; init; }
+
     public Cursor RequestCursor => Resume ?? Cursor;
 
     public static TableState Load(SqliteConnection connection)
@@ -49,6 +52,8 @@ internal sealed record TableState
             throw new InvalidDataException("The table file has lost its description.");
 
         string? Text(string column) => row[column] as string;
+        // A file of an older version has no such column until it is opened for writing.
+        string? Later(string column) => Enumerable.Range(0, row.FieldCount).Any(i => row.GetName(i) == column) ? Text(column) : null;
         long Number(string column) => row[column] is long value ? value : 0;
 
         return new TableState
@@ -74,6 +79,7 @@ internal sealed record TableState
             Sequence = Number("sequence"),
             Horizon = Text("horizon") is { } horizon ? Cursor.Parse(horizon) : null,
             LastSync = Text("last_sync") is { } at ? DateTimeOffset.Parse(at, CultureInfo.InvariantCulture) : null,
+            Owed = OwedSet.Parse(Later("owed")),
         };
     }
 
@@ -84,7 +90,7 @@ internal sealed record TableState
         command.CommandText = """
             UPDATE lockstep_table SET name=$name, feed=$feed, dialect=$dialect, key_fields=$keys, key_kinds=$kinds, key_layout=$layout,
                 order_field=$order, order_kind=$orderKind, fields=$fields, cursor=$cursor, resume=$resume, feed_identity=$identity,
-                rows=$rows, tombstones=$tombstones, sequence=$sequence, horizon=$horizon, last_sync=$last
+                rows=$rows, tombstones=$tombstones, sequence=$sequence, horizon=$horizon, last_sync=$last, owed=$owed
             """;
         void Set(string name, object? value) => command.Parameters.AddWithValue(name, value ?? DBNull.Value);
 
@@ -105,6 +111,7 @@ internal sealed record TableState
         Set("$sequence", Sequence);
         Set("$horizon", Horizon?.ToString());
         Set("$last", LastSync?.ToString("O", CultureInfo.InvariantCulture));
+        Set("$owed", Owed?.ToString());
         command.ExecuteNonQuery();
     }
 

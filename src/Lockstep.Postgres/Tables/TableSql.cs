@@ -115,13 +115,13 @@ internal static class TableSql
             )}
             """;
 
-    /// <summary>Marks what the snapshot does not hold as swept (2), with sequence numbers after $1; returns the changes.</summary>
+    /// <summary>Marks what the snapshot does not hold, but for the keys $2, as swept (2), with sequence numbers after $1; returns the changes.</summary>
     public static string Sweep(int table) =>
         $"""
             WITH swept AS (
                 UPDATE {Rows(table)} r SET gone = 2, seq = lost.seq
                 FROM (SELECT key, $1::bigint + row_number() OVER (ORDER BY key) AS seq FROM {Rows(table)} t
-                    WHERE gone = 0 AND NOT EXISTS (SELECT FROM {Snapshot} s WHERE s.key = t.key)) lost
+                    WHERE gone = 0 AND key <> ALL ($2::bytea[]) AND NOT EXISTS (SELECT FROM {Snapshot} s WHERE s.key = t.key)) lost
                 WHERE lost.key = r.key RETURNING r.seq, r.key, r.body)
             SELECT seq, key, body FROM swept ORDER BY seq
             """;

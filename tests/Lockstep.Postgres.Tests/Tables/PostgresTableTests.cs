@@ -120,6 +120,30 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
     }
 
     [Fact]
+    [Trait("Invariant", "I6")]
+    public async Task What_a_set_holds_malformed_stays_and_a_set_that_is_owed_is_remembered()
+    {
+        await using var db = await TestDatabase.CreateAsync(postgres);
+        using var twins = await TwinTables.OpenAsync(new PostgresTableStore(db.ConnectionString), coalesces: true, Cancel);
+        twins.Commit(Enumerable.Range(1, 5).Select(id => $$"""{"id":{{id}},"updated_at":{{id}}}"""));
+
+        twins.Snapshot(
+            SnapshotEnding.Sweep,
+            [
+                ["""{"id":1,"updated_at":1}"""],
+            ],
+            kept: [3, 4, 99]
+        );
+        twins.Commit(new TableCommit { Owed = new OwedSet(2, DateTimeOffset.UnixEpoch) });
+
+        twins.AssertEqual();
+        Assert.Equal(3, twins.State.Rows);
+        Assert.All([twins.File, twins.Postgres], table => Assert.True(table.GetInfo().IsSetOwed));
+        twins.Commit(new TableCommit { PaysOwed = true });
+        Assert.All([twins.File, twins.Postgres], table => Assert.False(table.GetInfo().IsSetOwed));
+    }
+
+    [Fact]
     [Trait("Invariant", "I3")]
     public async Task Within_a_snapshot_the_order_value_of_what_comes_again_counts()
     {
