@@ -102,6 +102,10 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
             if (wantsChanges)
                 Changes = ReadChangeLog(shape!);
         }
+
+        // What came again as it was has no number of its own (I11).
+        if (Tally.Counts.Changes == 0)
+            SequenceAfter = before.Sequence;
     }
 
     public void Dispose()
@@ -136,8 +140,8 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
 
     private void Merge(RecordShape shape, bool wantsChanges)
     {
-        using var stage = new Statement(connection, $"SELECT key, seq, ord, txid, gone, body FROM {TableSchema.Stage}");
-        using var stored = new Statement(connection, $"SELECT gone, ord, txid, body FROM {TableSchema.Rows} WHERE key = ?1");
+        using var stage = new Statement(connection, $"SELECT key, seq, ord, gone, body FROM {TableSchema.Stage}");
+        using var stored = new Statement(connection, $"SELECT gone, ord, body FROM {TableSchema.Rows} WHERE key = ?1");
         using var copy = new Statement(
             connection,
             $"""
@@ -148,7 +152,7 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
         );
         using var raise = new Statement(
             connection,
-            $"UPDATE {TableSchema.Rows} SET ord = (SELECT ord FROM {TableSchema.Stage} WHERE key = ?1) WHERE key = ?1"
+            $"UPDATE {TableSchema.Rows} SET (ord, txid) = (SELECT ord, txid FROM {TableSchema.Stage} WHERE key = ?1) WHERE key = ?1"
         );
         using var log = wantsChanges ? LogStatement() : null;
         while (stage.Step())
@@ -172,12 +176,11 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
 
     private Verdict Judge(Statement stage, Statement stored, RowState? was)
     {
-        var coming = (RowState)stage.Integer(4);
+        var coming = (RowState)stage.Integer(3);
         if (was is null)
             return RecordRule.Judge(was, 0, coming, isSame: false);
         var order = StageSql.CompareOrder(stage, 2, stored, 1, _orderKind);
-        var isSame =
-            stage.IsNull(3) == stored.IsNull(2) && stage.Integer(3) == stored.Integer(2) && stage.Bytes(5).SequenceEqual(stored.Bytes(3));
+        var isSame = stage.Bytes(4).SequenceEqual(stored.Bytes(2));
         return RecordRule.Judge(was, order, coming, isSame, isOfWholeSet: _orderKind != OrderKind.Text);
     }
 

@@ -120,7 +120,7 @@ internal sealed class PostgresTableWriter : ITableTarget
                 swept = Sweep(sequence, commit, merged);
             _connection.Run($"DROP TABLE {TableSql.Snapshot}");
             Quarantine(commit.Quarantined);
-            State = merged.Apply(wanted, sequence + swept);
+            State = merged.Apply(wanted, merged.Counts.Changes > 0 ? sequence + swept : State.Sequence);
             return new CommitResult(merged.Counts, merged.Changes) { Swept = swept };
         });
         _hasSnapshot = false;

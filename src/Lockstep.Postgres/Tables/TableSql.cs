@@ -97,7 +97,7 @@ internal static class TableSql
                         WHEN r.ord > s.ord::numeric THEN 0{(
                 source == Snapshot ? " WHEN r.ord = s.ord::numeric AND r.gone = 1 AND s.gone = 0 THEN 0" : ""
             )}
-                        WHEN r.gone = s.gone AND r.txid IS NOT DISTINCT FROM s.txid AND r.body = s.body THEN CASE WHEN r.ord IS DISTINCT FROM s.ord::numeric THEN 4 ELSE 0 END
+                        WHEN r.gone = s.gone AND r.body = s.body THEN CASE WHEN r.ord IS DISTINCT FROM s.ord::numeric THEN 4 ELSE 0 END
                         WHEN s.gone <> 0 THEN 3
                         WHEN r.gone <> 0 THEN 1
                         ELSE 2
@@ -107,7 +107,7 @@ internal static class TableSql
                 INSERT INTO {target} AS kept (key, seq, born, ord, txid, gone, body) SELECT key, seq, seq, ord, txid, gone, body FROM judged WHERE kind BETWEEN 1 AND 3
                 ON CONFLICT (key) DO UPDATE SET born = CASE kept.gone WHEN 0 THEN kept.born ELSE excluded.seq END,
                     seq = excluded.seq, ord = excluded.ord, txid = excluded.txid, gone = excluded.gone, body = excluded.body),
-            raised AS (UPDATE {target} r SET ord = j.ord FROM judged j WHERE j.kind = 4 AND j.key = r.key)
+            raised AS (UPDATE {target} r SET ord = j.ord, txid = j.txid FROM judged j WHERE j.kind = 4 AND j.key = r.key)
             SELECT kind, coalesce(was, -1), {(
                 wantsChanges
                     ? "seq, key, body FROM judged WHERE kind BETWEEN 1 AND 3 ORDER BY seq"
