@@ -71,6 +71,14 @@ internal sealed class FeedFollower(
                     )
                     .ConfigureAwait(false);
                 plan.Resync(isAnotherFeed: false);
+                if (!context.StopsWhenCaughtUp && UntilSetIsDue(context.Target.State) is { } early)
+                {
+                    // What the feed wants taken anew has just come so that it could not be taken (I6).
+                    status.Move(SyncTrigger.Interrupted);
+                    if (!await BackOffAsync(early, cancellationToken).ConfigureAwait(false))
+                        return;
+                }
+
                 continue;
             }
             catch (FeedStatusException e) when (!e.IsTransient)
@@ -101,6 +109,8 @@ internal sealed class FeedFollower(
 
             if (status.Phase != SyncPhase.BackingOff)
                 status.Move(SyncTrigger.Interrupted);
+            if (plan.NeedsSet)
+                retryAfter = Later(retryAfter, UntilSetIsDue(context.Target.State));
             var broughtNews = status.Counters.Changes > before && (failures == 0 || held);
             var wait = retryAfter is null && broughtNews ? TimeSpan.Zero : retry.Delay(Math.Max(1, failures), retryAfter);
             if (!await BackOffAsync(wait, cancellationToken, note).ConfigureAwait(false))
@@ -130,6 +140,7 @@ internal sealed class FeedFollower(
             status.Move(SyncTrigger.WaitElapsed);
         var state = context.Target.State;
         plan.CheckHorizon(state);
+        plan.CheckOwed(state, time.GetUtcNow());
         using var trace = SyncActivity.Connection(feed, plan.RequestCursor.ToString());
         if (await OpenAsync(plan, state, cancellationToken).ConfigureAwait(false) is not { } opened)
         {
@@ -180,6 +191,9 @@ internal sealed class FeedFollower(
 
         switch (end)
         {
+            case BodyEnd.SetDue:
+                status.Move(SyncTrigger.Interrupted);
+                return BodyOutcome.GoOn;
             case BodyEnd.CaughtUp:
                 status.EndsFor(SyncEndReason.CaughtUp, isComplete: true);
                 return BodyOutcome.Done;
@@ -207,6 +221,12 @@ internal sealed class FeedFollower(
         status.EndsFor(SyncEndReason.EndOfFeed, isComplete: source.HasDefiniteEnd);
         return context.StopsWhenCaughtUp ? BodyOutcome.Done : BodyOutcome.Again;
     }
+
+    /// <summary>How long a whole set that is owed is not fetched yet; null when none is, or it is due.</summary>
+    private TimeSpan? UntilSetIsDue(TableState state) =>
+        state.Owed is { } owed && owed.Due - time.GetUtcNow() is { Ticks: > 0 } early ? early : null;
+
+    private static TimeSpan? Later(TimeSpan? left, TimeSpan? right) => left is null || right > left ? right ?? left : left;
 
     /// <summary>Makes the key that the feed announces the table's, if nothing else is known of it.</summary>
     private async Task TakeKeyAsync(SyncContext context, IReadOnlyList<string> key, CancellationToken cancellationToken)

@@ -41,6 +41,9 @@ internal sealed record TableState
     /// <summary>What is known of the end of the feed's bodies.</summary>
     public FeedEnding FeedEnding { get; init; }
 
+    /// <summary>A whole set that is to be fetched again; null when none is.</summary>
+    public OwedSet? Owed { get; init; }
+
     public Cursor RequestCursor => Resume ?? Cursor;
 
     public static TableState Load(SqliteConnection connection)
@@ -80,6 +83,7 @@ internal sealed record TableState
             Horizon = Text("horizon") is { } horizon ? Cursor.Parse(horizon) : null,
             LastSync = Text("last_sync") is { } at ? DateTimeOffset.Parse(at, CultureInfo.InvariantCulture) : null,
             FeedEnding = columns.Contains("feed_ending") ? (FeedEnding)Number("feed_ending") : FeedEnding.Unknown,
+            Owed = columns.Contains("owed") ? OwedSet.Parse(Text("owed")) : null,
         };
     }
 
@@ -91,7 +95,7 @@ internal sealed record TableState
             UPDATE lockstep_table SET name=$name, feed=$feed, dialect=$dialect, key_fields=$keys, key_kinds=$kinds, key_layout=$layout,
                 order_field=$order, order_kind=$orderKind, fields=$fields, cursor=$cursor, resume=$resume, feed_identity=$identity,
                 rows=$rows, tombstones=$tombstones, sequence=$sequence, horizon=$horizon, last_sync=$last,
-                feed_ending=$ending
+                feed_ending=$ending, owed=$owed
             """;
         void Set(string name, object? value) => command.Parameters.AddWithValue(name, value ?? DBNull.Value);
 
@@ -113,6 +117,7 @@ internal sealed record TableState
         Set("$horizon", Horizon?.ToString());
         Set("$last", LastSync?.ToString("O", CultureInfo.InvariantCulture));
         Set("$ending", (int)FeedEnding);
+        Set("$owed", Owed?.ToString());
         command.ExecuteNonQuery();
     }
 
