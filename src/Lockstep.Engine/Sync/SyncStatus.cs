@@ -39,6 +39,7 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
                     Feed = feed.Display,
                     Cursor = committed?.Cursor ?? now.Cursor,
                     NewestRecord = committed is null ? now.NewestRecord : NewestIn(committed),
+                    Quarantined = committed?.Quarantined ?? now.Quarantined,
                     Duration = now.Duration ?? (now.Start == 0 ? TimeSpan.Zero : time.GetElapsedTime(now.Start)),
                     Expected = now.Expected,
                     State = now.State,
@@ -69,7 +70,14 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
     public void TableClosing()
     {
         var committed = _now.Context!.Target.Committed;
-        _now = _now with { Cursor = committed.Cursor, Sequence = committed.Sequence, NewestRecord = NewestIn(committed), Context = null };
+        _now = _now with
+        {
+            Cursor = committed.Cursor,
+            Sequence = committed.Sequence,
+            NewestRecord = NewestIn(committed),
+            Quarantined = committed.Quarantined,
+            Context = null,
+        };
     }
 
     public void BodyBegan(FeedResponse body)
@@ -96,7 +104,7 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
 
         public string Table { get; init; } = "";
 
-        /// <summary>The open table; null while it is closed, when the following three say what it was at last.</summary>
+        /// <summary>The open table; null while it is closed, when the following four say what it was at last.</summary>
         public SyncContext? Context { get; init; }
 
         public Cursor Cursor { get; init; }
@@ -104,6 +112,8 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
         public long? Sequence { get; init; }
 
         public DateTimeOffset? NewestRecord { get; init; }
+
+        public long Quarantined { get; init; }
 
         public SyncEndReason EndReason { get; init; }
 

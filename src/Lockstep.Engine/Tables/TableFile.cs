@@ -59,7 +59,7 @@ internal static class TableFile
                     else
                     {
                         RequireTable(connection, path);
-                        AddMissingColumns(connection);
+                        AddWhatIsMissing(connection);
                     }
 
                     var synchronous = isServed ? "FULL" : "NORMAL";
@@ -322,10 +322,11 @@ internal static class TableFile
     }
 
     /// <summary>A file of an older Lockstep lacks what has come since.</summary>
-    private static void AddMissingColumns(SqliteConnection connection)
+    private static void AddWhatIsMissing(SqliteConnection connection)
     {
         if (Scalar(connection, "SELECT count(*) FROM pragma_table_info('lockstep_table') WHERE name = 'feed_ending'") == 0)
             Execute(connection, $"ALTER TABLE lockstep_table ADD COLUMN {TableSchema.FeedEnding}");
+        Execute(connection, TableSchema.QuarantineIndex);
     }
 
     private static void RequireFile(string path)

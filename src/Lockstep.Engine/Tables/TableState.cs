@@ -41,6 +41,12 @@ internal sealed record TableState
     /// <summary>What is known of the end of the feed's bodies.</summary>
     public FeedEnding FeedEnding { get; init; }
 
+    /// <summary>How many malformed records are set aside. Counted by the writer, not kept in the row.</summary>
+    public long Quarantined { get; init; }
+
+    /// <summary>How many of those had to go for others since the table was opened, likewise.</summary>
+    public long QuarantineDropped { get; init; }
+
     public Cursor RequestCursor => Resume ?? Cursor;
 
     public static TableState Load(SqliteConnection connection)

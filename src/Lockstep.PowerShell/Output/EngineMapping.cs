@@ -27,6 +27,7 @@ internal static class EngineMapping
             Unchanged = result.Unchanged,
             OutOfOrder = result.OutOfOrder,
             Malformed = result.Malformed,
+            Quarantined = result.Quarantined,
             Heartbeats = result.Heartbeats,
             Bytes = result.Bytes,
             Duration = result.Duration,
