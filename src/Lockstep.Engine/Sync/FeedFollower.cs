@@ -24,6 +24,8 @@ internal sealed class FeedFollower(
     /// <summary>Outlives the table's being closed and opened again.</summary>
     private ConnectionPlan? _plan;
     private bool _hasWarnedOfKey;
+    private bool _hasToldOfMove;
+    private long _toldQuarantined = -1;
     private long _lastRequest;
 
     /// <summary>The loop: connect, read, and again until there is nothing more to want.</summary>
@@ -61,6 +63,9 @@ internal sealed class FeedFollower(
             }
             catch (FeedStatusException e) when (e.AsksForResync)
             {
+                // A feed that has moved would have known the identity.
+                if (TableBinding.IsOfAnotherFeed(context.Target.State, feed) && !options.Rebind)
+                    throw TableBinding.OfAnotherFeed(context.Target.State, options, feed);
                 GuardResyncs(plan.Resyncs + 1);
                 await events.PostStatusAsync(e, cancellationToken).ConfigureAwait(false);
                 await events
@@ -150,6 +155,12 @@ internal sealed class FeedFollower(
 
         await using var body = opened;
         await events.PostConnectedAsync(client.Uri, body, cancellationToken).ConfigureAwait(false);
+        if (TableBinding.CheckMove(state, options, feed, body.FeedIdentity) is { } move && !_hasToldOfMove)
+        {
+            _hasToldOfMove = true;
+            await events.PostAsync(FeedEventKind.Warning, move, cancellationToken).ConfigureAwait(false);
+        }
+
         if (body.KeyFields is { } key)
             await TakeKeyAsync(context, key, cancellationToken).ConfigureAwait(false);
         if (plan.MeetsAnotherFeed(state, body))
@@ -188,6 +199,7 @@ internal sealed class FeedFollower(
 
         plan.Ended(source, reader.SetIsComplete, context.Target.State);
         status.BodyEnded();
+        await JudgeQuarantineAsync(context, cancellationToken).ConfigureAwait(false);
 
         switch (end)
         {
@@ -227,6 +239,20 @@ internal sealed class FeedFollower(
         state.Owed is { } owed && owed.Due - time.GetUtcNow() is { Ticks: > 0 } early ? early : null;
 
     private static TimeSpan? Later(TimeSpan? left, TimeSpan? right) => left is null || right > left ? right ?? left : left;
+
+    /// <summary>Says how much is set aside, once after each change; that nothing else came is an error.</summary>
+    /// <exception cref="AllRecordsMalformedException">It is so, and nobody waits for more or no record has ever come.</exception>
+    private async Task JudgeQuarantineAsync(SyncContext context, CancellationToken cancellationToken)
+    {
+        var table = context.Target.Committed;
+        if (context.FirstMalformed is not { } first || table.Quarantined == _toldQuarantined)
+            return;
+        _toldQuarantined = table.Quarantined;
+        var counters = status.Counters;
+        await events.PostQuarantineAsync(counters.Malformed, table, cancellationToken).ConfigureAwait(false);
+        if (counters.Received == 0 && (context.StopsWhenCaughtUp || table.Shape is null))
+            throw new AllRecordsMalformedException(feed, counters.Malformed, first.Reason, first.Remedy);
+    }
 
     /// <summary>Makes the key that the feed announces the table's, if nothing else is known of it.</summary>
     private async Task TakeKeyAsync(SyncContext context, IReadOnlyList<string> key, CancellationToken cancellationToken)
