@@ -66,6 +66,11 @@ public sealed record SyncResult
     /// <summary>Records whose order value was below one that came before in the same body.</summary>
     public long OutOfOrder { get; init; }
 
+    /// <summary>
+    /// Whether a whole set came that could not be taken as it is, so that nothing was removed by it: a later sync fetches it again.
+    /// </summary>
+    public bool IsSetOwed { get; init; }
+
     /// <summary>Malformed records.</summary>
     public long Malformed { get; init; }
 
@@ -101,4 +106,10 @@ public sealed record SyncResult
 
     /// <summary>Why it ended.</summary>
     public SyncEndReason EndReason { get; init; }
+
+    /// <summary>
+    /// Whether the feed said or showed that this was all: its body ended as it had announced, it said that it has nothing more, or it is known
+    /// to go on for ever and brought nothing new. False while the sync runs, and when a feed that may still have had more fell silent.
+    /// </summary>
+    public bool IsComplete { get; init; }
 }

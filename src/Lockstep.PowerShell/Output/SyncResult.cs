@@ -35,6 +35,11 @@ public sealed class SyncResult
     /// <summary>Records that came after one with a higher order value.</summary>
     public long OutOfOrder { get; internal init; }
 
+    /// <summary>
+    /// Whether a whole set came that could not be taken as it is, so that nothing was removed by it: a later sync fetches it again.
+    /// </summary>
+    public bool IsSetOwed { get; internal init; }
+
     /// <summary>Malformed records.</summary>
     public long Malformed { get; internal init; }
 
@@ -64,6 +69,11 @@ public sealed class SyncResult
 
     /// <summary>Why it ended; None while it runs.</summary>
     public EndReason EndReason { get; internal init; }
+
+    /// <summary>
+    /// Whether the feed said or showed that this was all. False while it runs, and when a feed fell silent that may have had more.
+    /// </summary>
+    public bool IsComplete { get; internal init; }
 }
 
 /// <summary>Where a sync is.</summary>
