@@ -6,5 +6,8 @@ internal enum BodyEnd
     EndOfBody,
     CaughtUp,
     Settled,
+
+    /// <summary>Nothing comes any more, without a sign that this was all.</summary>
+    Silent,
     TimeElapsed,
 }

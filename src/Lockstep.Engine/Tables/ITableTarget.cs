@@ -75,6 +75,8 @@ internal sealed record TableCommit
 
     public string? FeedIdentity { get; init; }
 
+    public FeedEnding? FeedEnding { get; init; }
+
     public DateTimeOffset? At { get; init; }
 
     public IReadOnlyList<QuarantinedRecord> Quarantined { get; init; } = [];

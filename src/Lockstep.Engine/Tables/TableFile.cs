@@ -59,6 +59,7 @@ internal static class TableFile
                     else
                     {
                         RequireTable(connection, path);
+                        AddMissingColumns(connection);
                     }
 
                     var synchronous = isServed ? "FULL" : "NORMAL";
@@ -318,6 +319,13 @@ internal static class TableFile
         }
 
         Execute(connection, "COMMIT");
+    }
+
+    /// <summary>A file of an older Lockstep lacks what has come since.</summary>
+    private static void AddMissingColumns(SqliteConnection connection)
+    {
+        if (Scalar(connection, "SELECT count(*) FROM pragma_table_info('lockstep_table') WHERE name = 'feed_ending'") == 0)
+            Execute(connection, $"ALTER TABLE lockstep_table ADD COLUMN {TableSchema.FeedEnding}");
     }
 
     private static void RequireFile(string path)

@@ -187,7 +187,7 @@ internal sealed class FeedPoller(
         }
         catch (PostgresException)
         {
-            // A replica in recovery takes no LISTEN: the interval has to do.
+            // A replica in recovery refuses LISTEN: the interval has to do.
             return false;
         }
     }

@@ -21,6 +21,7 @@ internal static class StateJson
             json.WriteString("resume", state.Resume?.ToString());
             json.WriteString("horizon", state.Horizon?.ToString());
             json.WriteString("lastSync", state.LastSync?.ToString("O", CultureInfo.InvariantCulture));
+            json.WriteNumber("feedEnding", (int)state.FeedEnding);
             json.WriteNumber("rows", state.Rows);
             json.WriteNumber("tombstones", state.Tombstones);
             json.WriteNumber("sequence", state.Sequence);
@@ -54,6 +55,7 @@ internal static class StateJson
             Resume = Text("resume") is { } resume ? Cursor.Parse(resume) : null,
             Horizon = Text("horizon") is { } horizon ? Cursor.Parse(horizon) : null,
             LastSync = Text("lastSync") is { } at ? DateTimeOffset.Parse(at, CultureInfo.InvariantCulture) : null,
+            FeedEnding = (FeedEnding)Number("feedEnding"),
             Rows = Number("rows"),
             Tombstones = Number("tombstones"),
             Sequence = Number("sequence"),
