@@ -17,6 +17,7 @@ internal sealed class FeedEndpoint(
     FeedAccess access,
     ServingMetrics metrics,
     FeedClients clients,
+    SendBudget budget,
     TimeProvider time,
     CancellationToken stopping
 )
@@ -43,6 +44,7 @@ internal sealed class FeedEndpoint(
         }
 
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, stopping);
+        using var share = budget.Join(() => _ = ending.CancelAsync());
         string? filterIdentity = null;
         try
         {
@@ -53,11 +55,11 @@ internal sealed class FeedEndpoint(
             var rest = request.Path.Value![PathOf(source.Name).Length..].Trim('/');
             if (rest == PagesSegment && !WantsUpdates(request))
             {
-                await _pages.HandleAsync(context, filter, ending.Token).ConfigureAwait(false);
+                await _pages.HandleAsync(context, filter, share, ending.Token).ConfigureAwait(false);
             }
             else if (CursorOf(request, rest == PagesSegment ? "" : rest) is { } since)
             {
-                await StreamAsync(context, since, filter, ending.Token).ConfigureAwait(false);
+                await StreamAsync(context, since, filter, share, ending.Token).ConfigureAwait(false);
             }
             else
             {
@@ -101,7 +103,13 @@ internal sealed class FeedEndpoint(
         return long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var cursor) ? cursor : null;
     }
 
-    private async Task StreamAsync(HttpContext context, long since, FeedFilter? filter, CancellationToken cancellationToken)
+    private async Task StreamAsync(
+        HttpContext context,
+        long since,
+        FeedFilter? filter,
+        SendShare share,
+        CancellationToken cancellationToken
+    )
     {
         var identity = FeedName.ForSource(context.Request.Headers[WireNames.FeedIdentityHeader], filter?.Identity);
         var response = context.Response;
@@ -116,13 +124,13 @@ internal sealed class FeedEndpoint(
         }
 
         var reading = await source
-            .OpenAsync(new FeedRequest(since, identity, options.HeartbeatInterval), cancellationToken)
+            .OpenAsync(new FeedRequest(since, identity, options.HeartbeatInterval) { Share = share }, cancellationToken)
             .ConfigureAwait(false);
         response.Headers[WireNames.FeedIdentityHeader] = FeedName.Join(reading.Identity, filter?.Identity);
         response.Headers[WireNames.KeyHeader] = KeyAnnouncement.Format(reading.KeyColumns);
         using var client = clients.Begin(context.Request, since);
         using var measurement = metrics.Client(source.Name);
-        var writer = new FeedLineWriter(response.BodyWriter, filter, reading.KeyColumns, time);
+        var writer = new FeedLineWriter(response.BodyWriter, filter, reading.KeyColumns, time, share);
 
         // The client learns the feed's identity before the first row, which may take a while to come.
         await response.BodyWriter.FlushAsync(cancellationToken).ConfigureAwait(false);
@@ -130,7 +138,10 @@ internal sealed class FeedEndpoint(
         await foreach (var chunk in reading.Chunks.WithCancellation(cancellationToken).ConfigureAwait(false))
         {
             client.Begin();
-            var wrote = writer.WriteRows(chunk);
+
+            // Through a filter goes a copy.
+            var held = share.Cover(chunk.Lines.Length * (filter is null ? 1L : 2));
+            var wrote = await writer.WriteRowsAsync(chunk, cancellationToken).ConfigureAwait(false);
             switch (chunk.Kind)
             {
                 case FeedChunkKind.SnapshotCompleted:
@@ -144,12 +155,17 @@ internal sealed class FeedEndpoint(
                     if (wrote)
                         break;
                     if (time.GetElapsedTime(spoke) < options.HeartbeatInterval)
+                    {
+                        share.Give(held);
                         continue;
+                    }
+
                     writer.WriteControl("heartbeat", null);
                     break;
             }
 
-            await response.BodyWriter.FlushAsync(cancellationToken).ConfigureAwait(false);
+            await writer.FlushAsync(cancellationToken).ConfigureAwait(false);
+            share.Give(held);
             spoke = time.GetTimestamp();
             client.Sent(
                 writer.Rows,

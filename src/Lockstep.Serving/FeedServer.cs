@@ -68,6 +68,9 @@ public sealed class FeedServer : IAsyncDisposable
             };
             FeedAccess access = new(options.Credentials);
             time ??= TimeProvider.System;
+            ArgumentOutOfRangeException.ThrowIfLessThan(options.BufferBytes, 1 << 20);
+            SendBudget budget = new(options.BufferBytes, time);
+            metrics.Watch(budget);
             ServedFeed[] feeds =
             [
                 .. sources.Select(source => new ServedFeed(source, new FeedClients(time), new LatestRecords(source, time, stopping.Token))),
@@ -80,11 +83,11 @@ public sealed class FeedServer : IAsyncDisposable
             {
                 endpoint.Routes.Add(
                     FeedEndpoint.PathOf(feed.Source.Name),
-                    new FeedEndpoint(feed.Source, options, access, metrics, feed.Clients, time, stopping.Token).HandleAsync
+                    new FeedEndpoint(feed.Source, options, access, metrics, feed.Clients, budget, time, stopping.Token).HandleAsync
                 );
             }
 
-            var host = await HttpHost.StartAsync([endpoint], cancellationToken).ConfigureAwait(false);
+            var host = await HttpHost.StartAsync([endpoint], options.Connections, cancellationToken).ConfigureAwait(false);
             return new FeedServer(feeds, host, host.GetUri(endpoint), metrics, stopping);
         }
         catch

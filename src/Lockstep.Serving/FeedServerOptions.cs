@@ -1,5 +1,7 @@
 using System.Net;
 using System.Security.Cryptography.X509Certificates;
+using Lockstep.Engine.Serving;
+using Lockstep.Serving.Hosting;
 
 namespace Lockstep.Serving;
 
@@ -26,6 +28,15 @@ public sealed record FeedServerOptions
 
     /// <summary>The web pages of other sites that may ask, each by its origin.</summary>
     public IReadOnlyCollection<string> AllowedOrigins { get; init; } = [];
+
+    /// <summary>How many connections there may be.</summary>
+    public ConnectionLimits Connections { get; init; } = new();
+
+    /// <summary>
+    /// How many bytes of what was read and not yet sent the clients may hold together; at least 1 MiB, default 64 MiB. Where that is not
+    /// enough, they wait in turn, and those that take nothing are cut off.
+    /// </summary>
+    public long BufferBytes { get; init; } = SendBudget.DefaultBytes;
 
     /// <summary>The longest silence on a feed; above zero, default 15 s.</summary>
     public TimeSpan HeartbeatInterval { get; init; } = TimeSpan.FromSeconds(15);

@@ -4,6 +4,7 @@ using System.Security.Cryptography.X509Certificates;
 using Lockstep.Bases;
 using Lockstep.Errors;
 using Lockstep.Gossip;
+using Lockstep.Parameters;
 using Lockstep.Pipeline;
 
 namespace Lockstep.Commands;
