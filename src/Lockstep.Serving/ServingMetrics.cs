@@ -41,6 +41,18 @@ internal sealed class ServingMetrics : IDisposable
             new KeyValuePair<string, object?>("reason", (error as LockstepException)?.ErrorId ?? error.GetType().Name)
         );
 
+    /// <summary>Tells what the clients of a server hold.</summary>
+    public void Watch(SendBudget budget)
+    {
+        _meter.CreateObservableGauge("lockstep.serving.buffered", () => budget.Held, "By", "Bytes read for clients and not yet sent.");
+        _meter.CreateObservableCounter(
+            "lockstep.serving.cut",
+            () => budget.CutOff,
+            "{connection}",
+            "Clients cut off because they took nothing while others waited."
+        );
+    }
+
     public ClientMeasurement Client(string feed) => new(this, feed);
 
     public void Refused(string feed, FeedServingException reason) =>
