@@ -1,4 +1,5 @@
 using System.Globalization;
+using Lockstep.Engine;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Serving;
 using Microsoft.AspNetCore.Http;
@@ -24,6 +25,7 @@ internal sealed class FeedEndpoint(
 {
     public const string ContentType = "application/x-ndjson";
     public const string PagesSegment = "pages";
+    private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(2);
     private readonly PageEndpoint _pages = new(source, options, access, clients, time);
 
     public async Task HandleAsync(HttpContext context)
@@ -71,7 +73,14 @@ internal sealed class FeedEndpoint(
         catch (FeedServingException e) when (!response.HasStarted)
         {
             metrics.Refused(source.Name, e);
+            if (e is FeedUnavailableException)
+                Failed(e);
             await Answer.WriteAsync(context, e, filterIdentity).ConfigureAwait(false);
+        }
+        catch (LockstepException e) when (!response.HasStarted)
+        {
+            Failed(e);
+            await Answer.WriteAsync(context, new FeedUnavailableException(e.Message, RetryAfter, e), filterIdentity).ConfigureAwait(false);
         }
         catch (NotSupportedException e) when (!response.HasStarted)
         {
@@ -81,10 +90,18 @@ internal sealed class FeedEndpoint(
         {
             context.Abort();
         }
-        catch (Exception) when (response.HasStarted)
+        catch (Exception e) when (response.HasStarted)
         {
+            Failed(e);
             context.Abort();
         }
+    }
+
+    /// <summary>A client's read has failed: it is counted, and told to the operator.</summary>
+    private void Failed(Exception error)
+    {
+        metrics.ReadFailed(source.Name, error);
+        options.ReadFailed?.Invoke(source.Name, error);
     }
 
     /// <summary>

@@ -53,6 +53,12 @@ public sealed record FeedServerOptions
     /// </summary>
     public bool StatusPage { get; init; } = true;
 
+    /// <summary>
+    /// Is told when a client's read fails, with the feed's name: for the operator's log. From any thread, several at a time; must not
+    /// throw.
+    /// </summary>
+    public Action<string, Exception>? ReadFailed { get; init; }
+
     /// <summary>Sent as Instance-Name; null for none.</summary>
     public string? InstanceName { get; init; }
 }

@@ -1,5 +1,7 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
 using System.Threading.Channels;
 
 namespace Lockstep.Ticks;
@@ -65,7 +67,17 @@ public sealed class TickLocker : IAsyncDisposable
     /// <summary>Opens a variable; the same object for the same name and type.</summary>
     /// <exception cref="TickStoreUnavailableException">The store cannot be read, and the bootstrap file does not know the
     /// variable.</exception>
-    public async Task<TickVariable<T>> OpenAsync<T>(string variable, CancellationToken cancellationToken = default)
+    [RequiresUnreferencedCode("A trimmed program gives the type's JsonTypeInfo.")]
+    [RequiresDynamicCode("A native program gives the type's JsonTypeInfo.")]
+    public Task<TickVariable<T>> OpenAsync<T>(string variable, CancellationToken cancellationToken = default) =>
+        OpenAsync(variable, static json => JsonSerializer.Deserialize<T>(json), cancellationToken);
+
+    /// <summary>Opens a variable whose value is read as its type's contract says; see the other overload.</summary>
+    /// <inheritdoc cref="OpenAsync{T}(string, CancellationToken)" path="/exception"/>
+    public Task<TickVariable<T>> OpenAsync<T>(string variable, JsonTypeInfo<T> type, CancellationToken cancellationToken = default) =>
+        OpenAsync(variable, json => JsonSerializer.Deserialize(json, type), cancellationToken);
+
+    internal async Task<TickVariable<T>> OpenAsync<T>(string variable, Func<string, T?> read, CancellationToken cancellationToken)
     {
         await _opening.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
@@ -73,7 +85,7 @@ public sealed class TickLocker : IAsyncDisposable
             if (_variables.TryGetValue((variable, typeof(T)), out var known))
                 return (TickVariable<T>)known;
             var follower = await FollowAsync(variable, cancellationToken).ConfigureAwait(false);
-            var opened = new TickVariable<T>(follower);
+            var opened = new TickVariable<T>(follower, read);
             follower.Attach(opened);
             _variables.Add((variable, typeof(T)), opened);
             return opened;

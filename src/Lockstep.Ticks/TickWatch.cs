@@ -34,7 +34,7 @@ public static class TickWatch
         try
         {
             foreach (var variable in variables)
-                await locker.OpenAsync<JsonElement>(variable, cancellationToken).ConfigureAwait(false);
+                await locker.OpenAsync(variable, static json => JsonElement.Parse(json), cancellationToken).ConfigureAwait(false);
             await foreach (var notice in notices.Reader.ReadAllAsync(cancellationToken).ConfigureAwait(false))
                 yield return notice;
         }

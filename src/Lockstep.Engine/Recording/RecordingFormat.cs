@@ -1,6 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
 
 namespace Lockstep.Engine.Recording;
 
@@ -9,14 +10,16 @@ internal static class RecordingFormat
 {
     public const int Version = 1;
 
-    private static readonly JsonSerializerOptions Options = new(JsonSerializerDefaults.Web)
-    {
-        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase) },
-        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
-        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-    };
+    private static readonly JsonTypeInfo<RecordingLine> Line = new RecordingJson(
+        new JsonSerializerOptions(JsonSerializerDefaults.Web)
+        {
+            Converters = { new JsonStringEnumConverter<RecordingEnd>(JsonNamingPolicy.CamelCase) },
+            DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+            Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        }
+    ).RecordingLine;
 
-    public static string Write(RecordingLine line) => JsonSerializer.Serialize(line, Options);
+    public static string Write(RecordingLine line) => JsonSerializer.Serialize(line, Line);
 
     /// <summary>Streams a recording's lines; the first is the head's.</summary>
     /// <exception cref="InvalidRecordingException">It is none, or torn.</exception>
@@ -28,23 +31,23 @@ internal static class RecordingFormat
         {
             var line = Parse(text, path, ++number);
             if (number == 1 && line.Version != Version)
-                throw new InvalidRecordingException($"{path} is no recording of a feed that this version can read. Record the feed anew.");
+                throw new InvalidRecordingException($"{path} is no recording of a feed that this version can read. Record the feed again.");
             yield return line;
         }
         if (number == 0)
-            throw new InvalidRecordingException($"{path} is empty. Record the feed anew.");
+            throw new InvalidRecordingException($"{path} is empty. Record the feed again.");
     }
 
     private static RecordingLine Parse(string text, string path, int number)
     {
         try
         {
-            return JsonSerializer.Deserialize<RecordingLine>(text, Options) ?? throw new JsonException("null");
+            return JsonSerializer.Deserialize(text, Line) ?? throw new JsonException("null");
         }
         catch (JsonException error)
         {
             throw new InvalidRecordingException(
-                $"Line {number} of {path} does not belong to a recording. Record the feed anew, or cut the file off before that line.",
+                $"Line {number} of {path} does not belong to a recording. Record the feed again, or cut the file off before that line.",
                 error
             );
         }

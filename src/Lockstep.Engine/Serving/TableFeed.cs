@@ -183,6 +183,7 @@ public sealed class TableFeed : IFeedSource
 
     private async Task WatchAsync(CancellationToken cancellationToken)
     {
+        using LookPace pace = new(_options.Path, _options.PollInterval, Time);
         SqliteConnection? connection = null;
         long opened = 0,
             version = 0;
@@ -200,7 +201,11 @@ public sealed class TableFeed : IFeedSource
 
                 var now = TableFile.Guard(_options.Path, () => TableFile.Scalar(connection, "PRAGMA data_version"));
                 if (now != version)
+                {
                     Look();
+                    pace.Found();
+                }
+
                 version = now;
                 Volatile.Write(ref _error, null);
             }
@@ -219,7 +224,7 @@ public sealed class TableFeed : IFeedSource
                 );
             }
 
-            await Task.Delay(_options.PollInterval, Time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await pace.WaitAsync(cancellationToken).ConfigureAwait(false);
         }
 
         connection?.Dispose();

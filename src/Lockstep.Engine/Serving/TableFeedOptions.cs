@@ -10,7 +10,8 @@ public sealed record TableFeedOptions
     public string? Name { get; init; }
 
     /// <summary>
-    /// How often the file is asked whether something was committed; above zero. Default 25 ms: the question costs microseconds.
+    /// How often the file is asked whether something was committed; above zero. Default 25 ms: the question costs microseconds. Where the
+    /// system tells of writes to local files (Linux), it is asked at once.
     /// </summary>
     public TimeSpan PollInterval { get; init; } = TimeSpan.FromMilliseconds(25);
 

@@ -29,6 +29,7 @@ internal sealed class TableWatcher(string path, TimeProvider? time = null)
         [EnumeratorCancellation] CancellationToken cancellationToken = default
     )
     {
+        using LookPace pace = new(path, Interval, _time);
         using var connection = TableFile.OpenForReading(path);
         var sequence = since ?? TableState.Load(connection).Sequence;
         long version = -1;
@@ -39,6 +40,7 @@ internal sealed class TableWatcher(string path, TimeProvider? time = null)
             if (now != version)
             {
                 version = now;
+                pace.Found();
                 var changes = ReadSince(sequence);
                 if (changes.Count > 0)
                 {
@@ -55,7 +57,7 @@ internal sealed class TableWatcher(string path, TimeProvider? time = null)
                 yield return [];
             }
 
-            await Task.Delay(Interval, _time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await pace.WaitAsync(cancellationToken).ConfigureAwait(false);
         }
     }
 

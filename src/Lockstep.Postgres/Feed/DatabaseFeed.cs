@@ -26,7 +26,7 @@ internal abstract class DatabaseFeed : IPostgresFeed
         Name = options.Name ?? options.Table.Name;
         Readers = new DatabaseReaders(connectionString, options, time, Stop.Token);
         Metrics = new FeedMetrics(Name, time);
-        Database = new FeedDatabase(options.Table, describe);
+        Database = new FeedDatabase(options.Table, describe, new FlushGate(Readers.Source, time));
     }
 
     public string Name { get; }

@@ -44,7 +44,7 @@ internal static class FeedPages
                 {
                     while (next is null && await rows.ReadAsync(cancellationToken).ConfigureAwait(false))
                     {
-                        lines.Append(rows, horizon ?? stamp.Snapshot.Xmin);
+                        lines.Append(rows, stamp.Table, horizon ?? stamp.Snapshot.Xmin);
                         if (lines.Rows == limit || lines.Bytes >= PageSize.Bytes)
                             next = KeyOf(rows);
                     }
@@ -76,7 +76,7 @@ internal static class FeedPages
                 {
                     while (next is null && await rows.ReadAsync(cancellationToken).ConfigureAwait(false))
                     {
-                        lines.Append(rows, horizon ?? stamp.Snapshot.Xmin);
+                        lines.Append(rows, stamp.Table, horizon ?? stamp.Snapshot.Xmin);
                         if (lines.Rows == limit || lines.Bytes >= PageSize.Bytes)
                             next = new ChangePosition(rows.GetInt64(0), KeyOf(rows));
                     }
@@ -98,9 +98,9 @@ internal static class FeedPages
 
     private static string[] KeyOf(NpgsqlDataReader row)
     {
-        var key = new string[row.FieldCount - 3];
+        var key = new string[row.FieldCount - RowLines.KeyAt];
         for (var i = 0; i < key.Length; i++)
-            key[i] = row.GetString(3 + i);
+            key[i] = row.GetString(RowLines.KeyAt + i);
         return key;
     }
 }

@@ -64,15 +64,26 @@ internal sealed class PollingFeed : DatabaseFeed
 
         // The poller may not have looked since the table was altered: a client that has to resync is to hear it from the status, not from a
         // body cut off.
-        var stamp = await ProbeAsync(cancellationToken).ConfigureAwait(false);
-        Range(stamp).Admit(request.Identity, request.Since);
+        var (stamp, isOurs) = await Readers
+            .ReadAsync(
+                async (connection, token) =>
+                {
+                    var stamp = await Database.LookAsync(connection, token).ConfigureAwait(false);
+                    return (stamp, await Database.AcceptsAsync(connection, stamp, request.Identity, token).ConfigureAwait(false));
+                },
+                cancellationToken
+            )
+            .ConfigureAwait(false);
+        Range(stamp).Admit(isOurs ? stamp.Identity : request.Identity, request.Since);
         var journey = new FeedJourney<PgSnapshot>(
             new PollingSteps(this, stamp.Table, stamp.Identity, request.Share),
             stamp.Identity,
             PgSnapshot.Below(request.Since),
             request
         );
-        return new FeedReading(stamp.Identity, KeyNames(stamp.Table), journey.ReadAsync(cancellationToken));
+
+        // A client keeps the name under which its cursor is good.
+        return new FeedReading(isOurs ? request.Identity! : stamp.Identity, KeyNames(stamp.Table), journey.ReadAsync(cancellationToken));
     }
 
     public override async ValueTask<SnapshotPage> ReadPageAsync(SnapshotPageRequest request, CancellationToken cancellationToken)
@@ -100,8 +111,8 @@ internal sealed class PollingFeed : DatabaseFeed
     /// <summary>What the database would serve at this moment.</summary>
     internal Task<FeedStamp> ProbeAsync(CancellationToken cancellationToken) => Readers.ReadAsync(Database.LookAsync, cancellationToken);
 
-    /// <summary>Which cursors mean something in a snapshot; every change is kept.</summary>
-    internal ServedRange Range(FeedStamp stamp) => new(stamp.Identity, Floor: 0, stamp.Snapshot.Xmin, Options.RetryAfter);
+    /// <summary>Which cursors mean something in a snapshot; every change is kept, but for tombstones that were cleared.</summary>
+    internal ServedRange Range(FeedStamp stamp) => new(stamp.Identity, stamp.Floor, stamp.Snapshot.Xmin, Options.RetryAfter);
 
     protected override void Close() => Live.Close();
 

@@ -194,6 +194,9 @@ internal sealed class PollingSteps(PollingFeed feed, TableDescription table, str
     private void Check(FeedStamp stamp, PgSnapshot known)
     {
         _isReplica = stamp.IsReplica;
-        feed.Range(stamp).Check(identity, known.Cursor);
+        var range = feed.Range(stamp);
+
+        // A client that takes the whole set misses no tombstone.
+        (known.Cursor > 0 ? range : range with { Floor = 0 }).Check(identity, known.Cursor);
     }
 }

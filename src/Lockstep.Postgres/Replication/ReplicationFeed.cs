@@ -18,6 +18,8 @@ internal sealed class ReplicationFeed : DatabaseFeed
         : base(connectionString, options, time, (connection, token) => ReplicatedTable.DescribeAsync(connection, options.Table, token))
     {
         Log = log;
+        if (log.Epoch is { } epoch)
+            Database.GoOn(epoch.Table);
         Live = new LiveLog<CommitPosition>(options.LiveBytes);
         _worker = new ReplicationWorker(connectionString, Readers.Source, Database, Log, Live, options, Metrics, time);
     }
@@ -154,7 +156,7 @@ internal sealed class ReplicationFeed : DatabaseFeed
                 .ReadAsync(
                     async (c, token) =>
                     {
-                        await SlotWatcher.MarkAsync(c, token).ConfigureAwait(false);
+                        await LogMark.WriteAsync(c, token).ConfigureAwait(false);
                         return true;
                     },
                     either.Token
