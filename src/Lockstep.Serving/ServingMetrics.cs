@@ -34,13 +34,6 @@ internal sealed class ServingMetrics : IDisposable
         );
     }
 
-    public void ReadFailed(string feed, Exception error) =>
-        _failed.Add(
-            1,
-            new KeyValuePair<string, object?>("feed", feed),
-            new KeyValuePair<string, object?>("reason", (error as LockstepException)?.ErrorId ?? error.GetType().Name)
-        );
-
     /// <summary>Tells what the clients of a server hold.</summary>
     public void Watch(SendBudget budget)
     {
@@ -52,6 +45,13 @@ internal sealed class ServingMetrics : IDisposable
             "Clients cut off because they took nothing while others waited."
         );
     }
+
+    public void ReadFailed(string feed, Exception error) =>
+        _failed.Add(
+            1,
+            new KeyValuePair<string, object?>("feed", feed),
+            new KeyValuePair<string, object?>("reason", (error as LockstepException)?.ErrorId ?? error.GetType().Name)
+        );
 
     public ClientMeasurement Client(string feed) => new(this, feed);
 
