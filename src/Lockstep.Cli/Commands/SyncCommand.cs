@@ -6,6 +6,7 @@ using Lockstep.Engine.Framing;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
+using Microsoft.Extensions.Logging;
 
 namespace Lockstep.Cli.Commands;
 
@@ -79,7 +80,7 @@ internal static class SyncCommand
             HelpName = "SECONDS",
             DefaultValueFactory = _ => 5,
         };
-        var resync = new Option<bool>("--resync") { Description = "Fetch the whole set anew, and remove what it does not hold." };
+        var resync = new Option<bool>("--resync") { Description = "Fetch the whole set again, and remove what it does not hold." };
         var rebind = new Option<bool>("--rebind")
         {
             Description =
@@ -206,6 +207,7 @@ internal static class SyncCommand
                     WaitForWriter = result.GetValue(wait),
                     WantsChanges = result.GetValue(passThru),
                     EveryVersion = result.GetValue(everyChange),
+                    Logger = LogOptions.Read(result).CreateLogger("Lockstep.Sync"),
                 };
                 return RunAsync(
                     options,
@@ -213,7 +215,8 @@ internal static class SyncCommand
                         result.GetValue(json),
                         result.GetValue(passThru),
                         result.GetValue(quiet),
-                        options.Follow || options.FollowFor is not null
+                        options.Follow || options.FollowFor is not null,
+                        LogOptions.IsOn(result)
                     ),
                     cancellationToken
                 );

@@ -64,6 +64,7 @@ internal static class TablesCommand
                             writer.WriteNumber("rows", info.Rows);
                             writer.WriteNumber("tombstones", info.Tombstones);
                             writer.WriteNumber("quarantined", info.Quarantined);
+                            writer.WriteBoolean("setOwed", info.IsSetOwed);
                             writer.WriteNumber("sequence", info.Sequence);
                             writer.WriteNumber("size", info.Size);
                             writer.WriteString("lastSync", info.LastSync?.ToString("O", CultureInfo.InvariantCulture));
@@ -83,6 +84,7 @@ internal static class TablesCommand
                             ["Cursor"] = info.Cursor.ToString(),
                             ["Size"] = info.Size.ToString(CultureInfo.InvariantCulture),
                             ["LastSync"] = info.LastSync?.ToLocalTime().ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture) ?? "",
+                            ["Note"] = info.IsSetOwed ? "whole set owed" : "",
                             ["Feed"] = info.Feed ?? "",
                         }
                     );

@@ -117,6 +117,7 @@ internal sealed class FeedClient : IDisposable
                 ? count
                 : null,
             ContentLength = isPaged ? null : response.Content.Headers.ContentLength,
+            IsMarkup = ForeignBody.IsMarkup(response.Content.Headers.ContentType?.MediaType),
             HasDefiniteEnd =
                 response.Content.Headers.ContentLength is not null
                 || response.Headers.TransferEncodingChunked == true

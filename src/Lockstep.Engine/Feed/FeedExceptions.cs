@@ -219,6 +219,22 @@ public sealed class MalformedRecordException : FeedException
     public override bool IsTransient => false;
 }
 
+/// <summary>
+/// The answer is no feed at all, but a page as a proxy or a login sends it: an error, and no empty set (I6).
+/// </summary>
+public sealed class NotAFeedException : FeedException
+{
+    internal NotAFeedException(FeedUri feed, string beginning)
+        : base(
+            ErrorKind.UnexpectedAnswer,
+            feed,
+            beginning.Length == 0
+                ? $"{feed.Subject} is an empty page of HTML or XML, and no feed."
+                : $"{feed.Subject} holds no JSON object, and is no feed. It begins: {beginning}",
+            "Check the URI, and whether a proxy or a login answers instead of the feed; the table keeps what it had."
+        ) { }
+}
+
 /// <summary>The body ended within its last record.</summary>
 public sealed class TruncatedFeedException : FeedException
 {
@@ -246,7 +262,7 @@ public sealed class ResyncLoopException : FeedException
         : base(
             ErrorKind.FeedProtocol,
             feed,
-            string.Create(CultureInfo.InvariantCulture, $"The feed {feed.Display} asked {times} times in a row to begin anew."),
+            string.Create(CultureInfo.InvariantCulture, $"The feed {feed.Display} asked {times} times in a row to start over."),
             "Tell the feed's operator; the table keeps what it had."
         ) { }
 

@@ -167,6 +167,33 @@ internal sealed class RecordParser
         }
     }
 
+    /// <summary>Reads the key of an object that is malformed otherwise.</summary>
+    /// <param name="json">The object, or its beginning.</param>
+    /// <returns>The key's bytes (<see cref="KeyEncoding"/>); null when none can be read that a record of the table could have.</returns>
+    public byte[]? ReadKeyOfMalformed(ReadOnlySpan<byte> json)
+    {
+        if (Shape is null)
+            return null;
+        Fields.BeginRecord();
+        try
+        {
+            // What was read before the fault is there, whatever this says.
+            _ = _routing.TryRead(json, out _);
+            if (!_key.HasKinds || !_key.IsSound || !_key.IsValidText(json))
+                return null;
+            _key.Encode(json);
+            return _key.Encoded.ToArray();
+        }
+        catch (InvalidOperationException)
+        {
+            return null;
+        }
+        finally
+        {
+            Fields.ForgetRecord();
+        }
+    }
+
     /// <summary>The record that was read last from the start of <paramref name="bytes"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private RoutedRecord Route(ReadOnlySpan<byte> bytes)

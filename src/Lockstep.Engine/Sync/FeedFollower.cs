@@ -71,11 +71,19 @@ internal sealed class FeedFollower(
                 await events
                     .PostAsync(
                         FeedEventKind.Resync,
-                        "The feed cannot go on from the cursor; the whole set is fetched anew.",
+                        "The feed cannot go on from the cursor; the whole set is fetched again.",
                         cancellationToken
                     )
                     .ConfigureAwait(false);
                 plan.Resync(isAnotherFeed: false);
+                if (!context.StopsWhenCaughtUp && UntilSetIsDue(context.Target.State) is { } early)
+                {
+                    // What the feed wants taken anew has just come so that it could not be taken (I6).
+                    status.Move(SyncTrigger.Interrupted);
+                    if (!await BackOffAsync(early, cancellationToken).ConfigureAwait(false))
+                        return;
+                }
+
                 continue;
             }
             catch (FeedStatusException e) when (!e.IsTransient)
@@ -106,6 +114,8 @@ internal sealed class FeedFollower(
 
             if (status.Phase != SyncPhase.BackingOff)
                 status.Move(SyncTrigger.Interrupted);
+            if (plan.NeedsSet)
+                retryAfter = Later(retryAfter, UntilSetIsDue(context.Target.State));
             var broughtNews = status.Counters.Changes > before && (failures == 0 || held);
             var wait = retryAfter is null && broughtNews ? TimeSpan.Zero : retry.Delay(Math.Max(1, failures), retryAfter);
             if (!await BackOffAsync(wait, cancellationToken, note).ConfigureAwait(false))
@@ -135,6 +145,8 @@ internal sealed class FeedFollower(
             status.Move(SyncTrigger.WaitElapsed);
         var state = context.Target.State;
         plan.CheckHorizon(state);
+        plan.CheckOwed(state, time.GetUtcNow());
+        using var trace = SyncActivity.Connection(feed, plan.RequestCursor.ToString());
         if (await OpenAsync(plan, state, cancellationToken).ConfigureAwait(false) is not { } opened)
         {
             status.EndsFor(SyncEndReason.TimeElapsed);
@@ -156,7 +168,7 @@ internal sealed class FeedFollower(
             await events
                 .PostAsync(
                     FeedEventKind.Resync,
-                    "The feed is another one than the table has known; the whole set is fetched anew.",
+                    "The feed is another one than the table has known; the whole set is fetched again.",
                     cancellationToken
                 )
                 .ConfigureAwait(false);
@@ -191,6 +203,9 @@ internal sealed class FeedFollower(
 
         switch (end)
         {
+            case BodyEnd.SetDue:
+                status.Move(SyncTrigger.Interrupted);
+                return BodyOutcome.GoOn;
             case BodyEnd.CaughtUp:
                 status.EndsFor(SyncEndReason.CaughtUp, isComplete: true);
                 return BodyOutcome.Done;
@@ -232,6 +247,12 @@ internal sealed class FeedFollower(
         if (counters.Received == 0 && (context.StopsWhenCaughtUp || table.Shape is null))
             throw new AllRecordsMalformedException(feed, counters.Malformed, first.Reason, first.Remedy);
     }
+
+    /// <summary>How long a whole set that is owed is not fetched yet; null when none is, or it is due.</summary>
+    private TimeSpan? UntilSetIsDue(TableState state) =>
+        state.Owed is { } owed && owed.Due - time.GetUtcNow() is { Ticks: > 0 } early ? early : null;
+
+    private static TimeSpan? Later(TimeSpan? left, TimeSpan? right) => left is null || right > left ? right ?? left : left;
 
     /// <summary>Makes the key that the feed announces the table's, if nothing else is known of it.</summary>
     private async Task TakeKeyAsync(SyncContext context, IReadOnlyList<string> key, CancellationToken cancellationToken)

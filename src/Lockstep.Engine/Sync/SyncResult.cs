@@ -66,6 +66,11 @@ public sealed record SyncResult
     /// <summary>Records whose order value was below one that came before in the same body.</summary>
     public long OutOfOrder { get; init; }
 
+    /// <summary>
+    /// Whether a whole set came that could not be taken as it is, so that nothing was removed by it: a later sync fetches it again.
+    /// </summary>
+    public bool IsSetOwed { get; init; }
+
     /// <summary>Malformed records that came.</summary>
     public long Malformed { get; init; }
 

@@ -38,6 +38,7 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
                     Location = options.Store.Description,
                     Feed = feed.Display,
                     Cursor = committed?.Cursor ?? now.Cursor,
+                    IsSetOwed = committed is null ? now.IsSetOwed : committed.Owed is not null,
                     NewestRecord = committed is null ? now.NewestRecord : NewestIn(committed),
                     Quarantined = committed?.Quarantined ?? now.Quarantined,
                     Duration = now.Duration ?? (now.Start == 0 ? TimeSpan.Zero : time.GetElapsedTime(now.Start)),
@@ -76,6 +77,7 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
             Sequence = committed.Sequence,
             NewestRecord = NewestIn(committed),
             Quarantined = committed.Quarantined,
+            IsSetOwed = committed.Owed is not null,
             Context = null,
         };
     }
@@ -114,6 +116,8 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
         public DateTimeOffset? NewestRecord { get; init; }
 
         public long Quarantined { get; init; }
+
+        public bool IsSetOwed { get; init; }
 
         public SyncEndReason EndReason { get; init; }
 

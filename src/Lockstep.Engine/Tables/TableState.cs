@@ -47,6 +47,9 @@ internal sealed record TableState
     /// <summary>How many of those had to go for others since the table was opened, likewise.</summary>
     public long QuarantineDropped { get; init; }
 
+    /// <summary>A whole set that is to be fetched again; null when none is.</summary>
+    public OwedSet? Owed { get; init; }
+
     public Cursor RequestCursor => Resume ?? Cursor;
 
     public static TableState Load(SqliteConnection connection)
@@ -86,6 +89,7 @@ internal sealed record TableState
             Horizon = Text("horizon") is { } horizon ? Cursor.Parse(horizon) : null,
             LastSync = Text("last_sync") is { } at ? DateTimeOffset.Parse(at, CultureInfo.InvariantCulture) : null,
             FeedEnding = columns.Contains("feed_ending") ? (FeedEnding)Number("feed_ending") : FeedEnding.Unknown,
+            Owed = columns.Contains("owed") ? OwedSet.Parse(Text("owed")) : null,
         };
     }
 
@@ -97,7 +101,7 @@ internal sealed record TableState
             UPDATE lockstep_table SET name=$name, feed=$feed, dialect=$dialect, key_fields=$keys, key_kinds=$kinds, key_layout=$layout,
                 order_field=$order, order_kind=$orderKind, fields=$fields, cursor=$cursor, resume=$resume, feed_identity=$identity,
                 rows=$rows, tombstones=$tombstones, sequence=$sequence, horizon=$horizon, last_sync=$last,
-                feed_ending=$ending
+                feed_ending=$ending, owed=$owed
             """;
         void Set(string name, object? value) => command.Parameters.AddWithValue(name, value ?? DBNull.Value);
 
@@ -119,6 +123,7 @@ internal sealed record TableState
         Set("$horizon", Horizon?.ToString());
         Set("$last", LastSync?.ToString("O", CultureInfo.InvariantCulture));
         Set("$ending", (int)FeedEnding);
+        Set("$owed", Owed?.ToString());
         command.ExecuteNonQuery();
     }
 

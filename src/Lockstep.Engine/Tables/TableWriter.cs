@@ -157,7 +157,7 @@ internal sealed class TableWriter : ITableTarget
                 if (wanted.Shape is { } shape)
                     AlignLayout(shape);
                 TableFile.Execute(_connection, $"DROP VIEW IF EXISTS {TableView.Quote(State.Name)}");
-                stage.Complete(State, wanted.Shape, ending, commit.WantsChanges);
+                stage.Complete(State, wanted.Shape, ending, commit);
                 State = SetAside(commit, wanted) with
                 {
                     Rows = stage.Tally.Rows,
@@ -356,6 +356,7 @@ internal sealed class TableWriter : ITableTarget
             FeedIdentity = commit.FeedIdentity ?? State.FeedIdentity,
             FeedEnding = commit.FeedEnding ?? State.FeedEnding,
             LastSync = commit.At ?? State.LastSync,
+            Owed = commit.PaysOwed ? null : commit.Owed ?? State.Owed,
         };
 
     private void Save()

@@ -118,9 +118,9 @@ internal sealed class PostgresTableWriter : ITableTarget
             Merge(TableSql.Rows(_table), TableSql.Snapshot, commit.WantsChanges, merged);
             var sequence = Math.Max(State.Sequence, _snapshotSequence);
             if (ending.HasFlag(SnapshotEnding.Sweep))
-                swept = Sweep(sequence, commit.WantsChanges, merged);
+                swept = Sweep(sequence, commit, merged);
             _connection.Run($"DROP TABLE {TableSql.Snapshot}");
-            State = merged.Apply(SetAside(commit, wanted), sequence + swept);
+            State = merged.Apply(SetAside(commit, wanted), merged.Counts.Changes > 0 ? sequence + swept : State.Sequence);
             return new CommitResult(merged.Counts, merged.Changes) { Swept = swept };
         });
         _hasSnapshot = false;
@@ -227,6 +227,7 @@ internal sealed class PostgresTableWriter : ITableTarget
             FeedIdentity = commit.FeedIdentity ?? State.FeedIdentity,
             FeedEnding = commit.FeedEnding ?? State.FeedEnding,
             LastSync = commit.At ?? State.LastSync,
+            Owed = commit.PaysOwed ? null : commit.Owed ?? State.Owed,
         };
 
     /// <summary>Brings records of a batch to the stage, one per key.</summary>
@@ -268,7 +269,7 @@ internal sealed class PostgresTableWriter : ITableTarget
             }
         );
 
-    private long Sweep(long sequence, bool wantsChanges, MergeResult merged)
+    private long Sweep(long sequence, TableCommit commit, MergeResult merged)
     {
         long swept = 0;
         _connection.Read(
@@ -277,10 +278,11 @@ internal sealed class PostgresTableWriter : ITableTarget
             {
                 swept++;
                 merged.Add(ChangeKind.Deleted, was: 0, count: 1);
-                if (wantsChanges)
+                if (commit.WantsChanges)
                     merged.Keep(ChangeKind.Deleted, row, 0);
             },
-            sequence
+            sequence,
+            commit.Kept.ToArray()
         );
         return swept;
     }

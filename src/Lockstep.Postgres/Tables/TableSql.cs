@@ -98,7 +98,7 @@ internal static class TableSql
                         WHEN r.ord > s.ord::numeric THEN 0{(
                 source == Snapshot ? " WHEN r.ord = s.ord::numeric AND r.gone = 1 AND s.gone = 0 THEN 0" : ""
             )}
-                        WHEN r.gone = s.gone AND r.txid IS NOT DISTINCT FROM s.txid AND r.body = s.body THEN CASE WHEN r.ord IS DISTINCT FROM s.ord::numeric THEN 4 ELSE 0 END
+                        WHEN r.gone = s.gone AND r.body = s.body THEN CASE WHEN r.ord IS DISTINCT FROM s.ord::numeric THEN 4 ELSE 0 END
                         WHEN s.gone <> 0 THEN 3
                         WHEN r.gone <> 0 THEN 1
                         ELSE 2
@@ -108,7 +108,7 @@ internal static class TableSql
                 INSERT INTO {target} AS kept (key, seq, born, ord, txid, gone, body) SELECT key, seq, seq, ord, txid, gone, body FROM judged WHERE kind BETWEEN 1 AND 3
                 ON CONFLICT (key) DO UPDATE SET born = CASE kept.gone WHEN 0 THEN kept.born ELSE excluded.seq END,
                     seq = excluded.seq, ord = excluded.ord, txid = excluded.txid, gone = excluded.gone, body = excluded.body),
-            raised AS (UPDATE {target} r SET ord = j.ord FROM judged j WHERE j.kind = 4 AND j.key = r.key)
+            raised AS (UPDATE {target} r SET ord = j.ord, txid = j.txid FROM judged j WHERE j.kind = 4 AND j.key = r.key)
             SELECT kind, coalesce(was, -1), {(
                 wantsChanges
                     ? "seq, key, body FROM judged WHERE kind BETWEEN 1 AND 3 ORDER BY seq"
@@ -116,13 +116,13 @@ internal static class TableSql
             )}
             """;
 
-    /// <summary>Marks what the snapshot does not hold as swept (2), with sequence numbers after $1; returns the changes.</summary>
+    /// <summary>Marks what the snapshot does not hold, but for the keys $2, as swept (2), with sequence numbers after $1; returns the changes.</summary>
     public static string Sweep(int table) =>
         $"""
             WITH swept AS (
                 UPDATE {Rows(table)} r SET gone = 2, seq = lost.seq
                 FROM (SELECT key, $1::bigint + row_number() OVER (ORDER BY key) AS seq FROM {Rows(table)} t
-                    WHERE gone = 0 AND NOT EXISTS (SELECT FROM {Snapshot} s WHERE s.key = t.key)) lost
+                    WHERE gone = 0 AND key <> ALL ($2::bytea[]) AND NOT EXISTS (SELECT FROM {Snapshot} s WHERE s.key = t.key)) lost
                 WHERE lost.key = r.key RETURNING r.seq, r.key, r.body)
             SELECT seq, key, body FROM swept ORDER BY seq
             """;

@@ -35,6 +35,11 @@ public sealed class SyncResult
     /// <summary>Records that came after one with a higher order value.</summary>
     public long OutOfOrder { get; internal init; }
 
+    /// <summary>
+    /// Whether a whole set came that could not be taken as it is, so that nothing was removed by it: a later sync fetches it again.
+    /// </summary>
+    public bool IsSetOwed { get; internal init; }
+
     /// <summary>Malformed records that came.</summary>
     public long Malformed { get; internal init; }
 
