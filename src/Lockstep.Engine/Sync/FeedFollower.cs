@@ -49,14 +49,14 @@ internal sealed class FeedFollower(
                 }
 
                 refusals = failures = 0;
-                if (outcome == BodyOutcome.GoOn)
+                if (outcome == BodyOutcome.GoOn && plan.SetsInARow < 2)
                     continue;
                 if (outcome == BodyOutcome.Done)
                     return;
             }
             catch (FeedStatusException e) when (e.AsksForResync)
             {
-                GuardResyncs(plan.Resyncs + 1);
+                GuardResyncs(context.StopsWhenCaughtUp ? Math.Max(plan.Resyncs + 1, plan.SetsInARow) : plan.Resyncs + 1);
                 await events.PostStatusAsync(e, cancellationToken).ConfigureAwait(false);
                 await events
                     .PostAsync(
@@ -99,8 +99,10 @@ internal sealed class FeedFollower(
                 status.Move(SyncTrigger.Interrupted);
             if (plan.NeedsSet)
                 retryAfter = Later(retryAfter, UntilSetIsDue(context.Target.State));
-            var broughtNews = status.Counters.Changes > before;
-            var wait = retryAfter is null && broughtNews ? TimeSpan.Zero : retry.Delay(Math.Max(1, failures), retryAfter);
+            // A feed that leads back to the whole set each time is asked ever less often, whatever the set brings.
+            var broughtNews = status.Counters.Changes > before && plan.SetsInARow < 2;
+            var tries = Math.Max(1, Math.Max(failures, plan.SetsInARow));
+            var wait = retryAfter is null && broughtNews ? TimeSpan.Zero : retry.Delay(tries, retryAfter);
             if (!await BackOffAsync(wait, cancellationToken).ConfigureAwait(false))
                 return;
         }
