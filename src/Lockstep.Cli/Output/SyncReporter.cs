@@ -8,8 +8,10 @@ using Lockstep.Engine.Tables;
 
 namespace Lockstep.Cli.Output;
 
-/// <summary>Prints what a sync says: changes and the result to standard output, events to standard error.</summary>
-internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool follows = false)
+/// <summary>
+/// Prints what a sync says: changes and the result to standard output, events to standard error unless they are logged there already.
+/// </summary>
+internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool follows = false, bool isLogged = false)
 {
     private readonly Stream _output = Console.OpenStandardOutput();
 
@@ -22,7 +24,7 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
                     Write(change);
                 _output.Flush();
                 break;
-            case FeedEventOccurred { Event: var happened } when !quiet && IsWorthTelling(happened.Kind):
+            case FeedEventOccurred { Event: var happened } when !quiet && !isLogged && IsWorthTelling(happened.Kind):
                 Console.Error.WriteLine($"lockstep: {happened.Kind}: {PlainText.Of(happened.Render(ShellWords.Say))}");
                 break;
             case SyncEnded { Result: var result } when !quiet:
@@ -90,6 +92,7 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
         writer.WriteNumber("durationSeconds", Math.Round(result.Duration.TotalSeconds, 3));
         writer.WriteNumber("rate", Math.Round(result.Rate, 1));
         writer.WriteString("endReason", result.EndReason.ToString());
+        writer.WriteBoolean("isComplete", result.IsComplete);
     }
 
     private static string Describe(SyncResult result)
@@ -102,17 +105,18 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
         if (result.Malformed > 0)
             text.Append(CultureInfo.InvariantCulture, $", {result.Malformed} malformed");
         text.Append(CultureInfo.InvariantCulture, $" ({result.Received} records in {result.Duration.TotalSeconds:0.00} s). ");
-        text.Append(CultureInfo.InvariantCulture, $"{Reason(result.EndReason)} Cursor {result.Cursor}.");
+        text.Append(CultureInfo.InvariantCulture, $"{Reason(result)} Cursor {result.Cursor}.");
         if (result.IsSetOwed)
             text.Append(" The feed's whole set could not be taken; it is fetched again later.");
         return text.ToString();
     }
 
-    private static string Reason(SyncEndReason reason) =>
-        reason switch
+    private static string Reason(SyncResult result) =>
+        result.EndReason switch
         {
             SyncEndReason.EndOfFeed => "The feed ended.",
             SyncEndReason.CaughtUp => "Caught up.",
+            SyncEndReason.Settled when !result.IsComplete => "The feed fell silent.",
             SyncEndReason.Settled => "Nothing new came.",
             SyncEndReason.TimeElapsed => "The time is over.",
             _ => "Stopped.",

@@ -50,7 +50,7 @@ public sealed class FeedCursorException : FeedException
 /// <summary>The feed answered with an error status.</summary>
 public sealed class FeedStatusException : FeedException
 {
-    internal FeedStatusException(FeedUri feed, HttpStatusCode status, string? reason, TimeSpan? retryAfter)
+    internal FeedStatusException(FeedUri feed, HttpStatusCode status, string? reason, RetryAfter? retryAfter)
         : base(
             KindOf(status),
             feed,
@@ -59,14 +59,18 @@ public sealed class FeedStatusException : FeedException
         )
     {
         Status = status;
-        RetryAfter = retryAfter;
+        RetryAfter = retryAfter?.Wait;
+        RetryAfterNote = retryAfter?.Note;
     }
 
     /// <summary>The HTTP status.</summary>
     public HttpStatusCode Status { get; }
 
-    /// <summary>How long the server asks to wait, when it does.</summary>
+    /// <summary>How long the server asks to wait, when it does; an hour when it asks for more.</summary>
     public TimeSpan? RetryAfter { get; }
+
+    /// <summary>What the server asked for, in words, where that is not what is done.</summary>
+    internal string? RetryAfterNote { get; }
 
     /// <inheritdoc/>
     public override bool IsTransient => IsPassing(Status);
@@ -125,16 +129,21 @@ public sealed class FeedCutException : FeedException
 /// <summary>The feed redirects in a way that leads nowhere.</summary>
 public sealed class FeedRedirectException : FeedException
 {
-    internal FeedRedirectException(FeedUri feed, string reason)
+    private readonly bool _isTransient;
+
+    /// <param name="feed">The feed.</param>
+    /// <param name="reason">How it redirects.</param>
+    /// <param name="isTransient">Whether it may answer otherwise later.</param>
+    internal FeedRedirectException(FeedUri feed, string reason, bool isTransient = false)
         : base(
             ErrorKind.FeedProtocol,
             feed,
             $"The feed {feed.Display} redirects wrongly: {reason}",
             "Use the address that the feed is really at, or tell its operator."
-        ) { }
+        ) => _isTransient = isTransient;
 
     /// <inheritdoc/>
-    public override bool IsTransient => false;
+    public override bool IsTransient => _isTransient;
 }
 
 /// <summary>Credentials would go unencrypted over a network.</summary>
@@ -232,7 +241,7 @@ public sealed class ResyncLoopException : FeedException
         : base(
             ErrorKind.FeedProtocol,
             feed,
-            string.Create(CultureInfo.InvariantCulture, $"The feed {feed.Display} asked {times} times in a row to begin anew."),
+            string.Create(CultureInfo.InvariantCulture, $"The feed {feed.Display} asked {times} times in a row to start over."),
             "Tell the feed's operator; the table keeps what it had."
         ) { }
 

@@ -6,6 +6,9 @@ internal enum BodyEnd
     EndOfBody,
     CaughtUp,
     Settled,
+
+    /// <summary>Nothing comes any more, without a sign that this was all.</summary>
+    Silent,
     TimeElapsed,
 
     /// <summary>A whole set that is owed is to be fetched again.</summary>

@@ -26,11 +26,14 @@ internal sealed class BodyReader
     private readonly BodyParser _parser;
     private long _settledAfter;
     private bool _warnedOfKey;
+    private readonly long _before;
+    private long _received;
 
     public BodyReader(SyncContext context, BodySource source)
     {
         _context = context;
         _source = source;
+        _before = _received = context.Counters.Received;
         _frames = new FrameReader(context.Options.MaximumRecordSize);
         _tracker = new CursorTracker(source.Start, source.IsHeld, source.IsResync);
         _pacer = new CommitPacer(context, source, _tracker);
@@ -64,6 +67,9 @@ internal sealed class BodyReader
                 : _context.StopsWhenCaughtUp
         );
 
+    /// <summary>Whether a heartbeat says that the feed has nothing more for now.</summary>
+    private bool HeartbeatsSettle => _context.Counters.Received != _before || _clock.IsEndless;
+
     /// <summary>Whether the file is to be told when nothing new comes any more.</summary>
     private bool NotesSettling => !_context.StopsWhenCaughtUp && !_source.IsImport && !_pacer.IsStaged && !_tracker.IsHeld;
 
@@ -74,6 +80,16 @@ internal sealed class BodyReader
         try
         {
             var end = await ReadToEndAsync(cancellationToken).ConfigureAwait(false);
+            // Whoever follows sees also a feed without an end closed, by a server that restarts.
+            if (
+                end == BodyEnd.EndOfBody
+                && _source.HasDefiniteEnd
+                && (_context.StopsWhenCaughtUp || _context.FeedEnding == FeedEnding.Unknown)
+            )
+            {
+                Learn(FeedEnding.Ends);
+            }
+
             await _set.EndAsync(end, cancellationToken).ConfigureAwait(false);
             return _set.IsRefused ? BodyEnd.Refused : end;
         }
@@ -117,6 +133,8 @@ internal sealed class BodyReader
                 return BodyEnd.EndOfBody;
             }
 
+            _clock.NoteParsed(hasRecords: _context.Counters.Received != _received);
+            _received = _context.Counters.Received;
             await _pacer.FlushWhenDueAsync(cancellationToken).ConfigureAwait(false);
             if (await IsOverAsync(cancellationToken).ConfigureAwait(false) is { } over)
                 return over;
@@ -180,7 +198,20 @@ internal sealed class BodyReader
         }
 
         await _context.PostEventAsync(FeedEventKind.Heartbeat, "The feed sent a heartbeat.", null).ConfigureAwait(false);
-        return await _set.BeatAsync(signal, cancellationToken).ConfigureAwait(false) && (StopsWhenCaughtUp || _set.IsRefused);
+        // A server that is still looking for its first record may say so meanwhile: nothing has come yet that this could be the end of.
+        if (!signal.IsControlRow && !HeartbeatsSettle && (_context.StopsWhenCaughtUp || _pacer.IsStaged))
+            return false;
+        if (!await _set.BeatAsync(signal, cancellationToken).ConfigureAwait(false))
+            return false;
+        Learn(FeedEnding.Endless);
+        return StopsWhenCaughtUp || _set.IsRefused;
+    }
+
+    /// <summary>The body shows what the feed's bodies end like; what it leads to is another one's.</summary>
+    private void Learn(FeedEnding ending)
+    {
+        if (!_source.IsImport && !_source.IsRedirected)
+            _context.FeedEnding = ending;
     }
 
     private async Task WarnOfKeyAsync()
@@ -202,7 +233,7 @@ internal sealed class BodyReader
         while (true)
         {
             var lingers = _pacer.HasAnything;
-            var wait = lingers ? Linger : _clock.NextDeadline(Settles || (NotesSettling && _settledAfter != _context.Queue.LastChange));
+            var wait = lingers ? Linger : _clock.NextDeadline(Settles, NotesSettling && _settledAfter != _context.Queue.LastChange);
             // An error of the writing half must not wait for the feed to say something.
             Task either = Task.WhenAny(pending, _context.Queue.Completion);
             if (wait > TimeSpan.Zero && await either.CompletesWithinAsync(wait, _context.Time).ConfigureAwait(false))
@@ -240,19 +271,23 @@ internal sealed class BodyReader
             return BodyEnd.TimeElapsed;
         if (_clock.IsSetDue && (!_source.IsWholeSet || _set.IsComplete))
             return BodyEnd.SetDue;
-        if (!_clock.IsSettled)
-            return null;
         if (!Settles)
         {
-            await NoteSettledAsync(cancellationToken).ConfigureAwait(false);
+            if (_clock.IsUnchanged)
+                await NoteSettledAsync(cancellationToken).ConfigureAwait(false);
             return null;
         }
 
-        await _pacer.FlushAsync(drain: true, cancellationToken).ConfigureAwait(false);
-        if (!_clock.IsSettled)
+        if (_clock.Rest == BodyRest.None)
             return null;
+        await _pacer.FlushAsync(drain: true, cancellationToken).ConfigureAwait(false);
+        var rest = _clock.Rest;
+        if (rest == BodyRest.None)
+            return null;
+        if (rest == BodyRest.Idle)
+            Learn(FeedEnding.Endless);
         if (!_pacer.IsStaged)
-            return _context.StopsWhenCaughtUp ? BodyEnd.Settled : null;
+            return rest == BodyRest.Silent ? BodyEnd.Silent : BodyEnd.Settled;
 
         // Whether a staged snapshot has settled cannot be told from the table, which it does not touch: it is merged, then watched.
         await _set.MergeUnfinishedAsync(isCaughtUp: true, cancellationToken).ConfigureAwait(false);

@@ -170,6 +170,7 @@ internal sealed class CommitPacer
             Cursor = cursor,
             Resume = resume,
             FeedIdentity = IsStaged ? null : _source.FeedIdentity,
+            FeedEnding = _source.IsImport ? null : _context.FeedEnding,
             Quarantined = [.. _quarantined],
             WantsChanges = _context.Options.WantsChanges,
         };

@@ -24,6 +24,7 @@ internal sealed class FeedFollower(
     /// <summary>Outlives the table's being closed and opened again.</summary>
     private ConnectionPlan? _plan;
     private bool _hasWarnedOfKey;
+    private long _lastRequest;
 
     /// <summary>The loop: connect, read, and again until there is nothing more to want.</summary>
     public async Task FollowAsync(SyncContext context, CancellationToken cancellationToken)
@@ -37,8 +38,12 @@ internal sealed class FeedFollower(
         while (true)
         {
             TimeSpan? retryAfter = null;
+            string? note = null;
             long before = status.Counters.Changes,
-                beatsBefore = status.Counters.Heartbeats;
+                batchesBefore = status.Counters.ChangingCommits,
+                beatsBefore = status.Counters.Heartbeats,
+                began = time.GetTimestamp();
+            var held = false;
             try
             {
                 var outcome = await ConnectAsync(context, plan, cancellationToken).ConfigureAwait(false);
@@ -61,7 +66,7 @@ internal sealed class FeedFollower(
                 await events
                     .PostAsync(
                         FeedEventKind.Resync,
-                        "The feed cannot go on from the cursor; the whole set is fetched anew.",
+                        "The feed cannot go on from the cursor; the whole set is fetched again.",
                         cancellationToken
                     )
                     .ConfigureAwait(false);
@@ -88,9 +93,16 @@ internal sealed class FeedFollower(
                 await events.PostFailureAsync(e, cancellationToken).ConfigureAwait(false);
                 plan.Interrupted(context.Target.State);
                 status.Move(SyncTrigger.Interrupted);
-                retryAfter = (e as FeedStatusException)?.RetryAfter;
-                // A connection that brought nothing but what was known is one more that failed.
-                failures = status.Counters.Changes > before || status.Counters.Heartbeats > beatsBefore ? 1 : failures + 1;
+                if (e is FeedStatusException answer)
+                    (retryAfter, note) = (answer.RetryAfter, answer.RetryAfterNote);
+                // A connection that brought nothing but what was known, or one record, is one more that failed.
+                held = retry.Held(
+                    time.GetElapsedTime(began),
+                    status.Counters.Changes - before,
+                    status.Counters.ChangingCommits - batchesBefore,
+                    status.Counters.Heartbeats - beatsBefore
+                );
+                failures = held ? 1 : failures + 1;
                 if (!retry.Allows(failures))
                     throw;
             }
@@ -100,10 +112,10 @@ internal sealed class FeedFollower(
             if (plan.NeedsSet)
                 retryAfter = Later(retryAfter, UntilSetIsDue(context.Target.State));
             // A feed that leads back to the whole set each time is asked ever less often, whatever the set brings.
-            var broughtNews = status.Counters.Changes > before && plan.SetsInARow < 2;
+            var broughtNews = status.Counters.Changes > before && (failures == 0 || held) && plan.SetsInARow < 2;
             var tries = Math.Max(1, Math.Max(failures, plan.SetsInARow));
             var wait = retryAfter is null && broughtNews ? TimeSpan.Zero : retry.Delay(tries, retryAfter);
-            if (!await BackOffAsync(wait, cancellationToken).ConfigureAwait(false))
+            if (!await BackOffAsync(wait, cancellationToken, note).ConfigureAwait(false))
                 return;
         }
     }
@@ -125,11 +137,13 @@ internal sealed class FeedFollower(
 
     private async Task<BodyOutcome> ConnectAsync(SyncContext context, ConnectionPlan plan, CancellationToken cancellationToken)
     {
+        await KeepDistanceAsync(cancellationToken).ConfigureAwait(false);
         if (status.Phase == SyncPhase.BackingOff)
             status.Move(SyncTrigger.WaitElapsed);
         var state = context.Target.State;
         plan.CheckHorizon(state);
         plan.CheckOwed(state, time.GetUtcNow());
+        using var trace = SyncActivity.Connection(feed, plan.RequestCursor.ToString());
         if (await OpenAsync(plan, state, cancellationToken).ConfigureAwait(false) is not { } opened)
         {
             status.EndsFor(SyncEndReason.TimeElapsed);
@@ -145,7 +159,7 @@ internal sealed class FeedFollower(
             await events
                 .PostAsync(
                     FeedEventKind.Resync,
-                    "The feed is another one than the table has known; the whole set is fetched anew.",
+                    "The feed is another one than the table has known; the whole set is fetched again.",
                     cancellationToken
                 )
                 .ConfigureAwait(false);
@@ -183,9 +197,15 @@ internal sealed class FeedFollower(
                 status.Move(SyncTrigger.Interrupted);
                 return BodyOutcome.GoOn;
             case BodyEnd.CaughtUp:
-                status.EndsFor(SyncEndReason.CaughtUp);
+                status.EndsFor(SyncEndReason.CaughtUp, isComplete: true);
                 return BodyOutcome.Done;
             case BodyEnd.Settled:
+                status.EndsFor(SyncEndReason.Settled, isComplete: true);
+                return BodyOutcome.Done;
+            case BodyEnd.Silent:
+                await events
+                    .PostSilenceAsync(state.RequestCursor, context.Target.Committed.RequestCursor, cancellationToken)
+                    .ConfigureAwait(false);
                 status.EndsFor(SyncEndReason.Settled);
                 return BodyOutcome.Done;
             case BodyEnd.TimeElapsed:
@@ -200,7 +220,7 @@ internal sealed class FeedFollower(
             return BodyOutcome.GoOn;
         }
 
-        status.EndsFor(SyncEndReason.EndOfFeed);
+        status.EndsFor(SyncEndReason.EndOfFeed, isComplete: source.HasDefiniteEnd && end != BodyEnd.Refused);
         return context.StopsWhenCaughtUp ? BodyOutcome.Done : BodyOutcome.Again;
     }
 
@@ -255,8 +275,19 @@ internal sealed class FeedFollower(
         }
     }
 
+    /// <summary>Requests follow each other no faster than the shortest wait, also those that are no retries.</summary>
+    private async Task KeepDistanceAsync(CancellationToken cancellationToken)
+    {
+        if (_lastRequest != 0 && RetryPolicy.Shortest - time.GetElapsedTime(_lastRequest) is var left && left > TimeSpan.Zero)
+            await Task.Delay(left, time, cancellationToken).ConfigureAwait(false);
+        _lastRequest = time.GetTimestamp();
+    }
+
     /// <summary>Waits before another attempt, no longer than the time to follow; false when that is over.</summary>
-    public async Task<bool> BackOffAsync(TimeSpan wait, CancellationToken cancellationToken)
+    /// <param name="wait">How long.</param>
+    /// <param name="cancellationToken">Ends the waiting.</param>
+    /// <param name="note">What else there is to say of the wait.</param>
+    public async Task<bool> BackOffAsync(TimeSpan wait, CancellationToken cancellationToken, string? note = null)
     {
         if (options.FollowFor is { } deadline)
         {
@@ -272,7 +303,7 @@ internal sealed class FeedFollower(
 
         if (wait > TimeSpan.Zero)
         {
-            await events.PostRetryAsync(wait, cancellationToken).ConfigureAwait(false);
+            await events.PostRetryAsync(wait, note, cancellationToken).ConfigureAwait(false);
             await Task.Delay(wait, time, cancellationToken).ConfigureAwait(false);
         }
 

@@ -38,6 +38,9 @@ internal sealed class SyncContext
         set => Volatile.Write(ref _lastByte, value);
     }
 
+    /// <summary>What is known by now of the end of the feed's bodies; the next commit keeps it. The reading half's thread.</summary>
+    public required FeedEnding FeedEnding { get; set; }
+
     /// <summary>Whether the sync ends when the feed has nothing more for now.</summary>
     public bool StopsWhenCaughtUp => !Options.Follow && Options.FollowFor is null;
 

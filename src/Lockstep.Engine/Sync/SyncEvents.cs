@@ -1,15 +1,19 @@
 using System.Globalization;
 using Lockstep.Engine.Feed;
+using Lockstep.Engine.Records;
+using Microsoft.Extensions.Logging;
 
 namespace Lockstep.Engine.Sync;
 
-/// <summary>Tells the puller of a sync what happens on the way to the feed. Waits while the puller is slow.</summary>
-internal sealed class SyncEvents(StepChannel steps, TimeProvider time)
+/// <summary>Tells the log and the puller of a sync what happens on the way to the feed. Waits while the puller is slow.</summary>
+internal sealed class SyncEvents(StepChannel steps, ILogger logger, TimeProvider time)
 {
-    public async Task PostAsync(FeedEventKind kind, string message, CancellationToken cancellationToken, Remedy? remedy = null) =>
-        await steps
-            .PostAsync(new FeedEventOccurred(new FeedEvent(kind, time.GetUtcNow(), message) { Remedy = remedy }), cancellationToken)
-            .ConfigureAwait(false);
+    public async Task PostAsync(FeedEventKind kind, string message, CancellationToken cancellationToken, Remedy? remedy = null)
+    {
+        var happened = new FeedEvent(kind, time.GetUtcNow(), message) { Remedy = remedy };
+        SyncLog.Happened(logger, happened);
+        await steps.PostAsync(new FeedEventOccurred(happened), cancellationToken).ConfigureAwait(false);
+    }
 
     /// <summary>The feed has answered, with what its head says of it.</summary>
     public async Task PostConnectedAsync(FeedUri feed, FeedResponse body, CancellationToken cancellationToken)
@@ -38,14 +42,33 @@ internal sealed class SyncEvents(StepChannel steps, TimeProvider time)
         error switch
         {
             FeedStatusException status => PostStatusAsync(status, cancellationToken),
+            FeedRedirectException => PostAsync(FeedEventKind.OtherStatus, error.Message, cancellationToken),
             FeedUnreachableException => PostAsync(FeedEventKind.SocketError, error.Message, cancellationToken),
             _ => PostAsync(FeedEventKind.Close, error.Message, cancellationToken),
         };
 
-    public Task PostRetryAsync(TimeSpan wait, CancellationToken cancellationToken) =>
+    /// <summary>A feed fell silent that may have had more: what it sent is kept, but nobody knows whether that was all.</summary>
+    /// <param name="before">Where the sync began.</param>
+    /// <param name="after">Where the next one goes on.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public Task PostSilenceAsync(Cursor before, Cursor after, CancellationToken cancellationToken)
+    {
+        var progress = Cursor.Compare(before, after) == 0 ? $" The sync got no further than the cursor {after}." : "";
+        return PostAsync(
+            FeedEventKind.Warning,
+            $"The feed brought nothing more without saying that this was all; it may have more.{progress}",
+            cancellationToken,
+            $"Sync again to see whether more comes; {Term.Follow} stays with the feed."
+        );
+    }
+
+    public Task PostRetryAsync(TimeSpan wait, string? note, CancellationToken cancellationToken) =>
         PostAsync(
             FeedEventKind.Retry,
-            string.Create(CultureInfo.InvariantCulture, $"The next attempt is in {wait.TotalSeconds:0.0} s."),
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"The next attempt is in {wait.TotalSeconds:0.0} s.{(note is null ? "" : " " + note)}"
+            ),
             cancellationToken
         );
 }

@@ -2,6 +2,8 @@ using Lockstep.Engine.Feed;
 using Lockstep.Engine.Framing;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Tables;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Lockstep.Engine.Sync;
 
@@ -51,8 +53,8 @@ public sealed class SyncOptions
     public TimeSpan Settle { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>
-    /// How many attempts may fail in a row before the sync does; 0 for none. Null: any number when following, else none. One that brought
-    /// something restarts the count.
+    /// How many attempts may fail in a row before the sync does; 0 for none. Null: any number when following, else none. One that
+    /// lasted at least 5 s and longer than <see cref="RetryInterval"/>, or brought more than one batch, restarts the count.
     /// </summary>
     public int? MaximumRetryCount { get; init; }
 
@@ -102,4 +104,10 @@ public sealed class SyncOptions
 
     /// <summary>Whether others are served from this table, so that commits must survive a loss of power (I5).</summary>
     public bool IsServed { get; init; }
+
+    /// <summary>
+    /// Is told of the run, of each commit and of what happens to the connection; event ids are stable. Called from any thread, one at a
+    /// time. Default: nobody.
+    /// </summary>
+    public ILogger Logger { get; init; } = NullLogger.Instance;
 }

@@ -45,6 +45,7 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
                     State = now.State,
                     SinceLastByte = now.Context is { LastByte: > 0 and var last } ? time.GetElapsedTime(last) : null,
                     EndReason = now.EndReason,
+                    IsComplete = now.IsComplete,
                 }
             );
             return result with { ShareDone = now.ShareDone(result) };
@@ -56,7 +57,9 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
     public void Move(SyncTrigger trigger) => _now = _now with { State = _now.State.Next(trigger) };
 
     /// <summary>Why the sync ends, or would if it ended now.</summary>
-    public void EndsFor(SyncEndReason reason) => _now = _now with { EndReason = reason };
+    /// <param name="reason">Why.</param>
+    /// <param name="isComplete">As for <see cref="SyncResult.IsComplete"/>.</param>
+    public void EndsFor(SyncEndReason reason, bool isComplete = false) => _now = _now with { EndReason = reason, IsComplete = isComplete };
 
     public void End() => _now = _now with { Duration = time.GetElapsedTime(_now.Start) };
 
@@ -113,6 +116,8 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
         public bool IsSetOwed { get; init; }
 
         public SyncEndReason EndReason { get; init; }
+
+        public bool IsComplete { get; init; }
 
         public TimeSpan? Duration { get; init; }
 

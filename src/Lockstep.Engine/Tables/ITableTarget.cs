@@ -75,6 +75,8 @@ internal sealed record TableCommit
 
     public string? FeedIdentity { get; init; }
 
+    public FeedEnding? FeedEnding { get; init; }
+
     public DateTimeOffset? At { get; init; }
 
     /// <summary>A whole set that is to be fetched again.</summary>

@@ -340,8 +340,12 @@ internal static class TableFile
     /// <summary>Gives a file of an older version the columns that came since; an older Lockstep goes on to read and write it.</summary>
     private static void AddLaterColumns(SqliteConnection connection)
     {
-        if (Scalar(connection, "SELECT count(*) FROM pragma_table_info('lockstep_table') WHERE name = 'owed'") == 0)
-            Execute(connection, "ALTER TABLE lockstep_table ADD COLUMN owed TEXT");
+        foreach (var column in TableSchema.LaterColumns)
+        {
+            var name = column[..column.IndexOf(' ', StringComparison.Ordinal)];
+            if (Scalar(connection, $"SELECT count(*) FROM pragma_table_info('lockstep_table') WHERE name = '{name}'") == 0)
+                Execute(connection, $"ALTER TABLE lockstep_table ADD COLUMN {column}");
+        }
     }
 
     private static void RequireTable(SqliteConnection connection, string path)

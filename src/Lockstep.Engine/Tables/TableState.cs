@@ -38,6 +38,9 @@ internal sealed record TableState
 
     public DateTimeOffset? LastSync { get; init; }
 
+    /// <summary>What is known of the end of the feed's bodies.</summary>
+    public FeedEnding FeedEnding { get; init; }
+
     /// <summary>A whole set that is to be fetched again; null when none is.</summary>
     public OwedSet? Owed { get; init; }
 
@@ -51,9 +54,9 @@ internal sealed record TableState
         if (!row.Read())
             throw new InvalidDataException("The table file has lost its description.");
 
+        // A file of an older Lockstep that is only read has fewer columns; the writer adds them.
+        var columns = Enumerable.Range(0, row.FieldCount).Select(row.GetName).ToHashSet(StringComparer.Ordinal);
         string? Text(string column) => row[column] as string;
-        // A file of an older version has no such column until it is opened for writing.
-        string? Later(string column) => Enumerable.Range(0, row.FieldCount).Any(i => row.GetName(i) == column) ? Text(column) : null;
         long Number(string column) => row[column] is long value ? value : 0;
 
         return new TableState
@@ -79,7 +82,8 @@ internal sealed record TableState
             Sequence = Number("sequence"),
             Horizon = Text("horizon") is { } horizon ? Cursor.Parse(horizon) : null,
             LastSync = Text("last_sync") is { } at ? DateTimeOffset.Parse(at, CultureInfo.InvariantCulture) : null,
-            Owed = OwedSet.Parse(Later("owed")),
+            FeedEnding = columns.Contains("feed_ending") ? (FeedEnding)Number("feed_ending") : FeedEnding.Unknown,
+            Owed = columns.Contains("owed") ? OwedSet.Parse(Text("owed")) : null,
         };
     }
 
@@ -90,7 +94,8 @@ internal sealed record TableState
         command.CommandText = """
             UPDATE lockstep_table SET name=$name, feed=$feed, dialect=$dialect, key_fields=$keys, key_kinds=$kinds, key_layout=$layout,
                 order_field=$order, order_kind=$orderKind, fields=$fields, cursor=$cursor, resume=$resume, feed_identity=$identity,
-                rows=$rows, tombstones=$tombstones, sequence=$sequence, horizon=$horizon, last_sync=$last, owed=$owed
+                rows=$rows, tombstones=$tombstones, sequence=$sequence, horizon=$horizon, last_sync=$last,
+                feed_ending=$ending, owed=$owed
             """;
         void Set(string name, object? value) => command.Parameters.AddWithValue(name, value ?? DBNull.Value);
 
@@ -111,6 +116,7 @@ internal sealed record TableState
         Set("$sequence", Sequence);
         Set("$horizon", Horizon?.ToString());
         Set("$last", LastSync?.ToString("O", CultureInfo.InvariantCulture));
+        Set("$ending", (int)FeedEnding);
         Set("$owed", Owed?.ToString());
         command.ExecuteNonQuery();
     }

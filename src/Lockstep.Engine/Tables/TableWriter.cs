@@ -55,7 +55,7 @@ internal sealed class TableWriter : ITableTarget
     /// <param name="createAs">The name of the table to create where there is no file; null to open only.</param>
     /// <param name="writerLock">The lock that the caller has taken; it stays the caller's when this throws.</param>
     /// <param name="isServed">Whether others are served from this table, so that a commit must survive a loss of power (I5).</param>
-    /// <param name="removesUnused">Whether <see cref="Dispose"/> removes the file when no feed and no record has come.</param>
+    /// <param name="removesUnused">Whether <see cref="Dispose"/> removes the file when no sync has ended well and nothing has come.</param>
     public static TableWriter Open(string path, string? createAs, WriterLock writerLock, bool isServed = false, bool removesUnused = false)
     {
         var connection = TableFile.OpenForWriting(path, createAs, isServed);
@@ -217,9 +217,10 @@ internal sealed class TableWriter : ITableTarget
     {
         _stage?.Abandon();
         _rows?.Dispose();
+        var isUnused = _removesUnused && IsUnused();
         ClosingCheckpoint.Run(_connection, _path, _interruption.IsRequested);
         _connection.Dispose();
-        if (_removesUnused && Committed is { Feed: null, Shape: null })
+        if (isUnused)
         {
             // While the lock is held, nobody else can have the file (I12).
             TableFile.DeleteUnused(_path);
@@ -228,6 +229,22 @@ internal sealed class TableWriter : ITableTarget
         else
         {
             _lock.Dispose();
+        }
+    }
+
+    /// <summary>Whether nothing went in: no change, no cursor, nothing set aside, and no sync that ended well.</summary>
+    private bool IsUnused()
+    {
+        if (Committed is not { Sequence: 0, LastSync: null, Cursor.IsStart: true })
+            return false;
+        try
+        {
+            return TableFile.Scalar(_connection, "SELECT count(*) FROM lockstep_quarantine") == 0;
+        }
+        catch (SqliteException)
+        {
+            // What cannot be looked at is kept.
+            return false;
         }
     }
 
@@ -331,6 +348,7 @@ internal sealed class TableWriter : ITableTarget
             Cursor = commit.Cursor ?? State.Cursor,
             Resume = commit.Resume,
             FeedIdentity = commit.FeedIdentity ?? State.FeedIdentity,
+            FeedEnding = commit.FeedEnding ?? State.FeedEnding,
             LastSync = commit.At ?? State.LastSync,
             Owed = commit.PaysOwed ? null : commit.Owed ?? State.Owed,
         };

@@ -216,6 +216,7 @@ internal sealed class PostgresTableWriter : ITableTarget
             Cursor = commit.Cursor ?? State.Cursor,
             Resume = commit.Resume,
             FeedIdentity = commit.FeedIdentity ?? State.FeedIdentity,
+            FeedEnding = commit.FeedEnding ?? State.FeedEnding,
             LastSync = commit.At ?? State.LastSync,
             Owed = commit.PaysOwed ? null : commit.Owed ?? State.Owed,
         };

@@ -37,6 +37,7 @@ internal static class EngineMapping
             SinceLastByte = result.SinceLastByte,
             Lag = LagOf(result.NewestRecord),
             EndReason = (EndReason)result.EndReason,
+            IsComplete = result.IsComplete,
         };
 
     public static TableInfo ToModel(this EngineTableInfo table, bool isSession)

@@ -69,6 +69,11 @@ public sealed class SyncResult
 
     /// <summary>Why it ended; None while it runs.</summary>
     public EndReason EndReason { get; internal init; }
+
+    /// <summary>
+    /// Whether the feed said or showed that this was all. False while it runs, and when a feed fell silent that may have had more.
+    /// </summary>
+    public bool IsComplete { get; internal init; }
 }
 
 /// <summary>Where a sync is.</summary>

@@ -290,6 +290,21 @@ public sealed class EndingTests : SyncTest
         Assert.Empty(Directory.EnumerateFiles(Path.GetDirectoryName(TablePath)!));
     }
 
+    [Theory]
+    [InlineData("<html><body>no feed</body></html>\n")]
+    [InlineData("{\"id\":1,\"updated_at\":1")]
+    [InlineData("{\"name\":\"x\"}\n")]
+    public async Task A_first_sync_that_fails_in_the_body_leaves_no_file_but_one_that_ends_well_does(string body)
+    {
+        await using var server = RawServer.WithBodies(body, "");
+
+        await Assert.ThrowsAnyAsync<FeedException>(() => SyncRun.ToEndAsync(Options(server)));
+        Assert.Empty(Directory.EnumerateFiles(Path.GetDirectoryName(TablePath)!));
+        await SyncRun.ToEndAsync(Options(server));
+
+        Assert.Equal(0, Info.Rows);
+    }
+
     [Fact(Timeout = Pace.Limit)]
     public async Task A_second_sync_of_the_file_is_told_who_is_at_it_or_waits()
     {

@@ -276,7 +276,7 @@ public sealed class WholeSetTests : SyncTest
         sets.Clear();
         var sync = new TableSync(Options(server, follow: true, interval: 1, idle: -0.001, connect: -0.001), time);
 
-        var moving = Pace.MoveAsync(sync, time, TimeSpan.FromSeconds(0.25), enough.Task);
+        var moving = Pace.MoveAsync(time, TimeSpan.FromSeconds(0.25), enough.Task);
         await foreach (var step in sync.RunAsync(Cancellation))
         {
             if (enough.Task.IsCompleted)
