@@ -28,6 +28,9 @@ internal static class LogOptions
     /// <summary>Whether there is a log. What it says need not be printed again.</summary>
     public static bool IsOn(ParseResult result) => result.GetValue(Level) != LogLevel.None;
 
+    /// <summary>The server's part of the log; null where the command line asks for none.</summary>
+    public static ILogger? LoggerFor(ParseResult result) => IsOn(result) ? Read(result).CreateLogger("Lockstep.Serving") : null;
+
     /// <summary>The log that the command line asks for; one that nobody reads where it asks for none.</summary>
     public static ILoggerFactory Read(ParseResult result) =>
         IsOn(result)

@@ -18,7 +18,7 @@ internal static partial class ShellWords
         [nameof(Term.Key)] = "--key-property",
         [nameof(Term.Overwrite)] = "-Force of the PowerShell module",
         [nameof(Term.PlanTracking)] = "its -WhatIf",
-        [nameof(Term.SoftDelete)] = "its -SoftDelete",
+        [nameof(Term.SoftDelete)] = "-SoftDelete of the PowerShell module",
         [nameof(Term.SyncToDatabase)] = "lockstep sync --postgres",
         [nameof(Term.SyncToFile)] = "lockstep sync --path",
         [nameof(Term.Token)] = "the environment variable LOCKSTEP_TOKEN",
