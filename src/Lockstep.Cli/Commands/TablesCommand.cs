@@ -80,6 +80,7 @@ internal static class TablesCommand
                             ["Name"] = info.Name,
                             ["Rows"] = info.Rows.ToString(CultureInfo.InvariantCulture),
                             ["Tombstones"] = info.Tombstones.ToString(CultureInfo.InvariantCulture),
+                            ["Quarantined"] = info.Quarantined.ToString(CultureInfo.InvariantCulture),
                             ["Cursor"] = info.Cursor.ToString(),
                             ["Size"] = info.Size.ToString(CultureInfo.InvariantCulture),
                             ["LastSync"] = info.LastSync?.ToLocalTime().ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture) ?? "",

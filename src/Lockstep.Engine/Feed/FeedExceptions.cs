@@ -161,6 +161,27 @@ public sealed class InsecureCredentialsException : FeedException
     public override bool IsTransient => false;
 }
 
+/// <summary>All that came was malformed and was set aside: most likely the feed is read in a wrong way.</summary>
+public sealed class AllRecordsMalformedException : FeedException
+{
+    internal AllRecordsMalformedException(FeedUri feed, long count, string reason, Remedy? remedy)
+        : base(
+            ErrorKind.MalformedRecord,
+            feed,
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"{feed.Subject} brought nothing but malformed records; all {count} were set aside. The first: {reason}."
+            ),
+            remedy ?? $"Look at them with {Term.ReadQuarantined}, and check that this is the feed that you mean."
+        ) => Count = count;
+
+    /// <summary>How many came.</summary>
+    public long Count { get; }
+
+    /// <inheritdoc/>
+    public override bool IsTransient => false;
+}
+
 /// <summary>Something in the feed is no record.</summary>
 public sealed class MalformedRecordException : FeedException
 {

@@ -44,6 +44,9 @@ internal sealed class RecordParser
     /// <summary>Whether the key field was taken because it came first, which deserves a warning.</summary>
     public bool KeyWasGuessed { get; private set; }
 
+    /// <inheritdoc cref="RoutingReader.OddDeletion"/>
+    public string? OddDeletion => _routing.OddDeletion;
+
     /// <summary>The names of the records' fields.</summary>
     public FieldCatalog Fields { get; }
 
@@ -317,8 +320,9 @@ internal sealed class RecordParser
         KeyWasGuessed = isKeyGuessed && isRecord;
         if (isRecord)
             return ParsedKind.Record;
-        Remedy = MissingField.Advise(first, shape);
-        return Malformed(Remedy is null ? reason! : $"{reason}; its fields are {MissingField.List(first)}");
+        var missing = MissingField.Find(first, shape);
+        Remedy = missing?.Remedy;
+        return Malformed(missing is null ? reason! : $"{reason}; its fields are {missing.Fields}");
     }
 
     /// <summary>What an object that is no record is; null when it is malformed.</summary>

@@ -122,7 +122,7 @@ public sealed class TableFeed : IFeedSource
             new TableFeedSteps(this, stamp.Identity),
             stamp.Identity,
             new LogPosition(request.Since),
-            request.HeartbeatInterval
+            request
         );
         return new FeedReading(stamp.Identity, stamp.KeyFields, journey.ReadAsync(cancellationToken));
     }

@@ -144,6 +144,7 @@ internal sealed class BodyParser(
                 "A feed is one JSON object after another (NDJSON): check the URI, or have its records written so; Import-LockstepTable of the PowerShell module takes objects from anywhere.";
         }
 
+        context.FirstMalformed ??= new FirstMalformed(frame.Offset, reason, remedy);
         var snippet = Encoding.UTF8.GetString(frame.Bytes[..Math.Min(SnippetLength, frame.Bytes.Length)]).ReplaceLineEndings(" ");
         if (!HasObject)
             Garbage ??= snippet;

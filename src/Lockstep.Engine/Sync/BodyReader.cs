@@ -170,6 +170,10 @@ internal sealed class BodyReader
             var stop = _parser.Parse();
             if (_context.Parser.KeyWasGuessed && !_warnedOfKey)
                 await WarnOfKeyAsync().ConfigureAwait(false);
+            if (_context.Parser.OddDeletion is { } odd && !_context.HasToldOfDeletion)
+                await WarnOfDeletionAsync(odd).ConfigureAwait(false);
+            if (stop != ParseStop.Malformed && _context.FirstMalformed is { } first && !_context.HasToldOfMalformed)
+                await WarnOfMalformedAsync(first).ConfigureAwait(false);
             switch (stop)
             {
                 case ParseStop.NeedMore:
@@ -223,6 +227,33 @@ internal sealed class BodyReader
                 FeedEventKind.Warning,
                 $"The records have no field 'id', so their first field '{field}' is taken as the key. If it is not unique, records overwrite each other.",
                 $"Name the key with {Term.Key}."
+            )
+            .ConfigureAwait(false);
+    }
+
+    private async Task WarnOfDeletionAsync(string odd)
+    {
+        _context.HasToldOfDeletion = true;
+        await _context
+            .PostEventAsync(
+                FeedEventKind.Warning,
+                $"In {_source.Feed.Subject} {odd}. Values like it are taken so from here on without a word.",
+                null
+            )
+            .ConfigureAwait(false);
+    }
+
+    private async Task WarnOfMalformedAsync(FirstMalformed first)
+    {
+        _context.HasToldOfMalformed = true;
+        await _context
+            .PostEventAsync(
+                FeedEventKind.Warning,
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{_source.Feed.Subject} holds a malformed record at byte {first.ByteOffset}, which is set aside, as others will be: {first.Reason}."
+                ),
+                $"{Term.ReadQuarantined} shows what is set aside."
             )
             .ConfigureAwait(false);
     }

@@ -24,6 +24,8 @@ internal sealed class FeedFollower(
     /// <summary>Outlives the table's being closed and opened again.</summary>
     private ConnectionPlan? _plan;
     private bool _hasWarnedOfKey;
+    private bool _hasToldOfMove;
+    private long _toldQuarantined = -1;
     private long _lastRequest;
 
     /// <summary>The loop: connect, read, and again until there is nothing more to want.</summary>
@@ -54,14 +56,17 @@ internal sealed class FeedFollower(
                 }
 
                 refusals = failures = 0;
-                if (outcome == BodyOutcome.GoOn)
+                if (outcome == BodyOutcome.GoOn && plan.SetsInARow < 2)
                     continue;
                 if (outcome == BodyOutcome.Done)
                     return;
             }
             catch (FeedStatusException e) when (e.AsksForResync)
             {
-                GuardResyncs(plan.Resyncs + 1);
+                // A feed that has moved would have known the identity.
+                if (TableBinding.IsOfAnotherFeed(context.Target.State, feed) && !options.Rebind)
+                    throw TableBinding.OfAnotherFeed(context.Target.State, options, feed);
+                GuardResyncs(context.StopsWhenCaughtUp ? Math.Max(plan.Resyncs + 1, plan.SetsInARow) : plan.Resyncs + 1);
                 await events.PostStatusAsync(e, cancellationToken).ConfigureAwait(false);
                 await events
                     .PostAsync(
@@ -111,8 +116,10 @@ internal sealed class FeedFollower(
                 status.Move(SyncTrigger.Interrupted);
             if (plan.NeedsSet)
                 retryAfter = Later(retryAfter, UntilSetIsDue(context.Target.State));
-            var broughtNews = status.Counters.Changes > before && (failures == 0 || held);
-            var wait = retryAfter is null && broughtNews ? TimeSpan.Zero : retry.Delay(Math.Max(1, failures), retryAfter);
+            // A feed that leads back to the whole set each time is asked ever less often, whatever the set brings.
+            var broughtNews = status.Counters.Changes > before && (failures == 0 || held) && plan.SetsInARow < 2;
+            var tries = Math.Max(1, Math.Max(failures, plan.SetsInARow));
+            var wait = retryAfter is null && broughtNews ? TimeSpan.Zero : retry.Delay(tries, retryAfter);
             if (!await BackOffAsync(wait, cancellationToken, note).ConfigureAwait(false))
                 return;
         }
@@ -150,6 +157,12 @@ internal sealed class FeedFollower(
 
         await using var body = opened;
         await events.PostConnectedAsync(client.Uri, body, cancellationToken).ConfigureAwait(false);
+        if (TableBinding.CheckMove(state, options, feed, body.FeedIdentity) is { } move && !_hasToldOfMove)
+        {
+            _hasToldOfMove = true;
+            await events.PostAsync(FeedEventKind.Warning, move, cancellationToken).ConfigureAwait(false);
+        }
+
         if (body.KeyFields is { } key)
             await TakeKeyAsync(context, key, cancellationToken).ConfigureAwait(false);
         if (plan.MeetsAnotherFeed(state, body))
@@ -188,6 +201,7 @@ internal sealed class FeedFollower(
 
         plan.Ended(source, reader.SetIsComplete, context.Target.State);
         status.BodyEnded();
+        await JudgeQuarantineAsync(context, cancellationToken).ConfigureAwait(false);
 
         switch (end)
         {
@@ -218,7 +232,7 @@ internal sealed class FeedFollower(
             return BodyOutcome.GoOn;
         }
 
-        status.EndsFor(SyncEndReason.EndOfFeed, isComplete: source.HasDefiniteEnd);
+        status.EndsFor(SyncEndReason.EndOfFeed, isComplete: source.HasDefiniteEnd && end != BodyEnd.Refused);
         return context.StopsWhenCaughtUp ? BodyOutcome.Done : BodyOutcome.Again;
     }
 
@@ -227,6 +241,20 @@ internal sealed class FeedFollower(
         state.Owed is { } owed && owed.Due - time.GetUtcNow() is { Ticks: > 0 } early ? early : null;
 
     private static TimeSpan? Later(TimeSpan? left, TimeSpan? right) => left is null || right > left ? right ?? left : left;
+
+    /// <summary>Says how much is set aside, once after each change; that nothing else came is an error.</summary>
+    /// <exception cref="AllRecordsMalformedException">It is so, and nobody waits for more or no record has ever come.</exception>
+    private async Task JudgeQuarantineAsync(SyncContext context, CancellationToken cancellationToken)
+    {
+        var table = context.Target.Committed;
+        if (context.FirstMalformed is not { } first || table.Quarantined == _toldQuarantined)
+            return;
+        _toldQuarantined = table.Quarantined;
+        var counters = status.Counters;
+        await events.PostQuarantineAsync(counters.Malformed, table, cancellationToken).ConfigureAwait(false);
+        if (counters.Received == 0 && (context.StopsWhenCaughtUp || table.Shape is null))
+            throw new AllRecordsMalformedException(feed, counters.Malformed, first.Reason, first.Remedy);
+    }
 
     /// <summary>Makes the key that the feed announces the table's, if nothing else is known of it.</summary>
     private async Task TakeKeyAsync(SyncContext context, IReadOnlyList<string> key, CancellationToken cancellationToken)

@@ -71,8 +71,11 @@ public sealed record SyncResult
     /// </summary>
     public bool IsSetOwed { get; init; }
 
-    /// <summary>Malformed records.</summary>
+    /// <summary>Malformed records that came.</summary>
     public long Malformed { get; init; }
+
+    /// <summary>How many malformed records the table has set aside in all, those of earlier syncs among them.</summary>
+    public long Quarantined { get; init; }
 
     /// <summary>Heartbeats of each kind.</summary>
     public long Heartbeats { get; init; }

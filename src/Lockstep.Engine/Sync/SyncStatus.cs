@@ -40,6 +40,7 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
                     Cursor = committed?.Cursor ?? now.Cursor,
                     IsSetOwed = committed is null ? now.IsSetOwed : committed.Owed is not null,
                     NewestRecord = committed is null ? now.NewestRecord : NewestIn(committed),
+                    Quarantined = committed?.Quarantined ?? now.Quarantined,
                     Duration = now.Duration ?? (now.Start == 0 ? TimeSpan.Zero : time.GetElapsedTime(now.Start)),
                     Expected = now.Expected,
                     State = now.State,
@@ -76,6 +77,7 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
             Sequence = committed.Sequence,
             NewestRecord = NewestIn(committed),
             IsSetOwed = committed.Owed is not null,
+            Quarantined = committed.Quarantined,
             Context = null,
         };
     }
@@ -114,6 +116,8 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
         public DateTimeOffset? NewestRecord { get; init; }
 
         public bool IsSetOwed { get; init; }
+
+        public long Quarantined { get; init; }
 
         public SyncEndReason EndReason { get; init; }
 

@@ -92,6 +92,12 @@ internal sealed record TableCommit
     /// </summary>
     public IReadOnlyCollection<byte[]> Kept { get; init; } = [];
 
+    /// <summary>The most that may be set aside; the oldest go.</summary>
+    public int QuarantineLimit { get; init; } = DefaultQuarantineLimit;
+
+    /// <summary>The default of <see cref="QuarantineLimit"/>.</summary>
+    public const int DefaultQuarantineLimit = 10_000;
+
     public bool WantsChanges { get; init; }
 
     /// <summary>

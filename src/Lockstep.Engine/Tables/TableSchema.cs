@@ -30,6 +30,9 @@ internal static class TableSchema
     /// <summary>The columns of <c>lockstep_table</c> that files of the first release lack, each by its declaration.</summary>
     public static IReadOnlyList<string> LaterColumns { get; } = [FeedEnding, Owed];
 
+    /// <summary>Finds the same bytes at the same place; files of the first release lack it.</summary>
+    public const string QuarantineIndex = "CREATE INDEX IF NOT EXISTS lockstep_quarantine_place ON lockstep_quarantine(byte_offset)";
+
     public const string Tables = $"""
         CREATE TABLE lockstep_table(
             name TEXT NOT NULL, feed TEXT, dialect INTEGER NOT NULL DEFAULT 0,
@@ -40,6 +43,7 @@ internal static class TableSchema
             horizon TEXT, last_sync TEXT, {FeedEnding}, {Owed});
         CREATE TABLE lockstep_quarantine(
             id INTEGER PRIMARY KEY, at TEXT NOT NULL, byte_offset INTEGER NOT NULL, reason TEXT NOT NULL, bytes BLOB NOT NULL);
+        {QuarantineIndex};
         """;
 
     /// <summary>Records of this average size and above go into a table with rowids: without, they would overflow its pages.</summary>

@@ -44,6 +44,12 @@ internal sealed record TableState
     /// <summary>A whole set that is to be fetched again; null when none is.</summary>
     public OwedSet? Owed { get; init; }
 
+    /// <summary>How many malformed records are set aside. Counted by the writer, not kept in the row.</summary>
+    public long Quarantined { get; init; }
+
+    /// <summary>How many of those had to go for others since the table was opened, likewise.</summary>
+    public long QuarantineDropped { get; init; }
+
     public Cursor RequestCursor => Resume ?? Cursor;
 
     public static TableState Load(SqliteConnection connection)

@@ -36,6 +36,7 @@ internal static class TableSql
         CREATE TABLE IF NOT EXISTS {{Quarantine}} (
             id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, table_id int NOT NULL REFERENCES lockstep_tables.lockstep_directory, at timestamptz NOT NULL,
             byte_offset bigint NOT NULL, reason text NOT NULL, bytes bytea NOT NULL);
+        CREATE INDEX IF NOT EXISTS lockstep_quarantine_place ON {{Quarantine}} (table_id, byte_offset);
         """;
 
     public const string Exists = "SELECT to_regclass('lockstep_tables.lockstep_quarantine') IS NOT NULL";
@@ -129,6 +130,20 @@ internal static class TableSql
     /// <summary>Removes all that is in a table; not by TRUNCATE, which would wait for every reader and keep new ones out.</summary>
     public static string Empty(int table) =>
         string.Create(CultureInfo.InvariantCulture, $"DELETE FROM {Rows(table)}; DELETE FROM {Quarantine} WHERE table_id = {table}");
+
+    /// <summary>Sets a malformed record aside, if the same bytes are not there from the same place: table, time, place, reason, bytes.</summary>
+    public const string SetAside = $"""
+        INSERT INTO {Quarantine} (table_id, at, byte_offset, reason, bytes) SELECT $1, $2, $3, $4, $5
+            WHERE NOT EXISTS (SELECT FROM {Quarantine} WHERE table_id = $1 AND byte_offset = $3 AND bytes = $5)
+        """;
+
+    /// <summary>Removes what was set aside first, all but the newest $2.</summary>
+    public const string DropOldest =
+        $"DELETE FROM {Quarantine} WHERE table_id = $1 AND id <= (SELECT id FROM {Quarantine} WHERE table_id = $1 ORDER BY id DESC LIMIT 1 OFFSET $2)";
+
+    public const string CountQuarantined = $"SELECT count(*) FROM {Quarantine} WHERE table_id = $1";
+
+    public const string ClearQuarantined = $"DELETE FROM {Quarantine} WHERE table_id = $1";
 
     /// <summary>Removes tombstones below the order value $1; one that is not known is below all.</summary>
     public static string ForgetTombstones(int table) => $"DELETE FROM {Rows(table)} WHERE gone <> 0 AND (ord IS NULL OR ord < $1::numeric)";

@@ -28,6 +28,7 @@ internal static class EngineMapping
             OutOfOrder = result.OutOfOrder,
             IsSetOwed = result.IsSetOwed,
             Malformed = result.Malformed,
+            Quarantined = result.Quarantined,
             Heartbeats = result.Heartbeats,
             Bytes = result.Bytes,
             Duration = result.Duration,

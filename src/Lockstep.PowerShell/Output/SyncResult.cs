@@ -40,8 +40,11 @@ public sealed class SyncResult
     /// </summary>
     public bool IsSetOwed { get; internal init; }
 
-    /// <summary>Malformed records.</summary>
+    /// <summary>Malformed records that came.</summary>
     public long Malformed { get; internal init; }
+
+    /// <summary>How many malformed records the table has set aside in all, those of earlier syncs among them.</summary>
+    public long Quarantined { get; internal init; }
 
     /// <summary>Heartbeats.</summary>
     public long Heartbeats { get; internal init; }
