@@ -50,6 +50,9 @@ internal sealed record TableState
     /// <summary>A whole set that is to be fetched again; null when none is.</summary>
     public OwedSet? Owed { get; init; }
 
+    /// <summary>Whether nothing went in: no change, no cursor, nothing set aside, and no sync that ended well.</summary>
+    public bool IsUnused => Sequence == 0 && LastSync is null && Cursor.IsStart && Quarantined == 0;
+
     public Cursor RequestCursor => Resume ?? Cursor;
 
     public static TableState Load(SqliteConnection connection)
