@@ -23,6 +23,9 @@ internal sealed class FeedClient : IDisposable
     /// <summary>The feed.</summary>
     public FeedUri Uri => _http.Uri;
 
+    /// <summary>How requests are sent; for dialects that ask in their own words.</summary>
+    internal FeedHttp Http => _http;
+
     public TimeSpan ConnectionTimeout => _http.Options.ConnectionTimeout;
 
     public TimeSpan OperationTimeout => _http.Options.OperationTimeout;
@@ -116,7 +119,7 @@ internal sealed class FeedClient : IDisposable
         };
     }
 
-    private async Task<Stream> OpenContentAsync(HttpResponseMessage response, CancellationToken cancellationToken)
+    internal async Task<Stream> OpenContentAsync(HttpResponseMessage response, CancellationToken cancellationToken)
     {
         var stream = await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
         foreach (var encoding in response.Content.Headers.ContentEncoding.Reverse())
@@ -138,7 +141,7 @@ internal sealed class FeedClient : IDisposable
     private Stream Decode(Stream stream, string encoding) =>
         EncodedStream.Open(stream, encoding) ?? throw new FeedCutException(Uri, $"its content encoding '{encoding}' is not known.");
 
-    private TimeSpan? RetryAfter(HttpResponseMessage response) =>
+    internal TimeSpan? RetryAfter(HttpResponseMessage response) =>
         response.Headers.RetryAfter switch
         {
             { Delta: { } delta } => delta,

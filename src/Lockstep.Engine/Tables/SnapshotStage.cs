@@ -1,3 +1,4 @@
+using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Tables.Native;
 using Microsoft.Data.Sqlite;
@@ -94,6 +95,8 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
                 Merge(shape!, wantsChanges);
             if (forgets)
                 ForgetTombstones();
+            if (ending.HasFlag(SnapshotEnding.Guarded))
+                GuardSweep(before, hasStage);
             if (ending.HasFlag(SnapshotEnding.Sweep))
                 Sweep(shape!, hasStage, wantsChanges);
             if (hasStage)
@@ -122,6 +125,8 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
         if (hasRows)
             TableFile.Execute(connection, $"DROP TABLE {TableSchema.Rows}");
         TableFile.Execute(connection, $"ALTER TABLE {TableSchema.Stage} RENAME TO {TableSchema.Rows}");
+        if (_orderKind == OrderKind.Arrival)
+            TableFile.Execute(connection, $"DELETE FROM {TableSchema.Rows} WHERE gone <> 0");
         Tally.Add(ChangeKind.Added, was: null, TableFile.Scalar(connection, $"SELECT count(*) FROM {TableSchema.Rows} WHERE gone = 0"));
         Tally.Add(ChangeKind.Deleted, was: null, TableFile.Scalar(connection, $"SELECT count(*) FROM {TableSchema.Rows} WHERE gone <> 0"));
         if (wantsChanges)
@@ -173,12 +178,26 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
     {
         var coming = (RowState)stage.Integer(4);
         if (was is null)
-            return RecordRule.Judge(was, 0, coming, isSame: false);
+            return _orderKind == OrderKind.Arrival && coming != RowState.Live ? Verdict.Nothing : RecordRule.Judge(was, 0, coming, isSame: false);
         var order = StageSql.CompareOrder(stage, 2, stored, 1, _orderKind);
         var isSame =
-            stage.IsNull(3) == stored.IsNull(2) && stage.Integer(3) == stored.Integer(2) && stage.Bytes(5).SequenceEqual(stored.Bytes(3));
-        return RecordRule.Judge(was, order, coming, isSame, isOfWholeSet: _orderKind != OrderKind.Text);
+            stage.IsNull(3) == stored.IsNull(2)
+            && stage.Integer(3) == stored.Integer(2)
+            && StageSql.IsSameBody(stored.Bytes(3), stage.Bytes(5), _orderKind);
+        return RecordRule.Judge(was, order, coming, isSame, isOfWholeSet: _orderKind is not (OrderKind.Text or OrderKind.Arrival));
     }
+
+    /// <summary>One wrong answer must not empty a table.</summary>
+    private void GuardSweep(TableState before, bool hasStage)
+    {
+        const int FewRows = 20;
+        var swept = TableFile.Scalar(connection, $"SELECT count(*) FROM {TableSchema.Rows} r WHERE r.gone = 0 {Absent(hasStage)}");
+        if (swept > 0 && (swept >= before.Rows || (before.Rows > FewRows && swept * 2 > before.Rows)))
+            throw new SweepRefusedException(before.Name, swept, before.Rows);
+    }
+
+    private static string Absent(bool hasStage) =>
+        hasStage ? $"AND NOT EXISTS (SELECT 1 FROM {TableSchema.Stage} s WHERE s.key = r.key AND s.gone = 0)" : "";
 
     /// <summary>
     /// What the snapshot does not hold is gone. It leaves a tombstone at its stored order value, so that nothing older comes back.

@@ -38,10 +38,14 @@ internal sealed record TableState
 
     public DateTimeOffset? LastSync { get; init; }
 
+    /// <summary>How another server's feed is read, as a JSON text; null for Lockstep's own dialects.</summary>
+    public string? Foreign { get; init; }
+
     public Cursor RequestCursor => Resume ?? Cursor;
 
     public static TableState Load(SqliteConnection connection)
     {
+        var foreign = ForeignFeed.Load(connection);
         using var command = connection.CreateCommand();
         command.CommandText = "SELECT * FROM lockstep_table";
         using var row = command.ExecuteReader();
@@ -53,6 +57,7 @@ internal sealed record TableState
 
         return new TableState
         {
+            Foreign = foreign,
             Name = Text("name")!,
             Feed = Text("feed"),
             Shape = Text("key_fields") is { } keys
@@ -106,6 +111,8 @@ internal sealed record TableState
         Set("$horizon", Horizon?.ToString());
         Set("$last", LastSync?.ToString("O", CultureInfo.InvariantCulture));
         command.ExecuteNonQuery();
+        if (Foreign is not null)
+            ForeignFeed.Save(connection, Foreign);
     }
 
     private static string[] List(string json) => JsonSerializer.Deserialize(json, EngineJson.Default.StringArray) ?? [];

@@ -190,6 +190,7 @@ internal sealed class TableWriter : ITableTarget
                     _connection,
                     $"DROP VIEW IF EXISTS {TableView.Quote(State.Name)}; DROP TABLE IF EXISTS {TableSchema.Rows}; DELETE FROM lockstep_quarantine"
                 );
+                ForeignFeed.Remove(_connection);
                 State = new TableState { Name = State.Name, Sequence = State.Sequence };
                 ServingMark.Renew(_connection);
             }
@@ -332,6 +333,7 @@ internal sealed class TableWriter : ITableTarget
             Resume = commit.Resume,
             FeedIdentity = commit.FeedIdentity ?? State.FeedIdentity,
             LastSync = commit.At ?? State.LastSync,
+            Foreign = commit.Foreign ?? State.Foreign,
         };
 
     private void Save()
