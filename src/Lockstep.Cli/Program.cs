@@ -53,6 +53,8 @@ internal static class Program
     private static async Task<int> RunAsync(string[] args)
     {
         var root = new RootCommand("Keeps local tables in step with records that change elsewhere.") { Debug };
+        foreach (var option in LogOptions.All)
+            root.Add(option);
         // Making a command with its options takes longer than running some of them: the one that is called is enough.
         Func<Command>[] called = [.. Commands.Where(c => args.Length > 0 && c.Name == args[0]).Select(c => c.Create)];
         foreach (var create in called.Length > 0 ? called : Commands.Select(c => c.Create))

@@ -36,7 +36,7 @@ public sealed class GossipIdentityException(string message, Remedy remedy) : Gos
 public sealed class GossipSecurityException(string message, Remedy remedy, Exception? innerException = null)
     : GossipException(ErrorKind.Signature, message, remedy, innerException);
 
-/// <summary>The file of a node cannot be opened, read or written. A node that could not write takes no further updates.</summary>
+/// <summary>The file of a node cannot be opened, read or written. A node that could not write accepts no further updates.</summary>
 public sealed class GossipStoreException(string message, Remedy remedy, Exception? innerException = null)
     : GossipException(ErrorKind.FileUnusable, message, remedy, innerException);
 

@@ -238,7 +238,7 @@ public sealed class LockstepTestServer : IControlledServer, IAsyncDisposable
 
     private ScriptedFeed Scripted =>
         _feed as ScriptedFeed
-        ?? throw new InvalidOperationException($"A server with the {Feed} feed takes no records. Start one with the Scripted feed.");
+        ?? throw new InvalidOperationException($"A server with the {Feed} feed accepts no records. Start one with the Scripted feed.");
 
     private static void AddFile(ScriptedFeed feed, string file)
     {

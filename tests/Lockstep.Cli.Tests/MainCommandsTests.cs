@@ -25,6 +25,30 @@ public sealed class MainCommandsTests : IDisposable
     }
 
     [Fact]
+    public async Task What_a_sync_does_is_logged_to_the_standard_error_as_text_or_as_json()
+    {
+        await using var server = await StartAsync(FeedKind.Finite);
+        var uri = server.FeedUri.AbsoluteUri;
+
+        var json = await CliProcess.RunAsync(_folder.Path, "sync", uri, "--log-level", "Debug", "--log-format", "Json");
+        var text = await CliProcess.RunAsync(_folder.Path, "sync", uri, "--log-level", "information");
+        var none = await CliProcess.RunAsync(_folder.Path, "sync", uri);
+
+        var lines = json
+            .Error.Split('\n', StringSplitOptions.RemoveEmptyEntries)
+            .Select(line => JsonDocument.Parse(line).RootElement)
+            .ToList();
+        Assert.Contains(
+            lines,
+            line => line.GetProperty("event").GetString() == "Connect" && line.GetProperty("level").GetString() == "Debug"
+        );
+        Assert.Equal(1, lines[^1].GetProperty("fields").GetProperty("Added").GetInt32());
+        Assert.Matches(@"^\d{4}-\d\d-\d\dT[\d:.]+Z Information Lockstep\.Sync\[1\] ", text.Error);
+        Assert.DoesNotContain("Connected", text.Error, StringComparison.Ordinal);
+        Assert.Equal("", none.Error);
+    }
+
+    [Fact]
     public async Task A_synced_table_is_read_listed_and_goes_on_from_its_cursor()
     {
         await using var server = await StartAsync(FeedKind.Finite);

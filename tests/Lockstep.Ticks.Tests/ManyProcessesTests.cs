@@ -191,7 +191,8 @@ public sealed class ManyProcessesTests(ITestOutputHelper output)
             var watch = Stopwatch.StartNew();
             while (Landed < landed)
             {
-                Assert.True(watch.Elapsed < TimeSpan.FromSeconds(40), $"Changes do not land: {this}");
+                // Bounds a hang only: on two busy cores each worker's first change takes seconds, most of them compiling.
+                Assert.True(watch.Elapsed < TimeSpan.FromMinutes(2), $"Changes do not land: {this}");
                 var hot = Variables[random.Next(Variables.Length)];
                 await Task.WhenAll(SetAsync(hot, cancellationToken), SetAsync(hot, cancellationToken), ChangeAnyAsync(cancellationToken));
                 await Task.Delay(random.Next(150, 350), cancellationToken);

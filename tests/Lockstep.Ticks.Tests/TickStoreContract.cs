@@ -318,7 +318,7 @@ public abstract class TickStoreContract : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_commit_after_its_deadline_is_rolled_back_and_decided_anew()
+    public async Task A_commit_after_its_deadline_is_rolled_back_and_decided_again()
     {
         var slow = 1;
         var store = new HookedTickStore(Store)

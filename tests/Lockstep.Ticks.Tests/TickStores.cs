@@ -26,7 +26,7 @@ public sealed class SqliteTickStoreTests : TickStoreContract
     }
 
     [Fact]
-    public async Task A_missing_file_is_a_store_that_is_down_and_never_made_anew()
+    public async Task A_missing_file_is_a_store_that_is_down_and_never_made_again()
     {
         var path = _folder["missing.db"];
         await using var reader = new SqliteTickStore(path);

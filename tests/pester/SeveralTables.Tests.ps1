@@ -20,7 +20,7 @@ Describe 'Several tables' {
         (Get-ChildItem *.db).Name | Should -Be t1.db, t2.db, t3.db
     }
 
-    It 'come from Get-LockstepTable, with settings and credentials given anew' {
+    It 'come from Get-LockstepTable, with settings and credentials given again' {
         $null = Import-Csv feeds.csv | Sync-LockstepTable -Disk -KeyProperty id
         $credential = [pscredential]::new('reader', (ConvertTo-SecureString secret -AsPlainText -Force))
         $results = Get-LockstepTable | Sync-LockstepTable -Credential $credential

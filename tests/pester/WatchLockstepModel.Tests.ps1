@@ -37,7 +37,7 @@ Describe 'Watch-LockstepModel' {
         $changes | ForEach-Object { $_ | Should -BeOfType Lockstep.ModelValue }
         $changes.Key | Should -Be a, b, c
         $changes.Source | Should -Be me, me, me
-        # It has let go: watching again begins anew.
+        # It has let go: watching again starts over.
         (Watch-LockstepModel $model -IncludeExisting | Select-Object -First 1).Key | Should -Be a
     }
 

@@ -7,6 +7,7 @@ using Lockstep.Engine.Framing;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
+using Microsoft.Extensions.Logging;
 
 namespace Lockstep.Cli.Commands;
 
@@ -80,7 +81,7 @@ internal static class SyncCommand
             HelpName = "SECONDS",
             DefaultValueFactory = _ => 5,
         };
-        var resync = new Option<bool>("--resync") { Description = "Fetch the whole set anew, and remove what it does not hold." };
+        var resync = new Option<bool>("--resync") { Description = "Fetch the whole set again, and remove what it does not hold." };
         var lookback = new Option<decimal>("--lookback")
         {
             Description = "Begin each connection so far before the cursor, in the order field's units.",
@@ -209,6 +210,7 @@ internal static class SyncCommand
                     WaitForWriter = result.GetValue(wait),
                     WantsChanges = result.GetValue(passThru),
                     EveryVersion = result.GetValue(everyChange),
+                    Logger = LogOptions.Read(result).CreateLogger("Lockstep.Sync"),
                 };
                 return RunAsync(
                     options,
@@ -216,7 +218,8 @@ internal static class SyncCommand
                         result.GetValue(json),
                         result.GetValue(passThru),
                         result.GetValue(quiet),
-                        options.Follow || options.FollowFor is not null
+                        options.Follow || options.FollowFor is not null,
+                        LogOptions.IsOn(result)
                     ),
                     cancellationToken
                 );

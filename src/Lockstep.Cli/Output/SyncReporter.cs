@@ -8,8 +8,10 @@ using Lockstep.Engine.Tables;
 
 namespace Lockstep.Cli.Output;
 
-/// <summary>Prints what a sync says: changes and the result to standard output, events to standard error.</summary>
-internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool follows = false)
+/// <summary>
+/// Prints what a sync says: changes and the result to standard output, events to standard error unless they are logged there already.
+/// </summary>
+internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool follows = false, bool isLogged = false)
 {
     private readonly Stream _output = Console.OpenStandardOutput();
 
@@ -22,7 +24,7 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
                     Write(change);
                 _output.Flush();
                 break;
-            case FeedEventOccurred { Event: var happened } when !quiet && IsWorthTelling(happened.Kind):
+            case FeedEventOccurred { Event: var happened } when !quiet && !isLogged && IsWorthTelling(happened.Kind):
                 Console.Error.WriteLine($"lockstep: {happened.Kind}: {PlainText.Of(happened.Render(ShellWords.Say))}");
                 break;
             case SyncEnded { Result: var result } when !quiet:

@@ -216,7 +216,7 @@ public sealed class ResyncLoopException : FeedException
         : base(
             ErrorKind.FeedProtocol,
             feed,
-            string.Create(CultureInfo.InvariantCulture, $"The feed {feed.Display} asked {times} times in a row to begin anew."),
+            string.Create(CultureInfo.InvariantCulture, $"The feed {feed.Display} asked {times} times in a row to start over."),
             "Tell the feed's operator; the table keeps what it had."
         ) { }
 

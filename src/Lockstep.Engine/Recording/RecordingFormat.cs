@@ -28,11 +28,11 @@ internal static class RecordingFormat
         {
             var line = Parse(text, path, ++number);
             if (number == 1 && line.Version != Version)
-                throw new InvalidRecordingException($"{path} is no recording of a feed that this version can read. Record the feed anew.");
+                throw new InvalidRecordingException($"{path} is no recording of a feed that this version can read. Record the feed again.");
             yield return line;
         }
         if (number == 0)
-            throw new InvalidRecordingException($"{path} is empty. Record the feed anew.");
+            throw new InvalidRecordingException($"{path} is empty. Record the feed again.");
     }
 
     private static RecordingLine Parse(string text, string path, int number)
@@ -44,7 +44,7 @@ internal static class RecordingFormat
         catch (JsonException error)
         {
             throw new InvalidRecordingException(
-                $"Line {number} of {path} does not belong to a recording. Record the feed anew, or cut the file off before that line.",
+                $"Line {number} of {path} does not belong to a recording. Record the feed again, or cut the file off before that line.",
                 error
             );
         }

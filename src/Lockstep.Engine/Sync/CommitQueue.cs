@@ -1,6 +1,7 @@
 using System.Threading.Channels;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Tables;
+using Microsoft.Extensions.Logging;
 
 namespace Lockstep.Engine.Sync;
 
@@ -130,6 +131,8 @@ internal sealed class CommitQueue
         if (result.Counts.Changes > 0)
             ResetLastChange();
         _counters.Count(result.Counts, result.Swept);
+        if (result.Counts.Changes > 0 && _options.Logger.IsEnabled(LogLevel.Debug))
+            SyncLog.Committed(_options.Logger, _result());
 
         var records = _options.WantsRecords && commit.Batch is not null ? ReceivedFrom(commit.Batch) : [];
         const int Chunk = 4096;

@@ -61,7 +61,7 @@ internal sealed class FeedFollower(
                 await events
                     .PostAsync(
                         FeedEventKind.Resync,
-                        "The feed cannot go on from the cursor; the whole set is fetched anew.",
+                        "The feed cannot go on from the cursor; the whole set is fetched again.",
                         cancellationToken
                     )
                     .ConfigureAwait(false);
@@ -117,6 +117,7 @@ internal sealed class FeedFollower(
             status.Move(SyncTrigger.WaitElapsed);
         var state = context.Target.State;
         plan.CheckHorizon(state);
+        using var trace = SyncActivity.Connection(feed, plan.RequestCursor.ToString());
         if (await OpenAsync(plan, state, cancellationToken).ConfigureAwait(false) is not { } opened)
         {
             status.EndsFor(SyncEndReason.TimeElapsed);
@@ -132,7 +133,7 @@ internal sealed class FeedFollower(
             await events
                 .PostAsync(
                     FeedEventKind.Resync,
-                    "The feed is another one than the table has known; the whole set is fetched anew.",
+                    "The feed is another one than the table has known; the whole set is fetched again.",
                     cancellationToken
                 )
                 .ConfigureAwait(false);

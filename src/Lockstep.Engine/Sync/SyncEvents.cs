@@ -1,15 +1,18 @@
 using System.Globalization;
 using Lockstep.Engine.Feed;
+using Microsoft.Extensions.Logging;
 
 namespace Lockstep.Engine.Sync;
 
-/// <summary>Tells the puller of a sync what happens on the way to the feed. Waits while the puller is slow.</summary>
-internal sealed class SyncEvents(StepChannel steps, TimeProvider time)
+/// <summary>Tells the log and the puller of a sync what happens on the way to the feed. Waits while the puller is slow.</summary>
+internal sealed class SyncEvents(StepChannel steps, ILogger logger, TimeProvider time)
 {
-    public async Task PostAsync(FeedEventKind kind, string message, CancellationToken cancellationToken, Remedy? remedy = null) =>
-        await steps
-            .PostAsync(new FeedEventOccurred(new FeedEvent(kind, time.GetUtcNow(), message) { Remedy = remedy }), cancellationToken)
-            .ConfigureAwait(false);
+    public async Task PostAsync(FeedEventKind kind, string message, CancellationToken cancellationToken, Remedy? remedy = null)
+    {
+        var happened = new FeedEvent(kind, time.GetUtcNow(), message) { Remedy = remedy };
+        SyncLog.Happened(logger, happened);
+        await steps.PostAsync(new FeedEventOccurred(happened), cancellationToken).ConfigureAwait(false);
+    }
 
     /// <summary>The feed has answered, with what its head says of it.</summary>
     public async Task PostConnectedAsync(FeedUri feed, FeedResponse body, CancellationToken cancellationToken)

@@ -3,6 +3,8 @@ using Lockstep.Engine.Feed;
 using Lockstep.Engine.Framing;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Tables;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Lockstep.Engine.Sync;
 
@@ -109,4 +111,10 @@ public sealed class SyncOptions
 
     /// <summary>Whether others are served from this table, so that commits must survive a loss of power (I5).</summary>
     public bool IsServed { get; init; }
+
+    /// <summary>
+    /// Is told of the run, of each commit and of what happens to the connection; event ids are stable. Called from any thread, one at a
+    /// time. Default: nobody.
+    /// </summary>
+    public ILogger Logger { get; init; } = NullLogger.Instance;
 }

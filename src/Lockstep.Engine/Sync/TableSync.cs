@@ -14,6 +14,9 @@ namespace Lockstep.Engine.Sync;
 /// <remarks>One run per object. <see cref="Result"/> may be read from any thread.</remarks>
 public sealed class TableSync
 {
+    /// <summary>The name under which syncs are traced: an activity for each run, and one in it for each connection.</summary>
+    public const string ActivitySourceName = "Lockstep.Engine";
+
     private readonly SyncOptions _options;
     private readonly TimeProvider _time;
     private readonly RetryPolicy _retry;
@@ -38,7 +41,7 @@ public sealed class TableSync
         _retry = new RetryPolicy(options.RetryInterval, options.MaximumRetryCount ?? (follows ? null : 0), random ?? Random.Shared);
         _status = new SyncStatus(options, _feed, _time);
         _steps = new StepChannel(_time);
-        _events = new SyncEvents(_steps, _time);
+        _events = new SyncEvents(_steps, options.Logger, _time);
     }
 
     /// <summary>What the sync did so far.</summary>
@@ -74,6 +77,8 @@ public sealed class TableSync
 
     private async Task WorkAsync(CancellationToken cancellationToken)
     {
+        using var run = SyncActivity.Run(_feed);
+        Exception? error = null;
         try
         {
             await KeepOpenAsync(cancellationToken).ConfigureAwait(false);
@@ -88,11 +93,17 @@ public sealed class TableSync
                 && e is OperationCanceledException or Microsoft.Data.Sqlite.SqliteException { SqliteErrorCode: NativeSqlite.Interrupt };
             _status.EndsFor(stopped ? SyncEndReason.Stopped : SyncEndReason.Failed);
             _status.Move(stopped ? SyncTrigger.Finished : SyncTrigger.GaveUp);
+            error = stopped ? null : e;
             _steps.Complete(stopped ? new OperationCanceledException(cancellationToken) : e);
         }
         finally
         {
             _status.End();
+            if (error is null)
+                SyncLog.Ended(_options.Logger, Result);
+            else
+                SyncLog.Failed(_options.Logger, Result, error);
+            SyncActivity.Ended(run, Result, error);
         }
     }
 
@@ -140,6 +151,13 @@ public sealed class TableSync
         );
         var seen = _status.Sequence;
         _status.TableOpened(context);
+        SyncLog.Opened(
+            _options.Logger,
+            session.Target.State.Name,
+            _options.Store.Description,
+            _feed.Display,
+            session.Target.State.Cursor.ToString()
+        );
         RunningSyncs.Add(this);
         try
         {

@@ -93,7 +93,7 @@ public abstract partial class GossipNode
 
     /// <summary>
     /// Everything about a message that needs no lock. Updates of one stream are verified in order, one after another. What npm's scuttlebutt
-    /// takes no notice of, or its own nodes might send, ends no stream of a peer; it does one of a stranger who has not yet said who it is.
+    /// ignores, or its own nodes might send, ends no stream of a peer; it ends that of a stranger who has not said who it is.
     /// </summary>
     private Received Examine(GossipSession from, GossipMessage message)
     {

@@ -81,7 +81,7 @@ internal sealed class GossipStore : IDisposable
             fileLock.Dispose();
             throw new GossipStoreException(
                 $"'{path}' cannot be opened as the file of a node: {error.Message}",
-                "Choose another file, or mend this one.",
+                "Choose another file, or repair this one.",
                 error
             );
         }
@@ -241,8 +241,8 @@ internal sealed class GossipStore : IDisposable
         catch (SqliteException error)
         {
             throw new GossipStoreException(
-                "The node's file could not be written, and the node takes no further updates: " + error.Message,
-                "Free the disk or mend the file, and start the node again.",
+                "The node's file could not be written, and the node accepts no further updates: " + error.Message,
+                "Free disk space or repair the file, and start the node again.",
                 error
             );
         }

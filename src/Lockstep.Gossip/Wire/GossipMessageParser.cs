@@ -20,7 +20,7 @@ internal enum GossipMessageKind
 /// <param name="Update">The update, if it is one.</param>
 /// <param name="Header">The header, if it is one.</param>
 /// <param name="Shape">What was seen of the update's change.</param>
-/// <param name="Oddity">What is wrong with it, in a way that npm's scuttlebutt takes no notice of; null when nothing is.</param>
+/// <param name="Oddity">What is wrong with it, in a way that npm's scuttlebutt ignores; null when nothing is.</param>
 internal readonly record struct GossipMessage(
     GossipMessageKind Kind,
     GossipUpdate? Update = null,

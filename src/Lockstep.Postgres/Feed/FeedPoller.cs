@@ -164,7 +164,7 @@ internal sealed class FeedPoller(
         }
         catch (PostgresException)
         {
-            // A replica in recovery takes no LISTEN: the interval has to do.
+            // A replica in recovery refuses LISTEN: the interval has to do.
             return false;
         }
     }

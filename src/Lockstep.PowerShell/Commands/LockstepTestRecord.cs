@@ -40,7 +40,7 @@ public sealed class AddLockstepTestRecordCommand : LockstepCmdlet
         if (server.Feed != TestServerFeed.Scripted)
         {
             throw new InvalidOptionException(
-                $"The server at {server.FeedUri} sends the {server.Feed} feed, which takes no records.",
+                $"The server at {server.FeedUri} sends the {server.Feed} feed, which accepts no records.",
                 "Start one with -Feed Scripted."
             );
         }

@@ -72,7 +72,7 @@ internal sealed class SessionModel : IModelState, IAsyncDisposable
     /// <summary>The engine's node, while there is one.</summary>
     /// <exception cref="ModelNotFoundException">The model was removed.</exception>
     public GossipNode Node =>
-        IsRemoved ? throw new ModelNotFoundException($"The model '{Name}' was removed.", "Make it anew with New-LockstepModel.") : _node;
+        IsRemoved ? throw new ModelNotFoundException($"The model '{Name}' was removed.", "Create it again with New-LockstepModel.") : _node;
 
     /// <summary>Its keys and values.</summary>
     /// <exception cref="InvalidOptionException">It holds events.</exception>

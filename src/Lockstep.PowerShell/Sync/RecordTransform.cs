@@ -25,7 +25,7 @@ internal sealed class RecordTransform(ScriptBlock script)
         else if (output.Count == 1)
             record.Replace(Serialize(record, output[0]));
         else
-            throw new TransformException(record.Key, $"it put out {output.Count} objects");
+            throw new TransformException(record.Key, $"it returned {output.Count} objects");
     }
 
     private byte[] Serialize(TransformableRecord record, PSObject output)

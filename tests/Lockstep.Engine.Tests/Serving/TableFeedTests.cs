@@ -82,7 +82,7 @@ public sealed class TableFeedTests : IDisposable
     }
 
     [Fact]
-    public async Task The_identity_changes_when_the_table_is_emptied_copied_or_made_anew()
+    public async Task The_identity_changes_when_the_table_is_emptied_copied_or_made_again()
     {
         _table.Apply(Record(1, 10));
         var seen = new HashSet<string> { await IdentityAsync() };

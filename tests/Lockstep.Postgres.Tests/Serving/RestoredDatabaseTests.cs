@@ -12,7 +12,7 @@ public sealed class RestoredDatabaseTests(SharedPostgres postgres)
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task A_client_ahead_of_it_takes_the_whole_set_anew_and_nothing_is_lost()
+    public async Task A_client_ahead_of_it_takes_the_whole_set_again_and_nothing_is_lost()
     {
         await using var before = await CreateAsync(postgres);
         await before.RunAsync("INSERT INTO items SELECT g, 'backed up' FROM generate_series(1, 50) g");

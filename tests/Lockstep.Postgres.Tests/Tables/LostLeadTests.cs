@@ -84,7 +84,7 @@ public sealed class LostLeadTests(SharedPostgres postgres)
     }
 
     [Fact]
-    public async Task A_resync_that_was_cut_off_begins_anew_and_sweeps()
+    public async Task A_resync_that_was_cut_off_starts_over_and_sweeps()
     {
         await using var db = await TestDatabase.CreateAsync(postgres);
         await using var feed = await LiveFeed.StartAsync();

@@ -1,0 +1,36 @@
+using System.CommandLine;
+using Lockstep.Cli.Output;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Lockstep.Cli.Commands;
+
+/// <summary>Whether what a command does is logged to the standard error, and how.</summary>
+internal static class LogOptions
+{
+    private static readonly Option<LogLevel> Level = new("--log-level")
+    {
+        Description = "Log to the standard error what is at least so important: Trace, Debug, Information, Warning, Error, None.",
+        HelpName = "LEVEL",
+        Recursive = true,
+        DefaultValueFactory = _ => LogLevel.None,
+    };
+    private static readonly Option<LogFormat> Format = new("--log-format")
+    {
+        Description = "How the log is written: Text, or Json with an object a line.",
+        HelpName = "FORMAT",
+        Recursive = true,
+    };
+
+    /// <summary>For the root, so that every command takes them.</summary>
+    public static IEnumerable<Option> All => [Level, Format];
+
+    /// <summary>Whether there is a log. What it says need not be printed again.</summary>
+    public static bool IsOn(ParseResult result) => result.GetValue(Level) != LogLevel.None;
+
+    /// <summary>The log that the command line asks for; one that nobody reads where it asks for none.</summary>
+    public static ILoggerFactory Read(ParseResult result) =>
+        IsOn(result)
+            ? new StandardErrorLog(result.GetValue(Level), result.GetValue(Format), Console.Error, TimeProvider.System)
+            : NullLoggerFactory.Instance;
+}
