@@ -21,8 +21,6 @@ internal enum RoundOutcome
 /// Follows a feed of another server: decides what is asked next, the whole set, what came after the cursor or what is still to come, and how
 /// long to wait between. What fails is for its caller to try again. One thread at a time.
 /// </summary>
-/// <param name="dialect">How the feed is read.</param>
-/// <param name="isGuess">Whether that was guessed from its URI.</param>
 internal sealed class DialectFollower(
     DialectDescription dialect,
     bool isGuess,

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
+using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Feed;
@@ -108,6 +109,7 @@ internal sealed class FeedClient : IDisposable
             FeedIdentity = Header(WireNames.FeedIdentityHeader),
             KeyFields = KeyAnnouncement.Parse(Header(WireNames.KeyHeader)),
             InstanceName = Header(WireNames.InstanceNameHeader),
+            Foreign = isSnapshot ? null : DialectDetection.ByHead(Header),
             ExpectedRecords = long.TryParse(Header(WireNames.CountHeader), NumberStyles.None, CultureInfo.InvariantCulture, out var count)
                 ? count
                 : null,

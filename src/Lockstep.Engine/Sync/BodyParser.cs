@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Text;
+using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Framing;
 using Lockstep.Engine.Records;
@@ -135,12 +136,19 @@ internal sealed class BodyParser(
                 "A feed is one JSON object after another (NDJSON): check the URI, or have its records written so; Import-LockstepTable of the PowerShell module takes objects from anywhere.";
         }
 
+        string? dialect = null;
+        // Likewise: what begins as another server's answer does is read by its dialect, or at least told which that is.
+        if (context.Counters.Received == 0 && context.Counters.Malformed == 1 && frame.Offset == 0)
+            dialect = DialectDetection.ByBody(frame.Bytes);
+        if (dialect is not null)
+            remedy = $"Sync with {Term.Dialect.For(dialect)}.";
+
         var snippet = Encoding.UTF8.GetString(frame.Bytes[..Math.Min(SnippetLength, frame.Bytes.Length)]).ReplaceLineEndings(" ");
         // What is truncated will come again, whole: nothing to set aside.
         Error =
             frame.Kind == FrameKind.Truncated ? new TruncatedFeedException(source.Feed, frame.Offset, snippet)
             : context.Options.MalformedRecord == MalformedRecordPolicy.Stop
-                ? new MalformedRecordException(source.Feed, frame.Offset, reason, snippet, remedy)
+                ? new MalformedRecordException(source.Feed, frame.Offset, reason, snippet, remedy) { Foreign = dialect }
             : null;
         if (Error is not null)
             return true;

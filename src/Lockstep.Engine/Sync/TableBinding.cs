@@ -21,7 +21,9 @@ internal static class TableBinding
             );
         }
 
-        if (feed is not null && state.Feed is { } stored && stored != feed.Display)
+        // Another server's feed may be asked with other options: its whole set is fetched again then.
+        var isForeign = state.Foreign is not null;
+        if (feed is not null && state.Feed is { } stored && stored != feed.Display && !(isForeign && PathOf(stored) == PathOf(feed.Display)))
         {
             throw new TableMismatchException(
                 path,
@@ -30,8 +32,35 @@ internal static class TableBinding
             );
         }
 
+        if (options.Foreign is { } foreign && options.Store is not FileTableStore)
+        {
+            throw new TableMismatchException(
+                path,
+                $"A feed of the dialect '{foreign.Name}' cannot be kept in a database.",
+                $"Keep the table in a file with {Term.Path}."
+            );
+        }
+
+        if (options.Foreign is { } merging && merging.Snapshot.Merges && options.Transforms)
+        {
+            throw new TableMismatchException(
+                path,
+                $"Records of the dialect '{merging.Name}' come in parts, which cannot be transformed.",
+                $"Leave the transform out, or say in {Term.Dialect} that Update is Replace."
+            );
+        }
+
         if (state.Shape is not { } shape)
             return;
+        if (isForeign && feed is null)
+        {
+            throw new TableMismatchException(
+                path,
+                $"The table '{state.Name}' in '{path}' is filled by another server's feed; nothing can be imported into it.",
+                advice
+            );
+        }
+
         if (options.Dialect != Dialect.Auto && options.Dialect != shape.Dialect)
         {
             throw new TableMismatchException(
@@ -59,6 +88,8 @@ internal static class TableBinding
             );
         }
     }
+
+    private static string PathOf(string uri) => uri.Split('?')[0];
 
     /// <summary>Holds the key that a feed announces against the table's.</summary>
     /// <returns>A warning where the user has named another key, which wins.</returns>
