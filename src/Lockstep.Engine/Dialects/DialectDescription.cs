@@ -52,6 +52,9 @@ public sealed class DialectDescription
     /// <summary>Whether it is a plain list, whose server says nothing of what is gone but by leaving it out.</summary>
     internal bool IsList => Snapshot.IsWhole && (Snapshot.Cursor.Count == 0 || Snapshot.HasMaximumCursor);
 
+    /// <summary>Whether a cursor goes into a request as a parameter; otherwise it is the URL to ask.</summary>
+    internal bool CursorIsParameter => (Changes ?? Live) is not { } rules || rules.CursorIsParameter;
+
     /// <summary>The rules of a kind of request; those of the whole set where it has none of its own.</summary>
     internal DialectRules For(RequestKind kind) =>
         kind switch
@@ -162,7 +165,12 @@ public sealed class DialectDescription
     private static string Merge(string? under, JsonElement over)
     {
         var output = new ArrayBufferWriter<byte>();
-        using (var json = new Utf8JsonWriter(output, new JsonWriterOptions { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
+        using (
+            var json = new Utf8JsonWriter(
+                output,
+                new JsonWriterOptions { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping }
+            )
+        )
         {
             if (under is null)
             {
@@ -210,7 +218,9 @@ public sealed class DialectDescription
 
     /// <summary>Of what this library reads, the case does not count; it is written as it is documented.</summary>
     private static string Canonical(string name, int depth) =>
-        depth < 2 && DialectParser.Known.FirstOrDefault(key => key.Equals(name, StringComparison.OrdinalIgnoreCase)) is { } known ? known : name;
+        depth < 2 && DialectParser.Known.FirstOrDefault(key => key.Equals(name, StringComparison.OrdinalIgnoreCase)) is { } known
+            ? known
+            : name;
 
     private static JsonElement? Member(JsonElement json, string name)
     {

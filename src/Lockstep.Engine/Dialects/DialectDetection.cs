@@ -16,7 +16,10 @@ internal static class DialectDetection
         var last = path[^1];
         if (last == "_changes")
             return "CouchDb";
-        if (last is "delta" or "delta()" or "microsoft.graph.delta" or "microsoft.graph.delta()" || last.StartsWith("delta(", StringComparison.Ordinal))
+        if (
+            last is "delta" or "delta()" or "microsoft.graph.delta" or "microsoft.graph.delta()"
+            || last.StartsWith("delta(", StringComparison.Ordinal)
+        )
             return "ODataDelta";
         if (path.Length >= 2 && path[^2] == "v1" && last == "shape" && uri.Query.Contains("table=", StringComparison.Ordinal))
             return "Shape";

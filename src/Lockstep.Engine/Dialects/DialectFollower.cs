@@ -53,7 +53,8 @@ internal sealed class DialectFollower(
     {
         if (status.Phase == SyncPhase.BackingOff)
             status.Move(SyncTrigger.WaitElapsed);
-        var session = _session?.Context == context ? _session : _session = await BindAsync(context, cancellationToken).ConfigureAwait(false);
+        var session =
+            _session?.Context == context ? _session : _session = await BindAsync(context, cancellationToken).ConfigureAwait(false);
         using var deadline = new CancellationTokenSource();
         if (options.FollowFor is { } limit)
         {
@@ -67,7 +68,11 @@ internal sealed class DialectFollower(
         return await RunWithinAsync(session, deadline, cancellationToken).ConfigureAwait(false);
     }
 
-    private async Task<RoundOutcome> RunWithinAsync(DialectSession session, CancellationTokenSource deadline, CancellationToken cancellationToken)
+    private async Task<RoundOutcome> RunWithinAsync(
+        DialectSession session,
+        CancellationTokenSource deadline,
+        CancellationToken cancellationToken
+    )
     {
         using var both = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
         try
@@ -168,7 +173,8 @@ internal sealed class DialectFollower(
         var isHeld = kind == RequestKind.Live && (status.Counters.Changes > before || time.GetElapsedTime(began) >= AtOnce);
         return isHeld || (kind != RequestKind.Live && IsLive)
             ? Again()
-            : await WaitAsync(Longer(options.PollInterval ?? dialect.Interval, session.ServerInterval), cancellationToken).ConfigureAwait(false);
+            : await WaitAsync(Longer(options.PollInterval ?? dialect.Interval, session.ServerInterval), cancellationToken)
+                .ConfigureAwait(false);
     }
 
     private bool IsLive => dialect.Live is not null && !_isPolled && !_session!.Context.StopsWhenCaughtUp;
@@ -253,14 +259,16 @@ internal sealed class DialectFollower(
         {
             _emptyEnds = 0;
             if (isList)
-                return await ResyncAsync(session, "The feed gave no sign of life", cancellationToken, isSuspicion: true).ConfigureAwait(false);
+                return await ResyncAsync(session, "The feed gave no sign of life", cancellationToken, isSuspicion: true)
+                    .ConfigureAwait(false);
             return Again();
         }
 
         if (++_emptyEnds >= MostEmptyEnds && isList)
         {
             _emptyEnds = 0;
-            return await ResyncAsync(session, "The feed ends at once with nothing in it", cancellationToken, isSuspicion: true).ConfigureAwait(false);
+            return await ResyncAsync(session, "The feed ends at once with nothing in it", cancellationToken, isSuspicion: true)
+                .ConfigureAwait(false);
         }
 
         return await WaitAsync(retry.Delay(_emptyEnds, session.ServerInterval), cancellationToken).ConfigureAwait(false);
@@ -291,7 +299,9 @@ internal sealed class DialectFollower(
     private async Task<RoundOutcome> WaitAsync(TimeSpan wait, CancellationToken cancellationToken)
     {
         Again();
-        return wait <= TimeSpan.Zero || await backOff(wait, cancellationToken).ConfigureAwait(false) ? RoundOutcome.GoOn : RoundOutcome.Done;
+        return wait <= TimeSpan.Zero || await backOff(wait, cancellationToken).ConfigureAwait(false)
+            ? RoundOutcome.GoOn
+            : RoundOutcome.Done;
     }
 
     /// <summary>Asks the server which feed it is, where the dialect has a question for that.</summary>

@@ -48,7 +48,15 @@ internal sealed class DialectParser(string name)
     public static IEnumerable<string> Known => TopKeys.Concat(RuleKeys);
 
     /// <summary>The headers that a dialect may set: a description travels, and must hold no secret and change no address (D5).</summary>
-    private static readonly string[] AllowedHeaders = ["Accept", "Prefer", "Last-Event-ID", "Accept-Language", "X-GitHub-Api-Version", "ConsistencyLevel"];
+    private static readonly string[] AllowedHeaders =
+    [
+        "Accept",
+        "Prefer",
+        "Last-Event-ID",
+        "Accept-Language",
+        "X-GitHub-Api-Version",
+        "ConsistencyLevel",
+    ];
 
     /// <summary>Reads the rules of one kind of request: the dialect's own with those of the kind laid over. Null where it has none.</summary>
     /// <param name="dialect">The whole description.</param>

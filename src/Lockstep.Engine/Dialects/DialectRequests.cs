@@ -137,7 +137,10 @@ internal sealed class DialectRequests(DialectDescription dialect, FeedClient cli
         var places = new ResponsePlaces(response);
         var isLimited =
             response.StatusCode is HttpStatusCode.TooManyRequests or HttpStatusCode.ServiceUnavailable or HttpStatusCode.GatewayTimeout
-            || (response.StatusCode == HttpStatusCode.Forbidden && (places.Header("x-ratelimit-remaining") == "0" || client.RetryAfter(response) is not null));
+            || (
+                response.StatusCode == HttpStatusCode.Forbidden
+                && (places.Header("x-ratelimit-remaining") == "0" || client.RetryAfter(response) is not null)
+            );
         if (!isLimited)
             return null;
         var now = time.GetUtcNow();

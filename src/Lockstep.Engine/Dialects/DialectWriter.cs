@@ -179,7 +179,8 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
         return new TableCommit
         {
             Batch = batch,
-            Shape = batch is not null && shape is not null && shape.KeyLayout != batch.Layout ? shape with { KeyLayout = batch.Layout } : shape,
+            Shape =
+                batch is not null && shape is not null && shape.KeyLayout != batch.Layout ? shape with { KeyLayout = batch.Layout } : shape,
             NewFields = context.Options.Transforms ? [] : Items.Fields.TakeNew(),
             Feed = feed.Display,
             Cursor = position.Cursor is { } cursor ? Cursor.Parse(cursor) : null,

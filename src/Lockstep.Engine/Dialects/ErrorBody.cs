@@ -18,7 +18,10 @@ internal static class ErrorBody
             var length = 0;
             using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
             limit.CancelAfter(TimeSpan.FromSeconds(10));
-            while (length < bytes.Length && await stream.ReadAsync(bytes.AsMemory(length), limit.Token).ConfigureAwait(false) is > 0 and var read)
+            while (
+                length < bytes.Length
+                && await stream.ReadAsync(bytes.AsMemory(length), limit.Token).ConfigureAwait(false) is > 0 and var read
+            )
                 length += read;
             // A list with one sign in it is how some servers write their errors.
             var document = JsonDocument.Parse(bytes.AsMemory(0, length));

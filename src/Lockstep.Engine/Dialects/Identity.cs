@@ -14,7 +14,7 @@ internal static class Identity
     /// <summary>CouchDB's counters have a tail that differs from one answer to the next, though nothing has happened.</summary>
     private static string Stable(string text)
     {
-        var dash = text.IndexOf('-', StringComparison.Ordinal);
-        return dash > 0 && text.AsSpan(0, dash).IndexOfAnyExceptInRange('0', '9') < 0 && text.Length > dash + 40 ? text[..dash] : text;
+        var tail = text.IndexOf("-g1AAAA", StringComparison.Ordinal);
+        return tail > 0 && text.AsSpan(0, tail).IndexOfAnyExceptInRange('0', '9') < 0 ? text[..tail] : text;
     }
 }

@@ -24,7 +24,10 @@ internal sealed class IdleStream(Stream inner, FeedUri feed, TimeSpan limit, Tim
                         TaskContinuationOptions.OnlyOnFaulted,
                         TaskScheduler.Default
                     );
-                    throw new FeedCutException(feed, string.Create(CultureInfo.InvariantCulture, $"nothing came for {limit.TotalSeconds:0.###} s."));
+                    throw new FeedCutException(
+                        feed,
+                        string.Create(CultureInfo.InvariantCulture, $"nothing came for {limit.TotalSeconds:0.###} s.")
+                    );
                 }
 
                 read = new ValueTask<int>(pending);

@@ -175,7 +175,16 @@ internal sealed class ItemReader
         _keyText.ResetWrittenCount();
         if (rules.Key.Count == 0)
             return Refuse("the dialect names no key");
-        Shape ??= Adopt(new RecordShape(Dialect.Foreign, [.. rules.Key.Select(key => key.Field)], [], KeyLayout.Integer, rules.OrderBy?.Text ?? "", OrderKind.Unknown));
+        Shape ??= Adopt(
+            new RecordShape(
+                Dialect.Foreign,
+                [.. rules.Key.Select(key => key.Field)],
+                [],
+                KeyLayout.Integer,
+                rules.OrderBy?.Text ?? "",
+                OrderKind.Unknown
+            )
+        );
         _key.Clear();
         for (var i = 0; i < rules.Key.Count; i++)
         {
@@ -328,9 +337,7 @@ internal sealed class ItemReader
     }
 
     private static bool Lacks(KeyRule key, JsonElement body) =>
-        key.IsOfItem
-            ? !body.TryGetProperty(key.Field, out _)
-            : key.Place.Kind == PlaceKind.Field && !body.TryGetProperty(key.Field, out _);
+        key.IsOfItem ? !body.TryGetProperty(key.Field, out _) : key.Place.Kind == PlaceKind.Field && !body.TryGetProperty(key.Field, out _);
 
     private static bool Drops(DialectRules rules, string name)
     {

@@ -142,7 +142,8 @@ internal sealed class PageReader(DialectSession session)
     {
         if ((int)response.StatusCode == Accepted)
             return new FeedCutException(session.Client.Uri, "it says that its answer is not ready yet.");
-        var has = body.ValueKind == JsonValueKind.Object ? string.Join(", ", body.EnumerateObject().Take(8).Select(p => $"'{p.Name}'")) : "";
+        var has =
+            body.ValueKind == JsonValueKind.Object ? string.Join(", ", body.EnumerateObject().Take(8).Select(p => $"'{p.Name}'")) : "";
         var wanted = rules.Items is { } place ? $"no list in '{place}'" : "no list where lists usually are";
         return session.Requests.Wrong(
             $"it has {wanted}{(has.Length > 0 ? $"; it has {has}" : "")}",
@@ -210,7 +211,11 @@ internal sealed class PageReader(DialectSession session)
                     writer.Add(record, rules.Merges);
                     break;
                 case ItemKind.Malformed:
-                    writer.Refuse(item.Span, offset, writer.Items.Reason.Length > 0 ? writer.Items.Reason : "its cursor is of another type");
+                    writer.Refuse(
+                        item.Span,
+                        offset,
+                        writer.Items.Reason.Length > 0 ? writer.Items.Reason : "its cursor is of another type"
+                    );
                     break;
                 default:
                     IsUpToDate |= kind == ItemKind.UpToDate;

@@ -14,7 +14,18 @@ internal sealed class PageRound(DialectSession session)
 {
     private const int MostEmptyPages = 1000;
     private const int MostStandstills = 3;
-    private static readonly string[] Counting = ["page", "_page", "offset", "skip", "$skip", "start", "startAt", "page[number]", "page[offset]"];
+    private static readonly string[] Counting =
+    [
+        "page",
+        "_page",
+        "offset",
+        "skip",
+        "$skip",
+        "start",
+        "startAt",
+        "page[number]",
+        "page[offset]",
+    ];
 
     private readonly PageReader _reader = new(session);
     private readonly HashSet<Uri> _asked = [];
@@ -156,7 +167,12 @@ internal sealed class PageRound(DialectSession session)
     }
 
     /// <summary>The round's first answer: what it says of the round, where that is not a page.</summary>
-    private async Task<RoundEnd?> BeginAsync(DialectRules rules, HttpResponseMessage response, bool isStaged, CancellationToken cancellationToken)
+    private async Task<RoundEnd?> BeginAsync(
+        DialectRules rules,
+        HttpResponseMessage response,
+        bool isStaged,
+        CancellationToken cancellationToken
+    )
     {
         if (!response.IsSuccessStatusCode && response.StatusCode != HttpStatusCode.NotModified)
             return await RefusedAsync(rules, response, cancellationToken).ConfigureAwait(false);
@@ -176,7 +192,9 @@ internal sealed class PageRound(DialectSession session)
             throw session.RefusalOf(response);
         if (response.Headers.Location is { } location)
             session.Restart = session.Requests.Own(location.OriginalString, session.Client.Uri.Location);
-        MeetsAnotherFeed(rules, places, isKnown: true);
+        // Where no new identity is named, another one than before keeps caches from giving the old answer again.
+        if (!MeetsAnotherFeed(rules, places, isKnown: true) && rules.Identity.Count > 0 && session.Requests.Identity is { } identity)
+            session.Requests.Identity = identity + "-next";
         return RoundEnd.Resync;
     }
 
@@ -214,8 +232,9 @@ internal sealed class PageRound(DialectSession session)
     {
         if (_maximum is not null)
             return null;
-        var text = rules.Cursor.Select(place => page.Places.Find(place)?.Text).FirstOrDefault(found => found is not null) ?? page.LastCursor;
-        if (text is null || rules.CursorIsParameter || session.Dialect.Changes is null)
+        var text =
+            rules.Cursor.Select(place => page.Places.Find(place)?.Text).FirstOrDefault(found => found is not null) ?? page.LastCursor;
+        if (text is null || session.Dialect.CursorIsParameter)
             return text;
         var uri = session.Requests.Own(text, target);
         // Some servers leave "from now on" in the link for what comes next, which would then be nothing for ever.
@@ -241,7 +260,9 @@ internal sealed class PageRound(DialectSession session)
         {
             var value =
                 place.Kind == PlaceKind.Count ? Count(place, name, page.Count, target)
-                : place.IsOfItems ? page.Count > 0 ? session.Writer.Items.NextValues.GetValueOrDefault(name) : null
+                : place.IsOfItems
+                    ? page.Count > 0 ? session.Writer.Items.NextValues.GetValueOrDefault(name)
+                        : null
                 : page.Places.Find(place)?.Text;
             if (value is null)
                 continue;
@@ -257,14 +278,19 @@ internal sealed class PageRound(DialectSession session)
         if (items == 0)
             return null;
         var query = target.Query.TrimStart('?').Split('&').Select(pair => pair.Split('=', 2));
-        var now = query.FirstOrDefault(pair => Uri.UnescapeDataString(pair[0]) == name) is [_, var text] && long.TryParse(text, out var number)
-            ? number
-            : place.Name == "page" ? 1 : 0;
+        var now =
+            query.FirstOrDefault(pair => Uri.UnescapeDataString(pair[0]) == name) is [_, var text] && long.TryParse(text, out var number)
+                ? number
+            : place.Name == "page" ? 1
+            : 0;
         return (place.Name == "page" ? now + 1 : now + items).ToString(System.Globalization.CultureInfo.InvariantCulture);
     }
 
     private static bool IsCounted(Uri uri) =>
-        uri.Query.TrimStart('?').Split('&').Any(pair => Counting.Contains(Uri.UnescapeDataString(pair.Split('=')[0]), StringComparer.OrdinalIgnoreCase));
+        uri
+            .Query.TrimStart('?')
+            .Split('&')
+            .Any(pair => Counting.Contains(Uri.UnescapeDataString(pair.Split('=')[0]), StringComparer.OrdinalIgnoreCase));
 
     /// <summary>
     /// Of records in the order of their changes, those behind a page move up when one before them changes: the next page is asked for by the

@@ -67,7 +67,11 @@ internal sealed class ResponsePlaces(HttpResponseMessage response, JsonElement b
     {
         foreach (var list in (string[])["link", "links"])
         {
-            if (body.ValueKind != JsonValueKind.Object || !body.TryGetProperty(list, out var links) || links.ValueKind != JsonValueKind.Array)
+            if (
+                body.ValueKind != JsonValueKind.Object
+                || !body.TryGetProperty(list, out var links)
+                || links.ValueKind != JsonValueKind.Array
+            )
                 continue;
             foreach (var link in links.EnumerateArray().Where(link => link.ValueKind == JsonValueKind.Object))
             {

@@ -38,7 +38,9 @@ internal sealed class StreamRound(DialectSession session)
         var target = session.Requests.Address(rules, _cursor);
         var limit = session.Client.ConnectionTimeout;
         var patience = limit != Timeout.InfiniteTimeSpan && rules.Timeout + Grace > limit ? rules.Timeout + Grace : limit;
-        using var response = await session.Requests.SendAsync(rules, target, _cursor, null, patience, cancellationToken).ConfigureAwait(false);
+        using var response = await session
+            .Requests.SendAsync(rules, target, _cursor, null, patience, cancellationToken)
+            .ConfigureAwait(false);
         if (!response.IsSuccessStatusCode)
         {
             using var error = await ErrorBody.ReadAsync(session.Client, response, cancellationToken).ConfigureAwait(false);

@@ -64,10 +64,7 @@ internal sealed class FeedFollower(
                     return;
             }
             catch (MalformedRecordException e)
-                when (_foreign is null
-                    && !_hasDetected
-                    && DialectChoice.After(options, context.Target.State, e.Foreign) is { } choice
-                )
+                when (_foreign is null && !_hasDetected && DialectChoice.After(options, context.Target.State, e.Foreign) is { } choice)
             {
                 status.Move(SyncTrigger.Interrupted);
                 status.Counters.Malformed = 0;
@@ -220,7 +217,17 @@ internal sealed class FeedFollower(
     {
         if (choice is null)
             return;
-        _foreign = new DialectFollower(choice.Dialect, choice.IsGuess, options, client, status, events, retry, time, (wait, stop) => BackOffAsync(wait, stop));
+        _foreign = new DialectFollower(
+            choice.Dialect,
+            choice.IsGuess,
+            options,
+            client,
+            status,
+            events,
+            retry,
+            time,
+            (wait, stop) => BackOffAsync(wait, stop)
+        );
         if (!choice.IsGuess)
             return;
         _hasDetected = true;

@@ -23,7 +23,12 @@ internal static class TableBinding
 
         // Another server's feed may be asked with other options: its whole set is fetched again then.
         var isForeign = state.Foreign is not null;
-        if (feed is not null && state.Feed is { } stored && stored != feed.Display && !(isForeign && PathOf(stored) == PathOf(feed.Display)))
+        if (
+            feed is not null
+            && state.Feed is { } stored
+            && stored != feed.Display
+            && !(isForeign && PathOf(stored) == PathOf(feed.Display))
+        )
         {
             throw new TableMismatchException(
                 path,

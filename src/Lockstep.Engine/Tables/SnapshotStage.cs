@@ -101,6 +101,9 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
                 Sweep(shape!, hasStage, wantsChanges);
             if (hasStage)
                 TableFile.Execute(connection, $"DROP TABLE {TableSchema.Stage}");
+            // A set that brought nothing new leaves no trace.
+            if (Tally.Counts.Changes == 0)
+                SequenceAfter = before.Sequence;
             if (wantsChanges)
                 Changes = ReadChangeLog(shape!);
         }
@@ -178,7 +181,9 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
     {
         var coming = (RowState)stage.Integer(4);
         if (was is null)
-            return _orderKind == OrderKind.Arrival && coming != RowState.Live ? Verdict.Nothing : RecordRule.Judge(was, 0, coming, isSame: false);
+            return _orderKind == OrderKind.Arrival && coming != RowState.Live
+                ? Verdict.Nothing
+                : RecordRule.Judge(was, 0, coming, isSame: false);
         var order = StageSql.CompareOrder(stage, 2, stored, 1, _orderKind);
         var isSame =
             stage.IsNull(3) == stored.IsNull(2)

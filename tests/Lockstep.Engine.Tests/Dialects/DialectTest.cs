@@ -16,14 +16,17 @@ public abstract class DialectTest : SyncTest
         {
             var reply = answer(Uri.UnescapeDataString(exchange.Head.Split(' ')[1]), exchange.Number);
             if (reply.IsCut)
-                await exchange.SendAsync($"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {reply.Body.Length + 100}\r\n\r\n{reply.Body}");
+                await exchange.SendAsync(
+                    $"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {reply.Body.Length + 100}\r\n\r\n{reply.Body}"
+                );
             else
                 await exchange.SendAsync(
                     $"HTTP/1.1 {reply.Status}\r\nConnection: close\r\n{reply.Headers}Content-Length: {Encoding.UTF8.GetByteCount(reply.Body)}\r\n\r\n{reply.Body}"
                 );
         });
 
-    private protected static Reply Json(string body, string headers = "") => new("200 OK", headers + "Content-Type: application/json\r\n", body);
+    private protected static Reply Json(string body, string headers = "") =>
+        new("200 OK", headers + "Content-Type: application/json\r\n", body);
 
     private protected static Reply Status(string status, string headers = "", string body = "") => new(status, headers, body);
 
@@ -33,7 +36,8 @@ public abstract class DialectTest : SyncTest
         {
             Feed = new FeedOptions { Uri = new Uri(server.Root, path) },
             Store = new FileTableStore(TablePath),
-            Foreign = dialect is null ? null
+            Foreign =
+                dialect is null ? null
                 : dialect.StartsWith('{') ? DialectDescription.Parse(dialect, "test")
                 : DialectDescription.Load(dialect),
             Settle = TimeSpan.FromMilliseconds(200),
@@ -48,7 +52,8 @@ public abstract class DialectTest : SyncTest
 
     private protected static string Counts(SyncRun run) => $"{run.Result.Added} {run.Result.Updated} {run.Result.Deleted}";
 
-    private protected static IEnumerable<string> Paths(RawServer server) => server.Requests.Select(r => Uri.UnescapeDataString(r.Split(' ')[1]));
+    private protected static IEnumerable<string> Paths(RawServer server) =>
+        server.Requests.Select(r => Uri.UnescapeDataString(r.Split(' ')[1]));
 
     private protected sealed record Reply(string Status, string Headers, string Body)
     {

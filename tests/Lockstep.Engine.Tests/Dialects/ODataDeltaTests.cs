@@ -162,7 +162,10 @@ public sealed class ODataDeltaTests : DialectTest
         var second = await SyncRun.ToEndAsync(Dialect(server, Users, "ODataDelta"));
 
         Assert.Equal("""{"id":"a","x":3,"y":null,"z":"\u00e4","w":[1, 2]}""", Table());
-        Assert.Equal("""{"id":"a","x":3,"y":null,"z":"\u00e4","w":[1, 2]}""", System.Text.Encoding.UTF8.GetString(second.Changes[^1].Record.Span));
+        Assert.Equal(
+            """{"id":"a","x":3,"y":null,"z":"\u00e4","w":[1, 2]}""",
+            System.Text.Encoding.UTF8.GetString(second.Changes[^1].Record.Span)
+        );
     }
 
     [Fact]
@@ -209,9 +212,7 @@ public sealed class ODataDeltaTests : DialectTest
         RawServer server = null!;
         server = Serve(
             (_, number) =>
-                number == 1
-                    ? Status("429 Too Many Requests", "Retry-After: 0\r\n")
-                    : Json(Page(server, """{"id":"a"}""", delta: "one"))
+                number == 1 ? Status("429 Too Many Requests", "Retry-After: 0\r\n") : Json(Page(server, """{"id":"a"}""", delta: "one"))
         );
         await using var disposing = server;
 
@@ -225,7 +226,9 @@ public sealed class ODataDeltaTests : DialectTest
     public async Task Other_options_begin_anew_without_an_error()
     {
         RawServer server = null!;
-        server = Serve((path, _) => Json(Page(server, path.Contains("mail") ? """{"id":"a","mail":"m"}""" : """{"id":"a"}""", delta: "one")));
+        server = Serve(
+            (path, _) => Json(Page(server, path.Contains("mail") ? """{"id":"a","mail":"m"}""" : """{"id":"a"}""", delta: "one"))
+        );
         await using var disposing = server;
 
         await SyncRun.ToEndAsync(Dialect(server, "v1.0/users/delta?$select=id", "ODataDelta"));
@@ -240,7 +243,8 @@ public sealed class ODataDeltaTests : DialectTest
     {
         RawServer server = null!;
         server = Serve(
-            (path, number) => Json($$"""{"value":[],"@odata.deltaLink":"{{server.Root}}v1.0/users/delta?token=latest&$deltatoken=t{{number}}"}""")
+            (path, number) =>
+                Json($$"""{"value":[],"@odata.deltaLink":"{{server.Root}}v1.0/users/delta?token=latest&$deltatoken=t{{number}}"}""")
         );
         await using var disposing = server;
 
