@@ -59,6 +59,12 @@ public sealed class FeedServer : IAsyncDisposable
                 Address = options.Address,
                 Port = options.Port,
                 Certificate = options.Certificate,
+                Site = new SiteRules
+                {
+                    AllowedHosts = options.AllowedHosts,
+                    AllowedOrigins = options.AllowedOrigins,
+                    AnyNameBeyondLoopback = options.Credentials.Count > 0,
+                }.Checked(),
             };
             FeedAccess access = new(options.Credentials);
             time ??= TimeProvider.System;

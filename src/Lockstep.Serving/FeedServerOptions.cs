@@ -18,6 +18,15 @@ public sealed record FeedServerOptions
     /// <summary>Who may read; empty for everybody. The paths /healthz say nothing that needs a credential.</summary>
     public IReadOnlyList<FeedCredential> Credentials { get; init; } = [];
 
+    /// <summary>
+    /// The names under which the server is asked for: needed where it listens beyond loopback and everybody may read. IP addresses always
+    /// pass, and <c>localhost</c> where it listens on loopback.
+    /// </summary>
+    public IReadOnlyCollection<string> AllowedHosts { get; init; } = [];
+
+    /// <summary>The web pages of other sites that may ask, each by its origin.</summary>
+    public IReadOnlyCollection<string> AllowedOrigins { get; init; } = [];
+
     /// <summary>The longest silence on a feed; above zero, default 15 s.</summary>
     public TimeSpan HeartbeatInterval { get; init; } = TimeSpan.FromSeconds(15);
 

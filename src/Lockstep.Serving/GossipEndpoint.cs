@@ -16,13 +16,6 @@ public sealed record GossipEndpointOptions
 
     /// <summary>Told of each connection that ended by an error. Called from any thread.</summary>
     public Action<Exception>? ConnectionFailed { get; init; }
-
-    /// <summary>
-    /// The web pages that may connect, each by its origin such as <c>https://app.example</c>, besides those of this server itself. Browsers
-    /// let any page open a WebSocket to any address, this machine's own included, so another page is refused. Peers that are no browser
-    /// send no origin and are not held up.
-    /// </summary>
-    public IReadOnlyCollection<string> AllowedOrigins { get; init; } = [];
 }
 
 /// <summary>
@@ -87,11 +80,6 @@ public sealed class GossipEndpoint : IAsyncDisposable
     private async Task HandleAsync(HttpContext context)
     {
         var name = NameIn(context);
-        if (!IsFromHere(context.Request))
-        {
-            context.Response.StatusCode = StatusCodes.Status403Forbidden;
-            return;
-        }
         if (name is not null && !_hub.Names.Contains(name))
         {
             context.Response.StatusCode = StatusCodes.Status404NotFound;
@@ -134,9 +122,4 @@ public sealed class GossipEndpoint : IAsyncDisposable
         var path = context.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget.Split('?')[0].Trim('/');
         return path.Length == 0 ? null : System.Uri.UnescapeDataString(path);
     }
-
-    private bool IsFromHere(HttpRequest request) =>
-        request.Headers.Origin is not [{ Length: > 0 } origin]
-        || _options.AllowedOrigins.Contains(origin, StringComparer.OrdinalIgnoreCase)
-        || string.Equals(origin, $"{request.Scheme}://{request.Host}", StringComparison.OrdinalIgnoreCase);
 }

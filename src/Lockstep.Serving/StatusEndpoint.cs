@@ -17,19 +17,6 @@ internal sealed class StatusEndpoint(IReadOnlyList<ServedFeed> feeds, FeedServer
 
     public async Task HandleAsync(HttpContext context)
     {
-        if (StatusPage.IsAskedByAnotherSite(context.Request))
-        {
-            await Answer
-                .WriteAsync(
-                    context,
-                    StatusCodes.Status403Forbidden,
-                    "other_site",
-                    "This request comes from a page of another site. Open the server's own page."
-                )
-                .ConfigureAwait(false);
-            return;
-        }
-
         if (access.IsOpen && !IsFromThisMachine(context))
         {
             await Answer

@@ -52,6 +52,7 @@ public sealed class LockstepTestServer : IControlledServer, IAsyncDisposable
             Address = options.ListenAddress,
             Port = options.Port,
             Certificate = options.Certificate,
+            Site = options.Site,
         };
         _endpoint.SelectCertificate = () => Faults.SelectCertificate(options.Certificate!);
         _endpoint.Routes.Add("/", context => _runner.RunAsync(context, _feed.ServeAsync, _host.Stopping));
@@ -69,6 +70,7 @@ public sealed class LockstepTestServer : IControlledServer, IAsyncDisposable
                 Address = options.ListenAddress,
                 Port = port,
                 Certificate = options.Certificate,
+                Site = options.Site,
             };
             _redirect.Routes.Add("/", context => redirects.RunAsync(context, RedirectAsync, _host.Stopping));
             _redirectHost = options.RedirectHost ?? (options.Feed == FeedKind.Reference ? ReferenceFeed.RedirectHost : null);

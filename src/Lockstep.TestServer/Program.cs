@@ -19,6 +19,8 @@ internal static class Program
 
           --port <n>         Port to listen on; 0 picks a free one. Default: PORT of the environment, else 4567.
           --listen <address> Address to listen on. Default: 127.0.0.1.
+          --allowed-host <name>
+                             A name to answer to besides IP addresses and, on loopback, localhost. May be repeated.
           --redirect-host <host>
                              Host in the Location of the port that redirects. Default: 0.0.0.0, as the original says it.
           --feed <kind>      reference, finite or scripted. Default: reference, or scripted with --records or --scenario.
@@ -99,6 +101,9 @@ internal static class Program
                     options.ListenAddress = IPAddress.TryParse(value, out var address)
                         ? address
                         : throw new ArgumentException($"{value} is not an IP address.");
+                    break;
+                case "--allowed-host":
+                    options.AllowedHosts = [.. options.AllowedHosts, value];
                     break;
                 case "--redirect-host":
                     options.RedirectHost = value;

@@ -31,6 +31,15 @@ public sealed class TestServerOptions
     /// <summary>Loopback unless told otherwise.</summary>
     public IPAddress ListenAddress { get; set; } = IPAddress.Loopback;
 
+    /// <summary>
+    /// The names under which it may be asked for, besides IP addresses and, where it listens on loopback, <c>localhost</c>. No web page of
+    /// another name controls it.
+    /// </summary>
+    public IReadOnlyCollection<string> AllowedHosts { get; set; } = [];
+
+    /// <summary>The web pages of other sites that may read and control it, each by its origin such as <c>https://app.example</c>.</summary>
+    public IReadOnlyCollection<string> AllowedOrigins { get; set; } = [];
+
     /// <summary>A certificate with its private key, to serve TLS on both ports; the caller keeps it. Null for plain HTTP.</summary>
     public X509Certificate2? Certificate { get; set; }
 
@@ -61,8 +70,11 @@ public sealed class TestServerOptions
     /// <summary>How many of the newest requests are kept, 0 or more.</summary>
     public int RequestLogCapacity { get; set; } = 10_000;
 
+    internal SiteRules Site => new() { AllowedHosts = AllowedHosts, AllowedOrigins = AllowedOrigins };
+
     internal void Validate()
     {
+        Site.Checked();
         Require(Port is >= 0 and <= IPEndPoint.MaxPort, $"The port must lie between 0 and {IPEndPoint.MaxPort}, but is {Port}.");
         Require(Enum.IsDefined(Feed), $"There is no feed {Feed}. Choose one of {string.Join(", ", Enum.GetNames<FeedKind>())}.");
         Require(RequestLogCapacity >= 0, $"The number of requests to keep must not be negative, but is {RequestLogCapacity}.");

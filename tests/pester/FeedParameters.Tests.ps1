@@ -168,6 +168,21 @@ Describe 'Sync-LockstepTable' {
             (Get-LockstepTestRequest -Server $server).Cursor[-1] | Should -Be 0
         }
 
+        It 'removes nothing by a whole set that cannot be read in full, and says that it is owed' {
+            $server = Start-LockstepTestServer -Port 0 -Feed Finite
+            $null = $server | Sync-LockstepTable -Disk
+            '{"id":7,"updated_at":1}' | Import-LockstepTable -Destination servers.db | Out-Null
+            $null = Add-LockstepTestFault Garbage -Text "oops`n" -AtRecord 2 -Times 1 -Server $server
+            $result = $server | Sync-LockstepTable -Disk -Resync -MalformedRecord Quarantine -WarningVariable warned -WarningAction SilentlyContinue
+            (Get-LockstepRecord).id | Should -Be 7, 123
+            $result.IsSetOwed | Should -BeTrue
+            "$warned" | Should -BeLike '*could not be read*nothing was removed*'
+            (Get-LockstepTable).IsSetOwed | Should -BeTrue
+            Get-LockstepTable | Out-String | Should -BeLike '*SetOwed*'
+            ($server | Sync-LockstepTable -Disk -Resync).IsSetOwed | Should -BeFalse
+            (Get-LockstepRecord).id | Should -Be 123
+        }
+
         It 'refuses a record above -MaximumRecordSize' {
             $server = Start-LockstepTestServer -Port 0 -Record (New-Json 1 1), "{`"id`":2,`"updated_at`":2,`"text`":`"$('x' * 3000)`"}", (New-Json 3 3)
             $failure = Get-ErrorOf { $server | Sync-LockstepTable -Disk @quick -MaximumRecordSize 1000 -ErrorAction Stop }

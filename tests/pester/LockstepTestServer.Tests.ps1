@@ -76,7 +76,7 @@ Describe 'Stop-LockstepTestServer' {
     It 'stops the servers from the pipeline and ends what they send' {
         $servers = 1..2 | ForEach-Object { Start-LockstepTestServer -Port 0 }
         $client = [System.Net.Sockets.TcpClient]::new('127.0.0.1', $servers[0].Port)
-        $client.Client.Send([byte[]][char[]]"GET / HTTP/1.1`r`nHost: x`r`n`r`n") | Should -BeGreaterThan 0
+        $client.Client.Send([byte[]][char[]]"GET / HTTP/1.1`r`nHost: localhost`r`n`r`n") | Should -BeGreaterThan 0
         $servers[0] | Stop-LockstepTestServer
 
         $servers.IsRunning | Should -Be $false, $true

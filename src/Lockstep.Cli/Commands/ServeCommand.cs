@@ -154,6 +154,15 @@ internal static class ServeCommand
                     .ConfigureAwait(false);
             }
 
+            if (options.Credentials.Count == 0 && options.AllowedHosts.Count == 0 && !IPAddress.IsLoopback(options.Address))
+            {
+                await Console
+                    .Error.WriteLineAsync(
+                        "lockstep: everybody may read, so only requests to an IP address are answered; allow the server's names with --allowed-host."
+                    )
+                    .ConfigureAwait(false);
+            }
+
             try
             {
                 await ReportTroubleAsync(sources, cancellationToken).ConfigureAwait(false);

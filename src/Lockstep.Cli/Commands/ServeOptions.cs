@@ -59,12 +59,15 @@ internal sealed class ServeOptions
         Description = "Leave out the page at /_lockstep/ that shows clients, rates and the newest records.",
     };
 
+    private readonly SiteOptions _site = new();
+
     public CertificateOptions Certificate { get; } = new();
 
     public void AddTo(Command command)
     {
         foreach (var option in (Option[])[_port, _address, _user, _passwordFile, _tokenFile, _heartbeat, _instance, _noStatusPage])
             command.Options.Add(option);
+        _site.AddTo(command);
         Certificate.AddTo(command);
     }
 
@@ -82,6 +85,8 @@ internal sealed class ServeOptions
             InstanceName = result.GetValue(_instance),
             StatusPage = !result.GetValue(_noStatusPage),
             Certificate = certificate,
+            AllowedHosts = _site.Read(result).AllowedHosts,
+            AllowedOrigins = _site.Read(result).AllowedOrigins,
             Credentials = [.. Credentials(result)],
         };
 

@@ -69,6 +69,7 @@ internal static class TestServerCommand
             HelpName = "N",
         };
 
+        var site = new SiteOptions();
         var command = new Command("testserver", "Serve a feed for tests, until Ctrl+C; or record one to serve it later.")
         {
             port,
@@ -84,6 +85,7 @@ internal static class TestServerCommand
             recordTo,
             seconds,
         };
+        site.AddTo(command);
         command.SetAction(
             async (result, cancellationToken) =>
             {
@@ -117,6 +119,8 @@ internal static class TestServerCommand
                         ),
                     Records = records,
                     RecordsFile = file,
+                    AllowedHosts = site.Read(result).AllowedHosts,
+                    AllowedOrigins = site.Read(result).AllowedOrigins,
                     RedirectHost = result.GetValue(redirectHost),
                     ScenarioFile = result.GetValue(scenario),
                     ReplayFile = result.GetValue(replay),

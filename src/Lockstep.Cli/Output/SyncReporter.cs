@@ -86,11 +86,14 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
         writer.WriteNumber("unchanged", result.Unchanged);
         writer.WriteNumber("outOfOrder", result.OutOfOrder);
         writer.WriteNumber("malformed", result.Malformed);
+        writer.WriteBoolean("setOwed", result.IsSetOwed);
+        writer.WriteNumber("quarantined", result.Quarantined);
         writer.WriteNumber("heartbeats", result.Heartbeats);
         writer.WriteNumber("bytes", result.Bytes);
         writer.WriteNumber("durationSeconds", Math.Round(result.Duration.TotalSeconds, 3));
         writer.WriteNumber("rate", Math.Round(result.Rate, 1));
         writer.WriteString("endReason", result.EndReason.ToString());
+        writer.WriteBoolean("isComplete", result.IsComplete);
     }
 
     private static string Describe(SyncResult result)
@@ -102,16 +105,21 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
         );
         if (result.Malformed > 0)
             text.Append(CultureInfo.InvariantCulture, $", {result.Malformed} malformed");
+        if (result.Quarantined > 0)
+            text.Append(CultureInfo.InvariantCulture, $", {result.Quarantined} in quarantine");
         text.Append(CultureInfo.InvariantCulture, $" ({result.Received} records in {result.Duration.TotalSeconds:0.00} s). ");
-        text.Append(CultureInfo.InvariantCulture, $"{Reason(result.EndReason)} Cursor {result.Cursor}.");
+        text.Append(CultureInfo.InvariantCulture, $"{Reason(result)} Cursor {result.Cursor}.");
+        if (result.IsSetOwed)
+            text.Append(" The feed's whole set could not be taken; it is fetched again later.");
         return text.ToString();
     }
 
-    private static string Reason(SyncEndReason reason) =>
-        reason switch
+    private static string Reason(SyncResult result) =>
+        result.EndReason switch
         {
             SyncEndReason.EndOfFeed => "The feed ended.",
             SyncEndReason.CaughtUp => "Caught up.",
+            SyncEndReason.Settled when !result.IsComplete => "The feed fell silent.",
             SyncEndReason.Settled => "Nothing new came.",
             SyncEndReason.TimeElapsed => "The time is over.",
             _ => "Stopped.",

@@ -158,14 +158,14 @@ internal sealed class DialectFollower(
             case RoundEnd.StreamEnded:
                 return RoundOutcome.GoOn;
             case RoundEnd.Ended:
-                status.EndsFor(SyncEndReason.EndOfFeed);
+                status.EndsFor(SyncEndReason.EndOfFeed, isComplete: true);
                 return RoundOutcome.Done;
         }
 
         CaughtUp(session);
         if (session.Context.StopsWhenCaughtUp)
         {
-            status.EndsFor(SyncEndReason.CaughtUp);
+            status.EndsFor(SyncEndReason.CaughtUp, isComplete: true);
             return RoundOutcome.Done;
         }
 
@@ -224,14 +224,14 @@ internal sealed class DialectFollower(
                 status.EndsFor(SyncEndReason.Settled);
                 return RoundOutcome.Done;
             case RoundEnd.Ended:
-                status.EndsFor(SyncEndReason.EndOfFeed);
+                status.EndsFor(SyncEndReason.EndOfFeed, isComplete: true);
                 return RoundOutcome.Done;
         }
 
         _wantsWhole &= round.Signs == 0;
         if (session.Context.StopsWhenCaughtUp)
         {
-            status.EndsFor(SyncEndReason.EndOfFeed);
+            status.EndsFor(SyncEndReason.EndOfFeed, isComplete: true);
             return RoundOutcome.Done;
         }
 

@@ -123,7 +123,7 @@ internal sealed class DialectRequests(DialectDescription dialect, FeedClient cli
 
     /// <summary>The error of a status.</summary>
     public FeedStatusException Error(HttpResponseMessage response) =>
-        new(client.Uri, response.StatusCode, response.ReasonPhrase, client.RetryAfter(response));
+        new(client.Uri, response.StatusCode, response.ReasonPhrase, client.RetryAfterOf(response));
 
     /// <summary>The error of an answer that is not as the dialect says.</summary>
     public DialectException Wrong(string reason, Remedy? remedy = null) => new(client.Uri, dialect.Name, reason, remedy);
@@ -139,12 +139,12 @@ internal sealed class DialectRequests(DialectDescription dialect, FeedClient cli
             response.StatusCode is HttpStatusCode.TooManyRequests or HttpStatusCode.ServiceUnavailable or HttpStatusCode.GatewayTimeout
             || (
                 response.StatusCode == HttpStatusCode.Forbidden
-                && (places.Header("x-ratelimit-remaining") == "0" || client.RetryAfter(response) is not null)
+                && (places.Header("x-ratelimit-remaining") == "0" || client.RetryAfterOf(response) is not null)
             );
         if (!isLimited)
             return null;
         var now = time.GetUtcNow();
-        TimeSpan? longest = client.RetryAfter(response);
+        var longest = client.RetryAfterOf(response)?.Wait;
         if (
             long.TryParse(places.Header("x-ratelimit-reset"), NumberStyles.None, CultureInfo.InvariantCulture, out var reset)
             && reset is > 0 and < 253402300799

@@ -188,6 +188,7 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
             FeedIdentity = position.Identity,
             Foreign = position.Description,
             Quarantined = quarantined,
+            QuarantineLimit = context.Options.QuarantineLimit,
             WantsChanges = context.Options.WantsChanges,
             At = position.IsUpToDate ? context.Time.GetUtcNow() : null,
         };

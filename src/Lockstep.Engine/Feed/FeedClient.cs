@@ -51,11 +51,19 @@ internal sealed class FeedClient : IDisposable
             using (response)
             {
                 if (_http.RedirectOf(response, target) is not { } location)
-                    throw new FeedStatusException(Uri, response.StatusCode, response.ReasonPhrase, RetryAfter(response));
+                    throw new FeedStatusException(Uri, response.StatusCode, response.ReasonPhrase, RetryAfterOf(response));
                 if (response.StatusCode == HttpStatusCode.TemporaryRedirect)
                 {
+                    // The snapshot is taken already; whoever follows asks again later for what came after it.
                     if (updatesOnly)
-                        throw new FeedRedirectException(Uri, "it answered a request for updates with a snapshot's address.");
+                    {
+                        throw new FeedRedirectException(
+                            Uri,
+                            "it answered a request for updates with a snapshot's address.",
+                            isTransient: true
+                        );
+                    }
+
                     isSnapshot = true;
                 }
 
@@ -114,6 +122,7 @@ internal sealed class FeedClient : IDisposable
                 ? count
                 : null,
             ContentLength = isPaged ? null : response.Content.Headers.ContentLength,
+            IsMarkup = ForeignBody.IsMarkup(response.Content.Headers.ContentType?.MediaType),
             HasDefiniteEnd =
                 response.Content.Headers.ContentLength is not null
                 || response.Headers.TransferEncodingChunked == true
@@ -137,17 +146,14 @@ internal sealed class FeedClient : IDisposable
         if (response.IsSuccessStatusCode)
             return response;
         using (response)
-            throw new FeedStatusException(Uri, response.StatusCode, response.ReasonPhrase, RetryAfter(response));
+            throw new FeedStatusException(Uri, response.StatusCode, response.ReasonPhrase, RetryAfterOf(response));
     }
 
     private Stream Decode(Stream stream, string encoding) =>
         EncodedStream.Open(stream, encoding) ?? throw new FeedCutException(Uri, $"its content encoding '{encoding}' is not known.");
 
-    internal TimeSpan? RetryAfter(HttpResponseMessage response) =>
-        response.Headers.RetryAfter switch
-        {
-            { Delta: { } delta } => delta,
-            { Date: { } date } => date - _time.GetUtcNow(),
-            _ => null,
-        };
+    internal RetryAfter? RetryAfterOf(HttpResponseMessage response) =>
+        response.Headers.NonValidated.TryGetValues("Retry-After", out var values) && values.FirstOrDefault() is { } text
+            ? RetryAfter.Parse(text.Trim(), _time.GetUtcNow())
+            : null;
 }

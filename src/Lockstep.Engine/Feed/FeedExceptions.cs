@@ -50,7 +50,7 @@ public sealed class FeedCursorException : FeedException
 /// <summary>The feed answered with an error status.</summary>
 public sealed class FeedStatusException : FeedException
 {
-    internal FeedStatusException(FeedUri feed, HttpStatusCode status, string? reason, TimeSpan? retryAfter)
+    internal FeedStatusException(FeedUri feed, HttpStatusCode status, string? reason, RetryAfter? retryAfter)
         : base(
             KindOf(status),
             feed,
@@ -59,14 +59,18 @@ public sealed class FeedStatusException : FeedException
         )
     {
         Status = status;
-        RetryAfter = retryAfter;
+        RetryAfter = retryAfter?.Wait;
+        RetryAfterNote = retryAfter?.Note;
     }
 
     /// <summary>The HTTP status.</summary>
     public HttpStatusCode Status { get; }
 
-    /// <summary>How long the server asks to wait, when it does.</summary>
+    /// <summary>How long the server asks to wait, when it does; an hour when it asks for more.</summary>
     public TimeSpan? RetryAfter { get; }
+
+    /// <summary>What the server asked for, in words, where that is not what is done.</summary>
+    internal string? RetryAfterNote { get; }
 
     /// <inheritdoc/>
     public override bool IsTransient => IsPassing(Status);
@@ -125,16 +129,21 @@ public sealed class FeedCutException : FeedException
 /// <summary>The feed redirects in a way that leads nowhere.</summary>
 public sealed class FeedRedirectException : FeedException
 {
-    internal FeedRedirectException(FeedUri feed, string reason)
+    private readonly bool _isTransient;
+
+    /// <param name="feed">The feed.</param>
+    /// <param name="reason">How it redirects.</param>
+    /// <param name="isTransient">Whether it may answer otherwise later.</param>
+    internal FeedRedirectException(FeedUri feed, string reason, bool isTransient = false)
         : base(
             ErrorKind.FeedProtocol,
             feed,
             $"The feed {feed.Display} redirects wrongly: {reason}",
             "Use the address that the feed is really at, or tell its operator."
-        ) { }
+        ) => _isTransient = isTransient;
 
     /// <inheritdoc/>
-    public override bool IsTransient => false;
+    public override bool IsTransient => _isTransient;
 }
 
 /// <summary>Credentials would go unencrypted over a network.</summary>
@@ -147,6 +156,27 @@ public sealed class InsecureCredentialsException : FeedException
             $"The credentials for {feed.Display} would be sent unencrypted.",
             $"Use https, or {Term.AllowUnencryptedAuthentication} if the network is yours alone."
         ) { }
+
+    /// <inheritdoc/>
+    public override bool IsTransient => false;
+}
+
+/// <summary>All that came was malformed and was set aside: most likely the feed is read in a wrong way.</summary>
+public sealed class AllRecordsMalformedException : FeedException
+{
+    internal AllRecordsMalformedException(FeedUri feed, long count, string reason, Remedy? remedy)
+        : base(
+            ErrorKind.MalformedRecord,
+            feed,
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"{feed.Subject} brought nothing but malformed records; all {count} were set aside. The first: {reason}."
+            ),
+            remedy ?? $"Look at them with {Term.ReadQuarantined}, and check that this is the feed that you mean."
+        ) => Count = count;
+
+    /// <summary>How many came.</summary>
+    public long Count { get; }
 
     /// <inheritdoc/>
     public override bool IsTransient => false;
@@ -190,6 +220,22 @@ public sealed class MalformedRecordException : FeedException
 
     /// <inheritdoc/>
     public override bool IsTransient => false;
+}
+
+/// <summary>
+/// The answer is no feed at all, but a page as a proxy or a login sends it: an error, and no empty set (I6).
+/// </summary>
+public sealed class NotAFeedException : FeedException
+{
+    internal NotAFeedException(FeedUri feed, string beginning)
+        : base(
+            ErrorKind.UnexpectedAnswer,
+            feed,
+            beginning.Length == 0
+                ? $"{feed.Subject} is an empty page of HTML or XML, and no feed."
+                : $"{feed.Subject} holds no JSON object, and is no feed. It begins: {beginning}",
+            "Check the URI, and whether a proxy or a login answers instead of the feed; the table keeps what it had."
+        ) { }
 }
 
 /// <summary>The body ended within its last record.</summary>

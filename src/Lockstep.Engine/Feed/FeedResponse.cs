@@ -26,6 +26,9 @@ internal sealed class FeedResponse(HttpResponseMessage response, Stream stream, 
     /// <summary>The body's length in bytes as it is sent, when that is known.</summary>
     public long? ContentLength { get; init; }
 
+    /// <summary>Whether its type is that of a page of HTML or XML.</summary>
+    public bool IsMarkup { get; init; }
+
     /// <summary>Whether the body says by itself where it ends, so that its end can be told from a cut (I6).</summary>
     public bool HasDefiniteEnd { get; init; }
 

@@ -1,3 +1,5 @@
+using Lockstep.Engine.Tables;
+
 namespace Lockstep.Engine.Sync;
 
 /// <summary>
@@ -9,9 +11,21 @@ internal sealed class BodyClock(SyncContext context, BodySource source, CursorTr
     /// <summary>The longest that nothing is looked at.</summary>
     private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(30);
 
+    /// <summary>A feed of which nothing is known may pause for this long before its silence is taken for the end.</summary>
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
+
+    /// <summary>Signs of life alone keep a feed that is not known to be endless open for this long.</summary>
+    private static readonly TimeSpan LongestWithoutRecord = TimeSpan.FromMinutes(2);
+
+    /// <summary>Likewise one of which nothing at all is known, before its first record: it may have none.</summary>
+    private static readonly TimeSpan LongestBeforeFirst = TimeSpan.FromSeconds(30);
+
     private long _lastSign = context.Time.GetTimestamp();
     private long _advances;
     private long _lastAdvance;
+    private long _lastRecord;
+    private long _idleSince;
+    private long _lastIdle;
     private bool _hasFirstByte;
 
     /// <summary>The time provider's timestamp.</summary>
@@ -20,11 +34,36 @@ internal sealed class BodyClock(SyncContext context, BodySource source, CursorTr
     /// <summary>Whether the time to follow is over.</summary>
     public bool IsTimeUp => context.FollowDeadline is { } deadline && context.Time.GetElapsedTime(context.Start) >= deadline;
 
+    /// <summary>Whether a whole set that is owed is to be fetched again, which one who goes on for ever would otherwise never do (I6).</summary>
+    public bool IsSetDue => !context.StopsWhenCaughtUp && context.Target.State.Owed is { } owed && context.Time.GetUtcNow() >= owed.Due;
+
     /// <summary>Whether the feed has been silent for longer than it may.</summary>
     public bool IsSilent => source.IdleTimeout != Timeout.InfiniteTimeSpan && context.Time.GetElapsedTime(_lastSign) >= source.IdleTimeout;
 
     /// <summary>Whether nothing new has come for the settling time.</summary>
-    public bool IsSettled => _hasFirstByte && SinceNews() >= context.Options.Settle;
+    public bool IsUnchanged => _hasFirstByte && context.Time.GetElapsedTime(LastNews()) >= context.Options.Settle;
+
+    /// <summary>Whether the feed is known to go on for ever.</summary>
+    public bool IsEndless => Ending == FeedEnding.Endless;
+
+    /// <summary>Whether the body has nothing more for now. Bytes that change nothing tell more than silence, which may be a pause.</summary>
+    public BodyRest Rest
+    {
+        get
+        {
+            if (_idleSince != 0 && _idleSince >= LastNews() && context.Time.GetElapsedTime(_idleSince, _lastIdle) >= context.Options.Settle)
+            {
+                return BodyRest.Idle;
+            }
+
+            return SilenceLeft() > TimeSpan.Zero ? BodyRest.None
+                : IsEndless ? BodyRest.Quiet
+                : BodyRest.Silent;
+        }
+    }
+
+    /// <summary>What the feed has shown says nothing of the address that it leads to.</summary>
+    private FeedEnding Ending => source.IsRedirected ? FeedEnding.Unknown : context.FeedEnding;
 
     /// <summary>Bytes have come.</summary>
     /// <param name="isSignOfLife">Whether they count: white space within an object does not.</param>
@@ -39,19 +78,39 @@ internal sealed class BodyClock(SyncContext context, BodySource source, CursorTr
         context.Queue.ResetLastChange();
     }
 
+    /// <summary>
+    /// The bytes that came are parsed. Blank lines before the first record may come from a server that is still looking for it, and those
+    /// of a feed that ends only keep the connection.
+    /// </summary>
+    /// <param name="hasRecords">Whether there were records among them.</param>
+    public void NoteParsed(bool hasRecords)
+    {
+        if (hasRecords)
+            _lastRecord = Now;
+        var counts = hasRecords || IsEndless || (Ending == FeedEnding.Unknown && _lastRecord != 0);
+        if (!counts)
+            return;
+        _lastIdle = Now;
+        if (_idleSince == 0 || _idleSince < LastNews())
+            _idleSince = _lastIdle;
+    }
+
     /// <summary>The time that the table and the consumer take is not the feed's silence.</summary>
     /// <param name="since">When that began, as <see cref="Now"/> was.</param>
     public void Excuse(long since) => _lastSign += Now - since;
 
     /// <summary>How long nothing need be looked at.</summary>
-    /// <param name="watchesSettling">Whether it matters that nothing new comes.</param>
-    public TimeSpan NextDeadline(bool watchesSettling)
+    /// <param name="watchesRest">Whether <see cref="Rest"/> matters.</param>
+    /// <param name="watchesChanges">Whether <see cref="IsUnchanged"/> matters.</param>
+    public TimeSpan NextDeadline(bool watchesRest, bool watchesChanges)
     {
         var next = LongestWait;
         if (source.IdleTimeout != Timeout.InfiniteTimeSpan)
             next = Min(next, source.IdleTimeout - context.Time.GetElapsedTime(_lastSign));
-        if (_hasFirstByte && watchesSettling)
-            next = Min(next, context.Options.Settle - SinceNews());
+        if (watchesRest)
+            next = Min(next, SilenceLeft());
+        if (_hasFirstByte && watchesChanges)
+            next = Min(next, context.Options.Settle - context.Time.GetElapsedTime(LastNews()));
         if (context.FollowDeadline is { } deadline)
             next = Min(next, deadline - context.Time.GetElapsedTime(context.Start));
         // A commit that is still under way decides whether the table has settled.
@@ -59,10 +118,34 @@ internal sealed class BodyClock(SyncContext context, BodySource source, CursorTr
     }
 
     /// <summary>
-    /// How long ago the table changed, or a record came that is newer than all before it: a long stretch that is known already is not the
-    /// end.
+    /// How long the feed may still be silent before that counts. A feed that has ended before is waited for; only when half the time is over
+    /// that its connection may be silent does it count as silent, so that what it sent is kept with a warning rather than an error.
     /// </summary>
-    private TimeSpan SinceNews()
+    private TimeSpan SilenceLeft()
+    {
+        if (!_hasFirstByte)
+        {
+            // A slow first byte is not silence, unless nothing has to come.
+            return IsEndless && !source.IsWholeSet ? context.Options.Settle - context.Time.GetElapsedTime(_lastSign) : LongestWait;
+        }
+
+        var settle = context.Options.Settle;
+        var limit =
+            IsEndless ? settle
+            : Ending == FeedEnding.Ends || _lastRecord == 0 ? HalfIdleTimeout
+            : LongestPause;
+        var quiet = context.Time.GetElapsedTime(Math.Max(_lastSign, LastNews()));
+        var withoutRecord = context.Time.GetElapsedTime(Math.Max(_lastRecord, LastNews()));
+        var longest = _lastRecord == 0 && Ending == FeedEnding.Unknown ? LongestBeforeFirst : LongestWithoutRecord;
+        return Min(Max(limit, settle) - quiet, Max(longest, settle) - withoutRecord);
+    }
+
+    private TimeSpan HalfIdleTimeout => source.IdleTimeout == Timeout.InfiniteTimeSpan ? LongestWithoutRecord : source.IdleTimeout / 2;
+
+    /// <summary>
+    /// When the table last changed, or a record came that is newer than all before it: a long stretch that is known already is not the end.
+    /// </summary>
+    private long LastNews()
     {
         if (tracker.Advances != _advances)
         {
@@ -70,8 +153,10 @@ internal sealed class BodyClock(SyncContext context, BodySource source, CursorTr
             _lastAdvance = Now;
         }
 
-        return context.Time.GetElapsedTime(Math.Max(context.Queue.LastChange, _lastAdvance));
+        return Math.Max(context.Queue.LastChange, _lastAdvance);
     }
 
     private static TimeSpan Min(TimeSpan left, TimeSpan right) => left < right ? left : right;
+
+    private static TimeSpan Max(TimeSpan left, TimeSpan right) => left > right ? left : right;
 }

@@ -33,6 +33,12 @@ internal sealed class BodyParser(
 {
     private const int SnippetLength = 80;
 
+    /// <summary>Whether anything came that at least begins like an object.</summary>
+    public bool HasObject { get; private set; }
+
+    /// <summary>How the body begins when that is no object; null when it is one, or nothing.</summary>
+    public string? Garbage { get; private set; }
+
     /// <summary>What to end with, after <see cref="ParseStop.Malformed"/>.</summary>
     public FeedException? Error { get; private set; }
 
@@ -70,8 +76,10 @@ internal sealed class BodyParser(
                     counters.Heartbeats++;
                     continue;
                 case FrameKind.Object:
+                    HasObject = true;
                     break;
                 default:
+                    HasObject |= frame.Kind != FrameKind.Garbage;
                     if (Refuse(frame, Describe(frame.Kind)))
                         return ParseStop.Malformed;
                     if (pacer.QuarantineIsFull)
@@ -103,6 +111,7 @@ internal sealed class BodyParser(
     /// <summary>Puts a record into the batch. Whether that is full then.</summary>
     private bool Take(in RoutedRecord record)
     {
+        HasObject = true;
         context.Counters.Received++;
         if (tracker.Note(record))
             context.Counters.OutOfOrder++;
@@ -143,15 +152,22 @@ internal sealed class BodyParser(
         if (dialect is not null)
             remedy = $"Sync with {Term.Dialect.For(dialect)}.";
 
+        context.FirstMalformed ??= new FirstMalformed(frame.Offset, reason, remedy);
         var snippet = Encoding.UTF8.GetString(frame.Bytes[..Math.Min(SnippetLength, frame.Bytes.Length)]).ReplaceLineEndings(" ");
+        if (!HasObject)
+            Garbage ??= snippet;
         // What is truncated will come again, whole: nothing to set aside.
         Error =
             frame.Kind == FrameKind.Truncated ? new TruncatedFeedException(source.Feed, frame.Offset, snippet)
             : context.Options.MalformedRecord == MalformedRecordPolicy.Stop
                 ? new MalformedRecordException(source.Feed, frame.Offset, reason, snippet, remedy) { Foreign = dialect }
+            : frame.Kind == FrameKind.Garbage && !HasObject && ForeignBody.IsMarkup(frame.Bytes)
+                ? new NotAFeedException(source.Feed, snippet)
             : null;
         if (Error is not null)
             return true;
+        // An object that is whole says at least that its record is there, if its key can be read. One that is torn may have swallowed others.
+        set.NoteMalformed(frame.Kind is FrameKind.Object or FrameKind.TooLong ? context.Parser.ReadKeyOfMalformed(frame.Bytes) : null);
         pacer.Quarantine(new QuarantinedRecord(context.Time.GetUtcNow(), frame.Offset, reason, frame.Bytes.ToArray()));
         return false;
     }

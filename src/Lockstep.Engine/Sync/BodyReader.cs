@@ -26,11 +26,14 @@ internal sealed class BodyReader
     private readonly BodyParser _parser;
     private long _settledAfter;
     private bool _warnedOfKey;
+    private readonly long _before;
+    private long _received;
 
     public BodyReader(SyncContext context, BodySource source)
     {
         _context = context;
         _source = source;
+        _before = _received = context.Counters.Received;
         _frames = new FrameReader(context.Options.MaximumRecordSize);
         _tracker = new CursorTracker(source.Start, source.IsHeld, source.IsResync);
         _pacer = new CommitPacer(context, source, _tracker);
@@ -64,6 +67,9 @@ internal sealed class BodyReader
                 : _context.StopsWhenCaughtUp
         );
 
+    /// <summary>Whether a heartbeat says that the feed has nothing more for now.</summary>
+    private bool HeartbeatsSettle => _context.Counters.Received != _before || _clock.IsEndless;
+
     /// <summary>Whether the file is to be told when nothing new comes any more.</summary>
     private bool NotesSettling => !_context.StopsWhenCaughtUp && !_source.IsImport && !_pacer.IsStaged && !_tracker.IsHeld;
 
@@ -74,8 +80,18 @@ internal sealed class BodyReader
         try
         {
             var end = await ReadToEndAsync(cancellationToken).ConfigureAwait(false);
+            // Whoever follows sees also a feed without an end closed, by a server that restarts.
+            if (
+                end == BodyEnd.EndOfBody
+                && _source.HasDefiniteEnd
+                && (_context.StopsWhenCaughtUp || _context.FeedEnding == FeedEnding.Unknown)
+            )
+            {
+                Learn(FeedEnding.Ends);
+            }
+
             await _set.EndAsync(end, cancellationToken).ConfigureAwait(false);
-            return end;
+            return _set.IsRefused ? BodyEnd.Refused : end;
         }
         catch (Exception e) when (e is IOException or HttpRequestException or InvalidDataException)
         {
@@ -112,12 +128,25 @@ internal sealed class BodyReader
             if (await ParseAsync(cancellationToken).ConfigureAwait(false))
                 return BodyEnd.CaughtUp;
             if (count == 0)
+            {
+                RequireFeed();
                 return BodyEnd.EndOfBody;
+            }
+
+            _clock.NoteParsed(hasRecords: _context.Counters.Received != _received);
+            _received = _context.Counters.Received;
             await _pacer.FlushWhenDueAsync(cancellationToken).ConfigureAwait(false);
             if (await IsOverAsync(cancellationToken).ConfigureAwait(false) is { } over)
                 return over;
             _clock.Excuse(arrived);
         }
+    }
+
+    /// <summary>A whole set without a single object is an empty one only if nothing says that it is no feed at all (I6).</summary>
+    private void RequireFeed()
+    {
+        if (_source.IsWholeSet && !_parser.HasObject && (_source.IsMarkup || _parser.Garbage is not null))
+            throw new NotAFeedException(_source.Feed, _parser.Garbage ?? "");
     }
 
     private void NoteBytes(int count)
@@ -141,6 +170,10 @@ internal sealed class BodyReader
             var stop = _parser.Parse();
             if (_context.Parser.KeyWasGuessed && !_warnedOfKey)
                 await WarnOfKeyAsync().ConfigureAwait(false);
+            if (_context.Parser.OddDeletion is { } odd && !_context.HasToldOfDeletion)
+                await WarnOfDeletionAsync(odd).ConfigureAwait(false);
+            if (stop != ParseStop.Malformed && _context.FirstMalformed is { } first && !_context.HasToldOfMalformed)
+                await WarnOfMalformedAsync(first).ConfigureAwait(false);
             switch (stop)
             {
                 case ParseStop.NeedMore:
@@ -165,11 +198,24 @@ internal sealed class BodyReader
         {
             await _set.CompleteAsync(SnapshotEnding.Sweep, cancellationToken).ConfigureAwait(false);
             // What the feed led to is a snapshot of some time ago: the updates since are still to come, at the feed's own address.
-            return StopsWhenCaughtUp && !_source.IsRedirected;
+            return _set.IsRefused || (StopsWhenCaughtUp && !_source.IsRedirected);
         }
 
         await _context.PostEventAsync(FeedEventKind.Heartbeat, "The feed sent a heartbeat.", null).ConfigureAwait(false);
-        return await _set.BeatAsync(signal, cancellationToken).ConfigureAwait(false) && StopsWhenCaughtUp;
+        // A server that is still looking for its first record may say so meanwhile: nothing has come yet that this could be the end of.
+        if (!signal.IsControlRow && !HeartbeatsSettle && (_context.StopsWhenCaughtUp || _pacer.IsStaged))
+            return false;
+        if (!await _set.BeatAsync(signal, cancellationToken).ConfigureAwait(false))
+            return false;
+        Learn(FeedEnding.Endless);
+        return StopsWhenCaughtUp || _set.IsRefused;
+    }
+
+    /// <summary>The body shows what the feed's bodies end like; what it leads to is another one's.</summary>
+    private void Learn(FeedEnding ending)
+    {
+        if (!_source.IsImport && !_source.IsRedirected)
+            _context.FeedEnding = ending;
     }
 
     private async Task WarnOfKeyAsync()
@@ -185,13 +231,40 @@ internal sealed class BodyReader
             .ConfigureAwait(false);
     }
 
+    private async Task WarnOfDeletionAsync(string odd)
+    {
+        _context.HasToldOfDeletion = true;
+        await _context
+            .PostEventAsync(
+                FeedEventKind.Warning,
+                $"In {_source.Feed.Subject} {odd}. Values like it are taken so from here on without a word.",
+                null
+            )
+            .ConfigureAwait(false);
+    }
+
+    private async Task WarnOfMalformedAsync(FirstMalformed first)
+    {
+        _context.HasToldOfMalformed = true;
+        await _context
+            .PostEventAsync(
+                FeedEventKind.Warning,
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{_source.Feed.Subject} holds a malformed record at byte {first.ByteOffset}, which is set aside, as others will be: {first.Reason}."
+                ),
+                $"{Term.ReadQuarantined} shows what is set aside."
+            )
+            .ConfigureAwait(false);
+    }
+
     /// <summary>Waits for bytes; meanwhile commits what there is, and looks at the clock. Null when bytes have come.</summary>
     private async Task<BodyEnd?> WaitAsync(Task<int> pending, CancellationToken cancellationToken)
     {
         while (true)
         {
             var lingers = _pacer.HasAnything;
-            var wait = lingers ? Linger : _clock.NextDeadline(Settles || (NotesSettling && _settledAfter != _context.Queue.LastChange));
+            var wait = lingers ? Linger : _clock.NextDeadline(Settles, NotesSettling && _settledAfter != _context.Queue.LastChange);
             // An error of the writing half must not wait for the feed to say something.
             Task either = Task.WhenAny(pending, _context.Queue.Completion);
             if (wait > TimeSpan.Zero && await either.CompletesWithinAsync(wait, _context.Time).ConfigureAwait(false))
@@ -227,24 +300,30 @@ internal sealed class BodyReader
     {
         if (_clock.IsTimeUp)
             return BodyEnd.TimeElapsed;
-        if (!_clock.IsSettled)
-            return null;
+        if (_clock.IsSetDue && (!_source.IsWholeSet || _set.IsComplete))
+            return BodyEnd.SetDue;
         if (!Settles)
         {
-            await NoteSettledAsync(cancellationToken).ConfigureAwait(false);
+            if (_clock.IsUnchanged)
+                await NoteSettledAsync(cancellationToken).ConfigureAwait(false);
             return null;
         }
 
-        await _pacer.FlushAsync(drain: true, cancellationToken).ConfigureAwait(false);
-        if (!_clock.IsSettled)
+        if (_clock.Rest == BodyRest.None)
             return null;
+        await _pacer.FlushAsync(drain: true, cancellationToken).ConfigureAwait(false);
+        var rest = _clock.Rest;
+        if (rest == BodyRest.None)
+            return null;
+        if (rest == BodyRest.Idle)
+            Learn(FeedEnding.Endless);
         if (!_pacer.IsStaged)
-            return _context.StopsWhenCaughtUp ? BodyEnd.Settled : null;
+            return rest == BodyRest.Silent ? BodyEnd.Silent : BodyEnd.Settled;
 
         // Whether a staged snapshot has settled cannot be told from the table, which it does not touch: it is merged, then watched.
         await _set.MergeUnfinishedAsync(isCaughtUp: true, cancellationToken).ConfigureAwait(false);
         _context.Queue.ResetLastChange();
-        return null;
+        return _set.IsRefused ? BodyEnd.Refused : null;
     }
 
     /// <summary>A feed that is followed and gives no other sign is up to date when it has settled, once after each change.</summary>

@@ -170,7 +170,9 @@ internal sealed class CommitPacer
             Cursor = cursor,
             Resume = resume,
             FeedIdentity = IsStaged ? null : _source.FeedIdentity,
+            FeedEnding = _source.IsImport ? null : _context.FeedEnding,
             Quarantined = [.. _quarantined],
+            QuarantineLimit = _context.Options.QuarantineLimit,
             WantsChanges = _context.Options.WantsChanges,
         };
     }

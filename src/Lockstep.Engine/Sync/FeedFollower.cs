@@ -25,6 +25,9 @@ internal sealed class FeedFollower(
     /// <summary>Outlives the table's being closed and opened again.</summary>
     private ConnectionPlan? _plan;
     private bool _hasWarnedOfKey;
+    private bool _hasToldOfMove;
+    private long _toldQuarantined = -1;
+    private long _lastRequest;
 
     /// <summary>The feed is another server's; null for Lockstep's own dialects.</summary>
     private DialectFollower? _foreign;
@@ -44,8 +47,12 @@ internal sealed class FeedFollower(
         while (true)
         {
             TimeSpan? retryAfter = null;
+            string? note = null;
             long before = status.Counters.Changes,
-                beatsBefore = status.Counters.Heartbeats;
+                batchesBefore = status.Counters.ChangingCommits,
+                beatsBefore = status.Counters.Heartbeats,
+                began = time.GetTimestamp();
+            var held = false;
             try
             {
                 var outcome = _foreign is { } foreign
@@ -73,6 +80,9 @@ internal sealed class FeedFollower(
             }
             catch (FeedStatusException e) when (e.AsksForResync && _foreign is null)
             {
+                // A feed that has moved would have known the identity.
+                if (TableBinding.IsOfAnotherFeed(context.Target.State, feed) && !options.Rebind)
+                    throw TableBinding.OfAnotherFeed(context.Target.State, options, feed);
                 GuardResyncs(plan.Resyncs + 1);
                 await events.PostStatusAsync(e, cancellationToken).ConfigureAwait(false);
                 await events
@@ -83,6 +93,14 @@ internal sealed class FeedFollower(
                     )
                     .ConfigureAwait(false);
                 plan.Resync(isAnotherFeed: false);
+                if (!context.StopsWhenCaughtUp && UntilSetIsDue(context.Target.State) is { } early)
+                {
+                    // What the feed wants taken anew has just come so that it could not be taken (I6).
+                    status.Move(SyncTrigger.Interrupted);
+                    if (!await BackOffAsync(early, cancellationToken).ConfigureAwait(false))
+                        return;
+                }
+
                 continue;
             }
             catch (FeedStatusException e) when (!e.IsTransient)
@@ -97,18 +115,27 @@ internal sealed class FeedFollower(
                 await events.PostFailureAsync(e, cancellationToken).ConfigureAwait(false);
                 plan.Interrupted(context.Target.State);
                 status.Move(SyncTrigger.Interrupted);
-                retryAfter = (e as FeedStatusException)?.RetryAfter;
-                // A connection that brought nothing but what was known is one more that failed.
-                failures = status.Counters.Changes > before || status.Counters.Heartbeats > beatsBefore ? 1 : failures + 1;
+                if (e is FeedStatusException answer)
+                    (retryAfter, note) = (answer.RetryAfter, answer.RetryAfterNote);
+                // A connection that brought nothing but what was known, or one record, is one more that failed.
+                held = retry.Held(
+                    time.GetElapsedTime(began),
+                    status.Counters.Changes - before,
+                    status.Counters.ChangingCommits - batchesBefore,
+                    status.Counters.Heartbeats - beatsBefore
+                );
+                failures = held ? 1 : failures + 1;
                 if (!retry.Allows(failures))
                     throw;
             }
 
             if (status.Phase != SyncPhase.BackingOff)
                 status.Move(SyncTrigger.Interrupted);
-            var broughtNews = status.Counters.Changes > before;
+            if (plan.NeedsSet)
+                retryAfter = Later(retryAfter, UntilSetIsDue(context.Target.State));
+            var broughtNews = status.Counters.Changes > before && (failures == 0 || held);
             var wait = retryAfter is null && broughtNews ? TimeSpan.Zero : retry.Delay(Math.Max(1, failures), retryAfter);
-            if (!await BackOffAsync(wait, cancellationToken).ConfigureAwait(false))
+            if (!await BackOffAsync(wait, cancellationToken, note).ConfigureAwait(false))
                 return;
         }
     }
@@ -130,10 +157,12 @@ internal sealed class FeedFollower(
 
     private async Task<BodyOutcome> ConnectAsync(SyncContext context, ConnectionPlan plan, CancellationToken cancellationToken)
     {
+        await KeepDistanceAsync(cancellationToken).ConfigureAwait(false);
         if (status.Phase == SyncPhase.BackingOff)
             status.Move(SyncTrigger.WaitElapsed);
         var state = context.Target.State;
         plan.CheckHorizon(state);
+        plan.CheckOwed(state, time.GetUtcNow());
         using var trace = SyncActivity.Connection(feed, plan.RequestCursor.ToString());
         if (await OpenAsync(plan, state, cancellationToken).ConfigureAwait(false) is not { } opened)
         {
@@ -147,6 +176,12 @@ internal sealed class FeedFollower(
         {
             await TakeDialectAsync(choice, cancellationToken).ConfigureAwait(false);
             return BodyOutcome.GoOn;
+        }
+
+        if (TableBinding.CheckMove(state, options, feed, body.FeedIdentity) is { } move && !_hasToldOfMove)
+        {
+            _hasToldOfMove = true;
+            await events.PostAsync(FeedEventKind.Warning, move, cancellationToken).ConfigureAwait(false);
         }
 
         if (body.KeyFields is { } key)
@@ -187,13 +222,23 @@ internal sealed class FeedFollower(
 
         plan.Ended(source, reader.SetIsComplete, context.Target.State);
         status.BodyEnded();
+        await JudgeQuarantineAsync(context, cancellationToken).ConfigureAwait(false);
 
         switch (end)
         {
+            case BodyEnd.SetDue:
+                status.Move(SyncTrigger.Interrupted);
+                return BodyOutcome.GoOn;
             case BodyEnd.CaughtUp:
-                status.EndsFor(SyncEndReason.CaughtUp);
+                status.EndsFor(SyncEndReason.CaughtUp, isComplete: true);
                 return BodyOutcome.Done;
             case BodyEnd.Settled:
+                status.EndsFor(SyncEndReason.Settled, isComplete: true);
+                return BodyOutcome.Done;
+            case BodyEnd.Silent:
+                await events
+                    .PostSilenceAsync(state.RequestCursor, context.Target.Committed.RequestCursor, cancellationToken)
+                    .ConfigureAwait(false);
                 status.EndsFor(SyncEndReason.Settled);
                 return BodyOutcome.Done;
             case BodyEnd.TimeElapsed:
@@ -208,7 +253,7 @@ internal sealed class FeedFollower(
             return BodyOutcome.GoOn;
         }
 
-        status.EndsFor(SyncEndReason.EndOfFeed);
+        status.EndsFor(SyncEndReason.EndOfFeed, isComplete: source.HasDefiniteEnd);
         return context.StopsWhenCaughtUp ? BodyOutcome.Done : BodyOutcome.Again;
     }
 
@@ -249,6 +294,26 @@ internal sealed class FeedFollower(
         if (outcome == RoundOutcome.NotOfThisDialect)
             _foreign = null;
         return outcome == RoundOutcome.Done ? BodyOutcome.Done : BodyOutcome.GoOn;
+    }
+
+    /// <summary>How long a whole set that is owed is not fetched yet; null when none is, or it is due.</summary>
+    private TimeSpan? UntilSetIsDue(TableState state) =>
+        state.Owed is { } owed && owed.Due - time.GetUtcNow() is { Ticks: > 0 } early ? early : null;
+
+    private static TimeSpan? Later(TimeSpan? left, TimeSpan? right) => left is null || right > left ? right ?? left : left;
+
+    /// <summary>Says how much is set aside, once after each change; that nothing else came is an error.</summary>
+    /// <exception cref="AllRecordsMalformedException">It is so, and nobody waits for more or no record has ever come.</exception>
+    private async Task JudgeQuarantineAsync(SyncContext context, CancellationToken cancellationToken)
+    {
+        var table = context.Target.Committed;
+        if (context.FirstMalformed is not { } first || table.Quarantined == _toldQuarantined)
+            return;
+        _toldQuarantined = table.Quarantined;
+        var counters = status.Counters;
+        await events.PostQuarantineAsync(counters.Malformed, table, cancellationToken).ConfigureAwait(false);
+        if (counters.Received == 0 && (context.StopsWhenCaughtUp || table.Shape is null))
+            throw new AllRecordsMalformedException(feed, counters.Malformed, first.Reason, first.Remedy);
     }
 
     /// <summary>Makes the key that the feed announces the table's, if nothing else is known of it.</summary>
@@ -296,8 +361,19 @@ internal sealed class FeedFollower(
         }
     }
 
+    /// <summary>Requests follow each other no faster than the shortest wait, also those that are no retries.</summary>
+    private async Task KeepDistanceAsync(CancellationToken cancellationToken)
+    {
+        if (_lastRequest != 0 && RetryPolicy.Shortest - time.GetElapsedTime(_lastRequest) is var left && left > TimeSpan.Zero)
+            await Task.Delay(left, time, cancellationToken).ConfigureAwait(false);
+        _lastRequest = time.GetTimestamp();
+    }
+
     /// <summary>Waits before another attempt, no longer than the time to follow; false when that is over.</summary>
-    public async Task<bool> BackOffAsync(TimeSpan wait, CancellationToken cancellationToken)
+    /// <param name="wait">How long.</param>
+    /// <param name="cancellationToken">Ends the waiting.</param>
+    /// <param name="note">What else there is to say of the wait.</param>
+    public async Task<bool> BackOffAsync(TimeSpan wait, CancellationToken cancellationToken, string? note = null)
     {
         if (options.FollowFor is { } deadline)
         {
@@ -313,7 +389,7 @@ internal sealed class FeedFollower(
 
         if (wait > TimeSpan.Zero)
         {
-            await events.PostRetryAsync(wait, cancellationToken).ConfigureAwait(false);
+            await events.PostRetryAsync(wait, note, cancellationToken).ConfigureAwait(false);
             await Task.Delay(wait, time, cancellationToken).ConfigureAwait(false);
         }
 

@@ -12,6 +12,25 @@ internal sealed class RetryPolicy(TimeSpan interval, int? maximumCount, Random r
     /// <summary>A server that asks for more is asked again after this all the same; a timer could not wait much longer.</summary>
     private static readonly TimeSpan LongestRetryAfter = TimeSpan.FromDays(1);
 
+    /// <summary>No two requests come closer together than this, whatever the feed does.</summary>
+    public static readonly TimeSpan Shortest = TimeSpan.FromMilliseconds(100);
+
+    private const int ManyChanges = 1000;
+
+    /// <summary>A connection lasted when it was open for this long, and longer than the interval.</summary>
+    private static readonly TimeSpan Lasting = TimeSpan.FromSeconds(5);
+
+    /// <summary>
+    /// Whether a connection that failed was good for a while, so that the wait after it is the first one again: it lasted, or brought more
+    /// than a batch. One that breaks off after each record would otherwise be asked without a pause.
+    /// </summary>
+    /// <param name="lasted">How long it lasted.</param>
+    /// <param name="changes">How many changes it brought.</param>
+    /// <param name="batches">In how many commits.</param>
+    /// <param name="heartbeats">How many heartbeats: signs that a connection that brought no changes was a good one.</param>
+    public bool Held(TimeSpan lasted, long changes, long batches, long heartbeats) =>
+        (lasted > interval && lasted >= Lasting && changes + heartbeats > 0) || batches > 1 || changes >= ManyChanges;
+
     /// <summary>Whether an attempt may follow this many failures in a row.</summary>
     public bool Allows(int failures) => maximumCount is not { } most || failures <= most;
 

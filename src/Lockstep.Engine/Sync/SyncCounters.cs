@@ -16,11 +16,14 @@ internal sealed class SyncCounters
     public long OutOfOrder;
     public long Bytes;
     public int Connections;
+    public long ChangingCommits;
 
     public long Changes => Volatile.Read(ref _added) + Volatile.Read(ref _updated) + Volatile.Read(ref _deleted);
 
     public void Count(ApplyCounts counts, long swept)
     {
+        if (counts.Changes > 0)
+            Interlocked.Increment(ref ChangingCommits);
         Interlocked.Add(ref _added, counts.Added);
         Interlocked.Add(ref _updated, counts.Updated);
         Interlocked.Add(ref _deleted, counts.Deleted);

@@ -1,5 +1,7 @@
 using System.Globalization;
 using Lockstep.Engine.Feed;
+using Lockstep.Engine.Records;
+using Lockstep.Engine.Tables;
 using Microsoft.Extensions.Logging;
 
 namespace Lockstep.Engine.Sync;
@@ -41,14 +43,52 @@ internal sealed class SyncEvents(StepChannel steps, ILogger logger, TimeProvider
         error switch
         {
             FeedStatusException status => PostStatusAsync(status, cancellationToken),
+            FeedRedirectException => PostAsync(FeedEventKind.OtherStatus, error.Message, cancellationToken),
             FeedUnreachableException => PostAsync(FeedEventKind.SocketError, error.Message, cancellationToken),
             _ => PostAsync(FeedEventKind.Close, error.Message, cancellationToken),
         };
 
-    public Task PostRetryAsync(TimeSpan wait, CancellationToken cancellationToken) =>
+    /// <summary>A feed fell silent that may have had more: what it sent is kept, but nobody knows whether that was all.</summary>
+    /// <param name="before">Where the sync began.</param>
+    /// <param name="after">Where the next one goes on.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public Task PostSilenceAsync(Cursor before, Cursor after, CancellationToken cancellationToken)
+    {
+        var progress = Cursor.Compare(before, after) == 0 ? $" The sync got no further than the cursor {after}." : "";
+        return PostAsync(
+            FeedEventKind.Warning,
+            $"The feed brought nothing more without saying that this was all; it may have more.{progress}",
+            cancellationToken,
+            $"Sync again to see whether more comes; {Term.Follow} stays with the feed."
+        );
+    }
+
+    /// <summary>Malformed records were set aside.</summary>
+    /// <param name="malformed">How many came in this sync.</param>
+    /// <param name="table">The table as it is now.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public Task PostQuarantineAsync(long malformed, TableState table, CancellationToken cancellationToken)
+    {
+        var dropped = table.QuarantineDropped;
+        var full = dropped > 0 ? string.Create(CultureInfo.InvariantCulture, $" It is full: the oldest {dropped} had to go.") : "";
+        return PostAsync(
+            FeedEventKind.Warning,
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"{malformed} malformed {(malformed == 1 ? "record" : "records")} came in this sync; the quarantine holds {table.Quarantined}.{full}"
+            ),
+            cancellationToken,
+            $"Look at them with {Term.ReadQuarantined}, and empty the quarantine with {Term.ClearQuarantined}; its size is {Term.QuarantineLimit}."
+        );
+    }
+
+    public Task PostRetryAsync(TimeSpan wait, string? note, CancellationToken cancellationToken) =>
         PostAsync(
             FeedEventKind.Retry,
-            string.Create(CultureInfo.InvariantCulture, $"The next attempt is in {wait.TotalSeconds:0.0} s."),
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"The next attempt is in {wait.TotalSeconds:0.0} s.{(note is null ? "" : " " + note)}"
+            ),
             cancellationToken
         );
 }

@@ -60,8 +60,8 @@ public sealed class SyncOptions
     public TimeSpan Settle { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>
-    /// How many attempts may fail in a row before the sync does; 0 for none. Null: any number when following, else none. One that brought
-    /// something restarts the count.
+    /// How many attempts may fail in a row before the sync does; 0 for none. Null: any number when following, else none. One that
+    /// lasted at least 5 s and longer than <see cref="RetryInterval"/>, or brought more than one batch, restarts the count.
     /// </summary>
     public int? MaximumRetryCount { get; init; }
 
@@ -85,8 +85,19 @@ public sealed class SyncOptions
     /// </summary>
     public decimal Lookback { get; init; }
 
+    /// <summary>
+    /// Whether a table that belongs to another feed is bound to this one, which goes on from the table's cursor where it does not say that it is
+    /// another. A feed that has only moved to another host or port, and names the identity that the table knows, needs no leave.
+    /// </summary>
+    public bool Rebind { get; init; }
+
     /// <summary>What to do with a malformed record.</summary>
     public MalformedRecordPolicy MalformedRecord { get; init; }
+
+    /// <summary>
+    /// How many malformed records the table sets aside at most, at least 1; default 10,000. The oldest make room, which a warning says.
+    /// </summary>
+    public int QuarantineLimit { get; init; } = TableCommit.DefaultQuarantineLimit;
 
     /// <summary>The largest record in bytes, at least 2; default 16 MiB. A larger one is malformed (I8).</summary>
     public int MaximumRecordSize { get; init; } = FrameReader.DefaultMaximumLength;

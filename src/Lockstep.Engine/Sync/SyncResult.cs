@@ -66,8 +66,16 @@ public sealed record SyncResult
     /// <summary>Records whose order value was below one that came before in the same body.</summary>
     public long OutOfOrder { get; init; }
 
-    /// <summary>Malformed records.</summary>
+    /// <summary>
+    /// Whether a whole set came that could not be taken as it is, so that nothing was removed by it: a later sync fetches it again.
+    /// </summary>
+    public bool IsSetOwed { get; init; }
+
+    /// <summary>Malformed records that came.</summary>
     public long Malformed { get; init; }
+
+    /// <summary>How many malformed records the table has set aside in all, those of earlier syncs among them.</summary>
+    public long Quarantined { get; init; }
 
     /// <summary>Heartbeats of each kind.</summary>
     public long Heartbeats { get; init; }
@@ -101,4 +109,10 @@ public sealed record SyncResult
 
     /// <summary>Why it ended.</summary>
     public SyncEndReason EndReason { get; init; }
+
+    /// <summary>
+    /// Whether the feed said or showed that this was all: its body ended as it had announced, it said that it has nothing more, or it is known
+    /// to go on for ever and brought nothing new. False while the sync runs, and when a feed that may still have had more fell silent.
+    /// </summary>
+    public bool IsComplete { get; init; }
 }

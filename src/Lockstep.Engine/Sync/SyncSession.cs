@@ -73,6 +73,7 @@ internal sealed class SyncSession : IAsyncDisposable
             Options = _options,
             Time = _time,
             Target = Target,
+            FeedEnding = Target.State.FeedEnding,
             Parser = Parser,
             Counters = _counters,
             Queue = Queue,

@@ -38,12 +38,15 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
                     Location = options.Store.Description,
                     Feed = feed.Display,
                     Cursor = committed?.Cursor ?? now.Cursor,
+                    IsSetOwed = committed is null ? now.IsSetOwed : committed.Owed is not null,
                     NewestRecord = committed is null ? now.NewestRecord : NewestIn(committed),
+                    Quarantined = committed?.Quarantined ?? now.Quarantined,
                     Duration = now.Duration ?? (now.Start == 0 ? TimeSpan.Zero : time.GetElapsedTime(now.Start)),
                     Expected = now.Expected,
                     State = now.State,
                     SinceLastByte = now.Context is { LastByte: > 0 and var last } ? time.GetElapsedTime(last) : null,
                     EndReason = now.EndReason,
+                    IsComplete = now.IsComplete,
                 }
             );
             return result with { ShareDone = now.ShareDone(result) };
@@ -55,7 +58,9 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
     public void Move(SyncTrigger trigger) => _now = _now with { State = _now.State.Next(trigger) };
 
     /// <summary>Why the sync ends, or would if it ended now.</summary>
-    public void EndsFor(SyncEndReason reason) => _now = _now with { EndReason = reason };
+    /// <param name="reason">Why.</param>
+    /// <param name="isComplete">As for <see cref="SyncResult.IsComplete"/>.</param>
+    public void EndsFor(SyncEndReason reason, bool isComplete = false) => _now = _now with { EndReason = reason, IsComplete = isComplete };
 
     public void End() => _now = _now with { Duration = time.GetElapsedTime(_now.Start) };
 
@@ -66,7 +71,15 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
     public void TableClosing()
     {
         var committed = _now.Context!.Target.Committed;
-        _now = _now with { Cursor = committed.Cursor, Sequence = committed.Sequence, NewestRecord = NewestIn(committed), Context = null };
+        _now = _now with
+        {
+            Cursor = committed.Cursor,
+            Sequence = committed.Sequence,
+            NewestRecord = NewestIn(committed),
+            IsSetOwed = committed.Owed is not null,
+            Quarantined = committed.Quarantined,
+            Context = null,
+        };
     }
 
     public void BodyBegan(FeedResponse body)
@@ -93,7 +106,7 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
 
         public string Table { get; init; } = "";
 
-        /// <summary>The open table; null while it is closed, when the following three say what it was at last.</summary>
+        /// <summary>The open table; null while it is closed, when the following four say what it was at last.</summary>
         public SyncContext? Context { get; init; }
 
         public Cursor Cursor { get; init; }
@@ -102,7 +115,13 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
 
         public DateTimeOffset? NewestRecord { get; init; }
 
+        public bool IsSetOwed { get; init; }
+
+        public long Quarantined { get; init; }
+
         public SyncEndReason EndReason { get; init; }
+
+        public bool IsComplete { get; init; }
 
         public TimeSpan? Duration { get; init; }
 

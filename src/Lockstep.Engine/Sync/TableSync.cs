@@ -167,6 +167,7 @@ public sealed class TableSync
             {
                 Resume = session.Target.State.Resume,
                 Feed = _feed.Display,
+                FeedEnding = context.FeedEnding,
                 At = _time.GetUtcNow(),
             };
             await session.Queue.RunAsync(new CommitJob(CommitKind.Commit, last), cancellationToken).ConfigureAwait(false);

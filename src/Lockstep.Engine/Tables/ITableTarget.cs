@@ -78,12 +78,31 @@ internal sealed record TableCommit
 
     public string? FeedIdentity { get; init; }
 
+    public FeedEnding? FeedEnding { get; init; }
+
     public DateTimeOffset? At { get; init; }
 
     /// <summary>How another server's feed is read.</summary>
     public string? Foreign { get; init; }
 
+    /// <summary>A whole set that is to be fetched again.</summary>
+    public OwedSet? Owed { get; init; }
+
+    /// <summary>Whether a whole set came that could be read in full, so that none is owed any more.</summary>
+    public bool PaysOwed { get; init; }
+
     public IReadOnlyList<QuarantinedRecord> Quarantined { get; init; } = [];
+
+    /// <summary>
+    /// The keys (<see cref="KeyEncoding"/>) of malformed records of the snapshot that ends: what is stored under them is not swept (I6).
+    /// </summary>
+    public IReadOnlyCollection<byte[]> Kept { get; init; } = [];
+
+    /// <summary>The most that may be set aside; the oldest go.</summary>
+    public int QuarantineLimit { get; init; } = DefaultQuarantineLimit;
+
+    /// <summary>The default of <see cref="QuarantineLimit"/>.</summary>
+    public const int DefaultQuarantineLimit = 10_000;
 
     public bool WantsChanges { get; init; }
 

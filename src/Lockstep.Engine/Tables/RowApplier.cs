@@ -148,6 +148,7 @@ internal sealed class RowApplier(RowStatements rows)
     {
         BindKey(rows.UpdateOrder, RowStatements.KeyParameter, batch, entry);
         BindOrder(rows.UpdateOrder, RowStatements.OnlyOrderParameter, batch, entry);
+        BindTransaction(rows.UpdateOrder, RowStatements.OnlyTransactionParameter, entry);
         rows.UpdateOrder.Execute();
     }
 
@@ -161,15 +162,9 @@ internal sealed class RowApplier(RowStatements rows)
             : batch.CompareOrder(entry, true, 0, stored.Bytes(RowStatements.OrderColumn));
     }
 
-    private static bool IsSame(RecordBatch batch, in RecordEntry entry, Statement stored)
-    {
-        var hasTransaction = (entry.Flags & EntryFlags.HasTransactionId) != 0;
-        if (stored.IsNull(RowStatements.TransactionColumn) == hasTransaction)
-            return false;
-        if (hasTransaction && stored.Integer(RowStatements.TransactionColumn) != entry.TransactionId)
-            return false;
-        return StageSql.IsSameBody(stored.Bytes(RowStatements.BodyColumn), batch.Body(entry), batch.OrderKind);
-    }
+    /// <summary>Content decides what is a change; by which transaction the same came again does not.</summary>
+    private static bool IsSame(RecordBatch batch, in RecordEntry entry, Statement stored) =>
+        StageSql.IsSameBody(stored.Bytes(RowStatements.BodyColumn), batch.Body(entry), batch.OrderKind);
 
     /// <param name="statement">An insert or the update.</param>
     /// <param name="before">How many of its parameters belong to rows before this one.</param>
@@ -182,15 +177,7 @@ internal sealed class RowApplier(RowStatements rows)
         BindKey(statement, before + RowStatements.KeyParameter, batch, entry);
         statement.Bind(before + RowStatements.SequenceParameter, sequence);
         BindOrder(statement, before + RowStatements.OrderParameter, batch, entry);
-        if ((entry.Flags & EntryFlags.HasTransactionId) != 0)
-        {
-            statement.Bind(before + RowStatements.TransactionParameter, entry.TransactionId);
-        }
-        else
-        {
-            statement.BindNull(before + RowStatements.TransactionParameter);
-        }
-
+        BindTransaction(statement, before + RowStatements.TransactionParameter, entry);
         statement.Bind(before + RowStatements.GoneParameter, (long)StateOf(entry));
         statement.BindPinnedText(before + RowStatements.BodyParameter, batch.Body(entry));
     }
@@ -206,6 +193,18 @@ internal sealed class RowApplier(RowStatements rows)
         else
         {
             statement.BindPinnedBlob(parameter, batch.Key(entry));
+        }
+    }
+
+    private static void BindTransaction(Statement statement, int parameter, in RecordEntry entry)
+    {
+        if ((entry.Flags & EntryFlags.HasTransactionId) != 0)
+        {
+            statement.Bind(parameter, entry.TransactionId);
+        }
+        else
+        {
+            statement.BindNull(parameter);
         }
     }
 

@@ -41,6 +41,18 @@ internal sealed record TableState
     /// <summary>How another server's feed is read, as a JSON text; null for Lockstep's own dialects.</summary>
     public string? Foreign { get; init; }
 
+    /// <summary>What is known of the end of the feed's bodies.</summary>
+    public FeedEnding FeedEnding { get; init; }
+
+    /// <summary>A whole set that is to be fetched again; null when none is.</summary>
+    public OwedSet? Owed { get; init; }
+
+    /// <summary>How many malformed records are set aside. Counted by the writer, not kept in the row.</summary>
+    public long Quarantined { get; init; }
+
+    /// <summary>How many of those had to go for others since the table was opened, likewise.</summary>
+    public long QuarantineDropped { get; init; }
+
     public Cursor RequestCursor => Resume ?? Cursor;
 
     public static TableState Load(SqliteConnection connection)
@@ -52,6 +64,8 @@ internal sealed record TableState
         if (!row.Read())
             throw new InvalidDataException("The table file has lost its description.");
 
+        // A file of an older Lockstep that is only read has fewer columns; the writer adds them.
+        var columns = Enumerable.Range(0, row.FieldCount).Select(row.GetName).ToHashSet(StringComparer.Ordinal);
         string? Text(string column) => row[column] as string;
         long Number(string column) => row[column] is long value ? value : 0;
 
@@ -79,6 +93,8 @@ internal sealed record TableState
             Sequence = Number("sequence"),
             Horizon = Text("horizon") is { } horizon ? Cursor.Parse(horizon) : null,
             LastSync = Text("last_sync") is { } at ? DateTimeOffset.Parse(at, CultureInfo.InvariantCulture) : null,
+            FeedEnding = columns.Contains("feed_ending") ? (FeedEnding)Number("feed_ending") : FeedEnding.Unknown,
+            Owed = columns.Contains("owed") ? OwedSet.Parse(Text("owed")) : null,
         };
     }
 
@@ -89,7 +105,8 @@ internal sealed record TableState
         command.CommandText = """
             UPDATE lockstep_table SET name=$name, feed=$feed, dialect=$dialect, key_fields=$keys, key_kinds=$kinds, key_layout=$layout,
                 order_field=$order, order_kind=$orderKind, fields=$fields, cursor=$cursor, resume=$resume, feed_identity=$identity,
-                rows=$rows, tombstones=$tombstones, sequence=$sequence, horizon=$horizon, last_sync=$last
+                rows=$rows, tombstones=$tombstones, sequence=$sequence, horizon=$horizon, last_sync=$last,
+                feed_ending=$ending, owed=$owed
             """;
         void Set(string name, object? value) => command.Parameters.AddWithValue(name, value ?? DBNull.Value);
 
@@ -110,6 +127,8 @@ internal sealed record TableState
         Set("$sequence", Sequence);
         Set("$horizon", Horizon?.ToString());
         Set("$last", LastSync?.ToString("O", CultureInfo.InvariantCulture));
+        Set("$ending", (int)FeedEnding);
+        Set("$owed", Owed?.ToString());
         command.ExecuteNonQuery();
         if (Foreign is not null)
             ForeignFeed.Save(connection, Foreign);

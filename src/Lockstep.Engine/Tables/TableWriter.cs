@@ -30,7 +30,7 @@ internal sealed class TableWriter : ITableTarget
         _path = path;
         _lock = writerLock;
         _connection = connection;
-        _state = _committed = TableState.Load(connection);
+        _state = _committed = TableState.Load(connection) with { Quarantined = Quarantine.Count(connection) };
         _removesUnused = removesUnused;
         _isServed = isServed;
         _firstLoad = new FirstLoad(connection);
@@ -55,7 +55,7 @@ internal sealed class TableWriter : ITableTarget
     /// <param name="createAs">The name of the table to create where there is no file; null to open only.</param>
     /// <param name="writerLock">The lock that the caller has taken; it stays the caller's when this throws.</param>
     /// <param name="isServed">Whether others are served from this table, so that a commit must survive a loss of power (I5).</param>
-    /// <param name="removesUnused">Whether <see cref="Dispose"/> removes the file when no feed and no record has come.</param>
+    /// <param name="removesUnused">Whether <see cref="Dispose"/> removes the file when no sync has ended well and nothing has come.</param>
     public static TableWriter Open(string path, string? createAs, WriterLock writerLock, bool isServed = false, bool removesUnused = false)
     {
         var connection = TableFile.OpenForWriting(path, createAs, isServed);
@@ -95,8 +95,7 @@ internal sealed class TableWriter : ITableTarget
             {
                 if (hasRecords)
                     wanted = Apply(commit.Batch!, wanted, changes);
-                Quarantine(commit.Quarantined);
-                State = wanted;
+                State = SetAside(commit, wanted);
             }
         );
         if (_isOpen)
@@ -137,7 +136,7 @@ internal sealed class TableWriter : ITableTarget
             () =>
             {
                 counts = commit.Batch is { } batch ? stage.Apply(batch, commit.Shape!, State.Sequence) : default;
-                Quarantine(commit.Quarantined);
+                State = SetAside(commit, State);
                 stage.NoteFields(commit.NewFields);
             }
         );
@@ -158,9 +157,13 @@ internal sealed class TableWriter : ITableTarget
                 if (wanted.Shape is { } shape)
                     AlignLayout(shape);
                 TableFile.Execute(_connection, $"DROP VIEW IF EXISTS {TableView.Quote(State.Name)}");
-                stage.Complete(State, wanted.Shape, ending, commit.WantsChanges);
-                Quarantine(commit.Quarantined);
-                State = wanted with { Rows = stage.Tally.Rows, Tombstones = stage.Tally.Tombstones, Sequence = stage.SequenceAfter };
+                stage.Complete(State, wanted.Shape, ending, commit);
+                State = SetAside(commit, wanted) with
+                {
+                    Rows = stage.Tally.Rows,
+                    Tombstones = stage.Tally.Tombstones,
+                    Sequence = stage.SequenceAfter,
+                };
             }
         );
         _stage = null;
@@ -197,6 +200,22 @@ internal sealed class TableWriter : ITableTarget
         );
     }
 
+    /// <summary>Empties the quarantine.</summary>
+    /// <returns>How many malformed records were removed.</returns>
+    public long ClearQuarantined()
+    {
+        var removed = State.Quarantined;
+        InTransaction(
+            stayOpen: false,
+            () =>
+            {
+                TableFile.Execute(_connection, "DELETE FROM lockstep_quarantine");
+                State = State with { Quarantined = 0 };
+            }
+        );
+        return removed;
+    }
+
     /// <summary>Removes tombstones whose order value is below a horizon, which the file remembers.</summary>
     /// <returns>How many were removed.</returns>
     public long ClearTombstones(Cursor before)
@@ -218,9 +237,10 @@ internal sealed class TableWriter : ITableTarget
     {
         _stage?.Abandon();
         _rows?.Dispose();
+        var isUnused = _removesUnused && IsUnused();
         ClosingCheckpoint.Run(_connection, _path, _interruption.IsRequested);
         _connection.Dispose();
-        if (_removesUnused && Committed is { Feed: null, Shape: null })
+        if (isUnused)
         {
             // While the lock is held, nobody else can have the file (I12).
             TableFile.DeleteUnused(_path);
@@ -231,6 +251,9 @@ internal sealed class TableWriter : ITableTarget
             _lock.Dispose();
         }
     }
+
+    /// <summary>Whether nothing went in: no change, no cursor, nothing set aside, and no sync that ended well.</summary>
+    private bool IsUnused() => Committed is { Sequence: 0, LastSync: null, Cursor.IsStart: true, Quarantined: 0 };
 
     /// <summary>Runs work in the transaction that is open, or in a new one; commits it, unless it may stay open.</summary>
     private void InTransaction(bool stayOpen, Action work) =>
@@ -332,8 +355,10 @@ internal sealed class TableWriter : ITableTarget
             Cursor = commit.Cursor ?? State.Cursor,
             Resume = commit.Resume,
             FeedIdentity = commit.FeedIdentity ?? State.FeedIdentity,
+            FeedEnding = commit.FeedEnding ?? State.FeedEnding,
             LastSync = commit.At ?? State.LastSync,
             Foreign = commit.Foreign ?? State.Foreign,
+            Owed = commit.PaysOwed ? null : commit.Owed ?? State.Owed,
         };
 
     private void Save()
@@ -372,21 +397,13 @@ internal sealed class TableWriter : ITableTarget
         SequenceIndex.Ensure(_connection);
     }
 
-    private void Quarantine(IReadOnlyList<QuarantinedRecord> records)
+    /// <summary>Sets aside what a commit holds of malformed records; returns the table with what is set aside then.</summary>
+    private TableState SetAside(TableCommit commit, TableState wanted)
     {
-        if (records.Count == 0)
-            return;
-        using var insert = _connection.CreateCommand();
-        insert.CommandText = "INSERT INTO lockstep_quarantine(at, byte_offset, reason, bytes) VALUES($at, $offset, $reason, $bytes)";
-        foreach (var record in records)
-        {
-            insert.Parameters.Clear();
-            insert.Parameters.AddWithValue("$at", record.At.ToString("O", CultureInfo.InvariantCulture));
-            insert.Parameters.AddWithValue("$offset", record.ByteOffset);
-            insert.Parameters.AddWithValue("$reason", record.Reason);
-            insert.Parameters.AddWithValue("$bytes", record.Bytes.ToArray());
-            insert.ExecuteNonQuery();
-        }
+        if (commit.Quarantined.Count == 0)
+            return wanted;
+        var dropped = Quarantine.Add(_connection, commit.Quarantined, commit.QuarantineLimit);
+        return wanted with { Quarantined = Quarantine.Count(_connection), QuarantineDropped = State.QuarantineDropped + dropped };
     }
 
     private bool HasRows() => StageSql.TableExists(_connection, TableSchema.Rows);

@@ -30,7 +30,9 @@ internal sealed class PostgresTableWriter : ITableTarget
     public PostgresTableWriter(NpgsqlConnection connection, int table, long epoch, TableState state, string description)
     {
         (_connection, _table, _epoch, _description) = (new WriterConnection(connection, description), table, epoch, description);
-        _state = _committed = state;
+        long count = 0;
+        _connection.Read(TableSql.CountQuarantined, row => count = row.GetInt64(0), table);
+        _state = _committed = state with { Quarantined = count };
     }
 
     public TableState State
@@ -65,8 +67,7 @@ internal sealed class PostgresTableWriter : ITableTarget
                 wanted = merged.Apply(wanted, merged.Counts.Changes > 0 ? State.Sequence + commit.Batch!.Count : State.Sequence);
             }
 
-            Quarantine(commit.Quarantined);
-            State = wanted;
+            State = SetAside(commit, wanted);
             return new CommitResult(merged.Counts, merged.InOrder());
         });
     }
@@ -91,7 +92,7 @@ internal sealed class PostgresTableWriter : ITableTarget
                 Merge(TableSql.Snapshot, TableSql.Stage, wantsChanges: false, merged);
             }
 
-            Quarantine(commit.Quarantined);
+            State = SetAside(commit, State);
             return merged.Counts;
         });
         if (commit.Batch is { } added)
@@ -117,10 +118,9 @@ internal sealed class PostgresTableWriter : ITableTarget
             Merge(TableSql.Rows(_table), TableSql.Snapshot, commit.WantsChanges, merged);
             var sequence = Math.Max(State.Sequence, _snapshotSequence);
             if (ending.HasFlag(SnapshotEnding.Sweep))
-                swept = Sweep(sequence, commit.WantsChanges, merged);
+                swept = Sweep(sequence, commit, merged);
             _connection.Run($"DROP TABLE {TableSql.Snapshot}");
-            Quarantine(commit.Quarantined);
-            State = merged.Apply(wanted, sequence + swept);
+            State = merged.Apply(SetAside(commit, wanted), merged.Counts.Changes > 0 ? sequence + swept : State.Sequence);
             return new CommitResult(merged.Counts, merged.Changes) { Swept = swept };
         });
         _hasSnapshot = false;
@@ -145,6 +145,15 @@ internal sealed class PostgresTableWriter : ITableTarget
         {
             State = new TableState { Name = State.Name, Sequence = State.Sequence };
             return _connection.Run(TableSql.Empty(_table));
+        });
+
+    /// <summary>Empties the quarantine.</summary>
+    /// <returns>How many malformed records were removed.</returns>
+    public long ClearQuarantined() =>
+        InTransaction(() =>
+        {
+            State = State with { Quarantined = 0 };
+            return _connection.Run(TableSql.ClearQuarantined, _table);
         });
 
     /// <summary>Removes tombstones whose order value is below a horizon, which the table remembers.</summary>
@@ -216,7 +225,9 @@ internal sealed class PostgresTableWriter : ITableTarget
             Cursor = commit.Cursor ?? State.Cursor,
             Resume = commit.Resume,
             FeedIdentity = commit.FeedIdentity ?? State.FeedIdentity,
+            FeedEnding = commit.FeedEnding ?? State.FeedEnding,
             LastSync = commit.At ?? State.LastSync,
+            Owed = commit.PaysOwed ? null : commit.Owed ?? State.Owed,
         };
 
     /// <summary>Brings records of a batch to the stage, one per key.</summary>
@@ -258,7 +269,7 @@ internal sealed class PostgresTableWriter : ITableTarget
             }
         );
 
-    private long Sweep(long sequence, bool wantsChanges, MergeResult merged)
+    private long Sweep(long sequence, TableCommit commit, MergeResult merged)
     {
         long swept = 0;
         _connection.Read(
@@ -267,20 +278,27 @@ internal sealed class PostgresTableWriter : ITableTarget
             {
                 swept++;
                 merged.Add(ChangeKind.Deleted, was: 0, count: 1);
-                if (wantsChanges)
+                if (commit.WantsChanges)
                     merged.Keep(ChangeKind.Deleted, row, 0);
             },
-            sequence
+            sequence,
+            commit.Kept.ToArray()
         );
         return swept;
     }
 
-    private void Quarantine(IReadOnlyList<QuarantinedRecord> records)
+    /// <summary>
+    /// Sets aside what a commit holds of malformed records: one copy of the same bytes at the same place, and no more than the limit. Returns
+    /// the table with what is set aside then.
+    /// </summary>
+    private TableState SetAside(TableCommit commit, TableState wanted)
     {
-        foreach (var record in records)
+        if (commit.Quarantined.Count == 0)
+            return wanted;
+        foreach (var record in commit.Quarantined)
         {
             _connection.Run(
-                $"INSERT INTO {TableSql.Quarantine} (table_id, at, byte_offset, reason, bytes) VALUES ($1, $2, $3, $4, $5)",
+                TableSql.SetAside,
                 _table,
                 record.At.ToUniversalTime(),
                 record.ByteOffset,
@@ -288,6 +306,11 @@ internal sealed class PostgresTableWriter : ITableTarget
                 record.Bytes.ToArray()
             );
         }
+
+        long dropped = _connection.Run(TableSql.DropOldest, _table, commit.QuarantineLimit),
+            count = 0;
+        _connection.Read(TableSql.CountQuarantined, row => count = row.GetInt64(0), _table);
+        return wanted with { Quarantined = count, QuarantineDropped = State.QuarantineDropped + dropped };
     }
 
     private void RequireSnapshot()

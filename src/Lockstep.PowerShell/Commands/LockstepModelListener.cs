@@ -4,6 +4,7 @@ using System.Security.Cryptography.X509Certificates;
 using Lockstep.Bases;
 using Lockstep.Errors;
 using Lockstep.Gossip;
+using Lockstep.Parameters;
 using Lockstep.Pipeline;
 
 namespace Lockstep.Commands;
@@ -46,6 +47,19 @@ public sealed class StartLockstepModelListenerCommand : ModelsCmdlet
     [Parameter(ParameterSetName = ByAddress)]
     public X509Certificate2? Certificate { get; set; }
 
+    /// <summary>
+    /// With -WebSocket: names under which it may be asked for. IP addresses always pass, and localhost where it listens on loopback; no web page of another
+    /// name reaches it.
+    /// </summary>
+    [Parameter(ParameterSetName = ByAddress)]
+    [ValidateNotNullOrEmpty]
+    public string[] AllowedHost { get; set; } = [];
+
+    /// <summary>With -WebSocket: web pages of other sites that may ask, each by its origin such as <c>https://app.example</c>.</summary>
+    [Parameter(ParameterSetName = ByAddress)]
+    [ValidateNotNullOrEmpty]
+    public string[] AllowedOrigin { get; set; } = [];
+
     /// <summary>Which way changes go.</summary>
     [Parameter]
     public ModelDirection Direction { get; set; }
@@ -73,7 +87,10 @@ public sealed class StartLockstepModelListenerCommand : ModelsCmdlet
             );
         }
 
-        var place = new ListeningPlace(new IPEndPoint(ListenAddress, Port), PipeName, WebSocket, Certificate);
+        var place = new ListeningPlace(new IPEndPoint(ListenAddress, Port), PipeName, WebSocket, Certificate)
+        {
+            Site = SiteParameters.Read(AllowedHost, AllowedOrigin),
+        };
         var session = SessionListener.StartAsync(place, Direction, _models, StopToken).GetAwaiter().GetResult();
         var listener = new ModelListenerInfo(session);
         RunspaceModels.Current.Add(listener);

@@ -123,6 +123,19 @@ public sealed class StartLockstepServerCommand : LockstepCmdlet
     [ValidateNotNull]
     public X509Certificate2? Certificate { get; set; }
 
+    /// <summary>
+    /// Names under which it may be asked for. IP addresses always pass, and localhost where it listens on loopback; no web page of another
+    /// name reaches it.
+    /// </summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string[] AllowedHost { get; set; } = [];
+
+    /// <summary>Web pages of other sites that may ask, each by its origin such as <c>https://app.example</c>.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string[] AllowedOrigin { get; set; } = [];
+
     /// <summary>The longest silence on a feed, in seconds.</summary>
     [Parameter]
     [ValidateRange(0.01, 86400.0)]
@@ -166,6 +179,13 @@ public sealed class StartLockstepServerCommand : LockstepCmdlet
             );
         }
 
+        if (Credential.Length + Token.Length + AllowedHost.Length == 0 && !IPAddress.IsLoopback(ListenAddress))
+        {
+            WriteWarning(
+                "Everybody may read, so only requests to an IP address are answered. Allow the server's names with -AllowedHost, or give it credentials."
+            );
+        }
+
         var server = new ServerInfo(
             ParameterSetName == ByConnection
                 ? ServerStart.FromPostgres(Database(), Settings(), StopToken)
@@ -181,6 +201,7 @@ public sealed class StartLockstepServerCommand : LockstepCmdlet
             Address = ListenAddress,
             Port = Port,
             Certificate = Certificate,
+            Site = SiteParameters.Read(AllowedHost, AllowedOrigin),
             Credential = Credential,
             Token = Token,
             HeartbeatInterval = TimeSpan.FromSeconds(HeartbeatSec),

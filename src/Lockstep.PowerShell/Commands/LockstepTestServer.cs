@@ -64,6 +64,19 @@ public sealed class StartLockstepTestServerCommand : LockstepCmdlet
     [ValidateNotNull]
     public X509Certificate2? Certificate { get; set; }
 
+    /// <summary>
+    /// Names under which it may be asked for. IP addresses always pass, and localhost where it listens on loopback; no web page of another
+    /// name reaches it.
+    /// </summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string[] AllowedHost { get; set; } = [];
+
+    /// <summary>Web pages of other sites that may ask, each by its origin such as <c>https://app.example</c>.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string[] AllowedOrigin { get; set; } = [];
+
     private protected override object? ErrorTarget => Port;
 
     private protected override void Process()
@@ -97,6 +110,7 @@ public sealed class StartLockstepTestServerCommand : LockstepCmdlet
         }
 
         var scenario = Scenario is null ? null : ScenarioTexts.Read(Scenario, SessionState.Path);
+        var site = SiteParameters.Read(AllowedHost, AllowedOrigin);
         var options = new TestServerOptions
         {
             Port = Port,
@@ -106,6 +120,8 @@ public sealed class StartLockstepTestServerCommand : LockstepCmdlet
             ReplayFile = Replay is null ? null : FileSystemPath.ResolveLiteral(SessionState.Path, Replay),
             ReplaySpeed = ReplaySpeed,
             Certificate = Certificate,
+            AllowedHosts = site.AllowedHosts,
+            AllowedOrigins = site.AllowedOrigins,
             RecordsFile = Path is null ? null : FileSystemPath.ResolveLiteral(SessionState.Path, Path),
         };
         if (!ShouldProcess($"{ListenAddress}:{Port}", $"Start a test server with the {feed} feed"))

@@ -14,7 +14,11 @@ namespace Lockstep.Gossip;
 /// <param name="PipeName">The named pipe; null for the address.</param>
 /// <param name="WebSocket">WebSocket instead of plain TCP.</param>
 /// <param name="Certificate">The certificate with its key, which stays the caller's; null for no TLS.</param>
-internal sealed record ListeningPlace(IPEndPoint Address, string? PipeName, bool WebSocket, X509Certificate2? Certificate);
+internal sealed record ListeningPlace(IPEndPoint Address, string? PipeName, bool WebSocket, X509Certificate2? Certificate)
+{
+    /// <summary>For WebSocket: under which names it may be asked for, and by which web pages.</summary>
+    public SiteRules Site { get; init; } = new();
+}
 
 /// <summary>Keeps a listener of any kind and its hub out of the sight of public types. Thread-safe.</summary>
 internal sealed class SessionListener : IModelListenerState, IAsyncDisposable
@@ -77,6 +81,7 @@ internal sealed class SessionListener : IModelListenerState, IAsyncDisposable
                         Address = place.Address.Address,
                         Port = place.Address.Port,
                         Certificate = place.Certificate,
+                        Site = place.Site,
                     },
                     session._hub,
                     new GossipEndpointOptions { Stream = stream, ConnectionFailed = session.NoteFailure },

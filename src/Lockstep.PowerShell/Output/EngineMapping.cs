@@ -26,7 +26,9 @@ internal static class EngineMapping
             Deleted = result.Deleted,
             Unchanged = result.Unchanged,
             OutOfOrder = result.OutOfOrder,
+            IsSetOwed = result.IsSetOwed,
             Malformed = result.Malformed,
+            Quarantined = result.Quarantined,
             Heartbeats = result.Heartbeats,
             Bytes = result.Bytes,
             Duration = result.Duration,
@@ -36,6 +38,7 @@ internal static class EngineMapping
             SinceLastByte = result.SinceLastByte,
             Lag = LagOf(result.NewestRecord),
             EndReason = (EndReason)result.EndReason,
+            IsComplete = result.IsComplete,
         };
 
     public static TableInfo ToModel(this EngineTableInfo table, bool isSession)
@@ -60,6 +63,7 @@ internal static class EngineMapping
             Rows = table.Rows,
             Tombstones = table.Tombstones,
             Sequence = table.Sequence,
+            IsSetOwed = table.IsSetOwed,
             Quarantined = table.Quarantined,
             Size = table.Size,
             LastSync = table.LastSync?.LocalDateTime,

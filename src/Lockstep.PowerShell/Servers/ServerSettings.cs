@@ -2,6 +2,7 @@ using System.Management.Automation;
 using System.Net;
 using System.Security;
 using System.Security.Cryptography.X509Certificates;
+using Lockstep.Serving.Hosting;
 
 namespace Lockstep.Servers;
 
@@ -14,6 +15,9 @@ internal sealed record ServerSettings
     public required int Port { get; init; }
 
     public X509Certificate2? Certificate { get; init; }
+
+    /// <summary>Under which names it may be asked for, and by which web pages.</summary>
+    public SiteRules Site { get; init; } = new();
 
     /// <summary>Users and passwords that may read.</summary>
     public PSCredential[] Credential { get; init; } = [];

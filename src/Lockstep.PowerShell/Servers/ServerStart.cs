@@ -114,6 +114,8 @@ internal static class ServerStart
             Address = settings.Address,
             Port = settings.Port,
             Certificate = settings.Certificate,
+            AllowedHosts = settings.Site.AllowedHosts,
+            AllowedOrigins = settings.Site.AllowedOrigins,
             HeartbeatInterval = settings.HeartbeatInterval,
             InstanceName = settings.InstanceName,
             StatusPage = settings.StatusPage,

@@ -11,8 +11,12 @@ internal sealed class HostedApplication : IHttpApplication<HttpContext>
 
     public Task ProcessRequestAsync(HttpContext context)
     {
-        if (HostedConnection.Of(context.Features).Endpoint.Routes.Find(context.Request.Path) is { } handler)
-            return handler(context);
+        var endpoint = HostedConnection.Of(context.Features).Endpoint;
+        var route = endpoint.Routes.Find(context.Request.Path);
+        if (route is not { AnySite: true } && endpoint.Site.Refusal(context.Request, endpoint.Address) is var (error, message))
+            return Answer.WriteAsync(context, StatusCodes.Status403Forbidden, error, message);
+        if (route is not null)
+            return route.Handler(context);
         context.Response.StatusCode = StatusCodes.Status404NotFound;
         return Task.CompletedTask;
     }

@@ -24,6 +24,9 @@ public sealed class HttpEndpoint
     /// </summary>
     internal Func<X509Certificate2?>? SelectCertificate { get; set; }
 
+    /// <summary>By which names the endpoint may be asked, and by which web pages. Checked before any route but the exempt ones.</summary>
+    public SiteRules Site { get; init; } = new();
+
     /// <summary>What is answered, by path prefix.</summary>
     public RouteTable Routes { get; } = new();
 }

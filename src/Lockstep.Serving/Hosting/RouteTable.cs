@@ -10,7 +10,11 @@ public sealed class RouteTable
     private readonly Lock _gate = new();
     private volatile Route[] _routes = [];
 
-    private sealed record Route(PathString Prefix, RequestDelegate Handler);
+    /// <summary>What is answered below a prefix.</summary>
+    /// <param name="Prefix">The prefix, without a slash at its end.</param>
+    /// <param name="Handler">Answers.</param>
+    /// <param name="AnySite">Whether it answers whatever the endpoint's <see cref="SiteRules"/> say.</param>
+    internal sealed record Route(PathString Prefix, RequestDelegate Handler, bool AnySite);
 
     /// <summary>
     /// Adds a handler for a prefix. Whole path elements are compared, ordinally: <c>/servers</c> takes <c>/servers/5</c> but not
@@ -19,9 +23,10 @@ public sealed class RouteTable
     /// <param name="prefix">A path that starts with a slash; a slash at its end is ignored. <c>/</c> takes every path.</param>
     /// <param name="handler">Called on a pool thread; its task ends the response. An exception before the response has started becomes
     /// status 500, one after that cuts the connection.</param>
+    /// <param name="anySite">Whether it answers under any name and to any page, for what says nothing and changes nothing.</param>
     /// <returns>This table.</returns>
     /// <exception cref="ArgumentException">The prefix does not start with a slash or is there already.</exception>
-    public RouteTable Add(string prefix, RequestDelegate handler)
+    public RouteTable Add(string prefix, RequestDelegate handler, bool anySite = false)
     {
         ArgumentNullException.ThrowIfNull(handler);
         ArgumentException.ThrowIfNullOrEmpty(prefix);
@@ -30,17 +35,17 @@ public sealed class RouteTable
         {
             if (_routes.Any(route => route.Prefix.Equals(path, StringComparison.Ordinal)))
                 throw new ArgumentException($"The path {prefix} has a handler already.", nameof(prefix));
-            _routes = [.. _routes.Append(new Route(path, handler)).OrderByDescending(route => route.Prefix.Value?.Length ?? 0)];
+            _routes = [.. _routes.Append(new Route(path, handler, anySite)).OrderByDescending(route => route.Prefix.Value?.Length ?? 0)];
         }
         return this;
     }
 
-    internal RequestDelegate? Find(PathString path)
+    internal Route? Find(PathString path)
     {
         foreach (var route in _routes)
         {
             if (path.StartsWithSegments(route.Prefix, StringComparison.Ordinal))
-                return route.Handler;
+                return route;
         }
         return null;
     }

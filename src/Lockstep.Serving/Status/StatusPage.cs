@@ -47,16 +47,6 @@ internal static class StatusPage
         return true;
     }
 
-    /// <summary>
-    /// Browsers name the site that a page is of. One that somebody happens to visit must neither control nor read a server of this machine.
-    /// </summary>
-    public static bool IsAskedByAnotherSite(HttpRequest request) =>
-        request.Headers.Origin.ToString() is { Length: > 0 } origin
-        && !(
-            Uri.TryCreate(origin, UriKind.Absolute, out var site)
-            && site.Authority.Equals(request.Host.Value, StringComparison.OrdinalIgnoreCase)
-        );
-
     private static byte[] Load(string name)
     {
         using var stream = Assembly.GetExecutingAssembly().GetManifestResourceStream("Lockstep.Serving.Status." + name)!;

@@ -72,14 +72,6 @@ internal sealed class ControlPath(IControlledServer server)
 
     private async Task<(int Status, object? Answer)> RunAsync(HttpRequest request, CancellationToken cancellationToken)
     {
-        if (StatusPage.IsAskedByAnotherSite(request))
-        {
-            return (
-                StatusCodes.Status403Forbidden,
-                Error("This request comes from a page of another site. Open the server's own page, or send no Origin.")
-            );
-        }
-
         var parts = request.Path.Value![Prefix.Length..].Trim('/').Split('/', 2);
         (string Method, string Path, Action Run)[] there =
         [

@@ -65,6 +65,53 @@ public sealed class FollowTests : SyncTest
     }
 
     [Fact]
+    public async Task A_server_that_breaks_off_after_each_new_record_is_asked_less_and_less_often()
+    {
+        await using var server = new RawServer(async exchange =>
+        {
+            await exchange.ChunkedAsync();
+            await exchange.ChunkAsync(Record(1, exchange.Number));
+        });
+
+        await SyncRun.ToErrorAsync<FeedCutException>(Options(server, follow: true, retries: 3));
+
+        // Each of them brought something new, and counts as a failure all the same.
+        Assert.Equal(4, server.Requests.Count);
+    }
+
+    [Fact]
+    public async Task Requests_keep_their_distance_even_where_each_answer_is_good()
+    {
+        var asked = new List<long>();
+        await using var server = new RawServer(async exchange =>
+        {
+            asked.Add(Environment.TickCount64);
+            await exchange.BodyAsync(Record(1, exchange.Number));
+        });
+
+        await FollowUntilAsync(Options(server, follow: true), _ => asked.Count >= 4);
+
+        Assert.All(asked.Zip(asked.Skip(1)), pair => Assert.True(pair.Second - pair.First >= 80));
+    }
+
+    [Fact]
+    public async Task A_server_that_answers_with_a_snapshot_again_and_again_is_backed_off_from_and_the_first_one_is_kept()
+    {
+        await using var server = new RawServer(exchange =>
+            exchange.Head.StartsWith("GET /snapshot", StringComparison.Ordinal)
+                ? exchange.BodyAsync(Record(1, 10))
+                : exchange.RedirectAsync("/snapshot")
+        );
+
+        var events = await FollowUntilAsync(Options(server, follow: true), _ => server.Requests.Count >= 5);
+
+        Assert.Single(server.Requests, r => r.StartsWith("GET /snapshot", StringComparison.Ordinal));
+        Assert.Contains(events, e => e.Kind == FeedEventKind.OtherStatus && e.Message.Contains("snapshot", StringComparison.Ordinal));
+        Assert.Contains(events, e => e.Kind == FeedEventKind.Retry);
+        Assert.Equal(["1"], Keys);
+    }
+
+    [Fact]
     public async Task Nobody_at_the_address_is_an_error_of_its_own_after_the_attempts_allowed()
     {
         var gone = new RawServer(exchange => Task.CompletedTask);
@@ -225,6 +272,21 @@ public sealed class FollowTests : SyncTest
     }
 
     [Fact]
+    public async Task A_retry_after_beyond_an_hour_is_cut_to_one_and_that_is_said()
+    {
+        await using var server = new RawServer(exchange => exchange.StatusAsync("503 Busy", "Retry-After: 99999999999999999999\r\n"));
+
+        var events = await FollowUntilAsync(
+            Options(server, follow: true),
+            step => step is FeedEventOccurred { Event.Kind: FeedEventKind.Retry }
+        );
+
+        var message = events[^1].Message;
+        Assert.StartsWith("The next attempt is in 3600.0 s.", message, StringComparison.Ordinal);
+        Assert.Contains("'99999999999999999999'", message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_401_in_mid_follow_asks_for_credentials_and_goes_on_from_the_cursor()
     {
         await using var server = new RawServer(exchange =>
@@ -278,14 +340,20 @@ public sealed class FollowTests : SyncTest
 
     private static Task<List<FeedEvent>> FollowUntilAsync(SyncOptions options, string key) => FollowUntilAsync(new TableSync(options), key);
 
-    private static async Task<List<FeedEvent>> FollowUntilAsync(TableSync sync, string key)
+    private static Task<List<FeedEvent>> FollowUntilAsync(TableSync sync, string key) =>
+        FollowUntilAsync(sync, step => step is ChangesCommitted committed && committed.Changes.Any(c => c.Key.ToString() == key));
+
+    private static Task<List<FeedEvent>> FollowUntilAsync(SyncOptions options, Func<SyncStep, bool> isOver) =>
+        FollowUntilAsync(new TableSync(options), isOver);
+
+    private static async Task<List<FeedEvent>> FollowUntilAsync(TableSync sync, Func<SyncStep, bool> isOver)
     {
         var events = new List<FeedEvent>();
         await foreach (var step in sync.RunAsync(Cancellation))
         {
             if (step is FeedEventOccurred happened)
                 events.Add(happened.Event);
-            if (step is ChangesCommitted committed && committed.Changes.Any(c => c.Key.ToString() == key))
+            if (isOver(step))
                 break;
         }
 

@@ -61,6 +61,18 @@ internal sealed class Pace(ManualTimeProvider time, Func<SyncResult> result)
         await happens;
     }
 
+    /// <summary>
+    /// Lets time pass in large steps while the sync has an answer or waits to ask again, until something has happened; for waits that are
+    /// much longer than what is done between them.
+    /// </summary>
+    public static Task MoveAsync(TableSync sync, ManualTimeProvider time, TimeSpan step, Task until) =>
+        Eventually.TrueAsync(() =>
+        {
+            if (!until.IsCompleted && sync.Result.State.Phase is not SyncPhase.Connecting)
+                time.Advance(step);
+            return until.IsCompleted;
+        });
+
     private Task RestAsync(int timers) =>
         time.WaitForTimersAsync(timers, TestContext.Current.CancellationToken).WaitAsync(Eventually.Deadline);
 }

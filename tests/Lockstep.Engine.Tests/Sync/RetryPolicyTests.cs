@@ -50,6 +50,28 @@ public sealed class RetryPolicyTests
     }
 
     [Theory]
+    [InlineData(1, 1, 1, 0, false)]
+    [InlineData(1, 999, 1, 0, false)]
+    [InlineData(1, 1000, 1, 0, true)]
+    [InlineData(1, 2, 2, 0, true)]
+    [InlineData(6, 1, 1, 0, true)]
+    [InlineData(6, 0, 0, 1, true)]
+    [InlineData(1, 0, 0, 9, false)]
+    [InlineData(6, 0, 0, 0, false)]
+    public void A_connection_held_that_lasted_or_brought_more_than_a_batch(
+        double seconds,
+        long changes,
+        long batches,
+        long beats,
+        bool held
+    )
+    {
+        var policy = new RetryPolicy(TimeSpan.FromSeconds(5), null, new Random(1));
+
+        Assert.Equal(held, policy.Held(TimeSpan.FromSeconds(seconds), changes, batches, beats));
+    }
+
+    [Theory]
     [InlineData(null, 1000, true)]
     [InlineData(0, 1, false)]
     [InlineData(3, 3, true)]

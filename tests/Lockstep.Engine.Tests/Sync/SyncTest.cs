@@ -63,7 +63,9 @@ public abstract class SyncTest : IDisposable
         double idle = 30,
         double connect = 30,
         Uri? uri = null,
-        int maximum = 1 << 20
+        int maximum = 1 << 20,
+        int quarantineLimit = 10_000,
+        bool rebind = false
     ) =>
         new()
         {
@@ -84,6 +86,8 @@ public abstract class SyncTest : IDisposable
             Lookback = lookback,
             MalformedRecord = malformed,
             MaximumRecordSize = maximum,
+            QuarantineLimit = quarantineLimit,
+            Rebind = rebind,
             WantsChanges = true,
         };
 }

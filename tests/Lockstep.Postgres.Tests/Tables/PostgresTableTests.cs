@@ -121,6 +121,53 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
 
     [Fact]
     [Trait("Invariant", "I3")]
+    public async Task The_same_content_with_a_risen_order_value_is_no_change_and_its_order_value_counts()
+    {
+        static string Row(long since, string value) =>
+            $$$"""{"txid":{{{since}}},"since":{{{since}}},"deleted":false,"data":{"id":1,"value":"{{{value}}}"}}""";
+        await using var db = await TestDatabase.CreateAsync(postgres);
+        using var twins = await TwinTables.OpenAsync(new PostgresTableStore(db.ConnectionString), coalesces: true, Cancel);
+        twins.Commit([Row(1, "a")]);
+        var before = twins.State.Sequence;
+
+        twins.Commit([Row(10, "a")]);
+        twins.Commit([Row(9, "stale")]);
+        twins.Snapshot(SnapshotEnding.Sweep, [[Row(20, "a")]]);
+        twins.Commit([Row(19, "stale")]);
+
+        Assert.Equal(before, twins.State.Sequence);
+        twins.AssertEqual();
+        twins.Commit([Row(20, "newer")]);
+        twins.AssertEqual();
+        Assert.Equal(before + 1, twins.State.Sequence);
+    }
+
+    [Fact]
+    [Trait("Invariant", "I6")]
+    public async Task What_a_set_holds_malformed_stays_and_a_set_that_is_owed_is_remembered()
+    {
+        await using var db = await TestDatabase.CreateAsync(postgres);
+        using var twins = await TwinTables.OpenAsync(new PostgresTableStore(db.ConnectionString), coalesces: true, Cancel);
+        twins.Commit(Enumerable.Range(1, 5).Select(id => $$"""{"id":{{id}},"updated_at":{{id}}}"""));
+
+        twins.Snapshot(
+            SnapshotEnding.Sweep,
+            [
+                ["""{"id":1,"updated_at":1}"""],
+            ],
+            kept: [3, 4, 99]
+        );
+        twins.Commit(new TableCommit { Owed = new OwedSet(2, DateTimeOffset.UnixEpoch) });
+
+        twins.AssertEqual();
+        Assert.Equal(3, twins.State.Rows);
+        Assert.All([twins.File, twins.Postgres], table => Assert.True(table.GetInfo().IsSetOwed));
+        twins.Commit(new TableCommit { PaysOwed = true });
+        Assert.All([twins.File, twins.Postgres], table => Assert.False(table.GetInfo().IsSetOwed));
+    }
+
+    [Fact]
+    [Trait("Invariant", "I3")]
     public async Task Within_a_snapshot_the_order_value_of_what_comes_again_counts()
     {
         await using var db = await TestDatabase.CreateAsync(postgres);

@@ -168,6 +168,21 @@ public sealed class ControlPathTests : IAsyncLifetime
         Assert.Equal(expected == HttpStatusCode.OK ? 1 : 0, _server.Faults.Count);
     }
 
+    [Theory]
+    [InlineData("servers/0")]
+    [InlineData("_lockstep/")]
+    [InlineData("_lockstep/state")]
+    [InlineData("_lockstep/faults")]
+    public async Task A_page_whose_name_resolves_to_this_machine_reads_and_controls_nothing(string path)
+    {
+        using HttpRequestMessage request = new(HttpMethod.Get, new Uri(_server.Uri, path));
+        request.Headers.Host = "rebound.example:" + _server.Uri.Port;
+        request.Headers.Add("Origin", "http://" + request.Headers.Host);
+        using var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Cancelled);
+        Assert.Equal(HttpStatusCode.Forbidden, response.StatusCode);
+        Assert.Contains("rebound.example", await response.Content.ReadAsStringAsync(Cancelled), StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task It_can_be_switched_off()
     {

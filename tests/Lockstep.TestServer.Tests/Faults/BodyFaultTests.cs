@@ -262,7 +262,7 @@ public sealed class BodyFaultTests
     private static async Task<string> RawAsync(LockstepTestServer server)
     {
         await using var client = await RawClient.ConnectAsync(server.Uri, Cancelled);
-        await client.SendAsync("GET /servers/0 HTTP/1.1\r\nHost: x\r\n\r\n", Cancelled);
+        await client.SendAsync("GET /servers/0 HTTP/1.1\r\nHost: localhost\r\n\r\n", Cancelled);
         return await client.ReadToEndAsync(Cancelled);
     }
 }

@@ -78,7 +78,7 @@ public sealed class ConnectionFaultTests
         await using var server = await StartAsync(Cancelled);
         server.Faults.Add(new CutFault { AtByte = 10, How = CutKind.Reset });
         await using var client = await RawClient.ConnectAsync(server.Uri, Cancelled);
-        await client.SendAsync("GET /servers/0 HTTP/1.1\r\nHost: x\r\n\r\n", Cancelled);
+        await client.SendAsync("GET /servers/0 HTTP/1.1\r\nHost: localhost\r\n\r\n", Cancelled);
         var error = await Assert.ThrowsAsync<IOException>(() => client.ReadToEndAsync(Cancelled));
         Assert.Equal(SocketError.ConnectionReset, Assert.IsType<SocketException>(error.InnerException).SocketErrorCode);
         Assert.Equal(RequestEnding.Cut, (await server.EndOfOnlyRequestAsync()).Ending);
@@ -147,7 +147,7 @@ public sealed class ConnectionFaultTests
         await using var server = await StartAsync(Cancelled, time: time);
         server.Faults.Add(new SlowHeadersFault { Bytes = 10, Interval = TimeSpan.FromSeconds(1) });
         await using var client = await RawClient.ConnectAsync(server.Uri, Cancelled);
-        await client.SendAsync("GET /servers/0 HTTP/1.1\r\nHost: x\r\n\r\n", Cancelled);
+        await client.SendAsync("GET /servers/0 HTTP/1.1\r\nHost: localhost\r\n\r\n", Cancelled);
         var head = "";
         while (!head.EndsWith("\r\n\r\n", StringComparison.Ordinal))
         {
@@ -239,7 +239,7 @@ public sealed class ConnectionFaultTests
         for (var i = 1; i <= 200; i++)
         {
             await using var client = await RawClient.ConnectAsync(server.Uri, Cancelled);
-            await client.SendAsync("GET /servers/0 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", Cancelled);
+            await client.SendAsync("GET /servers/0 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", Cancelled);
             await server.WaitForRequestsAsync(i, Cancelled);
             // The response may not have begun, be under way or be over. A reset would take from the client what was sent.
             server.CloseConnections();
@@ -266,7 +266,7 @@ public sealed class ConnectionFaultTests
     private static async Task<string> ReadRawAsync(LockstepTestServer server)
     {
         await using var client = await RawClient.ConnectAsync(server.Uri, Cancelled);
-        await client.SendAsync("GET /servers/0 HTTP/1.1\r\nHost: x\r\n\r\n", Cancelled);
+        await client.SendAsync("GET /servers/0 HTTP/1.1\r\nHost: localhost\r\n\r\n", Cancelled);
         return await client.ReadToEndAsync(Cancelled);
     }
 

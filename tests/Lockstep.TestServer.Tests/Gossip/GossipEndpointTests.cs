@@ -82,9 +82,10 @@ public sealed class GossipEndpointTests
     public async Task A_web_page_of_another_origin_is_refused_unless_allowed(string origin, bool allowed)
     {
         await using LockstepModel model = new();
-        await using var endpoint = await StartAsync(
-            new GossipEndpointOptions { AllowedOrigins = ["https://friend.example"] },
-            Named("m", model)
+        await using var endpoint = await GossipEndpoint.StartAsync(
+            new HttpEndpoint { Site = new SiteRules { AllowedOrigins = ["https://friend.example"] } },
+            new GossipHub(Named("m", model)),
+            cancellationToken: Cancelled
         );
         using ClientWebSocket socket = new();
         if (origin.Length == 0)
@@ -101,6 +102,19 @@ public sealed class GossipEndpointTests
             await Assert.ThrowsAsync<WebSocketException>(() => socket.ConnectAsync(endpoint.Uri, Cancelled));
             Assert.Equal(HttpStatusCode.Forbidden, socket.HttpStatusCode);
         }
+    }
+
+    [Fact]
+    public async Task A_web_page_whose_name_resolves_to_this_machine_is_refused()
+    {
+        await using LockstepModel model = new();
+        await using var endpoint = await StartAsync(Named("m", model));
+        using ClientWebSocket socket = new();
+        socket.Options.SetRequestHeader("Host", "rebound.example");
+        socket.Options.SetRequestHeader("Origin", "http://rebound.example");
+        socket.Options.CollectHttpResponseDetails = true;
+        await Assert.ThrowsAsync<WebSocketException>(() => socket.ConnectAsync(endpoint.Uri, Cancelled));
+        Assert.Equal(HttpStatusCode.Forbidden, socket.HttpStatusCode);
     }
 
     [Fact]

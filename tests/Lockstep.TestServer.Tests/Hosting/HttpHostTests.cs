@@ -95,7 +95,7 @@ public sealed class HttpHostTests
         var host = await HttpHost.StartAsync([endpoint], Cancelled);
         var uri = host.GetUri(endpoint);
         await using var client = await RawClient.ConnectAsync(uri, Cancelled);
-        await client.SendAsync("GET / HTTP/1.1\r\nHost: x\r\n\r\n", Cancelled);
+        await client.SendAsync("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", Cancelled);
         await entered.Task;
         await host.StopAsync();
         released.SetResult();

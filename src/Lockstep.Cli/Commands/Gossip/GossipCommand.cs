@@ -54,6 +54,8 @@ internal static class GossipCommand
             pipe,
             events,
         };
+        var site = new SiteOptions();
+        site.AddTo(command);
         certificates.AddTo(command);
         node.AddTo(command, events: true);
         command.SetAction(
@@ -76,6 +78,7 @@ internal static class GossipCommand
                                 Address = ip,
                                 Port = result.GetValue(port),
                                 Certificate = certificate,
+                                Site = site.Read(result),
                             },
                             hub,
                             new GossipEndpointOptions { ConnectionFailed = NodeLines.Tell },

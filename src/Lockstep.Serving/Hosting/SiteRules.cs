@@ -1,0 +1,93 @@
+using System.Net;
+using Microsoft.AspNetCore.Http;
+
+namespace Lockstep.Serving.Hosting;
+
+/// <summary>
+/// The names by which a server may be asked for, and the web pages that may ask. A page that somebody visits can have its own name resolve
+/// to any address, this machine's included (DNS rebinding); its browser then sends the page's name as Host. Such a page has a name, so an
+/// IP address always passes, and so does no Host at all, which browsers never send.
+/// </summary>
+public sealed record SiteRules
+{
+    /// <summary>
+    /// Names that pass besides IP addresses and, on a server that listens on loopback, <c>localhost</c>. Without a port; case does not
+    /// matter.
+    /// </summary>
+    public IReadOnlyCollection<string> AllowedHosts { get; init; } = [];
+
+    /// <summary>Web pages that may ask besides the server's own, each by its origin such as <c>https://app.example</c>.</summary>
+    public IReadOnlyCollection<string> AllowedOrigins { get; init; } = [];
+
+    /// <summary>
+    /// Whether any name passes on a server that listens beyond loopback, while no name is listed: for what is shown to nobody without a
+    /// credential, which a page of another name does not have.
+    /// </summary>
+    public bool AnyNameBeyondLoopback { get; init; }
+
+    /// <summary>Checks that the lists hold names and origins.</summary>
+    /// <exception cref="ArgumentException">One is neither; the message says which.</exception>
+    public SiteRules Checked()
+    {
+        foreach (var host in AllowedHosts)
+        {
+            if (Uri.CheckHostName(host) == UriHostNameType.Unknown)
+                throw new ArgumentException($"'{host}' is no name of a host. Give a name without scheme and port, such as feeds.example.");
+        }
+
+        foreach (var origin in AllowedOrigins)
+        {
+            if (!Uri.TryCreate(origin, UriKind.Absolute, out var site) || site.GetLeftPart(UriPartial.Authority) != origin.TrimEnd('/'))
+                throw new ArgumentException($"'{origin}' is no origin. Give scheme, name and port, such as https://app.example.");
+        }
+
+        return this;
+    }
+
+    /// <summary>Why a request is refused; null where it may pass. The answer is 403.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="listensOn">The address that the endpoint listens on.</param>
+    internal (string Error, string Message)? Refusal(HttpRequest request, IPAddress listensOn)
+    {
+        if (!Passes(request.Host.Host, listensOn))
+        {
+            return (
+                "unknown_host",
+                $"This server is not known as '{request.Host.Host}'. Ask for it by its address, or have the name allowed where the server is started."
+            );
+        }
+
+        return IsFromOtherSite(request)
+            ? (
+                "other_site",
+                "This request comes from a page of another site. Open the server's own page, or have the page's origin allowed."
+            )
+            : null;
+    }
+
+    /// <summary>Whether a browser says that the request comes from a page of a site that is neither the server's own nor listed.</summary>
+    internal bool IsFromOtherSite(HttpRequest request)
+    {
+        if (request.Headers.Origin.ToString() is not { Length: > 0 } origin)
+            return false;
+        if (AllowedOrigins.Any(allowed => origin.Equals(allowed.TrimEnd('/'), StringComparison.OrdinalIgnoreCase)))
+            return false;
+        // A proxy may speak TLS for a plain server; a plain page is never of a site that speaks TLS.
+        return !Uri.TryCreate(origin, UriKind.Absolute, out var site)
+            || (request.IsHttps && site.Scheme != Uri.UriSchemeHttps)
+            || !site.Authority.Equals(request.Host.Value, StringComparison.OrdinalIgnoreCase);
+    }
+
+    private bool Passes(string host, IPAddress listensOn)
+    {
+        if (host.Length == 0 || IPAddress.TryParse(host.Trim('[', ']'), out _))
+            return true;
+        if (AllowedHosts.Contains(host, StringComparer.OrdinalIgnoreCase))
+            return true;
+        return IPAddress.IsLoopback(listensOn) ? IsLoopbackName(host) : AnyNameBeyondLoopback && AllowedHosts.Count == 0;
+    }
+
+    /// <summary>Names that no DNS can give to another: browsers resolve them to loopback by themselves.</summary>
+    private static bool IsLoopbackName(string host) =>
+        host.Equals("localhost", StringComparison.OrdinalIgnoreCase) || host.EndsWith(".localhost", StringComparison.OrdinalIgnoreCase);
+}

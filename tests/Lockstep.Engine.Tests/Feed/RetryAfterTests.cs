@@ -1,0 +1,45 @@
+using Lockstep.Engine.Feed;
+
+namespace Lockstep.Engine.Tests.Feed;
+
+/// <summary>How long a server asks to wait.</summary>
+public sealed class RetryAfterTests
+{
+    private static readonly DateTimeOffset Now = new(2030, 1, 2, 3, 4, 5, TimeSpan.Zero);
+
+    [Theory]
+    [InlineData("0", 0)]
+    [InlineData("7", 7)]
+    [InlineData("1.5", 1.5)]
+    [InlineData("3600", 3600)]
+    [InlineData("Wed, 02 Jan 2030 03:04:15 GMT", 10)]
+    [InlineData("Wed, 02 Jan 2030 03:04:00 GMT", -5)]
+    public void Seconds_fractions_and_dates_are_taken_as_they_are(string text, double seconds)
+    {
+        Assert.Equal(new RetryAfter(TimeSpan.FromSeconds(seconds), null), RetryAfter.Parse(text, Now));
+    }
+
+    [Theory]
+    [InlineData("3601")]
+    [InlineData("4294967296")]
+    [InlineData("99999999999999999999999999999999")]
+    [InlineData("Wed, 02 Jan 2030 05:04:15 GMT")]
+    [InlineData("Fri, 31 Dec 9999 23:59:59 GMT")]
+    public void More_than_an_hour_is_an_hour_and_that_is_said(string text)
+    {
+        var wait = RetryAfter.Parse(text, Now)!.Value;
+
+        Assert.Equal(TimeSpan.FromHours(1), wait.Wait);
+        Assert.Contains(text, wait.Note!, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("soon")]
+    [InlineData("-1")]
+    [InlineData("NaN")]
+    public void What_is_neither_is_not_heeded(string text)
+    {
+        Assert.Null(RetryAfter.Parse(text, Now));
+    }
+}
