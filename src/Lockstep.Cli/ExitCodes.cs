@@ -22,6 +22,9 @@ internal static class ExitCodes
     /// <summary>The feed holds something that is no record.</summary>
     public const int Data = 5;
 
+    /// <summary>A whole set would have removed too much to be believed; nothing was changed.</summary>
+    public const int SweepRefused = 6;
+
     /// <summary>Ctrl+C.</summary>
     public const int Cancelled = 130;
 
@@ -40,6 +43,7 @@ internal static class ExitCodes
         [ErrorKind.TruncatedFeed] = Feed,
         [ErrorKind.TableTakenOver] = Feed,
         [ErrorKind.TableSetBack] = Feed,
+        [ErrorKind.SweepRefused] = SweepRefused,
         [ErrorKind.NotFound] = Table,
         [ErrorKind.FileUnusable] = Table,
         [ErrorKind.TableMismatch] = Table,

@@ -45,6 +45,9 @@ public readonly ref struct Term
     /// <summary>Stay connected to the feed.</summary>
     public static Term Follow => Named();
 
+    /// <summary>Let one whole set through, however much it removes.</summary>
+    public static Term Force => Named();
+
     /// <summary>The fields that are the key.</summary>
     public static Term Key => Named("KeyFields");
 
@@ -77,6 +80,9 @@ public readonly ref struct Term
 
     /// <summary>Accept any certificate.</summary>
     public static Term SkipCertificateCheck => Named();
+
+    /// <summary>How much of a table a whole set may remove whose end is not certain.</summary>
+    public static Term SweepLimit => Named();
 
     /// <summary>Sync to a table in PostgreSQL.</summary>
     public static Term SyncToDatabase => Named("TableSync");

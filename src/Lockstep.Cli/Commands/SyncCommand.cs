@@ -82,6 +82,13 @@ internal static class SyncCommand
             DefaultValueFactory = _ => 5,
         };
         var resync = new Option<bool>("--resync") { Description = "Fetch the whole set again, and remove what it does not hold." };
+        var force = new Option<bool>("--force") { Description = "Believe a whole set this once, however much it removes." };
+        var sweepLimit = new Option<int?>("--sweep-limit")
+        {
+            Description =
+                "How many percent of a table of more than 20 records a whole set may remove whose end is not certain; the table keeps it. Default: 50.",
+            HelpName = "PERCENT",
+        };
         var lookback = new Option<decimal>("--lookback")
         {
             Description = "Begin each connection so far before the cursor, in the order field's units.",
@@ -151,6 +158,8 @@ internal static class SyncCommand
                     retries,
                     retryInterval,
                     resync,
+                    force,
+                    sweepLimit,
                     lookback,
                     malformed,
                     maximum,
@@ -204,6 +213,8 @@ internal static class SyncCommand
                     MaximumRetryCount = result.GetValue(retries),
                     RetryInterval = TimeSpan.FromSeconds(result.GetValue(retryInterval)),
                     Resync = result.GetValue(resync),
+                    Force = result.GetValue(force),
+                    SweepLimit = result.GetValue(sweepLimit),
                     Lookback = result.GetValue(lookback),
                     MalformedRecord = result.GetValue(malformed),
                     MaximumRecordSize = result.GetValue(maximum),

@@ -49,6 +49,7 @@ internal sealed class FeedFollower(
                 var outcome = await ConnectAsync(context, plan, cancellationToken).ConfigureAwait(false);
                 if (outcome == BodyOutcome.AnotherFeed)
                 {
+                    RequireBelieved(context);
                     GuardResyncs(plan.Resyncs);
                     continue;
                 }
@@ -61,6 +62,7 @@ internal sealed class FeedFollower(
             }
             catch (FeedStatusException e) when (e.AsksForResync)
             {
+                RequireBelieved(context);
                 GuardResyncs(context.StopsWhenCaughtUp ? Math.Max(plan.Resyncs + 1, plan.SetsInARow) : plan.Resyncs + 1);
                 await events.PostStatusAsync(e, cancellationToken).ConfigureAwait(false);
                 await events
@@ -80,6 +82,12 @@ internal sealed class FeedFollower(
                 }
 
                 continue;
+            }
+            catch (SweepRefusedException e) when (!context.StopsWhenCaughtUp)
+            {
+                // The updates go on meanwhile, where there is something to go on from.
+                await events.PostAsync(FeedEventKind.Warning, e.Message, cancellationToken, e.Remedy).ConfigureAwait(false);
+                plan.Postpone(context.Target.State);
             }
             catch (FeedStatusException e) when (!e.IsTransient)
             {
@@ -227,6 +235,22 @@ internal sealed class FeedFollower(
     /// <summary>How long a whole set that is owed is not fetched yet; null when none is, or it is due.</summary>
     private TimeSpan? UntilSetIsDue(TableState state) =>
         state.Owed is { } owed && owed.Due - time.GetUtcNow() is { Ticks: > 0 } early ? early : null;
+
+    /// <summary>A whole set that was not believed is not fetched again before its time, but on purpose.</summary>
+    private void RequireBelieved(SyncContext context)
+    {
+        var state = context.Target.State;
+        if (
+            context.StopsWhenCaughtUp
+            && !options.Force
+            && !options.Resync
+            && state.Owed is { Refused: { } refused } owed
+            && UntilSetIsDue(state) is not null
+        )
+        {
+            throw new SweepRefusedException(feed, refused.Lost, refused.Rows, [], owed.Due);
+        }
+    }
 
     private static TimeSpan? Later(TimeSpan? left, TimeSpan? right) => left is null || right > left ? right ?? left : left;
 
