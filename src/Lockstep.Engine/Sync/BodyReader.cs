@@ -196,7 +196,7 @@ internal sealed class BodyReader
     {
         if (signal.Kind == FeedSignalKind.SnapshotCompleted)
         {
-            await _set.CompleteAsync(SnapshotEnding.Sweep, cancellationToken).ConfigureAwait(false);
+            await _set.CompleteAsync(SnapshotEnding.Sweep, cancellationToken, isCertain: true).ConfigureAwait(false);
             // What the feed led to is a snapshot of some time ago: the updates since are still to come, at the feed's own address.
             return _set.IsRefused || (StopsWhenCaughtUp && !_source.IsRedirected);
         }
