@@ -2,6 +2,7 @@ using Lockstep.Engine.Serving;
 using Lockstep.Serving.Hosting;
 using Lockstep.Serving.Status;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
 
 namespace Lockstep.Serving;
 
@@ -19,10 +20,18 @@ public sealed class FeedServer : IAsyncDisposable
     private readonly HttpHost _host;
     private readonly ServingMetrics _metrics;
     private readonly CancellationTokenSource _stopping;
+    private readonly ILogger _logger;
 
-    private FeedServer(IReadOnlyList<ServedFeed> feeds, HttpHost host, Uri uri, ServingMetrics metrics, CancellationTokenSource stopping)
+    private FeedServer(
+        IReadOnlyList<ServedFeed> feeds,
+        HttpHost host,
+        Uri uri,
+        ServingMetrics metrics,
+        CancellationTokenSource stopping,
+        ILogger logger
+    )
     {
-        (_feeds, _host, Uri, _metrics, _stopping) = (feeds, host, uri, metrics, stopping);
+        (_feeds, _host, Uri, _metrics, _stopping, _logger) = (feeds, host, uri, metrics, stopping, logger);
         _sources = [.. feeds.Select(feed => feed.Source)];
     }
 
@@ -68,6 +77,9 @@ public sealed class FeedServer : IAsyncDisposable
             };
             FeedAccess access = new(options.Credentials);
             time ??= TimeProvider.System;
+            ArgumentOutOfRangeException.ThrowIfLessThan(options.BufferBytes, 1 << 20);
+            SendBudget budget = new(options.BufferBytes, time);
+            metrics.Watch(budget);
             ServedFeed[] feeds =
             [
                 .. sources.Select(source => new ServedFeed(source, new FeedClients(time), new LatestRecords(source, time, stopping.Token))),
@@ -80,12 +92,14 @@ public sealed class FeedServer : IAsyncDisposable
             {
                 endpoint.Routes.Add(
                     FeedEndpoint.PathOf(feed.Source.Name),
-                    new FeedEndpoint(feed.Source, options, access, metrics, feed.Clients, time, stopping.Token).HandleAsync
+                    new FeedEndpoint(feed.Source, options, access, metrics, feed.Clients, budget, time, stopping.Token).HandleAsync
                 );
             }
 
-            var host = await HttpHost.StartAsync([endpoint], cancellationToken).ConfigureAwait(false);
-            return new FeedServer(feeds, host, host.GetUri(endpoint), metrics, stopping);
+            var host = await HttpHost.StartAsync([endpoint], options.Connections, cancellationToken).ConfigureAwait(false);
+            var logger = options.LoggerFactory.CreateLogger(ServingLog.Category);
+            ServingLog.Started(logger, host.GetUri(endpoint), string.Join(", ", feeds.Select(feed => feed.Source.Name)));
+            return new FeedServer(feeds, host, host.GetUri(endpoint), metrics, stopping, logger);
         }
         catch
         {
@@ -109,6 +123,7 @@ public sealed class FeedServer : IAsyncDisposable
         foreach (var source in _sources)
             await source.DisposeAsync().ConfigureAwait(false);
         _metrics.Dispose();
+        ServingLog.Stopped(_logger, Uri);
     }
 
     /// <summary>Says no more than that something is wrong: it asks for no credential.</summary>

@@ -86,8 +86,8 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
         writer.WriteNumber("unchanged", result.Unchanged);
         writer.WriteNumber("outOfOrder", result.OutOfOrder);
         writer.WriteNumber("malformed", result.Malformed);
-        writer.WriteNumber("quarantined", result.Quarantined);
         writer.WriteBoolean("setOwed", result.IsSetOwed);
+        writer.WriteNumber("quarantined", result.Quarantined);
         writer.WriteNumber("heartbeats", result.Heartbeats);
         writer.WriteNumber("bytes", result.Bytes);
         writer.WriteNumber("durationSeconds", Math.Round(result.Duration.TotalSeconds, 3));

@@ -56,7 +56,7 @@ internal sealed class FeedFollower(
                 }
 
                 refusals = failures = 0;
-                if (outcome == BodyOutcome.GoOn)
+                if (outcome == BodyOutcome.GoOn && plan.SetsInARow < 2)
                     continue;
                 if (outcome == BodyOutcome.Done)
                     return;
@@ -66,7 +66,7 @@ internal sealed class FeedFollower(
                 // A feed that has moved would have known the identity.
                 if (TableBinding.IsOfAnotherFeed(context.Target.State, feed) && !options.Rebind)
                     throw TableBinding.OfAnotherFeed(context.Target.State, options, feed);
-                GuardResyncs(plan.Resyncs + 1);
+                GuardResyncs(context.StopsWhenCaughtUp ? Math.Max(plan.Resyncs + 1, plan.SetsInARow) : plan.Resyncs + 1);
                 await events.PostStatusAsync(e, cancellationToken).ConfigureAwait(false);
                 await events
                     .PostAsync(
@@ -116,8 +116,10 @@ internal sealed class FeedFollower(
                 status.Move(SyncTrigger.Interrupted);
             if (plan.NeedsSet)
                 retryAfter = Later(retryAfter, UntilSetIsDue(context.Target.State));
-            var broughtNews = status.Counters.Changes > before && (failures == 0 || held);
-            var wait = retryAfter is null && broughtNews ? TimeSpan.Zero : retry.Delay(Math.Max(1, failures), retryAfter);
+            // A feed that leads back to the whole set each time is asked ever less often, whatever the set brings.
+            var broughtNews = status.Counters.Changes > before && (failures == 0 || held) && plan.SetsInARow < 2;
+            var tries = Math.Max(1, Math.Max(failures, plan.SetsInARow));
+            var wait = retryAfter is null && broughtNews ? TimeSpan.Zero : retry.Delay(tries, retryAfter);
             if (!await BackOffAsync(wait, cancellationToken, note).ConfigureAwait(false))
                 return;
         }
@@ -230,9 +232,15 @@ internal sealed class FeedFollower(
             return BodyOutcome.GoOn;
         }
 
-        status.EndsFor(SyncEndReason.EndOfFeed, isComplete: source.HasDefiniteEnd);
+        status.EndsFor(SyncEndReason.EndOfFeed, isComplete: source.HasDefiniteEnd && end != BodyEnd.Refused);
         return context.StopsWhenCaughtUp ? BodyOutcome.Done : BodyOutcome.Again;
     }
+
+    /// <summary>How long a whole set that is owed is not fetched yet; null when none is, or it is due.</summary>
+    private TimeSpan? UntilSetIsDue(TableState state) =>
+        state.Owed is { } owed && owed.Due - time.GetUtcNow() is { Ticks: > 0 } early ? early : null;
+
+    private static TimeSpan? Later(TimeSpan? left, TimeSpan? right) => left is null || right > left ? right ?? left : left;
 
     /// <summary>Says how much is set aside, once after each change; that nothing else came is an error.</summary>
     /// <exception cref="AllRecordsMalformedException">It is so, and nobody waits for more or no record has ever come.</exception>
@@ -247,12 +255,6 @@ internal sealed class FeedFollower(
         if (counters.Received == 0 && (context.StopsWhenCaughtUp || table.Shape is null))
             throw new AllRecordsMalformedException(feed, counters.Malformed, first.Reason, first.Remedy);
     }
-
-    /// <summary>How long a whole set that is owed is not fetched yet; null when none is, or it is due.</summary>
-    private TimeSpan? UntilSetIsDue(TableState state) =>
-        state.Owed is { } owed && owed.Due - time.GetUtcNow() is { Ticks: > 0 } early ? early : null;
-
-    private static TimeSpan? Later(TimeSpan? left, TimeSpan? right) => left is null || right > left ? right ?? left : left;
 
     /// <summary>Makes the key that the feed announces the table's, if nothing else is known of it.</summary>
     private async Task TakeKeyAsync(SyncContext context, IReadOnlyList<string> key, CancellationToken cancellationToken)

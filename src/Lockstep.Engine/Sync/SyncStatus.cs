@@ -76,8 +76,8 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
             Cursor = committed.Cursor,
             Sequence = committed.Sequence,
             NewestRecord = NewestIn(committed),
-            Quarantined = committed.Quarantined,
             IsSetOwed = committed.Owed is not null,
+            Quarantined = committed.Quarantined,
             Context = null,
         };
     }
@@ -115,9 +115,9 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
 
         public DateTimeOffset? NewestRecord { get; init; }
 
-        public long Quarantined { get; init; }
-
         public bool IsSetOwed { get; init; }
+
+        public long Quarantined { get; init; }
 
         public SyncEndReason EndReason { get; init; }
 

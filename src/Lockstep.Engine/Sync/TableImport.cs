@@ -88,7 +88,9 @@ public sealed class TableImport(SyncOptions options, Stream source, TimeProvider
             _result = _result with { Cursor = table.Cursor, Quarantined = table.Quarantined, EndReason = SyncEndReason.EndOfFeed };
             if (context.FirstMalformed is { } first)
             {
-                await new SyncEvents(steps, options.Logger, _time).PostQuarantineAsync(_counters.Malformed, table, cancellationToken).ConfigureAwait(false);
+                await new SyncEvents(steps, options.Logger, _time)
+                    .PostQuarantineAsync(_counters.Malformed, table, cancellationToken)
+                    .ConfigureAwait(false);
                 if (_counters.Received == 0)
                     throw new AllRecordsMalformedException(body.Feed, _counters.Malformed, first.Reason, first.Remedy);
             }

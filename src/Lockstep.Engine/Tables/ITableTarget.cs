@@ -87,16 +87,16 @@ internal sealed record TableCommit
 
     public IReadOnlyList<QuarantinedRecord> Quarantined { get; init; } = [];
 
+    /// <summary>
+    /// The keys (<see cref="KeyEncoding"/>) of malformed records of the snapshot that ends: what is stored under them is not swept (I6).
+    /// </summary>
+    public IReadOnlyCollection<byte[]> Kept { get; init; } = [];
+
     /// <summary>The most that may be set aside; the oldest go.</summary>
     public int QuarantineLimit { get; init; } = DefaultQuarantineLimit;
 
     /// <summary>The default of <see cref="QuarantineLimit"/>.</summary>
     public const int DefaultQuarantineLimit = 10_000;
-
-    /// <summary>
-    /// The keys (<see cref="KeyEncoding"/>) of malformed records of the snapshot that ends: what is stored under them is not swept (I6).
-    /// </summary>
-    public IReadOnlyCollection<byte[]> Kept { get; init; } = [];
 
     public bool WantsChanges { get; init; }
 

@@ -59,8 +59,7 @@ internal static class TableFile
                     else
                     {
                         RequireTable(connection, path);
-                        AddLaterColumns(connection);
-                        Execute(connection, TableSchema.QuarantineIndex);
+                        AddWhatIsMissing(connection);
                     }
 
                     var synchronous = isServed ? "FULL" : "NORMAL";
@@ -338,8 +337,8 @@ internal static class TableFile
             throw new TableFileException(path, $"'{path}' is a pipe or a device, not a file.", $"Name another file with {Term.Path}.");
     }
 
-    /// <summary>Gives a file of an older version the columns that came since; an older Lockstep goes on to read and write it.</summary>
-    private static void AddLaterColumns(SqliteConnection connection)
+    /// <summary>Gives a file of an older version what came since; an older Lockstep goes on to read and write it.</summary>
+    private static void AddWhatIsMissing(SqliteConnection connection)
     {
         foreach (var column in TableSchema.LaterColumns)
         {
@@ -347,6 +346,8 @@ internal static class TableFile
             if (Scalar(connection, $"SELECT count(*) FROM pragma_table_info('lockstep_table') WHERE name = '{name}'") == 0)
                 Execute(connection, $"ALTER TABLE lockstep_table ADD COLUMN {column}");
         }
+
+        Execute(connection, TableSchema.QuarantineIndex);
     }
 
     private static void RequireTable(SqliteConnection connection, string path)

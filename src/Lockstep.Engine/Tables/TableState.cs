@@ -41,14 +41,14 @@ internal sealed record TableState
     /// <summary>What is known of the end of the feed's bodies.</summary>
     public FeedEnding FeedEnding { get; init; }
 
+    /// <summary>A whole set that is to be fetched again; null when none is.</summary>
+    public OwedSet? Owed { get; init; }
+
     /// <summary>How many malformed records are set aside. Counted by the writer, not kept in the row.</summary>
     public long Quarantined { get; init; }
 
     /// <summary>How many of those had to go for others since the table was opened, likewise.</summary>
     public long QuarantineDropped { get; init; }
-
-    /// <summary>A whole set that is to be fetched again; null when none is.</summary>
-    public OwedSet? Owed { get; init; }
 
     /// <summary>Whether nothing went in: no change, no cursor, nothing set aside, and no sync that ended well.</summary>
     public bool IsUnused => Sequence == 0 && LastSync is null && Cursor.IsStart && Quarantined == 0;
