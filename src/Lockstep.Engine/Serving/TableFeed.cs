@@ -196,7 +196,8 @@ public sealed class TableFeed : IFeedSource
             {
                 if (connection is null || Time.GetElapsedTime(opened) > Reopening)
                 {
-                    connection?.Dispose();
+                    // The last connection to close takes the write-ahead log and its index with it, which the next one would make again.
+                    using var before = connection;
                     connection = null;
                     connection = TableFile.OpenForReading(_options.Path);
                     (opened, version) = (Time.GetTimestamp(), Unknown);

@@ -38,6 +38,9 @@ internal sealed record TableState
 
     public DateTimeOffset? LastSync { get; init; }
 
+    /// <summary>How another server's feed is read, as a JSON text; null for Lockstep's own dialects.</summary>
+    public string? Foreign { get; init; }
+
     /// <summary>What is known of the end of the feed's bodies.</summary>
     public FeedEnding FeedEnding { get; init; }
 
@@ -57,6 +60,7 @@ internal sealed record TableState
 
     public static TableState Load(SqliteConnection connection)
     {
+        var foreign = ForeignFeed.Load(connection);
         using var command = connection.CreateCommand();
         command.CommandText = "SELECT * FROM lockstep_table";
         using var row = command.ExecuteReader();
@@ -70,6 +74,7 @@ internal sealed record TableState
 
         return new TableState
         {
+            Foreign = foreign,
             Name = Text("name")!,
             Feed = Text("feed"),
             Shape = Text("key_fields") is { } keys
@@ -128,6 +133,8 @@ internal sealed record TableState
         Set("$ending", (int)FeedEnding);
         Set("$owed", Owed?.ToString());
         command.ExecuteNonQuery();
+        if (Foreign is not null)
+            ForeignFeed.Save(connection, Foreign);
     }
 
     private static string[] List(string json) => JsonSerializer.Deserialize(json, EngineJson.Default.StringArray) ?? [];

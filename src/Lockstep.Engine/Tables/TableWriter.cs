@@ -193,6 +193,7 @@ internal sealed class TableWriter : ITableTarget
                     _connection,
                     $"DROP VIEW IF EXISTS {TableView.Quote(State.Name)}; DROP TABLE IF EXISTS {TableSchema.Rows}; DELETE FROM lockstep_quarantine"
                 );
+                ForeignFeed.Remove(_connection);
                 State = new TableState { Name = State.Name, Sequence = State.Sequence };
                 ServingMark.Renew(_connection);
             }
@@ -353,6 +354,7 @@ internal sealed class TableWriter : ITableTarget
             FeedIdentity = commit.FeedIdentity ?? State.FeedIdentity,
             FeedEnding = commit.FeedEnding ?? State.FeedEnding,
             LastSync = commit.At ?? State.LastSync,
+            Foreign = commit.Foreign ?? State.Foreign,
             Owed = commit.PaysOwed ? null : commit.Owed ?? State.Owed,
         };
 
