@@ -11,7 +11,7 @@ internal static class LogOptions
     private static readonly Option<LogLevel?> Level = new("--log-level")
     {
         Description =
-            "Log to the standard error what is at least so important: Trace, Debug, Information, Warning, Error, None. Default: Warning for serve, else None.",
+            "Log to the standard error what is at least so important: Trace, Debug, Information, Warning, Error, None. Default: None.",
         HelpName = "LEVEL",
         Recursive = true,
     };
@@ -28,11 +28,12 @@ internal static class LogOptions
     /// <summary>Whether there is a log. What it says need not be printed again.</summary>
     public static bool IsOn(ParseResult result) => result.GetValue(Level) is { } level and not LogLevel.None;
 
+    /// <summary>The log of <c>serve</c> itself; null where the command line asks for none.</summary>
+    public static ILogger? LoggerFor(ParseResult result) => IsOn(result) ? Read(result).CreateLogger("Lockstep.Serve") : null;
+
     /// <summary>The log that the command line asks for; one that nobody reads where it asks for none.</summary>
-    /// <param name="result">The command line.</param>
-    /// <param name="unasked">The level where it says nothing.</param>
-    public static ILoggerFactory Read(ParseResult result, LogLevel unasked = LogLevel.None) =>
-        (result.GetValue(Level) ?? unasked) is not LogLevel.None and var level
+    public static ILoggerFactory Read(ParseResult result) =>
+        result.GetValue(Level) is { } level and not LogLevel.None
             ? new StandardErrorLog(level, result.GetValue(Format), Console.Error, TimeProvider.System)
             : NullLoggerFactory.Instance;
 }

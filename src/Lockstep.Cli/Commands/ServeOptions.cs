@@ -4,7 +4,6 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Lockstep.Serving;
 using Lockstep.Serving.Hosting;
-using Microsoft.Extensions.Logging;
 
 namespace Lockstep.Cli.Commands;
 
@@ -110,7 +109,7 @@ internal sealed class ServeOptions
             AllowedHosts = _site.Read(result).AllowedHosts,
             AllowedOrigins = _site.Read(result).AllowedOrigins,
             Credentials = [.. Credentials(result)],
-            LoggerFactory = LogOptions.Read(result, LogLevel.Warning),
+            LoggerFactory = LogOptions.Read(result),
         };
 
     private static int AtLeastOne(ParseResult result, Option<int> option) =>
