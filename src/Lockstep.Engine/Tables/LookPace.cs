@@ -64,7 +64,9 @@ internal sealed class LookPace : IDisposable
         }
 
         var written = _written.Task;
-        await written.WaitAsync(_isTold ? _interval * Rarer : _interval, _time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await written
+            .WaitAsync(_isTold ? _interval * Rarer : _interval, _time, cancellationToken)
+            .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (!written.IsCompleted)
             return;
         // Before the look, so that a write during the look is not lost.
