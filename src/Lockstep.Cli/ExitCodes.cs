@@ -22,6 +22,9 @@ internal static class ExitCodes
     /// <summary>The feed holds something that is no record.</summary>
     public const int Data = 5;
 
+    /// <summary><c>lockstep test</c>: the table differs from its feed.</summary>
+    public const int Different = 6;
+
     /// <summary>Ctrl+C.</summary>
     public const int Cancelled = 130;
 
@@ -40,6 +43,8 @@ internal static class ExitCodes
         [ErrorKind.TruncatedFeed] = Feed,
         [ErrorKind.TableTakenOver] = Feed,
         [ErrorKind.TableSetBack] = Feed,
+        [ErrorKind.VariableStoreUnavailable] = Feed,
+        [ErrorKind.VariableStoreReplaced] = Feed,
         [ErrorKind.NotFound] = Table,
         [ErrorKind.FileUnusable] = Table,
         [ErrorKind.TableMismatch] = Table,

@@ -21,6 +21,9 @@ public readonly ref struct Term
     /// <summary>Copy a table to another file.</summary>
     public static Term BackupTable => Named("Table.Backup");
 
+    /// <summary>Empty a table's quarantine.</summary>
+    public static Term ClearQuarantined => Named("Table.ClearQuarantined");
+
     /// <summary>Remove all records of a table.</summary>
     public static Term ClearTable => Named("Table.Clear");
 
@@ -32,6 +35,9 @@ public readonly ref struct Term
 
     /// <summary>How the cursor is sent.</summary>
     public static Term CursorStyle => Named();
+
+    /// <summary>How another server's feed is read; the value is a dialect's name.</summary>
+    public static Term Dialect => Named("Foreign");
 
     /// <summary>Have PostgreSQL track the changes of a table; the value is the table's name.</summary>
     public static Term EnableTracking => Named("PostgresTracking.EnableAsync");
@@ -65,6 +71,15 @@ public readonly ref struct Term
 
     /// <summary>Only show what tracking a table would change.</summary>
     public static Term PlanTracking => Named("PostgresTracking.PlanEnableAsync");
+
+    /// <summary>How many malformed records are set aside.</summary>
+    public static Term QuarantineLimit => Named();
+
+    /// <summary>Show the malformed records that were set aside.</summary>
+    public static Term ReadQuarantined => Named("Table.ReadQuarantined");
+
+    /// <summary>Bind a table to another feed.</summary>
+    public static Term Rebind => Named();
 
     /// <summary>Replace a pending value.</summary>
     public static Term Replace => Named("replace");

@@ -2,6 +2,7 @@ using Lockstep.Engine.Serving;
 using Lockstep.Serving.Hosting;
 using Lockstep.Serving.Status;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
 
 namespace Lockstep.Serving;
 
@@ -23,6 +24,8 @@ public sealed class FeedServer : IAsyncDisposable
     private readonly MetricsEndpoint _operating;
     private readonly CancellationTokenSource _stopping = new();
     private readonly RouteTable _routes;
+    private readonly SendBudget _budget;
+    private readonly ILogger _logger;
     private HttpHost? _host;
 
     private FeedServer(FeedServerOptions options, RouteTable routes, TimeProvider time)
@@ -30,6 +33,9 @@ public sealed class FeedServer : IAsyncDisposable
         (_options, _routes, _time) = (options, routes, time);
         _access = new FeedAccess(options.Credentials);
         _operating = new MetricsEndpoint(_feeds, _access);
+        _budget = new SendBudget(options.BufferBytes, time);
+        _metrics.Watch(_budget);
+        _logger = options.LoggerFactory.CreateLogger(ServingLog.Category);
         Uri = new Uri("http://localhost/");
     }
 
@@ -57,6 +63,7 @@ public sealed class FeedServer : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(sources);
         ArgumentNullException.ThrowIfNull(options);
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.BufferBytes, 1 << 20);
         HttpEndpoint endpoint = new()
         {
             Address = options.Address,
@@ -75,8 +82,9 @@ public sealed class FeedServer : IAsyncDisposable
             server.AddRoutes();
             foreach (var source in sources)
                 server.Add(source);
-            server._host = await HttpHost.StartAsync([endpoint], cancellationToken).ConfigureAwait(false);
+            server._host = await HttpHost.StartAsync([endpoint], options.Connections, cancellationToken).ConfigureAwait(false);
             server.Uri = server._host.GetUri(endpoint);
+            ServingLog.Started(server._logger, server.Uri, string.Join(", ", server.Sources.Select(source => source.Name)));
             return server;
         }
         catch
@@ -99,7 +107,7 @@ public sealed class FeedServer : IAsyncDisposable
         // A table may be called metrics: it goes before what operators ask for.
         if (MetricsEndpoint.Paths.Contains(path) && _feeds.All.All(other => other.Source.Name != source.Name))
             _routes.Remove(path);
-        _routes.Add(path, new FeedEndpoint(source, _options, _access, _metrics, feed.Clients, _time, _stopping.Token).HandleAsync);
+        _routes.Add(path, new FeedEndpoint(source, _options, _access, _metrics, feed.Clients, _budget, _time, _stopping.Token).HandleAsync);
         _feeds.Add(feed);
     }
 
@@ -135,6 +143,7 @@ public sealed class FeedServer : IAsyncDisposable
             await source.DisposeAsync().ConfigureAwait(false);
         _operating.Dispose();
         _metrics.Dispose();
+        ServingLog.Stopped(_logger, Uri);
     }
 
     private void AddRoutes()

@@ -34,6 +34,18 @@ internal sealed class ServingMetrics : IDisposable
         );
     }
 
+    /// <summary>Tells what the clients of a server hold.</summary>
+    public void Watch(SendBudget budget)
+    {
+        _meter.CreateObservableGauge("lockstep.serving.buffered", () => budget.Held, "By", "Bytes read for clients and not yet sent.");
+        _meter.CreateObservableCounter(
+            "lockstep.serving.cut",
+            () => budget.CutOff,
+            "{connection}",
+            "Clients cut off because they took nothing while others waited."
+        );
+    }
+
     public void ReadFailed(string feed, Exception error) =>
         _failed.Add(
             1,

@@ -44,7 +44,9 @@ public sealed partial class AdviceTests
         Assert.Matches("^(-|[A-Z][a-z]+-Lockstep)", typed);
 
         Assert.All(Option().Matches(shell), option => Assert.Contains(option.Value, Options));
-        if (!Option().IsMatch(shell) && term != nameof(Term.Token))
+        if (ShellCommand().Match(shell) is { Success: true } command)
+            Assert.Contains(command.Value, Program.Commands.Select(known => known.Name));
+        else if (!Option().IsMatch(shell) && term != nameof(Term.Token))
         {
             var isWhole = term == nameof(Term.PlanTracking);
             Assert.Contains(isWhole ? typed : typed + " of the PowerShell module", shell, StringComparison.Ordinal);
@@ -93,6 +95,9 @@ public sealed partial class AdviceTests
 
     [GeneratedRegex(@"(?<=^|\s)-[A-Z][A-Za-z]+")]
     private static partial Regex Parameter();
+
+    [GeneratedRegex("(?<=^lockstep )[a-z]+")]
+    private static partial Regex ShellCommand();
 
     [GeneratedRegex("--[a-z][a-z-]+")]
     private static partial Regex Option();

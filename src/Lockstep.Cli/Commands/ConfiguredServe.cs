@@ -13,7 +13,11 @@ internal static class ConfiguredServe
         var log = new ServeLog(LogOptions.LoggerFor(result));
         var config = ServeConfig.Read(path);
         using var certificate = listening.Certificate.Load(result);
-        var options = ConfiguredServer.OptionsOf(config, log) with { Certificate = certificate };
+        var options = ConfiguredServer.OptionsOf(config, log) with
+        {
+            Certificate = certificate,
+            LoggerFactory = LogOptions.Read(result),
+        };
         var reload = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         using var signal = PosixSignalRegistration.Create(
             PosixSignal.SIGHUP,

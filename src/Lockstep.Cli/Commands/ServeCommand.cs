@@ -136,7 +136,10 @@ internal static class ServeCommand
                 if (starts.Count == 0)
                     throw new ArgumentException("There is nothing to serve: give --postgres with --table, or --path.");
                 using var certificate = listening.Certificate.Load(result);
-                var options = listening.Read(result, certificate) with { ReadFailed = new ServeLog(LogOptions.LoggerFor(result)).Warn };
+                var options = listening.Read(result, certificate) with
+                {
+                    ReadFailed = LogOptions.IsOn(result) ? null : new ServeLog(null).Warn,
+                };
                 return await ServeAsync(starts, options, cancellationToken).ConfigureAwait(false);
             }
         );

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
-using System.Net;
 using Lockstep.Cli.Output;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Framing;
@@ -82,6 +81,11 @@ internal static class SyncCommand
             DefaultValueFactory = _ => 5,
         };
         var resync = new Option<bool>("--resync") { Description = "Fetch the whole set again, and remove what it does not hold." };
+        var rebind = new Option<bool>("--rebind")
+        {
+            Description =
+                "Bind a table that belongs to another feed to this one. (One that only moved to another host or port is known by its identity.)",
+        };
         var lookback = new Option<decimal>("--lookback")
         {
             Description = "Begin each connection so far before the cursor, in the order field's units.",
@@ -90,6 +94,12 @@ internal static class SyncCommand
         var malformed = new Option<MalformedRecordPolicy>("--malformed-record")
         {
             Description = "Whether a malformed record ends the sync or is set aside.",
+        };
+        var quarantineLimit = new Option<int>("--quarantine-limit")
+        {
+            Description = "How many malformed records are set aside at most; the oldest make room.",
+            HelpName = "N",
+            DefaultValueFactory = _ => 10_000,
         };
         var maximum = new Option<int>("--maximum-record-size")
         {
@@ -107,21 +117,7 @@ internal static class SyncCommand
         {
             Description = "With --pass-thru: each version of a record, not the newest of each commit.",
         };
-        var header = new Option<string[]>("--header", "-H")
-        {
-            Description = "A request header; may be given more than once.",
-            HelpName = "NAME:VALUE",
-        };
-        var user = new Option<string?>("--user", "-u")
-        {
-            Description = "User name for Basic authentication; the password comes from LOCKSTEP_PASSWORD.",
-            HelpName = "NAME",
-        };
-        var allowOpen = new Option<bool>("--allow-unencrypted-authentication")
-        {
-            Description = "Let credentials go over plain http to another host.",
-        };
-        var skipCheck = new Option<bool>("--skip-certificate-check") { Description = "Take any server certificate." };
+        var access = new FeedAccess();
         var json = new Option<bool>("--json") { Description = "Print the result as JSON." };
         var quiet = new Option<bool>("--quiet", "-q") { Description = "Print nothing but errors." };
 
@@ -151,16 +147,14 @@ internal static class SyncCommand
                     retries,
                     retryInterval,
                     resync,
+                    rebind,
                     lookback,
                     malformed,
+                    quarantineLimit,
                     maximum,
                     wait,
                     passThru,
                     everyChange,
-                    header,
-                    user,
-                    allowOpen,
-                    skipCheck,
                     json,
                     quiet,
                 ]
@@ -169,6 +163,7 @@ internal static class SyncCommand
             command.Options.Add(option);
         }
 
+        access.AddTo(command);
         command.SetAction(
             (result, cancellationToken) =>
             {
@@ -177,17 +172,15 @@ internal static class SyncCommand
                     Uri = result.GetValue(uri)!,
                     CursorStyle = result.GetValue(style),
                     Query = Pairs(result.GetValue(query), '='),
-                    Headers = Pairs(result.GetValue(header), ':'),
-                    Credential = result.GetValue(user) is { } userName
-                        ? new NetworkCredential(userName, Environment.GetEnvironmentVariable("LOCKSTEP_PASSWORD"))
-                        : null,
-                    BearerToken = Environment.GetEnvironmentVariable("LOCKSTEP_TOKEN"),
+                    Headers = access.HeadersOf(result),
+                    Credential = access.CredentialOf(result),
+                    BearerToken = FeedAccess.Token,
                     ConnectionTimeout = TimeSpan.FromSeconds(result.GetValue(connection)),
                     OperationTimeout = result.GetValue(operation) is > 0 and var seconds
                         ? TimeSpan.FromSeconds(seconds)
                         : Timeout.InfiniteTimeSpan,
-                    AllowUnencryptedAuthentication = result.GetValue(allowOpen),
-                    SkipCertificateCheck = result.GetValue(skipCheck),
+                    AllowUnencryptedAuthentication = access.AllowsUnencrypted(result),
+                    SkipCertificateCheck = access.SkipsCheck(result),
                 };
                 var options = new SyncOptions
                 {
@@ -204,8 +197,12 @@ internal static class SyncCommand
                     MaximumRetryCount = result.GetValue(retries),
                     RetryInterval = TimeSpan.FromSeconds(result.GetValue(retryInterval)),
                     Resync = result.GetValue(resync),
+                    Rebind = result.GetValue(rebind),
                     Lookback = result.GetValue(lookback),
                     MalformedRecord = result.GetValue(malformed),
+                    QuarantineLimit = result.GetValue(quarantineLimit) is >= 1 and var limit
+                        ? limit
+                        : throw new ArgumentException("--quarantine-limit is 1 or more."),
                     MaximumRecordSize = result.GetValue(maximum),
                     WaitForWriter = result.GetValue(wait),
                     WantsChanges = result.GetValue(passThru),
@@ -249,7 +246,7 @@ internal static class SyncCommand
         }
     }
 
-    private static Uri? ParseUri(ArgumentResult argument)
+    internal static Uri? ParseUri(ArgumentResult argument)
     {
         if (Uri.TryCreate(argument.Tokens[0].Value, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https")
             return uri;
@@ -257,7 +254,7 @@ internal static class SyncCommand
         return null;
     }
 
-    private static List<KeyValuePair<string, string>> Pairs(string[]? texts, char separator)
+    internal static List<KeyValuePair<string, string>> Pairs(string[]? texts, char separator)
     {
         var pairs = new List<KeyValuePair<string, string>>();
         foreach (var text in texts ?? [])

@@ -64,6 +64,7 @@ internal static class TablesCommand
                             writer.WriteNumber("rows", info.Rows);
                             writer.WriteNumber("tombstones", info.Tombstones);
                             writer.WriteNumber("quarantined", info.Quarantined);
+                            writer.WriteBoolean("setOwed", info.IsSetOwed);
                             writer.WriteNumber("sequence", info.Sequence);
                             writer.WriteNumber("size", info.Size);
                             writer.WriteString("lastSync", info.LastSync?.ToString("O", CultureInfo.InvariantCulture));
@@ -79,9 +80,11 @@ internal static class TablesCommand
                             ["Name"] = info.Name,
                             ["Rows"] = info.Rows.ToString(CultureInfo.InvariantCulture),
                             ["Tombstones"] = info.Tombstones.ToString(CultureInfo.InvariantCulture),
+                            ["Quarantined"] = info.Quarantined.ToString(CultureInfo.InvariantCulture),
                             ["Cursor"] = info.Cursor.ToString(),
                             ["Size"] = info.Size.ToString(CultureInfo.InvariantCulture),
                             ["LastSync"] = info.LastSync?.ToLocalTime().ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture) ?? "",
+                            ["Note"] = info.IsSetOwed ? "whole set owed" : "",
                             ["Feed"] = info.Feed ?? "",
                         }
                     );

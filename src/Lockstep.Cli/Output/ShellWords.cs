@@ -11,13 +11,15 @@ internal static partial class ShellWords
     /// </summary>
     private static readonly Dictionary<string, string> Others = new(StringComparer.Ordinal)
     {
-        [nameof(Term.BackupTable)] = "Backup-LockstepTable of the PowerShell module",
-        [nameof(Term.ClearTable)] = "Clear-LockstepTable of the PowerShell module",
+        [nameof(Term.BackupTable)] = "lockstep backup",
+        [nameof(Term.ClearQuarantined)] = "lockstep clear --quarantined",
+        [nameof(Term.ClearTable)] = "lockstep clear",
         [nameof(Term.ConnectionTimeout)] = "--connection-timeout-seconds",
         [nameof(Term.Credential)] = "--user",
         [nameof(Term.Key)] = "--key-property",
-        [nameof(Term.Overwrite)] = "-Force of the PowerShell module",
+        [nameof(Term.Overwrite)] = "--force",
         [nameof(Term.PlanTracking)] = "its -WhatIf",
+        [nameof(Term.ReadQuarantined)] = "lockstep records --quarantined",
         [nameof(Term.SoftDelete)] = "-SoftDelete of the PowerShell module",
         [nameof(Term.SyncToDatabase)] = "lockstep sync --postgres",
         [nameof(Term.SyncToFile)] = "lockstep sync --path",

@@ -86,6 +86,8 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
         writer.WriteNumber("unchanged", result.Unchanged);
         writer.WriteNumber("outOfOrder", result.OutOfOrder);
         writer.WriteNumber("malformed", result.Malformed);
+        writer.WriteBoolean("setOwed", result.IsSetOwed);
+        writer.WriteNumber("quarantined", result.Quarantined);
         writer.WriteNumber("heartbeats", result.Heartbeats);
         writer.WriteNumber("bytes", result.Bytes);
         writer.WriteNumber("durationSeconds", Math.Round(result.Duration.TotalSeconds, 3));
@@ -103,8 +105,12 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
         );
         if (result.Malformed > 0)
             text.Append(CultureInfo.InvariantCulture, $", {result.Malformed} malformed");
+        if (result.Quarantined > 0)
+            text.Append(CultureInfo.InvariantCulture, $", {result.Quarantined} in quarantine");
         text.Append(CultureInfo.InvariantCulture, $" ({result.Received} records in {result.Duration.TotalSeconds:0.00} s). ");
         text.Append(CultureInfo.InvariantCulture, $"{Reason(result)} Cursor {result.Cursor}.");
+        if (result.IsSetOwed)
+            text.Append(" The feed's whole set could not be taken; it is fetched again later.");
         return text.ToString();
     }
 

@@ -33,7 +33,7 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log)
             AllowedHosts = config.Listen.AllowedHosts,
             AllowedOrigins = config.Listen.AllowedOrigins,
             Credentials = ConfiguredCredentials.Read(config.Credentials),
-            ReadFailed = log.Warn,
+            ReadFailed = log.IsLogged ? null : log.Warn,
         };
 
     /// <summary>Serves what a configuration says, and looks for new tables, until it is cancelled or there is another configuration.</summary>

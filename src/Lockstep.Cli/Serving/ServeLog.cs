@@ -20,6 +20,9 @@ internal sealed class ServeLog(ILogger? logger)
         "{Feed}: {Trouble}"
     );
 
+    /// <summary>Whether there is a log, which the server itself writes to as well.</summary>
+    public bool IsLogged => logger is not null;
+
     /// <summary>Something that an operator should know.</summary>
     public void Say(string text)
     {

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using Lockstep.Engine.Framing;
 using Lockstep.Engine.Records;
@@ -61,14 +62,23 @@ internal sealed class FeedItemReader(ConformanceOptions options)
         var hasDeletedAt = json.TryGetProperty("deleted_at", out var deletedAt);
         if (!hasDeletedAt)
             missing.Add("deleted_at");
-        return new FeedItem(
-            FeedItemKind.Record,
-            offset,
-            Key(json),
-            order,
-            hasDeletedAt && deletedAt.ValueKind != JsonValueKind.Null,
-            Join(missing)
-        );
+        return new FeedItem(FeedItemKind.Record, offset, Key(json), order, hasDeletedAt && IsDeleted(deletedAt), Join(missing));
+    }
+
+    private static bool IsDeleted(JsonElement deletedAt)
+    {
+        var text = Encoding.UTF8.GetBytes(deletedAt.GetRawText());
+        var (kind, quotes) = deletedAt.ValueKind switch
+        {
+            JsonValueKind.Null => (JsonKind.Null, 0),
+            JsonValueKind.False => (JsonKind.False, 0),
+            JsonValueKind.True => (JsonKind.True, 0),
+            JsonValueKind.Number => (JsonKind.Number, 0),
+            JsonValueKind.String => (JsonKind.String, 1),
+            _ => (JsonKind.Object, 0),
+        };
+        var slice = new JsonSlice(kind, quotes, text.Length - (2 * quotes), IsEscaped: false);
+        return DeletionMark.OfTime(slice, text) is Deletion.Deleted or Deletion.OddlyDeleted;
     }
 
     private FeedItem ReadTransaction(JsonElement json, JsonElement data, long offset)

@@ -161,6 +161,27 @@ public sealed class InsecureCredentialsException : FeedException
     public override bool IsTransient => false;
 }
 
+/// <summary>All that came was malformed and was set aside: most likely the feed is read in a wrong way.</summary>
+public sealed class AllRecordsMalformedException : FeedException
+{
+    internal AllRecordsMalformedException(FeedUri feed, long count, string reason, Remedy? remedy)
+        : base(
+            ErrorKind.MalformedRecord,
+            feed,
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"{feed.Subject} brought nothing but malformed records; all {count} were set aside. The first: {reason}."
+            ),
+            remedy ?? $"Look at them with {Term.ReadQuarantined}, and check that this is the feed that you mean."
+        ) => Count = count;
+
+    /// <summary>How many came.</summary>
+    public long Count { get; }
+
+    /// <inheritdoc/>
+    public override bool IsTransient => false;
+}
+
 /// <summary>Something in the feed is no record.</summary>
 public sealed class MalformedRecordException : FeedException
 {
@@ -194,8 +215,27 @@ public sealed class MalformedRecordException : FeedException
     /// <summary>Its first characters.</summary>
     public string Snippet { get; }
 
+    /// <summary>The dialect of another server that reads the body; null where none does, or it is a feed of records.</summary>
+    public string? Foreign { get; internal init; }
+
     /// <inheritdoc/>
     public override bool IsTransient => false;
+}
+
+/// <summary>
+/// The answer is no feed at all, but a page as a proxy or a login sends it: an error, and no empty set (I6).
+/// </summary>
+public sealed class NotAFeedException : FeedException
+{
+    internal NotAFeedException(FeedUri feed, string beginning)
+        : base(
+            ErrorKind.UnexpectedAnswer,
+            feed,
+            beginning.Length == 0
+                ? $"{feed.Subject} is an empty page of HTML or XML, and no feed."
+                : $"{feed.Subject} holds no JSON object, and is no feed. It begins: {beginning}",
+            "Check the URI, and whether a proxy or a login answers instead of the feed; the table keeps what it had."
+        ) { }
 }
 
 /// <summary>The body ended within its last record.</summary>

@@ -17,11 +17,17 @@ internal sealed class FeedResponse(HttpResponseMessage response, Stream stream, 
 
     public string? InstanceName { get; init; }
 
+    /// <summary>The dialect of another server that the head tells; null where it tells none.</summary>
+    public string? Foreign { get; init; }
+
     /// <summary>How many records the body holds, when the feed says so.</summary>
     public long? ExpectedRecords { get; init; }
 
     /// <summary>The body's length in bytes as it is sent, when that is known.</summary>
     public long? ContentLength { get; init; }
+
+    /// <summary>Whether its type is that of a page of HTML or XML.</summary>
+    public bool IsMarkup { get; init; }
 
     /// <summary>Whether the body says by itself where it ends, so that its end can be told from a cut (I6).</summary>
     public bool HasDefiniteEnd { get; init; }

@@ -9,6 +9,18 @@ internal static class ForeignBody
     /// <summary>The members in which pages of other protocols hold their records.</summary>
     private static readonly string[] Holders = ["value", "items", "results", "records", "rows", "data", "entries"];
 
+    /// <summary>Whether a body that begins so is a page of HTML or XML.</summary>
+    public static bool IsMarkup(ReadOnlySpan<byte> start) => start.TrimStart(" \t\r\n\uFEFF"u8) is [(byte)'<', ..];
+
+    /// <summary>Whether a content type, without its parameters, is that of a page of HTML or XML.</summary>
+    public static bool IsMarkup(string? mediaType) =>
+        mediaType is not null
+        && (
+            mediaType.Equals("text/html", StringComparison.OrdinalIgnoreCase)
+            || mediaType.EndsWith("/xml", StringComparison.OrdinalIgnoreCase)
+            || mediaType.EndsWith("+xml", StringComparison.OrdinalIgnoreCase)
+        );
+
     /// <summary>What the body is, as the reason why it holds no records; null when that cannot be told.</summary>
     /// <param name="start">The first stretch of it that is no record.</param>
     public static string? Describe(ReadOnlySpan<byte> start)

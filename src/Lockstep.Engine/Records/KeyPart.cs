@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text.Json;
+using System.Text.Unicode;
 
 namespace Lockstep.Engine.Records;
 
@@ -19,6 +20,8 @@ internal readonly struct KeyPart(JsonSlice slice)
         value = 0;
         return slice.Kind == JsonKind.Number && DecimalText.TryGetInt64(slice.Of(json), out value);
     }
+
+    public bool IsValidText(ReadOnlySpan<byte> json) => Utf8.IsValid(slice.Of(json));
 
     public void Encode(ReadOnlySpan<byte> json, IBufferWriter<byte> output)
     {

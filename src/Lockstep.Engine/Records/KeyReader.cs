@@ -107,6 +107,18 @@ internal sealed class KeyReader
         return true;
     }
 
+    /// <summary>Whether the key's strings are valid UTF-8, where that is not known of the whole record.</summary>
+    public bool IsValidText(ReadOnlySpan<byte> json)
+    {
+        foreach (var part in _parts)
+        {
+            if (!part.IsValidText(json))
+                return false;
+        }
+
+        return true;
+    }
+
     /// <summary>Writes the key, of whatever parts, as bytes.</summary>
     public void Encode(ReadOnlySpan<byte> json)
     {

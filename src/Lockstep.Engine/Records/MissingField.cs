@@ -1,7 +1,12 @@
 namespace Lockstep.Engine.Records;
 
-/// <summary>What to say when the first records of a feed lack the field that orders them or their key: which fields there are.</summary>
-internal static class MissingField
+/// <summary>
+/// What to say when the first records of a feed lack the field that orders them or their key: which fields there are, the likely one
+/// first, and the option that names one.
+/// </summary>
+/// <param name="Fields">The fields of the record.</param>
+/// <param name="Remedy">What to do.</param>
+internal sealed record MissingField(string Fields, Remedy Remedy)
 {
     private const int MostListed = 20;
 
@@ -29,36 +34,50 @@ internal static class MissingField
         "sequence",
     ];
 
-    /// <summary>The option that names the field, with the fields that could be it; null when none of the two is missing.</summary>
-    public static Remedy? Advise(FirstRecord first, RecordShape shape)
+    /// <summary>Likewise the field that is the key.</summary>
+    private static readonly string[] KeyNames = ["id", "uuid", "guid", "key", "identifier", "code", "name"];
+
+    /// <summary>What is to be said of a record; null when it lacks neither.</summary>
+    public static MissingField? Find(FirstRecord first, RecordShape shape)
     {
-        if (shape.Dialect != Dialect.Record || first.Fields.Count == 0)
+        var isTransaction = shape.Dialect == Dialect.Transaction;
+        var fields = isTransaction ? first.DataFields ?? [] : first.Fields;
+        if (fields.Count == 0)
             return null;
-        if (!first.HasField(shape.OrderField))
+        if (!isTransaction && !fields.Contains(shape.OrderField))
         {
-            return OrderOf(first) is { } likely
-                ? (Remedy)$"Name the field that orders the records, with {Term.OrderBy} {PlainText.Of(likely)}."
-                : $"Name the field that grows with each change of a record, with {Term.OrderBy}.";
+            var order = Likely(fields, OrderNames);
+            return new MissingField(
+                List(fields, order),
+                order is not null
+                    ? (Remedy)$"Name the field that orders the records, with {Term.OrderBy} {PlainText.Of(order)}."
+                    : $"Name the field that grows with each change of a record, with {Term.OrderBy}."
+            );
         }
 
-        return shape.KeyFields.Any(field => !first.HasField(field)) ? (Remedy)$"Name the field that is the key, with {Term.Key}." : null;
+        if (shape.KeyFields.All(fields.Contains))
+            return null;
+        var key = Likely(fields, KeyNames) ?? fields.FirstOrDefault(field => field.EndsWith("id", StringComparison.OrdinalIgnoreCase));
+        return new MissingField(
+            List(fields, key),
+            key is not null
+                ? (Remedy)$"Name the field that is the key, with {Term.Key} {PlainText.Of(key)}."
+                : $"Name the field that is the key, with {Term.Key}."
+        );
     }
 
-    /// <summary>The fields of a record, the one that is likely to order it first.</summary>
-    public static string List(FirstRecord first)
+    /// <summary>The fields, the likely one first.</summary>
+    private static string List(IReadOnlyList<string> fields, string? likely)
     {
-        var likely = OrderOf(first);
-        var names = first.Fields.OrderByDescending(field => field == likely).Take(MostListed).Select(PlainText.Of);
-        return string.Join(", ", names) + (first.Fields.Count > MostListed ? ", ..." : "");
+        var names = fields.OrderByDescending(field => field == likely).Take(MostListed).Select(PlainText.Of);
+        return string.Join(", ", names) + (fields.Count > MostListed ? ", ..." : "");
     }
 
-    private static string? OrderOf(FirstRecord first)
+    private static string? Likely(IReadOnlyList<string> fields, string[] likeliest)
     {
-        var plain = first
-            .Fields.Select(field => (Field: field, Name: field.Replace("_", "", StringComparison.Ordinal).ToLowerInvariant()))
+        var plain = fields
+            .Select(field => (Field: field, Name: field.Replace("_", "", StringComparison.Ordinal).ToLowerInvariant()))
             .ToList();
-        return OrderNames
-            .Select(name => plain.FirstOrDefault(field => field.Name == name).Field)
-            .FirstOrDefault(field => field is not null);
+        return likeliest.Select(name => plain.FirstOrDefault(field => field.Name == name).Field).FirstOrDefault(field => field is not null);
     }
 }

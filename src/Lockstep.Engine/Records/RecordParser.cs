@@ -44,6 +44,9 @@ internal sealed class RecordParser
     /// <summary>Whether the key field was taken because it came first, which deserves a warning.</summary>
     public bool KeyWasGuessed { get; private set; }
 
+    /// <inheritdoc cref="RoutingReader.OddDeletion"/>
+    public string? OddDeletion => _routing.OddDeletion;
+
     /// <summary>The names of the records' fields.</summary>
     public FieldCatalog Fields { get; }
 
@@ -161,6 +164,33 @@ internal sealed class RecordParser
         catch (InvalidOperationException)
         {
             return Refuse("a field name or its key is not valid Unicode");
+        }
+    }
+
+    /// <summary>Reads the key of an object that is malformed otherwise.</summary>
+    /// <param name="json">The object, or its beginning.</param>
+    /// <returns>The key's bytes (<see cref="KeyEncoding"/>); null when none can be read that a record of the table could have.</returns>
+    public byte[]? ReadKeyOfMalformed(ReadOnlySpan<byte> json)
+    {
+        if (Shape is null)
+            return null;
+        Fields.BeginRecord();
+        try
+        {
+            // What was read before the fault is there, whatever this says.
+            _ = _routing.TryRead(json, out _);
+            if (!_key.HasKinds || !_key.IsSound || !_key.IsValidText(json))
+                return null;
+            _key.Encode(json);
+            return _key.Encoded.ToArray();
+        }
+        catch (InvalidOperationException)
+        {
+            return null;
+        }
+        finally
+        {
+            Fields.ForgetRecord();
         }
     }
 
@@ -290,8 +320,9 @@ internal sealed class RecordParser
         KeyWasGuessed = isKeyGuessed && isRecord;
         if (isRecord)
             return ParsedKind.Record;
-        Remedy = MissingField.Advise(first, shape);
-        return Malformed(Remedy is null ? reason! : $"{reason}; its fields are {MissingField.List(first)}");
+        var missing = MissingField.Find(first, shape);
+        Remedy = missing?.Remedy;
+        return Malformed(missing is null ? reason! : $"{reason}; its fields are {missing.Fields}");
     }
 
     /// <summary>What an object that is no record is; null when it is malformed.</summary>

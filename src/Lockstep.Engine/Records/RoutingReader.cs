@@ -19,6 +19,7 @@ internal sealed class RoutingReader(FieldCatalog fields)
     private byte[] _orderName = [];
     private bool _isTransaction;
     private bool _hasData;
+    private bool _isUnclear;
 
     /// <summary>The record's key.</summary>
     public KeyReader Key { get; } = new();
@@ -29,6 +30,9 @@ internal sealed class RoutingReader(FieldCatalog fields)
     /// <summary>Whether the record is a tombstone.</summary>
     public bool IsDeleted { get; private set; }
 
+    /// <summary>The first value of all records that marks a deletion, or none, in an odd way, in words; null while there was none.</summary>
+    public string? OddDeletion { get; private set; }
+
     /// <summary>The transaction's id, in the transaction dialect.</summary>
     public long? TransactionId { get; private set; }
 
@@ -36,7 +40,8 @@ internal sealed class RoutingReader(FieldCatalog fields)
     public (int Start, int Length) Body { get; private set; }
 
     /// <summary>Whether nothing is missing to know where the record belongs, and the key is of the types of those before.</summary>
-    public bool IsSound => Order.Kind != OrderKind.Unknown && Key.IsSound && (!_isTransaction || (TransactionId is not null && _hasData));
+    public bool IsSound =>
+        Order.Kind != OrderKind.Unknown && Key.IsSound && !_isUnclear && (!_isTransaction || (TransactionId is not null && _hasData));
 
     /// <summary>From here on records are of this dialect, and these fields of theirs are read.</summary>
     public void Adopt(RecordShape shape)
@@ -67,9 +72,9 @@ internal sealed class RoutingReader(FieldCatalog fields)
             if ((roles & ValueRoles.Order) != 0)
                 Order.Read(value, bytes);
             if ((roles & ValueRoles.DeletedAt) != 0)
-                IsDeleted = IsTombstone(value);
+                NoteDeletedAt(value, bytes);
             if ((roles & ValueRoles.Deleted) != 0)
-                IsDeleted = value.Kind == JsonKind.True;
+                NoteDeleted(value, bytes);
             if ((roles & ValueRoles.TransactionId) != 0)
                 TransactionId = IntegerOf(value, bytes);
             if ((roles & ValueRoles.Horizon) != 0)
@@ -117,6 +122,8 @@ internal sealed class RoutingReader(FieldCatalog fields)
     {
         if (_isTransaction && (TransactionId is null || !_hasData))
             return "it has no integer 'txid' and no object 'data', which every row of the transaction dialect has";
+        if (_isUnclear)
+            return "its member 'deleted' says neither that it is deleted nor that it is not";
         return Key.WhatIsMissing()
             ?? (Order.Kind == OrderKind.Unknown ? $"it has no number or string '{_shape!.OrderField}', its order field" : null);
     }
@@ -148,7 +155,7 @@ internal sealed class RoutingReader(FieldCatalog fields)
             else if (name.SequenceEqual(WireNames.Since))
                 Order.Read(value, bytes);
             else if (name.SequenceEqual(WireNames.Deleted))
-                IsDeleted = value.Kind == JsonKind.True;
+                NoteDeleted(value, bytes);
             else if (name.SequenceEqual(WireNames.Horizon))
                 horizon = IntegerOf(value, bytes);
         }
@@ -176,7 +183,7 @@ internal sealed class RoutingReader(FieldCatalog fields)
             if (name.SequenceEqual(_orderName))
                 Order.Read(value, bytes);
             if (name.SequenceEqual(WireNames.DeletedAt))
-                IsDeleted = IsTombstone(value);
+                NoteDeletedAt(value, bytes);
         }
 
         return scan.Status == ScanStatus.Ok;
@@ -197,9 +204,35 @@ internal sealed class RoutingReader(FieldCatalog fields)
         IsDeleted = false;
         TransactionId = null;
         _hasData = false;
+        _isUnclear = false;
     }
 
-    private static bool IsTombstone(JsonSlice deletedAt) => deletedAt.Kind is not (JsonKind.Null or JsonKind.False);
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void NoteDeletedAt(JsonSlice value, ReadOnlySpan<byte> bytes)
+    {
+        // Most records are alive, and say so in one way.
+        if (value.Kind == JsonKind.Null)
+            IsDeleted = false;
+        else
+            Note(DeletionMark.OfTime(value, bytes), "deleted_at", value, bytes);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void NoteDeleted(JsonSlice value, ReadOnlySpan<byte> bytes)
+    {
+        if (value.Kind == JsonKind.False)
+            (IsDeleted, _isUnclear) = (false, false);
+        else
+            Note(DeletionMark.OfFlag(value, bytes), "deleted", value, bytes);
+    }
+
+    private void Note(Deletion deletion, string field, JsonSlice value, ReadOnlySpan<byte> bytes)
+    {
+        IsDeleted = deletion is Deletion.Deleted or Deletion.OddlyDeleted;
+        _isUnclear = deletion == Deletion.Unclear;
+        if (deletion is Deletion.OddlyAlive or Deletion.OddlyDeleted)
+            OddDeletion ??= DeletionMark.Describe(field, value, bytes, deletion);
+    }
 
     private static long? IntegerOf(JsonSlice value, ReadOnlySpan<byte> bytes) =>
         value.Kind == JsonKind.Number && Utf8Parser.TryParse(value.Of(bytes), out long integer, out var used) && used == value.Length

@@ -34,6 +34,9 @@ internal sealed class BodyClock(SyncContext context, BodySource source, CursorTr
     /// <summary>Whether the time to follow is over.</summary>
     public bool IsTimeUp => context.FollowDeadline is { } deadline && context.Time.GetElapsedTime(context.Start) >= deadline;
 
+    /// <summary>Whether a whole set that is owed is to be fetched again, which one who goes on for ever would otherwise never do (I6).</summary>
+    public bool IsSetDue => !context.StopsWhenCaughtUp && context.Target.State.Owed is { } owed && context.Time.GetUtcNow() >= owed.Due;
+
     /// <summary>Whether the feed has been silent for longer than it may.</summary>
     public bool IsSilent => source.IdleTimeout != Timeout.InfiniteTimeSpan && context.Time.GetElapsedTime(_lastSign) >= source.IdleTimeout;
 

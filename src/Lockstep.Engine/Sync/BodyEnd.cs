@@ -10,4 +10,10 @@ internal enum BodyEnd
     /// <summary>Nothing comes any more, without a sign that this was all.</summary>
     Silent,
     TimeElapsed,
+
+    /// <summary>A whole set that is owed is to be fetched again.</summary>
+    SetDue,
+
+    /// <summary>Another feed's set that could not be read in full: what follows it in the body is that feed's, too.</summary>
+    Refused,
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Text;
+using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Framing;
 using Lockstep.Engine.Records;
@@ -31,6 +32,12 @@ internal sealed class BodyParser(
 )
 {
     private const int SnippetLength = 80;
+
+    /// <summary>Whether anything came that at least begins like an object.</summary>
+    public bool HasObject { get; private set; }
+
+    /// <summary>How the body begins when that is no object; null when it is one, or nothing.</summary>
+    public string? Garbage { get; private set; }
 
     /// <summary>What to end with, after <see cref="ParseStop.Malformed"/>.</summary>
     public FeedException? Error { get; private set; }
@@ -69,8 +76,10 @@ internal sealed class BodyParser(
                     counters.Heartbeats++;
                     continue;
                 case FrameKind.Object:
+                    HasObject = true;
                     break;
                 default:
+                    HasObject |= frame.Kind != FrameKind.Garbage;
                     if (Refuse(frame, Describe(frame.Kind)))
                         return ParseStop.Malformed;
                     if (pacer.QuarantineIsFull)
@@ -102,6 +111,7 @@ internal sealed class BodyParser(
     /// <summary>Puts a record into the batch. Whether that is full then.</summary>
     private bool Take(in RoutedRecord record)
     {
+        HasObject = true;
         context.Counters.Received++;
         if (tracker.Note(record))
             context.Counters.OutOfOrder++;
@@ -135,15 +145,29 @@ internal sealed class BodyParser(
                 "A feed is one JSON object after another (NDJSON): check the URI, or have its records written so; Import-LockstepTable of the PowerShell module takes objects from anywhere.";
         }
 
+        string? dialect = null;
+        // Likewise: what begins as another server's answer does is read by its dialect, or at least told which that is.
+        if (context.Counters.Received == 0 && context.Counters.Malformed == 1 && frame.Offset == 0)
+            dialect = DialectDetection.ByBody(frame.Bytes);
+        if (dialect is not null)
+            remedy = $"Sync with {Term.Dialect.For(dialect)}.";
+
+        context.FirstMalformed ??= new FirstMalformed(frame.Offset, reason, remedy);
         var snippet = Encoding.UTF8.GetString(frame.Bytes[..Math.Min(SnippetLength, frame.Bytes.Length)]).ReplaceLineEndings(" ");
+        if (!HasObject)
+            Garbage ??= snippet;
         // What is truncated will come again, whole: nothing to set aside.
         Error =
             frame.Kind == FrameKind.Truncated ? new TruncatedFeedException(source.Feed, frame.Offset, snippet)
             : context.Options.MalformedRecord == MalformedRecordPolicy.Stop
-                ? new MalformedRecordException(source.Feed, frame.Offset, reason, snippet, remedy)
+                ? new MalformedRecordException(source.Feed, frame.Offset, reason, snippet, remedy) { Foreign = dialect }
+            : frame.Kind == FrameKind.Garbage && !HasObject && ForeignBody.IsMarkup(frame.Bytes)
+                ? new NotAFeedException(source.Feed, snippet)
             : null;
         if (Error is not null)
             return true;
+        // An object that is whole says at least that its record is there, if its key can be read. One that is torn may have swallowed others.
+        set.NoteMalformed(frame.Kind is FrameKind.Object or FrameKind.TooLong ? context.Parser.ReadKeyOfMalformed(frame.Bytes) : null);
         pacer.Quarantine(new QuarantinedRecord(context.Time.GetUtcNow(), frame.Offset, reason, frame.Bytes.ToArray()));
         return false;
     }

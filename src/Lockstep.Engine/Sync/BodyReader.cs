@@ -91,7 +91,7 @@ internal sealed class BodyReader
             }
 
             await _set.EndAsync(end, cancellationToken).ConfigureAwait(false);
-            return end;
+            return _set.IsRefused ? BodyEnd.Refused : end;
         }
         catch (Exception e) when (e is IOException or HttpRequestException or InvalidDataException)
         {
@@ -128,7 +128,11 @@ internal sealed class BodyReader
             if (await ParseAsync(cancellationToken).ConfigureAwait(false))
                 return BodyEnd.CaughtUp;
             if (count == 0)
+            {
+                RequireFeed();
                 return BodyEnd.EndOfBody;
+            }
+
             _clock.NoteParsed(hasRecords: _context.Counters.Received != _received);
             _received = _context.Counters.Received;
             await _pacer.FlushWhenDueAsync(cancellationToken).ConfigureAwait(false);
@@ -136,6 +140,13 @@ internal sealed class BodyReader
                 return over;
             _clock.Excuse(arrived);
         }
+    }
+
+    /// <summary>A whole set without a single object is an empty one only if nothing says that it is no feed at all (I6).</summary>
+    private void RequireFeed()
+    {
+        if (_source.IsWholeSet && !_parser.HasObject && (_source.IsMarkup || _parser.Garbage is not null))
+            throw new NotAFeedException(_source.Feed, _parser.Garbage ?? "");
     }
 
     private void NoteBytes(int count)
@@ -159,6 +170,10 @@ internal sealed class BodyReader
             var stop = _parser.Parse();
             if (_context.Parser.KeyWasGuessed && !_warnedOfKey)
                 await WarnOfKeyAsync().ConfigureAwait(false);
+            if (_context.Parser.OddDeletion is { } odd && !_context.HasToldOfDeletion)
+                await WarnOfDeletionAsync(odd).ConfigureAwait(false);
+            if (stop != ParseStop.Malformed && _context.FirstMalformed is { } first && !_context.HasToldOfMalformed)
+                await WarnOfMalformedAsync(first).ConfigureAwait(false);
             switch (stop)
             {
                 case ParseStop.NeedMore:
@@ -183,7 +198,7 @@ internal sealed class BodyReader
         {
             await _set.CompleteAsync(SnapshotEnding.Sweep, cancellationToken).ConfigureAwait(false);
             // What the feed led to is a snapshot of some time ago: the updates since are still to come, at the feed's own address.
-            return StopsWhenCaughtUp && !_source.IsRedirected;
+            return _set.IsRefused || (StopsWhenCaughtUp && !_source.IsRedirected);
         }
 
         await _context.PostEventAsync(FeedEventKind.Heartbeat, "The feed sent a heartbeat.", null).ConfigureAwait(false);
@@ -193,7 +208,7 @@ internal sealed class BodyReader
         if (!await _set.BeatAsync(signal, cancellationToken).ConfigureAwait(false))
             return false;
         Learn(FeedEnding.Endless);
-        return StopsWhenCaughtUp;
+        return StopsWhenCaughtUp || _set.IsRefused;
     }
 
     /// <summary>The body shows what the feed's bodies end like; what it leads to is another one's.</summary>
@@ -212,6 +227,33 @@ internal sealed class BodyReader
                 FeedEventKind.Warning,
                 $"The records have no field 'id', so their first field '{field}' is taken as the key. If it is not unique, records overwrite each other.",
                 $"Name the key with {Term.Key}."
+            )
+            .ConfigureAwait(false);
+    }
+
+    private async Task WarnOfDeletionAsync(string odd)
+    {
+        _context.HasToldOfDeletion = true;
+        await _context
+            .PostEventAsync(
+                FeedEventKind.Warning,
+                $"In {_source.Feed.Subject} {odd}. Values like it are taken so from here on without a word.",
+                null
+            )
+            .ConfigureAwait(false);
+    }
+
+    private async Task WarnOfMalformedAsync(FirstMalformed first)
+    {
+        _context.HasToldOfMalformed = true;
+        await _context
+            .PostEventAsync(
+                FeedEventKind.Warning,
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{_source.Feed.Subject} holds a malformed record at byte {first.ByteOffset}, which is set aside, as others will be: {first.Reason}."
+                ),
+                $"{Term.ReadQuarantined} shows what is set aside."
             )
             .ConfigureAwait(false);
     }
@@ -258,6 +300,8 @@ internal sealed class BodyReader
     {
         if (_clock.IsTimeUp)
             return BodyEnd.TimeElapsed;
+        if (_clock.IsSetDue && (!_source.IsWholeSet || _set.IsComplete))
+            return BodyEnd.SetDue;
         if (!Settles)
         {
             if (_clock.IsUnchanged)
@@ -279,7 +323,7 @@ internal sealed class BodyReader
         // Whether a staged snapshot has settled cannot be told from the table, which it does not touch: it is merged, then watched.
         await _set.MergeUnfinishedAsync(isCaughtUp: true, cancellationToken).ConfigureAwait(false);
         _context.Queue.ResetLastChange();
-        return null;
+        return _set.IsRefused ? BodyEnd.Refused : null;
     }
 
     /// <summary>A feed that is followed and gives no other sign is up to date when it has settled, once after each change.</summary>

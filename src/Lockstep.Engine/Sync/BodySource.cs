@@ -45,6 +45,9 @@ internal sealed record BodySource
     /// <summary>Whether the body says by itself where it ends.</summary>
     public bool HasDefiniteEnd { get; init; }
 
+    /// <summary>Whether its type is that of a page of HTML or XML, which may be wrong.</summary>
+    public bool IsMarkup { get; init; }
+
     public string? FeedIdentity { get; init; }
 
     public TimeSpan IdleTimeout { get; init; } = Timeout.InfiniteTimeSpan;

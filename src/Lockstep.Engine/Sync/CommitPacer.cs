@@ -172,6 +172,7 @@ internal sealed class CommitPacer
             FeedIdentity = IsStaged ? null : _source.FeedIdentity,
             FeedEnding = _source.IsImport ? null : _context.FeedEnding,
             Quarantined = [.. _quarantined],
+            QuarantineLimit = _context.Options.QuarantineLimit,
             WantsChanges = _context.Options.WantsChanges,
         };
     }

@@ -32,11 +32,17 @@ internal sealed class ConnectionPlan
     /// </summary>
     public bool UpdatesOnly { get; private set; }
 
+    /// <summary>Whether there is nothing to go on from but a whole set, since the feed is another one than the table has known.</summary>
+    public bool NeedsSet => _isAnotherFeed && !_options.Repair;
+
     /// <summary>Whether the last body completed its set.</summary>
     public bool SetIsComplete { get; private set; }
 
     /// <summary>How often in a row the feed made a sync start over, without a set taken in between.</summary>
     public int Resyncs { get; private set; }
+
+    /// <summary>How many whole sets came in a row, without a body in between that went on from the cursor.</summary>
+    public int SetsInARow { get; private set; }
 
     /// <summary>Starts over with the next connection.</summary>
     public void Resync(bool isAnotherFeed)
@@ -54,6 +60,15 @@ internal sealed class ConnectionPlan
             return;
         if (Cursor.Compare(Start, horizon) < 0)
             Resync(isAnotherFeed: false);
+    }
+
+    /// <summary>A whole set that could not be read in full is fetched again when its wait is over (I6).</summary>
+    public void CheckOwed(TableState state, DateTimeOffset now)
+    {
+        if (_override is not null || state.Owed is not { } owed || now < owed.Due)
+            return;
+        _resync = true;
+        UpdatesOnly = false;
     }
 
     /// <summary>A resync takes whatever feed there is; otherwise the feed is told which one the cursor belongs to.</summary>
@@ -88,6 +103,7 @@ internal sealed class ConnectionPlan
             IsRedirected = body.IsSnapshot,
             IsAnotherFeed = _isAnotherFeed || (_resync && state.FeedIdentity is { } known && body.FeedIdentity is { } met && known != met),
             HasDefiniteEnd = body.HasDefiniteEnd,
+            IsMarkup = body.IsMarkup,
             FeedIdentity = body.FeedIdentity,
             IdleTimeout = client.OperationTimeout,
         };
@@ -97,6 +113,7 @@ internal sealed class ConnectionPlan
     public void Ended(BodySource source, bool setIsComplete, TableState state)
     {
         SetIsComplete = setIsComplete;
+        SetsInARow = source.IsResync ? SetsInARow + 1 : 0;
         _override = null;
         UpdatesOnly = source.IsRedirected && setIsComplete;
         Start = state.RequestCursor;

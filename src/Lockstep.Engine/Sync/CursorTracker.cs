@@ -30,6 +30,9 @@ internal sealed class CursorTracker
     /// <summary>Whether no cursor may be committed yet.</summary>
     public bool IsHeld { get; private set; }
 
+    /// <summary>Whether a record came, or a control row that names a cursor.</summary>
+    public bool HasMoved => _hasMaximum || _reached != _start;
+
     /// <summary>Whether a record came whose order value is below one before it.</summary>
     public bool WasOutOfOrder { get; private set; }
 

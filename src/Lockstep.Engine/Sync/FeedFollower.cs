@@ -1,3 +1,4 @@
+using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Tables;
 
@@ -24,13 +25,21 @@ internal sealed class FeedFollower(
     /// <summary>Outlives the table's being closed and opened again.</summary>
     private ConnectionPlan? _plan;
     private bool _hasWarnedOfKey;
+    private bool _hasToldOfMove;
+    private long _toldQuarantined = -1;
     private long _lastRequest;
+
+    /// <summary>The feed is another server's; null for Lockstep's own dialects.</summary>
+    private DialectFollower? _foreign;
+    private bool _hasDetected;
 
     /// <summary>The loop: connect, read, and again until there is nothing more to want.</summary>
     public async Task FollowAsync(SyncContext context, CancellationToken cancellationToken)
     {
         var plan = _plan ??= new ConnectionPlan(options, context.Target.State);
         plan.Interrupted(context.Target.State);
+        if (_foreign is null && !_hasDetected)
+            await TakeDialectAsync(DialectChoice.Of(options, context.Target.State, feed), cancellationToken).ConfigureAwait(false);
         int failures = 0,
             refusals = 0;
         if (options.AsksForToken)
@@ -46,7 +55,9 @@ internal sealed class FeedFollower(
             var held = false;
             try
             {
-                var outcome = await ConnectAsync(context, plan, cancellationToken).ConfigureAwait(false);
+                var outcome = _foreign is { } foreign
+                    ? await RoundAsync(foreign, context, cancellationToken).ConfigureAwait(false)
+                    : await ConnectAsync(context, plan, cancellationToken).ConfigureAwait(false);
                 if (outcome == BodyOutcome.AnotherFeed)
                 {
                     GuardResyncs(plan.Resyncs);
@@ -54,14 +65,25 @@ internal sealed class FeedFollower(
                 }
 
                 refusals = failures = 0;
-                if (outcome == BodyOutcome.GoOn)
+                if (outcome == BodyOutcome.GoOn && plan.SetsInARow < 2)
                     continue;
                 if (outcome == BodyOutcome.Done)
                     return;
             }
-            catch (FeedStatusException e) when (e.AsksForResync)
+            catch (MalformedRecordException e)
+                when (_foreign is null && !_hasDetected && DialectChoice.After(options, context.Target.State, e.Foreign) is { } choice)
             {
-                GuardResyncs(plan.Resyncs + 1);
+                status.Move(SyncTrigger.Interrupted);
+                status.Counters.Malformed = 0;
+                await TakeDialectAsync(choice, cancellationToken).ConfigureAwait(false);
+                continue;
+            }
+            catch (FeedStatusException e) when (e.AsksForResync && _foreign is null)
+            {
+                // A feed that has moved would have known the identity.
+                if (TableBinding.IsOfAnotherFeed(context.Target.State, feed) && !options.Rebind)
+                    throw TableBinding.OfAnotherFeed(context.Target.State, options, feed);
+                GuardResyncs(context.StopsWhenCaughtUp ? Math.Max(plan.Resyncs + 1, plan.SetsInARow) : plan.Resyncs + 1);
                 await events.PostStatusAsync(e, cancellationToken).ConfigureAwait(false);
                 await events
                     .PostAsync(
@@ -71,6 +93,14 @@ internal sealed class FeedFollower(
                     )
                     .ConfigureAwait(false);
                 plan.Resync(isAnotherFeed: false);
+                if (!context.StopsWhenCaughtUp && UntilSetIsDue(context.Target.State) is { } early)
+                {
+                    // What the feed wants taken anew has just come so that it could not be taken (I6).
+                    status.Move(SyncTrigger.Interrupted);
+                    if (!await BackOffAsync(early, cancellationToken).ConfigureAwait(false))
+                        return;
+                }
+
                 continue;
             }
             catch (FeedStatusException e) when (!e.IsTransient)
@@ -101,8 +131,12 @@ internal sealed class FeedFollower(
 
             if (status.Phase != SyncPhase.BackingOff)
                 status.Move(SyncTrigger.Interrupted);
-            var broughtNews = status.Counters.Changes > before && (failures == 0 || held);
-            var wait = retryAfter is null && broughtNews ? TimeSpan.Zero : retry.Delay(Math.Max(1, failures), retryAfter);
+            if (plan.NeedsSet)
+                retryAfter = Later(retryAfter, UntilSetIsDue(context.Target.State));
+            // A feed that leads back to the whole set each time is asked ever less often, whatever the set brings.
+            var broughtNews = status.Counters.Changes > before && (failures == 0 || held) && plan.SetsInARow < 2;
+            var tries = Math.Max(1, Math.Max(failures, plan.SetsInARow));
+            var wait = retryAfter is null && broughtNews ? TimeSpan.Zero : retry.Delay(tries, retryAfter);
             if (!await BackOffAsync(wait, cancellationToken, note).ConfigureAwait(false))
                 return;
         }
@@ -130,6 +164,7 @@ internal sealed class FeedFollower(
             status.Move(SyncTrigger.WaitElapsed);
         var state = context.Target.State;
         plan.CheckHorizon(state);
+        plan.CheckOwed(state, time.GetUtcNow());
         using var trace = SyncActivity.Connection(feed, plan.RequestCursor.ToString());
         if (await OpenAsync(plan, state, cancellationToken).ConfigureAwait(false) is not { } opened)
         {
@@ -139,6 +174,18 @@ internal sealed class FeedFollower(
 
         await using var body = opened;
         await events.PostConnectedAsync(client.Uri, body, cancellationToken).ConfigureAwait(false);
+        if (!_hasDetected && DialectChoice.After(options, state, body.Foreign) is { } choice)
+        {
+            await TakeDialectAsync(choice, cancellationToken).ConfigureAwait(false);
+            return BodyOutcome.GoOn;
+        }
+
+        if (TableBinding.CheckMove(state, options, feed, body.FeedIdentity) is { } move && !_hasToldOfMove)
+        {
+            _hasToldOfMove = true;
+            await events.PostAsync(FeedEventKind.Warning, move, cancellationToken).ConfigureAwait(false);
+        }
+
         if (body.KeyFields is { } key)
             await TakeKeyAsync(context, key, cancellationToken).ConfigureAwait(false);
         if (plan.MeetsAnotherFeed(state, body))
@@ -177,9 +224,13 @@ internal sealed class FeedFollower(
 
         plan.Ended(source, reader.SetIsComplete, context.Target.State);
         status.BodyEnded();
+        await JudgeQuarantineAsync(context, cancellationToken).ConfigureAwait(false);
 
         switch (end)
         {
+            case BodyEnd.SetDue:
+                status.Move(SyncTrigger.Interrupted);
+                return BodyOutcome.GoOn;
             case BodyEnd.CaughtUp:
                 status.EndsFor(SyncEndReason.CaughtUp, isComplete: true);
                 return BodyOutcome.Done;
@@ -204,8 +255,67 @@ internal sealed class FeedFollower(
             return BodyOutcome.GoOn;
         }
 
-        status.EndsFor(SyncEndReason.EndOfFeed, isComplete: source.HasDefiniteEnd);
+        status.EndsFor(SyncEndReason.EndOfFeed, isComplete: source.HasDefiniteEnd && end != BodyEnd.Refused);
         return context.StopsWhenCaughtUp ? BodyOutcome.Done : BodyOutcome.Again;
+    }
+
+    /// <summary>The feed is read by this dialect from here on, which is said where nobody has named it.</summary>
+    private async Task TakeDialectAsync(DialectChoice? choice, CancellationToken cancellationToken)
+    {
+        if (choice is null)
+            return;
+        _foreign = new DialectFollower(
+            choice.Dialect,
+            choice.IsGuess,
+            options,
+            client,
+            status,
+            events,
+            retry,
+            time,
+            (wait, stop) => BackOffAsync(wait, stop)
+        );
+        if (!choice.IsGuess)
+            return;
+        _hasDetected = true;
+        await events
+            .PostAsync(
+                choice.Dialect.Name == "Rest" ? FeedEventKind.Warning : FeedEventKind.Dialect,
+                choice.Dialect.Name == "Rest"
+                    ? "The feed looks like a list of JSON: it is read by the dialect 'Rest', and where its records and their key are is guessed."
+                    : $"The feed is read by the dialect '{choice.Dialect.Name}', which it looks like.",
+                cancellationToken,
+                choice.Dialect.Name == "Rest" ? (Remedy)$"Name it with {Term.Dialect.For("Rest")}, and the key with {Term.Key}." : null
+            )
+            .ConfigureAwait(false);
+    }
+
+    private async Task<BodyOutcome> RoundAsync(DialectFollower foreign, SyncContext context, CancellationToken cancellationToken)
+    {
+        var outcome = await foreign.RunAsync(context, cancellationToken).ConfigureAwait(false);
+        if (outcome == RoundOutcome.NotOfThisDialect)
+            _foreign = null;
+        return outcome == RoundOutcome.Done ? BodyOutcome.Done : BodyOutcome.GoOn;
+    }
+
+    /// <summary>How long a whole set that is owed is not fetched yet; null when none is, or it is due.</summary>
+    private TimeSpan? UntilSetIsDue(TableState state) =>
+        state.Owed is { } owed && owed.Due - time.GetUtcNow() is { Ticks: > 0 } early ? early : null;
+
+    private static TimeSpan? Later(TimeSpan? left, TimeSpan? right) => left is null || right > left ? right ?? left : left;
+
+    /// <summary>Says how much is set aside, once after each change; that nothing else came is an error.</summary>
+    /// <exception cref="AllRecordsMalformedException">It is so, and nobody waits for more or no record has ever come.</exception>
+    private async Task JudgeQuarantineAsync(SyncContext context, CancellationToken cancellationToken)
+    {
+        var table = context.Target.Committed;
+        if (context.FirstMalformed is not { } first || table.Quarantined == _toldQuarantined)
+            return;
+        _toldQuarantined = table.Quarantined;
+        var counters = status.Counters;
+        await events.PostQuarantineAsync(counters.Malformed, table, cancellationToken).ConfigureAwait(false);
+        if (counters.Received == 0 && (context.StopsWhenCaughtUp || table.Shape is null))
+            throw new AllRecordsMalformedException(feed, counters.Malformed, first.Reason, first.Remedy);
     }
 
     /// <summary>Makes the key that the feed announces the table's, if nothing else is known of it.</summary>

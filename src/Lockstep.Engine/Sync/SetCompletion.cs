@@ -1,3 +1,4 @@
+using System.Globalization;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Tables;
 
@@ -11,11 +12,20 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
 {
     private static readonly TimeSpan UpToDateInterval = TimeSpan.FromSeconds(1);
 
+    /// <summary>How many malformed records of a set are held against its sweep by their keys (I8).</summary>
+    private const int MostKept = 10_000;
+
+    private readonly List<byte[]> _kept = [];
     private bool _isWholeSet = source.IsWholeSet;
+    private bool _hasMalformed;
+    private bool _hasUnreadable;
     private long _upToDate;
 
     /// <summary>Whether the set that this body brings is complete.</summary>
     public bool IsComplete { get; private set; }
+
+    /// <summary>Whether the set is another feed's and could not be read in full, so that nothing of this body may be applied (I6).</summary>
+    public bool IsRefused { get; private set; }
 
     /// <summary>Whether all that the feed had, as far as it tells, went into the table.</summary>
     public bool IsCaughtUp { get; private set; }
@@ -28,6 +38,22 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
         context.Parser.Shape is { } shape
             ? shape.Dialect == Dialect.Transaction && (tracker.IsHeld || pacer.IsStaged)
             : signal.IsControlRow && source.Start.IsStart && !IsComplete;
+
+    /// <summary>
+    /// Something came that is no record. What a whole set lacks may be just that (I6): where its key can be read, the record of that key
+    /// stays.
+    /// </summary>
+    /// <param name="key">Its key; null when that cannot be read.</param>
+    public void NoteMalformed(byte[]? key)
+    {
+        if (!pacer.IsStaged)
+            return;
+        _hasMalformed = true;
+        if (key is null || _kept.Count == MostKept)
+            _hasUnreadable = true;
+        else
+            _kept.Add(key);
+    }
 
     /// <summary>The body begins: what is to be staged gets its place beside the table.</summary>
     public async Task BeginAsync(CancellationToken cancellationToken)
@@ -66,6 +92,13 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
     {
         await pacer.FlushAsync(drain: false, cancellationToken).ConfigureAwait(false);
         var wasStaged = pacer.IsStaged;
+        var isUnreadable = _hasUnreadable && wasStaged && ending.HasFlag(SnapshotEnding.Sweep);
+        if (_hasMalformed && wasStaged && source.IsAnotherFeed)
+        {
+            await RefuseAsync(cancellationToken).ConfigureAwait(false);
+            return;
+        }
+
         pacer.IsStaged = false;
         IsCaughtUp = isCaughtUp;
         if (ending.HasFlag(SnapshotEnding.Sweep))
@@ -75,7 +108,26 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
             _isWholeSet = false;
         }
 
-        var commit = pacer.Describe(null);
+        if (isUnreadable)
+        {
+            await WarnOfOwedAsync("so nothing was removed from the table by what it lacks").ConfigureAwait(false);
+            ending &= ~SnapshotEnding.Sweep;
+        }
+        else if (_kept.Count > 0 && wasStaged)
+        {
+            await WarnAsync(
+                    string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"The whole set holds {_kept.Count} malformed records, which were set aside; what the table has under their keys stays."
+                    )
+                )
+                .ConfigureAwait(false);
+        }
+
+        var commit = WithOwed(pacer.Describe(null), wasStaged, isSwept: ending.HasFlag(SnapshotEnding.Sweep), isUnreadable) with
+        {
+            Kept = _kept,
+        };
         if (wasStaged)
         {
             if (source.IsAnotherFeed)
@@ -92,6 +144,38 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
         context.SetCompleted();
         if (IsComplete)
             await NoteUpToDateAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Of another feed's set that could not be read in full nothing is applied: two feeds must not mix in one table (I6).</summary>
+    private async Task RefuseAsync(CancellationToken cancellationToken)
+    {
+        IsRefused = true;
+        await WarnOfOwedAsync("and it is another feed's, so nothing of it was applied").ConfigureAwait(false);
+        await BreakOffAsync(cancellationToken).ConfigureAwait(false);
+        var state = context.Target.State;
+        var owed = new TableCommit { Resume = state.Resume, Owed = OwedSet.After(state.Owed, context.Time.GetUtcNow()) };
+        await context.Queue.RunAsync(new CommitJob(CommitKind.Commit, owed), cancellationToken).ConfigureAwait(false);
+    }
+
+    private Task WarnOfOwedAsync(string consequence) =>
+        WarnAsync($"A part of the whole set could not be read, {consequence}. The set is fetched again later.");
+
+    private Task WarnAsync(string message) =>
+        context.PostEventAsync(FeedEventKind.Warning, message, "Look at what was set aside, and tell the feed's operator.");
+
+    /// <summary>Notes with a set's end that the whole set is owed, still owed, or owed no more.</summary>
+    private TableCommit WithOwed(TableCommit commit, bool wasStaged, bool isSwept, bool isUnreadable)
+    {
+        if (source.IsImport)
+            return commit;
+        if (isSwept)
+            return commit with { PaysOwed = true };
+        var state = context.Target.State;
+        if (!isUnreadable && !(wasStaged && state.Owed is not null))
+            return commit;
+        commit = commit with { Owed = OwedSet.After(state.Owed, context.Time.GetUtcNow()) };
+        // Where nothing could be read, there is nothing to go on from either.
+        return tracker.HasMoved ? commit : commit with { Cursor = null, Resume = state.Resume };
     }
 
     /// <summary>A feed that never says where its set ends cannot be swept by: what came is merged.</summary>
@@ -112,6 +196,8 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
     /// <summary>The body is read no further, without an error.</summary>
     public async Task EndAsync(BodyEnd end, CancellationToken cancellationToken)
     {
+        if (IsRefused)
+            return;
         if (end == BodyEnd.EndOfBody && source.HasDefiniteEnd)
         {
             // A whole body is complete whatever order its records came in; that of the whole set is the whole set (I6).

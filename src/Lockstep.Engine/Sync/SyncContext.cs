@@ -3,6 +3,12 @@ using Lockstep.Engine.Tables;
 
 namespace Lockstep.Engine.Sync;
 
+/// <summary>The first stretch of a feed that is no record.</summary>
+/// <param name="ByteOffset">Its offset in its body.</param>
+/// <param name="Reason">What is wrong with it.</param>
+/// <param name="Remedy">What to do; null where nothing special is known.</param>
+internal sealed record FirstMalformed(long ByteOffset, string Reason, Remedy? Remedy);
+
 /// <summary>What the parts of one running sync share.</summary>
 internal sealed class SyncContext
 {
@@ -40,6 +46,15 @@ internal sealed class SyncContext
 
     /// <summary>What is known by now of the end of the feed's bodies; the next commit keeps it. The reading half's thread.</summary>
     public required FeedEnding FeedEnding { get; set; }
+
+    /// <summary>The first malformed record of the sync; null while there is none. The reading half's thread.</summary>
+    public FirstMalformed? FirstMalformed { get; set; }
+
+    /// <summary>Whether a warning told of it, likewise.</summary>
+    public bool HasToldOfMalformed { get; set; }
+
+    /// <summary>Whether a warning told of the first odd mark of a deletion. The reading half's thread.</summary>
+    public bool HasToldOfDeletion { get; set; }
 
     /// <summary>Whether the sync ends when the feed has nothing more for now.</summary>
     public bool StopsWhenCaughtUp => !Options.Follow && Options.FollowFor is null;

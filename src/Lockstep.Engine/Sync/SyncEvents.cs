@@ -1,6 +1,7 @@
 using System.Globalization;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Records;
+using Lockstep.Engine.Tables;
 using Microsoft.Extensions.Logging;
 
 namespace Lockstep.Engine.Sync;
@@ -59,6 +60,25 @@ internal sealed class SyncEvents(StepChannel steps, ILogger logger, TimeProvider
             $"The feed brought nothing more without saying that this was all; it may have more.{progress}",
             cancellationToken,
             $"Sync again to see whether more comes; {Term.Follow} stays with the feed."
+        );
+    }
+
+    /// <summary>Malformed records were set aside.</summary>
+    /// <param name="malformed">How many came in this sync.</param>
+    /// <param name="table">The table as it is now.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public Task PostQuarantineAsync(long malformed, TableState table, CancellationToken cancellationToken)
+    {
+        var dropped = table.QuarantineDropped;
+        var full = dropped > 0 ? string.Create(CultureInfo.InvariantCulture, $" It is full: the oldest {dropped} had to go.") : "";
+        return PostAsync(
+            FeedEventKind.Warning,
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"{malformed} malformed {(malformed == 1 ? "record" : "records")} came in this sync; the quarantine holds {table.Quarantined}.{full}"
+            ),
+            cancellationToken,
+            $"Look at them with {Term.ReadQuarantined}, and empty the quarantine with {Term.ClearQuarantined}; its size is {Term.QuarantineLimit}."
         );
     }
 

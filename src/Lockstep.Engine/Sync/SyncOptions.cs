@@ -1,3 +1,4 @@
+using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Framing;
 using Lockstep.Engine.Records;
@@ -31,6 +32,12 @@ public sealed class SyncOptions
 
     /// <summary>The feed's dialect.</summary>
     public Dialect Dialect { get; init; }
+
+    /// <summary>How another server's feed is read; null for what the table says, else for Lockstep's own dialects.</summary>
+    public DialectDescription? Foreign { get; init; }
+
+    /// <summary>How long to wait between polls of another server's feed when following; null for the dialect's own interval.</summary>
+    public TimeSpan? PollInterval { get; init; }
 
     /// <summary>The field that orders the records; null for <c>updated_at</c>, or that of an existing table.</summary>
     public string? OrderBy { get; init; }
@@ -78,8 +85,19 @@ public sealed class SyncOptions
     /// </summary>
     public decimal Lookback { get; init; }
 
+    /// <summary>
+    /// Whether a table that belongs to another feed is bound to this one, which goes on from the table's cursor where it does not say that it is
+    /// another. A feed that has only moved to another host or port, and names the identity that the table knows, needs no leave.
+    /// </summary>
+    public bool Rebind { get; init; }
+
     /// <summary>What to do with a malformed record.</summary>
     public MalformedRecordPolicy MalformedRecord { get; init; }
+
+    /// <summary>
+    /// How many malformed records the table sets aside at most, at least 1; default 10,000. The oldest make room, which a warning says.
+    /// </summary>
+    public int QuarantineLimit { get; init; } = TableCommit.DefaultQuarantineLimit;
 
     /// <summary>The largest record in bytes, at least 2; default 16 MiB. A larger one is malformed (I8).</summary>
     public int MaximumRecordSize { get; init; } = FrameReader.DefaultMaximumLength;

@@ -66,8 +66,16 @@ public sealed record SyncResult
     /// <summary>Records whose order value was below one that came before in the same body.</summary>
     public long OutOfOrder { get; init; }
 
-    /// <summary>Malformed records.</summary>
+    /// <summary>
+    /// Whether a whole set came that could not be taken as it is, so that nothing was removed by it: a later sync fetches it again.
+    /// </summary>
+    public bool IsSetOwed { get; init; }
+
+    /// <summary>Malformed records that came.</summary>
     public long Malformed { get; init; }
+
+    /// <summary>How many malformed records the table has set aside in all, those of earlier syncs among them.</summary>
+    public long Quarantined { get; init; }
 
     /// <summary>Heartbeats of each kind.</summary>
     public long Heartbeats { get; init; }

@@ -38,7 +38,9 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
                     Location = options.Store.Description,
                     Feed = feed.Display,
                     Cursor = committed?.Cursor ?? now.Cursor,
+                    IsSetOwed = committed is null ? now.IsSetOwed : committed.Owed is not null,
                     NewestRecord = committed is null ? now.NewestRecord : NewestIn(committed),
+                    Quarantined = committed?.Quarantined ?? now.Quarantined,
                     Duration = now.Duration ?? (now.Start == 0 ? TimeSpan.Zero : time.GetElapsedTime(now.Start)),
                     Expected = now.Expected,
                     State = now.State,
@@ -69,7 +71,15 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
     public void TableClosing()
     {
         var committed = _now.Context!.Target.Committed;
-        _now = _now with { Cursor = committed.Cursor, Sequence = committed.Sequence, NewestRecord = NewestIn(committed), Context = null };
+        _now = _now with
+        {
+            Cursor = committed.Cursor,
+            Sequence = committed.Sequence,
+            NewestRecord = NewestIn(committed),
+            IsSetOwed = committed.Owed is not null,
+            Quarantined = committed.Quarantined,
+            Context = null,
+        };
     }
 
     public void BodyBegan(FeedResponse body)
@@ -96,7 +106,7 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
 
         public string Table { get; init; } = "";
 
-        /// <summary>The open table; null while it is closed, when the following three say what it was at last.</summary>
+        /// <summary>The open table; null while it is closed, when the following four say what it was at last.</summary>
         public SyncContext? Context { get; init; }
 
         public Cursor Cursor { get; init; }
@@ -104,6 +114,10 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
         public long? Sequence { get; init; }
 
         public DateTimeOffset? NewestRecord { get; init; }
+
+        public bool IsSetOwed { get; init; }
+
+        public long Quarantined { get; init; }
 
         public SyncEndReason EndReason { get; init; }
 

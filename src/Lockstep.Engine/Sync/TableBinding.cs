@@ -21,17 +21,39 @@ internal static class TableBinding
             );
         }
 
-        if (feed is not null && state.Feed is { } stored && stored != feed.Display)
+        var isForeign = state.Foreign is not null;
+        if (feed is not null && IsOfAnotherFeed(state, feed) && !options.Rebind && !MayHaveMoved(state, feed))
+            throw OfAnotherFeed(state, options, feed);
+
+        if (options.Foreign is { } foreign && options.Store is not FileTableStore)
         {
             throw new TableMismatchException(
                 path,
-                $"The table '{state.Name}' in '{path}' belongs to the feed {stored}, not to {feed.Display}.",
-                advice
+                $"A feed of the dialect '{foreign.Name}' cannot be kept in a database.",
+                $"Keep the table in a file with {Term.Path}."
+            );
+        }
+
+        if (options.Foreign is { } merging && merging.Snapshot.Merges && options.Transforms)
+        {
+            throw new TableMismatchException(
+                path,
+                $"Records of the dialect '{merging.Name}' come in parts, which cannot be transformed.",
+                $"Leave the transform out, or say in {Term.Dialect} that Update is Replace."
             );
         }
 
         if (state.Shape is not { } shape)
             return;
+        if (isForeign && feed is null)
+        {
+            throw new TableMismatchException(
+                path,
+                $"The table '{state.Name}' in '{path}' is filled by another server's feed; nothing can be imported into it.",
+                advice
+            );
+        }
+
         if (options.Dialect != Dialect.Auto && options.Dialect != shape.Dialect)
         {
             throw new TableMismatchException(
@@ -59,6 +81,45 @@ internal static class TableBinding
             );
         }
     }
+
+    /// <summary>Whether the table belongs to a feed at another address.</summary>
+    public static bool IsOfAnotherFeed(TableState state, FeedUri feed) => state.Feed is { } stored && stored != feed.Display;
+
+    /// <summary>Holds the identity that a feed names against the table's, where the table was filled from another address.</summary>
+    /// <returns>A warning where the table is bound to the address from here on; null where it was already.</returns>
+    /// <exception cref="TableMismatchException">It is not the same feed, and the user has not said that it takes the table over.</exception>
+    public static string? CheckMove(TableState state, SyncOptions options, FeedUri feed, string? identity)
+    {
+        if (!IsOfAnotherFeed(state, feed))
+            return null;
+        var isSame = state.FeedIdentity is { } known && identity == known;
+        if (!isSame && !options.Rebind)
+            throw OfAnotherFeed(state, options, feed);
+        return isSame
+            ? $"The feed {state.Feed} has moved: the table '{state.Name}' belongs to {feed.Display} from now on, which names the same identity."
+            : $"The table '{state.Name}' belonged to the feed {state.Feed}; as was asked for, it belongs to {feed.Display} from now on.";
+    }
+
+    /// <summary>The error of a table that belongs to another feed.</summary>
+    public static TableMismatchException OfAnotherFeed(TableState state, SyncOptions options, FeedUri feed)
+    {
+        var path = options.Store.Description;
+        return new TableMismatchException(
+            path,
+            $"The table '{state.Name}' in '{path}' belongs to the feed {state.Feed}, not to {feed.Display}.",
+            $"If it is the same feed at a new address, bind the table to it with {Term.Rebind}; else sync to another file with {Term.Path}, or empty this one with {Term.ClearTable}."
+        );
+    }
+
+    /// <summary>Whether the feed may be the same at another host or port, which its identity will tell.</summary>
+    private static bool MayHaveMoved(TableState state, FeedUri feed) =>
+        state.Foreign is not null
+            // Another server's feed may be asked with other options: its whole set is fetched again then.
+            ? state.Feed!.Split('?')[0] == feed.Display.Split('?')[0]
+            : state.FeedIdentity is not null
+        && Uri.TryCreate(state.Feed, UriKind.Absolute, out var stored)
+        && Uri.TryCreate(feed.Display, UriKind.Absolute, out var now)
+        && stored.PathAndQuery == now.PathAndQuery;
 
     /// <summary>Holds the key that a feed announces against the table's.</summary>
     /// <returns>A warning where the user has named another key, which wins.</returns>

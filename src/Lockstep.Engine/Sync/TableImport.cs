@@ -84,7 +84,17 @@ public sealed class TableImport(SyncOptions options, Stream source, TimeProvider
                 IsHeld = state.Feed is not null,
             };
             await new BodyReader(context, body).ReadAsync(cancellationToken).ConfigureAwait(false);
-            _result = _result with { Cursor = session.Target.State.Cursor, EndReason = SyncEndReason.EndOfFeed };
+            var table = session.Target.Committed;
+            _result = _result with { Cursor = table.Cursor, Quarantined = table.Quarantined, EndReason = SyncEndReason.EndOfFeed };
+            if (context.FirstMalformed is { } first)
+            {
+                await new SyncEvents(steps, options.Logger, _time)
+                    .PostQuarantineAsync(_counters.Malformed, table, cancellationToken)
+                    .ConfigureAwait(false);
+                if (_counters.Received == 0)
+                    throw new AllRecordsMalformedException(body.Feed, _counters.Malformed, first.Reason, first.Remedy);
+            }
+
             steps.Complete(null);
         }
         catch (Exception e)

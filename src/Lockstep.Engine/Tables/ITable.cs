@@ -65,6 +65,11 @@ public interface ITable
     /// <exception cref="TableBusyException">A sync is writing to it.</exception>
     long ClearTombstones(Cursor before);
 
+    /// <summary>Empties the quarantine: the malformed records that were set aside.</summary>
+    /// <returns>How many were removed.</returns>
+    /// <exception cref="TableBusyException">A sync is writing to it.</exception>
+    long ClearQuarantined();
+
     /// <summary>Removes the table with everything in it.</summary>
     /// <exception cref="TableBusyException">A sync is writing to it.</exception>
     void Remove();

@@ -55,6 +55,9 @@ internal enum SnapshotEnding
 
     /// <summary>The feed is another one than before: stored order values and tombstones mean nothing any more.</summary>
     ForgetOrder = 2,
+
+    /// <summary>It is refused if it would empty the table, or remove more than half of more than 20 records.</summary>
+    Guarded = 4,
 }
 
 /// <summary>What one commit holds. Null leaves a thing as it is.</summary>
@@ -79,7 +82,27 @@ internal sealed record TableCommit
 
     public DateTimeOffset? At { get; init; }
 
+    /// <summary>How another server's feed is read.</summary>
+    public string? Foreign { get; init; }
+
+    /// <summary>A whole set that is to be fetched again.</summary>
+    public OwedSet? Owed { get; init; }
+
+    /// <summary>Whether a whole set came that could be read in full, so that none is owed any more.</summary>
+    public bool PaysOwed { get; init; }
+
     public IReadOnlyList<QuarantinedRecord> Quarantined { get; init; } = [];
+
+    /// <summary>
+    /// The keys (<see cref="KeyEncoding"/>) of malformed records of the snapshot that ends: what is stored under them is not swept (I6).
+    /// </summary>
+    public IReadOnlyCollection<byte[]> Kept { get; init; } = [];
+
+    /// <summary>The most that may be set aside; the oldest go.</summary>
+    public int QuarantineLimit { get; init; } = DefaultQuarantineLimit;
+
+    /// <summary>The default of <see cref="QuarantineLimit"/>.</summary>
+    public const int DefaultQuarantineLimit = 10_000;
 
     public bool WantsChanges { get; init; }
 

@@ -29,7 +29,7 @@ internal static class RecordRule
     /// <param name="order">How the order value compares with the stored one: below 0, 0, or above. A stored one that is not known is below
     /// all.</param>
     /// <param name="coming">What comes; never <see cref="RowState.Swept"/>.</param>
-    /// <param name="isSame">Whether transaction and bytes are those stored; looked at only where state and order value allow it.</param>
+    /// <param name="isSame">Whether the bytes are those stored; looked at only where state and order value allow it.</param>
     /// <param name="isOfWholeSet">Whether it comes from a whole set, and order values tell which of two is the newer.</param>
     public static Verdict Judge(RowState? stored, int order, RowState coming, bool isSame, bool isOfWholeSet = false)
     {

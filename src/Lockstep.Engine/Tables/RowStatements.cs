@@ -20,18 +20,20 @@ internal sealed class RowStatements(SqliteConnection connection, string table, I
     /// <summary>How many rows <see cref="InsertMany"/> inserts.</summary>
     public const int ManyRows = 64;
 
-    /// <summary>The order's place in <see cref="UpdateOrder"/>, which has but two parameters.</summary>
+    /// <summary>The place of the order value in <see cref="UpdateOrder"/>.</summary>
     public const int OnlyOrderParameter = 2;
+
+    /// <summary>The place of the transaction, likewise.</summary>
+    public const int OnlyTransactionParameter = 3;
 
     public const int GoneColumn = 0;
     public const int OrderColumn = 1;
-    public const int TransactionColumn = 2;
-    public const int BodyColumn = 3;
+    public const int BodyColumn = 2;
 
     private Statement? _insertMany;
 
     /// <summary>The stored record of a key.</summary>
-    public Statement Select { get; } = new(connection, $"SELECT gone, ord, txid, body FROM {table} WHERE key = ?1");
+    public Statement Select { get; } = new(connection, $"SELECT gone, ord, body FROM {table} WHERE key = ?1");
 
     /// <summary>The greatest key stored; NULL when none is.</summary>
     public Statement SelectLastKey { get; } = new(connection, $"SELECT max(key) FROM {table}");
@@ -55,7 +57,7 @@ internal sealed class RowStatements(SqliteConnection connection, string table, I
         );
 
     /// <summary>The same record came with a higher order value: that is remembered, and is no change.</summary>
-    public Statement UpdateOrder { get; } = new(connection, $"UPDATE {table} SET ord = ?2 WHERE key = ?1");
+    public Statement UpdateOrder { get; } = new(connection, $"UPDATE {table} SET ord = ?2, txid = ?3 WHERE key = ?1");
 
     /// <exception cref="OperationCanceledException">The writer was told to break off.</exception>
     public void ThrowIfInterrupted() => interruption.ThrowIfRequested();

@@ -1,3 +1,4 @@
+using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Tables.Native;
 using Microsoft.Data.Sqlite;
@@ -66,9 +67,10 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
     /// <param name="before">The table's state before.</param>
     /// <param name="shape">The records' shape; null when there never was a record.</param>
     /// <param name="ending">What its end means.</param>
-    /// <param name="wantsChanges">Whether <see cref="Changes"/> will be read, before the next commit.</param>
-    public void Complete(TableState before, RecordShape? shape, SnapshotEnding ending, bool wantsChanges)
+    /// <param name="commit">Which keys are kept, and whether <see cref="Changes"/> will be read, before the next commit.</param>
+    public void Complete(TableState before, RecordShape? shape, SnapshotEnding ending, TableCommit commit)
     {
+        var wantsChanges = commit.WantsChanges;
         _rows?.Dispose();
         _rows = null;
         (Tally, SequenceAfter) = (new RowTally(before.Rows, before.Tombstones), Math.Max(before.Sequence, _sequence));
@@ -94,13 +96,22 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
                 Merge(shape!, wantsChanges);
             if (forgets)
                 ForgetTombstones();
+            if (ending.HasFlag(SnapshotEnding.Guarded))
+                GuardSweep(before, hasStage);
             if (ending.HasFlag(SnapshotEnding.Sweep))
-                Sweep(shape!, hasStage, wantsChanges);
+                Sweep(shape!, hasStage, commit);
             if (hasStage)
                 TableFile.Execute(connection, $"DROP TABLE {TableSchema.Stage}");
+            // A set that brought nothing new leaves no trace.
+            if (Tally.Counts.Changes == 0)
+                SequenceAfter = before.Sequence;
             if (wantsChanges)
                 Changes = ReadChangeLog(shape!);
         }
+
+        // What came again as it was has no number of its own (I11).
+        if (Tally.Counts.Changes == 0)
+            SequenceAfter = before.Sequence;
     }
 
     public void Dispose()
@@ -122,6 +133,8 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
         if (hasRows)
             TableFile.Execute(connection, $"DROP TABLE {TableSchema.Rows}");
         TableFile.Execute(connection, $"ALTER TABLE {TableSchema.Stage} RENAME TO {TableSchema.Rows}");
+        if (_orderKind == OrderKind.Arrival)
+            TableFile.Execute(connection, $"DELETE FROM {TableSchema.Rows} WHERE gone <> 0");
         Tally.Add(ChangeKind.Added, was: null, TableFile.Scalar(connection, $"SELECT count(*) FROM {TableSchema.Rows} WHERE gone = 0"));
         Tally.Add(ChangeKind.Deleted, was: null, TableFile.Scalar(connection, $"SELECT count(*) FROM {TableSchema.Rows} WHERE gone <> 0"));
         if (wantsChanges)
@@ -135,8 +148,8 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
 
     private void Merge(RecordShape shape, bool wantsChanges)
     {
-        using var stage = new Statement(connection, $"SELECT key, seq, ord, txid, gone, body FROM {TableSchema.Stage}");
-        using var stored = new Statement(connection, $"SELECT gone, ord, txid, body FROM {TableSchema.Rows} WHERE key = ?1");
+        using var stage = new Statement(connection, $"SELECT key, seq, ord, gone, body FROM {TableSchema.Stage}");
+        using var stored = new Statement(connection, $"SELECT gone, ord, body FROM {TableSchema.Rows} WHERE key = ?1");
         using var copy = new Statement(
             connection,
             $"""
@@ -147,7 +160,7 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
         );
         using var raise = new Statement(
             connection,
-            $"UPDATE {TableSchema.Rows} SET ord = (SELECT ord FROM {TableSchema.Stage} WHERE key = ?1) WHERE key = ?1"
+            $"UPDATE {TableSchema.Rows} SET (ord, txid) = (SELECT ord, txid FROM {TableSchema.Stage} WHERE key = ?1) WHERE key = ?1"
         );
         using var log = wantsChanges ? LogStatement() : null;
         while (stage.Step())
@@ -171,26 +184,42 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
 
     private Verdict Judge(Statement stage, Statement stored, RowState? was)
     {
-        var coming = (RowState)stage.Integer(4);
+        var coming = (RowState)stage.Integer(3);
         if (was is null)
-            return RecordRule.Judge(was, 0, coming, isSame: false);
+            return _orderKind == OrderKind.Arrival && coming != RowState.Live
+                ? Verdict.Nothing
+                : RecordRule.Judge(was, 0, coming, isSame: false);
         var order = StageSql.CompareOrder(stage, 2, stored, 1, _orderKind);
-        var isSame =
-            stage.IsNull(3) == stored.IsNull(2) && stage.Integer(3) == stored.Integer(2) && stage.Bytes(5).SequenceEqual(stored.Bytes(3));
-        return RecordRule.Judge(was, order, coming, isSame, isOfWholeSet: _orderKind != OrderKind.Text);
+        var isSame = StageSql.IsSameBody(stored.Bytes(2), stage.Bytes(4), _orderKind);
+        return RecordRule.Judge(was, order, coming, isSame, isOfWholeSet: _orderKind is not (OrderKind.Text or OrderKind.Arrival));
     }
+
+    /// <summary>One wrong answer must not empty a table.</summary>
+    private void GuardSweep(TableState before, bool hasStage)
+    {
+        const int FewRows = 20;
+        var swept = TableFile.Scalar(connection, $"SELECT count(*) FROM {TableSchema.Rows} r WHERE r.gone = 0 {Absent(hasStage)}");
+        if (swept > 0 && (swept >= before.Rows || (before.Rows > FewRows && swept * 2 > before.Rows)))
+            throw new SweepRefusedException(before.Name, swept, before.Rows);
+    }
+
+    private static string Absent(bool hasStage) =>
+        hasStage ? $"AND NOT EXISTS (SELECT 1 FROM {TableSchema.Stage} s WHERE s.key = r.key AND s.gone = 0)" : "";
 
     /// <summary>
     /// What the snapshot does not hold is gone. It leaves a tombstone at its stored order value, so that nothing older comes back.
     /// </summary>
-    private void Sweep(RecordShape shape, bool hasStage, bool wantsChanges)
+    private void Sweep(RecordShape shape, bool hasStage, TableCommit commit)
     {
+        var kept = commit.Kept.Select(key => KeyEncoding.Read(key)).ToHashSet();
         var absent = hasStage ? $"AND NOT EXISTS (SELECT 1 FROM {TableSchema.Stage} s WHERE s.key = r.key)" : "";
         using var select = new Statement(connection, $"SELECT r.key FROM {TableSchema.Rows} r WHERE r.gone = 0 {absent}");
         using var sweep = new Statement(connection, $"UPDATE {TableSchema.Rows} SET gone = {(int)RowState.Swept}, seq = ?2 WHERE key = ?1");
-        using var log = wantsChanges ? LogStatement() : null;
+        using var log = commit.WantsChanges ? LogStatement() : null;
         while (select.Step())
         {
+            if (kept.Count > 0 && kept.Contains(StageSql.ReadKey(select, 0, shape.KeyLayout)))
+                continue;
             StageSql.CopyKey(select, 0, sweep, 1, shape.KeyLayout);
             sweep.Bind(2, ++SequenceAfter);
             sweep.Execute();

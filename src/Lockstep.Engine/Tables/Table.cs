@@ -40,7 +40,7 @@ public sealed class Table(string path) : ITable
             () =>
             {
                 var state = TableState.Load(connection);
-                return TableInfo.From(path, state, TableFile.Scalar(connection, "SELECT count(*) FROM lockstep_quarantine"));
+                return TableInfo.From(path, state, Quarantine.Count(connection));
             }
         );
     }
@@ -171,6 +171,15 @@ public sealed class Table(string path) : ITable
         return writer.ClearTombstones(before);
     }
 
+    /// <summary>Empties the quarantine: the malformed records that were set aside.</summary>
+    /// <returns>How many were removed.</returns>
+    /// <exception cref="TableBusyException">A sync is writing to it.</exception>
+    public long ClearQuarantined()
+    {
+        using var writer = OpenWriter();
+        return writer.ClearQuarantined();
+    }
+
     /// <summary>Removes the file and what SQLite keeps beside it.</summary>
     /// <exception cref="TableBusyException">A sync is writing to it.</exception>
     public void Remove()
@@ -192,7 +201,10 @@ public sealed class Table(string path) : ITable
         writerLock.DisposeAndDelete();
     }
 
-    /// <summary>Writes a copy of the table as of this moment, while a sync may go on. The copy is a whole table file of its own.</summary>
+    /// <summary>
+    /// Writes a copy of the table as of this moment, while a sync may go on. The copy is a whole table file of its own, is read through before it
+    /// gets its name, and where that fails there is none.
+    /// </summary>
     /// <param name="target">The full path of a file that does not exist yet (I12).</param>
     /// <param name="overwrite">Whether a table file that is there may be overwritten in place.</param>
     public void Backup(string target, bool overwrite = false)
@@ -212,23 +224,15 @@ public sealed class Table(string path) : ITable
         }
 
         using var source = TableFile.OpenForReading(path);
-        using var targetLock = TableFile.Guard(target, () => WriterLock.Take(target));
-        TableFile.Guard(
-            target,
-            () =>
-            {
-                using var connection = new SqliteConnection(
-                    new SqliteConnectionStringBuilder { DataSource = target, Pooling = false }.ConnectionString
-                );
-                connection.Open();
-                source.BackupDatabase(connection);
-
-                // From here on the two go different ways: a cursor got from one means nothing to the other.
-                ServingMark.Renew(connection);
-                return true;
-            }
-        );
-        targetLock.DisposeAndDelete();
+        var targetLock = TableFile.Guard(target, () => WriterLock.Take(target));
+        try
+        {
+            TableBackup.Write(source, target);
+        }
+        finally
+        {
+            targetLock.DisposeAndDelete();
+        }
     }
 
     private TableWriter OpenWriter()

@@ -59,7 +59,7 @@ internal static class TableFile
                     else
                     {
                         RequireTable(connection, path);
-                        AddMissingColumns(connection);
+                        AddWhatIsMissing(connection);
                     }
 
                     var synchronous = isServed ? "FULL" : "NORMAL";
@@ -321,13 +321,6 @@ internal static class TableFile
         Execute(connection, "COMMIT");
     }
 
-    /// <summary>A file of an older Lockstep lacks what has come since.</summary>
-    private static void AddMissingColumns(SqliteConnection connection)
-    {
-        if (Scalar(connection, "SELECT count(*) FROM pragma_table_info('lockstep_table') WHERE name = 'feed_ending'") == 0)
-            Execute(connection, $"ALTER TABLE lockstep_table ADD COLUMN {TableSchema.FeedEnding}");
-    }
-
     private static void RequireFile(string path)
     {
         if (!File.Exists(path))
@@ -342,6 +335,19 @@ internal static class TableFile
         // SQLite would wait for a pipe without end.
         if (!OperatingSystem.IsWindows() && Native.UnixFile.IsSpecial(path))
             throw new TableFileException(path, $"'{path}' is a pipe or a device, not a file.", $"Name another file with {Term.Path}.");
+    }
+
+    /// <summary>Gives a file of an older version what came since; an older Lockstep goes on to read and write it.</summary>
+    private static void AddWhatIsMissing(SqliteConnection connection)
+    {
+        foreach (var column in TableSchema.LaterColumns)
+        {
+            var name = column[..column.IndexOf(' ', StringComparison.Ordinal)];
+            if (Scalar(connection, $"SELECT count(*) FROM pragma_table_info('lockstep_table') WHERE name = '{name}'") == 0)
+                Execute(connection, $"ALTER TABLE lockstep_table ADD COLUMN {column}");
+        }
+
+        Execute(connection, TableSchema.QuarantineIndex);
     }
 
     private static void RequireTable(SqliteConnection connection, string path)

@@ -53,6 +53,11 @@ public sealed record TableInfo
     /// <summary>When a sync last ended well.</summary>
     public DateTimeOffset? LastSync { get; init; }
 
+    /// <summary>
+    /// Whether a whole set came that could not be taken as it is, so that nothing was removed by it: a later sync fetches it again.
+    /// </summary>
+    public bool IsSetOwed { get; init; }
+
     /// <summary>How many malformed records are set aside.</summary>
     public long Quarantined { get; init; }
 
@@ -90,6 +95,7 @@ public sealed record TableInfo
             Horizon = state.Horizon,
             NewestRecord = RecordTime.Of(state.Cursor, state.Shape?.Dialect),
             LastSync = state.LastSync,
+            IsSetOwed = state.Owed is not null,
             Quarantined = quarantined,
             Size = size,
             Writer = writer,

@@ -24,8 +24,14 @@ internal static class TableSchema
 
     public const string Stage = "lockstep_stage";
 
-    /// <summary>A column of <c>lockstep_table</c> that files of the first release lack.</summary>
-    public const string FeedEnding = "feed_ending INTEGER NOT NULL DEFAULT 0";
+    private const string FeedEnding = "feed_ending INTEGER NOT NULL DEFAULT 0";
+    private const string Owed = "owed TEXT";
+
+    /// <summary>The columns of <c>lockstep_table</c> that files of the first release lack, each by its declaration.</summary>
+    public static IReadOnlyList<string> LaterColumns { get; } = [FeedEnding, Owed];
+
+    /// <summary>Finds the same bytes at the same place; files of the first release lack it.</summary>
+    public const string QuarantineIndex = "CREATE INDEX IF NOT EXISTS lockstep_quarantine_place ON lockstep_quarantine(byte_offset)";
 
     public const string Tables = $"""
         CREATE TABLE lockstep_table(
@@ -34,9 +40,10 @@ internal static class TableSchema
             order_field TEXT, order_kind INTEGER NOT NULL DEFAULT 0, fields TEXT NOT NULL DEFAULT '[]',
             cursor TEXT NOT NULL DEFAULT '0', resume TEXT, feed_identity TEXT,
             rows INTEGER NOT NULL DEFAULT 0, tombstones INTEGER NOT NULL DEFAULT 0, sequence INTEGER NOT NULL DEFAULT 0,
-            horizon TEXT, last_sync TEXT, {FeedEnding});
+            horizon TEXT, last_sync TEXT, {FeedEnding}, {Owed});
         CREATE TABLE lockstep_quarantine(
             id INTEGER PRIMARY KEY, at TEXT NOT NULL, byte_offset INTEGER NOT NULL, reason TEXT NOT NULL, bytes BLOB NOT NULL);
+        {QuarantineIndex};
         """;
 
     /// <summary>Records of this average size and above go into a table with rowids: without, they would overflow its pages.</summary>

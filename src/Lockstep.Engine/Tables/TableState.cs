@@ -38,13 +38,29 @@ internal sealed record TableState
 
     public DateTimeOffset? LastSync { get; init; }
 
+    /// <summary>How another server's feed is read, as a JSON text; null for Lockstep's own dialects.</summary>
+    public string? Foreign { get; init; }
+
     /// <summary>What is known of the end of the feed's bodies.</summary>
     public FeedEnding FeedEnding { get; init; }
+
+    /// <summary>A whole set that is to be fetched again; null when none is.</summary>
+    public OwedSet? Owed { get; init; }
+
+    /// <summary>How many malformed records are set aside. Counted by the writer, not kept in the row.</summary>
+    public long Quarantined { get; init; }
+
+    /// <summary>How many of those had to go for others since the table was opened, likewise.</summary>
+    public long QuarantineDropped { get; init; }
+
+    /// <summary>Whether nothing went in: no change, no cursor, nothing set aside, and no sync that ended well.</summary>
+    public bool IsUnused => Sequence == 0 && LastSync is null && Cursor.IsStart && Quarantined == 0;
 
     public Cursor RequestCursor => Resume ?? Cursor;
 
     public static TableState Load(SqliteConnection connection)
     {
+        var foreign = ForeignFeed.Load(connection);
         using var command = connection.CreateCommand();
         command.CommandText = "SELECT * FROM lockstep_table";
         using var row = command.ExecuteReader();
@@ -58,6 +74,7 @@ internal sealed record TableState
 
         return new TableState
         {
+            Foreign = foreign,
             Name = Text("name")!,
             Feed = Text("feed"),
             Shape = Text("key_fields") is { } keys
@@ -80,6 +97,7 @@ internal sealed record TableState
             Horizon = Text("horizon") is { } horizon ? Cursor.Parse(horizon) : null,
             LastSync = Text("last_sync") is { } at ? DateTimeOffset.Parse(at, CultureInfo.InvariantCulture) : null,
             FeedEnding = columns.Contains("feed_ending") ? (FeedEnding)Number("feed_ending") : FeedEnding.Unknown,
+            Owed = columns.Contains("owed") ? OwedSet.Parse(Text("owed")) : null,
         };
     }
 
@@ -91,7 +109,7 @@ internal sealed record TableState
             UPDATE lockstep_table SET name=$name, feed=$feed, dialect=$dialect, key_fields=$keys, key_kinds=$kinds, key_layout=$layout,
                 order_field=$order, order_kind=$orderKind, fields=$fields, cursor=$cursor, resume=$resume, feed_identity=$identity,
                 rows=$rows, tombstones=$tombstones, sequence=$sequence, horizon=$horizon, last_sync=$last,
-                feed_ending=$ending
+                feed_ending=$ending, owed=$owed
             """;
         void Set(string name, object? value) => command.Parameters.AddWithValue(name, value ?? DBNull.Value);
 
@@ -113,7 +131,10 @@ internal sealed record TableState
         Set("$horizon", Horizon?.ToString());
         Set("$last", LastSync?.ToString("O", CultureInfo.InvariantCulture));
         Set("$ending", (int)FeedEnding);
+        Set("$owed", Owed?.ToString());
         command.ExecuteNonQuery();
+        if (Foreign is not null)
+            ForeignFeed.Save(connection, Foreign);
     }
 
     private static string[] List(string json) => JsonSerializer.Deserialize(json, EngineJson.Default.StringArray) ?? [];

@@ -30,7 +30,7 @@ internal sealed class TableWriter : ITableTarget
         _path = path;
         _lock = writerLock;
         _connection = connection;
-        _state = _committed = TableState.Load(connection);
+        _state = _committed = TableState.Load(connection) with { Quarantined = Quarantine.Count(connection) };
         _removesUnused = removesUnused;
         _isServed = isServed;
         _firstLoad = new FirstLoad(connection);
@@ -95,8 +95,7 @@ internal sealed class TableWriter : ITableTarget
             {
                 if (hasRecords)
                     wanted = Apply(commit.Batch!, wanted, changes);
-                Quarantine(commit.Quarantined);
-                State = wanted;
+                State = SetAside(commit, wanted);
             }
         );
         if (_isOpen)
@@ -137,7 +136,7 @@ internal sealed class TableWriter : ITableTarget
             () =>
             {
                 counts = commit.Batch is { } batch ? stage.Apply(batch, commit.Shape!, State.Sequence) : default;
-                Quarantine(commit.Quarantined);
+                State = SetAside(commit, State);
                 stage.NoteFields(commit.NewFields);
             }
         );
@@ -158,9 +157,13 @@ internal sealed class TableWriter : ITableTarget
                 if (wanted.Shape is { } shape)
                     AlignLayout(shape);
                 TableFile.Execute(_connection, $"DROP VIEW IF EXISTS {TableView.Quote(State.Name)}");
-                stage.Complete(State, wanted.Shape, ending, commit.WantsChanges);
-                Quarantine(commit.Quarantined);
-                State = wanted with { Rows = stage.Tally.Rows, Tombstones = stage.Tally.Tombstones, Sequence = stage.SequenceAfter };
+                stage.Complete(State, wanted.Shape, ending, commit);
+                State = SetAside(commit, wanted) with
+                {
+                    Rows = stage.Tally.Rows,
+                    Tombstones = stage.Tally.Tombstones,
+                    Sequence = stage.SequenceAfter,
+                };
             }
         );
         _stage = null;
@@ -190,10 +193,27 @@ internal sealed class TableWriter : ITableTarget
                     _connection,
                     $"DROP VIEW IF EXISTS {TableView.Quote(State.Name)}; DROP TABLE IF EXISTS {TableSchema.Rows}; DELETE FROM lockstep_quarantine"
                 );
+                ForeignFeed.Remove(_connection);
                 State = new TableState { Name = State.Name, Sequence = State.Sequence };
                 ServingMark.Renew(_connection);
             }
         );
+    }
+
+    /// <summary>Empties the quarantine.</summary>
+    /// <returns>How many malformed records were removed.</returns>
+    public long ClearQuarantined()
+    {
+        var removed = State.Quarantined;
+        InTransaction(
+            stayOpen: false,
+            () =>
+            {
+                TableFile.Execute(_connection, "DELETE FROM lockstep_quarantine");
+                State = State with { Quarantined = 0 };
+            }
+        );
+        return removed;
     }
 
     /// <summary>Removes tombstones whose order value is below a horizon, which the file remembers.</summary>
@@ -217,7 +237,7 @@ internal sealed class TableWriter : ITableTarget
     {
         _stage?.Abandon();
         _rows?.Dispose();
-        var isUnused = _removesUnused && IsUnused();
+        var isUnused = _removesUnused && Committed.IsUnused;
         ClosingCheckpoint.Run(_connection, _path, _interruption.IsRequested);
         _connection.Dispose();
         if (isUnused)
@@ -229,22 +249,6 @@ internal sealed class TableWriter : ITableTarget
         else
         {
             _lock.Dispose();
-        }
-    }
-
-    /// <summary>Whether nothing went in: no change, no cursor, nothing set aside, and no sync that ended well.</summary>
-    private bool IsUnused()
-    {
-        if (Committed is not { Sequence: 0, LastSync: null, Cursor.IsStart: true })
-            return false;
-        try
-        {
-            return TableFile.Scalar(_connection, "SELECT count(*) FROM lockstep_quarantine") == 0;
-        }
-        catch (SqliteException)
-        {
-            // What cannot be looked at is kept.
-            return false;
         }
     }
 
@@ -350,6 +354,8 @@ internal sealed class TableWriter : ITableTarget
             FeedIdentity = commit.FeedIdentity ?? State.FeedIdentity,
             FeedEnding = commit.FeedEnding ?? State.FeedEnding,
             LastSync = commit.At ?? State.LastSync,
+            Foreign = commit.Foreign ?? State.Foreign,
+            Owed = commit.PaysOwed ? null : commit.Owed ?? State.Owed,
         };
 
     private void Save()
@@ -388,21 +394,13 @@ internal sealed class TableWriter : ITableTarget
         SequenceIndex.Ensure(_connection);
     }
 
-    private void Quarantine(IReadOnlyList<QuarantinedRecord> records)
+    /// <summary>Sets aside what a commit holds of malformed records; returns the table with what is set aside then.</summary>
+    private TableState SetAside(TableCommit commit, TableState wanted)
     {
-        if (records.Count == 0)
-            return;
-        using var insert = _connection.CreateCommand();
-        insert.CommandText = "INSERT INTO lockstep_quarantine(at, byte_offset, reason, bytes) VALUES($at, $offset, $reason, $bytes)";
-        foreach (var record in records)
-        {
-            insert.Parameters.Clear();
-            insert.Parameters.AddWithValue("$at", record.At.ToString("O", CultureInfo.InvariantCulture));
-            insert.Parameters.AddWithValue("$offset", record.ByteOffset);
-            insert.Parameters.AddWithValue("$reason", record.Reason);
-            insert.Parameters.AddWithValue("$bytes", record.Bytes.ToArray());
-            insert.ExecuteNonQuery();
-        }
+        if (commit.Quarantined.Count == 0)
+            return wanted;
+        var dropped = Quarantine.Add(_connection, commit.Quarantined, commit.QuarantineLimit);
+        return wanted with { Quarantined = Quarantine.Count(_connection), QuarantineDropped = State.QuarantineDropped + dropped };
     }
 
     private bool HasRows() => StageSql.TableExists(_connection, TableSchema.Rows);

@@ -47,6 +47,15 @@ internal abstract class DatabaseFeed : IPostgresFeed
 
     internal DatabaseReaders Readers { get; }
 
+    /// <summary>How large pages are to be, for all clients: what one has seen of the rows spares the next one.</summary>
+    internal PageSize Pages { get; } = new(PageSize.Bytes, rowBytes: 2 << 10);
+
+    /// <summary>
+    /// The most rows of a page that caches may hold. Twice what is expected, so that it mostly ends by its bytes: then all servers cut
+    /// the table into the same pages.
+    /// </summary>
+    protected int PageRows => Math.Min(Options.PageRows, Math.Max(16, 2 * Pages.Rows));
+
     /// <summary>Set off when the feed is disposed.</summary>
     protected CancellationTokenSource Stop { get; } = new();
 
@@ -93,6 +102,13 @@ internal abstract class DatabaseFeed : IPostgresFeed
             await DisposeAsync().ConfigureAwait(false);
             throw;
         }
+    }
+
+    /// <summary>Takes note of a page that was read.</summary>
+    internal void Learn(FeedLines lines)
+    {
+        Metrics.Read(lines);
+        Pages.Learn(lines);
     }
 
     /// <summary>Lets go of what this way of following holds besides.</summary>

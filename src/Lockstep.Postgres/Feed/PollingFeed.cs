@@ -19,12 +19,16 @@ internal sealed class PollingFeed : DatabaseFeed
         )
     {
         Live = new LiveLog<PgSnapshot>(options.LiveBytes);
+        Spill = new SendBudget(options.SpillBytes, time);
         _poller = new FeedPoller(Readers.Source, Database, Live, options, Metrics, time);
     }
 
     public override Exception? Error => _poller.Error;
 
     internal LiveLog<PgSnapshot> Live { get; }
+
+    /// <summary>The disk that clients may take up.</summary>
+    internal SendBudget Spill { get; }
 
     /// <summary>Returns once the table has been looked at.</summary>
     public static async Task<PollingFeed> StartAsync(
@@ -72,10 +76,10 @@ internal sealed class PollingFeed : DatabaseFeed
             .ConfigureAwait(false);
         Range(stamp).Admit(isOurs ? stamp.Identity : request.Identity, request.Since);
         var journey = new FeedJourney<PgSnapshot>(
-            new PollingSteps(this, stamp.Table, stamp.Identity),
+            new PollingSteps(this, stamp.Table, stamp.Identity, request.Share),
             stamp.Identity,
             PgSnapshot.Below(request.Since),
-            request.HeartbeatInterval
+            request
         );
 
         // A client keeps the name under which its cursor is good.
@@ -91,13 +95,10 @@ internal sealed class PollingFeed : DatabaseFeed
         Range(last).Admit(request.Identity, request.Horizon ?? 0);
         var after = PagePosition.Parse(request.After, last.Table.Key.Count);
         var page = await Readers
-            .ReadAsync(
-                (c, token) => FeedPages.ReadKeysAsync(Database, c, after, request.Horizon, Options.PageRows, token),
-                cancellationToken
-            )
+            .ReadAsync((c, token) => FeedPages.ReadKeysAsync(Database, c, after, request.Horizon, PageRows, token), cancellationToken)
             .ConfigureAwait(false);
         Range(page.Stamp).Admit(request.Identity ?? last.Identity, request.Horizon ?? 0);
-        Metrics.Read(page.Lines);
+        Learn(page.Lines);
         return new SnapshotPage(
             page.Stamp.Identity,
             request.Horizon ?? page.Stamp.Snapshot.Xmin,

@@ -172,6 +172,13 @@ public sealed class PostgresTable : ITable
     }
 
     /// <inheritdoc/>
+    public long ClearQuarantined()
+    {
+        using var writer = _store.Take(_table, Name);
+        return writer.ClearQuarantined();
+    }
+
+    /// <inheritdoc/>
     public long ClearTombstones(Cursor before)
     {
         using var writer = _store.Take(_table, Name);

@@ -1,3 +1,4 @@
+using Lockstep.Engine;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Tables;
 using Npgsql;
@@ -17,6 +18,7 @@ internal sealed class PostgresTableWriter : ITableTarget
     private readonly long _epoch;
     private readonly string _description;
     private readonly List<string> _newFields = [];
+    private readonly bool _removesUnused;
     private volatile TableState _state;
     private volatile TableState _committed;
     private bool _hasSnapshot;
@@ -27,10 +29,21 @@ internal sealed class PostgresTableWriter : ITableTarget
     /// <param name="epoch">The leader's number.</param>
     /// <param name="state">The table as it is committed.</param>
     /// <param name="description">The table in words, for errors.</param>
-    public PostgresTableWriter(NpgsqlConnection connection, int table, long epoch, TableState state, string description)
+    /// <param name="removesUnused">Whether <see cref="Dispose"/> removes the table when no sync has ended well and nothing has come.</param>
+    public PostgresTableWriter(
+        NpgsqlConnection connection,
+        int table,
+        long epoch,
+        TableState state,
+        string description,
+        bool removesUnused = false
+    )
     {
+        _removesUnused = removesUnused;
         (_connection, _table, _epoch, _description) = (new WriterConnection(connection, description), table, epoch, description);
-        _state = _committed = state;
+        long count = 0;
+        _connection.Read(TableSql.CountQuarantined, row => count = row.GetInt64(0), table);
+        _state = _committed = state with { Quarantined = count };
     }
 
     public TableState State
@@ -65,8 +78,7 @@ internal sealed class PostgresTableWriter : ITableTarget
                 wanted = merged.Apply(wanted, merged.Counts.Changes > 0 ? State.Sequence + commit.Batch!.Count : State.Sequence);
             }
 
-            Quarantine(commit.Quarantined);
-            State = wanted;
+            State = SetAside(commit, wanted);
             return new CommitResult(merged.Counts, merged.InOrder());
         });
     }
@@ -91,7 +103,7 @@ internal sealed class PostgresTableWriter : ITableTarget
                 Merge(TableSql.Snapshot, TableSql.Stage, wantsChanges: false, merged);
             }
 
-            Quarantine(commit.Quarantined);
+            State = SetAside(commit, State);
             return merged.Counts;
         });
         if (commit.Batch is { } added)
@@ -117,10 +129,9 @@ internal sealed class PostgresTableWriter : ITableTarget
             Merge(TableSql.Rows(_table), TableSql.Snapshot, commit.WantsChanges, merged);
             var sequence = Math.Max(State.Sequence, _snapshotSequence);
             if (ending.HasFlag(SnapshotEnding.Sweep))
-                swept = Sweep(sequence, commit.WantsChanges, merged);
+                swept = Sweep(sequence, commit, merged);
             _connection.Run($"DROP TABLE {TableSql.Snapshot}");
-            Quarantine(commit.Quarantined);
-            State = merged.Apply(wanted, sequence + swept);
+            State = merged.Apply(SetAside(commit, wanted), merged.Counts.Changes > 0 ? sequence + swept : State.Sequence);
             return new CommitResult(merged.Counts, merged.Changes) { Swept = swept };
         });
         _hasSnapshot = false;
@@ -147,6 +158,15 @@ internal sealed class PostgresTableWriter : ITableTarget
             return _connection.Run(TableSql.Empty(_table));
         });
 
+    /// <summary>Empties the quarantine.</summary>
+    /// <returns>How many malformed records were removed.</returns>
+    public long ClearQuarantined() =>
+        InTransaction(() =>
+        {
+            State = State with { Quarantined = 0 };
+            return _connection.Run(TableSql.ClearQuarantined, _table);
+        });
+
     /// <summary>Removes tombstones whose order value is below a horizon, which the table remembers.</summary>
     /// <returns>How many were removed.</returns>
     public long ClearTombstones(Cursor before) =>
@@ -170,7 +190,22 @@ internal sealed class PostgresTableWriter : ITableTarget
     public void Interrupt() => _connection.Interrupt();
 
     /// <summary>Closes the connection, and with it gives up the lead.</summary>
-    public void Dispose() => _connection.Dispose();
+    public void Dispose()
+    {
+        try
+        {
+            if (_removesUnused && Committed.IsUnused)
+                Remove();
+        }
+        catch (Exception e) when (e is LockstepException or OperationCanceledException or NpgsqlException)
+        {
+            // An empty table does no harm.
+        }
+        finally
+        {
+            _connection.Dispose();
+        }
+    }
 
     /// <summary>Does work and saves the state, if this is still the leader.</summary>
     private T InTransaction<T>(Func<T> work)
@@ -218,6 +253,7 @@ internal sealed class PostgresTableWriter : ITableTarget
             FeedIdentity = commit.FeedIdentity ?? State.FeedIdentity,
             FeedEnding = commit.FeedEnding ?? State.FeedEnding,
             LastSync = commit.At ?? State.LastSync,
+            Owed = commit.PaysOwed ? null : commit.Owed ?? State.Owed,
         };
 
     /// <summary>Brings records of a batch to the stage, one per key.</summary>
@@ -259,7 +295,7 @@ internal sealed class PostgresTableWriter : ITableTarget
             }
         );
 
-    private long Sweep(long sequence, bool wantsChanges, MergeResult merged)
+    private long Sweep(long sequence, TableCommit commit, MergeResult merged)
     {
         long swept = 0;
         _connection.Read(
@@ -268,20 +304,27 @@ internal sealed class PostgresTableWriter : ITableTarget
             {
                 swept++;
                 merged.Add(ChangeKind.Deleted, was: 0, count: 1);
-                if (wantsChanges)
+                if (commit.WantsChanges)
                     merged.Keep(ChangeKind.Deleted, row, 0);
             },
-            sequence
+            sequence,
+            commit.Kept.ToArray()
         );
         return swept;
     }
 
-    private void Quarantine(IReadOnlyList<QuarantinedRecord> records)
+    /// <summary>
+    /// Sets aside what a commit holds of malformed records: one copy of the same bytes at the same place, and no more than the limit. Returns
+    /// the table with what is set aside then.
+    /// </summary>
+    private TableState SetAside(TableCommit commit, TableState wanted)
     {
-        foreach (var record in records)
+        if (commit.Quarantined.Count == 0)
+            return wanted;
+        foreach (var record in commit.Quarantined)
         {
             _connection.Run(
-                $"INSERT INTO {TableSql.Quarantine} (table_id, at, byte_offset, reason, bytes) VALUES ($1, $2, $3, $4, $5)",
+                TableSql.SetAside,
                 _table,
                 record.At.ToUniversalTime(),
                 record.ByteOffset,
@@ -289,6 +332,11 @@ internal sealed class PostgresTableWriter : ITableTarget
                 record.Bytes.ToArray()
             );
         }
+
+        long dropped = _connection.Run(TableSql.DropOldest, _table, commit.QuarantineLimit),
+            count = 0;
+        _connection.Read(TableSql.CountQuarantined, row => count = row.GetInt64(0), _table);
+        return wanted with { Quarantined = count, QuarantineDropped = State.QuarantineDropped + dropped };
     }
 
     private void RequireSnapshot()

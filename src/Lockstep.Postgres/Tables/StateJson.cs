@@ -22,6 +22,7 @@ internal static class StateJson
             json.WriteString("horizon", state.Horizon?.ToString());
             json.WriteString("lastSync", state.LastSync?.ToString("O", CultureInfo.InvariantCulture));
             json.WriteNumber("feedEnding", (int)state.FeedEnding);
+            json.WriteString("owed", state.Owed?.ToString());
             json.WriteNumber("rows", state.Rows);
             json.WriteNumber("tombstones", state.Tombstones);
             json.WriteNumber("sequence", state.Sequence);
@@ -56,6 +57,7 @@ internal static class StateJson
             Horizon = Text("horizon") is { } horizon ? Cursor.Parse(horizon) : null,
             LastSync = Text("lastSync") is { } at ? DateTimeOffset.Parse(at, CultureInfo.InvariantCulture) : null,
             FeedEnding = (FeedEnding)Number("feedEnding"),
+            Owed = OwedSet.Parse(Text("owed")),
             Rows = Number("rows"),
             Tombstones = Number("tombstones"),
             Sequence = Number("sequence"),

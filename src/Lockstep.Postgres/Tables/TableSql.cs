@@ -36,6 +36,7 @@ internal static class TableSql
         CREATE TABLE IF NOT EXISTS {{Quarantine}} (
             id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, table_id int NOT NULL REFERENCES lockstep_tables.lockstep_directory, at timestamptz NOT NULL,
             byte_offset bigint NOT NULL, reason text NOT NULL, bytes bytea NOT NULL);
+        CREATE INDEX IF NOT EXISTS lockstep_quarantine_place ON {{Quarantine}} (table_id, byte_offset);
         """;
 
     public const string Exists = "SELECT to_regclass('lockstep_tables.lockstep_quarantine') IS NOT NULL";
@@ -97,7 +98,7 @@ internal static class TableSql
                         WHEN r.ord > s.ord::numeric THEN 0{(
                 source == Snapshot ? " WHEN r.ord = s.ord::numeric AND r.gone = 1 AND s.gone = 0 THEN 0" : ""
             )}
-                        WHEN r.gone = s.gone AND r.txid IS NOT DISTINCT FROM s.txid AND r.body = s.body THEN CASE WHEN r.ord IS DISTINCT FROM s.ord::numeric THEN 4 ELSE 0 END
+                        WHEN r.gone = s.gone AND r.body = s.body THEN CASE WHEN r.ord IS DISTINCT FROM s.ord::numeric THEN 4 ELSE 0 END
                         WHEN s.gone <> 0 THEN 3
                         WHEN r.gone <> 0 THEN 1
                         ELSE 2
@@ -107,7 +108,7 @@ internal static class TableSql
                 INSERT INTO {target} AS kept (key, seq, born, ord, txid, gone, body) SELECT key, seq, seq, ord, txid, gone, body FROM judged WHERE kind BETWEEN 1 AND 3
                 ON CONFLICT (key) DO UPDATE SET born = CASE kept.gone WHEN 0 THEN kept.born ELSE excluded.seq END,
                     seq = excluded.seq, ord = excluded.ord, txid = excluded.txid, gone = excluded.gone, body = excluded.body),
-            raised AS (UPDATE {target} r SET ord = j.ord FROM judged j WHERE j.kind = 4 AND j.key = r.key)
+            raised AS (UPDATE {target} r SET ord = j.ord, txid = j.txid FROM judged j WHERE j.kind = 4 AND j.key = r.key)
             SELECT kind, coalesce(was, -1), {(
                 wantsChanges
                     ? "seq, key, body FROM judged WHERE kind BETWEEN 1 AND 3 ORDER BY seq"
@@ -115,13 +116,13 @@ internal static class TableSql
             )}
             """;
 
-    /// <summary>Marks what the snapshot does not hold as swept (2), with sequence numbers after $1; returns the changes.</summary>
+    /// <summary>Marks what the snapshot does not hold, but for the keys $2, as swept (2), with sequence numbers after $1; returns the changes.</summary>
     public static string Sweep(int table) =>
         $"""
             WITH swept AS (
                 UPDATE {Rows(table)} r SET gone = 2, seq = lost.seq
                 FROM (SELECT key, $1::bigint + row_number() OVER (ORDER BY key) AS seq FROM {Rows(table)} t
-                    WHERE gone = 0 AND NOT EXISTS (SELECT FROM {Snapshot} s WHERE s.key = t.key)) lost
+                    WHERE gone = 0 AND key <> ALL ($2::bytea[]) AND NOT EXISTS (SELECT FROM {Snapshot} s WHERE s.key = t.key)) lost
                 WHERE lost.key = r.key RETURNING r.seq, r.key, r.body)
             SELECT seq, key, body FROM swept ORDER BY seq
             """;
@@ -129,6 +130,20 @@ internal static class TableSql
     /// <summary>Removes all that is in a table; not by TRUNCATE, which would wait for every reader and keep new ones out.</summary>
     public static string Empty(int table) =>
         string.Create(CultureInfo.InvariantCulture, $"DELETE FROM {Rows(table)}; DELETE FROM {Quarantine} WHERE table_id = {table}");
+
+    /// <summary>Sets a malformed record aside, if the same bytes are not there from the same place: table, time, place, reason, bytes.</summary>
+    public const string SetAside = $"""
+        INSERT INTO {Quarantine} (table_id, at, byte_offset, reason, bytes) SELECT $1, $2, $3, $4, $5
+            WHERE NOT EXISTS (SELECT FROM {Quarantine} WHERE table_id = $1 AND byte_offset = $3 AND bytes = $5)
+        """;
+
+    /// <summary>Removes what was set aside first, all but the newest $2.</summary>
+    public const string DropOldest =
+        $"DELETE FROM {Quarantine} WHERE table_id = $1 AND id <= (SELECT id FROM {Quarantine} WHERE table_id = $1 ORDER BY id DESC LIMIT 1 OFFSET $2)";
+
+    public const string CountQuarantined = $"SELECT count(*) FROM {Quarantine} WHERE table_id = $1";
+
+    public const string ClearQuarantined = $"DELETE FROM {Quarantine} WHERE table_id = $1";
 
     /// <summary>Removes tombstones below the order value $1; one that is not known is below all.</summary>
     public static string ForgetTombstones(int table) => $"DELETE FROM {Rows(table)} WHERE gone <> 0 AND (ord IS NULL OR ord < $1::numeric)";

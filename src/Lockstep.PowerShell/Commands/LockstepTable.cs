@@ -41,7 +41,9 @@ public sealed class RemoveLockstepTableCommand : TableCmdlet
         });
 }
 
-/// <summary>Empties tables, and releases the feeds that they belong to. The tables stay, and sequence numbers go on.</summary>
+/// <summary>
+/// Empties tables, and releases the feeds that they belong to; or only their quarantine. The tables stay, and sequence numbers go on.
+/// </summary>
 [Cmdlet(
     VerbsCommon.Clear,
     "LockstepTable",
@@ -51,6 +53,10 @@ public sealed class RemoveLockstepTableCommand : TableCmdlet
 )]
 public sealed class ClearLockstepTableCommand : TableCmdlet
 {
+    /// <summary>Empties only the quarantine, where malformed records were set aside; the table's records stay.</summary>
+    [Parameter]
+    public SwitchParameter Quarantined { get; set; }
+
     private protected override IEnumerable<FoundTable> DefaultTables(TablePlace place) =>
         throw new InvalidOptionException("No table is named.", "Say which one with -Table or -Path.");
 
@@ -58,7 +64,11 @@ public sealed class ClearLockstepTableCommand : TableCmdlet
         ForEachTable(found =>
         {
             var name = found.Table.GetInfo().Name;
-            if (ShouldProcess(found.DisplayName, $"Empty the table '{name}'"))
+            if (!ShouldProcess(found.DisplayName, Quarantined ? $"Empty the quarantine of '{name}'" : $"Empty the table '{name}'"))
+                return;
+            if (Quarantined)
+                found.Table.ClearQuarantined();
+            else
                 found.Table.Clear();
         });
 }

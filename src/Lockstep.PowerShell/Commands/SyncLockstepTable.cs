@@ -131,6 +131,13 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
     public SwitchParameter Resync { get; set; }
 
     /// <summary>
+    /// Binds a table that belongs to another feed to this one. One that only moved to another host or port, and names the same identity, is
+    /// bound without it.
+    /// </summary>
+    [Parameter]
+    public SwitchParameter Rebind { get; set; }
+
+    /// <summary>
     /// How far before the cursor each connection begins, in the order field's own units, for feeds whose writers may be late.
     /// </summary>
     [Parameter]
@@ -145,6 +152,11 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
     /// <summary>What to do with a malformed record.</summary>
     [Parameter]
     public MalformedRecordAction MalformedRecord { get; set; }
+
+    /// <summary>How many malformed records the table sets aside at most; the oldest make room for new ones.</summary>
+    [Parameter]
+    [ValidateRange(1, int.MaxValue)]
+    public int QuarantineLimit { get; set; } = 10_000;
 
     /// <summary>How many attempts may fail in a row; by default none, and with -Follow any number.</summary>
     [Parameter]
@@ -253,10 +265,12 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
                 MaximumRetryCount = MaximumRetryCount,
                 RetryInterval = TimeSpan.FromSeconds(RetryIntervalSec),
                 Resync = Resync,
+                Rebind = Rebind,
                 Lookback = Lookback,
                 MaximumRecordSize = MaximumRecordSize,
                 AsksForToken = TokenProvider is not null,
                 MalformedRecord = (MalformedRecordPolicy)MalformedRecord,
+                QuarantineLimit = QuarantineLimit,
                 WaitForWriter = Wait,
                 WantsChanges = PassThru || EveryChange,
                 EveryVersion = EveryChange,

@@ -9,11 +9,13 @@ internal static class CmdletWords
     private static readonly Dictionary<string, string> Others = new(StringComparer.Ordinal)
     {
         [nameof(Term.BackupTable)] = "Backup-LockstepTable",
+        [nameof(Term.ClearQuarantined)] = "Clear-LockstepTable -Quarantined",
         [nameof(Term.ClearTable)] = "Clear-LockstepTable",
         [nameof(Term.ConnectionTimeout)] = "-ConnectionTimeoutSeconds",
         [nameof(Term.Key)] = "-KeyProperty",
         [nameof(Term.Overwrite)] = "-Force",
         [nameof(Term.PlanTracking)] = "-WhatIf",
+        [nameof(Term.ReadQuarantined)] = "Get-LockstepRecord -Quarantined",
         [nameof(Term.Replace)] = "-Force",
         [nameof(Term.SyncToDatabase)] = "Sync-LockstepTable -ConnectionString",
         [nameof(Term.SyncToFile)] = "Sync-LockstepTable -Path",

@@ -35,8 +35,16 @@ public sealed class SyncResult
     /// <summary>Records that came after one with a higher order value.</summary>
     public long OutOfOrder { get; internal init; }
 
-    /// <summary>Malformed records.</summary>
+    /// <summary>
+    /// Whether a whole set came that could not be taken as it is, so that nothing was removed by it: a later sync fetches it again.
+    /// </summary>
+    public bool IsSetOwed { get; internal init; }
+
+    /// <summary>Malformed records that came.</summary>
     public long Malformed { get; internal init; }
+
+    /// <summary>How many malformed records the table has set aside in all, those of earlier syncs among them.</summary>
+    public long Quarantined { get; internal init; }
 
     /// <summary>Heartbeats.</summary>
     public long Heartbeats { get; internal init; }

@@ -41,6 +41,11 @@ public sealed class TableInfo
     /// <summary>The number of the last change: what <c>Get-LockstepRecord -Since</c> takes.</summary>
     public long Sequence { get; internal init; }
 
+    /// <summary>
+    /// Whether a whole set came that could not be taken as it is, so that nothing was removed by it: a later sync fetches it again.
+    /// </summary>
+    public bool IsSetOwed { get; internal init; }
+
     /// <summary>How many malformed records are set aside.</summary>
     public long Quarantined { get; internal init; }
 

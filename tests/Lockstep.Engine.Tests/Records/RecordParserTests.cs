@@ -199,20 +199,6 @@ public sealed class RecordParserTests
         Assert.Equal(["id", "updated_at", "ip"], parser.Fields.TakeNew());
     }
 
-    [Fact]
-    public void A_deleted_record_is_one_whose_deleted_at_is_neither_null_nor_false()
-    {
-        var parser = Parser();
-        foreach (
-            (var value, var deleted) in ((string, bool)[])
-                [("null", false), ("false", false), ("true", true), ("0", true), ("\"2020\"", true), ("{}", true)]
-        )
-        {
-            Parse(parser, $$"""{"id":1,"updated_at":1,"deleted_at":{{value}}}""");
-            Assert.Equal(deleted, _last.IsDeleted);
-        }
-    }
-
     private static RecordParser Parser() => new(new RecordShapeRequest(Dialect.Auto, null, "updated_at"));
 
     private static FeedSignalKind Hear(RecordParser parser, string json)

@@ -188,7 +188,7 @@ public sealed class EndingTests : SyncTest
             await exchange.ChunkAsync(garbage);
             await exchange.StallAsync();
         });
-        var sync = new TableSync(Options(server, follow: true, malformed: MalformedRecordPolicy.Quarantine));
+        var sync = new TableSync(Options(server, follow: true, malformed: MalformedRecordPolicy.Quarantine, quarantineLimit: 30_000));
 
         await foreach (var step in sync.RunAsync(Cancellation))
         {
@@ -206,6 +206,23 @@ public sealed class EndingTests : SyncTest
 
         Assert.Contains("'name'", Assert.Single(run.Events, e => e.Kind == FeedEventKind.Warning).Message, StringComparison.Ordinal);
         Assert.Equal(["a", "b"], Keys);
+    }
+
+    [Fact]
+    public async Task The_first_odd_mark_of_a_deletion_is_told_once_with_what_it_was_taken_for()
+    {
+        await using var server = RawServer.WithBodies(
+            "{\"id\":1,\"updated_at\":1,\"deleted_at\":\"0\"}\n{\"id\":2,\"updated_at\":2,\"deleted_at\":0}\n{\"id\":3,\"updated_at\":3,\"deleted_at\":3}\n"
+        );
+
+        var run = await SyncRun.ToEndAsync(Options(server));
+
+        Assert.Contains(
+            "'deleted_at' is the string \"0\", which counts as not deleted",
+            Assert.Single(run.Events, e => e.Kind == FeedEventKind.Warning).Message,
+            StringComparison.Ordinal
+        );
+        Assert.Equal(["1", "2"], Keys);
     }
 
     [Fact]

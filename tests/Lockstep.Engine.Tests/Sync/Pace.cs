@@ -61,6 +61,18 @@ internal sealed class Pace(ManualTimeProvider time, Func<SyncResult> result)
         await happens;
     }
 
+    /// <summary>
+    /// Lets time pass in large steps until something has happened, for waits that are much longer than what is done between them. The sync
+    /// must have no other timeouts.
+    /// </summary>
+    public static Task MoveAsync(ManualTimeProvider time, TimeSpan step, Task until) =>
+        Eventually.TrueAsync(() =>
+        {
+            if (!until.IsCompleted)
+                time.Advance(step);
+            return until.IsCompleted;
+        });
+
     private Task RestAsync(int timers) =>
         time.WaitForTimersAsync(timers, TestContext.Current.CancellationToken).WaitAsync(Eventually.Deadline);
 }

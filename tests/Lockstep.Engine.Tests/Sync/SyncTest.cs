@@ -63,7 +63,10 @@ public abstract class SyncTest : IDisposable
         double idle = 30,
         double connect = 30,
         Uri? uri = null,
-        int maximum = 1 << 20
+        int maximum = 1 << 20,
+        int quarantineLimit = 10_000,
+        bool rebind = false,
+        double interval = 0.02
     ) =>
         new()
         {
@@ -75,7 +78,7 @@ public abstract class SyncTest : IDisposable
             },
             Store = new FileTableStore(TablePath),
             Settle = TimeSpan.FromSeconds(settle),
-            RetryInterval = TimeSpan.FromMilliseconds(20),
+            RetryInterval = TimeSpan.FromSeconds(interval),
             Follow = follow,
             FollowFor = followFor,
             MaximumRetryCount = retries,
@@ -84,6 +87,8 @@ public abstract class SyncTest : IDisposable
             Lookback = lookback,
             MalformedRecord = malformed,
             MaximumRecordSize = maximum,
+            QuarantineLimit = quarantineLimit,
+            Rebind = rebind,
             WantsChanges = true,
         };
 }

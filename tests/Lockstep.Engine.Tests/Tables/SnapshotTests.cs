@@ -24,6 +24,26 @@ public sealed class SnapshotTests
         Assert.Equal((3L, 1L), (info.Rows, info.Tombstones));
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_set_of_the_same_content_with_risen_order_values_changes_nothing_and_its_order_values_count(bool isAnotherFeed)
+    {
+        var ending = SnapshotEnding.Sweep | (isAnotherFeed ? SnapshotEnding.ForgetOrder : 0);
+        static string Row(int id, long since, string value = "a") =>
+            $$$"""{"txid":{{{since}}},"current_xmin":{{{since}}},"since":{{{since}}},"deleted":false,"data":{"id":{{{id}}},"v":"{{{value}}}"}}""";
+        using var table = new TestTable();
+        table.Apply(Row(1, 1), Row(2, 2));
+        var before = table.Table.GetInfo().Sequence;
+
+        Assert.Empty(table.Snapshot(ending, Row(1, 90), Row(2, 91)));
+
+        Assert.Equal(before, table.Table.GetInfo().Sequence);
+        Assert.Empty(table.Apply(Row(1, 50, "stale"), Row(2, 90, "stale")));
+        Assert.Equal(["*1"], table.Apply(Row(1, 90, "newer")));
+        Assert.Single(table.Since(before));
+    }
+
     [Fact]
     public void What_was_swept_comes_back_at_a_tie_by_a_stream()
     {

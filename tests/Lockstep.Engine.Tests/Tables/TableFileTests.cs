@@ -192,6 +192,24 @@ public sealed class TableFileTests : IDisposable
     }
 
     [Fact]
+    public void A_backup_of_a_damaged_table_is_an_error_and_leaves_no_file()
+    {
+        using var table = new TestTable();
+        table.Apply(Enumerable.Range(0, 2000).Select(k => $$"""{"id":{{k}},"updated_at":0,"text":"{{new string('x', 200)}}"}"""));
+        table.Writer.Dispose();
+        using (var file = new FileStream(table.Path, FileMode.Open))
+        {
+            file.Position = file.Length / 2;
+            file.Write(new byte[8192]);
+        }
+
+        var error = Assert.Throws<TableFileException>(() => table.Table.Backup(_folder["copy.db"]));
+
+        Assert.Contains("copy.db", error.Message, StringComparison.Ordinal);
+        Assert.Empty(Directory.EnumerateFiles(_folder.Path));
+    }
+
+    [Fact]
     public async Task A_read_is_of_one_moment_whatever_the_writer_does()
     {
         using var table = new TestTable();
@@ -250,7 +268,7 @@ public sealed class TableFileTests : IDisposable
         Assert.Empty(Directory.EnumerateFiles(Path.GetDirectoryName(path)!));
 
         using (var target = await store.OpenAsync("servers", default, TimeProvider.System, TestContext.Current.CancellationToken))
-            target.Commit(new TableCommit { Feed = "https://feeds.example/servers/" });
+            target.Commit(new TableCommit { Feed = "https://feeds.example/servers/", At = DateTimeOffset.UnixEpoch });
         store.RequireFree("servers");
         Assert.Equal("servers", Assert.Single(store.Find()).GetInfo().Name);
         Assert.Equal(path, store.Get("servers").GetInfo().Location);

@@ -6,6 +6,7 @@ using Lockstep.Engine.Tables;
 using Lockstep.Postgres.Tables;
 using Lockstep.Testing;
 using Lockstep.TestServer;
+using Lockstep.TestServer.Faults;
 using Lockstep.TestServer.Feeds;
 
 namespace Lockstep.Postgres.Tests.Tables;
@@ -117,6 +118,58 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
 
         static string Json(int id, int order, bool isDeleted, string value) =>
             $$"""{"id":{{id}},"updated_at":{{order}},"deleted_at":{{(isDeleted ? "1" : "null")}},"value":"{{value}}"}""";
+    }
+
+    [Fact]
+    [Trait("Invariant", "I3")]
+    public async Task The_same_content_with_a_risen_order_value_is_no_change_and_its_order_value_counts()
+    {
+        static string Row(long since, string value) =>
+            $$$"""{"txid":{{{since}}},"since":{{{since}}},"deleted":false,"data":{"id":1,"value":"{{{value}}}"}}""";
+        await using var db = await TestDatabase.CreateAsync(postgres);
+        using var twins = await TwinTables.OpenAsync(new PostgresTableStore(db.ConnectionString), coalesces: true, Cancel);
+        twins.Commit([Row(1, "a")]);
+        var before = twins.State.Sequence;
+
+        twins.Commit([Row(10, "a")]);
+        twins.Commit([Row(9, "stale")]);
+        twins.Snapshot(
+            SnapshotEnding.Sweep,
+            [
+                [Row(20, "a")],
+            ]
+        );
+        twins.Commit([Row(19, "stale")]);
+
+        Assert.Equal(before, twins.State.Sequence);
+        twins.AssertEqual();
+        twins.Commit([Row(20, "newer")]);
+        twins.AssertEqual();
+        Assert.Equal(before + 1, twins.State.Sequence);
+    }
+
+    [Fact]
+    [Trait("Invariant", "I6")]
+    public async Task What_a_set_holds_malformed_stays_and_a_set_that_is_owed_is_remembered()
+    {
+        await using var db = await TestDatabase.CreateAsync(postgres);
+        using var twins = await TwinTables.OpenAsync(new PostgresTableStore(db.ConnectionString), coalesces: true, Cancel);
+        twins.Commit(Enumerable.Range(1, 5).Select(id => $$"""{"id":{{id}},"updated_at":{{id}}}"""));
+
+        twins.Snapshot(
+            SnapshotEnding.Sweep,
+            [
+                ["""{"id":1,"updated_at":1}"""],
+            ],
+            kept: [3, 4, 99]
+        );
+        twins.Commit(new TableCommit { Owed = new OwedSet(2, DateTimeOffset.UnixEpoch) });
+
+        twins.AssertEqual();
+        Assert.Equal(3, twins.State.Rows);
+        Assert.All([twins.File, twins.Postgres], table => Assert.True(table.GetInfo().IsSetOwed));
+        twins.Commit(new TableCommit { PaysOwed = true });
+        Assert.All([twins.File, twins.Postgres], table => Assert.False(table.GetInfo().IsSetOwed));
     }
 
     [Fact]
@@ -295,6 +348,46 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
     }
 
     [Fact]
+    public async Task What_is_set_aside_is_one_copy_of_the_same_bytes_at_the_same_place_bounded_and_can_be_emptied()
+    {
+        await using var db = await TestDatabase.CreateAsync(postgres);
+        var store = new PostgresTableStore(db.ConnectionString);
+        QuarantinedRecord Bad(int place) => new(DateTimeOffset.UnixEpoch, place, "no key", "{}"u8.ToArray());
+        using (var target = await store.OpenAsync("t", default, TimeProvider.System, Cancel))
+        {
+            target.Commit(new TableCommit { Quarantined = [Bad(1), Bad(2)] });
+            target.Commit(new TableCommit { Quarantined = [Bad(1), Bad(2), Bad(3)] });
+            Assert.Equal((3L, 0L), (target.Committed.Quarantined, target.Committed.QuarantineDropped));
+            target.Commit(new TableCommit { Quarantined = [Bad(4)], QuarantineLimit = 2 });
+            Assert.Equal((2L, 2L), (target.Committed.Quarantined, target.Committed.QuarantineDropped));
+        }
+
+        var table = store.Get("t");
+        Assert.Equal([3L, 4L], table.ReadQuarantined().Select(record => record.ByteOffset));
+        using (var again = await store.OpenAsync("t", default, TimeProvider.System, Cancel))
+            Assert.Equal(2, again.Committed.Quarantined);
+        Assert.Equal(2, table.ClearQuarantined());
+        Assert.Empty(table.ReadQuarantined());
+    }
+
+    [Fact]
+    public async Task A_first_sync_that_fails_leaves_no_table()
+    {
+        await using var db = await TestDatabase.CreateAsync(postgres);
+        await using var server = await StartAsync();
+        var store = new PostgresTableStore(db.ConnectionString);
+        server.Faults.Add(new StatusFault { Code = 500 });
+
+        await Assert.ThrowsAsync<FeedStatusException>(() => SyncAsync(server, store));
+        Assert.Empty(store.Find());
+        server.Faults.Clear();
+        server.AddRecord(Record(1, 1));
+        await SyncAsync(server, store);
+
+        Assert.Equal(1, Assert.Single(store.Find()).GetInfo().Rows);
+    }
+
+    [Fact]
     public async Task What_writes_needs_the_table_to_itself_and_what_is_removed_is_gone()
     {
         await using var db = await TestDatabase.CreateAsync(postgres);
@@ -322,7 +415,12 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
         Assert.Throws<TableNotFoundException>(() => stale.GetInfo());
         first.Dispose();
         using (var target = await second)
+        {
             Assert.Equal(("0", 0L), (target.State.Cursor.ToString(), target.State.Sequence));
+            // One in which nothing has come would be removed again.
+            target.Commit(new TableCommit { At = DateTimeOffset.UnixEpoch });
+        }
+
         Assert.Throws<TableNotFoundException>(stale.Clear);
 
         store.Get("servers").Remove();

@@ -48,15 +48,28 @@ internal sealed class TwinTables : IDisposable
             return Describe(last ?? CommitResult.Nothing);
         });
 
-    public void Snapshot(SnapshotEnding ending, IReadOnlyList<IReadOnlyList<string>> batches, bool givesUp = false) =>
+    /// <summary>Commits no record, but what else there is to say.</summary>
+    public void Commit(TableCommit commit) => Both(target => Describe(target.Commit(commit)));
+
+    /// <param name="ending">What its end means.</param>
+    /// <param name="batches">What it holds.</param>
+    /// <param name="givesUp">Whether it is discarded.</param>
+    /// <param name="kept">The integer keys of what it holds that is malformed.</param>
+    public void Snapshot(SnapshotEnding ending, IReadOnlyList<IReadOnlyList<string>> batches, bool givesUp = false, params long[] kept) =>
         Both(target =>
         {
             target.BeginSnapshot();
             foreach (var batch in batches.SelectMany(Batches))
                 target.CommitToSnapshot(CommitOf(batch));
+            var end = new TableCommit
+            {
+                Shape = _parser.Shape,
+                WantsChanges = true,
+                Kept = [.. kept.Select(key => KeyEncoding.Encode(key).ToArray())],
+            };
             if (givesUp)
                 target.DiscardSnapshot();
-            return givesUp ? "" : Describe(target.CompleteSnapshot(new TableCommit { Shape = _parser.Shape, WantsChanges = true }, ending));
+            return givesUp ? "" : Describe(target.CompleteSnapshot(end, ending));
         });
 
     public void Clear()

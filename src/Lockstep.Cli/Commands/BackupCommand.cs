@@ -1,0 +1,44 @@
+using System.CommandLine;
+using Lockstep.Cli.Output;
+using Lockstep.Engine;
+using Lockstep.Engine.Tables;
+
+namespace Lockstep.Cli.Commands;
+
+/// <summary>lockstep backup: a copy of a table file, while a sync may go on.</summary>
+internal static class BackupCommand
+{
+    public static Command Create()
+    {
+        var destination = new Argument<string>("destination")
+        {
+            Description = "The file of the copy, or a folder that exists: then the copy is called as the table, with .db.",
+        };
+        var table = new TableOptions();
+        var force = new Option<bool>("--force") { Description = "Overwrite a table file that is there." };
+        var quiet = new Option<bool>("--quiet", "-q") { Description = "Print nothing but errors." };
+        var command = new Command(
+            "backup",
+            "Copy a table file, also while a sync writes to it. The copy is checked before it gets its name."
+        )
+        {
+            destination,
+        };
+        table.AddTo(command);
+        command.Options.Add(force);
+        command.Options.Add(quiet);
+        command.SetAction(result =>
+        {
+            if (table.Find(result) is not Table file)
+                throw new ArgumentException("A table in PostgreSQL is backed up with its database: pg_dump --schema=lockstep_tables.");
+            var target = Path.GetFullPath(result.GetValue(destination)!);
+            if (Directory.Exists(target))
+                target = Path.Combine(target, file.GetInfo().Name + ".db");
+            file.Backup(target, result.GetValue(force));
+            if (!result.GetValue(quiet))
+                Console.WriteLine(PlainText.Of($"{file.GetInfo().Name}: {new Table(target).GetInfo().Rows} records copied to {target}."));
+            return ExitCodes.Ok;
+        });
+        return command;
+    }
+}

@@ -1,0 +1,48 @@
+using System.CommandLine;
+using Lockstep.Engine;
+
+namespace Lockstep.Cli.Commands;
+
+/// <summary>lockstep clear: empties a table, or its quarantine.</summary>
+internal static class ClearCommand
+{
+    public static Command Create()
+    {
+        var table = new TableOptions();
+        var quarantined = new Option<bool>("--quarantined")
+        {
+            Description = "Empty only the quarantine, where malformed records were set aside; the table's records stay.",
+        };
+        var quiet = new Option<bool>("--quiet", "-q") { Description = "Print nothing but errors." };
+        var command = new Command(
+            "clear",
+            "Empty a table, and release the feed that it belongs to; or empty its quarantine. The table must be named."
+        );
+        table.AddTo(command);
+        command.Options.Add(quarantined);
+        command.Options.Add(quiet);
+        command.SetAction(result =>
+        {
+            // What empties a table does not guess which.
+            if (table.Store(result) is null)
+                throw new ArgumentException("Say which table, with --table or --path.");
+            var found = table.Find(result);
+            var info = found.GetInfo();
+            string done;
+            if (result.GetValue(quarantined))
+            {
+                done = FormattableString.Invariant($"{found.ClearQuarantined()} malformed records removed");
+            }
+            else
+            {
+                found.Clear();
+                done = FormattableString.Invariant($"{info.Rows} records removed");
+            }
+
+            if (!result.GetValue(quiet))
+                Console.WriteLine(PlainText.Of($"{info.Name}: {done}."));
+            return ExitCodes.Ok;
+        });
+        return command;
+    }
+}

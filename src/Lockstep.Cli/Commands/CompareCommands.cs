@@ -1,0 +1,177 @@
+using System.CommandLine;
+using Lockstep.Cli.Output;
+using Lockstep.Engine;
+using Lockstep.Engine.Records;
+using Lockstep.Engine.Sync;
+using Lockstep.Engine.Tables;
+
+namespace Lockstep.Cli.Commands;
+
+/// <summary>
+/// lockstep test and lockstep repair: compare a table with its feed by a full read of both, and replace what differs. Made to be run by a
+/// scheduler: the exit code of the first says whether the two differ.
+/// </summary>
+internal static class CompareCommands
+{
+    public static Command CreateTest() =>
+        Create(
+            "test",
+            "Compare a table with its feed, by a full read of both. Exit code 6: they differ.",
+            async (comparison, options, json, quiet, cancellationToken) =>
+            {
+                var differences = await CountAsync(comparison, json, quiet, cancellationToken).ConfigureAwait(false);
+                if (!quiet && !json)
+                    Console.WriteLine(Describe(comparison.Table, differences));
+                return differences.Values.Sum() == 0 ? ExitCodes.Ok : ExitCodes.Different;
+            }
+        );
+
+    public static Command CreateRepair() =>
+        Create(
+            "repair",
+            "Compare a table with its feed, and where they differ replace the table's records by the feed's whole set, at once.",
+            async (comparison, options, json, quiet, cancellationToken) =>
+            {
+                var differences = await CountAsync(comparison, json: false, quiet: true, cancellationToken).ConfigureAwait(false);
+                if (!quiet && !json)
+                    Console.WriteLine(Describe(comparison.Table, differences));
+                if (differences.Values.Sum() == 0)
+                    return ExitCodes.Ok;
+                var reporter = new SyncReporter(json, changes: false, quiet);
+                await foreach (var step in new TableSync(options).RunAsync(cancellationToken).ConfigureAwait(false))
+                    reporter.Report(step);
+                return ExitCodes.Ok;
+            }
+        );
+
+    /// <summary>What a command compares.</summary>
+    /// <param name="Table">The table's name.</param>
+    /// <param name="Run">The comparison, not begun.</param>
+    private sealed record Comparison(string Table, TableComparison Run);
+
+    private static Command Create(
+        string name,
+        string description,
+        Func<Comparison, SyncOptions, bool, bool, CancellationToken, Task<int>> run
+    )
+    {
+        var table = new TableOptions();
+        var access = new FeedAccess();
+        var uri = new Option<Uri?>("--uri")
+        {
+            Description = "The feed. Default: the one that the table belongs to.",
+            HelpName = "URI",
+            CustomParser = SyncCommand.ParseUri,
+        };
+        var settle = new Option<double>("--settle-sec")
+        {
+            Description = "An endless feed counts as read when nothing more has come for so long.",
+            HelpName = "SECONDS",
+            DefaultValueFactory = _ => 1,
+        };
+        var json = new Option<bool>("--json") { Description = "Print each difference, or the result, as one line of JSON." };
+        var quiet = new Option<bool>("--quiet", "-q") { Description = "Print nothing but errors." };
+        var command = new Command(name, description);
+        table.AddTo(command);
+        command.Options.Add(uri);
+        command.Options.Add(settle);
+        access.AddTo(command);
+        command.Options.Add(json);
+        command.Options.Add(quiet);
+        command.SetAction(
+            (result, cancellationToken) =>
+            {
+                var found = table.Find(result);
+                var info = found.GetInfo();
+                var feed =
+                    result.GetValue(uri)
+                    ?? (
+                        info.Feed is { } own
+                            ? new Uri(own)
+                            : throw new ArgumentException("The table belongs to no feed: name one with --uri.")
+                    );
+                var options = new SyncOptions
+                {
+                    Feed = access.Reach(feed, result),
+                    Store = table.Store(result) ?? new FileTableStore(info.Location),
+                    TableName = info.Name,
+                    Settle = TimeSpan.FromSeconds(result.GetValue(settle)),
+                    Repair = name == "repair",
+                };
+                return run(
+                    new Comparison(info.Name, new TableComparison(options)),
+                    options,
+                    result.GetValue(json),
+                    result.GetValue(quiet),
+                    cancellationToken
+                );
+            }
+        );
+        return command;
+    }
+
+    private static async Task<Dictionary<DifferenceKind, long>> CountAsync(
+        Comparison comparison,
+        bool json,
+        bool quiet,
+        CancellationToken cancellationToken
+    )
+    {
+        var counts = new Dictionary<DifferenceKind, long>();
+        using var output = Console.OpenStandardOutput();
+        var events = new SyncReporter(json: false, changes: true, quiet: false);
+        await foreach (var step in comparison.Run.RunAsync(cancellationToken).ConfigureAwait(false))
+        {
+            if (step is not DifferenceFound { Difference: var difference })
+            {
+                // Of the sync that reads the feed only its warnings matter here.
+                if (step is FeedEventOccurred)
+                    events.Report(step);
+                continue;
+            }
+
+            counts[difference.Kind] = counts.GetValueOrDefault(difference.Kind) + 1;
+            if (quiet)
+                continue;
+            if (!json)
+            {
+                Console.WriteLine(PlainText.Of($"{difference.Kind}: {difference.Key}"));
+                continue;
+            }
+
+            JsonLines.Write(
+                output,
+                writer =>
+                {
+                    writer.WriteString("kind", difference.Kind.ToString());
+                    writer.WriteString("key", difference.Key.ToString());
+                    WriteRecord(writer, "expected", difference.Expected);
+                    WriteRecord(writer, "actual", difference.Actual);
+                }
+            );
+        }
+
+        return counts;
+    }
+
+    private static void WriteRecord(System.Text.Json.Utf8JsonWriter writer, string name, ReadOnlyMemory<byte>? record)
+    {
+        writer.WritePropertyName(name);
+        if (record is { } json)
+            writer.WriteRawValue(JsonText.OnOneLine(json.Span), skipInputValidation: true);
+        else
+            writer.WriteNullValue();
+    }
+
+    private static string Describe(string table, Dictionary<DifferenceKind, long> counts)
+    {
+        long Count(DifferenceKind kind) => counts.GetValueOrDefault(kind);
+        return PlainText.Of(
+            counts.Values.Sum() == 0
+                ? $"{table} equals its feed."
+                : FormattableString.Invariant(
+                    $"{table} differs from its feed: {Count(DifferenceKind.Missing)} missing, {Count(DifferenceKind.Extra)} extra, {Count(DifferenceKind.Different)} different."
+                )
+        );
+    }
+}

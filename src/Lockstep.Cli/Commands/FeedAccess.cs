@@ -1,0 +1,60 @@
+using System.CommandLine;
+using System.Net;
+using Lockstep.Engine.Feed;
+
+namespace Lockstep.Cli.Commands;
+
+/// <summary>The options by which a command is let in at a feed; secrets come from the environment.</summary>
+internal sealed class FeedAccess
+{
+    private readonly Option<string[]> _header = new("--header", "-H")
+    {
+        Description = "A request header; may be given more than once.",
+        HelpName = "NAME:VALUE",
+    };
+
+    private readonly Option<string?> _user = new("--user", "-u")
+    {
+        Description = "User name for Basic authentication; the password comes from LOCKSTEP_PASSWORD.",
+        HelpName = "NAME",
+    };
+
+    private readonly Option<bool> _allowOpen = new("--allow-unencrypted-authentication")
+    {
+        Description = "Let credentials go over plain http to another host.",
+    };
+
+    private readonly Option<bool> _skipCheck = new("--skip-certificate-check") { Description = "Accept any server certificate." };
+
+    public void AddTo(Command command)
+    {
+        foreach (var option in (Option[])[_header, _user, _allowOpen, _skipCheck])
+            command.Options.Add(option);
+    }
+
+    /// <summary>The bearer token; null for none.</summary>
+    public static string? Token => Environment.GetEnvironmentVariable("LOCKSTEP_TOKEN");
+
+    /// <exception cref="ArgumentException">A header is not of its form.</exception>
+    public List<KeyValuePair<string, string>> HeadersOf(ParseResult result) => SyncCommand.Pairs(result.GetValue(_header), ':');
+
+    public NetworkCredential? CredentialOf(ParseResult result) =>
+        result.GetValue(_user) is { } name ? new NetworkCredential(name, Environment.GetEnvironmentVariable("LOCKSTEP_PASSWORD")) : null;
+
+    public bool AllowsUnencrypted(ParseResult result) => result.GetValue(_allowOpen);
+
+    public bool SkipsCheck(ParseResult result) => result.GetValue(_skipCheck);
+
+    /// <summary>A feed as these options reach it.</summary>
+    /// <exception cref="ArgumentException">A header is not of its form.</exception>
+    public FeedOptions Reach(Uri uri, ParseResult result) =>
+        new()
+        {
+            Uri = uri,
+            Headers = HeadersOf(result),
+            Credential = CredentialOf(result),
+            BearerToken = Token,
+            AllowUnencryptedAuthentication = AllowsUnencrypted(result),
+            SkipCertificateCheck = SkipsCheck(result),
+        };
+}

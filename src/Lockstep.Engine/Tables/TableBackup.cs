@@ -1,0 +1,75 @@
+using Microsoft.Data.Sqlite;
+
+namespace Lockstep.Engine.Tables;
+
+/// <summary>
+/// Copies a table file while it is in use, and looks whether the copy is whole. A new file is written under another name beside it, so that
+/// who sees a backup sees all of it.
+/// </summary>
+internal static class TableBackup
+{
+    /// <summary>Writes the copy. The caller holds the writer's lock of the target (I12).</summary>
+    /// <param name="source">The table to copy.</param>
+    /// <param name="target">The full path; a table file that is there is overwritten in place, by one transaction.</param>
+    /// <exception cref="TableFileException">The copy cannot be written, or is not whole: then a new file is not left behind.</exception>
+    public static void Write(SqliteConnection source, string target)
+    {
+        // A file that is there is written through SQLite, which knows its log: another must not take its name (I12).
+        if (File.Exists(target))
+        {
+            TableFile.Guard(target, () => CopyAndCheck(source, target, target));
+            return;
+        }
+
+        var partial = $"{target}.{Guid.NewGuid():N}.partial";
+        try
+        {
+            TableFile.Guard(target, () => CopyAndCheck(source, partial, target));
+            TableFile.Guard(
+                target,
+                () =>
+                {
+                    File.Move(partial, target, overwrite: false);
+                    return true;
+                }
+            );
+        }
+        finally
+        {
+            TableFile.DeleteUnused(partial);
+        }
+    }
+
+    private static bool CopyAndCheck(SqliteConnection source, string file, string target)
+    {
+        using var copy = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = file, Pooling = false }.ConnectionString);
+        copy.Open();
+        source.BackupDatabase(copy);
+        if (WhatIsWrong(copy) is { } fault)
+        {
+            throw new TableFileException(
+                target,
+                $"The copy '{target}' of the table is not whole: {fault}",
+                "The table file itself may be damaged: keep the last backup that was good, and sync to a new file."
+            );
+        }
+
+        // From here on the two go different ways: a cursor got from one means nothing to the other.
+        ServingMark.Renew(copy);
+        return true;
+    }
+
+    /// <summary>What is wrong with a copy; null when nothing is: its pages are sound, and it has the records that it says it has.</summary>
+    private static string? WhatIsWrong(SqliteConnection copy)
+    {
+        using var check = copy.CreateCommand();
+        check.CommandText = "PRAGMA integrity_check(1)";
+        if (check.ExecuteScalar() is not "ok" and var found)
+            return $"{found}";
+        var state = TableState.Load(copy);
+        var rows = StageSql.TableExists(copy, TableSchema.Rows)
+            ? TableFile.Scalar(copy, $"SELECT count(*) FROM {TableSchema.Rows} WHERE gone = 0")
+            : 0;
+        return rows == state.Rows ? null : FormattableString.Invariant($"it has {rows} records and says that it has {state.Rows}");
+    }
+}
