@@ -131,7 +131,7 @@ internal static class StateSql
     /// </summary>
     private static string Storage(TableDescription table) =>
         table.Changes == ChangeSource.Stream
-            ? "CASE WHEN c.oid <> to_regclass($1) THEN c.relfilenode END"
+            ? "c.relfilenode"
             : """
                 CASE WHEN NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = c.oid AND tgname = 'zz_lockstep_truncate' AND tgenabled = 'A'
                     AND c.oid = to_regclass($1)) THEN c.relfilenode END
