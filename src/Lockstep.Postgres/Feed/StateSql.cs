@@ -125,7 +125,7 @@ internal static class StateSql
         FormattableString.Invariant($"coalesce(string_agg(left(md5({fact}), {DigestLength}), '' ORDER BY {order}), '')");
 
     /// <summary>
-    /// The file of a relation's rows, which TRUNCATE replaces, and every DDL that rewrites rows. Where a trigger or the stream tells of
+    /// The file of a relation's rows, which TRUNCATE replaces, and every DDL that rewrites rows. Where a trigger tells of
     /// the one,
     /// and the columns of the other, it says no more.
     /// </summary>
