@@ -14,6 +14,8 @@ public sealed class FeedServer : IAsyncDisposable
     /// <summary>The meter through which servers report connections, bytes and refusals.</summary>
     public const string MeterName = ServingMetrics.MeterName;
 
+    private const string ReadyPath = "/readyz";
+
     private readonly IReadOnlyList<IFeedSource> _sources;
     private readonly IReadOnlyList<ServedFeed> _feeds;
     private readonly HttpHost _host;
@@ -40,7 +42,7 @@ public sealed class FeedServer : IAsyncDisposable
     /// <param name="cancellationToken">Gives up the start.</param>
     /// <exception cref="PortInUseException">The port is taken.</exception>
     /// <exception cref="ListenException">The address cannot be listened on.</exception>
-    /// <exception cref="ArgumentException">Two sources have one name, or one is called healthz or _lockstep.</exception>
+    /// <exception cref="ArgumentException">Two sources have one name, or one is called healthz, livez, readyz or _lockstep.</exception>
     public static async Task<FeedServer> StartAsync(
         IReadOnlyList<IFeedSource> sources,
         FeedServerOptions options,
@@ -76,7 +78,10 @@ public sealed class FeedServer : IAsyncDisposable
                 .. sources.Select(source => new ServedFeed(source, new FeedClients(time), new LatestRecords(source, time, stopping.Token))),
             ];
             endpoint.Routes.Add("/", access.RefuseUnknownAsync);
-            endpoint.Routes.Add("/healthz", context => HealthAsync(context, sources));
+            var health = sources.ToDictionary(source => source.Name, source => new FeedHealth(source, time, stopping.Token));
+            endpoint.Routes.Add("/livez", SayOkAsync, anySite: true);
+            foreach (var path in (string[])["/healthz", ReadyPath])
+                endpoint.Routes.Add(path, context => ReadyAsync(context, health, access));
             if (options.StatusPage)
                 endpoint.Routes.Add(StatusPage.Prefix, new StatusEndpoint(feeds, options, access, time).HandleAsync);
             foreach (var feed in feeds)
@@ -114,23 +119,43 @@ public sealed class FeedServer : IAsyncDisposable
         _metrics.Dispose();
     }
 
-    /// <summary>Says no more than that something is wrong: it asks for no credential.</summary>
-    private static async Task HealthAsync(HttpContext context, IReadOnlyList<IFeedSource> sources)
+    private static Task SayOkAsync(HttpContext context)
     {
-        try
+        context.Response.Headers.CacheControl = "no-store";
+        context.Response.ContentType = "text/plain";
+        return context.Response.WriteAsync("ok\n", context.RequestAborted);
+    }
+
+    /// <summary>Says no more than that something is wrong, and asks for a credential only where a feed is named.</summary>
+    private static async Task ReadyAsync(HttpContext context, Dictionary<string, FeedHealth> health, FeedAccess access)
+    {
+        var path = context.Request.Path.Value!;
+        var name = path.StartsWith(ReadyPath + "/", StringComparison.Ordinal) ? path[(ReadyPath.Length + 1)..].Trim('/') : "";
+        IReadOnlyCollection<FeedHealth> asked = health.Values;
+        if (name.Length > 0)
         {
-            foreach (var source in sources)
-                await source.GetStateAsync(context.RequestAborted).ConfigureAwait(false);
-            context.Response.Headers.CacheControl = "no-store";
-            context.Response.ContentType = "text/plain";
-            await context.Response.WriteAsync("ok\n", context.RequestAborted).ConfigureAwait(false);
+            name = name.Replace("%2F", "/", StringComparison.OrdinalIgnoreCase);
+            if (!health.TryGetValue(name, out var one))
+            {
+                await access.RefuseUnknownAsync(context).ConfigureAwait(false);
+                return;
+            }
+
+            if (!await access.AdmitAsync(context, name).ConfigureAwait(false))
+                return;
+            asked = [one];
         }
-        catch (FeedServingException)
+
+        var ready = await Task.WhenAll(asked.Select(feed => feed.IsReadyAsync(context.RequestAborted))).ConfigureAwait(false);
+        if (ready.All(isReady => isReady))
         {
-            await Answer
-                .WriteAsync(context, StatusCodes.Status503ServiceUnavailable, "unavailable", "A feed cannot be read for now.")
-                .ConfigureAwait(false);
+            await SayOkAsync(context).ConfigureAwait(false);
+            return;
         }
+
+        await Answer
+            .WriteAsync(context, StatusCodes.Status503ServiceUnavailable, "unavailable", "A feed cannot be read for now.")
+            .ConfigureAwait(false);
     }
 }
 

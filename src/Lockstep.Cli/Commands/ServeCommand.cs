@@ -65,7 +65,7 @@ internal static class ServeCommand
 
         var command = new Command(
             "serve",
-            "Serve tables of PostgreSQL, or synced table files, as feeds, until Ctrl+C or SIGTERM. /_lockstep/ shows clients and lag in a browser, /healthz tells whether all feeds can be read."
+            "Serve tables of PostgreSQL, or synced table files, as feeds, until Ctrl+C or SIGTERM. /_lockstep/ shows clients and lag in a browser, /readyz tells whether all feeds can be read, /readyz/NAME whether one can, /livez whether the server lives."
         )
         {
             postgres.Option,
