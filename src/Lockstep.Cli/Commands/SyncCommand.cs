@@ -43,6 +43,12 @@ internal static class SyncCommand
             Description = "A further query option of the feed; may be given more than once.",
             HelpName = "NAME=VALUE",
         };
+        var queryFile = new Option<FileInfo?>("--query-file")
+        {
+            Description =
+                "A file of query options, NAME=VALUE, one a line, for those that are secret; LOCKSTEP_QUERY holds such lines as well.",
+            HelpName = "FILE",
+        };
         var since = new Option<string?>("--since")
         {
             Description = "The cursor to begin at, instead of the stored one.",
@@ -144,6 +150,7 @@ internal static class SyncCommand
                     key,
                     style,
                     query,
+                    queryFile,
                     since,
                     dialect,
                     follow,
@@ -180,7 +187,7 @@ internal static class SyncCommand
                 {
                     Uri = result.GetValue(uri)!,
                     CursorStyle = result.GetValue(style),
-                    Query = Pairs(result.GetValue(query), '='),
+                    Query = Pairs(FeedAccess.WithSecret(result.GetValue(query), result.GetValue(queryFile), "LOCKSTEP_QUERY"), '='),
                     Headers = access.HeadersOf(result),
                     Credential = access.CredentialOf(result),
                     BearerToken = FeedAccess.Token,
@@ -272,7 +279,7 @@ internal static class SyncCommand
         {
             var at = text.IndexOf(separator, StringComparison.Ordinal);
             if (at <= 0)
-                throw new ArgumentException($"'{text[..Math.Min(text.Length, 20)]}' is not of the form NAME{separator}VALUE.");
+                throw new ArgumentException($"A header or query option is not of the form NAME{separator}VALUE.");
             pairs.Add(new(text[..at].Trim(), text[(at + 1)..].Trim()));
         }
 

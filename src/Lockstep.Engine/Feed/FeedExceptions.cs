@@ -39,7 +39,7 @@ public sealed class FeedCursorException : FeedException
         : base(
             ErrorKind.UnexpectedAnswer,
             feed,
-            $"The cursor '{cursor}' of the feed {feed.Display} cannot be an element of a URI's path.",
+            $"The cursor '{cursor.Display}' of the feed {feed.Display} cannot be an element of a URI's path.",
             $"If the feed takes the cursor as ?since=, set {Term.CursorStyle} to Query."
         ) { }
 
