@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using Lockstep.Cli.Output;
+using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Framing;
 using Lockstep.Engine.Records;
@@ -48,7 +49,18 @@ internal static class SyncCommand
             Description = "The cursor to begin at, instead of the stored one.",
             HelpName = "CURSOR",
         };
-        var dialect = new Option<Dialect>("--dialect") { Description = "The feed's dialect." };
+        var dialect = new Option<string>("--dialect")
+        {
+            Description =
+                "How the feed is read: Auto, Record, Transaction, the name of another server's dialect (ODataDelta, Rest, Kubernetes, CouchDb, EventStream, Shape, DurableStream), or a file with one.",
+            HelpName = "NAME|FILE.json",
+            DefaultValueFactory = _ => nameof(Dialect.Auto),
+        };
+        var interval = new Option<double?>("--interval-sec")
+        {
+            Description = "With --follow, how long to wait between polls of another server's feed. Default: the dialect's.",
+            HelpName = "SECONDS",
+        };
         var follow = new Option<bool>("--follow", "-f") { Description = "Go on when the feed has nothing more, until Ctrl+C." };
         var followFor = new Option<double?>("--follow-for") { Description = "Follow for so long.", HelpName = "SECONDS" };
         var settle = new Option<double>("--settle-sec")
@@ -139,6 +151,7 @@ internal static class SyncCommand
                     query,
                     since,
                     dialect,
+                    interval,
                     follow,
                     followFor,
                     settle,
@@ -187,7 +200,9 @@ internal static class SyncCommand
                     Feed = feed,
                     Store = table.Store(result) ?? TableOptions.OfName(feed.Address.DefaultTableName),
                     TableName = result.GetValue(table.Table),
-                    Dialect = result.GetValue(dialect),
+                    Dialect = IsOwn(result.GetValue(dialect)!, out var own) ? own : Dialect.Auto,
+                    Foreign = IsOwn(result.GetValue(dialect)!, out _) ? null : DialectDescription.Load(result.GetValue(dialect)!),
+                    PollInterval = result.GetValue(interval) is { } seconds and >= 0 and < 1e8 ? TimeSpan.FromSeconds(seconds) : null,
                     OrderBy = result.GetValue(orderBy),
                     KeyFields = result.GetValue(key) is { Length: > 0 } fields ? fields : null,
                     Since = result.GetValue(since),
