@@ -174,6 +174,28 @@ public sealed class KubernetesTests : DialectTest
     }
 
     [Fact]
+    public async Task A_watch_that_was_silent_to_its_end_is_checked_by_a_list()
+    {
+        var lists = 0;
+        await using var server = new RawServer(async exchange =>
+        {
+            if (!exchange.Head.Contains("watch=true", StringComparison.Ordinal))
+            {
+                await exchange.BodyAsync(List(++lists, lists == 1 ? "" : Pod("a", 1)));
+                return;
+            }
+
+            await exchange.ChunkedAsync();
+            await Task.Delay(TimeSpan.FromSeconds(1.1), exchange.Stopping);
+            await exchange.LastChunkAsync();
+        });
+
+        await FollowUntilAsync(server, () => Has("a"));
+
+        Assert.Equal("""{"kind":"Pod","apiVersion":"v1","metadata":{"name":"a","uid":"a","resourceVersion":"1"}}""", Table());
+    }
+
+    [Fact]
     public async Task An_error_in_the_stream_that_is_no_expiry_keeps_the_version()
     {
         var busy = """{"type":"ERROR","object":{"kind":"Status","code":500,"message":"etcd is busy"}}""" + "\n";
