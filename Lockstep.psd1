@@ -17,6 +17,7 @@
         'Add-LockstepTestFault'
         'Add-LockstepTestRecord'
         'Backup-LockstepTable'
+        'Clear-LockstepPostgresTombstone'
         'Clear-LockstepTable'
         'Clear-LockstepTombstone'
         'Connect-LockstepModel'

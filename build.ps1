@@ -6,8 +6,9 @@
     Build    stages out/Lockstep, ready to import and to copy to a module path.
     Test     runs all tests.
     Help     brings docs/help up to date with the code: syntax, parameters, inputs and outputs; makes a page for a new cmdlet.
-    Program  makes out/cli: the command line lockstep for this system, compiled ahead, so that it starts in half the time. With -SelfContained
-             it brings .NET with it, compiled as one, which takes some minutes, 150 MB, and again a quarter off its start.
+    Program  makes out/cli: the command line lockstep as a native program for this system. It needs no .NET, and a compiler to link it:
+             clang or gcc on Linux, Xcode on macOS, Visual C++ on Windows.
+    Tool     makes the .NET tool out of it, into out/tool: the package lockstep, and lockstep.<platform> for this platform.
     Package  makes out/packages: a .nupkg for a PowerShell repository, and a .zip to unpack into a module path.
     Clean    removes everything that a build makes.
     It needs the .NET SDK 10.
@@ -17,7 +18,7 @@
 #>
 [CmdletBinding()]
 param(
-    [ValidateSet('Build', 'Test', 'Help', 'Program', 'Package', 'Clean')]
+    [ValidateSet('Build', 'Test', 'Help', 'Program', 'Tool', 'Package', 'Clean')]
     [string] $Task = 'Build',
 
     [ValidateSet('Debug', 'Release')]
@@ -27,10 +28,7 @@ param(
     [string] $Destination = (Join-Path $PSScriptRoot out/packages),
 
     # Package: of what is staged already.
-    [switch] $NoBuild,
-
-    # Program: for systems without .NET.
-    [switch] $SelfContained
+    [switch] $NoBuild
 )
 
 Set-StrictMode -Version Latest
@@ -39,6 +37,7 @@ $PSNativeCommandUseErrorActionPreference = $true
 
 $root = $PSScriptRoot
 $module = Join-Path $root 'out/Lockstep'
+$platform = [Runtime.InteropServices.RuntimeInformation]::RuntimeIdentifier
 
 function Build {
     dotnet build "$root/src/Lockstep.PowerShell" --target:Stage --configuration $Configuration --nologo --verbosity minimal
@@ -48,7 +47,6 @@ function Build {
 function CompileAhead {
     # The engine for this platform, beside the one for all. Without the compiler's package, which is large, the module works as well.
     $made = Join-Path $root 'artifacts/compiled'
-    $platform = [Runtime.InteropServices.RuntimeInformation]::RuntimeIdentifier
     try {
         dotnet publish "$root/src/Lockstep.Engine" --configuration Release --runtime $platform -p:PublishReadyToRun=true --output $made --nologo --verbosity minimal
     }
@@ -71,9 +69,14 @@ function Help {
 }
 
 function Program {
-    $form = if ($SelfContained) { '--self-contained', '-p:PublishReadyToRunComposite=true' } else { '--self-contained', 'false' }
     if (Test-Path "$root/out/cli") { Remove-Item "$root/out/cli" -Recurse }
-    dotnet publish "$root/src/Lockstep.Cli" --configuration Release --use-current-runtime @form -p:PublishReadyToRun=true --output "$root/out/cli" --nologo
+    dotnet publish "$root/src/Lockstep.Cli" --configuration Release --runtime $platform --output "$root/out/cli" --nologo
+}
+
+function Tool {
+    # The package that users name, which says what there is for which platform, and the one for this platform.
+    dotnet pack "$root/src/Lockstep.Cli" --configuration Release -p:PublishAot=true --output "$root/out/tool" --nologo
+    dotnet pack "$root/src/Lockstep.Cli" --configuration Release --runtime $platform --output "$root/out/tool" --nologo
 }
 
 function Package {

@@ -93,6 +93,9 @@ public readonly ref struct Term
     /// <summary>Accept any certificate.</summary>
     public static Term SkipCertificateCheck => Named();
 
+    /// <summary>Have a column <c>deleted</c> of a tracked table mark rows that are gone.</summary>
+    public static Term SoftDelete => Named("TrackingOptions.SoftDelete");
+
     /// <summary>Sync to a table in PostgreSQL.</summary>
     public static Term SyncToDatabase => Named("TableSync");
 

@@ -6,11 +6,11 @@ namespace Lockstep.Postgres;
 internal static class PostgresConnection
 {
     /// <summary>
-    /// Settings on which the text of values depends, fixed so that every server of a feed writes the same; and no JIT, which costs more
-    /// than it gains in short reads. Given at connect, so that a pool's reset keeps them.
+    /// Settings on which the text of values depends, for a stream of replication, on which nothing can be set later. Elsewhere they are set
+    /// in each transaction (<see cref="Feed.StateSql.Formats"/>): a pooler of connections refuses or forgets what is asked for at connect.
     /// </summary>
     private const string Settings =
-        "-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=iso_8601 -c extra_float_digits=1 -c bytea_output=hex -c lc_monetary=C -c jit=off";
+        "-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=iso_8601 -c extra_float_digits=1 -c bytea_output=hex -c lc_monetary=C";
 
     /// <summary>A pool of connections.</summary>
     /// <exception cref="ArgumentException">The connection string is malformed; the message does not repeat it (I9).</exception>
@@ -22,9 +22,18 @@ internal static class PostgresConnection
         return NpgsqlDataSource.Create(settings);
     }
 
+    /// <summary>The connection string of a stream of replication.</summary>
+    /// <exception cref="ArgumentException">It is malformed; the message does not repeat it (I9).</exception>
+    public static string ForStream(string connectionString)
+    {
+        var settings = Settle(connectionString);
+        settings.Options = string.IsNullOrEmpty(settings.Options) ? Settings : $"{settings.Options} {Settings}";
+        return settings.ToString();
+    }
+
     /// <summary>A connection string with our settings.</summary>
     /// <exception cref="ArgumentException">It is malformed; the message does not repeat it (I9).</exception>
-    public static NpgsqlConnectionStringBuilder Settle(string connectionString)
+    private static NpgsqlConnectionStringBuilder Settle(string connectionString)
     {
         NpgsqlConnectionStringBuilder settings;
         try
@@ -39,7 +48,6 @@ internal static class PostgresConnection
             );
         }
 
-        settings.Options = string.IsNullOrEmpty(settings.Options) ? Settings : $"{settings.Options} {Settings}";
         settings.ApplicationName ??= "lockstep";
         settings.Enlist = false;
 

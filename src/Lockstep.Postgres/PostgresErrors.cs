@@ -48,6 +48,11 @@ internal static class PostgresErrors
             _ => false,
         };
 
+    /// <summary>
+    /// Whether clients that follow are to be cut off, since it takes somebody to do something before they get anything again.
+    /// </summary>
+    public static bool EndsService(Exception translated) => translated is PostgresAccessException;
+
     /// <summary>A column or table is gone since its description was read.</summary>
     public static bool IsStaleDescription(Exception error) =>
         error is PostgresException { SqlState: "42703" or "42P01" or "42883" or "42804" or "3F000" or "0A000" or "XX000" };
@@ -74,6 +79,22 @@ internal static class PostgresErrors
             PostgresException { SqlState: "42P01" or "3F000" } e => new PostgresTableException(
                 $"{target}: {e.MessageText} ({e.SqlState}).",
                 "Check the name, its case and the schema.",
+                e
+            ),
+            // A database in SQL_ASCII keeps any bytes; a feed's JSON is UTF-8.
+            PostgresException { SqlState: "22021" or "22P05" } e => new PostgresTableException(
+                $"{target} holds text that is not UTF-8: {e.MessageText} ({e.SqlState}).",
+                "Repair those values, or serve a view that leaves the column out or converts it (convert_from).",
+                e
+            ),
+            PostgresException { SqlState: "53300" } e => new FeedUnavailableException(
+                $"PostgreSQL has no connection left for {target}: {e.MessageText} ({e.SqlState}). Raise the role's CONNECTION LIMIT or max_connections, or have the feed use fewer (MaxReaders).",
+                TimeSpan.FromSeconds(1),
+                e
+            ),
+            PostgresException { SqlState: "53400" } e => new PostgresReplicationException(
+                $"PostgreSQL has no room for another replication slot or sender: {e.MessageText} ({e.SqlState}).",
+                "Raise max_replication_slots and max_wal_senders and restart the server, or drop a slot that nobody needs.",
                 e
             ),
             PostgresException e when !IsPassing(e) => new PostgresTableException(

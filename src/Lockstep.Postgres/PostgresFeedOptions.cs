@@ -51,6 +51,12 @@ public sealed record PostgresFeedOptions
     /// <summary>The most rows of a snapshot page; at least 1, default 5,000.</summary>
     public int PageRows { get; init; } = 5_000;
 
+    /// <summary>
+    /// How many bytes of rows may lie on the disk for slow clients of a view that has no key to page by, so that its transactions end; at
+    /// least 1 MiB, default 1 GiB. Where that is not enough, clients that take nothing are cut off.
+    /// </summary>
+    public long SpillBytes { get; init; } = 1L << 30;
+
     /// <summary>How long a client's read is tried again while the database is away, before the client is cut off. Default 30 s.</summary>
     public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(30);
 
@@ -63,6 +69,7 @@ public sealed record PostgresFeedOptions
         ArgumentOutOfRangeException.ThrowIfLessThan(LiveBytes, 1024);
         ArgumentOutOfRangeException.ThrowIfLessThan(MaxReaders, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(PageRows, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(SpillBytes, 1 << 20);
         if (Mode == PostgresFeedMode.Replication)
         {
             (

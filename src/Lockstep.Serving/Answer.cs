@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Lockstep.Engine;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Serving;
 using Microsoft.AspNetCore.Http;
@@ -43,6 +44,13 @@ internal static class Answer
                 return WriteAsync(context, StatusCodes.Status503ServiceUnavailable, "behind", Text(e));
             case FeedCursorExpiredException e:
                 return WriteAsync(context, StatusCodes.Status410Gone, "cursor_expired", Text(e));
+            case FeedUnavailableException { InnerException: LockstepException { Kind: ErrorKind.AccessDenied } }:
+                return WriteAsync(
+                    context,
+                    StatusCodes.Status403Forbidden,
+                    "forbidden",
+                    "The server may not read what this feed comes from."
+                );
             case FeedUnavailableException e:
                 RetryAfter(e.RetryAfter);
                 return WriteAsync(context, StatusCodes.Status503ServiceUnavailable, "unavailable", "The feed cannot be read for now.");

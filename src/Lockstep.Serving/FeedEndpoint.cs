@@ -1,7 +1,9 @@
 using System.Globalization;
+using Lockstep.Engine;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Serving;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
 
 namespace Lockstep.Serving;
 
@@ -17,12 +19,15 @@ internal sealed class FeedEndpoint(
     FeedAccess access,
     ServingMetrics metrics,
     FeedClients clients,
+    SendBudget budget,
     TimeProvider time,
     CancellationToken stopping
 )
 {
     public const string ContentType = "application/x-ndjson";
     public const string PagesSegment = "pages";
+    private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(2);
+    private readonly ILogger _logger = options.LoggerFactory.CreateLogger(ServingLog.Category);
     private readonly PageEndpoint _pages = new(source, options, access, clients, time);
 
     public async Task HandleAsync(HttpContext context)
@@ -32,7 +37,11 @@ internal sealed class FeedEndpoint(
         if (options.InstanceName is { } instance)
             response.Headers[WireNames.InstanceNameHeader] = instance;
         if (!await access.AdmitAsync(context, source.Name).ConfigureAwait(false))
+        {
+            ServingLog.Refused(_logger, AddressOf(context), source.Name, response.StatusCode);
             return;
+        }
+
         if (!HttpMethods.IsGet(request.Method) && !HttpMethods.IsHead(request.Method))
         {
             response.Headers.Allow = "GET, HEAD";
@@ -43,6 +52,7 @@ internal sealed class FeedEndpoint(
         }
 
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, stopping);
+        using var share = budget.Join(() => _ = ending.CancelAsync());
         string? filterIdentity = null;
         try
         {
@@ -53,11 +63,11 @@ internal sealed class FeedEndpoint(
             var rest = request.Path.Value![PathOf(source.Name).Length..].Trim('/');
             if (rest == PagesSegment && !WantsUpdates(request))
             {
-                await _pages.HandleAsync(context, filter, ending.Token).ConfigureAwait(false);
+                await _pages.HandleAsync(context, filter, share, ending.Token).ConfigureAwait(false);
             }
             else if (CursorOf(request, rest == PagesSegment ? "" : rest) is { } since)
             {
-                await StreamAsync(context, since, filter, ending.Token).ConfigureAwait(false);
+                await StreamAsync(context, since, filter, share, ending.Token).ConfigureAwait(false);
             }
             else
             {
@@ -69,7 +79,14 @@ internal sealed class FeedEndpoint(
         catch (FeedServingException e) when (!response.HasStarted)
         {
             metrics.Refused(source.Name, e);
+            if (e is FeedUnavailableException)
+                Failed(e);
             await Answer.WriteAsync(context, e, filterIdentity).ConfigureAwait(false);
+        }
+        catch (LockstepException e) when (!response.HasStarted)
+        {
+            Failed(e);
+            await Answer.WriteAsync(context, new FeedUnavailableException(e.Message, RetryAfter, e), filterIdentity).ConfigureAwait(false);
         }
         catch (NotSupportedException e) when (!response.HasStarted)
         {
@@ -79,10 +96,19 @@ internal sealed class FeedEndpoint(
         {
             context.Abort();
         }
-        catch (Exception) when (response.HasStarted)
+        catch (Exception e) when (response.HasStarted)
         {
+            Failed(e);
             context.Abort();
         }
+    }
+
+    /// <summary>A client's read has failed: it is counted, and told to the operator.</summary>
+    private void Failed(Exception error)
+    {
+        metrics.ReadFailed(source.Name, error);
+        ServingLog.ReadFailed(_logger, source.Name, error);
+        options.ReadFailed?.Invoke(source.Name, error);
     }
 
     /// <summary>
@@ -90,6 +116,9 @@ internal sealed class FeedEndpoint(
     /// encoded.
     /// </summary>
     public static string PathOf(string name) => "/" + name.Replace("/", "%2F", StringComparison.Ordinal);
+
+    private static string AddressOf(HttpContext context) =>
+        $"{context.Connection.RemoteIpAddress}:{context.Connection.RemotePort.ToString(CultureInfo.InvariantCulture)}";
 
     private static bool WantsUpdates(HttpRequest request) => CursorOf(request, "") is null or > 0 || request.Query["update"] == "true";
 
@@ -101,7 +130,13 @@ internal sealed class FeedEndpoint(
         return long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var cursor) ? cursor : null;
     }
 
-    private async Task StreamAsync(HttpContext context, long since, FeedFilter? filter, CancellationToken cancellationToken)
+    private async Task StreamAsync(
+        HttpContext context,
+        long since,
+        FeedFilter? filter,
+        SendShare share,
+        CancellationToken cancellationToken
+    )
     {
         var identity = FeedName.ForSource(context.Request.Headers[WireNames.FeedIdentityHeader], filter?.Identity);
         var response = context.Response;
@@ -116,21 +151,45 @@ internal sealed class FeedEndpoint(
         }
 
         var reading = await source
-            .OpenAsync(new FeedRequest(since, identity, options.HeartbeatInterval), cancellationToken)
+            .OpenAsync(new FeedRequest(since, identity, options.HeartbeatInterval) { Share = share }, cancellationToken)
             .ConfigureAwait(false);
         response.Headers[WireNames.FeedIdentityHeader] = FeedName.Join(reading.Identity, filter?.Identity);
         response.Headers[WireNames.KeyHeader] = KeyAnnouncement.Format(reading.KeyColumns);
         using var client = clients.Begin(context.Request, since);
         using var measurement = metrics.Client(source.Name);
-        var writer = new FeedLineWriter(response.BodyWriter, filter, reading.KeyColumns, time);
+        var writer = new FeedLineWriter(response.BodyWriter, filter, reading.KeyColumns, time, share);
 
         // The client learns the feed's identity before the first row, which may take a while to come.
         await response.BodyWriter.FlushAsync(cancellationToken).ConfigureAwait(false);
+        ServingLog.ClientCame(_logger, AddressOf(context), source.Name, since);
+        try
+        {
+            await SendAsync(reading, filter, writer, client, measurement, share, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            ServingLog.ClientLeft(_logger, AddressOf(context), source.Name, writer.Rows, writer.Bytes);
+        }
+    }
+
+    private async Task SendAsync(
+        FeedReading reading,
+        FeedFilter? filter,
+        FeedLineWriter writer,
+        ServedClient client,
+        ServingMetrics.ClientMeasurement measurement,
+        SendShare share,
+        CancellationToken cancellationToken
+    )
+    {
         var spoke = time.GetTimestamp();
         await foreach (var chunk in reading.Chunks.WithCancellation(cancellationToken).ConfigureAwait(false))
         {
             client.Begin();
-            var wrote = writer.WriteRows(chunk);
+
+            // Through a filter goes a copy.
+            var held = share.Cover(chunk.Lines.Length * (filter is null ? 1L : 2));
+            var wrote = await writer.WriteRowsAsync(chunk, cancellationToken).ConfigureAwait(false);
             switch (chunk.Kind)
             {
                 case FeedChunkKind.SnapshotCompleted:
@@ -144,12 +203,17 @@ internal sealed class FeedEndpoint(
                     if (wrote)
                         break;
                     if (time.GetElapsedTime(spoke) < options.HeartbeatInterval)
+                    {
+                        share.Give(held);
                         continue;
+                    }
+
                     writer.WriteControl("heartbeat", null);
                     break;
             }
 
-            await response.BodyWriter.FlushAsync(cancellationToken).ConfigureAwait(false);
+            await writer.FlushAsync(cancellationToken).ConfigureAwait(false);
+            share.Give(held);
             spoke = time.GetTimestamp();
             client.Sent(
                 writer.Rows,

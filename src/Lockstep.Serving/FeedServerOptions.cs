@@ -1,5 +1,9 @@
 using System.Net;
 using System.Security.Cryptography.X509Certificates;
+using Lockstep.Engine.Serving;
+using Lockstep.Serving.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Lockstep.Serving;
 
@@ -27,6 +31,15 @@ public sealed record FeedServerOptions
     /// <summary>The web pages of other sites that may ask, each by its origin.</summary>
     public IReadOnlyCollection<string> AllowedOrigins { get; init; } = [];
 
+    /// <summary>How many connections there may be.</summary>
+    public ConnectionLimits Connections { get; init; } = new();
+
+    /// <summary>
+    /// How many bytes of what was read and not yet sent the clients may hold together; at least 1 MiB, default 64 MiB. Where that is not
+    /// enough, they wait in turn, and those that take nothing are cut off.
+    /// </summary>
+    public long BufferBytes { get; init; } = SendBudget.DefaultBytes;
+
     /// <summary>The longest silence on a feed; above zero, default 15 s.</summary>
     public TimeSpan HeartbeatInterval { get; init; } = TimeSpan.FromSeconds(15);
 
@@ -41,6 +54,17 @@ public sealed record FeedServerOptions
     /// none is needed, to this machine.
     /// </summary>
     public bool StatusPage { get; init; } = true;
+
+    /// <summary>
+    /// Is told when a client's read fails, with the feed's name: for an operator who reads no log. From any thread, several at a time; must
+    /// not throw.
+    /// </summary>
+    public Action<string, Exception>? ReadFailed { get; init; }
+
+    /// <summary>
+    /// Makes the log: starts and stops, clients (Debug), refusals, and reads that fail (Warning); event ids are stable. Default: no log.
+    /// </summary>
+    public ILoggerFactory LoggerFactory { get; init; } = NullLoggerFactory.Instance;
 
     /// <summary>Sent as Instance-Name; null for none.</summary>
     public string? InstanceName { get; init; }

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 using System.IO.Pipelines;
 using System.Security.Cryptography;
@@ -17,7 +18,7 @@ internal sealed class PageEndpoint(IFeedSource source, FeedServerOptions options
     private readonly Lock _gate = new();
     private Generation? _shared;
 
-    public async Task HandleAsync(HttpContext context, FeedFilter? filter, CancellationToken cancellationToken)
+    public async Task HandleAsync(HttpContext context, FeedFilter? filter, SendShare share, CancellationToken cancellationToken)
     {
         var query = context.Request.Query;
         if (!query.TryGetValue("horizon", out var horizonText) || !query.TryGetValue("feed", out var feed))
@@ -29,10 +30,14 @@ internal sealed class PageEndpoint(IFeedSource source, FeedServerOptions options
         if (!long.TryParse(horizonText, NumberStyles.None, CultureInfo.InvariantCulture, out var horizon))
             throw new FeedPositionException();
         var after = query.TryGetValue("after", out var position) ? position.ToString() : null;
+
+        // The page, and its copy on the way out.
+        await share.TakeAsync(2 * PageSize.Bytes, cancellationToken).ConfigureAwait(false);
         var page = await source
             .ReadPageAsync(new SnapshotPageRequest(FeedName.ForSource(feed, filter?.Identity), horizon, after), cancellationToken)
             .ConfigureAwait(false);
-        await WriteAsync(context, page, filter, cancellationToken).ConfigureAwait(false);
+        share.Cover(2 * page.Lines.Sum(piece => (long)piece.Length));
+        await WriteAsync(context, page, filter, share, cancellationToken).ConfigureAwait(false);
     }
 
     private async Task RedirectAsync(HttpContext context, FeedFilter? filter, CancellationToken cancellationToken)
@@ -59,7 +64,13 @@ internal sealed class PageEndpoint(IFeedSource source, FeedServerOptions options
         context.Response.ContentLength = 0;
     }
 
-    private async Task WriteAsync(HttpContext context, SnapshotPage page, FeedFilter? filter, CancellationToken cancellationToken)
+    private async Task WriteAsync(
+        HttpContext context,
+        SnapshotPage page,
+        FeedFilter? filter,
+        SendShare share,
+        CancellationToken cancellationToken
+    )
     {
         var identity = FeedName.Join(page.Identity, filter?.Identity);
         var (request, response) = (context.Request, context.Response);
@@ -88,14 +99,32 @@ internal sealed class PageEndpoint(IFeedSource source, FeedServerOptions options
         var output = new Pipe(new PipeOptions(pauseWriterThreshold: 0));
         var writer = new FeedLineWriter(output.Writer, filter, page.KeyColumns, time);
         foreach (var piece in page.Lines)
-            writer.WriteRows(new FeedChunk(FeedChunkKind.SnapshotRows, piece, 0));
+            await writer.WriteRowsAsync(new FeedChunk(FeedChunkKind.SnapshotRows, piece, 0), cancellationToken).ConfigureAwait(false);
         if (page.Next is null)
             writer.WriteControl("snapshot_completed", page.Horizon);
         await output.Writer.CompleteAsync().ConfigureAwait(false);
         response.ContentLength = writer.Bytes;
-        await output.Reader.CopyToAsync(response.BodyWriter, cancellationToken).ConfigureAwait(false);
-        await output.Reader.CompleteAsync().ConfigureAwait(false);
+        await response.StartAsync(cancellationToken).ConfigureAwait(false);
+        await SendAsync(output.Reader, response.BodyWriter, share, cancellationToken).ConfigureAwait(false);
         client.Sent(writer.Rows, writer.Bytes, null);
+    }
+
+    private static async Task SendAsync(PipeReader body, PipeWriter output, SendShare share, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            var all = (await body.ReadAsync(cancellationToken).ConfigureAwait(false)).Buffer;
+            if (all.IsEmpty)
+                break;
+            var slice = all.Slice(0, Math.Min(FeedLineWriter.SliceBytes, all.Length));
+            foreach (var piece in slice)
+                output.Write(piece.Span);
+            body.AdvanceTo(slice.End);
+            await output.FlushAsync(cancellationToken).ConfigureAwait(false);
+            share.Progress();
+        }
+
+        await body.CompleteAsync().ConfigureAwait(false);
     }
 
     /// <summary>The page's stable address, as a reference relative to the server.</summary>

@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using Lockstep.Engine;
 using Lockstep.Engine.Serving;
 
 namespace Lockstep.Serving;
@@ -15,17 +16,42 @@ internal sealed class ServingMetrics : IDisposable
     private readonly UpDownCounter<long> _connections;
     private readonly Counter<long> _bytes;
     private readonly Counter<long> _refused;
+    private readonly Counter<long> _failed;
 
     public ServingMetrics()
     {
         _connections = _meter.CreateUpDownCounter<long>("lockstep.serving.connections", "{connection}", "Feeds being streamed.");
         _bytes = _meter.CreateCounter<long>("lockstep.serving.sent", "By", "Bytes handed to connections.");
+        _failed = _meter.CreateCounter<long>(
+            "lockstep.serving.read_errors",
+            "{request}",
+            "Clients' reads that failed or were cut off, by reason."
+        );
         _refused = _meter.CreateCounter<long>(
             "lockstep.serving.refused",
             "{request}",
             "Requests that were answered 4xx or 503, by reason."
         );
     }
+
+    /// <summary>Tells what the clients of a server hold.</summary>
+    public void Watch(SendBudget budget)
+    {
+        _meter.CreateObservableGauge("lockstep.serving.buffered", () => budget.Held, "By", "Bytes read for clients and not yet sent.");
+        _meter.CreateObservableCounter(
+            "lockstep.serving.cut",
+            () => budget.CutOff,
+            "{connection}",
+            "Clients cut off because they took nothing while others waited."
+        );
+    }
+
+    public void ReadFailed(string feed, Exception error) =>
+        _failed.Add(
+            1,
+            new KeyValuePair<string, object?>("feed", feed),
+            new KeyValuePair<string, object?>("reason", (error as LockstepException)?.ErrorId ?? error.GetType().Name)
+        );
 
     public ClientMeasurement Client(string feed) => new(this, feed);
 

@@ -1,5 +1,5 @@
 using System.Net;
-using System.Text.Json;
+using System.Text.Json.Nodes;
 using Lockstep.Engine.Serving;
 using Lockstep.Serving.Status;
 using Microsoft.AspNetCore.Http;
@@ -11,7 +11,7 @@ namespace Lockstep.Serving;
 /// credentials that open the feeds, and shows the feeds that the credential opens. A server without credentials shows it to this machine
 /// only: everybody may read its feeds, but who else does is nobody's business.
 /// </summary>
-internal sealed class StatusEndpoint(IReadOnlyList<ServedFeed> feeds, FeedServerOptions options, FeedAccess access, TimeProvider time)
+internal sealed class StatusEndpoint(ServedFeeds feeds, FeedServerOptions options, FeedAccess access, TimeProvider time)
 {
     private readonly DateTimeOffset _started = time.GetUtcNow();
 
@@ -44,11 +44,15 @@ internal sealed class StatusEndpoint(IReadOnlyList<ServedFeed> feeds, FeedServer
             return;
         }
 
-        ServedFeed[] shown = [.. feeds.Where(feed => credential is null || credential.Opens(feed.Source.Name))];
-        var answer = context.Request.Path.Value![StatusPage.Prefix.Length..].Trim('/') switch
+        ServedFeed[] shown = [.. feeds.All.Where(feed => credential is null || credential.Opens(feed.Source.Name))];
+        JsonNode? answer = context.Request.Path.Value![StatusPage.Prefix.Length..].Trim('/') switch
         {
             "state" => await StateAsync(context, shown).ConfigureAwait(false),
-            "latest" => shown.SelectMany(feed => feed.Latest.Look().Select(record => new { feed = feed.Source.Name, record })),
+            "latest" => StatusJson.List(
+                shown.SelectMany(feed =>
+                    feed.Latest.Look().Select(record => new JsonObject { ["feed"] = feed.Source.Name, ["record"] = record })
+                )
+            ),
             _ => null,
         };
         if (answer is null)
@@ -62,9 +66,7 @@ internal sealed class StatusEndpoint(IReadOnlyList<ServedFeed> feeds, FeedServer
         context.Response.ContentType = "application/json";
         context.Response.Headers.CacheControl = "no-store";
         context.Response.Headers.XContentTypeOptions = "nosniff";
-        await context
-            .Response.BodyWriter.WriteAsync(JsonSerializer.SerializeToUtf8Bytes(answer, StatusJson.Options), context.RequestAborted)
-            .ConfigureAwait(false);
+        await context.Response.BodyWriter.WriteAsync(StatusJson.Write(answer), context.RequestAborted).ConfigureAwait(false);
     }
 
     /// <summary>
@@ -84,41 +86,45 @@ internal sealed class StatusEndpoint(IReadOnlyList<ServedFeed> feeds, FeedServer
             && !context.Request.Headers.ContainsKey("Forwarded");
     }
 
-    private async Task<object> StateAsync(HttpContext context, ServedFeed[] shown)
+    private async Task<JsonObject> StateAsync(HttpContext context, ServedFeed[] shown)
     {
-        List<object> list = [];
+        List<JsonNode> list = [];
         foreach (var feed in shown)
             list.Add(await FeedAsync(feed, context.RequestAborted).ConfigureAwait(false));
         var connected = shown
             .SelectMany(feed =>
-                feed.Clients.Open.Select(client => new
+                feed.Clients.Open.Select(client => new JsonObject
                 {
-                    client.Number,
-                    feed = feed.Source.Name,
-                    client.Path,
-                    client.Address,
-                    client.Position,
-                    client.Records,
-                    client.Bytes,
-                    client.Duration,
-                    client.Lag,
+                    ["number"] = client.Number,
+                    ["feed"] = feed.Source.Name,
+                    ["path"] = client.Path,
+                    ["address"] = client.Address,
+                    ["position"] = client.Position,
+                    ["records"] = client.Records,
+                    ["bytes"] = client.Bytes,
+                    ["duration"] = client.Duration.TotalSeconds,
+                    ["lag"] = client.Lag.TotalSeconds,
                 })
             )
             .ToArray();
-        return new
+        return new JsonObject
         {
-            kind = "feed",
-            instance = options.InstanceName,
-            started = _started,
-            time = time.GetUtcNow(),
-            feeds = list,
-            clients = connected.Length,
-            connected,
-            sent = new { records = shown.Sum(feed => feed.Clients.Sent.Records), bytes = shown.Sum(feed => feed.Clients.Sent.Bytes) },
+            ["kind"] = "feed",
+            ["instance"] = options.InstanceName,
+            ["started"] = _started,
+            ["time"] = time.GetUtcNow(),
+            ["feeds"] = StatusJson.List(list),
+            ["clients"] = connected.Length,
+            ["connected"] = StatusJson.List(connected),
+            ["sent"] = new JsonObject
+            {
+                ["records"] = shown.Sum(feed => feed.Clients.Sent.Records),
+                ["bytes"] = shown.Sum(feed => feed.Clients.Sent.Bytes),
+            },
         };
     }
 
-    private static async Task<object> FeedAsync(ServedFeed feed, CancellationToken cancellationToken)
+    private static async Task<JsonObject> FeedAsync(ServedFeed feed, CancellationToken cancellationToken)
     {
         FeedState? state = null;
         try
@@ -130,16 +136,16 @@ internal sealed class StatusEndpoint(IReadOnlyList<ServedFeed> feeds, FeedServer
             // What exactly is wrong with the origin is for the server's own log.
         }
 
-        return new
+        return new JsonObject
         {
-            feed.Source.Name,
-            path = "/" + Uri.EscapeDataString(feed.Source.Name),
-            readable = state is not null,
-            position = state?.Horizon,
-            feed.Source.Lag,
-            clients = feed.Clients.Open.Count(),
-            feed.Clients.Sent.Records,
-            feed.Clients.Sent.Bytes,
+            ["name"] = feed.Source.Name,
+            ["path"] = "/" + Uri.EscapeDataString(feed.Source.Name),
+            ["readable"] = state is not null,
+            ["position"] = state?.Horizon,
+            ["lag"] = feed.Source.Lag.TotalSeconds,
+            ["clients"] = feed.Clients.Open.Count(),
+            ["records"] = feed.Clients.Sent.Records,
+            ["bytes"] = feed.Clients.Sent.Bytes,
         };
     }
 }

@@ -16,6 +16,9 @@ namespace Lockstep.TestServer;
 /// </summary>
 public sealed class LockstepTestServer : IControlledServer, IAsyncDisposable
 {
+    /// <summary>A test may come with as many clients as the process may open files for.</summary>
+    private static readonly ConnectionLimits Unlimited = new() { Most = 1_000_000, MostPerAddress = 1_000_000 };
+
     private readonly IFeed _feed;
     private readonly RequestLog _log;
     private readonly RequestRunner _runner;
@@ -161,7 +164,7 @@ public sealed class LockstepTestServer : IControlledServer, IAsyncDisposable
         }
         var scenario = options.ScenarioFile is { } script ? Scenario.Load(script) : null;
         HttpEndpoint[] endpoints = server._redirect is null ? [server._endpoint] : [server._endpoint, server._redirect];
-        server._host = await HttpHost.StartAsync(endpoints, cancellationToken).ConfigureAwait(false);
+        server._host = await HttpHost.StartAsync(endpoints, Unlimited, cancellationToken).ConfigureAwait(false);
         if (scenario is not null)
             server.StartScenario(scenario);
         return server;

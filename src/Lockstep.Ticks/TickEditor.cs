@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
 
 namespace Lockstep.Ticks;
@@ -62,6 +63,8 @@ public sealed class TickEditor
     /// <summary>Sets a value that is written as JSON; see the other overload.</summary>
     /// <exception cref="NotSupportedException">There is no JSON for such a value.</exception>
     /// <inheritdoc cref="SetAsync" path="/exception"/>
+    [RequiresUnreferencedCode("A trimmed program sets JSON: SetAsync.")]
+    [RequiresDynamicCode("A native program sets JSON: SetAsync.")]
     public Task<TickChange> SetValueAsync<T>(
         string variable,
         T value,

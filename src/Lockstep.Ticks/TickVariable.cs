@@ -5,18 +5,20 @@ namespace Lockstep.Ticks;
 
 /// <summary>
 /// A variable as a program reads it. <see cref="Get"/> costs a memory read and may be called from any thread, as often as one likes; a
-/// timer exchanges the value at the instant at which the schedule says so. Comes from <see cref="TickLocker.OpenAsync{T}"/> and lives as
+/// timer exchanges the value at the instant at which the schedule says so. Comes from a <see cref="TickLocker"/> and lives as
 /// long as its locker.
 /// </summary>
 /// <typeparam name="T">What the JSON value is read as; use <see cref="JsonElement"/> for any.</typeparam>
 public sealed class TickVariable<T> : ITickView
 {
     private readonly TickFollower _follower;
+    private readonly Func<string, T?> _read;
     private volatile Box _current = new(default);
 
-    internal TickVariable(TickFollower follower)
+    internal TickVariable(TickFollower follower, Func<string, T?> read)
     {
         _follower = follower;
+        _read = read;
     }
 
     /// <summary>The variable's name.</summary>
@@ -30,7 +32,7 @@ public sealed class TickVariable<T> : ITickView
     public T? Get() => _current.Value;
 
     /// <inheritdoc/>
-    void ITickView.Publish(TickTuple? tuple) => _current = new Box(tuple is null ? default : JsonSerializer.Deserialize<T>(tuple.Json));
+    void ITickView.Publish(TickTuple? tuple) => _current = new Box(tuple is null ? default : _read(tuple.Json));
 
     /// <summary>Never changes, so that a value of any size is exchanged as one reference.</summary>
     private sealed class Box(T? value)

@@ -2,10 +2,13 @@ using System.Diagnostics;
 
 namespace Lockstep.Cli.Tests;
 
-/// <summary>lockstep as a process: what it prints and how it ends.</summary>
+/// <summary>
+/// lockstep as a process: what it prints and how it ends. The environment variable LOCKSTEP_CLI names another program to test, such as the
+/// native one.
+/// </summary>
 internal sealed record CliProcess(int ExitCode, string Output, string Error)
 {
-    private static readonly string Program = Path.Combine(AppContext.BaseDirectory, "lockstep.dll");
+    private static readonly string? Native = Environment.GetEnvironmentVariable("LOCKSTEP_CLI");
 
     public IReadOnlyList<string> Lines => Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
 
@@ -25,14 +28,18 @@ internal sealed record CliProcess(int ExitCode, string Output, string Error)
     /// <summary>Starts it with further environment variables; whoever asks ends it.</summary>
     public static Process Start(string folder, Dictionary<string, string> environment, string[] arguments)
     {
-        var start = new ProcessStartInfo("dotnet", [Program, .. arguments])
-        {
-            WorkingDirectory = folder,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
+        var start = Info(arguments);
+        start.WorkingDirectory = folder;
         foreach ((var name, var value) in environment)
             start.Environment[name] = value;
         return Process.Start(start)!;
     }
+
+    /// <summary>How it is started, its output and errors to be read.</summary>
+    public static ProcessStartInfo Info(params string[] arguments) =>
+        new(Native ?? "dotnet", Native is null ? [Path.Combine(AppContext.BaseDirectory, "lockstep.dll"), .. arguments] : arguments)
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
 }

@@ -341,15 +341,12 @@ public sealed class GossipCommandTests
         }
     }
 
-    private static Process Start(params string[] arguments) =>
-        Process.Start(
-            new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "lockstep.dll"), "gossip", .. arguments])
-            {
-                RedirectStandardInput = true,
-                RedirectStandardOutput = true,
-                RedirectStandardError = true,
-            }
-        )!;
+    private static Process Start(params string[] arguments)
+    {
+        var start = CliProcess.Info(["gossip", .. arguments]);
+        start.RedirectStandardInput = true;
+        return Process.Start(start)!;
+    }
 
     private static async Task<JsonElement> ReadLineAsync(Process process)
     {

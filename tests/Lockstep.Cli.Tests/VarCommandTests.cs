@@ -153,11 +153,7 @@ public sealed class VarCommandTests : IDisposable
 
     private static Process Start(string[] arguments, (string Name, string? Value) variable)
     {
-        ProcessStartInfo start = new("dotnet", [Path.Combine(AppContext.BaseDirectory, "lockstep.dll"), .. arguments])
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
+        var start = CliProcess.Info(arguments);
         start.Environment.Remove(variable.Name);
         if (variable.Value is not null)
             start.Environment[variable.Name] = variable.Value;

@@ -45,14 +45,14 @@ internal sealed class PostgresTools
     }
 
     /// <summary>Runs a program to its end and returns what it printed; a failure is an exception with what it said.</summary>
-    public Task<string> RunAsync(string program, string[] arguments, CancellationToken cancellationToken)
-    {
-        var path = Path.Combine(_bin, Executable(program));
-        var start = _user is null
+    public Task<string> RunAsync(string program, string[] arguments, CancellationToken cancellationToken) =>
+        RunAsync(StartOf(Path.Combine(_bin, Executable(program)), arguments), cancellationToken);
+
+    /// <summary>How a program is started as the user whom the server runs as.</summary>
+    public ProcessStartInfo StartOf(string path, string[] arguments) =>
+        _user is null
             ? new ProcessStartInfo(path, arguments)
             : new ProcessStartInfo("/usr/bin/setpriv", ["--reuid", _user, "--regid", _user, "--init-groups", path, .. arguments]);
-        return RunAsync(start, cancellationToken);
-    }
 
     private static async Task<string> RunAsync(ProcessStartInfo start, CancellationToken cancellationToken)
     {

@@ -3,6 +3,7 @@ using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Lockstep.Serving;
+using Lockstep.Serving.Hosting;
 
 namespace Lockstep.Cli.Commands;
 
@@ -54,6 +55,18 @@ internal sealed class ServeOptions
         HelpName = "NAME",
     };
 
+    private readonly Option<int> _connections = new("--connection-limit")
+    {
+        Description = "The most connections; others are told to come back later. Fewer where the process may not open so many files.",
+        HelpName = "N",
+        DefaultValueFactory = _ => new ConnectionLimits().Most,
+    };
+    private readonly Option<int> _perAddress = new("--connection-limit-per-address")
+    {
+        Description = "The most connections from one address; all clients behind a proxy have its address.",
+        HelpName = "N",
+        DefaultValueFactory = _ => new ConnectionLimits().MostPerAddress,
+    };
     private readonly Option<bool> _noStatusPage = new("--no-status-page")
     {
         Description = "Leave out the page at /_lockstep/ that shows clients, rates and the newest records.",
@@ -65,8 +78,14 @@ internal sealed class ServeOptions
 
     public void AddTo(Command command)
     {
-        foreach (var option in (Option[])[_port, _address, _user, _passwordFile, _tokenFile, _heartbeat, _instance, _noStatusPage])
+        foreach (
+            var option in (Option[])
+                [_port, _address, _user, _passwordFile, _tokenFile, _heartbeat, _instance, _noStatusPage, _connections, _perAddress]
+        )
+        {
             command.Options.Add(option);
+        }
+
         _site.AddTo(command);
         Certificate.AddTo(command);
     }
@@ -85,10 +104,19 @@ internal sealed class ServeOptions
             InstanceName = result.GetValue(_instance),
             StatusPage = !result.GetValue(_noStatusPage),
             Certificate = certificate,
+            Connections = new ConnectionLimits
+            {
+                Most = AtLeastOne(result, _connections),
+                MostPerAddress = AtLeastOne(result, _perAddress),
+            },
             AllowedHosts = _site.Read(result).AllowedHosts,
             AllowedOrigins = _site.Read(result).AllowedOrigins,
             Credentials = [.. Credentials(result)],
+            LoggerFactory = LogOptions.Read(result),
         };
+
+    private static int AtLeastOne(ParseResult result, Option<int> option) =>
+        result.GetValue(option) is >= 1 and var number ? number : throw new ArgumentException($"{option.Name} takes a number, 1 or more.");
 
     private IEnumerable<FeedCredential> Credentials(ParseResult result)
     {

@@ -6,7 +6,9 @@ namespace Lockstep.Cli.Output;
 /// <summary>What the command line calls the options and commands that advice names.</summary>
 internal static partial class ShellWords
 {
-    /// <summary>What is called otherwise here; any other term is the option of that name. What is only in the module is called so.</summary>
+    /// <summary>
+    /// What is called otherwise here; any other term is the option of that name. What is only in the module is called so.
+    /// </summary>
     private static readonly Dictionary<string, string> Others = new(StringComparer.Ordinal)
     {
         [nameof(Term.BackupTable)] = "lockstep backup",
@@ -18,6 +20,7 @@ internal static partial class ShellWords
         [nameof(Term.Overwrite)] = "--force",
         [nameof(Term.PlanTracking)] = "its -WhatIf",
         [nameof(Term.ReadQuarantined)] = "lockstep records --quarantined",
+        [nameof(Term.SoftDelete)] = "-SoftDelete of the PowerShell module",
         [nameof(Term.SyncToDatabase)] = "lockstep sync --postgres",
         [nameof(Term.SyncToFile)] = "lockstep sync --path",
         [nameof(Term.Token)] = "the environment variable LOCKSTEP_TOKEN",

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using Lockstep.Ticks;
 
@@ -8,8 +7,6 @@ namespace Lockstep.Cli.Output;
 /// <summary>Prints variables and their values, for people or for machines.</summary>
 internal sealed class VariableLines(bool json)
 {
-    private static readonly JsonSerializerOptions OneLine = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-
     private readonly Stream _output = Console.OpenStandardOutput();
     private readonly TextTable _table = new(Console.Out);
 
@@ -38,7 +35,7 @@ internal sealed class VariableLines(bool json)
         else
         {
             Console.WriteLine(
-                $"{Instant(operation.Tuple.ActiveAt)}  {variable}  {Compact(operation.Tuple.Json)}{(operation.MovedFrom is { } moved ? $"  (moved from {Instant(moved)})" : "")}"
+                $"{Instant(operation.Tuple.ActiveAt)}  {variable}  {CliJson.Compact(operation.Tuple.Json)}{(operation.MovedFrom is { } moved ? $"  (moved from {Instant(moved)})" : "")}"
             );
         }
     }
@@ -49,7 +46,7 @@ internal sealed class VariableLines(bool json)
         if (json)
             WriteLine(writer => Write(writer, activation.Variable, tuple, "current", activation.SwitchedAt));
         else
-            Console.WriteLine($"{Instant(activation.SwitchedAt)}  {activation.Variable}  {Compact(tuple.Json)}");
+            Console.WriteLine($"{Instant(activation.SwitchedAt)}  {activation.Variable}  {CliJson.Compact(tuple.Json)}");
     }
 
     /// <summary>Adds to the list what a variable is and becomes next.</summary>
@@ -141,9 +138,6 @@ internal sealed class VariableLines(bool json)
         writer.WritePropertyName(name);
         value.RootElement.WriteTo(writer);
     }
-
-    /// <inheritdoc cref="WriteJson"/>
-    private static string Compact(string json) => JsonSerializer.Serialize(JsonElement.Parse(json), OneLine);
 
     private static string Instant(DateTimeOffset instant) =>
         instant.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture);

@@ -20,7 +20,10 @@ internal static class DialectDetection
             last is "delta" or "delta()" or "microsoft.graph.delta" or "microsoft.graph.delta()"
             || last.StartsWith("delta(", StringComparison.Ordinal)
         )
+        {
             return "ODataDelta";
+        }
+
         if (path.Length >= 2 && path[^2] == "v1" && last == "shape" && uri.Query.Contains("table=", StringComparison.Ordinal))
             return "Shape";
         return (path.Length >= 3 && path[0] == "api" && path[1] == "v1") || (path.Length >= 4 && path[0] == "apis") ? "Kubernetes" : null;

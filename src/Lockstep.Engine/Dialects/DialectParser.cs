@@ -92,7 +92,7 @@ internal sealed class DialectParser(string name)
         return rules;
     }
 
-    private DialectRules Set(DialectRules rules, string key, JsonElement value)
+    private static DialectRules Set(DialectRules rules, string key, JsonElement value)
     {
         var isNull = value.ValueKind == JsonValueKind.Null;
         return key switch

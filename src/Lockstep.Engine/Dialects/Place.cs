@@ -88,9 +88,12 @@ internal sealed record Place
             {
                 var name = text[prefix.Length..];
                 if (name.Length == 0 == kind is PlaceKind.Header or PlaceKind.Link)
+                {
                     throw new FormatException(
                         $"'{text}' is no place: {(name.Length == 0 ? "a name follows" : "nothing follows")} '{prefix}'"
                     );
+                }
+
                 return new Place(text, kind, kind == PlaceKind.Count ? prefix[..^1] : name);
             }
         }

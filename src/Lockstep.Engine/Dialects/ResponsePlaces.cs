@@ -72,7 +72,10 @@ internal sealed class ResponsePlaces(HttpResponseMessage response, JsonElement b
                 || !body.TryGetProperty(list, out var links)
                 || links.ValueKind != JsonValueKind.Array
             )
+            {
                 continue;
+            }
+
             foreach (var link in links.EnumerateArray().Where(link => link.ValueKind == JsonValueKind.Object))
             {
                 if (Text(link, "rel", "relation") == relation)

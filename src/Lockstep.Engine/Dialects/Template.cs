@@ -26,9 +26,12 @@ internal sealed record Template
             var variable = text[(open + 1)..close];
             var name = variable.Split(':')[0];
             if (name is not ("cursor" or "identity" or "timeout" or "header"))
+            {
                 throw new FormatException(
                     $"'{{{variable}}}' is not known: there are {{cursor}}, {{identity}}, {{timeout}} and {{header:NAME}}"
                 );
+            }
+
             _parts.Add((text[at..open], variable));
             at = close + 1;
         }

@@ -1,6 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
 
 namespace Lockstep.Engine.Recording;
 
@@ -9,14 +10,16 @@ internal static class RecordingFormat
 {
     public const int Version = 1;
 
-    private static readonly JsonSerializerOptions Options = new(JsonSerializerDefaults.Web)
-    {
-        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase) },
-        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
-        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-    };
+    private static readonly JsonTypeInfo<RecordingLine> Line = new RecordingJson(
+        new JsonSerializerOptions(JsonSerializerDefaults.Web)
+        {
+            Converters = { new JsonStringEnumConverter<RecordingEnd>(JsonNamingPolicy.CamelCase) },
+            DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+            Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        }
+    ).RecordingLine;
 
-    public static string Write(RecordingLine line) => JsonSerializer.Serialize(line, Options);
+    public static string Write(RecordingLine line) => JsonSerializer.Serialize(line, Line);
 
     /// <summary>Streams a recording's lines; the first is the head's.</summary>
     /// <exception cref="InvalidRecordingException">It is none, or torn.</exception>
@@ -39,7 +42,7 @@ internal static class RecordingFormat
     {
         try
         {
-            return JsonSerializer.Deserialize<RecordingLine>(text, Options) ?? throw new JsonException("null");
+            return JsonSerializer.Deserialize(text, Line) ?? throw new JsonException("null");
         }
         catch (JsonException error)
         {

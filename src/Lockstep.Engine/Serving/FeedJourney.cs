@@ -10,11 +10,12 @@ namespace Lockstep.Engine.Serving;
 /// <param name="steps">The source's, for this client.</param>
 /// <param name="identity">What is served.</param>
 /// <param name="known">Where the client stands; at cursor 0 it has nothing.</param>
-/// <param name="heartbeat">The longest silence once the client has caught up.</param>
-internal sealed class FeedJourney<TPosition>(IFeedSteps<TPosition> steps, string identity, TPosition known, TimeSpan heartbeat)
+/// <param name="request">The longest silence once the client has caught up, and what may be held for it meanwhile.</param>
+internal sealed class FeedJourney<TPosition>(IFeedSteps<TPosition> steps, string identity, TPosition known, FeedRequest request)
     where TPosition : class, IFeedPosition<TPosition>
 {
     private readonly LiveLog<TPosition> _live = steps.Live;
+    private readonly TimeSpan _heartbeat = request.HeartbeatInterval;
     private TPosition _known = known;
 
     /// <summary>Chunks without end; to be enumerated once.</summary>
@@ -27,7 +28,7 @@ internal sealed class FeedJourney<TPosition>(IFeedSteps<TPosition> steps, string
             var standing = _known.Cursor > 0 ? FeedChunkKind.CaughtUp : FeedChunkKind.SnapshotCompleted;
             if (standing == FeedChunkKind.SnapshotCompleted)
             {
-                await foreach (var step in steps.ReadSnapshotAsync(cancellationToken).ConfigureAwait(false))
+                await foreach (var step in InTurnAsync(steps.ReadSnapshotAsync, cancellationToken).ConfigureAwait(false))
                 {
                     _known = step.Position ?? _known;
                     if (!step.Lines.IsEmpty)
@@ -40,7 +41,9 @@ internal sealed class FeedJourney<TPosition>(IFeedSteps<TPosition> steps, string
                 // Also the first time round, where the log may reach back far enough: a client that connects is told of everything
                 // committed before it did, and who fills the log may not have looked since.
                 var end = _live.PlaceAtEnd(identity);
-                await foreach (var step in steps.ReadChangesAsync(_known, cancellationToken).ConfigureAwait(false))
+                var from = _known;
+                var changes = InTurnAsync(token => steps.ReadChangesAsync(from, token), cancellationToken);
+                await foreach (var step in changes.ConfigureAwait(false))
                 {
                     _known = step.Position ?? _known;
                     if (!step.Lines.IsEmpty)
@@ -57,7 +60,7 @@ internal sealed class FeedJourney<TPosition>(IFeedSteps<TPosition> steps, string
                 else if (_live.Identity != identity)
                 {
                     // Either the log has yet to see what this client has, or it has seen more: the next reading tells which.
-                    var pause = steps.PollInterval < heartbeat ? steps.PollInterval : heartbeat;
+                    var pause = steps.PollInterval < _heartbeat ? steps.PollInterval : _heartbeat;
                     await Task.Delay(pause, steps.Time, cancellationToken).ConfigureAwait(false);
                 }
             }
@@ -68,33 +71,51 @@ internal sealed class FeedJourney<TPosition>(IFeedSteps<TPosition> steps, string
         }
     }
 
+    /// <summary>Reads once the memory for it may be held, and holds it until all that was read has been taken.</summary>
+    private async IAsyncEnumerable<FeedStep<TPosition>> InTurnAsync(
+        Func<CancellationToken, IAsyncEnumerable<FeedStep<TPosition>>> read,
+        [EnumeratorCancellation] CancellationToken cancellationToken
+    )
+    {
+        if (request.Share is { } share)
+            await share.TakeAsync(PageSize.Bytes, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await foreach (var step in read(cancellationToken).ConfigureAwait(false))
+                yield return step;
+        }
+        finally
+        {
+            request.Share?.Give(PageSize.Bytes);
+        }
+    }
+
     /// <summary>What the log holds from a place on, and what it gets; ends when the client was too slow for it.</summary>
     private async IAsyncEnumerable<FeedChunk> FollowAsync(long place, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var silent = false;
+        var (silent, part) = (false, 0);
         while (true)
         {
             switch (_live.Take(ref place, identity, out var batch, out var more, out var end, out var changed))
             {
                 case LiveOutcome.Batch:
                     silent = false;
-                    var before = _known;
-                    Reach(batch!.To);
-                    for (var i = 0; i < batch.Pieces.Count; i++)
-                    {
-                        // The client may have read a part of the batch before the log had it.
-                        var lines = before.Rest(batch.Pieces[i]);
-                        if (more || i < batch.Pieces.Count - 1)
-                        {
-                            if (!lines.IsEmpty)
-                                yield return new FeedChunk(FeedChunkKind.Rows, lines, 0);
-                        }
-                        else if (!lines.IsEmpty || _known.Cursor > before.Cursor)
-                        {
-                            yield return new FeedChunk(FeedChunkKind.CaughtUp, lines, _known.Cursor);
-                        }
-                    }
 
+                    // The client may have read a part of the batch before the log had it.
+                    var (before, lines, isLast) = (_known.Cursor, _known.Rest(batch!.Pieces[part]), part == batch.Pieces.Count - 1);
+                    if (isLast)
+                        Reach(batch.To);
+                    else
+                        place--;
+                    part = isLast ? 0 : part + 1;
+
+                    // A client that does not read must not keep alive what the log lets go (I8): a piece, and not its batch.
+                    var reached = isLast && !more && (!lines.IsEmpty || _known.Cursor > before);
+                    batch = null;
+                    if (reached)
+                        yield return new FeedChunk(FeedChunkKind.CaughtUp, lines, _known.Cursor);
+                    else if (!lines.IsEmpty)
+                        yield return new FeedChunk(FeedChunkKind.Rows, lines, 0);
                     break;
                 case LiveOutcome.AtEnd:
                     Reach(end!);
@@ -124,7 +145,7 @@ internal sealed class FeedJourney<TPosition>(IFeedSteps<TPosition> steps, string
     {
         try
         {
-            await changed.WaitAsync(heartbeat, steps.Time, cancellationToken).ConfigureAwait(false);
+            await changed.WaitAsync(_heartbeat, steps.Time, cancellationToken).ConfigureAwait(false);
             return true;
         }
         catch (TimeoutException)

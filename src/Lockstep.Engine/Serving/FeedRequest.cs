@@ -4,7 +4,11 @@ namespace Lockstep.Engine.Serving;
 /// <param name="Since">The cursor; 0 for the whole set.</param>
 /// <param name="Identity">The identity that the client stored with its cursor; null when it has none or does not say.</param>
 /// <param name="HeartbeatInterval">The longest silence between two chunks once the client is caught up; above zero.</param>
-public sealed record FeedRequest(long Since, string? Identity, TimeSpan HeartbeatInterval);
+public sealed record FeedRequest(long Since, string? Identity, TimeSpan HeartbeatInterval)
+{
+    /// <summary>The client's part of what a server may hold in memory, which stays the caller's; null where nothing limits it.</summary>
+    public SendShare? Share { get; init; }
+}
 
 /// <summary>A page of a snapshot.</summary>
 /// <param name="Identity">The feed that the first page named; null for the first page.</param>

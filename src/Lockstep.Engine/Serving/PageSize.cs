@@ -1,10 +1,16 @@
 namespace Lockstep.Engine.Serving;
 
-/// <summary>How many rows the next page is to have, so that pages are about as many bytes whatever the rows are.</summary>
+/// <summary>
+/// How many rows the next page is to have, so that pages are about as many bytes whatever the rows are. Threads that learn at once cost no
+/// more than a page of another size.
+/// </summary>
 /// <param name="bytes">About how many bytes a page is to have.</param>
 /// <param name="rowBytes">What a row is taken to have before there was one.</param>
 internal sealed class PageSize(long bytes, int rowBytes)
 {
+    /// <summary>About how many bytes of rows are read at once for one client; a page ends with the row that reaches them.</summary>
+    public const int Bytes = 256 * 1024;
+
     private const int MaxRows = 20_000;
 
     /// <summary>The most rows of the next page.</summary>
@@ -17,5 +23,5 @@ internal sealed class PageSize(long bytes, int rowBytes)
             Rows = RowsOf(bytes, lines.Bytes / lines.Rows);
     }
 
-    private static int RowsOf(long bytes, long rowBytes) => (int)Math.Clamp(bytes / rowBytes, 16, MaxRows);
+    private static int RowsOf(long bytes, long rowBytes) => (int)Math.Clamp(bytes / rowBytes, 1, MaxRows);
 }

@@ -42,7 +42,6 @@ internal sealed class TableFeedFile(string path, int pageBytes)
     /// </summary>
     internal const string Changes = $"SELECT seq, gone, body FROM {TableSchema.Rows} WHERE seq > ?1 ORDER BY seq LIMIT ?2";
 
-    /// <summary>Threads that learn at once cost no more than a page of another size.</summary>
     private readonly PageSize _size = new(pageBytes, rowBytes: 256);
 
     /// <exception cref="FeedUnavailableException">The file is not there, or cannot be read.</exception>
@@ -90,14 +89,14 @@ internal sealed class TableFeedFile(string path, int pageBytes)
                 using var select = new Statement(connection, Changes);
                 select.Bind(1, after);
                 select.Bind(2, (long)most);
-                while (select.Step())
+                while (lines.Bytes < pageBytes && select.Step())
                 {
                     last = select.Integer(0);
                     lines.Append(last, stamp.Sequence, select.Integer(1) != (long)RowState.Live, select.Bytes(2));
                 }
 
                 _size.Learn(lines);
-                return new TablePage(stamp, lines, null, lines.Rows < most ? stamp.Sequence : last);
+                return new TablePage(stamp, lines, null, lines.Rows < most && lines.Bytes < pageBytes ? stamp.Sequence : last);
             }
         );
 

@@ -10,7 +10,8 @@ public sealed record TableFeedOptions
     public string? Name { get; init; }
 
     /// <summary>
-    /// How often the file is asked whether something was committed; above zero. Default 25 ms: the question costs microseconds.
+    /// How often the file is asked whether something was committed; above zero. Default 25 ms: the question costs microseconds. Where the
+    /// system tells of writes to local files (Linux), it is asked at once.
     /// </summary>
     public TimeSpan PollInterval { get; init; } = TimeSpan.FromMilliseconds(25);
 
@@ -23,8 +24,8 @@ public sealed record TableFeedOptions
     /// <summary>How many clients may read from the file at once (the others wait their turn); at least 1, default 4.</summary>
     public int MaxReaders { get; init; } = 4;
 
-    /// <summary>About how many bytes of records one read takes into memory; at least 1 KiB, default 1 MiB.</summary>
-    public int PageBytes { get; init; } = 1 << 20;
+    /// <summary>About how many bytes of records one read takes into memory; at least 1 KiB, default 256 KiB.</summary>
+    public int PageBytes { get; init; } = PageSize.Bytes;
 
     /// <summary>How long another program's transaction on the file is waited for at the start. Default 30 s.</summary>
     public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(30);

@@ -259,8 +259,11 @@ internal sealed class DialectFollower(
         {
             _emptyEnds = 0;
             if (isList)
+            {
                 return await ResyncAsync(session, "The feed gave no sign of life", cancellationToken, isSuspicion: true)
                     .ConfigureAwait(false);
+            }
+
             return Again();
         }
 

@@ -23,7 +23,10 @@ internal static class ErrorBody
                 length < bytes.Length
                 && await stream.ReadAsync(bytes.AsMemory(length), limit.Token).ConfigureAwait(false) is > 0 and var read
             )
+            {
                 length += read;
+            }
+
             // A list with one sign in it is how some servers write their errors.
             var document = JsonDocument.Parse(bytes.AsMemory(0, length));
             if (document.RootElement is { ValueKind: JsonValueKind.Array } list && list.GetArrayLength() > 0)

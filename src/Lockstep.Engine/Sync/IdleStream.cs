@@ -12,7 +12,12 @@ internal sealed class IdleStream(Stream inner, FeedUri feed, TimeSpan limit, Tim
         try
         {
             var read = inner.ReadAsync(buffer, cancellationToken);
-            if (!read.IsCompleted && limit != Timeout.InfiniteTimeSpan)
+            int count;
+            if (read.IsCompleted || limit == Timeout.InfiniteTimeSpan)
+            {
+                count = await read.ConfigureAwait(false);
+            }
+            else
             {
                 var pending = read.AsTask();
                 if (!await pending.CompletesWithinAsync(limit, time).ConfigureAwait(false))
@@ -30,10 +35,9 @@ internal sealed class IdleStream(Stream inner, FeedUri feed, TimeSpan limit, Tim
                     );
                 }
 
-                read = new ValueTask<int>(pending);
+                count = await pending.ConfigureAwait(false);
             }
 
-            var count = await read.ConfigureAwait(false);
             received(count);
             return count;
         }

@@ -117,9 +117,9 @@ internal static class TableBinding
             // Another server's feed may be asked with other options: its whole set is fetched again then.
             ? state.Feed!.Split('?')[0] == feed.Display.Split('?')[0]
             : state.FeedIdentity is not null
-        && Uri.TryCreate(state.Feed, UriKind.Absolute, out var stored)
-        && Uri.TryCreate(feed.Display, UriKind.Absolute, out var now)
-        && stored.PathAndQuery == now.PathAndQuery;
+                && Uri.TryCreate(state.Feed, UriKind.Absolute, out var stored)
+                && Uri.TryCreate(feed.Display, UriKind.Absolute, out var now)
+                && stored.PathAndQuery == now.PathAndQuery;
 
     /// <summary>Holds the key that a feed announces against the table's.</summary>
     /// <returns>A warning where the user has named another key, which wins.</returns>

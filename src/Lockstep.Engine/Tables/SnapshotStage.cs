@@ -185,9 +185,12 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
     {
         var coming = (RowState)stage.Integer(3);
         if (was is null)
+        {
             return _orderKind == OrderKind.Arrival && coming != RowState.Live
                 ? Verdict.Nothing
                 : RecordRule.Judge(was, 0, coming, isSame: false);
+        }
+
         var order = StageSql.CompareOrder(stage, 2, stored, 1, _orderKind);
         var isSame = StageSql.IsSameBody(stored.Bytes(2), stage.Bytes(4), _orderKind);
         return RecordRule.Judge(was, order, coming, isSame, isOfWholeSet: _orderKind is not (OrderKind.Text or OrderKind.Arrival));

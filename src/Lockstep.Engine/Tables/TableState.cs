@@ -53,6 +53,9 @@ internal sealed record TableState
     /// <summary>How many of those had to go for others since the table was opened, likewise.</summary>
     public long QuarantineDropped { get; init; }
 
+    /// <summary>Whether nothing went in: no change, no cursor, nothing set aside, and no sync that ended well.</summary>
+    public bool IsUnused => Sequence == 0 && LastSync is null && Cursor.IsStart && Quarantined == 0;
+
     public Cursor RequestCursor => Resume ?? Cursor;
 
     public static TableState Load(SqliteConnection connection)

@@ -29,6 +29,7 @@ internal sealed class TableWatcher(string path, TimeProvider? time = null)
         [EnumeratorCancellation] CancellationToken cancellationToken = default
     )
     {
+        using LookPace pace = new(path, Interval, _time);
         using var connection = TableFile.OpenForReading(path);
         var sequence = since ?? TableState.Load(connection).Sequence;
         long version = -1;
@@ -38,6 +39,8 @@ internal sealed class TableWatcher(string path, TimeProvider? time = null)
             var now = TableFile.Scalar(connection, "PRAGMA data_version");
             if (now != version)
             {
+                if (version >= 0)
+                    pace.Found();
                 version = now;
                 var changes = ReadSince(sequence);
                 if (changes.Count > 0)
@@ -55,7 +58,7 @@ internal sealed class TableWatcher(string path, TimeProvider? time = null)
                 yield return [];
             }
 
-            await Task.Delay(Interval, _time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await pace.WaitAsync(cancellationToken).ConfigureAwait(false);
         }
     }
 

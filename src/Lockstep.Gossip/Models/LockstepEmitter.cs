@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
 using Lockstep.Gossip.Clock;
 using Lockstep.Gossip.Json;
@@ -42,6 +43,8 @@ public sealed class LockstepEmitter : GossipNode
 
     /// <summary>Emits an event with arguments that are serialised as JSON.</summary>
     /// <exception cref="ArgumentException">The name is <c>__proto__</c>, or one of <see cref="AllowReservedNames"/>.</exception>
+    [RequiresUnreferencedCode("A trimmed program emits JSON: EmitJson.")]
+    [RequiresDynamicCode("A native program emits JSON: EmitJson.")]
     public GossipUpdate Emit(string name, params IReadOnlyList<object?> arguments)
     {
         ArgumentNullException.ThrowIfNull(arguments);

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
 using Lockstep.Gossip.Clock;
 using Lockstep.Gossip.Json;
@@ -67,6 +68,8 @@ public sealed class LockstepModel : GossipNode
 
     /// <summary>Sets a key to a value that is serialised as JSON.</summary>
     /// <exception cref="ArgumentException">The key is <c>__proto__</c>.</exception>
+    [RequiresUnreferencedCode("A trimmed program sets JSON: SetJson.")]
+    [RequiresDynamicCode("A native program sets JSON: SetJson.")]
     public GossipUpdate Set<T>(string key, T value) => SetJson(key, JsonSerializer.SerializeToUtf8Bytes(value));
 
     /// <summary>Sets a key to a value that is JSON text already.</summary>
@@ -93,6 +96,8 @@ public sealed class LockstepModel : GossipNode
     }
 
     /// <summary>Sets several keys at once: one transaction where the model has a file.</summary>
+    [RequiresUnreferencedCode("A trimmed program sets JSON: SetJson.")]
+    [RequiresDynamicCode("A native program sets JSON: SetJson.")]
     public void SetAll<T>(IEnumerable<KeyValuePair<string, T>> values)
     {
         ArgumentNullException.ThrowIfNull(values);

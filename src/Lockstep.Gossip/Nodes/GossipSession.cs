@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Lockstep.Gossip.Clock;
+using Lockstep.Gossip.Json;
 using Lockstep.Gossip.Wire;
 
 namespace Lockstep.Gossip.Nodes;
@@ -275,7 +276,7 @@ internal sealed class GossipSession
         var composed = meta is { } given ? JsonObject.Create(given)! : [];
         Announce(composed, KindMember, kind);
         Announce(composed, SchemeMember, scheme);
-        return composed.Count == 0 ? meta : JsonSerializer.SerializeToElement(composed);
+        return composed.Count == 0 ? meta : JsonSerializer.SerializeToElement(composed, MetaJson.Default.JsonObject);
     }
 
     private static void Announce(JsonObject meta, string member, string? value)

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Lockstep.Gossip.Json;
 using Lockstep.Gossip.Wire;
 
 namespace Lockstep.Gossip.Nodes;
@@ -21,7 +22,7 @@ internal static class NodeName
 
         var meta = options.Meta is { } given ? JsonObject.Create(given)! : [];
         meta[Member] = name;
-        return options with { Meta = JsonSerializer.SerializeToElement(meta) };
+        return options with { Meta = JsonSerializer.SerializeToElement(meta, MetaJson.Default.JsonObject) };
     }
 
     public static GossipException Unknown(string name) =>

@@ -30,7 +30,7 @@ public sealed record GossipHeader(string Id, GossipClock Clock, JsonElement? Met
         if (Meta is { ValueKind: not JsonValueKind.Undefined } meta)
         {
             output.Write(",\"meta\":"u8);
-            GossipJson.WriteCompact(JsonSerializer.SerializeToUtf8Bytes(meta), output);
+            GossipJson.WriteCompact(JsonSerializer.SerializeToUtf8Bytes(meta, MetaJson.Default.JsonElement), output);
         }
 
         if (Horizon is not null)

@@ -8,6 +8,7 @@ namespace Lockstep.Postgres.Feed;
 /// </summary>
 internal abstract class DatabaseFeed : IPostgresFeed
 {
+    private readonly FlushGate _gate;
     private Task _following = Task.CompletedTask;
 
     /// <param name="connectionString">For Npgsql.</param>
@@ -26,7 +27,8 @@ internal abstract class DatabaseFeed : IPostgresFeed
         Name = options.Name ?? options.Table.Name;
         Readers = new DatabaseReaders(connectionString, options, time, Stop.Token);
         Metrics = new FeedMetrics(Name, time);
-        Database = new FeedDatabase(options.Table, describe);
+        _gate = new FlushGate(Readers.Source, time);
+        Database = new FeedDatabase(options.Table, describe, _gate);
     }
 
     public string Name { get; }
@@ -47,6 +49,15 @@ internal abstract class DatabaseFeed : IPostgresFeed
 
     internal DatabaseReaders Readers { get; }
 
+    /// <summary>How large pages are to be, for all clients: what one has seen of the rows spares the next one.</summary>
+    internal PageSize Pages { get; } = new(PageSize.Bytes, rowBytes: 2 << 10);
+
+    /// <summary>
+    /// The most rows of a page that caches may hold. Twice what is expected, so that it mostly ends by its bytes: then all servers cut
+    /// the table into the same pages.
+    /// </summary>
+    protected int PageRows => Math.Min(Options.PageRows, Math.Max(16, 2 * Pages.Rows));
+
     /// <summary>Set off when the feed is disposed.</summary>
     protected CancellationTokenSource Stop { get; } = new();
 
@@ -64,6 +75,7 @@ internal abstract class DatabaseFeed : IPostgresFeed
         await _following.ConfigureAwait(false);
         await Readers.DisposeAsync().ConfigureAwait(false);
         Close();
+        _gate.Dispose();
         Metrics.Dispose();
     }
 
@@ -93,6 +105,13 @@ internal abstract class DatabaseFeed : IPostgresFeed
             await DisposeAsync().ConfigureAwait(false);
             throw;
         }
+    }
+
+    /// <summary>Takes note of a page that was read.</summary>
+    internal void Learn(FeedLines lines)
+    {
+        Metrics.Read(lines);
+        Pages.Learn(lines);
     }
 
     /// <summary>Lets go of what this way of following holds besides.</summary>

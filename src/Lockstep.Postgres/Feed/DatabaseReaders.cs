@@ -7,8 +7,10 @@ namespace Lockstep.Postgres.Feed;
 internal sealed class DatabaseReaders(string connectionString, PostgresFeedOptions options, TimeProvider time, CancellationToken stop)
     : IAsyncDisposable
 {
-    /// <summary>What a feed itself may use besides: one to look, one to make JSON of what the stream brings.</summary>
-    private const int OwnConnections = 2;
+    /// <summary>
+    /// What a feed itself may use besides: one to look, one to make JSON of what the stream brings, one to wait for the server's disk.
+    /// </summary>
+    private const int OwnConnections = 3;
 
     private readonly SemaphoreSlim _readers = new(options.MaxReaders);
 

@@ -16,9 +16,6 @@ internal abstract class DatabaseSteps<TPosition>(DatabaseFeed feed, LiveLog<TPos
 
     public abstract bool PositionsAreWhole { get; }
 
-    /// <summary>How large this client's pages are to be.</summary>
-    protected PageSize Pages { get; } = new(2 << 20, rowBytes: 2 << 10);
-
     public abstract IAsyncEnumerable<FeedStep<TPosition>> ReadSnapshotAsync(CancellationToken cancellationToken);
 
     public abstract IAsyncEnumerable<FeedStep<TPosition>> ReadChangesAsync(TPosition known, CancellationToken cancellationToken);

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Lockstep.Engine.Serving;
 using Npgsql;
 
@@ -9,7 +8,8 @@ namespace Lockstep.Postgres.Feed;
 /// <param name="Identity">The feed.</param>
 /// <param name="Table">The description that holds in it.</param>
 /// <param name="IsReplica">Whether the server that answered is in recovery.</param>
-internal sealed record FeedStamp(PgSnapshot Snapshot, string Identity, TableDescription Table, bool IsReplica);
+/// <param name="Floor">The lowest cursor after which no tombstone is missing.</param>
+internal sealed record FeedStamp(PgSnapshot Snapshot, string Identity, TableDescription Table, bool IsReplica, long Floor);
 
 /// <summary>A query to run in a stamped snapshot.</summary>
 internal sealed record FeedQuery(string Sql, params object?[] Parameters);
@@ -20,14 +20,42 @@ internal sealed record FeedQuery(string Sql, params object?[] Parameters);
 /// </summary>
 /// <param name="table">What is read.</param>
 /// <param name="describe">Reads its description, in the transaction of the connection.</param>
-internal sealed class FeedDatabase(TableName table, Func<NpgsqlConnection, CancellationToken, Task<TableDescription>> describe)
+/// <param name="gate">Holds back what is not safe yet.</param>
+internal sealed class FeedDatabase(
+    TableName table,
+    Func<NpgsqlConnection, CancellationToken, Task<TableDescription>> describe,
+    FlushGate gate
+)
 {
     private const int DescriptionAttempts = 5;
     private volatile TableDescription? _description;
     private volatile string[] _keyNames = [];
+    private volatile string? _fingerprint;
 
     /// <summary>The key's columns, by the last description; empty before the first.</summary>
     public IReadOnlyList<string> KeyNames => _keyNames;
+
+    /// <summary>Begins with the identity of an earlier run, which goes on as long as things were only added to the table since.</summary>
+    public void GoOn(string identity) => _fingerprint = FeedIdentity.FingerprintOf(identity);
+
+    /// <summary>
+    /// Whether cursors of an identity are good for what a snapshot shows: it is the feed's, or was that of another server or of an earlier
+    /// run, and things were only added to the table since.
+    /// </summary>
+    public static async Task<bool> AcceptsAsync(
+        NpgsqlConnection connection,
+        FeedStamp stamp,
+        string? identity,
+        CancellationToken cancellationToken
+    )
+    {
+        if (identity is null || identity == stamp.Identity)
+            return identity is not null;
+        return stamp.Table.Changes != ChangeSource.SnapshotsOnly
+            && FeedIdentity.FingerprintOf(identity) is { } fingerprint
+            && FeedIdentity.With(stamp.Identity, fingerprint) == identity
+            && await FitsAsync(connection, stamp.Table, stamp.Table.Facts, fingerprint, cancellationToken).ConfigureAwait(false);
+    }
 
     /// <summary>What a snapshot taken now belongs to.</summary>
     public Task<FeedStamp> LookAsync(NpgsqlConnection connection, CancellationToken cancellationToken) =>
@@ -70,7 +98,7 @@ internal sealed class FeedDatabase(TableName table, Func<NpgsqlConnection, Cance
         }
     }
 
-    private static async Task<FeedStamp?> TryReadAsync(
+    private async Task<FeedStamp?> TryReadAsync(
         NpgsqlConnection connection,
         TableDescription description,
         FeedQuery? query,
@@ -82,7 +110,7 @@ internal sealed class FeedDatabase(TableName table, Func<NpgsqlConnection, Cance
         batch.Add(FeedSql.Begin);
         if (description.Lockable)
             batch.Add(FeedSql.Lock(description));
-        batch.Add(FeedSql.State(description), description.SqlName);
+        batch.Add(StateSql.Query(description), description.SqlName);
         if (description.Changes == ChangeSource.SnapshotsOnly)
             batch.Add(FeedSql.Digest(description));
         if (query is not null)
@@ -94,8 +122,11 @@ internal sealed class FeedDatabase(TableName table, Func<NpgsqlConnection, Cance
             await using (reader.ConfigureAwait(false))
             {
                 await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
-                if (StampOf(reader, description) is not { } stamp)
+                var state = SnapshotState.Read(reader);
+                if (state.Facts != description.Facts)
                     return null;
+                await gate.WaitAsync(state, cancellationToken).ConfigureAwait(false);
+                var stamp = StampOf(state, description);
                 if (description.Changes == ChangeSource.SnapshotsOnly)
                 {
                     await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
@@ -122,19 +153,14 @@ internal sealed class FeedDatabase(TableName table, Func<NpgsqlConnection, Cance
         }
     }
 
-    private static FeedStamp? StampOf(NpgsqlDataReader row, TableDescription description)
-    {
-        if (!row.GetBoolean(5) || row.GetString(6) != description.Fingerprint)
-            return null;
-        var snapshot = PgSnapshot.Parse(row.GetString(0));
-        if (row.GetBoolean(1))
-            snapshot = snapshot.WithoutUncertainty();
-        var identity = string.Create(
-            CultureInfo.InvariantCulture,
-            $"{row.GetInt64(2)}.{row.GetInt32(3)}.{row.GetInt64(4)}-{row.GetInt64(7)}-{description.Fingerprint}.{Mode(description)}"
+    private static FeedStamp StampOf(SnapshotState state, TableDescription description) =>
+        new(
+            state.Snapshot,
+            FeedIdentity.Format(state.Server, description.Fingerprint, Mode(description)),
+            description,
+            state.IsReplica,
+            state.Floor
         );
-        return new FeedStamp(snapshot, identity, description, row.GetBoolean(1));
-    }
 
     private static string Mode(TableDescription description) =>
         description.Changes switch
@@ -146,7 +172,7 @@ internal sealed class FeedDatabase(TableName table, Func<NpgsqlConnection, Cance
 
     private async Task<TableDescription> DescribeAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
-        // Catalog functions look at the newest catalog, not at a snapshot; the fingerprint is compared in every read, so a mixture does not
+        // Catalog functions look at the newest catalog, not at a snapshot; the facts are compared in every read, so a mixture does not
         // live.
         var transaction = await connection
             .BeginTransactionAsync(System.Data.IsolationLevel.RepeatableRead, cancellationToken)
@@ -154,11 +180,35 @@ internal sealed class FeedDatabase(TableName table, Func<NpgsqlConnection, Cance
         await using (transaction.ConfigureAwait(false))
         {
             var description = await describe(connection, cancellationToken).ConfigureAwait(false);
-            var fingerprint = await connection
-                .QueryAsync(FeedSql.State(description), [description.SqlName], row => row.GetString(6), cancellationToken)
+            var states = await connection
+                .QueryAsync(StateSql.Query(description), [description.SqlName], SnapshotState.Read, cancellationToken)
                 .ConfigureAwait(false);
+            if (states[0].Facts is not { } facts)
+                throw new FeedUnavailableException($"{table} is being replaced.", TimeSpan.FromSeconds(1));
+            if (
+                _fingerprint is not { } fingerprint
+                || !await FitsAsync(connection, description, facts, fingerprint, cancellationToken).ConfigureAwait(false)
+            )
+            {
+                _fingerprint = fingerprint = facts.Fingerprint;
+            }
+
             _keyNames = [.. description.Key.Select(k => k.Name)];
-            return description with { Fingerprint = fingerprint[0] };
+            return description with { Facts = facts, Fingerprint = fingerprint };
         }
     }
+
+    /// <summary>Whether things were only added since there was a fingerprint, and brought no rows.</summary>
+    private static async Task<bool> FitsAsync(
+        NpgsqlConnection connection,
+        TableDescription description,
+        TableFacts facts,
+        string fingerprint,
+        CancellationToken cancellationToken
+    ) =>
+        facts.PartitionsAt(fingerprint) is { } partitions
+        && (
+            partitions == facts.PartitionCount
+            || await NewPartitions.CameEmptyAsync(connection, description, partitions, cancellationToken).ConfigureAwait(false)
+        );
 }

@@ -23,7 +23,7 @@ internal static class FeedPages
     /// <param name="connection">Open and idle.</param>
     /// <param name="after">The key, each part as text; empty for the first page.</param>
     /// <param name="horizon">The horizon of the first page, which bounds every row's <c>since</c>; null for the first page.</param>
-    /// <param name="limit">The most rows.</param>
+    /// <param name="limit">The most rows; fewer where these are more bytes than a page is to have (I8).</param>
     /// <param name="cancellationToken">Ends the read.</param>
     public static async Task<FeedPage<string[]>> ReadKeysAsync(
         FeedDatabase database,
@@ -42,10 +42,10 @@ internal static class FeedPages
                 table => new FeedQuery(FeedSql.Page(table, after.Length > 0), [limit, .. after]),
                 async (stamp, rows) =>
                 {
-                    while (await rows.ReadAsync(cancellationToken).ConfigureAwait(false))
+                    while (next is null && await rows.ReadAsync(cancellationToken).ConfigureAwait(false))
                     {
-                        lines.Append(rows, horizon ?? stamp.Snapshot.Xmin);
-                        if (lines.Rows == limit)
+                        lines.Append(rows, stamp.Table, horizon ?? stamp.Snapshot.Xmin);
+                        if (lines.Rows == limit || lines.Bytes >= PageSize.Bytes)
                             next = KeyOf(rows);
                     }
                 },
@@ -74,10 +74,10 @@ internal static class FeedPages
                 table => ChangesQuery(table, known, after, limit),
                 async (stamp, rows) =>
                 {
-                    while (await rows.ReadAsync(cancellationToken).ConfigureAwait(false))
+                    while (next is null && await rows.ReadAsync(cancellationToken).ConfigureAwait(false))
                     {
-                        lines.Append(rows, horizon ?? stamp.Snapshot.Xmin);
-                        if (lines.Rows == limit)
+                        lines.Append(rows, stamp.Table, horizon ?? stamp.Snapshot.Xmin);
+                        if (lines.Rows == limit || lines.Bytes >= PageSize.Bytes)
                             next = new ChangePosition(rows.GetInt64(0), KeyOf(rows));
                     }
                 },
@@ -98,9 +98,9 @@ internal static class FeedPages
 
     private static string[] KeyOf(NpgsqlDataReader row)
     {
-        var key = new string[row.FieldCount - 3];
+        var key = new string[row.FieldCount - RowLines.KeyAt];
         for (var i = 0; i < key.Length; i++)
-            key[i] = row.GetString(3 + i);
+            key[i] = row.GetString(RowLines.KeyAt + i);
         return key;
     }
 }

@@ -23,6 +23,8 @@ internal sealed class FeedPoller(
     private string? _listeningFor;
     private readonly SentRows _sent = new();
     private volatile bool _woken;
+    private bool _quiet;
+    private TimeSpan _pause = options.PollInterval / 64;
 
     /// <summary>Done when the first look has ended, in success or not.</summary>
     public Task Seen => _seen.Task;
@@ -83,7 +85,10 @@ internal sealed class FeedPoller(
                     continue;
                 }
 
-                _error = PostgresErrors.Translate(e, options.Table.ToString());
+                var error = PostgresErrors.Translate(e, options.Table.ToString());
+                if (PostgresErrors.EndsService(error) && log.End is { } end)
+                    log.Restart("none", end);
+                _error = error;
                 _seen.TrySetResult();
             }
 
@@ -102,6 +107,7 @@ internal sealed class FeedPoller(
     private async Task<FeedStamp> PollAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
         _woken = false;
+        var began = time.GetTimestamp();
         var known = log.End;
         var lines = new FeedLines();
         var read = 0;
@@ -125,7 +131,7 @@ internal sealed class FeedPoller(
                     while (await rows.ReadAsync(cancellationToken).ConfigureAwait(false))
                     {
                         if (lines.Bytes <= options.LiveBytes)
-                            lines.Append(rows, stamp.Snapshot.Xmin, stamp.IsReplica ? _sent : null);
+                            lines.Append(rows, stamp.Table, stamp.Snapshot.Xmin, stamp.IsReplica ? _sent : null);
                         read++;
                     }
                 },
@@ -137,6 +143,9 @@ internal sealed class FeedPoller(
         _sent.End();
         var complete = read < RowLimit && lines.Bytes <= options.LiveBytes;
         metrics.Polled(stamp.Snapshot);
+        metrics.PollTook(time.GetElapsedTime(began));
+        Tell(stamp);
+        _quiet = lines.Bytes == 0;
         if (known is null || stamp.Identity != log.Identity || !complete)
             log.Restart(stamp.Identity, stamp.Snapshot);
         else if (lines.Bytes > 0 || !stamp.Snapshot.Equals(known))
@@ -147,14 +156,30 @@ internal sealed class FeedPoller(
         return stamp;
     }
 
+    /// <summary>Tells the operator what has changed since the last look.</summary>
+    private void Tell(FeedStamp stamp)
+    {
+        var last = _last;
+        if (last is not null && last.Identity != stamp.Identity && stamp.Table.Changes != ChangeSource.SnapshotsOnly)
+        {
+            options.Notify?.Invoke(
+                $"{options.Table}: its definition, its storage or the triggers that track it have changed, or another server answers; all clients have to resync."
+            );
+        }
+
+        if (stamp.Table.Notice is { } notice && notice != last?.Table.Notice)
+            options.Notify?.Invoke(notice);
+    }
+
     /// <summary>
     /// Begins to listen once the table is known to send wake-ups. What was committed before that may have gone unheard: true to look again.
     /// </summary>
     private async Task<bool> ListenAsync(NpgsqlConnection connection, FeedStamp stamp, CancellationToken cancellationToken)
     {
-        if (!options.Listen || stamp.Table.TrackingId == _listeningFor)
+        var name = stamp.Table.Facts.HasWake ? stamp.Table.TrackingId : null;
+        if (!options.Listen || name == _listeningFor)
             return false;
-        _listeningFor = stamp.Table.TrackingId;
+        _listeningFor = name;
         if (_listeningFor is null)
             return false;
         try
@@ -169,21 +194,51 @@ internal sealed class FeedPoller(
         }
     }
 
+    /// <summary>
+    /// Waits until there may be something new. Without notifications the server is asked whether anything at all was written: soon after
+    /// there
+    /// was something, and less and less often.
+    /// </summary>
     private async Task WaitAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
-        if (_listeningFor is null)
+        var began = time.GetTimestamp();
+        if (_listeningFor is not null)
         {
-            await Task.Delay(options.PollInterval, time, cancellationToken).ConfigureAwait(false);
+            while (!_woken)
+            {
+                var left = options.PollInterval - time.GetElapsedTime(began);
+                if (left <= TimeSpan.Zero || !await connection.WaitAsync(left, cancellationToken).ConfigureAwait(false))
+                    return;
+            }
+
             return;
         }
 
-        var until = time.GetTimestamp();
-        while (!_woken)
+        // Where others write much, looks become rarer as they find nothing; where nobody writes, the first change is looked at soon.
+        var last = _last!;
+        _pause = _quiet ? Smaller(_pause * 2, options.PollInterval) : options.PollInterval / 64;
+        for (var pause = _pause; ; pause = Smaller(pause * 2, options.PollInterval / 8))
         {
-            var left = options.PollInterval - time.GetElapsedTime(until);
-            if (left <= TimeSpan.Zero || !await connection.WaitAsync(left, cancellationToken).ConfigureAwait(false))
+            var left = options.PollInterval - time.GetElapsedTime(began);
+            if (left <= TimeSpan.Zero)
                 return;
+            await Task.Delay(Smaller(pause, left), time, cancellationToken).ConfigureAwait(false);
+
+            // A replica does not tell that somebody committed.
+            if (last.IsReplica || !(await SnapshotAsync(connection, cancellationToken).ConfigureAwait(false)).Equals(last.Snapshot))
+                return;
+            _pause = options.PollInterval / 64;
         }
+
+        static TimeSpan Smaller(TimeSpan one, TimeSpan other) => one < other ? one : other;
+    }
+
+    private static async Task<PgSnapshot> SnapshotAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        var found = await connection
+            .QueryAsync("SELECT pg_current_snapshot()::text", [], r => PgSnapshot.Parse(r.GetString(0)), cancellationToken)
+            .ConfigureAwait(false);
+        return found[0];
     }
 
     private void OnNotification(object sender, NpgsqlNotificationEventArgs e)

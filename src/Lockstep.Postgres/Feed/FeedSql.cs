@@ -5,100 +5,10 @@ namespace Lockstep.Postgres.Feed;
 /// <summary>The SQL of a feed. Names come from the catalog and are quoted; everything else is a parameter.</summary>
 internal static class FeedSql
 {
-    private const string Triggers = """
-        SELECT format('trigger %s %s %s', tgname, tgfoid, tgenabled) FROM pg_trigger WHERE tgrelid = to_regclass($1) AND tgname LIKE 'zz\_lockstep\_%'
-        """;
-
-    /// <summary>
-    /// Which rows a policy shows may change without a write. Only where one is in force: where none is, nothing is said, as before.
-    /// </summary>
-    private const string RowSecurity = "SELECT 'row security' WHERE row_security_active(to_regclass($1))";
-
-    private const string ReplicaIdentity = """
-        SELECT format('identity %s %s', c.relreplident, (SELECT i.indexrelid FROM pg_index i WHERE i.indrelid = c.oid AND i.indisreplident))
-            FROM related JOIN pg_class c USING (oid)
-        """;
-
     /// <summary>Every read is one snapshot (the contract's first rule).</summary>
     public const string Begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
     public const string Commit = "COMMIT";
-
-    /// <summary>
-    /// What the snapshot is a snapshot of. The timeline of a primary is that of the log it writes; the control file only learns it
-    /// at the next checkpoint. $1 is the table's quoted name.
-    /// </summary>
-    /// <remarks>
-    /// The fingerprint goes over the table, its partitions and children, and for a view over everything it reads: a relation's file is
-    /// replaced by TRUNCATE and by every DDL that rewrites rows without firing triggers (and by VACUUM FULL and CLUSTER, which cost a
-    /// needless resync).
-    /// </remarks>
-    public static string State(TableDescription table) =>
-        $"""
-            WITH RECURSIVE related(oid) AS (
-                SELECT to_regclass($1)::oid
-                UNION
-                SELECT next.oid FROM related, LATERAL (
-                    SELECT inhrelid FROM pg_inherits WHERE inhparent = related.oid
-                    UNION ALL
-                    SELECT d.refobjid FROM pg_rewrite r JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
-                        AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> r.ev_class WHERE r.ev_class = related.oid
-                ) AS next(oid)
-            ), facts(fact) AS (
-                SELECT format('relation %s %s %s %s', c.oid, c.relfilenode, c.relkind, md5(CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END))
-                    FROM related JOIN pg_class c USING (oid)
-                UNION ALL
-                SELECT format('column %s %s %s %s', attnum, attname, atttypid, atttypmod)
-                    FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped
-                UNION ALL
-                SELECT format('key %s', indkey) FROM pg_index WHERE indrelid = to_regclass($1) AND indisprimary
-                UNION ALL
-                {(table.Changes == ChangeSource.Stream ? ReplicaIdentity : Triggers)}
-                UNION ALL
-                {RowSecurity}
-                {Types(table)}
-            )
-            SELECT pg_current_snapshot()::text,
-                pg_is_in_recovery(),
-                (SELECT system_identifier FROM pg_control_system()),
-                CASE WHEN pg_is_in_recovery()
-                    THEN (SELECT greatest(c.timeline_id, r.min_recovery_end_timeline) FROM pg_control_checkpoint() c, pg_control_recovery() r)
-                    ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int END,
-                (SELECT oid::bigint FROM pg_database WHERE datname = current_database()),
-                to_regclass($1) IS NOT NULL,
-                (SELECT left(md5(string_agg(fact, E'\n' ORDER BY fact COLLATE "C")), 16) FROM facts),
-                {(
-                table.Registry
-                    ? "(SELECT coalesce(sum(epoch), 0)::bigint FROM lockstep.tracked JOIN related ON relation = oid)"
-                    : "0::bigint"
-            )}
-            """;
-
-    /// <summary>What the names in enums and composite types are: renaming one changes the JSON of rows that nobody writes.</summary>
-    private static string Types(TableDescription table)
-    {
-        var sql = new StringBuilder();
-        if (table.Enums.Count > 0)
-        {
-            sql.Append(
-                Invariant(
-                    $"UNION ALL\nSELECT format('label %s %s %s', enumtypid, oid, enumlabel) FROM pg_enum WHERE enumtypid IN ({string.Join(", ", table.Enums)})\n"
-                )
-            );
-        }
-
-        if (table.Composites.Count > 0)
-        {
-            sql.Append("UNION ALL\nSELECT format('attribute %s %s %s %s %s', attrelid, attnum, attname, atttypid, atttypmod)\n")
-                .Append(
-                    Invariant(
-                        $"FROM pg_attribute WHERE attrelid IN ({string.Join(", ", table.Composites)}) AND attnum > 0 AND NOT attisdropped\n"
-                    )
-                );
-        }
-
-        return sql.ToString();
-    }
 
     /// <summary>
     /// Waits for DDL in progress and holds off further DDL before the snapshot is taken: a rewritten table looks empty to an older one.
@@ -194,7 +104,7 @@ internal static class FeedSql
     internal static string Json(string data) => $"row_to_json({data}.*)::text";
 
     internal static string Data(IReadOnlyList<TableColumn> columns, string row) =>
-        $"LATERAL (SELECT {string.Join(", ", columns.Select(c => $"{Value(c, row)} AS {Sql.Quote(c.Name)}"))}) AS d";
+        $"LATERAL (SELECT {string.Join(", ", columns.Where(c => !c.IsHidden).Select(c => $"{Value(c, row)} AS {Sql.Quote(c.Name)}"))}) AS d";
 
     private static string Value(TableColumn column, string row)
     {

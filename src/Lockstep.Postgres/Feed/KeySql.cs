@@ -1,8 +1,9 @@
 namespace Lockstep.Postgres.Feed;
 
 /// <summary>
-/// Key columns in SQL. A type may take values for equal that clients tell apart: citext and collations that ignore case, or an interval of
-/// a day and of 24 hours. Such values are told apart and ordered by their text here too, and kept as text in tombstones.
+/// Key columns in SQL. A type may take values for equal that clients tell apart: citext and collations that ignore case, texts that differ
+/// in blanks at the end (bpchar), an interval of a day and of 24 hours, a range to 5 and to 5.0. Such values are told apart and ordered by
+/// their text here too, and kept as text in tombstones.
 /// </summary>
 internal static class KeySql
 {
@@ -12,7 +13,9 @@ internal static class KeySql
 
     /// <summary>The same of a parameter that holds the text of a value.</summary>
     public static string Value(TableColumn key, int parameter) =>
-        key.IsLoose ? Text(FormattableString.Invariant($"${parameter}")) : FormattableString.Invariant($"${parameter}::text::{key.Type}");
+        key.IsLoose
+            ? FormattableString.Invariant($"${parameter}::text COLLATE \"C\"")
+            : FormattableString.Invariant($"${parameter}::text::{key.Type}");
 
     /// <summary>Whether a row has the key of a tombstone. The first of two comparisons is for the index of the key.</summary>
     public static string Same(TableColumn key, string row, string tombstone)
@@ -25,5 +28,6 @@ internal static class KeySql
     }
 
     /// <summary>A value as text that is equal only to the same text.</summary>
-    public static string Text(string value) => value + "::text COLLATE \"C\"";
+    /// <remarks>What the type prints: a cast of bpchar would drop the blanks.</remarks>
+    public static string Text(string value) => $"concat({value}) COLLATE \"C\"";
 }

@@ -1,5 +1,6 @@
 using System.Buffers.Text;
 using System.Text.Json;
+using Lockstep.Engine.Records;
 using Lockstep.Engine.Serving;
 
 namespace Lockstep.Postgres.Feed;
@@ -8,7 +9,8 @@ namespace Lockstep.Postgres.Feed;
 internal static class PagePosition
 {
     /// <summary>For an address; null stays null.</summary>
-    public static string? Format(string[]? key) => key is null ? null : Base64Url.EncodeToString(JsonSerializer.SerializeToUtf8Bytes(key));
+    public static string? Format(string[]? key) =>
+        key is null ? null : Base64Url.EncodeToString(JsonSerializer.SerializeToUtf8Bytes(key, EngineJson.Default.StringArray));
 
     /// <summary>Reads an address; null is the first page's, whose key is empty.</summary>
     /// <exception cref="FeedPositionException">It is not one that this server gave out.</exception>
@@ -19,7 +21,7 @@ internal static class PagePosition
         try
         {
             return
-                JsonSerializer.Deserialize<string[]>(Base64Url.DecodeFromChars(text)) is { } key
+                JsonSerializer.Deserialize(Base64Url.DecodeFromChars(text), EngineJson.Default.StringArray) is { } key
                 && key.Length == parts
                 && !key.Contains(null)
                 ? key

@@ -19,12 +19,16 @@ internal sealed class PollingFeed : DatabaseFeed
         )
     {
         Live = new LiveLog<PgSnapshot>(options.LiveBytes);
+        Spill = new SendBudget(options.SpillBytes, time);
         _poller = new FeedPoller(Readers.Source, Database, Live, options, Metrics, time);
     }
 
     public override Exception? Error => _poller.Error;
 
     internal LiveLog<PgSnapshot> Live { get; }
+
+    /// <summary>The disk that clients may take up.</summary>
+    internal SendBudget Spill { get; }
 
     /// <summary>Returns once the table has been looked at.</summary>
     public static async Task<PollingFeed> StartAsync(
@@ -60,15 +64,26 @@ internal sealed class PollingFeed : DatabaseFeed
 
         // The poller may not have looked since the table was altered: a client that has to resync is to hear it from the status, not from a
         // body cut off.
-        var stamp = await ProbeAsync(cancellationToken).ConfigureAwait(false);
-        Range(stamp).Admit(request.Identity, request.Since);
+        var (stamp, isOurs) = await Readers
+            .ReadAsync(
+                async (connection, token) =>
+                {
+                    var stamp = await Database.LookAsync(connection, token).ConfigureAwait(false);
+                    return (stamp, await FeedDatabase.AcceptsAsync(connection, stamp, request.Identity, token).ConfigureAwait(false));
+                },
+                cancellationToken
+            )
+            .ConfigureAwait(false);
+        Range(stamp).Admit(isOurs ? stamp.Identity : request.Identity, request.Since);
         var journey = new FeedJourney<PgSnapshot>(
-            new PollingSteps(this, stamp.Table, stamp.Identity),
+            new PollingSteps(this, stamp.Table, stamp.Identity, request.Share),
             stamp.Identity,
             PgSnapshot.Below(request.Since),
-            request.HeartbeatInterval
+            request
         );
-        return new FeedReading(stamp.Identity, KeyNames(stamp.Table), journey.ReadAsync(cancellationToken));
+
+        // A client keeps the name under which its cursor is good.
+        return new FeedReading(isOurs ? request.Identity! : stamp.Identity, KeyNames(stamp.Table), journey.ReadAsync(cancellationToken));
     }
 
     public override async ValueTask<SnapshotPage> ReadPageAsync(SnapshotPageRequest request, CancellationToken cancellationToken)
@@ -80,13 +95,10 @@ internal sealed class PollingFeed : DatabaseFeed
         Range(last).Admit(request.Identity, request.Horizon ?? 0);
         var after = PagePosition.Parse(request.After, last.Table.Key.Count);
         var page = await Readers
-            .ReadAsync(
-                (c, token) => FeedPages.ReadKeysAsync(Database, c, after, request.Horizon, Options.PageRows, token),
-                cancellationToken
-            )
+            .ReadAsync((c, token) => FeedPages.ReadKeysAsync(Database, c, after, request.Horizon, PageRows, token), cancellationToken)
             .ConfigureAwait(false);
         Range(page.Stamp).Admit(request.Identity ?? last.Identity, request.Horizon ?? 0);
-        Metrics.Read(page.Lines);
+        Learn(page.Lines);
         return new SnapshotPage(
             page.Stamp.Identity,
             request.Horizon ?? page.Stamp.Snapshot.Xmin,
@@ -99,8 +111,8 @@ internal sealed class PollingFeed : DatabaseFeed
     /// <summary>What the database would serve at this moment.</summary>
     internal Task<FeedStamp> ProbeAsync(CancellationToken cancellationToken) => Readers.ReadAsync(Database.LookAsync, cancellationToken);
 
-    /// <summary>Which cursors mean something in a snapshot; every change is kept.</summary>
-    internal ServedRange Range(FeedStamp stamp) => new(stamp.Identity, Floor: 0, stamp.Snapshot.Xmin, Options.RetryAfter);
+    /// <summary>Which cursors mean something in a snapshot; every change is kept, but for tombstones that were cleared.</summary>
+    internal ServedRange Range(FeedStamp stamp) => new(stamp.Identity, stamp.Floor, stamp.Snapshot.Xmin, Options.RetryAfter);
 
     protected override void Close() => Live.Close();
 

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Threading.Channels;
 using Lockstep.Engine.Serving;
 
 namespace Lockstep.Postgres.Feed;
@@ -8,7 +7,8 @@ namespace Lockstep.Postgres.Feed;
 /// How one client of a feed by polling is read for: pages of a snapshot by key, then rounds of changes. Between two pages it holds no
 /// connection and no snapshot, so a slow client costs the database nothing.
 /// </summary>
-internal sealed class PollingSteps(PollingFeed feed, TableDescription table, string identity) : DatabaseSteps<PgSnapshot>(feed, feed.Live)
+internal sealed class PollingSteps(PollingFeed feed, TableDescription table, string identity, SendShare? client)
+    : DatabaseSteps<PgSnapshot>(feed, feed.Live)
 {
     private bool _isReplica;
     private bool _isWhole;
@@ -35,7 +35,7 @@ internal sealed class PollingSteps(PollingFeed feed, TableDescription table, str
         PgSnapshot? first = null;
         for (string[]? after = []; after is not null; )
         {
-            var (from, rows) = (after, Pages.Rows);
+            var (from, rows) = (after, feed.Pages.Rows);
             var page = await feed
                 .Readers.ReadAsync(
                     (c, token) => FeedPages.ReadKeysAsync(feed.Database, c, from, first?.Xmin, rows, token),
@@ -80,7 +80,7 @@ internal sealed class PollingSteps(PollingFeed feed, TableDescription table, str
             pages = 0;
             for (ChangePosition? after = null; pages == 0 || after is not null; pages++)
             {
-                var (position, from, horizon, rows) = (known, after, round?.Xmin, Pages.Rows);
+                var (position, from, horizon, rows) = (known, after, round?.Xmin, feed.Pages.Rows);
                 var page = await feed
                     .Readers.ReadAsync(
                         (c, token) => FeedPages.ReadChangesAsync(feed.Database, c, position, from, horizon, rows, token),
@@ -108,8 +108,8 @@ internal sealed class PollingSteps(PollingFeed feed, TableDescription table, str
     }
 
     /// <summary>
-    /// One statement's rows, handed over while its transaction is open: for what has no key to page by, and for what a replica's rounds
-    /// leave open.
+    /// One statement's rows: for what has no key to page by, and for what a replica's rounds leave open. Its transaction does not wait for
+    /// the client.
     /// </summary>
     private async IAsyncEnumerable<FeedStep<PgSnapshot>> ReadWholeAsync(
         Func<TableDescription, FeedQuery> query,
@@ -118,12 +118,17 @@ internal sealed class PollingSteps(PollingFeed feed, TableDescription table, str
     )
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var pieces = Channel.CreateBounded<ReadOnlyMemory<byte>>(4);
+        using var share = feed.Spill.Join(() =>
+        {
+            client?.Cut();
+            _ = stop.CancelAsync();
+        });
+        using var pieces = new RowSpill(share);
         PgSnapshot? snapshot = null;
         var producer = ProduceAsync();
         try
         {
-            await foreach (var piece in pieces.Reader.ReadAllAsync(cancellationToken).ConfigureAwait(false))
+            await foreach (var piece in pieces.ReadAsync(stop.Token).ConfigureAwait(false))
                 yield return new FeedStep<PgSnapshot>(piece);
             await producer.ConfigureAwait(false);
             yield return new FeedStep<PgSnapshot>(default, snapshot);
@@ -154,13 +159,13 @@ internal sealed class PollingSteps(PollingFeed feed, TableDescription table, str
                                     {
                                         lines.Append(rows, stamp.Snapshot.Xmin);
                                         foreach (var piece in lines.Full)
-                                            await pieces.Writer.WriteAsync(piece, token).ConfigureAwait(false);
+                                            await pieces.WriteAsync(piece, token).ConfigureAwait(false);
                                         lines.Full.Clear();
                                     }
 
                                     feed.Metrics.Read(lines);
                                     foreach (var piece in lines.Take())
-                                        await pieces.Writer.WriteAsync(piece, token).ConfigureAwait(false);
+                                        await pieces.WriteAsync(piece, token).ConfigureAwait(false);
                                 },
                                 token
                             ),
@@ -176,20 +181,22 @@ internal sealed class PollingSteps(PollingFeed feed, TableDescription table, str
                 error = e;
             }
 
-            pieces.Writer.Complete(error);
+            pieces.Complete(error);
         }
     }
 
     private IReadOnlyList<ReadOnlyMemory<byte>> Take(FeedLines lines)
     {
-        feed.Metrics.Read(lines);
-        Pages.Learn(lines);
+        feed.Learn(lines);
         return lines.Take();
     }
 
     private void Check(FeedStamp stamp, PgSnapshot known)
     {
         _isReplica = stamp.IsReplica;
-        feed.Range(stamp).Check(identity, known.Cursor);
+        var range = feed.Range(stamp);
+
+        // A client that takes the whole set misses no tombstone.
+        (known.Cursor > 0 ? range : range with { Floor = 0 }).Check(identity, known.Cursor);
     }
 }

@@ -6,6 +6,23 @@ namespace Lockstep.Postgres.Feed;
 /// <summary>Rows of a query (txid, deleted, data as JSON text) as lines.</summary>
 internal static class RowLines
 {
+    /// <summary>Where the key's texts begin in rows that have them.</summary>
+    public const int KeyAt = 3;
+
+    /// <summary>Appends a row of which the key is known, if a client can hold that.</summary>
+    /// <inheritdoc cref="Append(FeedLines, NpgsqlDataReader, long, SentRows?)"/>
+    /// <exception cref="PostgresTableException">It cannot.</exception>
+    public static void Append(this FeedLines lines, NpgsqlDataReader row, TableDescription table, long horizon, SentRows? sent = null)
+    {
+        for (var i = 0; i < table.Key.Count; i++)
+        {
+            if (table.Key[i].KeyFitness == KeyFitness.Finite)
+                KeyFit.Check(table.SqlName, table.Key[i], row.GetString(KeyAt + i));
+        }
+
+        lines.Append(row, horizon, sent);
+    }
+
     /// <summary>Appends the reader's row; its JSON is copied once, from the driver's buffer.</summary>
     /// <param name="lines">Gets it.</param>
     /// <param name="row">Stands on the row; without a txid it gets the horizon for one.</param>

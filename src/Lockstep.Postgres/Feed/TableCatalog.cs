@@ -7,6 +7,8 @@ namespace Lockstep.Postgres.Feed;
 internal static class TableCatalog
 {
     private const string Deleted = "deleted";
+    private const string TxidColumn = "txid";
+    private const string CurrentXmin = "current_xmin";
 
     private const string Relation = """
         SELECT c.oid::bigint, quote_ident(n.nspname) || '.' || quote_ident(c.relname), c.relkind::text, to_regclass('lockstep.tracked') IS NOT NULL, row_security_active(c.oid)
@@ -21,11 +23,51 @@ internal static class TableCatalog
             SELECT attnum, typbasetype FROM types JOIN pg_type USING (oid) WHERE typtype = 'd'
         )
         SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), t.typname::text, a.atttypid::bigint, a.atttypmod, a.attgenerated <> '',
-            quote_ident(n.nspname) || '.' || quote_ident(l.collname), t.typname IN ('citext', 'interval') OR NOT coalesce(l.collisdeterministic, true)
+            quote_ident(n.nspname) || '.' || quote_ident(l.collname),
+            NOT (coalesce(l.collisdeterministic, true) AND (t.typtype = 'e' OR t.typname = ANY($2) OR (t.typname = 'bpchar' AND a.atttypmod > 0)
+                OR EXISTS (SELECT FROM pg_range r JOIN pg_type s ON s.oid = r.rngsubtype WHERE t.oid IN (r.rngtypid, r.rngmultitypid) AND s.typname = ANY($3)))),
+            CASE WHEN t.typname IN ('float4', 'float8', 'numeric') THEN 'f'
+                WHEN t.typname IN ('bool', 'json', 'jsonb', 'hstore') OR t.typcategory = 'A' OR t.typtype = 'c' THEN '-' ELSE 'v' END
         FROM pg_attribute a JOIN types USING (attnum) JOIN pg_type t ON t.oid = types.oid AND t.typtype <> 'd'
             LEFT JOIN pg_collation l ON l.oid = a.attcollation LEFT JOIN pg_namespace n ON n.oid = l.collnamespace
         WHERE a.attrelid = $1::bigint::oid ORDER BY a.attnum
         """;
+
+    // Built-in types of which two values are equal only when clients take their JSON for equal. Of every other type (citext, interval, a
+    // range over numeric, what an extension brings) that is not known, and values are told apart by their text.
+    private static readonly string[] StrictTypes =
+    [
+        "int2",
+        "int4",
+        "int8",
+        "oid",
+        "float4",
+        "float8",
+        "numeric",
+        "money",
+        "text",
+        "varchar",
+        "char",
+        "name",
+        "uuid",
+        "bytea",
+        "bit",
+        "varbit",
+        "date",
+        "time",
+        "timetz",
+        "timestamp",
+        "timestamptz",
+        "inet",
+        "cidr",
+        "macaddr",
+        "macaddr8",
+        "pg_lsn",
+        "xid",
+        "xid8",
+    ];
+
+    private static readonly string[] StrictBounds = ["int4", "int8", "date", "timestamp", "timestamptz"];
 
     // What the columns' types are made of: domains of what is under them, arrays of elements, composites of attributes, ranges of bounds.
     private const string Types = """
@@ -57,7 +99,15 @@ internal static class TableCatalog
         ORDER BY i.indisprimary DESC, i.indexrelid
         """;
 
-    private const string Tracking = "SELECT name, tombstones::text, key_columns FROM lockstep.tracked WHERE relation = $1::bigint::oid";
+    // A registry that an earlier version made has no column soft_delete.
+    private const string TrackingSql = """
+        SELECT name, tombstones::text, key_columns, (to_jsonb(t) ->> 'soft_delete')::boolean,
+            EXISTS (SELECT FROM pg_trigger WHERE tgrelid = t.relation AND tgname LIKE 'zz\_lockstep\_%' AND tgenabled <> 'A')
+        FROM lockstep.tracked t WHERE relation = $1::bigint::oid
+        """;
+
+    private const string Unlogged =
+        StateSql.Related + "SELECT min(c.oid::regclass::text) FROM related JOIN pg_class c USING (oid) WHERE c.relpersistence = 'u'";
 
     /// <summary>Describes a table, in the transaction of the connection.</summary>
     /// <param name="connection">Open.</param>
@@ -94,20 +144,13 @@ internal static class TableCatalog
             throw HidesRows(table);
         var columns = await ColumnsAsync(connection, oid, cancellationToken).ConfigureAwait(false);
         var (enums, composites) = await TypesAsync(connection, oid, cancellationToken).ConfigureAwait(false);
-        var tracking = registry
-            ? await connection
-                .QueryAsync(
-                    Tracking,
-                    [oid],
-                    r => (Id: r.GetString(0), Tombstones: r.GetString(1), Key: r.GetFieldValue<string[]>(2)),
-                    cancellationToken
-                )
-                .ConfigureAwait(false)
-            : [];
+        await CheckLoggedAsync(connection, table, name, cancellationToken).ConfigureAwait(false);
+        var tracked = registry ? await TrackingOfAsync(connection, oid, cancellationToken).ConfigureAwait(false) : null;
         var keys = await connection.QueryAsync(Key, [oid], r => r.GetFieldValue<string[]>(0), cancellationToken).ConfigureAwait(false);
-        var (id, tombstones, trackedKey) = tracking is [var row] ? row : default;
-        var key = KeyOf(table, columns, trackedKey ?? (namedKey.Count > 0 ? namedKey : keys.FirstOrDefault() ?? []));
-        return Check(table, kind, columns, hasTombstones: tombstones is not null) with
+        var key = KeyOf(table, columns, tracked?.Key ?? (namedKey.Count > 0 ? namedKey : keys.FirstOrDefault() ?? []));
+        KeyFit.Check(table, key);
+        var description = tracked is null ? Untracked(table, kind, columns) : Tracked(table, columns, tracked);
+        return description with
         {
             Enums = enums,
             Composites = composites,
@@ -116,17 +159,53 @@ internal static class TableCatalog
             Registry = registry,
             Key = key,
             Pages = key.Count > 0 && keys.Any(k => k.ToHashSet().SetEquals(key.Select(c => c.Name))),
-            Tombstones = tombstones,
-            TrackingId = id,
-            Changes = tombstones is null && !columns.Any(c => c.Name == Deleted) ? ChangeSource.SnapshotsOnly : ChangeSource.Tracked,
         };
+    }
+
+    /// <summary>How a table is tracked; null when it is not. Only where there is a registry.</summary>
+    public static async Task<TableTracking?> TrackingOfAsync(NpgsqlConnection connection, long oid, CancellationToken cancellationToken)
+    {
+        var found = await connection
+            .QueryAsync(
+                TrackingSql,
+                [oid],
+                r => new TableTracking(
+                    r.GetString(0),
+                    r.GetString(1),
+                    r.GetFieldValue<string[]>(2),
+                    r.IsDBNull(3) ? null : r.GetBoolean(3),
+                    r.GetBoolean(4)
+                ),
+                cancellationToken
+            )
+            .ConfigureAwait(false);
+        return found.FirstOrDefault();
+    }
+
+    /// <summary>What is not in the server's log is empty after a crash, and nobody is told which rows are gone.</summary>
+    public static async Task CheckLoggedAsync(
+        NpgsqlConnection connection,
+        TableName table,
+        string sqlName,
+        CancellationToken cancellationToken
+    )
+    {
+        var unlogged = await connection
+            .QueryAsync(Unlogged, [sqlName], r => r.IsDBNull(0) ? null : r.GetString(0), cancellationToken)
+            .ConfigureAwait(false);
+        if (unlogged[0] is not { } name)
+            return;
+        throw new PostgresTableException(
+            $"{table} holds rows of {name}, which is unlogged: a crash of the server empties it, and tells nobody.",
+            $"Run: ALTER TABLE {name} SET LOGGED"
+        );
     }
 
     /// <summary>The columns of a relation, in their order.</summary>
     public static Task<List<TableColumn>> ColumnsAsync(NpgsqlConnection connection, long oid, CancellationToken cancellationToken) =>
         connection.QueryAsync(
             Columns,
-            [oid],
+            [oid, StrictTypes, StrictBounds],
             r => new TableColumn(r.GetString(0), r.GetString(1), ShapeOf(r.GetString(2)))
             {
                 TypeId = r.GetInt64(3),
@@ -134,6 +213,12 @@ internal static class TableCatalog
                 IsGenerated = r.GetBoolean(5),
                 Collation = r.IsDBNull(6) ? null : r.GetString(6),
                 IsLoose = r.GetBoolean(7),
+                KeyFitness = r.GetString(8) switch
+                {
+                    "-" => KeyFitness.Never,
+                    "f" => KeyFitness.Finite,
+                    _ => KeyFitness.Always,
+                },
             },
             cancellationToken
         );
@@ -162,11 +247,69 @@ internal static class TableCatalog
             "Connect as the table's owner or as a role with BYPASSRLS. To serve some of the rows, let clients ask for them with ?where=, or serve a view that has tombstones."
         );
 
-    private static TableDescription Check(TableName table, char kind, List<TableColumn> columns, bool hasTombstones)
+    /// <summary>A tracked table: what was deleted is in its tombstones, and every column but txid is data.</summary>
+    private static TableDescription Tracked(TableName table, List<TableColumn> columns, TableTracking tracked)
     {
-        var isTable = kind is 'r' or 'p';
+        CheckTxid(table, columns, isTable: true);
+        var deleted = columns.Find(c => c.Name == Deleted && c.Type == "boolean");
+        if (tracked.SoftDelete is null && (deleted ?? columns.Find(c => c.Name == CurrentXmin)) is { } odd)
+        {
+            throw new PostgresTableException(
+                $"{table} was tracked by an earlier version, which left its column {odd.Name} out of records"
+                    + (deleted is null ? "." : " and took rows where it is true for deleted."),
+                $"Say once what the column is: {Term.EnableTracking.For(table.ToString())} makes it data like any other; {Term.SoftDelete} keeps deleted as a mark. All clients of the feed then resync."
+            );
+        }
+
+        var isMark = tracked.SoftDelete == true && deleted is not null;
+        return Make(
+            columns.Where(c => c.Name != TxidColumn && (c != deleted || !isMark)),
+            ChangeSource.Tracked,
+            isMark,
+            isLockable: true
+        ) with
+        {
+            Tombstones = tracked.Tombstones,
+            TrackingId = tracked.Name,
+            Notice = tracked.IsLax
+                ? $"the triggers that track {table} no longer fire for what logical replication or pg_restore --disable-triggers writes. Track the table again, which has them fire always."
+                : null,
+        };
+    }
+
+    /// <summary>
+    /// A table or view that brings txid, and deleted or not. A materialized view or a foreign table is compared as a whole: what refreshes
+    /// it
+    /// does not go by its txid.
+    /// </summary>
+    private static TableDescription Untracked(TableName table, char kind, List<TableColumn> columns)
+    {
+        CheckTxid(table, columns, isTable: kind is 'r' or 'p');
+        var deleted = columns.Find(c => c.Name == Deleted);
+        if (deleted is not null && deleted.Type != "boolean")
+        {
+            throw new PostgresTableException(
+                $"The column deleted of {table} is of type {deleted.Type}; a feed needs boolean.",
+                "Serve a view that renames it; or track the table, and it is a column like any other."
+            );
+        }
+
+        var isByColumns = deleted is not null && kind is 'r' or 'p' or 'v';
+        return Make(
+            columns.Where(c => c.Name is not (TxidColumn or CurrentXmin or Deleted)),
+            isByColumns ? ChangeSource.Tracked : ChangeSource.SnapshotsOnly,
+            deleted is not null,
+            isLockable: kind is 'r' or 'p' or 'v'
+        ) with
+        {
+            Notice = isByColumns ? $"{table} is served by its own columns txid and deleted: whoever writes it has to keep both." : null,
+        };
+    }
+
+    private static void CheckTxid(TableName table, List<TableColumn> columns, bool isTable)
+    {
         var txid =
-            columns.Find(c => c.Name == "txid")
+            columns.Find(c => c.Name == TxidColumn)
             ?? throw new PostgresTableException(
                 $"{table} has no column txid, by which changes are told.",
                 isTable
@@ -181,35 +324,25 @@ internal static class TableCatalog
                 "Serve a view that renames it."
             );
         }
+    }
 
-        var deleted = columns.Find(c => c.Name == Deleted);
-        var isData = deleted is not null && deleted.Type != "boolean";
-        if (deleted is not null && isData && !hasTombstones)
-        {
-            throw new PostgresTableException(
-                $"The column deleted of {table} is of type {deleted.Type}; a feed needs boolean.",
-                "Serve a view that renames it; or track the table, and it is a column like any other."
-            );
-        }
-
-        return new TableDescription
+    private static TableDescription Make(IEnumerable<TableColumn> columns, ChangeSource changes, bool hasDeleted, bool isLockable) =>
+        new()
         {
             Oid = 0,
             SqlName = "",
             Registry = false,
-            Lockable = kind is 'r' or 'p' or 'v',
-            Columns = [.. columns.Where(c => c.Name is not ("txid" or "current_xmin") && (c.Name != Deleted || isData))],
+            Lockable = isLockable,
+            Columns = [.. columns],
             Key = [],
             Pages = false,
-            HasDeleted = deleted is not null && !isData,
+            HasDeleted = hasDeleted,
             Enums = [],
             Composites = [],
             Tombstones = null,
             TrackingId = null,
-            Changes = ChangeSource.SnapshotsOnly,
-            Fingerprint = "",
+            Changes = changes,
         };
-    }
 
     private static List<TableColumn> KeyOf(TableName table, List<TableColumn> columns, IReadOnlyList<string> names) =>
         [
@@ -230,3 +363,12 @@ internal static class TableCatalog
             _ => ColumnShape.Natural,
         };
 }
+
+/// <summary>How the registry says that a table is tracked.</summary>
+/// <param name="Name">Its name there.</param>
+/// <param name="Tombstones">The tombstone table, quoted with its schema.</param>
+/// <param name="Key">The key's columns.</param>
+/// <param name="SoftDelete">Whether a boolean column <c>deleted</c> marks rows that are gone; null where an earlier version did not
+/// ask.</param>
+/// <param name="IsLax">Whether a trigger no longer fires always.</param>
+internal sealed record TableTracking(string Name, string Tombstones, string[] Key, bool? SoftDelete, bool IsLax);

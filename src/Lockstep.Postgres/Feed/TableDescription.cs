@@ -20,6 +20,12 @@ internal sealed record TableColumn(string Name, string Type, ColumnShape Shape)
     /// </summary>
     public bool IsLoose { get; init; }
 
+    /// <summary>Whether clients can tell rows apart by its values.</summary>
+    public KeyFitness KeyFitness { get; init; }
+
+    /// <summary>Whether it is bookkeeping, which no record shows.</summary>
+    public bool IsHidden { get; init; }
+
     /// <summary>Whether the database computes it from other columns: it is then not in the replication stream.</summary>
     public bool IsGenerated { get; init; }
 }
@@ -37,6 +43,19 @@ internal enum ColumnShape
     ByteArray,
 }
 
+/// <summary>Which values of a column can be part of a key: clients hold keys made of JSON's texts and numbers.</summary>
+internal enum KeyFitness
+{
+    /// <summary>All.</summary>
+    Always,
+
+    /// <summary>Numbers; not NaN and the infinities, which JSON has only as texts.</summary>
+    Finite,
+
+    /// <summary>None: their JSON is true or false, an array or an object, or may be.</summary>
+    Never,
+}
+
 /// <summary>How changes of a table or view can be told.</summary>
 internal enum ChangeSource
 {
@@ -50,7 +69,7 @@ internal enum ChangeSource
     Stream,
 }
 
-/// <summary>What the catalog says of a table or view. It holds as long as <see cref="Fingerprint"/> does.</summary>
+/// <summary>What the catalog says of a table or view. It holds as long as <see cref="Facts"/> do.</summary>
 internal sealed record TableDescription
 {
     /// <summary>Its oid.</summary>
@@ -89,9 +108,17 @@ internal sealed record TableDescription
     /// <summary>The composite types likewise, as relations.</summary>
     public required IReadOnlyList<long> Composites { get; init; }
 
+    /// <summary>What an operator should know of how it is served, in a sentence; null for nothing.</summary>
+    public string? Notice { get; init; }
+
     /// <summary>How changes are told.</summary>
     public required ChangeSource Changes { get; init; }
 
-    /// <summary>Stands for everything that makes cursors invalid when it changes: columns, storage, partitions, key, tracking.</summary>
-    public required string Fingerprint { get; init; }
+    /// <summary>What cursors depend on: columns, storage, partitions, key, tracking.</summary>
+    public TableFacts Facts { get; init; } = new("", "", "", "", File: 0, HasWake: false);
+
+    /// <summary>
+    /// Stands for them in the feed's identity: as they are, or as they were before things were added that make no difference.
+    /// </summary>
+    public string Fingerprint { get; init; } = "";
 }

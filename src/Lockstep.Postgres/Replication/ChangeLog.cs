@@ -1,3 +1,4 @@
+using Lockstep.Engine.Serving;
 using Lockstep.Engine.Tables;
 using Lockstep.Postgres.Feed;
 using Microsoft.Data.Sqlite;
@@ -244,7 +245,7 @@ internal sealed class ChangeLog : IDisposable
         );
         using var row = command.ExecuteReader();
         var pieces = new List<byte[]>();
-        while (row.Read())
+        for (var bytes = 0L; bytes < PageSize.Bytes && row.Read(); bytes += pieces[^1].Length)
         {
             after = row.GetInt64(0);
             pieces.Add(row.GetFieldValue<byte[]>(1));

@@ -38,6 +38,14 @@ internal sealed class ChangeSql
     /// </summary>
     public string Text { get; }
 
+    /// <summary>Whether a client can hold a row's key.</summary>
+    /// <exception cref="PostgresTableException">It cannot.</exception>
+    public void CheckKey(string?[] values)
+    {
+        for (var i = 0; i < _key.Length; i++)
+            KeyFit.Check(_table.SqlName, _table.Key[i], values[_key[i]]!);
+    }
+
     /// <summary>How one column contributes to <see cref="Signature"/>.</summary>
     public static string SignatureOf(string name, long type, int modifier) => FormattableString.Invariant($"{name} {type} {modifier}");
 

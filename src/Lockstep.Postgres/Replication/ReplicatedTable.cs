@@ -12,7 +12,7 @@ internal static class ReplicatedTable
         SELECT c.oid::bigint, quote_ident(n.nspname) || '.' || quote_ident(c.relname), c.relkind::text, c.relpersistence::text, c.relreplident::text,
             c.relkind <> 'p' AND EXISTS (SELECT FROM pg_inherits WHERE inhparent = c.oid),
             (SELECT min(p.oid::regclass::text) FROM pg_partition_tree(c.oid) t JOIN pg_class p ON p.oid = t.relid WHERE t.isleaf AND p.oid <> c.oid AND p.relreplident NOT IN ('d', 'f')),
-            row_security_active(c.oid)
+            row_security_active(c.oid), to_regclass('lockstep.tracked') IS NOT NULL
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass($1)
         """;
 
@@ -45,7 +45,8 @@ internal static class ReplicatedTable
                         Identity: r.GetString(4),
                         Inherited: r.GetBoolean(5),
                         Odd: r.IsDBNull(6) ? null : r.GetString(6),
-                        Hides: r.GetBoolean(7)
+                        Hides: r.GetBoolean(7),
+                        Registry: r.GetBoolean(8)
                     ),
                 cancellationToken
             )
@@ -66,7 +67,7 @@ internal static class ReplicatedTable
         {
             throw new PostgresTableException(
                 $"{table} is unlogged or temporary, so its changes are not in the server's log.",
-                "Serve it by polling, or ALTER TABLE ... SET LOGGED."
+                "Run: ALTER TABLE ... SET LOGGED"
             );
         }
 
@@ -98,6 +99,20 @@ internal static class ReplicatedTable
         }
 
         var columns = await TableCatalog.ColumnsAsync(connection, t.Oid, cancellationToken).ConfigureAwait(false);
+        var tracked = t.Registry ? await TableCatalog.TrackingOfAsync(connection, t.Oid, cancellationToken).ConfigureAwait(false) : null;
+        if (tracked?.SoftDelete == true)
+        {
+            throw new PostgresTableException(
+                $"{table} is tracked with its column deleted as a mark, which replication does not know.",
+                "Serve it by polling, or track it with deleted as data."
+            );
+        }
+
+        // Polling leaves out the txid of a tracked table too.
+        if (tracked is not null)
+            columns = [.. columns.Select(c => c.Name == "txid" ? c with { IsHidden = true } : c)];
+        TableColumn[] keyColumns = [.. key.Select(name => columns.Find(c => c.Name == name)!)];
+        KeyFit.Check(table, keyColumns);
         var (enums, composites) = await TableCatalog.TypesAsync(connection, t.Oid, cancellationToken).ConfigureAwait(false);
         return new TableDescription
         {
@@ -107,14 +122,13 @@ internal static class ReplicatedTable
             SqlName = t.Name,
             Lockable = true,
             Columns = columns,
-            Key = [.. key.Select(name => columns.Find(c => c.Name == name)!)],
+            Key = keyColumns,
             Pages = true,
             HasDeleted = false,
             Tombstones = null,
             TrackingId = null,
             Registry = false,
             Changes = ChangeSource.Stream,
-            Fingerprint = "",
         };
     }
 }

@@ -18,6 +18,8 @@ internal sealed class ReplicationFeed : DatabaseFeed
         : base(connectionString, options, time, (connection, token) => ReplicatedTable.DescribeAsync(connection, options.Table, token))
     {
         Log = log;
+        if (log.Epoch is { } epoch)
+            Database.GoOn(epoch.Table);
         Live = new LiveLog<CommitPosition>(options.LiveBytes);
         _worker = new ReplicationWorker(connectionString, Readers.Source, Database, Log, Live, options, Metrics, time);
     }
@@ -73,7 +75,7 @@ internal sealed class ReplicationFeed : DatabaseFeed
             new ReplicationSteps(this, epoch, end),
             epoch.Identity,
             new CommitPosition(request.Since),
-            request.HeartbeatInterval
+            request
         );
         return new FeedReading(epoch.Identity, Database.KeyNames, journey.ReadAsync(cancellationToken));
     }
@@ -87,7 +89,7 @@ internal sealed class ReplicationFeed : DatabaseFeed
 
         // No client may have more than the pages: what they leave out of it is swept, and a tie with the log would not bring it back.
         var horizon = request.Horizon ?? await BeginSnapshotAsync(epoch, whole: true, cancellationToken).ConfigureAwait(false);
-        var page = await ReadPageAsync(epoch, after, horizon, Options.PageRows, cancellationToken).ConfigureAwait(false);
+        var page = await ReadPageAsync(epoch, after, horizon, PageRows, cancellationToken).ConfigureAwait(false);
         return new SnapshotPage(epoch.Identity, horizon, Database.KeyNames, page.Lines.Take(), PagePosition.Format(page.Next));
     }
 
@@ -105,7 +107,7 @@ internal sealed class ReplicationFeed : DatabaseFeed
             .ConfigureAwait(false);
         if (page.Stamp.Identity != epoch.Table)
             throw Changed();
-        Metrics.Read(page.Lines);
+        Learn(page.Lines);
         return page;
     }
 
@@ -154,7 +156,7 @@ internal sealed class ReplicationFeed : DatabaseFeed
                 .ReadAsync(
                     async (c, token) =>
                     {
-                        await SlotWatcher.MarkAsync(c, token).ConfigureAwait(false);
+                        await LogMark.WriteAsync(c, token).ConfigureAwait(false);
                         return true;
                     },
                     either.Token

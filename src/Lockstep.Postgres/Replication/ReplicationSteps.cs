@@ -23,8 +23,7 @@ internal sealed class ReplicationSteps(ReplicationFeed feed, LogEpoch epoch, lon
         var cursor = await feed.BeginSnapshotAsync(epoch, whole: false, cancellationToken).ConfigureAwait(false);
         for (string[]? after = []; after is not null; )
         {
-            var page = await feed.ReadPageAsync(epoch, after, cursor, Pages.Rows, cancellationToken).ConfigureAwait(false);
-            Pages.Learn(page.Lines);
+            var page = await feed.ReadPageAsync(epoch, after, cursor, feed.Pages.Rows, cancellationToken).ConfigureAwait(false);
             foreach (var piece in page.Lines.Take())
                 yield return new FeedStep<CommitPosition>(piece);
             after = page.Next;

@@ -75,11 +75,15 @@ internal sealed class ReplicationWorker(
             {
                 metrics.PollFailed();
                 log.Rollback();
-                if (!_streams)
-                    Fail(PostgresErrors.Translate(e, options.Table.ToString()));
+                var error = PostgresErrors.Translate(e, options.Table.ToString());
+                var isOver = PostgresErrors.EndsService(error);
+                if (isOver)
+                    live.Restart("none", new CommitPosition(0));
+                if (!_streams || isOver || e is PostgresTableException)
+                    Fail(error);
 
                 // A connection that has just worked mostly works again, and no client need know.
-                failures = _streams ? 1 : failures + 1;
+                failures = _streams && !isOver ? 1 : failures + 1;
                 _streams = false;
             }
 
@@ -145,7 +149,7 @@ internal sealed class ReplicationWorker(
 
     private async Task StreamAsync(NpgsqlConnection connection, ReplicationNames names, CancellationToken cancellationToken)
     {
-        var stream = new LogicalReplicationConnection(PostgresConnection.Settle(connectionString).ToString());
+        var stream = new LogicalReplicationConnection(PostgresConnection.ForStream(connectionString));
         await using (stream.ConfigureAwait(false))
         {
             await stream.Open(cancellationToken).ConfigureAwait(false);

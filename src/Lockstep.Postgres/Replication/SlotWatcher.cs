@@ -28,13 +28,6 @@ internal sealed class SlotWatcher(NpgsqlDataSource source, string slot, Postgres
     /// <summary>What was seen last; null when there is no slot.</summary>
     public PostgresSlotState? State => _state;
 
-    /// <summary>Writes a mark into the server's log, which the stream brings after everything that was committed before.</summary>
-    public static Task MarkAsync(NpgsqlConnection connection, CancellationToken cancellationToken) =>
-        connection.ExecuteAsync(
-            "SELECT set_config('synchronous_commit', 'local', true), pg_logical_emit_message(true, 'lockstep', '')",
-            cancellationToken
-        );
-
     /// <summary>Looks until the slot's lag is above the bound, or it is cancelled.</summary>
     /// <param name="looked">Called each time.</param>
     /// <param name="cancellationToken">Ends it.</param>
@@ -86,7 +79,7 @@ internal sealed class SlotWatcher(NpgsqlDataSource source, string slot, Postgres
             _state = new PostgresSlotState(slot, seen.Kept, seen.Bound < 0 ? null : seen.Bound << 20);
             metrics.SlotSeen(seen.Kept);
             if (seen.Unconfirmed > QuietBytes)
-                await MarkAsync(connection, cancellationToken).ConfigureAwait(false);
+                await LogMark.WriteAsync(connection, cancellationToken).ConfigureAwait(false);
             return seen.Kept;
         }
     }

@@ -276,13 +276,15 @@ internal sealed class StreamSession(
                 await LookAtAsync(txid, cancellationToken).ConfigureAwait(false);
             }
 
-            await using var command = new NpgsqlCommand(_sql.Text, connection);
-            foreach (var value in _sql.Parameters(_changes))
-                command.Parameters.Add(new NpgsqlParameter { Value = value });
+            // One transaction, in which the formats hold.
+            await using var batch = new NpgsqlBatch(connection);
+            batch.Add("SELECT " + StateSql.Formats);
+            batch.Add(_sql.Text, _sql.Parameters(_changes));
             var lines = new FeedLines();
-            var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+            var reader = await batch.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
             await using (reader.ConfigureAwait(false))
             {
+                await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
                 while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
                     lines.Append(reader, reader.GetInt64(0));
             }

@@ -45,15 +45,22 @@ public static class PostgresTracking
         WHERE a.attrelid = $1::bigint::oid AND a.attname = ANY($2) AND n.nspname <> 'pg_catalog' ORDER BY 1
         """;
 
-    private const string Registered = "SELECT name, added_txid, key_columns FROM lockstep.tracked WHERE relation = $1::bigint::oid";
+    private const string Registered = """
+        SELECT name, added_txid, key_columns, (to_jsonb(t) ->> 'soft_delete')::boolean,
+            EXISTS (SELECT FROM pg_trigger WHERE tgrelid = t.relation AND tgname = 'zz_lockstep_wake'),
+            ARRAY(SELECT tgname::text FROM pg_trigger WHERE tgrelid = t.relation AND tgname LIKE 'zz\_lockstep\_%' AND tgenabled <> 'A' ORDER BY 1)
+        FROM lockstep.tracked t WHERE relation = $1::bigint::oid
+        """;
+
+    private const string Registry = """
+        SELECT to_regclass('lockstep.tracked') IS NOT NULL,
+            EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('lockstep.tracked') AND attname = 'tombstone_floor')
+        """;
 
     /// <summary>Says what <see cref="EnableAsync"/> would do; changes nothing.</summary>
     /// <param name="connectionString">For Npgsql.</param>
     /// <param name="table">The table.</param>
-    /// <param name="wake">
-    /// Whether each change also notifies the feeds, so that they look at once. Transactions that notify commit one at a time, and cannot be
-    /// prepared for a two-phase commit.
-    /// </param>
+    /// <param name="options">How; null for what fits most tables.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <exception cref="PostgresTableException">The table is missing, or is nothing that can be tracked.</exception>
     /// <exception cref="PostgresAccessException">The login is refused.</exception>
@@ -61,95 +68,123 @@ public static class PostgresTracking
     public static Task<TrackingPlan> PlanEnableAsync(
         string connectionString,
         TableName table,
-        bool wake = true,
+        TrackingOptions? options = null,
         CancellationToken cancellationToken = default
-    ) => RunAsync(connectionString, table, run: false, (c, token) => PlanEnableAsync(c, table, wake, token), cancellationToken);
+    ) => RunAsync(connectionString, table, options, run: false, (c, token) => PlanEnableAsync(c, table, options, token), cancellationToken);
 
     /// <summary>
     /// Begins to track a table, in one transaction; does nothing when it is tracked already and its key is still the same.
     /// </summary>
-    /// <inheritdoc cref="PlanEnableAsync(string, TableName, bool, CancellationToken)"/>
+    /// <inheritdoc cref="PlanEnableAsync(string, TableName, TrackingOptions, CancellationToken)"/>
     /// <returns>What was done.</returns>
     public static Task<TrackingPlan> EnableAsync(
         string connectionString,
         TableName table,
-        bool wake = true,
+        TrackingOptions? options = null,
         CancellationToken cancellationToken = default
-    ) => RunAsync(connectionString, table, run: true, (c, token) => PlanEnableAsync(c, table, wake, token), cancellationToken);
+    ) => RunAsync(connectionString, table, options, run: true, (c, token) => PlanEnableAsync(c, table, options, token), cancellationToken);
 
     /// <summary>Says what <see cref="DisableAsync"/> would do; changes nothing.</summary>
-    /// <inheritdoc cref="PlanEnableAsync(string, TableName, bool, CancellationToken)"/>
+    /// <inheritdoc cref="PlanEnableAsync(string, TableName, TrackingOptions, CancellationToken)"/>
     public static Task<TrackingPlan> PlanDisableAsync(
         string connectionString,
         TableName table,
         CancellationToken cancellationToken = default
-    ) => RunAsync(connectionString, table, run: false, (c, token) => PlanDisableAsync(c, table, token), cancellationToken);
+    ) => RunAsync(connectionString, table, null, run: false, (c, token) => PlanDisableAsync(c, table, token), cancellationToken);
 
     /// <summary>Ends tracking, and takes away what <see cref="EnableAsync"/> added; does nothing when the table is not tracked.</summary>
-    /// <inheritdoc cref="PlanEnableAsync(string, TableName, bool, CancellationToken)"/>
+    /// <inheritdoc cref="PlanEnableAsync(string, TableName, TrackingOptions, CancellationToken)"/>
     /// <returns>What was done.</returns>
     public static Task<TrackingPlan> DisableAsync(
         string connectionString,
         TableName table,
         CancellationToken cancellationToken = default
-    ) => RunAsync(connectionString, table, run: true, (c, token) => PlanDisableAsync(c, table, token), cancellationToken);
+    ) => RunAsync(connectionString, table, null, run: true, (c, token) => PlanDisableAsync(c, table, token), cancellationToken);
 
-    private static async Task<TrackingPlan> RunAsync(
+    /// <summary>
+    /// Drops tombstones that are older than clients are expected to stay away. A client that comes with a cursor from before has to resync,
+    /// which it is told (410). Does nothing for a table that is not tracked.
+    /// </summary>
+    /// <param name="connectionString">For Npgsql. The user must own the table of tombstones.</param>
+    /// <param name="table">The table.</param>
+    /// <param name="age">How old; not below zero. Tombstones of earlier versions are as old as the first call that meets them.</param>
+    /// <param name="run">False to count only.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>How many were dropped.</returns>
+    /// <inheritdoc cref="PlanEnableAsync(string, TableName, TrackingOptions, CancellationToken)" path="/exception"/>
+    public static Task<long> ClearTombstonesAsync(
         string connectionString,
         TableName table,
+        TimeSpan age,
+        bool run = true,
+        CancellationToken cancellationToken = default
+    )
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(age, TimeSpan.Zero);
+        return TrackingTransaction.RunAsync(
+            connectionString,
+            table,
+            TrackingOptions.Default,
+            run,
+            (connection, token) => TombstoneRetention.ClearAsync(connection, table, age, token),
+            cancellationToken
+        );
+    }
+
+    private static Task<TrackingPlan> RunAsync(
+        string connectionString,
+        TableName table,
+        TrackingOptions? options,
         bool run,
         Func<NpgsqlConnection, CancellationToken, Task<TrackingPlan>> plan,
         CancellationToken cancellationToken
-    )
-    {
-        ArgumentNullException.ThrowIfNull(table);
-        var source = PostgresConnection.CreateSource(connectionString, 1);
-        await using (source.ConfigureAwait(false))
-        {
-            try
+    ) =>
+        TrackingTransaction.RunAsync(
+            connectionString,
+            table,
+            options ?? TrackingOptions.Default,
+            run,
+            async (connection, token) =>
             {
-                var connection = await source.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
-                await using (connection.ConfigureAwait(false))
-                {
-                    var transaction = await connection.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
-                    await using (transaction.ConfigureAwait(false))
-                    {
-                        var planned = await plan(connection, cancellationToken).ConfigureAwait(false);
-                        if (run)
-                        {
-                            foreach (var statement in planned.Statements)
-                                await connection.ExecuteAsync(statement, cancellationToken).ConfigureAwait(false);
-                            await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
-                        }
-
-                        return planned;
-                    }
-                }
-            }
-            catch (Exception e) when (e is NpgsqlException or System.Net.Sockets.SocketException or TimeoutException)
-            {
-                throw PostgresErrors.Translate(e, table.ToString());
-            }
-        }
-    }
+                var planned = await plan(connection, token).ConfigureAwait(false);
+                foreach (var statement in run ? planned.Statements : [])
+                    await connection.ExecuteAsync(statement, token).ConfigureAwait(false);
+                return planned;
+            },
+            cancellationToken
+        );
 
     private static async Task<TrackingPlan> PlanEnableAsync(
         NpgsqlConnection connection,
         TableName name,
-        bool wake,
+        TrackingOptions? options,
         CancellationToken cancellationToken
     )
     {
-        var (table, registered, txidType) = await FindAsync(connection, name, cancellationToken).ConfigureAwait(false);
+        var (wake, softDelete) = (options?.Wake, options?.SoftDelete);
+        var (table, registered, txid) = await FindAsync(connection, name, cancellationToken).ConfigureAwait(false);
         if (table.Key.Count == 0)
-            throw new PostgresTableException($"{name} has no primary key, so its rows cannot be told apart.", "Give it one.");
-        if (table.Key.Any(k => k.Name == Txid))
-            throw new PostgresTableException($"The key of {name} has a column txid, which tracking would overwrite.", "Rename the column.");
-        if (txidType is not ("" or "bigint"))
-            throw new PostgresTableException($"{name} has a column txid of type {txidType}; tracking needs bigint.", "Rename the column.");
+        {
+            throw new PostgresTableException(
+                $"{name} has no primary key, so its rows cannot be told apart.",
+                "Give the table a primary key."
+            );
+        }
+
+        KeyFit.Check(name, table.Key);
+        await TableCatalog.CheckLoggedAsync(connection, name, table.SqlName, cancellationToken).ConfigureAwait(false);
+        if (txid is not ("" or "bigint"))
+        {
+            throw new PostgresTableException(
+                $"{name} has a column txid of type {txid} already; tracking needs it to be bigint.",
+                "Rename that column."
+            );
+        }
+
+        var registry = await RegistryAsync(connection, cancellationToken).ConfigureAwait(false);
         if (registered is null)
         {
-            var plan = new TrackingPlan(table.SqlName, TrackingSql.Enable(table, wake));
+            var plan = new TrackingPlan(table.SqlName, TrackingSql.Enable(table, registry, wake == true, softDelete == true));
             if (!table.HasTxid)
                 return plan;
             await CheckTxidAsync(connection, table, cancellationToken).ConfigureAwait(false);
@@ -161,14 +196,23 @@ public static class PostgresTracking
         }
 
         if (registered.Key.SequenceEqual(table.Key.Select(k => k.Name)))
-            return new TrackingPlan(table.SqlName, []);
+            return new TrackingPlan(table.SqlName, TrackingSql.Repair(table, registry, registered, wake, softDelete));
 
         // The key has changed since: what was made for the old one goes. The column stays, and with it whether it is ours.
         var statements = TrackingSql.Disable(table, dropTxid: registered.AddedTxid);
+        var again = table with { HasTxid = table.HasTxid && !registered.AddedTxid };
         return new TrackingPlan(
             table.SqlName,
-            [.. statements, .. TrackingSql.Enable(table with { HasTxid = table.HasTxid && !registered.AddedTxid }, wake)]
+            [.. statements, .. TrackingSql.Enable(again, registry, wake ?? registered.HasWake, softDelete ?? registered.SoftDelete == true)]
         );
+    }
+
+    private static async Task<TrackingRegistry> RegistryAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        var found = await connection
+            .QueryAsync(Registry, [], r => new TrackingRegistry(r.GetBoolean(0), r.GetBoolean(1)), cancellationToken)
+            .ConfigureAwait(false);
+        return found[0];
     }
 
     /// <summary>A column txid may have meant something else all along.</summary>
@@ -260,7 +304,14 @@ public static class PostgresTracking
                 .QueryAsync(
                     Registered,
                     [t.Oid],
-                    r => new Registration(r.GetString(0), r.GetBoolean(1), r.GetFieldValue<string[]>(2)),
+                    r => new Registration(
+                        r.GetString(0),
+                        r.GetBoolean(1),
+                        r.GetFieldValue<string[]>(2),
+                        r.IsDBNull(3) ? null : r.GetBoolean(3),
+                        r.GetBoolean(4),
+                        r.GetFieldValue<string[]>(5)
+                    ),
                     cancellationToken
                 )
                 .ConfigureAwait(false)
@@ -298,6 +349,4 @@ public static class PostgresTracking
                 return name;
         }
     }
-
-    private sealed record Registration(string Name, bool AddedTxid, string[] Key);
 }

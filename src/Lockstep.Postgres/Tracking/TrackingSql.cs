@@ -18,6 +18,20 @@ internal sealed record TrackedTable(
     IReadOnlyList<string> OperatorSchemas
 );
 
+/// <summary>How a table stands in the registry.</summary>
+/// <param name="Name">Its name there.</param>
+/// <param name="AddedTxid">Whether its column txid is ours.</param>
+/// <param name="Key">The key by which it is tracked.</param>
+/// <param name="SoftDelete">What a boolean column deleted is; null where an earlier version did not ask.</param>
+/// <param name="HasWake">Whether changes notify the feeds.</param>
+/// <param name="LaxTriggers">Our triggers that do not fire always.</param>
+internal sealed record Registration(string Name, bool AddedTxid, string[] Key, bool? SoftDelete, bool HasWake, string[] LaxTriggers);
+
+/// <summary>The registry of a database.</summary>
+/// <param name="Exists">Whether there is one.</param>
+/// <param name="IsCurrent">Whether it has the columns of this version.</param>
+internal sealed record TrackingRegistry(bool Exists, bool IsCurrent);
+
 /// <summary>The SQL that makes a table tell its changes, and that undoes it.</summary>
 internal static class TrackingSql
 {
@@ -29,12 +43,15 @@ internal static class TrackingSql
     private const string WakeTrigger = "zz_lockstep_wake";
 
     /// <summary>The statements that begin tracking, to be run in one transaction.</summary>
-    public static IReadOnlyList<string> Enable(TrackedTable table, bool wake)
+    public static IReadOnlyList<string> Enable(TrackedTable table, TrackingRegistry registry, bool wake, bool softDelete)
     {
         var tombstones = $"lockstep.{Sql.Quote(table.Name)}";
         var function = FunctionName(table);
         var keys = string.Join(", ", table.Key.Select(k => Sql.Quote(k.Name)));
-        var statements = new List<string>(Common) { $"LOCK TABLE {table.SqlName} IN ACCESS EXCLUSIVE MODE" };
+        var statements = new List<string>(Common);
+        if (registry.Exists && !registry.IsCurrent)
+            statements.Add(AddColumns);
+        statements.Add($"LOCK TABLE {table.SqlName} IN ACCESS EXCLUSIVE MODE");
 
         // A constant default rewrites nothing: rows that were there count as written by transaction 0, before every cursor.
         if (!table.HasTxid)
@@ -44,6 +61,7 @@ internal static class TrackingSql
             $"CREATE TABLE {tombstones} AS SELECT {string.Join(", ", table.Key.Select(k => k.IsLoose ? $"{KeySql.Value(k, "t")} AS {Sql.Quote(k.Name)}" : Sql.Quote(k.Name)))}"
                 + $" FROM {table.SqlName} AS t WITH NO DATA",
             $"ALTER TABLE {tombstones} ADD COLUMN txid bigint NOT NULL, ADD PRIMARY KEY ({keys})",
+            AddTime(tombstones),
             $"CREATE INDEX ON {tombstones} (txid, {keys})",
             Function(table, tombstones, function),
             $"CREATE TRIGGER {Triggers[0]} BEFORE INSERT OR UPDATE ON {table.SqlName} FOR EACH ROW EXECUTE FUNCTION lockstep.stamp()",
@@ -53,25 +71,61 @@ internal static class TrackingSql
                 + $") EXECUTE FUNCTION {function}()",
             $"CREATE TRIGGER {Triggers[3]} AFTER TRUNCATE ON {table.SqlName} FOR EACH STATEMENT EXECUTE FUNCTION lockstep.truncated()",
         ]);
-        if (wake)
-        {
-            statements.Add(
-                $"CREATE TRIGGER {WakeTrigger} AFTER INSERT OR UPDATE OR DELETE ON {table.SqlName} FOR EACH STATEMENT EXECUTE FUNCTION lockstep.wake({Sql.Literal(table.Name)})"
-            );
-        }
-
         // Always: also for what a subscription of logical replication applies.
-        statements.AddRange(
-            Triggers.Concat(wake ? [WakeTrigger] : []).Select(t => $"ALTER TABLE {table.SqlName} ENABLE ALWAYS TRIGGER {t}")
-        );
+        statements.AddRange(Triggers.Select(t => EnableAlways(table, t)));
+        if (wake)
+            statements.AddRange(Wake(table));
         statements.AddRange(table.Readers.Select(role => $"GRANT SELECT ON {tombstones} TO {role}"));
         statements.Add(
-            "INSERT INTO lockstep.tracked (name, relation, tombstones, key_columns, epoch, added_txid) VALUES ("
+            "INSERT INTO lockstep.tracked (name, relation, tombstones, key_columns, epoch, added_txid, soft_delete) VALUES ("
                 + $"{Sql.Literal(table.Name)}, {Sql.Literal(table.SqlName)}, {Sql.Literal(tombstones)}, "
-                + $"ARRAY[{string.Join(", ", table.Key.Select(k => Sql.Literal(k.Name)))}], (extract(epoch FROM clock_timestamp()) * 1000)::bigint, {(table.HasTxid ? "false" : "true")})"
+                + $"ARRAY[{string.Join(", ", table.Key.Select(k => Sql.Literal(k.Name)))}], (extract(epoch FROM clock_timestamp()) * 1000)::bigint, {(table.HasTxid ? "false" : "true")}, {(softDelete ? "true" : "false")})"
         );
         return statements;
     }
+
+    /// <summary>The statements that bring a tracked table back to how it is to be; none when it is so.</summary>
+    public static IReadOnlyList<string> Repair(
+        TrackedTable table,
+        TrackingRegistry registry,
+        Registration now,
+        bool? wake,
+        bool? softDelete
+    )
+    {
+        var statements = new List<string>();
+        var isMark = softDelete ?? now.SoftDelete == true;
+        if (now.SoftDelete != isMark)
+        {
+            if (!registry.IsCurrent)
+                statements.Add(AddColumns);
+            statements.Add($"UPDATE lockstep.tracked SET soft_delete = {(isMark ? "true" : "false")} WHERE name = {Sql.Literal(now.Name)}");
+        }
+
+        statements.AddRange(now.LaxTriggers.Select(t => EnableAlways(table, t)));
+        if (wake == true && !now.HasWake)
+            statements.AddRange(Wake(table));
+        if (wake == false && now.HasWake)
+            statements.Add($"DROP TRIGGER {WakeTrigger} ON {table.SqlName}");
+        return statements;
+    }
+
+    /// <summary>What this version adds to the registry of an earlier one.</summary>
+    public const string AddColumns =
+        "ALTER TABLE lockstep.tracked ADD COLUMN IF NOT EXISTS soft_delete boolean, ADD COLUMN IF NOT EXISTS tombstone_floor bigint NOT NULL DEFAULT 0";
+
+    /// <summary>Has tombstones know their age, for their retention; those that are there begin now.</summary>
+    public static string AddTime(string tombstones) =>
+        $"ALTER TABLE {tombstones} ADD COLUMN lockstep_at timestamptz NOT NULL DEFAULT now()";
+
+    private static string EnableAlways(TrackedTable table, string trigger) =>
+        $"ALTER TABLE {table.SqlName} ENABLE ALWAYS TRIGGER {trigger}";
+
+    private static string[] Wake(TrackedTable table) =>
+        [
+            $"CREATE TRIGGER {WakeTrigger} AFTER INSERT OR UPDATE OR DELETE ON {table.SqlName} FOR EACH STATEMENT EXECUTE FUNCTION lockstep.wake({Sql.Literal(table.Name)})",
+            EnableAlways(table, WakeTrigger),
+        ];
 
     /// <summary>The statements that end tracking, to be run in one transaction.</summary>
     public static IReadOnlyList<string> Disable(TrackedTable table, bool dropTxid) =>
@@ -95,7 +149,9 @@ internal static class TrackingSql
                 tombstones regclass NOT NULL,
                 key_columns text[] NOT NULL,
                 epoch bigint NOT NULL,
-                added_txid boolean NOT NULL
+                added_txid boolean NOT NULL,
+                soft_delete boolean,
+                tombstone_floor bigint NOT NULL DEFAULT 0
             )
             """,
         "GRANT SELECT ON lockstep.tracked TO PUBLIC",
@@ -146,7 +202,7 @@ internal static class TrackingSql
             BEGIN
                 IF TG_OP <> 'INSERT' THEN
                     INSERT INTO {tombstones} ({keys}, txid) VALUES ({old}, pg_current_xact_id()::text::bigint)
-                        ON CONFLICT ({keys}) DO UPDATE SET txid = EXCLUDED.txid;
+                        ON CONFLICT ({keys}) DO UPDATE SET (txid, lockstep_at) = (EXCLUDED.txid, EXCLUDED.lockstep_at);
                 END IF;
                 IF TG_OP <> 'DELETE' THEN
                     DELETE FROM {tombstones} AS gone WHERE {same};

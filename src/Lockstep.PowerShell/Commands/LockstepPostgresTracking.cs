@@ -30,18 +30,18 @@ public abstract class PostgresTrackingCmdlet : LockstepCmdlet
 
     private protected override object? ErrorTarget => _current;
 
-    private protected void ForEachTable(bool? wake, string action)
+    private protected void ForEachTable(TrackingWish? wish, string action)
     {
         foreach (var table in Table)
         {
             _current = table;
-            Attempt(() => Change(table, wake, action));
+            Attempt(() => Change(table, wish, action));
         }
     }
 
-    private void Change(string table, bool? wake, string action)
+    private void Change(string table, TrackingWish? wish, string action)
     {
-        var change = TrackingChange.Plan(ConnectionString, table, Schema, wake, StopToken);
+        var change = TrackingChange.Plan(ConnectionString, table, Schema, wish, StopToken);
         if (change.Warning is { } warning)
             WriteWarning(warning);
 
@@ -57,13 +57,39 @@ public abstract class PostgresTrackingCmdlet : LockstepCmdlet
 public sealed class EnableLockstepPostgresTrackingCommand : PostgresTrackingCmdlet
 {
     /// <summary>
-    /// Does not notify servers of changes, which they then see at their next poll. A transaction that notifies cannot be prepared for a
-    /// two-phase commit.
+    /// Notifies servers of changes, so that they look at once. It makes writers wait for each other at their commits, and a transaction
+    /// that
+    /// notifies cannot be prepared for a two-phase commit. Without it servers look often while there is something new.
     /// </summary>
+    [Parameter]
+    public SwitchParameter Notify { get; set; }
+
+    /// <summary>No longer notifies servers of changes of a table that was tracked with -Notify, or by an earlier version.</summary>
     [Parameter]
     public SwitchParameter NoNotify { get; set; }
 
-    private protected override void Process() => ForEachTable(!NoNotify, "Track changes");
+    /// <summary>
+    /// Takes rows for gone in which a boolean column deleted is true. Otherwise it is data like any other; -SoftDelete:$false says so of a
+    /// table
+    /// that an earlier version tracks.
+    /// </summary>
+    [Parameter]
+    public SwitchParameter SoftDelete { get; set; }
+
+    private protected override void Process()
+    {
+        if (Notify && NoNotify)
+            throw new PSArgumentException("-Notify and -NoNotify exclude each other.");
+        ForEachTable(
+            new TrackingWish(
+                Notify ? true
+                    : NoNotify ? false
+                    : null,
+                MyInvocation.BoundParameters.ContainsKey(nameof(SoftDelete)) ? SoftDelete.IsPresent : null
+            ),
+            "Track changes"
+        );
+    }
 }
 
 /// <summary>
@@ -93,6 +119,33 @@ public sealed class DisableLockstepPostgresTrackingCommand : PostgresTrackingCmd
             {
                 if (ShouldProcess(table, "Drop the replication slot and publication"))
                     TrackingChange.RemoveReplication(ConnectionString, table, Schema, StopToken);
+            });
+        }
+    }
+}
+
+/// <summary>
+/// Forgets what was deleted long ago from tables of PostgreSQL that are tracked. A client that has been away for longer has to resync,
+/// which it
+/// is told.
+/// </summary>
+[Cmdlet(VerbsCommon.Clear, "LockstepPostgresTombstone", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
+public sealed class ClearLockstepPostgresTombstoneCommand : PostgresTrackingCmdlet
+{
+    /// <summary>How long ago at least: longer than a client may stay away and still go on where it was.</summary>
+    [Parameter(Mandatory = true, Position = 2)]
+    public TimeSpan OlderThan { get; set; }
+
+    private protected override void Process()
+    {
+        foreach (var table in Table)
+        {
+            Attempt(() =>
+            {
+                if (!ShouldProcess(table, $"Forget what was deleted more than {OlderThan} ago"))
+                    return;
+                var cleared = TrackingChange.ClearTombstones(ConnectionString, table, Schema, OlderThan, StopToken);
+                WriteVerbose($"Forgot {cleared} deleted rows of {table}.");
             });
         }
     }

@@ -136,6 +136,18 @@ public sealed class StartLockstepServerCommand : LockstepCmdlet
     [ValidateNotNullOrEmpty]
     public string[] AllowedOrigin { get; set; } = [];
 
+    /// <summary>
+    /// The most connections; others are told to come back later. Fewer where the process may not open so many files.
+    /// </summary>
+    [Parameter]
+    [ValidateRange(1, 1_000_000)]
+    public int ConnectionLimit { get; set; } = 2048;
+
+    /// <summary>The most connections from one address; all clients behind a proxy have its address.</summary>
+    [Parameter]
+    [ValidateRange(1, 1_000_000)]
+    public int ConnectionLimitPerAddress { get; set; } = 1024;
+
     /// <summary>The longest silence on a feed, in seconds.</summary>
     [Parameter]
     [ValidateRange(0.01, 86400.0)]
@@ -201,6 +213,7 @@ public sealed class StartLockstepServerCommand : LockstepCmdlet
             Address = ListenAddress,
             Port = Port,
             Certificate = Certificate,
+            Connections = (ConnectionLimit, ConnectionLimitPerAddress),
             Site = SiteParameters.Read(AllowedHost, AllowedOrigin),
             Credential = Credential,
             Token = Token,

@@ -19,6 +19,9 @@ internal sealed record ServerSettings
     /// <summary>Under which names it may be asked for, and by which web pages.</summary>
     public SiteRules Site { get; init; } = new();
 
+    /// <summary>The most connections, together and from one address.</summary>
+    public required (int Most, int PerAddress) Connections { get; init; }
+
     /// <summary>Users and passwords that may read.</summary>
     public PSCredential[] Credential { get; init; } = [];
 

@@ -6,6 +6,7 @@ using Lockstep.Errors;
 using Lockstep.Parameters;
 using Lockstep.Postgres;
 using Lockstep.Serving;
+using Lockstep.Serving.Hosting;
 
 namespace Lockstep.Servers;
 
@@ -114,6 +115,7 @@ internal static class ServerStart
             Address = settings.Address,
             Port = settings.Port,
             Certificate = settings.Certificate,
+            Connections = new ConnectionLimits { Most = settings.Connections.Most, MostPerAddress = settings.Connections.PerAddress },
             AllowedHosts = settings.Site.AllowedHosts,
             AllowedOrigins = settings.Site.AllowedOrigins,
             HeartbeatInterval = settings.HeartbeatInterval,

@@ -3,16 +3,21 @@ using Lockstep.Postgres;
 
 namespace Lockstep.Servers;
 
+/// <summary>How a table is to be tracked; see the parameters of the cmdlet.</summary>
+/// <param name="Wake">Whether changes notify servers; null to leave it.</param>
+/// <param name="SoftDelete">What a column deleted is; null to leave it.</param>
+internal sealed record TrackingWish(bool? Wake, bool? SoftDelete);
+
 /// <summary>What is to be done to a table for its changes to be told, or not any more.</summary>
 internal sealed class TrackingChange
 {
     private readonly string _connection;
     private readonly TableName _table;
-    private readonly bool? _wake;
+    private readonly TrackingOptions? _options;
 
-    private TrackingChange(string connection, TableName table, bool? wake, TrackingPlan plan)
+    private TrackingChange(string connection, TableName table, TrackingOptions? options, TrackingPlan plan)
     {
-        (_connection, _table, _wake) = (connection, table, wake);
+        (_connection, _table, _options) = (connection, table, options);
         (Table, Script, IsNothing, Warning) = (plan.Table, plan.ToString(), plan.Statements.Count == 0, plan.Warning);
     }
 
@@ -32,22 +37,23 @@ internal sealed class TrackingChange
     /// <param name="connectionString">As the user gave it.</param>
     /// <param name="table">Likewise.</param>
     /// <param name="schema">Likewise.</param>
-    /// <param name="wake">Whether changes wake the servers; null to end tracking.</param>
+    /// <param name="wish">How; null to end tracking.</param>
     /// <param name="cancellationToken">Cancels.</param>
     public static TrackingChange Plan(
         string connectionString,
         string table,
         string? schema,
-        bool? wake,
+        TrackingWish? wish,
         CancellationToken cancellationToken
     )
     {
         var connection = PostgresTables.Connection(connectionString);
         var name = PostgresTables.Name(table, schema);
-        var plan = wake is { } wakes
-            ? PostgresTracking.PlanEnableAsync(connection, name, wakes, cancellationToken)
+        var options = wish is null ? null : new TrackingOptions { Wake = wish.Wake, SoftDelete = wish.SoftDelete };
+        var plan = options is not null
+            ? PostgresTracking.PlanEnableAsync(connection, name, options, cancellationToken)
             : PostgresTracking.PlanDisableAsync(connection, name, cancellationToken);
-        return new TrackingChange(connection, name, wake, plan.GetAwaiter().GetResult());
+        return new TrackingChange(connection, name, options, plan.GetAwaiter().GetResult());
     }
 
     /// <summary>Takes away what a feed by replication has left on the server.</summary>
@@ -69,11 +75,30 @@ internal sealed class TrackingChange
             .GetResult();
     }
 
+    /// <summary>Forgets what was deleted long ago.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The time is below zero.</exception>
+    public static long ClearTombstones(
+        string connectionString,
+        string table,
+        string? schema,
+        TimeSpan age,
+        CancellationToken cancellationToken
+    ) =>
+        PostgresTracking
+            .ClearTombstonesAsync(
+                PostgresTables.Connection(connectionString),
+                PostgresTables.Name(table, schema),
+                age,
+                cancellationToken: cancellationToken
+            )
+            .GetAwaiter()
+            .GetResult();
+
     /// <summary>Does it.</summary>
     public void Run(CancellationToken cancellationToken)
     {
-        var run = _wake is { } wake
-            ? PostgresTracking.EnableAsync(_connection, _table, wake, cancellationToken)
+        var run = _options is not null
+            ? PostgresTracking.EnableAsync(_connection, _table, _options, cancellationToken)
             : PostgresTracking.DisableAsync(_connection, _table, cancellationToken);
         run.GetAwaiter().GetResult();
     }

@@ -11,8 +11,24 @@ internal sealed class HostedApplication : IHttpApplication<HttpContext>
 
     public Task ProcessRequestAsync(HttpContext context)
     {
-        var endpoint = HostedConnection.Of(context.Features).Endpoint;
+        var connection = HostedConnection.Of(context.Features);
+        var endpoint = connection.Endpoint;
         var route = endpoint.Routes.Find(context.Request.Path);
+        if (connection.IsExcess)
+        {
+            context.Response.Headers.Connection = "close";
+            if (route is not { AnySite: true })
+            {
+                context.Response.Headers.RetryAfter = "5";
+                return Answer.WriteAsync(
+                    context,
+                    StatusCodes.Status503ServiceUnavailable,
+                    "too_many_connections",
+                    "The server has as many connections as it may have, all together or from this address. Come back later."
+                );
+            }
+        }
+
         if (route is not { AnySite: true } && endpoint.Site.Refusal(context.Request, endpoint.Address) is var (error, message))
             return Answer.WriteAsync(context, StatusCodes.Status403Forbidden, error, message);
         if (route is not null)

@@ -11,15 +11,19 @@ internal sealed class HostedConnection
 {
     private readonly ConnectionContext _connection;
 
-    private HostedConnection(ConnectionContext connection, HttpEndpoint endpoint, Socket socket)
+    private HostedConnection(ConnectionContext connection, HttpEndpoint endpoint, Socket socket, bool isExcess)
     {
         _connection = connection;
         Endpoint = endpoint;
+        IsExcess = isExcess;
         Socket = socket;
         RawOutput = new SocketPipeWriter(socket);
     }
 
     public HttpEndpoint Endpoint { get; }
+
+    /// <summary>Whether the server has as many connections as it may without this one.</summary>
+    public bool IsExcess { get; }
 
     /// <summary>The connection's socket. What is sent here goes around TLS, and must not meet a flush of <see cref="RawOutput"/>.</summary>
     public Socket Socket { get; }
@@ -38,10 +42,10 @@ internal sealed class HostedConnection
         features.Get<HostedConnection>() ?? throw new InvalidOperationException("The request did not come through an HttpHost.");
 
     /// <summary>Takes over the sending side of a connection that was just accepted; its requests find this as a feature.</summary>
-    public static HostedConnection Attach(ConnectionContext connection, HttpEndpoint endpoint)
+    public static HostedConnection Attach(ConnectionContext connection, HttpEndpoint endpoint, bool isExcess)
     {
         var socket = connection.Features.GetRequiredFeature<IConnectionSocketFeature>().Socket;
-        HostedConnection hosted = new(connection, endpoint, socket);
+        HostedConnection hosted = new(connection, endpoint, socket, isExcess);
         connection.Transport = new DuplexPipe(connection.Transport.Input, hosted.RawOutput);
         connection.Features.Set(hosted);
         return hosted;

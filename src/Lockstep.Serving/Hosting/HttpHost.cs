@@ -25,8 +25,11 @@ public sealed class HttpHost : IAsyncDisposable
     private readonly Lock _gate = new();
     private Task? _stopped;
 
-    private HttpHost(IReadOnlyList<HttpEndpoint> endpoints)
+    private readonly ConnectionCount _connections;
+
+    private HttpHost(IReadOnlyList<HttpEndpoint> endpoints, ConnectionLimits limits)
     {
+        _connections = new ConnectionCount(limits.Within(OpenFiles.Limit));
         KestrelServerOptions options = new() { AddServerHeader = false, ApplicationServices = EmptyServices.Instance };
         // A feed may be silent for hours and a test may read as slowly as it likes.
         options.Limits.MinResponseDataRate = null;
@@ -50,10 +53,22 @@ public sealed class HttpHost : IAsyncDisposable
     /// <param name="cancellationToken">Gives up the start.</param>
     /// <exception cref="PortInUseException">A port is taken.</exception>
     /// <exception cref="ListenException">An address cannot be listened on.</exception>
-    public static async Task<HttpHost> StartAsync(IReadOnlyList<HttpEndpoint> endpoints, CancellationToken cancellationToken = default)
+    public static Task<HttpHost> StartAsync(IReadOnlyList<HttpEndpoint> endpoints, CancellationToken cancellationToken = default) =>
+        StartAsync(endpoints, new ConnectionLimits(), cancellationToken);
+
+    /// <inheritdoc cref="StartAsync(IReadOnlyList{HttpEndpoint}, CancellationToken)"/>
+    /// <param name="endpoints">At least one; each with port 0 gets a free port of its own.</param>
+    /// <param name="limits">How many connections all of them may have together.</param>
+    /// <param name="cancellationToken">Gives up the start.</param>
+    public static async Task<HttpHost> StartAsync(
+        IReadOnlyList<HttpEndpoint> endpoints,
+        ConnectionLimits limits,
+        CancellationToken cancellationToken = default
+    )
     {
         ArgumentNullException.ThrowIfNull(endpoints);
-        HttpHost host = new(endpoints);
+        ArgumentNullException.ThrowIfNull(limits);
+        HttpHost host = new(endpoints, limits);
         try
         {
             await host._server.StartAsync(new HostedApplication(), cancellationToken).ConfigureAwait(false);
@@ -110,8 +125,16 @@ public sealed class HttpHost : IAsyncDisposable
         listen.Use(next =>
             async connection =>
             {
+                var client = ConnectionLimits.ClientOf((connection.RemoteEndPoint as IPEndPoint)?.Address ?? IPAddress.None);
+                var admission = _connections.Came(client);
+                if (admission == Admission.Refused)
+                {
+                    connection.Abort(new ConnectionAbortedException("There are too many connections."));
+                    return;
+                }
+
                 var transport = connection.Transport;
-                var hosted = HostedConnection.Attach(connection, endpoint);
+                var hosted = HostedConnection.Attach(connection, endpoint, isExcess: admission == Admission.Excess);
                 try
                 {
                     if (endpoint.Certificate is null)
@@ -122,6 +145,7 @@ public sealed class HttpHost : IAsyncDisposable
                 finally
                 {
                     connection.Transport = transport;
+                    _connections.Left(client);
                 }
             }
         );

@@ -1,27 +1,33 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
-using System.Text.Json.Serialization;
+using System.Text.Json.Nodes;
 
 namespace Lockstep.Serving.Status;
 
 /// <summary>How what a server tells of itself is written as JSON, by the feed server and by the test server alike.</summary>
 internal static class StatusJson
 {
-    public static JsonSerializerOptions Options { get; } =
-        new(JsonSerializerDefaults.Web)
-        {
-            Converters = { new JsonStringEnumConverter(), new SecondsConverter() },
-            // It is JSON for programs, and never part of a page.
-            Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-        };
+    // It is JSON for programs, and never part of a page.
+    private static readonly JsonWriterOptions Options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    /// <summary>Times as numbers of seconds, as faults take them.</summary>
-    private sealed class SecondsConverter : JsonConverter<TimeSpan>
+    public static byte[] Write(JsonNode? answer)
     {
-        public override TimeSpan Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
-            TimeSpan.FromSeconds(reader.GetDouble());
+        using MemoryStream json = new();
+        using (var writer = new Utf8JsonWriter(json, Options))
+        {
+            if (answer is null)
+                writer.WriteNullValue();
+            else
+                answer.WriteTo(writer);
+        }
 
-        public override void Write(Utf8JsonWriter writer, TimeSpan value, JsonSerializerOptions options) =>
-            writer.WriteNumberValue(value.TotalSeconds);
+        return json.ToArray();
     }
+
+    public static JsonArray List(IEnumerable<JsonNode?> nodes) => new([.. nodes]);
+
+    public static JsonArray List(IEnumerable<string> texts) => List(texts.Select(text => (JsonNode?)text));
+
+    public static JsonObject Map(IEnumerable<KeyValuePair<string, string>> pairs) =>
+        new(pairs.Select(pair => KeyValuePair.Create(pair.Key, (JsonNode?)pair.Value)));
 }

@@ -1,3 +1,5 @@
+using System.Text.Json.Nodes;
+using Lockstep.Serving.Status;
 using Lockstep.TestServer.Faults;
 using Lockstep.TestServer.Parts;
 using Lockstep.TestServer.Requests;
@@ -8,85 +10,99 @@ namespace Lockstep.TestServer.Control;
 /// <summary>What the control path answers with.</summary>
 internal static class ControlJson
 {
-    public static object State(IControlledServer server) =>
-        new
+    public static JsonObject State(IControlledServer server) =>
+        new()
         {
-            feed = server.Feed,
-            uri = server.FeedUri,
-            started = server.StartTime,
-            time = server.Time.GetUtcNow(),
-            records = server.RecordCount,
-            clients = server.ClientCount,
-            connected = server.Connected.Select(request => Client(request, server.RecordCount)),
-            sent = new { records = server.SentRecords, bytes = server.SentBytes },
-            requests = server.RequestCount,
-            faults = server.Faults.Count,
-            scenario = Scenario(server.CurrentScenario),
+            ["feed"] = server.Feed.ToString(),
+            ["uri"] = server.FeedUri.OriginalString,
+            ["started"] = server.StartTime,
+            ["time"] = server.Time.GetUtcNow(),
+            ["records"] = server.RecordCount,
+            ["clients"] = server.ClientCount,
+            ["connected"] = StatusJson.List(server.Connected.Select(request => Client(request, server.RecordCount))),
+            ["sent"] = new JsonObject { ["records"] = server.SentRecords, ["bytes"] = server.SentBytes },
+            ["requests"] = server.RequestCount,
+            ["faults"] = server.Faults.Count,
+            ["scenario"] = Scenario(server.CurrentScenario),
         };
 
-    public static object Request(TestRequest request) =>
-        new
+    public static JsonObject Request(TestRequest request) =>
+        new()
         {
-            request.Number,
-            request.Time,
-            request.Method,
-            request.Path,
-            request.Cursor,
-            request.Headers,
-            request.Status,
-            request.Bytes,
-            request.Records,
-            request.Ending,
-            request.Duration,
-            request.Faults,
-            request.Error,
+            ["number"] = request.Number,
+            ["time"] = request.Time,
+            ["method"] = request.Method,
+            ["path"] = request.Path,
+            ["cursor"] = request.Cursor,
+            ["headers"] = StatusJson.Map(request.Headers),
+            ["status"] = request.Status,
+            ["bytes"] = request.Bytes,
+            ["records"] = request.Records,
+            ["ending"] = request.Ending.ToString(),
+            ["duration"] = request.Duration.TotalSeconds,
+            ["faults"] = StatusJson.List(request.Faults),
+            ["error"] = request.Error,
         };
 
     /// <summary>How far a client is behind is known once it has had all that was there when it came.</summary>
-    private static object Client(TestRequest request, int records) =>
-        new
+    private static JsonObject Client(TestRequest request, int records) =>
+        new()
         {
-            request.Number,
-            request.Path,
-            request.Cursor,
-            request.Records,
-            request.Bytes,
-            request.Duration,
-            behind = request.LivePosition is >= 0 and var position ? records - position : (int?)null,
+            ["number"] = request.Number,
+            ["path"] = request.Path,
+            ["cursor"] = request.Cursor,
+            ["records"] = request.Records,
+            ["bytes"] = request.Bytes,
+            ["duration"] = request.Duration.TotalSeconds,
+            ["behind"] = request.LivePosition is >= 0 and var position ? records - position : null,
         };
 
-    public static object Fault(ActiveFault fault) =>
-        new
+    public static JsonObject Fault(ActiveFault fault) =>
+        new()
         {
-            fault.Id,
-            fault.Kind,
-            fault.Description,
-            fault.Parameters,
-            fault.Seen,
-            fault.Hits,
+            ["id"] = fault.Id,
+            ["kind"] = fault.Kind,
+            ["description"] = fault.Description,
+            ["parameters"] = new JsonObject(fault.Parameters.Select(given => KeyValuePair.Create(given.Key, Value(given.Value)))),
+            ["seen"] = fault.Seen,
+            ["hits"] = fault.Hits,
         };
 
-    public static object Kind(PartKind kind) =>
-        new
+    public static JsonObject Kind(PartKind kind) =>
+        new()
         {
-            kind.Name,
-            kind.Description,
-            parameters = kind.Parameters.Select(parameter => new
-            {
-                parameter.Name,
-                type = parameter.TypeName,
-                parameter.Description,
-            }),
+            ["name"] = kind.Name,
+            ["description"] = kind.Description,
+            ["parameters"] = StatusJson.List(
+                kind.Parameters.Select(parameter => new JsonObject
+                {
+                    ["name"] = parameter.Name,
+                    ["type"] = parameter.TypeName,
+                    ["description"] = parameter.Description,
+                })
+            ),
         };
 
-    public static object? Scenario(ScenarioRun? run) =>
+    public static JsonObject? Scenario(ScenarioRun? run) =>
         run is null
             ? null
-            : new
+            : new()
             {
-                run.State,
-                run.Step,
-                steps = run.Scenario.Steps.Count,
-                run.Error,
+                ["state"] = run.State.ToString(),
+                ["step"] = run.Step,
+                ["steps"] = run.Scenario.Steps.Count,
+                ["error"] = run.Error,
             };
+
+    /// <summary>A parameter's value; times are numbers of seconds, as faults take them.</summary>
+    private static JsonNode? Value(object value) =>
+        value switch
+        {
+            bool flag => flag,
+            int number => number,
+            long number => number,
+            TimeSpan time => time.TotalSeconds,
+            IReadOnlyDictionary<string, string> headers => StatusJson.Map(headers),
+            _ => value.ToString(),
+        };
 }

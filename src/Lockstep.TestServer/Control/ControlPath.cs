@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Lockstep.Serving.Hosting;
 using Lockstep.Serving.Status;
 using Lockstep.TestServer.Faults;
@@ -18,7 +19,7 @@ internal sealed class ControlPath(IControlledServer server)
 {
     public const string Prefix = StatusPage.Prefix;
 
-    private delegate Task<object?> Action(HttpRequest request, string rest, CancellationToken cancellationToken);
+    private delegate Task<JsonNode?> Action(HttpRequest request, string rest, CancellationToken cancellationToken);
 
     private IEnumerable<(string Method, string Path, Action Run)> Actions =>
         [
@@ -26,16 +27,19 @@ internal sealed class ControlPath(IControlledServer server)
             (
                 "GET",
                 "requests",
-                (request, _, _) => Done(server.Requests.Where(entry => entry.Number > After(request)).Select(ControlJson.Request))
+                (request, _, _) =>
+                    Done(StatusJson.List(server.Requests.Where(entry => entry.Number > After(request)).Select(ControlJson.Request)))
             ),
             (
                 "GET",
                 "latest",
                 (request, _, _) =>
                     Done(
-                        server
-                            .Latest(int.TryParse(request.Query["count"], out var count) ? Math.Min(count, 1000) : 10)
-                            .Select(record => Encoding.UTF8.GetString(record.Span).TrimEnd())
+                        StatusJson.List(
+                            server
+                                .Latest(int.TryParse(request.Query["count"], out var count) ? Math.Min(count, 1000) : 10)
+                                .Select(record => Encoding.UTF8.GetString(record.Span).TrimEnd())
+                        )
                     )
             ),
             (
@@ -44,16 +48,20 @@ internal sealed class ControlPath(IControlledServer server)
                 (_, id, _) =>
                     Done(
                         id.Length == 0
-                            ? server.Faults.Select(ControlJson.Fault)
+                            ? StatusJson.List(server.Faults.Select(ControlJson.Fault))
                             : ControlJson.Fault(server.Faults.Find(id) ?? throw new KeyNotFoundException($"There is no fault {id}."))
                     )
             ),
             ("POST", "faults", AddFaultsAsync),
             ("DELETE", "faults", RemoveFaults),
-            ("GET", "kinds", (_, _, _) => Done(FaultKinds.All.Select(ControlJson.Kind))),
+            ("GET", "kinds", (_, _, _) => Done(StatusJson.List(FaultKinds.All.Select(ControlJson.Kind)))),
             ("POST", "records", AddRecordsAsync),
             ("POST", "heartbeat", (request, _, _) => Do(() => server.SendHeartbeat(Query(request, "kind", HeartbeatKind.Auto)))),
-            ("POST", "close", (request, _, _) => Done(new { closed = server.CloseConnections(Query(request, "how", CutKind.Fin)) })),
+            (
+                "POST",
+                "close",
+                (request, _, _) => Done(new JsonObject { ["closed"] = server.CloseConnections(Query(request, "how", CutKind.Fin)) })
+            ),
             ("GET", "scenario", (_, _, _) => Done(ControlJson.Scenario(server.CurrentScenario))),
             ("POST", "scenario", StartScenarioAsync),
         ];
@@ -63,14 +71,14 @@ internal sealed class ControlPath(IControlledServer server)
         if (await StatusPage.TrySendAsync(context).ConfigureAwait(false))
             return;
         (var status, var answer) = await RunAsync(context.Request, context.RequestAborted).ConfigureAwait(false);
-        var json = JsonSerializer.SerializeToUtf8Bytes(answer, StatusJson.Options);
+        var json = StatusJson.Write(answer);
         context.Response.StatusCode = status;
         context.Response.ContentType = "application/json";
         context.Response.ContentLength = json.Length;
         await context.Response.BodyWriter.WriteAsync(json, context.RequestAborted).ConfigureAwait(false);
     }
 
-    private async Task<(int Status, object? Answer)> RunAsync(HttpRequest request, CancellationToken cancellationToken)
+    private async Task<(int Status, JsonNode? Answer)> RunAsync(HttpRequest request, CancellationToken cancellationToken)
     {
         var parts = request.Path.Value![Prefix.Length..].Trim('/').Split('/', 2);
         (string Method, string Path, Action Run)[] there =
@@ -118,14 +126,14 @@ internal sealed class ControlPath(IControlledServer server)
     }
 
     /// <summary>One fault, or an array of them: all are added or none.</summary>
-    private async Task<object?> AddFaultsAsync(HttpRequest request, string rest, CancellationToken cancellationToken)
+    private async Task<JsonNode?> AddFaultsAsync(HttpRequest request, string rest, CancellationToken cancellationToken)
     {
         using var body = await JsonDocument.ParseAsync(request.Body, cancellationToken: cancellationToken).ConfigureAwait(false);
         if (body.RootElement.ValueKind != JsonValueKind.Array)
             return ControlJson.Fault(Add(body.RootElement));
         foreach (var fault in body.RootElement.EnumerateArray())
             FaultKinds.Create(fault, out _);
-        return body.RootElement.EnumerateArray().Select(fault => ControlJson.Fault(Add(fault))).ToArray();
+        return StatusJson.List(body.RootElement.EnumerateArray().Select(fault => ControlJson.Fault(Add(fault))));
 
         ActiveFault Add(JsonElement json)
         {
@@ -134,17 +142,17 @@ internal sealed class ControlPath(IControlledServer server)
         }
     }
 
-    private Task<object?> RemoveFaults(HttpRequest request, string id, CancellationToken cancellationToken)
+    private Task<JsonNode?> RemoveFaults(HttpRequest request, string id, CancellationToken cancellationToken)
     {
         if (id.Length == 0)
             server.Faults.Clear();
         else if (!server.Faults.Remove(id))
             throw new KeyNotFoundException($"There is no fault {id}.");
-        return Done(server.Faults.Select(ControlJson.Fault));
+        return Done(StatusJson.List(server.Faults.Select(ControlJson.Fault)));
     }
 
     /// <summary>One JSON object a line, or a JSON array of objects.</summary>
-    private async Task<object?> AddRecordsAsync(HttpRequest request, string rest, CancellationToken cancellationToken)
+    private async Task<JsonNode?> AddRecordsAsync(HttpRequest request, string rest, CancellationToken cancellationToken)
     {
         using StreamReader reader = new(request.Body, Encoding.UTF8);
         var text = await reader.ReadToEndAsync(cancellationToken).ConfigureAwait(false);
@@ -157,10 +165,10 @@ internal sealed class ControlPath(IControlledServer server)
         {
             server.AddRecords(text.Split('\n').Where(line => !string.IsNullOrWhiteSpace(line)));
         }
-        return new { records = server.RecordCount };
+        return new JsonObject { ["records"] = server.RecordCount };
     }
 
-    private async Task<object?> StartScenarioAsync(HttpRequest request, string rest, CancellationToken cancellationToken)
+    private async Task<JsonNode?> StartScenarioAsync(HttpRequest request, string rest, CancellationToken cancellationToken)
     {
         using StreamReader reader = new(request.Body, Encoding.UTF8);
         return ControlJson.Scenario(
@@ -176,13 +184,13 @@ internal sealed class ControlPath(IControlledServer server)
         : Enum.TryParse(text, ignoreCase: true, out T value) && Enum.IsDefined(value) ? value
         : throw new ArgumentException($"{name} is one of {string.Join(", ", Enum.GetNames<T>())}, not {text}.");
 
-    private static Task<object?> Do(System.Action action)
+    private static Task<JsonNode?> Do(System.Action action)
     {
         action();
-        return Done(new { });
+        return Done(new JsonObject());
     }
 
-    private static Task<object?> Done(object? answer) => Task.FromResult(answer);
+    private static Task<JsonNode?> Done(JsonNode? answer) => Task.FromResult(answer);
 
-    private static object Error(string message) => new { error = message };
+    private static JsonObject Error(string message) => new() { ["error"] = message };
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
 using Lockstep.TestServer.Parts;
 
@@ -8,30 +9,29 @@ namespace Lockstep.TestServer.Faults;
 /// </summary>
 public static class FaultKinds
 {
-    private static readonly Dictionary<Type, PartKind> ByType = new Type[]
-    {
-        typeof(ChunkHeaderFault),
-        typeof(CompressFault),
-        typeof(ContentLengthFault),
-        typeof(CursorExpiredFault),
-        typeof(CutFault),
-        typeof(DripFault),
-        typeof(DuplicateFault),
-        typeof(EpochFault),
-        typeof(EqualOrderFault),
-        typeof(GarbageFault),
-        typeof(HeartbeatFault),
-        typeof(LateRecordFault),
-        typeof(RechunkFault),
-        typeof(RedirectFault),
-        typeof(ReorderFault),
-        typeof(SlowHeadersFault),
-        typeof(StallFault),
-        typeof(StatusFault),
-        typeof(TlsFault),
-        typeof(TruncateFault),
-        typeof(UnauthorizedFault),
-    }.ToDictionary(type => type, type => new PartKind(type.Name[..^"Fault".Length], type));
+    private static readonly Dictionary<Type, PartKind> ByType = new([
+        Kind<ChunkHeaderFault>(),
+        Kind<CompressFault>(),
+        Kind<ContentLengthFault>(),
+        Kind<CursorExpiredFault>(),
+        Kind<CutFault>(),
+        Kind<DripFault>(),
+        Kind<DuplicateFault>(),
+        Kind<EpochFault>(),
+        Kind<EqualOrderFault>(),
+        Kind<GarbageFault>(),
+        Kind<HeartbeatFault>(),
+        Kind<LateRecordFault>(),
+        Kind<RechunkFault>(),
+        Kind<RedirectFault>(),
+        Kind<ReorderFault>(),
+        Kind<SlowHeadersFault>(),
+        Kind<StallFault>(),
+        Kind<StatusFault>(),
+        Kind<TlsFault>(),
+        Kind<TruncateFault>(),
+        Kind<UnauthorizedFault>(),
+    ]);
 
     private static readonly Dictionary<string, PartKind> ByName = ByType.Values.ToDictionary(
         kind => kind.Name,
@@ -77,6 +77,9 @@ public static class FaultKinds
         id = parameters.Remove("id", out var given) ? given?.ToString() : null;
         return Create(name.GetString()!, parameters);
     }
+
+    private static KeyValuePair<Type, PartKind> Kind<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicProperties)] T>()
+        where T : Fault, new() => new(typeof(T), PartKind.Of<T>(typeof(T).Name[..^"Fault".Length]));
 
     internal static PartKind Of(Fault fault) => ByType[fault.GetType()];
 }

@@ -1,4 +1,5 @@
 using System.ComponentModel;
+using System.Diagnostics.CodeAnalysis;
 using System.Reflection;
 
 namespace Lockstep.TestServer.Parts;
@@ -10,23 +11,28 @@ namespace Lockstep.TestServer.Parts;
 /// </remarks>
 public sealed class PartKind
 {
-    private readonly Type _type;
+    private readonly Func<object> _make;
     private readonly Dictionary<string, PartParameter> _parameters;
 
-    internal PartKind(string name, Type type)
+    private PartKind(string name, string description, IEnumerable<PropertyInfo> properties, Func<object> make)
     {
         Name = name;
-        _type = type;
-        Description = type.GetCustomAttribute<DescriptionAttribute>()?.Description ?? "";
+        Description = description;
+        _make = make;
         Parameters =
         [
-            .. type.GetProperties()
+            .. properties
                 .Where(property => property.CanWrite)
                 .Select(property => new PartParameter(property))
                 .OrderBy(parameter => parameter.Name, StringComparer.Ordinal),
         ];
         _parameters = Parameters.ToDictionary(parameter => parameter.Name, StringComparer.OrdinalIgnoreCase);
     }
+
+    /// <summary>The kind that makes parts of a class. A native program keeps the properties that this looks at.</summary>
+    internal static PartKind Of<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicProperties)] T>(string name)
+        where T : class, new() =>
+        new(name, typeof(T).GetCustomAttribute<DescriptionAttribute>()?.Description ?? "", typeof(T).GetProperties(), static () => new T());
 
     /// <summary>The name; compared without regard to case.</summary>
     public string Name { get; }
@@ -41,7 +47,7 @@ public sealed class PartKind
     /// <exception cref="ArgumentException">A parameter is unknown, or its value does not fit.</exception>
     internal object Create(IEnumerable<KeyValuePair<string, object?>> values)
     {
-        var part = Activator.CreateInstance(_type, nonPublic: true)!;
+        var part = _make();
         foreach ((var name, var value) in values)
         {
             if (!_parameters.TryGetValue(name, out var parameter))
@@ -59,7 +65,7 @@ public sealed class PartKind
     /// <summary>The parameters of a part that were set, for showing; secrets are replaced by <c>***</c> (I9).</summary>
     internal IReadOnlyDictionary<string, object> Show(object part)
     {
-        var plain = Activator.CreateInstance(_type, nonPublic: true)!;
+        var plain = _make();
         Dictionary<string, object> shown = new(StringComparer.OrdinalIgnoreCase);
         foreach (var parameter in Parameters)
         {

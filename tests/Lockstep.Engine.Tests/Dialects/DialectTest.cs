@@ -16,13 +16,17 @@ public abstract class DialectTest : SyncTest
         {
             var reply = answer(Uri.UnescapeDataString(exchange.Head.Split(' ')[1]), exchange.Number);
             if (reply.IsCut)
+            {
                 await exchange.SendAsync(
                     $"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {reply.Body.Length + 100}\r\n\r\n{reply.Body}"
                 );
+            }
             else
+            {
                 await exchange.SendAsync(
                     $"HTTP/1.1 {reply.Status}\r\nConnection: close\r\n{reply.Headers}Content-Length: {Encoding.UTF8.GetByteCount(reply.Body)}\r\n\r\n{reply.Body}"
                 );
+            }
         });
 
     private protected static Reply Json(string body, string headers = "") =>

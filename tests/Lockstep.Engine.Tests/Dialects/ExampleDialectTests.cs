@@ -9,14 +9,14 @@ public sealed class ExampleDialectTests : DialectTest
 {
     private const string Date = "Date: Thu, 01 Jan 2026 12:00:00 GMT\r\n";
 
-    private static string Folder([CallerFilePath] string here = "") =>
+    private static string Examples([CallerFilePath] string here = "") =>
         Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "..", "..", "..", "examples", "dialects"));
 
-    public static TheoryData<string> Files() => [.. Directory.GetFiles(Folder(), "*.json").Select(file => Path.GetFileName(file)!)];
+    public static TheoryData<string> Files() => [.. Directory.GetFiles(Examples(), "*.json").Select(file => Path.GetFileName(file)!)];
 
     [Theory]
     [MemberData(nameof(Files))]
-    public void Each_is_a_description(string file) => Assert.NotEmpty(DialectDescription.Load(Path.Combine(Folder(), file)).Snapshot.Key);
+    public void Each_is_a_description(string file) => Assert.NotEmpty(DialectDescription.Load(Path.Combine(Examples(), file)).Snapshot.Key);
 
     [Theory]
     [InlineData(
@@ -54,7 +54,7 @@ public sealed class ExampleDialectTests : DialectTest
     public async Task A_second_sync_asks_for_what_is_new(string name, string first, string second, string asked)
     {
         await using var server = Serve((_, number) => Json(number == 1 ? first : second, Date + "X-Consul-Index: 7\r\n"));
-        var file = Path.Combine(Folder(), name + ".json");
+        var file = Path.Combine(Examples(), name + ".json");
 
         await SyncRun.ToEndAsync(Dialect(server, "list", file));
         var run = await SyncRun.ToEndAsync(Dialect(server, "list", dialect: null));
@@ -72,7 +72,7 @@ public sealed class ExampleDialectTests : DialectTest
                 : path.Contains("startAt=") ? Json("""{"issues":[]}""", Date)
                 : Json("""{"issues":[{"id":"2","fields":{"updated":"2026-01-01T11:00:00.000+0000"}}]}""", Date)
         );
-        var file = Path.Combine(Folder(), "jira.json");
+        var file = Path.Combine(Examples(), "jira.json");
 
         await SyncRun.ToEndAsync(Dialect(server, "search", file));
         await SyncRun.ToEndAsync(Dialect(server, "search", dialect: null));

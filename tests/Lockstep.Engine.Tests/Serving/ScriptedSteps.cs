@@ -39,7 +39,8 @@ internal sealed class ScriptedSteps : IFeedSteps<LogPosition>
         Live.Append(new LiveBatch<LogPosition>(new LogPosition(from), new LogPosition(Newest), pieces, pieces.Sum(p => p.Length)));
     }
 
-    public FeedJourney<LogPosition> Journey(long since) => new(this, "feed", new LogPosition(since), TimeSpan.FromSeconds(10));
+    public FeedJourney<LogPosition> Journey(long since) =>
+        new(this, "feed", new LogPosition(since), new FeedRequest(since, null, TimeSpan.FromSeconds(10)));
 
     public async IAsyncEnumerable<FeedStep<LogPosition>> ReadSnapshotAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {

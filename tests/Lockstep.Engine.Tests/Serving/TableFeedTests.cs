@@ -38,6 +38,21 @@ public sealed class TableFeedTests : IDisposable
     }
 
     [Fact]
+    public async Task Rows_that_are_large_make_no_large_pages()
+    {
+        _table.Apply([.. Enumerable.Range(1, 40).Select(i => Record(i, i, new string('x', 10_000)))]);
+        await using var feed = await StartAsync(pageBytes: 20_000);
+        var page = await feed.ReadPageAsync(new SnapshotPageRequest(null, null, null), Cancel);
+        Assert.InRange(page.Lines.Sum(piece => piece.Length), 20_000, 40_000);
+        var changes = await feed.ReadAsync(file => file.ReadChanges(0), Cancel);
+        Assert.InRange(changes.Lines.Bytes, 20_000, 40_000);
+        Assert.False(changes.IsEnd);
+        var client = new RelayClient(feed);
+        await client.CatchUpAsync();
+        Assert.Equal(40, client.Rows.Count);
+    }
+
+    [Fact]
     public async Task A_snapshot_leaves_out_what_is_deleted_and_a_cursor_gets_it()
     {
         _table.Apply(Record(1, 10), Record(2, 20));

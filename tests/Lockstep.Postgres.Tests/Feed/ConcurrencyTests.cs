@@ -34,7 +34,7 @@ public sealed class ConcurrencyTests : IClassFixture<ConcurrencyTests.Server>
                     + "CREATE TABLE items_b PARTITION OF items DEFAULT"
                 : "CREATE TABLE items (id int PRIMARY KEY, v int)"
         );
-        await PostgresTracking.EnableAsync(db.ConnectionString, new TableName(null, "items"), wake, Cancel);
+        await PostgresTracking.EnableAsync(db.ConnectionString, new TableName(null, "items"), new TrackingOptions { Wake = wake }, Cancel);
 
         // Small pages and a small log, so that clients are at every stage of the way.
         var options = new PostgresFeedOptions

@@ -7,11 +7,14 @@ namespace Lockstep.Postgres.Tests.Feed;
 /// A client by the book: a record is applied unless its <c>since</c> is below the stored one for its key, tombstones count as stored (I3),
 /// the cursor never goes back (I4), a snapshot replaces the table at once and sweeps what it does not hold (I6). Not thread-safe.
 /// </summary>
-internal sealed class Follower(IFeedSource source, string key = "id")
+internal sealed class Follower(IFeedSource served, string key = "id")
 {
     public static readonly TimeSpan Heartbeat = TimeSpan.FromMilliseconds(100);
 
     private Dictionary<string, Entry> _table = new(StringComparer.Ordinal);
+
+    /// <summary>What the next connection goes to.</summary>
+    public IFeedSource Source { get; set; } = served;
 
     public long Cursor { get; private set; }
 
@@ -35,19 +38,19 @@ internal sealed class Follower(IFeedSource source, string key = "id")
         FeedReading reading;
         try
         {
-            reading = await source.OpenAsync(new FeedRequest(Cursor, Identity, Heartbeat), stop.Token);
+            reading = await Source.OpenAsync(new FeedRequest(Cursor, Identity, Heartbeat), stop.Token);
         }
         catch (FeedIdentityChangedException)
         {
             (Cursor, Identity) = (0, null);
             Resyncs++;
-            reading = await source.OpenAsync(new FeedRequest(Cursor, Identity, Heartbeat), stop.Token);
+            reading = await Source.OpenAsync(new FeedRequest(Cursor, Identity, Heartbeat), stop.Token);
         }
         catch (FeedCursorExpiredException)
         {
             Cursor = 0;
             Resyncs++;
-            reading = await source.OpenAsync(new FeedRequest(Cursor, Identity, Heartbeat), stop.Token);
+            reading = await Source.OpenAsync(new FeedRequest(Cursor, Identity, Heartbeat), stop.Token);
         }
 
         if (Identity != reading.Identity)

@@ -16,6 +16,9 @@ public sealed class LooseKeyTests(SharedPostgres postgres)
     [InlineData("text COLLATE anycase", "'Abc'", "'aBC'", "'other'")]
     [InlineData("varchar(20) COLLATE anycase", "'Abc'", "'aBC'", "'other'")]
     [InlineData("interval", "'1 day'", "'24 hours'", "'2 hours'")]
+    [InlineData("bpchar", "'ab'", "'ab  '", "'abc'")]
+    [InlineData("numrange", "'[1,5)'", "'[1.0,5.00)'", "'[1,6)'")]
+    [InlineData("nummultirange", "'{[1,5)}'", "'{[1.0,5)}'", "'{[1,6)}'")]
     public async Task A_key_that_is_written_otherwise_leaves_nothing_behind(string type, string one, string same, string other)
     {
         await using var db = await MakeAsync($"name {type} PRIMARY KEY, v int");

@@ -70,7 +70,7 @@ public sealed class WakeUpTests(SharedPostgres postgres)
         Assert.Single(follower.Rows);
 
         await PostgresTracking.DisableAsync(db.ConnectionString, Items, Cancel);
-        await PostgresTracking.EnableAsync(db.ConnectionString, Items, wake: true, Cancel);
+        await PostgresTracking.EnableAsync(db.ConnectionString, Items, new TrackingOptions { Wake = true }, Cancel);
         var refused = await Assert.ThrowsAsync<Npgsql.PostgresException>(() =>
             db.RunAsync("BEGIN; INSERT INTO items VALUES (2, 'prepared'); PREPARE TRANSACTION 'two'")
         );
@@ -105,7 +105,7 @@ public sealed class WakeUpTests(SharedPostgres postgres)
     private static async Task MakeAsync(TestDatabase db, bool wake)
     {
         await db.RunAsync("CREATE TABLE items (id int PRIMARY KEY, name text)");
-        await PostgresTracking.EnableAsync(db.ConnectionString, Items, wake, Cancel);
+        await PostgresTracking.EnableAsync(db.ConnectionString, Items, new TrackingOptions { Wake = wake }, Cancel);
     }
 
     private async Task<TestDatabase> TrackedAsync(bool wake)

@@ -16,6 +16,27 @@ public sealed class ReplicationFeedTests(LogicalPostgres postgres) : IClassFixtu
     public void Dispose() => _folder.Dispose();
 
     [Fact]
+    public async Task A_tracked_table_shows_the_same_columns_as_by_polling()
+    {
+        await using var db = await postgres.CreateAsync("CREATE TABLE items (id int PRIMARY KEY, deleted boolean, current_xmin int)");
+        await PostgresTracking.EnableAsync(db.ConnectionString, LogicalPostgres.Items, cancellationToken: Cancel);
+        await db.RunAsync("INSERT INTO items VALUES (1, true, 2)");
+        await using var streamed = await StartAsync(db);
+        await using var polled = await PostgresFeed.StartAsync(
+            db.ConnectionString,
+            new PostgresFeedOptions { Table = LogicalPostgres.Items },
+            cancellationToken: Cancel
+        );
+        var (stream, poll) = (new Follower(streamed), new Follower(polled));
+        await CatchUpAsync(stream, db);
+        await db.RunAsync("INSERT INTO items VALUES (2, false, 3)");
+        await CatchUpAsync(stream, db);
+        await poll.ReadAsync(chunk => chunk.Kind == FeedChunkKind.SnapshotCompleted, Cancel);
+        Assert.Equal(poll.Rows, stream.Rows);
+        Assert.Equal("{\"current_xmin\":3,\"deleted\":false,\"id\":2}", stream.Rows["2"]);
+    }
+
+    [Fact]
     public async Task A_client_gets_the_snapshot_and_then_every_change()
     {
         await using var db = await postgres.CreateAsync();

@@ -159,7 +159,7 @@ internal static class ValueCommands
         }
         catch (JsonException)
         {
-            return JsonSerializer.SerializeToUtf8Bytes(text);
+            return Encoding.UTF8.GetBytes(CliJson.Quote(text));
         }
     }
 

@@ -53,7 +53,7 @@ internal static class SetCommand
                     throw new ArgumentException("Give either a value, or --from, --to and --over.");
                 var valueJson =
                     given is null ? null
-                    : result.GetValue(text) ? JsonSerializer.Serialize(given)
+                    : result.GetValue(text) ? CliJson.Quote(given)
                     : CheckJson(given);
                 var steps = given is null ? ramp.Read(result) : null;
 

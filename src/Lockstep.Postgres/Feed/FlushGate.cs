@@ -1,0 +1,60 @@
+using Npgsql;
+
+namespace Lockstep.Postgres.Feed;
+
+/// <summary>
+/// Holds back what a crash of the server could still take back: with <c>synchronous_commit = off</c> a snapshot shows commits that are not
+/// on disk yet, and their transactions' numbers are given out again after a crash. Thread-safe.
+/// </summary>
+internal sealed class FlushGate(NpgsqlDataSource source, TimeProvider time) : IDisposable
+{
+    /// <summary>How long the server may take by itself, before it is made to.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan Moment = TimeSpan.FromMilliseconds(10);
+    private const string Flushed = "SELECT (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint";
+
+    private readonly SemaphoreSlim _one = new(1);
+    private volatile Seen _seen = new("", 0);
+
+    public void Dispose() => _one.Dispose();
+
+    /// <summary>Returns when everything that a snapshot shows is on the server's disk.</summary>
+    /// <remarks>
+    /// An idle transaction's last piece of the log is not written out before somebody commits: after a while that is done here. What a
+    /// replica shows its primary had on disk.
+    /// </remarks>
+    public async ValueTask WaitAsync(SnapshotState state, CancellationToken cancellationToken)
+    {
+        if (state.End <= state.Flushed || IsSafe(state))
+            return;
+        await _one.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            if (IsSafe(state))
+                return;
+            var connection = await source.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+            await using (connection.ConfigureAwait(false))
+            {
+                for (var started = time.GetTimestamp(); ; )
+                {
+                    var flushed = await connection.QueryAsync(Flushed, [], r => r.GetInt64(0), cancellationToken).ConfigureAwait(false);
+                    _seen = new Seen(state.Server, flushed[0]);
+                    if (IsSafe(state))
+                        return;
+                    if (time.GetElapsedTime(started) >= Patience)
+                        await LogMark.WriteAsync(connection, cancellationToken).ConfigureAwait(false);
+                    else
+                        await Task.Delay(Moment, time, cancellationToken).ConfigureAwait(false);
+                }
+            }
+        }
+        finally
+        {
+            _one.Release();
+        }
+    }
+
+    private bool IsSafe(SnapshotState state) => _seen is var seen && seen.Server == state.Server && seen.Flushed >= state.End;
+
+    private sealed record Seen(string Server, long Flushed);
+}

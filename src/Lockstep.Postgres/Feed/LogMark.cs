@@ -1,0 +1,16 @@
+using Npgsql;
+
+namespace Lockstep.Postgres.Feed;
+
+/// <summary>
+/// A mark in the server's log, after everything that was committed before: it has that written to disk, and a stream has something to say.
+/// </summary>
+internal static class LogMark
+{
+    /// <summary>Writes one, and returns when it is on the server's disk; no standby is waited for.</summary>
+    public static Task WriteAsync(NpgsqlConnection connection, CancellationToken cancellationToken) =>
+        connection.ExecuteAsync(
+            "SELECT set_config('synchronous_commit', 'local', true), pg_logical_emit_message(true, 'lockstep', '')",
+            cancellationToken
+        );
+}

@@ -1,0 +1,58 @@
+using Npgsql;
+
+namespace Lockstep.Postgres.Feed;
+
+/// <summary>
+/// Tells whether partitions came without rows. Those that a partition brings when it is attached were written without the table's triggers:
+/// their txid is below that of the attaching transaction.
+/// </summary>
+internal static class NewPartitions
+{
+    // The catalog has the lower half of that transaction's id; it is one of the last 2^32.
+    private const string Partitions =
+        StateSql.Related
+        + """
+            , now(txid) AS (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint)
+            SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname),
+                c.relkind <> 'r' OR NOT has_table_privilege(c.oid, 'SELECT'),
+                (SELECT max(now.txid - ((now.txid & 4294967295) - i.xmin::text::bigint + 4294967296) % 4294967296)
+                    FROM now, pg_partition_ancestors(c.oid) a JOIN pg_inherits i ON i.inhrelid = a.relid)
+            FROM related JOIN pg_class c USING (oid) JOIN pg_namespace n ON n.oid = c.relnamespace
+            WHERE c.relispartition AND c.oid <> to_regclass($1) ORDER BY c.oid OFFSET $2
+            """;
+
+    /// <summary>Whether all partitions after the first few (in the order in which they were made) did.</summary>
+    public static async Task<bool> CameEmptyAsync(
+        NpgsqlConnection connection,
+        TableDescription table,
+        int known,
+        CancellationToken cancellationToken
+    )
+    {
+        var partitions = await connection
+            .QueryAsync(
+                Partitions,
+                [table.SqlName, (long)known],
+                r => (Name: r.GetString(0), IsOpaque: r.GetBoolean(1), Since: r.GetInt64(2)),
+                cancellationToken
+            )
+            .ConfigureAwait(false);
+        foreach (var partition in partitions)
+        {
+            if (partition.IsOpaque)
+                return false;
+            var brought = await connection
+                .QueryAsync(
+                    $"SELECT EXISTS (SELECT FROM {partition.Name} WHERE (txid >= $1) IS NOT TRUE)",
+                    [partition.Since],
+                    r => r.GetBoolean(0),
+                    cancellationToken
+                )
+                .ConfigureAwait(false);
+            if (brought[0])
+                return false;
+        }
+
+        return true;
+    }
+}

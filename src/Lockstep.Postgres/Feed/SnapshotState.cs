@@ -1,0 +1,122 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using Npgsql;
+
+namespace Lockstep.Postgres.Feed;
+
+/// <summary>What <see cref="StateSql"/> finds in a snapshot.</summary>
+internal sealed record SnapshotState
+{
+    /// <summary>What it shows; on a replica only what is certain.</summary>
+    public required PgSnapshot Snapshot { get; init; }
+
+    /// <summary>Whether the server is in recovery.</summary>
+    public required bool IsReplica { get; init; }
+
+    /// <summary>System, timeline, database and the table's epoch.</summary>
+    public required string Server { get; init; }
+
+    /// <summary>What the table is like; null when it is not there.</summary>
+    public required TableFacts? Facts { get; init; }
+
+    /// <summary>
+    /// The end of the server's log: everything that the snapshot shows is before it. 0 on a replica, which shows what is safe.
+    /// </summary>
+    public required long End { get; init; }
+
+    /// <summary>How far the server's log was safe on disk by then.</summary>
+    public required long Flushed { get; init; }
+
+    /// <summary>Below it tombstones are missing.</summary>
+    public required long Floor { get; init; }
+
+    /// <summary>Reads the query's row.</summary>
+    public static SnapshotState Read(NpgsqlDataReader row)
+    {
+        var snapshot = PgSnapshot.Parse(row.GetString(1));
+        var isReplica = row.GetBoolean(2);
+        return new SnapshotState
+        {
+            Snapshot = isReplica ? snapshot.WithoutUncertainty() : snapshot,
+            IsReplica = isReplica,
+            Server = string.Create(
+                CultureInfo.InvariantCulture,
+                $"{row.GetInt64(3)}.{row.GetInt32(4)}.{row.GetInt64(5)}-{row.GetInt64(8)}"
+            ),
+            Facts = row.GetBoolean(6)
+                ? new TableFacts(
+                    row.GetString(7),
+                    row.GetString(9),
+                    row.GetString(10),
+                    row.GetString(11),
+                    row.GetInt64(16),
+                    row.GetBoolean(15)
+                )
+                : null,
+            End = row.IsDBNull(12) ? 0 : row.GetInt64(12),
+            Flushed = row.IsDBNull(13) ? 0 : row.GetInt64(13),
+            Floor = row.GetInt64(14),
+        };
+    }
+}
+
+/// <summary>
+/// What a table's cursors depend on. Some things may be added without making any cursor invalid: columns without a default, an enum's
+/// labels, empty partitions. Of those there is a digest each, in the order in which they came, so that what was added since can be told
+/// from
+/// what was changed. Immutable.
+/// </summary>
+/// <param name="Core">Everything else.</param>
+/// <param name="Columns">Digests of columns.</param>
+/// <param name="Labels">Of the labels of enums.</param>
+/// <param name="Partitions">Of partitions.</param>
+/// <param name="File">The table's file. It may be another one, but not together with other columns: one may have been filled.</param>
+/// <param name="HasWake">Whether changes notify feeds; no cursor depends on it.</param>
+internal sealed record TableFacts(string Core, string Columns, string Labels, string Partitions, long File, bool HasWake)
+{
+    /// <summary>How many partitions there are.</summary>
+    public int PartitionCount => Partitions.Length / StateSql.DigestLength;
+
+    /// <summary>These facts, in a feed's identity.</summary>
+    public string Fingerprint => Format(Columns.Length, Labels.Length, Partitions.Length, File);
+
+    /// <summary>
+    /// How many partitions were there when these facts had a fingerprint, of which only additions set them apart; null when more does.
+    /// </summary>
+    public int? PartitionsAt(string fingerprint)
+    {
+        var parts = fingerprint.Split('.');
+        Span<int> lengths = stackalloc int[3];
+        ReadOnlySpan<int> all = [Columns.Length, Labels.Length, Partitions.Length];
+        if (
+            parts.Length != 6
+            || parts[0] != Core
+            || !long.TryParse(parts[4], NumberStyles.None, CultureInfo.InvariantCulture, out var file)
+        )
+        {
+            return null;
+        }
+
+        for (var i = 0; i < lengths.Length; i++)
+        {
+            if (!int.TryParse(parts[i + 1], NumberStyles.None, CultureInfo.InvariantCulture, out var count))
+                return null;
+            if (count > all[i] / StateSql.DigestLength)
+                return null;
+            lengths[i] = count * StateSql.DigestLength;
+        }
+
+        var isSame = (file == File || lengths[0] == Columns.Length) && Format(lengths[0], lengths[1], lengths[2], file) == fingerprint;
+        return isSame ? lengths[2] / StateSql.DigestLength : null;
+    }
+
+    private string Format(int columns, int labels, int partitions, long file)
+    {
+        var whole = Encoding.UTF8.GetBytes($"{Columns[..columns]} {Labels[..labels]} {Partitions[..partitions]}");
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"{Core}.{columns / StateSql.DigestLength}.{labels / StateSql.DigestLength}.{partitions / StateSql.DigestLength}.{file}.{Convert.ToHexStringLower(SHA256.HashData(whole))[..8]}"
+        );
+    }
+}

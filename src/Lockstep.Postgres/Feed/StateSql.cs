@@ -1,0 +1,166 @@
+using System.Text;
+
+namespace Lockstep.Postgres.Feed;
+
+/// <summary>
+/// The query that says what a snapshot is a snapshot of: server, database, and the facts of which a feed's identity is made.
+/// </summary>
+internal static class StateSql
+{
+    /// <summary>The table, its partitions and children, and for a view everything that it reads. $1 is the table's quoted name.</summary>
+    public const string Related = """
+        WITH RECURSIVE related(oid) AS (
+            SELECT to_regclass($1)::oid
+            UNION
+            SELECT next.oid FROM related, LATERAL (
+                SELECT inhrelid FROM pg_inherits WHERE inhparent = related.oid
+                UNION ALL
+                SELECT d.refobjid FROM pg_rewrite r JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+                    AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> r.ev_class WHERE r.ev_class = related.oid
+            ) AS next(oid)
+        )
+        """;
+
+    /// <summary>
+    /// Settings on which the text of values depends, so that every server of a feed writes the same; and no JIT, which costs more than it
+    /// gains in short reads. For the transaction, since a pooler of connections keeps nothing else.
+    /// </summary>
+    public const string Formats = """
+        concat(set_config('TimeZone', 'UTC', true), set_config('DateStyle', 'ISO', true), set_config('IntervalStyle', 'iso_8601', true),
+            set_config('extra_float_digits', '1', true), set_config('bytea_output', 'hex', true), set_config('lc_monetary', 'C', true),
+            set_config('jit', 'off', true))
+        """;
+
+    // A column that rows written before it do not have adds null to their JSON: it costs no resync. By the column's row in the catalog,
+    // which every other ALTER writes anew, USING in the same type too; VACUUM FULL and CLUSTER do not.
+    private static string IsPlain(TableDescription table) =>
+        table.Changes == ChangeSource.Stream
+            ? "false"
+            : "NOT a.atthasdef AND NOT a.atthasmissing AND a.attgenerated = '' AND a.attidentity = '' AND t.typtype <> 'd'";
+
+    // VACUUM FULL writes the row of a column that was added with a default, as the txid of a tracked table is.
+    private static string Own(TableDescription table) => table.TrackingId is null ? "" : " AND attname <> 'txid'";
+
+    // Whose rows a trigger of their table stamps, so that it can be told whether it brought rows of before.
+    private static string IsPartition(TableDescription table) =>
+        table.TrackingId is null ? "false" : "c.relispartition AND c.oid <> to_regclass($1)";
+
+    /// <summary>
+    /// Which rows a policy shows may change without a write. Only where one is in force: where none is, nothing is said, as before.
+    /// </summary>
+    private const string RowSecurity = "SELECT 'row security' WHERE row_security_active(to_regclass($1))";
+
+    private const string SoftDelete = """
+        UNION ALL
+        SELECT format('soft delete %s', to_jsonb(t) ->> 'soft_delete') FROM lockstep.tracked t JOIN pg_attribute a ON a.attrelid = t.relation
+            WHERE relation = to_regclass($1) AND attname = 'deleted' AND atttypid = 'bool'::regtype AND NOT attisdropped
+        """;
+
+    private const string ReplicaIdentity = """
+        SELECT format('identity %s %s', c.relreplident, (SELECT i.indexrelid FROM pg_index i WHERE i.indrelid = c.oid AND i.indisreplident))
+            FROM related JOIN pg_class c USING (oid)
+        """;
+
+    /// <summary>The query for <see cref="SnapshotState"/>; its first column is for nobody.</summary>
+    /// <remarks>
+    /// The timeline of a primary is that of the log it writes; the control file only learns it at the next checkpoint. A trigger's row in
+    /// the
+    /// catalog is written when it is disabled and enabled again, however short that was.
+    /// </remarks>
+    public static string Query(TableDescription table) =>
+        $"""
+            {Related}, facts(fact) AS (
+                SELECT format('relation %s %s %s %s %s', c.oid, {Storage(table)}, c.relkind, c.relpersistence,
+                    md5(CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END))
+                    FROM related JOIN pg_class c USING (oid) WHERE NOT ({IsPartition(table)})
+                UNION ALL
+                SELECT format('column %s %s %s %s %s', attnum, attname, atttypid, atttypmod, a.xmin)
+                    FROM pg_attribute a JOIN pg_type t ON t.oid = atttypid
+                    WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped{Own(table)} AND NOT ({IsPlain(table)})
+                UNION ALL
+                SELECT format('key %s', indkey) FROM pg_index WHERE indrelid = to_regclass($1) AND indisprimary
+                UNION ALL
+                {(table.Changes == ChangeSource.Stream ? ReplicaIdentity : Triggers("tgrelid = to_regclass($1)"))}
+                UNION ALL
+                {RowSecurity}
+                {Composites(table)}
+                {(table.Columns.Any(c => c.IsHidden) ? "UNION ALL SELECT 'hidden'" : "")}
+                {(table.Registry ? SoftDelete : "")}
+            )
+            SELECT {Formats}, pg_current_snapshot()::text,
+                pg_is_in_recovery(),
+                (SELECT system_identifier FROM pg_control_system()),
+                CASE WHEN pg_is_in_recovery()
+                    THEN (SELECT greatest(c.timeline_id, r.min_recovery_end_timeline) FROM pg_control_checkpoint() c, pg_control_recovery() r)
+                    ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int END,
+                (SELECT oid::bigint FROM pg_database WHERE datname = current_database()),
+                to_regclass($1) IS NOT NULL,
+                (SELECT left(md5(string_agg(fact, E'\n' ORDER BY fact COLLATE "C")), 16) FROM facts),
+                {(
+                table.Registry
+                    ? "(SELECT coalesce(sum(epoch), 0)::bigint FROM lockstep.tracked JOIN related ON relation = oid)"
+                    : "0::bigint"
+            )},
+                (SELECT {Digests("format('%s %s %s %s %s', attnum, attname, atttypid, atttypmod, a.xmin)", "attnum")}
+                    FROM pg_attribute a JOIN pg_type t ON t.oid = atttypid
+                    WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped AND {IsPlain(table)}),
+                (SELECT {Digests("format('%s %s %s', enumtypid, oid, enumlabel)", "oid")} FROM pg_enum WHERE enumtypid IN ({Enums(table)})),
+                (SELECT {Digests($"format('%s %s %s %s', c.oid, {Storage(table)}, c.relpersistence, ({OwnTriggers(table)}))", "c.oid")}
+                    FROM related JOIN pg_class c USING (oid) WHERE {IsPartition(table)}),
+                CASE WHEN NOT pg_is_in_recovery() THEN (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint END,
+                CASE WHEN NOT pg_is_in_recovery() THEN (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint END,
+                {(
+                table.Registry
+                    ? "(SELECT coalesce(max((to_jsonb(t) ->> 'tombstone_floor')::bigint), 0) FROM lockstep.tracked t JOIN related ON relation = oid)"
+                    : "0::bigint"
+            )},
+                EXISTS (SELECT FROM pg_trigger WHERE tgrelid = to_regclass($1) AND tgname = 'zz_lockstep_wake'),
+                coalesce((SELECT relfilenode::bigint FROM pg_class WHERE oid = to_regclass($1)), 0)
+            """;
+
+    /// <summary>How many digits stand for one of the facts that may be added to.</summary>
+    public const int DigestLength = 8;
+
+    private static string Digests(string fact, string order) =>
+        FormattableString.Invariant($"coalesce(string_agg(left(md5({fact}), {DigestLength}), '' ORDER BY {order}), '')");
+
+    /// <summary>
+    /// The file of a relation's rows, which TRUNCATE replaces, and every DDL that rewrites rows. Where a trigger or the stream tells of
+    /// the one,
+    /// and the columns of the other, it says no more.
+    /// </summary>
+    private static string Storage(TableDescription table) =>
+        table.Changes == ChangeSource.Stream
+            ? "CASE WHEN c.oid <> to_regclass($1) THEN c.relfilenode END"
+            : """
+                CASE WHEN NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = c.oid AND tgname = 'zz_lockstep_truncate' AND tgenabled = 'A'
+                    AND c.oid = to_regclass($1)) THEN c.relfilenode END
+                """;
+
+    /// <summary>What keeps txid and tombstones; wake-ups may come and go.</summary>
+    private static string Triggers(string of) =>
+        $"""
+            SELECT format('trigger %s %s %s %s', tgname, tgfoid, tgenabled, xmin) FROM pg_trigger
+                WHERE {of} AND tgname LIKE 'zz\_lockstep\_%' AND tgname <> 'zz_lockstep_wake'
+            """;
+
+    private static string OwnTriggers(TableDescription table) =>
+        table.Changes == ChangeSource.Stream
+            ? "NULL"
+            : $"SELECT string_agg(f, ' ' ORDER BY f COLLATE \"C\") FROM ({Triggers("tgrelid = c.oid")}) AS own(f)";
+
+    // Names in composite types are in the JSON of rows that nobody writes.
+    private static string Composites(TableDescription table) =>
+        table.Composites.Count == 0
+            ? ""
+            : FormattableString.Invariant(
+                $"""
+                UNION ALL
+                SELECT format('attribute %s %s %s %s %s', attrelid, attnum, attname, atttypid, atttypmod)
+                    FROM pg_attribute WHERE attrelid IN ({string.Join(", ", table.Composites)}) AND attnum > 0 AND NOT attisdropped
+                """
+            );
+
+    // 0 is no type, where there are no enums.
+    private static string Enums(TableDescription table) => string.Join(", ", table.Enums.DefaultIfEmpty(0));
+}

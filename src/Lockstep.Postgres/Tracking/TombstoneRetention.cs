@@ -1,0 +1,55 @@
+using Npgsql;
+
+namespace Lockstep.Postgres.Tracking;
+
+/// <summary>
+/// Drops old tombstones, and notes below which cursor some are missing. Both are seen in one snapshot, so a client either gets a tombstone
+/// or
+/// is told that its cursor is too old. None goes that a client may yet need who came just now: that is bounded by the oldest transaction.
+/// </summary>
+internal static class TombstoneRetention
+{
+    private const string Registered = """
+        SELECT tombstones::text, EXISTS (SELECT FROM pg_attribute WHERE attrelid = tombstones AND attname = 'lockstep_at' AND NOT attisdropped)
+        FROM lockstep.tracked WHERE relation = to_regclass($1)
+        """;
+
+    /// <summary>In the transaction of the connection.</summary>
+    public static async Task<long> ClearAsync(
+        NpgsqlConnection connection,
+        TableName table,
+        TimeSpan age,
+        CancellationToken cancellationToken
+    )
+    {
+        var registry = await connection
+            .QueryAsync("SELECT to_regclass('lockstep.tracked') IS NOT NULL", [], r => r.GetBoolean(0), cancellationToken)
+            .ConfigureAwait(false);
+        if (!registry[0])
+            return 0;
+        var found = await connection
+            .QueryAsync(Registered, [table.ToSql()], r => (Name: r.GetString(0), HasTime: r.GetBoolean(1)), cancellationToken)
+            .ConfigureAwait(false);
+        if (found is not [var tombstones])
+            return 0;
+        if (!tombstones.HasTime)
+            await connection.ExecuteAsync(TrackingSql.AddTime(tombstones.Name), cancellationToken).ConfigureAwait(false);
+        await connection.ExecuteAsync(TrackingSql.AddColumns, cancellationToken).ConfigureAwait(false);
+        var cleared = await connection
+            .QueryAsync(
+                $"""
+                WITH gone AS (DELETE FROM {tombstones.Name} WHERE lockstep_at <= clock_timestamp() - $1
+                        AND txid < (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint) RETURNING txid),
+                    total(rows, floor) AS (SELECT count(*), max(txid) + 1 FROM gone),
+                    noted AS (UPDATE lockstep.tracked SET tombstone_floor = greatest(tombstone_floor, floor) FROM total
+                        WHERE relation = to_regclass($2) AND floor IS NOT NULL)
+                SELECT rows FROM total
+                """,
+                [age, table.ToSql()],
+                r => r.GetInt64(0),
+                cancellationToken
+            )
+            .ConfigureAwait(false);
+        return cleared[0];
+    }
+}

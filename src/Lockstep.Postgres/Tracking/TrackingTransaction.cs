@@ -1,0 +1,82 @@
+using System.Globalization;
+using Npgsql;
+
+namespace Lockstep.Postgres.Tracking;
+
+/// <summary>
+/// Runs what changes a table's tracking, in one transaction. It waits briefly for the table's lock and comes again: whoever waits longer
+/// holds
+/// up everybody who comes after, readers too.
+/// </summary>
+internal static class TrackingTransaction
+{
+    /// <exception cref="PostgresTableException">The table is missing, is nothing that can be tracked, or is locked by others.</exception>
+    public static async Task<T> RunAsync<T>(
+        string connectionString,
+        TableName table,
+        TrackingOptions options,
+        bool run,
+        Func<NpgsqlConnection, CancellationToken, Task<T>> work,
+        CancellationToken cancellationToken
+    )
+    {
+        ArgumentNullException.ThrowIfNull(table);
+        ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(options.LockTimeout, TimeSpan.Zero);
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.Attempts, 1);
+        var source = PostgresConnection.CreateSource(connectionString, 1);
+        await using (source.ConfigureAwait(false))
+        {
+            for (var attempt = 1; ; attempt++)
+            {
+                try
+                {
+                    return await TryAsync(source, options.LockTimeout, run, work, cancellationToken).ConfigureAwait(false);
+                }
+                catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.LockNotAvailable)
+                {
+                    if (attempt == options.Attempts)
+                        throw Locked(table, options, e);
+                }
+                catch (Exception e) when (e is NpgsqlException or System.Net.Sockets.SocketException or TimeoutException)
+                {
+                    throw PostgresErrors.Translate(e, table.ToString());
+                }
+
+                await Task.Delay(options.LockTimeout / 2, cancellationToken).ConfigureAwait(false);
+            }
+        }
+    }
+
+    private static async Task<T> TryAsync<T>(
+        NpgsqlDataSource source,
+        TimeSpan lockTimeout,
+        bool run,
+        Func<NpgsqlConnection, CancellationToken, Task<T>> work,
+        CancellationToken cancellationToken
+    )
+    {
+        var connection = await source.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+        await using (connection.ConfigureAwait(false))
+        {
+            var transaction = await connection.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
+            await using (transaction.ConfigureAwait(false))
+            {
+                var limit = Math.Max(1, (long)lockTimeout.TotalMilliseconds).ToString(CultureInfo.InvariantCulture);
+                await connection.ExecuteAsync($"SET LOCAL lock_timeout = {limit}", cancellationToken).ConfigureAwait(false);
+                var result = await work(connection, cancellationToken).ConfigureAwait(false);
+                if (run)
+                    await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
+                return result;
+            }
+        }
+    }
+
+    private static PostgresTableException Locked(TableName table, TrackingOptions options, PostgresException error) =>
+        new(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"{table} was locked by others at each of {options.Attempts} tries, and nothing was changed ({error.SqlState})."
+            ),
+            "A transaction that is open has used the table: pg_locks and pg_stat_activity show which. Try again when it has ended."
+        );
+}

@@ -1,0 +1,51 @@
+using System.Net;
+
+namespace Lockstep.Serving.Hosting;
+
+/// <summary>Whether a connection has a place within the limits.</summary>
+internal enum Admission
+{
+    /// <summary>It has.</summary>
+    Within,
+
+    /// <summary>It has not, and is to be told so.</summary>
+    Excess,
+
+    /// <summary>There is not even room to tell it.</summary>
+    Refused,
+}
+
+/// <summary>Counts the connections of a server, together and by address. Thread-safe.</summary>
+internal sealed class ConnectionCount(ConnectionLimits limits)
+{
+    private readonly Lock _gate = new();
+    private readonly Dictionary<IPAddress, int> _byAddress = [];
+    private int _count;
+
+    /// <summary>Counts a connection; unless it is refused, <see cref="Left"/> is to be called with the same client.</summary>
+    public Admission Came(IPAddress client)
+    {
+        lock (_gate)
+        {
+            if (_count >= limits.Most + ConnectionLimits.Spare)
+                return Admission.Refused;
+            var same = _byAddress.GetValueOrDefault(client);
+            if (same >= limits.MostPerAddress + ConnectionLimits.Spare)
+                return Admission.Refused;
+            _count++;
+            _byAddress[client] = same + 1;
+            return _count > limits.Most || same >= limits.MostPerAddress ? Admission.Excess : Admission.Within;
+        }
+    }
+
+    /// <summary>It has gone.</summary>
+    public void Left(IPAddress client)
+    {
+        lock (_gate)
+        {
+            _count--;
+            if (--_byAddress[client] == 0)
+                _byAddress.Remove(client);
+        }
+    }
+}

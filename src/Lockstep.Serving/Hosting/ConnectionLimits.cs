@@ -1,0 +1,44 @@
+using System.Net;
+
+namespace Lockstep.Serving.Hosting;
+
+/// <summary>How many connections a server holds. Who comes beyond that is told to come back later (503), and is let go.</summary>
+public sealed record ConnectionLimits
+{
+    /// <summary>Together; at least 1, default 2,048. Fewer where the process may not open so many files.</summary>
+    public int Most { get; init; } = 2_048;
+
+    /// <summary>
+    /// From one address; at least 1, default 1,024. All clients behind a proxy have its address. IPv6 addresses count by their /64, which
+    /// one machine has for itself.
+    /// </summary>
+    public int MostPerAddress { get; init; } = 1_024;
+
+    /// <summary>Files that a process needs besides its connections: tables, databases, the runtime's own.</summary>
+    internal const int FilesBesides = 64;
+
+    /// <summary>Connections beyond the limit that are answered, so that liveness can still be asked for; further ones are reset.</summary>
+    internal const int Spare = 32;
+
+    /// <summary>These limits, or what the process may open if that is less.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">A limit is below 1.</exception>
+    internal ConnectionLimits Within(long? openFiles)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(Most, 1, nameof(Most));
+        ArgumentOutOfRangeException.ThrowIfLessThan(MostPerAddress, 1, nameof(MostPerAddress));
+        var room = openFiles is { } files ? Math.Max(8, files - FilesBesides - Spare - (files / 8)) : long.MaxValue;
+        return this with { Most = (int)Math.Min(Most, room) };
+    }
+
+    /// <summary>What counts as one client.</summary>
+    internal static IPAddress ClientOf(IPAddress address)
+    {
+        if (address.IsIPv4MappedToIPv6)
+            return address.MapToIPv4();
+        if (address.AddressFamily != System.Net.Sockets.AddressFamily.InterNetworkV6)
+            return address;
+        var bytes = address.GetAddressBytes();
+        bytes.AsSpan(8).Clear();
+        return new IPAddress(bytes);
+    }
+}

@@ -1,0 +1,26 @@
+using System.Globalization;
+
+namespace Lockstep.Serving.Hosting;
+
+/// <summary>How many files and connections this process may have open.</summary>
+internal static class OpenFiles
+{
+    /// <summary>The limit of the system; null where there is none, or it cannot be known.</summary>
+    public static long? Limit
+    {
+        get
+        {
+            try
+            {
+                var line = File.ReadLines("/proc/self/limits")
+                    .FirstOrDefault(l => l.StartsWith("Max open files", StringComparison.Ordinal));
+                var soft = line?["Max open files".Length..].Split(' ', StringSplitOptions.RemoveEmptyEntries)[0];
+                return long.TryParse(soft, NumberStyles.None, CultureInfo.InvariantCulture, out var limit) ? limit : null;
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                return null;
+            }
+        }
+    }
+}

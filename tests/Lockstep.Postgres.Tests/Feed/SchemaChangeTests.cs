@@ -1,0 +1,111 @@
+using Lockstep.Engine.Serving;
+using Lockstep.Testing;
+
+namespace Lockstep.Postgres.Tests.Feed;
+
+/// <summary>Clients start over when a change reached rows past the triggers, and only then.</summary>
+public sealed class SchemaChangeTests(SharedPostgres postgres)
+{
+    private const string Plain = "CREATE TYPE mood AS ENUM ('ok', 'sad'); CREATE TABLE items (id int PRIMARY KEY, v mood)";
+    private const string Parts =
+        "CREATE TABLE items (id int PRIMARY KEY) PARTITION BY RANGE (id); CREATE TABLE p0 PARTITION OF items FOR VALUES FROM (0) TO (100)";
+
+    [Theory]
+    [InlineData(Plain, "ALTER TYPE mood ADD VALUE 'fine'", "INSERT INTO items VALUES (9, 'fine')")]
+    [InlineData(Plain, "ALTER TYPE mood ADD VALUE 'best' BEFORE 'ok'", "INSERT INTO items VALUES (9, 'best')")]
+    [InlineData(Plain, "VACUUM FULL items", "INSERT INTO items VALUES (9, 'ok')")]
+    [InlineData(Plain, "CLUSTER items USING items_pkey", "INSERT INTO items VALUES (9, 'ok')")]
+    [InlineData(Plain, "ALTER TABLE items ADD COLUMN more text", "INSERT INTO items VALUES (9, 'ok', 0, 'x')")]
+    [InlineData(Plain, "ANALYZE items; REINDEX TABLE items; CREATE INDEX ON items (v)", "INSERT INTO items VALUES (9, 'ok')")]
+    [InlineData(Parts, "CREATE TABLE p1 PARTITION OF items FOR VALUES FROM (100) TO (200)", "INSERT INTO items VALUES (9), (101)")]
+    [InlineData(
+        Parts,
+        "CREATE TABLE p1 (LIKE items INCLUDING ALL); ALTER TABLE items ATTACH PARTITION p1 FOR VALUES FROM (100) TO (200)",
+        "INSERT INTO items VALUES (9), (101)"
+    )]
+    public async Task What_changes_no_row_costs_no_resync_also_not_after_a_restart(string sql, string change, string write)
+    {
+        await using var items = await TableCase.MakeAsync(postgres, sql);
+        await items.Db.RunAsync(sql == Plain ? "INSERT INTO items VALUES (1, 'ok'), (2, 'sad')" : "INSERT INTO items VALUES (1), (2)");
+        await items.ServeAsync();
+        await items.CatchUpAsync();
+        await items.Db.RunAsync(change);
+        await items.CatchUpAsync();
+        await items.Db.RunAsync(write);
+        await items.CatchUpAsync();
+        Assert.Equal((await items.Db.RowsAsync("items")).Keys, items.Client.Rows.Keys);
+        Assert.Equal((await items.Db.RowsAsync("items"))["9"], items.Client.Rows["9"]);
+        Assert.Equal(0, items.Client.Resyncs);
+
+        await items.ServeAsync();
+        await items.Db.RunAsync("DELETE FROM items WHERE id = 2");
+        await items.CatchUpAsync();
+        Assert.Equal((await items.Db.RowsAsync("items")).Keys, items.Client.Rows.Keys);
+        Assert.Equal(0, items.Client.Resyncs);
+        Assert.Empty(items.Notices);
+    }
+
+    [Theory]
+    [InlineData(Plain, "ALTER TYPE mood RENAME VALUE 'ok' TO 'fine'")]
+    [InlineData(Plain, "ALTER TYPE mood ADD VALUE 'x'; ALTER TYPE mood RENAME VALUE 'ok' TO 'fine'")]
+    [InlineData(Plain, "ALTER TABLE items ADD COLUMN more int DEFAULT 5")]
+    [InlineData(Plain, "ALTER TABLE items ADD COLUMN more text DEFAULT clock_timestamp()::text")]
+    [InlineData(Plain, "ALTER TABLE items ADD COLUMN more int GENERATED ALWAYS AS (id * 2) STORED")]
+    [InlineData(Plain, "ALTER TABLE items ADD COLUMN more int; ALTER TABLE items ALTER COLUMN more TYPE int USING id * 3")]
+    [InlineData(Plain, "ALTER TABLE items ALTER COLUMN v TYPE mood USING 'sad'")]
+    [InlineData(Plain, "ALTER TABLE items RENAME COLUMN v TO w")]
+    [InlineData(Plain, "ALTER TABLE items DROP COLUMN v")]
+    [InlineData(Plain, "TRUNCATE items")]
+    [InlineData(
+        Plain,
+        "ALTER TABLE items DISABLE TRIGGER ALL; UPDATE items SET v = 'sad'; DELETE FROM items WHERE id = 2; ALTER TABLE items ENABLE TRIGGER ALL"
+    )]
+    [InlineData(Parts, "DROP TABLE p0")]
+    [InlineData(Parts, "TRUNCATE p0")]
+    [InlineData(Parts, "ALTER TABLE items DETACH PARTITION p0")]
+    [InlineData(Parts, "ALTER TABLE p0 DISABLE TRIGGER ALL; DELETE FROM p0 WHERE id = 2; ALTER TABLE p0 ENABLE TRIGGER ALL")]
+    [InlineData(
+        Parts,
+        "BEGIN; CREATE TABLE p1 (LIKE items INCLUDING ALL); INSERT INTO p1 VALUES (150); ALTER TABLE items ATTACH PARTITION p1 FOR VALUES FROM (100) TO (200); COMMIT"
+    )]
+    public async Task What_reaches_rows_past_the_triggers_makes_clients_start_over_and_the_operator_is_told(string sql, string change)
+    {
+        await using var items = await TableCase.MakeAsync(postgres, sql);
+        await items.Db.RunAsync(sql == Plain ? "INSERT INTO items VALUES (1, 'ok'), (2, 'sad')" : "INSERT INTO items VALUES (1), (2)");
+        await items.ServeAsync();
+        await items.CatchUpAsync();
+        await items.Db.RunAsync(change);
+        await items.CatchUpAsync();
+        Assert.Equal(await items.Db.RowsAsync("items"), items.Client.Rows);
+        Assert.Equal(1, items.Client.Resyncs);
+        await Eventually.TrueAsync(() => items.Notices.Any(n => n.Contains("all clients have to resync", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public async Task A_second_restore_without_triggers_is_noticed_too_and_tracking_again_repairs_them()
+    {
+        const string Restore =
+            "ALTER TABLE items DISABLE TRIGGER ALL; DELETE FROM items WHERE id = (SELECT min(id) FROM items); ALTER TABLE items ENABLE TRIGGER ALL";
+        await using var items = await TableCase.MakeAsync(postgres, Plain);
+        await items.Db.RunAsync("INSERT INTO items VALUES (1, 'ok'), (2, 'sad'), (3, 'ok')");
+        await items.ServeAsync();
+        for (var time = 1; time <= 2; time++)
+        {
+            await items.CatchUpAsync();
+            await items.Db.RunAsync(Restore);
+            await items.CatchUpAsync();
+            Assert.Equal(await items.Db.RowsAsync("items"), items.Client.Rows);
+            Assert.Equal(time, items.Client.Resyncs);
+        }
+
+        await Eventually.TrueAsync(() => items.Notices.Any(n => n.Contains("no longer fire", StringComparison.Ordinal)));
+        await PostgresTracking.EnableAsync(
+            items.Db.ConnectionString,
+            TableCase.Items,
+            cancellationToken: TestContext.Current.CancellationToken
+        );
+        await items.Db.RunAsync("SET session_replication_role = replica; INSERT INTO items VALUES (4, 'sad')");
+        await items.CatchUpAsync();
+        Assert.Equal(await items.Db.RowsAsync("items"), items.Client.Rows);
+    }
+}
