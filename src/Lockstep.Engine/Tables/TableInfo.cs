@@ -21,6 +21,9 @@ public sealed record TableInfo
     /// <summary>The dialect's name, also of another server's; null until a record has come.</summary>
     public string? DialectName { get; init; }
 
+    /// <summary>How another server's feed is read; null for Lockstep's own dialects.</summary>
+    internal ForeignState? Foreign { get; init; }
+
     /// <summary>The fields that are the key; empty until a record has come.</summary>
     public IReadOnlyList<string> KeyFields { get; init; } = [];
 
@@ -88,6 +91,7 @@ public sealed record TableInfo
             Feed = state.Feed,
             Dialect = state.Shape?.Dialect ?? Dialect.Auto,
             DialectName = ForeignState.Parse(state.Foreign)?.Name ?? state.Shape?.Dialect.ToString(),
+            Foreign = ForeignState.Parse(state.Foreign),
             KeyFields = state.Shape?.KeyFields ?? [],
             OrderField = state.Shape?.OrderField,
             Fields = state.Fields,
