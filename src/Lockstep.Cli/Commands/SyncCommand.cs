@@ -202,7 +202,7 @@ internal static class SyncCommand
                     TableName = result.GetValue(table.Table),
                     Dialect = IsOwn(result.GetValue(dialect)!, out var own) ? own : Dialect.Auto,
                     Foreign = IsOwn(result.GetValue(dialect)!, out _) ? null : DialectDescription.Load(result.GetValue(dialect)!),
-                    PollInterval = result.GetValue(interval) is { } seconds and >= 0 and < 1e8 ? TimeSpan.FromSeconds(seconds) : null,
+                    PollInterval = result.GetValue(interval) is { } poll and >= 0 and < 1e8 ? TimeSpan.FromSeconds(poll) : null,
                     OrderBy = result.GetValue(orderBy),
                     KeyFields = result.GetValue(key) is { Length: > 0 } fields ? fields : null,
                     Since = result.GetValue(since),
@@ -239,6 +239,10 @@ internal static class SyncCommand
         );
         return command;
     }
+
+    /// <summary>Whether a name is that of one of Lockstep's own dialects.</summary>
+    private static bool IsOwn(string name, out Dialect dialect) =>
+        Enum.TryParse(name, ignoreCase: true, out dialect) && dialect is Dialect.Auto or Dialect.Record or Dialect.Transaction;
 
     private static async Task<int> RunAsync(SyncOptions options, SyncReporter reporter, CancellationToken cancellationToken)
     {
