@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using Lockstep.Cli.Output;
+using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Framing;
 using Lockstep.Engine.Records;
@@ -54,7 +55,18 @@ internal static class SyncCommand
             Description = "The cursor to begin at, instead of the stored one.",
             HelpName = "CURSOR",
         };
-        var dialect = new Option<Dialect>("--dialect") { Description = "The feed's dialect." };
+        var dialect = new Option<string>("--dialect")
+        {
+            Description =
+                "How the feed is read: Auto, Record, Transaction, the name of another server's dialect (ODataDelta, Rest, Kubernetes, CouchDb, EventStream, Shape, DurableStream), or a file with one.",
+            HelpName = "NAME|FILE.json",
+            DefaultValueFactory = _ => nameof(Dialect.Auto),
+        };
+        var interval = new Option<double?>("--interval-sec")
+        {
+            Description = "With --follow, how long to wait between polls of another server's feed. Default: the dialect's.",
+            HelpName = "SECONDS",
+        };
         var follow = new Option<bool>("--follow", "-f") { Description = "Go on when the feed has nothing more, until Ctrl+C." };
         var followFor = new Option<double?>("--follow-for") { Description = "Follow for so long.", HelpName = "SECONDS" };
         var settle = new Option<double>("--settle-sec")
@@ -153,6 +165,7 @@ internal static class SyncCommand
                     queryFile,
                     since,
                     dialect,
+                    interval,
                     follow,
                     followFor,
                     settle,
@@ -203,7 +216,9 @@ internal static class SyncCommand
                     Feed = feed,
                     Store = table.Store(result) ?? TableOptions.OfName(feed.Address.DefaultTableName),
                     TableName = result.GetValue(table.Table),
-                    Dialect = result.GetValue(dialect),
+                    Dialect = IsOwn(result.GetValue(dialect)!, out var own) ? own : Dialect.Auto,
+                    Foreign = IsOwn(result.GetValue(dialect)!, out _) ? null : DialectDescription.Load(result.GetValue(dialect)!),
+                    PollInterval = result.GetValue(interval) is { } poll and >= 0 and < 1e8 ? TimeSpan.FromSeconds(poll) : null,
                     OrderBy = result.GetValue(orderBy),
                     KeyFields = result.GetValue(key) is { Length: > 0 } fields ? fields : null,
                     Since = result.GetValue(since),
@@ -242,6 +257,10 @@ internal static class SyncCommand
         );
         return command;
     }
+
+    /// <summary>Whether a name is that of one of Lockstep's own dialects.</summary>
+    private static bool IsOwn(string name, out Dialect dialect) =>
+        Enum.TryParse(name, ignoreCase: true, out dialect) && dialect is Dialect.Auto or Dialect.Record or Dialect.Transaction;
 
     private static async Task<int> RunAsync(SyncOptions options, SyncReporter reporter, CancellationToken cancellationToken)
     {

@@ -31,6 +31,7 @@ internal static partial class ShellWords
         (term, value) switch
         {
             (nameof(Term.EnableTracking), _) => $"Enable-LockstepPostgresTracking -Table {value} of the PowerShell module",
+            (nameof(Term.Dialect), not null) => $"--dialect {value}",
             (nameof(Term.FilterParameter), not null) => $"--filter-parameter {value}=...",
             _ => Others.GetValueOrDefault(term) ?? "--" + WordStart().Replace(term, "-").ToLowerInvariant(),
         };

@@ -84,7 +84,8 @@ internal static class DialectDetection
                 return "Kubernetes";
             }
 
-            return Feed.ForeignBody.Describe(json) is null ? null : "Rest";
+            var isRecord = root.TryGetProperty(WireNames.DefaultKeyField, out _);
+            return !isRecord && DocumentReader.Usual.Any(IsList) ? "Rest" : null;
         }
         catch (JsonException)
         {

@@ -13,7 +13,7 @@ internal delegate bool ItemSink(ReadOnlyMemory<byte> item, long offset);
 internal sealed class DocumentReader
 {
     /// <summary>Where the items are when the dialect does not say: the first of these that is an array.</summary>
-    private static readonly string[] Usual = ["value", "items", "results", "data", "records", "entries", "values", "result", "Resources"];
+    internal static readonly string[] Usual = ["value", "items", "results", "data", "records", "entries", "values", "result", "Resources"];
 
     private static readonly JsonReaderOptions Options = new() { MaxDepth = 128 };
 

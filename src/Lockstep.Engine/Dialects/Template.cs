@@ -24,6 +24,14 @@ internal sealed record Template
             }
 
             var variable = text[(open + 1)..close];
+            // JSON within a parameter has braces of its own.
+            if (variable.Length == 0 || !char.IsAsciiLetter(variable[0]))
+            {
+                _parts.Add((text[at..(close + 1)], null));
+                at = close + 1;
+                continue;
+            }
+
             var name = variable.Split(':')[0];
             if (name is not ("cursor" or "identity" or "timeout" or "header"))
             {

@@ -36,6 +36,9 @@ public sealed class SyncOptions
     /// <summary>How another server's feed is read; null for what the table says, else for Lockstep's own dialects.</summary>
     public DialectDescription? Foreign { get; init; }
 
+    /// <summary>Told of each request of another server's dialect, on the sync's own thread; null for nobody.</summary>
+    public Action<DialectStep>? DialectObserver { get; init; }
+
     /// <summary>How long to wait between polls of another server's feed when following; null for the dialect's own interval.</summary>
     public TimeSpan? PollInterval { get; init; }
 

@@ -37,7 +37,7 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
                     Table = now.Table,
                     Location = options.Store.Description,
                     Feed = feed.Display,
-                    Cursor = committed?.Cursor ?? now.Cursor,
+                    Cursor = Records.Cursor.Parse(Dialects.CursorText.Show((committed?.Cursor ?? now.Cursor).ToString())),
                     IsSetOwed = committed is null ? now.IsSetOwed : committed.Owed is not null,
                     NewestRecord = committed is null ? now.NewestRecord : NewestIn(committed),
                     Quarantined = committed?.Quarantined ?? now.Quarantined,

@@ -1,3 +1,4 @@
+using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Tables;
 
@@ -24,6 +25,7 @@ public sealed class TransformException : LockstepException
 internal sealed class TransformedRecords(IReadOnlyList<string> knownFields)
 {
     private RecordParser? _parser;
+    private ItemReader? _items;
 
     public void Take(TransformableRecord record, RecordBatch batch, RecordShape shape)
     {
@@ -31,6 +33,12 @@ internal sealed class TransformedRecords(IReadOnlyList<string> knownFields)
         if (record.IsSkipped)
         {
             entry.Flags |= EntryFlags.Deleted;
+            return;
+        }
+
+        if (shape.Dialect == Dialect.Foreign)
+        {
+            TakeItem(record, batch, shape);
             return;
         }
 
@@ -45,5 +53,18 @@ internal sealed class TransformedRecords(IReadOnlyList<string> knownFields)
             batch.ReplaceBody(record.Index, json);
     }
 
-    public IReadOnlyList<string> TakeNewFields() => _parser?.Fields.TakeNew() ?? [];
+    public IReadOnlyList<string> TakeNewFields() => (_parser?.Fields ?? _items?.Fields)?.TakeNew() ?? [];
+
+    /// <summary>The same for a record of another server, whose key may be a place within it.</summary>
+    private void TakeItem(TransformableRecord record, RecordBatch batch, RecordShape shape)
+    {
+        _items ??= new ItemReader(shape, knownFields);
+        var rules = new DialectRules { Key = [.. shape.KeyFields.Select(field => new KeyRule(field, Place.Parse(field), IsOfItem: false))] };
+        if (_items.Read(rules, record.Record, signs: false, default, out var rewritten) != ItemKind.Record)
+            throw new TransformException(record.Key, _items.Reason);
+        if (!batch.HasKey(batch[record.Index], rewritten))
+            throw new TransformException(record.Key, "its output has another key");
+        if (record.IsReplaced)
+            batch.ReplaceBody(record.Index, record.Record.Span);
+    }
 }

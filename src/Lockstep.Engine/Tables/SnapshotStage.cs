@@ -1,4 +1,3 @@
-using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Tables.Native;
 using Microsoft.Data.Sqlite;

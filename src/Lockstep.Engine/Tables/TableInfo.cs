@@ -1,3 +1,4 @@
+using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Tables;
@@ -16,6 +17,12 @@ public sealed record TableInfo
 
     /// <summary>The dialect; <see cref="Dialect.Auto"/> until a record has come.</summary>
     public Dialect Dialect { get; init; }
+
+    /// <summary>The dialect's name, also of another server's; null until a record has come.</summary>
+    public string? DialectName { get; init; }
+
+    /// <summary>How another server's feed is read; null for Lockstep's own dialects.</summary>
+    internal ForeignState? Foreign { get; init; }
 
     /// <summary>The fields that are the key; empty until a record has come.</summary>
     public IReadOnlyList<string> KeyFields { get; init; } = [];
@@ -86,11 +93,13 @@ public sealed record TableInfo
             Location = location,
             Feed = state.Feed,
             Dialect = state.Shape?.Dialect ?? Dialect.Auto,
+            DialectName = ForeignState.Parse(state.Foreign)?.Name ?? state.Shape?.Dialect.ToString(),
+            Foreign = ForeignState.Parse(state.Foreign),
             KeyFields = state.Shape?.KeyFields ?? [],
             OrderField = state.Shape?.OrderField,
             Fields = state.Fields,
-            Cursor = state.Cursor,
-            Resume = state.Resume,
+            Cursor = Shown(state, state.Cursor),
+            Resume = state.Resume is { } resume ? Shown(state, resume) : null,
             FeedIdentity = state.FeedIdentity,
             Rows = state.Rows,
             Tombstones = state.Tombstones,
@@ -104,6 +113,10 @@ public sealed record TableInfo
             Size = size,
             Writer = writer,
         };
+
+    /// <summary>Links hold secrets, and are shown by how they begin (D7).</summary>
+    private static Cursor Shown(TableState state, Cursor cursor) =>
+        state.Foreign is null ? cursor : Cursor.Parse(CursorText.Show(cursor.ToString()));
 
     private static long SizeOf(string path) => new FileInfo(path) is { Exists: true } file ? file.Length : 0;
 }

@@ -83,9 +83,18 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
     [Parameter]
     public string? Since { get; set; }
 
-    /// <summary>How the feed writes its records; Auto tells by the first one.</summary>
+    /// <summary>
+    /// How the feed is read: Auto, Record, Transaction, the name of another server's dialect, a hashtable that describes one, or a file that
+    /// ends in <c>.json</c>. It is stored in the table, so that the next sync needs none.
+    /// </summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
-    public FeedDialect Dialect { get; set; }
+    [ArgumentCompleter(typeof(DialectCompleter))]
+    public object? Dialect { get; set; }
+
+    /// <summary>With -Follow, how many seconds to wait between polls of another server's feed; by default as long as its dialect says.</summary>
+    [Parameter]
+    [Seconds]
+    public TimeSpan? IntervalSec { get; set; }
 
     /// <summary>Called for each record received, in <c>$_</c>, when it is committed; its output is discarded.</summary>
     [Parameter]
@@ -262,13 +271,16 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
         if (!ShouldProcess(destination.Description, $"Sync with {_feed}{(Resync && IsWhatIf ? WhatResyncDoes(options, destination) : "")}"))
             return;
 
+        var dialect = DialectSetting.Of(Dialect, SessionState.Path);
         var sync = new TableSync(
             new SyncOptions
             {
                 Feed = options,
                 Store = destination.GetStore(),
                 TableName = destination.Name,
-                Dialect = (Engine.Records.Dialect)Dialect,
+                Dialect = dialect.Own,
+                Foreign = dialect.Foreign,
+                PollInterval = IntervalSec,
                 OrderBy = NullIfEmpty(OrderBy),
                 KeyFields = FeedSettings.Named(KeyProperty) is { Length: > 0 } keys ? keys : null,
                 Since = NullIfEmpty(Since),

@@ -26,6 +26,7 @@ internal static class CmdletWords
         (term, value) switch
         {
             (nameof(Term.EnableTracking), _) => $"Enable-LockstepPostgresTracking -Table {value}",
+            (nameof(Term.Dialect), not null) => $"-Dialect {value}",
             (nameof(Term.FilterParameter), not null) => $"-FilterParameter @{{ {value} = ... }}",
             _ => Others.GetValueOrDefault(term) ?? "-" + term,
         };

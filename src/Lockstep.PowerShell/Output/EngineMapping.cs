@@ -56,6 +56,7 @@ internal static class EngineMapping
             IsSession = isSession,
             Uri = table.Feed is null ? null : new Uri(table.Feed),
             Dialect = (FeedDialect)table.Dialect,
+            DialectName = table.DialectName,
             KeyProperty = [.. table.KeyFields],
             OrderBy = table.OrderField,
             Fields = [.. table.Fields],

@@ -13,6 +13,9 @@ public enum FeedDialect
     /// An envelope of <c>txid</c>, <c>current_xmin</c>, <c>since</c> and <c>deleted</c> around the fields in <c>data</c>.
     /// </summary>
     Transaction = 2,
+
+    /// <summary>Another server's own way, as the table's dialect says.</summary>
+    Foreign = 3,
 }
 
 /// <summary>Where in a request the cursor goes.</summary>

@@ -64,4 +64,7 @@ public enum FeedEventKind
 
     /// <summary>Something that the user should know.</summary>
     Warning = 12,
+
+    /// <summary>The feed is another server's, and was recognised.</summary>
+    Dialect = 13,
 }

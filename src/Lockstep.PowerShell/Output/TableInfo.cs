@@ -20,6 +20,9 @@ public sealed class TableInfo
     /// <summary>How the feed writes its records.</summary>
     public FeedDialect Dialect { get; internal init; }
 
+    /// <summary>The dialect's name, also of another server's; null until a record has come.</summary>
+    public string? DialectName { get; internal init; }
+
     /// <summary>The fields that are the key; empty until a record has come.</summary>
     public string[] KeyProperty { get; internal init; } = [];
 

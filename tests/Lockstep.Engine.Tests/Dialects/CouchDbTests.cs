@@ -1,4 +1,6 @@
 using Lockstep.Engine.Dialects;
+using Lockstep.Engine.Feed;
+using Lockstep.Engine.Tables;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tests.Sync;
 

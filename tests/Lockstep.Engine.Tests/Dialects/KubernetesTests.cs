@@ -1,7 +1,7 @@
 using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
-using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
+using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tests.Sync;
 using Lockstep.Testing;
 
@@ -171,6 +171,28 @@ public sealed class KubernetesTests : DialectTest
         await FollowUntilAsync(server, () => Has("a"));
 
         Assert.Equal(2, Paths(server).Count(path => path.Contains("limit=500")));
+    }
+
+    [Fact]
+    public async Task A_watch_that_was_silent_to_its_end_is_checked_by_a_list()
+    {
+        var lists = 0;
+        await using var server = new RawServer(async exchange =>
+        {
+            if (!exchange.Head.Contains("watch=true", StringComparison.Ordinal))
+            {
+                await exchange.BodyAsync(List(++lists, lists == 1 ? "" : Pod("a", 1)));
+                return;
+            }
+
+            await exchange.ChunkedAsync();
+            await Task.Delay(TimeSpan.FromSeconds(1.1), exchange.Stopping);
+            await exchange.LastChunkAsync();
+        });
+
+        await FollowUntilAsync(server, () => Has("a"));
+
+        Assert.Equal("""{"kind":"Pod","apiVersion":"v1","metadata":{"name":"a","uid":"a","resourceVersion":"1"}}""", Table());
     }
 
     [Fact]

@@ -1,7 +1,7 @@
 using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
-using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
+using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tests.Sync;
 
 namespace Lockstep.Engine.Tests.Dialects;
@@ -290,6 +290,52 @@ public sealed class RestTests : DialectTest
 
         Assert.Equal(["u/1"], Keys);
         Assert.Equal("""{"metadata":{"uid":"u/1"},"n":1.10,"s":"\u00e9"}""", Table());
+    }
+
+    [Fact]
+    public async Task A_record_may_be_transformed_if_its_key_by_place_stays()
+    {
+        const string Nested = """{ "From": "Rest", "Key": "/metadata/uid" }""";
+        await using var server = Serve((_, _) => Json("""[{"metadata":{"uid":"u1"},"n":1}]"""));
+        SyncOptions Transforming(SyncOptions o) => new() { Feed = o.Feed, Store = o.Store, Foreign = o.Foreign, Transforms = true };
+
+        await SyncRun.ToEndAsync(
+            Dialect(server, "items", Nested, Transforming),
+            step =>
+            {
+                if (step is RecordsToTransform asked)
+                    asked.Records[0].Replace("""{"metadata":{"uid":"u1"},"m":2}"""u8.ToArray());
+            }
+        );
+        await Assert.ThrowsAsync<TransformException>(() =>
+            SyncRun.ToEndAsync(
+                Dialect(server, "items", Nested, Transforming),
+                step =>
+                {
+                    if (step is RecordsToTransform asked)
+                        asked.Records[0].Replace("""{"metadata":{"uid":"u2"}}"""u8.ToArray());
+                }
+            )
+        );
+
+        Assert.Equal("""{"metadata":{"uid":"u1"},"m":2}""", Table());
+    }
+
+    [Fact]
+    public async Task A_table_is_compared_with_its_feed_by_the_same_dialect()
+    {
+        await using var server = Serve((_, number) => Json(number == 1 ? """{"result":[{"sys_id":"a","v":1}]}""" : """{"result":[{"sys_id":"a","v":2}]}"""));
+        var options = Dialect(server, "items", """{ "From": "Rest", "Items": "result", "Key": "sys_id" }""");
+        await SyncRun.ToEndAsync(options);
+
+        var differences = new List<SyncStep>();
+        await foreach (var step in new TableComparison(Dialect(server, "items", dialect: null)).RunAsync(Cancellation))
+        {
+            if (step is DifferenceFound)
+                differences.Add(step);
+        }
+
+        Assert.Single(differences);
     }
 
     [Theory]

@@ -1,7 +1,8 @@
 using System.Text.Json;
+using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
 
-namespace Lockstep.Engine.Dialects;
+namespace Lockstep.Engine.Sync;
 
 /// <summary>What an answer that is no success says in its body, where that is short JSON.</summary>
 internal static class ErrorBody

@@ -1,8 +1,8 @@
+using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Records;
-using Lockstep.Engine.Sync;
 
-namespace Lockstep.Engine.Dialects;
+namespace Lockstep.Engine.Sync;
 
 /// <summary>What a follower is to do after a round.</summary>
 internal enum RoundOutcome

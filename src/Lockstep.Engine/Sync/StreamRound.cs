@@ -1,11 +1,11 @@
 using System.Net;
 using System.Text.Json;
+using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Framing;
 using Lockstep.Engine.Records;
-using Lockstep.Engine.Sync;
 
-namespace Lockstep.Engine.Dialects;
+namespace Lockstep.Engine.Sync;
 
 /// <summary>
 /// Follows a stream of a dialect: JSON lines or server-sent events. Records are committed as they come, each with the cursor that covers it

@@ -1,9 +1,10 @@
 using System.Globalization;
 using System.Net;
 using System.Text;
+using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
 
-namespace Lockstep.Engine.Dialects;
+namespace Lockstep.Engine.Sync;
 
 /// <summary>
 /// Makes a dialect's requests and sends them: to the feed's own origin only (D5), with waits where the server asks for one (D8). One thread
@@ -12,7 +13,6 @@ namespace Lockstep.Engine.Dialects;
 internal sealed class DialectRequests(DialectDescription dialect, FeedClient client, TimeProvider time)
 {
     private const int MostWaits = 5;
-    private const int LongestShown = 12;
     private static readonly TimeSpan LongestWait = TimeSpan.FromMinutes(15);
     private static readonly TimeSpan SecondaryLimit = TimeSpan.FromMinutes(1);
 
@@ -50,7 +50,7 @@ internal sealed class DialectRequests(DialectDescription dialect, FeedClient cli
     public Uri Own(string link, Uri from)
     {
         if (!Uri.TryCreate(from, link, out var uri) || uri.Scheme is not ("http" or "https"))
-            throw Wrong($"'{Shorten(link)}' is no link");
+            throw Wrong($"'{CursorText.Shorten(link)}' is no link");
         var own = client.Uri.Location;
         if (uri.Scheme == own.Scheme && uri.Port == own.Port && uri.IdnHost.Equals(own.IdnHost, StringComparison.OrdinalIgnoreCase))
             return uri;
@@ -127,9 +127,6 @@ internal sealed class DialectRequests(DialectDescription dialect, FeedClient cli
 
     /// <summary>The error of an answer that is not as the dialect says.</summary>
     public DialectException Wrong(string reason, Remedy? remedy = null) => new(client.Uri, dialect.Name, reason, remedy);
-
-    /// <summary>A link or cursor as it may be shown: they hold secrets (D7).</summary>
-    public static string Shorten(string text) => text.Length <= LongestShown ? text : text[..LongestShown] + "…";
 
     /// <summary>How long the server asks to wait; null when it does not.</summary>
     private TimeSpan? Pause(HttpResponseMessage response)

@@ -1,8 +1,8 @@
+using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
-using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
 
-namespace Lockstep.Engine.Dialects;
+namespace Lockstep.Engine.Sync;
 
 /// <summary>Which dialect a feed is read by: what the user says, what the table knows, or what the feed's URI looks like.</summary>
 /// <param name="Dialect">The dialect.</param>

@@ -1,9 +1,9 @@
+using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Records;
-using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
 
-namespace Lockstep.Engine.Dialects;
+namespace Lockstep.Engine.Sync;
 
 /// <summary>How a request of a dialect ended.</summary>
 internal enum RoundEnd
@@ -83,6 +83,26 @@ internal sealed class DialectSession
             IsUpToDate = isUpToDate,
             Description = !IsGuess || isUpToDate ? Description : null,
         };
+
+    /// <summary>Tells who wants to know what a page was.</summary>
+    public void Tell(RequestKind kind, Uri target, Page page, string? cursor, Uri? next)
+    {
+        if (Context.Options.DialectObserver is not { } observer)
+            return;
+        var first = Writer.First;
+        observer(
+            new DialectStep(FeedUri.Parse(target).Display, kind.ToString(), page.Places.Status)
+            {
+                Items = page.Count,
+                Place = page.ItemsPlace,
+                FirstKey = first?.Key.ToString(),
+                FirstRecord = first?.Json,
+                Cursor = cursor is null ? null : CursorText.Shorten(cursor),
+                Next = next is null ? null : CursorText.Shorten(next.PathAndQuery),
+                IsUpToDate = page.IsUpToDate,
+            }
+        );
+    }
 
     public void NoteBytes(int count)
     {

@@ -1,8 +1,8 @@
 using System.Globalization;
+using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
-using Lockstep.Engine.Sync;
 
-namespace Lockstep.Engine.Dialects;
+namespace Lockstep.Engine.Sync;
 
 /// <summary>A body that is cut off when nothing comes for too long, and whose failures are errors of the feed.</summary>
 internal sealed class IdleStream(Stream inner, FeedUri feed, TimeSpan limit, TimeProvider time, Action<int> received) : ReadOnlyStream

@@ -1,10 +1,10 @@
 using System.Text;
+using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Records;
-using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
 
-namespace Lockstep.Engine.Dialects;
+namespace Lockstep.Engine.Sync;
 
 /// <summary>How far a table has come with a commit, in the words of its dialect.</summary>
 internal readonly record struct DialectPosition
@@ -65,6 +65,18 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
         await context
             .Queue.EnqueueAsync(new CommitJob(CommitKind.BeginSnapshot, new TableCommit()), cancellationToken)
             .ConfigureAwait(false);
+    }
+
+    /// <summary>The first record that waits to be committed; null where none does.</summary>
+    public (RecordKey Key, string Json)? First
+    {
+        get
+        {
+            if ((_finished.Count > 0 ? _finished[0] : _batch) is not { Count: > 0 } batch)
+                return null;
+            ref var entry = ref batch[0];
+            return (batch.KeyOf(entry), Encoding.UTF8.GetString(batch.Body(entry)));
+        }
     }
 
     /// <summary>Takes a record; it is copied.</summary>

@@ -1,9 +1,10 @@
 using System.Text;
 using System.Text.Json;
+using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Framing;
 
-namespace Lockstep.Engine.Dialects;
+namespace Lockstep.Engine.Sync;
 
 /// <summary>Bytes of a stream to items. One thread at a time.</summary>
 internal interface IFrames

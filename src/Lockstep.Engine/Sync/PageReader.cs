@@ -1,8 +1,8 @@
 using System.Text.Json;
+using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
-using Lockstep.Engine.Sync;
 
-namespace Lockstep.Engine.Dialects;
+namespace Lockstep.Engine.Sync;
 
 /// <summary>What a page held besides its records.</summary>
 /// <param name="Places">Its places; valid until the page is disposed.</param>
@@ -13,6 +13,9 @@ internal sealed record Page(ResponsePlaces Places, int Count, bool IsUpToDate, b
 {
     /// <summary>What is around the items; null for an answer without a body.</summary>
     public JsonDocument? Around { get; init; }
+
+    /// <summary>Where the items were; null where there were none.</summary>
+    public string? ItemsPlace { get; init; }
 
     /// <summary>The cursor of the last item that has one.</summary>
     public string? LastCursor { get; init; }
@@ -80,6 +83,7 @@ internal sealed class PageReader(DialectSession session)
         {
             Around = around,
             LastCursor = items.LastCursor,
+            ItemsPlace = document.HasItems ? document.ItemsPlace : null,
         };
         try
         {

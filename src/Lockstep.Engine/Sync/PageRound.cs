@@ -1,10 +1,10 @@
 using System.Net;
 using System.Text.Json;
+using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
-using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
 
-namespace Lockstep.Engine.Dialects;
+namespace Lockstep.Engine.Sync;
 
 /// <summary>
 /// One round of a dialect whose answers end: page after page, until all that there is has come. Each page is committed whole, or all of
@@ -105,7 +105,9 @@ internal sealed class PageRound(DialectSession session)
             if (empty > MostEmptyPages)
                 throw session.Requests.Wrong("page after page is empty");
 
-            if (NextOf(rules, page, target) is { } next)
+            var linked = NextOf(rules, page, target);
+            session.Tell(kind, target, page, said, linked);
+            if (linked is { } next)
             {
                 next = InsteadOfCounting(rules, kind, next);
                 if (!_asked.Contains(next))

@@ -1,0 +1,12 @@
+namespace Lockstep.Engine.Dialects;
+
+/// <summary>A dialect's description is wrong.</summary>
+public sealed class DialectFormatException : LockstepException
+{
+    internal DialectFormatException(string name, string reason)
+        : base(
+            ErrorKind.InvalidArgument,
+            $"The dialect '{name}' cannot be used: {reason}.",
+            "Correct it; docs/DIALECTS.md has all that a dialect may say."
+        ) { }
+}

@@ -1,0 +1,16 @@
+namespace Lockstep.Engine.Feed;
+
+/// <summary>A server's answer is not what its dialect says.</summary>
+public sealed class DialectException : FeedException
+{
+    internal DialectException(FeedUri feed, string dialect, string reason, Remedy? remedy = null)
+        : base(
+            ErrorKind.UnexpectedAnswer,
+            feed,
+            $"The feed {feed.Display} does not answer as its dialect '{dialect}' says: {reason}.",
+            remedy ?? $"Check the URI and the credentials, or name another dialect with {Term.Dialect}."
+        ) { }
+
+    /// <inheritdoc/>
+    public override bool IsTransient => false;
+}

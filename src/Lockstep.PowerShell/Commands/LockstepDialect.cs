@@ -1,0 +1,147 @@
+using System.Management.Automation;
+using System.Text.Json;
+using Lockstep.Bases;
+using Lockstep.Completers;
+using Lockstep.Engine.Dialects;
+using Lockstep.Engine.Sync;
+using Lockstep.Engine.Tables;
+using Lockstep.Parameters;
+using Lockstep.Pipeline;
+using Lockstep.Sync;
+
+namespace Lockstep.Commands;
+
+/// <summary>Lists the dialects by which feeds of other servers are read.</summary>
+[Cmdlet(VerbsCommon.Get, "LockstepDialect")]
+[OutputType(typeof(DialectInfo))]
+public sealed class GetLockstepDialectCommand : LockstepCmdlet
+{
+    /// <summary>The dialects' names; wildcards are allowed. All by default.</summary>
+    [Parameter(Position = 0)]
+    [SupportsWildcards]
+    [ArgumentCompleter(typeof(DialectCompleter))]
+    public string[] Name { get; set; } = ["*"];
+
+    private protected override void Process()
+    {
+        WildcardPattern[] patterns = [.. Name.Select(name => new WildcardPattern(name, WildcardOptions.IgnoreCase))];
+        foreach (var dialect in BuiltInDialects.All.Where(dialect => patterns.Any(pattern => pattern.IsMatch(dialect.Name))))
+        {
+            using var json = JsonDocument.Parse(dialect.Json);
+            WriteObject(
+                new DialectInfo
+                {
+                    Name = dialect.Name,
+                    Description = json.RootElement.TryGetProperty("Description", out var text) ? text.GetString()! : "",
+                    Interval = dialect.Interval,
+                    Json = dialect.Json,
+                }
+            );
+        }
+    }
+}
+
+/// <summary>Shows request by request what a dialect reads from a feed. No table is touched.</summary>
+[Cmdlet(VerbsDiagnostic.Test, "LockstepDialect")]
+[OutputType(typeof(DialectRequestInfo))]
+public sealed class TestLockstepDialectCommand : FeedCmdlet
+{
+    private string? _feed;
+
+    /// <summary>The feed.</summary>
+    [Parameter(Mandatory = true, Position = 0)]
+    [FeedOfServer]
+    public Uri Uri { get; set; } = null!;
+
+    /// <summary>A dialect's name, a hashtable that describes one, or a file that ends in <c>.json</c>; by default what the feed looks like.</summary>
+    [Parameter(Position = 1)]
+    [ArgumentCompleter(typeof(DialectCompleter))]
+    public object? Dialect { get; set; }
+
+    /// <summary>The fields that are the key, or JSON Pointers to them; by default the dialect's.</summary>
+    [Parameter]
+    [AllowEmptyCollection]
+    public string[] KeyProperty { get; set; } = [];
+
+    /// <summary>How many requests are shown at most.</summary>
+    [Parameter]
+    [ValidateRange(1, 1000)]
+    public int MaximumRequestCount { get; set; } = 5;
+
+    private protected override object? ErrorTarget => _feed;
+
+    private protected override void Process()
+    {
+        var options = FeedSettings.Of(this, Uri);
+        _feed = options.Address.Display;
+        var dialect = DialectSetting.Of(Dialect, SessionState.Path);
+        var folder = Directory.CreateTempSubdirectory("lockstep-");
+        var steps = new Queue<DialectStep>();
+        var shown = 0;
+        try
+        {
+            var sync = new TableSync(
+                new SyncOptions
+                {
+                    Feed = options,
+                    Store = new FileTableStore(Path.Combine(folder.FullName, "trial.db")),
+                    Dialect = dialect.Own,
+                    Foreign = dialect.Foreign,
+                    KeyFields = FeedSettings.Named(KeyProperty) is { Length: > 0 } keys ? keys : null,
+                    AsksForToken = TokenProvider is not null,
+                    DialectObserver = step =>
+                    {
+                        lock (steps)
+                            steps.Enqueue(step);
+                    },
+                }
+            );
+            Pump(
+                sync.RunAsync(StopToken).TakeWhile(_ => shown < MaximumRequestCount),
+                step =>
+                {
+                    if (step is CredentialsNeeded needed && TokenProvider is { } provider)
+                        needed.NewToken = TokenScript.Call(() => provider.Invoke());
+                    if (step is FeedEventOccurred { Event: { Kind: Engine.Sync.FeedEventKind.Warning } told })
+                        WriteWarning(told.Message);
+                    Show(steps, ref shown);
+                }
+            );
+        }
+        finally
+        {
+            Show(steps, ref shown);
+            folder.Delete(recursive: true);
+        }
+    }
+
+    private void Show(Queue<DialectStep> steps, ref int shown)
+    {
+        while (shown < MaximumRequestCount)
+        {
+            DialectStep? step;
+            lock (steps)
+            {
+                if (!steps.TryDequeue(out step))
+                    return;
+            }
+
+            shown++;
+            WriteObject(
+                new DialectRequestInfo
+                {
+                    Request = step.Request,
+                    Purpose = step.Purpose,
+                    Status = step.Status,
+                    Items = step.Items,
+                    Place = step.Place,
+                    FirstKey = step.FirstKey,
+                    FirstRecord = step.FirstRecord,
+                    Cursor = step.Cursor,
+                    Next = step.Next,
+                    IsUpToDate = step.IsUpToDate,
+                }
+            );
+        }
+    }
+}
