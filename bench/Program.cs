@@ -2,29 +2,38 @@ using System.Globalization;
 using BenchmarkDotNet.Running;
 using Lockstep.Bench.EndToEnd;
 using Lockstep.Bench.FanOut;
+using Lockstep.Bench.Report;
 
 namespace Lockstep.Bench;
 
 /// <summary>
-/// The benchmarks: <c>endtoend</c> runs the whole beside its peers, <c>endless</c> follows a long feed, <c>read</c> reads a table back,
+/// The benchmarks: <c>all</c> makes one report; <c>endtoend</c> runs the whole beside its peers, <c>start</c> what does nothing beside curl, <c>endless</c> follows a long feed, <c>read</c> reads a table back,
 /// <c>gossip</c> a model beside npm's scuttlebutt, <c>fanout</c> serves many live clients, <c>relay</c> a table file that is being synced,
 /// <c>postgres</c> a table feed; anything else goes to BenchmarkDotNet (<c>--filter '*Parse*'</c>).
 /// </summary>
 internal static class Program
 {
-    private static void Main(string[] args)
+    private static int Main(string[] args)
     {
         switch (args)
         {
             case ["endtoend", .. var rest]:
                 var rounds = rest.Length > 0 && int.TryParse(rest[0], CultureInfo.InvariantCulture, out var n) ? n : 5;
-                EndToEndRun.Run(rounds, [.. rest.Where(BenchFeed.Names.Contains)]);
+                Print(EndToEndRun.Tables(rounds, [.. rest.Where(BenchFeed.Names.Contains)]));
+                break;
+            case ["all", .. var rest]:
+                return AllRun.Run(
+                    rest.Length > 0 && int.TryParse(rest[0], CultureInfo.InvariantCulture, out var times) ? times : 5,
+                    rest.FirstOrDefault(word => word is "write" or "check")
+                );
+            case ["start", .. var rest]:
+                Print([StartRun.Table(rounds: Number(rest, 0, 20))]);
                 break;
             case ["endless", .. var rest]:
                 EndlessRun.Run(millions: Number(rest, 0, 20));
                 break;
             case ["read", .. var rest]:
-                ReadRun.Run(rounds: Number(rest, 0, 5));
+                Print([ReadRun.Table(rounds: Number(rest, 0, 5))]);
                 break;
             case ["gossip", .. var rest]:
                 Gossip.GossipBenchmark.RunAsync(rest).GetAwaiter().GetResult();
@@ -71,6 +80,14 @@ internal static class Program
                 BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);
                 break;
         }
+
+        return 0;
+    }
+
+    private static void Print(IEnumerable<ComparisonTable> tables)
+    {
+        foreach (var table in tables)
+            Console.WriteLine(table.ToMarkdown());
     }
 
     private static int Number(string[] args, int index, int usual) =>

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Text;
+using Lockstep.Bench.Report;
 
 namespace Lockstep.Bench.EndToEnd;
 
@@ -12,21 +12,17 @@ internal static class EndToEndRun
 {
     private static readonly string Self = Environment.ProcessPath!;
 
+    private const string Limit = "raw SQLite loop, from memory";
+
     /// <param name="rounds">How many runs each contestant gets.</param>
     /// <param name="feeds">The feeds to run; empty for all.</param>
-    public static void Run(int rounds, IReadOnlyList<string> feeds)
+    public static IEnumerable<ComparisonTable> Tables(int rounds, IReadOnlyList<string> feeds)
     {
         var folder = Directory.CreateTempSubdirectory("lockstep-bench-");
         try
         {
-            Console.WriteLine(
-                string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"{Environment.ProcessorCount} cores, .NET {Environment.Version}, medians of {rounds} interleaved runs"
-                )
-            );
             foreach (var feed in feeds.Count > 0 ? feeds : BenchFeed.Names)
-                RunFeed(folder.FullName, feed, rounds);
+                yield return RunFeed(folder.FullName, feed, rounds);
         }
         finally
         {
@@ -34,39 +30,28 @@ internal static class EndToEndRun
         }
     }
 
-    private static void RunFeed(string folder, string feed, int rounds)
+    private static ComparisonTable RunFeed(string folder, string feed, int rounds)
     {
         var file = Path.Combine(folder, feed + ".ndjson");
         using (var output = new BufferedStream(File.Create(file), 1 << 20))
             BenchFeed.Write(feed, output);
         using var host = new HostProcess(file, 1);
         var contestants = Contestants(folder, file, host.Uri).ToList();
-        var runs = contestants.ToDictionary(c => c.Name, _ => new List<Measured>());
+        var table = new ComparisonTable(feed, Limit);
         for (var round = 0; round < rounds; round++)
         {
             foreach (var contestant in contestants)
             {
                 contestant.Prepare();
-                runs[contestant.Name].Add(Measured.Run(contestant.Program, contestant.Arguments, contestant.PrintsTime));
+                table.Add(
+                    contestant.Name,
+                    contestant.IsOurs,
+                    Measured.Run(contestant.Program, contestant.Arguments, contestant.PrintsTime)
+                );
             }
         }
 
-        var limit = Measured.Median(runs["raw SQLite loop, from memory"]).Seconds;
-        Console.WriteLine();
-        Console.WriteLine($"### {feed}");
-        Console.WriteLine();
-        Console.WriteLine("| contestant | seconds | ratio to the raw loop | processor seconds | peak MB |");
-        Console.WriteLine("| --- | --- | --- | --- | --- |");
-        foreach (var contestant in contestants)
-        {
-            var median = Measured.Median(runs[contestant.Name]);
-            Console.WriteLine(
-                string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"| {contestant.Name} | {median.Seconds:0.00} | {median.Seconds / limit:0.00} | {median.ProcessorSeconds:0.00} | {median.PeakMegabytes:0} |"
-                )
-            );
-        }
+        return table;
     }
 
     private static IEnumerable<Contestant> Contestants(string folder, string file, string uri)
@@ -84,10 +69,7 @@ internal static class EndToEndRun
             ["sync", uri, "--path", Database("ours"), "--quiet"],
             () => Remove("ours")
         );
-        yield return new Contestant("raw SQLite loop, from memory", Self, ["raw", file, Database("raw")], () => Remove("raw"))
-        {
-            PrintsTime = true,
-        };
+        yield return new Contestant(Limit, Self, ["raw", file, Database("raw")], () => Remove("raw")) { PrintsTime = true };
         yield return new Contestant(
             "raw SQLite loop, sorted by key",
             Self,
@@ -167,7 +149,7 @@ internal static class EndToEndRun
     internal static string? StagedModule => Path.Combine(Root, "out", "Lockstep") is var folder && Directory.Exists(folder) ? folder : null;
 
     /// <summary>The repository's folder.</summary>
-    private static string Root
+    internal static string Root
     {
         get
         {
@@ -181,6 +163,9 @@ internal static class EndToEndRun
     private sealed record Contestant(string Name, string Program, IReadOnlyList<string> Arguments, Action Prepare)
     {
         public bool PrintsTime { get; init; }
+
+        /// <summary>Whether it is Lockstep, and not a limit or a peer.</summary>
+        public bool IsOurs => Program == Lockstep || Name.StartsWith("pwsh", StringComparison.Ordinal);
     }
 
     /// <summary>The feed's server, in a process of its own.</summary>

@@ -1,7 +1,6 @@
 using System.Diagnostics;
-using System.Globalization;
-using System.Text;
 using Lockstep.Bench.Parts;
+using Lockstep.Bench.Report;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Tables;
 
@@ -12,14 +11,15 @@ namespace Lockstep.Bench.EndToEnd;
 /// </summary>
 internal static class ReadRun
 {
-    public static void Run(int rounds)
+    private const string Limit = "scan, bytes only";
+
+    public static ComparisonTable Table(int rounds)
     {
         var folder = Directory.CreateTempSubdirectory("lockstep-bench-");
         try
         {
-            var database = Fill(folder.FullName);
-            var contestants = Contestants(database).ToList();
-            var seconds = contestants.ToDictionary(c => c.Name, _ => new List<double>());
+            var contestants = Contestants(Fill(folder.FullName)).ToList();
+            var table = new ComparisonTable("Reading 1,000,000 rows", Limit);
             for (var round = 0; round <= rounds; round++)
             {
                 foreach ((var name, var run) in contestants)
@@ -27,18 +27,11 @@ internal static class ReadRun
                     var took = run();
                     // The first round is for the compiler and the file cache.
                     if (round > 0)
-                        seconds[name].Add(took);
+                        table.Add(name, !name.StartsWith("node", StringComparison.Ordinal), new Measured(took, 0, 0));
                 }
             }
 
-            var limit = Median(seconds[contestants[0].Name]);
-            Console.WriteLine("| reading 1,000,000 rows | seconds | ratio to the scan |");
-            Console.WriteLine("| --- | --- | --- |");
-            foreach ((var name, _) in contestants)
-            {
-                var median = Median(seconds[name]);
-                Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {name} | {median:0.00} | {median / limit:0.00} |"));
-            }
+            return table;
         }
         finally
         {
@@ -61,7 +54,7 @@ internal static class ReadRun
     {
         var table = new Table(database);
         yield return (
-            "scan, bytes only",
+            Limit,
             () =>
                 Time(() =>
                 {
@@ -144,12 +137,6 @@ internal static class ReadRun
         if (work() < 1_000_000)
             throw new InvalidOperationException("Rows are missing.");
         return Stopwatch.GetElapsedTime(start).TotalSeconds;
-    }
-
-    private static double Median(List<double> values)
-    {
-        values.Sort();
-        return values[values.Count / 2];
     }
 
     /// <summary>Makes each record a dictionary.</summary>

@@ -9,8 +9,8 @@ using Lockstep.Serving;
 namespace Lockstep.Bench.FanOut;
 
 /// <summary>
-/// What a relay adds: the time from a small commit to a large table file until a client of the server that serves the file has the record
-/// (<c>relay [rows] [commits]</c>).
+/// What a relay adds: the time from a small commit to a large table file until a client of the server that serves the file has the record,
+/// and what the server costs while nothing happens (<c>relay [rows] [commits]</c>).
 /// </summary>
 internal static class RelayRun
 {
@@ -55,6 +55,7 @@ internal static class RelayRun
             times[i] = Stopwatch.GetElapsedTime(committed).TotalMilliseconds;
         }
 
+        await IdleAsync();
         Array.Sort(times);
         Console.WriteLine(
             string.Create(
@@ -73,6 +74,15 @@ internal static class RelayRun
 
             throw new IOException("The feed ended.");
         }
+    }
+
+    /// <summary>The client still follows.</summary>
+    private static async Task IdleAsync()
+    {
+        var (processor, start) = (Environment.CpuUsage.TotalTime, Stopwatch.GetTimestamp());
+        await Task.Delay(TimeSpan.FromSeconds(10));
+        var share = (Environment.CpuUsage.TotalTime - processor) / Stopwatch.GetElapsedTime(start);
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"idle, one client following: {share:P2} of a core"));
     }
 
     private static void Commit(TableWriter writer, RecordParser parser, int first, int count, long order)

@@ -43,6 +43,8 @@ internal static class ExitCodes
         [ErrorKind.TruncatedFeed] = Feed,
         [ErrorKind.TableTakenOver] = Feed,
         [ErrorKind.TableSetBack] = Feed,
+        [ErrorKind.VariableStoreUnavailable] = Feed,
+        [ErrorKind.VariableStoreReplaced] = Feed,
         [ErrorKind.NotFound] = Table,
         [ErrorKind.FileUnusable] = Table,
         [ErrorKind.TableMismatch] = Table,

@@ -34,6 +34,13 @@ internal static class Program
         Recursive = true,
     };
 
+    /// <summary>A server that is told to end may take a while to let go of its connections, and still ends by itself.</summary>
+    private static readonly InvocationConfiguration Invocation = new()
+    {
+        EnableDefaultExceptionHandler = false,
+        ProcessTerminationTimeout = TimeSpan.FromSeconds(20),
+    };
+
     /// <summary>Ends with an exit code and a line, whatever happens: never by an exception that nobody caught.</summary>
     private static async Task<int> Main(string[] args)
     {
@@ -80,7 +87,7 @@ internal static class Program
             return ExitCodes.Usage;
         }
 
-        return await command.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false }).ConfigureAwait(false);
+        return await command.InvokeAsync(Invocation).ConfigureAwait(false);
     }
 
     /// <summary>The words that call a command, each with a blank behind it.</summary>

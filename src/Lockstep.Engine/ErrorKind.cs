@@ -78,6 +78,9 @@ public enum ErrorKind
     /// <summary>A store of variables cannot be used for now: try again later.</summary>
     VariableStoreUnavailable,
 
+    /// <summary>Another store of variables is in the place of the one that was read before: bring it back, or take the new one.</summary>
+    VariableStoreReplaced,
+
     /// <summary>A source cannot give a client what it asks for: ask for something else.</summary>
     FeedRequest,
 

@@ -36,6 +36,9 @@ public readonly ref struct Term
     /// <summary>How the cursor is sent.</summary>
     public static Term CursorStyle => Named();
 
+    /// <summary>How another server's feed is read; the value is a dialect's name.</summary>
+    public static Term Dialect => Named("Foreign");
+
     /// <summary>Have PostgreSQL track the changes of a table; the value is the table's name.</summary>
     public static Term EnableTracking => Named("PostgresTracking.EnableAsync");
 

@@ -10,10 +10,15 @@ namespace Lockstep.Serving;
 /// </summary>
 internal sealed class FeedAccess(IReadOnlyList<FeedCredential> credentials)
 {
+    private volatile IReadOnlyList<FeedCredential> _credentials = credentials;
+
     private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     /// <summary>Whether a secret is needed at all.</summary>
-    public bool IsOpen => credentials.Count == 0;
+    public bool IsOpen => _credentials.Count == 0;
+
+    /// <summary>From now on these let requests in.</summary>
+    public void Use(IReadOnlyList<FeedCredential> credentials) => _credentials = credentials;
 
     /// <summary>Whether the request may read the feed; if not, the answer is written.</summary>
     public async Task<bool> AdmitAsync(HttpContext context, string feed)
@@ -59,9 +64,9 @@ internal sealed class FeedAccess(IReadOnlyList<FeedCredential> credentials)
 
     private Task RefuseAsync(HttpContext context, bool isBrowser)
     {
-        if (isBrowser || credentials.Any(c => !c.IsBearer))
+        if (isBrowser || _credentials.Any(c => !c.IsBearer))
             context.Response.Headers.Append("WWW-Authenticate", "Basic realm=\"lockstep\", charset=\"UTF-8\"");
-        if (credentials.Any(c => c.IsBearer))
+        if (_credentials.Any(c => c.IsBearer))
             context.Response.Headers.Append("WWW-Authenticate", "Bearer realm=\"lockstep\"");
         return Answer.WriteAsync(
             context,
@@ -93,7 +98,7 @@ internal sealed class FeedAccess(IReadOnlyList<FeedCredential> credentials)
         var token =
             !isBearer && tokenAsPassword ? FeedCredential.Digest(secret[(secret.IndexOf(':', StringComparison.Ordinal) + 1)..]) : null;
         FeedCredential? found = null;
-        foreach (var credential in credentials)
+        foreach (var credential in _credentials)
         {
             if (credential.Matches(isBearer, digest) | (token is not null && credential.Matches(isBearer: true, token)))
                 found = credential;

@@ -3,6 +3,7 @@ using Lockstep.Engine;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Serving;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
 
 namespace Lockstep.Serving;
 
@@ -26,6 +27,7 @@ internal sealed class FeedEndpoint(
     public const string ContentType = "application/x-ndjson";
     public const string PagesSegment = "pages";
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(2);
+    private readonly ILogger _logger = options.LoggerFactory.CreateLogger(ServingLog.Category);
     private readonly PageEndpoint _pages = new(source, options, access, clients, time);
 
     public async Task HandleAsync(HttpContext context)
@@ -35,7 +37,11 @@ internal sealed class FeedEndpoint(
         if (options.InstanceName is { } instance)
             response.Headers[WireNames.InstanceNameHeader] = instance;
         if (!await access.AdmitAsync(context, source.Name).ConfigureAwait(false))
+        {
+            ServingLog.Refused(_logger, AddressOf(context), source.Name, response.StatusCode);
             return;
+        }
+
         if (!HttpMethods.IsGet(request.Method) && !HttpMethods.IsHead(request.Method))
         {
             response.Headers.Allow = "GET, HEAD";
@@ -101,6 +107,7 @@ internal sealed class FeedEndpoint(
     private void Failed(Exception error)
     {
         metrics.ReadFailed(source.Name, error);
+        ServingLog.ReadFailed(_logger, source.Name, error);
         options.ReadFailed?.Invoke(source.Name, error);
     }
 
@@ -109,6 +116,9 @@ internal sealed class FeedEndpoint(
     /// encoded.
     /// </summary>
     public static string PathOf(string name) => "/" + name.Replace("/", "%2F", StringComparison.Ordinal);
+
+    private static string AddressOf(HttpContext context) =>
+        $"{context.Connection.RemoteIpAddress}:{context.Connection.RemotePort.ToString(CultureInfo.InvariantCulture)}";
 
     private static bool WantsUpdates(HttpRequest request) => CursorOf(request, "") is null or > 0 || request.Query["update"] == "true";
 
@@ -151,6 +161,27 @@ internal sealed class FeedEndpoint(
 
         // The client learns the feed's identity before the first row, which may take a while to come.
         await response.BodyWriter.FlushAsync(cancellationToken).ConfigureAwait(false);
+        ServingLog.ClientCame(_logger, AddressOf(context), source.Name, since);
+        try
+        {
+            await SendAsync(reading, filter, writer, client, measurement, share, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            ServingLog.ClientLeft(_logger, AddressOf(context), source.Name, writer.Rows, writer.Bytes);
+        }
+    }
+
+    private async Task SendAsync(
+        FeedReading reading,
+        FeedFilter? filter,
+        FeedLineWriter writer,
+        ServedClient client,
+        ServingMetrics.ClientMeasurement measurement,
+        SendShare share,
+        CancellationToken cancellationToken
+    )
+    {
         var spoke = time.GetTimestamp();
         await foreach (var chunk in reading.Chunks.WithCancellation(cancellationToken).ConfigureAwait(false))
         {

@@ -2,47 +2,58 @@ using Lockstep.Engine.Serving;
 using Lockstep.Serving.Hosting;
 using Lockstep.Serving.Status;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
 
 namespace Lockstep.Serving;
 
 /// <summary>
 /// Serves feeds over HTTP: each source under <c>/name</c>, a status page under <c>/_lockstep/</c>, and <c>/healthz</c>, which is 200 while
-/// all sources can be read and 503 otherwise. Thread-safe.
+/// all sources can be read and 503 otherwise. Where no feed has these names: <c>/livez</c>, which is 200 while the server runs,
+/// <c>/readyz</c> for all feeds and <c>/readyz/name</c> for one, and <c>/metrics</c> in the text format of Prometheus. Thread-safe.
 /// </summary>
 public sealed class FeedServer : IAsyncDisposable
 {
     /// <summary>The meter through which servers report connections, bytes and refusals.</summary>
     public const string MeterName = ServingMetrics.MeterName;
 
-    private const string ReadyPath = "/readyz";
+    private readonly ServedFeeds _feeds = new();
+    private readonly FeedServerOptions _options;
+    private readonly FeedAccess _access;
+    private readonly TimeProvider _time;
+    private readonly ServingMetrics _metrics = new();
+    private readonly MetricsEndpoint _operating;
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly RouteTable _routes;
+    private readonly SendBudget _budget;
+    private readonly ILogger _logger;
+    private HttpHost? _host;
 
-    private readonly IReadOnlyList<IFeedSource> _sources;
-    private readonly IReadOnlyList<ServedFeed> _feeds;
-    private readonly HttpHost _host;
-    private readonly ServingMetrics _metrics;
-    private readonly CancellationTokenSource _stopping;
-
-    private FeedServer(IReadOnlyList<ServedFeed> feeds, HttpHost host, Uri uri, ServingMetrics metrics, CancellationTokenSource stopping)
+    private FeedServer(FeedServerOptions options, RouteTable routes, TimeProvider time)
     {
-        (_feeds, _host, Uri, _metrics, _stopping) = (feeds, host, uri, metrics, stopping);
-        _sources = [.. feeds.Select(feed => feed.Source)];
+        (_options, _routes, _time) = (options, routes, time);
+        _access = new FeedAccess(options.Credentials);
+        _operating = new MetricsEndpoint(_feeds, _access);
+        _budget = new SendBudget(options.BufferBytes, time);
+        _metrics.Watch(_budget);
+        _logger = options.LoggerFactory.CreateLogger(ServingLog.Category);
+        Uri = new Uri("http://localhost/");
     }
 
     /// <summary>The server's root; a feed is at this address followed by its name.</summary>
-    public Uri Uri { get; }
+    public Uri Uri { get; private set; }
 
     /// <summary>The sources being served.</summary>
-    public IReadOnlyList<IFeedSource> Sources => _sources;
+    public IReadOnlyList<IFeedSource> Sources => _feeds.Sources;
 
     /// <summary>Starts to serve.</summary>
-    /// <param name="sources">At least one, of different names. The server takes them over, and disposes them when it stops or fails to
+    /// <param name="sources">Of different names; more may be added later. The server takes them over, and disposes them when it stops or fails to
     /// start.</param>
     /// <param name="options">Address, credentials, intervals.</param>
     /// <param name="time">The clock; null for the system's.</param>
     /// <param name="cancellationToken">Gives up the start.</param>
     /// <exception cref="PortInUseException">The port is taken.</exception>
     /// <exception cref="ListenException">The address cannot be listened on.</exception>
-    /// <exception cref="ArgumentException">Two sources have one name, or one is called healthz, livez, readyz or _lockstep.</exception>
+    /// <exception cref="ArgumentException">Two sources have one name, or one is called healthz or _lockstep.</exception>
     public static async Task<FeedServer> StartAsync(
         IReadOnlyList<IFeedSource> sources,
         FeedServerOptions options,
@@ -52,57 +63,75 @@ public sealed class FeedServer : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(sources);
         ArgumentNullException.ThrowIfNull(options);
-        ServingMetrics metrics = new();
-        CancellationTokenSource stopping = new();
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.BufferBytes, 1 << 20);
+        HttpEndpoint endpoint = new()
+        {
+            Address = options.Address,
+            Port = options.Port,
+            Certificate = options.Certificate,
+            Site = new SiteRules
+            {
+                AllowedHosts = options.AllowedHosts,
+                AllowedOrigins = options.AllowedOrigins,
+                AnyNameBeyondLoopback = options.Credentials.Count > 0,
+            }.Checked(),
+        };
+        var server = new FeedServer(options, endpoint.Routes, time ?? TimeProvider.System);
         try
         {
-            HttpEndpoint endpoint = new()
-            {
-                Address = options.Address,
-                Port = options.Port,
-                Certificate = options.Certificate,
-                Site = new SiteRules
-                {
-                    AllowedHosts = options.AllowedHosts,
-                    AllowedOrigins = options.AllowedOrigins,
-                    AnyNameBeyondLoopback = options.Credentials.Count > 0,
-                }.Checked(),
-            };
-            FeedAccess access = new(options.Credentials);
-            time ??= TimeProvider.System;
-            ArgumentOutOfRangeException.ThrowIfLessThan(options.BufferBytes, 1 << 20);
-            SendBudget budget = new(options.BufferBytes, time);
-            metrics.Watch(budget);
-            ServedFeed[] feeds =
-            [
-                .. sources.Select(source => new ServedFeed(source, new FeedClients(time), new LatestRecords(source, time, stopping.Token))),
-            ];
-            endpoint.Routes.Add("/", access.RefuseUnknownAsync);
-            var health = sources.ToDictionary(source => source.Name, source => new FeedHealth(source, time, stopping.Token));
-            endpoint.Routes.Add("/livez", SayOkAsync, anySite: true);
-            foreach (var path in (string[])["/healthz", ReadyPath])
-                endpoint.Routes.Add(path, context => ReadyAsync(context, health, access));
-            if (options.StatusPage)
-                endpoint.Routes.Add(StatusPage.Prefix, new StatusEndpoint(feeds, options, access, time).HandleAsync);
-            foreach (var feed in feeds)
-            {
-                endpoint.Routes.Add(
-                    FeedEndpoint.PathOf(feed.Source.Name),
-                    new FeedEndpoint(feed.Source, options, access, metrics, feed.Clients, budget, time, stopping.Token).HandleAsync
-                );
-            }
-
-            var host = await HttpHost.StartAsync([endpoint], options.Connections, cancellationToken).ConfigureAwait(false);
-            return new FeedServer(feeds, host, host.GetUri(endpoint), metrics, stopping);
+            server.AddRoutes();
+            foreach (var source in sources)
+                server.Add(source);
+            server._host = await HttpHost.StartAsync([endpoint], options.Connections, cancellationToken).ConfigureAwait(false);
+            server.Uri = server._host.GetUri(endpoint);
+            ServingLog.Started(server._logger, server.Uri, string.Join(", ", server.Sources.Select(source => source.Name)));
+            return server;
         }
         catch
         {
-            foreach (var source in sources)
+            foreach (var source in sources.Except(server.Sources).ToArray())
                 await source.DisposeAsync().ConfigureAwait(false);
-            metrics.Dispose();
-            stopping.Dispose();
+            await server.DisposeAsync().ConfigureAwait(false);
             throw;
         }
+    }
+
+    /// <summary>Serves another source, which the server takes over.</summary>
+    /// <exception cref="ArgumentException">Its name is that of another one, or is healthz or _lockstep.</exception>
+    public void Add(IFeedSource source)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        ServedFeed feed = new(
+            source,
+            new FeedClients(_time),
+            new LatestRecords(source, _time, _stopping.Token),
+            new FeedHealth(source, _time, _stopping.Token)
+        );
+        var path = FeedEndpoint.PathOf(source.Name);
+
+        // A table may be called metrics: it goes before what operators ask for.
+        if (MetricsEndpoint.Paths.Contains(path) && _feeds.All.All(other => other.Source.Name != source.Name))
+            _routes.Remove(path);
+        _routes.Add(path, new FeedEndpoint(source, _options, _access, _metrics, feed.Clients, _budget, _time, _stopping.Token).HandleAsync);
+        _feeds.Add(feed);
+    }
+
+    /// <summary>No longer serves a source: cuts its streams off and disposes it. Does nothing when there is none of that name.</summary>
+    public async Task RemoveAsync(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        if (_feeds.Remove(name) is not { } feed)
+            return;
+        _routes.Remove(FeedEndpoint.PathOf(name));
+        await feed.Source.DisposeAsync().ConfigureAwait(false);
+        await feed.Latest.Following.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    /// <summary>From the next request on these credentials let in; none lets everybody in.</summary>
+    public void UseCredentials(IReadOnlyList<FeedCredential> credentials)
+    {
+        ArgumentNullException.ThrowIfNull(credentials);
+        _access.Use(credentials);
     }
 
     /// <summary>Stops listening, cuts the streams off and disposes the sources.</summary>
@@ -111,53 +140,26 @@ public sealed class FeedServer : IAsyncDisposable
         if (_stopping.IsCancellationRequested)
             return;
         await _stopping.CancelAsync().ConfigureAwait(false);
-        await _host.DisposeAsync().ConfigureAwait(false);
-        foreach (var feed in _feeds)
+        if (_host is not null)
+            await _host.DisposeAsync().ConfigureAwait(false);
+        foreach (var feed in _feeds.All)
             await feed.Latest.Following.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        foreach (var source in _sources)
+        foreach (var source in _feeds.Sources)
             await source.DisposeAsync().ConfigureAwait(false);
+        _operating.Dispose();
         _metrics.Dispose();
+        ServingLog.Stopped(_logger, Uri);
     }
 
-    private static Task SayOkAsync(HttpContext context)
+    private void AddRoutes()
     {
-        context.Response.Headers.CacheControl = "no-store";
-        context.Response.ContentType = "text/plain";
-        return context.Response.WriteAsync("ok\n", context.RequestAborted);
-    }
-
-    /// <summary>Says no more than that something is wrong, and asks for a credential only where a feed is named.</summary>
-    private static async Task ReadyAsync(HttpContext context, Dictionary<string, FeedHealth> health, FeedAccess access)
-    {
-        var path = context.Request.Path.Value!;
-        var name = path.StartsWith(ReadyPath + "/", StringComparison.Ordinal) ? path[(ReadyPath.Length + 1)..].Trim('/') : "";
-        IReadOnlyCollection<FeedHealth> asked = health.Values;
-        if (name.Length > 0)
-        {
-            name = name.Replace("%2F", "/", StringComparison.OrdinalIgnoreCase);
-            if (!health.TryGetValue(name, out var one))
-            {
-                await access.RefuseUnknownAsync(context).ConfigureAwait(false);
-                return;
-            }
-
-            if (!await access.AdmitAsync(context, name).ConfigureAwait(false))
-                return;
-            asked = [one];
-        }
-
-        var ready = await Task.WhenAll(asked.Select(feed => feed.IsReadyAsync(context.RequestAborted))).ConfigureAwait(false);
-        if (ready.All(isReady => isReady))
-        {
-            await SayOkAsync(context).ConfigureAwait(false);
-            return;
-        }
-
-        await Answer
-            .WriteAsync(context, StatusCodes.Status503ServiceUnavailable, "unavailable", "A feed cannot be read for now.")
-            .ConfigureAwait(false);
+        _routes.Add("/", _access.RefuseUnknownAsync);
+        foreach (var path in MetricsEndpoint.Paths)
+            _routes.Add(path, _operating.HandleAsync, anySite: path == MetricsEndpoint.Live);
+        if (_options.StatusPage)
+            _routes.Add(StatusPage.Prefix, new StatusEndpoint(_feeds, _options, _access, _time).HandleAsync);
     }
 }
 
-/// <summary>A source that is being served: who reads it, and its newest records.</summary>
-internal sealed record ServedFeed(IFeedSource Source, FeedClients Clients, LatestRecords Latest);
+/// <summary>A source that is being served: who reads it, its newest records, and whether it can be read.</summary>
+internal sealed record ServedFeed(IFeedSource Source, FeedClients Clients, LatestRecords Latest, FeedHealth Health);

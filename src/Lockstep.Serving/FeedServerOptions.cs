@@ -2,6 +2,8 @@ using System.Net;
 using System.Security.Cryptography.X509Certificates;
 using Lockstep.Engine.Serving;
 using Lockstep.Serving.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Lockstep.Serving;
 
@@ -54,10 +56,15 @@ public sealed record FeedServerOptions
     public bool StatusPage { get; init; } = true;
 
     /// <summary>
-    /// Is told when a client's read fails, with the feed's name: for the operator's log. From any thread, several at a time; must not
-    /// throw.
+    /// Is told when a client's read fails, with the feed's name: for an operator who reads no log. From any thread, several at a time; must
+    /// not throw.
     /// </summary>
     public Action<string, Exception>? ReadFailed { get; init; }
+
+    /// <summary>
+    /// Makes the log: starts and stops, clients (Debug), refusals, and reads that fail (Warning); event ids are stable. Default: no log.
+    /// </summary>
+    public ILoggerFactory LoggerFactory { get; init; } = NullLoggerFactory.Instance;
 
     /// <summary>Sent as Instance-Name; null for none.</summary>
     public string? InstanceName { get; init; }

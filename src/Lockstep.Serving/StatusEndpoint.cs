@@ -11,7 +11,7 @@ namespace Lockstep.Serving;
 /// credentials that open the feeds, and shows the feeds that the credential opens. A server without credentials shows it to this machine
 /// only: everybody may read its feeds, but who else does is nobody's business.
 /// </summary>
-internal sealed class StatusEndpoint(IReadOnlyList<ServedFeed> feeds, FeedServerOptions options, FeedAccess access, TimeProvider time)
+internal sealed class StatusEndpoint(ServedFeeds feeds, FeedServerOptions options, FeedAccess access, TimeProvider time)
 {
     private readonly DateTimeOffset _started = time.GetUtcNow();
 
@@ -44,7 +44,7 @@ internal sealed class StatusEndpoint(IReadOnlyList<ServedFeed> feeds, FeedServer
             return;
         }
 
-        ServedFeed[] shown = [.. feeds.Where(feed => credential is null || credential.Opens(feed.Source.Name))];
+        ServedFeed[] shown = [.. feeds.All.Where(feed => credential is null || credential.Opens(feed.Source.Name))];
         JsonNode? answer = context.Request.Path.Value![StatusPage.Prefix.Length..].Trim('/') switch
         {
             "state" => await StateAsync(context, shown).ConfigureAwait(false),

@@ -77,4 +77,10 @@ public sealed record TickStatus
 
     /// <summary>Why the last read failed; null after a successful one.</summary>
     public required Exception? LastError { get; init; }
+
+    /// <summary>
+    /// True when another store is in the place of the one that was read before, or that one is back in an earlier state: the last schedule
+    /// goes on to count until <see cref="TickLocker.AdoptStoreAsync"/>.
+    /// </summary>
+    public bool IsStoreReplaced => LastError is TickStoreReplacedException;
 }

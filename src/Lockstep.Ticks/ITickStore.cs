@@ -40,7 +40,11 @@ public interface ITickStore : IAsyncDisposable
 /// <param name="Schedule">The schedule.</param>
 /// <param name="Settings">The store's settings.</param>
 /// <param name="StoreTime">The store's clock at the reading.</param>
-public sealed record TickReading(TickSchedule Schedule, TickSettings Settings, DateTimeOffset StoreTime);
+public sealed record TickReading(TickSchedule Schedule, TickSettings Settings, DateTimeOffset StoreTime)
+{
+    /// <summary>Which store was read, no later than the schedule.</summary>
+    public TickStoreStamp Stamp { get; init; } = TickStoreStamp.Unknown;
+}
 
 /// <summary>A change that was committed.</summary>
 /// <param name="Edit">What was done.</param>

@@ -8,6 +8,8 @@ public sealed class MemoryTickStore : ITickStore
     private readonly TickSettings _settings;
     private readonly SortedDictionary<string, TickSchedule> _schedules = new(StringComparer.Ordinal);
     private readonly List<TickAuditEntry> _audit = [];
+    private readonly string _identity = Guid.NewGuid().ToString("N");
+    private long _version;
 
     /// <param name="settings">The store's settings; null for <see cref="TickSettings.Default"/>.</param>
     /// <param name="clock">The store's clock; null for the system's.</param>
@@ -58,6 +60,8 @@ public sealed class MemoryTickStore : ITickStore
             if (edit.Deadline is { } deadline && _clock.GetUtcNow() >= deadline)
                 throw new TickDeadlineException(variable, deadline);
             _schedules[variable] = after;
+            if (edit.Operations.Count > 0)
+                _version++;
             var change = Guid.NewGuid();
             _audit.AddRange(edit.Operations.Select(operation => new TickAuditEntry(change, before.StoreTime, who, variable, operation)));
             return Task.FromResult(new TickCommit(edit, before, _clock.GetUtcNow()));
@@ -75,5 +79,8 @@ public sealed class MemoryTickStore : ITickStore
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
     private TickReading Read(string variable) =>
-        new(_schedules.GetValueOrDefault(variable) ?? new TickSchedule(_settings.DefaultTick), _settings, _clock.GetUtcNow());
+        new(_schedules.GetValueOrDefault(variable) ?? new TickSchedule(_settings.DefaultTick), _settings, _clock.GetUtcNow())
+        {
+            Stamp = new TickStoreStamp(_identity, _version),
+        };
 }

@@ -79,8 +79,9 @@ public sealed class SqliteTickStore : ITickStore
     /// <summary>The clock comes last.</summary>
     private TickReading Read(SqliteConnection connection, SqliteTransaction? transaction, TickSettings settings, string variable)
     {
+        var stamp = SqliteTickTables.ReadStamp(connection, transaction);
         var schedule = new TickSchedule(settings.DefaultTick, SqliteTickTables.ReadTuples(connection, transaction, variable));
-        return new TickReading(schedule, settings, _clock.GetUtcNow());
+        return new TickReading(schedule, settings, _clock.GetUtcNow()) { Stamp = stamp };
     }
 
     /// <summary>

@@ -16,21 +16,62 @@ internal static class SqliteTickTables
             transaction,
             """
             CREATE TABLE IF NOT EXISTS lockstep_tick_settings (
-                one INTEGER PRIMARY KEY CHECK (one = 1), default_tick_ms INTEGER NOT NULL, skew_bound_ms INTEGER, latency_ms INTEGER NOT NULL);
+                one INTEGER PRIMARY KEY CHECK (one = 1), default_tick_ms INTEGER NOT NULL, skew_bound_ms INTEGER, latency_ms INTEGER NOT NULL,
+                identity TEXT, version INTEGER NOT NULL DEFAULT 0);
             CREATE TABLE IF NOT EXISTS lockstep_tick_tuples (
                 name TEXT NOT NULL, active_at_ms INTEGER NOT NULL, value TEXT NOT NULL, tick_ms INTEGER NOT NULL, PRIMARY KEY (name, active_at_ms)) WITHOUT ROWID;
             CREATE TABLE IF NOT EXISTS lockstep_tick_audit (
                 id INTEGER PRIMARY KEY AUTOINCREMENT, change_id TEXT NOT NULL, at_ms INTEGER NOT NULL, who TEXT NOT NULL, name TEXT NOT NULL, action TEXT NOT NULL,
                 active_at_ms INTEGER NOT NULL, value TEXT NOT NULL, tick_ms INTEGER NOT NULL, moved_from_ms INTEGER);
             CREATE INDEX IF NOT EXISTS lockstep_tick_audit_name ON lockstep_tick_audit (name, id);
-            INSERT OR IGNORE INTO lockstep_tick_settings VALUES (1, $tick, $skew, $latency);
+            INSERT OR IGNORE INTO lockstep_tick_settings (one, default_tick_ms, skew_bound_ms, latency_ms) VALUES (1, $tick, $skew, $latency);
             """,
             ("$tick", (long)settings.DefaultTick.TotalMilliseconds),
             ("$skew", settings.SkewBound is { } skew ? (long)skew.TotalMilliseconds : DBNull.Value),
             ("$latency", (long)settings.Latency.TotalMilliseconds)
         );
         command.ExecuteNonQuery();
+        if (!HasStamp(connection, transaction))
+        {
+            using var columns = Command(
+                connection,
+                transaction,
+                """
+                ALTER TABLE lockstep_tick_settings ADD COLUMN identity TEXT;
+                ALTER TABLE lockstep_tick_settings ADD COLUMN version INTEGER NOT NULL DEFAULT 0;
+                """
+            );
+            columns.ExecuteNonQuery();
+        }
+
+        using var identity = Command(
+            connection,
+            transaction,
+            "UPDATE lockstep_tick_settings SET identity = $identity WHERE identity IS NULL",
+            ("$identity", Guid.NewGuid().ToString("N"))
+        );
+        identity.ExecuteNonQuery();
         transaction.Commit();
+    }
+
+    /// <summary>Which store this is; unknown for one that an older version made and none has written to since.</summary>
+    public static TickStoreStamp ReadStamp(SqliteConnection connection, SqliteTransaction? transaction)
+    {
+        if (!HasStamp(connection, transaction))
+            return TickStoreStamp.Unknown;
+        using var command = Command(connection, transaction, "SELECT identity, version FROM lockstep_tick_settings");
+        using var reader = command.ExecuteReader();
+        return reader.Read() && !reader.IsDBNull(0) ? new TickStoreStamp(reader.GetString(0), reader.GetInt64(1)) : TickStoreStamp.Unknown;
+    }
+
+    private static bool HasStamp(SqliteConnection connection, SqliteTransaction? transaction)
+    {
+        using var command = Command(
+            connection,
+            transaction,
+            "SELECT count(*) FROM pragma_table_info('lockstep_tick_settings') WHERE name = 'version'"
+        );
+        return (long)command.ExecuteScalar()! == 1;
     }
 
     public static TickSettings ReadSettings(SqliteConnection connection)
@@ -143,6 +184,12 @@ internal static class SqliteTickTables
                 ("$tick", (long)tuple.Tick.TotalMilliseconds)
             );
             write.ExecuteNonQuery();
+        }
+
+        if (HasStamp(connection, transaction))
+        {
+            using var version = Command(connection, transaction, "UPDATE lockstep_tick_settings SET version = version + 1");
+            version.ExecuteNonQuery();
         }
 
         var change = Guid.NewGuid().ToString();

@@ -13,13 +13,13 @@ internal sealed class TickBootstrapFile(string path)
     public string Path => _path;
 
     /// <summary>Replaces the file as a whole: a reader, or a crash, finds the old one or the new one.</summary>
-    public void Save(IEnumerable<KeyValuePair<string, TickSchedule>> schedules)
+    public void Save(TickStoreStamp stamp, IEnumerable<KeyValuePair<string, TickSchedule>> schedules)
     {
         // A new file of a name that nobody can foresee: no link that lies there already is written through.
         var temporary = $"{_path}.{Guid.NewGuid():N}.tmp";
         try
         {
-            Write(temporary, schedules);
+            Write(temporary, stamp, schedules);
             File.Move(temporary, _path, overwrite: true);
         }
         finally
@@ -28,12 +28,20 @@ internal sealed class TickBootstrapFile(string path)
         }
     }
 
-    private static void Write(string file, IEnumerable<KeyValuePair<string, TickSchedule>> schedules)
+    private static void Write(string file, TickStoreStamp stamp, IEnumerable<KeyValuePair<string, TickSchedule>> schedules)
     {
         using var stream = new FileStream(file, FileMode.CreateNew, FileAccess.Write, FileShare.None);
         using var json = new Utf8JsonWriter(stream, new JsonWriterOptions { Indented = true });
         json.WriteStartObject();
         json.WriteNumber("format", Format);
+        if (stamp.Identity is { } identity)
+        {
+            json.WriteStartObject("store");
+            json.WriteString("identity", identity);
+            json.WriteNumber("version", stamp.Version);
+            json.WriteEndObject();
+        }
+
         json.WriteStartObject("variables");
         foreach (var (name, schedule) in schedules)
             Write(json, name, schedule);
@@ -43,21 +51,27 @@ internal sealed class TickBootstrapFile(string path)
         stream.Flush(flushToDisk: true);
     }
 
-    /// <summary>What the file holds; empty when there is none.</summary>
+    /// <summary>What the file holds, and of which store; empty when there is none.</summary>
     /// <exception cref="JsonException">It is not such a file.</exception>
-    public Dictionary<string, TickSchedule> Load()
+    public TickBootstrap Load()
     {
         if (!File.Exists(_path))
-            return [];
+            return TickBootstrap.Empty;
         try
         {
             using var document = JsonDocument.Parse(File.ReadAllBytes(_path));
             var root = document.RootElement;
             if (root.GetProperty("format").GetInt32() != Format)
                 throw new JsonException("The bootstrap file is of another format.");
-            return root.GetProperty("variables")
-                .EnumerateObject()
-                .ToDictionary(variable => variable.Name, variable => Read(variable.Value), StringComparer.Ordinal);
+            var stamp = root.TryGetProperty("store", out var store)
+                ? new TickStoreStamp(store.GetProperty("identity").GetString(), store.GetProperty("version").GetInt64())
+                : TickStoreStamp.Unknown;
+            return new TickBootstrap(
+                stamp,
+                root.GetProperty("variables")
+                    .EnumerateObject()
+                    .ToDictionary(variable => variable.Name, variable => Read(variable.Value), StringComparer.Ordinal)
+            );
         }
         catch (Exception e) when (e is KeyNotFoundException or InvalidOperationException or FormatException or ArgumentException)
         {
@@ -96,4 +110,12 @@ internal sealed class TickBootstrapFile(string path)
                     TimeSpan.FromMilliseconds(tuple.GetProperty("tickMs").GetInt64())
                 ))
         );
+}
+
+/// <summary>What a process last knew.</summary>
+/// <param name="Stamp">Of which store.</param>
+/// <param name="Schedules">The schedules by their variables.</param>
+internal sealed record TickBootstrap(TickStoreStamp Stamp, IReadOnlyDictionary<string, TickSchedule> Schedules)
+{
+    public static TickBootstrap Empty { get; } = new(TickStoreStamp.Unknown, new Dictionary<string, TickSchedule>());
 }

@@ -72,6 +72,19 @@ public sealed class TickDeadlineException(string variable, DateTimeOffset deadli
     public DateTimeOffset Deadline { get; } = deadline;
 }
 
+/// <summary>
+/// The store was replaced by another one, or put back to an earlier state. Who follows it goes by the last schedule that was known, for what is
+/// there now may lack every value.
+/// </summary>
+/// <param name="store">The store's description, without secrets (I9).</param>
+/// <param name="reason">What shows it.</param>
+public sealed class TickStoreReplacedException(string store, string reason)
+    : TickException(
+        ErrorKind.VariableStoreReplaced,
+        $"The store {store} is not the one that was read before: {reason}. The last known values stay.",
+        "Bring the store back, or, if the new one is meant, have the program take it (TickLocker.AdoptStoreAsync, or start it again without its bootstrap file)."
+    );
+
 /// <summary>The store cannot be reached or used just now.</summary>
 /// <param name="store">The store's description, without secrets (I9).</param>
 /// <param name="reason">What went wrong.</param>

@@ -29,11 +29,18 @@ internal sealed class TickFollower : IAsyncDisposable
     private Exception? _lastError;
     private bool _staleNoticed;
     private Task? _refreshing;
+    private TickStoreStamp _stamp;
     private bool _disposed;
 
-    public TickFollower(string name, ITickStore store, TickLockerOptions options, Action scheduleChanged)
+    /// <param name="name">The variable.</param>
+    /// <param name="store">The store.</param>
+    /// <param name="options">How to work.</param>
+    /// <param name="lastStamp">Which store the process last knew; another one is not taken.</param>
+    /// <param name="scheduleChanged">Called when the schedule has changed.</param>
+    public TickFollower(string name, ITickStore store, TickLockerOptions options, TickStoreStamp lastStamp, Action scheduleChanged)
     {
         Name = name;
+        _stamp = lastStamp;
         _store = store;
         _scheduleChanged = scheduleChanged;
         _time = options.TimeProvider;
@@ -54,6 +61,16 @@ internal sealed class TickFollower : IAsyncDisposable
         }
     }
 
+    /// <summary>Which store the schedule is from.</summary>
+    public TickStoreStamp Stamp
+    {
+        get
+        {
+            lock (_gate)
+                return _stamp;
+        }
+    }
+
     public TickStatus Status
     {
         get
@@ -71,7 +88,7 @@ internal sealed class TickFollower : IAsyncDisposable
             // The first read also connects.
             await ReadAsync(TickRefreshPlan.LongestReadLimit, cancellationToken).ConfigureAwait(false);
         }
-        catch (TickStoreUnavailableException e) when (lastKnown is not null)
+        catch (TickException e) when (lastKnown is not null)
         {
             lock (_gate)
                 _schedule = lastKnown;
@@ -79,6 +96,18 @@ internal sealed class TickFollower : IAsyncDisposable
         }
 
         _ = Pump();
+    }
+
+    /// <summary>Takes whatever store is there, at the next read, which is under way when this returns.</summary>
+    public Task AdoptAsync()
+    {
+        lock (_gate)
+        {
+            _stamp = TickStoreStamp.Unknown;
+            _plan.Hurry();
+        }
+
+        return Pump();
     }
 
     public void Attach(ITickView view)
@@ -220,6 +249,9 @@ internal sealed class TickFollower : IAsyncDisposable
             // A read that was due before a boundary and began after it does not undo that the boundary was missed.
             if (_lastRefresh is not null)
                 NoticeStaleness(begun);
+            _stamp.RequireSuccessor(reading.Stamp, _store.Description);
+            if (reading.Stamp.Identity is not null)
+                _stamp = reading.Stamp;
             changed = !reading.Schedule.Equals(_schedule);
             _schedule = reading.Schedule;
             _lastRefresh = begun;

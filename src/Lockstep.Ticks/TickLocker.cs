@@ -46,7 +46,7 @@ public sealed class TickLocker : IAsyncDisposable
     private readonly SemaphoreSlim _opening = new(1, 1);
     private readonly Dictionary<string, TickFollower> _followers = new(StringComparer.Ordinal);
     private readonly Dictionary<(string, Type), ITickView> _variables = [];
-    private Dictionary<string, TickSchedule>? _lastKnown;
+    private TickBootstrap? _lastKnown;
     private volatile TickFollower[] _all = [];
     private bool _disposed;
 
@@ -114,6 +114,24 @@ public sealed class TickLocker : IAsyncDisposable
     }
 
     /// <summary>
+    /// Takes the store that is there now, where it replaced the one that was read before (<see cref="TickStatus.IsStoreReplaced"/>). Its
+    /// schedules count from the reads on that this begins and waits for.
+    /// </summary>
+    public async Task AdoptStoreAsync(CancellationToken cancellationToken = default)
+    {
+        await _opening.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            _lastKnown = LastKnown() with { Stamp = TickStoreStamp.Unknown };
+            await Task.WhenAll(_all.Select(follower => follower.AdoptAsync())).WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            _opening.Release();
+        }
+    }
+
+    /// <summary>
     /// Yields each value at the instant at which it becomes active in this process, from now on, until it is cancelled or the locker is
     /// disposed.
     /// </summary>
@@ -165,10 +183,11 @@ public sealed class TickLocker : IAsyncDisposable
         TickTuple.CheckName(variable);
         if (_followers.TryGetValue(variable, out var known))
             return known;
-        var follower = new TickFollower(variable, _store, _options, OnScheduleChanged);
+        var lastKnown = LastKnown();
+        var follower = new TickFollower(variable, _store, _options, lastKnown.Stamp, OnScheduleChanged);
         try
         {
-            await follower.StartAsync(LastKnown(variable), cancellationToken).ConfigureAwait(false);
+            await follower.StartAsync(lastKnown.Schedules.GetValueOrDefault(variable), cancellationToken).ConfigureAwait(false);
         }
         catch
         {
@@ -188,19 +207,18 @@ public sealed class TickLocker : IAsyncDisposable
         SaveBootstrap();
     }
 
-    private TickSchedule? LastKnown(string variable)
+    private TickBootstrap LastKnown()
     {
-        if (_bootstrap is null)
-            return null;
+        if (_lastKnown is not null || _bootstrap is null)
+            return _lastKnown ?? TickBootstrap.Empty;
         try
         {
-            return (_lastKnown ??= _bootstrap.Load()).GetValueOrDefault(variable);
+            return _lastKnown = _bootstrap.Load();
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
         {
-            _lastKnown = [];
             _options.Observer?.OnBootstrapFailed(_bootstrap.Path, e);
-            return null;
+            return _lastKnown = TickBootstrap.Empty;
         }
     }
 
@@ -213,10 +231,16 @@ public sealed class TickLocker : IAsyncDisposable
             try
             {
                 // What the file knew of variables that are not open yet stays.
-                var schedules = new Dictionary<string, TickSchedule>(_lastKnown ?? [], StringComparer.Ordinal);
+                var known = _lastKnown ?? TickBootstrap.Empty;
+                var schedules = new Dictionary<string, TickSchedule>(known.Schedules, StringComparer.Ordinal);
+                var stamp = known.Stamp;
                 foreach (var follower in _all)
+                {
                     schedules[follower.Name] = follower.Schedule;
-                _bootstrap.Save(schedules);
+                    stamp = Newer(stamp, follower.Stamp);
+                }
+
+                _bootstrap.Save(stamp, schedules);
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
@@ -224,4 +248,8 @@ public sealed class TickLocker : IAsyncDisposable
             }
         }
     }
+
+    /// <summary>Of another store than the known one, or further on.</summary>
+    private static TickStoreStamp Newer(TickStoreStamp known, TickStoreStamp read) =>
+        read.Identity is not null && (read.Identity != known.Identity || read.Version > known.Version) ? read : known;
 }

@@ -44,6 +44,9 @@ internal sealed class TickRefreshPlan(Random jitter)
         DueAt = Uncovered - lead + (lead / 2 * jitter.NextDouble());
     }
 
+    /// <summary>A read is due at once.</summary>
+    public void Hurry() => DueAt = DateTimeOffset.MinValue;
+
     /// <summary>A read failed; until one succeeds, the schedule that is known goes on.</summary>
     public void Failed(TickSchedule schedule, DateTimeOffset now)
     {

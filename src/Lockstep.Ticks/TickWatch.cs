@@ -52,7 +52,14 @@ public static class TickWatch
         /// <summary>The same trouble of the same variable is told once in so long: a tick may be a fraction of a second.</summary>
         private static readonly TimeSpan Quiet = TimeSpan.FromMinutes(1);
 
-        private readonly Dictionary<(string Variable, bool IsSkew), DateTimeOffset> _told = [];
+        private readonly Dictionary<(string Variable, Trouble Kind), DateTimeOffset> _told = [];
+
+        private enum Trouble
+        {
+            Stale = 0,
+            Skewed = 1,
+            Replaced = 2,
+        }
 
         public void OnActivated(TickActivation activation)
         {
@@ -60,10 +67,16 @@ public static class TickWatch
                 notices.TryWrite(new TickActivated(activation));
         }
 
+        public void OnRefreshFailed(TickStatus status)
+        {
+            if (status.IsStoreReplaced)
+                Warn(status.Variable, Trouble.Replaced, () => $"'{status.Variable}': {status.LastError!.Message}");
+        }
+
         public void OnStale(TickStatus status) =>
             Warn(
                 status.Variable,
-                isSkew: false,
+                Trouble.Stale,
                 () =>
                     $"'{status.Variable}' may switch late: {(status.LastRefresh is { } last ? $"the store was last read at {last:O}" : "the store has not been read")}."
                     + (status.LastError is { } error ? " " + error.Message : "")
@@ -72,20 +85,20 @@ public static class TickWatch
         public void OnSkewed(TickStatus status) =>
             Warn(
                 status.Variable,
-                isSkew: true,
+                Trouble.Skewed,
                 () =>
                     $"This machine's clock is {status.ClockOffset!.Value.Duration().TotalMilliseconds:0} ms {(status.ClockOffset > TimeSpan.Zero ? "behind" : "ahead of")} the store's, "
                     + $"more than the store allows: '{status.Variable}' does not switch with the others. Set the clock right."
             );
 
-        private void Warn(string variable, bool isSkew, Func<string> message)
+        private void Warn(string variable, Trouble kind, Func<string> message)
         {
             var now = time.GetUtcNow();
             lock (_told)
             {
-                if (_told.TryGetValue((variable, isSkew), out var last) && now - last < Quiet)
+                if (_told.TryGetValue((variable, kind), out var last) && now - last < Quiet)
                     return;
-                _told[(variable, isSkew)] = now;
+                _told[(variable, kind)] = now;
             }
 
             notices.TryWrite(new TickWarned(message()));

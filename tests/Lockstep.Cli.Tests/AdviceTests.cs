@@ -45,7 +45,9 @@ public sealed partial class AdviceTests
 
         Assert.All(Option().Matches(shell), option => Assert.Contains(option.Value, Options));
         if (ShellCommand().Match(shell) is { Success: true } command)
+        {
             Assert.Contains(command.Value, Program.Commands.Select(known => known.Name));
+        }
         else if (!Option().IsMatch(shell) && term != nameof(Term.Token))
         {
             var isWhole = term == nameof(Term.PlanTracking);

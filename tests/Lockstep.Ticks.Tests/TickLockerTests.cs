@@ -358,6 +358,61 @@ public sealed class TickLockerTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_store_that_was_replaced_blanks_nothing_until_it_is_adopted()
+    {
+        await _editor.SetAsync(Name, "7", cancellationToken: Cancel);
+        var store = new SwitchedTickStore(_store);
+        await using var locker = new TickLocker(
+            store,
+            new TickLockerOptions
+            {
+                TimeProvider = _time,
+                Observer = _observer,
+                BootstrapFile = BootstrapPath,
+            }
+        );
+        var variable = await locker.OpenAsync<int>(Name, Cancel);
+        AdvanceTo(60);
+        Assert.Equal(7, variable.Get());
+
+        var other = new MemoryTickStore(clock: _storeTime);
+        store.Inner = other;
+        AdvanceTo(200);
+        Assert.Equal(7, variable.Get());
+        Assert.True(variable.Status.IsStoreReplaced);
+        Assert.True(variable.Status.IsStale);
+
+        // A new start goes by what the process last knew, too.
+        await using (var restarted = new TickLocker(store, new TickLockerOptions { TimeProvider = _time, BootstrapFile = BootstrapPath }))
+            Assert.Equal(7, (await restarted.OpenAsync<int>(Name, Cancel)).Get());
+
+        // The one that was known comes back.
+        store.Inner = _store;
+        AdvanceTo(400);
+        Assert.False(variable.Status.IsStoreReplaced);
+
+        store.Inner = other;
+        AdvanceTo(600);
+        await locker.AdoptStoreAsync(Cancel);
+        Assert.Equal(0, variable.Get());
+        Assert.False(variable.Status.IsStoreReplaced);
+        Assert.Equal((await other.ReadAsync(Name, Cancel)).Stamp, new TickBootstrapFile(BootstrapPath).Load().Stamp);
+    }
+
+    [Fact]
+    public void A_store_that_was_put_back_to_an_earlier_state_is_not_believed()
+    {
+        var known = new TickStoreStamp("one", 5);
+
+        known.RequireSuccessor(new TickStoreStamp("one", 5), "store");
+        known.RequireSuccessor(new TickStoreStamp("one", 9), "store");
+        known.RequireSuccessor(TickStoreStamp.Unknown, "store");
+        TickStoreStamp.Unknown.RequireSuccessor(known, "store");
+        Assert.Throws<TickStoreReplacedException>(() => known.RequireSuccessor(new TickStoreStamp("one", 4), "store"));
+        Assert.Throws<TickStoreReplacedException>(() => known.RequireSuccessor(new TickStoreStamp("two", 9), "store"));
+    }
+
+    [Fact]
     public async Task The_bootstrap_file_holds_a_change_as_soon_as_it_is_known()
     {
         await using var locker = NewLocker(BootstrapPath);
@@ -365,7 +420,7 @@ public sealed class TickLockerTests : IAsyncDisposable
         await _editor.SetAsync(Name, "{\"a\": 1.50}", cancellationToken: Cancel);
         AdvanceTo(20);
 
-        Assert.Equal("{\"a\": 1.50}", Assert.Single(new TickBootstrapFile(BootstrapPath).Load()[Name].Tuples).Json);
+        Assert.Equal("{\"a\": 1.50}", Assert.Single(new TickBootstrapFile(BootstrapPath).Load().Schedules[Name].Tuples).Json);
         Assert.Single(Directory.GetFiles(_folder.Path));
     }
 
@@ -381,7 +436,7 @@ public sealed class TickLockerTests : IAsyncDisposable
         await locker.OpenAsync<int>(Name, Cancel);
 
         Assert.Equal(1, _observer.BootstrapFailures);
-        Assert.Single(new TickBootstrapFile(BootstrapPath).Load());
+        Assert.Single(new TickBootstrapFile(BootstrapPath).Load().Schedules);
     }
 
     [Fact]

@@ -63,6 +63,19 @@ public abstract class TickStoreContract : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_store_keeps_its_identity_and_its_version_rises_with_each_change()
+    {
+        var before = (await Store.ReadAsync(Name, Cancel)).Stamp;
+        await Editor.SetAsync(Name, "1", cancellationToken: Cancel);
+        await Editor.SetAsync("other", "2", cancellationToken: Cancel);
+        await using var again = await OpenAsync(Settings);
+        var after = (await again.ReadAsync("unknown", Cancel)).Stamp;
+
+        Assert.NotNull(before.Identity);
+        Assert.Equal(before with { Version = before.Version + 2 }, after);
+    }
+
+    [Fact]
     public async Task The_default_tick_lives_in_the_store_whatever_a_process_is_configured_with()
     {
         await Editor.SetAsync(Name, "1", cancellationToken: Cancel);

@@ -1,6 +1,7 @@
 using Lockstep.Postgres.Ticks;
 using Lockstep.Testing;
 using Lockstep.Ticks;
+using Microsoft.Data.Sqlite;
 
 namespace Lockstep.Ticks.Tests;
 
@@ -39,6 +40,34 @@ public sealed class SqliteTickStoreTests : TickStoreContract
         File.Delete(path);
         await Assert.ThrowsAsync<TickStoreUnavailableException>(() => writer.ReadAsync("x", Cancel));
         Assert.False(File.Exists(path));
+    }
+
+    [Fact]
+    public async Task A_file_of_an_older_version_gets_an_identity_when_it_is_opened_to_write()
+    {
+        var path = _folder["old.db"];
+        await using (var connection = new SqliteConnection($"Data Source={path};Pooling=False"))
+        {
+            connection.Open();
+            await using var command = connection.CreateCommand();
+            command.CommandText = """
+                CREATE TABLE lockstep_tick_settings (
+                    one INTEGER PRIMARY KEY CHECK (one = 1), default_tick_ms INTEGER NOT NULL, skew_bound_ms INTEGER, latency_ms INTEGER NOT NULL);
+                CREATE TABLE lockstep_tick_tuples (
+                    name TEXT NOT NULL, active_at_ms INTEGER NOT NULL, value TEXT NOT NULL, tick_ms INTEGER NOT NULL, PRIMARY KEY (name, active_at_ms)) WITHOUT ROWID;
+                INSERT INTO lockstep_tick_settings VALUES (1, 10000, NULL, 100);
+                INSERT INTO lockstep_tick_tuples VALUES ('x', 1000, '"old"', 10000);
+                """;
+            command.ExecuteNonQuery();
+        }
+
+        await using var reader = new SqliteTickStore(path);
+        var old = await reader.ReadAsync("x", Cancel);
+        await using var writer = new SqliteTickStore(path, Settings);
+        await writer.ReadAsync("x", Cancel);
+
+        Assert.Equal(("\"old\"", (string?)null), (Assert.Single(old.Schedule.Tuples).Json, old.Stamp.Identity));
+        Assert.NotNull((await reader.ReadAsync("x", Cancel)).Stamp.Identity);
     }
 
     [Fact]

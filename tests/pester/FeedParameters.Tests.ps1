@@ -244,6 +244,19 @@ Describe 'Sync-LockstepTable' {
         }
     }
 
+    Context '-Rebind' {
+        It 'binds a table to a feed at another address, which is a mismatch otherwise' {
+            $null = Start-LockstepTestServer -Port 0 -Feed Finite | Sync-LockstepTable -Disk
+            $moved = Start-LockstepTestServer -Port 0 -Feed Finite
+            $failure = Get-ErrorOf { $moved | Sync-LockstepTable -Disk -ErrorAction Stop }
+            $failure.FullyQualifiedErrorId | Should -BeLike 'TableMismatch,*'
+            $failure.ErrorDetails.RecommendedAction | Should -BeLike '*-Rebind*'
+            $null = $moved | Sync-LockstepTable -Disk -Rebind -WarningAction SilentlyContinue
+            (Get-LockstepTable).Uri | Should -Be $moved.FeedUri
+            ($moved | Sync-LockstepTable -Disk).Received | Should -BeGreaterThan 0
+        }
+    }
+
     Context '-MalformedRecord Quarantine' {
         BeforeEach {
             $server = Start-LockstepTestServer -Port 0 -Record (New-Json 1 1), '{"id":2}', (New-Json 3 3)
@@ -262,6 +275,31 @@ Describe 'Sync-LockstepTable' {
             [System.Text.Encoding]::UTF8.GetString($bad[0].Bytes) | Should -Be $bad[0].Text
             $bad | Out-String | Should -BeLike '*ByteOffset*Reason*{"id":2}*'
             (Get-LockstepTable).Quarantined | Should -Be 2
+        }
+
+        It 'counts what is set aside in the result, its view and a warning, keeps one copy of each, and bounds it' {
+            Get-LockstepTable | Out-String | Should -BeLike '*Quarantined*'
+            $result = $server | Sync-LockstepTable -Disk @quick -Since 0 -MalformedRecord Quarantine -WarningVariable warned -WarningAction SilentlyContinue
+            $result.Malformed, $result.Quarantined | Should -Be 2, 2
+            $result | Out-String | Should -BeLike '*Quarantined*'
+            "$warned" | Should -BeLike '*2 malformed records came in this sync; the quarantine holds 2.*Clear-LockstepTable -Quarantined*'
+            $null = $server | Sync-LockstepTable -Disk @quick -Since 0 -MalformedRecord Quarantine -QuarantineLimit 1 -WarningAction SilentlyContinue
+            (Get-LockstepTable).Quarantined | Should -Be 1
+        }
+
+        It 'empties the quarantine and nothing else with Clear-LockstepTable -Quarantined' {
+            Clear-LockstepTable servers -Quarantined -WhatIf
+            (Get-LockstepTable).Quarantined | Should -Be 2
+            Clear-LockstepTable servers -Quarantined
+            (Get-LockstepTable).Quarantined, (Get-LockstepTable).Rows | Should -Be 0, 2
+        }
+
+        It 'is an error where nothing else came, that names the likely field and the parameter' {
+            '{"id":1,"updatedAt":5}', '{"id":2,"updatedAt":6}' | Set-Content wrong.ndjson
+            $failure = Get-ErrorOf { Import-LockstepTable wrong.ndjson -Table wrong -Disk -MalformedRecord Quarantine -WarningAction SilentlyContinue -ErrorAction Stop }
+            $failure.FullyQualifiedErrorId | Should -BeLike 'AllRecordsMalformed,*'
+            $failure.Exception.Message | Should -BeLike '*its fields are updatedAt, id*'
+            $failure.ErrorDetails.RecommendedAction | Should -BeLike '*-OrderBy updatedAt*'
         }
 
         It 'pages, takes tables from the pipeline, and finds nothing in a table without' {

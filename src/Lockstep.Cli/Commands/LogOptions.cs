@@ -8,12 +8,12 @@ namespace Lockstep.Cli.Commands;
 /// <summary>Whether what a command does is logged to the standard error, and how.</summary>
 internal static class LogOptions
 {
-    private static readonly Option<LogLevel> Level = new("--log-level")
+    private static readonly Option<LogLevel?> Level = new("--log-level")
     {
-        Description = "Log to the standard error what is at least so important: Trace, Debug, Information, Warning, Error, None.",
+        Description =
+            "Log to the standard error what is at least so important: Trace, Debug, Information, Warning, Error, None. Default: None.",
         HelpName = "LEVEL",
         Recursive = true,
-        DefaultValueFactory = _ => LogLevel.None,
     };
     private static readonly Option<LogFormat> Format = new("--log-format")
     {
@@ -26,11 +26,14 @@ internal static class LogOptions
     public static IEnumerable<Option> All => [Level, Format];
 
     /// <summary>Whether there is a log. What it says need not be printed again.</summary>
-    public static bool IsOn(ParseResult result) => result.GetValue(Level) != LogLevel.None;
+    public static bool IsOn(ParseResult result) => result.GetValue(Level) is { } level and not LogLevel.None;
+
+    /// <summary>The log of <c>serve</c> itself; null where the command line asks for none.</summary>
+    public static ILogger? LoggerFor(ParseResult result) => IsOn(result) ? Read(result).CreateLogger("Lockstep.Serve") : null;
 
     /// <summary>The log that the command line asks for; one that nobody reads where it asks for none.</summary>
     public static ILoggerFactory Read(ParseResult result) =>
-        IsOn(result)
-            ? new StandardErrorLog(result.GetValue(Level), result.GetValue(Format), Console.Error, TimeProvider.System)
+        result.GetValue(Level) is { } level and not LogLevel.None
+            ? new StandardErrorLog(level, result.GetValue(Format), Console.Error, TimeProvider.System)
             : NullLoggerFactory.Instance;
 }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Net;
+using Lockstep.Cli.Serving;
 using Lockstep.Engine.Serving;
 using Lockstep.Engine.Tables;
 using Lockstep.Postgres;
@@ -61,11 +62,17 @@ internal static class ServeCommand
             Description = "With --mode Replication: the publication that the tables' owner has made.",
             HelpName = "NAME",
         };
+        var config = new Option<FileInfo?>("--config")
+        {
+            Description =
+                "Serve what this file of JSON says: several databases, patterns of tables, credentials for feeds. SIGHUP has it read again; who reads what stays as it was is not cut off. Only --certificate and the log may be given besides.",
+            HelpName = "FILE",
+        };
         var listening = new ServeOptions();
 
         var command = new Command(
             "serve",
-            "Serve tables of PostgreSQL, or synced table files, as feeds, until Ctrl+C or SIGTERM. /_lockstep/ shows clients and lag in a browser, /readyz tells whether all feeds can be read, /readyz/NAME whether one can, /livez whether the server lives."
+            "Serve tables of PostgreSQL, or synced table files, as feeds, until Ctrl+C or SIGTERM. /_lockstep/ shows clients and lag in a browser, /healthz, /livez, /readyz and /metrics are for those who watch over it."
         )
         {
             postgres.Option,
@@ -78,11 +85,14 @@ internal static class ServeCommand
             mode,
             logPath,
             publication,
+            config,
         };
         listening.AddTo(command);
         command.SetAction(
             async (result, cancellationToken) =>
             {
+                if (result.GetValue(config) is { } file)
+                    return await ConfiguredServe.RunAsync(result, file.FullName, listening, cancellationToken).ConfigureAwait(false);
                 var tables = result.GetValue(table) ?? [];
                 var connection = postgres.Read(result);
                 List<Func<CancellationToken, Task<IFeedSource>>> starts =
@@ -126,7 +136,11 @@ internal static class ServeCommand
                 if (starts.Count == 0)
                     throw new ArgumentException("There is nothing to serve: give --postgres with --table, or --path.");
                 using var certificate = listening.Certificate.Load(result);
-                return await ServeAsync(starts, listening.Read(result, certificate), cancellationToken).ConfigureAwait(false);
+                var options = listening.Read(result, certificate) with
+                {
+                    ReadFailed = LogOptions.IsOn(result) ? null : new ServeLog(null).Warn,
+                };
+                return await ServeAsync(starts, options, cancellationToken).ConfigureAwait(false);
             }
         );
         return command;
@@ -138,8 +152,19 @@ internal static class ServeCommand
         CancellationToken cancellationToken
     )
     {
-        var sources = await FeedSources.StartAsync(starts, cancellationToken).ConfigureAwait(false);
-        var server = await FeedServer.StartAsync(sources, options, cancellationToken: cancellationToken).ConfigureAwait(false);
+        FeedServer server;
+        IReadOnlyList<IFeedSource> sources;
+        try
+        {
+            sources = await FeedSources.StartAsync(starts, cancellationToken).ConfigureAwait(false);
+            server = await FeedServer.StartAsync(sources, options, cancellationToken: cancellationToken).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            // A service that is told to end while it starts has done what it was told.
+            return ExitCodes.Ok;
+        }
+
         await using (server.ConfigureAwait(false))
         {
             Console.WriteLine($"Listening on {server.Uri}");
@@ -203,7 +228,8 @@ internal static class ServeCommand
     private static Func<CancellationToken, Task<IFeedSource>> FromPostgres(string connection, PostgresFeedOptions options) =>
         async token => await PostgresFeed.StartAsync(connection, options, cancellationToken: token).ConfigureAwait(false);
 
-    private static Func<CancellationToken, Task<IFeedSource>> FromFile(string file, string[] tables) =>
+    /// <summary>What starts the table in a file, if it is one of those that are asked for.</summary>
+    internal static Func<CancellationToken, Task<IFeedSource>> FromFile(string file, string[] tables) =>
         async token =>
         {
             var path = Path.GetFullPath(file);

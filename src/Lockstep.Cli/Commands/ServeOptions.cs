@@ -82,7 +82,10 @@ internal sealed class ServeOptions
             var option in (Option[])
                 [_port, _address, _user, _passwordFile, _tokenFile, _heartbeat, _instance, _noStatusPage, _connections, _perAddress]
         )
+        {
             command.Options.Add(option);
+        }
+
         _site.AddTo(command);
         Certificate.AddTo(command);
     }
@@ -109,6 +112,7 @@ internal sealed class ServeOptions
             AllowedHosts = _site.Read(result).AllowedHosts,
             AllowedOrigins = _site.Read(result).AllowedOrigins,
             Credentials = [.. Credentials(result)],
+            LoggerFactory = LogOptions.Read(result),
         };
 
     private static int AtLeastOne(ParseResult result, Option<int> option) =>

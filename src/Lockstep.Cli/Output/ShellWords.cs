@@ -20,7 +20,7 @@ internal static partial class ShellWords
         [nameof(Term.Overwrite)] = "--force",
         [nameof(Term.PlanTracking)] = "its -WhatIf",
         [nameof(Term.ReadQuarantined)] = "lockstep records --quarantined",
-        [nameof(Term.SoftDelete)] = "its -SoftDelete",
+        [nameof(Term.SoftDelete)] = "-SoftDelete of the PowerShell module",
         [nameof(Term.SyncToDatabase)] = "lockstep sync --postgres",
         [nameof(Term.SyncToFile)] = "lockstep sync --path",
         [nameof(Term.Token)] = "the environment variable LOCKSTEP_TOKEN",

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
+using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Feed;
@@ -22,6 +23,9 @@ internal sealed class FeedClient : IDisposable
 
     /// <summary>The feed.</summary>
     public FeedUri Uri => _http.Uri;
+
+    /// <summary>How requests are sent; for dialects that ask in their own words.</summary>
+    internal FeedHttp Http => _http;
 
     public TimeSpan ConnectionTimeout => _http.Options.ConnectionTimeout;
 
@@ -113,6 +117,7 @@ internal sealed class FeedClient : IDisposable
             FeedIdentity = Header(WireNames.FeedIdentityHeader),
             KeyFields = KeyAnnouncement.Parse(Header(WireNames.KeyHeader)),
             InstanceName = Header(WireNames.InstanceNameHeader),
+            Foreign = isSnapshot ? null : DialectDetection.ByHead(Header),
             ExpectedRecords = long.TryParse(Header(WireNames.CountHeader), NumberStyles.None, CultureInfo.InvariantCulture, out var count)
                 ? count
                 : null,
@@ -125,7 +130,7 @@ internal sealed class FeedClient : IDisposable
         };
     }
 
-    private async Task<Stream> OpenContentAsync(HttpResponseMessage response, CancellationToken cancellationToken)
+    internal async Task<Stream> OpenContentAsync(HttpResponseMessage response, CancellationToken cancellationToken)
     {
         var stream = await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
         foreach (var encoding in response.Content.Headers.ContentEncoding.Reverse())
@@ -147,7 +152,7 @@ internal sealed class FeedClient : IDisposable
     private Stream Decode(Stream stream, string encoding) =>
         EncodedStream.Open(stream, encoding) ?? throw new FeedCutException(Uri, $"its content encoding '{encoding}' is not known.");
 
-    private RetryAfter? RetryAfterOf(HttpResponseMessage response) =>
+    internal RetryAfter? RetryAfterOf(HttpResponseMessage response) =>
         response.Headers.NonValidated.TryGetValues("Retry-After", out var values) && values.FirstOrDefault() is { } text
             ? RetryAfter.Parse(text.Trim(), _time.GetUtcNow())
             : null;

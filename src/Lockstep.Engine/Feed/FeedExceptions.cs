@@ -215,6 +215,9 @@ public sealed class MalformedRecordException : FeedException
     /// <summary>Its first characters.</summary>
     public string Snippet { get; }
 
+    /// <summary>The dialect of another server that reads the body; null where none does, or it is a feed of records.</summary>
+    public string? Foreign { get; internal init; }
+
     /// <inheritdoc/>
     public override bool IsTransient => false;
 }

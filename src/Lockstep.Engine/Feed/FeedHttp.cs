@@ -57,7 +57,22 @@ internal sealed class FeedHttp : IDisposable
     /// <param name="cancellationToken">Gives up.</param>
     /// <exception cref="FeedUnreachableException">There is no answer, or not in time.</exception>
     /// <exception cref="InsecureCredentialsException">Credentials would go unencrypted over a network.</exception>
-    public async Task<HttpResponseMessage> GetAsync(Uri target, Action<HttpRequestHeaders>? addHeaders, CancellationToken cancellationToken)
+    public Task<HttpResponseMessage> GetAsync(Uri target, Action<HttpRequestHeaders>? addHeaders, CancellationToken cancellationToken) =>
+        GetAsync(target, addHeaders, Options.ConnectionTimeout, cancellationToken);
+
+    /// <summary>Sends a GET that the server may hold for a while before it answers.</summary>
+    /// <param name="target">What to ask; credentials and the user's headers go along only if it is of the feed's origin.</param>
+    /// <param name="addHeaders">Adds further headers; null for none.</param>
+    /// <param name="limit">How long the response's headers may take.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <exception cref="FeedUnreachableException">There is no answer, or not in time.</exception>
+    /// <exception cref="InsecureCredentialsException">Credentials would go unencrypted over a network.</exception>
+    internal async Task<HttpResponseMessage> GetAsync(
+        Uri target,
+        Action<HttpRequestHeaders>? addHeaders,
+        TimeSpan limit,
+        CancellationToken cancellationToken
+    )
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, target);
         request.Headers.UserAgent.Add(new ProductInfoHeaderValue("Lockstep", Version));
@@ -66,7 +81,7 @@ internal sealed class FeedHttp : IDisposable
         if (isOwn)
             AddSecrets(request);
 
-        using var timeout = new CancellationTokenSource(Options.ConnectionTimeout, _time);
+        using var timeout = new CancellationTokenSource(limit, _time);
         using var both = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, timeout.Token);
         try
         {
@@ -76,7 +91,7 @@ internal sealed class FeedHttp : IDisposable
         {
             throw new FeedUnreachableException(
                 Uri,
-                string.Create(CultureInfo.InvariantCulture, $"there was no answer within {Options.ConnectionTimeout.TotalSeconds:0.###} s.")
+                string.Create(CultureInfo.InvariantCulture, $"there was no answer within {limit.TotalSeconds:0.###} s.")
             );
         }
         catch (HttpRequestException e)

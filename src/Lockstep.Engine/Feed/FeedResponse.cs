@@ -17,6 +17,9 @@ internal sealed class FeedResponse(HttpResponseMessage response, Stream stream, 
 
     public string? InstanceName { get; init; }
 
+    /// <summary>The dialect of another server that the head tells; null where it tells none.</summary>
+    public string? Foreign { get; init; }
+
     /// <summary>How many records the body holds, when the feed says so.</summary>
     public long? ExpectedRecords { get; init; }
 

@@ -70,11 +70,27 @@ internal sealed class FeedUri
         get
         {
             var elements = Location.AbsolutePath.Split('/', StringSplitOptions.RemoveEmptyEntries);
-            var name = elements
-                .Select(Uri.UnescapeDataString)
-                .LastOrDefault(element => TableName.IsValid(element) && !element.All(char.IsAsciiDigit));
-            return name ?? TableName.Default;
+            string[] names =
+            [
+                .. elements.Select(Uri.UnescapeDataString).Where(element => TableName.IsValid(element) && !element.All(char.IsAsciiDigit)),
+            ];
+            // What other servers end their URIs with says how a table is asked for, not which.
+            return names switch
+            {
+                [.., var table, "delta" or "microsoft.graph.delta" or "_changes"] => table,
+                [.., "shape"] when ShapeTable() is { } table => table,
+                [.., var table] => table,
+                _ => TableName.Default,
+            };
         }
+    }
+
+    /// <summary>The table of one of Electric's shapes; null where the query names none.</summary>
+    private string? ShapeTable()
+    {
+        var option = Location.Query.TrimStart('?').Split('&').FirstOrDefault(pair => pair.StartsWith("table=", StringComparison.Ordinal));
+        var name = option is null ? "" : Uri.UnescapeDataString(option[6..]).Split('.')[^1].Trim('"');
+        return TableName.IsValid(name) ? name : null;
     }
 
     /// <summary>The request's URI for a cursor.</summary>

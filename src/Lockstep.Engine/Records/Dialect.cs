@@ -11,4 +11,7 @@ public enum Dialect
 
     /// <summary>An envelope of <c>txid</c>, <c>current_xmin</c>, <c>since</c>, <c>deleted</c> around the fields in <c>data</c>.</summary>
     Transaction = 2,
+
+    /// <summary>Another server's own way, as a description in the table tells.</summary>
+    Foreign = 3,
 }

@@ -14,6 +14,9 @@ public enum OrderKind
 
     /// <summary>Strings; they are opaque and arrival is the order.</summary>
     Text = 2,
+
+    /// <summary>Records have no order value: arrival is the order, and none is stored.</summary>
+    Arrival = 3,
 }
 
 /// <summary>
@@ -63,7 +66,7 @@ public readonly struct OrderValue : IEquatable<OrderValue>
             return (left.Kind != OrderKind.Unknown).CompareTo(right.Kind != OrderKind.Unknown);
         }
 
-        if (left.Kind == OrderKind.Text || right.Kind == OrderKind.Text)
+        if (left.Kind is OrderKind.Text or OrderKind.Arrival || right.Kind is OrderKind.Text or OrderKind.Arrival)
             return 0;
         if (left._text is null && right._text is null)
             return left._integer.CompareTo(right._integer);

@@ -30,6 +30,9 @@ internal readonly ref struct RoutedRecord
     /// <summary>Whether the record is a tombstone.</summary>
     public bool IsDeleted { get; init; }
 
+    /// <summary>Whether its fields are laid over those of the stored record; only where arrival is the order.</summary>
+    public bool IsPatch { get; init; }
+
     /// <summary>The transaction's id, in the transaction dialect.</summary>
     public long? TransactionId { get; init; }
 

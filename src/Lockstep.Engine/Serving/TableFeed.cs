@@ -20,6 +20,9 @@ public sealed class TableFeed : IFeedSource
     /// <summary>How long a file that was replaced by another can go unnoticed.</summary>
     private static readonly TimeSpan Reopening = TimeSpan.FromSeconds(1);
 
+    /// <summary>No version of SQLite's.</summary>
+    private const long Unknown = -1;
+
     private readonly TableFeedOptions _options;
     private readonly TableFeedFile _file;
     private readonly SemaphoreSlim _readers;
@@ -193,24 +196,26 @@ public sealed class TableFeed : IFeedSource
         using LookPace pace = new(_options.Path, _options.PollInterval, Time);
         SqliteConnection? connection = null;
         long opened = 0,
-            version = 0;
+            version = Unknown;
         while (!cancellationToken.IsCancellationRequested)
         {
             try
             {
                 if (connection is null || Time.GetElapsedTime(opened) > Reopening)
                 {
-                    connection?.Dispose();
+                    // The last connection to close takes the write-ahead log and its index with it, which the next one would make again.
+                    using var before = connection;
                     connection = null;
                     connection = TableFile.OpenForReading(_options.Path);
-                    (opened, version) = (Time.GetTimestamp(), -1);
+                    (opened, version) = (Time.GetTimestamp(), Unknown);
                 }
 
                 var now = TableFile.Guard(_options.Path, () => TableFile.Scalar(connection, "PRAGMA data_version"));
                 if (now != version)
                 {
                     Look();
-                    pace.Found();
+                    if (version != Unknown)
+                        pace.Found();
                 }
 
                 version = now;

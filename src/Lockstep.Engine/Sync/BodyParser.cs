@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Text;
+using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Framing;
 using Lockstep.Engine.Records;
@@ -144,6 +145,13 @@ internal sealed class BodyParser(
                 "A feed is one JSON object after another (NDJSON): check the URI, or have its records written so; Import-LockstepTable of the PowerShell module takes objects from anywhere.";
         }
 
+        string? dialect = null;
+        // Likewise: what begins as another server's answer does is read by its dialect, or at least told which that is.
+        if (context.Counters.Received == 0 && context.Counters.Malformed == 1 && frame.Offset == 0)
+            dialect = DialectDetection.ByBody(frame.Bytes);
+        if (dialect is not null)
+            remedy = $"Sync with {Term.Dialect.For(dialect)}.";
+
         context.FirstMalformed ??= new FirstMalformed(frame.Offset, reason, remedy);
         var snippet = Encoding.UTF8.GetString(frame.Bytes[..Math.Min(SnippetLength, frame.Bytes.Length)]).ReplaceLineEndings(" ");
         if (!HasObject)
@@ -152,7 +160,7 @@ internal sealed class BodyParser(
         Error =
             frame.Kind == FrameKind.Truncated ? new TruncatedFeedException(source.Feed, frame.Offset, snippet)
             : context.Options.MalformedRecord == MalformedRecordPolicy.Stop
-                ? new MalformedRecordException(source.Feed, frame.Offset, reason, snippet, remedy)
+                ? new MalformedRecordException(source.Feed, frame.Offset, reason, snippet, remedy) { Foreign = dialect }
             : frame.Kind == FrameKind.Garbage && !HasObject && ForeignBody.IsMarkup(frame.Bytes)
                 ? new NotAFeedException(source.Feed, snippet)
             : null;

@@ -41,6 +41,9 @@ internal sealed class ConnectionPlan
     /// <summary>How often in a row the feed made a sync start over, without a set taken in between.</summary>
     public int Resyncs { get; private set; }
 
+    /// <summary>How many whole sets came in a row, without a body in between that went on from the cursor.</summary>
+    public int SetsInARow { get; private set; }
+
     /// <summary>Starts over with the next connection.</summary>
     public void Resync(bool isAnotherFeed)
     {
@@ -110,6 +113,7 @@ internal sealed class ConnectionPlan
     public void Ended(BodySource source, bool setIsComplete, TableState state)
     {
         SetIsComplete = setIsComplete;
+        SetsInARow = source.IsResync ? SetsInARow + 1 : 0;
         _override = null;
         UpdatesOnly = source.IsRedirected && setIsComplete;
         Start = state.RequestCursor;

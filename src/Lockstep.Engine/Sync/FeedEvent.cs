@@ -41,6 +41,9 @@ public enum FeedEventKind
 
     /// <summary>Something that the user should know.</summary>
     Warning = 12,
+
+    /// <summary>The feed is another server's, and was recognised.</summary>
+    Dialect = 13,
 }
 
 /// <summary>Something that happened to the connection of a sync. Holds no secret. Immutable.</summary>

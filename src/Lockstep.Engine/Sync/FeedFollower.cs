@@ -1,3 +1,4 @@
+using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Tables;
 
@@ -28,11 +29,17 @@ internal sealed class FeedFollower(
     private long _toldQuarantined = -1;
     private long _lastRequest;
 
+    /// <summary>The feed is another server's; null for Lockstep's own dialects.</summary>
+    private DialectFollower? _foreign;
+    private bool _hasDetected;
+
     /// <summary>The loop: connect, read, and again until there is nothing more to want.</summary>
     public async Task FollowAsync(SyncContext context, CancellationToken cancellationToken)
     {
         var plan = _plan ??= new ConnectionPlan(options, context.Target.State);
         plan.Interrupted(context.Target.State);
+        if (_foreign is null && !_hasDetected)
+            await TakeDialectAsync(DialectChoice.Of(options, context.Target.State, feed), cancellationToken).ConfigureAwait(false);
         int failures = 0,
             refusals = 0;
         if (options.AsksForToken)
@@ -48,7 +55,9 @@ internal sealed class FeedFollower(
             var held = false;
             try
             {
-                var outcome = await ConnectAsync(context, plan, cancellationToken).ConfigureAwait(false);
+                var outcome = _foreign is { } foreign
+                    ? await RoundAsync(foreign, context, cancellationToken).ConfigureAwait(false)
+                    : await ConnectAsync(context, plan, cancellationToken).ConfigureAwait(false);
                 if (outcome == BodyOutcome.AnotherFeed)
                 {
                     GuardResyncs(plan.Resyncs);
@@ -56,17 +65,25 @@ internal sealed class FeedFollower(
                 }
 
                 refusals = failures = 0;
-                if (outcome == BodyOutcome.GoOn)
+                if (outcome == BodyOutcome.GoOn && plan.SetsInARow < 2)
                     continue;
                 if (outcome == BodyOutcome.Done)
                     return;
             }
-            catch (FeedStatusException e) when (e.AsksForResync)
+            catch (MalformedRecordException e)
+                when (_foreign is null && !_hasDetected && DialectChoice.After(options, context.Target.State, e.Foreign) is { } choice)
+            {
+                status.Move(SyncTrigger.Interrupted);
+                status.Counters.Malformed = 0;
+                await TakeDialectAsync(choice, cancellationToken).ConfigureAwait(false);
+                continue;
+            }
+            catch (FeedStatusException e) when (e.AsksForResync && _foreign is null)
             {
                 // A feed that has moved would have known the identity.
                 if (TableBinding.IsOfAnotherFeed(context.Target.State, feed) && !options.Rebind)
                     throw TableBinding.OfAnotherFeed(context.Target.State, options, feed);
-                GuardResyncs(plan.Resyncs + 1);
+                GuardResyncs(context.StopsWhenCaughtUp ? Math.Max(plan.Resyncs + 1, plan.SetsInARow) : plan.Resyncs + 1);
                 await events.PostStatusAsync(e, cancellationToken).ConfigureAwait(false);
                 await events
                     .PostAsync(
@@ -116,8 +133,10 @@ internal sealed class FeedFollower(
                 status.Move(SyncTrigger.Interrupted);
             if (plan.NeedsSet)
                 retryAfter = Later(retryAfter, UntilSetIsDue(context.Target.State));
-            var broughtNews = status.Counters.Changes > before && (failures == 0 || held);
-            var wait = retryAfter is null && broughtNews ? TimeSpan.Zero : retry.Delay(Math.Max(1, failures), retryAfter);
+            // A feed that leads back to the whole set each time is asked ever less often, whatever the set brings.
+            var broughtNews = status.Counters.Changes > before && (failures == 0 || held) && plan.SetsInARow < 2;
+            var tries = Math.Max(1, Math.Max(failures, plan.SetsInARow));
+            var wait = retryAfter is null && broughtNews ? TimeSpan.Zero : retry.Delay(tries, retryAfter);
             if (!await BackOffAsync(wait, cancellationToken, note).ConfigureAwait(false))
                 return;
         }
@@ -155,6 +174,12 @@ internal sealed class FeedFollower(
 
         await using var body = opened;
         await events.PostConnectedAsync(client.Uri, body, cancellationToken).ConfigureAwait(false);
+        if (!_hasDetected && DialectChoice.After(options, state, body.Foreign) is { } choice)
+        {
+            await TakeDialectAsync(choice, cancellationToken).ConfigureAwait(false);
+            return BodyOutcome.GoOn;
+        }
+
         if (TableBinding.CheckMove(state, options, feed, body.FeedIdentity) is { } move && !_hasToldOfMove)
         {
             _hasToldOfMove = true;
@@ -230,8 +255,47 @@ internal sealed class FeedFollower(
             return BodyOutcome.GoOn;
         }
 
-        status.EndsFor(SyncEndReason.EndOfFeed, isComplete: source.HasDefiniteEnd);
+        status.EndsFor(SyncEndReason.EndOfFeed, isComplete: source.HasDefiniteEnd && end != BodyEnd.Refused);
         return context.StopsWhenCaughtUp ? BodyOutcome.Done : BodyOutcome.Again;
+    }
+
+    /// <summary>The feed is read by this dialect from here on, which is said where nobody has named it.</summary>
+    private async Task TakeDialectAsync(DialectChoice? choice, CancellationToken cancellationToken)
+    {
+        if (choice is null)
+            return;
+        _foreign = new DialectFollower(
+            choice.Dialect,
+            choice.IsGuess,
+            options,
+            client,
+            status,
+            events,
+            retry,
+            time,
+            (wait, stop) => BackOffAsync(wait, stop)
+        );
+        if (!choice.IsGuess)
+            return;
+        _hasDetected = true;
+        await events
+            .PostAsync(
+                choice.Dialect.Name == "Rest" ? FeedEventKind.Warning : FeedEventKind.Dialect,
+                choice.Dialect.Name == "Rest"
+                    ? "The feed looks like a list of JSON: it is read by the dialect 'Rest', and where its records and their key are is guessed."
+                    : $"The feed is read by the dialect '{choice.Dialect.Name}', which it looks like.",
+                cancellationToken,
+                choice.Dialect.Name == "Rest" ? (Remedy)$"Name it with {Term.Dialect.For("Rest")}, and the key with {Term.Key}." : null
+            )
+            .ConfigureAwait(false);
+    }
+
+    private async Task<BodyOutcome> RoundAsync(DialectFollower foreign, SyncContext context, CancellationToken cancellationToken)
+    {
+        var outcome = await foreign.RunAsync(context, cancellationToken).ConfigureAwait(false);
+        if (outcome == RoundOutcome.NotOfThisDialect)
+            _foreign = null;
+        return outcome == RoundOutcome.Done ? BodyOutcome.Done : BodyOutcome.GoOn;
     }
 
     /// <summary>How long a whole set that is owed is not fetched yet; null when none is, or it is due.</summary>

@@ -1,3 +1,4 @@
+using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Framing;
 using Lockstep.Engine.Records;
@@ -31,6 +32,12 @@ public sealed class SyncOptions
 
     /// <summary>The feed's dialect.</summary>
     public Dialect Dialect { get; init; }
+
+    /// <summary>How another server's feed is read; null for what the table says, else for Lockstep's own dialects.</summary>
+    public DialectDescription? Foreign { get; init; }
+
+    /// <summary>How long to wait between polls of another server's feed when following; null for the dialect's own interval.</summary>
+    public TimeSpan? PollInterval { get; init; }
 
     /// <summary>The field that orders the records; null for <c>updated_at</c>, or that of an existing table.</summary>
     public string? OrderBy { get; init; }

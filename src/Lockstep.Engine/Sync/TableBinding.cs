@@ -21,11 +21,39 @@ internal static class TableBinding
             );
         }
 
+        var isForeign = state.Foreign is not null;
         if (feed is not null && IsOfAnotherFeed(state, feed) && !options.Rebind && !MayHaveMoved(state, feed))
             throw OfAnotherFeed(state, options, feed);
 
+        if (options.Foreign is { } foreign && options.Store is not FileTableStore)
+        {
+            throw new TableMismatchException(
+                path,
+                $"A feed of the dialect '{foreign.Name}' cannot be kept in a database.",
+                $"Keep the table in a file with {Term.Path}."
+            );
+        }
+
+        if (options.Foreign is { } merging && merging.Snapshot.Merges && options.Transforms)
+        {
+            throw new TableMismatchException(
+                path,
+                $"Records of the dialect '{merging.Name}' come in parts, which cannot be transformed.",
+                $"Leave the transform out, or say in {Term.Dialect} that Update is Replace."
+            );
+        }
+
         if (state.Shape is not { } shape)
             return;
+        if (isForeign && feed is null)
+        {
+            throw new TableMismatchException(
+                path,
+                $"The table '{state.Name}' in '{path}' is filled by another server's feed; nothing can be imported into it.",
+                advice
+            );
+        }
+
         if (options.Dialect != Dialect.Auto && options.Dialect != shape.Dialect)
         {
             throw new TableMismatchException(
@@ -85,10 +113,13 @@ internal static class TableBinding
 
     /// <summary>Whether the feed may be the same at another host or port, which its identity will tell.</summary>
     private static bool MayHaveMoved(TableState state, FeedUri feed) =>
-        state.FeedIdentity is not null
-        && Uri.TryCreate(state.Feed, UriKind.Absolute, out var stored)
-        && Uri.TryCreate(feed.Display, UriKind.Absolute, out var now)
-        && stored.PathAndQuery == now.PathAndQuery;
+        state.Foreign is not null
+            // Another server's feed may be asked with other options: its whole set is fetched again then.
+            ? state.Feed!.Split('?')[0] == feed.Display.Split('?')[0]
+            : state.FeedIdentity is not null
+                && Uri.TryCreate(state.Feed, UriKind.Absolute, out var stored)
+                && Uri.TryCreate(feed.Display, UriKind.Absolute, out var now)
+                && stored.PathAndQuery == now.PathAndQuery;
 
     /// <summary>Holds the key that a feed announces against the table's.</summary>
     /// <returns>A warning where the user has named another key, which wins.</returns>

@@ -55,6 +55,9 @@ internal enum SnapshotEnding
 
     /// <summary>The feed is another one than before: stored order values and tombstones mean nothing any more.</summary>
     ForgetOrder = 2,
+
+    /// <summary>It is refused if it would empty the table, or remove more than half of more than 20 records.</summary>
+    Guarded = 4,
 }
 
 /// <summary>What one commit holds. Null leaves a thing as it is.</summary>
@@ -78,6 +81,9 @@ internal sealed record TableCommit
     public FeedEnding? FeedEnding { get; init; }
 
     public DateTimeOffset? At { get; init; }
+
+    /// <summary>How another server's feed is read.</summary>
+    public string? Foreign { get; init; }
 
     /// <summary>A whole set that is to be fetched again.</summary>
     public OwedSet? Owed { get; init; }

@@ -31,6 +31,7 @@ internal sealed class RecordBatch
         OrderKind = orderKind;
         IsCoalesced = coalesce;
         IsAscending = _ordersRise = true;
+        HasTombstones = false;
         Count = 0;
         _arena.Clear();
     }
@@ -44,6 +45,9 @@ internal sealed class RecordBatch
 
     /// <summary>How many records have arrived.</summary>
     public int Count { get; private set; }
+
+    /// <summary>Whether one of them is a tombstone.</summary>
+    public bool HasTombstones { get; private set; }
 
     /// <summary>The bytes of the records.</summary>
     public int ArenaUsed => _arena.Used;
@@ -86,6 +90,7 @@ internal sealed class RecordBatch
 
         if (Count > 0)
             CompareWithLast(record);
+        HasTombstones |= record.IsDeleted;
         ref var entry = ref NewEntry();
         entry.IntegerKey = record.IntegerKey;
         entry.IntegerOrder = record.IntegerOrder;
@@ -98,7 +103,8 @@ internal sealed class RecordBatch
         entry.Flags =
             (record.IsDeleted ? EntryFlags.Deleted : 0)
             | (record.OrderIsText ? EntryFlags.OrderIsText : 0)
-            | (record.TransactionId is not null ? EntryFlags.HasTransactionId : 0);
+            | (record.TransactionId is not null ? EntryFlags.HasTransactionId : 0)
+            | (record.IsPatch ? EntryFlags.Patch : 0);
     }
 
     /// <summary>Whether a record has the key of an entry.</summary>
@@ -106,12 +112,15 @@ internal sealed class RecordBatch
         Layout == KeyLayout.Integer ? record.IntegerKey == entry.IntegerKey : record.EncodedKey.SequenceEqual(Key(entry));
 
     /// <summary>Gives a record another body, under the same key and order value.</summary>
-    public void ReplaceBody(int index, ReadOnlySpan<byte> body)
+    public void ReplaceBody(int index, ReadOnlySpan<byte> body) => ReplaceBody(ref this[index], body);
+
+    /// <inheritdoc cref="ReplaceBody(int, ReadOnlySpan{byte})"/>
+    public void ReplaceBody(ref RecordEntry entry, ReadOnlySpan<byte> body)
     {
         var at = _arena.Append(body.Length);
         body.CopyTo(_arena.Bytes(at, body.Length));
-        this[index].BodyStart = at;
-        this[index].BodyLength = body.Length;
+        entry.BodyStart = at;
+        entry.BodyLength = body.Length;
     }
 
     /// <summary>
@@ -153,7 +162,7 @@ internal sealed class RecordBatch
     /// <summary>Compares the order values of an entry and another value, given in the same form.</summary>
     public int CompareOrder(in RecordEntry entry, bool otherIsText, long otherInteger, ReadOnlySpan<byte> otherText)
     {
-        if (OrderKind == OrderKind.Text)
+        if (OrderKind is OrderKind.Text or OrderKind.Arrival)
             return 0;
         var isText = (entry.Flags & EntryFlags.OrderIsText) != 0;
         if (!isText && !otherIsText)
@@ -183,7 +192,7 @@ internal sealed class RecordBatch
         _ordersRise =
             _ordersRise
             && (
-                OrderKind == OrderKind.Text
+                OrderKind is OrderKind.Text or OrderKind.Arrival
                 || (!record.OrderIsText && (last.Flags & EntryFlags.OrderIsText) == 0 && last.IntegerOrder <= record.IntegerOrder)
             );
     }

@@ -23,4 +23,7 @@ internal enum EntryFlags : byte
     Deleted = 1,
     OrderIsText = 2,
     HasTransactionId = 4,
+
+    /// <summary>Its fields are laid over those of the stored record.</summary>
+    Patch = 8,
 }

@@ -31,7 +31,7 @@ internal sealed class RowApplier(RowStatements rows)
         var pooled = ArrayPool<int>.Shared.Rent(batch.Count);
         var count = batch.NewestByKey(pooled);
         ReadOnlySpan<int> newest = pooled.AsSpan(0, count);
-        var lookedUp = CountUpToLastStored(batch, newest);
+        var lookedUp = batch.OrderKind == OrderKind.Arrival && batch.HasTombstones ? count : CountUpToLastStored(batch, newest);
         foreach (var index in newest[..lookedUp])
             Apply(batch, index, sequence, changes);
         Insert(batch, newest[lookedUp..], sequence, changes);
@@ -45,7 +45,7 @@ internal sealed class RowApplier(RowStatements rows)
     {
         rows.ThrowIfInterrupted();
         ref var entry = ref batch[index];
-        Apply(batch, entry, sequence + index + 1, changes);
+        Apply(batch, ref entry, sequence + index + 1, changes);
     }
 
     /// <summary>
@@ -97,13 +97,15 @@ internal sealed class RowApplier(RowStatements rows)
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Apply(RecordBatch batch, in RecordEntry entry, long sequence, List<TableChange>? changes)
+    private void Apply(RecordBatch batch, ref RecordEntry entry, long sequence, List<TableChange>? changes)
     {
         var select = rows.Select;
         BindKey(select, RowStatements.KeyParameter, batch, entry);
         if (!select.Step())
         {
             select.Reset();
+            if (IsOfNothing(batch, entry))
+                return;
             BindRow(rows.Insert, 0, batch, entry, sequence);
             rows.Insert.Execute();
             NoteInserted(batch, entry, sequence, changes);
@@ -111,6 +113,8 @@ internal sealed class RowApplier(RowStatements rows)
         }
 
         var stored = (RowState)select.Integer(RowStatements.GoneColumn);
+        if (stored == RowState.Live && (entry.Flags & (EntryFlags.Patch | EntryFlags.Deleted)) == EntryFlags.Patch)
+            batch.ReplaceBody(ref entry, JsonMerge.Lay(batch.Body(entry), select.Bytes(RowStatements.BodyColumn)));
         var order = CompareWithStored(batch, entry, select);
         var coming = StateOf(entry);
         var verdict = RecordRule.Judge(stored, order, coming, isSame: order >= 0 && stored == coming && IsSame(batch, entry, select));
@@ -123,6 +127,13 @@ internal sealed class RowApplier(RowStatements rows)
         rows.Update.Execute();
         Note(kind, stored, batch, entry, sequence, changes);
     }
+
+    /// <summary>
+    /// Whether it is the tombstone of a record that never was here. Where arrival is the order there is nothing older that it would have to
+    /// keep away.
+    /// </summary>
+    private static bool IsOfNothing(RecordBatch batch, in RecordEntry entry) =>
+        batch.OrderKind == OrderKind.Arrival && (entry.Flags & EntryFlags.Deleted) != 0;
 
     private void NoteInserted(RecordBatch batch, in RecordEntry entry, long sequence, List<TableChange>? changes) =>
         Note(StateOf(entry) == RowState.Live ? ChangeKind.Added : ChangeKind.Deleted, was: null, batch, entry, sequence, changes);
@@ -145,7 +156,7 @@ internal sealed class RowApplier(RowStatements rows)
     private static int CompareWithStored(RecordBatch batch, in RecordEntry entry, Statement stored)
     {
         if (stored.IsNull(RowStatements.OrderColumn))
-            return 1;
+            return batch.OrderKind == OrderKind.Arrival ? 0 : 1;
         return stored.IsInteger(RowStatements.OrderColumn)
             ? batch.CompareOrder(entry, false, stored.Integer(RowStatements.OrderColumn), default)
             : batch.CompareOrder(entry, true, 0, stored.Bytes(RowStatements.OrderColumn));
@@ -153,7 +164,7 @@ internal sealed class RowApplier(RowStatements rows)
 
     /// <summary>Content decides what is a change; by which transaction the same came again does not.</summary>
     private static bool IsSame(RecordBatch batch, in RecordEntry entry, Statement stored) =>
-        stored.Bytes(RowStatements.BodyColumn).SequenceEqual(batch.Body(entry));
+        StageSql.IsSameBody(stored.Bytes(RowStatements.BodyColumn), batch.Body(entry), batch.OrderKind);
 
     /// <param name="statement">An insert or the update.</param>
     /// <param name="before">How many of its parameters belong to rows before this one.</param>
@@ -199,7 +210,11 @@ internal sealed class RowApplier(RowStatements rows)
 
     private static void BindOrder(Statement statement, int parameter, RecordBatch batch, in RecordEntry entry)
     {
-        if ((entry.Flags & EntryFlags.OrderIsText) != 0)
+        if (batch.OrderKind == OrderKind.Arrival)
+        {
+            statement.BindNull(parameter);
+        }
+        else if ((entry.Flags & EntryFlags.OrderIsText) != 0)
         {
             statement.BindPinnedText(parameter, batch.Order(entry));
         }

@@ -1,3 +1,4 @@
+using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Tables.Native;
 using Microsoft.Data.Sqlite;
@@ -95,10 +96,15 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
                 Merge(shape!, wantsChanges);
             if (forgets)
                 ForgetTombstones();
+            if (ending.HasFlag(SnapshotEnding.Guarded))
+                GuardSweep(before, hasStage);
             if (ending.HasFlag(SnapshotEnding.Sweep))
                 Sweep(shape!, hasStage, commit);
             if (hasStage)
                 TableFile.Execute(connection, $"DROP TABLE {TableSchema.Stage}");
+            // A set that brought nothing new leaves no trace.
+            if (Tally.Counts.Changes == 0)
+                SequenceAfter = before.Sequence;
             if (wantsChanges)
                 Changes = ReadChangeLog(shape!);
         }
@@ -127,6 +133,8 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
         if (hasRows)
             TableFile.Execute(connection, $"DROP TABLE {TableSchema.Rows}");
         TableFile.Execute(connection, $"ALTER TABLE {TableSchema.Stage} RENAME TO {TableSchema.Rows}");
+        if (_orderKind == OrderKind.Arrival)
+            TableFile.Execute(connection, $"DELETE FROM {TableSchema.Rows} WHERE gone <> 0");
         Tally.Add(ChangeKind.Added, was: null, TableFile.Scalar(connection, $"SELECT count(*) FROM {TableSchema.Rows} WHERE gone = 0"));
         Tally.Add(ChangeKind.Deleted, was: null, TableFile.Scalar(connection, $"SELECT count(*) FROM {TableSchema.Rows} WHERE gone <> 0"));
         if (wantsChanges)
@@ -178,11 +186,28 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
     {
         var coming = (RowState)stage.Integer(3);
         if (was is null)
-            return RecordRule.Judge(was, 0, coming, isSame: false);
+        {
+            return _orderKind == OrderKind.Arrival && coming != RowState.Live
+                ? Verdict.Nothing
+                : RecordRule.Judge(was, 0, coming, isSame: false);
+        }
+
         var order = StageSql.CompareOrder(stage, 2, stored, 1, _orderKind);
-        var isSame = stage.Bytes(4).SequenceEqual(stored.Bytes(2));
-        return RecordRule.Judge(was, order, coming, isSame, isOfWholeSet: _orderKind != OrderKind.Text);
+        var isSame = StageSql.IsSameBody(stored.Bytes(2), stage.Bytes(4), _orderKind);
+        return RecordRule.Judge(was, order, coming, isSame, isOfWholeSet: _orderKind is not (OrderKind.Text or OrderKind.Arrival));
     }
+
+    /// <summary>One wrong answer must not empty a table.</summary>
+    private void GuardSweep(TableState before, bool hasStage)
+    {
+        const int FewRows = 20;
+        var swept = TableFile.Scalar(connection, $"SELECT count(*) FROM {TableSchema.Rows} r WHERE r.gone = 0 {Absent(hasStage)}");
+        if (swept > 0 && (swept >= before.Rows || (before.Rows > FewRows && swept * 2 > before.Rows)))
+            throw new SweepRefusedException(before.Name, swept, before.Rows);
+    }
+
+    private static string Absent(bool hasStage) =>
+        hasStage ? $"AND NOT EXISTS (SELECT 1 FROM {TableSchema.Stage} s WHERE s.key = r.key AND s.gone = 0)" : "";
 
     /// <summary>
     /// What the snapshot does not hold is gone. It leaves a tombstone at its stored order value, so that nothing older comes back.

@@ -26,7 +26,9 @@ internal static class StageSql
     /// all when it is not known.
     /// </summary>
     public static int CompareOrder(Statement left, int leftColumn, Statement right, int rightColumn, OrderKind kind) =>
-        right.IsNull(rightColumn) ? 1 : OrderValue.Compare(ReadOrder(left, leftColumn, kind), ReadOrder(right, rightColumn, kind));
+        kind == OrderKind.Arrival ? 0
+        : right.IsNull(rightColumn) ? 1
+        : OrderValue.Compare(ReadOrder(left, leftColumn, kind), ReadOrder(right, rightColumn, kind));
 
     public static OrderValue ReadOrder(Statement row, int column, OrderKind kind)
     {
@@ -37,6 +39,17 @@ internal static class StageSql
         return kind == OrderKind.Text
             ? OrderValue.FromText(Encoding.UTF8.GetString(row.Bytes(column)))
             : OrderValue.FromNumber(row.Bytes(column));
+    }
+
+    /// <summary>
+    /// Whether two records are the same: the same bytes, or where arrival is the order the same JSON, since such servers write the same
+    /// record in more than one way.
+    /// </summary>
+    public static bool IsSameBody(ReadOnlySpan<byte> left, ReadOnlySpan<byte> right, OrderKind kind)
+    {
+        if (left.SequenceEqual(right))
+            return true;
+        return kind == OrderKind.Arrival && JsonMerge.AreEqual(left, right);
     }
 
     public static RecordKey ReadKey(Statement row, int column, KeyLayout layout) =>

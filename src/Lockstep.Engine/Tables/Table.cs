@@ -224,9 +224,15 @@ public sealed class Table(string path) : ITable
         }
 
         using var source = TableFile.OpenForReading(path);
-        using var targetLock = TableFile.Guard(target, () => WriterLock.Take(target));
-        TableBackup.Write(source, target);
-        targetLock.DisposeAndDelete();
+        var targetLock = TableFile.Guard(target, () => WriterLock.Take(target));
+        try
+        {
+            TableBackup.Write(source, target);
+        }
+        finally
+        {
+            targetLock.DisposeAndDelete();
+        }
     }
 
     private TableWriter OpenWriter()

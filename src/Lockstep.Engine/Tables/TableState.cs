@@ -38,6 +38,9 @@ internal sealed record TableState
 
     public DateTimeOffset? LastSync { get; init; }
 
+    /// <summary>How another server's feed is read, as a JSON text; null for Lockstep's own dialects.</summary>
+    public string? Foreign { get; init; }
+
     /// <summary>What is known of the end of the feed's bodies.</summary>
     public FeedEnding FeedEnding { get; init; }
 
@@ -50,10 +53,14 @@ internal sealed record TableState
     /// <summary>How many of those had to go for others since the table was opened, likewise.</summary>
     public long QuarantineDropped { get; init; }
 
+    /// <summary>Whether nothing went in: no change, no cursor, nothing set aside, and no sync that ended well.</summary>
+    public bool IsUnused => Sequence == 0 && LastSync is null && Cursor.IsStart && Quarantined == 0;
+
     public Cursor RequestCursor => Resume ?? Cursor;
 
     public static TableState Load(SqliteConnection connection)
     {
+        var foreign = ForeignFeed.Load(connection);
         using var command = connection.CreateCommand();
         command.CommandText = "SELECT * FROM lockstep_table";
         using var row = command.ExecuteReader();
@@ -67,6 +74,7 @@ internal sealed record TableState
 
         return new TableState
         {
+            Foreign = foreign,
             Name = Text("name")!,
             Feed = Text("feed"),
             Shape = Text("key_fields") is { } keys
@@ -125,6 +133,8 @@ internal sealed record TableState
         Set("$ending", (int)FeedEnding);
         Set("$owed", Owed?.ToString());
         command.ExecuteNonQuery();
+        if (Foreign is not null)
+            ForeignFeed.Save(connection, Foreign);
     }
 
     private static string[] List(string json) => JsonSerializer.Deserialize(json, EngineJson.Default.StringArray) ?? [];

@@ -39,8 +39,9 @@ internal sealed class TableWatcher(string path, TimeProvider? time = null)
             var now = TableFile.Scalar(connection, "PRAGMA data_version");
             if (now != version)
             {
+                if (version >= 0)
+                    pace.Found();
                 version = now;
-                pace.Found();
                 var changes = ReadSince(sequence);
                 if (changes.Count > 0)
                 {

@@ -193,6 +193,7 @@ internal sealed class TableWriter : ITableTarget
                     _connection,
                     $"DROP VIEW IF EXISTS {TableView.Quote(State.Name)}; DROP TABLE IF EXISTS {TableSchema.Rows}; DELETE FROM lockstep_quarantine"
                 );
+                ForeignFeed.Remove(_connection);
                 State = new TableState { Name = State.Name, Sequence = State.Sequence };
                 ServingMark.Renew(_connection);
             }
@@ -236,7 +237,7 @@ internal sealed class TableWriter : ITableTarget
     {
         _stage?.Abandon();
         _rows?.Dispose();
-        var isUnused = _removesUnused && IsUnused();
+        var isUnused = _removesUnused && Committed.IsUnused;
         ClosingCheckpoint.Run(_connection, _path, _interruption.IsRequested);
         _connection.Dispose();
         if (isUnused)
@@ -250,9 +251,6 @@ internal sealed class TableWriter : ITableTarget
             _lock.Dispose();
         }
     }
-
-    /// <summary>Whether nothing went in: no change, no cursor, nothing set aside, and no sync that ended well.</summary>
-    private bool IsUnused() => Committed is { Sequence: 0, LastSync: null, Cursor.IsStart: true, Quarantined: 0 };
 
     /// <summary>Runs work in the transaction that is open, or in a new one; commits it, unless it may stay open.</summary>
     private void InTransaction(bool stayOpen, Action work) =>
@@ -356,6 +354,7 @@ internal sealed class TableWriter : ITableTarget
             FeedIdentity = commit.FeedIdentity ?? State.FeedIdentity,
             FeedEnding = commit.FeedEnding ?? State.FeedEnding,
             LastSync = commit.At ?? State.LastSync,
+            Foreign = commit.Foreign ?? State.Foreign,
             Owed = commit.PaysOwed ? null : commit.Owed ?? State.Owed,
         };
 

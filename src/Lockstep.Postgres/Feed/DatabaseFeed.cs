@@ -8,6 +8,7 @@ namespace Lockstep.Postgres.Feed;
 /// </summary>
 internal abstract class DatabaseFeed : IPostgresFeed
 {
+    private readonly FlushGate _gate;
     private Task _following = Task.CompletedTask;
 
     /// <param name="connectionString">For Npgsql.</param>
@@ -26,7 +27,8 @@ internal abstract class DatabaseFeed : IPostgresFeed
         Name = options.Name ?? options.Table.Name;
         Readers = new DatabaseReaders(connectionString, options, time, Stop.Token);
         Metrics = new FeedMetrics(Name, time);
-        Database = new FeedDatabase(options.Table, describe, new FlushGate(Readers.Source, time));
+        _gate = new FlushGate(Readers.Source, time);
+        Database = new FeedDatabase(options.Table, describe, _gate);
     }
 
     public string Name { get; }
@@ -82,6 +84,7 @@ internal abstract class DatabaseFeed : IPostgresFeed
         await _following.ConfigureAwait(false);
         await Readers.DisposeAsync().ConfigureAwait(false);
         Close();
+        _gate.Dispose();
         Metrics.Dispose();
     }
 

@@ -42,7 +42,7 @@ internal sealed class FeedDatabase(
     /// Whether cursors of an identity are good for what a snapshot shows: it is the feed's, or was that of another server or of an earlier
     /// run, and things were only added to the table since.
     /// </summary>
-    public async Task<bool> AcceptsAsync(
+    public static async Task<bool> AcceptsAsync(
         NpgsqlConnection connection,
         FeedStamp stamp,
         string? identity,

@@ -17,6 +17,7 @@ internal sealed class FeedMetrics : IDisposable
     private readonly KeyValuePair<string, object?> _feed;
     private readonly Counter<long> _polls;
     private readonly Counter<long> _pollErrors;
+    private readonly Counter<double> _pollTime;
     private readonly Counter<long> _rows;
     private readonly Counter<long> _bytes;
     private readonly Counter<long> _lost;
@@ -33,6 +34,7 @@ internal sealed class FeedMetrics : IDisposable
         _time = time;
         _polls = _meter.CreateCounter<long>("lockstep.feed.polls", "{poll}", "Looks at the table.");
         _pollErrors = _meter.CreateCounter<long>("lockstep.feed.poll_errors", "{poll}", "Looks at the table that failed.");
+        _pollTime = _meter.CreateCounter<double>("lockstep.feed.poll_time", "s", "Time spent in looks at the table.");
         _rows = _meter.CreateCounter<long>("lockstep.feed.rows", "{row}", "Rows read from the database, for the live log and for clients.");
         _bytes = _meter.CreateCounter<long>("lockstep.feed.bytes", "By", "Bytes of rows read from the database.");
         _lost = _meter.CreateCounter<long>(
@@ -91,6 +93,8 @@ internal sealed class FeedMetrics : IDisposable
         Volatile.Write(ref _snapshot, snapshot);
         _polls.Add(1, _feed);
     }
+
+    public void PollTook(TimeSpan time) => _pollTime.Add(time.TotalSeconds, _feed);
 
     public void PollFailed() => _pollErrors.Add(1, _feed);
 

@@ -107,6 +107,7 @@ internal sealed class FeedPoller(
     private async Task<FeedStamp> PollAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
         _woken = false;
+        var began = time.GetTimestamp();
         var known = log.End;
         var lines = new FeedLines();
         var read = 0;
@@ -142,6 +143,7 @@ internal sealed class FeedPoller(
         _sent.End();
         var complete = read < RowLimit && lines.Bytes <= options.LiveBytes;
         metrics.Polled(stamp.Snapshot);
+        metrics.PollTook(time.GetElapsedTime(began));
         Tell(stamp);
         _quiet = lines.Bytes == 0;
         if (known is null || stamp.Identity != log.Identity || !complete)

@@ -4,10 +4,9 @@ namespace Lockstep.Postgres.Feed;
 
 /// <summary>
 /// Holds back what a crash of the server could still take back: with <c>synchronous_commit = off</c> a snapshot shows commits that are not
-/// on
-/// disk yet, and their transactions' numbers are given out again after a crash. Thread-safe.
+/// on disk yet, and their transactions' numbers are given out again after a crash. Thread-safe.
 /// </summary>
-internal sealed class FlushGate(NpgsqlDataSource source, TimeProvider time)
+internal sealed class FlushGate(NpgsqlDataSource source, TimeProvider time) : IDisposable
 {
     /// <summary>How long the server may take by itself, before it is made to.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(200);
@@ -16,6 +15,8 @@ internal sealed class FlushGate(NpgsqlDataSource source, TimeProvider time)
 
     private readonly SemaphoreSlim _one = new(1);
     private volatile Seen _seen = new("", 0);
+
+    public void Dispose() => _one.Dispose();
 
     /// <summary>Returns when everything that a snapshot shows is on the server's disk.</summary>
     /// <remarks>

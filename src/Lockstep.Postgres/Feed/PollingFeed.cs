@@ -69,7 +69,7 @@ internal sealed class PollingFeed : DatabaseFeed
                 async (connection, token) =>
                 {
                     var stamp = await Database.LookAsync(connection, token).ConfigureAwait(false);
-                    return (stamp, await Database.AcceptsAsync(connection, stamp, request.Identity, token).ConfigureAwait(false));
+                    return (stamp, await FeedDatabase.AcceptsAsync(connection, stamp, request.Identity, token).ConfigureAwait(false));
                 },
                 cancellationToken
             )

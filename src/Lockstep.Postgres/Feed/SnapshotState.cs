@@ -94,7 +94,10 @@ internal sealed record TableFacts(string Core, string Columns, string Labels, st
             || parts[0] != Core
             || !long.TryParse(parts[4], NumberStyles.None, CultureInfo.InvariantCulture, out var file)
         )
+        {
             return null;
+        }
+
         for (var i = 0; i < lengths.Length; i++)
         {
             if (!int.TryParse(parts[i + 1], NumberStyles.None, CultureInfo.InvariantCulture, out var count))

@@ -93,9 +93,10 @@ public sealed class PostgresTableStore : TableStore
             await connection.OpenAsync(cancellationToken).ConfigureAwait(false);
             while (true)
             {
-                var table = await RegisterAsync(connection, Engine.TableName.Require(name), cancellationToken).ConfigureAwait(false);
+                var (table, isNew) = await RegisterAsync(connection, Engine.TableName.Require(name), cancellationToken)
+                    .ConfigureAwait(false);
                 await LeadAsync(connection, table, time, cancellationToken).ConfigureAwait(false);
-                if (TakeOver(connection, table, name, description) is { } writer)
+                if (TakeOver(connection, table, name, description, isNew) is { } writer)
                     return writer;
 
                 // Whoever led has removed the table: it is another one now.
@@ -208,7 +209,13 @@ public sealed class PostgresTableStore : TableStore
         new(Description, holder, $"The table '{name}' in {Description} is being written by {holder}.", advice);
 
     /// <summary>Whoever has the lead becomes the writer, with a number above all before it; null where the table is gone.</summary>
-    private static PostgresTableWriter? TakeOver(NpgsqlConnection connection, int table, string name, string description)
+    private static PostgresTableWriter? TakeOver(
+        NpgsqlConnection connection,
+        int table,
+        string name,
+        string description,
+        bool removesUnused = false
+    )
     {
         using var command = new NpgsqlCommand(
             $"UPDATE {TableSql.Directory} SET epoch = epoch + 1 WHERE id = $1 RETURNING epoch, state",
@@ -226,7 +233,7 @@ public sealed class PostgresTableStore : TableStore
 
         using var stage = new NpgsqlCommand(TableSql.CreateStage, connection);
         stage.ExecuteNonQuery();
-        return new PostgresTableWriter(connection, table, epoch, state, description);
+        return new PostgresTableWriter(connection, table, epoch, state, description, removesUnused);
     }
 
     private static bool HasTables(NpgsqlConnection connection)
@@ -235,7 +242,12 @@ public sealed class PostgresTableStore : TableStore
         return (bool)command.ExecuteScalar()!;
     }
 
-    private static async Task<int> RegisterAsync(NpgsqlConnection connection, string name, CancellationToken cancellationToken)
+    /// <summary>The table's number, and whether it was made just now.</summary>
+    private static async Task<(int Table, bool IsNew)> RegisterAsync(
+        NpgsqlConnection connection,
+        string name,
+        CancellationToken cancellationToken
+    )
     {
         var transaction = await connection.BeginTransactionAsync(IsolationLevel.ReadCommitted, cancellationToken).ConfigureAwait(false);
         await using (transaction.ConfigureAwait(false))
@@ -243,7 +255,7 @@ public sealed class PostgresTableStore : TableStore
             // Who may write tables may not always make schemas: that is tried only where it is missing.
             if (!HasTables(connection))
                 await connection.ExecuteAsync(TableSql.Create, cancellationToken).ConfigureAwait(false);
-            await connection
+            var made = await connection
                 .QueryAsync(
                     $"INSERT INTO {TableSql.Directory} (name) VALUES ($1) ON CONFLICT (name) DO NOTHING RETURNING id",
                     [name],
@@ -264,7 +276,7 @@ public sealed class PostgresTableStore : TableStore
             }
 
             await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
-            return found[0];
+            return (found[0], made.Count > 0);
         }
     }
 

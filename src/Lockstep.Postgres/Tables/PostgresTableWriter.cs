@@ -1,3 +1,4 @@
+using Lockstep.Engine;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Tables;
 using Npgsql;
@@ -17,6 +18,7 @@ internal sealed class PostgresTableWriter : ITableTarget
     private readonly long _epoch;
     private readonly string _description;
     private readonly List<string> _newFields = [];
+    private readonly bool _removesUnused;
     private volatile TableState _state;
     private volatile TableState _committed;
     private bool _hasSnapshot;
@@ -27,8 +29,17 @@ internal sealed class PostgresTableWriter : ITableTarget
     /// <param name="epoch">The leader's number.</param>
     /// <param name="state">The table as it is committed.</param>
     /// <param name="description">The table in words, for errors.</param>
-    public PostgresTableWriter(NpgsqlConnection connection, int table, long epoch, TableState state, string description)
+    /// <param name="removesUnused">Whether <see cref="Dispose"/> removes the table when no sync has ended well and nothing has come.</param>
+    public PostgresTableWriter(
+        NpgsqlConnection connection,
+        int table,
+        long epoch,
+        TableState state,
+        string description,
+        bool removesUnused = false
+    )
     {
+        _removesUnused = removesUnused;
         (_connection, _table, _epoch, _description) = (new WriterConnection(connection, description), table, epoch, description);
         long count = 0;
         _connection.Read(TableSql.CountQuarantined, row => count = row.GetInt64(0), table);
@@ -179,7 +190,22 @@ internal sealed class PostgresTableWriter : ITableTarget
     public void Interrupt() => _connection.Interrupt();
 
     /// <summary>Closes the connection, and with it gives up the lead.</summary>
-    public void Dispose() => _connection.Dispose();
+    public void Dispose()
+    {
+        try
+        {
+            if (_removesUnused && Committed.IsUnused)
+                Remove();
+        }
+        catch (Exception e) when (e is LockstepException or OperationCanceledException or NpgsqlException)
+        {
+            // An empty table does no harm.
+        }
+        finally
+        {
+            _connection.Dispose();
+        }
+    }
 
     /// <summary>Does work and saves the state, if this is still the leader.</summary>
     private T InTransaction<T>(Func<T> work)

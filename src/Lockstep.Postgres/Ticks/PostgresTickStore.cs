@@ -19,6 +19,7 @@ public sealed class PostgresTickStore : ITickStore
     private readonly TimeProvider? _clock;
     private readonly SemaphoreSlim _opening = new(1, 1);
     private volatile TickSettings? _settings;
+    private volatile bool _hasStamp;
 
     /// <summary>Names the server; nothing is opened yet.</summary>
     /// <param name="connectionString">For Npgsql. Its password never reaches an error or <see cref="Description"/> (I9).</param>
@@ -77,7 +78,7 @@ public sealed class PostgresTickStore : ITickStore
                         if (edit.Operations.Count > 0)
                         {
                             await PostgresTickTables
-                                .ApplyAsync(connection, variable, who, before.StoreTime, edit, cancellationToken)
+                                .ApplyAsync(connection, _hasStamp, variable, who, before.StoreTime, edit, cancellationToken)
                                 .ConfigureAwait(false);
                         }
 
@@ -128,7 +129,9 @@ public sealed class PostgresTickStore : ITickStore
         CancellationToken cancellationToken
     )
     {
-        var reading = await PostgresTickTables.ReadAsync(connection, settings, variable, cancellationToken).ConfigureAwait(false);
+        var reading = await PostgresTickTables
+            .ReadAsync(connection, settings, _hasStamp, variable, cancellationToken)
+            .ConfigureAwait(false);
         return _clock is null ? reading : reading with { StoreTime = _clock.GetUtcNow() };
     }
 
@@ -189,9 +192,11 @@ public sealed class PostgresTickStore : ITickStore
         {
             if (_newSettings is not null)
                 await PostgresTickTables.CreateAsync(connection, _newSettings, cancellationToken).ConfigureAwait(false);
-            return _settings =
+            var settings =
                 await PostgresTickTables.ReadSettingsAsync(connection, cancellationToken).ConfigureAwait(false)
                 ?? throw new TickStoreUnavailableException(Description, "its settings are missing", outcomeUnknown: false, null);
+            _hasStamp = await PostgresTickTables.HasStampAsync(connection, cancellationToken).ConfigureAwait(false);
+            return _settings = settings;
         }
         finally
         {

@@ -18,6 +18,8 @@ internal static class PostgresTickTables
             """
             CREATE TABLE IF NOT EXISTS lockstep_tick_settings (
                 one integer PRIMARY KEY DEFAULT 1 CHECK (one = 1), default_tick_ms bigint NOT NULL, skew_bound_ms bigint, latency_ms bigint NOT NULL);
+            ALTER TABLE lockstep_tick_settings ADD COLUMN IF NOT EXISTS identity uuid DEFAULT gen_random_uuid();
+            ALTER TABLE lockstep_tick_settings ADD COLUMN IF NOT EXISTS version bigint NOT NULL DEFAULT 0;
             CREATE TABLE IF NOT EXISTS lockstep_tick_tuples (
                 name text COLLATE "C" NOT NULL, active_at timestamptz NOT NULL, value json NOT NULL, tick_ms bigint NOT NULL, PRIMARY KEY (name, active_at));
             CREATE TABLE IF NOT EXISTS lockstep_tick_audit (
@@ -65,6 +67,19 @@ internal static class PostgresTickTables
         );
     }
 
+    /// <summary>Whether the store says which one it is: those of older versions do once a newer one has opened them to write.</summary>
+    public static async Task<bool> HasStampAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        await using var command = new NpgsqlCommand(
+            """
+            SELECT count(*) FROM pg_catalog.pg_attribute
+            WHERE attrelid = 'lockstep_tick_settings'::regclass AND attname = 'version' AND NOT attisdropped
+            """,
+            connection
+        );
+        return await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) is 1L;
+    }
+
     /// <summary>The server's clock.</summary>
     public static async Task<DateTimeOffset> ReadClockAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
@@ -106,6 +121,7 @@ internal static class PostgresTickTables
     public static async Task<TickReading> ReadAsync(
         NpgsqlConnection connection,
         TickSettings settings,
+        bool hasStamp,
         string variable,
         CancellationToken cancellationToken
     )
@@ -114,6 +130,7 @@ internal static class PostgresTickTables
         {
             BatchCommands =
             {
+                new NpgsqlBatchCommand(hasStamp ? "SELECT identity, version FROM lockstep_tick_settings" : "SELECT NULL::uuid, 0::bigint"),
                 new NpgsqlBatchCommand("SELECT active_at, value, tick_ms FROM lockstep_tick_tuples WHERE name = $1")
                 {
                     Parameters = { new() { Value = variable } },
@@ -122,12 +139,20 @@ internal static class PostgresTickTables
             },
         };
         await using var reader = await batch.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+        var stamp =
+            await reader.ReadAsync(cancellationToken).ConfigureAwait(false) && !reader.IsDBNull(0)
+                ? new TickStoreStamp(reader.GetGuid(0).ToString("N"), reader.GetInt64(1))
+                : TickStoreStamp.Unknown;
+        await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
         var tuples = new List<TickTuple>();
         while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
             tuples.Add(ReadTuple(reader, 0));
         await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
         await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
-        return new TickReading(new TickSchedule(settings.DefaultTick, tuples), settings, reader.GetFieldValue<DateTimeOffset>(0));
+        return new TickReading(new TickSchedule(settings.DefaultTick, tuples), settings, reader.GetFieldValue<DateTimeOffset>(0))
+        {
+            Stamp = stamp,
+        };
     }
 
     /// <summary>The newest entries of the audit, the oldest of them first.</summary>
@@ -173,6 +198,7 @@ internal static class PostgresTickTables
     /// <summary>Writes an edit, and into the audit who made it.</summary>
     public static async Task ApplyAsync(
         NpgsqlConnection connection,
+        bool hasStamp,
         string variable,
         string who,
         DateTimeOffset at,
@@ -243,6 +269,9 @@ internal static class PostgresTickTables
             );
         }
 
+        // Last, so that changes of other variables wait for this row no longer than for the commit.
+        if (hasStamp)
+            batch.BatchCommands.Add(new NpgsqlBatchCommand("UPDATE lockstep_tick_settings SET version = version + 1"));
         await batch.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
     }
 

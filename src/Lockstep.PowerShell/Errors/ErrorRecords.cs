@@ -42,6 +42,7 @@ internal static class ErrorRecords
         [ErrorKind.TableTakenOver] = ErrorCategory.ResourceBusy,
         [ErrorKind.TableSetBack] = ErrorCategory.InvalidResult,
         [ErrorKind.VariableStoreUnavailable] = ErrorCategory.ResourceUnavailable,
+        [ErrorKind.VariableStoreReplaced] = ErrorCategory.InvalidData,
     };
 
     /// <summary>.NET's kinds of error, and the test server's own, which are such; searched for the exception's type, then its base types.</summary>

@@ -3,7 +3,7 @@ using Microsoft.AspNetCore.Http;
 namespace Lockstep.Serving.Hosting;
 
 /// <summary>
-/// Maps path prefixes to handlers; the longest prefix that fits wins. Routes may be added while the host runs, from any thread.
+/// Maps path prefixes to handlers; the longest prefix that fits wins. Routes may be added and removed while the host runs, from any thread.
 /// </summary>
 public sealed class RouteTable
 {
@@ -38,6 +38,14 @@ public sealed class RouteTable
             _routes = [.. _routes.Append(new Route(path, handler, anySite)).OrderByDescending(route => route.Prefix.Value?.Length ?? 0)];
         }
         return this;
+    }
+
+    /// <summary>Takes a prefix away; does nothing when it is not there. Requests that are being answered go on.</summary>
+    public void Remove(string prefix)
+    {
+        PathString path = new(prefix.TrimEnd('/'));
+        lock (_gate)
+            _routes = [.. _routes.Where(route => !route.Prefix.Equals(path, StringComparison.Ordinal))];
     }
 
     internal Route? Find(PathString path)

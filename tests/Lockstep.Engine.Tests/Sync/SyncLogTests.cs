@@ -3,6 +3,7 @@ using System.Diagnostics;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
+using Lockstep.Testing;
 using Microsoft.Extensions.Logging;
 
 namespace Lockstep.Engine.Tests.Sync;
@@ -77,24 +78,4 @@ public sealed class SyncLogTests : SyncTest
             Settle = options.Settle,
             Logger = logger,
         };
-
-    private sealed record Entry(LogLevel Level, EventId Id, string Message, Exception? Error);
-
-    private sealed class ListLogger : ILogger
-    {
-        public ConcurrentQueue<Entry> Entries { get; } = new();
-
-        public IDisposable? BeginScope<TState>(TState state)
-            where TState : notnull => null;
-
-        public bool IsEnabled(LogLevel logLevel) => true;
-
-        public void Log<TState>(
-            LogLevel logLevel,
-            EventId eventId,
-            TState state,
-            Exception? exception,
-            Func<TState, Exception?, string> formatter
-        ) => Entries.Enqueue(new Entry(logLevel, eventId, formatter(state, exception), exception));
-    }
 }

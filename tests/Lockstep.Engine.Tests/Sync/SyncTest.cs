@@ -65,7 +65,8 @@ public abstract class SyncTest : IDisposable
         Uri? uri = null,
         int maximum = 1 << 20,
         int quarantineLimit = 10_000,
-        bool rebind = false
+        bool rebind = false,
+        double interval = 0.02
     ) =>
         new()
         {
@@ -77,7 +78,7 @@ public abstract class SyncTest : IDisposable
             },
             Store = new FileTableStore(TablePath),
             Settle = TimeSpan.FromSeconds(settle),
-            RetryInterval = TimeSpan.FromMilliseconds(20),
+            RetryInterval = TimeSpan.FromSeconds(interval),
             Follow = follow,
             FollowFor = followFor,
             MaximumRetryCount = retries,

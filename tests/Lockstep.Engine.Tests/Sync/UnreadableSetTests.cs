@@ -140,7 +140,7 @@ public sealed class UnreadableSetTests : SyncTest
             time
         );
 
-        var moving = Pace.MoveAsync(sync, time, TimeSpan.FromSeconds(5), whole.Task);
+        var moving = Pace.MoveAsync(time, TimeSpan.FromSeconds(5), whole.Task);
         await foreach (var step in sync.RunAsync(Cancellation))
         {
             if (step is not ChangesCommitted committed)

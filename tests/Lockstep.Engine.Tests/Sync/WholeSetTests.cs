@@ -1,5 +1,6 @@
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Sync;
+using Lockstep.Testing;
 
 namespace Lockstep.Engine.Tests.Sync;
 
@@ -239,6 +240,52 @@ public sealed class WholeSetTests : SyncTest
         await SyncRun.ToErrorAsync<ResyncLoopException>(Options(server, follow: true));
 
         Assert.Equal(["1"], Keys);
+    }
+
+    [Theory(Timeout = Pace.Limit)]
+    [InlineData("410")]
+    [InlineData("identity")]
+    [InlineData("410 and redirect")]
+    public async Task A_feed_that_leads_back_to_the_whole_set_each_time_is_asked_ever_less_often(string why)
+    {
+        var time = new ManualTimeProvider();
+        var sets = new List<DateTimeOffset>();
+        var enough = new TaskCompletionSource();
+        await using var server = new RawServer(async exchange =>
+        {
+            var isSet = exchange.Cursor is "0" or "snapshot";
+            if (!isSet && why.StartsWith("410", StringComparison.Ordinal))
+            {
+                await exchange.StatusAsync("410 Gone");
+                return;
+            }
+
+            if (exchange.Cursor == "0" && why.EndsWith("redirect", StringComparison.Ordinal))
+            {
+                await exchange.RedirectAsync("/snapshot");
+                return;
+            }
+
+            if (isSet)
+                sets.Add(time.GetUtcNow());
+            if (sets.Count == 6)
+                enough.TrySetResult();
+            await exchange.BodyAsync(Record(1, 10 + sets.Count), why == "identity" ? $"Lockstep-Feed: {exchange.Number}\r\n" : "");
+        });
+        await SyncRun.ToEndAsync(Options(server));
+        sets.Clear();
+        var sync = new TableSync(Options(server, follow: true, interval: 1, idle: -0.001, connect: -0.001), time);
+
+        var moving = Pace.MoveAsync(time, TimeSpan.FromSeconds(0.25), enough.Task);
+        await foreach (var step in sync.RunAsync(Cancellation))
+        {
+            if (enough.Task.IsCompleted)
+                break;
+        }
+
+        await moving;
+        for (var i = 2; i < 6; i++)
+            Assert.True(sets[i] - sets[i - 1] >= TimeSpan.FromSeconds(0.8 * Math.Pow(2, i - 1)), string.Join(' ', sets));
     }
 
     [Fact]

@@ -30,17 +30,30 @@ public sealed class LookPaceTests : IDisposable
     }
 
     [Fact]
-    public void Once_something_was_found_it_waits_for_the_next_write()
+    public void Once_the_system_told_of_a_commit_it_is_relied_on_for_longer()
     {
         using LookPace pace = new(Interval, _time);
         pace.Written();
         Waits(pace, 3);
         pace.Found();
 
-        Assert.Equal([25], Waits(pace, 1));
+        Assert.Equal([200, 200], Waits(pace, 2));
 
         pace.Written();
         Assert.Equal([0, 1], Waits(pace, 2));
+    }
+
+    [Fact]
+    public void A_commit_that_the_system_did_not_tell_of_ends_the_reliance()
+    {
+        using LookPace pace = new(Interval, _time);
+        pace.Written();
+        Waits(pace, 1);
+        pace.Found();
+        Waits(pace, 1);
+        pace.Found();
+
+        Assert.Equal([25, 25], Waits(pace, 2));
     }
 
     /// <summary>The clock stands still: nothing else can end it.</summary>

@@ -6,6 +6,7 @@ using Lockstep.Engine.Tables;
 using Lockstep.Postgres.Tables;
 using Lockstep.Testing;
 using Lockstep.TestServer;
+using Lockstep.TestServer.Faults;
 using Lockstep.TestServer.Feeds;
 
 namespace Lockstep.Postgres.Tests.Tables;
@@ -132,7 +133,12 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
 
         twins.Commit([Row(10, "a")]);
         twins.Commit([Row(9, "stale")]);
-        twins.Snapshot(SnapshotEnding.Sweep, [[Row(20, "a")]]);
+        twins.Snapshot(
+            SnapshotEnding.Sweep,
+            [
+                [Row(20, "a")],
+            ]
+        );
         twins.Commit([Row(19, "stale")]);
 
         Assert.Equal(before, twins.State.Sequence);
@@ -342,6 +348,46 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
     }
 
     [Fact]
+    public async Task What_is_set_aside_is_one_copy_of_the_same_bytes_at_the_same_place_bounded_and_can_be_emptied()
+    {
+        await using var db = await TestDatabase.CreateAsync(postgres);
+        var store = new PostgresTableStore(db.ConnectionString);
+        QuarantinedRecord Bad(int place) => new(DateTimeOffset.UnixEpoch, place, "no key", "{}"u8.ToArray());
+        using (var target = await store.OpenAsync("t", default, TimeProvider.System, Cancel))
+        {
+            target.Commit(new TableCommit { Quarantined = [Bad(1), Bad(2)] });
+            target.Commit(new TableCommit { Quarantined = [Bad(1), Bad(2), Bad(3)] });
+            Assert.Equal((3L, 0L), (target.Committed.Quarantined, target.Committed.QuarantineDropped));
+            target.Commit(new TableCommit { Quarantined = [Bad(4)], QuarantineLimit = 2 });
+            Assert.Equal((2L, 2L), (target.Committed.Quarantined, target.Committed.QuarantineDropped));
+        }
+
+        var table = store.Get("t");
+        Assert.Equal([3L, 4L], table.ReadQuarantined().Select(record => record.ByteOffset));
+        using (var again = await store.OpenAsync("t", default, TimeProvider.System, Cancel))
+            Assert.Equal(2, again.Committed.Quarantined);
+        Assert.Equal(2, table.ClearQuarantined());
+        Assert.Empty(table.ReadQuarantined());
+    }
+
+    [Fact]
+    public async Task A_first_sync_that_fails_leaves_no_table()
+    {
+        await using var db = await TestDatabase.CreateAsync(postgres);
+        await using var server = await StartAsync();
+        var store = new PostgresTableStore(db.ConnectionString);
+        server.Faults.Add(new StatusFault { Code = 500 });
+
+        await Assert.ThrowsAsync<FeedStatusException>(() => SyncAsync(server, store));
+        Assert.Empty(store.Find());
+        server.Faults.Clear();
+        server.AddRecord(Record(1, 1));
+        await SyncAsync(server, store);
+
+        Assert.Equal(1, Assert.Single(store.Find()).GetInfo().Rows);
+    }
+
+    [Fact]
     public async Task What_writes_needs_the_table_to_itself_and_what_is_removed_is_gone()
     {
         await using var db = await TestDatabase.CreateAsync(postgres);
@@ -369,7 +415,12 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
         Assert.Throws<TableNotFoundException>(() => stale.GetInfo());
         first.Dispose();
         using (var target = await second)
+        {
             Assert.Equal(("0", 0L), (target.State.Cursor.ToString(), target.State.Sequence));
+            // One in which nothing has come would be removed again.
+            target.Commit(new TableCommit { At = DateTimeOffset.UnixEpoch });
+        }
+
         Assert.Throws<TableNotFoundException>(stale.Clear);
 
         store.Get("servers").Remove();

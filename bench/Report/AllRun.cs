@@ -1,0 +1,134 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Text;
+using Lockstep.Bench.EndToEnd;
+using Microsoft.Data.Sqlite;
+
+namespace Lockstep.Bench.Report;
+
+/// <summary>
+/// Everything as one report in Markdown: <c>all [rounds]</c> prints it, <c>all [rounds] write</c> puts it into docs/PERFORMANCE.md, and
+/// <c>all [rounds] check</c> measures again and fails where a ratio is more than 15% above the one that is written there.
+/// </summary>
+internal static class AllRun
+{
+    private const double Allowed = 1.15;
+    private const string Begin = "<!-- report: bench -- all write -->",
+        End = "<!-- end of the report -->";
+
+    /// <summary>What is told as text: it has no limit in the same run.</summary>
+    private static readonly (string Title, string[] Arguments)[] Texts =
+    [
+        ("A feed without an end", ["endless", "5"]),
+        ("Relay of a table file", ["relay", "200000", "200"]),
+        ("Fan-out", ["fanout", "1000", "1000", "5", "3"]),
+        ("Gossip", ["gossip"]),
+    ];
+
+    /// <returns>The process's exit code.</returns>
+    public static int Run(int rounds, string? purpose)
+    {
+        var document = Path.Combine(EndToEndRun.Root, "docs", "PERFORMANCE.md");
+        List<ComparisonTable> tables = [.. EndToEndRun.Tables(rounds, []), StartRun.Table(rounds * 4), ReadRun.Table(rounds)];
+        if (purpose == "check")
+            return Check(tables, ComparisonTable.Ratios(File.ReadAllText(document)));
+
+        var report = new StringBuilder().AppendLine(Machine(rounds));
+        foreach (var table in tables)
+            report.AppendLine(table.ToMarkdown());
+        foreach (var (title, arguments) in Texts)
+            report.AppendLine(Told(title, arguments));
+        if (purpose == "write")
+            Write(document, report.ToString());
+        else
+            Console.WriteLine(report);
+        return 0;
+    }
+
+    private static int Check(IEnumerable<ComparisonTable> tables, IReadOnlyDictionary<string, double> written)
+    {
+        var slower = 0;
+        foreach (var (row, ratio) in tables.SelectMany(table => table.OurRatios))
+        {
+            if (!written.TryGetValue(row, out var before))
+                continue;
+            var isSlower = ratio > before * Allowed;
+            slower += isSlower ? 1 : 0;
+            Console.WriteLine(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{(isSlower ? "SLOWER" : "ok    ")} {row}: {ratio:0.00}, written {before:0.00}"
+                )
+            );
+        }
+
+        return slower > 0 ? 1 : 0;
+    }
+
+    private static void Write(string document, string report)
+    {
+        var text = File.ReadAllText(document);
+        int begin = text.IndexOf(Begin, StringComparison.Ordinal),
+            end = text.IndexOf(End, StringComparison.Ordinal);
+        if (begin < 0 || end < begin)
+            throw new InvalidDataException($"{document} has no place for the report: {Begin} and {End}.");
+        File.WriteAllText(document, $"{text[..(begin + Begin.Length)]}\n\n{report.TrimEnd()}\n\n{text[end..]}");
+    }
+
+    private static string Machine(int rounds)
+    {
+        using var sqlite = new SqliteConnection("Data Source=:memory:");
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"""
+            {RuntimeInformation.OSDescription}, {Processor()}, {Environment.ProcessorCount} cores, {GC.GetGCMemoryInfo().TotalAvailableMemoryBytes
+                >> 30} GiB.
+            Lockstep {Output(EndToEndRun.Lockstep, ["--version"]).Split('+')[
+                0
+            ].Trim()}, .NET {Environment.Version}, SQLite {sqlite.ServerVersion}{Peer("node")}{Peer("python3")}.
+            Medians of {rounds} interleaved runs; the spread is from the fastest to the slowest of them, as a part of the median.
+
+            """
+        );
+    }
+
+    private static string Processor() =>
+        File.Exists("/proc/cpuinfo")
+        && File.ReadLines("/proc/cpuinfo").FirstOrDefault(line => line.StartsWith("model name", StringComparison.Ordinal)) is { } line
+            ? line[(line.IndexOf(':', StringComparison.Ordinal) + 1)..].Trim()
+            : RuntimeInformation.ProcessArchitecture.ToString();
+
+    private static string Peer(string name) =>
+        EndToEndRun.Tool.Find(name) is { } program
+            ? $", {name} {Output(program, ["--version"]).Replace("Python", "", StringComparison.Ordinal).Trim()}"
+            : "";
+
+    private static string Told(string title, string[] arguments)
+    {
+        string output;
+        try
+        {
+            output = Output(Environment.ProcessPath!, arguments);
+        }
+        catch (InvalidOperationException e)
+        {
+            output = $"Not run here: {e.Message.ReplaceLineEndings(" ")}";
+        }
+
+        return $"### {title}\n\n```\n{output.Trim()}\n```\n";
+    }
+
+    private static string Output(string program, string[] arguments)
+    {
+        using var process = Process.Start(
+            new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true }
+        )!;
+        var errors = process.StandardError.ReadToEndAsync();
+        var output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        return process.ExitCode == 0
+            ? output
+            : throw new InvalidOperationException(errors.Result.Split('\n', StringSplitOptions.RemoveEmptyEntries).FirstOrDefault() ?? "");
+    }
+}

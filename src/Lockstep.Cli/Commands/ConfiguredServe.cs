@@ -1,0 +1,74 @@
+using System.CommandLine;
+using System.Runtime.InteropServices;
+using Lockstep.Cli.Serving;
+using Lockstep.Serving;
+
+namespace Lockstep.Cli.Commands;
+
+/// <summary>lockstep serve --config: until it is told to end, and again with another configuration at each SIGHUP.</summary>
+internal static class ConfiguredServe
+{
+    public static async Task<int> RunAsync(ParseResult result, string path, ServeOptions listening, CancellationToken cancellationToken)
+    {
+        var log = new ServeLog(LogOptions.LoggerFor(result));
+        var config = ServeConfig.Read(path);
+        using var certificate = listening.Certificate.Load(result);
+        var options = ConfiguredServer.OptionsOf(config, log) with { Certificate = certificate, LoggerFactory = LogOptions.Read(result) };
+        var reload = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var signal = PosixSignalRegistration.Create(
+            PosixSignal.SIGHUP,
+            context =>
+            {
+                context.Cancel = true;
+                Volatile.Read(ref reload).TrySetResult();
+            }
+        );
+        try
+        {
+            var server = await FeedServer.StartAsync([], options, cancellationToken: cancellationToken).ConfigureAwait(false);
+            await using (server.ConfigureAwait(false))
+            {
+                Console.WriteLine($"Listening on {server.Uri}");
+                SystemdNotice.Send("READY=1");
+                var configured = new ConfiguredServer(server, log);
+                while (!cancellationToken.IsCancellationRequested)
+                {
+                    await configured.RunAsync(config, reload.Task, cancellationToken).ConfigureAwait(false);
+                    if (cancellationToken.IsCancellationRequested)
+                        break;
+                    Volatile.Write(ref reload, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+                    config = Reread(path, config, server, log);
+                }
+
+                SystemdNotice.Send("STOPPING=1");
+            }
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            // Ctrl+C and SIGTERM are how it ends.
+        }
+
+        return ExitCodes.Ok;
+    }
+
+    /// <summary>The configuration as it is now; the one that holds, if that cannot be used.</summary>
+    private static ServeConfig Reread(string path, ServeConfig now, FeedServer server, ServeLog log)
+    {
+        try
+        {
+            var config = ServeConfig.Read(path);
+            server.UseCredentials(ConfiguredCredentials.Read(config.Credentials));
+            log.Say(
+                config.Listen.Port == now.Listen.Port && config.Listen.Address == now.Listen.Address
+                    ? "The configuration was read again."
+                    : "The configuration was read again; another address or port needs a restart."
+            );
+            return config;
+        }
+        catch (ArgumentException e)
+        {
+            log.Say($"The configuration stays as it was: {e.Message}");
+            return now;
+        }
+    }
+}

@@ -1,0 +1,219 @@
+using System.Net;
+using Lockstep.Cli.Commands;
+using Lockstep.Engine;
+using Lockstep.Engine.Serving;
+using Lockstep.Postgres;
+using Lockstep.Serving;
+
+namespace Lockstep.Cli.Serving;
+
+/// <summary>
+/// A server that serves what a configuration says, and goes on with another one without cutting off who reads what stayed as it was. A
+/// database need not be there yet, and one bad table does not stop the others.
+/// </summary>
+internal sealed class ConfiguredServer(FeedServer server, ServeLog log)
+{
+    private static readonly TimeSpan LookInterval = TimeSpan.FromSeconds(30);
+    private readonly Dictionary<string, FeedPlan> _served = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _told = [];
+    private readonly HashSet<string> _troubled = [];
+
+    /// <summary>How the server is to listen.</summary>
+    /// <exception cref="ArgumentException">An address is none, or a secret is missing.</exception>
+    public static FeedServerOptions OptionsOf(ServeConfig config, ServeLog log) =>
+        new()
+        {
+            Address = IPAddress.TryParse(config.Listen.Address, out var address)
+                ? address
+                : throw new ArgumentException("listen.address takes an IP address."),
+            Port = config.Listen.Port,
+            HeartbeatInterval = TimeSpan.FromSeconds(config.Listen.HeartbeatSeconds),
+            InstanceName = config.Listen.InstanceName,
+            StatusPage = config.Listen.StatusPage,
+            AllowedHosts = config.Listen.AllowedHosts,
+            AllowedOrigins = config.Listen.AllowedOrigins,
+            Credentials = ConfiguredCredentials.Read(config.Credentials),
+            ReadFailed = log.IsLogged ? null : log.Warn,
+        };
+
+    /// <summary>Serves what a configuration says, and looks for new tables, until it is cancelled or there is another configuration.</summary>
+    /// <param name="config">What to serve.</param>
+    /// <param name="other">Ends it too.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    public async Task RunAsync(ServeConfig config, Task other, CancellationToken cancellationToken)
+    {
+        var looked = TimeSpan.MaxValue;
+        using var timer = new PeriodicTimer(TimeSpan.FromSeconds(1));
+        using var retention = new TombstoneKeeper(config, log);
+        while (!other.IsCompleted && !cancellationToken.IsCancellationRequested)
+        {
+            if (looked >= LookInterval)
+            {
+                looked = TimeSpan.Zero;
+                await ReconcileAsync(config, cancellationToken).ConfigureAwait(false);
+            }
+
+            await ReportAsync(cancellationToken).ConfigureAwait(false);
+            await retention.KeepAsync(cancellationToken).ConfigureAwait(false);
+            await Task.WhenAny(other, timer.WaitForNextTickAsync(cancellationToken).AsTask()).ConfigureAwait(false);
+            looked += timer.Period;
+        }
+    }
+
+    /// <summary>Adds what is new, and takes out what is gone or is to be served otherwise.</summary>
+    private async Task ReconcileAsync(ServeConfig config, CancellationToken cancellationToken)
+    {
+        var (plans, isWhole) = await PlanAsync(config, cancellationToken).ConfigureAwait(false);
+
+        // A database that is away says nothing of its tables: what is served of it stays.
+        var gone = _served.Where(s => plans.TryGetValue(s.Key, out var plan) ? plan.Settings != s.Value.Settings : isWhole);
+        foreach (var (name, _) in gone.ToArray())
+        {
+            await server.RemoveAsync(name).ConfigureAwait(false);
+            _served.Remove(name);
+            if (!plans.ContainsKey(name))
+                log.Say($"{name} is no longer served.");
+        }
+
+        foreach (var (name, plan) in plans)
+        {
+            if (!_served.TryAdd(name, plan))
+                continue;
+            server.Add(new LateSource(name, plan.Start));
+            Console.WriteLine(new Uri(server.Uri, Uri.EscapeDataString(name)).AbsoluteUri);
+        }
+    }
+
+    private async Task<(Dictionary<string, FeedPlan> Plans, bool IsWhole)> PlanAsync(
+        ServeConfig config,
+        CancellationToken cancellationToken
+    )
+    {
+        var plans = new Dictionary<string, FeedPlan>(StringComparer.Ordinal);
+        var isWhole = true;
+        foreach (var file in config.Files)
+        {
+            var path = Path.GetFullPath(file.Path);
+            var name = file.Table ?? Path.GetFileNameWithoutExtension(path);
+            Add(name, path, $"{path}\n{file.Table}", _ => ServeCommand.FromFile(path, file.Table is null ? [] : [file.Table]));
+        }
+
+        foreach (var database in config.Databases)
+        {
+            try
+            {
+                var connection = database.ReadConnection();
+                foreach (var feed in database.Feeds)
+                    AddTable(database, connection, Postgres.TableName.Parse(feed.Table), feed);
+                var found = await PostgresCatalog
+                    .FindAsync(connection, database.Tables, database.Exclude, database.Mode, cancellationToken)
+                    .ConfigureAwait(false);
+                foreach (var table in found)
+                    AddTable(database, connection, table, new TableConfig { Table = table.ToString() });
+            }
+            catch (Exception e) when (e is LockstepException or ArgumentException or FormatException)
+            {
+                isWhole = false;
+                if (_told.Add(e.Message))
+                    log.Warn("databases", e);
+            }
+        }
+
+        return (plans, isWhole);
+
+        void AddTable(DatabaseConfig database, string connection, Postgres.TableName table, TableConfig own)
+        {
+            var settings = string.Join(
+                '\n',
+                connection,
+                table,
+                own.Name,
+                string.Join(',', own.Key),
+                database.Mode,
+                database.LogPath,
+                database.Publication,
+                database.PollIntervalSeconds,
+                database.Listen,
+                database.MaxReaders
+            );
+            Add(
+                database.Prefix + (own.Name ?? table.Name),
+                $"{database.Prefix}{table}",
+                settings,
+                name => token => StartAsync(database, connection, table, own, name, token)
+            );
+        }
+
+        // Tables of two schemas may have one name: the second one is served with its schema.
+        void Add(string name, string full, string settings, Func<string, Func<CancellationToken, Task<IFeedSource>>> start)
+        {
+            var free = plans.ContainsKey(name) ? full : name;
+            if (!plans.TryAdd(free, new FeedPlan(settings, start(free))) && _told.Add(free))
+                log.Say($"{full} is not served: there is a feed {free} already.");
+        }
+    }
+
+    private async Task<IFeedSource> StartAsync(
+        DatabaseConfig database,
+        string connection,
+        Postgres.TableName table,
+        TableConfig own,
+        string name,
+        CancellationToken cancellationToken
+    )
+    {
+        PostgresReplicationOptions? replication = null;
+        if (database.Mode == PostgresFeedMode.Replication)
+        {
+            Directory.CreateDirectory(database.LogPath!);
+            replication = new PostgresReplicationOptions
+            {
+                LogPath = Path.Combine(database.LogPath!, Uri.EscapeDataString(name) + ".log"),
+                Publication = database.Publication,
+            };
+        }
+
+        return await PostgresFeed
+            .StartAsync(
+                connection,
+                new PostgresFeedOptions
+                {
+                    Table = table,
+                    Name = name,
+                    Key = own.Key,
+                    Mode = database.Mode,
+                    Replication = replication,
+                    PollInterval = TimeSpan.FromSeconds(database.PollIntervalSeconds),
+                    Listen = database.Listen,
+                    MaxReaders = database.MaxReaders,
+                    Notify = log.Say,
+                },
+                cancellationToken: cancellationToken
+            )
+            .ConfigureAwait(false);
+    }
+
+    /// <summary>Says what cannot be read and when it can be again.</summary>
+    private async Task ReportAsync(CancellationToken cancellationToken)
+    {
+        foreach (var source in server.Sources)
+        {
+            try
+            {
+                await source.GetStateAsync(cancellationToken).ConfigureAwait(false);
+                if (_troubled.Remove(source.Name))
+                    log.Say($"{source.Name} can be read again.");
+            }
+            catch (FeedServingException e)
+            {
+                // One that is only being started is no trouble.
+                if (source is not LateSource { IsStarting: true } && _troubled.Add(source.Name))
+                    log.Warn(source.Name, e);
+            }
+        }
+    }
+
+    /// <param name="Settings">Stands for all of how it is served.</param>
+    /// <param name="Start">Starts it.</param>
+    private sealed record FeedPlan(string Settings, Func<CancellationToken, Task<IFeedSource>> Start);
+}

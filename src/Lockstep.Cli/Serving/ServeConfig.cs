@@ -1,0 +1,173 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Lockstep.Postgres;
+
+namespace Lockstep.Cli.Serving;
+
+/// <summary>What <c>lockstep serve --config</c> reads. Secrets are not in it: they are in files or in the environment.</summary>
+/// <remarks>Its members can be set, since generated code would give those that cannot no defaults.</remarks>
+internal sealed record ServeConfig
+{
+    public ListenConfig Listen { get; set; } = new();
+
+    public IReadOnlyList<DatabaseConfig> Databases { get; set; } = [];
+
+    public IReadOnlyList<FileConfig> Files { get; set; } = [];
+
+    public IReadOnlyList<CredentialConfig> Credentials { get; set; } = [];
+
+    /// <summary>Reads a file; comments and commas at the end are allowed.</summary>
+    /// <exception cref="ArgumentException">It is not there, or is no such configuration; the message says where.</exception>
+    public static ServeConfig Read(string path)
+    {
+        try
+        {
+            var config =
+                JsonSerializer.Deserialize(File.ReadAllBytes(path), ServeConfigJson.Default.ServeConfig)
+                ?? throw new ArgumentException($"The configuration '{path}' is empty.");
+            config.Check();
+            return config;
+        }
+        catch (Exception e) when (e is JsonException or IOException or UnauthorizedAccessException)
+        {
+            throw new ArgumentException($"The configuration '{path}' cannot be used: {e.Message}");
+        }
+    }
+
+    private void Check()
+    {
+        if (Listen.HeartbeatSeconds is not (> 0 and <= 86400))
+            throw new ArgumentException("listen.heartbeatSeconds takes seconds, above 0 and up to a day.");
+        foreach (var database in Databases)
+            database.Check();
+        foreach (var file in Files)
+        {
+            if (string.IsNullOrEmpty(file.Path))
+                throw new ArgumentException("Each of files needs a path.");
+        }
+    }
+}
+
+/// <summary>Where the server listens. Changes of it need a restart.</summary>
+internal sealed record ListenConfig
+{
+    public string Address { get; set; } = "127.0.0.1";
+
+    public int Port { get; set; } = 4567;
+
+    public double HeartbeatSeconds { get; set; } = 15;
+
+    public string? InstanceName { get; set; }
+
+    public bool StatusPage { get; set; } = true;
+
+    public IReadOnlyList<string> AllowedHosts { get; set; } = [];
+
+    public IReadOnlyList<string> AllowedOrigins { get; set; } = [];
+}
+
+/// <summary>A database and what of it is served.</summary>
+internal sealed record DatabaseConfig
+{
+    /// <summary>A connection string or URI; the password may come from PGPASSWORD or the password file of libpq.</summary>
+    public string? Connection { get; set; }
+
+    /// <summary>The environment variable that holds it instead.</summary>
+    public string? ConnectionVariable { get; set; }
+
+    /// <summary>Names or patterns, <c>public.*</c>; each is served under the table's name.</summary>
+    public IReadOnlyList<string> Tables { get; set; } = [];
+
+    /// <summary>What the patterns are to leave out.</summary>
+    public IReadOnlyList<string> Exclude { get; set; } = [];
+
+    /// <summary>Tables with settings of their own.</summary>
+    public IReadOnlyList<TableConfig> Feeds { get; set; } = [];
+
+    public PostgresFeedMode Mode { get; set; }
+
+    /// <summary>By replication: the folder of the change logs.</summary>
+    public string? LogPath { get; set; }
+
+    public string? Publication { get; set; }
+
+    public double PollIntervalSeconds { get; set; } = 1;
+
+    public bool Listen { get; set; } = true;
+
+    public int MaxReaders { get; set; } = 4;
+
+    /// <summary>Set before the names of its feeds.</summary>
+    public string Prefix { get; set; } = "";
+
+    /// <summary>After how many days tombstones are dropped; null for never.</summary>
+    public double? TombstoneRetentionDays { get; set; }
+
+    public void Check()
+    {
+        if (Connection is null == ConnectionVariable is null)
+            throw new ArgumentException("Each of databases needs a connection or a connectionVariable.");
+        if (Tables.Count + Feeds.Count == 0)
+            throw new ArgumentException("Each of databases needs tables or feeds.");
+        if (Mode == PostgresFeedMode.Replication && LogPath is null)
+            throw new ArgumentException("The mode Replication needs a logPath.");
+        if (PollIntervalSeconds <= 0 || MaxReaders < 1 || TombstoneRetentionDays < 0)
+            throw new ArgumentException("pollIntervalSeconds is above 0, maxReaders at least 1, tombstoneRetentionDays not below 0.");
+    }
+
+    /// <exception cref="ArgumentException">It cannot be read, or the variable is not set.</exception>
+    public string ReadConnection() =>
+        PostgresConnectionString.Parse(
+            Connection
+                ?? Environment.GetEnvironmentVariable(ConnectionVariable!)
+                ?? throw new ArgumentException($"The environment variable {ConnectionVariable} is not set.")
+        );
+}
+
+/// <summary>A table with settings of its own.</summary>
+internal sealed record TableConfig
+{
+    public required string Table { get; set; }
+
+    /// <summary>The feed's name; null for the table's.</summary>
+    public string? Name { get; set; }
+
+    public IReadOnlyList<string> Key { get; set; } = [];
+}
+
+/// <summary>A table file.</summary>
+internal sealed record FileConfig
+{
+    public required string Path { get; set; }
+
+    public string? Table { get; set; }
+}
+
+/// <summary>Who may read.</summary>
+internal sealed record CredentialConfig
+{
+    public string? User { get; set; }
+
+    public string? PasswordFile { get; set; }
+
+    public string? PasswordVariable { get; set; }
+
+    /// <summary>Bearer tokens, one a line.</summary>
+    public string? TokenFile { get; set; }
+
+    public string? TokenVariable { get; set; }
+
+    /// <summary>The feeds that it opens; null for all.</summary>
+    public IReadOnlyList<string>? Feeds { get; set; }
+}
+
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+    ReadCommentHandling = JsonCommentHandling.Skip,
+    AllowTrailingCommas = true,
+    UseStringEnumConverter = true,
+    WriteIndented = false
+)]
+[JsonSerializable(typeof(ServeConfig))]
+internal sealed partial class ServeConfigJson : JsonSerializerContext;

@@ -1,0 +1,55 @@
+using Lockstep.Engine;
+using Lockstep.Postgres;
+
+namespace Lockstep.Cli.Serving;
+
+/// <summary>Drops old tombstones once an hour, where the configuration says how old they may become.</summary>
+internal sealed class TombstoneKeeper(ServeConfig config, ServeLog log) : IDisposable
+{
+    private static readonly TimeSpan Interval = TimeSpan.FromHours(1);
+    private readonly CancellationTokenSource _stop = new();
+    private Task _running = Task.CompletedTask;
+    private long? _ran;
+
+    /// <summary>Begins a round if it is time for one; waits for none.</summary>
+    public Task KeepAsync(CancellationToken cancellationToken)
+    {
+        if (!_running.IsCompleted || (_ran is { } ran && TimeProvider.System.GetElapsedTime(ran) < Interval))
+            return Task.CompletedTask;
+        _ran = TimeProvider.System.GetTimestamp();
+        _running = Task.Run(() => RunAsync(_stop.Token), cancellationToken);
+        return Task.CompletedTask;
+    }
+
+    public void Dispose() => _stop.Cancel();
+
+    private async Task RunAsync(CancellationToken cancellationToken)
+    {
+        foreach (var database in config.Databases)
+        {
+            if (database.TombstoneRetentionDays is not { } days || database.Mode == PostgresFeedMode.Replication)
+                continue;
+            try
+            {
+                var connection = database.ReadConnection();
+                var tables = await PostgresCatalog
+                    .FindAsync(connection, database.Tables, database.Exclude, database.Mode, cancellationToken)
+                    .ConfigureAwait(false);
+                foreach (var table in tables.Concat(database.Feeds.Select(feed => Postgres.TableName.Parse(feed.Table))))
+                {
+                    await PostgresTracking
+                        .ClearTombstonesAsync(connection, table, TimeSpan.FromDays(days), cancellationToken: cancellationToken)
+                        .ConfigureAwait(false);
+                }
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+            catch (Exception e) when (e is LockstepException or ArgumentException or FormatException)
+            {
+                log.Warn("tombstones", e);
+            }
+        }
+    }
+}

@@ -1,0 +1,235 @@
+using System.Buffers;
+using System.Text;
+using System.Text.Json;
+
+namespace Lockstep.Engine.Dialects;
+
+/// <summary>
+/// How the feed of another server is read, as data: what is asked, how the answer is framed, where in it the items are, how it goes on, and
+/// which signs it gives. Immutable; holds no secret.
+/// </summary>
+public sealed class DialectDescription
+{
+    private static readonly TimeSpan DefaultInterval = TimeSpan.FromMinutes(5);
+
+    private DialectDescription(string name, string json)
+    {
+        Name = name;
+        Json = json;
+        using var document = JsonDocument.Parse(json);
+        var root = document.RootElement;
+        var parser = new DialectParser(name);
+        Snapshot = parser.ReadKind(root, "Snapshot")!;
+        Changes = parser.ReadKind(root, "Changes");
+        Live = parser.ReadKind(root, "Live");
+        Begin = parser.ReadKind(root, "Begin");
+        Interval = parser.ReadInterval(root) ?? DefaultInterval;
+        // Where there is a cursor and nothing is said of its use, it is the URL to ask or goes where the others go.
+        if (Changes is null && Live is null && Snapshot is { Cursor.Count: > 0, Framing: not DialectFraming.EventStream })
+            Changes = Snapshot with { IsWhole = false };
+        if (Changes is { Cursor.Count: 0 })
+            throw new DialectFormatException(name, "it has Changes, but no Cursor from which they could go on");
+    }
+
+    /// <summary>The dialect's name: that of a built-in one, or of what it was read from.</summary>
+    public string Name { get; }
+
+    /// <summary>The description in full, as one JSON object; what it took from another dialect is in it.</summary>
+    public string Json { get; }
+
+    /// <summary>How long to wait between polls, unless the server says otherwise.</summary>
+    public TimeSpan Interval { get; }
+
+    internal DialectRules Snapshot { get; }
+
+    internal DialectRules? Changes { get; }
+
+    internal DialectRules? Live { get; }
+
+    /// <summary>What is asked before a round, for the feed's identity or its first cursor.</summary>
+    internal DialectRules? Begin { get; }
+
+    /// <summary>Whether it is a plain list, whose server says nothing of what is gone but by leaving it out.</summary>
+    internal bool IsList => Snapshot.IsWhole && (Snapshot.Cursor.Count == 0 || Snapshot.HasMaximumCursor);
+
+    /// <summary>Whether a cursor goes into a request as a parameter; otherwise it is the URL to ask.</summary>
+    internal bool CursorIsParameter => (Changes ?? Live) is not { } rules || rules.CursorIsParameter;
+
+    /// <summary>The rules of a kind of request; those of the whole set where it has none of its own.</summary>
+    internal DialectRules For(RequestKind kind) =>
+        kind switch
+        {
+            RequestKind.Changes => Changes ?? Snapshot,
+            RequestKind.Live => Live ?? Changes ?? Snapshot,
+            _ => Snapshot,
+        };
+
+    /// <summary>Reads a description.</summary>
+    /// <param name="json">One JSON object with the keys of <c>docs/DIALECTS.md</c>; comments are allowed.</param>
+    /// <param name="name">What to call it, in messages and in the table.</param>
+    /// <exception cref="DialectFormatException">It is no description of a dialect; the message names what is wrong.</exception>
+    public static DialectDescription Parse(string json, string name)
+    {
+        ArgumentNullException.ThrowIfNull(json);
+        JsonDocument document;
+        try
+        {
+            document = JsonDocument.Parse(
+                json,
+                new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true }
+            );
+        }
+        catch (JsonException e)
+        {
+            throw new DialectFormatException(name, "it is no JSON: " + e.Message.TrimEnd('.'));
+        }
+
+        using (document)
+        {
+            var root = document.RootElement;
+            if (root.ValueKind != JsonValueKind.Object)
+                throw new DialectFormatException(name, "it is no JSON object");
+            var from = Member(root, "From") is { ValueKind: JsonValueKind.String } text ? text.GetString()! : null;
+            var under = from is null ? null : BuiltInDialects.Find(from)?.Json;
+            if (from is not null && under is null)
+            {
+                throw new DialectFormatException(
+                    name,
+                    $"'{from}' is no built-in dialect; there are {string.Join(", ", BuiltInDialects.All.Select(d => d.Name))}"
+                );
+            }
+
+            return new DialectDescription(name, Merge(under, root));
+        }
+    }
+
+    /// <summary>The dialect with other keys for the records, and another order, where they are given.</summary>
+    /// <param name="keys">Fields or JSON Pointers; null for the dialect's own.</param>
+    /// <param name="orderBy">A field or JSON Pointer; null for the dialect's own.</param>
+    public DialectDescription With(IReadOnlyList<string>? keys, string? orderBy)
+    {
+        if (keys is null && orderBy is null)
+            return this;
+        var output = new ArrayBufferWriter<byte>();
+        using (var json = new Utf8JsonWriter(output))
+        {
+            json.WriteStartObject();
+            if (keys is not null)
+            {
+                json.WriteStartArray("Key");
+                foreach (var key in keys)
+                    json.WriteStringValue(key);
+                json.WriteEndArray();
+            }
+
+            if (orderBy is not null)
+                json.WriteString("OrderBy", orderBy);
+            json.WriteEndObject();
+        }
+
+        using var over = JsonDocument.Parse(output.WrittenMemory);
+        return new DialectDescription(Name, Merge(Json, over.RootElement));
+    }
+
+    /// <summary>Finds a dialect by a built-in one's name, or reads it from a file.</summary>
+    /// <param name="nameOrPath">The name, or the path of a file that ends in <c>.json</c>.</param>
+    /// <exception cref="DialectFormatException">It is neither.</exception>
+    public static DialectDescription Load(string nameOrPath)
+    {
+        if (BuiltInDialects.Find(nameOrPath) is { } known)
+            return known;
+        if (!nameOrPath.EndsWith(".json", StringComparison.OrdinalIgnoreCase))
+        {
+            throw new DialectFormatException(
+                nameOrPath,
+                $"it is no file that ends in .json, and the built-in ones are {string.Join(", ", BuiltInDialects.All.Select(d => d.Name))}"
+            );
+        }
+
+        try
+        {
+            return Parse(File.ReadAllText(nameOrPath), Path.GetFileNameWithoutExtension(nameOrPath));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new DialectFormatException(nameOrPath, "its file cannot be read: " + e.Message.TrimEnd('.'));
+        }
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => Name;
+
+    /// <summary>
+    /// One description laid over another: key by key, and of the kinds of requests and their parameters key by key too.
+    /// </summary>
+    private static string Merge(string? under, JsonElement over)
+    {
+        var output = new ArrayBufferWriter<byte>();
+        using (
+            var json = new Utf8JsonWriter(
+                output,
+                new JsonWriterOptions { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping }
+            )
+        )
+        {
+            if (under is null)
+            {
+                Write(json, default, over, depth: 0);
+            }
+            else
+            {
+                using var document = JsonDocument.Parse(under);
+                Write(json, document.RootElement, over, depth: 0);
+            }
+        }
+
+        return Encoding.UTF8.GetString(output.WrittenSpan);
+    }
+
+    private static void Write(Utf8JsonWriter json, JsonElement under, JsonElement over, int depth)
+    {
+        json.WriteStartObject();
+        if (under.ValueKind == JsonValueKind.Object)
+        {
+            foreach (var pair in under.EnumerateObject().Where(pair => Member(over, pair.Name) is null))
+                pair.WriteTo(json);
+        }
+
+        foreach (var pair in over.EnumerateObject())
+        {
+            if (depth == 0 && pair.NameEquals("From"))
+                continue;
+            var name = Canonical(pair.Name, depth);
+            json.WritePropertyName(name);
+            var below = under.ValueKind == JsonValueKind.Object ? Member(under, name) : null;
+            var nests = depth == 0 ? name is "Snapshot" or "Changes" or "Live" or "Begin" : depth == 1 && name is "Query" or "Headers";
+            if (nests && pair.Value.ValueKind == JsonValueKind.Object)
+            {
+                Write(json, below ?? default, pair.Value, depth + 1);
+            }
+            else
+            {
+                pair.Value.WriteTo(json);
+            }
+        }
+
+        json.WriteEndObject();
+    }
+
+    /// <summary>Of what this library reads, the case does not count; it is written as it is documented.</summary>
+    private static string Canonical(string name, int depth) =>
+        depth < 2 && DialectParser.Known.FirstOrDefault(key => key.Equals(name, StringComparison.OrdinalIgnoreCase)) is { } known
+            ? known
+            : name;
+
+    private static JsonElement? Member(JsonElement json, string name)
+    {
+        foreach (var pair in json.EnumerateObject())
+        {
+            if (pair.Name.Equals(name, StringComparison.OrdinalIgnoreCase))
+                return pair.Value;
+        }
+
+        return null;
+    }
+}

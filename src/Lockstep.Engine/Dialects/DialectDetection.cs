@@ -1,0 +1,94 @@
+using System.Text;
+using System.Text.Json;
+using Lockstep.Engine.Records;
+
+namespace Lockstep.Engine.Dialects;
+
+/// <summary>Tells by a feed's URI, by the head of an answer and by its first bytes which dialect reads it. Each is asked once.</summary>
+internal static class DialectDetection
+{
+    /// <summary>The dialect that a URI looks like; an answer has to confirm it. Null where it looks like none.</summary>
+    public static string? ByUri(Uri uri)
+    {
+        string[] path = [.. uri.AbsolutePath.Split('/', StringSplitOptions.RemoveEmptyEntries).Select(Uri.UnescapeDataString)];
+        if (path.Length == 0)
+            return null;
+        var last = path[^1];
+        if (last == "_changes")
+            return "CouchDb";
+        if (
+            last is "delta" or "delta()" or "microsoft.graph.delta" or "microsoft.graph.delta()"
+            || last.StartsWith("delta(", StringComparison.Ordinal)
+        )
+        {
+            return "ODataDelta";
+        }
+
+        if (path.Length >= 2 && path[^2] == "v1" && last == "shape" && uri.Query.Contains("table=", StringComparison.Ordinal))
+            return "Shape";
+        return (path.Length >= 3 && path[0] == "api" && path[1] == "v1") || (path.Length >= 4 && path[0] == "apis") ? "Kubernetes" : null;
+    }
+
+    /// <summary>The dialect of an answer's head; null where that says nothing.</summary>
+    /// <param name="header">Gives a header's value, or null.</param>
+    public static string? ByHead(Func<string, string?> header)
+    {
+        if (header(WireNames.FeedIdentityHeader) is not null)
+            return null;
+        if (header("electric-handle") is not null)
+            return "Shape";
+        if (header("stream-next-offset") is not null)
+            return "DurableStream";
+        return header("Content-Type")?.StartsWith("text/event-stream", StringComparison.OrdinalIgnoreCase) == true ? "EventStream" : null;
+    }
+
+    /// <summary>The dialect of a body that is no feed of Lockstep's own; null where none reads it.</summary>
+    /// <param name="start">Its first stretch: a whole object, or what stands before one.</param>
+    public static string? ByBody(ReadOnlySpan<byte> start)
+    {
+        start = start.TrimStart(" \t\r\n\uFEFF"u8);
+        if (start.IsEmpty)
+            return null;
+        if (start[0] == '[')
+            return "Rest";
+        if (start[0] == '{')
+            return OfObject(start);
+        foreach (var field in (string[])["data:", "event:", "id:", "retry:"])
+        {
+            if (start.StartsWith(Encoding.ASCII.GetBytes(field)))
+                return "EventStream";
+        }
+
+        return null;
+    }
+
+    private static string? OfObject(ReadOnlySpan<byte> json)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(json.ToArray(), new JsonDocumentOptions { MaxDepth = 128 });
+            var root = document.RootElement;
+            bool IsList(string name) => root.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Array;
+            if (IsList("results") && root.TryGetProperty("last_seq", out _))
+                return "CouchDb";
+            if (IsList("value") && (root.TryGetProperty("@odata.deltaLink", out _) || root.TryGetProperty("@deltaLink", out _)))
+                return "ODataDelta";
+            if (
+                IsList("items")
+                && root.TryGetProperty("kind", out var kind)
+                && kind.ValueKind == JsonValueKind.String
+                && kind.GetString()!.EndsWith("List", StringComparison.Ordinal)
+                && root.TryGetProperty("metadata", out _)
+            )
+            {
+                return "Kubernetes";
+            }
+
+            return Feed.ForeignBody.Describe(json) is null ? null : "Rest";
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+}

@@ -1,0 +1,344 @@
+using Lockstep.Engine.Feed;
+using Lockstep.Engine.Records;
+using Lockstep.Engine.Sync;
+
+namespace Lockstep.Engine.Dialects;
+
+/// <summary>What a follower is to do after a round.</summary>
+internal enum RoundOutcome
+{
+    /// <summary>The caller has what it wants.</summary>
+    Done,
+
+    /// <summary>Another round, at once.</summary>
+    GoOn,
+
+    /// <summary>The dialect was only guessed, and the feed is not of it.</summary>
+    NotOfThisDialect,
+}
+
+/// <summary>
+/// Follows a feed of another server: decides what is asked next, the whole set, what came after the cursor or what is still to come, and how
+/// long to wait between. What fails is for its caller to try again. One thread at a time.
+/// </summary>
+internal sealed class DialectFollower(
+    DialectDescription dialect,
+    bool isGuess,
+    SyncOptions options,
+    FeedClient client,
+    SyncStatus status,
+    SyncEvents events,
+    RetryPolicy retry,
+    TimeProvider time,
+    Func<TimeSpan, CancellationToken, Task<bool>> backOff
+)
+{
+    private const int MostResyncs = 3;
+    private const int MostEmptyEnds = 3;
+    private static readonly TimeSpan AtOnce = TimeSpan.FromSeconds(1);
+
+    private DialectSession? _session;
+    private bool _wantsWhole = options.Resync || options.Repair;
+    private bool _isCaughtUp;
+    private bool _isPolled;
+    private int _resyncs;
+    private int _emptyEnds;
+
+    /// <summary>The dialect.</summary>
+    public DialectDescription Dialect => dialect;
+
+    /// <summary>One round, with the wait after it.</summary>
+    /// <exception cref="FeedException">It failed; what was committed before stays.</exception>
+    public async Task<RoundOutcome> RunAsync(SyncContext context, CancellationToken cancellationToken)
+    {
+        if (status.Phase == SyncPhase.BackingOff)
+            status.Move(SyncTrigger.WaitElapsed);
+        var session =
+            _session?.Context == context ? _session : _session = await BindAsync(context, cancellationToken).ConfigureAwait(false);
+        using var deadline = new CancellationTokenSource();
+        if (options.FollowFor is { } limit)
+        {
+            var left = limit - time.GetElapsedTime(status.Start);
+            if (left <= TimeSpan.Zero)
+                return TimeIsUp();
+            using var timer = time.CreateTimer(_ => deadline.Cancel(), null, left, Timeout.InfiniteTimeSpan);
+            return await RunWithinAsync(session, deadline, cancellationToken).ConfigureAwait(false);
+        }
+
+        return await RunWithinAsync(session, deadline, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task<RoundOutcome> RunWithinAsync(
+        DialectSession session,
+        CancellationTokenSource deadline,
+        CancellationToken cancellationToken
+    )
+    {
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
+        try
+        {
+            return await RunRoundAsync(session, both.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (deadline.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            await session.Writer.DiscardAsync(cancellationToken).ConfigureAwait(false);
+            return TimeIsUp();
+        }
+        catch (DialectException) when (session is { IsGuess: true, IsConfirmed: false })
+        {
+            if (status.Phase != SyncPhase.Connecting)
+                status.Move(SyncTrigger.Interrupted);
+            return RoundOutcome.NotOfThisDialect;
+        }
+    }
+
+    private RoundOutcome TimeIsUp()
+    {
+        status.EndsFor(SyncEndReason.TimeElapsed);
+        return RoundOutcome.Done;
+    }
+
+    /// <summary>Holds the dialect against what the table knows of its feed, and brings the two together.</summary>
+    private async Task<DialectSession> BindAsync(SyncContext context, CancellationToken cancellationToken)
+    {
+        var state = context.Target.State;
+        var requests = new DialectRequests(dialect, client, time)
+        {
+            Identity = state.FeedIdentity,
+            WaitAsync = async (wait, error) =>
+            {
+                await events.PostStatusAsync(error, cancellationToken).ConfigureAwait(false);
+                return await backOff(wait, cancellationToken).ConfigureAwait(false);
+            },
+        };
+        var session = new DialectSession
+        {
+            Dialect = dialect,
+            Client = client,
+            Context = context,
+            Events = events,
+            Status = status,
+            Requests = requests,
+            Writer = new DialectWriter(context, client.Uri),
+            IsGuess = isGuess && state.Foreign is null,
+            IsForced = options.Resync || options.Repair,
+        };
+        if (ForeignState.Parse(state.Foreign) is { } known)
+        {
+            var reason =
+                known.Uri != client.Uri.Display ? "the URI's options are not those that the cursor came from"
+                : known.Json != dialect.Json ? "the dialect is described in another way than before"
+                : null;
+            if (reason is not null)
+            {
+                _wantsWhole = true;
+                await session
+                    .SayAsync(FeedEventKind.Resync, $"The whole set is fetched anew: {reason}.", cancellationToken)
+                    .ConfigureAwait(false);
+            }
+        }
+
+        return session;
+    }
+
+    private async Task<RoundOutcome> RunRoundAsync(DialectSession session, CancellationToken cancellationToken)
+    {
+        await AskIdentityAsync(session, cancellationToken).ConfigureAwait(false);
+        var kind = Choose(session.State);
+        if (session.Dialect.For(kind).Framing is DialectFraming.JsonLines or DialectFraming.EventStream)
+            return await StreamAsync(session, kind, cancellationToken).ConfigureAwait(false);
+
+        var began = time.GetTimestamp();
+        var before = status.Counters.Changes;
+        var end = await new PageRound(session).ReadAsync(kind, cancellationToken).ConfigureAwait(false);
+        switch (end)
+        {
+            case RoundEnd.Resync:
+                return await ResyncAsync(session, "The feed cannot go on from the cursor", cancellationToken).ConfigureAwait(false);
+            case RoundEnd.StreamEnded:
+                return RoundOutcome.GoOn;
+            case RoundEnd.Ended:
+                status.EndsFor(SyncEndReason.EndOfFeed, isComplete: true);
+                return RoundOutcome.Done;
+        }
+
+        CaughtUp(session);
+        if (session.Context.StopsWhenCaughtUp)
+        {
+            status.EndsFor(SyncEndReason.CaughtUp, isComplete: true);
+            return RoundOutcome.Done;
+        }
+
+        // What the server holds until there is something needs no wait; one that does not hold it does.
+        var isHeld = kind == RequestKind.Live && (status.Counters.Changes > before || time.GetElapsedTime(began) >= AtOnce);
+        return isHeld || (kind != RequestKind.Live && IsLive)
+            ? Again()
+            : await WaitAsync(Longer(options.PollInterval ?? dialect.Interval, session.ServerInterval), cancellationToken)
+                .ConfigureAwait(false);
+    }
+
+    private bool IsLive => dialect.Live is not null && !_isPolled && !_session!.Context.StopsWhenCaughtUp;
+
+    private void CaughtUp(DialectSession session)
+    {
+        _isCaughtUp = true;
+        _wantsWhole = false;
+        _resyncs = 0;
+        session.IsGuess = false;
+    }
+
+    private RequestKind Choose(Tables.TableState state)
+    {
+        if (_wantsWhole)
+            return RequestKind.Snapshot;
+        var hasPosition = !state.Cursor.IsStart || state.Resume is not null;
+        if (_isCaughtUp && IsLive)
+            return RequestKind.Live;
+        return hasPosition && dialect.Changes is not null ? RequestKind.Changes : RequestKind.Snapshot;
+    }
+
+    private async Task<RoundOutcome> StreamAsync(DialectSession session, RequestKind kind, CancellationToken cancellationToken)
+    {
+        var before = status.Counters.Changes;
+        var round = new StreamRound(session);
+        RoundEnd end;
+        try
+        {
+            end = await round.ReadAsync(kind, cancellationToken).ConfigureAwait(false);
+        }
+        catch (FeedCutException) when (round.Signs == 0 && kind == RequestKind.Live)
+        {
+            // Silence to the end may mean that the server does not know this cursor: the whole set has an answer in any case (D16).
+            _wantsWhole |= dialect.Changes is null;
+            throw;
+        }
+
+        switch (end)
+        {
+            case RoundEnd.Resync:
+                return await ResyncAsync(session, "The feed cannot go on from the cursor", cancellationToken).ConfigureAwait(false);
+            case RoundEnd.NotLive:
+                _isPolled = true;
+                return Again();
+            case RoundEnd.Settled:
+                status.EndsFor(SyncEndReason.Settled);
+                return RoundOutcome.Done;
+            case RoundEnd.Ended:
+                status.EndsFor(SyncEndReason.EndOfFeed, isComplete: true);
+                return RoundOutcome.Done;
+        }
+
+        _wantsWhole &= round.Signs == 0;
+        if (session.Context.StopsWhenCaughtUp)
+        {
+            status.EndsFor(SyncEndReason.EndOfFeed, isComplete: true);
+            return RoundOutcome.Done;
+        }
+
+        if (round.Signs > 0)
+        {
+            _emptyEnds = 0;
+            return dialect.For(kind).Framing == DialectFraming.EventStream && status.Counters.Changes == before
+                ? await WaitAsync(session.ServerInterval ?? dialect.Interval, cancellationToken).ConfigureAwait(false)
+                : await WaitAsync(session.ServerInterval ?? TimeSpan.Zero, cancellationToken).ConfigureAwait(false);
+        }
+
+        return await EndedEmptyAsync(session, kind, round.Lasted, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>A stream ended with nothing in it: some servers say so that they cannot go on from the cursor (D14).</summary>
+    private async Task<RoundOutcome> EndedEmptyAsync(
+        DialectSession session,
+        RequestKind kind,
+        TimeSpan lasted,
+        CancellationToken cancellationToken
+    )
+    {
+        var isList = kind == RequestKind.Live && dialect.Changes is null;
+        if (lasted >= AtOnce)
+        {
+            _emptyEnds = 0;
+            if (isList)
+            {
+                return await ResyncAsync(session, "The feed gave no sign of life", cancellationToken, isSuspicion: true)
+                    .ConfigureAwait(false);
+            }
+
+            return Again();
+        }
+
+        if (++_emptyEnds >= MostEmptyEnds && isList)
+        {
+            _emptyEnds = 0;
+            return await ResyncAsync(session, "The feed ends at once with nothing in it", cancellationToken, isSuspicion: true)
+                .ConfigureAwait(false);
+        }
+
+        return await WaitAsync(retry.Delay(_emptyEnds, session.ServerInterval), cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task<RoundOutcome> ResyncAsync(
+        DialectSession session,
+        string reason,
+        CancellationToken cancellationToken,
+        bool isSuspicion = false
+    )
+    {
+        if (!isSuspicion && ++_resyncs > MostResyncs)
+            throw new ResyncLoopException(client.Uri, _resyncs);
+        _wantsWhole = true;
+        _isCaughtUp = false;
+        await session.SayAsync(FeedEventKind.Resync, $"{reason}; the whole set is fetched anew.", cancellationToken).ConfigureAwait(false);
+        return Again();
+    }
+
+    private RoundOutcome Again()
+    {
+        if (status.Phase is SyncPhase.Live or SyncPhase.Snapshot)
+            status.Move(SyncTrigger.Interrupted);
+        return RoundOutcome.GoOn;
+    }
+
+    private async Task<RoundOutcome> WaitAsync(TimeSpan wait, CancellationToken cancellationToken)
+    {
+        Again();
+        return wait <= TimeSpan.Zero || await backOff(wait, cancellationToken).ConfigureAwait(false)
+            ? RoundOutcome.GoOn
+            : RoundOutcome.Done;
+    }
+
+    /// <summary>Asks the server which feed it is, where the dialect has a question for that.</summary>
+    private async Task AskIdentityAsync(DialectSession session, CancellationToken cancellationToken)
+    {
+        if (dialect.Begin is not { } rules)
+            return;
+        using var response = await session
+            .Requests.SendAsync(rules, session.Requests.Address(rules, null), null, null, client.ConnectionTimeout, cancellationToken)
+            .ConfigureAwait(false);
+        if (!response.IsSuccessStatusCode)
+        {
+            // Who may read the changes may not always read what is around them; then there is no identity to go by.
+            if ((int)response.StatusCode is 403 or 404 or 405)
+                return;
+            throw session.RefusalOf(response);
+        }
+
+        using var body = await ErrorBody.ReadAsync(client, response, cancellationToken).ConfigureAwait(false);
+        if (body is null || Identity.Of(rules.Identity, new ResponsePlaces(response, body.RootElement)) is not { } identity)
+            return;
+        var known = session.Requests.Identity;
+        session.Requests.Identity = identity;
+        if (known is null || known == identity || session.State.Cursor.IsStart || _wantsWhole)
+            return;
+        session.IsAnotherFeed = _wantsWhole = true;
+        await session
+            .SayAsync(
+                FeedEventKind.Resync,
+                "The feed is another one than the table has known; the whole set is fetched anew.",
+                cancellationToken
+            )
+            .ConfigureAwait(false);
+    }
+
+    private static TimeSpan Longer(TimeSpan left, TimeSpan? right) => right > left ? right.Value : left;
+}

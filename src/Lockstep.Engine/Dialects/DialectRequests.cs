@@ -1,0 +1,198 @@
+using System.Globalization;
+using System.Net;
+using System.Text;
+using Lockstep.Engine.Feed;
+
+namespace Lockstep.Engine.Dialects;
+
+/// <summary>
+/// Makes a dialect's requests and sends them: to the feed's own origin only (D5), with waits where the server asks for one (D8). One thread
+/// at a time.
+/// </summary>
+internal sealed class DialectRequests(DialectDescription dialect, FeedClient client, TimeProvider time)
+{
+    private const int MostWaits = 5;
+    private const int LongestShown = 12;
+    private static readonly TimeSpan LongestWait = TimeSpan.FromMinutes(15);
+    private static readonly TimeSpan SecondaryLimit = TimeSpan.FromMinutes(1);
+
+    /// <summary>Tells that the server wants a wait.</summary>
+    public required Func<TimeSpan, FeedStatusException, Task<bool>> WaitAsync { get; init; }
+
+    /// <summary>The feed's identity, which goes into requests as <c>{identity}</c>.</summary>
+    public string? Identity { get; set; }
+
+    /// <summary>The headers of the last response, for <c>{header:NAME}</c>.</summary>
+    public ResponsePlaces? Last { get; set; }
+
+    /// <summary>The URI of a kind of request.</summary>
+    /// <param name="rules">The request's rules.</param>
+    /// <param name="cursor">The cursor; null for none.</param>
+    /// <param name="withConstants">Whether the parameters that are always the same go along.</param>
+    public Uri Address(DialectRules rules, string? cursor, bool withConstants = true)
+    {
+        if (cursor is not null && !rules.CursorIsParameter)
+            return Own(cursor, client.Uri.Location);
+        var uri = rules.Path is null ? client.Uri.Location : Own(rules.Path, client.Uri.Location);
+        foreach (var parameter in rules.Query.Where(p => withConstants || p.Value.HasVariables))
+        {
+            if (parameter.Value.Fill(variable => Value(rules, variable, cursor)) is { } value)
+                uri = With(uri, parameter.Name, value, replaces: parameter.Value.HasVariables);
+        }
+
+        foreach ((var name, var value) in client.Http.Options.Query)
+            uri = With(uri, name, value, replaces: true);
+        return uri;
+    }
+
+    /// <summary>A link that the server gave, which must lead to the feed's own origin (D5).</summary>
+    /// <exception cref="DialectException">It leads elsewhere.</exception>
+    public Uri Own(string link, Uri from)
+    {
+        if (!Uri.TryCreate(from, link, out var uri) || uri.Scheme is not ("http" or "https"))
+            throw Wrong($"'{Shorten(link)}' is no link");
+        var own = client.Uri.Location;
+        if (uri.Scheme == own.Scheme && uri.Port == own.Port && uri.IdnHost.Equals(own.IdnHost, StringComparison.OrdinalIgnoreCase))
+            return uri;
+        // Behind a proxy that ends TLS, servers write links as they see themselves.
+        if (own.Scheme == "https" && uri.Scheme == "http" && uri.IdnHost.Equals(own.IdnHost, StringComparison.OrdinalIgnoreCase))
+            return new UriBuilder(uri) { Scheme = own.Scheme, Port = own.Port }.Uri;
+        throw Wrong($"it links to {uri.GetLeftPart(UriPartial.Authority)}, another origin, where no credentials may go");
+    }
+
+    /// <summary>A URI with a parameter.</summary>
+    public static Uri With(Uri uri, string name, string value, bool replaces)
+    {
+        var builder = new UriBuilder(uri);
+        var pairs = builder.Query.TrimStart('?').Split('&', StringSplitOptions.RemoveEmptyEntries).ToList();
+        bool IsIt(string pair) => Uri.UnescapeDataString(pair.Split('=')[0].Replace('+', ' ')) == name;
+        if (pairs.Exists(IsIt) && !replaces)
+            return uri;
+        pairs.RemoveAll(IsIt);
+        pairs.Add(Uri.EscapeDataString(name) + "=" + Uri.EscapeDataString(value).Replace("%3A", ":", StringComparison.Ordinal));
+        builder.Query = string.Join('&', pairs);
+        return builder.Uri;
+    }
+
+    /// <summary>A URI without a parameter that has this value.</summary>
+    public static Uri Without(Uri uri, string name, string value)
+    {
+        var builder = new UriBuilder(uri);
+        var pairs = builder.Query.TrimStart('?').Split('&', StringSplitOptions.RemoveEmptyEntries);
+        builder.Query = string.Join('&', pairs.Where(pair => Uri.UnescapeDataString(pair) != $"{name}={value}"));
+        return builder.Uri;
+    }
+
+    /// <summary>
+    /// Sends a request. Waits, and asks again, where the server is busy (D8). A status that is no success is returned, for the dialect to say
+    /// what it means.
+    /// </summary>
+    public async Task<HttpResponseMessage> SendAsync(
+        DialectRules rules,
+        Uri target,
+        string? cursor,
+        string? entityTag,
+        TimeSpan patience,
+        CancellationToken cancellationToken
+    )
+    {
+        for (int waits = 0, redirects = 0; ; )
+        {
+            var response = await client
+                .Http.GetAsync(target, headers => AddHeaders(headers, rules, cursor, entityTag), patience, cancellationToken)
+                .ConfigureAwait(false);
+            if (response.IsSuccessStatusCode || response.StatusCode == HttpStatusCode.NotModified)
+                return response;
+            if (client.Http.RedirectOf(response, target) is { } location && response.StatusCode != HttpStatusCode.Gone)
+            {
+                response.Dispose();
+                if (++redirects > FeedHttp.MostRedirects)
+                    throw client.Http.TooManyRedirects();
+                target = Own(location.AbsoluteUri, target);
+                continue;
+            }
+
+            if (Pause(response) is not { } pause || pause > LongestWait || ++waits > MostWaits)
+                return response;
+            var error = Error(response);
+            response.Dispose();
+            if (!await WaitAsync(pause, error).ConfigureAwait(false))
+                throw error;
+        }
+    }
+
+    /// <summary>The error of a status.</summary>
+    public FeedStatusException Error(HttpResponseMessage response) =>
+        new(client.Uri, response.StatusCode, response.ReasonPhrase, client.RetryAfterOf(response));
+
+    /// <summary>The error of an answer that is not as the dialect says.</summary>
+    public DialectException Wrong(string reason, Remedy? remedy = null) => new(client.Uri, dialect.Name, reason, remedy);
+
+    /// <summary>A link or cursor as it may be shown: they hold secrets (D7).</summary>
+    public static string Shorten(string text) => text.Length <= LongestShown ? text : text[..LongestShown] + "…";
+
+    /// <summary>How long the server asks to wait; null when it does not.</summary>
+    private TimeSpan? Pause(HttpResponseMessage response)
+    {
+        var places = new ResponsePlaces(response);
+        var isLimited =
+            response.StatusCode is HttpStatusCode.TooManyRequests or HttpStatusCode.ServiceUnavailable or HttpStatusCode.GatewayTimeout
+            || (
+                response.StatusCode == HttpStatusCode.Forbidden
+                && (places.Header("x-ratelimit-remaining") == "0" || client.RetryAfterOf(response) is not null)
+            );
+        if (!isLimited)
+            return null;
+        var now = time.GetUtcNow();
+        var longest = client.RetryAfterOf(response)?.Wait;
+        if (
+            long.TryParse(places.Header("x-ratelimit-reset"), NumberStyles.None, CultureInfo.InvariantCulture, out var reset)
+            && reset is > 0 and < 253402300799
+        )
+        {
+            longest = Longer(longest, DateTimeOffset.FromUnixTimeSeconds(reset) - (response.Headers.Date ?? now));
+        }
+
+        if (longest is null && response.StatusCode is HttpStatusCode.Forbidden or HttpStatusCode.TooManyRequests)
+            longest = SecondaryLimit;
+        return longest is { } wait && wait < TimeSpan.Zero ? TimeSpan.Zero : longest;
+    }
+
+    private static TimeSpan Longer(TimeSpan? left, TimeSpan right) => left > right ? left.Value : right;
+
+    private void AddHeaders(System.Net.Http.Headers.HttpRequestHeaders headers, DialectRules rules, string? cursor, string? entityTag)
+    {
+        var accept = rules.Framing == DialectFraming.EventStream ? "text/event-stream" : "application/json, */*;q=0.5";
+        headers.TryAddWithoutValidation("Accept", accept);
+        if (!client.Http.Options.DisableCompression)
+            headers.TryAddWithoutValidation("Accept-Encoding", "gzip, deflate, br");
+        foreach (var header in rules.Headers)
+        {
+            if (header.Value.Fill(variable => Value(rules, variable, cursor)) is { } value)
+            {
+                headers.Remove(header.Name);
+                headers.TryAddWithoutValidation(header.Name, InUtf8(value));
+            }
+        }
+
+        if (entityTag is not null)
+            headers.TryAddWithoutValidation("If-None-Match", entityTag);
+    }
+
+    /// <summary>Header values go out as Latin-1, and the ids of events are UTF-8.</summary>
+    private static string InUtf8(string value) => Ascii.IsValid(value) ? value : Encoding.Latin1.GetString(Encoding.UTF8.GetBytes(value));
+
+    private string? Value(DialectRules rules, string variable, string? cursor)
+    {
+        var parts = variable.Split(':', 2);
+        var format = parts.Length > 1 ? parts[1] : null;
+        return parts[0] switch
+        {
+            "cursor" when cursor is null => null,
+            "cursor" => rules.HasMaximumCursor ? new MaximumCursor(rules).Write(cursor, format) : cursor,
+            "identity" => Identity,
+            "timeout" => ((int)rules.Timeout.TotalSeconds).ToString(CultureInfo.InvariantCulture),
+            _ => Last?.Header(format ?? ""),
+        };
+    }
+}

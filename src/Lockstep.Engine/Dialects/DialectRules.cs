@@ -1,0 +1,133 @@
+namespace Lockstep.Engine.Dialects;
+
+/// <summary>What a response's body is.</summary>
+internal enum DialectFraming
+{
+    /// <summary>One JSON document.</summary>
+    Json,
+
+    /// <summary>A JSON object a line, without an end.</summary>
+    JsonLines,
+
+    /// <summary>Server-sent events.</summary>
+    EventStream,
+}
+
+/// <summary>What a request is for.</summary>
+internal enum RequestKind
+{
+    /// <summary>The whole set.</summary>
+    Snapshot,
+
+    /// <summary>What came after the cursor.</summary>
+    Changes,
+
+    /// <summary>What is still to come.</summary>
+    Live,
+}
+
+/// <summary>How the value of a time cursor is written in records.</summary>
+internal enum CursorType
+{
+    /// <summary>A time in RFC 3339, or without a zone that of the dialect.</summary>
+    Time,
+
+    /// <summary>A number, by which records ascend.</summary>
+    Number,
+
+    /// <summary>Seconds since 1970.</summary>
+    Seconds,
+
+    /// <summary>Milliseconds since 1970.</summary>
+    Milliseconds,
+}
+
+/// <summary>A field of the record that is a part of its key, and where in the item its value is.</summary>
+/// <param name="Field">The field's name, or the JSON Pointer to it.</param>
+/// <param name="Place">Where the value is.</param>
+/// <param name="IsOfItem">Whether that is beside the record, so that the field is added to it where it has none.</param>
+internal sealed record KeyRule(string Field, Place Place, bool IsOfItem);
+
+/// <summary>One parameter of a request.</summary>
+internal sealed record Parameter(string Name, Template Value);
+
+/// <summary>How one kind of request is made and its response read: a dialect's answers with those of this kind laid over. Immutable.</summary>
+internal sealed record DialectRules
+{
+    public DialectFraming? Framing { get; init; }
+
+    public Place? Items { get; init; }
+
+    public Place? Record { get; init; }
+
+    public IReadOnlyList<KeyRule> Key { get; init; } = [];
+
+    public Place? OrderBy { get; init; }
+
+    public Condition? Deleted { get; init; }
+
+    public Condition? Skip { get; init; }
+
+    /// <summary>What every record fulfils; others are told of, and passed over.</summary>
+    public Condition? Only { get; init; }
+
+    /// <summary>Whether an item has only the fields that have changed, so that it is laid over the stored record.</summary>
+    public bool Merges { get; init; }
+
+    /// <summary>The fields that are left out of records; with a <c>*</c> before, all that end so.</summary>
+    public IReadOnlyList<string> Drop { get; init; } = [];
+
+    /// <summary>Whether <c>kind</c> and <c>apiVersion</c> of a list are added to its items, which lack them.</summary>
+    public bool TypesItems { get; init; }
+
+    /// <summary>Where the URL of the next page is; empty where pages are asked for by parameters.</summary>
+    public IReadOnlyList<Place> NextUrl { get; init; } = [];
+
+    /// <summary>The parameters that ask for the next page, and where their values are.</summary>
+    public IReadOnlyList<(string Name, Place Place)> NextParameters { get; init; } = [];
+
+    public IReadOnlyList<Place> Cursor { get; init; } = [];
+
+    public CursorType CursorType { get; init; }
+
+    /// <summary>The zone of times that name none.</summary>
+    public TimeZoneInfo Zone { get; init; } = TimeZoneInfo.Utc;
+
+    public IReadOnlyList<Place> Identity { get; init; } = [];
+
+    public Condition? UpToDate { get; init; }
+
+    public Condition? Heartbeat { get; init; }
+
+    public Condition? Resync { get; init; }
+
+    /// <summary>The feed has ended for ever.</summary>
+    public Condition? End { get; init; }
+
+    /// <summary>Whether the response is the whole set, so that what it does not hold is gone.</summary>
+    public bool IsWhole { get; init; }
+
+    /// <summary>Whether a next page may be asked for days later, so that a round goes on there after a crash.</summary>
+    public bool Resumes { get; init; }
+
+    /// <summary>Whether what comes is applied only when all of it has come.</summary>
+    public bool IsAtomic { get; init; }
+
+    /// <summary>Where the request goes, relative to the feed's URI; null for that itself.</summary>
+    public string? Path { get; init; }
+
+    public IReadOnlyList<Parameter> Query { get; init; } = [];
+
+    public IReadOnlyList<Parameter> Headers { get; init; } = [];
+
+    /// <summary>How long a request may be without a sign of life, in the feed's words as <c>{timeout}</c>.</summary>
+    public TimeSpan Timeout { get; init; } = TimeSpan.FromMinutes(1);
+
+    /// <summary>Whether the cursor is a parameter; otherwise it is the URL to ask.</summary>
+    public bool CursorIsParameter => Query.Any(p => p.Value.HasCursor) || Headers.Any(p => p.Value.HasCursor);
+
+    /// <summary>Whether the cursor is the largest value of a field that changes with the record.</summary>
+    public bool HasMaximumCursor => Cursor.Any(place => place.IsMaximum);
+
+    public bool HasNext => NextUrl.Count + NextParameters.Count > 0;
+}

@@ -1,0 +1,196 @@
+using System.Text;
+using Lockstep.Engine.Feed;
+using Lockstep.Engine.Records;
+using Lockstep.Engine.Sync;
+using Lockstep.Engine.Tables;
+
+namespace Lockstep.Engine.Dialects;
+
+/// <summary>How far a table has come with a commit, in the words of its dialect.</summary>
+internal readonly record struct DialectPosition
+{
+    /// <summary>The cursor that covers all that has been committed; null leaves the stored one.</summary>
+    public string? Cursor { get; init; }
+
+    /// <summary>Where the round goes on when it was not at its end.</summary>
+    public string? Resume { get; init; }
+
+    /// <summary>The feed's identity; null leaves the stored one.</summary>
+    public string? Identity { get; init; }
+
+    /// <summary>The dialect's description, once it is known to read the feed.</summary>
+    public string? Description { get; init; }
+
+    /// <summary>Whether the table has all that there was.</summary>
+    public bool IsUpToDate { get; init; }
+}
+
+/// <summary>
+/// Brings the items of a dialect into the table: a page with its cursor in one commit (D1), or a whole set beside the table until it is
+/// whole. The reading half's thread.
+/// </summary>
+internal sealed class DialectWriter(SyncContext context, FeedUri feed)
+{
+    /// <summary>A stage takes batches of this size, so that memory does not grow with the set (I8).</summary>
+    private const int StageBytes = 8 * 1024 * 1024;
+
+    /// <summary>What is applied at once is kept in memory up to this, then beside the table.</summary>
+    private const int PageBytes = 64 * 1024 * 1024;
+    private const int Snippet = 80;
+
+    private readonly List<RecordBatch> _finished = [];
+    private readonly List<QuarantinedRecord> _quarantined = [];
+    private RecordBatch? _batch;
+
+    /// <summary>Makes records of items.</summary>
+    public ItemReader Items { get; } = new(context.Target.State.Shape, context.Target.State.Fields);
+
+    /// <summary>Whether what comes goes beside the table.</summary>
+    public bool IsStaged { get; private set; }
+
+    /// <summary>Whether something could not be read, so that what is missing may be just that (I6).</summary>
+    public bool HasUnreadable { get; private set; }
+
+    /// <summary>Whether something waits to be committed.</summary>
+    public bool HasUncommitted => _batch is { Count: > 0 } || _finished.Count > 0 || _quarantined.Count > 0;
+
+    /// <summary>Whether what there is has to go beside the table before more comes.</summary>
+    public bool IsFull => _batch is { } batch && batch.MemoryUsed >= (IsStaged ? StageBytes : PageBytes);
+
+    /// <summary>From here on what comes goes beside the table.</summary>
+    public async Task StageAsync(CancellationToken cancellationToken)
+    {
+        IsStaged = true;
+        HasUnreadable = false;
+        await context
+            .Queue.EnqueueAsync(new CommitJob(CommitKind.BeginSnapshot, new TableCommit()), cancellationToken)
+            .ConfigureAwait(false);
+    }
+
+    /// <summary>Takes a record; it is copied.</summary>
+    public void Add(in RoutedRecord record, bool merges)
+    {
+        context.Counters.Received++;
+        if (_batch is not null && _batch.Layout != record.KeyLayout)
+        {
+            _finished.Add(_batch);
+            _batch = null;
+        }
+
+        // Patches of one key are laid over each other in the order in which they came.
+        _batch ??= context.Batches.Take(record.KeyLayout, record.OrderKind, context.Coalesces && !merges);
+        _batch.Add(record);
+    }
+
+    /// <summary>Sets an item aside that is no record, or throws, as the user wants it.</summary>
+    public void Refuse(ReadOnlySpan<byte> item, long offset, string reason)
+    {
+        context.Counters.Malformed++;
+        HasUnreadable = true;
+        if (context.Options.MalformedRecord == MalformedRecordPolicy.Stop)
+        {
+            var snippet = Encoding.UTF8.GetString(item[..Math.Min(Snippet, item.Length)]).ReplaceLineEndings(" ");
+            throw new MalformedRecordException(feed, offset, reason, snippet);
+        }
+
+        _quarantined.Add(new QuarantinedRecord(context.Time.GetUtcNow(), offset, reason, item.ToArray()));
+    }
+
+    /// <summary>Brings what there is beside the table.</summary>
+    /// <param name="canStage">Whether it may go there though nothing has so far.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async Task FlushAsync(bool canStage, CancellationToken cancellationToken)
+    {
+        if (!IsStaged && !canStage)
+            return;
+        if (!IsStaged)
+            await StageAsync(cancellationToken).ConfigureAwait(false);
+        foreach (var batch in TakeBatches())
+            await EnqueueAsync(CommitKind.AddToSnapshot, Describe(batch, default), cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Commits what came with how far that is, in one transaction (I1).</summary>
+    public async Task CommitAsync(DialectPosition position, CancellationToken cancellationToken)
+    {
+        if (IsStaged)
+        {
+            await CompleteAsync(SnapshotEnding.MergeOnly, position, cancellationToken).ConfigureAwait(false);
+            return;
+        }
+
+        var batches = TakeBatches();
+        for (var i = 0; i < batches.Count; i++)
+        {
+            // All but the last stay open, so that they are committed together.
+            var isLast = i == batches.Count - 1;
+            var commit = Describe(batches[i], isLast ? position : Stored()) with { MayStayOpen = !isLast };
+            var job = new CommitJob(CommitKind.Commit, commit);
+            await context.Queue.RunAsync(job, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>The whole set has come, or what was beside the table is merged.</summary>
+    public async Task CompleteAsync(SnapshotEnding ending, DialectPosition position, CancellationToken cancellationToken)
+    {
+        await FlushAsync(canStage: true, cancellationToken).ConfigureAwait(false);
+        IsStaged = false;
+        await context
+            .Queue.RunAsync(new CommitJob(CommitKind.EndSnapshot, Describe(null, position)) { Ending = ending }, cancellationToken)
+            .ConfigureAwait(false);
+        context.SetCompleted();
+    }
+
+    /// <summary>What has not been committed never came.</summary>
+    public async Task DiscardAsync(CancellationToken cancellationToken)
+    {
+        _finished.Clear();
+        _quarantined.Clear();
+        _batch = null;
+        if (!IsStaged)
+            return;
+        IsStaged = false;
+        await context.Queue.RunAsync(new CommitJob(CommitKind.DiscardSnapshot, new TableCommit()), cancellationToken).ConfigureAwait(false);
+    }
+
+    private List<RecordBatch?> TakeBatches()
+    {
+        List<RecordBatch?> batches = [.. _finished, _batch];
+        if (batches.Count > 1 && _batch is null)
+            batches.RemoveAt(batches.Count - 1);
+        _finished.Clear();
+        _batch = null;
+        return batches;
+    }
+
+    private async Task EnqueueAsync(CommitKind kind, TableCommit commit, CancellationToken cancellationToken)
+    {
+        if (commit.Batch is null && commit.Quarantined.Count == 0)
+            return;
+        await context.Queue.EnqueueAsync(new CommitJob(kind, commit), cancellationToken).ConfigureAwait(false);
+    }
+
+    private DialectPosition Stored() => new() { Resume = context.Target.State.Resume?.ToString() };
+
+    private TableCommit Describe(RecordBatch? batch, DialectPosition position)
+    {
+        var shape = Items.Shape is { KeyParts.Count: > 0 } known ? known : null;
+        QuarantinedRecord[] quarantined = [.. _quarantined];
+        _quarantined.Clear();
+        return new TableCommit
+        {
+            Batch = batch,
+            Shape =
+                batch is not null && shape is not null && shape.KeyLayout != batch.Layout ? shape with { KeyLayout = batch.Layout } : shape,
+            NewFields = context.Options.Transforms ? [] : Items.Fields.TakeNew(),
+            Feed = feed.Display,
+            Cursor = position.Cursor is { } cursor ? Cursor.Parse(cursor) : null,
+            Resume = position.Resume is { } resume ? Cursor.Parse(resume) : null,
+            FeedIdentity = position.Identity,
+            Foreign = position.Description,
+            Quarantined = quarantined,
+            QuarantineLimit = context.Options.QuarantineLimit,
+            WantsChanges = context.Options.WantsChanges,
+            At = position.IsUpToDate ? context.Time.GetUtcNow() : null,
+        };
+    }
+}

@@ -1,0 +1,199 @@
+using System.Buffers;
+using System.Text.Json;
+
+namespace Lockstep.Engine.Dialects;
+
+/// <summary>Takes an item: its bytes, which are valid during the call, and its offset in the body. Whether to pause after it.</summary>
+internal delegate bool ItemSink(ReadOnlyMemory<byte> item, long offset);
+
+/// <summary>
+/// Finds the items in a JSON document that comes piece by piece, however long it is; what is around them is kept, since signs may stand
+/// before and behind. It does no I/O: the owner writes into <see cref="GetFreeMemory"/>. One thread at a time.
+/// </summary>
+internal sealed class DocumentReader
+{
+    /// <summary>Where the items are when the dialect does not say: the first of these that is an array.</summary>
+    private static readonly string[] Usual = ["value", "items", "results", "data", "records", "entries", "values", "result", "Resources"];
+
+    private static readonly JsonReaderOptions Options = new() { MaxDepth = 128 };
+
+    private static ReadOnlySpan<byte> ByteOrderMark => [0xEF, 0xBB, 0xBF];
+
+    private readonly Place? _items;
+    private readonly int _limit;
+    private readonly ArrayBufferWriter<byte> _around = new();
+    private readonly List<string?> _path = [];
+    private byte[] _buffer = new byte[64 * 1024];
+    private int _start;
+    private int _end;
+    private long _offset;
+    private JsonReaderState _state = new(Options);
+    private string? _name;
+    private bool _inItems;
+    private bool _isFinal;
+    private bool _hasBegun;
+
+    /// <summary>Creates a reader of one document.</summary>
+    /// <param name="items">Where the items are; null for the usual places.</param>
+    /// <param name="limit">The largest item in bytes, and the most there may be around them.</param>
+    public DocumentReader(Place? items, int limit)
+    {
+        _items = items;
+        _limit = limit;
+    }
+
+    /// <summary>Whether the items were found, be it none.</summary>
+    public bool HasItems { get; private set; }
+
+    /// <summary>Where the items were found.</summary>
+    public string ItemsPlace { get; private set; } = "";
+
+    /// <summary>Whether the whole document has come.</summary>
+    public bool IsWhole { get; private set; }
+
+    /// <summary>The document without its items. To be disposed.</summary>
+    public JsonDocument Around() => JsonDocument.Parse(_around.WrittenMemory, new JsonDocumentOptions { MaxDepth = 128 });
+
+    /// <summary>What has come so far of the document around the items, as a document of its own. To be disposed.</summary>
+    public JsonDocument Beginning()
+    {
+        var text = new ArrayBufferWriter<byte>();
+        text.Write(_around.WrittenSpan);
+        text.Write("]"u8);
+        for (var i = 0; i < _path.Count; i++)
+            text.Write("}"u8);
+        return JsonDocument.Parse(text.WrittenMemory, new JsonDocumentOptions { MaxDepth = 128 });
+    }
+
+    /// <summary>Free space to read into.</summary>
+    public Memory<byte> GetFreeMemory()
+    {
+        if (_start > 0)
+        {
+            _buffer.AsSpan(_start, _end - _start).CopyTo(_buffer);
+            (_start, _end) = (0, _end - _start);
+        }
+
+        if (_end == _buffer.Length)
+            Array.Resize(ref _buffer, _buffer.Length * 2);
+        return _buffer.AsMemory(_end);
+    }
+
+    /// <summary>So many bytes were written; none when the body has ended.</summary>
+    public void Advance(int count)
+    {
+        _end += count;
+        _isFinal |= count == 0;
+        if (_hasBegun || (_end < ByteOrderMark.Length && !_isFinal))
+            return;
+        _hasBegun = true;
+        if (_buffer.AsSpan(0, _end).StartsWith(ByteOrderMark))
+            (_start, _offset) = (ByteOrderMark.Length, ByteOrderMark.Length);
+    }
+
+    /// <summary>Takes what items there are. False when it needs more bytes, or the document is whole; true when the sink wants a pause.</summary>
+    /// <exception cref="JsonException">The document is no JSON.</exception>
+    /// <exception cref="InvalidDataException">An item is too large.</exception>
+    public bool Read(ItemSink sink)
+    {
+        if (!_hasBegun || IsWhole)
+            return false;
+        while (true)
+        {
+            var reader = new Utf8JsonReader(_buffer.AsSpan(_start, _end - _start), _isFinal, _state);
+            if (_inItems ? !ReadItem(ref reader, sink, out var pauses) : !ReadAround(ref reader, out pauses))
+            {
+                if (_end - _start > _limit)
+                    throw new InvalidDataException($"an item is larger than {_limit} bytes");
+                return false;
+            }
+
+            if (IsWhole || pauses)
+                return pauses;
+        }
+    }
+
+    /// <summary>The next item, or the end of the items.</summary>
+    private bool ReadItem(ref Utf8JsonReader reader, ItemSink sink, out bool pauses)
+    {
+        pauses = false;
+        if (!reader.Read())
+            return false;
+        if (reader.TokenType == JsonTokenType.EndArray)
+        {
+            _inItems = false;
+            _around.Write("]"u8);
+            Consume(ref reader);
+            IsWhole = reader.CurrentDepth == 0;
+            return true;
+        }
+
+        var from = (int)reader.TokenStartIndex;
+        if (!reader.TrySkip())
+            return false;
+        var item = _buffer.AsMemory(_start + from, (int)reader.BytesConsumed - from);
+        if (item.Length > _limit)
+            throw new InvalidDataException($"an item is larger than {_limit} bytes");
+        pauses = sink(item, _offset + from);
+        Consume(ref reader);
+        return true;
+    }
+
+    /// <summary>The next token around the items.</summary>
+    private bool ReadAround(ref Utf8JsonReader reader, out bool pauses)
+    {
+        pauses = false;
+        if (!reader.Read())
+            return false;
+        switch (reader.TokenType)
+        {
+            case JsonTokenType.PropertyName:
+                _name = reader.GetString();
+                break;
+            case JsonTokenType.StartArray when !HasItems && IsItems(reader.CurrentDepth):
+                HasItems = _inItems = true;
+                break;
+            case JsonTokenType.Null when !HasItems && _items is not null && IsItems(reader.CurrentDepth):
+                HasItems = true;
+                break;
+            case JsonTokenType.StartObject or JsonTokenType.StartArray:
+                _path.Add(_name);
+                _name = null;
+                break;
+            case JsonTokenType.EndObject or JsonTokenType.EndArray:
+                _path.RemoveAt(_path.Count - 1);
+                break;
+        }
+
+        _around.Write(_buffer.AsSpan(_start, (int)reader.BytesConsumed));
+        if (_around.WrittenCount > _limit)
+            throw new InvalidDataException($"what is around the items is larger than {_limit} bytes");
+        var isEnd = reader.CurrentDepth == 0 && reader.TokenType is not (JsonTokenType.StartObject or JsonTokenType.StartArray);
+        Consume(ref reader);
+        IsWhole = isEnd && !_inItems;
+        return true;
+    }
+
+    private bool IsItems(int depth)
+    {
+        // The path begins with the root, which has no name.
+        if (_items is null ? depth == 0 || (depth == 1 && _path is [null] && Usual.Contains(_name)) : IsAt(_items, depth))
+        {
+            ItemsPlace = depth == 0 ? "" : _items?.Text ?? _name!;
+            return true;
+        }
+
+        return false;
+    }
+
+    private bool IsAt(Place place, int depth) =>
+        depth == place.Segments.Count
+        && (depth == 0 || (_path.Skip(1).SequenceEqual(place.Segments.Take(depth - 1)) && _name == place.Segments[^1]));
+
+    private void Consume(ref Utf8JsonReader reader)
+    {
+        _start += (int)reader.BytesConsumed;
+        _offset += reader.BytesConsumed;
+        _state = reader.CurrentState;
+    }
+}

@@ -1,0 +1,51 @@
+using System.Buffers;
+using System.Text;
+using System.Text.Json;
+
+namespace Lockstep.Engine.Dialects;
+
+/// <summary>What a table keeps of its dialect: the description in full, and the URI that its cursor came from. Immutable.</summary>
+/// <param name="Name">The dialect's name.</param>
+/// <param name="Json">Its description.</param>
+/// <param name="Uri">The feed's URI without secrets.</param>
+internal sealed record ForeignState(string Name, string Json, string Uri)
+{
+    /// <summary>Reads what <see cref="ToString"/> wrote; null for null.</summary>
+    public static ForeignState? Parse(string? text)
+    {
+        if (text is null)
+            return null;
+        using var document = JsonDocument.Parse(text);
+        var root = document.RootElement;
+        return new ForeignState(
+            root.GetProperty("name").GetString()!,
+            root.GetProperty("dialect").GetRawText(),
+            root.GetProperty("uri").GetString()!
+        );
+    }
+
+    /// <summary>The dialect that the table is read by.</summary>
+    public DialectDescription Dialect => DialectDescription.Parse(Json, Name);
+
+    /// <summary>One JSON object.</summary>
+    public override string ToString()
+    {
+        var output = new ArrayBufferWriter<byte>();
+        using (
+            var json = new Utf8JsonWriter(
+                output,
+                new JsonWriterOptions { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping }
+            )
+        )
+        {
+            json.WriteStartObject();
+            json.WriteString("name", Name);
+            json.WriteString("uri", Uri);
+            json.WritePropertyName("dialect");
+            json.WriteRawValue(Json);
+            json.WriteEndObject();
+        }
+
+        return Encoding.UTF8.GetString(output.WrittenSpan);
+    }
+}

@@ -1,0 +1,102 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using Lockstep.Engine.Records;
+
+namespace Lockstep.Engine.Dialects;
+
+/// <summary>
+/// A cursor that is the largest value of a field that changes with the record, as of APIs that tell what was updated since. It is kept as a
+/// number, or as a time in UTC. One thread at a time.
+/// </summary>
+internal sealed class MaximumCursor(DialectRules rules)
+{
+    /// <summary>Writers may be late by so much where nothing else is said.</summary>
+    private static readonly TimeSpan DefaultLookback = TimeSpan.FromMinutes(1);
+
+    private static readonly TimeSpan Granularity = TimeSpan.FromSeconds(1);
+
+    private OrderValue? _number;
+    private DateTimeOffset? _time;
+
+    /// <summary>Whether each value so far was at or above the one before it.</summary>
+    public bool IsAscending { get; private set; } = true;
+
+    /// <summary>The largest value so far; null before the first.</summary>
+    public string? Largest => _time?.ToString("O", CultureInfo.InvariantCulture) ?? _number?.ToString();
+
+    private bool IsTime => rules.CursorType != CursorType.Number;
+
+    /// <summary>Notes an item's value. False when it is none of the dialect's type.</summary>
+    public bool Note(PlaceValue value)
+    {
+        if (!IsTime)
+        {
+            if (value.Json is not { ValueKind: JsonValueKind.Number } json)
+                return false;
+            var number = OrderValue.FromNumber(Encoding.ASCII.GetBytes(json.GetRawText()));
+            var order = _number is { } known ? OrderValue.Compare(number, known) : 1;
+            IsAscending &= order >= 0;
+            if (order > 0)
+                _number = number;
+            return true;
+        }
+
+        if (TimeOf(value) is not { } time)
+            return false;
+        IsAscending &= _time is null || time >= _time;
+        if (_time is null || time > _time)
+            _time = time;
+        return true;
+    }
+
+    /// <summary>
+    /// The cursor to keep after a round: not above what was seen, and not in the second that was still running when the round began, nor in
+    /// the window before it in which writers may be late (D10).
+    /// </summary>
+    /// <param name="stored">The cursor before the round.</param>
+    /// <param name="began">The server's clock when the round began; null where it did not say.</param>
+    /// <param name="lookback">The window, in the cursor's units or in seconds; 0 for the usual one.</param>
+    public string? Next(string? stored, DateTimeOffset? began, decimal lookback)
+    {
+        if (!IsTime)
+        {
+            var largest = _number?.ToString() ?? stored;
+            return largest is null || lookback == 0 ? largest : Cursor.Parse(largest).Back(lookback).ToString();
+        }
+
+        var window = lookback == 0 ? DefaultLookback : TimeSpan.FromSeconds((double)lookback);
+        if (_time is not { } time)
+            return stored;
+        var bound = began is { } at ? at - Granularity - window : time - window;
+        if (bound < time)
+            time = bound;
+        // A round never takes the cursor back: what came before it has been read.
+        if (stored is not null && TimeText.Parse(stored, TimeZoneInfo.Utc) is { } before && before > time)
+            time = before;
+        return time.ToString("O", CultureInfo.InvariantCulture);
+    }
+
+    /// <summary>A kept cursor as the server wants it.</summary>
+    public string Write(string cursor, string? format)
+    {
+        if (!IsTime || TimeText.Parse(cursor, TimeZoneInfo.Utc) is not { } time)
+            return cursor;
+        return rules.CursorType switch
+        {
+            CursorType.Seconds => TimeText.Write(time, format ?? "s", rules.Zone),
+            CursorType.Milliseconds => TimeText.Write(time, format ?? "ms", rules.Zone),
+            _ => TimeText.Write(time, format, rules.Zone),
+        };
+    }
+
+    private DateTimeOffset? TimeOf(PlaceValue value)
+    {
+        if (rules.CursorType == CursorType.Time)
+            return value.Json is { ValueKind: JsonValueKind.String } json ? TimeText.Parse(json.GetString()!, rules.Zone) : null;
+        if (value.Json is not { ValueKind: JsonValueKind.Number } number || !number.TryGetDecimal(out var since))
+            return null;
+        var milliseconds = rules.CursorType == CursorType.Seconds ? since * 1000 : since;
+        return milliseconds is > -62135596800000 and < 253402300799000 ? DateTimeOffset.FromUnixTimeMilliseconds((long)milliseconds) : null;
+    }
+}

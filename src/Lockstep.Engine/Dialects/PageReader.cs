@@ -1,0 +1,232 @@
+using System.Text.Json;
+using Lockstep.Engine.Feed;
+using Lockstep.Engine.Sync;
+
+namespace Lockstep.Engine.Dialects;
+
+/// <summary>What a page held besides its records.</summary>
+/// <param name="Places">Its places; valid until the page is disposed.</param>
+/// <param name="Count">How many items it had, of whatever kind.</param>
+/// <param name="IsUpToDate">Whether it says that all has come.</param>
+/// <param name="AsksForResync">Whether it says that the feed cannot go on.</param>
+internal sealed record Page(ResponsePlaces Places, int Count, bool IsUpToDate, bool AsksForResync) : IDisposable
+{
+    /// <summary>What is around the items; null for an answer without a body.</summary>
+    public JsonDocument? Around { get; init; }
+
+    /// <summary>The cursor of the last item that has one.</summary>
+    public string? LastCursor { get; init; }
+
+    public void Dispose() => Around?.Dispose();
+}
+
+/// <summary>Reads one page: its items go to the writer, its signs to the caller. One thread at a time.</summary>
+internal sealed class PageReader(DialectSession session)
+{
+    private const int NoContent = 204;
+    private const int Accepted = 202;
+
+    private bool _hasWarnedOfDrop;
+    private bool _hasWarnedOfUnknown;
+
+    /// <summary>Reads a page that was answered with success.</summary>
+    /// <param name="rules">How.</param>
+    /// <param name="response">The answer.</param>
+    /// <param name="maximum">Takes the values of a cursor that is the largest one; null where there is none.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async Task<Page> ReadAsync(
+        DialectRules rules,
+        HttpResponseMessage response,
+        MaximumCursor? maximum,
+        CancellationToken cancellationToken
+    )
+    {
+        if ((int)response.StatusCode == NoContent)
+        {
+            session.Context.Counters.Heartbeats++;
+            return new Page(new ResponsePlaces(response), 0, IsUpToDate: true, AsksForResync: false);
+        }
+
+        if (response.Content.Headers.ContentType?.MediaType?.Contains("html", StringComparison.OrdinalIgnoreCase) == true)
+            throw session.Requests.Wrong("it answers with an HTML page, perhaps one to sign in at");
+        var limit = session.Context.Options.MaximumRecordSize;
+        var document = new DocumentReader(rules.Items, limit);
+        var items = new Items(session.Writer, rules, document, maximum);
+        var body = await session.Client.OpenContentAsync(response, cancellationToken).ConfigureAwait(false);
+        await using var stream = new IdleStream(
+            body,
+            session.Client.Uri,
+            session.Client.OperationTimeout,
+            session.Context.Time,
+            session.NoteBytes
+        );
+        try
+        {
+            await ReadBodyAsync(rules, stream, document, items, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            items.Dispose();
+        }
+
+        var around = document.Around();
+        var places = new ResponsePlaces(response, around.RootElement);
+        var page = new Page(
+            places,
+            items.Count,
+            items.IsUpToDate || rules.UpToDate?.Holds(places) == true,
+            items.AsksForResync || rules.Resync?.Holds(places) == true
+        )
+        {
+            Around = around,
+            LastCursor = items.LastCursor,
+        };
+        try
+        {
+            if (!document.HasItems && !page.AsksForResync)
+                throw Missing(rules, response, around.RootElement);
+            session.IsConfirmed = true;
+            await WarnAsync(items, cancellationToken).ConfigureAwait(false);
+            return page;
+        }
+        catch
+        {
+            page.Dispose();
+            throw;
+        }
+    }
+
+    private async Task ReadBodyAsync(
+        DialectRules rules,
+        IdleStream stream,
+        DocumentReader document,
+        Items items,
+        CancellationToken cancellationToken
+    )
+    {
+        var total = 0L;
+        while (!document.IsWhole)
+        {
+            var count = await stream.ReadAsync(document.GetFreeMemory(), cancellationToken).ConfigureAwait(false);
+            total += count;
+            document.Advance(count);
+            try
+            {
+                while (document.Read(items.Take))
+                    await session.Writer.FlushAsync(canStage: !rules.Merges && !rules.IsAtomic, cancellationToken).ConfigureAwait(false);
+            }
+            catch (JsonException e)
+            {
+                if (count == 0 && total > 0)
+                    throw new FeedCutException(session.Client.Uri, "its body ends before the JSON does.", e);
+                throw session.Requests.Wrong(total == 0 ? "its body is empty" : "its body is no JSON: " + Describe(e));
+            }
+            catch (InvalidDataException e)
+            {
+                throw session.Requests.Wrong(e.Message);
+            }
+
+            if (count == 0 && !document.IsWhole)
+            {
+                if (total == 0)
+                    throw session.Requests.Wrong("its body is empty");
+                throw new FeedCutException(session.Client.Uri, "its body ends before the JSON does.");
+            }
+        }
+    }
+
+    private static string Describe(JsonException e) => e.Message.Split(" LineNumber")[0].TrimEnd('.');
+
+    /// <summary>An answer without its list is an error, and never an empty set (D3).</summary>
+    private FeedException Missing(DialectRules rules, HttpResponseMessage response, JsonElement body)
+    {
+        if ((int)response.StatusCode == Accepted)
+            return new FeedCutException(session.Client.Uri, "it says that its answer is not ready yet.");
+        var has =
+            body.ValueKind == JsonValueKind.Object ? string.Join(", ", body.EnumerateObject().Take(8).Select(p => $"'{p.Name}'")) : "";
+        var wanted = rules.Items is { } place ? $"no list in '{place}'" : "no list where lists usually are";
+        return session.Requests.Wrong(
+            $"it has {wanted}{(has.Length > 0 ? $"; it has {has}" : "")}",
+            $"Check the URI; say where its records are with Items in {Term.Dialect}."
+        );
+    }
+
+    private async Task WarnAsync(Items items, CancellationToken cancellationToken)
+    {
+        if (session.Writer.Items.Dropped is { } dropped && !_hasWarnedOfDrop)
+        {
+            _hasWarnedOfDrop = true;
+            await session
+                .SayAsync(
+                    FeedEventKind.Warning,
+                    $"The field '{dropped}' is left out: it comes in slices of which a record cannot be made.",
+                    cancellationToken,
+                    "Ask for what it holds at an address of its own, as another table."
+                )
+                .ConfigureAwait(false);
+        }
+
+        if (items.HasUnknown && !_hasWarnedOfUnknown)
+        {
+            _hasWarnedOfUnknown = true;
+            await session
+                .SayAsync(FeedEventKind.Warning, "Something came that the dialect does not know; it was passed over.", cancellationToken)
+                .ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Takes the items of one page.</summary>
+    private sealed class Items(DialectWriter writer, DialectRules rules, DocumentReader document, MaximumCursor? maximum) : IDisposable
+    {
+        private JsonDocument? _list;
+
+        public int Count { get; private set; }
+
+        public bool IsUpToDate { get; private set; }
+
+        public bool AsksForResync { get; private set; }
+
+        public bool HasUnknown { get; private set; }
+
+        public string? LastCursor { get; private set; }
+
+        public bool Take(ReadOnlyMemory<byte> item, long offset)
+        {
+            Count++;
+            if (rules.TypesItems)
+                _list ??= document.Beginning();
+            var origin = new ItemOrigin(null, null, _list?.RootElement ?? default);
+            // Signs stand in the object around the items; where there is none, among the items.
+            var kind = writer.Items.Read(rules, item, signs: document.ItemsPlace.Length == 0, origin, out var record);
+            if (writer.Items.Cursor is { } cursor && kind != ItemKind.Malformed)
+            {
+                LastCursor = cursor.Text;
+                if (maximum?.Note(cursor) == false)
+                    kind = ItemKind.Malformed;
+            }
+
+            switch (kind)
+            {
+                case ItemKind.Record:
+                    writer.Add(record, rules.Merges);
+                    break;
+                case ItemKind.Malformed:
+                    writer.Refuse(
+                        item.Span,
+                        offset,
+                        writer.Items.Reason.Length > 0 ? writer.Items.Reason : "its cursor is of another type"
+                    );
+                    break;
+                default:
+                    IsUpToDate |= kind == ItemKind.UpToDate;
+                    AsksForResync |= kind == ItemKind.Resync;
+                    HasUnknown |= kind == ItemKind.Unknown;
+                    break;
+            }
+
+            return writer.IsFull;
+        }
+
+        public void Dispose() => _list?.Dispose();
+    }
+}

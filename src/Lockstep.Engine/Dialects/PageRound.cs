@@ -1,0 +1,376 @@
+using System.Net;
+using System.Text.Json;
+using Lockstep.Engine.Feed;
+using Lockstep.Engine.Sync;
+using Lockstep.Engine.Tables;
+
+namespace Lockstep.Engine.Dialects;
+
+/// <summary>
+/// One round of a dialect whose answers end: page after page, until all that there is has come. Each page is committed whole, or all of
+/// them replace the table when the set is whole (D1, D2). One thread at a time.
+/// </summary>
+internal sealed class PageRound(DialectSession session)
+{
+    private const int MostEmptyPages = 1000;
+    private const int MostStandstills = 3;
+    private static readonly string[] Counting =
+    [
+        "page",
+        "_page",
+        "offset",
+        "skip",
+        "$skip",
+        "start",
+        "startAt",
+        "page[number]",
+        "page[offset]",
+    ];
+
+    private readonly PageReader _reader = new(session);
+    private readonly HashSet<Uri> _asked = [];
+    private MaximumCursor? _maximum;
+    private DateTimeOffset? _began;
+    private bool _isCounted;
+    private int _pages;
+
+    /// <summary>Reads a round.</summary>
+    public async Task<RoundEnd> ReadAsync(RequestKind kind, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var end = await ReadPagesAsync(kind, cancellationToken).ConfigureAwait(false);
+            if (end == RoundEnd.Resync)
+                await session.Writer.DiscardAsync(cancellationToken).ConfigureAwait(false);
+            return end;
+        }
+        catch (Exception e) when (e is FeedException)
+        {
+            await session.Writer.DiscardAsync(cancellationToken).ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    private async Task<RoundEnd> ReadPagesAsync(RequestKind kind, CancellationToken cancellationToken)
+    {
+        var rules = session.Dialect.For(kind);
+        var state = session.State;
+        var isEmpty = state.Rows + state.Tombstones == 0;
+        var resume = kind == RequestKind.Changes ? state.Resume?.ToString() : null;
+        var stored = kind == RequestKind.Snapshot || state.Cursor.IsStart ? null : state.Cursor.ToString();
+        var isWhole = rules.IsWhole && resume is null;
+        // Into an empty table the pages of a feed that can go on from each of them are committed as they come.
+        var isStaged = isWhole && !(isEmpty && session.Dialect.Changes is not null && !rules.IsAtomic);
+        var start = resume is not null ? session.Requests.Own(resume, session.Client.Uri.Location) : First(rules, kind, stored);
+        _maximum = rules.HasMaximumCursor ? new MaximumCursor(rules) : null;
+        var target = start;
+        var cursor = stored;
+        int empty = 0,
+            standstills = 0;
+        var isSecond = false;
+        while (true)
+        {
+            _asked.Add(target);
+            var tag = kind == RequestKind.Snapshot && _pages == 0 && !session.IsForced ? session.EntityTag : null;
+            using var response = await session
+                .Requests.SendAsync(rules, target, cursor, tag, Patience(rules, kind), cancellationToken)
+                .ConfigureAwait(false);
+            if (_pages == 0 && !isSecond)
+            {
+                if (await BeginAsync(rules, response, isStaged, cancellationToken).ConfigureAwait(false) is { } told)
+                {
+                    if (resume is null || told != RoundEnd.Resync)
+                        return told;
+                    return await ForgetResumeAsync(cancellationToken).ConfigureAwait(false);
+                }
+
+                if (response.StatusCode == HttpStatusCode.NotModified)
+                    return await UnchangedAsync(tag, cancellationToken).ConfigureAwait(false);
+            }
+            else if (!response.IsSuccessStatusCode)
+            {
+                session.RefusedPages++;
+                return await RefusedAsync(rules, response, cancellationToken).ConfigureAwait(false);
+            }
+
+            session.Requests.Last = new ResponsePlaces(response);
+            _began ??= response.Headers.Date;
+            using var page = await _reader.ReadAsync(rules, response, _maximum, cancellationToken).ConfigureAwait(false);
+            if (page.AsksForResync)
+                return RoundEnd.Resync;
+            if (MeetsAnotherFeed(rules, page.Places, isKnown: stored is not null))
+                return RoundEnd.Resync;
+            var said = CursorOf(rules, page, target);
+            empty = page.Count == 0 ? empty + 1 : 0;
+            if (empty > MostEmptyPages)
+                throw session.Requests.Wrong("page after page is empty");
+
+            if (NextOf(rules, page, target) is { } next)
+            {
+                next = InsteadOfCounting(rules, kind, next);
+                if (!_asked.Contains(next))
+                {
+                    await KeepAsync(isStaged, rules, said: null, rules.Resumes ? next : null, cancellationToken).ConfigureAwait(false);
+                    target = next;
+                    _pages++;
+                    continue;
+                }
+
+                if (page.Count > 0)
+                    throw session.Requests.Wrong("it links to a page that has come already");
+            }
+
+            if (!page.IsUpToDate && GoesOnFrom(rules, page, said, cursor))
+            {
+                standstills = said == cursor ? standstills + 1 : 0;
+                if (standstills >= MostStandstills)
+                    throw session.Requests.Wrong("it says that there is more, and its cursor stays where it is");
+                await KeepAsync(isStaged, rules, said, null, cancellationToken).ConfigureAwait(false);
+                rules = session.Dialect.Changes! with { IsAtomic = rules.IsAtomic };
+                cursor = said;
+                target = session.Requests.Address(rules, cursor);
+                _pages++;
+                continue;
+            }
+
+            if (isStaged && !isSecond && _isCounted && _pages > 0 && !isEmpty)
+            {
+                // While pages are counted, records move between them: only what two rounds lack is gone (D9).
+                isSecond = true;
+                target = start;
+                _pages = 0;
+                _asked.Clear();
+                continue;
+            }
+
+            await EndAsync(kind, isStaged, said, stored, cancellationToken).ConfigureAwait(false);
+            // A set that could have more pages says nothing of those by the tag of its first one.
+            session.EntityTag = session.Dialect.IsList && !rules.HasNext ? response.Headers.ETag?.ToString() : null;
+            session.ServerInterval = PollInterval(page.Places);
+            return rules.End?.Holds(page.Places) == true ? RoundEnd.Ended : RoundEnd.UpToDate;
+        }
+    }
+
+    private Uri First(DialectRules rules, RequestKind kind, string? cursor)
+    {
+        if (kind == RequestKind.Snapshot && session.Restart is { } restart)
+            return restart;
+        // Where going on between pages was refused twice, the set is asked for in one page.
+        return session.Requests.Address(rules, cursor, withConstants: session.RefusedPages < 2);
+    }
+
+    private TimeSpan Patience(DialectRules rules, RequestKind kind)
+    {
+        var limit = session.Client.ConnectionTimeout;
+        var held = rules.Timeout + TimeSpan.FromSeconds(30);
+        return kind == RequestKind.Live && limit != Timeout.InfiniteTimeSpan && held > limit ? held : limit;
+    }
+
+    /// <summary>The round's first answer: what it says of the round, where that is not a page.</summary>
+    private async Task<RoundEnd?> BeginAsync(
+        DialectRules rules,
+        HttpResponseMessage response,
+        bool isStaged,
+        CancellationToken cancellationToken
+    )
+    {
+        if (!response.IsSuccessStatusCode && response.StatusCode != HttpStatusCode.NotModified)
+            return await RefusedAsync(rules, response, cancellationToken).ConfigureAwait(false);
+        session.Begin(isStaged);
+        await session.SayConnectedAsync(cancellationToken).ConfigureAwait(false);
+        if (isStaged)
+            await session.Writer.StageAsync(cancellationToken).ConfigureAwait(false);
+        return null;
+    }
+
+    /// <summary>A status that is no success: the sign to begin anew, or an error.</summary>
+    private async Task<RoundEnd> RefusedAsync(DialectRules rules, HttpResponseMessage response, CancellationToken cancellationToken)
+    {
+        using var error = await ErrorBody.ReadAsync(session.Client, response, cancellationToken).ConfigureAwait(false);
+        var places = new ResponsePlaces(response, error?.RootElement ?? default);
+        if (rules.Resync?.Holds(places) != true)
+            throw session.RefusalOf(response);
+        if (response.Headers.Location is { } location)
+            session.Restart = session.Requests.Own(location.OriginalString, session.Client.Uri.Location);
+        // Where no new identity is named, another one than before keeps caches from giving the old answer again.
+        if (!MeetsAnotherFeed(rules, places, isKnown: true) && rules.Identity.Count > 0 && session.Requests.Identity is { } identity)
+            session.Requests.Identity = identity + "-next";
+        return RoundEnd.Resync;
+    }
+
+    /// <summary>The page that a round was to go on with is refused: it goes on from the cursor, or begins anew.</summary>
+    private async Task<RoundEnd> ForgetResumeAsync(CancellationToken cancellationToken)
+    {
+        if (session.State.Cursor.IsStart)
+            return RoundEnd.Resync;
+        await session.Writer.CommitAsync(session.Position(null, null, isUpToDate: false), cancellationToken).ConfigureAwait(false);
+        session.Restart = null;
+        return RoundEnd.StreamEnded;
+    }
+
+    private async Task<RoundEnd> UnchangedAsync(string? tag, CancellationToken cancellationToken)
+    {
+        if (tag is null)
+            throw session.Requests.Wrong("it answers 304 Not Modified to a request that was not conditional");
+        await session.Writer.DiscardAsync(cancellationToken).ConfigureAwait(false);
+        session.Context.SetCompleted();
+        await session.Writer.CommitAsync(session.Position(null, null, isUpToDate: true), cancellationToken).ConfigureAwait(false);
+        return RoundEnd.UpToDate;
+    }
+
+    private bool MeetsAnotherFeed(DialectRules rules, ResponsePlaces places, bool isKnown)
+    {
+        if (Identity.Of(rules.Identity, places) is not { } identity)
+            return false;
+        var isAnother = isKnown && session.Requests.Identity is { } known && known != identity;
+        session.Requests.Identity = identity;
+        session.IsAnotherFeed |= isAnother;
+        return isAnother;
+    }
+
+    private string? CursorOf(DialectRules rules, Page page, Uri target)
+    {
+        if (_maximum is not null)
+            return null;
+        var text =
+            rules.Cursor.Select(place => page.Places.Find(place)?.Text).FirstOrDefault(found => found is not null) ?? page.LastCursor;
+        if (text is null || session.Dialect.CursorIsParameter)
+            return text;
+        var uri = session.Requests.Own(text, target);
+        // Some servers leave "from now on" in the link for what comes next, which would then be nothing for ever.
+        return DialectRequests.Without(DialectRequests.Without(uri, "token", "latest"), "$deltatoken", "latest").AbsoluteUri;
+    }
+
+    private Uri? NextOf(DialectRules rules, Page page, Uri target)
+    {
+        if (page.IsUpToDate)
+            return null;
+        foreach (var place in rules.NextUrl)
+        {
+            if (page.Places.Find(place) is { Json: null or { ValueKind: JsonValueKind.String }, Text: { } link })
+            {
+                var uri = session.Requests.Own(link, target);
+                _isCounted |= IsCounted(uri);
+                return uri;
+            }
+        }
+
+        Uri? next = null;
+        foreach ((var name, var place) in rules.NextParameters)
+        {
+            var value =
+                place.Kind == PlaceKind.Count ? Count(place, name, page.Count, target)
+                : place.IsOfItems
+                    ? page.Count > 0 ? session.Writer.Items.NextValues.GetValueOrDefault(name)
+                        : null
+                : page.Places.Find(place)?.Text;
+            if (value is null)
+                continue;
+            _isCounted |= place.Kind == PlaceKind.Count;
+            next = DialectRequests.With(next ?? target, name, value, replaces: true);
+        }
+
+        return next;
+    }
+
+    private static string? Count(Place place, string name, int items, Uri target)
+    {
+        if (items == 0)
+            return null;
+        var query = target.Query.TrimStart('?').Split('&').Select(pair => pair.Split('=', 2));
+        var now =
+            query.FirstOrDefault(pair => Uri.UnescapeDataString(pair[0]) == name) is [_, var text] && long.TryParse(text, out var number)
+                ? number
+            : place.Name == "page" ? 1
+            : 0;
+        return (place.Name == "page" ? now + 1 : now + items).ToString(System.Globalization.CultureInfo.InvariantCulture);
+    }
+
+    private static bool IsCounted(Uri uri) =>
+        uri
+            .Query.TrimStart('?')
+            .Split('&')
+            .Any(pair => Counting.Contains(Uri.UnescapeDataString(pair.Split('=')[0]), StringComparer.OrdinalIgnoreCase));
+
+    /// <summary>
+    /// Of records in the order of their changes, those behind a page move up when one before them changes: the next page is asked for by the
+    /// largest value, and by its number only within one instant that fills a page (D17).
+    /// </summary>
+    private Uri InsteadOfCounting(DialectRules rules, RequestKind kind, Uri next)
+    {
+        if (kind != RequestKind.Changes || _maximum is not { IsAscending: true, Largest: { } largest } || !_isCounted)
+            return next;
+        var instead = session.Requests.Address(rules, largest);
+        return _asked.Contains(instead) ? next : instead;
+    }
+
+    private bool GoesOnFrom(DialectRules rules, Page page, string? said, string? before) =>
+        rules.UpToDate is not null
+        && session.Dialect.Changes is not null
+        && said is not null
+        && (page.Count > 0 || said != before || rules.IsAtomic);
+
+    /// <summary>A page that is not the last one: committed whole, unless all of them have to come first.</summary>
+    private async Task KeepAsync(bool isStaged, DialectRules rules, string? said, Uri? resume, CancellationToken cancellationToken)
+    {
+        if (isStaged)
+        {
+            await session.Writer.FlushAsync(canStage: true, cancellationToken).ConfigureAwait(false);
+            return;
+        }
+
+        if (rules.IsAtomic)
+            return;
+        await session
+            .Writer.CommitAsync(session.Position(said, resume?.AbsoluteUri, isUpToDate: false), cancellationToken)
+            .ConfigureAwait(false);
+    }
+
+    private async Task EndAsync(RequestKind kind, bool isStaged, string? said, string? stored, CancellationToken cancellationToken)
+    {
+        var cursor = _maximum is null ? said : _maximum.Next(stored, _began, session.Context.Options.Lookback);
+        if (kind == RequestKind.Snapshot && cursor is null && _maximum is null && session.Dialect.Changes is not null)
+        {
+            throw session.Requests.Wrong(
+                $"its last page names no cursor in {string.Join(" or ", session.Dialect.Snapshot.Cursor.Select(place => $"'{place}'"))}"
+            );
+        }
+
+        var position = session.Position(cursor, null, isUpToDate: true);
+        if (!isStaged)
+        {
+            await session.Writer.CommitAsync(position, cancellationToken).ConfigureAwait(false);
+            return;
+        }
+
+        var ending = SnapshotEnding.Sweep;
+        if (session.Writer.HasUnreadable)
+        {
+            ending = SnapshotEnding.MergeOnly;
+            await session
+                .SayAsync(
+                    FeedEventKind.Warning,
+                    "A part of the whole set could not be read, so nothing was removed from the table by what it lacks.",
+                    cancellationToken,
+                    "Look at what was set aside."
+                )
+                .ConfigureAwait(false);
+        }
+        else if (session.Dialect.IsList && !session.IsForced)
+        {
+            ending |= SnapshotEnding.Guarded;
+        }
+
+        if (session.IsAnotherFeed)
+            ending |= SnapshotEnding.ForgetOrder;
+        await session.Writer.CompleteAsync(ending, position, cancellationToken).ConfigureAwait(false);
+        session.IsAnotherFeed = session.IsForced = false;
+        session.RefusedPages = 0;
+        session.Restart = null;
+    }
+
+    private static TimeSpan? PollInterval(ResponsePlaces places) =>
+        int.TryParse(places.Header("X-Poll-Interval"), System.Globalization.NumberStyles.None, null, out var seconds)
+            ? TimeSpan.FromSeconds(seconds)
+            : null;
+}

@@ -1,0 +1,146 @@
+using System.Text;
+using System.Text.Json;
+
+namespace Lockstep.Engine.Dialects;
+
+/// <summary>What a place is looked for in.</summary>
+internal enum PlaceKind
+{
+    /// <summary>A field at the top of an object, by its name as it is.</summary>
+    Field,
+
+    /// <summary>A JSON Pointer (RFC 6901); an empty one is the whole.</summary>
+    Pointer,
+
+    /// <summary>A header of the response.</summary>
+    Header,
+
+    /// <summary>A relation of the response's <c>Link</c> header (RFC 8288), or of links in the body.</summary>
+    Link,
+
+    /// <summary>The type of a server-sent event.</summary>
+    EventType,
+
+    /// <summary>The id of a server-sent event.</summary>
+    EventId,
+
+    /// <summary>How many items have come, or which page is next: counted, not read.</summary>
+    Count,
+}
+
+/// <summary>
+/// Where in a response or in an item something is to be found. Its text form is that of <c>docs/DIALECTS.md</c>: a field's name, a JSON
+/// Pointer, <c>header:NAME</c>, <c>link:REL</c>, <c>event:</c>, <c>id:</c>; with <c>last:</c> or <c>max:</c> before it, of the last item or
+/// the largest one. Immutable.
+/// </summary>
+internal sealed record Place
+{
+    private static readonly (string Prefix, PlaceKind Kind)[] Prefixes =
+    [
+        ("header:", PlaceKind.Header),
+        ("link:", PlaceKind.Link),
+        ("event:", PlaceKind.EventType),
+        ("id:", PlaceKind.EventId),
+        ("offset:", PlaceKind.Count),
+        ("page:", PlaceKind.Count),
+    ];
+
+    private Place(string text, PlaceKind kind, string name)
+    {
+        Text = text;
+        Kind = kind;
+        Name = name;
+        Segments =
+            kind != PlaceKind.Pointer ? [name]
+            : name.Length == 0 ? []
+            : [.. name[1..].Split('/').Select(Unescape)];
+    }
+
+    /// <summary>As it was written.</summary>
+    public string Text { get; }
+
+    public PlaceKind Kind { get; }
+
+    /// <summary>The field, header or relation.</summary>
+    public string Name { get; }
+
+    /// <summary>The names that lead to the value, of a field or a pointer.</summary>
+    public IReadOnlyList<string> Segments { get; }
+
+    /// <summary>Whether it is of an item of the response, the last one or the largest.</summary>
+    public bool IsOfItems { get; private init; }
+
+    /// <summary>Whether the largest value counts, and not the last one.</summary>
+    public bool IsMaximum { get; private init; }
+
+    /// <summary>Reads a place.</summary>
+    /// <param name="text">Its text.</param>
+    /// <exception cref="FormatException">It is none; the message says why.</exception>
+    public static Place Parse(string text)
+    {
+        if (text.StartsWith("last:", StringComparison.Ordinal))
+            return Parse(text[5..]) with { IsOfItems = true };
+        if (text.StartsWith("max:", StringComparison.Ordinal))
+            return Parse(text[4..]) with { IsOfItems = true, IsMaximum = true };
+        foreach ((var prefix, var kind) in Prefixes)
+        {
+            if (text.StartsWith(prefix, StringComparison.Ordinal))
+            {
+                var name = text[prefix.Length..];
+                if (name.Length == 0 == kind is PlaceKind.Header or PlaceKind.Link)
+                {
+                    throw new FormatException(
+                        $"'{text}' is no place: {(name.Length == 0 ? "a name follows" : "nothing follows")} '{prefix}'"
+                    );
+                }
+
+                return new Place(text, kind, kind == PlaceKind.Count ? prefix[..^1] : name);
+            }
+        }
+
+        return text.Length == 0 || text[0] == '/' ? new Place(text, PlaceKind.Pointer, text) : new Place(text, PlaceKind.Field, text);
+    }
+
+    /// <summary>The value in a JSON value, for a field or a pointer.</summary>
+    public bool TryFind(JsonElement root, out JsonElement value)
+    {
+        value = root;
+        if (Kind is not (PlaceKind.Field or PlaceKind.Pointer))
+            return false;
+        foreach (var segment in Segments)
+        {
+            if (value.ValueKind == JsonValueKind.Object)
+            {
+                if (!value.TryGetProperty(segment, out value))
+                    return false;
+            }
+            else if (value.ValueKind == JsonValueKind.Array && TryIndex(segment, value.GetArrayLength(), out var index))
+            {
+                value = value[index];
+            }
+            else
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => Text;
+
+    private static bool TryIndex(string segment, int length, out int index) =>
+        int.TryParse(segment, System.Globalization.NumberStyles.None, null, out index) && index < length;
+
+    private static string Unescape(string segment)
+    {
+        for (var at = segment.IndexOf('~', StringComparison.Ordinal); at >= 0; at = segment.IndexOf('~', at + 1))
+        {
+            if (at + 1 >= segment.Length || segment[at + 1] is not ('0' or '1'))
+                throw new FormatException($"'{segment}' is no part of a JSON Pointer: '~' is written '~0', and '/' is written '~1'");
+        }
+
+        return new StringBuilder(segment).Replace("~1", "/").Replace("~0", "~").ToString();
+    }
+}

@@ -1,0 +1,132 @@
+using System.Text;
+using System.Text.Json;
+using Lockstep.Engine.Feed;
+using Lockstep.Engine.Framing;
+
+namespace Lockstep.Engine.Dialects;
+
+/// <summary>Bytes of a stream to items. One thread at a time.</summary>
+internal interface IFrames
+{
+    /// <summary>The cursor that covers what was taken, where the frames have one of their own; null or empty otherwise.</summary>
+    string? Position { get; }
+
+    /// <summary>How long the server wants its clients to wait before they come back.</summary>
+    TimeSpan? Retry { get; }
+
+    Memory<byte> GetFreeMemory();
+
+    /// <summary>So many bytes were written; none when the stream has ended.</summary>
+    void Advance(int count);
+
+    /// <summary>Hands the next frame to the round. False when it needs more bytes.</summary>
+    bool TryTake(StreamRound round, DialectRules rules);
+
+    /// <summary>The stream has ended: between two frames, or it was cut off.</summary>
+    void RequireWhole(FeedUri feed);
+}
+
+/// <summary>A JSON object a line; blank lines are signs of life.</summary>
+internal sealed class LineFrames(int maximum) : IFrames
+{
+    private readonly FrameReader _frames = new(maximum);
+    private bool _isCut;
+
+    public string? Position => null;
+
+    public TimeSpan? Retry => null;
+
+    public Memory<byte> GetFreeMemory() => _frames.GetFreeMemory();
+
+    public void Advance(int count)
+    {
+        if (count == 0)
+            _frames.Complete();
+        else
+            _frames.Advance(count);
+    }
+
+    public bool TryTake(StreamRound round, DialectRules rules)
+    {
+        if (!_frames.TryRead(out var frame))
+            return false;
+        switch (frame.Kind)
+        {
+            case FrameKind.BlankLine:
+                round.Beat();
+                break;
+            case FrameKind.Object:
+                round.Take(rules, frame.Bytes.ToArray(), frame.Offset, default);
+                break;
+            case FrameKind.Truncated:
+                _isCut = true;
+                break;
+            default:
+                round.Refuse(frame.Bytes, frame.Offset, frame.Kind == FrameKind.TooLong ? "it is too large" : "it is no JSON object");
+                break;
+        }
+
+        return true;
+    }
+
+    public void RequireWhole(FeedUri feed)
+    {
+        if (_isCut)
+            throw new FeedCutException(feed, "it ended within a line.");
+    }
+}
+
+/// <summary>Server-sent events, whose data is one object or a list of them.</summary>
+internal sealed class EventFrames(int maximum) : IFrames
+{
+    /// <summary>No server is asked more often, whatever it allows.</summary>
+    private static readonly TimeSpan Shortest = TimeSpan.FromMilliseconds(100);
+
+    private readonly EventReader _events = new(maximum);
+
+    public string? Position => _events.DispatchedId;
+
+    public TimeSpan? Retry => _events.Retry is { } retry && retry < Shortest ? Shortest : _events.Retry;
+
+    public Memory<byte> GetFreeMemory() => _events.GetFreeMemory();
+
+    public void Advance(int count) => _events.Advance(count);
+
+    public bool TryTake(StreamRound round, DialectRules rules)
+    {
+        var offset = _events.Offset;
+        if (!_events.TryRead(out var kind))
+            return false;
+        var origin = new ItemOrigin(_events.Type.Length == 0 ? "message" : _events.Type, _events.DispatchedId);
+        var places = new ItemPlaces(default, origin);
+        if (kind == EventKind.Heartbeat || rules.Heartbeat?.Holds(places) == true)
+            round.Beat();
+        else if (rules.Skip?.Holds(places) != true)
+            TakeData(round, rules, offset, origin);
+        return true;
+    }
+
+    /// <summary>What no blank line has ended is dropped, as browsers do; it comes again.</summary>
+    public void RequireWhole(FeedUri feed) { }
+
+    private void TakeData(StreamRound round, DialectRules rules, long offset, ItemOrigin origin)
+    {
+        var data = _events.Data;
+        try
+        {
+            using var document = JsonDocument.Parse(data, new JsonDocumentOptions { MaxDepth = 128 });
+            if (document.RootElement.ValueKind != JsonValueKind.Array)
+            {
+                round.Take(rules, data, offset, origin);
+                return;
+            }
+
+            foreach (var item in document.RootElement.EnumerateArray())
+                round.Take(rules, Encoding.UTF8.GetBytes(item.GetRawText()), offset, origin);
+        }
+        catch (JsonException)
+        {
+            round.Refuse(data.Span, offset, "its data is no JSON");
+        }
+    }
+}

@@ -1,0 +1,262 @@
+using System.Net;
+using System.Text.Json;
+using Lockstep.Engine.Feed;
+using Lockstep.Engine.Framing;
+using Lockstep.Engine.Records;
+using Lockstep.Engine.Sync;
+
+namespace Lockstep.Engine.Dialects;
+
+/// <summary>
+/// Follows a stream of a dialect: JSON lines or server-sent events. Records are committed as they come, each with the cursor that covers it
+/// (D1). One thread at a time.
+/// </summary>
+internal sealed class StreamRound(DialectSession session)
+{
+    private static readonly TimeSpan Linger = TimeSpan.FromMilliseconds(5);
+    private static readonly TimeSpan LongestHold = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(30);
+
+    private string? _cursor;
+    private string? _committed;
+    private long _uncommittedSince;
+    private bool _hasWarned;
+    private RoundEnd? _end;
+
+    /// <summary>How many items and signs of life came.</summary>
+    public int Signs { get; private set; }
+
+    /// <summary>How long the stream was open.</summary>
+    public TimeSpan Lasted { get; private set; }
+
+    /// <summary>Reads until the stream ends, or the caller's wish is met.</summary>
+    public async Task<RoundEnd> ReadAsync(RequestKind kind, CancellationToken cancellationToken)
+    {
+        var rules = session.Dialect.For(kind);
+        var time = session.Context.Time;
+        _cursor = _committed = session.State.Cursor.IsStart ? null : session.State.Cursor.ToString();
+        var target = session.Requests.Address(rules, _cursor);
+        var limit = session.Client.ConnectionTimeout;
+        var patience = limit != Timeout.InfiniteTimeSpan && rules.Timeout + Grace > limit ? rules.Timeout + Grace : limit;
+        using var response = await session
+            .Requests.SendAsync(rules, target, _cursor, null, patience, cancellationToken)
+            .ConfigureAwait(false);
+        if (!response.IsSuccessStatusCode)
+        {
+            using var error = await ErrorBody.ReadAsync(session.Client, response, cancellationToken).ConfigureAwait(false);
+            if (rules.Resync?.Holds(new ResponsePlaces(response, error?.RootElement ?? default)) == true)
+                return RoundEnd.Resync;
+            throw session.RefusalOf(response);
+        }
+
+        var began = time.GetTimestamp();
+        session.Begin(isStaged: false);
+        await session.SayConnectedAsync(cancellationToken).ConfigureAwait(false);
+        if (response.StatusCode == HttpStatusCode.NoContent)
+            return rules.Framing == DialectFraming.EventStream ? RoundEnd.Ended : RoundEnd.StreamEnded;
+        await CheckHeadAsync(rules, response, cancellationToken).ConfigureAwait(false);
+        var body = await session.Client.OpenContentAsync(response, cancellationToken).ConfigureAwait(false);
+        var silence = session.Client.OperationTimeout;
+        if (silence != Timeout.InfiniteTimeSpan && rules.Timeout + Grace > silence)
+            silence = rules.Timeout + Grace;
+        var stream = new IdleStream(body, session.Client.Uri, silence, time, session.NoteBytes);
+        IFrames frames =
+            rules.Framing == DialectFraming.EventStream
+                ? new EventFrames(session.Context.Options.MaximumRecordSize)
+                : new LineFrames(session.Context.Options.MaximumRecordSize);
+        session.Context.Queue.ResetLastChange();
+        try
+        {
+            return await FollowAsync(rules, stream, frames, cancellationToken).ConfigureAwait(false);
+        }
+        catch (FeedException)
+        {
+            await CommitAsync(cancellationToken).ConfigureAwait(false);
+            throw;
+        }
+        finally
+        {
+            Lasted = time.GetElapsedTime(began);
+            // The response goes first: disposing a decoder would otherwise wait for the rest of an endless body.
+            response.Dispose();
+        }
+    }
+
+    private async Task<RoundEnd> FollowAsync(DialectRules rules, IdleStream stream, IFrames frames, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            var read = stream.ReadAsync(frames.GetFreeMemory(), cancellationToken);
+            int count;
+            if (read.IsCompleted)
+            {
+                count = await read.ConfigureAwait(false);
+            }
+            else
+            {
+                var pending = read.AsTask();
+                if (!await WaitAsync(pending, cancellationToken).ConfigureAwait(false))
+                    return RoundEnd.Settled;
+                count = await pending.ConfigureAwait(false);
+            }
+
+            frames.Advance(count);
+            while (frames.TryTake(this, rules))
+            {
+                if (session.Writer.IsFull)
+                    await CommitAsync(cancellationToken).ConfigureAwait(false);
+                if (_end is not null)
+                    break;
+            }
+
+            if (frames.Position is { Length: > 0 } position)
+                _cursor = position;
+            session.ServerInterval = frames.Retry ?? session.ServerInterval;
+            if (_end is { } end)
+            {
+                await CommitAsync(cancellationToken).ConfigureAwait(false);
+                return end;
+            }
+
+            await WarnAsync(cancellationToken).ConfigureAwait(false);
+            if (count == 0)
+            {
+                frames.RequireWhole(session.Client.Uri);
+                await CommitAsync(cancellationToken).ConfigureAwait(false);
+                return RoundEnd.StreamEnded;
+            }
+
+            if (session.Context.Time.GetElapsedTime(_uncommittedSince) >= LongestHold)
+                await CommitAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Waits for bytes; meanwhile commits what there is. False when nothing new has come for the settling time.</summary>
+    private async Task<bool> WaitAsync(Task<int> pending, CancellationToken cancellationToken)
+    {
+        var context = session.Context;
+        if (await pending.CompletesWithinAsync(Linger, context.Time).ConfigureAwait(false))
+            return true;
+        await CommitAsync(cancellationToken).ConfigureAwait(false);
+        while (context.StopsWhenCaughtUp)
+        {
+            var left = context.Options.Settle - context.Time.GetElapsedTime(context.Queue.LastChange);
+            if (left <= TimeSpan.Zero)
+                return false;
+            if (await pending.CompletesWithinAsync(left, context.Time).ConfigureAwait(false))
+                return true;
+        }
+
+        return true;
+    }
+
+    private async Task CommitAsync(CancellationToken cancellationToken)
+    {
+        if (!session.Writer.HasUncommitted && _cursor == _committed)
+            return;
+        await session.Writer.CommitAsync(session.Position(_cursor, null, isUpToDate: true), cancellationToken).ConfigureAwait(false);
+        _committed = _cursor;
+    }
+
+    private async Task CheckHeadAsync(DialectRules rules, HttpResponseMessage response, CancellationToken cancellationToken)
+    {
+        var type = response.Content.Headers.ContentType?.MediaType;
+        if (rules.Framing == DialectFraming.EventStream && type != "text/event-stream")
+            throw session.Requests.Wrong($"it answers with '{type ?? "no content type"}' and not with 'text/event-stream'");
+        if (type?.Contains("html", StringComparison.OrdinalIgnoreCase) == true)
+            throw session.Requests.Wrong("it answers with an HTML page, perhaps one to sign in at");
+        // A hub that no longer has the event answers with the one that it goes on from.
+        var answered = new ResponsePlaces(response).Header("Last-Event-ID");
+        if (rules.Framing == DialectFraming.EventStream && _cursor is not null && answered is not null && answered != _cursor)
+        {
+            await session
+                .SayAsync(
+                    FeedEventKind.Warning,
+                    "The server no longer has the event that this table came to, and goes on from a later one: what was between them is missing.",
+                    cancellationToken
+                )
+                .ConfigureAwait(false);
+        }
+    }
+
+    private async Task WarnAsync(CancellationToken cancellationToken)
+    {
+        if (!_hasUnknown || _hasWarned)
+            return;
+        _hasWarned = true;
+        await session
+            .SayAsync(FeedEventKind.Warning, "Something came that the dialect does not know; it was passed over.", cancellationToken)
+            .ConfigureAwait(false);
+    }
+
+    private bool _hasUnknown;
+
+    /// <summary>Takes an item.</summary>
+    internal void Take(DialectRules rules, ReadOnlyMemory<byte> item, long offset, ItemOrigin origin)
+    {
+        var writer = session.Writer;
+        Signs++;
+        if (Signs == 1 && IsPage(item))
+        {
+            // A server that does not know how to wait answers with a page: that is read as one.
+            _end = RoundEnd.NotLive;
+            return;
+        }
+
+        if (!writer.HasUncommitted)
+            _uncommittedSince = session.Context.Time.GetTimestamp();
+        var kind = writer.Items.Read(rules, item, signs: true, origin, out var record);
+        switch (kind)
+        {
+            case ItemKind.Record:
+                writer.Add(record, rules.Merges);
+                session.IsConfirmed = true;
+                break;
+            case ItemKind.Malformed:
+                writer.Refuse(item.Span, offset, writer.Items.Reason);
+                break;
+            case ItemKind.Resync:
+                _end = RoundEnd.Resync;
+                return;
+            case ItemKind.Unknown:
+                _hasUnknown = true;
+                break;
+            case ItemKind.Heartbeat or ItemKind.UpToDate:
+                session.IsConfirmed = true;
+                session.Context.Counters.Heartbeats++;
+                break;
+        }
+
+        if (writer.Items.Cursor is { Text: { } cursor } && origin.EventId is null)
+            _cursor = cursor;
+    }
+
+    /// <summary>Takes a sign of life.</summary>
+    internal void Beat()
+    {
+        Signs++;
+        session.Context.Counters.Heartbeats++;
+    }
+
+    /// <summary>Sets bytes aside that are no item.</summary>
+    internal void Refuse(ReadOnlySpan<byte> bytes, long offset, string reason)
+    {
+        Signs++;
+        session.Writer.Refuse(bytes, offset, reason);
+    }
+
+    private bool IsPage(ReadOnlyMemory<byte> item)
+    {
+        if (session.Dialect.Snapshot.Items is not { } place)
+            return false;
+        try
+        {
+            using var document = JsonDocument.Parse(item, new JsonDocumentOptions { MaxDepth = 128 });
+            return place.TryFind(document.RootElement, out var list) && list.ValueKind == JsonValueKind.Array;
+        }
+        catch (JsonException)
+        {
+            return false;
+        }
+    }
+}

@@ -1,0 +1,65 @@
+using System.Text;
+
+namespace Lockstep.Engine.Dialects;
+
+/// <summary>
+/// A text of a request with names in braces that are replaced: <c>{cursor}</c>, <c>{cursor:FORMAT}</c>, <c>{identity}</c>,
+/// <c>{timeout}</c>, <c>{header:NAME}</c> of the last response. Immutable.
+/// </summary>
+internal sealed record Template
+{
+    private readonly List<(string Text, string? Variable)> _parts = [];
+
+    public Template(string text)
+    {
+        Text = text;
+        for (var at = 0; at < text.Length; )
+        {
+            var open = text.IndexOf('{', at);
+            var close = open < 0 ? -1 : text.IndexOf('}', open);
+            if (close < 0)
+            {
+                _parts.Add((text[at..], null));
+                break;
+            }
+
+            var variable = text[(open + 1)..close];
+            var name = variable.Split(':')[0];
+            if (name is not ("cursor" or "identity" or "timeout" or "header"))
+            {
+                throw new FormatException(
+                    $"'{{{variable}}}' is not known: there are {{cursor}}, {{identity}}, {{timeout}} and {{header:NAME}}"
+                );
+            }
+
+            _parts.Add((text[at..open], variable));
+            at = close + 1;
+        }
+    }
+
+    public string Text { get; }
+
+    /// <summary>Whether something in it is replaced.</summary>
+    public bool HasVariables => _parts.Exists(part => part.Variable is not null);
+
+    /// <summary>Whether the cursor goes in here.</summary>
+    public bool HasCursor => _parts.Exists(part => part.Variable?.Split(':')[0] == "cursor");
+
+    /// <summary>The text with its names replaced; null when one of them has no value.</summary>
+    /// <param name="value">The value of a name, with what follows its colon.</param>
+    public string? Fill(Func<string, string?> value)
+    {
+        var text = new StringBuilder();
+        foreach ((var before, var variable) in _parts)
+        {
+            text.Append(before);
+            if (variable is null)
+                continue;
+            if (value(variable) is not { } replaced)
+                return null;
+            text.Append(replaced);
+        }
+
+        return text.ToString();
+    }
+}

@@ -1,0 +1,44 @@
+using System.Globalization;
+
+namespace Lockstep.Engine.Dialects;
+
+/// <summary>Times as servers write them, and as they want them in a request.</summary>
+internal static class TimeText
+{
+    private const string Wire = "yyyy-MM-dd'T'HH:mm:ss'Z'";
+
+    /// <summary>Reads a time with a zone (RFC 3339, or <c>+0000</c>), or without one, which is taken to be of <paramref name="zone"/>.</summary>
+    public static DateTimeOffset? Parse(string text, TimeZoneInfo zone)
+    {
+        if (
+            !DateTime.TryParse(
+                text,
+                CultureInfo.InvariantCulture,
+                DateTimeStyles.RoundtripKind | DateTimeStyles.AllowWhiteSpaces,
+                out var time
+            )
+        )
+        {
+            return null;
+        }
+
+        if (time.Kind == DateTimeKind.Unspecified)
+            return new DateTimeOffset(DateTime.SpecifyKind(time, DateTimeKind.Unspecified), zone.GetUtcOffset(time)).ToUniversalTime();
+        return new DateTimeOffset(time.ToUniversalTime());
+    }
+
+    /// <summary>Writes a time as a request wants it; by default in UTC, to the second.</summary>
+    /// <param name="time">The time; what is below a second is cut off, which asks for a little more.</param>
+    /// <param name="format">.NET's format, or null.</param>
+    /// <param name="zone">The zone that the server takes times to be of.</param>
+    public static string Write(DateTimeOffset time, string? format, TimeZoneInfo zone)
+    {
+        if (format == "s")
+            return time.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture);
+        if (format == "ms")
+            return time.ToUnixTimeMilliseconds().ToString(CultureInfo.InvariantCulture);
+        return format is null
+            ? time.UtcDateTime.ToString(Wire, CultureInfo.InvariantCulture)
+            : TimeZoneInfo.ConvertTime(time, zone).ToString(format, CultureInfo.InvariantCulture);
+    }
+}

@@ -1,0 +1,96 @@
+using Lockstep.Engine;
+using Lockstep.Engine.Serving;
+
+namespace Lockstep.Serving;
+
+/// <summary>
+/// A source that may not be there yet: it is started again and again until it is, and clients are told to come back meanwhile. Thread-safe.
+/// </summary>
+public sealed class LateSource : IFeedSource
+{
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(2);
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Func<CancellationToken, Task<IFeedSource>> _start;
+    private readonly TimeProvider _time;
+    private readonly Task _starting;
+    private volatile IFeedSource? _source;
+    private volatile Exception? _error;
+
+    /// <summary>Begins to start it.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="start">Starts it; called again after it has failed.</param>
+    /// <param name="time">The clock; null for the system's.</param>
+    public LateSource(string name, Func<CancellationToken, Task<IFeedSource>> start, TimeProvider? time = null)
+    {
+        (Name, _start, _time) = (name, start, time ?? TimeProvider.System);
+        _starting = Task.Run(StartAsync);
+    }
+
+    /// <inheritdoc/>
+    public string Name { get; }
+
+    /// <inheritdoc/>
+    public TimeSpan Lag => _source?.Lag ?? TimeSpan.Zero;
+
+    /// <summary>Why it could not be started at the last try; null when it was, or was not tried yet.</summary>
+    public Exception? Error => _error;
+
+    /// <summary>Whether its first try is still under way.</summary>
+    public bool IsStarting => _source is null && _error is null;
+
+    /// <inheritdoc/>
+    public ValueTask<FeedState> GetStateAsync(CancellationToken cancellationToken) => Started.GetStateAsync(cancellationToken);
+
+    /// <inheritdoc/>
+    public ValueTask<FeedReading> OpenAsync(FeedRequest request, CancellationToken cancellationToken) =>
+        Started.OpenAsync(request, cancellationToken);
+
+    /// <inheritdoc/>
+    public ValueTask<SnapshotPage> ReadPageAsync(SnapshotPageRequest request, CancellationToken cancellationToken) =>
+        Started.ReadPageAsync(request, cancellationToken);
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        if (_stop.IsCancellationRequested)
+            return;
+        await _stop.CancelAsync().ConfigureAwait(false);
+        await _starting.ConfigureAwait(false);
+        if (_source is { } source)
+            await source.DisposeAsync().ConfigureAwait(false);
+    }
+
+    private IFeedSource Started =>
+        _source ?? throw new FeedUnavailableException(_error?.Message ?? $"'{Name}' is being started.", RetryAfter, _error);
+
+    private async Task StartAsync()
+    {
+        for (var pause = TimeSpan.FromMilliseconds(100); ; pause = pause * 2 < LongestPause ? pause * 2 : LongestPause)
+        {
+            try
+            {
+                _source = await _start(_stop.Token).ConfigureAwait(false);
+                _error = null;
+                return;
+            }
+            catch (OperationCanceledException) when (_stop.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (LockstepException e)
+            {
+                _error = e;
+            }
+
+            try
+            {
+                await Task.Delay(pause, _time, _stop.Token).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+        }
+    }
+}

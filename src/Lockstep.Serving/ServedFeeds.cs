@@ -1,0 +1,33 @@
+using Lockstep.Engine.Serving;
+
+namespace Lockstep.Serving;
+
+/// <summary>The feeds of a server, in the order in which they came. Thread-safe.</summary>
+internal sealed class ServedFeeds
+{
+    private readonly Lock _gate = new();
+    private volatile IReadOnlyList<ServedFeed> _all = [];
+
+    /// <summary>Those that are there now.</summary>
+    public IReadOnlyList<ServedFeed> All => _all;
+
+    /// <summary>Their sources.</summary>
+    public IReadOnlyList<IFeedSource> Sources => [.. _all.Select(feed => feed.Source)];
+
+    public void Add(ServedFeed feed)
+    {
+        lock (_gate)
+            _all = [.. _all, feed];
+    }
+
+    /// <summary>Takes a feed out; null when there is none of that name.</summary>
+    public ServedFeed? Remove(string name)
+    {
+        lock (_gate)
+        {
+            var feed = _all.FirstOrDefault(feed => feed.Source.Name == name);
+            _all = [.. _all.Where(other => other != feed)];
+            return feed;
+        }
+    }
+}

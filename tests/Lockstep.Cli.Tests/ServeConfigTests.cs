@@ -1,0 +1,180 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Http.Headers;
+using System.Text;
+using Lockstep.Testing;
+
+namespace Lockstep.Cli.Tests;
+
+/// <summary>lockstep serve as a service: with a configuration, signals and a database that is not there yet.</summary>
+public sealed class ServeConfigTests : IDisposable
+{
+    private readonly TempFolder _folder = new();
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task A_configuration_is_served_once_its_database_comes_and_read_again_without_cutting_off_who_reads()
+    {
+        await using var postgres = await PostgresServer.StartAsync(Cancel);
+        await postgres.RunSqlAsync(
+            "CREATE TABLE one (id int PRIMARY KEY, txid bigint DEFAULT 1, deleted boolean DEFAULT false); INSERT INTO one VALUES (1);"
+                + "CREATE TABLE two (id int PRIMARY KEY, txid bigint DEFAULT 1, deleted boolean DEFAULT false);"
+                + "CREATE UNLOGGED TABLE bad (id int PRIMARY KEY, txid bigint, deleted boolean)",
+            Cancel
+        );
+        await postgres.StopAsync(Cancel);
+        await File.WriteAllTextAsync(_folder["first"], "token-of-one\n", Cancel);
+        await WriteAsync("""["public.*"]""");
+        await using var server = await Service.StartAsync(
+            _folder.Path,
+            new() { ["ITS_DATABASE"] = postgres.ConnectionString, ["EVERYTHING"] = "token-of-all" },
+            "--config",
+            "lockstep.json"
+        );
+        using var client = new HttpClient();
+        Assert.Equal(HttpStatusCode.OK, await StatusAsync("livez", null));
+        await postgres.StartAsync(Cancel);
+        await Eventually.TrueAsync(async () => await StatusAsync("readyz/one", null) == HttpStatusCode.OK);
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, await StatusAsync("readyz/bad", null));
+        Assert.Equal(HttpStatusCode.OK, await StatusAsync("one", "token-of-one"));
+        Assert.Equal(HttpStatusCode.Forbidden, await StatusAsync("two", "token-of-one"));
+        Assert.Equal(HttpStatusCode.OK, await StatusAsync("two", "token-of-all"));
+
+        client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", "token-of-all");
+        using var lines = new StreamReader(await client.GetStreamAsync(new Uri(server.Uri, "one"), Cancel));
+        Assert.Contains("\"id\":1", await lines.ReadLineAsync(Cancel), StringComparison.Ordinal);
+        await File.WriteAllTextAsync(_folder["lockstep.json"], "{ nonsense", Cancel);
+        server.Signal("HUP");
+        await Eventually.TrueAsync(() => server.Error.Contains("stays as it was", StringComparison.Ordinal));
+        await WriteAsync("""["public.one"]""");
+        server.Signal("HUP");
+        await Eventually.TrueAsync(async () => await StatusAsync("two", "token-of-all") == HttpStatusCode.NotFound);
+        await postgres.RunSqlAsync("INSERT INTO one VALUES (2, pg_current_xact_id()::text::bigint)", Cancel);
+        for (var line = ""; !line!.Contains("\"id\":2", StringComparison.Ordinal); line = await lines.ReadLineAsync(Cancel))
+            Assert.NotNull(line);
+        Assert.Equal(0, await server.TerminateAsync());
+
+        async Task<HttpStatusCode> StatusAsync(string path, string? token)
+        {
+            using var asking = new HttpClient();
+            if (token is not null)
+                asking.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", token);
+            using var answer = await asking.GetAsync(new Uri(server.Uri, path), HttpCompletionOption.ResponseHeadersRead, Cancel);
+            return answer.StatusCode;
+        }
+
+        Task WriteAsync(string tables) =>
+            File.WriteAllTextAsync(
+                _folder["lockstep.json"],
+                $$"""
+                {
+                    // Kept by hand.
+                    "listen": { "port": 0 },
+                    "databases": [{ "connectionVariable": "ITS_DATABASE", "tables": {{tables}}, "pollIntervalSeconds": 0.1 }],
+                    "credentials": [{ "tokenFile": "first", "feeds": ["one"] }, { "tokenVariable": "EVERYTHING" }],
+                }
+                """,
+                Cancel
+            );
+    }
+
+    [Theory]
+    [InlineData("""{ "databases": [{ "tables": ["a"] }] }""", "connectionVariable")]
+    [InlineData("""{ "databases": [{ "connection": "Host=a" }] }""", "needs tables")]
+    [InlineData("""{ "listen": { "prot": 1 } }""", "prot")]
+    [InlineData("""{ "credentials": [{ "tokenVariable": "NOT_SET_ANYWHERE" }] }""", "NOT_SET_ANYWHERE")]
+    [InlineData("""{ "credentials": [{}] }""", "needs a user")]
+    public async Task A_configuration_that_cannot_be_is_refused_with_the_reason(string json, string reason)
+    {
+        await File.WriteAllTextAsync(_folder["lockstep.json"], json, Cancel);
+        var run = await CliProcess.RunAsync(_folder.Path, "serve", "--config", "lockstep.json");
+        Assert.Equal(2, run.ExitCode);
+        Assert.Contains(reason, run.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_server_that_is_told_to_end_while_it_starts_ends_in_order()
+    {
+        // Takes connections and never answers.
+        using var silent = new System.Net.Sockets.TcpListener(IPAddress.Loopback, 0);
+        silent.Start();
+        var port = ((IPEndPoint)silent.LocalEndpoint).Port;
+        await using var server = Service.Begin(
+            _folder.Path,
+            [],
+            "--postgres",
+            $"Host=127.0.0.1;Port={port};Username=a;Timeout=60",
+            "--table",
+            "items"
+        );
+        using var connection = await silent.AcceptTcpClientAsync(Cancel);
+        Assert.Equal(0, await server.TerminateAsync());
+    }
+
+    /// <summary>The process, ended with the test.</summary>
+    private sealed class Service : IAsyncDisposable
+    {
+        private readonly Process _process;
+        private readonly StringBuilder _errors = new();
+
+        private Service(Process process)
+        {
+            _process = process;
+            process.ErrorDataReceived += (_, e) =>
+            {
+                lock (_errors)
+                    _errors.AppendLine(e.Data);
+            };
+            process.BeginErrorReadLine();
+        }
+
+        public Uri Uri { get; private set; } = new("http://localhost/");
+
+        public string Error
+        {
+            get
+            {
+                lock (_errors)
+                    return _errors.ToString();
+            }
+        }
+
+        public static Service Begin(string folder, Dictionary<string, string> environment, params string[] arguments) =>
+            new(CliProcess.Start(folder, environment, ["serve", .. arguments]));
+
+        public static async Task<Service> StartAsync(string folder, Dictionary<string, string> environment, params string[] arguments)
+        {
+            var service = Begin(folder, environment, arguments);
+            const string Greeting = "Listening on ";
+            var first = await service._process.StandardOutput.ReadLineAsync(Cancel);
+            Assert.True(first?.StartsWith(Greeting, StringComparison.Ordinal) == true, service.Error);
+            service.Uri = new Uri(first[Greeting.Length..]);
+            return service;
+        }
+
+        public void Signal(string name)
+        {
+            Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no signals.");
+            using var kill = Process.Start("sh", ["-c", $"kill -{name} {_process.Id}"]);
+            kill.WaitForExit();
+        }
+
+        public async Task<int> TerminateAsync()
+        {
+            Signal("TERM");
+            await _process.WaitForExitAsync(Cancel);
+            return _process.ExitCode;
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            if (!_process.HasExited)
+                _process.Kill();
+            await _process.WaitForExitAsync(CancellationToken.None);
+            _process.Dispose();
+        }
+    }
+}

@@ -1,0 +1,98 @@
+using System.Text.Json;
+using Lockstep.Testing;
+
+namespace Lockstep.Cli.Tests;
+
+/// <summary>backup, clear, test and repair, and what sync and tables say of the quarantine.</summary>
+public sealed class TableCommandsTests : IDisposable
+{
+    private const string Record = """{"id":123,"updated_at":999,"deleted_at":null}""" + "\n";
+
+    private readonly TempFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task A_backup_is_a_whole_table_and_overwrites_only_with_force()
+    {
+        await using var server = new TextFeed(Record);
+        await RunAsync("sync", server.Uri, "-q");
+
+        var first = await RunAsync("backup", "copy.db", "-t", "servers");
+        var second = await RunAsync("backup", "copy.db", "-t", "servers");
+        var third = await RunAsync("backup", "copy.db", "-t", "servers", "--force", "-q");
+        var records = await RunAsync("records", "-p", "copy.db", "--json");
+
+        Assert.Equal((0, 4, 0, ""), (first.ExitCode, second.ExitCode, third.ExitCode, third.Output));
+        Assert.Contains("servers: 1 records copied", first.Output, StringComparison.Ordinal);
+        Assert.Contains("--force", second.Error, StringComparison.Ordinal);
+        Assert.Contains("123", Assert.Single(records.Lines), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Test_tells_by_its_exit_code_whether_a_table_differs_from_its_feed_and_repair_ends_that()
+    {
+        await using var server = new TextFeed(Record);
+        await RunAsync("sync", server.Uri, "-q");
+
+        var equal = await RunAsync("test");
+        server.Answer(Record + """{"id":7,"updated_at":5,"deleted_at":null}""");
+        var differs = await RunAsync("test", "--json");
+        var repaired = await RunAsync("repair", "-q");
+        var again = await RunAsync("test", "-q");
+
+        Assert.Equal((0, "servers equals its feed."), (equal.ExitCode, equal.Output.TrimEnd()));
+        Assert.Equal(6, differs.ExitCode);
+        var difference = JsonDocument.Parse(Assert.Single(differs.Lines)).RootElement;
+        Assert.Equal(
+            ("Missing", "7", 5, JsonValueKind.Null),
+            (
+                difference.GetProperty("kind").GetString(),
+                difference.GetProperty("key").GetString(),
+                difference.GetProperty("expected").GetProperty("updated_at").GetInt32(),
+                difference.GetProperty("actual").ValueKind
+            )
+        );
+        Assert.Equal((0, 0, ""), (repaired.ExitCode, again.ExitCode, again.Output));
+    }
+
+    [Fact]
+    public async Task The_quarantine_is_counted_in_the_result_and_the_list_and_can_be_emptied()
+    {
+        await using var server = new TextFeed(Record + "nonsense\n");
+
+        var sync = await RunAsync("sync", server.Uri, "--malformed-record", "Quarantine");
+        var unnamed = await RunAsync("clear", "--quarantined");
+        var before = await RunAsync("tables", "--json");
+        var cleared = await RunAsync("clear", "-t", "servers", "--quarantined");
+        var after = await RunAsync("tables", "--json");
+
+        Assert.Equal((0, 2), (sync.ExitCode, unnamed.ExitCode));
+        Assert.Contains("in quarantine", sync.Output, StringComparison.Ordinal);
+        Assert.Contains("the quarantine holds", sync.Error, StringComparison.Ordinal);
+        Assert.True(Quarantined(before) > 0);
+        Assert.Contains("malformed records removed", cleared.Output, StringComparison.Ordinal);
+        Assert.Equal(0, Quarantined(after));
+        Assert.Equal(1, JsonDocument.Parse(after.Lines[0]).RootElement.GetProperty("rows").GetInt32());
+    }
+
+    [Fact]
+    public async Task A_feed_at_another_port_is_taken_with_rebind()
+    {
+        await using (var server = new TextFeed(Record))
+            await RunAsync("sync", server.Uri, "-q");
+        await using var moved = new TextFeed(Record);
+
+        var refused = await RunAsync("sync", moved.Uri, "-q");
+        var bound = await RunAsync("sync", moved.Uri, "-q", "--rebind");
+        var after = await RunAsync("sync", moved.Uri, "-q");
+
+        Assert.Equal((4, 0, 0), (refused.ExitCode, bound.ExitCode, after.ExitCode));
+        Assert.Contains("--rebind", refused.Error, StringComparison.Ordinal);
+    }
+
+    private static int Quarantined(CliProcess tables) =>
+        JsonDocument.Parse(Assert.Single(tables.Lines)).RootElement.GetProperty("quarantined").GetInt32();
+
+    private Task<CliProcess> RunAsync(params string[] arguments) => CliProcess.RunAsync(_folder.Path, arguments);
+}

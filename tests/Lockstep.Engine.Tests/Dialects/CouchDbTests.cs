@@ -1,0 +1,178 @@
+using Lockstep.Engine.Dialects;
+using Lockstep.Engine.Sync;
+using Lockstep.Engine.Tests.Sync;
+
+namespace Lockstep.Engine.Tests.Dialects;
+
+/// <summary>The changes of CouchDB, and of servers that only resemble it.</summary>
+public sealed class CouchDbTests : DialectTest
+{
+    private static string Row(string id, string seq, string? more = null, bool deleted = false) =>
+        deleted
+            ? $$$"""{"seq":"{{{seq}}}","id":"{{{id}}}","changes":[{"rev":"2-x"}],"deleted":true,"doc":{"_id":"{{{id}}}","_rev":"2-x","_deleted":true}}"""
+            : $$$"""{"seq":"{{{seq}}}","id":"{{{id}}}","changes":[{"rev":"1-x"}],"doc":{"_id":"{{{id}}}","_rev":"1-x"{{{more}}}}}""";
+
+    private static string Page(string rows, string last, int? pending = 0) =>
+        "{\"results\":[\n" + rows + "\n],\n\"last_seq\":\"" + last + "\"" + (pending is null ? "" : $",\"pending\":{pending}") + "}\n";
+
+    private static Reply Root(string started) => Json($$"""{"db_name":"db","instance_start_time":"{{started}}","purge_seq":"0-g1AAAA"}""");
+
+    [Fact]
+    public async Task Pages_go_on_by_their_own_cursor_until_nothing_is_pending()
+    {
+        await using var server = Serve(
+            (path, _) =>
+                path == "/db/" ? Root("1")
+                : path.Contains("since=2-b") ? Json(Page(Row("c", "3-c") + ",\r\n" + Row("a", "4-d", deleted: true), "4-d"))
+                : path.Contains("since=4-d") ? Json(Page("", "5-e"))
+                : Json(Page(Row("a", "1-a", ",\"n\":1.0") + ",\r\n" + Row("b", "2-b", ",\"id\":77"), "2-b", pending: 2))
+        );
+
+        var first = await SyncRun.ToEndAsync(Dialect(server, "db/_changes", "CouchDb"));
+        var second = await SyncRun.ToEndAsync(Dialect(server, "db/_changes", dialect: null));
+
+        Assert.Equal(("3 0 1", "0 0 0", "5-e"), (Counts(first), Counts(second), Info.Cursor.ToString()));
+        Assert.Equal("""{"_id":"b","_rev":"1-x","id":77}""" + "\n" + """{"_id":"c","_rev":"1-x"}""", Table());
+        Assert.Equal(("db", "1 0"), (first.Result.Table, Info.FeedIdentity));
+    }
+
+    [Fact]
+    public async Task A_database_that_was_made_anew_is_another_feed_and_its_old_rows_go()
+    {
+        var started = "1";
+        await using var server = Serve(
+            (path, _) =>
+                path == "/db/"
+                    ? Root(Volatile.Read(ref started))
+                    : Json(Page(Volatile.Read(ref started) == "1" ? Row("a", "1-a") + "," + Row("b", "2-b") : Row("b", "1-z"), "1-z"))
+        );
+
+        await SyncRun.ToEndAsync(Dialect(server, "db/_changes", "CouchDb"));
+        Volatile.Write(ref started, "2");
+        var second = await SyncRun.ToEndAsync(Dialect(server, "db/_changes", "CouchDb"));
+
+        Assert.Equal(("0 0 1", """{"_id":"b","_rev":"1-x"}"""), (Counts(second), Table()));
+        Assert.DoesNotContain("since=", Paths(server).Last());
+    }
+
+    [Fact]
+    public async Task A_cursor_that_the_server_cannot_read_begins_anew()
+    {
+        await using var server = Serve(
+            (path, number) =>
+                path == "/db/" ? Root("1")
+                : path.Contains("since=")
+                    ? Status(
+                        "400 Bad Request",
+                        body: """{"error":"bad_request","reason":"Malformed sequence supplied in 'since' parameter."}"""
+                    )
+                : Json(Page(Row(number < 3 ? "a" : "b", "1-a"), "1-a"))
+        );
+
+        await SyncRun.ToEndAsync(Dialect(server, "db/_changes", "CouchDb"));
+        var second = await SyncRun.ToEndAsync(Dialect(server, "db/_changes", "CouchDb"));
+
+        Assert.Equal("1 0 1", Counts(second));
+    }
+
+    [Fact]
+    public async Task Without_pending_an_empty_page_is_the_end_and_a_cursor_may_be_a_number_or_a_list()
+    {
+        await using var server = Serve(
+            (path, _) =>
+                path == "/db/" ? Json("{}")
+                : path.Contains("since=[7,\"x\"]") ? Json("""{"results":[],"last_seq":[7,"x"]}""")
+                : path.Contains("since=2")
+                    ? Json(
+                        """{"results":[{"seq":7,"id":"b","changes":[],"doc":{"_id":"b"}},{"seq":8,"id":"c","changes":[],"doc":null}],"last_seq":[7,"x"]}"""
+                    )
+                : Json("""{"results":[{"seq":2,"id":"a","changes":[],"doc":{"_id":"a"}}],"last_seq":2}""")
+        );
+
+        var run = await SyncRun.ToEndAsync(Dialect(server, "db/_changes", "CouchDb"));
+
+        Assert.Equal(("2 0 0", "[7,\"x\"]"), (Counts(run), Info.Cursor.ToString()));
+    }
+
+    [Fact]
+    public async Task Without_documents_a_row_is_the_record()
+    {
+        await using var server = Serve(
+            (path, _) =>
+                path == "/db/"
+                    ? Json("{}")
+                    : Json("""{"results":[{"seq":1,"id":"left-pad","changes":[{"rev":"1"}]}],"last_seq":1,"pending":0}""")
+        );
+
+        await SyncRun.ToEndAsync(Dialect(server, "db/_changes", "CouchDb"));
+
+        Assert.Equal("""{"_id":"left-pad","seq":1,"id":"left-pad","changes":[{"rev":"1"}]}""", Table());
+    }
+
+    [Fact]
+    public async Task Following_streams_what_comes_with_heartbeats_and_seq_null_moves_nothing()
+    {
+        await using var server = new RawServer(async exchange =>
+        {
+            var path = exchange.Head.Split(' ')[1];
+            if (path == "/db/")
+            {
+                await exchange.BodyAsync("""{"instance_start_time":"1"}""");
+            }
+            else if (!path.Contains("feed=continuous", StringComparison.Ordinal))
+            {
+                await exchange.BodyAsync(Page(Row("a", "1-a"), "1-a"));
+            }
+            else
+            {
+                await exchange.ChunkedAsync();
+                await exchange.ChunkAsync(
+                    "\n" + Row("b", "2-b") + "\n" + """{"seq":null,"id":"c","changes":[],"doc":{"_id":"c"}}""" + "\n\n"
+                );
+                await exchange.StallAsync();
+            }
+        });
+        var sync = new TableSync(Dialect(server, "db/_changes", "CouchDb", Following));
+        await foreach (var step in sync.RunAsync(Cancellation))
+        {
+            if (File.Exists(TablePath) && Info.Rows == 3)
+                break;
+        }
+
+        Assert.Equal(["a", "b", "c"], Keys);
+        Assert.Equal("2-b", Info.Cursor.ToString());
+        Assert.Contains("since=1-a", Paths(server).Last());
+    }
+
+    [Fact]
+    public async Task A_server_that_answers_a_continuous_feed_with_a_page_is_polled_and_nothing_is_lost()
+    {
+        await using var server = Serve(
+            (path, number) =>
+                path == "/db/" ? Json("{}")
+                : path.Contains("since=1")
+                    ? Json("""{"results":[{"seq":2,"id":"b","changes":[],"doc":{"_id":"b"}}],"last_seq":2,"pending":0}""")
+                : path.Contains("since=2") ? Json("""{"results":[],"last_seq":2,"pending":0}""")
+                : Json("""{"results":[{"seq":1,"id":"a","changes":[],"doc":{"_id":"a"}}],"last_seq":1,"pending":0}""")
+        );
+        var sync = new TableSync(Dialect(server, "db/_changes", "CouchDb", Following));
+        await foreach (var step in sync.RunAsync(Cancellation))
+        {
+            if (File.Exists(TablePath) && Info.Cursor.ToString() == "2")
+                break;
+        }
+
+        Assert.Equal(["a", "b"], Keys);
+    }
+
+    private static SyncOptions Following(SyncOptions o) =>
+        new()
+        {
+            Feed = o.Feed,
+            Store = o.Store,
+            Foreign = o.Foreign,
+            Follow = true,
+            RetryInterval = TimeSpan.FromMilliseconds(5),
+            PollInterval = TimeSpan.FromMilliseconds(5),
+        };
+}

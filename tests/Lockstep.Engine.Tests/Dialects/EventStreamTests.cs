@@ -1,0 +1,167 @@
+using System.Text;
+using Lockstep.Engine.Dialects;
+using Lockstep.Engine.Feed;
+using Lockstep.Engine.Sync;
+using Lockstep.Engine.Tables;
+using Lockstep.Engine.Tests.Sync;
+
+namespace Lockstep.Engine.Tests.Dialects;
+
+/// <summary>Server-sent events.</summary>
+public sealed class EventStreamTests : DialectTest
+{
+    private static RawServer Stream(Func<int, string> body, string headers = "") =>
+        new(async exchange =>
+        {
+            await exchange.ChunkedAsync("Content-Type: text/event-stream\r\n" + headers);
+            await exchange.ChunkAsync(body(exchange.Number));
+            await exchange.StallAsync();
+        });
+
+    [Fact]
+    public async Task Events_become_records_and_the_next_sync_goes_on_from_the_last_id()
+    {
+        await using var server = Stream(number =>
+            number == 1
+                ? "\uFEFFretry: 5\n\n: hello\nid: [1]\ndata: {\"id\":1,\ndata: \"v\":2}\n\nid: ä2\ndata: [{\"id\":2},{\"id\":3}]\n\nid: 3\n\n"
+                : "event: delete\nid: 4\ndata: {\"id\":2}\n\n"
+        );
+
+        var first = await SyncRun.ToEndAsync(Dialect(server, "stream", "EventStream"));
+        var second = await SyncRun.ToEndAsync(Dialect(server, "stream", dialect: null));
+
+        Assert.Equal(("3 0 0", "0 0 1", "4"), (Counts(first), Counts(second), Info.Cursor.ToString()));
+        Assert.Equal("{\"id\":1,\n\"v\":2}\n{\"id\":3}", Table());
+        Assert.Equal(SyncEndReason.Settled, first.Result.EndReason);
+        Assert.Contains("Last-Event-ID: 3\r\n", server.Requests.Last());
+    }
+
+    [Fact]
+    public async Task Events_without_a_key_are_a_log_by_their_ids()
+    {
+        await using var server = Stream(_ => "id: e1\ndata: {\"text\":\"x\"}\n\nid: e2\ndata: {\"text\":\"y\"}\n\n");
+
+        await SyncRun.ToEndAsync(Dialect(server, "stream", "EventStream"));
+
+        Assert.Equal("""{"id":"e1","text":"x"}""" + "\n" + """{"id":"e2","text":"y"}""", Table());
+    }
+
+    [Fact]
+    public async Task What_is_no_JSON_is_skipped_by_a_condition_or_is_malformed()
+    {
+        const string Skips =
+            """{ "From": "EventStream", "Key": "/meta/id", "Skip": [{ "event:": "done" }, { "/meta/domain": "canary" }] }""";
+        await using var server = Stream(number =>
+            number == 1
+                ? "event: done\ndata: [DONE]\n\nid: 1\ndata: {\"meta\":{\"id\":\"a\",\"domain\":\"canary\"}}\n\nid: 2\ndata: {\"meta\":{\"id\":\"b\"}}\n\n"
+                : "data: [DONE]\n\n"
+        );
+
+        await SyncRun.ToEndAsync(Dialect(server, "stream", Skips));
+        await SyncRun.ToErrorAsync<MalformedRecordException>(Dialect(server, "stream", Skips));
+
+        Assert.Equal(["b"], Keys);
+        Assert.Equal("2", Info.Cursor.ToString());
+    }
+
+    [Fact]
+    public async Task Another_content_type_is_an_error_and_another_last_id_is_a_gap()
+    {
+        await using var page = Serve((_, _) => Json("{}"));
+        await using var hub = Stream(number => $"id: {number}\ndata: {{\"id\":{number}}}\n\n", "Last-Event-ID: 99\r\n");
+
+        (var error, _) = await SyncRun.ToErrorAsync<DialectException>(Dialect(page, "stream", "EventStream"));
+        await SyncRun.ToEndAsync(Dialect(hub, "stream", "EventStream", o => Elsewhere(o)));
+        var second = await SyncRun.ToEndAsync(Dialect(hub, "stream", "EventStream", o => Elsewhere(o)));
+
+        Assert.Contains("text/event-stream", error.Message);
+        Assert.Contains(second.Events, e => e.Kind == FeedEventKind.Warning && e.Message.Contains("missing"));
+    }
+
+    [Fact]
+    public async Task The_head_tells_the_dialect()
+    {
+        await using var server = Stream(_ => "id: 1\ndata: {\"id\":1}\n\n");
+
+        var run = await SyncRun.ToEndAsync(Dialect(server, "stream", dialect: null));
+
+        Assert.Equal("1 0 0", Counts(run));
+        Assert.Contains(run.Events, e => e.Kind == FeedEventKind.Dialect && e.Message.Contains("EventStream"));
+    }
+
+    [Fact]
+    public void However_the_bytes_are_cut_the_events_are_the_same()
+    {
+        const string Text =
+            "\uFEFF: c\r\n\r\ndata:a\rdata: b\r\n\nid: 1\nid: 2\0\nevent: x\ndata\n\n\nid\ndata:  ä: {\n\nretry: 50\nretry: x\ndata: last\n\ndata: dropped\n";
+        string[] expected = ["|a\nb|", "x||1", "| ä: {|", "|last|"];
+        var bytes = Encoding.UTF8.GetBytes(Text);
+        var random = new Random(7);
+        for (var run = 0; run < 300; run++)
+        {
+            var reader = new EventReader(1 << 20);
+            var events = new List<string>();
+            for (var at = 0; at < bytes.Length; )
+            {
+                var count = Math.Min(run == 0 ? 1 : random.Next(1, 9), bytes.Length - at);
+                bytes.AsSpan(at, count).CopyTo(reader.GetFreeMemory().Span);
+                reader.Advance(count);
+                at += count;
+                while (reader.TryRead(out var kind))
+                {
+                    if (kind == EventKind.Event)
+                        events.Add($"{reader.Type}|{Encoding.UTF8.GetString(reader.Data.Span)}|{reader.DispatchedId}");
+                }
+            }
+
+            Assert.Equal(expected, events);
+            Assert.Equal(TimeSpan.FromMilliseconds(50), reader.Retry);
+        }
+    }
+
+    [Fact]
+    public void However_the_bytes_are_cut_the_items_of_a_document_are_the_same()
+    {
+        const string Text = """ {"a":{"items":[9]},"items" : [ {"x":[1,{"y":"]}"}]} , 2,"s",null,[] ] , "next":"n"} """;
+        var bytes = Encoding.UTF8.GetBytes(Text);
+        for (var size = 1; size <= bytes.Length; size++)
+        {
+            var reader = new DocumentReader(null, 1 << 20);
+            var items = new List<string>();
+            for (var at = 0; at <= bytes.Length; at += size)
+            {
+                var count = Math.Min(size, bytes.Length - at);
+                bytes.AsSpan(at, count).CopyTo(reader.GetFreeMemory().Span);
+                reader.Advance(count);
+                while (
+                    reader.Read(
+                        (item, offset) =>
+                        {
+                            Assert.True(bytes.AsSpan((int)offset).StartsWith(item.Span));
+                            items.Add(Encoding.UTF8.GetString(item.Span));
+                            return true;
+                        }
+                    )
+                ) { }
+
+                if (reader.IsWhole)
+                    break;
+            }
+
+            Assert.Equal(["""{"x":[1,{"y":"]}"}]}""", "2", "\"s\"", "null", "[]"], items);
+            Assert.True(reader.IsWhole);
+            using var around = reader.Around();
+            Assert.Equal("n", around.RootElement.GetProperty("next").GetString());
+            Assert.Equal(9, around.RootElement.GetProperty("a").GetProperty("items")[0].GetInt32());
+        }
+    }
+
+    private SyncOptions Elsewhere(SyncOptions o) =>
+        new()
+        {
+            Feed = o.Feed,
+            Store = new FileTableStore(Folder("hub.db")),
+            Foreign = o.Foreign,
+            Settle = o.Settle,
+        };
+}

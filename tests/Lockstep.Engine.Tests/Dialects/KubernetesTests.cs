@@ -1,0 +1,270 @@
+using Lockstep.Engine.Dialects;
+using Lockstep.Engine.Feed;
+using Lockstep.Engine.Sync;
+using Lockstep.Engine.Tables;
+using Lockstep.Engine.Tests.Sync;
+using Lockstep.Testing;
+
+namespace Lockstep.Engine.Tests.Dialects;
+
+/// <summary>A list of Kubernetes and its watch, as a kube-apiserver answers.</summary>
+public sealed class KubernetesTests : DialectTest
+{
+    private static string Pod(string uid, int version) =>
+        $$$"""{"metadata":{"name":"{{{uid}}}","uid":"{{{uid}}}","resourceVersion":"{{{version}}}"}}""";
+
+    private static string Full(string uid, int version) =>
+        $$$"""{"kind":"Pod","apiVersion":"v1","metadata":{"name":"{{{uid}}}","uid":"{{{uid}}}","resourceVersion":"{{{version}}}"}}""";
+
+    private static string List(int version, string items, string? more = null) =>
+        $$$"""{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"{{{version}}}"{{{(more is null ? "" : $",\"continue\":\"{more}\"")}}}},"items":[{{{items}}}]}"""
+        + "\n";
+
+    private static string Event(string type, string item) => $$"""{"type":"{{type}}","object":{{item}}}""" + "\n";
+
+    /// <summary>A server whose watches are scripted: each gets the next one's lines, and the last one stays open.</summary>
+    private static RawServer Cluster(Func<string, int, string> list, params string[] watches)
+    {
+        var watched = 0;
+        var listed = 0;
+        return new RawServer(async exchange =>
+        {
+            var path = Uri.UnescapeDataString(exchange.Head.Split(' ')[1]);
+            if (!path.Contains("watch=true", StringComparison.Ordinal))
+            {
+                var body = list(path, ++listed);
+                await (
+                    body.StartsWith('!') ? exchange.StatusAsync(body[1..]) : exchange.BodyAsync(body, "Content-Type: application/json\r\n")
+                );
+                return;
+            }
+
+            var number = watched++;
+            await exchange.ChunkedAsync("Content-Type: application/json\r\n");
+            if (number < watches.Length)
+            {
+                if (watches[number].Length > 0)
+                    await exchange.ChunkAsync(watches[number]);
+                if (number < watches.Length - 1)
+                {
+                    await exchange.LastChunkAsync();
+                    return;
+                }
+            }
+
+            await exchange.StallAsync();
+        });
+    }
+
+    /// <summary>Follows until the table is as wanted.</summary>
+    private async Task<List<FeedEvent>> FollowUntilAsync(RawServer server, Func<bool> isDone)
+    {
+        var events = new List<FeedEvent>();
+        var sync = new TableSync(
+            Dialect(
+                server,
+                "api/v1/pods",
+                "Kubernetes",
+                o => new SyncOptions
+                {
+                    Feed = o.Feed,
+                    Store = o.Store,
+                    Foreign = o.Foreign,
+                    Follow = true,
+                    RetryInterval = TimeSpan.FromMilliseconds(5),
+                    PollInterval = TimeSpan.FromMilliseconds(5),
+                }
+            )
+        );
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
+        limit.CancelAfter(TimeSpan.FromSeconds(30));
+        await foreach (var step in sync.RunAsync(limit.Token))
+        {
+            if (step is FeedEventOccurred happened)
+                events.Add(happened.Event);
+            if (File.Exists(TablePath) && isDone())
+                break;
+        }
+
+        return events;
+    }
+
+    private bool Has(params string[] keys) => Info.Rows == keys.Length && Keys.Order().SequenceEqual(keys.Order());
+
+    [Fact]
+    public async Task Without_following_each_sync_lists_in_pages_and_sees_what_is_gone()
+    {
+        await using var server = Cluster(
+            (path, number) =>
+                path.Contains("continue=") ? List(5, Pod("b", 2))
+                : number < 3 ? List(5, Pod("a", 1), "t")
+                : List(9, Pod("a", 1))
+        );
+
+        var first = await SyncRun.ToEndAsync(Dialect(server, "api/v1/pods", "Kubernetes"));
+        var second = await SyncRun.ToEndAsync(Dialect(server, "api/v1/pods", dialect: null));
+
+        Assert.Equal(("2 0 0", "0 0 1", "9"), (Counts(first), Counts(second), Info.Cursor.ToString()));
+        Assert.Equal(Full("a", 1), Table());
+        Assert.Equal(["/api/v1/pods?limit=500", "/api/v1/pods?limit=500&continue=t", "/api/v1/pods?limit=500"], Paths(server));
+    }
+
+    [Fact]
+    public async Task A_list_and_a_watch_write_the_same_record_and_the_watch_goes_on_from_the_list()
+    {
+        await using var server = Cluster(
+            (_, _) => List(5, Pod("a", 1) + "," + Pod("b", 2)),
+            Event("MODIFIED", Full("a", 1))
+                + Event("ADDED", Full("c", 6))
+                + Event("DELETED", Full("b", 7))
+                + Event("BOOKMARK", """{"kind":"Pod","apiVersion":"v1","metadata":{"resourceVersion":"12"}}""")
+        );
+
+        await FollowUntilAsync(server, () => Info.Cursor.ToString() == "12");
+
+        Assert.Equal(Full("a", 1) + "\n" + Full("c", 6), Table());
+        // The list added two and the watch one; what it said of 'a' was known.
+        Assert.Equal(2, Info.Rows);
+        Assert.Contains("resourceVersion=5", Paths(server).ElementAt(1));
+        Assert.Contains("allowWatchBookmarks=true&timeoutSeconds=300", Paths(server).ElementAt(1));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_version_that_is_too_old_lists_again_and_reports_only_what_differs(bool inStream)
+    {
+        var gone =
+            """{"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired","message":"too old resource version: 1 (86)"}}"""
+            + "\n";
+        await using var server = inStream
+            ? Cluster((_, number) => List(number * 10, Pod("a", 1) + (number == 1 ? "," + Pod("b", 1) : "")), gone, "")
+            : Serve(
+                (path, number) =>
+                    path.Contains("watch")
+                        ? Status("410 Gone")
+                        : Json(List(number * 10, Pod("a", 1) + (number == 1 ? "," + Pod("b", 1) : "")))
+            );
+
+        var events = await FollowUntilAsync(server, () => Has("a"));
+
+        Assert.Contains(events, e => e.Kind == FeedEventKind.Resync);
+        Assert.Equal(Full("a", 1), Table());
+    }
+
+    [Fact]
+    public async Task An_end_of_the_watch_is_no_error_and_it_goes_on_from_the_last_version()
+    {
+        await using var server = Cluster((_, _) => List(5, ""), Event("ADDED", Full("a", 6)), Event("ADDED", Full("b", 7)));
+
+        var events = await FollowUntilAsync(server, () => Has("a", "b"));
+
+        Assert.DoesNotContain(events, e => e.Kind is FeedEventKind.Resync or FeedEventKind.Retry);
+        Assert.Contains("resourceVersion=6", Paths(server).ElementAt(2));
+    }
+
+    [Fact]
+    public async Task A_watch_that_ends_at_once_three_times_with_nothing_in_it_lists_again()
+    {
+        await using var server = Cluster((_, number) => List(number, number == 1 ? "" : Pod("a", 1)), "", "", "", "");
+
+        await FollowUntilAsync(server, () => Has("a"));
+
+        Assert.Equal(2, Paths(server).Count(path => path.Contains("limit=500")));
+    }
+
+    [Fact]
+    public async Task An_error_in_the_stream_that_is_no_expiry_keeps_the_version()
+    {
+        var busy = """{"type":"ERROR","object":{"kind":"Status","code":500,"message":"etcd is busy"}}""" + "\n";
+        await using var server = Cluster((_, _) => List(5, ""), busy, Event("ADDED", Full("a", 6)));
+
+        await FollowUntilAsync(server, () => Has("a"));
+
+        Assert.All(Paths(server).Skip(1), path => Assert.Contains("resourceVersion=5", path));
+    }
+
+    [Fact]
+    public async Task What_the_dialect_does_not_know_is_passed_over_and_told()
+    {
+        await using var server = Cluster((_, _) => List(5, ""), Event("MOVED", Full("x", 6)) + Event("ADDED", Full("a", 7)));
+
+        var events = await FollowUntilAsync(server, () => Has("a"));
+
+        Assert.Contains(events, e => e.Kind == FeedEventKind.Warning && e.Message.Contains("does not know"));
+    }
+
+    [Fact]
+    public async Task A_line_that_is_cut_off_is_asked_for_again()
+    {
+        var watches = 0;
+        await using var server = new RawServer(async exchange =>
+        {
+            if (!exchange.Head.Contains("watch=true", StringComparison.Ordinal))
+            {
+                await exchange.BodyAsync(List(5, ""));
+                return;
+            }
+
+            await exchange.ChunkedAsync();
+            if (watches++ == 0)
+            {
+                await exchange.ChunkAsync(Event("ADDED", Full("a", 6)) + """{"type":"ADDED","object":{"kind":"Pod","met""");
+                await exchange.LastChunkAsync();
+                return;
+            }
+
+            await exchange.ChunkAsync(Event("ADDED", Full("b", 7)));
+            await exchange.StallAsync();
+        });
+
+        await FollowUntilAsync(server, () => Has("a", "b"));
+
+        Assert.Contains("resourceVersion=6", Paths(server).Last());
+    }
+
+    [Fact]
+    public async Task Refused_twice_between_pages_the_list_is_asked_for_in_one()
+    {
+        await using var server = Cluster(
+            (path, _) =>
+                path.Contains("continue=") ? "!410 Gone"
+                : path.Contains("limit=") ? List(5, Pod("a", 1), "t")
+                : List(6, Pod("a", 1) + "," + Pod("b", 1))
+        );
+
+        var run = await SyncRun.ToEndAsync(Dialect(server, "api/v1/pods", "Kubernetes"));
+
+        Assert.Equal(("2 0 0", "/api/v1/pods"), (Counts(run), Paths(server).Last()));
+    }
+
+    [Fact]
+    public async Task An_empty_namespace_empties_the_table_and_needs_no_force()
+    {
+        await using var server = Cluster((_, number) => List(number, number == 1 ? Pod("a", 1) : ""));
+
+        await SyncRun.ToEndAsync(Dialect(server, "apis/apps/v1/deployments", "Kubernetes"));
+        var second = await SyncRun.ToEndAsync(Dialect(server, "apis/apps/v1/deployments", dialect: null));
+
+        Assert.Equal(("0 0 1", 0), (Counts(second), Info.Rows));
+    }
+
+    [Fact]
+    public async Task The_URI_tells_the_dialect_if_the_answer_confirms_it()
+    {
+        await using var cluster = Cluster((_, _) => List(5, Pod("a", 1)));
+        await using var own = Serve((_, _) => new Reply("200 OK", "", Record(1, 5)));
+
+        var run = await SyncRun.ToEndAsync(Dialect(cluster, "api/v1/pods", dialect: null));
+        var other = await SyncRun.ToEndAsync(
+            new SyncOptions
+            {
+                Feed = new FeedOptions { Uri = new Uri(own.Root, "api/v1/servers") },
+                Store = new FileTableStore(Folder("own.db")),
+            }
+        );
+
+        Assert.Equal(("1 0 0", "pods"), (Counts(run), run.Result.Table));
+        Assert.Equal((1, "5"), (other.Result.Added, other.Result.Cursor.ToString()));
+    }
+}

@@ -1,0 +1,307 @@
+using Lockstep.Engine.Dialects;
+using Lockstep.Engine.Feed;
+using Lockstep.Engine.Sync;
+using Lockstep.Engine.Tests.Sync;
+
+namespace Lockstep.Engine.Tests.Dialects;
+
+/// <summary>Delta queries as Microsoft Graph answers them.</summary>
+public sealed class ODataDeltaTests : DialectTest
+{
+    private const string Users = "v1.0/users/delta?$select=displayName,mail";
+
+    private static string Page(RawServer server, string items, string? next = null, string? delta = null) =>
+        "{\"@odata.context\":\"x\",\"value\":["
+        + items
+        + "]"
+        + (next is null ? "" : $",\"@odata.nextLink\":\"{server.Root}v1.0/users/delta?$skiptoken={next}\"")
+        + (delta is null ? "" : $",\"@odata.deltaLink\":\"{server.Root}v1.0/users/delta?$deltatoken={delta}\"")
+        + "}";
+
+    [Fact]
+    public async Task A_first_round_takes_all_pages_and_later_ones_only_what_changed()
+    {
+        RawServer server = null!;
+        server = Serve(
+            (path, _) =>
+                path.Contains("$skiptoken=2") ? Json(Page(server, """{"id":"b","displayName":"Bea","mail":null}""", delta: "one"))
+                : path.Contains("$deltatoken=one")
+                    ? Json(Page(server, """{"id":"a","mail":"a@x"},{"id":"b","@removed":{"reason":"deleted"}}""", delta: "two"))
+                : path.Contains("$deltatoken=two") ? Json(Page(server, "", delta: "three"))
+                : Json(Page(server, """{"id":"a","displayName":"Ada","mail":null},{"id":"z","@removed":{"reason":"deleted"}}""", next: "2"))
+        );
+        await using var disposing = server;
+
+        var first = await SyncRun.ToEndAsync(Dialect(server, Users, "ODataDelta"));
+        var second = await SyncRun.ToEndAsync(Dialect(server, Users, dialect: null));
+        var third = await SyncRun.ToEndAsync(Dialect(server, Users, dialect: null));
+
+        Assert.Equal(("2 0 0", "0 1 1", "0 0 0"), (Counts(first), Counts(second), Counts(third)));
+        Assert.Equal("""{"id":"a","displayName":"Ada","mail":"a@x"}""", Table());
+        Assert.EndsWith("$deltatoken=three", Info.Cursor.ToString());
+        Assert.Equal(
+            ["$select=displayName,mail", "$skiptoken=2", "$deltatoken=one", "$deltatoken=two"],
+            Paths(server).Select(path => path.Split('?')[1])
+        );
+    }
+
+    [Fact]
+    public async Task A_round_that_is_cut_off_between_pages_goes_on_where_it_was()
+    {
+        RawServer server = null!;
+        server = Serve(
+            (path, number) =>
+                !path.Contains("$skiptoken") ? Json(Page(server, """{"id":"a"}""", next: "2"))
+                : number == 2 ? Json("{\"value\":[{\"id\":\"b\"},{\"id\":") with { IsCut = true }
+                : Json(Page(server, """{"id":"b"}""", delta: "one"))
+        );
+        await using var disposing = server;
+
+        await SyncRun.ToErrorAsync<FeedCutException>(Dialect(server, Users, "ODataDelta"));
+        Assert.Equal(("""{"id":"a"}""", true), (Table(), Info.Cursor.IsStart));
+        var second = await SyncRun.ToEndAsync(Dialect(server, Users, "ODataDelta"));
+
+        Assert.Equal(("1 0 0", "{\"id\":\"a\"}\n{\"id\":\"b\"}"), (Counts(second), Table()));
+        Assert.Equal(["$select=displayName,mail", "$skiptoken=2", "$skiptoken=2"], Paths(server).Select(path => path.Split('?')[1]));
+    }
+
+    [Theory]
+    [InlineData("410 Gone", "Location: /v1.0/users/delta?$deltatoken=\r\n", "")]
+    [InlineData("410 Gone", "", "")]
+    [InlineData("400 Bad Request", "", """{"error":{"code":"SyncStateNotFound"}}""")]
+    [InlineData("404 Not Found", "", """{"error":{"code":"syncStateNotFound"}}""")]
+    public async Task An_expired_token_fetches_the_whole_set_and_removes_what_it_lacks(string status, string headers, string body)
+    {
+        RawServer server = null!;
+        server = Serve(
+            (path, number) =>
+                number == 1 ? Json(Page(server, """{"id":"a","n":1},{"id":"b","n":1}""", delta: "one"))
+                : number == 2 ? Status(status, headers, body)
+                : Json(Page(server, """{"id":"a","n":1},{"id":"c","n":1},{"id":"q","@removed":{"reason":"changed"}}""", delta: "two"))
+        );
+        await using var disposing = server;
+
+        await SyncRun.ToEndAsync(Dialect(server, Users, "ODataDelta"));
+        var second = await SyncRun.ToEndAsync(Dialect(server, Users, "ODataDelta"));
+
+        Assert.Equal("1 0 1", Counts(second));
+        Assert.Equal("{\"id\":\"a\",\"n\":1}\n{\"id\":\"c\",\"n\":1}", Table());
+        Assert.Contains(second.Events, e => e.Kind == FeedEventKind.Resync);
+        Assert.EndsWith(headers.Length > 0 ? "?$deltatoken=" : "?$select=displayName,mail", Paths(server).Last());
+    }
+
+    [Fact]
+    public async Task A_location_of_another_host_is_refused()
+    {
+        RawServer server = null!;
+        server = Serve(
+            (_, number) =>
+                number == 1
+                    ? Json(Page(server, """{"id":"a"}""", delta: "one"))
+                    : Status("410 Gone", "Location: https://elsewhere.example/users/delta\r\n")
+        );
+        await using var disposing = server;
+
+        await SyncRun.ToEndAsync(Dialect(server, Users, "ODataDelta"));
+        (var error, _) = await SyncRun.ToErrorAsync<DialectException>(Dialect(server, Users, "ODataDelta"));
+
+        Assert.Contains("elsewhere.example", error.Message);
+        Assert.Equal("""{"id":"a"}""", Table());
+    }
+
+    [Fact]
+    public async Task A_page_link_that_is_refused_later_begins_anew_and_sweeps()
+    {
+        RawServer server = null!;
+        server = Serve(
+            (path, number) =>
+                number == 1 ? Json(Page(server, """{"id":"a"},{"id":"gone"}""", next: "2"))
+                : number == 2 ? Status("500 Oops")
+                : number == 3 ? Status("400 Bad Request", body: """{"error":{"code":"Directory_ExpiredPageToken"}}""")
+                : Json(Page(server, """{"id":"a"},{"id":"b"}""", delta: "one"))
+        );
+        await using var disposing = server;
+
+        await SyncRun.ToErrorAsync<FeedStatusException>(Dialect(server, Users, "ODataDelta"));
+        var second = await SyncRun.ToEndAsync(Dialect(server, Users, "ODataDelta"));
+
+        Assert.Equal(("1 0 1", "{\"id\":\"a\"}\n{\"id\":\"b\"}"), (Counts(second), Table()));
+    }
+
+    [Fact]
+    public async Task What_was_removed_and_comes_back_in_a_later_page_is_there_without_its_old_fields()
+    {
+        RawServer server = null!;
+        server = Serve(
+            (path, number) =>
+                number == 1 ? Json(Page(server, """{"id":"a","x":1,"y":2}""", delta: "one"))
+                : path.Contains("$skiptoken") ? Json(Page(server, """{"id":"a","y":3}""", delta: "two"))
+                : Json(Page(server, """{"id":"a","@removed":{"reason":"changed"}}""", next: "2"))
+        );
+        await using var disposing = server;
+
+        await SyncRun.ToEndAsync(Dialect(server, Users, "ODataDelta"));
+        await SyncRun.ToEndAsync(Dialect(server, Users, "ODataDelta"));
+
+        Assert.Equal("""{"id":"a","y":3}""", Table());
+    }
+
+    [Fact]
+    public async Task Patches_of_one_record_in_one_page_are_laid_over_each_other_and_null_is_a_value()
+    {
+        RawServer server = null!;
+        server = Serve(
+            (_, number) =>
+                number == 1
+                    ? Json(Page(server, """{"id":"a","x":1.50,"y":2,"z":"\u00e4"}""", delta: "one"))
+                    : Json(Page(server, """{"id":"a","x":3},{"id":"a","y":null},{"id":"a","w":[1, 2]}""", delta: "two"))
+        );
+        await using var disposing = server;
+
+        await SyncRun.ToEndAsync(Dialect(server, Users, "ODataDelta"));
+        var second = await SyncRun.ToEndAsync(Dialect(server, Users, "ODataDelta"));
+
+        Assert.Equal("""{"id":"a","x":3,"y":null,"z":"\u00e4","w":[1, 2]}""", Table());
+        Assert.Equal(
+            """{"id":"a","x":3,"y":null,"z":"\u00e4","w":[1, 2]}""",
+            System.Text.Encoding.UTF8.GetString(second.Changes[^1].Record.Span)
+        );
+    }
+
+    [Fact]
+    public async Task Empty_pages_that_link_on_are_no_end_and_what_comes_again_is_no_change()
+    {
+        RawServer server = null!;
+        server = Serve(
+            (path, number) =>
+                path.Contains("=2") ? Json(Page(server, "", next: "3"))
+                : path.Contains("=3") ? Json(Page(server, """{"id":"a","v":1}""", delta: "one"))
+                : path.Contains("=one") ? Json(Page(server, """{"v":1,"id":"a"}""", delta: "one"))
+                : Json(Page(server, "", next: "2"))
+        );
+        await using var disposing = server;
+
+        var first = await SyncRun.ToEndAsync(Dialect(server, Users, "ODataDelta"));
+        var second = await SyncRun.ToEndAsync(Dialect(server, Users, "ODataDelta"));
+
+        Assert.Equal(("1 0 0", "0 0 0"), (Counts(first), Counts(second)));
+    }
+
+    [Theory]
+    [InlineData("""{"error":{"code":"x"}}""")]
+    [InlineData("{}")]
+    [InlineData("null")]
+    [InlineData("<html>Sign in</html>")]
+    [InlineData("")]
+    public async Task An_answer_without_its_list_is_an_error_and_never_an_empty_set(string body)
+    {
+        RawServer server = null!;
+        server = Serve((_, number) => number == 1 ? Json(Page(server, """{"id":"a"}""", delta: "one")) : Json(body));
+        await using var disposing = server;
+
+        await SyncRun.ToEndAsync(Dialect(server, Users, "ODataDelta"));
+        await SyncRun.ToErrorAsync<DialectException>(Dialect(server, Users, "ODataDelta", o => o));
+        await SyncRun.ToErrorAsync<DialectException>(Dialect(server, Users + "&x=1", "ODataDelta"));
+
+        Assert.Equal("""{"id":"a"}""", Table());
+    }
+
+    [Fact]
+    public async Task Throttling_is_waited_for_as_long_as_the_server_asks()
+    {
+        RawServer server = null!;
+        server = Serve(
+            (_, number) =>
+                number == 1 ? Status("429 Too Many Requests", "Retry-After: 0\r\n") : Json(Page(server, """{"id":"a"}""", delta: "one"))
+        );
+        await using var disposing = server;
+
+        var run = await SyncRun.ToEndAsync(Dialect(server, Users, "ODataDelta"));
+
+        Assert.Equal(("1 0 0", 2), (Counts(run), server.Requests.Count));
+        Assert.Contains(run.Events, e => e.Kind == FeedEventKind.ClientError);
+    }
+
+    [Fact]
+    public async Task Other_options_begin_anew_without_an_error()
+    {
+        RawServer server = null!;
+        server = Serve(
+            (path, _) => Json(Page(server, path.Contains("mail") ? """{"id":"a","mail":"m"}""" : """{"id":"a"}""", delta: "one"))
+        );
+        await using var disposing = server;
+
+        await SyncRun.ToEndAsync(Dialect(server, "v1.0/users/delta?$select=id", "ODataDelta"));
+        var second = await SyncRun.ToEndAsync(Dialect(server, "v1.0/users/delta?$select=id,mail", "ODataDelta"));
+
+        Assert.Equal(("0 1 0", """{"id":"a","mail":"m"}"""), (Counts(second), Table()));
+        Assert.Contains(second.Events, e => e.Kind == FeedEventKind.Resync && e.Message.Contains("options"));
+    }
+
+    [Fact]
+    public async Task A_delta_link_that_still_says_latest_does_not_stay_empty_for_ever()
+    {
+        RawServer server = null!;
+        server = Serve(
+            (path, number) =>
+                Json($$"""{"value":[],"@odata.deltaLink":"{{server.Root}}v1.0/users/delta?token=latest&$deltatoken=t{{number}}"}""")
+        );
+        await using var disposing = server;
+
+        await SyncRun.ToEndAsync(Dialect(server, Users + "&token=latest", "ODataDelta"));
+        await SyncRun.ToEndAsync(Dialect(server, Users + "&token=latest", "ODataDelta"));
+
+        Assert.EndsWith("delta?$deltatoken=t1", Paths(server).Last());
+    }
+
+    [Fact]
+    public async Task Slices_of_relations_are_left_out_and_said_so()
+    {
+        RawServer server = null!;
+        server = Serve((_, _) => Json(Page(server, """{"id":"g","members@delta":[{"id":"u"}]}""", delta: "one")));
+        await using var disposing = server;
+
+        var run = await SyncRun.ToEndAsync(Dialect(server, "v1.0/groups/delta", "ODataDelta"));
+
+        Assert.Equal("""{"id":"g"}""", Table());
+        Assert.Contains(run.Events, e => e.Kind == FeedEventKind.Warning && e.Message.Contains("members@delta"));
+    }
+
+    [Fact]
+    public async Task Deleted_entities_of_OData_4_and_facets_of_drives_are_deletions()
+    {
+        RawServer server = null!;
+        server = Serve(
+            (_, number) =>
+                number == 1
+                    ? Json(Page(server, """{"id":"a"},{"id":"b"},{"id":"c"}""", delta: "one"))
+                    : Json(
+                        Page(
+                            server,
+                            """{"@odata.context":"x/$metadata#accounts/$deletedEntity","id":"a","reason":"deleted"},{"id":"b","deleted":{}}""",
+                            delta: "two"
+                        )
+                    )
+        );
+        await using var disposing = server;
+
+        await SyncRun.ToEndAsync(Dialect(server, Users, "ODataDelta"));
+        var second = await SyncRun.ToEndAsync(Dialect(server, Users, "ODataDelta"));
+
+        Assert.Equal(("0 0 2", """{"id":"c"}"""), (Counts(second), Table()));
+    }
+
+    [Fact]
+    public async Task The_URI_tells_the_dialect_and_the_table_is_named_after_what_is_asked_for()
+    {
+        RawServer server = null!;
+        server = Serve((_, _) => Json(Page(server, """{"id":"a"}""", delta: "one")));
+        await using var disposing = server;
+
+        var run = await SyncRun.ToEndAsync(Dialect(server, Users, dialect: null));
+
+        Assert.Equal(("users", "1 0 0"), (run.Result.Table, Counts(run)));
+        Assert.Contains(run.Events, e => e.Kind == FeedEventKind.Dialect && e.Message.Contains("ODataDelta"));
+        Assert.DoesNotContain(Paths(server), path => path.Contains("since="));
+    }
+}

@@ -1,0 +1,323 @@
+using Lockstep.Engine.Dialects;
+using Lockstep.Engine.Feed;
+using Lockstep.Engine.Sync;
+using Lockstep.Engine.Tables;
+using Lockstep.Engine.Tests.Sync;
+
+namespace Lockstep.Engine.Tests.Dialects;
+
+/// <summary>Plain lists of JSON: the full set, what was updated since, or what a token leads to.</summary>
+public sealed class RestTests : DialectTest
+{
+    private const string Since = """
+        { "From": "Rest", "Cursor": "max:updated_at", "Changes": { "Query": { "since": "{cursor}", "sort": "updated" } } }
+        """;
+
+    private const string Date = "Date: Thu, 01 Jan 2026 12:00:00 GMT\r\n";
+
+    [Fact]
+    public async Task A_full_set_comes_in_pages_and_what_it_lacks_later_is_gone()
+    {
+        await using var server = Serve(
+            (path, number) =>
+                path.Contains("after=1")
+                    ? Json(number < 4 ? """[{"id":2,"v":1}]""" : "[]")
+                    : Json("""[{"id":1,"v":1.0}]""", $"Link: </items?after=0>; rel=\"prev\", </items?after=1>; rel=\"next\"\r\n")
+        );
+
+        var first = await SyncRun.ToEndAsync(Dialect(server, "items", "Rest"));
+        var second = await SyncRun.ToEndAsync(Dialect(server, "items", dialect: null));
+
+        Assert.Equal(("2 0 0", "0 0 1", """{"id":1,"v":1.0}"""), (Counts(first), Counts(second), Table()));
+    }
+
+    [Fact]
+    public async Task A_whole_set_that_comes_again_changes_nothing_also_when_it_is_written_in_another_way()
+    {
+        await using var server = Serve(
+            (_, number) =>
+                Json(
+                    number == 1
+                        ? """{"items":[{"id":"a","n":{"x":1,"y":2}}]}"""
+                        : """{ "items": [ {"n":{"y":2, "x":1}, "id":"\u0061"} ] }"""
+                )
+        );
+
+        await SyncRun.ToEndAsync(Dialect(server, "items", "Rest"));
+        var sequence = Info.Sequence;
+        var second = await SyncRun.ToEndAsync(Dialect(server, "items", "Rest"));
+
+        Assert.Equal(("0 0 0", sequence), (Counts(second), Info.Sequence));
+    }
+
+    [Theory]
+    [InlineData("[]", 1)]
+    [InlineData("""[{"id":1}]""", 30)]
+    public async Task A_set_that_would_empty_or_halve_the_table_is_refused_unless_told(string body, int rows)
+    {
+        var all = "[" + string.Join(',', Enumerable.Range(1, rows).Select(i => $$"""{"id":{{i}}}""")) + "]";
+        await using var server = Serve((_, number) => Json(number == 1 ? all : body));
+
+        await SyncRun.ToEndAsync(Dialect(server, "items", "Rest"));
+        (var error, _) = await SyncRun.ToErrorAsync<SweepRefusedException>(Dialect(server, "items", "Rest"));
+        Assert.Equal(rows, Info.Rows);
+        await SyncRun.ToEndAsync(
+            new SyncOptions
+            {
+                Feed = new FeedOptions { Uri = new Uri(server.Root, "items") },
+                Store = new FileTableStore(TablePath),
+                Resync = true,
+                WantsChanges = true,
+            }
+        );
+
+        Assert.Equal("SweepRefused", error.ErrorId);
+        Assert.Equal(body == "[]" ? 0 : 1, Info.Rows);
+    }
+
+    [Fact]
+    public async Task Of_pages_that_are_counted_only_what_two_rounds_lack_is_gone()
+    {
+        // Record 2 moves over the border between the pages while the first round reads; record 3 is really gone.
+        await using var server = Serve(
+            (path, number) =>
+                number switch
+                {
+                    1 => Json("""{"items":[{"id":1},{"id":2}],"next":"/items?page=2"}"""),
+                    2 => Json("""{"items":[{"id":3}]}"""),
+                    3 => Json("""{"items":[{"id":1},{"id":9}],"next":"/items?page=2"}"""),
+                    4 => Json("""{"items":[]}"""),
+                    _ => path.Contains("page=2")
+                        ? Json("""{"items":[{"id":9}]}""")
+                        : Json("""{"items":[{"id":1},{"id":2}],"next":"/items?page=2"}"""),
+                }
+        );
+
+        await SyncRun.ToEndAsync(Dialect(server, "items", "Rest"));
+        var second = await SyncRun.ToEndAsync(Dialect(server, "items", "Rest"));
+
+        Assert.Equal(("1 0 1", "{\"id\":1}\n{\"id\":2}\n{\"id\":9}"), (Counts(second), Table()));
+        Assert.Equal(6, server.Requests.Count);
+    }
+
+    [Fact]
+    public async Task Records_of_the_same_second_and_of_the_running_one_are_not_lost()
+    {
+        var asked = new List<string>();
+        await using var server = Serve(
+            (path, number) =>
+            {
+                asked.Add(path);
+                return number switch
+                {
+                    1 => Json("""[{"id":1,"updated_at":"2026-01-01T11:59:59Z"},{"id":2,"updated_at":"2026-01-01T12:00:00Z"}]""", Date),
+                    // A record of the second that was running when the first round read it, with the same time.
+                    2 => Json(
+                        """[{"id":1,"updated_at":"2026-01-01T11:59:59Z"},{"id":2,"updated_at":"2026-01-01T12:00:00Z"},{"id":3,"updated_at":"2026-01-01T12:00:00Z"}]""",
+                        Date
+                    ),
+                    _ => Json("[]", Date),
+                };
+            }
+        );
+
+        await SyncRun.ToEndAsync(Dialect(server, "issues", Since));
+        var second = await SyncRun.ToEndAsync(Dialect(server, "issues", Since));
+        await SyncRun.ToEndAsync(Dialect(server, "issues", Since));
+
+        Assert.Equal(("1 0 0", 3), (Counts(second), Info.Rows));
+        Assert.Equal("/issues", asked[0]);
+        Assert.Equal("/issues?since=2026-01-01T11:58:59Z&sort=updated", asked[1]);
+    }
+
+    [Fact]
+    public async Task What_was_updated_since_is_asked_for_by_its_largest_value_and_not_by_page_numbers()
+    {
+        // While page one is read, record 1 is updated and moves to the end: record 3 moves to page one, and page two begins with 4.
+        await using var server = Serve(
+            (path, _) =>
+                !path.Contains("since=") ? Json("""[{"id":1,"updated_at":"2026-01-01T01:00:00Z"}]""", Date)
+                : path.Contains("page=2") ? Json("""[{"id":4,"updated_at":"2026-01-01T04:00:00Z"}]""", Date)
+                : path.Contains("T02:00")
+                    ? Json("""[{"id":2,"updated_at":"2026-01-01T02:00:00Z"},{"id":3,"updated_at":"2026-01-01T03:00:00Z"}]""", Date)
+                : Json(
+                    """[{"id":1,"updated_at":"2026-01-01T01:00:00Z"},{"id":2,"updated_at":"2026-01-01T02:00:00Z"}]""",
+                    Date + "Link: </issues?since=x&page=2>; rel=\"next\"\r\n"
+                )
+        );
+
+        await SyncRun.ToEndAsync(Dialect(server, "issues", Since));
+        var second = await SyncRun.ToEndAsync(Dialect(server, "issues", Since));
+
+        Assert.Equal(("2 0 0", 3), (Counts(second), Info.Rows));
+        Assert.DoesNotContain(Paths(server), path => path.Contains("page="));
+        Assert.StartsWith("2026-01-01T03:00:00", Info.Cursor.ToString());
+    }
+
+    [Fact]
+    public async Task A_token_leads_to_what_changed_and_its_expiry_to_the_whole_set()
+    {
+        const string Calendar = """
+            { "From": "Rest", "Items": "items", "Deleted": { "status": "cancelled" }, "Next": { "pageToken": "nextPageToken" },
+              "Cursor": "nextSyncToken", "Changes": { "Query": { "syncToken": "{cursor}" } }, "Resync": 410 }
+            """;
+        await using var server = Serve(
+            (path, number) =>
+                path.Contains("pageToken=p") ? Json("""{"items":[{"id":"b"}],"nextSyncToken":"s1"}""")
+                : path.Contains("syncToken=s1") ? Json("""{"nextSyncToken":"s2","items":[{"id":"a","status":"cancelled"}]}""")
+                : path.Contains("syncToken=s2") ? Status("410 Gone")
+                : number == 1 ? Json("""{"items":[{"id":"a"}],"nextPageToken":"p"}""")
+                : Json("""{"items":[{"id":"c"}],"nextSyncToken":"s3"}""")
+        );
+
+        await SyncRun.ToEndAsync(Dialect(server, "events", Calendar));
+        var second = await SyncRun.ToEndAsync(Dialect(server, "events", dialect: null));
+        var third = await SyncRun.ToEndAsync(Dialect(server, "events", dialect: null));
+
+        Assert.Equal(("0 0 1", "1 0 1", "s3"), (Counts(second), Counts(third), Info.Cursor.ToString()));
+        Assert.Equal("""{"id":"c"}""", Table());
+    }
+
+    [Fact]
+    public async Task A_link_that_is_always_there_ends_at_an_empty_page_and_a_loop_is_an_error()
+    {
+        const string Log = """{ "From": "Rest", "Key": "uuid", "Cursor": "link:next", "Next": "link:next", "Whole": false }""";
+        await using var okta = Serve(
+            (path, _) => Json(path.Contains("after=1") ? "[]" : """[{"uuid":"a"}]""", "Link: </logs?after=1>; rel=\"next\"\r\n")
+        );
+        await using var loop = Serve((_, _) => Json("""[{"id":"a"}]""", "Link: </items?after=1>; rel=\"next\"\r\n"));
+
+        await SyncRun.ToEndAsync(Dialect(okta, "logs", Log));
+        await SyncRun.ToEndAsync(Dialect(okta, "logs", Log));
+        (var error, _) = await SyncRun.ToErrorAsync<DialectException>(
+            Dialect(
+                loop,
+                "items",
+                "Rest",
+                o => new SyncOptions
+                {
+                    Feed = o.Feed,
+                    Foreign = o.Foreign,
+                    Store = new FileTableStore(Folder("loop.db")),
+                }
+            )
+        );
+
+        Assert.Equal(["/logs", "/logs?after=1", "/logs?after=1"], Paths(okta));
+        Assert.Contains("come already", error.Message);
+    }
+
+    [Theory]
+    [InlineData("""{ "From": "Rest", "Next": { "page": "page:" } }""", "/items?page=2", "/items?page=3")]
+    [InlineData("""{ "From": "Rest", "Next": { "startAt": "offset:" } }""", "/items?startAt=1", "/items?startAt=2")]
+    [InlineData("""{ "From": "Rest", "Next": { "starting_after": "last:id" } }""", "/items?starting_after=1", "/items?starting_after=2")]
+    public async Task Pages_can_be_counted_and_end_at_an_empty_one(string dialect, string second, string third)
+    {
+        await using var server = Serve((_, number) => Json(number < 3 ? $$"""{"data":[{"id":{{number}}}]}""" : """{"data":[]}"""));
+
+        var run = await SyncRun.ToEndAsync(Dialect(server, "items", dialect));
+
+        Assert.Equal("2 0 0", Counts(run));
+        Assert.Equal(["/items", second, third], Paths(server));
+    }
+
+    [Fact]
+    public async Task A_set_that_cannot_page_is_asked_for_by_its_tag()
+    {
+        var conditions = 0;
+        await using var server = new RawServer(async exchange =>
+        {
+            if (exchange.Head.Contains("If-None-Match: \"t1\"", StringComparison.Ordinal))
+            {
+                Interlocked.Increment(ref conditions);
+                await exchange.StatusAsync("304 Not Modified");
+                return;
+            }
+
+            await exchange.BodyAsync("""[{"id":1}]""", "ETag: \"t1\"\r\n");
+        });
+        var sync = new TableSync(
+            new SyncOptions
+            {
+                Feed = new FeedOptions { Uri = new Uri(server.Root, "items") },
+                Store = new FileTableStore(TablePath),
+                Foreign = DialectDescription.Parse("""{ "From": "Rest", "Next": null }""", "test"),
+                Follow = true,
+                PollInterval = TimeSpan.FromMilliseconds(1),
+            }
+        );
+        await foreach (var step in sync.RunAsync(Cancellation))
+        {
+            if (Volatile.Read(ref conditions) >= 2)
+                break;
+        }
+
+        Assert.Equal("""{"id":1}""", Table());
+    }
+
+    [Fact]
+    public async Task Not_modified_without_a_condition_is_an_error()
+    {
+        await using var server = Serve((_, _) => Status("304 Not Modified"));
+
+        (var error, _) = await SyncRun.ToErrorAsync<DialectException>(Dialect(server, "items", "Rest"));
+
+        Assert.Contains("304", error.Message);
+    }
+
+    [Fact]
+    public async Task A_list_that_nobody_named_a_dialect_for_is_read_as_one_with_a_warning()
+    {
+        await using var server = Serve((_, _) => Json("""[{"id":7,"name":"x"}]"""));
+
+        var run = await SyncRun.ToEndAsync(Dialect(server, "items", dialect: null));
+        var again = await SyncRun.ToEndAsync(Dialect(server, "items", dialect: null));
+
+        Assert.Equal(("1 0 0", "0 0 0", """{"id":7,"name":"x"}"""), (Counts(run), Counts(again), Table()));
+        Assert.Contains(run.Events, e => e.Kind == FeedEventKind.Warning && e.Message.Contains("Rest"));
+        Assert.DoesNotContain(again.Events, e => e.Kind == FeedEventKind.Warning);
+    }
+
+    [Fact]
+    public async Task Keys_by_place_and_records_within_items_keep_their_text()
+    {
+        const string Nested = """{ "From": "Rest", "Items": "/d/results", "Record": "entity", "Key": "/metadata/uid" }""";
+        await using var server = Serve(
+            (_, _) => Json("""{"d":{"results":[{"entity":{"metadata":{"uid":"u/1"},"n":1.10,"s":"\u00e9"},"x":1}]}}""")
+        );
+
+        await SyncRun.ToEndAsync(Dialect(server, "items", Nested));
+
+        Assert.Equal(["u/1"], Keys);
+        Assert.Equal("""{"metadata":{"uid":"u/1"},"n":1.10,"s":"\u00e9"}""", Table());
+    }
+
+    [Theory]
+    [InlineData("""{"From":"Rest","Itmes":"x"}""", "Itmes")]
+    [InlineData("""{"From":"Nobody"}""", "Nobody")]
+    [InlineData("""{"From":"Rest","Snapshot":{"Query":{"a":"{curser}"}}}""", "curser")]
+    [InlineData("""{"From":"Rest","Headers":{"Authorization":"x"}}""", "Authorization")]
+    [InlineData("""{"From":"Rest","Deleted":99}""", "99")]
+    [InlineData("""{"From":"Rest","Changes":{}}""", "no Cursor")]
+    [InlineData("""{"From":"Rest","Interval":"soon"}""", "Interval")]
+    [InlineData("""{"From":"Rest","Key":"/a~b"}""", "~")]
+    [InlineData("""[1]""", "no JSON object")]
+    [InlineData("""{""", "no JSON")]
+    public void A_description_that_is_wrong_is_told_what_is(string json, string part)
+    {
+        var error = Assert.Throws<DialectFormatException>(() => DialectDescription.Parse(json, "mine"));
+
+        Assert.Contains(part, error.Message);
+        Assert.Contains("'mine'", error.Message);
+    }
+
+    [Fact]
+    public void Keys_are_read_in_any_case_and_stand_as_they_are_documented()
+    {
+        var dialect = DialectDescription.Parse("""{ "from": "rest", "items": "result", "key": "sys_id", "interval": 60 }""", "mine");
+
+        Assert.Contains("\"Items\":\"result\"", dialect.Json);
+        Assert.Equal(TimeSpan.FromMinutes(1), dialect.Interval);
+        Assert.Equal(["sys_id"], dialect.Snapshot.Key.Select(key => key.Field));
+    }
+}

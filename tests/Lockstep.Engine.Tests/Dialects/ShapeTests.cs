@@ -1,0 +1,147 @@
+using Lockstep.Engine.Dialects;
+using Lockstep.Engine.Feed;
+using Lockstep.Engine.Sync;
+using Lockstep.Engine.Tests.Sync;
+
+namespace Lockstep.Engine.Tests.Dialects;
+
+/// <summary>Electric's shapes and Durable Streams: an offset, and what has come so far, in the head of each answer.</summary>
+public sealed class ShapeTests : DialectTest
+{
+    private static string Head(string handle, string offset, bool upToDate) =>
+        $"electric-handle: {handle}\r\nelectric-offset: {offset}\r\n{(upToDate ? "electric-up-to-date: \r\n" : "")}";
+
+    private static string Message(string operation, string key, string value) =>
+        $$$"""{"headers":{"operation":"{{{operation}}}"},"key":"\"public\".\"t\"/\"{{{key}}}\"","value":{{{value}}}}""";
+
+    [Fact]
+    public async Task A_shape_is_applied_when_it_is_up_to_date_and_goes_on_from_its_offset()
+    {
+        await using var server = Serve(
+            (path, _) =>
+                path.Contains("offset=-1") ? Json("[" + Message("insert", "1", """{"id":"1","n":"a"}""") + "]", Head("h1", "0_1", false))
+                : path.Contains("offset=0_1")
+                    ? Json(
+                        "[" + Message("insert", "2", """{"id":"2","n":"b"}""") + """,{"headers":{"control":"up-to-date"}}]""",
+                        Head("h1", "0_2", true)
+                    )
+                : path.Contains("offset=0_2")
+                    ? Json(
+                        "[" + Message("update", "1", """{"id":"1","n":"c"}""") + "," + Message("delete", "2", """{"id":"2"}""") + "]",
+                        Head("h1", "0_3", true)
+                    )
+                : Json("[]", Head("h1", "0_3", true))
+        );
+
+        var first = await SyncRun.ToEndAsync(Dialect(server, "v1/shape?table=t", dialect: null));
+        var second = await SyncRun.ToEndAsync(Dialect(server, "v1/shape?table=t", dialect: null));
+        var third = await SyncRun.ToEndAsync(Dialect(server, "v1/shape?table=t", dialect: null));
+
+        Assert.Equal(("2 0 0", "0 1 1", "0 0 0"), (Counts(first), Counts(second), Counts(third)));
+        Assert.Equal(("t", "h1", "0_3"), (first.Result.Table, Info.FeedIdentity, Info.Cursor.ToString()));
+        Assert.Equal("""{"_key":"\"public\".\"t\"/\"1\"","id":"1","n":"c"}""", Table());
+        Assert.Contains("handle=h1", Paths(server).Last());
+    }
+
+    [Fact]
+    public async Task A_transaction_over_several_answers_is_not_applied_by_halves()
+    {
+        await using var server = Serve(
+            (path, number) =>
+                number == 1 ? Json("[" + Message("insert", "1", """{"id":"1","n":"a"}""") + "]", Head("h1", "0_1", true))
+                : number == 2 ? Json("[" + Message("update", "1", """{"id":"1","n":"b"}""") + "]", Head("h1", "0_2", false))
+                : Json("[" + Message("insert", "2", """{"id":"2","n":"b"}""")) with { IsCut = true }
+        );
+
+        await SyncRun.ToEndAsync(Dialect(server, "v1/shape?table=t", "Shape"));
+        await SyncRun.ToErrorAsync<FeedCutException>(Dialect(server, "v1/shape?table=t", "Shape"));
+
+        Assert.Equal(("0_1", 1), (Info.Cursor.ToString(), Info.Rows));
+        Assert.Contains("\"n\":\"a\"", Table());
+    }
+
+    [Theory]
+    [InlineData("electric-handle: h2\r\n")]
+    [InlineData("")]
+    public async Task Must_refetch_begins_anew_with_the_new_handle_and_removes_what_is_not_there(string head)
+    {
+        await using var server = Serve(
+            (path, number) =>
+                number == 1
+                    ? Json(
+                        "[" + Message("insert", "1", """{"id":"1"}""") + "," + Message("insert", "2", """{"id":"2"}""") + "]",
+                        Head("h1", "0_1", true)
+                    )
+                : number == 2 ? Status("409 Conflict", head, """[{"headers":{"control":"must-refetch"}}]""")
+                : Json("[" + Message("insert", "2", """{"id":"2"}""") + "]", Head("h2", "0_1", true))
+        );
+
+        await SyncRun.ToEndAsync(Dialect(server, "v1/shape?table=t", "Shape"));
+        var second = await SyncRun.ToEndAsync(Dialect(server, "v1/shape?table=t", "Shape"));
+
+        Assert.Equal(("0 0 1", 1, "h2"), (Counts(second), Info.Rows, Info.FeedIdentity));
+        Assert.Contains(head.Length > 0 ? "handle=h2" : "handle=h1-next", Paths(server).Last());
+    }
+
+    [Fact]
+    public async Task An_offset_that_does_not_move_and_is_not_up_to_date_is_an_error()
+    {
+        await using var server = Serve((_, _) => Json("[]", Head("h1", "0_1", false)));
+
+        (var error, _) = await SyncRun.ToErrorAsync<DialectException>(Dialect(server, "v1/shape?table=t", "Shape"));
+
+        Assert.Contains("stays where it is", error.Message);
+    }
+
+    [Fact]
+    public async Task A_durable_stream_is_read_to_its_end_and_closed_for_ever_ends_following()
+    {
+        static string Stream(string offset, string more = "Stream-Up-To-Date: true\r\n") => $"Stream-Next-Offset: {offset}\r\n{more}";
+        await using var server = Serve(
+            (path, _) =>
+                path.Contains("offset=-1") ? Json("""[{"id":1}]""", Stream("1", ""))
+                : path.Contains("live=long-poll") && path.Contains("offset=2")
+                    ? Status("204 No Content", Stream("2", "Stream-Up-To-Date: true\r\nStream-Cursor: c\r\n"))
+                : path.Contains("offset=1") ? Json("""[{"id":2}]""", Stream("2"))
+                : Json("""[{"id":3}]""", Stream("3", "Stream-Up-To-Date: true\r\nStream-Closed: true\r\n"))
+        );
+
+        var first = await SyncRun.ToEndAsync(Dialect(server, "log", "DurableStream"));
+        var second = await SyncRun.ToEndAsync(Dialect(server, "log", dialect: null));
+
+        Assert.Equal(("2 0 0", "1 0 0", "3"), (Counts(first), Counts(second), Info.Cursor.ToString()));
+        Assert.Equal(SyncEndReason.EndOfFeed, second.Result.EndReason);
+    }
+
+    [Fact]
+    public async Task A_stream_that_was_cut_to_its_retention_removes_nothing_and_one_that_is_gone_is_an_error()
+    {
+        await using var server = Serve(
+            (path, number) =>
+                number switch
+                {
+                    1 => Json("""[{"id":1}]""", "Stream-Next-Offset: 1\r\nStream-Up-To-Date: true\r\n"),
+                    2 => Status("410 Gone"),
+                    3 => Json("""[{"id":2}]""", "Stream-Next-Offset: 9\r\nStream-Up-To-Date: true\r\n"),
+                    _ => Status("404 Not Found"),
+                }
+        );
+
+        await SyncRun.ToEndAsync(Dialect(server, "log", "DurableStream"));
+        var second = await SyncRun.ToEndAsync(Dialect(server, "log", "DurableStream"));
+        await SyncRun.ToErrorAsync<FeedStatusException>(Dialect(server, "log", "DurableStream"));
+
+        Assert.Equal(("1 0 0", 2), (Counts(second), Info.Rows));
+    }
+
+    [Fact]
+    public async Task The_head_tells_a_durable_stream()
+    {
+        await using var server = Serve((_, _) => Json("""[{"id":1}]""", "Stream-Next-Offset: 1\r\nStream-Up-To-Date: true\r\n"));
+
+        var run = await SyncRun.ToEndAsync(Dialect(server, "log", dialect: null));
+
+        Assert.Equal("1 0 0", Counts(run));
+        Assert.Contains(run.Events, e => e.Kind == FeedEventKind.Dialect && e.Message.Contains("DurableStream"));
+    }
+}
