@@ -92,6 +92,13 @@ internal static class SyncCommand
             Description =
                 "Bind a table that belongs to another feed to this one. (One that only moved to another host or port is known by its identity.)",
         };
+        var force = new Option<bool>("--force") { Description = "Believe a whole set this once, however much it removes." };
+        var sweepLimit = new Option<int?>("--sweep-limit")
+        {
+            Description =
+                "How many percent of a table of more than 20 records a whole set may remove whose end is not certain; the table keeps it. Default: 50.",
+            HelpName = "PERCENT",
+        };
         var lookback = new Option<decimal>("--lookback")
         {
             Description = "Begin each connection so far before the cursor, in the order field's units.",
@@ -155,6 +162,8 @@ internal static class SyncCommand
                     retryInterval,
                     resync,
                     rebind,
+                    force,
+                    sweepLimit,
                     lookback,
                     malformed,
                     quarantineLimit,
@@ -205,6 +214,8 @@ internal static class SyncCommand
                     RetryInterval = TimeSpan.FromSeconds(result.GetValue(retryInterval)),
                     Resync = result.GetValue(resync),
                     Rebind = result.GetValue(rebind),
+                    Force = result.GetValue(force),
+                    SweepLimit = result.GetValue(sweepLimit),
                     Lookback = result.GetValue(lookback),
                     MalformedRecord = result.GetValue(malformed),
                     QuarantineLimit = result.GetValue(quarantineLimit) is >= 1 and var limit
