@@ -4,13 +4,19 @@ using Lockstep.Testing;
 
 namespace Lockstep.Serving.Tests;
 
-public sealed class HealthTests
+public sealed class HealthTests : IAsyncDisposable
 {
     private readonly ManualTimeProvider _time = new(DateTimeOffset.UnixEpoch);
     private readonly ScriptedSource _well = new("well");
     private readonly ScriptedSource _sick = new("sick/one");
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    public async ValueTask DisposeAsync()
+    {
+        await _well.DisposeAsync();
+        await _sick.DisposeAsync();
+    }
 
     [Fact]
     public async Task A_feed_that_cannot_be_read_makes_the_server_unready_and_not_dead()
