@@ -96,7 +96,8 @@ public sealed class LastHandlerTests : IDisposable
             "--malformed-record",
             "Quarantine",
             "--settle-sec",
-            "0.2"
+            "0.2",
+            "--quiet"
         );
         Assert.Equal((0, ""), (run.ExitCode, run.Error));
     }

@@ -37,8 +37,8 @@ public sealed class ServeConfigTests : IDisposable
         using var client = new HttpClient();
         Assert.Equal(HttpStatusCode.OK, await StatusAsync("livez", null));
         await postgres.StartAsync(Cancel);
-        await Eventually.TrueAsync(async () => await StatusAsync("readyz/one", null) == HttpStatusCode.OK);
-        Assert.Equal(HttpStatusCode.ServiceUnavailable, await StatusAsync("readyz/bad", null));
+        await Eventually.TrueAsync(async () => await StatusAsync("readyz/one", "token-of-one") == HttpStatusCode.OK);
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, await StatusAsync("readyz/bad", "token-of-all"));
         Assert.Equal(HttpStatusCode.OK, await StatusAsync("one", "token-of-one"));
         Assert.Equal(HttpStatusCode.Forbidden, await StatusAsync("two", "token-of-one"));
         Assert.Equal(HttpStatusCode.OK, await StatusAsync("two", "token-of-all"));

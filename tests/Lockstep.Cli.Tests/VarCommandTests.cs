@@ -98,8 +98,8 @@ public sealed class VarCommandTests : IDisposable
     [InlineData(2, "length of time", "set", "v", "1", "--tick", "soon", "--store", "{store}")]
     [InlineData(2, "LOCKSTEP_STORE", "list")]
     [InlineData(2, "memory", "list", "--store", "memory")]
-    [InlineData(1, "TickStoreUnavailable", "get", "v", "--store", "{store}")]
-    [InlineData(1, "TickStoreUnavailable", "list", "--store", "Host=127.0.0.1;Port=1;Password=s3cret")]
+    [InlineData(3, "TickStoreUnavailable", "get", "v", "--store", "{store}")]
+    [InlineData(3, "TickStoreUnavailable", "list", "--store", "Host=127.0.0.1;Port=1;Password=s3cret")]
     [InlineData(2, "cannot be read", "list", "--store", "Host=127.0.0.1;Password=a;s3cret=b")]
     [InlineData(1, "TickTooSmall", "set", "v", "1", "--tick", "1ms", "--store", "{store}")]
     public async Task What_is_wrong_is_told_on_standard_error(int exitCode, string says, params string[] arguments)

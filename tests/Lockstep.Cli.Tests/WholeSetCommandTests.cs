@@ -50,7 +50,7 @@ public sealed class WholeSetCommandTests : IDisposable
         var forced = await SyncAsync(server, "--resync", "--force", "--sweep-limit", "90");
         var tables = await CliProcess.RunAsync(_folder.Path, "tables", "--json");
 
-        Assert.Equal((6, 0), (refused.ExitCode, forced.ExitCode));
+        Assert.Equal((7, 0), (refused.ExitCode, forced.ExitCode));
         Assert.Contains("30 of 31 records", refused.Error, StringComparison.Ordinal);
         Assert.Contains("--force", refused.Error, StringComparison.Ordinal);
         Assert.Contains("30 deleted", forced.Output, StringComparison.Ordinal);

@@ -315,7 +315,8 @@ internal sealed class BodyReader
         var rest = _clock.Rest;
         if (rest == BodyRest.None)
             return null;
-        if (rest == BodyRest.Idle)
+        // A server that sends the newest record again and then keeps the connection open for so long has no end: a finite feed ends there.
+        if (rest == BodyRest.Idle || (rest == BodyRest.Silent && !_source.IsWholeSet && _tracker.RepeatsStartOnly))
             Learn(FeedEnding.Endless);
         if (!_pacer.IsStaged)
             return rest == BodyRest.Silent ? BodyEnd.Silent : BodyEnd.Settled;

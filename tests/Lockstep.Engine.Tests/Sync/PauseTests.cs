@@ -142,6 +142,31 @@ public sealed class PauseTests : SyncTest
     }
 
     [Fact(Timeout = Pace.Limit)]
+    public async Task A_quiet_feed_that_has_nothing_above_the_cursor_and_stays_open_is_known_to_be_endless_from_then_on()
+    {
+        Pace pace = null!;
+        await using var server = new RawServer(async exchange =>
+        {
+            await exchange.ChunkedAsync();
+            await exchange.ChunkAsync(Record(1, 1));
+            await pace.ReceivedAsync(Record(1, 1).Length);
+            await pace.PassUntilAsync(exchange.ClientClosedAsync());
+        });
+        for (var i = 0; i < 2; i++)
+        {
+            (var earlier, pace) = Paced(Options(server));
+            await SyncRun.ToEndAsync(earlier);
+        }
+
+        (var sync, pace) = Paced(Options(server));
+        var run = await SyncRun.ToEndAsync(sync);
+
+        Assert.Equal((SyncEndReason.Settled, true), (run.Result.EndReason, run.Result.IsComplete));
+        Assert.DoesNotContain(run.Events, e => e.Kind == FeedEventKind.Warning);
+        Assert.InRange(run.Result.Duration, TimeSpan.FromSeconds(0.05), TimeSpan.FromSeconds(3));
+    }
+
+    [Fact(Timeout = Pace.Limit)]
     public async Task A_feed_that_repeats_itself_settles_and_is_known_from_then_on_to_be_quiet_when_it_is_silent()
     {
         Pace pace = null!;
