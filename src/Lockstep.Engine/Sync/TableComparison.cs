@@ -53,7 +53,10 @@ public sealed class TableComparison(SyncOptions options, TimeProvider? time = nu
                 TableName = info.Name,
                 Dialect = info.Foreign is null ? info.Dialect : Records.Dialect.Auto,
                 Foreign = info.Foreign?.Dialect,
-                KeyFields = info.Foreign is not null ? null : info.KeyFields.Count > 0 ? info.KeyFields : options.KeyFields,
+                KeyFields =
+                    info.Foreign is not null ? null
+                    : info.KeyFields.Count > 0 ? info.KeyFields
+                    : options.KeyFields,
                 OrderBy = info.Foreign is not null ? null : info.OrderField ?? options.OrderBy,
                 Settle = options.Settle,
                 MaximumRecordSize = options.MaximumRecordSize,

@@ -59,7 +59,10 @@ internal sealed class TransformedRecords(IReadOnlyList<string> knownFields)
     private void TakeItem(TransformableRecord record, RecordBatch batch, RecordShape shape)
     {
         _items ??= new ItemReader(shape, knownFields);
-        var rules = new DialectRules { Key = [.. shape.KeyFields.Select(field => new KeyRule(field, Place.Parse(field), IsOfItem: false))] };
+        var rules = new DialectRules
+        {
+            Key = [.. shape.KeyFields.Select(field => new KeyRule(field, Place.Parse(field), IsOfItem: false))],
+        };
         if (_items.Read(rules, record.Record, signs: false, default, out var rewritten) != ItemKind.Record)
             throw new TransformException(record.Key, _items.Reason);
         if (!batch.HasKey(batch[record.Index], rewritten))

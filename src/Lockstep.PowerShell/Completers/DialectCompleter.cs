@@ -16,7 +16,9 @@ public sealed class DialectCompleter : IArgumentCompleter
         CommandAst commandAst,
         IDictionary fakeBoundParameters
     ) =>
-        Names().Where(name => name.StartsWith(wordToComplete, StringComparison.OrdinalIgnoreCase)).Select(name => new CompletionResult(name));
+        Names()
+            .Where(name => name.StartsWith(wordToComplete, StringComparison.OrdinalIgnoreCase))
+            .Select(name => new CompletionResult(name));
 
     private static IEnumerable<string> Names() => ["Auto", "Record", "Transaction", .. BuiltInDialects.All.Select(dialect => dialect.Name)];
 }

@@ -49,7 +49,12 @@ public sealed class ExampleDialectTests : DialectTest
         """{"values":[{"id":2,"rev":1}],"nextLink":"/list?continuationToken=c2","isLastBatch":true}""",
         "continuationToken=c1"
     )]
-    [InlineData("netbox", """{"count":1,"next":null,"results":[{"id":1}]}""", """{"count":2,"next":null,"results":[{"id":1},{"id":2}]}""", "limit=500")]
+    [InlineData(
+        "netbox",
+        """{"count":1,"next":null,"results":[{"id":1}]}""",
+        """{"count":2,"next":null,"results":[{"id":1},{"id":2}]}""",
+        "limit=500"
+    )]
     [InlineData("consul", """[{"ServiceID":"a"}]""", """[{"ServiceID":"a"},{"ServiceID":"b"}]""", "/list")]
     public async Task A_second_sync_asks_for_what_is_new(string name, string first, string second, string asked)
     {

@@ -1,7 +1,7 @@
 using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
-using Lockstep.Engine.Tables;
 using Lockstep.Engine.Sync;
+using Lockstep.Engine.Tables;
 using Lockstep.Engine.Tests.Sync;
 
 namespace Lockstep.Engine.Tests.Dialects;
@@ -297,7 +297,14 @@ public sealed class RestTests : DialectTest
     {
         const string Nested = """{ "From": "Rest", "Key": "/metadata/uid" }""";
         await using var server = Serve((_, _) => Json("""[{"metadata":{"uid":"u1"},"n":1}]"""));
-        SyncOptions Transforming(SyncOptions o) => new() { Feed = o.Feed, Store = o.Store, Foreign = o.Foreign, Transforms = true };
+        SyncOptions Transforming(SyncOptions o) =>
+            new()
+            {
+                Feed = o.Feed,
+                Store = o.Store,
+                Foreign = o.Foreign,
+                Transforms = true,
+            };
 
         await SyncRun.ToEndAsync(
             Dialect(server, "items", Nested, Transforming),
@@ -324,7 +331,9 @@ public sealed class RestTests : DialectTest
     [Fact]
     public async Task A_table_is_compared_with_its_feed_by_the_same_dialect()
     {
-        await using var server = Serve((_, number) => Json(number == 1 ? """{"result":[{"sys_id":"a","v":1}]}""" : """{"result":[{"sys_id":"a","v":2}]}"""));
+        await using var server = Serve(
+            (_, number) => Json(number == 1 ? """{"result":[{"sys_id":"a","v":1}]}""" : """{"result":[{"sys_id":"a","v":2}]}""")
+        );
         var options = Dialect(server, "items", """{ "From": "Rest", "Items": "result", "Key": "sys_id" }""");
         await SyncRun.ToEndAsync(options);
 
