@@ -27,7 +27,7 @@ internal static class FeedRun
             $"INSERT INTO {Table} SELECT g, 'domain' || g || '.example.com', g % 1000, now(), g % 2 = 0 FROM generate_series(1, {rows}) g"
         );
         var name = new TableName(null, Table);
-        await PostgresTracking.EnableAsync(connectionString, name);
+        await PostgresTracking.EnableAsync(connectionString, name, new TrackingOptions { Wake = true });
         await ExecuteAsync(source, $"VACUUM ANALYZE {Table}");
         try
         {
@@ -44,7 +44,7 @@ internal static class FeedRun
             }
 
             await using (var server = await ServeAsync(connectionString, new PostgresFeedOptions { Table = name, Listen = false }))
-                await LatencyAsync("polling each second", source, server, rows, 1);
+                await LatencyAsync("polling, no NOTIFY", source, server, rows, 1);
             await ReplicationAsync(connectionString, source, name, rows, clients);
         }
         finally

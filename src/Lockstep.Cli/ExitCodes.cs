@@ -25,6 +25,9 @@ internal static class ExitCodes
     /// <summary><c>lockstep test</c>: the table differs from its feed.</summary>
     public const int Different = 6;
 
+    /// <summary>A whole set would have removed too much to be believed; nothing was changed.</summary>
+    public const int SweepRefused = 7;
+
     /// <summary>Ctrl+C.</summary>
     public const int Cancelled = 130;
 
@@ -45,6 +48,7 @@ internal static class ExitCodes
         [ErrorKind.TableSetBack] = Feed,
         [ErrorKind.VariableStoreUnavailable] = Feed,
         [ErrorKind.VariableStoreReplaced] = Feed,
+        [ErrorKind.SweepRefused] = SweepRefused,
         [ErrorKind.NotFound] = Table,
         [ErrorKind.FileUnusable] = Table,
         [ErrorKind.TableMismatch] = Table,

@@ -39,6 +39,9 @@ public enum ErrorKind
     /// <summary>A feed answers with something that cannot be used: correct the request, or tell its operator.</summary>
     UnexpectedAnswer,
 
+    /// <summary>A whole set would remove too much to be believed: allow it, or tell the feed's operator.</summary>
+    SweepRefused,
+
     /// <summary>A feed breaks the protocol: tell its operator.</summary>
     FeedProtocol,
 

@@ -51,6 +51,9 @@ public readonly ref struct Term
     /// <summary>Stay connected to the feed.</summary>
     public static Term Follow => Named();
 
+    /// <summary>Let one whole set through, however much it removes.</summary>
+    public static Term Force => Named();
+
     /// <summary>The fields that are the key.</summary>
     public static Term Key => Named("KeyFields");
 
@@ -95,6 +98,9 @@ public readonly ref struct Term
 
     /// <summary>Have a column <c>deleted</c> of a tracked table mark rows that are gone.</summary>
     public static Term SoftDelete => Named("TrackingOptions.SoftDelete");
+
+    /// <summary>How much of a table a whole set may remove whose end is not certain.</summary>
+    public static Term SweepLimit => Named();
 
     /// <summary>Sync to a table in PostgreSQL.</summary>
     public static Term SyncToDatabase => Named("TableSync");

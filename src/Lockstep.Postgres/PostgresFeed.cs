@@ -87,6 +87,9 @@ public sealed class PostgresFeed : IFeedSource
     }
 
     /// <inheritdoc/>
+    public Task CheckAsync(CancellationToken cancellationToken) => _feed.CheckAsync(cancellationToken);
+
+    /// <inheritdoc/>
     public ValueTask<FeedState> GetStateAsync(CancellationToken cancellationToken) => _feed.GetStateAsync(cancellationToken);
 
     /// <inheritdoc/>

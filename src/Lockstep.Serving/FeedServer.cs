@@ -16,6 +16,8 @@ public sealed class FeedServer : IAsyncDisposable
     /// <summary>The meter through which servers report connections, bytes and refusals.</summary>
     public const string MeterName = ServingMetrics.MeterName;
 
+    private static readonly string[] OperatorPaths = [HealthEndpoint.LivePath, HealthEndpoint.ReadyPath, MetricsEndpoint.Path];
+
     private readonly ServedFeeds _feeds = new();
     private readonly FeedServerOptions _options;
     private readonly FeedAccess _access;
@@ -101,11 +103,16 @@ public sealed class FeedServer : IAsyncDisposable
     public void Add(IFeedSource source)
     {
         ArgumentNullException.ThrowIfNull(source);
-        ServedFeed feed = new(source, new FeedClients(_time), new LatestRecords(source, _time, _stopping.Token));
+        ServedFeed feed = new(
+            source,
+            new FeedClients(_time),
+            new LatestRecords(source, _time, _stopping.Token),
+            new FeedHealth(source, _time, _stopping.Token)
+        );
         var path = FeedEndpoint.PathOf(source.Name);
 
         // A table may be called metrics: it goes before what operators ask for.
-        if (MetricsEndpoint.Paths.Contains(path) && _feeds.All.All(other => other.Source.Name != source.Name))
+        if (OperatorPaths.Contains(path) && _feeds.All.All(other => other.Source.Name != source.Name))
             _routes.Remove(path);
         _routes.Add(path, new FeedEndpoint(source, _options, _access, _metrics, feed.Clients, _budget, _time, _stopping.Token).HandleAsync);
         _feeds.Add(feed);
@@ -149,32 +156,15 @@ public sealed class FeedServer : IAsyncDisposable
     private void AddRoutes()
     {
         _routes.Add("/", _access.RefuseUnknownAsync);
-        _routes.Add("/healthz", context => HealthAsync(context, _feeds.Sources));
-        foreach (var path in MetricsEndpoint.Paths)
-            _routes.Add(path, _operating.HandleAsync);
+        HealthEndpoint health = new(_feeds, _access);
+        _routes.Add(HealthEndpoint.LivePath, HealthEndpoint.SayOkAsync, anySite: true);
+        _routes.Add(HealthEndpoint.ReadyPath, health.ReadyAsync);
+        _routes.Add("/healthz", health.ReadyAsync);
+        _routes.Add(MetricsEndpoint.Path, _operating.HandleAsync);
         if (_options.StatusPage)
             _routes.Add(StatusPage.Prefix, new StatusEndpoint(_feeds, _options, _access, _time).HandleAsync);
     }
-
-    /// <summary>Says no more than that something is wrong: it asks for no credential.</summary>
-    private static async Task HealthAsync(HttpContext context, IReadOnlyList<IFeedSource> sources)
-    {
-        try
-        {
-            foreach (var source in sources)
-                await source.GetStateAsync(context.RequestAborted).ConfigureAwait(false);
-            context.Response.Headers.CacheControl = "no-store";
-            context.Response.ContentType = "text/plain";
-            await context.Response.WriteAsync("ok\n", context.RequestAborted).ConfigureAwait(false);
-        }
-        catch (FeedServingException)
-        {
-            await Answer
-                .WriteAsync(context, StatusCodes.Status503ServiceUnavailable, "unavailable", "A feed cannot be read for now.")
-                .ConfigureAwait(false);
-        }
-    }
 }
 
-/// <summary>A source that is being served: who reads it, and its newest records.</summary>
-internal sealed record ServedFeed(IFeedSource Source, FeedClients Clients, LatestRecords Latest);
+/// <summary>A source that is being served: who reads it, its newest records, and whether it can be read.</summary>
+internal sealed record ServedFeed(IFeedSource Source, FeedClients Clients, LatestRecords Latest, FeedHealth Health);

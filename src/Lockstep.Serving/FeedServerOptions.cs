@@ -19,7 +19,7 @@ public sealed record FeedServerOptions
     /// <summary>Makes the server speak TLS; the caller keeps and disposes it.</summary>
     public X509Certificate2? Certificate { get; init; }
 
-    /// <summary>Who may read; empty for everybody. The paths /healthz say nothing that needs a credential.</summary>
+    /// <summary>Who may read; empty for everybody. The paths /livez and /readyz say nothing that needs a credential.</summary>
     public IReadOnlyList<FeedCredential> Credentials { get; init; } = [];
 
     /// <summary>

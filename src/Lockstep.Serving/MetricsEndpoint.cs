@@ -1,55 +1,22 @@
-using Lockstep.Engine;
-using Lockstep.Engine.Serving;
 using Microsoft.AspNetCore.Http;
 
 namespace Lockstep.Serving;
 
 /// <summary>
-/// What operators and their programs ask for. Whether the server lives and a feed can be read is told to everybody, as by <c>/healthz</c>;
-/// metrics need a credential where feeds do, and are those of the feeds that it opens.
+/// <c>/metrics</c> in the text format of Prometheus. It needs a credential where feeds do, and shows the feeds that the credential opens.
 /// </summary>
 internal sealed class MetricsEndpoint(ServedFeeds feeds, FeedAccess access) : IDisposable
 {
-    private const string Live = "/livez";
-    private const string Ready = "/readyz";
-    private const string Metrics = "/metrics";
+    public const string Path = "/metrics";
     private readonly PrometheusMeters _meters = new("Lockstep.Serving", "Lockstep.Postgres");
-
-    public static IReadOnlyList<string> Paths { get; } = [Live, Ready, Metrics];
 
     public async Task HandleAsync(HttpContext context)
     {
-        var path = context.Request.Path.Value!;
         context.Response.Headers.CacheControl = "no-store";
-        if (path.StartsWith(Metrics, StringComparison.Ordinal))
-        {
-            if (access.IsOpen)
-                await MetricsAsync(context, _ => true).ConfigureAwait(false);
-            else if (await access.AuthenticateBrowserAsync(context).ConfigureAwait(false) is { } credential)
-                await MetricsAsync(context, credential.Opens).ConfigureAwait(false);
-            return;
-        }
-
-        var name = path.StartsWith(Ready, StringComparison.Ordinal) ? path[Ready.Length..].Trim('/') : null;
-        var asked = name is null ? [] : feeds.Sources.Where(source => name.Length == 0 || source.Name == name).ToArray();
-        if (asked.Length == 0 && name is { Length: > 0 })
-        {
-            await Answer.WriteAsync(context, StatusCodes.Status404NotFound, "not_found", "There is no such feed.").ConfigureAwait(false);
-            return;
-        }
-
-        foreach (var source in asked)
-        {
-            if (await IsReadyAsync(source, context.RequestAborted).ConfigureAwait(false))
-                continue;
-            await Answer
-                .WriteAsync(context, StatusCodes.Status503ServiceUnavailable, "unavailable", "A feed cannot be read for now.")
-                .ConfigureAwait(false);
-            return;
-        }
-
-        context.Response.ContentType = "text/plain";
-        await context.Response.WriteAsync("ok\n", context.RequestAborted).ConfigureAwait(false);
+        if (access.IsOpen)
+            await MetricsAsync(context, _ => true).ConfigureAwait(false);
+        else if (await access.AuthenticateBrowserAsync(context).ConfigureAwait(false) is { } credential)
+            await MetricsAsync(context, credential.Opens).ConfigureAwait(false);
     }
 
     public void Dispose() => _meters.Dispose();
@@ -60,7 +27,7 @@ internal sealed class MetricsEndpoint(ServedFeeds feeds, FeedAccess access) : ID
         foreach (var feed in feeds.All.Where(feed => isShown(feed.Source.Name)))
         {
             var labels = new KeyValuePair<string, object?>[] { new("feed", feed.Source.Name) };
-            var isReady = await IsReadyAsync(feed.Source, context.RequestAborted).ConfigureAwait(false);
+            var isReady = await feed.Health.IsReadyAsync(context.RequestAborted).ConfigureAwait(false);
             var lag = feed.Clients.Open.Select(client => client.Lag.TotalSeconds).DefaultIfEmpty(0).Max();
             text.Gauge("lockstep_feed_ready", "Whether the feed can be read.", labels, isReady ? 1 : 0);
             text.Gauge("lockstep_feed_lag_seconds", "How long the feed is held back at its origin.", labels, feed.Source.Lag.TotalSeconds);
@@ -69,18 +36,5 @@ internal sealed class MetricsEndpoint(ServedFeeds feeds, FeedAccess access) : ID
 
         context.Response.ContentType = "text/plain; version=0.0.4; charset=utf-8";
         await context.Response.WriteAsync(text.ToString(), context.RequestAborted).ConfigureAwait(false);
-    }
-
-    private static async Task<bool> IsReadyAsync(IFeedSource source, CancellationToken cancellationToken)
-    {
-        try
-        {
-            await source.GetStateAsync(cancellationToken).ConfigureAwait(false);
-            return true;
-        }
-        catch (LockstepException)
-        {
-            return false;
-        }
     }
 }

@@ -1,4 +1,8 @@
+using System.Text;
 using System.Text.Json;
+using Lockstep.Engine.Feed;
+using Lockstep.Engine.Sync;
+using Lockstep.Engine.Tables;
 using Lockstep.Testing;
 using Lockstep.TestServer;
 using Lockstep.TestServer.Faults;
@@ -31,6 +35,37 @@ public sealed class WholeSetCommandTests : IDisposable
         Assert.True(JsonDocument.Parse(json.Output).RootElement.GetProperty("setOwed").GetBoolean());
         Assert.True(JsonDocument.Parse(tables.Output).RootElement.GetProperty("setOwed").GetBoolean());
         Assert.Contains("whole set owed", text.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_whole_set_that_would_remove_most_of_the_table_is_refused_with_an_exit_code_of_its_own()
+    {
+        await using var server = await StartAsync();
+        server.Faults.Add(new RechunkFault());
+        await SyncAsync(server);
+        var records = string.Concat(Enumerable.Range(1, 30).Select(id => $$"""{"id":{{id}},"updated_at":1}""" + "\n"));
+        await ImportAsync(records);
+
+        var refused = await SyncAsync(server, "--resync");
+        var forced = await SyncAsync(server, "--resync", "--force", "--sweep-limit", "90");
+        var tables = await CliProcess.RunAsync(_folder.Path, "tables", "--json");
+
+        Assert.Equal((6, 0), (refused.ExitCode, forced.ExitCode));
+        Assert.Contains("30 of 31 records", refused.Error, StringComparison.Ordinal);
+        Assert.Contains("--force", refused.Error, StringComparison.Ordinal);
+        Assert.Contains("30 deleted", forced.Output, StringComparison.Ordinal);
+        Assert.Equal(90, JsonDocument.Parse(tables.Output).RootElement.GetProperty("sweepLimit").GetInt32());
+    }
+
+    private async Task ImportAsync(string records)
+    {
+        using var source = new MemoryStream(Encoding.UTF8.GetBytes(records));
+        var options = new SyncOptions
+        {
+            Feed = new FeedOptions { Uri = new Uri("import:test") },
+            Store = new FileTableStore(_folder["servers.db"]),
+        };
+        await foreach (var _ in new TableImport(options, source).RunAsync(TestContext.Current.CancellationToken)) { }
     }
 
     private static Task<LockstepTestServer> StartAsync() =>

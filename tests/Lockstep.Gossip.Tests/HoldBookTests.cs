@@ -12,6 +12,23 @@ public sealed class HoldBookTests
     private readonly List<double> _applied = [];
 
     [Fact]
+    public void A_stream_holds_so_many_bytes_and_sources_and_no_more()
+    {
+        var book = new HoldBook<string>(maxUpdates: 1000);
+        var large = new GossipUpdate(new byte[HoldBook<string>.MaxBytes / 2], 1, "large", null);
+        book.Begin("left", large, null);
+        Assert.True(book.TryAdd("left", new GossipUpdate(new byte[HoldBook<string>.MaxBytes / 2], 2, "large", null)));
+        Assert.Equal(2, Assert.Single(book.List()).Count);
+
+        // Too many: they are asked for again when their time has come.
+        Assert.True(book.TryAdd("left", new GossipUpdate(new byte[1], 3, "large", null)));
+        Assert.Equal(0, Assert.Single(book.List()).Count);
+        for (var i = 1; i < HoldBook<string>.MaxSources; i++)
+            book.Begin("left", Update($"S{i}", 1), null);
+        Assert.Throws<GossipProtocolException>(() => book.Begin("left", Update("one more", 1), null));
+    }
+
+    [Fact]
     public void What_follows_a_refused_update_of_its_source_is_held_and_nothing_else()
     {
         _book.Begin("left", Update("S", 1), null);

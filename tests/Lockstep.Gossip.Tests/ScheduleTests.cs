@@ -274,6 +274,24 @@ public sealed class ScheduleTests
     }
 
     [Fact]
+    public async Task A_peer_says_hello_again_so_often_and_no_more()
+    {
+        await using var node = new LockstepModel(new GossipNodeOptions { TimeProvider = _time });
+        using var peer = new ScriptedPeer(node);
+        const string hello = """{"id":"peer","clock":{}}""";
+        for (var minute = 0; minute < 2; minute++)
+        {
+            for (var i = 0; i < GossipSession.MaxHellosPerMinute; i++)
+                peer.Says(hello);
+            _time.Advance(TimeSpan.FromMinutes(1));
+        }
+
+        for (var i = 0; i < GossipSession.MaxHellosPerMinute; i++)
+            peer.Says(hello);
+        Assert.Throws<GossipProtocolException>(() => peer.Says(hello));
+    }
+
+    [Fact]
     public async Task Verification_is_serial_per_source_and_the_clock_is_checked_again_at_apply()
     {
         var security = new TestSecurity("A");

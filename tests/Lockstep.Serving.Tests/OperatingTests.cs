@@ -50,9 +50,9 @@ public sealed class OperatingTests
         await using var server = await StartAsync([Source("good"), bad], FeedCredential.Bearer("secret"));
         Assert.Equal(HttpStatusCode.OK, await StatusAsync(server, "livez"));
         Assert.Equal(HttpStatusCode.ServiceUnavailable, await StatusAsync(server, "readyz"));
-        Assert.Equal(HttpStatusCode.OK, await StatusAsync(server, "readyz/good"));
-        Assert.Equal(HttpStatusCode.ServiceUnavailable, await StatusAsync(server, "readyz/bad"));
-        Assert.Equal(HttpStatusCode.NotFound, await StatusAsync(server, "readyz/other"));
+        Assert.Equal(HttpStatusCode.OK, await StatusAsync(server, "readyz/good", "secret"));
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, await StatusAsync(server, "readyz/bad", "secret"));
+        Assert.Equal(HttpStatusCode.NotFound, await StatusAsync(server, "readyz/other", "secret"));
         bad.OpenError = null;
         Assert.Equal(HttpStatusCode.OK, await StatusAsync(server, "readyz"));
     }

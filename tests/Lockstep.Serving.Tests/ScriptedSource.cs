@@ -24,6 +24,23 @@ internal sealed class ScriptedSource(string name) : IFeedSource
     public static FeedChunk Chunk(FeedChunkKind kind, long since, params string[] lines) =>
         new(kind, Encoding.UTF8.GetBytes(string.Concat(lines.Select(l => l + "\n"))), since);
 
+    public Exception? CheckError { get; set; }
+
+    /// <summary>Whether a check never ends.</summary>
+    public bool Hangs { get; set; }
+
+    public int Checks { get; private set; }
+
+    public async Task CheckAsync(CancellationToken cancellationToken)
+    {
+        Checks++;
+        if (Hangs)
+            await Task.Delay(Timeout.Infinite, CancellationToken.None);
+        if (CheckError is not null)
+            throw CheckError;
+        await GetStateAsync(cancellationToken);
+    }
+
     public ValueTask<FeedState> GetStateAsync(CancellationToken cancellationToken) =>
         OpenError is null ? ValueTask.FromResult(new FeedState(Identity, 9, ["id"], Pages: true)) : throw OpenError;
 

@@ -32,12 +32,13 @@ public sealed class ServingLogTests
     {
         var log = new ListLogger();
         var options = new FeedServerOptions { LoggerFactory = log, Credentials = [FeedCredential.Bearer("right")] };
-        await using var server = await FeedServer.StartAsync([new ScriptedSource("items")], options, null, Cancel);
         using var client = new HttpClient { DefaultRequestHeaders = { Authorization = new("Bearer", "wrong-secret") } };
+        await using (var server = await FeedServer.StartAsync([new ScriptedSource("items")], options, null, Cancel))
+        {
+            using var response = await client.GetAsync(new Uri(server.Uri, "items"), Cancel);
+            Assert.Equal(HttpStatusCode.Unauthorized, response.StatusCode);
+        }
 
-        using var response = await client.GetAsync(new Uri(server.Uri, "items"), Cancel);
-
-        Assert.Equal(HttpStatusCode.Unauthorized, response.StatusCode);
         Assert.Contains(log.Entries, entry => entry.Id.Id == 5 && entry.Message.EndsWith("items: 401.", StringComparison.Ordinal));
         Assert.DoesNotContain(log.Entries, entry => entry.Message.Contains("wrong-secret", StringComparison.Ordinal));
     }

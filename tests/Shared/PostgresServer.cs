@@ -20,6 +20,11 @@ public sealed class PostgresServer : IAsyncDisposable
     private readonly string[] _settings;
     private bool _running;
 
+    /// <summary>Makes a cluster of a version and starts it.</summary>
+    /// <inheritdoc cref="StartAsync(CancellationToken, string[])"/>
+    public static Task<PostgresServer> StartAsync(int? version, CancellationToken cancellationToken, params string[] settings) =>
+        StartAsync(new PostgresServer(PostgresTools.FindOrSkip(version), settings), cancellationToken);
+
     private PostgresServer(PostgresTools tools, string[] settings)
     {
         _tools = tools;
@@ -39,9 +44,11 @@ public sealed class PostgresServer : IAsyncDisposable
 
     /// <summary>Makes a cluster and starts it.</summary>
     /// <param name="settings">Further server settings, each as <c>name=value</c>.</param>
-    public static async Task<PostgresServer> StartAsync(CancellationToken cancellationToken, params string[] settings)
+    public static Task<PostgresServer> StartAsync(CancellationToken cancellationToken, params string[] settings) =>
+        StartAsync(new PostgresServer(PostgresTools.FindOrSkip(), settings), cancellationToken);
+
+    private static async Task<PostgresServer> StartAsync(PostgresServer server, CancellationToken cancellationToken)
     {
-        var server = new PostgresServer(PostgresTools.FindOrSkip(), settings);
         try
         {
             await server._tools.OwnAsync(server._folder, cancellationToken);

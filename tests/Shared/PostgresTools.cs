@@ -5,7 +5,7 @@ namespace Lockstep.Testing;
 /// <summary>PostgreSQL's programs on this machine, and the user to run them as.</summary>
 internal sealed class PostgresTools
 {
-    private static readonly string[] Needed = ["initdb", "pg_ctl", "postgres", "psql", "createdb"];
+    private static readonly string[] Needed = ["initdb", "pg_ctl", "postgres"];
 
     private readonly string _bin;
 
@@ -19,10 +19,12 @@ internal sealed class PostgresTools
     }
 
     /// <summary>Finds the programs, or ends the test: as skipped, or as failed where LOCKSTEP_REQUIRE_POSTGRES is 1.</summary>
-    public static PostgresTools FindOrSkip()
+    /// <param name="version">Which version; null for the one that is chosen, or the machine's own.</param>
+    public static PostgresTools FindOrSkip(int? version = null)
     {
-        var bin = Candidates()
-            .FirstOrDefault(folder => Array.TrueForAll(Needed, name => File.Exists(Path.Combine(folder, Executable(name)))));
+        var bin = (version is { } asked ? [PostgresVersions.FolderOf(asked)] : Candidates()).FirstOrDefault(folder =>
+            Array.TrueForAll(Needed, name => File.Exists(Path.Combine(folder, Executable(name))))
+        );
         if (bin is null)
             return Missing("no PostgreSQL server programs were found; install them or set LOCKSTEP_POSTGRES_BIN to their folder");
         if (!Environment.IsPrivilegedProcess || OperatingSystem.IsWindows())
@@ -46,7 +48,16 @@ internal sealed class PostgresTools
 
     /// <summary>Runs a program to its end and returns what it printed; a failure is an exception with what it said.</summary>
     public Task<string> RunAsync(string program, string[] arguments, CancellationToken cancellationToken) =>
-        RunAsync(StartOf(Path.Combine(_bin, Executable(program)), arguments), cancellationToken);
+        RunAsync(StartOf(PathOf(program), arguments), cancellationToken);
+
+    /// <summary>Where a program is: with the server, or, of a client, wherever the machine has one.</summary>
+    private string PathOf(string program)
+    {
+        var path = Path.Combine(_bin, Executable(program));
+        return File.Exists(path)
+            ? path
+            : Installed().Select(folder => Path.Combine(folder, Executable(program))).FirstOrDefault(File.Exists) ?? path;
+    }
 
     /// <summary>How a program is started as the user whom the server runs as.</summary>
     public ProcessStartInfo StartOf(string path, string[] arguments) =>
@@ -87,9 +98,16 @@ internal sealed class PostgresTools
 
     private static IEnumerable<string> Candidates()
     {
-        // An explicit folder is the only one looked at, so that a test of a certain version never runs on another.
+        // An explicit version or folder is the only one looked at, so that a test of a certain version never runs on another.
+        if (PostgresVersions.Chosen is { } version)
+            return [PostgresVersions.FolderOf(version)];
         if (Environment.GetEnvironmentVariable("LOCKSTEP_POSTGRES_BIN") is { Length: > 0 } given)
             return [given];
+        return Installed();
+    }
+
+    private static IEnumerable<string> Installed()
+    {
         var onPath = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries);
         string[] roots =
         [

@@ -183,6 +183,29 @@ Describe 'Sync-LockstepTable' {
             (Get-LockstepRecord).id | Should -Be 123
         }
 
+        It 'refuses a whole set that would remove most of the table, shows what it would do, and lets it through with -Force' {
+            $server = Start-LockstepTestServer -Port 0 -Feed Finite
+            $null = Add-LockstepTestFault Rechunk -Server $server
+            $null = $server | Sync-LockstepTable -Disk
+            1..30 | ForEach-Object { "{`"id`":$_,`"updated_at`":1}" } | Import-LockstepTable -Destination servers.db | Out-Null
+            $failure = Get-ErrorOf { $server | Sync-LockstepTable -Disk -Resync -ErrorAction Stop }
+            $failure.FullyQualifiedErrorId | Should -BeLike 'SweepRefused,*'
+            $failure | Should -BeLike '*30 of 31 records*'
+            $failure.ErrorDetails.RecommendedAction | Should -BeLike '*-Force*-SweepLimit*'
+            (Get-LockstepRecord).Count | Should -Be 31
+            (Get-LockstepTable).IsSetOwed | Should -BeTrue
+
+            $said = Join-Path $TestDrive 'whatif.txt'
+            Start-Transcript $said | Out-Null
+            try { $server | Sync-LockstepTable -Disk -Resync -WhatIf } finally { Stop-Transcript | Out-Null }
+            Get-Content $said -Raw | Should -BeLike '*add 0, update 0, remove 30 records*'
+            (Get-LockstepRecord).Count | Should -Be 31
+
+            ($server | Sync-LockstepTable -Disk -Resync -Force).Deleted | Should -Be 30
+            $null = $server | Sync-LockstepTable -Disk -SweepLimit 90
+            (Get-LockstepTable).SweepLimit | Should -Be 90
+        }
+
         It 'refuses a record above -MaximumRecordSize' {
             $server = Start-LockstepTestServer -Port 0 -Record (New-Json 1 1), "{`"id`":2,`"updated_at`":2,`"text`":`"$('x' * 3000)`"}", (New-Json 3 3)
             $failure = Get-ErrorOf { $server | Sync-LockstepTable -Disk @quick -MaximumRecordSize 1000 -ErrorAction Stop }

@@ -13,6 +13,13 @@ internal sealed class FeedAccess
         HelpName = "NAME:VALUE",
     };
 
+    private readonly Option<FileInfo?> _headerFile = new("--header-file")
+    {
+        Description =
+            "A file of request headers, NAME:VALUE, one a line, for those that are secret; LOCKSTEP_HEADER holds such lines as well.",
+        HelpName = "FILE",
+    };
+
     private readonly Option<string?> _user = new("--user", "-u")
     {
         Description = "User name for Basic authentication; the password comes from LOCKSTEP_PASSWORD.",
@@ -28,7 +35,7 @@ internal sealed class FeedAccess
 
     public void AddTo(Command command)
     {
-        foreach (var option in (Option[])[_header, _user, _allowOpen, _skipCheck])
+        foreach (var option in (Option[])[_header, _headerFile, _user, _allowOpen, _skipCheck])
             command.Options.Add(option);
     }
 
@@ -36,7 +43,19 @@ internal sealed class FeedAccess
     public static string? Token => Environment.GetEnvironmentVariable("LOCKSTEP_TOKEN");
 
     /// <exception cref="ArgumentException">A header is not of its form.</exception>
-    public List<KeyValuePair<string, string>> HeadersOf(ParseResult result) => SyncCommand.Pairs(result.GetValue(_header), ':');
+    public List<KeyValuePair<string, string>> HeadersOf(ParseResult result) =>
+        SyncCommand.Pairs(WithSecret(result.GetValue(_header), result.GetValue(_headerFile), "LOCKSTEP_HEADER"), ':');
+
+    /// <summary>What the command line says, then the lines of a file and of a variable of the environment, which others cannot see.</summary>
+    public static string[] WithSecret(string[]? open, FileInfo? file, string variable) =>
+        [
+            .. open ?? [],
+            .. Lines(file is null ? null : File.ReadAllText(file.FullName)),
+            .. Lines(Environment.GetEnvironmentVariable(variable)),
+        ];
+
+    private static string[] Lines(string? text) =>
+        (text ?? "").Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
 
     public NetworkCredential? CredentialOf(ParseResult result) =>
         result.GetValue(_user) is { } name ? new NetworkCredential(name, Environment.GetEnvironmentVariable("LOCKSTEP_PASSWORD")) : null;

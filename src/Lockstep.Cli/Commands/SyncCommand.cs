@@ -44,6 +44,12 @@ internal static class SyncCommand
             Description = "A further query option of the feed; may be given more than once.",
             HelpName = "NAME=VALUE",
         };
+        var queryFile = new Option<FileInfo?>("--query-file")
+        {
+            Description =
+                "A file of query options, NAME=VALUE, one a line, for those that are secret; LOCKSTEP_QUERY holds such lines as well.",
+            HelpName = "FILE",
+        };
         var since = new Option<string?>("--since")
         {
             Description = "The cursor to begin at, instead of the stored one.",
@@ -98,6 +104,13 @@ internal static class SyncCommand
             Description =
                 "Bind a table that belongs to another feed to this one. (One that only moved to another host or port is known by its identity.)",
         };
+        var force = new Option<bool>("--force") { Description = "Believe a whole set this once, however much it removes." };
+        var sweepLimit = new Option<int?>("--sweep-limit")
+        {
+            Description =
+                "How many percent of a table of more than 20 records a whole set may remove whose end is not certain; the table keeps it. Default: 50.",
+            HelpName = "PERCENT",
+        };
         var lookback = new Option<decimal>("--lookback")
         {
             Description = "Begin each connection so far before the cursor, in the order field's units.",
@@ -149,6 +162,7 @@ internal static class SyncCommand
                     key,
                     style,
                     query,
+                    queryFile,
                     since,
                     dialect,
                     interval,
@@ -161,6 +175,8 @@ internal static class SyncCommand
                     retryInterval,
                     resync,
                     rebind,
+                    force,
+                    sweepLimit,
                     lookback,
                     malformed,
                     quarantineLimit,
@@ -184,7 +200,7 @@ internal static class SyncCommand
                 {
                     Uri = result.GetValue(uri)!,
                     CursorStyle = result.GetValue(style),
-                    Query = Pairs(result.GetValue(query), '='),
+                    Query = Pairs(FeedAccess.WithSecret(result.GetValue(query), result.GetValue(queryFile), "LOCKSTEP_QUERY"), '='),
                     Headers = access.HeadersOf(result),
                     Credential = access.CredentialOf(result),
                     BearerToken = FeedAccess.Token,
@@ -213,6 +229,8 @@ internal static class SyncCommand
                     RetryInterval = TimeSpan.FromSeconds(result.GetValue(retryInterval)),
                     Resync = result.GetValue(resync),
                     Rebind = result.GetValue(rebind),
+                    Force = result.GetValue(force),
+                    SweepLimit = result.GetValue(sweepLimit),
                     Lookback = result.GetValue(lookback),
                     MalformedRecord = result.GetValue(malformed),
                     QuarantineLimit = result.GetValue(quarantineLimit) is >= 1 and var limit
@@ -280,7 +298,7 @@ internal static class SyncCommand
         {
             var at = text.IndexOf(separator, StringComparison.Ordinal);
             if (at <= 0)
-                throw new ArgumentException($"'{text[..Math.Min(text.Length, 20)]}' is not of the form NAME{separator}VALUE.");
+                throw new ArgumentException($"A header or query option is not of the form NAME{separator}VALUE.");
             pairs.Add(new(text[..at].Trim(), text[(at + 1)..].Trim()));
         }
 

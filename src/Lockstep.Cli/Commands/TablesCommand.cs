@@ -65,6 +65,7 @@ internal static class TablesCommand
                             writer.WriteNumber("tombstones", info.Tombstones);
                             writer.WriteNumber("quarantined", info.Quarantined);
                             writer.WriteBoolean("setOwed", info.IsSetOwed);
+                            writer.WriteNumber("sweepLimit", info.SweepLimit);
                             writer.WriteNumber("sequence", info.Sequence);
                             writer.WriteNumber("size", info.Size);
                             writer.WriteString("lastSync", info.LastSync?.ToString("O", CultureInfo.InvariantCulture));

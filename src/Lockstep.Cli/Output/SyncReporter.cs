@@ -108,7 +108,7 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
         if (result.Quarantined > 0)
             text.Append(CultureInfo.InvariantCulture, $", {result.Quarantined} in quarantine");
         text.Append(CultureInfo.InvariantCulture, $" ({result.Received} records in {result.Duration.TotalSeconds:0.00} s). ");
-        text.Append(CultureInfo.InvariantCulture, $"{Reason(result)} Cursor {result.Cursor}.");
+        text.Append(CultureInfo.InvariantCulture, $"{Reason(result)} Cursor {result.Cursor.Display}.");
         if (result.IsSetOwed)
             text.Append(" The feed's whole set could not be taken; it is fetched again later.");
         return text.ToString();

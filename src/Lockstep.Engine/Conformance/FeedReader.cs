@@ -36,7 +36,7 @@ internal sealed class FeedReader : IDisposable
                 .ConfigureAwait(false)
             : new Body();
         return new ObservedResponse(
-            uri,
+            FeedUri.Parse(uri).Display,
             (int)response.StatusCode,
             response.Content.Headers.ContentType?.MediaType,
             location,

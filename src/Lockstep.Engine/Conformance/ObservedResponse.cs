@@ -2,7 +2,7 @@ namespace Lockstep.Engine.Conformance;
 
 /// <summary>One response of a feed, read as far as it is needed.</summary>
 internal sealed record ObservedResponse(
-    Uri Uri,
+    string Uri,
     int Status,
     string? MediaType,
     Uri? Location,

@@ -39,7 +39,7 @@ public sealed class FeedCursorException : FeedException
         : base(
             ErrorKind.UnexpectedAnswer,
             feed,
-            $"The cursor '{cursor}' of the feed {feed.Display} cannot be an element of a URI's path.",
+            $"The cursor '{cursor.Display}' of the feed {feed.Display} cannot be an element of a URI's path.",
             $"If the feed takes the cursor as ?since=, set {Term.CursorStyle} to Query."
         ) { }
 
@@ -236,6 +236,35 @@ public sealed class NotAFeedException : FeedException
                 : $"{feed.Subject} holds no JSON object, and is no feed. It begins: {beginning}",
             "Check the URI, and whether a proxy or a login answers instead of the feed; the table keeps what it had."
         ) { }
+}
+
+/// <summary>
+/// A whole set whose end nothing vouches for would remove so much that it is not believed. Nothing was changed (I6).
+/// </summary>
+public sealed class SweepRefusedException : FeedException
+{
+    internal SweepRefusedException(FeedUri feed, long lost, long rows, IReadOnlyList<Records.RecordKey> examples, DateTimeOffset due)
+        : base(
+            ErrorKind.SweepRefused,
+            feed,
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"The whole set of {feed.Display} would remove {lost} of {rows} records{Among(examples)}, and its end is not certain: nothing was changed. It is fetched again from {due:u} on."
+            ),
+            $"If the records are really gone, sync again with {Term.Resync} and {Term.Force}, or allow more with {Term.SweepLimit}; otherwise tell the feed's operator."
+        ) => (Lost, Rows) = (lost, rows);
+
+    /// <summary>How many records the set would have removed.</summary>
+    public long Lost { get; }
+
+    /// <summary>How many records the table has.</summary>
+    public long Rows { get; }
+
+    /// <inheritdoc/>
+    public override bool IsTransient => false;
+
+    private static string Among(IReadOnlyList<Records.RecordKey> examples) =>
+        examples.Count == 0 ? "" : $", among them {string.Join(", ", examples.Select(key => PlainText.Of(key.ToString())))}";
 }
 
 /// <summary>The body ended within its last record.</summary>

@@ -17,8 +17,15 @@ internal static class SecretNames
         "api_key",
         "apikey",
         "access_key",
+        "access-key",
+        "accesskey",
+        "subscription-key",
+        "jwt",
+        "bearer",
+        "passphrase",
+        "session",
     ];
-    private static readonly string[] Whole = ["sig", "pwd", "auth"];
+    private static readonly string[] Whole = ["sig", "sign", "hmac", "pwd", "pass", "auth", "code", "key", "sas"];
 
     /// <summary>Whether what goes by this name is a secret.</summary>
     public static bool Contain(string name) =>

@@ -9,6 +9,7 @@ namespace Lockstep.Engine.Records;
 /// </summary>
 public readonly record struct Cursor
 {
+    private const int LongestShown = 60;
     private readonly string? _text;
 
     private Cursor(string text) => _text = text;
@@ -50,6 +51,22 @@ public readonly record struct Cursor
         return left.AsNumber() is { } l && right.AsNumber() is { } r ? OrderValue.Compare(l, r)
             : right.IsStart || !left.IsStart ? 1
             : -1;
+    }
+
+    /// <summary>
+    /// For people: one that is an address is shown without its query, which may hold secrets (I9), and a long one is cut short.
+    /// </summary>
+    internal string Display
+    {
+        get
+        {
+            var text = ToString();
+            if (text.Contains("://", StringComparison.Ordinal))
+                text = Uri.TryCreate(text, UriKind.Absolute, out var uri)
+                    ? $"{uri.Scheme}://{uri.Authority}{uri.AbsolutePath}?..."
+                    : "(an address)";
+            return text.Length <= LongestShown ? text : text[..LongestShown] + "...";
+        }
     }
 
     /// <summary>The text that goes into a request.</summary>

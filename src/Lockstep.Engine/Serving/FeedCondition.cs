@@ -62,7 +62,7 @@ internal sealed class FeedCondition
     /// <summary>Whether it holds for a row's <c>data</c>.</summary>
     public bool Holds(ReadOnlySpan<byte> data)
     {
-        var json = new Utf8JsonReader(data);
+        var json = new Utf8JsonReader(data, FeedFilter.AnyDepth);
         json.Read();
         bool? holds = null;
         while (json.Read() && json.TokenType == JsonTokenType.PropertyName)

@@ -12,6 +12,18 @@ namespace Lockstep.Engine.Serving;
 /// </summary>
 public sealed class FeedFilter
 {
+    /// <summary>The most conditions of one filter.</summary>
+    public const int MaximumConditions = 32;
+
+    /// <summary>The most columns that a filter may name.</summary>
+    public const int MaximumColumns = 1_000;
+
+    /// <summary>The most characters of a condition, and of each list of columns.</summary>
+    public const int MaximumLength = 4_096;
+
+    /// <summary>One row that is nested deeply must not end the feed of all who filter: what they make of it is theirs.</summary>
+    internal static readonly JsonReaderOptions AnyDepth = new() { MaxDepth = int.MaxValue };
+
     private readonly HashSet<string>? _columns;
     private readonly IReadOnlyList<FeedCondition> _conditions;
 
@@ -37,10 +49,17 @@ public sealed class FeedFilter
     {
         ArgumentNullException.ThrowIfNull(columns);
         ArgumentNullException.ThrowIfNull(where);
+        (columns, where) = (columns.ToArray(), where.Where(w => !string.IsNullOrEmpty(w)).ToArray());
+        if (where.Count() > MaximumConditions || columns.Count() > MaximumConditions)
+            throw new FeedFilterException($"A filter has at most {MaximumConditions} conditions.");
+        if (columns.Concat(where).Any(text => text?.Length > MaximumLength))
+            throw new FeedFilterException($"A condition and a list of columns have at most {MaximumLength} characters.");
         var names = columns
             .SelectMany(c => (c ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
             .ToHashSet(StringComparer.Ordinal);
-        FeedCondition[] conditions = [.. where.Where(w => !string.IsNullOrEmpty(w)).Select(w => FeedCondition.Parse(w!))];
+        if (names.Count > MaximumColumns)
+            throw new FeedFilterException($"A filter names at most {MaximumColumns} columns.");
+        FeedCondition[] conditions = [.. where.Select(w => FeedCondition.Parse(w!))];
         if (names.Count == 0 && conditions.Length == 0)
             return null;
         var text =
@@ -107,7 +126,7 @@ public sealed class FeedFilter
         }
 
         output.Write("{"u8);
-        var json = new Utf8JsonReader(data);
+        var json = new Utf8JsonReader(data, AnyDepth);
         json.Read();
         var (index, written) = (0, 0);
         for (; json.Read() && json.TokenType == JsonTokenType.PropertyName; index++)
@@ -158,7 +177,7 @@ public sealed class FeedFilter
 
         public static FeedRow Find(ReadOnlySpan<byte> line)
         {
-            var json = new Utf8JsonReader(line);
+            var json = new Utf8JsonReader(line, AnyDepth);
             Range? deleted = null,
                 data = null;
             var isDeleted = false;

@@ -19,6 +19,9 @@ public interface IFeedSource : IAsyncDisposable
     /// <exception cref="FeedUnavailableException">Nothing has been seen yet, or the origin cannot be reached.</exception>
     ValueTask<FeedState> GetStateAsync(CancellationToken cancellationToken);
 
+    /// <summary>Reads from where the feed comes, to see that it can be read at this moment. Throws what the reading throws.</summary>
+    Task CheckAsync(CancellationToken cancellationToken) => GetStateAsync(cancellationToken).AsTask();
+
     /// <summary>
     /// Checks a client's position against the source, and gives it what follows that position. The chunks never end by themselves.
     /// </summary>

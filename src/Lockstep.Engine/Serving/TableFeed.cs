@@ -110,6 +110,13 @@ public sealed class TableFeed : IFeedSource
     }
 
     /// <inheritdoc/>
+    public async Task CheckAsync(CancellationToken cancellationToken)
+    {
+        await GetStateAsync(cancellationToken).ConfigureAwait(false);
+        await ReadAsync(file => file.ReadStamp(), cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <inheritdoc/>
     public async ValueTask<FeedReading> OpenAsync(FeedRequest request, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(request);

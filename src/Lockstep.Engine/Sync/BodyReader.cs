@@ -196,7 +196,7 @@ internal sealed class BodyReader
     {
         if (signal.Kind == FeedSignalKind.SnapshotCompleted)
         {
-            await _set.CompleteAsync(SnapshotEnding.Sweep, cancellationToken).ConfigureAwait(false);
+            await _set.CompleteAsync(SnapshotEnding.Sweep, cancellationToken, isCertain: true).ConfigureAwait(false);
             // What the feed led to is a snapshot of some time ago: the updates since are still to come, at the feed's own address.
             return _set.IsRefused || (StopsWhenCaughtUp && !_source.IsRedirected);
         }
@@ -323,7 +323,10 @@ internal sealed class BodyReader
         // Whether a staged snapshot has settled cannot be told from the table, which it does not touch: it is merged, then watched.
         await _set.MergeUnfinishedAsync(isCaughtUp: true, cancellationToken).ConfigureAwait(false);
         _context.Queue.ResetLastChange();
-        return _set.IsRefused ? BodyEnd.Refused : null;
+        if (_set.IsRefused)
+            return BodyEnd.Refused;
+        // Silence that was long enough to merge for is long enough to end by.
+        return rest == BodyRest.Silent && _context.StopsWhenCaughtUp ? BodyEnd.Silent : null;
     }
 
     /// <summary>A feed that is followed and gives no other sign is up to date when it has settled, once after each change.</summary>

@@ -7,6 +7,7 @@ internal enum CommitKind
     Commit = 0,
     BeginSnapshot,
     AddToSnapshot,
+    CountAbsent,
     EndSnapshot,
     DiscardSnapshot,
 }
@@ -21,6 +22,9 @@ internal sealed class CommitJob(CommitKind kind, TableCommit commit)
     public TableCommit Commit => commit;
 
     public SnapshotEnding Ending { get; init; }
+
+    /// <summary>What was counted, after <see cref="CommitKind.CountAbsent"/> is done.</summary>
+    public AbsentRecords? Absent { get; set; }
 
     public Task Done => _done.Task;
 

@@ -165,6 +165,9 @@ internal sealed class CommitQueue
                 if (_target.CommitToSnapshot(commit).Changes > 0)
                     ResetLastChange();
                 return CommitResult.Nothing;
+            case CommitKind.CountAbsent:
+                job.Absent = _target.CountAbsent(commit.Kept);
+                return CommitResult.Nothing;
             case CommitKind.EndSnapshot:
                 return _target.CompleteSnapshot(commit, job.Ending);
             default:

@@ -32,8 +32,10 @@ internal sealed class ConnectionPlan
     /// </summary>
     public bool UpdatesOnly { get; private set; }
 
-    /// <summary>Whether there is nothing to go on from but a whole set, since the feed is another one than the table has known.</summary>
-    public bool NeedsSet => _isAnotherFeed && !_options.Repair;
+    /// <summary>
+    /// Whether there is nothing to go on from but a whole set: the feed is another one than the table has known, or there is no cursor.
+    /// </summary>
+    public bool NeedsSet => !_options.Repair && (_isAnotherFeed || (!_resync && Start.IsStart));
 
     /// <summary>Whether the last body completed its set.</summary>
     public bool SetIsComplete { get; private set; }
@@ -69,6 +71,16 @@ internal sealed class ConnectionPlan
             return;
         _resync = true;
         UpdatesOnly = false;
+    }
+
+    /// <summary>A whole set was not believed: the next connection goes on from the cursor, where the feed is still the same.</summary>
+    public void Postpone(TableState state)
+    {
+        _override = null;
+        Start = state.RequestCursor;
+        Resyncs = 0;
+        SetsInARow++;
+        _resync = _isAnotherFeed;
     }
 
     /// <summary>A resync takes whatever feed there is; otherwise the feed is told which one the cursor belongs to.</summary>

@@ -60,6 +60,7 @@ internal sealed class FeedFollower(
                     : await ConnectAsync(context, plan, cancellationToken).ConfigureAwait(false);
                 if (outcome == BodyOutcome.AnotherFeed)
                 {
+                    RequireBelieved(context);
                     GuardResyncs(plan.Resyncs);
                     continue;
                 }
@@ -83,6 +84,7 @@ internal sealed class FeedFollower(
                 // A feed that has moved would have known the identity.
                 if (TableBinding.IsOfAnotherFeed(context.Target.State, feed) && !options.Rebind)
                     throw TableBinding.OfAnotherFeed(context.Target.State, options, feed);
+                RequireBelieved(context);
                 GuardResyncs(context.StopsWhenCaughtUp ? Math.Max(plan.Resyncs + 1, plan.SetsInARow) : plan.Resyncs + 1);
                 await events.PostStatusAsync(e, cancellationToken).ConfigureAwait(false);
                 await events
@@ -102,6 +104,12 @@ internal sealed class FeedFollower(
                 }
 
                 continue;
+            }
+            catch (SweepRefusedException e) when (!context.StopsWhenCaughtUp)
+            {
+                // The updates go on meanwhile, where there is something to go on from.
+                await events.PostAsync(FeedEventKind.Warning, e.Message, cancellationToken, e.Remedy).ConfigureAwait(false);
+                plan.Postpone(context.Target.State);
             }
             catch (FeedStatusException e) when (!e.IsTransient)
             {
@@ -301,6 +309,22 @@ internal sealed class FeedFollower(
     /// <summary>How long a whole set that is owed is not fetched yet; null when none is, or it is due.</summary>
     private TimeSpan? UntilSetIsDue(TableState state) =>
         state.Owed is { } owed && owed.Due - time.GetUtcNow() is { Ticks: > 0 } early ? early : null;
+
+    /// <summary>A whole set that was not believed is not fetched again before its time, but on purpose.</summary>
+    private void RequireBelieved(SyncContext context)
+    {
+        var state = context.Target.State;
+        if (
+            context.StopsWhenCaughtUp
+            && !options.Force
+            && !options.Resync
+            && state.Owed is { Refused: { } refused } owed
+            && UntilSetIsDue(state) is not null
+        )
+        {
+            throw new SweepRefusedException(feed, refused.Lost, refused.Rows, [], owed.Due);
+        }
+    }
 
     private static TimeSpan? Later(TimeSpan? left, TimeSpan? right) => left is null || right > left ? right ?? left : left;
 

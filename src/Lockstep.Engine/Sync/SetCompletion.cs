@@ -1,4 +1,5 @@
 using System.Globalization;
+using Lockstep.Engine.Feed;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Tables;
 
@@ -24,7 +25,7 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
     /// <summary>Whether the set that this body brings is complete.</summary>
     public bool IsComplete { get; private set; }
 
-    /// <summary>Whether the set is another feed's and could not be read in full, so that nothing of this body may be applied (I6).</summary>
+    /// <summary>Whether the set was discarded, so that nothing of this body may be applied (I6).</summary>
     public bool IsRefused { get; private set; }
 
     /// <summary>Whether all that the feed had, as far as it tells, went into the table.</summary>
@@ -88,7 +89,17 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
     }
 
     /// <summary>The body's set is complete, or at least its end is reached.</summary>
-    public async Task CompleteAsync(SnapshotEnding ending, CancellationToken cancellationToken, bool isCaughtUp = true)
+    /// <param name="ending">What the end means.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <param name="isCaughtUp">Whether the table then has all that there is.</param>
+    /// <param name="isCertain">Whether the feed said by itself that this is the end, beyond closing the body.</param>
+    /// <exception cref="SweepRefusedException">The set would remove too much to be believed.</exception>
+    public async Task CompleteAsync(
+        SnapshotEnding ending,
+        CancellationToken cancellationToken,
+        bool isCaughtUp = true,
+        bool isCertain = false
+    )
     {
         await pacer.FlushAsync(drain: false, cancellationToken).ConfigureAwait(false);
         var wasStaged = pacer.IsStaged;
@@ -98,6 +109,9 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
             await RefuseAsync(cancellationToken).ConfigureAwait(false);
             return;
         }
+
+        if (wasStaged && ending.HasFlag(SnapshotEnding.Sweep) && !isUnreadable && !isCertain)
+            await RequireBelievableAsync(cancellationToken).ConfigureAwait(false);
 
         pacer.IsStaged = false;
         IsCaughtUp = isCaughtUp;
@@ -149,12 +163,38 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
     /// <summary>Of another feed's set that could not be read in full nothing is applied: two feeds must not mix in one table (I6).</summary>
     private async Task RefuseAsync(CancellationToken cancellationToken)
     {
-        IsRefused = true;
         await WarnOfOwedAsync("and it is another feed's, so nothing of it was applied").ConfigureAwait(false);
-        await BreakOffAsync(cancellationToken).ConfigureAwait(false);
+        await OweAsync(refused: null, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>
+    /// The end of a body that did not say how long it would be may be the end of a server that gave up: what would remove most of a table
+    /// is not believed by that alone (I6).
+    /// </summary>
+    private async Task RequireBelievableAsync(CancellationToken cancellationToken)
+    {
         var state = context.Target.State;
-        var owed = new TableCommit { Resume = state.Resume, Owed = OwedSet.After(state.Owed, context.Time.GetUtcNow()) };
-        await context.Queue.RunAsync(new CommitJob(CommitKind.Commit, owed), cancellationToken).ConfigureAwait(false);
+        if (context.Options.Force || context.Options.Repair || state.Rows <= SweepGuard.Few)
+            return;
+        var count = new CommitJob(CommitKind.CountAbsent, new TableCommit { Kept = _kept });
+        await context.Queue.RunAsync(count, cancellationToken).ConfigureAwait(false);
+        var (lost, examples) = count.Absent!;
+        if (SweepGuard.Allows(lost, state.Rows, state.SweepLimit))
+            return;
+        var owed = await OweAsync(new RefusedSweep(lost, state.Rows), cancellationToken).ConfigureAwait(false);
+        throw new SweepRefusedException(source.Feed, lost, state.Rows, examples, owed.Due);
+    }
+
+    /// <summary>Discards the set, and notes that it is owed.</summary>
+    private async Task<OwedSet> OweAsync(RefusedSweep? refused, CancellationToken cancellationToken)
+    {
+        await BreakOffAsync(cancellationToken).ConfigureAwait(false);
+        IsRefused = true;
+        var state = context.Target.State;
+        var owed = OwedSet.After(state.Owed, context.Time.GetUtcNow()) with { Refused = refused };
+        var commit = new TableCommit { Resume = state.Resume, Owed = owed };
+        await context.Queue.RunAsync(new CommitJob(CommitKind.Commit, commit), cancellationToken).ConfigureAwait(false);
+        return owed;
     }
 
     private Task WarnOfOwedAsync(string consequence) =>
@@ -203,7 +243,12 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
             // A whole body is complete whatever order its records came in; that of the whole set is the whole set (I6).
             if (!source.IsImport || !tracker.IsHeld)
                 tracker.Complete();
-            await CompleteAsync(_isWholeSet ? SnapshotEnding.Sweep : SnapshotEnding.MergeOnly, cancellationToken).ConfigureAwait(false);
+            await CompleteAsync(
+                    _isWholeSet ? SnapshotEnding.Sweep : SnapshotEnding.MergeOnly,
+                    cancellationToken,
+                    isCertain: source.IsFinite
+                )
+                .ConfigureAwait(false);
         }
         else if (end == BodyEnd.EndOfBody && pacer.IsStaged)
         {
@@ -221,6 +266,8 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
     /// <summary>What came is committed, but for what was staged: of that, nothing is known to be the whole set.</summary>
     public async Task BreakOffAsync(CancellationToken cancellationToken)
     {
+        if (IsRefused)
+            return;
         await pacer.FlushAsync(drain: true, cancellationToken).ConfigureAwait(false);
         if (!pacer.IsStaged)
             return;

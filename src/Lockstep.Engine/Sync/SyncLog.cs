@@ -40,14 +40,14 @@ internal static partial class SyncLog
     private static partial void Failed(ILogger logger, string table, string cursor, Exception error);
 
     public static void Committed(ILogger logger, SyncResult soFar) =>
-        Committed(logger, soFar.Cursor.ToString(), soFar.Added, soFar.Updated, soFar.Deleted);
+        Committed(logger, soFar.Cursor.Display, soFar.Added, soFar.Updated, soFar.Deleted);
 
     public static void Ended(ILogger logger, SyncResult result) =>
         Ended(
             logger,
             result.Table,
             result.EndReason,
-            result.Cursor.ToString(),
+            result.Cursor.Display,
             result.Duration.TotalSeconds,
             result.Added,
             result.Updated,
@@ -55,7 +55,7 @@ internal static partial class SyncLog
         );
 
     public static void Failed(ILogger logger, SyncResult result, Exception error) =>
-        Failed(logger, result.Table, result.Cursor.ToString(), error);
+        Failed(logger, result.Table, result.Cursor.Display, error);
 
     public static void Happened(ILogger logger, FeedEvent happened)
     {

@@ -78,6 +78,17 @@ public sealed class SyncOptions
     public bool Resync { get; init; }
 
     /// <summary>
+    /// Whether to believe a whole set however much it removes, and to fetch one before its time that is owed (<see cref="SweepRefusedException"/>).
+    /// </summary>
+    public bool Force { get; init; }
+
+    /// <summary>
+    /// How many percent of a table of more than 20 records a whole set may remove whose end is not certain, 0 to 100; the table keeps it.
+    /// Null for what the table has kept, at first 50.
+    /// </summary>
+    public int? SweepLimit { get; init; }
+
+    /// <summary>
     /// Whether a resync also repairs records whose stored order value is above the feed's: what is stored counts for nothing.
     /// </summary>
     public bool Repair { get; init; }

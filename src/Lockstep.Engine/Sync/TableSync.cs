@@ -161,6 +161,12 @@ public sealed class TableSync
         RunningSyncs.Add(this);
         try
         {
+            if (_options.SweepLimit is { } limit && limit != session.Target.State.SweepLimit)
+            {
+                var kept = new TableCommit { Resume = session.Target.State.Resume, SweepLimit = limit };
+                await session.Queue.RunAsync(new CommitJob(CommitKind.Commit, kept), cancellationToken).ConfigureAwait(false);
+            }
+
             await CatchUpWithStoreAsync(session.Target.State, seen, cancellationToken).ConfigureAwait(false);
             await follower.FollowAsync(context, cancellationToken).ConfigureAwait(false);
             var last = new TableCommit

@@ -10,6 +10,12 @@ internal static class FilterGuard
     /// <summary>SQLITE_DBCONFIG_DQS_DML.</summary>
     private const int DoubleQuotedStrings = 1013;
 
+    /// <summary>The most characters of a filter.</summary>
+    public const int MaximumLength = 64 * 1024;
+
+    /// <summary>The most bytes of a text that a filter makes or reads: four of the largest records.</summary>
+    public const int MaximumText = 64 << 20;
+
     private static readonly HashSet<string> Refused = new(StringComparer.OrdinalIgnoreCase)
     {
         "load_extension",
@@ -29,6 +35,17 @@ internal static class FilterGuard
     /// <param name="fields">The fields, for an error's advice.</param>
     public static Statement Prepare(SqliteConnection connection, string sql, string filter, string source, IReadOnlyList<string> fields)
     {
+        if (filter.Length > MaximumLength)
+        {
+            throw new FilterException(
+                filter[..100] + "...",
+                $"The filter has {filter.Length} characters; {MaximumLength} are the most.",
+                "Give a shorter one. Many values go into a list: \"id in (1, 2, 3)\", or are looked up by key."
+            );
+        }
+
+        // A short expression can ask for gigabytes.
+        raw.sqlite3_limit(connection.Handle, raw.SQLITE_LIMIT_LENGTH, MaximumText);
         strdelegate_authorizer authorize = Authorize;
         raw.sqlite3_set_authorizer(connection.Handle, authorize, null);
         // A name that is no field's is an error, and not the text between its double quotes.

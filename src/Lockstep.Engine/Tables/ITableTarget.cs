@@ -31,6 +31,10 @@ internal interface ITableTarget : IDisposable
     /// </summary>
     ApplyCounts CommitToSnapshot(TableCommit commit);
 
+    /// <summary>Counts the records that the snapshot, as it is, would sweep; changes nothing.</summary>
+    /// <param name="kept">The keys that are not swept, as in <see cref="TableCommit.Kept"/>.</param>
+    AbsentRecords CountAbsent(IReadOnlyCollection<byte[]> kept);
+
     /// <summary>Lets the snapshot replace the records, at once.</summary>
     /// <param name="commit">Cursor, identity and the like; no batch.</param>
     /// <param name="ending">What the snapshot's end means.</param>
@@ -41,6 +45,15 @@ internal interface ITableTarget : IDisposable
 
     /// <summary>Breaks off what runs, from any thread.</summary>
     void Interrupt();
+}
+
+/// <summary>What a snapshot lacks of a table's records.</summary>
+/// <param name="Count">How many.</param>
+/// <param name="Examples">The first few of their keys.</param>
+internal sealed record AbsentRecords(long Count, IReadOnlyList<RecordKey> Examples)
+{
+    /// <summary>How many examples there are at most.</summary>
+    public const int MostExamples = 3;
 }
 
 /// <summary>What the end of a snapshot means.</summary>
@@ -87,6 +100,9 @@ internal sealed record TableCommit
 
     /// <summary>A whole set that is to be fetched again.</summary>
     public OwedSet? Owed { get; init; }
+
+    /// <summary>How many percent of the records a whole set may remove whose end is not certain.</summary>
+    public int? SweepLimit { get; init; }
 
     /// <summary>Whether a whole set came that could be read in full, so that none is owed any more.</summary>
     public bool PaysOwed { get; init; }

@@ -3,7 +3,7 @@ using System.Globalization;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// A whole set that came but could not be read in full, so that nothing was swept by it: it is fetched again, with growing waits. Immutable.
+/// A whole set that came and was not taken as it is, so that nothing was swept by it: it is fetched again, with growing waits. Immutable.
 /// </summary>
 /// <param name="Attempts">How many came so in a row; at least 1.</param>
 /// <param name="Due">When it is fetched again at the earliest.</param>
@@ -12,7 +12,10 @@ internal sealed record OwedSet(int Attempts, DateTimeOffset Due)
     private static readonly TimeSpan First = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan Longest = TimeSpan.FromDays(1);
 
-    /// <summary>What is owed after one more set that could not be read in full: the wait doubles each time, up to a day.</summary>
+    /// <summary>How much it would have removed, when that is why it was not taken; null when it could not be read in full.</summary>
+    public RefusedSweep? Refused { get; init; }
+
+    /// <summary>What is owed after one more set that could not be taken: the wait doubles each time, up to a day.</summary>
     public static OwedSet After(OwedSet? before, DateTimeOffset now)
     {
         var attempts = (before?.Attempts ?? 0) + 1;
@@ -22,11 +25,23 @@ internal sealed record OwedSet(int Attempts, DateTimeOffset Due)
     /// <summary>Reads what <see cref="ToString"/> wrote; null for null.</summary>
     public static OwedSet? Parse(string? text)
     {
-        if (text?.Split(' ') is not [var attempts, var due])
+        if (text?.Split(' ') is not [var attempts, var due, .. var refused])
             return null;
-        return new OwedSet(int.Parse(attempts, CultureInfo.InvariantCulture), DateTimeOffset.Parse(due, CultureInfo.InvariantCulture));
+        return new OwedSet(int.Parse(attempts, CultureInfo.InvariantCulture), DateTimeOffset.Parse(due, CultureInfo.InvariantCulture))
+        {
+            Refused = refused is [var lost, var rows]
+                ? new RefusedSweep(long.Parse(lost, CultureInfo.InvariantCulture), long.Parse(rows, CultureInfo.InvariantCulture))
+                : null,
+        };
     }
 
     /// <summary>As a table's description keeps it.</summary>
-    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Attempts} {Due:O}");
+    public override string ToString() =>
+        string.Create(CultureInfo.InvariantCulture, $"{Attempts} {Due:O}")
+        + (Refused is null ? "" : string.Create(CultureInfo.InvariantCulture, $" {Refused.Lost} {Refused.Rows}"));
 }
+
+/// <summary>How much a whole set would have removed that was not believed.</summary>
+/// <param name="Lost">How many records.</param>
+/// <param name="Rows">Of how many.</param>
+internal sealed record RefusedSweep(long Lost, long Rows);

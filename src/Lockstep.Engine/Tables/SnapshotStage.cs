@@ -62,6 +62,35 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
 
     public void NoteFields(IReadOnlyList<string> fields) => _newFields.AddRange(fields);
 
+    /// <summary>Counts the live records that it does not hold.</summary>
+    /// <param name="shape">That of the table's records; null when there never was one.</param>
+    /// <param name="kept">Keys that do not count.</param>
+    public AbsentRecords CountAbsent(RecordShape? shape, IReadOnlyCollection<byte[]> kept)
+    {
+        if (shape is null || !StageSql.TableExists(connection, TableSchema.Rows))
+            return new AbsentRecords(0, []);
+        var held = kept.Select(key => KeyEncoding.Read(key)).ToHashSet();
+        var hasStage = StageSql.TableExists(connection, TableSchema.Stage);
+        using var live = new Statement(connection, $"SELECT key FROM {TableSchema.Rows} WHERE gone = 0");
+        using var staged = hasStage ? new Statement(connection, $"SELECT 1 FROM {TableSchema.Stage} WHERE key = ?1") : null;
+        long count = 0;
+        List<RecordKey> examples = [];
+        while (live.Step())
+        {
+            interruption.ThrowIfRequested();
+            if (staged is not null && IsStaged(live, staged, shape.KeyLayout))
+                continue;
+            var key = held.Count > 0 || examples.Count < AbsentRecords.MostExamples ? StageSql.ReadKey(live, 0, shape.KeyLayout) : default;
+            if (held.Contains(key))
+                continue;
+            count++;
+            if (examples.Count < AbsentRecords.MostExamples)
+                examples.Add(key);
+        }
+
+        return new AbsentRecords(count, examples);
+    }
+
     /// <summary>Merges the snapshot into the records, within the caller's transaction.</summary>
     /// <param name="before">The table's state before.</param>
     /// <param name="shape">The records' shape; null when there never was a record.</param>
@@ -124,6 +153,23 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
     {
         _rows?.Dispose();
         _rows = null;
+    }
+
+    /// <summary>Whether a record's key is staged; it may be held otherwise there, once a key came that is no integer.</summary>
+    private bool IsStaged(Statement live, Statement staged, KeyLayout layout)
+    {
+        if (layout == _layout)
+        {
+            StageSql.CopyKey(live, 0, staged, 1, layout);
+        }
+        else
+        {
+            staged.BindBlob(1, KeyEncoding.Encode(live.Integer(0)));
+        }
+
+        var isStaged = staged.Step();
+        staged.Reset();
+        return isStaged;
     }
 
     /// <summary>Nothing was there before: the stage is the table from now on, without a row being copied.</summary>
@@ -202,7 +248,7 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
         const int FewRows = 20;
         var swept = TableFile.Scalar(connection, $"SELECT count(*) FROM {TableSchema.Rows} r WHERE r.gone = 0 {Absent(hasStage)}");
         if (swept > 0 && (swept >= before.Rows || (before.Rows > FewRows && swept * 2 > before.Rows)))
-            throw new SweepRefusedException(before.Name, swept, before.Rows);
+            throw new SetRefusedException(before.Name, swept, before.Rows);
     }
 
     private static string Absent(bool hasStage) =>

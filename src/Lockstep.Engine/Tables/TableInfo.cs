@@ -65,6 +65,9 @@ public sealed record TableInfo
     /// </summary>
     public bool IsSetOwed { get; init; }
 
+    /// <summary>How many percent of the records a whole set may remove whose end is not certain.</summary>
+    public int SweepLimit { get; init; }
+
     /// <summary>How many malformed records are set aside.</summary>
     public long Quarantined { get; init; }
 
@@ -105,6 +108,7 @@ public sealed record TableInfo
             NewestRecord = RecordTime.Of(state.Cursor, state.Shape?.Dialect),
             LastSync = state.LastSync,
             IsSetOwed = state.Owed is not null,
+            SweepLimit = state.SweepLimit ?? SweepGuard.DefaultLimit,
             Quarantined = quarantined,
             Size = size,
             Writer = writer,

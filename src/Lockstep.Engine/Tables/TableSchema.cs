@@ -26,9 +26,10 @@ internal static class TableSchema
 
     private const string FeedEnding = "feed_ending INTEGER NOT NULL DEFAULT 0";
     private const string Owed = "owed TEXT";
+    private const string SweepLimit = "sweep_limit INTEGER";
 
     /// <summary>The columns of <c>lockstep_table</c> that files of the first release lack, each by its declaration.</summary>
-    public static IReadOnlyList<string> LaterColumns { get; } = [FeedEnding, Owed];
+    public static IReadOnlyList<string> LaterColumns { get; } = [FeedEnding, Owed, SweepLimit];
 
     /// <summary>Finds the same bytes at the same place; files of the first release lack it.</summary>
     public const string QuarantineIndex = "CREATE INDEX IF NOT EXISTS lockstep_quarantine_place ON lockstep_quarantine(byte_offset)";
@@ -40,7 +41,7 @@ internal static class TableSchema
             order_field TEXT, order_kind INTEGER NOT NULL DEFAULT 0, fields TEXT NOT NULL DEFAULT '[]',
             cursor TEXT NOT NULL DEFAULT '0', resume TEXT, feed_identity TEXT,
             rows INTEGER NOT NULL DEFAULT 0, tombstones INTEGER NOT NULL DEFAULT 0, sequence INTEGER NOT NULL DEFAULT 0,
-            horizon TEXT, last_sync TEXT, {FeedEnding}, {Owed});
+            horizon TEXT, last_sync TEXT, {FeedEnding}, {Owed}, {SweepLimit});
         CREATE TABLE lockstep_quarantine(
             id INTEGER PRIMARY KEY, at TEXT NOT NULL, byte_offset INTEGER NOT NULL, reason TEXT NOT NULL, bytes BLOB NOT NULL);
         {QuarantineIndex};

@@ -56,6 +56,9 @@ internal sealed record TableState
     /// <summary>Whether nothing went in: no change, no cursor, nothing set aside, and no sync that ended well.</summary>
     public bool IsUnused => Sequence == 0 && LastSync is null && Cursor.IsStart && Quarantined == 0;
 
+    /// <summary>How many percent of the records a whole set may remove whose end is not certain; null for the default.</summary>
+    public int? SweepLimit { get; init; }
+
     public Cursor RequestCursor => Resume ?? Cursor;
 
     public static TableState Load(SqliteConnection connection)
@@ -98,6 +101,7 @@ internal sealed record TableState
             LastSync = Text("last_sync") is { } at ? DateTimeOffset.Parse(at, CultureInfo.InvariantCulture) : null,
             FeedEnding = columns.Contains("feed_ending") ? (FeedEnding)Number("feed_ending") : FeedEnding.Unknown,
             Owed = columns.Contains("owed") ? OwedSet.Parse(Text("owed")) : null,
+            SweepLimit = columns.Contains("sweep_limit") && row["sweep_limit"] is long limit ? (int)limit : null,
         };
     }
 
@@ -109,7 +113,7 @@ internal sealed record TableState
             UPDATE lockstep_table SET name=$name, feed=$feed, dialect=$dialect, key_fields=$keys, key_kinds=$kinds, key_layout=$layout,
                 order_field=$order, order_kind=$orderKind, fields=$fields, cursor=$cursor, resume=$resume, feed_identity=$identity,
                 rows=$rows, tombstones=$tombstones, sequence=$sequence, horizon=$horizon, last_sync=$last,
-                feed_ending=$ending, owed=$owed
+                feed_ending=$ending, owed=$owed, sweep_limit=$sweepLimit
             """;
         void Set(string name, object? value) => command.Parameters.AddWithValue(name, value ?? DBNull.Value);
 
@@ -132,6 +136,7 @@ internal sealed record TableState
         Set("$last", LastSync?.ToString("O", CultureInfo.InvariantCulture));
         Set("$ending", (int)FeedEnding);
         Set("$owed", Owed?.ToString());
+        Set("$sweepLimit", SweepLimit);
         command.ExecuteNonQuery();
         if (Foreign is not null)
             ForeignFeed.Save(connection, Foreign);

@@ -143,6 +143,12 @@ internal sealed class TableWriter : ITableTarget
         return counts;
     }
 
+    public AbsentRecords CountAbsent(IReadOnlyCollection<byte[]> kept)
+    {
+        var stage = _stage ?? throw new InvalidOperationException("No snapshot has begun.");
+        return TableFile.Guard(_path, () => stage.CountAbsent(State.Shape, kept));
+    }
+
     /// <summary>The snapshot replaces the table's content in one transaction.</summary>
     public CommitResult CompleteSnapshot(TableCommit commit, SnapshotEnding ending)
     {
@@ -356,6 +362,7 @@ internal sealed class TableWriter : ITableTarget
             LastSync = commit.At ?? State.LastSync,
             Foreign = commit.Foreign ?? State.Foreign,
             Owed = commit.PaysOwed ? null : commit.Owed ?? State.Owed,
+            SweepLimit = commit.SweepLimit ?? State.SweepLimit,
         };
 
     private void Save()

@@ -6,6 +6,7 @@ namespace Lockstep.Gossip.Nodes;
 public abstract partial class GossipNode
 {
     private readonly HoldBook<GossipSession> _holds;
+    private DateTimeOffset? _nextHeld;
     private readonly DueTimer _holdTimer;
 
     /// <summary>
@@ -52,8 +53,19 @@ public abstract partial class GossipNode
 
     private void ScheduleHeld()
     {
-        if (_holds.NextDue is { } due && !_disposed)
+        _nextHeld = null;
+        if (_holds.NextDue is { } due)
         {
+            ScheduleHeld(due);
+        }
+    }
+
+    /// <summary>One more is held: no need to look at all the others.</summary>
+    private void ScheduleHeld(DateTimeOffset due)
+    {
+        if (!_disposed && !(due >= _nextHeld))
+        {
+            _nextHeld = due;
             _holdTimer.Set(due);
         }
     }

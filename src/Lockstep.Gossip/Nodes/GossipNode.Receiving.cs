@@ -190,7 +190,7 @@ public abstract partial class GossipNode
         {
             Notify(observer => observer.OnHeld(update, due));
             _holds.Begin(from, update, due);
-            ScheduleHeld();
+            ScheduleHeld(due);
             return;
         }
 

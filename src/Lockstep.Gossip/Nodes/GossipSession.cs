@@ -21,6 +21,10 @@ internal sealed class GossipSession
     /// <summary>So much is handed out at a time; a slow peer's clock is never further ahead than that of what was written.</summary>
     public const int BatchBytes = 64 * 1024;
 
+    /// <summary>How often a peer may ask again for everything that it lacks.</summary>
+    public const int MaxHellosPerMinute = 10;
+
+    private readonly Queue<long> _hellos = [];
     private readonly GossipNode _node;
     private readonly GossipClock _peerClock = new();
     private readonly GossipClock _toldHorizon = new();
@@ -127,7 +131,19 @@ internal sealed class GossipSession
         }
         else
         {
-            // A peer that says hello again wants everything since.
+            // A peer that says hello again wants everything since, which costs it a line and this node all of its history.
+            var now = _node.Options.TimeProvider.GetTimestamp();
+            while (_hellos.TryPeek(out var first) && _node.Options.TimeProvider.GetElapsedTime(first, now) >= TimeSpan.FromMinutes(1))
+            {
+                _hellos.Dequeue();
+            }
+
+            if (_hellos.Count >= MaxHellosPerMinute)
+            {
+                throw new GossipProtocolException($"The peer said hello again more than {MaxHellosPerMinute} times in a minute.");
+            }
+
+            _hellos.Enqueue(now);
             _peerClock.Replace(header.Clock);
         }
 

@@ -11,7 +11,11 @@ namespace Lockstep.Gossip.Nodes;
 /// </summary>
 public sealed class GossipStream : IAsyncDisposable
 {
+    /// <summary>How many bytes the unfinished lines of all streams of the process may take up together.</summary>
+    internal const long MaxUnfinishedBytes = 256L << 20;
+
     private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(5);
+    private static long s_unfinished;
     private readonly GossipNode _node;
     private readonly Stream _stream;
     private readonly GossipSession _session;
@@ -204,6 +208,7 @@ public sealed class GossipStream : IAsyncDisposable
     private async Task ReadAsync()
     {
         var buffer = ArrayPool<byte>.Shared.Rent(Math.Max(GossipSession.BatchBytes, _received.Length));
+        var unfinished = 0;
         try
         {
             _received.CopyTo(buffer);
@@ -213,7 +218,7 @@ public sealed class GossipStream : IAsyncDisposable
             {
                 if (length == buffer.Length)
                 {
-                    buffer = Grow(buffer);
+                    buffer = Grow(buffer, ref unfinished);
                 }
 
                 if (read == 0)
@@ -247,12 +252,20 @@ public sealed class GossipStream : IAsyncDisposable
         }
         finally
         {
+            Interlocked.Add(ref s_unfinished, -unfinished);
             ArrayPool<byte>.Shared.Return(buffer);
         }
     }
 
-    private static byte[] Grow(byte[] buffer)
+    private static byte[] Grow(byte[] buffer, ref int unfinished)
     {
+        // Counted for all streams: a hundred peers that begin a long line and never end it must not fill the memory.
+        unfinished += buffer.Length;
+        if (Interlocked.Add(ref s_unfinished, buffer.Length) > MaxUnfinishedBytes)
+        {
+            throw new GossipProtocolException("The lines that peers have begun and not ended are too long together.");
+        }
+
         var larger = ArrayPool<byte>.Shared.Rent(buffer.Length * 2);
         buffer.CopyTo(larger, 0);
         ArrayPool<byte>.Shared.Return(buffer);

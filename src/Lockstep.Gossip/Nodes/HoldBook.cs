@@ -10,7 +10,13 @@ namespace Lockstep.Gossip.Nodes;
 internal sealed class HoldBook<TStream>(int maxUpdates)
     where TStream : class
 {
-    private readonly Dictionary<TStream, Dictionary<string, HeldSource>> _streams = [];
+    /// <summary>How many sources of one stream may be held; a stream that brings more is ended.</summary>
+    public const int MaxSources = 10_000;
+
+    /// <summary>How many bytes of updates of one stream are kept, as with the number of updates.</summary>
+    public const long MaxBytes = 64L << 20;
+
+    private readonly Dictionary<TStream, StreamHolds> _streams = [];
 
     public bool IsEmpty => _streams.Count == 0;
 
@@ -20,7 +26,7 @@ internal sealed class HoldBook<TStream>(int maxUpdates)
     /// <summary>When the first of the updates that are stamped too far ahead may be applied; null when there is none.</summary>
     public DateTimeOffset? NextDue => All.Min(static held => held.Due);
 
-    private IEnumerable<HeldSource> All => _streams.Values.SelectMany(static sources => sources.Values);
+    private IEnumerable<HeldSource> All => _streams.Values.SelectMany(static holds => holds.Sources.Values);
 
     /// <summary>A source once, in the order of their ids.</summary>
     public IReadOnlyList<GossipHold> List() =>
@@ -51,11 +57,14 @@ internal sealed class HoldBook<TStream>(int maxUpdates)
     {
         if (!_streams.TryGetValue(from, out var sources))
         {
-            _streams.Add(from, sources = new Dictionary<string, HeldSource>(StringComparer.Ordinal));
+            _streams.Add(from, sources = new StreamHolds());
         }
 
+        if (sources.Sources.Count >= MaxSources)
+            throw new GossipProtocolException($"The peer brings updates of more than {MaxSources} sources that cannot be accepted now.");
+
         var held = new HeldSource(update.Source) { Due = due };
-        sources.Add(update.Source, held);
+        sources.Sources.Add(update.Source, held);
         Keep(from, held, update);
     }
 
@@ -67,7 +76,7 @@ internal sealed class HoldBook<TStream>(int maxUpdates)
     {
         foreach (var sources in _streams.Values)
         {
-            if (sources.TryGetValue(source, out var held))
+            if (sources.Sources.TryGetValue(source, out var held))
             {
                 held.LookAgain = MustLook = true;
             }
@@ -90,7 +99,7 @@ internal sealed class HoldBook<TStream>(int maxUpdates)
 
         foreach (var (stream, sources) in _streams)
         {
-            foreach (var held in sources.Values)
+            foreach (var held in sources.Sources.Values)
             {
                 if (held.LookAgain && !held.Busy)
                 {
@@ -135,7 +144,7 @@ internal sealed class HoldBook<TStream>(int maxUpdates)
         {
             if (clock.Covers(update))
             {
-                held.Updates.Dequeue();
+                _streams[ticket.Stream].Forget(held.Updates.Dequeue());
                 continue;
             }
 
@@ -145,7 +154,7 @@ internal sealed class HoldBook<TStream>(int maxUpdates)
                 return false;
             }
 
-            held.Updates.Dequeue();
+            _streams[ticket.Stream].Forget(held.Updates.Dequeue());
             apply(ticket.Stream, update);
         }
 
@@ -167,18 +176,21 @@ internal sealed class HoldBook<TStream>(int maxUpdates)
     }
 
     private HeldSource? Find(TStream from, string source) =>
-        _streams.TryGetValue(from, out var sources) && sources.TryGetValue(source, out var held) ? held : null;
+        _streams.TryGetValue(from, out var sources) && sources.Sources.TryGetValue(source, out var held) ? held : null;
 
     private void Keep(TStream from, HeldSource held, GossipUpdate update)
     {
-        if (held.Overflowed || _streams[from].Values.Sum(static other => other.Updates.Count) >= maxUpdates)
+        var holds = _streams[from];
+        if (!held.Overflowed && holds.Updates < maxUpdates && holds.Bytes + update.Change.Length <= MaxBytes)
         {
-            held.Drop(update);
-        }
-        else
-        {
+            holds.Note(update);
             held.Updates.Enqueue(update);
+            return;
         }
+
+        foreach (var dropped in held.Updates)
+            holds.Forget(dropped);
+        held.Drop(update);
     }
 
     private void LookAgain(Func<HeldSource, bool> which)
@@ -191,12 +203,28 @@ internal sealed class HoldBook<TStream>(int maxUpdates)
 
     private void Remove(TStream from, HeldSource held)
     {
-        var sources = _streams[from];
-        sources.Remove(held.Source);
-        if (sources.Count == 0)
+        var holds = _streams[from];
+        foreach (var left in held.Updates)
+            holds.Forget(left);
+        holds.Sources.Remove(held.Source);
+        if (holds.Sources.Count == 0)
         {
             _streams.Remove(from);
         }
+    }
+
+    /// <summary>What one stream brought, counted as it comes and goes: who brings much must not make the others wait for a sum.</summary>
+    private sealed class StreamHolds
+    {
+        public Dictionary<string, HeldSource> Sources { get; } = new(StringComparer.Ordinal);
+
+        public int Updates { get; private set; }
+
+        public long Bytes { get; private set; }
+
+        public void Note(GossipUpdate update) => (Updates, Bytes) = (Updates + 1, Bytes + update.Change.Length);
+
+        public void Forget(GossipUpdate update) => (Updates, Bytes) = (Updates - 1, Bytes - update.Change.Length);
     }
 }
 

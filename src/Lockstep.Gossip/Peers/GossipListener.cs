@@ -16,6 +16,9 @@ public sealed record GossipListenerOptions
     /// <summary>The certificate and what goes with it; null for plain TCP.</summary>
     public SslServerAuthenticationOptions? Tls { get; init; }
 
+    /// <summary>How many peers may be connected at once; above 0, default 1,024. Others are let go at once.</summary>
+    public int MaxPeers { get; init; } = 1024;
+
     /// <summary>
     /// Told of each connection that ended by an error, also one that never came to speak with a node. Called from any thread.
     /// </summary>
@@ -25,6 +28,7 @@ public sealed record GossipListenerOptions
 /// <summary>Accepts peers over TCP, TLS or a named pipe and has them speak with the nodes of a hub, until it is disposed.</summary>
 public sealed class GossipListener : IAsyncDisposable
 {
+    private static readonly TimeSpan HandshakeTimeout = TimeSpan.FromSeconds(30);
     private readonly GossipHub _hub;
     private readonly GossipListenerOptions _options;
     private readonly CancellationTokenSource _stop = new();
@@ -124,6 +128,12 @@ public sealed class GossipListener : IAsyncDisposable
             try
             {
                 var stream = await accept(_stop.Token).ConfigureAwait(false);
+                if (_connections.Count >= _options.MaxPeers)
+                {
+                    await stream.DisposeAsync().ConfigureAwait(false);
+                    throw new IOException($"A peer was let go: {_options.MaxPeers} are connected, and these are the most.");
+                }
+
                 var connection = ServeAsync(stream);
                 _connections.TryAdd(connection, 0);
                 _ = connection.ContinueWith(task => _connections.TryRemove(task, out _), TaskScheduler.Default);
@@ -155,7 +165,9 @@ public sealed class GossipListener : IAsyncDisposable
             {
                 var secure = new SslStream(stream);
                 stream = secure;
-                await secure.AuthenticateAsServerAsync(_options.Tls, _stop.Token).ConfigureAwait(false);
+                using var late = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
+                late.CancelAfter(HandshakeTimeout);
+                await secure.AuthenticateAsServerAsync(_options.Tls, late.Token).ConfigureAwait(false);
             }
 
             await _hub.RunAsync(stream, null, _options.Stream, _stop.Token).ConfigureAwait(false);

@@ -63,6 +63,15 @@ internal abstract class DatabaseFeed : IPostgresFeed
 
     public abstract ValueTask<FeedState> GetStateAsync(CancellationToken cancellationToken);
 
+    /// <inheritdoc/>
+    public async Task CheckAsync(CancellationToken cancellationToken)
+    {
+        await GetStateAsync(cancellationToken).ConfigureAwait(false);
+        var connection = await Readers.Source.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+        await using (connection.ConfigureAwait(false))
+            await Database.LookAsync(connection, cancellationToken).ConfigureAwait(false);
+    }
+
     public abstract ValueTask<FeedReading> OpenAsync(FeedRequest request, CancellationToken cancellationToken);
 
     public abstract ValueTask<SnapshotPage> ReadPageAsync(SnapshotPageRequest request, CancellationToken cancellationToken);

@@ -172,6 +172,8 @@ internal sealed class FeedDatabase(
 
     private async Task<TableDescription> DescribeAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
+        PostgresVersion.Check(connection);
+
         // Catalog functions look at the newest catalog, not at a snapshot; the facts are compared in every read, so a mixture does not
         // live.
         var transaction = await connection

@@ -125,13 +125,13 @@ internal static class StateSql
         FormattableString.Invariant($"coalesce(string_agg(left(md5({fact}), {DigestLength}), '' ORDER BY {order}), '')");
 
     /// <summary>
-    /// The file of a relation's rows, which TRUNCATE replaces, and every DDL that rewrites rows. Where a trigger or the stream tells of
+    /// The file of a relation's rows, which TRUNCATE replaces, and every DDL that rewrites rows. Where a trigger tells of
     /// the one,
     /// and the columns of the other, it says no more.
     /// </summary>
     private static string Storage(TableDescription table) =>
         table.Changes == ChangeSource.Stream
-            ? "CASE WHEN c.oid <> to_regclass($1) THEN c.relfilenode END"
+            ? "c.relfilenode"
             : """
                 CASE WHEN NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = c.oid AND tgname = 'zz_lockstep_truncate' AND tgenabled = 'A'
                     AND c.oid = to_regclass($1)) THEN c.relfilenode END

@@ -18,7 +18,7 @@ internal sealed record ServerSlot(bool IsUsable, int? ActivePid, long Confirmed)
 internal static class ReplicationSetup
 {
     private const string Server = """
-        SELECT current_setting('server_version_num')::int, pg_is_in_recovery(), current_setting('wal_level'), current_database()::text,
+        SELECT pg_is_in_recovery(), current_setting('wal_level'), current_database()::text,
             (SELECT rolreplication OR rolsuper FROM pg_roles WHERE rolname = current_user), current_user::text
         """;
 
@@ -52,24 +52,17 @@ internal static class ReplicationSetup
                 [],
                 r =>
                     (
-                        Version: r.GetInt32(0),
-                        Recovery: r.GetBoolean(1),
-                        Level: r.GetString(2),
-                        Database: r.GetString(3),
-                        MayReplicate: r.GetBoolean(4),
-                        User: r.GetString(5)
+                        Recovery: r.GetBoolean(0),
+                        Level: r.GetString(1),
+                        Database: r.GetString(2),
+                        MayReplicate: r.GetBoolean(3),
+                        User: r.GetString(4)
                     ),
                 cancellationToken
             )
             .ConfigureAwait(false);
         var server = found[0];
-        if (server.Version < 140_000)
-        {
-            throw new PostgresReplicationException(
-                "The server is older than PostgreSQL 14, which replication needs.",
-                "Serve the table by polling."
-            );
-        }
+        PostgresVersion.Check(connection);
 
         if (server.Recovery)
             throw new PostgresReplicationException("The server is a replica.", "Connect to its primary, or serve the table by polling.");

@@ -112,6 +112,28 @@ internal sealed class PostgresTableWriter : ITableTarget
         return counts;
     }
 
+    public AbsentRecords CountAbsent(IReadOnlyCollection<byte[]> kept)
+    {
+        RequireSnapshot();
+        long count = 0;
+        List<RecordKey> examples = [];
+        return _connection.InTransaction(() =>
+        {
+            _connection.Read(TableSql.CountAbsent(_table), row => count = row.GetInt64(0), kept.ToArray());
+            if (count > 0)
+            {
+                _connection.Read(
+                    TableSql.ShowAbsent(_table),
+                    row => examples.Add(KeyEncoding.Read(row.GetFieldValue<byte[]>(0))),
+                    kept.ToArray(),
+                    AbsentRecords.MostExamples
+                );
+            }
+
+            return new AbsentRecords(count, examples);
+        });
+    }
+
     public CommitResult CompleteSnapshot(TableCommit commit, SnapshotEnding ending)
     {
         RequireSnapshot();
@@ -254,6 +276,7 @@ internal sealed class PostgresTableWriter : ITableTarget
             FeedEnding = commit.FeedEnding ?? State.FeedEnding,
             LastSync = commit.At ?? State.LastSync,
             Owed = commit.PaysOwed ? null : commit.Owed ?? State.Owed,
+            SweepLimit = commit.SweepLimit ?? State.SweepLimit,
         };
 
     /// <summary>Brings records of a batch to the stage, one per key.</summary>

@@ -23,6 +23,8 @@ internal static class StateJson
             json.WriteString("lastSync", state.LastSync?.ToString("O", CultureInfo.InvariantCulture));
             json.WriteNumber("feedEnding", (int)state.FeedEnding);
             json.WriteString("owed", state.Owed?.ToString());
+            if (state.SweepLimit is { } limit)
+                json.WriteNumber("sweepLimit", limit);
             json.WriteNumber("rows", state.Rows);
             json.WriteNumber("tombstones", state.Tombstones);
             json.WriteNumber("sequence", state.Sequence);
@@ -58,6 +60,7 @@ internal static class StateJson
             LastSync = Text("lastSync") is { } at ? DateTimeOffset.Parse(at, CultureInfo.InvariantCulture) : null,
             FeedEnding = (FeedEnding)Number("feedEnding"),
             Owed = OwedSet.Parse(Text("owed")),
+            SweepLimit = json.TryGetProperty("sweepLimit", out var sweepLimit) ? sweepLimit.GetInt32() : null,
             Rows = Number("rows"),
             Tombstones = Number("tombstones"),
             Sequence = Number("sequence"),

@@ -116,6 +116,15 @@ internal static class TableSql
             )}
             """;
 
+    /// <summary>Counts what the snapshot does not hold, but for the keys $1.</summary>
+    public static string CountAbsent(int table) => $"SELECT count(*) {Absent(table)}";
+
+    /// <summary>The first keys of what the snapshot does not hold, but for the keys $1; $2 is how many.</summary>
+    public static string ShowAbsent(int table) => $"SELECT t.key {Absent(table)} ORDER BY t.key LIMIT $2";
+
+    private static string Absent(int table) =>
+        $"FROM {Rows(table)} t WHERE gone = 0 AND key <> ALL ($1::bytea[]) AND NOT EXISTS (SELECT FROM {Snapshot} s WHERE s.key = t.key)";
+
     /// <summary>Marks what the snapshot does not hold, but for the keys $2, as swept (2), with sequence numbers after $1; returns the changes.</summary>
     public static string Sweep(int table) =>
         $"""

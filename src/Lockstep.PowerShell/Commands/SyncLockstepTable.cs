@@ -1,4 +1,5 @@
 using System.Collections;
+using System.Globalization;
 using System.Management.Automation;
 using System.Net;
 using System.Security;
@@ -139,6 +140,18 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
     [Parameter]
     public SwitchParameter Resync { get; set; }
 
+    /// <summary>Believes a whole set this once, however much it removes.</summary>
+    [Parameter]
+    public SwitchParameter Force { get; set; }
+
+    /// <summary>
+    /// How many percent of a table of more than 20 records a whole set may remove whose end is not certain; the table keeps it. By default
+    /// 50.
+    /// </summary>
+    [Parameter]
+    [ValidateRange(0, 100)]
+    public int? SweepLimit { get; set; }
+
     /// <summary>
     /// Binds a table that belongs to another feed to this one. One that only moved to another host or port, and names the same identity, is
     /// bound without it.
@@ -255,7 +268,7 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
             IsMeant(nameof(LiteralPath)) ? LiteralPath : null,
             ConnectionString
         );
-        if (!ShouldProcess(destination.Description, $"Sync with {_feed}"))
+        if (!ShouldProcess(destination.Description, $"Sync with {_feed}{(Resync && IsWhatIf ? WhatResyncDoes(options, destination) : "")}"))
             return;
 
         var dialect = DialectSetting.Of(Dialect, SessionState.Path);
@@ -278,6 +291,8 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
                 RetryInterval = TimeSpan.FromSeconds(RetryIntervalSec),
                 Resync = Resync,
                 Rebind = Rebind,
+                Force = Force,
+                SweepLimit = SweepLimit,
                 Lookback = Lookback,
                 MaximumRecordSize = MaximumRecordSize,
                 AsksForToken = TokenProvider is not null,
@@ -359,6 +374,50 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
         _results.Add(result);
         if (ResultVariable is not null)
             SessionState.PSVariable.Set(ResultVariable, _results is [var only] ? only : _results.ToArray());
+    }
+
+    /// <summary>Whether the cmdlet is only to say what it would do.</summary>
+    private bool IsWhatIf =>
+        MyInvocation.BoundParameters.TryGetValue("WhatIf", out var given)
+            ? given is SwitchParameter { IsPresent: true }
+            : LanguagePrimitives.IsTrue(GetVariableValue("WhatIfPreference"));
+
+    /// <summary>What a new whole set would change, told by reading it; nothing where there is no table yet.</summary>
+    private string WhatResyncDoes(FeedOptions feed, TableDestination destination)
+    {
+        var counts = new Dictionary<Engine.Sync.DifferenceKind, int>();
+        var comparison = new TableComparison(
+            new SyncOptions
+            {
+                Feed = feed,
+                Store = destination.GetStore(),
+                TableName = destination.Name,
+                Settle = TimeSpan.FromSeconds(SettleSec),
+                MaximumRecordSize = MaximumRecordSize,
+                MalformedRecord = (MalformedRecordPolicy)MalformedRecord,
+            }
+        );
+        try
+        {
+            Pump(
+                comparison.RunAsync(StopToken),
+                step =>
+                {
+                    if (step is DifferenceFound { Difference.Kind: var kind })
+                        counts[kind] = counts.GetValueOrDefault(kind) + 1;
+                }
+            );
+        }
+        catch (LockstepException e) when (e.Kind == ErrorKind.NotFound)
+        {
+            return "";
+        }
+
+        int Count(Engine.Sync.DifferenceKind kind) => counts.GetValueOrDefault(kind);
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $": add {Count(Engine.Sync.DifferenceKind.Missing)}, update {Count(Engine.Sync.DifferenceKind.Different)}, remove {Count(Engine.Sync.DifferenceKind.Extra)} records"
+        );
     }
 
     /// <summary>A feed that comes from a CSV file has empty texts where nothing is said.</summary>

@@ -29,6 +29,7 @@ internal static class ErrorRecords
         [ErrorKind.AccessDenied] = ErrorCategory.AuthenticationError,
         [ErrorKind.FeedNotFound] = ErrorCategory.ObjectNotFound,
         [ErrorKind.UnexpectedAnswer] = ErrorCategory.InvalidResult,
+        [ErrorKind.SweepRefused] = ErrorCategory.LimitsExceeded,
         [ErrorKind.FeedProtocol] = ErrorCategory.ProtocolError,
         [ErrorKind.PeerProtocol] = ErrorCategory.ProtocolError,
         [ErrorKind.InsecureCredentials] = ErrorCategory.SecurityError,

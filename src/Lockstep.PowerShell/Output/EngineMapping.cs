@@ -65,6 +65,7 @@ internal static class EngineMapping
             Tombstones = table.Tombstones,
             Sequence = table.Sequence,
             IsSetOwed = table.IsSetOwed,
+            SweepLimit = table.SweepLimit,
             Quarantined = table.Quarantined,
             Size = table.Size,
             LastSync = table.LastSync?.LocalDateTime,

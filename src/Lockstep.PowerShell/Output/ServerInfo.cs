@@ -10,7 +10,7 @@ public sealed class ServerInfo : ISessionServer<ServerInfo>
 {
     internal ServerInfo(RunningFeedServer server) => Server = server;
 
-    /// <summary>Its root, with the port that is really bound; <c>/healthz</c> below it tells whether all feeds can be read.</summary>
+    /// <summary>Its root, with the port that is really bound; <c>/readyz</c> below it tells whether all feeds can be read.</summary>
     public Uri Uri => Server.Uri;
 
     /// <summary>The port that is bound.</summary>

@@ -49,6 +49,9 @@ public sealed class TableInfo
     /// </summary>
     public bool IsSetOwed { get; internal init; }
 
+    /// <summary>How many percent of the records a whole set may remove whose end is not certain.</summary>
+    public int SweepLimit { get; internal init; }
+
     /// <summary>How many malformed records are set aside.</summary>
     public long Quarantined { get; internal init; }
 

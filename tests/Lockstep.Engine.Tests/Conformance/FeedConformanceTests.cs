@@ -131,6 +131,20 @@ public sealed class FeedConformanceTests
     }
 
     [Fact]
+    public async Task A_secret_in_the_query_of_the_feed_is_not_in_the_report()
+    {
+        await using var server = await StartAsync(FeedKind.Finite);
+        server.Faults.Add(new StatusFault { Code = 500 });
+        var report = await FeedConformance.CheckAsync(
+            new FeedOptions { Uri = new Uri(server.FeedUri, "?token=s3cr3t&region=eu"), CursorStyle = CursorStyle.Query },
+            Options(),
+            cancellationToken: Cancelled
+        );
+        Assert.Contains(report.Results, result => result.Message?.Contains("region=eu", StringComparison.Ordinal) == true);
+        Assert.DoesNotContain("s3cr3t", report.ToNUnitXml(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task I9_credentials_go_to_the_feed_and_nowhere_else()
     {
         const string secret = "s3cr3t-value";

@@ -59,7 +59,7 @@ public sealed class RestTests : DialectTest
         await using var server = Serve((_, number) => Json(number == 1 ? all : body));
 
         await SyncRun.ToEndAsync(Dialect(server, "items", "Rest"));
-        (var error, _) = await SyncRun.ToErrorAsync<SweepRefusedException>(Dialect(server, "items", "Rest"));
+        (var error, _) = await SyncRun.ToErrorAsync<SetRefusedException>(Dialect(server, "items", "Rest"));
         Assert.Equal(rows, Info.Rows);
         await SyncRun.ToEndAsync(
             new SyncOptions
@@ -71,7 +71,7 @@ public sealed class RestTests : DialectTest
             }
         );
 
-        Assert.Equal("SweepRefused", error.ErrorId);
+        Assert.Equal(ErrorKind.SweepRefused, error.Kind);
         Assert.Equal(body == "[]" ? 0 : 1, Info.Rows);
     }
 

@@ -6,6 +6,36 @@ namespace Lockstep.Engine.Tests.Serving;
 
 public class FeedFilterTests
 {
+    [Fact]
+    public void A_filter_has_so_many_conditions_of_such_a_length_and_no_more()
+    {
+        var most = Enumerable.Repeat("a=1", FeedFilter.MaximumConditions).ToArray();
+        Assert.NotNull(FeedFilter.Parse([], most));
+        Assert.Throws<FeedFilterException>(() => FeedFilter.Parse([], [.. most, "a=1"]));
+        Assert.Throws<FeedFilterException>(() => FeedFilter.Parse([], ["a=" + new string('x', FeedFilter.MaximumLength)]));
+        Assert.Throws<FeedFilterException>(() => FeedFilter.Parse([new string('x', FeedFilter.MaximumLength + 1)], []));
+        var columns = Enumerable.Range(0, FeedFilter.MaximumColumns + 1).Chunk(200).Select(some => string.Join(',', some));
+        Assert.Throws<FeedFilterException>(() => FeedFilter.Parse(columns, []));
+    }
+
+    [Fact]
+    public void A_row_that_is_nested_deeply_goes_through_a_filter()
+    {
+        var nested = new string('[', 200) + new string(']', 200);
+        var output = new ArrayBufferWriter<byte>();
+        FeedFilter
+            .Parse(["id", "a"], ["b=1"])!
+            .Write(
+                Encoding.UTF8.GetBytes(
+                    "{\"txid\":1,\"deleted\":false,\"data\":{\"id\":1,\"deep\":" + nested + ",\"a\":" + nested + ",\"b\":1}}"
+                ),
+                ["id"],
+                isNew: true,
+                output
+            );
+        Assert.Contains(nested, Encoding.UTF8.GetString(output.WrittenSpan), StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("a=1", true)]
     [InlineData("a=1.0", true)]

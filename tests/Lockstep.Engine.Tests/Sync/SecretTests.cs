@@ -115,12 +115,12 @@ public sealed class SecretTests : SyncTest
         await using var server = RawServer.WithBodies(Record(1, 1), Record(2, 2), Record(3, 3));
         Uri With(string query) => new(server.FeedUri, query);
 
-        var first = await SyncRun.ToEndAsync(Options(server, uri: With($"?key=a&token={Secret}")));
-        await SyncRun.ToEndAsync(Options(server, uri: With("?key=a&token=another")));
+        var first = await SyncRun.ToEndAsync(Options(server, uri: With($"?region=a&token={Secret}")));
+        await SyncRun.ToEndAsync(Options(server, uri: With("?region=a&token=another")));
 
-        Assert.Equal(With("?key=a").AbsoluteUri, first.Result.Feed);
-        Assert.Equal(With("?key=a").AbsoluteUri, Info.Feed);
-        Assert.Equal([$"0?key=a&token={Secret}", "1?key=a&token=another"], server.Cursors);
+        Assert.Equal(With("?region=a").AbsoluteUri, first.Result.Feed);
+        Assert.Equal(With("?region=a").AbsoluteUri, Info.Feed);
+        Assert.Equal([$"0?region=a&token={Secret}", "1?region=a&token=another"], server.Cursors);
         // What the table says of its feed, with the secret given apart, is the same feed.
         var third = await SyncRun.ToEndAsync(
             new SyncOptions
@@ -130,6 +130,6 @@ public sealed class SecretTests : SyncTest
             }
         );
         Assert.Equal(1, third.Result.Added);
-        await SyncRun.ToErrorAsync<TableMismatchException>(Options(server, uri: With("?key=b&token=x")));
+        await SyncRun.ToErrorAsync<TableMismatchException>(Options(server, uri: With("?region=b&token=x")));
     }
 }

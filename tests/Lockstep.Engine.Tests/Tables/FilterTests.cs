@@ -40,6 +40,16 @@ public sealed class FilterTests : IDisposable
     }
 
     [Theory]
+    [InlineData("length(printf('%.*c', 500000000, 'x')) > 0")]
+    [InlineData("length(replace(printf('%.*c', 60000000, 'x'), 'x', 'xxxxxxxxxx')) > 0")]
+    [InlineData("length(hex(printf('%.*c', 60000000, 'x'))) > 0")]
+    public void A_filter_makes_no_text_of_gigabytes(string filter) => Assert.Throws<FilterException>(() => Keys(filter).ToArray());
+
+    [Fact]
+    public void A_filter_has_a_longest_length() =>
+        Assert.Throws<FilterException>(() => Keys("1" + new string(' ', FilterGuard.MaximumLength)).ToArray());
+
+    [Theory]
     [InlineData("1) THEN 1 END OR CASE WHEN (1")]
     [InlineData("1) THEN 1 END; DROP TABLE lockstep_row; --")]
     [InlineData("1); DELETE FROM lockstep_row; --")]

@@ -163,11 +163,24 @@ public sealed class PostgresTableTests(SharedPostgres postgres)
             ],
             kept: [3, 4, 99]
         );
-        twins.Commit(new TableCommit { Owed = new OwedSet(2, DateTimeOffset.UnixEpoch) });
+        twins.Commit(
+            new TableCommit
+            {
+                Owed = new OwedSet(2, DateTimeOffset.UnixEpoch) { Refused = new RefusedSweep(20, 30) },
+                SweepLimit = 80,
+            }
+        );
 
         twins.AssertEqual();
         Assert.Equal(3, twins.State.Rows);
-        Assert.All([twins.File, twins.Postgres], table => Assert.True(table.GetInfo().IsSetOwed));
+        Assert.Equal("2: 1 4", twins.CountAbsent(["""{"id":7,"updated_at":7}"""], kept: 3));
+        Assert.Equal("2: 1 3", twins.CountAbsent(["""{"id":4,"updated_at":4}""", """{"id":0.5,"updated_at":9}"""]));
+        Assert.Equal("3: 1 3 4", twins.CountAbsent([]));
+        twins.AssertEqual();
+        Assert.All(
+            [twins.File, twins.Postgres],
+            table => Assert.Equal((true, 80), (table.GetInfo().IsSetOwed, table.GetInfo().SweepLimit))
+        );
         twins.Commit(new TableCommit { PaysOwed = true });
         Assert.All([twins.File, twins.Postgres], table => Assert.False(table.GetInfo().IsSetOwed));
     }

@@ -51,6 +51,22 @@ internal sealed class TwinTables : IDisposable
     /// <summary>Commits no record, but what else there is to say.</summary>
     public void Commit(TableCommit commit) => Both(target => Describe(target.Commit(commit)));
 
+    /// <summary>Stages a snapshot that holds records of one batch, counts what it lacks, and gives it up.</summary>
+    public string CountAbsent(IEnumerable<string> records, params long[] kept)
+    {
+        var said = "";
+        Both(target =>
+        {
+            target.BeginSnapshot();
+            foreach (var batch in Batches(records))
+                target.CommitToSnapshot(CommitOf(batch));
+            var (count, examples) = target.CountAbsent([.. kept.Select(key => KeyEncoding.Encode(key).ToArray())]);
+            target.DiscardSnapshot();
+            return said = $"{count}: {string.Join(' ', examples)}";
+        });
+        return said;
+    }
+
     /// <param name="ending">What its end means.</param>
     /// <param name="batches">What it holds.</param>
     /// <param name="givesUp">Whether it is discarded.</param>
