@@ -69,13 +69,17 @@ public sealed class VersionTests : IDisposable
     {
         var refused = Record.Exception(() => PostgresVersion.Check(Version.Parse(version)));
         if (isFine)
+        {
             Assert.Null(refused);
+        }
         else
+        {
             Assert.Contains(
                 "PostgreSQL 13; feeds need 14",
                 Assert.IsType<PostgresTableException>(refused).Message,
                 StringComparison.Ordinal
             );
+        }
     }
 
     [Fact]

@@ -62,9 +62,12 @@ public readonly record struct Cursor
         {
             var text = ToString();
             if (text.Contains("://", StringComparison.Ordinal))
+            {
                 text = Uri.TryCreate(text, UriKind.Absolute, out var uri)
                     ? $"{uri.Scheme}://{uri.Authority}{uri.AbsolutePath}?..."
                     : "(an address)";
+            }
+
             return text.Length <= LongestShown ? text : text[..LongestShown] + "...";
         }
     }
