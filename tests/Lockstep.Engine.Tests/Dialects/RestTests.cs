@@ -71,7 +71,7 @@ public sealed class RestTests : DialectTest
             }
         );
 
-        Assert.Equal("SweepRefused", error.ErrorId);
+        Assert.Equal(ErrorKind.SweepRefused, error.Kind);
         Assert.Equal(body == "[]" ? 0 : 1, Info.Rows);
     }
 
