@@ -1,5 +1,6 @@
 using System.Net.Http.Headers;
 using System.Text;
+using Lockstep.Serving.Hosting;
 using Microsoft.AspNetCore.Http;
 
 namespace Lockstep.Serving;

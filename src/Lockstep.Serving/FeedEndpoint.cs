@@ -2,6 +2,7 @@ using System.Globalization;
 using Lockstep.Engine;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Serving;
+using Lockstep.Serving.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 
@@ -81,12 +82,14 @@ internal sealed class FeedEndpoint(
             metrics.Refused(source.Name, e);
             if (e is FeedUnavailableException)
                 Failed(e);
-            await Answer.WriteAsync(context, e, filterIdentity).ConfigureAwait(false);
+            await FeedAnswer.WriteAsync(context, e, filterIdentity).ConfigureAwait(false);
         }
         catch (LockstepException e) when (!response.HasStarted)
         {
             Failed(e);
-            await Answer.WriteAsync(context, new FeedUnavailableException(e.Message, RetryAfter, e), filterIdentity).ConfigureAwait(false);
+            await FeedAnswer
+                .WriteAsync(context, new FeedUnavailableException(e.Message, RetryAfter, e), filterIdentity)
+                .ConfigureAwait(false);
         }
         catch (NotSupportedException e) when (!response.HasStarted)
         {

@@ -1,3 +1,4 @@
+using Lockstep.Serving.Hosting;
 using Microsoft.AspNetCore.Http;
 
 namespace Lockstep.Serving;

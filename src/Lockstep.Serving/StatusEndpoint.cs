@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text.Json.Nodes;
 using Lockstep.Engine.Serving;
+using Lockstep.Serving.Hosting;
 using Lockstep.Serving.Status;
 using Microsoft.AspNetCore.Http;
 

@@ -73,7 +73,7 @@ public sealed class HelpPagesTests
         var sync = reader.Read().Single(cmdlet => cmdlet.Name == "Sync-LockstepTable").Parameters.ToDictionary(parameter => parameter.Name);
         Assert.Equal("30", sync["ConnectionTimeoutSeconds"].Default);
         Assert.Equal("16777216", sync["MaximumRecordSize"].Default);
-        Assert.Equal("Auto", sync["Dialect"].Default);
+        Assert.Equal("Auto", sync["CursorStyle"].Default);
         Assert.Equal("False", sync["Disk"].Default);
         Assert.Null(sync["Table"].Default);
     }

@@ -100,8 +100,8 @@ Describe 'Sync-LockstepTable' {
     }
 
     Context 'through a proxy' {
-        # The test server does as a proxy: it does not look at the host that is asked for.
-        BeforeEach { $proxy = Start-LockstepTestServer -Port 0 -Feed Finite }
+        # The test server does as a proxy for the host whose name it is told.
+        BeforeEach { $proxy = Start-LockstepTestServer -Port 0 -Feed Finite -AllowedHost feed.invalid }
 
         It 'asks the one of -Proxy, whose name for the host is all that counts' {
             (Sync-LockstepTable http://feed.invalid/servers/ -Disk -Proxy $proxy.Uri).Added | Should -Be 1
@@ -342,7 +342,7 @@ Describe 'Test-LockstepFeed' {
     AfterEach { Get-LockstepTestServer | Stop-LockstepTestServer }
 
     It 'reaches a feed as Sync-LockstepTable does: credentials, proxy, query' {
-        $server = Start-LockstepTestServer -Port 0 -Feed Finite
+        $server = Start-LockstepTestServer -Port 0 -Feed Finite -AllowedHost feed.invalid
         $null = Add-LockstepTestFault Unauthorized -Token t0k3n -Server $server
         (Test-LockstepFeed http://feed.invalid/servers/ -Proxy $server.Uri | Where-Object Id -EQ status).Outcome | Should -Be Failed
         $token = @{ TokenProvider = { 't0k3n' }; AllowUnencryptedAuthentication = $true }

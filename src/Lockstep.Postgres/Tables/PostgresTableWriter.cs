@@ -119,7 +119,8 @@ internal sealed class PostgresTableWriter : ITableTarget
         List<RecordKey> examples = [];
         return _connection.InTransaction(() =>
         {
-            _connection.Read(TableSql.CountAbsent(_table), row => count = row.GetInt64(0), kept.ToArray());
+            // One parameter, an array; by itself it would be taken for all parameters.
+            _connection.Read(TableSql.CountAbsent(_table), row => count = row.GetInt64(0), (object)kept.ToArray());
             if (count > 0)
             {
                 _connection.Read(

@@ -48,7 +48,7 @@ public sealed class TestLockstepDialectCommand : FeedCmdlet
 {
     private string? _feed;
 
-    /// <summary>The feed.</summary>
+    /// <summary>The feed, or a test server of this session.</summary>
     [Parameter(Mandatory = true, Position = 0)]
     [FeedOfServer]
     public Uri Uri { get; set; } = null!;
@@ -60,6 +60,7 @@ public sealed class TestLockstepDialectCommand : FeedCmdlet
 
     /// <summary>The fields that are the key, or JSON Pointers to them; by default the dialect's.</summary>
     [Parameter]
+    [ArgumentCompleter(typeof(FieldCompleter))]
     [AllowEmptyCollection]
     public string[] KeyProperty { get; set; } = [];
 
@@ -76,8 +77,7 @@ public sealed class TestLockstepDialectCommand : FeedCmdlet
         _feed = options.Address.Display;
         var dialect = DialectSetting.Of(Dialect, SessionState.Path);
         var folder = Directory.CreateTempSubdirectory("lockstep-");
-        var steps = new Queue<DialectStep>();
-        var shown = 0;
+        var trial = new DialectTrial(this, MaximumRequestCount, TokenProvider);
         try
         {
             var sync = new TableSync(
@@ -89,59 +89,15 @@ public sealed class TestLockstepDialectCommand : FeedCmdlet
                     Foreign = dialect.Foreign,
                     KeyFields = FeedSettings.Named(KeyProperty) is { Length: > 0 } keys ? keys : null,
                     AsksForToken = TokenProvider is not null,
-                    DialectObserver = step =>
-                    {
-                        lock (steps)
-                            steps.Enqueue(step);
-                    },
+                    DialectObserver = trial.Note,
                 }
             );
-            Pump(
-                sync.RunAsync(StopToken).TakeWhile(_ => shown < MaximumRequestCount),
-                step =>
-                {
-                    if (step is CredentialsNeeded needed && TokenProvider is { } provider)
-                        needed.NewToken = TokenScript.Call(() => provider.Invoke());
-                    if (step is FeedEventOccurred { Event: { Kind: Engine.Sync.FeedEventKind.Warning } told })
-                        WriteWarning(told.Message);
-                    Show(steps, ref shown);
-                }
-            );
+            Pump(trial.RunAsync(sync, StopToken), trial.Take);
         }
         finally
         {
-            Show(steps, ref shown);
+            trial.Show();
             folder.Delete(recursive: true);
-        }
-    }
-
-    private void Show(Queue<DialectStep> steps, ref int shown)
-    {
-        while (shown < MaximumRequestCount)
-        {
-            DialectStep? step;
-            lock (steps)
-            {
-                if (!steps.TryDequeue(out step))
-                    return;
-            }
-
-            shown++;
-            WriteObject(
-                new DialectRequestInfo
-                {
-                    Request = step.Request,
-                    Purpose = step.Purpose,
-                    Status = step.Status,
-                    Items = step.Items,
-                    Place = step.Place,
-                    FirstKey = step.FirstKey,
-                    FirstRecord = step.FirstRecord,
-                    Cursor = step.Cursor,
-                    Next = step.Next,
-                    IsUpToDate = step.IsUpToDate,
-                }
-            );
         }
     }
 }

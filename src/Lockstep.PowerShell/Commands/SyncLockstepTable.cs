@@ -268,7 +268,32 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
             IsMeant(nameof(LiteralPath)) ? LiteralPath : null,
             ConnectionString
         );
-        if (!ShouldProcess(destination.Description, $"Sync with {_feed}{(Resync && IsWhatIf ? WhatResyncDoes(options, destination) : "")}"))
+        var effect = "";
+        if (Resync && IsWhatIf)
+        {
+            var preview = new ResyncPreview(
+                new SyncOptions
+                {
+                    Feed = options,
+                    Store = destination.GetStore(),
+                    TableName = destination.Name,
+                    Settle = TimeSpan.FromSeconds(SettleSec),
+                    MaximumRecordSize = MaximumRecordSize,
+                    MalformedRecord = (MalformedRecordPolicy)MalformedRecord,
+                }
+            );
+            try
+            {
+                Pump(preview.RunAsync(StopToken), preview.Take);
+                effect = preview.ToString();
+            }
+            catch (LockstepException e) when (e.Kind == ErrorKind.NotFound)
+            {
+                // There is no table yet: nothing to compare with.
+            }
+        }
+
+        if (!ShouldProcess(destination.Description, $"Sync with {_feed}{effect}"))
             return;
 
         var dialect = DialectSetting.Of(Dialect, SessionState.Path);
@@ -381,44 +406,6 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
         MyInvocation.BoundParameters.TryGetValue("WhatIf", out var given)
             ? given is SwitchParameter { IsPresent: true }
             : LanguagePrimitives.IsTrue(GetVariableValue("WhatIfPreference"));
-
-    /// <summary>What a new whole set would change, told by reading it; nothing where there is no table yet.</summary>
-    private string WhatResyncDoes(FeedOptions feed, TableDestination destination)
-    {
-        var counts = new Dictionary<Engine.Sync.DifferenceKind, int>();
-        var comparison = new TableComparison(
-            new SyncOptions
-            {
-                Feed = feed,
-                Store = destination.GetStore(),
-                TableName = destination.Name,
-                Settle = TimeSpan.FromSeconds(SettleSec),
-                MaximumRecordSize = MaximumRecordSize,
-                MalformedRecord = (MalformedRecordPolicy)MalformedRecord,
-            }
-        );
-        try
-        {
-            Pump(
-                comparison.RunAsync(StopToken),
-                step =>
-                {
-                    if (step is DifferenceFound { Difference.Kind: var kind })
-                        counts[kind] = counts.GetValueOrDefault(kind) + 1;
-                }
-            );
-        }
-        catch (LockstepException e) when (e.Kind == ErrorKind.NotFound)
-        {
-            return "";
-        }
-
-        int Count(Engine.Sync.DifferenceKind kind) => counts.GetValueOrDefault(kind);
-        return string.Create(
-            CultureInfo.InvariantCulture,
-            $": add {Count(Engine.Sync.DifferenceKind.Missing)}, update {Count(Engine.Sync.DifferenceKind.Different)}, remove {Count(Engine.Sync.DifferenceKind.Extra)} records"
-        );
-    }
 
     /// <summary>A feed that comes from a CSV file has empty texts where nothing is said.</summary>
     private static string? NullIfEmpty(string? text) => string.IsNullOrEmpty(text) ? null : text;

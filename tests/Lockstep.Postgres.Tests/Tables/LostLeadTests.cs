@@ -136,7 +136,7 @@ public sealed class LostLeadTests(SharedPostgres postgres)
     }
 
     private static string Line(int id, long since) =>
-        $$$"""{"txid":{{{since}}},"current_xmin":{{{since}}},"since":{{{since}}},"deleted":false,"data":{"id":{{{id}}}}}""";
+        $$$"""{"txid":{{{since}}},"current_xmin":{{{since}}},"since":{{{since}}},"deleted":false,"data":{"id":{{{id}}},"v":{{{since}}}}}""";
 
     private static FeedChunk Chunk(FeedChunkKind kind, long since, params string[] lines) =>
         new(kind, Encoding.UTF8.GetBytes(string.Concat(lines.Select(line => line + "\n"))), since);

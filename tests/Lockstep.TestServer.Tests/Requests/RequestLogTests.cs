@@ -60,7 +60,7 @@ public sealed class RequestLogTests
         await using var server = await TestServers.StartAsync(FeedKind.Finite, Cancelled);
         (var client, _) = await RawClient.GetAsync(
             server.Uri,
-            $"/servers/5?access_token={secret}&key=kept&sig={secret}&X-Amz-Signature={secret}",
+            $"/servers/5?access_token={secret}&region=kept&sig={secret}&X-Amz-Signature={secret}",
             Cancelled,
             headers
         );
@@ -71,7 +71,7 @@ public sealed class RequestLogTests
             Assert.DoesNotContain(secret, request.Path, StringComparison.Ordinal);
             Assert.All(request.Headers, header => Assert.DoesNotContain(secret, header.Value, StringComparison.Ordinal));
             Assert.Equal("Basic ***", request.Headers["Authorization"]);
-            Assert.Contains("&key=kept&", request.Path, StringComparison.Ordinal);
+            Assert.Contains("&region=kept&", request.Path, StringComparison.Ordinal);
         }
     }
 

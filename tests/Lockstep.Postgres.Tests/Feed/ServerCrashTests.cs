@@ -4,7 +4,7 @@ using Lockstep.Testing;
 namespace Lockstep.Postgres.Tests.Feed;
 
 /// <summary>What a crash of the server takes back was never served.</summary>
-public sealed class CrashTests(SharedPostgres postgres)
+public sealed class ServerCrashTests(SharedPostgres postgres)
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 

@@ -1,0 +1,28 @@
+using System.Globalization;
+using Lockstep.Engine.Sync;
+
+namespace Lockstep.Sync;
+
+/// <summary>What a new whole set would change, told by reading it. One thread at a time.</summary>
+internal sealed class ResyncPreview(SyncOptions options)
+{
+    private readonly Dictionary<Engine.Sync.DifferenceKind, int> _counts = [];
+
+    public IAsyncEnumerable<SyncStep> RunAsync(CancellationToken cancellationToken) =>
+        new TableComparison(options).RunAsync(cancellationToken);
+
+    public void Take(SyncStep step)
+    {
+        if (step is DifferenceFound { Difference.Kind: var kind })
+            _counts[kind] = Count(kind) + 1;
+    }
+
+    /// <summary>The counts, to be added to a sentence.</summary>
+    public override string ToString() =>
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $": add {Count(Engine.Sync.DifferenceKind.Missing)}, update {Count(Engine.Sync.DifferenceKind.Different)}, remove {Count(Engine.Sync.DifferenceKind.Extra)} records"
+        );
+
+    private int Count(Engine.Sync.DifferenceKind kind) => _counts.GetValueOrDefault(kind);
+}
