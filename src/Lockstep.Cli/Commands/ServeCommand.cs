@@ -156,7 +156,8 @@ internal static class ServeCommand
         IReadOnlyList<IFeedSource> sources;
         try
         {
-            sources = await FeedSources.StartAsync(starts, cancellationToken).ConfigureAwait(false);
+            // Not every wait for a database that is silent ends when it is told to; this one does.
+            sources = await FeedSources.StartAsync(starts, cancellationToken).WaitAsync(cancellationToken).ConfigureAwait(false);
             server = await FeedServer.StartAsync(sources, options, cancellationToken: cancellationToken).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
