@@ -133,7 +133,7 @@ internal sealed class DialectFollower(
             {
                 _wantsWhole = true;
                 await session
-                    .SayAsync(FeedEventKind.Resync, $"The whole set is fetched anew: {reason}.", cancellationToken)
+                    .SayAsync(FeedEventKind.Resync, $"The whole set is fetched again: {reason}.", cancellationToken)
                     .ConfigureAwait(false);
             }
         }
@@ -288,7 +288,7 @@ internal sealed class DialectFollower(
             throw new ResyncLoopException(client.Uri, _resyncs);
         _wantsWhole = true;
         _isCaughtUp = false;
-        await session.SayAsync(FeedEventKind.Resync, $"{reason}; the whole set is fetched anew.", cancellationToken).ConfigureAwait(false);
+        await session.SayAsync(FeedEventKind.Resync, $"{reason}; the whole set is fetched again.", cancellationToken).ConfigureAwait(false);
         return Again();
     }
 
@@ -334,7 +334,7 @@ internal sealed class DialectFollower(
         await session
             .SayAsync(
                 FeedEventKind.Resync,
-                "The feed is another one than the table has known; the whole set is fetched anew.",
+                "The feed is another one than the table has known; the whole set is fetched again.",
                 cancellationToken
             )
             .ConfigureAwait(false);

@@ -97,7 +97,7 @@ internal sealed class FeedFollower(
                 plan.Resync(isAnotherFeed: false);
                 if (!context.StopsWhenCaughtUp && UntilSetIsDue(context.Target.State) is { } early)
                 {
-                    // What the feed wants taken anew has just come so that it could not be taken (I6).
+                    // The whole set that the feed asks the sync to fetch came just now, and could not be taken (I6).
                     status.Move(SyncTrigger.Interrupted);
                     if (!await BackOffAsync(early, cancellationToken).ConfigureAwait(false))
                         return;

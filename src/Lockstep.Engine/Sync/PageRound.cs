@@ -185,7 +185,7 @@ internal sealed class PageRound(DialectSession session)
         return null;
     }
 
-    /// <summary>A status that is no success: the sign to begin anew, or an error.</summary>
+    /// <summary>A status that is no success: the sign to start over, or an error.</summary>
     private async Task<RoundEnd> RefusedAsync(DialectRules rules, HttpResponseMessage response, CancellationToken cancellationToken)
     {
         using var error = await ErrorBody.ReadAsync(session.Client, response, cancellationToken).ConfigureAwait(false);
@@ -200,7 +200,7 @@ internal sealed class PageRound(DialectSession session)
         return RoundEnd.Resync;
     }
 
-    /// <summary>The page that a round was to go on with is refused: it goes on from the cursor, or begins anew.</summary>
+    /// <summary>The page that a round was to go on with is refused: it goes on from the cursor, or starts over.</summary>
     private async Task<RoundEnd> ForgetResumeAsync(CancellationToken cancellationToken)
     {
         if (session.State.Cursor.IsStart)

@@ -32,7 +32,7 @@ internal static class StateSql
         """;
 
     // A column that rows written before it do not have adds null to their JSON: it costs no resync. By the column's row in the catalog,
-    // which every other ALTER writes anew, USING in the same type too; VACUUM FULL and CLUSTER do not.
+    // which every other ALTER rewrites, USING in the same type too; VACUUM FULL and CLUSTER do not.
     private static string IsPlain(TableDescription table) =>
         table.Changes == ChangeSource.Stream
             ? "false"

@@ -39,7 +39,7 @@ public sealed class CouchDbTests : DialectTest
     }
 
     [Fact]
-    public async Task A_database_that_was_made_anew_is_another_feed_and_its_old_rows_go()
+    public async Task A_database_that_was_created_again_is_another_feed_and_its_old_rows_go()
     {
         var started = "1";
         await using var server = Serve(
@@ -58,7 +58,7 @@ public sealed class CouchDbTests : DialectTest
     }
 
     [Fact]
-    public async Task A_cursor_that_the_server_cannot_read_begins_anew()
+    public async Task A_cursor_that_the_server_cannot_read_starts_over()
     {
         await using var server = Serve(
             (path, number) =>

@@ -110,7 +110,7 @@ public sealed class ODataDeltaTests : DialectTest
     }
 
     [Fact]
-    public async Task A_page_link_that_is_refused_later_begins_anew_and_sweeps()
+    public async Task A_page_link_that_is_refused_later_starts_over_and_sweeps()
     {
         RawServer server = null!;
         server = Serve(
@@ -223,7 +223,7 @@ public sealed class ODataDeltaTests : DialectTest
     }
 
     [Fact]
-    public async Task Other_options_begin_anew_without_an_error()
+    public async Task Other_options_start_over_without_an_error()
     {
         RawServer server = null!;
         server = Serve(

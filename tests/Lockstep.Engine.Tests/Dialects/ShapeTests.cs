@@ -64,7 +64,7 @@ public sealed class ShapeTests : DialectTest
     [Theory]
     [InlineData("electric-handle: h2\r\n")]
     [InlineData("")]
-    public async Task Must_refetch_begins_anew_with_the_new_handle_and_removes_what_is_not_there(string head)
+    public async Task Must_refetch_starts_over_with_the_new_handle_and_removes_what_is_not_there(string head)
     {
         await using var server = Serve(
             (path, number) =>
