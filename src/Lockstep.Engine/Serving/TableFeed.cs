@@ -206,7 +206,7 @@ public sealed class TableFeed : IFeedSource
                     // The last connection to close takes the write-ahead log and its index with it, which the next one would make again.
                     using var before = connection;
                     connection = null;
-                    connection = TableFile.OpenForReading(_options.Path);
+                    connection = ReadConnection.Open(_options.Path, CancellationToken.None);
                     (opened, version) = (Time.GetTimestamp(), Unknown);
                 }
 
