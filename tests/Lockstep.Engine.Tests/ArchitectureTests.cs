@@ -31,17 +31,46 @@ public sealed partial class ArchitectureTests
             select $"{project} refers to {reference}"
         );
 
-        bool IsProject(string name) => File.Exists(FileOf(name));
-
-        string FileOf(string name) => Path.Combine(sources, name, name + ".csproj");
-
-        IEnumerable<string> References(string project) =>
-            XDocument
-                .Load(FileOf(project))
-                .Descendants("ProjectReference")
-                .Select(reference => Path.GetFileNameWithoutExtension(reference.Attribute("Include")!.Value.Replace('\\', '/')));
+        static bool IsProject(string name) => File.Exists(FileOf(name));
 
         static int LayerOf(string project) => Array.FindIndex(Layers, layer => layer.Contains(project));
+    }
+
+    /// <summary>The first table of docs/ARCHITECTURE.md has each project with what it refers to.</summary>
+    [Fact]
+    public void The_document_names_every_project_with_its_references()
+    {
+        var rows = ProjectRow().Matches(Document()).ToDictionary(row => row.Groups["name"].Value, row => row.Groups["references"].Value);
+        var projects = Layers.SelectMany(layer => layer).ToArray();
+
+        Assert.Equal(projects.Order(), rows.Keys.Order());
+        Assert.Empty(
+            from project in projects
+            let listed = rows[project] == "all of these"
+                ? projects.Except(Layers[^1])
+                : Quoted().Matches(rows[project]).Select(m => m.Value)
+            from name in References(project)
+                .Except(listed)
+                .Select(extra => $"{project} refers to {extra}")
+                .Concat(listed.Except(References(project)).Select(missing => $"{project} does not refer to {missing}"))
+            select name
+        );
+    }
+
+    /// <summary>Its second table has each project's folders.</summary>
+    [Fact]
+    public void The_document_names_every_folder()
+    {
+        var rows = FolderRow().Matches(Document()).ToDictionary(row => row.Groups["name"].Value, row => row.Groups["folders"].Value);
+
+        Assert.Empty(
+            from project in Layers.SelectMany(layer => layer)
+            let row = rows[project["Lockstep.".Length..]]
+            where !row.Contains("CONTRIBUTING.md", StringComparison.Ordinal)
+            from folder in Directory.GetDirectories(Path.Combine(Sources(), project)).Select(folder => Path.GetFileName(folder)!)
+            where folder is not ("bin" or "obj") && !row.Contains($"`{folder}`", StringComparison.Ordinal)
+            select $"{project}/{folder}"
+        );
     }
 
     [Theory]
@@ -105,6 +134,16 @@ public sealed partial class ArchitectureTests
 
         Assert.Equal("b uses c; c uses b", FindCircle(uses));
     }
+
+    private static string FileOf(string project) => Path.Combine(Sources(), project, project + ".csproj");
+
+    private static IEnumerable<string> References(string project) =>
+        XDocument
+            .Load(FileOf(project))
+            .Descendants("ProjectReference")
+            .Select(reference => Path.GetFileNameWithoutExtension(reference.Attribute("Include")!.Value.Replace('\\', '/')));
+
+    private static string Document() => File.ReadAllText(Path.Combine(Sources(), "..", "docs", "ARCHITECTURE.md"));
 
     /// <summary>The uses along one circle; null when there is none.</summary>
     private static string? FindCircle(SortedDictionary<string, SortedDictionary<string, string>> uses)
@@ -188,6 +227,18 @@ public sealed partial class ArchitectureTests
 
         throw new DirectoryNotFoundException("The tests do not lie within the repository.");
     }
+
+    [GeneratedRegex(
+        @"^\| `(?<name>Lockstep\.\w+)` \|[^|]*\| ?(?<references>[^|]*?) ?\|$",
+        RegexOptions.Multiline | RegexOptions.CultureInvariant
+    )]
+    private static partial Regex ProjectRow();
+
+    [GeneratedRegex(@"^\| (?<name>\w+) \| (?<folders>[^|]*) \|$", RegexOptions.Multiline | RegexOptions.CultureInvariant)]
+    private static partial Regex FolderRow();
+
+    [GeneratedRegex(@"(?<=`)Lockstep\.\w+(?=`)", RegexOptions.CultureInvariant)]
+    private static partial Regex Quoted();
 
     [GeneratedRegex(
         @"^(public|internal) ([a-z]+ )*(class|record struct|record|struct|interface|enum) (?<name>\w+)",
