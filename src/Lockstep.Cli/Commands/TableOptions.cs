@@ -68,7 +68,7 @@ internal sealed class TableOptions
 
     /// <summary>The file that a table of a name has in the current folder.</summary>
     public static FileTableStore OfName(string table, bool isPrivate = false) =>
-        new(System.IO.Path.GetFullPath(TableName.Require(table) + ".db")) { IsPrivate = isPrivate };
+        new(System.IO.Path.GetFullPath(TableNaming.Require(table) + ".db")) { IsPrivate = isPrivate };
 
     private static TableNotFoundException NotOne(string place, string option, IEnumerable<string> names)
     {

@@ -128,7 +128,7 @@ public sealed class ImportLockstepTableCommand : LockstepCmdlet
             return;
         }
 
-        var destination = ResolveDestination(TableName.Default);
+        var destination = ResolveDestination(TableNaming.Default);
         _failed = !ShouldProcess(destination.Description, "Import records from the pipeline");
         if (!_failed)
         {
@@ -167,7 +167,7 @@ public sealed class ImportLockstepTableCommand : LockstepCmdlet
     private TableDestination ResolveDestination(string defaultName) =>
         TableDestination.Resolve(
             SessionState.Path,
-            TableName.IsValid(defaultName) ? defaultName : TableName.Default,
+            TableNaming.IsValid(defaultName) ? defaultName : TableNaming.Default,
             Table,
             Disk,
             path: null,

@@ -23,7 +23,7 @@ internal static class SessionTables
     /// <summary>Where the table of a name lives, whether it exists or not.</summary>
     /// <exception cref="ArgumentException">The name cannot be a table's.</exception>
     public static string PathOf(string name) =>
-        Paths.GetOrAdd(TableName.Require(name), static n => Path.Combine(Folder.Value, Guid.NewGuid().ToString("N") + "-" + n + ".db"));
+        Paths.GetOrAdd(TableNaming.Require(name), static n => Path.Combine(Folder.Value, Guid.NewGuid().ToString("N") + "-" + n + ".db"));
 
     /// <summary>What keeps the table of a name; nobody else may read it.</summary>
     /// <exception cref="ArgumentException">The name cannot be a table's.</exception>
