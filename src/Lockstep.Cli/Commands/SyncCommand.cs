@@ -142,7 +142,7 @@ internal static class SyncCommand
         {
             Description = "With --pass-thru: each version of a record, not the newest of each commit.",
         };
-        var access = new FeedAccess();
+        var access = new CredentialOptions();
         var json = new Option<bool>("--json") { Description = "Print the result as JSON." };
         var quiet = new Option<bool>("--quiet", "-q") { Description = "Print nothing but errors." };
 
@@ -200,10 +200,10 @@ internal static class SyncCommand
                 {
                     Uri = result.GetValue(uri)!,
                     CursorStyle = result.GetValue(style),
-                    Query = Pairs(FeedAccess.WithSecret(result.GetValue(query), result.GetValue(queryFile), "LOCKSTEP_QUERY"), '='),
+                    Query = Pairs(CredentialOptions.WithSecret(result.GetValue(query), result.GetValue(queryFile), "LOCKSTEP_QUERY"), '='),
                     Headers = access.HeadersOf(result),
                     Credential = access.CredentialOf(result),
-                    BearerToken = FeedAccess.Token,
+                    BearerToken = CredentialOptions.Token,
                     ConnectionTimeout = TimeSpan.FromSeconds(result.GetValue(connection)),
                     OperationTimeout = result.GetValue(operation) is > 0 and var seconds
                         ? TimeSpan.FromSeconds(seconds)

@@ -63,7 +63,7 @@ internal sealed class TableOptions
     }
 
     /// <summary>The file that a table of a name has in the current folder.</summary>
-    public static FileTableStore OfName(string table) => new(System.IO.Path.GetFullPath(TableName.Require(table) + ".db"));
+    public static FileTableStore OfName(string table) => new(System.IO.Path.GetFullPath(TableNaming.Require(table) + ".db"));
 
     private static TableNotFoundException NotOne(string place, string option, IEnumerable<string> names)
     {

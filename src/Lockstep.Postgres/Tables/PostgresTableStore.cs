@@ -93,8 +93,7 @@ public sealed class PostgresTableStore : TableStore
             await connection.OpenAsync(cancellationToken).ConfigureAwait(false);
             while (true)
             {
-                var (table, isNew) = await RegisterAsync(connection, Engine.TableName.Require(name), cancellationToken)
-                    .ConfigureAwait(false);
+                var (table, isNew) = await RegisterAsync(connection, TableNaming.Require(name), cancellationToken).ConfigureAwait(false);
                 await LeadAsync(connection, table, time, cancellationToken).ConfigureAwait(false);
                 if (TakeOver(connection, table, name, description, isNew) is { } writer)
                     return writer;

@@ -121,7 +121,7 @@ public sealed class ImportLockstepTableCommand : LockstepCmdlet
             return;
         }
 
-        var destination = ResolveDestination(TableName.Default);
+        var destination = ResolveDestination(TableNaming.Default);
         _failed = !ShouldProcess(destination.Description, "Import records from the pipeline");
         if (!_failed)
         {
@@ -160,7 +160,7 @@ public sealed class ImportLockstepTableCommand : LockstepCmdlet
     private TableDestination ResolveDestination(string defaultName) =>
         TableDestination.Resolve(
             SessionState.Path,
-            TableName.IsValid(defaultName) ? defaultName : TableName.Default,
+            TableNaming.IsValid(defaultName) ? defaultName : TableNaming.Default,
             Table,
             Disk,
             path: null,

@@ -24,7 +24,7 @@ internal static class SessionTables
     /// <summary>Where the table of a name lives, whether it exists or not.</summary>
     /// <exception cref="ArgumentException">The name cannot be a table's.</exception>
     public static string PathOf(string name) =>
-        Paths.GetOrAdd(TableName.Require(name), static n => Path.Combine(Folder.Value, Guid.NewGuid().ToString("N") + "-" + n + ".db"));
+        Paths.GetOrAdd(TableNaming.Require(name), static n => Path.Combine(Folder.Value, Guid.NewGuid().ToString("N") + "-" + n + ".db"));
 
     /// <summary>The path of a table that exists in this process; null when there is none.</summary>
     public static string? Find(string name) => Paths.TryGetValue(name, out var path) && File.Exists(path) ? path : null;

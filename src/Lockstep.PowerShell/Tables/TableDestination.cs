@@ -53,7 +53,7 @@ internal sealed class TableDestination
         }
 
         var given = string.IsNullOrEmpty(table) ? null : table;
-        if (given is not null && !TableName.IsValid(given))
+        if (given is not null && !TableNaming.IsValid(given))
         {
             throw new InvalidOptionException(
                 $"'{given}' cannot name a table.",
