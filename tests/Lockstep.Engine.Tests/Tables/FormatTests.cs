@@ -17,7 +17,12 @@ public sealed class FormatTests : SyncTest
     private const string Identity = "Lockstep-Feed: fixture\r\n";
 
     public static TheoryData<string> Files =>
-        [.. Directory.EnumerateFiles(Path.Combine(AppContext.BaseDirectory, "Formats"), "table-*.db").Select(path => Path.GetFileName(path)).Order()];
+        [
+            .. Directory
+                .EnumerateFiles(Path.Combine(AppContext.BaseDirectory, "Formats"), "table-*.db")
+                .Select(path => Path.GetFileName(path))
+                .Order(),
+        ];
 
     [Fact]
     public void There_is_a_file_of_each_format() =>

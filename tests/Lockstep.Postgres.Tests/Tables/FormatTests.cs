@@ -35,7 +35,10 @@ public sealed class FormatTests(SharedPostgres postgres)
         }
 
         Assert.True(store.Get("servers").GetInfo().IsSetOwed);
-        Assert.Equal($"{StateJson.Format}", await db.ScalarAsync("SELECT state::json ->> 'format' FROM lockstep_tables.lockstep_directory"));
+        Assert.Equal(
+            $"{StateJson.Format}",
+            await db.ScalarAsync("SELECT state::json ->> 'format' FROM lockstep_tables.lockstep_directory")
+        );
     }
 
     [Fact]
@@ -46,9 +49,7 @@ public sealed class FormatTests(SharedPostgres postgres)
         using (var target = await store.OpenAsync("servers", default, TimeProvider.System, Cancel))
             target.Commit(new TableCommit { At = DateTimeOffset.UnixEpoch });
         const string Directory = "SELECT epoch || state FROM lockstep_tables.lockstep_directory";
-        await db.RunAsync(
-            $$"""UPDATE lockstep_tables.lockstep_directory SET state = '{"format":{{StateJson.Format + 1}},"cursor":[1]}'"""
-        );
+        await db.RunAsync($$"""UPDATE lockstep_tables.lockstep_directory SET state = '{"format":{{StateJson.Format + 1}},"cursor":[1]}'""");
         var before = await db.ScalarAsync(Directory);
 
         var error = await Assert.ThrowsAsync<TableFormatException>(() => store.OpenAsync("servers", default, TimeProvider.System, Cancel));
