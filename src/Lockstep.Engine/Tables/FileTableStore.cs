@@ -59,7 +59,7 @@ public sealed class FileTableStore(string path) : TableStore
         CancellationToken cancellationToken
     )
     {
-        TableFile.RequireWritableFolder(path);
+        TableFolder.RequireWritable(path);
         var writerLock = options.Waits
             ? await WriterLock.WaitAsync(path, time, cancellationToken).ConfigureAwait(false)
             : TableFile.Guard(path, () => WriterLock.Take(path));
