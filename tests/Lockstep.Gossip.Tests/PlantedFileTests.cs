@@ -12,11 +12,7 @@ public sealed class PlantedFileTests : IDisposable
     private readonly TempFolder _folder = new();
 
     public static TheoryData<string, Plant> BesideANode { get; } =
-        new(
-            from suffix in (string[])["-lock", "-wal", "-shm", "-journal"]
-            from plant in Enum.GetValues<Plant>()
-            select (suffix, plant)
-        );
+        new(from suffix in (string[])["-lock", "-wal", "-shm", "-journal"] from plant in Enum.GetValues<Plant>() select (suffix, plant));
 
     public void Dispose() => _folder.Dispose();
 

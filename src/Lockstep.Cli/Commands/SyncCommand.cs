@@ -219,7 +219,9 @@ internal static class SyncCommand
                 var options = new SyncOptions
                 {
                     Feed = feed,
-                    Store = table.Store(result, result.GetValue(isPrivate)) ?? TableOptions.OfName(feed.Address.DefaultTableName, result.GetValue(isPrivate)),
+                    Store =
+                        table.Store(result, result.GetValue(isPrivate))
+                        ?? TableOptions.OfName(feed.Address.DefaultTableName, result.GetValue(isPrivate)),
                     TableName = result.GetValue(table.Table),
                     Dialect = IsOwn(result.GetValue(dialect)!, out var own) ? own : Dialect.Auto,
                     Foreign = IsOwn(result.GetValue(dialect)!, out _) ? null : DialectDescription.Load(result.GetValue(dialect)!),

@@ -36,7 +36,9 @@ internal sealed class TableOptions
             if (path is not null)
                 throw new ArgumentException("The table is in a file (--path) or in a database (--postgres), not in both.");
             return isPrivate
-                ? throw new ArgumentException("--private is for table files: who may read a table in a database, the database's rights say.")
+                ? throw new ArgumentException(
+                    "--private is for table files: who may read a table in a database, the database's rights say."
+                )
                 : new PostgresTableStore(connection);
         }
 

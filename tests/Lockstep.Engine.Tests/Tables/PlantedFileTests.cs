@@ -5,9 +5,9 @@ using Lockstep.Engine.Recording;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Tables;
 using Lockstep.Engine.Tables.Native;
+using Lockstep.Testing;
 using Lockstep.TestServer;
 using Lockstep.TestServer.Feeds;
-using Lockstep.Testing;
 
 namespace Lockstep.Engine.Tests.Tables;
 
@@ -22,7 +22,8 @@ public sealed partial class PlantedFileTests : IDisposable
     /// </summary>
     private static readonly Dictionary<string, string> Makers = new()
     {
-        ["Engine/Tables/UnfinishedFile.cs"] = "a new name that nobody can foresee, which then takes its place: An_export..., exports, recordings, bootstrap files",
+        ["Engine/Tables/UnfinishedFile.cs"] =
+            "a new name that nobody can foresee, which then takes its place: An_export..., exports, recordings, bootstrap files",
         ["Engine/Tables/LockFile.cs"] = "what is there is looked at: Beside_a_table, WriterLockTests",
         ["Engine/Tables/PrivateFile.cs"] = "made only where there is nothing: A_private_table",
         ["Engine/Tables/TableBackup.cs"] = "a new name that nobody can foresee: A_backup",
@@ -36,11 +37,7 @@ public sealed partial class PlantedFileTests : IDisposable
     private readonly TempFolder _folder = new();
 
     public static TheoryData<string, Plant> BesideATable { get; } =
-        new(
-            from suffix in (string[])["-lock", "-wal", "-shm", "-journal"]
-            from plant in Enum.GetValues<Plant>()
-            select (suffix, plant)
-        );
+        new(from suffix in (string[])["-lock", "-wal", "-shm", "-journal"] from plant in Enum.GetValues<Plant>() select (suffix, plant));
 
     public void Dispose() => _folder.Dispose();
 
@@ -59,7 +56,9 @@ public sealed partial class PlantedFileTests : IDisposable
     [InlineData(Plant.Pipe)]
     public async Task An_export_or_recording_takes_the_place_of_a_link_and_not_of_its_target(Plant plant)
     {
-        await using var server = await LockstepTestServer.StartAsync(new() { Feed = FeedKind.Scripted, Records = ["""{"id":1,"updated_at":1}"""] });
+        await using var server = await LockstepTestServer.StartAsync(
+            new() { Feed = FeedKind.Scripted, Records = ["""{"id":1,"updated_at":1}"""] }
+        );
         var planted = new Planted(plant, _folder["r"]);
 
         await planted.HoldsAgainstAsync<IOException>(() =>
@@ -146,7 +145,12 @@ public sealed partial class PlantedFileTests : IDisposable
 
     private static async Task SyncAsync(FileTableStore store)
     {
-        var target = await store.OpenAsync("t", new WriterOptions(Waits: false, IsServed: true), TimeProvider.System, CancellationToken.None);
+        var target = await store.OpenAsync(
+            "t",
+            new WriterOptions(Waits: false, IsServed: true),
+            TimeProvider.System,
+            CancellationToken.None
+        );
         target.Dispose();
     }
 
