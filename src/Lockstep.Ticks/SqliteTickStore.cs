@@ -1,3 +1,4 @@
+using Lockstep.Engine.Tables.Native;
 using Microsoft.Data.Sqlite;
 
 namespace Lockstep.Ticks;
@@ -14,8 +15,6 @@ public sealed class SqliteTickStore : ITickStore
     private readonly TimeProvider _clock;
     private readonly Lock _openGate = new();
     private TickSettings? _settings;
-
-    static SqliteTickStore() => SQLitePCL.Batteries_V2.Init();
 
     /// <summary>Names the file; nothing is opened yet.</summary>
     /// <param name="path">The file.</param>
@@ -145,6 +144,7 @@ public sealed class SqliteTickStore : ITickStore
 
     private SqliteConnection Connect(SqliteOpenMode mode)
     {
+        SqliteLibrary.Require();
         var connection = new SqliteConnection(
             new SqliteConnectionStringBuilder
             {
