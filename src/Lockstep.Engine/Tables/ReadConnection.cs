@@ -33,6 +33,7 @@ internal sealed unsafe class ReadConnection : SqliteConnection
     /// <param name="stop">Ends each read that is under way, and any after it.</param>
     public static ReadConnection InMemory(CancellationToken stop)
     {
+        SqliteLibrary.Require();
         var connection = new ReadConnection(":memory:", unlocked: null, stop);
         connection.Open();
         connection.WatchForStop();
@@ -57,13 +58,13 @@ internal sealed unsafe class ReadConnection : SqliteConnection
                     return OpenOne(path, isUnlocked: false, stop);
                 }
                 catch (SqliteException e)
-                    when (e.SqliteErrorCode is TableFile.CannotOpen or TableFile.ReadOnlyDatabase && UnlockedFile.IsAlone(path))
+                    when (e.SqliteErrorCode is TableFileErrors.CannotOpen or TableFileErrors.ReadOnlyDatabase && UnlockedFile.IsAlone(path))
                 {
                     // SQLite reads a file that has had a log with the log's shared memory, which it cannot make here. Without a log the
                     // file is the whole table.
                     return OpenOne(path, isUnlocked: true, stop);
                 }
-                catch (SqliteException e) when (e.SqliteExtendedErrorCode == TableFile.HotJournal)
+                catch (SqliteException e) when (e.SqliteExtendedErrorCode == TableFileErrors.HotJournal)
                 {
                     // The process that filled the table for the first time did not live to commit; who only reads may not undo what it left.
                     TableFile.UndoJournal(path);
@@ -121,12 +122,13 @@ internal sealed unsafe class ReadConnection : SqliteConnection
     private static ReadConnection OpenOne(string path, bool isUnlocked, CancellationToken stop)
     {
         stop.ThrowIfCancellationRequested();
+        SqliteLibrary.Require();
         var connection = new ReadConnection(path, isUnlocked ? UnlockedFile.Open(path) : null, stop);
         TableFile.Connect(connection, path);
         try
         {
             connection.WatchForStop();
-            TableFile.RequireTable(connection, path);
+            TableFormat.Require(connection, path);
             TableFile.Execute(connection, "PRAGMA query_only=ON");
             return connection;
         }

@@ -44,7 +44,12 @@ public sealed class Table(string path, CancellationToken stop = default) : ITabl
         try
         {
             using var connection = ReadConnection.Open(path, patience.Token);
-            return connection.Read(() => TableInfo.From(path, TableState.Load(connection), Quarantine.Count(connection)));
+            return connection.Read(() =>
+                TableInfo.From(path, TableState.Load(connection), Quarantine.Count(connection)) with
+                {
+                    Indexes = FieldIndexes.Load(connection),
+                }
+            );
         }
         catch (OperationCanceledException) when (!stop.IsCancellationRequested)
         {
@@ -178,6 +183,20 @@ public sealed class Table(string path, CancellationToken stop = default) : ITabl
     {
         using var writer = OpenWriter();
         return writer.ClearTombstones(before);
+    }
+
+    /// <summary>
+    /// Has an index for each of these fields and for no others, so that a filter that compares one of them with a value finds its records
+    /// without reading all. Indexes are kept through syncs, each of which they make slower.
+    /// </summary>
+    /// <param name="fields">The fields, as <see cref="TableInfo.Fields"/> has them, 16 at most; none to have no index.</param>
+    /// <exception cref="FieldIndexException">A field is none of the table's or cannot have an index, or they are too many.</exception>
+    /// <exception cref="TableBusyException">A sync is writing to it.</exception>
+    public void SetIndexes(IReadOnlyCollection<string> fields)
+    {
+        ArgumentNullException.ThrowIfNull(fields);
+        using var writer = OpenWriter();
+        writer.SetIndexes([.. fields.Distinct(StringComparer.Ordinal)]);
     }
 
     /// <summary>Empties the quarantine: the malformed records that were set aside.</summary>

@@ -1,5 +1,6 @@
 using System.Buffers;
 using Lockstep.Engine.Tables;
+using Lockstep.Engine.Tables.Native;
 using Lockstep.Gossip.Clock;
 using Microsoft.Data.Sqlite;
 
@@ -13,6 +14,11 @@ namespace Lockstep.Gossip.Persistence;
 internal sealed class GossipStore : IDisposable
 {
     private const int ApplicationId = 0x4C536779;
+
+    /// <summary>
+    /// The format of the file. A newer one is refused, by name; what an earlier Lockstep would lose or misread makes a new format.
+    /// </summary>
+    private const int Format = 1;
     private readonly FileStream _lock;
     private readonly SqliteConnection _connection;
     private readonly SqliteCommand _add;
@@ -56,7 +62,7 @@ internal sealed class GossipStore : IDisposable
     /// <param name="newId">The id that a new file gets.</param>
     public static GossipStore Open(string path, string kind, string? requiredId, string newId)
     {
-        SQLitePCL.Batteries_V2.Init();
+        SqliteLibrary.Require();
         var fileLock = TakeLock(path);
         var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = path, Pooling = false }.ToString());
         try
@@ -191,7 +197,6 @@ internal sealed class GossipStore : IDisposable
 
     private static void Prepare(SqliteConnection connection, string path, string kind, string id)
     {
-        Execute(connection, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
         var application = (long)Scalar(connection, "PRAGMA application_id")!;
         var isNew = (long)Scalar(connection, "SELECT count(*) FROM sqlite_master")! == 0;
         if (!isNew && application != ApplicationId)
@@ -199,6 +204,15 @@ internal sealed class GossipStore : IDisposable
             throw new GossipStoreException($"'{path}' is not the file of a gossip node.", "Choose another file.");
         }
 
+        if ((long)Scalar(connection, "PRAGMA user_version")! is > Format and var format && !isNew)
+        {
+            throw new GossipStoreException(
+                $"'{path}' was written by a newer Lockstep (format {format}, this one reads up to {Format}). Nothing was changed in it.",
+                "Update Lockstep, or choose another file."
+            );
+        }
+
+        Execute(connection, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
         if (isNew)
         {
             using var transaction = connection.BeginTransaction();
@@ -206,7 +220,7 @@ internal sealed class GossipStore : IDisposable
                 connection,
                 $"""
                 PRAGMA application_id = {ApplicationId};
-                PRAGMA user_version = 1;
+                PRAGMA user_version = {Format};
                 CREATE TABLE gossip_node (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
                 CREATE TABLE gossip_update (source TEXT, timestamp REAL, line BLOB NOT NULL, PRIMARY KEY (source, timestamp)) WITHOUT ROWID;
                 CREATE TABLE gossip_clock (source TEXT PRIMARY KEY, timestamp REAL NOT NULL, horizon REAL) WITHOUT ROWID;
@@ -221,15 +235,9 @@ internal sealed class GossipStore : IDisposable
             return;
         }
 
-        var version = (long)Scalar(connection, "PRAGMA user_version")!;
         var found = (string)Scalar(connection, "SELECT value FROM gossip_node WHERE name = 'kind'")!;
-        if (version != 1 || found != kind)
-        {
-            throw new GossipStoreException(
-                $"'{path}' holds a node of type '{found}' (version {version}), not '{kind}' (version 1).",
-                "Choose another file."
-            );
-        }
+        if (found != kind)
+            throw new GossipStoreException($"'{path}' holds a node of type '{found}', not '{kind}'.", "Choose another file.");
     }
 
     private static void Try(Action action)
