@@ -30,6 +30,41 @@ public sealed class TableCommandsTests : IDisposable
     }
 
     [Fact]
+    public async Task A_private_table_is_for_its_users_eyes_only()
+    {
+        if (OperatingSystem.IsWindows())
+            Assert.Skip("Files on Windows have the rights of their folder.");
+        await using var server = new TextFeed(Record);
+
+        var synced = await RunAsync("sync", server.Uri, "-q", "--private");
+        var inDatabase = await RunAsync("sync", server.Uri, "-q", "--private", "--postgres", "Host=nowhere.invalid");
+
+        Assert.Equal((0, 2), (synced.ExitCode, inDatabase.ExitCode));
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(_folder["servers.db"]));
+        Assert.Contains("--private is for table files", inDatabase.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Index_sets_prints_and_drops_what_filters_find_by()
+    {
+        await using var server = new TextFeed(Record);
+        await RunAsync("sync", server.Uri, "-q");
+
+        var set = await RunAsync("index", "-t", "servers", "id", "updated_at");
+        var printed = await RunAsync("index", "-t", "servers");
+        var unknown = await RunAsync("index", "-t", "servers", "nosuch");
+        var found = await RunAsync("records", "--filter", "id = 123", "--json");
+        var dropped = await RunAsync("index", "--none");
+
+        Assert.Equal((0, "servers: id, updated_at."), (set.ExitCode, set.Output.TrimEnd()));
+        Assert.Equal(set.Output, printed.Output);
+        Assert.Equal(1, unknown.ExitCode);
+        Assert.Contains("deleted_at", unknown.Error, StringComparison.Ordinal);
+        Assert.Single(found.Lines);
+        Assert.Equal("servers: no index.", dropped.Output.TrimEnd());
+    }
+
+    [Fact]
     public async Task Test_tells_by_its_exit_code_whether_a_table_differs_from_its_feed_and_repair_ends_that()
     {
         await using var server = new TextFeed(Record);

@@ -89,6 +89,26 @@ Describe 'The tables there are' {
         }
     }
 
+    Context 'Set-LockstepTable' {
+        It 'indexes the fields that are named, and no others' {
+            (Set-LockstepTable numbers -Index id -PassThru).Index | Should -Be id
+            (Get-LockstepRecord numbers -Filter 'id > 1').id | Should -Be 2, 3
+            Set-LockstepTable numbers -Index @()
+            (Get-LockstepTable numbers).Index | Should -BeNullOrEmpty
+        }
+
+        It 'changes nothing with -WhatIf' {
+            Set-LockstepTable numbers -Index id -WhatIf
+            (Get-LockstepTable numbers).Index | Should -BeNullOrEmpty
+        }
+
+        It 'names the fields when one is none of them' {
+            { Set-LockstepTable numbers -Index nosuch -ErrorAction Stop } | Should -Throw -ErrorId 'FieldIndex,*'
+            { Set-LockstepTable numbers -Index (1..17) -ErrorAction Stop } | Should -Throw -ErrorId 'FieldIndex,*'
+            { Set-LockstepTable -Index id -ErrorAction Stop } | Should -Throw -ErrorId 'InvalidOption,*'
+        }
+    }
+
     Context 'Backup-LockstepTable' {
         It 'writes a copy that is a table of its own' {
             $copy = Backup-LockstepTable numbers ./copy.bin -PassThru

@@ -252,12 +252,12 @@ internal static class ServeCommand
             Path.Combine(folder, string.Concat($"{table}.log".Select(c => Path.GetInvalidFileNameChars().Contains(c) ? '_' : c)))
         );
 
-    private static Postgres.TableName Name(string text, string? schema)
+    private static TableName Name(string text, string? schema)
     {
-        Postgres.TableName name;
+        TableName name;
         try
         {
-            name = Postgres.TableName.Parse(text);
+            name = TableName.Parse(text);
         }
         catch (FormatException e)
         {

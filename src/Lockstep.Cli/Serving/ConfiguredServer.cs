@@ -104,7 +104,7 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log)
             {
                 var connection = database.ReadConnection();
                 foreach (var feed in database.Feeds)
-                    AddTable(database, connection, Postgres.TableName.Parse(feed.Table), feed);
+                    AddTable(database, connection, TableName.Parse(feed.Table), feed);
                 var found = await PostgresCatalog
                     .FindAsync(connection, database.Tables, database.Exclude, database.Mode, cancellationToken)
                     .ConfigureAwait(false);
@@ -121,7 +121,7 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log)
 
         return (plans, isWhole);
 
-        void AddTable(DatabaseConfig database, string connection, Postgres.TableName table, TableConfig own)
+        void AddTable(DatabaseConfig database, string connection, TableName table, TableConfig own)
         {
             var settings = string.Join(
                 '\n',
@@ -156,7 +156,7 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log)
     private async Task<IFeedSource> StartAsync(
         DatabaseConfig database,
         string connection,
-        Postgres.TableName table,
+        TableName table,
         TableConfig own,
         string name,
         CancellationToken cancellationToken

@@ -72,7 +72,9 @@ internal sealed class FeedUri
             var elements = Location.AbsolutePath.Split('/', StringSplitOptions.RemoveEmptyEntries);
             string[] names =
             [
-                .. elements.Select(Uri.UnescapeDataString).Where(element => TableName.IsValid(element) && !element.All(char.IsAsciiDigit)),
+                .. elements
+                    .Select(Uri.UnescapeDataString)
+                    .Where(element => TableNaming.IsValid(element) && !element.All(char.IsAsciiDigit)),
             ];
             // What other servers end their URIs with says how a table is asked for, not which.
             return names switch
@@ -80,7 +82,7 @@ internal sealed class FeedUri
                 [.., var table, "delta" or "microsoft.graph.delta" or "_changes"] => table,
                 [.., "shape"] when ShapeTable() is { } table => table,
                 [.., var table] => table,
-                _ => TableName.Default,
+                _ => TableNaming.Default,
             };
         }
     }
@@ -90,7 +92,7 @@ internal sealed class FeedUri
     {
         var option = Location.Query.TrimStart('?').Split('&').FirstOrDefault(pair => pair.StartsWith("table=", StringComparison.Ordinal));
         var name = option is null ? "" : Uri.UnescapeDataString(option[6..]).Split('.')[^1].Trim('"');
-        return TableName.IsValid(name) ? name : null;
+        return TableNaming.IsValid(name) ? name : null;
     }
 
     /// <summary>The request's URI for a cursor.</summary>

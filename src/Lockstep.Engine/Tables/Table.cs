@@ -40,7 +40,7 @@ public sealed class Table(string path) : ITable
             () =>
             {
                 var state = TableState.Load(connection);
-                return TableInfo.From(path, state, Quarantine.Count(connection));
+                return TableInfo.From(path, state, Quarantine.Count(connection)) with { Indexes = FieldIndexes.Load(connection) };
             }
         );
     }
@@ -169,6 +169,20 @@ public sealed class Table(string path) : ITable
     {
         using var writer = OpenWriter();
         return writer.ClearTombstones(before);
+    }
+
+    /// <summary>
+    /// Has an index for each of these fields and for no others, so that a filter that compares one of them with a value finds its records
+    /// without reading all. Indexes are kept through syncs, each of which they make slower.
+    /// </summary>
+    /// <param name="fields">The fields, as <see cref="TableInfo.Fields"/> has them, 16 at most; none to have no index.</param>
+    /// <exception cref="FieldIndexException">A field is none of the table's or cannot have an index, or they are too many.</exception>
+    /// <exception cref="TableBusyException">A sync is writing to it.</exception>
+    public void SetIndexes(IReadOnlyCollection<string> fields)
+    {
+        ArgumentNullException.ThrowIfNull(fields);
+        using var writer = OpenWriter();
+        writer.SetIndexes([.. fields.Distinct(StringComparer.Ordinal)]);
     }
 
     /// <summary>Empties the quarantine: the malformed records that were set aside.</summary>

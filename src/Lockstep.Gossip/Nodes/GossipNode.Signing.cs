@@ -185,7 +185,9 @@ public abstract partial class GossipNode
         }
     }
 
-    /// <summary>Applies one that was missing, and offers it to the other peers: they may lack it too, and their clocks do not say so.</summary>
+    /// <summary>
+    /// Applies one that was missing, and offers it to the other peers: they may lack it too, and their clocks do not say so.
+    /// </summary>
     private void CommitLate(GossipSession from, GossipUpdate update)
     {
         Commit(update);

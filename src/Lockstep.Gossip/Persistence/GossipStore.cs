@@ -1,5 +1,6 @@
 using System.Buffers;
 using Lockstep.Engine.Tables;
+using Lockstep.Engine.Tables.Native;
 using Lockstep.Gossip.Clock;
 using Microsoft.Data.Sqlite;
 
@@ -13,7 +14,12 @@ namespace Lockstep.Gossip.Persistence;
 internal sealed class GossipStore : IDisposable
 {
     private const int ApplicationId = 0x4C536779;
-    private const int Version = 2;
+
+    /// <summary>
+    /// The format of the file. A newer one is refused, by name; what an earlier Lockstep would lose or misread makes a new format. The first
+    /// had no numbers of updates: it is taken over.
+    /// </summary>
+    private const int Format = 2;
     private readonly FileStream _lock;
     private readonly SqliteConnection _connection;
     private readonly SqliteCommand _add;
@@ -66,7 +72,7 @@ internal sealed class GossipStore : IDisposable
     /// <param name="sealedFor">The name of the model that the node signs for; null for one that does not.</param>
     public static GossipStore Open(string path, string kind, string? requiredId, string newId, string? sealedFor)
     {
-        SQLitePCL.Batteries_V2.Init();
+        SqliteLibrary.Require();
         var fileLock = TakeLock(path);
         var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = path, Pooling = false }.ToString());
         try
@@ -225,7 +231,6 @@ internal sealed class GossipStore : IDisposable
 
     private static void Prepare(SqliteConnection connection, string path, string kind, string id)
     {
-        Execute(connection, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
         var application = (long)Scalar(connection, "PRAGMA application_id")!;
         var isNew = (long)Scalar(connection, "SELECT count(*) FROM sqlite_master")! == 0;
         if (!isNew && application != ApplicationId)
@@ -233,6 +238,16 @@ internal sealed class GossipStore : IDisposable
             throw new GossipStoreException($"'{path}' is not the file of a gossip node.", "Choose another file.");
         }
 
+        var format = (long)Scalar(connection, "PRAGMA user_version")!;
+        if (format > Format && !isNew)
+        {
+            throw new GossipStoreException(
+                $"'{path}' was written by a newer Lockstep (format {format}, this one reads up to {Format}). Nothing was changed in it.",
+                "Update Lockstep, or choose another file."
+            );
+        }
+
+        Execute(connection, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
         if (isNew)
         {
             using var transaction = connection.BeginTransaction();
@@ -240,10 +255,12 @@ internal sealed class GossipStore : IDisposable
                 connection,
                 $"""
                 PRAGMA application_id = {ApplicationId};
-                PRAGMA user_version = {Version};
+                PRAGMA user_version = {Format};
                 CREATE TABLE gossip_node (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
                 CREATE TABLE gossip_update (source TEXT, timestamp REAL, line BLOB NOT NULL, PRIMARY KEY (source, timestamp)) WITHOUT ROWID;
-                CREATE TABLE gossip_clock (source TEXT PRIMARY KEY, timestamp REAL NOT NULL, horizon REAL, number INTEGER, missing TEXT, whole REAL) WITHOUT ROWID;
+                CREATE TABLE gossip_clock (
+                    source TEXT PRIMARY KEY, timestamp REAL NOT NULL, horizon REAL, number INTEGER, missing TEXT, whole REAL
+                ) WITHOUT ROWID;
                 """
             );
             using var command = connection.CreateCommand();
@@ -255,17 +272,13 @@ internal sealed class GossipStore : IDisposable
             return;
         }
 
-        var version = (long)Scalar(connection, "PRAGMA user_version")!;
         var found = (string)Scalar(connection, "SELECT value FROM gossip_node WHERE name = 'kind'")!;
-        if (version is < 1 or > Version || found != kind)
+        if (found != kind)
         {
-            throw new GossipStoreException(
-                $"'{path}' holds a node of type '{found}' (version {version}), not '{kind}' (version {Version}).",
-                "Choose another file."
-            );
+            throw new GossipStoreException($"'{path}' holds a node of type '{found}', not '{kind}'.", "Choose another file.");
         }
 
-        if (version == 1)
+        if (format == 1)
         {
             using var transaction = connection.BeginTransaction();
             Execute(
@@ -274,7 +287,7 @@ internal sealed class GossipStore : IDisposable
                 ALTER TABLE gossip_clock ADD COLUMN number INTEGER;
                 ALTER TABLE gossip_clock ADD COLUMN missing TEXT;
                 ALTER TABLE gossip_clock ADD COLUMN whole REAL;
-                PRAGMA user_version = {Version};
+                PRAGMA user_version = {Format};
                 """
             );
             transaction.Commit();

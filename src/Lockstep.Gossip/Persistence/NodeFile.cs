@@ -77,7 +77,7 @@ internal sealed class NodeFile : IDisposable
         }
     }
 
-    /// <summary>What is in memory is not what is to be in the file: nothing more is written or accepted, also where there is no file.</summary>
+    /// <summary>What is in memory must not get to the file or to a peer: nothing more is accepted, also where there is no file.</summary>
     /// <exception cref="GossipStoreException">The failure.</exception>
     public void Fail(GossipStoreException failure)
     {

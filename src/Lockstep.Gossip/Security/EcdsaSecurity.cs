@@ -5,8 +5,8 @@ namespace Lockstep.Gossip.Security;
 
 /// <summary>
 /// ECDSA on P-256 with SHA-256 (FIPS 186-5), for nodes that agree on it in their headers; npm scuttlebutt does not know it. What is written
-/// has a modern signature and no other. P-256, because .NET has no Ed25519 without a package. A signature is the two numbers of 32 bytes each (IEEE P1363); an id is the SHA-256 of the public key's SubjectPublicKeyInfo in base64. May be used from
-/// any thread.
+/// has a modern signature and no other. P-256, because .NET has no Ed25519 without a package. A signature is the two numbers of 32 bytes
+/// each (IEEE P1363); an id is the SHA-256 of the public key's SubjectPublicKeyInfo in base64. May be used from any thread.
 /// </summary>
 public sealed class EcdsaSecurity : GossipSecurity, IDisposable
 {

@@ -2,7 +2,8 @@ namespace Lockstep.Gossip.Security;
 
 /// <summary>
 /// Signs and verifies updates. There are two signatures: npm's, of JavaScript's JSON text of <c>[change,timestamp,source]</c>, and a modern
-/// one, the seal, which covers the model's name and a count of the source's updates too. A scheme has one of them or both. Members may be called from several threads at once, except that updates of one stream are verified one after another.
+/// one, the seal, which covers the model's name and a count of the source's updates too. A scheme has one of them or both. Members may be
+/// called from several threads at once, except that updates of one stream are verified one after another.
 /// </summary>
 public abstract class GossipSecurity
 {

@@ -248,7 +248,6 @@ internal sealed class ReplicationWorker(
     )
     {
         // However long that takes: it ends with the oldest transaction, or with the watcher's patience for what the server keeps meanwhile.
-        stream.CommandTimeout = Timeout.InfiniteTimeSpan;
         var slot = await stream
             .CreatePgOutputReplicationSlot(
                 names.Slot,

@@ -93,8 +93,7 @@ public sealed class PostgresTableStore : TableStore
             await connection.OpenAsync(cancellationToken).ConfigureAwait(false);
             while (true)
             {
-                var (table, isNew) = await RegisterAsync(connection, Engine.TableName.Require(name), cancellationToken)
-                    .ConfigureAwait(false);
+                var (table, isNew) = await RegisterAsync(connection, TableNaming.Require(name), cancellationToken).ConfigureAwait(false);
                 await LeadAsync(connection, table, time, cancellationToken).ConfigureAwait(false);
                 if (TakeOver(connection, table, name, description, isNew) is { } writer)
                     return writer;
@@ -224,11 +223,17 @@ public sealed class PostgresTableStore : TableStore
         command.Parameters.Add(new NpgsqlParameter { Value = table });
         long epoch;
         TableState state;
-        using (var row = command.ExecuteReader())
+        // A table of a newer format stays as it is, its number too: that is rolled back.
+        using (var transaction = connection.BeginTransaction())
         {
-            if (!row.Read())
-                return null;
-            (epoch, state) = (row.GetInt64(0), StateJson.Read(name, row.GetString(1)));
+            using (var row = command.ExecuteReader())
+            {
+                if (!row.Read())
+                    return null;
+                (epoch, state) = (row.GetInt64(0), StateJson.Read(name, row.GetString(1)));
+            }
+
+            transaction.Commit();
         }
 
         using var stage = new NpgsqlCommand(TableSql.CreateStage, connection);

@@ -374,6 +374,22 @@ public sealed class ReplicationFeedTests(LogicalPostgres postgres) : IClassFixtu
     }
 
     [Fact]
+    public async Task A_feed_that_is_ended_as_its_stream_begins_ends()
+    {
+        await using var db = await postgres.CreateAsync();
+        var to = new Npgsql.NpgsqlConnectionStringBuilder(db.ConnectionString);
+        await using var held = new HeldServer(to.Port, "START_REPLICATION");
+        to.Port = held.Port;
+        await using var feed = await PostgresFeed.StartAsync(
+            to.ConnectionString,
+            LogicalPostgres.Options(_folder),
+            cancellationToken: Cancel
+        );
+        await held.Held.WaitAsync(Eventually.Deadline, Cancel);
+        await feed.DisposeAsync().AsTask().WaitAsync(Eventually.Deadline, Cancel);
+    }
+
+    [Fact]
     public async Task The_identity_is_never_that_of_polling()
     {
         await using var db = await postgres.CreateAsync();
