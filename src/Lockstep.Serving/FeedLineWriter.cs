@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Globalization;
 using System.IO.Pipelines;
 using System.Text;
+using Lockstep.Engine.Records;
 using Lockstep.Engine.Serving;
 
 namespace Lockstep.Serving;
@@ -52,6 +53,11 @@ internal sealed class FeedLineWriter(
         await output.FlushAsync(cancellationToken).ConfigureAwait(false);
         share?.Progress();
     }
+
+    /// <summary>Writes the control row that says where the whole set goes on.</summary>
+    /// <param name="address">The page's; of ASCII, without quotes and backslashes.</param>
+    public void WritePage(string address) =>
+        Bytes += Encoding.UTF8.GetBytes($"{{\"control\":true,\"type\":\"{WireNames.ResumeByPage}\",\"next\":\"{address}\"}}\n", output);
 
     /// <summary>Writes a control row; <paramref name="since"/> null says nothing about the position.</summary>
     public void WriteControl(string type, long? since)
