@@ -120,7 +120,7 @@ internal sealed class PageEndpoint(IFeedSource source, FeedServerOptions options
             foreach (var piece in slice)
                 output.Write(piece.Span);
             body.AdvanceTo(slice.End);
-            await output.FlushAsync(cancellationToken).ConfigureAwait(false);
+            await FeedLineWriter.SendAsync(output, cancellationToken).ConfigureAwait(false);
             share.Progress();
         }
 

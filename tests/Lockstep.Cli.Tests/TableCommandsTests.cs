@@ -30,6 +30,21 @@ public sealed class TableCommandsTests : IDisposable
     }
 
     [Fact]
+    public async Task A_private_table_is_for_its_users_eyes_only()
+    {
+        if (OperatingSystem.IsWindows())
+            Assert.Skip("Files on Windows have the rights of their folder.");
+        await using var server = new TextFeed(Record);
+
+        var synced = await RunAsync("sync", server.Uri, "-q", "--private");
+        var inDatabase = await RunAsync("sync", server.Uri, "-q", "--private", "--postgres", "Host=nowhere.invalid");
+
+        Assert.Equal((0, 2), (synced.ExitCode, inDatabase.ExitCode));
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(_folder["servers.db"]));
+        Assert.Contains("--private is for table files", inDatabase.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Index_sets_prints_and_drops_what_filters_find_by()
     {
         await using var server = new TextFeed(Record);

@@ -5,9 +5,6 @@ namespace Lockstep.Engine.Tables;
 /// <summary>Opens table files, and turns what SQLite and the file system say about them into errors that tell what to do.</summary>
 internal static class TableFile
 {
-    /// <summary>The switch by which a program that has its SQLite to itself spares that the locks at each call.</summary>
-    public const string UnlockedSwitch = "Lockstep.Sqlite.OneThreadPerConnection";
-
     /// <summary>
     /// In bytes. A write-ahead log that a long reader let grow shrinks to this once its content is in the table file.
     /// </summary>
@@ -19,15 +16,6 @@ internal static class TableFile
 
     private static readonly Lock Gate = new();
     private static readonly Dictionary<string, int> Opened = new(StringComparer.Ordinal);
-
-    static TableFile()
-    {
-        SQLitePCL.Batteries_V2.Init();
-        // Every connection here is used by one thread at a time, so SQLite need not lock at each call. But that is a setting of all that
-        // uses this copy of SQLite, so only whoever owns it may ask for it. Where a connection was opened before, SQLite refuses it.
-        if (AppContext.TryGetSwitch(UnlockedSwitch, out var isUnlocked) && isUnlocked)
-            _ = SQLitePCL.raw.sqlite3_config(SQLitePCL.raw.SQLITE_CONFIG_MULTITHREAD);
-    }
 
     /// <summary>Opens a table to write to. The caller holds its <see cref="WriterLock"/>.</summary>
     /// <param name="path">The full path.</param>
@@ -80,6 +68,7 @@ internal static class TableFile
     /// <summary>Opens an empty database that lives in memory until it is closed.</summary>
     public static SqliteConnection OpenInMemory()
     {
+        Native.SqliteLibrary.Require();
         var connection = new SqliteConnection(
             new SqliteConnectionStringBuilder { DataSource = ":memory:", Pooling = false }.ConnectionString
         );
@@ -214,6 +203,17 @@ internal static class TableFile
             && System.Buffers.Binary.BinaryPrimitives.ReadInt32BigEndian(header[68..]) == TableSchema.ApplicationId;
     }
 
+    /// <inheritdoc cref="Guard{T}"/>
+    public static void Guard(string path, Action work) =>
+        Guard(
+            path,
+            () =>
+            {
+                work();
+                return true;
+            }
+        );
+
     /// <summary>Runs work on a table file; what goes wrong with the file comes out as a <see cref="TableFileException"/>.</summary>
     public static T Guard<T>(string path, Func<T> work)
     {
@@ -256,6 +256,7 @@ internal static class TableFile
 
     private static SqliteConnection Connect(string path, SqliteOpenMode mode, bool isImmutable = false)
     {
+        Native.SqliteLibrary.Require();
         var builder = new SqliteConnectionStringBuilder
         {
             DataSource = isImmutable ? ImmutableUri(path) : path,

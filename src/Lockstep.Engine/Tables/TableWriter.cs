@@ -61,7 +61,7 @@ internal sealed class TableWriter : ITableTarget
         var connection = TableFile.OpenForWriting(path, createAs, isServed);
         try
         {
-            return new TableWriter(path, writerLock, connection, isServed, removesUnused);
+            return TableFile.Guard(path, () => new TableWriter(path, writerLock, connection, isServed, removesUnused));
         }
         catch
         {

@@ -1,5 +1,6 @@
 using System.Buffers;
 using Lockstep.Engine.Tables;
+using Lockstep.Engine.Tables.Native;
 using Lockstep.Gossip.Clock;
 using Microsoft.Data.Sqlite;
 
@@ -61,7 +62,7 @@ internal sealed class GossipStore : IDisposable
     /// <param name="newId">The id that a new file gets.</param>
     public static GossipStore Open(string path, string kind, string? requiredId, string newId)
     {
-        SQLitePCL.Batteries_V2.Init();
+        SqliteLibrary.Require();
         var fileLock = TakeLock(path);
         var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = path, Pooling = false }.ToString());
         try

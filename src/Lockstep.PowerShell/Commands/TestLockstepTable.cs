@@ -131,7 +131,7 @@ public abstract class CompareTableCmdlet : FeedCmdlet
 [OutputType(typeof(TableDifference), typeof(bool))]
 public sealed class TestLockstepTableCommand : CompareTableCmdlet
 {
-    /// <summary>Puts out only whether table and feed are equal.</summary>
+    /// <summary>Returns only whether table and feed are equal.</summary>
     [Parameter]
     public SwitchParameter Quiet { get; set; }
 
