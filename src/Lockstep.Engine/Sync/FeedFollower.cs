@@ -80,6 +80,20 @@ internal sealed class FeedFollower(
                 await TakeDialectAsync(choice, cancellationToken).ConfigureAwait(false);
                 continue;
             }
+            catch (FeedStatusException e) when (_foreign is null && e.LeadsNowhere && plan.LoadPage(context.Target.State) is not null)
+            {
+                plan.GiveUpLoad();
+                status.Move(SyncTrigger.Interrupted);
+                await events.PostStatusAsync(e, cancellationToken).ConfigureAwait(false);
+                await events
+                    .PostAsync(
+                        FeedEventKind.Resync,
+                        "The first load cannot go on where it was cut off; the whole set is fetched again.",
+                        cancellationToken
+                    )
+                    .ConfigureAwait(false);
+                continue;
+            }
             catch (FeedStatusException e) when (e.AsksForResync && _foreign is null)
             {
                 // A feed that has moved would have known the identity.
@@ -343,9 +357,7 @@ internal sealed class FeedFollower(
     {
         if (options.FollowFor is not { } limit)
         {
-            return await client
-                .OpenAsync(plan.RequestCursor, plan.UpdatesOnly, plan.IdentityToSend(state), cancellationToken)
-                .ConfigureAwait(false);
+            return await AskAsync(plan, state, cancellationToken).ConfigureAwait(false);
         }
 
         var left = limit - time.GetElapsedTime(status.Start);
@@ -358,15 +370,18 @@ internal sealed class FeedFollower(
         using var both = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
         try
         {
-            return await client
-                .OpenAsync(plan.RequestCursor, plan.UpdatesOnly, plan.IdentityToSend(state), both.Token)
-                .ConfigureAwait(false);
+            return await AskAsync(plan, state, both.Token).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (deadline.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {
             return null;
         }
     }
+
+    private Task<FeedResponse> AskAsync(ConnectionPlan plan, TableState state, CancellationToken cancellationToken) =>
+        plan.LoadPage(state) is { } page
+            ? client.OpenPageAsync(page, state.FeedIdentity, cancellationToken)
+            : client.OpenAsync(plan.RequestCursor, plan.UpdatesOnly, plan.IdentityToSend(state), cancellationToken);
 
     /// <summary>Requests follow each other no faster than the shortest wait, also those that are no retries.</summary>
     private async Task KeepDistanceAsync(CancellationToken cancellationToken)

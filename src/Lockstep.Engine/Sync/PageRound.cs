@@ -14,6 +14,9 @@ internal sealed class PageRound(DialectSession session)
 {
     private const int MostEmptyPages = 1000;
     private const int MostStandstills = 3;
+
+    /// <summary>A set of so many pages takes a while.</summary>
+    private const int ManyPages = 10;
     private static readonly string[] Counting =
     [
         "page",
@@ -48,6 +51,10 @@ internal sealed class PageRound(DialectSession session)
         {
             await session.Writer.DiscardAsync(cancellationToken).ConfigureAwait(false);
             throw;
+        }
+        finally
+        {
+            session.Context.Load = LoadOutlook.None;
         }
     }
 
@@ -114,7 +121,8 @@ internal sealed class PageRound(DialectSession session)
                 {
                     await KeepAsync(isStaged, rules, said: null, rules.Resumes ? next : null, cancellationToken).ConfigureAwait(false);
                     target = next;
-                    _pages++;
+                    if (++_pages == ManyPages && isStaged && isEmpty)
+                        await SayThatItStartsOverAsync(cancellationToken).ConfigureAwait(false);
                     continue;
                 }
 
@@ -153,6 +161,16 @@ internal sealed class PageRound(DialectSession session)
             session.ServerInterval = PollInterval(page.Places);
             return rules.End?.Holds(page.Places) == true ? RoundEnd.Ended : RoundEnd.UpToDate;
         }
+    }
+
+    private Task SayThatItStartsOverAsync(CancellationToken cancellationToken)
+    {
+        session.Context.Load = LoadOutlook.StartsOver;
+        return session.SayAsync(
+            FeedEventKind.Load,
+            "If the first load is cut off, it starts over: of this dialect a set is known only when its last page has come.",
+            cancellationToken
+        );
     }
 
     private Uri First(DialectRules rules, RequestKind kind, string? cursor)

@@ -119,6 +119,7 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
         if (ending.HasFlag(SnapshotEnding.Sweep))
         {
             tracker.Complete();
+            pacer.LoadPage = null;
             IsComplete = true;
             _isWholeSet = false;
         }
@@ -183,7 +184,7 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
         if (source.IsImport)
             return commit;
         if (isSwept)
-            return commit with { PaysOwed = true };
+            return commit with { PaysOwed = true, EndsLoad = true };
         var state = context.Target.State;
         if (!isUnreadable && !(wasStaged && state.Owed is not null))
             return commit;

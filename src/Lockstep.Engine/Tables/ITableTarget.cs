@@ -104,6 +104,12 @@ internal sealed record TableCommit
     /// <summary>Whether a whole set came that could be read in full, so that none is owed any more.</summary>
     public bool PaysOwed { get; init; }
 
+    /// <summary>Where the table's first load goes on if it is cut off after this commit.</summary>
+    public string? LoadPage { get; init; }
+
+    /// <summary>Whether no first load is under way any more.</summary>
+    public bool EndsLoad { get; init; }
+
     public IReadOnlyList<QuarantinedRecord> Quarantined { get; init; } = [];
 
     /// <summary>
