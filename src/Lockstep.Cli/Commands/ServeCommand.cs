@@ -125,7 +125,7 @@ internal static class ServeCommand
                                     Notify = static notice => Console.Error.WriteLine($"lockstep: {notice}"),
                                     Table = Name(name, result.GetValue(schema)),
                                     Key = result.GetValue(key) ?? [],
-                                    PollInterval = TimeSpan.FromSeconds(result.GetValue(poll)),
+                                    PollInterval = OptionValue.UpToADay(result, poll),
                                     Listen = !result.GetValue(noListen),
                                 }
                             )
