@@ -1,6 +1,7 @@
 using System.Collections;
 using System.Globalization;
 using System.Security.Cryptography.X509Certificates;
+using Lockstep.TestServer.Feeds;
 using Lockstep.TestServer.Requests;
 using Lockstep.TestServer.Responses;
 using Microsoft.AspNetCore.Http;
@@ -74,7 +75,7 @@ public sealed class FaultList : IReadOnlyCollection<ActiveFault>
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
     /// <summary>The response that the faults meant for a request have a part in; null for a request that none is meant for.</summary>
-    internal FaultedResponse? Select(HttpContext context, TestRequest log, TimeProvider time, string orderField)
+    internal FaultedResponse? Select(HttpContext context, TestRequest log, TimeProvider time, IFeed feed)
     {
         if (_faults.Length == 0)
             return null;
@@ -83,7 +84,7 @@ public sealed class FaultList : IReadOnlyCollection<ActiveFault>
             taking = [.. _faults.Where(fault => fault.Fault is not TlsFault && fault.Takes(context.Request.Path.Value))];
         if (taking.Length == 0)
             return null;
-        FaultedResponse response = new(context, log, time, orderField);
+        FaultedResponse response = new(context, log, time, feed);
         foreach (var fault in taking)
             fault.Fault.Apply(response);
         log.Faults = [.. taking.Select(fault => fault.Id)];
