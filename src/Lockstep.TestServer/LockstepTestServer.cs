@@ -1,4 +1,5 @@
 using System.Text;
+using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Recording;
 using Lockstep.Serving.Hosting;
 using Lockstep.TestServer.Control;
@@ -84,6 +85,9 @@ public sealed class LockstepTestServer : IControlledServer, IAsyncDisposable
 
     /// <summary>What it serves.</summary>
     public FeedKind Feed { get; }
+
+    /// <summary>The dialect in which the feed is read, where it is that of another server; null otherwise.</summary>
+    public DialectDescription? Dialect => (_feed as ForeignFeed)?.Description;
 
     /// <summary>When it was started (UTC).</summary>
     public DateTimeOffset StartTime { get; }

@@ -115,7 +115,8 @@ internal static class Program
                     break;
                 case "--feed":
                     options.Feed =
-                        Enum.TryParse(value, ignoreCase: true, out FeedKind feed) && Enum.IsDefined(feed)
+                        // By name: a number is one only to programmers.
+                        Enum.TryParse(value, ignoreCase: true, out FeedKind feed) && Enum.IsDefined(feed) && char.IsAsciiLetter(value[0])
                             ? feed
                             : throw new ArgumentException(
                                 $"{value} is no feed: choose one of {string.Join(", ", Enum.GetNames<FeedKind>()).ToLowerInvariant()}."

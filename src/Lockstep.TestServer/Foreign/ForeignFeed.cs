@@ -37,11 +37,12 @@ internal abstract class ForeignFeed : IRecordFeed
 
     public int RecordCount => Log.Count;
 
+    /// <summary>How the feed is read.</summary>
+    public DialectDescription Description { get; }
+
     private protected DialectFeedOptions Options { get; }
 
     private protected TimeProvider Time { get; }
-
-    private protected DialectDescription Description { get; }
 
     private protected ChangeLog Log { get; } = new();
 
