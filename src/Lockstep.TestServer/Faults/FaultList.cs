@@ -86,10 +86,22 @@ public sealed class FaultList : IReadOnlyCollection<ActiveFault>
             return null;
         FaultedResponse response = new(context, log, time, feed);
         foreach (var fault in taking)
+        {
+            response.IsTooLate = false;
             fault.Fault.Apply(response);
+            // Of several that answer, each has its turn: a busy moment first, then a token that is too old.
+            if (response.IsTooLate)
+                GiveBack(fault);
+        }
         log.Faults = [.. taking.Select(fault => fault.Id)];
         context.Features.Set<IResponseBodyFeature>(response);
         return response;
+    }
+
+    private void GiveBack(ActiveFault fault)
+    {
+        lock (_gate)
+            fault.GiveBack();
     }
 
     /// <summary>The certificate for a connection that a fault is meant for, else null.</summary>

@@ -36,6 +36,9 @@ internal sealed class FaultedResponse(HttpContext context, TestRequest log, Time
     /// <summary>Stands in for the feed; the first fault that sets it wins.</summary>
     public Func<CancellationToken, Task>? Answer { get; private set; }
 
+    /// <summary>Whether the fault that was applied last came too late to answer.</summary>
+    public bool IsTooLate { get; set; }
+
     /// <summary>Frames a chunked body.</summary>
     public ChunkStage Framing { get; set; } = new();
 
@@ -50,7 +53,11 @@ internal sealed class FaultedResponse(HttpContext context, TestRequest log, Time
 
     private bool IsHead => HttpMethods.IsHead(Context.Request.Method);
 
-    public void AnswerWith(Func<CancellationToken, Task> answer) => Answer ??= answer;
+    public void AnswerWith(Func<CancellationToken, Task> answer)
+    {
+        IsTooLate = Answer is not null;
+        Answer ??= answer;
+    }
 
     /// <summary>Has a body of known length sent in chunks.</summary>
     public void DropLength() => _dropsLength = true;

@@ -60,7 +60,7 @@ internal sealed class ScriptedFeed : IRecordFeed
         return [.. latest.Reverse().Select(record => record.Bytes)];
     }
 
-    public void SendHeartbeat(HeartbeatKind kind, long requests) => _signals.AskForHeartbeat(kind, requests);
+    public void SendHeartbeat(HeartbeatKind kind, long requests) => _signals.Asks.Add(kind, requests);
 
     public async Task ServeAsync(HttpContext context, TestRequest log, CancellationToken cancellationToken)
     {
@@ -148,7 +148,7 @@ internal sealed class ScriptedFeed : IRecordFeed
     /// </summary>
     private async Task SendLiveAsync(ResponseBody body, TestRequest log, int position, CancellationToken cancellationToken)
     {
-        AskedHeartbeats asked = new(_signals.AskedBefore(log.Number));
+        var asked = _signals.Asks.Before(log.Number);
         while (true)
         {
             log.LivePosition = position;

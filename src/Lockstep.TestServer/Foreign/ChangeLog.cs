@@ -11,8 +11,7 @@ internal sealed class ChangeLog
     private readonly Lock _gate = new();
     private readonly List<Change> _changes = [];
     private readonly Dictionary<string, Change> _newest = new(StringComparer.Ordinal);
-    private readonly Pulse _stirred = new();
-    private int _heartbeats;
+    private readonly Pulse _grown = new();
 
     /// <summary>How many changes there are: the sequence of the newest.</summary>
     public int Count
@@ -24,11 +23,8 @@ internal sealed class ChangeLog
         }
     }
 
-    /// <summary>How many heartbeats were asked for.</summary>
-    public int Heartbeats => Volatile.Read(ref _heartbeats);
-
-    /// <summary>Completes when there is a change, or a heartbeat is asked for. Take it before looking.</summary>
-    public Task Stirred => _stirred.Next;
+    /// <summary>Completes when there is another change. Take it before looking.</summary>
+    public Task Grown => _grown.Next;
 
     /// <summary>Appends changes as one step.</summary>
     /// <param name="make">Calls the function that it gets for each change, which finds the newest change of a key.</param>
@@ -42,7 +38,7 @@ internal sealed class ChangeLog
             }
             finally
             {
-                _stirred.Raise();
+                _grown.Raise();
             }
         }
     }
@@ -60,12 +56,6 @@ internal sealed class ChangeLog
             }
         }
         return found;
-    }
-
-    public void AskForHeartbeat()
-    {
-        Interlocked.Increment(ref _heartbeats);
-        _stirred.Raise();
     }
 
     private void Add(Change change)

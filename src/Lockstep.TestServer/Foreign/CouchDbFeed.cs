@@ -49,7 +49,14 @@ internal sealed class CouchDbFeed(DialectFeedOptions options, TimeProvider time,
             "eventsource" => FollowAsync(context, log, Events(context, Replay(context, since), withDocuments), cancellationToken),
             "longpoll" => PageAsync(context, log, since, withDocuments, waits: true, cancellationToken),
             null or "" or "normal" => PageAsync(context, log, since, withDocuments, waits: false, cancellationToken),
-            _ => RefuseAsync(context, log, 400, "bad_request", "Supported `feed` types: normal, continuous, eventsource, longpoll", cancellationToken),
+            _ => RefuseAsync(
+                context,
+                log,
+                400,
+                "bad_request",
+                "Supported `feed` types: normal, continuous, eventsource, longpoll",
+                cancellationToken
+            ),
         };
     }
 

@@ -102,8 +102,7 @@ internal sealed class DurableStreamFeed(DialectFeedOptions options, TimeProvider
             Batch = 1,
             Greeting = after >= Log.Count ? Control(after) : "",
             Frame = change =>
-                EventText.Frame((byte[])[(byte)'[', .. change.Given.Span, (byte)']'], id: null, type: "data").Span
-                    is var data
+                EventText.Frame((byte[])[(byte)'[', .. change.Given.Span, (byte)']'], id: null, type: "data").Span is var data
                     ? (byte[])[.. data, .. Encoding.UTF8.GetBytes(Control(change.Sequence))]
                     : default,
             Heartbeat = Control,

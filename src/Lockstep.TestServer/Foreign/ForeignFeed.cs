@@ -18,6 +18,7 @@ namespace Lockstep.TestServer.Foreign;
 internal abstract class ForeignFeed : IRecordFeed
 {
     private readonly Pulse _delivered;
+    private readonly HeartbeatAsks _asks = new();
     private readonly string _path;
 
     private protected ForeignFeed(FeedKind kind, string usualPath, DialectFeedOptions options, TimeProvider time, Pulse delivered)
@@ -73,7 +74,7 @@ internal abstract class ForeignFeed : IRecordFeed
         return [.. Log.Read(Math.Max(0, there - count), count).Reverse().Select(change => change.Json)];
     }
 
-    public void SendHeartbeat(HeartbeatKind kind, long requests) => Log.AskForHeartbeat();
+    public void SendHeartbeat(HeartbeatKind kind, long requests) => _asks.Add(kind, requests);
 
     public void Add(IEnumerable<ReadOnlyMemory<byte>> records, bool removes) =>
         Log.Append(
@@ -97,13 +98,7 @@ internal abstract class ForeignFeed : IRecordFeed
         string reason,
         CancellationToken cancellationToken
     ) =>
-        SendAsync(
-            context,
-            log,
-            status,
-            $$"""{"error":{{JsonText.Quote(code)}},"message":{{JsonText.Quote(reason)}}}""",
-            cancellationToken
-        );
+        SendAsync(context, log, status, $$"""{"error":{{JsonText.Quote(code)}},"message":{{JsonText.Quote(reason)}}}""", cancellationToken);
 
     /// <summary>Gives a record what servers of the dialect give it, such as an id, a version or a revision.</summary>
     private protected virtual void Complete(JsonObject record, int sequence, bool isRemoval, Func<string, Change?> find) { }
@@ -195,13 +190,13 @@ internal abstract class ForeignFeed : IRecordFeed
         var began = Time.GetTimestamp();
         while (true)
         {
-            var stirred = Log.Stirred;
+            var grown = Log.Grown;
             if (Log.Count > after)
                 return true;
             var left = most - Time.GetElapsedTime(began);
             if (left <= TimeSpan.Zero)
                 return false;
-            await CompletesAsync(stirred, left, cancellationToken).ConfigureAwait(false);
+            await CompletesAsync(grown, left, cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -212,10 +207,10 @@ internal abstract class ForeignFeed : IRecordFeed
         var body = await ResponseBody.StartAsync(context, log, length: null, cancellationToken).ConfigureAwait(false);
         if (stream.Greeting.Length > 0)
             body.Write(Encoding.UTF8.GetBytes(stream.Greeting));
-        var (began, beat) = (Time.GetTimestamp(), Log.Heartbeats);
+        var (began, asked) = (Time.GetTimestamp(), _asks.Before(log.Number));
         for (var position = stream.After; ; )
         {
-            var stirred = Log.Stirred;
+            var stirred = Task.WhenAny(Log.Grown, _asks.Next);
             var changes = Log.Read(position, stream.Batch);
             if (changes.Count > 0)
             {
@@ -243,12 +238,9 @@ internal abstract class ForeignFeed : IRecordFeed
 
             var silence = left < stream.Interval ? left : stream.Interval;
             var isSilent = !await CompletesAsync(stirred, silence, cancellationToken).ConfigureAwait(false);
-            if ((isSilent && silence == stream.Interval) || beat < Log.Heartbeats)
-            {
-                beat = Log.Heartbeats;
-                if (stream.Heartbeat(position) is { Length: > 0 } sign)
-                    body.Write(Encoding.UTF8.GetBytes(sign));
-            }
+            var isDue = isSilent && silence == stream.Interval;
+            if ((_asks.TryTake(asked, out _) || isDue) && stream.Heartbeat(position) is { Length: > 0 } beat)
+                body.Write(Encoding.UTF8.GetBytes(beat));
         }
     }
 
@@ -272,9 +264,7 @@ internal abstract class ForeignFeed : IRecordFeed
         Complete(record, sequence, isRemoval, find);
         var key =
             KeyOf(record)
-            ?? throw new InvalidRecordException(
-                $"A record of this feed needs a text or a number as '{Rules.Key[0].Field}', its key."
-            );
+            ?? throw new InvalidRecordException($"A record of this feed needs a text or a number as '{Rules.Key[0].Field}', its key.");
         var before = find(key);
         var given = JsonText.Write(record);
         var whole = given;

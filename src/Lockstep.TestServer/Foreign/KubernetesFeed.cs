@@ -18,7 +18,8 @@ internal sealed class KubernetesFeed(DialectFeedOptions options, TimeProvider ti
 
     private string[] Segments => Path.Trim('/').Split('/');
 
-    private string ApiVersion => Segments[0] == "apis" && Segments.Length > 2 ? $"{Segments[1]}/{Segments[2]}" : Segments.ElementAtOrDefault(1) ?? "v1";
+    private string ApiVersion =>
+        Segments[0] == "apis" && Segments.Length > 2 ? $"{Segments[1]}/{Segments[2]}" : Segments.ElementAtOrDefault(1) ?? "v1";
 
     private string Kind
     {
@@ -71,7 +72,14 @@ internal sealed class KubernetesFeed(DialectFeedOptions options, TimeProvider ti
         if (Query(context, "resourceVersion") is { Length: > 0 } wanted && TryVersion(wanted, out var asked) && asked > Log.Count)
         {
             context.Response.Headers.RetryAfter = "1";
-            return RefuseAsync(context, log, 504, "Timeout", $"Too large resource version: {asked}, current: {Log.Count}", cancellationToken);
+            return RefuseAsync(
+                context,
+                log,
+                504,
+                "Timeout",
+                $"Too large resource version: {asked}, current: {Log.Count}",
+                cancellationToken
+            );
         }
         var size = Query(context, "limit") is { Length: > 0 } limit && limit != "0" ? PageSize(limit) : int.MaxValue;
         var found = Log.Read(at, int.MaxValue, change => !change.IsRemoval && change.IsNewestAt(version));
@@ -132,7 +140,8 @@ internal sealed class KubernetesFeed(DialectFeedOptions options, TimeProvider ti
             Farewell = at => bookmarks && version <= Log.Count ? Bookmark(at) : "",
             Interval = Options.HeartbeatInterval,
             Lasts =
-                int.TryParse(Query(context, "timeoutSeconds"), NumberStyles.None, CultureInfo.InvariantCulture, out var seconds) && seconds > 0
+                int.TryParse(Query(context, "timeoutSeconds"), NumberStyles.None, CultureInfo.InvariantCulture, out var seconds)
+                && seconds > 0
                     ? TimeSpan.FromSeconds(seconds)
                     : LongestWatch,
         };
@@ -145,7 +154,12 @@ internal sealed class KubernetesFeed(DialectFeedOptions options, TimeProvider ti
         // A deletion carries its own version, and the last state.
         if (item["metadata"] is JsonObject metadata)
             metadata["resourceVersion"] = Text(change.Sequence);
-        return Line(change.IsRemoval ? "DELETED" : change.IsCreation ? "ADDED" : "MODIFIED", item);
+        return Line(
+            change.IsRemoval ? "DELETED"
+                : change.IsCreation ? "ADDED"
+                : "MODIFIED",
+            item
+        );
     }
 
     private string Bookmark(int sequence) =>

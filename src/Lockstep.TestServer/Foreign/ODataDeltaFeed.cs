@@ -70,8 +70,7 @@ internal sealed partial class ODataDeltaFeed(DialectFeedOptions options, TimePro
     /// <summary>
     /// The newest change of each record; of one that is gone and came again also the removal between, or what it had before would stay.
     /// </summary>
-    private static bool Takes(Change change, int start) =>
-        change.IsRemoval ? change.Sequence > start : change.Next is null;
+    private static bool Takes(Change change, int start) => change.IsRemoval ? change.Sequence > start : change.Next is null;
 
     private ReadOnlyMemory<byte> Item(Change change, int from, string select)
     {

@@ -24,15 +24,15 @@ internal sealed class RestFeed(DialectFeedOptions options, TimeProvider time, Pu
     private bool HasToken => Rules.Cursor.Count > 0 && Largest is null;
 
     public override string? CursorOf(HttpRequest request) =>
-        HasToken && request.Query[After].ToString() is { Length: > 0 } link ? link : Asked(request, Description.Changes) ?? Asked(request, Description.Live);
+        HasToken && request.Query[After].ToString() is { Length: > 0 } link
+            ? link
+            : Asked(request, Description.Changes) ?? Asked(request, Description.Live);
 
     private protected override async Task AnswerAsync(HttpContext context, TestRequest log, CancellationToken cancellationToken)
     {
         var asked = CursorOf(context.Request);
         var position = new Position(0, Log.Count);
-        if (
-            HasToken && (PageToken(context) ?? asked) is { } token && !Position.TryParse(token, Log.Count, out position)
-        )
+        if (HasToken && (PageToken(context) ?? asked) is { } token && !Position.TryParse(token, Log.Count, out position))
         {
             await ExpireAsync(context, log, ExpiryForm.Auto, cancellationToken).ConfigureAwait(false);
             return;
@@ -58,11 +58,14 @@ internal sealed class RestFeed(DialectFeedOptions options, TimeProvider time, Pu
         if (Largest is not { } place)
             return [.. set];
         var least = since is null ? null : Value(JsonValue.Create(since));
-        return [.. set.Select(change => (Change: change, Value: Value(At(change.ToObject(), place))))
-            .Where(pair => least is null || pair.Value is null || pair.Value >= least)
-            .OrderBy(pair => pair.Value ?? 0)
-            .ThenBy(pair => pair.Change.Sequence)
-            .Select(pair => pair.Change)];
+        return
+        [
+            .. set.Select(change => (Change: change, Value: Value(At(change.ToObject(), place))))
+                .Where(pair => least is null || pair.Value is null || pair.Value >= least)
+                .OrderBy(pair => pair.Value ?? 0)
+                .ThenBy(pair => pair.Change.Sequence)
+                .Select(pair => pair.Change),
+        ];
     }
 
     private static bool Takes(Change change, int start) => change.Next is null && (!change.IsRemoval || change.Sequence > start);
@@ -79,13 +82,18 @@ internal sealed class RestFeed(DialectFeedOptions options, TimeProvider time, Pu
             first = (page - 1) * size;
         else if (!HasToken && PageToken(context) is { } token && Number(token) is { } sequence)
             // Behind the record that the page before ended with, wherever that is by now.
-            first = list.FindIndex(change => change.Sequence == sequence) is >= 0 and var at ? at + 1 : list.FindIndex(change => change.Sequence > sequence);
+            first = list.FindIndex(change => change.Sequence == sequence) is >= 0 and var at
+                ? at + 1
+                : list.FindIndex(change => change.Sequence > sequence);
         else
             first = 0;
         if (first < 0)
             first = list.Count;
         var found = list.Skip(first).Take(size).ToList();
-        return (found, first + found.Count < list.Count && found.Count > 0 ? found[^1].Sequence.ToString(CultureInfo.InvariantCulture) : null);
+        return (
+            found,
+            first + found.Count < list.Count && found.Count > 0 ? found[^1].Sequence.ToString(CultureInfo.InvariantCulture) : null
+        );
     }
 
     /// <summary>What is around the items, with a sign where these go.</summary>
@@ -165,7 +173,9 @@ internal sealed class RestFeed(DialectFeedOptions options, TimeProvider time, Pu
             if (name is not (After or "page"))
                 query.Append(CultureInfo.InvariantCulture, $"{Uri.EscapeDataString(name)}={Uri.EscapeDataString(values.ToString())}&");
         }
-        query.Append(page is { } number ? $"page={(number + 1).ToString(CultureInfo.InvariantCulture)}" : $"{After}={Uri.EscapeDataString(token)}");
+        query.Append(
+            page is { } number ? $"page={(number + 1).ToString(CultureInfo.InvariantCulture)}" : $"{After}={Uri.EscapeDataString(token)}"
+        );
         return $"{Root(context)}{Path.Split('?')[0]}?{query}";
     }
 

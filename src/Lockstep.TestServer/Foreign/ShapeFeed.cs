@@ -26,7 +26,8 @@ internal sealed class ShapeFeed(DialectFeedOptions options, TimeProvider time, P
         Path.Split('?').ElementAtOrDefault(1)?.Split('&').FirstOrDefault(pair => pair.StartsWith("table=", StringComparison.Ordinal))?[6..]
         ?? "items";
 
-    public override string? CursorOf(HttpRequest request) => request.Query["offset"].ToString() is { Length: > 0 } offset and not "-1" ? offset : null;
+    public override string? CursorOf(HttpRequest request) =>
+        request.Query["offset"].ToString() is { Length: > 0 } offset and not "-1" ? offset : null;
 
     public override Task ExpireAsync(HttpContext context, TestRequest log, ExpiryForm form, CancellationToken cancellationToken) =>
         // Each time with another handle, under which the same shape is had again.
@@ -151,7 +152,14 @@ internal sealed class ShapeFeed(DialectFeedOptions options, TimeProvider time, P
             JsonValueKind.Number => long.TryParse(cell.ToJsonString(), out _) ? "int8" : "numeric",
             _ => "jsonb",
         };
-        return name == "id" ? new JsonObject { ["type"] = type, ["pk_index"] = 0, ["not_null"] = true } : new JsonObject { ["type"] = type };
+        return name == "id"
+            ? new JsonObject
+            {
+                ["type"] = type,
+                ["pk_index"] = 0,
+                ["not_null"] = true,
+            }
+            : new JsonObject { ["type"] = type };
     }
 
     private static string UpToDate(int sequence) =>
