@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Net;
-using System.Text;
 using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
 
@@ -168,16 +167,13 @@ internal sealed class DialectRequests(DialectDescription dialect, FeedClient cli
             if (header.Value.Fill(variable => Value(rules, variable, cursor)) is { } value)
             {
                 headers.Remove(header.Name);
-                headers.TryAddWithoutValidation(header.Name, InUtf8(value));
+                headers.TryAddWithoutValidation(header.Name, value);
             }
         }
 
         if (entityTag is not null)
             headers.TryAddWithoutValidation("If-None-Match", entityTag);
     }
-
-    /// <summary>Header values go out as Latin-1, and the ids of events are UTF-8.</summary>
-    private static string InUtf8(string value) => Ascii.IsValid(value) ? value : Encoding.Latin1.GetString(Encoding.UTF8.GetBytes(value));
 
     private string? Value(DialectRules rules, string variable, string? cursor)
     {

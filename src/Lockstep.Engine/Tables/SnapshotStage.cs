@@ -230,12 +230,10 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
     private Verdict Judge(Statement stage, Statement stored, RowState? was)
     {
         var coming = (RowState)stage.Integer(3);
+        if (_orderKind == OrderKind.Arrival && coming != RowState.Live && was is not RowState.Live)
+            return Verdict.Nothing;
         if (was is null)
-        {
-            return _orderKind == OrderKind.Arrival && coming != RowState.Live
-                ? Verdict.Nothing
-                : RecordRule.Judge(was, 0, coming, isSame: false);
-        }
+            return RecordRule.Judge(was, 0, coming, isSame: false);
 
         var order = StageSql.CompareOrder(stage, 2, stored, 1, _orderKind);
         var isSame = StageSql.IsSameBody(stored.Bytes(2), stage.Bytes(4), _orderKind);

@@ -136,6 +136,41 @@ public sealed class ShapeTests : DialectTest
     }
 
     [Fact]
+    public async Task A_stream_that_is_made_again_under_its_name_is_read_from_its_beginning()
+    {
+        await using var server = Serve(
+            (path, number) =>
+                number == 1 ? Json("""[{"id":1},{"id":2}]""", "Stream-Next-Offset: 0002_9\r\nStream-Up-To-Date: true\r\n")
+                : path.Contains("offset=-1") ? Json("""[{"id":3}]""", "Stream-Next-Offset: 0001_5\r\nStream-Up-To-Date: true\r\n")
+                // An offset past the end is answered as the end.
+                : Json("[]", "Stream-Next-Offset: 0001_5\r\nStream-Up-To-Date: true\r\n")
+        );
+
+        await SyncRun.ToEndAsync(Dialect(server, "log", "DurableStream"));
+        var second = await SyncRun.ToEndAsync(Dialect(server, "log", "DurableStream"));
+
+        Assert.Equal(("1 0 0", "0001_5", 3), (Counts(second), Info.Cursor.ToString(), Info.Rows));
+    }
+
+    [Fact]
+    public async Task Up_to_date_may_be_said_by_a_message_only_and_other_control_messages_say_nothing()
+    {
+        await using var server = Serve(
+            (path, _) =>
+                Json(
+                    path.Contains("offset=-1")
+                        ? "[" + Message("insert", "1", """{"n":1}""") + """,{"headers":{"control":"snapshot-end"}}]"""
+                        : "[" + Message("insert", "2", """{"n":2}""") + """,{"headers":{"control":"up-to-date"}}]""",
+                    Head("h1", path.Contains("offset=-1") ? "0_1" : "0_2", false)
+                )
+        );
+
+        var run = await SyncRun.ToEndAsync(Dialect(server, "v1/shape?table=t", "Shape"));
+
+        Assert.Equal(("2 0 0", 2, "0_2"), (Counts(run), server.Requests.Count, Info.Cursor.ToString()));
+    }
+
+    [Fact]
     public async Task The_head_tells_a_durable_stream()
     {
         await using var server = Serve((_, _) => Json("""[{"id":1}]""", "Stream-Next-Offset: 1\r\nStream-Up-To-Date: true\r\n"));
