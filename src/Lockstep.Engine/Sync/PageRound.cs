@@ -163,7 +163,7 @@ internal sealed class PageRound(DialectSession session)
         if (kind == RequestKind.Snapshot && session.Restart is { } restart)
             return restart;
         // Where going on between pages was refused twice, the set is asked for in one page.
-        return session.Requests.Address(rules, cursor, withConstants: session.RefusedPages < 2);
+        return session.Requests.Address(rules, cursor, inPages: session.RefusedPages < 2);
     }
 
     private TimeSpan Patience(DialectRules rules, RequestKind kind)

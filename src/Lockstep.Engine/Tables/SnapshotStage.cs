@@ -111,6 +111,9 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
         {
             ServingMark.ClearingAll(connection);
             TableFile.Execute(connection, $"UPDATE {TableSchema.Rows} SET ord = NULL");
+            // Where arrival is the order, no tombstone is needed to know that something is gone already; those to come tell of changes.
+            if (_orderKind == OrderKind.Arrival)
+                ForgetTombstones();
         }
 
         if (hasStage && before.Rows + before.Tombstones == 0)
@@ -122,7 +125,7 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
             StartChangeLog(wantsChanges);
             if (hasStage)
                 Merge(shape!, wantsChanges);
-            if (forgets)
+            if (forgets && _orderKind != OrderKind.Arrival)
                 ForgetTombstones();
             if (ending.HasFlag(SnapshotEnding.Guarded))
                 GuardSweep(before, hasStage);

@@ -171,6 +171,51 @@ public sealed class ShapeTests : DialectTest
     }
 
     [Fact]
+    public async Task However_often_a_shape_is_thrown_away_while_it_is_read_it_is_asked_for_from_its_beginning()
+    {
+        await using var server = Serve(
+            (path, number) =>
+                path.Contains("offset=-1") ? Json("[" + Message("insert", "1", """{"n":1}""") + "]", Head($"h{number}", "0_1", number > 5))
+                : Status("409 Conflict", "", """[{"headers":{"control":"must-refetch"}}]""")
+        );
+
+        var run = await SyncRun.ToEndAsync(Dialect(server, "v1/shape?table=t", "Shape"));
+
+        Assert.Equal("1 0 0", Counts(run));
+        Assert.All(Paths(server), path => Assert.Contains("offset=", path));
+    }
+
+    [Fact]
+    public async Task What_the_log_of_a_new_handle_deletes_is_reported()
+    {
+        await using var server = Serve(
+            (path, number) =>
+                number == 1
+                    ? Json(
+                        "[" + Message("insert", "1", """{"n":1}""") + "," + Message("insert", "2", """{"n":2}""") + "]",
+                        Head("h1", "0_1", true)
+                    )
+                : number == 2 ? Status("409 Conflict", "electric-handle: h2\r\n", """[{"headers":{"control":"must-refetch"}}]""")
+                : Json(
+                    "["
+                        + Message("insert", "1", """{"n":1}""")
+                        + ","
+                        + Message("insert", "2", """{"n":2}""")
+                        + ","
+                        + Message("delete", "2", "{}")
+                        + "]",
+                    Head("h2", "0_3", true)
+                )
+        );
+
+        await SyncRun.ToEndAsync(Dialect(server, "v1/shape?table=t", "Shape"));
+        var second = await SyncRun.ToEndAsync(Dialect(server, "v1/shape?table=t", "Shape"));
+
+        Assert.Equal(("0 0 1", 1), (Counts(second), Info.Rows));
+        Assert.Equal(ChangeKind.Deleted, Assert.Single(second.Changes).Kind);
+    }
+
+    [Fact]
     public async Task The_head_tells_a_durable_stream()
     {
         await using var server = Serve((_, _) => Json("""[{"id":1}]""", "Stream-Next-Offset: 1\r\nStream-Up-To-Date: true\r\n"));
