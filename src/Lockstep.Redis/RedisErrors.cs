@@ -5,6 +5,9 @@ namespace Lockstep.Redis;
 /// <summary>What the driver's errors mean.</summary>
 internal static class RedisErrors
 {
+    /// <summary>How the driver begins to say so; the reason comes after a semicolon.</summary>
+    private const string NoConnection = "No connection is ";
+
     /// <summary>Whether it is the server or the way to it, and not a fault of ours.</summary>
     public static bool IsUnavailable(Exception error) =>
         error is RedisException or RedisCommandException or TimeoutException or ObjectDisposedException or FormatException;
@@ -28,6 +31,14 @@ internal static class RedisErrors
                 + said.TrimEnd('.')
                 + ")",
             ObjectDisposedException => "the connection was closed",
+            RedisConnectionException { Message: var said } when said.StartsWith(NoConnection, StringComparison.Ordinal) => said.IndexOf(
+                ';',
+                StringComparison.Ordinal
+            )
+                is > 0
+                    and var why
+                ? "no connection (" + said[(why + 1)..].Trim(' ', '.') + ")"
+                : "no connection",
             _ => error.Message.TrimEnd('.'),
         };
 }

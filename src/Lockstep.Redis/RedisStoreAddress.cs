@@ -131,6 +131,8 @@ internal sealed partial class RedisStoreAddress
             TieBreaker = "",
             ConfigurationChannel = "",
             IncludeDetailInExceptions = false,
+            // What cannot be sent now fails now, with the reason, and is surely not sent later.
+            BacklogPolicy = BacklogPolicy.FailFast,
         };
 
     private static void AddHosts(ConfigurationOptions settings, string hosts, int defaultPort)

@@ -185,6 +185,7 @@ public sealed class RedisServerTests
             await using var refused = new RedisTickStore(uri);
             var error = await Assert.ThrowsAsync<TickStoreUnavailableException>(() => refused.ReadAsync("x", Cancel));
             Assert.DoesNotContain("wr0ng", error.ToString(), StringComparison.Ordinal);
+            Assert.Matches("WRONGPASS|NOAUTH", error.Message);
         }
 
         Assert.DoesNotContain("s3cret", store.Description, StringComparison.Ordinal);
@@ -192,6 +193,7 @@ public sealed class RedisServerTests
         await server.KillAsync();
         var away = await Assert.ThrowsAsync<TickStoreUnavailableException>(() => store.ReadAsync("x", Cancel));
         Assert.DoesNotContain("s3cret", away.ToString(), StringComparison.Ordinal);
+        Assert.Contains("no connection", away.Message, StringComparison.Ordinal);
     }
 
     [Fact]
