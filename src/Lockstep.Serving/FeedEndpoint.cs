@@ -165,7 +165,14 @@ internal sealed class FeedEndpoint(
         }
 
         var reading = await source
-            .OpenAsync(new FeedRequest(since, identity, options.HeartbeatInterval) { Share = share }, cancellationToken)
+            .OpenAsync(
+                new FeedRequest(since, identity, options.HeartbeatInterval)
+                {
+                    Share = share,
+                    WantsPages = context.Request.Headers[WireNames.ResumeHeader] == WireNames.ResumeByPage,
+                },
+                cancellationToken
+            )
             .ConfigureAwait(false);
         response.Headers[WireNames.FeedIdentityHeader] = FeedName.Join(reading.Identity, filter?.Identity);
         response.Headers[WireNames.KeyHeader] = KeyAnnouncement.Format(reading.KeyColumns);
@@ -178,7 +185,7 @@ internal sealed class FeedEndpoint(
         ServingLog.ClientCame(_logger, AddressOf(context), source.Name, since);
         try
         {
-            await SendAsync(reading, filter, writer, client, measurement, share, cancellationToken).ConfigureAwait(false);
+            await SendAsync(context.Request, reading, filter, writer, client, measurement, share, cancellationToken).ConfigureAwait(false);
         }
         finally
         {
@@ -187,6 +194,7 @@ internal sealed class FeedEndpoint(
     }
 
     private async Task SendAsync(
+        HttpRequest request,
         FeedReading reading,
         FeedFilter? filter,
         FeedLineWriter writer,
@@ -211,6 +219,9 @@ internal sealed class FeedEndpoint(
                     break;
                 case FeedChunkKind.CaughtUp:
                     writer.WriteControl("heartbeat", chunk.Since);
+                    break;
+                case FeedChunkKind.SnapshotPage:
+                    writer.WritePage(_pages.AddressOf(request, chunk.Page!, filter));
                     break;
                 default:
                     // A filter that leaves out row after row must not make the client believe that the connection is dead.

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Globalization;
 using System.IO.Pipelines;
 using System.Text;
+using Lockstep.Engine.Records;
 using Lockstep.Engine.Serving;
 
 namespace Lockstep.Serving;
@@ -54,6 +55,11 @@ internal sealed class FeedLineWriter(
         await SendAsync(output, cancellationToken).ConfigureAwait(false);
         share?.Progress();
     }
+
+    /// <summary>Writes the control row that says where the whole set goes on.</summary>
+    /// <param name="address">The page's; of ASCII, without quotes and backslashes.</param>
+    public void WritePage(string address) =>
+        Bytes += Encoding.UTF8.GetBytes($"{{\"control\":true,\"type\":\"{WireNames.ResumeByPage}\",\"next\":\"{address}\"}}\n", output);
 
     /// <summary>
     /// Sends what was written to a response. To one whose client has gone nothing can be written any more, which shows here before the
