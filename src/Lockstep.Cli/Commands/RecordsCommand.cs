@@ -94,7 +94,7 @@ internal static class RecordsCommand
         }
         catch (JsonException e)
         {
-            throw TableFile.Damaged(table.GetInfo().Location, $"the record with the key {scan.Key} is no JSON object.", e);
+            throw TableFileErrors.Damaged(table.GetInfo().Location, $"the record with the key {scan.Key} is no JSON object.", e);
         }
         finally
         {

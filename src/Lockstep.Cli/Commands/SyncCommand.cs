@@ -137,6 +137,10 @@ internal static class SyncCommand
             Description =
                 "Wait for another writer of the file to end. (Of several syncs of a table in a database one leads, and the others always wait.)",
         };
+        var isPrivate = new Option<bool>("--private")
+        {
+            Description = "Keep the table's file from other users of the machine. Not on Windows, where files have their folder's rights.",
+        };
         var passThru = new Option<bool>("--pass-thru") { Description = "Print each change as one line of JSON, as it is committed." };
         var everyChange = new Option<bool>("--every-change")
         {
@@ -182,6 +186,7 @@ internal static class SyncCommand
                     quarantineLimit,
                     maximum,
                     wait,
+                    isPrivate,
                     passThru,
                     everyChange,
                     json,
@@ -214,7 +219,9 @@ internal static class SyncCommand
                 var options = new SyncOptions
                 {
                     Feed = feed,
-                    Store = table.Store(result) ?? TableOptions.OfName(feed.Address.DefaultTableName),
+                    Store =
+                        table.Store(result, result.GetValue(isPrivate))
+                        ?? TableOptions.OfName(feed.Address.DefaultTableName, result.GetValue(isPrivate)),
                     TableName = result.GetValue(table.Table),
                     Dialect = IsOwn(result.GetValue(dialect)!, out var own) ? own : Dialect.Auto,
                     Foreign = IsOwn(result.GetValue(dialect)!, out _) ? null : DialectDescription.Load(result.GetValue(dialect)!),

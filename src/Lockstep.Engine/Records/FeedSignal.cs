@@ -12,6 +12,9 @@ internal enum FeedSignalKind
     /// <summary>The whole set has been sent.</summary>
     SnapshotCompleted,
 
+    /// <summary>All up to here is in the table when the whole set goes on at <see cref="FeedSignal.Next"/>.</summary>
+    Page,
+
     /// <summary>A control row of another type, which means nothing here.</summary>
     Other,
 }
@@ -25,6 +28,9 @@ internal enum FeedSignalKind
 /// <param name="IsControlRow">Whether it is a control row, and not the heartbeat object.</param>
 internal readonly record struct FeedSignal(FeedSignalKind Kind, Cursor? Cursor, bool IsControlRow)
 {
+    /// <summary>The address of the page at which the whole set goes on, when it is cut off; null for other signals.</summary>
+    public string? Next { get; init; }
+
     /// <summary>Reads an object that is valid JSON; null when it is no signal.</summary>
     public static FeedSignal? Read(ReadOnlySpan<byte> json, JsonReaderOptions options)
     {
@@ -35,15 +41,18 @@ internal readonly record struct FeedSignal(FeedSignalKind Kind, Cursor? Cursor, 
             control = false,
             snapshot = false,
             beat = false,
+            page = false,
             typed = false;
         Cursor? cursor = null;
+        string? next = null;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
             members++;
             bool isHeartbeat = reader.ValueTextEquals(WireNames.Heartbeat),
                 isControl = reader.ValueTextEquals(WireNames.Control);
             bool isType = reader.ValueTextEquals(WireNames.ControlType),
-                isSince = reader.ValueTextEquals(WireNames.Since);
+                isSince = reader.ValueTextEquals(WireNames.Since),
+                isNext = reader.ValueTextEquals(WireNames.Next);
             reader.Read();
             if (isHeartbeat)
                 heartbeat = reader.TokenType == JsonTokenType.True;
@@ -54,10 +63,13 @@ internal readonly record struct FeedSignal(FeedSignalKind Kind, Cursor? Cursor, 
                 typed = true;
                 snapshot = reader.ValueTextEquals(WireNames.SnapshotCompleted);
                 beat = reader.ValueTextEquals(WireNames.Heartbeat);
+                page = reader.ValueTextEquals(WireNames.Page);
             }
 
             if (isSince)
                 cursor = ReadCursor(ref reader);
+            if (isNext && reader.TokenType == JsonTokenType.String)
+                next = JsonText.Decode(ref reader);
             reader.Skip();
         }
 
@@ -68,8 +80,9 @@ internal readonly record struct FeedSignal(FeedSignalKind Kind, Cursor? Cursor, 
         var kind =
             snapshot ? FeedSignalKind.SnapshotCompleted
             : beat ? FeedSignalKind.Heartbeat
+            : page && next is not null ? FeedSignalKind.Page
             : FeedSignalKind.Other;
-        return new FeedSignal(kind, cursor, IsControlRow: true);
+        return new FeedSignal(kind, cursor, IsControlRow: true) { Next = kind == FeedSignalKind.Page ? next : null };
     }
 
     private static Cursor? ReadCursor(ref Utf8JsonReader reader) =>

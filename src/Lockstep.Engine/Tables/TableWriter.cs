@@ -61,7 +61,7 @@ internal sealed class TableWriter : ITableTarget
         var connection = TableFile.OpenForWriting(path, createAs, isServed);
         try
         {
-            return new TableWriter(path, writerLock, connection, isServed, removesUnused);
+            return TableFile.Guard(path, () => new TableWriter(path, writerLock, connection, isServed, removesUnused));
         }
         catch
         {
@@ -370,6 +370,7 @@ internal sealed class TableWriter : ITableTarget
             Foreign = commit.Foreign ?? State.Foreign,
             Owed = commit.PaysOwed ? null : commit.Owed ?? State.Owed,
             SweepLimit = commit.SweepLimit ?? State.SweepLimit,
+            LoadPage = commit.EndsLoad ? null : commit.LoadPage ?? State.LoadPage,
         };
 
     private void Save()

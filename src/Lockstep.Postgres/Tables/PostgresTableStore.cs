@@ -26,6 +26,8 @@ public sealed class PostgresTableStore : TableStore
         settings.Enlist = false;
         if (settings.KeepAlive == 0)
             settings.KeepAlive = 30;
+        // A reading that is stopped does not wait for a database that has become silent (I10).
+        settings.CancellationTimeout = 500;
 
         // A leader whose machine is gone must not lead on until the system's default of two hours.
         const string Alive = "-c tcp_keepalives_idle=15 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3";
@@ -43,13 +45,23 @@ public sealed class PostgresTableStore : TableStore
     /// </summary>
     public Action<string>? Notify { get; init; }
 
+    /// <summary>Ends each reading that is under way within a second, and any after it (I10).</summary>
+    public CancellationToken Stop { get; init; }
+
     /// <summary>The tables that are kept there, by name.</summary>
     /// <exception cref="TableStoreUnavailableException">The database cannot be reached.</exception>
     /// <exception cref="PostgresAccessException">The login or a privilege is refused.</exception>
-    public override IReadOnlyList<PostgresTable> Find()
+    public override IReadOnlyList<PostgresTable> Find() => Stoppable.Run(FindAll, Stop);
+
+    /// <summary>A table by its name.</summary>
+    /// <exception cref="TableNotFoundException">There is none.</exception>
+    /// <inheritdoc cref="Find"/>
+    public override PostgresTable Get(string name) => Find().FirstOrDefault(table => table.Name == name) ?? throw Missing(name);
+
+    private IReadOnlyList<PostgresTable> FindAll()
     {
         using var connection = Open();
-        return Guard(
+        return Guard<IReadOnlyList<PostgresTable>>(
             "tables",
             () =>
             {
@@ -64,11 +76,6 @@ public sealed class PostgresTableStore : TableStore
             }
         );
     }
-
-    /// <summary>A table by its name.</summary>
-    /// <exception cref="TableNotFoundException">There is none.</exception>
-    /// <inheritdoc cref="Find"/>
-    public override PostgresTable Get(string name) => Find().FirstOrDefault(table => table.Name == name) ?? throw Missing(name);
 
     /// <inheritdoc/>
     public override void RequireFree(string name)
@@ -223,11 +230,17 @@ public sealed class PostgresTableStore : TableStore
         command.Parameters.Add(new NpgsqlParameter { Value = table });
         long epoch;
         TableState state;
-        using (var row = command.ExecuteReader())
+        // A table of a newer format stays as it is, its number too: that is rolled back.
+        using (var transaction = connection.BeginTransaction())
         {
-            if (!row.Read())
-                return null;
-            (epoch, state) = (row.GetInt64(0), StateJson.Read(name, row.GetString(1)));
+            using (var row = command.ExecuteReader())
+            {
+                if (!row.Read())
+                    return null;
+                (epoch, state) = (row.GetInt64(0), StateJson.Read(name, row.GetString(1)));
+            }
+
+            transaction.Commit();
         }
 
         using var stage = new NpgsqlCommand(TableSql.CreateStage, connection);

@@ -169,7 +169,9 @@ public sealed class ODataDeltaTests : DialectTest
                             ',',
                             Enumerable
                                 .Range(1, 1000)
-                                .Select(i => number == 1 ? $$"""{"id":"{{i}}"}""" : $$$"""{"id":"{{{i}}}","@removed":{"reason":"deleted"}}""")
+                                .Select(i =>
+                                    number == 1 ? $$"""{"id":"{{i}}"}""" : $$$"""{"id":"{{{i}}}","@removed":{"reason":"deleted"}}"""
+                                )
                         ),
                         delta: "one"
                     )

@@ -175,8 +175,9 @@ public sealed class ShapeTests : DialectTest
     {
         await using var server = Serve(
             (path, number) =>
-                path.Contains("offset=-1") ? Json("[" + Message("insert", "1", """{"n":1}""") + "]", Head($"h{number}", "0_1", number > 5))
-                : Status("409 Conflict", "", """[{"headers":{"control":"must-refetch"}}]""")
+                path.Contains("offset=-1")
+                    ? Json("[" + Message("insert", "1", """{"n":1}""") + "]", Head($"h{number}", "0_1", number > 5))
+                    : Status("409 Conflict", "", """[{"headers":{"control":"must-refetch"}}]""")
         );
 
         var run = await SyncRun.ToEndAsync(Dialect(server, "v1/shape?table=t", "Shape"));

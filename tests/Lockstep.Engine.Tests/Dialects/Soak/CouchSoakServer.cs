@@ -50,11 +50,21 @@ internal sealed class CouchSoakServer(int seed, bool isPouch) : SoakServer(seed)
     protected override SoakAnswer Answer(SoakRequest request)
     {
         if (request.Path == "/db/")
-            return Json(isPouch ? """{"db_name":"db"}""" : $$"""{"db_name":"db","instance_start_time":"{{_database}}","purge_seq":"{{_purges}}-g1AAAA{{Random.Next()}}"}""");
+            return Json(
+                isPouch
+                    ? """{"db_name":"db"}"""
+                    : $$"""{"db_name":"db","instance_start_time":"{{_database}}","purge_seq":"{{_purges}}-g1AAAA{{Random.Next()}}"}"""
+            );
         if (request["since"] is { } since && !isPouch && !since.Contains('-'))
-            return new SoakAnswer("""{"error":"bad_request","reason":"Malformed sequence supplied in 'since' parameter."}""", "", "400 Bad Request");
+            return new SoakAnswer(
+                """{"error":"bad_request","reason":"Malformed sequence supplied in 'since' parameter."}""",
+                "",
+                "400 Bad Request"
+            );
         var at = Parse(request["since"]);
-        return request["feed"] == "continuous" && !isPouch ? Stream(at) : Page(at, int.Parse(request["limit"] ?? "25", CultureInfo.InvariantCulture));
+        return request["feed"] == "continuous" && !isPouch
+            ? Stream(at)
+            : Page(at, int.Parse(request["limit"] ?? "25", CultureInfo.InvariantCulture));
     }
 
     private SoakAnswer Page(long[] at, int limit)
@@ -81,7 +91,9 @@ internal sealed class CouchSoakServer(int seed, bool isPouch) : SoakServer(seed)
                 if (database != _database)
                     return left-- > 0 ? "\n" : null;
                 if (left-- <= 0)
-                    return IsQuiet ? "" : $"{{\"last_seq\":{Sequence(at)},\"pending\":0}}\n" is var end && Random.Next(2) == 0 ? end : null;
+                    return IsQuiet ? ""
+                        : $"{{\"last_seq\":{Sequence(at)},\"pending\":0}}\n" is var end && Random.Next(2) == 0 ? end
+                        : null;
                 return string.Concat(Rows(at).Select(row => Render(row, at) + "\n")) + "\n";
             },
         };
@@ -94,7 +106,10 @@ internal sealed class CouchSoakServer(int seed, bool isPouch) : SoakServer(seed)
         var after = newest.Where(change => change.Version > at[Shard(change.Key)]);
         if (isPouch)
             return [.. after.OrderBy(change => change.Version)];
-        var shards = after.GroupBy(change => Shard(change.Key)).Select(shard => new Queue<SoakChange>(shard.OrderBy(c => c.Version))).ToList();
+        var shards = after
+            .GroupBy(change => Shard(change.Key))
+            .Select(shard => new Queue<SoakChange>(shard.OrderBy(c => c.Version)))
+            .ToList();
         List<SoakChange> rows = [];
         while (shards.Count > 0)
         {
@@ -109,7 +124,10 @@ internal sealed class CouchSoakServer(int seed, bool isPouch) : SoakServer(seed)
     private string Render(SoakChange row, long[] at)
     {
         at[Shard(row.Key)] = row.Version;
-        var sequence = isPouch ? row.Version.ToString(CultureInfo.InvariantCulture) : Random.Next(4) == 0 ? "null" : Sequence(at);
+        var sequence =
+            isPouch ? row.Version.ToString(CultureInfo.InvariantCulture)
+            : Random.Next(4) == 0 ? "null"
+            : Sequence(at);
         var document = row.IsGone
             ? $"{{\"_id\":\"{row.Key}\",\"_rev\":\"{row.Version}-x\",\"_deleted\":true}}"
             : Document(row.Key, Source.Live[row.Key]);

@@ -26,9 +26,9 @@ internal sealed class DeltaSoakServer(int seed, bool isGraph) : SoakServer(seed)
         isGraph
             ? "ODataDelta"
             : """
-              { "From": "Rest", "Items": "items", "Deleted": { "status": "cancelled" }, "Next": { "pageToken": "nextPageToken" },
-                "Cursor": "nextSyncToken", "Changes": { "Query": { "syncToken": "{cursor}" } }, "Resync": 410 }
-              """;
+                { "From": "Rest", "Items": "items", "Deleted": { "status": "cancelled" }, "Next": { "pageToken": "nextPageToken" },
+                  "Cursor": "nextSyncToken", "Changes": { "Query": { "syncToken": "{cursor}" } }, "Resync": 410 }
+                """;
 
     protected override SoakAnswer Answer(SoakRequest request)
     {
@@ -132,11 +132,12 @@ internal sealed class DeltaSoakServer(int seed, bool isGraph) : SoakServer(seed)
     }
 
     private string Gone(string key) =>
-        !isGraph ? $$"""{"id":"{{key}}","status":"cancelled"}"""
-        : Random.Next(3) switch
-        {
-            0 => $$$"""{"id":"{{{key}}}","@removed":{"reason":"changed"}}""",
-            1 => $$"""{"@odata.context":"x/$metadata#users/$deletedEntity","id":"{{key}}","reason":"deleted"}""",
-            _ => $$$"""{"id":"{{{key}}}","deleted":{}}""",
-        };
+        !isGraph
+            ? $$"""{"id":"{{key}}","status":"cancelled"}"""
+            : Random.Next(3) switch
+            {
+                0 => $$$"""{"id":"{{{key}}}","@removed":{"reason":"changed"}}""",
+                1 => $$"""{"@odata.context":"x/$metadata#users/$deletedEntity","id":"{{key}}","reason":"deleted"}""",
+                _ => $$$"""{"id":"{{{key}}}","deleted":{}}""",
+            };
 }

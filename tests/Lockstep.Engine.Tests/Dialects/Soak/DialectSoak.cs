@@ -180,7 +180,9 @@ internal sealed class DialectSoak(SoakServer server, TableStore store, Func<ITab
     private static string Canonical(ReadOnlySpan<byte> json)
     {
         var record = JsonNode.Parse(json)!.AsObject();
-        var fields = record.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => $"{pair.Key}={pair.Value?.ToJsonString() ?? "null"}");
+        var fields = record
+            .OrderBy(pair => pair.Key, StringComparer.Ordinal)
+            .Select(pair => $"{pair.Key}={pair.Value?.ToJsonString() ?? "null"}");
         return string.Join(' ', fields);
     }
 }

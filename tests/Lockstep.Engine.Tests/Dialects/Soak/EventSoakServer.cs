@@ -21,7 +21,9 @@ internal sealed class EventSoakServer : SoakServer
 
     protected override SoakAnswer Answer(SoakRequest request)
     {
-        var at = request.Header("Last-Event-ID") is { } id ? long.Parse(id.Split('é')[^1].Split("Ã©")[^1], CultureInfo.InvariantCulture) : 0;
+        var at = request.Header("Last-Event-ID") is { } id
+            ? long.Parse(id.Split('é')[^1].Split("Ã©")[^1], CultureInfo.InvariantCulture)
+            : 0;
         var left = Random.Next(1, 6);
         var isFirst = true;
         return new SoakAnswer("", "Content-Type: text/event-stream\r\n")
@@ -30,8 +32,10 @@ internal sealed class EventSoakServer : SoakServer
             {
                 if (!IsQuiet && Random.Next(2) == 0)
                     Source.Change(2);
-                        if (left-- <= 0)
-                    return IsQuiet ? "" : Random.Next(2) == 0 ? "id: x\ndata: {\"id\":\"never\"}\n" : null;
+                if (left-- <= 0)
+                    return IsQuiet ? ""
+                        : Random.Next(2) == 0 ? "id: x\ndata: {\"id\":\"never\"}\n"
+                        : null;
                 var text = (isFirst ? "\uFEFFretry: 1\n\n" : ": still here\n") + string.Concat(Events(at));
                 (at, isFirst) = (Source.Version, false);
                 return text;

@@ -84,13 +84,17 @@ internal sealed class KubernetesSoakServer : SoakServer
             {
                 if (!IsQuiet)
                     Source.Change(2);
-                        var text = After(at);
+                var text = After(at);
                 at = Source.Version;
                 if (text.Length == 0 && (IsQuiet || Chance(2)))
                     text = Bookmark(at);
                 if (IsQuiet)
-                    return left-- == 0 ? null : left < 0 ? "" : text;
-                return left-- <= 0 ? null : text.Length == 0 ? "\n" : text;
+                    return left-- == 0 ? null
+                        : left < 0 ? ""
+                        : text;
+                return left-- <= 0 ? null
+                    : text.Length == 0 ? "\n"
+                    : text;
             },
         };
     }

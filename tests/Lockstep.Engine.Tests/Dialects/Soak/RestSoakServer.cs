@@ -10,13 +10,16 @@ internal sealed class RestSoakServer(int seed) : SoakServer(seed)
 
     public override string Path => "items";
 
-    public override string Dialect =>
-        _style == 3 ? """{ "From": "Rest", "Next": { "skip": "offset:" } }""" : "Rest";
+    public override string Dialect => _style == 3 ? """{ "From": "Rest", "Next": { "skip": "offset:" } }""" : "Rest";
 
     protected override SoakAnswer Answer(SoakRequest request)
     {
         // By number, the newest come first: whatever changes moves the others.
-        var all = (_style < 2 ? Source.Live.OrderBy(pair => pair.Key, StringComparer.Ordinal) : Source.Live.OrderByDescending(pair => pair.Value.Version)).ToList();
+        var all = (
+            _style < 2
+                ? Source.Live.OrderBy(pair => pair.Key, StringComparer.Ordinal)
+                : Source.Live.OrderByDescending(pair => pair.Value.Version)
+        ).ToList();
         const string Json = "Content-Type: application/json\r\n";
         switch (_style)
         {

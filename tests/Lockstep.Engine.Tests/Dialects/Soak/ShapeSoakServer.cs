@@ -29,7 +29,12 @@ internal sealed class ShapeSoakServer : SoakServer
     public override IEnumerable<string> Expected()
     {
         base.Expected();
-        return [.. Source.Live.Select(pair => _isShape ? $"{{\"_key\":\"{pair.Key}\"{pair.Value.Since(0)}}}" : SoakSource.Json(pair.Key, pair.Value))];
+        return
+        [
+            .. Source.Live.Select(pair =>
+                _isShape ? $"{{\"_key\":\"{pair.Key}\"{pair.Value.Since(0)}}}" : SoakSource.Json(pair.Key, pair.Value)
+            ),
+        ];
     }
 
     /// <summary>Half of a transaction is never seen.</summary>
@@ -37,7 +42,10 @@ internal sealed class ShapeSoakServer : SoakServer
     {
         if (!_isShape)
             return;
-        var pair = records.Where(record => record.Contains("_key=\"pair", StringComparison.Ordinal)).Select(record => record.Split(" n=")[1]).ToList();
+        var pair = records
+            .Where(record => record.Contains("_key=\"pair", StringComparison.Ordinal))
+            .Select(record => record.Split(" n=")[1])
+            .ToList();
         Assert.True(pair.Count is 0 or 2 && pair.Distinct().Count() <= 1, $"half of a transaction: {string.Join(", ", pair)}");
     }
 
@@ -60,7 +68,11 @@ internal sealed class ShapeSoakServer : SoakServer
         if (_isShape && request["offset"] != "-1" && request["handle"] != Handle)
         {
             var head = Random.Next(2) == 0 ? $"electric-handle: {Handle}\r\n" : "";
-            return new SoakAnswer("""[{"headers":{"control":"must-refetch"}}]""", "Content-Type: application/json\r\n" + head, "409 Conflict");
+            return new SoakAnswer(
+                """[{"headers":{"control":"must-refetch"}}]""",
+                "Content-Type: application/json\r\n" + head,
+                "409 Conflict"
+            );
         }
 
         var at = request["offset"] == "-1" ? 0 : int.Parse(request["offset"]!.Split('_')[0], CultureInfo.InvariantCulture);
@@ -97,7 +109,11 @@ internal sealed class ShapeSoakServer : SoakServer
         {
             var isLive = Source.Live.TryGetValue(change.Key, out var record);
             if (_isShape)
-                _log.Add(isLive && !change.IsGone ? Message("update", change.Key, record!, 0) : $$$"""{"headers":{"operation":"delete"},"key":"{{{change.Key}}}","value":{}}""");
+                _log.Add(
+                    isLive && !change.IsGone
+                        ? Message("update", change.Key, record!, 0)
+                        : $$$"""{"headers":{"operation":"delete"},"key":"{{{change.Key}}}","value":{}}"""
+                );
             else
                 _log.Add(SoakSource.Json(change.Key, record!));
         }

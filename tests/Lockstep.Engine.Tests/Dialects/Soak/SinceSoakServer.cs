@@ -27,9 +27,9 @@ internal sealed class SinceSoakServer : SoakServer
 
     public override string Dialect =>
         """
-        { "From": "Rest", "Cursor": "max:updated_at", "Next": { "page": "page:" }, "Deleted": { "state": "gone" },
-          "Snapshot": { "Query": { "per_page": "9" } }, "Changes": { "Query": { "since": "{cursor}", "per_page": "9" } } }
-        """;
+            { "From": "Rest", "Cursor": "max:updated_at", "Next": { "page": "page:" }, "Deleted": { "state": "gone" },
+              "Snapshot": { "Query": { "per_page": "9" } }, "Changes": { "Query": { "since": "{cursor}", "per_page": "9" } } }
+            """;
 
     public override IEnumerable<string> Expected()
     {
@@ -46,7 +46,9 @@ internal sealed class SinceSoakServer : SoakServer
         var since = request["since"] is { } text ? DateTimeOffset.Parse(text, CultureInfo.InvariantCulture) : DateTimeOffset.MinValue;
         var all = _stamps.Where(pair => pair.Value.At >= since && (request["since"] is not null || Source.Live.ContainsKey(pair.Key)));
         // One that has no order of its own gives the newest first, or any.
-        var keys = (_isOrdered ? all.OrderBy(pair => pair.Value.At) : all.OrderByDescending(pair => pair.Value.Version)).ThenBy(pair => pair.Key);
+        var keys = (_isOrdered ? all.OrderBy(pair => pair.Value.At) : all.OrderByDescending(pair => pair.Value.Version)).ThenBy(pair =>
+            pair.Key
+        );
         var page = int.Parse(request["page"] ?? "1", CultureInfo.InvariantCulture);
         return new SoakAnswer(
             $"[{List(keys.Skip((page - 1) * _size).Take(_size).Select(pair => Render(pair.Key)))}]",

@@ -34,7 +34,18 @@ internal sealed record SoakChange(long Version, string Key, bool IsGone);
 /// <summary>What a server of a soak has: records that change at random, and the log of how. Not thread-safe.</summary>
 internal sealed class SoakSource(Random random, int keys = 30)
 {
-    private static readonly string[] Values = ["1.50", "2", "\"ä \\u00e4 \\\"\"", "null", "{\"x\":[1, 2.0]}", "true", "\"\"", "1e3", "-0.5"];
+    private static readonly string[] Values =
+    [
+        "1.50",
+        "2",
+        "\"ä \\u00e4 \\\"\"",
+        "null",
+        "{\"x\":[1, 2.0]}",
+        "true",
+        "\"\"",
+        "1e3",
+        "-0.5",
+    ];
 
     public long Version { get; private set; }
 
