@@ -12,6 +12,9 @@ internal enum FeedSignalKind
     /// <summary>The whole set has been sent.</summary>
     SnapshotCompleted,
 
+    /// <summary>It leaves out a row that could not be taken.</summary>
+    RowLeftOut,
+
     /// <summary>A control row of another type, which means nothing here.</summary>
     Other,
 }
@@ -25,6 +28,12 @@ internal enum FeedSignalKind
 /// <param name="IsControlRow">Whether it is a control row, and not the heartbeat object.</param>
 internal readonly record struct FeedSignal(FeedSignalKind Kind, Cursor? Cursor, bool IsControlRow)
 {
+    /// <summary>How much of a key and of a reason is told, in characters.</summary>
+    private const int LongestText = 200;
+
+    /// <summary>Of a row that is left out: its key as JSON and why, as the feed says it. Null otherwise.</summary>
+    public string? LeftOut { get; private init; }
+
     /// <summary>Reads an object that is valid JSON; null when it is no signal.</summary>
     public static FeedSignal? Read(ReadOnlySpan<byte> json, JsonReaderOptions options)
     {
@@ -35,7 +44,10 @@ internal readonly record struct FeedSignal(FeedSignalKind Kind, Cursor? Cursor, 
             control = false,
             snapshot = false,
             beat = false,
-            typed = false;
+            typed = false,
+            leftOut = false;
+        string? key = null,
+            reason = null;
         Cursor? cursor = null;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
@@ -44,6 +56,8 @@ internal readonly record struct FeedSignal(FeedSignalKind Kind, Cursor? Cursor, 
                 isControl = reader.ValueTextEquals(WireNames.Control);
             bool isType = reader.ValueTextEquals(WireNames.ControlType),
                 isSince = reader.ValueTextEquals(WireNames.Since);
+            bool isKey = reader.ValueTextEquals(WireNames.Key),
+                isReason = reader.ValueTextEquals(WireNames.Reason);
             reader.Read();
             if (isHeartbeat)
                 heartbeat = reader.TokenType == JsonTokenType.True;
@@ -54,11 +68,17 @@ internal readonly record struct FeedSignal(FeedSignalKind Kind, Cursor? Cursor, 
                 typed = true;
                 snapshot = reader.ValueTextEquals(WireNames.SnapshotCompleted);
                 beat = reader.ValueTextEquals(WireNames.Heartbeat);
+                leftOut = reader.ValueTextEquals(WireNames.RowLeftOut);
             }
 
             if (isSince)
                 cursor = ReadCursor(ref reader);
+            if (isReason && reader.TokenType == JsonTokenType.String)
+                reason = Shortened(JsonText.Decode(ref reader));
+            var start = (int)reader.TokenStartIndex;
             reader.Skip();
+            if (isKey)
+                key = Shortened(Encoding.UTF8.GetString(json[start..(int)reader.BytesConsumed]));
         }
 
         if (heartbeat && members == 1)
@@ -68,9 +88,12 @@ internal readonly record struct FeedSignal(FeedSignalKind Kind, Cursor? Cursor, 
         var kind =
             snapshot ? FeedSignalKind.SnapshotCompleted
             : beat ? FeedSignalKind.Heartbeat
+            : leftOut ? FeedSignalKind.RowLeftOut
             : FeedSignalKind.Other;
-        return new FeedSignal(kind, cursor, IsControlRow: true);
+        return new FeedSignal(kind, cursor, IsControlRow: true) { LeftOut = leftOut ? $"{key}: {reason}" : null };
     }
+
+    private static string Shortened(string text) => text.Length <= LongestText ? text : text[..LongestText] + "…";
 
     private static Cursor? ReadCursor(ref Utf8JsonReader reader) =>
         reader.TokenType switch

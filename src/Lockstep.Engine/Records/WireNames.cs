@@ -31,6 +31,12 @@ internal static class WireNames
 
     internal static ReadOnlySpan<byte> SnapshotCompleted => "snapshot_completed"u8;
 
+    internal static ReadOnlySpan<byte> RowLeftOut => "row_left_out"u8;
+
+    internal static ReadOnlySpan<byte> Key => "key"u8;
+
+    internal static ReadOnlySpan<byte> Reason => "reason"u8;
+
     internal static ReadOnlySpan<byte> TransactionId => "txid"u8;
 
     internal static ReadOnlySpan<byte> Since => "since"u8;

@@ -1,3 +1,5 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using System.Data;
 using Lockstep.Engine;
 using Lockstep.Engine.Tables;
@@ -38,10 +40,14 @@ public sealed class PostgresTableStore : TableStore
     public override string Description { get; }
 
     /// <summary>
-    /// Is told, in a sentence, when one who watches or waits for a table has lost the database, and tries again. From any thread; must not
-    /// throw.
+    /// Is told when one who watches or waits for a table has lost the database, and tries again; event ids are stable. From any thread.
+    /// Default: nobody.
     /// </summary>
-    public Action<string>? Notify { get; init; }
+    public ILogger Logger { get; init; } = NullLogger.Instance;
+
+    /// <summary>A store whose warnings go to one who cannot name a logger; from any thread.</summary>
+    internal static PostgresTableStore WithWarningsTo(string connectionString, Action<string> tell) =>
+        new(connectionString) { Logger = CallbackLogger.OfWarnings(tell) };
 
     /// <summary>The tables that are kept there, by name.</summary>
     /// <exception cref="TableStoreUnavailableException">The database cannot be reached.</exception>

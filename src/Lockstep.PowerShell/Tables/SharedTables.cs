@@ -15,7 +15,7 @@ internal sealed class SharedTables : TablePlace
     /// <param name="notify">Is told when its connection is lost to one who watches; from any thread.</param>
     /// <exception cref="InvalidOptionException">The connection string cannot be read; the message does not repeat it (I9).</exception>
     public SharedTables(string connectionString, Action<string>? notify = null) =>
-        _store = new PostgresTableStore(PostgresTables.Connection(connectionString)) { Notify = notify };
+        _store = PostgresTableStore.WithWarningsTo(PostgresTables.Connection(connectionString), notify ?? (static _ => { }));
 
     /// <summary>The database itself, to keep tables in.</summary>
     public TableStore Store => _store;

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging.Abstractions;
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Text;
@@ -92,7 +93,7 @@ internal sealed class ScriptedSteps : IFeedSteps<LogPosition>
 
     private static ReadOnlyMemory<byte> Row(long number)
     {
-        var lines = new FeedLines();
+        var lines = new FeedLines(new RowLimits("feed", RowLimits.DefaultBytes, NullLogger.Instance), () => ["id"]);
         lines.Append(number, number, isDeleted: false, Encoding.UTF8.GetBytes($"{{\"id\":{number}}}"));
         return lines.Take()[0];
     }

@@ -1,3 +1,4 @@
+using Lockstep.Engine;
 using System.Globalization;
 using Lockstep.Engine.Serving;
 using Lockstep.Testing;
@@ -54,11 +55,11 @@ internal sealed class TableCase : IAsyncDisposable
             {
                 Table = Items,
                 PollInterval = TimeSpan.FromMilliseconds(20),
-                Notify = text =>
+                Logger = CallbackLogger.OfWarnings(text =>
                 {
                     lock (_notices)
                         _notices.Add(text);
-                },
+                }),
             },
             cancellationToken: Cancel
         );
