@@ -7,7 +7,7 @@ using Lockstep.Testing;
 namespace Lockstep.Postgres.Tests.Feed;
 
 /// <summary>A row of a database that no client could take is left out of its feed and told of; everybody goes on.</summary>
-public sealed class LeftOutRowTests(LogicalPostgres postgres) : IClassFixture<LogicalPostgres>, IDisposable
+public sealed class PoisonRowTests(LogicalPostgres postgres) : IClassFixture<LogicalPostgres>, IDisposable
 {
     private const string Deep = "(repeat('[', 90) || repeat(']', 90))::jsonb";
     private const string Large = "to_jsonb(repeat('x', 5000))";
