@@ -74,8 +74,11 @@ public sealed record PostgresFeedOptions
     /// <summary>What a lagging server asks a client to wait before it comes again; whole seconds, default 2 s.</summary>
     public TimeSpan RetryAfter { get; init; } = TimeSpan.FromSeconds(2);
 
-    /// <summary>The same, of which warnings go to one who cannot name a logger; from any thread.</summary>
-    internal PostgresFeedOptions WarningsTo(Action<string> tell) => this with { Logger = CallbackLogger.OfWarnings(tell) };
+    /// <summary>A logger of warnings for one who cannot name its type.</summary>
+    internal Action<string> WarningsTo
+    {
+        init => Logger = CallbackLogger.OfWarnings(value);
+    }
 
     internal void Check()
     {

@@ -95,6 +95,10 @@ internal sealed class FeedEndpoint(
         {
             await Answer.WriteAsync(context, StatusCodes.Status404NotFound, "no_pages", e.Message).ConfigureAwait(false);
         }
+        catch (Exception e) when (response.HasStarted && IsOfClosedResponse(e))
+        {
+            context.Abort();
+        }
         catch (OperationCanceledException) when (ending.IsCancellationRequested)
         {
             context.Abort();
@@ -105,6 +109,13 @@ internal sealed class FeedEndpoint(
             context.Abort();
         }
     }
+
+    /// <summary>
+    /// Whether an error says that the client has gone, which writing shows before the request's token does: a flush by
+    /// <see cref="FeedLineWriter.SendAsync"/>, and a write by the empty buffer that Kestrel then gives.
+    /// </summary>
+    private static bool IsOfClosedResponse(Exception error) =>
+        error is OperationCanceledException or ArgumentOutOfRangeException { ParamName: "writer" };
 
     /// <summary>A client's read has failed: it is counted, and told to the operator.</summary>
     private void Failed(Exception error)
@@ -153,7 +164,14 @@ internal sealed class FeedEndpoint(
         }
 
         var reading = await source
-            .OpenAsync(new FeedRequest(since, identity, options.HeartbeatInterval) { Share = share }, cancellationToken)
+            .OpenAsync(
+                new FeedRequest(since, identity, options.HeartbeatInterval)
+                {
+                    Share = share,
+                    WantsPages = context.Request.Headers[WireNames.ResumeHeader] == WireNames.ResumeByPage,
+                },
+                cancellationToken
+            )
             .ConfigureAwait(false);
         response.Headers[WireNames.FeedIdentityHeader] = FeedName.Join(reading.Identity, filter?.Identity);
         response.Headers[WireNames.KeyHeader] = KeyAnnouncement.Format(reading.KeyColumns);
@@ -162,11 +180,11 @@ internal sealed class FeedEndpoint(
         var writer = new FeedLineWriter(response.BodyWriter, filter, reading.KeyColumns, time, share);
 
         // The client learns the feed's identity before the first row, which may take a while to come.
-        await response.BodyWriter.FlushAsync(cancellationToken).ConfigureAwait(false);
+        await FeedLineWriter.SendAsync(response.BodyWriter, cancellationToken).ConfigureAwait(false);
         ServingLog.ClientCame(_logger, AddressOf(context), source.Name, since);
         try
         {
-            await SendAsync(reading, filter, writer, client, measurement, share, cancellationToken).ConfigureAwait(false);
+            await SendAsync(context.Request, reading, filter, writer, client, measurement, share, cancellationToken).ConfigureAwait(false);
         }
         finally
         {
@@ -175,6 +193,7 @@ internal sealed class FeedEndpoint(
     }
 
     private async Task SendAsync(
+        HttpRequest request,
         FeedReading reading,
         FeedFilter? filter,
         FeedLineWriter writer,
@@ -199,6 +218,9 @@ internal sealed class FeedEndpoint(
                     break;
                 case FeedChunkKind.CaughtUp:
                     writer.WriteControl("heartbeat", chunk.Since);
+                    break;
+                case FeedChunkKind.SnapshotPage:
+                    writer.WritePage(_pages.AddressOf(request, chunk.Page!, filter));
                     break;
                 default:
                     // A filter that leaves out row after row must not make the client believe that the connection is dead.

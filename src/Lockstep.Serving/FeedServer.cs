@@ -89,7 +89,7 @@ public sealed class FeedServer : IAsyncDisposable
                 server.Add(source);
             server._host = await HttpHost.StartAsync([endpoint], options.Connections, cancellationToken).ConfigureAwait(false);
             server.Uri = server._host.GetUri(endpoint);
-            ServingLog.Started(server._logger, server.Uri, string.Join(", ", server.Sources.Select(source => source.Name)));
+            ServingLog.Started(server._logger, server.Uri);
             return server;
         }
         catch
@@ -119,6 +119,7 @@ public sealed class FeedServer : IAsyncDisposable
             _routes.Remove(path);
         _routes.Add(path, new FeedEndpoint(source, _options, _access, _metrics, feed.Clients, _budget, _time, _stopping.Token).HandleAsync);
         _feeds.Add(feed);
+        ServingLog.Added(_logger, source.Name);
     }
 
     /// <summary>No longer serves a source: cuts its streams off and disposes it. Does nothing when there is none of that name.</summary>
@@ -130,6 +131,7 @@ public sealed class FeedServer : IAsyncDisposable
         _routes.Remove(FeedEndpoint.PathOf(name));
         await feed.Source.DisposeAsync().ConfigureAwait(false);
         await feed.Latest.Following.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        ServingLog.Removed(_logger, name);
     }
 
     /// <summary>From the next request on these credentials let in; none lets everybody in.</summary>

@@ -120,12 +120,16 @@ internal sealed class PageEndpoint(IFeedSource source, FeedServerOptions options
             foreach (var piece in slice)
                 output.Write(piece.Span);
             body.AdvanceTo(slice.End);
-            await output.FlushAsync(cancellationToken).ConfigureAwait(false);
+            await FeedLineWriter.SendAsync(output, cancellationToken).ConfigureAwait(false);
             share.Progress();
         }
 
         await body.CompleteAsync().ConfigureAwait(false);
     }
+
+    /// <summary>The address of a page of a snapshot that is sent as one body.</summary>
+    public string AddressOf(HttpRequest request, SnapshotPageRequest page, FeedFilter? filter) =>
+        Address(request, FeedName.Join(page.Identity!, filter?.Identity), page.Horizon!.Value, page.After);
 
     /// <summary>The page's stable address, as a reference relative to the server.</summary>
     private string Address(HttpRequest request, string identity, long horizon, string? after)

@@ -31,6 +31,8 @@ internal sealed class TickBootstrapFile(string path)
             json.WriteStartObject("store");
             json.WriteString("identity", identity);
             json.WriteNumber("version", stamp.Version);
+            if (stamp.Mark.Length > 0)
+                json.WriteString("mark", stamp.Mark);
             json.WriteEndObject();
         }
 
@@ -54,7 +56,11 @@ internal sealed class TickBootstrapFile(string path)
             if (root.GetProperty("format").GetInt32() != Format)
                 throw new JsonException("The bootstrap file is of another format.");
             var stamp = root.TryGetProperty("store", out var store)
-                ? new TickStoreStamp(store.GetProperty("identity").GetString(), store.GetProperty("version").GetInt64())
+                ? new TickStoreStamp(
+                    store.GetProperty("identity").GetString(),
+                    store.GetProperty("version").GetInt64(),
+                    store.TryGetProperty("mark", out var mark) ? mark.GetString() : null
+                )
                 : TickStoreStamp.Unknown;
             return new TickBootstrap(
                 stamp,

@@ -14,6 +14,8 @@ internal enum FeedSignalKind
 
     /// <summary>It leaves out a row that could not be taken.</summary>
     RowLeftOut,
+    /// <summary>All up to here is in the table when the whole set goes on at <see cref="FeedSignal.Next"/>.</summary>
+    Page,
 
     /// <summary>A control row of another type, which means nothing here.</summary>
     Other,
@@ -33,6 +35,8 @@ internal readonly record struct FeedSignal(FeedSignalKind Kind, Cursor? Cursor, 
 
     /// <summary>Of a row that is left out: its key as JSON and why, as the feed says it. Null otherwise.</summary>
     public string? LeftOut { get; private init; }
+    /// <summary>The address of the page at which the whole set goes on, when it is cut off; null for other signals.</summary>
+    public string? Next { get; init; }
 
     /// <summary>Reads an object that is valid JSON; null when it is no signal.</summary>
     public static FeedSignal? Read(ReadOnlySpan<byte> json, JsonReaderOptions options)
@@ -44,18 +48,21 @@ internal readonly record struct FeedSignal(FeedSignalKind Kind, Cursor? Cursor, 
             control = false,
             snapshot = false,
             beat = false,
-            typed = false,
-            leftOut = false;
+            page = false,
+            leftOut = false,
+            typed = false;
         string? key = null,
             reason = null;
         Cursor? cursor = null;
+        string? next = null;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
             members++;
             bool isHeartbeat = reader.ValueTextEquals(WireNames.Heartbeat),
                 isControl = reader.ValueTextEquals(WireNames.Control);
             bool isType = reader.ValueTextEquals(WireNames.ControlType),
-                isSince = reader.ValueTextEquals(WireNames.Since);
+                isSince = reader.ValueTextEquals(WireNames.Since),
+                isNext = reader.ValueTextEquals(WireNames.Next);
             bool isKey = reader.ValueTextEquals(WireNames.Key),
                 isReason = reader.ValueTextEquals(WireNames.Reason);
             reader.Read();
@@ -69,12 +76,15 @@ internal readonly record struct FeedSignal(FeedSignalKind Kind, Cursor? Cursor, 
                 snapshot = reader.ValueTextEquals(WireNames.SnapshotCompleted);
                 beat = reader.ValueTextEquals(WireNames.Heartbeat);
                 leftOut = reader.ValueTextEquals(WireNames.RowLeftOut);
+                page = reader.ValueTextEquals(WireNames.Page);
             }
 
             if (isSince)
                 cursor = ReadCursor(ref reader);
             if (isReason && reader.TokenType == JsonTokenType.String)
                 reason = Shortened(JsonText.Decode(ref reader));
+            if (isNext && reader.TokenType == JsonTokenType.String)
+                next = JsonText.Decode(ref reader);
             var start = (int)reader.TokenStartIndex;
             reader.Skip();
             if (isKey)
@@ -89,8 +99,13 @@ internal readonly record struct FeedSignal(FeedSignalKind Kind, Cursor? Cursor, 
             snapshot ? FeedSignalKind.SnapshotCompleted
             : beat ? FeedSignalKind.Heartbeat
             : leftOut ? FeedSignalKind.RowLeftOut
+            : page && next is not null ? FeedSignalKind.Page
             : FeedSignalKind.Other;
-        return new FeedSignal(kind, cursor, IsControlRow: true) { LeftOut = leftOut ? $"{key}: {reason}" : null };
+        return new FeedSignal(kind, cursor, IsControlRow: true)
+        {
+            Next = kind == FeedSignalKind.Page ? next : null,
+            LeftOut = leftOut ? $"{key}: {reason}" : null,
+        };
     }
 
     private static string Shortened(string text) => text.Length <= LongestText ? text : text[..LongestText] + "…";

@@ -33,6 +33,8 @@ internal sealed class FeedJourney<TPosition>(IFeedSteps<TPosition> steps, string
                     _known = step.Position ?? _known;
                     if (!step.Lines.IsEmpty)
                         yield return new FeedChunk(FeedChunkKind.SnapshotRows, step.Lines, 0);
+                    if (step.Page is { } page && request.WantsPages)
+                        yield return new FeedChunk(FeedChunkKind.SnapshotPage, default, 0) { Page = page };
                 }
             }
 

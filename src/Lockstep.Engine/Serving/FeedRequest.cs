@@ -8,6 +8,9 @@ public sealed record FeedRequest(long Since, string? Identity, TimeSpan Heartbea
 {
     /// <summary>The client's part of what a server may hold in memory, which stays the caller's; null where nothing limits it.</summary>
     public SendShare? Share { get; init; }
+
+    /// <summary>Whether the client wants to be told where a snapshot goes on if it is cut off.</summary>
+    public bool WantsPages { get; init; }
 }
 
 /// <summary>A page of a snapshot.</summary>

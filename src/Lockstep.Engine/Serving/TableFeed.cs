@@ -149,13 +149,7 @@ public sealed class TableFeed : IFeedSource
         var page = await ReadAsync(file => file.ReadKeys(after, request.Horizon), cancellationToken).ConfigureAwait(false);
         var horizon = request.Horizon ?? page.Stamp.Sequence;
         page.Stamp.Range.Check(request.Identity ?? page.Stamp.Identity, horizon);
-        return new SnapshotPage(
-            page.Stamp.Identity,
-            horizon,
-            page.Stamp.KeyFields,
-            page.Lines.Take(),
-            page.Next is null ? null : Base64Url.EncodeToString(page.Next)
-        );
+        return new SnapshotPage(page.Stamp.Identity, horizon, page.Stamp.KeyFields, page.Lines.Take(), FormatPosition(page.Next));
     }
 
     /// <summary>Stops watching the file. Clients that still read are cut off.</summary>
@@ -213,7 +207,7 @@ public sealed class TableFeed : IFeedSource
                     // The last connection to close takes the write-ahead log and its index with it, which the next one would make again.
                     using var before = connection;
                     connection = null;
-                    connection = TableFile.OpenForReading(_options.Path);
+                    connection = ReadConnection.Open(_options.Path, CancellationToken.None);
                     (opened, version) = (Time.GetTimestamp(), Unknown);
                 }
 
@@ -288,6 +282,9 @@ public sealed class TableFeed : IFeedSource
     }
 
     private FeedUnavailableException Stopped() => new($"The table '{Name}' is no longer served here.", TimeSpan.FromSeconds(1));
+
+    /// <summary>A page's place as it stands in its address; null stays null.</summary>
+    internal static string? FormatPosition(byte[]? key) => key is null ? null : Base64Url.EncodeToString(key);
 
     private static byte[] ParsePosition(string text)
     {

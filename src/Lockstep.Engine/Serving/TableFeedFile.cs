@@ -120,7 +120,7 @@ internal sealed class TableFeedFile(string path, int pageBytes, RowLimits limits
         {
             while (true)
             {
-                using var connection = TableFile.OpenForReading(path);
+                using var connection = ReadConnection.Open(path);
                 var mark = TableFile.Guard(
                     path,
                     () =>

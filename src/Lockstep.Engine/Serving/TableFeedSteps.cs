@@ -26,6 +26,7 @@ internal sealed class TableFeedSteps(TableFeed feed, string identity) : IFeedSte
             var page = await feed.ReadAsync(file => file.ReadKeys(from, fixedHorizon), cancellationToken).ConfigureAwait(false);
             horizon ??= page.Stamp.Sequence;
             page.Stamp.Range.Check(identity, horizon.Value);
+            yield return FeedStep<LogPosition>.At(identity, horizon.Value, TableFeed.FormatPosition(from));
             foreach (var piece in page.Lines.Take())
                 yield return new FeedStep<LogPosition>(piece);
             after = page.Next;

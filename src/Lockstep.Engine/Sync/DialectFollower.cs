@@ -120,6 +120,7 @@ internal sealed class DialectFollower(
             Status = status,
             Requests = requests,
             Writer = new DialectWriter(context, client.Uri),
+            Judge = new SweepJudge(context, client.Uri),
             IsGuess = isGuess && state.Foreign is null,
             IsForced = options.Resync || options.Repair,
         };
@@ -144,7 +145,14 @@ internal sealed class DialectFollower(
     private async Task<RoundOutcome> RunRoundAsync(DialectSession session, CancellationToken cancellationToken)
     {
         await AskIdentityAsync(session, cancellationToken).ConfigureAwait(false);
-        var kind = Choose(session.State);
+        var kind = Choose(session);
+        if (kind == RequestKind.Snapshot && !session.IsForced && session.State.Owed?.Refused is not null)
+        {
+            session.Judge.RequireDue();
+            if (!session.Context.StopsWhenCaughtUp && session.Judge.UntilDue is { } early)
+                return await WaitAsync(early, cancellationToken).ConfigureAwait(false);
+        }
+
         if (session.Dialect.For(kind).Framing is DialectFraming.JsonLines or DialectFraming.EventStream)
             return await StreamAsync(session, kind, cancellationToken).ConfigureAwait(false);
 
@@ -157,6 +165,11 @@ internal sealed class DialectFollower(
                 return await ResyncAsync(session, "The feed cannot go on from the cursor", cancellationToken).ConfigureAwait(false);
             case RoundEnd.StreamEnded:
                 return RoundOutcome.GoOn;
+            case RoundEnd.Refused:
+                status.EndsFor(SyncEndReason.EndOfFeed);
+                return session.Context.StopsWhenCaughtUp
+                    ? RoundOutcome.Done
+                    : await WaitAsync(session.Judge.UntilDue ?? TimeSpan.Zero, cancellationToken).ConfigureAwait(false);
             case RoundEnd.Ended:
                 status.EndsFor(SyncEndReason.EndOfFeed, isComplete: true);
                 return RoundOutcome.Done;
@@ -187,9 +200,10 @@ internal sealed class DialectFollower(
         session.IsGuess = false;
     }
 
-    private RequestKind Choose(Tables.TableState state)
+    private RequestKind Choose(DialectSession session)
     {
-        if (_wantsWhole)
+        var state = session.State;
+        if (_wantsWhole || (session.Judge.IsSetDue && dialect.Snapshot.IsWhole))
             return RequestKind.Snapshot;
         var hasPosition = !state.Cursor.IsStart || state.Resume is not null;
         if (_isCaughtUp && IsLive)

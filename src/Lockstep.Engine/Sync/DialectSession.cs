@@ -14,6 +14,9 @@ internal enum RoundEnd
     /// <summary>A stream ended, without an error and without saying that this was all.</summary>
     StreamEnded,
 
+    /// <summary>All that there was has come, and could not be taken: it is owed.</summary>
+    Refused,
+
     /// <summary>Nothing has changed for so long that this must be all.</summary>
     Settled,
 
@@ -43,6 +46,8 @@ internal sealed class DialectSession
     public required DialectRequests Requests { get; init; }
 
     public required DialectWriter Writer { get; init; }
+
+    public required SweepJudge Judge { get; init; }
 
     /// <summary>Whether the dialect was guessed, so that it is not kept before it has read a whole round.</summary>
     public bool IsGuess { get; set; }

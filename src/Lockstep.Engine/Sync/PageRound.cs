@@ -14,6 +14,9 @@ internal sealed class PageRound(DialectSession session)
 {
     private const int MostEmptyPages = 1000;
     private const int MostStandstills = 3;
+
+    /// <summary>A set of so many pages takes a while.</summary>
+    private const int ManyPages = 10;
     private static readonly string[] Counting =
     [
         "page",
@@ -48,6 +51,10 @@ internal sealed class PageRound(DialectSession session)
         {
             await session.Writer.DiscardAsync(cancellationToken).ConfigureAwait(false);
             throw;
+        }
+        finally
+        {
+            session.Context.Load = LoadOutlook.None;
         }
     }
 
@@ -114,7 +121,8 @@ internal sealed class PageRound(DialectSession session)
                 {
                     await KeepAsync(isStaged, rules, said: null, rules.Resumes ? next : null, cancellationToken).ConfigureAwait(false);
                     target = next;
-                    _pages++;
+                    if (++_pages == ManyPages && isStaged && isEmpty)
+                        await SayThatItStartsOverAsync(cancellationToken).ConfigureAwait(false);
                     continue;
                 }
 
@@ -145,12 +153,24 @@ internal sealed class PageRound(DialectSession session)
                 continue;
             }
 
-            await EndAsync(kind, isStaged, said, stored, cancellationToken).ConfigureAwait(false);
-            // A set that could have more pages says nothing of those by the tag of its first one.
-            session.EntityTag = session.Dialect.IsList && !rules.HasNext ? response.Headers.ETag?.ToString() : null;
+            if (!await EndAsync(kind, isStaged, said, stored, cancellationToken).ConfigureAwait(false))
+                return RoundEnd.Refused;
+            // A set that could have more pages says nothing of those by the tag of its first one; one that could not be read is wanted again.
+            session.EntityTag =
+                session.Dialect.IsList && !rules.HasNext && !session.Writer.HasUnreadable ? response.Headers.ETag?.ToString() : null;
             session.ServerInterval = PollInterval(page.Places);
             return rules.End?.Holds(page.Places) == true ? RoundEnd.Ended : RoundEnd.UpToDate;
         }
+    }
+
+    private Task SayThatItStartsOverAsync(CancellationToken cancellationToken)
+    {
+        session.Context.Load = LoadOutlook.StartsOver;
+        return session.SayAsync(
+            FeedEventKind.Load,
+            "If the first load is cut off, it starts over: of this dialect a set is known only when its last page has come.",
+            cancellationToken
+        );
     }
 
     private Uri First(DialectRules rules, RequestKind kind, string? cursor)
@@ -216,7 +236,9 @@ internal sealed class PageRound(DialectSession session)
             throw session.Requests.Wrong("it answers 304 Not Modified to a request that was not conditional");
         await session.Writer.DiscardAsync(cancellationToken).ConfigureAwait(false);
         session.Context.SetCompleted();
-        await session.Writer.CommitAsync(session.Position(null, null, isUpToDate: true), cancellationToken).ConfigureAwait(false);
+        await session
+            .Writer.CommitAsync(session.Position(null, null, isUpToDate: true) with { PaysOwed = true }, cancellationToken)
+            .ConfigureAwait(false);
         return RoundEnd.UpToDate;
     }
 
@@ -328,7 +350,8 @@ internal sealed class PageRound(DialectSession session)
             .ConfigureAwait(false);
     }
 
-    private async Task EndAsync(RequestKind kind, bool isStaged, string? said, string? stored, CancellationToken cancellationToken)
+    /// <summary>All has come: it is committed. False when it could not be taken.</summary>
+    private async Task<bool> EndAsync(RequestKind kind, bool isStaged, string? said, string? stored, CancellationToken cancellationToken)
     {
         var cursor = _maximum is null ? said : _maximum.Next(stored, _began, session.Context.Options.Lookback);
         if (kind == RequestKind.Snapshot && cursor is null && _maximum is null && session.Dialect.Changes is not null)
@@ -342,25 +365,39 @@ internal sealed class PageRound(DialectSession session)
         if (!isStaged)
         {
             await session.Writer.CommitAsync(position, cancellationToken).ConfigureAwait(false);
-            return;
+            return true;
         }
 
+        return await EndSetAsync(position, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>A whole set is beside the table: it replaces the table, is merged, or is refused (I6).</summary>
+    private async Task<bool> EndSetAsync(DialectPosition position, CancellationToken cancellationToken)
+    {
         var ending = SnapshotEnding.Sweep;
+        await session.Writer.FlushAsync(canStage: true, cancellationToken).ConfigureAwait(false);
+        if (session.Writer.HasUnreadable && session.IsAnotherFeed)
+        {
+            await session.Judge.WarnOfUnreadableAsync("and it is another feed's, so nothing of it was applied").ConfigureAwait(false);
+            await session.Judge.OweAsync(refused: null, session.Writer.DiscardAsync, cancellationToken).ConfigureAwait(false);
+            return false;
+        }
+
         if (session.Writer.HasUnreadable)
         {
             ending = SnapshotEnding.MergeOnly;
-            await session
-                .SayAsync(
-                    FeedEventKind.Warning,
-                    "A part of the whole set could not be read, so nothing was removed from the table by what it lacks.",
-                    cancellationToken,
-                    "Look at what was set aside."
-                )
-                .ConfigureAwait(false);
+            position = position with { Owed = session.Judge.OneMore() };
+            await session.Judge.WarnOfUnreadableAsync("so nothing was removed from the table by what it lacks").ConfigureAwait(false);
         }
-        else if (session.Dialect.IsList && !session.IsForced)
+        else
         {
-            ending |= SnapshotEnding.Guarded;
+            position = position with { PaysOwed = true };
+            if (session.Dialect.IsList && !session.IsForced)
+            {
+                await session
+                    .Judge.RequireBelievableAsync([], mayEmpty: false, session.Writer.DiscardAsync, cancellationToken)
+                    .ConfigureAwait(false);
+            }
         }
 
         if (session.IsAnotherFeed)
@@ -369,6 +406,7 @@ internal sealed class PageRound(DialectSession session)
         session.IsAnotherFeed = session.IsForced = false;
         session.RefusedPages = 0;
         session.Restart = null;
+        return true;
     }
 
     private static TimeSpan? PollInterval(ResponsePlaces places) =>

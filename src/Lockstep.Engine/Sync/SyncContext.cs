@@ -15,6 +15,8 @@ internal sealed class SyncContext
     private const int MostLeftOutTold = 10;
     private long _lastByte;
     private long _leftOut;
+    private int _load;
+    private long _loadedBefore;
 
     public required SyncOptions Options { get; init; }
 
@@ -66,6 +68,20 @@ internal sealed class SyncContext
     {
         if (_leftOut++ < MostLeftOutTold)
             LeftOut.Enqueue(row);
+    }
+
+    /// <summary>What becomes of the first load that is under way if it is cut off. The reading half's thread writes, any reads.</summary>
+    public LoadOutlook Load
+    {
+        get => (LoadOutlook)Volatile.Read(ref _load);
+        set => Volatile.Write(ref _load, (int)value);
+    }
+
+    /// <summary>How many records a first load had brought when this sync went on with it; 0 otherwise. Likewise.</summary>
+    public long LoadedBefore
+    {
+        get => Volatile.Read(ref _loadedBefore);
+        set => Volatile.Write(ref _loadedBefore, value);
     }
 
     /// <summary>Whether the sync ends when the feed has nothing more for now.</summary>

@@ -124,8 +124,6 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
                 Merge(shape!, wantsChanges);
             if (forgets)
                 ForgetTombstones();
-            if (ending.HasFlag(SnapshotEnding.Guarded))
-                GuardSweep(before, hasStage);
             if (ending.HasFlag(SnapshotEnding.Sweep))
                 Sweep(shape!, hasStage, commit);
             if (hasStage)
@@ -241,18 +239,6 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
         var isSame = StageSql.IsSameBody(stored.Bytes(2), stage.Bytes(4), _orderKind);
         return RecordRule.Judge(was, order, coming, isSame, isOfWholeSet: _orderKind is not (OrderKind.Text or OrderKind.Arrival));
     }
-
-    /// <summary>One wrong answer must not empty a table.</summary>
-    private void GuardSweep(TableState before, bool hasStage)
-    {
-        const int FewRows = 20;
-        var swept = TableFile.Scalar(connection, $"SELECT count(*) FROM {TableSchema.Rows} r WHERE r.gone = 0 {Absent(hasStage)}");
-        if (swept > 0 && (swept >= before.Rows || (before.Rows > FewRows && swept * 2 > before.Rows)))
-            throw new SetRefusedException(before.Name, swept, before.Rows);
-    }
-
-    private static string Absent(bool hasStage) =>
-        hasStage ? $"AND NOT EXISTS (SELECT 1 FROM {TableSchema.Stage} s WHERE s.key = r.key AND s.gone = 0)" : "";
 
     /// <summary>
     /// What the snapshot does not hold is gone. It leaves a tombstone at its stored order value, so that nothing older comes back.

@@ -28,6 +28,8 @@ public sealed class PostgresTableStore : TableStore
         settings.Enlist = false;
         if (settings.KeepAlive == 0)
             settings.KeepAlive = 30;
+        // A reading that is stopped does not wait for a database that has become silent (I10).
+        settings.CancellationTimeout = 500;
 
         // A leader whose machine is gone must not lead on until the system's default of two hours.
         const string Alive = "-c tcp_keepalives_idle=15 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3";
@@ -45,17 +47,29 @@ public sealed class PostgresTableStore : TableStore
     /// </summary>
     public ILogger Logger { get; init; } = NullLogger.Instance;
 
-    /// <summary>A store whose warnings go to one who cannot name a logger; from any thread.</summary>
-    internal static PostgresTableStore WithWarningsTo(string connectionString, Action<string> tell) =>
-        new(connectionString) { Logger = CallbackLogger.OfWarnings(tell) };
+    /// <summary>A logger of warnings for one who cannot name its type; null for none.</summary>
+    internal Action<string>? WarningsTo
+    {
+        init => Logger = value is null ? NullLogger.Instance : CallbackLogger.OfWarnings(value);
+    }
+
+    /// <summary>Ends each reading that is under way within a second, and any after it (I10).</summary>
+    public CancellationToken Stop { get; init; }
 
     /// <summary>The tables that are kept there, by name.</summary>
     /// <exception cref="TableStoreUnavailableException">The database cannot be reached.</exception>
     /// <exception cref="PostgresAccessException">The login or a privilege is refused.</exception>
-    public override IReadOnlyList<PostgresTable> Find()
+    public override IReadOnlyList<PostgresTable> Find() => Stoppable.Run(FindAll, Stop);
+
+    /// <summary>A table by its name.</summary>
+    /// <exception cref="TableNotFoundException">There is none.</exception>
+    /// <inheritdoc cref="Find"/>
+    public override PostgresTable Get(string name) => Find().FirstOrDefault(table => table.Name == name) ?? throw Missing(name);
+
+    private IReadOnlyList<PostgresTable> FindAll()
     {
         using var connection = Open();
-        return Guard(
+        return Guard<IReadOnlyList<PostgresTable>>(
             "tables",
             () =>
             {
@@ -70,11 +84,6 @@ public sealed class PostgresTableStore : TableStore
             }
         );
     }
-
-    /// <summary>A table by its name.</summary>
-    /// <exception cref="TableNotFoundException">There is none.</exception>
-    /// <inheritdoc cref="Find"/>
-    public override PostgresTable Get(string name) => Find().FirstOrDefault(table => table.Name == name) ?? throw Missing(name);
 
     /// <inheritdoc/>
     public override void RequireFree(string name)

@@ -278,6 +278,7 @@ internal sealed class PostgresTableWriter : ITableTarget
             LastSync = commit.At ?? State.LastSync,
             Owed = commit.PaysOwed ? null : commit.Owed ?? State.Owed,
             SweepLimit = commit.SweepLimit ?? State.SweepLimit,
+            LoadPage = commit.EndsLoad ? null : commit.LoadPage ?? State.LoadPage,
             Foreign = commit.Foreign ?? State.Foreign,
         };
 

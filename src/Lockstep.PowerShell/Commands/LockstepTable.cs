@@ -136,7 +136,7 @@ public sealed class BackupLockstepTableCommand : TableCmdlet
     [Parameter]
     public SwitchParameter Force { get; set; }
 
-    /// <summary>Puts out what the copy says of itself.</summary>
+    /// <summary>Returns the copy, as Get-LockstepTable does.</summary>
     [Parameter]
     public SwitchParameter PassThru { get; set; }
 

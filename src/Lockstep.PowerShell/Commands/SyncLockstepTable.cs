@@ -129,12 +129,12 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
     public double SettleSec { get; set; } = 1;
 
     /// <summary>
-    /// Puts out each change as it is committed, the newest state per key in each commit; the result then goes to -ResultVariable only.
+    /// Returns each change as it is committed, the newest state per key in each commit; the result then goes to -ResultVariable only.
     /// </summary>
     [Parameter]
     public SwitchParameter PassThru { get; set; }
 
-    /// <summary>Puts out each version of a record, not only the newest in each commit; implies -PassThru.</summary>
+    /// <summary>Returns each version of a record, not only the newest in each commit; implies -PassThru.</summary>
     [Parameter]
     public SwitchParameter EveryChange { get; set; }
 

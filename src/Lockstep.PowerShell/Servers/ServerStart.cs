@@ -58,7 +58,8 @@ internal static class ServerStart
             PollInterval = database.PollInterval,
             Listen = database.Listen,
             MaximumRowBytes = settings.MaximumRecordSize,
-        }.WarningsTo(notice => notices[table.Name] = notice);
+            WarningsTo = notice => notices[table.Name] = notice,
+        };
         if (database.Mode == ServerMode.Polling)
             return options;
 

@@ -10,7 +10,7 @@ internal interface ISyncStreams
     /// <summary>How many objects the output can hold that nobody has taken yet.</summary>
     int Capacity { get; }
 
-    /// <summary>Puts out an object.</summary>
+    /// <summary>Writes an object.</summary>
     void Output(object value);
 
     /// <summary>Says that so many objects were not returned, because newer ones would take their places at once.</summary>
