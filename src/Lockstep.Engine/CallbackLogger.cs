@@ -6,11 +6,8 @@ namespace Lockstep.Engine;
 /// <param name="minimum">From which level on.</param>
 /// <param name="tell">Is given the level, the message, and the error if there is one; must not throw.</param>
 /// <param name="isWanted">Which entries; null for all.</param>
-internal sealed class CallbackLogger(
-    LogLevel minimum,
-    Action<LogLevel, string, Exception?> tell,
-    Func<EventId, bool>? isWanted = null
-) : ILogger
+internal sealed class CallbackLogger(LogLevel minimum, Action<LogLevel, string, Exception?> tell, Func<EventId, bool>? isWanted = null)
+    : ILogger
 {
     /// <summary>A log of which only warnings and errors are wanted, as sentences.</summary>
     public static CallbackLogger OfWarnings(Action<string> tell) => new(LogLevel.Warning, (_, message, _) => tell(message));

@@ -46,8 +46,7 @@ public sealed class LateSource : IFeedSource
     public ValueTask<FeedState> GetStateAsync(CancellationToken cancellationToken) => Started.GetStateAsync(cancellationToken);
 
     /// <inheritdoc/>
-    public async Task CheckAsync(CancellationToken cancellationToken) =>
-        await Started.CheckAsync(cancellationToken).ConfigureAwait(false);
+    public async Task CheckAsync(CancellationToken cancellationToken) => await Started.CheckAsync(cancellationToken).ConfigureAwait(false);
 
     /// <inheritdoc/>
     public ValueTask<FeedReading> OpenAsync(FeedRequest request, CancellationToken cancellationToken) =>

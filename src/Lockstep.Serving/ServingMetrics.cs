@@ -39,7 +39,11 @@ internal sealed class ServingMetrics : IDisposable
     {
         _meter.CreateObservableCounter(
             "lockstep.serving.rows_left_out",
-            () => feeds.Sources.Select(source => new Measurement<long>(source.LeftOut.Count, new KeyValuePair<string, object?>("feed", source.Name))),
+            () =>
+                feeds.Sources.Select(source => new Measurement<long>(
+                    source.LeftOut.Count,
+                    new KeyValuePair<string, object?>("feed", source.Name)
+                )),
             "{row}",
             "Versions of rows that clients could not take and the feed leaves out."
         );

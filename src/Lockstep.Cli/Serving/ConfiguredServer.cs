@@ -95,7 +95,12 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log, ILogger 
         {
             var path = Path.GetFullPath(file.Path);
             var name = file.Table ?? Path.GetFileNameWithoutExtension(path);
-            Add(name, path, $"{path}\n{file.Table}\n{file.MaximumRecordSize}", _ => ServeCommand.FromFile(path, file.Table is null ? [] : [file.Table], feedLog, file.MaximumRecordSize));
+            Add(
+                name,
+                path,
+                $"{path}\n{file.Table}\n{file.MaximumRecordSize}",
+                _ => ServeCommand.FromFile(path, file.Table is null ? [] : [file.Table], feedLog, file.MaximumRecordSize)
+            );
         }
 
         foreach (var database in config.Databases)

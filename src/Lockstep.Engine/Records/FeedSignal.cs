@@ -14,6 +14,7 @@ internal enum FeedSignalKind
 
     /// <summary>It leaves out a row that could not be taken.</summary>
     RowLeftOut,
+
     /// <summary>All up to here is in the table when the whole set goes on at <see cref="FeedSignal.Next"/>.</summary>
     Page,
 
@@ -35,6 +36,7 @@ internal readonly record struct FeedSignal(FeedSignalKind Kind, Cursor? Cursor, 
 
     /// <summary>Of a row that is left out: its key as JSON and why, as the feed says it. Null otherwise.</summary>
     public string? LeftOut { get; private init; }
+
     /// <summary>The address of the page at which the whole set goes on, when it is cut off; null for other signals.</summary>
     public string? Next { get; init; }
 

@@ -1,6 +1,6 @@
-using Microsoft.Extensions.Logging.Abstractions;
 using System.Text;
 using Lockstep.Engine.Serving;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Lockstep.Engine.Tests.Serving;
 

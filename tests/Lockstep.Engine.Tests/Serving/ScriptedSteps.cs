@@ -1,9 +1,9 @@
-using Microsoft.Extensions.Logging.Abstractions;
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Text;
 using Lockstep.Engine.Serving;
 using Lockstep.Testing;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Lockstep.Engine.Tests.Serving;
 

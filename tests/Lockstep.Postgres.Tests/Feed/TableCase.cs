@@ -1,5 +1,5 @@
-using Lockstep.Engine;
 using System.Globalization;
+using Lockstep.Engine;
 using Lockstep.Engine.Serving;
 using Lockstep.Testing;
 

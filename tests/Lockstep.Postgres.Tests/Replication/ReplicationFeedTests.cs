@@ -1,5 +1,5 @@
-using Lockstep.Engine;
 using System.Text.Json;
+using Lockstep.Engine;
 using Lockstep.Engine.Serving;
 using Lockstep.Postgres.Tests.Feed;
 using Lockstep.Postgres.Tests.Serving;

@@ -1,5 +1,5 @@
-using Lockstep.Engine;
 using System.Text;
+using Lockstep.Engine;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Tables;
 using Lockstep.Postgres.Tables;
