@@ -26,6 +26,11 @@ internal static class ServeCommand
             Description = "Serve the table in this file, live while it is synced; may be given more than once.",
             HelpName = "FILE",
         };
+        var dialect = new Option<ServedDialect>("--dialect")
+        {
+            Description =
+                "With --path: the dialect in which the table is served. Record is that of the original lockstep, for its clients; its order field is then the table's own sequence.",
+        };
         var schema = new Option<string?>("--schema")
         {
             Description = "The schema of the tables. Default: the user's search path.",
@@ -78,6 +83,7 @@ internal static class ServeCommand
             postgres.Option,
             table,
             path,
+            dialect,
             schema,
             key,
             poll,
@@ -97,10 +103,14 @@ internal static class ServeCommand
                 var connection = postgres.Read(result);
                 List<Func<CancellationToken, Task<IFeedSource>>> starts =
                 [
-                    .. (result.GetValue(path) ?? []).Select(file => FromFile(file, connection is null ? tables : [])),
+                    .. (result.GetValue(path) ?? []).Select(file =>
+                        FromFile(file, connection is null ? tables : [], result.GetValue(dialect))
+                    ),
                 ];
                 if (connection is not null)
                 {
+                    if (result.GetValue(dialect) == ServedDialect.Record)
+                        throw new ArgumentException("--dialect Record serves table files: give --path, and another server for --postgres.");
                     if (tables.Length == 0)
                         throw new ArgumentException("Name the tables with --table.");
                     var replicates = result.GetValue(mode) == PostgresFeedMode.Replication;
@@ -230,7 +240,11 @@ internal static class ServeCommand
         async token => await PostgresFeed.StartAsync(connection, options, cancellationToken: token).ConfigureAwait(false);
 
     /// <summary>What starts the table in a file, if it is one of those that are asked for.</summary>
-    internal static Func<CancellationToken, Task<IFeedSource>> FromFile(string file, string[] tables) =>
+    internal static Func<CancellationToken, Task<IFeedSource>> FromFile(
+        string file,
+        string[] tables,
+        ServedDialect dialect = ServedDialect.Transaction
+    ) =>
         async token =>
         {
             var path = Path.GetFullPath(file);
@@ -244,7 +258,9 @@ internal static class ServeCommand
                 );
             }
 
-            return await TableFeed.StartAsync(new TableFeedOptions { Path = path }, cancellationToken: token).ConfigureAwait(false);
+            return await TableFeed
+                .StartAsync(new TableFeedOptions { Path = path, Dialect = dialect }, cancellationToken: token)
+                .ConfigureAwait(false);
         };
 
     private static string LogFile(string folder, string table) =>

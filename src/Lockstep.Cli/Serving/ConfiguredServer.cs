@@ -95,7 +95,12 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log)
         {
             var path = Path.GetFullPath(file.Path);
             var name = file.Table ?? Path.GetFileNameWithoutExtension(path);
-            Add(name, path, $"{path}\n{file.Table}", _ => ServeCommand.FromFile(path, file.Table is null ? [] : [file.Table]));
+            Add(
+                name,
+                path,
+                $"{path}\n{file.Table}\n{file.Dialect}",
+                _ => ServeCommand.FromFile(path, file.Table is null ? [] : [file.Table], file.Dialect)
+            );
         }
 
         foreach (var database in config.Databases)

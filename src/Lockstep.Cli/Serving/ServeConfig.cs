@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Lockstep.Engine.Serving;
 using Lockstep.Postgres;
 
 namespace Lockstep.Cli.Serving;
@@ -141,6 +142,9 @@ internal sealed record FileConfig
     public required string Path { get; set; }
 
     public string? Table { get; set; }
+
+    /// <summary>The dialect in which it is served.</summary>
+    public ServedDialect Dialect { get; set; }
 }
 
 /// <summary>Who may read.</summary>
