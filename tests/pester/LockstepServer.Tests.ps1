@@ -49,7 +49,7 @@ Describe 'Start-LockstepServer over a table file' {
         $null = Sync-LockstepTable $origin servers -Path $file
         $again = Sync-LockstepTable $server -Path $copy
         $again.Added, $again.Deleted | Should -Be 1, 1
-        (Get-LockstepRecord -Path $copy).updated_at | Should -Be 2, 4
+        (Get-LockstepRecord -Path $copy).id | Should -Be 2, 3
         { Start-LockstepServer servers -ConnectionString 'Host=nowhere' -Dialect Record -Port 0 } | Should -Throw -ErrorId 'AmbiguousParameterSet*'
     }
 
