@@ -123,7 +123,6 @@ internal sealed class FeedEndpoint(
     {
         metrics.ReadFailed(source.Name, error);
         ServingLog.ReadFailed(_logger, source.Name, error);
-        options.ReadFailed?.Invoke(source.Name, error);
     }
 
     /// <summary>

@@ -16,6 +16,7 @@ public sealed partial class SecurityDocumentTests
             { "SendBudget.DefaultBytes", new FeedServerOptions().BufferBytes },
             { "SendBudget.LongestWait", (long)SendBudget.LongestWait.TotalSeconds },
             { "SendBudget.Patience", (long)SendBudget.Patience.TotalSeconds },
+            { "TableFeedOptions.DefaultMaximumRowBytes", TableFeedOptions.DefaultMaximumRowBytes },
             { "FeedFilter.MaximumConditions", FeedFilter.MaximumConditions },
             { "FeedFilter.MaximumColumns", FeedFilter.MaximumColumns },
             { "FeedFilter.MaximumLength", FeedFilter.MaximumLength },

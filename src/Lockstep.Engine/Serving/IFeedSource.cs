@@ -21,6 +21,9 @@ public interface IFeedSource : IAsyncDisposable
     /// </summary>
     string? RecordOrderField => null;
 
+    /// <summary>The rows that no client could take, and that the source leaves out.</summary>
+    LeftOutRows LeftOut => LeftOutRows.None;
+
     /// <summary>What the source serves at this moment. Cheap: it answers from what the source last saw.</summary>
     /// <exception cref="FeedUnavailableException">Nothing has been seen yet, or the origin cannot be reached.</exception>
     ValueTask<FeedState> GetStateAsync(CancellationToken cancellationToken);

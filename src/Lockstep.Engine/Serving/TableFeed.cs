@@ -25,6 +25,7 @@ public sealed class TableFeed : IFeedSource
 
     private readonly TableFeedOptions _options;
     private readonly TableFeedFile _file;
+    private readonly RowLimits _limits;
     private readonly SemaphoreSlim _readers;
     private readonly CancellationTokenSource _stop = new();
     private Task _watching = Task.CompletedTask;
@@ -32,10 +33,12 @@ public sealed class TableFeed : IFeedSource
     private FeedUnavailableException? _error;
     private int _followers;
 
-    private TableFeed(TableFeedOptions options, TimeProvider time, TableStamp stamp)
+    private TableFeed(TableFeedOptions options, TimeProvider time, TableFeedFile file, RowLimits limits)
     {
+        var stamp = file.ReadStamp();
         _options = options;
-        _file = new TableFeedFile(options.Path, options.PageBytes);
+        _file = file;
+        _limits = limits;
         _readers = new SemaphoreSlim(options.MaxReaders);
         _last = stamp;
         Time = time;
@@ -46,6 +49,9 @@ public sealed class TableFeed : IFeedSource
 
     /// <inheritdoc/>
     public string Name { get; }
+
+    /// <inheritdoc/>
+    public LeftOutRows LeftOut => _limits.LeftOut;
 
     /// <summary>The table file's full path.</summary>
     public string Path => _options.Path;
@@ -83,7 +89,8 @@ public sealed class TableFeed : IFeedSource
             try
             {
                 ServingMark.Ensure(settings.Path);
-                var feed = new TableFeed(settings, time, new TableFeedFile(settings.Path, settings.PageBytes).ReadStamp());
+                var limits = new RowLimits(settings.Name ?? settings.Path, settings.MaximumRowBytes, settings.Logger);
+                var feed = new TableFeed(settings, time, new TableFeedFile(settings.Path, settings.PageBytes, limits), limits);
                 feed._watching = Task.Run(() => feed.WatchAsync(feed._stop.Token), CancellationToken.None);
                 return feed;
             }
@@ -208,7 +215,7 @@ public sealed class TableFeed : IFeedSource
                     // The last connection to close takes the write-ahead log and its index with it, which the next one would make again.
                     using var before = connection;
                     connection = null;
-                    connection = TableFile.OpenForReading(_options.Path);
+                    connection = ReadConnection.Open(_options.Path, CancellationToken.None);
                     (opened, version) = (Time.GetTimestamp(), Unknown);
                 }
 

@@ -35,7 +35,7 @@ internal sealed record TablePage(TableStamp Stamp, FeedLines Lines, byte[]? Next
 /// Reads a table file for clients. Each read is a short transaction of its own, so that a slow client never keeps SQLite from
 /// shortening the file's log. Thread-safe.
 /// </summary>
-internal sealed class TableFeedFile(string path, int pageBytes)
+internal sealed class TableFeedFile(string path, int pageBytes, RowLimits limits)
 {
     /// <summary>
     /// By the index that a served table has (<see cref="SequenceIndex"/>): what it costs depends on what changed, and not on the table.
@@ -59,7 +59,7 @@ internal sealed class TableFeedFile(string path, int pageBytes)
         Read(
             (connection, stamp, shape) =>
             {
-                var lines = new FeedLines();
+                var lines = new FeedLines(limits, () => stamp.KeyFields);
                 if (shape is null)
                     return new TablePage(stamp, lines, null, stamp.Sequence);
                 using var select = new Statement(
@@ -96,7 +96,7 @@ internal sealed class TableFeedFile(string path, int pageBytes)
         Read(
             (connection, stamp, shape) =>
             {
-                var lines = new FeedLines();
+                var lines = new FeedLines(limits, () => stamp.KeyFields);
                 if (shape is null || stamp.Sequence <= after)
                     return new TablePage(stamp, lines, null, stamp.Sequence);
                 var (most, last, read) = (_size.Rows, after, 0);
@@ -138,7 +138,7 @@ internal sealed class TableFeedFile(string path, int pageBytes)
         {
             while (true)
             {
-                using var connection = TableFile.OpenForReading(path);
+                using var connection = ReadConnection.Open(path);
                 var mark = TableFile.Guard(
                     path,
                     () =>

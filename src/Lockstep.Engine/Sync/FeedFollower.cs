@@ -38,6 +38,7 @@ internal sealed class FeedFollower(
     {
         var plan = _plan ??= new ConnectionPlan(options, context.Target.State);
         plan.Interrupted(context.Target.State);
+        var judge = new SweepJudge(context, feed);
         if (_foreign is null && !_hasDetected)
             await TakeDialectAsync(DialectChoice.Of(options, context.Target.State, feed), cancellationToken).ConfigureAwait(false);
         int failures = 0,
@@ -60,7 +61,7 @@ internal sealed class FeedFollower(
                     : await ConnectAsync(context, plan, cancellationToken).ConfigureAwait(false);
                 if (outcome == BodyOutcome.AnotherFeed)
                 {
-                    RequireBelieved(context);
+                    judge.RequireDue();
                     GuardResyncs(plan.Resyncs);
                     continue;
                 }
@@ -98,7 +99,7 @@ internal sealed class FeedFollower(
                 // A feed that has moved would have known the identity.
                 if (TableBinding.IsOfAnotherFeed(context.Target.State, feed) && !options.Rebind)
                     throw TableBinding.OfAnotherFeed(context.Target.State, options, feed);
-                RequireBelieved(context);
+                judge.RequireDue();
                 GuardResyncs(context.StopsWhenCaughtUp ? Math.Max(plan.Resyncs + 1, plan.SetsInARow) : plan.Resyncs + 1);
                 await events.PostStatusAsync(e, cancellationToken).ConfigureAwait(false);
                 await events
@@ -109,7 +110,7 @@ internal sealed class FeedFollower(
                     )
                     .ConfigureAwait(false);
                 plan.Resync(isAnotherFeed: false);
-                if (!context.StopsWhenCaughtUp && UntilSetIsDue(context.Target.State) is { } early)
+                if (!context.StopsWhenCaughtUp && judge.UntilDue is { } early)
                 {
                     // The whole set that the feed asks the sync to fetch came just now, and could not be taken (I6).
                     status.Move(SyncTrigger.Interrupted);
@@ -154,7 +155,7 @@ internal sealed class FeedFollower(
             if (status.Phase != SyncPhase.BackingOff)
                 status.Move(SyncTrigger.Interrupted);
             if (plan.NeedsSet)
-                retryAfter = Later(retryAfter, UntilSetIsDue(context.Target.State));
+                retryAfter = Later(retryAfter, judge.UntilDue);
             // A feed that leads back to the whole set each time is asked ever less often, whatever the set brings.
             var broughtNews = status.Counters.Changes > before && (failures == 0 || held) && plan.SetsInARow < 2;
             var tries = Math.Max(1, Math.Max(failures, plan.SetsInARow));
@@ -318,26 +319,6 @@ internal sealed class FeedFollower(
         if (outcome == RoundOutcome.NotOfThisDialect)
             _foreign = null;
         return outcome == RoundOutcome.Done ? BodyOutcome.Done : BodyOutcome.GoOn;
-    }
-
-    /// <summary>How long a whole set that is owed is not fetched yet; null when none is, or it is due.</summary>
-    private TimeSpan? UntilSetIsDue(TableState state) =>
-        state.Owed is { } owed && owed.Due - time.GetUtcNow() is { Ticks: > 0 } early ? early : null;
-
-    /// <summary>A whole set that was not believed is not fetched again before its time, but on purpose.</summary>
-    private void RequireBelieved(SyncContext context)
-    {
-        var state = context.Target.State;
-        if (
-            context.StopsWhenCaughtUp
-            && !options.Force
-            && !options.Resync
-            && state.Owed is { Refused: { } refused } owed
-            && UntilSetIsDue(state) is not null
-        )
-        {
-            throw new SweepRefusedException(feed, refused.Lost, refused.Rows, [], owed.Due);
-        }
     }
 
     private static TimeSpan? Later(TimeSpan? left, TimeSpan? right) => left is null || right > left ? right ?? left : left;

@@ -68,9 +68,6 @@ internal enum SnapshotEnding
 
     /// <summary>The feed is another one than before: stored order values and tombstones mean nothing any more.</summary>
     ForgetOrder = 2,
-
-    /// <summary>It is refused if it would empty the table, or remove more than half of more than 20 records.</summary>
-    Guarded = 4,
 }
 
 /// <summary>What one commit holds. Null leaves a thing as it is.</summary>

@@ -57,6 +57,14 @@ public sealed class GossipClock : IReadOnlyCollection<KeyValuePair<string, doubl
         }
     }
 
+    internal void Lower(string source, double timestamp)
+    {
+        if (Find(source) is { } cell && timestamp < cell.Timestamp)
+        {
+            cell.Timestamp = timestamp;
+        }
+    }
+
     internal void Advance(GossipClock other)
     {
         foreach (var (source, cell) in other._entries)

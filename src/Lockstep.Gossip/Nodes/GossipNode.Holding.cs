@@ -78,7 +78,7 @@ public abstract partial class GossipNode
             var verified = Array.ConvertAll(ticket.Updates, Verify);
             using (BeginBatch())
             {
-                if (_holds.Release(ticket, verified, _clock, _future.DueTime, ApplyHeld))
+                if (_holds.Release(ticket, verified, _clock, _future.DueTime, CommitFrom))
                 {
                     ticket.Stream.Fail(
                         new GossipException(
@@ -99,11 +99,5 @@ public abstract partial class GossipNode
         {
             return _disposed ? null : _holds.TakeNext();
         }
-    }
-
-    private void ApplyHeld(GossipSession from, GossipUpdate update)
-    {
-        NoteGap(from, update);
-        Commit(update);
     }
 }

@@ -100,7 +100,15 @@ internal sealed class GossipMessageParser
         reader.Read();
         string? signature = null;
         string? oddity = null;
-        if (reader.TokenType == JsonTokenType.String)
+        GossipSeal? seal = null;
+        if (reader.TokenType == JsonTokenType.StartArray)
+        {
+            seal = ReadSeal(ref reader);
+            oddity = seal is null ? NotAnUpdateText : null;
+            reader.Read();
+        }
+
+        if (oddity is null && reader.TokenType == JsonTokenType.String)
         {
             signature = JsonText.Decode(ref reader);
             reader.Read();
@@ -119,7 +127,52 @@ internal sealed class GossipMessageParser
 
         reader.Read();
         var update = new GossipUpdate(line.Slice(start, length).ToArray(), timestamp, source, signature);
+        if (seal is not null)
+        {
+            update.Attach(seal with { Plain = signature });
+        }
+
         return new GossipMessage(GossipMessageKind.Update, update, Shape: shape, Oddity: oddity);
+    }
+
+    /// <summary>Reads an array to its end; null where it is no seal.</summary>
+    private static GossipSeal? ReadSeal(ref Utf8JsonReader reader)
+    {
+        var number = 0L;
+        var floor = 0L;
+        string? present = null;
+        string? signature = null;
+        var depth = reader.CurrentDepth;
+        var isSeal =
+            TryReadCount(ref reader, out number)
+            && TryReadCount(ref reader, out floor)
+            && TryReadText(ref reader, out present)
+            && TryReadText(ref reader, out signature)
+            && reader.Read()
+            && reader.TokenType == JsonTokenType.EndArray;
+        while (reader.CurrentDepth > depth || reader.TokenType != JsonTokenType.EndArray)
+        {
+            reader.Read();
+        }
+
+        return isSeal && NumberRanges.TryParse(present!, floor) is { } ranges && ranges.Between(number, GossipSeal.MaxNumber).IsEmpty
+            ? new GossipSeal(number, ranges, signature!, null)
+            : null;
+    }
+
+    private static bool TryReadCount(ref Utf8JsonReader reader, out long number)
+    {
+        number = 0;
+        return reader.Read()
+            && reader.TokenType == JsonTokenType.Number
+            && reader.TryGetInt64(out number)
+            && number is > 0 and <= GossipSeal.MaxNumber;
+    }
+
+    private static bool TryReadText(ref Utf8JsonReader reader, out string? text)
+    {
+        text = reader.Read() && reader.TokenType == JsonTokenType.String ? JsonText.Decode(ref reader) : null;
+        return text is not null;
     }
 
     private static ChangeShape SkipChange(ref Utf8JsonReader reader)

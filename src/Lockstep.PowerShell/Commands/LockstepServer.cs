@@ -162,6 +162,14 @@ public sealed class StartLockstepServerCommand : LockstepCmdlet
     [ValidateRange(0.01, 86400.0)]
     public double HeartbeatSec { get; set; } = 15;
 
+    /// <summary>
+    /// The largest record in bytes. A larger one, which clients would not take, is left out: its key goes out as deleted, and the server's
+    /// Notice names it.
+    /// </summary>
+    [Parameter]
+    [ValidateRange(1024, 1024 * 1024 * 1024)]
+    public int MaximumRecordSize { get; set; } = 16 * 1024 * 1024;
+
     /// <summary>A name for this server, which clients are told.</summary>
     [Parameter]
     public string? InstanceName { get; set; }
@@ -228,6 +236,7 @@ public sealed class StartLockstepServerCommand : LockstepCmdlet
             Token = Token,
             HeartbeatInterval = TimeSpan.FromSeconds(HeartbeatSec),
             InstanceName = InstanceName,
+            MaximumRecordSize = MaximumRecordSize,
             StatusPage = !NoStatusPage,
         };
 
