@@ -99,14 +99,7 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log, ILogger 
                 name,
                 path,
                 $"{path}\n{file.Table}\n{file.MaximumRecordSize}\n{file.Dialect}",
-                _ =>
-                    ServeCommand.FromFile(
-                        path,
-                        file.Table is null ? [] : [file.Table],
-                        feedLog,
-                        file.MaximumRecordSize,
-                        file.Dialect
-                    )
+                _ => ServeCommand.FromFile(path, file.Table is null ? [] : [file.Table], feedLog, file.MaximumRecordSize, file.Dialect)
             );
         }
 
