@@ -52,6 +52,7 @@
         'Save-LockstepFeed'
         'Send-LockstepEvent'
         'Set-LockstepModelValue'
+        'Set-LockstepTable'
         'Set-LockstepVariable'
         'Show-LockstepTable'
         'Start-LockstepModelListener'

@@ -20,6 +20,7 @@ internal static class Program
         ("repair", CompareCommands.CreateRepair),
         ("backup", BackupCommand.Create),
         ("clear", ClearCommand.Create),
+        ("index", IndexCommand.Create),
         ("var", VarCommand.Create),
         ("serve", ServeCommand.Create),
         ("testserver", TestServerCommand.Create),

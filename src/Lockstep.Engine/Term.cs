@@ -75,6 +75,9 @@ public readonly ref struct Term
     /// <summary>Only show what tracking a table would change.</summary>
     public static Term PlanTracking => Named("PostgresTracking.PlanEnableAsync");
 
+    /// <summary>Keep a table file from other users of the machine.</summary>
+    public static Term Private => Named("IsPrivate");
+
     /// <summary>How many malformed records are set aside.</summary>
     public static Term QuarantineLimit => Named();
 

@@ -16,6 +16,9 @@ public sealed class FeedServer : IAsyncDisposable
     /// <summary>The meter through which servers report connections, bytes and refusals.</summary>
     public const string MeterName = ServingMetrics.MeterName;
 
+    /// <summary>The category of a server's log.</summary>
+    public const string LogCategory = ServingLog.Category;
+
     private static readonly string[] OperatorPaths = [HealthEndpoint.LivePath, HealthEndpoint.ReadyPath, MetricsEndpoint.Path];
 
     private readonly ServedFeeds _feeds = new();
@@ -36,7 +39,7 @@ public sealed class FeedServer : IAsyncDisposable
         _access = new FeedAccess(options.Credentials);
         _operating = new MetricsEndpoint(_feeds, _access);
         _budget = new SendBudget(options.BufferBytes, time);
-        _metrics.Watch(_budget);
+        _metrics.Watch(_budget, _feeds);
         _logger = options.LoggerFactory.CreateLogger(ServingLog.Category);
         Uri = new Uri("http://localhost/");
     }
@@ -86,7 +89,7 @@ public sealed class FeedServer : IAsyncDisposable
                 server.Add(source);
             server._host = await HttpHost.StartAsync([endpoint], options.Connections, cancellationToken).ConfigureAwait(false);
             server.Uri = server._host.GetUri(endpoint);
-            ServingLog.Started(server._logger, server.Uri, string.Join(", ", server.Sources.Select(source => source.Name)));
+            ServingLog.Started(server._logger, server.Uri);
             return server;
         }
         catch
@@ -116,6 +119,7 @@ public sealed class FeedServer : IAsyncDisposable
             _routes.Remove(path);
         _routes.Add(path, new FeedEndpoint(source, _options, _access, _metrics, feed.Clients, _budget, _time, _stopping.Token).HandleAsync);
         _feeds.Add(feed);
+        ServingLog.Added(_logger, source.Name);
     }
 
     /// <summary>No longer serves a source: cuts its streams off and disposes it. Does nothing when there is none of that name.</summary>
@@ -127,6 +131,7 @@ public sealed class FeedServer : IAsyncDisposable
         _routes.Remove(FeedEndpoint.PathOf(name));
         await feed.Source.DisposeAsync().ConfigureAwait(false);
         await feed.Latest.Following.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        ServingLog.Removed(_logger, name);
     }
 
     /// <summary>From the next request on these credentials let in; none lets everybody in.</summary>

@@ -10,8 +10,8 @@ internal static partial class ServingLog
 {
     public const string Category = "Lockstep.Serving";
 
-    [LoggerMessage(1, LogLevel.Information, "Serving at {Uri}: {Feeds}.")]
-    public static partial void Started(ILogger logger, Uri uri, string feeds);
+    [LoggerMessage(1, LogLevel.Information, "Serving at {Uri}.")]
+    public static partial void Started(ILogger logger, Uri uri);
 
     [LoggerMessage(2, LogLevel.Information, "The server at {Uri} has stopped.")]
     public static partial void Stopped(ILogger logger, Uri uri);
@@ -24,6 +24,12 @@ internal static partial class ServingLog
 
     [LoggerMessage(5, LogLevel.Information, "{Client} was refused {Feed}: {Status}.")]
     public static partial void Refused(ILogger logger, string client, string feed, int status);
+
+    [LoggerMessage(7, LogLevel.Information, "Serving {Feed}.")]
+    public static partial void Added(ILogger logger, string feed);
+
+    [LoggerMessage(8, LogLevel.Information, "No longer serving {Feed}.")]
+    public static partial void Removed(ILogger logger, string feed);
 
     [LoggerMessage(6, LogLevel.Warning, "A client could not read {Feed}.")]
     public static partial void ReadFailed(ILogger logger, string feed, Exception error);

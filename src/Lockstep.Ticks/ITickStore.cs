@@ -20,20 +20,49 @@ public interface ITickStore : IAsyncDisposable
     Task<IReadOnlyList<string>> ListAsync(CancellationToken cancellationToken);
 
     /// <summary>
-    /// Changes a variable in one transaction, one after the other with every other change of that variable: takes its turn, reads the
-    /// schedule and then the clock, lets <paramref name="decide"/> choose, applies the edit, writes the audit trail, and commits unless the
-    /// edit's deadline has passed.
+    /// Changes variables in one transaction, one after the other with every other change of any of them: takes its turn, reads the
+    /// schedules and then the clock, lets <paramref name="decide"/> choose, applies the edits, writes the audit trail, and commits unless
+    /// the deadline of an edit has passed.
     /// </summary>
-    /// <param name="variable">The variable.</param>
+    /// <param name="variables">The variables, each once and in ordinal order.</param>
     /// <param name="who">Who makes the change, for the audit trail.</param>
-    /// <param name="decide">Gets what was read and returns what to do; runs inside the transaction and must be quick. What it throws rolls
-    /// back and is thrown on.</param>
+    /// <param name="decide">Gets what was read of each and returns what to do with each, in their order; must be quick and do nothing else,
+    /// for a store may call it again after another change came first. What it throws rolls back and is thrown on.</param>
     /// <param name="cancellationToken">Cancels and rolls back, up to the commit.</param>
-    /// <exception cref="TickDeadlineException">The deadline passed before the commit; rolled back.</exception>
-    Task<TickCommit> ChangeAsync(string variable, string who, Func<TickReading, TickEdit> decide, CancellationToken cancellationToken);
+    /// <returns>What was committed of each, in their order.</returns>
+    /// <exception cref="TickDeadlineException">A deadline passed before the commit; rolled back.</exception>
+    Task<IReadOnlyList<TickCommit>> ChangeAsync(
+        IReadOnlyList<string> variables,
+        string who,
+        Func<IReadOnlyList<TickReading>, IReadOnlyList<TickEdit>> decide,
+        CancellationToken cancellationToken
+    );
 
     /// <summary>The newest lines of a variable's audit trail, oldest first.</summary>
     Task<IReadOnlyList<TickAuditEntry>> ReadAuditAsync(string variable, int newest, CancellationToken cancellationToken);
+}
+
+/// <summary>What follows from the members of a store.</summary>
+public static class TickStoreExtensions
+{
+    /// <summary>Changes one variable; see <see cref="ITickStore.ChangeAsync"/>.</summary>
+    public static async Task<TickCommit> ChangeAsync(
+        this ITickStore store,
+        string variable,
+        string who,
+        Func<TickReading, TickEdit> decide,
+        CancellationToken cancellationToken
+    ) => (await store.ChangeAsync([variable], who, readings => [decide(readings[0])], cancellationToken).ConfigureAwait(false))[0];
+}
+
+/// <summary>A store that can tell of changes as they are committed.</summary>
+public interface ITickChangeHints
+{
+    /// <summary>
+    /// A variable was changed, by its name. It is a hint: one may come late, twice or not at all, and nothing may rest on it. Called on any
+    /// thread; handlers return quickly. Hearing begins with the first operation after a handler was added.
+    /// </summary>
+    event Action<string>? Changed;
 }
 
 /// <summary>A schedule with the circumstances of its reading.</summary>
@@ -57,4 +86,10 @@ public sealed record TickCommit(TickEdit Edit, TickReading Before, DateTimeOffse
     /// The change stands, and such a process takes it up at its next refresh.
     /// </summary>
     public bool IsLate => CommittedAt > Edit.VisibleBy;
+
+    internal static IReadOnlyList<TickCommit> Of(
+        IReadOnlyList<TickEdit> edits,
+        IReadOnlyList<TickReading> before,
+        DateTimeOffset committedAt
+    ) => [.. edits.Zip(before, (edit, reading) => new TickCommit(edit, reading, committedAt))];
 }

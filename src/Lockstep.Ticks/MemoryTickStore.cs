@@ -44,27 +44,31 @@ public sealed class MemoryTickStore : ITickStore
     }
 
     /// <inheritdoc/>
-    public Task<TickCommit> ChangeAsync(
-        string variable,
+    public Task<IReadOnlyList<TickCommit>> ChangeAsync(
+        IReadOnlyList<string> variables,
         string who,
-        Func<TickReading, TickEdit> decide,
+        Func<IReadOnlyList<TickReading>, IReadOnlyList<TickEdit>> decide,
         CancellationToken cancellationToken
     )
     {
         cancellationToken.ThrowIfCancellationRequested();
         lock (_gate)
         {
-            var before = Read(variable);
-            var edit = decide(before);
-            var after = edit.ApplyTo(before.Schedule);
-            if (edit.Deadline is { } deadline && _clock.GetUtcNow() >= deadline)
-                throw new TickDeadlineException(variable, deadline);
-            _schedules[variable] = after;
-            if (edit.Operations.Count > 0)
-                _version++;
+            var time = _clock.GetUtcNow();
+            TickReading[] before = [.. variables.Select(variable => Read(variable) with { StoreTime = time })];
+            var edits = decide(before);
+            TickSchedule[] after = [.. edits.Zip(before, (edit, reading) => edit.ApplyTo(reading.Schedule))];
+            TickEdit.CheckDeadline(variables, edits, _clock.GetUtcNow());
             var change = Guid.NewGuid();
-            _audit.AddRange(edit.Operations.Select(operation => new TickAuditEntry(change, before.StoreTime, who, variable, operation)));
-            return Task.FromResult(new TickCommit(edit, before, _clock.GetUtcNow()));
+            foreach (var (variable, edit, schedule) in variables.Zip(edits, after))
+            {
+                _schedules[variable] = schedule;
+                _audit.AddRange(edit.Operations.Select(operation => new TickAuditEntry(change, time, who, variable, operation)));
+            }
+
+            if (edits.Any(edit => edit.Operations.Count > 0))
+                _version++;
+            return Task.FromResult(TickCommit.Of(edits, before, _clock.GetUtcNow()));
         }
     }
 

@@ -1,3 +1,4 @@
+using Lockstep.Engine.Tables.Native;
 using Microsoft.Data.Sqlite;
 
 namespace Lockstep.Ticks;
@@ -14,8 +15,6 @@ public sealed class SqliteTickStore : ITickStore
     private readonly TimeProvider _clock;
     private readonly Lock _openGate = new();
     private TickSettings? _settings;
-
-    static SqliteTickStore() => SQLitePCL.Batteries_V2.Init();
 
     /// <summary>Names the file; nothing is opened yet.</summary>
     /// <param name="path">The file.</param>
@@ -38,33 +37,41 @@ public sealed class SqliteTickStore : ITickStore
 
     /// <inheritdoc/>
     public Task<TickReading> ReadAsync(string variable, CancellationToken cancellationToken) =>
-        RunAsync((connection, settings) => Read(connection, null, settings, variable), cancellationToken);
+        RunAsync((connection, settings) => Read(connection, settings, variable), cancellationToken);
 
     /// <inheritdoc/>
     public Task<IReadOnlyList<string>> ListAsync(CancellationToken cancellationToken) =>
         RunAsync((connection, _) => SqliteTickTables.ReadNames(connection), cancellationToken);
 
     /// <inheritdoc/>
-    public Task<TickCommit> ChangeAsync(
-        string variable,
+    public Task<IReadOnlyList<TickCommit>> ChangeAsync(
+        IReadOnlyList<string> variables,
         string who,
-        Func<TickReading, TickEdit> decide,
+        Func<IReadOnlyList<TickReading>, IReadOnlyList<TickEdit>> decide,
         CancellationToken cancellationToken
     ) =>
         RunAsync(
             (connection, settings) =>
             {
-                // IMMEDIATE: the schedule is read under the lock with which it is written, so that no update is lost.
-                using var transaction = connection.BeginTransaction(deferred: false);
-                var before = Read(connection, transaction, settings, variable);
-                var edit = decide(before);
-                if (edit.Operations.Count > 0)
-                    SqliteTickTables.Apply(connection, transaction, variable, who, before.StoreTime, edit);
+                // The schedule is read under the lock with which it is written, so that no update is lost.
+                SqliteTurn.Take(connection, cancellationToken);
+                TickReading[] before = [.. variables.Select(variable => Read(connection, settings, variable))];
+                var time = _clock.GetUtcNow();
+                before = Array.ConvertAll(before, reading => reading with { StoreTime = time });
+                var edits = decide(before);
+                if (edits.Any(edit => edit.Operations.Count > 0))
+                {
+                    var change = Guid.NewGuid();
+                    SqliteTickTables.Complete(connection);
+                    SqliteTickTables.Count(connection);
+                    foreach (var (variable, edit) in variables.Zip(edits))
+                        SqliteTickTables.Apply(connection, change, variable, who, time, edit);
+                }
+
                 cancellationToken.ThrowIfCancellationRequested();
-                if (edit.Deadline is { } deadline && _clock.GetUtcNow() >= deadline)
-                    throw new TickDeadlineException(variable, deadline);
-                transaction.Commit();
-                return new TickCommit(edit, before, _clock.GetUtcNow());
+                TickEdit.CheckDeadline(variables, edits, _clock.GetUtcNow());
+                SqliteTurn.Commit(connection);
+                return TickCommit.Of(edits, before, _clock.GetUtcNow());
             },
             cancellationToken
         );
@@ -77,10 +84,10 @@ public sealed class SqliteTickStore : ITickStore
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
     /// <summary>The clock comes last.</summary>
-    private TickReading Read(SqliteConnection connection, SqliteTransaction? transaction, TickSettings settings, string variable)
+    private TickReading Read(SqliteConnection connection, TickSettings settings, string variable)
     {
-        var stamp = SqliteTickTables.ReadStamp(connection, transaction);
-        var schedule = new TickSchedule(settings.DefaultTick, SqliteTickTables.ReadTuples(connection, transaction, variable));
+        var stamp = SqliteTickTables.ReadStamp(connection);
+        var schedule = new TickSchedule(settings.DefaultTick, SqliteTickTables.ReadTuples(connection, variable));
         return new TickReading(schedule, settings, _clock.GetUtcNow()) { Stamp = stamp };
     }
 
@@ -116,7 +123,9 @@ public sealed class SqliteTickStore : ITickStore
             if (_settings is null && _newSettings is not null)
             {
                 using var created = Connect(SqliteOpenMode.ReadWriteCreate);
+                SqliteTurn.Take(created, CancellationToken.None);
                 SqliteTickTables.Create(created, _newSettings);
+                SqliteTurn.Commit(created);
             }
         }
 
@@ -135,21 +144,21 @@ public sealed class SqliteTickStore : ITickStore
 
     private SqliteConnection Connect(SqliteOpenMode mode)
     {
+        SqliteLibrary.Require();
         var connection = new SqliteConnection(
             new SqliteConnectionStringBuilder
             {
                 DataSource = _path,
                 Mode = mode,
                 Pooling = false,
+                DefaultTimeout = SqliteTurn.TimeoutSeconds,
             }.ToString()
         );
         try
         {
             connection.Open();
 
-            // SQLite's own waiting looks again after 1, 2, 5 ... ms; the driver's after 150 ms, which is long beside a small tick.
-            using var pragma = SqliteTickTables.Command(connection, null, "PRAGMA busy_timeout = 5000; PRAGMA synchronous = FULL");
-            pragma.ExecuteNonQuery();
+            SqliteTurn.Prepare(connection);
             return connection;
         }
         catch

@@ -7,17 +7,24 @@ namespace Lockstep.Ticks;
 /// </summary>
 internal static class SqliteTickTables
 {
-    /// <summary>Makes the tables with their settings, unless they are there.</summary>
+    /// <summary>What stores of older versions lack: column by column, with its table and its definition.</summary>
+    private static readonly (string Table, string Column, string Definition)[] Additions =
+    [
+        ("lockstep_tick_settings", "identity", "TEXT"),
+        ("lockstep_tick_settings", "version", "INTEGER NOT NULL DEFAULT 0"),
+        ("lockstep_tick_settings", "marks", "TEXT NOT NULL DEFAULT ''"),
+        ("lockstep_tick_tuples", "wished_at_ms", "INTEGER"),
+        ("lockstep_tick_tuples", "change_group", "TEXT"),
+    ];
+
+    /// <summary>Makes the tables with their settings, unless they are there. Within a transaction.</summary>
     public static void Create(SqliteConnection connection, TickSettings settings)
     {
-        using var transaction = connection.BeginTransaction(deferred: false);
         using var command = Command(
             connection,
-            transaction,
             """
             CREATE TABLE IF NOT EXISTS lockstep_tick_settings (
-                one INTEGER PRIMARY KEY CHECK (one = 1), default_tick_ms INTEGER NOT NULL, skew_bound_ms INTEGER, latency_ms INTEGER NOT NULL,
-                identity TEXT, version INTEGER NOT NULL DEFAULT 0);
+                one INTEGER PRIMARY KEY CHECK (one = 1), default_tick_ms INTEGER NOT NULL, skew_bound_ms INTEGER, latency_ms INTEGER NOT NULL);
             CREATE TABLE IF NOT EXISTS lockstep_tick_tuples (
                 name TEXT NOT NULL, active_at_ms INTEGER NOT NULL, value TEXT NOT NULL, tick_ms INTEGER NOT NULL, PRIMARY KEY (name, active_at_ms)) WITHOUT ROWID;
             CREATE TABLE IF NOT EXISTS lockstep_tick_audit (
@@ -31,52 +38,47 @@ internal static class SqliteTickTables
             ("$latency", (long)settings.Latency.TotalMilliseconds)
         );
         command.ExecuteNonQuery();
-        if (!HasStamp(connection, transaction))
+        Complete(connection);
+    }
+
+    /// <summary>Adds what a store of an older version lacks. Within a transaction.</summary>
+    public static void Complete(SqliteConnection connection)
+    {
+        foreach (var (table, column, definition) in Additions)
         {
-            using var columns = Command(
+            using var exists = Command(
                 connection,
-                transaction,
-                """
-                ALTER TABLE lockstep_tick_settings ADD COLUMN identity TEXT;
-                ALTER TABLE lockstep_tick_settings ADD COLUMN version INTEGER NOT NULL DEFAULT 0;
-                """
+                "SELECT count(*) FROM pragma_table_info($table) WHERE name = $column",
+                ("$table", table),
+                ("$column", column)
             );
-            columns.ExecuteNonQuery();
+            if ((long)exists.ExecuteScalar()! == 1)
+                continue;
+            using var add = Command(connection, $"ALTER TABLE {table} ADD COLUMN {column} {definition}");
+            add.ExecuteNonQuery();
         }
 
         using var identity = Command(
             connection,
-            transaction,
             "UPDATE lockstep_tick_settings SET identity = $identity WHERE identity IS NULL",
             ("$identity", Guid.NewGuid().ToString("N"))
         );
         identity.ExecuteNonQuery();
-        transaction.Commit();
     }
 
     /// <summary>Which store this is; unknown for one that an older version made and none has written to since.</summary>
-    public static TickStoreStamp ReadStamp(SqliteConnection connection, SqliteTransaction? transaction)
+    public static TickStoreStamp ReadStamp(SqliteConnection connection)
     {
-        if (!HasStamp(connection, transaction))
-            return TickStoreStamp.Unknown;
-        using var command = Command(connection, transaction, "SELECT identity, version FROM lockstep_tick_settings");
+        using var command = Command(connection, "SELECT * FROM lockstep_tick_settings");
         using var reader = command.ExecuteReader();
-        return reader.Read() && !reader.IsDBNull(0) ? new TickStoreStamp(reader.GetString(0), reader.GetInt64(1)) : TickStoreStamp.Unknown;
-    }
-
-    private static bool HasStamp(SqliteConnection connection, SqliteTransaction? transaction)
-    {
-        using var command = Command(
-            connection,
-            transaction,
-            "SELECT count(*) FROM pragma_table_info('lockstep_tick_settings') WHERE name = 'version'"
-        );
-        return (long)command.ExecuteScalar()! == 1;
+        return reader.Read() && Text(reader, "identity") is { } identity
+            ? new TickStoreStamp(identity, reader.GetInt64(reader.GetOrdinal("version")), Text(reader, "marks"))
+            : TickStoreStamp.Unknown;
     }
 
     public static TickSettings ReadSettings(SqliteConnection connection)
     {
-        using var command = Command(connection, null, "SELECT default_tick_ms, skew_bound_ms, latency_ms FROM lockstep_tick_settings");
+        using var command = Command(connection, "SELECT default_tick_ms, skew_bound_ms, latency_ms FROM lockstep_tick_settings");
         using var reader = command.ExecuteReader();
         reader.Read();
         return new TickSettings(
@@ -89,7 +91,7 @@ internal static class SqliteTickTables
     /// <summary>The names of all variables, in ordinal order.</summary>
     public static IReadOnlyList<string> ReadNames(SqliteConnection connection)
     {
-        using var command = Command(connection, null, "SELECT DISTINCT name FROM lockstep_tick_tuples ORDER BY name");
+        using var command = Command(connection, "SELECT DISTINCT name FROM lockstep_tick_tuples ORDER BY name");
         using var reader = command.ExecuteReader();
         var names = new List<string>();
         while (reader.Read())
@@ -98,18 +100,24 @@ internal static class SqliteTickTables
     }
 
     /// <summary>A variable's tuples, in no order.</summary>
-    public static List<TickTuple> ReadTuples(SqliteConnection connection, SqliteTransaction? transaction, string variable)
+    public static List<TickTuple> ReadTuples(SqliteConnection connection, string variable)
     {
-        using var command = Command(
-            connection,
-            transaction,
-            "SELECT active_at_ms, value, tick_ms FROM lockstep_tick_tuples WHERE name = $name",
-            ("$name", variable)
-        );
+        using var command = Command(connection, "SELECT * FROM lockstep_tick_tuples WHERE name = $name", ("$name", variable));
         using var reader = command.ExecuteReader();
         var tuples = new List<TickTuple>();
         while (reader.Read())
-            tuples.Add(ReadTuple(reader, 0));
+        {
+            tuples.Add(
+                new TickTuple(
+                    FromMilliseconds(reader.GetInt64(reader.GetOrdinal("active_at_ms"))),
+                    reader.GetString(reader.GetOrdinal("value")),
+                    TimeSpan.FromMilliseconds(reader.GetInt64(reader.GetOrdinal("tick_ms"))),
+                    Ordinal(reader, "wished_at_ms") is { } wish ? FromMilliseconds(reader.GetInt64(wish)) : null,
+                    Text(reader, "change_group")
+                )
+            );
+        }
+
         return tuples;
     }
 
@@ -118,7 +126,6 @@ internal static class SqliteTickTables
     {
         using var command = Command(
             connection,
-            null,
             """
             SELECT change_id, at_ms, who, action, active_at_ms, value, tick_ms, moved_from_ms FROM lockstep_tick_audit
             WHERE name = $name ORDER BY id DESC LIMIT $newest
@@ -132,7 +139,7 @@ internal static class SqliteTickTables
         {
             var operation = new TickOperation(
                 Enum.Parse<TickAction>(reader.GetString(3)),
-                ReadTuple(reader, 4),
+                new TickTuple(FromMilliseconds(reader.GetInt64(4)), reader.GetString(5), TimeSpan.FromMilliseconds(reader.GetInt64(6))),
                 reader.IsDBNull(7) ? null : FromMilliseconds(reader.GetInt64(7))
             );
             entries.Add(
@@ -150,21 +157,25 @@ internal static class SqliteTickTables
         return entries;
     }
 
+    /// <summary>Counts a change in the store's version, and notes its mark.</summary>
+    public static void Count(SqliteConnection connection)
+    {
+        using var version = Command(
+            connection,
+            "UPDATE lockstep_tick_settings SET version = version + 1, marks = substr($mark || marks, 1, $most)",
+            ("$mark", TickStoreStamp.NewMark()),
+            ("$most", TickStoreStamp.MostMarks * TickStoreStamp.MarkLength)
+        );
+        version.ExecuteNonQuery();
+    }
+
     /// <summary>Writes an edit, and into the audit who made it.</summary>
-    public static void Apply(
-        SqliteConnection connection,
-        SqliteTransaction transaction,
-        string variable,
-        string who,
-        DateTimeOffset at,
-        TickEdit edit
-    )
+    public static void Apply(SqliteConnection connection, Guid change, string variable, string who, DateTimeOffset at, TickEdit edit)
     {
         foreach (var instant in edit.Removals)
         {
             using var delete = Command(
                 connection,
-                transaction,
                 "DELETE FROM lockstep_tick_tuples WHERE name = $name AND active_at_ms = $at",
                 ("$name", variable),
                 ("$at", Milliseconds(instant))
@@ -176,33 +187,29 @@ internal static class SqliteTickTables
         {
             using var write = Command(
                 connection,
-                transaction,
-                "INSERT OR REPLACE INTO lockstep_tick_tuples (name, active_at_ms, value, tick_ms) VALUES ($name, $at, $value, $tick)",
+                """
+                INSERT OR REPLACE INTO lockstep_tick_tuples (name, active_at_ms, value, tick_ms, wished_at_ms, change_group)
+                VALUES ($name, $at, $value, $tick, $wish, $group)
+                """,
                 ("$name", variable),
                 ("$at", Milliseconds(tuple.ActiveAt)),
                 ("$value", tuple.Json),
-                ("$tick", (long)tuple.Tick.TotalMilliseconds)
+                ("$tick", (long)tuple.Tick.TotalMilliseconds),
+                ("$wish", tuple.WishedAt == tuple.ActiveAt ? DBNull.Value : Milliseconds(tuple.WishedAt)),
+                ("$group", tuple.Group ?? (object)DBNull.Value)
             );
             write.ExecuteNonQuery();
         }
 
-        if (HasStamp(connection, transaction))
-        {
-            using var version = Command(connection, transaction, "UPDATE lockstep_tick_settings SET version = version + 1");
-            version.ExecuteNonQuery();
-        }
-
-        var change = Guid.NewGuid().ToString();
         foreach (var operation in edit.Operations)
         {
             using var audit = Command(
                 connection,
-                transaction,
                 """
                 INSERT INTO lockstep_tick_audit (change_id, at_ms, who, name, action, active_at_ms, value, tick_ms, moved_from_ms)
                 VALUES ($change, $now, $who, $name, $action, $at, $value, $tick, $from)
                 """,
-                ("$change", change),
+                ("$change", change.ToString()),
                 ("$now", Milliseconds(at)),
                 ("$who", who),
                 ("$name", variable),
@@ -216,24 +223,30 @@ internal static class SqliteTickTables
         }
     }
 
-    private static TickTuple ReadTuple(SqliteDataReader reader, int column) =>
-        new(
-            FromMilliseconds(reader.GetInt64(column)),
-            reader.GetString(column + 1),
-            TimeSpan.FromMilliseconds(reader.GetInt64(column + 2))
-        );
+    /// <summary>Where a column is that stores of older versions lack; null where it is not, or has no value.</summary>
+    private static int? Ordinal(SqliteDataReader reader, string column)
+    {
+        for (var i = 0; i < reader.FieldCount; i++)
+        {
+            if (reader.GetName(i) == column)
+                return reader.IsDBNull(i) ? null : i;
+        }
 
-    /// <summary>A statement of which each text is a literal of this assembly.</summary>
-    public static SqliteCommand Command(
+        return null;
+    }
+
+    private static string? Text(SqliteDataReader reader, string column) =>
+        Ordinal(reader, column) is { } ordinal ? reader.GetString(ordinal) : null;
+
+    /// <summary>A statement; whatever comes from outside is a parameter.</summary>
+    private static SqliteCommand Command(
         SqliteConnection connection,
-        SqliteTransaction? transaction,
         string sql,
         params ReadOnlySpan<(string Name, object Value)> parameters
     )
     {
         var command = connection.CreateCommand();
-        command.Transaction = transaction;
-#pragma warning disable CA2100 // Every text is a literal, here or in SqliteTickStore.
+#pragma warning disable CA2100 // Every text is made of literals of this class.
         command.CommandText = sql;
 #pragma warning restore CA2100
         foreach (var (name, value) in parameters)

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Lockstep.Engine.Tables;
 
 namespace Lockstep.Ticks;
 
@@ -15,22 +16,13 @@ internal sealed class TickBootstrapFile(string path)
     /// <summary>Replaces the file as a whole: a reader, or a crash, finds the old one or the new one.</summary>
     public void Save(TickStoreStamp stamp, IEnumerable<KeyValuePair<string, TickSchedule>> schedules)
     {
-        // A new file of a name that nobody can foresee: no link that lies there already is written through.
-        var temporary = $"{_path}.{Guid.NewGuid():N}.tmp";
-        try
-        {
-            Write(temporary, stamp, schedules);
-            File.Move(temporary, _path, overwrite: true);
-        }
-        finally
-        {
-            File.Delete(temporary);
-        }
+        using var file = new UnfinishedFile(_path);
+        Write(file.Stream, stamp, schedules);
+        file.Complete();
     }
 
-    private static void Write(string file, TickStoreStamp stamp, IEnumerable<KeyValuePair<string, TickSchedule>> schedules)
+    private static void Write(Stream stream, TickStoreStamp stamp, IEnumerable<KeyValuePair<string, TickSchedule>> schedules)
     {
-        using var stream = new FileStream(file, FileMode.CreateNew, FileAccess.Write, FileShare.None);
         using var json = new Utf8JsonWriter(stream, new JsonWriterOptions { Indented = true });
         json.WriteStartObject();
         json.WriteNumber("format", Format);
@@ -39,6 +31,8 @@ internal sealed class TickBootstrapFile(string path)
             json.WriteStartObject("store");
             json.WriteString("identity", identity);
             json.WriteNumber("version", stamp.Version);
+            if (stamp.Mark.Length > 0)
+                json.WriteString("mark", stamp.Mark);
             json.WriteEndObject();
         }
 
@@ -47,8 +41,6 @@ internal sealed class TickBootstrapFile(string path)
             Write(json, name, schedule);
         json.WriteEndObject();
         json.WriteEndObject();
-        json.Flush();
-        stream.Flush(flushToDisk: true);
     }
 
     /// <summary>What the file holds, and of which store; empty when there is none.</summary>
@@ -64,7 +56,11 @@ internal sealed class TickBootstrapFile(string path)
             if (root.GetProperty("format").GetInt32() != Format)
                 throw new JsonException("The bootstrap file is of another format.");
             var stamp = root.TryGetProperty("store", out var store)
-                ? new TickStoreStamp(store.GetProperty("identity").GetString(), store.GetProperty("version").GetInt64())
+                ? new TickStoreStamp(
+                    store.GetProperty("identity").GetString(),
+                    store.GetProperty("version").GetInt64(),
+                    store.TryGetProperty("mark", out var mark) ? mark.GetString() : null
+                )
                 : TickStoreStamp.Unknown;
             return new TickBootstrap(
                 stamp,

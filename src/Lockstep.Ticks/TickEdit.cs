@@ -46,6 +46,16 @@ public sealed record TickEdit(IReadOnlyList<TickOperation> Operations, DateTimeO
     public IEnumerable<TickTuple> Writes =>
         Operations.Where(operation => operation.Action is TickAction.Set or TickAction.Move).Select(operation => operation.Tuple);
 
+    /// <exception cref="TickDeadlineException">It is too late to commit one of the edits.</exception>
+    internal static void CheckDeadline(IReadOnlyList<string> variables, IReadOnlyList<TickEdit> edits, DateTimeOffset now)
+    {
+        foreach (var (variable, edit) in variables.Zip(edits))
+        {
+            if (edit.Deadline is { } deadline && now >= deadline)
+                throw new TickDeadlineException(variable, deadline);
+        }
+    }
+
     /// <summary>The schedule after the change.</summary>
     public TickSchedule ApplyTo(TickSchedule schedule)
     {

@@ -74,6 +74,56 @@ public sealed class TickEditor
         CancellationToken cancellationToken = default
     ) => SetAsync(variable, JsonSerializer.Serialize(value), desired, tick, replace, cancellationToken);
 
+    /// <summary>
+    /// Sets values of several variables as one change, all of them or none, for the first boundary that all have and that is neither before
+    /// <paramref name="desired"/> nor before the next available change of any. They stay together: a later change that would move one of
+    /// them alone is refused.
+    /// </summary>
+    /// <param name="values">The variables, each with its value as one JSON text; at least one.</param>
+    /// <param name="desired">When they should become active; null for as soon as is safe.</param>
+    /// <param name="tick">The tick of all of them from then on, in whole milliseconds; null to leave each as it is.</param>
+    /// <param name="replace">Whether values that are already pending for that boundary are replaced.</param>
+    /// <param name="cancellationToken">Cancels, up to the commit.</param>
+    /// <returns>What was done to each, in the order of their names.</returns>
+    /// <exception cref="TickNoCommonBoundaryException">Their ticks have no boundary in common.</exception>
+    /// <exception cref="TickGroupException">The tick would move a pending value away from those that it was set together with.</exception>
+    /// <inheritdoc cref="SetAsync" path="/exception"/>
+    public async Task<IReadOnlyList<TickChange>> SetTogetherAsync(
+        IReadOnlyDictionary<string, string> values,
+        DateTimeOffset? desired = null,
+        TimeSpan? tick = null,
+        bool replace = false,
+        CancellationToken cancellationToken = default
+    )
+    {
+        if (values.Count == 0)
+            throw new ArgumentException("Values of at least one variable are set together.", nameof(values));
+        foreach (var json in values.Values)
+            TickTuple.CheckJson(json);
+
+        // All stores take their turns in one order, so that no two changes wait for each other.
+        string[] variables = [.. values.Keys.Order(StringComparer.Ordinal)];
+        var group = Guid.NewGuid().ToString("N");
+        var commits = await ChangeAsync(
+                variables,
+                readings =>
+                    [
+                        .. TickRules
+                            .SetTogether(
+                                [.. variables.Zip(readings, (variable, reading) => (variable, reading, values[variable]))],
+                                desired,
+                                tick,
+                                replace,
+                                group
+                            )
+                            .Zip(readings, (edit, reading) => Purged(reading, edit)),
+                    ],
+                cancellationToken
+            )
+            .ConfigureAwait(false);
+        return [.. variables.Zip(commits, (variable, commit) => new TickChange(variable, commit))];
+    }
+
     /// <summary>Writes a ramp's values as one change: all of them, or none when another value is pending on its way.</summary>
     /// <inheritdoc cref="SetAsync" path="/exception"/>
     public async Task<TickChange> RampAsync(
@@ -101,14 +151,14 @@ public sealed class TickEditor
         ChangeIfAnyAsync(variable, reading => TickRules.Remove(variable, reading, activeAt.ToUniversalTime()), cancellationToken);
 
     /// <summary>
-    /// Moves pending values that lie on no boundary to the next one. <see cref="SetAsync"/> and <see cref="RemoveAsync"/> do this
-    /// themselves; it is for schedules that something else wrote.
+    /// Moves pending values that do not lie on the first boundary from their wish on there. <see cref="SetAsync"/> and
+    /// <see cref="RemoveAsync"/> do this themselves; it is for schedules that something else wrote.
     /// </summary>
     /// <returns>What was moved; null when nothing had to be.</returns>
     /// <exception cref="TickDeadlineException">The store was too slow, several times.</exception>
     /// <exception cref="TickStoreUnavailableException">The store cannot be reached.</exception>
     public Task<TickChange?> RescheduleAsync(string variable, CancellationToken cancellationToken = default) =>
-        ChangeIfAnyAsync(variable, TickRules.Reschedule, cancellationToken);
+        ChangeIfAnyAsync(variable, reading => TickRules.Reschedule(variable, reading), cancellationToken);
 
     /// <summary>
     /// Clears away all expired values but the newest <paramref name="keep"/>; never the active one, nor one that expired less than a tick
@@ -136,14 +186,22 @@ public sealed class TickEditor
         return commit.Edit.Operations.Count == 0 ? null : new TickChange(variable, commit);
     }
 
-    private async Task<TickCommit> ChangeAsync(string variable, Func<TickReading, TickEdit> decide, CancellationToken cancellationToken)
+    private async Task<TickCommit> ChangeAsync(string variable, Func<TickReading, TickEdit> decide, CancellationToken cancellationToken) =>
+        (await ChangeAsync([variable], readings => [decide(readings[0])], cancellationToken).ConfigureAwait(false))[0];
+
+    private async Task<IReadOnlyList<TickCommit>> ChangeAsync(
+        string[] variables,
+        Func<IReadOnlyList<TickReading>, IReadOnlyList<TickEdit>> decide,
+        CancellationToken cancellationToken
+    )
     {
-        TickTuple.CheckName(variable);
+        foreach (var variable in variables)
+            TickTuple.CheckName(variable);
         for (var attempt = 1; ; attempt++)
         {
             try
             {
-                return await _store.ChangeAsync(variable, _who, decide, cancellationToken).ConfigureAwait(false);
+                return await _store.ChangeAsync(variables, _who, decide, cancellationToken).ConfigureAwait(false);
             }
             catch (TickDeadlineException) when (attempt < Attempts)
             {

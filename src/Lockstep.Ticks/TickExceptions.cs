@@ -32,6 +32,31 @@ public sealed class TickConflictException(string variable, TickTuple occupant, b
     public TickTuple Occupant { get; } = occupant;
 }
 
+/// <summary>The variables have no boundary in common within reach. Nothing was written.</summary>
+/// <param name="variables">The variables.</param>
+public sealed class TickNoCommonBoundaryException(IEnumerable<string> variables)
+    : TickException(
+        ErrorKind.Conflict,
+        $"{string.Join(", ", variables.Select(variable => $"'{variable}'"))} have no boundary in common: their ticks differ.",
+        "Give each the same tick, from an instant that is a boundary of it, and set them together after that."
+    );
+
+/// <summary>
+/// The change would move a pending value away from the others that were set together with it. Nothing was written.
+/// </summary>
+/// <param name="variable">The variable.</param>
+/// <param name="activeAt">When the pending value becomes active.</param>
+public sealed class TickGroupException(string variable, DateTimeOffset activeAt)
+    : TickException(
+        ErrorKind.Conflict,
+        $"The value of '{variable}' at {activeAt:O} switches together with other variables; this change would move it to another time.",
+        "Make the change after that time, or remove that value from each of its variables first."
+    )
+{
+    /// <summary>When the pending value becomes active.</summary>
+    public DateTimeOffset ActiveAt { get; } = activeAt;
+}
+
 /// <summary>The change would touch an instant so near that some process may not learn of it in time. Nothing was written.</summary>
 public sealed class TickTooLateException(string variable, DateTimeOffset instant, DateTimeOffset nextAvailable)
     : TickException(

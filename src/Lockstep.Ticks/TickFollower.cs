@@ -80,18 +80,28 @@ internal sealed class TickFollower : IAsyncDisposable
         }
     }
 
+    /// <summary>Whether it has a schedule that the store had at some time.</summary>
+    public bool IsKnown { get; private set; }
+
     /// <summary>Reads the store for the first time; when that fails, goes by the last known schedule if there is one.</summary>
-    public async Task StartAsync(TickSchedule? lastKnown, CancellationToken cancellationToken)
+    /// <param name="lastKnown">That one; null for none.</param>
+    /// <param name="mayStartEmpty">Whether, without one, it begins with no value while the store cannot be read.</param>
+    /// <param name="cancellationToken">Cancels.</param>
+    public async Task StartAsync(TickSchedule? lastKnown, bool mayStartEmpty, CancellationToken cancellationToken)
     {
         try
         {
             // The first read also connects.
             await ReadAsync(TickRefreshPlan.LongestReadLimit, cancellationToken).ConfigureAwait(false);
         }
-        catch (TickException e) when (lastKnown is not null)
+        catch (TickException e) when (lastKnown is not null || mayStartEmpty)
         {
             lock (_gate)
-                _schedule = lastKnown;
+            {
+                _schedule = lastKnown ?? _schedule;
+                IsKnown = lastKnown is not null;
+            }
+
             Failed(e);
         }
 
@@ -108,6 +118,19 @@ internal sealed class TickFollower : IAsyncDisposable
         }
 
         return Pump();
+    }
+
+    /// <summary>The store may have changed: it is read soon, though not by everyone at once.</summary>
+    public void Hint()
+    {
+        lock (_gate)
+        {
+            if (_disposed)
+                return;
+            var now = _time.GetUtcNow();
+            _plan.Hint(_schedule, now);
+            SwitchAndArm(now);
+        }
     }
 
     public void Attach(ITickView view)
@@ -227,7 +250,9 @@ internal sealed class TickFollower : IAsyncDisposable
         var stamp = _time.GetTimestamp();
         try
         {
-            var reading = await _store.ReadAsync(Name, either.Token).ConfigureAwait(false);
+            // A driver may be long about noticing that it was cancelled, or never notice: it asks the server that does not answer to cancel,
+            // and waits for that. No read holds up the next one beyond its time.
+            var reading = await _store.ReadAsync(Name, either.Token).WaitAsync(either.Token).ConfigureAwait(false);
             Accept(reading, begun, _time.GetElapsedTime(stamp));
         }
         catch (OperationCanceledException e) when (timeout.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
@@ -254,6 +279,7 @@ internal sealed class TickFollower : IAsyncDisposable
                 _stamp = reading.Stamp;
             changed = !reading.Schedule.Equals(_schedule);
             _schedule = reading.Schedule;
+            IsKnown = true;
             _lastRefresh = begun;
             _lastError = null;
             _offset = reading.StoreTime - (begun + (took / 2));

@@ -45,7 +45,7 @@ public sealed class TickLocker : IAsyncDisposable
     private readonly Lock _saving = new();
     private readonly SemaphoreSlim _opening = new(1, 1);
     private readonly Dictionary<string, TickFollower> _followers = new(StringComparer.Ordinal);
-    private readonly Dictionary<(string, Type), ITickView> _variables = [];
+    private readonly Dictionary<(string, Type, object?), ITickView> _variables = [];
     private TickBootstrap? _lastKnown;
     private volatile TickFollower[] _all = [];
     private bool _disposed;
@@ -57,6 +57,8 @@ public sealed class TickLocker : IAsyncDisposable
         _store = store;
         _options = options ?? new TickLockerOptions();
         _bootstrap = _options.BootstrapFile is { } path ? new TickBootstrapFile(path) : null;
+        if (store is ITickChangeHints hints)
+            hints.Changed += OnHint;
         if (_options.SwitchOnOwnThread ?? _options.TimeProvider == TimeProvider.System)
             _switcher = new TickSwitcher(_options.TimeProvider, () => _all);
     }
@@ -77,17 +79,78 @@ public sealed class TickLocker : IAsyncDisposable
     public Task<TickVariable<T>> OpenAsync<T>(string variable, JsonTypeInfo<T> type, CancellationToken cancellationToken = default) =>
         OpenAsync(variable, json => JsonSerializer.Deserialize(json, type), cancellationToken);
 
-    internal async Task<TickVariable<T>> OpenAsync<T>(string variable, Func<string, T?> read, CancellationToken cancellationToken)
+    /// <summary>
+    /// Opens a variable with what it is while no value is active, or none that can be read as its type. It opens also while the store
+    /// cannot be reached and nothing is known of the variable; <see cref="TickVariable{T}.Status"/> tells, and the store's values count
+    /// from the first read on that succeeds.
+    /// </summary>
+    [RequiresUnreferencedCode("A trimmed program gives the type's JsonTypeInfo, or takes OpenBooleanAsync and its like.")]
+    [RequiresDynamicCode("A native program gives the type's JsonTypeInfo, or takes OpenBooleanAsync and its like.")]
+    public Task<TickVariable<T>> OpenAsync<T>(string variable, T otherwise, CancellationToken cancellationToken = default) =>
+        OpenAsync(variable, static json => JsonSerializer.Deserialize<T>(json), cancellationToken, new TickDefault<T>(otherwise));
+
+    /// <summary>Opens a variable with a default value, read as its type's contract says; see the other overload.</summary>
+    public Task<TickVariable<T>> OpenAsync<T>(
+        string variable,
+        JsonTypeInfo<T> type,
+        T otherwise,
+        CancellationToken cancellationToken = default
+    ) => OpenAsync(variable, json => JsonSerializer.Deserialize(json, type), cancellationToken, new TickDefault<T>(otherwise));
+
+    /// <summary>Opens a variable that is true or false. Anything else in the store is told as unreadable.</summary>
+    /// <inheritdoc cref="OpenAsync{T}(string, T, CancellationToken)"/>
+    public Task<TickVariable<bool>> OpenBooleanAsync(string variable, bool otherwise, CancellationToken cancellationToken = default) =>
+        OpenAsync(variable, static json => Parsed(json, static value => value.GetBoolean()), cancellationToken, new(otherwise));
+
+    /// <summary>Opens a variable that is a number. Anything else in the store is told as unreadable.</summary>
+    /// <inheritdoc cref="OpenAsync{T}(string, T, CancellationToken)"/>
+    public Task<TickVariable<decimal>> OpenNumberAsync(string variable, decimal otherwise, CancellationToken cancellationToken = default) =>
+        OpenAsync(variable, static json => Parsed(json, static value => value.GetDecimal()), cancellationToken, new(otherwise));
+
+    /// <summary>Opens a variable that is text. Anything else in the store is told as unreadable.</summary>
+    /// <inheritdoc cref="OpenAsync{T}(string, T, CancellationToken)"/>
+    public Task<TickVariable<string>> OpenTextAsync(string variable, string otherwise, CancellationToken cancellationToken = default) =>
+        OpenAsync(
+            variable,
+            static json => Parsed(json, static value => value.GetString() ?? throw new JsonException("It is null, not text.")),
+            cancellationToken,
+            new(otherwise)
+        );
+
+    /// <summary>
+    /// Opens a variable that says for which part of all keys something is on: see <see cref="TickPercentage"/>.
+    /// <paramref name="otherwise"/> is the percentage while no value is active.
+    /// </summary>
+    /// <inheritdoc cref="OpenAsync{T}(string, T, CancellationToken)"/>
+    public Task<TickVariable<TickPercentage>> OpenPercentageAsync(
+        string variable,
+        decimal otherwise = 0,
+        CancellationToken cancellationToken = default
+    ) =>
+        OpenAsync(
+            variable,
+            json => TickPercentage.Parse(variable, json),
+            cancellationToken,
+            new TickDefault<TickPercentage>(new TickPercentage(variable, otherwise))
+        );
+
+    internal async Task<TickVariable<T>> OpenAsync<T>(
+        string variable,
+        Func<string, T?> read,
+        CancellationToken cancellationToken,
+        TickDefault<T>? otherwise = null
+    )
     {
         await _opening.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            if (_variables.TryGetValue((variable, typeof(T)), out var known))
+            var key = (variable, typeof(T), (object?)otherwise);
+            if (_variables.TryGetValue(key, out var known))
                 return (TickVariable<T>)known;
-            var follower = await FollowAsync(variable, cancellationToken).ConfigureAwait(false);
-            var opened = new TickVariable<T>(follower, read);
+            var follower = await FollowAsync(variable, mayStartEmpty: otherwise is not null, cancellationToken).ConfigureAwait(false);
+            var opened = new TickVariable<T>(follower, read, otherwise is null ? default : otherwise.Value);
             follower.Attach(opened);
-            _variables.Add((variable, typeof(T)), opened);
+            _variables.Add(key, opened);
             return opened;
         }
         finally
@@ -146,7 +209,7 @@ public sealed class TickLocker : IAsyncDisposable
         await _opening.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            follower = await FollowAsync(variable, cancellationToken).ConfigureAwait(false);
+            follower = await FollowAsync(variable, mayStartEmpty: false, cancellationToken).ConfigureAwait(false);
         }
         finally
         {
@@ -172,12 +235,14 @@ public sealed class TickLocker : IAsyncDisposable
         await _opening.WaitAsync().ConfigureAwait(false);
         _disposed = true;
         _opening.Release();
+        if (_store is ITickChangeHints hints)
+            hints.Changed -= OnHint;
         _switcher?.Dispose();
         foreach (var follower in _all)
             await follower.DisposeAsync().ConfigureAwait(false);
     }
 
-    private async Task<TickFollower> FollowAsync(string variable, CancellationToken cancellationToken)
+    private async Task<TickFollower> FollowAsync(string variable, bool mayStartEmpty, CancellationToken cancellationToken)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         TickTuple.CheckName(variable);
@@ -187,7 +252,9 @@ public sealed class TickLocker : IAsyncDisposable
         var follower = new TickFollower(variable, _store, _options, lastKnown.Stamp, OnScheduleChanged);
         try
         {
-            await follower.StartAsync(lastKnown.Schedules.GetValueOrDefault(variable), cancellationToken).ConfigureAwait(false);
+            await follower
+                .StartAsync(lastKnown.Schedules.GetValueOrDefault(variable), mayStartEmpty, cancellationToken)
+                .ConfigureAwait(false);
         }
         catch
         {
@@ -199,6 +266,27 @@ public sealed class TickLocker : IAsyncDisposable
         _all = [.. _followers.Values];
         OnScheduleChanged();
         return follower;
+    }
+
+    private void OnHint(string variable)
+    {
+        foreach (var follower in _all)
+        {
+            if (follower.Name == variable)
+                follower.Hint();
+        }
+    }
+
+    private static T Parsed<T>(string json, Func<JsonElement, T> read)
+    {
+        try
+        {
+            return read(JsonElement.Parse(json));
+        }
+        catch (Exception e) when (e is InvalidOperationException or FormatException)
+        {
+            throw new JsonException(e.Message, e);
+        }
     }
 
     private void OnScheduleChanged()
@@ -234,7 +322,7 @@ public sealed class TickLocker : IAsyncDisposable
                 var known = _lastKnown ?? TickBootstrap.Empty;
                 var schedules = new Dictionary<string, TickSchedule>(known.Schedules, StringComparer.Ordinal);
                 var stamp = known.Stamp;
-                foreach (var follower in _all)
+                foreach (var follower in _all.Where(follower => follower.IsKnown))
                 {
                     schedules[follower.Name] = follower.Schedule;
                     stamp = Newer(stamp, follower.Stamp);

@@ -45,6 +45,7 @@ public sealed record TickRamp(decimal From, decimal To, TimeSpan Over, int? Step
         }
 
         return TickRules.WithFollowers(
+            variable,
             reading,
             [.. tuples.Select(tuple => new TickOperation(TickAction.Set, tuple))],
             [.. schedule.Tuples.Where(tuple => tuple.ActiveAt < start), .. tuples],

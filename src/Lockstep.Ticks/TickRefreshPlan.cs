@@ -47,6 +47,17 @@ internal sealed class TickRefreshPlan(Random jitter)
     /// <summary>A read is due at once.</summary>
     public void Hurry() => DueAt = DateTimeOffset.MinValue;
 
+    /// <summary>
+    /// A read is due soon, but one a lead at most, however many changes there are. Nothing rests on it: what a boundary needs is read
+    /// before it all the same.
+    /// </summary>
+    public void Hint(TickSchedule schedule, DateTimeOffset now)
+    {
+        var soon = now + (Lead(schedule, now) / 2 * (1 + jitter.NextDouble()));
+        if (soon < DueAt)
+            DueAt = soon;
+    }
+
     /// <summary>A read failed; until one succeeds, the schedule that is known goes on.</summary>
     public void Failed(TickSchedule schedule, DateTimeOffset now)
     {

@@ -8,6 +8,9 @@ internal static class TickRules
 {
     private static readonly TimeSpan FarthestAhead = TimeSpan.FromDays(100 * 366);
 
+    /// <summary>So many boundaries are looked at for a common one, within the transaction that waits for it.</summary>
+    private const int MostLooks = 10_000;
+
     /// <summary>
     /// Sets a value for the first boundary that is neither before <paramref name="desired"/> nor before the next available change.
     /// Without a tick the value keeps that of the tuple it follows.
@@ -16,12 +19,55 @@ internal static class TickRules
     {
         if (tick is { } wanted)
             CheckTick(reading.Settings, wanted);
+        return SetAt(variable, reading, json, FirstChange(reading, desired), WishOf(desired), tick, replace, group: null);
+    }
+
+    /// <summary>
+    /// Sets values of several variables for the first boundary that all of them have and that <see cref="Set"/> could take for each.
+    /// </summary>
+    /// <param name="changes">The variables with what was read of each, all at one time, and their values.</param>
+    /// <param name="desired">When they should become active; null for as soon as is safe.</param>
+    /// <param name="tick">The tick of all of them from then on; null to leave each as it is.</param>
+    /// <param name="replace">Whether values that are pending for that boundary are replaced.</param>
+    /// <param name="group">What the values are known by as set together.</param>
+    /// <exception cref="TickNoCommonBoundaryException">There is no such boundary.</exception>
+    public static IReadOnlyList<TickEdit> SetTogether(
+        IReadOnlyList<(string Variable, TickReading Reading, string Json)> changes,
+        DateTimeOffset? desired,
+        TimeSpan? tick,
+        bool replace,
+        string group
+    )
+    {
+        if (tick is { } wanted)
+            CheckTick(changes[0].Reading.Settings, wanted);
+        var at = CommonBoundary(changes, desired);
+        return
+        [
+            .. changes.Select(change => SetAt(change.Variable, change.Reading, change.Json, at, WishOf(desired), tick, replace, group)),
+        ];
+    }
+
+    private static TickEdit SetAt(
+        string variable,
+        TickReading reading,
+        string json,
+        DateTimeOffset at,
+        DateTimeOffset? wish,
+        TimeSpan? tick,
+        bool replace,
+        string? group
+    )
+    {
         var schedule = reading.Schedule;
-        var at = FirstChange(reading, desired);
         if (schedule.ActiveAt(at) is { } occupant && occupant.ActiveAt == at && !replace)
             throw new TickConflictException(variable, occupant);
-        var tuple = new TickTuple(at, json, tick ?? schedule.TickAt(at - new TimeSpan(1)));
+
+        // A wish that could not be met any more when it was made is none: what comes as soon as it can stays where it is.
+        var kept = wish > schedule.NextAvailableChangeAt(reading.StoreTime) ? wish : null;
+        var tuple = new TickTuple(at, json, tick ?? schedule.TickAt(at - new TimeSpan(1)), kept, group);
         return WithFollowers(
+            variable,
             reading,
             [new TickOperation(TickAction.Set, tuple)],
             [.. schedule.Tuples.Where(other => other.ActiveAt < at), tuple],
@@ -39,6 +85,7 @@ internal static class TickRules
         if (activeAt < available)
             throw new TickTooLateException(variable, activeAt, available);
         return WithFollowers(
+            variable,
             reading,
             [new TickOperation(TickAction.Remove, tuple)],
             [.. schedule.Tuples.Where(other => other.ActiveAt < activeAt)],
@@ -47,12 +94,14 @@ internal static class TickRules
     }
 
     /// <summary>
-    /// Moves every pending tuple that does not lie on a boundary to the next one: for schedules that were written without these rules.
+    /// Moves every pending tuple that does not lie on the boundary next to its wish there: for schedules that were written without these
+    /// rules.
     /// </summary>
-    public static TickEdit Reschedule(TickReading reading)
+    public static TickEdit Reschedule(string variable, TickReading reading)
     {
         var settled = reading.Schedule.NextAvailableChangeAt(reading.StoreTime) - new TimeSpan(1);
         return WithFollowers(
+            variable,
             reading,
             [],
             [.. reading.Schedule.Tuples.Where(tuple => tuple.ActiveAt <= settled)],
@@ -87,6 +136,29 @@ internal static class TickRules
         return reading.Schedule.BoundaryAtOrAfter(instant.ToUniversalTime());
     }
 
+    private static DateTimeOffset CommonBoundary(
+        IReadOnlyList<(string Variable, TickReading Reading, string Json)> changes,
+        DateTimeOffset? desired
+    )
+    {
+        var at = changes.Max(change => FirstChange(change.Reading, desired));
+        for (var look = 0; look < MostLooks && at - changes[0].Reading.StoreTime <= FarthestAhead; look++)
+        {
+            var next = changes.Max(change => change.Reading.Schedule.BoundaryAtOrAfter(at));
+            if (next == at)
+                return at;
+            at = next;
+        }
+
+        throw new TickNoCommonBoundaryException(changes.Select(change => change.Variable));
+    }
+
+    /// <summary>In whole milliseconds, no earlier.</summary>
+    private static DateTimeOffset? WishOf(DateTimeOffset? desired) =>
+        desired is { } instant
+            ? DateTimeOffset.FromUnixTimeMilliseconds((instant + new TimeSpan(TimeSpan.TicksPerMillisecond - 1)).ToUnixTimeMilliseconds())
+            : null;
+
     /// <exception cref="TickTooSmallException">The tick is not safe.</exception>
     public static void CheckTick(TickSettings settings, TimeSpan tick)
     {
@@ -95,25 +167,35 @@ internal static class TickRules
     }
 
     /// <summary>
-    /// Completes an edit after which the schedule begins with <paramref name="settled"/>: the tuples that follow move to the next boundary,
-    /// in their order and each to its own, where a tick changed before them.
+    /// Completes an edit after which the schedule begins with <paramref name="settled"/>: the tuples that follow go to the first boundary
+    /// from their wish on, in their order and each to its own, where a tick changed before them.
     /// </summary>
+    /// <exception cref="TickGroupException">One of them would leave the others of its group.</exception>
     public static TickEdit WithFollowers(
+        string variable,
         TickReading reading,
         List<TickOperation> operations,
         List<TickTuple> settled,
         IReadOnlyList<TickTuple> followers
     )
     {
+        var available = reading.Schedule.NextAvailableChangeAt(reading.StoreTime);
         foreach (var follower in followers)
         {
-            var earliest =
-                settled.Count > 0 && follower.ActiveAt <= settled[^1].ActiveAt ? settled[^1].ActiveAt + new TimeSpan(1) : follower.ActiveAt;
+            var earliest = follower.WishedAt > available ? follower.WishedAt : available;
+            if (settled.Count > 0 && earliest <= settled[^1].ActiveAt)
+                earliest = settled[^1].ActiveAt + new TimeSpan(1);
             var at = new TickSchedule(reading.Schedule.DefaultTick, settled).BoundaryAtOrAfter(earliest);
-            var placed = at == follower.ActiveAt ? follower : new TickTuple(at, follower.Json, follower.Tick);
-            if (at != follower.ActiveAt)
-                operations.Add(new TickOperation(TickAction.Move, placed, follower.ActiveAt));
-            settled.Add(placed);
+            if (at == follower.ActiveAt)
+            {
+                settled.Add(follower);
+                continue;
+            }
+
+            if (follower.Group is not null)
+                throw new TickGroupException(variable, follower.ActiveAt);
+            settled.Add(follower.MovedTo(at));
+            operations.Add(new TickOperation(TickAction.Move, settled[^1], follower.ActiveAt));
         }
 
         return operations.Count == 0 ? TickEdit.Nothing : Timed(reading, operations);

@@ -19,14 +19,22 @@ public sealed record TickTuple
     /// <param name="json">The value, one JSON text of at most <see cref="MaximumJsonLength"/> units.</param>
     /// <param name="tick">The distance of the boundaries counted from <paramref name="activeAt"/>; whole milliseconds, from one up to
     /// <see cref="MaximumTick"/>.</param>
+    /// <param name="wishedAt">When the value was meant to become active, if that is not <paramref name="activeAt"/>; a whole
+    /// millisecond.</param>
+    /// <param name="group">What it has in common with the values of other variables that were set together with it; null for a value that
+    /// was set alone.</param>
     /// <exception cref="ArgumentException">A part is outside its range, or the text is not JSON.</exception>
-    public TickTuple(DateTimeOffset activeAt, string json, TimeSpan tick)
+    public TickTuple(DateTimeOffset activeAt, string json, TimeSpan tick, DateTimeOffset? wishedAt = null, string? group = null)
     {
         if (activeAt.Ticks % TimeSpan.TicksPerMillisecond != 0)
             throw new ArgumentException("The instant must be a whole millisecond.", nameof(activeAt));
+        if (wishedAt is { } wish && wish.Ticks % TimeSpan.TicksPerMillisecond != 0)
+            throw new ArgumentException("The instant must be a whole millisecond.", nameof(wishedAt));
         ActiveAt = activeAt.ToUniversalTime();
         Json = CheckJson(json);
         Tick = CheckTick(tick);
+        WishedAt = wishedAt?.ToUniversalTime() ?? ActiveAt;
+        Group = group;
     }
 
     /// <summary>When the value becomes active, in UTC.</summary>
@@ -37,6 +45,18 @@ public sealed record TickTuple
 
     /// <summary>The distance of the boundaries counted from <see cref="ActiveAt"/>.</summary>
     public TimeSpan Tick { get; }
+
+    /// <summary>
+    /// When the value was meant to become active, in UTC. While it is pending and the boundaries before it change, it goes to the first one
+    /// from this instant on, not from where it was moved to before.
+    /// </summary>
+    public DateTimeOffset WishedAt { get; }
+
+    /// <summary>The same for all values that were set together, to switch at one boundary; null for a value that was set alone.</summary>
+    public string? Group { get; }
+
+    /// <summary>The same value at another boundary.</summary>
+    internal TickTuple MovedTo(DateTimeOffset activeAt) => new(activeAt, Json, Tick, WishedAt, Group);
 
     internal static TimeSpan CheckTick(TimeSpan tick) =>
         tick < TimeSpan.FromMilliseconds(1) || tick > MaximumTick || tick.Ticks % TimeSpan.TicksPerMillisecond != 0

@@ -13,12 +13,14 @@ public sealed class TickVariable<T> : ITickView
 {
     private readonly TickFollower _follower;
     private readonly Func<string, T?> _read;
-    private volatile Box _current = new(default);
+    private readonly Box _otherwise;
+    private volatile Box _current;
 
-    internal TickVariable(TickFollower follower, Func<string, T?> read)
+    internal TickVariable(TickFollower follower, Func<string, T?> read, T? otherwise)
     {
         _follower = follower;
         _read = read;
+        _current = _otherwise = new Box(otherwise);
     }
 
     /// <summary>The variable's name.</summary>
@@ -27,12 +29,12 @@ public sealed class TickVariable<T> : ITickView
     /// <summary>How the variable stands: its schedule, how old it is, whether clocks agree.</summary>
     public TickStatus Status => _follower.Status;
 
-    /// <summary>The value; the type's default when none is active. Takes no lock, allocates nothing and does no I/O.</summary>
+    /// <summary>The value; what it was opened with, or else the type's default, when none is active. Takes no lock, allocates nothing and does no I/O.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public T? Get() => _current.Value;
 
     /// <inheritdoc/>
-    void ITickView.Publish(TickTuple? tuple) => _current = new Box(tuple is null ? default : _read(tuple.Json));
+    void ITickView.Publish(TickTuple? tuple) => _current = tuple is null ? _otherwise : new Box(_read(tuple.Json));
 
     /// <summary>Never changes, so that a value of any size is exchanged as one reference.</summary>
     private sealed class Box(T? value)
@@ -40,6 +42,9 @@ public sealed class TickVariable<T> : ITickView
         public readonly T? Value = value;
     }
 }
+
+/// <summary>What a variable is while no value of it is active, or none that can be read.</summary>
+internal sealed record TickDefault<T>(T Value);
 
 /// <summary>What a follower hands active values to.</summary>
 internal interface ITickView

@@ -1,5 +1,7 @@
+using System.Diagnostics;
 using System.Text.Json;
 using Lockstep.Testing;
+using Microsoft.Data.Sqlite;
 
 namespace Lockstep.Cli.Tests;
 
@@ -27,6 +29,41 @@ public sealed class TableCommandsTests : IDisposable
         Assert.Contains("servers: 1 records copied", first.Output, StringComparison.Ordinal);
         Assert.Contains("--force", second.Error, StringComparison.Ordinal);
         Assert.Contains("123", Assert.Single(records.Lines), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_private_table_is_for_its_users_eyes_only()
+    {
+        if (OperatingSystem.IsWindows())
+            Assert.Skip("Files on Windows have the rights of their folder.");
+        await using var server = new TextFeed(Record);
+
+        var synced = await RunAsync("sync", server.Uri, "-q", "--private");
+        var inDatabase = await RunAsync("sync", server.Uri, "-q", "--private", "--postgres", "Host=nowhere.invalid");
+
+        Assert.Equal((0, 2), (synced.ExitCode, inDatabase.ExitCode));
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(_folder["servers.db"]));
+        Assert.Contains("--private is for table files", inDatabase.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Index_sets_prints_and_drops_what_filters_find_by()
+    {
+        await using var server = new TextFeed(Record);
+        await RunAsync("sync", server.Uri, "-q");
+
+        var set = await RunAsync("index", "-t", "servers", "id", "updated_at");
+        var printed = await RunAsync("index", "-t", "servers");
+        var unknown = await RunAsync("index", "-t", "servers", "nosuch");
+        var found = await RunAsync("records", "--filter", "id = 123", "--json");
+        var dropped = await RunAsync("index", "--none");
+
+        Assert.Equal((0, "servers: id, updated_at."), (set.ExitCode, set.Output.TrimEnd()));
+        Assert.Equal(set.Output, printed.Output);
+        Assert.Equal(1, unknown.ExitCode);
+        Assert.Contains("deleted_at", unknown.Error, StringComparison.Ordinal);
+        Assert.Single(found.Lines);
+        Assert.Equal("servers: no index.", dropped.Output.TrimEnd());
     }
 
     [Fact]
@@ -89,6 +126,53 @@ public sealed class TableCommandsTests : IDisposable
 
         Assert.Equal((4, 0, 0), (refused.ExitCode, bound.ExitCode, after.ExitCode));
         Assert.Contains("--rebind", refused.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Tables_names_what_cannot_be_read_in_a_folder_and_goes_on()
+    {
+        await using var server = new TextFeed(Record);
+        foreach (var name in (string[])["good", "torn", "view", "wal"])
+            await RunAsync("sync", server.Uri, "-q", "-p", name + ".db");
+        await File.WriteAllBytesAsync(
+            _folder["torn.db"],
+            (await File.ReadAllBytesAsync(_folder["torn.db"], Cancellation))[..4096],
+            Cancellation
+        );
+        await using (var connection = new SqliteConnection($"Data Source={_folder["view.db"]};Pooling=False"))
+        {
+            connection.Open();
+            await using var command = connection.CreateCommand();
+            command.CommandText =
+                "DROP TABLE lockstep_quarantine; CREATE VIEW lockstep_quarantine AS "
+                + "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x FROM c) SELECT x FROM c";
+            await command.ExecuteNonQueryAsync(Cancellation);
+        }
+
+        if (!OperatingSystem.IsWindows())
+        {
+            MakePipe("pipe.db");
+            MakePipe("wal.db-wal");
+        }
+
+        var run = await RunAsync("tables", "--json");
+
+        Assert.Contains("good.db", run.Lines.Select(line => Path.GetFileName(PathIn(line))));
+        Assert.Contains("torn.db", run.Error, StringComparison.Ordinal);
+        Assert.Contains("view.db", run.Error, StringComparison.Ordinal);
+        Assert.Equal(OperatingSystem.IsWindows(), !run.Error.Contains("wal.db", StringComparison.Ordinal));
+        Assert.Equal(4, run.ExitCode);
+    }
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    private static string PathIn(string line) => JsonDocument.Parse(line).RootElement.GetProperty("path").GetString()!;
+
+    private void MakePipe(string name)
+    {
+        using var mkfifo = Process.Start("mkfifo", [_folder[name]]);
+        mkfifo.WaitForExit();
+        Assert.Equal(0, mkfifo.ExitCode);
     }
 
     private static int Quarantined(CliProcess tables) =>

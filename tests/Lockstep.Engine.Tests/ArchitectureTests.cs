@@ -1,10 +1,11 @@
+using System.Text.RegularExpressions;
 using System.Xml.Linq;
 using Mono.Cecil;
 
 namespace Lockstep.Engine.Tests;
 
 /// <summary>What may know what: nothing points upwards, and nothing in a circle.</summary>
-public sealed class ArchitectureTests
+public sealed partial class ArchitectureTests
 {
     /// <summary>The projects in layers; each knows only those of the layers before its own.</summary>
     private static readonly string[][] Layers =
@@ -30,17 +31,46 @@ public sealed class ArchitectureTests
             select $"{project} refers to {reference}"
         );
 
-        bool IsProject(string name) => File.Exists(FileOf(name));
-
-        string FileOf(string name) => Path.Combine(sources, name, name + ".csproj");
-
-        IEnumerable<string> References(string project) =>
-            XDocument
-                .Load(FileOf(project))
-                .Descendants("ProjectReference")
-                .Select(reference => Path.GetFileNameWithoutExtension(reference.Attribute("Include")!.Value.Replace('\\', '/')));
+        static bool IsProject(string name) => File.Exists(FileOf(name));
 
         static int LayerOf(string project) => Array.FindIndex(Layers, layer => layer.Contains(project));
+    }
+
+    /// <summary>The first table of docs/ARCHITECTURE.md has each project with what it refers to.</summary>
+    [Fact]
+    public void The_document_names_every_project_with_its_references()
+    {
+        var rows = ProjectRow().Matches(Document()).ToDictionary(row => row.Groups["name"].Value, row => row.Groups["references"].Value);
+        var projects = Layers.SelectMany(layer => layer).ToArray();
+
+        Assert.Equal(projects.Order(), rows.Keys.Order());
+        Assert.Empty(
+            from project in projects
+            let listed = rows[project] == "all of these"
+                ? projects.Except(Layers[^1])
+                : Quoted().Matches(rows[project]).Select(m => m.Value)
+            from name in References(project)
+                .Except(listed)
+                .Select(extra => $"{project} refers to {extra}")
+                .Concat(listed.Except(References(project)).Select(missing => $"{project} does not refer to {missing}"))
+            select name
+        );
+    }
+
+    /// <summary>Its second table has each project's folders.</summary>
+    [Fact]
+    public void The_document_names_every_folder()
+    {
+        var rows = FolderRow().Matches(Document()).ToDictionary(row => row.Groups["name"].Value, row => row.Groups["folders"].Value);
+
+        Assert.Empty(
+            from project in Layers.SelectMany(layer => layer)
+            let row = rows[project["Lockstep.".Length..]]
+            where !row.Contains("CONTRIBUTING.md", StringComparison.Ordinal)
+            from folder in Directory.GetDirectories(Path.Combine(Sources(), project)).Select(folder => Path.GetFileName(folder)!)
+            where folder is not ("bin" or "obj") && !row.Contains($"`{folder}`", StringComparison.Ordinal)
+            select $"{project}/{folder}"
+        );
     }
 
     [Theory]
@@ -66,22 +96,30 @@ public sealed class ArchitectureTests
         Assert.Null(FindCircle(uses));
     }
 
-    /// <summary>A name means one thing to who works on the engine and on what serves it.</summary>
-    [Theory]
-    [InlineData("Lockstep.Serving")]
-    [InlineData("Lockstep.TestServer")]
-    public void No_type_has_the_name_of_a_type_of_the_engine(string assembly)
+    /// <summary>
+    /// A name means one thing in the whole house. The module's own types are apart: PowerShell shows users types named like the engine's, which
+    /// may not appear in its signatures.
+    /// </summary>
+    [Fact]
+    public void No_two_projects_have_a_type_of_the_same_name()
     {
-        Assert.Empty(Names(assembly).Intersect(Names("Lockstep.Engine")));
+        var declaration = TypeDeclaration();
+        var types =
+            from project in Layers.SelectMany(layer => layer).Except(["Lockstep.PowerShell"])
+            from file in Directory.EnumerateFiles(Path.Combine(Sources(), project), "*.cs", SearchOption.AllDirectories)
+            let folder = Path.GetRelativePath(Path.Combine(Sources(), project), file).Split(Path.DirectorySeparatorChar)[0]
+            where folder is not ("obj" or "bin")
+            from Match match in declaration.Matches(File.ReadAllText(file))
+            select (Name: match.Groups["name"].Value, Project: project);
+        var all = types.Distinct().ToArray();
 
-        static string[] Names(string assembly)
-        {
-            using var module = ModuleDefinition.ReadModule(Path.Combine(AppContext.BaseDirectory, assembly + ".dll"));
-            return
-            [
-                .. module.Types.Where(type => type.Namespace.StartsWith("Lockstep.", StringComparison.Ordinal)).Select(type => type.Name),
-            ];
-        }
+        Assert.True(all.Length > 500);
+        Assert.Empty(
+            from type in all.Where(type => type.Name != "Program")
+            group type.Project by type.Name into named
+            where named.Count() > 1
+            select $"{named.Key}: {string.Join(", ", named)}"
+        );
     }
 
     [Fact]
@@ -96,6 +134,16 @@ public sealed class ArchitectureTests
 
         Assert.Equal("b uses c; c uses b", FindCircle(uses));
     }
+
+    private static string FileOf(string project) => Path.Combine(Sources(), project, project + ".csproj");
+
+    private static IEnumerable<string> References(string project) =>
+        XDocument
+            .Load(FileOf(project))
+            .Descendants("ProjectReference")
+            .Select(reference => Path.GetFileNameWithoutExtension(reference.Attribute("Include")!.Value.Replace('\\', '/')));
+
+    private static string Document() => File.ReadAllText(Path.Combine(Sources(), "..", "docs", "ARCHITECTURE.md"));
 
     /// <summary>The uses along one circle; null when there is none.</summary>
     private static string? FindCircle(SortedDictionary<string, SortedDictionary<string, string>> uses)
@@ -179,4 +227,22 @@ public sealed class ArchitectureTests
 
         throw new DirectoryNotFoundException("The tests do not lie within the repository.");
     }
+
+    [GeneratedRegex(
+        @"^\| `(?<name>Lockstep\.\w+)` \|[^|]*\| ?(?<references>[^|]*?) ?\|$",
+        RegexOptions.Multiline | RegexOptions.CultureInvariant
+    )]
+    private static partial Regex ProjectRow();
+
+    [GeneratedRegex(@"^\| (?<name>\w+) \| (?<folders>[^|]*) \|$", RegexOptions.Multiline | RegexOptions.CultureInvariant)]
+    private static partial Regex FolderRow();
+
+    [GeneratedRegex(@"(?<=`)Lockstep\.\w+(?=`)", RegexOptions.CultureInvariant)]
+    private static partial Regex Quoted();
+
+    [GeneratedRegex(
+        @"^(public|internal) ([a-z]+ )*(class|record struct|record|struct|interface|enum) (?<name>\w+)",
+        RegexOptions.Multiline | RegexOptions.CultureInvariant
+    )]
+    private static partial Regex TypeDeclaration();
 }

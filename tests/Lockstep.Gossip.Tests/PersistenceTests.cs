@@ -47,6 +47,27 @@ public sealed class PersistenceTests : IDisposable
     }
 
     [Fact]
+    public async Task A_file_of_a_newer_format_is_refused_by_name_and_stays_as_it_is()
+    {
+        var path = _folder["m.db"];
+        await using (var model = new LockstepModel(new GossipNodeOptions { Path = path }))
+            model.Set("a", 1);
+        await using (var connection = new SqliteConnection($"Data Source={path};Pooling=False"))
+        {
+            await connection.OpenAsync(Token);
+            await using var command = connection.CreateCommand();
+            command.CommandText = "PRAGMA user_version = 7; ALTER TABLE gossip_node RENAME TO gossip_self; PRAGMA journal_mode = DELETE";
+            await command.ExecuteNonQueryAsync(Token);
+        }
+
+        var before = await File.ReadAllBytesAsync(path, Token);
+        var error = Assert.Throws<GossipStoreException>(() => new LockstepModel(new GossipNodeOptions { Path = path }));
+
+        Assert.Contains("was written by a newer Lockstep (format 7, this one reads up to 2)", error.Message, StringComparison.Ordinal);
+        Assert.Equal(before, await File.ReadAllBytesAsync(path, Token));
+    }
+
+    [Fact]
     public async Task What_was_set_is_in_the_file_at_once()
     {
         await using var model = new LockstepModel(new GossipNodeOptions { Path = _folder["m.db"] });

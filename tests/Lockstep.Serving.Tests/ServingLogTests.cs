@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using Lockstep.Engine.Serving;
 using Lockstep.Testing;
 using Microsoft.Extensions.Logging;
@@ -22,9 +23,31 @@ public sealed class ServingLogTests
             await Assert.ThrowsAnyAsync<HttpRequestException>(() => client.GetStringAsync(new Uri(server.Uri, "items/0"), Cancel));
         }
 
-        Assert.Equal([1, 3, 4, 6, 2], log.Entries.Select(entry => entry.Id.Id));
+        Assert.Equal([7, 1, 3, 4, 6, 2], log.Entries.Select(entry => entry.Id.Id));
         var failed = log.Entries.Single(entry => entry.Level == LogLevel.Warning);
         Assert.Equal("gone", failed.Error!.Message);
+    }
+
+    /// <summary>A client may go between two writes, before the server hears of it.</summary>
+    [Fact]
+    public async Task A_client_that_goes_while_it_is_sent_rows_is_no_read_that_failed()
+    {
+        var log = new ListLogger();
+        var source = new ScriptedSource("items");
+        var row = ScriptedSource.Row(1, $",\"text\":\"{new string('x', 1000)}\"");
+        source.Chunks.Add(ScriptedSource.Chunk(FeedChunkKind.SnapshotRows, 1, [.. Enumerable.Repeat(row, 20_000)]));
+        await using (var server = await FeedServer.StartAsync([source], new FeedServerOptions { LoggerFactory = log }, null, Cancel))
+        {
+            for (var i = 0; i < 50; i++)
+            {
+                using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { LingerState = new LingerOption(true, 0) };
+                await socket.ConnectAsync(server.Uri.Host, server.Uri.Port, Cancel);
+                await socket.SendAsync("GET /items/0 HTTP/1.1\r\nHost: localhost\r\n\r\n"u8.ToArray(), Cancel);
+                await socket.ReceiveAsync(new byte[50_000], Cancel);
+            }
+        }
+
+        Assert.DoesNotContain(log.Entries, entry => entry.Level >= LogLevel.Warning);
     }
 
     [Fact]

@@ -29,20 +29,21 @@ public sealed class HookedTickStore(ITickStore inner) : ITickStore
 
     public Task<IReadOnlyList<string>> ListAsync(CancellationToken cancellationToken) => inner.ListAsync(cancellationToken);
 
-    public Task<TickCommit> ChangeAsync(
-        string variable,
+    public Task<IReadOnlyList<TickCommit>> ChangeAsync(
+        IReadOnlyList<string> variables,
         string who,
-        Func<TickReading, TickEdit> decide,
+        Func<IReadOnlyList<TickReading>, IReadOnlyList<TickEdit>> decide,
         CancellationToken cancellationToken
     ) =>
         inner.ChangeAsync(
-            variable,
+            variables,
             who,
-            reading =>
+            readings =>
             {
-                var edit = decide(reading);
-                AfterDecision?.Invoke(edit);
-                return edit;
+                var edits = decide(readings);
+                foreach (var edit in edits)
+                    AfterDecision?.Invoke(edit);
+                return edits;
             },
             cancellationToken
         );

@@ -16,12 +16,12 @@ internal sealed class SwitchedTickStore(ITickStore inner) : ITickStore
 
     public Task<IReadOnlyList<string>> ListAsync(CancellationToken cancellationToken) => Inner.ListAsync(cancellationToken);
 
-    public Task<TickCommit> ChangeAsync(
-        string variable,
+    public Task<IReadOnlyList<TickCommit>> ChangeAsync(
+        IReadOnlyList<string> variables,
         string who,
-        Func<TickReading, TickEdit> decide,
+        Func<IReadOnlyList<TickReading>, IReadOnlyList<TickEdit>> decide,
         CancellationToken cancellationToken
-    ) => Inner.ChangeAsync(variable, who, decide, cancellationToken);
+    ) => Inner.ChangeAsync(variables, who, decide, cancellationToken);
 
     public Task<IReadOnlyList<TickAuditEntry>> ReadAuditAsync(string variable, int newest, CancellationToken cancellationToken) =>
         Inner.ReadAuditAsync(variable, newest, cancellationToken);

@@ -273,6 +273,83 @@ public sealed class TickLockerTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_read_that_never_ends_even_when_it_is_cancelled_does_not_hold_up_the_next()
+    {
+        var variable = await _locker.OpenAsync<int>(Name, Cancel);
+        await _editor.SetAsync(Name, "7", cancellationToken: Cancel);
+        _store.BeforeRead = _ => new TaskCompletionSource().Task;
+        AdvanceTo(60);
+        Assert.Equal(0, variable.Get());
+        Assert.True(variable.Status.IsStale);
+
+        _store.BeforeRead = null;
+        await Eventually.TrueAsync(() =>
+        {
+            AdvanceTo((_time.GetUtcNow() - At(0)).TotalSeconds + 1);
+            return variable.Get() == 7;
+        });
+        Assert.False(variable.Status.IsStale);
+    }
+
+    [Fact]
+    public async Task A_hint_has_the_store_read_soon_and_many_hints_no_more_often()
+    {
+        var store = new HintingTickStore(_store);
+        await using var locker = new TickLocker(store, new TickLockerOptions { TimeProvider = _time });
+        var variable = await locker.OpenAsync<int>(Name, Cancel);
+        var reads = _store.Reads;
+        await _editor.SetAsync(Name, "7", At(100), cancellationToken: Cancel);
+        for (var i = 0; i < 100; i++)
+            store.Hint(Name);
+        store.Hint("other");
+
+        AdvanceTo(3 + Lead.TotalSeconds);
+        await Eventually.TrueAsync(() => variable.Status.Schedule.Tuples.Count == 1);
+        Assert.Equal(reads + 1, _store.Reads);
+    }
+
+    [Fact]
+    public async Task With_a_default_value_a_program_starts_while_the_store_is_away()
+    {
+        FailReads();
+        await using var locker = NewLocker(BootstrapPath);
+        var variable = await locker.OpenAsync(Name, 42, Cancel);
+        Assert.Equal((42, true), (variable.Get(), variable.Status.IsStale));
+        Assert.Same(variable, await locker.OpenAsync(Name, 42, Cancel));
+        Assert.Equal(43, (await locker.OpenAsync(Name, 43, Cancel)).Get());
+
+        // What was never read is nothing that is known.
+        Assert.Empty(new TickBootstrapFile(BootstrapPath).Load().Schedules);
+        _store.BeforeRead = null;
+        await _editor.SetAsync(Name, "7", cancellationToken: Cancel);
+        await _editor.SetAsync(Name, "\"seven\"", At(80), cancellationToken: Cancel);
+        AdvanceTo(60);
+        Assert.Equal(7, variable.Get());
+        AdvanceTo(100);
+        Assert.Equal((7, 1), (variable.Get(), _observer.Unreadable.Distinct().Count()));
+    }
+
+    [Fact]
+    public async Task Flags_numbers_and_texts_have_their_types_without_reflection()
+    {
+        await _editor.SetAsync("flag", "true", cancellationToken: Cancel);
+        await _editor.SetAsync("number", "1.50", cancellationToken: Cancel);
+        await _editor.SetAsync("text", "\"blue\"", cancellationToken: Cancel);
+        await _editor.SetAsync("wrong", "null", cancellationToken: Cancel);
+        await _editor.SetAsync("percent", "25", cancellationToken: Cancel);
+        var flag = await _locker.OpenBooleanAsync("flag", false, Cancel);
+        var number = await _locker.OpenNumberAsync("number", -1, Cancel);
+        var text = await _locker.OpenTextAsync("text", "none", Cancel);
+        var wrong = await _locker.OpenTextAsync("wrong", "none", Cancel);
+        var percentage = await _locker.OpenPercentageAsync("percent", 100, Cancel);
+        Assert.Equal((false, -1m, "none", "none", 100m), (flag.Get(), number.Get(), text.Get(), wrong.Get(), percentage.Get()!.Percent));
+        AdvanceTo(40);
+
+        Assert.Equal((true, 1.50m, "blue", "none", 25m), (flag.Get(), number.Get(), text.Get(), wrong.Get(), percentage.Get()!.Percent));
+        Assert.Equal(["null"], _observer.Unreadable);
+    }
+
+    [Fact]
     public async Task A_switch_that_falls_due_while_a_read_ends_is_not_put_off()
     {
         await _editor.SetAsync(Name, "7", cancellationToken: Cancel);
@@ -410,6 +487,23 @@ public sealed class TickLockerTests : IAsyncDisposable
         TickStoreStamp.Unknown.RequireSuccessor(known, "store");
         Assert.Throws<TickStoreReplacedException>(() => known.RequireSuccessor(new TickStoreStamp("one", 4), "store"));
         Assert.Throws<TickStoreReplacedException>(() => known.RequireSuccessor(new TickStoreStamp("two", 9), "store"));
+    }
+
+    [Fact]
+    public void A_store_that_lost_changes_and_went_on_without_them_is_not_believed()
+    {
+        const string Older = "00000001";
+        const string Seen = "00000002";
+        const string Newer = "00000003";
+        var known = new TickStoreStamp("one", 2, Seen + Older);
+
+        known.RequireSuccessor(known, "store");
+        known.RequireSuccessor(new TickStoreStamp("one", 3, Newer + Seen + Older), "store");
+        known.RequireSuccessor(new TickStoreStamp("one", 9, Newer), "store");
+        Assert.Throws<TickStoreReplacedException>(() => known.RequireSuccessor(new TickStoreStamp("one", 2, Newer + Older), "store"));
+        Assert.Throws<TickStoreReplacedException>(() =>
+            known.RequireSuccessor(new TickStoreStamp("one", 3, "00000004" + Newer + Older), "store")
+        );
     }
 
     [Fact]

@@ -71,6 +71,55 @@ public sealed class SqliteTickStoreTests : TickStoreContract
     }
 
     [Fact]
+    public async Task A_file_of_an_older_version_keeps_wishes_from_the_first_change_on()
+    {
+        var path = _folder["old.db"];
+        await using (var made = new SqliteTickStore(path, Settings, Time))
+            await made.ReadAsync("x", Cancel);
+        await using (var connection = new SqliteConnection($"Data Source={path};Pooling=False"))
+        {
+            connection.Open();
+            await using var command = connection.CreateCommand();
+            command.CommandText = """
+                ALTER TABLE lockstep_tick_settings DROP COLUMN marks;
+                ALTER TABLE lockstep_tick_tuples DROP COLUMN wished_at_ms;
+                ALTER TABLE lockstep_tick_tuples DROP COLUMN change_group;
+                """;
+            command.ExecuteNonQuery();
+        }
+
+        await using var store = new SqliteTickStore(path, clock: Time);
+        Assert.Empty((await store.ReadAsync("x", Cancel)).Schedule.Tuples);
+        await new TickEditor(store).SetAsync("x", "1", Time.GetUtcNow().AddSeconds(102), cancellationToken: Cancel);
+
+        var reading = await store.ReadAsync("x", Cancel);
+        Assert.Equal(Time.GetUtcNow().AddSeconds(102), Assert.Single(reading.Schedule.Tuples).WishedAt);
+        Assert.Equal(TickStoreStamp.MarkLength, reading.Stamp.Marks!.Length);
+    }
+
+    [Fact]
+    public async Task A_file_that_was_restored_and_changed_since_is_not_taken_for_the_one_that_was_read()
+    {
+        var path = _folder["ticks.db"];
+        await using var store = new SqliteTickStore(path, Settings, Time);
+        var editor = new TickEditor(store);
+        await editor.SetAsync("x", "1", cancellationToken: Cancel);
+        File.Copy(path, _folder["backup.db"]);
+        await editor.SetAsync("y", "1", cancellationToken: Cancel);
+        var read = (await store.ReadAsync("x", Cancel)).Stamp;
+        await editor.SetAsync("z", "1", cancellationToken: Cancel);
+        read.RequireSuccessor((await store.ReadAsync("x", Cancel)).Stamp, "store");
+
+        File.Copy(_folder["backup.db"], path, overwrite: true);
+        await editor.SetAsync("y", "2", cancellationToken: Cancel);
+        await editor.SetAsync("z", "2", cancellationToken: Cancel);
+        var now = (await store.ReadAsync("x", Cancel)).Stamp;
+
+        Assert.True(now.Version > read.Version);
+        Assert.Throws<TickStoreReplacedException>(() => read.RequireSuccessor(now, "store"));
+    }
+
+    [Fact]
     public async Task A_file_that_is_no_store_is_refused_with_its_name()
     {
         var path = _folder["other.db"];
@@ -133,6 +182,34 @@ public sealed class PostgresTickStoreTests(SharedPostgres postgres) : TickStoreC
         await server.StartAsync(Cancel);
 
         Assert.Single((await store.ReadAsync("x", Cancel)).Schedule.Tuples);
+    }
+
+    [Fact]
+    public async Task Tables_of_an_older_version_are_completed_by_the_first_change()
+    {
+        await using (var made = await OpenAsync(Settings))
+            await made.ReadAsync("x", Cancel);
+        await using var store = new PostgresTickStore(_connection!, null, Time);
+        await using (var source = Npgsql.NpgsqlDataSource.Create(_connection!))
+        await using (
+            var command = source.CreateCommand(
+                """
+                ALTER TABLE lockstep_tick_settings DROP COLUMN marks, DROP COLUMN version, DROP COLUMN identity;
+                ALTER TABLE lockstep_tick_tuples DROP COLUMN wished_at, DROP COLUMN change_group;
+                """
+            )
+        )
+        {
+            await command.ExecuteNonQueryAsync(Cancel);
+        }
+
+        Assert.Null((await store.ReadAsync("x", Cancel)).Stamp.Identity);
+        await new TickEditor(store).SetAsync("x", "1", Time.GetUtcNow().AddSeconds(102), cancellationToken: Cancel);
+
+        var reading = await store.ReadAsync("x", Cancel);
+        Assert.Equal(Time.GetUtcNow().AddSeconds(102), Assert.Single(reading.Schedule.Tuples).WishedAt);
+        Assert.Equal(1, reading.Stamp.Version);
+        Assert.NotNull(reading.Stamp.Identity);
     }
 
     [Fact]

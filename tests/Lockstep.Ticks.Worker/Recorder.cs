@@ -61,12 +61,12 @@ internal sealed class Recorder(ITickStore inner, TimeProvider ownTime) : ITickSt
 
     public Task<IReadOnlyList<string>> ListAsync(CancellationToken cancellationToken) => inner.ListAsync(cancellationToken);
 
-    public Task<TickCommit> ChangeAsync(
-        string variable,
+    public Task<IReadOnlyList<TickCommit>> ChangeAsync(
+        IReadOnlyList<string> variables,
         string who,
-        Func<TickReading, TickEdit> decide,
+        Func<IReadOnlyList<TickReading>, IReadOnlyList<TickEdit>> decide,
         CancellationToken cancellationToken
-    ) => inner.ChangeAsync(variable, who, decide, cancellationToken);
+    ) => inner.ChangeAsync(variables, who, decide, cancellationToken);
 
     public Task<IReadOnlyList<TickAuditEntry>> ReadAuditAsync(string variable, int newest, CancellationToken cancellationToken) =>
         inner.ReadAuditAsync(variable, newest, cancellationToken);

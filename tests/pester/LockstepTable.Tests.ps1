@@ -28,6 +28,17 @@ Describe 'The tables there are' {
             Test-Path -LiteralPath $table.Path | Should -BeFalse
         }
 
+        It 'names a file here that cannot be read, and goes on' {
+            Copy-Item numbers.db torn.db
+            [System.IO.File]::WriteAllBytes((Get-Item torn.db).FullName, [System.IO.File]::ReadAllBytes((Get-Item torn.db).FullName)[0..4095])
+            if (-not $IsWindows) { mkfifo pipe.db }
+            $failed = $null
+            (Get-LockstepTable -ErrorAction SilentlyContinue -ErrorVariable failed).Name | Should -Be letters, numbers
+            $failed | Should -HaveCount 1
+            $failed[0].FullyQualifiedErrorId | Should -BeLike 'TableFile,*'
+            $failed[0].Exception.Message | Should -BeLike '*torn.db*'
+        }
+
         It 'tells what the file says' {
             $server = Start-LockstepTestServer -Port 0 -Feed Finite
             $null = Sync-LockstepTable ($server.FeedUri -replace '//', '//user:hunter2@') -Disk
@@ -86,6 +97,26 @@ Describe 'The tables there are' {
             $null = Start-LockstepTestServer -Port 0 -Feed Finite | Sync-LockstepTable -Disk
             Clear-LockstepTable servers
             (Start-LockstepTestServer -Port 0 -Feed Finite | Sync-LockstepTable -Disk).Added | Should -Be 1
+        }
+    }
+
+    Context 'Set-LockstepTable' {
+        It 'indexes the fields that are named, and no others' {
+            (Set-LockstepTable numbers -Index id -PassThru).Index | Should -Be id
+            (Get-LockstepRecord numbers -Filter 'id > 1').id | Should -Be 2, 3
+            Set-LockstepTable numbers -Index @()
+            (Get-LockstepTable numbers).Index | Should -BeNullOrEmpty
+        }
+
+        It 'changes nothing with -WhatIf' {
+            Set-LockstepTable numbers -Index id -WhatIf
+            (Get-LockstepTable numbers).Index | Should -BeNullOrEmpty
+        }
+
+        It 'names the fields when one is none of them' {
+            { Set-LockstepTable numbers -Index nosuch -ErrorAction Stop } | Should -Throw -ErrorId 'FieldIndex,*'
+            { Set-LockstepTable numbers -Index (1..17) -ErrorAction Stop } | Should -Throw -ErrorId 'FieldIndex,*'
+            { Set-LockstepTable -Index id -ErrorAction Stop } | Should -Throw -ErrorId 'InvalidOption,*'
         }
     }
 

@@ -5,7 +5,7 @@ internal static class CommonParameters
 {
     public static IEnumerable<ParameterDescription> Paging =>
         [
-            Of("IncludeTotalCount", "", "Puts out first how many there are in all, without -Skip and -First.", "False"),
+            Of("IncludeTotalCount", "", "Returns first how many there are in all, without -Skip and -First.", "False"),
             Of("Skip", "UInt64", "Leaves out the first so many.", "0"),
             Of("First", "UInt64", "Takes no more than so many.", null),
         ];

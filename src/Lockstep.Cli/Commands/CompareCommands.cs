@@ -56,7 +56,7 @@ internal static class CompareCommands
     )
     {
         var table = new TableOptions();
-        var access = new FeedAccess();
+        var access = new CredentialOptions();
         var uri = new Option<Uri?>("--uri")
         {
             Description = "The feed. Default: the one that the table belongs to.",

@@ -63,7 +63,7 @@ internal static class RecordsCommand
             {
                 Keys = result.GetValue(key) is { Length: > 0 } keys ? [.. keys.Select(k => (IReadOnlyList<object>)[k])] : null,
                 Filter = result.GetValue(filter),
-                FilterParameters = FilterValues.Read(result.GetValue(parameter), result.GetValue(text)),
+                FilterParameters = FilterArguments.Read(result.GetValue(parameter), result.GetValue(text)),
                 Since = result.GetValue(since),
                 IncludeDeleted = result.GetValue(deleted),
                 First = result.GetValue(first),
@@ -94,7 +94,7 @@ internal static class RecordsCommand
         }
         catch (JsonException e)
         {
-            throw TableFile.Damaged(table.GetInfo().Location, $"the record with the key {scan.Key} is no JSON object.", e);
+            throw TableFileErrors.Damaged(table.GetInfo().Location, $"the record with the key {scan.Key} is no JSON object.", e);
         }
         finally
         {

@@ -137,12 +137,16 @@ internal static class SyncCommand
             Description =
                 "Wait for another writer of the file to end. (Of several syncs of a table in a database one leads, and the others always wait.)",
         };
+        var isPrivate = new Option<bool>("--private")
+        {
+            Description = "Keep the table's file from other users of the machine. Not on Windows, where files have their folder's rights.",
+        };
         var passThru = new Option<bool>("--pass-thru") { Description = "Print each change as one line of JSON, as it is committed." };
         var everyChange = new Option<bool>("--every-change")
         {
             Description = "With --pass-thru: each version of a record, not the newest of each commit.",
         };
-        var access = new FeedAccess();
+        var access = new CredentialOptions();
         var json = new Option<bool>("--json") { Description = "Print the result as JSON." };
         var quiet = new Option<bool>("--quiet", "-q") { Description = "Print nothing but errors." };
 
@@ -182,6 +186,7 @@ internal static class SyncCommand
                     quarantineLimit,
                     maximum,
                     wait,
+                    isPrivate,
                     passThru,
                     everyChange,
                     json,
@@ -200,10 +205,10 @@ internal static class SyncCommand
                 {
                     Uri = result.GetValue(uri)!,
                     CursorStyle = result.GetValue(style),
-                    Query = Pairs(FeedAccess.WithSecret(result.GetValue(query), result.GetValue(queryFile), "LOCKSTEP_QUERY"), '='),
+                    Query = Pairs(CredentialOptions.WithSecret(result.GetValue(query), result.GetValue(queryFile), "LOCKSTEP_QUERY"), '='),
                     Headers = access.HeadersOf(result),
                     Credential = access.CredentialOf(result),
-                    BearerToken = FeedAccess.Token,
+                    BearerToken = CredentialOptions.Token,
                     ConnectionTimeout = TimeSpan.FromSeconds(result.GetValue(connection)),
                     OperationTimeout = result.GetValue(operation) is > 0 and var seconds
                         ? TimeSpan.FromSeconds(seconds)
@@ -214,7 +219,9 @@ internal static class SyncCommand
                 var options = new SyncOptions
                 {
                     Feed = feed,
-                    Store = table.Store(result) ?? TableOptions.OfName(feed.Address.DefaultTableName),
+                    Store =
+                        table.Store(result, result.GetValue(isPrivate))
+                        ?? TableOptions.OfName(feed.Address.DefaultTableName, result.GetValue(isPrivate)),
                     TableName = result.GetValue(table.Table),
                     Dialect = IsOwn(result.GetValue(dialect)!, out var own) ? own : Dialect.Auto,
                     Foreign = IsOwn(result.GetValue(dialect)!, out _) ? null : DialectDescription.Load(result.GetValue(dialect)!),

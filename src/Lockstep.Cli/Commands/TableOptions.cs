@@ -26,18 +26,24 @@ internal sealed class TableOptions
     /// <exception cref="ArgumentException">
     /// A file is named as well as a database, or the connection string is missing or cannot be read.
     /// </exception>
-    public TableStore? Store(ParseResult result)
+    /// <param name="result">The command line.</param>
+    /// <param name="isPrivate">Whether a file is for this user only.</param>
+    public TableStore? Store(ParseResult result, bool isPrivate = false)
     {
         var path = result.GetValue(Path);
         if (Postgres.Read(result) is { } connection)
         {
-            return path is null
-                ? new PostgresTableStore(connection)
-                : throw new ArgumentException("The table is in a file (--path) or in a database (--postgres), not in both.");
+            if (path is not null)
+                throw new ArgumentException("The table is in a file (--path) or in a database (--postgres), not in both.");
+            return isPrivate
+                ? throw new ArgumentException(
+                    "--private is for table files: who may read a table in a database, the database's rights say."
+                )
+                : new PostgresTableStore(connection);
         }
 
-        return path is not null ? new FileTableStore(System.IO.Path.GetFullPath(path))
-            : result.GetValue(Table) is { } name ? OfName(name)
+        return path is not null ? new FileTableStore(System.IO.Path.GetFullPath(path)) { IsPrivate = isPrivate }
+            : result.GetValue(Table) is { } name ? OfName(name, isPrivate)
             : null;
     }
 
@@ -63,7 +69,8 @@ internal sealed class TableOptions
     }
 
     /// <summary>The file that a table of a name has in the current folder.</summary>
-    public static FileTableStore OfName(string table) => new(System.IO.Path.GetFullPath(TableName.Require(table) + ".db"));
+    public static FileTableStore OfName(string table, bool isPrivate = false) =>
+        new(System.IO.Path.GetFullPath(TableNaming.Require(table) + ".db")) { IsPrivate = isPrivate };
 
     private static TableNotFoundException NotOne(string place, string option, IEnumerable<string> names)
     {

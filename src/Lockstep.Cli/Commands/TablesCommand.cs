@@ -66,6 +66,13 @@ internal static class TablesCommand
                             writer.WriteNumber("quarantined", info.Quarantined);
                             writer.WriteBoolean("setOwed", info.IsSetOwed);
                             writer.WriteNumber("sweepLimit", info.SweepLimit);
+                            writer.WriteStartArray("indexes");
+                            foreach (var field in info.Indexes)
+                            {
+                                writer.WriteStringValue(field);
+                            }
+
+                            writer.WriteEndArray();
                             writer.WriteNumber("sequence", info.Sequence);
                             writer.WriteNumber("size", info.Size);
                             writer.WriteString("lastSync", info.LastSync?.ToString("O", CultureInfo.InvariantCulture));

@@ -35,7 +35,7 @@ internal sealed class TombstoneKeeper(ServeConfig config, ServeLog log) : IDispo
                 var tables = await PostgresCatalog
                     .FindAsync(connection, database.Tables, database.Exclude, database.Mode, cancellationToken)
                     .ConfigureAwait(false);
-                foreach (var table in tables.Concat(database.Feeds.Select(feed => Postgres.TableName.Parse(feed.Table))))
+                foreach (var table in tables.Concat(database.Feeds.Select(feed => TableName.Parse(feed.Table))))
                 {
                     await PostgresTracking
                         .ClearTombstonesAsync(connection, table, TimeSpan.FromDays(days), cancellationToken: cancellationToken)

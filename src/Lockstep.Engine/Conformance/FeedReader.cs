@@ -3,7 +3,7 @@ using Lockstep.Engine.Framing;
 
 namespace Lockstep.Engine.Conformance;
 
-/// <summary>Asks a feed and reads what it answers: without following redirects, without mending anything.</summary>
+/// <summary>Asks a feed and reads what it answers: without following redirects, without repairing anything.</summary>
 internal sealed class FeedReader : IDisposable
 {
     private readonly FeedHttp _http;

@@ -72,7 +72,9 @@ internal sealed class FeedUri
             var elements = Location.AbsolutePath.Split('/', StringSplitOptions.RemoveEmptyEntries);
             string[] names =
             [
-                .. elements.Select(Uri.UnescapeDataString).Where(element => TableName.IsValid(element) && !element.All(char.IsAsciiDigit)),
+                .. elements
+                    .Select(Uri.UnescapeDataString)
+                    .Where(element => TableNaming.IsValid(element) && !element.All(char.IsAsciiDigit)),
             ];
             // What other servers end their URIs with says how a table is asked for, not which.
             return names switch
@@ -80,7 +82,7 @@ internal sealed class FeedUri
                 [.., var table, "delta" or "microsoft.graph.delta" or "_changes"] => table,
                 [.., "shape"] when ShapeTable() is { } table => table,
                 [.., var table] => table,
-                _ => TableName.Default,
+                _ => TableNaming.Default,
             };
         }
     }
@@ -90,7 +92,7 @@ internal sealed class FeedUri
     {
         var option = Location.Query.TrimStart('?').Split('&').FirstOrDefault(pair => pair.StartsWith("table=", StringComparison.Ordinal));
         var name = option is null ? "" : Uri.UnescapeDataString(option[6..]).Split('.')[^1].Trim('"');
-        return TableName.IsValid(name) ? name : null;
+        return TableNaming.IsValid(name) ? name : null;
     }
 
     /// <summary>The request's URI for a cursor.</summary>
@@ -128,6 +130,27 @@ internal sealed class FeedUri
 
     /// <inheritdoc/>
     public override string ToString() => Display;
+
+    /// <summary>
+    /// An address as a table may keep it, relative to this feed where it is of the same server; null where it holds a secret (I9), leads from
+    /// https to http, or is of another scheme.
+    /// </summary>
+    internal string? Keep(Uri address)
+    {
+        if (
+            address.Scheme is not ("http" or "https")
+            || (Location.Scheme == "https" && address.Scheme != "https")
+            || address.UserInfo.Length > 0
+            || SecretNames.Replace(address.Query, _ => null) != (address.Query == "?" ? "" : address.Query)
+        )
+        {
+            return null;
+        }
+
+        var isOwn =
+            Uri.Compare(address, Location, UriComponents.SchemeAndServer, UriFormat.UriEscaped, StringComparison.OrdinalIgnoreCase) == 0;
+        return isOwn ? address.PathAndQuery : address.AbsoluteUri;
+    }
 
     private static void Append(StringBuilder query, string name, string value)
     {

@@ -1,6 +1,7 @@
 using System.Text;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Records;
+using Lockstep.Engine.Tables;
 
 namespace Lockstep.Engine.Recording;
 
@@ -19,7 +20,7 @@ public static class FeedRecorder
         "Retry-After",
     ];
 
-    /// <summary>Records until the body ends, the limit is reached or the token is cancelled; in each case the file is whole.</summary>
+    /// <summary>Records until the body ends, the limit is reached or the token is cancelled; the file has its name from then on, and is whole.</summary>
     /// <param name="feed">The feed and how to reach it. Nothing of that goes into the file.</param>
     /// <param name="cursor">Where to begin.</param>
     /// <param name="path">The file; an existing one is overwritten.</param>
@@ -42,7 +43,22 @@ public static class FeedRecorder
         var time = timeProvider ?? TimeProvider.System;
         using FeedHttp http = new(feed, time);
         using var response = await AskAsync(http, feed, cursor, cancellationToken).ConfigureAwait(false);
-        StreamWriter file = new(path, append: false, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false));
+        using var unfinished = new UnfinishedFile(path);
+        var recording = await WriteAsync(unfinished.Stream, response, path, options, time, cancellationToken).ConfigureAwait(false);
+        unfinished.Complete();
+        return recording;
+    }
+
+    private static async Task<FeedRecording> WriteAsync(
+        Stream target,
+        HttpResponseMessage response,
+        string path,
+        RecordingOptions options,
+        TimeProvider time,
+        CancellationToken cancellationToken
+    )
+    {
+        StreamWriter file = new(target, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false));
         await using (file.ConfigureAwait(false))
         {
             var began = time.GetTimestamp();

@@ -50,7 +50,7 @@ internal sealed class SyncSession : IAsyncDisposable
         CancellationToken cancellationToken
     )
     {
-        var name = options.TableName ?? feed?.DefaultTableName ?? TableName.Default;
+        var name = options.TableName ?? feed?.DefaultTableName ?? TableNaming.Default;
         var target = await options
             .Store.OpenAsync(name, new WriterOptions(options.WaitForWriter, options.IsServed), time, cancellationToken)
             .ConfigureAwait(false);

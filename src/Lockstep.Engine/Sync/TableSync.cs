@@ -36,7 +36,7 @@ public sealed class TableSync
         _time = time ?? TimeProvider.System;
         _feed = options.Feed.Address;
         if (options.TableName is { } name)
-            TableName.Require(name);
+            TableNaming.Require(name);
         var follows = options.Follow || options.FollowFor is not null;
         _retry = new RetryPolicy(options.RetryInterval, options.MaximumRetryCount ?? (follows ? null : 0), random ?? Random.Shared);
         _status = new SyncStatus(options, _feed, _time);

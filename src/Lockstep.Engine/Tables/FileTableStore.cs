@@ -10,6 +10,12 @@ public sealed class FileTableStore(string path) : TableStore
     public string Path => path;
 
     /// <summary>
+    /// Whether only this user may read the file: one that is made here, and one that is there as soon as it is opened for writing. Not on
+    /// Windows. Default: as the process makes files (its umask).
+    /// </summary>
+    public bool IsPrivate { get; init; }
+
+    /// <summary>
     /// Whether a part of the table lies in the write-ahead log beside the file, as while a reader needs it: a copy of the file alone lacks
     /// that part.
     /// </summary>
@@ -53,13 +59,15 @@ public sealed class FileTableStore(string path) : TableStore
         CancellationToken cancellationToken
     )
     {
-        TableFile.RequireWritableFolder(path);
+        TableFolder.RequireWritable(path);
         var writerLock = options.Waits
             ? await WriterLock.WaitAsync(path, time, cancellationToken).ConfigureAwait(false)
             : TableFile.Guard(path, () => WriterLock.Take(path));
         var isNew = !File.Exists(path);
         try
         {
+            if (IsPrivate)
+                TableFile.Guard(path, () => PrivateFile.Require(path));
             return TableWriter.Open(path, name, writerLock, options.IsServed, removesUnused: isNew);
         }
         catch

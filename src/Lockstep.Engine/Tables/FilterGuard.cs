@@ -27,9 +27,12 @@ internal static class FilterGuard
         "zeroblob",
     };
 
+    /// <summary>A filter as it stands in a statement: a line end keeps a comment from swallowing what follows.</summary>
+    public static string Embed(string filter) => $"\n{filter}\n";
+
     /// <summary>Prepares a statement with a filter in it.</summary>
     /// <param name="connection">The connection.</param>
-    /// <param name="sql">The statement, the filter in it as <c>CASE WHEN (filter) THEN</c>.</param>
+    /// <param name="sql">The statement, the filter in it in brackets.</param>
     /// <param name="filter">The filter.</param>
     /// <param name="source">What the statement reads from.</param>
     /// <param name="fields">The fields, for an error's advice.</param>
@@ -99,14 +102,19 @@ internal static class FilterGuard
     }
 
     /// <summary>
-    /// What closes its bracket early, to go on with SQL of its own behind the CASE, needs a THEN and an END, which make no sense in
-    /// these brackets: whatever is an expression in both places is one expression.
+    /// What closes its bracket early, to go on with SQL of its own, needs other words behind it in a SELECT list than in a CASE: whatever is
+    /// an expression in both places is one expression.
     /// </summary>
     private static void RequireOneExpression(SqliteConnection connection, string filter, string source)
     {
-        using var alone = new Statement(connection, $"SELECT (\n{filter}\n) FROM {source}");
-        if (alone.HasTail)
-            throw NotOne(filter);
+        foreach (
+            var sql in (string[])[$"SELECT ({Embed(filter)}) FROM {source}", $"SELECT CASE WHEN ({Embed(filter)}) THEN 1 END FROM {source}"]
+        )
+        {
+            using var statement = new Statement(connection, sql);
+            if (statement.HasTail)
+                throw NotOne(filter);
+        }
     }
 
     private static FilterException NotOne(string filter) =>

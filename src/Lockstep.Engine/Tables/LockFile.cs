@@ -15,6 +15,9 @@ internal static class LockFile
     /// <summary>In bytes. Whoever holds a lock writes a line about itself, which is shorter.</summary>
     private const int LongestContent = 1024;
 
+    /// <summary>How that line begins: a file with anything else in it, such as another name of somebody's short file, is no lock file.</summary>
+    private static ReadOnlySpan<byte> Beginning => "process "u8;
+
     /// <summary>Opens a lock file, making it if there is none, and takes the lock.</summary>
     /// <param name="path">The lock file's full path.</param>
     /// <param name="share">What others may do meanwhile on Windows; elsewhere nobody else can take the lock.</param>
@@ -79,7 +82,10 @@ internal static class LockFile
         try
         {
             file.SetLength(file.Length);
-            return true;
+            Span<byte> content = stackalloc byte[Beginning.Length];
+            var read = file.ReadAtLeast(content, content.Length, throwOnEndOfStream: false);
+            file.Position = 0;
+            return Beginning.StartsWith(content[..read]);
         }
         catch (Exception e) when (e is IOException or ArgumentException or NotSupportedException)
         {

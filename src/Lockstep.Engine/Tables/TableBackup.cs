@@ -24,13 +24,13 @@ internal static class TableBackup
         var partial = $"{target}.{Guid.NewGuid():N}.partial";
         try
         {
-            TableFile.Guard(target, () => CopyAndCheck(source, partial, target));
             TableFile.Guard(
                 target,
                 () =>
                 {
+                    PrivateFile.MakeLike(partial, source.DataSource);
+                    CopyAndCheck(source, partial, target);
                     File.Move(partial, target, overwrite: false);
-                    return true;
                 }
             );
         }
@@ -40,7 +40,7 @@ internal static class TableBackup
         }
     }
 
-    private static bool CopyAndCheck(SqliteConnection source, string file, string target)
+    private static void CopyAndCheck(SqliteConnection source, string file, string target)
     {
         using var copy = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = file, Pooling = false }.ConnectionString);
         copy.Open();
@@ -56,7 +56,6 @@ internal static class TableBackup
 
         // From here on the two go different ways: a cursor got from one means nothing to the other.
         ServingMark.Renew(copy);
-        return true;
     }
 
     /// <summary>What is wrong with a copy; null when nothing is: its pages are sound, and it has the records that it says it has.</summary>

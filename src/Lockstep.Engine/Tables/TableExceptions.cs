@@ -72,3 +72,13 @@ public sealed class FilterException : LockstepException
     /// <summary>The filter as it was given.</summary>
     public string Filter { get; }
 }
+
+/// <summary>A field is none of the table's or cannot have an index, or too many are to have one.</summary>
+public sealed class FieldIndexException : LockstepException
+{
+    internal FieldIndexException(string field, string message, Remedy remedy)
+        : base(ErrorKind.InvalidArgument, message, remedy) => Field = field;
+
+    /// <summary>The field as it was given; empty where no one field is at fault.</summary>
+    public string Field { get; }
+}

@@ -5,31 +5,16 @@ namespace Lockstep.Engine.Tables;
 /// <summary>Opens table files, and turns what SQLite and the file system say about them into errors that tell what to do.</summary>
 internal static class TableFile
 {
-    /// <summary>The switch by which a program that has its SQLite to itself spares that the locks at each call.</summary>
-    public const string UnlockedSwitch = "Lockstep.Sqlite.OneThreadPerConnection";
-
     /// <summary>
     /// In bytes. A write-ahead log that a long reader let grow shrinks to this once its content is in the table file.
     /// </summary>
     private const int LogSizeLimit = 16 * 1024 * 1024;
 
-    private const int NotADatabase = 26;
-    private const int CannotOpen = 14;
-    private const int ReadOnlyDatabase = 8;
-    private const int Full = 13;
-    private const int HotJournal = ReadOnlyDatabase | (3 << 8);
+    /// <summary>What SQLite keeps beside a file has its name with one of these behind it.</summary>
+    public static readonly string[] Companions = ["-wal", "-shm", "-journal"];
 
     private static readonly Lock Gate = new();
     private static readonly Dictionary<string, int> Opened = new(StringComparer.Ordinal);
-
-    static TableFile()
-    {
-        SQLitePCL.Batteries_V2.Init();
-        // Every connection here is used by one thread at a time, so SQLite need not lock at each call. But that is a setting of all that
-        // uses this copy of SQLite, so only whoever owns it may ask for it. Where a connection was opened before, SQLite refuses it.
-        if (AppContext.TryGetSwitch(UnlockedSwitch, out var isUnlocked) && isUnlocked)
-            _ = SQLitePCL.raw.sqlite3_config(SQLitePCL.raw.SQLITE_CONFIG_MULTITHREAD);
-    }
 
     /// <summary>Opens a table to write to. The caller holds its <see cref="WriterLock"/>.</summary>
     /// <param name="path">The full path.</param>
@@ -37,7 +22,7 @@ internal static class TableFile
     /// <param name="isServed">Whether others are served from this table, so that a commit must survive a loss of power too (I5).</param>
     public static SqliteConnection OpenForWriting(string path, string? createAs, bool isServed = false)
     {
-        RequireWritableFolder(path);
+        TableFolder.RequireWritable(path);
         if (createAs is null)
             RequireFile(path);
         return Guard(
@@ -54,12 +39,12 @@ internal static class TableFile
                         && Scalar(connection, "PRAGMA application_id") is 0 or TableSchema.ApplicationId
                     )
                     {
-                        Initialise(connection, createAs);
+                        TableFormat.Create(connection, createAs);
                     }
                     else
                     {
-                        RequireTable(connection, path);
-                        AddWhatIsMissing(connection);
+                        TableFormat.Require(connection, path);
+                        TableFormat.Upgrade(connection);
                     }
 
                     var synchronous = isServed ? "FULL" : "NORMAL";
@@ -79,16 +64,6 @@ internal static class TableFile
         );
     }
 
-    /// <summary>Opens an empty database that lives in memory until it is closed.</summary>
-    public static SqliteConnection OpenInMemory()
-    {
-        var connection = new SqliteConnection(
-            new SqliteConnectionStringBuilder { DataSource = ":memory:", Pooling = false }.ConnectionString
-        );
-        connection.Open();
-        return connection;
-    }
-
     /// <summary>
     /// Opens a table to note something beside the records, while a sync may go on: neither its lock nor its snapshot is touched.
     /// </summary>
@@ -102,7 +77,7 @@ internal static class TableFile
                 var connection = Connect(path, SqliteOpenMode.ReadWrite);
                 try
                 {
-                    RequireTable(connection, path);
+                    TableFormat.Require(connection, path);
                     Execute(connection, "PRAGMA synchronous=FULL");
                     return connection;
                 }
@@ -115,56 +90,11 @@ internal static class TableFile
         );
     }
 
-    /// <summary>Opens a table to read from; writers and other readers are not disturbed.</summary>
-    public static SqliteConnection OpenForReading(string path)
+    /// <summary>Undoes what a process left that did not live to commit.</summary>
+    public static void UndoJournal(string path)
     {
-        RequireFile(path);
-        return Guard(
-            path,
-            () =>
-            {
-                try
-                {
-                    return Open();
-                }
-                catch (SqliteException e) when (e.SqliteErrorCode is CannotOpen or ReadOnlyDatabase && IsAlone(path))
-                {
-                    // SQLite reads a file that has had a log with the log's shared memory, which it cannot make here. Without a log the
-                    // file is the whole table.
-                    return Open(isImmutable: true);
-                }
-                catch (SqliteException e) when (e.SqliteExtendedErrorCode == HotJournal)
-                {
-                    // The process that filled the table for the first time did not live to commit; who only reads may not undo what it left.
-                    using (var writable = Connect(path, SqliteOpenMode.ReadWrite))
-                        _ = Scalar(writable, "SELECT count(*) FROM sqlite_master");
-                    return Open();
-                }
-            }
-        );
-
-        SqliteConnection Open(bool isImmutable = false)
-        {
-            var connection = Connect(path, SqliteOpenMode.ReadOnly, isImmutable);
-            try
-            {
-                RequireTable(connection, path);
-                Execute(connection, "PRAGMA query_only=ON");
-                return connection;
-            }
-            catch
-            {
-                connection.Dispose();
-                throw;
-            }
-        }
-    }
-
-    /// <summary>Whether nothing lies beside the file that belongs to its content or says that somebody uses it.</summary>
-    private static bool IsAlone(string path)
-    {
-        var real = RealPath.Of(path);
-        return File.Exists(real) && Array.TrueForAll(["-wal", "-shm", "-journal"], suffix => !File.Exists(real + suffix));
+        using var writable = Connect(path, SqliteOpenMode.ReadWrite);
+        _ = Scalar(writable, "SELECT count(*) FROM sqlite_master");
     }
 
     /// <summary>
@@ -183,7 +113,7 @@ internal static class TableFile
 
         try
         {
-            OpenForReading(full).Dispose();
+            ReadConnection.Open(full).Dispose();
             return true;
         }
         catch (LockstepException)
@@ -193,7 +123,7 @@ internal static class TableFile
     }
 
     /// <summary>Opens a file to look at it. A pipe or a device does not make it wait, and writers are not kept out.</summary>
-    private static FileStream OpenBeside(string path) =>
+    public static FileStream OpenBeside(string path) =>
         OperatingSystem.IsWindows()
             ? new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 1)
             : Native.UnixFile.OpenToRead(path);
@@ -216,6 +146,17 @@ internal static class TableFile
             && System.Buffers.Binary.BinaryPrimitives.ReadInt32BigEndian(header[68..]) == TableSchema.ApplicationId;
     }
 
+    /// <inheritdoc cref="Guard{T}"/>
+    public static void Guard(string path, Action work) =>
+        Guard(
+            path,
+            () =>
+            {
+                work();
+                return true;
+            }
+        );
+
     /// <summary>Runs work on a table file; what goes wrong with the file comes out as a <see cref="TableFileException"/>.</summary>
     public static T Guard<T>(string path, Func<T> work)
     {
@@ -223,13 +164,13 @@ internal static class TableFile
         {
             return work();
         }
-        catch (SqliteException e) when (Explain(path, e) is { } error)
+        catch (SqliteException e) when (TableFileErrors.Explain(path, e) is { } error)
         {
             throw error;
         }
         catch (Exception e) when (e is InvalidDataException or System.Text.Json.JsonException or FormatException or InvalidCastException)
         {
-            throw Damaged(path, e.Message, e);
+            throw TableFileErrors.Damaged(path, e.Message, e);
         }
         catch (Exception e) when (e is UnauthorizedAccessException or IOException)
         {
@@ -256,16 +197,24 @@ internal static class TableFile
         return command.ExecuteScalar() is long value ? value : 0;
     }
 
-    private static SqliteConnection Connect(string path, SqliteOpenMode mode, bool isImmutable = false)
+    private static SqliteConnection Connect(string path, SqliteOpenMode mode)
     {
+        Native.SqliteLibrary.Require();
         var builder = new SqliteConnectionStringBuilder
         {
-            DataSource = isImmutable ? ImmutableUri(path) : path,
+            DataSource = path,
             Mode = mode,
             Pooling = false,
             DefaultTimeout = 30,
         };
         var connection = new SqliteConnection(builder.ConnectionString);
+        Connect(connection, path);
+        return connection;
+    }
+
+    /// <summary>Opens a connection to a file, which is known to be open in this process until the connection is disposed.</summary>
+    public static void Connect(SqliteConnection connection, string path)
+    {
         var full = RealPath.Of(path);
         lock (Gate)
             Opened[full] = Opened.GetValueOrDefault(full) + 1;
@@ -280,20 +229,12 @@ internal static class TableFile
         {
             connection.Open();
             Execute(connection, "PRAGMA busy_timeout=10000");
-            return connection;
         }
         catch
         {
             connection.Dispose();
             throw;
         }
-    }
-
-    /// <summary>The URI by which SQLite opens a file without locks and shared memory: see https://sqlite.org/uri.html.</summary>
-    private static string ImmutableUri(string path)
-    {
-        var elements = RealPath.Of(path).Split(Path.DirectorySeparatorChar).Select(Uri.EscapeDataString);
-        return "file://" + (OperatingSystem.IsWindows() ? "/" : "") + string.Join('/', elements) + "?immutable=1";
     }
 
     private static void Forget(string path)
@@ -305,23 +246,9 @@ internal static class TableFile
         }
     }
 
-    private static void Initialise(SqliteConnection connection, string name)
-    {
-        Execute(
-            connection,
-            $"BEGIN IMMEDIATE; PRAGMA application_id={TableSchema.ApplicationId}; PRAGMA user_version={TableSchema.Version}; {TableSchema.Tables}"
-        );
-        using (var insert = connection.CreateCommand())
-        {
-            insert.CommandText = "INSERT INTO lockstep_table(name) VALUES($name)";
-            insert.Parameters.AddWithValue("$name", name);
-            insert.ExecuteNonQuery();
-        }
-
-        Execute(connection, "COMMIT");
-    }
-
-    private static void RequireFile(string path)
+    /// <exception cref="TableNotFoundException">There is none.</exception>
+    /// <exception cref="TableFileException">It, or what SQLite keeps beside it, is a pipe or a device.</exception>
+    public static void RequireFile(string path)
     {
         if (!File.Exists(path))
         {
@@ -333,41 +260,17 @@ internal static class TableFile
         }
 
         // SQLite would wait for a pipe without end.
-        if (!OperatingSystem.IsWindows() && Native.UnixFile.IsSpecial(path))
+        if (OperatingSystem.IsWindows())
+            return;
+        if (Native.UnixFile.IsSpecial(path))
             throw new TableFileException(path, $"'{path}' is a pipe or a device, not a file.", $"Name another file with {Term.Path}.");
-    }
-
-    /// <summary>Gives a file of an older version what came since; an older Lockstep goes on to read and write it.</summary>
-    private static void AddWhatIsMissing(SqliteConnection connection)
-    {
-        foreach (var column in TableSchema.LaterColumns)
-        {
-            var name = column[..column.IndexOf(' ', StringComparison.Ordinal)];
-            if (Scalar(connection, $"SELECT count(*) FROM pragma_table_info('lockstep_table') WHERE name = '{name}'") == 0)
-                Execute(connection, $"ALTER TABLE lockstep_table ADD COLUMN {column}");
-        }
-
-        Execute(connection, TableSchema.QuarantineIndex);
-    }
-
-    private static void RequireTable(SqliteConnection connection, string path)
-    {
-        if (Scalar(connection, "PRAGMA application_id") != TableSchema.ApplicationId)
+        var real = RealPath.Of(path);
+        if (Array.Find(Companions, suffix => Native.UnixFile.IsSpecial(real + suffix)) is { } special)
         {
             throw new TableFileException(
                 path,
-                $"'{path}' is an SQLite database, but not a Lockstep table.",
-                $"Name another file with {Term.Path}; Lockstep writes only to files of its own."
-            );
-        }
-
-        var version = Scalar(connection, "PRAGMA user_version");
-        if (version > TableSchema.Version)
-        {
-            throw new TableFileException(
-                path,
-                $"'{path}' was written by a newer Lockstep (file version {version}).",
-                $"Update Lockstep, or sync to a new file with {Term.Path}."
+                $"'{real}{special}', which belongs to the table file '{path}', is a pipe or a device, not a file.",
+                "Remove it: the table file is whole without it."
             );
         }
     }
@@ -388,77 +291,4 @@ internal static class TableFile
             // An empty table file does no harm.
         }
     }
-
-    /// <summary>The folder is there, and on a file system that gives SQLite's write-ahead log the shared memory it needs.</summary>
-    public static void RequireWritableFolder(string path)
-    {
-        var folder = Path.GetDirectoryName(path);
-        if (string.IsNullOrEmpty(folder) || !Directory.Exists(folder))
-        {
-            throw new TableFileException(
-                path,
-                $"The folder of the table file '{path}' does not exist.",
-                $"Create the folder, or choose another one with {Term.Path}."
-            );
-        }
-
-        DriveType type;
-        try
-        {
-            type = path.StartsWith(@"\\", StringComparison.Ordinal) ? DriveType.Network : new DriveInfo(folder).DriveType;
-        }
-        catch (Exception e) when (e is ArgumentException or IOException or UnauthorizedAccessException)
-        {
-            return;
-        }
-
-        if (type == DriveType.Network)
-        {
-            throw new TableFileException(
-                path,
-                $"The table file '{path}' lies on a network file system, where SQLite's write-ahead log does not work.",
-                $"Sync to a local file with {Term.Path}, and share the table by serving it or by {Term.BackupTable}."
-            );
-        }
-    }
-
-    private static TableFileException? Explain(string path, SqliteException e) =>
-        e.SqliteErrorCode switch
-        {
-            NotADatabase => new TableFileException(
-                path,
-                $"'{path}' is not an SQLite database.",
-                $"Name another file with {Term.Path}; nothing was changed in this one.",
-                e
-            ),
-            CannotOpen or ReadOnlyDatabase => new TableFileException(
-                path,
-                $"The table file '{path}' cannot be opened: {e.Message}",
-                $"Check that the folder exists and that you may read and write in it, or choose another file with {Term.Path}.",
-                e
-            ),
-            Full => new TableFileException(
-                path,
-                $"There is no room left for the table file '{path}'.",
-                "Free some space and sync again; what was committed before is kept.",
-                e
-            ),
-            Native.NativeSqlite.Busy => new TableFileException(
-                path,
-                $"Another program holds the table file '{path}': {e.Message}",
-                "End the other program's transaction and try again.",
-                e
-            ),
-            Native.NativeSqlite.Interrupt => null,
-            _ => Damaged(path, e.Message, e),
-        };
-
-    /// <summary>The error of a file that holds what Lockstep does not write.</summary>
-    public static TableFileException Damaged(string path, string reason, Exception e) =>
-        new(
-            path,
-            $"The table file '{path}' cannot be used: {reason}",
-            "If it is damaged, put a backup in its place, or remove it and sync again.",
-            e
-        );
 }

@@ -33,6 +33,9 @@ public sealed record TableInfo
     /// <summary>The names of the fields that records have had, in the order in which they came up.</summary>
     public IReadOnlyList<string> Fields { get; init; } = [];
 
+    /// <summary>The fields that have an index for filters (<see cref="Table.SetIndexes"/>).</summary>
+    public IReadOnlyList<string> Indexes { get; init; } = [];
+
     /// <summary>The cursor that is committed.</summary>
     public Cursor Cursor { get; init; }
 

@@ -18,8 +18,6 @@ internal static class TableSchema
     /// <summary>"LkSt": how a Lockstep file is known among SQLite files.</summary>
     public const int ApplicationId = 0x4C6B5374;
 
-    public const int Version = 1;
-
     public const string Rows = "lockstep_row";
 
     public const string Stage = "lockstep_stage";
@@ -27,11 +25,12 @@ internal static class TableSchema
     private const string FeedEnding = "feed_ending INTEGER NOT NULL DEFAULT 0";
     private const string Owed = "owed TEXT";
     private const string SweepLimit = "sweep_limit INTEGER";
+    private const string LoadPage = "load_page TEXT";
 
-    /// <summary>The columns of <c>lockstep_table</c> that files of the first release lack, each by its declaration.</summary>
-    public static IReadOnlyList<string> LaterColumns { get; } = [FeedEnding, Owed, SweepLimit];
+    /// <summary>The columns of <c>lockstep_table</c> that files of an earlier format may lack, each by its declaration.</summary>
+    public static IReadOnlyList<string> LaterColumns { get; } = [FeedEnding, Owed, SweepLimit, LoadPage];
 
-    /// <summary>Finds the same bytes at the same place; files of the first release lack it.</summary>
+    /// <summary>Finds the same bytes at the same place; files of an earlier format lack it.</summary>
     public const string QuarantineIndex = "CREATE INDEX IF NOT EXISTS lockstep_quarantine_place ON lockstep_quarantine(byte_offset)";
 
     public const string Tables = $"""
@@ -41,7 +40,7 @@ internal static class TableSchema
             order_field TEXT, order_kind INTEGER NOT NULL DEFAULT 0, fields TEXT NOT NULL DEFAULT '[]',
             cursor TEXT NOT NULL DEFAULT '0', resume TEXT, feed_identity TEXT,
             rows INTEGER NOT NULL DEFAULT 0, tombstones INTEGER NOT NULL DEFAULT 0, sequence INTEGER NOT NULL DEFAULT 0,
-            horizon TEXT, last_sync TEXT, {FeedEnding}, {Owed}, {SweepLimit});
+            horizon TEXT, last_sync TEXT, {FeedEnding}, {Owed}, {SweepLimit}, {LoadPage});
         CREATE TABLE lockstep_quarantine(
             id INTEGER PRIMARY KEY, at TEXT NOT NULL, byte_offset INTEGER NOT NULL, reason TEXT NOT NULL, bytes BLOB NOT NULL);
         {QuarantineIndex};

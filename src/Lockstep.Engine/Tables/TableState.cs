@@ -59,6 +59,11 @@ internal sealed record TableState
     /// <summary>How many percent of the records a whole set may remove whose end is not certain; null for the default.</summary>
     public int? SweepLimit { get; init; }
 
+    /// <summary>
+    /// The address at which the table's first load goes on where it was cut off; null when none is under way, or it can only start over.
+    /// </summary>
+    public string? LoadPage { get; init; }
+
     public Cursor RequestCursor => Resume ?? Cursor;
 
     public static TableState Load(SqliteConnection connection)
@@ -102,6 +107,7 @@ internal sealed record TableState
             FeedEnding = columns.Contains("feed_ending") ? (FeedEnding)Number("feed_ending") : FeedEnding.Unknown,
             Owed = columns.Contains("owed") ? OwedSet.Parse(Text("owed")) : null,
             SweepLimit = columns.Contains("sweep_limit") && row["sweep_limit"] is long limit ? (int)limit : null,
+            LoadPage = columns.Contains("load_page") ? Text("load_page") : null,
         };
     }
 
@@ -113,7 +119,7 @@ internal sealed record TableState
             UPDATE lockstep_table SET name=$name, feed=$feed, dialect=$dialect, key_fields=$keys, key_kinds=$kinds, key_layout=$layout,
                 order_field=$order, order_kind=$orderKind, fields=$fields, cursor=$cursor, resume=$resume, feed_identity=$identity,
                 rows=$rows, tombstones=$tombstones, sequence=$sequence, horizon=$horizon, last_sync=$last,
-                feed_ending=$ending, owed=$owed, sweep_limit=$sweepLimit
+                feed_ending=$ending, owed=$owed, sweep_limit=$sweepLimit, load_page=$loadPage
             """;
         void Set(string name, object? value) => command.Parameters.AddWithValue(name, value ?? DBNull.Value);
 
@@ -137,6 +143,7 @@ internal sealed record TableState
         Set("$ending", (int)FeedEnding);
         Set("$owed", Owed?.ToString());
         Set("$sweepLimit", SweepLimit);
+        Set("$loadPage", LoadPage);
         command.ExecuteNonQuery();
         if (Foreign is not null)
             ForeignFeed.Save(connection, Foreign);

@@ -33,16 +33,14 @@ internal static class TableView
 
     public static string Quote(string name) => "\"" + name.Replace("\"", "\"\"", StringComparison.Ordinal) + "\"";
 
-    private static string Value(string field)
-    {
-        // A JSON path cannot quote these; such a name is looked up among all of the record's.
-        if (field.AsSpan().IndexOfAny("\"\\") >= 0 || field.Any(char.IsControl))
-        {
-            return $"(SELECT value FROM json_each(body) WHERE key = {Literal(field)})";
-        }
+    /// <summary>Whether a JSON path can name a field: it cannot quote these characters.</summary>
+    public static bool HasPath(string field) => field.AsSpan().IndexOfAny("\"\\") < 0 && !field.Any(char.IsControl);
 
-        return $"json_extract(body, {Literal($"$.\"{field}\"")})";
-    }
+    /// <summary>The expression of a field's value. One without a path is looked up among all of the record's.</summary>
+    public static string Value(string field) =>
+        HasPath(field)
+            ? $"json_extract(body, {Literal($"$.\"{field}\"")})"
+            : $"(SELECT value FROM json_each(body) WHERE key = {Literal(field)})";
 
     private static string Literal(string text) => "'" + text.Replace("'", "''", StringComparison.Ordinal) + "'";
 }

@@ -61,7 +61,7 @@ internal sealed class TableWriter : ITableTarget
         var connection = TableFile.OpenForWriting(path, createAs, isServed);
         try
         {
-            return new TableWriter(path, writerLock, connection, isServed, removesUnused);
+            return TableFile.Guard(path, () => new TableWriter(path, writerLock, connection, isServed, removesUnused));
         }
         catch
         {
@@ -204,6 +204,13 @@ internal sealed class TableWriter : ITableTarget
                 ServingMark.Renew(_connection);
             }
         );
+    }
+
+    /// <summary>Has these fields indexed and no others.</summary>
+    public void SetIndexes(IReadOnlyCollection<string> fields)
+    {
+        FieldIndexes.Check(fields, State.Fields);
+        InTransaction(stayOpen: false, () => FieldIndexes.Save(_connection, fields));
     }
 
     /// <summary>Empties the quarantine.</summary>
@@ -363,6 +370,7 @@ internal sealed class TableWriter : ITableTarget
             Foreign = commit.Foreign ?? State.Foreign,
             Owed = commit.PaysOwed ? null : commit.Owed ?? State.Owed,
             SweepLimit = commit.SweepLimit ?? State.SweepLimit,
+            LoadPage = commit.EndsLoad ? null : commit.LoadPage ?? State.LoadPage,
         };
 
     private void Save()
@@ -371,7 +379,7 @@ internal sealed class TableWriter : ITableTarget
         if (HasRows() && (State.Fields.Count != Committed.Fields.Count || Committed.Shape is null || !HasView(State.Name)))
         {
             TableFile.Execute(_connection, TableView.Create(State.Name, State.Fields));
-            SequenceIndex.Ensure(_connection);
+            EnsureIndexes();
         }
     }
 
@@ -398,7 +406,13 @@ internal sealed class TableWriter : ITableTarget
         TableFile.Execute(_connection, $"DROP VIEW IF EXISTS {TableView.Quote(State.Name)}");
         StageSql.EncodeKeys(_connection, TableSchema.Rows);
         TableFile.Execute(_connection, TableView.Create(State.Name, State.Fields));
+        EnsureIndexes();
+    }
+
+    private void EnsureIndexes()
+    {
         SequenceIndex.Ensure(_connection);
+        FieldIndexes.Ensure(_connection);
     }
 
     /// <summary>Sets aside what a commit holds of malformed records; returns the table with what is set aside then.</summary>

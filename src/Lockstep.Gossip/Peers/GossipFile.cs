@@ -1,3 +1,4 @@
+using Lockstep.Engine.Tables;
 using Lockstep.Gossip.Nodes;
 
 namespace Lockstep.Gossip.Peers;
@@ -13,23 +14,9 @@ public static class GossipFile
     {
         ArgumentNullException.ThrowIfNull(node);
         ArgumentNullException.ThrowIfNull(path);
-        // A new file of a name that nobody can foresee: no link that lies there already is written through.
-        var unfinished = $"{path}.{Guid.NewGuid():N}.part";
-        try
-        {
-            var file = new FileStream(unfinished, FileMode.CreateNew, FileAccess.Write, FileShare.None);
-            await using (file.ConfigureAwait(false))
-            {
-                await ExportAsync(node, file, cancellationToken).ConfigureAwait(false);
-                file.Flush(flushToDisk: true);
-            }
-
-            File.Move(unfinished, path, overwrite: true);
-        }
-        finally
-        {
-            File.Delete(unfinished);
-        }
+        using var file = new UnfinishedFile(path);
+        await ExportAsync(node, file.Stream, cancellationToken).ConfigureAwait(false);
+        file.Complete();
     }
 
     /// <summary>Writes all that a node keeps to a stream, which stays open.</summary>

@@ -4,7 +4,8 @@ namespace Lockstep.Postgres.Feed;
 
 /// <summary>
 /// Tells whether partitions came without rows. Those that a partition brings when it is attached were written without the table's triggers:
-/// their txid is below that of the attaching transaction.
+/// their txid is below that of the attaching transaction. By replication they are not in the stream: there it has to be empty still, or to
+/// have been made by the transaction that attached it, before which nobody can have written to it, and not before it was attached.
 /// </summary>
 internal static class NewPartitions
 {
@@ -14,10 +15,14 @@ internal static class NewPartitions
         + """
             , now(txid) AS (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint)
             SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname),
-                c.relkind <> 'r' OR NOT has_table_privilege(c.oid, 'SELECT'),
+                c.relkind NOT IN ('r', 'p') OR NOT has_table_privilege(c.oid, 'SELECT'),
                 (SELECT max(now.txid - ((now.txid & 4294967295) - i.xmin::text::bigint + 4294967296) % 4294967296)
-                    FROM now, pg_partition_ancestors(c.oid) a JOIN pg_inherits i ON i.inhrelid = a.relid)
+                    FROM now, pg_partition_ancestors(c.oid) a JOIN pg_inherits i ON i.inhrelid = a.relid),
+                made.xmin::text,
+                (SELECT CASE WHEN bool_and(age(i.xmin) >= age(made.xmin)) THEN max(i.cmin::text::bigint) FILTER (WHERE i.xmin = made.xmin) END
+                    FROM pg_partition_ancestors(c.oid) a JOIN pg_inherits i ON i.inhrelid = a.relid)
             FROM related JOIN pg_class c USING (oid) JOIN pg_namespace n ON n.oid = c.relnamespace
+                JOIN pg_attribute made ON made.attrelid = c.oid AND made.attname = 'tableoid'
             WHERE c.relispartition AND c.oid <> to_regclass($1) ORDER BY c.oid OFFSET $2
             """;
 
@@ -33,7 +38,14 @@ internal static class NewPartitions
             .QueryAsync(
                 Partitions,
                 [table.SqlName, (long)known],
-                r => (Name: r.GetString(0), IsOpaque: r.GetBoolean(1), Since: r.GetInt64(2)),
+                r =>
+                    (
+                        Name: r.GetString(0),
+                        IsOpaque: r.GetBoolean(1),
+                        Since: r.GetInt64(2),
+                        Maker: r.GetString(3),
+                        Command: r.IsDBNull(4) ? (long?)null : r.GetInt64(4)
+                    ),
                 cancellationToken
             )
             .ConfigureAwait(false);
@@ -41,10 +53,16 @@ internal static class NewPartitions
         {
             if (partition.IsOpaque)
                 return false;
+            var (rows, parameters) = (table.Changes, partition.Command) switch
+            {
+                (ChangeSource.Stream, null) => ("true", (object[])[]),
+                (ChangeSource.Stream, { } command) => ("xmin = $1::text::xid AND cmin::text::bigint < $2", [partition.Maker, command]),
+                _ => ("(txid >= $1) IS NOT TRUE", [partition.Since]),
+            };
             var brought = await connection
                 .QueryAsync(
-                    $"SELECT EXISTS (SELECT FROM {partition.Name} WHERE (txid >= $1) IS NOT TRUE)",
-                    [partition.Since],
+                    $"SELECT EXISTS (SELECT FROM {partition.Name} WHERE {rows})",
+                    parameters,
                     r => r.GetBoolean(0),
                     cancellationToken
                 )

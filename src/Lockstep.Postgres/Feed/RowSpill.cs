@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Runtime.CompilerServices;
 using Lockstep.Engine.Serving;
-using Microsoft.Win32.SafeHandles;
+using Lockstep.Engine.Tables.Native;
 
 namespace Lockstep.Postgres.Feed;
 
@@ -16,7 +16,7 @@ internal sealed class RowSpill(SendShare share) : IDisposable
     private readonly Lock _gate = new();
     private readonly Queue<ReadOnlyMemory<byte>> _memory = [];
     private readonly Signal _changed = new();
-    private SafeFileHandle? _file;
+    private FileStream? _file;
     private long _inMemory;
     private long _written;
     private long _read;
@@ -46,7 +46,7 @@ internal sealed class RowSpill(SendShare share) : IDisposable
         _file ??= Open();
         var length = new byte[LengthBytes];
         BinaryPrimitives.WriteInt32LittleEndian(length, piece.Length);
-        await RandomAccess.WriteAsync(_file, [length, piece], _written, cancellationToken).ConfigureAwait(false);
+        await RandomAccess.WriteAsync(_file.SafeFileHandle, [length, piece], _written, cancellationToken).ConfigureAwait(false);
         lock (_gate)
         {
             _written += LengthBytes + piece.Length;
@@ -119,7 +119,7 @@ internal sealed class RowSpill(SendShare share) : IDisposable
     {
         while (!into.IsEmpty)
         {
-            var read = await RandomAccess.ReadAsync(_file!, into, at, cancellationToken).ConfigureAwait(false);
+            var read = await RandomAccess.ReadAsync(_file!.SafeFileHandle, into, at, cancellationToken).ConfigureAwait(false);
             if (read == 0)
                 throw new EndOfStreamException("The file with a client's rows was cut off.");
             (into, at) = (into[read..], at + read);
@@ -127,13 +127,26 @@ internal sealed class RowSpill(SendShare share) : IDisposable
     }
 
     /// <summary>A new file that is gone when it is closed, whatever becomes of the process.</summary>
-    private static SafeFileHandle Open()
+    private static FileStream Open()
     {
         var path = Path.Combine(Path.GetTempPath(), $"lockstep-{Guid.NewGuid():N}.spill");
+        var options = new FileStreamOptions
+        {
+            Mode = FileMode.CreateNew,
+            Access = FileAccess.ReadWrite,
+            Share = FileShare.None,
+            BufferSize = 0,
+        };
         if (OperatingSystem.IsWindows())
-            return File.OpenHandle(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, FileOptions.DeleteOnClose);
-        var handle = File.OpenHandle(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None);
+        {
+            options.Options = FileOptions.DeleteOnClose;
+            return new FileStream(path, options);
+        }
+
+        // In the instant in which it has a name, it is nobody else's either.
+        options.UnixCreateMode = UnixFile.Private;
+        var file = new FileStream(path, options);
         File.Delete(path);
-        return handle;
+        return file;
     }
 }

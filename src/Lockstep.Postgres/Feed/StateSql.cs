@@ -33,17 +33,15 @@ internal static class StateSql
 
     // A column that rows written before it do not have adds null to their JSON: it costs no resync. By the column's row in the catalog,
     // which every other ALTER rewrites, USING in the same type too; VACUUM FULL and CLUSTER do not.
-    private static string IsPlain(TableDescription table) =>
-        table.Changes == ChangeSource.Stream
-            ? "false"
-            : "NOT a.atthasdef AND NOT a.atthasmissing AND a.attgenerated = '' AND a.attidentity = '' AND t.typtype <> 'd'";
+    private const string IsPlain =
+        "NOT a.atthasdef AND NOT a.atthasmissing AND a.attgenerated = '' AND a.attidentity = '' AND t.typtype <> 'd'";
 
     // VACUUM FULL writes the row of a column that was added with a default, as the txid of a tracked table is.
     private static string Own(TableDescription table) => table.TrackingId is null ? "" : " AND attname <> 'txid'";
 
-    // Whose rows a trigger of their table stamps, so that it can be told whether it brought rows of before.
+    // Of which it can be told whether it brought rows of before: a trigger of its table stamps those written since, or the stream brings them.
     private static string IsPartition(TableDescription table) =>
-        table.TrackingId is null ? "false" : "c.relispartition AND c.oid <> to_regclass($1)";
+        table.TrackingId is null && table.Changes != ChangeSource.Stream ? "false" : "c.relispartition AND c.oid <> to_regclass($1)";
 
     /// <summary>
     /// Which rows a policy shows may change without a write. Only where one is in force: where none is, nothing is said, as before.
@@ -56,10 +54,8 @@ internal static class StateSql
             WHERE relation = to_regclass($1) AND attname = 'deleted' AND atttypid = 'bool'::regtype AND NOT attisdropped
         """;
 
-    private const string ReplicaIdentity = """
-        SELECT format('identity %s %s', c.relreplident, (SELECT i.indexrelid FROM pg_index i WHERE i.indrelid = c.oid AND i.indisreplident))
-            FROM related JOIN pg_class c USING (oid)
-        """;
+    private const string ReplicaIdentity =
+        "SELECT format('identity %s %s', c.relreplident, (SELECT i.indexrelid FROM pg_index i WHERE i.indrelid = c.oid AND i.indisreplident))";
 
     /// <summary>The query for <see cref="SnapshotState"/>; its first column is for nobody.</summary>
     /// <remarks>
@@ -76,11 +72,15 @@ internal static class StateSql
                 UNION ALL
                 SELECT format('column %s %s %s %s %s', attnum, attname, atttypid, atttypmod, a.xmin)
                     FROM pg_attribute a JOIN pg_type t ON t.oid = atttypid
-                    WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped{Own(table)} AND NOT ({IsPlain(table)})
+                    WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped{Own(table)} AND NOT ({IsPlain})
                 UNION ALL
                 SELECT format('key %s', indkey) FROM pg_index WHERE indrelid = to_regclass($1) AND indisprimary
                 UNION ALL
-                {(table.Changes == ChangeSource.Stream ? ReplicaIdentity : Triggers("tgrelid = to_regclass($1)"))}
+                {(
+                table.Changes == ChangeSource.Stream
+                    ? ReplicaIdentity + " FROM pg_class c WHERE c.oid = to_regclass($1)"
+                    : Triggers("tgrelid = to_regclass($1)")
+            )}
                 UNION ALL
                 {RowSecurity}
                 {Composites(table)}
@@ -103,7 +103,7 @@ internal static class StateSql
             )},
                 (SELECT {Digests("format('%s %s %s %s %s', attnum, attname, atttypid, atttypmod, a.xmin)", "attnum")}
                     FROM pg_attribute a JOIN pg_type t ON t.oid = atttypid
-                    WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped AND {IsPlain(table)}),
+                    WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped AND {IsPlain}),
                 (SELECT {Digests("format('%s %s %s', enumtypid, oid, enumlabel)", "oid")} FROM pg_enum WHERE enumtypid IN ({Enums(table)})),
                 (SELECT {Digests($"format('%s %s %s %s', c.oid, {Storage(table)}, c.relpersistence, ({OwnTriggers(table)}))", "c.oid")}
                     FROM related JOIN pg_class c USING (oid) WHERE {IsPartition(table)}),
@@ -115,7 +115,7 @@ internal static class StateSql
                     : "0::bigint"
             )},
                 EXISTS (SELECT FROM pg_trigger WHERE tgrelid = to_regclass($1) AND tgname = 'zz_lockstep_wake'),
-                coalesce((SELECT relfilenode::bigint FROM pg_class WHERE oid = to_regclass($1)), 0)
+                coalesce(({Files(table)}), 0)::bigint
             """;
 
     /// <summary>How many digits stand for one of the facts that may be added to.</summary>
@@ -124,14 +124,19 @@ internal static class StateSql
     private static string Digests(string fact, string order) =>
         FormattableString.Invariant($"coalesce(string_agg(left(md5({fact}), {DigestLength}), '' ORDER BY {order}), '')");
 
+    // By replication the partitions' files too: one that was rewritten together with a column that was added may have been filled.
+    private static string Files(TableDescription table) =>
+        table.Changes == ChangeSource.Stream
+            ? "SELECT sum(c.relfilenode::bigint) FROM related JOIN pg_class c USING (oid)"
+            : "SELECT relfilenode::bigint FROM pg_class WHERE oid = to_regclass($1)";
+
     /// <summary>
-    /// The file of a relation's rows, which TRUNCATE replaces, and every DDL that rewrites rows. Where a trigger tells of
-    /// the one,
-    /// and the columns of the other, it says no more.
+    /// The file of a relation's rows, which TRUNCATE replaces, and every DDL that rewrites rows. Where a trigger or the stream tells of the
+    /// one, and the columns of the other, it says no more.
     /// </summary>
     private static string Storage(TableDescription table) =>
         table.Changes == ChangeSource.Stream
-            ? "c.relfilenode"
+            ? "NULL"
             : """
                 CASE WHEN NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = c.oid AND tgname = 'zz_lockstep_truncate' AND tgenabled = 'A'
                     AND c.oid = to_regclass($1)) THEN c.relfilenode END
@@ -146,7 +151,7 @@ internal static class StateSql
 
     private static string OwnTriggers(TableDescription table) =>
         table.Changes == ChangeSource.Stream
-            ? "NULL"
+            ? ReplicaIdentity
             : $"SELECT string_agg(f, ' ' ORDER BY f COLLATE \"C\") FROM ({Triggers("tgrelid = c.oid")}) AS own(f)";
 
     // Names in composite types are in the JSON of rows that nobody writes.

@@ -1,5 +1,6 @@
 using Lockstep.Engine.Serving;
 using Lockstep.Engine.Tables;
+using Lockstep.Engine.Tables.Native;
 using Lockstep.Postgres.Feed;
 using Microsoft.Data.Sqlite;
 
@@ -21,8 +22,6 @@ internal sealed class ChangeLog : IDisposable
     private volatile LogEpoch? _epoch;
     private long _position;
     private long _floor;
-
-    static ChangeLog() => SQLitePCL.Batteries_V2.Init();
 
     private ChangeLog(string path, FileStream fileLock)
     {
@@ -72,6 +71,7 @@ internal sealed class ChangeLog : IDisposable
     /// <exception cref="PostgresReplicationException">Another feed has it, or it is no such log.</exception>
     public static ChangeLog Open(string path)
     {
+        SqliteLibrary.Require();
         FileStream? fileLock = null;
         try
         {

@@ -1,5 +1,6 @@
 using System.Text;
 using Lockstep.Postgres.Feed;
+using Npgsql.Replication.PgOutput.Messages;
 
 namespace Lockstep.Postgres.Replication;
 
@@ -18,13 +19,9 @@ internal sealed class ChangeSql
         _table = table;
         _columns = [.. table.Columns.Where(c => !c.IsGenerated)];
         _key = [.. table.Key.Select(k => _columns.FindIndex(c => c.Name == k.Name))];
-        Signature = string.Join('\n', _columns.Select(c => SignatureOf(c.Name, c.TypeId, c.TypeModifier)));
         HasGenerated = table.Columns.Any(c => c.IsGenerated);
         Text = Build();
     }
-
-    /// <summary>The columns as the stream describes them.</summary>
-    public string Signature { get; }
 
     /// <summary>Whether there are columns that the stream leaves out, so that each row has to be looked up.</summary>
     public bool HasGenerated { get; }
@@ -46,8 +43,25 @@ internal sealed class ChangeSql
             KeyFit.Check(_table.SqlName, _table.Key[i], values[_key[i]]!);
     }
 
-    /// <summary>How one column contributes to <see cref="Signature"/>.</summary>
-    public static string SignatureOf(string name, long type, int modifier) => FormattableString.Invariant($"{name} {type} {modifier}");
+    /// <summary>
+    /// Where each of the columns stands in rows of the table, or of a partition, as the stream describes them; -1 for one that was not there
+    /// when they were written, and is null. Null when they are of another form.
+    /// </summary>
+    public int[]? MapOf(IReadOnlyList<RelationMessage.Column> streamed)
+    {
+        var places = new int[_columns.Count];
+        Array.Fill(places, -1);
+        for (var i = 0; i < streamed.Count; i++)
+        {
+            var (name, type, modifier) = (streamed[i].ColumnName, streamed[i].DataTypeId, streamed[i].TypeModifier);
+            var at = _columns.FindIndex(c => c.Name == name && c.TypeId == type && c.TypeModifier == modifier);
+            if (at < 0)
+                return null;
+            places[at] = i;
+        }
+
+        return Array.Exists(_key, k => places[k] < 0) ? null : places;
+    }
 
     /// <summary>The query's parameters.</summary>
     public object[] Parameters(IReadOnlyList<StreamChange> changes)

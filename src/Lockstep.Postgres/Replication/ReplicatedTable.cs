@@ -24,6 +24,8 @@ internal static class ReplicatedTable
         WHERE i.indrelid = $1::bigint::oid AND i.indimmediate AND i.indisvalid AND CASE $2 WHEN 'i' THEN i.indisreplident ELSE i.indisprimary END
         """;
 
+    private const string Partitions = "SELECT relid::oid::bigint FROM pg_partition_tree($1::bigint::oid)";
+
     /// <summary>Describes a table, in the transaction of the connection.</summary>
     /// <exception cref="PostgresTableException">It is not there, or cannot be replicated as it is.</exception>
     public static async Task<TableDescription> DescribeAsync(
@@ -114,6 +116,9 @@ internal static class ReplicatedTable
         TableColumn[] keyColumns = [.. key.Select(name => columns.Find(c => c.Name == name)!)];
         KeyFit.Check(table, keyColumns);
         var (enums, composites) = await TableCatalog.TypesAsync(connection, t.Oid, cancellationToken).ConfigureAwait(false);
+        var partitions = await connection
+            .QueryAsync(Partitions, [t.Oid], r => (uint)r.GetInt64(0), cancellationToken)
+            .ConfigureAwait(false);
         return new TableDescription
         {
             Enums = enums,
@@ -129,6 +134,7 @@ internal static class ReplicatedTable
             TrackingId = null,
             Registry = false,
             Changes = ChangeSource.Stream,
+            Relations = new HashSet<uint>(partitions) { (uint)t.Oid },
         };
     }
 }

@@ -22,12 +22,18 @@ internal static class ReplicationSetup
             (SELECT rolreplication OR rolsuper FROM pg_roles WHERE rolname = current_user), current_user::text
         """;
 
+    // Partitions under their own names: TRUNCATE of one is told only so. Of a partitioned table the publication has to name that itself, or
+    // would lack the partitions to come.
     private const string Publication = """
-        SELECT p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate AND (p.pubviaroot OR c.relkind <> 'p')
-            AND EXISTS (SELECT FROM pg_publication_tables t WHERE t.pubname = p.pubname AND format('%I.%I', t.schemaname, t.tablename) = $2
-                AND coalesce(to_jsonb(t) ->> 'rowfilter', '') = ''
-                AND coalesce(jsonb_array_length(nullif(to_jsonb(t) -> 'attnames', 'null'))
-                    = (SELECT count(*) FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped AND attgenerated = ''), true))
+        SELECT p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate
+            AND (c.relkind <> 'p' OR NOT p.pubviaroot
+                AND (p.puballtables OR EXISTS (SELECT FROM pg_publication_rel r WHERE r.prpubid = p.oid AND r.prrelid = c.oid)))
+            AND NOT EXISTS (SELECT FROM (SELECT c.oid WHERE c.relkind <> 'p' UNION SELECT relid FROM pg_partition_tree(c.oid) WHERE isleaf) AS has(oid)
+                JOIN pg_class l ON l.oid = has.oid JOIN pg_namespace n ON n.oid = l.relnamespace
+                WHERE NOT EXISTS (SELECT FROM pg_publication_tables t WHERE t.pubname = p.pubname AND t.schemaname = n.nspname AND t.tablename = l.relname
+                    AND coalesce(to_jsonb(t) ->> 'rowfilter', '') = ''
+                    AND coalesce(jsonb_array_length(nullif(to_jsonb(t) -> 'attnames', 'null'))
+                        = (SELECT count(*) FROM pg_attribute WHERE attrelid = l.oid AND attnum > 0 AND NOT attisdropped AND attgenerated = ''), true)))
         FROM pg_publication p, pg_class c WHERE p.pubname = $1 AND c.oid = to_regclass($2)
         """;
 
@@ -99,14 +105,13 @@ internal static class ReplicationSetup
             .ConfigureAwait(false);
         if (found is [true])
             return true;
-        var create =
-            $"CREATE PUBLICATION {Sql.Quote(names.Publication)} FOR TABLE {table.SqlName} WITH (publish_via_partition_root = true)";
+        var create = $"CREATE PUBLICATION {Sql.Quote(names.Publication)} FOR TABLE {table.SqlName}";
         if (!names.OwnsPublication)
         {
             throw new PostgresReplicationException(
                 found.Count == 0
                     ? $"There is no publication {names.Publication}."
-                    : $"The publication {names.Publication} does not publish every change of {table.SqlName} whole: it leaves out the table, rows, columns or kinds of changes, or names partitions.",
+                    : $"The publication {names.Publication} does not publish every change of {table.SqlName} whole: it leaves out the table, rows, columns or kinds of changes, or publishes partitions otherwise than by their own names as those of a table that it has.",
                 $"Let the owner of the table run: {create}"
             );
         }

@@ -6,10 +6,6 @@ namespace Lockstep.Postgres.Replication;
 /// <summary>Reads rows off the stream's messages, which hold them only until the next message is asked for.</summary>
 internal static class RowReader
 {
-    /// <summary>The columns that a message describes, for comparison with <see cref="ChangeSql.Signature"/>.</summary>
-    public static string SignatureOf(RelationMessage relation) =>
-        string.Join('\n', relation.Columns.Select(c => ChangeSql.SignatureOf(c.ColumnName, c.DataTypeId, c.TypeModifier)));
-
     /// <summary>The table that a message changes a row of; null when it changes none.</summary>
     public static RelationMessage? RelationOf(PgOutputReplicationMessage message) =>
         message switch
@@ -21,9 +17,15 @@ internal static class RowReader
         };
 
     /// <summary>What a message says of a row: that it is gone from one key, that it is there under another, or both.</summary>
+    /// <param name="message">The message.</param>
+    /// <param name="places">Where the columns of <paramref name="sql"/> stand in it.</param>
+    /// <param name="transaction">Of which it is part.</param>
+    /// <param name="sql">What the row is made into JSON by.</param>
+    /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="InvalidDataException">It does not say which row.</exception>
     public static async Task<IReadOnlyList<StreamChange>> ReadAsync(
         PgOutputReplicationMessage message,
+        int[] places,
         LoggedTransaction transaction,
         ChangeSql sql,
         CancellationToken cancellationToken
@@ -34,24 +36,24 @@ internal static class RowReader
         switch (message)
         {
             case InsertMessage insert:
-                after = await ReadAsync(insert.NewRow, cancellationToken).ConfigureAwait(false);
+                after = await ReadAsync(insert.NewRow, places, cancellationToken).ConfigureAwait(false);
                 break;
             case IndexUpdateMessage update:
-                before = await ReadAsync(update.Key, cancellationToken).ConfigureAwait(false);
-                after = await ReadAsync(update.NewRow, cancellationToken).ConfigureAwait(false);
+                before = await ReadAsync(update.Key, places, cancellationToken).ConfigureAwait(false);
+                after = await ReadAsync(update.NewRow, places, cancellationToken).ConfigureAwait(false);
                 break;
             case FullUpdateMessage update:
-                before = await ReadAsync(update.OldRow, cancellationToken).ConfigureAwait(false);
-                after = await ReadAsync(update.NewRow, cancellationToken).ConfigureAwait(false);
+                before = await ReadAsync(update.OldRow, places, cancellationToken).ConfigureAwait(false);
+                after = await ReadAsync(update.NewRow, places, cancellationToken).ConfigureAwait(false);
                 break;
             case UpdateMessage update:
-                after = await ReadAsync(update.NewRow, cancellationToken).ConfigureAwait(false);
+                after = await ReadAsync(update.NewRow, places, cancellationToken).ConfigureAwait(false);
                 break;
             case KeyDeleteMessage delete:
-                before = await ReadAsync(delete.Key, cancellationToken).ConfigureAwait(false);
+                before = await ReadAsync(delete.Key, places, cancellationToken).ConfigureAwait(false);
                 break;
             case FullDeleteMessage delete:
-                before = await ReadAsync(delete.OldRow, cancellationToken).ConfigureAwait(false);
+                before = await ReadAsync(delete.OldRow, places, cancellationToken).ConfigureAwait(false);
                 break;
         }
 
@@ -102,7 +104,7 @@ internal static class RowReader
         return true;
     }
 
-    private static async Task<Row> ReadAsync(ReplicationTuple tuple, CancellationToken cancellationToken)
+    private static async Task<Row> ReadAsync(ReplicationTuple tuple, int[] places, CancellationToken cancellationToken)
     {
         var values = new string?[tuple.NumColumns];
         bool[]? missing = null;
@@ -116,7 +118,10 @@ internal static class RowReader
             i++;
         }
 
-        return new Row(values, missing);
+        return new Row(
+            Array.ConvertAll(places, at => at < 0 ? null : values[at]),
+            missing is null ? null : Array.ConvertAll(places, at => at >= 0 && missing[at])
+        );
     }
 
     private sealed record Row(string?[] Values, bool[]? Missing);

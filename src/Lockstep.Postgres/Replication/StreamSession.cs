@@ -37,7 +37,8 @@ internal sealed class StreamSession(
     private long _newest;
     private TableDescription _table = null!;
     private ChangeSql _sql = null!;
-    private string? _streamed;
+    private readonly Dictionary<uint, int[]?> _places = [];
+    private readonly HashSet<uint> _others = [];
     private OpenTransaction? _open;
     private bool _isOver;
 
@@ -113,35 +114,54 @@ internal sealed class StreamSession(
                     IsShown = Epoch.Base.Shows(id),
                 };
                 break;
-            case RelationMessage relation when relation.RelationId == _table.Oid:
-                _streamed = RowReader.SignatureOf(relation);
+            case RelationMessage relation:
+                _places.Remove(relation.RelationId);
+                _others.Remove(relation.RelationId);
                 break;
-            case TruncateMessage truncate when truncate.Relations.Any(r => r.RelationId == _table.Oid):
+            case TruncateMessage truncate when truncate.Relations.Any(r => _table.Relations.Contains(r.RelationId)):
                 (_open!.IsRelevant, _open.EndsEpoch) = (true, true);
                 break;
             case CommitMessage commit:
                 await EndAsync((long)(ulong)commit.TransactionEndLsn, cancellationToken).ConfigureAwait(false);
                 break;
             default:
-                if (RowReader.RelationOf(message) is { } changed && changed.RelationId == _table.Oid)
-                    await TakeRowAsync(message, cancellationToken).ConfigureAwait(false);
+                if (
+                    RowReader.RelationOf(message) is { } changed
+                    && await IsOursAsync(changed.RelationId, cancellationToken).ConfigureAwait(false)
+                )
+                {
+                    await TakeRowAsync(message, changed, cancellationToken).ConfigureAwait(false);
+                }
+
                 break;
         }
     }
 
-    private async Task TakeRowAsync(PgOutputReplicationMessage message, CancellationToken cancellationToken)
+    /// <summary>Whether a relation is the table or one of its partitions, of which there may be more than when it was looked at last.</summary>
+    private async Task<bool> IsOursAsync(uint relation, CancellationToken cancellationToken)
+    {
+        if (!_table.Relations.Contains(relation) && !_open!.IsDropped && _others.Add(relation))
+            await RenewAsync(cancellationToken).ConfigureAwait(false);
+        return _table.Relations.Contains(relation);
+    }
+
+    private async Task TakeRowAsync(PgOutputReplicationMessage message, RelationMessage relation, CancellationToken cancellationToken)
     {
         _open!.IsRelevant = true;
+        if (!_open.IsDropped && PlacesOf(relation) is null)
+        {
+            // The table was altered after it has been looked at last. Where it is not a column more, clients start over when the transaction
+            // has ended.
+            await RenewAsync(cancellationToken).ConfigureAwait(false);
+            _open.IsOdd |= PlacesOf(relation) is null;
+        }
 
-        // The table was altered, before the stretch (whose snapshots then show the row) or after it has been looked at last: which, is seen
-        // when the transaction has ended.
-        if (_streamed != _sql.Signature)
-            _open.IsOdd = true;
         if (_open.IsDropped)
             return;
         try
         {
-            foreach (var change in await RowReader.ReadAsync(message, _open.Transaction, _sql, cancellationToken).ConfigureAwait(false))
+            var read = RowReader.ReadAsync(message, PlacesOf(relation)!, _open.Transaction, _sql, cancellationToken);
+            foreach (var change in await read.ConfigureAwait(false))
             {
                 _changes.Add(change);
                 _size += change.Size;
@@ -153,11 +173,33 @@ internal sealed class StreamSession(
         }
 
         if (_changes.Count >= MaxRows || _size >= MaxBytes)
-            await SpillAsync(cancellationToken).ConfigureAwait(false);
+            await SpillAsync(isForced: false, cancellationToken).ConfigureAwait(false);
+    }
+
+    private int[]? PlacesOf(RelationMessage relation)
+    {
+        if (!_places.TryGetValue(relation.RelationId, out var places))
+            _places[relation.RelationId] = places = _sql.MapOf(relation.Columns);
+        return places;
+    }
+
+    /// <summary>Describes the table as the open transaction has left it, in its middle: columns or partitions may have been added.</summary>
+    private async Task RenewAsync(CancellationToken cancellationToken)
+    {
+        var stamp = await LookAtAsync(_open!.Transaction.Txid, cancellationToken).ConfigureAwait(false);
+        if (ReferenceEquals(stamp.Table, _table))
+            return;
+        var stretch = Epoch;
+        if (_changes.Count > 0)
+            await SpillAsync(isForced: true, cancellationToken).ConfigureAwait(false);
+        if (stamp.Identity != stretch.Table)
+            (_open.IsRelevant, _open.IsOdd) = (true, true);
+        else if (Epoch == stretch)
+            Describe(stamp);
     }
 
     /// <summary>Makes room in the middle of a transaction: it is written, and seen by nobody before it has ended (I8).</summary>
-    private async Task SpillAsync(CancellationToken cancellationToken)
+    private async Task SpillAsync(bool isForced, CancellationToken cancellationToken)
     {
         if (_open!.First > 0 || _ended.Count > 0)
         {
@@ -175,10 +217,12 @@ internal sealed class StreamSession(
                 return;
             _changes.AddRange(rest);
             _size = rest.Sum(c => c.Size);
-            if (_changes.Count < MaxRows && _size < MaxBytes)
+            if (!isForced && _changes.Count < MaxRows && _size < MaxBytes)
                 return;
         }
 
+        if (_open.IsDropped)
+            return;
         var pieces = await MakeAsync(cancellationToken).ConfigureAwait(false);
         _open.IsSpilled = true;
         if (pieces is not null)
@@ -211,16 +255,12 @@ internal sealed class StreamSession(
             await FlushAsync(cancellationToken).ConfigureAwait(false);
 
         // With what was left out known to the log, no snapshot passes for whole that does not show it.
-        if (ended.EndsEpoch)
+        if (ended.EndsEpoch || ended.IsOdd)
         {
             StartOver(
                 await LookAtAsync(ended.Transaction.Txid, cancellationToken).ConfigureAwait(false),
-                "it was truncated, or a change did not tell its row"
+                ended.IsOdd ? "its definition or storage has changed" : "it was truncated, or a change did not tell its row"
             );
-        }
-        else if (ended.IsOdd)
-        {
-            Compare(await LookAtAsync(ended.Transaction.Txid, cancellationToken).ConfigureAwait(false));
         }
     }
 
@@ -280,7 +320,7 @@ internal sealed class StreamSession(
             await using var batch = new NpgsqlBatch(connection);
             batch.Add("SELECT " + StateSql.Formats);
             batch.Add(_sql.Text, _sql.Parameters(_changes));
-            var lines = new FeedLines();
+            var lines = database.NewLines();
             var reader = await batch.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
             await using (reader.ConfigureAwait(false))
             {
@@ -327,6 +367,8 @@ internal sealed class StreamSession(
     {
         if (stamp.Identity != Epoch.Table)
             StartOver(stamp, "its definition or storage has changed");
+        else if (!ReferenceEquals(stamp.Table, _table))
+            Describe(stamp);
     }
 
     /// <summary>Begins another stretch with what a snapshot shows; nothing may be left to flush.</summary>
@@ -339,7 +381,7 @@ internal sealed class StreamSession(
         Describe(stamp);
         live.Restart(Epoch.Identity, new CommitPosition(_position));
         metrics.Resynced();
-        worker.Report($"{options.Table}: {why}; all clients have to resync.");
+        PostgresLog.Resync(options.Logger, options.Table, why);
         worker.Moved.Raise();
     }
 
@@ -347,6 +389,7 @@ internal sealed class StreamSession(
     {
         _table = stamp.Table;
         _sql = new ChangeSql(stamp.Table);
+        _places.Clear();
         Note(stamp);
     }
 

@@ -278,6 +278,8 @@ internal sealed class PostgresTableWriter : ITableTarget
             LastSync = commit.At ?? State.LastSync,
             Owed = commit.PaysOwed ? null : commit.Owed ?? State.Owed,
             SweepLimit = commit.SweepLimit ?? State.SweepLimit,
+            LoadPage = commit.EndsLoad ? null : commit.LoadPage ?? State.LoadPage,
+            Foreign = commit.Foreign ?? State.Foreign,
         };
 
     /// <summary>Brings records of a batch to the stage, one per key.</summary>

@@ -6,15 +6,21 @@ using Lockstep.Engine.Tables;
 
 namespace Lockstep.Postgres.Tables;
 
-/// <summary>What is known of a table, as the JSON text that the directory keeps.</summary>
+/// <summary>
+/// What is known of a table, as the JSON text that the directory keeps, with its format: what an earlier Lockstep would lose or misread is a new
+/// one, as in <see cref="TableFormat"/>. A text without a format is of the first.
+/// </summary>
 internal static class StateJson
 {
+    public const int Format = 2;
+
     public static string Write(TableState state)
     {
         using var text = new MemoryStream();
         using (var json = new Utf8JsonWriter(text))
         {
             json.WriteStartObject();
+            json.WriteNumber("format", Format);
             json.WriteString("feed", state.Feed);
             json.WriteString("feedIdentity", state.FeedIdentity);
             json.WriteString("cursor", state.Cursor.ToString());
@@ -25,6 +31,8 @@ internal static class StateJson
             json.WriteString("owed", state.Owed?.ToString());
             if (state.SweepLimit is { } limit)
                 json.WriteNumber("sweepLimit", limit);
+            json.WriteString("loadPage", state.LoadPage);
+            json.WriteString("foreign", state.Foreign);
             json.WriteNumber("rows", state.Rows);
             json.WriteNumber("tombstones", state.Tombstones);
             json.WriteNumber("sequence", state.Sequence);
@@ -45,10 +53,13 @@ internal static class StateJson
         return Encoding.UTF8.GetString(text.GetBuffer().AsSpan(0, (int)text.Length));
     }
 
+    /// <exception cref="TableFormatException">A newer Lockstep wrote it.</exception>
     public static TableState Read(string name, string text)
     {
         using var document = JsonDocument.Parse(text);
         var json = document.RootElement;
+        if (Number("format") is > Format and var format)
+            throw new TableFormatException(name, format, Format);
         return new TableState
         {
             Name = name,
@@ -61,6 +72,8 @@ internal static class StateJson
             FeedEnding = (FeedEnding)Number("feedEnding"),
             Owed = OwedSet.Parse(Text("owed")),
             SweepLimit = json.TryGetProperty("sweepLimit", out var sweepLimit) ? sweepLimit.GetInt32() : null,
+            LoadPage = Text("loadPage"),
+            Foreign = Text("foreign"),
             Rows = Number("rows"),
             Tombstones = Number("tombstones"),
             Sequence = Number("sequence"),

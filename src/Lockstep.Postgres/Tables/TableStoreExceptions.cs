@@ -35,3 +35,16 @@ public sealed class TableSetBackException : TableStoreException
             $"Watch again with {Term.Since} {now}, after a look at all records; what came after change {now} is gone, or will come again under the same numbers."
         ) { }
 }
+
+/// <summary>A table in PostgreSQL was written by a newer Lockstep, whose format this one does not know. Nothing was changed in it.</summary>
+public sealed class TableFormatException : LockstepException
+{
+    internal TableFormatException(string table, long format, int known)
+        : base(
+            ErrorKind.FileUnusable,
+            FormattableString.Invariant(
+                $"The table '{table}' was written by a newer Lockstep (format {format}, this one reads up to {known}). Nothing was changed in it."
+            ),
+            "Update Lockstep, or sync to a table of another name."
+        ) { }
+}

@@ -19,7 +19,7 @@ public sealed class PostgresTickStore : ITickStore
     private readonly TimeProvider? _clock;
     private readonly SemaphoreSlim _opening = new(1, 1);
     private volatile TickSettings? _settings;
-    private volatile bool _hasStamp;
+    private volatile bool _isComplete;
 
     /// <summary>Names the server; nothing is opened yet.</summary>
     /// <param name="connectionString">For Npgsql. Its password never reaches an error or <see cref="Description"/> (I9).</param>
@@ -31,7 +31,13 @@ public sealed class PostgresTickStore : ITickStore
     /// <summary>As the public constructor, with another clock than the server's.</summary>
     internal PostgresTickStore(string connectionString, TickSettings? create, TimeProvider? clock)
     {
-        var builder = new NpgsqlConnectionStringBuilder(connectionString) { CommandTimeout = TimeoutSeconds, ApplicationName = "lockstep" };
+        var builder = new NpgsqlConnectionStringBuilder(connectionString)
+        {
+            CommandTimeout = TimeoutSeconds,
+            ApplicationName = "lockstep",
+            // A prepared statement would go by the columns that the tables had at first.
+            MaxAutoPrepare = 0,
+        };
         Description = Describe(builder);
         _source = NpgsqlDataSource.Create(builder);
         _newSettings = create?.Check();
@@ -51,17 +57,20 @@ public sealed class PostgresTickStore : ITickStore
 
     /// <inheritdoc/>
     public Task<TickReading> ReadAsync(string variable, CancellationToken cancellationToken) =>
-        RunAsync((connection, settings) => ReadAsync(connection, settings, variable, cancellationToken), cancellationToken);
+        RunAsync(
+            async (connection, settings) => (await ReadAsync(connection, settings, [variable], cancellationToken).ConfigureAwait(false))[0],
+            cancellationToken
+        );
 
     /// <inheritdoc/>
     public Task<IReadOnlyList<string>> ListAsync(CancellationToken cancellationToken) =>
         RunAsync((connection, _) => PostgresTickTables.ReadNamesAsync(connection, cancellationToken), cancellationToken);
 
     /// <inheritdoc/>
-    public async Task<TickCommit> ChangeAsync(
-        string variable,
+    public async Task<IReadOnlyList<TickCommit>> ChangeAsync(
+        IReadOnlyList<string> variables,
         string who,
-        Func<TickReading, TickEdit> decide,
+        Func<IReadOnlyList<TickReading>, IReadOnlyList<TickEdit>> decide,
         CancellationToken cancellationToken
     )
     {
@@ -71,33 +80,30 @@ public sealed class PostgresTickStore : ITickStore
             return await RunAsync(
                     async (connection, settings) =>
                     {
+                        if (!_isComplete)
+                            await PostgresTickTables.CompleteAsync(connection, cancellationToken).ConfigureAwait(false);
+                        _isComplete = true;
                         await using var transaction = await connection.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
-                        await PostgresTickTables.TakeTurnAsync(connection, variable, cancellationToken).ConfigureAwait(false);
-                        var before = await ReadAsync(connection, settings, variable, cancellationToken).ConfigureAwait(false);
-                        var edit = decide(before);
-                        if (edit.Operations.Count > 0)
+                        foreach (var variable in variables)
+                            await PostgresTickTables.TakeTurnAsync(connection, variable, cancellationToken).ConfigureAwait(false);
+                        var before = await ReadAsync(connection, settings, variables, cancellationToken).ConfigureAwait(false);
+                        var edits = decide(before);
+                        if (edits.Any(edit => edit.Operations.Count > 0))
                         {
                             await PostgresTickTables
-                                .ApplyAsync(connection, _hasStamp, variable, who, before.StoreTime, edit, cancellationToken)
+                                .ApplyAsync(connection, variables.Zip(edits), who, before[0].StoreTime, cancellationToken)
                                 .ConfigureAwait(false);
                         }
 
-                        if (
-                            edit.Deadline is { } deadline
-                            && await NowAsync(connection, cancellationToken).ConfigureAwait(false) >= deadline
-                        )
-                        {
-                            throw new TickDeadlineException(variable, deadline);
-                        }
-
+                        TickEdit.CheckDeadline(variables, edits, await NowAsync(connection, cancellationToken).ConfigureAwait(false));
                         cancellationToken.ThrowIfCancellationRequested();
                         committing = true;
                         await transaction.CommitAsync(CancellationToken.None).ConfigureAwait(false);
                         committing = false;
-                        return new TickCommit(
-                            edit,
+                        return TickCommit.Of(
+                            edits,
                             before,
-                            await CommittedAtAsync(connection, before, cancellationToken).ConfigureAwait(false)
+                            await CommittedAtAsync(connection, before[0], cancellationToken).ConfigureAwait(false)
                         );
                     },
                     cancellationToken,
@@ -122,17 +128,15 @@ public sealed class PostgresTickStore : ITickStore
         _opening.Dispose();
     }
 
-    private async Task<TickReading> ReadAsync(
+    private async Task<TickReading[]> ReadAsync(
         NpgsqlConnection connection,
         TickSettings settings,
-        string variable,
+        IReadOnlyList<string> variables,
         CancellationToken cancellationToken
     )
     {
-        var reading = await PostgresTickTables
-            .ReadAsync(connection, settings, _hasStamp, variable, cancellationToken)
-            .ConfigureAwait(false);
-        return _clock is null ? reading : reading with { StoreTime = _clock.GetUtcNow() };
+        var readings = await PostgresTickTables.ReadAsync(connection, settings, variables, cancellationToken).ConfigureAwait(false);
+        return _clock is null ? readings : Array.ConvertAll(readings, reading => reading with { StoreTime = _clock.GetUtcNow() });
     }
 
     private async Task<DateTimeOffset> NowAsync(NpgsqlConnection connection, CancellationToken cancellationToken) =>
@@ -195,7 +199,6 @@ public sealed class PostgresTickStore : ITickStore
             var settings =
                 await PostgresTickTables.ReadSettingsAsync(connection, cancellationToken).ConfigureAwait(false)
                 ?? throw new TickStoreUnavailableException(Description, "its settings are missing", outcomeUnknown: false, null);
-            _hasStamp = await PostgresTickTables.HasStampAsync(connection, cancellationToken).ConfigureAwait(false);
             return _settings = settings;
         }
         finally

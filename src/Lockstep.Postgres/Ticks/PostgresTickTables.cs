@@ -7,6 +7,18 @@ namespace Lockstep.Postgres.Ticks;
 /// <summary>The tables of a store in PostgreSQL, and each statement on them. Lengths of time are whole milliseconds.</summary>
 internal static class PostgresTickTables
 {
+    /// <summary>
+    /// Adds what tables of older versions lack. Every change touches the settings first and then the others: who has the settings to itself
+    /// waits for no one who waits for it.
+    /// </summary>
+    private const string Additions = """
+        ALTER TABLE lockstep_tick_settings ADD COLUMN IF NOT EXISTS identity uuid DEFAULT gen_random_uuid();
+        ALTER TABLE lockstep_tick_settings ADD COLUMN IF NOT EXISTS version bigint NOT NULL DEFAULT 0;
+        ALTER TABLE lockstep_tick_settings ADD COLUMN IF NOT EXISTS marks text NOT NULL DEFAULT '';
+        ALTER TABLE lockstep_tick_tuples ADD COLUMN IF NOT EXISTS wished_at timestamptz;
+        ALTER TABLE lockstep_tick_tuples ADD COLUMN IF NOT EXISTS change_group text;
+        """;
+
     /// <summary>Makes the tables with their settings, unless they are there.</summary>
     public static async Task CreateAsync(NpgsqlConnection connection, TickSettings settings, CancellationToken cancellationToken)
     {
@@ -14,24 +26,25 @@ internal static class PostgresTickTables
 
         // Two processes that make the tables at once would collide in the catalogue, IF NOT EXISTS or not.
         await TakeTurnAsync(connection, "tables", cancellationToken).ConfigureAwait(false);
+        await using var there = new NpgsqlCommand("SELECT to_regclass('lockstep_tick_settings') IS NOT NULL", connection);
+        if (await there.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) is true)
+            return;
         await using var tables = new NpgsqlCommand(
             """
-            CREATE TABLE IF NOT EXISTS lockstep_tick_settings (
+            CREATE TABLE lockstep_tick_settings (
                 one integer PRIMARY KEY DEFAULT 1 CHECK (one = 1), default_tick_ms bigint NOT NULL, skew_bound_ms bigint, latency_ms bigint NOT NULL);
-            ALTER TABLE lockstep_tick_settings ADD COLUMN IF NOT EXISTS identity uuid DEFAULT gen_random_uuid();
-            ALTER TABLE lockstep_tick_settings ADD COLUMN IF NOT EXISTS version bigint NOT NULL DEFAULT 0;
-            CREATE TABLE IF NOT EXISTS lockstep_tick_tuples (
+            CREATE TABLE lockstep_tick_tuples (
                 name text COLLATE "C" NOT NULL, active_at timestamptz NOT NULL, value json NOT NULL, tick_ms bigint NOT NULL, PRIMARY KEY (name, active_at));
-            CREATE TABLE IF NOT EXISTS lockstep_tick_audit (
+            CREATE TABLE lockstep_tick_audit (
                 id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, change_id uuid NOT NULL, at timestamptz NOT NULL, who text NOT NULL, name text COLLATE "C" NOT NULL,
                 action text NOT NULL, active_at timestamptz NOT NULL, value json NOT NULL, tick_ms bigint NOT NULL, moved_from timestamptz);
-            CREATE INDEX IF NOT EXISTS lockstep_tick_audit_name ON lockstep_tick_audit (name, id);
-            """,
+            CREATE INDEX lockstep_tick_audit_name ON lockstep_tick_audit (name, id);
+            """ + Additions,
             connection
         );
         await tables.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
         await using var row = new NpgsqlCommand(
-            "INSERT INTO lockstep_tick_settings (default_tick_ms, skew_bound_ms, latency_ms) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+            "INSERT INTO lockstep_tick_settings (default_tick_ms, skew_bound_ms, latency_ms) VALUES ($1, $2, $3)",
             connection
         )
         {
@@ -67,17 +80,26 @@ internal static class PostgresTickTables
         );
     }
 
-    /// <summary>Whether the store says which one it is: those of older versions do once a newer one has opened them to write.</summary>
-    public static async Task<bool> HasStampAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    /// <summary>
+    /// Adds what the tables of an older version lack, before they are first written to; who may not, is told by the server whom to ask.
+    /// </summary>
+    public static async Task CompleteAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
-        await using var command = new NpgsqlCommand(
+        await using var missing = new NpgsqlCommand(
             """
-            SELECT count(*) FROM pg_catalog.pg_attribute
-            WHERE attrelid = 'lockstep_tick_settings'::regclass AND attname = 'version' AND NOT attisdropped
+            SELECT count(*) < 5 FROM pg_catalog.pg_attribute WHERE NOT attisdropped
+            AND (attrelid = 'lockstep_tick_settings'::regclass AND attname IN ('identity', 'version', 'marks')
+                OR attrelid = 'lockstep_tick_tuples'::regclass AND attname IN ('wished_at', 'change_group'))
             """,
             connection
         );
-        return await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) is 1L;
+        if (await missing.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) is not true)
+            return;
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
+        await TakeTurnAsync(connection, "tables", cancellationToken).ConfigureAwait(false);
+        await using var additions = new NpgsqlCommand(Additions, connection);
+        await additions.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+        await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>The server's clock.</summary>
@@ -115,44 +137,55 @@ internal static class PostgresTickTables
     }
 
     /// <summary>
-    /// A variable's schedule, and the server's clock after it. In statements of their own, so that after a wait for the turn they see what
+    /// The schedules of variables, and the server's clock after them. In statements of their own, so that after a wait for the turn they see what
     /// the one before committed.
     /// </summary>
-    public static async Task<TickReading> ReadAsync(
+    public static async Task<TickReading[]> ReadAsync(
         NpgsqlConnection connection,
         TickSettings settings,
-        bool hasStamp,
-        string variable,
+        IReadOnlyList<string> variables,
         CancellationToken cancellationToken
     )
     {
-        await using var batch = new NpgsqlBatch(connection)
+        // All columns there are: those of older versions are fewer.
+        await using var batch = new NpgsqlBatch(connection);
+        batch.BatchCommands.Add(new NpgsqlBatchCommand("SELECT * FROM lockstep_tick_settings"));
+        foreach (var variable in variables)
         {
-            BatchCommands =
-            {
-                new NpgsqlBatchCommand(hasStamp ? "SELECT identity, version FROM lockstep_tick_settings" : "SELECT NULL::uuid, 0::bigint"),
-                new NpgsqlBatchCommand("SELECT active_at, value, tick_ms FROM lockstep_tick_tuples WHERE name = $1")
-                {
-                    Parameters = { new() { Value = variable } },
-                },
-                new NpgsqlBatchCommand("SELECT clock_timestamp()"),
-            },
-        };
+            batch.BatchCommands.Add(
+                new NpgsqlBatchCommand("SELECT * FROM lockstep_tick_tuples WHERE name = $1") { Parameters = { new() { Value = variable } } }
+            );
+        }
+
+        batch.BatchCommands.Add(new NpgsqlBatchCommand("SELECT clock_timestamp()"));
         await using var reader = await batch.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
         var stamp =
-            await reader.ReadAsync(cancellationToken).ConfigureAwait(false) && !reader.IsDBNull(0)
-                ? new TickStoreStamp(reader.GetGuid(0).ToString("N"), reader.GetInt64(1))
+            await reader.ReadAsync(cancellationToken).ConfigureAwait(false) && Ordinal(reader, "identity") is { } identity
+                ? new TickStoreStamp(
+                    reader.GetGuid(identity).ToString("N"),
+                    reader.GetInt64(reader.GetOrdinal("version")),
+                    Text(reader, "marks")
+                )
                 : TickStoreStamp.Unknown;
-        await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
-        var tuples = new List<TickTuple>();
-        while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
-            tuples.Add(ReadTuple(reader, 0));
+        var schedules = new List<TickSchedule>();
+        foreach (var _ in variables)
+        {
+            await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
+            var tuples = new List<TickTuple>();
+            while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
+            {
+                var tuple = ReadTuple(reader, reader.GetOrdinal("active_at"), reader.GetOrdinal("value"), reader.GetOrdinal("tick_ms"));
+                var wish = Ordinal(reader, "wished_at") is { } at ? reader.GetFieldValue<DateTimeOffset>(at) : (DateTimeOffset?)null;
+                tuples.Add(new TickTuple(tuple.ActiveAt, tuple.Json, tuple.Tick, wish, Text(reader, "change_group")));
+            }
+
+            schedules.Add(new TickSchedule(settings.DefaultTick, tuples));
+        }
+
         await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
         await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
-        return new TickReading(new TickSchedule(settings.DefaultTick, tuples), settings, reader.GetFieldValue<DateTimeOffset>(0))
-        {
-            Stamp = stamp,
-        };
+        var time = reader.GetFieldValue<DateTimeOffset>(0);
+        return [.. schedules.Select(schedule => new TickReading(schedule, settings, time) { Stamp = stamp })];
     }
 
     /// <summary>The newest entries of the audit, the oldest of them first.</summary>
@@ -183,7 +216,7 @@ internal static class PostgresTickTables
         {
             var operation = new TickOperation(
                 Enum.Parse<TickAction>(reader.GetString(3)),
-                ReadTuple(reader, 4),
+                ReadTuple(reader, 4, 5, 6),
                 reader.IsDBNull(7) ? null : reader.GetFieldValue<DateTimeOffset>(7)
             );
             entries.Add(
@@ -195,18 +228,36 @@ internal static class PostgresTickTables
         return entries;
     }
 
-    /// <summary>Writes an edit, and into the audit who made it.</summary>
+    /// <summary>Writes edits as one change, and into the audit who made it.</summary>
     public static async Task ApplyAsync(
         NpgsqlConnection connection,
-        bool hasStamp,
-        string variable,
+        IEnumerable<(string Variable, TickEdit Edit)> edits,
         string who,
         DateTimeOffset at,
-        TickEdit edit,
         CancellationToken cancellationToken
     )
     {
         await using var batch = new NpgsqlBatch(connection);
+        var change = Guid.NewGuid();
+        foreach (var (variable, edit) in edits)
+            Add(batch, change, variable, edit, who, at);
+
+        // Last, so that changes of other variables wait for this row no longer than for the commit.
+        batch.BatchCommands.Add(
+            new NpgsqlBatchCommand("UPDATE lockstep_tick_settings SET version = version + 1, marks = left($1 || marks, $2)")
+            {
+                Parameters =
+                {
+                    new() { Value = TickStoreStamp.NewMark() },
+                    new() { Value = TickStoreStamp.MostMarks * TickStoreStamp.MarkLength },
+                },
+            }
+        );
+        await batch.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    private static void Add(NpgsqlBatch batch, Guid change, string variable, TickEdit edit, string who, DateTimeOffset at)
+    {
         foreach (var instant in edit.Removals)
         {
             batch.BatchCommands.Add(
@@ -226,8 +277,9 @@ internal static class PostgresTickTables
             batch.BatchCommands.Add(
                 new NpgsqlBatchCommand(
                     """
-                    INSERT INTO lockstep_tick_tuples (name, active_at, value, tick_ms) VALUES ($1, $2, $3, $4)
-                    ON CONFLICT (name, active_at) DO UPDATE SET value = EXCLUDED.value, tick_ms = EXCLUDED.tick_ms
+                    INSERT INTO lockstep_tick_tuples (name, active_at, value, tick_ms, wished_at, change_group) VALUES ($1, $2, $3, $4, $5, $6)
+                    ON CONFLICT (name, active_at) DO UPDATE
+                    SET value = EXCLUDED.value, tick_ms = EXCLUDED.tick_ms, wished_at = EXCLUDED.wished_at, change_group = EXCLUDED.change_group
                     """
                 )
                 {
@@ -237,12 +289,17 @@ internal static class PostgresTickTables
                         new() { Value = tuple.ActiveAt },
                         Json(tuple),
                         Tick(tuple),
+                        new()
+                        {
+                            Value = tuple.WishedAt == tuple.ActiveAt ? DBNull.Value : tuple.WishedAt,
+                            NpgsqlDbType = NpgsqlDbType.TimestampTz,
+                        },
+                        new() { Value = tuple.Group ?? (object)DBNull.Value, NpgsqlDbType = NpgsqlDbType.Text },
                     },
                 }
             );
         }
 
-        var change = Guid.NewGuid();
         foreach (var operation in edit.Operations)
         {
             batch.BatchCommands.Add(
@@ -268,19 +325,25 @@ internal static class PostgresTickTables
                 }
             );
         }
-
-        // Last, so that changes of other variables wait for this row no longer than for the commit.
-        if (hasStamp)
-            batch.BatchCommands.Add(new NpgsqlBatchCommand("UPDATE lockstep_tick_settings SET version = version + 1"));
-        await batch.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
     }
 
-    private static TickTuple ReadTuple(NpgsqlDataReader reader, int column) =>
-        new(
-            reader.GetFieldValue<DateTimeOffset>(column),
-            reader.GetString(column + 1),
-            TimeSpan.FromMilliseconds(reader.GetInt64(column + 2))
-        );
+    private static TickTuple ReadTuple(NpgsqlDataReader reader, int activeAt, int value, int tick) =>
+        new(reader.GetFieldValue<DateTimeOffset>(activeAt), reader.GetString(value), TimeSpan.FromMilliseconds(reader.GetInt64(tick)));
+
+    /// <summary>Where a column is that tables of older versions lack; null where it is not, or has no value.</summary>
+    private static int? Ordinal(NpgsqlDataReader reader, string column)
+    {
+        for (var i = 0; i < reader.FieldCount; i++)
+        {
+            if (reader.GetName(i) == column)
+                return reader.IsDBNull(i) ? null : i;
+        }
+
+        return null;
+    }
+
+    private static string? Text(NpgsqlDataReader reader, string column) =>
+        Ordinal(reader, column) is { } ordinal ? reader.GetString(ordinal) : null;
 
     private static NpgsqlParameter Json(TickTuple tuple) => new() { Value = tuple.Json, NpgsqlDbType = NpgsqlDbType.Json };
 

@@ -38,7 +38,7 @@ public sealed class ExportLockstepTableCommand : FilteredTableCmdlet
     [Parameter]
     public SwitchParameter Force { get; set; }
 
-    /// <summary>Puts out the file.</summary>
+    /// <summary>Returns the file.</summary>
     [Parameter]
     public SwitchParameter PassThru { get; set; }
 

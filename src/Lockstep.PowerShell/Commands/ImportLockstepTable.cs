@@ -76,6 +76,13 @@ public sealed class ImportLockstepTableCommand : LockstepCmdlet
     [ValidateNotNullOrEmpty]
     public string? ConnectionString { get; set; }
 
+    /// <summary>
+    /// Keeps the table's file from other users of the machine: only you may read and write it. For a file that is there already, too. Tables of
+    /// the session are so in any case. Not on Windows, which gives files the rights of their folder.
+    /// </summary>
+    [Parameter]
+    public SwitchParameter Private { get; set; }
+
     /// <summary>The field that orders the records; by default <c>updated_at</c>, or that of the table.</summary>
     [Parameter]
     [ArgumentCompleter(typeof(FieldCompleter))]
@@ -121,7 +128,7 @@ public sealed class ImportLockstepTableCommand : LockstepCmdlet
             return;
         }
 
-        var destination = ResolveDestination(TableName.Default);
+        var destination = ResolveDestination(TableNaming.Default);
         _failed = !ShouldProcess(destination.Description, "Import records from the pipeline");
         if (!_failed)
         {
@@ -160,12 +167,13 @@ public sealed class ImportLockstepTableCommand : LockstepCmdlet
     private TableDestination ResolveDestination(string defaultName) =>
         TableDestination.Resolve(
             SessionState.Path,
-            TableName.IsValid(defaultName) ? defaultName : TableName.Default,
+            TableNaming.IsValid(defaultName) ? defaultName : TableNaming.Default,
             Table,
             Disk,
             path: null,
             literalPath: Destination,
-            ConnectionString
+            ConnectionString,
+            Private
         );
 
     private void AddRecords()

@@ -24,7 +24,7 @@ public sealed class SendLockstepEventCommand : ModelCmdlet
     [AllowEmptyCollection]
     public object?[]? Argument { get; set; } = [];
 
-    /// <summary>Puts out what was sent.</summary>
+    /// <summary>Returns what was sent.</summary>
     [Parameter]
     public SwitchParameter PassThru { get; set; }
 
@@ -48,7 +48,7 @@ public sealed class SendLockstepEventCommand : ModelCmdlet
     }
 }
 
-/// <summary>Puts out the events that a model has, in order of time, and with -Follow those that come.</summary>
+/// <summary>Returns the events that a model has, in order of time, and with -Follow those that come.</summary>
 [Cmdlet(VerbsCommunications.Receive, "LockstepEvent")]
 [OutputType(typeof(ModelEvent))]
 public sealed class ReceiveLockstepEventCommand : ModelCmdlet

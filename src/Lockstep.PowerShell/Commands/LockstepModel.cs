@@ -58,6 +58,21 @@ public sealed class NewLockstepModelCommand : LockstepCmdlet
     public ModelSignature Signature { get; set; }
 
     /// <summary>
+    /// The name that all nodes of the model have for it. Signatures cover it: what is signed for one model is not taken in another. With
+    /// -ModernOnly it is by default -Name.
+    /// </summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    [ValidateNotNullOrEmpty]
+    public string? SharedName { get; set; }
+
+    /// <summary>
+    /// Takes only changes whose signature covers the model's name and a count, by which a change that is held back shows: none of npm's
+    /// nodes, whoever passes them on.
+    /// </summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    public SwitchParameter ModernOnly { get; set; }
+
+    /// <summary>
     /// How many events are kept, the newest; by default all. Peers that were away for longer are told that they miss some.
     /// </summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
@@ -113,6 +128,8 @@ public sealed class NewLockstepModelCommand : LockstepCmdlet
             Path = path,
             MaxFuture = MaximumFuture,
             Security = keys,
+            SharedName = SharedName ?? (ModernOnly ? name : null),
+            ModernOnly = ModernOnly,
         };
         var model = new ModelInfo(
             new SessionModel(name, Kind, options, new EventRetention { MaxEvents = MaximumEventCount, MaxAge = MaximumEventAge })

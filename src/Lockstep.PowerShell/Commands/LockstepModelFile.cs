@@ -21,7 +21,7 @@ public sealed class ExportLockstepModelCommand : ModelCmdlet
     [Parameter]
     public SwitchParameter Force { get; set; }
 
-    /// <summary>Puts out the file.</summary>
+    /// <summary>Returns the file.</summary>
     [Parameter]
     public SwitchParameter PassThru { get; set; }
 

@@ -21,7 +21,7 @@ public sealed class GetLockstepModelValueCommand : ModelCmdlet
     [ValidateNotNull]
     public string[] Key { get; set; } = ["*"];
 
-    /// <summary>Puts out the values alone.</summary>
+    /// <summary>Returns the values alone.</summary>
     [Parameter]
     public SwitchParameter ValueOnly { get; set; }
 
@@ -83,7 +83,7 @@ public sealed class SetLockstepModelValueCommand : ModelCmdlet
     [AllowEmptyCollection]
     public object? Value { get; set; }
 
-    /// <summary>Puts out what was set.</summary>
+    /// <summary>Returns what was set.</summary>
     [Parameter]
     public SwitchParameter PassThru { get; set; }
 

@@ -1,5 +1,6 @@
 using System.Management.Automation;
 using Lockstep.Bases;
+using Lockstep.Completers;
 using Lockstep.Engine.Tables;
 using Lockstep.Errors;
 using Lockstep.Parameters;
@@ -73,6 +74,49 @@ public sealed class ClearLockstepTableCommand : TableCmdlet
         });
 }
 
+/// <summary>Changes settings of tables.</summary>
+[Cmdlet(
+    VerbsCommon.Set,
+    "LockstepTable",
+    DefaultParameterSetName = ByTable,
+    SupportsShouldProcess = true,
+    ConfirmImpact = ConfirmImpact.Low
+)]
+[OutputType(typeof(TableInfo))]
+public sealed class SetLockstepTableCommand : TableCmdlet
+{
+    /// <summary>The fields that have an index from now on, and no others, 16 at most: filters that compare them find records by it.</summary>
+    [Parameter(Mandatory = true)]
+    [AllowEmptyCollection]
+    [ArgumentCompleter(typeof(FieldCompleter))]
+    public string[] Index { get; set; } = [];
+
+    /// <summary>Returns the tables.</summary>
+    [Parameter]
+    public SwitchParameter PassThru { get; set; }
+
+    private protected override IEnumerable<FoundTable> DefaultTables(TablePlace place) =>
+        throw new InvalidOptionException("No table is named.", "Say which one with -Table or -Path.");
+
+    private protected override void Process() =>
+        ForEachTable(found =>
+        {
+            if (found.Table is not Table table)
+            {
+                throw new InvalidOptionException(
+                    "A table in PostgreSQL has no indexes for filters.",
+                    "Sync it to a file, or leave -Index out: the database leaves out most of what a filter does not want."
+                );
+            }
+
+            if (!ShouldProcess(found.DisplayName, Index.Length > 0 ? $"Index {string.Join(", ", Index)}" : "Drop its indexes"))
+                return;
+            table.SetIndexes(Index);
+            if (PassThru)
+                WriteObject(found.Describe());
+        });
+}
+
 /// <summary>Writes copies of tables, while syncs of them may go on.</summary>
 [Cmdlet(
     VerbsData.Backup,
@@ -92,7 +136,7 @@ public sealed class BackupLockstepTableCommand : TableCmdlet
     [Parameter]
     public SwitchParameter Force { get; set; }
 
-    /// <summary>Puts out what the copy says of itself.</summary>
+    /// <summary>Returns the copy, as Get-LockstepTable does.</summary>
     [Parameter]
     public SwitchParameter PassThru { get; set; }
 

@@ -21,7 +21,7 @@ public sealed class ClearLockstepTombstoneCommand : TableCmdlet
     [Parameter(Mandatory = true, Position = 1)]
     public string Before { get; set; } = "";
 
-    /// <summary>Puts out what the table says of itself then.</summary>
+    /// <summary>Returns the table as it is then.</summary>
     [Parameter]
     public SwitchParameter PassThru { get; set; }
 

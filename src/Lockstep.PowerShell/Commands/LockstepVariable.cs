@@ -135,7 +135,7 @@ public sealed class RemoveLockstepVariableCommand : VariableCmdlet
     }
 }
 
-/// <summary>Puts out each value at the instant at which it becomes active, until Ctrl+C.</summary>
+/// <summary>Returns each value at the instant at which it becomes active, until Ctrl+C.</summary>
 [Cmdlet(VerbsCommon.Watch, "LockstepVariable")]
 [OutputType(typeof(VariableActivation))]
 public sealed class WatchLockstepVariableCommand : VariableCmdlet
@@ -148,7 +148,7 @@ public sealed class WatchLockstepVariableCommand : VariableCmdlet
     [ArgumentCompleter(typeof(VariableCompleter))]
     public string[] Name { get; set; } = [];
 
-    /// <summary>Puts out the values that are active at the start, too.</summary>
+    /// <summary>Returns the values that are active at the start, too.</summary>
     [Parameter]
     public SwitchParameter IncludeCurrent { get; set; }
 

@@ -25,7 +25,7 @@ public sealed class ShowLockstepTableCommand : FilteredTableCmdlet
     [Seconds]
     public TimeSpan? For { get; set; }
 
-    /// <summary>Puts out all lines once, as text.</summary>
+    /// <summary>Writes all lines once, as text.</summary>
     [Parameter]
     public SwitchParameter Once { get; set; }
 

@@ -66,6 +66,13 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
     [ValidateNotNullOrEmpty]
     public string? ConnectionString { get; set; }
 
+    /// <summary>
+    /// Keeps the table's file from other users of the machine: only you may read and write it. For a file that is there already, too. Tables of
+    /// the session are so in any case. Not on Windows, which gives files the rights of their folder.
+    /// </summary>
+    [Parameter]
+    public SwitchParameter Private { get; set; }
+
     /// <summary>The field that orders the records; by default <c>updated_at</c>, or that of the table.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [ArgumentCompleter(typeof(FieldCompleter))]
@@ -122,12 +129,12 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
     public double SettleSec { get; set; } = 1;
 
     /// <summary>
-    /// Puts out each change as it is committed, the newest state per key in each commit; the result then goes to -ResultVariable only.
+    /// Returns each change as it is committed, the newest state per key in each commit; the result then goes to -ResultVariable only.
     /// </summary>
     [Parameter]
     public SwitchParameter PassThru { get; set; }
 
-    /// <summary>Puts out each version of a record, not only the newest in each commit; implies -PassThru.</summary>
+    /// <summary>Returns each version of a record, not only the newest in each commit; implies -PassThru.</summary>
     [Parameter]
     public SwitchParameter EveryChange { get; set; }
 
@@ -266,7 +273,8 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
             Disk,
             IsMeant(nameof(Path)) ? Path : null,
             IsMeant(nameof(LiteralPath)) ? LiteralPath : null,
-            ConnectionString
+            ConnectionString,
+            Private
         );
         var effect = "";
         if (Resync && IsWhatIf)
@@ -297,6 +305,7 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
             return;
 
         var dialect = DialectSetting.Of(Dialect, SessionState.Path);
+        var log = new EngineLog();
         var sync = new TableSync(
             new SyncOptions
             {
@@ -328,12 +337,13 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
                 EveryVersion = EveryChange,
                 WantsRecords = Callback is not null,
                 Transforms = Transform is not null,
+                LoggedTo = log.Add,
             }
         );
         if (AsJob)
         {
             var tokens = TokenProvider is null ? null : new TokenRunspace(TokenProvider, SessionState);
-            var job = new SyncJob(JobName, new BackgroundSync(sync, PassThru || EveryChange, tokens));
+            var job = new SyncJob(JobName, new BackgroundSync(sync, log, PassThru || EveryChange, tokens));
             JobRepository.Add(job);
             RunspaceJobs.Current.Start(job);
             WriteObject(job);
@@ -344,6 +354,7 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
         {
             Table = () => sync.Result.Table,
             Health = new SyncHealth(() => sync.Result),
+            Log = log,
             Callback = Callback is null ? null : new RecordScript(Callback),
             Transform = Transform is null ? null : new RecordTransform(Transform),
             PassesChanges = PassThru || EveryChange,

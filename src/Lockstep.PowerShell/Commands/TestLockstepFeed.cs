@@ -1,7 +1,9 @@
 using System.Management.Automation;
+using System.Text;
 using Lockstep.Bases;
 using Lockstep.Completers;
 using Lockstep.Engine.Conformance;
+using Lockstep.Engine.Tables;
 using Lockstep.Parameters;
 using Lockstep.Sync;
 using Lockstep.TestServers;
@@ -72,10 +74,17 @@ public sealed class TestLockstepFeedCommand : FeedCmdlet
         };
         var report = FeedConformance.CheckAsync(feed, options, cancellationToken: StopToken).GetAwaiter().GetResult();
         if (NUnitXmlPath is not null)
-            File.WriteAllText(FileSystemPath.ResolveLiteral(SessionState.Path, NUnitXmlPath), report.ToNUnitXml());
+            WriteReport(FileSystemPath.ResolveLiteral(SessionState.Path, NUnitXmlPath), report.ToNUnitXml());
         if (Quiet)
             WriteObject(report.Passed);
         else
             WriteObject(report.Results.Select(result => result.ToModel()), enumerateCollection: true);
+    }
+
+    private static void WriteReport(string path, string text)
+    {
+        using var file = new UnfinishedFile(path);
+        file.Stream.Write(Encoding.UTF8.GetBytes(text));
+        file.Complete();
     }
 }

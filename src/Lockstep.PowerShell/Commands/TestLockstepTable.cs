@@ -59,9 +59,11 @@ public abstract class CompareTableCmdlet : FeedCmdlet
         var path = ConnectionString is null || IsNamed(nameof(Path)) ? Path : null;
         if (ConnectionString is not null && !string.IsNullOrEmpty(path))
             throw new InvalidOptionException("The table can be in a file or in a database.", "Use -ConnectionString or -Path.");
-        TablePlace place = ConnectionString is { } database ? new SharedTables(database) : new LocalTables(SessionState.Path);
+        TablePlace place = ConnectionString is { } database
+            ? new SharedTables(database, stop: StopToken)
+            : new LocalTables(SessionState.Path, StopToken);
         var found =
-            !string.IsNullOrEmpty(path) ? FoundTable.OfFile(FileSystemPath.ResolveOne(SessionState.Path, path))
+            !string.IsNullOrEmpty(path) ? FoundTable.OfFile(FileSystemPath.ResolveOne(SessionState.Path, path), StopToken)
             : string.IsNullOrEmpty(Table) ? place.Only()
             : place.ByName(Table) is [var only] ? only
             : throw new InvalidOptionException("That is not one table.", "Name one table.");
@@ -131,7 +133,7 @@ public abstract class CompareTableCmdlet : FeedCmdlet
 [OutputType(typeof(TableDifference), typeof(bool))]
 public sealed class TestLockstepTableCommand : CompareTableCmdlet
 {
-    /// <summary>Puts out only whether table and feed are equal.</summary>
+    /// <summary>Returns only whether table and feed are equal.</summary>
     [Parameter]
     public SwitchParameter Quiet { get; set; }
 

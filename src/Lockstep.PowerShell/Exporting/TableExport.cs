@@ -51,22 +51,15 @@ internal sealed class TableExport(ITable table, RecordQuery query, ExportFormat 
         if (File.Exists(file) && !force)
             throw new InvalidOptionException($"There is a file '{file}'.", "Give another -Destination, or overwrite it with -Force.");
 
-        var unfinished = $"{file}.{Guid.NewGuid():N}.unfinished";
-        try
-        {
-            WriteAll(unfinished, warn, cancellationToken);
-            File.Move(unfinished, file, overwrite: true);
-        }
-        finally
-        {
-            File.Delete(unfinished);
-        }
+        using var unfinished = new UnfinishedFile(file);
+        WriteAll(unfinished.Stream, warn, cancellationToken);
+        unfinished.Complete();
     }
 
-    private void WriteAll(string file, Action<string> warn, CancellationToken cancellationToken)
+    private void WriteAll(Stream target, Action<string> warn, CancellationToken cancellationToken)
     {
         using var records = table.Read(query);
-        using var export = Open(new FileStream(file, FileMode.CreateNew, FileAccess.Write, FileShare.None, BufferSize), warn);
+        using var export = Open(new BufferedStream(target, BufferSize), warn);
         while (records.Read())
         {
             cancellationToken.ThrowIfCancellationRequested();

@@ -57,6 +57,9 @@ internal sealed class SessionModel : IModelState, IAsyncDisposable
 
     public ModelHold[] Held => [.. _node.GetHeld().Select(static hold => new ModelHold(hold.Source, hold.Due?.LocalDateTime, hold.Count))];
 
+    public ModelMissing[] Missing =>
+        [.. _node.GetMissing().Select(static missing => new ModelMissing(missing.Source, missing.Count, missing.Numbers))];
+
     public bool IsRemoved => Volatile.Read(ref _removed);
 
     /// <summary>Where it is connected to, the oldest first.</summary>

@@ -58,6 +58,7 @@ internal static class EngineMapping
             Dialect = (FeedDialect)table.Dialect,
             DialectName = table.DialectName,
             KeyProperty = [.. table.KeyFields],
+            Index = [.. table.Indexes],
             OrderBy = table.OrderField,
             Fields = [.. table.Fields],
             Cursor = table.Cursor.ToString(),

@@ -2,7 +2,7 @@ using System.Text;
 
 namespace Lockstep;
 
-/// <summary>A malformed stretch of a feed that was set aside, as <c>Get-LockstepRecord -Quarantined</c> puts it out.</summary>
+/// <summary>A malformed stretch of a feed that was set aside, as <c>Get-LockstepRecord -Quarantined</c> returns it.</summary>
 public sealed class QuarantinedRecord
 {
     internal QuarantinedRecord(string table, DateTime time, long byteOffset, string reason, byte[] bytes)

@@ -32,6 +32,9 @@ public sealed class TableInfo
     /// <summary>The names of the fields that records have had.</summary>
     public string[] Fields { get; internal init; } = [];
 
+    /// <summary>The fields that have an index for filters, as <c>Set-LockstepTable -Index</c> names them.</summary>
+    public string[] Index { get; internal init; } = [];
+
     /// <summary>The cursor that is committed: where the next sync goes on.</summary>
     public string Cursor { get; internal init; } = "0";
 

@@ -6,7 +6,7 @@ using Lockstep.Tables;
 
 namespace Lockstep.Records;
 
-/// <summary>Puts what a scan reads out to the pipeline, one record after another.</summary>
+/// <summary>Writes what a scan reads to the pipeline, one record after another.</summary>
 internal static class RecordOutput
 {
     /// <param name="cmdlet">Whose output it goes to.</param>
@@ -32,7 +32,7 @@ internal static class RecordOutput
     }
 }
 
-/// <summary>Puts out what a table has set aside.</summary>
+/// <summary>Returns what a table has set aside.</summary>
 internal static class QuarantineOutput
 {
     public static void Write(Cmdlet cmdlet, FoundTable found, long skip, long first, CancellationToken cancellationToken)

@@ -22,7 +22,7 @@ internal sealed record ImportSettings(
     {
         var store = destination.GetStore();
         if (!Wait)
-            store.RequireFree(destination.Name ?? Engine.TableName.Default);
+            store.RequireFree(destination.Name ?? Engine.TableNaming.Default);
         return new SyncOptions
         {
             Feed = new FeedOptions { Uri = source },

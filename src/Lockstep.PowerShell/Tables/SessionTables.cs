@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Diagnostics;
 using System.Globalization;
 using Lockstep.Engine;
 using Lockstep.Engine.Tables;
@@ -24,7 +23,11 @@ internal static class SessionTables
     /// <summary>Where the table of a name lives, whether it exists or not.</summary>
     /// <exception cref="ArgumentException">The name cannot be a table's.</exception>
     public static string PathOf(string name) =>
-        Paths.GetOrAdd(TableName.Require(name), static n => Path.Combine(Folder.Value, Guid.NewGuid().ToString("N") + "-" + n + ".db"));
+        Paths.GetOrAdd(TableNaming.Require(name), static n => Path.Combine(Folder.Value, Guid.NewGuid().ToString("N") + "-" + n + ".db"));
+
+    /// <summary>What keeps the table of a name; nobody else may read it.</summary>
+    /// <exception cref="ArgumentException">The name cannot be a table's.</exception>
+    public static FileTableStore StoreOf(string name) => new(PathOf(name)) { IsPrivate = !OperatingSystem.IsWindows() };
 
     /// <summary>The path of a table that exists in this process; null when there is none.</summary>
     public static string? Find(string name) => Paths.TryGetValue(name, out var path) && File.Exists(path) ? path : null;
@@ -34,40 +37,42 @@ internal static class SessionTables
 
     private static string CreateFolder()
     {
-        RemoveAbandoned();
+        RemoveAbandoned(Path.GetTempPath());
         var folder = Directory
             .CreateTempSubdirectory(string.Create(CultureInfo.InvariantCulture, $"{Prefix}{Environment.ProcessId}-"))
             .FullName;
-        AppDomain.CurrentDomain.ProcessExit += (_, _) => Delete(folder);
+        // Held as long as the process lives, wherever its number means something: a container may share the folder and not the numbers.
+        var held = LockFile.Open(LockOf(folder));
+        AppDomain.CurrentDomain.ProcessExit += (_, _) =>
+        {
+            held.Dispose();
+            Delete(folder);
+        };
         return folder;
     }
 
-    private static void RemoveAbandoned()
+    /// <summary>Removes the folders whose process is gone: nobody holds their lock.</summary>
+    private static void RemoveAbandoned(string parent)
     {
-        foreach (var folder in Directory.EnumerateDirectories(Path.GetTempPath(), Prefix + "*"))
+        foreach (var folder in Directory.EnumerateDirectories(parent, Prefix + "*"))
         {
-            var parts = Path.GetFileName(folder)[Prefix.Length..].Split('-');
-            if (int.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out var process) && !IsRunning(process))
+            // One without a lock is just being made, or is an older version's, which a clearing of the temporary folder takes.
+            if (!File.Exists(LockOf(folder)))
+                continue;
+            try
+            {
+                // Whoever made it holds it for good, so one that is free stays free.
+                LockFile.Open(LockOf(folder)).Dispose();
                 Delete(folder);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                // Its process lives, or it is another user's.
+            }
         }
     }
 
-    private static bool IsRunning(int id)
-    {
-        try
-        {
-            using var process = Process.GetProcessById(id);
-            return !process.HasExited;
-        }
-        catch (ArgumentException)
-        {
-            return false;
-        }
-        catch (InvalidOperationException)
-        {
-            return false;
-        }
-    }
+    private static string LockOf(string folder) => Path.Combine(folder, "session-lock");
 
     private static void Delete(string folder)
     {

@@ -32,6 +32,7 @@ internal sealed class TableDestination
     /// <param name="path">The path with wildcards.</param>
     /// <param name="literalPath">The path without.</param>
     /// <param name="connectionString">-ConnectionString, for a database.</param>
+    /// <param name="isPrivate">-Private; tables of the session are in any case.</param>
     /// <exception cref="InvalidOptionException">What the user says does not go together, or the name cannot be a table's.</exception>
     /// <exception cref="PathIsFolderException">The path is that of a folder.</exception>
     public static TableDestination Resolve(
@@ -41,9 +42,15 @@ internal sealed class TableDestination
         bool disk,
         string? path,
         string? literalPath,
-        string? connectionString = null
+        string? connectionString = null,
+        bool isPrivate = false
     )
     {
+        if (connectionString is not null && isPrivate)
+            throw new InvalidOptionException(
+                "-Private is for table files.",
+                "Who may read a table in a database, the database's rights say."
+            );
         if (connectionString is not null && (disk || !string.IsNullOrEmpty(path) || !string.IsNullOrEmpty(literalPath)))
         {
             throw new InvalidOptionException(
@@ -53,7 +60,7 @@ internal sealed class TableDestination
         }
 
         var given = string.IsNullOrEmpty(table) ? null : table;
-        if (given is not null && !TableName.IsValid(given))
+        if (given is not null && !TableNaming.IsValid(given))
         {
             throw new InvalidOptionException(
                 $"'{given}' cannot name a table.",
@@ -79,17 +86,17 @@ internal sealed class TableDestination
         if (file is not null)
         {
             FileSystemPath.RequireFile(file);
-            return OfFile(given, file);
+            return OfFile(given, file, isPrivate);
         }
 
         return disk
-            ? OfFile(name, TableLookup.FileInCurrentLocation(paths, name))
-            : new TableDestination(name, $"the session's table '{name}'", () => new FileTableStore(SessionTables.PathOf(name)));
+            ? OfFile(name, TableLookup.FileInCurrentLocation(paths, name), isPrivate)
+            : new TableDestination(name, $"the session's table '{name}'", () => SessionTables.StoreOf(name));
     }
 
     /// <summary>What is to keep the table. For a table of the session this makes its folder.</summary>
     public TableStore GetStore() => _store();
 
-    private static TableDestination OfFile(string? name, string file) =>
-        new(name, $"the table file '{file}'", () => new FileTableStore(file));
+    private static TableDestination OfFile(string? name, string file, bool isPrivate) =>
+        new(name, $"the table file '{file}'", () => new FileTableStore(file) { IsPrivate = isPrivate });
 }

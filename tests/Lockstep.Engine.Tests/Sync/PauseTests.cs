@@ -224,22 +224,6 @@ public sealed class PauseTests : SyncTest
         Assert.Equal((SyncEndReason.EndOfFeed, 1L, true), (run.Result.EndReason, run.Result.Added, run.Result.IsComplete));
     }
 
-    [Fact]
-    public async Task A_table_file_of_the_first_release_is_read_and_gets_what_it_lacks()
-    {
-        await using var server = RawServer.WithBodies(Record(1, 1), Record(2, 2));
-        await SyncRun.ToEndAsync(Options(server));
-        using (var connection = TableFile.OpenForWriting(TablePath, null))
-            TableFile.Execute(connection, "ALTER TABLE lockstep_table DROP COLUMN feed_ending");
-
-        Assert.Equal(1, Info.Rows);
-        await SyncRun.ToEndAsync(Options(server));
-
-        Assert.Equal(["1", "2"], Keys);
-        using var writer = TableFile.OpenForWriting(TablePath, null);
-        Assert.Equal((long)FeedEnding.Ends, TableFile.Scalar(writer, "SELECT feed_ending FROM lockstep_table"));
-    }
-
     private static string Records(int first, int last) =>
         string.Concat(Enumerable.Range(first, last - first + 1).Select(id => Record(id, id)));
 

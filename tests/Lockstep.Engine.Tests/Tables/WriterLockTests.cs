@@ -41,7 +41,7 @@ public sealed class WriterLockTests : IDisposable
     [Fact]
     public async Task Asking_for_the_holder_never_makes_the_file_look_taken()
     {
-        File.WriteAllText(Path + "-lock", "left by a crash");
+        File.WriteAllText(Path + "-lock", "process 1, left by a crash");
         using var stop = new CancellationTokenSource();
         var asking = Task.Run(
             () =>
@@ -133,10 +133,19 @@ public sealed class WriterLockTests : IDisposable
     }
 
     [Fact]
+    public void A_short_file_that_is_no_lock_file_is_left_as_it_is()
+    {
+        // Another name of somebody's file is no link that could be told from the file.
+        File.WriteAllText(Path + "-lock", "precious");
+
+        Assert.Throws<TableFileException>(() => WriterLock.Take(Path));
+
+        Assert.Equal("precious", File.ReadAllText(Path + "-lock"));
+    }
+
+    [Fact]
     public void A_pipe_in_the_lock_files_place_is_refused_at_once()
     {
-        if (OperatingSystem.IsWindows())
-            Assert.Skip("Windows has no pipes in folders.");
         Fifo.Make(Path + "-lock");
 
         Assert.Throws<TableFileException>(() => WriterLock.Take(Path));

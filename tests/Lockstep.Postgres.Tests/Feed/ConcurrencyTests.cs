@@ -21,7 +21,7 @@ public sealed class ConcurrencyTests : IClassFixture<ConcurrencyTests.Server>
     public static TheoryData<int> Seeds =>
         [.. Enumerable.Range(1, int.Parse(Environment.GetEnvironmentVariable("LOCKSTEP_SEEDS") ?? "6", CultureInfo.InvariantCulture))];
 
-    [Theory]
+    [Theory(Timeout = 300_000)]
     [MemberData(nameof(Seeds))]
     public async Task Every_clients_table_equals_the_database_in_the_end(int seed)
     {

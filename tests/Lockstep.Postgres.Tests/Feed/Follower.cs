@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Lockstep.Engine.Serving;
+using Lockstep.Testing;
 
 namespace Lockstep.Postgres.Tests.Feed;
 
@@ -35,6 +36,19 @@ internal sealed class Follower(IFeedSource served, string key = "id")
     public async Task ReadAsync(Func<FeedChunk, bool> enough, CancellationToken cancellationToken)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        stop.CancelAfter(Eventually.Deadline);
+        try
+        {
+            await ReadAsync(enough, stop);
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            throw new TimeoutException($"A client at cursor {Cursor} did not get what it waits for within {Eventually.Deadline}.");
+        }
+    }
+
+    private async Task ReadAsync(Func<FeedChunk, bool> enough, CancellationTokenSource stop)
+    {
         FeedReading reading;
         try
         {

@@ -40,6 +40,15 @@ internal sealed class NodeOptions
     {
         Description = "Sign as npm scuttlebutt does, by RSA with SHA-1, which is legacy. Default: ECDSA on P-256.",
     };
+    private readonly Option<string?> _sharedName = new("--shared-name")
+    {
+        Description = "The name that all nodes of the model have for it: signatures cover it, and hold for no other model.",
+        HelpName = "NAME",
+    };
+    private readonly Option<bool> _modernOnly = new("--modern-only")
+    {
+        Description = "Take only changes whose signature covers the shared name and a count, whoever passes them on; none of npm's nodes.",
+    };
     private readonly Option<int?> _maxEvents = new("--max-events")
     {
         Description = "Keep the newest events only, so many.",
@@ -57,7 +66,7 @@ internal sealed class NodeOptions
 
     public void AddTo(Command command, bool events = false)
     {
-        foreach (var option in (Option[])[_path, _id, _privateKey, _publicKey, _trusted, _npm, _maxFuture, Json])
+        foreach (var option in (Option[])[_path, _id, _privateKey, _publicKey, _trusted, _npm, _sharedName, _modernOnly, _maxFuture, Json])
             command.Options.Add(option);
         if (!events)
             return;
@@ -99,6 +108,8 @@ internal sealed class NodeOptions
         where T : GossipNode
     {
         node.Subscribe(Troubles);
+        foreach (var missing in node.GetMissing())
+            Troubles.OnMissing(missing);
         return node;
     }
 
@@ -109,6 +120,8 @@ internal sealed class NodeOptions
             Id = result.GetValue(_id),
             MaxFuture = Seconds(result.GetValue(_maxFuture), "--max-future-sec"),
             Security = Keys(result),
+            SharedName = result.GetValue(_sharedName),
+            ModernOnly = result.GetValue(_modernOnly),
         };
 
     private GossipSecurity? Keys(ParseResult result)

@@ -17,6 +17,9 @@ internal static partial class UnixFile
     private const int LockExclusive = 2;
     private const int LockWithoutWaiting = 4;
 
+    /// <summary>The rights of a file that is nobody else's.</summary>
+    public const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+
     private static readonly int WouldBlock = OperatingSystem.IsLinux() ? 11 : 35;
 
     /// <summary>O_NOFOLLOW, O_NONBLOCK and O_CLOEXEC; the first is another bit on ARM than elsewhere on Linux.</summary>

@@ -4,7 +4,7 @@ using System.Text.RegularExpressions;
 namespace Lockstep.Cli.Commands;
 
 /// <summary>The values of a filter's parameters, as a command line gives them.</summary>
-internal static partial class FilterValues
+internal static partial class FilterArguments
 {
     /// <summary>The values by name.</summary>
     /// <param name="values">Of the form NAME=VALUE: text, unless it is a number or a word of JSON in its one canonical form.</param>

@@ -5,7 +5,7 @@ using Lockstep.Engine.Feed;
 namespace Lockstep.Cli.Commands;
 
 /// <summary>The options by which a command is let in at a feed; secrets come from the environment.</summary>
-internal sealed class FeedAccess
+internal sealed class CredentialOptions
 {
     private readonly Option<string[]> _header = new("--header", "-H")
     {

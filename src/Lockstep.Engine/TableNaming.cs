@@ -1,7 +1,7 @@
 namespace Lockstep.Engine;
 
 /// <summary>What may be a table's name: it becomes a file's name and an SQL view's.</summary>
-internal static class TableName
+internal static class TableNaming
 {
     /// <summary>The name of a table that nothing else names.</summary>
     public const string Default = "lockstep";

@@ -1,0 +1,15 @@
+namespace Lockstep.Engine;
+
+/// <summary>The copy of SQLite that the program brought along is one that can lose commits: no file is opened with it.</summary>
+public sealed class SqliteVersionException : LockstepException
+{
+    internal SqliteVersionException(Version found, Version oldest)
+        : base(
+            ErrorKind.InvalidState,
+            $"SQLite {found} can lose commits when several processes use a file; Lockstep needs {oldest} or newer.",
+            $"Update the package with SQLite's native library (SQLite, or SourceGear.sqlite3) of the program that loads Lockstep, to {oldest} or newer."
+        ) => Found = found;
+
+    /// <summary>The version that was loaded.</summary>
+    public Version Found { get; }
+}

@@ -1,0 +1,101 @@
+using Microsoft.Data.Sqlite;
+
+namespace Lockstep.Engine.Tables;
+
+/// <summary>
+/// The indexes that a user wants for filters, one for each field. Which they are is kept in a table of its own, so that they are made
+/// again whenever the table of the records is. They cost each write what SQLite takes to keep an index.
+/// </summary>
+internal static class FieldIndexes
+{
+    /// <summary>The most fields of a table that may have an index.</summary>
+    public const int Most = 16;
+
+    private const string Table = "lockstep_index";
+    private const string Prefix = "lockstep_by_";
+
+    /// <summary>The fields that have one, in the order in which they were given.</summary>
+    public static IReadOnlyList<string> Load(SqliteConnection connection)
+    {
+        var fields = new List<string>();
+        if (!StageSql.TableExists(connection, Table))
+            return fields;
+        using var command = connection.CreateCommand();
+        command.CommandText = $"SELECT field FROM {Table} ORDER BY rowid LIMIT {Most}";
+        using var row = command.ExecuteReader();
+        while (row.Read())
+            fields.Add(row.GetString(0));
+        return fields;
+    }
+
+    /// <summary>Has these fields indexed and no others, within the caller's transaction.</summary>
+    public static void Save(SqliteConnection connection, IReadOnlyCollection<string> fields)
+    {
+        foreach (var field in Load(connection).Except(fields))
+            TableFile.Execute(connection, $"DROP INDEX IF EXISTS {TableView.Quote(Prefix + field)}");
+        TableFile.Execute(connection, $"DROP TABLE IF EXISTS {Table}");
+        if (fields.Count == 0)
+            return;
+
+        TableFile.Execute(connection, $"CREATE TABLE {Table}(field TEXT NOT NULL)");
+        using var command = connection.CreateCommand();
+        command.CommandText = $"INSERT INTO {Table} VALUES($field)";
+        var parameter = command.Parameters.Add("$field", SqliteType.Text);
+        foreach (var field in fields)
+        {
+            parameter.Value = field;
+            command.ExecuteNonQuery();
+        }
+
+        Ensure(connection);
+    }
+
+    /// <summary>Makes the indexes that are missing, within the caller's transaction, where the table has records.</summary>
+    public static void Ensure(SqliteConnection connection)
+    {
+        if (!StageSql.TableExists(connection, TableSchema.Rows))
+            return;
+        foreach (var field in Load(connection))
+        {
+            TableFile.Execute(
+                connection,
+                $"CREATE INDEX IF NOT EXISTS {TableView.Quote(Prefix + field)} ON {TableSchema.Rows}({TableView.Value(field)}) WHERE gone = 0"
+            );
+        }
+    }
+
+    /// <summary>Holds the fields that a user names against those of the table.</summary>
+    /// <exception cref="FieldIndexException">They are too many, one is none of the table's, or it cannot be indexed.</exception>
+    public static void Check(IReadOnlyCollection<string> fields, IReadOnlyList<string> known)
+    {
+        if (fields.Count > Most)
+        {
+            throw new FieldIndexException(
+                "",
+                $"{fields.Count} fields are to have an index; {Most} may.",
+                "Name those that filters need most."
+            );
+        }
+
+        foreach (var field in fields)
+        {
+            if (!TableView.HasPath(field))
+            {
+                throw new FieldIndexException(
+                    field,
+                    $"The field '{field}' cannot have an index: its name holds quotes, backslashes or control characters.",
+                    "Name another field."
+                );
+            }
+
+            if (known.Count > 0 && !known.Contains(field, StringComparer.Ordinal))
+            {
+                throw new FieldIndexException(
+                    field,
+                    $"The table has no field '{field}'.",
+                    "Its fields are " + string.Join(", ", known.Take(20)) + (known.Count > 20 ? ", ..." : ".")
+                );
+            }
+        }
+    }
+}

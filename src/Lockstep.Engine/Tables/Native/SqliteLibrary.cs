@@ -1,0 +1,41 @@
+namespace Lockstep.Engine.Tables.Native;
+
+/// <summary>
+/// The copy of SQLite that this process uses: loads it, and refuses one that can lose what was committed. Whoever opens a connection asks
+/// for it first. Any thread.
+/// </summary>
+internal static class SqliteLibrary
+{
+    /// <summary>The switch by which a program that has its SQLite to itself spares that the locks at each call.</summary>
+    private const string UnlockedSwitch = "Lockstep.Sqlite.OneThreadPerConnection";
+
+    /// <summary>
+    /// Older ones can begin the write-ahead log again while another process still needs it, which a sync beside a server makes likely: commits
+    /// are lost, or the file is damaged.
+    /// </summary>
+    public static readonly Version Oldest = new(3, 51, 3);
+
+    /// <summary>The version that was loaded.</summary>
+    public static readonly Version Loaded = Load();
+
+    /// <exception cref="SqliteVersionException">The copy of SQLite is too old.</exception>
+    public static void Require() => Require(Loaded);
+
+    /// <inheritdoc cref="Require()"/>
+    public static void Require(Version found)
+    {
+        if (found < Oldest)
+            throw new SqliteVersionException(found, Oldest);
+    }
+
+    private static Version Load()
+    {
+        SQLitePCL.Batteries_V2.Init();
+        // Every connection here is used by one thread at a time, so SQLite need not lock at each call. But that is a setting of all that
+        // uses this copy of SQLite, so only whoever owns it may ask for it. Where a connection was opened before, SQLite refuses it.
+        if (AppContext.TryGetSwitch(UnlockedSwitch, out var isUnlocked) && isUnlocked)
+            _ = SQLitePCL.raw.sqlite3_config(SQLitePCL.raw.SQLITE_CONFIG_MULTITHREAD);
+        var number = SQLitePCL.raw.sqlite3_libversion_number();
+        return new Version(number / 1_000_000, number / 1000 % 1000, number % 1000);
+    }
+}

@@ -1,0 +1,53 @@
+using Lockstep.Engine.Tables.Native;
+
+namespace Lockstep.Engine.Tables;
+
+/// <summary>Keeps a table file from other users of the machine. What SQLite keeps beside a file has the file's rights.</summary>
+internal static class PrivateFile
+{
+    /// <summary>
+    /// Makes an empty file that only this user may read and write, which SQLite takes for an empty database; one that is there is taken
+    /// from the others. The caller holds its <see cref="WriterLock"/>.
+    /// </summary>
+    /// <exception cref="TableFileException">On Windows, which gives files their folder's rights.</exception>
+    public static void Require(string path)
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            throw new TableFileException(
+                path,
+                "Files on Windows have the rights of their folder.",
+                $"Leave {Term.Private} out, and choose a folder that only you may read with {Term.Path}."
+            );
+        }
+
+        var real = RealPath.Of(path);
+        if (!File.Exists(real))
+        {
+            new FileStream(real, New(UnixFile.Private)).Dispose();
+            return;
+        }
+
+        foreach (var file in (string[])[real, real + "-wal", real + "-shm", real + "-journal"])
+        {
+            if (File.Exists(file) && !LockFile.IsLink(file))
+                File.SetUnixFileMode(file, UnixFile.Private);
+        }
+    }
+
+    /// <summary>Makes an empty file with the rights of another one: a copy is not for more eyes than what it was made of.</summary>
+    public static void MakeLike(string path, string other)
+    {
+        if (!OperatingSystem.IsWindows())
+            new FileStream(path, New(File.GetUnixFileMode(other))).Dispose();
+    }
+
+    [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
+    private static FileStreamOptions New(UnixFileMode mode) =>
+        new()
+        {
+            Mode = FileMode.CreateNew,
+            Access = FileAccess.Write,
+            UnixCreateMode = mode,
+        };
+}

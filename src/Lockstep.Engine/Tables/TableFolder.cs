@@ -1,0 +1,38 @@
+namespace Lockstep.Engine.Tables;
+
+/// <summary>The folder of a table file.</summary>
+internal static class TableFolder
+{
+    /// <summary>The folder is there, and on a file system that gives SQLite's write-ahead log the shared memory it needs.</summary>
+    public static void RequireWritable(string path)
+    {
+        var folder = Path.GetDirectoryName(path);
+        if (string.IsNullOrEmpty(folder) || !Directory.Exists(folder))
+        {
+            throw new TableFileException(
+                path,
+                $"The folder of the table file '{path}' does not exist.",
+                $"Create the folder, or choose another one with {Term.Path}."
+            );
+        }
+
+        DriveType type;
+        try
+        {
+            type = path.StartsWith(@"\\", StringComparison.Ordinal) ? DriveType.Network : new DriveInfo(folder).DriveType;
+        }
+        catch (Exception e) when (e is ArgumentException or IOException or UnauthorizedAccessException)
+        {
+            return;
+        }
+
+        if (type == DriveType.Network)
+        {
+            throw new TableFileException(
+                path,
+                $"The table file '{path}' lies on a network file system, where SQLite's write-ahead log does not work.",
+                $"Sync to a local file with {Term.Path}, and share the table by serving it or by {Term.BackupTable}."
+            );
+        }
+    }
+}

@@ -1,0 +1,93 @@
+using Microsoft.Data.Sqlite;
+
+namespace Lockstep.Engine.Tables;
+
+/// <summary>
+/// The versions of the table file. A file of any earlier format is read as it is, and brought up to date by the first writer; one of a later
+/// format is refused by name and stays as it is.
+/// </summary>
+/// <remarks>
+/// What is added to a file so that an earlier Lockstep would lose or misread it is a new format: raise <see cref="Current"/>, add the columns to
+/// <see cref="TableSchema.LaterColumns"/>, and keep a file that the code before made in <c>tests/Lockstep.Engine.Tests/Formats</c>.
+/// <list type="bullet">
+/// <item>1: the first one.</item>
+/// <item>2: what is known of the feed's end, a whole set that is owed, the limit of a sweep, and where a first load goes on.</item>
+/// </list>
+/// </remarks>
+internal static class TableFormat
+{
+    public const int Current = 2;
+
+    /// <summary>Makes an empty file a table.</summary>
+    public static void Create(SqliteConnection connection, string name)
+    {
+        TableFile.Execute(
+            connection,
+            $"BEGIN IMMEDIATE; PRAGMA application_id={TableSchema.ApplicationId}; PRAGMA user_version={Current}; {TableSchema.Tables}"
+        );
+        using (var insert = connection.CreateCommand())
+        {
+            insert.CommandText = "INSERT INTO lockstep_table(name) VALUES($name)";
+            insert.Parameters.AddWithValue("$name", name);
+            insert.ExecuteNonQuery();
+        }
+
+        TableFile.Execute(connection, "COMMIT");
+    }
+
+    /// <summary>Gives a file of an earlier format what came since, in one transaction. The caller holds the <see cref="WriterLock"/>.</summary>
+    public static void Upgrade(SqliteConnection connection)
+    {
+        if (TableFile.Scalar(connection, "PRAGMA user_version") == Current)
+            return;
+        TableFile.Execute(connection, "BEGIN IMMEDIATE");
+        foreach (var column in TableSchema.LaterColumns)
+        {
+            var name = column[..column.IndexOf(' ', StringComparison.Ordinal)];
+            if (TableFile.Scalar(connection, $"SELECT count(*) FROM pragma_table_info('lockstep_table') WHERE name = '{name}'") == 0)
+                TableFile.Execute(connection, $"ALTER TABLE lockstep_table ADD COLUMN {column}");
+        }
+
+        TableFile.Execute(connection, $"{TableSchema.QuarantineIndex}; PRAGMA user_version={Current}; COMMIT");
+    }
+
+    /// <summary>The file is a table, of a format that this version knows.</summary>
+    /// <exception cref="TableFileException">It is not.</exception>
+    public static void Require(SqliteConnection connection, string path)
+    {
+        if (TableFile.Scalar(connection, "PRAGMA application_id") != TableSchema.ApplicationId)
+        {
+            throw new TableFileException(
+                path,
+                $"'{path}' is an SQLite database, but not a Lockstep table.",
+                $"Name another file with {Term.Path}; Lockstep writes only to files of its own."
+            );
+        }
+
+        var format = TableFile.Scalar(connection, "PRAGMA user_version");
+        if (format > Current)
+        {
+            throw new TableFileException(
+                path,
+                $"'{path}' was written by a newer Lockstep (format {format}, this one reads up to {Current}). Nothing was changed in it.",
+                $"Update Lockstep, or sync to a new file with {Term.Path}."
+            );
+        }
+
+        // Behind the name of a table there may be a view that never ends, or a virtual table.
+        if (
+            TableFile.Scalar(
+                connection,
+                "SELECT count(*) FROM sqlite_master WHERE name LIKE 'lockstep\\_%' ESCAPE '\\' "
+                    + "AND (type = 'view' OR (type = 'table' AND sql LIKE 'CREATE VIRTUAL%'))"
+            ) > 0
+        )
+        {
+            throw new TableFileException(
+                path,
+                $"'{path}' has views in the place of its tables: no Lockstep made it.",
+                $"Name another file with {Term.Path}."
+            );
+        }
+    }
+}

@@ -1,0 +1,63 @@
+using Lockstep.Engine.Tables.Native;
+
+namespace Lockstep.Engine.Tables;
+
+/// <summary>
+/// A file that others see whole or not at all: it is written beside its place under a name that nobody can foresee, so that no link or pipe
+/// that lies there already is written through, and takes its place when it is complete. What is there already is replaced, a link itself and
+/// not its target; a file keeps its rights. For one thread.
+/// </summary>
+internal sealed class UnfinishedFile : IDisposable
+{
+    private readonly string _path;
+    private readonly string _unfinished;
+
+    /// <summary>Makes the file under its unfinished name.</summary>
+    /// <param name="path">Where it belongs.</param>
+    /// <exception cref="IOException">It cannot be made, or a pipe or device is in its place.</exception>
+    public UnfinishedFile(string path)
+    {
+        if (!OperatingSystem.IsWindows() && UnixFile.IsSpecial(path))
+            throw new IOException($"'{path}' is a pipe or a device, not a file.");
+        _path = path;
+        _unfinished = $"{path}.{Guid.NewGuid():N}.unfinished";
+        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
+        if (!OperatingSystem.IsWindows() && RightsOf(path) is { } rights)
+            options.UnixCreateMode = rights;
+        Stream = new FileStream(_unfinished, options);
+    }
+
+    /// <summary>Where to write to; may be disposed by whoever wrote the last byte.</summary>
+    public FileStream Stream { get; }
+
+    /// <summary>Gives the file its name. All that was written to <see cref="Stream"/> is on the disk by then.</summary>
+    /// <exception cref="IOException">It cannot be written.</exception>
+    public void Complete()
+    {
+        if (Stream.CanWrite)
+            Stream.Flush(flushToDisk: true);
+        Stream.Dispose();
+        File.Move(_unfinished, _path, overwrite: true);
+    }
+
+    [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
+    private static UnixFileMode? RightsOf(string path)
+    {
+        try
+        {
+            return File.GetUnixFileMode(path);
+        }
+        catch (IOException)
+        {
+            // There is no file, or a link leads to none.
+            return null;
+        }
+    }
+
+    /// <summary>Removes what was not completed.</summary>
+    public void Dispose()
+    {
+        Stream.Dispose();
+        File.Delete(_unfinished);
+    }
+}

@@ -1,0 +1,84 @@
+using Lockstep.Postgres.Tests.Feed;
+using Lockstep.Testing;
+
+namespace Lockstep.Postgres.Tests.Replication;
+
+/// <summary>By replication too, clients start over when rows changed otherwise than the stream tells, and only then.</summary>
+public sealed class ReplicatedSchemaChangeTests(LogicalPostgres postgres) : IClassFixture<LogicalPostgres>, IDisposable
+{
+    private readonly TempFolder _folder = new();
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    public void Dispose() => _folder.Dispose();
+
+    [Theory]
+    [MemberData(nameof(SchemaChanges.Harmless), MemberType = typeof(SchemaChanges))]
+    [InlineData(Plain, ColumnBetween, "INSERT INTO items (id, v, more) VALUES (9, 'ok', 'x')")]
+    [InlineData(Parts, "VACUUM FULL items", "INSERT INTO items VALUES (9)")]
+    public async Task What_the_stream_tells_or_no_row_shows_costs_no_resync_also_not_after_a_restart(
+        string sql,
+        string change,
+        string write
+    )
+    {
+        await using var db = await postgres.CreateAsync(sql);
+        await db.RunAsync(SchemaChanges.RowsOf(sql));
+        var options = LogicalPostgres.Options(_folder);
+        Follower client;
+        await using (var feed = await PostgresFeed.StartAsync(db.ConnectionString, options, cancellationToken: Cancel))
+        {
+            client = new Follower(feed);
+            await LogicalPostgres.CatchUpAsync(client, db, Cancel);
+            await db.RunAsync(change);
+            await LogicalPostgres.CatchUpAsync(client, db, Cancel);
+            await db.RunAsync(write);
+            await CatchUpAsync(client, db);
+            await db.RunAsync("UPDATE items SET id = 10 WHERE id = 9");
+            await CatchUpAsync(client, db);
+            var fresh = new Follower(feed);
+            await LogicalPostgres.CatchUpAsync(fresh, db, Cancel);
+            Assert.Equal(await db.RowsAsync("items"), fresh.Rows);
+        }
+
+        await db.RunAsync("DELETE FROM items WHERE id = 2");
+        await using var again = await PostgresFeed.StartAsync(db.ConnectionString, options, cancellationToken: Cancel);
+        client.Source = again;
+        await CatchUpAsync(client, db);
+        Assert.Equal(0, client.Resyncs);
+    }
+
+    [Theory]
+    [MemberData(nameof(SchemaChanges.Harmful), MemberType = typeof(SchemaChanges))]
+    public async Task What_the_stream_does_not_tell_makes_clients_start_over(string sql, string change)
+    {
+        await using var db = await postgres.CreateAsync(sql);
+        await db.RunAsync(SchemaChanges.RowsOf(sql));
+        await using var feed = await PostgresFeed.StartAsync(
+            db.ConnectionString,
+            LogicalPostgres.Options(_folder),
+            cancellationToken: Cancel
+        );
+        var client = new Follower(feed);
+        await LogicalPostgres.CatchUpAsync(client, db, Cancel);
+        await db.RunAsync(change);
+        await LogicalPostgres.CatchUpAsync(client, db, Cancel);
+        Assert.Equal(await db.RowsAsync("items"), client.Rows);
+        Assert.InRange(client.Resyncs, 1, 2);
+    }
+
+    private const string Plain = SchemaChanges.Plain;
+    private const string Parts = SchemaChanges.Parts;
+
+    private const string ColumnBetween =
+        "BEGIN; INSERT INTO items VALUES (7, 'ok'); ALTER TABLE items ADD COLUMN more text; INSERT INTO items (id, v, more) VALUES (8, 'ok', 'x'); COMMIT";
+
+    /// <summary>A row that nobody wrote since a column was added may lack it, which is null.</summary>
+    private static async Task CatchUpAsync(Follower client, TestDatabase db)
+    {
+        await LogicalPostgres.CatchUpAsync(client, db, Cancel);
+        var expected = await db.RowsAsync("items");
+        Assert.Equal(expected.Keys, client.Rows.Keys);
+        Assert.All(["8", "9", "10", "102"], id => Assert.Equal(expected.GetValueOrDefault(id), client.Rows.GetValueOrDefault(id)));
+    }
+}

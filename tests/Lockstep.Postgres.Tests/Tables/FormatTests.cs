@@ -1,0 +1,66 @@
+using Lockstep.Engine.Tables;
+using Lockstep.Postgres.Tables;
+using Lockstep.Testing;
+
+namespace Lockstep.Postgres.Tests.Tables;
+
+/// <summary>
+/// Tables of every format there was, as the code of their time made them: <c>Formats/tables-N.sql</c> is a dump of one. Those of later formats are
+/// refused.
+/// </summary>
+public sealed class FormatTests(SharedPostgres postgres)
+{
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task A_table_of_the_first_format_is_read_and_written_and_is_of_todays_then()
+    {
+        await using var db = await TestDatabase.CreateAsync(postgres);
+        await db.RunAsync(await File.ReadAllTextAsync(Path.Combine(AppContext.BaseDirectory, "Tables", "Formats", "tables-1.sql"), Cancel));
+        var store = new PostgresTableStore(db.ConnectionString);
+        var before = store.Get("servers").GetInfo();
+        Assert.Equal((38L, 2L, "40", 1L), (before.Rows, before.Tombstones, before.Cursor.ToString(), before.Quarantined));
+
+        using (var target = await store.OpenAsync("servers", default, TimeProvider.System, Cancel))
+        {
+            target.Commit(
+                new TableCommit
+                {
+                    SweepLimit = 70,
+                    FeedEnding = FeedEnding.Endless,
+                    Owed = OwedSet.After(null, DateTimeOffset.UnixEpoch),
+                }
+            );
+            Assert.Equal((38L, 70, FeedEnding.Endless), (target.State.Rows, target.State.SweepLimit, target.State.FeedEnding));
+        }
+
+        Assert.True(store.Get("servers").GetInfo().IsSetOwed);
+        Assert.Equal(
+            $"{StateJson.Format}",
+            await db.ScalarAsync("SELECT state::json ->> 'format' FROM lockstep_tables.lockstep_directory")
+        );
+    }
+
+    [Fact]
+    public async Task A_table_of_a_newer_format_is_refused_by_name_and_stays_as_it_is()
+    {
+        await using var db = await TestDatabase.CreateAsync(postgres);
+        var store = new PostgresTableStore(db.ConnectionString);
+        using (var target = await store.OpenAsync("servers", default, TimeProvider.System, Cancel))
+            target.Commit(new TableCommit { At = DateTimeOffset.UnixEpoch });
+        const string Directory = "SELECT epoch || state FROM lockstep_tables.lockstep_directory";
+        await db.RunAsync($$"""UPDATE lockstep_tables.lockstep_directory SET state = '{"format":{{StateJson.Format + 1}},"cursor":[1]}'""");
+        var before = await db.ScalarAsync(Directory);
+
+        var error = await Assert.ThrowsAsync<TableFormatException>(() => store.OpenAsync("servers", default, TimeProvider.System, Cancel));
+        Assert.Contains(
+            $"written by a newer Lockstep (format {StateJson.Format + 1}, this one reads up to {StateJson.Format})",
+            error.Message,
+            StringComparison.Ordinal
+        );
+        Assert.Throws<TableFormatException>(() => store.Get("servers").GetInfo());
+        Assert.Throws<TableFormatException>(() => store.Get("servers").Clear());
+        Assert.Throws<TableFormatException>(() => store.Get("servers").Remove());
+        Assert.Equal(before, await db.ScalarAsync(Directory));
+    }
+}
