@@ -116,7 +116,9 @@ internal static class Program
                 case "--feed":
                     options.Feed =
                         // By name: a number is one only to programmers.
-                        Enum.TryParse(value, ignoreCase: true, out FeedKind feed) && Enum.IsDefined(feed) && char.IsAsciiLetter(value[0])
+                        Enum.TryParse(value, ignoreCase: true, out FeedKind feed)
+                        && Enum.IsDefined(feed)
+                        && char.IsAsciiLetter(value[0])
                             ? feed
                             : throw new ArgumentException(
                                 $"{value} is no feed: choose one of {string.Join(", ", Enum.GetNames<FeedKind>()).ToLowerInvariant()}."

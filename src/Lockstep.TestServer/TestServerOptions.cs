@@ -106,10 +106,7 @@ public sealed class TestServerOptions
             TakesRecords(Feed) || (RecordsFile is null && !Records.Any()),
             $"The {Feed} feed serves no records of your own. Choose Scripted or a dialect, or give no records."
         );
-        Require(
-            DialectFeed.PageSize is >= 1 and <= 1_000_000,
-            $"A page holds from 1 to 1,000,000 items, not {DialectFeed.PageSize}."
-        );
+        Require(DialectFeed.PageSize is >= 1 and <= 1_000_000, $"A page holds from 1 to 1,000,000 items, not {DialectFeed.PageSize}.");
         Require(
             DialectFeed.HeartbeatInterval >= TimeSpan.FromMilliseconds(1) && DialectFeed.LongestWait >= TimeSpan.FromMilliseconds(1),
             "A heartbeat and a wait take at least one millisecond."
@@ -118,10 +115,7 @@ public sealed class TestServerOptions
             DialectFeed.Description is null || Feed == FeedKind.Rest,
             "Only the Rest feed is served by a dialect of your own. Choose that feed, or give no dialect."
         );
-        Require(
-            DialectFeed.Path is null || IsDialect(Feed),
-            "Only a feed in another server's dialect has a path of your own."
-        );
+        Require(DialectFeed.Path is null || IsDialect(Feed), "Only a feed in another server's dialect has a path of your own.");
         Require(RecordsFile is not "" && ReplayFile is not "" && ScenarioFile is not "", "The name of a file is empty.");
     }
 

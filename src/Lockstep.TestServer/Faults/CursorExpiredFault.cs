@@ -24,9 +24,7 @@ public sealed class CursorExpiredFault : Fault
     {
         if (response.Log.Cursor is not (null or "" or "0") && IsBelow(response.Log.Cursor))
         {
-            response.AnswerWith(cancellationToken =>
-                response.Feed.ExpireAsync(response.Context, response.Log, As, cancellationToken)
-            );
+            response.AnswerWith(cancellationToken => response.Feed.ExpireAsync(response.Context, response.Log, As, cancellationToken));
         }
     }
 

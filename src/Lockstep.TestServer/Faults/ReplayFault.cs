@@ -14,7 +14,9 @@ public sealed class ReplayFault : Fault
     internal override string Describe() => $"Send the {Changes} changes before the cursor again";
 
     internal override void Apply(FaultedResponse response) =>
-        response.Context.Features.Set(new Distortion { Replayed = Changes, Identity = response.Context.Features.Get<Distortion>()?.Identity });
+        response.Context.Features.Set(
+            new Distortion { Replayed = Changes, Identity = response.Context.Features.Get<Distortion>()?.Identity }
+        );
 
     internal override void Validate()
     {

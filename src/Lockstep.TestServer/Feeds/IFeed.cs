@@ -25,13 +25,7 @@ internal interface IFeed
 
     /// <summary>Answers a request whose cursor is to be too old.</summary>
     Task ExpireAsync(HttpContext context, TestRequest log, ExpiryForm form, CancellationToken cancellationToken) =>
-        Refusal.SendAsync(
-            context,
-            log,
-            StatusCodes.Status410Gone,
-            "This cursor is too old. Start over with cursor 0.",
-            cancellationToken
-        );
+        Refusal.SendAsync(context, log, StatusCodes.Status410Gone, "This cursor is too old. Start over with cursor 0.", cancellationToken);
 
     /// <summary>Serves a request as another feed than before, as one does that was set up anew.</summary>
     /// <returns>False when the feed has no identity of its own.</returns>
