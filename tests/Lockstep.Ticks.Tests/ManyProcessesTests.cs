@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Lockstep.Postgres.Ticks;
+using Lockstep.Redis;
 using Lockstep.Testing;
 using Lockstep.Ticks;
 using Lockstep.Ticks.Worker;
@@ -57,6 +58,17 @@ public sealed class ManyProcessesTests(ITestOutputHelper output)
         await store.ReadSettingsAsync(Cancel);
 
         await RunAsync("postgres", server.ConnectionString, store, () => server.CrashAsync(Cancel), () => server.StartAsync(Cancel));
+    }
+
+    [Fact]
+    public async Task Over_one_Redis_all_switch_together()
+    {
+        await using var server = await RedisServer.StartDurableAsync(Cancel);
+        var uri = $"redis://{server.Host}?fsync=always";
+        await using var store = new RedisTickStore(uri, Settings);
+        await store.ReadSettingsAsync(Cancel);
+
+        await RunAsync("redis", uri, store, server.KillAsync, () => server.StartAsync(Cancel));
     }
 
     private async Task RunAsync(string kind, string connection, ITickStore store, Func<Task> down, Func<Task> up)

@@ -110,7 +110,7 @@ internal sealed class ServeOptions
             AllowedHosts = _site.Read(result).AllowedHosts,
             AllowedOrigins = _site.Read(result).AllowedOrigins,
             Credentials = [.. Credentials(result)],
-            LoggerFactory = LogOptions.Read(result),
+            LoggerFactory = LogOptions.ForServer(result),
         };
 
     private IEnumerable<FeedCredential> Credentials(ParseResult result)

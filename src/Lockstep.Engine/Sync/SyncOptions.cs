@@ -165,4 +165,18 @@ public sealed class SyncOptions
         if (OrderBy is "")
             throw check.Wrong(Term.OrderBy, "the name of a field");
     }
+
+    /// <summary>
+    /// A logger for one who cannot name its type: is given whether it is a warning, and the message, from any thread, but not what comes as a
+    /// step of the sync or as its error.
+    /// </summary>
+    internal Action<bool, string> LoggedTo
+    {
+        init =>
+            Logger = new CallbackLogger(
+                LogLevel.Debug,
+                (level, message, _) => value(level >= LogLevel.Warning, message),
+                id => !SyncLog.IsToldOtherwise(id)
+            );
+    }
 }

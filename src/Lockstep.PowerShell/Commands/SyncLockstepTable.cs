@@ -293,11 +293,12 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
         if (!ShouldProcess(destination.Description, $"Sync with {_feed}{effect}"))
             return;
 
-        var sync = new TableSync(SyncSettings.Of(this, options, destination));
+        var log = new EngineLog();
+        var sync = new TableSync(SyncSettings.Of(this, options, destination, log.Add));
         if (AsJob)
         {
             var tokens = TokenProvider is null ? null : new TokenRunspace(TokenProvider, SessionState);
-            var job = new SyncJob(JobName, new BackgroundSync(sync, PassThru || EveryChange, tokens));
+            var job = new SyncJob(JobName, new BackgroundSync(sync, log, PassThru || EveryChange, tokens));
             JobRepository.Add(job);
             RunspaceJobs.Current.Start(job);
             WriteObject(job);
@@ -308,6 +309,7 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
         {
             Table = () => sync.Result.Table,
             Health = new SyncHealth(() => sync.Result),
+            Log = log,
             Callback = Callback is null ? null : new RecordScript(Callback),
             Transform = Transform is null ? null : new RecordTransform(Transform),
             PassesChanges = PassThru || EveryChange,

@@ -10,8 +10,12 @@ namespace Lockstep.Sync;
 /// <summary>What the parameters of <c>Sync-LockstepTable</c> say of a sync, for the engine.</summary>
 internal static class SyncSettings
 {
+    /// <param name="cmdlet">The cmdlet.</param>
+    /// <param name="feed">How the feed is reached.</param>
+    /// <param name="destination">Where the table is.</param>
+    /// <param name="log">As for <see cref="SyncOptions.LoggedTo"/>; null for nobody.</param>
     /// <exception cref="Engine.InvalidOptionException">A parameter cannot be as it is.</exception>
-    public static SyncOptions Of(SyncLockstepTableCommand cmdlet, FeedOptions feed, TableDestination destination)
+    public static SyncOptions Of(SyncLockstepTableCommand cmdlet, FeedOptions feed, TableDestination destination, Action<bool, string>? log = null)
     {
         var dialect = DialectSetting.Of(cmdlet.Dialect, cmdlet.SessionState.Path);
         var options = new SyncOptions
@@ -44,6 +48,7 @@ internal static class SyncSettings
             EveryVersion = cmdlet.EveryChange,
             WantsRecords = cmdlet.Callback is not null,
             Transforms = cmdlet.Transform is not null,
+            LoggedTo = log ?? ((_, _) => { }),
         };
         options.Validate(CmdletWords.Say);
         return options;

@@ -2,7 +2,6 @@ using System.Management.Automation;
 using Lockstep.Engine;
 using Lockstep.Errors;
 using Lockstep.Pipeline;
-using Lockstep.Postgres.Ticks;
 using Lockstep.Ticks;
 
 namespace Lockstep.Variables;
@@ -119,7 +118,7 @@ internal sealed class StoreConnection(VariableStore name, VariableValues values,
         _store ??= Checked(() =>
             Name.IsMemory
                 ? RunspaceMemory.Open(create)
-                : TickStoreName.OpenAsync(Name.Text, create, stop).WaitAsync(stop).GetAwaiter().GetResult()
+                : StoreNames.All.OpenAsync(Name.Text, create, stop).WaitAsync(stop).GetAwaiter().GetResult()
         );
 
     private TickReading Read(string variable)

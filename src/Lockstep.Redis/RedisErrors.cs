@@ -1,0 +1,44 @@
+using StackExchange.Redis;
+
+namespace Lockstep.Redis;
+
+/// <summary>What the driver's errors mean.</summary>
+internal static class RedisErrors
+{
+    /// <summary>How the driver begins to say so; the reason comes after a semicolon.</summary>
+    private const string NoConnection = "No connection is ";
+
+    /// <summary>Whether it is the server or the way to it, and not a fault of ours.</summary>
+    public static bool IsUnavailable(Exception error) =>
+        error is RedisException or RedisCommandException or TimeoutException or ObjectDisposedException or FormatException;
+
+    /// <summary>Whether the command certainly did nothing: the server refused it, or it was never sent.</summary>
+    public static bool DidNothing(Exception error) =>
+        error switch
+        {
+            RedisServerException or RedisCommandException => true,
+            RedisConnectionException lost => lost.CommandStatus is CommandStatus.WaitingInBacklog or CommandStatus.WaitingToBeSent,
+            RedisTimeoutException late => late.Commandstatus == CommandStatus.WaitingInBacklog,
+            _ => false,
+        };
+
+    /// <summary>What happened, as part of a sentence.</summary>
+    public static string Reason(Exception error) =>
+        error switch
+        {
+            RedisTimeoutException or TimeoutException => "it did not answer in time",
+            RedisServerException { Message: var said } when said.StartsWith("OOM", StringComparison.Ordinal) => "its memory is full ("
+                + said.TrimEnd('.')
+                + ")",
+            ObjectDisposedException => "the connection was closed",
+            RedisConnectionException { Message: var said } when said.StartsWith(NoConnection, StringComparison.Ordinal) => said.IndexOf(
+                ';',
+                StringComparison.Ordinal
+            )
+                is > 0
+                    and var why
+                ? "no connection (" + said[(why + 1)..].Trim(' ', '.') + ")"
+                : "no connection",
+            _ => error.Message.TrimEnd('.'),
+        };
+}
