@@ -83,7 +83,8 @@ function Tool {
 function Package {
     if (-not $NoBuild) { Build }
     # A package with a hole that is known is none to give away.
-    dotnet "$root/build/Lockstep.Staging/bin/$Configuration/net10.0/Lockstep.Staging.dll" check "$root/build/known-holes.json" "$module/sbom.cdx.json" |
+    $staging = Get-ChildItem "$root/build/Lockstep.Staging/bin/*/net10.0/Lockstep.Staging.dll" | Sort-Object LastWriteTime | Select-Object -Last 1
+    dotnet $staging check "$root/build/known-holes.json" "$module/sbom.cdx.json" |
         ForEach-Object { Write-Warning $_ }
     $manifest = Import-PowerShellDataFile "$module/Lockstep.psd1"
     $version = $manifest.ModuleVersion
