@@ -36,11 +36,13 @@ public sealed partial class SupplyChainTests : IDisposable
 
     [Fact]
     public void The_module_as_it_is_has_no_known_hole() =>
-        _ = KnownHoles.Check(
-            Path.Combine(Repository.Root, "build", "known-holes.json"),
-            Path.Combine(Module, BillOfMaterials.FileName),
-            DateTime.UtcNow.Date
-        ).ToArray();
+        _ = KnownHoles
+            .Check(
+                Path.Combine(Repository.Root, "build", "known-holes.json"),
+                Path.Combine(Module, BillOfMaterials.FileName),
+                DateTime.UtcNow.Date
+            )
+            .ToArray();
 
     [Theory]
     [InlineData("10.0.2", true)]
@@ -79,7 +81,10 @@ public sealed partial class SupplyChainTests : IDisposable
     }
 
     private string Holes(string date) =>
-        Write("holes.json", $$"""{"checked":"{{date}}","holes":[{"component":"Part","fixedIn":"10.0.3","id":"CVE-1","what":"it leaks"}]}""");
+        Write(
+            "holes.json",
+            $$"""{"checked":"{{date}}","holes":[{"component":"Part","fixedIn":"10.0.3","id":"CVE-1","what":"it leaks"}]}"""
+        );
 
     private string Write(string name, string text)
     {
