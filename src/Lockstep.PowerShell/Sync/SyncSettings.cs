@@ -15,7 +15,12 @@ internal static class SyncSettings
     /// <param name="destination">Where the table is.</param>
     /// <param name="log">As for <see cref="SyncOptions.LoggedTo"/>; null for nobody.</param>
     /// <exception cref="Engine.InvalidOptionException">A parameter cannot be as it is.</exception>
-    public static SyncOptions Of(SyncLockstepTableCommand cmdlet, FeedOptions feed, TableDestination destination, Action<bool, string>? log = null)
+    public static SyncOptions Of(
+        SyncLockstepTableCommand cmdlet,
+        FeedOptions feed,
+        TableDestination destination,
+        Action<bool, string>? log = null
+    )
     {
         var dialect = DialectSetting.Of(cmdlet.Dialect, cmdlet.SessionState.Path);
         var options = new SyncOptions
