@@ -75,16 +75,25 @@ public sealed class FeedOptions
         check.Timeout(OperationTimeout, Term.OperationTimeout);
     }
 
-    /// <summary>The same feed with another token, which an owner supplies to go on after a refusal.</summary>
-    internal FeedOptions WithToken(string bearerToken) =>
+    /// <summary>The same feed as its owner wants it asked after a refusal; null leaves a thing as it is.</summary>
+    /// <param name="bearerToken">Another token.</param>
+    /// <param name="uri">Another address.</param>
+    /// <param name="headers">Headers that go in the place of those of the same name, or besides.</param>
+    internal FeedOptions With(string? bearerToken, Uri? uri, IReadOnlyList<KeyValuePair<string, string>>? headers) =>
         new()
         {
-            Uri = Uri,
+            Uri = uri ?? Uri,
             CursorStyle = CursorStyle,
             Query = Query,
-            Headers = Headers,
+            Headers = headers is null
+                ? Headers
+                :
+                [
+                    .. Headers.Where(old => !headers.Any(one => one.Key.Equals(old.Key, StringComparison.OrdinalIgnoreCase))),
+                    .. headers,
+                ],
             Credential = Credential,
-            BearerToken = bearerToken,
+            BearerToken = bearerToken ?? BearerToken,
             ConnectionTimeout = ConnectionTimeout,
             OperationTimeout = OperationTimeout,
             AllowUnencryptedAuthentication = AllowUnencryptedAuthentication,
