@@ -87,11 +87,7 @@ public sealed class FeedOptions
             Query = Query,
             Headers = headers is null
                 ? Headers
-                :
-                [
-                    .. Headers.Where(old => !headers.Any(one => one.Key.Equals(old.Key, StringComparison.OrdinalIgnoreCase))),
-                    .. headers,
-                ],
+                : [.. Headers.Where(old => !headers.Any(one => one.Key.Equals(old.Key, StringComparison.OrdinalIgnoreCase))), .. headers],
             Credential = Credential,
             BearerToken = bearerToken ?? BearerToken,
             ConnectionTimeout = ConnectionTimeout,

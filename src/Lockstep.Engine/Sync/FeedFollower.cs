@@ -129,11 +129,7 @@ internal sealed class FeedFollower(
             catch (FeedStatusException e) when (!e.IsTransient)
             {
                 await events.PostStatusAsync(e, cancellationToken).ConfigureAwait(false);
-                if (
-                    !e.IsRefusal
-                    || ++refusals > MostRefusals
-                    || !await AskForCredentialsAsync(e, cancellationToken).ConfigureAwait(false)
-                )
+                if (!e.IsRefusal || ++refusals > MostRefusals || !await AskForCredentialsAsync(e, cancellationToken).ConfigureAwait(false))
                 {
                     throw;
                 }

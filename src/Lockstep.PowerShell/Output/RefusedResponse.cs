@@ -5,8 +5,7 @@ namespace Lockstep;
 /// <summary>An answer by which a feed refuses the credentials, as <c>-TokenProvider</c> has it in <c>$_</c>.</summary>
 public sealed class RefusedResponse
 {
-    internal RefusedResponse(int statusCode, string feed, IDictionary headers) =>
-        (StatusCode, Feed, Headers) = (statusCode, feed, headers);
+    internal RefusedResponse(int statusCode, string feed, IDictionary headers) => (StatusCode, Feed, Headers) = (statusCode, feed, headers);
 
     /// <summary>The HTTP status: 401 or 403.</summary>
     public int StatusCode { get; }
