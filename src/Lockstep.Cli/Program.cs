@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using System.Globalization;
 using Lockstep.Cli.Commands;
 using Lockstep.Cli.Commands.Gossip;
 using Lockstep.Cli.Commands.Variables;
@@ -73,6 +74,13 @@ internal static class Program
             root.Add(create());
         // A value may begin with @: no file takes its place.
         var command = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
+        if (UnknownOption(command) is { } unknown && command.Action is not System.CommandLine.Help.HelpAction)
+        {
+            await Console.Error.WriteLineAsync($"There is no option '{PlainText.Of(unknown)}'.").ConfigureAwait(false);
+            await Console.Error.WriteLineAsync($"See 'lockstep {PathOf(command.CommandResult)}--help'.").ConfigureAwait(false);
+            return ExitCodes.Usage;
+        }
+
         if (command.Errors.Count > 0 && command.Action is not System.CommandLine.Help.HelpAction)
         {
             foreach (var error in command.Errors)
@@ -90,6 +98,20 @@ internal static class Program
 
         return await command.InvokeAsync(Invocation).ConfigureAwait(false);
     }
+
+    /// <summary>
+    /// What looks like an option and is none of the command's: it would be taken for an argument, or leave none for what comes after it. A
+    /// number may begin with a minus, and so may everything behind <c>--</c>.
+    /// </summary>
+    private static string? UnknownOption(ParseResult command) =>
+        command.Tokens.Any(token => token.Type == TokenType.DoubleDash)
+            ? null
+            : command
+                .CommandResult.Children.OfType<ArgumentResult>()
+                .SelectMany(argument => argument.Tokens)
+                .Select(token => token.Value)
+                .Concat(command.UnmatchedTokens)
+                .FirstOrDefault(text => text.Length > 1 && text[0] == '-' && !double.TryParse(text, CultureInfo.InvariantCulture, out _));
 
     /// <summary>The words that call a command, each with a blank behind it.</summary>
     private static string PathOf(CommandResult called) =>
