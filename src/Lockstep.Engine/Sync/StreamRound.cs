@@ -26,6 +26,9 @@ internal sealed class StreamRound(DialectSession session)
     /// <summary>How many items and signs of life came.</summary>
     public int Signs { get; private set; }
 
+    /// <summary>How many items came that the dialect skips: nobody can tell by those that the feed is well.</summary>
+    public int Skipped { get; private set; }
+
     /// <summary>How long the stream was open.</summary>
     public TimeSpan Lasted { get; private set; }
 
@@ -195,10 +198,10 @@ internal sealed class StreamRound(DialectSession session)
     internal void Take(DialectRules rules, ReadOnlyMemory<byte> item, long offset, ItemOrigin origin)
     {
         var writer = session.Writer;
-        Signs++;
-        if (Signs == 1 && IsPage(item))
+        if (Signs + Skipped == 0 && IsPage(item))
         {
             // A server that does not know how to wait answers with a page: that is read as one.
+            Signs++;
             _end = RoundEnd.NotLive;
             return;
         }
@@ -206,6 +209,10 @@ internal sealed class StreamRound(DialectSession session)
         if (!writer.HasUncommitted)
             _uncommittedSince = session.Context.Time.GetTimestamp();
         var kind = writer.Items.Read(rules, item, signs: true, origin, out var record);
+        if (kind == ItemKind.Nothing)
+            Skipped++;
+        else
+            Signs++;
         switch (kind)
         {
             case ItemKind.Record:
