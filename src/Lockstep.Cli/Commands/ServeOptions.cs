@@ -112,7 +112,7 @@ internal sealed class ServeOptions
             AllowedHosts = _site.Read(result).AllowedHosts,
             AllowedOrigins = _site.Read(result).AllowedOrigins,
             Credentials = [.. Credentials(result)],
-            LoggerFactory = LogOptions.Read(result),
+            LoggerFactory = LogOptions.ForServer(result),
         };
 
     private static int AtLeastOne(ParseResult result, Option<int> option) =>

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Net;
+using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Recording;
 using Lockstep.Engine.Records;
@@ -31,7 +32,24 @@ internal static class TestServerCommand
         };
         var feed = new Option<FeedKind?>("--feed")
         {
-            Description = "What to serve. Default: Reference, or Scripted when there are records.",
+            Description =
+                "What to serve: a feed of Lockstep's own, or that of another server such as ODataDelta or Kubernetes. Default: Reference, or Scripted when there are records.",
+        };
+        var feedPath = new Option<string?>("--feed-path")
+        {
+            Description = "Where a feed of another server is, such as /v1.0/groups/delta.",
+            HelpName = "PATH",
+        };
+        var pageSize = new Option<int>("--page-size")
+        {
+            Description = "How many items the pages of a feed of another server hold.",
+            HelpName = "N",
+            DefaultValueFactory = _ => 100,
+        };
+        var dialect = new Option<string?>("--dialect")
+        {
+            Description = "The dialect in which the Rest feed is served, as a JSON file.",
+            HelpName = "FILE",
         };
         var record = new Option<string[]>("--record")
         {
@@ -75,6 +93,9 @@ internal static class TestServerCommand
             port,
             listen,
             feed,
+            feedPath,
+            pageSize,
+            dialect,
             redirectHost,
             record,
             path,
@@ -126,6 +147,9 @@ internal static class TestServerCommand
                     ReplayFile = result.GetValue(replay),
                     ReplaySpeed = result.GetValue(speed),
                 };
+                options.DialectFeed.Path = result.GetValue(feedPath);
+                options.DialectFeed.PageSize = result.GetValue(pageSize);
+                options.DialectFeed.Description = result.GetValue(dialect) is { } described ? DialectDescription.Load(described) : null;
                 var server = await StartAsync(options, cancellationToken).ConfigureAwait(false);
                 await using (server.ConfigureAwait(false))
                 {

@@ -26,7 +26,7 @@ internal enum RequestKind
     Live,
 }
 
-/// <summary>How the value of a time cursor is written in records.</summary>
+/// <summary>What a cursor is: how a time is written in records, or that it has an order of its own.</summary>
 internal enum CursorType
 {
     /// <summary>A time in RFC 3339, or without a zone that of the dialect.</summary>
@@ -40,6 +40,9 @@ internal enum CursorType
 
     /// <summary>Milliseconds since 1970.</summary>
     Milliseconds,
+
+    /// <summary>A text that sorts: one that goes back is of another feed under the same address.</summary>
+    Text,
 }
 
 /// <summary>A field of the record that is a part of its key, and where in the item its value is.</summary>

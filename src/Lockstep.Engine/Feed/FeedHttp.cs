@@ -180,6 +180,10 @@ internal sealed class FeedHttp : IDisposable
             // An endless body is never drained: dropping the connection at once is what a reader that stops wants.
             ResponseDrainTimeout = TimeSpan.Zero,
             UseCookies = false,
+            // The ids of events are UTF-8 both ways (WHATWG HTML, 9.2.4).
+            RequestHeaderEncodingSelector = static (_, _) => Encoding.UTF8,
+            ResponseHeaderEncodingSelector = static (name, _) =>
+                name.Equals("Last-Event-ID", StringComparison.OrdinalIgnoreCase) ? Encoding.UTF8 : null,
             UseProxy = !options.NoProxy,
             Proxy = options.Proxy,
         };

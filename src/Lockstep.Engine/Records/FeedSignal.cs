@@ -12,6 +12,9 @@ internal enum FeedSignalKind
     /// <summary>The whole set has been sent.</summary>
     SnapshotCompleted,
 
+    /// <summary>It leaves out a row that could not be taken.</summary>
+    RowLeftOut,
+
     /// <summary>All up to here is in the table when the whole set goes on at <see cref="FeedSignal.Next"/>.</summary>
     Page,
 
@@ -28,6 +31,12 @@ internal enum FeedSignalKind
 /// <param name="IsControlRow">Whether it is a control row, and not the heartbeat object.</param>
 internal readonly record struct FeedSignal(FeedSignalKind Kind, Cursor? Cursor, bool IsControlRow)
 {
+    /// <summary>How much of a key and of a reason is told, in characters.</summary>
+    private const int LongestText = 200;
+
+    /// <summary>Of a row that is left out: its key as JSON and why, as the feed says it. Null otherwise.</summary>
+    public string? LeftOut { get; private init; }
+
     /// <summary>The address of the page at which the whole set goes on, when it is cut off; null for other signals.</summary>
     public string? Next { get; init; }
 
@@ -42,7 +51,10 @@ internal readonly record struct FeedSignal(FeedSignalKind Kind, Cursor? Cursor, 
             snapshot = false,
             beat = false,
             page = false,
+            leftOut = false,
             typed = false;
+        string? key = null,
+            reason = null;
         Cursor? cursor = null;
         string? next = null;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
@@ -53,6 +65,8 @@ internal readonly record struct FeedSignal(FeedSignalKind Kind, Cursor? Cursor, 
             bool isType = reader.ValueTextEquals(WireNames.ControlType),
                 isSince = reader.ValueTextEquals(WireNames.Since),
                 isNext = reader.ValueTextEquals(WireNames.Next);
+            bool isKey = reader.ValueTextEquals(WireNames.Key),
+                isReason = reader.ValueTextEquals(WireNames.Reason);
             reader.Read();
             if (isHeartbeat)
                 heartbeat = reader.TokenType == JsonTokenType.True;
@@ -63,14 +77,20 @@ internal readonly record struct FeedSignal(FeedSignalKind Kind, Cursor? Cursor, 
                 typed = true;
                 snapshot = reader.ValueTextEquals(WireNames.SnapshotCompleted);
                 beat = reader.ValueTextEquals(WireNames.Heartbeat);
+                leftOut = reader.ValueTextEquals(WireNames.RowLeftOut);
                 page = reader.ValueTextEquals(WireNames.Page);
             }
 
             if (isSince)
                 cursor = ReadCursor(ref reader);
+            if (isReason && reader.TokenType == JsonTokenType.String)
+                reason = Shortened(JsonText.Decode(ref reader));
             if (isNext && reader.TokenType == JsonTokenType.String)
                 next = JsonText.Decode(ref reader);
+            var start = (int)reader.TokenStartIndex;
             reader.Skip();
+            if (isKey)
+                key = Shortened(Encoding.UTF8.GetString(json[start..(int)reader.BytesConsumed]));
         }
 
         if (heartbeat && members == 1)
@@ -80,10 +100,17 @@ internal readonly record struct FeedSignal(FeedSignalKind Kind, Cursor? Cursor, 
         var kind =
             snapshot ? FeedSignalKind.SnapshotCompleted
             : beat ? FeedSignalKind.Heartbeat
+            : leftOut ? FeedSignalKind.RowLeftOut
             : page && next is not null ? FeedSignalKind.Page
             : FeedSignalKind.Other;
-        return new FeedSignal(kind, cursor, IsControlRow: true) { Next = kind == FeedSignalKind.Page ? next : null };
+        return new FeedSignal(kind, cursor, IsControlRow: true)
+        {
+            Next = kind == FeedSignalKind.Page ? next : null,
+            LeftOut = leftOut ? $"{key}: {reason}" : null,
+        };
     }
+
+    private static string Shortened(string text) => text.Length <= LongestText ? text : text[..LongestText] + "…";
 
     private static Cursor? ReadCursor(ref Utf8JsonReader reader) =>
         reader.TokenType switch

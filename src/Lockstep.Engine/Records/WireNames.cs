@@ -40,6 +40,12 @@ internal static class WireNames
 
     internal static ReadOnlySpan<byte> SnapshotCompleted => "snapshot_completed"u8;
 
+    internal static ReadOnlySpan<byte> RowLeftOut => "row_left_out"u8;
+
+    internal static ReadOnlySpan<byte> Key => "key"u8;
+
+    internal static ReadOnlySpan<byte> Reason => "reason"u8;
+
     internal static ReadOnlySpan<byte> Page => "page"u8;
 
     internal static ReadOnlySpan<byte> Next => "next"u8;

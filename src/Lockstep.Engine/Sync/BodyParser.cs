@@ -95,6 +95,9 @@ internal sealed class BodyParser(
                     continue;
                 case ParsedKind.Signal when parser.Signal.Kind == FeedSignalKind.Other:
                     continue;
+                case ParsedKind.Signal when parser.Signal.Kind == FeedSignalKind.RowLeftOut:
+                    context.NoteLeftOut(parser.Signal.LeftOut!);
+                    continue;
                 case ParsedKind.Signal when parser.Signal.Kind == FeedSignalKind.Page:
                     NotePage(parser.Signal.Next!);
                     continue;

@@ -196,6 +196,8 @@ internal sealed class BodyReader
                 await WarnOfDeletionAsync(odd).ConfigureAwait(false);
             if (stop != ParseStop.Malformed && _context.FirstMalformed is { } first && !_context.HasToldOfMalformed)
                 await WarnOfMalformedAsync(first).ConfigureAwait(false);
+            while (_context.LeftOut.TryDequeue(out var row))
+                await WarnOfLeftOutAsync(row).ConfigureAwait(false);
             switch (stop)
             {
                 case ParseStop.NeedMore:
@@ -252,6 +254,13 @@ internal sealed class BodyReader
             )
             .ConfigureAwait(false);
     }
+
+    private Task WarnOfLeftOutAsync(string row) =>
+        _context.PostEventAsync(
+            FeedEventKind.Warning,
+            $"{_source.Feed.Subject} leaves out the record {row} The table lacks it.",
+            "Tell the feed's operator; the server's largest record is its --maximum-record-size."
+        );
 
     private async Task WarnOfDeletionAsync(string odd)
     {

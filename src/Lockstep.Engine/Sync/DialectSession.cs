@@ -70,6 +70,9 @@ internal sealed class DialectSession
     /// <summary>How often in a row the feed refused to go on between two pages.</summary>
     public int RefusedPages { get; set; }
 
+    /// <summary>The server's newest cursor when the round began, where the dialect asks for it.</summary>
+    public string? NewestCursor { get; set; }
+
     /// <summary>Where the server wants the whole set to be asked for; null for the usual place.</summary>
     public Uri? Restart { get; set; }
 

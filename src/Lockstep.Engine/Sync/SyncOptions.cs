@@ -142,4 +142,18 @@ public sealed class SyncOptions
     /// time. Default: nobody.
     /// </summary>
     public ILogger Logger { get; init; } = NullLogger.Instance;
+
+    /// <summary>
+    /// A logger for one who cannot name its type: is given whether it is a warning, and the message, from any thread, but not what comes as a
+    /// step of the sync or as its error.
+    /// </summary>
+    internal Action<bool, string> LoggedTo
+    {
+        init =>
+            Logger = new CallbackLogger(
+                LogLevel.Debug,
+                (level, message, _) => value(level >= LogLevel.Warning, message),
+                id => !SyncLog.IsToldOtherwise(id)
+            );
+    }
 }

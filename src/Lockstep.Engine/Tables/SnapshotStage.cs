@@ -111,6 +111,9 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
         {
             ServingMark.ClearingAll(connection);
             TableFile.Execute(connection, $"UPDATE {TableSchema.Rows} SET ord = NULL");
+            // Where arrival is the order, no tombstone is needed to know that something is gone already; those to come tell of changes.
+            if (_orderKind == OrderKind.Arrival)
+                ForgetTombstones();
         }
 
         if (hasStage && before.Rows + before.Tombstones == 0)
@@ -122,7 +125,7 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
             StartChangeLog(wantsChanges);
             if (hasStage)
                 Merge(shape!, wantsChanges);
-            if (forgets)
+            if (forgets && _orderKind != OrderKind.Arrival)
                 ForgetTombstones();
             if (ending.HasFlag(SnapshotEnding.Sweep))
                 Sweep(shape!, hasStage, commit);
@@ -228,12 +231,10 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
     private Verdict Judge(Statement stage, Statement stored, RowState? was)
     {
         var coming = (RowState)stage.Integer(3);
+        if (_orderKind == OrderKind.Arrival && coming != RowState.Live && was is not RowState.Live)
+            return Verdict.Nothing;
         if (was is null)
-        {
-            return _orderKind == OrderKind.Arrival && coming != RowState.Live
-                ? Verdict.Nothing
-                : RecordRule.Judge(was, 0, coming, isSame: false);
-        }
+            return RecordRule.Judge(was, 0, coming, isSame: false);
 
         var order = StageSql.CompareOrder(stage, 2, stored, 1, _orderKind);
         var isSame = StageSql.IsSameBody(stored.Bytes(2), stage.Bytes(4), _orderKind);

@@ -155,7 +155,7 @@ internal sealed class PollingSteps(PollingFeed feed, TableDescription table, str
                                 {
                                     Check(stamp, known);
                                     snapshot = stamp.Snapshot;
-                                    var lines = new FeedLines();
+                                    var lines = feed.Database.NewLines();
                                     while (await rows.ReadAsync(token).ConfigureAwait(false))
                                     {
                                         lines.Append(rows, stamp.Snapshot.Xmin);

@@ -74,6 +74,7 @@ internal sealed class ReplicationWorker(
 #pragma warning restore CA1031
             {
                 metrics.PollFailed();
+                PostgresLog.LookFailed(options.Logger, options.Table, e);
                 log.Rollback();
                 var error = PostgresErrors.Translate(e, options.Table.ToString());
                 var isOver = PostgresErrors.EndsService(error);
@@ -209,7 +210,7 @@ internal sealed class ReplicationWorker(
         }
 
         if (why.Length > 0)
-            Report($"{options.Table}: {why}; all clients have to resync.");
+            PostgresLog.Resync(options.Logger, options.Table, why);
         Forget(names.Slot);
         _error = new FeedUnavailableException(
             $"The replication slot for {options.Table} is being made: PostgreSQL waits for the transactions that are open to end.",
@@ -315,12 +316,7 @@ internal sealed class ReplicationWorker(
 
         metrics.SlotDropped();
         Forget(slot);
-        Report(
-            FormattableString.Invariant(
-                $"{options.Table}: the replication slot {slot} was dropped, since the server kept {lag >> 20} MiB of its log for it, and {bound >> 20} MiB are allowed (MaxSlotLagBytes). "
-            )
-                + "A new one is being made, and all clients have to resync. A transaction left open or a feed too slow for its table is the cause."
-        );
+        PostgresLog.SlotDropped(options.Logger, options.Table, slot, lag >> 20, bound >> 20);
     }
 
     private void Forget(string slot)
@@ -329,7 +325,4 @@ internal sealed class ReplicationWorker(
         live.Restart("none", new CommitPosition(0));
         Moved.Raise();
     }
-
-    /// <summary>Tells the operator.</summary>
-    internal void Report(string text) => options.Notify?.Invoke(text);
 }

@@ -320,7 +320,7 @@ internal sealed class StreamSession(
             await using var batch = new NpgsqlBatch(connection);
             batch.Add("SELECT " + StateSql.Formats);
             batch.Add(_sql.Text, _sql.Parameters(_changes));
-            var lines = new FeedLines();
+            var lines = database.NewLines();
             var reader = await batch.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
             await using (reader.ConfigureAwait(false))
             {
@@ -381,7 +381,7 @@ internal sealed class StreamSession(
         Describe(stamp);
         live.Restart(Epoch.Identity, new CommitPosition(_position));
         metrics.Resynced();
-        worker.Report($"{options.Table}: {why}; all clients have to resync.");
+        PostgresLog.Resync(options.Logger, options.Table, why);
         worker.Moved.Raise();
     }
 

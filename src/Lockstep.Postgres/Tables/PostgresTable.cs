@@ -88,7 +88,7 @@ public sealed class PostgresTable : ITable
 
     /// <inheritdoc/>
     /// <remarks>
-    /// When the connection is lost it is opened again for as long as that takes, which <see cref="PostgresTableStore.Notify"/> is told; no
+    /// When the connection is lost it is opened again for as long as that takes, which <see cref="PostgresTableStore.Logger"/> is told; no
     /// change is lost or comes twice.
     /// </remarks>
     /// <exception cref="TableStoreUnavailableException">The database cannot be reached at the beginning.</exception>
@@ -132,7 +132,7 @@ public sealed class PostgresTable : ITable
 
     /// <inheritdoc/>
     /// <remarks>
-    /// When the connection is lost it is opened again for as long as that takes, which <see cref="PostgresTableStore.Notify"/> is told.
+    /// When the connection is lost it is opened again for as long as that takes, which <see cref="PostgresTableStore.Logger"/> is told.
     /// </remarks>
     /// <exception cref="TableStoreUnavailableException">The database cannot be reached at the beginning.</exception>
     public async Task<TableInfo?> WaitAsync(

@@ -1,6 +1,8 @@
 using System.Data;
 using Lockstep.Engine;
 using Lockstep.Engine.Tables;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
 
 namespace Lockstep.Postgres.Tables;
@@ -40,10 +42,16 @@ public sealed class PostgresTableStore : TableStore
     public override string Description { get; }
 
     /// <summary>
-    /// Is told, in a sentence, when one who watches or waits for a table has lost the database, and tries again. From any thread; must not
-    /// throw.
+    /// Is told when one who watches or waits for a table has lost the database, and tries again; event ids are stable. From any thread.
+    /// Default: nobody.
     /// </summary>
-    public Action<string>? Notify { get; init; }
+    public ILogger Logger { get; init; } = NullLogger.Instance;
+
+    /// <summary>A logger of warnings for one who cannot name its type; null for none.</summary>
+    internal Action<string>? WarningsTo
+    {
+        init => Logger = value is null ? NullLogger.Instance : CallbackLogger.OfWarnings(value);
+    }
 
     /// <summary>Ends each reading that is under way within a second, and any after it (I10).</summary>
     public CancellationToken Stop { get; init; }

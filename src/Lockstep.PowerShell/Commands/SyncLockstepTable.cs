@@ -305,6 +305,7 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
             return;
 
         var dialect = DialectSetting.Of(Dialect, SessionState.Path);
+        var log = new EngineLog();
         var sync = new TableSync(
             new SyncOptions
             {
@@ -336,12 +337,13 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
                 EveryVersion = EveryChange,
                 WantsRecords = Callback is not null,
                 Transforms = Transform is not null,
+                LoggedTo = log.Add,
             }
         );
         if (AsJob)
         {
             var tokens = TokenProvider is null ? null : new TokenRunspace(TokenProvider, SessionState);
-            var job = new SyncJob(JobName, new BackgroundSync(sync, PassThru || EveryChange, tokens));
+            var job = new SyncJob(JobName, new BackgroundSync(sync, log, PassThru || EveryChange, tokens));
             JobRepository.Add(job);
             RunspaceJobs.Current.Start(job);
             WriteObject(job);
@@ -352,6 +354,7 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
         {
             Table = () => sync.Result.Table,
             Health = new SyncHealth(() => sync.Result),
+            Log = log,
             Callback = Callback is null ? null : new RecordScript(Callback),
             Transform = Transform is null ? null : new RecordTransform(Transform),
             PassesChanges = PassThru || EveryChange,

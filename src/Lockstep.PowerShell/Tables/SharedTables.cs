@@ -16,7 +16,7 @@ internal sealed class SharedTables : TablePlace
     /// <param name="stop">Ends each reading within a second.</param>
     /// <exception cref="InvalidOptionException">The connection string cannot be read; the message does not repeat it (I9).</exception>
     public SharedTables(string connectionString, Action<string>? notify = null, CancellationToken stop = default) =>
-        _store = new PostgresTableStore(PostgresTables.Connection(connectionString)) { Notify = notify, Stop = stop };
+        _store = new PostgresTableStore(PostgresTables.Connection(connectionString)) { WarningsTo = notify, Stop = stop };
 
     /// <summary>The database itself, to keep tables in.</summary>
     public TableStore Store => _store;

@@ -196,13 +196,15 @@ public sealed class KubernetesTests : DialectTest
     }
 
     [Fact]
-    public async Task An_error_in_the_stream_that_is_no_expiry_keeps_the_version()
+    public async Task An_error_in_the_stream_that_is_no_expiry_is_waited_for_and_keeps_the_version()
     {
         var busy = """{"type":"ERROR","object":{"kind":"Status","code":500,"message":"etcd is busy"}}""" + "\n";
-        await using var server = Cluster((_, _) => List(5, ""), busy, Event("ADDED", Full("a", 6)));
+        await using var server = Cluster((_, _) => List(5, ""), busy, busy, busy, Event("ADDED", Full("a", 6)));
 
-        await FollowUntilAsync(server, () => Has("a"));
+        var events = await FollowUntilAsync(server, () => Has("a"));
 
+        Assert.Equal(3, events.Count(e => e.Kind == FeedEventKind.Retry));
+        Assert.Equal(4, Paths(server).Skip(1).Count());
         Assert.All(Paths(server).Skip(1), path => Assert.Contains("resourceVersion=5", path));
     }
 
