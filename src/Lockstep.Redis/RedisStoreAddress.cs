@@ -119,7 +119,7 @@ internal sealed partial class RedisStoreAddress
             ClientName = "lockstep",
             // The first connection fails with the reason, and the next operation tries again; later ones are made in the background.
             AbortOnConnectFail = true,
-            ConnectRetry = 1,
+            ConnectRetry = 0,
             ConnectTimeout = 5000,
             AsyncTimeout = 5000,
             SyncTimeout = 5000,
