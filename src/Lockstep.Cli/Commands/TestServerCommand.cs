@@ -48,7 +48,7 @@ internal static class TestServerCommand
         };
         var dialect = new Option<string?>("--dialect")
         {
-            Description = "The dialect in which the Rest feed is served, as a JSON file.",
+            Description = "The dialect in which the Rest feed is served, as a JSON file; with --record-from the dialect of the feed, by name or file.",
             HelpName = "FILE",
         };
         var record = new Option<string[]>("--record")
@@ -118,6 +118,7 @@ internal static class TestServerCommand
                             recorded,
                             Path.GetFullPath(result.GetValue(recordTo)!),
                             result.GetValue(seconds),
+                            result.GetValue(dialect),
                             cancellationToken
                         )
                         .ConfigureAwait(false);
@@ -184,7 +185,13 @@ internal static class TestServerCommand
         }
     }
 
-    private static async Task<int> RecordAsync(string uri, string file, double? seconds, CancellationToken cancellationToken)
+    private static async Task<int> RecordAsync(
+        string uri,
+        string file,
+        double? seconds,
+        string? dialect,
+        CancellationToken cancellationToken
+    )
     {
         if (!Uri.TryCreate(uri, UriKind.Absolute, out var feed) || feed.Scheme is not ("http" or "https"))
             throw new ArgumentException("--record-from takes a feed's URI, which begins with http:// or https://.");
@@ -192,9 +199,11 @@ internal static class TestServerCommand
         if (seconds is { } given && given is not (> 0 and <= MostSeconds))
             throw new ArgumentException($"--seconds takes a number above 0, up to {MostSeconds}.");
         var limits = new RecordingOptions { Duration = seconds is { } limit ? TimeSpan.FromSeconds(limit) : null };
-        var recording = await FeedRecorder
-            .RecordAsync(options, Cursor.Start, file, limits, cancellationToken: cancellationToken)
-            .ConfigureAwait(false);
+        var recording = await (
+            dialect is null
+                ? FeedRecorder.RecordAsync(options, Cursor.Start, file, limits, cancellationToken: cancellationToken)
+                : DialectRecorder.RecordAsync(options, DialectDescription.Load(dialect), file, limits, cancellationToken: cancellationToken)
+        ).ConfigureAwait(false);
         Console.WriteLine(
             string.Create(
                 CultureInfo.InvariantCulture,

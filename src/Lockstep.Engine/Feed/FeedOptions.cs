@@ -60,11 +60,19 @@ public sealed class FeedOptions
     /// <summary>Whether not to ask for a compressed body.</summary>
     public bool DisableCompression { get; init; }
 
+    /// <summary>Gets each response before anybody reads it, and may put another content in its place; null for nobody.</summary>
+    internal Action<HttpResponseMessage>? Tap { get; init; }
+
     /// <inheritdoc/>
     public override string ToString() => Address.Display;
 
     /// <summary>The same feed with another token, which an owner supplies to go on after a refusal.</summary>
-    internal FeedOptions WithToken(string bearerToken) =>
+    internal FeedOptions WithToken(string bearerToken) => With(bearerToken, Tap, DisableCompression);
+
+    /// <summary>The same feed, each of whose responses goes to a tap, and none of which is compressed.</summary>
+    internal FeedOptions WithTap(Action<HttpResponseMessage> tap) => With(BearerToken, tap, disableCompression: true);
+
+    private FeedOptions With(string? bearerToken, Action<HttpResponseMessage>? tap, bool disableCompression) =>
         new()
         {
             Uri = Uri,
@@ -80,6 +88,7 @@ public sealed class FeedOptions
             Certificate = Certificate,
             Proxy = Proxy,
             NoProxy = NoProxy,
-            DisableCompression = DisableCompression,
+            DisableCompression = disableCompression,
+            Tap = tap,
         };
 }
