@@ -42,6 +42,5 @@ internal sealed record DialectChoice(DialectDescription Dialect, bool IsGuess)
 
     private static bool MayBeForeign(SyncOptions options, TableState state) =>
         options.Dialect == Records.Dialect.Auto
-        && options.Store is FileTableStore
         && state.Shape is null or { Dialect: Records.Dialect.Foreign };
 }
