@@ -66,6 +66,18 @@ public sealed class FeedOptions
     /// <inheritdoc/>
     public override string ToString() => Address.Display;
 
+    /// <summary>Holds each option against what it can be.</summary>
+    /// <param name="say">What a front end calls an option, as for <see cref="Remedy.Render"/>; null for the names of these properties.</param>
+    /// <exception cref="InvalidOptionException">One cannot be as it is; the message names it.</exception>
+    /// <exception cref="ArgumentException">The URI is not absolute, or none of http or https.</exception>
+    public void Validate(Func<string, string?, string>? say = null)
+    {
+        _ = Address;
+        var check = new OptionCheck(say);
+        check.Timeout(ConnectionTimeout, Term.ConnectionTimeout);
+        check.Timeout(OperationTimeout, Term.OperationTimeout);
+    }
+
     /// <summary>The same feed with another token, which an owner supplies to go on after a refusal.</summary>
     internal FeedOptions WithToken(string bearerToken) => With(bearerToken, Tap, DisableCompression);
 

@@ -1,10 +1,10 @@
 using System.Management.Automation;
 using Lockstep.Bases;
 using Lockstep.Completers;
+using Lockstep.Engine;
 using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Recording;
 using Lockstep.Engine.Records;
-using Lockstep.Errors;
 using Lockstep.Parameters;
 using Lockstep.Sync;
 using Lockstep.TestServers;
