@@ -48,7 +48,8 @@ internal static class TestServerCommand
         };
         var dialect = new Option<string?>("--dialect")
         {
-            Description = "The dialect in which the Rest feed is served, as a JSON file; with --record-from the dialect of the feed, by name or file.",
+            Description =
+                "The dialect in which the Rest feed is served, as a JSON file; with --record-from the dialect of the feed, by name or file.",
             HelpName = "FILE",
         };
         var record = new Option<string[]>("--record")

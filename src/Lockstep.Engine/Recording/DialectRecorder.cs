@@ -141,7 +141,9 @@ public static class DialectRecorder
     {
         var scrubber = new RecordingScrubber(feed, exchanges);
         var answers = string.Concat(
-            exchanges.Select(exchange => string.Concat(exchange.Headers.Values) + string.Concat(exchange.Body.Select(part => Encoding.UTF8.GetString(part.Bytes))))
+            exchanges.Select(exchange =>
+                string.Concat(exchange.Headers.Values) + string.Concat(exchange.Body.Select(part => Encoding.UTF8.GetString(part.Bytes)))
+            )
         );
         var said = scrubber.Clean(answers);
         StreamWriter file = new(target, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false));

@@ -72,7 +72,9 @@ public sealed class SaveLockstepFeedCommand : FeedCmdlet
         if (foreign.Foreign is not null && Since is not null)
             throw new InvalidOptionException("The conversation with another server begins with the whole set.", "Leave out -Since.");
 
-        var isForeign = foreign.Foreign is not null || (Since is null && foreign.Own == Engine.Records.Dialect.Auto && DialectDetection.ByUri(Uri) is not null);
+        var isForeign =
+            foreign.Foreign is not null
+            || (Since is null && foreign.Own == Engine.Records.Dialect.Auto && DialectDetection.ByUri(Uri) is not null);
         var recording = (
             isForeign
                 ? DialectRecorder.RecordAsync(feed, foreign.Foreign, file, limits, cancellationToken: StopToken)

@@ -70,7 +70,11 @@ internal sealed class RecordedAnswers
             return Uri.UnescapeDataString(request);
         var options = QueryHelpers
             .ParseQuery(request[at..])
-            .Where(option => !SecretNames.Contain(option.Key) || option.Value.ToString().StartsWith("hidden-", StringComparison.Ordinal) || option.Value.ToString().Length < 8)
+            .Where(option =>
+                !SecretNames.Contain(option.Key)
+                || option.Value.ToString().StartsWith("hidden-", StringComparison.Ordinal)
+                || option.Value.ToString().Length < 8
+            )
             .Select(option => $"{option.Key}={option.Value}")
             .Order(StringComparer.Ordinal);
         return $"{Uri.UnescapeDataString(request[..at])}?{string.Join('&', options)}";

@@ -18,7 +18,15 @@ public sealed class ConversationTests : IDisposable
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     public static TheoryData<FeedKind> Dialects =>
-        [FeedKind.ODataDelta, FeedKind.Kubernetes, FeedKind.CouchDb, FeedKind.EventStream, FeedKind.Rest, FeedKind.Shape, FeedKind.DurableStream];
+        [
+            FeedKind.ODataDelta,
+            FeedKind.Kubernetes,
+            FeedKind.CouchDb,
+            FeedKind.EventStream,
+            FeedKind.Rest,
+            FeedKind.Shape,
+            FeedKind.DurableStream,
+        ];
 
     public void Dispose() => _folder.Dispose();
 
@@ -117,11 +125,23 @@ public sealed class ConversationTests : IDisposable
     {
         await File.WriteAllLinesAsync(
             _folder["feed.rec"],
-            ["""{"lockstepRecording":2,"request":"/a?x=1","status":200,"headers":{}}""", """{"at":0,"text":"one"}""", """{"at":0,"end":"completed"}""", """{"request":"/a?x=1","status":200,"headers":{"Link":"<http://recorded.invalid/b>"}}""", """{"at":0,"text":"two http://recorded.invalid/"}""", """{"at":0,"end":"completed"}"""],
+            [
+                """{"lockstepRecording":2,"request":"/a?x=1","status":200,"headers":{}}""",
+                """{"at":0,"text":"one"}""",
+                """{"at":0,"end":"completed"}""",
+                """{"request":"/a?x=1","status":200,"headers":{"Link":"<http://recorded.invalid/b>"}}""",
+                """{"at":0,"text":"two http://recorded.invalid/"}""",
+                """{"at":0,"end":"completed"}""",
+            ],
             Cancel
         );
         await using var replay = await LockstepTestServer.StartAsync(
-            new TestServerOptions { Port = 0, Feed = FeedKind.Replay, ReplayFile = _folder["feed.rec"] },
+            new TestServerOptions
+            {
+                Port = 0,
+                Feed = FeedKind.Replay,
+                ReplayFile = _folder["feed.rec"],
+            },
             cancellationToken: Cancel
         );
         using var client = new HttpClient();
