@@ -2,7 +2,7 @@ using System.Collections;
 using System.Management.Automation;
 using Lockstep.Bases;
 using Lockstep.Completers;
-using Lockstep.Errors;
+using Lockstep.Engine;
 using Lockstep.Parameters;
 using Lockstep.Variables;
 

@@ -1,5 +1,6 @@
 using System.Management.Automation;
 using System.Text.Json;
+using Lockstep.Engine;
 using Lockstep.Errors;
 using Lockstep.Pipeline;
 using Lockstep.Ticks;
