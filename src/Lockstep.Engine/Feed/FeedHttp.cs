@@ -86,7 +86,10 @@ internal sealed class FeedHttp : IDisposable
         using var both = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, timeout.Token);
         try
         {
-            return await (isOwn ? _http : _elsewhere).SendAsync(request, both.Token).ConfigureAwait(false);
+            var response = await (isOwn ? _http : _elsewhere).SendAsync(request, both.Token).ConfigureAwait(false);
+            response.RequestMessage ??= request;
+            Options.Tap?.Invoke(response);
+            return response;
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {

@@ -1,7 +1,7 @@
 using System.Management.Automation;
 using Lockstep.Bases;
 using Lockstep.Completers;
-using Lockstep.Errors;
+using Lockstep.Engine;
 using Lockstep.Parameters;
 using Lockstep.Variables;
 

@@ -163,7 +163,7 @@ internal static class SetCommand
 
         public TickRamp Read(ParseResult result) =>
             result.GetValue(_from) is { } first && result.GetValue(_to) is { } last && result.GetValue(_over) is { } span
-                ? new TickRamp(first, last, span, result.GetValue(_steps))
+                ? new TickRamp(first, last, span, OptionValue.AtLeast(1, result, _steps))
                 : throw new ArgumentException("A ramp needs --from, --to and --over.");
     }
 }
