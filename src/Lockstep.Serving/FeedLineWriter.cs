@@ -17,7 +17,7 @@ internal sealed class FeedLineWriter(
     IReadOnlyList<string> key,
     TimeProvider time,
     SendShare? share = null
-)
+) : IFeedWriter
 {
     /// <summary>How many bytes are written at most before they are sent, unless one filtered line is more.</summary>
     public const int SliceBytes = 16 * 1024;
@@ -72,8 +72,12 @@ internal sealed class FeedLineWriter(
             throw new OperationCanceledException("The client has gone.");
     }
 
+    public void WriteCompleted(long since) => WriteControl("snapshot_completed", since);
+
+    public void WriteHeartbeat(long? since) => WriteControl("heartbeat", since);
+
     /// <summary>Writes a control row; <paramref name="since"/> null says nothing about the position.</summary>
-    public void WriteControl(string type, long? since)
+    private void WriteControl(string type, long? since)
     {
         var position = since is null ? "" : string.Create(CultureInfo.InvariantCulture, $",\"since\":{since}");
         var line = string.Create(

@@ -101,7 +101,7 @@ internal sealed class PageEndpoint(IFeedSource source, FeedServerOptions options
         foreach (var piece in page.Lines)
             await writer.WriteRowsAsync(new FeedChunk(FeedChunkKind.SnapshotRows, piece, 0), cancellationToken).ConfigureAwait(false);
         if (page.Next is null)
-            writer.WriteControl("snapshot_completed", page.Horizon);
+            writer.WriteCompleted(page.Horizon);
         await output.Writer.CompleteAsync().ConfigureAwait(false);
         response.ContentLength = writer.Bytes;
         await response.StartAsync(cancellationToken).ConfigureAwait(false);

@@ -30,6 +30,11 @@ internal static class ServeCommand
             Description = "Serve the table in this file, live while it is synced; may be given more than once.",
             HelpName = "FILE",
         };
+        var dialect = new Option<ServedDialect>("--dialect")
+        {
+            Description =
+                "With --path: the dialect in which the table is served. Record is that of the original lockstep, for its clients; its order field is then the table's own sequence.",
+        };
         var schema = new Option<string?>("--schema")
         {
             Description = "The schema of the tables. Default: the user's search path.",
@@ -88,6 +93,7 @@ internal static class ServeCommand
             postgres.Option,
             table,
             path,
+            dialect,
             schema,
             key,
             poll,
@@ -113,10 +119,14 @@ internal static class ServeCommand
                 var connection = postgres.Read(result);
                 List<Func<CancellationToken, Task<IFeedSource>>> starts =
                 [
-                    .. (result.GetValue(path) ?? []).Select(file => FromFile(file, connection is null ? tables : [], feedLog, maximum)),
+                    .. (result.GetValue(path) ?? []).Select(file =>
+                        FromFile(file, connection is null ? tables : [], feedLog, maximum, result.GetValue(dialect))
+                    ),
                 ];
                 if (connection is not null)
                 {
+                    if (result.GetValue(dialect) == ServedDialect.Record)
+                        throw new ArgumentException("--dialect Record serves table files: give --path, and another server for --postgres.");
                     if (tables.Length == 0)
                         throw new ArgumentException("Name the tables with --table.");
                     var replicates = result.GetValue(mode) == PostgresFeedMode.Replication;
@@ -142,7 +152,7 @@ internal static class ServeCommand
                                     MaximumRowBytes = maximum,
                                     Table = Name(name, result.GetValue(schema)),
                                     Key = result.GetValue(key) ?? [],
-                                    PollInterval = TimeSpan.FromSeconds(result.GetValue(poll)),
+                                    PollInterval = OptionValue.UpToADay(result, poll),
                                     Listen = !result.GetValue(noListen),
                                 }
                             )
@@ -247,11 +257,13 @@ internal static class ServeCommand
     /// <param name="tables">Those that are asked for; none for any.</param>
     /// <param name="log">Is told what an operator should know of.</param>
     /// <param name="maximumRowBytes">The longest line of a row.</param>
+    /// <param name="dialect">The dialect in which it is served.</param>
     internal static Func<CancellationToken, Task<IFeedSource>> FromFile(
         string file,
         string[] tables,
         ILogger log,
-        int maximumRowBytes = TableFeedOptions.DefaultMaximumRowBytes
+        int maximumRowBytes = TableFeedOptions.DefaultMaximumRowBytes,
+        ServedDialect dialect = ServedDialect.Transaction
     ) =>
         async token =>
         {
@@ -271,6 +283,7 @@ internal static class ServeCommand
                     new TableFeedOptions
                     {
                         Path = path,
+                        Dialect = dialect,
                         Logger = log,
                         MaximumRowBytes = maximumRowBytes,
                     },

@@ -98,8 +98,8 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log, ILogger 
             Add(
                 name,
                 path,
-                $"{path}\n{file.Table}\n{file.MaximumRecordSize}",
-                _ => ServeCommand.FromFile(path, file.Table is null ? [] : [file.Table], feedLog, file.MaximumRecordSize)
+                $"{path}\n{file.Table}\n{file.MaximumRecordSize}\n{file.Dialect}",
+                _ => ServeCommand.FromFile(path, file.Table is null ? [] : [file.Table], feedLog, file.MaximumRecordSize, file.Dialect)
             );
         }
 

@@ -148,6 +148,9 @@ internal sealed record FileConfig
 
     public string? Table { get; set; }
 
+    /// <summary>The dialect in which it is served.</summary>
+    public ServedDialect Dialect { get; set; }
+
     /// <summary>The largest record in bytes; a larger one is left out.</summary>
     public int MaximumRecordSize { get; set; } = TableFeedOptions.DefaultMaximumRowBytes;
 }

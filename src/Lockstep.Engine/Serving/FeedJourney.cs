@@ -25,7 +25,7 @@ internal sealed class FeedJourney<TPosition>(IFeedSteps<TPosition> steps, string
         steps.Came();
         try
         {
-            var standing = _known.Cursor > 0 ? FeedChunkKind.CaughtUp : FeedChunkKind.SnapshotCompleted;
+            var standing = request.Since > 0 ? FeedChunkKind.CaughtUp : FeedChunkKind.SnapshotCompleted;
             if (standing == FeedChunkKind.SnapshotCompleted)
             {
                 await foreach (var step in InTurnAsync(steps.ReadSnapshotAsync, cancellationToken).ConfigureAwait(false))

@@ -59,6 +59,9 @@ public sealed class TableFeed : IFeedSource
     /// <summary>Why the file could not be read when it was last looked at; null when it could. The feed goes on trying.</summary>
     public Exception? Error => Volatile.Read(ref _error);
 
+    /// <inheritdoc/>
+    public string? RecordOrderField => _options.Dialect == ServedDialect.Record ? _file.OrderField : null;
+
     internal TimeProvider Time { get; }
 
     internal TimeSpan PollInterval => _options.PollInterval;
@@ -112,7 +115,10 @@ public sealed class TableFeed : IFeedSource
             throw error;
         var stamp = Volatile.Read(ref _last)!;
         return ValueTask.FromResult(
-            new FeedState(stamp.Identity, stamp.Sequence, stamp.KeyFields, Pages: true) { Columns = stamp.Columns }
+            new FeedState(stamp.Identity, stamp.Sequence, stamp.KeyFields, Pages: _options.Dialect == ServedDialect.Transaction)
+            {
+                Columns = stamp.Columns,
+            }
         );
     }
 
@@ -133,9 +139,9 @@ public sealed class TableFeed : IFeedSource
         var stamp = await ReadAsync(file => file.ReadStamp(), cancellationToken).ConfigureAwait(false);
         stamp.Range.Admit(request.Identity, request.Since);
         var journey = new FeedJourney<LogPosition>(
-            new TableFeedSteps(this, stamp.Identity),
+            new TableFeedSteps(this, stamp.Identity, request.InOrder),
             stamp.Identity,
-            new LogPosition(request.Since),
+            new LogPosition(request.InOrder ? Math.Max(0, request.Since - 1) : request.Since),
             request
         );
         return new FeedReading(stamp.Identity, stamp.KeyFields, journey.ReadAsync(cancellationToken));
@@ -145,6 +151,8 @@ public sealed class TableFeed : IFeedSource
     public async ValueTask<SnapshotPage> ReadPageAsync(SnapshotPageRequest request, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(request);
+        if (_options.Dialect == ServedDialect.Record)
+            throw new NotSupportedException("The record dialect has no pages.");
         var after = request.After is null ? null : ParsePosition(request.After);
         var page = await ReadAsync(file => file.ReadKeys(after, request.Horizon), cancellationToken).ConfigureAwait(false);
         var horizon = request.Horizon ?? page.Stamp.Sequence;

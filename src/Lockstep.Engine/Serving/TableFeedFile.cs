@@ -44,6 +44,11 @@ internal sealed class TableFeedFile(string path, int pageBytes, RowLimits limits
 
     private readonly PageSize _size = new(pageBytes, rowBytes: 256);
 
+    private volatile string _orderField = WireNames.DefaultOrderField;
+
+    /// <summary>The field that orders the records at their source, as it was when last read; the usual one where there is none.</summary>
+    public string OrderField => _orderField;
+
     /// <exception cref="FeedUnavailableException">The file is not there, or cannot be read.</exception>
     public TableStamp ReadStamp() => Read((_, stamp, _) => stamp);
 
@@ -78,25 +83,38 @@ internal sealed class TableFeedFile(string path, int pageBytes, RowLimits limits
         );
 
     /// <summary>What changed after a sequence number, tombstones too, newest state per record, in the order of the changes.</summary>
-    public TablePage ReadChanges(long after) =>
+    public TablePage ReadChanges(long after) => ReadChanges(after, _ => 0);
+
+    /// <summary>The same, for who has nothing yet: without the tombstones of what was gone before.</summary>
+    /// <param name="after">The last sequence number of the page before; 0 for the first page.</param>
+    /// <param name="horizon">The table's sequence when the first page was read; null for that page.</param>
+    public TablePage ReadOrder(long after, long? horizon) => ReadChanges(after, stamp => horizon ?? stamp.Sequence);
+
+    /// <param name="after">Where the page before ended.</param>
+    /// <param name="goneBefore">Tombstones up to this sequence number are left out.</param>
+    private TablePage ReadChanges(long after, Func<TableStamp, long> goneBefore) =>
         Read(
             (connection, stamp, shape) =>
             {
                 var lines = new FeedLines(limits, () => stamp.KeyFields);
                 if (shape is null || stamp.Sequence <= after)
                     return new TablePage(stamp, lines, null, stamp.Sequence);
-                var (most, last) = (_size.Rows, after);
+                var (most, last, read) = (_size.Rows, after, 0);
+                var before = goneBefore(stamp);
                 using var select = new Statement(connection, Changes);
                 select.Bind(1, after);
                 select.Bind(2, (long)most);
                 while (lines.Bytes < pageBytes && select.Step())
                 {
                     last = select.Integer(0);
-                    lines.Append(last, stamp.Sequence, select.Integer(1) != (long)RowState.Live, select.Bytes(2));
+                    read++;
+                    var isGone = select.Integer(1) != (long)RowState.Live;
+                    if (!isGone || last > before)
+                        lines.Append(last, stamp.Sequence, isGone, select.Bytes(2));
                 }
 
                 _size.Learn(lines);
-                return new TablePage(stamp, lines, null, lines.Rows < most && lines.Bytes < pageBytes ? stamp.Sequence : last);
+                return new TablePage(stamp, lines, null, read < most && lines.Bytes < pageBytes ? stamp.Sequence : last);
             }
         );
 
@@ -142,6 +160,8 @@ internal sealed class TableFeedFile(string path, int pageBytes, RowLimits limits
                     () =>
                     {
                         var state = TableState.Load(connection);
+                        if (state is { Shape: { Dialect: Dialect.Record, OrderField: var order }, Foreign: null })
+                            _orderField = order;
                         var hasRows = state.Shape is not null && StageSql.TableExists(connection, TableSchema.Rows);
                         var stamp = new TableStamp(state.Name, mark.Identity, mark.Cleared, state.Sequence, state.Shape?.KeyFields ?? [])
                         {

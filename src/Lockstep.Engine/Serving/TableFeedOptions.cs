@@ -12,6 +12,9 @@ public sealed record TableFeedOptions
     /// <summary>The name under which it is served; null for the table's own name.</summary>
     public string? Name { get; init; }
 
+    /// <summary>How its rows are written to clients.</summary>
+    public ServedDialect Dialect { get; init; }
+
     /// <summary>
     /// How often the file is asked whether something was committed; above zero. Default 25 ms: the question costs microseconds. Where the
     /// system tells of writes to local files (Linux), it is asked at once.

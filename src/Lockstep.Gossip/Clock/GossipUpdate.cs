@@ -99,14 +99,21 @@ public class GossipUpdate
     internal void WriteTo(IBufferWriter<byte> output, ReadOnlySpan<byte> source)
     {
         WriteSigned(output, source);
-        Seal?.WriteTo(output);
-        if (Signature is { } signature)
-        {
-            output.Write(","u8);
-            JavaScriptString.Write(signature, output);
-        }
-
+        WriteSignatures(output);
         output.Write("]"u8);
+    }
+
+    /// <summary>What comes before and after the change in a line, with its end.</summary>
+    internal (byte[] Before, byte[] After) WriteAround()
+    {
+        var after = new ArrayBufferWriter<byte>(128);
+        after.Write(","u8);
+        JavaScriptNumber.Write(Timestamp, after);
+        after.Write(","u8);
+        JavaScriptString.Write(Source, after);
+        WriteSignatures(after);
+        after.Write("]\n"u8);
+        return ([(byte)'['], after.WrittenSpan.ToArray());
     }
 
     /// <summary>The text that npm's signature covers: the update without it.</summary>
@@ -143,6 +150,16 @@ public class GossipUpdate
         var text = new ArrayBufferWriter<byte>(_change.Length + 128);
         WriteTo(text);
         return Encoding.UTF8.GetString(text.WrittenSpan);
+    }
+
+    private void WriteSignatures(IBufferWriter<byte> output)
+    {
+        Seal?.WriteTo(output);
+        if (Signature is { } signature)
+        {
+            output.Write(","u8);
+            JavaScriptString.Write(signature, output);
+        }
     }
 
     private void WriteSigned(IBufferWriter<byte> output, ReadOnlySpan<byte> source)

@@ -9,10 +9,28 @@ public abstract partial class GossipNode
     /// <exception cref="GossipProtocolException">A line is no message; those before it are applied.</exception>
     internal void Receive(GossipSession from, ReadOnlySpan<byte> lines)
     {
-        GossipException? malformed = null;
         var isUtf8 = System.Text.Unicode.Utf8.IsValid(lines);
+        GossipProtocolException? malformed;
+        do
+        {
+            from.ClearInbox();
+            malformed = Examine(from, ref lines, isUtf8);
+            TakeInbox(from);
+        } while (!lines.IsEmpty && malformed is null);
+
         from.ClearInbox();
-        while (!lines.IsEmpty && malformed is null)
+        if (malformed is not null)
+        {
+            throw malformed;
+        }
+    }
+
+    /// <summary>
+    /// Examines lines, so many that what they hold takes little memory however short they are, up to one that is no message: why it is none.
+    /// </summary>
+    private GossipProtocolException? Examine(GossipSession from, ref ReadOnlySpan<byte> lines, bool isUtf8)
+    {
+        while (!lines.IsEmpty && from.Inbox.Length < GossipSession.MaxInbox)
         {
             var end = lines.IndexOf((byte)'\n');
             var line = Trim(end < 0 ? lines : lines[..end]);
@@ -35,40 +53,37 @@ public abstract partial class GossipNode
             }
             catch (GossipProtocolException error)
             {
-                malformed = error;
+                return error;
             }
         }
 
-        using (BeginBatch())
+        return null;
+    }
+
+    private void TakeInbox(GossipSession from)
+    {
+        using var batch = BeginBatch();
+        ThrowIfUnusable();
+        var limit = _future.Limit();
+        foreach (ref readonly var received in from.Inbox)
         {
-            ThrowIfUnusable();
-            var limit = _future.Limit();
-            foreach (ref readonly var received in from.Inbox)
+            if (received.Message.Oddity is not null)
             {
-                if (received.Message.Oddity is not null)
-                {
-                    NoteIgnored(from, received.Message.Oddity);
-                }
-
-                switch (received.Message.Kind)
-                {
-                    case GossipMessageKind.Update when from.Receives:
-                        Accept(from, received.Message.Update!, received.Verified, limit);
-                        break;
-                    case GossipMessageKind.Header:
-                        TakeHeader(from, received.Message.Header!);
-                        break;
-                    case GossipMessageKind.Sync:
-                        from.TakeSync();
-                        break;
-                }
+                NoteIgnored(from, received.Message.Oddity);
             }
-        }
 
-        from.ClearInbox();
-        if (malformed is not null)
-        {
-            throw malformed;
+            switch (received.Message.Kind)
+            {
+                case GossipMessageKind.Update when from.Receives:
+                    Accept(from, received.Message.Update!, received.Verified, limit);
+                    break;
+                case GossipMessageKind.Header:
+                    TakeHeader(from, received.Message.Header!);
+                    break;
+                case GossipMessageKind.Sync:
+                    from.TakeSync();
+                    break;
+            }
         }
     }
 

@@ -23,6 +23,12 @@ internal sealed class GossipSession
     /// <summary>So much is handed out at a time; a slow peer's clock is never further ahead than that of what was written.</summary>
     public const int BatchBytes = 64 * 1024;
 
+    /// <summary>A change from this size on is written from where it is kept, and not copied for each peer.</summary>
+    public const int LargeBytes = 64 * 1024;
+
+    /// <summary>So many messages of a peer are taken at a time.</summary>
+    public const int MaxInbox = 4096;
+
     /// <summary>How often a peer may ask again for everything that it lacks.</summary>
     public const int MaxHellosPerMinute = 10;
 
@@ -37,6 +43,7 @@ internal sealed class GossipSession
     private bool _headerWritten;
     private bool _started;
     private bool _synced;
+    private GossipUpdate? _large;
     private int _asked;
     private long? _askedAgainAt;
 
@@ -60,6 +67,8 @@ internal sealed class GossipSession
 
     /// <summary>What the lines of one read hold, until it is taken under the node's lock.</summary>
     public ReadOnlySpan<GossipNode.Received> Inbox => _inbox.AsSpan(0, _inboxCount);
+
+    internal int InboxCapacity => _inbox.Length;
 
     public GossipHeader? PeerHeader { get; private set; }
 
@@ -108,8 +117,11 @@ internal sealed class GossipSession
     public void Receive(ReadOnlySpan<byte> lines) => _node.Receive(this, lines);
 
     /// <summary>Writes what is to be sent now; false when there is nothing.</summary>
-    public bool Produce(ArrayBufferWriter<byte> output)
+    /// <param name="output">Where to.</param>
+    /// <param name="large">An update that is to be sent after it, by <see cref="GossipUpdate.WriteAround"/>; mostly null.</param>
+    public bool Produce(ArrayBufferWriter<byte> output, out GossipUpdate? large)
     {
+        _large = null;
         if (!_headerWritten)
         {
             _node.PrepareHeader();
@@ -122,6 +134,7 @@ internal sealed class GossipSession
         }
 
         _node.Deliver();
+        large = _large;
         return more;
     }
 
@@ -143,6 +156,7 @@ internal sealed class GossipSession
 
     public void TakeHeader(GossipHeader header, GossipClock mine)
     {
+        header = header.ToKeep(mine);
         if (PeerHeader is null)
         {
             // What was sent before the header came, the peer has as well.
@@ -308,16 +322,22 @@ internal sealed class GossipSession
                 sourceText = GossipUpdate.SourceText(source);
             }
 
+            _peerClock.Advance(update.Source, update.Timestamp);
+            if (update.Change.Length >= LargeBytes)
+            {
+                _large = update;
+                break;
+            }
+
             update.WriteTo(output, sourceText);
             output.Write("\n"u8);
-            _peerClock.Advance(update.Source, update.Timestamp);
             if (output.WrittenCount - start >= BatchBytes)
             {
                 break;
             }
         }
 
-        return output.WrittenCount > start;
+        return output.WrittenCount > start || _large is not null;
     }
 
     private void NoteSynced()

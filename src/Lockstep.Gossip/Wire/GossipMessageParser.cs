@@ -35,6 +35,12 @@ internal sealed class GossipMessageParser
     private const string NotAnUpdateText =
         "An array is not an update: expected [change,timestamp,source] or [change,timestamp,source,signature].";
     private const string NotAHeaderText = "An object is not a header: expected {\"id\":...,\"clock\":{...}}.";
+
+    /// <summary>How long a header's meta may be, in bytes.</summary>
+    public const int MaxMetaBytes = 65_536;
+
+    private const int MaxSources = 10_000;
+
     private readonly HashSet<string> _sources = new(StringComparer.Ordinal);
     private byte[] _lastSourceText = [];
     private string _lastSource = string.Empty;
@@ -58,7 +64,7 @@ internal sealed class GossipMessageParser
                 case JsonTokenType.StartArray:
                     return ParseUpdate(ref reader, line);
                 case JsonTokenType.StartObject:
-                    return ParseHeader(ref reader);
+                    return ParseHeader(ref reader, line.Length > GossipHeader.LargeBytes);
                 case JsonTokenType.String when reader.ValueTextEquals("SYNC"u8):
                     reader.Read();
                     return new GossipMessage(GossipMessageKind.Sync);
@@ -208,6 +214,11 @@ internal sealed class GossipMessageParser
         }
         else
         {
+            if (_sources.Count == MaxSources)
+            {
+                _sources.Clear();
+            }
+
             _sources.Add(source);
         }
 
@@ -215,7 +226,7 @@ internal sealed class GossipMessageParser
         return _lastSource = source;
     }
 
-    private static GossipMessage ParseHeader(ref Utf8JsonReader reader)
+    private static GossipMessage ParseHeader(ref Utf8JsonReader reader, bool isLarge)
     {
         string? id = null;
         GossipClock? clock = null;
@@ -239,7 +250,12 @@ internal sealed class GossipMessageParser
             }
             else if (reader.ValueTextEquals("meta"u8) && reader.Read())
             {
+                var start = reader.TokenStartIndex;
                 meta = JsonElement.ParseValue(ref reader);
+                if (reader.BytesConsumed - start > MaxMetaBytes)
+                {
+                    throw new GossipProtocolException($"A header's meta is longer than {MaxMetaBytes} bytes.");
+                }
             }
             else
             {
@@ -256,7 +272,11 @@ internal sealed class GossipMessageParser
 
         return id is null
             ? Nothing(NotAHeaderText)
-            : new GossipMessage(GossipMessageKind.Header, Header: new GossipHeader(id, clock, meta, horizon), Oddity: oddity);
+            : new GossipMessage(
+                GossipMessageKind.Header,
+                Header: new GossipHeader(id, clock, meta, horizon) { IsLarge = isLarge },
+                Oddity: oddity
+            );
     }
 
     private static GossipClock ParseClock(ref Utf8JsonReader reader, ref string? oddity)

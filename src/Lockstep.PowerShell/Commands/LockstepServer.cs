@@ -53,6 +53,15 @@ public sealed class StartLockstepServerCommand : LockstepCmdlet
     [Alias("PSPath", "LP")]
     public string[] LiteralPath { get; set; } = [];
 
+    /// <summary>
+    /// The dialect in which synced tables are served. Record is that of the original lockstep, for its clients: the order field is then the
+    /// table's own sequence.
+    /// </summary>
+    [Parameter(ParameterSetName = ByTable)]
+    [Parameter(ParameterSetName = ByPath)]
+    [Parameter(ParameterSetName = ByLiteralPath)]
+    public ServerDialect Dialect { get; set; }
+
     /// <summary>The schema of the tables; by default they are looked up along the user's search path.</summary>
     [Parameter(ParameterSetName = ByConnection)]
     public string? Schema { get; set; }
@@ -209,7 +218,7 @@ public sealed class StartLockstepServerCommand : LockstepCmdlet
         var server = new ServerInfo(
             ParameterSetName == ByConnection
                 ? ServerStart.FromPostgres(Database(), Settings(), StopToken)
-                : ServerStart.FromFiles(Settings(), served, StopToken)
+                : ServerStart.FromFiles(Settings(), served, Dialect, StopToken)
         );
         SessionServers<ServerInfo>.Current.Add(server);
         WriteObject(server);

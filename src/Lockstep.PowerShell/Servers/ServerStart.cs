@@ -1,8 +1,8 @@
 using System.Collections.Concurrent;
 using System.Net;
+using Lockstep.Engine;
 using Lockstep.Engine.Serving;
 using Lockstep.Engine.Tables;
-using Lockstep.Errors;
 using Lockstep.Parameters;
 using Lockstep.Postgres;
 using Lockstep.Serving;
@@ -77,14 +77,24 @@ internal static class ServerStart
     }
 
     /// <summary>Serves table files, each under the name of its table.</summary>
-    public static RunningFeedServer FromFiles(ServerSettings settings, IEnumerable<string> paths, CancellationToken cancellationToken) =>
+    public static RunningFeedServer FromFiles(
+        ServerSettings settings,
+        IEnumerable<string> paths,
+        ServerDialect dialect,
+        CancellationToken cancellationToken
+    ) =>
         Start(
             settings,
             paths.Select<string, Func<CancellationToken, Task<IFeedSource>>>(path =>
                 async token =>
                     await TableFeed
                         .StartAsync(
-                            new TableFeedOptions { Path = path, MaximumRowBytes = settings.MaximumRecordSize },
+                            new TableFeedOptions
+                            {
+                                Path = path,
+                                Dialect = (ServedDialect)dialect,
+                                MaximumRowBytes = settings.MaximumRecordSize,
+                            },
                             cancellationToken: token
                         )
                         .ConfigureAwait(false)
