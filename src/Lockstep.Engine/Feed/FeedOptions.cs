@@ -60,6 +60,9 @@ public sealed class FeedOptions
     /// <summary>Whether not to ask for a compressed body.</summary>
     public bool DisableCompression { get; init; }
 
+    /// <summary>Gets each response before anybody reads it, and may put another content in its place; null for nobody.</summary>
+    internal Action<HttpResponseMessage>? Tap { get; init; }
+
     /// <inheritdoc/>
     public override string ToString() => Address.Display;
 
@@ -80,6 +83,18 @@ public sealed class FeedOptions
     /// <param name="uri">Another address.</param>
     /// <param name="headers">Headers that go in the place of those of the same name, or besides.</param>
     internal FeedOptions With(string? bearerToken, Uri? uri, IReadOnlyList<KeyValuePair<string, string>>? headers) =>
+        Copy(bearerToken, uri, headers, Tap, DisableCompression);
+
+    /// <summary>The same feed, each of whose responses goes to a tap, and none of which is compressed.</summary>
+    internal FeedOptions WithTap(Action<HttpResponseMessage> tap) => Copy(null, null, null, tap, disableCompression: true);
+
+    private FeedOptions Copy(
+        string? bearerToken,
+        Uri? uri,
+        IReadOnlyList<KeyValuePair<string, string>>? headers,
+        Action<HttpResponseMessage>? tap,
+        bool disableCompression
+    ) =>
         new()
         {
             Uri = uri ?? Uri,
@@ -97,6 +112,7 @@ public sealed class FeedOptions
             Certificate = Certificate,
             Proxy = Proxy,
             NoProxy = NoProxy,
-            DisableCompression = DisableCompression,
+            DisableCompression = disableCompression,
+            Tap = tap,
         };
 }
