@@ -301,6 +301,8 @@ internal sealed class StreamSession(
         error switch
         {
             OperationCanceledException => table.Streamed.Ended.IsCancellationRequested,
+            // A transaction that an error of another table has left behind.
+            PostgresException { SqlState: "25P02" } => false,
             PostgresException => connection.FullState.HasFlag(System.Data.ConnectionState.Open),
             NpgsqlException or IOException or System.Net.Sockets.SocketException or TimeoutException => false,
             _ => true,
@@ -316,6 +318,7 @@ internal sealed class StreamSession(
         {
             streamed.Log.Forget(names.Slot);
             streamed.Live.Restart("none", new CommitPosition(0));
+            streamed.Report($"{streamed.Options.Table}: {error.Message} All clients have to resync when that is over.");
         }
 
         streamed.FellOut(error);

@@ -22,12 +22,15 @@ public sealed class SharedSlotTests(LogicalPostgres postgres) : IClassFixture<Lo
             string.Concat(Enumerable.Range(0, Count).Select(i => $"CREATE TABLE t{i} (id int PRIMARY KEY, name text);"))
         );
         var clients = new Dictionary<string, Follower>();
+        var notices = new System.Collections.Concurrent.ConcurrentQueue<string>();
         for (var life = 0; life < 3; life++)
         {
             await db.RunAsync(
                 string.Concat(Enumerable.Range(0, Count).Select(i => $"INSERT INTO t{i} VALUES ({life}, 'while nobody looked');"))
             );
-            var feeds = await Task.WhenAll(Enumerable.Range(0, Count).Select(i => StartAsync(db, $"t{i}")));
+            var feeds = await Task.WhenAll(
+                Enumerable.Range(0, Count).Select(i => StartAsync(db, $"t{i}", o => o with { Notify = notices.Enqueue }))
+            );
             Assert.Equal("1", await db.ScalarAsync(Slots));
             Assert.Equal(
                 "1",
@@ -47,6 +50,7 @@ public sealed class SharedSlotTests(LogicalPostgres postgres) : IClassFixture<Lo
                     clients[table] = client = new Follower(feeds[i]);
                 client.Source = feeds[i];
                 await CatchUpAsync(client, db, table);
+                Assert.Empty(notices);
                 Assert.Equal(0, client.Resyncs);
             }
 
