@@ -30,6 +30,9 @@ public sealed class PostgresFeed : IFeedSource
     /// <inheritdoc/>
     public TimeSpan Lag => HorizonLag.Age;
 
+    /// <inheritdoc/>
+    public LeftOutRows LeftOut => _feed.LeftOut;
+
     /// <summary>The replication slot; null for a feed by polling, and while there is none.</summary>
     public PostgresSlotState? Slot => _feed.Slot;
 

@@ -1,3 +1,8 @@
+using Lockstep.Engine;
+using Lockstep.Engine.Serving;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+
 namespace Lockstep.Postgres;
 
 /// <summary>How a table or view is served.</summary>
@@ -13,10 +18,10 @@ public sealed record PostgresFeedOptions
     public PostgresReplicationOptions? Replication { get; init; }
 
     /// <summary>
-    /// Is told, in a sentence, what an operator should know of: a slot that was dropped, a resync that was forced. From any thread, one at
-    /// a time; must not throw.
+    /// Is told what an operator should know of: a slot that was dropped, a resync that was forced, a row that was left out; event ids are
+    /// stable. From any thread. Default: nobody.
     /// </summary>
-    public Action<string>? Notify { get; init; }
+    public ILogger Logger { get; init; } = NullLogger.Instance;
 
     /// <summary>The name under which it is served; null for the table's own name.</summary>
     public string? Name { get; init; }
@@ -57,11 +62,23 @@ public sealed record PostgresFeedOptions
     /// </summary>
     public long SpillBytes { get; init; } = 1L << 30;
 
+    /// <summary>
+    /// The longest line of a row, in bytes: a longer one, which clients could not take, is left out and told of. At least 1 KiB; default 16 MiB,
+    /// which is what clients take unless told otherwise.
+    /// </summary>
+    public int MaximumRowBytes { get; init; } = RowLimits.DefaultBytes;
+
     /// <summary>How long a client's read is tried again while the database is away, before the client is cut off. Default 30 s.</summary>
     public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>What a lagging server asks a client to wait before it comes again; whole seconds, default 2 s.</summary>
     public TimeSpan RetryAfter { get; init; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>A logger of warnings for one who cannot name its type.</summary>
+    internal Action<string> WarningsTo
+    {
+        init => Logger = CallbackLogger.OfWarnings(value);
+    }
 
     internal void Check()
     {
@@ -69,6 +86,7 @@ public sealed record PostgresFeedOptions
         ArgumentOutOfRangeException.ThrowIfLessThan(LiveBytes, 1024);
         ArgumentOutOfRangeException.ThrowIfLessThan(MaxReaders, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(PageRows, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(MaximumRowBytes, 1024);
         ArgumentOutOfRangeException.ThrowIfLessThan(SpillBytes, 1 << 20);
         if (Mode == PostgresFeedMode.Replication)
         {

@@ -27,6 +27,7 @@ internal sealed class FeedEndpoint(
 {
     public const string ContentType = "application/x-ndjson";
     public const string PagesSegment = "pages";
+    private const string RecordVariant = "record";
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(2);
     private readonly ILogger _logger = options.LoggerFactory.CreateLogger(ServingLog.Category);
     private readonly PageEndpoint _pages = new(source, options, access, clients, time);
@@ -58,7 +59,7 @@ internal sealed class FeedEndpoint(
         try
         {
             var filter = FeedFilter.Parse(request.Query["columns"], request.Query["where"]);
-            filterIdentity = filter?.Identity;
+            filterIdentity = VariantOf(filter);
             if (filter is not null)
                 filter.RequireColumns((await source.GetStateAsync(ending.Token).ConfigureAwait(false)).Columns);
             var rest = request.Path.Value![PathOf(source.Name).Length..].Trim('/');
@@ -122,7 +123,6 @@ internal sealed class FeedEndpoint(
     {
         metrics.ReadFailed(source.Name, error);
         ServingLog.ReadFailed(_logger, source.Name, error);
-        options.ReadFailed?.Invoke(source.Name, error);
     }
 
     /// <summary>
@@ -130,6 +130,10 @@ internal sealed class FeedEndpoint(
     /// encoded.
     /// </summary>
     public static string PathOf(string name) => "/" + name.Replace("/", "%2F", StringComparison.Ordinal);
+
+    /// <summary>What sets a client's feed apart from the source's: its filter, and the dialect, in which cursors mean something else.</summary>
+    private string? VariantOf(FeedFilter? filter) =>
+        source.RecordOrderField is null ? filter?.Identity : $"{filter?.Identity}{RecordVariant}";
 
     private static string AddressOf(HttpContext context) =>
         $"{context.Connection.RemoteIpAddress}:{context.Connection.RemotePort.ToString(CultureInfo.InvariantCulture)}";
@@ -152,33 +156,44 @@ internal sealed class FeedEndpoint(
         CancellationToken cancellationToken
     )
     {
-        var identity = FeedName.ForSource(context.Request.Headers[WireNames.FeedIdentityHeader], filter?.Identity);
+        var variant = VariantOf(filter);
+        var identity = FeedName.ForSource(context.Request.Headers[WireNames.FeedIdentityHeader], variant);
         var response = context.Response;
         response.ContentType = ContentType;
         response.Headers.CacheControl = "no-store";
         if (HttpMethods.IsHead(context.Request.Method))
         {
             var state = await source.GetStateAsync(cancellationToken).ConfigureAwait(false);
-            response.Headers[WireNames.FeedIdentityHeader] = FeedName.Join(state.Identity, filter?.Identity);
+            response.Headers[WireNames.FeedIdentityHeader] = FeedName.Join(state.Identity, variant);
             response.Headers[WireNames.KeyHeader] = KeyAnnouncement.Format(state.KeyColumns);
             return;
         }
 
         var reading = await source
-            .OpenAsync(new FeedRequest(since, identity, options.HeartbeatInterval) { Share = share }, cancellationToken)
+            .OpenAsync(
+                new FeedRequest(since, identity, options.HeartbeatInterval)
+                {
+                    Share = share,
+                    InOrder = source.RecordOrderField is not null,
+                    WantsPages = context.Request.Headers[WireNames.ResumeHeader] == WireNames.ResumeByPage,
+                },
+                cancellationToken
+            )
             .ConfigureAwait(false);
-        response.Headers[WireNames.FeedIdentityHeader] = FeedName.Join(reading.Identity, filter?.Identity);
+        response.Headers[WireNames.FeedIdentityHeader] = FeedName.Join(reading.Identity, variant);
         response.Headers[WireNames.KeyHeader] = KeyAnnouncement.Format(reading.KeyColumns);
         using var client = clients.Begin(context.Request, since);
         using var measurement = metrics.Client(source.Name);
-        var writer = new FeedLineWriter(response.BodyWriter, filter, reading.KeyColumns, time, share);
 
         // The client learns the feed's identity before the first row, which may take a while to come.
-        await FeedLineWriter.SendAsync(response.BodyWriter, cancellationToken).ConfigureAwait(false);
+        IFeedWriter writer = source.RecordOrderField is null
+            ? new FeedLineWriter(response.BodyWriter, filter, reading.KeyColumns, time, share)
+            : await RecordWriter.StartAsync(context, filter, reading.KeyColumns, source, share, cancellationToken).ConfigureAwait(false);
+        await writer.FlushAsync(cancellationToken).ConfigureAwait(false);
         ServingLog.ClientCame(_logger, AddressOf(context), source.Name, since);
         try
         {
-            await SendAsync(reading, filter, writer, client, measurement, share, cancellationToken).ConfigureAwait(false);
+            await SendAsync(context.Request, reading, filter, writer, client, measurement, share, cancellationToken).ConfigureAwait(false);
         }
         finally
         {
@@ -187,9 +202,10 @@ internal sealed class FeedEndpoint(
     }
 
     private async Task SendAsync(
+        HttpRequest request,
         FeedReading reading,
         FeedFilter? filter,
-        FeedLineWriter writer,
+        IFeedWriter writer,
         ServedClient client,
         ServingMetrics.ClientMeasurement measurement,
         SendShare share,
@@ -201,16 +217,19 @@ internal sealed class FeedEndpoint(
         {
             client.Begin();
 
-            // Through a filter goes a copy.
-            var held = share.Cover(chunk.Lines.Length * (filter is null ? 1L : 2));
+            // Through a filter goes a copy, and so does what is written in another dialect.
+            var held = share.Cover(chunk.Lines.Length * (filter is null && writer is FeedLineWriter ? 1L : 2));
             var wrote = await writer.WriteRowsAsync(chunk, cancellationToken).ConfigureAwait(false);
             switch (chunk.Kind)
             {
                 case FeedChunkKind.SnapshotCompleted:
-                    writer.WriteControl("snapshot_completed", chunk.Since);
+                    writer.WriteCompleted(chunk.Since);
                     break;
                 case FeedChunkKind.CaughtUp:
-                    writer.WriteControl("heartbeat", chunk.Since);
+                    writer.WriteHeartbeat(chunk.Since);
+                    break;
+                case FeedChunkKind.SnapshotPage:
+                    writer.WritePage(_pages.AddressOf(request, chunk.Page!, filter));
                     break;
                 default:
                     // A filter that leaves out row after row must not make the client believe that the connection is dead.
@@ -222,7 +241,7 @@ internal sealed class FeedEndpoint(
                         continue;
                     }
 
-                    writer.WriteControl("heartbeat", null);
+                    writer.WriteHeartbeat(null);
                     break;
             }
 

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Globalization;
 using System.IO.Pipelines;
 using System.Text;
+using Lockstep.Engine.Records;
 using Lockstep.Engine.Serving;
 
 namespace Lockstep.Serving;
@@ -16,7 +17,7 @@ internal sealed class FeedLineWriter(
     IReadOnlyList<string> key,
     TimeProvider time,
     SendShare? share = null
-)
+) : IFeedWriter
 {
     /// <summary>How many bytes are written at most before they are sent, unless one filtered line is more.</summary>
     public const int SliceBytes = 16 * 1024;
@@ -55,6 +56,11 @@ internal sealed class FeedLineWriter(
         share?.Progress();
     }
 
+    /// <summary>Writes the control row that says where the whole set goes on.</summary>
+    /// <param name="address">The page's; of ASCII, without quotes and backslashes.</param>
+    public void WritePage(string address) =>
+        Bytes += Encoding.UTF8.GetBytes($"{{\"control\":true,\"type\":\"{WireNames.ResumeByPage}\",\"next\":\"{address}\"}}\n", output);
+
     /// <summary>
     /// Sends what was written to a response. To one whose client has gone nothing can be written any more, which shows here before the
     /// request's token tells of it.
@@ -66,8 +72,12 @@ internal sealed class FeedLineWriter(
             throw new OperationCanceledException("The client has gone.");
     }
 
+    public void WriteCompleted(long since) => WriteControl("snapshot_completed", since);
+
+    public void WriteHeartbeat(long? since) => WriteControl("heartbeat", since);
+
     /// <summary>Writes a control row; <paramref name="since"/> null says nothing about the position.</summary>
-    public void WriteControl(string type, long? since)
+    private void WriteControl(string type, long? since)
     {
         var position = since is null ? "" : string.Create(CultureInfo.InvariantCulture, $",\"since\":{since}");
         var line = string.Create(

@@ -16,6 +16,9 @@ public sealed class FeedServer : IAsyncDisposable
     /// <summary>The meter through which servers report connections, bytes and refusals.</summary>
     public const string MeterName = ServingMetrics.MeterName;
 
+    /// <summary>The category of a server's log.</summary>
+    public const string LogCategory = ServingLog.Category;
+
     private static readonly string[] OperatorPaths = [HealthEndpoint.LivePath, HealthEndpoint.ReadyPath, MetricsEndpoint.Path];
 
     private readonly ServedFeeds _feeds = new();
@@ -36,7 +39,7 @@ public sealed class FeedServer : IAsyncDisposable
         _access = new FeedAccess(options.Credentials);
         _operating = new MetricsEndpoint(_feeds, _access);
         _budget = new SendBudget(options.BufferBytes, time);
-        _metrics.Watch(_budget);
+        _metrics.Watch(_budget, _feeds);
         _logger = options.LoggerFactory.CreateLogger(ServingLog.Category);
         Uri = new Uri("http://localhost/");
     }

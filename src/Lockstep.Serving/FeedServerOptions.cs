@@ -56,12 +56,6 @@ public sealed record FeedServerOptions
     public bool StatusPage { get; init; } = true;
 
     /// <summary>
-    /// Is told when a client's read fails, with the feed's name: for an operator who reads no log. From any thread, several at a time; must
-    /// not throw.
-    /// </summary>
-    public Action<string, Exception>? ReadFailed { get; init; }
-
-    /// <summary>
     /// Makes the log: starts and stops, clients (Debug), refusals, and reads that fail (Warning); event ids are stable. Default: no log.
     /// </summary>
     public ILoggerFactory LoggerFactory { get; init; } = NullLoggerFactory.Instance;

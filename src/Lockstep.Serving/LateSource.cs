@@ -33,6 +33,9 @@ public sealed class LateSource : IFeedSource
     /// <inheritdoc/>
     public TimeSpan Lag => _source?.Lag ?? TimeSpan.Zero;
 
+    /// <inheritdoc/>
+    public LeftOutRows LeftOut => _source?.LeftOut ?? LeftOutRows.None;
+
     /// <summary>Why it could not be started at the last try; null when it was, or was not tried yet.</summary>
     public Exception? Error => _error;
 
@@ -41,6 +44,9 @@ public sealed class LateSource : IFeedSource
 
     /// <inheritdoc/>
     public ValueTask<FeedState> GetStateAsync(CancellationToken cancellationToken) => Started.GetStateAsync(cancellationToken);
+
+    /// <inheritdoc/>
+    public async Task CheckAsync(CancellationToken cancellationToken) => await Started.CheckAsync(cancellationToken).ConfigureAwait(false);
 
     /// <inheritdoc/>
     public ValueTask<FeedReading> OpenAsync(FeedRequest request, CancellationToken cancellationToken) =>

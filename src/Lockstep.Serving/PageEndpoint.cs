@@ -101,7 +101,7 @@ internal sealed class PageEndpoint(IFeedSource source, FeedServerOptions options
         foreach (var piece in page.Lines)
             await writer.WriteRowsAsync(new FeedChunk(FeedChunkKind.SnapshotRows, piece, 0), cancellationToken).ConfigureAwait(false);
         if (page.Next is null)
-            writer.WriteControl("snapshot_completed", page.Horizon);
+            writer.WriteCompleted(page.Horizon);
         await output.Writer.CompleteAsync().ConfigureAwait(false);
         response.ContentLength = writer.Bytes;
         await response.StartAsync(cancellationToken).ConfigureAwait(false);
@@ -126,6 +126,10 @@ internal sealed class PageEndpoint(IFeedSource source, FeedServerOptions options
 
         await body.CompleteAsync().ConfigureAwait(false);
     }
+
+    /// <summary>The address of a page of a snapshot that is sent as one body.</summary>
+    public string AddressOf(HttpRequest request, SnapshotPageRequest page, FeedFilter? filter) =>
+        Address(request, FeedName.Join(page.Identity!, filter?.Identity), page.Horizon!.Value, page.After);
 
     /// <summary>The page's stable address, as a reference relative to the server.</summary>
     private string Address(HttpRequest request, string identity, long horizon, string? after)

@@ -42,7 +42,9 @@ internal sealed class PrometheusMeters : IDisposable
             {
                 if (tags.FirstOrDefault(tag => tag.Key == "feed").Value is string feed && !isShown(feed))
                     continue;
-                var isCounter = instrument.GetType().GetGenericTypeDefinition() == typeof(Counter<>);
+                var isCounter =
+                    instrument.GetType().GetGenericTypeDefinition() is var kind
+                    && (kind == typeof(Counter<>) || kind == typeof(ObservableCounter<>));
                 text.Add(PrometheusText.NameOf(instrument.Name, instrument.Unit, isCounter), instrument.Description, isCounter, tags, sum);
             }
         }

@@ -34,9 +34,19 @@ internal sealed class ServingMetrics : IDisposable
         );
     }
 
-    /// <summary>Tells what the clients of a server hold.</summary>
-    public void Watch(SendBudget budget)
+    /// <summary>Tells what the clients of a server hold, and what its feeds leave out.</summary>
+    public void Watch(SendBudget budget, ServedFeeds feeds)
     {
+        _meter.CreateObservableCounter(
+            "lockstep.serving.rows_left_out",
+            () =>
+                feeds.Sources.Select(source => new Measurement<long>(
+                    source.LeftOut.Count,
+                    new KeyValuePair<string, object?>("feed", source.Name)
+                )),
+            "{row}",
+            "Versions of rows that clients could not take and the feed leaves out."
+        );
         _meter.CreateObservableGauge("lockstep.serving.buffered", () => budget.Held, "By", "Bytes read for clients and not yet sent.");
         _meter.CreateObservableCounter(
             "lockstep.serving.cut",

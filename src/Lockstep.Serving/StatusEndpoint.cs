@@ -144,6 +144,8 @@ internal sealed class StatusEndpoint(ServedFeeds feeds, FeedServerOptions option
             ["readable"] = state is not null,
             ["position"] = state?.Horizon,
             ["lag"] = feed.Source.Lag.TotalSeconds,
+            ["leftOut"] = feed.Source.LeftOut.Count,
+            ["lastLeftOut"] = feed.Source.LeftOut.Last,
             ["clients"] = feed.Clients.Open.Count(),
             ["records"] = feed.Clients.Sent.Records,
             ["bytes"] = feed.Clients.Sent.Bytes,

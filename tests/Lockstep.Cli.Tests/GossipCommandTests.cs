@@ -138,9 +138,44 @@ public sealed class GossipCommandTests
     }
 
     [Fact]
-    public async Task What_is_signed_goes_over_TLS_to_who_trusts_key_and_certificate()
+    public async Task What_is_signed_for_one_model_is_not_taken_in_another_and_what_is_held_back_is_told()
     {
         using var folder = new TempFolder();
+        await WriteKeysAsync(folder);
+        string[] writer = ["--path", folder["w.db"], "--private-key", folder["a.key"], "--shared-name", "prices"];
+        string[] reader = ["--private-key", folder["b.key"], "--trusted-key", folder["a.pub"], "--modern-only"];
+        foreach (var key in new[] { "a", "b", "c" })
+        {
+            Assert.Equal((0, ""), await RunAsync(["set", key, "1", .. writer]));
+        }
+
+        Assert.Equal((0, ""), await RunAsync(["export", folder["whole"], .. writer]));
+        var lines = await File.ReadAllLinesAsync(folder["whole"], Cancelled);
+        var relayed = lines[0].Replace(",\"sealedFor\":\"prices\"", "", StringComparison.Ordinal);
+        await File.WriteAllLinesAsync(folder["relayed"], [relayed, .. lines[3..]], Cancelled);
+
+        string[] other = ["--path", folder["o.db"], "--shared-name", "costs", .. reader];
+        Assert.NotEqual(0, (await RunAsync(["import", folder["whole"], .. other])).Exit);
+        Assert.Contains(
+            "are held",
+            (await RunAsync(["import", folder["relayed"], .. other], errors: true)).Output,
+            StringComparison.Ordinal
+        );
+        Assert.Equal((0, ""), await RunAsync(["get", .. other]));
+
+        string[] same = ["--path", folder["s.db"], "--shared-name", "prices", .. reader];
+        Assert.Contains(
+            "are missing here: a peer holds them back, or another node replaced them before their writer knew. Other peers are asked for number 1-2.",
+            (await RunAsync(["import", folder["relayed"], .. same], errors: true)).Output,
+            StringComparison.Ordinal
+        );
+        Assert.Equal((0, "c = 1\n"), await RunAsync(["get", .. same]));
+        Assert.Equal((0, ""), await RunAsync(["import", folder["whole"], .. same]));
+        Assert.Equal((0, "a = 1\nb = 1\nc = 1\n"), await RunAsync(["get", .. same]));
+    }
+
+    private static async Task WriteKeysAsync(TempFolder folder)
+    {
         foreach (var name in new[] { "a", "b" })
         {
             var pem = EcdsaSecurity.CreatePrivateKeyPem();
@@ -148,7 +183,13 @@ public sealed class GossipCommandTests
             await File.WriteAllTextAsync(folder[name + ".key"], pem, Cancelled);
             await File.WriteAllTextAsync(folder[name + ".pub"], keys.PublicKeyPem, Cancelled);
         }
+    }
 
+    [Fact]
+    public async Task What_is_signed_goes_over_TLS_to_who_trusts_key_and_certificate()
+    {
+        using var folder = new TempFolder();
+        await WriteKeysAsync(folder);
         using var rsa = RSA.Create(2048);
         using var certificate = new CertificateRequest(
             "CN=127.0.0.1",
@@ -317,7 +358,7 @@ public sealed class GossipCommandTests
         }
     }
 
-    private static async Task<(int Exit, string Output)> RunAsync(string[] arguments, string? input = null)
+    private static async Task<(int Exit, string Output)> RunAsync(string[] arguments, string? input = null, bool errors = false)
     {
         using var process = Start(arguments);
         try
@@ -326,13 +367,13 @@ public sealed class GossipCommandTests
                 await process.StandardInput.WriteAsync(input.AsMemory(), Cancelled);
 
             process.StandardInput.Close();
-            var errors = process.StandardError.ReadToEndAsync(Cancelled);
+            var said = process.StandardError.ReadToEndAsync(Cancelled);
             var output = await process.StandardOutput.ReadToEndAsync(Cancelled);
             await process.WaitForExitAsync(Cancelled);
             if (process.ExitCode != 0)
-                Assert.NotEmpty(await errors);
+                Assert.NotEmpty(await said);
 
-            return (process.ExitCode, output.ReplaceLineEndings("\n"));
+            return (process.ExitCode, (errors ? await said : output).ReplaceLineEndings("\n"));
         }
         finally
         {

@@ -53,6 +53,39 @@ public sealed class ServeCommandTests : IDisposable
     }
 
     [Fact]
+    public async Task A_table_file_is_served_in_the_record_dialect_to_clients_of_the_original()
+    {
+        await using var origin = await OriginAsync();
+        await SyncAsync(origin.FeedUri, "servers.db");
+        await using var server = await ServeProcess.StartAsync(
+            _folder.Path,
+            [],
+            "--path",
+            "servers.db",
+            "--dialect",
+            "record",
+            "--port",
+            "0"
+        );
+        var feed = Assert.Single(server.Feeds);
+        using var client = new HttpClient();
+        using (var response = await client.GetAsync(new Uri($"{feed}/0"), HttpCompletionOption.ResponseHeadersRead, Cancel))
+        {
+            using var body = new StreamReader(await response.Content.ReadAsStreamAsync(Cancel));
+            using var record = JsonDocument.Parse((await body.ReadLineAsync(Cancel))!);
+            Assert.Equal(1, record.RootElement.GetProperty("updated_at").GetInt64());
+        }
+
+        Assert.Equal((1, 0), await SyncAsync(feed, "copy.db"));
+        origin.AddRecord("""{"id":7,"updated_at":9,"deleted_at":9}"""u8.ToArray());
+        await SyncAsync(origin.FeedUri, "servers.db");
+        Assert.Equal((0, 1), await SyncAsync(feed, "copy.db"));
+
+        var refused = await CliProcess.RunAsync(_folder.Path, "serve", "--postgres", "Host=nowhere", "-t", "x", "--dialect", "record");
+        Assert.Equal(2, refused.ExitCode);
+    }
+
+    [Fact]
     public async Task Users_and_tokens_come_from_files_and_the_environment()
     {
         await using var origin = await OriginAsync();

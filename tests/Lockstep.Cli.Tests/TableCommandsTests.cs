@@ -1,5 +1,7 @@
+using System.Diagnostics;
 using System.Text.Json;
 using Lockstep.Testing;
+using Microsoft.Data.Sqlite;
 
 namespace Lockstep.Cli.Tests;
 
@@ -124,6 +126,53 @@ public sealed class TableCommandsTests : IDisposable
 
         Assert.Equal((4, 0, 0), (refused.ExitCode, bound.ExitCode, after.ExitCode));
         Assert.Contains("--rebind", refused.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Tables_names_what_cannot_be_read_in_a_folder_and_goes_on()
+    {
+        await using var server = new TextFeed(Record);
+        foreach (var name in (string[])["good", "torn", "view", "wal"])
+            await RunAsync("sync", server.Uri, "-q", "-p", name + ".db");
+        await File.WriteAllBytesAsync(
+            _folder["torn.db"],
+            (await File.ReadAllBytesAsync(_folder["torn.db"], Cancellation))[..4096],
+            Cancellation
+        );
+        await using (var connection = new SqliteConnection($"Data Source={_folder["view.db"]};Pooling=False"))
+        {
+            connection.Open();
+            await using var command = connection.CreateCommand();
+            command.CommandText =
+                "DROP TABLE lockstep_quarantine; CREATE VIEW lockstep_quarantine AS "
+                + "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x FROM c) SELECT x FROM c";
+            await command.ExecuteNonQueryAsync(Cancellation);
+        }
+
+        if (!OperatingSystem.IsWindows())
+        {
+            MakePipe("pipe.db");
+            MakePipe("wal.db-wal");
+        }
+
+        var run = await RunAsync("tables", "--json");
+
+        Assert.Contains("good.db", run.Lines.Select(line => Path.GetFileName(PathIn(line))));
+        Assert.Contains("torn.db", run.Error, StringComparison.Ordinal);
+        Assert.Contains("view.db", run.Error, StringComparison.Ordinal);
+        Assert.Equal(OperatingSystem.IsWindows(), !run.Error.Contains("wal.db", StringComparison.Ordinal));
+        Assert.Equal(4, run.ExitCode);
+    }
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    private static string PathIn(string line) => JsonDocument.Parse(line).RootElement.GetProperty("path").GetString()!;
+
+    private void MakePipe(string name)
+    {
+        using var mkfifo = Process.Start("mkfifo", [_folder[name]]);
+        mkfifo.WaitForExit();
+        Assert.Equal(0, mkfifo.ExitCode);
     }
 
     private static int Quarantined(CliProcess tables) =>

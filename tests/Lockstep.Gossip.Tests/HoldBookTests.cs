@@ -15,17 +15,73 @@ public sealed class HoldBookTests
     public void A_stream_holds_so_many_bytes_and_sources_and_no_more()
     {
         var book = new HoldBook<string>(maxUpdates: 1000);
-        var large = new GossipUpdate(new byte[HoldBook<string>.MaxBytes / 2], 1, "large", null);
-        book.Begin("left", large, null);
-        Assert.True(book.TryAdd("left", new GossipUpdate(new byte[HoldBook<string>.MaxBytes / 2], 2, "large", null)));
+        book.Begin("left", Large("large", 1), null);
+        Assert.True(book.TryAdd("left", Large("large", 2)));
         Assert.Equal(2, Assert.Single(book.List()).Count);
 
         // Too many: they are asked for again when their time has come.
-        Assert.True(book.TryAdd("left", new GossipUpdate(new byte[1], 3, "large", null)));
+        Assert.True(book.TryAdd("left", Large("large", 3)));
         Assert.Equal(0, Assert.Single(book.List()).Count);
         for (var i = 1; i < HoldBook<string>.MaxSources; i++)
+        {
             book.Begin("left", Update($"S{i}", 1), null);
+        }
+
         Assert.Throws<GossipProtocolException>(() => book.Begin("left", Update("one more", 1), null));
+    }
+
+    [Fact]
+    public void Signatures_and_ids_count_as_well_as_changes()
+    {
+        var book = new HoldBook<string>(maxUpdates: 1000);
+        var signature = new string('s', (int)(HoldBook<string>.MaxBytes / 2 / sizeof(char)));
+        book.Begin("left", new GossipUpdate("1"u8.ToArray(), 1, "S", signature), null);
+        Assert.True(book.TryAdd("left", new GossipUpdate("1"u8.ToArray(), 2, "S", signature)));
+        Assert.Equal(0, Assert.Single(book.List()).Count);
+        Assert.Throws<GossipProtocolException>(() => book.Begin("left", Update(signature + signature, 1), null));
+    }
+
+    [Fact]
+    public void All_streams_together_hold_so_many_bytes_and_sources_and_what_has_ended_counts_no_longer()
+    {
+        var book = new HoldBook<string>(maxUpdates: 100_000);
+        var streams = (int)(HoldBook<string>.MaxBytesInAll / HoldBook<string>.MaxBytes);
+        for (var i = 0; i < streams; i++)
+        {
+            book.Begin($"stream {i}", Large($"S{i}", 1), null);
+            book.TryAdd($"stream {i}", Large($"S{i}", 2));
+        }
+
+        book.Begin("one more", Large("T", 1), null);
+        book.TryAdd("one more", Large("T", 2));
+        Assert.Equal(0, book.List().Single(static hold => hold.Source == "T").Count);
+        book.End("stream 0");
+        book.End("one more");
+        book.Begin("later", Large("T", 1), null);
+        Assert.Equal(1, book.List().Single(static hold => hold.Source == "T").Count);
+
+        var crowded = new HoldBook<string>(maxUpdates: 1);
+        for (var i = 0; i < HoldBook<string>.MaxSourcesInAll; i++)
+        {
+            crowded.Begin($"stream {i / 5000}", Update($"S{i}", 1), null);
+        }
+
+        Assert.Throws<GossipProtocolException>(() => crowded.Begin("one more", Update("S", 1), null));
+        crowded.End("stream 0");
+        crowded.Begin("one more", Update("S", 1), null);
+    }
+
+    [Fact]
+    public void What_changed_while_a_hold_was_looked_at_is_not_forgotten()
+    {
+        Hold("left", 1, 2);
+        _book.NoteKeys();
+        var ticket = _book.TakeNext()!;
+        _book.NoteKeys();
+        Assert.Null(_book.TakeNext());
+        Assert.False(_book.Release(ticket, [false, false], _clock, static _ => null, Apply));
+        Assert.False(Release(static _ => true));
+        Assert.Equal([1, 2], _applied);
     }
 
     [Fact]
@@ -149,6 +205,10 @@ public sealed class HoldBookTests
         Assert.Empty(_applied);
         Assert.True(_book.IsEmpty);
     }
+
+    /// <summary>Two of them are what a stream may hold, nearly.</summary>
+    private static GossipUpdate Large(string source, double timestamp) =>
+        new(new byte[(HoldBook<string>.MaxBytes / 2) - 1024], timestamp, source, null);
 
     private static GossipUpdate Update(string source, double timestamp) => new("1"u8.ToArray(), timestamp, source, null);
 

@@ -76,7 +76,7 @@ public sealed partial class NodePartsTests : IDisposable
                 updates.Add(update.Timestamp);
                 again.Add(update);
             },
-            (source, timestamp, horizon) => known.Add((source, timestamp, horizon))
+            (source, entry) => known.Add((source, entry.Timestamp, entry.Horizon))
         );
         Assert.Equal([2], updates);
         Assert.Equal([("S", 2, 1)], known);

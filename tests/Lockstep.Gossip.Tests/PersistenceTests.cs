@@ -63,7 +63,7 @@ public sealed class PersistenceTests : IDisposable
         var before = await File.ReadAllBytesAsync(path, Token);
         var error = Assert.Throws<GossipStoreException>(() => new LockstepModel(new GossipNodeOptions { Path = path }));
 
-        Assert.Contains("was written by a newer Lockstep (format 7, this one reads up to 1)", error.Message, StringComparison.Ordinal);
+        Assert.Contains("was written by a newer Lockstep (format 7, this one reads up to 2)", error.Message, StringComparison.Ordinal);
         Assert.Equal(before, await File.ReadAllBytesAsync(path, Token));
     }
 

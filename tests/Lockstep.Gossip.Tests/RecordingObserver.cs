@@ -19,6 +19,8 @@ internal sealed class RecordingObserver : IGossipObserver
 
     public List<(string Source, double From, double Horizon)> Gaps { get; } = [];
 
+    public List<GossipMissing> Missing { get; } = [];
+
     public List<GossipUpdate> Misfits { get; } = [];
 
     public List<string> Ignored { get; } = [];
@@ -46,6 +48,8 @@ internal sealed class RecordingObserver : IGossipObserver
     public void OnHeld(GossipUpdate update, DateTimeOffset due) => Held.Add((update, due));
 
     public void OnGap(string source, double from, double horizon) => Gaps.Add((source, from, horizon));
+
+    public void OnMissing(GossipMissing missing) => Missing.Add(missing);
 
     public void OnStreamCount(int count) => StreamCounts.Add(count);
 

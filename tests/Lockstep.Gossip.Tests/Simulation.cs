@@ -167,3 +167,19 @@ internal sealed class ScriptedPeer : IDisposable
 
     public void Dispose() => _node.Unregister(_session);
 }
+
+/// <summary>What a session has to send, in one piece.</summary>
+internal static class SessionOutput
+{
+    public static bool Produce(this GossipSession session, ArrayBufferWriter<byte> output)
+    {
+        var any = session.Produce(output, out var large);
+        if (large is not null)
+        {
+            var (before, after) = large.WriteAround();
+            output.Write([.. before, .. large.Change.Span, .. after]);
+        }
+
+        return any;
+    }
+}

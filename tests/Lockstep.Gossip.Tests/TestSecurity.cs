@@ -26,20 +26,20 @@ internal sealed class TestSecurity(string id) : GossipSecurity
     public static string Signed(string name, int value, double timestamp, string source)
     {
         var text = $"[[\"{name}\",{value}],{timestamp.ToString(CultureInfo.InvariantCulture)},\"{source}\"]";
-        return text[..^1] + ",\"" + Seal(Encoding.UTF8.GetBytes(text)) + "\"]";
+        return text[..^1] + ",\"" + Stamp(Encoding.UTF8.GetBytes(text)) + "\"]";
     }
 
     public override string Sign(ReadOnlySpan<byte> text)
     {
         Signatures++;
-        return Seal(text);
+        return Stamp(text);
     }
 
     public override bool Verify(string source, ReadOnlySpan<byte> text, string signature)
     {
         WhileVerifying?.Invoke();
-        return !Distrusted.Contains(source) && signature == Seal(text);
+        return !Distrusted.Contains(source) && signature == Stamp(text);
     }
 
-    private static string Seal(ReadOnlySpan<byte> text) => "good:" + text.Length.ToString(CultureInfo.InvariantCulture);
+    private static string Stamp(ReadOnlySpan<byte> text) => "good:" + text.Length.ToString(CultureInfo.InvariantCulture);
 }

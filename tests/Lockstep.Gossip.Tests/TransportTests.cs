@@ -86,6 +86,33 @@ public sealed class TransportTests
     }
 
     [Fact]
+    public async Task A_large_value_arrives_whole_over_a_WebSocket_as_one_message()
+    {
+        await using var node = new LockstepModel(new GossipNodeOptions { Id = "A" });
+        node.Set("large", new string('é', 100_000));
+        var (left, right) = StreamPair.Create();
+        using var server = WebSocket.CreateFromStream(left, isServer: true, null, TimeSpan.FromMinutes(1));
+        using var client = WebSocket.CreateFromStream(right, isServer: false, null, TimeSpan.FromMinutes(1));
+        await using var attached = node.Attach(GossipDialer.OverWebSocket(server));
+        await client.SendAsync("{\"id\":\"B\",\"clock\":{}}\n"u8.ToArray(), WebSocketMessageType.Text, true, Token);
+        var messages = new List<string>();
+        var buffer = new byte[1 << 20];
+        for (var length = 0; messages.Count < 3; )
+        {
+            var received = await client.ReceiveAsync(buffer.AsMemory(length), Token);
+            length += received.Count;
+            if (received.EndOfMessage)
+            {
+                messages.Add(Encoding.UTF8.GetString(buffer, 0, length));
+                length = 0;
+            }
+        }
+
+        Assert.Equal(node.GetHistory().Single() + "\n", messages[1]);
+        Assert.Equal("\"SYNC\"\n", messages[2]);
+    }
+
+    [Fact]
     public async Task Two_models_sync_over_a_named_pipe()
     {
         var name = "lockstep-" + Guid.NewGuid().ToString("N");

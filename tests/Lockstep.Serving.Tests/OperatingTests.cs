@@ -3,6 +3,7 @@ using System.Net.Http.Headers;
 using Lockstep.Engine;
 using Lockstep.Engine.Serving;
 using Lockstep.Testing;
+using Microsoft.Extensions.Logging;
 
 namespace Lockstep.Serving.Tests;
 
@@ -93,25 +94,19 @@ public sealed class OperatingTests
     [Fact]
     public async Task A_read_that_fails_is_told_to_the_operator_and_counted_also_when_the_body_had_begun()
     {
-        var told = new List<(string Feed, Exception Error)>();
+        var told = new ListLogger();
         var source = Source("feed");
         source.EndError = new InvalidOperationException("It broke.");
         await using var server = await FeedServer.StartAsync(
             [source],
-            new FeedServerOptions
-            {
-                ReadFailed = (feed, error) =>
-                {
-                    lock (told)
-                        told.Add((feed, error));
-                },
-            },
+            new FeedServerOptions { LoggerFactory = told },
             cancellationToken: Cancel
         );
         using var client = new HttpClient();
         await Assert.ThrowsAnyAsync<Exception>(() => client.GetStringAsync(new Uri(server.Uri, "feed"), Cancel));
         await Eventually.TrueAsync(() => Count() == 1);
-        Assert.Equal(("feed", "It broke."), (told[0].Feed, told[0].Error.Message));
+        var entry = told.Entries.Single(entry => entry.Level == LogLevel.Warning);
+        Assert.Equal(("A client could not read feed.", "It broke."), (entry.Message, entry.Error?.Message));
 
         source.OpenError = new FeedUnavailableException("It is away.", TimeSpan.FromSeconds(1));
         Assert.Equal(HttpStatusCode.ServiceUnavailable, await StatusAsync(server, "feed"));
@@ -130,9 +125,20 @@ public sealed class OperatingTests
 
         int Count()
         {
-            lock (told)
-                return told.Count;
+            return told.Entries.Count(entry => entry.Level == LogLevel.Warning);
         }
+    }
+
+    [Fact]
+    public async Task A_source_that_was_started_late_is_ready_when_it_can_be_read_and_not_when_it_was_started()
+    {
+        var source = Source("late");
+        await using var late = new LateSource("late", _ => Task.FromResult<IFeedSource>(source));
+        await Eventually.WithoutAsync<FeedUnavailableException>(() => late.CheckAsync(Cancel));
+
+        source.CheckError = new FeedUnavailableException("It is away.", TimeSpan.FromSeconds(1));
+
+        await Assert.ThrowsAsync<FeedUnavailableException>(() => late.CheckAsync(Cancel));
     }
 
     [Fact]

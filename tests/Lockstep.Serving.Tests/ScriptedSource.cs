@@ -21,6 +21,11 @@ internal sealed class ScriptedSource(string name) : IFeedSource
 
     public bool Disposed { get; private set; }
 
+    /// <summary>How often a page was asked for, and how often what is served.</summary>
+    public int PagesRead => _pagesRead;
+
+    private int _pagesRead;
+
     public static FeedChunk Chunk(FeedChunkKind kind, long since, params string[] lines) =>
         new(kind, Encoding.UTF8.GetBytes(string.Concat(lines.Select(l => l + "\n"))), since);
 
@@ -56,6 +61,7 @@ internal sealed class ScriptedSource(string name) : IFeedSource
     {
         if (request.Identity is { } identity && identity != Identity)
             throw new FeedIdentityChangedException(Identity);
+        Interlocked.Increment(ref _pagesRead);
         var last = request.After is not null;
         var line = Encoding.UTF8.GetBytes(Row(last ? 2 : 1) + "\n");
         return ValueTask.FromResult(new SnapshotPage(Identity, request.Horizon ?? 9, ["id"], [line], last ? null : "p+/1"));

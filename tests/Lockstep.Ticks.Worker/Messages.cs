@@ -2,7 +2,7 @@ namespace Lockstep.Ticks.Worker;
 
 /// <summary>What a worker is told, a line of JSON on its standard input; the end of input stops it.</summary>
 /// <param name="Id">Comes back in the reply.</param>
-/// <param name="Kind"><c>set</c> or <c>remove</c>.</param>
+/// <param name="Kind"><c>set</c>, <c>replace</c> (a set that may replace a pending value) or <c>remove</c>.</param>
 /// <param name="Variable">The variable.</param>
 /// <param name="Value">The value to set.</param>
 /// <param name="At">The wish to set for, or the instant to remove.</param>
@@ -15,7 +15,15 @@ public sealed record Command(int Id, string Kind, string Variable, string? Value
 /// <param name="IsLate">Whether the commit was reported as late.</param>
 /// <param name="Error">The type of the exception; null when there was none.</param>
 /// <param name="Report">Only in the last one.</param>
-public sealed record Reply(int Id, DateTimeOffset? ActiveAt = null, bool IsLate = false, string? Error = null, Report? Report = null);
+/// <param name="TookMs">How long the change took.</param>
+public sealed record Reply(
+    int Id,
+    DateTimeOffset? ActiveAt = null,
+    bool IsLate = false,
+    string? Error = null,
+    Report? Report = null,
+    double TookMs = 0
+);
 
 /// <summary>What a worker saw. "True" times are the machine's, "own" times those of the worker's skewed clock.</summary>
 public sealed record Report(

@@ -1,17 +1,19 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using Lockstep.Postgres.Ticks;
+using Lockstep.Redis;
 using Lockstep.Ticks;
 
 namespace Lockstep.Ticks.Worker;
 
-/// <summary><c>worker sqlite|postgres connection skew-in-ms variable...</c></summary>
+/// <summary><c>worker sqlite|postgres|redis connection skew-in-ms variable...</c></summary>
 internal static class Program
 {
     private static async Task Main(string[] args)
     {
         var time = new SkewedTime(TimeSpan.FromMilliseconds(double.Parse(args[2], CultureInfo.InvariantCulture)));
-        await using var store = new Recorder(args[0] == "sqlite" ? new SqliteTickStore(args[1]) : new PostgresTickStore(args[1]), time);
+        await using var store = new Recorder(Open(args[0], args[1]), time);
         await using var locker = new TickLocker(
             store,
             new TickLockerOptions
@@ -53,20 +55,32 @@ internal static class Program
         );
     }
 
+    private static ITickStore Open(string kind, string connection) =>
+        kind switch
+        {
+            "sqlite" => new SqliteTickStore(connection),
+            "postgres" => new PostgresTickStore(connection),
+            _ => new RedisTickStore(connection),
+        };
+
     private static async Task DoAsync(TickEditor editor, Command command)
     {
+        var begun = Stopwatch.GetTimestamp();
         try
         {
             var change =
-                command.Kind == "set"
-                    ? await editor.SetValueAsync(
+                command.Kind == "remove"
+                    ? await editor.RemoveAsync(command.Variable, command.At!.Value)
+                    : await editor.SetValueAsync(
                         command.Variable,
                         command.Value,
                         command.At,
-                        command.TickMs is { } tick ? TimeSpan.FromMilliseconds(tick) : null
-                    )
-                    : await editor.RemoveAsync(command.Variable, command.At!.Value);
-            Answer(new Reply(command.Id, change?.ActiveAt, change?.IsLate ?? false));
+                        command.TickMs is { } tick ? TimeSpan.FromMilliseconds(tick) : null,
+                        replace: command.Kind == "replace"
+                    );
+            Answer(
+                new Reply(command.Id, change?.ActiveAt, change?.IsLate ?? false, TookMs: Stopwatch.GetElapsedTime(begun).TotalMilliseconds)
+            );
         }
         catch (Exception e) when (e is TickException)
         {

@@ -40,6 +40,19 @@ Describe 'Start-LockstepServer over a table file' {
         (Get-LockstepRecord -Path $copy).name | Should -Be two, three
     }
 
+    It 'serves it in the record dialect, for clients of the original' {
+        $server = Start-LockstepServer -Path $file -Port 0 -Dialect Record
+        $copy = Join-Path $TestDrive "copy-$($server.Port).db"
+        (Sync-LockstepTable $server -Path $copy).Added | Should -Be 2
+        (Get-LockstepTable -Path $copy).Dialect | Should -Be Record
+        Add-LockstepTestRecord @{ id = 1; updated_at = 3; deleted_at = 3 }, @{ id = 3; updated_at = 3; name = 'three' } -Server $origin
+        $null = Sync-LockstepTable $origin servers -Path $file
+        $again = Sync-LockstepTable $server -Path $copy
+        $again.Added, $again.Deleted | Should -Be 1, 1
+        (Get-LockstepRecord -Path $copy).id | Should -Be 2, 3
+        { Start-LockstepServer servers -ConnectionString 'Host=nowhere' -Dialect Record -Port 0 } | Should -Throw -ErrorId 'AmbiguousParameterSet*'
+    }
+
     It 'finds a synced table by its name, and serves several' {
         $null = Sync-LockstepTable $origin of-the-session
         $other = Join-Path $TestDrive "other.db"

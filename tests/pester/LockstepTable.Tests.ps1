@@ -28,6 +28,17 @@ Describe 'The tables there are' {
             Test-Path -LiteralPath $table.Path | Should -BeFalse
         }
 
+        It 'names a file here that cannot be read, and goes on' {
+            Copy-Item numbers.db torn.db
+            [System.IO.File]::WriteAllBytes((Get-Item torn.db).FullName, [System.IO.File]::ReadAllBytes((Get-Item torn.db).FullName)[0..4095])
+            if (-not $IsWindows) { mkfifo pipe.db }
+            $failed = $null
+            (Get-LockstepTable -ErrorAction SilentlyContinue -ErrorVariable failed).Name | Should -Be letters, numbers
+            $failed | Should -HaveCount 1
+            $failed[0].FullyQualifiedErrorId | Should -BeLike 'TableFile,*'
+            $failed[0].Exception.Message | Should -BeLike '*torn.db*'
+        }
+
         It 'tells what the file says' {
             $server = Start-LockstepTestServer -Port 0 -Feed Finite
             $null = Sync-LockstepTable ($server.FeedUri -replace '//', '//user:hunter2@') -Disk

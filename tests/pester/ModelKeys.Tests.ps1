@@ -69,6 +69,37 @@ Describe 'Models with keys' {
         (Watch-LockstepModel $peer k -IncludeExisting | Select-Object -First 1).Source | Should -Be $model.Id
     }
 
+    It 'takes no change that is signed for another model, and with -ModernOnly none that is signed for no model' {
+        $first = New-LockstepModel first -PrivateKeyPath TestDrive:/alice.key -SharedName prices
+        Set-LockstepModelValue $first k 1
+        Export-LockstepModel $first TestDrive:/prices.ndjson
+        $same = New-LockstepModel same -PrivateKeyPath TestDrive:/bob.key -TrustedKeyPath TestDrive:/alice.pub -SharedName prices -ModernOnly
+        $other = New-LockstepModel other -PrivateKeyPath TestDrive:/bob.key -TrustedKeyPath TestDrive:/alice.pub -ModernOnly
+        (Get-ErrorOf { Import-LockstepModel other TestDrive:/prices.ndjson -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'GossipSecurity,*'
+        # Who has no key does not say for which model it passes changes on.
+        (Get-Content TestDrive:/prices.ndjson) -replace ',"sealedFor":"prices"', '' | Set-Content TestDrive:/relayed.ndjson
+        'other', 'same' | ForEach-Object { Import-LockstepModel $_ TestDrive:/relayed.ndjson }
+        $other.Count, $same.Count | Should -Be 0, 1
+        (Get-ErrorOf { New-LockstepModel m -SharedName m -ModernOnly -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'GossipSecurity,*'
+    }
+
+    It 'shows and warns of changes that a peer held back' {
+        $writer = New-LockstepModel writer -PrivateKeyPath TestDrive:/alice.key -SharedName prices
+        'a', 'b', 'c' | ForEach-Object { Set-LockstepModelValue $writer $_ 1 }
+        Export-LockstepModel $writer TestDrive:/whole.ndjson
+        $whole = Get-Content TestDrive:/whole.ndjson
+        $whole[0, 3, 4] | Set-Content TestDrive:/censored.ndjson
+        $reader = New-LockstepModel reader -PrivateKeyPath TestDrive:/bob.key -TrustedKeyPath TestDrive:/alice.pub -SharedName prices -ModernOnly
+        Import-LockstepModel $reader TestDrive:/censored.ndjson
+        $reader.Missing[0].Source, $reader.Missing[0].Count, $reader.Missing[0].Number | Should -Be $writer.Id, 2, '1-2'
+        $null = Start-LockstepModelListener $reader | Connect-LockstepModel (New-LockstepModel third -PrivateKeyPath TestDrive:/eve.key -SharedName prices)
+        Wait-LockstepModel $reader -Synced -TimeoutSec 60 -WarningVariable told -WarningAction SilentlyContinue
+        $told | Should -BeLike "reader: Changes of '$($writer.Id)' are missing (number 1-2): *"
+        Import-LockstepModel $reader TestDrive:/whole.ndjson
+        $reader.Missing | Should -BeNullOrEmpty
+        $reader.Count | Should -Be 3
+    }
+
     It 'refuses <name>' -ForEach @(
         @{ name = 'a file that is no key'; arguments = @{ PrivateKeyPath = 'TestDrive:/text.key' }; id = 'GossipSecurity'; category = 'SecurityError' }
         @{ name = 'a key of another kind'; arguments = @{ PrivateKeyPath = 'TestDrive:/alice.key'; PublicKeyPath = 'TestDrive:/alice.pub'; Signature = 'RsaSha1' }; id = 'GossipSecurity'; category = 'SecurityError' }

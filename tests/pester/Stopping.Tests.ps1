@@ -2,6 +2,25 @@ BeforeAll { Import-Module $PSScriptRoot/Support.psm1 -Force }
 
 # What Ctrl+C does to a sync in each state. Stop-Job is in SyncJob.Tests.ps1.
 Describe 'I10: Ctrl+C' {
+    BeforeAll {
+        # The pipeline that Ctrl+C would stop, running a command in a session of its own.
+        function Start-Pipeline([string] $Command, [hashtable] $Parameters) {
+            $session = New-Session
+            $session.Commands.Clear()
+            @{ Session = $session; Running = $session.AddCommand($Command).AddParameters($Parameters).BeginInvoke(); Path = $Parameters.Path }
+        }
+
+        # As Ctrl+C does it; ended when the pipeline has.
+        function Stop-Pipeline([hashtable] $Pipeline) {
+            $Pipeline.Session.Stop()
+            $Pipeline.Running.AsyncWaitHandle.WaitOne(60000) | Should -BeTrue
+            $Pipeline.Session.InvocationStateInfo.State | Should -Be Stopped
+            $Pipeline.Session.Dispose()
+        }
+
+        function New-Path { Join-Path (Get-Location).ProviderPath "$([guid]::NewGuid()).db" }
+    }
+
     BeforeEach { Push-Location (New-Item "TestDrive:/$([guid]::NewGuid())" -ItemType Directory) }
 
     AfterEach {
@@ -10,25 +29,6 @@ Describe 'I10: Ctrl+C' {
     }
 
     Context 'in a session' {
-        BeforeAll {
-            # The pipeline that Ctrl+C would stop, running a command in a session of its own.
-            function Start-Pipeline([string] $Command, [hashtable] $Parameters) {
-                $session = New-Session
-                $session.Commands.Clear()
-                @{ Session = $session; Running = $session.AddCommand($Command).AddParameters($Parameters).BeginInvoke(); Path = $Parameters.Path }
-            }
-
-            # As Ctrl+C does it; ended when the pipeline has.
-            function Stop-Pipeline([hashtable] $Pipeline) {
-                $Pipeline.Session.Stop()
-                $Pipeline.Running.AsyncWaitHandle.WaitOne(60000) | Should -BeTrue
-                $Pipeline.Session.InvocationStateInfo.State | Should -Be Stopped
-                $Pipeline.Session.Dispose()
-            }
-
-            function New-Path { Join-Path (Get-Location).ProviderPath "$([guid]::NewGuid()).db" }
-        }
-
         It 'ends a sync within a second while it is <_>, and lets go of the file' -ForEach Connecting, Snapshot, Live, BackingOff {
             $state = $_
             Test-StopsWithinASecond {
@@ -81,6 +81,48 @@ Describe 'I10: Ctrl+C' {
                 $pipeline.Running.AsyncWaitHandle.WaitOne(200) | Should -BeFalse
                 $pipeline
             } { param($pipeline) Stop-Pipeline $pipeline } | Should -BeTrue
+        }
+    }
+
+    Context 'of what reads a table' {
+        It 'ends <command> within a second in the middle of a filter that has no end' -ForEach @(
+            @{ command = 'Get-LockstepRecord'; more = @{} }
+            @{ command = 'Get-LockstepRecord'; more = @{ IncludeTotalCount = $true } }
+            @{ command = 'Export-LockstepTable'; more = @{ Destination = 'out.json' } }
+        ) {
+            $path = New-Path
+            $null = 1..300 | ForEach-Object { [pscustomobject]@{ id = $_; updated_at = $_ } } | Import-LockstepTable -Destination $path
+            if ($more.Destination) { $more.Destination = Join-Path (Get-Location).ProviderPath $more.Destination }
+            $filter = '(SELECT count(*) FROM lockstep_row a, lockstep_row b, lockstep_row c, lockstep_row d, lockstep_row e) > 0'
+            Test-StopsWithinASecond {
+                $pipeline = Start-Pipeline $command (@{ Path = $path; Filter = $filter } + $more)
+                # A command that ended by itself would prove nothing.
+                $pipeline.Running.AsyncWaitHandle.WaitOne(300) | Should -BeFalse
+                $pipeline
+            } { param($pipeline) Stop-Pipeline $pipeline } | Should -BeTrue
+        }
+
+        It 'ends <_> within a second at a file that another program holds' -ForEach Get-LockstepTable, Get-LockstepRecord {
+            if (-not $IsLinux) { Set-ItResult -Skipped -Because 'the lock of SQLite is taken by hand as Linux has it'; return }
+            $command = $_
+            $path = New-Path
+            $null = '{"id":1,"updated_at":1}' | Import-LockstepTable -Destination $path
+            # SQLite's own bytes, locked by a process that is not this one.
+            $start = New-PowerShellStart '-Command', "`$f = [IO.File]::Open('$path', 'Open', 'ReadWrite', 'ReadWrite'); `$f.Lock(0x40000000, 512); 'held'; [Console]::In.ReadLine()"
+            $start.RedirectStandardOutput = $start.RedirectStandardInput = $true
+            $holder = [System.Diagnostics.Process]::Start($start)
+            try {
+                $holder.StandardOutput.ReadLine() | Should -Be held
+                Test-StopsWithinASecond {
+                    $pipeline = Start-Pipeline $command @{ Path = $path }
+                    $pipeline.Running.AsyncWaitHandle.WaitOne(300) | Should -BeFalse
+                    $pipeline
+                } { param($pipeline) Stop-Pipeline $pipeline } | Should -BeTrue
+            }
+            finally {
+                $holder.Kill()
+                $holder.Dispose()
+            }
         }
     }
 

@@ -37,6 +37,21 @@ Describe 'Sync-LockstepTable' {
         (Get-LockstepTable).Tombstones | Should -Be 1
     }
 
+    It 'tells with -Debug what the engine logs, and nothing of it twice' {
+        $server = Start-Feed (New-Record 1 10)
+        $session = New-Session
+        try {
+            $session.Runspace.SessionStateProxy.SetVariable('server', $server)
+            Invoke-Session $session { $DebugPreference = $VerbosePreference = 'Continue'; $null = Sync-LockstepTable $server.FeedUri -Table t -SettleSec 0.2 }
+            $debug = @($session.Streams.Debug.Message)
+            $debug | Where-Object { $_ -like 'The table t in * begins to sync from * at cursor 0.' } | Should -HaveCount 1
+            $debug | Where-Object { $_ -like 'Committed up to cursor 10: 1 added*' } | Should -Not -BeNullOrEmpty
+            @($session.Streams.Verbose.Message) -like 'Connected to*' | Should -HaveCount 1
+            $debug -like 'Connected to*' | Should -BeNullOrEmpty
+        }
+        finally { $session.Dispose() }
+    }
+
     Context 'where the table is kept' {
         BeforeEach { $server = Start-Feed (New-Record 1 10) }
 

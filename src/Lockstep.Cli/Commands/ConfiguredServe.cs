@@ -10,10 +10,11 @@ internal static class ConfiguredServe
 {
     public static async Task<int> RunAsync(ParseResult result, string path, ServeOptions listening, CancellationToken cancellationToken)
     {
-        var log = new ServeLog(LogOptions.LoggerFor(result));
+        using var logs = LogOptions.ForServer(result);
+        var log = new ServeLog(logs.CreateLogger(ServeLog.Category));
         var config = ServeConfig.Read(path);
         using var certificate = listening.Certificate.Load(result);
-        var options = ConfiguredServer.OptionsOf(config, log) with { Certificate = certificate, LoggerFactory = LogOptions.Read(result) };
+        var options = ConfiguredServer.OptionsOf(config) with { Certificate = certificate, LoggerFactory = logs };
         var reload = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         using var signal = PosixSignalRegistration.Create(
             PosixSignal.SIGHUP,
@@ -30,7 +31,7 @@ internal static class ConfiguredServe
             {
                 Console.WriteLine($"Listening on {server.Uri}");
                 SystemdNotice.Send("READY=1");
-                var configured = new ConfiguredServer(server, log);
+                var configured = new ConfiguredServer(server, log, logs.CreateLogger(ServeCommand.FeedsCategory));
                 while (!cancellationToken.IsCancellationRequested)
                 {
                     await configured.RunAsync(config, reload.Task, cancellationToken).ConfigureAwait(false);

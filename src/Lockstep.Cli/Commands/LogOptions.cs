@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Lockstep.Cli.Output;
+using Lockstep.Cli.Serving;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -28,8 +29,8 @@ internal static class LogOptions
     /// <summary>Whether there is a log. What it says need not be printed again.</summary>
     public static bool IsOn(ParseResult result) => result.GetValue(Level) is { } level and not LogLevel.None;
 
-    /// <summary>The log of <c>serve</c> itself; null where the command line asks for none.</summary>
-    public static ILogger? LoggerFor(ParseResult result) => IsOn(result) ? Read(result).CreateLogger("Lockstep.Serve") : null;
+    /// <summary>The log of a server; where the command line asks for none, what its operator has to know.</summary>
+    public static ILoggerFactory ForServer(ParseResult result) => IsOn(result) ? Read(result) : new OperatorLog();
 
     /// <summary>The log that the command line asks for; one that nobody reads where it asks for none.</summary>
     public static ILoggerFactory Read(ParseResult result) =>

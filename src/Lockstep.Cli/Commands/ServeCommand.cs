@@ -5,6 +5,7 @@ using Lockstep.Engine.Serving;
 using Lockstep.Engine.Tables;
 using Lockstep.Postgres;
 using Lockstep.Serving;
+using Microsoft.Extensions.Logging;
 
 namespace Lockstep.Cli.Commands;
 
@@ -13,6 +14,9 @@ namespace Lockstep.Cli.Commands;
 /// </summary>
 internal static class ServeCommand
 {
+    /// <summary>The category of what feeds log.</summary>
+    public const string FeedsCategory = "Lockstep.Feeds";
+
     public static Command Create()
     {
         var postgres = new PostgresOption("Serve tables of this database");
@@ -25,6 +29,11 @@ internal static class ServeCommand
         {
             Description = "Serve the table in this file, live while it is synced; may be given more than once.",
             HelpName = "FILE",
+        };
+        var dialect = new Option<ServedDialect>("--dialect")
+        {
+            Description =
+                "With --path: the dialect in which the table is served. Record is that of the original lockstep, for its clients; its order field is then the table's own sequence.",
         };
         var schema = new Option<string?>("--schema")
         {
@@ -62,6 +71,12 @@ internal static class ServeCommand
             Description = "With --mode Replication: the publication that the tables' owner has made.",
             HelpName = "NAME",
         };
+        var maximumSize = new Option<int>("--maximum-record-size")
+        {
+            Description = "The largest record in bytes: a larger one, which clients would not take, is left out and logged.",
+            HelpName = "BYTES",
+            DefaultValueFactory = _ => TableFeedOptions.DefaultMaximumRowBytes,
+        };
         var config = new Option<FileInfo?>("--config")
         {
             Description =
@@ -78,6 +93,7 @@ internal static class ServeCommand
             postgres.Option,
             table,
             path,
+            dialect,
             schema,
             key,
             poll,
@@ -85,6 +101,7 @@ internal static class ServeCommand
             mode,
             logPath,
             publication,
+            maximumSize,
             config,
         };
         listening.AddTo(command);
@@ -94,13 +111,22 @@ internal static class ServeCommand
                 if (result.GetValue(config) is { } file)
                     return await ConfiguredServe.RunAsync(result, file.FullName, listening, cancellationToken).ConfigureAwait(false);
                 var tables = result.GetValue(table) ?? [];
+                var maximum = result.GetValue(maximumSize) is >= 1024 and var size
+                    ? size
+                    : throw new ArgumentException("--maximum-record-size is 1024 or more.");
+                using var logs = LogOptions.ForServer(result);
+                var feedLog = logs.CreateLogger(FeedsCategory);
                 var connection = postgres.Read(result);
                 List<Func<CancellationToken, Task<IFeedSource>>> starts =
                 [
-                    .. (result.GetValue(path) ?? []).Select(file => FromFile(file, connection is null ? tables : [])),
+                    .. (result.GetValue(path) ?? []).Select(file =>
+                        FromFile(file, connection is null ? tables : [], feedLog, maximum, result.GetValue(dialect))
+                    ),
                 ];
                 if (connection is not null)
                 {
+                    if (result.GetValue(dialect) == ServedDialect.Record)
+                        throw new ArgumentException("--dialect Record serves table files: give --path, and another server for --postgres.");
                     if (tables.Length == 0)
                         throw new ArgumentException("Name the tables with --table.");
                     var replicates = result.GetValue(mode) == PostgresFeedMode.Replication;
@@ -122,10 +148,11 @@ internal static class ServeCommand
                                             Publication = result.GetValue(publication),
                                         }
                                         : null,
-                                    Notify = static notice => Console.Error.WriteLine($"lockstep: {notice}"),
+                                    Logger = feedLog,
+                                    MaximumRowBytes = maximum,
                                     Table = Name(name, result.GetValue(schema)),
                                     Key = result.GetValue(key) ?? [],
-                                    PollInterval = TimeSpan.FromSeconds(result.GetValue(poll)),
+                                    PollInterval = OptionValue.UpToADay(result, poll),
                                     Listen = !result.GetValue(noListen),
                                 }
                             )
@@ -136,11 +163,7 @@ internal static class ServeCommand
                 if (starts.Count == 0)
                     throw new ArgumentException("There is nothing to serve: give --postgres with --table, or --path.");
                 using var certificate = listening.Certificate.Load(result);
-                var options = listening.Read(result, certificate) with
-                {
-                    ReadFailed = LogOptions.IsOn(result) ? null : new ServeLog(null).Warn,
-                };
-                return await ServeAsync(starts, options, cancellationToken).ConfigureAwait(false);
+                return await ServeAsync(starts, listening.Read(result, certificate), cancellationToken).ConfigureAwait(false);
             }
         );
         return command;
@@ -230,7 +253,18 @@ internal static class ServeCommand
         async token => await PostgresFeed.StartAsync(connection, options, cancellationToken: token).ConfigureAwait(false);
 
     /// <summary>What starts the table in a file, if it is one of those that are asked for.</summary>
-    internal static Func<CancellationToken, Task<IFeedSource>> FromFile(string file, string[] tables) =>
+    /// <param name="file">The file.</param>
+    /// <param name="tables">Those that are asked for; none for any.</param>
+    /// <param name="log">Is told what an operator should know of.</param>
+    /// <param name="maximumRowBytes">The longest line of a row.</param>
+    /// <param name="dialect">The dialect in which it is served.</param>
+    internal static Func<CancellationToken, Task<IFeedSource>> FromFile(
+        string file,
+        string[] tables,
+        ILogger log,
+        int maximumRowBytes = TableFeedOptions.DefaultMaximumRowBytes,
+        ServedDialect dialect = ServedDialect.Transaction
+    ) =>
         async token =>
         {
             var path = Path.GetFullPath(file);
@@ -244,7 +278,18 @@ internal static class ServeCommand
                 );
             }
 
-            return await TableFeed.StartAsync(new TableFeedOptions { Path = path }, cancellationToken: token).ConfigureAwait(false);
+            return await TableFeed
+                .StartAsync(
+                    new TableFeedOptions
+                    {
+                        Path = path,
+                        Dialect = dialect,
+                        Logger = log,
+                        MaximumRowBytes = maximumRowBytes,
+                    },
+                    cancellationToken: token
+                )
+                .ConfigureAwait(false);
         };
 
     private static string LogFile(string folder, string table) =>

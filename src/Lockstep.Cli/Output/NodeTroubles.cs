@@ -26,6 +26,13 @@ internal sealed class NodeTroubles : IGossipObserver
     public void OnGap(string source, double from, double horizon) =>
         Tell(source, "are missing here: the peer had forgotten some before this node came");
 
+    public void OnMissing(GossipMissing missing) =>
+        Tell(
+            missing.Source,
+            "are missing here: a peer holds them back, or another node replaced them before their writer knew",
+            $" Other peers are asked for number {missing.Numbers}."
+        );
+
     /// <summary>An attempt to connect that failed, and is made again; the same reason is told once in a row.</summary>
     public void TellOfFailure(Exception error)
     {

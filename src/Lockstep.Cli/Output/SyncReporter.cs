@@ -55,7 +55,8 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
     private bool IsWorthTelling(FeedEventKind kind) =>
         kind switch
         {
-            FeedEventKind.Warning or FeedEventKind.Resync or FeedEventKind.Dialect or FeedEventKind.InstanceName => true,
+            FeedEventKind.Warning or FeedEventKind.Resync or FeedEventKind.Dialect or FeedEventKind.Load or FeedEventKind.InstanceName =>
+                true,
             FeedEventKind.Heartbeat or FeedEventKind.Connect or FeedEventKind.Disconnect or FeedEventKind.Count => false,
             _ => follows,
         };

@@ -4,6 +4,7 @@ using Lockstep.Engine;
 using Lockstep.Engine.Serving;
 using Lockstep.Postgres;
 using Lockstep.Serving;
+using Microsoft.Extensions.Logging;
 
 namespace Lockstep.Cli.Serving;
 
@@ -11,7 +12,7 @@ namespace Lockstep.Cli.Serving;
 /// A server that serves what a configuration says, and goes on with another one without cutting off who reads what stayed as it was. A
 /// database need not be there yet, and one bad table does not stop the others.
 /// </summary>
-internal sealed class ConfiguredServer(FeedServer server, ServeLog log)
+internal sealed class ConfiguredServer(FeedServer server, ServeLog log, ILogger feedLog)
 {
     private static readonly TimeSpan LookInterval = TimeSpan.FromSeconds(30);
     private readonly Dictionary<string, FeedPlan> _served = new(StringComparer.Ordinal);
@@ -20,7 +21,7 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log)
 
     /// <summary>How the server is to listen.</summary>
     /// <exception cref="ArgumentException">An address is none, or a secret is missing.</exception>
-    public static FeedServerOptions OptionsOf(ServeConfig config, ServeLog log) =>
+    public static FeedServerOptions OptionsOf(ServeConfig config) =>
         new()
         {
             Address = IPAddress.TryParse(config.Listen.Address, out var address)
@@ -33,7 +34,6 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log)
             AllowedHosts = config.Listen.AllowedHosts,
             AllowedOrigins = config.Listen.AllowedOrigins,
             Credentials = ConfiguredCredentials.Read(config.Credentials),
-            ReadFailed = log.IsLogged ? null : log.Warn,
         };
 
     /// <summary>Serves what a configuration says, and looks for new tables, until it is cancelled or there is another configuration.</summary>
@@ -95,7 +95,12 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log)
         {
             var path = Path.GetFullPath(file.Path);
             var name = file.Table ?? Path.GetFileNameWithoutExtension(path);
-            Add(name, path, $"{path}\n{file.Table}", _ => ServeCommand.FromFile(path, file.Table is null ? [] : [file.Table]));
+            Add(
+                name,
+                path,
+                $"{path}\n{file.Table}\n{file.MaximumRecordSize}\n{file.Dialect}",
+                _ => ServeCommand.FromFile(path, file.Table is null ? [] : [file.Table], feedLog, file.MaximumRecordSize, file.Dialect)
+            );
         }
 
         foreach (var database in config.Databases)
@@ -134,7 +139,8 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log)
                 database.Publication,
                 database.PollIntervalSeconds,
                 database.Listen,
-                database.MaxReaders
+                database.MaxReaders,
+                database.MaximumRecordSize
             );
             Add(
                 database.Prefix + (own.Name ?? table.Name),
@@ -186,7 +192,8 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log)
                     PollInterval = TimeSpan.FromSeconds(database.PollIntervalSeconds),
                     Listen = database.Listen,
                     MaxReaders = database.MaxReaders,
-                    Notify = log.Say,
+                    Logger = feedLog,
+                    MaximumRowBytes = database.MaximumRecordSize,
                 },
                 cancellationToken: cancellationToken
             )

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Lockstep.Engine.Serving;
 using Lockstep.Postgres;
 
 namespace Lockstep.Cli.Serving;
@@ -97,6 +98,9 @@ internal sealed record DatabaseConfig
 
     public int MaxReaders { get; set; } = 4;
 
+    /// <summary>The largest record in bytes; a larger one is left out.</summary>
+    public int MaximumRecordSize { get; set; } = TableFeedOptions.DefaultMaximumRowBytes;
+
     /// <summary>Set before the names of its feeds.</summary>
     public string Prefix { get; set; } = "";
 
@@ -113,6 +117,8 @@ internal sealed record DatabaseConfig
             throw new ArgumentException("The mode Replication needs a logPath.");
         if (PollIntervalSeconds <= 0 || MaxReaders < 1 || TombstoneRetentionDays < 0)
             throw new ArgumentException("pollIntervalSeconds is above 0, maxReaders at least 1, tombstoneRetentionDays not below 0.");
+        if (MaximumRecordSize < 1024)
+            throw new ArgumentException("maximumRecordSize is 1024 or more.");
     }
 
     /// <exception cref="ArgumentException">It cannot be read, or the variable is not set.</exception>
@@ -141,6 +147,12 @@ internal sealed record FileConfig
     public required string Path { get; set; }
 
     public string? Table { get; set; }
+
+    /// <summary>The dialect in which it is served.</summary>
+    public ServedDialect Dialect { get; set; }
+
+    /// <summary>The largest record in bytes; a larger one is left out.</summary>
+    public int MaximumRecordSize { get; set; } = TableFeedOptions.DefaultMaximumRowBytes;
 }
 
 /// <summary>Who may read.</summary>

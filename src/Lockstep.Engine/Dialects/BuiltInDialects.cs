@@ -85,7 +85,7 @@ public static class BuiltInDialects
                   "Framing": "Json", "Items": "results", "Record": "doc", "Key": { "_id": "id" }, "Deleted": "deleted",
                   "Cursor": "last_seq", "UpToDate": { "pending": 0 },
                   "Resync": { "error": "bad_request", "reason": "*'since' parameter." },
-                  "Begin": { "Path": ".", "Identity": ["instance_start_time", "purge_seq"] },
+                  "Begin": { "Path": ".", "Identity": ["instance_start_time", "purge_seq"], "Cursor": "update_seq" },
                   "Snapshot": { "Query": { "include_docs": "true", "limit": "1000" } },
                   "Changes": { "Query": { "include_docs": "true", "limit": "1000", "since": "{cursor}" } },
                   "Live": {
@@ -122,7 +122,7 @@ public static class BuiltInDialects
                 {
                   "Description": "Streams of JSON on a Durable Streams server",
                   "Framing": "Json", "Items": "", "Key": "id", "Whole": false,
-                  "Cursor": "header:stream-next-offset", "UpToDate": "header:stream-up-to-date", "End": "header:stream-closed",
+                  "Cursor": "header:stream-next-offset", "CursorType": "Text", "UpToDate": "header:stream-up-to-date", "End": "header:stream-closed",
                   "Resync": 410,
                   "Snapshot": { "Query": { "offset": "-1" } },
                   "Changes": { "Query": { "offset": "{cursor}" } },

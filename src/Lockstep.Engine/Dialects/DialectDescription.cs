@@ -29,6 +29,8 @@ public sealed class DialectDescription
             Changes = Snapshot with { IsWhole = false };
         if (Changes is { Cursor.Count: 0 })
             throw new DialectFormatException(name, "it has Changes, but no Cursor from which they could go on");
+        if (Snapshot is { HasMaximumCursor: true, CursorType: CursorType.Text })
+            throw new DialectFormatException(name, "CursorType: the largest value has to be a time or a number");
     }
 
     /// <summary>The dialect's name: that of a built-in one, or of what it was read from.</summary>

@@ -26,7 +26,7 @@ internal enum RequestKind
     Live,
 }
 
-/// <summary>How the value of a time cursor is written in records.</summary>
+/// <summary>What a cursor is: how a time is written in records, or that it has an order of its own.</summary>
 internal enum CursorType
 {
     /// <summary>A time in RFC 3339, or without a zone that of the dialect.</summary>
@@ -40,6 +40,9 @@ internal enum CursorType
 
     /// <summary>Milliseconds since 1970.</summary>
     Milliseconds,
+
+    /// <summary>A text that sorts: one that goes back is of another feed under the same address.</summary>
+    Text,
 }
 
 /// <summary>A field of the record that is a part of its key, and where in the item its value is.</summary>
@@ -109,6 +112,9 @@ internal sealed record DialectRules
 
     /// <summary>Whether a next page may be asked for days later, so that a round goes on there after a crash.</summary>
     public bool Resumes { get; init; }
+
+    /// <summary>Whether the server gives records in the order of the field whose largest value is the cursor. A few records do not tell.</summary>
+    public bool IsAscending { get; init; }
 
     /// <summary>Whether what comes is applied only when all of it has come.</summary>
     public bool IsAtomic { get; init; }

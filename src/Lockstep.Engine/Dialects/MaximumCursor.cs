@@ -51,8 +51,8 @@ internal sealed class MaximumCursor(DialectRules rules)
     }
 
     /// <summary>
-    /// The cursor to keep after a round: not above what was seen, and not in the second that was still running when the round began, nor in
-    /// the window before it in which writers may be late (D10).
+    /// The cursor to keep after a round: a window before the largest value that was seen, in which writers may be late, and as much before the
+    /// second that was still running when the round began (D10).
     /// </summary>
     /// <param name="stored">The cursor before the round.</param>
     /// <param name="began">The server's clock when the round began; null where it did not say.</param>
@@ -68,9 +68,10 @@ internal sealed class MaximumCursor(DialectRules rules)
         var window = lookback == 0 ? DefaultLookback : TimeSpan.FromSeconds((double)lookback);
         if (_time is not { } time)
             return stored;
-        var bound = began is { } at ? at - Granularity - window : time - window;
-        if (bound < time)
-            time = bound;
+        // The clock that the values are of may be hours behind the server's: a writer that is late is late by that one.
+        time -= window;
+        if (began is { } at && at - Granularity - window < time)
+            time = at - Granularity - window;
         // A round never takes the cursor back: what came before it has been read.
         if (stored is not null && TimeText.Parse(stored, TimeZoneInfo.Utc) is { } before && before > time)
             time = before;

@@ -36,15 +36,40 @@ internal sealed class FeedClient : IDisposable
 
     /// <summary>Requests the feed from a cursor. A 307 is taken to be a snapshot's address, unless only updates are asked for.</summary>
     /// <exception cref="FeedException">The feed cannot be reached or answers otherwise than with records.</exception>
-    public async Task<FeedResponse> OpenAsync(Cursor cursor, bool updatesOnly, string? feedIdentity, CancellationToken cancellationToken)
+    public Task<FeedResponse> OpenAsync(Cursor cursor, bool updatesOnly, string? feedIdentity, CancellationToken cancellationToken) =>
+        OpenAsync(
+            Uri.Request(_http.Options.CursorStyle, cursor, _http.Options.Query, updatesOnly),
+            isSnapshot: false,
+            updatesOnly,
+            headers => AddHeaders(headers, feedIdentity, isWhole: cursor.IsStart && !updatesOnly),
+            cancellationToken
+        );
+
+    /// <summary>Requests the page at which a whole set goes on that was cut off, and those after it.</summary>
+    /// <param name="page">As <see cref="FeedUri.Keep"/> gave it.</param>
+    /// <param name="feedIdentity">That of the set so far.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <inheritdoc cref="OpenAsync(Cursor, bool, string, CancellationToken)" path="/exception"/>
+    public Task<FeedResponse> OpenPageAsync(string page, string? feedIdentity, CancellationToken cancellationToken) =>
+        OpenAsync(
+            new Uri(Uri.Location, page),
+            isSnapshot: true,
+            updatesOnly: false,
+            headers => AddHeaders(headers, feedIdentity, isWhole: false),
+            cancellationToken
+        );
+
+    private async Task<FeedResponse> OpenAsync(
+        Uri target,
+        bool isSnapshot,
+        bool updatesOnly,
+        Action<HttpRequestHeaders> addHeaders,
+        CancellationToken cancellationToken
+    )
     {
-        var target = Uri.Request(_http.Options.CursorStyle, cursor, _http.Options.Query, updatesOnly);
-        var isSnapshot = false;
         for (var redirects = 0; redirects <= FeedHttp.MostRedirects; redirects++)
         {
-            var response = await _http
-                .GetAsync(target, headers => AddHeaders(headers, feedIdentity), cancellationToken)
-                .ConfigureAwait(false);
+            var response = await _http.GetAsync(target, addHeaders, cancellationToken).ConfigureAwait(false);
             if (response.IsSuccessStatusCode)
                 return await ReadAsync(response, target, isSnapshot, cancellationToken).ConfigureAwait(false);
 
@@ -76,13 +101,15 @@ internal sealed class FeedClient : IDisposable
 
     public void Dispose() => _http.Dispose();
 
-    private void AddHeaders(HttpRequestHeaders headers, string? feedIdentity)
+    private void AddHeaders(HttpRequestHeaders headers, string? feedIdentity, bool isWhole)
     {
         headers.TryAddWithoutValidation("Accept", "application/x-ndjson, application/json;q=0.9, */*;q=0.5");
         if (!_http.Options.DisableCompression)
             headers.TryAddWithoutValidation("Accept-Encoding", "gzip, deflate, br");
         if (feedIdentity is not null)
             headers.TryAddWithoutValidation(WireNames.FeedIdentityHeader, feedIdentity);
+        if (isWhole)
+            headers.TryAddWithoutValidation(WireNames.ResumeHeader, WireNames.ResumeByPage);
     }
 
     private async Task<FeedResponse> ReadAsync(
@@ -105,8 +132,9 @@ internal sealed class FeedClient : IDisposable
 
         // Only a snapshot that the feed led to is taken page by page: elsewhere a link says nothing about the body.
         var isPaged = isSnapshot && PagedBody.NextOf(response, target) is not null;
+        PagedBody? pages = null;
         if (isPaged)
-            stream = new PagedBody(Uri, target, response, stream, FetchPageAsync, OpenContentAsync);
+            stream = pages = new PagedBody(Uri, target, response, stream, FetchPageAsync, OpenContentAsync);
 
         string? Header(string name) =>
             response.Headers.TryGetValues(name, out var values) || response.Content.Headers.TryGetValues(name, out values)
@@ -121,6 +149,7 @@ internal sealed class FeedClient : IDisposable
             ExpectedRecords = long.TryParse(Header(WireNames.CountHeader), NumberStyles.None, CultureInfo.InvariantCulture, out var count)
                 ? count
                 : null,
+            Page = pages is null ? null : () => pages.Page,
             ContentLength = isPaged ? null : response.Content.Headers.ContentLength,
             IsMarkup = ForeignBody.IsMarkup(response.Content.Headers.ContentType?.MediaType),
             HasDefiniteEnd =
@@ -141,7 +170,7 @@ internal sealed class FeedClient : IDisposable
     private async Task<HttpResponseMessage> FetchPageAsync(Uri page, CancellationToken cancellationToken)
     {
         var response = await _http
-            .GetAsync(page, headers => AddHeaders(headers, feedIdentity: null), cancellationToken)
+            .GetAsync(page, headers => AddHeaders(headers, feedIdentity: null, isWhole: false), cancellationToken)
             .ConfigureAwait(false);
         if (response.IsSuccessStatusCode)
             return response;

@@ -81,6 +81,15 @@ public sealed class FeedStatusException : FeedException
     /// <summary>Whether the server cannot go on from the cursor, so that only the whole set helps.</summary>
     internal bool AsksForResync => Status is HttpStatusCode.Gone or HttpStatusCode.Conflict;
 
+    /// <summary>Whether the server has nothing at the address that was asked for, or nothing any more.</summary>
+    internal bool LeadsNowhere =>
+        Status
+            is HttpStatusCode.BadRequest
+                or HttpStatusCode.NotFound
+                or HttpStatusCode.MethodNotAllowed
+                or HttpStatusCode.Gone
+                or HttpStatusCode.Conflict;
+
     private static ErrorKind KindOf(HttpStatusCode status) =>
         status switch
         {

@@ -26,6 +26,9 @@ internal sealed class FeedResponse(HttpResponseMessage response, Stream stream, 
     /// <summary>The body's length in bytes as it is sent, when that is known.</summary>
     public long? ContentLength { get; init; }
 
+    /// <summary>The page that the body comes from just now; null where it does not come in pages.</summary>
+    public Func<Uri>? Page { get; init; }
+
     /// <summary>Whether its type is that of a page of HTML or XML.</summary>
     public bool IsMarkup { get; init; }
 

@@ -131,6 +131,27 @@ internal sealed class FeedUri
     /// <inheritdoc/>
     public override string ToString() => Display;
 
+    /// <summary>
+    /// An address as a table may keep it, relative to this feed where it is of the same server; null where it holds a secret (I9), leads from
+    /// https to http, or is of another scheme.
+    /// </summary>
+    internal string? Keep(Uri address)
+    {
+        if (
+            address.Scheme is not ("http" or "https")
+            || (Location.Scheme == "https" && address.Scheme != "https")
+            || address.UserInfo.Length > 0
+            || SecretNames.Replace(address.Query, _ => null) != (address.Query == "?" ? "" : address.Query)
+        )
+        {
+            return null;
+        }
+
+        var isOwn =
+            Uri.Compare(address, Location, UriComponents.SchemeAndServer, UriFormat.UriEscaped, StringComparison.OrdinalIgnoreCase) == 0;
+        return isOwn ? address.PathAndQuery : address.AbsoluteUri;
+    }
+
     private static void Append(StringBuilder query, string name, string value)
     {
         if (query.Length > 0)

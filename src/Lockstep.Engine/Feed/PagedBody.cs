@@ -37,6 +37,9 @@ internal sealed class PagedBody : ReadOnlyStream
         _identity = IdentityOf(response);
     }
 
+    /// <summary>The page that the bytes read last are of.</summary>
+    public Uri Page => _page;
+
     /// <summary>The next page's address; null when the response is the last page, or no page at all.</summary>
     public static Uri? NextOf(HttpResponseMessage response, Uri page)
     {

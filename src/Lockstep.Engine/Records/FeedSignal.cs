@@ -12,6 +12,12 @@ internal enum FeedSignalKind
     /// <summary>The whole set has been sent.</summary>
     SnapshotCompleted,
 
+    /// <summary>It leaves out a row that could not be taken.</summary>
+    RowLeftOut,
+
+    /// <summary>All up to here is in the table when the whole set goes on at <see cref="FeedSignal.Next"/>.</summary>
+    Page,
+
     /// <summary>A control row of another type, which means nothing here.</summary>
     Other,
 }
@@ -25,6 +31,15 @@ internal enum FeedSignalKind
 /// <param name="IsControlRow">Whether it is a control row, and not the heartbeat object.</param>
 internal readonly record struct FeedSignal(FeedSignalKind Kind, Cursor? Cursor, bool IsControlRow)
 {
+    /// <summary>How much of a key and of a reason is told, in characters.</summary>
+    private const int LongestText = 200;
+
+    /// <summary>Of a row that is left out: its key as JSON and why, as the feed says it. Null otherwise.</summary>
+    public string? LeftOut { get; private init; }
+
+    /// <summary>The address of the page at which the whole set goes on, when it is cut off; null for other signals.</summary>
+    public string? Next { get; init; }
+
     /// <summary>Reads an object that is valid JSON; null when it is no signal.</summary>
     public static FeedSignal? Read(ReadOnlySpan<byte> json, JsonReaderOptions options)
     {
@@ -35,15 +50,23 @@ internal readonly record struct FeedSignal(FeedSignalKind Kind, Cursor? Cursor, 
             control = false,
             snapshot = false,
             beat = false,
+            page = false,
+            leftOut = false,
             typed = false;
+        string? key = null,
+            reason = null;
         Cursor? cursor = null;
+        string? next = null;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
             members++;
             bool isHeartbeat = reader.ValueTextEquals(WireNames.Heartbeat),
                 isControl = reader.ValueTextEquals(WireNames.Control);
             bool isType = reader.ValueTextEquals(WireNames.ControlType),
-                isSince = reader.ValueTextEquals(WireNames.Since);
+                isSince = reader.ValueTextEquals(WireNames.Since),
+                isNext = reader.ValueTextEquals(WireNames.Next);
+            bool isKey = reader.ValueTextEquals(WireNames.Key),
+                isReason = reader.ValueTextEquals(WireNames.Reason);
             reader.Read();
             if (isHeartbeat)
                 heartbeat = reader.TokenType == JsonTokenType.True;
@@ -54,11 +77,20 @@ internal readonly record struct FeedSignal(FeedSignalKind Kind, Cursor? Cursor, 
                 typed = true;
                 snapshot = reader.ValueTextEquals(WireNames.SnapshotCompleted);
                 beat = reader.ValueTextEquals(WireNames.Heartbeat);
+                leftOut = reader.ValueTextEquals(WireNames.RowLeftOut);
+                page = reader.ValueTextEquals(WireNames.Page);
             }
 
             if (isSince)
                 cursor = ReadCursor(ref reader);
+            if (isReason && reader.TokenType == JsonTokenType.String)
+                reason = Shortened(JsonText.Decode(ref reader));
+            if (isNext && reader.TokenType == JsonTokenType.String)
+                next = JsonText.Decode(ref reader);
+            var start = (int)reader.TokenStartIndex;
             reader.Skip();
+            if (isKey)
+                key = Shortened(Encoding.UTF8.GetString(json[start..(int)reader.BytesConsumed]));
         }
 
         if (heartbeat && members == 1)
@@ -68,9 +100,17 @@ internal readonly record struct FeedSignal(FeedSignalKind Kind, Cursor? Cursor, 
         var kind =
             snapshot ? FeedSignalKind.SnapshotCompleted
             : beat ? FeedSignalKind.Heartbeat
+            : leftOut ? FeedSignalKind.RowLeftOut
+            : page && next is not null ? FeedSignalKind.Page
             : FeedSignalKind.Other;
-        return new FeedSignal(kind, cursor, IsControlRow: true);
+        return new FeedSignal(kind, cursor, IsControlRow: true)
+        {
+            Next = kind == FeedSignalKind.Page ? next : null,
+            LeftOut = leftOut ? $"{key}: {reason}" : null,
+        };
     }
+
+    private static string Shortened(string text) => text.Length <= LongestText ? text : text[..LongestText] + "…";
 
     private static Cursor? ReadCursor(ref Utf8JsonReader reader) =>
         reader.TokenType switch

@@ -21,6 +21,15 @@ internal static class WireNames
     /// <summary>The response header that announces how many records a snapshot holds.</summary>
     public const string CountHeader = "X-Amz-Meta-Count";
 
+    /// <summary>
+    /// The request header by which a client asks to be told, in the whole set, where that goes on if it is cut off; its value is
+    /// <see cref="ResumeByPage"/>.
+    /// </summary>
+    public const string ResumeHeader = "Lockstep-Resume";
+
+    /// <summary>The value of <see cref="ResumeHeader"/>, and the type of the control rows that it asks for.</summary>
+    public const string ResumeByPage = "page";
+
     internal static ReadOnlySpan<byte> DeletedAt => "deleted_at"u8;
 
     internal static ReadOnlySpan<byte> Heartbeat => "heartbeat"u8;
@@ -30,6 +39,16 @@ internal static class WireNames
     internal static ReadOnlySpan<byte> ControlType => "type"u8;
 
     internal static ReadOnlySpan<byte> SnapshotCompleted => "snapshot_completed"u8;
+
+    internal static ReadOnlySpan<byte> RowLeftOut => "row_left_out"u8;
+
+    internal static ReadOnlySpan<byte> Key => "key"u8;
+
+    internal static ReadOnlySpan<byte> Reason => "reason"u8;
+
+    internal static ReadOnlySpan<byte> Page => "page"u8;
+
+    internal static ReadOnlySpan<byte> Next => "next"u8;
 
     internal static ReadOnlySpan<byte> TransactionId => "txid"u8;
 

@@ -9,6 +9,9 @@ public enum FeedChunkKind
     /// <summary>Rows of a snapshot that the client cannot have heard of before: one that does not fit its filter may be left out.</summary>
     SnapshotRows,
 
+    /// <summary>No rows: who has all before it can go on with the snapshot's page <see cref="FeedChunk.Page"/>.</summary>
+    SnapshotPage,
+
     /// <summary>After these rows the snapshot is whole, and the client stands at <see cref="FeedChunk.Since"/>.</summary>
     SnapshotCompleted,
 
@@ -23,4 +26,8 @@ public enum FeedChunkKind
 /// <param name="Kind">What follows from having received it.</param>
 /// <param name="Lines">The rows; empty when only the position moves.</param>
 /// <param name="Since">The client's cursor after the chunk; 0 for the kinds of rows only, which carry their own.</param>
-public readonly record struct FeedChunk(FeedChunkKind Kind, ReadOnlyMemory<byte> Lines, long Since);
+public readonly record struct FeedChunk(FeedChunkKind Kind, ReadOnlyMemory<byte> Lines, long Since)
+{
+    /// <summary>The page of a snapshot at which it goes on, for <see cref="FeedChunkKind.SnapshotPage"/>; null for all others.</summary>
+    public SnapshotPageRequest? Page { get; init; }
+}

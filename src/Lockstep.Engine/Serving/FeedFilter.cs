@@ -92,6 +92,13 @@ public sealed class FeedFilter
     {
         ArgumentNullException.ThrowIfNull(key);
         ArgumentNullException.ThrowIfNull(output);
+        if (FeedLines.IsControl(line))
+        {
+            output.Write(line);
+            output.Write("\n"u8);
+            return;
+        }
+
         var row = FeedRow.Find(line);
         var fits = row.IsDeleted || Fits(line[row.Data]);
         if (!fits && isNew)
@@ -101,7 +108,10 @@ public sealed class FeedFilter
         output.Write(line[..row.Deleted.Start]);
         output.Write(row.IsDeleted || !fits ? "true"u8 : "false"u8);
         output.Write(line[row.Deleted.End..row.Data.Start]);
-        WriteMembers(line[row.Data], key, keyOnly: row.IsDeleted || !fits, output);
+        if (!row.IsDeleted && fits && _columns is null)
+            output.Write(line[row.Data]);
+        else
+            WriteMembers(line[row.Data], key, row.IsDeleted || !fits ? null : _columns, output);
         output.Write(line[row.Data.End..]);
         output.Write("\n"u8);
     }
@@ -117,14 +127,18 @@ public sealed class FeedFilter
         return true;
     }
 
-    private void WriteMembers(ReadOnlySpan<byte> data, IReadOnlyList<string> key, bool keyOnly, IBufferWriter<byte> output)
+    /// <summary>Writes an object with some members of another one, as they are there.</summary>
+    /// <param name="data">The other one.</param>
+    /// <param name="key">The key's members, which are among them; empty for the first one.</param>
+    /// <param name="others">Those that are, too; null for none.</param>
+    /// <param name="output">Gets it.</param>
+    internal static void WriteMembers(
+        ReadOnlySpan<byte> data,
+        IReadOnlyList<string> key,
+        HashSet<string>? others,
+        IBufferWriter<byte> output
+    )
     {
-        if (!keyOnly && _columns is null)
-        {
-            output.Write(data);
-            return;
-        }
-
         output.Write("{"u8);
         var json = new Utf8JsonReader(data, AnyDepth);
         json.Read();
@@ -136,7 +150,7 @@ public sealed class FeedFilter
             json.Read();
             json.Skip();
             var isKey = key.Count == 0 ? index == 0 : name is not null && key.Contains(name);
-            if (!isKey && (keyOnly || name is null || !_columns!.Contains(name)))
+            if (!isKey && (name is null || others?.Contains(name) != true))
                 continue;
             if (written++ > 0)
                 output.Write(","u8);

@@ -25,7 +25,7 @@ internal sealed class FeedJourney<TPosition>(IFeedSteps<TPosition> steps, string
         steps.Came();
         try
         {
-            var standing = _known.Cursor > 0 ? FeedChunkKind.CaughtUp : FeedChunkKind.SnapshotCompleted;
+            var standing = request.Since > 0 ? FeedChunkKind.CaughtUp : FeedChunkKind.SnapshotCompleted;
             if (standing == FeedChunkKind.SnapshotCompleted)
             {
                 await foreach (var step in InTurnAsync(steps.ReadSnapshotAsync, cancellationToken).ConfigureAwait(false))
@@ -33,6 +33,8 @@ internal sealed class FeedJourney<TPosition>(IFeedSteps<TPosition> steps, string
                     _known = step.Position ?? _known;
                     if (!step.Lines.IsEmpty)
                         yield return new FeedChunk(FeedChunkKind.SnapshotRows, step.Lines, 0);
+                    if (step.Page is { } page && request.WantsPages)
+                        yield return new FeedChunk(FeedChunkKind.SnapshotPage, default, 0) { Page = page };
                 }
             }
 

@@ -1,14 +1,23 @@
+using System.Buffers;
 using System.Buffers.Text;
+using System.Globalization;
+using System.Text;
 using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Serving;
 
 /// <summary>
 /// Makes of rows the lines of the transaction dialect, in pieces of about <see cref="PieceBytes"/> that are never written again once taken.
-/// A row's JSON is copied once. Used by one thread at a time.
+/// A row's JSON is copied once. Of a row that no client could take only the key goes out, as deleted, and a control row that says why: a client
+/// that kept the version before would take it for the newest. Used by one thread at a time.
 /// </summary>
-internal sealed class FeedLines
+/// <param name="limits">Which rows clients can take.</param>
+/// <param name="key">The members of <c>data</c> that are the key, known by the time a row is appended; empty for the first one.</param>
+internal sealed class FeedLines(RowLimits limits, Func<IReadOnlyList<string>> key)
 {
+    /// <summary>The longest key that a control row names, in bytes.</summary>
+    private const int LongestKey = 4096;
+
     /// <summary>Below the size at which arrays go to the large object heap.</summary>
     public const int PieceBytes = 64 * 1024;
 
@@ -16,6 +25,7 @@ internal sealed class FeedLines
     private byte[] _piece = [];
     private int _written;
     private ArraySegment<byte> _data;
+    private (long Transaction, long Horizon) _row;
 
     /// <summary>Rows appended so far.</summary>
     public int Rows { get; private set; }
@@ -48,6 +58,7 @@ internal sealed class FeedLines
     public ArraySegment<byte> Begin(long transaction, long horizon, bool isDeleted, int length)
     {
         Reserve(length + EnvelopeBytes);
+        _row = (transaction, horizon);
         var at = _written;
         Write("{\"txid\":"u8, ref at);
         Write(transaction, ref at);
@@ -62,12 +73,50 @@ internal sealed class FeedLines
     /// <summary>Appends the row begun.</summary>
     public void End()
     {
+        if (WhatIsWrong() is { } reason)
+            LeaveOut(reason);
+        else
+            Close();
+    }
+
+    /// <summary>What is wrong with the row begun, as long as its line would be without its line feed.</summary>
+    private string? WhatIsWrong() => limits.WhatIsWrong(_data.Offset + _data.Count + 1 - _written, _data);
+
+    private void Close()
+    {
         JsonText.PutOnOneLine(_data);
         var at = _data.Offset + _data.Count;
         Write("}\n"u8, ref at);
         Rows++;
         Bytes += at - _written;
         _written = at;
+    }
+
+    /// <summary>Appends the key of the row begun, as deleted, and a control row, instead of the row.</summary>
+    private void LeaveOut(string reason)
+    {
+        var (transaction, horizon) = _row;
+        var written = new ArrayBufferWriter<byte>();
+        FeedFilter.WriteMembers(_data, key(), others: null, written);
+        var name = written.WrittenSpan.ToArray();
+        JsonText.PutOnOneLine(name);
+        name.CopyTo(Begin(transaction, horizon, isDeleted: true, name.Length).AsSpan());
+        if (WhatIsWrong() is null)
+            Close();
+        else
+            Rows++; // Whoever reads a page goes by how many rows it took.
+
+        var told = name.Length <= LongestKey ? Encoding.UTF8.GetString(name) : "null";
+        limits.Tell(told, transaction, reason);
+        var control = Encoding.UTF8.GetBytes(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"{{\"control\":true,\"txid\":{transaction},\"type\":\"row_left_out\",\"key\":{told},\"reason\":\"{reason}\"}}\n"
+            )
+        );
+        Reserve(control.Length);
+        Write(control, ref _written);
+        Bytes += control.Length;
     }
 
     /// <summary>Everything not yet taken, the last piece cut to size.</summary>
@@ -89,8 +138,14 @@ internal sealed class FeedLines
         return piece;
     }
 
-    private static long TransactionOf(ReadOnlySpan<byte> line) =>
-        Utf8Parser.TryParse(line["{\"txid\":"u8.Length..], out long transaction, out _) ? transaction : throw new FormatException();
+    private static long TransactionOf(ReadOnlySpan<byte> line)
+    {
+        var before = IsControl(line) ? "{\"control\":true,\"txid\":"u8.Length : "{\"txid\":"u8.Length;
+        return Utf8Parser.TryParse(line[before..], out long transaction, out _) ? transaction : throw new FormatException();
+    }
+
+    /// <summary>Whether a line among the rows is no row, but says something of one.</summary>
+    public static bool IsControl(ReadOnlySpan<byte> line) => line.StartsWith("{\"control\":"u8);
 
     private void Reserve(int bytes)
     {

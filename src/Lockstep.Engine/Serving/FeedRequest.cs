@@ -8,6 +8,15 @@ public sealed record FeedRequest(long Since, string? Identity, TimeSpan Heartbea
 {
     /// <summary>The client's part of what a server may hold in memory, which stays the caller's; null where nothing limits it.</summary>
     public SendShare? Share { get; init; }
+
+    /// <summary>
+    /// Whether the client's cursor is that of the last row it got: rows come in the order of their transactions, also in a snapshot, and those
+    /// at the cursor come again.
+    /// </summary>
+    public bool InOrder { get; init; }
+
+    /// <summary>Whether the client wants to be told where a snapshot goes on if it is cut off.</summary>
+    public bool WantsPages { get; init; }
 }
 
 /// <summary>A page of a snapshot.</summary>

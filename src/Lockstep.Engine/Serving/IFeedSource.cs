@@ -15,6 +15,15 @@ public interface IFeedSource : IAsyncDisposable
     /// </summary>
     TimeSpan Lag => TimeSpan.Zero;
 
+    /// <summary>
+    /// The order field of the record dialect in which the endpoint is to write the rows; null for the transaction dialect. The source gives the
+    /// same lines in either case, to a <see cref="FeedRequest"/> that is <see cref="FeedRequest.InOrder"/>.
+    /// </summary>
+    string? RecordOrderField => null;
+
+    /// <summary>The rows that no client could take, and that the source leaves out.</summary>
+    LeftOutRows LeftOut => LeftOutRows.None;
+
     /// <summary>What the source serves at this moment. Cheap: it answers from what the source last saw.</summary>
     /// <exception cref="FeedUnavailableException">Nothing has been seen yet, or the origin cannot be reached.</exception>
     ValueTask<FeedState> GetStateAsync(CancellationToken cancellationToken);

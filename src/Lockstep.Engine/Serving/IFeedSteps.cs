@@ -4,7 +4,15 @@ namespace Lockstep.Engine.Serving;
 /// <param name="Lines">Whole lines; there may be none.</param>
 /// <param name="Position">Where the client stands once it has them; null for where it stood before.</param>
 internal readonly record struct FeedStep<TPosition>(ReadOnlyMemory<byte> Lines, TPosition? Position = null)
-    where TPosition : class, IFeedPosition<TPosition>;
+    where TPosition : class, IFeedPosition<TPosition>
+{
+    /// <summary>The page of a snapshot at which it goes on for who has all lines so far; null where this does not say.</summary>
+    public SnapshotPageRequest? Page { get; init; }
+
+    /// <summary>Says no more than where the snapshot goes on.</summary>
+    public static FeedStep<TPosition> At(string identity, long horizon, string? after) =>
+        new(default) { Page = new SnapshotPageRequest(identity, horizon, after) };
+}
 
 /// <summary>
 /// What differs between sources on one client's journey: how they read. Between two steps a source holds nothing open that a slow client

@@ -25,6 +25,7 @@ public sealed class TableFeed : IFeedSource
 
     private readonly TableFeedOptions _options;
     private readonly TableFeedFile _file;
+    private readonly RowLimits _limits;
     private readonly SemaphoreSlim _readers;
     private readonly CancellationTokenSource _stop = new();
     private Task _watching = Task.CompletedTask;
@@ -32,10 +33,12 @@ public sealed class TableFeed : IFeedSource
     private FeedUnavailableException? _error;
     private int _followers;
 
-    private TableFeed(TableFeedOptions options, TimeProvider time, TableStamp stamp)
+    private TableFeed(TableFeedOptions options, TimeProvider time, TableFeedFile file, RowLimits limits)
     {
+        var stamp = file.ReadStamp();
         _options = options;
-        _file = new TableFeedFile(options.Path, options.PageBytes);
+        _file = file;
+        _limits = limits;
         _readers = new SemaphoreSlim(options.MaxReaders);
         _last = stamp;
         Time = time;
@@ -47,11 +50,17 @@ public sealed class TableFeed : IFeedSource
     /// <inheritdoc/>
     public string Name { get; }
 
+    /// <inheritdoc/>
+    public LeftOutRows LeftOut => _limits.LeftOut;
+
     /// <summary>The table file's full path.</summary>
     public string Path => _options.Path;
 
     /// <summary>Why the file could not be read when it was last looked at; null when it could. The feed goes on trying.</summary>
     public Exception? Error => Volatile.Read(ref _error);
+
+    /// <inheritdoc/>
+    public string? RecordOrderField => _options.Dialect == ServedDialect.Record ? _file.OrderField : null;
 
     internal TimeProvider Time { get; }
 
@@ -80,7 +89,8 @@ public sealed class TableFeed : IFeedSource
             try
             {
                 ServingMark.Ensure(settings.Path);
-                var feed = new TableFeed(settings, time, new TableFeedFile(settings.Path, settings.PageBytes).ReadStamp());
+                var limits = new RowLimits(settings.Name ?? settings.Path, settings.MaximumRowBytes, settings.Logger);
+                var feed = new TableFeed(settings, time, new TableFeedFile(settings.Path, settings.PageBytes, limits), limits);
                 feed._watching = Task.Run(() => feed.WatchAsync(feed._stop.Token), CancellationToken.None);
                 return feed;
             }
@@ -105,7 +115,10 @@ public sealed class TableFeed : IFeedSource
             throw error;
         var stamp = Volatile.Read(ref _last)!;
         return ValueTask.FromResult(
-            new FeedState(stamp.Identity, stamp.Sequence, stamp.KeyFields, Pages: true) { Columns = stamp.Columns }
+            new FeedState(stamp.Identity, stamp.Sequence, stamp.KeyFields, Pages: _options.Dialect == ServedDialect.Transaction)
+            {
+                Columns = stamp.Columns,
+            }
         );
     }
 
@@ -126,9 +139,9 @@ public sealed class TableFeed : IFeedSource
         var stamp = await ReadAsync(file => file.ReadStamp(), cancellationToken).ConfigureAwait(false);
         stamp.Range.Admit(request.Identity, request.Since);
         var journey = new FeedJourney<LogPosition>(
-            new TableFeedSteps(this, stamp.Identity),
+            new TableFeedSteps(this, stamp.Identity, request.InOrder),
             stamp.Identity,
-            new LogPosition(request.Since),
+            new LogPosition(request.InOrder ? Math.Max(0, request.Since - 1) : request.Since),
             request
         );
         return new FeedReading(stamp.Identity, stamp.KeyFields, journey.ReadAsync(cancellationToken));
@@ -138,17 +151,13 @@ public sealed class TableFeed : IFeedSource
     public async ValueTask<SnapshotPage> ReadPageAsync(SnapshotPageRequest request, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(request);
+        if (_options.Dialect == ServedDialect.Record)
+            throw new NotSupportedException("The record dialect has no pages.");
         var after = request.After is null ? null : ParsePosition(request.After);
         var page = await ReadAsync(file => file.ReadKeys(after, request.Horizon), cancellationToken).ConfigureAwait(false);
         var horizon = request.Horizon ?? page.Stamp.Sequence;
         page.Stamp.Range.Check(request.Identity ?? page.Stamp.Identity, horizon);
-        return new SnapshotPage(
-            page.Stamp.Identity,
-            horizon,
-            page.Stamp.KeyFields,
-            page.Lines.Take(),
-            page.Next is null ? null : Base64Url.EncodeToString(page.Next)
-        );
+        return new SnapshotPage(page.Stamp.Identity, horizon, page.Stamp.KeyFields, page.Lines.Take(), FormatPosition(page.Next));
     }
 
     /// <summary>Stops watching the file. Clients that still read are cut off.</summary>
@@ -206,7 +215,7 @@ public sealed class TableFeed : IFeedSource
                     // The last connection to close takes the write-ahead log and its index with it, which the next one would make again.
                     using var before = connection;
                     connection = null;
-                    connection = TableFile.OpenForReading(_options.Path);
+                    connection = ReadConnection.Open(_options.Path, CancellationToken.None);
                     (opened, version) = (Time.GetTimestamp(), Unknown);
                 }
 
@@ -281,6 +290,9 @@ public sealed class TableFeed : IFeedSource
     }
 
     private FeedUnavailableException Stopped() => new($"The table '{Name}' is no longer served here.", TimeSpan.FromSeconds(1));
+
+    /// <summary>A page's place as it stands in its address; null stays null.</summary>
+    internal static string? FormatPosition(byte[]? key) => key is null ? null : Base64Url.EncodeToString(key);
 
     private static byte[] ParsePosition(string text)
     {

@@ -35,7 +35,7 @@ internal sealed record TablePage(TableStamp Stamp, FeedLines Lines, byte[]? Next
 /// Reads a table file for clients. Each read is a short transaction of its own, so that a slow client never keeps SQLite from
 /// shortening the file's log. Thread-safe.
 /// </summary>
-internal sealed class TableFeedFile(string path, int pageBytes)
+internal sealed class TableFeedFile(string path, int pageBytes, RowLimits limits)
 {
     /// <summary>
     /// By the index that a served table has (<see cref="SequenceIndex"/>): what it costs depends on what changed, and not on the table.
@@ -43,6 +43,11 @@ internal sealed class TableFeedFile(string path, int pageBytes)
     internal const string Changes = $"SELECT seq, gone, body FROM {TableSchema.Rows} WHERE seq > ?1 ORDER BY seq LIMIT ?2";
 
     private readonly PageSize _size = new(pageBytes, rowBytes: 256);
+
+    private volatile string _orderField = WireNames.DefaultOrderField;
+
+    /// <summary>The field that orders the records at their source, as it was when last read; the usual one where there is none.</summary>
+    public string OrderField => _orderField;
 
     /// <exception cref="FeedUnavailableException">The file is not there, or cannot be read.</exception>
     public TableStamp ReadStamp() => Read((_, stamp, _) => stamp);
@@ -54,7 +59,7 @@ internal sealed class TableFeedFile(string path, int pageBytes)
         Read(
             (connection, stamp, shape) =>
             {
-                var lines = new FeedLines();
+                var lines = new FeedLines(limits, () => stamp.KeyFields);
                 if (shape is null)
                     return new TablePage(stamp, lines, null, stamp.Sequence);
                 using var select = new Statement(
@@ -78,25 +83,38 @@ internal sealed class TableFeedFile(string path, int pageBytes)
         );
 
     /// <summary>What changed after a sequence number, tombstones too, newest state per record, in the order of the changes.</summary>
-    public TablePage ReadChanges(long after) =>
+    public TablePage ReadChanges(long after) => ReadChanges(after, _ => 0);
+
+    /// <summary>The same, for who has nothing yet: without the tombstones of what was gone before.</summary>
+    /// <param name="after">The last sequence number of the page before; 0 for the first page.</param>
+    /// <param name="horizon">The table's sequence when the first page was read; null for that page.</param>
+    public TablePage ReadOrder(long after, long? horizon) => ReadChanges(after, stamp => horizon ?? stamp.Sequence);
+
+    /// <param name="after">Where the page before ended.</param>
+    /// <param name="goneBefore">Tombstones up to this sequence number are left out.</param>
+    private TablePage ReadChanges(long after, Func<TableStamp, long> goneBefore) =>
         Read(
             (connection, stamp, shape) =>
             {
-                var lines = new FeedLines();
+                var lines = new FeedLines(limits, () => stamp.KeyFields);
                 if (shape is null || stamp.Sequence <= after)
                     return new TablePage(stamp, lines, null, stamp.Sequence);
-                var (most, last) = (_size.Rows, after);
+                var (most, last, read) = (_size.Rows, after, 0);
+                var before = goneBefore(stamp);
                 using var select = new Statement(connection, Changes);
                 select.Bind(1, after);
                 select.Bind(2, (long)most);
                 while (lines.Bytes < pageBytes && select.Step())
                 {
                     last = select.Integer(0);
-                    lines.Append(last, stamp.Sequence, select.Integer(1) != (long)RowState.Live, select.Bytes(2));
+                    read++;
+                    var isGone = select.Integer(1) != (long)RowState.Live;
+                    if (!isGone || last > before)
+                        lines.Append(last, stamp.Sequence, isGone, select.Bytes(2));
                 }
 
                 _size.Learn(lines);
-                return new TablePage(stamp, lines, null, lines.Rows < most && lines.Bytes < pageBytes ? stamp.Sequence : last);
+                return new TablePage(stamp, lines, null, read < most && lines.Bytes < pageBytes ? stamp.Sequence : last);
             }
         );
 
@@ -120,7 +138,7 @@ internal sealed class TableFeedFile(string path, int pageBytes)
         {
             while (true)
             {
-                using var connection = TableFile.OpenForReading(path);
+                using var connection = ReadConnection.Open(path);
                 var mark = TableFile.Guard(
                     path,
                     () =>
@@ -142,6 +160,8 @@ internal sealed class TableFeedFile(string path, int pageBytes)
                     () =>
                     {
                         var state = TableState.Load(connection);
+                        if (state is { Shape: { Dialect: Dialect.Record, OrderField: var order }, Foreign: null })
+                            _orderField = order;
                         var hasRows = state.Shape is not null && StageSql.TableExists(connection, TableSchema.Rows);
                         var stamp = new TableStamp(state.Name, mark.Identity, mark.Cleared, state.Sequence, state.Shape?.KeyFields ?? [])
                         {

@@ -1,3 +1,6 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+
 namespace Lockstep.Engine.Serving;
 
 /// <summary>How a table file is served.</summary>
@@ -8,6 +11,9 @@ public sealed record TableFeedOptions
 
     /// <summary>The name under which it is served; null for the table's own name.</summary>
     public string? Name { get; init; }
+
+    /// <summary>How its rows are written to clients.</summary>
+    public ServedDialect Dialect { get; init; }
 
     /// <summary>
     /// How often the file is asked whether something was committed; above zero. Default 25 ms: the question costs microseconds. Where the
@@ -30,6 +36,18 @@ public sealed record TableFeedOptions
     /// <summary>How long another program's transaction on the file is waited for at the start. Default 30 s.</summary>
     public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>What <see cref="MaximumRowBytes"/> is unless told otherwise.</summary>
+    public const int DefaultMaximumRowBytes = RowLimits.DefaultBytes;
+
+    /// <summary>
+    /// The longest line of a row, in bytes: a longer one, which clients could not take, is left out and told of. At least 1 KiB; default 16 MiB,
+    /// which is what clients take unless told otherwise.
+    /// </summary>
+    public int MaximumRowBytes { get; init; } = DefaultMaximumRowBytes;
+
+    /// <summary>Is told what an operator should know of. From any thread. Default: nobody.</summary>
+    public ILogger Logger { get; init; } = NullLogger.Instance;
+
     internal TableFeedOptions Checked()
     {
         ArgumentException.ThrowIfNullOrEmpty(Path);
@@ -37,6 +55,7 @@ public sealed record TableFeedOptions
         ArgumentOutOfRangeException.ThrowIfLessThan(LiveBytes, 1024);
         ArgumentOutOfRangeException.ThrowIfLessThan(MaxReaders, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(PageBytes, 1024);
+        ArgumentOutOfRangeException.ThrowIfLessThan(MaximumRowBytes, 1024);
         return this;
     }
 }

@@ -2,8 +2,8 @@ using System.Runtime.CompilerServices;
 
 namespace Lockstep.Engine.Serving;
 
-/// <summary>How one client of a table file is read for: pages by key, then pages by sequence number.</summary>
-internal sealed class TableFeedSteps(TableFeed feed, string identity) : IFeedSteps<LogPosition>
+/// <summary>How one client of a table file is read for: pages by key, or by sequence number, then pages of changes.</summary>
+internal sealed class TableFeedSteps(TableFeed feed, string identity, bool inOrder) : IFeedSteps<LogPosition>
 {
     public string Name => feed.Name;
 
@@ -15,8 +15,33 @@ internal sealed class TableFeedSteps(TableFeed feed, string identity) : IFeedSte
 
     public bool PositionsAreWhole => true;
 
+    public IAsyncEnumerable<FeedStep<LogPosition>> ReadSnapshotAsync(CancellationToken cancellationToken) =>
+        inOrder ? ReadByOrderAsync(cancellationToken) : ReadByKeyAsync(cancellationToken);
+
+    /// <summary>
+    /// Page by page in the order of the changes: who is cut off goes on from the last record. Tombstones of what was gone before are left out.
+    /// </summary>
+    private async IAsyncEnumerable<FeedStep<LogPosition>> ReadByOrderAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        long? horizon = null;
+        long known = 0;
+        TablePage page;
+        do
+        {
+            var (from, fixedHorizon) = (known, horizon);
+            page = await feed.ReadAsync(file => file.ReadOrder(from, fixedHorizon), cancellationToken).ConfigureAwait(false);
+            horizon ??= page.Stamp.Sequence;
+            page.Stamp.Range.Check(identity, horizon.Value);
+            foreach (var piece in page.Lines.Take())
+                yield return new FeedStep<LogPosition>(piece);
+            known = page.To;
+        } while (!page.IsEnd && known < horizon);
+
+        yield return new FeedStep<LogPosition>(default, new LogPosition(known));
+    }
+
     /// <summary>Page by page in key order. Each page shows the table as it is when the page is read.</summary>
-    public async IAsyncEnumerable<FeedStep<LogPosition>> ReadSnapshotAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    private async IAsyncEnumerable<FeedStep<LogPosition>> ReadByKeyAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
         long? horizon = null;
         byte[]? after = null;
@@ -26,6 +51,7 @@ internal sealed class TableFeedSteps(TableFeed feed, string identity) : IFeedSte
             var page = await feed.ReadAsync(file => file.ReadKeys(from, fixedHorizon), cancellationToken).ConfigureAwait(false);
             horizon ??= page.Stamp.Sequence;
             page.Stamp.Range.Check(identity, horizon.Value);
+            yield return FeedStep<LogPosition>.At(identity, horizon.Value, TableFeed.FormatPosition(from));
             foreach (var piece in page.Lines.Take())
                 yield return new FeedStep<LogPosition>(piece);
             after = page.Next;

@@ -95,6 +95,12 @@ internal sealed class BodyParser(
                     continue;
                 case ParsedKind.Signal when parser.Signal.Kind == FeedSignalKind.Other:
                     continue;
+                case ParsedKind.Signal when parser.Signal.Kind == FeedSignalKind.RowLeftOut:
+                    context.NoteLeftOut(parser.Signal.LeftOut!);
+                    continue;
+                case ParsedKind.Signal when parser.Signal.Kind == FeedSignalKind.Page:
+                    NotePage(parser.Signal.Next!);
+                    continue;
                 case ParsedKind.Signal:
                     Hear(parser.Signal);
                     return ParseStop.Signal;
@@ -119,6 +125,27 @@ internal sealed class BodyParser(
         if (beginsBatch && record.TransactionId is not null && source.Start.IsStart && !set.IsComplete && !pacer.IsStaged)
             tracker.Hold();
         return isFull;
+    }
+
+    /// <summary>The feed says where its set goes on; it may say that of no other server.</summary>
+    private void NotePage(string next)
+    {
+        if (
+            source.IsFirstLoad
+            && !source.IsRedirected
+            && !set.IsComplete
+            && Uri.TryCreate(source.Feed.Location, next, out var page)
+            && Uri.Compare(
+                page,
+                source.Feed.Location,
+                UriComponents.SchemeAndServer,
+                UriFormat.UriEscaped,
+                StringComparison.OrdinalIgnoreCase
+            ) == 0
+        )
+        {
+            pacer.LoadPage = source.KeepPage?.Invoke(page) ?? pacer.LoadPage;
+        }
     }
 
     private void Hear(FeedSignal signal)

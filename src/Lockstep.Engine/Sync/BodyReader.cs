@@ -24,6 +24,8 @@ internal sealed class BodyReader
     private readonly BodyClock _clock;
     private readonly SetCompletion _set;
     private readonly BodyParser _parser;
+    private readonly LoadNews _load;
+    private Uri? _page;
     private long _settledAfter;
     private bool _warnedOfKey;
     private readonly long _before;
@@ -39,6 +41,7 @@ internal sealed class BodyReader
         _pacer = new CommitPacer(context, source, _tracker);
         _clock = new BodyClock(context, source, _tracker);
         _set = new SetCompletion(context, source, _tracker, _pacer);
+        _load = new LoadNews(context, source, _tracker);
         _parser = new BodyParser(context, source, _frames, _tracker, _pacer, _set);
     }
 
@@ -103,6 +106,10 @@ internal sealed class BodyReader
             await _set.BreakOffAsync(cancellationToken).ConfigureAwait(false);
             throw;
         }
+        finally
+        {
+            _load.End();
+        }
     }
 
     private async Task<BodyEnd> ReadToEndAsync(CancellationToken cancellationToken)
@@ -124,6 +131,7 @@ internal sealed class BodyReader
             }
 
             NoteBytes(count);
+            NotePage();
             var arrived = _clock.Now;
             if (await ParseAsync(cancellationToken).ConfigureAwait(false))
                 return BodyEnd.CaughtUp;
@@ -135,11 +143,25 @@ internal sealed class BodyReader
 
             _clock.NoteParsed(hasRecords: _context.Counters.Received != _received);
             _received = _context.Counters.Received;
+            if (_load.IsWorthAsking && !_set.IsComplete)
+                await _load.TellAsync(hasPage: _pacer.LoadPage is not null).ConfigureAwait(false);
             await _pacer.FlushWhenDueAsync(cancellationToken).ConfigureAwait(false);
             if (await IsOverAsync(cancellationToken).ConfigureAwait(false) is { } over)
                 return over;
             _clock.Excuse(arrived);
         }
+    }
+
+    /// <summary>
+    /// The body has turned to another page of a set: a first load goes on there when it is cut off, since all before it has been parsed.
+    /// </summary>
+    private void NotePage()
+    {
+        if (!_source.IsFirstLoad || _set.IsComplete || _source.Page?.Invoke() is not { } page || page == _page)
+            return;
+        _page = page;
+        if (!_frames.IsInsideObject)
+            _pacer.LoadPage = _source.KeepPage?.Invoke(page) ?? _pacer.LoadPage;
     }
 
     /// <summary>A whole set without a single object is an empty one only if nothing says that it is no feed at all (I6).</summary>
@@ -174,6 +196,8 @@ internal sealed class BodyReader
                 await WarnOfDeletionAsync(odd).ConfigureAwait(false);
             if (stop != ParseStop.Malformed && _context.FirstMalformed is { } first && !_context.HasToldOfMalformed)
                 await WarnOfMalformedAsync(first).ConfigureAwait(false);
+            while (_context.LeftOut.TryDequeue(out var row))
+                await WarnOfLeftOutAsync(row).ConfigureAwait(false);
             switch (stop)
             {
                 case ParseStop.NeedMore:
@@ -230,6 +254,13 @@ internal sealed class BodyReader
             )
             .ConfigureAwait(false);
     }
+
+    private Task WarnOfLeftOutAsync(string row) =>
+        _context.PostEventAsync(
+            FeedEventKind.Warning,
+            $"{_source.Feed.Subject} leaves out the record {row} The table lacks it.",
+            "Tell the feed's operator; the server's largest record is its --maximum-record-size."
+        );
 
     private async Task WarnOfDeletionAsync(string odd)
     {

@@ -31,6 +31,24 @@ internal sealed record BodySource
     /// <summary>Whether the whole set was asked for on purpose, which may take the cursor back (I4).</summary>
     public bool IsResync { get; init; }
 
+    /// <summary>Whether it fills a table that has nothing yet, or goes on with that where it was cut off.</summary>
+    public bool IsFirstLoad { get; init; }
+
+    /// <summary>How many records a first load had brought before; null when this is its beginning.</summary>
+    public long? LoadedBefore { get; init; }
+
+    /// <summary>The page that the body comes from just now, if it comes in pages; null otherwise.</summary>
+    public Func<Uri>? Page { get; init; }
+
+    /// <summary>How an address is kept at which a first load goes on; null where it may not be kept, or is none.</summary>
+    public Func<Uri, string?>? KeepPage { get; init; }
+
+    /// <summary>Its length in bytes; null where it is not known.</summary>
+    public long? Length { get; init; }
+
+    /// <summary>How many records are announced; null where the feed does not say.</summary>
+    public long? ExpectedRecords { get; init; }
+
     /// <summary>Whether it is known to end, so that a pause in it means nothing.</summary>
     public bool IsFinite { get; init; }
 

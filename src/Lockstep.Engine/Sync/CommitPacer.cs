@@ -66,6 +66,9 @@ internal sealed class CommitPacer
     /// <summary>Whether something of this body went into the table.</summary>
     public bool HasCommitted { get; private set; }
 
+    /// <summary>Where the first load goes on for who has all that was added so far; null when that is not known.</summary>
+    public string? LoadPage { get; set; }
+
     public bool HasUncommitted => _hasOpenTransaction || _batch is { Count: > 0 };
 
     /// <summary>Whether something is not written yet, malformed records among it.</summary>
@@ -173,6 +176,7 @@ internal sealed class CommitPacer
             FeedEnding = _source.IsImport ? null : _context.FeedEnding,
             Quarantined = [.. _quarantined],
             QuarantineLimit = _context.Options.QuarantineLimit,
+            LoadPage = IsStaged ? null : LoadPage,
             WantsChanges = _context.Options.WantsChanges,
         };
     }

@@ -11,6 +11,7 @@ internal sealed class ConnectionPlan
     private Cursor? _override;
     private bool _resync;
     private bool _isAnotherFeed;
+    private bool _isLoadOver;
 
     public ConnectionPlan(SyncOptions options, TableState state)
     {
@@ -26,6 +27,12 @@ internal sealed class ConnectionPlan
 
     /// <summary>The cursor to send.</summary>
     public Cursor RequestCursor => _resync ? Cursor.Start : Start.Back(_options.Lookback);
+
+    /// <summary>Where the table's first load goes on; null when the feed is asked for what the cursor says.</summary>
+    public string? LoadPage(TableState state) => _resync || _isLoadOver || _override is not null || !Start.IsStart ? null : state.LoadPage;
+
+    /// <summary>The first load cannot go on: the next connection asks for the whole set.</summary>
+    public void GiveUpLoad() => _isLoadOver = true;
 
     /// <summary>
     /// Whether a snapshot has just been taken, so that the feed is asked for what came after it, and must not redirect again.
@@ -98,6 +105,7 @@ internal sealed class ConnectionPlan
         var isEmpty = state.Rows + state.Tombstones == 0;
         bool replaces = _resync || body.IsSnapshot,
             isWhole = replaces || RequestCursor.IsStart;
+        var goesOn = LoadPage(state) is not null;
         var isTransaction = state.Shape?.Dialect == Dialect.Transaction;
         return new BodySource
         {
@@ -107,7 +115,14 @@ internal sealed class ConnectionPlan
             IsHeld = body.IsSnapshot,
             // Into an empty table there is nothing to put a snapshot beside. Into any other the whole set goes beside what is there, also
             // when the one before was cut off: what was deleted in between is not in it, and is to be swept (I6).
-            IsStaged = isWhole && !isEmpty,
+            IsStaged = isWhole && !isEmpty && !goesOn,
+            IsFirstLoad = isWhole && !_resync && (isEmpty || goesOn),
+            // A first load in order goes on from its cursor, like everything else: that no sync has ended well yet shows that it is one.
+            LoadedBefore = goesOn || (!isWhole && state.LastSync is null) ? state.Rows : null,
+            Page = body.Page,
+            KeepPage = client.Uri.Keep,
+            Length = body.ContentLength,
+            ExpectedRecords = body.ExpectedRecords,
             IsWholeSet = isWhole,
             IsResync = _resync,
             IsFinite = body.ContentLength is not null,

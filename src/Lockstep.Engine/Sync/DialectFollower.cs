@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Records;
@@ -43,6 +44,7 @@ internal sealed class DialectFollower(
     private bool _isPolled;
     private int _resyncs;
     private int _emptyEnds;
+    private int _skippedEnds;
 
     /// <summary>The dialect.</summary>
     public DialectDescription Dialect => dialect;
@@ -120,6 +122,7 @@ internal sealed class DialectFollower(
             Status = status,
             Requests = requests,
             Writer = new DialectWriter(context, client.Uri),
+            Judge = new SweepJudge(context, client.Uri),
             IsGuess = isGuess && state.Foreign is null,
             IsForced = options.Resync || options.Repair,
         };
@@ -143,26 +146,41 @@ internal sealed class DialectFollower(
 
     private async Task<RoundOutcome> RunRoundAsync(DialectSession session, CancellationToken cancellationToken)
     {
-        await AskIdentityAsync(session, cancellationToken).ConfigureAwait(false);
-        var kind = Choose(session.State);
+        await AskFeedAsync(session, cancellationToken).ConfigureAwait(false);
+        var kind = Choose(session);
+        if (kind == RequestKind.Snapshot && !session.IsForced && session.State.Owed?.Refused is not null)
+        {
+            session.Judge.RequireDue();
+            if (!session.Context.StopsWhenCaughtUp && session.Judge.UntilDue is { } early)
+                return await WaitAsync(early, cancellationToken).ConfigureAwait(false);
+        }
+
         if (session.Dialect.For(kind).Framing is DialectFraming.JsonLines or DialectFraming.EventStream)
             return await StreamAsync(session, kind, cancellationToken).ConfigureAwait(false);
 
         var began = time.GetTimestamp();
         var before = status.Counters.Changes;
-        var end = await new PageRound(session).ReadAsync(kind, cancellationToken).ConfigureAwait(false);
+        var round = new PageRound(session);
+        var end = await round.ReadAsync(kind, cancellationToken).ConfigureAwait(false);
         switch (end)
         {
             case RoundEnd.Resync:
                 return await ResyncAsync(session, "The feed cannot go on from the cursor", cancellationToken).ConfigureAwait(false);
             case RoundEnd.StreamEnded:
                 return RoundOutcome.GoOn;
+            case RoundEnd.Refused:
+                status.EndsFor(SyncEndReason.EndOfFeed);
+                return session.Context.StopsWhenCaughtUp
+                    ? RoundOutcome.Done
+                    : await WaitAsync(session.Judge.UntilDue ?? TimeSpan.Zero, cancellationToken).ConfigureAwait(false);
             case RoundEnd.Ended:
                 status.EndsFor(SyncEndReason.EndOfFeed, isComplete: true);
                 return RoundOutcome.Done;
         }
 
         CaughtUp(session);
+        if (round.IsResumed)
+            return Again();
         if (session.Context.StopsWhenCaughtUp)
         {
             status.EndsFor(SyncEndReason.CaughtUp, isComplete: true);
@@ -187,9 +205,10 @@ internal sealed class DialectFollower(
         session.IsGuess = false;
     }
 
-    private RequestKind Choose(Tables.TableState state)
+    private RequestKind Choose(DialectSession session)
     {
-        if (_wantsWhole)
+        var state = session.State;
+        if (_wantsWhole || (session.Judge.IsSetDue && dialect.Snapshot.IsWhole))
             return RequestKind.Snapshot;
         var hasPosition = !state.Cursor.IsStart || state.Resume is not null;
         if (_isCaughtUp && IsLive)
@@ -237,10 +256,17 @@ internal sealed class DialectFollower(
 
         if (round.Signs > 0)
         {
-            _emptyEnds = 0;
+            _emptyEnds = _skippedEnds = 0;
             return dialect.For(kind).Framing == DialectFraming.EventStream && status.Counters.Changes == before
                 ? await WaitAsync(session.ServerInterval ?? dialect.Interval, cancellationToken).ConfigureAwait(false)
                 : await WaitAsync(session.ServerInterval ?? TimeSpan.Zero, cancellationToken).ConfigureAwait(false);
+        }
+
+        if (round.Skipped > 0)
+        {
+            // An error in the stream, perhaps: the server is asked again from the same cursor, and ever less often.
+            _skippedEnds = round.Lasted < AtOnce ? _skippedEnds + 1 : 1;
+            return await WaitAsync(retry.Delay(_skippedEnds, session.ServerInterval), cancellationToken).ConfigureAwait(false);
         }
 
         return await EndedEmptyAsync(session, kind, round.Lasted, cancellationToken).ConfigureAwait(false);
@@ -307,9 +333,10 @@ internal sealed class DialectFollower(
             : RoundOutcome.Done;
     }
 
-    /// <summary>Asks the server which feed it is, where the dialect has a question for that.</summary>
-    private async Task AskIdentityAsync(DialectSession session, CancellationToken cancellationToken)
+    /// <summary>Asks the server which feed it is and how far, where the dialect has a question for that.</summary>
+    private async Task AskFeedAsync(DialectSession session, CancellationToken cancellationToken)
     {
+        session.NewestCursor = null;
         if (dialect.Begin is not { } rules)
             return;
         using var response = await session
@@ -323,12 +350,21 @@ internal sealed class DialectFollower(
             throw session.RefusalOf(response);
         }
 
-        using var body = await ErrorBody.ReadAsync(client, response, cancellationToken).ConfigureAwait(false);
-        if (body is null || Identity.Of(rules.Identity, new ResponsePlaces(response, body.RootElement)) is not { } identity)
-            return;
+        // What was cut off may have named another feed.
+        using var body =
+            await ErrorBody.ReadAsync(client, response, cancellationToken).ConfigureAwait(false)
+            ?? throw new FeedCutException(client.Uri, "what it says of itself was cut off, or is no JSON.");
+        var places = new ResponsePlaces(response, body.RootElement);
+        if (body.RootElement is { ValueKind: JsonValueKind.Object } said && said.TryGetProperty("error", out _))
+            throw session.Requests.Wrong("what it says of itself is an error");
+        session.NewestCursor = rules.Cursor.Select(place => places.Find(place)?.Text).FirstOrDefault(text => text is not null);
+        var identity = Identity.Of(rules.Identity, places);
         var known = session.Requests.Identity;
-        session.Requests.Identity = identity;
-        if (known is null || known == identity || session.State.Cursor.IsStart || _wantsWhole)
+        session.Requests.Identity = identity ?? known;
+        if (session.State.Cursor.IsStart || _wantsWhole)
+            return;
+        // A cursor of the server's future is answered with nothing, for ever: the server was put back, or is another one (D16).
+        if ((known is null || identity is null || known == identity) && !IsAhead(session.State.Cursor, session.NewestCursor))
             return;
         session.IsAnotherFeed = _wantsWhole = true;
         await session
@@ -339,6 +375,14 @@ internal sealed class DialectFollower(
             )
             .ConfigureAwait(false);
     }
+
+    /// <summary>Whether a cursor is above the server's newest one; only numbers tell.</summary>
+    private static bool IsAhead(Cursor cursor, string? newest) =>
+        newest is not null
+        && cursor.IsNumber
+        && Cursor.Parse(newest) is var there
+        && (there.IsStart || there.IsNumber)
+        && Cursor.Compare(cursor, there) > 0;
 
     private static TimeSpan Longer(TimeSpan left, TimeSpan? right) => right > left ? right.Value : left;
 }

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Net;
-using System.Text;
 using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
 
@@ -13,6 +12,7 @@ namespace Lockstep.Engine.Sync;
 internal sealed class DialectRequests(DialectDescription dialect, FeedClient client, TimeProvider time)
 {
     private const int MostWaits = 5;
+    private static readonly string[] PageSizes = ["limit", "per_page", "page_size", "pageSize", "maxResults", "top", "$top"];
     private static readonly TimeSpan LongestWait = TimeSpan.FromMinutes(15);
     private static readonly TimeSpan SecondaryLimit = TimeSpan.FromMinutes(1);
 
@@ -28,13 +28,13 @@ internal sealed class DialectRequests(DialectDescription dialect, FeedClient cli
     /// <summary>The URI of a kind of request.</summary>
     /// <param name="rules">The request's rules.</param>
     /// <param name="cursor">The cursor; null for none.</param>
-    /// <param name="withConstants">Whether the parameters that are always the same go along.</param>
-    public Uri Address(DialectRules rules, string? cursor, bool withConstants = true)
+    /// <param name="inPages">Whether the parameters that say how large a page is go along.</param>
+    public Uri Address(DialectRules rules, string? cursor, bool inPages = true)
     {
         if (cursor is not null && !rules.CursorIsParameter)
             return Own(cursor, client.Uri.Location);
         var uri = rules.Path is null ? client.Uri.Location : Own(rules.Path, client.Uri.Location);
-        foreach (var parameter in rules.Query.Where(p => withConstants || p.Value.HasVariables))
+        foreach (var parameter in rules.Query.Where(p => inPages || !PageSizes.Contains(p.Name, StringComparer.OrdinalIgnoreCase)))
         {
             if (parameter.Value.Fill(variable => Value(rules, variable, cursor)) is { } value)
                 uri = With(uri, parameter.Name, value, replaces: parameter.Value.HasVariables);
@@ -168,16 +168,13 @@ internal sealed class DialectRequests(DialectDescription dialect, FeedClient cli
             if (header.Value.Fill(variable => Value(rules, variable, cursor)) is { } value)
             {
                 headers.Remove(header.Name);
-                headers.TryAddWithoutValidation(header.Name, InUtf8(value));
+                headers.TryAddWithoutValidation(header.Name, value);
             }
         }
 
         if (entityTag is not null)
             headers.TryAddWithoutValidation("If-None-Match", entityTag);
     }
-
-    /// <summary>Header values go out as Latin-1, and the ids of events are UTF-8.</summary>
-    private static string InUtf8(string value) => Ascii.IsValid(value) ? value : Encoding.Latin1.GetString(Encoding.UTF8.GetBytes(value));
 
     private string? Value(DialectRules rules, string variable, string? cursor)
     {

@@ -14,6 +14,9 @@ internal enum RoundEnd
     /// <summary>A stream ended, without an error and without saying that this was all.</summary>
     StreamEnded,
 
+    /// <summary>All that there was has come, and could not be taken: it is owed.</summary>
+    Refused,
+
     /// <summary>Nothing has changed for so long that this must be all.</summary>
     Settled,
 
@@ -44,6 +47,8 @@ internal sealed class DialectSession
 
     public required DialectWriter Writer { get; init; }
 
+    public required SweepJudge Judge { get; init; }
+
     /// <summary>Whether the dialect was guessed, so that it is not kept before it has read a whole round.</summary>
     public bool IsGuess { get; set; }
 
@@ -64,6 +69,9 @@ internal sealed class DialectSession
 
     /// <summary>How often in a row the feed refused to go on between two pages.</summary>
     public int RefusedPages { get; set; }
+
+    /// <summary>The server's newest cursor when the round began, where the dialect asks for it.</summary>
+    public string? NewestCursor { get; set; }
 
     /// <summary>Where the server wants the whole set to be asked for; null for the usual place.</summary>
     public Uri? Restart { get; set; }

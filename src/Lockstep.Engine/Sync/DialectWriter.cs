@@ -23,6 +23,12 @@ internal readonly record struct DialectPosition
 
     /// <summary>Whether the table has all that there was.</summary>
     public bool IsUpToDate { get; init; }
+
+    /// <summary>The whole set that is to be fetched again; null leaves what is owed.</summary>
+    public OwedSet? Owed { get; init; }
+
+    /// <summary>Whether a whole set came that could be read in full.</summary>
+    public bool PaysOwed { get; init; }
 }
 
 /// <summary>
@@ -199,6 +205,8 @@ internal sealed class DialectWriter(SyncContext context, FeedUri feed)
             Resume = position.Resume is { } resume ? Cursor.Parse(resume) : null,
             FeedIdentity = position.Identity,
             Foreign = position.Description,
+            Owed = position.Owed,
+            PaysOwed = position.PaysOwed,
             Quarantined = quarantined,
             QuarantineLimit = context.Options.QuarantineLimit,
             WantsChanges = context.Options.WantsChanges,

@@ -44,6 +44,9 @@ public enum FeedEventKind
 
     /// <summary>The feed is another server's, and was recognised.</summary>
     Dialect = 13,
+
+    /// <summary>A table's first load goes on where it was cut off, or would start over if it were.</summary>
+    Load = 14,
 }
 
 /// <summary>Something that happened to the connection of a sync. Holds no secret. Immutable.</summary>

@@ -38,6 +38,7 @@ internal sealed class FeedFollower(
     {
         var plan = _plan ??= new ConnectionPlan(options, context.Target.State);
         plan.Interrupted(context.Target.State);
+        var judge = new SweepJudge(context, feed);
         if (_foreign is null && !_hasDetected)
             await TakeDialectAsync(DialectChoice.Of(options, context.Target.State, feed), cancellationToken).ConfigureAwait(false);
         int failures = 0,
@@ -60,7 +61,7 @@ internal sealed class FeedFollower(
                     : await ConnectAsync(context, plan, cancellationToken).ConfigureAwait(false);
                 if (outcome == BodyOutcome.AnotherFeed)
                 {
-                    RequireBelieved(context);
+                    judge.RequireDue();
                     GuardResyncs(plan.Resyncs);
                     continue;
                 }
@@ -79,12 +80,26 @@ internal sealed class FeedFollower(
                 await TakeDialectAsync(choice, cancellationToken).ConfigureAwait(false);
                 continue;
             }
+            catch (FeedStatusException e) when (_foreign is null && e.LeadsNowhere && plan.LoadPage(context.Target.State) is not null)
+            {
+                plan.GiveUpLoad();
+                status.Move(SyncTrigger.Interrupted);
+                await events.PostStatusAsync(e, cancellationToken).ConfigureAwait(false);
+                await events
+                    .PostAsync(
+                        FeedEventKind.Resync,
+                        "The first load cannot go on where it was cut off; the whole set is fetched again.",
+                        cancellationToken
+                    )
+                    .ConfigureAwait(false);
+                continue;
+            }
             catch (FeedStatusException e) when (e.AsksForResync && _foreign is null)
             {
                 // A feed that has moved would have known the identity.
                 if (TableBinding.IsOfAnotherFeed(context.Target.State, feed) && !options.Rebind)
                     throw TableBinding.OfAnotherFeed(context.Target.State, options, feed);
-                RequireBelieved(context);
+                judge.RequireDue();
                 GuardResyncs(context.StopsWhenCaughtUp ? Math.Max(plan.Resyncs + 1, plan.SetsInARow) : plan.Resyncs + 1);
                 await events.PostStatusAsync(e, cancellationToken).ConfigureAwait(false);
                 await events
@@ -95,7 +110,7 @@ internal sealed class FeedFollower(
                     )
                     .ConfigureAwait(false);
                 plan.Resync(isAnotherFeed: false);
-                if (!context.StopsWhenCaughtUp && UntilSetIsDue(context.Target.State) is { } early)
+                if (!context.StopsWhenCaughtUp && judge.UntilDue is { } early)
                 {
                     // The whole set that the feed asks the sync to fetch came just now, and could not be taken (I6).
                     status.Move(SyncTrigger.Interrupted);
@@ -140,7 +155,7 @@ internal sealed class FeedFollower(
             if (status.Phase != SyncPhase.BackingOff)
                 status.Move(SyncTrigger.Interrupted);
             if (plan.NeedsSet)
-                retryAfter = Later(retryAfter, UntilSetIsDue(context.Target.State));
+                retryAfter = Later(retryAfter, judge.UntilDue);
             // A feed that leads back to the whole set each time is asked ever less often, whatever the set brings.
             var broughtNews = status.Counters.Changes > before && (failures == 0 || held) && plan.SetsInARow < 2;
             var tries = Math.Max(1, Math.Max(failures, plan.SetsInARow));
@@ -306,26 +321,6 @@ internal sealed class FeedFollower(
         return outcome == RoundOutcome.Done ? BodyOutcome.Done : BodyOutcome.GoOn;
     }
 
-    /// <summary>How long a whole set that is owed is not fetched yet; null when none is, or it is due.</summary>
-    private TimeSpan? UntilSetIsDue(TableState state) =>
-        state.Owed is { } owed && owed.Due - time.GetUtcNow() is { Ticks: > 0 } early ? early : null;
-
-    /// <summary>A whole set that was not believed is not fetched again before its time, but on purpose.</summary>
-    private void RequireBelieved(SyncContext context)
-    {
-        var state = context.Target.State;
-        if (
-            context.StopsWhenCaughtUp
-            && !options.Force
-            && !options.Resync
-            && state.Owed is { Refused: { } refused } owed
-            && UntilSetIsDue(state) is not null
-        )
-        {
-            throw new SweepRefusedException(feed, refused.Lost, refused.Rows, [], owed.Due);
-        }
-    }
-
     private static TimeSpan? Later(TimeSpan? left, TimeSpan? right) => left is null || right > left ? right ?? left : left;
 
     /// <summary>Says how much is set aside, once after each change; that nothing else came is an error.</summary>
@@ -362,9 +357,7 @@ internal sealed class FeedFollower(
     {
         if (options.FollowFor is not { } limit)
         {
-            return await client
-                .OpenAsync(plan.RequestCursor, plan.UpdatesOnly, plan.IdentityToSend(state), cancellationToken)
-                .ConfigureAwait(false);
+            return await AskAsync(plan, state, cancellationToken).ConfigureAwait(false);
         }
 
         var left = limit - time.GetElapsedTime(status.Start);
@@ -377,15 +370,18 @@ internal sealed class FeedFollower(
         using var both = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
         try
         {
-            return await client
-                .OpenAsync(plan.RequestCursor, plan.UpdatesOnly, plan.IdentityToSend(state), both.Token)
-                .ConfigureAwait(false);
+            return await AskAsync(plan, state, both.Token).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (deadline.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {
             return null;
         }
     }
+
+    private Task<FeedResponse> AskAsync(ConnectionPlan plan, TableState state, CancellationToken cancellationToken) =>
+        plan.LoadPage(state) is { } page
+            ? client.OpenPageAsync(page, state.FeedIdentity, cancellationToken)
+            : client.OpenAsync(plan.RequestCursor, plan.UpdatesOnly, plan.IdentityToSend(state), cancellationToken);
 
     /// <summary>Requests follow each other no faster than the shortest wait, also those that are no retries.</summary>
     private async Task KeepDistanceAsync(CancellationToken cancellationToken)

@@ -14,6 +14,9 @@ internal sealed class PageRound(DialectSession session)
 {
     private const int MostEmptyPages = 1000;
     private const int MostStandstills = 3;
+
+    /// <summary>A set of so many pages takes a while.</summary>
+    private const int ManyPages = 10;
     private static readonly string[] Counting =
     [
         "page",
@@ -32,7 +35,11 @@ internal sealed class PageRound(DialectSession session)
     private MaximumCursor? _maximum;
     private DateTimeOffset? _began;
     private bool _isCounted;
+    private bool _isWhole;
     private int _pages;
+
+    /// <summary>Whether it went on with a round that an earlier sync had begun, so that it says nothing of what came since.</summary>
+    public bool IsResumed { get; private set; }
 
     /// <summary>Reads a round.</summary>
     public async Task<RoundEnd> ReadAsync(RequestKind kind, CancellationToken cancellationToken)
@@ -49,6 +56,10 @@ internal sealed class PageRound(DialectSession session)
             await session.Writer.DiscardAsync(cancellationToken).ConfigureAwait(false);
             throw;
         }
+        finally
+        {
+            session.Context.Load = LoadOutlook.None;
+        }
     }
 
     private async Task<RoundEnd> ReadPagesAsync(RequestKind kind, CancellationToken cancellationToken)
@@ -58,7 +69,8 @@ internal sealed class PageRound(DialectSession session)
         var isEmpty = state.Rows + state.Tombstones == 0;
         var resume = kind == RequestKind.Changes ? state.Resume?.ToString() : null;
         var stored = kind == RequestKind.Snapshot || state.Cursor.IsStart ? null : state.Cursor.ToString();
-        var isWhole = rules.IsWhole && resume is null;
+        var isWhole = _isWhole = rules.IsWhole && resume is null;
+        IsResumed = resume is not null;
         // Into an empty table the pages of a feed that can go on from each of them are committed as they come.
         var isStaged = isWhole && !(isEmpty && session.Dialect.Changes is not null && !rules.IsAtomic);
         var start = resume is not null ? session.Requests.Own(resume, session.Client.Uri.Location) : First(rules, kind, stored);
@@ -77,13 +89,11 @@ internal sealed class PageRound(DialectSession session)
                 .ConfigureAwait(false);
             if (_pages == 0 && !isSecond)
             {
+                // A page's link is good for a while only, and servers say in many ways that it no longer is.
+                if (resume is not null && (int)response.StatusCode is 400 or 404 or 410)
+                    return await ForgetResumeAsync(response, cancellationToken).ConfigureAwait(false);
                 if (await BeginAsync(rules, response, isStaged, cancellationToken).ConfigureAwait(false) is { } told)
-                {
-                    if (resume is null || told != RoundEnd.Resync)
-                        return told;
-                    return await ForgetResumeAsync(cancellationToken).ConfigureAwait(false);
-                }
-
+                    return told;
                 if (response.StatusCode == HttpStatusCode.NotModified)
                     return await UnchangedAsync(tag, cancellationToken).ConfigureAwait(false);
             }
@@ -101,6 +111,8 @@ internal sealed class PageRound(DialectSession session)
             if (MeetsAnotherFeed(rules, page.Places, isKnown: stored is not null))
                 return RoundEnd.Resync;
             var said = CursorOf(rules, page, target);
+            if (rules.CursorType == CursorType.Text && string.CompareOrdinal(said ?? cursor, cursor) < 0)
+                return RoundEnd.Resync;
             empty = page.Count == 0 ? empty + 1 : 0;
             if (empty > MostEmptyPages)
                 throw session.Requests.Wrong("page after page is empty");
@@ -114,7 +126,8 @@ internal sealed class PageRound(DialectSession session)
                 {
                     await KeepAsync(isStaged, rules, said: null, rules.Resumes ? next : null, cancellationToken).ConfigureAwait(false);
                     target = next;
-                    _pages++;
+                    if (++_pages == ManyPages && isStaged && isEmpty)
+                        await SayThatItStartsOverAsync(cancellationToken).ConfigureAwait(false);
                     continue;
                 }
 
@@ -135,9 +148,9 @@ internal sealed class PageRound(DialectSession session)
                 continue;
             }
 
-            if (isStaged && !isSecond && _isCounted && _pages > 0 && !isEmpty)
+            if (!isSecond && _isCounted && _pages > 0 && MayHaveMissed(rules, isStaged, isEmpty))
             {
-                // While pages are counted, records move between them: only what two rounds lack is gone (D9).
+                // While pages are counted, records move between them: what one round lacks the other may have (D9).
                 isSecond = true;
                 target = start;
                 _pages = 0;
@@ -145,12 +158,24 @@ internal sealed class PageRound(DialectSession session)
                 continue;
             }
 
-            await EndAsync(kind, isStaged, said, stored, cancellationToken).ConfigureAwait(false);
-            // A set that could have more pages says nothing of those by the tag of its first one.
-            session.EntityTag = session.Dialect.IsList && !rules.HasNext ? response.Headers.ETag?.ToString() : null;
+            if (!await EndAsync(kind, isStaged, said, stored, cancellationToken).ConfigureAwait(false))
+                return RoundEnd.Refused;
+            // A set that could have more pages says nothing of those by the tag of its first one; one that could not be read is wanted again.
+            session.EntityTag =
+                session.Dialect.IsList && !rules.HasNext && !session.Writer.HasUnreadable ? response.Headers.ETag?.ToString() : null;
             session.ServerInterval = PollInterval(page.Places);
             return rules.End?.Holds(page.Places) == true ? RoundEnd.Ended : RoundEnd.UpToDate;
         }
+    }
+
+    private Task SayThatItStartsOverAsync(CancellationToken cancellationToken)
+    {
+        session.Context.Load = LoadOutlook.StartsOver;
+        return session.SayAsync(
+            FeedEventKind.Load,
+            "If the first load is cut off, it starts over: of this dialect a set is known only when its last page has come.",
+            cancellationToken
+        );
     }
 
     private Uri First(DialectRules rules, RequestKind kind, string? cursor)
@@ -158,7 +183,7 @@ internal sealed class PageRound(DialectSession session)
         if (kind == RequestKind.Snapshot && session.Restart is { } restart)
             return restart;
         // Where going on between pages was refused twice, the set is asked for in one page.
-        return session.Requests.Address(rules, cursor, withConstants: session.RefusedPages < 2);
+        return session.Requests.Address(rules, cursor, inPages: session.RefusedPages < 2);
     }
 
     private TimeSpan Patience(DialectRules rules, RequestKind kind)
@@ -192,8 +217,7 @@ internal sealed class PageRound(DialectSession session)
         var places = new ResponsePlaces(response, error?.RootElement ?? default);
         if (rules.Resync?.Holds(places) != true)
             throw session.RefusalOf(response);
-        if (response.Headers.Location is { } location)
-            session.Restart = session.Requests.Own(location.OriginalString, session.Client.Uri.Location);
+        NoteRestart(response);
         // Where no new identity is named, another one than before keeps caches from giving the old answer again.
         if (!MeetsAnotherFeed(rules, places, isKnown: true) && rules.Identity.Count > 0 && session.Requests.Identity is { } identity)
             session.Requests.Identity = identity + "-next";
@@ -201,13 +225,22 @@ internal sealed class PageRound(DialectSession session)
     }
 
     /// <summary>The page that a round was to go on with is refused: it goes on from the cursor, or starts over.</summary>
-    private async Task<RoundEnd> ForgetResumeAsync(CancellationToken cancellationToken)
+    private async Task<RoundEnd> ForgetResumeAsync(HttpResponseMessage response, CancellationToken cancellationToken)
     {
         if (session.State.Cursor.IsStart)
+        {
+            NoteRestart(response);
             return RoundEnd.Resync;
+        }
+
         await session.Writer.CommitAsync(session.Position(null, null, isUpToDate: false), cancellationToken).ConfigureAwait(false);
-        session.Restart = null;
         return RoundEnd.StreamEnded;
+    }
+
+    private void NoteRestart(HttpResponseMessage response)
+    {
+        if (response.Headers.Location is { } location)
+            session.Restart = session.Requests.Own(location.OriginalString, session.Client.Uri.Location);
     }
 
     private async Task<RoundEnd> UnchangedAsync(string? tag, CancellationToken cancellationToken)
@@ -216,7 +249,9 @@ internal sealed class PageRound(DialectSession session)
             throw session.Requests.Wrong("it answers 304 Not Modified to a request that was not conditional");
         await session.Writer.DiscardAsync(cancellationToken).ConfigureAwait(false);
         session.Context.SetCompleted();
-        await session.Writer.CommitAsync(session.Position(null, null, isUpToDate: true), cancellationToken).ConfigureAwait(false);
+        await session
+            .Writer.CommitAsync(session.Position(null, null, isUpToDate: true) with { PaysOwed = true }, cancellationToken)
+            .ConfigureAwait(false);
         return RoundEnd.UpToDate;
     }
 
@@ -300,11 +335,18 @@ internal sealed class PageRound(DialectSession session)
     /// </summary>
     private Uri InsteadOfCounting(DialectRules rules, RequestKind kind, Uri next)
     {
-        if (kind != RequestKind.Changes || _maximum is not { IsAscending: true, Largest: { } largest } || !_isCounted)
+        if (kind != RequestKind.Changes || !rules.IsAscending || _maximum is not { IsAscending: true, Largest: { } largest } || !_isCounted)
             return next;
         var instead = session.Requests.Address(rules, largest);
         return _asked.Contains(instead) ? next : instead;
     }
+
+    /// <summary>
+    /// Whether a record that moved from one page to one that had come already would be missed: it would be taken for gone, or never come
+    /// again where only what is newer than the largest value does. What is read in the order of its changes is not asked for by numbers.
+    /// </summary>
+    private bool MayHaveMissed(DialectRules rules, bool isStaged, bool isEmpty) =>
+        (isStaged && !isEmpty) || (_maximum is not null && (_isWhole || !rules.IsAscending || !_maximum.IsAscending));
 
     private bool GoesOnFrom(DialectRules rules, Page page, string? said, string? before) =>
         rules.UpToDate is not null
@@ -328,8 +370,11 @@ internal sealed class PageRound(DialectSession session)
             .ConfigureAwait(false);
     }
 
-    private async Task EndAsync(RequestKind kind, bool isStaged, string? said, string? stored, CancellationToken cancellationToken)
+    /// <summary>All has come: it is committed. False when it could not be taken.</summary>
+    private async Task<bool> EndAsync(RequestKind kind, bool isStaged, string? said, string? stored, CancellationToken cancellationToken)
     {
+        if (kind == RequestKind.Snapshot && _maximum is null)
+            said ??= session.NewestCursor;
         var cursor = _maximum is null ? said : _maximum.Next(stored, _began, session.Context.Options.Lookback);
         if (kind == RequestKind.Snapshot && cursor is null && _maximum is null && session.Dialect.Changes is not null)
         {
@@ -342,25 +387,39 @@ internal sealed class PageRound(DialectSession session)
         if (!isStaged)
         {
             await session.Writer.CommitAsync(position, cancellationToken).ConfigureAwait(false);
-            return;
+            return true;
         }
 
+        return await EndSetAsync(position, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>A whole set is beside the table: it replaces the table, is merged, or is refused (I6).</summary>
+    private async Task<bool> EndSetAsync(DialectPosition position, CancellationToken cancellationToken)
+    {
         var ending = SnapshotEnding.Sweep;
+        await session.Writer.FlushAsync(canStage: true, cancellationToken).ConfigureAwait(false);
+        if (session.Writer.HasUnreadable && session.IsAnotherFeed)
+        {
+            await session.Judge.WarnOfUnreadableAsync("and it is another feed's, so nothing of it was applied").ConfigureAwait(false);
+            await session.Judge.OweAsync(refused: null, session.Writer.DiscardAsync, cancellationToken).ConfigureAwait(false);
+            return false;
+        }
+
         if (session.Writer.HasUnreadable)
         {
             ending = SnapshotEnding.MergeOnly;
-            await session
-                .SayAsync(
-                    FeedEventKind.Warning,
-                    "A part of the whole set could not be read, so nothing was removed from the table by what it lacks.",
-                    cancellationToken,
-                    "Look at what was set aside."
-                )
-                .ConfigureAwait(false);
+            position = position with { Owed = session.Judge.OneMore() };
+            await session.Judge.WarnOfUnreadableAsync("so nothing was removed from the table by what it lacks").ConfigureAwait(false);
         }
-        else if (session.Dialect.IsList && !session.IsForced)
+        else
         {
-            ending |= SnapshotEnding.Guarded;
+            position = position with { PaysOwed = true };
+            if (session.Dialect.IsList && !session.IsForced)
+            {
+                await session
+                    .Judge.RequireBelievableAsync([], mayEmpty: false, session.Writer.DiscardAsync, cancellationToken)
+                    .ConfigureAwait(false);
+            }
         }
 
         if (session.IsAnotherFeed)
@@ -369,6 +428,7 @@ internal sealed class PageRound(DialectSession session)
         session.IsAnotherFeed = session.IsForced = false;
         session.RefusedPages = 0;
         session.Restart = null;
+        return true;
     }
 
     private static TimeSpan? PollInterval(ResponsePlaces places) =>

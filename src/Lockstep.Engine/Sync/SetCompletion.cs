@@ -16,6 +16,7 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
     /// <summary>How many malformed records of a set are held against its sweep by their keys (I8).</summary>
     private const int MostKept = 10_000;
 
+    private readonly SweepJudge _judge = new(context, source.Feed);
     private readonly List<byte[]> _kept = [];
     private bool _isWholeSet = source.IsWholeSet;
     private bool _hasMalformed;
@@ -111,29 +112,33 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
         }
 
         if (wasStaged && ending.HasFlag(SnapshotEnding.Sweep) && !isUnreadable && !isCertain)
-            await RequireBelievableAsync(cancellationToken).ConfigureAwait(false);
+            await _judge.RequireBelievableAsync(_kept, mayEmpty: true, DiscardAsync, cancellationToken).ConfigureAwait(false);
 
         pacer.IsStaged = false;
         IsCaughtUp = isCaughtUp;
         if (ending.HasFlag(SnapshotEnding.Sweep))
         {
             tracker.Complete();
+            pacer.LoadPage = null;
             IsComplete = true;
             _isWholeSet = false;
         }
 
         if (isUnreadable)
         {
-            await WarnOfOwedAsync("so nothing was removed from the table by what it lacks").ConfigureAwait(false);
+            await _judge.WarnOfUnreadableAsync("so nothing was removed from the table by what it lacks").ConfigureAwait(false);
             ending &= ~SnapshotEnding.Sweep;
         }
         else if (_kept.Count > 0 && wasStaged)
         {
-            await WarnAsync(
+            await context
+                .PostEventAsync(
+                    FeedEventKind.Warning,
                     string.Create(
                         CultureInfo.InvariantCulture,
                         $"The whole set holds {_kept.Count} malformed records, which were set aside; what the table has under their keys stays."
-                    )
+                    ),
+                    "Look at what was set aside, and tell the feed's operator."
                 )
                 .ConfigureAwait(false);
         }
@@ -163,45 +168,15 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
     /// <summary>Of another feed's set that could not be read in full nothing is applied: two feeds must not mix in one table (I6).</summary>
     private async Task RefuseAsync(CancellationToken cancellationToken)
     {
-        await WarnOfOwedAsync("and it is another feed's, so nothing of it was applied").ConfigureAwait(false);
-        await OweAsync(refused: null, cancellationToken).ConfigureAwait(false);
+        await _judge.WarnOfUnreadableAsync("and it is another feed's, so nothing of it was applied").ConfigureAwait(false);
+        await _judge.OweAsync(refused: null, DiscardAsync, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>
-    /// The end of a body that did not say how long it would be may be the end of a server that gave up: what would remove most of a table
-    /// is not believed by that alone (I6).
-    /// </summary>
-    private async Task RequireBelievableAsync(CancellationToken cancellationToken)
-    {
-        var state = context.Target.State;
-        if (context.Options.Force || context.Options.Repair || state.Rows <= SweepGuard.Few)
-            return;
-        var count = new CommitJob(CommitKind.CountAbsent, new TableCommit { Kept = _kept });
-        await context.Queue.RunAsync(count, cancellationToken).ConfigureAwait(false);
-        var (lost, examples) = count.Absent!;
-        if (SweepGuard.Allows(lost, state.Rows, state.SweepLimit))
-            return;
-        var owed = await OweAsync(new RefusedSweep(lost, state.Rows), cancellationToken).ConfigureAwait(false);
-        throw new SweepRefusedException(source.Feed, lost, state.Rows, examples, owed.Due);
-    }
-
-    /// <summary>Discards the set, and notes that it is owed.</summary>
-    private async Task<OwedSet> OweAsync(RefusedSweep? refused, CancellationToken cancellationToken)
+    private async Task DiscardAsync(CancellationToken cancellationToken)
     {
         await BreakOffAsync(cancellationToken).ConfigureAwait(false);
         IsRefused = true;
-        var state = context.Target.State;
-        var owed = OwedSet.After(state.Owed, context.Time.GetUtcNow()) with { Refused = refused };
-        var commit = new TableCommit { Resume = state.Resume, Owed = owed };
-        await context.Queue.RunAsync(new CommitJob(CommitKind.Commit, commit), cancellationToken).ConfigureAwait(false);
-        return owed;
     }
-
-    private Task WarnOfOwedAsync(string consequence) =>
-        WarnAsync($"A part of the whole set could not be read, {consequence}. The set is fetched again later.");
-
-    private Task WarnAsync(string message) =>
-        context.PostEventAsync(FeedEventKind.Warning, message, "Look at what was set aside, and tell the feed's operator.");
 
     /// <summary>Notes with a set's end that the whole set is owed, still owed, or owed no more.</summary>
     private TableCommit WithOwed(TableCommit commit, bool wasStaged, bool isSwept, bool isUnreadable)
@@ -209,11 +184,11 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
         if (source.IsImport)
             return commit;
         if (isSwept)
-            return commit with { PaysOwed = true };
+            return commit with { PaysOwed = true, EndsLoad = true };
         var state = context.Target.State;
         if (!isUnreadable && !(wasStaged && state.Owed is not null))
             return commit;
-        commit = commit with { Owed = OwedSet.After(state.Owed, context.Time.GetUtcNow()) };
+        commit = commit with { Owed = _judge.OneMore() };
         // Where nothing could be read, there is nothing to go on from either.
         return tracker.HasMoved ? commit : commit with { Cursor = null, Resume = state.Resume };
     }

@@ -20,11 +20,15 @@ internal sealed class StreamRound(DialectSession session)
     private string? _cursor;
     private string? _committed;
     private long _uncommittedSince;
+    private long? _notedAt;
     private bool _hasWarned;
     private RoundEnd? _end;
 
     /// <summary>How many items and signs of life came.</summary>
     public int Signs { get; private set; }
+
+    /// <summary>How many items came that the dialect skips: nobody can tell by those that the feed is well.</summary>
+    public int Skipped { get; private set; }
 
     /// <summary>How long the stream was open.</summary>
     public TimeSpan Lasted { get; private set; }
@@ -128,6 +132,7 @@ internal sealed class StreamRound(DialectSession session)
 
             if (session.Context.Time.GetElapsedTime(_uncommittedSince) >= LongestHold)
                 await CommitAsync(cancellationToken).ConfigureAwait(false);
+            await NoteQuietAsync(cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -138,6 +143,8 @@ internal sealed class StreamRound(DialectSession session)
         if (await pending.CompletesWithinAsync(Linger, context.Time).ConfigureAwait(false))
             return true;
         await CommitAsync(cancellationToken).ConfigureAwait(false);
+        if (!context.StopsWhenCaughtUp && !await pending.CompletesWithinAsync(context.Options.Settle, context.Time).ConfigureAwait(false))
+            await NoteQuietAsync(cancellationToken).ConfigureAwait(false);
         while (context.StopsWhenCaughtUp)
         {
             var left = context.Options.Settle - context.Time.GetElapsedTime(context.Queue.LastChange);
@@ -148,6 +155,25 @@ internal sealed class StreamRound(DialectSession session)
         }
 
         return true;
+    }
+
+    /// <summary>A stream that brings nothing but signs of life has sent what there was: who waits for that is told, once a second.</summary>
+    private async Task NoteQuietAsync(CancellationToken cancellationToken)
+    {
+        var context = session.Context;
+        if (
+            context.StopsWhenCaughtUp
+            || session.Writer.HasUncommitted
+            || context.Time.GetElapsedTime(context.Queue.LastChange) < context.Options.Settle
+            || (_notedAt is { } noted && context.Time.GetElapsedTime(noted) < LongestHold)
+        )
+        {
+            return;
+        }
+
+        _notedAt = context.Time.GetTimestamp();
+        await session.Writer.CommitAsync(session.Position(_cursor, null, isUpToDate: true), cancellationToken).ConfigureAwait(false);
+        _committed = _cursor;
     }
 
     private async Task CommitAsync(CancellationToken cancellationToken)
@@ -195,10 +221,10 @@ internal sealed class StreamRound(DialectSession session)
     internal void Take(DialectRules rules, ReadOnlyMemory<byte> item, long offset, ItemOrigin origin)
     {
         var writer = session.Writer;
-        Signs++;
-        if (Signs == 1 && IsPage(item))
+        if (Signs + Skipped == 0 && IsPage(item))
         {
             // A server that does not know how to wait answers with a page: that is read as one.
+            Signs++;
             _end = RoundEnd.NotLive;
             return;
         }
@@ -206,6 +232,10 @@ internal sealed class StreamRound(DialectSession session)
         if (!writer.HasUncommitted)
             _uncommittedSince = session.Context.Time.GetTimestamp();
         var kind = writer.Items.Read(rules, item, signs: true, origin, out var record);
+        if (kind == ItemKind.Nothing)
+            Skipped++;
+        else
+            Signs++;
         switch (kind)
         {
             case ItemKind.Record:

@@ -12,7 +12,11 @@ internal sealed record FirstMalformed(long ByteOffset, string Reason, Remedy? Re
 /// <summary>What the parts of one running sync share.</summary>
 internal sealed class SyncContext
 {
+    private const int MostLeftOutTold = 10;
     private long _lastByte;
+    private long _leftOut;
+    private int _load;
+    private long _loadedBefore;
 
     public required SyncOptions Options { get; init; }
 
@@ -55,6 +59,30 @@ internal sealed class SyncContext
 
     /// <summary>Whether a warning told of the first odd mark of a deletion. The reading half's thread.</summary>
     public bool HasToldOfDeletion { get; set; }
+
+    /// <summary>What the feed says that it leaves out and no warning told of yet. The reading half's thread.</summary>
+    public Queue<string> LeftOut { get; } = new();
+
+    /// <summary>The feed leaves out a row. Of many the first ones are told.</summary>
+    public void NoteLeftOut(string row)
+    {
+        if (_leftOut++ < MostLeftOutTold)
+            LeftOut.Enqueue(row);
+    }
+
+    /// <summary>What becomes of the first load that is under way if it is cut off. The reading half's thread writes, any reads.</summary>
+    public LoadOutlook Load
+    {
+        get => (LoadOutlook)Volatile.Read(ref _load);
+        set => Volatile.Write(ref _load, (int)value);
+    }
+
+    /// <summary>How many records a first load had brought when this sync went on with it; 0 otherwise. Likewise.</summary>
+    public long LoadedBefore
+    {
+        get => Volatile.Read(ref _loadedBefore);
+        set => Volatile.Write(ref _loadedBefore, value);
+    }
 
     /// <summary>Whether the sync ends when the feed has nothing more for now.</summary>
     public bool StopsWhenCaughtUp => !Options.Follow && Options.FollowFor is null;

@@ -8,7 +8,14 @@ namespace Lockstep.Engine.Sync;
 /// </summary>
 internal static partial class SyncLog
 {
+    private const int FailedId = 4;
     private const int FirstFeedEvent = 20;
+
+    /// <summary>
+    /// Whether an entry says what the one who pulls the sync gets in another way: an event of the feed, or the error that it ends with.
+    /// </summary>
+    public static bool IsToldOtherwise(EventId id) =>
+        id.Id == FailedId || (id.Id >= FirstFeedEvent && id.Id < FirstFeedEvent + FeedEvents.Length);
 
     private static readonly Action<ILogger, string, Exception?>?[] FeedEvents = new Action<ILogger, string, Exception?>?[
         (int)Enum.GetValues<FeedEventKind>().Max() + 1
@@ -36,7 +43,7 @@ internal static partial class SyncLog
         long deleted
     );
 
-    [LoggerMessage(4, LogLevel.Error, "The sync of {Table} failed at cursor {Cursor}.")]
+    [LoggerMessage(FailedId, LogLevel.Error, "The sync of {Table} failed at cursor {Cursor}.")]
     private static partial void Failed(ILogger logger, string table, string cursor, Exception error);
 
     public static void Committed(ILogger logger, SyncResult soFar) =>

@@ -95,6 +95,12 @@ public sealed record SyncResult
     /// <summary>How many records the feed announced; null when it did not.</summary>
     public long? Expected { get; init; }
 
+    /// <summary>How many records the table had of its first load when this sync went on with that; 0 otherwise.</summary>
+    public long LoadedBefore { get; init; }
+
+    /// <summary>Whether the table's first load is under way and would start over if it were cut off now.</summary>
+    public bool LoadStartsOver { get; init; }
+
     /// <summary>The share of the body that has come, 0 to 1; null when its length is not known.</summary>
     public double? ShareDone { get; init; }
 

@@ -43,6 +43,8 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
                     Quarantined = committed?.Quarantined ?? now.Quarantined,
                     Duration = now.Duration ?? (now.Start == 0 ? TimeSpan.Zero : time.GetElapsedTime(now.Start)),
                     Expected = now.Expected,
+                    LoadedBefore = now.Context?.LoadedBefore ?? now.LoadedBefore,
+                    LoadStartsOver = now.Context?.Load == LoadOutlook.StartsOver,
                     State = now.State,
                     SinceLastByte = now.Context is { LastByte: > 0 and var last } ? time.GetElapsedTime(last) : null,
                     EndReason = now.EndReason,
@@ -78,6 +80,7 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
             NewestRecord = NewestIn(committed),
             IsSetOwed = committed.Owed is not null,
             Quarantined = committed.Quarantined,
+            LoadedBefore = _now.Context!.LoadedBefore,
             Context = null,
         };
     }
@@ -106,7 +109,7 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
 
         public string Table { get; init; } = "";
 
-        /// <summary>The open table; null while it is closed, when the following four say what it was at last.</summary>
+        /// <summary>The open table; null while it is closed, when the following ones say what it was at last.</summary>
         public SyncContext? Context { get; init; }
 
         public Cursor Cursor { get; init; }
@@ -118,6 +121,8 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
         public bool IsSetOwed { get; init; }
 
         public long Quarantined { get; init; }
+
+        public long LoadedBefore { get; init; }
 
         public SyncEndReason EndReason { get; init; }
 
@@ -136,7 +141,7 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
 
         public double? ShareDone(SyncResult counted) =>
             ContentLength is > 0 and { } length ? Math.Clamp((double)(counted.Bytes - BodyStartBytes) / length, 0, 1)
-            : Expected is > 0 and { } count ? Math.Clamp((double)counted.Received / count, 0, 1)
+            : Expected is > 0 and { } count ? Math.Clamp((double)(counted.LoadedBefore + counted.Received) / count, 0, 1)
             : null;
     }
 }

@@ -69,11 +69,14 @@ internal static class FieldIndexes
     public static void Check(IReadOnlyCollection<string> fields, IReadOnlyList<string> known)
     {
         if (fields.Count > Most)
+        {
             throw new FieldIndexException(
                 "",
                 $"{fields.Count} fields are to have an index; {Most} may.",
                 "Name those that filters need most."
             );
+        }
+
         foreach (var field in fields)
         {
             if (!TableView.HasPath(field))

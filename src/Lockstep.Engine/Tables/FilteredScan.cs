@@ -1,6 +1,5 @@
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Tables.Native;
-using Microsoft.Data.Sqlite;
 
 namespace Lockstep.Engine.Tables;
 
@@ -14,7 +13,7 @@ internal sealed class FilteredScan : IRecordScan
 
     private readonly IRecordScan _rows;
     private readonly RecordQuery _query;
-    private readonly SqliteConnection _connection;
+    private readonly ReadConnection _connection;
     private readonly Statement _insert;
     private readonly Statement _select;
     private long _skip;
@@ -24,11 +23,12 @@ internal sealed class FilteredScan : IRecordScan
     /// <param name="rows">What the query reads without its filter and its paging, in its order; taken over.</param>
     /// <param name="state">The table.</param>
     /// <param name="query">The query, with a filter.</param>
+    /// <param name="cancellationToken">Ends each read, also in the middle of a filter's work.</param>
     /// <exception cref="FilterException">The filter is no read-only expression over the fields.</exception>
-    public FilteredScan(IRecordScan rows, TableState state, RecordQuery query)
+    public FilteredScan(IRecordScan rows, TableState state, RecordQuery query, CancellationToken cancellationToken)
     {
         (_rows, _query, _skip, _left) = (rows, query, query.Skip, query.First ?? long.MaxValue);
-        _connection = TableFile.OpenInMemory();
+        _connection = ReadConnection.InMemory(cancellationToken);
         try
         {
             TableFile.Execute(_connection, TableSchema.CreateRows(TableSchema.Rows, KeyLayout.Encoded, averageBody: 0));
@@ -80,7 +80,7 @@ internal sealed class FilteredScan : IRecordScan
         {
             if (!_isFilled && !Fill())
                 return false;
-            _isFilled = FilterGuard.Run(_query.Filter, _select.Step);
+            _isFilled = _connection.Read(() => FilterGuard.Run(_query.Filter, _select.Step));
             if (!_isFilled || _skip-- > 0)
                 continue;
             _left--;

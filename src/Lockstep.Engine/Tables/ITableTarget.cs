@@ -68,9 +68,6 @@ internal enum SnapshotEnding
 
     /// <summary>The feed is another one than before: stored order values and tombstones mean nothing any more.</summary>
     ForgetOrder = 2,
-
-    /// <summary>It is refused if it would empty the table, or remove more than half of more than 20 records.</summary>
-    Guarded = 4,
 }
 
 /// <summary>What one commit holds. Null leaves a thing as it is.</summary>
@@ -106,6 +103,12 @@ internal sealed record TableCommit
 
     /// <summary>Whether a whole set came that could be read in full, so that none is owed any more.</summary>
     public bool PaysOwed { get; init; }
+
+    /// <summary>Where the table's first load goes on if it is cut off after this commit.</summary>
+    public string? LoadPage { get; init; }
+
+    /// <summary>Whether no first load is under way any more.</summary>
+    public bool EndsLoad { get; init; }
 
     public IReadOnlyList<QuarantinedRecord> Quarantined { get; init; } = [];
 

@@ -3,13 +3,15 @@ namespace Lockstep.Engine.Tables;
 /// <summary>
 /// When to look again at a table file that others write: at an interval, and at once where the file system tells of a write, as Linux does.
 /// What was written may be committed only a moment later, so looks then follow each other closely until one finds something. The system's
-/// word is a hint and no more: over a network, or where there are too many watches, the interval alone decides. Once it has told of a commit,
-/// and until it misses one, looks without a hint are eight times as rare: an idle file costs next to nothing.
+/// word is a hint and no more: over a network, or where there are too many watches, the interval alone decides. Where it is relied on, looks
+/// without a hint are up to a second apart, so that an idle file costs next to nothing: on a disk of this machine's Linux from the start,
+/// elsewhere once it has told of a commit, and until it misses one.
 /// </summary>
 /// <remarks>One thread at a time looks and waits; <see cref="Written"/> may be called from any.</remarks>
 internal sealed class LookPace : IDisposable
 {
-    private const int Rarer = 8;
+    private const int Rarer = 40;
+    private static readonly TimeSpan Rarest = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Soon = TimeSpan.FromMilliseconds(1);
 
     private readonly TimeSpan _interval;
@@ -34,6 +36,7 @@ internal sealed class LookPace : IDisposable
             files.Changed += (_, _) => Written();
             files.EnableRaisingEvents = true;
             _files = files;
+            _isTold = OperatingSystem.IsLinux() && new DriveInfo(files.Path).DriveType is DriveType.Fixed or DriveType.Ram;
         }
         catch (Exception e) when (e is IOException or ArgumentException or PlatformNotSupportedException)
         {
@@ -42,6 +45,12 @@ internal sealed class LookPace : IDisposable
     }
 
     internal LookPace(TimeSpan interval, TimeProvider time) => (_interval, _time) = (interval, time);
+
+    /// <summary>How long a wait takes where the system is relied on.</summary>
+    private TimeSpan Relying =>
+        _interval * Rarer < Rarest ? _interval * Rarer
+        : _interval < Rarest ? Rarest
+        : _interval;
 
     /// <summary>Something was written to the file.</summary>
     internal void Written() => Volatile.Read(ref _written).TrySetResult();
@@ -65,7 +74,7 @@ internal sealed class LookPace : IDisposable
 
         var written = _written.Task;
         await written
-            .WaitAsync(_isTold ? _interval * Rarer : _interval, _time, cancellationToken)
+            .WaitAsync(_isTold ? Relying : _interval, _time, cancellationToken)
             .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (!written.IsCompleted)
             return;

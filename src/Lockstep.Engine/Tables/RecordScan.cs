@@ -10,15 +10,16 @@ namespace Lockstep.Engine.Tables;
 /// </summary>
 public sealed class RecordScan : IRecordScan
 {
-    private readonly string _path;
-    private readonly SqliteConnection _connection;
+    private const int RecordsBetweenLooks = 1024;
+
+    private readonly ReadConnection _connection;
     private readonly Statement? _rows;
     private readonly KeyLayout _layout;
     private readonly string? _filter;
+    private long _read;
 
-    internal RecordScan(string path, SqliteConnection connection, Statement? rows, KeyLayout layout, string? filter)
+    internal RecordScan(ReadConnection connection, Statement? rows, KeyLayout layout, string? filter)
     {
-        _path = path;
         _connection = connection;
         _rows = rows;
         _layout = layout;
@@ -61,15 +62,19 @@ public sealed class RecordScan : IRecordScan
     /// <summary>On to the next record; false when there is none.</summary>
     /// <exception cref="TableFileException">The file cannot be read any more.</exception>
     /// <exception cref="FilterException">The filter cannot be worked out for a record.</exception>
+    /// <exception cref="OperationCanceledException">It was told to stop.</exception>
     public bool Read()
     {
         try
         {
-            return _rows is not null && _rows.Step();
+            var hasRow = _rows is not null && _rows.Step();
+            if (!hasRow || ++_read % RecordsBetweenLooks == 0)
+                _connection.RequireUnchanged();
+            return hasRow;
         }
         catch (SqliteException e)
         {
-            return TableFile.Guard(_path, () => FilterGuard.Run(_filter, () => throw e));
+            return _connection.Read(() => FilterGuard.Run(_filter, () => throw e));
         }
     }
 

@@ -113,6 +113,12 @@ internal sealed class RowApplier(RowStatements rows)
         }
 
         var stored = (RowState)select.Integer(RowStatements.GoneColumn);
+        if (stored != RowState.Live && IsOfNothing(batch, entry))
+        {
+            select.Reset();
+            return;
+        }
+
         if (stored == RowState.Live && (entry.Flags & (EntryFlags.Patch | EntryFlags.Deleted)) == EntryFlags.Patch)
             batch.ReplaceBody(ref entry, JsonMerge.Lay(batch.Body(entry), select.Bytes(RowStatements.BodyColumn)));
         var order = CompareWithStored(batch, entry, select);
@@ -129,8 +135,8 @@ internal sealed class RowApplier(RowStatements rows)
     }
 
     /// <summary>
-    /// Whether it is the tombstone of a record that never was here. Where arrival is the order there is nothing older that it would have to
-    /// keep away.
+    /// Whether it is the deletion of a record that is not here, never was or is gone already. Where arrival is the order there is nothing older
+    /// that its tombstone would have to keep away.
     /// </summary>
     private static bool IsOfNothing(RecordBatch batch, in RecordEntry entry) =>
         batch.OrderKind == OrderKind.Arrival && (entry.Flags & EntryFlags.Deleted) != 0;

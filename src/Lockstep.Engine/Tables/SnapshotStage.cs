@@ -111,6 +111,9 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
         {
             ServingMark.ClearingAll(connection);
             TableFile.Execute(connection, $"UPDATE {TableSchema.Rows} SET ord = NULL");
+            // Where arrival is the order, no tombstone is needed to know that something is gone already; those to come tell of changes.
+            if (_orderKind == OrderKind.Arrival)
+                ForgetTombstones();
         }
 
         if (hasStage && before.Rows + before.Tombstones == 0)
@@ -122,10 +125,8 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
             StartChangeLog(wantsChanges);
             if (hasStage)
                 Merge(shape!, wantsChanges);
-            if (forgets)
+            if (forgets && _orderKind != OrderKind.Arrival)
                 ForgetTombstones();
-            if (ending.HasFlag(SnapshotEnding.Guarded))
-                GuardSweep(before, hasStage);
             if (ending.HasFlag(SnapshotEnding.Sweep))
                 Sweep(shape!, hasStage, commit);
             if (hasStage)
@@ -230,29 +231,15 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
     private Verdict Judge(Statement stage, Statement stored, RowState? was)
     {
         var coming = (RowState)stage.Integer(3);
+        if (_orderKind == OrderKind.Arrival && coming != RowState.Live && was is not RowState.Live)
+            return Verdict.Nothing;
         if (was is null)
-        {
-            return _orderKind == OrderKind.Arrival && coming != RowState.Live
-                ? Verdict.Nothing
-                : RecordRule.Judge(was, 0, coming, isSame: false);
-        }
+            return RecordRule.Judge(was, 0, coming, isSame: false);
 
         var order = StageSql.CompareOrder(stage, 2, stored, 1, _orderKind);
         var isSame = StageSql.IsSameBody(stored.Bytes(2), stage.Bytes(4), _orderKind);
         return RecordRule.Judge(was, order, coming, isSame, isOfWholeSet: _orderKind is not (OrderKind.Text or OrderKind.Arrival));
     }
-
-    /// <summary>One wrong answer must not empty a table.</summary>
-    private void GuardSweep(TableState before, bool hasStage)
-    {
-        const int FewRows = 20;
-        var swept = TableFile.Scalar(connection, $"SELECT count(*) FROM {TableSchema.Rows} r WHERE r.gone = 0 {Absent(hasStage)}");
-        if (swept > 0 && (swept >= before.Rows || (before.Rows > FewRows && swept * 2 > before.Rows)))
-            throw new SetRefusedException(before.Name, swept, before.Rows);
-    }
-
-    private static string Absent(bool hasStage) =>
-        hasStage ? $"AND NOT EXISTS (SELECT 1 FROM {TableSchema.Stage} s WHERE s.key = r.key AND s.gone = 0)" : "";
 
     /// <summary>
     /// What the snapshot does not hold is gone. It leaves a tombstone at its stored order value, so that nothing older comes back.

@@ -12,8 +12,12 @@ namespace Lockstep.Engine.Tables;
 /// of the same file goes on meanwhile, but for those that write, which need the file to themselves.
 /// </summary>
 /// <param name="path">The file's full path.</param>
-public sealed class Table(string path) : ITable
+/// <param name="stop">Ends each reading that is under way within a second, and any after it (I10).</param>
+public sealed class Table(string path, CancellationToken stop = default) : ITable
 {
+    /// <summary>What a file says of its table is a few rows, which no sound file takes longer for.</summary>
+    private static readonly TimeSpan LongestLook = TimeSpan.FromSeconds(5);
+
     /// <summary>The file's full path.</summary>
     public string Path => path;
 
@@ -31,42 +35,55 @@ public sealed class Table(string path) : ITable
 
     /// <summary>What the file says of its table.</summary>
     /// <exception cref="TableNotFoundException">There is no such file.</exception>
-    /// <exception cref="TableFileException">It is no table file, or cannot be read.</exception>
+    /// <exception cref="TableFileException">It is no table file, or cannot be read, or not within five seconds.</exception>
+    /// <exception cref="OperationCanceledException">It was told to stop.</exception>
     public TableInfo GetInfo()
     {
-        using var connection = TableFile.OpenForReading(path);
-        return TableFile.Guard(
-            path,
-            () =>
-            {
-                var state = TableState.Load(connection);
-                return TableInfo.From(path, state, Quarantine.Count(connection)) with { Indexes = FieldIndexes.Load(connection) };
-            }
-        );
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        patience.CancelAfter(LongestLook);
+        try
+        {
+            using var connection = ReadConnection.Open(path, patience.Token);
+            return connection.Read(() =>
+                TableInfo.From(path, TableState.Load(connection), Quarantine.Count(connection)) with
+                {
+                    Indexes = FieldIndexes.Load(connection),
+                }
+            );
+        }
+        catch (OperationCanceledException) when (!stop.IsCancellationRequested)
+        {
+            throw new TableFileException(
+                path,
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"The table file '{path}' cannot be read within {LongestLook.TotalSeconds} s: another program holds it, or it is damaged."
+                ),
+                "End what holds the file and try again; if it is damaged, put a backup in its place."
+            );
+        }
     }
 
     /// <summary>Opens a scan of records; dispose it.</summary>
     /// <exception cref="TableNotFoundException">There is no such file.</exception>
     /// <exception cref="FilterException">The filter is no read-only expression over the fields.</exception>
+    /// <exception cref="OperationCanceledException">It was told to stop; reading on is stopped as well.</exception>
     public RecordScan Read(RecordQuery? query = null)
     {
-        var connection = TableFile.OpenForReading(path);
+        var connection = ReadConnection.Open(path, stop);
         try
         {
-            return TableFile.Guard(
-                path,
-                () =>
-                {
-                    // One read transaction from here on, so that the description and the records are of one moment.
-                    TableFile.Execute(connection, "BEGIN");
-                    var state = TableState.Load(connection);
-                    var rows =
-                        state.Shape is not null && StageSql.TableExists(connection, TableSchema.Rows)
-                            ? new RecordSelect(connection, state, query ?? RecordQuery.All).Prepare()
-                            : null;
-                    return new RecordScan(path, connection, rows, state.Shape?.KeyLayout ?? KeyLayout.Integer, query?.Filter);
-                }
-            );
+            return connection.Read(() =>
+            {
+                // One read transaction from here on, so that the description and the records are of one moment.
+                TableFile.Execute(connection, "BEGIN");
+                var state = TableState.Load(connection);
+                var rows =
+                    state.Shape is not null && StageSql.TableExists(connection, TableSchema.Rows)
+                        ? new RecordSelect(connection, state, query ?? RecordQuery.All).Prepare()
+                        : null;
+                return new RecordScan(connection, rows, state.Shape?.KeyLayout ?? KeyLayout.Integer, query?.Filter);
+            });
         }
         catch
         {
@@ -101,32 +118,29 @@ public sealed class Table(string path) : ITable
     /// <summary>How many records a query would read without its paging.</summary>
     public long Count(RecordQuery query)
     {
-        using var connection = TableFile.OpenForReading(path);
-        return TableFile.Guard(
-            path,
-            () =>
-            {
-                TableFile.Execute(connection, "BEGIN");
-                var state = TableState.Load(connection);
-                if (state.Shape is null || !StageSql.TableExists(connection, TableSchema.Rows))
-                    return 0;
-                if (query is { Filter: null, Keys: null, Since: null })
-                    return query.IncludeDeleted ? state.Rows + state.Tombstones : state.Rows;
-                using var count = new RecordSelect(connection, state, query).PrepareCount();
-                return FilterGuard.Run(query.Filter, count.Step) ? count.Integer(0) : 0;
-            }
-        );
+        using var connection = ReadConnection.Open(path, stop);
+        return connection.Read(() =>
+        {
+            TableFile.Execute(connection, "BEGIN");
+            var state = TableState.Load(connection);
+            if (state.Shape is null || !StageSql.TableExists(connection, TableSchema.Rows))
+                return 0;
+            if (query is { Filter: null, Keys: null, Since: null })
+                return query.IncludeDeleted ? state.Rows + state.Tombstones : state.Rows;
+            using var count = new RecordSelect(connection, state, query).PrepareCount();
+            return FilterGuard.Run(query.Filter, count.Step) ? count.Integer(0) : 0;
+        });
     }
 
     /// <summary>The malformed records that were set aside, oldest first.</summary>
     public IEnumerable<QuarantinedRecord> ReadQuarantined()
     {
-        using var connection = TableFile.OpenForReading(path);
+        using var connection = ReadConnection.Open(path, stop);
         using var command = connection.CreateCommand();
         command.CommandText = "SELECT at, byte_offset, reason, bytes FROM lockstep_quarantine ORDER BY id";
-        using var row = TableFile.Guard(path, command.ExecuteReader);
-        while (TableFile.Guard(path, row.Read))
-            yield return TableFile.Guard(path, () => ReadQuarantined(row));
+        using var row = connection.Read(command.ExecuteReader);
+        while (connection.Read(row.Read))
+            yield return connection.Read(() => ReadQuarantined(row));
     }
 
     private static QuarantinedRecord ReadQuarantined(SqliteDataReader row) =>
@@ -198,7 +212,7 @@ public sealed class Table(string path) : ITable
     /// <exception cref="TableBusyException">A sync is writing to it.</exception>
     public void Remove()
     {
-        TableFile.OpenForReading(path).Dispose();
+        ReadConnection.Open(path).Dispose();
         using var writerLock = WriterLock.Take(path);
         TableFile.Guard(
             path,
@@ -237,7 +251,7 @@ public sealed class Table(string path) : ITable
             );
         }
 
-        using var source = TableFile.OpenForReading(path);
+        using var source = ReadConnection.Open(path);
         var targetLock = TableFile.Guard(target, () => WriterLock.Take(target));
         try
         {
@@ -251,7 +265,7 @@ public sealed class Table(string path) : ITable
 
     private TableWriter OpenWriter()
     {
-        TableFile.OpenForReading(path).Dispose();
+        ReadConnection.Open(path).Dispose();
         var writerLock = WriterLock.Take(path);
         try
         {

@@ -10,9 +10,8 @@ internal static class TableFile
     /// </summary>
     private const int LogSizeLimit = 16 * 1024 * 1024;
 
-    private const int CannotOpen = 14;
-    private const int ReadOnlyDatabase = 8;
-    private const int HotJournal = ReadOnlyDatabase | (3 << 8);
+    /// <summary>What SQLite keeps beside a file has its name with one of these behind it.</summary>
+    public static readonly string[] Companions = ["-wal", "-shm", "-journal"];
 
     private static readonly Lock Gate = new();
     private static readonly Dictionary<string, int> Opened = new(StringComparer.Ordinal);
@@ -65,17 +64,6 @@ internal static class TableFile
         );
     }
 
-    /// <summary>Opens an empty database that lives in memory until it is closed.</summary>
-    public static SqliteConnection OpenInMemory()
-    {
-        Native.SqliteLibrary.Require();
-        var connection = new SqliteConnection(
-            new SqliteConnectionStringBuilder { DataSource = ":memory:", Pooling = false }.ConnectionString
-        );
-        connection.Open();
-        return connection;
-    }
-
     /// <summary>
     /// Opens a table to note something beside the records, while a sync may go on: neither its lock nor its snapshot is touched.
     /// </summary>
@@ -102,56 +90,11 @@ internal static class TableFile
         );
     }
 
-    /// <summary>Opens a table to read from; writers and other readers are not disturbed.</summary>
-    public static SqliteConnection OpenForReading(string path)
+    /// <summary>Undoes what a process left that did not live to commit.</summary>
+    public static void UndoJournal(string path)
     {
-        RequireFile(path);
-        return Guard(
-            path,
-            () =>
-            {
-                try
-                {
-                    return Open();
-                }
-                catch (SqliteException e) when (e.SqliteErrorCode is CannotOpen or ReadOnlyDatabase && IsAlone(path))
-                {
-                    // SQLite reads a file that has had a log with the log's shared memory, which it cannot make here. Without a log the
-                    // file is the whole table.
-                    return Open(isImmutable: true);
-                }
-                catch (SqliteException e) when (e.SqliteExtendedErrorCode == HotJournal)
-                {
-                    // The process that filled the table for the first time did not live to commit; who only reads may not undo what it left.
-                    using (var writable = Connect(path, SqliteOpenMode.ReadWrite))
-                        _ = Scalar(writable, "SELECT count(*) FROM sqlite_master");
-                    return Open();
-                }
-            }
-        );
-
-        SqliteConnection Open(bool isImmutable = false)
-        {
-            var connection = Connect(path, SqliteOpenMode.ReadOnly, isImmutable);
-            try
-            {
-                TableFormat.Require(connection, path);
-                Execute(connection, "PRAGMA query_only=ON");
-                return connection;
-            }
-            catch
-            {
-                connection.Dispose();
-                throw;
-            }
-        }
-    }
-
-    /// <summary>Whether nothing lies beside the file that belongs to its content or says that somebody uses it.</summary>
-    private static bool IsAlone(string path)
-    {
-        var real = RealPath.Of(path);
-        return File.Exists(real) && Array.TrueForAll(["-wal", "-shm", "-journal"], suffix => !File.Exists(real + suffix));
+        using var writable = Connect(path, SqliteOpenMode.ReadWrite);
+        _ = Scalar(writable, "SELECT count(*) FROM sqlite_master");
     }
 
     /// <summary>
@@ -170,7 +113,7 @@ internal static class TableFile
 
         try
         {
-            OpenForReading(full).Dispose();
+            ReadConnection.Open(full).Dispose();
             return true;
         }
         catch (LockstepException)
@@ -180,7 +123,7 @@ internal static class TableFile
     }
 
     /// <summary>Opens a file to look at it. A pipe or a device does not make it wait, and writers are not kept out.</summary>
-    private static FileStream OpenBeside(string path) =>
+    public static FileStream OpenBeside(string path) =>
         OperatingSystem.IsWindows()
             ? new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 1)
             : Native.UnixFile.OpenToRead(path);
@@ -254,17 +197,24 @@ internal static class TableFile
         return command.ExecuteScalar() is long value ? value : 0;
     }
 
-    private static SqliteConnection Connect(string path, SqliteOpenMode mode, bool isImmutable = false)
+    private static SqliteConnection Connect(string path, SqliteOpenMode mode)
     {
         Native.SqliteLibrary.Require();
         var builder = new SqliteConnectionStringBuilder
         {
-            DataSource = isImmutable ? ImmutableUri(path) : path,
+            DataSource = path,
             Mode = mode,
             Pooling = false,
             DefaultTimeout = 30,
         };
         var connection = new SqliteConnection(builder.ConnectionString);
+        Connect(connection, path);
+        return connection;
+    }
+
+    /// <summary>Opens a connection to a file, which is known to be open in this process until the connection is disposed.</summary>
+    public static void Connect(SqliteConnection connection, string path)
+    {
         var full = RealPath.Of(path);
         lock (Gate)
             Opened[full] = Opened.GetValueOrDefault(full) + 1;
@@ -279,20 +229,12 @@ internal static class TableFile
         {
             connection.Open();
             Execute(connection, "PRAGMA busy_timeout=10000");
-            return connection;
         }
         catch
         {
             connection.Dispose();
             throw;
         }
-    }
-
-    /// <summary>The URI by which SQLite opens a file without locks and shared memory: see https://sqlite.org/uri.html.</summary>
-    private static string ImmutableUri(string path)
-    {
-        var elements = RealPath.Of(path).Split(Path.DirectorySeparatorChar).Select(Uri.EscapeDataString);
-        return "file://" + (OperatingSystem.IsWindows() ? "/" : "") + string.Join('/', elements) + "?immutable=1";
     }
 
     private static void Forget(string path)
@@ -304,7 +246,9 @@ internal static class TableFile
         }
     }
 
-    private static void RequireFile(string path)
+    /// <exception cref="TableNotFoundException">There is none.</exception>
+    /// <exception cref="TableFileException">It, or what SQLite keeps beside it, is a pipe or a device.</exception>
+    public static void RequireFile(string path)
     {
         if (!File.Exists(path))
         {
@@ -316,8 +260,19 @@ internal static class TableFile
         }
 
         // SQLite would wait for a pipe without end.
-        if (!OperatingSystem.IsWindows() && Native.UnixFile.IsSpecial(path))
+        if (OperatingSystem.IsWindows())
+            return;
+        if (Native.UnixFile.IsSpecial(path))
             throw new TableFileException(path, $"'{path}' is a pipe or a device, not a file.", $"Name another file with {Term.Path}.");
+        var real = RealPath.Of(path);
+        if (Array.Find(Companions, suffix => Native.UnixFile.IsSpecial(real + suffix)) is { } special)
+        {
+            throw new TableFileException(
+                path,
+                $"'{real}{special}', which belongs to the table file '{path}', is a pipe or a device, not a file.",
+                "Remove it: the table file is whole without it."
+            );
+        }
     }
 
     /// <summary>

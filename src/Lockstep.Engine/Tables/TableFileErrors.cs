@@ -5,9 +5,11 @@ namespace Lockstep.Engine.Tables;
 /// <summary>What SQLite says of a table file, as errors that tell what to do.</summary>
 internal static class TableFileErrors
 {
+    public const int CannotOpen = 14;
+    public const int ReadOnlyDatabase = 8;
+    public const int HotJournal = ReadOnlyDatabase | (3 << 8);
+
     private const int NotADatabase = 26;
-    private const int CannotOpen = 14;
-    private const int ReadOnlyDatabase = 8;
     private const int Full = 13;
 
     /// <summary>The error to give instead; null for an interruption, which is none.</summary>

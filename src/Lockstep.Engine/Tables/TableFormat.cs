@@ -73,5 +73,21 @@ internal static class TableFormat
                 $"Update Lockstep, or sync to a new file with {Term.Path}."
             );
         }
+
+        // Behind the name of a table there may be a view that never ends, or a virtual table.
+        if (
+            TableFile.Scalar(
+                connection,
+                "SELECT count(*) FROM sqlite_master WHERE name LIKE 'lockstep\\_%' ESCAPE '\\' "
+                    + "AND (type = 'view' OR (type = 'table' AND sql LIKE 'CREATE VIRTUAL%'))"
+            ) > 0
+        )
+        {
+            throw new TableFileException(
+                path,
+                $"'{path}' has views in the place of its tables: no Lockstep made it.",
+                $"Name another file with {Term.Path}."
+            );
+        }
     }
 }

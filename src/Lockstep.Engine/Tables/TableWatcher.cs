@@ -30,19 +30,19 @@ internal sealed class TableWatcher(string path, TimeProvider? time = null)
     )
     {
         using LookPace pace = new(path, Interval, _time);
-        using var connection = TableFile.OpenForReading(path);
-        var sequence = since ?? TableState.Load(connection).Sequence;
+        using var connection = ReadConnection.Open(path, cancellationToken);
+        var sequence = since ?? connection.Read(() => TableState.Load(connection)).Sequence;
         long version = -1;
         var pulse = _time.GetTimestamp();
         while (!cancellationToken.IsCancellationRequested)
         {
-            var now = TableFile.Scalar(connection, "PRAGMA data_version");
+            var now = connection.Read(() => TableFile.Scalar(connection, "PRAGMA data_version"));
             if (now != version)
             {
                 if (version >= 0)
                     pace.Found();
                 version = now;
-                var changes = ReadSince(sequence);
+                var changes = ReadSince(sequence, cancellationToken);
                 if (changes.Count > 0)
                 {
                     sequence = changes[^1].Sequence;
@@ -71,7 +71,7 @@ internal sealed class TableWatcher(string path, TimeProvider? time = null)
     public async Task<TableInfo?> WaitAsync(Func<TableInfo, bool> condition, TimeSpan? timeout, CancellationToken cancellationToken)
     {
         var start = _time.GetTimestamp();
-        var table = new Table(path);
+        var table = new Table(path, cancellationToken);
         while (true)
         {
             if (File.Exists(path) && TableFile.IsTableFile(path) && table.GetInfo() is { } info && condition(info))
@@ -82,9 +82,9 @@ internal sealed class TableWatcher(string path, TimeProvider? time = null)
         }
     }
 
-    private List<TableChange> ReadSince(long sequence)
+    private List<TableChange> ReadSince(long sequence, CancellationToken cancellationToken)
     {
-        using var scan = new Table(path).Read(new RecordQuery { Since = sequence });
+        using var scan = new Table(path, cancellationToken).Read(new RecordQuery { Since = sequence });
         var changes = new List<TableChange>();
         while (scan.Read())
             changes.Add(new TableChange(scan.KindSince(sequence), scan.Key, scan.Sequence, scan.Json.ToArray()));

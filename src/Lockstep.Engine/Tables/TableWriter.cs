@@ -370,6 +370,7 @@ internal sealed class TableWriter : ITableTarget
             Foreign = commit.Foreign ?? State.Foreign,
             Owed = commit.PaysOwed ? null : commit.Owed ?? State.Owed,
             SweepLimit = commit.SweepLimit ?? State.SweepLimit,
+            LoadPage = commit.EndsLoad ? null : commit.LoadPage ?? State.LoadPage,
         };
 
     private void Save()

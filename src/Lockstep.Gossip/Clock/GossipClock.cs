@@ -57,6 +57,26 @@ public sealed class GossipClock : IReadOnlyCollection<KeyValuePair<string, doubl
         }
     }
 
+    /// <summary>The entries of the sources that the other clock has too.</summary>
+    internal GossipClock Within(GossipClock other)
+    {
+        var within = new GossipClock();
+        foreach (var source in other._entries.Keys)
+        {
+            within.Advance(source, this[source]);
+        }
+
+        return within;
+    }
+
+    internal void Lower(string source, double timestamp)
+    {
+        if (Find(source) is { } cell && timestamp < cell.Timestamp)
+        {
+            cell.Timestamp = timestamp;
+        }
+    }
+
     internal void Advance(GossipClock other)
     {
         foreach (var (source, cell) in other._entries)

@@ -11,7 +11,7 @@ internal sealed class GossipHistory
 
     public int Count { get; private set; }
 
-    /// <summary>Adds an update that is newer than all others of its source.</summary>
+    /// <summary>Adds an update: mostly one that is newer than all others of its source, or one that came late.</summary>
     public void Add(GossipUpdate update)
     {
         if (LogOf(update.Source) is not { } log)
@@ -125,9 +125,14 @@ internal sealed class GossipHistory
 
         public void Add(GossipUpdate update)
         {
+            var index = _count;
             if (update.Timestamp <= Newest)
             {
-                throw new ArgumentException("An update that is kept must be newer than the others of its source.", nameof(update));
+                index = ~Array.BinarySearch(_times, 0, _count, update.Timestamp);
+                if (index < 0)
+                {
+                    throw new ArgumentException("An update of this source and time is kept already.", nameof(update));
+                }
             }
 
             if (_count == _times.Length)
@@ -136,8 +141,16 @@ internal sealed class GossipHistory
                 Array.Resize(ref _updates, _count * 2);
             }
 
-            _times[_count] = update.Timestamp;
-            _updates[_count++] = update;
+            if (index < _count)
+            {
+                Array.Copy(_times, index, _times, index + 1, _count - index);
+                Array.Copy(_updates, index, _updates, index + 1, _count - index);
+                _head = Math.Min(_head, index);
+            }
+
+            _times[index] = update.Timestamp;
+            _updates[index] = update;
+            _count++;
         }
 
         public bool Remove(double timestamp)

@@ -6,19 +6,29 @@ using Lockstep.Gossip.Json;
 namespace Lockstep.Gossip.Clock;
 
 /// <summary>
-/// One update, which goes over the wire as <c>[change,timestamp,source]</c> or <c>[change,timestamp,source,signature]</c>. Immutable; of
-/// its text it keeps the change only, since a node has many.
+/// One update, which goes over the wire as <c>[change,timestamp,source]</c> with its signatures after these, see
+/// <see cref="Signature"/> and <see cref="Number"/>. Immutable; of its text it keeps the change only, since a node has many.
 /// </summary>
 public class GossipUpdate
 {
     private readonly byte[] _change;
 
+    /// <summary>npm's signature, a <see cref="GossipSeal"/>, or null: one field for all, since most updates have none.</summary>
+    private object? _signature;
+
     internal GossipUpdate(byte[] change, double timestamp, string source, string? signature)
+        : this(change, timestamp, source, (object?)signature) { }
+
+    /// <summary>The same update with its change in another form.</summary>
+    internal GossipUpdate(GossipUpdate update, byte[] change)
+        : this(change, update.Timestamp, update.Source, update._signature) { }
+
+    private GossipUpdate(byte[] change, double timestamp, string source, object? signature)
     {
         _change = change;
         Timestamp = timestamp;
         Source = source;
-        Signature = signature;
+        _signature = signature;
     }
 
     /// <summary>Milliseconds since 1970, with a fraction; rising within a source.</summary>
@@ -27,8 +37,16 @@ public class GossipUpdate
     /// <summary>The id of the node that made the update.</summary>
     public string Source { get; }
 
-    /// <summary>The signature in base64, or null.</summary>
-    public string? Signature { get; }
+    /// <summary>The signature that npm's nodes know, in base64, or null.</summary>
+    public string? Signature => _signature as string ?? Seal?.Plain;
+
+    /// <summary>
+    /// Where the update has a modern signature, which covers this and the model's name: it is its source's so-manieth update of the model.
+    /// Null where it has none.
+    /// </summary>
+    public long? Number => Seal?.Number;
+
+    internal GossipSeal? Seal => _signature as GossipSeal;
 
     /// <summary>The JSON text of the change: whatever the data type puts there, such as <c>["key",value]</c>.</summary>
     public ReadOnlyMemory<byte> Change => _change;
@@ -81,23 +99,43 @@ public class GossipUpdate
     internal void WriteTo(IBufferWriter<byte> output, ReadOnlySpan<byte> source)
     {
         WriteSigned(output, source);
-        if (Signature is not null)
-        {
-            output.Write(","u8);
-            JavaScriptString.Write(Signature, output);
-        }
-
+        WriteSignatures(output);
         output.Write("]"u8);
     }
 
-    /// <summary>The text that a signature covers: the update without one.</summary>
+    /// <summary>What comes before and after the change in a line, with its end.</summary>
+    internal (byte[] Before, byte[] After) WriteAround()
+    {
+        var after = new ArrayBufferWriter<byte>(128);
+        after.Write(","u8);
+        JavaScriptNumber.Write(Timestamp, after);
+        after.Write(","u8);
+        JavaScriptString.Write(Source, after);
+        WriteSignatures(after);
+        after.Write("]\n"u8);
+        return ([(byte)'['], after.WrittenSpan.ToArray());
+    }
+
+    /// <summary>The text that npm's signature covers: the update without it.</summary>
     internal ReadOnlySpan<byte> TextToSign()
     {
         var text = new ArrayBufferWriter<byte>(_change.Length + 128);
         WriteSigned(text, SourceText(Source));
+        Seal?.WriteTo(text);
         text.Write("]"u8);
         return text.WrittenSpan;
     }
+
+    /// <summary>The text that a modern signature covers, see <see cref="GossipSeal"/>.</summary>
+    internal ReadOnlySpan<byte> TextToSeal(string model, string kind, long number, NumberRanges present)
+    {
+        var text = new ArrayBufferWriter<byte>(_change.Length + 128);
+        WriteSigned(text, SourceText(Source));
+        return GossipSeal.TextToSign(model, kind, text.WrittenSpan, number, present);
+    }
+
+    /// <summary>Gives an update that is being read or written its seal, before anyone else can see it.</summary>
+    internal void Attach(GossipSeal seal) => _signature = seal;
 
     internal static byte[] SourceText(string source)
     {
@@ -112,6 +150,16 @@ public class GossipUpdate
         var text = new ArrayBufferWriter<byte>(_change.Length + 128);
         WriteTo(text);
         return Encoding.UTF8.GetString(text.WrittenSpan);
+    }
+
+    private void WriteSignatures(IBufferWriter<byte> output)
+    {
+        Seal?.WriteTo(output);
+        if (Signature is { } signature)
+        {
+            output.Write(","u8);
+            JavaScriptString.Write(signature, output);
+        }
     }
 
     private void WriteSigned(IBufferWriter<byte> output, ReadOnlySpan<byte> source)

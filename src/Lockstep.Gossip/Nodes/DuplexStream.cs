@@ -15,6 +15,11 @@ public sealed class DuplexStream(Stream input, Stream output, bool leaveOpen = f
     /// </summary>
     internal Func<CancellationToken, Task>? EndWriting { get; init; }
 
+    /// <summary>
+    /// Where what is written at once arrives at once, a stream for something that is written piece by piece: it ends when that is disposed.
+    /// </summary>
+    internal Func<Stream>? BeginMessage { get; init; }
+
     /// <inheritdoc/>
     public override bool CanRead => true;
 

@@ -1,3 +1,5 @@
+using Lockstep.Gossip.Clock;
+
 namespace Lockstep.Gossip.Nodes;
 
 /// <summary>
@@ -14,6 +16,9 @@ internal sealed class GossipFamily(GossipNode first)
     /// The newest timestamp that a peer of any of them has of their id: a local update below it would be ignored there without a word.
     /// </summary>
     public double PeersClock { get; set; } = double.NegativeInfinity;
+
+    /// <summary>The update that one of them is writing and that has no signature yet.</summary>
+    public GossipUpdate? BeingSealed { get; set; }
 
     /// <summary>How deep the holder of the lock is in batches; what a batch does at its end is done once, at the outermost.</summary>
     public int Depth { get; set; }

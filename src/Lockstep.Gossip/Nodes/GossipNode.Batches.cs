@@ -18,11 +18,19 @@ public abstract partial class GossipNode
     private void CommitHere(GossipUpdate update)
     {
         bool applied;
+        var before = _clock[update.Source];
         try
         {
             applied = TakeIn(update);
+            if (update == _family.BeingSealed)
+            {
+                Shorten();
+                Seal(update);
+            }
+
             _clock.Advance(update.Source, update.Timestamp);
-            _file.SetClock(update.Source, update.Timestamp);
+            _file.SetClock(update.Source, Math.Max(update.Timestamp, before));
+            NoteNumber(update, before);
             _dirty = true;
             Shorten();
         }
@@ -135,6 +143,7 @@ public abstract partial class GossipNode
             }
 
             clone._clock.Replace(_clock);
+            clone._counts.Replace(_counts);
             clone._horizon = _horizon?.Copy();
             clone._forgotten.Replace(_forgotten);
             clone._family = _family;

@@ -7,6 +7,7 @@ public abstract partial class GossipNode
 {
     private readonly HoldBook<GossipSession> _holds;
     private DateTimeOffset? _nextHeld;
+    private bool _rechecking;
     private readonly DueTimer _holdTimer;
 
     /// <summary>
@@ -43,11 +44,6 @@ public abstract partial class GossipNode
         }
 
         RecheckHeld();
-        lock (Gate)
-        {
-            ScheduleHeld();
-        }
-
         Deliver();
     }
 
@@ -70,26 +66,49 @@ public abstract partial class GossipNode
         }
     }
 
-    /// <summary>Looks at every hold that something has changed for, until there is none. Verifies outside the lock.</summary>
+    /// <summary>
+    /// Looks at every hold that something has changed for, until there is none. Verifies outside the lock. One thread does it at a time, and
+    /// not again within itself: what changes meanwhile it finds too.
+    /// </summary>
     private void RecheckHeld()
     {
-        while (TakeNextHeld() is { } ticket)
+        lock (Gate)
         {
-            var verified = Array.ConvertAll(ticket.Updates, Verify);
-            using (BeginBatch())
+            if (_rechecking)
             {
-                if (_holds.Release(ticket, verified, _clock, _future.DueTime, ApplyHeld))
-                {
-                    ticket.Stream.Fail(
-                        new GossipException(
-                            $"Updates of '{ticket.Held.Source}' that were held are due now and were too many to keep.",
-                            "Connect again, as a connector does by itself: they are asked for again."
-                        )
-                    );
-                }
-
-                ScheduleHeld();
+                return;
             }
+
+            _rechecking = true;
+        }
+
+        try
+        {
+            while (TakeNextHeld() is { } ticket)
+            {
+                var verified = Array.ConvertAll(ticket.Updates, Verify);
+                using (BeginBatch())
+                {
+                    if (_holds.Release(ticket, verified, _clock, _future.DueTime, CommitFrom))
+                    {
+                        ticket.Stream.Fail(
+                            new GossipException(
+                                $"Updates of '{ticket.Held.Source}' that were held are due now and were too many to keep.",
+                                "Connect again, as a connector does by itself: they are asked for again."
+                            )
+                        );
+                    }
+                }
+            }
+        }
+        catch
+        {
+            lock (Gate)
+            {
+                _rechecking = false;
+            }
+
+            throw;
         }
     }
 
@@ -97,13 +116,14 @@ public abstract partial class GossipNode
     {
         lock (Gate)
         {
-            return _disposed ? null : _holds.TakeNext();
-        }
-    }
+            var ticket = _disposed ? null : _holds.TakeNext();
+            if (ticket is null)
+            {
+                _rechecking = false;
+                ScheduleHeld();
+            }
 
-    private void ApplyHeld(GossipSession from, GossipUpdate update)
-    {
-        NoteGap(from, update);
-        Commit(update);
+            return ticket;
+        }
     }
 }

@@ -22,7 +22,7 @@ public abstract partial class GossipNode
         {
             if (Options.Path is { } path)
             {
-                Id = CheckId(_file.Open(path, kind, Options.Security?.Id ?? Options.Id, Id));
+                Id = CheckId(_file.Open(path, kind, Options.Security?.Id ?? Options.Id, Id, SealedFor));
                 _file.Restore(Restore, Restore);
             }
 
@@ -45,10 +45,15 @@ public abstract partial class GossipNode
         _clock.Advance(update.Source, update.Timestamp);
     }
 
-    private void Restore(string source, double timestamp, double? horizon)
+    private void Restore(string source, SourceEntry entry)
     {
-        _clock.Advance(source, timestamp);
-        if (horizon is { } forgotten)
+        _clock.Advance(source, entry.Timestamp);
+        if (entry.Count is { } count)
+        {
+            _counts.Restore(source, count);
+        }
+
+        if (entry.Horizon is { } forgotten)
         {
             _horizon?.Advance(source, forgotten);
             _forgotten.Advance(source, forgotten);

@@ -1,6 +1,4 @@
-using System.Buffers;
 using Lockstep.Gossip.Clock;
-using Lockstep.Gossip.Json;
 using Lockstep.Gossip.Wire;
 
 namespace Lockstep.Gossip.Nodes;
@@ -11,10 +9,28 @@ public abstract partial class GossipNode
     /// <exception cref="GossipProtocolException">A line is no message; those before it are applied.</exception>
     internal void Receive(GossipSession from, ReadOnlySpan<byte> lines)
     {
-        GossipException? malformed = null;
         var isUtf8 = System.Text.Unicode.Utf8.IsValid(lines);
+        GossipProtocolException? malformed;
+        do
+        {
+            from.ClearInbox();
+            malformed = Examine(from, ref lines, isUtf8);
+            TakeInbox(from);
+        } while (!lines.IsEmpty && malformed is null);
+
         from.ClearInbox();
-        while (!lines.IsEmpty && malformed is null)
+        if (malformed is not null)
+        {
+            throw malformed;
+        }
+    }
+
+    /// <summary>
+    /// Examines lines, so many that what they hold takes little memory however short they are, up to one that is no message: why it is none.
+    /// </summary>
+    private GossipProtocolException? Examine(GossipSession from, ref ReadOnlySpan<byte> lines, bool isUtf8)
+    {
+        while (!lines.IsEmpty && from.Inbox.Length < GossipSession.MaxInbox)
         {
             var end = lines.IndexOf((byte)'\n');
             var line = Trim(end < 0 ? lines : lines[..end]);
@@ -37,40 +53,37 @@ public abstract partial class GossipNode
             }
             catch (GossipProtocolException error)
             {
-                malformed = error;
+                return error;
             }
         }
 
-        using (BeginBatch())
+        return null;
+    }
+
+    private void TakeInbox(GossipSession from)
+    {
+        using var batch = BeginBatch();
+        ThrowIfUnusable();
+        var limit = _future.Limit();
+        foreach (ref readonly var received in from.Inbox)
         {
-            ThrowIfUnusable();
-            var limit = _future.Limit();
-            foreach (ref readonly var received in from.Inbox)
+            if (received.Message.Oddity is not null)
             {
-                if (received.Message.Oddity is not null)
-                {
-                    NoteIgnored(from, received.Message.Oddity);
-                }
-
-                switch (received.Message.Kind)
-                {
-                    case GossipMessageKind.Update when from.Receives:
-                        Accept(from, received.Message.Update!, received.Verified, limit);
-                        break;
-                    case GossipMessageKind.Header:
-                        TakeHeader(from, received.Message.Header!);
-                        break;
-                    case GossipMessageKind.Sync:
-                        from.TakeSync();
-                        break;
-                }
+                NoteIgnored(from, received.Message.Oddity);
             }
-        }
 
-        from.ClearInbox();
-        if (malformed is not null)
-        {
-            throw malformed;
+            switch (received.Message.Kind)
+            {
+                case GossipMessageKind.Update when from.Receives:
+                    Accept(from, received.Message.Update!, received.Verified, limit);
+                    break;
+                case GossipMessageKind.Header:
+                    TakeHeader(from, received.Message.Header!);
+                    break;
+                case GossipMessageKind.Sync:
+                    from.TakeSync();
+                    break;
+            }
         }
     }
 
@@ -106,16 +119,15 @@ public abstract partial class GossipNode
 
         var misfit = MisfitOf(update.Change.Span, message.Shape);
         Tolerate(from, misfit);
-        var verified = true;
-        if (Options.Security is not null && !IsKnown(update))
+        var verified = Options.Security is null;
+        if (!verified && !IsKnown(update))
         {
-            // What is kept and passed on is the very text that the signature covers.
             update = Canonical(update);
             verified = Verify(update);
         }
         else if (misfit is null)
         {
-            return new Received(message, true);
+            return new Received(message, verified);
         }
 
         return new Received(message with { Update = misfit is null ? update : new MisfitUpdate(update, misfit) }, verified);
@@ -139,30 +151,13 @@ public abstract partial class GossipNode
     {
         lock (Gate)
         {
-            return _clock.Covers(update);
+            return _clock.Covers(update) && !_counts.Lacks(update);
         }
-    }
-
-    private static GossipUpdate Canonical(GossipUpdate update)
-    {
-        var change = new ArrayBufferWriter<byte>(update.Change.Length);
-        GossipJson.WriteCanonical(update.Change.Span, change);
-        return new GossipUpdate(change.WrittenSpan.ToArray(), update.Timestamp, update.Source, update.Signature);
-    }
-
-    private bool Verify(GossipUpdate update)
-    {
-        if (Options.Security is not { } security)
-        {
-            return true;
-        }
-
-        return update.Signature is { } signature && security.Verify(update.Source, update.TextToSign(), signature);
     }
 
     /// <param name="from">The stream.</param>
     /// <param name="update">What came over it.</param>
-    /// <param name="verified">Whether it is signed as it must be.</param>
+    /// <param name="verified">Whether it is signed as it must be; what was known already is not looked at.</param>
     /// <param name="limit">Up to which timestamp it is not too far ahead: what was so a moment ago is so now.</param>
     private void Accept(GossipSession from, GossipUpdate update, bool verified, double limit)
     {
@@ -170,7 +165,15 @@ public abstract partial class GossipNode
         from.PeerHas(update);
         if (_clock.Covers(update))
         {
-            Notify(observer => observer.OnOldData(update));
+            if (verified && _counts.Lacks(update))
+            {
+                CommitLate(from, update);
+            }
+            else
+            {
+                Notify(observer => observer.OnOldData(update));
+            }
+
             return;
         }
 
@@ -194,8 +197,7 @@ public abstract partial class GossipNode
             return;
         }
 
-        NoteGap(from, update);
-        Commit(update);
+        CommitFrom(from, update);
     }
 
     private void TakeHeader(GossipSession from, GossipHeader header)
@@ -215,6 +217,7 @@ public abstract partial class GossipNode
 
         CheckKind(header);
         CheckScheme(header);
+        CheckSealedFor(header);
         var mine = header.Clock[Id];
         if (mine > _family.PeersClock && mine <= _future.Limit())
         {

@@ -24,9 +24,9 @@ public abstract partial class GossipNode
     /// </summary>
     /// <exception cref="ObjectDisposedException">The node is disposed.</exception>
     /// <exception cref="GossipException">The node could not write its file.</exception>
-    public GossipStream Attach(Stream stream, GossipStreamOptions? options = null) => Attach(stream, options, default);
+    public GossipStream Attach(Stream stream, GossipStreamOptions? options = null) => Attach(stream, options, null);
 
-    internal GossipStream Attach(Stream stream, GossipStreamOptions? options, ReadOnlyMemory<byte> received)
+    internal GossipStream Attach(Stream stream, GossipStreamOptions? options, PeerBuffer? received)
     {
         ArgumentNullException.ThrowIfNull(stream);
         var attached = new GossipStream(this, stream, options ?? new GossipStreamOptions(), received);
@@ -39,14 +39,9 @@ public abstract partial class GossipNode
     /// <exception cref="IOException">The stream broke.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public Task RunAsync(Stream stream, GossipStreamOptions? options = null, CancellationToken cancellationToken = default) =>
-        RunAsync(stream, options, default, cancellationToken);
+        RunAsync(stream, options, null, cancellationToken);
 
-    internal async Task RunAsync(
-        Stream stream,
-        GossipStreamOptions? options,
-        ReadOnlyMemory<byte> received,
-        CancellationToken cancellationToken
-    )
+    internal async Task RunAsync(Stream stream, GossipStreamOptions? options, PeerBuffer? received, CancellationToken cancellationToken)
     {
         var attached = Attach(stream, options, received);
         await using (attached.ConfigureAwait(false))

@@ -60,15 +60,17 @@ public abstract partial class GossipNode
         using var batch = BeginBatch();
         ThrowIfUnusable();
         var timestamp = _timestamps.Next(Math.Max(Math.Max(floor, _clock[Id]), _family.PeersClock));
-        var update = new GossipUpdate(change.ToArray(), timestamp, Id, null);
-        if (Options.Security is { } signer)
+        try
         {
-            update = new GossipUpdate(change.ToArray(), timestamp, Id, signer.Sign(update.TextToSign()));
+            var update = Begin(change.ToArray(), timestamp);
+            CheckLength(update);
+            Commit(update);
+            return update;
         }
-
-        CheckLength(update);
-        Commit(update);
-        return update;
+        finally
+        {
+            _family.BeingSealed = null;
+        }
     }
 
     /// <summary>A line that peers do not accept would end every stream that it goes over, and nothing later would reach them.</summary>
@@ -76,7 +78,9 @@ public abstract partial class GossipNode
     {
         const int LongestEscape = 6;
         const int NumberAndPunctuation = 64;
-        var most = update.Change.Length + (LongestEscape * (update.Source.Length + (update.Signature?.Length ?? 0))) + NumberAndPunctuation;
+        var seal = update.Seal is null ? 0 : GossipSeal.MaxBytes;
+        var most =
+            update.Change.Length + seal + (LongestEscape * (update.Source.Length + (update.Signature?.Length ?? 0))) + NumberAndPunctuation;
         if (most <= Options.MaxUpdateBytes)
         {
             return;
@@ -84,10 +88,10 @@ public abstract partial class GossipNode
 
         var line = new ArrayBufferWriter<byte>(most);
         update.WriteTo(line);
-        if (line.WrittenCount > Options.MaxUpdateBytes)
+        if (line.WrittenCount + seal > Options.MaxUpdateBytes)
         {
             throw new GossipChangeException(
-                $"The change takes {line.WrittenCount} bytes, and peers accept lines of up to {Options.MaxUpdateBytes} bytes."
+                $"The change takes {line.WrittenCount + seal} bytes, and peers accept lines of up to {Options.MaxUpdateBytes} bytes."
             );
         }
     }

@@ -79,6 +79,7 @@ public abstract partial class GossipNode : IAsyncDisposable
             );
         }
 
+        CheckSignatures(Options);
         Id = CheckId(Options.Security?.Id ?? Options.Id ?? Convert.ToHexString(RandomNumberGenerator.GetBytes(16)));
         _timestamps = MonotonicTimestamps.For(Options.TimeProvider);
         _future = new FutureBound(Options.TimeProvider, Options.MaxFuture);
@@ -210,7 +211,7 @@ public abstract partial class GossipNode : IAsyncDisposable
     /// <summary>
     /// Applies an update that is new to the clock: a local one, one from a peer, or one from the node's file. Call <see cref="Keep"/> for
     /// what is to be passed on and remembered, and <see cref="Drop"/> for what it replaces. Called under the node's lock, in order within
-    /// each source.
+    /// each source, but for what one peer held back and another brought later (<see cref="GetMissing"/>).
     /// </summary>
     /// <returns>Whether it had an effect.</returns>
     protected abstract bool Apply(GossipUpdate update);
@@ -232,16 +233,39 @@ public abstract partial class GossipNode : IAsyncDisposable
     protected void Keep(GossipUpdate update)
     {
         _history.Add(update);
+        if (update.Number is { } number && update.Source == Id)
+        {
+            _present.Add(number);
+            if (update == _family.BeingSealed)
+            {
+                _writeWhenSealed = true;
+                return;
+            }
+        }
+
         _file.Add(update);
     }
 
     /// <summary>Takes back an update that another replaces. Only within <see cref="Apply"/>.</summary>
     protected void Drop(GossipUpdate update)
     {
-        if (_history.Remove(update))
+        if (!_history.Remove(update))
         {
-            _file.Remove(update);
+            return;
         }
+
+        if (update.Number is { } number && update.Source == Id)
+        {
+            _present.Remove(number);
+        }
+
+        if (update == _family.BeingSealed)
+        {
+            _writeWhenSealed = false;
+            return;
+        }
+
+        _file.Remove(update);
     }
 
     /// <summary>

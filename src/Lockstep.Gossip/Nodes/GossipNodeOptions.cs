@@ -22,6 +22,18 @@ public sealed record GossipNodeOptions
     public GossipSecurity? Security { get; init; }
 
     /// <summary>
+    /// The name that all nodes of the model have for it, which modern signatures cover: what is signed for one model is not taken in
+    /// another. Null, with signatures, is a name too, that of all models without one.
+    /// </summary>
+    public string? SharedName { get; init; }
+
+    /// <summary>
+    /// Whether updates without a modern signature are refused, whoever signed and passed them on: those of npm's nodes and of nodes before
+    /// there were any. It needs <see cref="Security"/> and <see cref="SharedName"/>. Default false.
+    /// </summary>
+    public bool ModernOnly { get; init; }
+
+    /// <summary>
     /// How far ahead of this node's time an update may be stamped; one further ahead is held until it is due. Default one hour.
     /// <see cref="Timeout.InfiniteTimeSpan"/> sets no bound.
     /// </summary>

@@ -18,11 +18,22 @@ internal sealed class GossipSession
 
     public const string KindMember = "kind";
 
+    public const string SealedForMember = "sealedFor";
+
     /// <summary>So much is handed out at a time; a slow peer's clock is never further ahead than that of what was written.</summary>
     public const int BatchBytes = 64 * 1024;
 
+    /// <summary>A change from this size on is written from where it is kept, and not copied for each peer.</summary>
+    public const int LargeBytes = 64 * 1024;
+
+    /// <summary>So many messages of a peer are taken at a time.</summary>
+    public const int MaxInbox = 4096;
+
     /// <summary>How often a peer may ask again for everything that it lacks.</summary>
     public const int MaxHellosPerMinute = 10;
+
+    /// <summary>How long this side waits before it says hello again itself.</summary>
+    private static readonly TimeSpan AskingPause = TimeSpan.FromSeconds(15);
 
     private readonly Queue<long> _hellos = [];
     private readonly GossipNode _node;
@@ -32,6 +43,9 @@ internal sealed class GossipSession
     private bool _headerWritten;
     private bool _started;
     private bool _synced;
+    private GossipUpdate? _large;
+    private int _asked;
+    private long? _askedAgainAt;
 
     // Not a list: one of a type of ours is compiled again in each process, and a peer that comes has all of its history to tell.
     private GossipNode.Received[] _inbox = new GossipNode.Received[64];
@@ -41,7 +55,7 @@ internal sealed class GossipSession
     {
         _node = node;
         Options = options;
-        Meta = ComposeMeta(node.Kind, node.Options.Security?.Scheme, options.Meta);
+        Meta = ComposeMeta(node.Kind, node.Options.Security?.Scheme, node.SealedFor, options.Meta);
         SyncReceived = !Receives;
     }
 
@@ -53,6 +67,8 @@ internal sealed class GossipSession
 
     /// <summary>What the lines of one read hold, until it is taken under the node's lock.</summary>
     public ReadOnlySpan<GossipNode.Received> Inbox => _inbox.AsSpan(0, _inboxCount);
+
+    internal int InboxCapacity => _inbox.Length;
 
     public GossipHeader? PeerHeader { get; private set; }
 
@@ -101,8 +117,11 @@ internal sealed class GossipSession
     public void Receive(ReadOnlySpan<byte> lines) => _node.Receive(this, lines);
 
     /// <summary>Writes what is to be sent now; false when there is nothing.</summary>
-    public bool Produce(ArrayBufferWriter<byte> output)
+    /// <param name="output">Where to.</param>
+    /// <param name="large">An update that is to be sent after it, by <see cref="GossipUpdate.WriteAround"/>; mostly null.</param>
+    public bool Produce(ArrayBufferWriter<byte> output, out GossipUpdate? large)
     {
+        _large = null;
         if (!_headerWritten)
         {
             _node.PrepareHeader();
@@ -115,6 +134,7 @@ internal sealed class GossipSession
         }
 
         _node.Deliver();
+        large = _large;
         return more;
     }
 
@@ -122,8 +142,21 @@ internal sealed class GossipSession
 
     public void PeerHas(GossipUpdate update) => _peerClock.Advance(update.Source, update.Timestamp);
 
+    /// <summary>
+    /// The peer may lack an update although its clock is past it: it is sent with all that came after it of its source. Not to peers that
+    /// count nothing, which would pass over it.
+    /// </summary>
+    public void OfferLate(GossipUpdate update)
+    {
+        if (PeerHeader?.MetaText(SealedForMember) is not null)
+        {
+            _peerClock.Lower(update.Source, Math.BitDecrement(update.Timestamp));
+        }
+    }
+
     public void TakeHeader(GossipHeader header, GossipClock mine)
     {
+        header = header.ToKeep(mine);
         if (PeerHeader is null)
         {
             // What was sent before the header came, the peer has as well.
@@ -151,6 +184,9 @@ internal sealed class GossipSession
         Begin(mine);
         Wake();
     }
+
+    /// <summary>What this version is about was asked for, or this is the peer that did not send it.</summary>
+    public void NoteAsked(int version) => _asked = version;
 
     public void TakeSync()
     {
@@ -185,6 +221,11 @@ internal sealed class GossipSession
         }
 
         _node.ThrowIfUnusable();
+        if (AskForMissing(output))
+        {
+            return true;
+        }
+
         if (!_started || (_target is null && (!Sends || !Options.Tail)))
         {
             return false;
@@ -210,11 +251,34 @@ internal sealed class GossipSession
     private void WriteHeader(ArrayBufferWriter<byte> output)
     {
         var horizon = _node.HorizonUnderLock;
-        new GossipHeader(_node.Id, _node.ClockUnderLock, Meta, horizon).Write(output);
+        new GossipHeader(_node.Id, _node.ClockToShow, Meta, horizon).Write(output);
+        _asked = _node.MissingVersion;
         if (horizon is not null)
         {
             _toldHorizon.Advance(horizon);
         }
+    }
+
+    /// <summary>
+    /// Says hello again, with a clock from before what is missing. Not to npm's nodes, which would listen twice from then on: they are asked
+    /// when they come again.
+    /// </summary>
+    private bool AskForMissing(ArrayBufferWriter<byte> output)
+    {
+        if (
+            _node.MissingVersion == _asked
+            || !Receives
+            || !Options.Tail
+            || PeerHeader?.MetaText(KindMember) is null
+            || (_askedAgainAt is { } before && _node.Options.TimeProvider.GetElapsedTime(before) < AskingPause)
+        )
+        {
+            return false;
+        }
+
+        _askedAgainAt = _node.Options.TimeProvider.GetTimestamp();
+        WriteHeader(output);
+        return true;
     }
 
     /// <summary>A peer that fell behind what is kept is told so, if it is one that understands.</summary>
@@ -258,16 +322,22 @@ internal sealed class GossipSession
                 sourceText = GossipUpdate.SourceText(source);
             }
 
+            _peerClock.Advance(update.Source, update.Timestamp);
+            if (update.Change.Length >= LargeBytes)
+            {
+                _large = update;
+                break;
+            }
+
             update.WriteTo(output, sourceText);
             output.Write("\n"u8);
-            _peerClock.Advance(update.Source, update.Timestamp);
             if (output.WrittenCount - start >= BatchBytes)
             {
                 break;
             }
         }
 
-        return output.WrittenCount > start;
+        return output.WrittenCount > start || _large is not null;
     }
 
     private void NoteSynced()
@@ -280,7 +350,7 @@ internal sealed class GossipSession
         }
     }
 
-    private static JsonElement? ComposeMeta(string? kind, string? scheme, JsonElement? meta)
+    private static JsonElement? ComposeMeta(string? kind, string? scheme, string? sealedFor, JsonElement? meta)
     {
         if (meta is { ValueKind: not JsonValueKind.Object })
         {
@@ -292,6 +362,7 @@ internal sealed class GossipSession
         var composed = meta is { } given ? JsonObject.Create(given)! : [];
         Announce(composed, KindMember, kind);
         Announce(composed, SchemeMember, scheme);
+        Announce(composed, SealedForMember, sealedFor);
         return composed.Count == 0 ? meta : JsonSerializer.SerializeToElement(composed, MetaJson.Default.JsonObject);
     }
 

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Net.Security;
 using System.Net.Sockets;
 using System.Net.WebSockets;
+using Lockstep.Gossip.Clock;
 using Lockstep.Gossip.Wire;
 
 namespace Lockstep.Gossip.Nodes;
@@ -11,15 +12,13 @@ namespace Lockstep.Gossip.Nodes;
 /// </summary>
 public sealed class GossipStream : IAsyncDisposable
 {
-    /// <summary>How many bytes the unfinished lines of all streams of the process may take up together.</summary>
-    internal const long MaxUnfinishedBytes = 256L << 20;
+    private const int MostKeptForWriting = 4 * GossipSession.BatchBytes;
 
     private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(5);
-    private static long s_unfinished;
     private readonly GossipNode _node;
     private readonly Stream _stream;
     private readonly GossipSession _session;
-    private readonly ReadOnlyMemory<byte> _received;
+    private readonly PeerBuffer _received;
     private readonly AsyncSignal _wake = new();
     private readonly CancellationTokenSource _stop = new();
     private readonly TaskCompletionSource _synced = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -27,9 +26,9 @@ public sealed class GossipStream : IAsyncDisposable
     private Exception? _failure;
     private volatile bool _peerEnded;
 
-    internal GossipStream(GossipNode node, Stream stream, GossipStreamOptions options, ReadOnlyMemory<byte> received)
+    internal GossipStream(GossipNode node, Stream stream, GossipStreamOptions options, PeerBuffer? received)
     {
-        _received = received;
+        _received = received ?? new PeerBuffer();
         _node = node;
         _stream = stream;
         _session = new GossipSession(node, options)
@@ -92,6 +91,10 @@ public sealed class GossipStream : IAsyncDisposable
     {
         // The caller goes on; what it does next need not wait for the first write.
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+
+        using var hello = _session.Options.HelloTimeout is { } wait
+            ? _node.Options.TimeProvider.CreateTimer(_ => EndIfSilent(), null, wait, Timeout.InfiniteTimeSpan)
+            : null;
 
         // On a thread of its own to begin with: some streams (standard input) read synchronously whatever they are asked.
         var reading = Task.Run(() => GuardAsync(ReadAsync()));
@@ -207,69 +210,34 @@ public sealed class GossipStream : IAsyncDisposable
 
     private async Task ReadAsync()
     {
-        var buffer = ArrayPool<byte>.Shared.Rent(Math.Max(GossipSession.BatchBytes, _received.Length));
-        var unfinished = 0;
-        try
+        using var buffer = _received;
+        var seen = 0;
+        while (true)
         {
-            _received.CopyTo(buffer);
-            var read = _received.Length;
-            var length = 0;
-            while (true)
+            var last = buffer.Written[seen..].LastIndexOf((byte)'\n');
+            if (last >= 0)
             {
-                if (length == buffer.Length)
-                {
-                    buffer = Grow(buffer, ref unfinished);
-                }
-
-                if (read == 0)
-                {
-                    read = await _stream.ReadAsync(buffer.AsMemory(length), _stop.Token).ConfigureAwait(false);
-                }
-
-                if (read == 0)
-                {
-                    End(buffer.AsSpan(0, length));
-                    return;
-                }
-
-                var last = buffer.AsSpan(length, read).LastIndexOf((byte)'\n');
-                length += read;
-                if (last >= 0)
-                {
-                    var whole = length - read + last + 1;
-                    _session.Receive(buffer.AsSpan(0, whole));
-                    length -= whole;
-                    buffer.AsSpan(whole, length).CopyTo(buffer);
-                }
-
-                if (length > _session.Options.MaxLineBytes)
-                {
-                    throw GossipSession.TooLong(_session.Options.MaxLineBytes);
-                }
-
-                read = 0;
+                var whole = seen + last + 1;
+                _session.Receive(buffer.Written[..whole]);
+                buffer.Drop(whole);
             }
-        }
-        finally
-        {
-            Interlocked.Add(ref s_unfinished, -unfinished);
-            ArrayPool<byte>.Shared.Return(buffer);
-        }
-    }
 
-    private static byte[] Grow(byte[] buffer, ref int unfinished)
-    {
-        // Counted for all streams: a hundred peers that begin a long line and never end it must not fill the memory.
-        unfinished += buffer.Length;
-        if (Interlocked.Add(ref s_unfinished, buffer.Length) > MaxUnfinishedBytes)
-        {
-            throw new GossipProtocolException("The lines that peers have begun and not ended are too long together.");
-        }
+            seen = buffer.Length;
+            if (seen > _session.Options.MaxLineBytes)
+            {
+                throw GossipSession.TooLong(_session.Options.MaxLineBytes);
+            }
 
-        var larger = ArrayPool<byte>.Shared.Rent(buffer.Length * 2);
-        buffer.CopyTo(larger, 0);
-        ArrayPool<byte>.Shared.Return(buffer);
-        return larger;
+            var read = await _stream.ReadAsync(buffer.Room(), _stop.Token).ConfigureAwait(false);
+            if (read == 0)
+            {
+                End(buffer.Written);
+                return;
+            }
+
+            buffer.Advance(read);
+            _session.Options.Heard?.Invoke();
+        }
     }
 
     private void End(ReadOnlySpan<byte> rest)
@@ -292,10 +260,23 @@ public sealed class GossipStream : IAsyncDisposable
         var output = new ArrayBufferWriter<byte>(1024);
         while (true)
         {
-            while (_session.Produce(output))
+            while (_session.Produce(output, out var large))
             {
-                await _stream.WriteAsync(output.WrittenMemory, _stop.Token).ConfigureAwait(false);
+                if (output.WrittenCount > 0)
+                {
+                    await _stream.WriteAsync(output.WrittenMemory, _stop.Token).ConfigureAwait(false);
+                }
+
                 output.ResetWrittenCount();
+                if (output.Capacity > MostKeptForWriting)
+                {
+                    output = new ArrayBufferWriter<byte>(1024);
+                }
+
+                if (large is not null)
+                {
+                    await WriteLargeAsync(large).ConfigureAwait(false);
+                }
             }
 
             await _stream.FlushAsync(_stop.Token).ConfigureAwait(false);
@@ -305,6 +286,36 @@ public sealed class GossipStream : IAsyncDisposable
             }
 
             await _wake.WaitAsync(_stop.Token).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Writes an update piece by piece from where it is kept: a thousand peers that take it slowly do not have a thousand copies.</summary>
+    private async Task WriteLargeAsync(GossipUpdate update)
+    {
+        var (before, after) = update.WriteAround();
+        var message = (_stream as DuplexStream)?.BeginMessage?.Invoke();
+        var to = message ?? _stream;
+        await to.WriteAsync(before, _stop.Token).ConfigureAwait(false);
+        for (var rest = update.Change; !rest.IsEmpty; )
+        {
+            var piece = rest[..Math.Min(rest.Length, GossipSession.BatchBytes)];
+            await to.WriteAsync(piece, _stop.Token).ConfigureAwait(false);
+            rest = rest[piece.Length..];
+        }
+
+        await to.WriteAsync(after, _stop.Token).ConfigureAwait(false);
+        if (message is not null)
+        {
+            await message.DisposeAsync().ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Lets go who came and does not say who it is.</summary>
+    private void EndIfSilent()
+    {
+        if (_session.PeerHeader is null)
+        {
+            Fail(new GossipProtocolException($"The peer did not say who it is within {_session.Options.HelloTimeout}."));
         }
     }
 }

@@ -56,6 +56,12 @@ public sealed record GossipStreamOptions
     /// <summary>Whether the underlying stream is left open at the end. Default false.</summary>
     public bool LeaveOpen { get; init; }
 
+    /// <summary>How long who came to a listener may wait with its header; null for ever.</summary>
+    internal TimeSpan? HelloTimeout { get; init; }
+
+    /// <summary>Told whenever the peer is heard of; null where nobody wants to know.</summary>
+    internal Action? Heard { get; init; }
+
     /// <summary>The name by which a listener offers the model: a peer that asks for another is refused.</summary>
     internal string? OfferedName { get; init; }
 }

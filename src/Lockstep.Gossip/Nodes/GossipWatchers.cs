@@ -10,14 +10,24 @@ namespace Lockstep.Gossip.Nodes;
 internal sealed class GossipWatchers
 {
     private const int AtATime = 256;
-    private readonly List<AsyncSignal> _waiting = [];
+    private const int MostLate = 1024;
+    private readonly List<Reader> _readers = [];
 
     /// <summary>There is something to read, or the node has ended. Under the node's lock.</summary>
     public void Wake()
     {
-        foreach (var signal in _waiting)
+        foreach (var reader in _readers)
         {
-            signal.Set();
+            reader.Signal.Set();
+        }
+    }
+
+    /// <summary>An update came after newer ones of its source: for those who have read past it. Under the node's lock.</summary>
+    public void AddLate(GossipUpdate update)
+    {
+        foreach (var reader in _readers.Where(reader => reader.Clock.Covers(update) && reader.Late.Count <= MostLate))
+        {
+            reader.Late.Enqueue(update);
         }
     }
 
@@ -33,11 +43,11 @@ internal sealed class GossipWatchers
         [EnumeratorCancellation] CancellationToken cancellationToken
     )
     {
-        var signal = new AsyncSignal();
+        var reader = new Reader(clock);
         var updates = new List<GossipUpdate>(AtATime);
         lock (gate)
         {
-            _waiting.Add(signal);
+            _readers.Add(reader);
         }
 
         try
@@ -50,6 +60,16 @@ internal sealed class GossipWatchers
                     if (read(clock) is not { } lacking)
                     {
                         yield break;
+                    }
+
+                    if (reader.Late.Count > MostLate)
+                    {
+                        throw new GossipException("More changes came late than are kept for a slow reader.", "Read faster.");
+                    }
+
+                    while (reader.Late.TryDequeue(out var late))
+                    {
+                        updates.Add(late);
                     }
 
                     foreach (var update in lacking.Take(AtATime))
@@ -67,7 +87,7 @@ internal sealed class GossipWatchers
 
                 if (updates.Count == 0)
                 {
-                    await signal.WaitAsync(cancellationToken).ConfigureAwait(false);
+                    await reader.Signal.WaitAsync(cancellationToken).ConfigureAwait(false);
                 }
             }
         }
@@ -75,8 +95,17 @@ internal sealed class GossipWatchers
         {
             lock (gate)
             {
-                _waiting.Remove(signal);
+                _readers.Remove(reader);
             }
         }
+    }
+
+    private sealed class Reader(GossipClock clock)
+    {
+        public GossipClock Clock { get; } = clock;
+
+        public AsyncSignal Signal { get; } = new();
+
+        public Queue<GossipUpdate> Late { get; } = new();
     }
 }

@@ -13,15 +13,26 @@ internal sealed class HoldBook<TStream>(int maxUpdates)
     /// <summary>How many sources of one stream may be held; a stream that brings more is ended.</summary>
     public const int MaxSources = 10_000;
 
+    /// <summary>How many sources of all streams together.</summary>
+    public const int MaxSourcesInAll = 50_000;
+
     /// <summary>How many bytes of updates of one stream are kept, as with the number of updates.</summary>
     public const long MaxBytes = 64L << 20;
 
+    /// <summary>How many bytes of updates of all streams together.</summary>
+    public const long MaxBytesInAll = 256L << 20;
+
     private readonly Dictionary<TStream, StreamHolds> _streams = [];
+
+    /// <summary>What is to be looked at, in the order in which something changed for it; what has ended meanwhile is passed over.</summary>
+    private readonly Queue<(TStream Stream, HeldSource Held)> _changed = [];
+    private int _sources;
+    private long _bytes;
 
     public bool IsEmpty => _streams.Count == 0;
 
     /// <summary>Whether something has changed that a hold may end by; <see cref="TakeNext"/> has not yet found them all looked at.</summary>
-    public bool MustLook { get; private set; }
+    public bool MustLook => _changed.Count > 0;
 
     /// <summary>When the first of the updates that are stamped too far ahead may be applied; null when there is none.</summary>
     public DateTimeOffset? NextDue => All.Min(static held => held.Due);
@@ -60,25 +71,44 @@ internal sealed class HoldBook<TStream>(int maxUpdates)
             _streams.Add(from, sources = new StreamHolds());
         }
 
-        if (sources.Sources.Count >= MaxSources)
-            throw new GossipProtocolException($"The peer brings updates of more than {MaxSources} sources that cannot be accepted now.");
+        var bytes = BytesOf(update.Source);
+        if (
+            sources.Sources.Count >= MaxSources
+            || _sources >= MaxSourcesInAll
+            || sources.Bytes + bytes > MaxBytes
+            || _bytes + bytes > MaxBytesInAll
+        )
+        {
+            throw new GossipProtocolException(
+                $"The peer brings updates of more than {MaxSources} sources, or of too many with those of others, that cannot be accepted now."
+            );
+        }
 
         var held = new HeldSource(update.Source) { Due = due };
         sources.Sources.Add(update.Source, held);
+        _sources++;
+        Count(sources, 0, bytes);
         Keep(from, held, update);
     }
 
     /// <summary>The stream has ended: its peer is asked again by the next one.</summary>
-    public void End(TStream from) => _streams.Remove(from);
+    public void End(TStream from)
+    {
+        if (_streams.Remove(from, out var holds))
+        {
+            _sources -= holds.Sources.Count;
+            _bytes -= holds.Bytes;
+        }
+    }
 
     /// <summary>The clock has advanced for a source, by whatever way.</summary>
     public void NoteAdvance(string source)
     {
-        foreach (var sources in _streams.Values)
+        foreach (var (stream, sources) in _streams)
         {
             if (sources.Sources.TryGetValue(source, out var held))
             {
-                held.LookAgain = MustLook = true;
+                LookAgain(stream, held);
             }
         }
     }
@@ -92,25 +122,17 @@ internal sealed class HoldBook<TStream>(int maxUpdates)
     /// <summary>A hold to look at, with what it holds now: to be verified outside the lock and given to <see cref="Release"/>.</summary>
     public HoldTicket<TStream>? TakeNext()
     {
-        if (!MustLook)
+        while (_changed.TryDequeue(out var next))
         {
-            return null;
-        }
-
-        foreach (var (stream, sources) in _streams)
-        {
-            foreach (var held in sources.Sources.Values)
+            var (stream, held) = next;
+            if (held.LookAgain && !held.Busy && Find(stream, held.Source) == held)
             {
-                if (held.LookAgain && !held.Busy)
-                {
-                    held.LookAgain = false;
-                    held.Busy = true;
-                    return new HoldTicket<TStream>(stream, held, held.Updates.ToArray());
-                }
+                held.LookAgain = false;
+                held.Busy = true;
+                return new HoldTicket<TStream>(stream, held, held.Updates.ToArray());
             }
         }
 
-        MustLook = false;
         return null;
     }
 
@@ -140,11 +162,17 @@ internal sealed class HoldBook<TStream>(int maxUpdates)
             return false;
         }
 
+        if (held.LookAgain)
+        {
+            // Something changed while it was verified.
+            _changed.Enqueue((ticket.Stream, held));
+        }
+
         for (var i = 0; i < ticket.Updates.Length && held.Updates.TryPeek(out var update) && update == ticket.Updates[i]; i++)
         {
             if (clock.Covers(update))
             {
-                _streams[ticket.Stream].Forget(held.Updates.Dequeue());
+                Forget(_streams[ticket.Stream], held.Updates.Dequeue());
                 continue;
             }
 
@@ -154,14 +182,14 @@ internal sealed class HoldBook<TStream>(int maxUpdates)
                 return false;
             }
 
-            _streams[ticket.Stream].Forget(held.Updates.Dequeue());
+            Forget(_streams[ticket.Stream], held.Updates.Dequeue());
             apply(ticket.Stream, update);
         }
 
         if (held.Updates.Count > 0)
         {
             // More came while these were verified.
-            held.LookAgain = MustLook = true;
+            LookAgain(ticket.Stream, held);
             return false;
         }
 
@@ -181,50 +209,86 @@ internal sealed class HoldBook<TStream>(int maxUpdates)
     private void Keep(TStream from, HeldSource held, GossipUpdate update)
     {
         var holds = _streams[from];
-        if (!held.Overflowed && holds.Updates < maxUpdates && holds.Bytes + update.Change.Length <= MaxBytes)
+        var bytes = BytesOf(update);
+        if (!held.Overflowed && holds.Updates < maxUpdates && holds.Bytes + bytes <= MaxBytes && _bytes + bytes <= MaxBytesInAll)
         {
-            holds.Note(update);
+            Count(holds, 1, bytes);
             held.Updates.Enqueue(update);
             return;
         }
 
-        foreach (var dropped in held.Updates)
-            holds.Forget(dropped);
+        ForgetAll(holds, held);
         held.Drop(update);
     }
 
     private void LookAgain(Func<HeldSource, bool> which)
     {
-        foreach (var held in All.Where(which))
+        foreach (var (stream, sources) in _streams)
         {
-            held.LookAgain = held.MayAskAgain = MustLook = true;
+            foreach (var held in sources.Sources.Values.Where(which))
+            {
+                held.MayAskAgain = true;
+                LookAgain(stream, held);
+            }
+        }
+    }
+
+    private void LookAgain(TStream stream, HeldSource held)
+    {
+        if (!held.LookAgain)
+        {
+            held.LookAgain = true;
+            _changed.Enqueue((stream, held));
         }
     }
 
     private void Remove(TStream from, HeldSource held)
     {
         var holds = _streams[from];
-        foreach (var left in held.Updates)
-            holds.Forget(left);
+        ForgetAll(holds, held);
         holds.Sources.Remove(held.Source);
+        _sources--;
+        Count(holds, 0, -BytesOf(held.Source));
         if (holds.Sources.Count == 0)
         {
             _streams.Remove(from);
         }
     }
 
+    private void ForgetAll(StreamHolds holds, HeldSource held)
+    {
+        foreach (var update in held.Updates)
+        {
+            Forget(holds, update);
+        }
+    }
+
+    private void Forget(StreamHolds holds, GossipUpdate update) => Count(holds, -1, -BytesOf(update));
+
+    private void Count(StreamHolds holds, int updates, long bytes)
+    {
+        holds.Updates += updates;
+        holds.Bytes += bytes;
+        _bytes += bytes;
+    }
+
+    /// <summary>About as much as an update takes in memory; its source is counted once for all.</summary>
+    private static long BytesOf(GossipUpdate update)
+    {
+        const int Objects = 128;
+        return Objects + update.Change.Length + BytesOf(update.Signature) + BytesOf(update.Seal?.Text);
+    }
+
+    private static long BytesOf(string? text) => sizeof(char) * (long)(text?.Length ?? 0);
+
     /// <summary>What one stream brought, counted as it comes and goes: who brings much must not make the others wait for a sum.</summary>
     private sealed class StreamHolds
     {
         public Dictionary<string, HeldSource> Sources { get; } = new(StringComparer.Ordinal);
 
-        public int Updates { get; private set; }
+        public int Updates { get; set; }
 
-        public long Bytes { get; private set; }
-
-        public void Note(GossipUpdate update) => (Updates, Bytes) = (Updates + 1, Bytes + update.Change.Length);
-
-        public void Forget(GossipUpdate update) => (Updates, Bytes) = (Updates - 1, Bytes - update.Change.Length);
+        public long Bytes { get; set; }
     }
 }
 

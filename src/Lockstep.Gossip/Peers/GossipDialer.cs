@@ -178,6 +178,7 @@ public static class GossipDialer
         var stream = WebSocketStream.Create(socket, WebSocketMessageType.Text, TimeSpan.FromSeconds(5));
         return new DuplexStream(stream, stream)
         {
+            BeginMessage = () => WebSocketStream.CreateWritableMessageStream(socket, WebSocketMessageType.Text),
             EndWriting = cancellationToken => socket.CloseOutputAsync(WebSocketCloseStatus.NormalClosure, null, cancellationToken),
         };
     }

@@ -60,7 +60,7 @@ public sealed class GossipHub
         options ??= new GossipStreamOptions();
         await using (stream.ConfigureAwait(false))
         {
-            ReadOnlyMemory<byte> received = default;
+            PeerBuffer? received = null;
             if (name is null && _nodes.Count == 1)
             {
                 name = _nodes.Keys.FirstOrDefault();
@@ -73,14 +73,21 @@ public sealed class GossipHub
 
             if (!_nodes.TryGetValue(name, out var node))
             {
+                received?.Dispose();
                 throw NodeName.Unknown(name);
             }
 
-            await node.RunAsync(stream, options with { OfferedName = name }, received, cancellationToken).ConfigureAwait(false);
+            // One that only sends, and does not wait for the peer's clock, is not owed a header.
+            var spoken = options with
+            {
+                OfferedName = name,
+                HelloTimeout = options is { Direction: GossipDirection.SendOnly, AwaitClock: false } ? null : HeaderTimeout,
+            };
+            await node.RunAsync(stream, spoken, received, cancellationToken).ConfigureAwait(false);
         }
     }
 
-    private static async Task<(string Name, ReadOnlyMemory<byte> Received)> ReadNameAsync(
+    private static async Task<(string Name, PeerBuffer Received)> ReadNameAsync(
         Stream stream,
         int limit,
         CancellationToken cancellationToken
@@ -88,52 +95,59 @@ public sealed class GossipHub
     {
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         timeout.CancelAfter(HeaderTimeout);
-        var buffer = new byte[4096];
-        var length = 0;
-        while (true)
+        var buffer = new PeerBuffer();
+        try
         {
-            int read;
-            try
+            for (var seen = 0; ; seen = buffer.Length)
             {
-                read = await stream.ReadAsync(buffer.AsMemory(length), timeout.Token).ConfigureAwait(false);
-            }
-            catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
-            {
-                throw new GossipException(
-                    "The peer did not say which model it wants, and several are offered.",
-                    "Set 'model' in the meta of its header, or name it in its URI."
-                );
-            }
+                buffer.Advance(await ReadAsync(stream, buffer.Room(), timeout.Token, cancellationToken).ConfigureAwait(false));
+                var end = buffer.Written[seen..].IndexOf((byte)'\n');
+                if (end >= 0)
+                {
+                    return (NameIn(buffer.Written[..(seen + end)]), buffer);
+                }
 
-            var end = buffer.AsSpan(length, read).IndexOf((byte)'\n');
-            length += read;
-            if (end >= 0)
-            {
-                var line = buffer.AsMemory(0, length - read + end);
-                var header =
-                    new GossipMessageParser().Parse(line.Span).Header
-                    ?? throw new GossipProtocolException("The first line is not a header.");
-                var name =
-                    NodeName.In(header)
-                    ?? throw new GossipException(
-                        "The peer does not name a model, and several are offered.",
-                        "Set 'model' in the meta of its header, or name it in its URI."
-                    );
-                return (name, buffer.AsMemory(0, length));
-            }
-
-            if (read == 0)
-            {
-                throw new EndOfStreamException("The peer ended the stream before its header.");
-            }
-
-            if (length == buffer.Length)
-            {
-                Array.Resize(
-                    ref buffer,
-                    length < limit ? length * 2 : throw new GossipProtocolException($"A header is longer than {limit} bytes.")
-                );
+                if (buffer.Length > limit)
+                {
+                    throw new GossipProtocolException($"A header is longer than {limit} bytes.");
+                }
             }
         }
+        catch
+        {
+            buffer.Dispose();
+            throw;
+        }
+    }
+
+    private static async Task<int> ReadAsync(
+        Stream stream,
+        Memory<byte> room,
+        CancellationToken timeout,
+        CancellationToken cancellationToken
+    )
+    {
+        try
+        {
+            var read = await stream.ReadAsync(room, timeout).ConfigureAwait(false);
+            return read > 0 ? read : throw new EndOfStreamException("The peer ended the stream before its header.");
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new GossipException(
+                "The peer did not say which model it wants, and several are offered.",
+                "Set 'model' in the meta of its header, or name it in its URI."
+            );
+        }
+    }
+
+    private static string NameIn(ReadOnlySpan<byte> line)
+    {
+        var header = new GossipMessageParser().Parse(line).Header ?? throw new GossipProtocolException("The first line is not a header.");
+        return NodeName.In(header)
+            ?? throw new GossipException(
+                "The peer does not name a model, and several are offered.",
+                "Set 'model' in the meta of its header, or name it in its URI."
+            );
     }
 }

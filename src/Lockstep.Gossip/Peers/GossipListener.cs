@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.IO.Pipes;
 using System.Net;
 using System.Net.Security;
@@ -16,8 +15,17 @@ public sealed record GossipListenerOptions
     /// <summary>The certificate and what goes with it; null for plain TCP.</summary>
     public SslServerAuthenticationOptions? Tls { get; init; }
 
-    /// <summary>How many peers may be connected at once; above 0, default 1,024. Others are let go at once.</summary>
+    /// <summary>
+    /// How many peers may be connected at once; above 0, default 1,024. Who comes beyond that takes the place of the one that has been silent
+    /// for longest, if that is ten minutes or more; otherwise it is let go at once.
+    /// </summary>
     public int MaxPeers { get; init; } = 1024;
+
+    /// <summary>How many of them from one IP address; above 0, default 512. Others are let go at once.</summary>
+    public int MaxPeersPerAddress { get; init; } = 512;
+
+    /// <summary>The clock by which peers are silent.</summary>
+    public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
 
     /// <summary>
     /// Told of each connection that ended by an error, also one that never came to speak with a node. Called from any thread.
@@ -32,7 +40,7 @@ public sealed class GossipListener : IAsyncDisposable
     private readonly GossipHub _hub;
     private readonly GossipListenerOptions _options;
     private readonly CancellationTokenSource _stop = new();
-    private readonly ConcurrentDictionary<Task, byte> _connections = new();
+    private readonly PeerPlaces _places;
     private readonly IDisposable? _socket;
     private readonly Task _accepting;
 
@@ -46,6 +54,7 @@ public sealed class GossipListener : IAsyncDisposable
     {
         _hub = hub;
         _options = options;
+        _places = new PeerPlaces(options);
         _socket = socket;
         Uri = uri;
         _accepting = AcceptAsync(accept);
@@ -117,7 +126,7 @@ public sealed class GossipListener : IAsyncDisposable
         await _stop.CancelAsync().ConfigureAwait(false);
         _socket?.Dispose();
         await _accepting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        await Task.WhenAll(_connections.Keys).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await Task.WhenAll(_places.Connections).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _stop.Dispose();
     }
 
@@ -128,15 +137,16 @@ public sealed class GossipListener : IAsyncDisposable
             try
             {
                 var stream = await accept(_stop.Token).ConfigureAwait(false);
-                if (_connections.Count >= _options.MaxPeers)
+                if (_places.Take(stream) is { } place)
                 {
-                    await stream.DisposeAsync().ConfigureAwait(false);
-                    throw new IOException($"A peer was let go: {_options.MaxPeers} are connected, and these are the most.");
+                    place.Connection = ServeAsync(stream, place);
+                    continue;
                 }
 
-                var connection = ServeAsync(stream);
-                _connections.TryAdd(connection, 0);
-                _ = connection.ContinueWith(task => _connections.TryRemove(task, out _), TaskScheduler.Default);
+                await stream.DisposeAsync().ConfigureAwait(false);
+                _options.ConnectionFailed?.Invoke(
+                    new IOException("A peer was let go: as many are connected as may be, together or from its address.")
+                );
             }
             catch (OperationCanceledException)
             {
@@ -156,8 +166,10 @@ public sealed class GossipListener : IAsyncDisposable
         }
     }
 
-    private async Task ServeAsync(Stream stream)
+    private async Task ServeAsync(Stream stream, PeerPlace place)
     {
+        using var leave = place;
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token, place.Wanted);
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         try
         {
@@ -165,16 +177,22 @@ public sealed class GossipListener : IAsyncDisposable
             {
                 var secure = new SslStream(stream);
                 stream = secure;
-                using var late = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
+                using var late = CancellationTokenSource.CreateLinkedTokenSource(ending.Token);
                 late.CancelAfter(HandshakeTimeout);
                 await secure.AuthenticateAsServerAsync(_options.Tls, late.Token).ConfigureAwait(false);
             }
 
-            await _hub.RunAsync(stream, null, _options.Stream, _stop.Token).ConfigureAwait(false);
+            await _hub.RunAsync(stream, null, _options.Stream with { Heard = place.NoteHeard }, ending.Token).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (_stop.IsCancellationRequested)
         {
             // Ended from this side.
+        }
+        catch (OperationCanceledException) when (place.Wanted.IsCancellationRequested)
+        {
+            _options.ConnectionFailed?.Invoke(
+                new IOException("A peer that had been silent for long was let go: another one came for its place.")
+            );
         }
         catch (Exception error)
         {

@@ -16,15 +16,16 @@ internal sealed class GossipStore : IDisposable
     private const int ApplicationId = 0x4C536779;
 
     /// <summary>
-    /// The format of the file. A newer one is refused, by name; what an earlier Lockstep would lose or misread makes a new format.
+    /// The format of the file. A newer one is refused, by name; what an earlier Lockstep would lose or misread makes a new format. The first
+    /// had no numbers of updates: it is taken over.
     /// </summary>
-    private const int Format = 1;
+    private const int Format = 2;
     private readonly FileStream _lock;
     private readonly SqliteConnection _connection;
     private readonly SqliteCommand _add;
     private readonly SqliteCommand _remove;
     private readonly SqliteCommand _clock;
-    private readonly Dictionary<string, (double Timestamp, double? Horizon)> _entries = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, SourceEntry> _entries = new(StringComparer.Ordinal);
     private readonly HashSet<string> _changed = new(StringComparer.Ordinal);
     private readonly ArrayBufferWriter<byte> _line = new(256);
     private SqliteTransaction? _transaction;
@@ -46,10 +47,18 @@ internal sealed class GossipStore : IDisposable
             ("$timestamp", SqliteType.Real)
         );
         _clock = Command(
-            "INSERT INTO gossip_clock (source, timestamp, horizon) VALUES ($source, $timestamp, $horizon) ON CONFLICT (source) DO UPDATE SET timestamp = excluded.timestamp, horizon = excluded.horizon",
+            """
+            INSERT INTO gossip_clock (source, timestamp, horizon, number, missing, whole)
+            VALUES ($source, $timestamp, $horizon, $number, $missing, $whole)
+            ON CONFLICT (source) DO UPDATE SET timestamp = excluded.timestamp, horizon = excluded.horizon,
+                number = excluded.number, missing = excluded.missing, whole = excluded.whole
+            """,
             ("$source", SqliteType.Text),
             ("$timestamp", SqliteType.Real),
-            ("$horizon", SqliteType.Real)
+            ("$horizon", SqliteType.Real),
+            ("$number", SqliteType.Integer),
+            ("$missing", SqliteType.Text),
+            ("$whole", SqliteType.Real)
         );
     }
 
@@ -60,7 +69,8 @@ internal sealed class GossipStore : IDisposable
     /// <param name="kind">The data type.</param>
     /// <param name="requiredId">The id that the file must have, or null for any.</param>
     /// <param name="newId">The id that a new file gets.</param>
-    public static GossipStore Open(string path, string kind, string? requiredId, string newId)
+    /// <param name="sealedFor">The name of the model that the node signs for; null for one that does not.</param>
+    public static GossipStore Open(string path, string kind, string? requiredId, string newId, string? sealedFor)
     {
         SqliteLibrary.Require();
         var fileLock = TakeLock(path);
@@ -69,6 +79,7 @@ internal sealed class GossipStore : IDisposable
         {
             connection.Open();
             Prepare(connection, path, kind, requiredId ?? newId);
+            RequireModel(connection, path, sealedFor);
             var store = new GossipStore(fileLock, connection);
             store.Id = (string)Scalar(connection, "SELECT value FROM gossip_node WHERE name = 'id'")!;
             if (requiredId is not null && store.Id != requiredId)
@@ -111,17 +122,26 @@ internal sealed class GossipStore : IDisposable
         }
     }
 
-    public IReadOnlyList<(string Source, double Timestamp, double? Horizon)> ReadClock()
+    /// <summary>What is known of each source.</summary>
+    public IReadOnlyCollection<KeyValuePair<string, SourceEntry>> ReadClock()
     {
         using var command = _connection.CreateCommand();
-        command.CommandText = "SELECT source, timestamp, horizon FROM gossip_clock";
+        command.CommandText = "SELECT source, timestamp, horizon, number, missing, whole FROM gossip_clock";
         using var reader = command.ExecuteReader();
         while (reader.Read())
         {
-            _entries[reader.GetString(0)] = (reader.GetDouble(1), reader.IsDBNull(2) ? null : reader.GetDouble(2));
+            var horizon = reader.IsDBNull(2) ? (double?)null : reader.GetDouble(2);
+            var count = reader.IsDBNull(3)
+                ? null
+                : new SourceCount(
+                    reader.GetInt64(3),
+                    NumberRanges.TryParse(reader.GetString(4), 1) ?? new NumberRanges(),
+                    reader.IsDBNull(5) ? null : reader.GetDouble(5)
+                );
+            _entries[reader.GetString(0)] = new SourceEntry(reader.GetDouble(1), horizon, count);
         }
 
-        return [.. _entries.Select(static entry => (entry.Key, entry.Value.Timestamp, entry.Value.Horizon))];
+        return _entries;
     }
 
     public void Add(GossipUpdate update) =>
@@ -136,14 +156,20 @@ internal sealed class GossipStore : IDisposable
 
     public void SetClock(string source, double timestamp)
     {
-        _entries[source] = (timestamp, _entries.GetValueOrDefault(source).Horizon);
+        _entries[source] = _entries.GetValueOrDefault(source) with { Timestamp = timestamp };
+        _changed.Add(source);
+    }
+
+    public void SetCount(string source, SourceCount count)
+    {
+        _entries[source] = _entries.GetValueOrDefault(source) with { Count = count };
         _changed.Add(source);
     }
 
     public void SetHorizon(string source, double horizon)
     {
-        var timestamp = _entries.TryGetValue(source, out var entry) ? entry.Timestamp : double.NegativeInfinity;
-        _entries[source] = (timestamp, horizon);
+        var entry = _entries.TryGetValue(source, out var known) ? known : new SourceEntry(double.NegativeInfinity, null, null);
+        _entries[source] = entry with { Horizon = horizon };
         _changed.Add(source);
     }
 
@@ -154,8 +180,16 @@ internal sealed class GossipStore : IDisposable
         {
             foreach (var source in _changed)
             {
-                var (timestamp, horizon) = _entries[source];
-                Run(_clock, source, timestamp, (object?)horizon ?? DBNull.Value);
+                var (timestamp, horizon, count) = _entries[source];
+                Run(
+                    _clock,
+                    source,
+                    timestamp,
+                    (object?)horizon ?? DBNull.Value,
+                    (object?)count?.Top ?? DBNull.Value,
+                    (object?)count?.Missing.ToString() ?? DBNull.Value,
+                    (object?)count?.Whole ?? DBNull.Value
+                );
             }
 
             _changed.Clear();
@@ -204,7 +238,8 @@ internal sealed class GossipStore : IDisposable
             throw new GossipStoreException($"'{path}' is not the file of a gossip node.", "Choose another file.");
         }
 
-        if ((long)Scalar(connection, "PRAGMA user_version")! is > Format and var format && !isNew)
+        var format = (long)Scalar(connection, "PRAGMA user_version")!;
+        if (format > Format && !isNew)
         {
             throw new GossipStoreException(
                 $"'{path}' was written by a newer Lockstep (format {format}, this one reads up to {Format}). Nothing was changed in it.",
@@ -223,7 +258,9 @@ internal sealed class GossipStore : IDisposable
                 PRAGMA user_version = {Format};
                 CREATE TABLE gossip_node (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
                 CREATE TABLE gossip_update (source TEXT, timestamp REAL, line BLOB NOT NULL, PRIMARY KEY (source, timestamp)) WITHOUT ROWID;
-                CREATE TABLE gossip_clock (source TEXT PRIMARY KEY, timestamp REAL NOT NULL, horizon REAL) WITHOUT ROWID;
+                CREATE TABLE gossip_clock (
+                    source TEXT PRIMARY KEY, timestamp REAL NOT NULL, horizon REAL, number INTEGER, missing TEXT, whole REAL
+                ) WITHOUT ROWID;
                 """
             );
             using var command = connection.CreateCommand();
@@ -237,7 +274,46 @@ internal sealed class GossipStore : IDisposable
 
         var found = (string)Scalar(connection, "SELECT value FROM gossip_node WHERE name = 'kind'")!;
         if (found != kind)
+        {
             throw new GossipStoreException($"'{path}' holds a node of type '{found}', not '{kind}'.", "Choose another file.");
+        }
+
+        if (format == 1)
+        {
+            using var transaction = connection.BeginTransaction();
+            Execute(
+                connection,
+                $"""
+                ALTER TABLE gossip_clock ADD COLUMN number INTEGER;
+                ALTER TABLE gossip_clock ADD COLUMN missing TEXT;
+                ALTER TABLE gossip_clock ADD COLUMN whole REAL;
+                PRAGMA user_version = {Format};
+                """
+            );
+            transaction.Commit();
+        }
+    }
+
+    /// <summary>What the file has is signed for one model, and what comes to it would be for another.</summary>
+    private static void RequireModel(SqliteConnection connection, string path, string? sealedFor)
+    {
+        if (sealedFor is null)
+        {
+            return;
+        }
+
+        using var command = connection.CreateCommand();
+        command.CommandText = "INSERT INTO gossip_node (name, value) VALUES ('sealedFor', $model) ON CONFLICT (name) DO NOTHING";
+        command.Parameters.AddWithValue("$model", sealedFor);
+        command.ExecuteNonQuery();
+        var found = (string)Scalar(connection, "SELECT value FROM gossip_node WHERE name = 'sealedFor'")!;
+        if (found != sealedFor)
+        {
+            throw new GossipStoreException(
+                $"What '{path}' holds is signed for the shared name '{found}', not '{sealedFor}'.",
+                "Give that shared name, or choose another file."
+            );
+        }
     }
 
     private static void Try(Action action)

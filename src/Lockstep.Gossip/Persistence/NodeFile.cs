@@ -19,21 +19,22 @@ internal sealed class NodeFile : IDisposable
     /// <param name="kind">The data type.</param>
     /// <param name="requiredId">The id that the file must have, or null for any.</param>
     /// <param name="newId">The id that a new file gets.</param>
-    public string Open(string path, string kind, string? requiredId, string newId)
+    /// <param name="sealedFor">The name of the model that the node signs for; null for one that does not.</param>
+    public string Open(string path, string kind, string? requiredId, string newId, string? sealedFor = null)
     {
         if (_store is not null)
         {
             throw new InvalidOperationException("The node's file is open already: a constructor opens it once.");
         }
 
-        _store = GossipStore.Open(path, kind, requiredId, newId);
+        _store = GossipStore.Open(path, kind, requiredId, newId, sealedFor);
         return _store.Id;
     }
 
     /// <summary>Gives back what the file holds; what is kept meanwhile is in the file already.</summary>
     /// <param name="update">Told of each update, in order of time, with what was seen of its change.</param>
-    /// <param name="known">Told of each source: what is known of it, and what was forgotten.</param>
-    public void Restore(Action<GossipUpdate, ChangeShape> update, Action<string, double, double?> known)
+    /// <param name="known">Told of each source.</param>
+    public void Restore(Action<GossipUpdate, ChangeShape> update, Action<string, SourceEntry> known)
     {
         _restoring = true;
         var parser = new GossipMessageParser();
@@ -46,9 +47,9 @@ internal sealed class NodeFile : IDisposable
             }
         }
 
-        foreach (var (source, timestamp, horizon) in _store.ReadClock())
+        foreach (var (source, entry) in _store.ReadClock())
         {
-            known(source, timestamp, horizon);
+            known(source, entry);
         }
 
         _restoring = false;
@@ -59,6 +60,8 @@ internal sealed class NodeFile : IDisposable
     public void Remove(GossipUpdate update) => Write(update, static (store, update) => store.Remove(update!));
 
     public void SetClock(string source, double timestamp) => _store?.SetClock(source, timestamp);
+
+    public void SetCount(string source, SourceCount count) => _store?.SetCount(source, count);
 
     public void SetHorizon(string source, double horizon) => _store?.SetHorizon(source, horizon);
 
@@ -72,6 +75,14 @@ internal sealed class NodeFile : IDisposable
         {
             throw new GossipStoreException(_failure.Message, _failure.Remedy, _failure);
         }
+    }
+
+    /// <summary>What is in memory must not get to the file or to a peer: nothing more is accepted, also where there is no file.</summary>
+    /// <exception cref="GossipStoreException">The failure.</exception>
+    public void Fail(GossipStoreException failure)
+    {
+        _failure = failure;
+        throw failure;
     }
 
     public void Dispose()

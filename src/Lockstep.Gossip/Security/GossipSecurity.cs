@@ -1,8 +1,9 @@
 namespace Lockstep.Gossip.Security;
 
 /// <summary>
-/// Signs and verifies updates. The text that a signature covers is JavaScript's JSON text of <c>[change,timestamp,source]</c>.
-/// Members may be called from several threads at once, except that updates of one stream are verified one after another.
+/// Signs and verifies updates. There are two signatures: npm's, of JavaScript's JSON text of <c>[change,timestamp,source]</c>, and a modern
+/// one, the seal, which covers the model's name and a count of the source's updates too. A scheme has one of them or both. Members may be
+/// called from several threads at once, except that updates of one stream are verified one after another.
 /// </summary>
 public abstract class GossipSecurity
 {
@@ -25,6 +26,22 @@ public abstract class GossipSecurity
     /// Whether a signature is the source's own. False for a source whose key is not known, and for text that is no base64.
     /// </summary>
     public abstract bool Verify(string source, ReadOnlySpan<byte> text, string signature);
+
+    /// <summary>Whether the scheme has modern signatures. Default false.</summary>
+    public virtual bool Seals => false;
+
+    /// <summary>Whether an update that has a modern signature has npm's beside it. Default true.</summary>
+    public virtual bool SignsSealed => true;
+
+    /// <summary>Throws where the node has no key to sign with. Called before anything is changed.</summary>
+    /// <exception cref="GossipSecurityException">The node cannot write.</exception>
+    public virtual void RequireSigningKey() { }
+
+    /// <summary>The modern signature of a text, in base64.</summary>
+    public virtual string Seal(ReadOnlySpan<byte> text) => throw new NotSupportedException("The scheme has no modern signatures.");
+
+    /// <summary>As <see cref="Verify"/>, for a modern signature.</summary>
+    public virtual bool VerifySeal(string source, ReadOnlySpan<byte> text, string signature) => false;
 
     /// <summary>Raises <see cref="KeysChanged"/>.</summary>
     protected void OnKeysChanged() => KeysChanged?.Invoke(this, EventArgs.Empty);

@@ -7,7 +7,8 @@ namespace Lockstep.Gossip.Security;
 /// <summary>
 /// The signatures of npm <c>scuttlebutt/security</c>: RSA (PKCS #1 v1.5) with SHA-1, ids that are the SHA-1 of the public key's PEM text in
 /// base64. Legacy: SHA-1 is broken for collisions, so use it only where npm nodes take part, and <see cref="EcdsaSecurity"/> everywhere
-/// else. May be used from any thread.
+/// else. What is written here has a modern signature too, RSASSA-PSS with SHA-256 (RFC 8017) by the same key, so that who trusts a node
+/// need not trust a second key. May be used from any thread.
 /// </summary>
 [System.Diagnostics.CodeAnalysis.SuppressMessage(
     "Security",
@@ -16,6 +17,7 @@ namespace Lockstep.Gossip.Security;
 )]
 public sealed class RsaSha1Security : GossipSecurity, IDisposable
 {
+    private const int LeastBits = 1024;
     private readonly RSA? _private;
     private readonly ConcurrentDictionary<string, RSA> _keys = new(StringComparer.Ordinal);
 
@@ -37,6 +39,14 @@ public sealed class RsaSha1Security : GossipSecurity, IDisposable
         if (!_private.ExportRSAPublicKey().AsSpan().SequenceEqual(_keys[Id].ExportRSAPublicKey()))
         {
             throw new GossipSecurityException("The private and the public key do not belong together.", "Give the two of one pair.");
+        }
+
+        if (_private.KeySize < LeastBits)
+        {
+            throw new GossipSecurityException(
+                $"The private key has {_private.KeySize} bits, and {LeastBits} are the least.",
+                "Make another with 'openssl genrsa 2048'."
+            );
         }
     }
 
@@ -69,21 +79,38 @@ public sealed class RsaSha1Security : GossipSecurity, IDisposable
     }
 
     /// <inheritdoc/>
-    public override string Sign(ReadOnlySpan<byte> text)
-    {
-        if (_private is null)
-        {
-            throw new GossipSecurityException("This node has no private key, so it cannot write.", "Give it one.");
-        }
+    public override bool Seals => true;
 
-        lock (_private)
+    /// <inheritdoc/>
+    public override void RequireSigningKey() => _ = SigningKey;
+
+    private RSA SigningKey =>
+        _private ?? throw new GossipSecurityException("This node has no private key, so it cannot write.", "Give it one.");
+
+    /// <inheritdoc/>
+    public override string Sign(ReadOnlySpan<byte> text) => Sign(text, HashAlgorithmName.SHA1, RSASignaturePadding.Pkcs1);
+
+    /// <inheritdoc/>
+    public override bool Verify(string source, ReadOnlySpan<byte> text, string signature) =>
+        Verify(source, text, signature, HashAlgorithmName.SHA1, RSASignaturePadding.Pkcs1);
+
+    /// <inheritdoc/>
+    public override string Seal(ReadOnlySpan<byte> text) => Sign(text, HashAlgorithmName.SHA256, RSASignaturePadding.Pss);
+
+    /// <inheritdoc/>
+    public override bool VerifySeal(string source, ReadOnlySpan<byte> text, string signature) =>
+        Verify(source, text, signature, HashAlgorithmName.SHA256, RSASignaturePadding.Pss);
+
+    private string Sign(ReadOnlySpan<byte> text, HashAlgorithmName hash, RSASignaturePadding padding)
+    {
+        var key = SigningKey;
+        lock (key)
         {
-            return Convert.ToBase64String(_private.SignData(text, HashAlgorithmName.SHA1, RSASignaturePadding.Pkcs1));
+            return Convert.ToBase64String(key.SignData(text, hash, padding));
         }
     }
 
-    /// <inheritdoc/>
-    public override bool Verify(string source, ReadOnlySpan<byte> text, string signature)
+    private bool Verify(string source, ReadOnlySpan<byte> text, string signature, HashAlgorithmName hash, RSASignaturePadding padding)
     {
         var bytes = new byte[signature.Length];
         if (!_keys.TryGetValue(source, out var key) || !Convert.TryFromBase64String(signature, bytes, out var length))
@@ -93,7 +120,7 @@ public sealed class RsaSha1Security : GossipSecurity, IDisposable
 
         lock (key)
         {
-            return key.VerifyData(text, bytes.AsSpan(0, length), HashAlgorithmName.SHA1, RSASignaturePadding.Pkcs1);
+            return key.VerifyData(text, bytes.AsSpan(0, length), hash, padding);
         }
     }
 

@@ -13,6 +13,18 @@ namespace Lockstep.Gossip.Wire;
 /// say.</param>
 public sealed record GossipHeader(string Id, GossipClock Clock, JsonElement? Meta, GossipClock? Horizon)
 {
+    /// <summary>From how many bytes on of a peer's header only what concerns this node is kept.</summary>
+    internal const int LargeBytes = 65_536;
+
+    internal bool IsLarge { get; init; }
+
+    /// <summary>
+    /// The header as it is kept for as long as the stream stays: a large one without the sources that this node knows nothing of. Should it
+    /// come to know one, the peer gets of it what it has already.
+    /// </summary>
+    internal GossipHeader ToKeep(GossipClock known) =>
+        IsLarge ? this with { Clock = Clock.Within(known), Horizon = Horizon?.Within(known) } : this;
+
     /// <summary>A text that is a member of the meta; null where there is none.</summary>
     internal string? MetaText(string member) =>
         Meta is { ValueKind: JsonValueKind.Object } meta

@@ -35,6 +35,12 @@ internal sealed class GossipMessageParser
     private const string NotAnUpdateText =
         "An array is not an update: expected [change,timestamp,source] or [change,timestamp,source,signature].";
     private const string NotAHeaderText = "An object is not a header: expected {\"id\":...,\"clock\":{...}}.";
+
+    /// <summary>How long a header's meta may be, in bytes.</summary>
+    public const int MaxMetaBytes = 65_536;
+
+    private const int MaxSources = 10_000;
+
     private readonly HashSet<string> _sources = new(StringComparer.Ordinal);
     private byte[] _lastSourceText = [];
     private string _lastSource = string.Empty;
@@ -58,7 +64,7 @@ internal sealed class GossipMessageParser
                 case JsonTokenType.StartArray:
                     return ParseUpdate(ref reader, line);
                 case JsonTokenType.StartObject:
-                    return ParseHeader(ref reader);
+                    return ParseHeader(ref reader, line.Length > GossipHeader.LargeBytes);
                 case JsonTokenType.String when reader.ValueTextEquals("SYNC"u8):
                     reader.Read();
                     return new GossipMessage(GossipMessageKind.Sync);
@@ -100,7 +106,15 @@ internal sealed class GossipMessageParser
         reader.Read();
         string? signature = null;
         string? oddity = null;
-        if (reader.TokenType == JsonTokenType.String)
+        GossipSeal? seal = null;
+        if (reader.TokenType == JsonTokenType.StartArray)
+        {
+            seal = ReadSeal(ref reader);
+            oddity = seal is null ? NotAnUpdateText : null;
+            reader.Read();
+        }
+
+        if (oddity is null && reader.TokenType == JsonTokenType.String)
         {
             signature = JsonText.Decode(ref reader);
             reader.Read();
@@ -119,7 +133,52 @@ internal sealed class GossipMessageParser
 
         reader.Read();
         var update = new GossipUpdate(line.Slice(start, length).ToArray(), timestamp, source, signature);
+        if (seal is not null)
+        {
+            update.Attach(seal with { Plain = signature });
+        }
+
         return new GossipMessage(GossipMessageKind.Update, update, Shape: shape, Oddity: oddity);
+    }
+
+    /// <summary>Reads an array to its end; null where it is no seal.</summary>
+    private static GossipSeal? ReadSeal(ref Utf8JsonReader reader)
+    {
+        var number = 0L;
+        var floor = 0L;
+        string? present = null;
+        string? signature = null;
+        var depth = reader.CurrentDepth;
+        var isSeal =
+            TryReadCount(ref reader, out number)
+            && TryReadCount(ref reader, out floor)
+            && TryReadText(ref reader, out present)
+            && TryReadText(ref reader, out signature)
+            && reader.Read()
+            && reader.TokenType == JsonTokenType.EndArray;
+        while (reader.CurrentDepth > depth || reader.TokenType != JsonTokenType.EndArray)
+        {
+            reader.Read();
+        }
+
+        return isSeal && NumberRanges.TryParse(present!, floor) is { } ranges && ranges.Between(number, GossipSeal.MaxNumber).IsEmpty
+            ? new GossipSeal(number, ranges, signature!, null)
+            : null;
+    }
+
+    private static bool TryReadCount(ref Utf8JsonReader reader, out long number)
+    {
+        number = 0;
+        return reader.Read()
+            && reader.TokenType == JsonTokenType.Number
+            && reader.TryGetInt64(out number)
+            && number is > 0 and <= GossipSeal.MaxNumber;
+    }
+
+    private static bool TryReadText(ref Utf8JsonReader reader, out string? text)
+    {
+        text = reader.Read() && reader.TokenType == JsonTokenType.String ? JsonText.Decode(ref reader) : null;
+        return text is not null;
     }
 
     private static ChangeShape SkipChange(ref Utf8JsonReader reader)
@@ -155,6 +214,11 @@ internal sealed class GossipMessageParser
         }
         else
         {
+            if (_sources.Count == MaxSources)
+            {
+                _sources.Clear();
+            }
+
             _sources.Add(source);
         }
 
@@ -162,7 +226,7 @@ internal sealed class GossipMessageParser
         return _lastSource = source;
     }
 
-    private static GossipMessage ParseHeader(ref Utf8JsonReader reader)
+    private static GossipMessage ParseHeader(ref Utf8JsonReader reader, bool isLarge)
     {
         string? id = null;
         GossipClock? clock = null;
@@ -186,7 +250,12 @@ internal sealed class GossipMessageParser
             }
             else if (reader.ValueTextEquals("meta"u8) && reader.Read())
             {
+                var start = reader.TokenStartIndex;
                 meta = JsonElement.ParseValue(ref reader);
+                if (reader.BytesConsumed - start > MaxMetaBytes)
+                {
+                    throw new GossipProtocolException($"A header's meta is longer than {MaxMetaBytes} bytes.");
+                }
             }
             else
             {
@@ -203,7 +272,11 @@ internal sealed class GossipMessageParser
 
         return id is null
             ? Nothing(NotAHeaderText)
-            : new GossipMessage(GossipMessageKind.Header, Header: new GossipHeader(id, clock, meta, horizon), Oddity: oddity);
+            : new GossipMessage(
+                GossipMessageKind.Header,
+                Header: new GossipHeader(id, clock, meta, horizon) { IsLarge = isLarge },
+                Oddity: oddity
+            );
     }
 
     private static GossipClock ParseClock(ref Utf8JsonReader reader, ref string? oddity)

@@ -9,6 +9,7 @@ namespace Lockstep.Postgres.Feed;
 internal abstract class DatabaseFeed : IPostgresFeed
 {
     private readonly FlushGate _gate;
+    private readonly RowLimits _limits;
     private Task _following = Task.CompletedTask;
 
     /// <param name="connectionString">For Npgsql.</param>
@@ -28,10 +29,13 @@ internal abstract class DatabaseFeed : IPostgresFeed
         Readers = new DatabaseReaders(connectionString, options, time, Stop.Token);
         Metrics = new FeedMetrics(Name, time);
         _gate = new FlushGate(Readers.Source, time);
-        Database = new FeedDatabase(options.Table, describe, _gate);
+        _limits = new RowLimits(Name, options.MaximumRowBytes, options.Logger);
+        Database = new FeedDatabase(options.Table, describe, _gate, _limits);
     }
 
     public string Name { get; }
+
+    public LeftOutRows LeftOut => _limits.LeftOut;
 
     public abstract Exception? Error { get; }
 

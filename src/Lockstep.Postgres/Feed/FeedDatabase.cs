@@ -21,10 +21,12 @@ internal sealed record FeedQuery(string Sql, params object?[] Parameters);
 /// <param name="table">What is read.</param>
 /// <param name="describe">Reads its description, in the transaction of the connection.</param>
 /// <param name="gate">Holds back what is not safe yet.</param>
+/// <param name="limits">Which rows clients can take.</param>
 internal sealed class FeedDatabase(
     TableName table,
     Func<NpgsqlConnection, CancellationToken, Task<TableDescription>> describe,
-    FlushGate gate
+    FlushGate gate,
+    RowLimits limits
 )
 {
     private const int DescriptionAttempts = 5;
@@ -34,6 +36,9 @@ internal sealed class FeedDatabase(
 
     /// <summary>The key's columns, by the last description; empty before the first.</summary>
     public IReadOnlyList<string> KeyNames => _keyNames;
+
+    /// <summary>Lines for rows that are about to be read here.</summary>
+    public FeedLines NewLines() => new(limits, () => _keyNames);
 
     /// <summary>Begins with the identity of an earlier run, which goes on as long as things were only added to the table since.</summary>
     public void GoOn(string identity) => _fingerprint = FeedIdentity.FingerprintOf(identity);

@@ -34,7 +34,7 @@ internal static class FeedPages
         CancellationToken cancellationToken
     )
     {
-        var lines = new FeedLines();
+        var lines = database.NewLines();
         string[]? next = null;
         var stamp = await database
             .ReadAsync(
@@ -66,7 +66,7 @@ internal static class FeedPages
         CancellationToken cancellationToken
     )
     {
-        var lines = new FeedLines();
+        var lines = database.NewLines();
         ChangePosition? next = null;
         var stamp = await database
             .ReadAsync(

@@ -77,6 +77,7 @@ internal sealed class FeedPoller(
 #pragma warning restore CA1031
             {
                 metrics.PollFailed();
+                PostgresLog.LookFailed(options.Logger, options.Table, e);
                 failures++;
                 if (hasPolled && failures == 1)
                 {
@@ -109,7 +110,7 @@ internal sealed class FeedPoller(
         _woken = false;
         var began = time.GetTimestamp();
         var known = log.End;
-        var lines = new FeedLines();
+        var lines = database.NewLines();
         var read = 0;
         _sent.Begin();
         var stamp = await database
@@ -162,13 +163,12 @@ internal sealed class FeedPoller(
         var last = _last;
         if (last is not null && last.Identity != stamp.Identity && stamp.Table.Changes != ChangeSource.SnapshotsOnly)
         {
-            options.Notify?.Invoke(
-                $"{options.Table}: its definition, its storage or the triggers that track it have changed, or another server answers; all clients have to resync."
-            );
+            const string Why = "its definition, its storage or the triggers that track it have changed, or another server answers";
+            PostgresLog.Resync(options.Logger, options.Table, Why);
         }
 
         if (stamp.Table.Notice is { } notice && notice != last?.Table.Notice)
-            options.Notify?.Invoke(notice);
+            PostgresLog.Notice(options.Logger, notice);
     }
 
     /// <summary>

@@ -44,6 +44,7 @@ internal sealed class PollingSteps(PollingFeed feed, TableDescription table, str
                 .ConfigureAwait(false);
             Check(page.Stamp, PgSnapshot.Below(0));
             first ??= page.Stamp.Snapshot;
+            yield return FeedStep<PgSnapshot>.At(identity, first.Xmin, from.Length == 0 ? null : PagePosition.Format(from));
             foreach (var piece in Take(page.Lines))
                 yield return new FeedStep<PgSnapshot>(piece);
             after = page.Next;
@@ -154,7 +155,7 @@ internal sealed class PollingSteps(PollingFeed feed, TableDescription table, str
                                 {
                                     Check(stamp, known);
                                     snapshot = stamp.Snapshot;
-                                    var lines = new FeedLines();
+                                    var lines = feed.Database.NewLines();
                                     while (await rows.ReadAsync(token).ConfigureAwait(false))
                                     {
                                         lines.Append(rows, stamp.Snapshot.Xmin);

@@ -24,6 +24,7 @@ internal sealed class ReplicationSteps(ReplicationFeed feed, LogEpoch epoch, lon
         for (string[]? after = []; after is not null; )
         {
             var page = await feed.ReadPageAsync(epoch, after, cursor, feed.Pages.Rows, cancellationToken).ConfigureAwait(false);
+            yield return FeedStep<CommitPosition>.At(epoch.Identity, cursor, after.Length == 0 ? null : PagePosition.Format(after));
             foreach (var piece in page.Lines.Take())
                 yield return new FeedStep<CommitPosition>(piece);
             after = page.Next;

@@ -515,15 +515,12 @@ internal sealed class ReplicationStream
                 cancellationToken
             )
             .ConfigureAwait(false);
-        tables.ForEach(t => t.Metrics.SlotDropped());
         var bound = tables.Select(t => t.Options.Replication!.MaxSlotLagBytes).DefaultIfEmpty().Min();
-        Tell(
-            tables,
-            FormattableString.Invariant(
-                $"the replication slot {slot} was dropped, since the server kept {lag >> 20} MiB of its log for it, and {bound >> 20} MiB are allowed (MaxSlotLagBytes). "
-            )
-                + "A new one is being made, and all clients have to resync. A transaction left open or a feed too slow for its tables is the cause."
-        );
+        foreach (var table in tables)
+        {
+            table.Metrics.SlotDropped();
+            PostgresLog.SlotDropped(table.Options.Logger, table.Options.Table, slot, lag >> 20, bound >> 20);
+        }
     }
 
     private void Forget(string slot, List<StreamedTable> tables)
@@ -565,15 +562,11 @@ internal sealed class ReplicationStream
 
     private static void Report(List<Found> found)
     {
-        foreach (var reason in found.Where(f => f.Why is { Length: > 0 }).GroupBy(f => f.Why!))
-            Tell([.. reason.Select(f => f.Table)], $"{reason.Key}; all clients have to resync.");
-    }
-
-    /// <summary>Tells the operator of several tables in one sentence.</summary>
-    private static void Tell(List<StreamedTable> tables, string text)
-    {
-        foreach (var heard in tables.GroupBy(t => t.Options.Notify))
-            heard.Key?.Invoke($"{string.Join(", ", heard.Select(t => t.Options.Table))}: {text}");
+        foreach (var (table, _, why) in found)
+        {
+            if (why is { Length: > 0 })
+                PostgresLog.Resync(table.Options.Logger, table.Options.Table, why);
+        }
     }
 
     /// <summary>What feeds have to have in common to share a stream.</summary>

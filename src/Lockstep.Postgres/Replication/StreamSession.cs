@@ -318,7 +318,7 @@ internal sealed class StreamSession(
         {
             streamed.Log.Forget(names.Slot);
             streamed.Live.Restart("none", new CommitPosition(0));
-            streamed.Report($"{streamed.Options.Table}: {error.Message} All clients have to resync when that is over.");
+            PostgresLog.Resync(streamed.Options.Logger, streamed.Options.Table, error.Message.TrimEnd('.'));
         }
 
         streamed.FellOut(error);

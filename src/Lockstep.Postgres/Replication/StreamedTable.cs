@@ -68,9 +68,6 @@ internal sealed class StreamedTable(
     /// <summary>Whether a look is wanted; the caller takes it on.</summary>
     public bool TakeLook() => Interlocked.Exchange(ref _lookWanted, 0) == 1;
 
-    /// <summary>Tells the operator.</summary>
-    public void Report(string text) => options.Notify?.Invoke(text);
-
     /// <summary>Runs until it is cancelled; throws nothing else.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
@@ -105,6 +102,7 @@ internal sealed class StreamedTable(
     public void Broken(Exception error)
     {
         metrics.PollFailed();
+        PostgresLog.LookFailed(options.Logger, options.Table, error);
         error = PostgresErrors.Translate(error, options.Table.ToString());
         var isOver = PostgresErrors.EndsService(error);
         if (isOver)

@@ -335,7 +335,7 @@ internal sealed class TableSession : IDisposable
             await using var batch = new NpgsqlBatch(_connection);
             batch.Add("SELECT " + StateSql.Formats);
             batch.Add(_sql.Text, _sql.Parameters(_changes));
-            var lines = new FeedLines();
+            var lines = Streamed.Database.NewLines();
             var reader = await batch.ExecuteReaderAsync(Ended).ConfigureAwait(false);
             await using (reader.ConfigureAwait(false))
             {
@@ -394,7 +394,7 @@ internal sealed class TableSession : IDisposable
         Describe(stamp);
         Live.Restart(Epoch.Identity, new CommitPosition(position));
         Streamed.Metrics.Resynced();
-        Streamed.Report($"{Streamed.Options.Table}: {why}; all clients have to resync.");
+        PostgresLog.Resync(Streamed.Options.Logger, Streamed.Options.Table, why);
         _session.Moved();
     }
 

@@ -44,7 +44,7 @@ internal sealed class KeptConnection(PostgresTableStore store, string table, Tim
         catch (TableStoreUnavailableException e)
         {
             if (!_isLost)
-                store.Notify?.Invoke($"{e.Message} It is tried again until it can be read.");
+                PostgresLog.StoreLost(store.Logger, e.Message);
             _isLost = true;
             if (_connection is not null)
                 await _connection.DisposeAsync().ConfigureAwait(false);

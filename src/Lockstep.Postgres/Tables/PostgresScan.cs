@@ -51,7 +51,7 @@ internal sealed class PostgresScan : IRecordScan
             _table,
             () =>
             {
-                if (!_rows.Read())
+                if (!(_store.Stop.CanBeCanceled ? _rows.ReadAsync(_store.Stop).GetAwaiter().GetResult() : _rows.Read()))
                     return false;
                 (_key, _json) = (_rows.GetFieldValue<byte[]>(0), _rows.GetFieldValue<byte[]>(3));
                 return true;

@@ -31,11 +31,15 @@ public sealed class PostgresTable : ITable
 
     /// <inheritdoc/>
     /// <exception cref="TableStoreUnavailableException">The database cannot be reached.</exception>
-    public TableInfo GetInfo()
-    {
-        using var connection = _store.Open();
-        return GetInfo(connection);
-    }
+    public TableInfo GetInfo() =>
+        Stoppable.Run(
+            () =>
+            {
+                using var connection = _store.Open();
+                return GetInfo(connection);
+            },
+            _store.Stop
+        );
 
     /// <inheritdoc/>
     /// <remarks>
@@ -47,18 +51,7 @@ public sealed class PostgresTable : ITable
     public IRecordScan Read(RecordQuery? query = null)
     {
         var wanted = query ?? RecordQuery.All;
-        if (wanted.Filter is null)
-            return Open(wanted, out _);
-        var all = Open(wanted with { Skip = 0, First = null }, out var state);
-        try
-        {
-            return state.Shape is null ? all : new FilteredScan(all, state, wanted);
-        }
-        catch
-        {
-            all.Dispose();
-            throw;
-        }
+        return Stoppable.Run(() => wanted.Filter is null ? Open(wanted, out _) : Filtered(wanted), _store.Stop);
     }
 
     /// <inheritdoc/>
@@ -75,14 +68,14 @@ public sealed class PostgresTable : ITable
     /// <inheritdoc/>
     public IEnumerable<QuarantinedRecord> ReadQuarantined()
     {
-        using var connection = _store.Open();
+        using var connection = Stoppable.Run(_store.Open, _store.Stop);
         using var command = new NpgsqlCommand(
             $"SELECT at, byte_offset, reason, bytes FROM {TableSql.Quarantine} WHERE table_id = $1 ORDER BY id",
             connection
         );
         command.Parameters.Add(new NpgsqlParameter { Value = _table });
-        using var row = _store.Guard(Name, command.ExecuteReader);
-        while (_store.Guard(Name, row.Read))
+        using var row = _store.Guard(Name, () => command.ExecuteReaderAsync(_store.Stop).GetAwaiter().GetResult());
+        while (_store.Guard(Name, () => row.ReadAsync(_store.Stop).GetAwaiter().GetResult()))
         {
             yield return new QuarantinedRecord(
                 row.GetFieldValue<DateTimeOffset>(0),
@@ -95,7 +88,7 @@ public sealed class PostgresTable : ITable
 
     /// <inheritdoc/>
     /// <remarks>
-    /// When the connection is lost it is opened again for as long as that takes, which <see cref="PostgresTableStore.Notify"/> is told; no
+    /// When the connection is lost it is opened again for as long as that takes, which <see cref="PostgresTableStore.Logger"/> is told; no
     /// change is lost or comes twice.
     /// </remarks>
     /// <exception cref="TableStoreUnavailableException">The database cannot be reached at the beginning.</exception>
@@ -139,7 +132,7 @@ public sealed class PostgresTable : ITable
 
     /// <inheritdoc/>
     /// <remarks>
-    /// When the connection is lost it is opened again for as long as that takes, which <see cref="PostgresTableStore.Notify"/> is told.
+    /// When the connection is lost it is opened again for as long as that takes, which <see cref="PostgresTableStore.Logger"/> is told.
     /// </remarks>
     /// <exception cref="TableStoreUnavailableException">The database cannot be reached at the beginning.</exception>
     public async Task<TableInfo?> WaitAsync(
@@ -214,6 +207,20 @@ public sealed class PostgresTable : ITable
                 return TableInfo.From(_store.Description, state, quarantined, size, TableSql.HolderOf(connection, _table));
             }
         );
+
+    private IRecordScan Filtered(RecordQuery query)
+    {
+        var all = Open(query with { Skip = 0, First = null }, out var state);
+        try
+        {
+            return state.Shape is null ? all : new FilteredScan(all, state, query, _store.Stop);
+        }
+        catch
+        {
+            all.Dispose();
+            throw;
+        }
+    }
 
     private IRecordScan Open(RecordQuery query, out TableState state)
     {

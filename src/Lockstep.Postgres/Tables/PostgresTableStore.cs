@@ -1,6 +1,8 @@
 using System.Data;
 using Lockstep.Engine;
 using Lockstep.Engine.Tables;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
 
 namespace Lockstep.Postgres.Tables;
@@ -26,6 +28,8 @@ public sealed class PostgresTableStore : TableStore
         settings.Enlist = false;
         if (settings.KeepAlive == 0)
             settings.KeepAlive = 30;
+        // A reading that is stopped does not wait for a database that has become silent (I10).
+        settings.CancellationTimeout = 500;
 
         // A leader whose machine is gone must not lead on until the system's default of two hours.
         const string Alive = "-c tcp_keepalives_idle=15 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3";
@@ -38,18 +42,34 @@ public sealed class PostgresTableStore : TableStore
     public override string Description { get; }
 
     /// <summary>
-    /// Is told, in a sentence, when one who watches or waits for a table has lost the database, and tries again. From any thread; must not
-    /// throw.
+    /// Is told when one who watches or waits for a table has lost the database, and tries again; event ids are stable. From any thread.
+    /// Default: nobody.
     /// </summary>
-    public Action<string>? Notify { get; init; }
+    public ILogger Logger { get; init; } = NullLogger.Instance;
+
+    /// <summary>A logger of warnings for one who cannot name its type; null for none.</summary>
+    internal Action<string>? WarningsTo
+    {
+        init => Logger = value is null ? NullLogger.Instance : CallbackLogger.OfWarnings(value);
+    }
+
+    /// <summary>Ends each reading that is under way within a second, and any after it (I10).</summary>
+    public CancellationToken Stop { get; init; }
 
     /// <summary>The tables that are kept there, by name.</summary>
     /// <exception cref="TableStoreUnavailableException">The database cannot be reached.</exception>
     /// <exception cref="PostgresAccessException">The login or a privilege is refused.</exception>
-    public override IReadOnlyList<PostgresTable> Find()
+    public override IReadOnlyList<PostgresTable> Find() => Stoppable.Run(FindAll, Stop);
+
+    /// <summary>A table by its name.</summary>
+    /// <exception cref="TableNotFoundException">There is none.</exception>
+    /// <inheritdoc cref="Find"/>
+    public override PostgresTable Get(string name) => Find().FirstOrDefault(table => table.Name == name) ?? throw Missing(name);
+
+    private IReadOnlyList<PostgresTable> FindAll()
     {
         using var connection = Open();
-        return Guard(
+        return Guard<IReadOnlyList<PostgresTable>>(
             "tables",
             () =>
             {
@@ -64,11 +84,6 @@ public sealed class PostgresTableStore : TableStore
             }
         );
     }
-
-    /// <summary>A table by its name.</summary>
-    /// <exception cref="TableNotFoundException">There is none.</exception>
-    /// <inheritdoc cref="Find"/>
-    public override PostgresTable Get(string name) => Find().FirstOrDefault(table => table.Name == name) ?? throw Missing(name);
 
     /// <inheritdoc/>
     public override void RequireFree(string name)

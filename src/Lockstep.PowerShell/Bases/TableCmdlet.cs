@@ -75,16 +75,18 @@ public abstract class TableCmdlet : LockstepCmdlet
         switch (ParameterSetName)
         {
             case ByPath:
-                ForEach(Path, path => FileSystemPath.Resolve(paths, path).Select(FoundTable.OfFile), use);
+                ForEach(Path, path => FileSystemPath.Resolve(paths, path).Select(OfFile), use);
                 break;
             case ByLiteralPath:
-                ForEach(LiteralPath, path => [FoundTable.OfFile(FileSystemPath.ResolveLiteral(paths, path))], use);
+                ForEach(LiteralPath, path => [OfFile(FileSystemPath.ResolveLiteral(paths, path))], use);
                 break;
             default:
                 TablePlace? place = null;
                 TablePlace Place() =>
                     place ??=
-                        ParameterSetName == ByDatabase ? new SharedTables(ConnectionString, _notices.Enqueue) : new LocalTables(paths);
+                        ParameterSetName == ByDatabase
+                            ? new SharedTables(ConnectionString, _notices.Enqueue, StopToken)
+                            : new LocalTables(paths, StopToken);
                 if (Table.Length > 0)
                     ForEach(Table, name => Place().ByName(name), use);
                 else
@@ -92,6 +94,8 @@ public abstract class TableCmdlet : LockstepCmdlet
                 break;
         }
     }
+
+    private FoundTable OfFile(string path) => FoundTable.OfFile(path, StopToken);
 
     private void ForEach(IEnumerable<string> named, Func<string, IEnumerable<FoundTable>> resolve, Action<FoundTable> use)
     {

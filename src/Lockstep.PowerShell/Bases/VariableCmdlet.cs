@@ -13,8 +13,8 @@ public abstract class VariableCmdlet : LockstepCmdlet
     private protected VariableCmdlet() { }
 
     /// <summary>
-    /// Where the variables are kept: <c>memory</c> for this session, the path of an SQLite file, or a connection string or URI of
-    /// PostgreSQL.
+    /// Where the variables are kept: <c>memory</c> for this session, the path of an SQLite file, a connection string or URI of
+    /// PostgreSQL, or a URI of Redis (<c>redis://</c>, <c>rediss://</c>).
     /// </summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [ValidateNotNull]

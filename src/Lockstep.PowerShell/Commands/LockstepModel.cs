@@ -1,7 +1,7 @@
 using System.Management.Automation;
 using Lockstep.Bases;
 using Lockstep.Completers;
-using Lockstep.Errors;
+using Lockstep.Engine;
 using Lockstep.Gossip;
 using Lockstep.Gossip.Models;
 using Lockstep.Gossip.Nodes;
@@ -58,6 +58,21 @@ public sealed class NewLockstepModelCommand : LockstepCmdlet
     public ModelSignature Signature { get; set; }
 
     /// <summary>
+    /// The name that all nodes of the model have for it. Signatures cover it: what is signed for one model is not taken in another. With
+    /// -ModernOnly it is by default -Name.
+    /// </summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    [ValidateNotNullOrEmpty]
+    public string? SharedName { get; set; }
+
+    /// <summary>
+    /// Takes only changes whose signature covers the model's name and a count, by which a change that is held back shows: none of npm's
+    /// nodes, whoever passes them on.
+    /// </summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    public SwitchParameter ModernOnly { get; set; }
+
+    /// <summary>
     /// How many events are kept, the newest; by default all. Peers that were away for longer are told that they miss some.
     /// </summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
@@ -66,12 +81,14 @@ public sealed class NewLockstepModelCommand : LockstepCmdlet
 
     /// <summary>For how long events are kept; by default for ever.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
+    [Seconds]
     public TimeSpan? MaximumEventAge { get; set; }
 
     /// <summary>
     /// How far ahead of this machine's clock a change may be stamped, by default an hour; one further ahead is held until it is due.
     /// </summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
+    [Seconds]
     public TimeSpan MaximumFuture { get; set; } = TimeSpan.FromHours(1);
 
     private protected override object? ErrorTarget => Name ?? Path;
@@ -113,6 +130,8 @@ public sealed class NewLockstepModelCommand : LockstepCmdlet
             Path = path,
             MaxFuture = MaximumFuture,
             Security = keys,
+            SharedName = SharedName ?? (ModernOnly ? name : null),
+            ModernOnly = ModernOnly,
         };
         var model = new ModelInfo(
             new SessionModel(name, Kind, options, new EventRetention { MaxEvents = MaximumEventCount, MaxAge = MaximumEventAge })

@@ -53,6 +53,15 @@ public sealed class StartLockstepServerCommand : LockstepCmdlet
     [Alias("PSPath", "LP")]
     public string[] LiteralPath { get; set; } = [];
 
+    /// <summary>
+    /// The dialect in which synced tables are served. Record is that of the original lockstep, for its clients: the order field is then the
+    /// table's own sequence.
+    /// </summary>
+    [Parameter(ParameterSetName = ByTable)]
+    [Parameter(ParameterSetName = ByPath)]
+    [Parameter(ParameterSetName = ByLiteralPath)]
+    public ServerDialect Dialect { get; set; }
+
     /// <summary>The schema of the tables; by default they are looked up along the user's search path.</summary>
     [Parameter(ParameterSetName = ByConnection)]
     public string? Schema { get; set; }
@@ -153,6 +162,14 @@ public sealed class StartLockstepServerCommand : LockstepCmdlet
     [ValidateRange(0.01, 86400.0)]
     public double HeartbeatSec { get; set; } = 15;
 
+    /// <summary>
+    /// The largest record in bytes. A larger one, which clients would not take, is left out: its key goes out as deleted, and the server's
+    /// Notice names it.
+    /// </summary>
+    [Parameter]
+    [ValidateRange(1024, 1024 * 1024 * 1024)]
+    public int MaximumRecordSize { get; set; } = 16 * 1024 * 1024;
+
     /// <summary>A name for this server, which clients are told.</summary>
     [Parameter]
     public string? InstanceName { get; set; }
@@ -201,7 +218,7 @@ public sealed class StartLockstepServerCommand : LockstepCmdlet
         var server = new ServerInfo(
             ParameterSetName == ByConnection
                 ? ServerStart.FromPostgres(Database(), Settings(), StopToken)
-                : ServerStart.FromFiles(Settings(), served, StopToken)
+                : ServerStart.FromFiles(Settings(), served, Dialect, StopToken)
         );
         SessionServers<ServerInfo>.Current.Add(server);
         WriteObject(server);
@@ -219,6 +236,7 @@ public sealed class StartLockstepServerCommand : LockstepCmdlet
             Token = Token,
             HeartbeatInterval = TimeSpan.FromSeconds(HeartbeatSec),
             InstanceName = InstanceName,
+            MaximumRecordSize = MaximumRecordSize,
             StatusPage = !NoStatusPage,
         };
 

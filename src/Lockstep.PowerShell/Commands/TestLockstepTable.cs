@@ -5,7 +5,6 @@ using Lockstep.Completers;
 using Lockstep.Engine;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
-using Lockstep.Errors;
 using Lockstep.Parameters;
 using Lockstep.Records;
 using Lockstep.Sync;
@@ -59,9 +58,11 @@ public abstract class CompareTableCmdlet : FeedCmdlet
         var path = ConnectionString is null || IsNamed(nameof(Path)) ? Path : null;
         if (ConnectionString is not null && !string.IsNullOrEmpty(path))
             throw new InvalidOptionException("The table can be in a file or in a database.", "Use -ConnectionString or -Path.");
-        TablePlace place = ConnectionString is { } database ? new SharedTables(database) : new LocalTables(SessionState.Path);
+        TablePlace place = ConnectionString is { } database
+            ? new SharedTables(database, stop: StopToken)
+            : new LocalTables(SessionState.Path, StopToken);
         var found =
-            !string.IsNullOrEmpty(path) ? FoundTable.OfFile(FileSystemPath.ResolveOne(SessionState.Path, path))
+            !string.IsNullOrEmpty(path) ? FoundTable.OfFile(FileSystemPath.ResolveOne(SessionState.Path, path), StopToken)
             : string.IsNullOrEmpty(Table) ? place.Only()
             : place.ByName(Table) is [var only] ? only
             : throw new InvalidOptionException("That is not one table.", "Name one table.");

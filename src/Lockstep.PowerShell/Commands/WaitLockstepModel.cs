@@ -36,6 +36,8 @@ public sealed class WaitLockstepModelCommand : ModelsCmdlet
             .GetResult();
         foreach (var hold in model.Held)
             WriteWarning($"{model.Name}: {hold}");
+        foreach (var missing in model.Missing)
+            WriteWarning($"{model.Name}: {missing}");
 
         if (PassThru)
             WriteObject(new ModelInfo(model));

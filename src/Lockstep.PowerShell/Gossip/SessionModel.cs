@@ -1,3 +1,4 @@
+using Lockstep.Engine;
 using Lockstep.Errors;
 using Lockstep.Gossip.Clock;
 using Lockstep.Gossip.Models;
@@ -56,6 +57,9 @@ internal sealed class SessionModel : IModelState, IAsyncDisposable
     public int PeerCount => _node.StreamCount;
 
     public ModelHold[] Held => [.. _node.GetHeld().Select(static hold => new ModelHold(hold.Source, hold.Due?.LocalDateTime, hold.Count))];
+
+    public ModelMissing[] Missing =>
+        [.. _node.GetMissing().Select(static missing => new ModelMissing(missing.Source, missing.Count, missing.Numbers))];
 
     public bool IsRemoved => Volatile.Read(ref _removed);
 

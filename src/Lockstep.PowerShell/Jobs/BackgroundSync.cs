@@ -7,9 +7,10 @@ namespace Lockstep.Jobs;
 
 /// <summary>A sync that is pulled by no pipeline but by a task of its own, and tells what it does to the streams of a job.</summary>
 /// <param name="sync">The sync.</param>
+/// <param name="log">What the engine logs of it.</param>
 /// <param name="passesChanges">Whether the changes are the output; otherwise its result is.</param>
 /// <param name="tokens">Gets tokens; null for none. Disposed at the end.</param>
-internal sealed class BackgroundSync(TableSync sync, bool passesChanges, TokenRunspace? tokens) : ISyncWork
+internal sealed class BackgroundSync(TableSync sync, EngineLog log, bool passesChanges, TokenRunspace? tokens) : ISyncWork
 {
     private readonly CancellationTokenSource _stop = new();
     private Exception? _failure;
@@ -58,6 +59,7 @@ internal sealed class BackgroundSync(TableSync sync, bool passesChanges, TokenRu
         {
             Table = () => sync.Result.Table,
             Health = Health,
+            Log = log,
             PassesChanges = passesChanges,
             TokenProvider = tokens is null ? null : tokens.Invoke,
         };

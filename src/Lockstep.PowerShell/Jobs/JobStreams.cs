@@ -20,6 +20,7 @@ internal sealed class JobStreams : ISyncStreams
     private readonly BoundedStream<InformationRecord> _events;
     private readonly BoundedStream<WarningRecord> _warnings;
     private readonly BoundedStream<VerboseRecord> _verbose;
+    private readonly BoundedStream<DebugRecord> _debug;
     private readonly BoundedStream<ProgressRecord> _progress;
     private readonly BoundedStream<ErrorRecord> _errors;
     private bool _warnedOfOutput;
@@ -30,6 +31,7 @@ internal sealed class JobStreams : ISyncStreams
         _events = new(job.Information, MostMessages);
         _warnings = new(job.Warning, MostMessages);
         _verbose = new(job.Verbose, MostMessages);
+        _debug = new(job.Debug, MostMessages);
         _progress = new(job.Progress, 1);
         _errors = new(job.Error, MostMessages);
     }
@@ -67,6 +69,9 @@ internal sealed class JobStreams : ISyncStreams
 
     /// <inheritdoc/>
     public void Verbose(string message) => _verbose.Add(new VerboseRecord(PlainText.Of(message)));
+
+    /// <inheritdoc/>
+    public void Debug(string message) => _debug.Add(new DebugRecord(PlainText.Of(message)));
 
     /// <inheritdoc/>
     public void Progress(ProgressRecord progress) => _progress.Add(progress);

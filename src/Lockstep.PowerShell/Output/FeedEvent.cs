@@ -67,4 +67,7 @@ public enum FeedEventKind
 
     /// <summary>The feed is another server's, and was recognised.</summary>
     Dialect = 13,
+
+    /// <summary>A table's first load goes on where it was cut off, or would start over if it were.</summary>
+    Load = 14,
 }

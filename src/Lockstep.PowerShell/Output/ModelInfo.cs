@@ -34,6 +34,9 @@ public sealed class ModelInfo
     /// </summary>
     public ModelHold[] Held => State.Held;
 
+    /// <summary>The nodes of whose changes some have not come, as their signed count shows.</summary>
+    public ModelMissing[] Missing => State.Missing;
+
     /// <summary>True once it was removed from the session.</summary>
     public bool IsRemoved => State.IsRemoved;
 
@@ -41,6 +44,30 @@ public sealed class ModelInfo
 
     /// <summary>The name.</summary>
     public override string ToString() => Name;
+}
+
+/// <summary>A node of whose changes some have not come, as its signed count shows.</summary>
+public sealed class ModelMissing
+{
+    internal ModelMissing(string source, long count, string numbers)
+    {
+        Source = source;
+        Count = count;
+        Number = numbers;
+    }
+
+    /// <summary>The id of the node that made the changes.</summary>
+    public string Source { get; }
+
+    /// <summary>How many they are, at least.</summary>
+    public long Count { get; }
+
+    /// <summary>Which of the node's changes of this model, counted from 1: <c>3-5,8</c>.</summary>
+    public string Number { get; }
+
+    /// <summary>What is missing and why, as a sentence.</summary>
+    public override string ToString() =>
+        $"Changes of '{Source}' are missing (number {Number}): a peer holds them back, or another node replaced them before '{Source}' knew.";
 }
 
 /// <summary>A node whose changes came and are not applied, because one of them is refused for now.</summary>

@@ -19,6 +19,8 @@ internal interface IModelState
 
     ModelHold[] Held { get; }
 
+    ModelMissing[] Missing { get; }
+
     bool IsRemoved { get; }
 }
 

@@ -45,7 +45,9 @@ internal sealed class RunningFeedServer(FeedServer server, string source, IReadO
             Cursor = state?.Horizon,
             Identity = state?.Identity,
             Lag = feed.Lag,
-            Notice = notices.GetValueOrDefault(feed.Name),
+            Notice =
+                notices.GetValueOrDefault(feed.Name)
+                ?? (feed.LeftOut.Last is { } row ? $"Left out, since clients could not take it: {row}" : null),
             Error = error,
         };
     }

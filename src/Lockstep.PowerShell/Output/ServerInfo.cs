@@ -72,6 +72,19 @@ public sealed class ServerFeed
     public override string ToString() => Uri.ToString();
 }
 
+/// <summary>The dialect in which a server sends a synced table.</summary>
+public enum ServerDialect
+{
+    /// <summary>The transaction dialect, with the table's own sequence in the place of transactions.</summary>
+    Transaction = 0,
+
+    /// <summary>
+    /// The record dialect of the original lockstep: the record's own fields, one record to a chunk, the order field replaced by the table's own
+    /// sequence.
+    /// </summary>
+    Record = 1,
+}
+
 /// <summary>How a server learns of the changes of a table of PostgreSQL.</summary>
 public enum ServerMode
 {

@@ -1,10 +1,10 @@
-using Lockstep.Postgres.Ticks;
+using Lockstep.Variables;
 
 namespace Lockstep;
 
 /// <summary>
-/// Where variables are kept: what <c>-Store</c> takes. It is <c>memory</c> for this session, the path of an SQLite file, or a connection
-/// string or URI of PostgreSQL. What it shows of itself holds no password (I9); objects carry it along the pipeline whole.
+/// Where variables are kept: what <c>-Store</c> takes. It is <c>memory</c> for this session, the path of an SQLite file, a connection
+/// string or URI of PostgreSQL, or a URI of Redis. What it shows of itself holds no password (I9); objects carry it along the pipeline whole.
 /// </summary>
 public sealed class VariableStore
 {
@@ -26,14 +26,14 @@ public sealed class VariableStore
     public string Description =>
         IsMemory ? MemoryName
         : IsFile ? Text
-        : TickStoreName.Describe(Text);
+        : StoreNames.All.Describe(Text);
 
     /// <summary>As it was given, a password included.</summary>
     internal string Text { get; }
 
     internal bool IsMemory => string.Equals(Text, MemoryName, StringComparison.OrdinalIgnoreCase);
 
-    internal bool IsFile => !IsMemory && !TickStoreName.IsPostgres(Text);
+    internal bool IsFile => !IsMemory && StoreNames.All.IsFile(Text);
 
     /// <summary>The store without secrets.</summary>
     public override string ToString() => Description;

@@ -32,6 +32,9 @@ internal sealed record ServerSettings
 
     public string? InstanceName { get; init; }
 
+    /// <summary>The largest record in bytes.</summary>
+    public required int MaximumRecordSize { get; init; }
+
     public bool StatusPage { get; init; }
 }
 

@@ -1,8 +1,8 @@
 using System.Collections.Concurrent;
 using System.Net;
+using Lockstep.Engine;
 using Lockstep.Engine.Serving;
 using Lockstep.Engine.Tables;
-using Lockstep.Errors;
 using Lockstep.Parameters;
 using Lockstep.Postgres;
 using Lockstep.Serving;
@@ -35,7 +35,7 @@ internal static class ServerStart
             tables.Select<Postgres.TableName, Func<CancellationToken, Task<IFeedSource>>>(table =>
                 async token =>
                     await PostgresFeed
-                        .StartAsync(connection, Options(database, table, notices), cancellationToken: token)
+                        .StartAsync(connection, Options(database, settings, table, notices), cancellationToken: token)
                         .ConfigureAwait(false)
             ),
             PostgresConnectionString.Describe(connection),
@@ -46,6 +46,7 @@ internal static class ServerStart
 
     private static PostgresFeedOptions Options(
         ServedDatabase database,
+        ServerSettings settings,
         Postgres.TableName table,
         ConcurrentDictionary<string, string> notices
     )
@@ -56,7 +57,8 @@ internal static class ServerStart
             Key = database.KeyProperty,
             PollInterval = database.PollInterval,
             Listen = database.Listen,
-            Notify = notice => notices[table.Name] = notice,
+            MaximumRowBytes = settings.MaximumRecordSize,
+            WarningsTo = notice => notices[table.Name] = notice,
         };
         if (database.Mode == ServerMode.Polling)
             return options;
@@ -75,12 +77,27 @@ internal static class ServerStart
     }
 
     /// <summary>Serves table files, each under the name of its table.</summary>
-    public static RunningFeedServer FromFiles(ServerSettings settings, IEnumerable<string> paths, CancellationToken cancellationToken) =>
+    public static RunningFeedServer FromFiles(
+        ServerSettings settings,
+        IEnumerable<string> paths,
+        ServerDialect dialect,
+        CancellationToken cancellationToken
+    ) =>
         Start(
             settings,
             paths.Select<string, Func<CancellationToken, Task<IFeedSource>>>(path =>
                 async token =>
-                    await TableFeed.StartAsync(new TableFeedOptions { Path = path }, cancellationToken: token).ConfigureAwait(false)
+                    await TableFeed
+                        .StartAsync(
+                            new TableFeedOptions
+                            {
+                                Path = path,
+                                Dialect = (ServedDialect)dialect,
+                                MaximumRowBytes = settings.MaximumRecordSize,
+                            },
+                            cancellationToken: token
+                        )
+                        .ConfigureAwait(false)
             ),
             "",
             [],

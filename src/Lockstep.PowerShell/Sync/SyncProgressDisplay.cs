@@ -33,5 +33,12 @@ internal sealed class SyncProgressDisplay(ISyncStreams streams, string activity)
         string.Create(
             CultureInfo.CurrentCulture,
             $"{result.State.Phase}: {result.Received:N0} records, {result.Rate:N0}/s, {result.Added:N0} added, {result.Updated:N0} updated, {result.Deleted:N0} deleted"
-        ) + (result.Quarantined > 0 ? string.Create(CultureInfo.CurrentCulture, $", {result.Quarantined:N0} in quarantine") : "");
+        )
+        + (
+            result.LoadedBefore > 0
+                ? string.Create(CultureInfo.CurrentCulture, $", going on after {result.LoadedBefore:N0} loaded before")
+                : ""
+        )
+        + (result.Quarantined > 0 ? string.Create(CultureInfo.CurrentCulture, $", {result.Quarantined:N0} in quarantine") : "")
+        + (result.LoadStartsOver ? "; starts over if it is cut off" : "");
 }

@@ -43,6 +43,9 @@ internal sealed class SyncStepHandler(ISyncStreams streams, string activity)
     /// <summary>Calls the script that gets a token, at the start and when the feed refuses the one that there is; null for none.</summary>
     public Func<Collection<PSObject>>? TokenProvider { get; init; }
 
+    /// <summary>What the engine logs besides; null where nobody asks.</summary>
+    public EngineLog? Log { get; init; }
+
     /// <summary>Whether changes go to the output.</summary>
     public bool PassesChanges { get; init; }
 
@@ -51,6 +54,7 @@ internal sealed class SyncStepHandler(ISyncStreams streams, string activity)
 
     public void Take(SyncStep step)
     {
+        Log?.DrainTo(streams);
         switch (step)
         {
             case SyncProgress progress:

@@ -25,6 +25,9 @@ internal interface ISyncStreams
     /// <summary>Tells what only those want to know who ask for it.</summary>
     void Verbose(string message);
 
+    /// <summary>Tells what helps to find a fault.</summary>
+    void Debug(string message);
+
     /// <summary>Shows how far it is.</summary>
     void Progress(ProgressRecord progress);
 }
@@ -48,6 +51,8 @@ internal sealed class CmdletStreams(LockstepCmdlet cmdlet) : ISyncStreams
     public void Warn(string message) => cmdlet.WriteWarning(PlainText.Of(message));
 
     public void Verbose(string message) => cmdlet.WriteVerbose(PlainText.Of(message));
+
+    public void Debug(string message) => cmdlet.WriteDebug(PlainText.Of(message));
 
     public void Progress(ProgressRecord progress) => cmdlet.WriteProgress(progress);
 }

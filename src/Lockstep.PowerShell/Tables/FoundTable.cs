@@ -7,7 +7,9 @@ namespace Lockstep.Tables;
 /// <param name="Store">What keeps it.</param>
 internal sealed record FoundTable(ITable Table, TableStore Store)
 {
-    public static FoundTable OfFile(string path) => new(new Table(path), new FileTableStore(path));
+    /// <param name="path">The file's full path.</param>
+    /// <param name="stop">Ends each reading within a second.</param>
+    public static FoundTable OfFile(string path, CancellationToken stop = default) => new(new Table(path, stop), new FileTableStore(path));
 
     /// <summary>The file's full path, or the database in words.</summary>
     public string Location => Store.Description;

@@ -1,6 +1,6 @@
 using System.Management.Automation;
+using Lockstep.Engine;
 using Lockstep.Engine.Tables;
-using Lockstep.Errors;
 using Lockstep.Parameters;
 using Lockstep.Postgres.Tables;
 
@@ -13,9 +13,10 @@ internal sealed class SharedTables : TablePlace
 
     /// <param name="connectionString">The database.</param>
     /// <param name="notify">Is told when its connection is lost to one who watches; from any thread.</param>
+    /// <param name="stop">Ends each reading within a second.</param>
     /// <exception cref="InvalidOptionException">The connection string cannot be read; the message does not repeat it (I9).</exception>
-    public SharedTables(string connectionString, Action<string>? notify = null) =>
-        _store = new PostgresTableStore(PostgresTables.Connection(connectionString)) { Notify = notify };
+    public SharedTables(string connectionString, Action<string>? notify = null, CancellationToken stop = default) =>
+        _store = new PostgresTableStore(PostgresTables.Connection(connectionString)) { WarningsTo = notify, Stop = stop };
 
     /// <summary>The database itself, to keep tables in.</summary>
     public TableStore Store => _store;

@@ -16,12 +16,12 @@ internal static class TableLookup
 
     /// <summary>The tables of a name, or of a pattern.</summary>
     /// <exception cref="TableNotFoundException">There is no table of that name. (A pattern may match none.)</exception>
-    public static IReadOnlyList<string> ByName(PathIntrinsics paths, string name)
+    public static IReadOnlyList<string> ByName(PathIntrinsics paths, string name, CancellationToken stop = default)
     {
         if (WildcardPattern.ContainsWildcardCharacters(name))
         {
             var pattern = WildcardPattern.Get(name, WildcardOptions.IgnoreCase);
-            return [.. All(paths).Where(table => pattern.IsMatch(table.Name)).Select(table => table.Path)];
+            return [.. All(paths, stop).Where(table => pattern.IsMatch(table.Name)).Select(table => table.Path)];
         }
 
         // The session's table goes before one in a file, and the file of that name before others that say so of themselves.
@@ -33,7 +33,7 @@ internal static class TableLookup
             return [file];
 
         return
-            All(paths)
+            All(paths, stop)
                 .Where(table => string.Equals(table.Name, name, StringComparison.OrdinalIgnoreCase))
                 .Select(table => table.Path)
                 .FirstOrDefault()
@@ -42,13 +42,13 @@ internal static class TableLookup
             : throw new TableNotFoundException(
                 name,
                 $"There is no table '{name}' in this session or in {paths.CurrentFileSystemLocation}.",
-                Candidates(paths)
+                Candidates(paths, stop)
             );
     }
 
     /// <summary>The table that is meant when none is named: the only one of the session, else the only file here.</summary>
     /// <exception cref="TableNotFoundException">There is none, or there are several.</exception>
-    public static string Only(PathIntrinsics paths)
+    public static string Only(PathIntrinsics paths, CancellationToken stop = default)
     {
         var session = SessionTables.Names;
         if (session is [var only] && SessionTables.Find(only) is { } path)
@@ -62,12 +62,16 @@ internal static class TableLookup
                 session.Count + here.Count == 0
                     ? $"There is no table in this session or in {paths.CurrentFileSystemLocation}."
                     : "There are several tables.",
-                Candidates(paths)
+                Candidates(paths, stop)
             );
     }
 
-    /// <summary>All tables of the session and of the current location.</summary>
-    public static IEnumerable<(string Name, string Path)> All(PathIntrinsics paths)
+    /// <summary>The files of the session's tables, and those of the current location that say that they are tables, readable or not.</summary>
+    public static IEnumerable<string> Files(PathIntrinsics paths) =>
+        SessionTables.Names.Select(SessionTables.Find).OfType<string>().Concat(Here(paths));
+
+    /// <summary>All tables of the session and of the current location that can be read.</summary>
+    public static IEnumerable<(string Name, string Path)> All(PathIntrinsics paths, CancellationToken stop = default)
     {
         foreach (var name in SessionTables.Names)
         {
@@ -77,7 +81,7 @@ internal static class TableLookup
 
         foreach (var path in Here(paths))
         {
-            if (NameIn(path) is { } name)
+            if (NameIn(path, stop) is { } name)
                 yield return (name, path);
         }
     }
@@ -87,11 +91,11 @@ internal static class TableLookup
     /// <summary>
     /// The name of the table in a file; null when the file cannot be read, which is no matter while others are looked for.
     /// </summary>
-    private static string? NameIn(string path)
+    private static string? NameIn(string path, CancellationToken stop)
     {
         try
         {
-            return new Table(path).GetInfo().Name;
+            return new Table(path, stop).GetInfo().Name;
         }
         catch (LockstepException)
         {
@@ -99,9 +103,9 @@ internal static class TableLookup
         }
     }
 
-    private static string Candidates(PathIntrinsics paths)
+    private static string Candidates(PathIntrinsics paths, CancellationToken stop)
     {
-        var names = All(paths).Select(table => table.Name).ToArray();
+        var names = All(paths, stop).Select(table => table.Name).ToArray();
         return names.Length > 0
             ? $"Say which one with -Table: {string.Join(", ", names)}; or name a file with -Path."
             : "Make one with Sync-LockstepTable, change to the folder that holds its file, or name the file with -Path.";

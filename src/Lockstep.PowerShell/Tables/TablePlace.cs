@@ -6,7 +6,7 @@ namespace Lockstep.Tables;
 /// <summary>Where tables are looked for by name.</summary>
 internal abstract class TablePlace
 {
-    /// <summary>All tables there.</summary>
+    /// <summary>All tables there, those that cannot be read among them.</summary>
     public abstract IEnumerable<FoundTable> All();
 
     /// <summary>The tables of a name, or of a pattern.</summary>
@@ -19,11 +19,13 @@ internal abstract class TablePlace
 }
 
 /// <summary>The session, and the table files of the current location.</summary>
-internal sealed class LocalTables(PathIntrinsics paths) : TablePlace
+internal sealed class LocalTables(PathIntrinsics paths, CancellationToken stop) : TablePlace
 {
-    public override IEnumerable<FoundTable> All() => TableLookup.All(paths).Select(table => FoundTable.OfFile(table.Path));
+    public override IEnumerable<FoundTable> All() => TableLookup.Files(paths).Select(OfFile);
 
-    public override IReadOnlyList<FoundTable> ByName(string name) => [.. TableLookup.ByName(paths, name).Select(FoundTable.OfFile)];
+    public override IReadOnlyList<FoundTable> ByName(string name) => [.. TableLookup.ByName(paths, name, stop).Select(OfFile)];
 
-    public override FoundTable Only() => FoundTable.OfFile(TableLookup.Only(paths));
+    public override FoundTable Only() => OfFile(TableLookup.Only(paths, stop));
+
+    private FoundTable OfFile(string path) => FoundTable.OfFile(path, stop);
 }

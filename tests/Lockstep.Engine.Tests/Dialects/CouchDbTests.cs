@@ -97,6 +97,60 @@ public sealed class CouchDbTests : DialectTest
     }
 
     [Fact]
+    public async Task A_cursor_above_the_newest_one_of_the_database_is_of_another_one()
+    {
+        // PouchDB Server answers it with nothing, and itself.
+        await using var server = Serve(
+            (path, number) =>
+                path == "/db/" ? Json(number == 1 ? """{"update_seq":9}""" : """{"update_seq":2}""")
+                : path.Contains("since=9") ? Json("""{"results":[],"last_seq":9}""")
+                : path.Contains("since=2") ? Json("""{"results":[],"last_seq":2}""")
+                : number < 4 ? Json("""{"results":[{"seq":9,"id":"old","changes":[],"doc":{"_id":"old"}}],"last_seq":9}""")
+                : Json("""{"results":[{"seq":2,"id":"new","changes":[],"doc":{"_id":"new"}}],"last_seq":2}""")
+        );
+
+        await SyncRun.ToEndAsync(Dialect(server, "db/_changes", "CouchDb"));
+        var second = await SyncRun.ToEndAsync(Dialect(server, "db/_changes", "CouchDb"));
+
+        Assert.Equal(("1 0 1", "2"), (Counts(second), Info.Cursor.ToString()));
+        Assert.Equal(["new"], Keys);
+    }
+
+    [Fact]
+    public async Task What_the_database_says_of_itself_is_asked_for_again_where_it_was_cut_off()
+    {
+        await using var server = Serve(
+            (path, number) =>
+                path == "/db/" ? Json($$"""{"instance_start_time":"{{(number < 5 ? 1 : 2)}}"}""") with { IsCut = number == 1 }
+                : path.Contains("since=") ? Json("""{"results":[],"last_seq":"1-a","pending":0}""")
+                : Json(number < 5 ? Page(Row("a", "1-a"), "1-a") : Page(Row("b", "1-a"), "1-a"))
+        );
+
+        await SyncRun.ToErrorAsync<FeedCutException>(Dialect(server, "db/_changes", "CouchDb"));
+        await SyncRun.ToEndAsync(Dialect(server, "db/_changes", "CouchDb"));
+        await SyncRun.ToEndAsync(Dialect(server, "db/_changes", "CouchDb"));
+        await SyncRun.ToEndAsync(Dialect(server, "db/_changes", "CouchDb"));
+
+        Assert.Equal(["b"], Keys);
+    }
+
+    [Fact]
+    public async Task The_last_sequence_of_an_empty_page_is_kept_and_a_row_whose_document_is_gone_is_passed_over()
+    {
+        await using var server = Serve(
+            (path, number) =>
+                path == "/db/" ? Json("""{"instance_start_time":"1"}""")
+                : number == 2 ? Json("""{"results":[{"seq":"1-a","id":"a","changes":[],"doc":null}],"last_seq":"1-a","pending":0}""")
+                : Json("""{"results":[],"last_seq":"7-filtered","pending":0}""")
+        );
+
+        await SyncRun.ToEndAsync(Dialect(server, "db/_changes", "CouchDb"));
+        await SyncRun.ToEndAsync(Dialect(server, "db/_changes", "CouchDb"));
+
+        Assert.Equal((0, "7-filtered"), (Info.Rows, Info.Cursor.ToString()));
+    }
+
+    [Fact]
     public async Task Without_documents_a_row_is_the_record()
     {
         await using var server = Serve(

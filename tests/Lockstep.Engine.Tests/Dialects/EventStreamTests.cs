@@ -23,7 +23,7 @@ public sealed class EventStreamTests : DialectTest
     {
         await using var server = Stream(number =>
             number == 1
-                ? "\uFEFFretry: 5\n\n: hello\nid: [1]\ndata: {\"id\":1,\ndata: \"v\":2}\n\nid: ä2\ndata: [{\"id\":2},{\"id\":3}]\n\nid: 3\n\n"
+                ? "\uFEFFretry: 5\n\n: hello\nid: [1]\ndata: {\"id\":1,\ndata: \"v\":2}\n\nid: ä2\ndata: [{\"id\":2},{\"id\":3}]\n\nid: ü3\n\n"
                 : "event: delete\nid: 4\ndata: {\"id\":2}\n\n"
         );
 
@@ -33,7 +33,8 @@ public sealed class EventStreamTests : DialectTest
         Assert.Equal(("3 0 0", "0 0 1", "4"), (Counts(first), Counts(second), Info.Cursor.ToString()));
         Assert.Equal("{\"id\":1,\n\"v\":2}\n{\"id\":3}", Table());
         Assert.Equal(SyncEndReason.Settled, first.Result.EndReason);
-        Assert.Contains("Last-Event-ID: 3\r\n", server.Requests.Last());
+        // The server of this test reads bytes as characters.
+        Assert.Contains("Last-Event-ID: \u00C3\u00BC3\r\n", server.Requests.Last());
     }
 
     [Fact]
@@ -76,6 +77,42 @@ public sealed class EventStreamTests : DialectTest
 
         Assert.Contains("text/event-stream", error.Message);
         Assert.Contains(second.Events, e => e.Kind == FeedEventKind.Warning && e.Message.Contains("missing"));
+    }
+
+    [Fact]
+    public async Task No_content_is_the_end_for_good_and_a_retry_of_nothing_is_not_taken_at_its_word()
+    {
+        await using var server = new RawServer(async exchange =>
+        {
+            if (exchange.Number > 2)
+            {
+                await exchange.StatusAsync("204 No Content");
+                return;
+            }
+
+            await exchange.ChunkedAsync("Content-Type: text/event-stream\r\n");
+            await exchange.ChunkAsync($"retry: 0\n\nid: {exchange.Number}\ndata: {{\"id\":{exchange.Number}}}\n\n");
+            await exchange.LastChunkAsync();
+        });
+
+        var run = await SyncRun.ToEndAsync(
+            Dialect(
+                server,
+                "stream",
+                "EventStream",
+                o => new SyncOptions
+                {
+                    Feed = o.Feed,
+                    Store = o.Store,
+                    Foreign = o.Foreign,
+                    Follow = true,
+                    WantsChanges = true,
+                }
+            )
+        );
+
+        Assert.Equal((SyncEndReason.EndOfFeed, 2, 3), (run.Result.EndReason, Info.Rows, server.Requests.Count));
+        Assert.Equal(2, run.Events.Count(e => e.Kind == FeedEventKind.Retry && e.Message.Contains("0.1", StringComparison.Ordinal)));
     }
 
     [Fact]

@@ -23,19 +23,19 @@ public sealed class ExampleDialectTests : DialectTest
         "github",
         """[{"id":1,"updated_at":"2026-01-01T10:00:00Z"}]""",
         """[{"id":1,"updated_at":"2026-01-01T10:00:00Z"},{"id":2,"updated_at":"2026-01-01T11:00:00Z"}]""",
-        "since=2026-01-01T10:00:00Z"
+        "since=2026-01-01T09:59:00Z"
     )]
     [InlineData(
         "gitlab",
         """[{"id":1,"updated_at":"2026-01-01T10:00:00.123+02:00"}]""",
         """[{"id":2,"updated_at":"2026-01-01T11:00:00Z"}]""",
-        "updated_after=2026-01-01T08:00:00Z"
+        "updated_after=2026-01-01T07:59:00Z"
     )]
     [InlineData(
         "servicenow",
         """{"result":[{"sys_id":"a","sys_updated_on":"2026-01-01 10:00:00"}]}""",
         """{"result":[{"sys_id":"b","sys_updated_on":"2026-01-01 11:00:00"}]}""",
-        "sys_updated_on>=2026-01-01 10:00:00^ORDERBYsys_updated_on"
+        "sys_updated_on>=2026-01-01 09:59:00^ORDERBYsys_updated_on"
     )]
     [InlineData(
         "google-calendar",
@@ -72,9 +72,9 @@ public sealed class ExampleDialectTests : DialectTest
     public async Task Jira_is_asked_by_the_minute_and_in_the_order_of_changes()
     {
         await using var server = Serve(
-            (path, number) =>
-                number == 1 ? Json("""{"issues":[{"id":"1","fields":{"updated":"2026-01-01T10:00:30.000+0000"}}]}""", Date)
-                : path.Contains("startAt=") ? Json("""{"issues":[]}""", Date)
+            (path, _) =>
+                path.Contains("startAt=") ? Json("""{"issues":[]}""", Date)
+                : path.Contains("jql=ORDER") ? Json("""{"issues":[{"id":"1","fields":{"updated":"2026-01-01T10:01:30.000+0000"}}]}""", Date)
                 : Json("""{"issues":[{"id":"2","fields":{"updated":"2026-01-01T11:00:00.000+0000"}}]}""", Date)
         );
         var file = Path.Combine(Examples(), "jira.json");

@@ -196,13 +196,15 @@ public sealed class KubernetesTests : DialectTest
     }
 
     [Fact]
-    public async Task An_error_in_the_stream_that_is_no_expiry_keeps_the_version()
+    public async Task An_error_in_the_stream_that_is_no_expiry_is_waited_for_and_keeps_the_version()
     {
         var busy = """{"type":"ERROR","object":{"kind":"Status","code":500,"message":"etcd is busy"}}""" + "\n";
-        await using var server = Cluster((_, _) => List(5, ""), busy, Event("ADDED", Full("a", 6)));
+        await using var server = Cluster((_, _) => List(5, ""), busy, busy, busy, Event("ADDED", Full("a", 6)));
 
-        await FollowUntilAsync(server, () => Has("a"));
+        var events = await FollowUntilAsync(server, () => Has("a"));
 
+        Assert.Equal(3, events.Count(e => e.Kind == FeedEventKind.Retry));
+        Assert.Equal(4, Paths(server).Skip(1).Count());
         Assert.All(Paths(server).Skip(1), path => Assert.Contains("resourceVersion=5", path));
     }
 
@@ -214,6 +216,23 @@ public sealed class KubernetesTests : DialectTest
         var events = await FollowUntilAsync(server, () => Has("a"));
 
         Assert.Contains(events, e => e.Kind == FeedEventKind.Warning && e.Message.Contains("does not know"));
+    }
+
+    [Fact]
+    public async Task A_bookmark_that_goes_back_is_taken_as_it_is_and_an_object_may_be_larger_than_any_buffer()
+    {
+        var large =
+            $$$"""{"kind":"Pod","apiVersion":"v1","metadata":{"uid":"a","resourceVersion":"9"},"data":"{{{new string('x', 1_500_000)}}}"}""";
+        await using var server = Cluster(
+            (_, _) => List(5, ""),
+            Event("ADDED", large) + Event("BOOKMARK", """{"metadata":{"resourceVersion":"7"}}"""),
+            Event("ADDED", Full("b", 8))
+        );
+
+        await FollowUntilAsync(server, () => Has("a", "b"));
+
+        Assert.Contains("resourceVersion=7", Paths(server).ElementAt(2));
+        Assert.Equal(large, SyncRun.Read(TablePath)["a"]);
     }
 
     [Fact]

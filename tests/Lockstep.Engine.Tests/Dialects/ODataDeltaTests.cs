@@ -46,12 +46,13 @@ public sealed class ODataDeltaTests : DialectTest
     }
 
     [Fact]
-    public async Task A_round_that_is_cut_off_between_pages_goes_on_where_it_was()
+    public async Task A_round_that_is_cut_off_between_pages_goes_on_where_it_was_and_then_asks_for_what_came_since()
     {
         RawServer server = null!;
         server = Serve(
             (path, number) =>
-                !path.Contains("$skiptoken") ? Json(Page(server, """{"id":"a"}""", next: "2"))
+                path.Contains("$select") ? Json(Page(server, """{"id":"a"}""", next: "2"))
+                : path.Contains("$deltatoken") ? Json(Page(server, """{"id":"c"}""", delta: "two"))
                 : number == 2 ? Json("{\"value\":[{\"id\":\"b\"},{\"id\":") with { IsCut = true }
                 : Json(Page(server, """{"id":"b"}""", delta: "one"))
         );
@@ -61,8 +62,11 @@ public sealed class ODataDeltaTests : DialectTest
         Assert.Equal(("""{"id":"a"}""", true), (Table(), Info.Cursor.IsStart));
         var second = await SyncRun.ToEndAsync(Dialect(server, Users, "ODataDelta"));
 
-        Assert.Equal(("1 0 0", "{\"id\":\"a\"}\n{\"id\":\"b\"}"), (Counts(second), Table()));
-        Assert.Equal(["$select=displayName,mail", "$skiptoken=2", "$skiptoken=2"], Paths(server).Select(path => path.Split('?')[1]));
+        Assert.Equal(("2 0 0", "{\"id\":\"a\"}\n{\"id\":\"b\"}\n{\"id\":\"c\"}"), (Counts(second), Table()));
+        Assert.Equal(
+            ["$select=displayName,mail", "$skiptoken=2", "$skiptoken=2", "$deltatoken=one"],
+            Paths(server).Select(path => path.Split('?')[1])
+        );
     }
 
     [Theory]
@@ -126,6 +130,109 @@ public sealed class ODataDeltaTests : DialectTest
         var second = await SyncRun.ToEndAsync(Dialect(server, Users, "ODataDelta"));
 
         Assert.Equal(("1 0 1", "{\"id\":\"a\"}\n{\"id\":\"b\"}"), (Counts(second), Table()));
+    }
+
+    [Theory]
+    [InlineData("404 Not Found")]
+    [InlineData("400 Bad Request")]
+    [InlineData("410 Gone")]
+    public async Task A_page_link_of_a_later_round_that_is_refused_in_any_words_goes_on_from_the_delta_link(string refusal)
+    {
+        RawServer server = null!;
+        server = Serve(
+            (path, number) =>
+                path.Contains("$skiptoken") ? Status(number == 3 ? "500 Oops" : refusal)
+                : number == 1 ? Json(Page(server, """{"id":"a"}""", delta: "one"))
+                : number == 2 ? Json(Page(server, """{"id":"b"}""", next: "2"))
+                : Json(Page(server, """{"id":"b"},{"id":"c"}""", delta: "two"))
+        );
+        await using var disposing = server;
+
+        await SyncRun.ToEndAsync(Dialect(server, Users, "ODataDelta"));
+        await SyncRun.ToErrorAsync<FeedStatusException>(Dialect(server, Users, "ODataDelta"));
+        var third = await SyncRun.ToEndAsync(Dialect(server, Users, "ODataDelta"));
+
+        Assert.Equal(("1 0 0", 3), (Counts(third), Info.Rows));
+        Assert.EndsWith("$deltatoken=one", Paths(server).Last());
+    }
+
+    [Fact]
+    public async Task A_page_of_nothing_but_deletions_is_as_good_as_any()
+    {
+        RawServer server = null!;
+        server = Serve(
+            (_, number) =>
+                Json(
+                    Page(
+                        server,
+                        string.Join(
+                            ',',
+                            Enumerable
+                                .Range(1, 1000)
+                                .Select(i =>
+                                    number == 1 ? $$"""{"id":"{{i}}"}""" : $$$"""{"id":"{{{i}}}","@removed":{"reason":"deleted"}}"""
+                                )
+                        ),
+                        delta: "one"
+                    )
+                )
+        );
+        await using var disposing = server;
+
+        await SyncRun.ToEndAsync(Dialect(server, Users, "ODataDelta"));
+        var second = await SyncRun.ToEndAsync(Dialect(server, Users, "ODataDelta"));
+        var third = await SyncRun.ToEndAsync(Dialect(server, Users, "ODataDelta"));
+
+        Assert.Equal(("0 0 1000", "0 0 0", 0), (Counts(second), Counts(third), Info.Rows));
+    }
+
+    [Fact]
+    public async Task What_is_said_to_be_gone_twice_is_reported_once()
+    {
+        RawServer server = null!;
+        server = Serve(
+            (_, number) =>
+                Json(
+                    Page(
+                        server,
+                        number == 1 ? """{"id":"a"},{"id":"b"}""" : $$$"""{"id":"a","@removed":{"reason":"r{{{number}}}"}}""",
+                        delta: "one"
+                    )
+                )
+        );
+        await using var disposing = server;
+
+        await SyncRun.ToEndAsync(Dialect(server, Users, "ODataDelta"));
+        var second = await SyncRun.ToEndAsync(Dialect(server, Users, "ODataDelta"));
+        var third = await SyncRun.ToEndAsync(Dialect(server, Users, "ODataDelta"));
+
+        Assert.Equal(("0 0 1", "0 0 0"), (Counts(second), Counts(third)));
+        Assert.Empty(third.Changes);
+    }
+
+    [Fact]
+    public async Task Two_tables_of_one_resource_know_nothing_of_each_other_and_a_byte_order_mark_is_no_error()
+    {
+        RawServer server = null!;
+        server = Serve(
+            (path, number) => Json("\uFEFF" + Page(server, $$"""{"id":"{{(path.Contains("token") ? "b" : "a")}}"}""", delta: $"{number}"))
+        );
+        await using var disposing = server;
+        SyncOptions Other(SyncOptions o) =>
+            new()
+            {
+                Feed = o.Feed,
+                Foreign = o.Foreign,
+                Store = new FileTableStore(Folder("other.db")),
+            };
+
+        await SyncRun.ToEndAsync(Dialect(server, Users, "ODataDelta"));
+        await SyncRun.ToEndAsync(Dialect(server, Users, "ODataDelta", Other));
+        await SyncRun.ToEndAsync(Dialect(server, Users, "ODataDelta"));
+        await SyncRun.ToEndAsync(Dialect(server, Users, "ODataDelta", Other));
+
+        Assert.Equal(["a", "b"], Keys);
+        Assert.Equal(["deltatoken=1", "deltatoken=2"], Paths(server).Skip(2).Select(path => path.Split('$')[1]));
     }
 
     [Fact]

@@ -136,6 +136,87 @@ public sealed class ShapeTests : DialectTest
     }
 
     [Fact]
+    public async Task A_stream_that_is_made_again_under_its_name_is_read_from_its_beginning()
+    {
+        await using var server = Serve(
+            (path, number) =>
+                number == 1 ? Json("""[{"id":1},{"id":2}]""", "Stream-Next-Offset: 0002_9\r\nStream-Up-To-Date: true\r\n")
+                : path.Contains("offset=-1") ? Json("""[{"id":3}]""", "Stream-Next-Offset: 0001_5\r\nStream-Up-To-Date: true\r\n")
+                // An offset past the end is answered as the end.
+                : Json("[]", "Stream-Next-Offset: 0001_5\r\nStream-Up-To-Date: true\r\n")
+        );
+
+        await SyncRun.ToEndAsync(Dialect(server, "log", "DurableStream"));
+        var second = await SyncRun.ToEndAsync(Dialect(server, "log", "DurableStream"));
+
+        Assert.Equal(("1 0 0", "0001_5", 3), (Counts(second), Info.Cursor.ToString(), Info.Rows));
+    }
+
+    [Fact]
+    public async Task Up_to_date_may_be_said_by_a_message_only_and_other_control_messages_say_nothing()
+    {
+        await using var server = Serve(
+            (path, _) =>
+                Json(
+                    path.Contains("offset=-1")
+                        ? "[" + Message("insert", "1", """{"n":1}""") + """,{"headers":{"control":"snapshot-end"}}]"""
+                        : "[" + Message("insert", "2", """{"n":2}""") + """,{"headers":{"control":"up-to-date"}}]""",
+                    Head("h1", path.Contains("offset=-1") ? "0_1" : "0_2", false)
+                )
+        );
+
+        var run = await SyncRun.ToEndAsync(Dialect(server, "v1/shape?table=t", "Shape"));
+
+        Assert.Equal(("2 0 0", 2, "0_2"), (Counts(run), server.Requests.Count, Info.Cursor.ToString()));
+    }
+
+    [Fact]
+    public async Task However_often_a_shape_is_thrown_away_while_it_is_read_it_is_asked_for_from_its_beginning()
+    {
+        await using var server = Serve(
+            (path, number) =>
+                path.Contains("offset=-1")
+                    ? Json("[" + Message("insert", "1", """{"n":1}""") + "]", Head($"h{number}", "0_1", number > 5))
+                    : Status("409 Conflict", "", """[{"headers":{"control":"must-refetch"}}]""")
+        );
+
+        var run = await SyncRun.ToEndAsync(Dialect(server, "v1/shape?table=t", "Shape"));
+
+        Assert.Equal("1 0 0", Counts(run));
+        Assert.All(Paths(server), path => Assert.Contains("offset=", path));
+    }
+
+    [Fact]
+    public async Task What_the_log_of_a_new_handle_deletes_is_reported()
+    {
+        await using var server = Serve(
+            (path, number) =>
+                number == 1
+                    ? Json(
+                        "[" + Message("insert", "1", """{"n":1}""") + "," + Message("insert", "2", """{"n":2}""") + "]",
+                        Head("h1", "0_1", true)
+                    )
+                : number == 2 ? Status("409 Conflict", "electric-handle: h2\r\n", """[{"headers":{"control":"must-refetch"}}]""")
+                : Json(
+                    "["
+                        + Message("insert", "1", """{"n":1}""")
+                        + ","
+                        + Message("insert", "2", """{"n":2}""")
+                        + ","
+                        + Message("delete", "2", "{}")
+                        + "]",
+                    Head("h2", "0_3", true)
+                )
+        );
+
+        await SyncRun.ToEndAsync(Dialect(server, "v1/shape?table=t", "Shape"));
+        var second = await SyncRun.ToEndAsync(Dialect(server, "v1/shape?table=t", "Shape"));
+
+        Assert.Equal(("0 0 1", 1), (Counts(second), Info.Rows));
+        Assert.Equal(ChangeKind.Deleted, Assert.Single(second.Changes).Kind);
+    }
+
+    [Fact]
     public async Task The_head_tells_a_durable_stream()
     {
         await using var server = Serve((_, _) => Json("""[{"id":1}]""", "Stream-Next-Offset: 1\r\nStream-Up-To-Date: true\r\n"));

@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using System.Text;
 using Lockstep.Engine.Serving;
 using Lockstep.Testing;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Lockstep.Engine.Tests.Serving;
 
@@ -92,7 +93,7 @@ internal sealed class ScriptedSteps : IFeedSteps<LogPosition>
 
     private static ReadOnlyMemory<byte> Row(long number)
     {
-        var lines = new FeedLines();
+        var lines = new FeedLines(new RowLimits("feed", RowLimits.DefaultBytes, NullLogger.Instance), () => ["id"]);
         lines.Append(number, number, isDeleted: false, Encoding.UTF8.GetBytes($"{{\"id\":{number}}}"));
         return lines.Take()[0];
     }

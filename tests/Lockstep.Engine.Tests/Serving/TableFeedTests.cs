@@ -333,7 +333,7 @@ public sealed class TableFeedTests : IDisposable
 
         string Plan(string? path = null)
         {
-            using var connection = TableFile.OpenForReading(path ?? _table.Path);
+            using var connection = ReadConnection.Open(path ?? _table.Path);
             using var explain = connection.CreateCommand();
             explain.CommandText = $"EXPLAIN QUERY PLAN {TableFeedFile.Changes}";
             explain.Parameters.AddWithValue("?1", 0);

@@ -125,7 +125,7 @@ public sealed class FieldIndexTests : IDisposable
     /// <summary>How SQLite answers the query of a filter.</summary>
     private string Plan(string filter)
     {
-        using var connection = TableFile.OpenForReading(_table.Path);
+        using var connection = ReadConnection.Open(_table.Path);
         var sql = "";
         strdelegate_trace trace = (_, statement) => sql = statement;
         using (var statement = new RecordSelect(connection, TableState.Load(connection), new RecordQuery { Filter = filter }).Prepare())

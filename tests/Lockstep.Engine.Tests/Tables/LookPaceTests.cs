@@ -37,7 +37,7 @@ public sealed class LookPaceTests : IDisposable
         Waits(pace, 3);
         pace.Found();
 
-        Assert.Equal([200, 200], Waits(pace, 2));
+        Assert.Equal([1000, 1000], Waits(pace, 2));
 
         pace.Written();
         Assert.Equal([0, 1], Waits(pace, 2));
@@ -93,6 +93,16 @@ public sealed class LookPaceTests : IDisposable
         table.Apply("""{"id":1,"updated_at":2,"deleted_at":null}""");
 
         await pace.WaitAsync(TestContext.Current.CancellationToken);
+    }
+
+    [Fact]
+    public void A_disk_of_this_machine_is_relied_on_from_the_start()
+    {
+        if (!OperatingSystem.IsLinux())
+            Assert.Skip("Only Linux tells of each write to a file that stays open.");
+        using LookPace pace = new(_folder["t.db"], Interval, _time);
+
+        Assert.Equal([1000], Waits(pace, 1));
     }
 
     [Fact]

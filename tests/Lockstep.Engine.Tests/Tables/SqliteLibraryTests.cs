@@ -9,7 +9,7 @@ public sealed class SqliteLibraryTests
     [Fact]
     public void The_version_that_is_loaded_is_one_that_may_be_used()
     {
-        using var connection = TableFile.OpenInMemory();
+        using var connection = ReadConnection.InMemory(CancellationToken.None);
         using var command = connection.CreateCommand();
         command.CommandText = "SELECT sqlite_version()";
 

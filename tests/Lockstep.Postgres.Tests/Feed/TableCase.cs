@@ -1,4 +1,5 @@
 using System.Globalization;
+using Lockstep.Engine;
 using Lockstep.Engine.Serving;
 using Lockstep.Testing;
 
@@ -54,11 +55,11 @@ internal sealed class TableCase : IAsyncDisposable
             {
                 Table = Items,
                 PollInterval = TimeSpan.FromMilliseconds(20),
-                Notify = text =>
+                Logger = CallbackLogger.OfWarnings(text =>
                 {
                     lock (_notices)
                         _notices.Add(text);
-                },
+                }),
             },
             cancellationToken: Cancel
         );

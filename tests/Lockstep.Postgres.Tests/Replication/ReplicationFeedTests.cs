@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Lockstep.Engine;
 using Lockstep.Engine.Serving;
 using Lockstep.Postgres.Tests.Feed;
 using Lockstep.Postgres.Tests.Serving;
@@ -176,7 +177,7 @@ public sealed class ReplicationFeedTests(LogicalPostgres postgres) : IClassFixtu
         await using var db = await postgres.CreateAsync();
         await db.RunAsync("INSERT INTO items SELECT g, 'n' FROM generate_series(1, 10) g");
         var notices = new List<string>();
-        await using var feed = await StartAsync(db, (PostgresFeedOptions o) => o with { Notify = notices.Add });
+        await using var feed = await StartAsync(db, (PostgresFeedOptions o) => o with { Logger = CallbackLogger.OfWarnings(notices.Add) });
         var follower = new Follower(feed);
         await CatchUpAsync(follower, db);
         await db.RunAsync("BEGIN; INSERT INTO items VALUES (0, 'before'); TRUNCATE items; INSERT INTO items VALUES (1, 'after'); COMMIT");
@@ -344,7 +345,7 @@ public sealed class ReplicationFeedTests(LogicalPostgres postgres) : IClassFixtu
         await using var db = await postgres.CreateAsync();
         await db.RunAsync("INSERT INTO items SELECT g, 'n' FROM generate_series(1, 10) g");
         var notices = new List<string>();
-        var options = LogicalPostgres.Options(_folder) with { Notify = notices.Add };
+        var options = LogicalPostgres.Options(_folder) with { Logger = CallbackLogger.OfWarnings(notices.Add) };
         var first = await FollowAsync(db, options);
         File.Delete(_folder["items.log"]);
         File.Delete(_folder["items.log-wal"]);

@@ -1,3 +1,4 @@
+using Lockstep.Engine;
 using Lockstep.Engine.Serving;
 using Lockstep.Postgres.Tests.Feed;
 using Lockstep.Testing;
@@ -46,7 +47,7 @@ public sealed class ReplicationServerTests
         var notices = new List<string>();
         var options = LogicalPostgres.Options(folder, r => r with { MaxSlotLagBytes = 16 << 20 }) with
         {
-            Notify = notices.Add,
+            Logger = CallbackLogger.OfWarnings(notices.Add),
             Name = "bounded",
         };
         using var metrics = new FeedMeasurements("bounded");

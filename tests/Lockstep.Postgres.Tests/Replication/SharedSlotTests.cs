@@ -1,3 +1,4 @@
+using Lockstep.Engine;
 using Lockstep.Engine.Serving;
 using Lockstep.Postgres.Tests.Feed;
 using Lockstep.Testing;
@@ -29,7 +30,9 @@ public sealed class SharedSlotTests(LogicalPostgres postgres) : IClassFixture<Lo
                 string.Concat(Enumerable.Range(0, Count).Select(i => $"INSERT INTO t{i} VALUES ({life}, 'while nobody looked');"))
             );
             var feeds = await Task.WhenAll(
-                Enumerable.Range(0, Count).Select(i => StartAsync(db, $"t{i}", o => o with { Notify = notices.Enqueue }))
+                Enumerable
+                    .Range(0, Count)
+                    .Select(i => StartAsync(db, $"t{i}", o => o with { Logger = CallbackLogger.OfWarnings(notices.Enqueue) }))
             );
             Assert.Equal("1", await db.ScalarAsync(Slots));
             Assert.Equal(
@@ -165,7 +168,7 @@ public sealed class SharedSlotTests(LogicalPostgres postgres) : IClassFixture<Lo
     }
 
     [Fact]
-    public async Task The_loss_of_the_slot_makes_clients_of_all_its_tables_start_over_and_is_said_once()
+    public async Task The_loss_of_the_slot_makes_clients_of_all_its_tables_start_over_and_is_said()
     {
         await using var db = await postgres.CreateAsync("CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY)");
         var notices = new List<string>();
@@ -175,7 +178,7 @@ public sealed class SharedSlotTests(LogicalPostgres postgres) : IClassFixture<Lo
             var feeds = new List<PostgresFeed>();
             foreach (var table in (string[])["a", "b"])
             {
-                feeds.Add(await StartAsync(db, table, o => o with { Notify = notices.Add }));
+                feeds.Add(await StartAsync(db, table, o => o with { Logger = CallbackLogger.OfWarnings(notices.Add) }));
                 if (!followers.TryGetValue(table, out var client))
                     followers[table] = client = new Follower(feeds[^1]);
                 client.Source = feeds[^1];

@@ -1,4 +1,5 @@
 using System.Text;
+using Lockstep.Engine;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Tables;
 using Lockstep.Postgres.Tables;
@@ -22,7 +23,7 @@ public sealed class WatchAgainTests(SharedPostgres postgres)
         const int Changes = 400;
         await using var db = await TestDatabase.CreateAsync(postgres);
         var notices = new List<string>();
-        var store = new PostgresTableStore(db.ConnectionString + ";Password=s3cret") { Notify = notices.Add };
+        var store = new PostgresTableStore(db.ConnectionString + ";Password=s3cret") { Logger = CallbackLogger.OfWarnings(notices.Add) };
         using var target = await store.OpenAsync("t", default, TimeProvider.System, Cancel);
         await using var watching = store.Get("t").WatchAsync(since: 0, cancellationToken: Cancel).GetAsyncEnumerator(Cancel);
         Assert.True(await watching.MoveNextAsync());
@@ -63,7 +64,7 @@ public sealed class WatchAgainTests(SharedPostgres postgres)
     {
         await using var server = await PostgresServer.StartAsync(Cancel);
         var lost = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
-        var store = new PostgresTableStore(server.ConnectionString) { Notify = text => lost.TrySetResult(text) };
+        var store = new PostgresTableStore(server.ConnectionString) { Logger = CallbackLogger.OfWarnings(text => lost.TrySetResult(text)) };
         using (var before = await store.OpenAsync("t", default, TimeProvider.System, Cancel))
             Commit(before, 1);
         var table = store.Get("t");
@@ -73,7 +74,7 @@ public sealed class WatchAgainTests(SharedPostgres postgres)
 
         var others = new List<string>();
         var looked = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        var waiting = new PostgresTableStore(server.ConnectionString) { Notify = others.Add }
+        var waiting = new PostgresTableStore(server.ConnectionString) { Logger = CallbackLogger.OfWarnings(others.Add) }
             .Get("t")
             .WaitAsync(
                 info =>
@@ -112,7 +113,7 @@ public sealed class WatchAgainTests(SharedPostgres postgres)
         await using var server = await PostgresServer.StartAsync(Cancel);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
         var lost = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        var store = new PostgresTableStore(server.ConnectionString) { Notify = _ => lost.TrySetResult() };
+        var store = new PostgresTableStore(server.ConnectionString) { Logger = CallbackLogger.OfWarnings(_ => lost.TrySetResult()) };
         using (var target = await store.OpenAsync("t", default, TimeProvider.System, Cancel))
             Commit(target, 1);
         var table = store.Get("t");

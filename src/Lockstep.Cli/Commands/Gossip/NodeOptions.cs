@@ -40,6 +40,15 @@ internal sealed class NodeOptions
     {
         Description = "Sign as npm scuttlebutt does, by RSA with SHA-1, which is legacy. Default: ECDSA on P-256.",
     };
+    private readonly Option<string?> _sharedName = new("--shared-name")
+    {
+        Description = "The name that all nodes of the model have for it: signatures cover it, and hold for no other model.",
+        HelpName = "NAME",
+    };
+    private readonly Option<bool> _modernOnly = new("--modern-only")
+    {
+        Description = "Take only changes whose signature covers the shared name and a count, whoever passes them on; none of npm's nodes.",
+    };
     private readonly Option<int?> _maxEvents = new("--max-events")
     {
         Description = "Keep the newest events only, so many.",
@@ -57,7 +66,7 @@ internal sealed class NodeOptions
 
     public void AddTo(Command command, bool events = false)
     {
-        foreach (var option in (Option[])[_path, _id, _privateKey, _publicKey, _trusted, _npm, _maxFuture, Json])
+        foreach (var option in (Option[])[_path, _id, _privateKey, _publicKey, _trusted, _npm, _sharedName, _modernOnly, _maxFuture, Json])
             command.Options.Add(option);
         if (!events)
             return;
@@ -68,24 +77,15 @@ internal sealed class NodeOptions
     /// <summary>Says what goes wrong with the node that was opened.</summary>
     public NodeTroubles Troubles { get; } = new();
 
-    public LockstepModel OpenModel(ParseResult result) => Watched(new LockstepModel(Read(result)));
+    /// <exception cref="ArgumentException">An option cannot be as it is, one that is for events only among them.</exception>
+    public LockstepModel OpenModel(ParseResult result)
+    {
+        _ = Retention(result);
+        return Watched(new LockstepModel(Read(result)));
+    }
 
-    /// <exception cref="ArgumentException">The retention cannot be.</exception>
-    public LockstepEmitter OpenEvents(ParseResult result) =>
-        Watched(
-            new LockstepEmitter(
-                Read(result),
-                new EventRetention
-                {
-                    MaxEvents = result.GetValue(_maxEvents) is { } events
-                        ? events > 0
-                            ? events
-                            : throw new ArgumentException("--max-events takes a number above 0.")
-                        : null,
-                    MaxAge = result.GetValue(_maxAge) is { } age ? Seconds(age, "--max-age-sec") : null,
-                }
-            )
-        );
+    /// <exception cref="ArgumentException">An option cannot be as it is.</exception>
+    public LockstepEmitter OpenEvents(ParseResult result) => Watched(new LockstepEmitter(Read(result), Retention(result)));
 
     /// <summary>Where nothing is kept and there is no peer, there is nothing to read or write.</summary>
     /// <exception cref="ArgumentException">Neither a file nor a peer is named.</exception>
@@ -99,8 +99,17 @@ internal sealed class NodeOptions
         where T : GossipNode
     {
         node.Subscribe(Troubles);
+        foreach (var missing in node.GetMissing())
+            Troubles.OnMissing(missing);
         return node;
     }
+
+    private EventRetention Retention(ParseResult result) =>
+        new()
+        {
+            MaxEvents = OptionValue.AtLeast(1, result, _maxEvents),
+            MaxAge = result.GetValue(_maxAge) is { } age ? Seconds(age, "--max-age-sec") : null,
+        };
 
     private GossipNodeOptions Read(ParseResult result) =>
         new()
@@ -109,6 +118,8 @@ internal sealed class NodeOptions
             Id = result.GetValue(_id),
             MaxFuture = Seconds(result.GetValue(_maxFuture), "--max-future-sec"),
             Security = Keys(result),
+            SharedName = result.GetValue(_sharedName),
+            ModernOnly = result.GetValue(_modernOnly),
         };
 
     private GossipSecurity? Keys(ParseResult result)

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Lockstep.Cli.Output;
 using Lockstep.Postgres.Ticks;
+using Lockstep.Redis;
 using Lockstep.Ticks;
 
 namespace Lockstep.Cli.Commands.Variables;
@@ -14,9 +15,12 @@ internal sealed class StoreOptions
     /// </summary>
     private const string StoreVariable = "LOCKSTEP_STORE";
 
+    private static readonly TickStoreNames Stores = new(new PostgresTickStoreKind(), new RedisTickStoreKind());
+
     private readonly Option<string?> _store = new("--store", "-s")
     {
-        Description = "Where the variables are: an SQLite file, or a connection string or URI of PostgreSQL. Default: LOCKSTEP_STORE.",
+        Description =
+            "Where the variables are: an SQLite file, a connection string or URI of PostgreSQL, or redis://. Default: LOCKSTEP_STORE.",
         HelpName = "STORE",
         Recursive = true,
     };
@@ -55,7 +59,7 @@ internal sealed class StoreOptions
             );
         }
 
-        var store = await TickStoreName.OpenAsync(name, create, cancellationToken).ConfigureAwait(false);
+        var store = await Stores.OpenAsync(name, create, cancellationToken).ConfigureAwait(false);
         await using (store.ConfigureAwait(false))
             return await use(store).ConfigureAwait(false);
     }

@@ -1,7 +1,7 @@
 using System.Buffers;
 using System.Buffers.Text;
 
-namespace Lockstep.TestServer.Responses;
+namespace Lockstep.Serving.Hosting;
 
 /// <summary>What stands around a chunk's payload (RFC 9112, section 7.1).</summary>
 internal static class ChunkFraming

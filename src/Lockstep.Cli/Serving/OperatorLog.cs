@@ -1,0 +1,31 @@
+using Lockstep.Cli.Output;
+using Lockstep.Engine;
+using Lockstep.Serving;
+using Microsoft.Extensions.Logging;
+
+namespace Lockstep.Cli.Serving;
+
+/// <summary>
+/// The log of a server whose command line asks for none: what its operator has to know, as plain lines on the standard error. Thread-safe.
+/// </summary>
+internal sealed class OperatorLog : ILoggerFactory
+{
+    /// <inheritdoc/>
+    public ILogger CreateLogger(string categoryName) =>
+        new CallbackLogger(categoryName == FeedServer.LogCategory ? LogLevel.Warning : LogLevel.Information, Tell);
+
+    /// <inheritdoc/>
+    public void AddProvider(ILoggerProvider provider) => throw new NotSupportedException("There is one log, on the standard error.");
+
+    /// <inheritdoc/>
+    public void Dispose() { }
+
+    /// <summary>What an error is, and what to do about it.</summary>
+    public static string TextOf(Exception error) =>
+        (error.InnerException as LockstepException ?? error) is LockstepException { Remedy: { } remedy } known
+            ? $"{known.Message} {remedy.Render(ShellWords.Say)}"
+            : error.Message;
+
+    private static void Tell(LogLevel level, string message, Exception? error) =>
+        Console.Error.WriteLine(error is null ? $"lockstep: {message}" : $"lockstep: {message} {TextOf(error)}");
+}

@@ -1,0 +1,84 @@
+using System.Globalization;
+using System.Text.Json;
+using Lockstep.Engine.Framing;
+using Lockstep.Engine.Records;
+using Microsoft.Extensions.Logging;
+
+namespace Lockstep.Engine.Serving;
+
+/// <summary>The versions of rows that a source has left out of its feed.</summary>
+/// <param name="Count">How many, as far as they can be told apart; those of long ago may count twice.</param>
+/// <param name="Last">The last one, its key and what is wrong with it; null while there is none.</param>
+public sealed record LeftOutRows(long Count, string? Last)
+{
+    /// <summary>None.</summary>
+    public static LeftOutRows None { get; } = new(0, null);
+}
+
+/// <summary>
+/// Which rows a client could take. One that is too large or nested too deep would end the sync of each client, whatever else there is for it: it is
+/// left out, and its key is told, to clients by a control row and to the operator by the log. One for each source. Thread-safe.
+/// </summary>
+/// <param name="feed">The feed's name, for the log.</param>
+/// <param name="maximumBytes">The longest line of a row.</param>
+/// <param name="logger">Is told of each version of a row that is left out, once.</param>
+internal sealed partial class RowLimits(string feed, int maximumBytes, ILogger logger)
+{
+    /// <summary>What clients take unless told otherwise.</summary>
+    public const int DefaultBytes = FrameReader.DefaultMaximumLength;
+
+    /// <summary>How deep a row's data may be nested: in its line it is nested once more.</summary>
+    public const int MaximumDepth = RecordParser.MaximumDepth - 1;
+
+    /// <summary>How many versions are known by heart.</summary>
+    private const int MostKnown = 10_000;
+
+    private readonly Lock _gate = new();
+    private readonly HashSet<(string Key, long Transaction)> _known = [];
+    private LeftOutRows _leftOut = LeftOutRows.None;
+
+    /// <summary>What was left out so far.</summary>
+    public LeftOutRows LeftOut => Volatile.Read(ref _leftOut);
+
+    /// <summary>What is wrong with a row, as a sentence in plain ASCII without quotes; null when a client can take it.</summary>
+    /// <param name="line">How long its line is, in bytes.</param>
+    /// <param name="data">Its JSON.</param>
+    public string? WhatIsWrong(int line, ReadOnlySpan<byte> data) =>
+        line > maximumBytes
+            ? string.Create(CultureInfo.InvariantCulture, $"The row takes {line} bytes; the largest record is one of {maximumBytes}.")
+        : IsTooDeep(data) ? string.Create(CultureInfo.InvariantCulture, $"The row is nested deeper than {MaximumDepth} levels.")
+        : null;
+
+    /// <summary>A version of a row was left out.</summary>
+    public void Tell(string key, long transaction, string reason)
+    {
+        lock (_gate)
+        {
+            if (_known.Count >= MostKnown)
+                _known.Clear();
+            if (!_known.Add((key, transaction)))
+                return;
+            Volatile.Write(ref _leftOut, new LeftOutRows(_leftOut.Count + 1, $"{key}: {reason}"));
+        }
+
+        Log(logger, feed, key, reason);
+    }
+
+    private static bool IsTooDeep(ReadOnlySpan<byte> data)
+    {
+        // Where there are not that many brackets nothing is nested that deep, and that is the rule.
+        if (data.Count((byte)'{') + data.Count((byte)'[') <= MaximumDepth)
+            return false;
+        var json = new Utf8JsonReader(data, FeedFilter.AnyDepth);
+        while (json.Read())
+        {
+            if (json.TokenType is JsonTokenType.StartObject or JsonTokenType.StartArray && json.CurrentDepth >= MaximumDepth)
+                return true;
+        }
+
+        return false;
+    }
+
+    [LoggerMessage(30, LogLevel.Warning, "{Feed} leaves out the row {Key}, which clients then lack. {Reason}")]
+    private static partial void Log(ILogger logger, string feed, string key, string reason);
+}

@@ -1,0 +1,84 @@
+using Lockstep.Engine.Feed;
+using Lockstep.Engine.Tables;
+
+namespace Lockstep.Engine.Sync;
+
+/// <summary>
+/// Whether a whole set is believed that would remove much of the table, and what is owed when it is not taken as it is (I6): the same for
+/// Lockstep's own dialects and for those of other servers. The reading half's thread.
+/// </summary>
+internal sealed class SweepJudge(SyncContext context, FeedUri feed)
+{
+    /// <summary>How long the whole set that is owed is not fetched yet; null when none is, or it is due.</summary>
+    public TimeSpan? UntilDue =>
+        context.Target.State.Owed is { } owed && owed.Due - context.Time.GetUtcNow() is { Ticks: > 0 } early ? early : null;
+
+    /// <summary>Whether the whole set that is owed is due.</summary>
+    public bool IsSetDue => context.Target.State.Owed is not null && UntilDue is null;
+
+    /// <summary>A whole set that was not believed is not fetched again before its time, but on purpose. Who follows waits instead.</summary>
+    /// <exception cref="SweepRefusedException">It is not time yet.</exception>
+    public void RequireDue()
+    {
+        var options = context.Options;
+        if (
+            context.StopsWhenCaughtUp
+            && !options.Force
+            && !options.Resync
+            && context.Target.State.Owed is { Refused: { } refused } owed
+            && UntilDue is not null
+        )
+        {
+            throw new SweepRefusedException(feed, refused.Lost, refused.Rows, [], owed.Due);
+        }
+    }
+
+    /// <summary>
+    /// The end of a set that nobody vouches for may be the end of a server that gave up, or a wrong answer: what would remove most of a table
+    /// is not believed by that alone.
+    /// </summary>
+    /// <param name="kept">Keys of malformed records, which are not removed.</param>
+    /// <param name="mayEmpty">Whether a small table may lose all its records.</param>
+    /// <param name="discard">Discards the set.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <exception cref="SweepRefusedException">It is not believed, and owed.</exception>
+    public async Task RequireBelievableAsync(
+        IReadOnlyCollection<byte[]> kept,
+        bool mayEmpty,
+        Func<CancellationToken, Task> discard,
+        CancellationToken cancellationToken
+    )
+    {
+        var state = context.Target.State;
+        if (context.Options.Force || context.Options.Repair || (mayEmpty && state.Rows <= SweepGuard.Few))
+            return;
+        var count = new CommitJob(CommitKind.CountAbsent, new TableCommit { Kept = kept });
+        await context.Queue.RunAsync(count, cancellationToken).ConfigureAwait(false);
+        (var lost, var examples) = count.Absent!;
+        if (SweepGuard.Allows(lost, state.Rows, state.SweepLimit, mayEmpty))
+            return;
+        var owed = await OweAsync(new RefusedSweep(lost, state.Rows), discard, cancellationToken).ConfigureAwait(false);
+        throw new SweepRefusedException(feed, lost, state.Rows, examples, owed.Due);
+    }
+
+    /// <summary>Discards a set, and notes that it is owed.</summary>
+    public async Task<OwedSet> OweAsync(RefusedSweep? refused, Func<CancellationToken, Task> discard, CancellationToken cancellationToken)
+    {
+        await discard(cancellationToken).ConfigureAwait(false);
+        var owed = OneMore() with { Refused = refused };
+        var commit = new TableCommit { Resume = context.Target.State.Resume, Owed = owed };
+        await context.Queue.RunAsync(new CommitJob(CommitKind.Commit, commit), cancellationToken).ConfigureAwait(false);
+        return owed;
+    }
+
+    /// <summary>What is owed after one more set that could not be taken as it is.</summary>
+    public OwedSet OneMore() => OwedSet.After(context.Target.State.Owed, context.Time.GetUtcNow());
+
+    /// <summary>Says that a set could not be read in full, and what comes of it.</summary>
+    public Task WarnOfUnreadableAsync(string consequence) =>
+        context.PostEventAsync(
+            FeedEventKind.Warning,
+            $"A part of the whole set could not be read, {consequence}. The set is fetched again later.",
+            "Look at what was set aside, and tell the feed's operator."
+        );
+}

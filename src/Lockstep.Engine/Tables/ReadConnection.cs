@@ -1,0 +1,181 @@
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Lockstep.Engine.Tables.Native;
+using Microsoft.Data.Sqlite;
+
+namespace Lockstep.Engine.Tables;
+
+/// <summary>
+/// A connection that reads a table file; writers and other readers are not disturbed. It can be told to stop from any thread, and does so in
+/// the middle of a statement and of a wait for a lock too (I10). One thread at a time.
+/// </summary>
+internal sealed unsafe class ReadConnection : SqliteConnection
+{
+    /// <summary>Steps of SQLite's machine between two looks at whether to stop: less than a millisecond.</summary>
+    private const int StepsBetweenLooks = 10_000;
+
+    /// <summary>How long another program's lock is waited for.</summary>
+    private static readonly TimeSpan LongestLock = TimeSpan.FromSeconds(10);
+
+    private static readonly TimeSpan LockInterval = TimeSpan.FromMilliseconds(10);
+
+    private readonly string _path;
+    private readonly CancellationToken _stop;
+    private readonly UnlockedFile? _unlocked;
+    private GCHandle _self;
+    private long _lockedSince;
+
+    private ReadConnection(string path, UnlockedFile? unlocked, CancellationToken stop)
+        : base(ConnectionStringOf(path, unlocked is not null)) => (_path, _unlocked, _stop) = (path, unlocked, stop);
+
+    /// <summary>Opens an empty database that lives in memory until it is closed, to read what is put there.</summary>
+    /// <param name="stop">Ends each read that is under way, and any after it.</param>
+    public static ReadConnection InMemory(CancellationToken stop)
+    {
+        SqliteLibrary.Require();
+        var connection = new ReadConnection(":memory:", unlocked: null, stop);
+        connection.Open();
+        connection.WatchForStop();
+        return connection;
+    }
+
+    /// <summary>Opens a table.</summary>
+    /// <param name="path">The full path.</param>
+    /// <param name="stop">Ends each read that is under way, and any after it.</param>
+    /// <exception cref="TableNotFoundException">There is no such file.</exception>
+    /// <exception cref="TableFileException">It is no table file, or cannot be read.</exception>
+    /// <exception cref="OperationCanceledException">It was told to stop.</exception>
+    public static ReadConnection Open(string path, CancellationToken stop = default)
+    {
+        TableFile.RequireFile(path);
+        return Guard(
+            path,
+            () =>
+            {
+                try
+                {
+                    return OpenOne(path, isUnlocked: false, stop);
+                }
+                catch (SqliteException e)
+                    when (e.SqliteErrorCode is TableFileErrors.CannotOpen or TableFileErrors.ReadOnlyDatabase && UnlockedFile.IsAlone(path))
+                {
+                    // SQLite reads a file that has had a log with the log's shared memory, which it cannot make here. Without a log the
+                    // file is the whole table.
+                    return OpenOne(path, isUnlocked: true, stop);
+                }
+                catch (SqliteException e) when (e.SqliteExtendedErrorCode == TableFileErrors.HotJournal)
+                {
+                    // The process that filled the table for the first time did not live to commit; who only reads may not undo what it left.
+                    TableFile.UndoJournal(path);
+                    return OpenOne(path, isUnlocked: false, stop);
+                }
+            },
+            stop
+        );
+    }
+
+    /// <summary>Runs a read; what goes wrong with the file comes out as a <see cref="TableFileException"/>.</summary>
+    /// <exception cref="OperationCanceledException">It was told to stop.</exception>
+    public T Read<T>(Func<T> read)
+    {
+        T result;
+        try
+        {
+            result = Guard(_path, read, _stop);
+        }
+        catch (TableFileException)
+        {
+            // What is torn because it changes is not damaged.
+            _unlocked?.RequireUnchanged();
+            throw;
+        }
+
+        RequireUnchanged();
+        return result;
+    }
+
+    /// <summary>To be called now and then during a long read, and at its end.</summary>
+    /// <exception cref="TableFileException">The file is another one than when it was opened.</exception>
+    public void RequireUnchanged() => _unlocked?.RequireUnchanged();
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        base.Dispose(disposing);
+        if (_self.IsAllocated)
+            _self.Free();
+        if (disposing)
+            _unlocked?.Dispose();
+    }
+
+    private static string ConnectionStringOf(string path, bool isUnlocked) =>
+        new SqliteConnectionStringBuilder
+        {
+            DataSource = isUnlocked ? UnlockedFile.UriOf(path) : path,
+            Mode = path == ":memory:" ? SqliteOpenMode.Memory : SqliteOpenMode.ReadOnly,
+            Pooling = false,
+            // The waiting is done below; after it, what is locked is an error and not asked for again.
+            DefaultTimeout = 1,
+        }.ConnectionString;
+
+    private static ReadConnection OpenOne(string path, bool isUnlocked, CancellationToken stop)
+    {
+        stop.ThrowIfCancellationRequested();
+        SqliteLibrary.Require();
+        var connection = new ReadConnection(path, isUnlocked ? UnlockedFile.Open(path) : null, stop);
+        TableFile.Connect(connection, path);
+        try
+        {
+            connection.WatchForStop();
+            TableFormat.Require(connection, path);
+            TableFile.Execute(connection, "PRAGMA query_only=ON");
+            return connection;
+        }
+        catch
+        {
+            connection.Dispose();
+            throw;
+        }
+    }
+
+    private static T Guard<T>(string path, Func<T> read, CancellationToken stop)
+    {
+        try
+        {
+            return TableFile.Guard(path, read);
+        }
+        catch (Exception e) when (stop.IsCancellationRequested && e is SqliteException or TableFileException)
+        {
+            throw new OperationCanceledException("The reading was stopped.", e, stop);
+        }
+    }
+
+    private void WatchForStop()
+    {
+        _self = GCHandle.Alloc(this);
+        var database = Handle!.DangerousGetHandle();
+        NativeSqlite.ProgressHandler(database, StepsBetweenLooks, &IsToStop, GCHandle.ToIntPtr(_self));
+        _ = NativeSqlite.BusyHandler(database, &WaitForLock, GCHandle.ToIntPtr(_self));
+    }
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static int IsToStop(nint connection) => Of(connection).IsStopped ? 1 : 0;
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static int WaitForLock(nint connection, int times) => Of(connection).WaitForLock(times) ? 1 : 0;
+
+    private bool IsStopped => _stop.IsCancellationRequested;
+
+    private bool WaitForLock(int times)
+    {
+        if (times == 0)
+            _lockedSince = Stopwatch.GetTimestamp();
+        if (IsStopped || Stopwatch.GetElapsedTime(_lockedSince) > LongestLock)
+            return false;
+        Thread.Sleep(LockInterval);
+        return true;
+    }
+
+    private static ReadConnection Of(nint connection) => (ReadConnection)GCHandle.FromIntPtr(connection).Target!;
+}

@@ -1,0 +1,64 @@
+using System.Buffers;
+using Lockstep.Gossip.Json;
+
+namespace Lockstep.Gossip.Clock;
+
+/// <summary>
+/// An update's modern signature: it covers the model, and how many updates its source has written, with which of them it still has. On the
+/// wire it is an array in the place of npm's signature, <c>[number,floor,"present","signature"]</c>; npm's own, where there is one, follows
+/// and covers it as well, for npm's nodes take the last element for the signature of all that is before it.
+/// </summary>
+/// <param name="Number">The update is its source's so-manieth of the model, from 1.</param>
+/// <param name="Present">Which of its source's earlier updates its source still had then: what it lacks was replaced or forgotten.</param>
+/// <param name="Text">The signature in base64.</param>
+/// <param name="Plain">npm's signature in base64; null where the scheme has none.</param>
+internal sealed record GossipSeal(long Number, NumberRanges Present, string Text, string? Plain)
+{
+    /// <summary>Up to here JavaScript's numbers are exact.</summary>
+    public const long MaxNumber = (1L << 53) - 1;
+
+    /// <summary>No seal takes more bytes than this on the wire, with the signatures of the schemes that there are.</summary>
+    public const int MaxBytes = 8192;
+
+    /// <summary>Writes it as a part of the update, with the comma before it and without npm's signature.</summary>
+    public void WriteTo(IBufferWriter<byte> output)
+    {
+        output.Write(",["u8);
+        WriteNumbers(output, Number, Present);
+        output.Write(","u8);
+        JavaScriptString.Write(Text, output);
+        output.Write("]"u8);
+    }
+
+    /// <summary>
+    /// The text that the signature covers. It has another form than any update, so that no signature of the one is one of the other.
+    /// </summary>
+    /// <param name="model">The name that all nodes of the model have for it.</param>
+    /// <param name="kind">The kind of node.</param>
+    /// <param name="update">The update's text without signatures and without its end.</param>
+    /// <param name="number">As in the seal.</param>
+    /// <param name="present">As in the seal.</param>
+    public static byte[] TextToSign(string model, string kind, ReadOnlySpan<byte> update, long number, NumberRanges present)
+    {
+        var text = new ArrayBufferWriter<byte>(update.Length + 256);
+        text.Write("[\"lockstep-seal-1\","u8);
+        JavaScriptString.Write(model, text);
+        text.Write(","u8);
+        JavaScriptString.Write(kind, text);
+        text.Write(","u8);
+        WriteNumbers(text, number, present);
+        text.Write(","u8);
+        text.Write(update[1..]);
+        text.Write("]"u8);
+        return text.WrittenSpan.ToArray();
+    }
+
+    private static void WriteNumbers(IBufferWriter<byte> output, long number, NumberRanges present)
+    {
+        JavaScriptNumber.Write(number, output);
+        output.Write(","u8);
+        JavaScriptNumber.Write(present.Floor, output);
+        output.Write(","u8);
+        JavaScriptString.Write(present.ToString(), output);
+    }
+}

@@ -1,0 +1,88 @@
+namespace Lockstep.Gossip.Clock;
+
+/// <summary>What was counted of a source's updates: see <see cref="GossipSeal"/>.</summary>
+/// <param name="Top">The number of the newest.</param>
+/// <param name="Missing">The numbers that its source has and this node never got.</param>
+/// <param name="Whole">The newest timestamp up to which none is missing; null where none is missing at all.</param>
+internal sealed record SourceCount(long Top, NumberRanges Missing, double? Whole);
+
+/// <summary>
+/// The numbers of each source's updates, by which a node sees that one was held back. Of the sources whose keys are known only, so it has no
+/// more of them than those. Not safe for concurrent use: a node calls it under its lock.
+/// </summary>
+internal sealed class SourceCounts
+{
+    private static readonly SourceCount None = new(0, new NumberRanges(), null);
+    private readonly Dictionary<string, SourceCount> _sources = new(StringComparer.Ordinal);
+
+    public SourceCount this[string source] => _sources.GetValueOrDefault(source, None);
+
+    /// <summary>Of each source of which updates are missing, in the order of their ids.</summary>
+    public IReadOnlyList<GossipMissing> List() =>
+        [
+            .. _sources
+                .Where(static source => !source.Value.Missing.IsEmpty)
+                .OrderBy(static source => source.Key, StringComparer.Ordinal)
+                .Select(static source => new GossipMissing(source.Key, source.Value.Missing.Count, source.Value.Missing.ToString())),
+        ];
+
+    /// <summary>Whether an update is one of those that are missing.</summary>
+    public bool Lacks(GossipUpdate update) =>
+        update.Seal is { } seal && _sources.TryGetValue(update.Source, out var count) && count.Missing.Contains(seal.Number);
+
+    /// <summary>Counts an update that is newer than all others of its source.</summary>
+    /// <param name="update">The update.</param>
+    /// <param name="before">The clock's entry before it.</param>
+    /// <returns>Whether it shows that others are missing which were not known to be.</returns>
+    public bool Note(GossipUpdate update, double before)
+    {
+        var seal = update.Seal!;
+        var known = this[update.Source];
+
+        // What its source has no longer, nobody needs. Numbers above this one are of a time when the source counted otherwise.
+        var missing = known.Missing.IsEmpty ? known.Missing : known.Missing.Between(1, seal.Number - 1).KnownTo(seal.Present);
+        var fresh = seal.Present.Between(known.Top + 1, seal.Number - 1);
+        missing = fresh.IsEmpty ? missing : missing.Or(fresh);
+        _sources[update.Source] = new SourceCount(seal.Number, missing, missing.IsEmpty ? null : known.Whole ?? before);
+        return !fresh.IsEmpty;
+    }
+
+    /// <summary>One that was missing has come.</summary>
+    public void Fill(GossipUpdate update)
+    {
+        var known = this[update.Source];
+        var missing = known.Missing.Copy();
+        missing.Remove(update.Seal!.Number);
+        _sources[update.Source] = known with { Missing = missing, Whole = missing.IsEmpty ? null : known.Whole };
+    }
+
+    public void Restore(string source, SourceCount count) => _sources[source] = count;
+
+    public void Replace(SourceCounts other)
+    {
+        _sources.Clear();
+        foreach (var (source, count) in other._sources)
+        {
+            _sources[source] = count;
+        }
+    }
+
+    /// <summary>
+    /// The clock to show to peers: of a source of which updates are missing it has an older time, so that they send what came since.
+    /// </summary>
+    public GossipClock ToAsk(GossipClock clock)
+    {
+        if (_sources.Values.All(static count => count.Missing.IsEmpty))
+        {
+            return clock;
+        }
+
+        var asking = new GossipClock();
+        foreach (var (source, timestamp) in clock)
+        {
+            asking.Advance(source, this[source].Whole ?? timestamp);
+        }
+
+        return asking;
+    }
+}

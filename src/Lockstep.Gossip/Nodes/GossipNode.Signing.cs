@@ -1,0 +1,213 @@
+using System.Buffers;
+using System.Security.Cryptography;
+using Lockstep.Gossip.Clock;
+using Lockstep.Gossip.Json;
+using Lockstep.Gossip.Security;
+using Lockstep.Gossip.Wire;
+
+namespace Lockstep.Gossip.Nodes;
+
+public abstract partial class GossipNode
+{
+    private readonly SourceCounts _counts = new();
+
+    /// <summary>The numbers of this node's own updates that are kept here.</summary>
+    private readonly NumberRanges _present = new();
+    private bool _writeWhenSealed;
+
+    /// <summary>
+    /// Of each source of which updates are missing here, as its signed count shows: which. Empty for a node without
+    /// <see cref="GossipNodeOptions.Security"/>, which trusts no count.
+    /// </summary>
+    public IReadOnlyList<GossipMissing> GetMissing()
+    {
+        lock (Gate)
+        {
+            return _counts.List();
+        }
+    }
+
+    /// <summary>Rises whenever more is missing, and with it there is something to ask the peers for.</summary>
+    internal int MissingVersion { get; private set; }
+
+    /// <summary>The clock to show to peers, under the lock.</summary>
+    internal GossipClock ClockToShow => _counts.ToAsk(_clock);
+
+    /// <summary>The name of the model that this node signs for; null for one that signs for none.</summary>
+    internal string? SealedFor => Options.Security is { Seals: true } ? Options.SharedName ?? "" : null;
+
+    private static void CheckSignatures(GossipNodeOptions options)
+    {
+        if (!options.ModernOnly)
+        {
+            return;
+        }
+
+        if (options.Security is not { Seals: true })
+        {
+            throw new GossipSecurityException("Only changes with a modern signature are to be taken, and there are no keys.", "Give keys.");
+        }
+
+        if (string.IsNullOrEmpty(options.SharedName))
+        {
+            throw new GossipSecurityException(
+                "A modern signature covers the model's name, and there is none.",
+                "Give the name that all nodes of the model have for it."
+            );
+        }
+    }
+
+    /// <summary>An update of this node's own; where it gets a seal, that is made when it has been applied.</summary>
+    private GossipUpdate Begin(byte[] change, double timestamp)
+    {
+        var update = new GossipUpdate(change, timestamp, Id, null);
+        if (Options.Security is not { } signer)
+        {
+            return update;
+        }
+
+        signer.RequireSigningKey();
+        if (!signer.Seals)
+        {
+            return new GossipUpdate(change, timestamp, Id, signer.Sign(update.TextToSign()));
+        }
+
+        update.Attach(new GossipSeal(_counts[Id].Top + 1, new NumberRanges(), string.Empty, null));
+        _family.BeingSealed = update;
+        return update;
+    }
+
+    /// <summary>
+    /// Signs an update that was applied: only now it is known which of the earlier ones it left. Nobody else has seen it, and it is not in
+    /// the file.
+    /// </summary>
+    private void Seal(GossipUpdate update)
+    {
+        var signer = Options.Security!;
+        var number = update.Seal!.Number;
+        var present = _present.Or(_counts[Id].Missing);
+        present = present.Between(present.Floor, number - 1);
+        try
+        {
+            var seal = new GossipSeal(number, present, signer.Seal(update.TextToSeal(SealedFor!, Kind ?? "", number, present)), null);
+            update.Attach(seal);
+            if (signer.SignsSealed)
+            {
+                update.Attach(seal with { Plain = signer.Sign(update.TextToSign()) });
+            }
+        }
+        catch (Exception error) when (error is CryptographicException or GossipSecurityException)
+        {
+            _file.Fail(
+                new GossipStoreException(
+                    "A change could not be signed, and the node accepts no further ones: " + error.Message,
+                    "Repair the key, and start the node again.",
+                    error
+                )
+            );
+        }
+
+        _family.BeingSealed = null;
+        if (_writeWhenSealed)
+        {
+            _writeWhenSealed = false;
+            _file.Add(update);
+        }
+    }
+
+    private bool Verify(GossipUpdate update)
+    {
+        if (Options.Security is not { } security)
+        {
+            return true;
+        }
+
+        if (update.Seal is { } seal)
+        {
+            var text = update.TextToSeal(Options.SharedName ?? "", Kind ?? "", seal.Number, seal.Present);
+            if (!security.VerifySeal(update.Source, text, seal.Text))
+            {
+                return false;
+            }
+        }
+        else if (Options.ModernOnly)
+        {
+            return false;
+        }
+
+        // npm's signature is wanted even where the seal would do: a relay that took it away would cut off npm's nodes behind this one.
+        return (update.Seal is not null && !security.SignsSealed)
+            || (update.Signature is { } signature && security.Verify(update.Source, update.TextToSign(), signature));
+    }
+
+    /// <summary>What is kept and passed on is the very text that the signatures cover.</summary>
+    private static GossipUpdate Canonical(GossipUpdate update)
+    {
+        var change = new ArrayBufferWriter<byte>(update.Change.Length);
+        GossipJson.WriteCanonical(update.Change.Span, change);
+        return new GossipUpdate(update, change.WrittenSpan.ToArray());
+    }
+
+    /// <summary>Counts an update that was applied, and tells what it shows to be missing.</summary>
+    /// <param name="update">The update, which was verified.</param>
+    /// <param name="before">The clock's entry before it.</param>
+    private void NoteNumber(GossipUpdate update, double before)
+    {
+        if (update.Seal is null || Options.Security is null)
+        {
+            return;
+        }
+
+        if (update.Timestamp <= before)
+        {
+            _counts.Fill(update);
+            _watchers.AddLate(update);
+        }
+        else if (_counts.Note(update, before))
+        {
+            MissingVersion++;
+            var missing = _counts.List().Single(missing => missing.Source == update.Source);
+            Notify(observer => observer.OnMissing(missing));
+        }
+
+        _file.SetCount(update.Source, _counts[update.Source]);
+    }
+
+    /// <summary>Applies what a stream brought. What it shows to be missing is asked of the others.</summary>
+    private void CommitFrom(GossipSession from, GossipUpdate update)
+    {
+        var before = MissingVersion;
+        NoteGap(from, update);
+        Commit(update);
+        if (MissingVersion != before)
+        {
+            from.NoteAsked(MissingVersion);
+        }
+    }
+
+    /// <summary>
+    /// Applies one that was missing, and offers it to the other peers: they may lack it too, and their clocks do not say so.
+    /// </summary>
+    private void CommitLate(GossipSession from, GossipUpdate update)
+    {
+        Commit(update);
+        foreach (var session in _family.Members.SelectMany(static member => member._sessions).Where(session => session != from))
+        {
+            session.OfferLate(update);
+        }
+    }
+
+    /// <summary>What is signed for another model would be held here for ever, and what is written here there.</summary>
+    private void CheckSealedFor(GossipHeader header)
+    {
+        if (SealedFor is { } ours && header.MetaText(GossipSession.SealedForMember) is { } theirs && theirs != ours)
+        {
+            throw new GossipSecurityException(
+                $"Changes are signed here for {Named(ours)} and at the peer for {Named(theirs)}.",
+                "Give both nodes the same shared name, or connect this one with a node of its own model."
+            );
+        }
+    }
+
+    private static string Named(string model) => model.Length == 0 ? "models without a shared name" : $"the model '{model}'";
+}

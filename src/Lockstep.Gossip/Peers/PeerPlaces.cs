@@ -1,0 +1,107 @@
+using System.Net;
+using System.Net.Sockets;
+
+namespace Lockstep.Gossip.Peers;
+
+/// <summary>
+/// The places that a listener has for peers: so many together and so many from one address. Where all are taken, who has been silent for
+/// long makes room. All members may be called from any thread.
+/// </summary>
+internal sealed class PeerPlaces(GossipListenerOptions options)
+{
+    /// <summary>Who has said nothing for so long makes room for another.</summary>
+    public static readonly TimeSpan Silence = TimeSpan.FromMinutes(10);
+
+    private readonly Lock _gate = new();
+    private readonly HashSet<PeerPlace> _taken = [];
+
+    /// <summary>What the peers that have a place are spoken with.</summary>
+    public IReadOnlyList<Task> Connections
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return [.. _taken.Select(static place => place.Connection)];
+            }
+        }
+    }
+
+    /// <summary>A place for who came over a stream; null where there is none.</summary>
+    public PeerPlace? Take(Stream stream)
+    {
+        var address = AddressOf(stream);
+        lock (_gate)
+        {
+            if (address is not null && _taken.Count(place => address.Equals(place.Address)) >= options.MaxPeersPerAddress)
+            {
+                return null;
+            }
+
+            if (_taken.Count >= options.MaxPeers)
+            {
+                var silent = _taken.MaxBy(static place => place.Silence)!;
+                if (silent.Silence < Silence)
+                {
+                    return null;
+                }
+
+                _taken.Remove(silent);
+                silent.Give();
+            }
+
+            var taken = new PeerPlace(address, options.TimeProvider, Leave);
+            _taken.Add(taken);
+            return taken;
+        }
+    }
+
+    private void Leave(PeerPlace place)
+    {
+        lock (_gate)
+        {
+            _taken.Remove(place);
+        }
+    }
+
+    private static IPAddress? AddressOf(Stream stream)
+    {
+        try
+        {
+            return ((stream as NetworkStream)?.Socket.RemoteEndPoint as IPEndPoint)?.Address;
+        }
+        catch (SocketException)
+        {
+            // It came and went.
+            return null;
+        }
+    }
+}
+
+/// <summary>A peer's place at a listener. Disposed when it leaves.</summary>
+internal sealed class PeerPlace(IPAddress? address, TimeProvider time, Action<PeerPlace> leave) : IDisposable
+{
+    private readonly CancellationTokenSource _wanted = new();
+    private long _heard = time.GetTimestamp();
+
+    public IPAddress? Address => address;
+
+    /// <summary>What it is spoken with.</summary>
+    public Task Connection { get; set; } = Task.CompletedTask;
+
+    /// <summary>Cancelled when another one is to have the place.</summary>
+    public CancellationToken Wanted => _wanted.Token;
+
+    public TimeSpan Silence => time.GetElapsedTime(Volatile.Read(ref _heard));
+
+    public void NoteHeard() => Volatile.Write(ref _heard, time.GetTimestamp());
+
+    /// <summary>Has it make room; only while it has not left.</summary>
+    public void Give() => _ = _wanted.CancelAsync();
+
+    public void Dispose()
+    {
+        leave(this);
+        _wanted.Dispose();
+    }
+}

@@ -1,0 +1,9 @@
+using Lockstep.Gossip.Clock;
+
+namespace Lockstep.Gossip.Persistence;
+
+/// <summary>What a node's file has of a source.</summary>
+/// <param name="Timestamp">The clock's entry.</param>
+/// <param name="Horizon">Up to where its updates are forgotten; null where none is.</param>
+/// <param name="Count">What was counted of its updates; null where they have no numbers.</param>
+internal readonly record struct SourceEntry(double Timestamp, double? Horizon, SourceCount? Count);

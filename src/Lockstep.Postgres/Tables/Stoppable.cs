@@ -1,0 +1,36 @@
+namespace Lockstep.Postgres.Tables;
+
+/// <summary>Work that cannot be broken off where the database is silent: whoever is told to stop does not wait for it (I10).</summary>
+internal static class Stoppable
+{
+    /// <summary>Does work, and leaves it to end by itself when it is told to stop.</summary>
+    /// <param name="work">The work; what it returns is disposed where nobody waits for it any more.</param>
+    /// <param name="stop">Ends the waiting.</param>
+    /// <exception cref="OperationCanceledException">It was told to stop.</exception>
+    public static T Run<T>(Func<T> work, CancellationToken stop)
+    {
+        if (!stop.CanBeCanceled)
+            return work();
+        var done = Task.Run(work, CancellationToken.None);
+        try
+        {
+            return done.WaitAsync(stop).GetAwaiter().GetResult();
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            _ = done.ContinueWith(
+                static ended =>
+                {
+                    if (ended.IsCompletedSuccessfully)
+                        (ended.Result as IDisposable)?.Dispose();
+                    else
+                        _ = ended.Exception;
+                },
+                CancellationToken.None,
+                TaskContinuationOptions.None,
+                TaskScheduler.Default
+            );
+            throw;
+        }
+    }
+}

@@ -1,0 +1,32 @@
+using System.Collections.Concurrent;
+
+namespace Lockstep.Sync;
+
+/// <summary>
+/// What the engine logs of a sync and no step of it tells, on its way to the streams: warnings to warnings, the rest to what -Debug shows. Filled
+/// from any thread, emptied by one; while nobody empties it, it keeps its first entries.
+/// </summary>
+internal sealed class EngineLog
+{
+    private const int Most = 1000;
+    private readonly ConcurrentQueue<(bool IsWarning, string Message)> _entries = new();
+
+    /// <summary>Takes an entry.</summary>
+    public void Add(bool isWarning, string message)
+    {
+        if (_entries.Count < Most)
+            _entries.Enqueue((isWarning, message));
+    }
+
+    /// <summary>Hands on what has come.</summary>
+    public void DrainTo(ISyncStreams streams)
+    {
+        while (_entries.TryDequeue(out var entry))
+        {
+            if (entry.IsWarning)
+                streams.Warn(entry.Message);
+            else
+                streams.Debug(entry.Message);
+        }
+    }
+}

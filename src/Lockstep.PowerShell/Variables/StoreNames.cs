@@ -1,0 +1,11 @@
+using Lockstep.Postgres.Ticks;
+using Lockstep.Redis;
+using Lockstep.Ticks;
+
+namespace Lockstep.Variables;
+
+/// <summary>What stores of variables may be called.</summary>
+internal static class StoreNames
+{
+    public static TickStoreNames All { get; } = new(new PostgresTickStoreKind(), new RedisTickStoreKind());
+}

@@ -1,0 +1,49 @@
+using StackExchange.Redis;
+
+namespace Lockstep.Redis;
+
+/// <summary>What the driver's errors mean.</summary>
+internal static class RedisErrors
+{
+    /// <summary>Whether it is the server or the way to it, and not a fault of ours.</summary>
+    public static bool IsUnavailable(Exception error) =>
+        error is RedisException or RedisCommandException or TimeoutException or ObjectDisposedException or FormatException;
+
+    /// <summary>Whether the command certainly did nothing: the server refused it, or it was never sent.</summary>
+    public static bool DidNothing(Exception error) =>
+        error switch
+        {
+            RedisServerException or RedisCommandException => true,
+            RedisConnectionException lost => lost.CommandStatus is CommandStatus.WaitingInBacklog or CommandStatus.WaitingToBeSent,
+            RedisTimeoutException late => late.Commandstatus == CommandStatus.WaitingInBacklog,
+            _ => false,
+        };
+
+    /// <summary>What happened, as part of a sentence.</summary>
+    public static string Reason(Exception error) =>
+        error switch
+        {
+            RedisTimeoutException or TimeoutException => "it did not answer in time",
+            RedisServerException { Message: var said } when said.StartsWith("OOM", StringComparison.Ordinal) => "its memory is full ("
+                + said.TrimEnd('.')
+                + ")",
+            ObjectDisposedException => "the connection was closed",
+            RedisConnectionException { Message: var said } => NoConnection(said),
+            _ => error.Message.TrimEnd('.'),
+        };
+
+    /// <summary>
+    /// Without the driver's advice to programmers. It says the reason after a semicolon, or after its first sentence where it could not
+    /// connect at all.
+    /// </summary>
+    private static string NoConnection(string said)
+    {
+        var start = said.StartsWith("No connection is ", StringComparison.Ordinal)
+            ? said.IndexOf(';', StringComparison.Ordinal)
+            : said.IndexOf("(s).", StringComparison.Ordinal) + 3;
+        var why = start < 0 ? "" : said[(start + 1)..].Trim(' ', '.');
+        return why.Length == 0 || why.StartsWith("Error connecting right now", StringComparison.Ordinal)
+            ? "no connection"
+            : $"no connection ({why})";
+    }
+}

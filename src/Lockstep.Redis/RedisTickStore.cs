@@ -1,0 +1,230 @@
+using System.Diagnostics;
+using Lockstep.Ticks;
+using StackExchange.Redis;
+
+namespace Lockstep.Redis;
+
+/// <summary>
+/// A store in Redis, shared by any number of machines. The primary's clock is the store's clock, and only the primary is read. A change is
+/// decided here and committed by one script, which refuses it when another one came first, and then it is decided again. What the server
+/// promises of an answered write is its operator's choice: see the options of the URI.
+/// </summary>
+public sealed class RedisTickStore : ITickStore, ITickChangeHints, IAsyncDisposable
+{
+    private static readonly TimeSpan LongestTry = TimeSpan.FromSeconds(5);
+
+    /// <summary>Who came too late so often goes first.</summary>
+    private const int PatientAttempts = 3;
+
+    private readonly RedisStoreAddress _address;
+    private readonly RedisKeys _keys;
+    private readonly RedisConnection _connection;
+    private readonly TickSettings? _newSettings;
+    private readonly TimeProvider? _clock;
+    private volatile bool _wasThere;
+    private ConnectionMultiplexer? _heard;
+
+    /// <summary>Names the server; nothing is opened yet.</summary>
+    /// <param name="uri">See <see cref="RedisTickStoreKind"/>. Its password never reaches an error or <see cref="Description"/> (I9).</param>
+    /// <param name="create">The settings of the store if it is not there yet and the first operation makes it; null to find a missing store
+    /// unavailable.</param>
+    /// <exception cref="ArgumentException">The URI cannot be read.</exception>
+    public RedisTickStore(string uri, TickSettings? create = null)
+        : this(uri, create, null) { }
+
+    /// <summary>As the public constructor, with another clock than the server's.</summary>
+    internal RedisTickStore(string uri, TickSettings? create, TimeProvider? clock)
+    {
+        _address = RedisStoreAddress.Parse(uri);
+        _keys = new RedisKeys(_address.Prefix);
+        _connection = new RedisConnection(_address);
+        _newSettings = create?.Check();
+        _clock = clock;
+    }
+
+    /// <inheritdoc/>
+    public event Action<string>? Changed;
+
+    /// <inheritdoc/>
+    public string Description => _address.Description;
+
+    /// <inheritdoc/>
+    public Task<TickSettings> ReadSettingsAsync(CancellationToken cancellationToken) =>
+        RunAsync(async database => (await ReadAsync(database, ["settings"]).ConfigureAwait(false)).Readings[0].Settings, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<TickReading> ReadAsync(string variable, CancellationToken cancellationToken) =>
+        RunAsync(async database => (await ReadAsync(database, [variable]).ConfigureAwait(false)).Readings[0], cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<string>> ListAsync(CancellationToken cancellationToken) =>
+        RunAsync<IReadOnlyList<string>>(
+            async database =>
+            {
+                var names = await EvaluateAsync(database, RedisScripts.List, [_keys.Store, _keys.Names], []).ConfigureAwait(false);
+                if (names.IsNull)
+                    await ReadAsync(database, ["settings"]).ConfigureAwait(false);
+                return names.IsNull ? [] : [.. ((string[])names!).Order(StringComparer.Ordinal)];
+            },
+            cancellationToken
+        );
+
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<TickCommit>> ChangeAsync(
+        IReadOnlyList<string> variables,
+        string who,
+        Func<IReadOnlyList<TickReading>, IReadOnlyList<TickEdit>> decide,
+        CancellationToken cancellationToken
+    )
+    {
+        var trying = Stopwatch.StartNew();
+        var writer = Guid.NewGuid().ToString("N");
+        for (var attempt = 1; trying.Elapsed < LongestTry; attempt++)
+        {
+            var state = await RunAsync(database => ReadAsync(database, variables), cancellationToken).ConfigureAwait(false);
+            var edits = decide(state.Readings);
+            cancellationToken.ThrowIfCancellationRequested();
+            if (edits.All(edit => edit.Operations.Count == 0))
+                return TickCommit.Of(edits, state.Readings, state.Readings[0].StoreTime);
+
+            var commit = RedisCommit.Of(
+                _keys,
+                variables,
+                state,
+                edits,
+                who,
+                writer,
+                claims: attempt >= PatientAttempts,
+                _clock?.GetUtcNow()
+            );
+            var answer = await CommitAsync(commit, cancellationToken).ConfigureAwait(false);
+            switch ((string?)answer[0])
+            {
+                case "ok":
+                    return TickCommit.Of(edits, state.Readings, _clock?.GetUtcNow() ?? RedisSchedules.Time(answer[1]));
+                case "late":
+                    // The clock that said so was the server's: the time of the earliest deadline is as good.
+                    TickEdit.CheckDeadline(variables, edits, edits.Min(edit => edit.Deadline)!.Value);
+                    break;
+                case "wait":
+                    await Task.Delay(TickTurn.Pause(trying.Elapsed), cancellationToken).ConfigureAwait(false);
+                    break;
+            }
+        }
+
+        throw Unavailable("other changes came first, again and again", outcomeUnknown: false, null);
+    }
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<TickAuditEntry>> ReadAuditAsync(string variable, int newest, CancellationToken cancellationToken) =>
+        RunAsync<IReadOnlyList<TickAuditEntry>>(
+            async database =>
+            {
+                var entries = await database
+                    .StreamRangeAsync(_keys.Audit(variable), "-", "+", newest, Order.Descending, CommandFlags.DemandMaster)
+                    .ConfigureAwait(false);
+                return [.. entries.Reverse().Select(entry => RedisSchedules.Audit(variable, entry))];
+            },
+            cancellationToken
+        );
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync() => _connection.DisposeAsync();
+
+    private static Task<RedisResult> EvaluateAsync(IDatabaseAsync database, string script, RedisKey[] keys, RedisValue[] values) =>
+        // The whole text each time: a server that was restarted knows no script by its hash.
+        database.ScriptEvaluateAsync(script, keys, values, CommandFlags.DemandMaster | CommandFlags.NoScriptCache);
+
+    private async Task<RedisState> ReadAsync(IDatabase database, IReadOnlyList<string> variables)
+    {
+        RedisKey[] keys = [_keys.Store, .. variables.Select(_keys.Variable)];
+        var state = RedisSchedules.Read(await EvaluateAsync(database, RedisScripts.Read, keys, []).ConfigureAwait(false));
+
+        // The store is made at most once: one that disappears later is a store that is down, not an empty one.
+        if (state is null && _newSettings is not null && !_wasThere)
+        {
+            var fields = RedisSchedules.NewStore(_newSettings);
+            await EvaluateAsync(database, RedisScripts.Create, [_keys.Store], fields).ConfigureAwait(false);
+            state = RedisSchedules.Read(await EvaluateAsync(database, RedisScripts.Read, keys, []).ConfigureAwait(false));
+        }
+
+        _wasThere |= state is not null;
+        if (state is null)
+            throw Unavailable("there is no store of that prefix; setting a variable makes it", outcomeUnknown: false, null);
+        return _clock is null
+            ? state
+            : state with
+            {
+                Readings = Array.ConvertAll(state.Readings, reading => reading with { StoreTime = _clock.GetUtcNow() }),
+            };
+    }
+
+    /// <summary>Sends a change. From here on it is not cancelled: it is answered, or its outcome is not known.</summary>
+    private async Task<RedisResult> CommitAsync(RedisCommit commit, CancellationToken cancellationToken)
+    {
+        var connection = await RunAsync(database => Task.FromResult(database), cancellationToken).ConfigureAwait(false);
+        var sent = false;
+        try
+        {
+            if (_address.RequiresFsync)
+                await RedisPromises.RequireFsyncAsync(connection).ConfigureAwait(false);
+            if (_address.Replicas > 0)
+                RedisPromises.RequireOneServer(connection);
+            sent = true;
+            var answer =
+                _address.Replicas > 0
+                    ? await RedisPromises.CommitAsync(connection, commit, _address.Replicas, _address.WaitMs).ConfigureAwait(false)
+                    : await EvaluateAsync(connection, RedisScripts.Commit, commit.Keys, commit.Values).ConfigureAwait(false);
+            _connection.Succeeded();
+            return answer;
+        }
+        catch (Exception e) when (RedisErrors.IsUnavailable(e))
+        {
+            _connection.Failed();
+            throw Unavailable(RedisErrors.Reason(e), sent && !RedisErrors.DidNothing(e), e);
+        }
+    }
+
+    private async Task<T> RunAsync<T>(Func<IDatabase, Task<T>> operation, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        try
+        {
+            var connection = await _connection.GetAsync(cancellationToken).ConfigureAwait(false);
+            if (Changed is not null && Interlocked.Exchange(ref _heard, connection) != connection)
+                _ = ListenAsync(connection);
+            var result = await operation(connection.GetDatabase()).WaitAsync(cancellationToken).ConfigureAwait(false);
+            _connection.Succeeded();
+            return result;
+        }
+        catch (Exception e) when (RedisErrors.IsUnavailable(e))
+        {
+            _connection.Failed();
+            throw Unavailable(RedisErrors.Reason(e), outcomeUnknown: false, e);
+        }
+        catch (OperationCanceledException)
+        {
+            _connection.Failed();
+            throw;
+        }
+    }
+
+    /// <summary>Hears of changes, where the server lets it; without, nothing is lost but time.</summary>
+    private async Task ListenAsync(ConnectionMultiplexer connection)
+    {
+        try
+        {
+            await connection
+                .GetSubscriber()
+                .SubscribeAsync(_keys.Channel, (_, variable) => Changed?.Invoke((string)variable!))
+                .ConfigureAwait(false);
+        }
+        catch (Exception e) when (RedisErrors.IsUnavailable(e))
+        {
+            // The next connection tries again.
+        }
+    }
+
+    private TickStoreUnavailableException Unavailable(string reason, bool outcomeUnknown, Exception? inner) =>
+        new(Description, reason, outcomeUnknown, inner);
+}

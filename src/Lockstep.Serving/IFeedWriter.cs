@@ -1,0 +1,30 @@
+using Lockstep.Engine.Serving;
+
+namespace Lockstep.Serving;
+
+/// <summary>Writes what a client is sent, in the dialect that it is served in. One thread at a time.</summary>
+internal interface IFeedWriter
+{
+    /// <summary>Bytes written.</summary>
+    long Bytes { get; }
+
+    /// <summary>Rows among them.</summary>
+    long Rows { get; }
+
+    /// <summary>Writes a chunk's rows, and sends all but the last of them; false when the filter left nothing of them.</summary>
+    ValueTask<bool> WriteRowsAsync(FeedChunk chunk, CancellationToken cancellationToken);
+
+    /// <summary>Says that the whole set is there, up to a cursor.</summary>
+    void WriteCompleted(long since);
+
+    /// <summary>Says that there is nothing more for now, up to a cursor where one is named.</summary>
+    void WriteHeartbeat(long? since);
+
+    /// <summary>Says where the whole set goes on.</summary>
+    /// <param name="address">The page's; of ASCII, without quotes and backslashes.</param>
+    void WritePage(string address);
+
+    /// <summary>Sends what was written.</summary>
+    /// <exception cref="OperationCanceledException">The client has gone.</exception>
+    ValueTask FlushAsync(CancellationToken cancellationToken);
+}

@@ -1,0 +1,132 @@
+using Lockstep.Engine.Feed;
+using Lockstep.Engine.Sync;
+using Lockstep.Engine.Tables;
+using Lockstep.Engine.Tests.Sync;
+using Lockstep.Testing;
+
+namespace Lockstep.Engine.Tests.Dialects;
+
+/// <summary>A plain list of another server is believed, refused and owed as a whole set of Lockstep's own dialects is (I6, D4).</summary>
+[Trait("Invariant", "I6")]
+public sealed class RefusedListTests : DialectTest
+{
+    [Theory]
+    [InlineData("[]", 1)]
+    [InlineData("""[{"id":1}]""", 30)]
+    public async Task A_set_that_would_empty_or_halve_the_table_is_refused_unless_told(string body, int rows)
+    {
+        await using var server = Serve((_, number) => Json(number == 1 ? Items(rows) : body));
+
+        await SyncRun.ToEndAsync(Dialect(server, "items", "Rest"));
+        (var error, _) = await SyncRun.ToErrorAsync<SweepRefusedException>(Dialect(server, "items", "Rest"));
+        Assert.Equal((rows, true), (Info.Rows, Info.IsSetOwed));
+        Assert.Equal((ErrorKind.SweepRefused, "SweepRefused", (long)rows), (error.Kind, error.ErrorId, error.Rows));
+
+        // It is not fetched again before its time.
+        await SyncRun.ToErrorAsync<SweepRefusedException>(Dialect(server, "items", "Rest"));
+        Assert.Equal(2, server.Requests.Count);
+
+        var told = await SyncRun.ToEndAsync(Of(server, force: true));
+        Assert.Equal((body == "[]" ? 0 : 1, false), (Info.Rows, told.Result.IsSetOwed));
+    }
+
+    [Fact]
+    public async Task Resync_and_a_limit_of_the_table_let_a_set_through_too()
+    {
+        await using var server = Serve(
+            (_, number) =>
+                Json(
+                    Items(
+                        number switch
+                        {
+                            1 => 30,
+                            2 => 10,
+                            3 => 4,
+                            _ => 0,
+                        }
+                    )
+                )
+        );
+
+        await SyncRun.ToEndAsync(Dialect(server, "items", "Rest"));
+        Assert.Equal(20, (await SyncRun.ToEndAsync(Of(server, limit: 70))).Result.Swept);
+        await SyncRun.ToEndAsync(Dialect(server, "items", "Rest"));
+        Assert.Equal((4, 70), (Info.Rows, Info.SweepLimit));
+        Assert.Equal(4, (await SyncRun.ToEndAsync(Of(server, resync: true))).Result.Swept);
+    }
+
+    [Fact]
+    public async Task A_set_that_could_not_be_read_in_full_sweeps_nothing_and_is_owed_until_one_can()
+    {
+        await using var server = Serve(
+            (_, number) =>
+                Json(
+                    number switch
+                    {
+                        1 => Items(3),
+                        2 => """[{"id":1},{"name":"no key"}]""",
+                        _ => Items(1),
+                    }
+                )
+        );
+
+        await SyncRun.ToEndAsync(Dialect(server, "items", "Rest"));
+        var second = await SyncRun.ToEndAsync(Of(server, sets: MalformedRecordPolicy.Quarantine));
+        Assert.Equal((3, true, 1), (Info.Rows, second.Result.IsSetOwed, Info.Quarantined));
+
+        var third = await SyncRun.ToEndAsync(Dialect(server, "items", "Rest"));
+        Assert.Equal((1, false), (Info.Rows, third.Result.IsSetOwed));
+    }
+
+    [Fact(Timeout = Pace.Limit)]
+    public async Task Who_follows_asks_for_a_refused_set_again_after_growing_waits()
+    {
+        var time = new ManualTimeProvider();
+        var asked = new List<DateTimeOffset>();
+        var enough = new TaskCompletionSource();
+        await using var server = Serve(
+            (_, number) =>
+            {
+                asked.Add(time.GetUtcNow());
+                if (number == 4)
+                    enough.TrySetResult();
+                return Json(number == 1 ? Items(30) : "[]");
+            }
+        );
+        await SyncRun.ToEndAsync(Dialect(server, "items", "Rest"));
+        var sync = new TableSync(Of(server, follow: true), time);
+
+        var moving = Pace.MoveAsync(time, TimeSpan.FromSeconds(1), enough.Task);
+        await foreach (var step in sync.RunAsync(Cancellation))
+        {
+            if (enough.Task.IsCompleted)
+                break;
+        }
+
+        await moving;
+        Assert.Equal(30, Info.Rows);
+        Assert.True(asked[2] - asked[1] >= TimeSpan.FromMinutes(1), string.Join(' ', asked));
+        Assert.True(asked[3] - asked[2] >= TimeSpan.FromMinutes(2), string.Join(' ', asked));
+    }
+
+    private static string Items(int count) => "[" + string.Join(',', Enumerable.Range(1, count).Select(id => $$"""{"id":{{id}}}""")) + "]";
+
+    private SyncOptions Of(
+        RawServer server,
+        bool force = false,
+        bool resync = false,
+        bool follow = false,
+        int? limit = null,
+        MalformedRecordPolicy sets = MalformedRecordPolicy.Stop
+    ) =>
+        new()
+        {
+            Feed = new FeedOptions { Uri = new Uri(server.Root, "items") },
+            Store = new FileTableStore(TablePath),
+            Force = force,
+            Resync = resync,
+            Follow = follow,
+            SweepLimit = limit,
+            MalformedRecord = sets,
+        };
+}

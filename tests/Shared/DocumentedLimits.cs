@@ -1,0 +1,34 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+
+namespace Lockstep.Testing;
+
+/// <summary>The limits that docs/SECURITY.md names: the last number before a name in brackets.</summary>
+internal static partial class DocumentedLimits
+{
+    public static long? Of(string name)
+    {
+        var text = WhiteSpace().Replace(File.ReadAllText(Document()), " ");
+        var at = text.IndexOf($"(`{name}`)", StringComparison.Ordinal);
+        return at > 0
+            ? long.Parse(Number().Matches(text[..at])[^1].Value.Replace(",", "", StringComparison.Ordinal), CultureInfo.InvariantCulture)
+            : null;
+    }
+
+    [GeneratedRegex(@"\d[\d,]*")]
+    private static partial Regex Number();
+
+    [GeneratedRegex(@"\s+")]
+    private static partial Regex WhiteSpace();
+
+    private static string Document()
+    {
+        var folder = AppContext.BaseDirectory;
+        while (!File.Exists(Path.Combine(folder, "docs", "SECURITY.md")))
+        {
+            folder = Path.GetDirectoryName(folder) ?? throw new FileNotFoundException("docs/SECURITY.md");
+        }
+
+        return Path.Combine(folder, "docs", "SECURITY.md");
+    }
+}
