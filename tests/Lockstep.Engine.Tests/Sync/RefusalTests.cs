@@ -19,7 +19,9 @@ public sealed class RefusalTests : SyncTest
     {
         await using var elsewhere = new RawServer(exchange => AnswerAsync(exchange, isForeign));
         await using var server = new RawServer(exchange =>
-            exchange.SendAsync($"HTTP/1.1 {refusal}\r\nConnection: close\r\nContent-Length: 0\r\nWWW-Authenticate: {Challenge}\r\nSet-Cookie: s=1\r\n\r\n")
+            exchange.SendAsync(
+                $"HTTP/1.1 {refusal}\r\nConnection: close\r\nContent-Length: 0\r\nWWW-Authenticate: {Challenge}\r\nSet-Cookie: s=1\r\n\r\n"
+            )
         );
         var questions = new List<CredentialsNeeded>();
 
