@@ -378,7 +378,7 @@ internal sealed class TableWriter : ITableTarget
         State.Save(_connection);
         if (HasRows() && (State.Fields.Count != Committed.Fields.Count || Committed.Shape is null || !HasView(State.Name)))
         {
-            TableFile.Execute(_connection, TableView.Create(State.Name, State.Fields));
+            TableFile.Execute(_connection, TableView.Create(State.Name, State.Fields, State.Shape?.KeyFields));
             EnsureIndexes();
         }
     }
@@ -405,7 +405,7 @@ internal sealed class TableWriter : ITableTarget
         _rows = null;
         TableFile.Execute(_connection, $"DROP VIEW IF EXISTS {TableView.Quote(State.Name)}");
         StageSql.EncodeKeys(_connection, TableSchema.Rows);
-        TableFile.Execute(_connection, TableView.Create(State.Name, State.Fields));
+        TableFile.Execute(_connection, TableView.Create(State.Name, State.Fields, State.Shape?.KeyFields));
         EnsureIndexes();
     }
 
