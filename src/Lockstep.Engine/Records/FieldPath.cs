@@ -13,7 +13,10 @@ internal static class FieldPath
 
     /// <summary>Whether it is a field's name or a pointer, and not an empty text or a pointer with a tilde that stands for nothing.</summary>
     public static bool IsValid(string text) =>
-        text.Length > 0 && (!IsPointer(text) || !text.Replace("~0", "", StringComparison.Ordinal).Replace("~1", "", StringComparison.Ordinal).Contains('~'));
+        text.Length > 0
+        && (
+            !IsPointer(text) || !text.Replace("~0", "", StringComparison.Ordinal).Replace("~1", "", StringComparison.Ordinal).Contains('~')
+        );
 
     /// <summary>The names that lead to the value.</summary>
     /// <param name="text">A field's name or a pointer.</param>

@@ -115,7 +115,8 @@ internal readonly record struct SelectedProperty(string Property, int Field, IRe
             value = value switch
             {
                 PSObject record => record.Properties[name]?.Value,
-                object?[] list when int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out var i) && i < list.Length => list[i],
+                object?[] list when int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out var i) && i < list.Length =>
+                    list[i],
                 _ => null,
             };
         }

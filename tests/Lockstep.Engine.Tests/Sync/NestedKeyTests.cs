@@ -49,7 +49,9 @@ public sealed class NestedKeyTests : SyncTest
     [Fact]
     public async Task A_record_without_it_is_malformed_and_the_message_names_it()
     {
-        await using var server = RawServer.WithBodies(Pod("a", 1) + """{"metadata":{"name":"b"},"updated_at":2,"deleted_at":null}""" + "\n");
+        await using var server = RawServer.WithBodies(
+            Pod("a", 1) + """{"metadata":{"name":"b"},"updated_at":2,"deleted_at":null}""" + "\n"
+        );
 
         (var error, _) = await SyncRun.ToErrorAsync<MalformedRecordException>(Keyed(server.FeedUri, "x.db", "/metadata/uid"));
 
