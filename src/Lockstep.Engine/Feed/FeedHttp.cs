@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Security;
+using System.Net.Sockets;
 using System.Reflection;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
@@ -36,7 +37,7 @@ internal sealed class FeedHttp : IDisposable
     {
         Options = options;
         _time = time ?? TimeProvider.System;
-        Uri = options.Address;
+        _ = options.Address;
         _authorities = new CertificateAuthorities(options.CertificateAuthority);
         _http = new HttpMessageInvoker(CreateHandler(options, decompresses, options.Certificate), disposeHandler: true);
         _elsewhere = options.Certificate is null
@@ -45,13 +46,14 @@ internal sealed class FeedHttp : IDisposable
     }
 
     /// <summary>The feed.</summary>
-    public FeedUri Uri { get; }
+    public FeedUri Uri => Options.Address;
 
     /// <summary>How it is reached.</summary>
     internal FeedOptions Options { get; private set; }
 
-    /// <summary>Goes on with another token.</summary>
-    internal void ReplaceToken(string bearerToken) => Options = Options.WithToken(bearerToken);
+    /// <summary>Goes on as the feed's owner wants it; null leaves a thing as it is. Another address is the feed's own origin from then on.</summary>
+    internal void Replace(string? bearerToken, Uri? uri, IReadOnlyList<KeyValuePair<string, string>>? headers) =>
+        Options = Options.With(bearerToken, uri, headers);
 
     /// <summary>Sends a GET, and returns when the response's headers are there.</summary>
     /// <param name="target">What to ask; credentials and the user's headers go along only if it is of the feed's origin.</param>
@@ -87,7 +89,10 @@ internal sealed class FeedHttp : IDisposable
         using var both = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, timeout.Token);
         try
         {
-            return await (isOwn ? _http : _elsewhere).SendAsync(request, both.Token).ConfigureAwait(false);
+            var response = await (isOwn ? _http : _elsewhere).SendAsync(request, both.Token).ConfigureAwait(false);
+            response.RequestMessage ??= request;
+            Options.Tap?.Invoke(response);
+            return response;
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
@@ -99,6 +104,11 @@ internal sealed class FeedHttp : IDisposable
         catch (HttpRequestException e)
         {
             throw new FeedUnreachableException(Uri, Describe(e), e);
+        }
+        catch (SocketException e)
+        {
+            // A server that goes away between the connection and the request: .NET asks the socket for its other end, which it has not any more.
+            throw new FeedUnreachableException(Uri, e.Message, e);
         }
     }
 
