@@ -81,9 +81,12 @@ public sealed class RedisTickStoreTests(SharedRedis redis) : TickStoreContract, 
             {
                 decisions.Add(reading.Schedule.Tuples.Count);
                 if (decisions.Count < 4)
+                {
                     new TickEditor(other)
                         .SetAsync("x", $"{decisions.Count}", Later(decisions.Count), cancellationToken: Cancel)
                         .Wait(Cancel);
+                }
+
                 return TickRules.Set("x", reading, "0", Later(9), null, replace: false);
             },
             Cancel
