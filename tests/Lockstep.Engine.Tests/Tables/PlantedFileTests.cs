@@ -58,7 +58,7 @@ public sealed partial class PlantedFileTests : IDisposable
     {
         await using var server = await LockstepTestServer.StartAsync(
             new() { Feed = FeedKind.Scripted, Records = ["""{"id":1,"updated_at":1}"""] },
-            TestContext.Current.CancellationToken
+            cancellationToken: TestContext.Current.CancellationToken
         );
         var planted = new Planted(plant, _folder["r"]);
 
