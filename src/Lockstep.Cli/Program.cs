@@ -66,7 +66,15 @@ internal static class Program
     internal static async Task<int> RunAsync(string[] args)
     {
         var command = Parse(args);
-        if (command.Errors.Count > 0 && command.Action is not System.CommandLine.Help.HelpAction)
+        var isHelp = command.Action is System.CommandLine.Help.HelpAction;
+        if (!isHelp && UsageText.UnknownOption(command) is { } unknown)
+        {
+            await Console.Error.WriteLineAsync($"There is no option '{PlainText.Of(unknown)}'.").ConfigureAwait(false);
+            await Console.Error.WriteLineAsync($"See 'lockstep {PathOf(command.CommandResult)}--help'.").ConfigureAwait(false);
+            return ExitCodes.Usage;
+        }
+
+        if (!isHelp && command.Errors.Count > 0)
         {
             foreach (var line in UsageText.Of(command))
                 await Console.Error.WriteLineAsync(line).ConfigureAwait(false);

@@ -156,7 +156,7 @@ internal static class TestServerCommand
                     ReplaySpeed = result.GetValue(speed),
                 };
                 options.DialectFeed.Path = result.GetValue(feedPath);
-                options.DialectFeed.PageSize = result.GetValue(pageSize);
+                options.DialectFeed.PageSize = OptionValue.AtLeast(1, result, pageSize);
                 options.DialectFeed.Description = result.GetValue(dialect) is { } described ? DialectDescription.Load(described) : null;
                 var server = await StartAsync(options, cancellationToken).ConfigureAwait(false);
                 await using (server.ConfigureAwait(false))

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using System.Globalization;
 using Lockstep.Engine;
 
 namespace Lockstep.Cli.Output;
@@ -9,6 +10,20 @@ internal static class UsageText
 {
     /// <summary>One line for each error.</summary>
     public static IEnumerable<string> Of(ParseResult command) => command.Errors.Select(error => PlainText.Of(Describe(error)));
+
+    /// <summary>
+    /// What looks like an option and is none of the command's: it would be taken for an argument, or leave none for what comes after it. A
+    /// number may begin with a minus, and so may everything behind <c>--</c>.
+    /// </summary>
+    public static string? UnknownOption(ParseResult command) =>
+        command.Tokens.Any(token => token.Type == TokenType.DoubleDash)
+            ? null
+            : command
+                .CommandResult.Children.OfType<ArgumentResult>()
+                .SelectMany(argument => argument.Tokens)
+                .Select(token => token.Value)
+                .Concat(command.UnmatchedTokens)
+                .FirstOrDefault(text => text.Length > 1 && text[0] == '-' && !double.TryParse(text, CultureInfo.InvariantCulture, out _));
 
     private static string Describe(ParseError error) =>
         error.SymbolResult is OptionResult { Option: var option, Tokens: [var token] } && Taken(option.ValueType) is { } takes

@@ -131,7 +131,8 @@ internal sealed class PageRound(DialectSession session)
                     continue;
                 }
 
-                if (page.Count > 0)
+                // The end of a round that is to name its cursor is where it does.
+                if (page.Count > 0 || (said is null && rules.Cursor.Any(place => !place.IsOfItems)))
                     throw session.Requests.Wrong("it links to a page that has come already");
             }
 

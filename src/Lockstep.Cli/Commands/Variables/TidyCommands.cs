@@ -75,17 +75,20 @@ internal static class TidyCommands
         StoreOptions store,
         string name,
         string description,
-        Option? option,
+        Option<int>? count,
         Func<TickEditor, string, ParseResult, CancellationToken, Task<TickChange?>> work
     )
     {
         var names = new Argument<string[]>("name") { Description = "The variables. Default: all.", Arity = ArgumentArity.ZeroOrMore };
         var command = new Command(name, description) { names };
-        if (option is not null)
-            command.Add(option);
+        if (count is not null)
+            command.Add(count);
         command.SetAction(
             (result, cancellationToken) =>
-                store.UseAsync(
+            {
+                if (count is not null)
+                    OptionValue.AtLeast(0, result, count);
+                return store.UseAsync(
                     result,
                     null,
                     async opened =>
@@ -104,7 +107,8 @@ internal static class TidyCommands
                         return ExitCodes.Ok;
                     },
                     cancellationToken
-                )
+                );
+            }
         );
         return command;
     }
