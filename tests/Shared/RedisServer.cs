@@ -85,6 +85,7 @@ public sealed class RedisServer : IAsyncDisposable
                     cancellationToken
                 );
             }
+
             arguments = [file, "--sentinel"];
         }
 

@@ -91,7 +91,8 @@ public sealed class FeedStatusException : FeedException
                 or HttpStatusCode.NotFound
                 or HttpStatusCode.MethodNotAllowed
                 or HttpStatusCode.Gone
-                or HttpStatusCode.Conflict;
+                or HttpStatusCode.Conflict
+                or HttpStatusCode.RequestedRangeNotSatisfiable;
 
     private static ErrorKind KindOf(HttpStatusCode status) =>
         status switch
