@@ -26,7 +26,10 @@ Describe 'Sync-LockstepTable' {
     }
 
     Context 'over TLS' {
-        BeforeEach { $server = Start-LockstepTestServer -Port 0 -Feed Finite -Certificate (New-Certificate) }
+        BeforeEach {
+            $certificate = New-Certificate
+            $server = Start-LockstepTestServer -Port 0 -Feed Finite -Certificate $certificate
+        }
 
         It 'refuses a certificate that nobody vouches for, and takes any with -SkipCertificateCheck' {
             $server.FeedUri.Scheme | Should -Be https
@@ -36,6 +39,11 @@ Describe 'Sync-LockstepTable' {
             $failure.ErrorDetails.RecommendedAction | Should -BeLike '*-SkipCertificateCheck*'
             $server.RequestCount | Should -Be 0
             ($server | Sync-LockstepTable -Disk -SkipCertificateCheck).Added | Should -Be 1
+            Clear-LockstepTable servers -Confirm:$false
+            Set-Content ca.pem $certificate.ExportCertificatePem()
+            ($server | Sync-LockstepTable -Disk -CertificateAuthority ./ca.pem).Added | Should -Be 1
+            { $server | Sync-LockstepTable -Disk -CertificateAuthority ./none.pem -ErrorAction Stop } |
+                Should -Throw '*-CertificateAuthority takes a PEM file*' -ErrorId 'InvalidOption,*'
             $server | Test-LockstepFeed -SkipCertificateCheck | Where-Object Id -EQ order | ForEach-Object Outcome | Should -Be Passed
             Test-LockstepTable servers -SkipCertificateCheck -Quiet | Should -BeTrue
         }
