@@ -10,6 +10,7 @@
              clang or gcc on Linux, Xcode on macOS, Visual C++ on Windows.
     Tool     makes the .NET tool out of it, into out/tool: the package lockstep, and lockstep.<platform> for this platform.
     Package  makes out/packages: a .nupkg for a PowerShell repository, and a .zip to unpack into a module path.
+    Audit    restores again and fails where a package has an advisory. It asks the package source for them, which not every source has.
     Clean    removes everything that a build makes.
     It needs the .NET SDK 10.
 .EXAMPLE
@@ -18,7 +19,7 @@
 #>
 [CmdletBinding()]
 param(
-    [ValidateSet('Build', 'Test', 'Help', 'Program', 'Tool', 'Package', 'Clean')]
+    [ValidateSet('Build', 'Test', 'Help', 'Program', 'Tool', 'Package', 'Audit', 'Clean')]
     [string] $Task = 'Build',
 
     [ValidateSet('Debug', 'Release')]
@@ -81,6 +82,10 @@ function Tool {
 
 function Package {
     if (-not $NoBuild) { Build }
+    # A package with a hole that is known is none to give away.
+    $staging = Get-ChildItem "$root/build/Lockstep.Staging/bin/*/net10.0/Lockstep.Staging.dll" | Sort-Object LastWriteTime | Select-Object -Last 1
+    dotnet $staging check "$root/build/known-holes.json" "$module/sbom.cdx.json" |
+        ForEach-Object { Write-Warning $_ }
     $manifest = Import-PowerShellDataFile "$module/Lockstep.psd1"
     $version = $manifest.ModuleVersion
     $null = New-Item $Destination -ItemType Directory -Force
@@ -111,6 +116,10 @@ function Package {
 
     [IO.Compression.ZipFile]::CreateFromDirectory($module, "$Destination/Lockstep.$version.zip", 'SmallestSize', $true)
     Get-ChildItem $Destination
+}
+
+function Audit {
+    dotnet restore "$root/Lockstep.PS.sln" --force-evaluate -p:NuGetAudit=true
 }
 
 function Clean {

@@ -61,6 +61,7 @@ internal static class ExitCodes
         error switch
         {
             OperationCanceledException => Cancelled,
+            InvalidOptionException => Usage,
             LockstepException known => Codes.GetValueOrDefault(known.Kind, Error),
             ArgumentException => Usage,
             _ => Error,

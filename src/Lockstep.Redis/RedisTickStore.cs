@@ -14,7 +14,7 @@ public sealed class RedisTickStore : ITickStore, ITickChangeHints, IAsyncDisposa
     private static readonly TimeSpan LongestTry = TimeSpan.FromSeconds(5);
 
     /// <summary>Who came too late so often goes first.</summary>
-    private const int PatientAttempts = 5;
+    private const int PatientAttempts = 3;
 
     private readonly RedisStoreAddress _address;
     private readonly RedisKeys _keys;
@@ -107,7 +107,7 @@ public sealed class RedisTickStore : ITickStore, ITickChangeHints, IAsyncDisposa
                     TickEdit.CheckDeadline(variables, edits, edits.Min(edit => edit.Deadline)!.Value);
                     break;
                 case "wait":
-                    await Task.Delay(Random.Shared.Next(1, 10), cancellationToken).ConfigureAwait(false);
+                    await Task.Delay(TickTurn.Pause(trying.Elapsed), cancellationToken).ConfigureAwait(false);
                     break;
             }
         }

@@ -1,9 +1,11 @@
 using System.Text;
+using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Recording;
 using Lockstep.Serving.Hosting;
 using Lockstep.TestServer.Control;
 using Lockstep.TestServer.Faults;
 using Lockstep.TestServer.Feeds;
+using Lockstep.TestServer.Foreign;
 using Lockstep.TestServer.Requests;
 using Lockstep.TestServer.Scenarios;
 using Microsoft.AspNetCore.Http;
@@ -41,15 +43,16 @@ public sealed class LockstepTestServer : IControlledServer, IAsyncDisposable
             FeedKind.Finite => new FiniteFeed(),
             FeedKind.Scripted => new ScriptedFeed(options.Scripted, time, _changed),
             FeedKind.Replay => new ReplayFeed(options.ReplayFile!, options.ReplaySpeed, time),
+            FeedKind.ODataDelta => new ODataDeltaFeed(options.DialectFeed, time, _changed),
+            FeedKind.Kubernetes => new KubernetesFeed(options.DialectFeed, time, _changed),
+            FeedKind.CouchDb => new CouchDbFeed(options.DialectFeed, time, _changed),
+            FeedKind.EventStream => new EventStreamFeed(options.DialectFeed, time, _changed),
+            FeedKind.Rest => new RestFeed(options.DialectFeed, time, _changed),
+            FeedKind.Shape => new ShapeFeed(options.DialectFeed, time, _changed),
+            FeedKind.DurableStream => new DurableStreamFeed(options.DialectFeed, time, _changed),
             _ => throw new ArgumentOutOfRangeException(nameof(options), options.Feed, "There is no such feed."),
         };
-        _runner = new RequestRunner(
-            _log,
-            Faults,
-            time,
-            options.Feed == FeedKind.Scripted ? options.Scripted.OrderField : "updated_at",
-            _changed
-        );
+        _runner = new RequestRunner(_log, Faults, time, _feed, _changed);
         _endpoint = new HttpEndpoint
         {
             Address = options.ListenAddress,
@@ -67,7 +70,7 @@ public sealed class LockstepTestServer : IControlledServer, IAsyncDisposable
         if (options.EffectiveRedirectPort is { } port)
         {
             // The redirecting port is logged, but faults are for the feed.
-            RequestRunner redirects = new(_log, new FaultList(), time, "", _changed);
+            RequestRunner redirects = new(_log, new FaultList(), time, _feed, _changed);
             _redirect = new HttpEndpoint
             {
                 Address = options.ListenAddress,
@@ -83,6 +86,9 @@ public sealed class LockstepTestServer : IControlledServer, IAsyncDisposable
     /// <summary>What it serves.</summary>
     public FeedKind Feed { get; }
 
+    /// <summary>The dialect in which the feed is read, where it is that of another server; null otherwise.</summary>
+    public DialectDescription? Dialect => (_feed as ForeignFeed)?.Description;
+
     /// <summary>When it was started (UTC).</summary>
     public DateTimeOffset StartTime { get; }
 
@@ -95,8 +101,8 @@ public sealed class LockstepTestServer : IControlledServer, IAsyncDisposable
     /// <summary>The feed, in path style: a cursor is appended to it.</summary>
     public Uri FeedUri => new(Uri, _feed.Path);
 
-    /// <summary>How many records the scripted feed holds; 0 for the others.</summary>
-    public int RecordCount => (_feed as ScriptedFeed)?.Log.Count ?? 0;
+    /// <summary>How many records the feed was given, removals included; 0 for feeds that take none.</summary>
+    public int RecordCount => (_feed as IRecordFeed)?.RecordCount ?? 0;
 
     /// <summary>The newest requests, oldest first, open ones included; a copy of the list at this moment.</summary>
     public IReadOnlyList<TestRequest> Requests => _log.ToList();
@@ -121,14 +127,7 @@ public sealed class LockstepTestServer : IControlledServer, IAsyncDisposable
 
     IEnumerable<TestRequest> IControlledServer.Connected => _runner.Open.OrderBy(request => request.Number);
 
-    IReadOnlyList<ReadOnlyMemory<byte>> IControlledServer.Latest(int count)
-    {
-        if (_feed is not ScriptedFeed { Log: var log } || count <= 0)
-            return [];
-        var latest = new FeedRecord[Math.Min(count, log.Count)];
-        log.Read(log.Count - latest.Length, latest);
-        return [.. latest.Reverse().Select(record => record.Bytes)];
-    }
+    IReadOnlyList<ReadOnlyMemory<byte>> IControlledServer.Latest(int count) => (_feed as IRecordFeed)?.Latest(Math.Max(0, count)) ?? [];
 
     /// <summary>How many requests there were since the start.</summary>
     public long RequestCount => _log.Count;
@@ -156,11 +155,11 @@ public sealed class LockstepTestServer : IControlledServer, IAsyncDisposable
         options ??= new TestServerOptions();
         options.Validate();
         LockstepTestServer server = new(options, timeProvider ?? TimeProvider.System);
-        if (server._feed is ScriptedFeed scripted)
+        if (server._feed is IRecordFeed records)
         {
-            scripted.Add(options.Records.Select(ToUtf8));
+            records.Add(options.Records.Select(ToUtf8), removes: false);
             if (options.RecordsFile is { } file)
-                AddFile(scripted, file);
+                AddFile(records, file);
         }
         var scenario = options.ScenarioFile is { } script ? Scenario.Load(script) : null;
         HttpEndpoint[] endpoints = server._redirect is null ? [server._endpoint] : [server._endpoint, server._redirect];
@@ -170,43 +169,58 @@ public sealed class LockstepTestServer : IControlledServer, IAsyncDisposable
         return server;
     }
 
-    /// <summary>Adds a record to the scripted feed; clients that are connected to an endless one get it at once.</summary>
+    /// <summary>
+    /// Adds a record to the feed; clients that are connected to an endless answer, or that wait for a change, get it at once. In the dialects
+    /// of other servers a record of a known key is a change of it, and one that says <c>deleted_at</c>, <c>"deleted":true</c> or what the
+    /// dialect says is a removal.
+    /// </summary>
     /// <param name="json">A JSON object.</param>
-    /// <exception cref="InvalidRecordException">It is not one.</exception>
-    /// <exception cref="InvalidOperationException">The server has another feed.</exception>
+    /// <exception cref="InvalidRecordException">It is not one, or lacks its key.</exception>
+    /// <exception cref="InvalidOperationException">The server's feed takes no records.</exception>
     public void AddRecord(string json) => AddRecords([json]);
 
-    /// <summary>Adds a record to the scripted feed, byte for byte as it is given.</summary>
+    /// <summary>Adds a record to the feed, in the scripted one byte for byte as it is given.</summary>
     /// <param name="utf8Json">A JSON object in UTF-8.</param>
-    /// <exception cref="InvalidRecordException">It is not one.</exception>
-    /// <exception cref="InvalidOperationException">The server has another feed.</exception>
-    public void AddRecord(ReadOnlyMemory<byte> utf8Json) => Scripted.Add([utf8Json]);
+    /// <exception cref="InvalidRecordException">It is not one, or lacks its key.</exception>
+    /// <exception cref="InvalidOperationException">The server's feed takes no records.</exception>
+    public void AddRecord(ReadOnlyMemory<byte> utf8Json) => Taking.Add([utf8Json], removes: false);
 
-    /// <summary>Adds records to the scripted feed as one set of updates: nobody sees a part of them before the rest is there.</summary>
+    /// <summary>Adds records to the feed as one set of updates: nobody sees a part of them before the rest is there.</summary>
     /// <param name="json">JSON objects.</param>
-    /// <exception cref="InvalidRecordException">One is not a JSON object; those before it were added.</exception>
-    /// <exception cref="InvalidOperationException">The server has another feed.</exception>
+    /// <exception cref="InvalidRecordException">One is no record of the feed; those before it were added.</exception>
+    /// <exception cref="InvalidOperationException">The server's feed takes no records.</exception>
     public void AddRecords(IEnumerable<string> json)
     {
         ArgumentNullException.ThrowIfNull(json);
-        Scripted.Add([.. json.Select(ToUtf8)]);
+        Taking.Add([.. json.Select(ToUtf8)], removes: false);
     }
 
+    /// <summary>Removes a record from a feed in another server's dialect, which says so in its own way.</summary>
+    /// <param name="utf8Json">A JSON object with the record's key, in UTF-8.</param>
+    /// <exception cref="InvalidRecordException">It is none, or lacks its key.</exception>
+    /// <exception cref="InvalidOperationException">The server's feed takes no records, or is the scripted one, whose records say it
+    /// themselves.</exception>
+    public void RemoveRecord(ReadOnlyMemory<byte> utf8Json) => Taking.Add([utf8Json], removes: true);
+
+    /// <inheritdoc cref="RemoveRecord(ReadOnlyMemory{byte})"/>
+    /// <param name="json">A JSON object with the record's key.</param>
+    public void RemoveRecord(string json) => RemoveRecord(ToUtf8(json));
+
     /// <summary>
-    /// Has a heartbeat sent to every client of the endless scripted feed whose request has come, now; to one that is still being sent
-    /// records, after these.
+    /// Has a heartbeat sent to every client of an endless answer whose request has come, now; to one that is still being sent records, after
+    /// these.
     /// </summary>
-    /// <param name="kind">What it looks like; <see cref="HeartbeatKind.Auto"/> for the feed's own.</param>
-    /// <exception cref="InvalidOperationException">The server has another feed.</exception>
-    public void SendHeartbeat(HeartbeatKind kind = HeartbeatKind.Auto) => Scripted.SendHeartbeat(kind, _log.Count);
+    /// <param name="kind">What it looks like in the scripted feed; <see cref="HeartbeatKind.Auto"/> for the feed's own.</param>
+    /// <exception cref="InvalidOperationException">The server's feed takes no records.</exception>
+    public void SendHeartbeat(HeartbeatKind kind = HeartbeatKind.Auto) => Taking.SendHeartbeat(kind, _log.Count);
 
     /// <summary>Cuts off every response that is being sent; the server goes on.</summary>
     /// <returns>How many there were.</returns>
     public int CloseConnections(CutKind how = CutKind.Fin) => _runner.Close(how);
 
     /// <summary>
-    /// Waits until every connected client of the endless scripted feed has been sent all records that there are. A client that does not
-    /// read makes it wait.
+    /// Waits until every connected client of an endless answer has been sent all records that there are. A client that does not read makes it
+    /// wait.
     /// </summary>
     /// <exception cref="OperationCanceledException">The waiting was cancelled.</exception>
     public Task WaitForDeliveryAsync(CancellationToken cancellationToken = default) =>
@@ -241,16 +255,18 @@ public sealed class LockstepTestServer : IControlledServer, IAsyncDisposable
     /// <summary>The same as <see cref="StopAsync"/>.</summary>
     public ValueTask DisposeAsync() => _host.DisposeAsync();
 
-    private ScriptedFeed Scripted =>
-        _feed as ScriptedFeed
-        ?? throw new InvalidOperationException($"A server with the {Feed} feed accepts no records. Start one with the Scripted feed.");
+    private IRecordFeed Taking =>
+        _feed as IRecordFeed
+        ?? throw new InvalidOperationException(
+            $"A server with the {Feed} feed accepts no records. Start one with the Scripted feed, or that of a dialect."
+        );
 
-    private static void AddFile(ScriptedFeed feed, string file)
+    private static void AddFile(IRecordFeed feed, string file)
     {
         var number = 0;
         try
         {
-            feed.Add(Lines());
+            feed.Add(Lines(), removes: false);
         }
         catch (InvalidRecordException error)
         {

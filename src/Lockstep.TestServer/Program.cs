@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Net;
 using System.Runtime.InteropServices;
 using Lockstep.Engine;
+using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Recording;
 using Lockstep.Engine.Records;
@@ -23,8 +24,12 @@ internal static class Program
                              A name to answer to besides IP addresses and, on loopback, localhost. May be repeated.
           --redirect-host <host>
                              Host in the Location of the port that redirects. Default: 0.0.0.0, as the original says it.
-          --feed <kind>      reference, finite or scripted. Default: reference, or scripted with --records or --scenario.
-          --records <file>   Records for the scripted feed, one JSON object a line.
+          --feed <kind>      reference, finite or scripted; or that of another server: odatadelta, kubernetes, couchdb, eventstream, rest,
+                             shape, durablestream. Default: reference, or scripted with --records or --scenario.
+          --records <file>   Records for the feed, one JSON object a line.
+          --feed-path <path> Where a feed of another server is, such as /v1.0/groups/delta.
+          --page-size <n>    How many items its pages hold. Default: 100.
+          --dialect <file>   The dialect in which the rest feed is served, as a JSON file.
           --replay <file>    Serve a recording.
           --speed <factor>   How much faster than it was recorded. Default: 1; max leaves the pauses out.
           --record <uri>     Save what a feed answers to cursor 0, with its timing, instead of serving.
@@ -110,13 +115,27 @@ internal static class Program
                     break;
                 case "--feed":
                     options.Feed =
-                        Enum.TryParse(value, ignoreCase: true, out FeedKind feed) && Enum.IsDefined(feed)
+                        // By name: a number is one only to programmers.
+                        Enum.TryParse(value, ignoreCase: true, out FeedKind feed)
+                        && Enum.IsDefined(feed)
+                        && char.IsAsciiLetter(value[0])
                             ? feed
-                            : throw new ArgumentException($"{value} is no feed: choose reference, finite or scripted.");
+                            : throw new ArgumentException(
+                                $"{value} is no feed: choose one of {string.Join(", ", Enum.GetNames<FeedKind>()).ToLowerInvariant()}."
+                            );
                     break;
                 case "--records":
                     options.RecordsFile = value;
-                    options.Feed = FeedKind.Scripted;
+                    TakeRecords(options);
+                    break;
+                case "--feed-path":
+                    options.DialectFeed.Path = value;
+                    break;
+                case "--page-size":
+                    options.DialectFeed.PageSize = (int)Number(name, value, 1_000_000);
+                    break;
+                case "--dialect":
+                    options.DialectFeed.Description = Load(value);
                     break;
                 case "--replay":
                     options.ReplayFile = value;
@@ -127,13 +146,32 @@ internal static class Program
                     break;
                 case "--scenario":
                     options.ScenarioFile = value;
-                    options.Feed = FeedKind.Scripted;
+                    TakeRecords(options);
                     break;
                 default:
                     throw new ArgumentException($"{name} is not an option.");
             }
         }
         return options;
+    }
+
+    /// <summary>Records and scenarios are for the scripted feed, unless another one that takes records was asked for before.</summary>
+    private static void TakeRecords(TestServerOptions options)
+    {
+        if (!TestServerOptions.TakesRecords(options.Feed))
+            options.Feed = FeedKind.Scripted;
+    }
+
+    private static DialectDescription Load(string file)
+    {
+        try
+        {
+            return DialectDescription.Load(file);
+        }
+        catch (DialectFormatException error)
+        {
+            throw new ArgumentException(error.Message, error);
+        }
     }
 
     private static async Task RunAsync(TestServerOptions options)

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Lockstep.Serving.Hosting;
 using Lockstep.TestServer.Faults;
+using Lockstep.TestServer.Feeds;
 using Lockstep.TestServer.Requests;
 using Lockstep.TestServer.Responses;
 using Microsoft.AspNetCore.Connections;
@@ -11,7 +12,7 @@ namespace Lockstep.TestServer;
 /// <summary>
 /// Has requests answered: logs each, lets the faults meant for it take part, and ends its connection as it has to end. Thread-safe.
 /// </summary>
-internal sealed class RequestRunner(RequestLog log, FaultList faults, TimeProvider time, string orderField, Pulse changed)
+internal sealed class RequestRunner(RequestLog log, FaultList faults, TimeProvider time, IFeed feed, Pulse changed)
 {
     private readonly ConcurrentDictionary<TestRequest, OpenRequest> _open = new();
     private readonly SentTotals<TestRequest> _sent = new();
@@ -39,7 +40,7 @@ internal sealed class RequestRunner(RequestLog log, FaultList faults, TimeProvid
 
     public async Task RunAsync(HttpContext context, Serve serve, CancellationToken stopping)
     {
-        var entry = log.Begin(context.Request, RequestCursor.Of(context.Request));
+        var entry = log.Begin(context.Request, feed.CursorOf(context.Request));
         using OpenRequest open = new(context.RequestAborted, stopping);
         _open[entry] = open;
         _sent.Begin(entry);
@@ -67,7 +68,7 @@ internal sealed class RequestRunner(RequestLog log, FaultList faults, TimeProvid
     {
         try
         {
-            var faulted = faults.Select(context, entry, time, orderField);
+            var faulted = faults.Select(context, entry, time, feed);
             await (faulted?.Answer is { } answer ? answer(open.Ended) : serve(context, entry, open.Ended)).ConfigureAwait(false);
             if (faulted is not null)
                 await faulted.CompleteAsync(open.Ended).ConfigureAwait(false);

@@ -3,6 +3,7 @@ using System.Security.Cryptography.X509Certificates;
 using Lockstep.Engine.Recording;
 using Lockstep.Serving.Hosting;
 using Lockstep.TestServer.Feeds;
+using Lockstep.TestServer.Foreign;
 using Lockstep.TestServer.Scenarios;
 
 namespace Lockstep.TestServer;
@@ -49,7 +50,12 @@ public sealed class TestServerOptions
     /// <summary>How the scripted feed behaves.</summary>
     public ScriptedFeedOptions Scripted { get; } = new();
 
-    /// <summary>Records that the scripted feed has from the start, each a JSON object. They are read when the server starts.</summary>
+    /// <summary>How a feed in another server's dialect behaves.</summary>
+    public DialectFeedOptions DialectFeed { get; } = new();
+
+    /// <summary>
+    /// Records that the scripted feed, or that of a dialect, has from the start, each a JSON object. They are read when the server starts.
+    /// </summary>
     public IEnumerable<string> Records { get; set; } = [];
 
     /// <summary>A file with one JSON object a line, whose records come after <see cref="Records"/>; null for none.</summary>
@@ -97,11 +103,27 @@ public sealed class TestServerOptions
         Require(ReplaySpeed > 0, "The speed must be above 0; infinity leaves the pauses out.");
         Require(string.IsNullOrWhiteSpace(Scripted.Separator), "Only white space may stand between records.");
         Require(
-            Feed == FeedKind.Scripted || (RecordsFile is null && !Records.Any()),
-            "Only the Scripted feed serves records of your own. Choose that feed, or give no records."
+            TakesRecords(Feed) || (RecordsFile is null && !Records.Any()),
+            $"The {Feed} feed serves no records of your own. Choose Scripted or a dialect, or give no records."
         );
+        Require(DialectFeed.PageSize is >= 1 and <= 1_000_000, $"A page holds from 1 to 1,000,000 items, not {DialectFeed.PageSize}.");
+        Require(
+            DialectFeed.HeartbeatInterval >= TimeSpan.FromMilliseconds(1) && DialectFeed.LongestWait >= TimeSpan.FromMilliseconds(1),
+            "A heartbeat and a wait take at least one millisecond."
+        );
+        Require(
+            DialectFeed.Description is null || Feed == FeedKind.Rest,
+            "Only the Rest feed is served by a dialect of your own. Choose that feed, or give no dialect."
+        );
+        Require(DialectFeed.Path is null || IsDialect(Feed), "Only a feed in another server's dialect has a path of your own.");
         Require(RecordsFile is not "" && ReplayFile is not "" && ScenarioFile is not "", "The name of a file is empty.");
     }
+
+    /// <summary>Whether a feed takes records of a test.</summary>
+    internal static bool TakesRecords(FeedKind feed) => feed == FeedKind.Scripted || IsDialect(feed);
+
+    /// <summary>Whether a feed is in the dialect of another server.</summary>
+    internal static bool IsDialect(FeedKind feed) => feed >= FeedKind.ODataDelta;
 
     /// <summary>The message reaches users as it is, so it names no member.</summary>
     private static void Require(bool holds, string message)

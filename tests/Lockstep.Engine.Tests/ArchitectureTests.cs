@@ -13,7 +13,7 @@ public sealed partial class ArchitectureTests
         ["Lockstep.Engine"],
         ["Lockstep.Gossip", "Lockstep.Ticks"],
         ["Lockstep.Serving"],
-        ["Lockstep.TestServer", "Lockstep.Postgres"],
+        ["Lockstep.TestServer", "Lockstep.Postgres", "Lockstep.Redis"],
         ["Lockstep.PowerShell", "Lockstep.Cli"],
     ];
 

@@ -87,7 +87,10 @@ public sealed partial class StagedModuleTests
     public void The_top_of_the_module_is_the_cmdlet_assembly_and_no_other()
     {
         var top = Directory.GetFiles(Repository.StagedModule).Select(Path.GetFileName).Order(StringComparer.Ordinal);
-        Assert.Equal(["LICENSE", "Lockstep.PowerShell.dll", "Lockstep.format.ps1xml", "Lockstep.psd1", "THIRD-PARTY-NOTICES.txt"], top);
+        Assert.Equal(
+            ["LICENSE", "Lockstep.PowerShell.dll", "Lockstep.format.ps1xml", "Lockstep.psd1", "THIRD-PARTY-NOTICES.txt", "sbom.cdx.json"],
+            top
+        );
     }
 
     [Fact]

@@ -4,6 +4,7 @@ BeforeDiscovery {
     $documents = @(
         @{ Document = 'README.md'; Needs = @() }
         @{ Document = 'docs/FIRST-QUARTER-HOUR.md'; Needs = @() }
+        @{ Document = 'docs/DIALECTS.md'; Needs = @() }
         @{ Document = 'docs/METRICS.md'; Needs = @() }
         @{ Document = 'docs/OTHER-TOOLS.md'; Needs = 'sqlite3', 'duckdb', 'type sqlite' }
     )
@@ -14,6 +15,9 @@ BeforeAll {
     Import-Module $PSScriptRoot/DuckDB.psm1 -Force
     Import-Module $PSScriptRoot/Support.psm1 -Force
     $root = (Resolve-Path $PSScriptRoot/../..).ProviderPath
+
+    # What documents take for granted.
+    function Get-AzAccessToken { @{ Token = ConvertTo-SecureString secret -AsPlainText -Force } }
 
     # What blocks need, by what is in their code.
     function Test-Tool([string] $Name) {
@@ -37,6 +41,7 @@ Describe '<Document>' -ForEach $documents {
     It 'shows what happens' {
         $missing = @($Needs | Where-Object { -not (Test-Tool $_) })
         $feed = $null
+        $running = @{}
         $run = 0
         foreach ($block in Get-DocumentBlock (Join-Path $root $Document) | Where-Object { -not $_.Reason }) {
             $code = $block.Code
@@ -45,6 +50,9 @@ Describe '<Document>' -ForEach $documents {
                 $feed ??= Start-ExampleFeed
                 $code = $code.Replace('https://feeds.example/servers/', $feed.FeedUri)
             }
+            $code = (Use-ExampleServer $code $running).Replace('./examples/', "$root/examples/")
+            foreach ($name in $running.Keys) { Set-Variable $name $running[$name] }
+            if ($block.Before) { . ([scriptblock]::Create($block.Before)) }
             try { $printed = . { $ErrorActionPreference = 'Stop'; . ([scriptblock]::Create($code)) } | Out-String -Width 120 }
             catch { throw "$Document, $($block.Title): $code`n$_" }
             if ($block.Output) { ConvertTo-Shape $printed | Should -Be (ConvertTo-Shape $block.Output) -Because "$($block.Title) has: $code" }

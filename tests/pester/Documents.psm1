@@ -45,6 +45,42 @@ function Start-ExampleFeed {
     $server
 }
 
+# The servers that documents name, played by test servers: where each is in a document, and the name under which what is hidden before a
+# block changes it.
+$exampleServers = @(
+    @{ Name = 'graph'; Origin = 'https://graph.microsoft.com/'; Start = {
+            [ordered]@{ id = 'u1'; displayName = 'Alex Wilber'; mail = 'alex@contoso.com'; accountEnabled = $true },
+            [ordered]@{ id = 'u2'; displayName = 'Adele Vance'; mail = $null; accountEnabled = $true },
+            [ordered]@{ id = 'u3'; displayName = 'Lee Gu'; mail = 'lee@contoso.com'; accountEnabled = $false } |
+                Start-LockstepTestServer -Port 0 -Feed ODataDelta -FeedPath /v1.0/users/delta -PageSize 2
+        }
+    }
+    @{ Name = 'cluster'; Origin = 'http://127.0.0.1:8001/'; Start = {
+            [ordered]@{ metadata = @{ name = 'web-1' }; status = @{ phase = 'Pending' } }, [ordered]@{ metadata = @{ name = 'db-0' }; status = @{ phase = 'Running' } } |
+                Start-LockstepTestServer -Port 0 -Feed Kubernetes
+        }
+    }
+    @{ Name = 'github'; Origin = 'https://api.github.com/'; Start = {
+            [ordered]@{ id = 1; title = 'Crash at start'; state = 'open' }, [ordered]@{ id = 2; title = 'Tabs and spaces'; state = 'open' } |
+                Start-LockstepTestServer -Port 0 -Feed Rest -FeedPath /repos/PowerShell/PowerShell/issues -Dialect $PSScriptRoot/../../examples/dialects/github.json
+        }
+    }
+    @{ Name = 'servicenow'; Origin = 'https://x.service-now.com/'; Start = {
+            [ordered]@{ sys_id = 'a1'; number = 'INC1' }, [ordered]@{ sys_id = 'b2'; number = 'INC2' } |
+                Start-LockstepTestServer -Port 0 -FeedPath /api/now/table/incident -Dialect $PSScriptRoot/../../examples/dialects/servicenow.json
+        }
+    }
+)
+
+# The code with the origins of servers that documents name being those of test servers, which are started where they do not run yet.
+function Use-ExampleServer([string] $Code, [hashtable] $Running) {
+    foreach ($example in $exampleServers | Where-Object { $Code.Contains($_.Origin) }) {
+        $Running[$example.Name] ??= & $example.Start
+        $Code = $Code.Replace($example.Origin, $Running[$example.Name].Uri)
+    }
+    $Code
+}
+
 # Text that is equal where only larger figures, such as ports, times and rates, and the widths they take differ. A figure of one digit counts.
 function ConvertTo-Shape([string] $Text) {
     $plain = $Text -replace '\e\[[0-9;?]*[a-zA-Z]' -replace '\r'

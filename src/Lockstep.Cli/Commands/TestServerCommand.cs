@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Net;
+using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Recording;
 using Lockstep.Engine.Records;
@@ -31,7 +32,25 @@ internal static class TestServerCommand
         };
         var feed = new Option<FeedKind?>("--feed")
         {
-            Description = "What to serve. Default: Reference, or Scripted when there are records.",
+            Description =
+                "What to serve: a feed of Lockstep's own, or that of another server such as ODataDelta or Kubernetes. Default: Reference, or Scripted when there are records.",
+        };
+        var feedPath = new Option<string?>("--feed-path")
+        {
+            Description = "Where a feed of another server is, such as /v1.0/groups/delta.",
+            HelpName = "PATH",
+        };
+        var pageSize = new Option<int>("--page-size")
+        {
+            Description = "How many items the pages of a feed of another server hold.",
+            HelpName = "N",
+            DefaultValueFactory = _ => 100,
+        };
+        var dialect = new Option<string?>("--dialect")
+        {
+            Description =
+                "The dialect in which the Rest feed is served, as a JSON file; with --record-from the dialect of the feed, by name or file.",
+            HelpName = "FILE",
         };
         var record = new Option<string[]>("--record")
         {
@@ -75,6 +94,9 @@ internal static class TestServerCommand
             port,
             listen,
             feed,
+            feedPath,
+            pageSize,
+            dialect,
             redirectHost,
             record,
             path,
@@ -91,12 +113,19 @@ internal static class TestServerCommand
             {
                 if ((result.GetValue(recordFrom) is null) != (result.GetValue(recordTo) is null))
                     throw new ArgumentException("--record-from and --record-to belong together.");
+                if (result.GetValue(speed) is not > 0)
+                    throw new ArgumentException("--speed takes a number above 0.");
+                var length = result.GetValue(seconds);
+                if (length is not null and not (> 0 and <= MostSeconds))
+                    throw new ArgumentException($"--seconds takes a number above 0, up to {MostSeconds}.");
+                var number = OptionValue.Port(result, port);
                 if (result.GetValue(recordFrom) is { } recorded)
                 {
                     return await RecordAsync(
                             recorded,
                             Path.GetFullPath(result.GetValue(recordTo)!),
-                            result.GetValue(seconds),
+                            length,
+                            result.GetValue(dialect),
                             cancellationToken
                         )
                         .ConfigureAwait(false);
@@ -106,7 +135,7 @@ internal static class TestServerCommand
                 var file = result.GetValue(path);
                 var options = new TestServerOptions
                 {
-                    Port = result.GetValue(port),
+                    Port = number,
                     ListenAddress = IPAddress.TryParse(result.GetValue(listen), out var address)
                         ? address
                         : throw new ArgumentException("--listen-address takes an IP address."),
@@ -126,6 +155,9 @@ internal static class TestServerCommand
                     ReplayFile = result.GetValue(replay),
                     ReplaySpeed = result.GetValue(speed),
                 };
+                options.DialectFeed.Path = result.GetValue(feedPath);
+                options.DialectFeed.PageSize = OptionValue.AtLeast(1, result, pageSize);
+                options.DialectFeed.Description = result.GetValue(dialect) is { } described ? DialectDescription.Load(described) : null;
                 var server = await StartAsync(options, cancellationToken).ConfigureAwait(false);
                 await using (server.ConfigureAwait(false))
                 {
@@ -160,17 +192,23 @@ internal static class TestServerCommand
         }
     }
 
-    private static async Task<int> RecordAsync(string uri, string file, double? seconds, CancellationToken cancellationToken)
+    private static async Task<int> RecordAsync(
+        string uri,
+        string file,
+        double? seconds,
+        string? dialect,
+        CancellationToken cancellationToken
+    )
     {
         if (!Uri.TryCreate(uri, UriKind.Absolute, out var feed) || feed.Scheme is not ("http" or "https"))
             throw new ArgumentException("--record-from takes a feed's URI, which begins with http:// or https://.");
         var options = new FeedOptions { Uri = feed, BearerToken = Environment.GetEnvironmentVariable("LOCKSTEP_TOKEN") };
-        if (seconds is { } given && given is not (> 0 and <= MostSeconds))
-            throw new ArgumentException($"--seconds takes a number above 0, up to {MostSeconds}.");
         var limits = new RecordingOptions { Duration = seconds is { } limit ? TimeSpan.FromSeconds(limit) : null };
-        var recording = await FeedRecorder
-            .RecordAsync(options, Cursor.Start, file, limits, cancellationToken: cancellationToken)
-            .ConfigureAwait(false);
+        var recording = await (
+            dialect is null
+                ? FeedRecorder.RecordAsync(options, Cursor.Start, file, limits, cancellationToken: cancellationToken)
+                : DialectRecorder.RecordAsync(options, DialectDescription.Load(dialect), file, limits, cancellationToken: cancellationToken)
+        ).ConfigureAwait(false);
         Console.WriteLine(
             string.Create(
                 CultureInfo.InvariantCulture,

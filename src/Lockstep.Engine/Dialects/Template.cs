@@ -53,6 +53,33 @@ internal sealed record Template
     /// <summary>Whether the cursor goes in here.</summary>
     public bool HasCursor => _parts.Exists(part => part.Variable?.Split(':')[0] == "cursor");
 
+    /// <summary>What a text has in the place of a name, where it is this template with its names replaced; null where it is not.</summary>
+    /// <param name="name">The name, without what follows its colon.</param>
+    /// <param name="text">The text of a request.</param>
+    public string? Find(string name, string text)
+    {
+        string? found = null;
+        var at = 0;
+        for (var i = 0; i < _parts.Count; i++)
+        {
+            (var before, var variable) = _parts[i];
+            if (string.CompareOrdinal(text, at, before, 0, before.Length) != 0)
+                return null;
+            at += before.Length;
+            if (variable is null)
+                continue;
+            var next = i + 1 < _parts.Count ? _parts[i + 1].Text : "";
+            var end = next.Length == 0 ? text.Length : text.IndexOf(next, at, StringComparison.Ordinal);
+            if (end < 0)
+                return null;
+            if (variable.Split(':')[0] == name)
+                found = text[at..end];
+            at = end;
+        }
+
+        return at == text.Length && found is { Length: > 0 } ? found : null;
+    }
+
     /// <summary>The text with its names replaced; null when one of them has no value.</summary>
     /// <param name="value">The value of a name, with what follows its colon.</param>
     public string? Fill(Func<string, string?> value)

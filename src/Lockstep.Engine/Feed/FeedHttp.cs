@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Security;
+using System.Net.Sockets;
 using System.Reflection;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
@@ -85,7 +86,10 @@ internal sealed class FeedHttp : IDisposable
         using var both = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, timeout.Token);
         try
         {
-            return await (isOwn ? _http : _elsewhere).SendAsync(request, both.Token).ConfigureAwait(false);
+            var response = await (isOwn ? _http : _elsewhere).SendAsync(request, both.Token).ConfigureAwait(false);
+            response.RequestMessage ??= request;
+            Options.Tap?.Invoke(response);
+            return response;
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
@@ -97,6 +101,11 @@ internal sealed class FeedHttp : IDisposable
         catch (HttpRequestException e)
         {
             throw new FeedUnreachableException(Uri, Describe(e), e);
+        }
+        catch (SocketException e)
+        {
+            // A server that goes away between the connection and the request: .NET asks the socket for its other end, which it has not any more.
+            throw new FeedUnreachableException(Uri, e.Message, e);
         }
     }
 

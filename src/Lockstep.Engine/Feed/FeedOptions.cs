@@ -60,11 +60,31 @@ public sealed class FeedOptions
     /// <summary>Whether not to ask for a compressed body.</summary>
     public bool DisableCompression { get; init; }
 
+    /// <summary>Gets each response before anybody reads it, and may put another content in its place; null for nobody.</summary>
+    internal Action<HttpResponseMessage>? Tap { get; init; }
+
     /// <inheritdoc/>
     public override string ToString() => Address.Display;
 
+    /// <summary>Holds each option against what it can be.</summary>
+    /// <param name="say">What a front end calls an option, as for <see cref="Remedy.Render"/>; null for the names of these properties.</param>
+    /// <exception cref="InvalidOptionException">One cannot be as it is; the message names it.</exception>
+    /// <exception cref="ArgumentException">The URI is not absolute, or none of http or https.</exception>
+    public void Validate(Func<string, string?, string>? say = null)
+    {
+        _ = Address;
+        var check = new OptionCheck(say);
+        check.Timeout(ConnectionTimeout, Term.ConnectionTimeout);
+        check.Timeout(OperationTimeout, Term.OperationTimeout);
+    }
+
     /// <summary>The same feed with another token, which an owner supplies to go on after a refusal.</summary>
-    internal FeedOptions WithToken(string bearerToken) =>
+    internal FeedOptions WithToken(string bearerToken) => With(bearerToken, Tap, DisableCompression);
+
+    /// <summary>The same feed, each of whose responses goes to a tap, and none of which is compressed.</summary>
+    internal FeedOptions WithTap(Action<HttpResponseMessage> tap) => With(BearerToken, tap, disableCompression: true);
+
+    private FeedOptions With(string? bearerToken, Action<HttpResponseMessage>? tap, bool disableCompression) =>
         new()
         {
             Uri = Uri,
@@ -80,6 +100,7 @@ public sealed class FeedOptions
             Certificate = Certificate,
             Proxy = Proxy,
             NoProxy = NoProxy,
-            DisableCompression = DisableCompression,
+            DisableCompression = disableCompression,
+            Tap = tap,
         };
 }

@@ -20,6 +20,7 @@ internal sealed class StreamRound(DialectSession session)
     private string? _cursor;
     private string? _committed;
     private long _uncommittedSince;
+    private long? _notedAt;
     private bool _hasWarned;
     private RoundEnd? _end;
 
@@ -131,6 +132,7 @@ internal sealed class StreamRound(DialectSession session)
 
             if (session.Context.Time.GetElapsedTime(_uncommittedSince) >= LongestHold)
                 await CommitAsync(cancellationToken).ConfigureAwait(false);
+            await NoteQuietAsync(cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -141,6 +143,8 @@ internal sealed class StreamRound(DialectSession session)
         if (await pending.CompletesWithinAsync(Linger, context.Time).ConfigureAwait(false))
             return true;
         await CommitAsync(cancellationToken).ConfigureAwait(false);
+        if (!context.StopsWhenCaughtUp && !await pending.CompletesWithinAsync(context.Options.Settle, context.Time).ConfigureAwait(false))
+            await NoteQuietAsync(cancellationToken).ConfigureAwait(false);
         while (context.StopsWhenCaughtUp)
         {
             var left = context.Options.Settle - context.Time.GetElapsedTime(context.Queue.LastChange);
@@ -151,6 +155,25 @@ internal sealed class StreamRound(DialectSession session)
         }
 
         return true;
+    }
+
+    /// <summary>A stream that brings nothing but signs of life has sent what there was: who waits for that is told, once a second.</summary>
+    private async Task NoteQuietAsync(CancellationToken cancellationToken)
+    {
+        var context = session.Context;
+        if (
+            context.StopsWhenCaughtUp
+            || session.Writer.HasUncommitted
+            || context.Time.GetElapsedTime(context.Queue.LastChange) < context.Options.Settle
+            || (_notedAt is { } noted && context.Time.GetElapsedTime(noted) < LongestHold)
+        )
+        {
+            return;
+        }
+
+        _notedAt = context.Time.GetTimestamp();
+        await session.Writer.CommitAsync(session.Position(_cursor, null, isUpToDate: true), cancellationToken).ConfigureAwait(false);
+        _committed = _cursor;
     }
 
     private async Task CommitAsync(CancellationToken cancellationToken)

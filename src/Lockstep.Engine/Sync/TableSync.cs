@@ -30,8 +30,10 @@ public sealed class TableSync
     /// <param name="time">The clock; null for the system's.</param>
     /// <param name="random">The source of jitter; null for the shared one.</param>
     /// <exception cref="ArgumentException">The URI is no feed's, or the table's name cannot be one.</exception>
+    /// <exception cref="InvalidOptionException">An option cannot be as it is.</exception>
     public TableSync(SyncOptions options, TimeProvider? time = null, Random? random = null)
     {
+        options.Validate();
         _options = options;
         _time = time ?? TimeProvider.System;
         _feed = options.Feed.Address;

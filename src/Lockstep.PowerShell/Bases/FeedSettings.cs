@@ -1,6 +1,7 @@
 using System.Collections;
 using System.Management.Automation;
 using System.Net;
+using Lockstep.Engine;
 using Lockstep.Engine.Feed;
 using Lockstep.Errors;
 
@@ -41,7 +42,7 @@ internal static class FeedSettings
             );
         }
 
-        return new FeedOptions
+        var options = new FeedOptions
         {
             Uri = uri,
             CursorStyle = (Engine.Feed.CursorStyle)cmdlet.CursorStyle,
@@ -55,8 +56,8 @@ internal static class FeedSettings
                         ? null
                         : new NetworkCredential("", cmdlet.Token).Password
                 ),
-            ConnectionTimeout = Limit(cmdlet.ConnectionTimeoutSeconds),
-            OperationTimeout = Limit(cmdlet.OperationTimeoutSeconds),
+            ConnectionTimeout = OptionCheck.Timeout(cmdlet.ConnectionTimeoutSeconds),
+            OperationTimeout = OptionCheck.Timeout(cmdlet.OperationTimeoutSeconds),
             AllowUnencryptedAuthentication = cmdlet.AllowUnencryptedAuthentication,
             SkipCertificateCheck = cmdlet.SkipCertificateCheck,
             Certificate = cmdlet.Certificate,
@@ -71,6 +72,8 @@ internal static class FeedSettings
                         : cmdlet.ProxyCredential?.GetNetworkCredential(),
                 },
         };
+        options.Validate(CmdletWords.Say);
+        return options;
     }
 
     /// <summary>
@@ -78,8 +81,6 @@ internal static class FeedSettings
     /// line is short.
     /// </summary>
     public static string[] Named(string?[]? names) => [.. (names ?? []).Where(name => !string.IsNullOrEmpty(name)).Select(name => name!)];
-
-    private static TimeSpan Limit(double seconds) => seconds == 0 ? Timeout.InfiniteTimeSpan : TimeSpan.FromSeconds(seconds);
 
     private static KeyValuePair<string, string>[] Pairs(IDictionary? dictionary) =>
         dictionary is null

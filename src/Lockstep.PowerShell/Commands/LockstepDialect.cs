@@ -1,5 +1,4 @@
 using System.Management.Automation;
-using System.Text.Json;
 using Lockstep.Bases;
 using Lockstep.Completers;
 using Lockstep.Engine.Dialects;
@@ -26,18 +25,7 @@ public sealed class GetLockstepDialectCommand : LockstepCmdlet
     {
         WildcardPattern[] patterns = [.. Name.Select(name => new WildcardPattern(name, WildcardOptions.IgnoreCase))];
         foreach (var dialect in BuiltInDialects.All.Where(dialect => patterns.Any(pattern => pattern.IsMatch(dialect.Name))))
-        {
-            using var json = JsonDocument.Parse(dialect.Json);
-            WriteObject(
-                new DialectInfo
-                {
-                    Name = dialect.Name,
-                    Description = json.RootElement.TryGetProperty("Description", out var text) ? text.GetString()! : "",
-                    Interval = dialect.Interval,
-                    Json = dialect.Json,
-                }
-            );
-        }
+            WriteObject(dialect.ToModel());
     }
 }
 

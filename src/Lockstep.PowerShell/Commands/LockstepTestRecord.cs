@@ -1,14 +1,14 @@
 using System.Management.Automation;
 using System.Text;
 using Lockstep.Completers;
-using Lockstep.Errors;
+using Lockstep.Engine;
 using Lockstep.Pipeline;
 using Lockstep.Records;
 using Lockstep.Sessions;
 
 namespace Lockstep.Commands;
 
-/// <summary>Adds records to the scripted feed of a test server; connected clients get them at once.</summary>
+/// <summary>Adds records to the feed of a test server, or removes them; connected clients get them at once.</summary>
 [Cmdlet(VerbsCommon.Add, "LockstepTestRecord", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Low)]
 [OutputType(typeof(object), ParameterSetName = [nameof(PassThru)])]
 public sealed class AddLockstepTestRecordCommand : LockstepCmdlet
@@ -25,6 +25,13 @@ public sealed class AddLockstepTestRecordCommand : LockstepCmdlet
     [ArgumentCompleter(typeof(TestServerCompleter))]
     public TestServerInfo? Server { get; set; }
 
+    /// <summary>
+    /// The records are gone: of a feed in another server's dialect, where each needs no more than its key. In the scripted feed a record says
+    /// so itself, with its deleted_at.
+    /// </summary>
+    [Parameter]
+    public SwitchParameter Removed { get; set; }
+
     /// <summary>Hands the records on.</summary>
     [Parameter]
     public SwitchParameter PassThru { get; set; }
@@ -37,21 +44,33 @@ public sealed class AddLockstepTestRecordCommand : LockstepCmdlet
             throw new InvalidOptionException("A server came by the pipeline, and there is no record.", "Give the records with -Record.");
 
         var server = (Server ?? SessionServers<TestServerInfo>.Current.Only).Server;
-        if (server.Feed != TestServerFeed.Scripted)
+        if (!server.TakesRecords)
         {
             throw new InvalidOptionException(
                 $"The server at {server.FeedUri} sends the {server.Feed} feed, which accepts no records.",
-                "Start one with -Feed Scripted."
+                "Start one with -Feed Scripted, or that of another server such as -Feed ODataDelta."
+            );
+        }
+
+        if (Removed && server.Feed == TestServerFeed.Scripted)
+        {
+            throw new InvalidOptionException(
+                "In the Scripted feed a record says itself that it is gone.",
+                "Give it a deleted_at: @{ id = 1; updated_at = 2; deleted_at = 2 }."
             );
         }
 
         foreach (var record in Record)
         {
             _current = record;
-            if (!ShouldProcess(server.FeedUri.ToString(), "Add a record"))
+            if (!ShouldProcess(server.FeedUri.ToString(), Removed ? "Remove a record" : "Add a record"))
                 continue;
 
-            server.Add(RecordTexts.TextOf(record) is { } text ? Encoding.UTF8.GetBytes(text) : _serializer.Serialize(record).ToArray());
+            var json = RecordTexts.TextOf(record) is { } text ? Encoding.UTF8.GetBytes(text) : _serializer.Serialize(record).ToArray();
+            if (Removed)
+                server.Remove(json);
+            else
+                server.Add(json);
             if (PassThru)
                 WriteObject(record);
         }

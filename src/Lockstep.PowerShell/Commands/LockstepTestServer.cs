@@ -2,11 +2,12 @@ using System.Management.Automation;
 using System.Net;
 using System.Security.Cryptography.X509Certificates;
 using Lockstep.Completers;
-using Lockstep.Errors;
+using Lockstep.Engine;
 using Lockstep.Parameters;
 using Lockstep.Pipeline;
 using Lockstep.Records;
 using Lockstep.Sessions;
+using Lockstep.Sync;
 using Lockstep.TestServer;
 using Lockstep.TestServer.Feeds;
 using Lockstep.TestServers;
@@ -30,17 +31,38 @@ public sealed class StartLockstepTestServerCommand : LockstepCmdlet
     [ValidateNotNull]
     public IPAddress ListenAddress { get; set; } = IPAddress.Loopback;
 
-    /// <summary>What it sends: Reference, or Scripted where records are given.</summary>
+    /// <summary>
+    /// What it sends: Reference, or Scripted where records are given. ODataDelta, Kubernetes, CouchDb, EventStream, Rest, Shape and
+    /// DurableStream answer as those servers do.
+    /// </summary>
     [Parameter]
     public TestServerFeed Feed { get; set; }
 
-    /// <summary>Records of the scripted feed: objects, hashtables, or strings that hold a JSON object each.</summary>
+    /// <summary>Where a feed in another server's dialect is, such as <c>/v1.0/groups/delta</c>; by default at the dialect's usual place.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string? FeedPath { get; set; }
+
+    /// <summary>How many items a page of such a feed holds, unless the client asks for fewer.</summary>
+    [Parameter]
+    [ValidateRange(1, 1_000_000)]
+    public int PageSize { get; set; } = 100;
+
+    /// <summary>
+    /// The dialect in which the Rest feed is served: a hashtable, or a file that ends in <c>.json</c>. Items, links and tokens are where it
+    /// says that a client finds them.
+    /// </summary>
+    [Parameter]
+    [ArgumentCompleter(typeof(DialectCompleter))]
+    public object? Dialect { get; set; }
+
+    /// <summary>Records of the scripted feed, or of one in another server's dialect: objects, hashtables, or strings that hold a JSON object each.</summary>
     [Parameter(ValueFromPipeline = true)]
     [AllowEmptyCollection]
     [ValidateNotNull]
     public object[] Record { get; set; } = [];
 
-    /// <summary>A file with records of the scripted feed, one JSON object a line. They come after those of -Record.</summary>
+    /// <summary>A file with such records, one JSON object a line. They come after those of -Record.</summary>
     [Parameter]
     [Alias("PSPath")]
     public string? Path { get; set; }
@@ -91,15 +113,28 @@ public sealed class StartLockstepTestServerCommand : LockstepCmdlet
         var feed =
             MyInvocation.BoundParameters.ContainsKey(nameof(Feed)) ? Feed
             : Replay is not null ? TestServerFeed.Replay
+            : Dialect is not null ? TestServerFeed.Rest
             : hasRecords || Scenario is not null ? TestServerFeed.Scripted
             : TestServerFeed.Reference;
-        if (hasRecords && feed != TestServerFeed.Scripted)
+        var kind = Enum.Parse<FeedKind>(feed.ToString());
+        if (hasRecords && !TestServerOptions.TakesRecords(kind))
         {
             throw new InvalidOptionException(
                 $"The {feed} feed sends what it always sends.",
                 "Leave out -Record and -Path, or use -Feed Scripted."
             );
         }
+
+        if (!TestServerOptions.IsDialect(kind) && (FeedPath is not null || MyInvocation.BoundParameters.ContainsKey(nameof(PageSize))))
+        {
+            throw new InvalidOptionException(
+                $"The {feed} feed has neither pages nor a path of your own.",
+                "Leave out -FeedPath and -PageSize, or use -Feed with the name of another server's dialect."
+            );
+        }
+
+        if (Dialect is not null && feed != TestServerFeed.Rest)
+            throw new InvalidOptionException($"The {feed} feed has its own dialect.", "Leave out -Dialect, or use -Feed Rest.");
 
         if ((feed == TestServerFeed.Replay) != (Replay is not null))
         {
@@ -115,7 +150,7 @@ public sealed class StartLockstepTestServerCommand : LockstepCmdlet
         {
             Port = Port,
             ListenAddress = ListenAddress,
-            Feed = Enum.Parse<FeedKind>(feed.ToString()),
+            Feed = kind,
             Records = _records,
             ReplayFile = Replay is null ? null : FileSystemPath.ResolveLiteral(SessionState.Path, Replay),
             ReplaySpeed = ReplaySpeed,
@@ -124,6 +159,9 @@ public sealed class StartLockstepTestServerCommand : LockstepCmdlet
             AllowedOrigins = site.AllowedOrigins,
             RecordsFile = Path is null ? null : FileSystemPath.ResolveLiteral(SessionState.Path, Path),
         };
+        options.DialectFeed.Path = FeedPath;
+        options.DialectFeed.PageSize = PageSize;
+        options.DialectFeed.Description = Dialect is null ? null : DialectSetting.Of(Dialect, SessionState.Path).Foreign;
         if (!ShouldProcess($"{ListenAddress}:{Port}", $"Start a test server with the {feed} feed"))
             return;
 

@@ -1,3 +1,4 @@
+using Lockstep.Sync;
 using Lockstep.TestServer;
 
 namespace Lockstep;
@@ -16,6 +17,11 @@ internal sealed class RunningTestServer(LockstepTestServer server)
 
     public TestServerFeed Feed { get; } = Enum.Parse<TestServerFeed>(server.Feed.ToString());
 
+    public DialectInfo? Dialect { get; } = server.Dialect?.ToModel();
+
+    /// <summary>Whether it takes records of a test.</summary>
+    public bool TakesRecords => TestServerOptions.TakesRecords(server.Feed);
+
     public DateTime StartTime { get; } = server.StartTime.LocalDateTime;
 
     public int RecordCount => server.RecordCount;
@@ -27,6 +33,8 @@ internal sealed class RunningTestServer(LockstepTestServer server)
     public bool IsRunning => server.IsRunning;
 
     public void Add(ReadOnlyMemory<byte> record) => server.AddRecord(record);
+
+    public void Remove(ReadOnlyMemory<byte> record) => server.RemoveRecord(record);
 
     public Task StopAsync() => server.StopAsync();
 }

@@ -22,10 +22,13 @@ public sealed class TestServerInfo : ISessionServer<TestServerInfo>
     /// <summary>What it sends.</summary>
     public TestServerFeed Feed => Server.Feed;
 
+    /// <summary>How the feed is read, where it is that of another server; null otherwise. Syncs take it from the pipeline.</summary>
+    public DialectInfo? Dialect => Server.Dialect;
+
     /// <summary>The port that is bound.</summary>
     public int Port => Uri.Port;
 
-    /// <summary>How many records a scripted feed holds; 0 for the others.</summary>
+    /// <summary>How many records the feed was given, removals included; 0 for feeds that take none.</summary>
     public int RecordCount => Server.RecordCount;
 
     /// <summary>How many requests are being answered now: the clients that are connected to an endless feed.</summary>
@@ -65,4 +68,25 @@ public enum TestServerFeed
 
     /// <summary>A response of a real feed that was recorded with its timing.</summary>
     Replay,
+
+    /// <summary>A delta query as Microsoft Graph answers it.</summary>
+    ODataDelta,
+
+    /// <summary>A list of Kubernetes and its watch.</summary>
+    Kubernetes,
+
+    /// <summary>The changes of a CouchDB database.</summary>
+    CouchDb,
+
+    /// <summary>Server-sent events.</summary>
+    EventStream,
+
+    /// <summary>A list of JSON, in pages.</summary>
+    Rest,
+
+    /// <summary>A shape of Electric.</summary>
+    Shape,
+
+    /// <summary>A Durable Stream.</summary>
+    DurableStream,
 }

@@ -4,8 +4,8 @@ using System.Management.Automation;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using Lockstep.Engine;
 using Lockstep.Engine.Dialects;
-using Lockstep.Errors;
 using Lockstep.Parameters;
 
 namespace Lockstep.Sync;
@@ -111,5 +111,21 @@ internal sealed record DialectSetting(Engine.Records.Dialect Own, DialectDescrip
                 json.WriteStringValue(Convert.ToString(other, CultureInfo.InvariantCulture));
                 break;
         }
+    }
+}
+
+/// <summary>From the engine's dialects to those that users see.</summary>
+internal static class DialectMapping
+{
+    public static DialectInfo ToModel(this DialectDescription dialect)
+    {
+        using var json = JsonDocument.Parse(dialect.Json);
+        return new DialectInfo
+        {
+            Name = dialect.Name,
+            Description = json.RootElement.TryGetProperty("Description", out var text) ? text.GetString()! : "",
+            Interval = dialect.Interval,
+            Json = dialect.Json,
+        };
     }
 }

@@ -47,6 +47,16 @@ public sealed class ActiveFault
         return true;
     }
 
+    /// <summary>
+    /// Another fault has answered the request: this one is still to come, unless it was meant for that request alone. Called under the
+    /// list's lock.
+    /// </summary>
+    internal void GiveBack()
+    {
+        if (Fault.Request is null)
+            Volatile.Write(ref _hits, _hits - 1);
+    }
+
     /// <summary>The id and the description.</summary>
     public override string ToString() => $"{Id}: {Description}";
 }

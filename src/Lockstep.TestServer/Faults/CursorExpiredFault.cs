@@ -1,34 +1,30 @@
 using System.ComponentModel;
 using Lockstep.Engine.Records;
+using Lockstep.TestServer.Foreign;
 using Lockstep.TestServer.Requests;
-using Lockstep.TestServer.Responses;
-using Microsoft.AspNetCore.Http;
 
 namespace Lockstep.TestServer.Faults;
 
-/// <summary>Says that a cursor is too old to go on from; cursor 0 is served.</summary>
-[Description("Answers 410 to a cursor other than 0, as a feed does that no longer has what follows it.")]
+/// <summary>Says that a cursor is too old to go on from, as servers of the feed's dialect do; a request without one is served.</summary>
+[Description("Says that a cursor is too old, as a feed does that no longer has what follows it; a request without one is served.")]
 public sealed class CursorExpiredFault : Fault
 {
     /// <summary>Only numeric cursors below this one. Null: every cursor but 0.</summary>
     [Description("Only numeric cursors below this one. Default: every cursor but 0.")]
     public long? Below { get; init; }
 
-    internal override string Describe() => "Call cursors " + (Below is { } limit ? $"below {limit} " : "") + "expired (410)";
+    /// <summary>How the feed says so.</summary>
+    [Description("How a feed in another server's dialect says so. Default: as such servers do.")]
+    public ExpiryForm As { get; init; }
+
+    internal override string Describe() =>
+        "Call cursors " + (Below is { } limit ? $"below {limit} " : "") + "expired" + (As == ExpiryForm.Auto ? "" : $" ({As})");
 
     internal override void Apply(FaultedResponse response)
     {
         if (response.Log.Cursor is not (null or "" or "0") && IsBelow(response.Log.Cursor))
         {
-            response.AnswerWith(cancellationToken =>
-                Refusal.SendAsync(
-                    response.Context,
-                    response.Log,
-                    StatusCodes.Status410Gone,
-                    "This cursor is too old. Start over with cursor 0.",
-                    cancellationToken
-                )
-            );
+            response.AnswerWith(cancellationToken => response.Feed.ExpireAsync(response.Context, response.Log, As, cancellationToken));
         }
     }
 

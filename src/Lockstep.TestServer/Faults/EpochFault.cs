@@ -8,14 +8,16 @@ namespace Lockstep.TestServer.Faults;
 [Description("Serves under another identity; a client that brings an older one gets 409.")]
 public sealed class EpochFault : Fault
 {
-    /// <summary>The header Lockstep-Feed.</summary>
-    [Description("The new identity, sent as Lockstep-Feed. Default: another-epoch.")]
+    /// <summary>The header Lockstep-Feed, or what the feed's dialect has for it.</summary>
+    [Description("The new identity, sent as Lockstep-Feed or what the dialect has for it. Default: another-epoch.")]
     public string Identity { get; init; } = "another-epoch";
 
     internal override string Describe() => $"Change the feed's identity to {Identity}";
 
     internal override void Apply(FaultedResponse response)
     {
+        if (response.Feed.TakeIdentity(response.Context, Identity))
+            return;
         response.ChangeHead(head => head.Headers["Lockstep-Feed"] = Identity);
         var asked = response.Context.Request.Headers;
         if (!asked.TryGetValue("Lockstep-Feed", out var identity) || identity == Identity)

@@ -16,7 +16,7 @@ public sealed class EqualOrderFault : Fault
     internal override string Describe() => $"Give every {Group} records the same order value";
 
     internal override void Apply(FaultedResponse response) =>
-        response.AddToRecords(new Equal(this, Encoding.UTF8.GetBytes(response.OrderField)));
+        response.AddToRecords(new Equal(this, Encoding.UTF8.GetBytes(response.Feed.OrderField)));
 
     internal override void Validate()
     {

@@ -25,6 +25,7 @@ public static class FaultKinds
         Kind<RechunkFault>(),
         Kind<RedirectFault>(),
         Kind<ReorderFault>(),
+        Kind<ReplayFault>(),
         Kind<SlowHeadersFault>(),
         Kind<StallFault>(),
         Kind<StatusFault>(),

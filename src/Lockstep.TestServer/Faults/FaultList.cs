@@ -1,6 +1,7 @@
 using System.Collections;
 using System.Globalization;
 using System.Security.Cryptography.X509Certificates;
+using Lockstep.TestServer.Feeds;
 using Lockstep.TestServer.Requests;
 using Lockstep.TestServer.Responses;
 using Microsoft.AspNetCore.Http;
@@ -74,7 +75,7 @@ public sealed class FaultList : IReadOnlyCollection<ActiveFault>
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
     /// <summary>The response that the faults meant for a request have a part in; null for a request that none is meant for.</summary>
-    internal FaultedResponse? Select(HttpContext context, TestRequest log, TimeProvider time, string orderField)
+    internal FaultedResponse? Select(HttpContext context, TestRequest log, TimeProvider time, IFeed feed)
     {
         if (_faults.Length == 0)
             return null;
@@ -83,12 +84,24 @@ public sealed class FaultList : IReadOnlyCollection<ActiveFault>
             taking = [.. _faults.Where(fault => fault.Fault is not TlsFault && fault.Takes(context.Request.Path.Value))];
         if (taking.Length == 0)
             return null;
-        FaultedResponse response = new(context, log, time, orderField);
+        FaultedResponse response = new(context, log, time, feed);
         foreach (var fault in taking)
+        {
+            response.IsTooLate = false;
             fault.Fault.Apply(response);
+            // Of several that answer, each has its turn: a busy moment first, then a token that is too old.
+            if (response.IsTooLate)
+                GiveBack(fault);
+        }
         log.Faults = [.. taking.Select(fault => fault.Id)];
         context.Features.Set<IResponseBodyFeature>(response);
         return response;
+    }
+
+    private void GiveBack(ActiveFault fault)
+    {
+        lock (_gate)
+            fault.GiveBack();
     }
 
     /// <summary>The certificate for a connection that a fault is meant for, else null.</summary>

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using Lockstep.Serving.Hosting;
 using Lockstep.TestServer.Faults.Stages;
+using Lockstep.TestServer.Feeds;
 using Lockstep.TestServer.Requests;
 using Lockstep.TestServer.Responses;
 using Microsoft.AspNetCore.Http;
@@ -14,7 +15,7 @@ namespace Lockstep.TestServer.Faults;
 /// A response that faults have a part in. Kestrel writes none of it: from the status line to the last byte it passes through stages
 /// (records, encoding, framing, wire) to the connection, which ends with it.
 /// </summary>
-internal sealed class FaultedResponse(HttpContext context, TestRequest log, TimeProvider time, string orderField) : IResponseBodyFeature
+internal sealed class FaultedResponse(HttpContext context, TestRequest log, TimeProvider time, IFeed feed) : IResponseBodyFeature
 {
     private readonly List<Stage> _records = [];
     private readonly List<Stage> _encoding = [];
@@ -29,11 +30,14 @@ internal sealed class FaultedResponse(HttpContext context, TestRequest log, Time
 
     public TimeProvider Time { get; } = time;
 
-    /// <summary>The field by which the feed orders its records.</summary>
-    public string OrderField { get; } = orderField;
+    /// <summary>The feed, without the faults.</summary>
+    public IFeed Feed { get; } = feed;
 
     /// <summary>Stands in for the feed; the first fault that sets it wins.</summary>
     public Func<CancellationToken, Task>? Answer { get; private set; }
+
+    /// <summary>Whether the fault that was applied last came too late to answer.</summary>
+    public bool IsTooLate { get; set; }
 
     /// <summary>Frames a chunked body.</summary>
     public ChunkStage Framing { get; set; } = new();
@@ -44,9 +48,16 @@ internal sealed class FaultedResponse(HttpContext context, TestRequest log, Time
     /// <summary>Whether the feed knows how long the body is; before the start, false.</summary>
     public bool IsFinite { get; private set; }
 
+    /// <summary>What stands between the records of a list, which faults may send in another number and order.</summary>
+    public SeparatorStage Separators { get; } = new();
+
     private bool IsHead => HttpMethods.IsHead(Context.Request.Method);
 
-    public void AnswerWith(Func<CancellationToken, Task> answer) => Answer ??= answer;
+    public void AnswerWith(Func<CancellationToken, Task> answer)
+    {
+        IsTooLate = Answer is not null;
+        Answer ??= answer;
+    }
 
     /// <summary>Has a body of known length sent in chunks.</summary>
     public void DropLength() => _dropsLength = true;
@@ -89,7 +100,7 @@ internal sealed class FaultedResponse(HttpContext context, TestRequest log, Time
         var wire = Link([.. _wire, new OutputStage(HostedConnection.Of(Context.Features).RawOutput, Log)]);
         await wire.WriteAsync(new Piece(Head(response), PieceKind.Head), cancellationToken).ConfigureAwait(false);
         await wire.FlushAsync(cancellationToken).ConfigureAwait(false);
-        _first = Link([.. _records, .. _encoding, .. chunked ? [Framing] : Array.Empty<Stage>(), wire]);
+        _first = Link([.. _records, Separators, .. _encoding, .. chunked ? [Framing] : Array.Empty<Stage>(), wire]);
         await _first.BeginAsync(cancellationToken).ConfigureAwait(false);
     }
 
@@ -152,6 +163,16 @@ internal sealed class FaultedBody(FaultedResponse response) : ResponseBody
         for (var i = 0; i < records.Length; i++)
             _pending.Add(new Piece(records[i], PieceKind.Record, 1, EndsChunk: chunkEach || i == records.Length - 1));
     }
+
+    public override void WriteList(IReadOnlyList<ReadOnlyMemory<byte>> items, ReadOnlyMemory<byte> separator)
+    {
+        response.Separators.Separator = separator;
+        foreach (var item in items)
+            _pending.Add(new Piece(item, PieceKind.Record, 1));
+    }
+
+    public override void WriteBehindList(ReadOnlySpan<byte> payload) =>
+        _pending.Add(new Piece(payload.ToArray(), PieceKind.Tail, EndsChunk: true));
 
     public override async ValueTask FlushAsync(CancellationToken cancellationToken)
     {

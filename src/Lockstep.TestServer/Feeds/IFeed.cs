@@ -1,4 +1,6 @@
+using Lockstep.TestServer.Foreign;
 using Lockstep.TestServer.Requests;
+using Lockstep.TestServer.Responses;
 using Microsoft.AspNetCore.Http;
 
 namespace Lockstep.TestServer.Feeds;
@@ -9,9 +11,23 @@ internal interface IFeed
     /// <summary>Where a client is to be pointed, relative to the server's root.</summary>
     string Path { get; }
 
+    /// <summary>The field by which it orders its records.</summary>
+    string OrderField => "updated_at";
+
+    /// <summary>The cursor that a request brings; null when it brings none.</summary>
+    string? CursorOf(HttpRequest request) => RequestCursor.Of(request);
+
     /// <summary>Answers one request; the task ends with the response.</summary>
     /// <param name="context">The request and its response.</param>
     /// <param name="log">Its entry in the request log.</param>
     /// <param name="cancellationToken">The client went away, or the server stops.</param>
     Task ServeAsync(HttpContext context, TestRequest log, CancellationToken cancellationToken);
+
+    /// <summary>Answers a request whose cursor is to be too old.</summary>
+    Task ExpireAsync(HttpContext context, TestRequest log, ExpiryForm form, CancellationToken cancellationToken) =>
+        Refusal.SendAsync(context, log, StatusCodes.Status410Gone, "This cursor is too old. Start over with cursor 0.", cancellationToken);
+
+    /// <summary>Serves a request as another feed than before, as one does that was set up anew.</summary>
+    /// <returns>False when the feed has no identity of its own.</returns>
+    bool TakeIdentity(HttpContext context, string identity) => false;
 }

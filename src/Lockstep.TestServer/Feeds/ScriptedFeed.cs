@@ -10,7 +10,7 @@ namespace Lockstep.TestServer.Feeds;
 /// <summary>
 /// Serves the records that a test supplies: those that are there from the cursor on and, when it is endless, each one that is added.
 /// </summary>
-internal sealed class ScriptedFeed : IFeed
+internal sealed class ScriptedFeed : IRecordFeed
 {
     public const string SnapshotPath = "/_lockstep/snapshot/";
     private const int BatchSize = 256;
@@ -38,17 +38,29 @@ internal sealed class ScriptedFeed : IFeed
 
     public string Path { get; }
 
+    public string OrderField => _options.OrderField;
+
+    public int RecordCount => Log.Count;
+
     public RecordLog Log { get; } = new();
 
     private bool IsTransactional => _options.Dialect == ScriptedDialect.Transaction;
 
-    /// <exception cref="InvalidRecordException">One of them is not a JSON object; those before it were added.</exception>
-    public void Add(IEnumerable<ReadOnlyMemory<byte>> records) => Log.Append(records, _maker);
+    public void Add(IEnumerable<ReadOnlyMemory<byte>> records, bool removes)
+    {
+        if (removes)
+            throw new InvalidOperationException("In the Scripted feed a record says itself that it is gone: give it a deleted_at.");
+        Log.Append(records, _maker);
+    }
 
-    /// <summary>Has a heartbeat sent to everyone who is connected to an endless feed.</summary>
-    /// <param name="kind">What it looks like.</param>
-    /// <param name="requests">How many requests there were up to now.</param>
-    public void SendHeartbeat(HeartbeatKind kind, long requests) => _signals.AskForHeartbeat(kind, requests);
+    public IReadOnlyList<ReadOnlyMemory<byte>> Latest(int count)
+    {
+        var latest = new FeedRecord[Math.Clamp(count, 0, Log.Count)];
+        Log.Read(Log.Count - latest.Length, latest);
+        return [.. latest.Reverse().Select(record => record.Bytes)];
+    }
+
+    public void SendHeartbeat(HeartbeatKind kind, long requests) => _signals.Asks.Add(kind, requests);
 
     public async Task ServeAsync(HttpContext context, TestRequest log, CancellationToken cancellationToken)
     {
@@ -136,7 +148,7 @@ internal sealed class ScriptedFeed : IFeed
     /// </summary>
     private async Task SendLiveAsync(ResponseBody body, TestRequest log, int position, CancellationToken cancellationToken)
     {
-        AskedHeartbeats asked = new(_signals.AskedBefore(log.Number));
+        var asked = _signals.Asks.Before(log.Number);
         while (true)
         {
             log.LivePosition = position;

@@ -84,6 +84,18 @@ internal sealed class PlainBody : ResponseBody
         _log.Sent(length, records.Length);
     }
 
+    public override void WriteList(IReadOnlyList<ReadOnlyMemory<byte>> items, ReadOnlyMemory<byte> separator)
+    {
+        for (var i = 0; i < items.Count; i++)
+        {
+            if (i > 0)
+                Write(separator.Span);
+            Write(items[i].Span, records: 1);
+        }
+    }
+
+    public override void WriteBehindList(ReadOnlySpan<byte> payload) => Write(payload);
+
     public override async ValueTask FlushAsync(CancellationToken cancellationToken)
     {
         var result = _framed

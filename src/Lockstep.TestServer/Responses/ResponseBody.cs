@@ -34,6 +34,12 @@ internal abstract class ResponseBody
     /// <summary>Adds records, in one chunk or in one each.</summary>
     public abstract void Write(ReadOnlySpan<ReadOnlyMemory<byte>> records, bool chunkEach);
 
+    /// <summary>Adds the items of a list, with what stands between two of them.</summary>
+    public abstract void WriteList(IReadOnlyList<ReadOnlyMemory<byte>> items, ReadOnlyMemory<byte> separator);
+
+    /// <summary>Adds what stands behind the last item of a list and ends the body.</summary>
+    public abstract void WriteBehindList(ReadOnlySpan<byte> payload);
+
     /// <summary>Sends what was added; waits while the client is slow to take it, so that memory stays bounded (I8).</summary>
     /// <exception cref="ConnectionAbortedException">The client is gone.</exception>
     public abstract ValueTask FlushAsync(CancellationToken cancellationToken);

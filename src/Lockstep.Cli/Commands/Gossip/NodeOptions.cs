@@ -92,7 +92,9 @@ internal sealed class NodeOptions
     public NodeTroubles Troubles { get; } = new();
 
     /// <summary>A model of the type that is asked for.</summary>
-    /// <exception cref="ArgumentException">There is no such type of values, or the retention cannot be.</exception>
+    /// <exception cref="ArgumentException">
+    /// There is no such type of values, or an option cannot be as it is, one that is for events only among them.
+    /// </exception>
     public GossipNode OpenModel(ParseResult result)
     {
         var type = result.GetValue(_type)!;
@@ -103,7 +105,7 @@ internal sealed class NodeOptions
             : Watched(GossipTypes.Create(type, Read(result), Retention(result)));
     }
 
-    /// <exception cref="ArgumentException">The retention cannot be.</exception>
+    /// <exception cref="ArgumentException">An option cannot be as it is.</exception>
     public LockstepEmitter OpenEvents(ParseResult result) => Watched(new LockstepEmitter(Read(result), Retention(result)));
 
     /// <summary>Where nothing is kept and there is no peer, there is nothing to read or write.</summary>
@@ -122,6 +124,13 @@ internal sealed class NodeOptions
             Troubles.OnMissing(missing);
         return node;
     }
+
+    private EventRetention Retention(ParseResult result) =>
+        new()
+        {
+            MaxEvents = OptionValue.AtLeast(1, result, _maxEvents),
+            MaxAge = result.GetValue(_maxAge) is { } age ? Seconds(age, "--max-age-sec") : null,
+        };
 
     private GossipNodeOptions Read(ParseResult result) =>
         new()

@@ -7,7 +7,7 @@ namespace Lockstep.TestServer.Faults.Stages;
 /// <param name="EndsChunk">Whether the feed's own chunk ends with them.</param>
 internal readonly record struct Piece(ReadOnlyMemory<byte> Bytes, PieceKind Kind, int Records = 0, bool EndsChunk = false)
 {
-    public bool IsBody => Kind is PieceKind.Record or PieceKind.Other;
+    public bool IsBody => Kind is PieceKind.Record or PieceKind.Other or PieceKind.Tail;
 
     /// <summary>The first bytes; records and chunk end in the rest.</summary>
     public Piece Head(int length) => this with { Bytes = Bytes[..length], Records = 0, EndsChunk = false };
@@ -34,4 +34,7 @@ internal enum PieceKind
 
     /// <summary>A heartbeat, a control row, or anything else in a body.</summary>
     Other,
+
+    /// <summary>What stands behind the last record of a list, whatever becomes of the records.</summary>
+    Tail,
 }

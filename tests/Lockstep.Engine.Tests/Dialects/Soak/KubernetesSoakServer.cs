@@ -33,7 +33,9 @@ internal sealed class KubernetesSoakServer : SoakServer
 
     protected override SoakAnswer Answer(SoakRequest request)
     {
-        return request["watch"] is null ? ListPage(request) : Watch(long.Parse(request["resourceVersion"]!, CultureInfo.InvariantCulture));
+        return request["watch"] is null
+            ? ListPage(request)
+            : Watch(long.Parse(request["resourceVersion"] ?? "0", CultureInfo.InvariantCulture));
     }
 
     private SoakAnswer ListPage(SoakRequest request)

@@ -1,0 +1,59 @@
+using Lockstep.Serving.Hosting;
+
+namespace Lockstep.TestServer.Feeds;
+
+/// <summary>The heartbeats that a test asks for, which go to everyone who was connected to an endless answer by then. Thread-safe.</summary>
+internal sealed class HeartbeatAsks
+{
+    private readonly Lock _gate = new();
+    private readonly List<Ask> _asks = [];
+    private readonly Pulse _asked = new();
+
+    /// <param name="Kind">What it is to look like.</param>
+    /// <param name="Requests">How many requests had come by then: it goes to those of them that are still connected, however far they
+    /// are.</param>
+    private readonly record struct Ask(HeartbeatKind Kind, long Requests);
+
+    /// <summary>Completes when one is asked for. Take it before looking.</summary>
+    public Task Next => _asked.Next;
+
+    /// <summary>Has a heartbeat sent to everyone who is connected.</summary>
+    /// <param name="kind">What it looks like.</param>
+    /// <param name="requests">How many requests there were up to now.</param>
+    public void Add(HeartbeatKind kind, long requests)
+    {
+        lock (_gate)
+            _asks.Add(new Ask(kind, requests));
+        _asked.Raise();
+    }
+
+    /// <summary>How many had been asked for when a request came.</summary>
+    /// <param name="request">Its number.</param>
+    public AskedHeartbeats Before(long request)
+    {
+        lock (_gate)
+        {
+            var before = _asks.Count;
+            while (before > 0 && _asks[before - 1].Requests >= request)
+                before--;
+            return new AskedHeartbeats(before);
+        }
+    }
+
+    /// <summary>Takes the next one that a response lacks.</summary>
+    public bool TryTake(AskedHeartbeats asked, out HeartbeatKind kind)
+    {
+        lock (_gate)
+        {
+            var pending = asked.Count < _asks.Count;
+            kind = pending ? _asks[asked.Count++].Kind : default;
+            return pending;
+        }
+    }
+}
+
+/// <summary>How many of the heartbeats that were asked for are behind one response.</summary>
+internal sealed class AskedHeartbeats(int count)
+{
+    public int Count { get; set; } = count;
+}

@@ -1,0 +1,66 @@
+using System.Text.Json.Nodes;
+
+namespace Lockstep.TestServer.Foreign;
+
+/// <summary>One change of one record. Immutable but for what comes after it.</summary>
+internal sealed class Change(
+    int sequence,
+    string key,
+    ReadOnlyMemory<byte> json,
+    ReadOnlyMemory<byte> given,
+    bool isRemoval,
+    Change? previous
+)
+{
+    private volatile Change? _next;
+
+    /// <summary>Counts from 1 in order of arrival.</summary>
+    public int Sequence { get; } = sequence;
+
+    /// <summary>The record's key, as text.</summary>
+    public string Key { get; } = key;
+
+    /// <summary>The whole record after the change; of a removal, its last state.</summary>
+    public ReadOnlyMemory<byte> Json { get; } = json;
+
+    /// <summary>What the test gave: the fields that changed, where the dialect has records laid over.</summary>
+    public ReadOnlyMemory<byte> Given { get; } = given;
+
+    /// <summary>Whether the record is gone.</summary>
+    public bool IsRemoval { get; } = isRemoval;
+
+    /// <summary>The change of the same record before it.</summary>
+    public Change? Previous { get; } = previous;
+
+    /// <summary>The change of the same record after it; null while it is the newest.</summary>
+    public Change? Next
+    {
+        get => _next;
+        internal set => _next = value;
+    }
+
+    /// <summary>Whether the record was not there before.</summary>
+    public bool IsCreation => !IsRemoval && Previous is null or { IsRemoval: true };
+
+    /// <summary>Whether it is the record's newest of those up to a sequence.</summary>
+    public bool IsNewestAt(int sequence) => Sequence <= sequence && (Next is null || Next.Sequence > sequence);
+
+    /// <summary>What a client that has everything up to a sequence lacks of this record: the fields that changed, or all of a new one.</summary>
+    public ReadOnlyMemory<byte> Since(int sequence)
+    {
+        var patch = JsonText.Read(Given);
+        for (var change = this; ; change = change.Previous)
+        {
+            if (change.IsCreation)
+                return Json;
+            if (change.Previous is not { } before || before.Sequence <= sequence)
+                return JsonText.Write(patch);
+            var older = JsonText.Read(before.Given);
+            JsonText.LayOver(older, patch);
+            patch = older;
+        }
+    }
+
+    /// <summary>The record, to be changed at will.</summary>
+    public JsonObject ToObject() => JsonText.Read(Json);
+}

@@ -1,0 +1,68 @@
+using Lockstep.Serving.Hosting;
+
+namespace Lockstep.TestServer.Foreign;
+
+/// <summary>
+/// The records of a feed as the changes that made them, in order of arrival; append-only. What each dialect serves is a view of it.
+/// Thread-safe.
+/// </summary>
+internal sealed class ChangeLog
+{
+    private readonly Lock _gate = new();
+    private readonly List<Change> _changes = [];
+    private readonly Dictionary<string, Change> _newest = new(StringComparer.Ordinal);
+    private readonly Pulse _grown = new();
+
+    /// <summary>How many changes there are: the sequence of the newest.</summary>
+    public int Count
+    {
+        get
+        {
+            lock (_gate)
+                return _changes.Count;
+        }
+    }
+
+    /// <summary>Completes when there is another change. Take it before looking.</summary>
+    public Task Grown => _grown.Next;
+
+    /// <summary>Appends changes as one step.</summary>
+    /// <param name="make">Calls the function that it gets for each change, which finds the newest change of a key.</param>
+    public void Append(Action<Func<string, Change?>, Action<Change>> make)
+    {
+        lock (_gate)
+        {
+            try
+            {
+                make(_newest.GetValueOrDefault, Add);
+            }
+            finally
+            {
+                _grown.Raise();
+            }
+        }
+    }
+
+    /// <summary>The changes behind a sequence for which a condition holds, at most so many.</summary>
+    public IReadOnlyList<Change> Read(int after, int most, Func<Change, bool>? takes = null)
+    {
+        List<Change> found = [];
+        lock (_gate)
+        {
+            for (var i = after; i < _changes.Count && found.Count < most; i++)
+            {
+                if (takes is null || takes(_changes[i]))
+                    found.Add(_changes[i]);
+            }
+        }
+        return found;
+    }
+
+    private void Add(Change change)
+    {
+        if (change.Previous is { } previous)
+            previous.Next = change;
+        _changes.Add(change);
+        _newest[change.Key] = change;
+    }
+}

@@ -1,0 +1,37 @@
+namespace Lockstep.TestServer.Foreign;
+
+/// <summary>How a dialect writes an answer that goes on: what each change looks like, and the signs around them. Immutable.</summary>
+internal sealed record ChangeStream
+{
+    public required string ContentType { get; init; }
+
+    /// <summary>The sequence behind which it begins.</summary>
+    public required int After { get; init; }
+
+    /// <summary>A change as it is sent; nothing for one that is not.</summary>
+    public required Func<Change, ReadOnlyMemory<byte>> Frame { get; init; }
+
+    /// <summary>How many changes are sent between two looks at what else there is.</summary>
+    public int Batch { get; init; } = 256;
+
+    /// <summary>What comes first.</summary>
+    public string Greeting { get; init; } = "";
+
+    /// <summary>What follows changes when there are no more for now, by the sequence that was reached.</summary>
+    public Func<int, string> CaughtUp { get; init; } = _ => "";
+
+    /// <summary>The sign of life after silence.</summary>
+    public Func<int, string> Heartbeat { get; init; } = _ => "";
+
+    /// <summary>After how much silence.</summary>
+    public TimeSpan Interval { get; init; } = Forever;
+
+    /// <summary>How long it goes on.</summary>
+    public TimeSpan Lasts { get; init; } = Forever;
+
+    /// <summary>What comes last when the time is up.</summary>
+    public Func<int, string> Farewell { get; init; } = _ => "";
+
+    /// <summary>Longer than any test, and short enough for a timer.</summary>
+    public static readonly TimeSpan Forever = TimeSpan.FromDays(20);
+}

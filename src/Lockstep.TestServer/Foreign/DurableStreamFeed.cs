@@ -1,0 +1,134 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json.Nodes;
+using Lockstep.Serving.Hosting;
+using Lockstep.TestServer.Feeds;
+using Lockstep.TestServer.Requests;
+using Microsoft.AspNetCore.Http;
+
+namespace Lockstep.TestServer.Foreign;
+
+/// <summary>A Durable Stream of JSON, for reading: offsets, long polls and server-sent events. Records are sent as they were given.</summary>
+internal sealed class DurableStreamFeed(DialectFeedOptions options, TimeProvider time, Pulse delivered)
+    : ForeignFeed(FeedKind.DurableStream, "/v1/stream/items", options, time, delivered)
+{
+    private const string Next = "Stream-Next-Offset";
+
+    private static readonly TimeSpan LongestEvents = TimeSpan.FromMinutes(1);
+
+    public override string? CursorOf(HttpRequest request) =>
+        request.Query["offset"].ToString() is { Length: > 0 } offset and not ("-1" or "now") ? offset : null;
+
+    private protected override Task AnswerAsync(HttpContext context, TestRequest log, CancellationToken cancellationToken)
+    {
+        var headers = context.Response.Headers;
+        if (HttpMethods.IsHead(context.Request.Method))
+        {
+            headers[Next] = Offset(Log.Count);
+            return SendPageAsync(context, log, new JsonPage("", [], ""), cancellationToken);
+        }
+        if (!HttpMethods.IsGet(context.Request.Method))
+            return RefuseAsync(context, log, 405, "METHOD_NOT_ALLOWED", "This stream is for reading.", cancellationToken);
+        var text = Query(context, "offset") ?? "-1";
+        var live = Query(context, "live");
+        var after = 0;
+        if (text == "now")
+            after = Log.Count;
+        else if (text != "-1" && !TryParse(text, out after))
+            return RefuseAsync(context, log, 400, "BAD_REQUEST", "Invalid offset format", cancellationToken);
+        after = Math.Min(after, Log.Count);
+        return live switch
+        {
+            null => PageAsync(context, log, after, cancellationToken),
+            "long-poll" => PollAsync(context, log, after, cancellationToken),
+            "sse" => FollowAsync(context, log, Events(Replay(context, after)), cancellationToken),
+            _ => RefuseAsync(context, log, 400, "BAD_REQUEST", "live is long-poll or sse", cancellationToken),
+        };
+    }
+
+    /// <summary>The stream itself knows no removals: the record says it.</summary>
+    private protected override void Complete(JsonObject record, int sequence, bool isRemoval, Func<string, Change?> find)
+    {
+        if (isRemoval && record["deleted"] is null && record["deleted_at"] is null)
+            record["deleted"] = true;
+    }
+
+    private Task PageAsync(HttpContext context, TestRequest log, int after, CancellationToken cancellationToken)
+    {
+        var first = Replay(context, after);
+        var page = Log.Read(first, Options.PageSize + after - first);
+        var last = page.Count > 0 ? page[^1].Sequence : after;
+        Mark(context, last);
+        if (Query(context, "live") is null)
+        {
+            var tag = $"\"{after}:{last}\"";
+            context.Response.Headers.ETag = tag;
+            if (context.Request.Headers.IfNoneMatch.ToString() == tag)
+            {
+                context.Response.StatusCode = StatusCodes.Status304NotModified;
+                return Task.CompletedTask;
+            }
+        }
+        return SendPageAsync(context, log, new JsonPage("[", [.. page.Select(change => change.Given)], "]"), cancellationToken);
+    }
+
+    private async Task PollAsync(HttpContext context, TestRequest log, int after, CancellationToken cancellationToken)
+    {
+        if (await WaitAsync(log, after, Options.LongestWait, cancellationToken).ConfigureAwait(false))
+        {
+            await PageAsync(context, log, after, cancellationToken).ConfigureAwait(false);
+            return;
+        }
+        Mark(context, after);
+        context.Response.StatusCode = StatusCodes.Status204NoContent;
+    }
+
+    private void Mark(HttpContext context, int sequence)
+    {
+        var headers = context.Response.Headers;
+        headers[Next] = Offset(sequence);
+        headers.CacheControl = "no-store";
+        if (sequence >= Log.Count)
+            headers["Stream-Up-To-Date"] = "true";
+        if (Query(context, "live") is not null)
+            headers["Stream-Cursor"] = Cursor();
+    }
+
+    private ChangeStream Events(int after) =>
+        new()
+        {
+            ContentType = "text/event-stream",
+            After = after,
+            Batch = 1,
+            Greeting = after >= Log.Count ? Control(after) : "",
+            Frame = change =>
+                EventText.Frame((byte[])[(byte)'[', .. change.Given.Span, (byte)']'], id: null, type: "data").Span is var data
+                    ? (byte[])[.. data, .. Encoding.UTF8.GetBytes(Control(change.Sequence))]
+                    : default,
+            Heartbeat = Control,
+            Interval = Options.HeartbeatInterval,
+            Lasts = LongestEvents,
+        };
+
+    private string Control(int sequence)
+    {
+        var isUpToDate = sequence >= Log.Count ? ",\"upToDate\":true" : "";
+        return EventText.Frame(
+            $$"""{"streamNextOffset":"{{Offset(sequence)}}","streamCursor":"{{Cursor()}}"{{isUpToDate}}}""",
+            type: "control"
+        );
+    }
+
+    private string Cursor() => (Time.GetUtcNow().ToUnixTimeSeconds() / 20).ToString(CultureInfo.InvariantCulture);
+
+    /// <summary>Offsets sort as texts.</summary>
+    private static string Offset(int sequence) => sequence.ToString("D16", CultureInfo.InvariantCulture) + "_" + new string('0', 16);
+
+    private static bool TryParse(string offset, out int sequence)
+    {
+        sequence = 0;
+        return offset.Length == 33
+            && offset[16] == '_'
+            && int.TryParse(offset.AsSpan(0, 16), NumberStyles.None, CultureInfo.InvariantCulture, out sequence);
+    }
+}

@@ -1,0 +1,21 @@
+namespace Lockstep.TestServer.Foreign;
+
+/// <summary>A document with a list in it, as bytes.</summary>
+/// <param name="head">What stands before the items.</param>
+/// <param name="items">The items.</param>
+/// <param name="tail">What stands behind them.</param>
+/// <param name="separator">What stands between two.</param>
+internal sealed class JsonPage(string head, IReadOnlyList<ReadOnlyMemory<byte>> items, string tail, string separator = ",")
+{
+    public ReadOnlyMemory<byte> Head { get; } = JsonText.Bytes(head);
+
+    public IReadOnlyList<ReadOnlyMemory<byte>> Items => items;
+
+    public ReadOnlyMemory<byte> Tail { get; } = JsonText.Bytes(tail);
+
+    public ReadOnlyMemory<byte> Separator { get; } = JsonText.Bytes(separator);
+
+    /// <summary>Its length in bytes.</summary>
+    public long Length =>
+        Head.Length + Tail.Length + items.Sum(item => (long)item.Length) + ((long)Math.Max(0, items.Count - 1) * Separator.Length);
+}

@@ -1,0 +1,150 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+using Lockstep.Serving.Hosting;
+using Lockstep.TestServer.Feeds;
+using Lockstep.TestServer.Requests;
+using Microsoft.AspNetCore.Http;
+
+namespace Lockstep.TestServer.Foreign;
+
+/// <summary>
+/// A delta query as Microsoft Graph answers it: pages with a nextLink, then a deltaLink; of what is known, only the fields that changed; of
+/// what is gone, its id and <c>@removed</c>. What changes while a round is read comes on one of its later pages.
+/// </summary>
+internal sealed partial class ODataDeltaFeed(DialectFeedOptions options, TimeProvider time, Pulse delivered)
+    : ForeignFeed(FeedKind.ODataDelta, "/users/delta", options, time, delivered)
+{
+    private const string Delta = "$deltatoken";
+    private const string Skip = "$skiptoken";
+
+    public override string? CursorOf(HttpRequest request) =>
+        request.Query[Delta].ToString() is { Length: > 0 } token ? token
+        : request.Query[Skip].ToString() is { Length: > 0 } page ? page
+        : null;
+
+    public override Task ExpireAsync(HttpContext context, TestRequest log, ExpiryForm form, CancellationToken cancellationToken)
+    {
+        if (form == ExpiryForm.Error)
+            return RefuseAsync(context, log, 400, "syncStateNotFound", "The sync state is not found.", cancellationToken);
+        if (form != ExpiryForm.Gone)
+            context.Response.Headers.Location = $"{Root(context)}{Path}?{Delta}=";
+        return RefuseAsync(context, log, 410, "syncStateInvalid", "The delta token is too old. Start over.", cancellationToken);
+    }
+
+    private protected override Task AnswerAsync(HttpContext context, TestRequest log, CancellationToken cancellationToken)
+    {
+        var there = Log.Count;
+        Position position;
+        if (CursorOf(context.Request) is not { } token)
+            position = new Position(0, 0, there, Query(context, "$select") ?? "");
+        else if (token == "latest")
+            position = new Position(there, there, there, Query(context, "$select") ?? "");
+        else if (!Position.TryParse(token, out position) || position.At > there)
+            return RefuseAsync(context, log, 400, "badRequest", "The token is malformed.", cancellationToken);
+        var (from, at) = (position.From, position.At);
+        if (at == from)
+            from = at = Replay(context, at);
+        // What comes again is more than a page, so that each page goes on.
+        var size = PageSize(MaximumPageSize().Match(context.Request.Headers["Prefer"].ToString()).Groups[1].Value) + position.At - at;
+        // One more than fits tells whether there is another page.
+        var found = Log.Read(at, size + 1, change => Takes(change, position.Start));
+        var isLast = found.Count <= size;
+        var page = isLast ? found : [.. found.Take(size)];
+        at = Math.Max(isLast ? there : 0, page.Count > 0 ? page[^1].Sequence : 0);
+        var (name, next) = isLast ? ("deltaLink", new Position(at, at, at, position.Select)) : ("nextLink", position with { At = at });
+        var link = $"{Root(context)}{Path}?{(isLast ? Delta : Skip)}={next}";
+        return SendPageAsync(
+            context,
+            log,
+            new JsonPage(
+                $$"""{"@odata.context":"{{Root(context)}}/$metadata#{{Path.Trim('/').Split('/')[^2..][0]}}","value":[""",
+                [.. page.Select(change => Item(change, from, position.Select))],
+                $$"""],"@odata.{{name}}":{{JsonText.Quote(link)}}}"""
+            ),
+            cancellationToken
+        );
+    }
+
+    /// <summary>
+    /// The newest change of each record; of one that is gone and came again also the removal between, or what it had before would stay.
+    /// </summary>
+    private static bool Takes(Change change, int start) => change.IsRemoval ? change.Sequence > start : change.Next is null;
+
+    private ReadOnlyMemory<byte> Item(Change change, int from, string select)
+    {
+        var key = Rules.Key[0].Field;
+        if (change.IsRemoval)
+        {
+            var gone = JsonText.Read(change.Given);
+            var removed = gone["@removed"]?.DeepClone() ?? new JsonObject { ["reason"] = "deleted" };
+            return JsonText.Write(new JsonObject { [key] = gone[key]?.DeepClone(), ["@removed"] = removed });
+        }
+
+        var item = JsonText.Read(change.Since(from));
+        if (!item.ContainsKey(key))
+            item.Insert(0, key, change.ToObject()[key]?.DeepClone());
+        if (select.Length > 0)
+        {
+            var wanted = select.Split(',').Append(key).ToHashSet(StringComparer.Ordinal);
+            foreach (var name in item.Select(field => field.Key).Where(name => !wanted.Contains(name)).ToList())
+                item.Remove(name);
+        }
+        return JsonText.Write(item);
+    }
+
+    private protected override Task RefuseAsync(
+        HttpContext context,
+        TestRequest log,
+        int status,
+        string code,
+        string reason,
+        CancellationToken cancellationToken
+    ) =>
+        SendAsync(
+            context,
+            log,
+            status,
+            $$$"""{"error":{"code":{{{JsonText.Quote(code)}}},"message":{{{JsonText.Quote(reason)}}}}}""",
+            cancellationToken
+        );
+
+    [GeneratedRegex(@"odata\.maxpagesize=(\d+)")]
+    private static partial Regex MaximumPageSize();
+
+    /// <summary>What a token holds, which is nobody's business but the server's.</summary>
+    /// <param name="At">The sequence that the round has come to.</param>
+    /// <param name="From">The sequence from which it began; 0 for the whole set.</param>
+    /// <param name="Start">How many changes there were then: a whole set leaves out what was gone by then.</param>
+    /// <param name="Select">The fields that were asked for.</param>
+    private readonly record struct Position(int At, int From, int Start, string Select)
+    {
+        public static bool TryParse(string token, out Position position)
+        {
+            position = default;
+            try
+            {
+                var padded = token.Replace('-', '+').Replace('_', '/').PadRight((token.Length + 3) / 4 * 4, '=');
+                var parts = Encoding.UTF8.GetString(Convert.FromBase64String(padded)).Split('.', 4);
+                if (parts.Length < 4)
+                    return false;
+                position = new Position(Number(parts[0]), Number(parts[1]), Number(parts[2]), parts[3]);
+                return true;
+            }
+            catch (FormatException)
+            {
+                return false;
+            }
+        }
+
+        public override string ToString() =>
+            Convert
+                .ToBase64String(Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{At}.{From}.{Start}.{Select}")))
+                .Replace('+', '-')
+                .Replace('/', '_')
+                .TrimEnd('=');
+
+        private static int Number(string text) => int.Parse(text, NumberStyles.None, CultureInfo.InvariantCulture);
+    }
+}
