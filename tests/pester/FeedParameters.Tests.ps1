@@ -267,6 +267,45 @@ Describe 'Sync-LockstepTable' {
         }
     }
 
+    Context '-TokenProvider with the answer that refused' {
+        It 'has the status and the headers in $_, nothing at the start, and may go on at another address with other headers' {
+            $server = Start-LockstepTestServer -Port 0 -Record (New-Json 1 1)
+            $other = Start-LockstepTestServer -Port 0 -Record (New-Json 1 1), (New-Json 2 2)
+            $null = Add-LockstepTestFault Unauthorized -Token one -Server $server
+            $null = Add-LockstepTestFault Unauthorized -Token two -Server $other
+            $seen = [System.Collections.Generic.List[object]]::new()
+            $result = $server | Sync-LockstepTable -Disk @quick -TokenProvider {
+                $seen.Add($_)
+                if (-not $_) { return 'none' }
+                @{ Uri = $other.FeedUri; Headers = @{ 'X-Claims' = 'yes' }; Token = ConvertTo-SecureString two -AsPlainText -Force }
+            }
+            $result.Added | Should -Be 2
+            $seen.Count, $seen[0] | Should -Be 2, $null
+            $seen[1].StatusCode, $seen[1].Feed | Should -Be 401, $server.FeedUri.AbsoluteUri
+            $seen[1].Challenge | Should -BeLike '*Bearer*'
+            $seen[1].Headers['www-authenticate'] | Should -Be $seen[1].Challenge
+            # The table stays that of the first address.
+            (Get-LockstepTable).Uri | Should -Be $server.FeedUri
+        }
+
+        It 'has it in a job too' {
+            $server = Start-LockstepTestServer -Port 0 -Record (New-Json 1 1)
+            $null = Add-LockstepTestFault Unauthorized -Token 401 -Server $server
+            try {
+                $result = $server | Sync-LockstepTable -Disk @quick -AsJob -TokenProvider { if ($_) { "$($_.StatusCode)" } else { 'none' } } | Receive-Job -Wait
+                $result.Added | Should -Be 1
+            }
+            finally { Get-Job | Remove-Job -Force }
+        }
+
+        It 'refuses what it cannot use without showing it' {
+            $server = Start-LockstepTestServer -Port 0 -Record (New-Json 1 1)
+            $failure = Get-ErrorOf { $server | Sync-LockstepTable -Disk -TokenProvider { @{ Uri = 'ftp://s3cret/'; Token = 's3cret' } } -ErrorAction Stop }
+            $failure.FullyQualifiedErrorId | Should -BeLike 'InvalidOption,*'
+            "$failure $($failure.ErrorDetails.RecommendedAction)" | Should -Not -Match s3cret
+        }
+    }
+
     Context '-Rebind' {
         It 'binds a table to a feed at another address, which is a mismatch otherwise' {
             $null = Start-LockstepTestServer -Port 0 -Feed Finite | Sync-LockstepTable -Disk

@@ -31,8 +31,9 @@ internal sealed class FeedClient : IDisposable
 
     public TimeSpan OperationTimeout => _http.Options.OperationTimeout;
 
-    /// <summary>Goes on with another token; the cursor stays.</summary>
-    public void ReplaceToken(string bearerToken) => _http.ReplaceToken(bearerToken);
+    /// <summary>Goes on as the feed's owner wants it; the cursor stays. Null leaves a thing as it is.</summary>
+    public void Replace(string? bearerToken, Uri? uri, IReadOnlyList<KeyValuePair<string, string>>? headers) =>
+        _http.Replace(bearerToken, uri, headers);
 
     /// <summary>Requests the feed from a cursor. A 307 is taken to be a snapshot's address, unless only updates are asked for.</summary>
     /// <exception cref="FeedException">The feed cannot be reached or answers otherwise than with records.</exception>
@@ -76,7 +77,7 @@ internal sealed class FeedClient : IDisposable
             using (response)
             {
                 if (_http.RedirectOf(response, target) is not { } location)
-                    throw new FeedStatusException(Uri, response.StatusCode, response.ReasonPhrase, RetryAfterOf(response));
+                    throw Refusal(response);
                 if (response.StatusCode == HttpStatusCode.TemporaryRedirect)
                 {
                     // The snapshot is taken already; whoever follows asks again later for what came after it.
@@ -175,11 +176,15 @@ internal sealed class FeedClient : IDisposable
         if (response.IsSuccessStatusCode)
             return response;
         using (response)
-            throw new FeedStatusException(Uri, response.StatusCode, response.ReasonPhrase, RetryAfterOf(response));
+            throw Refusal(response);
     }
 
     private Stream Decode(Stream stream, string encoding) =>
         EncodedStream.Open(stream, encoding) ?? throw new FeedCutException(Uri, $"its content encoding '{encoding}' is not known.");
+
+    /// <summary>The error of a status that is no success.</summary>
+    internal FeedStatusException Refusal(HttpResponseMessage response) =>
+        new(Uri, response.StatusCode, response.ReasonPhrase, RetryAfterOf(response)) { Headers = ResponseHeaders.Of(response) };
 
     internal RetryAfter? RetryAfterOf(HttpResponseMessage response) =>
         response.Headers.NonValidated.TryGetValues("Retry-After", out var values) && values.FirstOrDefault() is { } text

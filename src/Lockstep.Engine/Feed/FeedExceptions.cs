@@ -69,6 +69,9 @@ public sealed class FeedStatusException : FeedException
     /// <summary>How long the server asks to wait, when it does; an hour when it asks for more.</summary>
     public TimeSpan? RetryAfter { get; }
 
+    /// <summary>The answer's headers, for whoever renews the credentials; names in any case.</summary>
+    internal IReadOnlyDictionary<string, string> Headers { get; init; } = ResponseHeaders.None;
+
     /// <summary>What the server asked for, in words, where that is not what is done.</summary>
     internal string? RetryAfterNote { get; }
 

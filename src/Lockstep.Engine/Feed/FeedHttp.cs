@@ -36,7 +36,7 @@ internal sealed class FeedHttp : IDisposable
     {
         Options = options;
         _time = time ?? TimeProvider.System;
-        Uri = options.Address;
+        _ = options.Address;
         _http = new HttpMessageInvoker(CreateHandler(options, decompresses, options.Certificate), disposeHandler: true);
         _elsewhere = options.Certificate is null
             ? _http
@@ -44,13 +44,14 @@ internal sealed class FeedHttp : IDisposable
     }
 
     /// <summary>The feed.</summary>
-    public FeedUri Uri { get; }
+    public FeedUri Uri => Options.Address;
 
     /// <summary>How it is reached.</summary>
     internal FeedOptions Options { get; private set; }
 
-    /// <summary>Goes on with another token.</summary>
-    internal void ReplaceToken(string bearerToken) => Options = Options.WithToken(bearerToken);
+    /// <summary>Goes on as the feed's owner wants it; null leaves a thing as it is. Another address is the feed's own origin from then on.</summary>
+    internal void Replace(string? bearerToken, Uri? uri, IReadOnlyList<KeyValuePair<string, string>>? headers) =>
+        Options = Options.With(bearerToken, uri, headers);
 
     /// <summary>Sends a GET, and returns when the response's headers are there.</summary>
     /// <param name="target">What to ask; credentials and the user's headers go along only if it is of the feed's origin.</param>

@@ -78,21 +78,33 @@ public sealed class FeedOptions
         check.Timeout(OperationTimeout, Term.OperationTimeout);
     }
 
-    /// <summary>The same feed with another token, which an owner supplies to go on after a refusal.</summary>
-    internal FeedOptions WithToken(string bearerToken) => With(bearerToken, Tap, DisableCompression);
+    /// <summary>The same feed as its owner wants it asked after a refusal; null leaves a thing as it is.</summary>
+    /// <param name="bearerToken">Another token.</param>
+    /// <param name="uri">Another address.</param>
+    /// <param name="headers">Headers that go in the place of those of the same name, or besides.</param>
+    internal FeedOptions With(string? bearerToken, Uri? uri, IReadOnlyList<KeyValuePair<string, string>>? headers) =>
+        Copy(bearerToken, uri, headers, Tap, DisableCompression);
 
     /// <summary>The same feed, each of whose responses goes to a tap, and none of which is compressed.</summary>
-    internal FeedOptions WithTap(Action<HttpResponseMessage> tap) => With(BearerToken, tap, disableCompression: true);
+    internal FeedOptions WithTap(Action<HttpResponseMessage> tap) => Copy(null, null, null, tap, disableCompression: true);
 
-    private FeedOptions With(string? bearerToken, Action<HttpResponseMessage>? tap, bool disableCompression) =>
+    private FeedOptions Copy(
+        string? bearerToken,
+        Uri? uri,
+        IReadOnlyList<KeyValuePair<string, string>>? headers,
+        Action<HttpResponseMessage>? tap,
+        bool disableCompression
+    ) =>
         new()
         {
-            Uri = Uri,
+            Uri = uri ?? Uri,
             CursorStyle = CursorStyle,
             Query = Query,
-            Headers = Headers,
+            Headers = headers is null
+                ? Headers
+                : [.. Headers.Where(old => !headers.Any(one => one.Key.Equals(old.Key, StringComparison.OrdinalIgnoreCase))), .. headers],
             Credential = Credential,
-            BearerToken = bearerToken,
+            BearerToken = bearerToken ?? BearerToken,
             ConnectionTimeout = ConnectionTimeout,
             OperationTimeout = OperationTimeout,
             AllowUnencryptedAuthentication = AllowUnencryptedAuthentication,

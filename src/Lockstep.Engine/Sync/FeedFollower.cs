@@ -129,8 +129,13 @@ internal sealed class FeedFollower(
             catch (FeedStatusException e) when (!e.IsTransient)
             {
                 await events.PostStatusAsync(e, cancellationToken).ConfigureAwait(false);
-                if (++refusals > MostRefusals || !await AskForCredentialsAsync(e, cancellationToken).ConfigureAwait(false))
+                if (!e.IsRefusal || ++refusals > MostRefusals || !await AskForCredentialsAsync(e, cancellationToken).ConfigureAwait(false))
+                {
                     throw;
+                }
+
+                if (status.Phase is not (SyncPhase.Connecting or SyncPhase.BackingOff))
+                    status.Move(SyncTrigger.Interrupted);
                 continue;
             }
             catch (FeedException e) when (e.IsTransient)
@@ -422,9 +427,9 @@ internal sealed class FeedFollower(
     {
         var question = new CredentialsNeeded(error);
         await steps.ExchangeAsync(question, cancellationToken).ConfigureAwait(false);
-        if (question.NewToken is not { } token)
+        if (question is { NewToken: null, NewUri: null, NewHeaders: null })
             return false;
-        client.ReplaceToken(token);
+        client.Replace(question.NewToken, question.NewUri, question.NewHeaders);
         return true;
     }
 

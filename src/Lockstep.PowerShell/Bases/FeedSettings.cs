@@ -4,6 +4,7 @@ using System.Net;
 using Lockstep.Engine;
 using Lockstep.Engine.Feed;
 using Lockstep.Errors;
+using Lockstep.Sync;
 
 namespace Lockstep.Bases;
 
@@ -20,8 +21,8 @@ internal static class FeedSettings
     /// <exception cref="InvalidOptionException">The parameters do not go together.</exception>
     /// <param name="cmdlet">The cmdlet.</param>
     /// <param name="uri">The feed.</param>
-    /// <param name="token">A token that goes before the cmdlet's own; null for none.</param>
-    public static FeedOptions Of(FeedCmdlet cmdlet, Uri uri, string? token = null)
+    /// <param name="supplied">What goes before the cmdlet's own; null for nothing.</param>
+    public static FeedOptions Of(FeedCmdlet cmdlet, Uri uri, SuppliedAccess? supplied = null)
     {
         Require(uri);
         if (cmdlet.Authentication == FeedAuthentication.Basic && cmdlet.Credential is null)
@@ -50,7 +51,7 @@ internal static class FeedSettings
             Headers = Pairs(cmdlet.Headers),
             Credential = cmdlet.Authentication == FeedAuthentication.Bearer ? null : cmdlet.Credential?.GetNetworkCredential(),
             BearerToken =
-                token
+                supplied?.Token
                 ?? (
                     cmdlet.Token is null || cmdlet.Authentication == FeedAuthentication.Basic
                         ? null
@@ -73,7 +74,7 @@ internal static class FeedSettings
                 },
         };
         options.Validate(CmdletWords.Say);
-        return options;
+        return options.With(null, supplied?.Uri, supplied?.Headers);
     }
 
     /// <summary>

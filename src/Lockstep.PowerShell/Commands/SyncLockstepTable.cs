@@ -313,7 +313,7 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
             Callback = Callback is null ? null : new RecordScript(Callback),
             Transform = Transform is null ? null : new RecordTransform(Transform),
             PassesChanges = PassThru || EveryChange,
-            TokenProvider = TokenProvider is { } provider ? () => provider.Invoke() : null,
+            TokenProvider = TokenScript.Of(TokenProvider),
         };
         if (ThrottleLimit > 1)
         {
