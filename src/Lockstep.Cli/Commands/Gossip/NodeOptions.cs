@@ -155,17 +155,6 @@ internal sealed class NodeOptions
         return keys is { PrivateKey: null, PublicKey: null, Trusted: [], Signature: GossipSignature.EcdsaP256 } ? null : keys.Load();
     }
 
-    private EventRetention Retention(ParseResult result) =>
-        new()
-        {
-            MaxEvents = result.GetValue(_maxEvents) is { } events
-                ? events > 0
-                    ? events
-                    : throw new ArgumentException("--max-events takes a number above 0.")
-                : null,
-            MaxAge = result.GetValue(_maxAge) is { } age ? Seconds(age, "--max-age-sec") : null,
-        };
-
     private static TimeSpan Seconds(double value, string option) =>
         value is >= 0 and < 1e10 ? TimeSpan.FromSeconds(value) : throw new ArgumentException($"{option} takes seconds, 0 or more.");
 }
