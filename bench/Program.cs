@@ -9,7 +9,7 @@ namespace Lockstep.Bench;
 /// <summary>
 /// The benchmarks: <c>all</c> makes one report; <c>endtoend</c> runs the whole beside its peers, <c>start</c> what does nothing beside curl, <c>endless</c> follows a long feed, <c>read</c> reads a table back,
 /// <c>gossip</c> a model beside npm's scuttlebutt, <c>fanout</c> serves many live clients, <c>relay</c> a table file that is being synced,
-/// <c>postgres</c> a table feed, <c>postgres-writers</c> what tracking costs; anything else goes to BenchmarkDotNet (<c>--filter '*Parse*'</c>).
+/// <c>postgres</c> a table feed, <c>postgres-writers</c> what tracking costs, <c>variables</c> a change of a tick variable in each store; anything else goes to BenchmarkDotNet (<c>--filter '*Parse*'</c>).
 /// </summary>
 internal static class Program
 {
@@ -75,6 +75,9 @@ internal static class Program
                     )
                     .GetAwaiter()
                     .GetResult();
+                break;
+            case ["variables", .. var servers]:
+                Ticks.SetRun.RunAsync(servers).GetAwaiter().GetResult();
                 break;
             case ["postgres-writers", var connection, .. var rest]:
                 Postgres.WritersRun.RunAsync(connection, seconds: Number(rest, 0, 10)).GetAwaiter().GetResult();

@@ -62,21 +62,22 @@ internal static class Program
         }
     }
 
-    private static async Task<int> RunAsync(string[] args)
+    /// <summary>Runs a command; its errors come out as they are.</summary>
+    internal static async Task<int> RunAsync(string[] args)
     {
-        var root = new RootCommand("Keeps local tables in step with records that change elsewhere.") { Debug };
-        foreach (var option in LogOptions.All)
-            root.Add(option);
-        // Making a command with its options takes longer than running some of them: the one that is called is enough.
-        Func<Command>[] called = [.. Commands.Where(c => args.Length > 0 && c.Name == args[0]).Select(c => c.Create)];
-        foreach (var create in called.Length > 0 ? called : Commands.Select(c => c.Create))
-            root.Add(create());
-        // A value may begin with @: no file takes its place.
-        var command = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
-        if (command.Errors.Count > 0 && command.Action is not System.CommandLine.Help.HelpAction)
+        var command = Parse(args);
+        var isHelp = command.Action is System.CommandLine.Help.HelpAction;
+        if (!isHelp && UsageText.UnknownOption(command) is { } unknown)
         {
-            foreach (var error in command.Errors)
-                await Console.Error.WriteLineAsync(PlainText.Of(error.Message)).ConfigureAwait(false);
+            await Console.Error.WriteLineAsync($"There is no option '{PlainText.Of(unknown)}'.").ConfigureAwait(false);
+            await Console.Error.WriteLineAsync($"See 'lockstep {PathOf(command.CommandResult)}--help'.").ConfigureAwait(false);
+            return ExitCodes.Usage;
+        }
+
+        if (!isHelp && command.Errors.Count > 0)
+        {
+            foreach (var line in UsageText.Of(command))
+                await Console.Error.WriteLineAsync(line).ConfigureAwait(false);
             if (command.UnmatchedTokens is [var name] && command.CommandResult.Command.Options.Any(option => option.Name == "--table"))
             {
                 await Console
@@ -89,6 +90,20 @@ internal static class Program
         }
 
         return await command.InvokeAsync(Invocation).ConfigureAwait(false);
+    }
+
+    /// <summary>What a command line says; nothing is done yet.</summary>
+    internal static ParseResult Parse(string[] args)
+    {
+        var root = new RootCommand("Keeps local tables in step with records that change elsewhere.") { Debug };
+        foreach (var option in LogOptions.All)
+            root.Add(option);
+        // Making a command with its options takes longer than running some of them: the one that is called is enough.
+        Func<Command>[] called = [.. Commands.Where(c => args.Length > 0 && c.Name == args[0]).Select(c => c.Create)];
+        foreach (var create in called.Length > 0 ? called : Commands.Select(c => c.Create))
+            root.Add(create());
+        // A value may begin with @: no file takes its place.
+        return root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
     }
 
     /// <summary>The words that call a command, each with a blank behind it.</summary>

@@ -18,6 +18,9 @@ public readonly ref struct Term
     /// <summary>Send credentials over plain HTTP.</summary>
     public static Term AllowUnencryptedAuthentication => Named();
 
+    /// <summary>Trust the certificates of a file as the server's issuers.</summary>
+    public static Term CertificateAuthority => Named();
+
     /// <summary>Copy a table to another file.</summary>
     public static Term BackupTable => Named("Table.Backup");
 
@@ -51,17 +54,29 @@ public readonly ref struct Term
     /// <summary>Stay connected to the feed.</summary>
     public static Term Follow => Named();
 
+    /// <summary>How long to follow.</summary>
+    public static Term FollowFor => Named();
+
     /// <summary>Let one whole set through, however much it removes.</summary>
     public static Term Force => Named();
 
     /// <summary>The fields that are the key.</summary>
     public static Term Key => Named("KeyFields");
 
+    /// <summary>How far before the cursor a connection begins.</summary>
+    public static Term Lookback => Named();
+
     /// <summary>What to do with malformed records.</summary>
     public static Term MalformedRecord => Named();
 
+    /// <summary>The largest record.</summary>
+    public static Term MaximumRecordSize => Named();
+
     /// <summary>How often to try again.</summary>
     public static Term MaximumRetryCount => Named();
+
+    /// <summary>How long a connection may be silent.</summary>
+    public static Term OperationTimeout => Named();
 
     /// <summary>The field that orders the records.</summary>
     public static Term OrderBy => Named();
@@ -78,6 +93,9 @@ public readonly ref struct Term
     /// <summary>Keep a table file from other users of the machine.</summary>
     public static Term Private => Named("IsPrivate");
 
+    /// <summary>How long to wait between polls of another server's feed.</summary>
+    public static Term PollInterval => Named();
+
     /// <summary>How many malformed records are set aside.</summary>
     public static Term QuarantineLimit => Named();
 
@@ -92,6 +110,12 @@ public readonly ref struct Term
 
     /// <summary>Fetch the whole set again.</summary>
     public static Term Resync => Named();
+
+    /// <summary>The wait before another attempt.</summary>
+    public static Term RetryInterval => Named();
+
+    /// <summary>After how long without a change a feed without end counts as caught up.</summary>
+    public static Term Settle => Named();
 
     /// <summary>The change to go on from.</summary>
     public static Term Since => Named("since");

@@ -7,7 +7,7 @@ namespace Lockstep.Postgres;
 public sealed record PostgresReplicationOptions
 {
     /// <summary>
-    /// The file that keeps the changes for clients (SQLite; made when it is not there). It belongs to one feed at a time, and to its slot:
+    /// The file that keeps the changes for clients (SQLite; made when it is not there). It belongs to one feed at a time, and to the slot:
     /// without it the feed starts over and every client resyncs.
     /// </summary>
     public required string LogPath { get; init; }
@@ -19,8 +19,8 @@ public sealed record PostgresReplicationOptions
     public long LogBytes { get; init; } = 1L << 30;
 
     /// <summary>
-    /// The replication slot: lower-case letters, digits and underscores, at most 63. Null for one named after the database and the table,
-    /// which then can have one feed by replication only.
+    /// The replication slot, which feeds of one process over one connection string share: lower-case letters, digits and underscores, at most
+    /// 63. Null for one named after the database, which one process at a time can use.
     /// </summary>
     public string? Slot { get; init; }
 
@@ -29,7 +29,7 @@ public sealed record PostgresReplicationOptions
 
     /// <summary>
     /// How many bytes of its log (WAL) the server may be made to keep for the slot. Beyond it the slot is dropped, and made again with a
-    /// resync of all clients, so that it cannot fill the disk. Only a running feed can watch: <c>max_slot_wal_keep_size</c> on the server
+    /// resync of all clients of all its tables, so that it cannot fill the disk. Only a running feed can watch: <c>max_slot_wal_keep_size</c> on the server
     /// bounds it always. At least 16 MiB; default 4 GiB.
     /// </summary>
     public long MaxSlotLagBytes { get; init; } = 4L << 30;

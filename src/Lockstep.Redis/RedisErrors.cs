@@ -5,9 +5,6 @@ namespace Lockstep.Redis;
 /// <summary>What the driver's errors mean.</summary>
 internal static class RedisErrors
 {
-    /// <summary>How the driver begins to say so; the reason comes after a semicolon.</summary>
-    private const string NoConnection = "No connection is ";
-
     /// <summary>Whether it is the server or the way to it, and not a fault of ours.</summary>
     public static bool IsUnavailable(Exception error) =>
         error is RedisException or RedisCommandException or TimeoutException or ObjectDisposedException or FormatException;
@@ -31,14 +28,22 @@ internal static class RedisErrors
                 + said.TrimEnd('.')
                 + ")",
             ObjectDisposedException => "the connection was closed",
-            RedisConnectionException { Message: var said } when said.StartsWith(NoConnection, StringComparison.Ordinal) => said.IndexOf(
-                ';',
-                StringComparison.Ordinal
-            )
-                is > 0
-                    and var why
-                ? "no connection (" + said[(why + 1)..].Trim(' ', '.') + ")"
-                : "no connection",
+            RedisConnectionException { Message: var said } => NoConnection(said),
             _ => error.Message.TrimEnd('.'),
         };
+
+    /// <summary>
+    /// Without the driver's advice to programmers. It says the reason after a semicolon, or after its first sentence where it could not
+    /// connect at all.
+    /// </summary>
+    private static string NoConnection(string said)
+    {
+        var start = said.StartsWith("No connection is ", StringComparison.Ordinal)
+            ? said.IndexOf(';', StringComparison.Ordinal)
+            : said.IndexOf("(s).", StringComparison.Ordinal) + 3;
+        var why = start < 0 ? "" : said[(start + 1)..].Trim(' ', '.');
+        return why.Length == 0 || why.StartsWith("Error connecting right now", StringComparison.Ordinal)
+            ? "no connection"
+            : $"no connection ({why})";
+    }
 }

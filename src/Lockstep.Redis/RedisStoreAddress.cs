@@ -117,9 +117,9 @@ internal sealed partial class RedisStoreAddress
             Ssl = isTls,
             ServiceName = service,
             ClientName = "lockstep",
-            // A store that is away is used again when it is back, by the same connection.
-            AbortOnConnectFail = false,
-            ConnectRetry = 1,
+            // The first connection fails with the reason, and the next operation tries again; later ones are made in the background.
+            AbortOnConnectFail = true,
+            ConnectRetry = 0,
             ConnectTimeout = 5000,
             AsyncTimeout = 5000,
             SyncTimeout = 5000,

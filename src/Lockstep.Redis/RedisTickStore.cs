@@ -14,7 +14,7 @@ public sealed class RedisTickStore : ITickStore, ITickChangeHints, IAsyncDisposa
     private static readonly TimeSpan LongestTry = TimeSpan.FromSeconds(5);
 
     /// <summary>Who came too late so often goes first.</summary>
-    private const int PatientAttempts = 5;
+    private const int PatientAttempts = 3;
 
     private readonly RedisStoreAddress _address;
     private readonly RedisKeys _keys;
@@ -107,7 +107,7 @@ public sealed class RedisTickStore : ITickStore, ITickChangeHints, IAsyncDisposa
                     TickEdit.CheckDeadline(variables, edits, edits.Min(edit => edit.Deadline)!.Value);
                     break;
                 case "wait":
-                    await Task.Delay(Random.Shared.Next(1, 10), cancellationToken).ConfigureAwait(false);
+                    await Task.Delay(TickTurn.Pause(trying.Elapsed), cancellationToken).ConfigureAwait(false);
                     break;
             }
         }
@@ -137,13 +137,14 @@ public sealed class RedisTickStore : ITickStore, ITickChangeHints, IAsyncDisposa
 
     private async Task<RedisState> ReadAsync(IDatabase database, IReadOnlyList<string> variables)
     {
+        // The store is made at most once: one that disappears later is a store that is down, not an empty one. Whoever began before it was
+        // there may make it, too.
+        var creates = _newSettings is not null && !_wasThere;
         RedisKey[] keys = [_keys.Store, .. variables.Select(_keys.Variable)];
         var state = RedisSchedules.Read(await EvaluateAsync(database, RedisScripts.Read, keys, []).ConfigureAwait(false));
-
-        // The store is made at most once: one that disappears later is a store that is down, not an empty one.
-        if (state is null && _newSettings is not null && !_wasThere)
+        if (state is null && creates)
         {
-            var fields = RedisSchedules.NewStore(_newSettings);
+            var fields = RedisSchedules.NewStore(_newSettings!);
             await EvaluateAsync(database, RedisScripts.Create, [_keys.Store], fields).ConfigureAwait(false);
             state = RedisSchedules.Read(await EvaluateAsync(database, RedisScripts.Read, keys, []).ConfigureAwait(false));
         }

@@ -6,15 +6,13 @@ namespace Lockstep.Ticks;
 
 /// <summary>
 /// How writers of one file take turns. SQLite keeps no queue: who waits looks again after ever longer pauses, and of twenty that write
-/// without a break one may wait half a minute. Here the pauses get shorter the longer one waits, so that the next turn goes, as a rule, to
-/// one that has waited long; and no one waits longer than <see cref="TimeoutSeconds"/>.
+/// without a break one may wait half a minute. Here the pauses are those of <see cref="TickTurn"/>, and no one waits longer than
+/// <see cref="TimeoutSeconds"/>.
 /// </summary>
 internal static class SqliteTurn
 {
     /// <summary>How long one waits for others, at most.</summary>
     public const int TimeoutSeconds = 5;
-
-    private const double LongestPauseMs = 25;
 
     /// <summary>Has a connection that was just opened keep what it commits, and wait for who writes at the moment.</summary>
     public static void Prepare(SqliteConnection connection)
@@ -38,7 +36,7 @@ internal static class SqliteTurn
         )
         {
             cancellationToken.ThrowIfCancellationRequested();
-            Thread.Sleep((int)Pause(waiting.Elapsed.TotalMilliseconds));
+            Thread.Sleep(TickTurn.Pause(waiting.Elapsed));
         }
 
         Check(connection, outcome);
@@ -49,11 +47,6 @@ internal static class SqliteTurn
 
     /// <summary>Commits what <see cref="Take"/> began.</summary>
     public static void Commit(SqliteConnection connection) => Execute(connection, "COMMIT");
-
-    /// <summary>
-    /// Half a second of waiting gives a look about as often as a commit takes on a slow disk; after two there is one each millisecond.
-    /// </summary>
-    private static double Pause(double waitedMs) => Math.Clamp(2000 / Math.Max(1, waitedMs), 1, LongestPauseMs);
 
     private static void Execute(SqliteConnection connection, string sql) => Check(connection, raw.sqlite3_exec(connection.Handle, sql));
 

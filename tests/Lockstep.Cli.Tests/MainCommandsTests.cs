@@ -13,6 +13,20 @@ public sealed class MainCommandsTests : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
+    [Theory]
+    [InlineData("--bogus", "records", "--bogus")]
+    [InlineData("-p", "tables", "-p", "x.db")]
+    [InlineData("--nosuch", "sync", "--nosuch", "http://127.0.0.1:1/")]
+    [InlineData("--nosuch", "index", "-t", "servers", "--nosuch")]
+    public async Task An_option_that_is_not_there_is_named_and_never_taken_for_an_argument(string option, params string[] arguments)
+    {
+        var run = await CliProcess.RunAsync(_folder.Path, arguments);
+
+        Assert.Equal(2, run.ExitCode);
+        Assert.StartsWith($"There is no option '{option}'.", run.Error, StringComparison.Ordinal);
+        Assert.Contains($"lockstep {arguments[0]} --help", run.Error, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Quickstart_shows_the_five_records_and_the_resume()
     {

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text.Json;
 using Lockstep.Testing;
+using Lockstep.Ticks;
 
 namespace Lockstep.Cli.Tests;
 
@@ -97,6 +98,12 @@ public sealed class VarCommandTests : IDisposable
     [InlineData(2, "either a value", "set", "v", "--store", "{store}")]
     [InlineData(2, "length of time", "set", "v", "1", "--tick", "soon", "--store", "{store}")]
     [InlineData(2, "LOCKSTEP_STORE", "list")]
+    [InlineData(2, "each variable once", "set-group", "a", "--store", "{store}")]
+    [InlineData(2, "each variable once", "set-group", "a=1", "a=2", "--store", "{store}")]
+    [InlineData(2, "not JSON", "set-group", "a=blue", "--store", "{store}")]
+    [InlineData(2, "--active-at", "remove", "v", "--store", "{store}")]
+    [InlineData(3, "no connection", "list", "--store", "redis://u:s3cret@127.0.0.1:1")]
+    [InlineData(2, "prefix", "list", "--store", "redis://u:s3cret@127.0.0.1:1?s3cret")]
     [InlineData(2, "memory", "list", "--store", "memory")]
     [InlineData(3, "TickStoreUnavailable", "get", "v", "--store", "{store}")]
     [InlineData(3, "TickStoreUnavailable", "list", "--store", "Host=127.0.0.1;Port=1;Password=s3cret")]
@@ -111,6 +118,103 @@ public sealed class VarCommandTests : IDisposable
         Assert.Contains(says, run.Error, StringComparison.Ordinal);
         Assert.Empty(run.Output);
         Assert.DoesNotContain("s3cret", run.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Values_are_set_together_removed_and_read_at_a_time_to_come()
+    {
+        var set = await RunAsync("var", "set-group", "a=1", "b=\"x\"", "--active-at", "2090-01-01T00:00:01Z", "--store", Store, "--json");
+        Assert.Equal((0, ""), (set.ExitCode, set.Error));
+        Assert.Equal(
+            ["a 2090-01-01T00:00:10.000Z", "b 2090-01-01T00:00:10.000Z"],
+            set.Output.TrimEnd()
+                .Split('\n')
+                .Select(line => JsonDocument.Parse(line).RootElement)
+                .Select(line => $"{line.GetProperty("name").GetString()} {line.GetProperty("activeAt").GetString()}")
+        );
+        var later = await RunAsync("var", "get", "b", "--at", "2090-01-01T00:00:10Z", "--store", Store);
+        var before = await RunAsync("var", "get", "b", "--at", "2090-01-01T00:00:09.999Z", "--store", Store);
+        Assert.Equal(("x", "null"), (later.Output.TrimEnd(), before.Output.TrimEnd()));
+
+        var parted = await RunAsync("var", "set", "b", "2", "--active-at", "2089-01-01", "--tick", "7", "--store", Store);
+        Assert.Equal(1, parted.ExitCode);
+        Assert.Contains("TickGroup", parted.Error, StringComparison.Ordinal);
+
+        string[] remove = ["var", "remove", "a", "--active-at", "2090-01-01T00:00:10Z", "--store", Store];
+        Assert.Equal("2090-01-01T00:00:10.000Z  a  1  (removed)", (await RunAsync(remove)).Output.TrimEnd());
+        var again = await RunAsync(remove);
+        Assert.Equal((1, ""), (again.ExitCode, again.Output));
+        Assert.Contains("no value that becomes active", again.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Whether_a_percentage_includes_a_key_is_printed()
+    {
+        await RunAsync("var", "set", "share", "100", "--store", Store);
+        await RunAsync("var", "set", "word", "off", "--text", "--store", Store);
+        const string Later = "2090-01-01";
+
+        var both = await RunAsync("var", "get", "share", "--for", "ann", "--for", "bob", "--at", Later, "--store", Store);
+        Assert.Equal("true\ntrue\n", both.Output.ReplaceLineEndings("\n"));
+        var none = await RunAsync("var", "get", "share", "--for", "ann", "--store", Store, "--json", "--at", "2000-01-01");
+        using var line = JsonDocument.Parse(none.Output);
+        Assert.False(line.RootElement.GetProperty("isIncluded").GetBoolean());
+        Assert.Equal(0, line.RootElement.GetProperty("percent").GetDecimal());
+        Assert.InRange(line.RootElement.GetProperty("position").GetDecimal(), 0, 100);
+        var word = await RunAsync("var", "get", "word", "--for", "ann", "--at", Later, "--store", Store);
+        Assert.Equal((2, ""), (word.ExitCode, word.Output));
+        Assert.Contains("not a percentage", word.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Past_values_are_purged_and_what_lies_beside_a_boundary_is_moved_to_it()
+    {
+        await using (var store = new SqliteTickStore(Store, TickSettings.Default))
+        {
+            var tick = TickSettings.Default.DefaultTick;
+            await store.ChangeAsync(
+                "v",
+                "a script",
+                _ => new TickEdit(
+                    [
+                        .. Enumerable
+                            .Range(2001, 8)
+                            .Select(year => new TickOperation(TickAction.Set, new TickTuple(NewYear(year), $"{year}", tick))),
+                        new TickOperation(TickAction.Set, new TickTuple(NewYear(2090).AddSeconds(3), "2090", tick)),
+                    ],
+                    null,
+                    null
+                ),
+                Cancelled
+            );
+        }
+
+        var purged = await RunAsync("var", "purge", "--keep", "2", "--store", Store, "--json");
+        Assert.Equal(
+            ["2001 purged", "2002 purged", "2003 purged", "2004 purged", "2005 purged"],
+            purged
+                .Output.TrimEnd()
+                .Split('\n')
+                .Select(line => JsonDocument.Parse(line).RootElement)
+                .Select(line => $"{line.GetProperty("value").GetInt32()} {line.GetProperty("state").GetString()}")
+        );
+        var moved = await RunAsync("var", "reschedule", "v", "--store", Store);
+        Assert.Equal("2090-01-01T00:00:10.000Z  v  2090  (moved from 2090-01-01T00:00:03.000Z)", moved.Output.TrimEnd());
+        Assert.Equal("", (await RunAsync("var", "reschedule", "--store", Store)).Output);
+
+        static DateTimeOffset NewYear(int year) => new(year, 1, 1, 0, 0, 0, TimeSpan.Zero);
+    }
+
+    [Fact]
+    public async Task A_store_in_Redis_is_used_as_any_other()
+    {
+        await using var server = await RedisServer.StartAsync(Cancelled);
+        string[] store = ["--store", $"redis://{server.Host}?prefix=flags"];
+        Assert.Equal(3, (await RunAsync(["var", "list", .. store])).ExitCode);
+        var set = await RunAsync(["var", "set", "banner", "blue", "--text", "--active-at", "2090-01-01T00:00:00Z", .. store]);
+        Assert.Equal((0, ""), (set.ExitCode, set.Error));
+        var list = await RunAsync(["var", "list", "banner", .. store]);
+        Assert.Contains("\"blue\"", list.Output, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -13,7 +13,7 @@ public sealed partial class ArchitectureTests
         ["Lockstep.Engine"],
         ["Lockstep.Gossip", "Lockstep.Ticks"],
         ["Lockstep.Serving"],
-        ["Lockstep.TestServer", "Lockstep.Postgres"],
+        ["Lockstep.TestServer", "Lockstep.Postgres", "Lockstep.Redis"],
         ["Lockstep.PowerShell", "Lockstep.Cli"],
     ];
 
@@ -205,6 +205,7 @@ public sealed partial class ArchitectureTests
     private static IEnumerable<TypeReference> Parts(TypeReference type) =>
         type switch
         {
+            FunctionPointerType pointer => pointer.Parameters.Select(p => p.ParameterType).Append(pointer.ReturnType).SelectMany(Parts),
             GenericInstanceType generic => generic.GenericArguments.SelectMany(Parts).Append(generic.ElementType),
             TypeSpecification made => Parts(made.ElementType),
             _ => [type],

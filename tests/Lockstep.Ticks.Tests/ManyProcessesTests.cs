@@ -150,7 +150,8 @@ public sealed class ManyProcessesTests(ITestOutputHelper output)
                 replayed = new TickEdit([entry.Operation], null, null).ApplyTo(replayed);
             }
 
-            Assert.Equal(replayed, schedule);
+            // The trail says what was done, not what was wished for.
+            Assert.Equal(replayed.Tuples.Select(What), schedule.Tuples.Select(What));
             var promised = drive.Set.Where(set => set.Variable == name).Select(set => set.Value);
             var removed = drive.Removed.Where(remove => remove.Variable == name).Select(remove => remove.Value);
             var held = schedule.Tuples.Select(tuple => tuple.Json.Trim('"')).ToList();
@@ -158,6 +159,8 @@ public sealed class ManyProcessesTests(ITestOutputHelper output)
             Assert.Empty(removed.Intersect(held));
         }
     }
+
+    private static (DateTimeOffset, string, TimeSpan) What(TickTuple tuple) => (tuple.ActiveAt, tuple.Json, tuple.Tick);
 
     /// <summary>The values of all changes that a writer was told had been committed late.</summary>
     private static async Task<HashSet<(string Variable, string Value)>> LateValuesAsync(Drive drive, ITickStore store)

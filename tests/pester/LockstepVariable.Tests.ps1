@@ -119,6 +119,56 @@ Describe 'Set- and Get-LockstepVariable' {
         $warnings[0].Message | Should -BeLike '*00:00:02*'
     }
 
+    It 'tells with -At what is planned' {
+        $one = Set-LockstepVariable v 1 -ActiveAt 2090-01-01 -Store ./v.db
+        $two = Set-LockstepVariable v 2 -ActiveAt 2091-01-01 -Store ./v.db
+        $between = Get-LockstepVariable v -At 2090-06-01 -Store ./v.db
+        $between.Value, $between.ActiveAt, $between.NextValue, $between.NextActiveAt | Should -Be 1, $one.ActiveAt, 2, $two.ActiveAt
+        (Get-LockstepVariable v -At $two.ActiveAt -Store ./v.db).Value | Should -Be 2
+        (Get-LockstepVariable v -At 2000-01-01 -Store ./v.db).Value | Should -BeNullOrEmpty
+    }
+
+    It 'tells with -For whether a percentage includes keys' {
+        $null = Set-LockstepVariable share 40 -ActiveAt 2090-01-01 -Store ./v.db
+        $keys = 0..199 | ForEach-Object { "user-$_" }
+        $answers = Get-LockstepVariable share -For $keys -At 2090-01-02 -Store ./v.db
+        $answers[0] | Should -BeOfType Lockstep.VariableInclusion
+        $answers.For | Should -Be $keys
+        $answers.Percent | Select-Object -Unique | Should -Be 40
+        foreach ($answer in $answers) { $answer.IsIncluded | Should -Be ($answer.Position -lt 40) }
+
+        # As anyone can work it out.
+        $hash = [System.Security.Cryptography.SHA256]::HashData([System.Text.Encoding]::UTF8.GetBytes('share:user-0'))
+        $place = [System.Buffers.Binary.BinaryPrimitives]::ReadUInt64BigEndian($hash)
+        $answers[0].Position | Should -Be ([math]::Truncate([decimal]$place / 18446744073709551616d * 100000000) / 1000000)
+        (Get-LockstepVariable share -For ann -Store ./v.db).IsIncluded | Should -BeFalse
+        $null = Set-LockstepVariable word 'off' -ActiveAt 2090-01-01 -Store ./v.db
+        (Get-ErrorOf { Get-LockstepVariable word -For ann -At 2090-01-02 -Store ./v.db -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'InvalidOption,*'
+    }
+
+    It 'sets a group as one, which no change of one tick parts' {
+        $set = Set-LockstepVariable -Group @{ b = 'red'; a = @{ x = 1 } } -ActiveAt 2090-01-01 -Store ./v.db
+        $set.Name | Should -Be a, b
+        $set.Json | Should -Be '{"x":1}', '"red"'
+        $set.ActiveAt | Select-Object -Unique | Should -HaveCount 1
+        (Get-ErrorOf { Set-LockstepVariable a 0 -ActiveAt 2089-01-01 -Tick 7 -Store ./v.db -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'TickGroup,*'
+        (Get-ErrorOf { Set-LockstepVariable -Group @{ a = 2; c = 2 } -ActiveAt 2090-01-01 -Store ./v.db -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'TickConflict,*'
+        (Get-LockstepVariable -Store ./v.db).Name | Should -Be a, b
+        $null = Set-LockstepVariable -Group @{ a = 2; c = 2 } -ActiveAt 2090-01-01 -Store ./v.db -Force
+        (Get-LockstepVariable a, b, c -At 2090-01-02 -Store ./v.db).Json | Should -Be 2, '"red"', 2
+        Set-LockstepVariable -Group @{ z = 1 } -Store ./other.db -WhatIf | Should -BeNullOrEmpty
+        './other.db' | Should -Not -Exist
+    }
+
+    It 'refuses a group without a boundary in common' {
+        $null = Set-LockstepVariable a 0 -ActiveAt 2090-01-01T00:00:00Z -Tick 10 -Store ./v.db
+        $null = Set-LockstepVariable b 0 -ActiveAt 2090-01-01T00:00:00Z -Tick 3 -Store ./v.db
+        $null = Set-LockstepVariable b 1 -ActiveAt 2090-01-01T00:00:03Z -Tick 10 -Store ./v.db
+        $failure = Get-ErrorOf { Set-LockstepVariable -Group @{ a = 1; b = 2 } -ActiveAt 2090-01-02 -Store ./v.db -ErrorAction Stop }
+        $failure.FullyQualifiedErrorId | Should -BeLike 'TickNoCommonBoundary,*'
+        $failure.CategoryInfo.Category | Should -Be ResourceExists
+    }
+
     It 'completes names' {
         $null = Set-LockstepVariable rate 1 -Store ./v.db
         $line = 'Get-LockstepVariable -Store ./v.db -Name r'
@@ -131,6 +181,8 @@ Describe 'Set- and Get-LockstepVariable' {
             @{ name = 'a tick too small'; script = { Set-LockstepVariable v 1 -Tick 1ms -Store ./v.db -ErrorAction Stop }; id = 'TickTooSmall'; category = 'LimitsExceeded' }
             @{ name = 'a store that is not there'; script = { Get-LockstepVariable -Store ./none.db -ErrorAction Stop }; id = 'TickStoreUnavailable'; category = 'ResourceUnavailable' }
             @{ name = 'a server that is not there'; script = { Get-LockstepVariable -Store 'postgres://me:s3cret@127.0.0.1:1/db' -ErrorAction Stop }; id = 'TickStoreUnavailable'; category = 'ResourceUnavailable' }
+            @{ name = 'a Redis server that is not there'; script = { Get-LockstepVariable -Store 'redis://me:s3cret@127.0.0.1:1' -ErrorAction Stop }; id = 'TickStoreUnavailable'; category = 'ResourceUnavailable' }
+            @{ name = 'a URI of Redis with an unknown option'; script = { Get-LockstepVariable -Store 'redis://me:s3cret@127.0.0.1?s3cret=x' -ErrorAction Stop }; id = 'InvalidOption'; category = 'InvalidArgument' }
             @{ name = 'a connection string with an unknown part'; script = { Get-LockstepVariable -Store 'Host=127.0.0.1;Password=a;s3cret=x' -ErrorAction Stop }; id = 'InvalidOption'; category = 'InvalidArgument' }
             @{ name = 'no such variable'; script = { Set-LockstepVariable v 1 -Store ./v.db; Get-LockstepVariable w -Store ./v.db -ErrorAction Stop }; id = 'VariableNotFound'; category = 'ObjectNotFound' }
             @{ name = 'a value without a form as JSON'; script = { Set-LockstepVariable v ([double]::NaN) -Store ./v.db -ErrorAction Stop }; id = 'UnsuitableObject'; category = 'InvalidData' }
@@ -179,6 +231,7 @@ Describe 'Set- and Get-LockstepVariable' {
         $store = [Lockstep.VariableStore]'Host=db.example;Username=me;Password=s3cret;Database=app'
         "$store" | Should -Be 'postgres://db.example:5432/app'
         "$([Lockstep.VariableStore]'postgresql://me:s3cret@db.example:6000/app?sslmode=verify-full')" | Should -Be 'postgres://db.example:6000/app'
+        "$([Lockstep.VariableStore]'rediss://me:s3cret@redis.example/2?prefix=flags')" | Should -Be 'rediss://redis.example:6379/2?prefix=flags'
         $store | Format-List * -Force | Out-String | Should -Not -Match s3cret
         $store | ConvertTo-Json | Should -Not -Match s3cret
     }

@@ -44,3 +44,67 @@ Describe 'Get-LockstepVariableSchedule' {
         (Get-ErrorOf { Get-LockstepVariableSchedule w -Store ./v.db -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'VariableNotFound,*'
     }
 }
+
+Describe 'Clear- and Update-LockstepVariableSchedule' {
+    BeforeAll {
+        # By the module's own SQLite: a second one within the process would lose its locks.
+        function Invoke-Sqlite([string] $Path, [string] $Sql) {
+            $sqlite = [System.AppDomain]::CurrentDomain.GetAssemblies() | Where-Object { $_.GetName().Name -eq 'Microsoft.Data.Sqlite' } | Select-Object -First 1
+            $connection = [System.Activator]::CreateInstance($sqlite.GetType('Microsoft.Data.Sqlite.SqliteConnection'), "Data Source=$Path;Pooling=False")
+            try {
+                $connection.Open()
+                $command = $connection.CreateCommand()
+                $command.CommandText = $Sql
+                $null = $command.ExecuteNonQuery()
+            }
+            finally { $connection.Dispose() }
+        }
+
+        # Another program's values: eight long past, one pending beside the boundaries.
+        function Write-Foreign([string] $Path, [string] $Name) {
+            $null = Set-LockstepVariable $Name 2090 -ActiveAt 2090-01-01T00:00:00Z -Store $Path
+            $seconds = 2001..2008 | ForEach-Object { [datetimeoffset]::new($_, 1, 1, 0, 0, 0, 0).ToUnixTimeMilliseconds() }
+            $rows = for ($i = 0; $i -lt 8; $i++) { "('$Name', $($seconds[$i]), '$(2001 + $i)', 10000)" }
+            $sql = "INSERT INTO lockstep_tick_tuples (name, active_at_ms, value, tick_ms) VALUES $($rows -join ', ');" +
+            "UPDATE lockstep_tick_tuples SET active_at_ms = active_at_ms + 3000 WHERE name = '$Name' AND value = '2090'"
+            Invoke-Sqlite $Path $sql
+        }
+    }
+    BeforeEach {
+        Push-Location (New-Item "TestDrive:/$([guid]::NewGuid())" -ItemType Directory)
+        $store = Join-Path (Get-Location).ProviderPath v.db
+        'a', 'b' | ForEach-Object { Write-Foreign $store $_ }
+    }
+    AfterEach { Pop-Location }
+
+    It 'clears away all past values but the newest' {
+        Clear-LockstepVariableSchedule a -Keep 2 -Store $store | Should -BeNullOrEmpty
+        (Get-LockstepVariableSchedule a -Store $store).Value | Should -Be 2006, 2007, 2008, 2090
+        (Get-LockstepVariableSchedule b -Store $store).Value | Should -HaveCount 9
+        Clear-LockstepVariableSchedule -Store $store
+        (Get-LockstepVariableSchedule b -Store $store -State Past).Value | Should -Be (2003..2007)
+        Get-LockstepVariable b -Store $store | Clear-LockstepVariableSchedule -Keep 0
+        (Get-LockstepVariableSchedule b -Store $store).Value | Should -Be 2008, 2090
+    }
+
+    It 'moves what lies beside a boundary, and puts that out' {
+        $moved = Update-LockstepVariableSchedule a* -Store $store
+        $moved | Should -BeOfType Lockstep.ScheduledValue
+        $moved.Name, $moved.Value, $moved.State | Should -Be a, 2090, Pending
+        $moved.ActiveAt | Should -Be ([datetimeoffset]'2090-01-01T00:00:10Z')
+        Update-LockstepVariableSchedule a -Store $store | Should -BeNullOrEmpty
+        (Update-LockstepVariableSchedule -Store $store).Name | Should -Be b
+    }
+
+    It 'changes nothing with -WhatIf' {
+        Clear-LockstepVariableSchedule -Keep 0 -Store $store -WhatIf
+        Update-LockstepVariableSchedule -Store $store -WhatIf | Should -BeNullOrEmpty
+        (Get-LockstepVariableSchedule -Store $store) | Should -HaveCount 18
+        (Update-LockstepVariableSchedule -Store $store) | Should -HaveCount 2
+    }
+
+    It 'reports a store that is not there' {
+        (Get-ErrorOf { Clear-LockstepVariableSchedule -Store ./none.db -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'TickStoreUnavailable,*'
+        (Get-ErrorOf { Update-LockstepVariableSchedule -Store ./none.db -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'TickStoreUnavailable,*'
+    }
+}

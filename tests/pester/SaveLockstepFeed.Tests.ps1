@@ -86,4 +86,13 @@ Describe 'Save-LockstepFeed' {
         $real.RequestCount | Should -Be 0
         Get-ChildItem | Should -BeNullOrEmpty
     }
+
+    It 'saves the conversation with a server of another kind, without its tokens' {
+        $real = 1..5 | ForEach-Object { @{ id = "u$_" } } | Start-LockstepTestServer -Port 0 -Feed ODataDelta -PageSize 2
+        ($real | Save-LockstepFeed -RecordTo users.rec).Status | Should -Be 200
+        $link = (Invoke-RestMethod $real.FeedUri).'@odata.nextLink'
+        Get-Content users.rec -Raw | Should -Not -BeLike "*$($link -replace '.*skiptoken=')*"
+        $replay = Start-LockstepTestServer -Port 0 -Replay users.rec
+        ($replay | Sync-LockstepTable -Path users.db).Added | Should -Be 5
+    }
 }

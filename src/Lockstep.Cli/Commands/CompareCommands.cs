@@ -95,9 +95,10 @@ internal static class CompareCommands
                     Feed = access.Reach(feed, result),
                     Store = table.Store(result) ?? new FileTableStore(info.Location),
                     TableName = info.Name,
-                    Settle = TimeSpan.FromSeconds(result.GetValue(settle)),
+                    Settle = OptionCheck.Seconds(result.GetValue(settle)),
                     Repair = name == "repair",
                 };
+                options.Validate(ShellWords.Say);
                 return run(
                     new Comparison(info.Name, new TableComparison(options)),
                     options,

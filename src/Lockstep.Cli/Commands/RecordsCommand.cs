@@ -64,10 +64,10 @@ internal static class RecordsCommand
                 Keys = result.GetValue(key) is { Length: > 0 } keys ? [.. keys.Select(k => (IReadOnlyList<object>)[k])] : null,
                 Filter = result.GetValue(filter),
                 FilterParameters = FilterArguments.Read(result.GetValue(parameter), result.GetValue(text)),
-                Since = result.GetValue(since),
+                Since = OptionValue.AtLeast(0, result, since),
                 IncludeDeleted = result.GetValue(deleted),
-                First = result.GetValue(first),
-                Skip = result.GetValue(skip),
+                First = OptionValue.AtLeast(0, result, first),
+                Skip = OptionValue.AtLeast(0, result, skip),
             };
             using var scan = found.Read(query);
             if (result.GetValue(json))

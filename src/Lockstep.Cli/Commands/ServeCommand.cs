@@ -152,7 +152,7 @@ internal static class ServeCommand
                                     MaximumRowBytes = maximum,
                                     Table = Name(name, result.GetValue(schema)),
                                     Key = result.GetValue(key) ?? [],
-                                    PollInterval = TimeSpan.FromSeconds(result.GetValue(poll)),
+                                    PollInterval = OptionValue.UpToADay(result, poll),
                                     Listen = !result.GetValue(noListen),
                                 }
                             )

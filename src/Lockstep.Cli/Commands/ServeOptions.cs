@@ -94,29 +94,24 @@ internal sealed class ServeOptions
     public FeedServerOptions Read(ParseResult result, X509Certificate2? certificate) =>
         new()
         {
-            Port = result.GetValue(_port),
+            Port = OptionValue.Port(result, _port),
             Address = IPAddress.TryParse(result.GetValue(_address), out var address)
                 ? address
                 : throw new ArgumentException("--listen-address takes an IP address."),
-            HeartbeatInterval = result.GetValue(_heartbeat) is > 0 and <= 86400 and var seconds
-                ? TimeSpan.FromSeconds(seconds)
-                : throw new ArgumentException("--heartbeat-sec takes seconds, above 0 and up to a day."),
+            HeartbeatInterval = OptionValue.UpToADay(result, _heartbeat),
             InstanceName = result.GetValue(_instance),
             StatusPage = !result.GetValue(_noStatusPage),
             Certificate = certificate,
             Connections = new ConnectionLimits
             {
-                Most = AtLeastOne(result, _connections),
-                MostPerAddress = AtLeastOne(result, _perAddress),
+                Most = OptionValue.AtLeast(1, result, _connections),
+                MostPerAddress = OptionValue.AtLeast(1, result, _perAddress),
             },
             AllowedHosts = _site.Read(result).AllowedHosts,
             AllowedOrigins = _site.Read(result).AllowedOrigins,
             Credentials = [.. Credentials(result)],
             LoggerFactory = LogOptions.ForServer(result),
         };
-
-    private static int AtLeastOne(ParseResult result, Option<int> option) =>
-        result.GetValue(option) is >= 1 and var number ? number : throw new ArgumentException($"{option.Name} takes a number, 1 or more.");
 
     private IEnumerable<FeedCredential> Credentials(ParseResult result)
     {

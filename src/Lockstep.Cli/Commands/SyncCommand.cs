@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using Lockstep.Cli.Output;
+using Lockstep.Engine;
 using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Framing;
@@ -77,7 +78,7 @@ internal static class SyncCommand
         };
         var connection = new Option<double>("--connection-timeout-seconds", "--timeout-sec")
         {
-            Description = "How long connecting may take.",
+            Description = "How long connecting may take; 0 for any time.",
             HelpName = "SECONDS",
             DefaultValueFactory = _ => 30,
         };
@@ -209,12 +210,11 @@ internal static class SyncCommand
                     Headers = access.HeadersOf(result),
                     Credential = access.CredentialOf(result),
                     BearerToken = CredentialOptions.Token,
-                    ConnectionTimeout = TimeSpan.FromSeconds(result.GetValue(connection)),
-                    OperationTimeout = result.GetValue(operation) is > 0 and var seconds
-                        ? TimeSpan.FromSeconds(seconds)
-                        : Timeout.InfiniteTimeSpan,
+                    ConnectionTimeout = OptionCheck.Timeout(result.GetValue(connection)),
+                    OperationTimeout = OptionCheck.Timeout(result.GetValue(operation)),
                     AllowUnencryptedAuthentication = access.AllowsUnencrypted(result),
                     SkipCertificateCheck = access.SkipsCheck(result),
+                    CertificateAuthority = access.AuthorityOf(result),
                 };
                 var options = new SyncOptions
                 {
@@ -225,30 +225,29 @@ internal static class SyncCommand
                     TableName = result.GetValue(table.Table),
                     Dialect = IsOwn(result.GetValue(dialect)!, out var own) ? own : Dialect.Auto,
                     Foreign = IsOwn(result.GetValue(dialect)!, out _) ? null : DialectDescription.Load(result.GetValue(dialect)!),
-                    PollInterval = result.GetValue(interval) is { } poll and >= 0 and < 1e8 ? TimeSpan.FromSeconds(poll) : null,
+                    PollInterval = result.GetValue(interval) is { } poll ? OptionCheck.Seconds(poll) : null,
                     OrderBy = result.GetValue(orderBy),
                     KeyFields = result.GetValue(key) is { Length: > 0 } fields ? fields : null,
                     Since = result.GetValue(since),
                     Follow = result.GetValue(follow),
-                    FollowFor = result.GetValue(followFor) is { } span ? TimeSpan.FromSeconds(span) : null,
-                    Settle = TimeSpan.FromSeconds(result.GetValue(settle)),
+                    FollowFor = result.GetValue(followFor) is { } span ? OptionCheck.Seconds(span) : null,
+                    Settle = OptionCheck.Seconds(result.GetValue(settle)),
                     MaximumRetryCount = result.GetValue(retries),
-                    RetryInterval = TimeSpan.FromSeconds(result.GetValue(retryInterval)),
+                    RetryInterval = OptionCheck.Seconds(result.GetValue(retryInterval)),
                     Resync = result.GetValue(resync),
                     Rebind = result.GetValue(rebind),
                     Force = result.GetValue(force),
                     SweepLimit = result.GetValue(sweepLimit),
                     Lookback = result.GetValue(lookback),
                     MalformedRecord = result.GetValue(malformed),
-                    QuarantineLimit = result.GetValue(quarantineLimit) is >= 1 and var limit
-                        ? limit
-                        : throw new ArgumentException("--quarantine-limit is 1 or more."),
+                    QuarantineLimit = result.GetValue(quarantineLimit),
                     MaximumRecordSize = result.GetValue(maximum),
                     WaitForWriter = result.GetValue(wait),
                     WantsChanges = result.GetValue(passThru),
                     EveryVersion = result.GetValue(everyChange),
                     Logger = LogOptions.Read(result).CreateLogger("Lockstep.Sync"),
                 };
+                options.Validate(ShellWords.Say);
                 return RunAsync(
                     options,
                     new SyncReporter(
@@ -272,17 +271,18 @@ internal static class SyncCommand
     private static async Task<int> RunAsync(SyncOptions options, SyncReporter reporter, CancellationToken cancellationToken)
     {
         var sync = new TableSync(options);
+        var follows = options.Follow || options.FollowFor is not null;
         try
         {
             await foreach (var step in sync.RunAsync(cancellationToken).ConfigureAwait(false))
                 reporter.Report(step);
-            return ExitCodes.Ok;
+            return ExitCodes.Of(sync.Result.Outcome, follows);
         }
         catch (OperationCanceledException)
         {
             // Ctrl+C is how one ends following; what was committed is told.
             reporter.Report(new SyncEnded(sync.Result));
-            return options.Follow ? ExitCodes.Ok : ExitCodes.Cancelled;
+            return ExitCodes.Of(SyncOutcome.Stopped, follows);
         }
         finally
         {

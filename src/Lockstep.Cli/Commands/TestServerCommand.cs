@@ -48,7 +48,8 @@ internal static class TestServerCommand
         };
         var dialect = new Option<string?>("--dialect")
         {
-            Description = "The dialect in which the Rest feed is served, as a JSON file.",
+            Description =
+                "The dialect in which the Rest feed is served, as a JSON file; with --record-from the dialect of the feed, by name or file.",
             HelpName = "FILE",
         };
         var record = new Option<string[]>("--record")
@@ -112,12 +113,19 @@ internal static class TestServerCommand
             {
                 if ((result.GetValue(recordFrom) is null) != (result.GetValue(recordTo) is null))
                     throw new ArgumentException("--record-from and --record-to belong together.");
+                if (result.GetValue(speed) is not > 0)
+                    throw new ArgumentException("--speed takes a number above 0.");
+                var length = result.GetValue(seconds);
+                if (length is not null and not (> 0 and <= MostSeconds))
+                    throw new ArgumentException($"--seconds takes a number above 0, up to {MostSeconds}.");
+                var number = OptionValue.Port(result, port);
                 if (result.GetValue(recordFrom) is { } recorded)
                 {
                     return await RecordAsync(
                             recorded,
                             Path.GetFullPath(result.GetValue(recordTo)!),
-                            result.GetValue(seconds),
+                            length,
+                            result.GetValue(dialect),
                             cancellationToken
                         )
                         .ConfigureAwait(false);
@@ -127,7 +135,7 @@ internal static class TestServerCommand
                 var file = result.GetValue(path);
                 var options = new TestServerOptions
                 {
-                    Port = result.GetValue(port),
+                    Port = number,
                     ListenAddress = IPAddress.TryParse(result.GetValue(listen), out var address)
                         ? address
                         : throw new ArgumentException("--listen-address takes an IP address."),
@@ -148,7 +156,7 @@ internal static class TestServerCommand
                     ReplaySpeed = result.GetValue(speed),
                 };
                 options.DialectFeed.Path = result.GetValue(feedPath);
-                options.DialectFeed.PageSize = result.GetValue(pageSize);
+                options.DialectFeed.PageSize = OptionValue.AtLeast(1, result, pageSize);
                 options.DialectFeed.Description = result.GetValue(dialect) is { } described ? DialectDescription.Load(described) : null;
                 var server = await StartAsync(options, cancellationToken).ConfigureAwait(false);
                 await using (server.ConfigureAwait(false))
@@ -184,17 +192,23 @@ internal static class TestServerCommand
         }
     }
 
-    private static async Task<int> RecordAsync(string uri, string file, double? seconds, CancellationToken cancellationToken)
+    private static async Task<int> RecordAsync(
+        string uri,
+        string file,
+        double? seconds,
+        string? dialect,
+        CancellationToken cancellationToken
+    )
     {
         if (!Uri.TryCreate(uri, UriKind.Absolute, out var feed) || feed.Scheme is not ("http" or "https"))
             throw new ArgumentException("--record-from takes a feed's URI, which begins with http:// or https://.");
         var options = new FeedOptions { Uri = feed, BearerToken = Environment.GetEnvironmentVariable("LOCKSTEP_TOKEN") };
-        if (seconds is { } given && given is not (> 0 and <= MostSeconds))
-            throw new ArgumentException($"--seconds takes a number above 0, up to {MostSeconds}.");
         var limits = new RecordingOptions { Duration = seconds is { } limit ? TimeSpan.FromSeconds(limit) : null };
-        var recording = await FeedRecorder
-            .RecordAsync(options, Cursor.Start, file, limits, cancellationToken: cancellationToken)
-            .ConfigureAwait(false);
+        var recording = await (
+            dialect is null
+                ? FeedRecorder.RecordAsync(options, Cursor.Start, file, limits, cancellationToken: cancellationToken)
+                : DialectRecorder.RecordAsync(options, DialectDescription.Load(dialect), file, limits, cancellationToken: cancellationToken)
+        ).ConfigureAwait(false);
         Console.WriteLine(
             string.Create(
                 CultureInfo.InvariantCulture,

@@ -18,7 +18,8 @@ internal static class ErrorText
         return ExitCodes.Of(e);
     }
 
-    private static string Describe(Exception e) =>
+    /// <summary>What it says without --debug.</summary>
+    internal static string Describe(Exception e) =>
         e switch
         {
             LockstepException known => $"{PlainText.Of(known.Message)}\n{known.Remedy.Render(ShellWords.Say)} [{known.ErrorId}]",

@@ -26,18 +26,44 @@ internal sealed class VariableLines(bool json)
     }
 
     /// <summary>Prints what becomes of a variable by a change, and when.</summary>
-    public void WritePending(string variable, TickOperation operation)
+    public void WriteChange(string variable, TickOperation operation)
     {
+        var gone = operation.Action switch
+        {
+            TickAction.Remove => "removed",
+            TickAction.Purge => "purged",
+            _ => null,
+        };
         if (json)
         {
-            WriteLine(writer => Write(writer, variable, operation.Tuple, "pending"));
+            WriteLine(writer => Write(writer, variable, operation.Tuple, gone ?? "pending"));
         }
         else
         {
+            var note = operation.MovedFrom is { } moved ? $"moved from {Instant(moved)}" : gone;
             Console.WriteLine(
-                $"{Instant(operation.Tuple.ActiveAt)}  {variable}  {CliJson.Compact(operation.Tuple.Json)}{(operation.MovedFrom is { } moved ? $"  (moved from {Instant(moved)})" : "")}"
+                $"{Instant(operation.Tuple.ActiveAt)}  {variable}  {CliJson.Compact(operation.Tuple.Json)}{(note is null ? "" : $"  ({note})")}"
             );
         }
+    }
+
+    /// <summary>Prints whether a percentage includes a key: for people that alone.</summary>
+    public void WriteInclusion(TickPercentage percentage, string key)
+    {
+        if (!json)
+        {
+            Console.WriteLine(percentage.Includes(key) ? "true" : "false");
+            return;
+        }
+
+        WriteLine(writer =>
+        {
+            writer.WriteString("name", percentage.Variable);
+            writer.WriteString("for", key);
+            writer.WriteBoolean("isIncluded", percentage.Includes(key));
+            writer.WriteNumber("percent", percentage.Percent);
+            writer.WriteNumber("position", percentage.PositionOf(key));
+        });
     }
 
     /// <summary>Prints a value that has become active.</summary>

@@ -113,6 +113,9 @@ internal sealed record DialectRules
     /// <summary>Whether a next page may be asked for days later, so that a round goes on there after a crash.</summary>
     public bool Resumes { get; init; }
 
+    /// <summary>Whether the server gives records in the order of the field whose largest value is the cursor. A few records do not tell.</summary>
+    public bool IsAscending { get; init; }
+
     /// <summary>Whether what comes is applied only when all of it has come.</summary>
     public bool IsAtomic { get; init; }
 

@@ -38,7 +38,11 @@ internal static class SecretNames
     /// </summary>
     /// <param name="query">The query, with its question mark, or empty.</param>
     /// <param name="replace">Given the option's name as it stands in the query.</param>
-    public static string Replace(string query, Func<string, string?> replace)
+    public static string Replace(string query, Func<string, string?> replace) =>
+        ReplaceValues(query, (pair, _) => replace(pair[..pair.IndexOf('=', StringComparison.Ordinal)]));
+
+    /// <summary>The same, given each option that is a secret as it stands, and its value.</summary>
+    public static string ReplaceValues(string query, Func<string, string, string?> replace)
     {
         if (query.Length <= 1)
             return "";
@@ -47,7 +51,7 @@ internal static class SecretNames
             .Select(pair =>
             {
                 var equals = pair.IndexOf('=', StringComparison.Ordinal);
-                return equals >= 0 && Contain(Uri.UnescapeDataString(pair[..equals])) ? replace(pair[..equals]) : pair;
+                return equals >= 0 && Contain(Uri.UnescapeDataString(pair[..equals])) ? replace(pair, pair[(equals + 1)..]) : pair;
             })
             .OfType<string>();
         var rest = string.Join('&', shown);

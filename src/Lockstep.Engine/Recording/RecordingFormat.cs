@@ -8,7 +8,11 @@ namespace Lockstep.Engine.Recording;
 /// <summary>A recording is a text file with one JSON object a line.</summary>
 internal static class RecordingFormat
 {
+    /// <summary>One response.</summary>
     public const int Version = 1;
+
+    /// <summary>A conversation: several responses, each with the request that it answers.</summary>
+    public const int Conversation = 2;
 
     private static readonly JsonTypeInfo<RecordingLine> Line = new RecordingJson(
         new JsonSerializerOptions(JsonSerializerDefaults.Web)
@@ -30,7 +34,7 @@ internal static class RecordingFormat
         foreach (var text in File.ReadLines(path))
         {
             var line = Parse(text, path, ++number);
-            if (number == 1 && line.Version != Version)
+            if (number == 1 && line.Version is not (Version or Conversation))
                 throw new InvalidRecordingException($"{path} is no recording of a feed that this version can read. Record the feed again.");
             yield return line;
         }

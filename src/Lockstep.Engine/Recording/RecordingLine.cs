@@ -10,6 +10,12 @@ internal sealed record RecordingLine
     [JsonPropertyName("lockstepRecording")]
     public int? Version { get; init; }
 
+    /// <summary>Where in the server the feed is whose conversation this is: path and query. First line only.</summary>
+    public string? Feed { get; init; }
+
+    /// <summary>The request that a response of a conversation answers: path and query. The first line of each response.</summary>
+    public string? Request { get; init; }
+
     public int? Status { get; init; }
 
     public Dictionary<string, string>? Headers { get; init; }

@@ -41,7 +41,5 @@ internal sealed record DialectChoice(DialectDescription Dialect, bool IsGuess)
             : null;
 
     private static bool MayBeForeign(SyncOptions options, TableState state) =>
-        options.Dialect == Records.Dialect.Auto
-        && options.Store is FileTableStore
-        && state.Shape is null or { Dialect: Records.Dialect.Foreign };
+        options.Dialect == Records.Dialect.Auto && state.Shape is null or { Dialect: Records.Dialect.Foreign };
 }

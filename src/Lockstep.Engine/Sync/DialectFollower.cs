@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Records;
@@ -180,6 +181,8 @@ internal sealed class DialectFollower(
         CaughtUp(session);
         if (round.IsResumed)
             return Again();
+        if (kind == RequestKind.Snapshot)
+            status.SetCame();
         if (session.Context.StopsWhenCaughtUp)
         {
             status.EndsFor(SyncEndReason.CaughtUp, isComplete: true);
@@ -354,6 +357,8 @@ internal sealed class DialectFollower(
             await ErrorBody.ReadAsync(client, response, cancellationToken).ConfigureAwait(false)
             ?? throw new FeedCutException(client.Uri, "what it says of itself was cut off, or is no JSON.");
         var places = new ResponsePlaces(response, body.RootElement);
+        if (body.RootElement is { ValueKind: JsonValueKind.Object } said && said.TryGetProperty("error", out _))
+            throw session.Requests.Wrong("what it says of itself is an error");
         session.NewestCursor = rules.Cursor.Select(place => places.Find(place)?.Text).FirstOrDefault(text => text is not null);
         var identity = Identity.Of(rules.Identity, places);
         var known = session.Requests.Identity;

@@ -131,7 +131,8 @@ internal sealed class PageRound(DialectSession session)
                     continue;
                 }
 
-                if (page.Count > 0)
+                // The end of a round that is to name its cursor is where it does.
+                if (page.Count > 0 || (said is null && rules.Cursor.Any(place => !place.IsOfItems)))
                     throw session.Requests.Wrong("it links to a page that has come already");
             }
 
@@ -148,7 +149,7 @@ internal sealed class PageRound(DialectSession session)
                 continue;
             }
 
-            if (!isSecond && _isCounted && _pages > 0 && MayHaveMissed(isStaged, isEmpty))
+            if (!isSecond && _isCounted && _pages > 0 && MayHaveMissed(rules, isStaged, isEmpty))
             {
                 // While pages are counted, records move between them: what one round lacks the other may have (D9).
                 isSecond = true;
@@ -335,7 +336,7 @@ internal sealed class PageRound(DialectSession session)
     /// </summary>
     private Uri InsteadOfCounting(DialectRules rules, RequestKind kind, Uri next)
     {
-        if (kind != RequestKind.Changes || _maximum is not { IsAscending: true, Largest: { } largest } || !_isCounted)
+        if (kind != RequestKind.Changes || !rules.IsAscending || _maximum is not { IsAscending: true, Largest: { } largest } || !_isCounted)
             return next;
         var instead = session.Requests.Address(rules, largest);
         return _asked.Contains(instead) ? next : instead;
@@ -345,8 +346,8 @@ internal sealed class PageRound(DialectSession session)
     /// Whether a record that moved from one page to one that had come already would be missed: it would be taken for gone, or never come
     /// again where only what is newer than the largest value does. What is read in the order of its changes is not asked for by numbers.
     /// </summary>
-    private bool MayHaveMissed(bool isStaged, bool isEmpty) =>
-        (isStaged && !isEmpty) || (_maximum is not null && (_isWhole || !_maximum.IsAscending));
+    private bool MayHaveMissed(DialectRules rules, bool isStaged, bool isEmpty) =>
+        (isStaged && !isEmpty) || (_maximum is not null && (_isWhole || !rules.IsAscending || !_maximum.IsAscending));
 
     private bool GoesOnFrom(DialectRules rules, Page page, string? said, string? before) =>
         rules.UpToDate is not null

@@ -45,7 +45,10 @@ public sealed class SyncOptions
     /// <summary>The field that orders the records; null for <c>updated_at</c>, or that of an existing table.</summary>
     public string? OrderBy { get; init; }
 
-    /// <summary>The fields that are the key; null for <c>id</c>, else the first field, or those of an existing table.</summary>
+    /// <summary>
+    /// The fields that are the key, or JSON Pointers to them (<c>/metadata/uid</c>) where they are within objects; null for <c>id</c>, else the
+    /// first field, or those of an existing table.
+    /// </summary>
     public IReadOnlyList<string>? KeyFields { get; init; }
 
     /// <summary>The cursor to begin at instead of the stored one; null for the stored one.</summary>
@@ -142,6 +145,29 @@ public sealed class SyncOptions
     /// time. Default: nobody.
     /// </summary>
     public ILogger Logger { get; init; } = NullLogger.Instance;
+
+    /// <summary>Holds each option against what it can be, those of the feed too.</summary>
+    /// <param name="say">What a front end calls an option, as for <see cref="Remedy.Render"/>; null for the names of these properties.</param>
+    /// <exception cref="InvalidOptionException">One cannot be as it is; the message names it.</exception>
+    public void Validate(Func<string, string?, string>? say = null)
+    {
+        Feed.Validate(say);
+        var check = new OptionCheck(say);
+        var day = TimeSpan.FromDays(1);
+        check.Time(PollInterval, Term.PollInterval, least: null, day);
+        check.Time(FollowFor, Term.FollowFor, least: null, TimeSpan.FromDays(49));
+        check.Time(Settle, Term.Settle, TimeSpan.Zero, day);
+        check.Time(RetryInterval, Term.RetryInterval, TimeSpan.Zero, day);
+        check.Number(MaximumRetryCount, Term.MaximumRetryCount, 0, int.MaxValue);
+        check.Number(SweepLimit, Term.SweepLimit, 0, 100);
+        check.Number(Lookback, Term.Lookback, 0, 1_000_000_000_000_000_000);
+        check.Number(QuarantineLimit, Term.QuarantineLimit, 1, int.MaxValue);
+        check.Number(MaximumRecordSize, Term.MaximumRecordSize, 2, 1 << 30);
+        if (KeyFields is { } fields && (!fields.All(FieldPath.IsValid) || fields.Distinct(StringComparer.Ordinal).Count() < fields.Count))
+            throw check.Wrong(Term.Key, "names of fields or JSON Pointers, each one once");
+        if (OrderBy is "")
+            throw check.Wrong(Term.OrderBy, "the name of a field");
+    }
 
     /// <summary>
     /// A logger for one who cannot name its type: is given whether it is a warning, and the message, from any thread, but not what comes as a

@@ -25,15 +25,6 @@ internal static class TableBinding
         if (feed is not null && IsOfAnotherFeed(state, feed) && !options.Rebind && !MayHaveMoved(state, feed))
             throw OfAnotherFeed(state, options, feed);
 
-        if (options.Foreign is { } foreign && options.Store is not FileTableStore)
-        {
-            throw new TableMismatchException(
-                path,
-                $"A feed of the dialect '{foreign.Name}' cannot be kept in a database.",
-                $"Keep the table in a file with {Term.Path}."
-            );
-        }
-
         if (options.Foreign is { } merging && merging.Snapshot.Merges && options.Transforms)
         {
             throw new TableMismatchException(

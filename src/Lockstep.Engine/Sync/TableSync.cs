@@ -30,8 +30,10 @@ public sealed class TableSync
     /// <param name="time">The clock; null for the system's.</param>
     /// <param name="random">The source of jitter; null for the shared one.</param>
     /// <exception cref="ArgumentException">The URI is no feed's, or the table's name cannot be one.</exception>
+    /// <exception cref="InvalidOptionException">An option cannot be as it is.</exception>
     public TableSync(SyncOptions options, TimeProvider? time = null, Random? random = null)
     {
+        options.Validate();
         _options = options;
         _time = time ?? TimeProvider.System;
         _feed = options.Feed.Address;
@@ -91,7 +93,10 @@ public sealed class TableSync
             var stopped =
                 cancellationToken.IsCancellationRequested
                 && e is OperationCanceledException or Microsoft.Data.Sqlite.SqliteException { SqliteErrorCode: NativeSqlite.Interrupt };
-            _status.EndsFor(stopped ? SyncEndReason.Stopped : SyncEndReason.Failed);
+            if (stopped)
+                _status.EndsFor(SyncEndReason.Stopped);
+            else
+                _status.FailsFor(e);
             _status.Move(stopped ? SyncTrigger.Finished : SyncTrigger.GaveUp);
             error = stopped ? null : e;
             _steps.Complete(stopped ? new OperationCanceledException(cancellationToken) : e);

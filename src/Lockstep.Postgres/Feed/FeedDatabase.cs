@@ -151,7 +151,8 @@ internal sealed class FeedDatabase(
                 return stamp;
             }
         }
-        catch (PostgresException) when (connection.FullState.HasFlag(System.Data.ConnectionState.Open))
+        catch (Exception e)
+            when (e is PostgresException or OperationCanceledException && connection.FullState.HasFlag(System.Data.ConnectionState.Open))
         {
             await connection.ExecuteAsync("ROLLBACK", CancellationToken.None).ConfigureAwait(false);
             throw;

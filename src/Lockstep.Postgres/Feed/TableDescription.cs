@@ -108,6 +108,9 @@ internal sealed record TableDescription
     /// <summary>The composite types likewise, as relations.</summary>
     public required IReadOnlyList<long> Composites { get; init; }
 
+    /// <summary>By replication: whether the table may get partitions.</summary>
+    public bool IsPartitioned { get; init; }
+
     /// <summary>By replication the table and its partitions, by oid: those whose changes are its own.</summary>
     public IReadOnlySet<uint> Relations { get; init; } = new HashSet<uint>();
 

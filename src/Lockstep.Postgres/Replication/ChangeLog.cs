@@ -21,6 +21,7 @@ internal sealed class ChangeLog : IDisposable
     private bool _open;
     private volatile LogEpoch? _epoch;
     private long _position;
+    private long _durable;
     private long _floor;
 
     private ChangeLog(string path, FileStream fileLock)
@@ -57,6 +58,9 @@ internal sealed class ChangeLog : IDisposable
 
     /// <summary>Everything before it is in the log, or needed no place in it.</summary>
     public long Position => Volatile.Read(ref _position);
+
+    /// <summary>The position with which the log begins again after a crash; the stream may bring no change of the table after it.</summary>
+    public long Durable => Volatile.Read(ref _durable);
 
     /// <summary>The lowest cursor that is served.</summary>
     public long Floor => Volatile.Read(ref _floor);
@@ -142,6 +146,17 @@ internal sealed class ChangeLog : IDisposable
         Execute("UPDATE log SET position = $0", position);
         Close("COMMIT");
         Volatile.Write(ref _position, position);
+        Volatile.Write(ref _durable, position);
+    }
+
+    /// <summary>Moves the position over what did not change the table; nothing may be written and not committed.</summary>
+    public void Advance(long position) => Volatile.Write(ref _position, position);
+
+    /// <summary>Makes the position durable; does nothing when it is.</summary>
+    public void Checkpoint()
+    {
+        if (Epoch is not null && !_open && Durable < Position)
+            Commit([], Position);
     }
 
     /// <summary>Drops what was written since the last commit.</summary>
@@ -192,6 +207,7 @@ internal sealed class ChangeLog : IDisposable
     {
         if (_epoch is not { } epoch || !epoch.Base.IsWithin(snapshot))
             return null;
+        var reached = Position;
         using var connection = OpenReader();
         using var transaction = connection.BeginTransaction(deferred: true);
         var (position, floor) = (0L, 0L);
@@ -199,7 +215,7 @@ internal sealed class ChangeLog : IDisposable
         using (var row = state.ExecuteReader())
         {
             row.Read();
-            (position, floor) = (row.GetInt64(0), row.GetInt64(1));
+            (position, floor) = (Math.Max(reached, row.GetInt64(0)), row.GetInt64(1));
         }
 
         using var command = Command(connection, "SELECT txid, lsn FROM txn WHERE txid >= $0", snapshot.Xmin);
@@ -276,6 +292,7 @@ internal sealed class ChangeLog : IDisposable
             throw new IOException($"it was written by another version of Lockstep (format {row.GetInt32(0)}, not {FormatVersion})");
         Slot = row.GetString(1);
         Volatile.Write(ref _position, row.GetInt64(2));
+        Volatile.Write(ref _durable, row.GetInt64(2));
         Volatile.Write(ref _floor, row.GetInt64(3));
         _epoch = EpochOf(row, 4);
     }

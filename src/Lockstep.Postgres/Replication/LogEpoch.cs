@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Lockstep.Postgres.Feed;
 
 namespace Lockstep.Postgres.Replication;
@@ -5,12 +6,16 @@ namespace Lockstep.Postgres.Replication;
 /// <summary>
 /// A stretch of the change log within which cursors mean something: from the slot's start, or from DDL or TRUNCATE, to the next. Immutable.
 /// </summary>
-/// <param name="Log">Stands for the slot whose changes these are: another one for each slot that was made.</param>
-/// <param name="Number">Counts the stretches of one slot.</param>
+/// <param name="Log">Stands for the log: another one each time that it begins with nothing.</param>
+/// <param name="Number">Counts its stretches.</param>
 /// <param name="Table">The identity of what the database shows, which changes with every DDL.</param>
 /// <param name="Base">What every snapshot that is served shows at least; changes that it shows are not in the log.</param>
 internal sealed record LogEpoch(string Log, int Number, string Table, PgSnapshot Base)
 {
+    /// <summary>The first one of a log.</summary>
+    public static LogEpoch First(FeedStamp stamp) =>
+        new(Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(4)), 1, stamp.Identity, stamp.Snapshot);
+
     /// <summary>The feed's identity: never that of a feed by polling, nor that of another slot's.</summary>
     public string Identity => FormattableString.Invariant($"{Log}-{Number}-{Table}");
 }

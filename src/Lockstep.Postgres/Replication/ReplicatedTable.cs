@@ -134,6 +134,7 @@ internal static class ReplicatedTable
             TrackingId = null,
             Registry = false,
             Changes = ChangeSource.Stream,
+            IsPartitioned = t.Kind == "p",
             Relations = new HashSet<uint>(partitions) { (uint)t.Oid },
         };
     }

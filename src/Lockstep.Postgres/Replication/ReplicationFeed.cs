@@ -11,7 +11,7 @@ namespace Lockstep.Postgres.Replication;
 internal sealed class ReplicationFeed : DatabaseFeed
 {
     private static readonly TimeSpan Moment = TimeSpan.FromMilliseconds(10);
-    private readonly ReplicationWorker _worker;
+    private readonly StreamedTable _streamed;
     private readonly SemaphoreSlim _marking = new(1);
 
     private ReplicationFeed(string connectionString, PostgresFeedOptions options, TimeProvider time, ChangeLog log)
@@ -21,12 +21,13 @@ internal sealed class ReplicationFeed : DatabaseFeed
         if (log.Epoch is { } epoch)
             Database.GoOn(epoch.Table);
         Live = new LiveLog<CommitPosition>(options.LiveBytes);
-        _worker = new ReplicationWorker(connectionString, Readers.Source, Database, Log, Live, options, Metrics, time);
+        var stream = ReplicationStream.Rent(connectionString, options, time);
+        _streamed = new StreamedTable(stream, Readers.Source, Database, Log, Live, options, Metrics, time);
     }
 
-    public override Exception? Error => _worker.Error;
+    public override Exception? Error => _streamed.Error;
 
-    public override PostgresSlotState? Slot => _worker.Slot;
+    public override PostgresSlotState? Slot => _streamed.Slot;
 
     internal ChangeLog Log { get; }
 
@@ -55,7 +56,7 @@ internal sealed class ReplicationFeed : DatabaseFeed
             throw;
         }
 
-        await feed.BeginAsync(feed._worker.RunAsync, () => feed._worker.Ready.WaitAsync(options.Patience, time, cancellationToken))
+        await feed.BeginAsync(feed._streamed.RunAsync, () => feed._streamed.Ready.WaitAsync(options.Patience, time, cancellationToken))
             .ConfigureAwait(false);
         return feed;
     }
@@ -149,7 +150,7 @@ internal sealed class ReplicationFeed : DatabaseFeed
         await _marking.WaitAsync(either.Token).ConfigureAwait(false);
         try
         {
-            var moved = _worker.Moved.Next;
+            var moved = _streamed.Moved.Next;
             if (Log.Position >= end)
                 return;
             await Readers
@@ -162,7 +163,7 @@ internal sealed class ReplicationFeed : DatabaseFeed
                     either.Token
                 )
                 .ConfigureAwait(false);
-            for (; Log.Position < end; moved = _worker.Moved.Next)
+            for (; Log.Position < end; moved = _streamed.Moved.Next)
             {
                 if (Log.Position >= end)
                     return;
@@ -199,7 +200,7 @@ internal sealed class ReplicationFeed : DatabaseFeed
                 return (epoch, end);
             if (Time.GetElapsedTime(started) > Options.Patience)
                 throw Unavailable(null);
-            _worker.WantLook();
+            _streamed.WantLook();
             await Task.Delay(Moment, Time, cancellationToken).ConfigureAwait(false);
         }
     }
@@ -224,7 +225,7 @@ internal sealed class ReplicationFeed : DatabaseFeed
 
     private FeedIdentityChangedException Changed()
     {
-        _worker.WantLook();
+        _streamed.WantLook();
         return new FeedIdentityChangedException(Log.Epoch?.Identity ?? "none");
     }
 

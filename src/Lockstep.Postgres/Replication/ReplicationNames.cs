@@ -3,19 +3,27 @@ using System.Text;
 
 namespace Lockstep.Postgres.Replication;
 
-/// <summary>What a feed calls its slot and its publication on the server.</summary>
+/// <summary>What the feeds of a database call their slot and their publication on the server.</summary>
 /// <param name="Slot">The slot.</param>
 /// <param name="Publication">The publication.</param>
-/// <param name="OwnsSlot">Whether a slot of the name can only be this feed's.</param>
-/// <param name="OwnsPublication">Whether the feed makes the publication.</param>
+/// <param name="OwnsSlot">Whether a slot of the name can only be theirs.</param>
+/// <param name="OwnsPublication">Whether the feeds make the publication.</param>
 internal sealed record ReplicationNames(string Slot, string Publication, bool OwnsSlot, bool OwnsPublication)
 {
-    /// <summary>The names for a table of a database: slots are the whole server's, so theirs tell databases apart.</summary>
-    public static ReplicationNames For(PostgresReplicationOptions options, TableName table, string database)
+    /// <summary>The names for a database: slots are the whole server's, so theirs tell databases apart.</summary>
+    public static ReplicationNames For(PostgresReplicationOptions options, string database)
     {
-        var digest = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{database}\n{table.ToSql()}")).AsSpan(0, 4));
-        var plain = string.Concat(table.Name.ToLowerInvariant().Select(c => char.IsAsciiLetterOrDigit(c) ? c : '_'));
-        var slot = options.Slot ?? $"lockstep_{plain[..Math.Min(plain.Length, 40)]}_{digest}";
+        var digest = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(database)).AsSpan(0, 4));
+        var slot = options.Slot ?? $"{Prefix(database)}{digest}";
         return new ReplicationNames(slot, options.Publication ?? slot, options.Slot is null, options.Publication is null);
+    }
+
+    /// <summary>Whether a slot has the name that an earlier version gave the one of a table alone.</summary>
+    public static bool IsOfOneTable(string slot, TableName table) => slot.StartsWith(Prefix(table.Name), StringComparison.Ordinal);
+
+    private static string Prefix(string name)
+    {
+        var plain = string.Concat(name.ToLowerInvariant().Select(c => char.IsAsciiLetterOrDigit(c) ? c : '_'));
+        return $"lockstep_{plain[..Math.Min(plain.Length, 40)]}_";
     }
 }

@@ -11,6 +11,11 @@ namespace Lockstep.Postgres.Replication;
 /// <param name="Confirmed">Everything before it was confirmed.</param>
 internal sealed record ServerSlot(bool IsUsable, int? ActivePid, long Confirmed);
 
+/// <summary>What a server has when a stream is to begin.</summary>
+/// <param name="Slot">The slot; null when there is none.</param>
+/// <param name="End">The end of its log.</param>
+internal sealed record ServerState(ServerSlot? Slot, long End);
+
 /// <summary>
 /// Looks whether a server and a table are fit for logical replication, and makes what is missing on the server: the publication, and room
 /// for a new slot.
@@ -32,10 +37,13 @@ internal static class ReplicationSetup
                 JOIN pg_class l ON l.oid = has.oid JOIN pg_namespace n ON n.oid = l.relnamespace
                 WHERE NOT EXISTS (SELECT FROM pg_publication_tables t WHERE t.pubname = p.pubname AND t.schemaname = n.nspname AND t.tablename = l.relname
                     AND coalesce(to_jsonb(t) ->> 'rowfilter', '') = ''
-                    AND coalesce(jsonb_array_length(nullif(to_jsonb(t) -> 'attnames', 'null'))
-                        = (SELECT count(*) FROM pg_attribute WHERE attrelid = l.oid AND attnum > 0 AND NOT attisdropped AND attgenerated = ''), true)))
+                    AND NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = l.oid AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
+                        AND NOT jsonb_exists(nullif(to_jsonb(t) -> 'attnames', 'null'), attname))))
         FROM pg_publication p, pg_class c WHERE p.pubname = $1 AND c.oid = to_regclass($2)
         """;
+
+    private const string Published =
+        "SELECT EXISTS (SELECT FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid WHERE p.pubname = $1)";
 
     private const string Slot = """
         SELECT coalesce(plugin = 'pgoutput' AND database = current_database() AND NOT temporary AND wal_status <> 'lost', false), active_pid,
@@ -88,7 +96,21 @@ internal static class ReplicationSetup
             );
         }
 
-        return ReplicationNames.For(options.Replication!, options.Table, server.Database);
+        return ReplicationNames.For(options.Replication!, server.Database);
+    }
+
+    /// <summary>Whether the publication publishes every change of the table; null when there is no such publication.</summary>
+    public static async Task<bool?> IsPublishedAsync(
+        NpgsqlConnection connection,
+        ReplicationNames names,
+        TableDescription table,
+        CancellationToken cancellationToken
+    )
+    {
+        var found = await connection
+            .QueryAsync(Publication, [names.Publication, table.SqlName], r => r.GetBoolean(0), cancellationToken)
+            .ConfigureAwait(false);
+        return found is [var isPublished] ? isPublished : null;
     }
 
     /// <summary>Sees to it that the publication publishes every change of the table.</summary>
@@ -100,30 +122,33 @@ internal static class ReplicationSetup
         CancellationToken cancellationToken
     )
     {
-        var found = await connection
-            .QueryAsync(Publication, [names.Publication, table.SqlName], r => r.GetBoolean(0), cancellationToken)
-            .ConfigureAwait(false);
-        if (found is [true])
+        var found = await IsPublishedAsync(connection, names, table, cancellationToken).ConfigureAwait(false);
+        if (found == true)
             return true;
-        var create = $"CREATE PUBLICATION {Sql.Quote(names.Publication)} FOR TABLE {table.SqlName}";
+        var name = Sql.Quote(names.Publication);
+        var create = $"CREATE PUBLICATION {name} FOR TABLE {table.SqlName}";
         if (!names.OwnsPublication)
-        {
-            throw new PostgresReplicationException(
-                found.Count == 0
-                    ? $"There is no publication {names.Publication}."
-                    : $"The publication {names.Publication} does not publish every change of {table.SqlName} whole: it leaves out the table, rows, columns or kinds of changes, or publishes partitions otherwise than by their own names as those of a table that it has.",
-                $"Let the owner of the table run: {create}"
-            );
-        }
+            throw NotPublished();
 
         try
         {
-            if (found.Count > 0)
-                await connection.ExecuteAsync($"DROP PUBLICATION {Sql.Quote(names.Publication)}", cancellationToken).ConfigureAwait(false);
-            await connection.ExecuteAsync(create, cancellationToken).ConfigureAwait(false);
+            // Who vacuums the table, say, is not waited for: the next try may find it free.
+            await connection
+                .ExecuteAsync(
+                    found is null
+                        ? $"BEGIN; SET LOCAL lock_timeout = '2s'; {create}; COMMIT"
+                        : $"BEGIN; SET LOCAL lock_timeout = '2s'; {Take(names, table.SqlName)};"
+                            + $"ALTER PUBLICATION {name} SET (publish = 'insert, update, delete, truncate', publish_via_partition_root = false);"
+                            + $"ALTER PUBLICATION {name} ADD TABLE {table.SqlName}; COMMIT",
+                    cancellationToken
+                )
+                .ConfigureAwait(false);
         }
-        catch (PostgresException e) when (e.SqlState == "42501")
+        catch (PostgresException e)
         {
+            await connection.ExecuteAsync("ROLLBACK", CancellationToken.None).ConfigureAwait(false);
+            if (e.SqlState != "42501")
+                throw;
             throw new PostgresAccessException(
                 $"This user may not publish {table.SqlName}: {e.MessageText} ({e.SqlState}).",
                 $"Let the owner of the table run: {create}, and name that publication in the options.",
@@ -131,11 +156,73 @@ internal static class ReplicationSetup
             );
         }
 
-        return false;
+        return await IsPublishedAsync(connection, names, table, cancellationToken).ConfigureAwait(false) == true
+            ? false
+            : throw NotPublished();
+
+        PostgresReplicationException NotPublished() =>
+            new(
+                found is null
+                    ? $"There is no publication {names.Publication}."
+                    : $"The publication {names.Publication} does not publish every change of {table.SqlName} whole: it leaves out the table, rows, columns or kinds of changes, or publishes partitions otherwise than by their own names as those of a table that it has.",
+                $"Let the owner of the table run: {create}"
+            );
     }
 
-    /// <summary>The slot; null when there is none.</summary>
-    public static async Task<ServerSlot?> FindSlotAsync(NpgsqlConnection connection, string name, CancellationToken cancellationToken)
+    /// <summary>Takes a table out of the publication, if it is there.</summary>
+    private static string Take(ReplicationNames names, string table) =>
+        $"""
+            DO $do$ BEGIN
+                IF EXISTS (SELECT FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid
+                    WHERE p.pubname = {Sql.Literal(names.Publication)} AND r.prrelid = to_regclass({Sql.Literal(table)})) THEN
+                    ALTER PUBLICATION {Sql.Quote(names.Publication)} DROP TABLE {table};
+                END IF;
+            END $do$
+            """;
+
+    /// <summary>The tables that a relation is a partition of, itself among them, and a snapshot that shows as much.</summary>
+    public static async Task<(PgSnapshot Snapshot, List<uint> Ancestors)> AncestorsAsync(
+        NpgsqlConnection connection,
+        uint relation,
+        CancellationToken cancellationToken
+    )
+    {
+        var found = await connection
+            .QueryAsync(
+                "SELECT pg_current_snapshot()::text, ARRAY(SELECT relid::oid::bigint FROM pg_partition_ancestors($1::bigint::oid))",
+                [(long)relation],
+                r => (PgSnapshot.Parse(r.GetString(0)), r.GetFieldValue<long[]>(1).Select(oid => (uint)oid).ToList()),
+                cancellationToken
+            )
+            .ConfigureAwait(false);
+        return found[0];
+    }
+
+    /// <summary>What the server has of a slot, and how far its log reaches.</summary>
+    public static async Task<ServerState> StateAsync(NpgsqlConnection connection, string slot, CancellationToken cancellationToken)
+    {
+        var found = await FindSlotAsync(connection, slot, cancellationToken).ConfigureAwait(false);
+        var end = await connection
+            .QueryAsync("SELECT (pg_current_wal_lsn() - '0/0'::pg_lsn)::bigint", [], r => r.GetInt64(0), cancellationToken)
+            .ConfigureAwait(false);
+        return new ServerState(found, end[0]);
+    }
+
+    /// <summary>Takes away the slot and the publication that an earlier version had for one table.</summary>
+    public static async Task RemoveFormerAsync(NpgsqlConnection connection, string slot, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await DropSlotAsync(connection, slot, cancellationToken).ConfigureAwait(false);
+            await connection.ExecuteAsync($"DROP PUBLICATION IF EXISTS {Sql.Quote(slot)}", cancellationToken).ConfigureAwait(false);
+        }
+        catch (FeedUnavailableException)
+        {
+            // It is in use still.
+        }
+    }
+
+    private static async Task<ServerSlot?> FindSlotAsync(NpgsqlConnection connection, string name, CancellationToken cancellationToken)
     {
         var found = await connection
             .QueryAsync(
@@ -172,7 +259,7 @@ internal static class ReplicationSetup
     /// <summary>The error for a slot from which another process streams.</summary>
     public static FeedUnavailableException InUse(string name, Exception? inner = null) =>
         new(
-            $"The replication slot {name} is in use: another feed of the table runs, or one that was cut off has not been missed yet. A second feed needs a slot of its own.",
+            $"The replication slot {name} is in use: another process serves tables of this database from it, or one that was cut off has not been missed yet. A second one needs a slot of its own.",
             TimeSpan.FromSeconds(1),
             inner
         );
@@ -190,7 +277,17 @@ internal static class ReplicationSetup
                 var connection = await source.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
                 await using (connection.ConfigureAwait(false))
                 {
-                    var names = ReplicationNames.For(options.Replication!, options.Table, connection.Database);
+                    var names = ReplicationNames.For(options.Replication!, connection.Database);
+                    if (names.OwnsPublication)
+                    {
+                        await connection.ExecuteAsync(Take(names, options.Table.ToSql()), cancellationToken).ConfigureAwait(false);
+                        var others = await connection
+                            .QueryAsync(Published, [names.Publication], r => r.GetBoolean(0), cancellationToken)
+                            .ConfigureAwait(false);
+                        if (others[0])
+                            return;
+                    }
+
                     await DropSlotAsync(connection, names.Slot, cancellationToken).ConfigureAwait(false);
                     if (names.OwnsPublication)
                     {

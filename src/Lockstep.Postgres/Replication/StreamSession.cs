@@ -1,4 +1,3 @@
-using Lockstep.Engine.Serving;
 using Lockstep.Postgres.Feed;
 using Npgsql;
 using Npgsql.Replication;
@@ -9,52 +8,81 @@ using NpgsqlTypes;
 namespace Lockstep.Postgres.Replication;
 
 /// <summary>
-/// One connection's stream on its way into the change log. Rows are gathered until the stream pauses or there are many, and then made JSON,
-/// written, committed and shown to those who follow, all at once; PostgreSQL is told to forget only what has been committed. Runs on one
-/// thread at a time.
+/// One connection's stream: takes each change to the tables that it concerns, and tells PostgreSQL to forget what all of them have
+/// committed. Tables join and leave while it runs; what fails for one of them does not stop the others. Runs on one thread at a time.
 /// </summary>
 internal sealed class StreamSession(
-    ReplicationWorker worker,
+    ReplicationStream owner,
     NpgsqlConnection connection,
     LogicalReplicationConnection stream,
     ReplicationNames names,
-    FeedDatabase database,
-    ChangeLog log,
-    LiveLog<CommitPosition> live,
-    PostgresFeedOptions options,
-    FeedMetrics metrics,
+    long start,
     TimeProvider time
-)
+) : IDisposable
 {
-    private const int MaxRows = 2000;
-    private const long MaxBytes = 1 << 20;
-    private static readonly TimeSpan Moment = TimeSpan.FromMilliseconds(5);
+    /// <summary>How many tables are looked at when the interval has passed; where there are more, each is looked at less often.</summary>
+    private const int LooksAtOnce = 10;
+    private static readonly TimeSpan Moment = TimeSpan.FromMilliseconds(20);
 
-    private readonly List<StreamChange> _changes = [];
-    private readonly List<LoggedTransaction> _ended = [];
-    private long _position = log.Position;
-    private long _size;
+    private readonly List<TableSession> _tables = [];
+    private readonly Dictionary<uint, List<TableSession>> _routes = [];
+    private LoggedTransaction? _open;
     private long _newest;
-    private TableDescription _table = null!;
-    private ChangeSql _sql = null!;
-    private readonly Dictionary<uint, int[]?> _places = [];
-    private readonly HashSet<uint> _others = [];
-    private OpenTransaction? _open;
+    private long _tried;
+    private int _looked;
     private bool _isOver;
 
-    private LogEpoch Epoch => log.Epoch!;
+    /// <summary>Everything before it in the stream has been taken.</summary>
+    public long Position { get; private set; } = start;
 
-    /// <summary>Goes on in the log's stretch, or begins another if the table is not as it was.</summary>
-    public void Begin(FeedStamp stamp)
+    /// <summary>What has been confirmed to the server; 0 for nothing.</summary>
+    public long Confirmed { get; private set; }
+
+    public void Dispose() => _tables.ForEach(t => t.Dispose());
+
+    /// <summary>The log of a table, or whether it has an error, may have changed.</summary>
+    public void Moved() => owner.Moved.Raise();
+
+    /// <summary>A table has other partitions than before.</summary>
+    public void Rerouted() => _routes.Clear();
+
+    /// <summary>Transactions up to it have begun.</summary>
+    public void Saw(PgSnapshot snapshot) => _newest = Math.Max(_newest, snapshot.Xmax);
+
+    /// <summary>Takes a table in, which goes on in its log, or begins it again for a reason.</summary>
+    public void Add(StreamedTable table, FeedStamp stamp, bool goesOn, CancellationToken cancellationToken)
     {
-        Describe(stamp);
-        if (stamp.Identity != Epoch.Table)
-            StartOver(stamp, "its definition has changed");
-        else if (live.Identity != Epoch.Identity)
-            live.Restart(Epoch.Identity, new CommitPosition(_position));
+        var added = new TableSession(this, table, connection, cancellationToken);
+        _tables.Add(added);
+        if (goesOn)
+        {
+            added.Begin(stamp);
+            table.Begun();
+        }
+        else
+        {
+            table.Waits(
+                $"{table.Options.Table} joins the replication stream when the transactions that are open have ended: what they wrote before may not be told."
+            );
+            added.Wait(stamp, names.Slot);
+        }
+
+        Moved();
     }
 
-    /// <summary>Runs until the stream breaks, which is an exception, or the table's place has been taken by another of its name.</summary>
+    public bool Has(StreamedTable table) => _tables.Exists(t => t.Streamed == table);
+
+    /// <summary>Takes a table out.</summary>
+    public void Remove(StreamedTable table)
+    {
+        if (_tables.Find(t => t.Streamed == table) is not { } session)
+            return;
+        _tables.Remove(session);
+        _routes.Clear();
+        session.Dispose();
+    }
+
+    /// <summary>Runs until the stream breaks, which is an exception, or has to be begun again from an earlier place.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -63,7 +91,7 @@ internal sealed class StreamSession(
                 new PgOutputReplicationSlot(names.Slot),
                 new PgOutputReplicationOptions(names.Publication, PgOutputProtocolVersion.V1, messages: true),
                 stop.Token,
-                new NpgsqlLogSequenceNumber((ulong)_position)
+                new NpgsqlLogSequenceNumber((ulong)Position)
             )
             .GetAsyncEnumerator(stop.Token);
         Task<bool>? next = null;
@@ -72,19 +100,38 @@ internal sealed class StreamSession(
             while (!_isOver)
             {
                 next ??= messages.MoveNextAsync().AsTask();
-                var attention = worker.Attention.Next;
-                if (_open is null && !next.IsCompleted)
-                    await FlushAsync(stop.Token).ConfigureAwait(false);
-                if (_open is null && worker.TakeLook())
-                    await LookAsync(stop.Token).ConfigureAwait(false);
+                var attention = owner.Attention.Next;
+                await owner.Turn.WaitAsync(stop.Token).ConfigureAwait(false);
+                try
+                {
+                    if (_open is null && !next.IsCompleted)
+                        await FlushAsync().ConfigureAwait(false);
+                    if (_open is null)
+                        await AttendAsync(stop.Token).ConfigureAwait(false);
+                }
+                finally
+                {
+                    owner.Turn.Release();
+                }
+
+                if (_isOver)
+                    break;
                 if (!next.IsCompleted)
-                    await Task.WhenAny(next, attention).ConfigureAwait(false);
+                    await WaitAsync(next, attention, stop.Token).ConfigureAwait(false);
                 if (!next.IsCompleted)
                     continue;
                 if (!await next.ConfigureAwait(false))
                     throw new NpgsqlException("The server has ended the stream.");
                 next = null;
-                await TakeAsync(messages.Current, stop.Token).ConfigureAwait(false);
+                await owner.Turn.WaitAsync(stop.Token).ConfigureAwait(false);
+                try
+                {
+                    await TakeAsync(messages.Current, stop.Token).ConfigureAwait(false);
+                }
+                finally
+                {
+                    owner.Turn.Release();
+                }
             }
         }
         finally
@@ -103,306 +150,179 @@ internal sealed class StreamSession(
         }
     }
 
+    private async Task WaitAsync(Task next, Task attention, CancellationToken cancellationToken)
+    {
+        if (_open is null && _tables.Exists(t => t.IsPending))
+            await Task.WhenAny(next, attention, Task.Delay(Moment, time, cancellationToken)).ConfigureAwait(false);
+        else
+            await Task.WhenAny(next, attention).ConfigureAwait(false);
+    }
+
     private async Task TakeAsync(PgOutputReplicationMessage message, CancellationToken cancellationToken)
     {
         switch (message)
         {
             case BeginMessage begin:
-                var id = Widen(begin.TransactionXid);
-                _open = new OpenTransaction(new LoggedTransaction((long)(ulong)begin.TransactionFinalLsn, id), _changes.Count)
-                {
-                    IsShown = Epoch.Base.Shows(id),
-                };
+                _open = new LoggedTransaction((long)(ulong)begin.TransactionFinalLsn, Widen(begin.TransactionXid));
                 break;
             case RelationMessage relation:
-                _places.Remove(relation.RelationId);
-                _others.Remove(relation.RelationId);
+                _routes.Remove(relation.RelationId);
+                _tables.ForEach(t => t.Forget(relation.RelationId));
                 break;
-            case TruncateMessage truncate when truncate.Relations.Any(r => _table.Relations.Contains(r.RelationId)):
-                (_open!.IsRelevant, _open.EndsEpoch) = (true, true);
+            case TruncateMessage truncate:
+                foreach (var table in _tables)
+                {
+                    if (truncate.Relations.Any(r => table.Has(r.RelationId)))
+                        table.Truncate(_open!.Value);
+                }
+
                 break;
             case CommitMessage commit:
-                await EndAsync((long)(ulong)commit.TransactionEndLsn, cancellationToken).ConfigureAwait(false);
+                _open = null;
+                var end = (long)(ulong)commit.TransactionEndLsn;
+                await EachAsync(t => t.EndAsync(end)).ConfigureAwait(false);
+                Position = end;
                 break;
             default:
-                if (
-                    RowReader.RelationOf(message) is { } changed
-                    && await IsOursAsync(changed.RelationId, cancellationToken).ConfigureAwait(false)
-                )
+                if (RowReader.RelationOf(message) is not { } changed)
+                    break;
+                foreach (var table in await RouteAsync(changed.RelationId, cancellationToken).ConfigureAwait(false))
                 {
-                    await TakeRowAsync(message, changed, cancellationToken).ConfigureAwait(false);
+                    try
+                    {
+                        await table.TakeAsync(message, changed, _open!.Value).ConfigureAwait(false);
+                    }
+                    catch (Exception e) when (IsOwn(table, e))
+                    {
+                        FallOut(table, e);
+                    }
                 }
 
                 break;
         }
     }
 
-    /// <summary>Whether a relation is the table or one of its partitions, of which there may be more than when it was looked at last.</summary>
-    private async Task<bool> IsOursAsync(uint relation, CancellationToken cancellationToken)
+    /// <summary>
+    /// The tables that a relation is, or is a partition of: there may be more partitions than when the tables were looked at last.
+    /// </summary>
+    private async Task<List<TableSession>> RouteAsync(uint relation, CancellationToken cancellationToken)
     {
-        if (!_table.Relations.Contains(relation) && !_open!.IsDropped && _others.Add(relation))
-            await RenewAsync(cancellationToken).ConfigureAwait(false);
-        return _table.Relations.Contains(relation);
-    }
-
-    private async Task TakeRowAsync(PgOutputReplicationMessage message, RelationMessage relation, CancellationToken cancellationToken)
-    {
-        _open!.IsRelevant = true;
-        if (!_open.IsDropped && PlacesOf(relation) is null)
+        if (_routes.TryGetValue(relation, out var route))
+            return route;
+        if (_tables.Exists(t => t.MayHave(relation)))
         {
-            // The table was altered after it has been looked at last. Where it is not a column more, clients start over when the transaction
-            // has ended.
-            await RenewAsync(cancellationToken).ConfigureAwait(false);
-            _open.IsOdd |= PlacesOf(relation) is null;
-        }
-
-        if (_open.IsDropped)
-            return;
-        try
-        {
-            var read = RowReader.ReadAsync(message, PlacesOf(relation)!, _open.Transaction, _sql, cancellationToken);
-            foreach (var change in await read.ConfigureAwait(false))
+            // The partition may have come with this transaction.
+            var ancestors = new List<uint>();
+            for (var isShown = false; !isShown; )
             {
-                _changes.Add(change);
-                _size += change.Size;
-            }
-        }
-        catch (InvalidDataException)
-        {
-            _open.EndsEpoch = true;
-        }
-
-        if (_changes.Count >= MaxRows || _size >= MaxBytes)
-            await SpillAsync(isForced: false, cancellationToken).ConfigureAwait(false);
-    }
-
-    private int[]? PlacesOf(RelationMessage relation)
-    {
-        if (!_places.TryGetValue(relation.RelationId, out var places))
-            _places[relation.RelationId] = places = _sql.MapOf(relation.Columns);
-        return places;
-    }
-
-    /// <summary>Describes the table as the open transaction has left it, in its middle: columns or partitions may have been added.</summary>
-    private async Task RenewAsync(CancellationToken cancellationToken)
-    {
-        var stamp = await LookAtAsync(_open!.Transaction.Txid, cancellationToken).ConfigureAwait(false);
-        if (ReferenceEquals(stamp.Table, _table))
-            return;
-        var stretch = Epoch;
-        if (_changes.Count > 0)
-            await SpillAsync(isForced: true, cancellationToken).ConfigureAwait(false);
-        if (stamp.Identity != stretch.Table)
-            (_open.IsRelevant, _open.IsOdd) = (true, true);
-        else if (Epoch == stretch)
-            Describe(stamp);
-    }
-
-    /// <summary>Makes room in the middle of a transaction: it is written, and seen by nobody before it has ended (I8).</summary>
-    private async Task SpillAsync(bool isForced, CancellationToken cancellationToken)
-    {
-        if (_open!.First > 0 || _ended.Count > 0)
-        {
-            var rest = _changes[_open.First..];
-            _changes.RemoveRange(_open.First, rest.Count);
-            var stretch = Epoch;
-            await FlushAsync(cancellationToken).ConfigureAwait(false);
-
-            // Clients start over anyway: let them do so once more, after this transaction, of which half is written for a table that is no
-            // more.
-            if (Epoch != stretch)
-                _open.EndsEpoch = true;
-            _open.First = 0;
-            if (_open.IsDropped)
-                return;
-            _changes.AddRange(rest);
-            _size = rest.Sum(c => c.Size);
-            if (!isForced && _changes.Count < MaxRows && _size < MaxBytes)
-                return;
-        }
-
-        if (_open.IsDropped)
-            return;
-        var pieces = await MakeAsync(cancellationToken).ConfigureAwait(false);
-        _open.IsSpilled = true;
-        if (pieces is not null)
-            log.Write(pieces);
-        else
-            _open.IsOdd = true;
-        Clear();
-    }
-
-    private async Task EndAsync(long end, CancellationToken cancellationToken)
-    {
-        var ended = _open!;
-        _open = null;
-        if (ended.IsDropped)
-        {
-            _changes.RemoveRange(ended.First, _changes.Count - ended.First);
-            if (ended.IsSpilled)
-                log.Rollback();
-        }
-
-        _position = end;
-        if (!ended.IsRelevant)
-            return;
-        _ended.Add(ended.Transaction);
-
-        // What every snapshot shows, the table's altering and emptying included, the stretch has begun with.
-        if (ended.IsShown)
-            return;
-        if (ended.IsSpilled || ended.EndsEpoch || ended.IsOdd)
-            await FlushAsync(cancellationToken).ConfigureAwait(false);
-
-        // With what was left out known to the log, no snapshot passes for whole that does not show it.
-        if (ended.EndsEpoch || ended.IsOdd)
-        {
-            StartOver(
-                await LookAtAsync(ended.Transaction.Txid, cancellationToken).ConfigureAwait(false),
-                ended.IsOdd ? "its definition or storage has changed" : "it was truncated, or a change did not tell its row"
-            );
-        }
-    }
-
-    /// <summary>Commits what has ended, shows it, and tells the server.</summary>
-    private async Task FlushAsync(CancellationToken cancellationToken)
-    {
-        var from = log.Position;
-        if (_position == from)
-            return;
-        var pieces = await MakeAsync(cancellationToken).ConfigureAwait(false);
-        var bytes = pieces?.Sum(p => (long)p.Lines.Length) ?? 0;
-        var wasSpilled = log.IsWriting;
-        if (bytes > 0)
-            log.Write(pieces!);
-        log.Commit(_ended, _position);
-        if (wasSpilled || bytes > options.LiveBytes)
-        {
-            live.Restart(Epoch.Identity, new CommitPosition(_position));
-        }
-        else
-        {
-            live.Append(
-                new LiveBatch<CommitPosition>(
-                    new CommitPosition(from),
-                    new CommitPosition(_position),
-                    [.. (pieces ?? []).Select(p => p.Lines)],
-                    bytes
-                )
-            );
-        }
-
-        var newest = _ended.Count > 0 ? _ended.Max(t => t.Txid) : 0;
-        _ended.Clear();
-        Clear();
-        stream.SetReplicationStatus(new NpgsqlLogSequenceNumber((ulong)_position));
-        worker.Moved.Raise();
-        if (pieces is null)
-            Compare(await LookAtAsync(newest, cancellationToken).ConfigureAwait(false));
-    }
-
-    /// <summary>The lines of the changes gathered; null when the table is no longer as they describe it.</summary>
-    private async Task<List<LogPiece>?> MakeAsync(CancellationToken cancellationToken)
-    {
-        if (_changes.Count == 0)
-            return [];
-        try
-        {
-            // What is looked up must be at least as new as the change, or nothing would correct it.
-            foreach (
-                var txid in _changes.Where(c => !c.IsGone && (_sql.HasGenerated || c.Missing is not null)).Select(c => c.Txid).Distinct()
-            )
-            {
-                await LookAtAsync(txid, cancellationToken).ConfigureAwait(false);
+                (var snapshot, ancestors) = await ReplicationSetup
+                    .AncestorsAsync(connection, relation, cancellationToken)
+                    .ConfigureAwait(false);
+                isShown = snapshot.Shows(_open!.Value.Txid);
+                if (!isShown)
+                    await Task.Delay(Moment, time, cancellationToken).ConfigureAwait(false);
             }
 
-            // One transaction, in which the formats hold.
-            await using var batch = new NpgsqlBatch(connection);
-            batch.Add("SELECT " + StateSql.Formats);
-            batch.Add(_sql.Text, _sql.Parameters(_changes));
-            var lines = database.NewLines();
-            var reader = await batch.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
-            await using (reader.ConfigureAwait(false))
+            await EachAsync(t => t.MayHave(relation) && ancestors.Exists(t.Is) ? t.RenewAsync(_open!.Value) : Task.CompletedTask)
+                .ConfigureAwait(false);
+        }
+
+        return _routes[relation] = _tables.FindAll(t => t.Has(relation));
+    }
+
+    /// <summary>Commits what has ended, and tells the server what all have.</summary>
+    private async Task FlushAsync()
+    {
+        await EachAsync(t => t.FlushAsync(Position)).ConfigureAwait(false);
+        var active = _tables.FindAll(t => !t.IsPending);
+        if (active.Count > 0 && owner.MayConfirm)
+        {
+            Confirmed = Math.Max(Confirmed, active.Min(t => t.Streamed.Log.Durable));
+            stream.SetReplicationStatus(new NpgsqlLogSequenceNumber((ulong)Confirmed));
+        }
+
+        Moved();
+    }
+
+    /// <summary>Between two transactions: tables come, begin and are looked at.</summary>
+    private async Task AttendAsync(CancellationToken cancellationToken)
+    {
+        var joined = owner.TakeJoined();
+        var isTime = owner.TakeTick();
+        var isMoment = time.GetElapsedTime(_tried) >= Moment && _tables.Exists(t => t.IsPending);
+        if (joined.Count == 0 && !isTime && !isMoment && !_tables.Exists(t => t.Streamed.IsLookWanted))
+            return;
+        _tried = time.GetTimestamp();
+        await FlushAsync().ConfigureAwait(false);
+        foreach (var table in joined)
+        {
+            if (!await owner.AddAsync(this, connection, names, table, cancellationToken).ConfigureAwait(false))
+                _isOver = true;
+        }
+
+        await EachAsync(BeginPendingAsync).ConfigureAwait(false);
+        var active = _tables.FindAll(t => !t.IsPending);
+        var due = new HashSet<TableSession>(active.Where(t => t.Streamed.TakeLook()));
+        for (var i = 0; isTime && i < Math.Min(LooksAtOnce, active.Count); i++)
+            due.Add(active[_looked++ % active.Count]);
+        await EachAsync(t => due.Contains(t) ? t.LookAgainAsync() : Task.CompletedTask).ConfigureAwait(false);
+        foreach (var table in _tables.FindAll(t => t.IsReplaced))
+            FallOut(table, null);
+    }
+
+    private async Task BeginPendingAsync(TableSession table)
+    {
+        if (!table.IsPending)
+            return;
+        await table.TryBeginAsync(Position).ConfigureAwait(false);
+        if (table.IsPending)
+            return;
+        table.Streamed.Begun();
+        Moved();
+    }
+
+    private async Task EachAsync(Func<TableSession, Task> act)
+    {
+        foreach (var table in _tables.ToArray())
+        {
+            try
             {
-                await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
-                while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
-                    lines.Append(reader, reader.GetInt64(0));
+                await act(table).ConfigureAwait(false);
             }
-
-            metrics.Read(lines);
-            return [.. lines.Take().Select(l => new LogPiece(_changes[^1].Lsn, l))];
+            catch (Exception e) when (IsOwn(table, e))
+            {
+                FallOut(table, e);
+            }
         }
-        catch (PostgresException e) when (!PostgresErrors.IsPassing(e))
+    }
+
+    /// <summary>Whether an error is one table's, and the stream can go on with the others.</summary>
+    private bool IsOwn(TableSession table, Exception error) =>
+        error switch
         {
-            var stamp = await LookAtAsync(_changes.Max(c => c.Txid), cancellationToken).ConfigureAwait(false);
-            if (stamp.Identity == Epoch.Table)
-                throw;
-            return null;
-        }
-    }
+            OperationCanceledException => table.Streamed.Ended.IsCancellationRequested,
+            // A transaction that an error of another table has left behind.
+            PostgresException { SqlState: "25P02" } => false,
+            PostgresException => connection.FullState.HasFlag(System.Data.ConnectionState.Open),
+            NpgsqlException or IOException or System.Net.Sockets.SocketException or TimeoutException => false,
+            _ => true,
+        };
 
-    private async Task LookAsync(CancellationToken cancellationToken)
+    private void FallOut(TableSession table, Exception? error)
     {
-        await FlushAsync(cancellationToken).ConfigureAwait(false);
-        var stamp = await database.LookAsync(connection, cancellationToken).ConfigureAwait(false);
-        Note(stamp);
-        Compare(stamp);
-        log.Trim(options.Replication!.LogBytes, stamp.Snapshot.Xmin);
-    }
+        owner.Remove(table.Streamed);
 
-    /// <summary>Looks until what is seen shows a transaction: it has committed, but snapshots may not show it yet.</summary>
-    private async Task<FeedStamp> LookAtAsync(long txid, CancellationToken cancellationToken)
-    {
-        while (true)
+        // What cannot be made into a record would stop it again and again: it begins after that.
+        var streamed = table.Streamed;
+        if (error is not null && PostgresErrors.Translate(error, streamed.Options.Table.ToString()) is PostgresTableException)
         {
-            var stamp = await database.LookAsync(connection, cancellationToken).ConfigureAwait(false);
-            Note(stamp);
-            if (stamp.Snapshot.Shows(txid))
-                return stamp;
-            await Task.Delay(Moment, time, cancellationToken).ConfigureAwait(false);
+            streamed.Log.Forget(names.Slot);
+            streamed.Live.Restart("none", new CommitPosition(0));
+            PostgresLog.Resync(streamed.Options.Logger, streamed.Options.Table, error.Message.TrimEnd('.'));
         }
-    }
 
-    private void Compare(FeedStamp stamp)
-    {
-        if (stamp.Identity != Epoch.Table)
-            StartOver(stamp, "its definition or storage has changed");
-        else if (!ReferenceEquals(stamp.Table, _table))
-            Describe(stamp);
-    }
-
-    /// <summary>Begins another stretch with what a snapshot shows; nothing may be left to flush.</summary>
-    private void StartOver(FeedStamp stamp, string why)
-    {
-        log.Begin(Epoch with { Number = Epoch.Number + 1, Table = stamp.Identity, Base = stamp.Snapshot }, _position);
-
-        // Another table of the same name is not in the publication.
-        _isOver = _table.Oid != stamp.Table.Oid;
-        Describe(stamp);
-        live.Restart(Epoch.Identity, new CommitPosition(_position));
-        metrics.Resynced();
-        PostgresLog.Resync(options.Logger, options.Table, why);
-        worker.Moved.Raise();
-    }
-
-    private void Describe(FeedStamp stamp)
-    {
-        _table = stamp.Table;
-        _sql = new ChangeSql(stamp.Table);
-        _places.Clear();
-        Note(stamp);
-    }
-
-    private void Note(FeedStamp stamp)
-    {
-        _newest = stamp.Snapshot.Xmax;
-        metrics.Polled(stamp.Snapshot);
-    }
-
-    private void Clear()
-    {
-        _changes.Clear();
-        _size = 0;
+        streamed.FellOut(error);
+        Moved();
     }
 
     /// <summary>The stream's ids are the lower 32 bits; the whole id is the one next to what was seen last.</summary>

@@ -1,3 +1,4 @@
+using System.Text;
 using Lockstep.Engine;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Tables;
@@ -13,6 +14,9 @@ namespace Lockstep.Postgres.Tables;
 /// </summary>
 internal sealed class PostgresTableWriter : ITableTarget
 {
+    /// <summary>So many records are compared by content at once.</summary>
+    private const int AtOnce = 1000;
+
     private readonly WriterConnection _connection;
     private readonly int _table;
     private readonly long _epoch;
@@ -61,7 +65,7 @@ internal sealed class PostgresTableWriter : ITableTarget
     public CommitResult Commit(TableCommit commit)
     {
         var hasRecords = commit.Batch is { Count: > 0 };
-        var wanted = Describe(commit, commit.NewFields);
+        var wanted = State.After(commit, commit.NewFields);
         if (!hasRecords && wanted == State && commit.Quarantined.Count == 0)
             return CommitResult.Nothing;
         var merged = new MergeResult();
@@ -71,8 +75,9 @@ internal sealed class PostgresTableWriter : ITableTarget
             {
                 foreach (var round in BatchRounds.Of(commit.Batch!))
                 {
-                    Fill(commit.Batch!, round, State.Sequence);
-                    Merge(TableSql.Rows(_table), TableSql.Stage, commit.WantsChanges, merged);
+                    var patches = Fill(commit.Batch!, round, State.Sequence);
+                    var isArrival = commit.Batch!.OrderKind == OrderKind.Arrival;
+                    Merge(TableSql.Rows(_table), TableSql.Stage, commit.WantsChanges, isArrival, patches, merged);
                 }
 
                 wanted = merged.Apply(wanted, merged.Counts.Changes > 0 ? State.Sequence + commit.Batch!.Count : State.Sequence);
@@ -99,8 +104,12 @@ internal sealed class PostgresTableWriter : ITableTarget
             var merged = new MergeResult();
             if (commit.Batch is { } batch)
             {
-                Fill(batch, BatchRounds.Newest(batch), _snapshotSequence);
-                Merge(TableSql.Snapshot, TableSql.Stage, wantsChanges: false, merged);
+                var isArrival = batch.OrderKind == OrderKind.Arrival;
+                foreach (var round in isArrival ? BatchRounds.Of(batch) : [BatchRounds.Newest(batch)])
+                {
+                    var patches = Fill(batch, round, _snapshotSequence);
+                    Merge(TableSql.Snapshot, TableSql.Stage, wantsChanges: false, isArrival, patches, merged);
+                }
             }
 
             State = SetAside(commit, State);
@@ -138,7 +147,7 @@ internal sealed class PostgresTableWriter : ITableTarget
     public CommitResult CompleteSnapshot(TableCommit commit, SnapshotEnding ending)
     {
         RequireSnapshot();
-        var wanted = Describe(commit, [.. _newFields, .. commit.NewFields]);
+        var wanted = State.After(commit, [.. _newFields, .. commit.NewFields]);
         var merged = new MergeResult();
         long swept = 0;
         var result = InTransaction(() =>
@@ -149,7 +158,8 @@ internal sealed class PostgresTableWriter : ITableTarget
                 wanted = wanted with { Tombstones = 0 };
             }
 
-            Merge(TableSql.Rows(_table), TableSql.Snapshot, commit.WantsChanges, merged);
+            var isArrival = wanted.Shape?.OrderKind == OrderKind.Arrival;
+            Merge(TableSql.Rows(_table), TableSql.Snapshot, commit.WantsChanges, isArrival, patches: [], merged);
             var sequence = Math.Max(State.Sequence, _snapshotSequence);
             if (ending.HasFlag(SnapshotEnding.Sweep))
                 swept = Sweep(sequence, commit, merged);
@@ -265,34 +275,22 @@ internal sealed class PostgresTableWriter : ITableTarget
             throw new TableLeaderException(_description);
     }
 
-    private TableState Describe(TableCommit commit, IReadOnlyList<string> newFields) =>
-        State with
-        {
-            Feed = commit.Feed ?? State.Feed,
-            Shape = commit.Shape ?? State.Shape,
-            Fields = newFields.Count > 0 ? [.. State.Fields.Union(newFields)] : State.Fields,
-            Cursor = commit.Cursor ?? State.Cursor,
-            Resume = commit.Resume,
-            FeedIdentity = commit.FeedIdentity ?? State.FeedIdentity,
-            FeedEnding = commit.FeedEnding ?? State.FeedEnding,
-            LastSync = commit.At ?? State.LastSync,
-            Owed = commit.PaysOwed ? null : commit.Owed ?? State.Owed,
-            SweepLimit = commit.SweepLimit ?? State.SweepLimit,
-            LoadPage = commit.EndsLoad ? null : commit.LoadPage ?? State.LoadPage,
-            Foreign = commit.Foreign ?? State.Foreign,
-        };
-
     /// <summary>Brings records of a batch to the stage, one per key.</summary>
-    private void Fill(RecordBatch batch, IReadOnlyList<int> places, long sequence)
+    /// <returns>The keys of those that have only the fields that changed.</returns>
+    private HashSet<string> Fill(RecordBatch batch, IReadOnlyList<int> places, long sequence)
     {
+        HashSet<string> patches = new(StringComparer.Ordinal);
         _connection.Run($"TRUNCATE {TableSql.Stage}");
         using var copy = _connection.Copy(TableSql.CopyToStage);
         foreach (var index in places)
         {
             _connection.ThrowIfInterrupted();
             ref readonly var entry = ref batch[index];
+            var key = BatchRounds.KeyOf(batch, entry);
+            if ((entry.Flags & (EntryFlags.Patch | EntryFlags.Deleted)) == EntryFlags.Patch)
+                patches.Add(Convert.ToHexString(key));
             copy.StartRow();
-            copy.Write(BatchRounds.KeyOf(batch, entry), NpgsqlDbType.Bytea);
+            copy.Write(key, NpgsqlDbType.Bytea);
             copy.Write(sequence + index + 1, NpgsqlDbType.Bigint);
             if (batch.OrderKind == OrderKind.Number)
                 copy.Write(batch.OrderOf(entry).ToString(), NpgsqlDbType.Text);
@@ -307,11 +305,53 @@ internal sealed class PostgresTableWriter : ITableTarget
         }
 
         copy.Complete();
+        return patches;
     }
 
-    private void Merge(string target, string source, bool wantsChanges, MergeResult merged) =>
+    /// <summary>
+    /// Where arrival is the order, content decides what is a change: what is the same JSON gets the text that is stored, and what has only the
+    /// fields that changed is laid over it.
+    /// </summary>
+    private void Compare(string target, string source, HashSet<string> patches)
+    {
+        List<byte[]> keys = [];
+        List<string> bodies = [];
+        byte[] last = [];
+        for (var count = AtOnce; count == AtOnce; )
+        {
+            count = 0;
+            keys.Clear();
+            bodies.Clear();
+            _connection.Read(
+                TableSql.Differing(target, source),
+                row =>
+                {
+                    count++;
+                    last = row.GetFieldValue<byte[]>(0);
+                    byte[] stored = row.GetFieldValue<byte[]>(1),
+                        coming = row.GetFieldValue<byte[]>(2);
+                    var isPatch = patches.Contains(Convert.ToHexString(last));
+                    var body = isPatch ? JsonMerge.Lay(coming, stored) : coming;
+                    var isSame = JsonMerge.AreEqual(body, stored);
+                    if (!isSame && !isPatch)
+                        return;
+                    keys.Add(last);
+                    bodies.Add(Encoding.UTF8.GetString(isSame ? stored : body));
+                },
+                last,
+                AtOnce
+            );
+            if (keys.Count > 0)
+                _connection.Run(TableSql.Rewrite(source), keys.ToArray(), bodies.ToArray());
+        }
+    }
+
+    private void Merge(string target, string source, bool wantsChanges, bool isArrival, HashSet<string> patches, MergeResult merged)
+    {
+        if (isArrival)
+            Compare(target, source, patches);
         _connection.Read(
-            TableSql.Merge(target, source, wantsChanges),
+            TableSql.Merge(target, source, wantsChanges, isArrival),
             row =>
             {
                 var (kind, was) = ((ChangeKind)row.GetInt32(0), row.GetInt32(1));
@@ -320,6 +360,7 @@ internal sealed class PostgresTableWriter : ITableTarget
                     merged.Keep(kind, row, 2);
             }
         );
+    }
 
     private long Sweep(long sequence, TableCommit commit, MergeResult merged)
     {

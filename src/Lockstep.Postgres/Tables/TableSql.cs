@@ -89,11 +89,12 @@ internal static class TableSql
     /// <param name="source">The stage or the snapshot, one record per key.</param>
     /// <param name="wantsChanges">Whether each change is returned (kind, what was there, sequence, key, record), or counts of the first
     /// two.</param>
-    public static string Merge(string target, string source, bool wantsChanges) =>
+    /// <param name="isArrival">Whether arrival is the order: then the deletion of what is not there is nothing.</param>
+    public static string Merge(string target, string source, bool wantsChanges, bool isArrival) =>
         $"""
             WITH judged AS MATERIALIZED (
                 SELECT s.key, s.seq, s.ord::numeric AS ord, s.txid, s.gone, s.body, r.gone AS was,
-                    CASE
+                    CASE{(isArrival ? " WHEN s.gone <> 0 AND coalesce(r.gone, 1) <> 0 THEN 0" : "")}
                         WHEN r.key IS NULL THEN CASE s.gone WHEN 0 THEN 1 ELSE 3 END
                         WHEN r.ord > s.ord::numeric THEN 0{(
                 source == Snapshot ? " WHEN r.ord = s.ord::numeric AND r.gone = 1 AND s.gone = 0 THEN 0" : ""
@@ -115,6 +116,20 @@ internal static class TableSql
                     : "count(*) FROM judged WHERE kind BETWEEN 1 AND 3 GROUP BY 1, 2"
             )}
             """;
+
+    /// <summary>
+    /// Up to $2 records after the key $1 that are there on both sides and differ in their text: key, what is there, what comes. Content is
+    /// compared as JSON, and laid over each other, by Lockstep and not by the database, which knows no JSON with half a surrogate pair.
+    /// </summary>
+    public static string Differing(string target, string source) =>
+        $"""
+            SELECT s.key, r.body, s.body FROM {source} s JOIN {target} r ON r.key = s.key
+            WHERE s.gone = 0 AND r.gone = 0 AND r.body <> s.body AND s.key > $1 ORDER BY s.key LIMIT $2
+            """;
+
+    /// <summary>Gives what comes, by its keys $1, the texts $2.</summary>
+    public static string Rewrite(string source) =>
+        $"UPDATE {source} s SET body = v.body FROM unnest($1::bytea[], $2::text[]) v(key, body) WHERE s.key = v.key";
 
     /// <summary>Counts what the snapshot does not hold, but for the keys $1.</summary>
     public static string CountAbsent(int table) => $"SELECT count(*) {Absent(table)}";

@@ -1,8 +1,11 @@
 using System.Collections;
 using System.Management.Automation;
 using System.Net;
+using Lockstep.Engine;
 using Lockstep.Engine.Feed;
 using Lockstep.Errors;
+using Lockstep.Parameters;
+using Lockstep.Sync;
 
 namespace Lockstep.Bases;
 
@@ -19,8 +22,8 @@ internal static class FeedSettings
     /// <exception cref="InvalidOptionException">The parameters do not go together.</exception>
     /// <param name="cmdlet">The cmdlet.</param>
     /// <param name="uri">The feed.</param>
-    /// <param name="token">A token that goes before the cmdlet's own; null for none.</param>
-    public static FeedOptions Of(FeedCmdlet cmdlet, Uri uri, string? token = null)
+    /// <param name="supplied">What goes before the cmdlet's own; null for nothing.</param>
+    public static FeedOptions Of(FeedCmdlet cmdlet, Uri uri, SuppliedAccess? supplied = null)
     {
         Require(uri);
         if (cmdlet.Authentication == FeedAuthentication.Basic && cmdlet.Credential is null)
@@ -41,7 +44,7 @@ internal static class FeedSettings
             );
         }
 
-        return new FeedOptions
+        var options = new FeedOptions
         {
             Uri = uri,
             CursorStyle = (Engine.Feed.CursorStyle)cmdlet.CursorStyle,
@@ -49,16 +52,19 @@ internal static class FeedSettings
             Headers = Pairs(cmdlet.Headers),
             Credential = cmdlet.Authentication == FeedAuthentication.Bearer ? null : cmdlet.Credential?.GetNetworkCredential(),
             BearerToken =
-                token
+                supplied?.Token
                 ?? (
                     cmdlet.Token is null || cmdlet.Authentication == FeedAuthentication.Basic
                         ? null
                         : new NetworkCredential("", cmdlet.Token).Password
                 ),
-            ConnectionTimeout = Limit(cmdlet.ConnectionTimeoutSeconds),
-            OperationTimeout = Limit(cmdlet.OperationTimeoutSeconds),
+            ConnectionTimeout = OptionCheck.Timeout(cmdlet.ConnectionTimeoutSeconds),
+            OperationTimeout = OptionCheck.Timeout(cmdlet.OperationTimeoutSeconds),
             AllowUnencryptedAuthentication = cmdlet.AllowUnencryptedAuthentication,
             SkipCertificateCheck = cmdlet.SkipCertificateCheck,
+            CertificateAuthority = cmdlet.CertificateAuthority is { } authority
+                ? FileSystemPath.ResolveLiteral(cmdlet.SessionState.Path, authority)
+                : null,
             Certificate = cmdlet.Certificate,
             NoProxy = cmdlet.NoProxy,
             Proxy = cmdlet.Proxy is null
@@ -71,6 +77,8 @@ internal static class FeedSettings
                         : cmdlet.ProxyCredential?.GetNetworkCredential(),
                 },
         };
+        options.Validate(CmdletWords.Say);
+        return options.With(null, supplied?.Uri, supplied?.Headers);
     }
 
     /// <summary>
@@ -78,8 +86,6 @@ internal static class FeedSettings
     /// line is short.
     /// </summary>
     public static string[] Named(string?[]? names) => [.. (names ?? []).Where(name => !string.IsNullOrEmpty(name)).Select(name => name!)];
-
-    private static TimeSpan Limit(double seconds) => seconds == 0 ? Timeout.InfiniteTimeSpan : TimeSpan.FromSeconds(seconds);
 
     private static KeyValuePair<string, string>[] Pairs(IDictionary? dictionary) =>
         dictionary is null

@@ -2,7 +2,7 @@ using System.Management.Automation;
 using System.Security.Cryptography.X509Certificates;
 using Lockstep.Bases;
 using Lockstep.Completers;
-using Lockstep.Errors;
+using Lockstep.Engine;
 using Lockstep.Gossip;
 using Lockstep.Gossip.Models;
 using Lockstep.Gossip.Peers;

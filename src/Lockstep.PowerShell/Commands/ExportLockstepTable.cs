@@ -1,8 +1,8 @@
 using System.Management.Automation;
 using Lockstep.Bases;
 using Lockstep.Completers;
+using Lockstep.Engine;
 using Lockstep.Engine.Tables;
-using Lockstep.Errors;
 using Lockstep.Exporting;
 using Lockstep.Parameters;
 using Lockstep.Records;

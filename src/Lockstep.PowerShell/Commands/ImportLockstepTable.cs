@@ -5,7 +5,6 @@ using Lockstep.Completers;
 using Lockstep.Engine;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
-using Lockstep.Errors;
 using Lockstep.Parameters;
 using Lockstep.Pipeline;
 using Lockstep.Records;

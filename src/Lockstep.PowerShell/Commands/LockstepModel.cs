@@ -1,7 +1,7 @@
 using System.Management.Automation;
 using Lockstep.Bases;
 using Lockstep.Completers;
-using Lockstep.Errors;
+using Lockstep.Engine;
 using Lockstep.Gossip;
 using Lockstep.Gossip.Models;
 using Lockstep.Gossip.Nodes;
@@ -81,12 +81,14 @@ public sealed class NewLockstepModelCommand : LockstepCmdlet
 
     /// <summary>For how long events are kept; by default for ever.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
+    [Seconds]
     public TimeSpan? MaximumEventAge { get; set; }
 
     /// <summary>
     /// How far ahead of this machine's clock a change may be stamped, by default an hour; one further ahead is held until it is due.
     /// </summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
+    [Seconds]
     public TimeSpan MaximumFuture { get; set; } = TimeSpan.FromHours(1);
 
     private protected override object? ErrorTarget => Name ?? Path;

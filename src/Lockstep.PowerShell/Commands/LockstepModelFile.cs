@@ -1,6 +1,6 @@
 using System.Management.Automation;
 using Lockstep.Bases;
-using Lockstep.Errors;
+using Lockstep.Engine;
 using Lockstep.Gossip;
 using Lockstep.Gossip.Models;
 using Lockstep.Gossip.Peers;

@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using Lockstep.Parameters;
 using Lockstep.Pipeline;
 using Lockstep.Servers;
 
@@ -134,6 +135,7 @@ public sealed class ClearLockstepPostgresTombstoneCommand : PostgresTrackingCmdl
 {
     /// <summary>How long ago at least: longer than a client may stay away and still go on where it was.</summary>
     [Parameter(Mandatory = true, Position = 2)]
+    [Seconds]
     public TimeSpan OlderThan { get; set; }
 
     private protected override void Process()

@@ -1,8 +1,8 @@
 using System.Management.Automation;
 using Lockstep.Bases;
 using Lockstep.Completers;
+using Lockstep.Engine;
 using Lockstep.Engine.Tables;
-using Lockstep.Errors;
 using Lockstep.Records;
 
 namespace Lockstep.Commands;
@@ -25,7 +25,7 @@ public sealed class GetLockstepRecordCommand : FilteredTableCmdlet
     [Parameter]
     public SwitchParameter IncludeDeleted { get; set; }
 
-    /// <summary>Only these fields, in this order; wildcards are allowed.</summary>
+    /// <summary>Only these fields, in this order; wildcards are allowed, and JSON Pointers to what is within a field: /metadata/name.</summary>
     [Parameter]
     [SupportsWildcards]
     [ArgumentCompleter(typeof(FieldCompleter))]

@@ -1,6 +1,6 @@
 using System.Management.Automation;
 using Lockstep.Completers;
-using Lockstep.Errors;
+using Lockstep.Engine;
 using Lockstep.Pipeline;
 using Lockstep.Sessions;
 using Lockstep.TestServer.Faults;

@@ -1,7 +1,7 @@
 using System.Management.Automation;
 using System.Text;
 using Lockstep.Completers;
-using Lockstep.Errors;
+using Lockstep.Engine;
 using Lockstep.Pipeline;
 using Lockstep.Records;
 using Lockstep.Sessions;

@@ -2,7 +2,7 @@ using System.Management.Automation;
 using System.Net;
 using System.Security.Cryptography.X509Certificates;
 using Lockstep.Completers;
-using Lockstep.Errors;
+using Lockstep.Engine;
 using Lockstep.Parameters;
 using Lockstep.Pipeline;
 using Lockstep.Records;

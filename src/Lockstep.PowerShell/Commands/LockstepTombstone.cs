@@ -1,8 +1,8 @@
 using System.Management.Automation;
 using Lockstep.Bases;
+using Lockstep.Engine;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Tables;
-using Lockstep.Errors;
 
 namespace Lockstep.Commands;
 

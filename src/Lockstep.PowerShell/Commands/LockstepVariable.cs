@@ -1,15 +1,17 @@
+using System.Collections;
 using System.Management.Automation;
 using Lockstep.Bases;
 using Lockstep.Completers;
-using Lockstep.Errors;
+using Lockstep.Engine;
 using Lockstep.Parameters;
 using Lockstep.Variables;
 
 namespace Lockstep.Commands;
 
-/// <summary>Tells what variables there are, and their values.</summary>
+/// <summary>Tells what variables there are, and their values; or whom a percentage includes.</summary>
 [Cmdlet(VerbsCommon.Get, "LockstepVariable")]
 [OutputType(typeof(VariableInfo))]
+[OutputType(typeof(VariableInclusion))]
 public sealed class GetLockstepVariableCommand : VariableCmdlet
 {
     /// <summary>The variables; all of the store if none is named.</summary>
@@ -18,7 +20,29 @@ public sealed class GetLockstepVariableCommand : VariableCmdlet
     [ArgumentCompleter(typeof(VariableCompleter))]
     public string[] Name { get; set; } = ["*"];
 
-    private protected override void Process() => ForEach(Name, (store, variable) => WriteObject(store.Get(variable)));
+    /// <summary>
+    /// Of variables that are percentages: tells for each of these keys (users, machines, requests) whether it is in. The answer is the same
+    /// in every process, and a key that is in stays in while the percentage rises.
+    /// </summary>
+    [Parameter]
+    [ValidateNotNull]
+    public string[]? For { get; set; }
+
+    /// <summary>The values at this time, as planned now, instead of those that are active.</summary>
+    [Parameter]
+    public DateTimeOffset? At { get; set; }
+
+    private protected override void Process() =>
+        ForEach(
+            Name,
+            (store, variable) =>
+            {
+                if (For is null)
+                    WriteObject(store.Get(variable, At));
+                else
+                    WriteObject(store.GetInclusions(variable, For, At), enumerateCollection: true);
+            }
+        );
 }
 
 /// <summary>Sets a variable, or schedules values: all processes switch together. Says when.</summary>
@@ -34,9 +58,11 @@ public sealed class SetLockstepVariableCommand : VariableCmdlet
 {
     private const string ByValue = "Value";
     private const string ByRamp = "Ramp";
+    private const string ByGroup = "Group";
 
     /// <summary>The variable; its first value makes it.</summary>
-    [Parameter(Mandatory = true, Position = 0, ValueFromPipelineByPropertyName = true)]
+    [Parameter(Mandatory = true, Position = 0, ParameterSetName = ByValue, ValueFromPipelineByPropertyName = true)]
+    [Parameter(Mandatory = true, Position = 0, ParameterSetName = ByRamp, ValueFromPipelineByPropertyName = true)]
     [ArgumentCompleter(typeof(VariableCompleter))]
     public string Name { get; set; } = "";
 
@@ -46,6 +72,14 @@ public sealed class SetLockstepVariableCommand : VariableCmdlet
     [AllowEmptyString]
     [AllowEmptyCollection]
     public object? Value { get; set; }
+
+    /// <summary>
+    /// Values of several variables, by their names: all are set or none, and they switch together at the first boundary that all have. No
+    /// later change of one variable's tick parts them.
+    /// </summary>
+    [Parameter(Mandatory = true, ParameterSetName = ByGroup)]
+    [ValidateNotNullOrEmpty]
+    public IDictionary Group { get; set; } = new Hashtable();
 
     /// <summary>The number that a ramp starts with.</summary>
     [Parameter(Mandatory = true, ParameterSetName = ByRamp)]
@@ -81,10 +115,17 @@ public sealed class SetLockstepVariableCommand : VariableCmdlet
 
     /// <summary>Replaces a value that is already pending for that boundary.</summary>
     [Parameter(ParameterSetName = ByValue)]
+    [Parameter(ParameterSetName = ByGroup)]
     public SwitchParameter Force { get; set; }
 
     private protected override void Process()
     {
+        if (ParameterSetName == ByGroup)
+        {
+            SetGroup();
+            return;
+        }
+
         Current = Name;
         var store = Stores[Store];
         var json = ParameterSetName == ByValue ? Stores.Values.ToJson(Value) : null;
@@ -103,6 +144,27 @@ public sealed class SetLockstepVariableCommand : VariableCmdlet
             json is null ? store.Ramp(Name, From, To, Over, Steps, ActiveAt, Tick) : store.Set(Name, json, ActiveAt, Tick, Force),
             enumerateCollection: true
         );
+    }
+
+    private void SetGroup()
+    {
+        var values = new SortedDictionary<string, string>(StringComparer.Ordinal);
+        foreach (DictionaryEntry entry in Group)
+        {
+            Current = $"{entry.Key}";
+            if (!values.TryAdd(Current, Stores.Values.ToJson(entry.Value)))
+                throw new InvalidOptionException($"The group has '{Current}' twice.", "Give each variable one value.");
+        }
+
+        Current = string.Join(", ", values.Keys);
+        var store = Stores[Store];
+        if (!ShouldProcess($"the variables {Current} in {store.Name}", $"Set together to {string.Join(", ", values.Values)}"))
+        {
+            return;
+        }
+
+        store.OpenOrCreate(DefaultTick);
+        WriteObject(store.SetTogether(values, ActiveAt, Tick, Force), enumerateCollection: true);
     }
 }
 

@@ -1,5 +1,8 @@
 using System.Management.Automation;
 using Lockstep.Bases;
+using Lockstep.Completers;
+using Lockstep.Engine;
+using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Recording;
 using Lockstep.Engine.Records;
 using Lockstep.Parameters;
@@ -31,6 +34,14 @@ public sealed class SaveLockstepFeedCommand : FeedCmdlet
     [ValidateNotNullOrEmpty]
     public string RecordTo { get; set; } = "";
 
+    /// <summary>
+    /// How another server's feed is read: a dialect's name, a hashtable that describes one, or a file that ends in <c>.json</c>; by default
+    /// what the feed's address looks like. Then all requests of a sync are recorded, with <c>-For</c> also those of following it.
+    /// </summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    [ArgumentCompleter(typeof(DialectCompleter))]
+    public object? Dialect { get; set; }
+
     /// <summary>The cursor to begin at; by default the whole set is asked for.</summary>
     [Parameter]
     public string? Since { get; set; }
@@ -50,15 +61,25 @@ public sealed class SaveLockstepFeedCommand : FeedCmdlet
 
     private protected override void Process()
     {
-        var feed = FeedSettings.Of(this, Uri, TokenProvider is { } provider ? TokenScript.Call(() => provider.Invoke()) : null);
+        var feed = FeedSettings.Of(this, Uri, TokenScript.Of(TokenProvider) is { } provider ? TokenScript.Call(provider) : null);
         _feed = feed.ToString();
         var file = FileSystemPath.ResolveLiteral(SessionState.Path, RecordTo);
         if (!ShouldProcess(file, $"Record {_feed}"))
             return;
 
         var limits = new RecordingOptions { Duration = For, MaximumBytes = MaximumBytes };
-        var recording = FeedRecorder
-            .RecordAsync(feed, Cursor.Parse(Since), file, limits, cancellationToken: StopToken)
+        var foreign = DialectSetting.Of(Dialect, SessionState.Path);
+        if (foreign.Foreign is not null && Since is not null)
+            throw new InvalidOptionException("The conversation with another server begins with the whole set.", "Leave out -Since.");
+
+        var isForeign =
+            foreign.Foreign is not null
+            || (Since is null && foreign.Own == Engine.Records.Dialect.Auto && DialectDetection.ByUri(Uri) is not null);
+        var recording = (
+            isForeign
+                ? DialectRecorder.RecordAsync(feed, foreign.Foreign, file, limits, cancellationToken: StopToken)
+                : FeedRecorder.RecordAsync(feed, Cursor.Parse(Since), file, limits, cancellationToken: StopToken)
+        )
             .GetAwaiter()
             .GetResult();
         if (recording.Status >= 400)

@@ -9,7 +9,6 @@ using Lockstep.Engine;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
-using Lockstep.Errors;
 using Lockstep.Jobs;
 using Lockstep.Parameters;
 using Lockstep.Sync;
@@ -79,7 +78,8 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
     public string? OrderBy { get; set; }
 
     /// <summary>
-    /// The fields that are the key; by default those of the table, else <c>id</c>, else the first field of the first record.
+    /// The fields that are the key; by default those of the table, else <c>id</c>, else the first field of the first record. One within an
+    /// object is named by its JSON Pointer: /metadata/uid.
     /// </summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [ArgumentCompleter(typeof(FieldCompleter))]
@@ -279,17 +279,7 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
         var effect = "";
         if (Resync && IsWhatIf)
         {
-            var preview = new ResyncPreview(
-                new SyncOptions
-                {
-                    Feed = options,
-                    Store = destination.GetStore(),
-                    TableName = destination.Name,
-                    Settle = TimeSpan.FromSeconds(SettleSec),
-                    MaximumRecordSize = MaximumRecordSize,
-                    MalformedRecord = (MalformedRecordPolicy)MalformedRecord,
-                }
-            );
+            var preview = new ResyncPreview(SyncSettings.Of(this, options, destination));
             try
             {
                 Pump(preview.RunAsync(StopToken), preview.Take);
@@ -304,42 +294,8 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
         if (!ShouldProcess(destination.Description, $"Sync with {_feed}{effect}"))
             return;
 
-        var dialect = DialectSetting.Of(Dialect, SessionState.Path);
         var log = new EngineLog();
-        var sync = new TableSync(
-            new SyncOptions
-            {
-                Feed = options,
-                Store = destination.GetStore(),
-                TableName = destination.Name,
-                Dialect = dialect.Own,
-                Foreign = dialect.Foreign,
-                PollInterval = IntervalSec,
-                OrderBy = NullIfEmpty(OrderBy),
-                KeyFields = FeedSettings.Named(KeyProperty) is { Length: > 0 } keys ? keys : null,
-                Since = NullIfEmpty(Since),
-                Follow = Follow,
-                FollowFor = FollowFor,
-                Settle = TimeSpan.FromSeconds(SettleSec),
-                MaximumRetryCount = MaximumRetryCount,
-                RetryInterval = TimeSpan.FromSeconds(RetryIntervalSec),
-                Resync = Resync,
-                Rebind = Rebind,
-                Force = Force,
-                SweepLimit = SweepLimit,
-                Lookback = Lookback,
-                MaximumRecordSize = MaximumRecordSize,
-                AsksForToken = TokenProvider is not null,
-                MalformedRecord = (MalformedRecordPolicy)MalformedRecord,
-                QuarantineLimit = QuarantineLimit,
-                WaitForWriter = Wait,
-                WantsChanges = PassThru || EveryChange,
-                EveryVersion = EveryChange,
-                WantsRecords = Callback is not null,
-                Transforms = Transform is not null,
-                LoggedTo = log.Add,
-            }
-        );
+        var sync = new TableSync(SyncSettings.Of(this, options, destination, log.Add));
         if (AsJob)
         {
             var tokens = TokenProvider is null ? null : new TokenRunspace(TokenProvider, SessionState);
@@ -358,7 +314,7 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
             Callback = Callback is null ? null : new RecordScript(Callback),
             Transform = Transform is null ? null : new RecordTransform(Transform),
             PassesChanges = PassThru || EveryChange,
-            TokenProvider = TokenProvider is { } provider ? () => provider.Invoke() : null,
+            TokenProvider = TokenScript.Of(TokenProvider),
         };
         if (ThrottleLimit > 1)
         {
@@ -417,7 +373,4 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
         MyInvocation.BoundParameters.TryGetValue("WhatIf", out var given)
             ? given is SwitchParameter { IsPresent: true }
             : LanguagePrimitives.IsTrue(GetVariableValue("WhatIfPreference"));
-
-    /// <summary>A feed that comes from a CSV file has empty texts where nothing is said.</summary>
-    private static string? NullIfEmpty(string? text) => string.IsNullOrEmpty(text) ? null : text;
 }

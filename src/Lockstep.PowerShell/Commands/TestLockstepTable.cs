@@ -5,7 +5,6 @@ using Lockstep.Completers;
 using Lockstep.Engine;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
-using Lockstep.Errors;
 using Lockstep.Parameters;
 using Lockstep.Records;
 using Lockstep.Sync;
@@ -86,7 +85,7 @@ public abstract class CompareTableCmdlet : FeedCmdlet
         var steps = new SyncStepHandler(this, $"Comparing {table} with its feed")
         {
             Table = () => table,
-            TokenProvider = TokenProvider is { } provider ? () => provider.Invoke() : null,
+            TokenProvider = TokenScript.Of(TokenProvider),
         };
         var comparison = new TableComparison(
             new SyncOptions
@@ -193,7 +192,7 @@ public sealed class RepairLockstepTableCommand : CompareTableCmdlet
         {
             Table = () => sync.Result.Table,
             Health = new SyncHealth(() => sync.Result),
-            TokenProvider = TokenProvider is { } provider ? () => provider.Invoke() : null,
+            TokenProvider = TokenScript.Of(TokenProvider),
         };
         try
         {

@@ -1,6 +1,7 @@
 using System.Management.Automation;
 using System.Runtime.ExceptionServices;
 using Lockstep.Bases;
+using Lockstep.Engine;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Sync;
 using Lockstep.Errors;

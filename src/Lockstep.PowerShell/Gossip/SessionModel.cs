@@ -1,3 +1,4 @@
+using Lockstep.Engine;
 using Lockstep.Errors;
 using Lockstep.Gossip.Clock;
 using Lockstep.Gossip.Models;

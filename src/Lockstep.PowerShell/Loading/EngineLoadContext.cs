@@ -24,6 +24,7 @@ internal sealed class EngineLoadContext : AssemblyLoadContext
         "Lockstep.Serving",
         "Lockstep.TestServer",
         "Lockstep.Postgres",
+        "Lockstep.Redis",
     };
 
     private static readonly EngineLoadContext Instance = new();

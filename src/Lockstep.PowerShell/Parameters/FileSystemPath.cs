@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using Lockstep.Engine;
 using Lockstep.Errors;
 
 namespace Lockstep.Parameters;

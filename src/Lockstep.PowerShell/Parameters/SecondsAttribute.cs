@@ -28,12 +28,15 @@ public sealed class SecondsAttribute : ArgumentTransformationAttribute
                 seconds
             ),
             string text when DurationText.TryParse(text, out var duration) => duration,
-            _ => inputData,
+            _ => LanguagePrimitives.TryConvertTo<TimeSpan>(given, CultureInfo.InvariantCulture, out var span) && span < TimeSpan.Zero
+                ? throw Wrong()
+                : inputData,
         };
     }
 
     private static TimeSpan FromSeconds(double seconds) =>
-        seconds >= 0 && seconds < TimeSpan.MaxValue.TotalSeconds
-            ? TimeSpan.FromSeconds(seconds)
-            : throw new ArgumentTransformationMetadataException("A time is a number of seconds that is not negative, or a TimeSpan.");
+        seconds >= 0 && seconds < TimeSpan.MaxValue.TotalSeconds ? TimeSpan.FromSeconds(seconds) : throw Wrong();
+
+    private static ArgumentTransformationMetadataException Wrong() =>
+        new("A time is a number of seconds, or a TimeSpan, and is not negative.");
 }

@@ -1,4 +1,4 @@
-using Lockstep.Errors;
+using Lockstep.Engine;
 using Lockstep.Serving.Hosting;
 
 namespace Lockstep.Parameters;

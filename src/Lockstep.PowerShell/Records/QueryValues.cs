@@ -2,7 +2,7 @@ using System.Collections;
 using System.Globalization;
 using System.Management.Automation;
 using System.Numerics;
-using Lockstep.Errors;
+using Lockstep.Engine;
 
 namespace Lockstep.Records;
 

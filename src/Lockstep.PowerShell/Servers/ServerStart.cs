@@ -1,8 +1,8 @@
 using System.Collections.Concurrent;
 using System.Net;
+using Lockstep.Engine;
 using Lockstep.Engine.Serving;
 using Lockstep.Engine.Tables;
-using Lockstep.Errors;
 using Lockstep.Parameters;
 using Lockstep.Postgres;
 using Lockstep.Serving;

@@ -4,8 +4,8 @@ using System.Management.Automation;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using Lockstep.Engine;
 using Lockstep.Engine.Dialects;
-using Lockstep.Errors;
 using Lockstep.Parameters;
 
 namespace Lockstep.Sync;

@@ -1,6 +1,6 @@
 using System.Management.Automation;
+using Lockstep.Engine;
 using Lockstep.Engine.Tables;
-using Lockstep.Errors;
 using Lockstep.Parameters;
 using Lockstep.Postgres.Tables;
 

@@ -47,10 +47,13 @@ internal sealed class TableDestination
     )
     {
         if (connectionString is not null && isPrivate)
+        {
             throw new InvalidOptionException(
                 "-Private is for table files.",
                 "Who may read a table in a database, the database's rights say."
             );
+        }
+
         if (connectionString is not null && (disk || !string.IsNullOrEmpty(path) || !string.IsNullOrEmpty(literalPath)))
         {
             throw new InvalidOptionException(

@@ -1,4 +1,6 @@
 using System.Management.Automation;
+using System.Text.Json;
+using Lockstep.Engine;
 using Lockstep.Errors;
 using Lockstep.Pipeline;
 using Lockstep.Ticks;
@@ -42,24 +44,51 @@ internal sealed class StoreConnection(VariableStore name, VariableValues values,
 
     public IReadOnlyList<string> Names() => Ask(store => store.ListAsync(stop));
 
+    /// <summary>A variable as it stands, or as it is planned for a time.</summary>
     /// <exception cref="VariableNotFoundException">The variable has no value at any time.</exception>
-    public VariableInfo Get(string variable)
+    public VariableInfo Get(string variable, DateTimeOffset? at)
     {
         var reading = Read(variable);
-        var active = reading.Schedule.ActiveAt(reading.StoreTime);
-        var next = reading.Schedule.NextAfter(reading.StoreTime);
+        var time = at ?? reading.StoreTime;
+        var active = reading.Schedule.ActiveAt(time);
+        var next = reading.Schedule.NextAfter(time);
         return new VariableInfo
         {
             Name = variable,
             Value = values.ToObject(active?.Json),
             ActiveAt = active?.ActiveAt.ToLocalTime(),
-            Tick = reading.Schedule.TickAt(reading.StoreTime),
+            Tick = reading.Schedule.TickAt(time),
             NextValue = values.ToObject(next?.Json),
             NextActiveAt = next?.ActiveAt.ToLocalTime(),
             Json = active?.Json,
             NextJson = next?.Json,
             Store = Name,
         };
+    }
+
+    /// <summary>Whether a percentage includes keys, now or as it is planned for a time.</summary>
+    /// <exception cref="VariableNotFoundException">The variable has no value at any time.</exception>
+    /// <exception cref="InvalidOptionException">It is no percentage then.</exception>
+    public IEnumerable<VariableInclusion> GetInclusions(string variable, IEnumerable<string> keys, DateTimeOffset? at)
+    {
+        var reading = Read(variable);
+        try
+        {
+            var percentage = TickPercentage.Parse(variable, reading.Schedule.ActiveAt(at ?? reading.StoreTime)?.Json);
+            return keys.Select(key => new VariableInclusion
+            {
+                Name = variable,
+                For = key,
+                IsIncluded = percentage.Includes(key),
+                Percent = percentage.Percent,
+                Position = percentage.PositionOf(key),
+                Store = Name,
+            });
+        }
+        catch (JsonException error)
+        {
+            throw new InvalidOptionException(error.Message, "Read it without -For, or set it to a number from 0 to 100.");
+        }
     }
 
     /// <exception cref="VariableNotFoundException">The variable has no value at any time.</exception>
@@ -85,6 +114,28 @@ internal sealed class StoreConnection(VariableStore name, VariableValues values,
     /// <returns>The entries of the schedule that were written.</returns>
     public IEnumerable<ScheduledValue> Set(string variable, string json, DateTimeOffset? activeAt, TimeSpan? tick, bool replace) =>
         Written(Ask(store => new TickEditor(store, Who).SetAsync(variable, json, activeAt, tick, replace, stop)));
+
+    /// <summary>Sets values that switch together.</summary>
+    /// <returns>The entries of the schedules that were written.</returns>
+    public IEnumerable<ScheduledValue> SetTogether(
+        IReadOnlyDictionary<string, string> values,
+        DateTimeOffset? activeAt,
+        TimeSpan? tick,
+        bool replace
+    ) => Ask(store => new TickEditor(store, Who).SetTogetherAsync(values, activeAt, tick, replace, stop)).SelectMany(Written);
+
+    /// <summary>Clears away all past values but the newest.</summary>
+    public void Purge(string variable, int keep) => Ask(store => new TickEditor(store, Who).PurgeAsync(variable, keep, stop));
+
+    /// <summary>Moves pending values to the boundaries they belong to.</summary>
+    /// <returns>The entries of the schedule that were moved, as they are now.</returns>
+    public IEnumerable<ScheduledValue> Reschedule(string variable)
+    {
+        var change = Ask(store => new TickEditor(store, Who).RescheduleAsync(variable, stop));
+        return change is null
+            ? []
+            : change.Operations.Select(moved => ToModel(variable, moved.Tuple, ScheduleState.Pending, Who, change.Before.StoreTime));
+    }
 
     /// <summary>Sets a ramp.</summary>
     /// <returns>The entries of the schedule that were written.</returns>

@@ -8,7 +8,7 @@ namespace Lockstep.TestServer.Feeds;
 
 /// <summary>
 /// Serves a recorded response to every request, whatever is asked: the same bytes, one chunk for each stretch that came at once, and the
-/// same pauses, shortened by the speed.
+/// same pauses, shortened by the speed. Of a recorded conversation each request gets its own answer, and when it comes again the next one.
 /// </summary>
 internal sealed class ReplayFeed : IFeed
 {
@@ -16,6 +16,7 @@ internal sealed class ReplayFeed : IFeed
     private readonly double _speed;
     private readonly TimeProvider _time;
     private readonly RecordingLine _head;
+    private readonly RecordedAnswers? _answers;
 
     /// <param name="file">A recording.</param>
     /// <param name="speed">1 is as it was, 2 twice as fast; infinity leaves the pauses out.</param>
@@ -26,20 +27,38 @@ internal sealed class ReplayFeed : IFeed
     {
         (_file, _speed, _time) = (file, speed, time);
         _head = RecordingFormat.Read(file).First();
+        if (_head.Version == RecordingFormat.Conversation)
+            _answers = new RecordedAnswers(file);
+        Path = _answers?.Feed ?? "/servers/";
     }
 
-    public string Path => "/servers/";
+    public string Path { get; }
 
     public async Task ServeAsync(HttpContext context, TestRequest log, CancellationToken cancellationToken)
     {
-        context.Response.StatusCode = _head.Status ?? StatusCodes.Status200OK;
-        foreach ((var name, var value) in _head.Headers ?? [])
-            context.Response.Headers[name] = value;
+        var (head, after) = (_head, 1);
+        if (_answers is not null)
+        {
+            if (_answers.Find(context.Request) is not { } answer)
+            {
+                await Refusal
+                    .SendAsync(context, log, StatusCodes.Status404NotFound, "The recording has no answer to this.", cancellationToken)
+                    .ConfigureAwait(false);
+                return;
+            }
+            (head, after) = answer;
+        }
+        var root = $"{context.Request.Scheme}://{context.Request.Host}";
+        context.Response.StatusCode = head.Status ?? StatusCodes.Status200OK;
+        foreach ((var name, var value) in head.Headers ?? [])
+            context.Response.Headers[name] = value.Replace(RecordingScrubber.Origin, root, StringComparison.Ordinal);
+        if (context.Response.StatusCode is StatusCodes.Status204NoContent or StatusCodes.Status304NotModified)
+            return;
         var body = await ResponseBody.StartAsync(context, log, length: null, cancellationToken).ConfigureAwait(false);
         if (HttpMethods.IsHead(context.Request.Method))
             return;
         double last = 0;
-        foreach (var line in RecordingFormat.Read(_file).Skip(1))
+        foreach (var line in RecordingFormat.Read(_file).Skip(after))
         {
             var pause = TimeSpan.FromSeconds(Math.Max(0, (line.At ?? last) - last) / _speed);
             last = line.At ?? last;
@@ -51,7 +70,7 @@ internal sealed class ReplayFeed : IFeed
                 return;
             }
             if (line.Bytes is { Length: > 0 } bytes)
-                body.Write(bytes);
+                body.Write(_answers is null ? bytes : RecordedAnswers.Localize(bytes, root));
             await body.FlushAsync(cancellationToken).ConfigureAwait(false);
         }
         // A recording whose recorder was killed tells no end.

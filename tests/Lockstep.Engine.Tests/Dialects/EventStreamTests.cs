@@ -80,6 +80,42 @@ public sealed class EventStreamTests : DialectTest
     }
 
     [Fact]
+    public async Task No_content_is_the_end_for_good_and_a_retry_of_nothing_is_not_taken_at_its_word()
+    {
+        await using var server = new RawServer(async exchange =>
+        {
+            if (exchange.Number > 2)
+            {
+                await exchange.StatusAsync("204 No Content");
+                return;
+            }
+
+            await exchange.ChunkedAsync("Content-Type: text/event-stream\r\n");
+            await exchange.ChunkAsync($"retry: 0\n\nid: {exchange.Number}\ndata: {{\"id\":{exchange.Number}}}\n\n");
+            await exchange.LastChunkAsync();
+        });
+
+        var run = await SyncRun.ToEndAsync(
+            Dialect(
+                server,
+                "stream",
+                "EventStream",
+                o => new SyncOptions
+                {
+                    Feed = o.Feed,
+                    Store = o.Store,
+                    Foreign = o.Foreign,
+                    Follow = true,
+                    WantsChanges = true,
+                }
+            )
+        );
+
+        Assert.Equal((SyncEndReason.EndOfFeed, 2, 3), (run.Result.EndReason, Info.Rows, server.Requests.Count));
+        Assert.Equal(2, run.Events.Count(e => e.Kind == FeedEventKind.Retry && e.Message.Contains("0.1", StringComparison.Ordinal)));
+    }
+
+    [Fact]
     public async Task The_head_tells_the_dialect()
     {
         await using var server = Stream(_ => "id: 1\ndata: {\"id\":1}\n\n");

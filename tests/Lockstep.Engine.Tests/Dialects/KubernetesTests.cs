@@ -219,6 +219,23 @@ public sealed class KubernetesTests : DialectTest
     }
 
     [Fact]
+    public async Task A_bookmark_that_goes_back_is_taken_as_it_is_and_an_object_may_be_larger_than_any_buffer()
+    {
+        var large =
+            $$$"""{"kind":"Pod","apiVersion":"v1","metadata":{"uid":"a","resourceVersion":"9"},"data":"{{{new string('x', 1_500_000)}}}"}""";
+        await using var server = Cluster(
+            (_, _) => List(5, ""),
+            Event("ADDED", large) + Event("BOOKMARK", """{"metadata":{"resourceVersion":"7"}}"""),
+            Event("ADDED", Full("b", 8))
+        );
+
+        await FollowUntilAsync(server, () => Has("a", "b"));
+
+        Assert.Contains("resourceVersion=7", Paths(server).ElementAt(2));
+        Assert.Equal(large, SyncRun.Read(TablePath)["a"]);
+    }
+
+    [Fact]
     public async Task A_line_that_is_cut_off_is_asked_for_again()
     {
         var watches = 0;

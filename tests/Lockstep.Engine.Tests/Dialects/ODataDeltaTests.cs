@@ -46,6 +46,21 @@ public sealed class ODataDeltaTests : DialectTest
     }
 
     [Fact]
+    public async Task Empty_pages_that_link_to_themselves_are_no_end_of_a_round_without_its_cursor()
+    {
+        RawServer server = null!;
+        server = Serve(
+            (path, _) => path.Contains("token") ? Json(Page(server, "", next: "loop")) : Json(Page(server, """{"id":"a"}""", delta: "one"))
+        );
+        await using var disposing = server;
+        await SyncRun.ToEndAsync(Dialect(server, Users, "ODataDelta"));
+
+        (var error, _) = await SyncRun.ToErrorAsync<DialectException>(Dialect(server, Users, dialect: null));
+
+        Assert.Contains("come already", error.Message);
+    }
+
+    [Fact]
     public async Task A_round_that_is_cut_off_between_pages_goes_on_where_it_was_and_then_asks_for_what_came_since()
     {
         RawServer server = null!;

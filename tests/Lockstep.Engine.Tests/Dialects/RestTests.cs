@@ -10,7 +10,7 @@ namespace Lockstep.Engine.Tests.Dialects;
 public sealed class RestTests : DialectTest
 {
     private const string Since = """
-        { "From": "Rest", "Cursor": "max:updated_at", "Changes": { "Query": { "since": "{cursor}", "sort": "updated" } } }
+        { "From": "Rest", "Cursor": "max:updated_at", "Ascending": true, "Changes": { "Query": { "since": "{cursor}", "sort": "updated" } } }
         """;
 
     private const string Date = "Date: Thu, 01 Jan 2026 12:00:00 GMT\r\n";
@@ -151,6 +151,89 @@ public sealed class RestTests : DialectTest
         Assert.Equal(("2 0 0", 3), (Counts(second), Info.Rows));
         Assert.DoesNotContain(Paths(server), path => path.Contains("page="));
         Assert.StartsWith("2026-01-01T02:59:00", Info.Cursor.ToString());
+    }
+
+    [Fact]
+    public async Task A_server_without_an_order_is_read_page_by_page_and_twice()
+    {
+        // The newest come first, and while page two is read record 2 is deleted, so that record 3 moves to page one.
+        const string Unordered =
+            """{ "From": "Rest", "Cursor": "max:at", "Next": { "page": "page:" }, "Changes": { "Query": { "since": "{cursor}" } } }""";
+        var at = new Dictionary<int, string>
+        {
+            [1] = "03",
+            [2] = "03",
+            [3] = "03",
+            [4] = "02",
+        };
+        var isFirst = true;
+        await using var server = Serve(
+            (path, _) =>
+            {
+                if (!path.Contains("since="))
+                    return Json(path.Contains("page=") ? "[]" : """[{"id":1,"at":"2026-01-01T01:00:00Z"}]""", Date);
+                var page =
+                    path.Contains("page=2") ? 1
+                    : path.Contains("page=3") ? 2
+                    : 0;
+                if (page == 1 && isFirst)
+                {
+                    isFirst = false;
+                    at.Remove(2);
+                }
+
+                var items = at.Skip(page * 2).Take(2).Select(pair => $$"""{"id":{{pair.Key}},"at":"2026-01-01T{{pair.Value}}:00:00Z"}""");
+                return Json($"[{string.Join(',', items)}]", Date);
+            }
+        );
+
+        await SyncRun.ToEndAsync(Dialect(server, "issues", Unordered));
+        await SyncRun.ToEndAsync(Dialect(server, "issues", Unordered));
+
+        Assert.Equal(["1", "2", "3", "4"], Keys);
+    }
+
+    [Fact]
+    public async Task One_instant_that_fills_a_page_is_read_by_the_number_of_its_pages()
+    {
+        await using var server = Serve(
+            (path, _) =>
+            {
+                if (!path.Contains("since="))
+                    return Json("[]", Date);
+                var page =
+                    path.Contains("page=2") ? 1
+                    : path.Contains("page=3") ? 2
+                    : 0;
+                var ids = Enumerable.Range(page * 2, Math.Min(2, 5 - (page * 2)));
+                var next = page < 2 ? $"Link: </issues?since=x&page={page + 2}>; rel=\"next\"\r\n" : "";
+                return Json(
+                    "[" + string.Join(',', ids.Select(id => $$"""{"id":{{id}},"updated_at":"2026-01-01T03:00:00Z"}""")) + "]",
+                    Date + next
+                );
+            }
+        );
+        await SyncRun.ToEndAsync(Dialect(server, "issues?since=x", Since));
+
+        Assert.Equal(5, Info.Rows);
+    }
+
+    [Fact]
+    public async Task An_answer_that_is_not_ready_is_asked_for_again_and_a_key_of_another_kind_is_told_by_its_field()
+    {
+        await using var server = Serve(
+            (_, number) =>
+                number == 1 ? Status("202 Accepted", "Content-Type: application/json\r\n", "{}")
+                : number == 2 ? Json("""[{"id":1}]""")
+                : Json("""[{"id":"1"}]""")
+        );
+
+        await SyncRun.ToErrorAsync<FeedCutException>(Dialect(server, "items", "Rest"));
+        await SyncRun.ToEndAsync(Dialect(server, "items", "Rest"));
+        (var error, _) = await SyncRun.ToErrorAsync<MalformedRecordException>(Dialect(server, "items", "Rest"));
+
+        Assert.Contains("'id'", error.Message);
+        Assert.Equal("""{"id":1}""", Table());
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Tests.Sync;
 
@@ -8,6 +9,28 @@ namespace Lockstep.Engine.Tests.Feed;
 public sealed class RequestTests : SyncTest
 {
     private const string Password = "s3cr3t-pass";
+
+    [Fact]
+    public async Task A_connection_that_is_reset_at_once_is_a_feed_that_cannot_be_reached_whatever_the_system_calls_it()
+    {
+        await Parallel.ForAsync(
+            0,
+            4000,
+            new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = Cancellation },
+            async (i, _) =>
+            {
+                // The system takes the connection, and the server goes away before it does: as one that is killed.
+                using var listener = new TcpListener(IPAddress.Loopback, 0);
+                listener.Start();
+                var feed = new Uri($"http://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/servers/");
+                using var http = new FeedHttp(new FeedOptions { Uri = feed }, TimeProvider.System);
+                var asking = http.GetAsync(feed, null, Cancellation);
+                Thread.SpinWait(i * 10);
+                listener.Stop();
+                await Assert.ThrowsAsync<FeedUnreachableException>(() => asking);
+            }
+        );
+    }
 
     [Fact]
     public async Task User_info_becomes_basic_authentication_and_a_token_goes_before_it()

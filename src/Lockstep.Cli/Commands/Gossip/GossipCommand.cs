@@ -76,7 +76,7 @@ internal static class GossipCommand
                             new HttpEndpoint
                             {
                                 Address = ip,
-                                Port = result.GetValue(port),
+                                Port = OptionValue.Port(result, port),
                                 Certificate = certificate,
                                 Site = site.Read(result),
                             },
@@ -96,7 +96,7 @@ internal static class GossipCommand
                 };
                 var listener = result.GetValue(pipe) is { } name
                     ? GossipListener.StartPipe(name, hub, options)
-                    : Start(new IPEndPoint(ip, result.GetValue(port)), hub, options);
+                    : Start(new IPEndPoint(ip, OptionValue.Port(result, port)), hub, options);
                 await using (listener.ConfigureAwait(false))
                     return await lines.FollowAsync(shared, listener.Uri, cancellationToken).ConfigureAwait(false);
             }

@@ -77,24 +77,15 @@ internal sealed class NodeOptions
     /// <summary>Says what goes wrong with the node that was opened.</summary>
     public NodeTroubles Troubles { get; } = new();
 
-    public LockstepModel OpenModel(ParseResult result) => Watched(new LockstepModel(Read(result)));
+    /// <exception cref="ArgumentException">An option cannot be as it is, one that is for events only among them.</exception>
+    public LockstepModel OpenModel(ParseResult result)
+    {
+        _ = Retention(result);
+        return Watched(new LockstepModel(Read(result)));
+    }
 
-    /// <exception cref="ArgumentException">The retention cannot be.</exception>
-    public LockstepEmitter OpenEvents(ParseResult result) =>
-        Watched(
-            new LockstepEmitter(
-                Read(result),
-                new EventRetention
-                {
-                    MaxEvents = result.GetValue(_maxEvents) is { } events
-                        ? events > 0
-                            ? events
-                            : throw new ArgumentException("--max-events takes a number above 0.")
-                        : null,
-                    MaxAge = result.GetValue(_maxAge) is { } age ? Seconds(age, "--max-age-sec") : null,
-                }
-            )
-        );
+    /// <exception cref="ArgumentException">An option cannot be as it is.</exception>
+    public LockstepEmitter OpenEvents(ParseResult result) => Watched(new LockstepEmitter(Read(result), Retention(result)));
 
     /// <summary>Where nothing is kept and there is no peer, there is nothing to read or write.</summary>
     /// <exception cref="ArgumentException">Neither a file nor a peer is named.</exception>
@@ -112,6 +103,13 @@ internal sealed class NodeOptions
             Troubles.OnMissing(missing);
         return node;
     }
+
+    private EventRetention Retention(ParseResult result) =>
+        new()
+        {
+            MaxEvents = OptionValue.AtLeast(1, result, _maxEvents),
+            MaxAge = result.GetValue(_maxAge) is { } age ? Seconds(age, "--max-age-sec") : null,
+        };
 
     private GossipNodeOptions Read(ParseResult result) =>
         new()

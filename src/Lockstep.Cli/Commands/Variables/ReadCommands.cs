@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text.Json;
 using Lockstep.Cli.Output;
 using Lockstep.Ticks;
 
@@ -10,9 +11,21 @@ internal static class ReadCommands
     public static Command Get(StoreOptions store)
     {
         var name = new Argument<string>("name") { Description = "The variable." };
+        var at = new Option<DateTimeOffset?>("--at")
+        {
+            Description = "The value at this time, as planned now. Default: now.",
+            HelpName = "TIME",
+        };
+        var keys = new Option<string[]>("--for")
+        {
+            Description = "Of a variable that is a percentage: print whether this key is in, true or false; several, one a line.",
+            HelpName = "KEY",
+        };
         var command = new Command("get", "Print a variable's value: text as it is, anything else as JSON; null while none is active.")
         {
             name,
+            at,
+            keys,
         };
         command.SetAction(
             (result, cancellationToken) =>
@@ -31,13 +44,36 @@ internal static class ReadCommands
                             return ExitCodes.Error;
                         }
 
-                        store.Lines(result).WriteValue(variable, reading);
+                        var lines = store.Lines(result);
+                        if (result.GetValue(at) is { } instant)
+                            reading = reading with { StoreTime = instant };
+                        if (result.GetValue(keys) is not { Length: > 0 } given)
+                        {
+                            lines.WriteValue(variable, reading);
+                            return ExitCodes.Ok;
+                        }
+
+                        var percentage = Percentage(variable, reading);
+                        foreach (var key in given)
+                            lines.WriteInclusion(percentage, key);
                         return ExitCodes.Ok;
                     },
                     cancellationToken
                 )
         );
         return command;
+    }
+
+    private static TickPercentage Percentage(string variable, TickReading reading)
+    {
+        try
+        {
+            return TickPercentage.Parse(variable, reading.Schedule.ActiveAt(reading.StoreTime)?.Json);
+        }
+        catch (JsonException e)
+        {
+            throw new ArgumentException(e.Message, e);
+        }
     }
 
     public static Command List(StoreOptions store)

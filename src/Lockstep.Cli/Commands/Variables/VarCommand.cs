@@ -12,8 +12,12 @@ internal static class VarCommand
         store.AddTo(command);
         command.Add(ReadCommands.Get(store));
         command.Add(SetCommand.Create(store));
+        command.Add(SetGroupCommand.Create(store));
+        command.Add(TidyCommands.Remove(store));
         command.Add(ReadCommands.List(store));
         command.Add(WatchCommand.Create(store));
+        command.Add(TidyCommands.Purge(store));
+        command.Add(TidyCommands.Reschedule(store));
         return command;
     }
 }

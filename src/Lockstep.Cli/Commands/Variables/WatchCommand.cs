@@ -30,7 +30,7 @@ internal static class WatchCommand
                     async opened =>
                     {
                         var lines = store.Lines(result);
-                        var left = result.GetValue(first) ?? long.MaxValue;
+                        var left = OptionValue.AtLeast(1, result, first) ?? long.MaxValue;
                         try
                         {
                             var notices = TickWatch.RunAsync(

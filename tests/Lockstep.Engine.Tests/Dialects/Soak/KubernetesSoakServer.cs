@@ -33,7 +33,9 @@ internal sealed class KubernetesSoakServer : SoakServer
 
     protected override SoakAnswer Answer(SoakRequest request)
     {
-        return request["watch"] is null ? ListPage(request) : Watch(long.Parse(request["resourceVersion"]!, CultureInfo.InvariantCulture));
+        return request["watch"] is null
+            ? ListPage(request)
+            : Watch(long.Parse(request["resourceVersion"] ?? "0", CultureInfo.InvariantCulture));
     }
 
     private SoakAnswer ListPage(SoakRequest request)
@@ -89,9 +91,11 @@ internal sealed class KubernetesSoakServer : SoakServer
                 if (text.Length == 0 && (IsQuiet || Chance(2)))
                     text = Bookmark(at);
                 if (IsQuiet)
+                {
                     return left-- == 0 ? null
                         : left < 0 ? ""
                         : text;
+                }
                 return left-- <= 0 ? null
                     : text.Length == 0 ? "\n"
                     : text;

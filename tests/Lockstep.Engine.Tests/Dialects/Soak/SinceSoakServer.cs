@@ -26,10 +26,9 @@ internal sealed class SinceSoakServer : SoakServer
     public override string Path => "issues";
 
     public override string Dialect =>
-        """
-            { "From": "Rest", "Cursor": "max:updated_at", "Next": { "page": "page:" }, "Deleted": { "state": "gone" },
-              "Snapshot": { "Query": { "per_page": "9" } }, "Changes": { "Query": { "since": "{cursor}", "per_page": "9" } } }
-            """;
+        "{ \"From\": \"Rest\", \"Cursor\": \"max:updated_at\", \"Next\": { \"page\": \"page:\" }, \"Deleted\": { \"state\": \"gone\" },"
+        + $"\"Ascending\": {(_isOrdered ? "true" : "false")},"
+        + "\"Changes\": { \"Query\": { \"since\": \"{cursor}\" } } }";
 
     public override IEnumerable<string> Expected()
     {

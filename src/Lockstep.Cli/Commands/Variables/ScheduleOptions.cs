@@ -1,0 +1,93 @@
+using System.CommandLine;
+using System.Text.Json;
+using Lockstep.Cli.Output;
+using Lockstep.Engine;
+using Lockstep.Ticks;
+
+namespace Lockstep.Cli.Commands.Variables;
+
+/// <summary>What the commands that set values have in common: how a value is written, when it becomes active, and what is said of it.</summary>
+internal sealed class ScheduleOptions
+{
+    private readonly Option<bool> _text = new("--text") { Description = "Take each value as text, whatever it looks like." };
+    private readonly Option<DateTimeOffset?> _activeAt = new("--active-at")
+    {
+        Description = "When to become active, at the first boundary from then on. Default: as soon as every process can know.",
+        HelpName = "TIME",
+    };
+    private readonly Option<TimeSpan?> _tick = Duration("--tick", "How often processes look for changes from then on. Default: as before.");
+    private readonly Option<TimeSpan?> _defaultTick = Duration(
+        "--default-tick",
+        "The tick of variables before their first value, if this makes the store. Default: 10s."
+    );
+    private readonly Option<bool> _replace = new("--replace")
+    {
+        Description = "Replace a value that is already pending for that boundary.",
+    };
+
+    public void AddTo(Command command)
+    {
+        command.Add(_text);
+        command.Add(_activeAt);
+        command.Add(_tick);
+        command.Add(_defaultTick);
+        command.Add(_replace);
+    }
+
+    public DateTimeOffset? ActiveAt(ParseResult result) => result.GetValue(_activeAt);
+
+    public TimeSpan? Tick(ParseResult result) => result.GetValue(_tick);
+
+    public bool Replace(ParseResult result) => result.GetValue(_replace);
+
+    /// <summary>The settings of a store that the command makes.</summary>
+    public TickSettings NewStore(ParseResult result) =>
+        TickSettings.Default with
+        {
+            DefaultTick = result.GetValue(_defaultTick) ?? TickSettings.Default.DefaultTick,
+        };
+
+    /// <summary>A value as JSON.</summary>
+    /// <exception cref="ArgumentException">It is none.</exception>
+    public string ReadValue(ParseResult result, string value)
+    {
+        if (result.GetValue(_text))
+            return CliJson.Quote(value);
+        try
+        {
+            using var parsed = JsonDocument.Parse(value);
+            return value;
+        }
+        catch (JsonException)
+        {
+            throw new ArgumentException("The value is not JSON. For text use --text, or JSON's quotes within the shell's: '\"blue\"'.");
+        }
+    }
+
+    /// <summary>Prints what becomes of a variable, and warns if some process may learn of it late.</summary>
+    public static async Task TellAsync(VariableLines lines, TickChange change)
+    {
+        foreach (var operation in change.Operations.Where(operation => operation.Action is TickAction.Set or TickAction.Move))
+            lines.WriteChange(change.Variable, operation);
+        if (change.IsLate)
+        {
+            await Console
+                .Error.WriteLineAsync("lockstep: The store was slow: some process may take up the change one tick late.")
+                .ConfigureAwait(false);
+        }
+    }
+
+    public static Option<TimeSpan?> Duration(string name, string description) =>
+        new(name)
+        {
+            Description = description,
+            HelpName = "TIME",
+            CustomParser = argument =>
+            {
+                if (DurationText.TryParse(argument.Tokens[0].Value, out var duration))
+                    return duration;
+                argument.AddError($"{name} takes a length of time: 90 (seconds), 500ms, 2h or 00:01:30.");
+                return null;
+            },
+        };
+}

@@ -1,0 +1,115 @@
+using System.CommandLine;
+using Lockstep.Ticks;
+
+namespace Lockstep.Cli.Commands.Variables;
+
+/// <summary>lockstep var remove, purge and reschedule: what is taken out of schedules, or put right in them.</summary>
+internal static class TidyCommands
+{
+    public static Command Remove(StoreOptions store)
+    {
+        var name = new Argument<string>("name") { Description = "The variable." };
+        var activeAt = new Option<DateTimeOffset>("--active-at")
+        {
+            Description = "When the value would become active, to the millisecond, as list tells it.",
+            HelpName = "TIME",
+            Required = true,
+        };
+        var command = new Command("remove", "Remove a value that is pending, and print it.") { name, activeAt };
+        command.SetAction(
+            (result, cancellationToken) =>
+                store.UseAsync(
+                    result,
+                    null,
+                    async opened =>
+                    {
+                        var variable = result.GetValue(name)!;
+                        var instant = result.GetValue(activeAt);
+                        var change = await new TickEditor(opened).RemoveAsync(variable, instant, cancellationToken).ConfigureAwait(false);
+                        if (change is null)
+                        {
+                            await Console
+                                .Error.WriteLineAsync($"lockstep: '{variable}' has no value that becomes active at {instant:O}.")
+                                .ConfigureAwait(false);
+                            return ExitCodes.Error;
+                        }
+
+                        var lines = store.Lines(result);
+                        foreach (var operation in change.Operations)
+                            lines.WriteChange(variable, operation);
+                        return ExitCodes.Ok;
+                    },
+                    cancellationToken
+                )
+        );
+        return command;
+    }
+
+    public static Command Purge(StoreOptions store)
+    {
+        var keep = new Option<int>("--keep")
+        {
+            Description = "How many past values of each variable stay.",
+            HelpName = "N",
+            DefaultValueFactory = _ => 5,
+        };
+        return OfEach(
+            store,
+            "purge",
+            "Clear away past values, and print them.",
+            keep,
+            (editor, variable, result, cancellationToken) => editor.PurgeAsync(variable, result.GetValue(keep), cancellationToken)
+        );
+    }
+
+    public static Command Reschedule(StoreOptions store) =>
+        OfEach(
+            store,
+            "reschedule",
+            "Move pending values that something else wrote to the boundaries they belong to, and print them.",
+            null,
+            static (editor, variable, _, cancellationToken) => editor.RescheduleAsync(variable, cancellationToken)
+        );
+
+    private static Command OfEach(
+        StoreOptions store,
+        string name,
+        string description,
+        Option<int>? count,
+        Func<TickEditor, string, ParseResult, CancellationToken, Task<TickChange?>> work
+    )
+    {
+        var names = new Argument<string[]>("name") { Description = "The variables. Default: all.", Arity = ArgumentArity.ZeroOrMore };
+        var command = new Command(name, description) { names };
+        if (count is not null)
+            command.Add(count);
+        command.SetAction(
+            (result, cancellationToken) =>
+            {
+                if (count is not null)
+                    OptionValue.AtLeast(0, result, count);
+                return store.UseAsync(
+                    result,
+                    null,
+                    async opened =>
+                    {
+                        var variables = result.GetValue(names) is { Length: > 0 } given
+                            ? given
+                            : await opened.ListAsync(cancellationToken).ConfigureAwait(false);
+                        var lines = store.Lines(result);
+                        foreach (var variable in variables)
+                        {
+                            var change = await work(new TickEditor(opened), variable, result, cancellationToken).ConfigureAwait(false);
+                            foreach (var operation in change?.Operations ?? [])
+                                lines.WriteChange(variable, operation);
+                        }
+
+                        return ExitCodes.Ok;
+                    },
+                    cancellationToken
+                );
+            }
+        );
+        return command;
+    }
+}

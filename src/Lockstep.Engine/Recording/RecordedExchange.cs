@@ -1,0 +1,155 @@
+using System.Net;
+
+namespace Lockstep.Engine.Recording;
+
+/// <summary>One request of a recorded conversation, and what was answered. Written by whoever reads the answer, one thread at a time.</summary>
+internal sealed class RecordedExchange
+{
+    private readonly List<(double At, byte[] Bytes)> _body = [];
+    private volatile bool _isClosed;
+
+    /// <summary>What was asked: path and query, as they stood.</summary>
+    public required string Request { get; init; }
+
+    public required int Status { get; init; }
+
+    public required Dictionary<string, string> Headers { get; init; }
+
+    /// <summary>When the head came, in seconds since the recording began.</summary>
+    public required double Began { get; init; }
+
+    /// <summary>The body's stretches, with the seconds since the head.</summary>
+    public IReadOnlyList<(double At, byte[] Bytes)> Body => _body;
+
+    public RecordingEnd End { get; private set; } = RecordingEnd.Stopped;
+
+    /// <summary>When it ended, in seconds since the head.</summary>
+    public double Ended { get; private set; }
+
+    public void Add(double at, ReadOnlySpan<byte> bytes)
+    {
+        _body.Add((at, bytes.ToArray()));
+        Ended = at;
+    }
+
+    public void EndsWith(RecordingEnd end, double at)
+    {
+        if (!_isClosed)
+            (End, Ended) = (end, at);
+    }
+
+    /// <summary>The reader has enough: what its going away leads to is not the server's doing. Any thread.</summary>
+    public void Close() => _isClosed = true;
+}
+
+/// <summary>A response's content that is noted as it is read.</summary>
+/// <param name="content">The response's own; disposed with this.</param>
+/// <param name="exchange">Takes what is read.</param>
+/// <param name="clock">The seconds since the head.</param>
+/// <param name="noted">Told how many bytes came.</param>
+internal sealed class TappedContent(HttpContent content, RecordedExchange exchange, Func<double> clock, Action<int> noted) : HttpContent
+{
+    public static HttpContent Of(HttpContent content, RecordedExchange exchange, Func<double> clock, Action<int> noted)
+    {
+        var tapped = new TappedContent(content, exchange, clock, noted);
+        foreach ((var name, var values) in content.Headers)
+            tapped.Headers.TryAddWithoutValidation(name, values);
+        return tapped;
+    }
+
+    protected override async Task<Stream> CreateContentReadStreamAsync(CancellationToken cancellationToken) =>
+        new TappedStream(await content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false), exchange, clock, noted);
+
+    protected override Task<Stream> CreateContentReadStreamAsync() => CreateContentReadStreamAsync(CancellationToken.None);
+
+    protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context)
+    {
+        var body = await ReadAsStreamAsync().ConfigureAwait(false);
+        await body.CopyToAsync(stream).ConfigureAwait(false);
+    }
+
+    protected override bool TryComputeLength(out long length)
+    {
+        length = 0;
+        return false;
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            exchange.Close();
+            content.Dispose();
+        }
+        base.Dispose(disposing);
+    }
+
+    private sealed class TappedStream(Stream body, RecordedExchange exchange, Func<double> clock, Action<int> noted) : Stream
+    {
+        public override bool CanRead => true;
+
+        public override bool CanSeek => false;
+
+        public override bool CanWrite => false;
+
+        public override long Length => throw new NotSupportedException();
+
+        public override long Position
+        {
+            get => throw new NotSupportedException();
+            set => throw new NotSupportedException();
+        }
+
+        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            try
+            {
+                var count = await body.ReadAsync(buffer, cancellationToken).ConfigureAwait(false);
+                Note(buffer.Span[..count], isEnd: count == 0 && buffer.Length > 0);
+                return count;
+            }
+            catch (Exception error) when (error is IOException or HttpRequestException)
+            {
+                exchange.EndsWith(RecordingEnd.Cut, clock());
+                throw;
+            }
+        }
+
+        public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+            ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+
+        public override int Read(byte[] buffer, int offset, int count)
+        {
+            var read = body.Read(buffer, offset, count);
+            Note(buffer.AsSpan(offset, read), isEnd: read == 0 && count > 0);
+            return read;
+        }
+
+        public override void Flush() { }
+
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+        public override void SetLength(long value) => throw new NotSupportedException();
+
+        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+        protected override void Dispose(bool disposing)
+        {
+            if (disposing)
+            {
+                exchange.Close();
+                body.Dispose();
+            }
+            base.Dispose(disposing);
+        }
+
+        private void Note(ReadOnlySpan<byte> bytes, bool isEnd)
+        {
+            if (isEnd)
+                exchange.EndsWith(RecordingEnd.Completed, clock());
+            else
+                exchange.Add(clock(), bytes);
+            noted(bytes.Length);
+        }
+    }
+}

@@ -1,0 +1,174 @@
+using Lockstep.Engine.Serving;
+using Lockstep.Postgres.Feed;
+using Npgsql;
+
+namespace Lockstep.Postgres.Replication;
+
+/// <summary>
+/// A table that a stream brings into its change log, for as long as its feed lives: sees to it that it is published, joins the stream, and
+/// joins it again when it fell out.
+/// </summary>
+internal sealed class StreamedTable(
+    ReplicationStream stream,
+    NpgsqlDataSource source,
+    FeedDatabase database,
+    ChangeLog log,
+    LiveLog<CommitPosition> live,
+    PostgresFeedOptions options,
+    FeedMetrics metrics,
+    TimeProvider time
+)
+{
+    private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private volatile Exception? _error = new FeedUnavailableException("The feed has just been started.", TimeSpan.FromSeconds(1));
+    private TaskCompletionSource _out = new();
+    private int _lookWanted;
+    private volatile bool _streams;
+    private bool _hasStreamed;
+    private bool _wasPublished;
+
+    /// <summary>Done when the stream has begun, or cannot begin until somebody does something about it.</summary>
+    public Task Ready => _ready.Task;
+
+    /// <summary>Why nothing is streamed; null while something is.</summary>
+    public Exception? Error => _error;
+
+    public PostgresSlotState? Slot => stream.Slot;
+
+    /// <summary>Raised when the log, or whether there is an error, may have changed.</summary>
+    public Signal Moved => stream.Moved;
+
+    public FeedDatabase Database => database;
+
+    public ChangeLog Log => log;
+
+    public LiveLog<CommitPosition> Live => live;
+
+    public PostgresFeedOptions Options => options;
+
+    public FeedMetrics Metrics => metrics;
+
+    public TimeProvider Time => time;
+
+    /// <summary>Cancelled when the feed ends.</summary>
+    public CancellationToken Ended { get; private set; }
+
+    /// <summary>Whether the publication has published the table all the time since its log ends.</summary>
+    public bool IsPublished { get; private set; }
+
+    /// <summary>Has the stream look at the table soon: it may have been altered.</summary>
+    public void WantLook()
+    {
+        Interlocked.Exchange(ref _lookWanted, 1);
+        stream.Attention.Raise();
+    }
+
+    public bool IsLookWanted => Volatile.Read(ref _lookWanted) == 1;
+
+    /// <summary>Whether a look is wanted; the caller takes it on.</summary>
+    public bool TakeLook() => Interlocked.Exchange(ref _lookWanted, 0) == 1;
+
+    /// <summary>Runs until it is cancelled; throws nothing else.</summary>
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        Ended = cancellationToken;
+        try
+        {
+            await FollowAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            // The feed has ended.
+        }
+        finally
+        {
+            await stream.LeaveAsync(this).ConfigureAwait(false);
+            if (_wasPublished && !_hasStreamed)
+                await stream.RemoveAsync(options).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>The stream brings the table.</summary>
+    public void Begun()
+    {
+        (_error, _streams, _hasStreamed, IsPublished) = (null, true, true, true);
+        _ready.TrySetResult();
+    }
+
+    /// <summary>The stream does not bring it yet, without anybody having to do anything about it.</summary>
+    public void Waits(string why) => _error = new FeedUnavailableException(why, TimeSpan.FromSeconds(1));
+
+    /// <summary>The stream has broken; it will be begun again.</summary>
+    public void Broken(Exception error)
+    {
+        metrics.PollFailed();
+        PostgresLog.LookFailed(options.Logger, options.Table, error);
+        error = PostgresErrors.Translate(error, options.Table.ToString());
+        var isOver = PostgresErrors.EndsService(error);
+        if (isOver)
+            live.Restart("none", new CommitPosition(0));
+
+        // A connection that has just worked mostly works again, and no client need know.
+        if (!_streams || isOver || error is PostgresTableException)
+        {
+            _error = error;
+            _ready.TrySetResult();
+        }
+
+        _streams = false;
+    }
+
+    /// <summary>The stream no longer brings the table; null when it is to join again at once.</summary>
+    public void FellOut(Exception? error)
+    {
+        if (error is null)
+            _out.TrySetResult();
+        else
+            _out.TrySetException(error);
+    }
+
+    private async Task FollowAsync(CancellationToken cancellationToken)
+    {
+        for (var failures = 0; ; )
+        {
+            try
+            {
+                await PrepareAsync(cancellationToken).ConfigureAwait(false);
+                _out = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+                stream.Join(this);
+                await _out.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
+                failures = 0;
+                continue;
+            }
+            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+            {
+                throw;
+            }
+#pragma warning disable CA1031 // Whatever it was, it is kept for whoever asks, and the next try may succeed.
+            catch (Exception e)
+#pragma warning restore CA1031
+            {
+                failures = _streams ? 1 : failures + 1;
+                Broken(e);
+                stream.Moved.Raise();
+            }
+
+            await Task.Delay(ReplicationStream.Backoff(failures), time, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Checks the server and the table, and has it published.</summary>
+    private async Task PrepareAsync(CancellationToken cancellationToken)
+    {
+        var connection = await source.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+        await using (connection.ConfigureAwait(false))
+        {
+            var names = await ReplicationSetup.CheckAsync(connection, options, cancellationToken).ConfigureAwait(false);
+            var stamp = await database.LookAsync(connection, cancellationToken).ConfigureAwait(false);
+            IsPublished = await stream.PublishAsync(connection, names, stamp.Table, cancellationToken).ConfigureAwait(false);
+            _wasPublished |= !IsPublished && names.OwnsPublication;
+            if (log.Slot is { } former && former != names.Slot && names.OwnsSlot && ReplicationNames.IsOfOneTable(former, options.Table))
+                await ReplicationSetup.RemoveFormerAsync(connection, former, cancellationToken).ConfigureAwait(false);
+        }
+    }
+}

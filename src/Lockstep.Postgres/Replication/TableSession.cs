@@ -1,0 +1,421 @@
+using Lockstep.Engine.Serving;
+using Lockstep.Postgres.Feed;
+using Npgsql;
+using Npgsql.Replication.PgOutput;
+using Npgsql.Replication.PgOutput.Messages;
+
+namespace Lockstep.Postgres.Replication;
+
+/// <summary>
+/// One table within one connection's stream: on its way into the table's change log. Rows are gathered until the stream pauses or there are
+/// many, and then made JSON, written, committed and shown to those who follow, all at once. Runs on one thread at a time.
+/// </summary>
+internal sealed class TableSession : IDisposable
+{
+    private const int MaxRows = 2000;
+    private const long MaxBytes = 1 << 20;
+    private static readonly TimeSpan Moment = TimeSpan.FromMilliseconds(5);
+
+    private readonly StreamSession _session;
+    private readonly NpgsqlConnection _connection;
+    private readonly CancellationTokenSource _stop;
+    private readonly List<StreamChange> _changes = [];
+    private readonly List<LoggedTransaction> _ended = [];
+    private readonly Dictionary<uint, int[]?> _places = [];
+    private readonly List<long> _unseen = [];
+    private readonly long _from;
+    private long _size;
+    private TableDescription _table = null!;
+    private ChangeSql _sql = null!;
+    private OpenTransaction? _open;
+    private PgSnapshot? _before;
+
+    public TableSession(StreamSession session, StreamedTable streamed, NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        (_session, Streamed, _connection) = (session, streamed, connection);
+        _stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, streamed.Ended);
+        _from = Log.Position;
+    }
+
+    public StreamedTable Streamed { get; }
+
+    /// <summary>Whether the table has yet to begin, for which transactions have to end that may have changed it untold.</summary>
+    public bool IsPending => _before is not null;
+
+    /// <summary>Whether another table has its name.</summary>
+    public bool IsReplaced { get; private set; }
+
+    private ChangeLog Log => Streamed.Log;
+
+    private LiveLog<CommitPosition> Live => Streamed.Live;
+
+    private LogEpoch Epoch => Log.Epoch!;
+
+    /// <summary>Ends with the stream's connection, and with the feed.</summary>
+    public CancellationToken Ended => _stop.Token;
+
+    /// <summary>Lets go of what has not been committed.</summary>
+    public void Dispose()
+    {
+        Log.Rollback();
+        _stop.Dispose();
+    }
+
+    /// <summary>Whether a relation is the table or one of its partitions.</summary>
+    public bool Has(uint relation) => _table.Relations.Contains(relation);
+
+    /// <summary>Whether a relation may be a partition that has come since it was looked at last.</summary>
+    public bool MayHave(uint relation) => _table.IsPartitioned && !Has(relation);
+
+    /// <summary>Whether it is the table itself.</summary>
+    public bool Is(uint relation) => _table.Oid == relation;
+
+    /// <summary>The stream describes a relation otherwise than before.</summary>
+    public void Forget(uint relation) => _places.Remove(relation);
+
+    /// <summary>Goes on in the log's stretch, or begins another if the table is not as it was.</summary>
+    public void Begin(FeedStamp stamp)
+    {
+        Describe(stamp);
+        if (stamp.Identity != Epoch.Table)
+            StartOver(stamp, "its definition has changed");
+        else if (Live.Identity != Epoch.Identity)
+            Live.Restart(Epoch.Identity, new CommitPosition(Log.Position));
+    }
+
+    /// <summary>
+    /// Begins the log of a table that has just been published: what transactions wrote that were open then is not told, so they have to
+    /// end. What is told meanwhile has to be shown by what clients begin with.
+    /// </summary>
+    public void Wait(FeedStamp stamp, string slot)
+    {
+        Log.Forget(slot);
+        Live.Restart("none", new CommitPosition(0));
+        Describe(stamp);
+        _before = stamp.Snapshot;
+    }
+
+    /// <summary>Begins if everything has ended that has to.</summary>
+    /// <param name="position">What comes next in the stream is at or after it.</param>
+    public async Task TryBeginAsync(long position)
+    {
+        var stamp = await LookAsync().ConfigureAwait(false);
+        _unseen.RemoveAll(stamp.Snapshot.Shows);
+        if (stamp.Snapshot.Xmin < _before!.Xmax || _unseen.Count > 0)
+            return;
+        _before = null;
+        Describe(stamp);
+        Log.Begin(LogEpoch.First(stamp), position);
+        Live.Restart(Epoch.Identity, new CommitPosition(position));
+    }
+
+    /// <summary>A row of the table was changed by the open transaction.</summary>
+    public async Task TakeAsync(PgOutputReplicationMessage message, RelationMessage relation, LoggedTransaction transaction)
+    {
+        if (Open(transaction) is not { } open)
+            return;
+        open.IsRelevant = true;
+        if (!open.IsDropped && PlacesOf(relation) is null)
+        {
+            // The table was altered after it has been looked at last. Where it is not a column more, clients start over when the transaction
+            // has ended.
+            await RenewAsync(transaction).ConfigureAwait(false);
+            open.IsOdd |= PlacesOf(relation) is null;
+        }
+
+        if (open.IsDropped)
+            return;
+        try
+        {
+            foreach (
+                var change in await RowReader.ReadAsync(message, PlacesOf(relation)!, open.Transaction, _sql, Ended).ConfigureAwait(false)
+            )
+            {
+                _changes.Add(change);
+                _size += change.Size;
+            }
+        }
+        catch (InvalidDataException)
+        {
+            open.EndsEpoch = true;
+        }
+
+        if (_changes.Count >= MaxRows || _size >= MaxBytes)
+            await SpillAsync(open, isForced: false).ConfigureAwait(false);
+    }
+
+    /// <summary>The open transaction has emptied the table or one of its partitions.</summary>
+    public void Truncate(LoggedTransaction transaction)
+    {
+        if (Open(transaction) is { } open)
+            (open.IsRelevant, open.EndsEpoch) = (true, true);
+    }
+
+    /// <summary>
+    /// Describes the table as the open transaction has left it, in its middle: columns or partitions may have been added.
+    /// </summary>
+    public async Task RenewAsync(LoggedTransaction transaction)
+    {
+        if (Open(transaction) is not { } open)
+            return;
+        var stamp = await LookAtAsync(transaction.Txid).ConfigureAwait(false);
+        if (ReferenceEquals(stamp.Table, _table))
+            return;
+        var stretch = Log.Epoch;
+        if (_changes.Count > 0)
+            await SpillAsync(open, isForced: true).ConfigureAwait(false);
+        if (open.IsShown)
+            Describe(stamp);
+        else if (stamp.Identity != stretch!.Table)
+            (open.IsRelevant, open.IsOdd) = (true, true);
+        else if (Epoch == stretch)
+            Describe(stamp);
+    }
+
+    /// <summary>The open transaction has ended.</summary>
+    public async Task EndAsync(long end)
+    {
+        if (_open is not { } ended)
+            return;
+        _open = null;
+        if (IsPending)
+        {
+            _unseen.Add(ended.Transaction.Txid);
+            return;
+        }
+
+        if (ended.IsDropped)
+        {
+            _changes.RemoveRange(ended.First, _changes.Count - ended.First);
+            if (ended.IsSpilled)
+                Log.Rollback();
+        }
+
+        if (!ended.IsRelevant)
+            return;
+        if (!ended.IsShown && (ended.EndsEpoch || ended.IsOdd))
+        {
+            // Nobody gets as far as the end of the transaction in the stretch before it.
+            await FlushAsync(_session.Position).ConfigureAwait(false);
+            StartOver(
+                await LookAtAsync(ended.Transaction.Txid).ConfigureAwait(false),
+                ended.IsOdd ? "its definition or storage has changed" : "it was truncated, or a change did not tell its row",
+                end
+            );
+            return;
+        }
+
+        // What every snapshot shows, the table's altering and emptying included, the stretch has begun with.
+        _ended.Add(ended.Transaction);
+        if (ended.IsSpilled)
+            await FlushAsync(end).ConfigureAwait(false);
+    }
+
+    /// <summary>Commits what has ended, and shows it.</summary>
+    /// <param name="position">Everything before it in the stream has been taken.</param>
+    public async Task FlushAsync(long position)
+    {
+        var from = Log.Position;
+        if (IsPending || position <= from)
+            return;
+        if (_ended.Count == 0)
+        {
+            Log.Advance(position);
+            return;
+        }
+
+        var pieces = await MakeAsync().ConfigureAwait(false);
+        var bytes = pieces?.Sum(p => (long)p.Lines.Length) ?? 0;
+        var wasSpilled = Log.IsWriting;
+        if (bytes > 0)
+            Log.Write(pieces!);
+        Log.Commit(_ended, position);
+        if (wasSpilled || bytes > Streamed.Options.LiveBytes)
+        {
+            Live.Restart(Epoch.Identity, new CommitPosition(position));
+        }
+        else
+        {
+            Live.Append(
+                new LiveBatch<CommitPosition>(
+                    new CommitPosition(from),
+                    new CommitPosition(position),
+                    [.. (pieces ?? []).Select(p => p.Lines)],
+                    bytes
+                )
+            );
+        }
+
+        var newest = _ended.Max(t => t.Txid);
+        _ended.Clear();
+        Clear();
+        if (pieces is null)
+            Compare(await LookAtAsync(newest).ConfigureAwait(false));
+    }
+
+    /// <summary>
+    /// Looks for what the stream does not tell, and makes durable how far it is; nothing may be left to flush.
+    /// </summary>
+    public async Task LookAgainAsync()
+    {
+        var stamp = await LookAsync().ConfigureAwait(false);
+        Compare(stamp);
+        Log.Checkpoint();
+        var position = new CommitPosition(Log.Position);
+        if (Live.End is { } end && end.Cursor < position.Cursor)
+            Live.Append(new LiveBatch<CommitPosition>(end, position, [], 0));
+        Log.Trim(Streamed.Options.Replication!.LogBytes, stamp.Snapshot.Xmin);
+    }
+
+    /// <summary>The open transaction's part in the table; null for one that the log has had before.</summary>
+    private OpenTransaction? Open(LoggedTransaction transaction)
+    {
+        if (transaction.Lsn < _from && !IsPending)
+            return null;
+        return _open ??= new OpenTransaction(transaction, _changes.Count) { IsShown = IsPending || Epoch.Base.Shows(transaction.Txid) };
+    }
+
+    private int[]? PlacesOf(RelationMessage relation)
+    {
+        if (!_places.TryGetValue(relation.RelationId, out var places))
+            _places[relation.RelationId] = places = _sql.MapOf(relation.Columns);
+        return places;
+    }
+
+    /// <summary>Makes room in the middle of a transaction: it is written, and seen by nobody before it has ended (I8).</summary>
+    private async Task SpillAsync(OpenTransaction open, bool isForced)
+    {
+        if (open.First > 0 || _ended.Count > 0)
+        {
+            var rest = _changes[open.First..];
+            _changes.RemoveRange(open.First, rest.Count);
+            var stretch = Epoch;
+            await FlushAsync(_session.Position).ConfigureAwait(false);
+
+            // Clients start over anyway: let them do so once more, after this transaction, of which half is written for a table that is no
+            // more.
+            if (Epoch != stretch)
+                open.EndsEpoch = true;
+            open.First = 0;
+            if (open.IsDropped)
+                return;
+            _changes.AddRange(rest);
+            _size = rest.Sum(c => c.Size);
+            if (!isForced && _changes.Count < MaxRows && _size < MaxBytes)
+                return;
+        }
+
+        if (open.IsDropped)
+            return;
+        var pieces = await MakeAsync().ConfigureAwait(false);
+        open.IsSpilled = true;
+        if (pieces is not null)
+            Log.Write(pieces);
+        else
+            open.IsOdd = true;
+        Clear();
+    }
+
+    /// <summary>The lines of the changes gathered; null when the table is no longer as they describe it.</summary>
+    private async Task<List<LogPiece>?> MakeAsync()
+    {
+        if (_changes.Count == 0)
+            return [];
+        try
+        {
+            // What is looked up must be at least as new as the change, or nothing would correct it.
+            foreach (
+                var txid in _changes.Where(c => !c.IsGone && (_sql.HasGenerated || c.Missing is not null)).Select(c => c.Txid).Distinct()
+            )
+            {
+                await LookAtAsync(txid).ConfigureAwait(false);
+            }
+
+            // One transaction, in which the formats hold.
+            await using var batch = new NpgsqlBatch(_connection);
+            batch.Add("SELECT " + StateSql.Formats);
+            batch.Add(_sql.Text, _sql.Parameters(_changes));
+            var lines = Streamed.Database.NewLines();
+            var reader = await batch.ExecuteReaderAsync(Ended).ConfigureAwait(false);
+            await using (reader.ConfigureAwait(false))
+            {
+                await reader.NextResultAsync(Ended).ConfigureAwait(false);
+                while (await reader.ReadAsync(Ended).ConfigureAwait(false))
+                    lines.Append(reader, reader.GetInt64(0));
+            }
+
+            Streamed.Metrics.Read(lines);
+            return [.. lines.Take().Select(l => new LogPiece(_changes[^1].Lsn, l))];
+        }
+        catch (PostgresException e) when (!PostgresErrors.IsPassing(e))
+        {
+            var stamp = await LookAtAsync(_changes.Max(c => c.Txid)).ConfigureAwait(false);
+            if (stamp.Identity == Epoch.Table)
+                throw;
+            return null;
+        }
+    }
+
+    private async Task<FeedStamp> LookAsync()
+    {
+        var stamp = await Streamed.Database.LookAsync(_connection, Ended).ConfigureAwait(false);
+        Note(stamp);
+        return stamp;
+    }
+
+    /// <summary>Looks until what is seen shows a transaction: it has committed, but snapshots may not show it yet.</summary>
+    private async Task<FeedStamp> LookAtAsync(long txid)
+    {
+        while (true)
+        {
+            var stamp = await LookAsync().ConfigureAwait(false);
+            if (stamp.Snapshot.Shows(txid))
+                return stamp;
+            await Task.Delay(Moment, Streamed.Time, Ended).ConfigureAwait(false);
+        }
+    }
+
+    private void Compare(FeedStamp stamp)
+    {
+        if (stamp.Identity != Epoch.Table)
+            StartOver(stamp, "its definition or storage has changed");
+        else if (!ReferenceEquals(stamp.Table, _table))
+            Describe(stamp);
+    }
+
+    /// <summary>Begins another stretch with what a snapshot shows; nothing may be left to flush.</summary>
+    private void StartOver(FeedStamp stamp, string why, long end = 0)
+    {
+        var position = Math.Max(Math.Max(Log.Position, _session.Position), end);
+        Log.Begin(Epoch with { Number = Epoch.Number + 1, Table = stamp.Identity, Base = stamp.Snapshot }, position);
+
+        // Another table of the same name is not in the publication.
+        IsReplaced = _table.Oid != stamp.Table.Oid;
+        Describe(stamp);
+        Live.Restart(Epoch.Identity, new CommitPosition(position));
+        Streamed.Metrics.Resynced();
+        PostgresLog.Resync(Streamed.Options.Logger, Streamed.Options.Table, why);
+        _session.Moved();
+    }
+
+    private void Describe(FeedStamp stamp)
+    {
+        _table = stamp.Table;
+        _sql = new ChangeSql(stamp.Table);
+        _places.Clear();
+        _session.Rerouted();
+        Note(stamp);
+    }
+
+    private void Note(FeedStamp stamp)
+    {
+        _session.Saw(stamp.Snapshot);
+        Streamed.Metrics.Polled(stamp.Snapshot);
+    }
+
+    private void Clear()
+    {
+        _changes.Clear();
+        _size = 0;
+    }
+}

@@ -1,0 +1,17 @@
+namespace Lockstep.Ticks;
+
+/// <summary>
+/// How writers of a store that keeps no queue look for their turn: the longer one has waited, the shorter its pauses, so that the next turn
+/// goes, as a rule, to one that has waited long.
+/// </summary>
+internal static class TickTurn
+{
+    private const double LongestPauseMs = 25;
+
+    /// <summary>
+    /// How long to pause before the next look. After half a second of waiting that is less than a commit takes on a slow disk; after two
+    /// there is a look each millisecond.
+    /// </summary>
+    public static TimeSpan Pause(TimeSpan waited) =>
+        TimeSpan.FromMilliseconds(Math.Clamp(2000 / Math.Max(1, waited.TotalMilliseconds), 1, LongestPauseMs));
+}

@@ -1,0 +1,135 @@
+using System.CommandLine;
+using Lockstep.Cli.Output;
+using Lockstep.Testing;
+
+namespace Lockstep.Cli.Tests;
+
+/// <summary>Each option that takes a number or a time refuses what it cannot take, by its name and before anything is done.</summary>
+public sealed class OptionRangeTests : IDisposable
+{
+    private static readonly string[] Wrong = ["abc", "-1", "NaN", "1e300", "99999999999999999999"];
+
+    /// <summary>What some options do take.</summary>
+    private static readonly Dictionary<string, string[]> Right = new(StringComparer.Ordinal)
+    {
+        ["--from"] = ["-1", "99999999999999999999"],
+        ["--to"] = ["-1", "99999999999999999999"],
+        // At any speed.
+        ["--speed"] = ["1e300", "99999999999999999999"],
+    };
+
+    private static readonly HashSet<Type> Numbers = [typeof(int), typeof(long), typeof(double), typeof(decimal), typeof(TimeSpan)];
+
+    /// <summary>What a command needs besides, so that nothing else can be wrong with it.</summary>
+    private static readonly Dictionary<string, string[]> Rest = new(StringComparer.Ordinal)
+    {
+        ["sync"] = ["http://127.0.0.1:1/x/", "--path", "{folder}/new.db"],
+        ["records"] = ["--path", "{folder}/t.db"],
+        ["test"] = ["--path", "{folder}/t.db", "--uri", "http://127.0.0.1:1/x/"],
+        ["repair"] = ["--path", "{folder}/t.db", "--uri", "http://127.0.0.1:1/x/"],
+        ["serve"] = ["--postgres", "postgres://127.0.0.1:1/x", "--table", "x"],
+        ["var set"] = ["x", "--over", "1h", "--from", "1", "--to", "2", "--store", "{folder}/var.db"],
+        ["var watch"] = ["x", "--store", "{folder}/var.db"],
+        ["gossip connect"] = ["tcp://127.0.0.1:1"],
+        ["gossip watch"] = ["tcp://127.0.0.1:1"],
+        ["gossip send"] = ["x", "--path", "{folder}/events"],
+        ["gossip receive"] = ["--path", "{folder}/events"],
+        ["gossip set"] = ["a", "1", "--path", "{folder}/model"],
+        ["gossip get"] = ["--path", "{folder}/model"],
+        ["gossip remove"] = ["a", "--path", "{folder}/model"],
+        ["gossip export"] = ["{folder}/lines", "--path", "{folder}/model"],
+        ["gossip import"] = ["{folder}/lines", "--path", "{folder}/model"],
+    };
+
+    private readonly TempFolder _folder = new();
+
+    public static TheoryData<string, string> Options
+    {
+        get
+        {
+            var all = new TheoryData<string, string>();
+            foreach ((_, var create) in Program.Commands)
+            {
+                foreach ((var path, var command) in Leaves(create(), ""))
+                {
+                    foreach (var option in command.Options.Where(IsNumber))
+                        all.Add(path, option.Name);
+                }
+            }
+
+            return all;
+        }
+    }
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void All_kinds_of_commands_are_among_them()
+    {
+        string[] some = ["sync --settle-sec", "records --first", "serve --port", "testserver --speed", "gossip listen --max-age-sec"];
+
+        Assert.Superset(some.ToHashSet(), Options.Select(row => $"{row.Data.Item1} {row.Data.Item2}").ToHashSet());
+    }
+
+    [Theory]
+    [MemberData(nameof(Options))]
+    public async Task What_an_option_cannot_take_is_refused_by_its_name(string command, string option)
+    {
+        await using (var feed = new TextFeed("""{"id":1,"updated_at":1}"""))
+            Assert.Equal(0, await Program.RunAsync(["sync", feed.Uri, "--path", _folder["t.db"], "-q"]));
+        foreach (var value in Wrong.Except(Right.GetValueOrDefault(option) ?? []))
+        {
+            string[] rest = [.. (Rest.GetValueOrDefault(command) ?? []).Select(word => word.Replace("{folder}", _folder.Path))];
+            // An option that is given twice would be wrong for that reason.
+            var given = Array.IndexOf(rest, option);
+            if (given >= 0)
+                rest = [.. rest[..given], .. rest[(given + 2)..]];
+
+            var said = await SayAsync([.. command.Split(' '), .. rest, $"{option}={value}"]);
+
+            Assert.True(said.Contains(option, StringComparison.Ordinal), $"{option}={value}: {said}");
+            Assert.DoesNotMatch(@"System\.|Lockstep\.[A-Z]|Parameter '|TimeSpan|Specified argument|not expected", said);
+        }
+
+        Assert.False(File.Exists(_folder["new.db"]));
+    }
+
+    [Theory]
+    [InlineData("--connection-timeout-seconds=0")]
+    [InlineData("--operation-timeout-seconds=0")]
+    public async Task Zero_is_any_time_for_a_timeout(string option)
+    {
+        await using var feed = new TextFeed("""{"id":1,"updated_at":1}""");
+
+        Assert.Equal(0, await Program.RunAsync(["sync", feed.Uri, "--path", _folder["t.db"], "-q", option]));
+    }
+
+    [Fact]
+    public async Task What_is_none_of_an_options_words_is_answered_with_them()
+    {
+        var said = await SayAsync(["sync", "http://127.0.0.1:1/x/", "--cursor-style", "foo"]);
+
+        Assert.Equal("--cursor-style takes one of Auto, Path, Query, and not 'foo'.", said);
+    }
+
+    /// <summary>What the program would say; it must fail for the command line.</summary>
+    private static async Task<string> SayAsync(string[] arguments)
+    {
+        var parsed = Program.Parse(arguments);
+        if (parsed.Errors.Count > 0)
+            return string.Join('\n', UsageText.Of(parsed));
+        var running = Program.RunAsync(arguments);
+        var error = await Assert.ThrowsAnyAsync<Exception>(() => running.WaitAsync(TimeSpan.FromSeconds(20)));
+        var said = ErrorText.Describe(error);
+        Assert.True(ExitCodes.Of(error) == ExitCodes.Usage, $"{string.Join(' ', arguments)}: {error}");
+        return said;
+    }
+
+    private static bool IsNumber(Option option) => Numbers.Contains(Nullable.GetUnderlyingType(option.ValueType) ?? option.ValueType);
+
+    private static IEnumerable<(string Path, Command Command)> Leaves(Command command, string path)
+    {
+        path = path.Length > 0 ? $"{path} {command.Name}" : command.Name;
+        return command.Subcommands.Count == 0 ? [(path, command)] : command.Subcommands.SelectMany(sub => Leaves(sub, path));
+    }
+}

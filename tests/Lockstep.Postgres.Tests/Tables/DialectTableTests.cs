@@ -1,0 +1,119 @@
+using System.Text;
+using Lockstep.Engine;
+using Lockstep.Engine.Dialects;
+using Lockstep.Engine.Feed;
+using Lockstep.Engine.Sync;
+using Lockstep.Engine.Tables;
+using Lockstep.Engine.Tests;
+using Lockstep.Engine.Tests.Dialects.Soak;
+using Lockstep.Engine.Tests.Reliability;
+using Lockstep.Postgres.Tables;
+using Lockstep.Testing;
+
+namespace Lockstep.Postgres.Tests.Tables;
+
+/// <summary>Feeds of other servers, kept in PostgreSQL.</summary>
+public sealed class DialectTableTests(SharedPostgres postgres)
+{
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [MemberData(nameof(SoakServers.Names), MemberType = typeof(SoakServers))]
+    [Trait("Invariant", "I2")]
+    public async Task A_table_ends_as_its_server(string name)
+    {
+        await using var db = await TestDatabase.CreateAsync(postgres);
+        var store = new PostgresTableStore(db.ConnectionString);
+        var first = LongForm.Seed(1);
+        for (var seed = first; seed < first + LongForm.Of(3, 100); seed++)
+        {
+            await using var server = SoakServers.Create(name, seed);
+            await new DialectSoak(server, store, () => store.Get("soak"), Cancel).RunAsync(seed);
+            store.Get("soak").Remove();
+        }
+    }
+
+    [Fact]
+    public async Task Patches_are_laid_over_what_is_stored_and_the_same_JSON_is_no_change()
+    {
+        await using var db = await TestDatabase.CreateAsync(postgres);
+        var store = new PostgresTableStore(db.ConnectionString);
+        string[] pages =
+        [
+            """{"id":"a","x":1.50,"y":"\u00e4"},{"id":"b","x":1}""",
+            """{"id":"a","z":{"p":1,"q":2}},{"id":"a","y":null},{"x":1,"id":"b"}""",
+            """{"id":"a","z":{"q":2, "p":1}},{"id":"b","@removed":{"reason":"changed"}},{"id":"b","@removed":{"reason":"deleted"}}""",
+        ];
+        await using var server = new RawServer(exchange =>
+            exchange.BodyAsync(
+                $"{{\"value\":[{pages[exchange.Number - 1]}],\"@odata.deltaLink\":\"/users/delta?$deltatoken={exchange.Number}\"}}"
+            )
+        );
+
+        List<string> counts = [];
+        for (var i = 0; i < pages.Length; i++)
+            counts.Add(await SyncAsync(server, "users/delta", store));
+
+        Assert.Equal(["2 0 0", "0 2 0", "0 0 1"], counts);
+        using var scan = store.Get("users").Read();
+        Assert.True(scan.Read());
+        Assert.Equal("""{"id":"a","x":1.50,"y":null,"z":{"p":1,"q":2}}""", Encoding.UTF8.GetString(scan.Json));
+        Assert.False(scan.Read());
+        Assert.Equal("ODataDelta", store.Get("users").GetInfo().DialectName);
+    }
+
+    [Fact]
+    public async Task A_whole_set_that_comes_again_writes_no_row_and_one_that_lacks_most_is_refused_and_owed()
+    {
+        await using var db = await TestDatabase.CreateAsync(postgres);
+        var store = new PostgresTableStore(db.ConnectionString);
+        var all = string.Join(',', Enumerable.Range(1, 2500).Select(i => $$"""{"id":{{i}},"v":[1, 2]}"""));
+        var spaced = all.Replace("[1, 2]", "[1,2]", StringComparison.Ordinal);
+        string[] bodies = [$"[{all}]", $"[{spaced}]", """[{"id":1,"v":[1]}]"""];
+        await using var server = RawServer.WithBodies(bodies);
+
+        Assert.Equal("2500 0 0", await SyncAsync(server, "items", store));
+        var sequence = store.Get("items").GetInfo().Sequence;
+        Assert.Equal("0 0 0", await SyncAsync(server, "items", store));
+        Assert.Equal(sequence, store.Get("items").GetInfo().Sequence);
+        var refused = await Assert.ThrowsAsync<SweepRefusedException>(() => SyncAsync(server, "items", store));
+
+        Assert.Equal(2500, store.Get("items").GetInfo().Rows);
+        Assert.Equal(ErrorKind.SweepRefused, refused.Kind);
+    }
+
+    [Fact]
+    public async Task A_key_within_an_object_finds_records_and_has_a_column()
+    {
+        await using var db = await TestDatabase.CreateAsync(postgres);
+        var store = new PostgresTableStore(db.ConnectionString);
+        await using var server = RawServer.WithBodies(
+            """{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"5"},"items":[{"metadata":{"uid":"a"}},{"metadata":{"uid":"b"}}]}"""
+        );
+
+        await SyncAsync(server, "api/v1/pods", store);
+
+        using var scan = store.Get("pods").Read(new RecordQuery { Filter = "\"/metadata/uid\" = 'b'" });
+        Assert.True(scan.Read());
+        Assert.Equal("b", scan.Key.ToString());
+        Assert.False(scan.Read());
+    }
+
+    private static async Task<string> SyncAsync(RawServer server, string path, TableStore store)
+    {
+        var sync = new TableSync(
+            new SyncOptions
+            {
+                Feed = new FeedOptions { Uri = new Uri(server.Root, path) },
+                Store = store,
+                Foreign = path == "items" ? DialectDescription.Load("Rest") : null,
+            }
+        );
+        await foreach (var step in sync.RunAsync(Cancel))
+        {
+            // To its end.
+        }
+
+        return $"{sync.Result.Added} {sync.Result.Updated} {sync.Result.Deleted}";
+    }
+}
