@@ -37,25 +37,24 @@ internal static class FeedPages
         var lines = database.NewLines();
         string[]? next = null;
         IReadOnlyList<TableColumn> key = [];
-        var reading = database
-            .ReadAsync(
-                connection,
-                table =>
+        var reading = database.ReadAsync(
+            connection,
+            table =>
+            {
+                key = table.Key;
+                return new FeedQuery(FeedSql.Page(table, after.Length > 0), [limit, .. after]);
+            },
+            async (stamp, rows) =>
+            {
+                while (next is null && await rows.ReadAsync(cancellationToken).ConfigureAwait(false))
                 {
-                    key = table.Key;
-                    return new FeedQuery(FeedSql.Page(table, after.Length > 0), [limit, .. after]);
-                },
-                async (stamp, rows) =>
-                {
-                    while (next is null && await rows.ReadAsync(cancellationToken).ConfigureAwait(false))
-                    {
-                        lines.Append(rows, stamp.Table, horizon ?? stamp.Snapshot.Xmin);
-                        if (lines.Rows == limit || lines.Bytes >= PageSize.Bytes)
-                            next = KeyOf(rows);
-                    }
-                },
-                cancellationToken
-            );
+                    lines.Append(rows, stamp.Table, horizon ?? stamp.Snapshot.Xmin);
+                    if (lines.Rows == limit || lines.Bytes >= PageSize.Bytes)
+                        next = KeyOf(rows);
+                }
+            },
+            cancellationToken
+        );
         try
         {
             return new FeedPage<string[]>(await reading.ConfigureAwait(false), lines, next);

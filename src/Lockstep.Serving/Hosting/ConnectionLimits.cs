@@ -45,7 +45,10 @@ public sealed record ConnectionLimits
             );
         }
 
-        return this with { Most = (int)Math.Min(Most, room) };
+        return this with
+        {
+            Most = (int)Math.Min(Most, room),
+        };
     }
 
     /// <summary>What counts as one client.</summary>

@@ -30,12 +30,16 @@ internal static class WarmUp
             await client.ConnectAsync(host, server.Port, late.Token).ConfigureAwait(false);
             var stream = client.GetStream();
             await stream
-                .WriteAsync(Encoding.ASCII.GetBytes($"GET /livez HTTP/1.1\r\nHost: {server.Authority}\r\nConnection: close\r\n\r\n"), late.Token)
+                .WriteAsync(
+                    Encoding.ASCII.GetBytes($"GET /livez HTTP/1.1\r\nHost: {server.Authority}\r\nConnection: close\r\n\r\n"),
+                    late.Token
+                )
                 .ConfigureAwait(false);
             var buffer = new byte[512];
             while (await stream.ReadAsync(buffer, late.Token).ConfigureAwait(false) > 0) { }
         }
-        catch (Exception e) when (e is SocketException or IOException || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
+        catch (Exception e)
+            when (e is SocketException or IOException || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
             // Then the first client has it loaded.
         }
