@@ -251,6 +251,8 @@ internal sealed class FeedFollower(
         }
 
         plan.Ended(source, reader.SetIsComplete, context.Target.State);
+        if (reader.SetIsComplete)
+            status.SetCame();
         status.BodyEnded();
         await JudgeQuarantineAsync(context, cancellationToken).ConfigureAwait(false);
 
@@ -385,7 +387,9 @@ internal sealed class FeedFollower(
 
     private Task<FeedResponse> AskAsync(ConnectionPlan plan, TableState state, CancellationToken cancellationToken) =>
         plan.LoadPage(state) is { } page
-            ? client.OpenPageAsync(page, state.FeedIdentity, cancellationToken)
+            ? SnapshotRange.Parse(page) is { } range
+                ? client.OpenRestAsync(range, cancellationToken)
+                : client.OpenPageAsync(page, state.FeedIdentity, cancellationToken)
             : client.OpenAsync(plan.RequestCursor, plan.UpdatesOnly, plan.IdentityToSend(state), cancellationToken);
 
     /// <summary>Requests follow each other no faster than the shortest wait, also those that are no retries.</summary>
