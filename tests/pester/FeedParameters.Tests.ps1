@@ -26,7 +26,10 @@ Describe 'Sync-LockstepTable' {
     }
 
     Context 'over TLS' {
-        BeforeEach { $server = Start-LockstepTestServer -Port 0 -Feed Finite -Certificate (New-Certificate) }
+        BeforeEach {
+            $certificate = New-Certificate
+            $server = Start-LockstepTestServer -Port 0 -Feed Finite -Certificate $certificate
+        }
 
         It 'refuses a certificate that nobody vouches for, and takes any with -SkipCertificateCheck' {
             $server.FeedUri.Scheme | Should -Be https
@@ -36,6 +39,11 @@ Describe 'Sync-LockstepTable' {
             $failure.ErrorDetails.RecommendedAction | Should -BeLike '*-SkipCertificateCheck*'
             $server.RequestCount | Should -Be 0
             ($server | Sync-LockstepTable -Disk -SkipCertificateCheck).Added | Should -Be 1
+            Clear-LockstepTable servers -Confirm:$false
+            Set-Content ca.pem $certificate.ExportCertificatePem()
+            ($server | Sync-LockstepTable -Disk -CertificateAuthority ./ca.pem).Added | Should -Be 1
+            { $server | Sync-LockstepTable -Disk -CertificateAuthority ./none.pem -ErrorAction Stop } |
+                Should -Throw '*-CertificateAuthority takes a PEM file*' -ErrorId 'InvalidOption,*'
             $server | Test-LockstepFeed -SkipCertificateCheck | Where-Object Id -EQ order | ForEach-Object Outcome | Should -Be Passed
             Test-LockstepTable servers -SkipCertificateCheck -Quiet | Should -BeTrue
         }
@@ -181,6 +189,15 @@ Describe 'Sync-LockstepTable' {
             Get-LockstepTable | Out-String | Should -BeLike '*SetOwed*'
             ($server | Sync-LockstepTable -Disk -Resync).IsSetOwed | Should -BeFalse
             (Get-LockstepRecord).id | Should -Be 123
+        }
+
+        It 'says with -Resync -WhatIf that a feed removes nothing that never says where its set ends' {
+            $server = Start-LockstepTestServer -Port 0 -Record (New-Json 1 1)
+            $null = $server | Sync-LockstepTable -Disk @quick
+            2..4 | ForEach-Object { "{`"id`":$_,`"updated_at`":1}" } | Import-LockstepTable -Destination servers.db | Out-Null
+            Invoke-Quietly { $server | Sync-LockstepTable -Disk -Resync -WhatIf @quick } | Should -BeLike '*add 0, update 0, remove 0 records*'
+            $null = $server | Sync-LockstepTable -Disk -Resync @quick -WarningAction SilentlyContinue
+            (Get-LockstepRecord).Count | Should -Be 4
         }
 
         It 'refuses a whole set that would remove most of the table, shows what it would do, and lets it through with -Force' {

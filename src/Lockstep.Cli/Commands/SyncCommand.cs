@@ -214,6 +214,7 @@ internal static class SyncCommand
                     OperationTimeout = OptionCheck.Timeout(result.GetValue(operation)),
                     AllowUnencryptedAuthentication = access.AllowsUnencrypted(result),
                     SkipCertificateCheck = access.SkipsCheck(result),
+                    CertificateAuthority = access.AuthorityOf(result),
                 };
                 var options = new SyncOptions
                 {

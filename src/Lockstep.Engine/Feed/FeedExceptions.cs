@@ -26,7 +26,7 @@ public sealed class FeedUnreachableException : FeedException
             $"The feed {feed.Display} cannot be reached: {reason}",
             inner is HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError }
                 ? (Remedy)
-                    $"Have the server's certificate repaired, or its issuer trusted on this machine; {Term.SkipCertificateCheck} accepts any certificate, including an impostor's."
+                    $"Have the server's certificate repaired, or its issuer trusted: on this machine, or here with {Term.CertificateAuthority}; {Term.SkipCertificateCheck} accepts any certificate, including an impostor's."
                 : $"Check the address, that the server runs, and {Term.ConnectionTimeout}; with {Term.Follow} or {Term.MaximumRetryCount} Lockstep tries again by itself.",
             inner
         ) { }

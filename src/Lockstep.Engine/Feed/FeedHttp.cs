@@ -22,6 +22,7 @@ internal sealed class FeedHttp : IDisposable
         typeof(FeedHttp).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "0";
 
     private readonly TimeProvider _time;
+    private readonly CertificateAuthorities _authorities;
     private readonly HttpMessageInvoker _http;
 
     /// <summary>For other origins, which never see the client certificate; the same where there is none (I9).</summary>
@@ -37,6 +38,7 @@ internal sealed class FeedHttp : IDisposable
         Options = options;
         _time = time ?? TimeProvider.System;
         _ = options.Address;
+        _authorities = new CertificateAuthorities(options.CertificateAuthority);
         _http = new HttpMessageInvoker(CreateHandler(options, decompresses, options.Certificate), disposeHandler: true);
         _elsewhere = options.Certificate is null
             ? _http
@@ -138,6 +140,7 @@ internal sealed class FeedHttp : IDisposable
     {
         _http.Dispose();
         _elsewhere.Dispose();
+        _authorities.Dispose();
     }
 
     /// <summary>Credentials and the user's headers go to the feed's own origin only, whatever a redirect says.</summary>
@@ -180,7 +183,7 @@ internal sealed class FeedHttp : IDisposable
             _ => e.Message,
         };
 
-    private static SocketsHttpHandler CreateHandler(FeedOptions options, bool decompresses, X509Certificate2? certificate)
+    private SocketsHttpHandler CreateHandler(FeedOptions options, bool decompresses, X509Certificate2? certificate)
     {
         var handler = new SocketsHttpHandler
         {
@@ -197,6 +200,7 @@ internal sealed class FeedHttp : IDisposable
             UseProxy = !options.NoProxy,
             Proxy = options.Proxy,
         };
+        _authorities.ApplyTo(handler.SslOptions);
         if (options.SkipCertificateCheck)
         {
             // CA5359: the user has asked for this by name.

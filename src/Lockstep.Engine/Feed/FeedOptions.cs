@@ -48,6 +48,12 @@ public sealed class FeedOptions
     /// <summary>Whether the server's certificate is taken without a check.</summary>
     public bool SkipCertificateCheck { get; init; }
 
+    /// <summary>
+    /// A PEM file of certificates that vouch for the server's, instead of those that the system trusts; null for the system's. The host's name
+    /// and the dates are checked all the same.
+    /// </summary>
+    public string? CertificateAuthority { get; init; }
+
     /// <summary>A client certificate with its private key, which the caller keeps and disposes; null for none.</summary>
     public X509Certificate2? Certificate { get; init; }
 
@@ -76,6 +82,9 @@ public sealed class FeedOptions
         var check = new OptionCheck(say);
         check.Timeout(ConnectionTimeout, Term.ConnectionTimeout);
         check.Timeout(OperationTimeout, Term.OperationTimeout);
+        using var authorities = new CertificateAuthorities(CertificateAuthority);
+        if (authorities.IsEmpty)
+            throw check.Wrong(Term.CertificateAuthority, "a PEM file with at least one certificate");
     }
 
     /// <summary>The same feed as its owner wants it asked after a refusal; null leaves a thing as it is.</summary>
@@ -109,6 +118,7 @@ public sealed class FeedOptions
             OperationTimeout = OperationTimeout,
             AllowUnencryptedAuthentication = AllowUnencryptedAuthentication,
             SkipCertificateCheck = SkipCertificateCheck,
+            CertificateAuthority = CertificateAuthority,
             Certificate = Certificate,
             Proxy = Proxy,
             NoProxy = NoProxy,

@@ -5,8 +5,8 @@ using System.Net.Http.Headers;
 namespace Lockstep.Engine.Feed;
 
 /// <summary>
-/// A place in a snapshot of one body that its server gives from the middle too (RFC 9110, section 14): the feed is asked again where the snapshot
-/// is, and that for the rest. Its address is not kept, since it may well be signed (I9).
+/// A place in a snapshot of one body that its server gives from the middle too (RFC 9110, section 14): the feed is asked again where the
+/// snapshot is, and that for the rest. Its address is not kept, since it may well be signed (I9).
 /// </summary>
 /// <param name="From">How many bytes there are before it.</param>
 /// <param name="Tag">The body's strong entity tag: the rest of another body is of no use.</param>

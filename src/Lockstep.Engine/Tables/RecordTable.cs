@@ -5,8 +5,8 @@ using Microsoft.Data.Sqlite;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// The records of a table file as its writer has them: the table of the rows, the layout of its keys, the view and the indexes that belong to it.
-/// All within the writer's transaction.
+/// The records of a table file as its writer has them: the table of the rows, the layout of its keys, the view and the indexes that
+/// belong to it. All within the writer's transaction.
 /// </summary>
 internal sealed class RecordTable(SqliteConnection connection, Interruption interruption) : IDisposable
 {
@@ -15,7 +15,9 @@ internal sealed class RecordTable(SqliteConnection connection, Interruption inte
     /// <summary>Whether a record has come.</summary>
     public bool Exists => StageSql.TableExists(connection, TableSchema.Rows);
 
-    /// <summary>The statements that write rows of a shape; makes the table where there is none, and changes its keys where they need it.</summary>
+    /// <summary>
+    /// The statements that write rows of a shape; makes the table where there is none, and changes its keys where they need it.
+    /// </summary>
     /// <param name="shape">What the rows are to be like.</param>
     /// <param name="state">The table as it is.</param>
     /// <param name="batch">What is to be written.</param>
@@ -97,7 +99,7 @@ internal sealed class RecordTable(SqliteConnection connection, Interruption inte
 
     private void Show(TableState state)
     {
-        TableFile.Execute(connection, TableView.Create(state.Name, state.Fields));
+        TableFile.Execute(connection, TableView.Create(state.Name, state.Fields, state.Shape?.KeyFields));
         SequenceIndex.Ensure(connection);
         FieldIndexes.Ensure(connection);
     }

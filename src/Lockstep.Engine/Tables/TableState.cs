@@ -60,8 +60,8 @@ internal sealed record TableState
     public int? SweepLimit { get; init; }
 
     /// <summary>
-    /// The address at which the table's first load goes on where it was cut off, or the place in a snapshot of one body; null when none is under
-    /// way, or it can only start over.
+    /// The address at which the table's first load goes on where it was cut off, or the place in a snapshot of one body; null when none
+    /// is under way, or it can only start over.
     /// </summary>
     public string? LoadPage { get; init; }
 

@@ -331,7 +331,7 @@ internal sealed class PostgresTableWriter : ITableTarget
                     byte[] stored = row.GetFieldValue<byte[]>(1),
                         coming = row.GetFieldValue<byte[]>(2);
                     var isPatch = patches.Contains(Convert.ToHexString(last));
-                    ReadOnlySpan<byte> body = isPatch ? JsonMerge.Lay(coming, stored) : coming;
+                    var body = isPatch ? JsonMerge.Lay(coming, stored) : coming;
                     var isSame = JsonMerge.AreEqual(body, stored);
                     if (!isSame && !isPatch)
                         return;

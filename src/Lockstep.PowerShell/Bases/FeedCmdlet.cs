@@ -65,6 +65,11 @@ public abstract class FeedCmdlet : LockstepCmdlet
     [ValidateNotNull]
     public X509Certificate2? Certificate { get; set; }
 
+    /// <summary>A PEM file of certificates that vouch for the server's, as of a cluster or a company, instead of those that the system trusts.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string? CertificateAuthority { get; set; }
+
     /// <summary>Takes any certificate of the server.</summary>
     [Parameter]
     public SwitchParameter SkipCertificateCheck { get; set; }

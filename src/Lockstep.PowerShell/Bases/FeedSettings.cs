@@ -4,6 +4,7 @@ using System.Net;
 using Lockstep.Engine;
 using Lockstep.Engine.Feed;
 using Lockstep.Errors;
+using Lockstep.Parameters;
 using Lockstep.Sync;
 
 namespace Lockstep.Bases;
@@ -61,6 +62,9 @@ internal static class FeedSettings
             OperationTimeout = OptionCheck.Timeout(cmdlet.OperationTimeoutSeconds),
             AllowUnencryptedAuthentication = cmdlet.AllowUnencryptedAuthentication,
             SkipCertificateCheck = cmdlet.SkipCertificateCheck,
+            CertificateAuthority = cmdlet.CertificateAuthority is { } authority
+                ? FileSystemPath.ResolveLiteral(cmdlet.SessionState.Path, authority)
+                : null,
             Certificate = cmdlet.Certificate,
             NoProxy = cmdlet.NoProxy,
             Proxy = cmdlet.Proxy is null
