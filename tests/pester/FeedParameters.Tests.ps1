@@ -191,6 +191,15 @@ Describe 'Sync-LockstepTable' {
             (Get-LockstepRecord).id | Should -Be 123
         }
 
+        It 'says with -Resync -WhatIf that a feed removes nothing that never says where its set ends' {
+            $server = Start-LockstepTestServer -Port 0 -Record (New-Json 1 1)
+            $null = $server | Sync-LockstepTable -Disk @quick
+            2..4 | ForEach-Object { "{`"id`":$_,`"updated_at`":1}" } | Import-LockstepTable -Destination servers.db | Out-Null
+            Invoke-Quietly { $server | Sync-LockstepTable -Disk -Resync -WhatIf @quick } | Should -BeLike '*add 0, update 0, remove 0 records*'
+            $null = $server | Sync-LockstepTable -Disk -Resync @quick -WarningAction SilentlyContinue
+            (Get-LockstepRecord).Count | Should -Be 4
+        }
+
         It 'refuses a whole set that would remove most of the table, shows what it would do, and lets it through with -Force' {
             $server = Start-LockstepTestServer -Port 0 -Feed Finite
             $null = Add-LockstepTestFault Rechunk -Server $server

@@ -251,6 +251,8 @@ internal sealed class FeedFollower(
         }
 
         plan.Ended(source, reader.SetIsComplete, context.Target.State);
+        if (reader.SetIsComplete)
+            status.SetCame();
         status.BodyEnded();
         await JudgeQuarantineAsync(context, cancellationToken).ConfigureAwait(false);
 

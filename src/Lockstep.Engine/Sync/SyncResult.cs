@@ -132,6 +132,9 @@ public sealed record SyncResult
         : Malformed > 0 ? SyncOutcome.Quarantined
         : SyncOutcome.Complete;
 
+    /// <summary>Whether a whole set came that told where it ends, so that what it lacks is gone (I6).</summary>
+    internal bool IsWholeSet { get; init; }
+
     /// <summary>Whether the error that ended it is that a whole set was not believed.</summary>
     internal bool IsSweepRefused { get; init; }
 }

@@ -50,6 +50,7 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
                     EndReason = now.EndReason,
                     IsComplete = now.IsComplete,
                     IsSweepRefused = now.IsSweepRefused,
+                    IsWholeSet = now.IsWholeSet,
                 }
             );
             return result with { ShareDone = now.ShareDone(result) };
@@ -64,6 +65,9 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
     /// <param name="reason">Why.</param>
     /// <param name="isComplete">As for <see cref="SyncResult.IsComplete"/>.</param>
     public void EndsFor(SyncEndReason reason, bool isComplete = false) => _now = _now with { EndReason = reason, IsComplete = isComplete };
+
+    /// <summary>A whole set has come that told where it ends.</summary>
+    public void SetCame() => _now = _now with { IsWholeSet = true };
 
     /// <summary>An error ends it.</summary>
     public void FailsFor(Exception error)
@@ -137,6 +141,8 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
         public bool IsComplete { get; init; }
 
         public bool IsSweepRefused { get; init; }
+
+        public bool IsWholeSet { get; init; }
 
         public TimeSpan? Duration { get; init; }
 
