@@ -77,8 +77,10 @@ public sealed class ExampleDialectTests : DialectTest
                 path.StartsWith("/drive/changes/startPageToken", StringComparison.Ordinal) ? Json($$"""{"startPageToken":"{{number}}0"}""")
                 : path.StartsWith("/drive/changes", StringComparison.Ordinal)
                     ? path.Contains("pageToken=p2")
-                        ? Json("""{"newStartPageToken":"12","changes":[{"fileId":"c","file":{"id":"c","name":"new"}}]}""")
-                        : Json("""{"nextPageToken":"p2","changes":[{"fileId":"a","removed":true},{"fileId":"b","file":{"id":"b","name":"b2"}}]}""")
+                            ? Json("""{"newStartPageToken":"12","changes":[{"fileId":"c","file":{"id":"c","name":"new"}}]}""")
+                        : Json(
+                            """{"nextPageToken":"p2","changes":[{"fileId":"a","removed":true},{"fileId":"b","file":{"id":"b","name":"b2"}}]}"""
+                        )
                 : listed++ == 0 ? Json("""{"nextPageToken":"f2","files":[{"id":"a","name":"a"}]}""")
                 : Json("""{"files":[{"id":"b","name":"b"}]}""")
         );
