@@ -1,4 +1,5 @@
 using Lockstep.Engine;
+using Lockstep.Engine.Sync;
 
 namespace Lockstep.Cli;
 
@@ -56,6 +57,21 @@ internal static class ExitCodes
         [ErrorKind.MalformedRecord] = Data,
         [ErrorKind.Transform] = Data,
     };
+
+    /// <summary>What came of a sync: README.md has the same table. An error has the code of its kind.</summary>
+    private static readonly Dictionary<SyncOutcome, int> Outcomes = new()
+    {
+        [SyncOutcome.Complete] = Ok,
+        [SyncOutcome.Incomplete] = Ok,
+        [SyncOutcome.Quarantined] = Ok,
+        [SyncOutcome.Owed] = Ok,
+        [SyncOutcome.SweepRefused] = SweepRefused,
+        [SyncOutcome.Stopped] = Cancelled,
+        [SyncOutcome.Failed] = Error,
+    };
+
+    /// <summary>Of a sync that ended without an error. Ctrl+C, or the time's being over, is how following ends.</summary>
+    public static int Of(SyncOutcome outcome, bool follows) => follows && outcome == SyncOutcome.Stopped ? Ok : Outcomes[outcome];
 
     public static int Of(Exception error) =>
         error switch

@@ -18,6 +18,9 @@ public readonly ref struct Term
     /// <summary>Send credentials over plain HTTP.</summary>
     public static Term AllowUnencryptedAuthentication => Named();
 
+    /// <summary>Trust the certificates of a file as the server's issuers.</summary>
+    public static Term CertificateAuthority => Named();
+
     /// <summary>Copy a table to another file.</summary>
     public static Term BackupTable => Named("Table.Backup");
 

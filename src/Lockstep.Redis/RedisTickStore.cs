@@ -137,13 +137,14 @@ public sealed class RedisTickStore : ITickStore, ITickChangeHints, IAsyncDisposa
 
     private async Task<RedisState> ReadAsync(IDatabase database, IReadOnlyList<string> variables)
     {
+        // The store is made at most once: one that disappears later is a store that is down, not an empty one. Whoever began before it was
+        // there may make it, too.
+        var creates = _newSettings is not null && !_wasThere;
         RedisKey[] keys = [_keys.Store, .. variables.Select(_keys.Variable)];
         var state = RedisSchedules.Read(await EvaluateAsync(database, RedisScripts.Read, keys, []).ConfigureAwait(false));
-
-        // The store is made at most once: one that disappears later is a store that is down, not an empty one.
-        if (state is null && _newSettings is not null && !_wasThere)
+        if (state is null && creates)
         {
-            var fields = RedisSchedules.NewStore(_newSettings);
+            var fields = RedisSchedules.NewStore(_newSettings!);
             await EvaluateAsync(database, RedisScripts.Create, [_keys.Store], fields).ConfigureAwait(false);
             state = RedisSchedules.Read(await EvaluateAsync(database, RedisScripts.Read, keys, []).ConfigureAwait(false));
         }

@@ -131,7 +131,9 @@ internal sealed class FeedEndpoint(
     /// </summary>
     public static string PathOf(string name) => "/" + name.Replace("/", "%2F", StringComparison.Ordinal);
 
-    /// <summary>What sets a client's feed apart from the source's: its filter, and the dialect, in which cursors mean something else.</summary>
+    /// <summary>
+    /// What sets a client's feed apart from the source's: its filter, and the dialect, in which cursors mean something else.
+    /// </summary>
     private string? VariantOf(FeedFilter? filter) =>
         source.RecordOrderField is null ? filter?.Identity : $"{filter?.Identity}{RecordVariant}";
 

@@ -7,8 +7,8 @@ using Microsoft.AspNetCore.Http;
 namespace Lockstep.Serving;
 
 /// <summary>
-/// Writes a feed in the record dialect, each record and each heartbeat in an HTTP chunk of its own: the original's client decodes one object per
-/// chunk. The chunks are framed here and written below Kestrel, so that many of them go out in one send.
+/// Writes a feed in the record dialect, each record and each heartbeat in an HTTP chunk of its own: the original's client decodes one
+/// object per chunk. The chunks are framed here and written below Kestrel, so that many of them go out in one send.
 /// </summary>
 internal sealed class RecordWriter : IFeedWriter
 {

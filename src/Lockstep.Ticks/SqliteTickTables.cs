@@ -71,8 +71,8 @@ internal static class SqliteTickTables
     {
         using var command = Command(connection, "SELECT * FROM lockstep_tick_settings");
         using var reader = command.ExecuteReader();
-        return reader.Read() && Text(reader, "identity") is { } identity
-            ? new TickStoreStamp(identity, reader.GetInt64(reader.GetOrdinal("version")), Text(reader, "marks"))
+        return reader.Read() && reader.FindText("identity") is { } identity
+            ? new TickStoreStamp(identity, reader.GetInt64(reader.GetOrdinal("version")), reader.FindText("marks"))
             : TickStoreStamp.Unknown;
     }
 
@@ -112,8 +112,8 @@ internal static class SqliteTickTables
                     FromMilliseconds(reader.GetInt64(reader.GetOrdinal("active_at_ms"))),
                     reader.GetString(reader.GetOrdinal("value")),
                     TimeSpan.FromMilliseconds(reader.GetInt64(reader.GetOrdinal("tick_ms"))),
-                    Ordinal(reader, "wished_at_ms") is { } wish ? FromMilliseconds(reader.GetInt64(wish)) : null,
-                    Text(reader, "change_group")
+                    reader.Find("wished_at_ms") is { } wish ? FromMilliseconds(reader.GetInt64(wish)) : null,
+                    reader.FindText("change_group")
                 )
             );
         }
@@ -222,21 +222,6 @@ internal static class SqliteTickTables
             audit.ExecuteNonQuery();
         }
     }
-
-    /// <summary>Where a column is that stores of older versions lack; null where it is not, or has no value.</summary>
-    private static int? Ordinal(SqliteDataReader reader, string column)
-    {
-        for (var i = 0; i < reader.FieldCount; i++)
-        {
-            if (reader.GetName(i) == column)
-                return reader.IsDBNull(i) ? null : i;
-        }
-
-        return null;
-    }
-
-    private static string? Text(SqliteDataReader reader, string column) =>
-        Ordinal(reader, column) is { } ordinal ? reader.GetString(ordinal) : null;
 
     /// <summary>A statement; whatever comes from outside is a parameter.</summary>
     private static SqliteCommand Command(

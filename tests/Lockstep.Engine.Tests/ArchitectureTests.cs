@@ -205,6 +205,7 @@ public sealed partial class ArchitectureTests
     private static IEnumerable<TypeReference> Parts(TypeReference type) =>
         type switch
         {
+            FunctionPointerType pointer => pointer.Parameters.Select(p => p.ParameterType).Append(pointer.ReturnType).SelectMany(Parts),
             GenericInstanceType generic => generic.GenericArguments.SelectMany(Parts).Append(generic.ElementType),
             TypeSpecification made => Parts(made.ElementType),
             _ => [type],

@@ -6,77 +6,8 @@ using Lockstep.Testing;
 
 namespace Lockstep.Gossip.Tests;
 
-/// <summary>
-/// npm's scuttlebutt, installed once for all tests into a temporary folder. Where node or npm is missing, tests are skipped; in CI that is
-/// a failure.
-/// </summary>
-public sealed class NpmScuttlebutt : IDisposable
-{
-    private static readonly string[] Files = ["peer.js", "package.json", "package-lock.json"];
-    private readonly TempFolder _folder = new();
-    private readonly Lazy<string?> _problem;
-
-    public NpmScuttlebutt()
-    {
-        _problem = new Lazy<string?>(Install);
-    }
-
-    public string Folder => _folder.Path;
-
-    public void Require()
-    {
-        if (_problem.Value is { } problem)
-        {
-            Assert.SkipUnless(Environment.GetEnvironmentVariable("CI") is not null, problem);
-            Assert.Fail(problem);
-        }
-    }
-
-    public void Dispose() => _folder.Dispose();
-
-    private string? Install()
-    {
-        foreach (var file in Files)
-        {
-            File.Copy(Path.Combine(AppContext.BaseDirectory, "interop", file), _folder[file]);
-        }
-
-        try
-        {
-            var windows = OperatingSystem.IsWindows();
-            var start = new ProcessStartInfo(windows ? "cmd" : "npm")
-            {
-                WorkingDirectory = _folder.Path,
-                RedirectStandardOutput = true,
-                RedirectStandardError = true,
-            };
-            foreach (
-                var argument in (string[])[.. windows ? (string[])["/c", "npm"] : [], "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
-            )
-            {
-                start.ArgumentList.Add(argument);
-            }
-
-            using var npm = Process.Start(start)!;
-            var errors = npm.StandardError.ReadToEndAsync();
-            _ = npm.StandardOutput.ReadToEndAsync();
-            if (!npm.WaitForExit(TimeSpan.FromMinutes(2)))
-            {
-                npm.Kill(entireProcessTree: true);
-                return "npm did not install scuttlebutt within two minutes.";
-            }
-
-            return npm.ExitCode == 0
-                ? null
-                : "npm could not install scuttlebutt: exit code "
-                    + npm.ExitCode.ToString(System.Globalization.CultureInfo.InvariantCulture);
-        }
-        catch (System.ComponentModel.Win32Exception)
-        {
-            return "node and npm are needed to speak with npm's scuttlebutt, and are not here.";
-        }
-    }
-}
+/// <summary>npm's scuttlebutt, installed once for all tests of a class.</summary>
+public sealed class NpmScuttlebutt() : NpmPackages("interop", "npm's scuttlebutt");
 
 /// <summary>A node process with one node of npm's scuttlebutt in it, ended with the test.</summary>
 internal sealed class NodePeer : IAsyncDisposable

@@ -3,9 +3,11 @@ using Lockstep.Ticks;
 namespace Lockstep.Ticks.Tests;
 
 /// <summary>A store under a test's control: counts the reads, and lets a test be slow or fail where it wants.</summary>
-public sealed class HookedTickStore(ITickStore inner) : ITickStore
+public sealed class HookedTickStore(ITickStore inner) : ITickStore, ITickChangeHints
 {
     private int _reads;
+
+    public event Action<string>? Changed;
 
     public int Reads => _reads;
 
@@ -16,6 +18,9 @@ public sealed class HookedTickStore(ITickStore inner) : ITickStore
     public Action<TickEdit>? AfterDecision { get; set; }
 
     public string Description => inner.Description;
+
+    /// <summary>Says that a variable may have changed.</summary>
+    public void Hint(string variable) => Changed?.Invoke(variable);
 
     public Task<TickSettings> ReadSettingsAsync(CancellationToken cancellationToken) => inner.ReadSettingsAsync(cancellationToken);
 

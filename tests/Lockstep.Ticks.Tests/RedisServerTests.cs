@@ -242,7 +242,7 @@ public sealed class RedisServerTests
     }
 
     /// <summary>The first reading that the store gives again.</summary>
-    private static async Task<TickReading> ReadWhenBackAsync(ITickStore store)
+    private static async Task<TickReading> ReadWhenBackAsync(RedisTickStore store)
     {
         TickReading? reading = null;
         await Eventually.TrueAsync(async () =>

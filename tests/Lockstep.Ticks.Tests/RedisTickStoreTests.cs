@@ -4,33 +4,6 @@ using Lockstep.Ticks;
 
 namespace Lockstep.Ticks.Tests;
 
-/// <summary>One server for the tests of a class, which keep apart by their prefixes.</summary>
-public sealed class SharedRedis : IAsyncDisposable
-{
-    private readonly SemaphoreSlim _starting = new(1, 1);
-    private RedisServer? _server;
-
-    public async Task<RedisServer> GetAsync(CancellationToken cancellationToken)
-    {
-        await _starting.WaitAsync(cancellationToken);
-        try
-        {
-            return _server ??= await RedisServer.StartAsync(cancellationToken);
-        }
-        finally
-        {
-            _starting.Release();
-        }
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        if (_server is not null)
-            await _server.DisposeAsync();
-        _starting.Dispose();
-    }
-}
-
 public sealed class RedisTickStoreTests(SharedRedis redis) : TickStoreContract, IClassFixture<SharedRedis>
 {
     private readonly string _prefix = $"test-{Guid.NewGuid():N}";
@@ -81,9 +54,12 @@ public sealed class RedisTickStoreTests(SharedRedis redis) : TickStoreContract, 
             {
                 decisions.Add(reading.Schedule.Tuples.Count);
                 if (decisions.Count < 4)
+                {
                     new TickEditor(other)
                         .SetAsync("x", $"{decisions.Count}", Later(decisions.Count), cancellationToken: Cancel)
                         .Wait(Cancel);
+                }
+
                 return TickRules.Set("x", reading, "0", Later(9), null, replace: false);
             },
             Cancel
@@ -157,6 +133,18 @@ public sealed class RedisTickStoreTests(SharedRedis redis) : TickStoreContract, 
         await server.RunAsync(Cancel, "del", $"{{{_prefix}2}}:store");
         await Assert.ThrowsAsync<TickStoreUnavailableException>(() => new TickEditor(writer).SetAsync("x", "1", cancellationToken: Cancel));
         Assert.Equal("0", await server.RunAsync(Cancel, "exists", $"{{{_prefix}2}}:store"));
+    }
+
+    [Fact]
+    public async Task Many_may_make_the_store_at_once_also_over_one_connection()
+    {
+        var server = await redis.GetAsync(Cancel);
+        for (var i = 0; i < 20; i++)
+        {
+            await using var store = new RedisTickStore($"redis://{server.Host}?prefix={_prefix}-{i}", Settings);
+            var readings = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => Task.Run(() => store.ReadAsync("x", Cancel), Cancel)));
+            Assert.Single(readings.Select(reading => reading.Stamp.Identity).Distinct());
+        }
     }
 
     [Fact]

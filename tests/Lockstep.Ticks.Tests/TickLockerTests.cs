@@ -294,14 +294,12 @@ public sealed class TickLockerTests : IAsyncDisposable
     [Fact]
     public async Task A_hint_has_the_store_read_soon_and_many_hints_no_more_often()
     {
-        var store = new HintingTickStore(_store);
-        await using var locker = new TickLocker(store, new TickLockerOptions { TimeProvider = _time });
-        var variable = await locker.OpenAsync<int>(Name, Cancel);
+        var variable = await _locker.OpenAsync<int>(Name, Cancel);
         var reads = _store.Reads;
         await _editor.SetAsync(Name, "7", At(100), cancellationToken: Cancel);
         for (var i = 0; i < 100; i++)
-            store.Hint(Name);
-        store.Hint("other");
+            _store.Hint(Name);
+        _store.Hint("other");
 
         AdvanceTo(3 + Lead.TotalSeconds);
         await Eventually.TrueAsync(() => variable.Status.Schedule.Tuples.Count == 1);

@@ -8,7 +8,7 @@ internal static partial class DocumentedLimits
 {
     public static long? Of(string name)
     {
-        var text = WhiteSpace().Replace(File.ReadAllText(Document()), " ");
+        var text = WhiteSpace().Replace(File.ReadAllText(RepositoryFile.PathOf("docs/SECURITY.md")), " ");
         var at = text.IndexOf($"(`{name}`)", StringComparison.Ordinal);
         return at > 0
             ? long.Parse(Number().Matches(text[..at])[^1].Value.Replace(",", "", StringComparison.Ordinal), CultureInfo.InvariantCulture)
@@ -20,15 +20,4 @@ internal static partial class DocumentedLimits
 
     [GeneratedRegex(@"\s+")]
     private static partial Regex WhiteSpace();
-
-    private static string Document()
-    {
-        var folder = AppContext.BaseDirectory;
-        while (!File.Exists(Path.Combine(folder, "docs", "SECURITY.md")))
-        {
-            folder = Path.GetDirectoryName(folder) ?? throw new FileNotFoundException("docs/SECURITY.md");
-        }
-
-        return Path.Combine(folder, "docs", "SECURITY.md");
-    }
 }

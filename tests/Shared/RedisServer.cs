@@ -78,11 +78,14 @@ public sealed class RedisServer : IAsyncDisposable
         {
             var file = _folder["sentinel.conf"];
             if (!File.Exists(file))
+            {
                 await File.WriteAllLinesAsync(
                     file,
                     [$"port {Port}", "bind 127.0.0.1", $"dir {_folder.Path}", .. _settings],
                     cancellationToken
                 );
+            }
+
             arguments = [file, "--sentinel"];
         }
 

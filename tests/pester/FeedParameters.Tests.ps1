@@ -26,7 +26,10 @@ Describe 'Sync-LockstepTable' {
     }
 
     Context 'over TLS' {
-        BeforeEach { $server = Start-LockstepTestServer -Port 0 -Feed Finite -Certificate (New-Certificate) }
+        BeforeEach {
+            $certificate = New-Certificate
+            $server = Start-LockstepTestServer -Port 0 -Feed Finite -Certificate $certificate
+        }
 
         It 'refuses a certificate that nobody vouches for, and takes any with -SkipCertificateCheck' {
             $server.FeedUri.Scheme | Should -Be https
@@ -36,6 +39,11 @@ Describe 'Sync-LockstepTable' {
             $failure.ErrorDetails.RecommendedAction | Should -BeLike '*-SkipCertificateCheck*'
             $server.RequestCount | Should -Be 0
             ($server | Sync-LockstepTable -Disk -SkipCertificateCheck).Added | Should -Be 1
+            Clear-LockstepTable servers -Confirm:$false
+            Set-Content ca.pem $certificate.ExportCertificatePem()
+            ($server | Sync-LockstepTable -Disk -CertificateAuthority ./ca.pem).Added | Should -Be 1
+            { $server | Sync-LockstepTable -Disk -CertificateAuthority ./none.pem -ErrorAction Stop } |
+                Should -Throw '*-CertificateAuthority takes a PEM file*' -ErrorId 'InvalidOption,*'
             $server | Test-LockstepFeed -SkipCertificateCheck | Where-Object Id -EQ order | ForEach-Object Outcome | Should -Be Passed
             Test-LockstepTable servers -SkipCertificateCheck -Quiet | Should -BeTrue
         }
@@ -183,6 +191,15 @@ Describe 'Sync-LockstepTable' {
             (Get-LockstepRecord).id | Should -Be 123
         }
 
+        It 'says with -Resync -WhatIf that a feed removes nothing that never says where its set ends' {
+            $server = Start-LockstepTestServer -Port 0 -Record (New-Json 1 1)
+            $null = $server | Sync-LockstepTable -Disk @quick
+            2..4 | ForEach-Object { "{`"id`":$_,`"updated_at`":1}" } | Import-LockstepTable -Destination servers.db | Out-Null
+            Invoke-Quietly { $server | Sync-LockstepTable -Disk -Resync -WhatIf @quick } | Should -BeLike '*add 0, update 0, remove 0 records*'
+            $null = $server | Sync-LockstepTable -Disk -Resync @quick -WarningAction SilentlyContinue
+            (Get-LockstepRecord).Count | Should -Be 4
+        }
+
         It 'refuses a whole set that would remove most of the table, shows what it would do, and lets it through with -Force' {
             $server = Start-LockstepTestServer -Port 0 -Feed Finite
             $null = Add-LockstepTestFault Rechunk -Server $server
@@ -264,6 +281,45 @@ Describe 'Sync-LockstepTable' {
             $result.Added, $script:asked | Should -Be 2, 2
             (Get-LockstepTestRequest -Server $server).Status | Should -Be 200, 401, 200
             (Get-LockstepTestRequest -Server $server).Cursor | Should -Be 0, 1, 1
+        }
+    }
+
+    Context '-TokenProvider with the answer that refused' {
+        It 'has the status and the headers in $_, nothing at the start, and may go on at another address with other headers' {
+            $server = Start-LockstepTestServer -Port 0 -Record (New-Json 1 1)
+            $other = Start-LockstepTestServer -Port 0 -Record (New-Json 1 1), (New-Json 2 2)
+            $null = Add-LockstepTestFault Unauthorized -Token one -Server $server
+            $null = Add-LockstepTestFault Unauthorized -Token two -Server $other
+            $seen = [System.Collections.Generic.List[object]]::new()
+            $result = $server | Sync-LockstepTable -Disk @quick -TokenProvider {
+                $seen.Add($_)
+                if (-not $_) { return 'none' }
+                @{ Uri = $other.FeedUri; Headers = @{ 'X-Claims' = 'yes' }; Token = ConvertTo-SecureString two -AsPlainText -Force }
+            }
+            $result.Added | Should -Be 2
+            $seen.Count, $seen[0] | Should -Be 2, $null
+            $seen[1].StatusCode, $seen[1].Feed | Should -Be 401, $server.FeedUri.AbsoluteUri
+            $seen[1].Challenge | Should -BeLike '*Bearer*'
+            $seen[1].Headers['www-authenticate'] | Should -Be $seen[1].Challenge
+            # The table stays that of the first address.
+            (Get-LockstepTable).Uri | Should -Be $server.FeedUri
+        }
+
+        It 'has it in a job too' {
+            $server = Start-LockstepTestServer -Port 0 -Record (New-Json 1 1)
+            $null = Add-LockstepTestFault Unauthorized -Token 401 -Server $server
+            try {
+                $result = $server | Sync-LockstepTable -Disk @quick -AsJob -TokenProvider { if ($_) { "$($_.StatusCode)" } else { 'none' } } | Receive-Job -Wait
+                $result.Added | Should -Be 1
+            }
+            finally { Get-Job | Remove-Job -Force }
+        }
+
+        It 'refuses what it cannot use without showing it' {
+            $server = Start-LockstepTestServer -Port 0 -Record (New-Json 1 1)
+            $failure = Get-ErrorOf { $server | Sync-LockstepTable -Disk -TokenProvider { @{ Uri = 'ftp://s3cret/'; Token = 's3cret' } } -ErrorAction Stop }
+            $failure.FullyQualifiedErrorId | Should -BeLike 'InvalidOption,*'
+            "$failure $($failure.ErrorDetails.RecommendedAction)" | Should -Not -Match s3cret
         }
     }
 

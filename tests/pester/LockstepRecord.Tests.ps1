@@ -76,6 +76,12 @@ Describe 'Get-LockstepRecord' {
         $record.psobject.Properties.Value | Should -Be 10, n1, $null
     }
 
+    It 'gives what is within a field by a JSON Pointer' {
+        $record = Get-LockstepRecord -Key 1 -Property id, /tags/1/deep, /tags/9, /name/x
+        $record.psobject.Properties.Name | Should -Be id, deep, 9, x
+        $record.psobject.Properties.Value | Should -Be 1, $true, $null, $null
+    }
+
     It 'gives the records as they are with -Raw' {
         Get-LockstepRecord -Key 1 -Raw | Should -BeExactly '{"id":1,"updated_at":99,"name":"n1","age":10,"tags":["a",{"deep":true}]}'
         { Get-LockstepRecord -Key 1 -Raw -Property id } | Should -Throw -ErrorId 'InvalidOption,*'

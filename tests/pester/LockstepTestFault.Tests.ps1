@@ -35,7 +35,7 @@ Describe 'Add-, Get- and Remove-LockstepTestFault' {
 
     It 'lists the kinds with what they take' {
         $kinds = Get-LockstepTestFault -ListAvailable
-        $kinds | Should -HaveCount 21
+        $kinds | Should -HaveCount 22
         ($kinds | Where-Object Kind -EQ Cut).Parameter | Should -Contain '-How <Fin|Reset> Fin: the client gets what was sent, then the end. Reset: it gets an error.'
     }
 

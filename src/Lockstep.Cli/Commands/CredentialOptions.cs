@@ -33,9 +33,15 @@ internal sealed class CredentialOptions
 
     private readonly Option<bool> _skipCheck = new("--skip-certificate-check") { Description = "Accept any server certificate." };
 
+    private readonly Option<FileInfo?> _authority = new("--certificate-authority")
+    {
+        Description = "A PEM file of certificates that vouch for the server's, instead of those that the system trusts.",
+        HelpName = "FILE",
+    };
+
     public void AddTo(Command command)
     {
-        foreach (var option in (Option[])[_header, _headerFile, _user, _allowOpen, _skipCheck])
+        foreach (var option in (Option[])[_header, _headerFile, _user, _allowOpen, _authority, _skipCheck])
             command.Options.Add(option);
     }
 
@@ -62,6 +68,8 @@ internal sealed class CredentialOptions
 
     public bool AllowsUnencrypted(ParseResult result) => result.GetValue(_allowOpen);
 
+    public string? AuthorityOf(ParseResult result) => result.GetValue(_authority)?.FullName;
+
     public bool SkipsCheck(ParseResult result) => result.GetValue(_skipCheck);
 
     /// <summary>A feed as these options reach it.</summary>
@@ -75,5 +83,6 @@ internal sealed class CredentialOptions
             BearerToken = Token,
             AllowUnencryptedAuthentication = AllowsUnencrypted(result),
             SkipCertificateCheck = SkipsCheck(result),
+            CertificateAuthority = AuthorityOf(result),
         };
 }

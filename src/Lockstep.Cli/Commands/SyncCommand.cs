@@ -214,6 +214,7 @@ internal static class SyncCommand
                     OperationTimeout = OptionCheck.Timeout(result.GetValue(operation)),
                     AllowUnencryptedAuthentication = access.AllowsUnencrypted(result),
                     SkipCertificateCheck = access.SkipsCheck(result),
+                    CertificateAuthority = access.AuthorityOf(result),
                 };
                 var options = new SyncOptions
                 {
@@ -270,17 +271,18 @@ internal static class SyncCommand
     private static async Task<int> RunAsync(SyncOptions options, SyncReporter reporter, CancellationToken cancellationToken)
     {
         var sync = new TableSync(options);
+        var follows = options.Follow || options.FollowFor is not null;
         try
         {
             await foreach (var step in sync.RunAsync(cancellationToken).ConfigureAwait(false))
                 reporter.Report(step);
-            return ExitCodes.Ok;
+            return ExitCodes.Of(sync.Result.Outcome, follows);
         }
         catch (OperationCanceledException)
         {
             // Ctrl+C is how one ends following; what was committed is told.
             reporter.Report(new SyncEnded(sync.Result));
-            return options.Follow ? ExitCodes.Ok : ExitCodes.Cancelled;
+            return ExitCodes.Of(SyncOutcome.Stopped, follows);
         }
         finally
         {

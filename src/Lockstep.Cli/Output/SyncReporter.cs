@@ -95,6 +95,7 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
         writer.WriteNumber("rate", Math.Round(result.Rate, 1));
         writer.WriteString("endReason", result.EndReason.ToString());
         writer.WriteBoolean("isComplete", result.IsComplete);
+        writer.WriteString("outcome", result.Outcome.ToString());
     }
 
     private static string Describe(SyncResult result)

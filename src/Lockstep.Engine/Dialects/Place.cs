@@ -1,5 +1,5 @@
-using System.Text;
 using System.Text.Json;
+using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Dialects;
 
@@ -53,7 +53,7 @@ internal sealed record Place
         Segments =
             kind != PlaceKind.Pointer ? [name]
             : name.Length == 0 ? []
-            : [.. name[1..].Split('/').Select(Unescape)];
+            : [.. name[1..].Split('/').Select(FieldPath.Unescape)];
     }
 
     /// <summary>As it was written.</summary>
@@ -132,15 +132,4 @@ internal sealed record Place
 
     private static bool TryIndex(string segment, int length, out int index) =>
         int.TryParse(segment, System.Globalization.NumberStyles.None, null, out index) && index < length;
-
-    private static string Unescape(string segment)
-    {
-        for (var at = segment.IndexOf('~', StringComparison.Ordinal); at >= 0; at = segment.IndexOf('~', at + 1))
-        {
-            if (at + 1 >= segment.Length || segment[at + 1] is not ('0' or '1'))
-                throw new FormatException($"'{segment}' is no part of a JSON Pointer: '~' is written '~0', and '/' is written '~1'");
-        }
-
-        return new StringBuilder(segment).Replace("~1", "/").Replace("~0", "~").ToString();
-    }
 }

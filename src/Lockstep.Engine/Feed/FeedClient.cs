@@ -31,17 +31,33 @@ internal sealed class FeedClient : IDisposable
 
     public TimeSpan OperationTimeout => _http.Options.OperationTimeout;
 
-    /// <summary>Goes on with another token; the cursor stays.</summary>
-    public void ReplaceToken(string bearerToken) => _http.ReplaceToken(bearerToken);
+    /// <summary>Goes on as the feed's owner wants it; the cursor stays. Null leaves a thing as it is.</summary>
+    public void Replace(string? bearerToken, Uri? uri, IReadOnlyList<KeyValuePair<string, string>>? headers) =>
+        _http.Replace(bearerToken, uri, headers);
 
     /// <summary>Requests the feed from a cursor. A 307 is taken to be a snapshot's address, unless only updates are asked for.</summary>
     /// <exception cref="FeedException">The feed cannot be reached or answers otherwise than with records.</exception>
     public Task<FeedResponse> OpenAsync(Cursor cursor, bool updatesOnly, string? feedIdentity, CancellationToken cancellationToken) =>
         OpenAsync(
             Uri.Request(_http.Options.CursorStyle, cursor, _http.Options.Query, updatesOnly),
-            isSnapshot: false,
+            isPage: false,
+            range: null,
             updatesOnly,
             headers => AddHeaders(headers, feedIdentity, isWhole: cursor.IsStart && !updatesOnly),
+            cancellationToken
+        );
+
+    /// <summary>Requests the whole set, and of the snapshot that it leads to the rest.</summary>
+    /// <param name="range">Where the rest begins.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <inheritdoc cref="OpenAsync(Cursor, bool, string, CancellationToken)" path="/exception"/>
+    public Task<FeedResponse> OpenRestAsync(SnapshotRange range, CancellationToken cancellationToken) =>
+        OpenAsync(
+            Uri.Request(_http.Options.CursorStyle, Cursor.Start, _http.Options.Query, update: false),
+            isPage: false,
+            range,
+            updatesOnly: false,
+            headers => AddHeaders(headers, feedIdentity: null, isWhole: false),
             cancellationToken
         );
 
@@ -53,7 +69,8 @@ internal sealed class FeedClient : IDisposable
     public Task<FeedResponse> OpenPageAsync(string page, string? feedIdentity, CancellationToken cancellationToken) =>
         OpenAsync(
             new Uri(Uri.Location, page),
-            isSnapshot: true,
+            isPage: true,
+            range: null,
             updatesOnly: false,
             headers => AddHeaders(headers, feedIdentity, isWhole: false),
             cancellationToken
@@ -61,22 +78,41 @@ internal sealed class FeedClient : IDisposable
 
     private async Task<FeedResponse> OpenAsync(
         Uri target,
-        bool isSnapshot,
+        bool isPage,
+        SnapshotRange? range,
         bool updatesOnly,
         Action<HttpRequestHeaders> addHeaders,
         CancellationToken cancellationToken
     )
     {
+        var isSnapshot = isPage;
         for (var redirects = 0; redirects <= FeedHttp.MostRedirects; redirects++)
         {
-            var response = await _http.GetAsync(target, addHeaders, cancellationToken).ConfigureAwait(false);
+            var part = isSnapshot ? range : null;
+            var response = await _http
+                .GetAsync(
+                    target,
+                    headers =>
+                    {
+                        addHeaders(headers);
+                        part?.AddTo(headers);
+                    },
+                    cancellationToken
+                )
+                .ConfigureAwait(false);
+            if (response.StatusCode == HttpStatusCode.PartialContent && part?.IsAnsweredBy(response) != true)
+            {
+                using (response)
+                    throw new FeedCutException(Uri, "its snapshot came from another place than was asked for.");
+            }
+
             if (response.IsSuccessStatusCode)
-                return await ReadAsync(response, target, isSnapshot, cancellationToken).ConfigureAwait(false);
+                return await ReadAsync(response, target, isSnapshot, isPage, part, cancellationToken).ConfigureAwait(false);
 
             using (response)
             {
                 if (_http.RedirectOf(response, target) is not { } location)
-                    throw new FeedStatusException(Uri, response.StatusCode, response.ReasonPhrase, RetryAfterOf(response));
+                    throw Refusal(response);
                 if (response.StatusCode == HttpStatusCode.TemporaryRedirect)
                 {
                     // The snapshot is taken already; whoever follows asks again later for what came after it.
@@ -116,6 +152,8 @@ internal sealed class FeedClient : IDisposable
         HttpResponseMessage response,
         Uri target,
         bool isSnapshot,
+        bool isPage,
+        SnapshotRange? part,
         CancellationToken cancellationToken
     )
     {
@@ -149,6 +187,9 @@ internal sealed class FeedClient : IDisposable
             ExpectedRecords = long.TryParse(Header(WireNames.CountHeader), NumberStyles.None, CultureInfo.InvariantCulture, out var count)
                 ? count
                 : null,
+            IsRest = isPage || response.StatusCode == HttpStatusCode.PartialContent,
+            Start = response.StatusCode == HttpStatusCode.PartialContent ? part!.From : 0,
+            RangeTag = isSnapshot && !isPaged ? SnapshotRange.TagOf(response) : null,
             Page = pages is null ? null : () => pages.Page,
             ContentLength = isPaged ? null : response.Content.Headers.ContentLength,
             IsMarkup = ForeignBody.IsMarkup(response.Content.Headers.ContentType?.MediaType),
@@ -175,11 +216,15 @@ internal sealed class FeedClient : IDisposable
         if (response.IsSuccessStatusCode)
             return response;
         using (response)
-            throw new FeedStatusException(Uri, response.StatusCode, response.ReasonPhrase, RetryAfterOf(response));
+            throw Refusal(response);
     }
 
     private Stream Decode(Stream stream, string encoding) =>
         EncodedStream.Open(stream, encoding) ?? throw new FeedCutException(Uri, $"its content encoding '{encoding}' is not known.");
+
+    /// <summary>The error of a status that is no success.</summary>
+    internal FeedStatusException Refusal(HttpResponseMessage response) =>
+        new(Uri, response.StatusCode, response.ReasonPhrase, RetryAfterOf(response)) { Headers = ResponseHeaders.Of(response) };
 
     internal RetryAfter? RetryAfterOf(HttpResponseMessage response) =>
         response.Headers.NonValidated.TryGetValues("Retry-After", out var values) && values.FirstOrDefault() is { } text

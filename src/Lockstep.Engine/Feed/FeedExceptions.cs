@@ -26,7 +26,7 @@ public sealed class FeedUnreachableException : FeedException
             $"The feed {feed.Display} cannot be reached: {reason}",
             inner is HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError }
                 ? (Remedy)
-                    $"Have the server's certificate repaired, or its issuer trusted on this machine; {Term.SkipCertificateCheck} accepts any certificate, including an impostor's."
+                    $"Have the server's certificate repaired, or its issuer trusted: on this machine, or here with {Term.CertificateAuthority}; {Term.SkipCertificateCheck} accepts any certificate, including an impostor's."
                 : $"Check the address, that the server runs, and {Term.ConnectionTimeout}; with {Term.Follow} or {Term.MaximumRetryCount} Lockstep tries again by itself.",
             inner
         ) { }
@@ -69,6 +69,9 @@ public sealed class FeedStatusException : FeedException
     /// <summary>How long the server asks to wait, when it does; an hour when it asks for more.</summary>
     public TimeSpan? RetryAfter { get; }
 
+    /// <summary>The answer's headers, for whoever renews the credentials; names in any case.</summary>
+    internal IReadOnlyDictionary<string, string> Headers { get; init; } = ResponseHeaders.None;
+
     /// <summary>What the server asked for, in words, where that is not what is done.</summary>
     internal string? RetryAfterNote { get; }
 
@@ -88,7 +91,8 @@ public sealed class FeedStatusException : FeedException
                 or HttpStatusCode.NotFound
                 or HttpStatusCode.MethodNotAllowed
                 or HttpStatusCode.Gone
-                or HttpStatusCode.Conflict;
+                or HttpStatusCode.Conflict
+                or HttpStatusCode.RequestedRangeNotSatisfiable;
 
     private static ErrorKind KindOf(HttpStatusCode status) =>
         status switch

@@ -22,6 +22,7 @@ internal sealed class FeedHttp : IDisposable
         typeof(FeedHttp).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "0";
 
     private readonly TimeProvider _time;
+    private readonly CertificateAuthorities _authorities;
     private readonly HttpMessageInvoker _http;
 
     /// <summary>For other origins, which never see the client certificate; the same where there is none (I9).</summary>
@@ -36,7 +37,8 @@ internal sealed class FeedHttp : IDisposable
     {
         Options = options;
         _time = time ?? TimeProvider.System;
-        Uri = options.Address;
+        _ = options.Address;
+        _authorities = new CertificateAuthorities(options.CertificateAuthority);
         _http = new HttpMessageInvoker(CreateHandler(options, decompresses, options.Certificate), disposeHandler: true);
         _elsewhere = options.Certificate is null
             ? _http
@@ -44,13 +46,14 @@ internal sealed class FeedHttp : IDisposable
     }
 
     /// <summary>The feed.</summary>
-    public FeedUri Uri { get; }
+    public FeedUri Uri => Options.Address;
 
     /// <summary>How it is reached.</summary>
     internal FeedOptions Options { get; private set; }
 
-    /// <summary>Goes on with another token.</summary>
-    internal void ReplaceToken(string bearerToken) => Options = Options.WithToken(bearerToken);
+    /// <summary>Goes on as the feed's owner wants it; null leaves a thing as it is. Another address is the feed's own origin from then on.</summary>
+    internal void Replace(string? bearerToken, Uri? uri, IReadOnlyList<KeyValuePair<string, string>>? headers) =>
+        Options = Options.With(bearerToken, uri, headers);
 
     /// <summary>Sends a GET, and returns when the response's headers are there.</summary>
     /// <param name="target">What to ask; credentials and the user's headers go along only if it is of the feed's origin.</param>
@@ -137,6 +140,7 @@ internal sealed class FeedHttp : IDisposable
     {
         _http.Dispose();
         _elsewhere.Dispose();
+        _authorities.Dispose();
     }
 
     /// <summary>Credentials and the user's headers go to the feed's own origin only, whatever a redirect says.</summary>
@@ -179,7 +183,7 @@ internal sealed class FeedHttp : IDisposable
             _ => e.Message,
         };
 
-    private static SocketsHttpHandler CreateHandler(FeedOptions options, bool decompresses, X509Certificate2? certificate)
+    private SocketsHttpHandler CreateHandler(FeedOptions options, bool decompresses, X509Certificate2? certificate)
     {
         var handler = new SocketsHttpHandler
         {
@@ -196,6 +200,7 @@ internal sealed class FeedHttp : IDisposable
             UseProxy = !options.NoProxy,
             Proxy = options.Proxy,
         };
+        _authorities.ApplyTo(handler.SslOptions);
         if (options.SkipCertificateCheck)
         {
             // CA5359: the user has asked for this by name.

@@ -48,6 +48,12 @@ public sealed class FeedOptions
     /// <summary>Whether the server's certificate is taken without a check.</summary>
     public bool SkipCertificateCheck { get; init; }
 
+    /// <summary>
+    /// A PEM file of certificates that vouch for the server's, instead of those that the system trusts; null for the system's. The host's name
+    /// and the dates are checked all the same.
+    /// </summary>
+    public string? CertificateAuthority { get; init; }
+
     /// <summary>A client certificate with its private key, which the caller keeps and disposes; null for none.</summary>
     public X509Certificate2? Certificate { get; init; }
 
@@ -76,27 +82,43 @@ public sealed class FeedOptions
         var check = new OptionCheck(say);
         check.Timeout(ConnectionTimeout, Term.ConnectionTimeout);
         check.Timeout(OperationTimeout, Term.OperationTimeout);
+        using var authorities = new CertificateAuthorities(CertificateAuthority);
+        if (authorities.IsEmpty)
+            throw check.Wrong(Term.CertificateAuthority, "a PEM file with at least one certificate");
     }
 
-    /// <summary>The same feed with another token, which an owner supplies to go on after a refusal.</summary>
-    internal FeedOptions WithToken(string bearerToken) => With(bearerToken, Tap, DisableCompression);
+    /// <summary>The same feed as its owner wants it asked after a refusal; null leaves a thing as it is.</summary>
+    /// <param name="bearerToken">Another token.</param>
+    /// <param name="uri">Another address.</param>
+    /// <param name="headers">Headers that go in the place of those of the same name, or besides.</param>
+    internal FeedOptions With(string? bearerToken, Uri? uri, IReadOnlyList<KeyValuePair<string, string>>? headers) =>
+        Copy(bearerToken, uri, headers, Tap, DisableCompression);
 
     /// <summary>The same feed, each of whose responses goes to a tap, and none of which is compressed.</summary>
-    internal FeedOptions WithTap(Action<HttpResponseMessage> tap) => With(BearerToken, tap, disableCompression: true);
+    internal FeedOptions WithTap(Action<HttpResponseMessage> tap) => Copy(null, null, null, tap, disableCompression: true);
 
-    private FeedOptions With(string? bearerToken, Action<HttpResponseMessage>? tap, bool disableCompression) =>
+    private FeedOptions Copy(
+        string? bearerToken,
+        Uri? uri,
+        IReadOnlyList<KeyValuePair<string, string>>? headers,
+        Action<HttpResponseMessage>? tap,
+        bool disableCompression
+    ) =>
         new()
         {
-            Uri = Uri,
+            Uri = uri ?? Uri,
             CursorStyle = CursorStyle,
             Query = Query,
-            Headers = Headers,
+            Headers = headers is null
+                ? Headers
+                : [.. Headers.Where(old => !headers.Any(one => one.Key.Equals(old.Key, StringComparison.OrdinalIgnoreCase))), .. headers],
             Credential = Credential,
-            BearerToken = bearerToken,
+            BearerToken = bearerToken ?? BearerToken,
             ConnectionTimeout = ConnectionTimeout,
             OperationTimeout = OperationTimeout,
             AllowUnencryptedAuthentication = AllowUnencryptedAuthentication,
             SkipCertificateCheck = SkipCertificateCheck,
+            CertificateAuthority = CertificateAuthority,
             Certificate = Certificate,
             Proxy = Proxy,
             NoProxy = NoProxy,

@@ -26,6 +26,15 @@ internal sealed class FeedResponse(HttpResponseMessage response, Stream stream, 
     /// <summary>The body's length in bytes as it is sent, when that is known.</summary>
     public long? ContentLength { get; init; }
 
+    /// <summary>Whether it is the rest of a whole set that was cut off.</summary>
+    public bool IsRest { get; init; }
+
+    /// <summary>How many bytes of its snapshot are before it.</summary>
+    public long Start { get; init; }
+
+    /// <summary>The entity tag by which its snapshot can be asked for from the middle; null where it cannot.</summary>
+    public string? RangeTag { get; init; }
+
     /// <summary>The page that the body comes from just now; null where it does not come in pages.</summary>
     public Func<Uri>? Page { get; init; }
 

@@ -34,7 +34,9 @@ internal static class KeyAnnouncement
             if (json.RootElement.ValueKind != JsonValueKind.Array)
                 return null;
             string[] names = [.. json.RootElement.EnumerateArray().Select(name => name.GetString() ?? "")];
-            return names.Length > 0 && !names.Contains("") && names.Distinct(StringComparer.Ordinal).Count() == names.Length ? names : null;
+            return names.Length > 0 && names.All(FieldPath.IsValid) && names.Distinct(StringComparer.Ordinal).Count() == names.Length
+                ? names
+                : null;
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {

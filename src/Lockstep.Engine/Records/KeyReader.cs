@@ -13,6 +13,9 @@ internal sealed class KeyReader
     private readonly ArrayBufferWriter<byte> _encoded = new();
     private IReadOnlyList<string> _fields = [];
     private byte[][] _names = [];
+
+    /// <summary>Of each field, the names below the first one that lead to its value; empty for a field at the top.</summary>
+    private byte[][][] _below = [];
     private KeyPart[] _parts = [];
     private KeyPartKind[] _kinds = [];
 
@@ -43,11 +46,17 @@ internal sealed class KeyReader
         }
     }
 
+    /// <summary>Whether a part of the key is within an object of the record.</summary>
+    public bool IsNested { get; private set; }
+
     /// <summary>From here on keys are of this shape. Their types are told by the first one, where the shape does not know them.</summary>
     public void Adopt(RecordShape shape)
     {
         _fields = shape.KeyFields;
-        _names = [.. shape.KeyFields.Select(Encoding.UTF8.GetBytes)];
+        byte[][][] paths = [.. shape.KeyFields.Select(field => FieldPath.Names(field).Select(Encoding.UTF8.GetBytes).ToArray())];
+        _names = [.. paths.Select(path => path[0])];
+        _below = [.. paths.Select(path => path[1..])];
+        IsNested = paths.Any(path => path.Length > 1);
         _parts = new KeyPart[_names.Length];
         HasKinds = shape.KeyParts.Count == _names.Length;
         _kinds = HasKinds ? [.. shape.KeyParts] : new KeyPartKind[_names.Length];
@@ -64,9 +73,44 @@ internal sealed class KeyReader
     {
         for (var i = 0; i < _names.Length; i++)
         {
-            if (name.SequenceEqual(_names[i]))
+            if (_below[i].Length == 0 && name.SequenceEqual(_names[i]))
                 _parts[i] = new KeyPart(value);
         }
+    }
+
+    /// <summary>Notes what is within a field's value, where a part of the key is there.</summary>
+    /// <param name="name">The field's name, without escapes.</param>
+    /// <param name="value">Its value.</param>
+    /// <param name="bytes">What it is in, which is valid JSON.</param>
+    public void NoteWithin(ReadOnlySpan<byte> name, JsonSlice value, ReadOnlySpan<byte> bytes)
+    {
+        for (var i = 0; i < _names.Length; i++)
+        {
+            if (_below[i].Length > 0 && name.SequenceEqual(_names[i]))
+                _parts[i] = Find(value, _below[i], bytes) is { } found ? new KeyPart(found) : default;
+        }
+    }
+
+    /// <summary>The value that names lead to, through objects only.</summary>
+    private static JsonSlice? Find(JsonSlice value, ReadOnlySpan<byte[]> path, ReadOnlySpan<byte> bytes)
+    {
+        if (path.IsEmpty)
+            return value;
+        if (value.Kind != JsonKind.Object)
+            return null;
+        JsonSlice? found = null;
+        var scan = new JsonScanner(value.Of(bytes), RecordParser.MaximumDepth);
+        scan.Open();
+        while (scan.NextName(out var slice) && scan.ReadValue(out var member))
+        {
+            var inner = value.Of(bytes);
+            var name = slice.IsEscaped ? KeyPart.Unescape(slice, inner) : slice.Of(inner);
+            // Of a name that stands twice the last value counts.
+            if (name.SequenceEqual(path[0]))
+                found = Find(member with { Start = member.Start + value.Start }, path[1..], bytes);
+        }
+
+        return found;
     }
 
     /// <summary>Notes the value of the key's field with this index.</summary>

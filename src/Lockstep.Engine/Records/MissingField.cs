@@ -55,7 +55,7 @@ internal sealed record MissingField(string Fields, Remedy Remedy)
             );
         }
 
-        if (shape.KeyFields.All(fields.Contains))
+        if (shape.KeyFields.All(field => fields.Contains(FieldPath.Names(field)[0])))
             return null;
         var key = Likely(fields, KeyNames) ?? fields.FirstOrDefault(field => field.EndsWith("id", StringComparison.OrdinalIgnoreCase));
         return new MissingField(

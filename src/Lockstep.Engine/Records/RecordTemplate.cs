@@ -78,15 +78,18 @@ internal sealed class RecordTemplate
         bool isData = false,
             isInData = !isTransaction;
         var literalStart = 0;
+        var keys = shape.KeyFields.Select(FieldPath.Names).ToArray();
+        var path = new List<string>();
         while (reader.Read())
         {
             switch (reader.TokenType)
             {
                 case JsonTokenType.PropertyName:
                     var depth = reader.CurrentDepth;
+                    NotePath(path, ref reader, isInData ? depth - recordDepth : -1);
                     isData = isTransaction && depth == 1 && reader.ValueTextEquals(WireNames.Data);
                     next =
-                        isInData && depth == recordDepth ? RecordRoles(ref reader, shape, isTransaction)
+                        isInData && depth >= recordDepth ? RecordRoles(ref reader, shape, isTransaction, path, keys)
                         : isTransaction && depth == 1 ? EnvelopeRoles(ref reader)
                         : default;
                     continue;
@@ -130,6 +133,9 @@ internal sealed class RecordTemplate
             next = default;
         }
 
+        // What is within an array is one hole, so a part of the key would be missing there.
+        if (routing.Count(value => (value.Roles & ValueRoles.Key) != 0) < keys.Length)
+            return null;
         holes.Add(new Hole(literals.Count, record.Length - literalStart, -1, 0));
         literals.AddRange(record[literalStart..]);
         return new RecordTemplate([.. literals], [.. holes], [.. routing], bodyStart, bodyEnd);
@@ -231,21 +237,39 @@ internal sealed class RecordTemplate
         return at < bytes.Length && (bytes[at] | 0x20) != 'e' && bytes[at] != (byte)'.';
     }
 
-    private static RoutingValue RecordRoles(ref Utf8JsonReader reader, RecordShape shape, bool isTransaction)
+    /// <summary>Keeps the names that lead to the member that the reader stands at.</summary>
+    /// <param name="path">The names so far.</param>
+    /// <param name="reader">Stands at a member's name.</param>
+    /// <param name="depth">How deep in the record's own fields that is; below 0 for what is beside them.</param>
+    private static void NotePath(List<string> path, ref Utf8JsonReader reader, int depth)
+    {
+        if (depth < 0)
+            return;
+        path.RemoveRange(depth, path.Count - depth);
+        path.Add(reader.GetString()!);
+    }
+
+    private static RoutingValue RecordRoles(
+        ref Utf8JsonReader reader,
+        RecordShape shape,
+        bool isTransaction,
+        List<string> path,
+        IReadOnlyList<string>[] keys
+    )
     {
         var roles = ValueRoles.None;
         var keyIndex = 0;
-        for (var i = 0; i < shape.KeyFields.Count; i++)
+        for (var i = 0; i < keys.Length; i++)
         {
-            if (!reader.ValueTextEquals(shape.KeyFields[i]))
+            if (!path.SequenceEqual(keys[i]))
                 continue;
             roles |= ValueRoles.Key;
             keyIndex = i;
         }
 
-        if (!isTransaction && reader.ValueTextEquals(shape.OrderField))
+        if (!isTransaction && path.Count == 1 && reader.ValueTextEquals(shape.OrderField))
             roles |= ValueRoles.Order;
-        if (!isTransaction && reader.ValueTextEquals(WireNames.DeletedAt))
+        if (!isTransaction && path.Count == 1 && reader.ValueTextEquals(WireNames.DeletedAt))
             roles |= ValueRoles.DeletedAt;
         return new RoutingValue(roles, keyIndex);
     }

@@ -178,6 +178,8 @@ internal sealed class RoutingReader(FieldCatalog fields)
             if (!scan.ReadValue(out var value))
                 return false;
             Key.Note(name, value);
+            if (Key.IsNested)
+                Key.NoteWithin(name, value, bytes);
             if (!isRecord)
                 continue;
             if (name.SequenceEqual(_orderName))

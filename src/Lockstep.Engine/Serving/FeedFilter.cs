@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Serving;
 
@@ -149,7 +150,7 @@ public sealed class FeedFilter
             var name = NameOf(ref json);
             json.Read();
             json.Skip();
-            var isKey = key.Count == 0 ? index == 0 : name is not null && key.Contains(name);
+            var isKey = key.Count == 0 ? index == 0 : name is not null && IsOfKey(name, key);
             if (!isKey && (name is null || others?.Contains(name) != true))
                 continue;
             if (written++ > 0)
@@ -158,6 +159,18 @@ public sealed class FeedFilter
         }
 
         output.Write("}"u8);
+    }
+
+    /// <summary>Whether a member is of the key, or holds a part of it.</summary>
+    private static bool IsOfKey(string name, IReadOnlyList<string> key)
+    {
+        for (var i = 0; i < key.Count; i++)
+        {
+            if (FieldPath.IsPointer(key[i]) ? FieldPath.Names(key[i])[0] == name : key[i] == name)
+                return true;
+        }
+
+        return false;
     }
 
     /// <summary>A member's name; null for one with half of a surrogate pair, which nobody can ask for.</summary>

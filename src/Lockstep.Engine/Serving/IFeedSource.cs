@@ -16,8 +16,8 @@ public interface IFeedSource : IAsyncDisposable
     TimeSpan Lag => TimeSpan.Zero;
 
     /// <summary>
-    /// The order field of the record dialect in which the endpoint is to write the rows; null for the transaction dialect. The source gives the
-    /// same lines in either case, to a <see cref="FeedRequest"/> that is <see cref="FeedRequest.InOrder"/>.
+    /// The order field of the record dialect in which the endpoint is to write the rows; null for the transaction dialect. The source
+    /// gives the same lines in either case, to a <see cref="FeedRequest"/> that is <see cref="FeedRequest.InOrder"/>.
     /// </summary>
     string? RecordOrderField => null;
 

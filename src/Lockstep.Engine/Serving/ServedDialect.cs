@@ -7,8 +7,8 @@ public enum ServedDialect
     Transaction = 0,
 
     /// <summary>
-    /// The record dialect of the original lockstep, for its clients: the record's own fields, one record to a chunk, the order field replaced by
-    /// the table's own sequence.
+    /// The record dialect of the original lockstep, for its clients: the record's own fields, one record to a chunk, the order field
+    /// replaced by the table's own sequence.
     /// </summary>
     Record = 1,
 }

@@ -19,7 +19,8 @@ internal sealed class TableFeedSteps(TableFeed feed, string identity, bool inOrd
         inOrder ? ReadByOrderAsync(cancellationToken) : ReadByKeyAsync(cancellationToken);
 
     /// <summary>
-    /// Page by page in the order of the changes: who is cut off goes on from the last record. Tombstones of what was gone before are left out.
+    /// Page by page in the order of the changes: who is cut off goes on from the last record. Tombstones of what was gone before are
+    /// left out.
     /// </summary>
     private async IAsyncEnumerable<FeedStep<LogPosition>> ReadByOrderAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {

@@ -135,6 +135,7 @@ internal sealed class BodyReader
             var arrived = _clock.Now;
             if (await ParseAsync(cancellationToken).ConfigureAwait(false))
                 return BodyEnd.CaughtUp;
+            NoteRange();
             if (count == 0)
             {
                 RequireFeed();
@@ -162,6 +163,13 @@ internal sealed class BodyReader
         _page = page;
         if (!_frames.IsInsideObject)
             _pacer.LoadPage = _source.KeepPage?.Invoke(page) ?? _pacer.LoadPage;
+    }
+
+    /// <summary>All that is behind has been parsed: a first load from a snapshot in one body goes on from here.</summary>
+    private void NoteRange()
+    {
+        if (_source is { IsFirstLoad: true, RangeTag: { } tag } && !_set.IsComplete)
+            _pacer.LoadPage = new SnapshotRange(_source.RangeStart + _frames.Offset, tag).ToString();
     }
 
     /// <summary>A whole set without a single object is an empty one only if nothing says that it is no feed at all (I6).</summary>

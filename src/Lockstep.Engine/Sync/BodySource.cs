@@ -40,6 +40,12 @@ internal sealed record BodySource
     /// <summary>The page that the body comes from just now, if it comes in pages; null otherwise.</summary>
     public Func<Uri>? Page { get; init; }
 
+    /// <summary>How many bytes of its snapshot are before it.</summary>
+    public long RangeStart { get; init; }
+
+    /// <summary>The entity tag by which its snapshot can be asked for from the middle; null where it cannot.</summary>
+    public string? RangeTag { get; init; }
+
     /// <summary>How an address is kept at which a first load goes on; null where it may not be kept, or is none.</summary>
     public Func<Uri, string?>? KeepPage { get; init; }
 

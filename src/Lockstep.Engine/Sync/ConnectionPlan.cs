@@ -12,6 +12,7 @@ internal sealed class ConnectionPlan
     private bool _resync;
     private bool _isAnotherFeed;
     private bool _isLoadOver;
+    private bool _hasSet;
 
     public ConnectionPlan(SyncOptions options, TableState state)
     {
@@ -105,7 +106,7 @@ internal sealed class ConnectionPlan
         var isEmpty = state.Rows + state.Tombstones == 0;
         bool replaces = _resync || body.IsSnapshot,
             isWhole = replaces || RequestCursor.IsStart;
-        var goesOn = LoadPage(state) is not null;
+        var goesOn = body.IsRest;
         var isTransaction = state.Shape?.Dialect == Dialect.Transaction;
         return new BodySource
         {
@@ -118,8 +119,10 @@ internal sealed class ConnectionPlan
             IsStaged = isWhole && !isEmpty && !goesOn,
             IsFirstLoad = isWhole && !_resync && (isEmpty || goesOn),
             // A first load in order goes on from its cursor, like everything else: that no sync has ended well yet shows that it is one.
-            LoadedBefore = goesOn || (!isWhole && state.LastSync is null) ? state.Rows : null,
+            LoadedBefore = goesOn || (!isWhole && !_hasSet && state.LastSync is null) ? state.Rows : null,
             Page = body.Page,
+            RangeStart = body.Start,
+            RangeTag = body.RangeTag,
             KeepPage = client.Uri.Keep,
             Length = body.ContentLength,
             ExpectedRecords = body.ExpectedRecords,
@@ -140,6 +143,7 @@ internal sealed class ConnectionPlan
     public void Ended(BodySource source, bool setIsComplete, TableState state)
     {
         SetIsComplete = setIsComplete;
+        _hasSet |= setIsComplete;
         SetsInARow = source.IsResync ? SetsInARow + 1 : 0;
         _override = null;
         UpdatesOnly = source.IsRedirected && setIsComplete;

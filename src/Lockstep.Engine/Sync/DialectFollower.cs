@@ -181,6 +181,8 @@ internal sealed class DialectFollower(
         CaughtUp(session);
         if (round.IsResumed)
             return Again();
+        if (kind == RequestKind.Snapshot)
+            status.SetCame();
         if (session.Context.StopsWhenCaughtUp)
         {
             status.EndsFor(SyncEndReason.CaughtUp, isComplete: true);

@@ -122,8 +122,7 @@ internal sealed class DialectRequests(DialectDescription dialect, FeedClient cli
     }
 
     /// <summary>The error of a status.</summary>
-    public FeedStatusException Error(HttpResponseMessage response) =>
-        new(client.Uri, response.StatusCode, response.ReasonPhrase, client.RetryAfterOf(response));
+    public FeedStatusException Error(HttpResponseMessage response) => client.Refusal(response);
 
     /// <summary>The error of an answer that is not as the dialect says.</summary>
     public DialectException Wrong(string reason, Remedy? remedy = null) => new(client.Uri, dialect.Name, reason, remedy);

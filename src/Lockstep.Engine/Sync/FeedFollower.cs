@@ -129,8 +129,13 @@ internal sealed class FeedFollower(
             catch (FeedStatusException e) when (!e.IsTransient)
             {
                 await events.PostStatusAsync(e, cancellationToken).ConfigureAwait(false);
-                if (++refusals > MostRefusals || !await AskForCredentialsAsync(e, cancellationToken).ConfigureAwait(false))
+                if (!e.IsRefusal || ++refusals > MostRefusals || !await AskForCredentialsAsync(e, cancellationToken).ConfigureAwait(false))
+                {
                     throw;
+                }
+
+                if (status.Phase is not (SyncPhase.Connecting or SyncPhase.BackingOff))
+                    status.Move(SyncTrigger.Interrupted);
                 continue;
             }
             catch (FeedException e) when (e.IsTransient)
@@ -246,6 +251,8 @@ internal sealed class FeedFollower(
         }
 
         plan.Ended(source, reader.SetIsComplete, context.Target.State);
+        if (reader.SetIsComplete)
+            status.SetCame();
         status.BodyEnded();
         await JudgeQuarantineAsync(context, cancellationToken).ConfigureAwait(false);
 
@@ -380,7 +387,9 @@ internal sealed class FeedFollower(
 
     private Task<FeedResponse> AskAsync(ConnectionPlan plan, TableState state, CancellationToken cancellationToken) =>
         plan.LoadPage(state) is { } page
-            ? client.OpenPageAsync(page, state.FeedIdentity, cancellationToken)
+            ? SnapshotRange.Parse(page) is { } range
+                ? client.OpenRestAsync(range, cancellationToken)
+                : client.OpenPageAsync(page, state.FeedIdentity, cancellationToken)
             : client.OpenAsync(plan.RequestCursor, plan.UpdatesOnly, plan.IdentityToSend(state), cancellationToken);
 
     /// <summary>Requests follow each other no faster than the shortest wait, also those that are no retries.</summary>
@@ -422,9 +431,9 @@ internal sealed class FeedFollower(
     {
         var question = new CredentialsNeeded(error);
         await steps.ExchangeAsync(question, cancellationToken).ConfigureAwait(false);
-        if (question.NewToken is not { } token)
+        if (question is { NewToken: null, NewUri: null, NewHeaders: null })
             return false;
-        client.ReplaceToken(token);
+        client.Replace(question.NewToken, question.NewUri, question.NewHeaders);
         return true;
     }
 

@@ -54,7 +54,7 @@ internal sealed class LoadNews(SyncContext context, BodySource source, CursorTra
         var reason =
             hasPage ? null
             : tracker.WasOutOfOrder ? "the records do not come in the order of their order field"
-            : source.IsRedirected ? "its snapshot is one body, which does not say how to go on in the middle of it"
+            : source.IsRedirected ? "its snapshot is one body, and its server does not say that it gives it from the middle too"
             : shape.Dialect == Dialect.Transaction ? "the feed does not say how to go on in the middle of its whole set"
             : null;
         var outlook = reason is null ? LoadOutlook.GoesOn : LoadOutlook.StartsOver;

@@ -45,7 +45,10 @@ public sealed class SyncOptions
     /// <summary>The field that orders the records; null for <c>updated_at</c>, or that of an existing table.</summary>
     public string? OrderBy { get; init; }
 
-    /// <summary>The fields that are the key; null for <c>id</c>, else the first field, or those of an existing table.</summary>
+    /// <summary>
+    /// The fields that are the key, or JSON Pointers to them (<c>/metadata/uid</c>) where they are within objects; null for <c>id</c>, else the
+    /// first field, or those of an existing table.
+    /// </summary>
     public IReadOnlyList<string>? KeyFields { get; init; }
 
     /// <summary>The cursor to begin at instead of the stored one; null for the stored one.</summary>
@@ -160,8 +163,8 @@ public sealed class SyncOptions
         check.Number(Lookback, Term.Lookback, 0, 1_000_000_000_000_000_000);
         check.Number(QuarantineLimit, Term.QuarantineLimit, 1, int.MaxValue);
         check.Number(MaximumRecordSize, Term.MaximumRecordSize, 2, 1 << 30);
-        if (KeyFields is { } fields && (fields.Any(string.IsNullOrEmpty) || fields.Distinct(StringComparer.Ordinal).Count() < fields.Count))
-            throw check.Wrong(Term.Key, "names of fields, each one once");
+        if (KeyFields is { } fields && (!fields.All(FieldPath.IsValid) || fields.Distinct(StringComparer.Ordinal).Count() < fields.Count))
+            throw check.Wrong(Term.Key, "names of fields or JSON Pointers, each one once");
         if (OrderBy is "")
             throw check.Wrong(Term.OrderBy, "the name of a field");
     }

@@ -121,4 +121,20 @@ public sealed record SyncResult
     /// to go on for ever and brought nothing new. False while the sync runs, and when a feed that may still have had more fell silent.
     /// </summary>
     public bool IsComplete { get; init; }
+
+    /// <summary>What came of it.</summary>
+    public SyncOutcome Outcome =>
+        !State.IsFinal ? SyncOutcome.None
+        : EndReason == SyncEndReason.Failed ? (IsSweepRefused ? SyncOutcome.SweepRefused : SyncOutcome.Failed)
+        : EndReason is SyncEndReason.Stopped or SyncEndReason.TimeElapsed ? SyncOutcome.Stopped
+        : IsSetOwed ? SyncOutcome.Owed
+        : !IsComplete ? SyncOutcome.Incomplete
+        : Malformed > 0 ? SyncOutcome.Quarantined
+        : SyncOutcome.Complete;
+
+    /// <summary>Whether a whole set came that told where it ends, so that what it lacks is gone (I6).</summary>
+    internal bool IsWholeSet { get; init; }
+
+    /// <summary>Whether the error that ended it is that a whole set was not believed.</summary>
+    internal bool IsSweepRefused { get; init; }
 }

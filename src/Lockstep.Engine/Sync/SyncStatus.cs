@@ -49,6 +49,8 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
                     SinceLastByte = now.Context is { LastByte: > 0 and var last } ? time.GetElapsedTime(last) : null,
                     EndReason = now.EndReason,
                     IsComplete = now.IsComplete,
+                    IsSweepRefused = now.IsSweepRefused,
+                    IsWholeSet = now.IsWholeSet,
                 }
             );
             return result with { ShareDone = now.ShareDone(result) };
@@ -63,6 +65,16 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
     /// <param name="reason">Why.</param>
     /// <param name="isComplete">As for <see cref="SyncResult.IsComplete"/>.</param>
     public void EndsFor(SyncEndReason reason, bool isComplete = false) => _now = _now with { EndReason = reason, IsComplete = isComplete };
+
+    /// <summary>A whole set has come that told where it ends.</summary>
+    public void SetCame() => _now = _now with { IsWholeSet = true };
+
+    /// <summary>An error ends it.</summary>
+    public void FailsFor(Exception error)
+    {
+        EndsFor(SyncEndReason.Failed);
+        _now = _now with { IsSweepRefused = error is SweepRefusedException };
+    }
 
     public void End() => _now = _now with { Duration = time.GetElapsedTime(_now.Start) };
 
@@ -127,6 +139,10 @@ internal sealed class SyncStatus(SyncOptions options, FeedUri feed, TimeProvider
         public SyncEndReason EndReason { get; init; }
 
         public bool IsComplete { get; init; }
+
+        public bool IsSweepRefused { get; init; }
+
+        public bool IsWholeSet { get; init; }
 
         public TimeSpan? Duration { get; init; }
 

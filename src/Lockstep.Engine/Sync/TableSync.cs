@@ -93,7 +93,10 @@ public sealed class TableSync
             var stopped =
                 cancellationToken.IsCancellationRequested
                 && e is OperationCanceledException or Microsoft.Data.Sqlite.SqliteException { SqliteErrorCode: NativeSqlite.Interrupt };
-            _status.EndsFor(stopped ? SyncEndReason.Stopped : SyncEndReason.Failed);
+            if (stopped)
+                _status.EndsFor(SyncEndReason.Stopped);
+            else
+                _status.FailsFor(e);
             _status.Move(stopped ? SyncTrigger.Finished : SyncTrigger.GaveUp);
             error = stopped ? null : e;
             _steps.Complete(stopped ? new OperationCanceledException(cancellationToken) : e);

@@ -3,12 +3,12 @@ using Microsoft.Data.Sqlite;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// The versions of the table file. A file of any earlier format is read as it is, and brought up to date by the first writer; one of a later
-/// format is refused by name and stays as it is.
+/// The versions of the table file. A file of any earlier format is read as it is, and brought up to date by the first writer; one of a
+/// later format is refused by name and stays as it is.
 /// </summary>
 /// <remarks>
-/// What is added to a file so that an earlier Lockstep would lose or misread it is a new format: raise <see cref="Current"/>, add the columns to
-/// <see cref="TableSchema.LaterColumns"/>, and keep a file that the code before made in <c>tests/Lockstep.Engine.Tests/Formats</c>.
+/// What is added to a file so that an earlier Lockstep would lose or misread it is a new format: raise <see cref="Current"/>, add the
+/// columns to <see cref="TableSchema.LaterColumns"/>, and keep a file that the code before made in <c>tests/Lockstep.Engine.Tests/Formats</c>.
 /// <list type="bullet">
 /// <item>1: the first one.</item>
 /// <item>2: what is known of the feed's end, a whole set that is owed, the limit of a sweep, and where a first load goes on.</item>
@@ -35,7 +35,9 @@ internal static class TableFormat
         TableFile.Execute(connection, "COMMIT");
     }
 
-    /// <summary>Gives a file of an earlier format what came since, in one transaction. The caller holds the <see cref="WriterLock"/>.</summary>
+    /// <summary>
+    /// Gives a file of an earlier format what came since, in one transaction. The caller holds the <see cref="WriterLock"/>.
+    /// </summary>
     public static void Upgrade(SqliteConnection connection)
     {
         if (TableFile.Scalar(connection, "PRAGMA user_version") == Current)

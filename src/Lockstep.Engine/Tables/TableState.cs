@@ -60,11 +60,32 @@ internal sealed record TableState
     public int? SweepLimit { get; init; }
 
     /// <summary>
-    /// The address at which the table's first load goes on where it was cut off; null when none is under way, or it can only start over.
+    /// The address at which the table's first load goes on where it was cut off, or the place in a snapshot of one body; null when none
+    /// is under way, or it can only start over.
     /// </summary>
     public string? LoadPage { get; init; }
 
     public Cursor RequestCursor => Resume ?? Cursor;
+
+    /// <summary>The table with what a commit says of it, but for what its records change.</summary>
+    /// <param name="commit">The commit.</param>
+    /// <param name="newFields">The fields that it brings.</param>
+    public TableState After(TableCommit commit, IReadOnlyList<string> newFields) =>
+        this with
+        {
+            Feed = commit.Feed ?? Feed,
+            Shape = commit.Shape ?? Shape,
+            Fields = newFields.Count > 0 ? [.. Fields.Union(newFields)] : Fields,
+            Cursor = commit.Cursor ?? Cursor,
+            Resume = commit.Resume,
+            FeedIdentity = commit.FeedIdentity ?? FeedIdentity,
+            FeedEnding = commit.FeedEnding ?? FeedEnding,
+            LastSync = commit.At ?? LastSync,
+            Foreign = commit.Foreign ?? Foreign,
+            Owed = commit.PaysOwed ? null : commit.Owed ?? Owed,
+            SweepLimit = commit.SweepLimit ?? SweepLimit,
+            LoadPage = commit.EndsLoad ? null : commit.LoadPage ?? LoadPage,
+        };
 
     public static TableState Load(SqliteConnection connection)
     {

@@ -1,4 +1,5 @@
 using System.Text;
+using Lockstep.Engine.Records;
 
 namespace Lockstep.Engine.Tables;
 
@@ -6,13 +7,17 @@ namespace Lockstep.Engine.Tables;
 internal static class TableView
 {
     /// <summary>The statements that make the view again.</summary>
-    public static string Create(string table, IReadOnlyList<string> fields) =>
-        $"DROP VIEW IF EXISTS {Quote(table)}; CREATE VIEW {Quote(table)} AS SELECT {Columns(fields)} FROM {TableSchema.Rows} WHERE gone = 0";
+    /// <param name="table">The table's name.</param>
+    /// <param name="fields">The fields of its records.</param>
+    /// <param name="keys">The key's fields, of which those within objects have columns, too.</param>
+    public static string Create(string table, IReadOnlyList<string> fields, IReadOnlyList<string>? keys) =>
+        $"DROP VIEW IF EXISTS {Quote(table)}; CREATE VIEW {Quote(table)} AS SELECT {Columns(fields, keys)} FROM {TableSchema.Rows} WHERE gone = 0";
 
     /// <summary>
-    /// The select list: one column per field. Names that differ only by case get a number, as SQLite's columns ignore case.
+    /// The select list: one column per field, and one per part of the key that is within an object, called by its JSON Pointer. Names that
+    /// differ only by case get a number, as SQLite's columns ignore case.
     /// </summary>
-    public static string Columns(IReadOnlyList<string> fields)
+    public static string Columns(IReadOnlyList<string> fields, IReadOnlyList<string>? keys)
     {
         if (fields.Count == 0)
             return "body";
@@ -28,6 +33,12 @@ internal static class TableView
             sql.Append(Value(field)).Append(" AS ").Append(Quote(name));
         }
 
+        foreach (var key in keys ?? [])
+        {
+            if (FieldPath.IsPointer(key) && FieldPath.Names(key) is var path && path.All(HasPath) && taken.Add(key))
+                sql.Append(", ").Append(Value(path)).Append(" AS ").Append(Quote(key));
+        }
+
         return sql.ToString();
     }
 
@@ -41,6 +52,9 @@ internal static class TableView
         HasPath(field)
             ? $"json_extract(body, {Literal($"$.\"{field}\"")})"
             : $"(SELECT value FROM json_each(body) WHERE key = {Literal(field)})";
+
+    private static string Value(IReadOnlyList<string> path) =>
+        $"json_extract(body, {Literal("$" + string.Concat(path.Select(name => $".\"{name}\"")))})";
 
     private static string Literal(string text) => "'" + text.Replace("'", "''", StringComparison.Ordinal) + "'";
 }

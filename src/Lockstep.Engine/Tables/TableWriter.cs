@@ -16,10 +16,10 @@ internal sealed class TableWriter : ITableTarget
     private readonly SqliteConnection _connection;
     private readonly Interruption _interruption = new();
     private readonly FirstLoad _firstLoad;
+    private readonly RecordTable _rows;
     private readonly bool _removesUnused;
     private volatile TableState _state;
     private volatile TableState _committed;
-    private RowStatements? _rows;
     private SnapshotStage? _stage;
     private bool _isOpen;
     private bool _isServed;
@@ -34,6 +34,7 @@ internal sealed class TableWriter : ITableTarget
         _removesUnused = removesUnused;
         _isServed = isServed;
         _firstLoad = new FirstLoad(connection);
+        _rows = new RecordTable(connection, _interruption);
         // While another program holds the file, each wait is short, so that an interruption is seen in time (I10).
         TableFile.Execute(connection, "PRAGMA busy_timeout=250");
     }
@@ -81,7 +82,7 @@ internal sealed class TableWriter : ITableTarget
     public CommitResult Commit(TableCommit commit)
     {
         var hasRecords = commit.Batch is { Count: > 0 };
-        var wanted = Describe(commit);
+        var wanted = State.After(commit, commit.NewFields);
         if (!hasRecords && !_isOpen && wanted == State && commit.Quarantined.Count == 0)
             return CommitResult.Nothing;
 
@@ -107,8 +108,7 @@ internal sealed class TableWriter : ITableTarget
 
     private TableState Apply(RecordBatch batch, TableState wanted, List<TableChange>? changes)
     {
-        EnsureRows(wanted.Shape!, batch);
-        var applier = new RowApplier(_rows!);
+        var applier = new RowApplier(_rows.Open(wanted.Shape!, State, batch));
         applier.Apply(batch, State.Sequence, changes);
         _uncommitted += applier.Tally.Counts;
         return wanted with
@@ -153,16 +153,15 @@ internal sealed class TableWriter : ITableTarget
     public CommitResult CompleteSnapshot(TableCommit commit, SnapshotEnding ending)
     {
         var stage = _stage ?? throw new InvalidOperationException("No snapshot has begun.");
-        var wanted = Describe(commit with { NewFields = [.. stage.NewFields, .. commit.NewFields] });
+        var wanted = State.After(commit, [.. stage.NewFields, .. commit.NewFields]);
         InTransaction(
             stayOpen: false,
             () =>
             {
-                _rows?.Dispose();
-                _rows = null;
+                _rows.Release();
                 if (wanted.Shape is { } shape)
-                    AlignLayout(shape);
-                TableFile.Execute(_connection, $"DROP VIEW IF EXISTS {TableView.Quote(State.Name)}");
+                    _rows.Align(shape, State);
+                _rows.DropView(State.Name);
                 stage.Complete(State, wanted.Shape, ending, commit);
                 State = SetAside(commit, wanted) with
                 {
@@ -193,12 +192,8 @@ internal sealed class TableWriter : ITableTarget
             stayOpen: false,
             () =>
             {
-                _rows?.Dispose();
-                _rows = null;
-                TableFile.Execute(
-                    _connection,
-                    $"DROP VIEW IF EXISTS {TableView.Quote(State.Name)}; DROP TABLE IF EXISTS {TableSchema.Rows}; DELETE FROM lockstep_quarantine"
-                );
+                _rows.Drop(State.Name);
+                TableFile.Execute(_connection, "DELETE FROM lockstep_quarantine");
                 ForeignFeed.Remove(_connection);
                 State = new TableState { Name = State.Name, Sequence = State.Sequence };
                 ServingMark.Renew(_connection);
@@ -238,8 +233,8 @@ internal sealed class TableWriter : ITableTarget
             stayOpen: false,
             () =>
             {
-                if (State.Shape is { OrderKind: OrderKind.Number } shape && HasRows())
-                    removed = DeleteTombstones(before, shape.KeyLayout);
+                if (State.Shape is { OrderKind: OrderKind.Number } shape && _rows.Exists)
+                    removed = _rows.DeleteTombstones(before, shape.KeyLayout);
                 State = State with { Tombstones = State.Tombstones - removed, Horizon = before };
             }
         );
@@ -249,7 +244,7 @@ internal sealed class TableWriter : ITableTarget
     public void Dispose()
     {
         _stage?.Abandon();
-        _rows?.Dispose();
+        _rows.Dispose();
         var isUnused = _removesUnused && Committed.IsUnused;
         ClosingCheckpoint.Run(_connection, _path, _interruption.IsRequested);
         _connection.Dispose();
@@ -279,7 +274,8 @@ internal sealed class TableWriter : ITableTarget
                     work();
                     if (stayOpen)
                         return true;
-                    Save();
+                    State.Save(_connection);
+                    _rows.ShowNew(State, Committed);
                     ExecutePatiently("COMMIT");
                     _isOpen = false;
                     Committed = State;
@@ -293,36 +289,13 @@ internal sealed class TableWriter : ITableTarget
                     State = Committed;
                     _uncommitted = default;
                     _isOpen = false;
-                    _rows?.Dispose();
-                    _rows = null;
+                    _rows.Release();
                     if (SQLitePCL.raw.sqlite3_get_autocommit(_connection.Handle) == 0)
                         TableFile.Execute(_connection, "ROLLBACK");
                     throw;
                 }
             }
         );
-
-    private long DeleteTombstones(Cursor before, KeyLayout layout)
-    {
-        long removed = 0;
-        var limit = OrderValue.FromNumber(System.Text.Encoding.ASCII.GetBytes(before.ToString()));
-        long newest = 0;
-        using var select = new Statement(_connection, $"SELECT key, ord, seq FROM {TableSchema.Rows} WHERE gone <> 0");
-        using var delete = new Statement(_connection, $"DELETE FROM {TableSchema.Rows} WHERE key = ?1");
-        while (select.Step())
-        {
-            if (OrderValue.Compare(StageSql.ReadOrder(select, 1, OrderKind.Number), limit) >= 0)
-                continue;
-            StageSql.CopyKey(select, 0, delete, 1, layout);
-            delete.Execute();
-            newest = Math.Max(newest, select.Integer(2));
-            removed++;
-        }
-
-        if (removed > 0)
-            ServingMark.ClearedUpTo(_connection, newest);
-        return removed;
-    }
 
     private void Begin()
     {
@@ -356,65 +329,6 @@ internal sealed class TableWriter : ITableTarget
         }
     }
 
-    private TableState Describe(TableCommit commit) =>
-        State with
-        {
-            Feed = commit.Feed ?? State.Feed,
-            Shape = commit.Shape ?? State.Shape,
-            Fields = commit.NewFields.Count > 0 ? [.. State.Fields.Union(commit.NewFields)] : State.Fields,
-            Cursor = commit.Cursor ?? State.Cursor,
-            Resume = commit.Resume,
-            FeedIdentity = commit.FeedIdentity ?? State.FeedIdentity,
-            FeedEnding = commit.FeedEnding ?? State.FeedEnding,
-            LastSync = commit.At ?? State.LastSync,
-            Foreign = commit.Foreign ?? State.Foreign,
-            Owed = commit.PaysOwed ? null : commit.Owed ?? State.Owed,
-            SweepLimit = commit.SweepLimit ?? State.SweepLimit,
-            LoadPage = commit.EndsLoad ? null : commit.LoadPage ?? State.LoadPage,
-        };
-
-    private void Save()
-    {
-        State.Save(_connection);
-        if (HasRows() && (State.Fields.Count != Committed.Fields.Count || Committed.Shape is null || !HasView(State.Name)))
-        {
-            TableFile.Execute(_connection, TableView.Create(State.Name, State.Fields));
-            EnsureIndexes();
-        }
-    }
-
-    private void EnsureRows(RecordShape shape, RecordBatch batch)
-    {
-        if (!HasRows())
-        {
-            var average = batch.ArenaUsed / Math.Max(1, batch.Count);
-            TableFile.Execute(_connection, TableSchema.CreateRows(TableSchema.Rows, shape.KeyLayout, average));
-        }
-
-        if (shape.KeyLayout != State.Shape?.KeyLayout)
-            AlignLayout(shape);
-        _rows ??= new RowStatements(_connection, TableSchema.Rows, _interruption);
-    }
-
-    /// <summary>Integer keys become encoded ones when the first key comes that is none.</summary>
-    private void AlignLayout(RecordShape shape)
-    {
-        if (State.Shape is not { KeyLayout: KeyLayout.Integer } || shape.KeyLayout == KeyLayout.Integer || !HasRows())
-            return;
-        _rows?.Dispose();
-        _rows = null;
-        TableFile.Execute(_connection, $"DROP VIEW IF EXISTS {TableView.Quote(State.Name)}");
-        StageSql.EncodeKeys(_connection, TableSchema.Rows);
-        TableFile.Execute(_connection, TableView.Create(State.Name, State.Fields));
-        EnsureIndexes();
-    }
-
-    private void EnsureIndexes()
-    {
-        SequenceIndex.Ensure(_connection);
-        FieldIndexes.Ensure(_connection);
-    }
-
     /// <summary>Sets aside what a commit holds of malformed records; returns the table with what is set aside then.</summary>
     private TableState SetAside(TableCommit commit, TableState wanted)
     {
@@ -422,15 +336,5 @@ internal sealed class TableWriter : ITableTarget
             return wanted;
         var dropped = Quarantine.Add(_connection, commit.Quarantined, commit.QuarantineLimit);
         return wanted with { Quarantined = Quarantine.Count(_connection), QuarantineDropped = State.QuarantineDropped + dropped };
-    }
-
-    private bool HasRows() => StageSql.TableExists(_connection, TableSchema.Rows);
-
-    private bool HasView(string name)
-    {
-        using var command = _connection.CreateCommand();
-        command.CommandText = "SELECT count(*) FROM sqlite_master WHERE type = 'view' AND name = $name";
-        command.Parameters.AddWithValue("$name", name);
-        return command.ExecuteScalar() is > 0L;
     }
 }

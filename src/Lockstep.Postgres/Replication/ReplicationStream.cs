@@ -10,7 +10,10 @@ namespace Lockstep.Postgres.Replication;
 /// One replication slot of a database, whose stream fills the change logs of all tables that this process serves from it: sets up what is
 /// missing, streams, and begins again after an error where the logs end, or with a new slot where that cannot be. Thread-safe.
 /// </summary>
+// CA1001: whoever leaves last disposes what it holds.
+#pragma warning disable CA1001
 internal sealed class ReplicationStream
+#pragma warning restore CA1001
 {
     /// <summary>For the stream, to make JSON of what it brings, for the slot's watcher and to wait for the server's disk.</summary>
     private const int Connections = 3;

@@ -65,7 +65,7 @@ internal sealed class PostgresTableWriter : ITableTarget
     public CommitResult Commit(TableCommit commit)
     {
         var hasRecords = commit.Batch is { Count: > 0 };
-        var wanted = Describe(commit, commit.NewFields);
+        var wanted = State.After(commit, commit.NewFields);
         if (!hasRecords && wanted == State && commit.Quarantined.Count == 0)
             return CommitResult.Nothing;
         var merged = new MergeResult();
@@ -147,7 +147,7 @@ internal sealed class PostgresTableWriter : ITableTarget
     public CommitResult CompleteSnapshot(TableCommit commit, SnapshotEnding ending)
     {
         RequireSnapshot();
-        var wanted = Describe(commit, [.. _newFields, .. commit.NewFields]);
+        var wanted = State.After(commit, [.. _newFields, .. commit.NewFields]);
         var merged = new MergeResult();
         long swept = 0;
         var result = InTransaction(() =>
@@ -275,23 +275,6 @@ internal sealed class PostgresTableWriter : ITableTarget
             throw new TableLeaderException(_description);
     }
 
-    private TableState Describe(TableCommit commit, IReadOnlyList<string> newFields) =>
-        State with
-        {
-            Feed = commit.Feed ?? State.Feed,
-            Shape = commit.Shape ?? State.Shape,
-            Fields = newFields.Count > 0 ? [.. State.Fields.Union(newFields)] : State.Fields,
-            Cursor = commit.Cursor ?? State.Cursor,
-            Resume = commit.Resume,
-            FeedIdentity = commit.FeedIdentity ?? State.FeedIdentity,
-            FeedEnding = commit.FeedEnding ?? State.FeedEnding,
-            LastSync = commit.At ?? State.LastSync,
-            Owed = commit.PaysOwed ? null : commit.Owed ?? State.Owed,
-            SweepLimit = commit.SweepLimit ?? State.SweepLimit,
-            LoadPage = commit.EndsLoad ? null : commit.LoadPage ?? State.LoadPage,
-            Foreign = commit.Foreign ?? State.Foreign,
-        };
-
     /// <summary>Brings records of a batch to the stage, one per key.</summary>
     /// <returns>The keys of those that have only the fields that changed.</returns>
     private HashSet<string> Fill(RecordBatch batch, IReadOnlyList<int> places, long sequence)
@@ -348,7 +331,7 @@ internal sealed class PostgresTableWriter : ITableTarget
                     byte[] stored = row.GetFieldValue<byte[]>(1),
                         coming = row.GetFieldValue<byte[]>(2);
                     var isPatch = patches.Contains(Convert.ToHexString(last));
-                    ReadOnlySpan<byte> body = isPatch ? JsonMerge.Lay(coming, stored) : coming;
+                    var body = isPatch ? JsonMerge.Lay(coming, stored) : coming;
                     var isSame = JsonMerge.AreEqual(body, stored);
                     if (!isSame && !isPatch)
                         return;

@@ -160,11 +160,11 @@ internal static class PostgresTickTables
         batch.BatchCommands.Add(new NpgsqlBatchCommand("SELECT clock_timestamp()"));
         await using var reader = await batch.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
         var stamp =
-            await reader.ReadAsync(cancellationToken).ConfigureAwait(false) && Ordinal(reader, "identity") is { } identity
+            await reader.ReadAsync(cancellationToken).ConfigureAwait(false) && reader.Find("identity") is { } identity
                 ? new TickStoreStamp(
                     reader.GetGuid(identity).ToString("N"),
                     reader.GetInt64(reader.GetOrdinal("version")),
-                    Text(reader, "marks")
+                    reader.FindText("marks")
                 )
                 : TickStoreStamp.Unknown;
         var schedules = new List<TickSchedule>();
@@ -175,8 +175,8 @@ internal static class PostgresTickTables
             while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
             {
                 var tuple = ReadTuple(reader, reader.GetOrdinal("active_at"), reader.GetOrdinal("value"), reader.GetOrdinal("tick_ms"));
-                var wish = Ordinal(reader, "wished_at") is { } at ? reader.GetFieldValue<DateTimeOffset>(at) : (DateTimeOffset?)null;
-                tuples.Add(new TickTuple(tuple.ActiveAt, tuple.Json, tuple.Tick, wish, Text(reader, "change_group")));
+                var wish = reader.Find("wished_at") is { } at ? reader.GetFieldValue<DateTimeOffset>(at) : (DateTimeOffset?)null;
+                tuples.Add(new TickTuple(tuple.ActiveAt, tuple.Json, tuple.Tick, wish, reader.FindText("change_group")));
             }
 
             schedules.Add(new TickSchedule(settings.DefaultTick, tuples));
@@ -329,21 +329,6 @@ internal static class PostgresTickTables
 
     private static TickTuple ReadTuple(NpgsqlDataReader reader, int activeAt, int value, int tick) =>
         new(reader.GetFieldValue<DateTimeOffset>(activeAt), reader.GetString(value), TimeSpan.FromMilliseconds(reader.GetInt64(tick)));
-
-    /// <summary>Where a column is that tables of older versions lack; null where it is not, or has no value.</summary>
-    private static int? Ordinal(NpgsqlDataReader reader, string column)
-    {
-        for (var i = 0; i < reader.FieldCount; i++)
-        {
-            if (reader.GetName(i) == column)
-                return reader.IsDBNull(i) ? null : i;
-        }
-
-        return null;
-    }
-
-    private static string? Text(NpgsqlDataReader reader, string column) =>
-        Ordinal(reader, column) is { } ordinal ? reader.GetString(ordinal) : null;
 
     private static NpgsqlParameter Json(TickTuple tuple) => new() { Value = tuple.Json, NpgsqlDbType = NpgsqlDbType.Json };
 

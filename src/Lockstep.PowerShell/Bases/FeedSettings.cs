@@ -4,6 +4,8 @@ using System.Net;
 using Lockstep.Engine;
 using Lockstep.Engine.Feed;
 using Lockstep.Errors;
+using Lockstep.Parameters;
+using Lockstep.Sync;
 
 namespace Lockstep.Bases;
 
@@ -20,8 +22,8 @@ internal static class FeedSettings
     /// <exception cref="InvalidOptionException">The parameters do not go together.</exception>
     /// <param name="cmdlet">The cmdlet.</param>
     /// <param name="uri">The feed.</param>
-    /// <param name="token">A token that goes before the cmdlet's own; null for none.</param>
-    public static FeedOptions Of(FeedCmdlet cmdlet, Uri uri, string? token = null)
+    /// <param name="supplied">What goes before the cmdlet's own; null for nothing.</param>
+    public static FeedOptions Of(FeedCmdlet cmdlet, Uri uri, SuppliedAccess? supplied = null)
     {
         Require(uri);
         if (cmdlet.Authentication == FeedAuthentication.Basic && cmdlet.Credential is null)
@@ -50,7 +52,7 @@ internal static class FeedSettings
             Headers = Pairs(cmdlet.Headers),
             Credential = cmdlet.Authentication == FeedAuthentication.Bearer ? null : cmdlet.Credential?.GetNetworkCredential(),
             BearerToken =
-                token
+                supplied?.Token
                 ?? (
                     cmdlet.Token is null || cmdlet.Authentication == FeedAuthentication.Basic
                         ? null
@@ -60,6 +62,9 @@ internal static class FeedSettings
             OperationTimeout = OptionCheck.Timeout(cmdlet.OperationTimeoutSeconds),
             AllowUnencryptedAuthentication = cmdlet.AllowUnencryptedAuthentication,
             SkipCertificateCheck = cmdlet.SkipCertificateCheck,
+            CertificateAuthority = cmdlet.CertificateAuthority is { } authority
+                ? FileSystemPath.ResolveLiteral(cmdlet.SessionState.Path, authority)
+                : null,
             Certificate = cmdlet.Certificate,
             NoProxy = cmdlet.NoProxy,
             Proxy = cmdlet.Proxy is null
@@ -73,7 +78,7 @@ internal static class FeedSettings
                 },
         };
         options.Validate(CmdletWords.Say);
-        return options;
+        return options.With(null, supplied?.Uri, supplied?.Headers);
     }
 
     /// <summary>

@@ -61,7 +61,7 @@ public sealed class SaveLockstepFeedCommand : FeedCmdlet
 
     private protected override void Process()
     {
-        var feed = FeedSettings.Of(this, Uri, TokenProvider is { } provider ? TokenScript.Call(() => provider.Invoke()) : null);
+        var feed = FeedSettings.Of(this, Uri, TokenScript.Of(TokenProvider) is { } provider ? TokenScript.Call(provider) : null);
         _feed = feed.ToString();
         var file = FileSystemPath.ResolveLiteral(SessionState.Path, RecordTo);
         if (!ShouldProcess(file, $"Record {_feed}"))

@@ -78,7 +78,8 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
     public string? OrderBy { get; set; }
 
     /// <summary>
-    /// The fields that are the key; by default those of the table, else <c>id</c>, else the first field of the first record.
+    /// The fields that are the key; by default those of the table, else <c>id</c>, else the first field of the first record. One within an
+    /// object is named by its JSON Pointer: /metadata/uid.
     /// </summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [ArgumentCompleter(typeof(FieldCompleter))]
@@ -313,7 +314,7 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
             Callback = Callback is null ? null : new RecordScript(Callback),
             Transform = Transform is null ? null : new RecordTransform(Transform),
             PassesChanges = PassThru || EveryChange,
-            TokenProvider = TokenProvider is { } provider ? () => provider.Invoke() : null,
+            TokenProvider = TokenScript.Of(TokenProvider),
         };
         if (ThrottleLimit > 1)
         {

@@ -62,7 +62,7 @@ public sealed class TestLockstepFeedCommand : FeedCmdlet
 
     private protected override void Process()
     {
-        var feed = FeedSettings.Of(this, Uri, TokenProvider is { } provider ? TokenScript.Call(() => provider.Invoke()) : null);
+        var feed = FeedSettings.Of(this, Uri, TokenScript.Of(TokenProvider) is { } provider ? TokenScript.Call(provider) : null);
         _feed = feed.ToString();
         var options = new ConformanceOptions
         {

@@ -85,7 +85,7 @@ public abstract class CompareTableCmdlet : FeedCmdlet
         var steps = new SyncStepHandler(this, $"Comparing {table} with its feed")
         {
             Table = () => table,
-            TokenProvider = TokenProvider is { } provider ? () => provider.Invoke() : null,
+            TokenProvider = TokenScript.Of(TokenProvider),
         };
         var comparison = new TableComparison(
             new SyncOptions
@@ -192,7 +192,7 @@ public sealed class RepairLockstepTableCommand : CompareTableCmdlet
         {
             Table = () => sync.Result.Table,
             Health = new SyncHealth(() => sync.Result),
-            TokenProvider = TokenProvider is { } provider ? () => provider.Invoke() : null,
+            TokenProvider = TokenScript.Of(TokenProvider),
         };
         try
         {

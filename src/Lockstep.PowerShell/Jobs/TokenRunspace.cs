@@ -32,8 +32,9 @@ internal sealed class TokenRunspace : IDisposable
     }
 
     /// <summary>Calls it, and returns what it returns.</summary>
+    /// <param name="refused">What it has in <c>$_</c>.</param>
     /// <exception cref="RuntimeException">It threw, or was stopped.</exception>
-    public Collection<PSObject> Invoke()
+    public Collection<PSObject> Invoke(RefusedResponse? refused)
     {
         using var powershell = PowerShell.Create();
         lock (_gate)
@@ -47,6 +48,7 @@ internal sealed class TokenRunspace : IDisposable
         try
         {
             powershell.Runspace = _runspace ??= Open();
+            _runspace.SessionStateProxy.SetVariable("_", refused);
             powershell.AddScript(_script).AddParameter(UsingValues, _values);
             return powershell.Invoke();
         }

@@ -39,6 +39,7 @@ internal static class EngineMapping
             Lag = LagOf(result.NewestRecord),
             EndReason = (EndReason)result.EndReason,
             IsComplete = result.IsComplete,
+            Outcome = (SyncOutcome)result.Outcome,
         };
 
     public static TableInfo ToModel(this EngineTableInfo table, bool isSession)

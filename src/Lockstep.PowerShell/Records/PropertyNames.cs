@@ -1,4 +1,6 @@
+using System.Globalization;
 using System.Management.Automation;
+using Lockstep.Engine.Records;
 
 namespace Lockstep.Records;
 
@@ -15,7 +17,7 @@ internal sealed class PropertyNames
 
     private readonly IReadOnlyList<string> _fields;
     private readonly string[] _names;
-    private IReadOnlyList<(string Property, int Field)>? _selected;
+    private IReadOnlyList<SelectedProperty>? _selected;
 
     public PropertyNames(IReadOnlyList<string> fields)
     {
@@ -50,19 +52,29 @@ internal sealed class PropertyNames
     /// The properties that are wanted, each with the position of its field; -1 for one that is not there, as Select-Object does.
     /// Worked out once: the caller always wants the same.
     /// </summary>
-    public IReadOnlyList<(string Property, int Field)> Select(IReadOnlyList<string> wanted) => _selected ??= SelectOnce(wanted);
+    public IReadOnlyList<SelectedProperty> Select(IReadOnlyList<string> wanted) => _selected ??= SelectOnce(wanted);
 
-    private List<(string Property, int Field)> SelectOnce(IReadOnlyList<string> wanted)
+    private List<SelectedProperty> SelectOnce(IReadOnlyList<string> wanted)
     {
-        var selected = new List<(string Property, int Field)>();
-        void Add(string property, int field)
+        var selected = new List<SelectedProperty>();
+        bool IsTaken(string property) =>
+            selected.Exists(other => string.Equals(other.Property, property, StringComparison.OrdinalIgnoreCase));
+        void Add(string property, int field, IReadOnlyList<string>? below = null)
         {
-            if (!selected.Exists(other => string.Equals(other.Property, property, StringComparison.OrdinalIgnoreCase)))
-                selected.Add((property, field));
+            if (!IsTaken(property))
+                selected.Add(new SelectedProperty(property, field, below ?? []));
         }
 
         foreach (var name in wanted)
         {
+            if (FieldPath.IsPointer(name) && FieldPath.IsValid(name) && !_fields.Contains(name))
+            {
+                // What is within a field is called as it is there, if nothing else is.
+                var path = FieldPath.Names(name);
+                Add(CanKeep(path[^1]) && !IsTaken(path[^1]) ? path[^1] : name, IndexOf(path[0]), [.. path.Skip(1)]);
+                continue;
+            }
+
             var pattern = WildcardPattern.Get(name, WildcardOptions.IgnoreCase);
             var matching = Enumerable.Range(0, _names.Length).Where(i => pattern.IsMatch(_names[i])).ToArray();
             foreach (var i in matching)
@@ -75,5 +87,40 @@ internal sealed class PropertyNames
         return selected;
     }
 
+    private int IndexOf(string field)
+    {
+        for (var i = 0; i < _fields.Count; i++)
+        {
+            if (_fields[i] == field)
+                return i;
+        }
+
+        return -1;
+    }
+
     private static bool CanKeep(string name) => name.Length > 0 && !Reserved.Contains(name);
+}
+
+/// <summary>A property that is wanted of a record.</summary>
+/// <param name="Property">What it is called.</param>
+/// <param name="Field">The position of its field; -1 for one that is not there.</param>
+/// <param name="Below">The names that lead from the field's value to what is wanted; none for the value itself.</param>
+internal readonly record struct SelectedProperty(string Property, int Field, IReadOnlyList<string> Below)
+{
+    /// <summary>What is wanted of a field's value; null where it has none of it.</summary>
+    public object? Of(object? value)
+    {
+        foreach (var name in Below)
+        {
+            value = value switch
+            {
+                PSObject record => record.Properties[name]?.Value,
+                object?[] list when int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out var i) && i < list.Length =>
+                    list[i],
+                _ => null,
+            };
+        }
+
+        return value;
+    }
 }

@@ -40,10 +40,13 @@ internal sealed class RecordObjectFactory(string table, Action<string> warn, IRe
         return record;
     }
 
-    private static PSObject FillWanted(PSObject record, IReadOnlyList<(string Property, int Field)> selected, ReadOnlySpan<object?> values)
+    private static PSObject FillWanted(PSObject record, IReadOnlyList<SelectedProperty> selected, ReadOnlySpan<object?> values)
     {
-        foreach (var (property, field) in selected)
-            record.Properties.Add(new FieldProperty(property, field < 0 ? null : values[field]), preValidated: true);
+        foreach (var wanted in selected)
+        {
+            var value = wanted.Field < 0 ? null : wanted.Of(values[wanted.Field]);
+            record.Properties.Add(new FieldProperty(wanted.Property, value), preValidated: true);
+        }
 
         return record;
     }

@@ -29,7 +29,7 @@ internal sealed class DialectTrial(LockstepCmdlet cmdlet, int most, ScriptBlock?
     public void Take(SyncStep step)
     {
         if (step is CredentialsNeeded needed && tokenProvider is not null)
-            needed.NewToken = TokenScript.Call(() => tokenProvider.Invoke());
+            TokenScript.Answer(needed, TokenScript.Of(tokenProvider)!);
         if (step is FeedEventOccurred { Event: { Kind: Engine.Sync.FeedEventKind.Warning } told })
             cmdlet.WriteWarning(told.Message);
         Show();

@@ -7,12 +7,16 @@ namespace Lockstep.Sync;
 internal sealed class ResyncPreview(SyncOptions options)
 {
     private readonly Dictionary<Engine.Sync.DifferenceKind, int> _counts = [];
+    private bool _removes;
 
     public IAsyncEnumerable<SyncStep> RunAsync(CancellationToken cancellationToken) =>
         new TableComparison(options).RunAsync(cancellationToken);
 
     public void Take(SyncStep step)
     {
+        // What a feed lacks that never says where its set ends is not removed (I6).
+        if (step is SyncEnded { Result: var fetched })
+            _removes = fetched.IsWholeSet;
         if (step is DifferenceFound { Difference.Kind: var kind })
             _counts[kind] = Count(kind) + 1;
     }
@@ -21,7 +25,7 @@ internal sealed class ResyncPreview(SyncOptions options)
     public override string ToString() =>
         string.Create(
             CultureInfo.InvariantCulture,
-            $": add {Count(Engine.Sync.DifferenceKind.Missing)}, update {Count(Engine.Sync.DifferenceKind.Different)}, remove {Count(Engine.Sync.DifferenceKind.Extra)} records"
+            $": add {Count(Engine.Sync.DifferenceKind.Missing)}, update {Count(Engine.Sync.DifferenceKind.Different)}, remove {(_removes ? Count(Engine.Sync.DifferenceKind.Extra) : 0)} records"
         );
 
     private int Count(Engine.Sync.DifferenceKind kind) => _counts.GetValueOrDefault(kind);

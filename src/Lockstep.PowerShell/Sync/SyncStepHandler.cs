@@ -41,7 +41,7 @@ internal sealed class SyncStepHandler(ISyncStreams streams, string activity)
     public RecordTransform? Transform { get; init; }
 
     /// <summary>Calls the script that gets a token, at the start and when the feed refuses the one that there is; null for none.</summary>
-    public Func<Collection<PSObject>>? TokenProvider { get; init; }
+    public Func<RefusedResponse?, Collection<PSObject>>? TokenProvider { get; init; }
 
     /// <summary>What the engine logs besides; null where nobody asks.</summary>
     public EngineLog? Log { get; init; }
@@ -76,7 +76,8 @@ internal sealed class SyncStepHandler(ISyncStreams streams, string activity)
                 Tell(happened);
                 break;
             case CredentialsNeeded question:
-                question.NewToken = TokenProvider is null ? null : TokenScript.Call(TokenProvider);
+                if (TokenProvider is not null)
+                    TokenScript.Answer(question, TokenProvider);
                 break;
             case SyncEnded ended:
                 Result = ended.Result;

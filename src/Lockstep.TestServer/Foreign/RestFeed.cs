@@ -44,7 +44,7 @@ internal sealed class RestFeed(DialectFeedOptions options, TimeProvider time, Pu
             return;
         var isWhole = !HasToken || Description.Live?.IsWhole == true;
         var first = Replay(context, position.At);
-        List<Change> list = isWhole ? Set(asked) : [.. Log.Read(first, int.MaxValue, change => Takes(change, position.Start))];
+        var list = isWhole ? Set(asked) : [.. Log.Read(first, int.MaxValue, change => Takes(change, position.Start))];
         var (page, next) = Cut(context, list, isWhole ? 0 : position.At - first);
         var end = next is null ? Log.Count : page[^1].Sequence;
         var document = Document(context, next, isWhole ? new Position(end, end) : position with { At = end });
@@ -77,16 +77,25 @@ internal sealed class RestFeed(DialectFeedOptions options, TimeProvider time, Pu
         var counted = Rules.NextParameters.FirstOrDefault(pair => pair.Place.Kind == PlaceKind.Count);
         int first;
         if (counted.Place is { } place)
+        {
             first = Number(Query(context, counted.Name)) is { } number ? (place.Name == "page" ? (number - 1) * size : number) : 0;
+        }
         else if (Number(Query(context, "page")) is { } page)
+        {
             first = (page - 1) * size;
+        }
         else if (!HasToken && PageToken(context) is { } token && Number(token) is { } sequence)
+        {
             // Behind the record that the page before ended with, wherever that is by now.
             first = list.FindIndex(change => change.Sequence == sequence) is >= 0 and var at
                 ? at + 1
                 : list.FindIndex(change => change.Sequence > sequence);
+        }
         else
+        {
             first = 0;
+        }
+
         if (first < 0)
             first = list.Count;
         var found = list.Skip(first).Take(size).ToList();
@@ -100,7 +109,7 @@ internal sealed class RestFeed(DialectFeedOptions options, TimeProvider time, Pu
     private JsonNode Document(HttpContext context, string? next, Position position)
     {
         var document = new JsonObject();
-        var cursor = Rules.Cursor.FirstOrDefault();
+        var cursor = Rules.Cursor is [var named, ..] ? named : null;
         var hasLink = HasToken && !Description.CursorIsParameter;
         var link = LinkTo(context, HasToken ? position.ToString() : next ?? "");
         if (next is not null)
@@ -110,7 +119,7 @@ internal sealed class RestFeed(DialectFeedOptions options, TimeProvider time, Pu
             foreach ((var _, var place) in Rules.NextParameters.Where(pair => pair.Place.Kind != PlaceKind.Count && !pair.Place.IsOfItems))
                 Put(context, document, place, HasToken ? position.ToString() : next);
         }
-        if (HasToken && (next is null || cursor == Rules.NextUrl.FirstOrDefault()))
+        if (HasToken && (next is null || cursor == (Rules.NextUrl is [var address, ..] ? address : null)))
             Put(context, document, cursor!, hasLink ? link : (next is null ? new Position(position.At, position.At) : position).ToString());
         Mark("UpToDate", document, next is null);
         if (document.Count == 0 && Rules.Items is null or { Segments.Count: 0 })
@@ -126,7 +135,9 @@ internal sealed class RestFeed(DialectFeedOptions options, TimeProvider time, Pu
         if (condition is JsonArray any)
             condition = any[0];
         if (condition is JsonValue name && name.TryGetValue(out string? place))
+        {
             Set(target, Place.Parse(place), holds);
+        }
         else if (condition is JsonObject pairs && holds)
         {
             foreach ((var at, var value) in pairs)
@@ -206,7 +217,7 @@ internal sealed class RestFeed(DialectFeedOptions options, TimeProvider time, Pu
         return true;
     }
 
-    private JsonPage Split(JsonNode document, List<Change> page)
+    private static JsonPage Split(JsonNode document, List<Change> page)
     {
         var parts = JsonText.Text(JsonText.Write(document)).Split($"\"{Hole}\"");
         return new JsonPage(parts[0] + "[", [.. page.Select(change => change.IsRemoval ? change.Given : change.Json)], "]" + parts[1]);

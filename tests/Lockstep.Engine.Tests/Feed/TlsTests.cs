@@ -43,6 +43,38 @@ public sealed class TlsTests : SyncTest
         Assert.StartsWith("https://", run.Result.Feed, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task It_is_taken_when_an_authority_of_a_file_vouches_for_it_and_the_name_is_checked_all_the_same()
+    {
+        using X509Certificate2 authority = Authority("CN=a private one"),
+            other = Authority("CN=another one");
+        await using var server = await StartAsync(IssuedBy(authority, IPAddress.Loopback));
+        await using var wrong = await StartAsync(IssuedBy(authority, IPAddress.Parse("192.0.2.1")));
+        File.WriteAllText(Folder("ca.pem"), "# ours\n" + other.ExportCertificatePem() + "\n" + authority.ExportCertificatePem());
+        File.WriteAllText(Folder("other.pem"), other.ExportCertificatePem());
+
+        await SyncRun.ToErrorAsync<FeedUnreachableException>(Options(server.FeedUri, authority: Folder("other.pem")));
+        await SyncRun.ToErrorAsync<FeedUnreachableException>(Options(wrong.FeedUri, authority: Folder("ca.pem")));
+        var run = await SyncRun.ToEndAsync(Options(server.FeedUri, authority: Folder("ca.pem")));
+
+        Assert.Equal(1L, run.Result.Added);
+    }
+
+    [Theory]
+    [InlineData("nothing here")]
+    [InlineData(null)]
+    public void A_file_without_a_certificate_is_told_before_anything_is_sent(string? text)
+    {
+        if (text is not null)
+            File.WriteAllText(Folder("ca.pem"), text);
+
+        var error = Assert.Throws<InvalidOptionException>(() =>
+            Options(new Uri("https://feeds.example/servers"), authority: Folder("ca.pem")).Validate()
+        );
+
+        Assert.Contains("CertificateAuthority takes a PEM file", error.Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData(CertificateProblem.Expired)]
     [InlineData(CertificateProblem.WrongHost)]
@@ -179,19 +211,45 @@ public sealed class TlsTests : SyncTest
         return (stream.RemoteCertificate as X509Certificate2)?.Thumbprint;
     }
 
-    private SyncOptions Options(Uri uri, bool skipCheck = false, int? retries = null) =>
+    private SyncOptions Options(Uri uri, bool skipCheck = false, int? retries = null, string? authority = null) =>
         new()
         {
-            Feed = new FeedOptions { Uri = uri, SkipCertificateCheck = skipCheck },
+            Feed = new FeedOptions
+            {
+                Uri = uri,
+                SkipCertificateCheck = skipCheck,
+                CertificateAuthority = authority,
+            },
             Store = new FileTableStore(TablePath),
             MaximumRetryCount = retries,
             RetryInterval = TimeSpan.FromMilliseconds(5),
             Settle = TimeSpan.FromMilliseconds(200),
         };
 
-    private static async Task<LockstepTestServer> StartAsync()
+    private static X509Certificate2 Authority(string subject)
     {
-        using var certificate = Certificate("CN=localhost");
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var request = new CertificateRequest(subject, key, HashAlgorithmName.SHA256);
+        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
+        var now = TimeProvider.System.GetUtcNow();
+        return request.CreateSelfSigned(now.AddDays(-1), now.AddDays(2));
+    }
+
+    private static X509Certificate2 IssuedBy(X509Certificate2 authority, IPAddress address)
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var request = new CertificateRequest("CN=localhost", key, HashAlgorithmName.SHA256);
+        var names = new SubjectAlternativeNameBuilder();
+        names.AddIpAddress(address);
+        request.CertificateExtensions.Add(names.Build());
+        var now = TimeProvider.System.GetUtcNow();
+        using var issued = request.Create(authority, now.AddDays(-1), now.AddDays(1), [1, 2, 3, 4]);
+        return issued.CopyWithPrivateKey(key);
+    }
+
+    private static async Task<LockstepTestServer> StartAsync(X509Certificate2? its = null)
+    {
+        using var certificate = its ?? Certificate("CN=localhost");
         // The server copies what it needs of it, and lives longer than this method.
         return await LockstepTestServer.StartAsync(
             new TestServerOptions

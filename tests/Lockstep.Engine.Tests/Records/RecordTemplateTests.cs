@@ -42,6 +42,30 @@ public sealed class RecordTemplateTests
     }
 
     [Theory]
+    [InlineData("""{"m":{"id":12,"x":{"id":1}},"id":{"m":3},"updated_at":7,"list":[{"m":{"id":4}}]}""")]
+    [InlineData("""{"updated_at":7,"m":{"a":{"b":1},"id":"k"},"deleted_at":null}""")]
+    [InlineData("""{"txid":7,"data":{"n":1,"m":{"q":null,"id":12}},"m":{"id":5},"since":3}""")]
+    public void A_key_within_an_object_is_taken_alike_too(string form)
+    {
+        var original = Encoding.UTF8.GetBytes(form);
+        var learned = Learned(original, "/m/id");
+        Assert.NotNull(RecordTemplate.Of(original, learned.Shape!));
+        var taken = 0;
+        foreach (var mutant in Mutants(original))
+        {
+            if (!learned.TryParseRecord([.. mutant, .. "\n{\"id\":"u8], out var length, out var record))
+                continue;
+            taken++;
+            var strict = Learned(original, "/m/id");
+            Assert.True(strict.Parse(mutant.AsSpan(0, length), out var expected) == ParsedKind.Record, Encoding.UTF8.GetString(mutant));
+            Assert.Equal(Describe(strict, expected), Describe(learned, record));
+            learned = Learned(original, "/m/id");
+        }
+
+        Assert.True(taken > original.Length / 2);
+    }
+
+    [Theory]
     [InlineData(
         """{"id":1,"updated_at":2,"deleted_at":null,"s":"a"}""",
         """{"id":22,"updated_at":-3,"deleted_at":"x","s":"a longer text than a block of sixteen"}"""
@@ -110,9 +134,9 @@ public sealed class RecordTemplateTests
         Assert.Equal(before, parser.Shape);
     }
 
-    private static RecordParser Learned(byte[] record)
+    private static RecordParser Learned(byte[] record, string? key = null)
     {
-        var parser = new RecordParser(new RecordShapeRequest(Dialect.Auto, null, WireNames.DefaultOrderField));
+        var parser = new RecordParser(new RecordShapeRequest(Dialect.Auto, key is null ? null : [key], WireNames.DefaultOrderField));
         Assert.Equal(ParsedKind.Record, parser.Parse(record, out _));
         Assert.True(parser.TryParseRecord(record, out _, out _));
         return parser;

@@ -104,6 +104,70 @@ public sealed class InterruptedLoadTests : SyncTest
         Assert.Equal(Count, Keys.Count);
     }
 
+    [Theory]
+    [InlineData(false, true)]
+    [InlineData(true, true)]
+    [InlineData(false, false)]
+    public async Task A_load_from_a_snapshot_of_one_body_goes_on_in_its_middle(bool isKilled, bool isSame)
+    {
+        // Not in the order of anything, so that only the place in the body says how far the load is.
+        var body = Encoding.UTF8.GetBytes(
+            string.Concat(Enumerable.Range(1, Count).Select(n => Record((int)(n * 7919L % Count) + 1, n % 97)))
+        );
+        var (sent, tag) = (0L, "\"one\"");
+        await using var server = new RawServer(async exchange =>
+        {
+            if (exchange.Cursor == "0")
+            {
+                // Signed for a while, and never to be kept.
+                await exchange.RedirectAsync($"/snapshot?signature={exchange.Number}");
+                return;
+            }
+
+            if (!exchange.Cursor.StartsWith("snapshot", StringComparison.Ordinal))
+            {
+                await exchange.BodyAsync(Record(Count + 1, 1000));
+                return;
+            }
+
+            var from = exchange.Head.Contains($"If-Range: {tag}", StringComparison.Ordinal)
+                ? int.Parse(exchange.Head.Split("Range: bytes=")[1].Split('-')[0], System.Globalization.CultureInfo.InvariantCulture)
+                : 0;
+            var (status, range) =
+                from > 0 ? ("206 Partial", $"Content-Range: bytes {from}-{body.Length - 1}/{body.Length}\r\n") : ("200 OK", "");
+            await exchange.SendAsync(
+                $"HTTP/1.1 {status}\r\nConnection: close\r\nAccept-Ranges: bytes\r\nETag: {tag}\r\n{range}Content-Length: {body.Length - from}\r\n\r\n"
+            );
+            var isFirst = exchange.Number == 2;
+            var rest = body.AsMemory(from, isFirst ? body.Length / 5 * 4 : body.Length - from).ToArray();
+            await exchange.SendAsync(rest);
+            Interlocked.Add(ref sent, rest.Length);
+            if (isFirst)
+                await (isKilled ? exchange.StallAsync() : Eventually.TrueAsync(IsFar));
+        });
+        if (isKilled)
+            await KillAsync(server.FeedUri);
+        else
+            await SyncRun.ToErrorAsync<FeedCutException>(Options(server));
+        Assert.DoesNotContain(
+            "signature",
+            Encoding.UTF8.GetString(await File.ReadAllBytesAsync(TablePath, Cancellation)),
+            StringComparison.Ordinal
+        );
+
+        // Another body under the same name is read from its beginning, and replaces what came of the first one.
+        if (!isSame)
+            (tag, body) = ("\"two\"", Encoding.UTF8.GetBytes(string.Concat(Enumerable.Range(1, Count / 2).Select(n => Record(n, n % 97)))));
+        Interlocked.Exchange(ref sent, 0);
+        await SyncRun.ToEndAsync(Options(server, resync: false));
+
+        Assert.Equal((isSame ? Count : Count / 2) + 1, Keys.Count);
+        Assert.InRange(sent, 1, isSame ? (body.Length / 5) + (Near * body.Length / Count) : body.Length);
+        Assert.Equal("1000", Info.Cursor.ToString());
+        await SyncRun.ToEndAsync(Options(server));
+        Assert.StartsWith("1000", server.Cursors.Last(), StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task A_page_that_is_gone_makes_the_load_start_over_and_ends_with_the_whole_set()
     {

@@ -57,7 +57,8 @@ public sealed partial class PlantedFileTests : IDisposable
     public async Task An_export_or_recording_takes_the_place_of_a_link_and_not_of_its_target(Plant plant)
     {
         await using var server = await LockstepTestServer.StartAsync(
-            new() { Feed = FeedKind.Scripted, Records = ["""{"id":1,"updated_at":1}"""] }
+            new() { Feed = FeedKind.Scripted, Records = ["""{"id":1,"updated_at":1}"""] },
+            cancellationToken: TestContext.Current.CancellationToken
         );
         var planted = new Planted(plant, _folder["r"]);
 
@@ -92,7 +93,11 @@ public sealed partial class PlantedFileTests : IDisposable
     public async Task A_private_table(Plant plant)
     {
         if (OperatingSystem.IsWindows())
+        {
             Assert.Skip("Files on Windows have the rights of their folder.");
+            return;
+        }
+
         var planted = new Planted(plant, _folder["t.db-wal"]);
 
         await planted.HoldsAgainstAsync<TableFileException>(() => SyncAsync(new FileTableStore(_folder["t.db"]) { IsPrivate = true }));
@@ -102,7 +107,11 @@ public sealed partial class PlantedFileTests : IDisposable
     public void A_file_that_is_replaced_keeps_its_rights()
     {
         if (OperatingSystem.IsWindows())
+        {
             Assert.Skip("Files on Windows have the rights of their folder.");
+            return;
+        }
+
         File.WriteAllText(_folder["f"], "old");
         File.SetUnixFileMode(_folder["f"], UnixFile.Private);
 

@@ -18,7 +18,11 @@ public sealed class PrivateFileTests : IDisposable
     public async Task A_new_table_is_private_from_its_first_byte_on()
     {
         if (OperatingSystem.IsWindows())
+        {
             Assert.Skip(Windows);
+            return;
+        }
+
         using (await OpenAsync(isPrivate: true))
         {
             foreach (var file in Directory.GetFiles(_folder.Path, "t.db*").Where(file => !file.EndsWith("-lock", StringComparison.Ordinal)))
@@ -31,7 +35,11 @@ public sealed class PrivateFileTests : IDisposable
     public async Task A_table_that_others_could_read_is_taken_from_them()
     {
         if (OperatingSystem.IsWindows())
+        {
             Assert.Skip(Windows);
+            return;
+        }
+
         (await OpenAsync(isPrivate: false)).Dispose();
         // One that is not used is removed when it is closed.
         TableWriter.Open(Path, "t", WriterLock.Take(Path)).Dispose();
@@ -45,7 +53,11 @@ public sealed class PrivateFileTests : IDisposable
     public async Task A_copy_has_the_rights_of_its_table()
     {
         if (OperatingSystem.IsWindows())
+        {
             Assert.Skip(Windows);
+            return;
+        }
+
         using (await OpenAsync(isPrivate: true))
         {
             new Table(Path).Backup(_folder["copy.db"]);

@@ -234,6 +234,39 @@ public sealed class PollingFeedTests(SharedPostgres postgres)
     }
 
     [Fact]
+    public async Task A_snapshot_in_one_body_says_at_which_page_it_goes_on()
+    {
+        await using var db = await TrackedAsync();
+        await db.RunAsync("INSERT INTO items SELECT g, repeat('n', 2000) FROM generate_series(1, 1000) g");
+        await using var feed = await StartAsync(db, o => o);
+        var request = new FeedRequest(0, null, TimeSpan.FromSeconds(1)) { WantsPages = true };
+        var (rows, places) = (0, new List<(int Rows, SnapshotPageRequest Page)>());
+        await foreach (var chunk in (await feed.OpenAsync(request, Cancel)).Chunks.WithCancellation(Cancel))
+        {
+            rows += chunk.Lines.Span.Count((byte)'\n');
+            if (chunk.Page is { } page)
+                places.Add((rows, page));
+            if (chunk.Kind == FeedChunkKind.SnapshotCompleted)
+                break;
+        }
+
+        Assert.Equal((1000, 0), (rows, places[0].Rows));
+        Assert.True(places.Count > 2);
+        foreach (var (before, place) in places)
+        {
+            var (rest, next) = (0, (string?)place.After);
+            do
+            {
+                var page = await feed.ReadPageAsync(place with { After = next }, Cancel);
+                Assert.Equal(place.Horizon, page.Horizon);
+                rest += page.Lines.Sum(piece => piece.Span.Count((byte)'\n'));
+                next = page.Next;
+            } while (next is not null);
+            Assert.Equal(1000 - before, rest);
+        }
+    }
+
+    [Fact]
     public async Task A_key_of_several_columns_a_name_in_need_of_quotes_and_a_schema_are_respected()
     {
         await using var db = await TestDatabase.CreateAsync(postgres);

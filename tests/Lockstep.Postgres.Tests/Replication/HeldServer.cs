@@ -91,7 +91,7 @@ internal sealed class HeldServer : IAsyncDisposable
             if (length == 16 && BinaryPrimitives.ReadInt32BigEndian(sent.Span[4..]) == CancelRequest)
             {
                 // The server hangs up when it has passed it on.
-                await server.ReadAsync(new byte[1], _stop.Token);
+                _ = await server.ReadAsync(new byte[1], _stop.Token);
                 _cancelled.TrySetResult();
                 return;
             }

@@ -82,6 +82,23 @@ public sealed class DialectTableTests(SharedPostgres postgres)
         Assert.Equal(ErrorKind.SweepRefused, refused.Kind);
     }
 
+    [Fact]
+    public async Task A_key_within_an_object_finds_records_and_has_a_column()
+    {
+        await using var db = await TestDatabase.CreateAsync(postgres);
+        var store = new PostgresTableStore(db.ConnectionString);
+        await using var server = RawServer.WithBodies(
+            """{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"5"},"items":[{"metadata":{"uid":"a"}},{"metadata":{"uid":"b"}}]}"""
+        );
+
+        await SyncAsync(server, "api/v1/pods", store);
+
+        using var scan = store.Get("pods").Read(new RecordQuery { Filter = "\"/metadata/uid\" = 'b'" });
+        Assert.True(scan.Read());
+        Assert.Equal("b", scan.Key.ToString());
+        Assert.False(scan.Read());
+    }
+
     private static async Task<string> SyncAsync(RawServer server, string path, TableStore store)
     {
         var sync = new TableSync(

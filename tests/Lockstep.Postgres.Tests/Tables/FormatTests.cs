@@ -42,6 +42,30 @@ public sealed class FormatTests(SharedPostgres postgres)
     }
 
     [Fact]
+    public async Task Where_a_first_load_goes_on_is_kept_until_it_is_over()
+    {
+        await using var db = await TestDatabase.CreateAsync(postgres);
+        var store = new PostgresTableStore(db.ConnectionString);
+        using (var target = await store.OpenAsync("servers", default, TimeProvider.System, Cancel))
+            target.Commit(
+                new TableCommit
+                {
+                    LoadPage = "/servers/pages?after=7",
+                    Foreign = "{}",
+                    At = DateTimeOffset.UnixEpoch,
+                }
+            );
+        using (var target = await store.OpenAsync("servers", default, TimeProvider.System, Cancel))
+        {
+            Assert.Equal(("/servers/pages?after=7", "{}"), (target.State.LoadPage, target.State.Foreign));
+            target.Commit(new TableCommit { EndsLoad = true });
+        }
+
+        using (var target = await store.OpenAsync("servers", default, TimeProvider.System, Cancel))
+            Assert.Null(target.State.LoadPage);
+    }
+
+    [Fact]
     public async Task A_table_of_a_newer_format_is_refused_by_name_and_stays_as_it_is()
     {
         await using var db = await TestDatabase.CreateAsync(postgres);

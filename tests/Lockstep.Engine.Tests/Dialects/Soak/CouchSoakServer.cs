@@ -50,17 +50,21 @@ internal sealed class CouchSoakServer(int seed, bool isPouch) : SoakServer(seed)
     protected override SoakAnswer Answer(SoakRequest request)
     {
         if (request.Path == "/db/")
+        {
             return Json(
                 isPouch
                     ? """{"db_name":"db"}"""
                     : $$"""{"db_name":"db","instance_start_time":"{{_database}}","purge_seq":"{{_purges}}-g1AAAA{{Random.Next()}}"}"""
             );
+        }
         if (request["since"] is { } since && !isPouch && !since.Contains('-'))
+        {
             return new SoakAnswer(
                 """{"error":"bad_request","reason":"Malformed sequence supplied in 'since' parameter."}""",
                 "",
                 "400 Bad Request"
             );
+        }
         var at = Parse(request["since"]);
         return request["feed"] == "continuous" && !isPouch
             ? Stream(at)
@@ -91,9 +95,11 @@ internal sealed class CouchSoakServer(int seed, bool isPouch) : SoakServer(seed)
                 if (database != _database)
                     return left-- > 0 ? "\n" : null;
                 if (left-- <= 0)
+                {
                     return IsQuiet ? ""
                         : $"{{\"last_seq\":{Sequence(at)},\"pending\":0}}\n" is var end && Random.Next(2) == 0 ? end
                         : null;
+                }
                 return string.Concat(Rows(at).Select(row => Render(row, at) + "\n")) + "\n";
             },
         };

@@ -33,9 +33,11 @@ internal sealed class EventSoakServer : SoakServer
                 if (!IsQuiet && Random.Next(2) == 0)
                     Source.Change(2);
                 if (left-- <= 0)
+                {
                     return IsQuiet ? ""
                         : Random.Next(2) == 0 ? "id: x\ndata: {\"id\":\"never\"}\n"
                         : null;
+                }
                 var text = (isFirst ? "\uFEFFretry: 1\n\n" : ": still here\n") + string.Concat(Events(at));
                 (at, isFirst) = (Source.Version, false);
                 return text;

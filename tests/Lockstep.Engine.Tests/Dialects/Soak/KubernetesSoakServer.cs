@@ -91,9 +91,11 @@ internal sealed class KubernetesSoakServer : SoakServer
                 if (text.Length == 0 && (IsQuiet || Chance(2)))
                     text = Bookmark(at);
                 if (IsQuiet)
+                {
                     return left-- == 0 ? null
                         : left < 0 ? ""
                         : text;
+                }
                 return left-- <= 0 ? null
                     : text.Length == 0 ? "\n"
                     : text;

@@ -109,13 +109,17 @@ internal sealed class ShapeSoakServer : SoakServer
         {
             var isLive = Source.Live.TryGetValue(change.Key, out var record);
             if (_isShape)
+            {
                 _log.Add(
                     isLive && !change.IsGone
                         ? Message("update", change.Key, record!, 0)
                         : $$$"""{"headers":{"operation":"delete"},"key":"{{{change.Key}}}","value":{}}"""
                 );
+            }
             else
+            {
                 _log.Add(SoakSource.Json(change.Key, record!));
+            }
         }
 
         _noted = Source.Log.Count;

@@ -1,0 +1,38 @@
+using System.Text;
+
+namespace Lockstep.Engine.Records;
+
+/// <summary>
+/// Where in a record a key's value is, as the user writes it: a field's name, or a JSON Pointer (RFC 6901) that leads through objects, such as
+/// <c>/metadata/uid</c>. A field whose name begins with a slash is written <c>/~1name</c>.
+/// </summary>
+internal static class FieldPath
+{
+    /// <summary>Whether the text is a pointer, and not the name of a field.</summary>
+    public static bool IsPointer(string text) => text.StartsWith('/');
+
+    /// <summary>Whether it is a field's name or a pointer, and not an empty text or a pointer with a tilde that stands for nothing.</summary>
+    public static bool IsValid(string text) =>
+        text.Length > 0
+        && (
+            !IsPointer(text) || !text.Replace("~0", "", StringComparison.Ordinal).Replace("~1", "", StringComparison.Ordinal).Contains('~')
+        );
+
+    /// <summary>The names that lead to the value.</summary>
+    /// <param name="text">A field's name or a pointer.</param>
+    /// <exception cref="FormatException">A tilde in it stands for nothing.</exception>
+    public static IReadOnlyList<string> Names(string text) => IsPointer(text) ? [.. text[1..].Split('/').Select(Unescape)] : [text];
+
+    /// <summary>One name of a pointer, as it is.</summary>
+    /// <exception cref="FormatException">A tilde in it stands for nothing.</exception>
+    public static string Unescape(string segment)
+    {
+        for (var at = segment.IndexOf('~', StringComparison.Ordinal); at >= 0; at = segment.IndexOf('~', at + 1))
+        {
+            if (at + 1 >= segment.Length || segment[at + 1] is not ('0' or '1'))
+                throw new FormatException($"'{segment}' is no part of a JSON Pointer: '~' is written '~0', and '/' is written '~1'");
+        }
+
+        return new StringBuilder(segment).Replace("~1", "/").Replace("~0", "~").ToString();
+    }
+}

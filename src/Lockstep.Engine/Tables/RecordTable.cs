@@ -1,0 +1,114 @@
+using Lockstep.Engine.Records;
+using Lockstep.Engine.Tables.Native;
+using Microsoft.Data.Sqlite;
+
+namespace Lockstep.Engine.Tables;
+
+/// <summary>
+/// The records of a table file as its writer has them: the table of the rows, the layout of its keys, the view and the indexes that
+/// belong to it. All within the writer's transaction.
+/// </summary>
+internal sealed class RecordTable(SqliteConnection connection, Interruption interruption) : IDisposable
+{
+    private RowStatements? _rows;
+
+    /// <summary>Whether a record has come.</summary>
+    public bool Exists => StageSql.TableExists(connection, TableSchema.Rows);
+
+    /// <summary>
+    /// The statements that write rows of a shape; makes the table where there is none, and changes its keys where they need it.
+    /// </summary>
+    /// <param name="shape">What the rows are to be like.</param>
+    /// <param name="state">The table as it is.</param>
+    /// <param name="batch">What is to be written.</param>
+    public RowStatements Open(RecordShape shape, TableState state, RecordBatch batch)
+    {
+        if (!Exists)
+        {
+            var average = batch.ArenaUsed / Math.Max(1, batch.Count);
+            TableFile.Execute(connection, TableSchema.CreateRows(TableSchema.Rows, shape.KeyLayout, average));
+        }
+
+        if (shape.KeyLayout != state.Shape?.KeyLayout)
+            Align(shape, state);
+        return _rows ??= new RowStatements(connection, TableSchema.Rows, interruption);
+    }
+
+    /// <summary>Integer keys become encoded ones when the first key comes that is none.</summary>
+    public void Align(RecordShape shape, TableState state)
+    {
+        if (state.Shape is not { KeyLayout: KeyLayout.Integer } || shape.KeyLayout == KeyLayout.Integer || !Exists)
+            return;
+        Release();
+        DropView(state.Name);
+        StageSql.EncodeKeys(connection, TableSchema.Rows);
+        Show(state);
+    }
+
+    /// <summary>Lets go of the table, so that it can be altered.</summary>
+    public void Release()
+    {
+        _rows?.Dispose();
+        _rows = null;
+    }
+
+    public void DropView(string name) => TableFile.Execute(connection, $"DROP VIEW IF EXISTS {TableView.Quote(name)}");
+
+    /// <summary>Removes the table with its view.</summary>
+    public void Drop(string name)
+    {
+        Release();
+        DropView(name);
+        TableFile.Execute(connection, $"DROP TABLE IF EXISTS {TableSchema.Rows}");
+    }
+
+    /// <summary>Makes the view again, and the indexes that are missing, if fields have come or the view is not there.</summary>
+    /// <param name="state">The table as it is to be committed.</param>
+    /// <param name="committed">As it was.</param>
+    public void ShowNew(TableState state, TableState committed)
+    {
+        if (Exists && (state.Fields.Count != committed.Fields.Count || committed.Shape is null || !HasView(state.Name)))
+            Show(state);
+    }
+
+    /// <summary>Removes tombstones whose order value is below a horizon.</summary>
+    /// <returns>How many were removed.</returns>
+    public long DeleteTombstones(Cursor before, KeyLayout layout)
+    {
+        long removed = 0;
+        var limit = OrderValue.FromNumber(System.Text.Encoding.ASCII.GetBytes(before.ToString()));
+        long newest = 0;
+        using var select = new Statement(connection, $"SELECT key, ord, seq FROM {TableSchema.Rows} WHERE gone <> 0");
+        using var delete = new Statement(connection, $"DELETE FROM {TableSchema.Rows} WHERE key = ?1");
+        while (select.Step())
+        {
+            if (OrderValue.Compare(StageSql.ReadOrder(select, 1, OrderKind.Number), limit) >= 0)
+                continue;
+            StageSql.CopyKey(select, 0, delete, 1, layout);
+            delete.Execute();
+            newest = Math.Max(newest, select.Integer(2));
+            removed++;
+        }
+
+        if (removed > 0)
+            ServingMark.ClearedUpTo(connection, newest);
+        return removed;
+    }
+
+    public void Dispose() => Release();
+
+    private void Show(TableState state)
+    {
+        TableFile.Execute(connection, TableView.Create(state.Name, state.Fields, state.Shape?.KeyFields));
+        SequenceIndex.Ensure(connection);
+        FieldIndexes.Ensure(connection);
+    }
+
+    private bool HasView(string name)
+    {
+        using var command = connection.CreateCommand();
+        command.CommandText = "SELECT count(*) FROM sqlite_master WHERE type = 'view' AND name = $name";
+        command.Parameters.AddWithValue("$name", name);
+        return command.ExecuteScalar() is > 0L;
+    }
+}
