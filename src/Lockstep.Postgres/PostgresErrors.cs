@@ -53,6 +53,9 @@ internal static class PostgresErrors
     /// </summary>
     public static bool EndsService(Exception translated) => translated is PostgresAccessException;
 
+    /// <summary>Class 22: a value that is none of its type, out of range, or no text of the database's encoding.</summary>
+    public static bool IsOfData(Exception error) => error is PostgresException e && e.SqlState.StartsWith("22", StringComparison.Ordinal);
+
     /// <summary>A column or table is gone since its description was read.</summary>
     public static bool IsStaleDescription(Exception error) =>
         error is PostgresException { SqlState: "42703" or "42P01" or "42883" or "42804" or "3F000" or "0A000" or "XX000" };

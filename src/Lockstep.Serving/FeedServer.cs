@@ -89,6 +89,7 @@ public sealed class FeedServer : IAsyncDisposable
                 server.Add(source);
             server._host = await HttpHost.StartAsync([endpoint], options.Connections, cancellationToken).ConfigureAwait(false);
             server.Uri = server._host.GetUri(endpoint);
+            await WarmUp.RunAsync(server.Uri, cancellationToken).ConfigureAwait(false);
             ServingLog.Started(server._logger, server.Uri);
             return server;
         }

@@ -6,7 +6,8 @@ namespace Lockstep.Ticks;
 /// <summary>
 /// A store in an SQLite file, shared by the processes of one machine, whose clock is the store's clock. The file is opened for each
 /// operation and closed after it: a file that was taken away or put back is noticed at once, and nothing stays locked by a process that
-/// does not use it. A rollback journal, not a WAL, so that the store is one file; a change is on the disk when it returns.
+/// does not use it. A rollback journal, not a WAL, so that the store is one file (beside it is another only while writers wait); a change is
+/// on the disk when it returns.
 /// </summary>
 public sealed class SqliteTickStore : ITickStore
 {
@@ -54,7 +55,7 @@ public sealed class SqliteTickStore : ITickStore
             (connection, settings) =>
             {
                 // The schedule is read under the lock with which it is written, so that no update is lost.
-                SqliteTurn.Take(connection, cancellationToken);
+                SqliteTurn.Take(connection, _path, cancellationToken);
                 TickReading[] before = [.. variables.Select(variable => Read(connection, settings, variable))];
                 var time = _clock.GetUtcNow();
                 before = Array.ConvertAll(before, reading => reading with { StoreTime = time });
@@ -123,7 +124,7 @@ public sealed class SqliteTickStore : ITickStore
             if (_settings is null && _newSettings is not null)
             {
                 using var created = Connect(SqliteOpenMode.ReadWriteCreate);
-                SqliteTurn.Take(created, CancellationToken.None);
+                SqliteTurn.Take(created, _path, CancellationToken.None);
                 SqliteTickTables.Create(created, _newSettings);
                 SqliteTurn.Commit(created);
             }

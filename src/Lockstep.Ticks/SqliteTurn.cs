@@ -6,8 +6,8 @@ namespace Lockstep.Ticks;
 
 /// <summary>
 /// How writers of one file take turns. SQLite keeps no queue: who waits looks again after ever longer pauses, and of twenty that write
-/// without a break one may wait half a minute. Here the pauses are those of <see cref="TickTurn"/>, and no one waits longer than
-/// <see cref="TimeoutSeconds"/>.
+/// without a break one may wait half a minute. Here who has waited longest goes first (<see cref="SqliteQueue"/>), and no one waits longer
+/// than <see cref="TimeoutSeconds"/>.
 /// </summary>
 internal static class SqliteTurn
 {
@@ -23,19 +23,26 @@ internal static class SqliteTurn
     }
 
     /// <summary>Begins a transaction that writes, when it is this writer's turn. Closing the connection undoes what was not committed.</summary>
+    /// <param name="connection">The connection.</param>
+    /// <param name="path">The store's file.</param>
+    /// <param name="cancellationToken">Cancels the waiting.</param>
     /// <exception cref="SqliteException">The others took all the time.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled while it waited.</exception>
-    public static void Take(SqliteConnection connection, CancellationToken cancellationToken)
+    public static void Take(SqliteConnection connection, string path, CancellationToken cancellationToken)
     {
+        using var queue = new SqliteQueue(path + "-waiting");
         var waiting = Stopwatch.StartNew();
         Check(connection, raw.sqlite3_busy_timeout(connection.Handle, 0));
-        int outcome;
-        while (
-            (outcome = raw.sqlite3_exec(connection.Handle, "BEGIN IMMEDIATE")) == raw.SQLITE_BUSY
-            && waiting.Elapsed.TotalSeconds < TimeoutSeconds
-        )
+        var outcome = raw.SQLITE_BUSY;
+        while (true)
         {
+            var isLast = waiting.Elapsed.TotalSeconds >= TimeoutSeconds;
+            if (isLast || queue.IsFirst())
+                outcome = raw.sqlite3_exec(connection.Handle, "BEGIN IMMEDIATE");
+            if (isLast || outcome != raw.SQLITE_BUSY)
+                break;
             cancellationToken.ThrowIfCancellationRequested();
+            queue.Wait();
             Thread.Sleep(TickTurn.Pause(waiting.Elapsed));
         }
 

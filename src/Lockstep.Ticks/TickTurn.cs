@@ -1,8 +1,7 @@
 namespace Lockstep.Ticks;
 
 /// <summary>
-/// How writers of a store that keeps no queue look for their turn: the longer one has waited, the shorter its pauses, so that the next turn
-/// goes, as a rule, to one that has waited long.
+/// How writers that wait for each other look for their turn: the longer one has waited, the shorter its pauses.
 /// </summary>
 internal static class TickTurn
 {

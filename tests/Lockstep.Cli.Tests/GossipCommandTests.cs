@@ -185,6 +185,27 @@ public sealed class GossipCommandTests
         }
     }
 
+    [Theory]
+    [InlineData("r-value", "value", "{\"a\":1}", "value = {\"a\":1}\n")]
+    [InlineData("crdt", "row", "{\"a\":1}", "row = {\"a\":1,\"b\":2}\n")]
+    [InlineData("expiry-model", "k", "{\"a\":1}", "k = {\"a\":1,\"b\":2}\n")]
+    public async Task A_data_type_of_an_npm_package_is_hosted_by_name(string type, string key, string value, string both)
+    {
+        using var folder = new TempFolder();
+        string[] node = ["--path", folder["n.db"], "--type", type];
+        if (type != "r-value")
+        {
+            Assert.Equal((0, ""), await RunAsync(["set", key, "{\"b\":2}", .. node]));
+        }
+
+        Assert.Equal((0, ""), await RunAsync(["set", key, value, .. node]));
+        var (exit, output) = await RunAsync(["get", .. node]);
+        Assert.Equal(0, exit);
+        Assert.Equal(both.Order(), output.Order());
+        Assert.NotEqual(0, (await RunAsync(["set", key, value, "--path", folder["n.db"]])).Exit);
+        Assert.NotEqual(0, (await RunAsync(["get", "--path", folder["n.db"], "--type", "nothing"])).Exit);
+    }
+
     [Fact]
     public async Task What_is_signed_goes_over_TLS_to_who_trusts_key_and_certificate()
     {

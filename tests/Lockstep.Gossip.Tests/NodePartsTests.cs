@@ -145,7 +145,7 @@ public sealed partial class NodePartsTests : IDisposable
     [Fact]
     public void No_folder_uses_one_above_it()
     {
-        string[] order = ["Json", "Clock", "Wire", "Persistence", "Security", "Nodes", "Models", "Peers"];
+        string[] order = ["Json", "Clock", "Wire", "Persistence", "Security", "Nodes", "Models", "Hosting", "Peers"];
         var folders = Directory.GetDirectories(Source()).Select(Path.GetFileName).Where(static name => name is not ("bin" or "obj"));
         Assert.Equal(order.Order(), folders.Order());
         var used =

@@ -3,6 +3,8 @@ using System.Text.Json;
 using System.Text.RegularExpressions;
 using System.Xml.Linq;
 using Lockstep.Gossip.Clock;
+using Lockstep.Gossip.Hosting;
+using Lockstep.Gossip.Models;
 using Lockstep.Gossip.Nodes;
 using Lockstep.Gossip.Peers;
 using Lockstep.Samples;
@@ -107,7 +109,7 @@ public sealed partial class SampleTests(NpmScuttlebutt npm) : IClassFixture<NpmS
         Assert.Equal("ahead", a.Value!.Value.GetString());
 
         // What is written after it wins over it, although its time has not come.
-        a.Set("after");
+        a.SetJson("\"after\""u8);
         Assert.Equal("after", a.Value!.Value.GetString());
         Assert.Equal(1, a.HistoryCount);
     }
@@ -116,7 +118,7 @@ public sealed partial class SampleTests(NpmScuttlebutt npm) : IClassFixture<NpmS
     public async Task A_value_speaks_with_npm_r_value()
     {
         await using var ours = new RValue(new GossipNodeOptions { Id = "ours" });
-        ours.Set(new { from = "ours" });
+        ours.SetJson("""{"from":"ours"}"""u8);
         await using var peer = NodePeer.Start(
             npm,
             new
@@ -131,7 +133,7 @@ public sealed partial class SampleTests(NpmScuttlebutt npm) : IClassFixture<NpmS
         await Eventually.TrueAsync(() => peer.State().GetRawText() == """{"from":"ours"}""", "our first value");
         peer.Tell("set", new object[] { "theirs" });
         await Eventually.TrueAsync(() => ours.Value?.ValueKind == JsonValueKind.String, "their value");
-        ours.Set(7);
+        ours.SetJson("7"u8);
         await Eventually.TrueAsync(() => peer.State().GetRawText() == "7", "our value");
         Assert.Equal(1, peer.Count());
     }
@@ -140,8 +142,8 @@ public sealed partial class SampleTests(NpmScuttlebutt npm) : IClassFixture<NpmS
     public async Task A_document_speaks_with_npm_crdt()
     {
         await using var ours = new CrdtDoc(new GossipNodeOptions { Id = "ours" });
-        ours.Set("a", new { color = "red", size = 1 });
-        ours.Set("b", new { color = "blue" });
+        ours.SetJson("a", """{"color":"red","size":1}"""u8);
+        ours.SetJson("b", """{"color":"blue"}"""u8);
         await using var peer = NodePeer.Start(
             npm,
             new
@@ -163,15 +165,146 @@ public sealed partial class SampleTests(NpmScuttlebutt npm) : IClassFixture<NpmS
         peer.Tell("set", new object[] { "a", new { size = 2 } });
         await Eventually.TrueAsync(() => ours["a"]["size"].GetInt32() == 2, "their column");
         Assert.Equal("red", ours["a"]["color"].GetString());
-        ours.Set("a", new { color = "green" });
+        ours.SetJson("a", """{"color":"green"}"""u8);
         await Eventually.TrueAsync(() => peer.State().GetProperty("a").GetProperty("color").GetString() == "green", "our column");
         Assert.Equal(ours.GetHistory().Select(static u => u.ToString()), History(peer));
 
-        ours.Remove("b");
+        ours.SetJson("b", "null"u8);
         await Eventually.TrueAsync(() => !peer.State().TryGetProperty("b", out _), "our removal");
         peer.Tell("set", new object?[] { "a", null });
         await Eventually.TrueAsync(() => ours["a"].Count == 0, "their removal");
-        Assert.Equal(["c"], ours.RowIds);
+        Assert.Equal(["c"], ours.Keys);
+    }
+
+    [Fact]
+    public async Task An_expiry_model_speaks_with_npm_expiry_model()
+    {
+        await using var ours = new ExpiryModel(new GossipNodeOptions { Id = "ours" });
+        ours.SetJson("a", """{"x":1,"y":1}"""u8);
+        ours.SetJson("plain", "1"u8);
+        await using var peer = NodePeer.Start(
+            npm,
+            new
+            {
+                kind = "expiry",
+                id = "theirs",
+                listen = true,
+                @do = new object[] { new { set = new object[] { "b", "theirs" } } },
+            }
+        );
+        await using var connector = new GossipConnector(ours, new Uri($"tcp://127.0.0.1:{peer.Port}"));
+        await connector.WaitForSyncAsync(Token);
+        await Eventually.TrueAsync(() => peer.State().TryGetProperty("plain", out _) && ours.Keys.Count == 3, "both sides' values");
+        Assert.Equal("theirs", Value(ours, "b").GetString());
+
+        // Objects are merged on both sides, and null removes.
+        peer.Tell("set", new object[] { "a", new { y = 2, z = 2 } });
+        await Eventually.TrueAsync(() => Value(ours, "a").TryGetProperty("z", out _), "their fields");
+        Assert.Equal((1, 2), (Value(ours, "a").GetProperty("x").GetInt32(), Value(ours, "a").GetProperty("y").GetInt32()));
+        ours.SetJson("a", """{"x":3}"""u8);
+        await Eventually.TrueAsync(() => peer.State().GetProperty("a").GetProperty("x").GetInt32() == 3, "our field");
+        Assert.Equal(2, peer.State().GetProperty("a").GetProperty("z").GetInt32());
+        ours.SetJson("plain", "null"u8);
+        await Eventually.TrueAsync(() => !peer.State().TryGetProperty("plain", out _), "our removal");
+        peer.Tell("set", new object?[] { "b", null });
+        await Eventually.TrueAsync(() => ours.Keys.Count == 1, "their removal");
+    }
+
+    [Fact]
+    public async Task What_is_too_old_is_gone_and_not_taken()
+    {
+        var time = new ManualTimeProvider();
+        await using var model = new ExpiryModel(
+            new GossipNodeOptions { TimeProvider = time, Path = _folder["expiry.db"] },
+            new EventRetention { MaxAge = TimeSpan.FromMinutes(1) }
+        );
+        model.SetJson("a", "1"u8);
+        time.Advance(TimeSpan.FromSeconds(40));
+        model.SetJson("b", "2"u8);
+        Assert.Equal(["a", "b"], model.Keys.Order());
+        time.Advance(TimeSpan.FromSeconds(40));
+        Assert.Equal(["b"], model.Keys);
+        using var peer = new ScriptedPeer(model);
+        peer.SaysHello();
+        var now = (time.GetUtcNow() - DateTimeOffset.UnixEpoch).TotalMilliseconds;
+        peer.Says($"""[["c",3],{now - 70_000:F0},"S"]""", $"""[["d",4],{now - 50_000:F0},"S"]""");
+        Assert.Equal(["b", "d"], model.Keys.Order());
+        Assert.Equal(2, model.HistoryCount);
+    }
+
+    [Fact]
+    public async Task Merged_objects_end_up_equal_in_whatever_order_changes_come()
+    {
+        var time = new ManualTimeProvider();
+        var now = (time.GetUtcNow() - DateTimeOffset.UnixEpoch).TotalMilliseconds;
+        string[] changes = ["""{"a":1,"b":1}""", "7", """{"b":3}""", """{"c":4}""", """{"b":5,"c":5}"""];
+        var lines = changes.Select((change, i) => $"""[["k",{change}],{now + i:F0},"S{i}"]""").ToArray();
+        var states = new HashSet<string>();
+        foreach (var order in Orders(lines))
+        {
+            await using var model = new ExpiryModel(new GossipNodeOptions { TimeProvider = time });
+            using var peer = new ScriptedPeer(model);
+            peer.SaysHello();
+            peer.Says([.. order]);
+            states.Add(Value(model, "k").GetRawText() + model.HistoryCount);
+        }
+
+        Assert.Equal(["""{"b":5,"c":5}2"""], states);
+    }
+
+    [Theory]
+    [InlineData("r-value")]
+    [InlineData("crdt")]
+    [InlineData("expiry-model")]
+    [InlineData("set")]
+    public async Task A_text_that_no_store_can_hold_ends_no_link_and_is_refused_where_it_is_set(string type)
+    {
+        await using var node = type == "set" ? new GossipSet() : GossipTypes.Create(type);
+        using var peer = new ScriptedPeer(node);
+        peer.SaysHello();
+        var now = (DateTimeOffset.UtcNow - DateTimeOffset.UnixEpoch).TotalMilliseconds;
+        var deep = new string('[', 400) + new string(']', 400);
+        string[] odd =
+        [
+            "\"\\ud800\"",
+            "[\"\\ud800\",{\"a\":1}]",
+            "[\"r\",{\"\\udc00\":1}]",
+            "[\"r\",{\"a\":\"\\ud800\"}]",
+            "[\"deep\"," + deep + "]",
+            "[{},{}]",
+            "[]",
+            "{}",
+            "null",
+        ];
+        peer.Says([.. odd.Select((change, i) => $"[{change},{now + i:F3},\"S\"]")]);
+        Assert.Equal(1, node.StreamCount);
+        Assert.InRange(node.MisfitCount, 4, odd.Length);
+        if (node is IGossipValues values)
+        {
+            Assert.ThrowsAny<Exception>(() => values.SetJson("value", "{\"a\":\"\\ud800\"}"u8));
+        }
+    }
+
+    [Fact]
+    public async Task A_host_that_knows_no_more_than_keys_and_values_reads_sets_and_watches_each_type()
+    {
+        foreach (var type in GossipTypes.Names.Where(static name => name != "events"))
+        {
+            await using var node = GossipTypes.Create(type, new GossipNodeOptions { Path = _folder[type + ".db"] });
+            var values = Assert.IsType<IGossipValues>(node, exactMatch: false);
+            Assert.Empty(values.Keys);
+            await using var watching = values.WatchAsync(cancellationToken: Token).GetAsyncEnumerator(Token);
+            values.SetJson("value", """{"a":1}"""u8);
+            Assert.Equal(["value"], values.Keys);
+            Assert.True(values.TryGet("value", out var found));
+            Assert.Equal("""{"a":1}""", found.Value.GetRawText());
+            Assert.True(await watching.MoveNextAsync());
+            Assert.Equal("value", watching.Current.Key);
+            values.Remove("value");
+            Assert.Empty(values.Keys);
+        }
+
+        Assert.Throws<ArgumentException>(() => GossipTypes.Create("nothing"));
     }
 
     [Fact]
@@ -210,11 +343,14 @@ public sealed partial class SampleTests(NpmScuttlebutt npm) : IClassFixture<NpmS
 
         // What npm's crdt has in its history where a row was removed.
         peer.Says("""[null,1,"S"]""", """[["r",{"a":1}],2,"S"]""");
-        Assert.Equal(["r"], doc.RowIds);
+        Assert.Equal(["r"], doc.Keys);
     }
 
     [GeneratedRegex(@"\s+")]
     private static partial Regex WhiteSpace();
+
+    private static JsonElement Value(IGossipValues values, string key) =>
+        values.TryGet(key, out var change) ? change.Value : throw new KeyNotFoundException(key);
 
     private static IEnumerable<IEnumerable<string>> Orders(string[] lines) =>
         lines.Length == 0

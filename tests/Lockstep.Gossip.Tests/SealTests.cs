@@ -231,7 +231,7 @@ public sealed class SealTests : IDisposable
         {
             values.Set("k" + (i % 3), i);
             events.EmitJson("e", []);
-            value.Set(i);
+            value.SetJson(System.Text.Encoding.UTF8.GetBytes($"{i}"));
         }
 
         await using var readValues = new LockstepModel(Reader("m"));

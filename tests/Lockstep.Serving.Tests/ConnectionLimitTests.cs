@@ -66,12 +66,23 @@ public sealed class ConnectionLimitTests
     public void A_network_that_one_machine_has_for_itself_counts_as_one_client(string address, string client) =>
         Assert.Equal(IPAddress.Parse(client), ConnectionLimits.ClientOf(IPAddress.Parse(address)));
 
+    private static readonly IPEndPoint Asked = new(IPAddress.Loopback, 0);
+
     [Theory]
-    [InlineData(64L, 8)]
+    [InlineData(120L, 9)]
     [InlineData(1024L, 800)]
     [InlineData(null, 2048)]
     public void There_are_no_more_connections_than_the_process_may_open_files_for(long? files, int most) =>
-        Assert.Equal(most, new ConnectionLimits().Within(files).Most);
+        Assert.Equal(most, new ConnectionLimits().Within(files, Asked).Most);
+
+    [Fact]
+    public void A_process_that_may_open_next_to_nothing_serves_nothing_and_says_why()
+    {
+        var error = Assert.Throws<ListenException>(() => new ConnectionLimits().Within(64, Asked));
+
+        Assert.Contains("only 64 more files", error.Message, StringComparison.Ordinal);
+        Assert.Contains("ulimit -n", error.Message, StringComparison.Ordinal);
+    }
 
     private static Task<FeedServer> StartAsync(ConnectionLimits limits) =>
         FeedServer.StartAsync(

@@ -98,6 +98,19 @@ public sealed class SqliteTickStoreTests : TickStoreContract
     }
 
     [Fact]
+    public async Task A_writer_that_is_gone_while_it_waited_holds_up_nobody()
+    {
+        var path = _folder["ticks.db"];
+        await using var store = new SqliteTickStore(path, Settings, Time);
+        await store.ReadAsync("x", Cancel);
+        await File.WriteAllBytesAsync(path + "-waiting", BitConverter.GetBytes(DateTime.UtcNow.AddMinutes(-1).Ticks), Cancel);
+
+        await new TickEditor(store).SetAsync("x", "1", cancellationToken: Cancel);
+
+        Assert.Equal([path], Directory.GetFiles(_folder.Path));
+    }
+
+    [Fact]
     public async Task A_file_that_was_restored_and_changed_since_is_not_taken_for_the_one_that_was_read()
     {
         var path = _folder["ticks.db"];

@@ -1,5 +1,5 @@
 // A node of npm's scuttlebutt, or of a package built on it, over TCP, told what to do by JSON lines on its standard input; it answers with JSON lines.
-// Its one argument is a JSON object: kind (model | events | value | doc), id, listen (true, or the path of a pipe) | dial (a port or such a path),
+// Its one argument is a JSON object: kind (model | events | value | doc | expiry | bucket), id, listen (true, or the path of a pipe) | dial (a port or such a path),
 // stream (options of createStream), security ({private, public, trusted: [file, ...]}), spawn ([program, argument, ...]: speaks with it over its
 // standard input and output), stdio (speaks over its own), do ([command, ...] to begin with), answer (a key: once a peer has set it, its value is set as 'answer').
 'use strict'
@@ -12,6 +12,8 @@ const Emitter = require('scuttlebutt/events')
 const security = require('scuttlebutt/security')
 const Value = require('r-value')
 const { Doc } = require('crdt')
+const ExpiryModel = require('expiry-model')
+const Bucket = require('scuttlebucket')
 
 const options = JSON.parse(process.argv[2])
 const say = object => (options.stdio ? process.stderr : process.stdout).write(JSON.stringify(object) + '\n')
@@ -27,8 +29,16 @@ function identity () {
   return own
 }
 
-const Kind = { model: Model, events: Emitter, value: Value, doc: Doc }[options.kind || 'model']
-const node = new Kind(identity())
+// Two parts: values, and events whose state is their history.
+function TwoParts (id) {
+  const bucket = new Bucket(id).add('config', new Model()).add('log', new Emitter())
+  bucket.toJSON = () => ({ config: bucket.get('config').toJSON(), log: bucket.get('log').history({}).map(update => update[0]) })
+  return bucket
+}
+
+const Expiring = id => new ExpiryModel({ maxAge: options.maxAge || 60000 }).setId(id)
+const Kind = { expiry: Expiring, bucket: TwoParts, model: Model, events: Emitter, value: Value, doc: Doc }[options.kind || 'model']
+const node = options.kind === 'expiry' ? Kind(options.id || 'expiring') : new Kind(identity())
 const on = require('events').EventEmitter.prototype.on
 on.call(node, 'unverified_data', update => say({ unverified: update }))
 on.call(node, 'error', error => say({ error: String(error) }))
@@ -67,6 +77,7 @@ const commands = {
     node.set('undefined value').set('not a number', NaN).set('infinity', -Infinity).set('date', new Date(0)).set('huge', 12345678901234567890)
     node.set('tiny', 5e-324).set('proto', JSON.parse('{"__proto__":{"__proto__":1}}')).set('', '').set('__defineGetter__', 1)
   },
+  part: ([name, method, ...args]) => { const part = node.get(name); part[method].apply(part, args) },
   update: update => node._update(update),
   keys: () => say({ keys: node.keys() }),
   emit: args => node.emit.apply(node, args),

@@ -112,3 +112,46 @@ Describe 'Remove-LockstepModelValue' {
         $model.Count | Should -Be 3
     }
 }
+
+Describe 'Models of the data types of npm packages' {
+    AfterEach {
+        Get-LockstepModelListener | Stop-LockstepModelListener
+        Get-LockstepModel | Remove-LockstepModel
+    }
+
+    It 'has one value, as r-value' {
+        $model = New-LockstepModel one -Type RValue
+        Set-LockstepModelValue $model value 1
+        Set-LockstepModelValue $model value @{ a = 2 }
+        (Get-LockstepModelValue $model).Value.a | Should -Be 2
+        $model.Kind, $model.Count | Should -Be RValue, 1
+        (Get-ErrorOf { Set-LockstepModelValue $model other 1 -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'InvalidOption,*'
+        Remove-LockstepModelValue $model value
+        $model.Count | Should -Be 0
+    }
+
+    It 'has rows of columns, as crdt, and its peers have them' {
+        $doc = New-LockstepModel doc -Kind CrdtDoc -Path TestDrive:/doc.db
+        $peer = New-LockstepModel peer -Kind CrdtDoc
+        Set-LockstepModelValue $doc row @{ color = 'red' }
+        $null = Start-LockstepModelListener $doc | Connect-LockstepModel $peer
+        Wait-LockstepModel $peer -Synced -TimeoutSec 60
+        Set-LockstepModelValue $peer row @{ size = 1 }
+        $row = Get-LockstepModelValue $peer row -ValueOnly
+        $row.color, $row.size | Should -Be red, 1
+        (Get-ErrorOf { Set-LockstepModelValue $doc row 7 -ErrorAction Stop }).Exception.Message | Should -BeLike '*object of columns*'
+        Remove-LockstepModelValue $peer row
+        $peer.Count | Should -Be 0
+        Remove-LockstepModel doc
+        (Get-ErrorOf { New-LockstepModel values -Path TestDrive:/doc.db -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'GossipStore,*'
+    }
+
+    It 'has values that grow old, as expiry-model' {
+        $model = New-LockstepModel old -Kind ExpiryModel -MaximumEventAge 7.00:00:00
+        Set-LockstepModelValue $model k @{ a = 1 }
+        Set-LockstepModelValue $model k @{ b = 2 }
+        $value = Get-LockstepModelValue $model k -ValueOnly
+        $value.a, $value.b | Should -Be 1, 2
+        (Get-ErrorOf { New-LockstepModel m -Kind RValue -MaximumEventAge 1 -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'InvalidOption,*'
+    }
+}

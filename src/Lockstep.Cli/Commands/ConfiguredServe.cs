@@ -27,6 +27,8 @@ internal static class ConfiguredServe
         try
         {
             var server = await FeedServer.StartAsync([], options, cancellationToken: cancellationToken).ConfigureAwait(false);
+            var memory = new MemoryReturn();
+            await using (memory.ConfigureAwait(false))
             await using (server.ConfigureAwait(false))
             {
                 Console.WriteLine($"Listening on {server.Uri}");

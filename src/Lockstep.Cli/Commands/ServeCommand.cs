@@ -189,6 +189,8 @@ internal static class ServeCommand
             return ExitCodes.Ok;
         }
 
+        var memory = new MemoryReturn();
+        await using (memory.ConfigureAwait(false))
         await using (server.ConfigureAwait(false))
         {
             Console.WriteLine($"Listening on {server.Uri}");

@@ -115,7 +115,7 @@ internal sealed class NodeLines(bool json)
             else
             {
                 await foreach (
-                    var change in ((LockstepModel)node).WatchAsync(includeExisting: true, cancellationToken).ConfigureAwait(false)
+                    var change in ((IGossipValues)node).WatchAsync(includeExisting: true, cancellationToken).ConfigureAwait(false)
                 )
                 {
                     Write(change);

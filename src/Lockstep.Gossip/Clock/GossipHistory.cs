@@ -23,6 +23,9 @@ internal sealed class GossipHistory
         Count++;
     }
 
+    /// <summary>Whether this very update is kept.</summary>
+    public bool Contains(GossipUpdate update) => LogOf(update.Source)?.Find(update.Timestamp) == update;
+
     public bool Remove(GossipUpdate update)
     {
         if (LogOf(update.Source) is not { } log || !log.Remove(update.Timestamp))
@@ -174,6 +177,12 @@ internal sealed class GossipHistory
             }
 
             return true;
+        }
+
+        public GossipUpdate? Find(double timestamp)
+        {
+            var index = Array.BinarySearch(_times, 0, _count, timestamp);
+            return index < 0 ? null : _updates[index];
         }
 
         public GossipUpdate? First() => _head < _count ? _updates[_head] : null;

@@ -240,4 +240,45 @@ internal static class GossipJson
                 return true;
         }
     }
+
+    /// <summary>Whether the text can be written as UTF-8.</summary>
+    public static bool IsWellFormed(string text)
+    {
+        ReadOnlySpan<char> rest = text;
+        while (!rest.IsEmpty)
+        {
+            if (Rune.DecodeFromUtf16(rest, out _, out var used) != OperationStatus.Done)
+            {
+                return false;
+            }
+
+            rest = rest[used..];
+        }
+
+        return true;
+    }
+
+    /// <summary>Whether a text in it has half of a pair of surrogates, which JavaScript's texts may have and UTF-8 cannot.</summary>
+    public static bool HasUnpairedSurrogate(ReadOnlySpan<byte> json)
+    {
+        if (json.IndexOf("\\u"u8) < 0)
+        {
+            return false;
+        }
+
+        var reader = new Utf8JsonReader(json, ReaderOptions);
+        while (reader.Read())
+        {
+            if (
+                reader.TokenType is JsonTokenType.String or JsonTokenType.PropertyName
+                && reader.ValueIsEscaped
+                && !IsWellFormed(JsonText.Decode(ref reader))
+            )
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
 }

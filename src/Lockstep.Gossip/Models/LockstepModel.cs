@@ -23,7 +23,7 @@ public sealed record ModelChange(string Key, JsonElement Value, GossipUpdate Upd
 /// <c>scuttlebutt/model</c>. A key that is set to null is gone from the model's JSON view, but goes on being passed on. All members may be
 /// called from any thread.
 /// </summary>
-public sealed class LockstepModel : GossipNode
+public sealed class LockstepModel : GossipNode, IGossipValues
 {
     private const string FileKind = "model";
     private readonly ModelTable _table = new();

@@ -76,6 +76,11 @@ public abstract partial class GossipNode
     /// </summary>
     private void EndBatch()
     {
+        foreach (var part in Parts)
+        {
+            part.EndBatch();
+        }
+
         if (!_dirty)
         {
             return;
@@ -111,6 +116,10 @@ public abstract partial class GossipNode
         }
 
         Deliver();
+        foreach (var part in Parts)
+        {
+            part.FinishOutside();
+        }
     }
 
     /// <summary>
@@ -158,7 +167,11 @@ public abstract partial class GossipNode
     /// <summary>Leaves the clones to themselves; who they are, so that they can be told outside the lock.</summary>
     private GossipNode[] LeaveFamily()
     {
-        _family.Members.Remove(this);
+        if (!_family.Members.Remove(this))
+        {
+            return []; // a part of one of them
+        }
+
         foreach (var member in _family.Members)
         {
             member.NotifyCloneCount();
@@ -189,7 +202,8 @@ public abstract partial class GossipNode
         public void Dispose()
         {
             var outermost = _family.Depth == 1;
-            GossipNode[] clones = outermost && _family.Members.Count > 1 ? [.. _family.Members.Where(member => member != _node)] : [];
+            var alone = _family.Members.Count == 1 && _family.Members[0] == _node;
+            GossipNode[] clones = outermost && !alone ? [.. _family.Members.Where(member => member != _node)] : [];
             try
             {
                 if (outermost)

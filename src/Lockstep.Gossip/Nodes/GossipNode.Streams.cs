@@ -61,6 +61,11 @@ public abstract partial class GossipNode
     {
         lock (Gate)
         {
+            if (_container is not null)
+            {
+                throw new InvalidOperationException($"This node is the part '{_partName}' of another one, which has the streams.");
+            }
+
             ThrowIfUnusable();
             _sessions.Add(session);
             NotifyStreamCount();

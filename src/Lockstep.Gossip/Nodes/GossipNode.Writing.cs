@@ -13,6 +13,7 @@ public abstract partial class GossipNode
     /// <summary>Makes an update of this node's own, applies it and sends it to the peers.</summary>
     /// <param name="change">One JSON value.</param>
     /// <param name="floor">The update's timestamp will be above this one, and above now and all that is known of this node.</param>
+    /// <exception cref="ArgumentException">The change has an unpaired surrogate in a text.</exception>
     /// <exception cref="JsonException">The change is not one JSON value.</exception>
     /// <exception cref="GossipChangeException">The change is nested more than 510 deep, or the update is longer than
     /// <see cref="GossipNodeOptions.MaxUpdateBytes"/>.</exception>
@@ -23,6 +24,11 @@ public abstract partial class GossipNode
         using var batch = BeginBatch();
         _changeScratch.ResetWrittenCount();
         WriteValue(change, _changeScratch);
+        if (GossipJson.HasUnpairedSurrogate(_changeScratch.WrittenSpan))
+        {
+            throw new ArgumentException(UnpairedSurrogate, nameof(change));
+        }
+
         return LocalUpdateOf(_changeScratch.WrittenSpan, floor);
     }
 
@@ -36,7 +42,7 @@ public abstract partial class GossipNode
     {
         try
         {
-            if (Options.Security is null)
+            if (Whole.Options.Security is null)
             {
                 GossipJson.WriteCompact(json, output);
             }
@@ -58,6 +64,11 @@ public abstract partial class GossipNode
     private protected GossipUpdate LocalUpdateOf(ReadOnlySpan<byte> change, double floor = double.NegativeInfinity)
     {
         using var batch = BeginBatch();
+        if (_container is not null)
+        {
+            return _container.LocalUpdateOfPart(_partName!, change, floor);
+        }
+
         ThrowIfUnusable();
         var timestamp = _timestamps.Next(Math.Max(Math.Max(floor, _clock[Id]), _family.PeersClock));
         try

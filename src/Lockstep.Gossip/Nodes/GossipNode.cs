@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Security.Cryptography;
+using System.Text.Json;
 using Lockstep.Gossip.Clock;
 using Lockstep.Gossip.Json;
 using Lockstep.Gossip.Wire;
@@ -53,6 +54,7 @@ namespace Lockstep.Gossip.Nodes;
 /// </example>
 public abstract partial class GossipNode : IAsyncDisposable
 {
+    private const string UnpairedSurrogate = "A text has an unpaired surrogate, which not every store can hold.";
     private readonly GossipClock _clock = new();
     private readonly GossipHistory _history = new();
     private readonly NotificationQueue _notifications = new();
@@ -186,6 +188,11 @@ public abstract partial class GossipNode : IAsyncDisposable
             security.KeysChanged -= OnKeysChanged;
         }
 
+        foreach (var part in Parts)
+        {
+            await part.DisposeAsync().ConfigureAwait(false);
+        }
+
         foreach (var session in sessions)
         {
             if (session.Owner is { } stream)
@@ -223,7 +230,8 @@ public abstract partial class GossipNode : IAsyncDisposable
     protected virtual IEnumerable<GossipUpdate> History(GossipClock since) => _history.Since(since);
 
     /// <summary>
-    /// Tells a peer's change that <see cref="Apply"/> could not take. Called outside the lock. Such a change is kept and passed on as it is.
+    /// Tells a peer's change that <see cref="Apply"/> could not take. Called outside the lock. Such a change is kept and passed on as it is; so
+    /// is one with an unpaired surrogate in it, which never comes here.
     /// </summary>
     /// <exception cref="GossipProtocolException">The change is not one of this data type; the message becomes
     /// <see cref="GossipUpdate.Misfit"/>.</exception>
@@ -233,6 +241,12 @@ public abstract partial class GossipNode : IAsyncDisposable
     protected void Keep(GossipUpdate update)
     {
         _history.Add(update);
+        if (update is PartUpdate part)
+        {
+            _container!.Keep(part.Whole);
+            return;
+        }
+
         if (update.Number is { } number && update.Source == Id)
         {
             _present.Add(number);
@@ -251,6 +265,12 @@ public abstract partial class GossipNode : IAsyncDisposable
     {
         if (!_history.Remove(update))
         {
+            return;
+        }
+
+        if (update is PartUpdate part)
+        {
+            _container!.Drop(part.Whole);
             return;
         }
 
@@ -281,11 +301,26 @@ public abstract partial class GossipNode : IAsyncDisposable
         }
     }
 
+    /// <summary>One JSON value as an element of its own, however deep peers may nest it.</summary>
+    /// <exception cref="JsonException">The text is not one JSON value.</exception>
+    protected static JsonElement Parse(ReadOnlySpan<byte> json)
+    {
+        var reader = new Utf8JsonReader(json, GossipJson.ReaderOptions);
+        var value = JsonElement.ParseValue(ref reader);
+        reader.Read();
+        return value;
+    }
+
     /// <summary>As <see cref="Validate"/>, for data types that need no more than what was seen while the line was read.</summary>
     /// <returns>Why the change is none of the data type; null when it is one.</returns>
     /// <exception cref="GossipProtocolException">The change would do harm to whoever got it: it ends the stream.</exception>
     private protected virtual string? MisfitOf(ReadOnlySpan<byte> change, ChangeShape shape)
     {
+        if (GossipJson.HasUnpairedSurrogate(change))
+        {
+            return UnpairedSurrogate;
+        }
+
         try
         {
             Validate(change);
@@ -304,7 +339,7 @@ public abstract partial class GossipNode : IAsyncDisposable
             throw new GossipIdentityException("\"__proto__\" is refused as an id.", "Choose another.");
         }
 
-        return id.Length > 0 && GossipMessageParser.IsWellFormed(id)
+        return id.Length > 0 && GossipJson.IsWellFormed(id)
             ? id
             : throw new GossipIdentityException("An id must not be empty and must not have unpaired surrogates.", "Choose another.");
     }

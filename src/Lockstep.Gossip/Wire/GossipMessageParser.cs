@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json;
 using Lockstep.Engine.Records;
 using Lockstep.Gossip.Clock;
@@ -181,6 +180,14 @@ internal sealed class GossipMessageParser
         return text is not null;
     }
 
+    /// <summary>What is to be seen of a change by itself.</summary>
+    public static ChangeShape ShapeOf(ReadOnlySpan<byte> change)
+    {
+        var reader = new Utf8JsonReader(change, GossipJson.ReaderOptions);
+        reader.Read();
+        return SkipChange(ref reader);
+    }
+
     private static ChangeShape SkipChange(ref Utf8JsonReader reader)
     {
         if (reader.TokenType != JsonTokenType.StartArray)
@@ -314,24 +321,7 @@ internal sealed class GossipMessageParser
             throw new GossipProtocolException("\"__proto__\" is refused as an id.");
         }
 
-        return IsWellFormed(id) ? id : throw new GossipProtocolException("An id has an unpaired surrogate.");
-    }
-
-    /// <summary>Whether the text can be written as UTF-8.</summary>
-    public static bool IsWellFormed(string text)
-    {
-        ReadOnlySpan<char> rest = text;
-        while (!rest.IsEmpty)
-        {
-            if (Rune.DecodeFromUtf16(rest, out _, out var used) != System.Buffers.OperationStatus.Done)
-            {
-                return false;
-            }
-
-            rest = rest[used..];
-        }
-
-        return true;
+        return GossipJson.IsWellFormed(id) ? id : throw new GossipProtocolException("An id has an unpaired surrogate.");
     }
 
     private static bool TryReadTime(ref Utf8JsonReader reader, out double time)

@@ -36,23 +36,36 @@ internal static class FeedPages
     {
         var lines = database.NewLines();
         string[]? next = null;
-        var stamp = await database
-            .ReadAsync(
-                connection,
-                table => new FeedQuery(FeedSql.Page(table, after.Length > 0), [limit, .. after]),
-                async (stamp, rows) =>
+        IReadOnlyList<TableColumn> key = [];
+        var reading = database.ReadAsync(
+            connection,
+            table =>
+            {
+                key = table.Key;
+                return new FeedQuery(FeedSql.Page(table, after.Length > 0), [limit, .. after]);
+            },
+            async (stamp, rows) =>
+            {
+                while (next is null && await rows.ReadAsync(cancellationToken).ConfigureAwait(false))
                 {
-                    while (next is null && await rows.ReadAsync(cancellationToken).ConfigureAwait(false))
-                    {
-                        lines.Append(rows, stamp.Table, horizon ?? stamp.Snapshot.Xmin);
-                        if (lines.Rows == limit || lines.Bytes >= PageSize.Bytes)
-                            next = KeyOf(rows);
-                    }
-                },
-                cancellationToken
-            )
-            .ConfigureAwait(false);
-        return new FeedPage<string[]>(stamp, lines, next);
+                    lines.Append(rows, stamp.Table, horizon ?? stamp.Snapshot.Xmin);
+                    if (lines.Rows == limit || lines.Bytes >= PageSize.Bytes)
+                        next = KeyOf(rows);
+                }
+            },
+            cancellationToken
+        );
+        try
+        {
+            return new FeedPage<string[]>(await reading.ConfigureAwait(false), lines, next);
+        }
+        catch (PostgresException e) when (after.Length > 0 && PostgresErrors.IsOfData(e))
+        {
+            // The rows may be at fault as well.
+            if (!await PagePosition.IsForgedAsync(connection, key, after, cancellationToken).ConfigureAwait(false))
+                throw;
+            throw new FeedPositionException(e);
+        }
     }
 
     /// <summary>A page of the changes that a snapshot does not show, above a position.</summary>

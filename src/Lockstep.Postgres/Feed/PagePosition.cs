@@ -2,6 +2,7 @@ using System.Buffers.Text;
 using System.Text.Json;
 using Lockstep.Engine.Records;
 using Lockstep.Engine.Serving;
+using Npgsql;
 
 namespace Lockstep.Postgres.Feed;
 
@@ -11,6 +12,30 @@ internal static class PagePosition
     /// <summary>For an address; null stays null.</summary>
     public static string? Format(string[]? key) =>
         key is null ? null : Base64Url.EncodeToString(JsonSerializer.SerializeToUtf8Bytes(key, EngineJson.Default.StringArray));
+
+    /// <summary>Whether texts cannot be values of a table's key, which the database has refused to read after.</summary>
+    /// <param name="connection">Open and idle.</param>
+    /// <param name="key">The columns of the key.</param>
+    /// <param name="texts">What came in an address, one for each.</param>
+    /// <param name="cancellationToken">Ends the question.</param>
+    public static async Task<bool> IsForgedAsync(
+        NpgsqlConnection connection,
+        IReadOnlyList<TableColumn> key,
+        string[] texts,
+        CancellationToken cancellationToken
+    )
+    {
+        try
+        {
+            var values = string.Join(", ", key.Select((column, i) => KeySql.Value(column, i + 1)));
+            await connection.QueryAsync($"SELECT {values}", [.. texts], static _ => true, cancellationToken).ConfigureAwait(false);
+            return false;
+        }
+        catch (PostgresException e) when (PostgresErrors.IsOfData(e))
+        {
+            return true;
+        }
+    }
 
     /// <summary>Reads an address; null is the first page's, whose key is empty.</summary>
     /// <exception cref="FeedPositionException">It is not one that this server gave out.</exception>
@@ -27,7 +52,7 @@ internal static class PagePosition
                 ? key
                 : throw new FormatException();
         }
-        catch (Exception e) when (e is FormatException or JsonException)
+        catch (Exception e) when (e is FormatException or JsonException or InvalidOperationException)
         {
             throw new FeedPositionException(e);
         }

@@ -19,8 +19,9 @@ public sealed class NewLockstepModelCommand : LockstepCmdlet
     [Parameter(Position = 0, ValueFromPipelineByPropertyName = true)]
     public string? Name { get; set; }
 
-    /// <summary>What it holds: values by key, or events.</summary>
+    /// <summary>What it holds: values by key, events, or one of the data types of npm packages.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
+    [Alias("Type")]
     public ModelKind Kind { get; set; }
 
     /// <summary>The SQLite file that keeps it, made if it is not there; without one the model lives as long as the session.</summary>
@@ -79,7 +80,7 @@ public sealed class NewLockstepModelCommand : LockstepCmdlet
     [ValidateRange(1, int.MaxValue)]
     public int? MaximumEventCount { get; set; }
 
-    /// <summary>For how long events are kept; by default for ever.</summary>
+    /// <summary>For how long events are kept, by default for ever, or the values of an ExpiryModel, by default a day.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [Seconds]
     public TimeSpan? MaximumEventAge { get; set; }
@@ -109,11 +110,11 @@ public sealed class NewLockstepModelCommand : LockstepCmdlet
         if (name is not null)
             models.RequireFree(name);
 
-        if (Kind == ModelKind.Model && (MaximumEventCount is not null || MaximumEventAge is not null))
+        if (Kind is not (ModelKind.Events or ModelKind.ExpiryModel) && (MaximumEventCount is not null || MaximumEventAge is not null))
         {
             throw new InvalidOptionException(
-                "A model of values keeps the newest value of each key, and nothing else.",
-                "Leave out -MaximumEventCount and -MaximumEventAge, or make a model of -Kind Events."
+                $"A model of kind {Kind} keeps the newest values, and nothing else.",
+                "Leave out -MaximumEventCount and -MaximumEventAge, or make a model of -Kind Events or ExpiryModel."
             );
         }
 

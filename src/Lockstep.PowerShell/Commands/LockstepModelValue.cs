@@ -126,11 +126,11 @@ public sealed class RemoveLockstepModelValueCommand : ModelCmdlet
             _key = key;
             Attempt(() =>
             {
-                if (values[key] is null)
+                if (!values.TryGet(key, out var value) || value.IsRemoved)
                     throw new ModelValueNotFoundException(model.Name, key);
 
                 if (ShouldProcess($"{model.Name}: {key}", "Remove the value"))
-                    values.Remove(key);
+                    model.Set(key, "null"u8.ToArray());
             });
         }
     }

@@ -1,6 +1,7 @@
 using Lockstep.Engine;
 using Lockstep.Errors;
 using Lockstep.Gossip.Clock;
+using Lockstep.Gossip.Hosting;
 using Lockstep.Gossip.Models;
 using Lockstep.Gossip.Nodes;
 using Lockstep.Gossip.Peers;
@@ -10,6 +11,14 @@ namespace Lockstep.Gossip;
 /// <summary>Keeps the engine's node, and what it is connected by, out of the sight of public types. Thread-safe.</summary>
 internal sealed class SessionModel : IModelState, IAsyncDisposable
 {
+    private static readonly Dictionary<ModelKind, string> Types = new()
+    {
+        [ModelKind.Model] = "model",
+        [ModelKind.Events] = "events",
+        [ModelKind.RValue] = "r-value",
+        [ModelKind.CrdtDoc] = "crdt",
+        [ModelKind.ExpiryModel] = "expiry-model",
+    };
     private readonly Lock _gate = new();
     private readonly GossipNode _node;
     private readonly IDisposable? _keys;
@@ -28,7 +37,7 @@ internal sealed class SessionModel : IModelState, IAsyncDisposable
         _keys = options.Security as IDisposable;
         try
         {
-            _node = kind == ModelKind.Model ? new LockstepModel(options) : new LockstepEmitter(options, retention);
+            _node = GossipTypes.Create(Types[kind], options, retention);
         }
         catch
         {
@@ -51,7 +60,7 @@ internal sealed class SessionModel : IModelState, IAsyncDisposable
 
     public int Count =>
         IsRemoved ? 0
-        : _node is LockstepModel model ? model.Keys.Count
+        : _node is IGossipValues values ? values.Keys.Count
         : _node.HistoryCount - _node.MisfitCount;
 
     public int PeerCount => _node.StreamCount;
@@ -80,8 +89,8 @@ internal sealed class SessionModel : IModelState, IAsyncDisposable
 
     /// <summary>Its keys and values.</summary>
     /// <exception cref="InvalidOptionException">It holds events.</exception>
-    public LockstepModel Values =>
-        Node as LockstepModel
+    public IGossipValues Values =>
+        Node as IGossipValues
         ?? throw new InvalidOptionException(
             $"The model '{Name}' holds events, not values.",
             "Use Send-LockstepEvent and Receive-LockstepEvent, or make a model of -Kind Model."
@@ -219,9 +228,9 @@ internal sealed class SessionModel : IModelState, IAsyncDisposable
         {
             return use();
         }
-        catch (ArgumentException)
+        catch (ArgumentException error)
         {
-            throw new InvalidOptionException($"'{name}' is refused as a name.", "Choose another.");
+            throw new InvalidOptionException($"'{name}' is refused: {error.Message.Split(" (Parameter")[0]}", "Choose another.");
         }
     }
 }

@@ -8,6 +8,17 @@ public enum ModelKind
 
     /// <summary>Events, each of which gets to every node once.</summary>
     Events,
+
+    /// <summary>One value, under the key <c>value</c>; the newest one wins. As npm's r-value.</summary>
+    RValue,
+
+    /// <summary>Rows by key, each an object of columns; the newest one wins per column. As npm's crdt.</summary>
+    CrdtDoc,
+
+    /// <summary>
+    /// Keys with values that go when they are older than -MaximumEventAge, by default a day; objects are merged. As npm's expiry-model.
+    /// </summary>
+    ExpiryModel,
 }
 
 /// <summary>Which way changes go between a model and a peer.</summary>

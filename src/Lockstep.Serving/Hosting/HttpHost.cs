@@ -29,7 +29,7 @@ public sealed class HttpHost : IAsyncDisposable
 
     private HttpHost(IReadOnlyList<HttpEndpoint> endpoints, ConnectionLimits limits)
     {
-        _connections = new ConnectionCount(limits.Within(OpenFiles.Limit));
+        _connections = new ConnectionCount(limits.Within(OpenFiles.Left, new IPEndPoint(endpoints[0].Address, endpoints[0].Port)));
         KestrelServerOptions options = new() { AddServerHeader = false, ApplicationServices = EmptyServices.Instance };
         // A feed may be silent for hours and a test may read as slowly as it likes.
         options.Limits.MinResponseDataRate = null;
@@ -156,7 +156,9 @@ public sealed class HttpHost : IAsyncDisposable
     {
         try
         {
-            return SocketTransportOptions.CreateDefaultBoundListenSocket(endPoint);
+            var socket = SocketTransportOptions.CreateDefaultBoundListenSocket(endPoint);
+            UnsentLimit.Set(socket);
+            return socket;
         }
         catch (SocketException error)
         {

@@ -5,8 +5,24 @@ namespace Lockstep.Serving.Hosting;
 /// <summary>How many files and connections this process may have open.</summary>
 internal static class OpenFiles
 {
+    /// <summary>How many more it may open at this moment; null where there is no limit, or it cannot be known.</summary>
+    public static long? Left
+    {
+        get
+        {
+            try
+            {
+                return Limit - Directory.EnumerateFileSystemEntries("/proc/self/fd").LongCount();
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                return null;
+            }
+        }
+    }
+
     /// <summary>The limit of the system; null where there is none, or it cannot be known.</summary>
-    public static long? Limit
+    private static long? Limit
     {
         get
         {

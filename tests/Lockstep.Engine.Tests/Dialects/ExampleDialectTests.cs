@@ -69,6 +69,33 @@ public sealed class ExampleDialectTests : DialectTest
     }
 
     [Fact]
+    public async Task Drive_goes_on_from_the_token_that_was_the_newest_before_its_files_were_listed()
+    {
+        var listed = 0;
+        await using var server = Serve(
+            (path, number) =>
+                path.StartsWith("/drive/changes/startPageToken", StringComparison.Ordinal) ? Json($$"""{"startPageToken":"{{number}}0"}""")
+                : path.StartsWith("/drive/changes", StringComparison.Ordinal)
+                    ? path.Contains("pageToken=p2")
+                            ? Json("""{"newStartPageToken":"12","changes":[{"fileId":"c","file":{"id":"c","name":"new"}}]}""")
+                        : Json(
+                            """{"nextPageToken":"p2","changes":[{"fileId":"a","removed":true},{"fileId":"b","file":{"id":"b","name":"b2"}}]}"""
+                        )
+                : listed++ == 0 ? Json("""{"nextPageToken":"f2","files":[{"id":"a","name":"a"}]}""")
+                : Json("""{"files":[{"id":"b","name":"b"}]}""")
+        );
+        var file = Path.Combine(Examples(), "google-drive.json");
+
+        var first = await SyncRun.ToEndAsync(Dialect(server, "drive/files", file));
+        Assert.Equal(("2 0 0", "10"), (Counts(first), Info.Cursor.ToString()));
+        var second = await SyncRun.ToEndAsync(Dialect(server, "drive/files", dialect: null));
+
+        Assert.Equal(("1 1 1", "12"), (Counts(second), Info.Cursor.ToString()));
+        Assert.Equal("""{"id":"b","name":"b2"}""" + "\n" + """{"id":"c","name":"new"}""", Table());
+        Assert.Contains(Paths(server), path => path.Contains("/drive/changes?pageToken=10"));
+    }
+
+    [Fact]
     public async Task Jira_is_asked_by_the_minute_and_in_the_order_of_changes()
     {
         await using var server = Serve(

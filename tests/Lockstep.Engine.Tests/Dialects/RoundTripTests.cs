@@ -41,8 +41,6 @@ public sealed class RoundTripTests : SyncTest
 
     [Theory]
     [MemberData(nameof(Feeds))]
-    [Trait("Rule", "D1")]
-    [Trait("Rule", "D2")]
     public async Task Through_random_changes_and_faults_the_table_is_what_the_server_holds(string name)
     {
         var first = LongForm.Seed(700);
@@ -66,7 +64,6 @@ public sealed class RoundTripTests : SyncTest
 
     [Theory]
     [MemberData(nameof(Feeds))]
-    [Trait("Rule", "D1")]
     public async Task Followed_it_stays_so(string name)
     {
         var first = LongForm.Seed(40);

@@ -27,7 +27,7 @@ internal static class FileCommands
         var events = GossipCommand.EventsOption();
         var file = new Argument<string>("file") { Description = "The file of lines of JSON.", HelpName = "FILE" };
         var command = new Command(name, description) { file, events };
-        node.AddTo(command, events: true);
+        node.AddTo(command, events: true, offersValues: true);
         command.SetAction(
             async (result, cancellationToken) =>
             {

@@ -57,7 +57,7 @@ internal static class GossipCommand
         var site = new SiteOptions();
         site.AddTo(command);
         certificates.AddTo(command);
-        node.AddTo(command, events: true);
+        node.AddTo(command, events: true, offersValues: true);
         command.SetAction(
             async (result, cancellationToken) =>
             {
@@ -125,7 +125,7 @@ internal static class GossipCommand
             once,
             events,
         };
-        node.AddTo(command, events: true);
+        node.AddTo(command, events: true, offersValues: true);
         peers.AddTo(command);
         command.SetAction(
             async (result, cancellationToken) =>

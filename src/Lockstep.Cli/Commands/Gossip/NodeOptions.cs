@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Lockstep.Cli.Output;
+using Lockstep.Gossip.Hosting;
 using Lockstep.Gossip.Models;
 using Lockstep.Gossip.Nodes;
 using Lockstep.Gossip.Security;
@@ -10,6 +11,8 @@ namespace Lockstep.Cli.Commands.Gossip;
 internal sealed class NodeOptions
 {
     public const string JsonHelp = "Print one line of JSON for each value or event.";
+
+    private const string Events = "events";
 
     private readonly Option<string?> _path = new("--path")
     {
@@ -49,12 +52,22 @@ internal sealed class NodeOptions
     {
         Description = "Take only changes whose signature covers the shared name and a count, whoever passes them on; none of npm's nodes.",
     };
+    private readonly Option<string> _type = new("--type")
+    {
+        Description = "What the model is: " + string.Join(", ", GossipTypes.Names.Where(static name => name != Events)) + ".",
+        HelpName = "TYPE",
+        DefaultValueFactory = _ => "model",
+    };
     private readonly Option<int?> _maxEvents = new("--max-events")
     {
         Description = "Keep the newest events only, so many.",
         HelpName = "N",
     };
-    private readonly Option<double?> _maxAge = new("--max-age-sec") { Description = "Keep events for so long only.", HelpName = "SECONDS" };
+    private readonly Option<double?> _maxAge = new("--max-age-sec")
+    {
+        Description = "Keep events, or the values of an expiry-model (a day by default), for so long only.",
+        HelpName = "SECONDS",
+    };
     private readonly Option<double> _maxFuture = new("--max-future-sec")
     {
         Description = "Hold what is stamped further ahead of this machine's clock until it is due.",
@@ -64,24 +77,32 @@ internal sealed class NodeOptions
 
     public Option<bool> Json { get; } = new("--json") { Description = JsonHelp };
 
-    public void AddTo(Command command, bool events = false)
+    public void AddTo(Command command, bool events = false, bool offersValues = false)
     {
         foreach (var option in (Option[])[_path, _id, _privateKey, _publicKey, _trusted, _npm, _sharedName, _modernOnly, _maxFuture, Json])
             command.Options.Add(option);
-        if (!events)
-            return;
-        command.Options.Add(_maxEvents);
+        if (!events || offersValues)
+            command.Options.Add(_type);
         command.Options.Add(_maxAge);
+        if (events)
+            command.Options.Add(_maxEvents);
     }
 
     /// <summary>Says what goes wrong with the node that was opened.</summary>
     public NodeTroubles Troubles { get; } = new();
 
-    /// <exception cref="ArgumentException">An option cannot be as it is, one that is for events only among them.</exception>
-    public LockstepModel OpenModel(ParseResult result)
+    /// <summary>A model of the type that is asked for.</summary>
+    /// <exception cref="ArgumentException">
+    /// There is no such type of values, or an option cannot be as it is, one that is for events only among them.
+    /// </exception>
+    public GossipNode OpenModel(ParseResult result)
     {
-        _ = Retention(result);
-        return Watched(new LockstepModel(Read(result)));
+        var type = result.GetValue(_type)!;
+        return type == Events || !GossipTypes.Names.Contains(type)
+            ? throw new ArgumentException(
+                $"--type takes one of {string.Join(", ", GossipTypes.Names.Where(static name => name != Events))}."
+            )
+            : Watched(GossipTypes.Create(type, Read(result), Retention(result)));
     }
 
     /// <exception cref="ArgumentException">An option cannot be as it is.</exception>

@@ -34,13 +34,14 @@ internal static class ValueCommands
                 if (result.GetValue(peer) is { } uri)
                     await peers.SyncOnceAsync(result, model, uri, GossipDirection.ReceiveOnly, cancellationToken).ConfigureAwait(false);
                 var lines = new NodeLines(result.GetValue(node.Json));
+                var values = (IGossipValues)model;
                 IEnumerable<string> wanted = result.GetValue(keys) is { Length: > 0 } named
                     ? named
-                    : model.Keys.Order(StringComparer.Ordinal);
+                    : values.Keys.Order(StringComparer.Ordinal);
                 var exit = ExitCodes.Ok;
                 foreach (var key in wanted)
                 {
-                    if (model.TryGet(key, out var value) && !value.IsRemoved)
+                    if (values.TryGet(key, out var value) && !value.IsRemoved)
                     {
                         lines.Write(value);
                     }
@@ -98,9 +99,9 @@ internal static class ValueCommands
                 if (result.GetValue(peer) is { } before)
                     await peers.SyncOnceAsync(result, model, before, GossipDirection.Both, cancellationToken).ConfigureAwait(false);
                 if (json)
-                    await SetLinesAsync(model, Console.In, cancellationToken).ConfigureAwait(false);
+                    await SetLinesAsync((IGossipValues)model, Console.In, cancellationToken).ConfigureAwait(false);
                 else
-                    model.SetJson(name!, JsonOf(text!));
+                    ((IGossipValues)model).SetJson(name!, JsonOf(text!));
                 if (result.GetValue(peer) is { } after)
                     await peers.SyncOnceAsync(result, model, after, GossipDirection.Both, cancellationToken).ConfigureAwait(false);
                 return ExitCodes.Ok;
@@ -163,7 +164,7 @@ internal static class ValueCommands
         }
     }
 
-    private static async Task SetLinesAsync(LockstepModel model, TextReader input, CancellationToken cancellationToken)
+    private static async Task SetLinesAsync(IGossipValues model, TextReader input, CancellationToken cancellationToken)
     {
         for (var number = 1; await input.ReadLineAsync(cancellationToken).ConfigureAwait(false) is { } line; number++)
         {

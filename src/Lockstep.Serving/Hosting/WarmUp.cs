@@ -1,0 +1,47 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Runtime.CompilerServices;
+using System.Text;
+
+namespace Lockstep.Serving.Hosting;
+
+/// <summary>
+/// Has a server answer a request of its own before clients come. The libraries that answering needs are loaded by the first answer; one that cannot
+/// be loaded, since a rush of connections has taken all files that the process may open, would be missing for good.
+/// </summary>
+internal static class WarmUp
+{
+    /// <summary>With more files to open than this no rush takes them all.</summary>
+    private const long Plenty = 4096;
+
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
+
+    /// <summary>Does it where it matters: not in a native program, which has its libraries in it.</summary>
+    public static async Task RunAsync(Uri server, CancellationToken cancellationToken)
+    {
+        if (!RuntimeFeature.IsDynamicCodeSupported || server.Scheme != Uri.UriSchemeHttp || OpenFiles.Left is null or > Plenty)
+            return;
+        using var late = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        late.CancelAfter(Patience);
+        try
+        {
+            var host = IPAddress.TryParse(server.Host.Trim('[', ']'), out var address) ? address : IPAddress.Loopback;
+            using var client = new TcpClient(host.AddressFamily);
+            await client.ConnectAsync(host, server.Port, late.Token).ConfigureAwait(false);
+            var stream = client.GetStream();
+            await stream
+                .WriteAsync(
+                    Encoding.ASCII.GetBytes($"GET /livez HTTP/1.1\r\nHost: {server.Authority}\r\nConnection: close\r\n\r\n"),
+                    late.Token
+                )
+                .ConfigureAwait(false);
+            var buffer = new byte[512];
+            while (await stream.ReadAsync(buffer, late.Token).ConfigureAwait(false) > 0) { }
+        }
+        catch (Exception e)
+            when (e is SocketException or IOException || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
+        {
+            // Then the first client has it loaded.
+        }
+    }
+}
