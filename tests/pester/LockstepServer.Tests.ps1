@@ -221,6 +221,21 @@ Describe 'Start-LockstepServer over PostgreSQL' -Skip:([bool] $obstacle) -Tag "$
         $failure.ErrorDetails.RecommendedAction | Should -BeLike '*SELECT*'
     }
 
+    It 'forgets old tombstones by Clear-LockstepPostgresTombstone, and none when it is only asked what it would do' {
+        $null = Invoke-Sql $postgres 'CREATE TABLE public.fading (id int PRIMARY KEY); INSERT INTO fading VALUES (1), (2)'
+        Enable-LockstepPostgresTracking @connection fading
+        $null = Invoke-Sql $postgres 'DELETE FROM fading'
+        $count = "SELECT (xpath('/row/c/text()', query_to_xml(format('SELECT count(*) AS c FROM %s', tombstones), true, true, '')))[1] FROM lockstep.tracked WHERE name = 'public.fading'"
+        Clear-LockstepPostgresTombstone @connection fading -OlderThan 1.00:00:00
+        Invoke-Sql $postgres $count | Should -Be 2
+        Clear-LockstepPostgresTombstone @connection fading -OlderThan 00:00:00 -WhatIf
+        Invoke-Sql $postgres $count | Should -Be 2
+        'fading' | Clear-LockstepPostgresTombstone @connection -OlderThan 00:00:00
+        Invoke-Sql $postgres $count | Should -Be 0
+        Invoke-Sql $postgres "SELECT tombstone_floor > 0 FROM lockstep.tracked WHERE name = 'public.fading'" | Should -Be t
+        Disable-LockstepPostgresTracking @connection fading -Confirm:$false
+    }
+
     It 'has tracking taken away by Disable-LockstepPostgresTracking' {
         Invoke-Quietly { Disable-LockstepPostgresTracking @connection domains -WhatIf } | Should -BeLike '*DROP COLUMN IF EXISTS txid*'
         Disable-LockstepPostgresTracking @connection domains -Confirm:$false

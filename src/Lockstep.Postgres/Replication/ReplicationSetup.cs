@@ -22,9 +22,11 @@ internal sealed record ServerState(ServerSlot? Slot, long End);
 /// </summary>
 internal static class ReplicationSetup
 {
+    // On Amazon RDS a role stands for the attribute.
     private const string Server = """
         SELECT pg_is_in_recovery(), current_setting('wal_level'), current_database()::text,
-            (SELECT rolreplication OR rolsuper FROM pg_roles WHERE rolname = current_user), current_user::text
+            (SELECT rolreplication OR rolsuper FROM pg_roles WHERE rolname = current_user)
+                OR EXISTS (SELECT FROM pg_roles WHERE rolname = 'rds_replication' AND pg_has_role(oid, 'USAGE')), current_user::text
         """;
 
     // Partitions under their own names: TRUNCATE of one is told only so. Of a partitioned table the publication has to name that itself, or

@@ -9,6 +9,7 @@ using Lockstep.Engine;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
+using Lockstep.Errors;
 using Lockstep.Jobs;
 using Lockstep.Parameters;
 using Lockstep.Sync;
@@ -279,7 +280,7 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
         var effect = "";
         if (Resync && IsWhatIf)
         {
-            var preview = new ResyncPreview(SyncSettings.Of(this, options, destination));
+            var preview = new ResyncPreview(Settings(options, destination));
             try
             {
                 Pump(preview.RunAsync(StopToken), preview.Take);
@@ -295,7 +296,7 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
             return;
 
         var log = new EngineLog();
-        var sync = new TableSync(SyncSettings.Of(this, options, destination, log.Add));
+        var sync = new TableSync(Settings(options, destination, log.Add));
         if (AsJob)
         {
             var tokens = TokenProvider is null ? null : new TokenRunspace(TokenProvider, SessionState);
@@ -373,4 +374,50 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
         MyInvocation.BoundParameters.TryGetValue("WhatIf", out var given)
             ? given is SwitchParameter { IsPresent: true }
             : LanguagePrimitives.IsTrue(GetVariableValue("WhatIfPreference"));
+
+    /// <param name="feed">How the feed is reached.</param>
+    /// <param name="destination">Where the table is.</param>
+    /// <param name="log">As for <see cref="SyncOptions.LoggedTo"/>; null for nobody.</param>
+    /// <exception cref="InvalidOptionException">A parameter cannot be as it is.</exception>
+    private SyncOptions Settings(FeedOptions feed, TableDestination destination, Action<bool, string>? log = null)
+    {
+        var dialect = DialectSetting.Of(Dialect, SessionState.Path);
+        var options = new SyncOptions
+        {
+            Feed = feed,
+            Store = destination.GetStore(),
+            TableName = destination.Name,
+            Dialect = dialect.Own,
+            Foreign = dialect.Foreign,
+            PollInterval = IntervalSec,
+            OrderBy = NullIfEmpty(OrderBy),
+            KeyFields = FeedSettings.Named(KeyProperty) is { Length: > 0 } keys ? keys : null,
+            Since = NullIfEmpty(Since),
+            Follow = Follow,
+            FollowFor = FollowFor,
+            Settle = TimeSpan.FromSeconds(SettleSec),
+            MaximumRetryCount = MaximumRetryCount,
+            RetryInterval = TimeSpan.FromSeconds(RetryIntervalSec),
+            Resync = Resync,
+            Rebind = Rebind,
+            Force = Force,
+            SweepLimit = SweepLimit,
+            Lookback = Lookback,
+            MaximumRecordSize = MaximumRecordSize,
+            AsksForToken = TokenProvider is not null,
+            MalformedRecord = (MalformedRecordPolicy)MalformedRecord,
+            QuarantineLimit = QuarantineLimit,
+            WaitForWriter = Wait,
+            WantsChanges = PassThru || EveryChange,
+            EveryVersion = EveryChange,
+            WantsRecords = Callback is not null,
+            Transforms = Transform is not null,
+            LoggedTo = log ?? ((_, _) => { }),
+        };
+        options.Validate(CmdletWords.Say);
+        return options;
+    }
+
+    /// <summary>A feed that comes from a CSV file has empty texts where nothing is said.</summary>
+    private static string? NullIfEmpty(string? text) => string.IsNullOrEmpty(text) ? null : text;
 }

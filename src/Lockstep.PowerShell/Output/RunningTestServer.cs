@@ -1,4 +1,3 @@
-using Lockstep.Sync;
 using Lockstep.TestServer;
 
 namespace Lockstep;

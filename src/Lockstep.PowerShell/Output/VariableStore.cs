@@ -1,5 +1,3 @@
-using Lockstep.Variables;
-
 namespace Lockstep;
 
 /// <summary>

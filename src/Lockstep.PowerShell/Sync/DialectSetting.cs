@@ -113,19 +113,3 @@ internal sealed record DialectSetting(Engine.Records.Dialect Own, DialectDescrip
         }
     }
 }
-
-/// <summary>From the engine's dialects to those that users see.</summary>
-internal static class DialectMapping
-{
-    public static DialectInfo ToModel(this DialectDescription dialect)
-    {
-        using var json = JsonDocument.Parse(dialect.Json);
-        return new DialectInfo
-        {
-            Name = dialect.Name,
-            Description = json.RootElement.TryGetProperty("Description", out var text) ? text.GetString()! : "",
-            Interval = dialect.Interval,
-            Json = dialect.Json,
-        };
-    }
-}

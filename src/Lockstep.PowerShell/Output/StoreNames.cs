@@ -2,7 +2,7 @@ using Lockstep.Postgres.Ticks;
 using Lockstep.Redis;
 using Lockstep.Ticks;
 
-namespace Lockstep.Variables;
+namespace Lockstep;
 
 /// <summary>What stores of variables may be called.</summary>
 internal static class StoreNames
