@@ -47,6 +47,7 @@ public sealed class FormatTests(SharedPostgres postgres)
         await using var db = await TestDatabase.CreateAsync(postgres);
         var store = new PostgresTableStore(db.ConnectionString);
         using (var target = await store.OpenAsync("servers", default, TimeProvider.System, Cancel))
+        {
             target.Commit(
                 new TableCommit
                 {
@@ -55,6 +56,8 @@ public sealed class FormatTests(SharedPostgres postgres)
                     At = DateTimeOffset.UnixEpoch,
                 }
             );
+        }
+
         using (var target = await store.OpenAsync("servers", default, TimeProvider.System, Cancel))
         {
             Assert.Equal(("/servers/pages?after=7", "{}"), (target.State.LoadPage, target.State.Foreign));

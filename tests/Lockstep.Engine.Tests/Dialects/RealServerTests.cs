@@ -1,0 +1,144 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text;
+using Lockstep.Engine.Dialects;
+using Lockstep.Engine.Feed;
+using Lockstep.Engine.Sync;
+using Lockstep.Engine.Tables;
+using Lockstep.Engine.Tests.Sync;
+using Lockstep.Testing;
+
+namespace Lockstep.Engine.Tests.Dialects;
+
+/// <summary>The servers of other dialects that npm has.</summary>
+public sealed class NpmPeers() : NpmPackages("peers", "servers of other dialects");
+
+/// <summary>What other people's servers really answer, where npm can install them.</summary>
+public sealed class RealServerTests(NpmPeers npm) : SyncTest, IClassFixture<NpmPeers>
+{
+    private readonly HttpClient _http = new();
+
+    protected override void Dispose(bool disposing)
+    {
+        _http.Dispose();
+        base.Dispose(disposing);
+    }
+
+    [Fact]
+    public async Task PouchDB_Server_is_followed_through_changes_and_deletions()
+    {
+        await using var server = await PeerAsync("pouch");
+        await SendAsync(HttpMethod.Put, server, "db");
+        for (var i = 0; i < 5; i++)
+            await SendAsync(HttpMethod.Put, server, $"db/d{i}", $"{{\"n\":{i}}}");
+
+        var first = await SyncAsync(server, "db/_changes?limit=2");
+        var revision = (await SendAsync(HttpMethod.Get, server, "db/d1")).Split("\"_rev\":\"")[1].Split('"')[0];
+        await SendAsync(HttpMethod.Delete, server, "db/d1?rev=" + revision);
+        await SendAsync(HttpMethod.Put, server, "db/e", "{\"n\":9}");
+        var second = await SyncAsync(server, "db/_changes?limit=2");
+
+        Assert.Equal(("5 0 0", "1 0 1"), (first, second));
+        Assert.Equal(["d0", "d2", "d3", "d4", "e"], Keys);
+    }
+
+    [Fact]
+    public async Task A_durable_stream_is_read_on_and_read_again_when_it_was_made_again()
+    {
+        await using var server = await PeerAsync("durable");
+        await SendAsync(HttpMethod.Put, server, "log");
+        await SendAsync(HttpMethod.Post, server, "log", """[{"id":1,"v":1},{"id":2,"v":1}]""");
+        var first = await SyncAsync(server, "log");
+        await SendAsync(HttpMethod.Post, server, "log", """[{"id":1,"v":2}]""");
+        var second = await SyncAsync(server, "log");
+        await SendAsync(HttpMethod.Delete, server, "log");
+        await SendAsync(HttpMethod.Put, server, "log");
+        await SendAsync(HttpMethod.Post, server, "log", """[{"id":9,"v":9}]""");
+        var third = await SyncAsync(server, "log");
+
+        Assert.Equal(("2 0 0", "0 1 0", "1 0 0"), (first, second, third));
+        Assert.Equal(["1", "2", "9"], Keys);
+    }
+
+    [Fact]
+    public async Task Json_server_is_read_in_pages_and_what_it_lacks_later_is_gone()
+    {
+        const string Pages = """{ "From": "Rest", "Next": { "_page": "page:" }, "Snapshot": { "Query": { "_limit": "2" } } }""";
+        await using var server = await PeerAsync("json");
+        for (var i = 1; i <= 5; i++)
+            await SendAsync(HttpMethod.Post, server, "items", $"{{\"id\":{i},\"v\":\"{i}\"}}");
+
+        var first = await SyncAsync(server, "items", Pages);
+        await SendAsync(HttpMethod.Delete, server, "items/2");
+        await SendAsync(HttpMethod.Patch, server, "items/3", "{\"v\":\"new\"}");
+        var second = await SyncAsync(server, "items", Pages);
+        var links = await SyncAsync(server, "items?_page=1&_limit=2", Pages);
+
+        Assert.Equal(("5 0 0", "0 1 1", "0 0 0"), (first, second, links));
+    }
+
+    private async Task<string> SyncAsync(Peer server, string path, string? dialect = null)
+    {
+        var run = await SyncRun.ToEndAsync(
+            new SyncOptions
+            {
+                Feed = new FeedOptions { Uri = new Uri(server.Uri, path) },
+                Store = new FileTableStore(TablePath),
+                Foreign = dialect is null ? null : DialectDescription.Parse(dialect, "test"),
+            }
+        );
+        return string.Create(CultureInfo.InvariantCulture, $"{run.Result.Added} {run.Result.Updated} {run.Result.Deleted}");
+    }
+
+    private async Task<string> SendAsync(HttpMethod method, Peer server, string path, string? json = null)
+    {
+        using var request = new HttpRequestMessage(method, new Uri(server.Uri, path));
+        if (json is not null || method == HttpMethod.Put)
+            request.Content = new StringContent(json ?? "", Encoding.UTF8, "application/json");
+        using var response = await _http.SendAsync(request, Cancellation);
+        var text = await response.Content.ReadAsStringAsync(Cancellation);
+        Assert.True(response.IsSuccessStatusCode, $"{method} {path}: {(int)response.StatusCode} {text}");
+        return text;
+    }
+
+    private async Task<Peer> PeerAsync(string kind)
+    {
+        npm.Require();
+        var process = Process.Start(
+            new ProcessStartInfo("node", ["server.mjs", kind])
+            {
+                WorkingDirectory = npm.Folder,
+                RedirectStandardInput = true,
+                RedirectStandardOutput = true,
+            }
+        )!;
+        try
+        {
+            while (await process.StandardOutput.ReadLineAsync(Cancellation) is { } line)
+            {
+                if (line.StartsWith("URL ", StringComparison.Ordinal))
+                    return new Peer(process, new Uri(line[4..].TrimEnd('/') + "/"));
+            }
+
+            throw new InvalidOperationException($"The server '{kind}' ended.");
+        }
+        catch
+        {
+            process.Kill(entireProcessTree: true);
+            process.Dispose();
+            throw;
+        }
+    }
+
+    private sealed class Peer(Process process, Uri uri) : IAsyncDisposable
+    {
+        public Uri Uri => uri;
+
+        public async ValueTask DisposeAsync()
+        {
+            process.Kill(entireProcessTree: true);
+            await process.WaitForExitAsync(CancellationToken.None);
+            process.Dispose();
+        }
+    }
+}
