@@ -349,7 +349,7 @@ public sealed partial class SampleTests(NpmScuttlebutt npm) : IClassFixture<NpmS
     [GeneratedRegex(@"\s+")]
     private static partial Regex WhiteSpace();
 
-    private static JsonElement Value(IGossipValues values, string key) =>
+    private static JsonElement Value(ExpiryModel values, string key) =>
         values.TryGet(key, out var change) ? change.Value : throw new KeyNotFoundException(key);
 
     private static IEnumerable<IEnumerable<string>> Orders(string[] lines) =>
