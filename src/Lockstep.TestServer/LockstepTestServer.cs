@@ -87,7 +87,7 @@ public sealed class LockstepTestServer : IControlledServer, IAsyncDisposable
     public FeedKind Feed { get; }
 
     /// <summary>The dialect in which the feed is read, where it is that of another server; null otherwise.</summary>
-    public DialectDescription? Dialect => (_feed as ForeignFeed)?.Description;
+    public DialectDescription? Dialect => (_feed as DialectFeed)?.Description;
 
     /// <summary>When it was started (UTC).</summary>
     public DateTimeOffset StartTime { get; }

@@ -1,7 +1,7 @@
 using System.ComponentModel;
 using Lockstep.Engine.Records;
-using Lockstep.TestServer.Foreign;
 using Lockstep.TestServer.Requests;
+using Lockstep.TestServer.Responses;
 
 namespace Lockstep.TestServer.Faults;
 

@@ -1,4 +1,3 @@
-using Lockstep.TestServer.Foreign;
 using Lockstep.TestServer.Requests;
 using Lockstep.TestServer.Responses;
 using Microsoft.AspNetCore.Http;

@@ -48,19 +48,19 @@ internal sealed class Change(
     /// <summary>What a client that has everything up to a sequence lacks of this record: the fields that changed, or all of a new one.</summary>
     public ReadOnlyMemory<byte> Since(int sequence)
     {
-        var patch = JsonText.Read(Given);
+        var patch = JsonBody.Read(Given);
         for (var change = this; ; change = change.Previous)
         {
             if (change.IsCreation)
                 return Json;
             if (change.Previous is not { } before || before.Sequence <= sequence)
-                return JsonText.Write(patch);
-            var older = JsonText.Read(before.Given);
-            JsonText.LayOver(older, patch);
+                return JsonBody.Write(patch);
+            var older = JsonBody.Read(before.Given);
+            JsonBody.LayOver(older, patch);
             patch = older;
         }
     }
 
     /// <summary>The record, to be changed at will.</summary>
-    public JsonObject ToObject() => JsonText.Read(Json);
+    public JsonObject ToObject() => JsonBody.Read(Json);
 }

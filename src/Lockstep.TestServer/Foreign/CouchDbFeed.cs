@@ -5,6 +5,7 @@ using System.Text.Json.Nodes;
 using Lockstep.Serving.Hosting;
 using Lockstep.TestServer.Feeds;
 using Lockstep.TestServer.Requests;
+using Lockstep.TestServer.Responses;
 using Microsoft.AspNetCore.Http;
 
 namespace Lockstep.TestServer.Foreign;
@@ -14,7 +15,7 @@ namespace Lockstep.TestServer.Foreign;
 /// document; the database itself tells its identity.
 /// </summary>
 internal sealed class CouchDbFeed(DialectFeedOptions options, TimeProvider time, Pulse delivered)
-    : ForeignFeed(FeedKind.CouchDb, "/db/_changes", options, time, delivered)
+    : DialectFeed(FeedKind.CouchDb, "/db/_changes", options, time, delivered)
 {
     private const string SequenceTail = "-g1AAAACReJzLYWBgYMpgTmHgz8tPSTV0MDQy1zMAQsMckEQiQ1L9____szKYE5lygQLsZimpaYapBtg";
 
@@ -106,7 +107,7 @@ internal sealed class CouchDbFeed(DialectFeedOptions options, TimeProvider time,
             ContentType = "text/event-stream",
             After = since,
             Frame = change =>
-                IsShown(change) ? EventText.Frame(Row(change, withDocuments), id: JsonText.Quote(Sequence(change.Sequence))) : default,
+                IsShown(change) ? EventText.Frame(Row(change, withDocuments), id: JsonBody.Quote(Sequence(change.Sequence))) : default,
             Heartbeat = _ => "event: heartbeat\ndata: \n\n",
             Interval = Milliseconds(context, "heartbeat") ?? Options.HeartbeatInterval,
         };
@@ -115,7 +116,7 @@ internal sealed class CouchDbFeed(DialectFeedOptions options, TimeProvider time,
 
     private static ReadOnlyMemory<byte> Row(Change change, bool withDocument)
     {
-        var document = JsonText.Read(change.IsRemoval ? change.Given : change.Json);
+        var document = JsonBody.Read(change.IsRemoval ? change.Given : change.Json);
         var row = new JsonObject
         {
             ["seq"] = Sequence(change.Sequence),
@@ -135,7 +136,7 @@ internal sealed class CouchDbFeed(DialectFeedOptions options, TimeProvider time,
                 }
                 : document;
         }
-        return JsonText.Write(row);
+        return JsonBody.Write(row);
     }
 
     private Task DescribeAsync(HttpContext context, TestRequest log, CancellationToken cancellationToken)
@@ -150,22 +151,22 @@ internal sealed class CouchDbFeed(DialectFeedOptions options, TimeProvider time,
             ["update_seq"] = Sequence(there),
             ["doc_count"] = documents,
         };
-        return SendAsync(context, log, 200, JsonText.Text(JsonText.Write(description)), cancellationToken);
+        return SendAsync(context, log, 200, JsonBody.Text(JsonBody.Write(description)), cancellationToken);
     }
 
-    private protected override string? KeyOf(JsonObject record) => JsonText.Text(record["_id"]);
+    private protected override string? KeyOf(JsonObject record) => JsonBody.Text(record["_id"]);
 
     private protected override void Complete(JsonObject record, int sequence, bool isRemoval, Func<string, Change?> find)
     {
         if (!record.ContainsKey("_id"))
         {
-            if (JsonText.Text(record["id"]) is not { } id)
+            if (JsonBody.Text(record["id"]) is not { } id)
                 return;
             record.Insert(0, "_id", id);
         }
         if (record.ContainsKey("_rev") || KeyOf(record) is not { } key)
             return;
-        var before = find(key) is { } known ? JsonText.Text(JsonText.Read(known.Given)["_rev"]) : null;
+        var before = find(key) is { } known ? JsonBody.Text(JsonBody.Read(known.Given)["_rev"]) : null;
         var generation = int.TryParse(before?.Split('-')[0], NumberStyles.None, CultureInfo.InvariantCulture, out var last) ? last + 1 : 1;
         var hash = SHA256.HashData(Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{sequence} {key}")));
         record.Insert(1, "_rev", string.Create(CultureInfo.InvariantCulture, $"{generation}-{Convert.ToHexStringLower(hash)[..32]}"));
@@ -183,7 +184,7 @@ internal sealed class CouchDbFeed(DialectFeedOptions options, TimeProvider time,
             context,
             log,
             status,
-            $$"""{"error":{{JsonText.Quote(code)}},"reason":{{JsonText.Quote(reason)}}}""" + "\n",
+            $$"""{"error":{{JsonBody.Quote(code)}},"reason":{{JsonBody.Quote(reason)}}}""" + "\n",
             cancellationToken
         );
 

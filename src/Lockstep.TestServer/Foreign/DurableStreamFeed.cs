@@ -10,7 +10,7 @@ namespace Lockstep.TestServer.Foreign;
 
 /// <summary>A Durable Stream of JSON, for reading: offsets, long polls and server-sent events. Records are sent as they were given.</summary>
 internal sealed class DurableStreamFeed(DialectFeedOptions options, TimeProvider time, Pulse delivered)
-    : ForeignFeed(FeedKind.DurableStream, "/v1/stream/items", options, time, delivered)
+    : DialectFeed(FeedKind.DurableStream, "/v1/stream/items", options, time, delivered)
 {
     private const string Next = "Stream-Next-Offset";
 

@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Lockstep.Serving.Hosting;
 using Lockstep.TestServer.Feeds;
 using Lockstep.TestServer.Requests;
+using Lockstep.TestServer.Responses;
 using Microsoft.AspNetCore.Http;
 
 namespace Lockstep.TestServer.Foreign;
@@ -11,7 +12,7 @@ namespace Lockstep.TestServer.Foreign;
 /// Server-sent events: all there were to a client that brings no id, then each as it comes; a removal is an event named <c>delete</c>.
 /// </summary>
 internal sealed class EventStreamFeed(DialectFeedOptions options, TimeProvider time, Pulse delivered)
-    : ForeignFeed(FeedKind.EventStream, "/events", options, time, delivered)
+    : DialectFeed(FeedKind.EventStream, "/events", options, time, delivered)
 {
     private const string Header = "Last-Event-ID";
 

@@ -15,5 +15,5 @@ internal static class EventText
     }
 
     /// <inheritdoc cref="Frame(ReadOnlyMemory{byte}, string?, string?)"/>
-    public static string Frame(string data, string? type) => JsonText.Text(Frame(JsonText.Bytes(data), id: null, type));
+    public static string Frame(string data, string? type) => JsonBody.Text(Frame(JsonBody.Bytes(data), id: null, type));
 }

@@ -7,13 +7,13 @@ namespace Lockstep.TestServer.Foreign;
 /// <param name="separator">What stands between two.</param>
 internal sealed class JsonPage(string head, IReadOnlyList<ReadOnlyMemory<byte>> items, string tail, string separator = ",")
 {
-    public ReadOnlyMemory<byte> Head { get; } = JsonText.Bytes(head);
+    public ReadOnlyMemory<byte> Head { get; } = JsonBody.Bytes(head);
 
     public IReadOnlyList<ReadOnlyMemory<byte>> Items => items;
 
-    public ReadOnlyMemory<byte> Tail { get; } = JsonText.Bytes(tail);
+    public ReadOnlyMemory<byte> Tail { get; } = JsonBody.Bytes(tail);
 
-    public ReadOnlyMemory<byte> Separator { get; } = JsonText.Bytes(separator);
+    public ReadOnlyMemory<byte> Separator { get; } = JsonBody.Bytes(separator);
 
     /// <summary>Its length in bytes.</summary>
     public long Length =>

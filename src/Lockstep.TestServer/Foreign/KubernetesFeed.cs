@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Lockstep.Serving.Hosting;
 using Lockstep.TestServer.Feeds;
 using Lockstep.TestServer.Requests;
+using Lockstep.TestServer.Responses;
 using Microsoft.AspNetCore.Http;
 
 namespace Lockstep.TestServer.Foreign;
@@ -12,7 +13,7 @@ namespace Lockstep.TestServer.Foreign;
 /// from its name, or its id.
 /// </summary>
 internal sealed class KubernetesFeed(DialectFeedOptions options, TimeProvider time, Pulse delivered)
-    : ForeignFeed(FeedKind.Kubernetes, "/api/v1/pods", options, time, delivered)
+    : DialectFeed(FeedKind.Kubernetes, "/api/v1/pods", options, time, delivered)
 {
     private static readonly TimeSpan LongestWatch = TimeSpan.FromMinutes(45);
 
@@ -108,7 +109,7 @@ internal sealed class KubernetesFeed(DialectFeedOptions options, TimeProvider ti
         var item = change.ToObject();
         item.Remove("kind");
         item.Remove("apiVersion");
-        return JsonText.Write(item);
+        return JsonBody.Write(item);
     }
 
     private Task WatchAsync(HttpContext context, TestRequest log, CancellationToken cancellationToken)
@@ -117,7 +118,7 @@ internal sealed class KubernetesFeed(DialectFeedOptions options, TimeProvider ti
         var version = 0;
         if (text is { Length: > 0 } && !TryVersion(text, out version))
         {
-            var reason = $"Invalid value: {JsonText.Quote(text)}: strconv.ParseUint: invalid syntax";
+            var reason = $"Invalid value: {JsonBody.Quote(text)}: strconv.ParseUint: invalid syntax";
             return RefuseAsync(context, log, 500, "InternalError", "resourceVersion: " + reason, cancellationToken);
         }
         var there = Log.Count;
@@ -135,7 +136,7 @@ internal sealed class KubernetesFeed(DialectFeedOptions options, TimeProvider ti
             ContentType = "application/json",
             After = version > 0 ? Replay(context, version) : there,
             Greeting = greeting,
-            Frame = change => JsonText.Bytes(Event(change)),
+            Frame = change => JsonBody.Bytes(Event(change)),
             Heartbeat = at => bookmarks && version <= Log.Count ? Bookmark(at) : "",
             Farewell = at => bookmarks && version <= Log.Count ? Bookmark(at) : "",
             Interval = Options.HeartbeatInterval,
@@ -174,7 +175,7 @@ internal sealed class KubernetesFeed(DialectFeedOptions options, TimeProvider ti
         );
 
     private static string Line(string type, JsonObject item) =>
-        $$"""{"type":"{{type}}","object":{{JsonText.Text(JsonText.Write(item))}}}""" + "\n";
+        $$"""{"type":"{{type}}","object":{{JsonBody.Text(JsonBody.Write(item))}}}""" + "\n";
 
     private static bool IsWatch(HttpContext context) => Query(context, "watch") is "true" or "1" or "True";
 
@@ -184,11 +185,11 @@ internal sealed class KubernetesFeed(DialectFeedOptions options, TimeProvider ti
         if (record["object"] is JsonObject inner && record["type"] is JsonValue)
         {
             record.Clear();
-            JsonText.LayOver(record, inner);
+            JsonBody.LayOver(record, inner);
         }
         if (record["metadata"] is not JsonObject metadata)
             record["metadata"] = metadata = [];
-        if (!metadata.ContainsKey("name") && JsonText.Text(record["name"] ?? record["id"] ?? metadata["uid"]) is { } name)
+        if (!metadata.ContainsKey("name") && JsonBody.Text(record["name"] ?? record["id"] ?? metadata["uid"]) is { } name)
             metadata["name"] = name;
         if (!metadata.ContainsKey("name"))
             throw new InvalidRecordException("An object of Kubernetes needs its name: {\"metadata\":{\"name\":\"web-1\"}}.");
@@ -202,7 +203,7 @@ internal sealed class KubernetesFeed(DialectFeedOptions options, TimeProvider ti
 
     private static string Uid(JsonObject metadata, Func<string, Change?> find)
     {
-        var name = (JsonText.Text(metadata["namespace"]) is { } space ? space + "." : "") + JsonText.Text(metadata["name"]);
+        var name = (JsonBody.Text(metadata["namespace"]) is { } space ? space + "." : "") + JsonBody.Text(metadata["name"]);
         for (var life = 1; ; life++)
         {
             var uid = string.Create(CultureInfo.InvariantCulture, $"{name}-{life}");
@@ -238,7 +239,7 @@ internal sealed class KubernetesFeed(DialectFeedOptions options, TimeProvider ti
         int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out version);
 
     private static string Token(int version, int at) =>
-        Convert.ToBase64String(JsonText.Bytes(string.Create(CultureInfo.InvariantCulture, $"{version}.{at}")).Span);
+        Convert.ToBase64String(JsonBody.Bytes(string.Create(CultureInfo.InvariantCulture, $"{version}.{at}")).Span);
 
     private bool TryParse(string token, out int version, out int at)
     {

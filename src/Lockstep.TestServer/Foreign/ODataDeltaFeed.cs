@@ -5,6 +5,7 @@ using System.Text.RegularExpressions;
 using Lockstep.Serving.Hosting;
 using Lockstep.TestServer.Feeds;
 using Lockstep.TestServer.Requests;
+using Lockstep.TestServer.Responses;
 using Microsoft.AspNetCore.Http;
 
 namespace Lockstep.TestServer.Foreign;
@@ -14,7 +15,7 @@ namespace Lockstep.TestServer.Foreign;
 /// what is gone, its id and <c>@removed</c>. What changes while a round is read comes on one of its later pages.
 /// </summary>
 internal sealed partial class ODataDeltaFeed(DialectFeedOptions options, TimeProvider time, Pulse delivered)
-    : ForeignFeed(FeedKind.ODataDelta, "/users/delta", options, time, delivered)
+    : DialectFeed(FeedKind.ODataDelta, "/users/delta", options, time, delivered)
 {
     private const string Delta = "$deltatoken";
     private const string Skip = "$skiptoken";
@@ -61,7 +62,7 @@ internal sealed partial class ODataDeltaFeed(DialectFeedOptions options, TimePro
             new JsonPage(
                 $$"""{"@odata.context":"{{Root(context)}}/$metadata#{{Path.Trim('/').Split('/')[^2..][0]}}","value":[""",
                 [.. page.Select(change => Item(change, from, position.Select))],
-                $$"""],"@odata.{{name}}":{{JsonText.Quote(link)}}}"""
+                $$"""],"@odata.{{name}}":{{JsonBody.Quote(link)}}}"""
             ),
             cancellationToken
         );
@@ -77,12 +78,12 @@ internal sealed partial class ODataDeltaFeed(DialectFeedOptions options, TimePro
         var key = Rules.Key[0].Field;
         if (change.IsRemoval)
         {
-            var gone = JsonText.Read(change.Given);
+            var gone = JsonBody.Read(change.Given);
             var removed = gone["@removed"]?.DeepClone() ?? new JsonObject { ["reason"] = "deleted" };
-            return JsonText.Write(new JsonObject { [key] = gone[key]?.DeepClone(), ["@removed"] = removed });
+            return JsonBody.Write(new JsonObject { [key] = gone[key]?.DeepClone(), ["@removed"] = removed });
         }
 
-        var item = JsonText.Read(change.Since(from));
+        var item = JsonBody.Read(change.Since(from));
         if (!item.ContainsKey(key))
             item.Insert(0, key, change.ToObject()[key]?.DeepClone());
         if (select.Length > 0)
@@ -91,7 +92,7 @@ internal sealed partial class ODataDeltaFeed(DialectFeedOptions options, TimePro
             foreach (var name in item.Select(field => field.Key).Where(name => !wanted.Contains(name)).ToList())
                 item.Remove(name);
         }
-        return JsonText.Write(item);
+        return JsonBody.Write(item);
     }
 
     private protected override Task RefuseAsync(
@@ -106,7 +107,7 @@ internal sealed partial class ODataDeltaFeed(DialectFeedOptions options, TimePro
             context,
             log,
             status,
-            $$$"""{"error":{"code":{{{JsonText.Quote(code)}}},"message":{{{JsonText.Quote(reason)}}}}}""",
+            $$$"""{"error":{"code":{{{JsonBody.Quote(code)}}},"message":{{{JsonBody.Quote(reason)}}}}}""",
             cancellationToken
         );
 

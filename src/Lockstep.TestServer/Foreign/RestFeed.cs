@@ -5,6 +5,7 @@ using Lockstep.Engine.Dialects;
 using Lockstep.Serving.Hosting;
 using Lockstep.TestServer.Feeds;
 using Lockstep.TestServer.Requests;
+using Lockstep.TestServer.Responses;
 using Microsoft.AspNetCore.Http;
 
 namespace Lockstep.TestServer.Foreign;
@@ -14,7 +15,7 @@ namespace Lockstep.TestServer.Foreign;
 /// cursor it is the full set; with the largest value of a field, what was updated since; with a token or a link, what came after it.
 /// </summary>
 internal sealed class RestFeed(DialectFeedOptions options, TimeProvider time, Pulse delivered)
-    : ForeignFeed(FeedKind.Rest, "/items", options, time, delivered)
+    : DialectFeed(FeedKind.Rest, "/items", options, time, delivered)
 {
     private const string After = "after";
     private static readonly string[] Sizes = ["per_page", "limit", "_limit", "maxResults", "pageSize", "sysparm_limit"];
@@ -219,7 +220,7 @@ internal sealed class RestFeed(DialectFeedOptions options, TimeProvider time, Pu
 
     private static JsonPage Split(JsonNode document, List<Change> page)
     {
-        var parts = JsonText.Text(JsonText.Write(document)).Split($"\"{Hole}\"");
+        var parts = JsonBody.Text(JsonBody.Write(document)).Split($"\"{Hole}\"");
         return new JsonPage(parts[0] + "[", [.. page.Select(change => change.IsRemoval ? change.Given : change.Json)], "]" + parts[1]);
     }
 
@@ -228,7 +229,7 @@ internal sealed class RestFeed(DialectFeedOptions options, TimeProvider time, Pu
     /// <summary>A time or a number as the field or the request has it, to compare by.</summary>
     private decimal? Value(JsonNode? value)
     {
-        var text = JsonText.Text(value);
+        var text = JsonBody.Text(value);
         if (text is null)
             return null;
         if (decimal.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number))

@@ -15,7 +15,7 @@ namespace Lockstep.TestServer.Foreign;
 /// live. Updates have only the columns that changed, unless the client asks for whole rows.
 /// </summary>
 internal sealed class ShapeFeed(DialectFeedOptions options, TimeProvider time, Pulse delivered)
-    : ForeignFeed(FeedKind.Shape, "/v1/shape?table=items", options, time, delivered)
+    : DialectFeed(FeedKind.Shape, "/v1/shape?table=items", options, time, delivered)
 {
     private static readonly Place Id = Place.Parse("id");
 
@@ -77,7 +77,7 @@ internal sealed class ShapeFeed(DialectFeedOptions options, TimeProvider time, P
         if (isUpToDate)
         {
             context.Response.Headers["electric-up-to-date"] = "";
-            messages.Add(JsonText.Bytes(UpToDate(last)));
+            messages.Add(JsonBody.Bytes(UpToDate(last)));
         }
         return SendPageAsync(context, log, new JsonPage("[", messages, "]"), cancellationToken);
     }
@@ -102,7 +102,7 @@ internal sealed class ShapeFeed(DialectFeedOptions options, TimeProvider time, P
             : change.IsCreation ? "insert"
             : "update";
         var isWhole = operation == "insert" || Query(context, "replica") == "full";
-        var value = JsonText.Read(isWhole ? change.Json : change.Given);
+        var value = JsonBody.Read(isWhole ? change.Json : change.Given);
         if (operation == "delete" && !isWhole)
             value = new JsonObject { ["id"] = value["id"]?.DeepClone() };
         var message = new JsonObject
@@ -117,7 +117,7 @@ internal sealed class ShapeFeed(DialectFeedOptions options, TimeProvider time, P
                 ["op_position"] = 0,
             },
         };
-        return JsonText.Write(message);
+        return JsonBody.Write(message);
     }
 
     /// <summary>Values as PostgreSQL shows them: text, whatever their type.</summary>
@@ -125,7 +125,7 @@ internal sealed class ShapeFeed(DialectFeedOptions options, TimeProvider time, P
     {
         var row = new JsonObject();
         foreach ((var name, var cell) in value)
-            row[name] = JsonText.Text(cell);
+            row[name] = JsonBody.Text(cell);
         return row;
     }
 
@@ -171,7 +171,7 @@ internal sealed class ShapeFeed(DialectFeedOptions options, TimeProvider time, P
         return SendAsync(context, log, 409, """[{"headers":{"control":"must-refetch"}}]""", cancellationToken);
     }
 
-    private protected override string? KeyOf(JsonObject record) => JsonText.Text(At(record, Id));
+    private protected override string? KeyOf(JsonObject record) => JsonBody.Text(At(record, Id));
 
     private static string Offset(int sequence) => sequence.ToString(CultureInfo.InvariantCulture) + "_0";
 

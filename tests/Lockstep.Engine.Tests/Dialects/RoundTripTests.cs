@@ -11,6 +11,7 @@ using Lockstep.TestServer;
 using Lockstep.TestServer.Faults;
 using Lockstep.TestServer.Feeds;
 using Lockstep.TestServer.Foreign;
+using Lockstep.TestServer.Responses;
 
 namespace Lockstep.Engine.Tests.Dialects;
 

@@ -92,7 +92,7 @@ public sealed class RecordingTests
     [Theory]
     [InlineData("")]
     [InlineData("{}")]
-    [InlineData("""{"lockstepRecording":2}""")]
+    [InlineData("""{"lockstepRecording":99}""")]
     [InlineData("no json")]
     public async Task What_is_no_recording_is_refused(string text)
     {

@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Lockstep.TestServer.Faults;
 using Lockstep.TestServer.Feeds;
 using Lockstep.TestServer.Foreign;
+using Lockstep.TestServer.Responses;
 
 namespace Lockstep.TestServer.Tests.Foreign;
 

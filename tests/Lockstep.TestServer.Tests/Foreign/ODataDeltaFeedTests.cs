@@ -1,6 +1,7 @@
 using Lockstep.TestServer.Faults;
 using Lockstep.TestServer.Feeds;
 using Lockstep.TestServer.Foreign;
+using Lockstep.TestServer.Responses;
 
 namespace Lockstep.TestServer.Tests.Foreign;
 

@@ -1,4 +1,4 @@
-namespace Lockstep.TestServer.Foreign;
+namespace Lockstep.TestServer.Responses;
 
 /// <summary>How a feed says that a cursor is too old.</summary>
 public enum ExpiryForm

@@ -8,7 +8,7 @@ using Lockstep.TestServer.Feeds;
 namespace Lockstep.TestServer.Foreign;
 
 /// <summary>JSON between the records that a test gives and the answers that are made of them; numbers keep their digits.</summary>
-internal static class JsonText
+internal static class JsonBody
 {
     private static readonly JsonWriterOptions Compact = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 

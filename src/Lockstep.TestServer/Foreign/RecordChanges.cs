@@ -6,7 +6,7 @@ namespace Lockstep.TestServer.Foreign;
 /// The records of a feed as the changes that made them, in order of arrival; append-only. What each dialect serves is a view of it.
 /// Thread-safe.
 /// </summary>
-internal sealed class ChangeLog
+internal sealed class RecordChanges
 {
     private readonly Lock _gate = new();
     private readonly List<Change> _changes = [];

@@ -15,13 +15,13 @@ namespace Lockstep.TestServer.Foreign;
 /// What the feeds in other servers' dialects share: the records that a test gives, as changes; pages of them, streams of them, and waits for
 /// them. The dialect's description says where the key is, what marks a removal, and whether a change is laid over the record. Thread-safe.
 /// </summary>
-internal abstract class ForeignFeed : IRecordFeed
+internal abstract class DialectFeed : IRecordFeed
 {
     private readonly Pulse _delivered;
     private readonly HeartbeatAsks _asks = new();
     private readonly string _path;
 
-    private protected ForeignFeed(FeedKind kind, string usualPath, DialectFeedOptions options, TimeProvider time, Pulse delivered)
+    private protected DialectFeed(FeedKind kind, string usualPath, DialectFeedOptions options, TimeProvider time, Pulse delivered)
     {
         Options = options;
         Time = time;
@@ -45,7 +45,7 @@ internal abstract class ForeignFeed : IRecordFeed
 
     private protected TimeProvider Time { get; }
 
-    private protected ChangeLog Log { get; } = new();
+    private protected RecordChanges Log { get; } = new();
 
     private protected DialectRules Rules => Description.Snapshot;
 
@@ -98,7 +98,7 @@ internal abstract class ForeignFeed : IRecordFeed
         string reason,
         CancellationToken cancellationToken
     ) =>
-        SendAsync(context, log, status, $$"""{"error":{{JsonText.Quote(code)}},"message":{{JsonText.Quote(reason)}}}""", cancellationToken);
+        SendAsync(context, log, status, $$"""{"error":{{JsonBody.Quote(code)}},"message":{{JsonBody.Quote(reason)}}}""", cancellationToken);
 
     /// <summary>Gives a record what servers of the dialect give it, such as an id, a version or a revision.</summary>
     private protected virtual void Complete(JsonObject record, int sequence, bool isRemoval, Func<string, Change?> find) { }
@@ -111,7 +111,7 @@ internal abstract class ForeignFeed : IRecordFeed
         {
             if (At(record, key.Place) is not JsonValue value)
                 return null;
-            parts.Add(JsonText.Text(value)!);
+            parts.Add(JsonBody.Text(value)!);
         }
         return string.Join('\n', parts);
     }
@@ -259,21 +259,21 @@ internal abstract class ForeignFeed : IRecordFeed
 
     private Change Make(ReadOnlyMemory<byte> json, bool removes, int sequence, Func<string, Change?> find)
     {
-        var record = JsonText.Read(json);
+        var record = JsonBody.Read(json);
         var isRemoval = removes || IsRemoval(json);
         Complete(record, sequence, isRemoval, find);
         var key =
             KeyOf(record)
             ?? throw new InvalidRecordException($"A record of this feed needs a text or a number as '{Rules.Key[0].Field}', its key.");
         var before = find(key);
-        var given = JsonText.Write(record);
+        var given = JsonBody.Write(record);
         var whole = given;
         if (before is { IsRemoval: false } && (isRemoval || Rules.Merges))
         {
             var merged = before.ToObject();
             if (!isRemoval)
-                JsonText.LayOver(merged, record);
-            whole = JsonText.Write(merged);
+                JsonBody.LayOver(merged, record);
+            whole = JsonBody.Write(merged);
         }
         return new Change(sequence, key, whole, given, isRemoval, before);
     }
