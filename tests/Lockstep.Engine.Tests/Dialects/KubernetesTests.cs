@@ -56,8 +56,8 @@ public sealed class KubernetesTests : DialectTest
         });
     }
 
-    /// <summary>Follows until the table is as wanted.</summary>
-    private async Task<List<FeedEvent>> FollowUntilAsync(RawServer server, Func<bool> isDone)
+    /// <summary>Follows until the table is as wanted, and what was to be told of it has been.</summary>
+    private async Task<List<FeedEvent>> FollowUntilAsync(RawServer server, Func<bool> isDone, FeedEventKind? kind = null, int times = 1)
     {
         var events = new List<FeedEvent>();
         var sync = new TableSync(
@@ -82,7 +82,7 @@ public sealed class KubernetesTests : DialectTest
         {
             if (step is FeedEventOccurred happened)
                 events.Add(happened.Event);
-            if (File.Exists(TablePath) && isDone())
+            if (File.Exists(TablePath) && isDone() && (kind is null || events.Count(e => e.Kind == kind) >= times))
                 break;
         }
 
@@ -146,7 +146,7 @@ public sealed class KubernetesTests : DialectTest
                         : Json(List(number * 10, Pod("a", 1) + (number == 1 ? "," + Pod("b", 1) : "")))
             );
 
-        var events = await FollowUntilAsync(server, () => Has("a"));
+        var events = await FollowUntilAsync(server, () => Has("a"), FeedEventKind.Resync);
 
         Assert.Contains(events, e => e.Kind == FeedEventKind.Resync);
         Assert.Equal(Full("a", 1), Table());
@@ -201,7 +201,7 @@ public sealed class KubernetesTests : DialectTest
         var busy = """{"type":"ERROR","object":{"kind":"Status","code":500,"message":"etcd is busy"}}""" + "\n";
         await using var server = Cluster((_, _) => List(5, ""), busy, busy, busy, Event("ADDED", Full("a", 6)));
 
-        var events = await FollowUntilAsync(server, () => Has("a"));
+        var events = await FollowUntilAsync(server, () => Has("a"), FeedEventKind.Retry, times: 3);
 
         Assert.Equal(3, events.Count(e => e.Kind == FeedEventKind.Retry));
         Assert.Equal(4, Paths(server).Skip(1).Count());
@@ -213,7 +213,7 @@ public sealed class KubernetesTests : DialectTest
     {
         await using var server = Cluster((_, _) => List(5, ""), Event("MOVED", Full("x", 6)) + Event("ADDED", Full("a", 7)));
 
-        var events = await FollowUntilAsync(server, () => Has("a"));
+        var events = await FollowUntilAsync(server, () => Has("a"), FeedEventKind.Warning);
 
         Assert.Contains(events, e => e.Kind == FeedEventKind.Warning && e.Message.Contains("does not know"));
     }
