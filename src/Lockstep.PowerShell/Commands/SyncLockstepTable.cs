@@ -277,10 +277,11 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
             ConnectionString,
             Private
         );
+        var plan = new SyncPlan(options, destination);
         var effect = "";
         if (Resync && IsWhatIf)
         {
-            var preview = new ResyncPreview(Settings(options, destination));
+            var preview = new ResyncPreview(Complete(plan).Options!);
             try
             {
                 Pump(preview.RunAsync(StopToken), preview.Take);
@@ -296,7 +297,7 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
             return;
 
         var log = new EngineLog();
-        var sync = new TableSync(Settings(options, destination, log.Add));
+        var sync = new TableSync(Complete(plan, log.Add).Options!);
         if (AsJob)
         {
             var tokens = TokenProvider is null ? null : new TokenRunspace(TokenProvider, SessionState);
@@ -375,18 +376,18 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
             ? given is SwitchParameter { IsPresent: true }
             : LanguagePrimitives.IsTrue(GetVariableValue("WhatIfPreference"));
 
-    /// <param name="feed">How the feed is reached.</param>
-    /// <param name="destination">Where the table is.</param>
+    /// <summary>The plan with all that this cmdlet was told.</summary>
+    /// <param name="plan">From where into what.</param>
     /// <param name="log">As for <see cref="SyncOptions.LoggedTo"/>; null for nobody.</param>
     /// <exception cref="InvalidOptionException">A parameter cannot be as it is.</exception>
-    private SyncOptions Settings(FeedOptions feed, TableDestination destination, Action<bool, string>? log = null)
+    private SyncPlan Complete(SyncPlan plan, Action<bool, string>? log = null)
     {
         var dialect = DialectSetting.Of(Dialect, SessionState.Path);
         var options = new SyncOptions
         {
-            Feed = feed,
-            Store = destination.GetStore(),
-            TableName = destination.Name,
+            Feed = plan.Feed,
+            Store = plan.Destination.GetStore(),
+            TableName = plan.Destination.Name,
             Dialect = dialect.Own,
             Foreign = dialect.Foreign,
             PollInterval = IntervalSec,
@@ -415,7 +416,7 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
             LoggedTo = log ?? ((_, _) => { }),
         };
         options.Validate(CmdletWords.Say);
-        return options;
+        return plan with { Options = options };
     }
 
     /// <summary>A feed that comes from a CSV file has empty texts where nothing is said.</summary>
