@@ -172,21 +172,8 @@ internal sealed class CouchDbFeed(DialectFeedOptions options, TimeProvider time,
         record.Insert(1, "_rev", string.Create(CultureInfo.InvariantCulture, $"{generation}-{Convert.ToHexStringLower(hash)[..32]}"));
     }
 
-    private protected override Task RefuseAsync(
-        HttpContext context,
-        TestRequest log,
-        int status,
-        string code,
-        string reason,
-        CancellationToken cancellationToken
-    ) =>
-        SendAsync(
-            context,
-            log,
-            status,
-            $$"""{"error":{{JsonBody.Quote(code)}},"reason":{{JsonBody.Quote(reason)}}}""" + "\n",
-            cancellationToken
-        );
+    private protected override string RefusalOf(int status, string code, string reason) =>
+        $$"""{"error":{{JsonBody.Quote(code)}},"reason":{{JsonBody.Quote(reason)}}}""" + "\n";
 
     /// <summary>Its number tells no order between two answers of a real cluster, and nobody may rely on it.</summary>
     private static string Sequence(int sequence) => sequence.ToString(CultureInfo.InvariantCulture) + SequenceTail;

@@ -90,15 +90,18 @@ internal abstract class DialectFeed : IRecordFeed
     private protected abstract Task AnswerAsync(HttpContext context, TestRequest log, CancellationToken cancellationToken);
 
     /// <summary>Sends an error in the dialect's form.</summary>
-    private protected virtual Task RefuseAsync(
+    private protected Task RefuseAsync(
         HttpContext context,
         TestRequest log,
         int status,
         string code,
         string reason,
         CancellationToken cancellationToken
-    ) =>
-        SendAsync(context, log, status, $$"""{"error":{{JsonBody.Quote(code)}},"message":{{JsonBody.Quote(reason)}}}""", cancellationToken);
+    ) => SendAsync(context, log, status, RefusalOf(status, code, reason), cancellationToken);
+
+    /// <summary>The body of such an error.</summary>
+    private protected virtual string RefusalOf(int status, string code, string reason) =>
+        $$"""{"error":{{JsonBody.Quote(code)}},"message":{{JsonBody.Quote(reason)}}}""";
 
     /// <summary>Gives a record what servers of the dialect give it, such as an id, a version or a revision.</summary>
     private protected virtual void Complete(JsonObject record, int sequence, bool isRemoval, Func<string, Change?> find) { }

@@ -224,14 +224,7 @@ internal sealed class KubernetesFeed(DialectFeedOptions options, TimeProvider ti
             ["code"] = code,
         };
 
-    private protected override Task RefuseAsync(
-        HttpContext context,
-        TestRequest log,
-        int status,
-        string code,
-        string reason,
-        CancellationToken cancellationToken
-    ) => SendAsync(context, log, status, Status(status, code, reason).ToJsonString(), cancellationToken);
+    private protected override string RefusalOf(int status, string code, string reason) => Status(status, code, reason).ToJsonString();
 
     private static string Text(int sequence) => sequence.ToString(CultureInfo.InvariantCulture);
 

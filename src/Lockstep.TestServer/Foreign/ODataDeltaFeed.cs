@@ -95,21 +95,8 @@ internal sealed partial class ODataDeltaFeed(DialectFeedOptions options, TimePro
         return JsonBody.Write(item);
     }
 
-    private protected override Task RefuseAsync(
-        HttpContext context,
-        TestRequest log,
-        int status,
-        string code,
-        string reason,
-        CancellationToken cancellationToken
-    ) =>
-        SendAsync(
-            context,
-            log,
-            status,
-            $$$"""{"error":{"code":{{{JsonBody.Quote(code)}}},"message":{{{JsonBody.Quote(reason)}}}}}""",
-            cancellationToken
-        );
+    private protected override string RefusalOf(int status, string code, string reason) =>
+        $$$"""{"error":{"code":{{{JsonBody.Quote(code)}}},"message":{{{JsonBody.Quote(reason)}}}}}""";
 
     [GeneratedRegex(@"odata\.maxpagesize=(\d+)")]
     private static partial Regex MaximumPageSize();
