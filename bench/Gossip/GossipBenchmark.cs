@@ -43,7 +43,6 @@ internal static class GossipBenchmark
             ("npm scuttlebutt 5.6.15", arguments => Start("node", npm.Path, ["peer.js", .. arguments])),
             ("Lockstep", arguments => Start(Peer, AppContext.BaseDirectory, arguments)),
         };
-        Console.WriteLine(Peer);
         Console.WriteLine(
             string.Create(
                 CultureInfo.InvariantCulture,

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using System.Text.RegularExpressions;
 using Lockstep.Bench.EndToEnd;
 
 namespace Lockstep.Bench.Report;
@@ -10,7 +11,7 @@ namespace Lockstep.Bench.Report;
 /// </summary>
 /// <param name="title">What they did; names the table in a report.</param>
 /// <param name="limit">The contestant that the others are held against.</param>
-internal sealed class ComparisonTable(string title, string limit)
+internal sealed partial class ComparisonTable(string title, string limit)
 {
     private const string Heading = "### ";
     private const int RatioColumn = 3;
@@ -45,7 +46,7 @@ internal sealed class ComparisonTable(string title, string limit)
             var spread = (runs.Max(run => run.Seconds) - runs.Min(run => run.Seconds)) / median.Seconds;
             text.AppendLine(
                 CultureInfo.InvariantCulture,
-                $"| {name} | {median.Seconds:0.000} | {spread:P0} | {Ratio(runs):0.00} | {Known(median.ProcessorSeconds, "0.00")} | {Known(median.PeakMegabytes, "0")} |"
+                $"| {Escape(name)} | {median.Seconds:0.000} | {spread:P0} | {Ratio(runs):0.00} | {Known(median.ProcessorSeconds, "0.00")} | {Known(median.PeakMegabytes, "0")} |"
             );
         }
 
@@ -61,18 +62,24 @@ internal sealed class ComparisonTable(string title, string limit)
         {
             if (line.StartsWith(Heading, StringComparison.Ordinal))
                 title = line[Heading.Length..].Trim();
-            var cells = line.Trim().Trim('|').Split(" | ", StringSplitOptions.TrimEntries);
+            var cells = Separator().Split(line.Trim().Trim('|')).Select(cell => cell.Trim()).ToArray();
             if (
                 cells.Length > RatioColumn
                 && double.TryParse(cells[RatioColumn], NumberStyles.Float, CultureInfo.InvariantCulture, out var ratio)
             )
             {
-                ratios[Key(title, cells[0])] = ratio;
+                ratios[Key(title, cells[0].Replace("\\|", "|", StringComparison.Ordinal))] = ratio;
             }
         }
 
         return ratios;
     }
+
+    /// <summary>A bar within a cell would begin another one.</summary>
+    private static string Escape(string name) => name.Replace("|", "\\|", StringComparison.Ordinal);
+
+    [GeneratedRegex(@"(?<!\\)\|")]
+    private static partial Regex Separator();
 
     private static string Key(string title, string name) => $"{title}: {name}";
 

@@ -22,6 +22,7 @@ internal static class Program
         ("clear", ClearCommand.Create),
         ("index", IndexCommand.Create),
         ("var", VarCommand.Create),
+        ("track", TrackCommand.Create),
         ("serve", ServeCommand.Create),
         ("testserver", TestServerCommand.Create),
         ("gossip", GossipCommand.Create),

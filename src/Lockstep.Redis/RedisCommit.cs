@@ -18,8 +18,7 @@ internal sealed record RedisCommit(RedisKey[] Keys, RedisValue[] Values)
     /// <param name="state">What the edits were decided from.</param>
     /// <param name="edits">What is to be done with each variable.</param>
     /// <param name="who">Who makes the change.</param>
-    /// <param name="writer">What this attempt and those before it are known by.</param>
-    /// <param name="claims">Whether to go first next time, should another change have come first again.</param>
+    /// <param name="writer">Who takes turns with other writers, in this attempt and those before it.</param>
     /// <param name="now">The time; null for the server's.</param>
     public static RedisCommit Of(
         RedisKeys keys,
@@ -27,28 +26,29 @@ internal sealed record RedisCommit(RedisKey[] Keys, RedisValue[] Values)
         RedisState state,
         IReadOnlyList<TickEdit> edits,
         string who,
-        string writer,
-        bool claims,
+        RedisWriter writer,
         DateTimeOffset? now
     )
     {
-        List<RedisKey> names = [keys.Store, keys.Names, keys.Turn];
+        List<RedisKey> names = [keys.Store, keys.Names, keys.Waiting];
         foreach (var variable in variables)
         {
             names.Add(keys.Variable(variable));
             names.Add(keys.Audit(variable));
+            names.Add(keys.Queue(variable));
         }
 
         List<RedisValue> values =
         [
             state.Readings[0].Stamp.Identity,
+            RedisSchedules.Format,
             TickStoreStamp.NewMark(),
             TickStoreStamp.MostMarks * TickStoreStamp.MarkLength,
             now is { } time ? Microseconds(time) : "",
             edits.Min(edit => edit.Deadline) is { } deadline ? Microseconds(deadline) : "",
             (string?)keys.Channel,
-            writer,
-            claims ? "1" : "0",
+            writer.Id,
+            Microseconds(writer.Since),
             $"{Guid.NewGuid()}",
             who,
             RedisSchedules.Milliseconds(state.Readings[0].StoreTime),

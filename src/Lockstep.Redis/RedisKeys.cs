@@ -9,7 +9,7 @@ internal readonly record struct RedisKeys(string Prefix)
 
     public RedisKey Names => Prefix + "names";
 
-    public RedisKey Turn => Prefix + "turn";
+    public RedisKey Waiting => Prefix + "waiting";
 
     /// <summary>Where changes are told of, by the variable's name.</summary>
     public RedisChannel Channel => RedisChannel.Literal(Prefix + "changed");
@@ -17,4 +17,6 @@ internal readonly record struct RedisKeys(string Prefix)
     public RedisKey Variable(string name) => Prefix + "var:" + name;
 
     public RedisKey Audit(string name) => Prefix + "audit:" + name;
+
+    public RedisKey Queue(string name) => Prefix + "queue:" + name;
 }

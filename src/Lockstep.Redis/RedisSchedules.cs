@@ -7,11 +7,17 @@ namespace Lockstep.Redis;
 /// <summary>What was read of a store: settings and stamp, and of each variable its values and how often it was changed.</summary>
 /// <param name="Readings">What was read of each variable.</param>
 /// <param name="Revisions">How often each was changed, as the server counts it.</param>
-internal sealed record RedisState(TickReading[] Readings, string[] Revisions);
+/// <param name="ServerTime">The server's clock, whatever the store's is.</param>
+internal sealed record RedisState(TickReading[] Readings, string[] Revisions, DateTimeOffset ServerTime);
 
 /// <summary>How schedules and audits lie in Redis; see <see cref="RedisScripts"/>.</summary>
 internal static class RedisSchedules
 {
+    /// <summary>
+    /// How stores lie in Redis. What is added so that an earlier Lockstep would lose or misread it is a new format, which that one refuses.
+    /// </summary>
+    public const int Format = 1;
+
     private const string Revision = "rev";
     private const string None = "-";
 
@@ -19,7 +25,7 @@ internal static class RedisSchedules
     public static RedisValue[] NewStore(TickSettings settings) =>
         [
             "format",
-            1,
+            Format,
             "identity",
             Guid.NewGuid().ToString("N"),
             "version",
@@ -33,16 +39,18 @@ internal static class RedisSchedules
         ];
 
     /// <summary>What <see cref="RedisScripts.Read"/> answers; null where there is no store.</summary>
+    /// <param name="answer">The answer.</param>
+    /// <param name="description">The store, for messages.</param>
     /// <exception cref="FormatException">Something else lies there.</exception>
-    public static RedisState? Read(RedisResult answer)
+    /// <exception cref="TickStoreFormatException">A newer Lockstep made it.</exception>
+    public static RedisState? Read(RedisResult answer, string description)
     {
         var store = Fields(answer[0]);
         if (store.Count == 0)
             return null;
         try
         {
-            if (store["format"] != "1")
-                throw new FormatException("it is of a newer version");
+            TickStoreFormatException.Require(description, Number(store["format"]), Format);
             var settings = new TickSettings(
                 Span(store["default_tick_ms"]),
                 store["skew_bound_ms"] == None ? null : Span(store["skew_bound_ms"]),
@@ -65,10 +73,11 @@ internal static class RedisSchedules
                         Stamp = stamp,
                     }),
                 ],
-                [.. variables.Select(fields => fields.GetValueOrDefault(Revision, "0"))]
+                [.. variables.Select(fields => fields.GetValueOrDefault(Revision, "0"))],
+                time
             );
         }
-        catch (Exception e) when (e is KeyNotFoundException or ArgumentException or OverflowException)
+        catch (Exception e) when (e is KeyNotFoundException or ArgumentException or OverflowException or FormatException)
         {
             throw new FormatException("something else lies under its prefix", e);
         }

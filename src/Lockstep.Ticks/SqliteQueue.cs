@@ -1,3 +1,5 @@
+using Lockstep.Engine.Tables.Native;
+
 namespace Lockstep.Ticks;
 
 /// <summary>
@@ -23,25 +25,25 @@ internal sealed class SqliteQueue(string path) : IDisposable
         _waits = true;
         if (!IsFirst())
             return;
+        // A new file that takes the other's place: whatever others put there, such as a link, is not written through.
+        var unfinished = $"{path}.{Guid.NewGuid():N}";
         try
         {
-            using var file = Open(FileMode.OpenOrCreate, FileAccess.Write);
-            RandomAccess.Write(file, BitConverter.GetBytes(_since), 0);
-            File.SetLastWriteTimeUtc(file, DateTime.UtcNow);
+            using (var file = new FileStream(unfinished, FileMode.CreateNew, FileAccess.Write, FileShare.None, bufferSize: 0))
+                file.Write(BitConverter.GetBytes(_since));
+            File.Move(unfinished, path, overwrite: true);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException) { }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            Delete(unfinished);
+        }
     }
 
     /// <summary>Waits no more. Whoever has waited longest now says so at the next look.</summary>
     public void Dispose()
     {
-        if (!_waits)
-            return;
-        try
-        {
-            File.Delete(path);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException) { }
+        if (_waits)
+            Delete(path);
     }
 
     /// <summary>Since when the one waits that has waited longest; null when no one does.</summary>
@@ -51,9 +53,9 @@ internal sealed class SqliteQueue(string path) : IDisposable
         {
             if (DateTime.UtcNow - File.GetLastWriteTimeUtc(path) > Fresh)
                 return null;
-            using var file = Open(FileMode.Open, FileAccess.Read);
+            using var file = Open(path);
             Span<byte> since = stackalloc byte[sizeof(long)];
-            return RandomAccess.Read(file, since, 0) == since.Length ? BitConverter.ToInt64(since) : null;
+            return file.ReadAtLeast(since, since.Length, throwOnEndOfStream: false) == since.Length ? BitConverter.ToInt64(since) : null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -61,6 +63,18 @@ internal sealed class SqliteQueue(string path) : IDisposable
         }
     }
 
-    private Microsoft.Win32.SafeHandles.SafeFileHandle Open(FileMode mode, FileAccess access) =>
-        File.OpenHandle(path, mode, access, FileShare.ReadWrite | FileShare.Delete);
+    /// <summary>A pipe in its place does not make it wait, and a link leads nowhere.</summary>
+    private static FileStream Open(string path) =>
+        OperatingSystem.IsWindows()
+            ? new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 1)
+            : UnixFile.OpenToRead(path);
+
+    private static void Delete(string path)
+    {
+        try
+        {
+            File.Delete(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException) { }
+    }
 }

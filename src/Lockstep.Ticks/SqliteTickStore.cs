@@ -56,6 +56,7 @@ public sealed class SqliteTickStore : ITickStore
             {
                 // The schedule is read under the lock with which it is written, so that no update is lost.
                 SqliteTurn.Take(connection, _path, cancellationToken);
+                SqliteTickTables.RequireFormat(connection, Description);
                 TickReading[] before = [.. variables.Select(variable => Read(connection, settings, variable))];
                 var time = _clock.GetUtcNow();
                 before = Array.ConvertAll(before, reading => reading with { StoreTime = time });
@@ -125,6 +126,7 @@ public sealed class SqliteTickStore : ITickStore
             {
                 using var created = Connect(SqliteOpenMode.ReadWriteCreate);
                 SqliteTurn.Take(created, _path, CancellationToken.None);
+                SqliteTickTables.RequireFormat(created, Description);
                 SqliteTickTables.Create(created, _newSettings);
                 SqliteTurn.Commit(created);
             }
@@ -133,6 +135,7 @@ public sealed class SqliteTickStore : ITickStore
         var connection = Connect(SqliteOpenMode.ReadWrite);
         try
         {
+            SqliteTickTables.RequireFormat(connection, Description);
             _settings ??= SqliteTickTables.ReadSettings(connection);
             return connection;
         }

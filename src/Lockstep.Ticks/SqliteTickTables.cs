@@ -7,15 +7,35 @@ namespace Lockstep.Ticks;
 /// </summary>
 internal static class SqliteTickTables
 {
+    /// <summary>
+    /// How stores lie in a file. What is added so that an earlier Lockstep would lose or misread it is a new format, which that one
+    /// refuses. A store that says none is of the first.
+    /// </summary>
+    public const long Format = 1;
+
     /// <summary>What stores of older versions lack: column by column, with its table and its definition.</summary>
     private static readonly (string Table, string Column, string Definition)[] Additions =
     [
         ("lockstep_tick_settings", "identity", "TEXT"),
         ("lockstep_tick_settings", "version", "INTEGER NOT NULL DEFAULT 0"),
         ("lockstep_tick_settings", "marks", "TEXT NOT NULL DEFAULT ''"),
+        ("lockstep_tick_settings", FormatColumn, "INTEGER NOT NULL DEFAULT 1"),
         ("lockstep_tick_tuples", "wished_at_ms", "INTEGER"),
         ("lockstep_tick_tuples", "change_group", "TEXT"),
     ];
+
+    private const string FormatColumn = "format";
+
+    /// <summary>The store, if it is there, is of a format that this version knows.</summary>
+    /// <exception cref="TickStoreFormatException">It is of a later one.</exception>
+    public static void RequireFormat(SqliteConnection connection, string store)
+    {
+        if (!Has(connection, "lockstep_tick_settings", FormatColumn))
+            return;
+        using var command = Command(connection, "SELECT CAST(format AS INTEGER) FROM lockstep_tick_settings");
+        if (command.ExecuteScalar() is long format)
+            TickStoreFormatException.Require(store, format, Format);
+    }
 
     /// <summary>Makes the tables with their settings, unless they are there. Within a transaction.</summary>
     public static void Create(SqliteConnection connection, TickSettings settings)
@@ -46,13 +66,7 @@ internal static class SqliteTickTables
     {
         foreach (var (table, column, definition) in Additions)
         {
-            using var exists = Command(
-                connection,
-                "SELECT count(*) FROM pragma_table_info($table) WHERE name = $column",
-                ("$table", table),
-                ("$column", column)
-            );
-            if ((long)exists.ExecuteScalar()! == 1)
+            if (Has(connection, table, column))
                 continue;
             using var add = Command(connection, $"ALTER TABLE {table} ADD COLUMN {column} {definition}");
             add.ExecuteNonQuery();
@@ -221,6 +235,17 @@ internal static class SqliteTickTables
             );
             audit.ExecuteNonQuery();
         }
+    }
+
+    private static bool Has(SqliteConnection connection, string table, string column)
+    {
+        using var command = Command(
+            connection,
+            "SELECT count(*) FROM pragma_table_info($table) WHERE name = $column",
+            ("$table", table),
+            ("$column", column)
+        );
+        return (long)command.ExecuteScalar()! == 1;
     }
 
     /// <summary>A statement; whatever comes from outside is a parameter.</summary>

@@ -14,6 +14,8 @@ internal static class SqliteTurn
     /// <summary>How long one waits for others, at most.</summary>
     public const int TimeoutSeconds = 5;
 
+    private const double LongestPauseMs = 25;
+
     /// <summary>Has a connection that was just opened keep what it commits, and wait for who writes at the moment.</summary>
     public static void Prepare(SqliteConnection connection)
     {
@@ -43,7 +45,7 @@ internal static class SqliteTurn
                 break;
             cancellationToken.ThrowIfCancellationRequested();
             queue.Wait();
-            Thread.Sleep(TickTurn.Pause(waiting.Elapsed));
+            Thread.Sleep(Pause(waiting.Elapsed));
         }
 
         Check(connection, outcome);
@@ -54,6 +56,13 @@ internal static class SqliteTurn
 
     /// <summary>Commits what <see cref="Take"/> began.</summary>
     public static void Commit(SqliteConnection connection) => Execute(connection, "COMMIT");
+
+    /// <summary>
+    /// How long to pause before the next look: the longer one has waited, the shorter. After half a second that is less than a commit takes
+    /// on a slow disk; after two there is a look each millisecond.
+    /// </summary>
+    private static TimeSpan Pause(TimeSpan waited) =>
+        TimeSpan.FromMilliseconds(Math.Clamp(2000 / Math.Max(1, waited.TotalMilliseconds), 1, LongestPauseMs));
 
     private static void Execute(SqliteConnection connection, string sql) => Check(connection, raw.sqlite3_exec(connection.Handle, sql));
 

@@ -110,6 +110,26 @@ public sealed class TickStoreReplacedException(string store, string reason)
         "Bring the store back, or, if the new one is meant, have the program take it (TickLocker.AdoptStoreAsync, or start it again without its bootstrap file)."
     );
 
+/// <summary>The store was written by a newer Lockstep, in a format that this one does not know. Nothing was changed in it.</summary>
+/// <param name="store">The store's description, without secrets (I9).</param>
+/// <param name="format">The store's format.</param>
+/// <param name="known">The newest format that this version knows.</param>
+public sealed class TickStoreFormatException(string store, long format, long known)
+    : TickException(
+        ErrorKind.FileUnusable,
+        $"The store {store} was written by a newer Lockstep (format {format}, this one reads up to {known}). Nothing was changed in it.",
+        "Update Lockstep, or use another store."
+    )
+{
+    /// <summary>Has a store be of a format that this version knows.</summary>
+    /// <exception cref="TickStoreFormatException">It is of a later one.</exception>
+    internal static void Require(string store, long format, long known)
+    {
+        if (format > known)
+            throw new TickStoreFormatException(store, format, known);
+    }
+}
+
 /// <summary>The store cannot be reached or used just now.</summary>
 /// <param name="store">The store's description, without secrets (I9).</param>
 /// <param name="reason">What went wrong.</param>

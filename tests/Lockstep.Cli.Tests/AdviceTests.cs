@@ -50,8 +50,7 @@ public sealed partial class AdviceTests
         }
         else if (!Option().IsMatch(shell) && term != nameof(Term.Token))
         {
-            var isWhole = term == nameof(Term.PlanTracking);
-            Assert.Contains(isWhole ? typed : typed + " of the PowerShell module", shell, StringComparison.Ordinal);
+            Assert.Contains(typed + " of the PowerShell module", shell, StringComparison.Ordinal);
         }
     }
 

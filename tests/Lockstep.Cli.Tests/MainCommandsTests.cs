@@ -201,6 +201,35 @@ public sealed class MainCommandsTests : IDisposable
         }
     }
 
+    [Fact]
+    public async Task Tables_of_PostgreSQL_are_tracked_and_no_longer()
+    {
+        await using var postgres = await PostgresServer.StartAsync(TestContext.Current.CancellationToken);
+        await postgres.RunSqlAsync(
+            "CREATE TABLE items (id int PRIMARY KEY, deleted boolean); CREATE TABLE others (id int PRIMARY KEY)",
+            TestContext.Current.CancellationToken
+        );
+
+        var plan = await RunAsync("items", "--plan");
+        Assert.Contains("CREATE TRIGGER zz_lockstep_stamp", plan.Output, StringComparison.Ordinal);
+        Assert.Equal("items: tracked.\npublic.others: tracked.\n", (await RunAsync("items", "public.others")).Output);
+        Assert.Equal("items: tracked already.\n", (await RunAsync("items")).Output);
+        Assert.Equal("items: tracked.\n", (await RunAsync("items", "--soft-delete", "--notify")).Output);
+        Assert.Equal("items: tracked already.\n", (await RunAsync("items", "--soft-delete", "true")).Output);
+        Assert.Equal("", (await RunAsync("items", "--soft-delete=false", "--no-notify", "-q")).Output);
+        Assert.Equal("items: no longer tracked.\n", (await RunAsync("items", "--off")).Output);
+        Assert.Equal("items: was not tracked.\n", (await RunAsync("items", "--off")).Output);
+
+        var missing = await RunAsync("nothing");
+        Assert.Equal(4, missing.ExitCode);
+        Assert.Contains("There is no table nothing", missing.Error, StringComparison.Ordinal);
+        Assert.Equal(2, (await RunAsync("items", "--off", "--notify")).ExitCode);
+        Assert.Equal(2, (await CliProcess.RunAsync(_folder.Path, "track", "items")).ExitCode);
+
+        Task<CliProcess> RunAsync(params string[] arguments) =>
+            CliProcess.RunAsync(_folder.Path, ["track", .. arguments, "--postgres", postgres.ConnectionString]);
+    }
+
     [Theory]
     [InlineData("--record", "{\"id\":1")]
     [InlineData("--record", "[1]")]

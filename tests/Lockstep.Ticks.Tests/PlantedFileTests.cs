@@ -27,6 +27,28 @@ public sealed class PlantedFileTests : IDisposable
     [InlineData(Plant.Link)]
     [InlineData(Plant.DanglingLink)]
     [InlineData(Plant.Pipe)]
+    public async Task In_the_place_of_the_writers_queue(Plant plant)
+    {
+        var planted = new Planted(plant, _folder["v.db-waiting"]);
+
+        await planted.HoldsAgainstAsync<IOException>(() =>
+        {
+            using var queue = new SqliteQueue(_folder["v.db-waiting"]);
+            queue.Wait();
+            Assert.True(queue.IsFirst());
+            return Task.CompletedTask;
+        });
+
+        Assert.DoesNotContain(
+            Directory.GetFiles(_folder.Path, "v.db-waiting.*"),
+            file => !file.EndsWith(".victim", StringComparison.Ordinal)
+        );
+    }
+
+    [Theory]
+    [InlineData(Plant.Link)]
+    [InlineData(Plant.DanglingLink)]
+    [InlineData(Plant.Pipe)]
     public async Task In_the_place_of_a_bootstrap_file(Plant plant)
     {
         var planted = new Planted(plant, _folder["boot.json"]);

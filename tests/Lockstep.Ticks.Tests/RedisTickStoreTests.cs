@@ -73,34 +73,6 @@ public sealed class RedisTickStoreTests(SharedRedis redis) : TickStoreContract, 
     }
 
     [Fact]
-    public async Task Who_came_too_late_several_times_goes_first()
-    {
-        await using var store = await OpenAsync(Settings);
-        await using var other = await OpenAsync(Settings);
-        var decisions = 0;
-        var rival = Task.CompletedTask;
-
-        await store.ChangeAsync(
-            "x",
-            "ann",
-            reading =>
-            {
-                // The rival is always quicker, until it is told to wait.
-                decisions++;
-                rival = new TickEditor(other).SetAsync("y", $"{decisions}", replace: true, cancellationToken: Cancel);
-                var ahead = new TickEditor(other).SetAsync("x", $"{decisions}", replace: true, cancellationToken: Cancel);
-                ahead.Wait(TimeSpan.FromMilliseconds(200), Cancel);
-                rival = Task.WhenAll(rival, ahead);
-                return TickRules.Set("x", reading, "0", null, null, replace: true);
-            },
-            Cancel
-        );
-        await rival;
-
-        Assert.InRange(decisions, 2, 6);
-    }
-
-    [Fact]
     public async Task A_change_is_told_to_who_listens()
     {
         await using var listener = new RedisTickStore(await UriAsync(), Settings, Time);

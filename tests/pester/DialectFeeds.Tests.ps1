@@ -27,7 +27,10 @@ Describe 'Start-LockstepTestServer -Feed <feed>' -ForEach @(
     @{ feed = 'Rest'; table = 'items' }
     @{ feed = 'Shape'; table = 'items' }
 ) {
-    AfterEach { Get-LockstepTestServer | Stop-LockstepTestServer }
+    AfterEach {
+        Get-LockstepTestServer | Stop-LockstepTestServer
+        Get-LockstepTable | Where-Object IsSession | Remove-LockstepTable
+    }
 
     It 'is read without being told how, changes and removals included' {
         $server = 1..3 | ForEach-Object { @{ id = "r$_"; port = 80 } } | Start-LockstepTestServer -Port 0 -Feed $feed
@@ -43,7 +46,10 @@ Describe 'Start-LockstepTestServer -Feed <feed>' -ForEach @(
 }
 
 Describe 'A list in a dialect of your own' {
-    AfterEach { Get-LockstepTestServer | Stop-LockstepTestServer }
+    AfterEach {
+        Get-LockstepTestServer | Stop-LockstepTestServer
+        Get-LockstepTable | Where-Object IsSession | Remove-LockstepTable
+    }
 
     It 'is served as the dialect reads it' {
         $dialect = @{ From = 'Rest'; Items = '/data/rows'; Key = 'sku'; Next = 'more' }
@@ -62,7 +68,10 @@ Describe 'A list in a dialect of your own' {
 }
 
 Describe 'What makes no sense' {
-    AfterEach { Get-LockstepTestServer | Stop-LockstepTestServer }
+    AfterEach {
+        Get-LockstepTestServer | Stop-LockstepTestServer
+        Get-LockstepTable | Where-Object IsSession | Remove-LockstepTable
+    }
 
     It 'is refused: <name>' -ForEach @(
         @{ name = 'pages of a feed that has none'; start = { Start-LockstepTestServer -Port 0 -PageSize 5 } }

@@ -14,16 +14,22 @@ Describe 'Variables in Redis' -Skip:([bool] $obstacle) -Tag "$obstacle" {
             $listener.Stop()
             $script:redis = Start-Process redis-server "--port $port --bind 127.0.0.1 --requirepass s3cret --save `"`" --dir $($folder.FullName)" -PassThru -RedirectStandardOutput (Join-Path $folder.FullName log)
         }
-        for ($attempt = 1; ; $attempt++) {
-            Start-Redis
-            $store = @{ Store = "redis://:s3cret@127.0.0.1:$port/0?prefix=flags" }
-            $limit = [datetime]::UtcNow.AddSeconds(30)
-            do { try { $null = Set-LockstepVariable first 0 -DefaultTick 1s @store -ErrorAction Stop; $ready = $true } catch { $ready = $false } } until ($ready -or $redis.HasExited -or [datetime]::UtcNow -gt $limit)
-            if ($ready) { break }
-            if ($attempt -ge 3) { throw 'redis-server does not start.' }
+        function Stop-Redis { if ($redis -and -not $redis.HasExited) { $redis.Kill(); $redis.WaitForExit() } }
+        # Whatever comes in between, a test run's end included, no server is left.
+        $ready = $false
+        try {
+            for ($attempt = 1; -not $ready; $attempt++) {
+                if ($attempt -gt 3) { throw 'redis-server does not start.' }
+                Stop-Redis
+                Start-Redis
+                $store = @{ Store = "redis://:s3cret@127.0.0.1:$port/0?prefix=flags" }
+                $limit = [datetime]::UtcNow.AddSeconds(30)
+                do { try { $null = Set-LockstepVariable first 0 -DefaultTick 1s @store -ErrorAction Stop; $ready = $true } catch { $ready = $false } } until ($ready -or $redis.HasExited -or [datetime]::UtcNow -gt $limit)
+            }
         }
+        finally { if (-not $ready) { Stop-Redis } }
     }
-    AfterAll { if ($redis -and -not $redis.HasExited) { $redis.Kill(); $redis.WaitForExit() } }
+    AfterAll { Stop-Redis }
 
     It 'are set, become active, and are watched' {
         $set = Set-LockstepVariable rate 5 @store

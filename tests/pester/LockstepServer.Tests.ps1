@@ -233,6 +233,9 @@ Describe 'Start-LockstepServer over PostgreSQL' -Skip:([bool] $obstacle) -Tag "$
         'fading' | Clear-LockstepPostgresTombstone @connection -OlderThan 00:00:00
         Invoke-Sql $postgres $count | Should -Be 0
         Invoke-Sql $postgres "SELECT tombstone_floor > 0 FROM lockstep.tracked WHERE name = 'public.fading'" | Should -Be t
+        $failure = Get-ErrorOf { Clear-LockstepPostgresTombstone @connection fadign -OlderThan 00:00:00 -ErrorAction Stop }
+        $failure.FullyQualifiedErrorId | Should -BeLike 'PostgresTable,*'
+        "$failure" | Should -BeLike '*fadign*'
         Disable-LockstepPostgresTracking @connection fading -Confirm:$false
     }
 

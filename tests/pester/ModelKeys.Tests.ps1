@@ -202,8 +202,8 @@ Describe 'Retention of events' {
 
     It 'is of events only, and no time is negative' {
         (Get-ErrorOf { New-LockstepModel m -MaximumEventCount 2 -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'InvalidOption,*'
-        (Get-ErrorOf { New-LockstepModel m -Kind Events -MaximumEventAge '-1' -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'InvalidOption,*'
-        (Get-ErrorOf { New-LockstepModel m -MaximumFuture '-1' -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'InvalidOption,*'
+        (Get-ErrorOf { New-LockstepModel m -Kind Events -MaximumEventAge '-1' -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'ParameterArgument*Error,*'
+        (Get-ErrorOf { New-LockstepModel m -MaximumFuture '-1' -ErrorAction Stop }).FullyQualifiedErrorId | Should -BeLike 'ParameterArgument*Error,*'
         Get-LockstepModel | Should -BeNullOrEmpty
     }
 

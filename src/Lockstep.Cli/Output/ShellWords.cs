@@ -19,12 +19,11 @@ internal static partial class ShellWords
         [nameof(Term.Key)] = "--key-property",
         [nameof(Term.OperationTimeout)] = "--operation-timeout-seconds",
         [nameof(Term.Overwrite)] = "--force",
-        [nameof(Term.PlanTracking)] = "its -WhatIf",
+        [nameof(Term.PlanTracking)] = "--plan",
         [nameof(Term.PollInterval)] = "--interval-sec",
         [nameof(Term.ReadQuarantined)] = "lockstep records --quarantined",
         [nameof(Term.RetryInterval)] = "--retry-interval-sec",
         [nameof(Term.Settle)] = "--settle-sec",
-        [nameof(Term.SoftDelete)] = "-SoftDelete of the PowerShell module",
         [nameof(Term.SyncToDatabase)] = "lockstep sync --postgres",
         [nameof(Term.SyncToFile)] = "lockstep sync --path",
         [nameof(Term.Token)] = "the environment variable LOCKSTEP_TOKEN",
@@ -34,7 +33,7 @@ internal static partial class ShellWords
     public static string Say(string term, string? value) =>
         (term, value) switch
         {
-            (nameof(Term.EnableTracking), _) => $"Enable-LockstepPostgresTracking -Table {value} of the PowerShell module",
+            (nameof(Term.EnableTracking), _) => $"lockstep track {value} --postgres",
             (nameof(Term.Dialect), not null) => $"--dialect {value}",
             (nameof(Term.FilterParameter), not null) => $"--filter-parameter {value}=...",
             _ => Others.GetValueOrDefault(term) ?? "--" + WordStart().Replace(term, "-").ToLowerInvariant(),

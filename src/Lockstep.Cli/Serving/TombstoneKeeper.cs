@@ -36,11 +36,7 @@ internal sealed class TombstoneKeeper(ServeConfig config, ServeLog log) : IDispo
                     .FindAsync(connection, database.Tables, database.Exclude, database.Mode, cancellationToken)
                     .ConfigureAwait(false);
                 foreach (var table in tables.Concat(database.Feeds.Select(feed => TableName.Parse(feed.Table))))
-                {
-                    await PostgresTracking
-                        .ClearTombstonesAsync(connection, table, TimeSpan.FromDays(days), cancellationToken: cancellationToken)
-                        .ConfigureAwait(false);
-                }
+                    await ClearAsync(connection, table, TimeSpan.FromDays(days), cancellationToken).ConfigureAwait(false);
             }
             catch (OperationCanceledException)
             {
@@ -50,6 +46,19 @@ internal sealed class TombstoneKeeper(ServeConfig config, ServeLog log) : IDispo
             {
                 log.Warn("tombstones", e);
             }
+        }
+    }
+
+    private async Task ClearAsync(string connection, TableName table, TimeSpan age, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await PostgresTracking.ClearTombstonesAsync(connection, table, age, cancellationToken: cancellationToken).ConfigureAwait(false);
+        }
+        // A table that is gone or locked does not keep the others from their turn.
+        catch (PostgresTableException e)
+        {
+            log.Warn("tombstones", e);
         }
     }
 }

@@ -81,7 +81,7 @@ public sealed class PostgresTickStore : ITickStore
                     async (connection, settings) =>
                     {
                         if (!_isComplete)
-                            await PostgresTickTables.CompleteAsync(connection, cancellationToken).ConfigureAwait(false);
+                            await PostgresTickTables.CompleteAsync(connection, Description, cancellationToken).ConfigureAwait(false);
                         _isComplete = true;
                         await using var transaction = await connection.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
                         foreach (var variable in variables)
@@ -135,7 +135,9 @@ public sealed class PostgresTickStore : ITickStore
         CancellationToken cancellationToken
     )
     {
-        var readings = await PostgresTickTables.ReadAsync(connection, settings, variables, cancellationToken).ConfigureAwait(false);
+        var readings = await PostgresTickTables
+            .ReadAsync(connection, Description, settings, variables, cancellationToken)
+            .ConfigureAwait(false);
         return _clock is null ? readings : Array.ConvertAll(readings, reading => reading with { StoreTime = _clock.GetUtcNow() });
     }
 
@@ -197,7 +199,7 @@ public sealed class PostgresTickStore : ITickStore
             if (_newSettings is not null)
                 await PostgresTickTables.CreateAsync(connection, _newSettings, cancellationToken).ConfigureAwait(false);
             var settings =
-                await PostgresTickTables.ReadSettingsAsync(connection, cancellationToken).ConfigureAwait(false)
+                await PostgresTickTables.ReadSettingsAsync(connection, Description, cancellationToken).ConfigureAwait(false)
                 ?? throw new TickStoreUnavailableException(Description, "its settings are missing", outcomeUnknown: false, null);
             return _settings = settings;
         }

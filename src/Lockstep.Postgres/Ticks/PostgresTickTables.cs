@@ -8,6 +8,12 @@ namespace Lockstep.Postgres.Ticks;
 internal static class PostgresTickTables
 {
     /// <summary>
+    /// How stores lie in tables. What is added so that an earlier Lockstep would lose or misread it is a new format, which that one
+    /// refuses; tables that say none are of the first. Whoever raises it has the settings to itself, so that no change goes on beside.
+    /// </summary>
+    private const int Format = 1;
+
+    /// <summary>
     /// Adds what tables of older versions lack. Every change touches the settings first and then the others: who has the settings to itself
     /// waits for no one who waits for it.
     /// </summary>
@@ -15,6 +21,7 @@ internal static class PostgresTickTables
         ALTER TABLE lockstep_tick_settings ADD COLUMN IF NOT EXISTS identity uuid DEFAULT gen_random_uuid();
         ALTER TABLE lockstep_tick_settings ADD COLUMN IF NOT EXISTS version bigint NOT NULL DEFAULT 0;
         ALTER TABLE lockstep_tick_settings ADD COLUMN IF NOT EXISTS marks text NOT NULL DEFAULT '';
+        ALTER TABLE lockstep_tick_settings ADD COLUMN IF NOT EXISTS format integer NOT NULL DEFAULT 1;
         ALTER TABLE lockstep_tick_tuples ADD COLUMN IF NOT EXISTS wished_at timestamptz;
         ALTER TABLE lockstep_tick_tuples ADD COLUMN IF NOT EXISTS change_group text;
         """;
@@ -64,26 +71,30 @@ internal static class PostgresTickTables
     }
 
     /// <summary>The store's settings; null when they are missing.</summary>
-    public static async Task<TickSettings?> ReadSettingsAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    /// <exception cref="TickStoreFormatException">A newer Lockstep made the tables.</exception>
+    public static async Task<TickSettings?> ReadSettingsAsync(
+        NpgsqlConnection connection,
+        string store,
+        CancellationToken cancellationToken
+    )
     {
-        await using var command = new NpgsqlCommand(
-            "SELECT default_tick_ms, skew_bound_ms, latency_ms FROM lockstep_tick_settings",
-            connection
-        );
+        // All columns there are: those of older versions are fewer.
+        await using var command = new NpgsqlCommand("SELECT * FROM lockstep_tick_settings", connection);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
         if (!await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
             return null;
+        RequireFormat(reader, store);
         return new TickSettings(
-            TimeSpan.FromMilliseconds(reader.GetInt64(0)),
-            reader.IsDBNull(1) ? null : TimeSpan.FromMilliseconds(reader.GetInt64(1)),
-            TimeSpan.FromMilliseconds(reader.GetInt64(2))
+            TimeSpan.FromMilliseconds(reader.GetInt64(reader.GetOrdinal("default_tick_ms"))),
+            reader.Find("skew_bound_ms") is { } skew ? TimeSpan.FromMilliseconds(reader.GetInt64(skew)) : null,
+            TimeSpan.FromMilliseconds(reader.GetInt64(reader.GetOrdinal("latency_ms")))
         );
     }
 
     /// <summary>
     /// Adds what the tables of an older version lack, before they are first written to; who may not, is told by the server whom to ask.
     /// </summary>
-    public static async Task CompleteAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    public static async Task CompleteAsync(NpgsqlConnection connection, string store, CancellationToken cancellationToken)
     {
         await using var missing = new NpgsqlCommand(
             """
@@ -97,6 +108,7 @@ internal static class PostgresTickTables
             return;
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
         await TakeTurnAsync(connection, "tables", cancellationToken).ConfigureAwait(false);
+        await ReadSettingsAsync(connection, store, cancellationToken).ConfigureAwait(false);
         await using var additions = new NpgsqlCommand(Additions, connection);
         await additions.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
         await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
@@ -142,12 +154,12 @@ internal static class PostgresTickTables
     /// </summary>
     public static async Task<TickReading[]> ReadAsync(
         NpgsqlConnection connection,
+        string store,
         TickSettings settings,
         IReadOnlyList<string> variables,
         CancellationToken cancellationToken
     )
     {
-        // All columns there are: those of older versions are fewer.
         await using var batch = new NpgsqlBatch(connection);
         batch.BatchCommands.Add(new NpgsqlBatchCommand("SELECT * FROM lockstep_tick_settings"));
         foreach (var variable in variables)
@@ -159,14 +171,20 @@ internal static class PostgresTickTables
 
         batch.BatchCommands.Add(new NpgsqlBatchCommand("SELECT clock_timestamp()"));
         await using var reader = await batch.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
-        var stamp =
-            await reader.ReadAsync(cancellationToken).ConfigureAwait(false) && reader.Find("identity") is { } identity
-                ? new TickStoreStamp(
+        var stamp = TickStoreStamp.Unknown;
+        if (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
+        {
+            RequireFormat(reader, store);
+            if (reader.Find("identity") is { } identity)
+            {
+                stamp = new TickStoreStamp(
                     reader.GetGuid(identity).ToString("N"),
                     reader.GetInt64(reader.GetOrdinal("version")),
                     reader.FindText("marks")
-                )
-                : TickStoreStamp.Unknown;
+                );
+            }
+        }
+
         var schedules = new List<TickSchedule>();
         foreach (var _ in variables)
         {
@@ -325,6 +343,12 @@ internal static class PostgresTickTables
                 }
             );
         }
+    }
+
+    private static void RequireFormat(NpgsqlDataReader settings, string store)
+    {
+        if (settings.Find("format") is { } format)
+            TickStoreFormatException.Require(store, settings.GetInt64(format), Format);
     }
 
     private static TickTuple ReadTuple(NpgsqlDataReader reader, int activeAt, int value, int tick) =>

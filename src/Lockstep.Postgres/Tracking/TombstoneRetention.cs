@@ -15,6 +15,7 @@ internal static class TombstoneRetention
         """;
 
     /// <summary>In the transaction of the connection.</summary>
+    /// <exception cref="PostgresTableException">There is no such table.</exception>
     public static async Task<long> ClearAsync(
         NpgsqlConnection connection,
         TableName table,
@@ -22,10 +23,19 @@ internal static class TombstoneRetention
         CancellationToken cancellationToken
     )
     {
-        var registry = await connection
-            .QueryAsync("SELECT to_regclass('lockstep.tracked') IS NOT NULL", [], r => r.GetBoolean(0), cancellationToken)
-            .ConfigureAwait(false);
-        if (!registry[0])
+        var (isThere, hasRegistry) = (
+            await connection
+                .QueryAsync(
+                    "SELECT to_regclass($1) IS NOT NULL, to_regclass('lockstep.tracked') IS NOT NULL",
+                    [table.ToSql()],
+                    r => (r.GetBoolean(0), r.GetBoolean(1)),
+                    cancellationToken
+                )
+                .ConfigureAwait(false)
+        )[0];
+        if (!isThere)
+            throw TrackingCatalog.Missing(table);
+        if (!hasRegistry)
             return 0;
         var found = await connection
             .QueryAsync(Registered, [table.ToSql()], r => (Name: r.GetString(0), HasTime: r.GetBoolean(1)), cancellationToken)

@@ -9,13 +9,16 @@ namespace Lockstep.Postgres.Tracking;
 /// <param name="HasTxid">Whether it has a column txid already.</param>
 /// <param name="Readers">Quoted roles that may read it, so that they may read the tombstones.</param>
 /// <param name="OperatorSchemas">Quoted schemas outside pg_catalog in which the key's types live.</param>
+/// <param name="ByStatement">Whether a trigger for each INSERT sees all rows that come; it does not see those that are written to a
+/// partition, or by a subscription of logical replication.</param>
 internal sealed record TrackedTable(
     string SqlName,
     string Name,
     IReadOnlyList<TableColumn> Key,
     bool HasTxid,
     IReadOnlyList<string> Readers,
-    IReadOnlyList<string> OperatorSchemas
+    IReadOnlyList<string> OperatorSchemas,
+    bool ByStatement
 );
 
 /// <summary>How a table stands in the registry.</summary>
@@ -25,7 +28,24 @@ internal sealed record TrackedTable(
 /// <param name="SoftDelete">What a boolean column deleted is; null where an earlier version did not ask.</param>
 /// <param name="HasWake">Whether changes notify the feeds.</param>
 /// <param name="LaxTriggers">Our triggers that do not fire always.</param>
-internal sealed record Registration(string Name, bool AddedTxid, string[] Key, bool? SoftDelete, bool HasWake, string[] LaxTriggers);
+/// <param name="ByStatement">Whether a trigger fires for each INSERT, rather than for each row of it as in earlier versions.</param>
+/// <param name="HasTime">Whether its tombstones know their age.</param>
+/// <param name="TextColumns">The columns of its tombstones that are texts.</param>
+internal sealed record Registration(
+    string Name,
+    bool AddedTxid,
+    string[] Key,
+    bool? SoftDelete,
+    bool HasWake,
+    string[] LaxTriggers,
+    bool ByStatement,
+    bool HasTime,
+    string[] TextColumns
+)
+{
+    /// <summary>Whether the tombstones can hold keys as this version writes them; an earlier one may have taken fewer types for loose.</summary>
+    public bool Fits(IEnumerable<TableColumn> key) => key.All(k => !k.IsLoose || TextColumns.Contains(k.Name));
+}
 
 /// <summary>The registry of a database.</summary>
 /// <param name="Exists">Whether there is one.</param>
@@ -39,13 +59,16 @@ internal static class TrackingSql
     public const string Channel = "lockstep";
 
     // Named to come last among the table's BEFORE triggers: what those write is stamped too.
-    private static readonly string[] Triggers = ["zz_lockstep_stamp", "zz_lockstep_rows", "zz_lockstep_key", "zz_lockstep_truncate"];
+    private static readonly string[] Triggers = ["zz_lockstep_stamp", "zz_lockstep_key", "zz_lockstep_truncate"];
+    private const string RowsTrigger = "zz_lockstep_rows";
+    private const string InsertTrigger = "zz_lockstep_insert";
     private const string WakeTrigger = "zz_lockstep_wake";
+    private static readonly string[] AllTriggers = [.. Triggers, RowsTrigger, InsertTrigger, WakeTrigger];
 
     /// <summary>The statements that begin tracking, to be run in one transaction.</summary>
     public static IReadOnlyList<string> Enable(TrackedTable table, TrackingRegistry registry, bool wake, bool softDelete)
     {
-        var tombstones = $"lockstep.{Sql.Quote(table.Name)}";
+        var tombstones = TombstonesName(table);
         var function = FunctionName(table);
         var keys = string.Join(", ", table.Key.Select(k => Sql.Quote(k.Name)));
         var statements = new List<string>(Common);
@@ -63,13 +86,13 @@ internal static class TrackingSql
             $"ALTER TABLE {tombstones} ADD COLUMN txid bigint NOT NULL, ADD PRIMARY KEY ({keys})",
             AddTime(tombstones),
             $"CREATE INDEX ON {tombstones} (txid, {keys})",
-            Function(table, tombstones, function),
+            TombstoneFunction.Create(table, function, tombstones),
             $"CREATE TRIGGER {Triggers[0]} BEFORE INSERT OR UPDATE ON {table.SqlName} FOR EACH ROW EXECUTE FUNCTION lockstep.stamp()",
-            $"CREATE TRIGGER {Triggers[1]} AFTER INSERT OR DELETE ON {table.SqlName} FOR EACH ROW EXECUTE FUNCTION {function}()",
-            $"CREATE TRIGGER {Triggers[2]} AFTER UPDATE ON {table.SqlName} FOR EACH ROW WHEN ("
+            .. RowTriggers(table),
+            $"CREATE TRIGGER {Triggers[1]} AFTER UPDATE ON {table.SqlName} FOR EACH ROW WHEN ("
                 + string.Join(" OR ", table.Key.Select(k => $"{KeySql.Value(k, "OLD")} IS DISTINCT FROM {KeySql.Value(k, "NEW")}"))
                 + $") EXECUTE FUNCTION {function}()",
-            $"CREATE TRIGGER {Triggers[3]} AFTER TRUNCATE ON {table.SqlName} FOR EACH STATEMENT EXECUTE FUNCTION lockstep.truncated()",
+            $"CREATE TRIGGER {Triggers[2]} AFTER TRUNCATE ON {table.SqlName} FOR EACH STATEMENT EXECUTE FUNCTION lockstep.truncated()",
         ]);
         // Always: also for what a subscription of logical replication applies.
         statements.AddRange(Triggers.Select(t => EnableAlways(table, t)));
@@ -103,6 +126,16 @@ internal static class TrackingSql
         }
 
         statements.AddRange(now.LaxTriggers.Select(t => EnableAlways(table, t)));
+        if (now.ByStatement != table.ByStatement)
+        {
+            if (now.ByStatement)
+                statements.Add($"DROP TRIGGER {InsertTrigger} ON {table.SqlName}");
+            statements.Add(TombstoneFunction.Create(table, FunctionName(table), TombstonesName(table)));
+            statements.AddRange(RowTriggers(table));
+            if (!now.HasTime)
+                statements.Add(AddTime(TombstonesName(table)));
+        }
+
         if (wake == true && !now.HasWake)
             statements.AddRange(Wake(table));
         if (wake == false && now.HasWake)
@@ -121,6 +154,25 @@ internal static class TrackingSql
     private static string EnableAlways(TrackedTable table, string trigger) =>
         $"ALTER TABLE {table.SqlName} ENABLE ALWAYS TRIGGER {trigger}";
 
+    /// <summary>The triggers that keep tombstones of rows that come and go; they take the place of those that are there.</summary>
+    private static string[] RowTriggers(TrackedTable table)
+    {
+        var (name, function) = (table.SqlName, FunctionName(table));
+        string[] insert =
+        [
+            $"CREATE TRIGGER {InsertTrigger} AFTER INSERT ON {name} REFERENCING NEW TABLE AS {TombstoneFunction.Added}"
+                + $" FOR EACH STATEMENT EXECUTE FUNCTION {function}()",
+            EnableAlways(table, InsertTrigger),
+        ];
+        return
+        [
+            $"CREATE OR REPLACE TRIGGER {RowsTrigger} AFTER {(table.ByStatement ? "" : "INSERT OR ")}DELETE ON {name}"
+                + $" FOR EACH ROW EXECUTE FUNCTION {function}()",
+            EnableAlways(table, RowsTrigger),
+            .. table.ByStatement ? insert : [],
+        ];
+    }
+
     private static string[] Wake(TrackedTable table) =>
         [
             $"CREATE TRIGGER {WakeTrigger} AFTER INSERT OR UPDATE OR DELETE ON {table.SqlName} FOR EACH STATEMENT EXECUTE FUNCTION lockstep.wake({Sql.Literal(table.Name)})",
@@ -130,9 +182,9 @@ internal static class TrackingSql
     /// <summary>The statements that end tracking, to be run in one transaction.</summary>
     public static IReadOnlyList<string> Disable(TrackedTable table, bool dropTxid) =>
         [
-            .. Triggers.Append(WakeTrigger).Select(t => $"DROP TRIGGER IF EXISTS {t} ON {table.SqlName}"),
+            .. AllTriggers.Select(t => $"DROP TRIGGER IF EXISTS {t} ON {table.SqlName}"),
             $"DROP FUNCTION IF EXISTS {FunctionName(table)}()",
-            $"DROP TABLE IF EXISTS lockstep.{Sql.Quote(table.Name)}",
+            $"DROP TABLE IF EXISTS {TombstonesName(table)}",
             $"DROP INDEX IF EXISTS {IndexSchema(table)}.{Sql.Quote(IndexName(table))}",
             .. dropTxid ? [$"ALTER TABLE {table.SqlName} DROP COLUMN IF EXISTS txid"] : Array.Empty<string>(),
             $"DELETE FROM lockstep.tracked WHERE name = {Sql.Literal(table.Name)}",
@@ -184,36 +236,9 @@ internal static class TrackingSql
             """,
     ];
 
-    /// <summary>
-    /// Keeps one tombstone at most for each key that is gone. Runs as its owner, so that who may write the table needs no right on the
-    /// tombstones.
-    /// </summary>
-    private static string Function(TrackedTable table, string tombstones, string function)
-    {
-        var keys = string.Join(", ", table.Key.Select(k => Sql.Quote(k.Name)));
-        var old = string.Join(", ", table.Key.Select(k => KeySql.Value(k, "OLD")));
-        var same = string.Join(" AND ", table.Key.Select(k => $"gone.{Sql.Quote(k.Name)} = {KeySql.Value(k, "NEW")}"));
+    private static string TombstonesName(TrackedTable table) => $"lockstep.{Sql.Quote(table.Name)}";
 
-        // The text of an interval is to be that which feeds send.
-        var style = table.Key.Any(k => k.IsLoose) ? " SET IntervalStyle = iso_8601" : "";
-        var path = string.Join(", ", table.OperatorSchemas.Prepend("pg_catalog").Append("pg_temp"));
-        return $"""
-            CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = {path}{style} AS $$
-            BEGIN
-                IF TG_OP <> 'INSERT' THEN
-                    INSERT INTO {tombstones} ({keys}, txid) VALUES ({old}, pg_current_xact_id()::text::bigint)
-                        ON CONFLICT ({keys}) DO UPDATE SET (txid, lockstep_at) = (EXCLUDED.txid, EXCLUDED.lockstep_at);
-                END IF;
-                IF TG_OP <> 'DELETE' THEN
-                    DELETE FROM {tombstones} AS gone WHERE {same};
-                END IF;
-                RETURN NULL;
-            END
-            $$
-            """;
-    }
-
-    private static string FunctionName(TrackedTable table) => $"lockstep.{Sql.Quote(table.Name)}";
+    private static string FunctionName(TrackedTable table) => TombstonesName(table);
 
     private static string IndexName(TrackedTable table) => PostgresNames.Shorten(table.Name, "_lockstep_txid");
 

@@ -31,6 +31,7 @@ public sealed partial class PlantedFileTests : IDisposable
         ["Gossip/Persistence/GossipStore.cs"] = "the path that the user gave: PlantedFileTests there",
         ["Postgres/Feed/RowSpill.cs"] = "a new name that nobody can foresee",
         ["Postgres/Replication/ChangeLog.cs"] = "the path that the user gave: PlantedFileTests there",
+        ["Ticks/SqliteQueue.cs"] = "a new name that nobody can foresee, which then takes its place: PlantedFileTests there",
         ["Ticks/SqliteTickStore.cs"] = "the path that the user gave: PlantedFileTests there",
     };
 

@@ -60,6 +60,24 @@ public sealed class TombstoneRetentionTests(SharedPostgres postgres)
         Assert.Equal(1, await ClearAsync(items.Db, TimeSpan.Zero));
     }
 
+    [Theory]
+    [InlineData("CREATE TABLE other (id int PRIMARY KEY)")]
+    [InlineData("CREATE TABLE items (id int PRIMARY KEY)")]
+    public async Task Tombstones_of_a_table_that_is_not_there_are_refused_by_its_name(string sql)
+    {
+        await using var items = await TableCase.MakeAsync(postgres, sql, track: sql.Contains("items", StringComparison.Ordinal));
+        var error = await Assert.ThrowsAsync<PostgresTableException>(() =>
+            PostgresTracking.ClearTombstonesAsync(
+                items.Db.ConnectionString,
+                new TableName("public", "missing"),
+                TimeSpan.Zero,
+                true,
+                Cancel
+            )
+        );
+        Assert.Contains("There is no table public.missing", error.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Tracking_lets_readers_by_while_it_waits_for_a_table_that_is_in_use()
     {

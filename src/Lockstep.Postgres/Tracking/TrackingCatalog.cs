@@ -1,0 +1,183 @@
+using Lockstep.Postgres.Feed;
+using Npgsql;
+
+namespace Lockstep.Postgres.Tracking;
+
+/// <summary>Reads from the catalog what there is to know before a table's tracking changes, in the transaction of the connection.</summary>
+internal static class TrackingCatalog
+{
+    private const string Describe = """
+        SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname), n.nspname || '.' || c.relname, c.relkind::text,
+            EXISTS (SELECT FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent WHERE i.inhparent = c.oid AND p.relkind = 'r'),
+            c.relispartition,
+            coalesce((SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = c.oid AND attname = 'txid' AND NOT attisdropped), ''),
+            ARRAY(SELECT DISTINCT CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END
+                FROM aclexplode(c.relacl) WHERE privilege_type = 'SELECT' AND grantee <> c.relowner),
+            coalesce((SELECT ARRAY(SELECT a.attname::text FROM unnest(i.indkey::smallint[]) WITH ORDINALITY AS k(attnum, at)
+                JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum WHERE k.at <= i.indnkeyatts ORDER BY k.at)
+                FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary), '{}'),
+            to_regclass('lockstep.tracked') IS NOT NULL, c.oid::bigint,
+            c.relkind = 'r' AND NOT EXISTS (SELECT FROM pg_subscription_rel WHERE srrelid = c.oid)
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass($1)
+        """;
+
+    private const string OperatorSchemas = """
+        SELECT DISTINCT quote_ident(n.nspname) FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid JOIN pg_namespace n ON n.oid = t.typnamespace
+        WHERE a.attrelid = $1::bigint::oid AND a.attname = ANY($2) AND n.nspname <> 'pg_catalog' ORDER BY 1
+        """;
+
+    private const string Registered = """
+        SELECT name, added_txid, key_columns, (to_jsonb(t) ->> 'soft_delete')::boolean,
+            EXISTS (SELECT FROM pg_trigger WHERE tgrelid = t.relation AND tgname = 'zz_lockstep_wake'),
+            ARRAY(SELECT tgname::text FROM pg_trigger WHERE tgrelid = t.relation AND tgname LIKE 'zz\_lockstep\_%' AND tgenabled <> 'A' ORDER BY 1),
+            EXISTS (SELECT FROM pg_trigger WHERE tgrelid = t.relation AND tgname = 'zz_lockstep_insert'),
+            EXISTS (SELECT FROM pg_attribute WHERE attrelid = tombstones AND attname = 'lockstep_at' AND NOT attisdropped),
+            ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = tombstones AND atttypid = 'text'::regtype)
+        FROM lockstep.tracked t WHERE relation = $1::bigint::oid
+        """;
+
+    private const string Registry = """
+        SELECT to_regclass('lockstep.tracked') IS NOT NULL,
+            EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('lockstep.tracked') AND attname = 'tombstone_floor')
+        """;
+
+    /// <summary>A table as it is, how it stands in the registry if it does, and the type of its column txid, empty for none.</summary>
+    /// <exception cref="PostgresTableException">It is missing, or is nothing that can be tracked.</exception>
+    public static async Task<(TrackedTable Table, Registration? Registered, string TxidType)> FindAsync(
+        NpgsqlConnection connection,
+        TableName name,
+        CancellationToken cancellationToken
+    )
+    {
+        var found = await connection
+            .QueryAsync(
+                Describe,
+                [name.ToSql()],
+                r =>
+                    (
+                        SqlName: r.GetString(0),
+                        Plain: r.GetString(1),
+                        Kind: r.GetString(2),
+                        Inherited: r.GetBoolean(3),
+                        Partition: r.GetBoolean(4),
+                        Txid: r.GetString(5),
+                        Readers: r.GetFieldValue<string[]>(6),
+                        Key: r.GetFieldValue<string[]>(7),
+                        Registry: r.GetBoolean(8),
+                        Oid: r.GetInt64(9),
+                        ByStatement: r.GetBoolean(10)
+                    ),
+                cancellationToken
+            )
+            .ConfigureAwait(false);
+        if (found is not [var t])
+            throw Missing(name);
+
+        if (t.Kind is not ("r" or "p"))
+        {
+            throw new PostgresTableException(
+                $"{name} is not a table.",
+                "A view brings txid and deleted itself, from the tables it reads: track those."
+            );
+        }
+
+        if (t.Partition)
+            throw new PostgresTableException($"{name} is a partition.", "Track the partitioned table, which covers all of them.");
+        if (t.Inherited)
+        {
+            throw new PostgresTableException(
+                $"Other tables inherit from {name}; triggers are not inherited, so their rows would go unseen.",
+                "Track and serve each of them."
+            );
+        }
+
+        var registered = t.Registry
+            ? await connection
+                .QueryAsync(
+                    Registered,
+                    [t.Oid],
+                    r => new Registration(
+                        r.GetString(0),
+                        r.GetBoolean(1),
+                        r.GetFieldValue<string[]>(2),
+                        r.IsDBNull(3) ? null : r.GetBoolean(3),
+                        r.GetBoolean(4),
+                        r.GetFieldValue<string[]>(5),
+                        r.GetBoolean(6),
+                        r.GetBoolean(7),
+                        r.GetFieldValue<string[]>(8)
+                    ),
+                    cancellationToken
+                )
+                .ConfigureAwait(false)
+            : [];
+        var columns = await TableCatalog.ColumnsAsync(connection, t.Oid, cancellationToken).ConfigureAwait(false);
+        var schemas = await connection
+            .QueryAsync(OperatorSchemas, [t.Oid, t.Key], r => r.GetString(0), cancellationToken)
+            .ConfigureAwait(false);
+        var own = registered.FirstOrDefault();
+        var registryName = own?.Name ?? await FreeNameAsync(connection, t.Plain, cancellationToken).ConfigureAwait(false);
+        return (
+            new TrackedTable(
+                t.SqlName,
+                registryName,
+                [.. t.Key.Select(k => columns.Find(c => c.Name == k)!)],
+                t.Txid.Length > 0,
+                t.Readers,
+                schemas,
+                t.ByStatement
+            ),
+            own,
+            t.Txid
+        );
+    }
+
+    /// <summary>A name for the tombstone table: another tracked table may have had this one's name, and been renamed.</summary>
+    private static async Task<string> FreeNameAsync(NpgsqlConnection connection, string plain, CancellationToken cancellationToken)
+    {
+        for (var i = 1; ; i++)
+        {
+            var name = PostgresNames.Shorten(plain, i == 1 ? "" : $"_{i}");
+            var taken = await connection
+                .QueryAsync("SELECT to_regclass($1) IS NOT NULL", [$"lockstep.{Sql.Quote(name)}"], r => r.GetBoolean(0), cancellationToken)
+                .ConfigureAwait(false);
+            if (!taken[0])
+                return name;
+        }
+    }
+
+    /// <summary>The registry of the database.</summary>
+    public static async Task<TrackingRegistry> RegistryAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        var found = await connection
+            .QueryAsync(Registry, [], r => new TrackingRegistry(r.GetBoolean(0), r.GetBoolean(1)), cancellationToken)
+            .ConfigureAwait(false);
+        return found[0];
+    }
+
+    /// <summary>A column txid may have meant something else all along.</summary>
+    /// <exception cref="PostgresTableException">It holds what no transaction of this server has written.</exception>
+    public static async Task CheckTxidAsync(NpgsqlConnection connection, TrackedTable table, CancellationToken cancellationToken)
+    {
+        var odd = await connection
+            .QueryAsync(
+                $"SELECT txid FROM {table.SqlName} WHERE txid < 0 OR txid >= (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint) LIMIT 1",
+                [],
+                r => r.GetInt64(0),
+                cancellationToken
+            )
+            .ConfigureAwait(false);
+        if (odd is not [var value])
+            return;
+        throw new PostgresTableException(
+            FormattableString.Invariant(
+                $"The column txid of {table.SqlName} holds {value}, which is no transaction of this server, and tracking would overwrite it."
+            ),
+            "If the column is data of your own, rename it. If it came with a dump of another server, drop it."
+        );
+    }
+
+    /// <summary>What to say of a table that is not there.</summary>
+    public static PostgresTableException Missing(TableName table) =>
+        new($"There is no table {table} (names are taken as written, capitals included).", "Check the name and the schema.");
+}
