@@ -184,6 +184,9 @@ internal sealed class FeedEndpoint(
             .ConfigureAwait(false);
         response.Headers[WireNames.FeedIdentityHeader] = FeedName.Join(reading.Identity, variant);
         response.Headers[WireNames.KeyHeader] = KeyAnnouncement.Format(reading.KeyColumns);
+        // Through a filter heartbeats come also while it leaves out row after row; those of the transaction dialect tell by themselves.
+        if (source.RecordOrderField is not null && filter is null)
+            response.Headers[WireNames.CaughtUpHeader] = WireNames.CaughtUpByHeartbeat;
         using var client = clients.Begin(context.Request, since);
         using var measurement = metrics.Client(source.Name);
 

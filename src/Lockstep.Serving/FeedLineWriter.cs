@@ -92,6 +92,8 @@ internal sealed class FeedLineWriter(
         var before = Bytes;
         for (var lines = chunk.Lines; !lines.IsEmpty; )
         {
+            // What leaves out row after row sends nothing, and would not notice.
+            cancellationToken.ThrowIfCancellationRequested();
             var end = lines.Span.IndexOf((byte)'\n');
             var written = output.UnflushedBytes;
             filter.Write(lines.Span[..end], key, chunk.Kind == FeedChunkKind.SnapshotRows, output);

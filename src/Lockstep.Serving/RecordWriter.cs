@@ -59,6 +59,7 @@ internal sealed class RecordWriter : IFeedWriter
         var before = Rows;
         for (var lines = chunk.Lines; !lines.IsEmpty; )
         {
+            cancellationToken.ThrowIfCancellationRequested();
             var end = lines.Span.IndexOf((byte)'\n');
             Write(lines.Span[..end], isNew: chunk.Kind == FeedChunkKind.SnapshotRows);
             lines = lines[(end + 1)..];

@@ -18,12 +18,10 @@ public sealed class OpenFilesTests : IDisposable
     [Fact]
     public async Task More_clients_than_it_may_open_files_for_do_not_end_it()
     {
-        await using var feed = new TextFeed("""{"id":1,"updated_at":1}""" + "\n");
-        await CliProcess.RunAsync(_folder.Path, "sync", feed.Uri, "-q", "-p", "t.db");
-        using var server = Start(400, "serve", "--port", "0", "--path", "t.db");
+        using var server = await ServeAsync(400);
         try
         {
-            var uri = new Uri((await server.StandardOutput.ReadLineAsync(Cancel))!["Listening on ".Length..]);
+            var uri = await UriOfAsync(server);
             var clients = new List<TcpClient>();
             var answers = new List<string>();
             for (var i = 0; i < 600; i++)
@@ -33,8 +31,7 @@ public sealed class OpenFilesTests : IDisposable
                 try
                 {
                     await client.ConnectAsync(uri.Host, uri.Port, Cancel);
-                    var request = $"GET /servers/0 HTTP/1.1\r\nHost: {uri.Authority}\r\n\r\n";
-                    await client.GetStream().WriteAsync(Encoding.ASCII.GetBytes(request), Cancel);
+                    await client.GetStream().WriteAsync(RequestTo(uri), Cancel);
                     var answer = new byte[12];
                     await client.GetStream().ReadExactlyAsync(answer, Cancel);
                     answers.Add(Encoding.ASCII.GetString(answer)[9..]);
@@ -51,19 +48,7 @@ public sealed class OpenFilesTests : IDisposable
             Assert.False(server.HasExited);
 
             clients.ForEach(client => client.Dispose());
-            using var asking = new HttpClient();
-            await Eventually.TrueAsync(async () =>
-            {
-                try
-                {
-                    using var ready = await asking.GetAsync(new Uri(uri, "readyz"), Cancel);
-                    return ready.StatusCode == HttpStatusCode.OK;
-                }
-                catch (HttpRequestException)
-                {
-                    return false;
-                }
-            });
+            await ReadyAsync(uri);
         }
         finally
         {
@@ -72,12 +57,76 @@ public sealed class OpenFilesTests : IDisposable
         }
     }
 
-    /// <summary>Starts lockstep where it may open so many files.</summary>
-    private Process Start(int files, params string[] arguments)
+    [Fact]
+    public async Task Rushes_of_hundreds_in_one_instant_do_not_end_it()
+    {
+        using var server = await ServeAsync(256);
+        try
+        {
+            var uri = await UriOfAsync(server);
+            for (var rush = 0; rush < 5; rush++)
+            {
+                var clients = Enumerable.Range(0, 700).Select(_ => new TcpClient()).ToList();
+                await Task.WhenAll(clients.Select(client => AskAsync(client, uri)));
+                clients.ForEach(client => client.Dispose());
+                Assert.False(server.HasExited);
+            }
+
+            await ReadyAsync(uri);
+        }
+        finally
+        {
+            server.Kill(entireProcessTree: true);
+            await server.WaitForExitAsync(Cancel);
+        }
+    }
+
+    /// <summary>Asks for a table, and stays; whether it is answered, turned away or reset is the server's choice.</summary>
+    private static async Task AskAsync(TcpClient client, Uri uri)
+    {
+        try
+        {
+            await client.ConnectAsync(uri.Host, uri.Port, Cancel);
+            await client.GetStream().WriteAsync(RequestTo(uri), Cancel);
+        }
+        catch (Exception e) when (e is SocketException or IOException)
+        {
+            // Reset.
+        }
+    }
+
+    private static byte[] RequestTo(Uri server) => Encoding.ASCII.GetBytes($"GET /servers/0 HTTP/1.1\r\nHost: {server.Authority}\r\n\r\n");
+
+    /// <summary>Returns when the server says that it can be read.</summary>
+    private static async Task ReadyAsync(Uri server)
+    {
+        using var asking = new HttpClient();
+        await Eventually.TrueAsync(async () =>
+        {
+            try
+            {
+                using var ready = await asking.GetAsync(new Uri(server, "readyz"), Cancel);
+                return ready.StatusCode == HttpStatusCode.OK;
+            }
+            catch (Exception e) when (e is HttpRequestException or SocketException)
+            {
+                // Turned away; HttpClient shows a reset in the instant of connecting as it comes.
+                return false;
+            }
+        });
+    }
+
+    private static async Task<Uri> UriOfAsync(Process server) =>
+        new((await server.StandardOutput.ReadLineAsync(Cancel))!["Listening on ".Length..]);
+
+    /// <summary>Serves a table of one record where the process may open so many files.</summary>
+    private async Task<Process> ServeAsync(int files)
     {
         if (!OperatingSystem.IsLinux())
             Assert.Skip("The limit is set by a shell of Linux.");
-        var plain = CliProcess.Info(arguments);
+        await using var feed = new TextFeed("""{"id":1,"updated_at":1}""" + "\n");
+        await CliProcess.RunAsync(_folder.Path, "sync", feed.Uri, "-q", "-p", "t.db");
+        var plain = CliProcess.Info("serve", "--port", "0", "--path", "t.db");
         var start = new ProcessStartInfo("sh", ["-c", $"ulimit -n {files}; exec \"$@\"", "sh", plain.FileName, .. plain.ArgumentList])
         {
             RedirectStandardOutput = true,

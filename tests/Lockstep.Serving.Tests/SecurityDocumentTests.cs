@@ -16,6 +16,7 @@ public sealed class SecurityDocumentTests
             { "SendBudget.LongestWait", (long)SendBudget.LongestWait.TotalSeconds },
             { "SendBudget.Patience", (long)SendBudget.Patience.TotalSeconds },
             { "TableFeedOptions.DefaultMaximumRowBytes", TableFeedOptions.DefaultMaximumRowBytes },
+            { "CountedListener.Rest", (long)CountedListener.Rest.TotalMilliseconds },
             { "UnsentLimit.Bytes", UnsentLimit.Bytes },
             { "FeedFilter.MaximumConditions", FeedFilter.MaximumConditions },
             { "FeedFilter.MaximumColumns", FeedFilter.MaximumColumns },

@@ -89,20 +89,16 @@ Describe 'Sync-LockstepTable' {
     }
 
     Context 'key and order' {
-        # A feed of which nothing is known yet, and that falls silent, may have more: that is said besides.
-        BeforeAll { $silence = '*it may have more*' }
-
         It 'takes id as the key where there is one, without a word' {
             $null = Start-Feed ([pscustomobject]@{ name = 'x'; id = 7; updated_at = 1 }) | Sync-LockstepTable -Disk @quick -WarningVariable warnings
             (Get-LockstepTable).KeyProperty | Should -Be id
-            $warnings | Where-Object { $_ -notlike $silence } | Should -BeNullOrEmpty
+            $warnings | Should -BeNullOrEmpty
         }
 
         It 'takes the first field else, and warns once' {
             $null = Start-Feed ([pscustomobject]@{ name = 'x'; updated_at = 1 }), ([pscustomobject]@{ name = 'y'; updated_at = 2 }) |
                 Sync-LockstepTable -Disk @quick -WarningVariable warnings -WarningAction SilentlyContinue
             (Get-LockstepTable).KeyProperty | Should -Be name
-            $warnings = @($warnings | Where-Object { $_ -notlike $silence })
             $warnings | Should -HaveCount 1
             $warnings[0] | Should -BeLike "*'name'*"
         }

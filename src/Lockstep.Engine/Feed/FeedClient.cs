@@ -183,6 +183,12 @@ internal sealed class FeedClient : IDisposable
             FeedIdentity = Header(WireNames.FeedIdentityHeader),
             KeyFields = KeyAnnouncement.Parse(Header(WireNames.KeyHeader)),
             InstanceName = Header(WireNames.InstanceNameHeader),
+            CaughtUpBy = Header(WireNames.CaughtUpHeader) switch
+            {
+                WireNames.CaughtUpBySilence => CaughtUpSign.Silence,
+                WireNames.CaughtUpByHeartbeat => CaughtUpSign.Heartbeat,
+                _ => CaughtUpSign.None,
+            },
             Foreign = isSnapshot ? null : DialectDetection.ByHead(Header),
             ExpectedRecords = long.TryParse(Header(WireNames.CountHeader), NumberStyles.None, CultureInfo.InvariantCulture, out var count)
                 ? count

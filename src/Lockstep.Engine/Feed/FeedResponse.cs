@@ -17,6 +17,9 @@ internal sealed class FeedResponse(HttpResponseMessage response, Stream stream, 
 
     public string? InstanceName { get; init; }
 
+    /// <summary>What the feed says to be the sign that it has nothing more for now.</summary>
+    public CaughtUpSign CaughtUpBy { get; init; }
+
     /// <summary>The dialect of another server that the head tells; null where it tells none.</summary>
     public string? Foreign { get; init; }
 

@@ -15,6 +15,18 @@ internal static class WireNames
     /// <summary>The response header that names the members which identify a record: a JSON array of strings in ASCII.</summary>
     public const string KeyHeader = "Lockstep-Key";
 
+    /// <summary>
+    /// The response header by which a feed whose body does not end says what shows that it has nothing more for now:
+    /// <see cref="CaughtUpBySilence"/> or <see cref="CaughtUpByHeartbeat"/>.
+    /// </summary>
+    public const string CaughtUpHeader = "Lockstep-Caught-Up";
+
+    /// <summary>A value of <see cref="CaughtUpHeader"/>: the feed is silent only when it has nothing more.</summary>
+    public const string CaughtUpBySilence = "silence";
+
+    /// <summary>A value of <see cref="CaughtUpHeader"/>: a heartbeat comes when the feed has nothing more, and only then.</summary>
+    public const string CaughtUpByHeartbeat = "heartbeat";
+
     /// <summary>The response header that names the serving node.</summary>
     public const string InstanceNameHeader = "Instance-Name";
 

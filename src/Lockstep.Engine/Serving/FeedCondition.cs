@@ -59,28 +59,16 @@ internal sealed class FeedCondition
         }
     }
 
-    /// <summary>Whether it holds for a row's <c>data</c>.</summary>
-    public bool Holds(ReadOnlySpan<byte> data)
-    {
-        var json = new Utf8JsonReader(data, FeedFilter.AnyDepth);
-        json.Read();
-        bool? holds = null;
-        while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
-        {
-            var found = json.ValueTextEquals(_utf8Name);
-            json.Read();
-            // Of a member that comes twice the last one counts, as for whoever reads the record.
-            if (found)
-                holds = Holds(ref json);
-            json.Skip();
-        }
+    /// <summary>Whether it holds for a row that has no such member.</summary>
+    public bool HoldsForNone => _operator == "!=" ? _type != JsonTokenType.Null : _operator == "=" && _type == JsonTokenType.Null;
 
-        return holds ?? (_operator == "!=" ? _type != JsonTokenType.Null : _operator == "=" && _type == JsonTokenType.Null);
-    }
+    /// <summary>Whether it is a member's value that is compared.</summary>
+    /// <param name="name">A reader at the member's name.</param>
+    public bool IsOf(ref Utf8JsonReader name) => name.ValueTextEquals(_utf8Name);
 
-    public override string ToString() => $"{Name} {_operator} {_type} {Encoding.UTF8.GetString(_value)}";
-
-    private bool Holds(ref Utf8JsonReader value)
+    /// <summary>Whether it holds for the member's value.</summary>
+    /// <param name="value">A reader at the value, which stays there.</param>
+    public bool Holds(ref Utf8JsonReader value)
     {
         if (value.TokenType != _type || (_type == JsonTokenType.String && !IsUnicode(ref value)))
             return _operator == "!=";
@@ -100,6 +88,8 @@ internal sealed class FeedCondition
             _ => order >= 0,
         };
     }
+
+    public override string ToString() => $"{Name} {_operator} {_type} {Encoding.UTF8.GetString(_value)}";
 
     /// <summary>Whether a string has no half of a surrogate pair: one that has is no text that a condition could name.</summary>
     private static bool IsUnicode(ref Utf8JsonReader value)

@@ -1,3 +1,4 @@
+using Lockstep.Engine.Feed;
 using Lockstep.Engine.Tables;
 
 namespace Lockstep.Engine.Sync;
@@ -57,13 +58,21 @@ internal sealed class BodyClock(SyncContext context, BodySource source, CursorTr
             }
 
             return SilenceLeft() > TimeSpan.Zero ? BodyRest.None
-                : IsEndless ? BodyRest.Quiet
+                : SilenceTells ? BodyRest.Quiet
                 : BodyRest.Silent;
         }
     }
 
-    /// <summary>What the feed has shown says nothing of the address that it leads to.</summary>
-    private FeedEnding Ending => source.IsRedirected ? FeedEnding.Unknown : context.FeedEnding;
+    /// <summary>
+    /// What the feed has shown says nothing of the address that it leads to; what it says of this body counts more than what it has shown.
+    /// </summary>
+    private FeedEnding Ending =>
+        source.IsRedirected ? FeedEnding.Unknown
+        : source.CaughtUpBy != CaughtUpSign.None ? FeedEnding.Endless
+        : context.FeedEnding;
+
+    /// <summary>Whether the feed's silence says that it has nothing more for now. Of one that says so by a heartbeat it is a pause.</summary>
+    private bool SilenceTells => IsEndless && source.CaughtUpBy != CaughtUpSign.Heartbeat;
 
     /// <summary>Bytes have come.</summary>
     /// <param name="isSignOfLife">Whether they count: white space within an object does not.</param>
@@ -87,7 +96,7 @@ internal sealed class BodyClock(SyncContext context, BodySource source, CursorTr
     {
         if (hasRecords)
             _lastRecord = Now;
-        var counts = hasRecords || IsEndless || (Ending == FeedEnding.Unknown && _lastRecord != 0);
+        var counts = hasRecords || SilenceTells || (Ending == FeedEnding.Unknown && _lastRecord != 0);
         if (!counts)
             return;
         _lastIdle = Now;
@@ -118,7 +127,8 @@ internal sealed class BodyClock(SyncContext context, BodySource source, CursorTr
     }
 
     /// <summary>
-    /// How long the feed may still be silent before that counts. A feed that has ended before is waited for; only when half the time is over
+    /// How long the feed may still be silent before that counts. A feed that has ended before, or that sends a heartbeat when it has
+    /// nothing more, is waited for; only when half the time is over
     /// that its connection may be silent does it count as silent, so that what it sent is kept with a warning rather than an error.
     /// </summary>
     private TimeSpan SilenceLeft()
@@ -126,13 +136,15 @@ internal sealed class BodyClock(SyncContext context, BodySource source, CursorTr
         if (!_hasFirstByte)
         {
             // A slow first byte is not silence, unless nothing has to come.
-            return IsEndless && !source.IsWholeSet ? context.Options.Settle - context.Time.GetElapsedTime(_lastSign) : LongestWait;
+            return SilenceTells && (!source.IsWholeSet || source.CaughtUpBy == CaughtUpSign.Silence)
+                ? context.Options.Settle - context.Time.GetElapsedTime(_lastSign)
+                : LongestWait;
         }
 
         var settle = context.Options.Settle;
         var limit =
-            IsEndless ? settle
-            : Ending == FeedEnding.Ends || _lastRecord == 0 ? HalfIdleTimeout
+            SilenceTells ? settle
+            : Ending != FeedEnding.Unknown || _lastRecord == 0 ? HalfIdleTimeout
             : LongestPause;
         var quiet = context.Time.GetElapsedTime(Math.Max(_lastSign, LastNews()));
         var withoutRecord = context.Time.GetElapsedTime(Math.Max(_lastRecord, LastNews()));

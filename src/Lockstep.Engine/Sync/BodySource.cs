@@ -69,6 +69,9 @@ internal sealed record BodySource
     /// <summary>Whether the body says by itself where it ends.</summary>
     public bool HasDefiniteEnd { get; init; }
 
+    /// <summary>What its feed says to be the sign that it has nothing more for now; nothing of what it led to.</summary>
+    public CaughtUpSign CaughtUpBy { get; init; }
+
     /// <summary>Whether its type is that of a page of HTML or XML, which may be wrong.</summary>
     public bool IsMarkup { get; init; }
 

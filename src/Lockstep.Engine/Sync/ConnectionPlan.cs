@@ -133,6 +133,7 @@ internal sealed class ConnectionPlan
             IsRedirected = body.IsSnapshot,
             IsAnotherFeed = _isAnotherFeed || (_resync && state.FeedIdentity is { } known && body.FeedIdentity is { } met && known != met),
             HasDefiniteEnd = body.HasDefiniteEnd,
+            CaughtUpBy = body.IsSnapshot ? CaughtUpSign.None : body.CaughtUpBy,
             IsMarkup = body.IsMarkup,
             FeedIdentity = body.FeedIdentity,
             IdleTimeout = client.OperationTimeout,

@@ -11,11 +11,11 @@ internal sealed class HostedConnection
 {
     private readonly ConnectionContext _connection;
 
-    private HostedConnection(ConnectionContext connection, HttpEndpoint endpoint, Socket socket, bool isExcess)
+    private HostedConnection(ConnectionContext connection, HttpEndpoint endpoint, Socket socket)
     {
         _connection = connection;
         Endpoint = endpoint;
-        IsExcess = isExcess;
+        IsExcess = connection.Features.GetRequiredFeature<CountedConnection>().IsExcess;
         Socket = socket;
         RawOutput = new SocketPipeWriter(socket);
     }
@@ -42,10 +42,10 @@ internal sealed class HostedConnection
         features.Get<HostedConnection>() ?? throw new InvalidOperationException("The request did not come through an HttpHost.");
 
     /// <summary>Takes over the sending side of a connection that was just accepted; its requests find this as a feature.</summary>
-    public static HostedConnection Attach(ConnectionContext connection, HttpEndpoint endpoint, bool isExcess)
+    public static HostedConnection Attach(ConnectionContext connection, HttpEndpoint endpoint)
     {
         var socket = connection.Features.GetRequiredFeature<IConnectionSocketFeature>().Socket;
-        HostedConnection hosted = new(connection, endpoint, socket, isExcess);
+        HostedConnection hosted = new(connection, endpoint, socket);
         connection.Transport = new DuplexPipe(connection.Transport.Input, hosted.RawOutput);
         connection.Features.Set(hosted);
         return hosted;

@@ -1,10 +1,6 @@
-using System.IO.Pipelines;
 using System.Net;
-using System.Net.Sockets;
-using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
-using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 
@@ -25,22 +21,16 @@ public sealed class HttpHost : IAsyncDisposable
     private readonly Lock _gate = new();
     private Task? _stopped;
 
-    private readonly ConnectionCount _connections;
-
     private HttpHost(IReadOnlyList<HttpEndpoint> endpoints, ConnectionLimits limits)
     {
-        _connections = new ConnectionCount(limits.Within(OpenFiles.Left, new IPEndPoint(endpoints[0].Address, endpoints[0].Port)));
         KestrelServerOptions options = new() { AddServerHeader = false, ApplicationServices = EmptyServices.Instance };
         // A feed may be silent for hours and a test may read as slowly as it likes.
         options.Limits.MinResponseDataRate = null;
         options.Limits.MinRequestBodyDataRate = null;
         foreach (var endpoint in endpoints)
             options.Listen(endpoint.Address, endpoint.Port, listen => Configure(listen, endpoint));
-        SocketTransportFactory transport = new(
-            Options.Create(new SocketTransportOptions { CreateBoundListenSocket = Bind }),
-            NullLoggerFactory.Instance
-        );
-        _server = new KestrelServer(Options.Create(options), transport, NullLoggerFactory.Instance);
+        ConnectionCount count = new(limits.Within(OpenFiles.Left, new IPEndPoint(endpoints[0].Address, endpoints[0].Port)));
+        _server = new KestrelServer(Options.Create(options), new CountedTransport(count), NullLoggerFactory.Instance);
     }
 
     /// <summary>
@@ -125,16 +115,8 @@ public sealed class HttpHost : IAsyncDisposable
         listen.Use(next =>
             async connection =>
             {
-                var client = ConnectionLimits.ClientOf((connection.RemoteEndPoint as IPEndPoint)?.Address ?? IPAddress.None);
-                var admission = _connections.Came(client);
-                if (admission == Admission.Refused)
-                {
-                    connection.Abort(new ConnectionAbortedException("There are too many connections."));
-                    return;
-                }
-
                 var transport = connection.Transport;
-                var hosted = HostedConnection.Attach(connection, endpoint, isExcess: admission == Admission.Excess);
+                var hosted = HostedConnection.Attach(connection, endpoint);
                 try
                 {
                     if (endpoint.Certificate is null)
@@ -145,37 +127,8 @@ public sealed class HttpHost : IAsyncDisposable
                 finally
                 {
                     connection.Transport = transport;
-                    _connections.Left(client);
                 }
             }
         );
     }
-
-    /// <summary>Binding it here, and not in Kestrel, lets the exception say which of the endpoints it was.</summary>
-    private static Socket Bind(EndPoint endPoint)
-    {
-        try
-        {
-            var socket = SocketTransportOptions.CreateDefaultBoundListenSocket(endPoint);
-            UnsentLimit.Set(socket);
-            return socket;
-        }
-        catch (SocketException error)
-        {
-            var asked = (IPEndPoint)endPoint;
-            throw error.SocketErrorCode == SocketError.AddressAlreadyInUse
-                ? new PortInUseException(asked, error)
-                : new ListenException(asked, $"Cannot listen on {asked}: {Advice(error.SocketErrorCode)}", error);
-        }
-    }
-
-    private static string Advice(SocketError code) =>
-        code switch
-        {
-            SocketError.AddressNotAvailable =>
-                "it is not an address of this machine. Listen on 127.0.0.1, or on 0.0.0.0 for all of its addresses.",
-            SocketError.AccessDenied =>
-                "the system does not allow it. Ports below 1024 need more rights; use a higher one, or 0 for a free one.",
-            _ => $"{code}. Use another address or port.",
-        };
 }

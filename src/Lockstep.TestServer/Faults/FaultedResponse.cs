@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Lockstep.Engine.Records;
 using Lockstep.Serving.Hosting;
 using Lockstep.TestServer.Faults.Stages;
 using Lockstep.TestServer.Feeds;
@@ -87,6 +88,9 @@ internal sealed class FaultedResponse(HttpContext context, TestRequest log, Time
         var response = Context.Response;
         IsFinite = length is not null;
         response.ContentLength = _dropsLength ? null : length;
+        // What a feed says of its silence does not hold for a body that faults have their hands on.
+        if (_records.Count + _encoding.Count + _wire.Count > 0)
+            response.Headers.Remove(WireNames.CaughtUpHeader);
         foreach (var change in _headChanges)
             change(response);
         if (FalseLength is { } announce)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Lockstep.Engine.Records;
 using Lockstep.Serving.Hosting;
 using Lockstep.TestServer.Requests;
 using Lockstep.TestServer.Responses;
@@ -133,6 +134,8 @@ internal sealed class ScriptedFeed : IRecordFeed
     {
         if (_options.AnnounceCount)
             AnnounceCount(context.Response, Measure(range).Count);
+        if (!IsTransactional)
+            context.Response.Headers[WireNames.CaughtUpHeader] = WireNames.CaughtUpBySilence;
         var body = await ResponseBody.StartAsync(context, log, length: null, cancellationToken).ConfigureAwait(false);
         await SendAsync(body, range, cancellationToken).ConfigureAwait(false);
         if (IsTransactional)

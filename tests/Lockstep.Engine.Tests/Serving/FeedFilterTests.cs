@@ -74,6 +74,18 @@ public class FeedFilterTests
         Assert.Equal(fits ? Row(false, Data) : Row(true, """{"id":7}"""), written);
     }
 
+    [Theory]
+    [InlineData(true, "a=1", "b=2", "missing=null", "a<2", "b!=3")]
+    [InlineData(false, "a=2", "b=2")]
+    [InlineData(false, "a=1", "b=3")]
+    [InlineData(false, "a=1", "a=1", "a>1")]
+    [InlineData(false, "missing=1", "a=1")]
+    public void All_conditions_must_hold(bool fits, params string[] where)
+    {
+        var written = Write(FeedFilter.Parse([], where)!, Row(false, """{"id":7,"b":2,"a":1}"""), ["id"], isNew: true);
+        Assert.Equal(fits ? Row(false, """{"id":7,"b":2,"a":1}""") : "", written);
+    }
+
     [Fact]
     public void The_key_is_always_among_the_columns_and_a_tombstone_keeps_only_it()
     {

@@ -175,6 +175,33 @@ public sealed class RecordDialectTests : SyncTest
     }
 
     [Fact]
+    public async Task A_table_without_records_is_synced_at_once()
+    {
+        _table.Apply(Json(1, 1));
+        _table.Apply(Gone(1));
+        await using var server = await ServeAsync();
+
+        var run = await SyncRun.ToEndAsync(To(server));
+
+        Assert.Equal((SyncEndReason.CaughtUp, 0L, true), (run.Result.EndReason, run.Result.Received, run.Result.IsComplete));
+    }
+
+    [Fact]
+    public async Task That_a_heartbeat_tells_that_there_is_nothing_more_is_said_where_no_filter_sends_others()
+    {
+        _table.Apply(Json(1, 1));
+        await using var server = await ServeAsync();
+        using var http = new HttpClient();
+        foreach (var (query, said) in ((string, string)[])[("", "heartbeat"), ("?where=id>1", "")])
+        {
+            var uri = new Uri($"{FeedOf(server)}{query}");
+            using var response = await http.GetAsync(uri, HttpCompletionOption.ResponseHeadersRead, Cancellation);
+            response.Headers.TryGetValues("Lockstep-Caught-Up", out var values);
+            Assert.Equal(said, string.Concat(values ?? []));
+        }
+    }
+
+    [Fact]
     public async Task The_order_field_is_the_tables_own_and_a_filter_holds()
     {
         using var table = new TestTable(order: "version");

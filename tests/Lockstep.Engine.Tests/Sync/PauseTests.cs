@@ -1,12 +1,16 @@
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
 using Lockstep.Testing;
+using Lockstep.TestServer;
+using Lockstep.TestServer.Feeds;
 
 namespace Lockstep.Engine.Tests.Sync;
 
 /// <summary>A pause is not an end: what silence means, and bytes that change nothing.</summary>
 public sealed class PauseTests : SyncTest
 {
+    private const string Heartbeat = "{\"heartbeat\":true}\n";
+
     [Theory(Timeout = Pace.Limit)]
     [InlineData(1)]
     [InlineData(2)]
@@ -39,7 +43,7 @@ public sealed class PauseTests : SyncTest
 
     [Theory(Timeout = Pace.Limit)]
     [InlineData("\n")]
-    [InlineData("{\"heartbeat\":true}\n")]
+    [InlineData(Heartbeat)]
     public async Task Heartbeats_for_6_s_before_the_first_record_are_no_reason_to_end(string heartbeat)
     {
         Pace pace = null!;
@@ -66,7 +70,6 @@ public sealed class PauseTests : SyncTest
     [Fact(Timeout = Pace.Limit)]
     public async Task Heartbeats_end_a_sync_after_its_first_record_and_at_once_where_the_feed_is_known_for_them()
     {
-        const string Heartbeat = "{\"heartbeat\":true}\n";
         await using var server = new RawServer(async exchange =>
         {
             await exchange.ChunkedAsync();
@@ -222,6 +225,102 @@ public sealed class PauseTests : SyncTest
         var run = await SyncRun.ToEndAsync(sync);
 
         Assert.Equal((SyncEndReason.EndOfFeed, 1L, true), (run.Result.EndReason, run.Result.Added, run.Result.IsComplete));
+    }
+
+    [Theory(Timeout = Pace.Limit)]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_feed_that_says_that_its_silence_tells_settles_without_a_warning_from_the_first_time(bool hasRecord)
+    {
+        Pace pace = null!;
+        await using var server = new RawServer(async exchange =>
+        {
+            await exchange.ChunkedAsync("Lockstep-Caught-Up: silence\r\n");
+            if (hasRecord)
+                await SendAsync(exchange, pace, Record(1, 1), pause: 0);
+            else
+                await pace.ConnectedAsync();
+            await pace.PassUntilAsync(exchange.ClientClosedAsync());
+        });
+
+        (var sync, pace) = Paced(Options(server, settle: 1));
+        var run = await SyncRun.ToEndAsync(sync);
+
+        Assert.Equal(
+            (SyncEndReason.Settled, hasRecord ? 1L : 0L, true),
+            (run.Result.EndReason, run.Result.Received, run.Result.IsComplete)
+        );
+        Assert.DoesNotContain(run.Events, e => e.Kind == FeedEventKind.Warning);
+        Assert.InRange(run.Result.Duration.TotalSeconds, 1, 2);
+    }
+
+    [Fact(Timeout = Pace.Limit)]
+    public async Task The_silence_and_the_blank_lines_of_a_feed_that_says_that_its_heartbeats_tell_are_a_pause()
+    {
+        Pace pace = null!;
+        await using var server = new RawServer(async exchange =>
+        {
+            await exchange.ChunkedAsync("Lockstep-Caught-Up: heartbeat\r\n");
+            var first = Record(exchange.Number, exchange.Number);
+            await SendAsync(exchange, pace, first, pause: 6);
+            await SendAsync(exchange, pace, "\n", pause: 2, before: first.Length);
+            await SendAsync(exchange, pace, "\n", pause: 2, before: first.Length + 1);
+            await exchange.ChunkAsync(Record(exchange.Number + 1, exchange.Number + 1) + Heartbeat);
+            await exchange.StallAsync();
+        });
+
+        // The second time the table knows that the feed is endless, too.
+        for (var time = 1; time <= 2; time++)
+        {
+            (var sync, pace) = Paced(Options(server));
+            var run = await SyncRun.ToEndAsync(sync);
+
+            Assert.Equal((SyncEndReason.CaughtUp, true), (run.Result.EndReason, run.Result.IsComplete));
+            Assert.Equal(time + 1, Info.Rows);
+        }
+    }
+
+    [Fact(Timeout = Pace.Limit)]
+    public async Task The_heartbeat_of_a_feed_that_says_that_it_tells_is_the_end_also_before_any_record()
+    {
+        await using var server = new RawServer(async exchange =>
+        {
+            await exchange.ChunkedAsync("Lockstep-Caught-Up: heartbeat\r\n");
+            await exchange.ChunkAsync(Heartbeat);
+            await exchange.StallAsync();
+        });
+
+        var run = await SyncRun.ToEndAsync(Options(server));
+
+        Assert.Equal((SyncEndReason.CaughtUp, 0L, true), (run.Result.EndReason, run.Result.Received, run.Result.IsComplete));
+    }
+
+    [Fact(Timeout = Pace.Limit)]
+    public async Task The_scripted_feed_of_the_test_server_settles_without_a_warning_from_the_first_time()
+    {
+        await using var server = await LockstepTestServer.StartAsync(
+            new TestServerOptions
+            {
+                Port = 0,
+                Feed = FeedKind.Scripted,
+                Records = [Record(1, 1).TrimEnd()],
+            },
+            cancellationToken: Cancellation
+        );
+        for (var time = 1; time <= 2; time++)
+        {
+            var clock = new ManualTimeProvider();
+            var sync = new TableSync(SyncRun.Options(server.FeedUri, TablePath), clock);
+            var pace = new Pace(sync, clock);
+            var running = SyncRun.ToEndAsync(sync);
+            await pace.ReceivedAsync(Record(1, 1).Length);
+            await pace.PassUntilAsync(running);
+            var run = await running;
+
+            Assert.Equal((SyncEndReason.Settled, 1L, true), (run.Result.EndReason, run.Result.Received, run.Result.IsComplete));
+            Assert.DoesNotContain(run.Events, e => e.Kind == FeedEventKind.Warning);
+            Assert.InRange(run.Result.Duration.TotalSeconds, 0.2, 1);
+        }
     }
 
     private static string Records(int first, int last) =>

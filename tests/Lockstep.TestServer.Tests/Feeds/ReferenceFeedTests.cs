@@ -33,6 +33,7 @@ public sealed class ReferenceFeedTests
             Assert.StartsWith("HTTP/1.1 200 OK\r\n", head, StringComparison.Ordinal);
             Assert.Contains("Content-Type: text/plain\r\n", head, StringComparison.Ordinal);
             Assert.Contains("Transfer-Encoding: chunked\r\n", head, StringComparison.Ordinal);
+            Assert.DoesNotContain("Lockstep-", head, StringComparison.Ordinal);
             for (var round = 0; round < 20; round++)
             {
                 foreach (var expected in Objects)

@@ -257,6 +257,30 @@ public sealed class ScriptedFeedTests
         }
     }
 
+    [Theory]
+    [InlineData(true, ScriptedDialect.Record, false, true)]
+    [InlineData(true, ScriptedDialect.Record, true, false)]
+    [InlineData(true, ScriptedDialect.Transaction, false, false)]
+    [InlineData(false, ScriptedDialect.Record, false, false)]
+    public async Task An_endless_feed_says_that_its_silence_tells_unless_control_rows_do_or_a_fault_may_make_it_silent(
+        bool endless,
+        ScriptedDialect dialect,
+        bool isFaulted,
+        bool says
+    )
+    {
+        await using var server = await TestServers.StartScriptedAsync(
+            Cancelled,
+            feed => (feed.Endless, feed.Dialect) = (endless, dialect),
+            One
+        );
+        if (isFaulted)
+            server.Faults.Add(new StallFault { AtRecord = 1 });
+        (var client, var head) = await RawClient.GetAsync(server.Uri, "/servers/0", Cancelled);
+        await using (client)
+            Assert.Equal(says, head.Contains("Lockstep-Caught-Up: silence\r\n", StringComparison.Ordinal));
+    }
+
     [Fact]
     public async Task Deleted_records_can_be_left_out_of_a_snapshot_only()
     {
