@@ -16,6 +16,20 @@ Describe 'Sync-LockstepTable -AsJob' {
         Get-LockstepTable | Where-Object IsSession | Remove-LockstepTable
     }
 
+    Context 'has made its table' {
+        It 'by the time that it is there, and can be waited for when it has caught up' {
+            $server = Start-LockstepTestServer -Port 0 -Feed Finite
+            foreach ($n in 1..5) {
+                $job = $server | Sync-LockstepTable -Path "t$n.db" -Table "t$n" -Follow -AsJob
+                (Get-LockstepTable "t$n").Name | Should -Be "t$n"
+                (Wait-LockstepTable "t$n" -UpToDate -TimeoutSec 60).Rows | Should -Be 1
+                # Between two polls as well.
+                (Wait-LockstepTable "t$n" -UpToDate -TimeoutSec 60).Rows | Should -Be 1
+                $job | Stop-Job -PassThru | Remove-Job
+            }
+        }
+    }
+
     Context 'is a job like any other' {
         It 'whose output is the result' {
             $job = Start-Feed (New-Record 1 10), (New-Record 2 20) | Sync-LockstepTable -Disk @quick -AsJob -JobName mirror

@@ -1,4 +1,5 @@
 using System.Collections;
+using System.Diagnostics;
 using System.Globalization;
 using System.Management.Automation;
 using System.Net;
@@ -23,6 +24,8 @@ namespace Lockstep.Commands;
 public sealed class SyncLockstepTableCommand : FeedCmdlet
 {
     private readonly List<SyncResult> _results = [];
+    private static readonly TimeSpan MostForTable = TimeSpan.FromSeconds(2);
+
     private string? _feed;
     private ParallelSyncs? _parallel;
 
@@ -304,6 +307,7 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
             var job = new SyncJob(JobName, new BackgroundSync(sync, log, PassThru || EveryChange, tokens));
             JobRepository.Add(job);
             RunspaceJobs.Current.Start(job);
+            AwaitTable(job, plan);
             WriteObject(job);
             return;
         }
@@ -339,6 +343,25 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
         {
             steps.End();
             Keep(sync.Result.ToModel());
+        }
+    }
+
+    /// <summary>
+    /// Until the job has made its table's file, which takes a moment: whoever asks for the table next is to find it. A job that ends, or has to
+    /// wait for another writer, is not waited for.
+    /// </summary>
+    private void AwaitTable(SyncJob job, SyncPlan plan)
+    {
+        if (plan.Destination.GetStore() is not FileTableStore store)
+            return;
+        for (
+            var begun = Stopwatch.GetTimestamp();
+            !store.Find().Any() && job.JobStateInfo.State == JobState.Running && Stopwatch.GetElapsedTime(begun) < MostForTable;
+
+        )
+        {
+            if (StopToken.WaitHandle.WaitOne(millisecondsTimeout: 5))
+                return;
         }
     }
 
