@@ -7,9 +7,11 @@ using Lockstep.Bench.Report;
 namespace Lockstep.Bench;
 
 /// <summary>
-/// The benchmarks: <c>all</c> makes one report; <c>endtoend</c> runs the whole beside its peers, <c>start</c> what does nothing beside curl, <c>endless</c> follows a long feed, <c>read</c> reads a table back,
+/// The benchmarks: <c>all</c> makes one report; <c>endtoend</c> runs the whole beside its peers, <c>start</c> what does nothing beside
+/// curl, <c>endless</c> follows a long feed, <c>read</c> reads a table back,
 /// <c>gossip</c> a model beside npm's scuttlebutt, <c>fanout</c> serves many live clients, <c>relay</c> a table file that is being synced,
-/// <c>postgres</c> a table feed, <c>postgres-writers</c> what tracking costs, <c>variables</c> a change of a tick variable in each store; anything else goes to BenchmarkDotNet (<c>--filter '*Parse*'</c>).
+/// <c>postgres</c> a table feed, <c>postgres-writers</c> what tracking costs, <c>variables</c> a change of a tick variable in each store;
+/// anything else goes to BenchmarkDotNet (<c>--filter '*Parse*'</c>).
 /// </summary>
 internal static class Program
 {

@@ -2,7 +2,9 @@ using System.Text.Json;
 
 namespace Lockstep.Staging;
 
-/// <summary>What the module is made of, in the form of CycloneDX 1.6: the packages that were restored for it, and the part of ASP.NET Core.</summary>
+/// <summary>
+/// What the module is made of, in the form of CycloneDX 1.6: the packages that were restored for it, and the part of ASP.NET Core.
+/// </summary>
 internal static class BillOfMaterials
 {
     /// <summary>The file's name in the module.</summary>

@@ -4,8 +4,8 @@ using System.Text.Json;
 namespace Lockstep.Staging;
 
 /// <summary>
-/// Holds what the module is made of against <c>build/known-holes.json</c>: each entry names a component and the first version in which a hole is
-/// closed. Who looks at its sources sets its date.
+/// Holds what the module is made of against <c>build/known-holes.json</c>: each entry names a component and the first version in which a
+/// hole is closed. Who looks at its sources sets its date.
 /// </summary>
 internal static class KnownHoles
 {

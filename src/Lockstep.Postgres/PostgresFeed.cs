@@ -69,8 +69,9 @@ public sealed class PostgresFeed : IFeedSource
     }
 
     /// <summary>
-    /// Takes away what a feed by replication has left on the server: the table out of the publication, and with the last one the publication
-    /// and the slot. Where a publication was named, the slot alone. The feed must be stopped. Does nothing for what is not there.
+    /// Takes away what a feed by replication has left on the server: the table out of the publication, and with the last one the
+    /// publication and the slot. Where a publication was named, the slot alone. The feed must be stopped. Does nothing for what is not
+    /// there.
     /// </summary>
     /// <param name="connectionString">For Npgsql. Never shown (I9).</param>
     /// <param name="options">Those of the feed.</param>

@@ -19,8 +19,8 @@ public sealed record PostgresReplicationOptions
     public long LogBytes { get; init; } = 1L << 30;
 
     /// <summary>
-    /// The replication slot, which feeds of one process over one connection string share: lower-case letters, digits and underscores, at most
-    /// 63. Null for one named after the database, which one process at a time can use.
+    /// The replication slot, which feeds of one process over one connection string share: lower-case letters, digits and underscores, at
+    /// most 63. Null for one named after the database, which one process at a time can use.
     /// </summary>
     public string? Slot { get; init; }
 
@@ -29,8 +29,8 @@ public sealed record PostgresReplicationOptions
 
     /// <summary>
     /// How many bytes of its log (WAL) the server may be made to keep for the slot. Beyond it the slot is dropped, and made again with a
-    /// resync of all clients of all its tables, so that it cannot fill the disk. Only a running feed can watch: <c>max_slot_wal_keep_size</c> on the server
-    /// bounds it always. At least 16 MiB; default 4 GiB.
+    /// resync of all clients of all its tables, so that it cannot fill the disk. Only a running feed can watch:
+    /// <c>max_slot_wal_keep_size</c> on the server bounds it always. At least 16 MiB; default 4 GiB.
     /// </summary>
     public long MaxSlotLagBytes { get; init; } = 4L << 30;
 

@@ -4,8 +4,8 @@ using StackExchange.Redis;
 namespace Lockstep.Redis;
 
 /// <summary>
-/// The connection of a store, made when it is first needed. It connects again by itself; one that brings nothing for a while is given up for
-/// a new one, whatever the reason. All members may be called from any thread.
+/// The connection of a store, made when it is first needed. It connects again by itself; one that brings nothing for a while is given up
+/// for a new one, whatever the reason. All members may be called from any thread.
 /// </summary>
 /// <param name="address">Where to.</param>
 internal sealed class RedisConnection(RedisStoreAddress address) : IAsyncDisposable

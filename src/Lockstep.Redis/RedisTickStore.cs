@@ -27,7 +27,8 @@ public sealed class RedisTickStore : ITickStore, ITickChangeHints, IAsyncDisposa
     private ConnectionMultiplexer? _heard;
 
     /// <summary>Names the server; nothing is opened yet.</summary>
-    /// <param name="uri">See <see cref="RedisTickStoreKind"/>. Its password never reaches an error or <see cref="Description"/> (I9).</param>
+    /// <param name="uri">See <see cref="RedisTickStoreKind"/>. Its password never reaches an error or <see cref="Description"/>
+    /// (I9).</param>
     /// <param name="create">The settings of the store if it is not there yet and the first operation makes it; null to find a missing store
     /// unavailable.</param>
     /// <exception cref="ArgumentException">The URI cannot be read.</exception>

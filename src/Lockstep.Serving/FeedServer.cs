@@ -51,8 +51,8 @@ public sealed class FeedServer : IAsyncDisposable
     public IReadOnlyList<IFeedSource> Sources => _feeds.Sources;
 
     /// <summary>Starts to serve.</summary>
-    /// <param name="sources">Of different names; more may be added later. The server takes them over, and disposes them when it stops or fails to
-    /// start.</param>
+    /// <param name="sources">Of different names; more may be added later. The server takes them over, and disposes them when it stops or
+    /// fails to start.</param>
     /// <param name="options">Address, credentials, intervals.</param>
     /// <param name="time">The clock; null for the system's.</param>
     /// <param name="cancellationToken">Gives up the start.</param>

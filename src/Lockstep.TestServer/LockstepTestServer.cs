@@ -170,9 +170,9 @@ public sealed class LockstepTestServer : IControlledServer, IAsyncDisposable
     }
 
     /// <summary>
-    /// Adds a record to the feed; clients that are connected to an endless answer, or that wait for a change, get it at once. In the dialects
-    /// of other servers a record of a known key is a change of it, and one that says <c>deleted_at</c>, <c>"deleted":true</c> or what the
-    /// dialect says is a removal.
+    /// Adds a record to the feed; clients that are connected to an endless answer, or that wait for a change, get it at once. In the
+    /// dialects of other servers a record of a known key is a change of it, and one that says <c>deleted_at</c>, <c>"deleted":true</c> or
+    /// what the dialect says is a removal.
     /// </summary>
     /// <param name="json">A JSON object.</param>
     /// <exception cref="InvalidRecordException">It is not one, or lacks its key.</exception>
@@ -207,8 +207,8 @@ public sealed class LockstepTestServer : IControlledServer, IAsyncDisposable
     public void RemoveRecord(string json) => RemoveRecord(ToUtf8(json));
 
     /// <summary>
-    /// Has a heartbeat sent to every client of an endless answer whose request has come, now; to one that is still being sent records, after
-    /// these.
+    /// Has a heartbeat sent to every client of an endless answer whose request has come, now; to one that is still being sent records,
+    /// after these.
     /// </summary>
     /// <param name="kind">What it looks like in the scripted feed; <see cref="HeartbeatKind.Auto"/> for the feed's own.</param>
     /// <exception cref="InvalidOperationException">The server's feed takes no records.</exception>
@@ -219,8 +219,8 @@ public sealed class LockstepTestServer : IControlledServer, IAsyncDisposable
     public int CloseConnections(CutKind how = CutKind.Fin) => _runner.Close(how);
 
     /// <summary>
-    /// Waits until every connected client of an endless answer has been sent all records that there are. A client that does not read makes it
-    /// wait.
+    /// Waits until every connected client of an endless answer has been sent all records that there are. A client that does not read makes
+    /// it wait.
     /// </summary>
     /// <exception cref="OperationCanceledException">The waiting was cancelled.</exception>
     public Task WaitForDeliveryAsync(CancellationToken cancellationToken = default) =>
@@ -290,7 +290,9 @@ public sealed class LockstepTestServer : IControlledServer, IAsyncDisposable
         return Encoding.UTF8.GetBytes(json);
     }
 
-    /// <summary>Points to the port that is really bound, on the host that was chosen or else the one that the client itself reached.</summary>
+    /// <summary>
+    /// Points to the port that is really bound, on the host that was chosen or else the one that the client itself reached.
+    /// </summary>
     private Task RedirectAsync(HttpContext context, TestRequest log, CancellationToken cancellationToken)
     {
         UriBuilder target = new(Uri);

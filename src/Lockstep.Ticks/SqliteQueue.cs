@@ -4,8 +4,8 @@ namespace Lockstep.Ticks;
 
 /// <summary>
 /// One writer's place among those that wait for an SQLite file: a small file beside it names when the one that has waited longest began to.
-/// That one renews it at each look, so that a process which is gone holds up nobody; the others leave the store to it. Where the file cannot
-/// be written, everyone tries, and turns are less fair.
+/// That one renews it at each look, so that a process which is gone holds up nobody; the others leave the store to it. Where the file
+/// cannot be written, everyone tries, and turns are less fair.
 /// </summary>
 /// <param name="path">The small file, which is there only while someone waits.</param>
 internal sealed class SqliteQueue(string path) : IDisposable

@@ -6,8 +6,8 @@ namespace Lockstep.Ticks;
 /// <summary>
 /// A store in an SQLite file, shared by the processes of one machine, whose clock is the store's clock. The file is opened for each
 /// operation and closed after it: a file that was taken away or put back is noticed at once, and nothing stays locked by a process that
-/// does not use it. A rollback journal, not a WAL, so that the store is one file (beside it is another only while writers wait); a change is
-/// on the disk when it returns.
+/// does not use it. A rollback journal, not a WAL, so that the store is one file (beside it is another only while writers wait); a change
+/// is on the disk when it returns.
 /// </summary>
 public sealed class SqliteTickStore : ITickStore
 {

@@ -24,7 +24,9 @@ internal static class SqliteTurn
         Execute(connection, "PRAGMA synchronous = FULL");
     }
 
-    /// <summary>Begins a transaction that writes, when it is this writer's turn. Closing the connection undoes what was not committed.</summary>
+    /// <summary>
+    /// Begins a transaction that writes, when it is this writer's turn. Closing the connection undoes what was not committed.
+    /// </summary>
     /// <param name="connection">The connection.</param>
     /// <param name="path">The store's file.</param>
     /// <param name="cancellationToken">Cancels the waiting.</param>

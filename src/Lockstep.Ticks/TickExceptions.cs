@@ -98,8 +98,8 @@ public sealed class TickDeadlineException(string variable, DateTimeOffset deadli
 }
 
 /// <summary>
-/// The store was replaced by another one, or put back to an earlier state. Who follows it goes by the last schedule that was known, for what is
-/// there now may lack every value.
+/// The store was replaced by another one, or put back to an earlier state. Who follows it goes by the last schedule that was known, for
+/// what is there now may lack every value.
 /// </summary>
 /// <param name="store">The store's description, without secrets (I9).</param>
 /// <param name="reason">What shows it.</param>

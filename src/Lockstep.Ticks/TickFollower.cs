@@ -250,8 +250,8 @@ internal sealed class TickFollower : IAsyncDisposable
         var stamp = _time.GetTimestamp();
         try
         {
-            // A driver may be long about noticing that it was cancelled, or never notice: it asks the server that does not answer to cancel,
-            // and waits for that. No read holds up the next one beyond its time.
+            // A driver may be long about noticing that it was cancelled, or never notice: it asks the server that does not answer to
+            // cancel, and waits for that. No read holds up the next one beyond its time.
             var reading = await _store.ReadAsync(Name, either.Token).WaitAsync(either.Token).ConfigureAwait(false);
             Accept(reading, begun, _time.GetElapsedTime(stamp));
         }

@@ -29,7 +29,10 @@ public sealed class TickVariable<T> : ITickView
     /// <summary>How the variable stands: its schedule, how old it is, whether clocks agree.</summary>
     public TickStatus Status => _follower.Status;
 
-    /// <summary>The value; what it was opened with, or else the type's default, when none is active. Takes no lock, allocates nothing and does no I/O.</summary>
+    /// <summary>
+    /// The value; what it was opened with, or else the type's default, when none is active. Takes no lock, allocates nothing and does no
+    /// I/O.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public T? Get() => _current.Value;
 

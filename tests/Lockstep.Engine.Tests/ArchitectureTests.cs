@@ -97,8 +97,8 @@ public sealed partial class ArchitectureTests
     }
 
     /// <summary>
-    /// A name means one thing in the whole house. The module's own types are apart: PowerShell shows users types named like the engine's, which
-    /// may not appear in its signatures.
+    /// A name means one thing in the whole house. The module's own types are apart: PowerShell shows users types named like the engine's,
+    /// which may not appear in its signatures.
     /// </summary>
     [Fact]
     public void No_two_projects_have_a_type_of_the_same_name()

@@ -6,7 +6,9 @@ using Lockstep.Testing;
 
 namespace Lockstep.Gossip.Tests;
 
-/// <summary>Nothing that others put beside a node's file, or in the place of an export, is written through, emptied or waited for.</summary>
+/// <summary>
+/// Nothing that others put beside a node's file, or in the place of an export, is written through, emptied or waited for.
+/// </summary>
 public sealed class PlantedFileTests : IDisposable
 {
     private readonly TempFolder _folder = new();

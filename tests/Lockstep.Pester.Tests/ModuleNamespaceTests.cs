@@ -48,7 +48,9 @@ public sealed class ModuleNamespaceTests
     private static string[] Lowest(Dictionary<string, Dictionary<string, string>> uses) =>
         [.. uses.Where(from => !from.Value.Keys.Any(uses.ContainsKey)).Select(from => from.Key)];
 
-    /// <summary>Each namespace with those that it uses, and for each of these an example: the type that uses and the one that is used.</summary>
+    /// <summary>
+    /// Each namespace with those that it uses, and for each of these an example: the type that uses and the one that is used.
+    /// </summary>
     private static Dictionary<string, Dictionary<string, string>> Uses()
     {
         var resolver = new DefaultAssemblyResolver();

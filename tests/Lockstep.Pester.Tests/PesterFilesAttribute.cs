@@ -4,8 +4,8 @@ using Xunit.v3;
 
 namespace Lockstep.Pester.Tests;
 
-/// <summary>A test method that is a test case per file of Pester tests, each with a result per Pester test. A case reports when its file has ended, so that a run
-/// shows its progress, and a filter takes single files: <c>--filter "DisplayName~LockstepRecord"</c>.</summary>
+/// <summary>A test method that is a test case per file of Pester tests, each with a result per Pester test. A case reports when its file
+/// has ended, so that a run shows its progress, and a filter takes single files: <c>--filter "DisplayName~LockstepRecord"</c>.</summary>
 [AttributeUsage(AttributeTargets.Method)]
 [XunitTestCaseDiscoverer(typeof(PesterFileDiscoverer))]
 public sealed class PesterFilesAttribute([CallerFilePath] string? sourceFile = null, [CallerLineNumber] int sourceLine = -1)
@@ -32,7 +32,9 @@ public sealed class PesterFileDiscoverer : IXunitTestCaseDiscoverer
     }
 }
 
-/// <summary>Runs the cases in the order in which their files end, so that none keeps back the results of others, and settles which files run.</summary>
+/// <summary>
+/// Runs the cases in the order in which their files end, so that none keeps back the results of others, and settles which files run.
+/// </summary>
 public sealed class PesterFileOrder : ITestCaseOrderer
 {
     /// <inheritdoc/>

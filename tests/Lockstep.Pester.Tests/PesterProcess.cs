@@ -14,8 +14,8 @@ internal sealed record PesterProcess(PowerShellHost Host, TimeSpan Timeout)
 
     /// <summary>Runs tests.</summary>
     /// <param name="files">The files with the tests.</param>
-    /// <param name="finished">Is called with each file as it ends, on any thread, and never twice at once. If PowerShell does not come to its end, the first
-    /// file without results gets a failure that says so, and the others after it are missing.</param>
+    /// <param name="finished">Is called with each file as it ends, on any thread, and never twice at once. If PowerShell does not come to
+    /// its end, the first file without results gets a failure that says so, and the others after it are missing.</param>
     /// <param name="cancellationToken">Ends the PowerShell.</param>
     /// <exception cref="UnsuitableMachineException">What the tests need is missing here.</exception>
     public async Task RunAsync(IReadOnlyList<string> files, Action<PesterFile> finished, CancellationToken cancellationToken)

@@ -3,7 +3,9 @@ using System.Text.Json;
 
 namespace Lockstep.Pester.Tests;
 
-/// <summary>The file that Invoke-Suite.ps1 adds a line of JSON to for each file of tests that has ended. For one thread at a time.</summary>
+/// <summary>
+/// The file that Invoke-Suite.ps1 adds a line of JSON to for each file of tests that has ended. For one thread at a time.
+/// </summary>
 /// <param name="path">Where it is, or will be.</param>
 internal sealed class PesterResults(string path)
 {

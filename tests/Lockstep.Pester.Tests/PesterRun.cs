@@ -9,7 +9,10 @@ internal sealed class PesterRun(IReadOnlyList<string> files)
     private readonly ConcurrentDictionary<string, TaskCompletionSource<IReadOnlyList<PesterOutcome>>> _outcomes = new();
     private int _begun;
 
-    /// <summary>What came of a file's tests, as soon as it has ended. Nothing, if its PowerShell did not get there: an earlier file then has the failure.</summary>
+    /// <summary>
+    /// What came of a file's tests, as soon as it has ended. Nothing, if its PowerShell did not get there: an earlier file then has the
+    /// failure.
+    /// </summary>
     /// <param name="file">One of the files.</param>
     public Task<IReadOnlyList<PesterOutcome>> OutcomesOfAsync(string file)
     {

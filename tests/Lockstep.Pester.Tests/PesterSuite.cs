@@ -4,7 +4,10 @@ namespace Lockstep.Pester.Tests;
 /// <remarks>The parts are the same in every run, so that a test always has the same ones before it in its process.</remarks>
 internal sealed class PesterSuite
 {
-    /// <summary>Roughly how many seconds those files take that take long. It only makes the parts even; any other counts for <see cref="OrdinarySeconds"/>.</summary>
+    /// <summary>
+    /// Roughly how many seconds those files take that take long. It only makes the parts even; any other counts for
+    /// <see cref="OrdinarySeconds"/>.
+    /// </summary>
     internal static readonly IReadOnlyDictionary<string, int> LongSeconds = new Dictionary<string, int>
     {
         ["Package"] = 25,
@@ -48,8 +51,9 @@ internal sealed class PesterSuite
     public static IReadOnlyList<string> FilesIn(string folder) => Directory.GetFiles(folder, "*.Tests.ps1", SearchOption.AllDirectories);
 
     /// <summary>Runs the suite.</summary>
-    /// <param name="finished">Is called with each file as it ends, on any thread, and never twice at once: with an outcome per Pester test, and one for a
-    /// PowerShell that did not come to its end. If there is nothing to run the suite with, it is called once, with an outcome that says why.</param>
+    /// <param name="finished">Is called with each file as it ends, on any thread, and never twice at once: with an outcome per Pester test,
+    /// and one for a PowerShell that did not come to its end. If there is nothing to run the suite with, it is called once, with an outcome
+    /// that says why.</param>
     /// <param name="cancellationToken">Ends the PowerShells.</param>
     public async Task RunAsync(Action<PesterFile> finished, CancellationToken cancellationToken)
     {
@@ -88,7 +92,9 @@ internal sealed class PesterSuite
             .OrderBy(file => file.End)
             .Select(file => file.File);
 
-    /// <summary>The files, shared out so that each part takes about as long: the longest first, each to the part that has the least so far.</summary>
+    /// <summary>
+    /// The files, shared out so that each part takes about as long: the longest first, each to the part that has the least so far.
+    /// </summary>
     internal IReadOnlyList<IReadOnlyList<string>> Parts()
     {
         var parts = Enumerable.Range(0, Processes).Select(_ => (Seconds: 0, Files: new List<string>())).ToArray();

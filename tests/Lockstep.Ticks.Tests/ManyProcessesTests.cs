@@ -8,11 +8,11 @@ using Lockstep.Ticks.Worker;
 namespace Lockstep.Ticks.Tests;
 
 /// <summary>
-/// Up to 16 processes, four for each processor, with skewed clocks over one store; several of them change variables at once, the store goes down and comes back.
-/// A worker looks at its variables every few milliseconds and notes between which two looks a value changed. What is judged is what a
-/// request would have seen: a look that surely came too late and still found the old value, or surely too early and found the new one. A
-/// machine that stops a worker for a while does not make such a look. Time is real here, so it runs when it is asked for, with nothing
-/// beside it: <c>LOCKSTEP_LONG=1</c>, as <c>.ci/run</c> does by the trait after all other tests.
+/// Up to 16 processes, four for each processor, with skewed clocks over one store; several of them change variables at once, the store goes
+/// down and comes back. A worker looks at its variables every few milliseconds and notes between which two looks a value changed. What is
+/// judged is what a request would have seen: a look that surely came too late and still found the old value, or surely too early and found
+/// the new one. A machine that stops a worker for a while does not make such a look. Time is real here, so it runs when it is asked for,
+/// with nothing beside it: <c>LOCKSTEP_LONG=1</c>, as <c>.ci/run</c> does by the trait after all other tests.
 /// </summary>
 [Trait("Needs", "QuietMachine")]
 [Collection(nameof(ManyProcessesTests))]

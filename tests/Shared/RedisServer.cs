@@ -5,8 +5,8 @@ using System.Net.Sockets;
 namespace Lockstep.Testing;
 
 /// <summary>
-/// A Redis server of a test's own (Debian's, from the search path) on a free port, with its data in a temporary folder. A test that asks for
-/// one is skipped with the reason where there is none; where the environment variable LOCKSTEP_REQUIRE_REDIS is 1 that is a failure.
+/// A Redis server of a test's own (Debian's, from the search path) on a free port, with its data in a temporary folder. A test that asks
+/// for one is skipped with the reason where there is none; where the environment variable LOCKSTEP_REQUIRE_REDIS is 1 that is a failure.
 /// </summary>
 public sealed class RedisServer : IAsyncDisposable
 {

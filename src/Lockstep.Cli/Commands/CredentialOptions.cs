@@ -52,7 +52,9 @@ internal sealed class CredentialOptions
     public List<KeyValuePair<string, string>> HeadersOf(ParseResult result) =>
         SyncCommand.Pairs(WithSecret(result.GetValue(_header), result.GetValue(_headerFile), "LOCKSTEP_HEADER"), ':');
 
-    /// <summary>What the command line says, then the lines of a file and of a variable of the environment, which others cannot see.</summary>
+    /// <summary>
+    /// What the command line says, then the lines of a file and of a variable of the environment, which others cannot see.
+    /// </summary>
     public static string[] WithSecret(string[]? open, FileInfo? file, string variable) =>
         [
             .. open ?? [],

@@ -18,7 +18,8 @@ internal enum LogFormat
 }
 
 /// <summary>
-/// A log on the standard error, an event a line. As text, whatever came from outside is made plain; as JSON it is exact, in ASCII. Thread-safe.
+/// A log on the standard error, an event a line. As text, whatever came from outside is made plain; as JSON it is exact, in ASCII.
+/// Thread-safe.
 /// </summary>
 internal sealed class StandardErrorLog(LogLevel minimum, LogFormat format, TextWriter output, TimeProvider time) : ILoggerFactory
 {

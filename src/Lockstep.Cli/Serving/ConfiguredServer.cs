@@ -36,7 +36,9 @@ internal sealed class ConfiguredServer(FeedServer server, ServeLog log, ILogger 
             Credentials = ConfiguredCredentials.Read(config.Credentials),
         };
 
-    /// <summary>Serves what a configuration says, and looks for new tables, until it is cancelled or there is another configuration.</summary>
+    /// <summary>
+    /// Serves what a configuration says, and looks for new tables, until it is cancelled or there is another configuration.
+    /// </summary>
     /// <param name="config">What to serve.</param>
     /// <param name="other">Ends it too.</param>
     /// <param name="cancellationToken">Ends it.</param>

@@ -1,8 +1,8 @@
 namespace Lockstep.Cli.Serving;
 
 /// <summary>
-/// Gives the system back what a rush of clients has left: the runtime collects when it allocates, and a server that nobody asks anything allocates
-/// nothing. It looks every two seconds, which costs nothing, and collects once after each rush.
+/// Gives the system back what a rush of clients has left: the runtime collects when it allocates, and a server that nobody asks anything
+/// allocates nothing. It looks every two seconds, which costs nothing, and collects once after each rush.
 /// </summary>
 internal sealed class MemoryReturn : IAsyncDisposable
 {

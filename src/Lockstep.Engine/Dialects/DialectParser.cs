@@ -59,7 +59,9 @@ internal sealed class DialectParser(string name)
         "ConsistencyLevel",
     ];
 
-    /// <summary>Reads the rules of one kind of request: the dialect's own with those of the kind laid over. Null where it has none.</summary>
+    /// <summary>
+    /// Reads the rules of one kind of request: the dialect's own with those of the kind laid over. Null where it has none.
+    /// </summary>
     /// <param name="dialect">The whole description.</param>
     /// <param name="kind">The key of the kind.</param>
     public DialectRules? ReadKind(JsonElement dialect, string kind)

@@ -54,7 +54,9 @@ internal sealed record KeyRule(string Field, Place Place, bool IsOfItem);
 /// <summary>One parameter of a request.</summary>
 internal sealed record Parameter(string Name, Template Value);
 
-/// <summary>How one kind of request is made and its response read: a dialect's answers with those of this kind laid over. Immutable.</summary>
+/// <summary>
+/// How one kind of request is made and its response read: a dialect's answers with those of this kind laid over. Immutable.
+/// </summary>
 internal sealed record DialectRules
 {
     public DialectFraming? Framing { get; init; }
@@ -113,7 +115,9 @@ internal sealed record DialectRules
     /// <summary>Whether a next page may be asked for days later, so that a round goes on there after a crash.</summary>
     public bool Resumes { get; init; }
 
-    /// <summary>Whether the server gives records in the order of the field whose largest value is the cursor. A few records do not tell.</summary>
+    /// <summary>
+    /// Whether the server gives records in the order of the field whose largest value is the cursor. A few records do not tell.
+    /// </summary>
     public bool IsAscending { get; init; }
 
     /// <summary>Whether what comes is applied only when all of it has come.</summary>

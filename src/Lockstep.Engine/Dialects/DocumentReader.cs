@@ -91,7 +91,9 @@ internal sealed class DocumentReader
             (_start, _offset) = (ByteOrderMark.Length, ByteOrderMark.Length);
     }
 
-    /// <summary>Takes what items there are. False when it needs more bytes, or the document is whole; true when the sink wants a pause.</summary>
+    /// <summary>
+    /// Takes what items there are. False when it needs more bytes, or the document is whole; true when the sink wants a pause.
+    /// </summary>
     /// <exception cref="JsonException">The document is no JSON.</exception>
     /// <exception cref="InvalidDataException">An item is too large.</exception>
     public bool Read(ItemSink sink)

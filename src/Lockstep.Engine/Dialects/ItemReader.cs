@@ -33,8 +33,8 @@ internal enum ItemKind
 }
 
 /// <summary>
-/// Makes a record of an item, as the dialect says: where in it the record is, its key, its order and its sign of deletion. What it yields is
-/// valid until the next call. One thread at a time.
+/// Makes a record of an item, as the dialect says: where in it the record is, its key, its order and its sign of deletion. What it yields
+/// is valid until the next call. One thread at a time.
 /// </summary>
 internal sealed class ItemReader
 {

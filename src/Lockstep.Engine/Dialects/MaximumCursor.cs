@@ -51,8 +51,8 @@ internal sealed class MaximumCursor(DialectRules rules)
     }
 
     /// <summary>
-    /// The cursor to keep after a round: a window before the largest value that was seen, in which writers may be late, and as much before the
-    /// second that was still running when the round began (D10).
+    /// The cursor to keep after a round: a window before the largest value that was seen, in which writers may be late, and as much before
+    /// the second that was still running when the round began (D10).
     /// </summary>
     /// <param name="stored">The cursor before the round.</param>
     /// <param name="began">The server's clock when the round began; null where it did not say.</param>

@@ -7,7 +7,9 @@ internal static class TimeText
 {
     private const string Wire = "yyyy-MM-dd'T'HH:mm:ss'Z'";
 
-    /// <summary>Reads a time with a zone (RFC 3339, or <c>+0000</c>), or without one, which is taken to be of <paramref name="zone"/>.</summary>
+    /// <summary>
+    /// Reads a time with a zone (RFC 3339, or <c>+0000</c>), or without one, which is taken to be of <paramref name="zone"/>.
+    /// </summary>
     public static DateTimeOffset? Parse(string text, TimeZoneInfo zone)
     {
         if (

@@ -51,7 +51,9 @@ internal sealed class FeedHttp : IDisposable
     /// <summary>How it is reached.</summary>
     internal FeedOptions Options { get; private set; }
 
-    /// <summary>Goes on as the feed's owner wants it; null leaves a thing as it is. Another address is the feed's own origin from then on.</summary>
+    /// <summary>
+    /// Goes on as the feed's owner wants it; null leaves a thing as it is. Another address is the feed's own origin from then on.
+    /// </summary>
     internal void Replace(string? bearerToken, Uri? uri, IReadOnlyList<KeyValuePair<string, string>>? headers) =>
         Options = Options.With(bearerToken, uri, headers);
 
@@ -107,7 +109,8 @@ internal sealed class FeedHttp : IDisposable
         }
         catch (SocketException e)
         {
-            // A server that goes away between the connection and the request: .NET asks the socket for its other end, which it has not any more.
+            // A server that goes away between the connection and the request: .NET asks the socket for its other end, which it has not any
+            // more.
             throw new FeedUnreachableException(Uri, e.Message, e);
         }
     }

@@ -49,8 +49,8 @@ public sealed class FeedOptions
     public bool SkipCertificateCheck { get; init; }
 
     /// <summary>
-    /// A PEM file of certificates that vouch for the server's, instead of those that the system trusts; null for the system's. The host's name
-    /// and the dates are checked all the same.
+    /// A PEM file of certificates that vouch for the server's, instead of those that the system trusts; null for the system's. The host's
+    /// name and the dates are checked all the same.
     /// </summary>
     public string? CertificateAuthority { get; init; }
 
@@ -73,7 +73,8 @@ public sealed class FeedOptions
     public override string ToString() => Address.Display;
 
     /// <summary>Holds each option against what it can be.</summary>
-    /// <param name="say">What a front end calls an option, as for <see cref="Remedy.Render"/>; null for the names of these properties.</param>
+    /// <param name="say">What a front end calls an option, as for <see cref="Remedy.Render"/>; null for the names of these
+    /// properties.</param>
     /// <exception cref="InvalidOptionException">One cannot be as it is; the message names it.</exception>
     /// <exception cref="ArgumentException">The URI is not absolute, or none of http or https.</exception>
     public void Validate(Func<string, string?, string>? say = null)

@@ -132,8 +132,8 @@ internal sealed class FeedUri
     public override string ToString() => Display;
 
     /// <summary>
-    /// An address as a table may keep it, relative to this feed where it is of the same server; null where it holds a secret (I9), leads from
-    /// https to http, or is of another scheme.
+    /// An address as a table may keep it, relative to this feed where it is of the same server; null where it holds a secret (I9), leads
+    /// from https to http, or is of another scheme.
     /// </summary>
     internal string? Keep(Uri address)
     {

@@ -7,8 +7,8 @@ using Lockstep.Engine.Tables;
 namespace Lockstep.Engine.Recording;
 
 /// <summary>
-/// Saves the conversation with a server of another dialect: the requests that a sync makes of it, page after page, and what was answered with
-/// its timing, so that a test server can give the same answers again.
+/// Saves the conversation with a server of another dialect: the requests that a sync makes of it, page after page, and what was answered
+/// with its timing, so that a test server can give the same answers again.
 /// </summary>
 public static class DialectRecorder
 {
@@ -30,7 +30,9 @@ public static class DialectRecorder
 
     private static readonly string[] KeptFamilies = ["electric-", "stream-", "x-ratelimit-"];
 
-    /// <summary>Records until the sync has all there is or, with a duration, follows for so long; the file has its name from then on.</summary>
+    /// <summary>
+    /// Records until the sync has all there is or, with a duration, follows for so long; the file has its name from then on.
+    /// </summary>
     /// <param name="feed">The feed and how to reach it. Nothing of that goes into the file.</param>
     /// <param name="dialect">How it is read; null for what it looks like.</param>
     /// <param name="path">The file; an existing one is overwritten.</param>
@@ -174,7 +176,9 @@ public static class DialectRecorder
         }
     }
 
-    /// <summary>A request without the secrets that only the client knew: the server never spoke of them, so a replay does not miss them.</summary>
+    /// <summary>
+    /// A request without the secrets that only the client knew: the server never spoke of them, so a replay does not miss them.
+    /// </summary>
     private static string RequestOf(string request, string answers)
     {
         var at = request.IndexOf('?', StringComparison.Ordinal);

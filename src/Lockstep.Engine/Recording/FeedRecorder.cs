@@ -20,7 +20,9 @@ public static class FeedRecorder
         "Retry-After",
     ];
 
-    /// <summary>Records until the body ends, the limit is reached or the token is cancelled; the file has its name from then on, and is whole.</summary>
+    /// <summary>
+    /// Records until the body ends, the limit is reached or the token is cancelled; the file has its name from then on, and is whole.
+    /// </summary>
     /// <param name="feed">The feed and how to reach it. Nothing of that goes into the file.</param>
     /// <param name="cursor">Where to begin.</param>
     /// <param name="path">The file; an existing one is overwritten.</param>

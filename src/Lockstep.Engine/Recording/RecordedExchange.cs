@@ -2,7 +2,9 @@ using System.Net;
 
 namespace Lockstep.Engine.Recording;
 
-/// <summary>One request of a recorded conversation, and what was answered. Written by whoever reads the answer, one thread at a time.</summary>
+/// <summary>
+/// One request of a recorded conversation, and what was answered. Written by whoever reads the answer, one thread at a time.
+/// </summary>
 internal sealed class RecordedExchange
 {
     private readonly List<(double At, byte[] Bytes)> _body = [];

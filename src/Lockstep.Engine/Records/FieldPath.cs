@@ -3,7 +3,8 @@ using System.Text;
 namespace Lockstep.Engine.Records;
 
 /// <summary>
-/// Where in a record a key's value is, as the user writes it: a field's name, or a JSON Pointer (RFC 6901) that leads through objects, such as
+/// Where in a record a key's value is, as the user writes it: a field's name, or a JSON Pointer (RFC 6901) that leads through objects, such
+/// as
 /// <c>/metadata/uid</c>. A field whose name begins with a slash is written <c>/~1name</c>.
 /// </summary>
 internal static class FieldPath
@@ -11,7 +12,9 @@ internal static class FieldPath
     /// <summary>Whether the text is a pointer, and not the name of a field.</summary>
     public static bool IsPointer(string text) => text.StartsWith('/');
 
-    /// <summary>Whether it is a field's name or a pointer, and not an empty text or a pointer with a tilde that stands for nothing.</summary>
+    /// <summary>
+    /// Whether it is a field's name or a pointer, and not an empty text or a pointer with a tilde that stands for nothing.
+    /// </summary>
     public static bool IsValid(string text) =>
         text.Length > 0
         && (

@@ -30,7 +30,9 @@ internal sealed class RoutingReader(FieldCatalog fields)
     /// <summary>Whether the record is a tombstone.</summary>
     public bool IsDeleted { get; private set; }
 
-    /// <summary>The first value of all records that marks a deletion, or none, in an odd way, in words; null while there was none.</summary>
+    /// <summary>
+    /// The first value of all records that marks a deletion, or none, in an odd way, in words; null while there was none.
+    /// </summary>
     public string? OddDeletion { get; private set; }
 
     /// <summary>The transaction's id, in the transaction dialect.</summary>

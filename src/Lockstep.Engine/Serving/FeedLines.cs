@@ -8,8 +8,8 @@ namespace Lockstep.Engine.Serving;
 
 /// <summary>
 /// Makes of rows the lines of the transaction dialect, in pieces of about <see cref="PieceBytes"/> that are never written again once taken.
-/// A row's JSON is copied once. Of a row that no client could take only the key goes out, as deleted, and a control row that says why: a client
-/// that kept the version before would take it for the newest. Used by one thread at a time.
+/// A row's JSON is copied once. Of a row that no client could take only the key goes out, as deleted, and a control row that says why: a
+/// client that kept the version before would take it for the newest. Used by one thread at a time.
 /// </summary>
 /// <param name="limits">Which rows clients can take.</param>
 /// <param name="key">The members of <c>data</c> that are the key, known by the time a row is appended; empty for the first one.</param>

@@ -10,8 +10,8 @@ public sealed record FeedRequest(long Since, string? Identity, TimeSpan Heartbea
     public SendShare? Share { get; init; }
 
     /// <summary>
-    /// Whether the client's cursor is that of the last row it got: rows come in the order of their transactions, also in a snapshot, and those
-    /// at the cursor come again.
+    /// Whether the client's cursor is that of the last row it got: rows come in the order of their transactions, also in a snapshot, and
+    /// those at the cursor come again.
     /// </summary>
     public bool InOrder { get; init; }
 

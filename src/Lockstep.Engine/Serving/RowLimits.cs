@@ -16,8 +16,8 @@ public sealed record LeftOutRows(long Count, string? Last)
 }
 
 /// <summary>
-/// Which rows a client could take. One that is too large or nested too deep would end the sync of each client, whatever else there is for it: it is
-/// left out, and its key is told, to clients by a control row and to the operator by the log. One for each source. Thread-safe.
+/// Which rows a client could take. One that is too large or nested too deep would end the sync of each client, whatever else there is for
+/// it: it is left out, and its key is told, to clients by a control row and to the operator by the log. One for each source. Thread-safe.
 /// </summary>
 /// <param name="feed">The feed's name, for the log.</param>
 /// <param name="maximumBytes">The longest line of a row.</param>

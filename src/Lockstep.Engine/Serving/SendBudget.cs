@@ -196,7 +196,9 @@ public sealed class SendBudget(long bytes, TimeProvider? time = null)
     }
 }
 
-/// <summary>What one client holds of a <see cref="SendBudget"/>. Used by one thread at a time; disposing it gives back everything.</summary>
+/// <summary>
+/// What one client holds of a <see cref="SendBudget"/>. Used by one thread at a time; disposing it gives back everything.
+/// </summary>
 public sealed class SendShare : IDisposable
 {
     private readonly SendBudget _budget;

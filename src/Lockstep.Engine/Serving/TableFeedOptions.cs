@@ -40,8 +40,8 @@ public sealed record TableFeedOptions
     public const int DefaultMaximumRowBytes = RowLimits.DefaultBytes;
 
     /// <summary>
-    /// The longest line of a row, in bytes: a longer one, which clients could not take, is left out and told of. At least 1 KiB; default 16 MiB,
-    /// which is what clients take unless told otherwise.
+    /// The longest line of a row, in bytes: a longer one, which clients could not take, is left out and told of. At least 1 KiB; default 16
+    /// MiB, which is what clients take unless told otherwise.
     /// </summary>
     public int MaximumRowBytes { get; init; } = DefaultMaximumRowBytes;
 

@@ -35,7 +35,9 @@ internal sealed class BodyClock(SyncContext context, BodySource source, CursorTr
     /// <summary>Whether the time to follow is over.</summary>
     public bool IsTimeUp => context.FollowDeadline is { } deadline && context.Time.GetElapsedTime(context.Start) >= deadline;
 
-    /// <summary>Whether a whole set that is owed is to be fetched again, which one who goes on for ever would otherwise never do (I6).</summary>
+    /// <summary>
+    /// Whether a whole set that is owed is to be fetched again, which one who goes on for ever would otherwise never do (I6).
+    /// </summary>
     public bool IsSetDue => !context.StopsWhenCaughtUp && context.Target.State.Owed is { } owed && context.Time.GetUtcNow() >= owed.Due;
 
     /// <summary>Whether the feed has been silent for longer than it may.</summary>
@@ -47,7 +49,9 @@ internal sealed class BodyClock(SyncContext context, BodySource source, CursorTr
     /// <summary>Whether the feed is known to go on for ever.</summary>
     public bool IsEndless => Ending == FeedEnding.Endless;
 
-    /// <summary>Whether the body has nothing more for now. Bytes that change nothing tell more than silence, which may be a pause.</summary>
+    /// <summary>
+    /// Whether the body has nothing more for now. Bytes that change nothing tell more than silence, which may be a pause.
+    /// </summary>
     public BodyRest Rest
     {
         get
@@ -71,7 +75,9 @@ internal sealed class BodyClock(SyncContext context, BodySource source, CursorTr
         : source.CaughtUpBy != CaughtUpSign.None ? FeedEnding.Endless
         : context.FeedEnding;
 
-    /// <summary>Whether the feed's silence says that it has nothing more for now. Of one that says so by a heartbeat it is a pause.</summary>
+    /// <summary>
+    /// Whether the feed's silence says that it has nothing more for now. Of one that says so by a heartbeat it is a pause.
+    /// </summary>
     private bool SilenceTells => IsEndless && source.CaughtUpBy != CaughtUpSign.Heartbeat;
 
     /// <summary>Bytes have come.</summary>

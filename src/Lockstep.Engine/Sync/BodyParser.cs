@@ -193,7 +193,8 @@ internal sealed class BodyParser(
             : null;
         if (Error is not null)
             return true;
-        // An object that is whole says at least that its record is there, if its key can be read. One that is torn may have swallowed others.
+        // An object that is whole says at least that its record is there, if its key can be read. One that is torn may have swallowed
+        // others.
         set.NoteMalformed(frame.Kind is FrameKind.Object or FrameKind.TooLong ? context.Parser.ReadKeyOfMalformed(frame.Bytes) : null);
         pacer.Quarantine(new QuarantinedRecord(context.Time.GetUtcNow(), frame.Offset, reason, frame.Bytes.ToArray()));
         return false;

@@ -41,7 +41,9 @@ internal sealed class CursorTracker
     /// </summary>
     public long Advances { get; private set; }
 
-    /// <summary>Whether records came, and all are of the very position that was asked for: the server goes by the cursor and has nothing newer.</summary>
+    /// <summary>
+    /// Whether records came, and all are of the very position that was asked for: the server goes by the cursor and has nothing newer.
+    /// </summary>
     public bool RepeatsStartOnly =>
         _hasMaximum && !WasOutOfOrder && Advances <= 1 && !_start.IsStart && Cursor.Compare(Cursor.From(_maximum), _start) == 0;
 

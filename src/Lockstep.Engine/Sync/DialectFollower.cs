@@ -19,8 +19,8 @@ internal enum RoundOutcome
 }
 
 /// <summary>
-/// Follows a feed of another server: decides what is asked next, the whole set, what came after the cursor or what is still to come, and how
-/// long to wait between. What fails is for its caller to try again. One thread at a time.
+/// Follows a feed of another server: decides what is asked next, the whole set, what came after the cursor or what is still to come, and
+/// how long to wait between. What fails is for its caller to try again. One thread at a time.
 /// </summary>
 internal sealed class DialectFollower(
     DialectDescription dialect,

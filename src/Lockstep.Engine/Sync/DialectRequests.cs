@@ -84,8 +84,8 @@ internal sealed class DialectRequests(DialectDescription dialect, FeedClient cli
     }
 
     /// <summary>
-    /// Sends a request. Waits, and asks again, where the server is busy (D8). A status that is no success is returned, for the dialect to say
-    /// what it means.
+    /// Sends a request. Waits, and asks again, where the server is busy (D8). A status that is no success is returned, for the dialect to
+    /// say what it means.
     /// </summary>
     public async Task<HttpResponseMessage> SendAsync(
         DialectRules rules,

@@ -161,7 +161,8 @@ internal sealed class PageRound(DialectSession session)
 
             if (!await EndAsync(kind, isStaged, said, stored, cancellationToken).ConfigureAwait(false))
                 return RoundEnd.Refused;
-            // A set that could have more pages says nothing of those by the tag of its first one; one that could not be read is wanted again.
+            // A set that could have more pages says nothing of those by the tag of its first one; one that could not be read is wanted
+            // again.
             session.EntityTag =
                 session.Dialect.IsList && !rules.HasNext && !session.Writer.HasUnreadable ? response.Headers.ETag?.ToString() : null;
             session.ServerInterval = PollInterval(page.Places);
@@ -331,8 +332,8 @@ internal sealed class PageRound(DialectSession session)
             .Any(pair => Counting.Contains(Uri.UnescapeDataString(pair.Split('=')[0]), StringComparer.OrdinalIgnoreCase));
 
     /// <summary>
-    /// Of records in the order of their changes, those behind a page move up when one before them changes: the next page is asked for by the
-    /// largest value, and by its number only within one instant that fills a page (D17).
+    /// Of records in the order of their changes, those behind a page move up when one before them changes: the next page is asked for by
+    /// the largest value, and by its number only within one instant that fills a page (D17).
     /// </summary>
     private Uri InsteadOfCounting(DialectRules rules, RequestKind kind, Uri next)
     {

@@ -165,7 +165,9 @@ internal sealed class SetCompletion(SyncContext context, BodySource source, Curs
             await NoteUpToDateAsync(cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Of another feed's set that could not be read in full nothing is applied: two feeds must not mix in one table (I6).</summary>
+    /// <summary>
+    /// Of another feed's set that could not be read in full nothing is applied: two feeds must not mix in one table (I6).
+    /// </summary>
     private async Task RefuseAsync(CancellationToken cancellationToken)
     {
         await _judge.WarnOfUnreadableAsync("and it is another feed's, so nothing of it was applied").ConfigureAwait(false);

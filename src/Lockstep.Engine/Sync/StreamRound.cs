@@ -157,7 +157,9 @@ internal sealed class StreamRound(DialectSession session)
         return true;
     }
 
-    /// <summary>A stream that brings nothing but signs of life has sent what there was: who waits for that is told, once a second.</summary>
+    /// <summary>
+    /// A stream that brings nothing but signs of life has sent what there was: who waits for that is told, once a second.
+    /// </summary>
     private async Task NoteQuietAsync(CancellationToken cancellationToken)
     {
         var context = session.Context;

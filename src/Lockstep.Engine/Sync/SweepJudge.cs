@@ -16,7 +16,9 @@ internal sealed class SweepJudge(SyncContext context, FeedUri feed)
     /// <summary>Whether the whole set that is owed is due.</summary>
     public bool IsSetDue => context.Target.State.Owed is not null && UntilDue is null;
 
-    /// <summary>A whole set that was not believed is not fetched again before its time, but on purpose. Who follows waits instead.</summary>
+    /// <summary>
+    /// A whole set that was not believed is not fetched again before its time, but on purpose. Who follows waits instead.
+    /// </summary>
     /// <exception cref="SweepRefusedException">It is not time yet.</exception>
     public void RequireDue()
     {
@@ -34,8 +36,8 @@ internal sealed class SweepJudge(SyncContext context, FeedUri feed)
     }
 
     /// <summary>
-    /// The end of a set that nobody vouches for may be the end of a server that gave up, or a wrong answer: what would remove most of a table
-    /// is not believed by that alone.
+    /// The end of a set that nobody vouches for may be the end of a server that gave up, or a wrong answer: what would remove most of a
+    /// table is not believed by that alone.
     /// </summary>
     /// <param name="kept">Keys of malformed records, which are not removed.</param>
     /// <param name="mayEmpty">Whether a small table may lose all its records.</param>

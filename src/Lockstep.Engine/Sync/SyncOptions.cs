@@ -46,8 +46,8 @@ public sealed class SyncOptions
     public string? OrderBy { get; init; }
 
     /// <summary>
-    /// The fields that are the key, or JSON Pointers to them (<c>/metadata/uid</c>) where they are within objects; null for <c>id</c>, else the
-    /// first field, or those of an existing table.
+    /// The fields that are the key, or JSON Pointers to them (<c>/metadata/uid</c>) where they are within objects; null for <c>id</c>, else
+    /// the first field, or those of an existing table.
     /// </summary>
     public IReadOnlyList<string>? KeyFields { get; init; }
 
@@ -81,7 +81,8 @@ public sealed class SyncOptions
     public bool Resync { get; init; }
 
     /// <summary>
-    /// Whether to believe a whole set however much it removes, and to fetch one before its time that is owed (<see cref="SweepRefusedException"/>).
+    /// Whether to believe a whole set however much it removes, and to fetch one before its time that is owed
+    /// (<see cref="SweepRefusedException"/>).
     /// </summary>
     public bool Force { get; init; }
 
@@ -103,8 +104,8 @@ public sealed class SyncOptions
     public decimal Lookback { get; init; }
 
     /// <summary>
-    /// Whether a table that belongs to another feed is bound to this one, which goes on from the table's cursor where it does not say that it is
-    /// another. A feed that has only moved to another host or port, and names the identity that the table knows, needs no leave.
+    /// Whether a table that belongs to another feed is bound to this one, which goes on from the table's cursor where it does not say that
+    /// it is another. A feed that has only moved to another host or port, and names the identity that the table knows, needs no leave.
     /// </summary>
     public bool Rebind { get; init; }
 
@@ -147,7 +148,8 @@ public sealed class SyncOptions
     public ILogger Logger { get; init; } = NullLogger.Instance;
 
     /// <summary>Holds each option against what it can be, those of the feed too.</summary>
-    /// <param name="say">What a front end calls an option, as for <see cref="Remedy.Render"/>; null for the names of these properties.</param>
+    /// <param name="say">What a front end calls an option, as for <see cref="Remedy.Render"/>; null for the names of these
+    /// properties.</param>
     /// <exception cref="InvalidOptionException">One cannot be as it is; the message names it.</exception>
     public void Validate(Func<string, string?, string>? say = null)
     {
@@ -170,8 +172,8 @@ public sealed class SyncOptions
     }
 
     /// <summary>
-    /// A logger for one who cannot name its type: is given whether it is a warning, and the message, from any thread, but not what comes as a
-    /// step of the sync or as its error.
+    /// A logger for one who cannot name its type: is given whether it is a warning, and the message, from any thread, but not what comes as
+    /// a step of the sync or as its error.
     /// </summary>
     internal Action<bool, string> LoggedTo
     {

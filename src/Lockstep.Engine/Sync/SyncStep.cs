@@ -30,19 +30,23 @@ public sealed record FeedEventOccurred(FeedEvent Event) : SyncStep;
 public sealed record RecordsToTransform(IReadOnlyList<TransformableRecord> Records) : SyncStep;
 
 /// <summary>
-/// The feed refused the credentials (401 or 403). Whoever pulls may supply a token, an address or headers to go on with; when the next step is
-/// pulled without, or after the third refusal in a row, the sync fails with <paramref name="Error"/>.
+/// The feed refused the credentials (401 or 403). Whoever pulls may supply a token, an address or headers to go on with; when the next step
+/// is pulled without, or after the third refusal in a row, the sync fails with <paramref name="Error"/>.
 /// </summary>
 /// <param name="Error">What the feed answered; null at the start, when a token is asked for the first time.</param>
 public sealed record CredentialsNeeded(FeedStatusException? Error) : SyncStep
 {
-    /// <summary>The headers of the answer, names in any case: <c>WWW-Authenticate</c> says what the server wants. Empty at the start.</summary>
+    /// <summary>
+    /// The headers of the answer, names in any case: <c>WWW-Authenticate</c> says what the server wants. Empty at the start.
+    /// </summary>
     public IReadOnlyDictionary<string, string> Headers => Error?.Headers ?? ResponseHeaders.None;
 
     /// <summary>The token to go on with; null for the same.</summary>
     public string? NewToken { get; set; }
 
-    /// <summary>The address to go on at, which the credentials go to from then on; null for the same. The table stays the first one's.</summary>
+    /// <summary>
+    /// The address to go on at, which the credentials go to from then on; null for the same. The table stays the first one's.
+    /// </summary>
     public Uri? NewUri { get; set; }
 
     /// <summary>Headers to send in the place of those of the same name, or besides; null for the same.</summary>

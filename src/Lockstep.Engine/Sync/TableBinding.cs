@@ -78,7 +78,8 @@ internal static class TableBinding
 
     /// <summary>Holds the identity that a feed names against the table's, where the table was filled from another address.</summary>
     /// <returns>A warning where the table is bound to the address from here on; null where it was already.</returns>
-    /// <exception cref="TableMismatchException">It is not the same feed, and the user has not said that it takes the table over.</exception>
+    /// <exception cref="TableMismatchException">It is not the same feed, and the user has not said that it takes the table
+    /// over.</exception>
     public static string? CheckMove(TableState state, SyncOptions options, FeedUri feed, string? identity)
     {
         if (!IsOfAnotherFeed(state, feed))

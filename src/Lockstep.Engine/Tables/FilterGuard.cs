@@ -102,8 +102,8 @@ internal static class FilterGuard
     }
 
     /// <summary>
-    /// What closes its bracket early, to go on with SQL of its own, needs other words behind it in a SELECT list than in a CASE: whatever is
-    /// an expression in both places is one expression.
+    /// What closes its bracket early, to go on with SQL of its own, needs other words behind it in a SELECT list than in a CASE: whatever
+    /// is an expression in both places is one expression.
     /// </summary>
     private static void RequireOneExpression(SqliteConnection connection, string filter, string source)
     {

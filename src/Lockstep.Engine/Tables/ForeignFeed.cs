@@ -2,7 +2,9 @@ using Microsoft.Data.Sqlite;
 
 namespace Lockstep.Engine.Tables;
 
-/// <summary>How another server's feed is read, in a table's file: a table of its own, which the files of Lockstep's own feeds lack.</summary>
+/// <summary>
+/// How another server's feed is read, in a table's file: a table of its own, which the files of Lockstep's own feeds lack.
+/// </summary>
 internal static class ForeignFeed
 {
     private const string Table = "lockstep_dialect";

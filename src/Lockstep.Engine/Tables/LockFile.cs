@@ -15,7 +15,9 @@ internal static class LockFile
     /// <summary>In bytes. Whoever holds a lock writes a line about itself, which is shorter.</summary>
     private const int LongestContent = 1024;
 
-    /// <summary>How that line begins: a file with anything else in it, such as another name of somebody's short file, is no lock file.</summary>
+    /// <summary>
+    /// How that line begins: a file with anything else in it, such as another name of somebody's short file, is no lock file.
+    /// </summary>
     private static ReadOnlySpan<byte> Beginning => "process "u8;
 
     /// <summary>Opens a lock file, making it if there is none, and takes the lock.</summary>

@@ -3,9 +3,9 @@ namespace Lockstep.Engine.Tables;
 /// <summary>
 /// When to look again at a table file that others write: at an interval, and at once where the file system tells of a write, as Linux does.
 /// What was written may be committed only a moment later, so looks then follow each other closely until one finds something. The system's
-/// word is a hint and no more: over a network, or where there are too many watches, the interval alone decides. Where it is relied on, looks
-/// without a hint are up to a second apart, so that an idle file costs next to nothing: on a disk of this machine's Linux from the start,
-/// elsewhere once it has told of a commit, and until it misses one.
+/// word is a hint and no more: over a network, or where there are too many watches, the interval alone decides. Where it is relied on,
+/// looks without a hint are up to a second apart, so that an idle file costs next to nothing: on a disk of this machine's Linux from the
+/// start, elsewhere once it has told of a commit, and until it misses one.
 /// </summary>
 /// <remarks>One thread at a time looks and waits; <see cref="Written"/> may be called from any.</remarks>
 internal sealed class LookPace : IDisposable

@@ -7,8 +7,8 @@ using Microsoft.Data.Sqlite;
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// A connection that reads a table file; writers and other readers are not disturbed. It can be told to stop from any thread, and does so in
-/// the middle of a statement and of a wait for a lock too (I10). One thread at a time.
+/// A connection that reads a table file; writers and other readers are not disturbed. It can be told to stop from any thread, and does so
+/// in the middle of a statement and of a wait for a lock too (I10). One thread at a time.
 /// </summary>
 internal sealed unsafe class ReadConnection : SqliteConnection
 {
@@ -66,7 +66,8 @@ internal sealed unsafe class ReadConnection : SqliteConnection
                 }
                 catch (SqliteException e) when (e.SqliteExtendedErrorCode == TableFileErrors.HotJournal)
                 {
-                    // The process that filled the table for the first time did not live to commit; who only reads may not undo what it left.
+                    // The process that filled the table for the first time did not live to commit; who only reads may not undo what it
+                    // left.
                     TableFile.UndoJournal(path);
                     return OpenOne(path, isUnlocked: false, stop);
                 }

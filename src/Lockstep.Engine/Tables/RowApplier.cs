@@ -135,8 +135,8 @@ internal sealed class RowApplier(RowStatements rows)
     }
 
     /// <summary>
-    /// Whether it is the deletion of a record that is not here, never was or is gone already. Where arrival is the order there is nothing older
-    /// that its tombstone would have to keep away.
+    /// Whether it is the deletion of a record that is not here, never was or is gone already. Where arrival is the order there is nothing
+    /// older that its tombstone would have to keep away.
     /// </summary>
     private static bool IsOfNothing(RecordBatch batch, in RecordEntry entry) =>
         batch.OrderKind == OrderKind.Arrival && (entry.Flags & EntryFlags.Deleted) != 0;

@@ -230,8 +230,8 @@ public sealed class Table(string path, CancellationToken stop = default) : ITabl
     }
 
     /// <summary>
-    /// Writes a copy of the table as of this moment, while a sync may go on. The copy is a whole table file of its own, is read through before it
-    /// gets its name, and where that fails there is none.
+    /// Writes a copy of the table as of this moment, while a sync may go on. The copy is a whole table file of its own, is read through
+    /// before it gets its name, and where that fails there is none.
     /// </summary>
     /// <param name="target">The full path of a file that does not exist yet (I12).</param>
     /// <param name="overwrite">Whether a table file that is there may be overwritten in place.</param>

@@ -8,7 +8,8 @@ namespace Lockstep.Engine.Tables;
 /// </summary>
 /// <remarks>
 /// What is added to a file so that an earlier Lockstep would lose or misread it is a new format: raise <see cref="Current"/>, add the
-/// columns to <see cref="TableSchema.LaterColumns"/>, and keep a file that the code before made in <c>tests/Lockstep.Engine.Tests/Formats</c>.
+/// columns to <see cref="TableSchema.LaterColumns"/>, and keep a file that the code before made in
+/// <c>tests/Lockstep.Engine.Tests/Formats</c>.
 /// <list type="bullet">
 /// <item>1: the first one.</item>
 /// <item>2: what is known of the feed's end, a whole set that is owed, the limit of a sweep, and where a first load goes on.</item>

@@ -4,8 +4,8 @@ namespace Lockstep.Engine.Tables;
 
 /// <summary>
 /// A file that others see whole or not at all: it is written beside its place under a name that nobody can foresee, so that no link or pipe
-/// that lies there already is written through, and takes its place when it is complete. What is there already is replaced, a link itself and
-/// not its target; a file keeps its rights. For one thread.
+/// that lies there already is written through, and takes its place when it is complete. What is there already is replaced, a link itself
+/// and not its target; a file keeps its rights. For one thread.
 /// </summary>
 internal sealed class UnfinishedFile : IDisposable
 {

@@ -1,8 +1,8 @@
 namespace Lockstep.Engine.Tables;
 
 /// <summary>
-/// A table file that is read without locks, because its folder cannot be written to: nothing keeps a writer away that sees the folder in another
-/// way, so size, time and SQLite's own change counter are compared around each read. One thread at a time.
+/// A table file that is read without locks, because its folder cannot be written to: nothing keeps a writer away that sees the folder in
+/// another way, so size, time and SQLite's own change counter are compared around each read. One thread at a time.
 /// </summary>
 internal sealed class UnlockedFile : IDisposable
 {

@@ -7,8 +7,8 @@ namespace Lockstep.Gossip.Clock;
 internal sealed record SourceCount(long Top, NumberRanges Missing, double? Whole);
 
 /// <summary>
-/// The numbers of each source's updates, by which a node sees that one was held back. Of the sources whose keys are known only, so it has no
-/// more of them than those. Not safe for concurrent use: a node calls it under its lock.
+/// The numbers of each source's updates, by which a node sees that one was held back. Of the sources whose keys are known only, so it has
+/// no more of them than those. Not safe for concurrent use: a node calls it under its lock.
 /// </summary>
 internal sealed class SourceCounts
 {

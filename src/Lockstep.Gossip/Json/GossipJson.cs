@@ -176,8 +176,8 @@ internal static class GossipJson
         && (name.Length == 1 || name[0] != '0');
 
     /// <summary>
-    /// The text of the key or event name that the reader stands on, as JavaScript's <c>String</c> makes it of any value: an array's elements
-    /// with commas between them, <c>[object Object]</c> for an object. The reader comes to the value's end.
+    /// The text of the key or event name that the reader stands on, as JavaScript's <c>String</c> makes it of any value: an array's
+    /// elements with commas between them, <c>[object Object]</c> for an object. The reader comes to the value's end.
     /// </summary>
     public static string ReadName(ref Utf8JsonReader reader)
     {
@@ -226,7 +226,9 @@ internal static class GossipJson
         return text.ToString();
     }
 
-    /// <summary>Whether the reader stands on what may be a key or an event name: anything but what would be <c>__proto__</c> there.</summary>
+    /// <summary>
+    /// Whether the reader stands on what may be a key or an event name: anything but what would be <c>__proto__</c> there.
+    /// </summary>
     public static bool IsName(ref Utf8JsonReader reader)
     {
         switch (reader.TokenType)

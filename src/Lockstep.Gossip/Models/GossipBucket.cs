@@ -7,8 +7,9 @@ using Lockstep.Gossip.Wire;
 namespace Lockstep.Gossip.Models;
 
 /// <summary>
-/// Several nodes by name as one, which has the streams, the file and the keys for all of them. Compatible with npm <c>scuttlebucket</c>. The
-/// parts are used as ever: what is set in one goes out as the bucket's. A part may be a bucket. All members may be called from any thread.
+/// Several nodes by name as one, which has the streams, the file and the keys for all of them. Compatible with npm <c>scuttlebucket</c>.
+/// The parts are used as ever: what is set in one goes out as the bucket's. A part may be a bucket. All members may be called from any
+/// thread.
 /// </summary>
 /// <example>
 /// <code>

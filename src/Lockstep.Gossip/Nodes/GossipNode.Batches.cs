@@ -128,8 +128,8 @@ public abstract partial class GossipNode
     protected GossipNodeOptions CloneOptions => Options with { Path = null, Id = Id };
 
     /// <summary>
-    /// Makes a new node of the same type a clone of this one: it gets all that is kept here, and from then on each update of either is applied
-    /// to both under one lock. Each may have streams of its own, and is disposed by itself.
+    /// Makes a new node of the same type a clone of this one: it gets all that is kept here, and from then on each update of either is
+    /// applied to both under one lock. Each may have streams of its own, and is disposed by itself.
     /// </summary>
     /// <param name="clone">A node that was just made with <see cref="CloneOptions"/>.</param>
     /// <returns>The clone.</returns>

@@ -67,8 +67,8 @@ public abstract partial class GossipNode
     }
 
     /// <summary>
-    /// Looks at every hold that something has changed for, until there is none. Verifies outside the lock. One thread does it at a time, and
-    /// not again within itself: what changes meanwhile it finds too.
+    /// Looks at every hold that something has changed for, until there is none. Verifies outside the lock. One thread does it at a time,
+    /// and not again within itself: what changes meanwhile it finds too.
     /// </summary>
     private void RecheckHeld()
     {

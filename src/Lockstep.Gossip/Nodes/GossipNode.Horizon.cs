@@ -42,8 +42,8 @@ public abstract partial class GossipNode
     internal GossipClock? HorizonUnderLock => _horizon;
 
     /// <summary>
-    /// Has the node keep no more than this: what is older is forgotten, and its streams tell their peers how far back it goes. A derived type
-    /// calls it in its constructor, before <see cref="OpenFile"/>.
+    /// Has the node keep no more than this: what is older is forgotten, and its streams tell their peers how far back it goes. A derived
+    /// type calls it in its constructor, before <see cref="OpenFile"/>.
     /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">It would keep nothing.</exception>
     protected void Retain(EventRetention retention)

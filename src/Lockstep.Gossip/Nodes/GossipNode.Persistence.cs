@@ -12,7 +12,8 @@ public abstract partial class GossipNode
     /// Says what data type the node is of, opens the file of <see cref="GossipNodeOptions.Path"/>, if there is one, and takes up what it
     /// holds. A derived type calls it last in its constructor.
     /// </summary>
-    /// <param name="kind">Names the data type in the file, so that no other opens it, and to peers, so that no other speaks with it.</param>
+    /// <param name="kind">Names the data type in the file, so that no other opens it, and to peers, so that no other speaks with
+    /// it.</param>
     /// <exception cref="GossipStoreException">The file is in use, is of another data type, or cannot be read.</exception>
     /// <exception cref="GossipIdentityException">The file has another id.</exception>
     protected void OpenFile(string kind)

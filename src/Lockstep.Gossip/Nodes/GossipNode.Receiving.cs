@@ -26,7 +26,8 @@ public abstract partial class GossipNode
     }
 
     /// <summary>
-    /// Examines lines, so many that what they hold takes little memory however short they are, up to one that is no message: why it is none.
+    /// Examines lines, so many that what they hold takes little memory however short they are, up to one that is no message: why it is
+    /// none.
     /// </summary>
     private GossipProtocolException? Examine(GossipSession from, ref ReadOnlySpan<byte> lines, bool isUtf8)
     {
@@ -105,8 +106,8 @@ public abstract partial class GossipNode
     private static bool IsBlank(byte c) => c is (byte)' ' or (byte)'\t' or (byte)'\r';
 
     /// <summary>
-    /// Everything about a message that needs no lock. Updates of one stream are verified in order, one after another. What npm's scuttlebutt
-    /// ignores, or its own nodes might send, ends no stream of a peer; it ends that of a stranger who has not said who it is.
+    /// Everything about a message that needs no lock. Updates of one stream are verified in order, one after another. What npm's
+    /// scuttlebutt ignores, or its own nodes might send, ends no stream of a peer; it ends that of a stranger who has not said who it is.
     /// </summary>
     private Received Examine(GossipSession from, GossipMessage message)
     {
@@ -228,7 +229,9 @@ public abstract partial class GossipNode
         Notify(from, (stream, observer) => observer.OnHeader(stream, header));
     }
 
-    /// <summary>What one kind of node sends is a misfit to another or, worse, means something else. npm's nodes say nothing of it.</summary>
+    /// <summary>
+    /// What one kind of node sends is a misfit to another or, worse, means something else. npm's nodes say nothing of it.
+    /// </summary>
     private void CheckKind(GossipHeader header)
     {
         if (Kind is not null && header.MetaText(GossipSession.KindMember) is { } theirs && theirs != Kind)

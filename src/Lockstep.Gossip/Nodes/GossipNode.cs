@@ -230,8 +230,8 @@ public abstract partial class GossipNode : IAsyncDisposable
     protected virtual IEnumerable<GossipUpdate> History(GossipClock since) => _history.Since(since);
 
     /// <summary>
-    /// Tells a peer's change that <see cref="Apply"/> could not take. Called outside the lock. Such a change is kept and passed on as it is; so
-    /// is one with an unpaired surrogate in it, which never comes here.
+    /// Tells a peer's change that <see cref="Apply"/> could not take. Called outside the lock. Such a change is kept and passed on as it
+    /// is; so is one with an unpaired surrogate in it, which never comes here.
     /// </summary>
     /// <exception cref="GossipProtocolException">The change is not one of this data type; the message becomes
     /// <see cref="GossipUpdate.Misfit"/>.</exception>
@@ -289,8 +289,8 @@ public abstract partial class GossipNode : IAsyncDisposable
     }
 
     /// <summary>
-    /// Reads the state that <see cref="Apply"/> makes, under the node's lock. It must not write: <see cref="LocalUpdate"/> takes the lock by
-    /// itself, and <see cref="Batch"/> holds it over several.
+    /// Reads the state that <see cref="Apply"/> makes, under the node's lock. It must not write: <see cref="LocalUpdate"/> takes the lock
+    /// by itself, and <see cref="Batch"/> holds it over several.
     /// </summary>
     protected TResult Read<TResult>(Func<TResult> read)
     {

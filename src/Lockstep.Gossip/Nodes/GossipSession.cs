@@ -260,8 +260,8 @@ internal sealed class GossipSession
     }
 
     /// <summary>
-    /// Says hello again, with a clock from before what is missing. Not to npm's nodes, which would listen twice from then on: they are asked
-    /// when they come again.
+    /// Says hello again, with a clock from before what is missing. Not to npm's nodes, which would listen twice from then on: they are
+    /// asked when they come again.
     /// </summary>
     private bool AskForMissing(ArrayBufferWriter<byte> output)
     {

@@ -289,7 +289,9 @@ public sealed class GossipStream : IAsyncDisposable
         }
     }
 
-    /// <summary>Writes an update piece by piece from where it is kept: a thousand peers that take it slowly do not have a thousand copies.</summary>
+    /// <summary>
+    /// Writes an update piece by piece from where it is kept: a thousand peers that take it slowly do not have a thousand copies.
+    /// </summary>
     private async Task WriteLargeAsync(GossipUpdate update)
     {
         var (before, after) = update.WriteAround();

@@ -4,8 +4,8 @@ using Lockstep.Gossip.Clock;
 namespace Lockstep.Gossip.Nodes;
 
 /// <summary>
-/// The readers of a node's history who wait for more. Each reads at its own pace, by a clock of what it has seen: what is replaced before it
-/// comes to it is left out, and nothing piles up for it.
+/// The readers of a node's history who wait for more. Each reads at its own pace, by a clock of what it has seen: what is replaced before
+/// it comes to it is left out, and nothing piles up for it.
 /// </summary>
 internal sealed class GossipWatchers
 {

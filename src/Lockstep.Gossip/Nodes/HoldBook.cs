@@ -31,7 +31,9 @@ internal sealed class HoldBook<TStream>(int maxUpdates)
 
     public bool IsEmpty => _streams.Count == 0;
 
-    /// <summary>Whether something has changed that a hold may end by; <see cref="TakeNext"/> has not yet found them all looked at.</summary>
+    /// <summary>
+    /// Whether something has changed that a hold may end by; <see cref="TakeNext"/> has not yet found them all looked at.
+    /// </summary>
     public bool MustLook => _changed.Count > 0;
 
     /// <summary>When the first of the updates that are stamped too far ahead may be applied; null when there is none.</summary>

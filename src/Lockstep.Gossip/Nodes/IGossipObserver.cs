@@ -41,8 +41,8 @@ public interface IGossipObserver
     void OnGap(string source, double from, double horizon) { }
 
     /// <summary>
-    /// A source's signed count shows that updates of it have not come: a peer holds them back, or another node's change replaced them before
-    /// their source knew of it. Told again whenever more are missing. Other peers are asked for them.
+    /// A source's signed count shows that updates of it have not come: a peer holds them back, or another node's change replaced them
+    /// before their source knew of it. Told again whenever more are missing. Other peers are asked for them.
     /// </summary>
     void OnMissing(GossipMissing missing) { }
 

@@ -16,8 +16,8 @@ public sealed record GossipListenerOptions
     public SslServerAuthenticationOptions? Tls { get; init; }
 
     /// <summary>
-    /// How many peers may be connected at once; above 0, default 1,024. Who comes beyond that takes the place of the one that has been silent
-    /// for longest, if that is ten minutes or more; otherwise it is let go at once.
+    /// How many peers may be connected at once; above 0, default 1,024. Who comes beyond that takes the place of the one that has been
+    /// silent for longest, if that is ten minutes or more; otherwise it is let go at once.
     /// </summary>
     public int MaxPeers { get; init; } = 1024;
 

@@ -16,8 +16,8 @@ internal sealed class GossipStore : IDisposable
     private const int ApplicationId = 0x4C536779;
 
     /// <summary>
-    /// The format of the file. A newer one is refused, by name; what an earlier Lockstep would lose or misread makes a new format. The first
-    /// had no numbers of updates: it is taken over.
+    /// The format of the file. A newer one is refused, by name; what an earlier Lockstep would lose or misread makes a new format. The
+    /// first had no numbers of updates: it is taken over.
     /// </summary>
     private const int Format = 2;
     private readonly FileStream _lock;

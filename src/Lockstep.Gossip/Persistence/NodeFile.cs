@@ -5,8 +5,8 @@ namespace Lockstep.Gossip.Persistence;
 
 /// <summary>
 /// What a node has of a file: nothing, a file that is written in step with it, or one that failed. A failure is remembered, for what is in
-/// memory is then not on disk: nothing more is written, and every later commit fails too. Not safe for concurrent use: a node calls it under
-/// its lock.
+/// memory is then not on disk: nothing more is written, and every later commit fails too. Not safe for concurrent use: a node calls it
+/// under its lock.
 /// </summary>
 internal sealed class NodeFile : IDisposable
 {

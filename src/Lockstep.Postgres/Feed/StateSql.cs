@@ -39,7 +39,8 @@ internal static class StateSql
     // VACUUM FULL writes the row of a column that was added with a default, as the txid of a tracked table is.
     private static string Own(TableDescription table) => table.TrackingId is null ? "" : " AND attname <> 'txid'";
 
-    // Of which it can be told whether it brought rows of before: a trigger of its table stamps those written since, or the stream brings them.
+    // Of which it can be told whether it brought rows of before: a trigger of its table stamps those written since, or the stream brings
+    // them.
     private static string IsPartition(TableDescription table) =>
         table.TrackingId is null && table.Changes != ChangeSource.Stream ? "false" : "c.relispartition AND c.oid <> to_regclass($1)";
 

@@ -44,8 +44,8 @@ internal sealed class ChangeSql
     }
 
     /// <summary>
-    /// Where each of the columns stands in rows of the table, or of a partition, as the stream describes them; -1 for one that was not there
-    /// when they were written, and is null. Null when they are of another form.
+    /// Where each of the columns stands in rows of the table, or of a partition, as the stream describes them; -1 for one that was not
+    /// there when they were written, and is null. Null when they are of another form.
     /// </summary>
     public int[]? MapOf(IReadOnlyList<RelationMessage.Column> streamed)
     {

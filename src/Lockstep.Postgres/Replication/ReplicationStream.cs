@@ -85,7 +85,9 @@ internal sealed class ReplicationStream
         return backoff < LongestBackoff ? backoff : LongestBackoff;
     }
 
-    /// <summary>Takes a table in, whose publication has been seen to. It stays, also when the stream breaks, until it falls out or leaves.</summary>
+    /// <summary>
+    /// Takes a table in, whose publication has been seen to. It stays, also when the stream breaks, until it falls out or leaves.
+    /// </summary>
     public void Join(StreamedTable table)
     {
         lock (_gate)
@@ -381,7 +383,9 @@ internal sealed class ReplicationStream
         }
     }
 
-    /// <summary>A table as it is, and why its log cannot go on; null when it is no longer in the stream, since something is wrong with it.</summary>
+    /// <summary>
+    /// A table as it is, and why its log cannot go on; null when it is no longer in the stream, since something is wrong with it.
+    /// </summary>
     private async Task<Found?> LookAsync(
         NpgsqlConnection connection,
         ReplicationNames names,

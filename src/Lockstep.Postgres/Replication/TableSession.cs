@@ -117,8 +117,8 @@ internal sealed class TableSession : IDisposable
         open.IsRelevant = true;
         if (!open.IsDropped && PlacesOf(relation) is null)
         {
-            // The table was altered after it has been looked at last. Where it is not a column more, clients start over when the transaction
-            // has ended.
+            // The table was altered after it has been looked at last. Where it is not a column more, clients start over when the
+            // transaction has ended.
             await RenewAsync(transaction).ConfigureAwait(false);
             open.IsOdd |= PlacesOf(relation) is null;
         }

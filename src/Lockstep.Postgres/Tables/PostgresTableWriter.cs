@@ -33,7 +33,8 @@ internal sealed class PostgresTableWriter : ITableTarget
     /// <param name="epoch">The leader's number.</param>
     /// <param name="state">The table as it is committed.</param>
     /// <param name="description">The table in words, for errors.</param>
-    /// <param name="removesUnused">Whether <see cref="Dispose"/> removes the table when no sync has ended well and nothing has come.</param>
+    /// <param name="removesUnused">Whether <see cref="Dispose"/> removes the table when no sync has ended well and nothing has
+    /// come.</param>
     public PostgresTableWriter(
         NpgsqlConnection connection,
         int table,
@@ -309,8 +310,8 @@ internal sealed class PostgresTableWriter : ITableTarget
     }
 
     /// <summary>
-    /// Where arrival is the order, content decides what is a change: what is the same JSON gets the text that is stored, and what has only the
-    /// fields that changed is laid over it.
+    /// Where arrival is the order, content decides what is a change: what is the same JSON gets the text that is stored, and what has only
+    /// the fields that changed is laid over it.
     /// </summary>
     private void Compare(string target, string source, HashSet<string> patches)
     {
@@ -381,8 +382,8 @@ internal sealed class PostgresTableWriter : ITableTarget
     }
 
     /// <summary>
-    /// Sets aside what a commit holds of malformed records: one copy of the same bytes at the same place, and no more than the limit. Returns
-    /// the table with what is set aside then.
+    /// Sets aside what a commit holds of malformed records: one copy of the same bytes at the same place, and no more than the limit.
+    /// Returns the table with what is set aside then.
     /// </summary>
     private TableState SetAside(TableCommit commit, TableState wanted)
     {

@@ -140,7 +140,9 @@ internal static class TableSql
     private static string Absent(int table) =>
         $"FROM {Rows(table)} t WHERE gone = 0 AND key <> ALL ($1::bytea[]) AND NOT EXISTS (SELECT FROM {Snapshot} s WHERE s.key = t.key)";
 
-    /// <summary>Marks what the snapshot does not hold, but for the keys $2, as swept (2), with sequence numbers after $1; returns the changes.</summary>
+    /// <summary>
+    /// Marks what the snapshot does not hold, but for the keys $2, as swept (2), with sequence numbers after $1; returns the changes.
+    /// </summary>
     public static string Sweep(int table) =>
         $"""
             WITH swept AS (
@@ -155,7 +157,9 @@ internal static class TableSql
     public static string Empty(int table) =>
         string.Create(CultureInfo.InvariantCulture, $"DELETE FROM {Rows(table)}; DELETE FROM {Quarantine} WHERE table_id = {table}");
 
-    /// <summary>Sets a malformed record aside, if the same bytes are not there from the same place: table, time, place, reason, bytes.</summary>
+    /// <summary>
+    /// Sets a malformed record aside, if the same bytes are not there from the same place: table, time, place, reason, bytes.
+    /// </summary>
     public const string SetAside = $"""
         INSERT INTO {Quarantine} (table_id, at, byte_offset, reason, bytes) SELECT $1, $2, $3, $4, $5
             WHERE NOT EXISTS (SELECT FROM {Quarantine} WHERE table_id = $1 AND byte_offset = $3 AND bytes = $5)

@@ -36,7 +36,9 @@ public sealed class TableSetBackException : TableStoreException
         ) { }
 }
 
-/// <summary>A table in PostgreSQL was written by a newer Lockstep, whose format this one does not know. Nothing was changed in it.</summary>
+/// <summary>
+/// A table in PostgreSQL was written by a newer Lockstep, whose format this one does not know. Nothing was changed in it.
+/// </summary>
 public sealed class TableFormatException : LockstepException
 {
     internal TableFormatException(string table, long format, int known)

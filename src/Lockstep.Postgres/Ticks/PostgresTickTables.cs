@@ -149,8 +149,8 @@ internal static class PostgresTickTables
     }
 
     /// <summary>
-    /// The schedules of variables, and the server's clock after them. In statements of their own, so that after a wait for the turn they see what
-    /// the one before committed.
+    /// The schedules of variables, and the server's clock after them. In statements of their own, so that after a wait for the turn they
+    /// see what the one before committed.
     /// </summary>
     public static async Task<TickReading[]> ReadAsync(
         NpgsqlConnection connection,

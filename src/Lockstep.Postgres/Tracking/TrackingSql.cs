@@ -43,7 +43,9 @@ internal sealed record Registration(
     string[] TextColumns
 )
 {
-    /// <summary>Whether the tombstones can hold keys as this version writes them; an earlier one may have taken fewer types for loose.</summary>
+    /// <summary>
+    /// Whether the tombstones can hold keys as this version writes them; an earlier one may have taken fewer types for loose.
+    /// </summary>
     public bool Fits(IEnumerable<TableColumn> key) => key.All(k => !k.IsLoose || TextColumns.Contains(k.Name));
 }
 

@@ -54,8 +54,8 @@ public abstract class FeedCmdlet : LockstepCmdlet
     public FeedAuthentication Authentication { get; set; }
 
     /// <summary>
-    /// Called at the start, and when the feed refuses the credentials (401, 403), with its answer in <c>$_</c>: returns the token to go on with, as
-    /// text or SecureString, or a hashtable of Token, Uri and Headers. After three refusals in a row the command fails.
+    /// Called at the start, and when the feed refuses the credentials (401, 403), with its answer in <c>$_</c>: returns the token to go on
+    /// with, as text or SecureString, or a hashtable of Token, Uri and Headers. After three refusals in a row the command fails.
     /// </summary>
     [Parameter]
     public ScriptBlock? TokenProvider { get; set; }
@@ -65,7 +65,9 @@ public abstract class FeedCmdlet : LockstepCmdlet
     [ValidateNotNull]
     public X509Certificate2? Certificate { get; set; }
 
-    /// <summary>A PEM file of certificates that vouch for the server's, as of a cluster or a company, instead of those that the system trusts.</summary>
+    /// <summary>
+    /// A PEM file of certificates that vouch for the server's, as of a cluster or a company, instead of those that the system trusts.
+    /// </summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
     public string? CertificateAuthority { get; set; }

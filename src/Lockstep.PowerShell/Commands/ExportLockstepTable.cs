@@ -24,7 +24,9 @@ public sealed class ExportLockstepTableCommand : FilteredTableCmdlet
     [Parameter(Mandatory = true, Position = 1)]
     public string Destination { get; set; } = "";
 
-    /// <summary>How the records are written; Auto goes by the file's extension: csv, json for an array, or ndjson, jsonl, txt and none.</summary>
+    /// <summary>
+    /// How the records are written; Auto goes by the file's extension: csv, json for an array, or ndjson, jsonl, txt and none.
+    /// </summary>
     [Parameter]
     public ExportFormat Format { get; set; }
 

@@ -76,8 +76,8 @@ public sealed class ImportLockstepTableCommand : LockstepCmdlet
     public string? ConnectionString { get; set; }
 
     /// <summary>
-    /// Keeps the table's file from other users of the machine: only you may read and write it. For a file that is there already, too. Tables of
-    /// the session are so in any case. Not on Windows, which gives files the rights of their folder.
+    /// Keeps the table's file from other users of the machine: only you may read and write it. For a file that is there already, too.
+    /// Tables of the session are so in any case. Not on Windows, which gives files the rights of their folder.
     /// </summary>
     [Parameter]
     public SwitchParameter Private { get; set; }

@@ -41,7 +41,9 @@ public sealed class TestLockstepDialectCommand : FeedCmdlet
     [FeedOfServer]
     public Uri Uri { get; set; } = null!;
 
-    /// <summary>A dialect's name, a hashtable that describes one, or a file that ends in <c>.json</c>; by default what the feed looks like.</summary>
+    /// <summary>
+    /// A dialect's name, a hashtable that describes one, or a file that ends in <c>.json</c>; by default what the feed looks like.
+    /// </summary>
     [Parameter(Position = 1)]
     [ArgumentCompleter(typeof(DialectCompleter))]
     public object? Dialect { get; set; }

@@ -48,8 +48,8 @@ public sealed class StartLockstepModelListenerCommand : ModelsCmdlet
     public X509Certificate2? Certificate { get; set; }
 
     /// <summary>
-    /// With -WebSocket: names under which it may be asked for. IP addresses always pass, and localhost where it listens on loopback; no web page of another
-    /// name reaches it.
+    /// With -WebSocket: names under which it may be asked for. IP addresses always pass, and localhost where it listens on loopback; no web
+    /// page of another name reaches it.
     /// </summary>
     [Parameter(ParameterSetName = ByAddress)]
     [ValidateNotNullOrEmpty]

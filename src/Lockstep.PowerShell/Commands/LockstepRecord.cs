@@ -25,7 +25,9 @@ public sealed class GetLockstepRecordCommand : FilteredTableCmdlet
     [Parameter]
     public SwitchParameter IncludeDeleted { get; set; }
 
-    /// <summary>Only these fields, in this order; wildcards are allowed, and JSON Pointers to what is within a field: /metadata/name.</summary>
+    /// <summary>
+    /// Only these fields, in this order; wildcards are allowed, and JSON Pointers to what is within a field: /metadata/name.
+    /// </summary>
     [Parameter]
     [SupportsWildcards]
     [ArgumentCompleter(typeof(FieldCompleter))]

@@ -85,7 +85,9 @@ public sealed class ClearLockstepTableCommand : TableCmdlet
 [OutputType(typeof(TableInfo))]
 public sealed class SetLockstepTableCommand : TableCmdlet
 {
-    /// <summary>The fields that have an index from now on, and no others, 16 at most: filters that compare them find records by it.</summary>
+    /// <summary>
+    /// The fields that have an index from now on, and no others, 16 at most: filters that compare them find records by it.
+    /// </summary>
     [Parameter(Mandatory = true)]
     [AllowEmptyCollection]
     [ArgumentCompleter(typeof(FieldCompleter))]

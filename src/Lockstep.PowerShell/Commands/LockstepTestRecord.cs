@@ -26,8 +26,8 @@ public sealed class AddLockstepTestRecordCommand : LockstepCmdlet
     public TestServerInfo? Server { get; set; }
 
     /// <summary>
-    /// The records are gone: of a feed in another server's dialect, where each needs no more than its key. In the scripted feed a record says
-    /// so itself, with its deleted_at.
+    /// The records are gone: of a feed in another server's dialect, where each needs no more than its key. In the scripted feed a record
+    /// says so itself, with its deleted_at.
     /// </summary>
     [Parameter]
     public SwitchParameter Removed { get; set; }

@@ -38,7 +38,9 @@ public sealed class StartLockstepTestServerCommand : LockstepCmdlet
     [Parameter]
     public TestServerFeed Feed { get; set; }
 
-    /// <summary>Where a feed in another server's dialect is, such as <c>/v1.0/groups/delta</c>; by default at the dialect's usual place.</summary>
+    /// <summary>
+    /// Where a feed in another server's dialect is, such as <c>/v1.0/groups/delta</c>; by default at the dialect's usual place.
+    /// </summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
     public string? FeedPath { get; set; }
@@ -56,7 +58,9 @@ public sealed class StartLockstepTestServerCommand : LockstepCmdlet
     [ArgumentCompleter(typeof(DialectCompleter))]
     public object? Dialect { get; set; }
 
-    /// <summary>Records of the scripted feed, or of one in another server's dialect: objects, hashtables, or strings that hold a JSON object each.</summary>
+    /// <summary>
+    /// Records of the scripted feed, or of one in another server's dialect: objects, hashtables, or strings that hold a JSON object each.
+    /// </summary>
     [Parameter(ValueFromPipeline = true)]
     [AllowEmptyCollection]
     [ValidateNotNull]

@@ -70,8 +70,8 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
     public string? ConnectionString { get; set; }
 
     /// <summary>
-    /// Keeps the table's file from other users of the machine: only you may read and write it. For a file that is there already, too. Tables of
-    /// the session are so in any case. Not on Windows, which gives files the rights of their folder.
+    /// Keeps the table's file from other users of the machine: only you may read and write it. For a file that is there already, too.
+    /// Tables of the session are so in any case. Not on Windows, which gives files the rights of their folder.
     /// </summary>
     [Parameter]
     public SwitchParameter Private { get; set; }
@@ -95,14 +95,16 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
     public string? Since { get; set; }
 
     /// <summary>
-    /// How the feed is read: Auto, Record, Transaction, the name of another server's dialect, a hashtable that describes one, or a file that
-    /// ends in <c>.json</c>. It is stored in the table, so that the next sync needs none.
+    /// How the feed is read: Auto, Record, Transaction, the name of another server's dialect, a hashtable that describes one, or a file
+    /// that ends in <c>.json</c>. It is stored in the table, so that the next sync needs none.
     /// </summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [ArgumentCompleter(typeof(DialectCompleter))]
     public object? Dialect { get; set; }
 
-    /// <summary>With -Follow, how many seconds to wait between polls of another server's feed; by default as long as its dialect says.</summary>
+    /// <summary>
+    /// With -Follow, how many seconds to wait between polls of another server's feed; by default as long as its dialect says.
+    /// </summary>
     [Parameter]
     [Seconds]
     public TimeSpan? IntervalSec { get; set; }
@@ -347,8 +349,8 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
     }
 
     /// <summary>
-    /// Until the job has made its table's file, which takes a moment: whoever asks for the table next is to find it. A job that ends, or has to
-    /// wait for another writer, is not waited for.
+    /// Until the job has made its table's file, which takes a moment: whoever asks for the table next is to find it. A job that ends, or
+    /// has to wait for another writer, is not waited for.
     /// </summary>
     private void AwaitTable(SyncJob job, SyncPlan plan)
     {

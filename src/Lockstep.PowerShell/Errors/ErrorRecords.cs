@@ -46,7 +46,9 @@ internal static class ErrorRecords
         [ErrorKind.VariableStoreReplaced] = ErrorCategory.InvalidData,
     };
 
-    /// <summary>.NET's kinds of error, and the test server's own, which are such; searched for the exception's type, then its base types.</summary>
+    /// <summary>
+    /// .NET's kinds of error, and the test server's own, which are such; searched for the exception's type, then its base types.
+    /// </summary>
     private static readonly Dictionary<Type, Entry> Others = new()
     {
         [typeof(JsonException)] = new(

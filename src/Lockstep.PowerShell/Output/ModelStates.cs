@@ -1,6 +1,8 @@
 namespace Lockstep;
 
-/// <summary>What a <see cref="ModelInfo"/> shows, as of the moment of asking: the session's model, without what it is made of. Any thread.</summary>
+/// <summary>
+/// What a <see cref="ModelInfo"/> shows, as of the moment of asking: the session's model, without what it is made of. Any thread.
+/// </summary>
 internal interface IModelState
 {
     string Name { get; }

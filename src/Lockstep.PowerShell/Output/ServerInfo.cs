@@ -79,8 +79,8 @@ public enum ServerDialect
     Transaction = 0,
 
     /// <summary>
-    /// The record dialect of the original lockstep: the record's own fields, one record to a chunk, the order field replaced by the table's own
-    /// sequence.
+    /// The record dialect of the original lockstep: the record's own fields, one record to a chunk, the order field replaced by the table's
+    /// own sequence.
     /// </summary>
     Record = 1,
 }

@@ -2,7 +2,8 @@ namespace Lockstep;
 
 /// <summary>
 /// Where variables are kept: what <c>-Store</c> takes. It is <c>memory</c> for this session, the path of an SQLite file, a connection
-/// string or URI of PostgreSQL, or a URI of Redis. What it shows of itself holds no password (I9); objects carry it along the pipeline whole.
+/// string or URI of PostgreSQL, or a URI of Redis. What it shows of itself holds no password (I9); objects carry it along the pipeline
+/// whole.
 /// </summary>
 public sealed class VariableStore
 {

@@ -16,8 +16,8 @@ namespace Lockstep.Sync;
 internal sealed record SuppliedAccess(string? Token, Uri? Uri = null, KeyValuePair<string, string>[]? Headers = null);
 
 /// <summary>
-/// Calls a script that supplies access to a feed: a token as text or SecureString, or a hashtable of Token, Uri and Headers. In <c>$_</c> it has
-/// the answer that refused, null at the start.
+/// Calls a script that supplies access to a feed: a token as text or SecureString, or a hashtable of Token, Uri and Headers. In <c>$_</c>
+/// it has the answer that refused, null at the start.
 /// </summary>
 internal static class TokenScript
 {

@@ -66,7 +66,9 @@ internal static class TableLookup
             );
     }
 
-    /// <summary>The files of the session's tables, and those of the current location that say that they are tables, readable or not.</summary>
+    /// <summary>
+    /// The files of the session's tables, and those of the current location that say that they are tables, readable or not.
+    /// </summary>
     public static IEnumerable<string> Files(PathIntrinsics paths) =>
         SessionTables.Names.Select(SessionTables.Find).OfType<string>().Concat(Here(paths));
 

@@ -15,8 +15,8 @@ public sealed record ConnectionLimits
     public int MostPerAddress { get; init; } = 1_024;
 
     /// <summary>
-    /// Files that are still opened besides connections: tables, databases, and the program's own libraries, of which one that cannot be loaded
-    /// when it is first needed would be missing for good.
+    /// Files that are still opened besides connections: tables, databases, and the program's own libraries, of which one that cannot be
+    /// loaded when it is first needed would be missing for good.
     /// </summary>
     internal const int FilesBesides = 64;
 

@@ -3,8 +3,8 @@ using System.Net.Sockets;
 namespace Lockstep.Serving.Hosting;
 
 /// <summary>
-/// Keeps the system from taking megabytes for each client that does not read: what it holds of a connection beyond what is under way is bounded, and
-/// the rest stays where it is counted. What is under way is not, so that distant clients are as fast as they were.
+/// Keeps the system from taking megabytes for each client that does not read: what it holds of a connection beyond what is under way is
+/// bounded, and the rest stays where it is counted. What is under way is not, so that distant clients are as fast as they were.
 /// </summary>
 internal static class UnsentLimit
 {
@@ -13,7 +13,9 @@ internal static class UnsentLimit
 
     private const int Tcp = 6;
 
-    /// <summary>Sets the limit on a socket that listens, for those that it accepts. Where the system knows no such limit, nothing changes.</summary>
+    /// <summary>
+    /// Sets the limit on a socket that listens, for those that it accepts. Where the system knows no such limit, nothing changes.
+    /// </summary>
     public static void Set(Socket listening)
     {
         int? option =

@@ -6,8 +6,8 @@ using System.Text;
 namespace Lockstep.Serving.Hosting;
 
 /// <summary>
-/// Has a server answer a request of its own before clients come. The libraries that answering needs are loaded by the first answer; one that cannot
-/// be loaded, since a rush of connections has taken all files that the process may open, would be missing for good.
+/// Has a server answer a request of its own before clients come. The libraries that answering needs are loaded by the first answer; one
+/// that cannot be loaded, since a rush of connections has taken all files that the process may open, would be missing for good.
 /// </summary>
 internal static class WarmUp
 {

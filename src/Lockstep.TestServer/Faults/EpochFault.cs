@@ -4,7 +4,9 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lockstep.TestServer.Faults;
 
-/// <summary>Serves under another identity, as a feed does whose table was created again: a client that brings the old one gets 409.</summary>
+/// <summary>
+/// Serves under another identity, as a feed does whose table was created again: a client that brings the old one gets 409.
+/// </summary>
 [Description("Serves under another identity; a client that brings an older one gets 409.")]
 public sealed class EpochFault : Fault
 {

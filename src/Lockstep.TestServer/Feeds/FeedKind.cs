@@ -20,7 +20,9 @@ public enum FeedKind
     /// <summary>A response of a real feed that was recorded with its timing, to every request; see <see cref="FeedRecorder"/>.</summary>
     Replay,
 
-    /// <summary>A delta query as Microsoft Graph answers it, at <c>/users/delta</c>; see <see cref="Foreign.DialectFeedOptions"/>.</summary>
+    /// <summary>
+    /// A delta query as Microsoft Graph answers it, at <c>/users/delta</c>; see <see cref="Foreign.DialectFeedOptions"/>.
+    /// </summary>
     ODataDelta,
 
     /// <summary>A list of Kubernetes and its watch, at <c>/api/v1/pods</c>.</summary>

@@ -2,7 +2,9 @@ using Lockstep.Serving.Hosting;
 
 namespace Lockstep.TestServer.Feeds;
 
-/// <summary>The heartbeats that a test asks for, which go to everyone who was connected to an endless answer by then. Thread-safe.</summary>
+/// <summary>
+/// The heartbeats that a test asks for, which go to everyone who was connected to an endless answer by then. Thread-safe.
+/// </summary>
 internal sealed class HeartbeatAsks
 {
     private readonly Lock _gate = new();

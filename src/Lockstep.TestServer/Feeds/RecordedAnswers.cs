@@ -61,7 +61,8 @@ internal sealed class RecordedAnswers
             : Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(bytes).Replace(RecordingScrubber.Origin, root, StringComparison.Ordinal));
 
     /// <summary>
-    /// What is asked, whatever the order and the escapes of its options. A secret that was not recorded is one that the client brings along.
+    /// What is asked, whatever the order and the escapes of its options. A secret that was not recorded is one that the client brings
+    /// along.
     /// </summary>
     private static string Normalize(string request)
     {

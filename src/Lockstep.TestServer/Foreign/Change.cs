@@ -45,7 +45,9 @@ internal sealed class Change(
     /// <summary>Whether it is the record's newest of those up to a sequence.</summary>
     public bool IsNewestAt(int sequence) => Sequence <= sequence && (Next is null || Next.Sequence > sequence);
 
-    /// <summary>What a client that has everything up to a sequence lacks of this record: the fields that changed, or all of a new one.</summary>
+    /// <summary>
+    /// What a client that has everything up to a sequence lacks of this record: the fields that changed, or all of a new one.
+    /// </summary>
     public ReadOnlyMemory<byte> Since(int sequence)
     {
         var patch = JsonBody.Read(Given);

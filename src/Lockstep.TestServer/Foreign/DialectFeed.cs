@@ -12,8 +12,9 @@ using Microsoft.AspNetCore.Http;
 namespace Lockstep.TestServer.Foreign;
 
 /// <summary>
-/// What the feeds in other servers' dialects share: the records that a test gives, as changes; pages of them, streams of them, and waits for
-/// them. The dialect's description says where the key is, what marks a removal, and whether a change is laid over the record. Thread-safe.
+/// What the feeds in other servers' dialects share: the records that a test gives, as changes; pages of them, streams of them, and waits
+/// for them. The dialect's description says where the key is, what marks a removal, and whether a change is laid over the record.
+/// Thread-safe.
 /// </summary>
 internal abstract class DialectFeed : IRecordFeed
 {

@@ -5,7 +5,9 @@ namespace Lockstep.TestServer.Foreign;
 /// <summary>How a feed in the dialect of another server behaves. To be set before the server starts.</summary>
 public sealed class DialectFeedOptions
 {
-    /// <summary>Where the feed is, such as <c>/v1.0/groups/delta</c>; null for the dialect's usual place. Any other path gets 404.</summary>
+    /// <summary>
+    /// Where the feed is, such as <c>/v1.0/groups/delta</c>; null for the dialect's usual place. Any other path gets 404.
+    /// </summary>
     public string? Path { get; set; }
 
     /// <summary>How many items a page holds, unless the client asks for fewer; 1 to 1,000,000.</summary>
@@ -18,7 +20,8 @@ public sealed class DialectFeedOptions
     public TimeSpan LongestWait { get; set; } = TimeSpan.FromSeconds(20);
 
     /// <summary>
-    /// Of the Rest feed: the dialect that is served, so that a list can be had as any API has it. Null for arrays with links to the next page.
+    /// Of the Rest feed: the dialect that is served, so that a list can be had as any API has it. Null for arrays with links to the next
+    /// page.
     /// </summary>
     public DialectDescription? Description { get; set; }
 }

@@ -8,7 +8,9 @@ using Microsoft.AspNetCore.Http;
 
 namespace Lockstep.TestServer.Foreign;
 
-/// <summary>A Durable Stream of JSON, for reading: offsets, long polls and server-sent events. Records are sent as they were given.</summary>
+/// <summary>
+/// A Durable Stream of JSON, for reading: offsets, long polls and server-sent events. Records are sent as they were given.
+/// </summary>
 internal sealed class DurableStreamFeed(DialectFeedOptions options, TimeProvider time, Pulse delivered)
     : DialectFeed(FeedKind.DurableStream, "/v1/stream/items", options, time, delivered)
 {

@@ -11,8 +11,8 @@ using Microsoft.AspNetCore.Http;
 namespace Lockstep.TestServer.Foreign;
 
 /// <summary>
-/// A list as any dialect of lists describes it, from the other side: items, links and tokens are where the dialect looks for them. Without a
-/// cursor it is the full set; with the largest value of a field, what was updated since; with a token or a link, what came after it.
+/// A list as any dialect of lists describes it, from the other side: items, links and tokens are where the dialect looks for them. Without
+/// a cursor it is the full set; with the largest value of a field, what was updated since; with a token or a link, what came after it.
 /// </summary>
 internal sealed class RestFeed(DialectFeedOptions options, TimeProvider time, Pulse delivered)
     : DialectFeed(FeedKind.Rest, "/items", options, time, delivered)

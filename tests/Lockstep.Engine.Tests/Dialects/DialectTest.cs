@@ -10,7 +10,9 @@ namespace Lockstep.Engine.Tests.Dialects;
 /// <summary>What tests of dialects share: a server that answers by path and query, and syncs against it.</summary>
 public abstract class DialectTest : SyncTest
 {
-    /// <summary>A server that answers each request with what a function gives for its path and query, by the number of the request.</summary>
+    /// <summary>
+    /// A server that answers each request with what a function gives for its path and query, by the number of the request.
+    /// </summary>
     private protected static RawServer Serve(Func<string, int, Reply> answer) =>
         new(async exchange =>
         {

@@ -14,8 +14,8 @@ using Lockstep.Testing;
 namespace Lockstep.Engine.Tests.Reliability;
 
 /// <summary>
-/// A first load that is cut off or killed at four fifths goes on near there in each way in which a feed can be read, and ends with the same table;
-/// what cannot go on says so.
+/// A first load that is cut off or killed at four fifths goes on near there in each way in which a feed can be read, and ends with the same
+/// table; what cannot go on says so.
 /// </summary>
 public sealed class InterruptedLoadTests : SyncTest
 {

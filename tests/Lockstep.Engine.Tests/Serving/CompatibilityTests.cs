@@ -10,8 +10,8 @@ using Lockstep.Serving;
 namespace Lockstep.Engine.Tests.Serving;
 
 /// <summary>
-/// A client of one version and a server of another. What the earlier one sends and understands is written down here as it was recorded: what
-/// is not known is passed over, what is missing has a default.
+/// A client of one version and a server of another. What the earlier one sends and understands is written down here as it was recorded:
+/// what is not known is passed over, what is missing has a default.
 /// </summary>
 public sealed class CompatibilityTests : SyncTest
 {

@@ -7,8 +7,8 @@ using System.Text.Json;
 namespace Lockstep.Engine.Tests.Serving;
 
 /// <summary>
-/// Behaves as the original's client: asks with the last record's order value as the cursor, decodes one object per HTTP chunk and fails on anything
-/// else, keeps the record that came last of each key, and forgets what has a <c>deleted_at</c>.
+/// Behaves as the original's client: asks with the last record's order value as the cursor, decodes one object per HTTP chunk and fails on
+/// anything else, keeps the record that came last of each key, and forgets what has a <c>deleted_at</c>.
 /// </summary>
 internal sealed class OriginalClient(Uri feed, string order = "updated_at")
 {

@@ -12,8 +12,8 @@ using Lockstep.Serving;
 namespace Lockstep.Engine.Tests.Serving;
 
 /// <summary>
-/// A synced table that is served in the record dialect (R1): the original's client and our own follow it, and nothing is lost or doubled across late
-/// records, sweeps, restarts and equal order values.
+/// A synced table that is served in the record dialect (R1): the original's client and our own follow it, and nothing is lost or doubled
+/// across late records, sweeps, restarts and equal order values.
 /// </summary>
 public sealed class RecordDialectTests : SyncTest
 {

@@ -205,7 +205,8 @@ public sealed class FollowTests : SyncTest
             {
                 await exchange.ChunkAsync(Record(i, i));
                 bytes += Record(i, i).Length;
-                // The consumer has the first batch, the second one waits for it, and the third one cannot be handed over: then nothing is read.
+                // The consumer has the first batch, the second one waits for it, and the third one cannot be handed over: then nothing is
+                // read.
                 if (i > 3)
                     continue;
                 await pace.ReceivedAsync(bytes, timers: i == 1 ? 2 : 1);

@@ -9,8 +9,9 @@ using Microsoft.Data.Sqlite;
 namespace Lockstep.Engine.Tests.Tables;
 
 /// <summary>
-/// Table files of every format there was, as the code of their time made them: <c>Formats/table-N.db</c> is of format N, with 38 records, one that
-/// the feed deleted (7), one that a whole set lacked (9), and one malformed that was set aside. Files of later formats are refused.
+/// Table files of every format there was, as the code of their time made them: <c>Formats/table-N.db</c> is of format N, with 38 records,
+/// one that the feed deleted (7), one that a whole set lacked (9), and one malformed that was set aside. Files of later formats are
+/// refused.
 /// </summary>
 public sealed class FormatTests : SyncTest
 {

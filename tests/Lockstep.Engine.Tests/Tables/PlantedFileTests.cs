@@ -12,13 +12,14 @@ using Lockstep.TestServer.Feeds;
 namespace Lockstep.Engine.Tests.Tables;
 
 /// <summary>
-/// In a folder that others write to, nothing that they put in the place of a file is written through, emptied or waited for. What Gossip, Postgres,
-/// Ticks and the module make is tested beside them, in classes of this name.
+/// In a folder that others write to, nothing that they put in the place of a file is written through, emptied or waited for. What Gossip,
+/// Postgres, Ticks and the module make is tested beside them, in classes of this name.
 /// </summary>
 public sealed partial class PlantedFileTests : IDisposable
 {
     /// <summary>
-    /// All that makes files by their path, and what holds it against what is planted. Whoever adds to it adds a test. A new temporary folder is this user's.
+    /// All that makes files by their path, and what holds it against what is planted. Whoever adds to it adds a test. A new temporary
+    /// folder is this user's.
     /// </summary>
     private static readonly Dictionary<string, string> Makers = new()
     {

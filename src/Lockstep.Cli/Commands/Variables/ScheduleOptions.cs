@@ -6,7 +6,9 @@ using Lockstep.Ticks;
 
 namespace Lockstep.Cli.Commands.Variables;
 
-/// <summary>What the commands that set values have in common: how a value is written, when it becomes active, and what is said of it.</summary>
+/// <summary>
+/// What the commands that set values have in common: how a value is written, when it becomes active, and what is said of it.
+/// </summary>
 internal sealed class ScheduleOptions
 {
     private readonly Option<bool> _text = new("--text") { Description = "Take each value as text, whatever it looks like." };

@@ -10,8 +10,8 @@ internal static class SqliteLibrary
     private const string UnlockedSwitch = "Lockstep.Sqlite.OneThreadPerConnection";
 
     /// <summary>
-    /// Older ones can begin the write-ahead log again while another process still needs it, which a sync beside a server makes likely: commits
-    /// are lost, or the file is damaged.
+    /// Older ones can begin the write-ahead log again while another process still needs it, which a sync beside a server makes likely:
+    /// commits are lost, or the file is damaged.
     /// </summary>
     public static readonly Version Oldest = new(3, 51, 3);
 

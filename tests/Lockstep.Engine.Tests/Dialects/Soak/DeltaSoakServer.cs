@@ -3,8 +3,8 @@ using System.Globalization;
 namespace Lockstep.Engine.Tests.Dialects.Soak;
 
 /// <summary>
-/// Delta queries: pages with tokens that lead on, then a token for what comes next. As Graph has them, with partial updates and links, or as
-/// calendars do, with whole records and parameters.
+/// Delta queries: pages with tokens that lead on, then a token for what comes next. As Graph has them, with partial updates and links, or
+/// as calendars do, with whole records and parameters.
 /// </summary>
 internal sealed class DeltaSoakServer(int seed, bool isGraph) : SoakServer(seed)
 {

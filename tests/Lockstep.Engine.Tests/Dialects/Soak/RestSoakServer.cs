@@ -2,7 +2,9 @@ using System.Globalization;
 
 namespace Lockstep.Engine.Tests.Dialects.Soak;
 
-/// <summary>A plain list that comes in full each time: in one page, or in pages by key or by number, between which its records move.</summary>
+/// <summary>
+/// A plain list that comes in full each time: in one page, or in pages by key or by number, between which its records move.
+/// </summary>
 internal sealed class RestSoakServer(int seed) : SoakServer(seed)
 {
     private readonly int _style = seed % 4;
