@@ -18,6 +18,18 @@ Describe 'Set- and Get-LockstepVariable' {
     BeforeEach { Push-Location (New-Item "TestDrive:/$([guid]::NewGuid())" -ItemType Directory) }
     AfterEach { Pop-Location }
 
+    It 'reads the time of a text alike in every culture' {
+        $culture = [cultureinfo]::CurrentCulture
+        try {
+            foreach ($name in 'th-TH', 'ar-SA', 'de-DE') {
+                [cultureinfo]::CurrentCulture = $name
+                (Set-LockstepVariable $name 1 -ActiveAt '2037-01-02' -Store ./v.db).ActiveAt.Year | Should -Be 2037
+            }
+        }
+        finally { [cultureinfo]::CurrentCulture = $culture }
+        { Set-LockstepVariable v 1 -ActiveAt tomorrow -Store ./v.db } | Should -Throw '*is no time. Write it as 2030-01-31*'
+    }
+
     It 'sets a value, says when it becomes active, and the value is that from then on' {
         $set = Set-LockstepVariable rate 5 -Store ./v.db @fast
         $set | Should -BeOfType Lockstep.ScheduledValue

@@ -30,6 +30,7 @@ public sealed class GetLockstepVariableCommand : VariableCmdlet
 
     /// <summary>The values at this time, as planned now, instead of those that are active.</summary>
     [Parameter]
+    [Instant]
     public DateTimeOffset? At { get; set; }
 
     private protected override void Process() =>
@@ -101,6 +102,7 @@ public sealed class SetLockstepVariableCommand : VariableCmdlet
 
     /// <summary>When to become active: the first boundary from then on. By default as soon as every process can know of it.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
+    [Instant]
     public DateTimeOffset? ActiveAt { get; set; }
 
     /// <summary>How often processes look for changes from then on: seconds, <c>500ms</c>, or a TimeSpan. By default as before.</summary>
@@ -179,6 +181,7 @@ public sealed class RemoveLockstepVariableCommand : VariableCmdlet
 
     /// <summary>When the value would become active, to the millisecond, as Get-LockstepVariableSchedule tells it.</summary>
     [Parameter(Mandatory = true, Position = 1, ValueFromPipelineByPropertyName = true)]
+    [Instant]
     public DateTimeOffset ActiveAt { get; set; }
 
     private protected override void Process()

@@ -1,0 +1,26 @@
+using System.Globalization;
+using System.Management.Automation;
+
+namespace Lockstep.Parameters;
+
+/// <summary>
+/// Takes a text for the same instant in every culture, as PowerShell does for its own dates: in the calendar of another one, next year may be
+/// long past.
+/// </summary>
+[AttributeUsage(AttributeTargets.Property | AttributeTargets.Field)]
+public sealed class InstantAttribute : ArgumentTransformationAttribute
+{
+    /// <summary>Turns a text into an instant, in local time where it names no zone; leaves everything else to PowerShell.</summary>
+    /// <param name="engineIntrinsics">Not used.</param>
+    /// <param name="inputData">What was given.</param>
+    public override object Transform(EngineIntrinsics engineIntrinsics, object inputData)
+    {
+        if ((inputData is PSObject wrapped ? wrapped.BaseObject : inputData) is not string text)
+            return inputData;
+        return DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeLocal, out var instant)
+            ? instant
+            : throw new ArgumentTransformationMetadataException(
+                $"'{text}' is no time. Write it as 2030-01-31, 2030-01-31 08:00 or 2030-01-31T08:00Z."
+            );
+    }
+}
