@@ -6,7 +6,7 @@ namespace Lockstep.Engine;
 /// <param name="say">What a front end calls an option, as for <see cref="Remedy.Render"/>; null for this library's own names.</param>
 internal readonly struct OptionCheck(Func<string, string?, string>? say)
 {
-    /// <summary>The longest time that something may take which can also be told to take any time.</summary>
+    /// <summary>The upper bound of a timeout that can also be switched off.</summary>
     private static readonly TimeSpan LongestTimeout = TimeSpan.FromSeconds(2_000_000);
 
     /// <summary>Seconds as a user wrote them; what is no length of time becomes one that no option takes.</summary>

@@ -176,19 +176,19 @@ public sealed class LockstepTestServer : IControlledServer, IAsyncDisposable
     /// </summary>
     /// <param name="json">A JSON object.</param>
     /// <exception cref="InvalidRecordException">It is not one, or lacks its key.</exception>
-    /// <exception cref="InvalidOperationException">The server's feed takes no records.</exception>
+    /// <exception cref="InvalidOperationException">The server's feed does not accept records.</exception>
     public void AddRecord(string json) => AddRecords([json]);
 
     /// <summary>Adds a record to the feed, in the scripted one byte for byte as it is given.</summary>
     /// <param name="utf8Json">A JSON object in UTF-8.</param>
     /// <exception cref="InvalidRecordException">It is not one, or lacks its key.</exception>
-    /// <exception cref="InvalidOperationException">The server's feed takes no records.</exception>
+    /// <exception cref="InvalidOperationException">The server's feed does not accept records.</exception>
     public void AddRecord(ReadOnlyMemory<byte> utf8Json) => Taking.Add([utf8Json], removes: false);
 
     /// <summary>Adds records to the feed as one set of updates: nobody sees a part of them before the rest is there.</summary>
     /// <param name="json">JSON objects.</param>
     /// <exception cref="InvalidRecordException">One is no record of the feed; those before it were added.</exception>
-    /// <exception cref="InvalidOperationException">The server's feed takes no records.</exception>
+    /// <exception cref="InvalidOperationException">The server's feed does not accept records.</exception>
     public void AddRecords(IEnumerable<string> json)
     {
         ArgumentNullException.ThrowIfNull(json);
@@ -211,7 +211,7 @@ public sealed class LockstepTestServer : IControlledServer, IAsyncDisposable
     /// after these.
     /// </summary>
     /// <param name="kind">What it looks like in the scripted feed; <see cref="HeartbeatKind.Auto"/> for the feed's own.</param>
-    /// <exception cref="InvalidOperationException">The server's feed takes no records.</exception>
+    /// <exception cref="InvalidOperationException">The server's feed does not accept records.</exception>
     public void SendHeartbeat(HeartbeatKind kind = HeartbeatKind.Auto) => Taking.SendHeartbeat(kind, _log.Count);
 
     /// <summary>Cuts off every response that is being sent; the server goes on.</summary>

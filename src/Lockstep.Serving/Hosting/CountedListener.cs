@@ -12,7 +12,7 @@ namespace Lockstep.Serving.Hosting;
 /// </summary>
 internal sealed class CountedListener : IConnectionListener
 {
-    /// <summary>How long accepting rests where the system has no file or no memory for one more.</summary>
+    /// <summary>How long the listener stops accepting when the system has no file or no memory for another connection.</summary>
     public static readonly TimeSpan Rest = TimeSpan.FromMilliseconds(100);
 
     private readonly Socket _socket;

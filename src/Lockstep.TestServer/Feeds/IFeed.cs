@@ -26,7 +26,7 @@ internal interface IFeed
     Task ExpireAsync(HttpContext context, TestRequest log, ExpiryForm form, CancellationToken cancellationToken) =>
         Refusal.SendAsync(context, log, StatusCodes.Status410Gone, "This cursor is too old. Start over with cursor 0.", cancellationToken);
 
-    /// <summary>Serves a request as another feed than before, as one does that was set up anew.</summary>
+    /// <summary>Serves a request under another identity, as a feed that was created again would.</summary>
     /// <returns>False when the feed has no identity of its own.</returns>
     bool TakeIdentity(HttpContext context, string identity) => false;
 }
