@@ -16,9 +16,6 @@ internal sealed class PinnedArena
     private const int PieceSize = 1 << PieceShift;
     private const int FirstPiece = 64 * 1024;
 
-    /// <summary>What an array takes besides its bytes: with it, pieces that lie one behind the other begin alike within huge pages.</summary>
-    private const int ArrayHeader = 24;
-
     private const int CacheLine = 64;
 
     /// <summary>What lies behind these, the processor fetches by itself.</summary>
@@ -74,7 +71,7 @@ internal sealed class PinnedArena
     private void NextPiece(int length)
     {
         _piece++;
-        var size = Math.Max(length, _piece == 1 ? PieceSize / 4 : PieceSize - ArrayHeader);
+        var size = Math.Max(length, _piece == 1 ? PieceSize / 4 : PieceSize);
         if (_piece == _pieces.Count)
         {
             _pieces.Add(Allocate(size));
@@ -92,8 +89,8 @@ internal sealed class PinnedArena
     private static byte[] Allocate(int size)
     {
         var piece = GC.AllocateUninitializedArray<byte>(size, pinned: true);
-        if (size >= PieceSize - ArrayHeader)
-            HugePages.Advise(piece, alsoBehind: PieceSize);
+        if (size >= PieceSize)
+            HugePages.Advise(piece);
         return piece;
     }
 }

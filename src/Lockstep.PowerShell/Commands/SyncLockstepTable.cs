@@ -12,6 +12,7 @@ using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
 using Lockstep.Errors;
 using Lockstep.Jobs;
+using Lockstep.Loading;
 using Lockstep.Parameters;
 using Lockstep.Sync;
 using Lockstep.Tables;
@@ -203,6 +204,14 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
     [ValidateRange(0.0, 86400.0)]
     public double RetryIntervalSec { get; set; } = 5;
 
+    /// <summary>
+    /// How much memory the sync may take, in bytes, from 64MB on: its buffers are made smaller, which makes it slower. By default they take
+    /// what makes it fast, up to 250MB. PowerShell's own memory comes on top of that.
+    /// </summary>
+    [Parameter]
+    [ValidateRange(64L * 1024 * 1024, long.MaxValue)]
+    public long? MemoryLimit { get; set; }
+
     /// <summary>Waits for another sync of the same file to end, instead of an error.</summary>
     [Parameter]
     public SwitchParameter Wait { get; set; }
@@ -230,6 +239,7 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
 
     private protected override void Begin()
     {
+        EngineWarmup.Begin();
         // Bound already, so it is not from the pipeline: the first thing that was named is the feed.
         if (MyInvocation.ExpectingInput && Uri is { IsAbsoluteUri: false })
         {
@@ -433,6 +443,7 @@ public sealed class SyncLockstepTableCommand : FeedCmdlet
             AsksForToken = TokenProvider is not null,
             MalformedRecord = (MalformedRecordPolicy)MalformedRecord,
             QuarantineLimit = QuarantineLimit,
+            MemoryLimit = MemoryLimit,
             WaitForWriter = Wait,
             WantsChanges = PassThru || EveryChange,
             EveryVersion = EveryChange,

@@ -14,10 +14,7 @@ internal static unsafe partial class HugePages
     private static bool _isUnknown = !OperatingSystem.IsLinux();
 
     /// <summary>Asks for it, for memory that stays where it is and has not been touched; where there is no such thing, nothing happens.</summary>
-    /// <param name="memory">The memory.</param>
-    /// <param name="alsoBehind">How many bytes behind it are likely to be taken next: what is taken there is touched at once, and a page that
-    /// has been touched stays as it is.</param>
-    public static void Advise(ReadOnlySpan<byte> memory, int alsoBehind = 0)
+    public static void Advise(ReadOnlySpan<byte> memory)
     {
         if (_isUnknown)
             return;
@@ -25,7 +22,7 @@ internal static unsafe partial class HugePages
         {
             // To the ends of the pages: the pieces of a batch lie side by side, and a page that two of them share is worth having too.
             var start = (nuint)pointer & ~(Size - 1);
-            var end = ((nuint)pointer + (nuint)memory.Length + (nuint)alsoBehind + Size - 1) & ~(Size - 1);
+            var end = ((nuint)pointer + (nuint)memory.Length + Size - 1) & ~(Size - 1);
             try
             {
                 _ = MemoryAdvise(start, end - start, Advice);
