@@ -1,4 +1,5 @@
 using System.Globalization;
+using Lockstep.Engine.Records;
 
 namespace Lockstep.Gossip.Clock;
 
@@ -167,7 +168,7 @@ internal sealed class NumberRanges
     }
 
     private static bool TryParse(string text, out long number) =>
-        long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out number) && number <= GossipSeal.MaxNumber;
+        WholeNumber.TryParse(text, out number) && number <= GossipSeal.MaxNumber;
 
     private int IndexOf(long number)
     {

@@ -35,14 +35,6 @@ internal sealed class ChangeSql
     /// </summary>
     public string Text { get; }
 
-    /// <summary>Whether a client can hold a row's key.</summary>
-    /// <exception cref="PostgresTableException">It cannot.</exception>
-    public void CheckKey(string?[] values)
-    {
-        for (var i = 0; i < _key.Length; i++)
-            KeyFit.Check(_table.SqlName, _table.Key[i], values[_key[i]]!);
-    }
-
     /// <summary>
     /// Where each of the columns stands in rows of the table, or of a partition, as the stream describes them; -1 for one that was not
     /// there when they were written, and is null. Null when they are of another form.

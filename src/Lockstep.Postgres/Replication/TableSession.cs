@@ -341,7 +341,7 @@ internal sealed class TableSession : IDisposable
             {
                 await reader.NextResultAsync(Ended).ConfigureAwait(false);
                 while (await reader.ReadAsync(Ended).ConfigureAwait(false))
-                    lines.Append(reader, reader.GetInt64(0));
+                    lines.Append(reader, _table.Key, reader.GetInt64(0));
             }
 
             Streamed.Metrics.Read(lines);
