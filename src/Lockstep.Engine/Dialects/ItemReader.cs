@@ -190,6 +190,8 @@ internal sealed class ItemReader
         {
             var key = rules.Key[i];
             var value = !key.IsOfItem && key.Place.TryFind(body, out var own) ? new PlaceValue(own) : places.Find(key.Place);
+            if (isDeleted && rules.Key.Count == 1)
+                value = OfDeletion(rules, places, value);
             // Events without a key of their own are a log, by their ids.
             if (value is null && rules.Key.Count == 1 && places.EventId is { Length: > 0 } id)
                 value = new PlaceValue(id);
@@ -210,6 +212,21 @@ internal sealed class ItemReader
         }
 
         return true;
+    }
+
+    /// <summary>The key of a deletion, which may have the record's address instead, or under another name (OData 4.0).</summary>
+    private PlaceValue? OfDeletion(DialectRules rules, ItemPlaces places, PlaceValue? value)
+    {
+        foreach (var place in rules.DeletedKey)
+            value ??= places.Find(place) is { Text: not null } there ? there : null;
+        if (rules.DeletedKey.Count == 0 || value is not { Json: { ValueKind: JsonValueKind.String } json })
+            return value;
+        var (text, isQuoted) = EntityId.KeyOf(json.GetString()!) ?? (json.GetString()!, true);
+        // An address does not tell a number from a text: what the table's keys are does, else how it is written.
+        var isNumber = Shape!.KeyParts is [var kind] ? kind == KeyPartKind.Number : !isQuoted;
+        if (isNumber && EntityId.IsInteger(text))
+            return new PlaceValue(JsonElement.Parse(text));
+        return new PlaceValue(text);
     }
 
     private RecordShape Adopt(RecordShape shape)
