@@ -56,10 +56,7 @@ internal sealed class SessionTables(ReplicationStream owner, NpgsqlConnection co
     /// <summary>
     /// The tables that a relation, which the open transaction changed, is, or is a partition of: there may be more partitions than when the tables were looked at last.
     /// </summary>
-    public async Task<List<TableSession>> RouteAsync(
-        uint relation,
-        LoggedTransaction open,
-        CancellationToken cancellationToken)
+    public async Task<List<TableSession>> RouteAsync(uint relation, LoggedTransaction open, CancellationToken cancellationToken)
     {
         if (_routes.TryGetValue(relation, out var route))
             return route;

@@ -49,7 +49,8 @@ internal sealed class StreamSlot(ReplicationNames names, StreamMembers members, 
             await ReplicationSetup.DropSlotAsync(connection, names.Slot, cancellationToken).ConfigureAwait(false);
         }
 
-        await members.InTurnAsync(
+        await members
+            .InTurnAsync(
                 () =>
                 {
                     Forget(tables.ConvertAll(t => t.Table));
@@ -59,7 +60,6 @@ internal sealed class StreamSlot(ReplicationNames names, StreamMembers members, 
                             $"The replication slot for {table.Options.Table} is being made: PostgreSQL waits for the transactions that are open to end."
                         );
                     }
-
                 },
                 cancellationToken
             )
@@ -98,9 +98,7 @@ internal sealed class StreamSlot(ReplicationNames names, StreamMembers members, 
         }
 
         var tables = members.Tables;
-        await members.InTurnAsync(
-() => Forget(tables), cancellationToken)
-            .ConfigureAwait(false);
+        await members.InTurnAsync(() => Forget(tables), cancellationToken).ConfigureAwait(false);
         var bound = tables.Select(t => t.Options.Replication!.MaxSlotLagBytes).DefaultIfEmpty().Min();
         foreach (var table in tables)
         {

@@ -73,8 +73,8 @@ internal sealed class StreamTry(ReplicationStream owner, NpgsqlDataSource source
             var session = new StreamSession(owner, connection, stream, names, start, time);
             try
             {
-                await owner.Members
-                    .InTurnAsync(
+                await owner
+                    .Members.InTurnAsync(
                         () =>
                         {
                             owner.Members.BroughtBy(session);
@@ -88,8 +88,8 @@ internal sealed class StreamTry(ReplicationStream owner, NpgsqlDataSource source
             }
             finally
             {
-                await owner.Members
-                    .InTurnAsync(
+                await owner
+                    .Members.InTurnAsync(
                         () =>
                         {
                             owner.Members.BroughtBy(null);
@@ -111,8 +111,8 @@ internal sealed class StreamTry(ReplicationStream owner, NpgsqlDataSource source
     )
     {
         var found = new List<FoundTable>();
-        await owner.Members
-            .InTurnAsync(
+        await owner
+            .Members.InTurnAsync(
                 async () =>
                 {
                     owner.Members.TakeJoined();
