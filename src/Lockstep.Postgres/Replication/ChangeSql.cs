@@ -26,6 +26,9 @@ internal sealed class ChangeSql
     /// <summary>Whether there are columns that the stream leaves out, so that each row has to be looked up.</summary>
     public bool HasGenerated { get; }
 
+    /// <summary>The columns of the key.</summary>
+    public IReadOnlyList<TableColumn> KeyColumns => _table.Key;
+
     /// <summary>The places of the key among the stream's columns.</summary>
     public ReadOnlySpan<int> Key => _key;
 
