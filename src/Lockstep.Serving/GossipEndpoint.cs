@@ -102,7 +102,8 @@ public sealed class GossipEndpoint : IAsyncDisposable
     {
         try
         {
-            await _hub.RunAsync(GossipDialer.OverWebSocket(socket), name, _options.Stream with { From = from }, _stopping.Token).ConfigureAwait(false);
+            await _hub.RunAsync(GossipDialer.OverWebSocket(socket), name, _options.Stream with { From = from }, _stopping.Token)
+                .ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
         {

@@ -69,7 +69,9 @@ internal sealed class PeerPlaces(GossipListenerOptions options)
     {
         try
         {
-            return ((stream as NetworkStream)?.Socket.RemoteEndPoint as IPEndPoint)?.Address is { } address ? ClientAddress.Of(address) : null;
+            return ((stream as NetworkStream)?.Socket.RemoteEndPoint as IPEndPoint)?.Address is { } address
+                ? ClientAddress.Of(address)
+                : null;
         }
         catch (SocketException)
         {

@@ -81,7 +81,9 @@ public sealed class PoisonRowTests(LogicalPostgres postgres) : IClassFixture<Log
         await file.SyncUntilAsync(await WithoutAsync(db, "id <> 'NaN'"), Cancel);
         await db.RunAsync("INSERT INTO items VALUES ('Infinity', 1), (3, 1); UPDATE items SET id = '-Infinity' WHERE id = 1");
         await file.SyncUntilAsync(await WithoutAsync(db, "id IN (2, 3)"), Cancel);
-        await db.RunAsync("DELETE FROM items WHERE id = 'NaN'; UPDATE items SET id = 4 WHERE id = 'Infinity'; UPDATE items SET id = id * 1.0");
+        await db.RunAsync(
+            "DELETE FROM items WHERE id = 'NaN'; UPDATE items SET id = 4 WHERE id = 'Infinity'; UPDATE items SET id = id * 1.0"
+        );
         await file.SyncUntilAsync(await WithoutAsync(db, "id IN (2, 3, 4)"), Cancel);
         Assert.InRange(feed.LeftOut.Count, 3, 6);
     }
