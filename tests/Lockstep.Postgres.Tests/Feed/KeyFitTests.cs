@@ -42,7 +42,7 @@ public sealed class KeyFitTests(SharedPostgres postgres)
         await using var items = await TableCase.MakeAsync(postgres, $"CREATE TABLE items (id {type} PRIMARY KEY)");
         await items.ServeAsync();
         await items.Db.RunAsync("INSERT INTO items VALUES (1), (2.5)");
-        await items.CatchUpAsync();
+        var reading = await items.Client.FollowAsync(rows: 3, Cancel);
         await items.Db.RunAsync($"INSERT INTO items VALUES ('{value}')");
         await Eventually.TrueAsync(() => items.Feed.Error is PostgresTableException);
         Assert.Contains($"has {value} in its key column id", items.Feed.Error!.Message, StringComparison.Ordinal);
@@ -51,7 +51,7 @@ public sealed class KeyFitTests(SharedPostgres postgres)
         await items.Db.RunAsync("UPDATE items SET id = 3 WHERE id = 'Infinity' OR id = 'NaN' OR id = '-Infinity'");
         await items.Db.RunAsync($"DELETE FROM lockstep.\"public.items\"");
         await Eventually.TrueAsync(() => items.Feed.Error is null);
-        await items.CatchUpAsync();
+        await reading;
         Assert.Equal(3, items.Client.Rows.Count);
     }
 }
