@@ -240,11 +240,12 @@ public sealed class MalformedRecordException : FeedException
 /// </summary>
 public sealed class NotAFeedException : FeedException
 {
-    internal NotAFeedException(FeedUri feed, string beginning)
+    internal NotAFeedException(FeedUri feed, string beginning, bool isArray = false)
         : base(
             ErrorKind.UnexpectedAnswer,
             feed,
-            beginning.Length == 0
+            isArray ? $"{feed.Subject} is one JSON array, and no feed of records. It begins: {beginning}"
+            : beginning.Length == 0
                 ? $"{feed.Subject} is an empty page of HTML or XML, and no feed."
                 : $"{feed.Subject} holds no JSON object, and is no feed. It begins: {beginning}",
             "Check the URI, and whether a proxy or a login answers instead of the feed; the table keeps what it had."
