@@ -212,7 +212,7 @@ internal sealed class FeedClient : IDisposable
         foreach (var encoding in response.Content.Headers.ContentEncoding.Reverse())
             stream = Decode(stream, encoding);
         // The rest of a body has no beginning that could tell.
-        return response.StatusCode == HttpStatusCode.PartialContent ? stream : new PlainBody(stream);
+        return response.StatusCode == HttpStatusCode.PartialContent ? stream : new Utf8Body(stream);
     }
 
     private async Task<HttpResponseMessage> FetchPageAsync(Uri page, CancellationToken cancellationToken)

@@ -36,7 +36,7 @@ internal sealed record MoreOfList(string Reason, string Keys)
     private static readonly string[] OffsetParameters = ["offset", "_start", "skip", "$skip", "startAt", "startIndex", "start", "page[offset]"];
 
     /// <summary>The next page, where its address is plain; null where only the user can say.</summary>
-    public Uri? Next { get; private init; }
+    public Uri? Next { get; init; }
 
     /// <summary>What says that the list goes on behind an answer; null where nothing does.</summary>
     /// <param name="rules">How the answer was read.</param>
@@ -92,6 +92,9 @@ internal sealed record MoreOfList(string Reason, string Keys)
         return reason is null ? null : new MoreOfList(reason, Suggest(query)) { Next = guessed && page > 0 ? Counted(query, asked, page, pages) : null };
     }
 
+    /// <summary>How pages are counted that no parameter of the URI counts.</summary>
+    public const string ByPage = "\"Next\": { \"page\": \"page:\" }";
+
     private const string Key = "\"Next\": { ";
 
     /// <summary>Whether nobody has said how the list goes on: where links usually are is all that is known.</summary>
@@ -136,7 +139,7 @@ internal sealed record MoreOfList(string Reason, string Keys)
         return page is not null ? $$"""{{Key}}"{{page}}": "page:" }"""
             : offset is not null ? $$"""{{Key}}"{{offset}}": "offset:" }"""
             : query.ContainsKey("limit") ? $$"""{{Key}}"offset": "offset:" }"""
-            : $$"""{{Key}}"page": "page:" }""";
+            : ByPage;
     }
 
     private static long? Value(IReadOnlyDictionary<string, string> query, string name) =>

@@ -31,6 +31,7 @@ internal sealed class PageRound(DialectSession session)
     ];
 
     private readonly PageReader _reader = new(session);
+    private readonly ListRest _rest = new(session);
     private readonly HashSet<Uri> _asked = [];
     private MaximumCursor? _maximum;
     private DateTimeOffset? _began;
@@ -80,6 +81,9 @@ internal sealed class PageRound(DialectSession session)
         int empty = 0,
             standstills = 0;
         var isSecond = false;
+        var counters = session.Context.Counters;
+        long before = counters.Received,
+            first = 0;
         while (true)
         {
             _asked.Add(target);
@@ -118,10 +122,20 @@ internal sealed class PageRound(DialectSession session)
                 throw session.Requests.Wrong("page after page is empty");
 
             var linked = NextOf(rules, page, target);
+            _rest.Note(page, isLinked: linked is not null, _isCounted);
+            var more = linked is null
+                ? await _rest.FindAsync(rules, page, target, _pages + 1, _asked, IsResumed, cancellationToken).ConfigureAwait(false)
+                : null;
+            _isCounted |= more?.Next is { } guess && IsCounted(guess);
+            linked ??= more?.Next ?? (more is null ? null : AfterLargest(rules, kind));
             session.Tell(kind, target, page, said, linked);
             if (linked is { } next)
             {
+                var counted = next;
                 next = InsteadOfCounting(rules, kind, next);
+                // What is asked for by a value begins with what has that value.
+                if (next != counted || more is { Next: null })
+                    _rest.ForgetPage();
                 if (!_asked.Contains(next))
                 {
                     await KeepAsync(isStaged, rules, said: null, rules.Resumes ? next : null, cancellationToken).ConfigureAwait(false);
@@ -149,18 +163,37 @@ internal sealed class PageRound(DialectSession session)
                 continue;
             }
 
-            if (!isSecond && _isCounted && _pages > 0 && MayHaveMissed(rules, isStaged, isEmpty))
+            if (
+                !isSecond
+                && _isCounted
+                && _pages > 0
+                && more is null
+                && MayHaveMissed(rules, isStaged, isEmpty)
+                && (_maximum is not null || await _rest.LacksAnyAsync(cancellationToken).ConfigureAwait(false))
+            )
             {
                 // While pages are counted, records move between them: what one round lacks the other may have (D9).
                 isSecond = true;
+                first = counters.Received - before;
                 target = start;
                 _pages = 0;
+                _rest.Restart();
                 _asked.Clear();
                 continue;
             }
 
-            if (!await EndAsync(kind, isStaged, said, stored, cancellationToken).ConfigureAwait(false))
+            // What is read twice is there once.
+            counters.Received = before + Math.Max(first, counters.Received - before - first);
+            if (!await EndAsync(kind, isStaged, said, stored, more is null, cancellationToken).ConfigureAwait(false))
                 return RoundEnd.Refused;
+            if (more is not null)
+            {
+                session.EntityTag = null;
+                session.ServerInterval = PollInterval(page.Places);
+                await session.SayThatMoreMayBeAsync(more, cancellationToken).ConfigureAwait(false);
+                return RoundEnd.Incomplete;
+            }
+
             // A set that could have more pages says nothing of those by the tag of its first one; one that could not be read is wanted
             // again.
             session.EntityTag =
@@ -312,6 +345,15 @@ internal sealed class PageRound(DialectSession session)
         return next;
     }
 
+    /// <summary>Of what comes in the order of its changes, the rest is what is above the largest value.</summary>
+    private Uri? AfterLargest(DialectRules rules, RequestKind kind)
+    {
+        if (kind != RequestKind.Changes || !rules.IsAscending || _maximum is not { IsAscending: true, Largest: { } largest })
+            return null;
+        var next = session.Requests.Address(rules, largest);
+        return _asked.Contains(next) ? null : next;
+    }
+
     private static string? Count(Place place, string name, int items, Uri target)
     {
         if (items == 0)
@@ -373,7 +415,14 @@ internal sealed class PageRound(DialectSession session)
     }
 
     /// <summary>All has come: it is committed. False when it could not be taken.</summary>
-    private async Task<bool> EndAsync(RequestKind kind, bool isStaged, string? said, string? stored, CancellationToken cancellationToken)
+    private async Task<bool> EndAsync(
+        RequestKind kind,
+        bool isStaged,
+        string? said,
+        string? stored,
+        bool isKnownWhole,
+        CancellationToken cancellationToken
+    )
     {
         if (kind == RequestKind.Snapshot && _maximum is null)
             said ??= session.NewestCursor;
@@ -385,22 +434,25 @@ internal sealed class PageRound(DialectSession session)
             );
         }
 
-        var position = session.Position(cursor, null, isUpToDate: true);
+        // Behind what may be missing no cursor goes, unless records come in its order.
+        if (!isKnownWhole && (kind != RequestKind.Changes || !_maximum!.IsAscending || !session.Dialect.For(kind).IsAscending))
+            cursor = null;
+        var position = session.Position(cursor, null, isKnownWhole) with { Description = session.Description };
         if (!isStaged)
         {
             await session.Writer.CommitAsync(position, cancellationToken).ConfigureAwait(false);
             return true;
         }
 
-        return await EndSetAsync(position, cancellationToken).ConfigureAwait(false);
+        return await EndSetAsync(position, isKnownWhole, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>A whole set is beside the table: it replaces the table, is merged, or is refused (I6).</summary>
-    private async Task<bool> EndSetAsync(DialectPosition position, CancellationToken cancellationToken)
+    private async Task<bool> EndSetAsync(DialectPosition position, bool isKnownWhole, CancellationToken cancellationToken)
     {
         var ending = SnapshotEnding.Sweep;
         await session.Writer.FlushAsync(canStage: true, cancellationToken).ConfigureAwait(false);
-        if (session.Writer.HasUnreadable && session.IsAnotherFeed)
+        if ((session.Writer.HasUnreadable || !isKnownWhole) && session.IsAnotherFeed)
         {
             await session.Judge.WarnOfUnreadableAsync("and it is another feed's, so nothing of it was applied").ConfigureAwait(false);
             await session.Judge.OweAsync(refused: null, session.Writer.DiscardAsync, cancellationToken).ConfigureAwait(false);
@@ -413,13 +465,17 @@ internal sealed class PageRound(DialectSession session)
             position = position with { Owed = session.Judge.OneMore() };
             await session.Judge.WarnOfUnreadableAsync("so nothing was removed from the table by what it lacks").ConfigureAwait(false);
         }
+        else if (!isKnownWhole)
+        {
+            ending = SnapshotEnding.MergeOnly;
+        }
         else
         {
             position = position with { PaysOwed = true };
             if (session.Dialect.IsList && !session.IsForced)
             {
                 await session
-                    .Judge.RequireBelievableAsync([], mayEmpty: false, session.Writer.DiscardAsync, cancellationToken)
+                    .Judge.RequireBelievableAsync([], session.Writer.DiscardAsync, cancellationToken)
                     .ConfigureAwait(false);
             }
         }

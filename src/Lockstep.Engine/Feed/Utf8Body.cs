@@ -6,7 +6,7 @@ namespace Lockstep.Engine.Feed;
 /// A body as UTF-8, whatever its head says of it: its first bytes tell that it is compressed, or in UTF-16 or UTF-32, with a byte order mark
 /// or without. Those of JSON are never so. Owns the stream; reading only.
 /// </summary>
-internal sealed class PlainBody(Stream source) : ReadOnlyStream
+internal sealed class Utf8Body(Stream source) : ReadOnlyStream
 {
     private const int Decisive = 4;
     private readonly byte[] _start = new byte[Decisive];

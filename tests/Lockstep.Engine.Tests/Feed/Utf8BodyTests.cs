@@ -8,7 +8,7 @@ namespace Lockstep.Engine.Tests.Feed;
 
 /// <summary>A body is read by what it is, whatever its head says, and told by what it begins with, whatever stands before that.</summary>
 [Trait("Invariant", "I7")]
-public sealed class PlainBodyTests : SyncTest
+public sealed class Utf8BodyTests : SyncTest
 {
     private const string List = """[{"id":1,"name":"é"},{"id":2,"name":"日本"}]""";
 
