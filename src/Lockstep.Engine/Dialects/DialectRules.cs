@@ -71,6 +71,9 @@ internal sealed record DialectRules
 
     public Condition? Deleted { get; init; }
 
+    /// <summary>Where a deletion that lacks the key names its record, be it by an address (<see cref="EntityId"/>).</summary>
+    public IReadOnlyList<Place> DeletedKey { get; init; } = [];
+
     public Condition? Skip { get; init; }
 
     /// <summary>What every record fulfils; others are told of, and passed over.</summary>
