@@ -166,7 +166,9 @@ internal sealed class ListSigns
 
     private void ReadHeaders(ResponsePlaces places)
     {
-        foreach (var name in (string[])["X-Total-Count", "X-Total", "X-WP-Total", "Total-Count", "X-Pagination-Total-Count", "X-Total-Results"])
+        foreach (
+            var name in (string[])["X-Total-Count", "X-Total", "X-WP-Total", "Total-Count", "X-Pagination-Total-Count", "X-Total-Results"]
+        )
         {
             if (Number(places.Header(name)) is { } total)
                 Total ??= (total, "header:" + name);

@@ -245,8 +245,7 @@ public sealed class NotAFeedException : FeedException
             ErrorKind.UnexpectedAnswer,
             feed,
             isArray ? $"{feed.Subject} is one JSON array, and no feed of records. It begins: {beginning}"
-            : beginning.Length == 0
-                ? $"{feed.Subject} is an empty page of HTML or XML, and no feed."
+                : beginning.Length == 0 ? $"{feed.Subject} is an empty page of HTML or XML, and no feed."
                 : $"{feed.Subject} holds no JSON object, and is no feed. It begins: {beginning}",
             "Check the URI, and whether a proxy or a login answers instead of the feed; the table keeps what it had."
         ) { }

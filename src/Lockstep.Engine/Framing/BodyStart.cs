@@ -52,5 +52,7 @@ internal static class BodyStart
     /// <summary>Whether a body that begins so is a JSON array, and no line that happens to begin with a bracket.</summary>
     public static bool IsArray(ReadOnlySpan<byte> start) =>
         Content(start) is [(byte)'[', .. var rest]
-        && rest.TrimStart(Blank) is [] or [(byte)'{' or (byte)'[' or (byte)']' or (byte)'"' or (byte)'-' or (>= (byte)'0' and <= (byte)'9'), ..];
+        && rest.TrimStart(Blank)
+            is []
+                or [(byte)'{' or (byte)'[' or (byte)']' or (byte)'"' or (byte)'-' or (>= (byte)'0' and <= (byte)'9'), ..];
 }

@@ -33,7 +33,17 @@ internal sealed record MoreOfList(string Reason, string Keys)
 
     private static readonly string[] PageParameters = ["page", "_page", "pageNumber", "page_number", "pageNo", "page[number]"];
 
-    private static readonly string[] OffsetParameters = ["offset", "_start", "skip", "$skip", "startAt", "startIndex", "start", "page[offset]"];
+    private static readonly string[] OffsetParameters =
+    [
+        "offset",
+        "_start",
+        "skip",
+        "$skip",
+        "startAt",
+        "startIndex",
+        "start",
+        "page[offset]",
+    ];
 
     /// <summary>The next page, where its address is plain; null where only the user can say.</summary>
     public Uri? Next { get; init; }
@@ -69,7 +79,10 @@ internal sealed record MoreOfList(string Reason, string Keys)
         var query = Parameters(asked);
         var reason =
             signs.Total is { } total && soFar < total.Count
-                ? string.Create(CultureInfo.InvariantCulture, $"'{total.Place}' says that there are {total.Count} records, and {soFar} came")
+                ? string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"'{total.Place}' says that there are {total.Count} records, and {soFar} came"
+                )
             : signs.More is { } flag ? $"'{flag}' says that there is more"
             : signs.Pages is { } all && soFar is not null && pages < all.Count
                 ? string.Create(CultureInfo.InvariantCulture, $"'{all.Place}' says that there are {all.Count} pages, and {pages} came")
@@ -79,7 +92,10 @@ internal sealed record MoreOfList(string Reason, string Keys)
             : null;
         if (reason is null && guessed && !signs.SaysEnd && signs.Total is null)
         {
-            var size = Size(query) is { } wanted ? wanted : signs.Size is { } said ? ("the answer", said) : ((string, long)?)null;
+            var size =
+                Size(query) is { } wanted ? wanted
+                : signs.Size is { } said ? ("the answer", said)
+                : ((string, long)?)null;
             if (size is ({ } name, > 0 and var largest) && page >= largest)
             {
                 reason = string.Create(
@@ -89,7 +105,9 @@ internal sealed record MoreOfList(string Reason, string Keys)
             }
         }
 
-        return reason is null ? null : new MoreOfList(reason, Suggest(query)) { Next = guessed && page > 0 ? Counted(query, asked, page, pages) : null };
+        return reason is null
+            ? null
+            : new MoreOfList(reason, Suggest(query)) { Next = guessed && page > 0 ? Counted(query, asked, page, pages) : null };
     }
 
     /// <summary>How pages are counted that no parameter of the URI counts.</summary>

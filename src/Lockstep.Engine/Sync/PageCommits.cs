@@ -82,9 +82,7 @@ internal sealed class PageCommits(DialectSession session)
             position = position with { PaysOwed = true };
             if (session.Dialect.IsList && !session.IsForced)
             {
-                await session
-                    .Judge.RequireBelievableAsync([], session.Writer.DiscardAsync, cancellationToken)
-                    .ConfigureAwait(false);
+                await session.Judge.RequireBelievableAsync([], session.Writer.DiscardAsync, cancellationToken).ConfigureAwait(false);
             }
         }
 

@@ -111,7 +111,9 @@ internal sealed class PageRound(DialectSession session)
             var linked = _links.NextOf(rules, page, target);
             _rest.Note(page, isLinked: linked is not null, _links.AreCounted);
             var more = linked is null
-                ? await _rest.FindAsync(rules, page, target, _pages + 1, _links.AllAsked, IsResumed, cancellationToken).ConfigureAwait(false)
+                ? await _rest
+                    .FindAsync(rules, page, target, _pages + 1, _links.AllAsked, IsResumed, cancellationToken)
+                    .ConfigureAwait(false)
                 : null;
             if (more?.Next is { } guess)
                 _links.NoteGuess(guess);
@@ -178,7 +180,11 @@ internal sealed class PageRound(DialectSession session)
             // No cursor passes what may be missing, unless records come in its order.
             var isOrdered = kind == RequestKind.Changes && rules.IsAscending && _maximum?.IsAscending == true;
             var end = EndCursor(kind, said, stored);
-            if (!await _commits.EndAsync(isStaged, more is null || isOrdered ? end : null, more is null, cancellationToken).ConfigureAwait(false))
+            if (
+                !await _commits
+                    .EndAsync(isStaged, more is null || isOrdered ? end : null, more is null, cancellationToken)
+                    .ConfigureAwait(false)
+            )
                 return RoundEnd.Refused;
             if (more is not null)
             {

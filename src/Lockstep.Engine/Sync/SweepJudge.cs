@@ -15,7 +15,10 @@ internal sealed class SweepJudge(SyncContext context, FeedUri feed)
 
     /// <summary>Whether this feed's whole set was not believed, and is not to be fetched again yet. Another query is another set.</summary>
     public bool IsRefused =>
-        UntilDue is not null && context.Target.State.Owed?.Refused is { } refused && refused.Feed is var asked && (asked is null || asked == feed.Display);
+        UntilDue is not null
+        && context.Target.State.Owed?.Refused is { } refused
+        && refused.Feed is var asked
+        && (asked is null || asked == feed.Display);
 
     /// <summary>Whether the whole set that is owed is due.</summary>
     public bool IsSetDue => context.Target.State.Owed is not null && UntilDue is null;
@@ -61,7 +64,8 @@ internal sealed class SweepJudge(SyncContext context, FeedUri feed)
         (var lost, var examples) = count.Absent!;
         if (SweepGuard.Allows(lost, state.Rows, state.SweepLimit, count.Absent!.IsEmpty))
             return;
-        var owed = await OweAsync(new RefusedSweep(lost, state.Rows) { Feed = feed.Display }, discard, cancellationToken).ConfigureAwait(false);
+        var owed = await OweAsync(new RefusedSweep(lost, state.Rows) { Feed = feed.Display }, discard, cancellationToken)
+            .ConfigureAwait(false);
         var isOther = TableBinding.IsOfAnotherFeed(state, feed) ? state.Feed : null;
         throw new SweepRefusedException(feed, lost, state.Rows, examples, owed.Due, isOther);
     }

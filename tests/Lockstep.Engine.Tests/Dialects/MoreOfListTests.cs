@@ -13,7 +13,12 @@ public sealed class MoreOfListTests : DialectTest
     // A count of all.
     [InlineData("items", """{"items":[{"id":1},{"id":2}],"total":5}""", "", "'total' says that there are 5")]
     [InlineData("items", """{"count":5,"results":[{"id":1},{"id":2}]}""", "", "'count'")]
-    [InlineData("items", """{"data":[{"id":1},{"id":2}],"meta":{"pagination":{"total_count":"3"}}}""", "", "'/meta/pagination/total_count'")]
+    [InlineData(
+        "items",
+        """{"data":[{"id":1},{"id":2}],"meta":{"pagination":{"total_count":"3"}}}""",
+        "",
+        "'/meta/pagination/total_count'"
+    )]
     [InlineData("items", """{"totalResults":3,"Resources":[{"id":1},{"id":2}]}""", "", "'totalResults'")]
     [InlineData("items", """{"@odata.count":3,"value":[{"id":1},{"id":2}]}""", "", "'@odata.count'")]
     [InlineData("items", Two, "X-Total-Count: 3\r\n", "'header:X-Total-Count'")]
@@ -29,7 +34,12 @@ public sealed class MoreOfListTests : DialectTest
     [InlineData("items", """{"items":[{"id":1},{"id":2}],"isTruncated":true}""", "", "'isTruncated'")]
     // A token.
     [InlineData("items", """{"items":[{"id":1},{"id":2}],"nextPageToken":"abc"}""", "", "\"Next\": { \"pageToken\": \"nextPageToken\" }")]
-    [InlineData("items", """{"data":[{"id":1},{"id":2}],"meta":{"next_cursor":"xyz"}}""", "", "\"Next\": { \"cursor\": \"/meta/next_cursor\" }")]
+    [InlineData(
+        "items",
+        """{"data":[{"id":1},{"id":2}],"meta":{"next_cursor":"xyz"}}""",
+        "",
+        "\"Next\": { \"cursor\": \"/meta/next_cursor\" }"
+    )]
     [InlineData("items", """{"records":[{"id":1},{"id":2}],"offset":"itr1/rec2"}""", "", "\"Next\": { \"offset\": \"offset\" }")]
     [InlineData("items", """{"results":[{"id":1},{"id":2}],"paging":{"next":{"after":"2"}}}""", "", "\"after\": \"/paging/next/after\"")]
     [InlineData("items", Two, "x-ms-continuation: t\r\n", "continuationToken")]
@@ -43,7 +53,9 @@ public sealed class MoreOfListTests : DialectTest
     [InlineData("items?offset=40&limit=20", Two, "", "'offset=40'")]
     public async Task What_a_list_may_have_more_of_is_said_and_nothing_is_removed(string path, string body, string headers, string part)
     {
-        await using var server = Serve((_, number) => Json(number == 1 ? """[{"id":1},{"id":2},{"id":3}]""" : body, number == 1 ? "" : headers));
+        await using var server = Serve(
+            (_, number) => Json(number == 1 ? """[{"id":1},{"id":2},{"id":3}]""" : body, number == 1 ? "" : headers)
+        );
         await SyncRun.ToEndAsync(Dialect(server, path, """{ "From": "Rest", "Whole": true }"""));
 
         var run = await SyncRun.ToEndAsync(Dialect(server, path, "Rest"));
@@ -67,7 +79,9 @@ public sealed class MoreOfListTests : DialectTest
     [InlineData("items", Two, "Content-Range: items 0-1/2\r\n")]
     public async Task A_list_that_says_that_it_is_all_or_says_nothing_is_whole(string path, string body, string headers)
     {
-        await using var server = Serve((_, number) => Json(number == 1 ? """[{"id":1},{"id":2},{"id":3}]""" : body, number == 1 ? "" : headers));
+        await using var server = Serve(
+            (_, number) => Json(number == 1 ? """[{"id":1},{"id":2},{"id":3}]""" : body, number == 1 ? "" : headers)
+        );
         await SyncRun.ToEndAsync(Dialect(server, path, """{ "From": "Rest", "Whole": true }"""));
 
         var run = await SyncRun.ToEndAsync(Dialect(server, path, "Rest"));
@@ -88,7 +102,10 @@ public sealed class MoreOfListTests : DialectTest
         await using var server = Serve(
             (asked, number) =>
             {
-                var page = number == 1 ? Two : number == 2 ? """[{"id":3},{"id":4}]""" : """[{"id":5}]""";
+                var page =
+                    number == 1 ? Two
+                    : number == 2 ? """[{"id":3},{"id":4}]"""
+                    : """[{"id":5}]""";
                 var next = number < 3 ? $"\"/items?after={number}\"" : "null";
                 return Json(
                     sign switch
@@ -152,8 +169,8 @@ public sealed class MoreOfListTests : DialectTest
             (path, number) =>
                 Json(
                     number == 1 ? """[{"id":1,"updated_at":"2026-01-01T01:00:00Z"}]"""
-                    : path.Contains("T03:", StringComparison.Ordinal) ? """[{"id":3,"updated_at":"2026-01-01T03:00:00Z"}]"""
-                    : """[{"id":2,"updated_at":"2026-01-01T02:00:00Z"},{"id":3,"updated_at":"2026-01-01T03:00:00Z"}]""",
+                        : path.Contains("T03:", StringComparison.Ordinal) ? """[{"id":3,"updated_at":"2026-01-01T03:00:00Z"}]"""
+                        : """[{"id":2,"updated_at":"2026-01-01T02:00:00Z"},{"id":3,"updated_at":"2026-01-01T03:00:00Z"}]""",
                     Date
                 )
         );

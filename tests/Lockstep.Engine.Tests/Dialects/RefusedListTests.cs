@@ -25,7 +25,10 @@ public sealed class RefusedListTests : DialectTest
         // It is not fetched again before its time, which is not said as if it had been.
         (var again, _) = await SyncRun.ToErrorAsync<SweepRefusedException>(Dialect(server, "items", "Rest"));
         Assert.Equal((2, (long)rows), (server.Requests.Count, again.Rows));
-        Assert.Matches(@"was not asked: its whole set, fetched at \d{4}-.*Z, would have removed .* next try is due at \d{4}-.*Z", again.Message);
+        Assert.Matches(
+            @"was not asked: its whole set, fetched at \d{4}-.*Z, would have removed .* next try is due at \d{4}-.*Z",
+            again.Message
+        );
         Assert.StartsWith("Force fetches it now", again.Remedy.ToString(), StringComparison.Ordinal);
 
         var told = await SyncRun.ToEndAsync(Of(server, force: true));
@@ -36,7 +39,13 @@ public sealed class RefusedListTests : DialectTest
     public async Task A_refusal_is_of_the_query_that_was_asked_and_another_query_is_told_to_be_another_table()
     {
         await using var server = Serve(
-            (path, number) => Json(number == 1 ? Items(30) : path.Contains("open") ? Items(2) : path.Contains("new") ? Items(40) : "[]")
+            (path, number) =>
+                Json(
+                    number == 1 ? Items(30)
+                    : path.Contains("open") ? Items(2)
+                    : path.Contains("new") ? Items(40)
+                    : "[]"
+                )
         );
 
         await SyncRun.ToEndAsync(Dialect(server, "items", "Rest"));

@@ -13,7 +13,24 @@ public sealed class Utf8BodyTests : SyncTest
     private const string List = """[{"id":1,"name":"é"},{"id":2,"name":"日本"}]""";
 
     public static TheoryData<string> Forms =>
-        ["plain", "blank", "bom", "bom blank", "guard", "guard comma", "bom guard", "loop", "gzip", "gzip bom", "utf-16", "utf-16be", "utf-16 bom", "utf-16be bom", "utf-32 bom", "utf-32be bom"];
+        [
+            "plain",
+            "blank",
+            "bom",
+            "bom blank",
+            "guard",
+            "guard comma",
+            "bom guard",
+            "loop",
+            "gzip",
+            "gzip bom",
+            "utf-16",
+            "utf-16be",
+            "utf-16 bom",
+            "utf-16be bom",
+            "utf-32 bom",
+            "utf-32be bom",
+        ];
 
     [Theory]
     [MemberData(nameof(Forms))]
