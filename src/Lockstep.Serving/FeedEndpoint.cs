@@ -148,7 +148,7 @@ internal sealed class FeedEndpoint(
         var text = request.Query.TryGetValue("since", out var since) ? since.ToString() : rest;
         if (text.Length == 0)
             return 0;
-        return long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var cursor) ? cursor : null;
+        return WholeNumber.TryParse(text, out var cursor) ? cursor : null;
     }
 
     private async Task StreamAsync(

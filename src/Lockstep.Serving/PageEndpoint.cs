@@ -35,7 +35,7 @@ internal sealed class PageEndpoint(
             return;
         }
 
-        if (!long.TryParse(horizonText, NumberStyles.None, CultureInfo.InvariantCulture, out var horizon))
+        if (!WholeNumber.TryParse(horizonText.ToString(), out var horizon))
             throw new FeedPositionException();
         var after = query.TryGetValue("after", out var position) ? position.ToString() : null;
 

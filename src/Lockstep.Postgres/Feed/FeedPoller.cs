@@ -206,7 +206,7 @@ internal sealed class FeedPoller : IDisposable
                     while (await rows.ReadAsync(cancellationToken).ConfigureAwait(false))
                     {
                         if (lines.Bytes <= _options.LiveBytes)
-                            lines.Append(rows, stamp.Table, stamp.Snapshot.Xmin, stamp.IsReplica ? _sent : null);
+                            lines.Append(rows, stamp.Table.Key, stamp.Snapshot.Xmin, stamp.IsReplica ? _sent : null);
                         read++;
                     }
                 },

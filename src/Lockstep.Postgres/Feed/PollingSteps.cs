@@ -199,7 +199,7 @@ internal sealed class PollingSteps(PollingFeed feed, TableDescription table, str
                             var lines = feed.Database.NewLines();
                             while (await rows.ReadAsync(token).ConfigureAwait(false))
                             {
-                                lines.Append(rows, stamp.Snapshot.Xmin);
+                                lines.Append(rows, [], stamp.Snapshot.Xmin);
                                 foreach (var piece in lines.Full)
                                     await pieces.WriteAsync(piece, token).ConfigureAwait(false);
                                 lines.Full.Clear();
