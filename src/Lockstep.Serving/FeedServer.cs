@@ -120,7 +120,10 @@ public sealed class FeedServer : IAsyncDisposable
         // A table may be called metrics: it goes before what operators ask for.
         if (OperatorPaths.Contains(path) && _feeds.All.All(other => other.Source.Name != source.Name))
             _routes.Remove(path);
-        _routes.Add(path, new FeedEndpoint(source, _options, _access, _metrics, feed.Clients, _budget, _codings, _time, _stopping.Token).HandleAsync);
+        _routes.Add(
+            path,
+            new FeedEndpoint(source, _options, _access, _metrics, feed.Clients, _budget, _codings, _time, _stopping.Token).HandleAsync
+        );
         _feeds.Add(feed);
         ServingLog.Added(_logger, source.Name);
     }

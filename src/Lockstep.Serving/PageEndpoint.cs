@@ -127,7 +127,11 @@ internal sealed class PageEndpoint(
         client.Sent(writer.Rows, writer.Bytes, null);
     }
 
-    private static async Task<MemoryStream> CompressAsync(PipeReader plain, ContentCodings.Coding coding, CancellationToken cancellationToken)
+    private static async Task<MemoryStream> CompressAsync(
+        PipeReader plain,
+        ContentCodings.Coding coding,
+        CancellationToken cancellationToken
+    )
     {
         var packed = new MemoryStream();
         var compressor = coding.Compress(packed);

@@ -37,7 +37,9 @@ public sealed class CompressionTests
     public async Task A_stream_is_compressed_and_each_chunk_arrives_when_it_is_sent(string coding)
     {
         var source = new ScriptedSource("items");
-        source.Chunks.Add(ScriptedSource.Chunk(FeedChunkKind.SnapshotRows, 0, [.. Enumerable.Range(1, 500).Select(i => ScriptedSource.Row(i))]));
+        source.Chunks.Add(
+            ScriptedSource.Chunk(FeedChunkKind.SnapshotRows, 0, [.. Enumerable.Range(1, 500).Select(i => ScriptedSource.Row(i))])
+        );
         source.Chunks.Add(ScriptedSource.Chunk(FeedChunkKind.SnapshotCompleted, 7));
         source.Chunks.Add(ScriptedSource.Chunk(FeedChunkKind.CaughtUp, 9, ScriptedSource.Row(501)));
         await using var server = await StartAsync(source);
@@ -109,7 +111,9 @@ public sealed class CompressionTests
     [Fact]
     public async Task Nothing_is_compressed_unless_told_nor_more_than_may_be_at_once()
     {
-        await using (var server = await FeedServer.StartAsync([new ScriptedSource("items")], new FeedServerOptions(), cancellationToken: Cancel))
+        await using (
+            var server = await FeedServer.StartAsync([new ScriptedSource("items")], new FeedServerOptions(), cancellationToken: Cancel)
+        )
         {
             using var response = await AskAsync(server, "items", "gzip");
             Assert.Empty(response.Content.Headers.ContentEncoding);

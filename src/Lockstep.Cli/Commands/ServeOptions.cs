@@ -85,7 +85,19 @@ internal sealed class ServeOptions
     {
         foreach (
             var option in (Option[])
-                [_port, _address, _user, _passwordFile, _tokenFile, _heartbeat, _instance, _noStatusPage, _compress, _connections, _perAddress]
+                [
+                    _port,
+                    _address,
+                    _user,
+                    _passwordFile,
+                    _tokenFile,
+                    _heartbeat,
+                    _instance,
+                    _noStatusPage,
+                    _compress,
+                    _connections,
+                    _perAddress,
+                ]
         )
         {
             command.Options.Add(option);

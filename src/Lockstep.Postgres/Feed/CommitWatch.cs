@@ -28,7 +28,9 @@ internal sealed class CommitWatch(DatabasePool pool, TimeProvider time) : IDispo
                     async (connection, token) =>
                     {
                         const string Sql = "SELECT pg_current_snapshot()::text";
-                        var found = await connection.QueryAsync(Sql, [], r => PgSnapshot.Parse(r.GetString(0)), token).ConfigureAwait(false);
+                        var found = await connection
+                            .QueryAsync(Sql, [], r => PgSnapshot.Parse(r.GetString(0)), token)
+                            .ConfigureAwait(false);
                         return found[0];
                     },
                     cancellationToken

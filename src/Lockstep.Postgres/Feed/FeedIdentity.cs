@@ -23,7 +23,8 @@ internal static class FeedIdentity
     }
 
     /// <summary>The identity of the same view by another name.</summary>
-    public static string OfView(string identity, string name) => identity[..(identity.LastIndexOf(View, StringComparison.Ordinal) + View.Length)] + name;
+    public static string OfView(string identity, string name) =>
+        identity[..(identity.LastIndexOf(View, StringComparison.Ordinal) + View.Length)] + name;
 
     /// <summary>Whether an identity is that of the same view, as somebody else compares its rows.</summary>
     public static bool IsSameView(string one, string other) =>

@@ -109,7 +109,11 @@ internal sealed class PgSnapshot : IEquatable<PgSnapshot>, IFeedPosition<PgSnaps
     }
 
     public bool Equals(PgSnapshot? other) =>
-        other is not null && Look == other.Look && Xmin == other.Xmin && Xmax == other.Xmax && _inProgress.AsSpan().SequenceEqual(other._inProgress);
+        other is not null
+        && Look == other.Look
+        && Xmin == other.Xmin
+        && Xmax == other.Xmax
+        && _inProgress.AsSpan().SequenceEqual(other._inProgress);
 
     public override bool Equals(object? obj) => Equals(obj as PgSnapshot);
 

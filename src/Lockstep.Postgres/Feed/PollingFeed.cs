@@ -87,7 +87,11 @@ internal sealed class PollingFeed : DatabaseFeed
         );
 
         // A client keeps the name under which its cursor is good.
-        return new FeedReading(isOurs ? request.Identity ?? stamp.Identity : stamp.Identity, KeyNames(stamp.Table), journey.ReadAsync(cancellationToken));
+        return new FeedReading(
+            isOurs ? request.Identity ?? stamp.Identity : stamp.Identity,
+            KeyNames(stamp.Table),
+            journey.ReadAsync(cancellationToken)
+        );
     }
 
     public override async ValueTask<SnapshotPage> ReadPageAsync(SnapshotPageRequest request, CancellationToken cancellationToken)

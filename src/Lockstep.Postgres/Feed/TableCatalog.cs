@@ -158,7 +158,10 @@ internal static class TableCatalog
             SqlName = name,
             Registry = registry,
             Key = key,
-            Pages = description.Changes != ChangeSource.SnapshotsOnly && key.Count > 0 && keys.Any(k => k.ToHashSet().SetEquals(key.Select(c => c.Name))),
+            Pages =
+                description.Changes != ChangeSource.SnapshotsOnly
+                && key.Count > 0
+                && keys.Any(k => k.ToHashSet().SetEquals(key.Select(c => c.Name))),
         };
     }
 

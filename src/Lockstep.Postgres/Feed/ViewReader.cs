@@ -30,7 +30,14 @@ internal sealed class ViewReader
     private long _look;
     private volatile ViewRange _range = new(0, long.MaxValue, IsWhole: true);
 
-    public ViewReader(FeedDatabase database, LiveLog<PgSnapshot> log, PostgresFeedOptions options, FeedMetrics metrics, Signal stir, TimeProvider time)
+    public ViewReader(
+        FeedDatabase database,
+        LiveLog<PgSnapshot> log,
+        PostgresFeedOptions options,
+        FeedMetrics metrics,
+        Signal stir,
+        TimeProvider time
+    )
     {
         (_database, _log, _options, _metrics, _stir, _time) = (database, log, options, metrics, stir, time);
         _key = new ViewKey(database);

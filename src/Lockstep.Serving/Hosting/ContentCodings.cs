@@ -37,7 +37,10 @@ internal sealed class ContentCodings(bool isOn)
     {
         if (accepted.Length == 0)
             return null;
-        double? br = null, gzip = null, plain = null, any = null;
+        double? br = null,
+            gzip = null,
+            plain = null,
+            any = null;
         foreach (var item in accepted.Split(',', StringSplitOptions.TrimEntries))
         {
             var parts = item.Split(';', StringSplitOptions.TrimEntries);
@@ -45,7 +48,9 @@ internal sealed class ContentCodings(bool isOn)
             foreach (var part in parts.Skip(1))
             {
                 if (part.StartsWith("q=", StringComparison.OrdinalIgnoreCase))
-                    weight = double.TryParse(part.AsSpan(2), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var q) ? q : 0;
+                    weight = double.TryParse(part.AsSpan(2), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var q)
+                        ? q
+                        : 0;
             }
 
             switch (parts[0].ToLowerInvariant())

@@ -9,7 +9,8 @@ namespace Lockstep.Serving.Hosting;
 internal static class CrossOrigin
 {
     /// <summary>What a page may see of an answer besides what it always may.</summary>
-    private const string Exposed = "Lockstep-Feed, Lockstep-Key, Lockstep-Caught-Up, Instance-Name, Link, ETag, Retry-After, WWW-Authenticate";
+    private const string Exposed =
+        "Lockstep-Feed, Lockstep-Key, Lockstep-Caught-Up, Instance-Name, Link, ETag, Retry-After, WWW-Authenticate";
 
     /// <summary>How long a browser may go by a preflight, in seconds.</summary>
     private const string Age = "600";

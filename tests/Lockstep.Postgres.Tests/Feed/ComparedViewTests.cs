@@ -28,7 +28,9 @@ public sealed class ComparedViewTests(SharedPostgres postgres)
         // A log so small that some changes do not fit, every other time.
         await using var feed = await StartAsync(db, named ? ["id"] : [], o => o with { LiveBytes = seed % 2 == 0 ? 1024 : 16 << 20 });
         using var done = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
-        var clients = Enumerable.Range(0, 4).Select(i => Task.Run(() => ComeAndGoAsync(feed, new Random(seed * 10 + i), done.Token), Cancel));
+        var clients = Enumerable
+            .Range(0, 4)
+            .Select(i => Task.Run(() => ComeAndGoAsync(feed, new Random(seed * 10 + i), done.Token), Cancel));
         var followers = clients.ToArray();
         var random = new Random(seed);
         for (var i = 0; i < 150; i++)
@@ -117,7 +119,9 @@ public sealed class ComparedViewTests(SharedPostgres postgres)
 
         foreach (var source in new[] { one, other, one })
         {
-            await db.RunAsync("UPDATE people SET name = name || '!' WHERE id < 5; DELETE FROM people WHERE id = (SELECT max(id) FROM people)");
+            await db.RunAsync(
+                "UPDATE people SET name = name || '!' WHERE id < 5; DELETE FROM people WHERE id = (SELECT max(id) FROM people)"
+            );
             follower.Source = source;
             await follower.CatchUpAsync(await HorizonAsync(db), Cancel);
             Assert.Equal(await db.RowsAsync("items"), follower.Rows);
@@ -145,9 +149,9 @@ public sealed class ComparedViewTests(SharedPostgres postgres)
         );
         await using var feed = await StartAsync(db, ["id"]);
         var lines = new List<string>();
-        await using var reading = (await feed.OpenAsync(new FeedRequest(0, null, TimeSpan.FromSeconds(10)), Cancel)).Chunks.GetAsyncEnumerator(
-            Cancel
-        );
+        await using var reading = (
+            await feed.OpenAsync(new FeedRequest(0, null, TimeSpan.FromSeconds(10)), Cancel)
+        ).Chunks.GetAsyncEnumerator(Cancel);
         await UntilAsync("2");
         await db.RunAsync("UPDATE prices SET id = 1.50, v = 3 WHERE v = 1");
         await UntilAsync("1.50");
@@ -169,7 +173,10 @@ public sealed class ComparedViewTests(SharedPostgres postgres)
     }
 
     [Theory]
-    [InlineData("CREATE TABLE base (id int, v int); INSERT INTO base SELECT g % 50, g FROM generate_series(1, 100) g", "cannot be told apart")]
+    [InlineData(
+        "CREATE TABLE base (id int, v int); INSERT INTO base SELECT g % 50, g FROM generate_series(1, 100) g",
+        "cannot be told apart"
+    )]
     [InlineData("CREATE TABLE base (id int, v int); INSERT INTO base SELECT g, g FROM generate_series(1, 100000) g", "too many rows")]
     public async Task Where_rows_cannot_be_compared_all_start_over_and_are_right(string sql, string notice)
     {
@@ -178,7 +185,16 @@ public sealed class ComparedViewTests(SharedPostgres postgres)
         await using var feed = await StartAsync(
             db,
             [],
-            o => o with { ViewBytes = 1 << 20, Logger = CallbackLogger.OfWarnings(text => { lock (notices) notices.Add(text); }) }
+            o =>
+                o with
+                {
+                    ViewBytes = 1 << 20,
+                    Logger = CallbackLogger.OfWarnings(text =>
+                    {
+                        lock (notices)
+                            notices.Add(text);
+                    }),
+                }
         );
         var follower = new Follower(feed);
         await follower.CatchUpAsync(await HorizonAsync(db), Cancel);
@@ -191,7 +207,10 @@ public sealed class ComparedViewTests(SharedPostgres postgres)
             return follower.Rows.ContainsKey("-1");
         });
         Assert.Equal(1, follower.Resyncs);
-        Assert.Equal(await db.ScalarAsync("SELECT count(DISTINCT id) FROM base"), follower.Rows.Count.ToString(CultureInfo.InvariantCulture));
+        Assert.Equal(
+            await db.ScalarAsync("SELECT count(DISTINCT id) FROM base"),
+            follower.Rows.Count.ToString(CultureInfo.InvariantCulture)
+        );
         lock (notices)
             Assert.Contains(notices, text => text.Contains(notice, StringComparison.Ordinal));
     }
@@ -199,7 +218,9 @@ public sealed class ComparedViewTests(SharedPostgres postgres)
     [Fact]
     public async Task A_materialized_view_that_is_refreshed_sends_what_has_changed()
     {
-        await using var db = await MakeAsync(Joined + "; ALTER VIEW items RENAME TO live; CREATE MATERIALIZED VIEW items AS SELECT * FROM live");
+        await using var db = await MakeAsync(
+            Joined + "; ALTER VIEW items RENAME TO live; CREATE MATERIALIZED VIEW items AS SELECT * FROM live"
+        );
         await using var feed = await StartAsync(db, ["id"]);
         var follower = new Follower(feed);
         await follower.CatchUpAsync(await HorizonAsync(db), Cancel);

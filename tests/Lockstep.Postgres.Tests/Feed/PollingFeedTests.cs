@@ -314,9 +314,7 @@ public sealed class PollingFeedTests(SharedPostgres postgres)
     public async Task Bad_input_is_told_at_the_start()
     {
         await using var db = await TestDatabase.CreateAsync(postgres);
-        await db.RunAsync(
-            "CREATE TABLE plain (id int PRIMARY KEY); CREATE TABLE \"wrong\" (id int, txid text)"
-        );
+        await db.RunAsync("CREATE TABLE plain (id int PRIMARY KEY); CREATE TABLE \"wrong\" (id int, txid text)");
         await db.RunAsync("DROP ROLE IF EXISTS nobody_reads; CREATE ROLE nobody_reads LOGIN");
         await Fails<PostgresTableException>(db.ConnectionString, "missing", "There is no table or view missing");
         await Fails<PostgresTableException>(db.ConnectionString, "plain", "no column txid");

@@ -34,9 +34,13 @@ public sealed class SharedConnectionTests(SharedPostgres postgres)
 
             var followers = feeds.ConvertAll(feed => new Follower(feed));
             var reading = await Task.WhenAll(followers.Select(f => f.FollowAsync(rows: 2, Cancel)));
-            await db.RunAsync($"DO $$ BEGIN FOR i IN 1..{Tables} LOOP EXECUTE format('INSERT INTO t%s VALUES (1, $1)', i) USING 'one'; END LOOP; END $$");
+            await db.RunAsync(
+                $"DO $$ BEGIN FOR i IN 1..{Tables} LOOP EXECUTE format('INSERT INTO t%s VALUES (1, $1)', i) USING 'one'; END LOOP; END $$"
+            );
             await Eventually.TrueAsync(async () => int.Parse(await db.ScalarAsync(Connections)) <= 5);
-            await db.RunAsync($"DO $$ BEGIN FOR i IN 1..{Tables} LOOP EXECUTE format('INSERT INTO t%s VALUES (2, $1)', i) USING 'two'; END LOOP; END $$");
+            await db.RunAsync(
+                $"DO $$ BEGIN FOR i IN 1..{Tables} LOOP EXECUTE format('INSERT INTO t%s VALUES (2, $1)', i) USING 'two'; END LOOP; END $$"
+            );
             await Task.WhenAll(reading);
             Assert.InRange(int.Parse(await db.ScalarAsync(Connections)), 1, 5);
         }
@@ -55,7 +59,9 @@ public sealed class SharedConnectionTests(SharedPostgres postgres)
     public async Task Nothing_is_read_while_nobody_follows(bool wake)
     {
         await using var db = await TestDatabase.CreateAsync(postgres);
-        await db.RunAsync("CREATE TABLE items (id int PRIMARY KEY); CREATE TABLE base (id int PRIMARY KEY); CREATE VIEW clock AS SELECT 1 AS id, clock_timestamp() AS t");
+        await db.RunAsync(
+            "CREATE TABLE items (id int PRIMARY KEY); CREATE TABLE base (id int PRIMARY KEY); CREATE VIEW clock AS SELECT 1 AS id, clock_timestamp() AS t"
+        );
         await PostgresTracking.EnableAsync(db.ConnectionString, new TableName(null, "items"), new TrackingOptions { Wake = wake }, Cancel);
         using var idle = new FeedMeasurements("idle");
         using var busy = new FeedMeasurements("busy");
