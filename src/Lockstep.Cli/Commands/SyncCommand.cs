@@ -109,7 +109,7 @@ internal static class SyncCommand
         var sweepLimit = new Option<int?>("--sweep-limit")
         {
             Description =
-                "How many percent of a table of more than 20 records a whole set may remove whose end is not certain; the table keeps it. Default: 50.",
+                "How many percent of a table of more than 20 records a whole set may remove whose end is not certain; the table keeps it. An empty one is believed at 100 only. Default: 50.",
             HelpName = "PERCENT",
         };
         var lookback = new Option<decimal>("--lookback")
