@@ -126,7 +126,10 @@ public sealed class OptionRangeTests : IDisposable
                         var parsed = Program.Parse([.. path.Split(' '), $"{option.Name}={value}"]);
                         var said = string.Join('\n', UsageText.Of(parsed));
 
-                        Assert.True(said.Contains(option.Name, StringComparison.Ordinal) || option.ValueType == typeof(Uri), $"{path} {option.Name}={value}: {said}");
+                        Assert.True(
+                            said.Contains(option.Name, StringComparison.Ordinal) || option.ValueType == typeof(Uri),
+                            $"{path} {option.Name}={value}: {said}"
+                        );
                         Assert.NotEmpty(said);
                         Assert.DoesNotMatch(@"System\.|Nullable|`\d|expected type", said);
                     }
