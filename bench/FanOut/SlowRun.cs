@@ -102,6 +102,5 @@ internal static class SlowRun
         return long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2], CultureInfo.InvariantCulture) >> 10;
     }
 
-    private static string Proc(Process process, string file) =>
-        string.Create(CultureInfo.InvariantCulture, $"/proc/{process.Id}/{file}");
+    private static string Proc(Process process, string file) => string.Create(CultureInfo.InvariantCulture, $"/proc/{process.Id}/{file}");
 }
