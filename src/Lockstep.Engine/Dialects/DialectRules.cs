@@ -71,6 +71,9 @@ internal sealed record DialectRules
 
     public Condition? Deleted { get; init; }
 
+    /// <summary>Where a deletion that lacks the key names its record, be it by an address (<see cref="EntityId"/>).</summary>
+    public IReadOnlyList<Place> DeletedKey { get; init; } = [];
+
     public Condition? Skip { get; init; }
 
     /// <summary>What every record fulfils; others are told of, and passed over.</summary>
@@ -111,6 +114,9 @@ internal sealed record DialectRules
 
     /// <summary>Whether the response is the whole set, so that what it does not hold is gone.</summary>
     public bool IsWhole { get; init; }
+
+    /// <summary>Whether that was said in so many words, so that no sign in an answer is held against it.</summary>
+    public bool IsWholeSaid { get; init; }
 
     /// <summary>Whether a next page may be asked for days later, so that a round goes on there after a crash.</summary>
     public bool Resumes { get; init; }

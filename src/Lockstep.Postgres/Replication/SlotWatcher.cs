@@ -8,7 +8,7 @@ namespace Lockstep.Postgres.Replication;
 /// Looks at a slot again and again, apart from the stream, so that a stream that stands still is seen too: how much of its log the server
 /// keeps for the slot, and whether that is too much.
 /// </summary>
-internal sealed class SlotWatcher(NpgsqlDataSource source, string slot, Func<List<StreamedTable>> tables, TimeProvider time)
+internal sealed class SlotWatcher(NpgsqlDataSource source, string slot, StreamMembers members, TimeProvider time)
 {
     /// <summary>
     /// How far the stream's position may fall behind on a server that is busy with other tables, of which the stream says nothing, before
@@ -40,7 +40,7 @@ internal sealed class SlotWatcher(NpgsqlDataSource source, string slot, Func<Lis
             {
                 if (
                     await LookAsync(cancellationToken).ConfigureAwait(false) is { } lag
-                    && tables().Exists(t => lag > t.Options.Replication!.MaxSlotLagBytes)
+                    && members.Tables.Exists(t => lag > t.Options.Replication!.MaxSlotLagBytes)
                 )
                 {
                     return lag;
@@ -59,7 +59,7 @@ internal sealed class SlotWatcher(NpgsqlDataSource source, string slot, Func<Lis
 
             try
             {
-                var interval = tables().Select(t => t.Options.PollInterval).DefaultIfEmpty(TimeSpan.FromSeconds(1)).Min();
+                var interval = members.Tables.Select(t => t.Options.PollInterval).DefaultIfEmpty(TimeSpan.FromSeconds(1)).Min();
                 await Task.Delay(interval, time, cancellationToken).ConfigureAwait(false);
             }
             catch (OperationCanceledException)
@@ -84,7 +84,7 @@ internal sealed class SlotWatcher(NpgsqlDataSource source, string slot, Func<Lis
             }
 
             _state = new PostgresSlotState(slot, seen.Kept, seen.Bound < 0 ? null : seen.Bound << 20);
-            tables().ForEach(t => t.Metrics.SlotSeen(seen.Kept));
+            members.Tables.ForEach(t => t.Metrics.SlotSeen(seen.Kept));
             if (seen.Unconfirmed > QuietBytes)
                 await LogMark.WriteAsync(connection, cancellationToken).ConfigureAwait(false);
             return seen.Kept;

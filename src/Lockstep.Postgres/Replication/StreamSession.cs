@@ -24,8 +24,7 @@ internal sealed class StreamSession(
     private const int LooksAtOnce = 10;
     private static readonly TimeSpan Moment = TimeSpan.FromMilliseconds(20);
 
-    private readonly List<TableSession> _tables = [];
-    private readonly Dictionary<uint, List<TableSession>> _routes = [];
+    private readonly SessionTables _tables = new(owner, connection, names.Slot, time);
     private LoggedTransaction? _open;
     private long _newest;
     private long _tried;
@@ -38,23 +37,24 @@ internal sealed class StreamSession(
     /// <summary>What has been confirmed to the server; 0 for nothing.</summary>
     public long Confirmed { get; private set; }
 
-    public void Dispose() => _tables.ForEach(t => t.Dispose());
+    public void Dispose() => _tables.Dispose();
 
     /// <summary>The log of a table, or whether it has an error, may have changed.</summary>
     public void Moved() => owner.Moved.Raise();
 
     /// <summary>A table has other partitions than before.</summary>
-    public void Rerouted() => _routes.Clear();
+    public void Rerouted() => _tables.Rerouted();
 
     /// <summary>Transactions up to it have begun.</summary>
     public void Saw(PgSnapshot snapshot) => _newest = Math.Max(_newest, snapshot.Xmax);
 
     /// <summary>Takes a table in, which goes on in its log, or begins it again for a reason.</summary>
-    public void Add(StreamedTable table, FeedStamp stamp, bool goesOn, CancellationToken cancellationToken)
+    public void Add(FoundTable found, CancellationToken cancellationToken)
     {
+        var (table, stamp) = (found.Table, found.Stamp);
         var added = new TableSession(this, table, connection, cancellationToken);
         _tables.Add(added);
-        if (goesOn)
+        if (found.GoesOn)
         {
             added.Begin(stamp);
             table.Begun();
@@ -70,17 +70,8 @@ internal sealed class StreamSession(
         Moved();
     }
 
-    public bool Has(StreamedTable table) => _tables.Exists(t => t.Streamed == table);
-
     /// <summary>Takes a table out.</summary>
-    public void Remove(StreamedTable table)
-    {
-        if (_tables.Find(t => t.Streamed == table) is not { } session)
-            return;
-        _tables.Remove(session);
-        _routes.Clear();
-        session.Dispose();
-    }
+    public void Remove(StreamedTable table) => _tables.Remove(table);
 
     /// <summary>Runs until the stream breaks, which is an exception, or has to be begun again from an earlier place.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
@@ -101,7 +92,7 @@ internal sealed class StreamSession(
             {
                 next ??= messages.MoveNextAsync().AsTask();
                 var attention = owner.Attention.Next;
-                await owner.Turn.WaitAsync(stop.Token).ConfigureAwait(false);
+                await owner.Members.Turn.WaitAsync(stop.Token).ConfigureAwait(false);
                 try
                 {
                     if (_open is null && !next.IsCompleted)
@@ -111,7 +102,7 @@ internal sealed class StreamSession(
                 }
                 finally
                 {
-                    owner.Turn.Release();
+                    owner.Members.Turn.Release();
                 }
 
                 if (_isOver)
@@ -123,14 +114,14 @@ internal sealed class StreamSession(
                 if (!await next.ConfigureAwait(false))
                     throw new NpgsqlException("The server has ended the stream.");
                 next = null;
-                await owner.Turn.WaitAsync(stop.Token).ConfigureAwait(false);
+                await owner.Members.Turn.WaitAsync(stop.Token).ConfigureAwait(false);
                 try
                 {
                     await TakeAsync(messages.Current, stop.Token).ConfigureAwait(false);
                 }
                 finally
                 {
-                    owner.Turn.Release();
+                    owner.Members.Turn.Release();
                 }
             }
         }
@@ -152,7 +143,7 @@ internal sealed class StreamSession(
 
     private async Task WaitAsync(Task next, Task attention, CancellationToken cancellationToken)
     {
-        if (_open is null && _tables.Exists(t => t.IsPending))
+        if (_open is null && _tables.ArePending)
             await Task.WhenAny(next, attention, Task.Delay(Moment, time, cancellationToken)).ConfigureAwait(false);
         else
             await Task.WhenAny(next, attention).ConfigureAwait(false);
@@ -166,75 +157,32 @@ internal sealed class StreamSession(
                 _open = new LoggedTransaction((long)(ulong)begin.TransactionFinalLsn, Widen(begin.TransactionXid));
                 break;
             case RelationMessage relation:
-                _routes.Remove(relation.RelationId);
-                _tables.ForEach(t => t.Forget(relation.RelationId));
+                _tables.Forget(relation.RelationId);
                 break;
             case TruncateMessage truncate:
-                foreach (var table in _tables)
-                {
-                    if (truncate.Relations.Any(r => table.Has(r.RelationId)))
-                        table.Truncate(_open!.Value);
-                }
-
+                _tables.Of(truncate.Relations.Select(r => r.RelationId)).ForEach(t => t.Truncate(_open!.Value));
                 break;
             case CommitMessage commit:
                 _open = null;
                 var end = (long)(ulong)commit.TransactionEndLsn;
-                await EachAsync(t => t.EndAsync(end)).ConfigureAwait(false);
+                await _tables.EachAsync(t => t.EndAsync(end)).ConfigureAwait(false);
                 Position = end;
                 break;
             default:
                 if (RowReader.RelationOf(message) is not { } changed)
                     break;
-                foreach (var table in await RouteAsync(changed.RelationId, cancellationToken).ConfigureAwait(false))
-                {
-                    try
-                    {
-                        await table.TakeAsync(message, changed, _open!.Value).ConfigureAwait(false);
-                    }
-                    catch (Exception e) when (IsOwn(table, e))
-                    {
-                        FallOut(table, e);
-                    }
-                }
-
+                var open = _open!.Value;
+                foreach (var table in await _tables.RouteAsync(changed.RelationId, open, cancellationToken).ConfigureAwait(false))
+                    await _tables.OneAsync(table, t => t.TakeAsync(message, changed, open)).ConfigureAwait(false);
                 break;
         }
-    }
-
-    /// <summary>
-    /// The tables that a relation is, or is a partition of: there may be more partitions than when the tables were looked at last.
-    /// </summary>
-    private async Task<List<TableSession>> RouteAsync(uint relation, CancellationToken cancellationToken)
-    {
-        if (_routes.TryGetValue(relation, out var route))
-            return route;
-        if (_tables.Exists(t => t.MayHave(relation)))
-        {
-            // The partition may have come with this transaction.
-            var ancestors = new List<uint>();
-            for (var isShown = false; !isShown; )
-            {
-                (var snapshot, ancestors) = await ReplicationSetup
-                    .AncestorsAsync(connection, relation, cancellationToken)
-                    .ConfigureAwait(false);
-                isShown = snapshot.Shows(_open!.Value.Txid);
-                if (!isShown)
-                    await Task.Delay(Moment, time, cancellationToken).ConfigureAwait(false);
-            }
-
-            await EachAsync(t => t.MayHave(relation) && ancestors.Exists(t.Is) ? t.RenewAsync(_open!.Value) : Task.CompletedTask)
-                .ConfigureAwait(false);
-        }
-
-        return _routes[relation] = _tables.FindAll(t => t.Has(relation));
     }
 
     /// <summary>Commits what has ended, and tells the server what all have.</summary>
     private async Task FlushAsync()
     {
-        await EachAsync(t => t.FlushAsync(Position)).ConfigureAwait(false);
-        var active = _tables.FindAll(t => !t.IsPending);
+        await _tables.EachAsync(t => t.FlushAsync(Position)).ConfigureAwait(false);
+        var active = _tables.Active;
         if (active.Count > 0 && owner.MayConfirm)
         {
             Confirmed = Math.Max(Confirmed, active.Min(t => t.Streamed.Log.Durable));
@@ -247,27 +195,46 @@ internal sealed class StreamSession(
     /// <summary>Between two transactions: tables come, begin and are looked at.</summary>
     private async Task AttendAsync(CancellationToken cancellationToken)
     {
-        var joined = owner.TakeJoined();
+        var joined = owner.Members.TakeJoined();
         var isTime = owner.TakeTick();
-        var isMoment = time.GetElapsedTime(_tried) >= Moment && _tables.Exists(t => t.IsPending);
-        if (joined.Count == 0 && !isTime && !isMoment && !_tables.Exists(t => t.Streamed.IsLookWanted))
+        var isMoment = time.GetElapsedTime(_tried) >= Moment && _tables.ArePending;
+        if (joined.Count == 0 && !isTime && !isMoment && !_tables.IsLookWanted)
             return;
         _tried = time.GetTimestamp();
         await FlushAsync().ConfigureAwait(false);
         foreach (var table in joined)
         {
-            if (!await owner.AddAsync(this, connection, names, table, cancellationToken).ConfigureAwait(false))
+            if (!await TryAddAsync(table, cancellationToken).ConfigureAwait(false))
                 _isOver = true;
         }
 
-        await EachAsync(BeginPendingAsync).ConfigureAwait(false);
-        var active = _tables.FindAll(t => !t.IsPending);
+        await _tables.EachAsync(BeginPendingAsync).ConfigureAwait(false);
+        var active = _tables.Active;
         var due = new HashSet<TableSession>(active.Where(t => t.Streamed.TakeLook()));
         for (var i = 0; isTime && i < Math.Min(LooksAtOnce, active.Count); i++)
             due.Add(active[_looked++ % active.Count]);
-        await EachAsync(t => due.Contains(t) ? t.LookAgainAsync() : Task.CompletedTask).ConfigureAwait(false);
-        foreach (var table in _tables.FindAll(t => t.IsReplaced))
-            FallOut(table, null);
+        await _tables.EachAsync(t => due.Contains(t) ? t.LookAgainAsync() : Task.CompletedTask).ConfigureAwait(false);
+        _tables.Active.FindAll(t => t.IsReplaced).ForEach(t => _tables.FallOut(t, null));
+    }
+
+    /// <summary>
+    /// Takes a table in while it runs. False when the session has to begin again, from where the table's log ends.
+    /// </summary>
+    private async Task<bool> TryAddAsync(StreamedTable table, CancellationToken cancellationToken)
+    {
+        if (_tables.Has(table))
+            return true;
+        var server = await ReplicationSetup.StateAsync(connection, names.Slot, cancellationToken).ConfigureAwait(false);
+        if (
+            await FoundTable.LookAsync(owner.Members, connection, names, server, Confirmed, table, cancellationToken).ConfigureAwait(false)
+            is not { } found
+        )
+            return true;
+        if (found.GoesOn && table.Log.Position < Position)
+            return false;
+        FoundTable.Report([found]);
+        Add(found, cancellationToken);
+        return true;
     }
 
     private async Task BeginPendingAsync(TableSession table)
@@ -278,50 +245,6 @@ internal sealed class StreamSession(
         if (table.IsPending)
             return;
         table.Streamed.Begun();
-        Moved();
-    }
-
-    private async Task EachAsync(Func<TableSession, Task> act)
-    {
-        foreach (var table in _tables.ToArray())
-        {
-            try
-            {
-                await act(table).ConfigureAwait(false);
-            }
-            catch (Exception e) when (IsOwn(table, e))
-            {
-                FallOut(table, e);
-            }
-        }
-    }
-
-    /// <summary>Whether an error is one table's, and the stream can go on with the others.</summary>
-    private bool IsOwn(TableSession table, Exception error) =>
-        error switch
-        {
-            OperationCanceledException => table.Streamed.Ended.IsCancellationRequested,
-            // A transaction that an error of another table has left behind.
-            PostgresException { SqlState: "25P02" } => false,
-            PostgresException => connection.FullState.HasFlag(System.Data.ConnectionState.Open),
-            NpgsqlException or IOException or System.Net.Sockets.SocketException or TimeoutException => false,
-            _ => true,
-        };
-
-    private void FallOut(TableSession table, Exception? error)
-    {
-        owner.Remove(table.Streamed);
-
-        // What cannot be made into a record would stop it again and again: it begins after that.
-        var streamed = table.Streamed;
-        if (error is not null && PostgresErrors.Translate(error, streamed.Options.Table.ToString()) is PostgresTableException)
-        {
-            streamed.Log.Forget(names.Slot);
-            streamed.Live.Restart("none", new CommitPosition(0));
-            PostgresLog.Resync(streamed.Options.Logger, streamed.Options.Table, error.Message.TrimEnd('.'));
-        }
-
-        streamed.FellOut(error);
         Moved();
     }
 

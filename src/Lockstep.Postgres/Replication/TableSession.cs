@@ -12,21 +12,16 @@ namespace Lockstep.Postgres.Replication;
 /// </summary>
 internal sealed class TableSession : IDisposable
 {
-    private const int MaxRows = 2000;
-    private const long MaxBytes = 1 << 20;
     private static readonly TimeSpan Moment = TimeSpan.FromMilliseconds(5);
 
     private readonly StreamSession _session;
     private readonly NpgsqlConnection _connection;
     private readonly CancellationTokenSource _stop;
-    private readonly List<StreamChange> _changes = [];
+    private readonly GatheredRows _rows = new();
     private readonly List<LoggedTransaction> _ended = [];
-    private readonly Dictionary<uint, int[]?> _places = [];
     private readonly List<long> _unseen = [];
     private readonly long _from;
-    private long _size;
     private TableDescription _table = null!;
-    private ChangeSql _sql = null!;
     private OpenTransaction? _open;
     private PgSnapshot? _before;
 
@@ -71,7 +66,7 @@ internal sealed class TableSession : IDisposable
     public bool Is(uint relation) => _table.Oid == relation;
 
     /// <summary>The stream describes a relation otherwise than before.</summary>
-    public void Forget(uint relation) => _places.Remove(relation);
+    public void Forget(uint relation) => _rows.Forget(relation);
 
     /// <summary>Goes on in the log's stretch, or begins another if the table is not as it was.</summary>
     public void Begin(FeedStamp stamp)
@@ -115,32 +110,26 @@ internal sealed class TableSession : IDisposable
         if (Open(transaction) is not { } open)
             return;
         open.IsRelevant = true;
-        if (!open.IsDropped && PlacesOf(relation) is null)
+        if (!open.IsDropped && !_rows.Fit(relation))
         {
             // The table was altered after it has been looked at last. Where it is not a column more, clients start over when the
             // transaction has ended.
             await RenewAsync(transaction).ConfigureAwait(false);
-            open.IsOdd |= PlacesOf(relation) is null;
+            open.IsOdd |= !_rows.Fit(relation);
         }
 
         if (open.IsDropped)
             return;
         try
         {
-            foreach (
-                var change in await RowReader.ReadAsync(message, PlacesOf(relation)!, open.Transaction, _sql, Ended).ConfigureAwait(false)
-            )
-            {
-                _changes.Add(change);
-                _size += change.Size;
-            }
+            await _rows.ReadAsync(message, relation, open.Transaction, Ended).ConfigureAwait(false);
         }
         catch (InvalidDataException)
         {
             open.EndsEpoch = true;
         }
 
-        if (_changes.Count >= MaxRows || _size >= MaxBytes)
+        if (_rows.AreMany)
             await SpillAsync(open, isForced: false).ConfigureAwait(false);
     }
 
@@ -162,7 +151,7 @@ internal sealed class TableSession : IDisposable
         if (ReferenceEquals(stamp.Table, _table))
             return;
         var stretch = Log.Epoch;
-        if (_changes.Count > 0)
+        if (_rows.Count > 0)
             await SpillAsync(open, isForced: true).ConfigureAwait(false);
         if (open.IsShown)
             Describe(stamp);
@@ -186,7 +175,7 @@ internal sealed class TableSession : IDisposable
 
         if (ended.IsDropped)
         {
-            _changes.RemoveRange(ended.First, _changes.Count - ended.First);
+            _rows.TakeFrom(ended.First);
             if (ended.IsSpilled)
                 Log.Rollback();
         }
@@ -248,7 +237,7 @@ internal sealed class TableSession : IDisposable
 
         var newest = _ended.Max(t => t.Txid);
         _ended.Clear();
-        Clear();
+        _rows.Clear();
         if (pieces is null)
             Compare(await LookAtAsync(newest).ConfigureAwait(false));
     }
@@ -272,14 +261,7 @@ internal sealed class TableSession : IDisposable
     {
         if (transaction.Lsn < _from && !IsPending)
             return null;
-        return _open ??= new OpenTransaction(transaction, _changes.Count) { IsShown = IsPending || Epoch.Base.Shows(transaction.Txid) };
-    }
-
-    private int[]? PlacesOf(RelationMessage relation)
-    {
-        if (!_places.TryGetValue(relation.RelationId, out var places))
-            _places[relation.RelationId] = places = _sql.MapOf(relation.Columns);
-        return places;
+        return _open ??= new OpenTransaction(transaction, _rows.Count) { IsShown = IsPending || Epoch.Base.Shows(transaction.Txid) };
     }
 
     /// <summary>Makes room in the middle of a transaction: it is written, and seen by nobody before it has ended (I8).</summary>
@@ -287,8 +269,7 @@ internal sealed class TableSession : IDisposable
     {
         if (open.First > 0 || _ended.Count > 0)
         {
-            var rest = _changes[open.First..];
-            _changes.RemoveRange(open.First, rest.Count);
+            var rest = _rows.TakeFrom(open.First);
             var stretch = Epoch;
             await FlushAsync(_session.Position).ConfigureAwait(false);
 
@@ -299,9 +280,8 @@ internal sealed class TableSession : IDisposable
             open.First = 0;
             if (open.IsDropped)
                 return;
-            _changes.AddRange(rest);
-            _size = rest.Sum(c => c.Size);
-            if (!isForced && _changes.Count < MaxRows && _size < MaxBytes)
+            _rows.Add(rest);
+            if (!isForced && !_rows.AreMany)
                 return;
         }
 
@@ -313,43 +293,22 @@ internal sealed class TableSession : IDisposable
             Log.Write(pieces);
         else
             open.IsOdd = true;
-        Clear();
+        _rows.Clear();
     }
 
     /// <summary>The lines of the changes gathered; null when the table is no longer as they describe it.</summary>
     private async Task<List<LogPiece>?> MakeAsync()
     {
-        if (_changes.Count == 0)
-            return [];
         try
         {
             // What is looked up must be at least as new as the change, or nothing would correct it.
-            foreach (
-                var txid in _changes.Where(c => !c.IsGone && (_sql.HasGenerated || c.Missing is not null)).Select(c => c.Txid).Distinct()
-            )
-            {
+            foreach (var txid in _rows.LookedUp())
                 await LookAtAsync(txid).ConfigureAwait(false);
-            }
-
-            // One transaction, in which the formats hold.
-            await using var batch = new NpgsqlBatch(_connection);
-            batch.Add("SELECT " + StateSql.Formats);
-            batch.Add(_sql.Text, _sql.Parameters(_changes));
-            var lines = Streamed.Database.NewLines();
-            var reader = await batch.ExecuteReaderAsync(Ended).ConfigureAwait(false);
-            await using (reader.ConfigureAwait(false))
-            {
-                await reader.NextResultAsync(Ended).ConfigureAwait(false);
-                while (await reader.ReadAsync(Ended).ConfigureAwait(false))
-                    lines.Append(reader, reader.GetInt64(0));
-            }
-
-            Streamed.Metrics.Read(lines);
-            return [.. lines.Take().Select(l => new LogPiece(_changes[^1].Lsn, l))];
+            return await _rows.MakeAsync(_connection, Streamed, Ended).ConfigureAwait(false);
         }
         catch (PostgresException e) when (!PostgresErrors.IsPassing(e))
         {
-            var stamp = await LookAtAsync(_changes.Max(c => c.Txid)).ConfigureAwait(false);
+            var stamp = await LookAtAsync(_rows.Newest).ConfigureAwait(false);
             if (stamp.Identity == Epoch.Table)
                 throw;
             return null;
@@ -401,8 +360,7 @@ internal sealed class TableSession : IDisposable
     private void Describe(FeedStamp stamp)
     {
         _table = stamp.Table;
-        _sql = new ChangeSql(stamp.Table);
-        _places.Clear();
+        _rows.Describe(stamp.Table);
         _session.Rerouted();
         Note(stamp);
     }
@@ -411,11 +369,5 @@ internal sealed class TableSession : IDisposable
     {
         _session.Saw(stamp.Snapshot);
         Streamed.Metrics.Polled(stamp.Snapshot);
-    }
-
-    private void Clear()
-    {
-        _changes.Clear();
-        _size = 0;
     }
 }

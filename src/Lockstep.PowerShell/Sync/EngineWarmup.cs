@@ -5,7 +5,7 @@ using Lockstep.Engine.Records;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
 
-namespace Lockstep.Loading;
+namespace Lockstep.Sync;
 
 /// <summary>
 /// Has what runs for each record compiled while the first sync of a session still connects: those methods are compiled as well as

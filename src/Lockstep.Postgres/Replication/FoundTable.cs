@@ -1,0 +1,83 @@
+using Lockstep.Postgres.Feed;
+using Npgsql;
+
+namespace Lockstep.Postgres.Replication;
+
+/// <summary>A table as it is when a stream is to bring it.</summary>
+/// <param name="Table">The table.</param>
+/// <param name="Stamp">What the database shows of it.</param>
+/// <param name="Why">Why its log cannot go on: null when it can, empty when there is nothing to go on from.</param>
+internal sealed record FoundTable(StreamedTable Table, FeedStamp Stamp, string? Why)
+{
+    /// <summary>Whether the log goes on.</summary>
+    public bool GoesOn => Why is null;
+
+    /// <summary>
+    /// A table as it is, and why its log cannot go on; null when it is no longer in the stream, since something is wrong with it.
+    /// </summary>
+    public static async Task<FoundTable?> LookAsync(
+        StreamMembers members,
+        NpgsqlConnection connection,
+        ReplicationNames names,
+        ServerState server,
+        long confirmed,
+        StreamedTable table,
+        CancellationToken cancellationToken
+    )
+    {
+        try
+        {
+            var stamp = await table.Database.LookAsync(connection, cancellationToken).ConfigureAwait(false);
+            if (
+                await ReplicationSetup.IsPublishedAsync(connection, names, stamp.Table, cancellationToken).ConfigureAwait(false) is not true
+            )
+            {
+                // It was taken out of the publication, or is another one than was put there.
+                members.Remove(table);
+                table.FellOut(null);
+                return null;
+            }
+
+            return new FoundTable(table, stamp, WhyStartOver(names, server, confirmed, table, stamp));
+        }
+        catch (Exception e)
+            when (e is Engine.LockstepException or PostgresException && connection.FullState.HasFlag(System.Data.ConnectionState.Open))
+        {
+            members.Remove(table);
+            table.FellOut(e);
+            return null;
+        }
+    }
+
+    /// <summary>Null when the log can go on; empty when there is nothing to go on from.</summary>
+    private static string? WhyStartOver(ReplicationNames names, ServerState server, long confirmed, StreamedTable table, FeedStamp stamp)
+    {
+        var log = table.Log;
+        if (log.Epoch is not { } epoch || log.Slot != names.Slot)
+            return "";
+        if (server.Slot is not { } slot)
+            return $"the replication slot {names.Slot} is gone from the server";
+        if (!slot.IsUsable)
+            return $"the server no longer has what the replication slot {names.Slot} needs";
+        if (!table.IsPublished)
+            return $"the publication {names.Publication} did not publish the table";
+        if (Math.Max(slot.Confirmed, confirmed) > log.Position)
+            return $"the replication slot {names.Slot} was moved on by others";
+        if (server.End < log.Position || ServerOf(epoch.Table) != ServerOf(stamp.Identity))
+            return "another server answers, or it was set back";
+        return null;
+
+        // System, timeline and database come first.
+        static string ServerOf(string identity) => identity[..identity.IndexOf('-', StringComparison.Ordinal)];
+    }
+
+    /// <summary>Tells the operator why clients of some tables start over.</summary>
+    public static void Report(IEnumerable<FoundTable> found)
+    {
+        foreach (var (table, _, why) in found)
+        {
+            if (why is { Length: > 0 })
+                PostgresLog.Resync(table.Options.Logger, table.Options.Table, why);
+        }
+    }
+}

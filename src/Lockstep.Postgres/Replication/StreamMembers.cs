@@ -1,0 +1,92 @@
+using Lockstep.Postgres.Feed;
+
+namespace Lockstep.Postgres.Replication;
+
+/// <summary>
+/// The tables that a stream brings, those among them that it has yet to take on, and the session that brings them now. Thread-safe.
+/// </summary>
+internal sealed class StreamMembers : IDisposable
+{
+    private readonly Lock _gate = new();
+    private readonly List<StreamedTable> _tables = [];
+    private readonly List<StreamedTable> _joined = [];
+    private StreamSession? _session;
+
+    /// <summary>Whoever has it may touch the tables' logs.</summary>
+    public SemaphoreSlim Turn { get; } = new(1);
+
+    /// <summary>All of them at this moment.</summary>
+    public List<StreamedTable> Tables
+    {
+        get
+        {
+            lock (_gate)
+                return [.. _tables];
+        }
+    }
+
+    public void Dispose() => Turn.Dispose();
+
+    /// <summary>Takes a table in.</summary>
+    public void Join(StreamedTable table)
+    {
+        lock (_gate)
+        {
+            _tables.Add(table);
+            _joined.Add(table);
+        }
+    }
+
+    /// <summary>The tables that have joined since; the caller takes them on.</summary>
+    public List<StreamedTable> TakeJoined()
+    {
+        lock (_gate)
+        {
+            if (_joined.Count == 0)
+                return [];
+            List<StreamedTable> joined = [.. _joined];
+            _joined.Clear();
+            return joined;
+        }
+    }
+
+    /// <summary>Takes a table out; whoever calls has the <see cref="Turn"/>.</summary>
+    public void Remove(StreamedTable table)
+    {
+        lock (_gate)
+        {
+            _tables.Remove(table);
+            _joined.Remove(table);
+        }
+
+        _session?.Remove(table);
+    }
+
+    /// <summary>Has a session bring the tables from here on; null for none. Whoever calls has the <see cref="Turn"/>.</summary>
+    public void BroughtBy(StreamSession? session) => _session = session;
+
+    /// <summary>Does something that nobody else who touches the logs may be in the middle of.</summary>
+    public async Task InTurnAsync(Func<Task> act, CancellationToken cancellationToken)
+    {
+        await Turn.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await act().ConfigureAwait(false);
+        }
+        finally
+        {
+            Turn.Release();
+        }
+    }
+
+    /// <inheritdoc cref="InTurnAsync(Func{Task}, CancellationToken)"/>
+    public Task InTurnAsync(Action act, CancellationToken cancellationToken) =>
+        InTurnAsync(
+            () =>
+            {
+                act();
+                return Task.CompletedTask;
+            },
+            cancellationToken
+        );
+}

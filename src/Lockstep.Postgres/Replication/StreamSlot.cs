@@ -1,0 +1,121 @@
+using Lockstep.Engine.Serving;
+using Lockstep.Postgres.Feed;
+using Npgsql;
+using Npgsql.Replication;
+using Npgsql.Replication.PgOutput;
+
+namespace Lockstep.Postgres.Replication;
+
+/// <summary>The slot of a stream over its life: waited for while another process has it, made, and given up.</summary>
+internal sealed class StreamSlot(ReplicationNames names, StreamMembers members, Signal moved, TimeProvider time)
+{
+    private static readonly TimeSpan Moment = TimeSpan.FromMilliseconds(20);
+
+    /// <summary>What the server has; waits for the slot to be free.</summary>
+    public async Task<ServerState> WaitAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        for (var since = time.GetTimestamp(); ; )
+        {
+            var server = await ReplicationSetup.StateAsync(connection, names.Slot, cancellationToken).ConfigureAwait(false);
+            if (server.Slot?.ActivePid is null)
+                return server;
+
+            // A process that was cut off keeps it until the server has missed it.
+            if (time.GetElapsedTime(since) > members.Tables.Select(t => t.Options.Patience).DefaultIfEmpty().Max())
+                throw ReplicationSetup.InUse(names.Slot);
+            await Task.Delay(Moment * 5, time, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Makes the slot, in place of one from which no table can go on; returns the place at which its stream begins.</summary>
+    public async Task<long> MakeAsync(
+        NpgsqlConnection connection,
+        LogicalReplicationConnection stream,
+        ServerSlot? former,
+        List<FoundTable> tables,
+        CancellationToken cancellationToken
+    )
+    {
+        if (former is not null)
+        {
+            if (!names.OwnsSlot && !tables.Exists(t => t.Table.Log.Slot == names.Slot))
+            {
+                throw new PostgresReplicationException(
+                    $"There is a replication slot {names.Slot}, which is not that of the log {tables[0].Table.Options.Replication!.LogPath}.",
+                    $"Name another slot, or drop that one if nobody needs it: SELECT pg_drop_replication_slot('{names.Slot}')"
+                );
+            }
+
+            await ReplicationSetup.DropSlotAsync(connection, names.Slot, cancellationToken).ConfigureAwait(false);
+        }
+
+        await members
+            .InTurnAsync(
+                () =>
+                {
+                    Forget(tables.ConvertAll(t => t.Table));
+                    foreach (var (table, _, _) in tables)
+                    {
+                        table.Waits(
+                            $"The replication slot for {table.Options.Table} is being made: PostgreSQL waits for the transactions that are open to end."
+                        );
+                    }
+                },
+                cancellationToken
+            )
+            .ConfigureAwait(false);
+
+        // However long that takes: it ends with the oldest transaction, or with the watcher's patience for what the server keeps meanwhile.
+        var slot = await stream
+            .CreatePgOutputReplicationSlot(
+                names.Slot,
+                slotSnapshotInitMode: LogicalSlotSnapshotInitMode.NoExport,
+                cancellationToken: cancellationToken
+            )
+            .ConfigureAwait(false);
+        return (long)(ulong)slot.ConsistentPoint;
+    }
+
+    /// <summary>Drops the slot, for which the server keeps too much; all tables start over.</summary>
+    public async Task GiveUpAsync(NpgsqlDataSource source, long lag, CancellationToken cancellationToken)
+    {
+        var connection = await source.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+        await using (connection.ConfigureAwait(false))
+        {
+            while (true)
+            {
+                try
+                {
+                    await ReplicationSetup.DropSlotAsync(connection, names.Slot, cancellationToken).ConfigureAwait(false);
+                    break;
+                }
+                catch (FeedUnavailableException)
+                {
+                    // The server process that streamed has not ended yet.
+                    await Task.Delay(Moment, time, cancellationToken).ConfigureAwait(false);
+                }
+            }
+        }
+
+        var tables = members.Tables;
+        await members.InTurnAsync(() => Forget(tables), cancellationToken).ConfigureAwait(false);
+        var bound = tables.Select(t => t.Options.Replication!.MaxSlotLagBytes).DefaultIfEmpty().Min();
+        foreach (var table in tables)
+        {
+            table.Metrics.SlotDropped();
+            PostgresLog.SlotDropped(table.Options.Logger, table.Options.Table, names.Slot, lag >> 20, bound >> 20);
+        }
+    }
+
+    private void Forget(List<StreamedTable> tables)
+    {
+        var present = members.Tables;
+        foreach (var table in tables.FindAll(present.Contains))
+        {
+            table.Log.Forget(names.Slot);
+            table.Live.Restart("none", new CommitPosition(0));
+        }
+
+        moved.Raise();
+    }
+}
