@@ -123,7 +123,7 @@ internal sealed class DialectParser(string name)
             "HEARTBEAT" => rules with { Heartbeat = ConditionOf(value) },
             "RESYNC" => rules with { Resync = ConditionOf(value) },
             "END" => rules with { End = ConditionOf(value) },
-            "WHOLE" => rules with { IsWhole = Boolean(value) },
+            "WHOLE" => rules with { IsWhole = Boolean(value), IsWholeSaid = Boolean(value) },
             "RESUME" => rules with { Resumes = Boolean(value) },
             "ATOMIC" => rules with { IsAtomic = Boolean(value) },
             "PATH" => rules with { Path = isNull ? null : Text(value) },

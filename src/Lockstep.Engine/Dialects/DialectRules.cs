@@ -125,6 +125,9 @@ internal sealed record DialectRules
     /// <summary>Whether the response is the whole set, so that what it does not hold is gone.</summary>
     public bool IsWhole { get; init; }
 
+    /// <summary>Whether that was said in so many words, so that no sign in an answer is held against it.</summary>
+    public bool IsWholeSaid { get; init; }
+
     /// <summary>Whether a next page may be asked for days later, so that a round goes on there after a crash.</summary>
     public bool Resumes { get; init; }
 

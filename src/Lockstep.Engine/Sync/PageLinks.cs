@@ -32,6 +32,9 @@ internal sealed class PageLinks(DialectSession session)
     /// <summary>Whether a page was named by how many there were before it, so that records may move between pages.</summary>
     public bool AreCounted { get; private set; }
 
+    /// <summary>The pages that were asked for in this round.</summary>
+    public IReadOnlySet<Uri> AllAsked => _asked;
+
     /// <summary>This page is asked for.</summary>
     public void Asked(Uri page) => _asked.Add(page);
 
@@ -96,6 +99,18 @@ internal sealed class PageLinks(DialectSession session)
             return next;
         var instead = session.Requests.Address(rules, largest);
         return _asked.Contains(instead) ? next : instead;
+    }
+
+    /// <summary>A next page that no link names.</summary>
+    public void NoteGuess(Uri next) => AreCounted |= IsCounted(next);
+
+    /// <summary>Of what comes in the order of its changes, the rest is what is above the largest value; null where that was asked for.</summary>
+    public Uri? AfterLargest(DialectRules rules, RequestKind kind, MaximumCursor? maximum)
+    {
+        if (kind != RequestKind.Changes || !rules.IsAscending || maximum is not { IsAscending: true, Largest: { } largest })
+            return null;
+        var next = session.Requests.Address(rules, largest);
+        return _asked.Contains(next) ? null : next;
     }
 
     private static string? Count(Place place, string name, int items, Uri target)

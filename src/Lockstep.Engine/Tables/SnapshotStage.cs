@@ -105,7 +105,7 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
     public AbsentRecords CountAbsent(RecordShape? shape, IReadOnlyCollection<byte[]> kept)
     {
         if (shape is null || !StageSql.TableExists(connection, TableSchema.Rows))
-            return new AbsentRecords(0, []);
+            return new AbsentRecords(0, []) { IsEmpty = false };
         var held = kept.Select(key => KeyEncoding.Read(key)).ToHashSet();
         var hasStage = StageSql.TableExists(connection, TableSchema.Stage);
         using var live = new Statement(connection, $"SELECT key FROM {TableSchema.Rows} WHERE gone = 0");
@@ -125,7 +125,8 @@ internal sealed class SnapshotStage(SqliteConnection connection, Interruption in
                 examples.Add(key);
         }
 
-        return new AbsentRecords(count, examples);
+        var isEmpty = !hasStage || TableFile.Scalar(connection, $"SELECT EXISTS (SELECT 1 FROM {TableSchema.Stage} WHERE gone = 0)") == 0;
+        return new AbsentRecords(count, examples) { IsEmpty = isEmpty };
     }
 
     /// <summary>Merges the snapshot into the records, within the caller's transaction.</summary>

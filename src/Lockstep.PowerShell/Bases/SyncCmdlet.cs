@@ -119,7 +119,7 @@ public abstract class SyncCmdlet : FeedCmdlet
 
     /// <summary>
     /// How many percent of a table of more than 20 records a whole set may remove whose end is not certain; the table keeps it. By default
-    /// 50.
+    /// 50. An empty one is believed at 100 only.
     /// </summary>
     [Parameter]
     [ValidateRange(0, 100)]
