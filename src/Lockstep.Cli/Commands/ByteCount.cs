@@ -20,7 +20,9 @@ internal static class ByteCount
             return count * unit;
         }
 
-        argument.AddError($"{(argument.Parent as OptionResult)?.Option.Name} takes a number of bytes, as 134217728 or 128MB, and not '{text}'.");
+        argument.AddError(
+            $"{(argument.Parent as OptionResult)?.Option.Name} takes a number of bytes, as 134217728 or 128MB, and not '{text}'."
+        );
         return null;
     }
 }

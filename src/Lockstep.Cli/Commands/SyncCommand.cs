@@ -135,7 +135,8 @@ internal static class SyncCommand
         };
         var memory = new Option<long?>("--memory-limit")
         {
-            Description = "Take at most so much memory, from 64MB on: smaller buffers, and slower for it. Default: what is fast, up to 250MB.",
+            Description =
+                "Take at most so much memory, from 64MB on: smaller buffers, and slower for it. Default: what is fast, up to 250MB.",
             HelpName = "BYTES",
             CustomParser = ByteCount.Parse,
         };

@@ -59,7 +59,8 @@ internal sealed class PinnedArena
     {
         if (!Sse.IsSupported)
             return;
-        var first = (byte*)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(_pieces[start >> PieceShift])) + (start & (PieceSize - 1));
+        var first =
+            (byte*)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(_pieces[start >> PieceShift])) + (start & (PieceSize - 1));
         for (var i = 0; i < Math.Min(length, MostPrefetched); i += CacheLine)
             Sse.Prefetch0(first + i);
         Sse.Prefetch0(first + Math.Min(length, MostPrefetched) - 1);

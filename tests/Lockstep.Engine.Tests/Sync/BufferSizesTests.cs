@@ -34,7 +34,10 @@ public sealed class BufferSizesTests
 
         var sizes = BufferSizes.Within(1L << 40);
 
-        Assert.Equal((free.Batch, free.EndlessBatch, free.AscendingBatch, free.Cache), (sizes.Batch, sizes.EndlessBatch, sizes.AscendingBatch, sizes.Cache));
+        Assert.Equal(
+            (free.Batch, free.EndlessBatch, free.AscendingBatch, free.Cache),
+            (sizes.Batch, sizes.EndlessBatch, sizes.AscendingBatch, sizes.Cache)
+        );
         Assert.False(sizes.IsAlone(free.Batch));
         Assert.False(free.IsAlone(free.Batch));
     }
