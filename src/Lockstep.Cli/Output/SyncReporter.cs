@@ -86,7 +86,7 @@ internal sealed class SyncReporter(bool json, bool changes, bool quiet, bool fol
                 writer.WriteString("key", change.Key.ToString());
                 writer.WriteNumber("sequence", change.Sequence);
                 writer.WritePropertyName("record");
-                writer.WriteRawValue(JsonText.OnOneLine(change.Record.Span), skipInputValidation: true);
+                writer.WriteRawValue(RecordJson.Of(change.Record.Span), skipInputValidation: true);
             }
         );
 

@@ -10,6 +10,9 @@ namespace Lockstep.Engine.Dialects;
 /// </summary>
 public sealed class DialectDescription
 {
+    /// <summary>The most characters of a description, and bytes of its file.</summary>
+    public const int MaximumLength = 1 << 20;
+
     private static readonly TimeSpan DefaultInterval = TimeSpan.FromMinutes(5);
 
     private DialectDescription(string name, string json)
@@ -73,6 +76,20 @@ public sealed class DialectDescription
     public static DialectDescription Parse(string json, string name)
     {
         ArgumentNullException.ThrowIfNull(json);
+        if (json.Length > MaximumLength)
+            throw new DialectFormatException(name, $"it is longer than {MaximumLength} characters");
+        try
+        {
+            return Read(json, name);
+        }
+        catch (InvalidOperationException)
+        {
+            throw new DialectFormatException(name, "a text in it is not valid Unicode");
+        }
+    }
+
+    private static DialectDescription Read(string json, string name)
+    {
         JsonDocument document;
         try
         {
@@ -150,6 +167,8 @@ public sealed class DialectDescription
 
         try
         {
+            if (new FileInfo(nameOrPath).Length > MaximumLength)
+                throw new DialectFormatException(nameOrPath, $"its file is larger than {MaximumLength} bytes");
             return Parse(File.ReadAllText(nameOrPath), Path.GetFileNameWithoutExtension(nameOrPath));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

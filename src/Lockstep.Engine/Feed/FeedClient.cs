@@ -143,7 +143,7 @@ internal sealed class FeedClient : IDisposable
         if (!_http.Options.DisableCompression)
             headers.TryAddWithoutValidation("Accept-Encoding", "gzip, deflate, br");
         if (feedIdentity is not null)
-            headers.TryAddWithoutValidation(WireNames.FeedIdentityHeader, feedIdentity);
+            RequestHeader.Add(headers, WireNames.FeedIdentityHeader, feedIdentity);
         if (isWhole)
             headers.TryAddWithoutValidation(WireNames.ResumeHeader, WireNames.ResumeByPage);
     }
