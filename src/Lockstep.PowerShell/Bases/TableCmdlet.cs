@@ -104,16 +104,22 @@ public abstract class TableCmdlet : LockstepCmdlet
             _current = name.Length > 0 ? name : null;
             Attempt(() =>
             {
-                foreach (var table in Resolve(name, resolve))
-                {
-                    _current = table.DisplayName;
-                    Attempt(() =>
-                    {
-                        if (table.File is { } file)
-                            FileSystemPath.RequireFile(file);
-                        use(table);
-                    });
-                }
+                ForEachFound(Resolve(name, resolve), use);
+            });
+        }
+    }
+
+    /// <summary>Does something with each of these tables. An error of one does not end the others.</summary>
+    private protected void ForEachFound(IEnumerable<FoundTable> tables, Action<FoundTable> use)
+    {
+        foreach (var table in tables)
+        {
+            _current = table.DisplayName;
+            Attempt(() =>
+            {
+                if (table.File is { } file)
+                    FileSystemPath.RequireFile(file);
+                use(table);
             });
         }
     }
