@@ -3,9 +3,11 @@ using System.Collections.Concurrent;
 using System.Management.Automation;
 using System.Runtime.ExceptionServices;
 using Lockstep.Completers;
+using Lockstep.Engine.Records;
 using Lockstep.Engine.Tables;
 using Lockstep.Parameters;
 using Lockstep.Pipeline;
+using Lockstep.Records;
 using Lockstep.Tables;
 
 namespace Lockstep.Bases;
@@ -141,6 +143,9 @@ public abstract class TableCmdlet : LockstepCmdlet
 /// <summary>The base of the cmdlets that read the records of tables, all or those that an expression holds for.</summary>
 public abstract class FilteredTableCmdlet : TableCmdlet
 {
+    /// <summary>A table knows the names of its first fields only.</summary>
+    private const int MostKnownFields = 500;
+
     private protected FilteredTableCmdlet() { }
 
     /// <summary>One SQL expression over the fields: only the records for which it holds.</summary>
@@ -151,4 +156,21 @@ public abstract class FilteredTableCmdlet : TableCmdlet
     /// <summary>Values for the names that -Filter has with a <c>$</c>, <c>@</c> or <c>:</c>.</summary>
     [Parameter]
     public IDictionary? FilterParameter { get; set; }
+
+    /// <summary>Warns of names that mean no field of a table: a slip of the pen would be an empty column.</summary>
+    private protected void WarnOfUnknown(FoundTable found, IReadOnlyList<string>? properties)
+    {
+        if (properties is null || found.Table.GetInfo() is not { Fields: { Count: > 0 and < MostKnownFields } fields } info)
+            return;
+        var names = new PropertyNames(fields);
+        string[] known = [.. fields.Select((_, i) => names[i])];
+        foreach (var wanted in properties.Where(wanted => !FieldPath.IsPointer(wanted)))
+        {
+            var pattern = WildcardPattern.Get(wanted, WildcardOptions.IgnoreCase);
+            if (!fields.Contains(wanted, StringComparer.OrdinalIgnoreCase) && !Array.Exists(known, pattern.IsMatch))
+                WriteWarning(
+                    $"No record of '{info.Name}' has a field '{wanted}'. The fields are {string.Join(", ", known.Take(20))}{(known.Length > 20 ? ", ..." : "")}."
+                );
+        }
+    }
 }
