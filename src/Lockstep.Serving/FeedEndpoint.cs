@@ -177,6 +177,7 @@ internal sealed class FeedEndpoint(
                 {
                     Share = share,
                     InOrder = source.RecordOrderField is not null,
+                    Mark = FeedMark.Parse(context.Request.Headers[WireNames.MarkHeader]),
                     WantsPages = context.Request.Headers[WireNames.ResumeHeader] == WireNames.ResumeByPage,
                 },
                 cancellationToken
@@ -184,6 +185,11 @@ internal sealed class FeedEndpoint(
             .ConfigureAwait(false);
         response.Headers[WireNames.FeedIdentityHeader] = FeedName.Join(reading.Identity, variant);
         response.Headers[WireNames.KeyHeader] = KeyAnnouncement.Format(reading.KeyColumns);
+        if (reading.Continues is { } before)
+            response.Headers[WireNames.ContinuesHeader] = FeedName.Join(before, variant);
+        var wantsMarks = context.Request.Headers.ContainsKey(WireNames.MarkHeader);
+        if (wantsMarks && reading.Mark is { } mark)
+            response.Headers[WireNames.MarkHeader] = mark.ToString();
         // Through a filter heartbeats come also while it leaves out row after row; those of the transaction dialect tell by themselves.
         if (source.RecordOrderField is not null && filter is null)
             response.Headers[WireNames.CaughtUpHeader] = WireNames.CaughtUpByHeartbeat;
@@ -198,7 +204,7 @@ internal sealed class FeedEndpoint(
         ServingLog.ClientCame(_logger, AddressOf(context), source.Name, since);
         try
         {
-            await SendAsync(context.Request, reading, filter, writer, client, measurement, share, cancellationToken).ConfigureAwait(false);
+            await SendAsync(context.Request, wantsMarks, reading, filter, writer, client, measurement, share, cancellationToken).ConfigureAwait(false);
         }
         finally
         {
@@ -208,6 +214,7 @@ internal sealed class FeedEndpoint(
 
     private async Task SendAsync(
         HttpRequest request,
+        bool wantsMarks,
         FeedReading reading,
         FeedFilter? filter,
         IFeedWriter writer,
@@ -224,6 +231,8 @@ internal sealed class FeedEndpoint(
 
             // Through a filter goes a copy, and so does what is written in another dialect.
             var held = share.Cover(chunk.Lines.Length * (filter is null && writer is FeedLineWriter ? 1L : 2));
+            if (wantsMarks && chunk.Mark is { } mark)
+                writer.WriteMark(mark);
             var wrote = await writer.WriteRowsAsync(chunk, cancellationToken).ConfigureAwait(false);
             switch (chunk.Kind)
             {

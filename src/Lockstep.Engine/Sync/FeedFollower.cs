@@ -208,7 +208,7 @@ internal sealed class FeedFollower(
             return BodyOutcome.GoOn;
         }
 
-        if (TableBinding.CheckMove(state, options, feed, body.FeedIdentity) is { } move && !_hasToldOfMove)
+        if (TableBinding.CheckMove(state, options, feed, body.Continues ?? body.FeedIdentity) is { } move && !_hasToldOfMove)
         {
             _hasToldOfMove = true;
             await events.PostAsync(FeedEventKind.Warning, move, cancellationToken).ConfigureAwait(false);

@@ -46,7 +46,7 @@ internal sealed class PollingSteps(PollingFeed feed, TableDescription table, str
             first ??= page.Stamp.Snapshot;
             yield return FeedStep<PgSnapshot>.At(identity, first.Xmin, from.Length == 0 ? null : PagePosition.Format(from));
             foreach (var piece in Take(page.Lines))
-                yield return new FeedStep<PgSnapshot>(piece);
+                yield return new FeedStep<PgSnapshot>(piece) { Mark = page.Stamp.Snapshot.Mark };
             after = page.Next;
         }
 
@@ -91,7 +91,7 @@ internal sealed class PollingSteps(PollingFeed feed, TableDescription table, str
                 Check(page.Stamp, known);
                 round ??= page.Stamp.Snapshot;
                 foreach (var piece in Take(page.Lines))
-                    yield return new FeedStep<PgSnapshot>(piece);
+                    yield return new FeedStep<PgSnapshot>(piece) { Mark = page.Stamp.Snapshot.Mark };
                 after = page.Next;
             }
 
@@ -130,7 +130,7 @@ internal sealed class PollingSteps(PollingFeed feed, TableDescription table, str
         try
         {
             await foreach (var piece in pieces.ReadAsync(stop.Token).ConfigureAwait(false))
-                yield return new FeedStep<PgSnapshot>(piece);
+                yield return new FeedStep<PgSnapshot>(piece) { Mark = snapshot?.Mark };
             await producer.ConfigureAwait(false);
             yield return new FeedStep<PgSnapshot>(default, snapshot);
         }
