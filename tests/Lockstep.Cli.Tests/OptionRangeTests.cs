@@ -112,12 +112,45 @@ public sealed class OptionRangeTests : IDisposable
         Assert.Equal("--cursor-style takes one of Auto, Path, Query, and not 'foo'.", said);
     }
 
+    [Fact]
+    public void What_no_option_can_read_is_refused_in_words_of_people()
+    {
+        foreach ((_, var create) in Program.Commands)
+        {
+            foreach ((var path, var command) in Leaves(create(), ""))
+            {
+                foreach (var option in command.Options.Where(option => !IsText(option)))
+                {
+                    foreach (var value in (string[])["tomorrow", "0,5s", "", "99,9", "\u0664"])
+                    {
+                        var parsed = Program.Parse([.. path.Split(' '), $"{option.Name}={value}"]);
+                        var said = string.Join('\n', UsageText.Of(parsed));
+
+                        Assert.True(
+                            said.Contains(option.Name, StringComparison.Ordinal) || option.ValueType == typeof(Uri),
+                            $"{path} {option.Name}={value}: {said}"
+                        );
+                        Assert.NotEmpty(said);
+                        Assert.DoesNotMatch(@"System\.|Nullable|`\d|expected type", said);
+                    }
+                }
+            }
+        }
+    }
+
+    private static bool IsText(Option option) =>
+        option.ValueType == typeof(bool)
+        || option.ValueType == typeof(bool?)
+        || option.ValueType == typeof(string)
+        || option.ValueType == typeof(string[])
+        || option.ValueType == typeof(FileInfo);
+
     /// <summary>What the program would say; it must fail for the command line.</summary>
     private static async Task<string> SayAsync(string[] arguments)
     {
         var parsed = Program.Parse(arguments);
         if (parsed.Errors.Count > 0)
-            return string.Join('\n', UsageText.Of(parsed));
+            return string.Join('\n', UsageText.Of(parsed).SkipLast(1));
         var running = Program.RunAsync(arguments);
         var error = await Assert.ThrowsAnyAsync<Exception>(() => running.WaitAsync(TimeSpan.FromSeconds(20)));
         var said = ErrorText.Describe(error);

@@ -109,7 +109,7 @@ internal static class SyncCommand
         var sweepLimit = new Option<int?>("--sweep-limit")
         {
             Description =
-                "How many percent of a table of more than 20 records a whole set may remove whose end is not certain; the table keeps it. Default: 50.",
+                "How many percent of a table of more than 20 records a whole set may remove whose end is not certain; the table keeps it. An empty one is believed at 100 only. Default: 50.",
             HelpName = "PERCENT",
         };
         var lookback = new Option<decimal>("--lookback")
@@ -268,7 +268,7 @@ internal static class SyncCommand
     private static bool IsOwn(string name, out Dialect dialect) =>
         Enum.TryParse(name, ignoreCase: true, out dialect) && dialect is Dialect.Auto or Dialect.Record or Dialect.Transaction;
 
-    private static async Task<int> RunAsync(SyncOptions options, SyncReporter reporter, CancellationToken cancellationToken)
+    internal static async Task<int> RunAsync(SyncOptions options, SyncReporter reporter, CancellationToken cancellationToken)
     {
         var sync = new TableSync(options);
         var follows = options.Follow || options.FollowFor is not null;
@@ -284,6 +284,11 @@ internal static class SyncCommand
             reporter.Report(new SyncEnded(sync.Result));
             return ExitCodes.Of(SyncOutcome.Stopped, follows);
         }
+        catch (Exception error)
+        {
+            reporter.ReportFailure(sync.Result, error);
+            throw;
+        }
         finally
         {
             reporter.ReportLog(options.Store);
@@ -294,7 +299,11 @@ internal static class SyncCommand
     {
         if (Uri.TryCreate(argument.Tokens[0].Value, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https")
             return uri;
-        argument.AddError("A feed's URI begins with http:// or https://.");
+        argument.AddError(
+            argument.Parent is OptionResult { Option.Name: var option }
+                ? $"{option} takes a feed's URI, which begins with http:// or https://."
+                : "A feed's URI begins with http:// or https://."
+        );
         return null;
     }
 

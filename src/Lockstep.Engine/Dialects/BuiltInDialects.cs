@@ -20,7 +20,9 @@ public static class BuiltInDialects
                 {
                   "Description": "Delta queries of Microsoft Graph, Dataverse, Business Central and other services of OData",
                   "Framing": "Json", "Items": "value", "Key": "id", "Update": "Merge", "Resume": true, "Drop": "*@delta",
-                  "Deleted": ["@removed", "deleted", { "@odata.context": "*/$deletedEntity" }, { "@context": "*/$deletedEntity" }],
+                  "Deleted": ["@removed", "@odata.removed", "deleted", { "@odata.context": "*/$deletedEntity" }, { "@context": "*/$deletedEntity" }],
+                  "DeletedKey": ["id", "@odata.id", "@id"],
+                  "Skip": { "@odata.context": ["*/$link", "*/$deletedLink"] },
                   "Next": ["@odata.nextLink", "@nextLink"],
                   "Cursor": ["@odata.deltaLink", "@deltaLink"],
                   "UpToDate": ["@odata.deltaLink", "@deltaLink"],

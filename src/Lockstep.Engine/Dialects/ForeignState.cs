@@ -27,6 +27,12 @@ internal sealed record ForeignState(string Name, string Json, string Uri)
     /// <summary>The dialect that the table is read by.</summary>
     public DialectDescription Dialect => DialectDescription.Parse(Json, Name);
 
+    /// <summary>Why what the table has does not go on from here by another URI or dialect; null when it does.</summary>
+    public string? WhatDiffers(string uri, DialectDescription dialect) =>
+        uri != Uri ? "the URI's options are not those that the cursor came from"
+        : dialect.Json != Json ? "the dialect is described in another way than before"
+        : null;
+
     /// <summary>One JSON object.</summary>
     public override string ToString()
     {

@@ -1,7 +1,4 @@
-using System.Buffers;
-using System.Globalization;
 using System.Runtime.InteropServices;
-using System.Text;
 using System.Text.Json;
 using System.Text.Unicode;
 using Lockstep.Engine.Records;
@@ -40,23 +37,22 @@ internal sealed class ItemReader
 {
     private static readonly JsonDocumentOptions Options = new() { MaxDepth = RecordParser.MaximumDepth };
 
-    private readonly ArrayBufferWriter<byte> _keyText = new();
-    private readonly ArrayBufferWriter<byte> _body = new();
-    private readonly KeyReader _key = new();
+    private readonly ItemKey _key;
+    private readonly ItemBody _body;
 
     /// <param name="shape">The table's shape, if it has one.</param>
     /// <param name="fields">The names of the records' fields that the table knows.</param>
     public ItemReader(RecordShape? shape, IEnumerable<string> fields)
     {
-        Fields = new FieldCatalog(fields);
-        if ((Shape = shape) is not null)
-            _key.Adopt(shape!);
+        _key = new ItemKey(shape);
+        _body = new ItemBody(_key, fields);
     }
 
-    /// <summary>The records' shape, once the first one told it.</summary>
-    public RecordShape? Shape { get; private set; }
+    /// <inheritdoc cref="ItemKey.Shape"/>
+    public RecordShape? Shape => _key.Shape;
 
-    public FieldCatalog Fields { get; }
+    /// <inheritdoc cref="ItemBody.Fields"/>
+    public FieldCatalog Fields => _body.Fields;
 
     /// <summary>Why the item is malformed.</summary>
     public string Reason { get; private set; } = "";
@@ -67,8 +63,8 @@ internal sealed class ItemReader
     /// <summary>What the item says of the next page, for parameters that are places of the last item.</summary>
     public Dictionary<string, string> NextValues { get; } = [];
 
-    /// <summary>A field that was left out; null when none has been so far.</summary>
-    public string? Dropped { get; private set; }
+    /// <inheritdoc cref="ItemBody.Dropped"/>
+    public string? Dropped => _body.Dropped;
 
     /// <summary>Reads an item.</summary>
     /// <param name="rules">How.</param>
@@ -139,8 +135,8 @@ internal sealed class ItemReader
                 return found.ValueKind == JsonValueKind.Null ? ItemKind.Nothing : Malformed($"its '{place}' is no JSON object");
         }
 
-        if (!ReadKey(rules, places, body, isDeleted))
-            return ItemKind.Malformed;
+        if (!_key.Read(rules, places, body, isDeleted))
+            return Malformed(_key.Reason);
         var order = OrderKind.Arrival;
         var orderValue = 0L;
         ReadOnlySpan<byte> orderText = default;
@@ -151,14 +147,14 @@ internal sealed class ItemReader
                 return Malformed($"it has no number or time '{by}', its order field");
         }
 
-        if (!Settle(rules, order))
-            return ItemKind.Malformed;
-        var json = Body(rules, body, isDeleted ? default : origin.List);
+        if (!_key.Settle(order))
+            return Malformed(_key.Reason);
+        var json = _body.Read(rules, body, isDeleted ? default : origin.List);
         record = new RoutedRecord
         {
             KeyLayout = Shape!.KeyLayout,
             IntegerKey = _key.Integer,
-            EncodedKey = Shape.KeyLayout == KeyLayout.Encoded ? _key.Encoded : default,
+            EncodedKey = _key.Encoded,
             OrderKind = order,
             OrderIsText = !orderText.IsEmpty,
             IntegerOrder = orderValue,
@@ -168,186 +164,6 @@ internal sealed class ItemReader
             Json = json,
         };
         return ItemKind.Record;
-    }
-
-    private bool ReadKey(DialectRules rules, ItemPlaces places, JsonElement body, bool isDeleted)
-    {
-        _keyText.ResetWrittenCount();
-        if (rules.Key.Count == 0)
-            return Refuse("the dialect names no key");
-        Shape ??= Adopt(
-            new RecordShape(
-                Dialect.Foreign,
-                [.. rules.Key.Select(key => key.Field)],
-                [],
-                KeyLayout.Integer,
-                rules.OrderBy?.Text ?? "",
-                OrderKind.Unknown
-            )
-        );
-        _key.Clear();
-        for (var i = 0; i < rules.Key.Count; i++)
-        {
-            var key = rules.Key[i];
-            var value = !key.IsOfItem && key.Place.TryFind(body, out var own) ? new PlaceValue(own) : places.Find(key.Place);
-            // Events without a key of their own are a log, by their ids.
-            if (value is null && rules.Key.Count == 1 && places.EventId is { Length: > 0 } id)
-                value = new PlaceValue(id);
-            if (value is not { Text: { } text } found || found.Json is { ValueKind: not (JsonValueKind.String or JsonValueKind.Number) })
-                return Refuse($"it has no string or number '{key.Place}', its key{(isDeleted ? ", though it is a deletion" : "")}");
-            var at = _keyText.WrittenCount;
-            if (found.Json is { } json)
-                _keyText.Write(JsonMarshal.GetRawUtf8Value(json));
-            else
-                _keyText.Write(JsonSerializer.SerializeToUtf8Bytes(text, EngineJson.Default.String));
-            var raw = _keyText.WrittenSpan[at..];
-            _key.Note(
-                i,
-                raw[0] == (byte)'"'
-                    ? new JsonSlice(JsonKind.String, at + 1, raw.Length - 2, raw.Contains((byte)'\\'))
-                    : new JsonSlice(JsonKind.Number, at, raw.Length, IsEscaped: false)
-            );
-        }
-
-        return true;
-    }
-
-    private RecordShape Adopt(RecordShape shape)
-    {
-        _key.Adopt(shape);
-        return shape;
-    }
-
-    /// <summary>Brings the key into the table's form, and learns its types from the first one.</summary>
-    private bool Settle(DialectRules rules, OrderKind order)
-    {
-        if (!_key.IsSound)
-            return Refuse(_key.WhatDiffers() ?? "it has no key");
-        var shape = Shape! with { OrderKind = order };
-        if (!_key.HasKinds)
-        {
-            shape = shape with
-            {
-                KeyParts = _key.LearnKinds(),
-                KeyLayout = _key.TryReadInteger(_keyText.WrittenSpan) ? KeyLayout.Integer : KeyLayout.Encoded,
-            };
-        }
-
-        if (shape.KeyLayout == KeyLayout.Integer && !_key.TryReadInteger(_keyText.WrittenSpan))
-            shape = shape with { KeyLayout = KeyLayout.Encoded };
-        if (shape.KeyLayout == KeyLayout.Encoded)
-            _key.Encode(_keyText.WrittenSpan);
-        Shape = shape;
-        return true;
-    }
-
-    /// <summary>The record's bytes: those that came, but for fields that are added or left out.</summary>
-    private ReadOnlySpan<byte> Body(DialectRules rules, JsonElement body, JsonElement list)
-    {
-        Fields.BeginRecord();
-        var isWhole = true;
-        var lacks = rules.Key.Where(key => Lacks(key, body)).ToList();
-        foreach (var field in body.EnumerateObject())
-        {
-            if (rules.Drop.Count > 0 && Drops(rules, field.Name))
-            {
-                Dropped ??= field.Name;
-                isWhole = false;
-                continue;
-            }
-
-            Note(field);
-        }
-
-        var adds = rules.TypesItems && list.ValueKind == JsonValueKind.Object && !body.TryGetProperty("kind", out _);
-        if (isWhole && lacks.Count == 0 && !adds)
-            return JsonMarshal.GetRawUtf8Value(body);
-        return Rebuild(rules, body, lacks, adds ? list : default);
-    }
-
-    private ReadOnlySpan<byte> Rebuild(DialectRules rules, JsonElement body, List<KeyRule> lacks, JsonElement list)
-    {
-        _body.ResetWrittenCount();
-        _body.Write("{"u8);
-        if (list.ValueKind == JsonValueKind.Object)
-            AddType(list);
-        foreach (var key in lacks)
-        {
-            var slice = rules.Key.ToList().IndexOf(key);
-            Separate();
-            var name = JsonSerializer.SerializeToUtf8Bytes(key.Field, EngineJson.Default.String);
-            Fields.Note(Encoding.UTF8.GetBytes(key.Field));
-            _body.Write(name);
-            _body.Write(":"u8);
-            _body.Write(KeyText(slice));
-        }
-
-        foreach (var field in body.EnumerateObject())
-        {
-            if (rules.Drop.Count > 0 && Drops(rules, field.Name))
-                continue;
-            Separate();
-            _body.Write("\""u8);
-            _body.Write(JsonMarshal.GetRawUtf8PropertyName(field));
-            _body.Write("\":"u8);
-            _body.Write(JsonMarshal.GetRawUtf8Value(field.Value));
-        }
-
-        _body.Write("}"u8);
-        return _body.WrittenSpan;
-    }
-
-    /// <summary>What a list of Kubernetes says of its items, which a watch says of each: the two must be the same record.</summary>
-    private void AddType(JsonElement list)
-    {
-        var kind = list.TryGetProperty("kind", out var found) && found.ValueKind == JsonValueKind.String ? found.GetString()! : "";
-        if (kind.EndsWith("List", StringComparison.Ordinal))
-            kind = kind[..^4];
-        if (kind.Length == 0)
-            return;
-        Fields.Note("kind"u8);
-        _body.Write("\"kind\":"u8);
-        _body.Write(JsonSerializer.SerializeToUtf8Bytes(kind, EngineJson.Default.String));
-        if (!list.TryGetProperty("apiVersion", out var version))
-            return;
-        Fields.Note("apiVersion"u8);
-        _body.Write(",\"apiVersion\":"u8);
-        _body.Write(JsonMarshal.GetRawUtf8Value(version));
-    }
-
-    /// <summary>The raw text of one part of the key that was read last.</summary>
-    private ReadOnlySpan<byte> KeyText(int index)
-    {
-        var reader = new Utf8JsonReader(_keyText.WrittenSpan, new JsonReaderOptions { AllowMultipleValues = true });
-        for (var i = 0; i <= index; i++)
-            reader.Read();
-        return _keyText.WrittenSpan[(int)reader.TokenStartIndex..(int)reader.BytesConsumed];
-    }
-
-    private void Separate()
-    {
-        if (_body.WrittenCount > 1)
-            _body.Write(","u8);
-    }
-
-    private void Note(JsonProperty field)
-    {
-        var name = JsonMarshal.GetRawUtf8PropertyName(field);
-        Fields.Note(name.Contains((byte)'\\') ? Encoding.UTF8.GetBytes(field.Name) : name);
-    }
-
-    private static bool Lacks(KeyRule key, JsonElement body) =>
-        key.IsOfItem ? !body.TryGetProperty(key.Field, out _) : key.Place.Kind == PlaceKind.Field && !body.TryGetProperty(key.Field, out _);
-
-    private static bool Drops(DialectRules rules, string name)
-    {
-        foreach (var drop in rules.Drop)
-        {
-            if (drop.StartsWith('*') ? name.EndsWith(drop[1..], StringComparison.Ordinal) : name == drop)
-                return true;
-        }
-
-        return false;
     }
 
     private static bool TryReadOrder(JsonElement value, TimeZoneInfo zone, out long order, out ReadOnlySpan<byte> text)
@@ -373,34 +189,4 @@ internal sealed class ItemReader
         Reason = reason;
         return ItemKind.Malformed;
     }
-
-    private bool Refuse(string reason)
-    {
-        Reason = reason;
-        return false;
-    }
-}
-
-/// <summary>Where an item comes from.</summary>
-/// <param name="EventType">The type of the event that brought it.</param>
-/// <param name="EventId">The id of that event.</param>
-/// <param name="List">The document around it, as far as that has come.</param>
-internal readonly record struct ItemOrigin(string? EventType, string? EventId, JsonElement List = default);
-
-/// <summary>An item's places.</summary>
-internal readonly struct ItemPlaces(JsonElement item, ItemOrigin origin) : IPlaces
-{
-    public JsonElement Item => item;
-
-    public int Status => 0;
-
-    public string? EventId => origin.EventId;
-
-    public PlaceValue? Find(Place place) =>
-        place.Kind switch
-        {
-            PlaceKind.EventType => origin.EventType is { } type ? new PlaceValue(type) : null,
-            PlaceKind.EventId => origin.EventId is { } id ? new PlaceValue(id) : null,
-            _ => place.TryFind(item, out var value) ? new PlaceValue(value) : null,
-        };
 }

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Records;
@@ -30,8 +29,8 @@ internal sealed class DialectFollower(
     SyncStatus status,
     SyncEvents events,
     RetryPolicy retry,
-    TimeProvider time,
-    Func<TimeSpan, CancellationToken, Task<bool>> backOff
+    RequestPacer pacer,
+    TimeProvider time
 )
 {
     private const int MostResyncs = 3;
@@ -57,34 +56,25 @@ internal sealed class DialectFollower(
             status.Move(SyncTrigger.WaitElapsed);
         var session =
             _session?.Context == context ? _session : _session = await BindAsync(context, cancellationToken).ConfigureAwait(false);
-        using var deadline = new CancellationTokenSource();
-        if (options.FollowFor is { } limit)
-        {
-            var left = limit - time.GetElapsedTime(status.Start);
-            if (left <= TimeSpan.Zero)
-                return TimeIsUp();
-            using var timer = time.CreateTimer(_ => deadline.Cancel(), null, left, Timeout.InfiniteTimeSpan);
-            return await RunWithinAsync(session, deadline, cancellationToken).ConfigureAwait(false);
-        }
-
-        return await RunWithinAsync(session, deadline, cancellationToken).ConfigureAwait(false);
+        return await pacer
+            .WithinTimeAsync(
+                stop => RunOrDoubtAsync(session, stop),
+                async () =>
+                {
+                    await session.Writer.DiscardAsync(cancellationToken).ConfigureAwait(false);
+                    status.EndsFor(SyncEndReason.TimeElapsed);
+                    return RoundOutcome.Done;
+                },
+                cancellationToken
+            )
+            .ConfigureAwait(false);
     }
 
-    private async Task<RoundOutcome> RunWithinAsync(
-        DialectSession session,
-        CancellationTokenSource deadline,
-        CancellationToken cancellationToken
-    )
+    private async Task<RoundOutcome> RunOrDoubtAsync(DialectSession session, CancellationToken cancellationToken)
     {
-        using var both = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
         try
         {
-            return await RunRoundAsync(session, both.Token).ConfigureAwait(false);
-        }
-        catch (OperationCanceledException) when (deadline.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
-        {
-            await session.Writer.DiscardAsync(cancellationToken).ConfigureAwait(false);
-            return TimeIsUp();
+            return await RunRoundAsync(session, cancellationToken).ConfigureAwait(false);
         }
         catch (DialectException) when (session is { IsGuess: true, IsConfirmed: false })
         {
@@ -92,12 +82,6 @@ internal sealed class DialectFollower(
                 status.Move(SyncTrigger.Interrupted);
             return RoundOutcome.NotOfThisDialect;
         }
-    }
-
-    private RoundOutcome TimeIsUp()
-    {
-        status.EndsFor(SyncEndReason.TimeElapsed);
-        return RoundOutcome.Done;
     }
 
     /// <summary>Holds the dialect against what the table knows of its feed, and brings the two together.</summary>
@@ -110,7 +94,7 @@ internal sealed class DialectFollower(
             WaitAsync = async (wait, error) =>
             {
                 await events.PostStatusAsync(error, cancellationToken).ConfigureAwait(false);
-                return await backOff(wait, cancellationToken).ConfigureAwait(false);
+                return await pacer.BackOffAsync(wait, cancellationToken).ConfigureAwait(false);
             },
         };
         var session = new DialectSession
@@ -128,11 +112,7 @@ internal sealed class DialectFollower(
         };
         if (ForeignState.Parse(state.Foreign) is { } known)
         {
-            var reason =
-                known.Uri != client.Uri.Display ? "the URI's options are not those that the cursor came from"
-                : known.Json != dialect.Json ? "the dialect is described in another way than before"
-                : null;
-            if (reason is not null)
+            if (known.WhatDiffers(client.Uri.Display, dialect) is { } reason)
             {
                 _wantsWhole = true;
                 await session
@@ -146,9 +126,9 @@ internal sealed class DialectFollower(
 
     private async Task<RoundOutcome> RunRoundAsync(DialectSession session, CancellationToken cancellationToken)
     {
-        await AskFeedAsync(session, cancellationToken).ConfigureAwait(false);
+        _wantsWhole |= await FeedInquiry.AskAsync(session, _wantsWhole, cancellationToken).ConfigureAwait(false);
         var kind = Choose(session);
-        if (kind == RequestKind.Snapshot && !session.IsForced && session.State.Owed?.Refused is not null)
+        if (kind == RequestKind.Snapshot && !session.IsForced && session.Judge.IsRefused)
         {
             session.Judge.RequireDue();
             if (!session.Context.StopsWhenCaughtUp && session.Judge.UntilDue is { } early)
@@ -176,6 +156,13 @@ internal sealed class DialectFollower(
             case RoundEnd.Ended:
                 status.EndsFor(SyncEndReason.EndOfFeed, isComplete: true);
                 return RoundOutcome.Done;
+            case RoundEnd.Incomplete:
+                CaughtUp(session);
+                status.EndsFor(SyncEndReason.EndOfFeed);
+                return session.Context.StopsWhenCaughtUp
+                    ? RoundOutcome.Done
+                    : await WaitAsync(Longer(options.PollInterval ?? dialect.Interval, session.ServerInterval), cancellationToken)
+                        .ConfigureAwait(false);
         }
 
         CaughtUp(session);
@@ -330,61 +317,10 @@ internal sealed class DialectFollower(
     private async Task<RoundOutcome> WaitAsync(TimeSpan wait, CancellationToken cancellationToken)
     {
         Again();
-        return wait <= TimeSpan.Zero || await backOff(wait, cancellationToken).ConfigureAwait(false)
+        return wait <= TimeSpan.Zero || await pacer.BackOffAsync(wait, cancellationToken).ConfigureAwait(false)
             ? RoundOutcome.GoOn
             : RoundOutcome.Done;
     }
-
-    /// <summary>Asks the server which feed it is and how far, where the dialect has a question for that.</summary>
-    private async Task AskFeedAsync(DialectSession session, CancellationToken cancellationToken)
-    {
-        session.NewestCursor = null;
-        if (dialect.Begin is not { } rules)
-            return;
-        using var response = await session
-            .Requests.SendAsync(rules, session.Requests.Address(rules, null), null, null, client.ConnectionTimeout, cancellationToken)
-            .ConfigureAwait(false);
-        if (!response.IsSuccessStatusCode)
-        {
-            // Who may read the changes may not always read what is around them; then there is no identity to go by.
-            if ((int)response.StatusCode is 403 or 404 or 405)
-                return;
-            throw session.RefusalOf(response);
-        }
-
-        // What was cut off may have named another feed.
-        using var body =
-            await ErrorBody.ReadAsync(client, response, cancellationToken).ConfigureAwait(false)
-            ?? throw new FeedCutException(client.Uri, "what it says of itself was cut off, or is no JSON.");
-        var places = new ResponsePlaces(response, body.RootElement);
-        if (body.RootElement is { ValueKind: JsonValueKind.Object } said && said.TryGetProperty("error", out _))
-            throw session.Requests.Wrong("what it says of itself is an error");
-        session.NewestCursor = rules.Cursor.Select(place => places.Find(place)?.Text).FirstOrDefault(text => text is not null);
-        var identity = Identity.Of(rules.Identity, places);
-        var known = session.Requests.Identity;
-        session.Requests.Identity = identity ?? known;
-        if (session.State.Cursor.IsStart || _wantsWhole)
-            return;
-        // A cursor of the server's future is answered with nothing, for ever: the server was put back, or is another one (D16).
-        if ((known is null || identity is null || known == identity) && !IsAhead(session.State.Cursor, session.NewestCursor))
-            return;
-        session.IsAnotherFeed = _wantsWhole = true;
-        await session
-            .SayAsync(
-                FeedEventKind.Resync,
-                "The feed is another one than the table has known; the whole set is fetched again.",
-                cancellationToken
-            )
-            .ConfigureAwait(false);
-    }
-
-    /// <summary>Whether a cursor is above the server's newest one; only numbers tell.</summary>
-    private static bool IsAhead(Cursor cursor, string? newest) =>
-        newest is not null
-        && cursor.IsNumber
-        && Cursor.Parse(newest) is var there
-        && (there.IsStart || there.IsNumber)
-        && Cursor.Compare(cursor, there) > 0;
 
     private static TimeSpan Longer(TimeSpan left, TimeSpan? right) => right > left ? right.Value : left;
 }

@@ -2,7 +2,6 @@ using System.Net;
 using System.Text.Json;
 using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
-using Lockstep.Engine.Tables;
 
 namespace Lockstep.Engine.Sync;
 
@@ -17,24 +16,13 @@ internal sealed class PageRound(DialectSession session)
 
     /// <summary>A set of so many pages takes a while.</summary>
     private const int ManyPages = 10;
-    private static readonly string[] Counting =
-    [
-        "page",
-        "_page",
-        "offset",
-        "skip",
-        "$skip",
-        "start",
-        "startAt",
-        "page[number]",
-        "page[offset]",
-    ];
 
     private readonly PageReader _reader = new(session);
-    private readonly HashSet<Uri> _asked = [];
+    private readonly PageLinks _links = new(session);
+    private readonly PageCommits _commits = new(session);
+    private readonly ListRest _rest = new(session);
     private MaximumCursor? _maximum;
     private DateTimeOffset? _began;
-    private bool _isCounted;
     private bool _isWhole;
     private int _pages;
 
@@ -80,9 +68,12 @@ internal sealed class PageRound(DialectSession session)
         int empty = 0,
             standstills = 0;
         var isSecond = false;
+        var counters = session.Context.Counters;
+        long before = counters.Received,
+            first = 0;
         while (true)
         {
-            _asked.Add(target);
+            _links.Asked(target);
             var tag = kind == RequestKind.Snapshot && _pages == 0 && !session.IsForced ? session.EntityTag : null;
             using var response = await session
                 .Requests.SendAsync(rules, target, cursor, tag, Patience(rules, kind), cancellationToken)
@@ -95,7 +86,7 @@ internal sealed class PageRound(DialectSession session)
                 if (await BeginAsync(rules, response, isStaged, cancellationToken).ConfigureAwait(false) is { } told)
                     return told;
                 if (response.StatusCode == HttpStatusCode.NotModified)
-                    return await UnchangedAsync(tag, cancellationToken).ConfigureAwait(false);
+                    return await _commits.UnchangedAsync(tag, cancellationToken).ConfigureAwait(false);
             }
             else if (!response.IsSuccessStatusCode)
             {
@@ -110,21 +101,36 @@ internal sealed class PageRound(DialectSession session)
                 return RoundEnd.Resync;
             if (MeetsAnotherFeed(rules, page.Places, isKnown: stored is not null))
                 return RoundEnd.Resync;
-            var said = CursorOf(rules, page, target);
+            var said = _maximum is null ? _links.CursorOf(rules, page, target) : null;
             if (rules.CursorType == CursorType.Text && string.CompareOrdinal(said ?? cursor, cursor) < 0)
                 return RoundEnd.Resync;
             empty = page.Count == 0 ? empty + 1 : 0;
             if (empty > MostEmptyPages)
                 throw session.Requests.Wrong("page after page is empty");
 
-            var linked = NextOf(rules, page, target);
+            var linked = _links.NextOf(rules, page, target);
+            _rest.Note(page, isLinked: linked is not null, _links.AreCounted);
+            var more = linked is null
+                ? await _rest
+                    .FindAsync(rules, page, target, _pages + 1, _links.AllAsked, IsResumed, cancellationToken)
+                    .ConfigureAwait(false)
+                : null;
+            if (more?.Next is { } guess)
+                _links.NoteGuess(guess);
+            linked ??= more?.Next ?? (more is null ? null : _links.AfterLargest(rules, kind, _maximum));
             session.Tell(kind, target, page, said, linked);
             if (linked is { } next)
             {
-                next = InsteadOfCounting(rules, kind, next);
-                if (!_asked.Contains(next))
+                var counted = next;
+                next = _links.InsteadOfCounting(rules, kind, next, _maximum);
+                // What is asked for by a value begins with what has that value.
+                if (next != counted || more is { Next: null })
+                    _rest.ForgetPage();
+                if (!_links.HasAsked(next))
                 {
-                    await KeepAsync(isStaged, rules, said: null, rules.Resumes ? next : null, cancellationToken).ConfigureAwait(false);
+                    await _commits
+                        .KeepAsync(isStaged, rules, said: null, rules.Resumes ? next : null, cancellationToken)
+                        .ConfigureAwait(false);
                     target = next;
                     if (++_pages == ManyPages && isStaged && isEmpty)
                         await SayThatItStartsOverAsync(cancellationToken).ConfigureAwait(false);
@@ -141,7 +147,7 @@ internal sealed class PageRound(DialectSession session)
                 standstills = said == cursor ? standstills + 1 : 0;
                 if (standstills >= MostStandstills)
                     throw session.Requests.Wrong("it says that there is more, and its cursor stays where it is");
-                await KeepAsync(isStaged, rules, said, null, cancellationToken).ConfigureAwait(false);
+                await _commits.KeepAsync(isStaged, rules, said, null, cancellationToken).ConfigureAwait(false);
                 rules = session.Dialect.Changes! with { IsAtomic = rules.IsAtomic };
                 cursor = said;
                 target = session.Requests.Address(rules, cursor);
@@ -149,18 +155,45 @@ internal sealed class PageRound(DialectSession session)
                 continue;
             }
 
-            if (!isSecond && _isCounted && _pages > 0 && MayHaveMissed(rules, isStaged, isEmpty))
+            if (
+                !isSecond
+                && _links.AreCounted
+                && _pages > 0
+                && more is null
+                && MayHaveMissed(rules, isStaged, isEmpty)
+                && (_maximum is not null || await _rest.LacksAnyAsync(cancellationToken).ConfigureAwait(false))
+            )
             {
                 // While pages are counted, records move between them: what one round lacks the other may have (D9).
                 isSecond = true;
+                first = counters.Received - before;
                 target = start;
                 _pages = 0;
-                _asked.Clear();
+                _links.Forget();
+                _rest.Restart();
                 continue;
             }
 
-            if (!await EndAsync(kind, isStaged, said, stored, cancellationToken).ConfigureAwait(false))
+            // What is read twice is there once.
+            counters.Received = before + Math.Max(first, counters.Received - before - first);
+
+            // No cursor passes what may be missing, unless records come in its order.
+            var isOrdered = kind == RequestKind.Changes && rules.IsAscending && _maximum?.IsAscending == true;
+            var end = EndCursor(kind, said, stored);
+            if (
+                !await _commits
+                    .EndAsync(isStaged, more is null || isOrdered ? end : null, more is null, cancellationToken)
+                    .ConfigureAwait(false)
+            )
                 return RoundEnd.Refused;
+            if (more is not null)
+            {
+                session.EntityTag = null;
+                session.ServerInterval = PollInterval(page.Places);
+                await session.SayThatMoreMayBeAsync(more, cancellationToken).ConfigureAwait(false);
+                return RoundEnd.Incomplete;
+            }
+
             // A set that could have more pages says nothing of those by the tag of its first one; one that could not be read is wanted
             // again.
             session.EntityTag =
@@ -245,18 +278,6 @@ internal sealed class PageRound(DialectSession session)
             session.Restart = session.Requests.Own(location.OriginalString, session.Client.Uri.Location);
     }
 
-    private async Task<RoundEnd> UnchangedAsync(string? tag, CancellationToken cancellationToken)
-    {
-        if (tag is null)
-            throw session.Requests.Wrong("it answers 304 Not Modified to a request that was not conditional");
-        await session.Writer.DiscardAsync(cancellationToken).ConfigureAwait(false);
-        session.Context.SetCompleted();
-        await session
-            .Writer.CommitAsync(session.Position(null, null, isUpToDate: true) with { PaysOwed = true }, cancellationToken)
-            .ConfigureAwait(false);
-        return RoundEnd.UpToDate;
-    }
-
     private bool MeetsAnotherFeed(DialectRules rules, ResponsePlaces places, bool isKnown)
     {
         if (Identity.Of(rules.Identity, places) is not { } identity)
@@ -265,82 +286,6 @@ internal sealed class PageRound(DialectSession session)
         session.Requests.Identity = identity;
         session.IsAnotherFeed |= isAnother;
         return isAnother;
-    }
-
-    private string? CursorOf(DialectRules rules, Page page, Uri target)
-    {
-        if (_maximum is not null)
-            return null;
-        var text =
-            rules.Cursor.Select(place => page.Places.Find(place)?.Text).FirstOrDefault(found => found is not null) ?? page.LastCursor;
-        if (text is null || session.Dialect.CursorIsParameter)
-            return text;
-        var uri = session.Requests.Own(text, target);
-        // Some servers leave "from now on" in the link for what comes next, which would then be nothing for ever.
-        return DialectRequests.Without(DialectRequests.Without(uri, "token", "latest"), "$deltatoken", "latest").AbsoluteUri;
-    }
-
-    private Uri? NextOf(DialectRules rules, Page page, Uri target)
-    {
-        if (page.IsUpToDate)
-            return null;
-        foreach (var place in rules.NextUrl)
-        {
-            if (page.Places.Find(place) is { Json: null or { ValueKind: JsonValueKind.String }, Text: { } link })
-            {
-                var uri = session.Requests.Own(link, target);
-                _isCounted |= IsCounted(uri);
-                return uri;
-            }
-        }
-
-        Uri? next = null;
-        foreach ((var name, var place) in rules.NextParameters)
-        {
-            var value =
-                place.Kind == PlaceKind.Count ? Count(place, name, page.Count, target)
-                : place.IsOfItems
-                    ? page.Count > 0 ? session.Writer.Items.NextValues.GetValueOrDefault(name)
-                        : null
-                : page.Places.Find(place)?.Text;
-            if (value is null)
-                continue;
-            _isCounted |= place.Kind == PlaceKind.Count;
-            next = DialectRequests.With(next ?? target, name, value, replaces: true);
-        }
-
-        return next;
-    }
-
-    private static string? Count(Place place, string name, int items, Uri target)
-    {
-        if (items == 0)
-            return null;
-        var query = target.Query.TrimStart('?').Split('&').Select(pair => pair.Split('=', 2));
-        var now =
-            query.FirstOrDefault(pair => Uri.UnescapeDataString(pair[0]) == name) is [_, var text] && long.TryParse(text, out var number)
-                ? number
-            : place.Name == "page" ? 1
-            : 0;
-        return (place.Name == "page" ? now + 1 : now + items).ToString(System.Globalization.CultureInfo.InvariantCulture);
-    }
-
-    private static bool IsCounted(Uri uri) =>
-        uri
-            .Query.TrimStart('?')
-            .Split('&')
-            .Any(pair => Counting.Contains(Uri.UnescapeDataString(pair.Split('=')[0]), StringComparer.OrdinalIgnoreCase));
-
-    /// <summary>
-    /// Of records in the order of their changes, those behind a page move up when one before them changes: the next page is asked for by
-    /// the largest value, and by its number only within one instant that fills a page (D17).
-    /// </summary>
-    private Uri InsteadOfCounting(DialectRules rules, RequestKind kind, Uri next)
-    {
-        if (kind != RequestKind.Changes || !rules.IsAscending || _maximum is not { IsAscending: true, Largest: { } largest } || !_isCounted)
-            return next;
-        var instead = session.Requests.Address(rules, largest);
-        return _asked.Contains(instead) ? next : instead;
     }
 
     /// <summary>
@@ -356,24 +301,8 @@ internal sealed class PageRound(DialectSession session)
         && said is not null
         && (page.Count > 0 || said != before || rules.IsAtomic);
 
-    /// <summary>A page that is not the last one: committed whole, unless all of them have to come first.</summary>
-    private async Task KeepAsync(bool isStaged, DialectRules rules, string? said, Uri? resume, CancellationToken cancellationToken)
-    {
-        if (isStaged)
-        {
-            await session.Writer.FlushAsync(canStage: true, cancellationToken).ConfigureAwait(false);
-            return;
-        }
-
-        if (rules.IsAtomic)
-            return;
-        await session
-            .Writer.CommitAsync(session.Position(said, resume?.AbsoluteUri, isUpToDate: false), cancellationToken)
-            .ConfigureAwait(false);
-    }
-
-    /// <summary>All has come: it is committed. False when it could not be taken.</summary>
-    private async Task<bool> EndAsync(RequestKind kind, bool isStaged, string? said, string? stored, CancellationToken cancellationToken)
+    /// <summary>The cursor that all has come up to.</summary>
+    private string? EndCursor(RequestKind kind, string? said, string? stored)
     {
         if (kind == RequestKind.Snapshot && _maximum is null)
             said ??= session.NewestCursor;
@@ -385,52 +314,7 @@ internal sealed class PageRound(DialectSession session)
             );
         }
 
-        var position = session.Position(cursor, null, isUpToDate: true);
-        if (!isStaged)
-        {
-            await session.Writer.CommitAsync(position, cancellationToken).ConfigureAwait(false);
-            return true;
-        }
-
-        return await EndSetAsync(position, cancellationToken).ConfigureAwait(false);
-    }
-
-    /// <summary>A whole set is beside the table: it replaces the table, is merged, or is refused (I6).</summary>
-    private async Task<bool> EndSetAsync(DialectPosition position, CancellationToken cancellationToken)
-    {
-        var ending = SnapshotEnding.Sweep;
-        await session.Writer.FlushAsync(canStage: true, cancellationToken).ConfigureAwait(false);
-        if (session.Writer.HasUnreadable && session.IsAnotherFeed)
-        {
-            await session.Judge.WarnOfUnreadableAsync("and it is another feed's, so nothing of it was applied").ConfigureAwait(false);
-            await session.Judge.OweAsync(refused: null, session.Writer.DiscardAsync, cancellationToken).ConfigureAwait(false);
-            return false;
-        }
-
-        if (session.Writer.HasUnreadable)
-        {
-            ending = SnapshotEnding.MergeOnly;
-            position = position with { Owed = session.Judge.OneMore() };
-            await session.Judge.WarnOfUnreadableAsync("so nothing was removed from the table by what it lacks").ConfigureAwait(false);
-        }
-        else
-        {
-            position = position with { PaysOwed = true };
-            if (session.Dialect.IsList && !session.IsForced)
-            {
-                await session
-                    .Judge.RequireBelievableAsync([], mayEmpty: false, session.Writer.DiscardAsync, cancellationToken)
-                    .ConfigureAwait(false);
-            }
-        }
-
-        if (session.IsAnotherFeed)
-            ending |= SnapshotEnding.ForgetOrder;
-        await session.Writer.CompleteAsync(ending, position, cancellationToken).ConfigureAwait(false);
-        session.IsAnotherFeed = session.IsForced = false;
-        session.RefusedPages = 0;
-        session.Restart = null;
-        return true;
+        return cursor;
     }
 
     private static TimeSpan? PollInterval(ResponsePlaces places) =>

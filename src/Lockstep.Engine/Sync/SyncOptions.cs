@@ -88,7 +88,7 @@ public sealed class SyncOptions
 
     /// <summary>
     /// How many percent of a table of more than 20 records a whole set may remove whose end is not certain, 0 to 100; the table keeps it.
-    /// Null for what the table has kept, at first 50.
+    /// Null for what the table has kept, at first 50. One that is empty is believed at 100 only, however few records it would remove.
     /// </summary>
     public int? SweepLimit { get; init; }
 

@@ -119,7 +119,8 @@ public sealed class TableSync
     private async Task KeepOpenAsync(CancellationToken cancellationToken)
     {
         using var client = new FeedClient(_options.Feed, _time);
-        var follower = new FeedFollower(_options, _feed, client, _status, _steps, _events, _retry, _time);
+        var pacer = new RequestPacer(_options, _status, _events, _time);
+        var follower = new FeedFollower(_options, _feed, client, _status, _steps, _events, _retry, pacer, _time);
         for (var failures = 0; ; )
         {
             try
@@ -133,7 +134,7 @@ public sealed class TableSync
                 if (_status.Phase != SyncPhase.BackingOff)
                     _status.Move(SyncTrigger.Interrupted);
                 await _events.PostAsync(FeedEventKind.SocketError, e.Message, cancellationToken).ConfigureAwait(false);
-                if (!await follower.BackOffAsync(_retry.Delay(failures, null), cancellationToken).ConfigureAwait(false))
+                if (!await pacer.BackOffAsync(_retry.Delay(failures, null), cancellationToken).ConfigureAwait(false))
                     return;
             }
         }

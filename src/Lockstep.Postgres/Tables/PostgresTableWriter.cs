@@ -14,10 +14,8 @@ namespace Lockstep.Postgres.Tables;
 /// </summary>
 internal sealed class PostgresTableWriter : ITableTarget
 {
-    /// <summary>So many records are compared by content at once.</summary>
-    private const int AtOnce = 1000;
-
     private readonly WriterConnection _connection;
+    private readonly StageMerge _merge;
     private readonly int _table;
     private readonly long _epoch;
     private readonly string _description;
@@ -46,6 +44,7 @@ internal sealed class PostgresTableWriter : ITableTarget
     {
         _removesUnused = removesUnused;
         (_connection, _table, _epoch, _description) = (new WriterConnection(connection, description), table, epoch, description);
+        _merge = new StageMerge(_connection);
         long count = 0;
         _connection.Read(TableSql.CountQuarantined, row => count = row.GetInt64(0), table);
         _state = _committed = state with { Quarantined = count };
@@ -75,12 +74,7 @@ internal sealed class PostgresTableWriter : ITableTarget
             if (hasRecords)
             {
                 foreach (var round in BatchRounds.Of(commit.Batch!))
-                {
-                    var patches = Fill(commit.Batch!, round, State.Sequence);
-                    var isArrival = commit.Batch!.OrderKind == OrderKind.Arrival;
-                    Merge(TableSql.Rows(_table), TableSql.Stage, commit.WantsChanges, isArrival, patches, merged);
-                }
-
+                    _merge.Take(commit.Batch!, round, State.Sequence, TableSql.Rows(_table), commit.WantsChanges, merged);
                 wanted = merged.Apply(wanted, merged.Counts.Changes > 0 ? State.Sequence + commit.Batch!.Count : State.Sequence);
             }
 
@@ -107,10 +101,7 @@ internal sealed class PostgresTableWriter : ITableTarget
             {
                 var isArrival = batch.OrderKind == OrderKind.Arrival;
                 foreach (var round in isArrival ? BatchRounds.Of(batch) : [BatchRounds.Newest(batch)])
-                {
-                    var patches = Fill(batch, round, _snapshotSequence);
-                    Merge(TableSql.Snapshot, TableSql.Stage, wantsChanges: false, isArrival, patches, merged);
-                }
+                    _merge.Take(batch, round, _snapshotSequence, TableSql.Snapshot, wantsChanges: false, merged);
             }
 
             State = SetAside(commit, State);
@@ -141,7 +132,9 @@ internal sealed class PostgresTableWriter : ITableTarget
                 );
             }
 
-            return new AbsentRecords(count, examples);
+            var isEmpty = false;
+            _connection.Read(TableSql.SnapshotIsEmpty, row => isEmpty = row.GetBoolean(0));
+            return new AbsentRecords(count, examples) { IsEmpty = isEmpty };
         });
     }
 
@@ -160,10 +153,10 @@ internal sealed class PostgresTableWriter : ITableTarget
             }
 
             var isArrival = wanted.Shape?.OrderKind == OrderKind.Arrival;
-            Merge(TableSql.Rows(_table), TableSql.Snapshot, commit.WantsChanges, isArrival, patches: [], merged);
+            _merge.Run(TableSql.Rows(_table), TableSql.Snapshot, commit.WantsChanges, isArrival, patches: [], merged);
             var sequence = Math.Max(State.Sequence, _snapshotSequence);
             if (ending.HasFlag(SnapshotEnding.Sweep))
-                swept = Sweep(sequence, commit, merged);
+                swept = _merge.Sweep(_table, sequence, commit, merged);
             _connection.Run($"DROP TABLE {TableSql.Snapshot}");
             State = merged.Apply(SetAside(commit, wanted), merged.Counts.Changes > 0 ? sequence + swept : State.Sequence);
             return new CommitResult(merged.Counts, merged.Changes) { Swept = swept };
@@ -274,111 +267,6 @@ internal sealed class PostgresTableWriter : ITableTarget
     {
         if (written == 0)
             throw new TableLeaderException(_description);
-    }
-
-    /// <summary>Brings records of a batch to the stage, one per key.</summary>
-    /// <returns>The keys of those that have only the fields that changed.</returns>
-    private HashSet<string> Fill(RecordBatch batch, IReadOnlyList<int> places, long sequence)
-    {
-        HashSet<string> patches = new(StringComparer.Ordinal);
-        _connection.Run($"TRUNCATE {TableSql.Stage}");
-        using var copy = _connection.Copy(TableSql.CopyToStage);
-        foreach (var index in places)
-        {
-            _connection.ThrowIfInterrupted();
-            ref readonly var entry = ref batch[index];
-            var key = BatchRounds.KeyOf(batch, entry);
-            if ((entry.Flags & (EntryFlags.Patch | EntryFlags.Deleted)) == EntryFlags.Patch)
-                patches.Add(Convert.ToHexString(key));
-            copy.StartRow();
-            copy.Write(key, NpgsqlDbType.Bytea);
-            copy.Write(sequence + index + 1, NpgsqlDbType.Bigint);
-            if (batch.OrderKind == OrderKind.Number)
-                copy.Write(batch.OrderOf(entry).ToString(), NpgsqlDbType.Text);
-            else
-                copy.WriteNull();
-            if (entry.Flags.HasFlag(EntryFlags.HasTransactionId))
-                copy.Write(entry.TransactionId, NpgsqlDbType.Bigint);
-            else
-                copy.WriteNull();
-            copy.Write(entry.Flags.HasFlag(EntryFlags.Deleted) ? (short)1 : (short)0, NpgsqlDbType.Smallint);
-            copy.Write(batch.Memory(entry.BodyStart, entry.BodyLength), NpgsqlDbType.Text);
-        }
-
-        copy.Complete();
-        return patches;
-    }
-
-    /// <summary>
-    /// Where arrival is the order, content decides what is a change: what is the same JSON gets the text that is stored, and what has only
-    /// the fields that changed is laid over it.
-    /// </summary>
-    private void Compare(string target, string source, HashSet<string> patches)
-    {
-        List<byte[]> keys = [];
-        List<string> bodies = [];
-        byte[] last = [];
-        for (var count = AtOnce; count == AtOnce; )
-        {
-            count = 0;
-            keys.Clear();
-            bodies.Clear();
-            _connection.Read(
-                TableSql.Differing(target, source),
-                row =>
-                {
-                    count++;
-                    last = row.GetFieldValue<byte[]>(0);
-                    byte[] stored = row.GetFieldValue<byte[]>(1),
-                        coming = row.GetFieldValue<byte[]>(2);
-                    var isPatch = patches.Contains(Convert.ToHexString(last));
-                    var body = isPatch ? JsonMerge.Lay(coming, stored) : coming;
-                    var isSame = JsonMerge.AreEqual(body, stored);
-                    if (!isSame && !isPatch)
-                        return;
-                    keys.Add(last);
-                    bodies.Add(Encoding.UTF8.GetString(isSame ? stored : body));
-                },
-                last,
-                AtOnce
-            );
-            if (keys.Count > 0)
-                _connection.Run(TableSql.Rewrite(source), keys.ToArray(), bodies.ToArray());
-        }
-    }
-
-    private void Merge(string target, string source, bool wantsChanges, bool isArrival, HashSet<string> patches, MergeResult merged)
-    {
-        if (isArrival)
-            Compare(target, source, patches);
-        _connection.Read(
-            TableSql.Merge(target, source, wantsChanges, isArrival),
-            row =>
-            {
-                var (kind, was) = ((ChangeKind)row.GetInt32(0), row.GetInt32(1));
-                merged.Add(kind, was, wantsChanges ? 1 : row.GetInt64(2));
-                if (wantsChanges)
-                    merged.Keep(kind, row, 2);
-            }
-        );
-    }
-
-    private long Sweep(long sequence, TableCommit commit, MergeResult merged)
-    {
-        long swept = 0;
-        _connection.Read(
-            TableSql.Sweep(_table),
-            row =>
-            {
-                swept++;
-                merged.Add(ChangeKind.Deleted, was: 0, count: 1);
-                if (commit.WantsChanges)
-                    merged.Keep(ChangeKind.Deleted, row, 0);
-            },
-            sequence,
-            commit.Kept.ToArray()
-        );
-        return swept;
     }
 
     /// <summary>

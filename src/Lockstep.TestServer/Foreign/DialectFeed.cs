@@ -120,6 +120,9 @@ internal abstract class DialectFeed : IRecordFeed
         return string.Join('\n', parts);
     }
 
+    /// <summary>The key of a change whose record has none; null where each record needs one.</summary>
+    private protected virtual string? KeyOf(int sequence) => null;
+
     /// <summary>What is at a field or a JSON Pointer of a record; null where nothing is.</summary>
     private protected static JsonNode? At(JsonObject record, Place place)
     {
@@ -268,6 +271,7 @@ internal abstract class DialectFeed : IRecordFeed
         Complete(record, sequence, isRemoval, find);
         var key =
             KeyOf(record)
+            ?? KeyOf(sequence)
             ?? throw new InvalidRecordException($"A record of this feed needs a text or a number as '{Rules.Key[0].Field}', its key.");
         var before = find(key);
         var given = JsonBody.Write(record);

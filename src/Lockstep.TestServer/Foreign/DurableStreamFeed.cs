@@ -24,15 +24,20 @@ internal sealed class DurableStreamFeed(DialectFeedOptions options, TimeProvider
     private protected override Task AnswerAsync(HttpContext context, TestRequest log, CancellationToken cancellationToken)
     {
         var headers = context.Response.Headers;
+        headers.XContentTypeOptions = "nosniff";
+        headers["Cross-Origin-Resource-Policy"] = "cross-origin";
         if (HttpMethods.IsHead(context.Request.Method))
         {
             headers[Next] = Offset(Log.Count);
+            headers.CacheControl = "no-store";
             return SendPageAsync(context, log, new JsonPage("", [], ""), cancellationToken);
         }
         if (!HttpMethods.IsGet(context.Request.Method))
             return RefuseAsync(context, log, 405, "METHOD_NOT_ALLOWED", "This stream is for reading.", cancellationToken);
-        var text = Query(context, "offset") ?? "-1";
         var live = Query(context, "live");
+        if (live is not null && Query(context, "offset") is null)
+            return RefuseAsync(context, log, 400, "BAD_REQUEST", "live needs an offset", cancellationToken);
+        var text = Query(context, "offset") ?? "-1";
         var after = 0;
         if (text == "now")
             after = Log.Count;
@@ -43,7 +48,7 @@ internal sealed class DurableStreamFeed(DialectFeedOptions options, TimeProvider
         {
             null => PageAsync(context, log, after, cancellationToken),
             "long-poll" => PollAsync(context, log, after, cancellationToken),
-            "sse" => FollowAsync(context, log, Events(Replay(context, after)), cancellationToken),
+            "sse" => FollowAsync(context, log, Events(context, after), cancellationToken),
             _ => RefuseAsync(context, log, 400, "BAD_REQUEST", "live is long-poll or sse", cancellationToken),
         };
     }
@@ -54,6 +59,9 @@ internal sealed class DurableStreamFeed(DialectFeedOptions options, TimeProvider
         if (isRemoval && record["deleted"] is null && record["deleted_at"] is null)
             record["deleted"] = true;
     }
+
+    /// <summary>A stream is a log: what has no key is an entry of its own.</summary>
+    private protected override string? KeyOf(int sequence) => $"#{sequence}";
 
     private Task PageAsync(HttpContext context, TestRequest log, int after, CancellationToken cancellationToken)
     {
@@ -93,35 +101,44 @@ internal sealed class DurableStreamFeed(DialectFeedOptions options, TimeProvider
         if (sequence >= Log.Count)
             headers["Stream-Up-To-Date"] = "true";
         if (Query(context, "live") is not null)
-            headers["Stream-Cursor"] = Cursor();
+            headers["Stream-Cursor"] = Cursor(context);
     }
 
-    private ChangeStream Events(int after) =>
-        new()
+    private ChangeStream Events(HttpContext context, int offset)
+    {
+        context.Response.Headers.CacheControl = "no-cache";
+        var cursor = Cursor(context);
+        var after = Replay(context, offset);
+        return new()
         {
             ContentType = "text/event-stream",
             After = after,
             Batch = 1,
-            Greeting = after >= Log.Count ? Control(after) : "",
+            Greeting = after >= Log.Count ? Control(after, cursor) : "",
             Frame = change =>
                 EventText.Frame((byte[])[(byte)'[', .. change.Given.Span, (byte)']'], id: null, type: "data").Span is var data
-                    ? (byte[])[.. data, .. Encoding.UTF8.GetBytes(Control(change.Sequence))]
+                    ? (byte[])[.. data, .. Encoding.UTF8.GetBytes(Control(change.Sequence, cursor))]
                     : default,
-            Heartbeat = Control,
+            Heartbeat = sequence => Control(sequence, cursor),
             Interval = Options.HeartbeatInterval,
             Lasts = LongestEvents,
         };
-
-    private string Control(int sequence)
-    {
-        var isUpToDate = sequence >= Log.Count ? ",\"upToDate\":true" : "";
-        return EventText.Frame(
-            $$"""{"streamNextOffset":"{{Offset(sequence)}}","streamCursor":"{{Cursor()}}"{{isUpToDate}}}""",
-            type: "control"
-        );
     }
 
-    private string Cursor() => (Time.GetUtcNow().ToUnixTimeSeconds() / 20).ToString(CultureInfo.InvariantCulture);
+    private string Control(int sequence, string cursor)
+    {
+        var isUpToDate = sequence >= Log.Count ? ",\"upToDate\":true" : "";
+        return $"event: control\ndata:{{\"streamNextOffset\":\"{Offset(sequence)}\",\"streamCursor\":\"{cursor}\"{isUpToDate}}}\n\n";
+    }
+
+    /// <summary>What caches tell requests apart by: the time, and always more than what the client sends back.</summary>
+    private string Cursor(HttpContext context)
+    {
+        var now = Time.GetUtcNow().ToUnixTimeSeconds() / 20;
+        if (long.TryParse(Query(context, "cursor"), NumberStyles.None, CultureInfo.InvariantCulture, out var sent) && sent < long.MaxValue)
+            now = Math.Max(now, sent + 1);
+        return now.ToString(CultureInfo.InvariantCulture);
+    }
 
     /// <summary>Offsets sort as texts.</summary>
     private static string Offset(int sequence) => sequence.ToString("D16", CultureInfo.InvariantCulture) + "_" + new string('0', 16);

@@ -1,4 +1,3 @@
-using Lockstep.Engine.Dialects;
 using Lockstep.Engine.Feed;
 using Lockstep.Engine.Sync;
 using Lockstep.Engine.Tables;
@@ -425,6 +424,37 @@ public sealed class ODataDeltaTests : DialectTest
         var second = await SyncRun.ToEndAsync(Dialect(server, Users, "ODataDelta"));
 
         Assert.Equal(("0 0 2", """{"id":"c"}"""), (Counts(second), Table()));
+    }
+
+    [Theory]
+    [InlineData("accountid", "\"a\"", "\"a\"")] // Dataverse
+    [InlineData("accountid", "\"a\"", "\"accounts('a')\"")]
+    [InlineData("accountid", "7", "\"https://x.example/api/accounts(7)\"")]
+    [InlineData("id", "7", "\"accounts(7)\"")]
+    [InlineData("id", "\"7\"", "\"accounts('7')\"")]
+    [InlineData("id", "\"o'n/e (1)\"", "\"https://x.example/a(1)/accounts('o''n%2Fe (1)')\"")]
+    public async Task A_deleted_entity_is_found_by_its_address_and_by_id_alone(string key, string value, string id)
+    {
+        RawServer server = null!;
+        server = Serve(
+            (_, number) =>
+                number == 1
+                    ? Json(Page(server, $$"""{"{{key}}":{{value}},"v":1}""", delta: "one"))
+                    : Json(
+                        Page(
+                            server,
+                            $$"""{"@odata.context":"x/$metadata#accounts/$deletedEntity","id":{{id}},"reason":"deleted"},{"@odata.context":"x/$metadata#accounts/$link","source":"a","relationship":"b","target":"c"}""",
+                            delta: "two"
+                        )
+                    )
+        );
+        await using var disposing = server;
+        var dialect = $$"""{"From":"ODataDelta","Key":"{{key}}"}""";
+
+        await SyncRun.ToEndAsync(Dialect(server, Users, dialect));
+        var second = await SyncRun.ToEndAsync(Dialect(server, Users, dialect));
+
+        Assert.Equal(("0 0 1", ""), (Counts(second), Table()));
     }
 
     [Fact]

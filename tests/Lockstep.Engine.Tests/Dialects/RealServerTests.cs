@@ -77,6 +77,47 @@ public sealed class RealServerTests(NpmPeers npm) : SyncTest, IClassFixture<NpmP
         Assert.Equal(("5 0 0", "0 1 1", "0 0 0"), (first, second, links));
     }
 
+    [Fact]
+    public async Task An_event_stream_of_better_sse_goes_on_from_the_last_event_after_a_cut()
+    {
+        await using var server = await PeerAsync("events");
+        await SendAsync(HttpMethod.Post, server, "events", """{"id":1,"v":1}""");
+        await SendAsync(HttpMethod.Post, server, "events", """{"id":2,"v":"a\nb\r\nc"}""");
+
+        var first = await SyncAsync(server, "events");
+        await SendAsync(HttpMethod.Post, server, "events?type=delete", """{"id":1}""");
+        await SendAsync(HttpMethod.Post, server, "events", """{"id":3,"v":3}""");
+        var second = await SyncAsync(server, "events");
+
+        // A sync that follows: the connection is cut under it, and what comes meanwhile is not lost.
+        var hasBegun = false;
+        var following = SyncRun.ToEndAsync(
+            new SyncOptions
+            {
+                Feed = new FeedOptions { Uri = new Uri(server.Uri, "events") },
+                Store = new FileTableStore(TablePath),
+                FollowFor = TimeSpan.FromMinutes(2),
+                WantsChanges = true,
+                RetryInterval = TimeSpan.FromMilliseconds(20),
+            },
+            step =>
+            {
+                hasBegun |= step is FeedEventOccurred { Event.Kind: FeedEventKind.Connect };
+                if (step is ChangesCommitted { Changes: var changes } && changes.Any(c => c.Key.ToString() == "5"))
+                    throw new OperationCanceledException("It has all.");
+            }
+        );
+        await Eventually.TrueAsync(() => hasBegun, "It is connected");
+        await SendAsync(HttpMethod.Post, server, "events", """{"id":4,"v":4}""");
+        await SendAsync(HttpMethod.Delete, server, "events");
+        await SendAsync(HttpMethod.Post, server, "events?type=delete", """{"id":2}""");
+        await SendAsync(HttpMethod.Post, server, "events", """{"id":5,"v":5}""");
+        await Assert.ThrowsAsync<OperationCanceledException>(() => following);
+
+        Assert.Equal(("2 0 0", "1 0 1"), (first, second));
+        Assert.Equal(["3", "4", "5"], Keys);
+    }
+
     private async Task<string> SyncAsync(Peer server, string path, string? dialect = null)
     {
         var run = await SyncRun.ToEndAsync(

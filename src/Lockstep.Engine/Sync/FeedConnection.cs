@@ -1,0 +1,213 @@
+using Lockstep.Engine.Feed;
+using Lockstep.Engine.Records;
+using Lockstep.Engine.Tables;
+
+namespace Lockstep.Engine.Sync;
+
+/// <summary>What came of one connection to a feed, for whoever decides on the next.</summary>
+internal enum ConnectionEnd
+{
+    /// <summary>The caller has what it wants.</summary>
+    Done,
+
+    /// <summary>Ask again, at once.</summary>
+    GoOn,
+
+    /// <summary>Ask again when it is time.</summary>
+    Again,
+
+    /// <summary>The feed is another one than the table has known: start over.</summary>
+    AnotherFeed,
+
+    /// <summary>The feed is another server's, of a dialect that its answer looks like.</summary>
+    OtherDialect,
+}
+
+/// <summary>
+/// One connection to a feed of Lockstep's own dialects, from the request to the end of the body: what its head says is held against the
+/// table before anything is written. One thread at a time.
+/// </summary>
+internal sealed class FeedConnection(
+    SyncOptions options,
+    FeedUri feed,
+    FeedClient client,
+    SyncStatus status,
+    SyncEvents events,
+    RequestPacer pacer,
+    TimeProvider time
+)
+{
+    private bool _hasWarnedOfKey;
+    private bool _hasToldOfMove;
+    private long _toldQuarantined = -1;
+
+    /// <summary>The dialect that the feed looks like, after <see cref="ConnectionEnd.OtherDialect"/>.</summary>
+    public DialectChoice? Foreign { get; private set; }
+
+    /// <summary>Asks the feed for what the plan says, and reads the answer into the table.</summary>
+    /// <param name="context">The running sync, with the open table.</param>
+    /// <param name="plan">What to ask for; told what came of it.</param>
+    /// <param name="mayBeForeign">Whether the answer may still show that the feed is another server's.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <exception cref="FeedException">It failed; what was committed before stays.</exception>
+    public async Task<ConnectionEnd> ReadAsync(
+        SyncContext context,
+        ConnectionPlan plan,
+        bool mayBeForeign,
+        CancellationToken cancellationToken
+    )
+    {
+        await pacer.KeepDistanceAsync(cancellationToken).ConfigureAwait(false);
+        if (status.Phase == SyncPhase.BackingOff)
+            status.Move(SyncTrigger.WaitElapsed);
+        var state = context.Target.State;
+        plan.CheckHorizon(state);
+        plan.CheckOwed(state, time.GetUtcNow());
+        using var trace = SyncActivity.Connection(feed, plan.RequestCursor.ToString());
+        if (await OpenAsync(plan, state, cancellationToken).ConfigureAwait(false) is not { } opened)
+        {
+            status.EndsFor(SyncEndReason.TimeElapsed);
+            return ConnectionEnd.Done;
+        }
+
+        await using var body = opened;
+        await events.PostConnectedAsync(client.Uri, body, cancellationToken).ConfigureAwait(false);
+        if (mayBeForeign && (Foreign = DialectChoice.After(options, state, body.Foreign)) is not null)
+            return ConnectionEnd.OtherDialect;
+
+        if (TableBinding.CheckMove(state, options, feed, body.Continues ?? body.FeedIdentity) is { } move && !_hasToldOfMove)
+        {
+            _hasToldOfMove = true;
+            await events.PostAsync(FeedEventKind.Warning, move, cancellationToken).ConfigureAwait(false);
+        }
+
+        if (body.KeyFields is { } key)
+            await TakeKeyAsync(context, key, cancellationToken).ConfigureAwait(false);
+        if (plan.MeetsAnotherFeed(state, body))
+        {
+            await events
+                .PostAsync(
+                    FeedEventKind.Resync,
+                    "The feed is another one than the table has known; the whole set is fetched again.",
+                    cancellationToken
+                )
+                .ConfigureAwait(false);
+            plan.Resync(isAnotherFeed: true);
+            return ConnectionEnd.AnotherFeed;
+        }
+
+        var source = plan.Describe(client, body, state);
+        status.BodyBegan(body);
+        status.Move(source.IsStaged || source.IsRedirected ? SyncTrigger.SnapshotBegan : SyncTrigger.Connected);
+        var reader = new BodyReader(context, source);
+        BodyEnd end;
+        try
+        {
+            end = await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
+            if (reader.HasCommitted)
+                plan.MovedOn(reader.IsCaughtUp);
+        }
+        catch (Exception e)
+        {
+            // Of what was handed over when the store was lost, only what it is known to have kept counts.
+            var kept = context.Target.Committed;
+            var isLost = e is TableStoreException;
+            if (isLost ? kept != state : reader.HasCommitted)
+                plan.MovedOn(isLost ? kept.LastSync != state.LastSync : reader.IsCaughtUp);
+            throw;
+        }
+
+        plan.Ended(source, reader.SetIsComplete, context.Target.State);
+        if (reader.SetIsComplete)
+            status.SetCame();
+        status.BodyEnded();
+        await JudgeQuarantineAsync(context, cancellationToken).ConfigureAwait(false);
+
+        return await EndAsync(context, source, end, reader.SetIsComplete, state.RequestCursor, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>What the end of the body means for the sync.</summary>
+    private async Task<ConnectionEnd> EndAsync(
+        SyncContext context,
+        BodySource source,
+        BodyEnd end,
+        bool setIsComplete,
+        Cursor before,
+        CancellationToken cancellationToken
+    )
+    {
+        switch (end)
+        {
+            case BodyEnd.SetDue:
+                status.Move(SyncTrigger.Interrupted);
+                return ConnectionEnd.GoOn;
+            case BodyEnd.CaughtUp:
+                status.EndsFor(SyncEndReason.CaughtUp, isComplete: true);
+                return ConnectionEnd.Done;
+            case BodyEnd.Settled:
+                status.EndsFor(SyncEndReason.Settled, isComplete: true);
+                return ConnectionEnd.Done;
+            case BodyEnd.Silent:
+                await events.PostSilenceAsync(before, context.Target.Committed.RequestCursor, cancellationToken).ConfigureAwait(false);
+                status.EndsFor(SyncEndReason.Settled);
+                return ConnectionEnd.Done;
+            case BodyEnd.TimeElapsed:
+                status.EndsFor(SyncEndReason.TimeElapsed);
+                return ConnectionEnd.Done;
+        }
+
+        await events.PostAsync(FeedEventKind.Disconnect, "The body ended.", cancellationToken).ConfigureAwait(false);
+        if (source.IsRedirected && setIsComplete)
+        {
+            status.Move(SyncTrigger.Interrupted);
+            return ConnectionEnd.GoOn;
+        }
+
+        status.EndsFor(SyncEndReason.EndOfFeed, isComplete: source.HasDefiniteEnd && end != BodyEnd.Refused);
+        return context.StopsWhenCaughtUp ? ConnectionEnd.Done : ConnectionEnd.Again;
+    }
+
+    /// <summary>Makes the key that the feed announces the table's, if nothing else is known of it.</summary>
+    private async Task TakeKeyAsync(SyncContext context, IReadOnlyList<string> key, CancellationToken cancellationToken)
+    {
+        var warning = TableBinding.CheckKey(context.Parser.Shape, options, key);
+        if (warning is null)
+        {
+            context.Parser.UseKey(key);
+        }
+        else if (!_hasWarnedOfKey)
+        {
+            _hasWarnedOfKey = true;
+            await events.PostAsync(FeedEventKind.Warning, warning, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Says how much is set aside, once after each change; that nothing else came is an error.</summary>
+    /// <exception cref="AllRecordsMalformedException">It is so, and nobody waits for more or no record has ever come.</exception>
+    private async Task JudgeQuarantineAsync(SyncContext context, CancellationToken cancellationToken)
+    {
+        var table = context.Target.Committed;
+        if (context.FirstMalformed is not { } first || table.Quarantined == _toldQuarantined)
+            return;
+        _toldQuarantined = table.Quarantined;
+        var counters = status.Counters;
+        await events.PostQuarantineAsync(counters.Malformed, table, cancellationToken).ConfigureAwait(false);
+        if (counters.Received == 0 && (context.StopsWhenCaughtUp || table.Shape is null))
+            throw new AllRecordsMalformedException(feed, counters.Malformed, first.Reason, first.Remedy);
+    }
+
+    /// <summary>Asks the feed, no longer than the time to follow; null when that is over.</summary>
+    private Task<FeedResponse?> OpenAsync(ConnectionPlan plan, TableState state, CancellationToken cancellationToken) =>
+        pacer.WithinTimeAsync<FeedResponse?>(
+            async stop => await AskAsync(plan, state, stop).ConfigureAwait(false),
+            () => Task.FromResult<FeedResponse?>(null),
+            cancellationToken
+        );
+
+    private Task<FeedResponse> AskAsync(ConnectionPlan plan, TableState state, CancellationToken cancellationToken) =>
+        plan.LoadPage(state) is { } page
+            ? SnapshotRange.Parse(page) is { } range
+                ? client.OpenRestAsync(range, cancellationToken)
+                : client.OpenPageAsync(page, state.FeedIdentity, cancellationToken)
+            : client.OpenAsync(plan.RequestCursor, plan.UpdatesOnly, plan.IdentityToSend(state), cancellationToken);
+}

@@ -1,0 +1,70 @@
+using System.Text.Json;
+using Lockstep.Engine.Dialects;
+using Lockstep.Engine.Feed;
+using Lockstep.Engine.Records;
+
+namespace Lockstep.Engine.Sync;
+
+/// <summary>The question before a round, where the dialect has one: which feed the server has, and how far that came.</summary>
+internal static class FeedInquiry
+{
+    /// <summary>Asks the server which feed it is and how far, where the dialect has a question for that.</summary>
+    /// <returns>Whether it is not the feed that the table has known, or no longer is, so that the whole set is wanted.</returns>
+    public static async Task<bool> AskAsync(DialectSession session, bool wantsWhole, CancellationToken cancellationToken)
+    {
+        session.NewestCursor = null;
+        if (session.Dialect.Begin is not { } rules)
+            return false;
+        using var response = await session
+            .Requests.SendAsync(
+                rules,
+                session.Requests.Address(rules, null),
+                null,
+                null,
+                session.Client.ConnectionTimeout,
+                cancellationToken
+            )
+            .ConfigureAwait(false);
+        if (!response.IsSuccessStatusCode)
+        {
+            // Who may read the changes may not always read what is around them; then there is no identity to go by.
+            if ((int)response.StatusCode is 403 or 404 or 405)
+                return false;
+            throw session.RefusalOf(response);
+        }
+
+        // What was cut off may have named another feed.
+        using var body =
+            await ErrorBody.ReadAsync(session.Client, response, cancellationToken).ConfigureAwait(false)
+            ?? throw new FeedCutException(session.Client.Uri, "what it says of itself was cut off, or is no JSON.");
+        var places = new ResponsePlaces(response, body.RootElement);
+        if (body.RootElement is { ValueKind: JsonValueKind.Object } said && said.TryGetProperty("error", out _))
+            throw session.Requests.Wrong("what it says of itself is an error");
+        session.NewestCursor = rules.Cursor.Select(place => places.Find(place)?.Text).FirstOrDefault(text => text is not null);
+        var identity = Identity.Of(rules.Identity, places);
+        var known = session.Requests.Identity;
+        session.Requests.Identity = identity ?? known;
+        if (session.State.Cursor.IsStart || wantsWhole)
+            return false;
+        // A cursor of the server's future is answered with nothing, for ever: the server was put back, or is another one (D16).
+        if ((known is null || identity is null || known == identity) && !IsAhead(session.State.Cursor, session.NewestCursor))
+            return false;
+        session.IsAnotherFeed = true;
+        await session
+            .SayAsync(
+                FeedEventKind.Resync,
+                "The feed is another one than the table has known; the whole set is fetched again.",
+                cancellationToken
+            )
+            .ConfigureAwait(false);
+        return true;
+    }
+
+    /// <summary>Whether a cursor is above the server's newest one; only numbers tell.</summary>
+    private static bool IsAhead(Cursor cursor, string? newest) =>
+        newest is not null
+        && cursor.IsNumber
+        && Cursor.Parse(newest) is var there
+        && (there.IsStart || there.IsNumber)
+        && Cursor.Compare(cursor, there) > 0;
+}

@@ -1,0 +1,98 @@
+using Lockstep.Engine.Dialects;
+using Lockstep.Engine.Tables;
+
+namespace Lockstep.Engine.Sync;
+
+/// <summary>
+/// What becomes of the pages of a round: each is committed as it comes, or all wait beside the table until the set is whole (D1, D2). One
+/// thread at a time.
+/// </summary>
+internal sealed class PageCommits(DialectSession session)
+{
+    /// <summary>A page that is not the last one: committed whole, unless all of them have to come first.</summary>
+    public async Task KeepAsync(bool isStaged, DialectRules rules, string? said, Uri? resume, CancellationToken cancellationToken)
+    {
+        if (isStaged)
+        {
+            await session.Writer.FlushAsync(canStage: true, cancellationToken).ConfigureAwait(false);
+            return;
+        }
+
+        if (rules.IsAtomic)
+            return;
+        // While a page is written the next one is asked for.
+        await session
+            .Writer.CommitAsync(session.Position(said, resume?.AbsoluteUri, isUpToDate: false), waits: false, cancellationToken)
+            .ConfigureAwait(false);
+    }
+
+    /// <summary>The set is as it was when it came last.</summary>
+    public async Task<RoundEnd> UnchangedAsync(string? tag, CancellationToken cancellationToken)
+    {
+        if (tag is null)
+            throw session.Requests.Wrong("it answers 304 Not Modified to a request that was not conditional");
+        await session.Writer.DiscardAsync(cancellationToken).ConfigureAwait(false);
+        session.Context.SetCompleted();
+        await session
+            .Writer.CommitAsync(session.Position(null, null, isUpToDate: true) with { PaysOwed = true }, cancellationToken)
+            .ConfigureAwait(false);
+        return RoundEnd.UpToDate;
+    }
+
+    /// <summary>All has come: it is committed. False when it could not be taken.</summary>
+    /// <param name="isStaged">Whether a whole set is beside the table.</param>
+    /// <param name="cursor">The cursor that all has come up to; null leaves the stored one.</param>
+    /// <param name="isKnownWhole">Whether nothing says that there is more than came: else nothing is removed by what it lacks.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async Task<bool> EndAsync(bool isStaged, string? cursor, bool isKnownWhole, CancellationToken cancellationToken)
+    {
+        var position = session.Position(cursor, null, isKnownWhole) with { Description = session.Description };
+        if (!isStaged)
+        {
+            await session.Writer.CommitAsync(position, cancellationToken).ConfigureAwait(false);
+            return true;
+        }
+
+        return await EndSetAsync(position, isKnownWhole, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>A whole set is beside the table: it replaces the table, is merged, or is refused (I6).</summary>
+    private async Task<bool> EndSetAsync(DialectPosition position, bool isKnownWhole, CancellationToken cancellationToken)
+    {
+        var ending = SnapshotEnding.Sweep;
+        await session.Writer.FlushAsync(canStage: true, cancellationToken).ConfigureAwait(false);
+        if ((session.Writer.HasUnreadable || !isKnownWhole) && session.IsAnotherFeed)
+        {
+            await session.Judge.WarnOfUnreadableAsync("and it is another feed's, so nothing of it was applied").ConfigureAwait(false);
+            await session.Judge.OweAsync(refused: null, session.Writer.DiscardAsync, cancellationToken).ConfigureAwait(false);
+            return false;
+        }
+
+        if (session.Writer.HasUnreadable)
+        {
+            ending = SnapshotEnding.MergeOnly;
+            position = position with { Owed = session.Judge.OneMore() };
+            await session.Judge.WarnOfUnreadableAsync("so nothing was removed from the table by what it lacks").ConfigureAwait(false);
+        }
+        else if (!isKnownWhole)
+        {
+            ending = SnapshotEnding.MergeOnly;
+        }
+        else
+        {
+            position = position with { PaysOwed = true };
+            if (session.Dialect.IsList && !session.IsForced)
+            {
+                await session.Judge.RequireBelievableAsync([], session.Writer.DiscardAsync, cancellationToken).ConfigureAwait(false);
+            }
+        }
+
+        if (session.IsAnotherFeed)
+            ending |= SnapshotEnding.ForgetOrder;
+        await session.Writer.CompleteAsync(ending, position, cancellationToken).ConfigureAwait(false);
+        session.IsAnotherFeed = session.IsForced = false;
+        session.RefusedPages = 0;
+        session.Restart = null;
+        return true;
+    }
+}

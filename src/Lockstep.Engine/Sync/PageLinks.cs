@@ -1,0 +1,139 @@
+using System.Globalization;
+using System.Text.Json;
+using Lockstep.Engine.Dialects;
+
+namespace Lockstep.Engine.Sync;
+
+/// <summary>Where a round goes from a page: the next one, by its link or by counting, and the cursor. One thread at a time.</summary>
+internal sealed class PageLinks(DialectSession session)
+{
+    /// <summary>Parameters that count pages or records, without what is no letter; any that ends in "offset" is one too.</summary>
+    private static readonly string[] Counting =
+    [
+        "page",
+        "pagenumber",
+        "pageno",
+        "pageindex",
+        "pagestart",
+        "currentpage",
+        "skip",
+        "start",
+        "startat",
+        "startindex",
+        "startrow",
+        "startrecord",
+        "startposition",
+        "first",
+        "firstresult",
+    ];
+
+    private readonly HashSet<Uri> _asked = [];
+
+    /// <summary>Whether a page was named by how many there were before it, so that records may move between pages.</summary>
+    public bool AreCounted { get; private set; }
+
+    /// <summary>The pages that were asked for in this round.</summary>
+    public IReadOnlySet<Uri> AllAsked => _asked;
+
+    /// <summary>This page is asked for.</summary>
+    public void Asked(Uri page) => _asked.Add(page);
+
+    /// <summary>Whether a page has been asked for in this round.</summary>
+    public bool HasAsked(Uri page) => _asked.Contains(page);
+
+    /// <summary>The pages are asked for a second time.</summary>
+    public void Forget() => _asked.Clear();
+
+    /// <summary>What the page says that the feed can go on from; null where it says nothing.</summary>
+    public string? CursorOf(DialectRules rules, Page page, Uri target)
+    {
+        var text =
+            rules.Cursor.Select(place => page.Places.Find(place)?.Text).FirstOrDefault(found => found is not null) ?? page.LastCursor;
+        if (text is null || session.Dialect.CursorIsParameter)
+            return text;
+        var uri = session.Requests.Own(text, target);
+        // Some servers leave "from now on" in the link for what comes next, which would then be nothing for ever.
+        return DialectRequests.Without(DialectRequests.Without(uri, "token", "latest"), "$deltatoken", "latest").AbsoluteUri;
+    }
+
+    /// <summary>The next page; null where the page names none.</summary>
+    public Uri? NextOf(DialectRules rules, Page page, Uri target)
+    {
+        if (page.IsUpToDate)
+            return null;
+        foreach (var place in rules.NextUrl)
+        {
+            if (page.Places.Find(place) is { Json: null or { ValueKind: JsonValueKind.String }, Text: { } link })
+            {
+                var uri = session.Requests.Own(link, target);
+                AreCounted |= IsCounted(uri);
+                return uri;
+            }
+        }
+
+        Uri? next = null;
+        foreach ((var name, var place) in rules.NextParameters)
+        {
+            var value =
+                place.Kind == PlaceKind.Count ? Count(place, name, page.Count, target)
+                : place.IsOfItems
+                    ? page.Count > 0 ? session.Writer.Items.NextValues.GetValueOrDefault(name)
+                        : null
+                : page.Places.Find(place)?.Text;
+            if (value is null)
+                continue;
+            next = DialectRequests.With(next ?? target, name, value, replaces: true);
+            AreCounted |= place.Kind == PlaceKind.Count || IsCounted([name, value]);
+        }
+
+        return next;
+    }
+
+    /// <summary>
+    /// Of records in the order of their changes, those behind a page move up when one before them changes: the next page is asked for by
+    /// the largest value, and by its number only within one instant that fills a page (D17).
+    /// </summary>
+    public Uri InsteadOfCounting(DialectRules rules, RequestKind kind, Uri next, MaximumCursor? maximum)
+    {
+        if (kind != RequestKind.Changes || !rules.IsAscending || maximum is not { IsAscending: true, Largest: { } largest } || !AreCounted)
+            return next;
+        var instead = session.Requests.Address(rules, largest);
+        return _asked.Contains(instead) ? next : instead;
+    }
+
+    /// <summary>A next page that no link names.</summary>
+    public void NoteGuess(Uri next) => AreCounted |= IsCounted(next);
+
+    /// <summary>Of what comes in the order of its changes, the rest is what is above the largest value; null where that was asked for.</summary>
+    public Uri? AfterLargest(DialectRules rules, RequestKind kind, MaximumCursor? maximum)
+    {
+        if (kind != RequestKind.Changes || !rules.IsAscending || maximum is not { IsAscending: true, Largest: { } largest })
+            return null;
+        var next = session.Requests.Address(rules, largest);
+        return _asked.Contains(next) ? null : next;
+    }
+
+    private static string? Count(Place place, string name, int items, Uri target)
+    {
+        if (items == 0)
+            return null;
+        var query = target.Query.TrimStart('?').Split('&').Select(pair => pair.Split('=', 2));
+        var now =
+            query.FirstOrDefault(pair => Uri.UnescapeDataString(pair[0]) == name) is [_, var text] && long.TryParse(text, out var number)
+                ? number
+            : place.Name == "page" ? 1
+            : 0;
+        return (place.Name == "page" ? now + 1 : now + items).ToString(CultureInfo.InvariantCulture);
+    }
+
+    private static bool IsCounted(Uri uri) => uri.Query.TrimStart('?').Split('&').Any(pair => IsCounted(pair.Split('=', 2)));
+
+    /// <summary>Whether a parameter says by a number how much there was before the page; a token says where it begins.</summary>
+    private static bool IsCounted(string[] pair)
+    {
+        var name = string.Concat(Uri.UnescapeDataString(pair[0]).Where(char.IsAsciiLetter)).ToLowerInvariant();
+        return pair is [_, { Length: > 0 } value]
+            && value.All(char.IsAsciiDigit)
+            && (Counting.Contains(name) || name.EndsWith("offset", StringComparison.Ordinal));
+    }
+}

@@ -1,0 +1,72 @@
+using Lockstep.Engine.Feed;
+
+namespace Lockstep.Engine.Sync;
+
+/// <summary>
+/// When a sync may ask its feed: no sooner after the request before than the shortest wait, after the wait that a failure brings, and not
+/// past the time to follow. One thread at a time.
+/// </summary>
+internal sealed class RequestPacer(SyncOptions options, SyncStatus status, SyncEvents events, TimeProvider time)
+{
+    private long _lastRequest;
+
+    /// <summary>What is left of the time to follow; null where that has no end.</summary>
+    private TimeSpan? Left => options.FollowFor is { } limit ? limit - time.GetElapsedTime(status.Start) : null;
+
+    /// <summary>Requests follow each other no faster than the shortest wait, also those that are no retries.</summary>
+    public async Task KeepDistanceAsync(CancellationToken cancellationToken)
+    {
+        if (_lastRequest != 0 && RetryPolicy.Shortest - time.GetElapsedTime(_lastRequest) is var left && left > TimeSpan.Zero)
+            await Task.Delay(left, time, cancellationToken).ConfigureAwait(false);
+        _lastRequest = time.GetTimestamp();
+    }
+
+    /// <summary>Waits before another attempt, no longer than the time to follow; false when that is over.</summary>
+    /// <param name="wait">How long.</param>
+    /// <param name="cancellationToken">Ends the waiting.</param>
+    /// <param name="note">What else there is to say of the wait.</param>
+    public async Task<bool> BackOffAsync(TimeSpan wait, CancellationToken cancellationToken, string? note = null)
+    {
+        if (Left is { } left && left <= wait)
+        {
+            if (left > TimeSpan.Zero)
+                await Task.Delay(left, time, cancellationToken).ConfigureAwait(false);
+            status.EndsFor(SyncEndReason.TimeElapsed);
+            return false;
+        }
+
+        if (wait > TimeSpan.Zero)
+        {
+            await events.PostRetryAsync(wait, note, cancellationToken).ConfigureAwait(false);
+            await Task.Delay(wait, time, cancellationToken).ConfigureAwait(false);
+        }
+
+        return true;
+    }
+
+    /// <summary>Does work, no longer than the time to follow.</summary>
+    /// <param name="work">The work; its token is cancelled when the time is over.</param>
+    /// <param name="whenOver">What comes of it then.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async Task<T> WithinTimeAsync<T>(
+        Func<CancellationToken, Task<T>> work,
+        Func<Task<T>> whenOver,
+        CancellationToken cancellationToken
+    )
+    {
+        if (Left is not { } left)
+            return await work(cancellationToken).ConfigureAwait(false);
+        if (left <= TimeSpan.Zero)
+            return await whenOver().ConfigureAwait(false);
+        using var deadline = new CancellationTokenSource(left, time);
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
+        try
+        {
+            return await work(both.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (deadline.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            return await whenOver().ConfigureAwait(false);
+        }
+    }
+}
