@@ -21,6 +21,13 @@ internal sealed class SwitchedSource(IFeedSource source) : IFeedSource
         await old.DisposeAsync();
     }
 
+    /// <summary>Has another one take over that can be started only when the one before has ended.</summary>
+    public async Task ChangeAsync(Func<IFeedSource> start)
+    {
+        await _source.DisposeAsync();
+        _source = start();
+    }
+
     public ValueTask<FeedState> GetStateAsync(CancellationToken cancellationToken) => _source.GetStateAsync(cancellationToken);
 
     public ValueTask<FeedReading> OpenAsync(FeedRequest request, CancellationToken cancellationToken)
