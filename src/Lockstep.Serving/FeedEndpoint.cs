@@ -177,6 +177,7 @@ internal sealed class FeedEndpoint(
                 new FeedRequest(since, identity, options.HeartbeatInterval)
                 {
                     Share = share,
+                    Filter = filter,
                     InOrder = source.RecordOrderField is not null,
                     WantsPages = context.Request.Headers[WireNames.ResumeHeader] == WireNames.ResumeByPage,
                 },
