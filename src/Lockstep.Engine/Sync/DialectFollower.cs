@@ -52,7 +52,7 @@ internal sealed class DialectFollower(
     /// <exception cref="FeedException">It failed; what was committed before stays.</exception>
     public async Task<RoundOutcome> RunAsync(SyncContext context, CancellationToken cancellationToken)
     {
-        if (status.Phase == SyncPhase.BackingOff)
+        if (status.IsWaiting)
             status.Move(SyncTrigger.WaitElapsed);
         var session =
             _session?.Context == context ? _session : _session = await BindAsync(context, cancellationToken).ConfigureAwait(false);
@@ -161,7 +161,7 @@ internal sealed class DialectFollower(
                 status.EndsFor(SyncEndReason.EndOfFeed);
                 return session.Context.StopsWhenCaughtUp
                     ? RoundOutcome.Done
-                    : await WaitAsync(Longer(options.PollInterval ?? dialect.Interval, session.ServerInterval), cancellationToken)
+                    : await RestAsync(Longer(options.PollInterval ?? dialect.Interval, session.ServerInterval), cancellationToken)
                         .ConfigureAwait(false);
         }
 
@@ -180,7 +180,7 @@ internal sealed class DialectFollower(
         var isHeld = kind == RequestKind.Live && (status.Counters.Changes > before || time.GetElapsedTime(began) >= AtOnce);
         return isHeld || (kind != RequestKind.Live && IsLive)
             ? Again()
-            : await WaitAsync(Longer(options.PollInterval ?? dialect.Interval, session.ServerInterval), cancellationToken)
+            : await RestAsync(Longer(options.PollInterval ?? dialect.Interval, session.ServerInterval), cancellationToken)
                 .ConfigureAwait(false);
     }
 
@@ -247,8 +247,8 @@ internal sealed class DialectFollower(
         {
             _emptyEnds = _skippedEnds = 0;
             return dialect.For(kind).Framing == DialectFraming.EventStream && status.Counters.Changes == before
-                ? await WaitAsync(session.ServerInterval ?? dialect.Interval, cancellationToken).ConfigureAwait(false)
-                : await WaitAsync(session.ServerInterval ?? TimeSpan.Zero, cancellationToken).ConfigureAwait(false);
+                ? await RestAsync(session.ServerInterval ?? dialect.Interval, cancellationToken).ConfigureAwait(false)
+                : await RestAsync(session.ServerInterval ?? TimeSpan.Zero, cancellationToken).ConfigureAwait(false);
         }
 
         if (round.Skipped > 0)
@@ -312,6 +312,14 @@ internal sealed class DialectFollower(
         if (status.Phase is SyncPhase.Live or SyncPhase.Snapshot)
             status.Move(SyncTrigger.Interrupted);
         return RoundOutcome.GoOn;
+    }
+
+    /// <summary>All went well: the feed is asked again when it is time.</summary>
+    private Task<RoundOutcome> RestAsync(TimeSpan wait, CancellationToken cancellationToken)
+    {
+        if (status.Phase is SyncPhase.Live or SyncPhase.Snapshot)
+            status.Move(SyncTrigger.Rested);
+        return WaitAsync(wait, cancellationToken);
     }
 
     private async Task<RoundOutcome> WaitAsync(TimeSpan wait, CancellationToken cancellationToken)
