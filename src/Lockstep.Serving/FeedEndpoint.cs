@@ -186,7 +186,9 @@ internal sealed class FeedEndpoint(
         response.Headers[WireNames.FeedIdentityHeader] = FeedName.Join(reading.Identity, variant);
         response.Headers[WireNames.KeyHeader] = KeyAnnouncement.Format(reading.KeyColumns);
         // Through a filter something must come also while it leaves out row after row. Clients of old know heartbeats only.
-        var takesBlankLines = context.Request.Headers.Accept.Any(type => type?.Contains("ndjson", StringComparison.OrdinalIgnoreCase) == true);
+        var takesBlankLines = context.Request.Headers.Accept.Any(type =>
+            type?.Contains("ndjson", StringComparison.OrdinalIgnoreCase) == true
+        );
         if (takesBlankLines || (source.RecordOrderField is not null && filter is null))
             response.Headers[WireNames.CaughtUpHeader] = WireNames.CaughtUpByHeartbeat;
         using var client = clients.Begin(context.Request, since);

@@ -36,7 +36,10 @@ public sealed class FilteredPauseTests : IDisposable
         source.Chunks.Add(new FeedChunk(FeedChunkKind.CaughtUp, default, 20));
         var result = await SyncAsync(server);
 
-        Assert.Equal((SyncEndReason.CaughtUp, true, 3L), (result.EndReason, result.IsComplete, new Table(_folder["copy.db"]).GetInfo().Rows));
+        Assert.Equal(
+            (SyncEndReason.CaughtUp, true, 3L),
+            (result.EndReason, result.IsComplete, new Table(_folder["copy.db"]).GetInfo().Rows)
+        );
     }
 
     private static string Row(int id, string keep) => ScriptedSource.Row(id, $",\"keep\":{keep},\"deleted_at\":null,\"updated_at\":{id}");

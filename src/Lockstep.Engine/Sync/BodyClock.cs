@@ -164,7 +164,7 @@ internal sealed class BodyClock(SyncContext context, BodySource source, CursorTr
             // A slow first byte is not silence, unless nothing has to come.
             return IsQuiet ? QuietPatience(context, source.IdleTimeout) - context.Time.GetElapsedTime(_lastSign)
                 : SilenceTells && (!source.IsWholeSet || source.CaughtUpBy == CaughtUpSign.Silence)
-                ? context.Options.Settle - context.Time.GetElapsedTime(_lastSign)
+                    ? context.Options.Settle - context.Time.GetElapsedTime(_lastSign)
                 : LongestWait;
         }
 

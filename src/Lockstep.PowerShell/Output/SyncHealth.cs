@@ -60,7 +60,7 @@ internal sealed class SyncHealth(Func<EngineSyncResult> result)
             kind == FeedEventKind.Connect ? at : _last.Connected
         );
         if (wentWrong || kind == FeedEventKind.Connect)
-        Register();
+            Register();
         return wentWrong;
     }
 
