@@ -111,7 +111,7 @@ internal sealed class DialectParser(string name)
             "SKIP" => rules with { Skip = ConditionOf(value) },
             "ONLY" => rules with { Only = ConditionOf(value) },
             "UPDATE" => rules with { Merges = Enum<Update>(value) == Update.Merge },
-            "DROP" => rules with { Drop = Texts(value) },
+            "DROP" => rules with { Drop = [.. Texts(value).Select(text => new FieldPattern(text))] },
             "TYPEDITEMS" => rules with { TypesItems = Boolean(value) },
             "NEXT" => Next(rules, value),
             "CURSOR" => rules with { Cursor = Places(value) },
