@@ -37,7 +37,11 @@ internal static class FeedRun
                 {
                     Report("psql: copy (select row_to_json) to stdout", rows, await TimeAsync(() => PsqlAsync(connectionString, "")));
                     Report("snapshot through HTTP", rows, await TimeAsync(() => SnapshotAsync(server, "")));
-                    Report("psql: the same where user_id = 7", rows, await TimeAsync(() => PsqlAsync(connectionString, "WHERE user_id = 7")));
+                    Report(
+                        "psql: the same where user_id = 7",
+                        rows,
+                        await TimeAsync(() => PsqlAsync(connectionString, "WHERE user_id = 7"))
+                    );
                     Report("snapshot with ?where=user_id=7", rows, await TimeAsync(() => SnapshotAsync(server, "?where=user_id%3D7")));
                 }
 

@@ -98,7 +98,9 @@ internal static class SustainedRun
             var count = 0L;
             while (Stopwatch.GetElapsedTime(began) < time)
             {
-                var due = rate is { } perSecond ? TimeSpan.FromSeconds(count * Writers / perSecond) - Stopwatch.GetElapsedTime(began) : default;
+                var due = rate is { } perSecond
+                    ? TimeSpan.FromSeconds(count * Writers / perSecond) - Stopwatch.GetElapsedTime(began)
+                    : default;
                 if (due > TimeSpan.FromMilliseconds(1))
                     await Task.Delay(due);
                 var first = (writer * 10_000_000_000L) + count;

@@ -17,7 +17,10 @@ internal static class ViewRun
         await using var source = NpgsqlDataSource.Create(connectionString);
         await ExecuteAsync(source, "DROP TABLE IF EXISTS lockstep_shown_base CASCADE");
         await ExecuteAsync(source, "CREATE TABLE lockstep_shown_base (id bigint PRIMARY KEY, name text, n int)");
-        await ExecuteAsync(source, $"INSERT INTO lockstep_shown_base SELECT g, 'domain' || g || '.example.com', 0 FROM generate_series(1, {rows}) g");
+        await ExecuteAsync(
+            source,
+            $"INSERT INTO lockstep_shown_base SELECT g, 'domain' || g || '.example.com', 0 FROM generate_series(1, {rows}) g"
+        );
         await ExecuteAsync(source, "CREATE VIEW lockstep_shown AS SELECT id, name, n FROM lockstep_shown_base");
         await ExecuteAsync(source, "VACUUM ANALYZE lockstep_shown_base");
         try

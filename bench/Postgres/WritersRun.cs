@@ -53,7 +53,11 @@ internal static class WritersRun
             {
                 var of = Medians(runs[i]);
                 var texts = of.Select(
-                    (value, k) => string.Create(CultureInfo.InvariantCulture, $"{value, 12:N2} ({(k < 2 ? plain[k] / value : value / plain[k]):N2} x)")
+                    (value, k) =>
+                        string.Create(
+                            CultureInfo.InvariantCulture,
+                            $"{value, 12:N2} ({(k < 2 ? plain[k] / value : value / plain[k]):N2} x)"
+                        )
                 );
                 Console.WriteLine($"{Ways[i].What, -20} {string.Join("  ", texts)}");
             }
@@ -84,7 +88,9 @@ internal static class WritersRun
         var end = began + (long)(time.TotalSeconds * Stopwatch.Frequency);
         var update = $"UPDATE {table} SET n = n + 1 WHERE id = $1";
         var done = await Task.WhenAll(
-            Enumerable.Range(0, Writers).Select(i => Task.Run(() => WriteAsync(source, update, i, random => random.NextInt64(1, Rows), end)))
+            Enumerable
+                .Range(0, Writers)
+                .Select(i => Task.Run(() => WriteAsync(source, update, i, random => random.NextInt64(1, Rows), end)))
         );
         var updates = done.Sum() / Stopwatch.GetElapsedTime(began).TotalSeconds;
 
