@@ -177,6 +177,7 @@ internal sealed class FeedEndpoint(
                 new FeedRequest(since, identity, options.HeartbeatInterval)
                 {
                     Share = share,
+                    Filter = filter,
                     InOrder = source.RecordOrderField is not null,
                     Mark = FeedMark.Parse(context.Request.Headers[WireNames.MarkHeader]),
                     WantsPages = context.Request.Headers[WireNames.ResumeHeader] == WireNames.ResumeByPage,
@@ -191,8 +192,11 @@ internal sealed class FeedEndpoint(
         var wantsMarks = context.Request.Headers.ContainsKey(WireNames.MarkHeader);
         if (wantsMarks && reading.Mark is { } mark)
             response.Headers[WireNames.MarkHeader] = mark.ToString();
-        // Through a filter heartbeats come also while it leaves out row after row; those of the transaction dialect tell by themselves.
-        if (source.RecordOrderField is not null && filter is null)
+        // Through a filter something must come also while it leaves out row after row. Clients of old know heartbeats only.
+        var takesBlankLines = context.Request.Headers.Accept.Any(type =>
+            type?.Contains("ndjson", StringComparison.OrdinalIgnoreCase) == true
+        );
+        if (takesBlankLines || (source.RecordOrderField is not null && filter is null))
             response.Headers[WireNames.CaughtUpHeader] = WireNames.CaughtUpByHeartbeat;
         using var client = clients.Begin(context.Request, since);
         using var measurement = metrics.Client(source.Name);
@@ -209,7 +213,8 @@ internal sealed class FeedEndpoint(
         ServingLog.ClientCame(_logger, AddressOf(context), source.Name, since);
         try
         {
-            await SendAsync(context.Request, wantsMarks, reading, filter, writer, client, measurement, share, cancellationToken).ConfigureAwait(false);
+            await SendAsync(context.Request, wantsMarks, reading, filter, takesBlankLines, writer, client, measurement, share, cancellationToken)
+                .ConfigureAwait(false);
         }
         finally
         {
@@ -222,6 +227,7 @@ internal sealed class FeedEndpoint(
         bool wantsMarks,
         FeedReading reading,
         FeedFilter? filter,
+        bool takesBlankLines,
         IFeedWriter writer,
         ServedClient client,
         ServingMetrics.ClientMeasurement measurement,
@@ -260,7 +266,10 @@ internal sealed class FeedEndpoint(
                         continue;
                     }
 
-                    writer.WriteHeartbeat(null);
+                    if (takesBlankLines)
+                        writer.WriteBlankLine();
+                    else
+                        writer.WriteHeartbeat(null);
                     break;
             }
 

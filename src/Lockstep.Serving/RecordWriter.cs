@@ -76,6 +76,8 @@ internal sealed class RecordWriter : IFeedWriter
 
     public void WriteHeartbeat(long? since) => WriteChunk("{\"heartbeat\":true}\n"u8);
 
+    public void WriteBlankLine() => WriteChunk("\n"u8);
+
     public void WritePage(string address) { }
 
     public void WriteMark(FeedMark mark) { }

@@ -85,7 +85,7 @@ internal sealed class PollingFeed : DatabaseFeed
         var mark = FeedMark.Later(stamp.Snapshot.Mark, request.Mark);
         Range(stamp).Admit(isOurs ? stamp.Identity : identity, request.Since);
         var journey = new FeedJourney<PgSnapshot>(
-            new PollingSteps(this, stamp.Table, stamp.Identity, request.Share),
+            new PollingSteps(this, stamp.Table, stamp.Identity, request.Share, request.Filter),
             stamp.Identity,
             PgSnapshot.Below(request.Since),
             request with
