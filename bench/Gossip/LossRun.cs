@@ -18,14 +18,20 @@ internal static class LossRun
 
     public static void Run()
     {
-        Console.WriteLine("| nodes | meetings that break off | rounds until all agree | log3 n + ln ln n, over what goes well | bytes a node | of which updates |");
+        Console.WriteLine(
+            "| nodes | meetings that break off | rounds until all agree | log3 n + ln ln n, over what goes well | bytes a node | of which updates |"
+        );
         Console.WriteLine("| --- | --- | --- | --- | --- | --- |");
         foreach (var nodes in Sizes)
         {
             foreach (var loss in Losses)
             {
                 const int Trials = 5;
-                var trials = Enumerable.Range(0, Trials).Select(seed => Spread(nodes, loss, new Random(seed))).OrderBy(run => run.Rounds).ToArray();
+                var trials = Enumerable
+                    .Range(0, Trials)
+                    .Select(seed => Spread(nodes, loss, new Random(seed)))
+                    .OrderBy(run => run.Rounds)
+                    .ToArray();
                 var middle = trials[Trials / 2];
                 var theory = (Math.Log(nodes, 3) + Math.Log(Math.Log(nodes))) / (1 - loss);
                 Console.WriteLine(

@@ -15,8 +15,11 @@ internal static class PSObjectAccess
     private static readonly bool HasCapacity = Works(() => New(1));
     private static readonly bool HasSharedTypeNames = Works(() => SetTypeNames(new PSObject(), NewTypeNames(["a"], interned: true)));
 
-    private static readonly Func<PSObject, PSMemberInfoCollection<PSMemberInfo>>? InstanceMembers =
-        Method(typeof(PSObject), "get_InstanceMembers")?.CreateDelegate<Func<PSObject, PSMemberInfoCollection<PSMemberInfo>>>();
+    private static readonly Func<PSObject, PSMemberInfoCollection<PSMemberInfo>>? InstanceMembers = Method(
+        typeof(PSObject),
+        "get_InstanceMembers"
+    )
+        ?.CreateDelegate<Func<PSObject, PSMemberInfoCollection<PSMemberInfo>>>();
 
     private static readonly Action<PSMemberInfo, object>? SetOwner = Method(typeof(PSMemberInfo), "ReplicateInstance")
         ?.CreateDelegate<Action<PSMemberInfo, object>>();
@@ -25,7 +28,8 @@ internal static class PSObjectAccess
     /// The members of an object that are its own, for <see cref="Add"/>; null when PowerShell has no such list. What the public way does
     /// besides is to tell all of PowerShell that objects have a property of this name, at each property of each object: once is enough.
     /// </summary>
-    public static PSMemberInfoCollection<PSMemberInfo>? OwnMembers(PSObject target) => SetOwner is null ? null : InstanceMembers?.Invoke(target);
+    public static PSMemberInfoCollection<PSMemberInfo>? OwnMembers(PSObject target) =>
+        SetOwner is null ? null : InstanceMembers?.Invoke(target);
 
     /// <summary>Adds a property of a name that another object got in the public way, without copying it.</summary>
     /// <param name="members">The target's <see cref="OwnMembers"/>.</param>
